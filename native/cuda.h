@@ -1,0 +1,47 @@
+// What kernels/ offers to native/: the launches, one overload an operation, and the few questions the library asks of the CUDA runtime.
+// No CUDA type appears, so that native/ compiles with the host compiler alone. Built only where the kernels are (DPO4J_WITH_CUDA).
+#pragma once
+
+#include "operations.h"
+
+namespace dpo4j::cuda {
+
+// A stream and what a launch wants to know of its device. `stream` is a cudaStream_t.
+struct Queue {
+  void* stream;
+  int32_t ordinal;
+  int32_t multiprocessors;
+};
+
+// 0, or a cudaError_t; error_text names it. Launches are queued, never waited for.
+int run(const Queue&, const EmbeddingForward&);
+int run(const Queue&, const EmbeddingBackward&);
+int run(const Queue&, const CopyRows&);
+int run(const Queue&, const RmsNormForward&);
+int run(const Queue&, const RmsNormBackward&);
+int run(const Queue&, const Rope&);
+int run(const Queue&, const AttentionForward&);
+int run(const Queue&, const AttentionBackward&);
+int run(const Queue&, const SwigluForward&);
+int run(const Queue&, const SwigluBackward&);
+int run(const Queue&, const ResidualForward&);
+int run(const Queue&, const TokenLogprobForward&);
+int run(const Queue&, const TokenLogprobBackward&);
+int run(const Queue&, const SequenceSumForward&);
+int run(const Queue&, const SequenceSumBackward&);
+int run(const Queue&, const PreferenceLoss&);
+int run(const Queue&, const GradientNorm&);
+int run(const Queue&, const Adamw&);
+
+size_t rms_norm_backward_workspace_bytes(int64_t rows, int64_t width);
+size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
+size_t gradient_norm_workspace_bytes(int64_t count);
+
+// kernels/runtime.cu
+const char* architectures();  // as compiled, "sm_80,sm_90a,...", or "emulated"
+const char* error_text(int error);
+int device_count(int32_t* count);
+int device_info(int32_t ordinal, char* name, size_t name_bytes, int32_t* capability, int64_t* memory_bytes, int32_t* driver_version);
+int open_queue(Queue*, int32_t ordinal, void* stream);
+
+}  // namespace dpo4j::cuda

@@ -1,0 +1,267 @@
+/*
+ * dpo4j: operations for Direct Preference Optimization on one device. This is the only public header.
+ *
+ * Conventions, true of every operation below unless it says otherwise
+ *   context    first argument; names a device and the stream the work is queued on. One thread at a time may use a context.
+ *   addresses  memory of the context's device, owned by the caller. Outputs come first, then inputs. Nothing is retained after the work
+ *              queued by the call has run. Outputs may not overlap inputs unless the operation says "may alias".
+ *   alignment  16 bytes for addresses, and for the start of each row (row strides times the element size) where a row stride is given.
+ *              Index arrays (int32) need 4 bytes only.
+ *   strides    in elements, between the starts of consecutive rows; row-major throughout.
+ *   dtype      storage of the tensors that carry no other mark: DPO4J_F32 on every device, DPO4J_BF16 on cuda.
+ *              Marked f32, i32 or f64 in a shape comment, a tensor has that type whatever dtype says. All arithmetic is fp32 or wider.
+ *   status     DPO4J_OK or the reason the call was refused; dpo4j_error_text(context) then names the argument. A refused call has done nothing.
+ *   order      sums run in a fixed order that depends on the operation's sizes alone: same inputs, same bits. A row's result does not depend
+ *              on the other rows of the call.
+ *   sizes      zero rows is a call that does nothing. Products of sizes may exceed 2^31.
+ * No operation allocates, synchronises, prints or throws; each can be captured in a CUDA graph.
+ */
+#ifndef DPO4J_H
+#define DPO4J_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define DPO4J_API __attribute__((visibility("default")))
+#else
+#define DPO4J_API
+#endif
+
+/* Raised by one whenever a signature, a struct or the meaning of an argument changes. */
+#define DPO4J_ABI_VERSION 1
+
+enum dpo4j_status {
+  DPO4J_OK = 0,
+  DPO4J_INVALID_ARGUMENT = 1, /* a size, address, alignment or option; the text names the argument */
+  DPO4J_UNSUPPORTED = 2,      /* this build or device lacks it; the text says which and what to do */
+  DPO4J_DEVICE_ERROR = 3,     /* the CUDA runtime refused; the text carries its words */
+  DPO4J_NULL_CONTEXT = 4      /* there is no context to hold a text */
+};
+
+enum dpo4j_dtype { DPO4J_F32 = 0, DPO4J_BF16 = 1 };
+
+enum dpo4j_device { DPO4J_CPU = 0, DPO4J_CUDA = 1 };
+
+/* Instruction set of a cpu context. AUTO takes the widest that the processor has; naming one that it lacks is refused. */
+enum dpo4j_cpu_isa { DPO4J_ISA_AUTO = 0, DPO4J_ISA_PORTABLE = 1, DPO4J_ISA_AVX2 = 2, DPO4J_ISA_AVX512 = 3 };
+
+typedef struct dpo4j_context dpo4j_context;
+
+/* ---- library, devices, contexts ---------------------------------------------------------------------------------------------------- */
+
+DPO4J_API int32_t dpo4j_abi_version(void);
+
+/* One line of space-separated key=value: version, compiler, cuda (architectures compiled in, or none), emulated (0 or 1). Static storage. */
+DPO4J_API const char* dpo4j_build_info(void);
+
+/* The widest dpo4j_cpu_isa that this processor runs. */
+DPO4J_API int32_t dpo4j_cpu_isa_best(void);
+
+/* Devices the driver offers. UNSUPPORTED: no CUDA kernels in this build; DEVICE_ERROR: no driver, or one too old. `text` (may be null)
+   receives a sentence of at most `text_bytes` including the final 0: the reason on failure, "" on success. Never throws, needs no driver. */
+DPO4J_API int32_t dpo4j_cuda_device_count(int32_t* count, char* text, size_t text_bytes);
+
+/* Facts of one CUDA device: name (at most name_bytes including the final 0), compute capability times ten (sm_90 is 90), bytes of memory,
+   and driver version as CUDA writes it (13000 for 13.0). Null outputs are skipped. Text as in dpo4j_cuda_device_count. */
+DPO4J_API int32_t dpo4j_cuda_device_info(int32_t ordinal, char* name, size_t name_bytes, int32_t* capability, int64_t* memory_bytes,
+                                         int32_t* driver_version, char* text, size_t text_bytes);
+
+/* A context on `threads` threads of the cpu (0: all that the process may use). Work has finished when a call returns. */
+DPO4J_API int32_t dpo4j_cpu_context_create(dpo4j_context** context, int32_t threads, int32_t isa);
+
+/* A context on a stream the caller owns (a cudaStream_t; null is the default stream), of device `ordinal`. */
+DPO4J_API int32_t dpo4j_cuda_context_create(dpo4j_context** context, int32_t ordinal, void* stream);
+
+/* Null is allowed. Work already queued on the stream is not waited for. */
+DPO4J_API void dpo4j_context_destroy(dpo4j_context* context);
+
+/* Why the last call on this context was refused, naming the operation and the argument; "" if it was not. Valid until the next call. */
+DPO4J_API const char* dpo4j_error_text(const dpo4j_context* context);
+
+/* Host memory for cpu contexts, 64-byte aligned. Null on failure. Contents undefined. */
+DPO4J_API void* dpo4j_host_allocate(size_t bytes);
+DPO4J_API void dpo4j_host_free(void* address);
+/* memcpy and memset for languages without raw memory. */
+DPO4J_API void dpo4j_host_copy(void* destination, const void* source, size_t bytes);
+DPO4J_API void dpo4j_host_fill(void* destination, int32_t byte, size_t bytes);
+
+/* ---- matmul: matrix products of cpu contexts (cuda uses cuBLASLt, called from Java) --------------------------------------------------- */
+
+/* Names the oneDNN library (libdnnl.so.3) whose sgemm serves dpo4j_matmul, once a process. INVALID_ARGUMENT: it could not be loaded; text as
+   in dpo4j_cuda_device_count. */
+DPO4J_API int32_t dpo4j_matmul_library(const char* path, char* text, size_t text_bytes);
+
+/* c[m,n] = op(a) op(b) + (accumulate ? c : 0), all f32. op(a) is [m,k]: a itself, or the transpose of a stored as [k,m]. Likewise b, [k,n].
+   A row of c has the same bits whatever m is and however many threads work. */
+DPO4J_API int32_t dpo4j_matmul(dpo4j_context*, float* c, const float* a, const float* b, int64_t m, int64_t n, int64_t k, int64_t c_stride,
+                               int64_t a_stride, int64_t b_stride, int32_t transpose_a, int32_t transpose_b, int32_t accumulate);
+
+/* ---- embedding: rows of a table by index ------------------------------------------------------------------------------------------- */
+
+/* out[rows,width] = table[indices[row]]. indices i32[rows]. An index outside [0, table_rows) yields a row of NaN: nothing is read outside. */
+DPO4J_API int32_t dpo4j_embedding_forward(dpo4j_context*, void* out, const void* table, const int32_t* indices, int64_t rows,
+                                          int64_t table_rows, int64_t width, int32_t dtype);
+
+/* d_table[distinct[s]] += sum of d_out[order[i]] for i in [offsets[s], offsets[s+1]), in that order, for s in [0, segments).
+   d_table has d_table_dtype, d_out has dtype. order i32[rows] sorts rows by index, stably; distinct i32[segments] are the indices that occur,
+   offsets i32[segments+1] their ranges in order. The caller sorts on the host, once a batch: that is what makes the sum deterministic. */
+DPO4J_API int32_t dpo4j_embedding_backward(dpo4j_context*, void* d_table, const void* d_out, const int32_t* order, const int32_t* offsets,
+                                           const int32_t* distinct, int64_t segments, int64_t width, int32_t d_table_dtype, int32_t dtype);
+
+/* out[out_rows[i]] = in[in_rows[i]] for i in [0, rows), `width` elements each. Either index array may be null: i itself. No out row twice. */
+DPO4J_API int32_t dpo4j_copy_rows(dpo4j_context*, void* out, const void* in, const int32_t* out_rows, const int32_t* in_rows, int64_t rows,
+                                  int64_t width, int64_t out_stride, int64_t in_stride, int32_t dtype);
+
+/* ---- rms_norm: y = w * x / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019) -------------------------------------------------------- */
+
+/* out[rows,width], rstd f32[rows] (1 / the root, kept for backward), x[rows,width], weight[width]. */
+DPO4J_API int32_t dpo4j_rms_norm_forward(dpo4j_context*, void* out, float* rstd, const void* x, const void* weight, int64_t rows,
+                                         int64_t width, float epsilon, int32_t dtype);
+
+DPO4J_API size_t dpo4j_rms_norm_backward_workspace_bytes(int64_t rows, int64_t width);
+/* d_x[rows,width] = d_residual + gradient (d_residual null: 0; may alias d_x, as the residual stream wants). d_weight f32[width] += gradient. */
+DPO4J_API int32_t dpo4j_rms_norm_backward(dpo4j_context*, void* d_x, float* d_weight, void* workspace, const void* d_out,
+                                          const void* d_residual, const void* x, const void* weight, const float* rstd, int64_t rows,
+                                          int64_t width, int32_t dtype);
+
+/* ---- rope: rotary positions, half-split pairs as in Hugging Face Llama (Su et al. 2021) -------------------------------------------------- */
+
+/* In place on x[rows,heads,head_width] whose rows are row_stride apart: (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin) with x1, x2 the two
+   halves of a head. cosine, sine f32[positions_end, head_width/2]; positions i32[rows], each in [0, positions_end) (else the row becomes NaN). */
+DPO4J_API int32_t dpo4j_rope_forward(dpo4j_context*, void* x, const int32_t* positions, const float* cosine, const float* sine, int64_t rows,
+                                     int64_t heads, int64_t head_width, int64_t row_stride, int64_t positions_end, int32_t dtype);
+/* The inverse rotation, in place on d_x. */
+DPO4J_API int32_t dpo4j_rope_backward(dpo4j_context*, void* d_x, const int32_t* positions, const float* cosine, const float* sine,
+                                      int64_t rows, int64_t heads, int64_t head_width, int64_t row_stride, int64_t positions_end,
+                                      int32_t dtype);
+
+/* ---- attention: causal, grouped-query, over packed segments that may share a prefix ------------------------------------------------------ */
+
+/* One run of query rows. Query i of the segment (i from 0) sees the rows [prefix_begin, prefix_begin + prefix_count) of k and v, and the rows
+   key_begin + j for j in [0, key_offset + i]. A prompt is a segment without prefix; its two completions name it as theirs; the plain layout
+   has no prefix at all. With a key cache, one query row at key_offset = tokens already cached. */
+typedef struct dpo4j_segment {
+  int32_t query_begin;
+  int32_t query_count;
+  int32_t key_begin;
+  int32_t key_offset;
+  int32_t prefix_begin;
+  int32_t prefix_count;
+  int32_t dependents; /* segments directly after this one whose prefix is exactly this segment's own keys; 0 for a completion */
+  int32_t reserved;   /* 0 */
+} dpo4j_segment;
+
+/* out[query_rows,heads,head_width] (rows out_stride apart), lse f32[query_rows,heads] = log of the sum of exp(scale q.k), kept for backward.
+   q[query_rows,heads,head_width], k and v[key_rows,kv_heads,head_width]; q_stride, kv_stride between rows, so all three may lie in one
+   buffer. heads is a multiple of kv_heads; head h reads kv head h / (heads / kv_heads). head_width: a multiple of 8 up to 256.
+   segments[segments] lies on the device; max_queries is the largest query_count among them. Query rows of no segment are not written. */
+DPO4J_API int32_t dpo4j_attention_forward(dpo4j_context*, void* out, float* lse, const void* q, const void* k, const void* v,
+                                          const dpo4j_segment* segments, int64_t segment_count, int64_t max_queries, int64_t heads,
+                                          int64_t kv_heads, int64_t head_width, int64_t out_stride, int64_t q_stride, int64_t kv_stride,
+                                          float scale, int32_t dtype);
+
+DPO4J_API size_t dpo4j_attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
+/* d_q, d_k, d_v = gradients, laid out as q, k, v (same strides). Segments must be of the training kind: key_begin = query_begin,
+   key_offset = 0, every prefix the rows of one earlier segment, directly followed by its dependents. Every row of k is of one segment.
+   query_rows bounds the rows that segments name. */
+DPO4J_API int32_t dpo4j_attention_backward(dpo4j_context*, void* d_q, void* d_k, void* d_v, void* workspace, const void* d_out,
+                                           const void* q, const void* k, const void* v, const void* out, const float* lse,
+                                           const dpo4j_segment* segments, int64_t segment_count, int64_t max_queries, int64_t query_rows,
+                                           int64_t heads, int64_t kv_heads, int64_t head_width, int64_t out_stride, int64_t q_stride,
+                                           int64_t kv_stride, float scale, int32_t dtype);
+
+/* ---- swiglu: y = silu(gate) * up (Shazeer 2020) ----------------------------------------------------------------------------------------- */
+
+/* out[rows,width]; gate_up[rows,2*width], a row holding gate then up. */
+DPO4J_API int32_t dpo4j_swiglu_forward(dpo4j_context*, void* out, const void* gate_up, int64_t rows, int64_t width, int32_t dtype);
+/* d_gate_up[rows,2*width]; may alias gate_up. */
+DPO4J_API int32_t dpo4j_swiglu_backward(dpo4j_context*, void* d_gate_up, const void* d_out, const void* gate_up, int64_t rows, int64_t width,
+                                        int32_t dtype);
+
+/* ---- residual: out = a + b. Backward needs no call: both inputs receive d_out (rms_norm_backward adds it in) ------------------------------- */
+
+/* out[count] may alias a or b. */
+DPO4J_API int32_t dpo4j_residual_forward(dpo4j_context*, void* out, const void* a, const void* b, int64_t count, int32_t dtype);
+
+/* ---- token_logprob: log softmax of a row of logits at its target ----------------------------------------------------------------------------- */
+
+/* logprob f32[rows], lse f32[rows] from logits[rows,vocabulary] with rows logits_stride apart. targets i32[rows]; a negative target marks a
+   masked row: its logprob and lse are 0 and the row is not read. A target >= vocabulary yields NaN. Logits of -inf are vocabulary that does
+   not exist. */
+DPO4J_API int32_t dpo4j_token_logprob_forward(dpo4j_context*, float* logprob, float* lse, const void* logits, const int32_t* targets,
+                                              int64_t rows, int64_t vocabulary, int64_t logits_stride, int32_t dtype);
+/* d_logits[row,j] = d_logprob[row] * ((j == target) - exp(logits[row,j] - lse[row])), exactly 0 on masked rows. d_logits may alias logits
+   when both have one dtype and one stride (the in-place form). d_logits has d_logits_dtype, logits has dtype. */
+DPO4J_API int32_t dpo4j_token_logprob_backward(dpo4j_context*, void* d_logits, const void* logits, const int32_t* targets, const float* lse,
+                                               const float* d_logprob, int64_t rows, int64_t vocabulary, int64_t d_logits_stride,
+                                               int64_t logits_stride, int32_t d_logits_dtype, int32_t dtype);
+
+/* ---- sequence_sum: sums of per-token values over completions ------------------------------------------------------------------------------------ */
+
+/* sums f32[sequences] = sum of values f32 over [offsets[s], offsets[s+1]), accumulated in f64. offsets i32[sequences+1]. Empty range: 0. */
+DPO4J_API int32_t dpo4j_sequence_sum_forward(dpo4j_context*, float* sums, const float* values, const int32_t* offsets, int64_t sequences);
+/* d_values[i] = d_sums[s] for i in [offsets[s], offsets[s+1]). */
+DPO4J_API int32_t dpo4j_sequence_sum_backward(dpo4j_context*, float* d_values, const float* d_sums, const int32_t* offsets,
+                                              int64_t sequences);
+
+/* ---- preference_loss: loss, its gradient and its metrics from the sums of completions, in one launch ------------------------------------------------ */
+
+enum dpo4j_loss { DPO4J_LOSS_SIGMOID = 0 }; /* -log sigmoid(beta ((pi_c - ref_c) - (pi_r - ref_r))), Rafailov et al. 2023, eq. 7 */
+
+typedef struct dpo4j_preference {
+  int32_t loss;          /* dpo4j_loss */
+  float beta;            /* > 0, finite */
+  float label_smoothing; /* in [0, 0.5): -(1-e) log sigmoid(x) - e log sigmoid(-x) (conservative DPO) */
+  float gradient_scale;  /* multiplies every gradient: 1 / pairs of the whole optimizer step */
+} dpo4j_preference;
+
+/* Metrics are sums over pairs, added to what is there, so that micro-batches add up exactly; f64[DPO4J_METRICS]. Divide by PAIRS. */
+enum dpo4j_metric {
+  DPO4J_METRIC_PAIRS = 0,
+  DPO4J_METRIC_LOSS = 1,
+  DPO4J_METRIC_REWARD_CHOSEN = 2,   /* beta (pi_c - ref_c) */
+  DPO4J_METRIC_REWARD_REJECTED = 3, /* beta (pi_r - ref_r) */
+  DPO4J_METRIC_ACCURACY = 4,        /* reward chosen > reward rejected, strictly */
+  DPO4J_METRIC_MARGIN = 5,          /* reward chosen - reward rejected */
+  DPO4J_METRIC_LOGP_CHOSEN = 6,
+  DPO4J_METRIC_LOGP_REJECTED = 7,
+  DPO4J_METRICS = 8
+};
+
+/* sums and reference f32[2*pairs]: chosen, rejected of pair 0, of pair 1, ... losses f32[pairs]; d_sums f32[2*pairs] = gradient_scale times
+   d loss / d sum; metrics f64[DPO4J_METRICS] (may be null). reference null: the reference-free loss. *preference is host memory, read now. */
+DPO4J_API int32_t dpo4j_preference_loss(dpo4j_context*, float* losses, float* d_sums, double* metrics, const float* sums,
+                                        const float* reference, int64_t pairs, const dpo4j_preference* preference);
+
+/* ---- gradient_norm: global L2 norm and the clip factor of torch.nn.utils.clip_grad_norm_ ----------------------------------------------------------------- */
+
+DPO4J_API size_t dpo4j_gradient_norm_workspace_bytes(int64_t count);
+/* norm f32[2] = {L2 norm of gradient f32[count], clip factor min(1, max_norm / (norm + 1e-6))}; max_norm 0: factor 1. Not finite: both NaN. */
+DPO4J_API int32_t dpo4j_gradient_norm(dpo4j_context*, float* norm, void* workspace, const float* gradient, int64_t count, float max_norm);
+
+/* ---- adamw: decoupled weight decay (Loshchilov and Hutter 2019), as torch.optim.AdamW ---------------------------------------------------------------------- */
+
+typedef struct dpo4j_adamw_options {
+  float beta1;
+  float beta2;
+  float epsilon;
+  float weight_decay;
+} dpo4j_adamw_options;
+
+/* g = clip * gradient; parameter *= 1 - lr decay; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
+   parameter -= lr c1 m / (sqrt(v c2) + epsilon), with rates f32[3] on the device = {lr, c1 = 1/(1-b1^t), c2 = 1/(1-b2^t)}.
+   clip: one f32 on the device (gradient_norm's second value), or null for 1. A NaN clip leaves everything as it was: no step is taken.
+   parameter has dtype; with DPO4J_BF16, master f32[count] holds the exact value (may be null on DPO4J_F32 only). m, v, gradient f32[count]. */
+DPO4J_API int32_t dpo4j_adamw(dpo4j_context*, void* parameter, float* master, float* m, float* v, const float* gradient, const float* rates,
+                              const float* clip, int64_t count, const dpo4j_adamw_options* options, int32_t dtype);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,168 @@
+// One params struct an operation: what dpo4j.h passes as a flat list, checked once in native/<operation>.cpp and handed unchanged to
+// cpu::run (native/cpu/<operation>.cpp) or cuda::run (kernels/<operation>.cu). Shapes and meanings are dpo4j.h's; they are not repeated here.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dpo4j.h"
+
+namespace dpo4j {
+
+struct Matmul {
+  float* c;
+  const float *a, *b;
+  int64_t m, n, k, c_stride, a_stride, b_stride;
+  bool transpose_a, transpose_b, accumulate;
+};
+
+struct EmbeddingForward {
+  void* out;
+  const void* table;
+  const int32_t* indices;
+  int64_t rows, table_rows, width;
+  int32_t dtype;
+};
+
+struct EmbeddingBackward {
+  void* d_table;
+  const void* d_out;
+  const int32_t *order, *offsets, *distinct;
+  int64_t segments, width;
+  int32_t d_table_dtype, dtype;
+};
+
+struct CopyRows {
+  void* out;
+  const void* in;
+  const int32_t *out_rows, *in_rows;
+  int64_t rows, width, out_stride, in_stride;
+  int32_t dtype;
+};
+
+struct RmsNormForward {
+  void* out;
+  float* rstd;
+  const void *x, *weight;
+  int64_t rows, width;
+  float epsilon;
+  int32_t dtype;
+};
+
+struct RmsNormBackward {
+  void* d_x;
+  float* d_weight;
+  void* workspace;
+  const void *d_out, *d_residual, *x, *weight;
+  const float* rstd;
+  int64_t rows, width;
+  int32_t dtype;
+};
+
+struct Rope {
+  void* x;
+  const int32_t* positions;
+  const float *cosine, *sine;
+  int64_t rows, heads, head_width, row_stride, positions_end;
+  bool backward;
+  int32_t dtype;
+};
+
+struct AttentionForward {
+  void* out;
+  float* lse;
+  const void *q, *k, *v;
+  const dpo4j_segment* segments;
+  int64_t segment_count, max_queries, heads, kv_heads, head_width, out_stride, q_stride, kv_stride;
+  float scale;
+  int32_t dtype;
+};
+
+struct AttentionBackward {
+  void *d_q, *d_k, *d_v, *workspace;
+  const void *d_out, *q, *k, *v, *out;
+  const float* lse;
+  const dpo4j_segment* segments;
+  int64_t segment_count, max_queries, query_rows, heads, kv_heads, head_width, out_stride, q_stride, kv_stride;
+  float scale;
+  int32_t dtype;
+};
+
+struct SwigluForward {
+  void* out;
+  const void* gate_up;
+  int64_t rows, width;
+  int32_t dtype;
+};
+
+struct SwigluBackward {
+  void* d_gate_up;
+  const void *d_out, *gate_up;
+  int64_t rows, width;
+  int32_t dtype;
+};
+
+struct ResidualForward {
+  void* out;
+  const void *a, *b;
+  int64_t count;
+  int32_t dtype;
+};
+
+struct TokenLogprobForward {
+  float *logprob, *lse;
+  const void* logits;
+  const int32_t* targets;
+  int64_t rows, vocabulary, logits_stride;
+  int32_t dtype;
+};
+
+struct TokenLogprobBackward {
+  void* d_logits;
+  const void* logits;
+  const int32_t* targets;
+  const float *lse, *d_logprob;
+  int64_t rows, vocabulary, d_logits_stride, logits_stride;
+  int32_t d_logits_dtype, dtype;
+};
+
+struct SequenceSumForward {
+  float* sums;
+  const float* values;
+  const int32_t* offsets;
+  int64_t sequences;
+};
+
+struct SequenceSumBackward {
+  float* d_values;
+  const float* d_sums;
+  const int32_t* offsets;
+  int64_t sequences;
+};
+
+struct PreferenceLoss {
+  float *losses, *d_sums;
+  double* metrics;
+  const float *sums, *reference;
+  int64_t pairs;
+  dpo4j_preference preference;
+};
+
+struct GradientNorm {
+  float* norm;
+  void* workspace;
+  const float* gradient;
+  int64_t count;
+  float max_norm;
+};
+
+struct Adamw {
+  void* parameter;
+  float *master, *m, *v;
+  const float *gradient, *rates, *clip;
+  int64_t count;
+  dpo4j_adamw_options options;
+  int32_t dtype;
+};
+
+}  // namespace dpo4j
