@@ -1,0 +1,134 @@
+package org.dpo4j.architecture;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaMethodCall;
+import com.tngtech.archunit.core.domain.JavaModifier;
+import com.tngtech.archunit.core.importer.ImportOption;
+import com.tngtech.archunit.junit.AnalyzeClasses;
+import com.tngtech.archunit.junit.ArchTest;
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.lang.ArchCondition;
+import com.tngtech.archunit.lang.ArchRule;
+import com.tngtech.archunit.lang.ConditionEvents;
+import com.tngtech.archunit.lang.SimpleConditionEvent;
+import java.util.List;
+import java.util.Set;
+
+/** The arrows between rooms, as ARCHITECTURE.md draws them. */
+@AnalyzeClasses(packages = "org.dpo4j", importOptions = ImportOption.DoNotIncludeTests.class)
+class RoomsTest {
+
+    @ArchTest
+    static final ArchRule ROOMS_KNOW_EACH_OTHER_ONE_WAY = layeredArchitecture()
+            .consideringOnlyDependenciesInLayers()
+            .layer("cli")
+            .definedBy("org.dpo4j.cli..")
+            .layer("train")
+            .definedBy("org.dpo4j.train..")
+            .layer("report")
+            .definedBy("org.dpo4j.report..")
+            .layer("model")
+            .definedBy("org.dpo4j.model..")
+            .layer("data")
+            .definedBy("org.dpo4j.data..")
+            .layer("kernels")
+            .definedBy("org.dpo4j.kernels..")
+            .whereLayer("cli")
+            .mayNotBeAccessedByAnyLayer()
+            .whereLayer("train")
+            .mayOnlyBeAccessedByLayers("cli")
+            .whereLayer("report")
+            .mayOnlyBeAccessedByLayers("cli", "train")
+            .whereLayer("model")
+            .mayOnlyBeAccessedByLayers("cli", "train")
+            .whereLayer("data")
+            .mayOnlyBeAccessedByLayers("cli", "train", "model");
+
+    @ArchTest
+    static final ArchRule MODEL_READS_ONLY_PACKED_BATCHES = noClasses()
+            .that()
+            .resideInAPackage("org.dpo4j.model..")
+            .should(dependOnDataOtherThan("PackedBatch"));
+
+    @ArchTest
+    static final ArchRule NO_CYCLES =
+            slices().matching("org.dpo4j.(*)..").should().beFreeOfCycles();
+
+    @ArchTest
+    static final ArchRule INTERNALS_STAY_INSIDE = noClasses()
+            .that()
+            .resideOutsideOfPackage("org.dpo4j.kernels..")
+            .should()
+            .dependOnClassesThat()
+            .resideInAPackage("org.dpo4j.kernels.internal..");
+
+    @ArchTest
+    static final ArchRule BINDINGS_STAY_INSIDE = noClasses()
+            .that()
+            .resideOutsideOfPackage("org.dpo4j.kernels.internal..")
+            .should()
+            .dependOnClassesThat()
+            .resideInAPackage("org.bytedeco..");
+
+    /** Functions newer than CUDA 13.0 end the process when called on 13.0: there is no exception to catch. */
+    private static final Set<String> NEWER_THAN_CUDA_13_0 = Set.of(
+            "cudaDeviceGetDevResource",
+            "cudaDevSmResourceSplitByCount",
+            "cudaDevSmResourceSplit",
+            "cudaDevResourceGenerateDesc",
+            "cudaGreenCtxCreate",
+            "cudaExecutionCtxDestroy",
+            "cudaExecutionCtxGetDevResource",
+            "cudaExecutionCtxGetDevice",
+            "cudaExecutionCtxGetId",
+            "cudaExecutionCtxStreamCreate",
+            "cudaExecutionCtxSynchronize",
+            "cudaExecutionCtxRecordEvent",
+            "cudaExecutionCtxWaitEvent",
+            "cudaDeviceGetExecutionCtx",
+            "cudaStreamGetDevResource",
+            "cudaGraphGetId",
+            "cudaGraphExecGetId",
+            "cudaGraphNodeGetLocalId",
+            "cudaGraphNodeGetToolsId",
+            "cudaGraphNodeGetContainingGraph",
+            "cublasLtGroupedMatrixLayoutCreate",
+            "cublasLtGroupedMatrixLayoutInit_internal");
+
+    @ArchTest
+    static void callsNothingNewerThanCuda130(JavaClasses classes) {
+        List<String> calls = classes.stream()
+                .flatMap(type -> type.getMethodCallsFromSelf().stream())
+                .filter(call -> NEWER_THAN_CUDA_13_0.contains(call.getName()))
+                .map(JavaMethodCall::getDescription)
+                .toList();
+        assertThat(calls).isEmpty();
+    }
+
+    @ArchTest
+    static void rootPackageOfKernelsIsSmall(JavaClasses classes) {
+        List<String> types = classes.stream()
+                .filter(type -> type.getPackageName().equals("org.dpo4j.kernels"))
+                .filter(type -> type.getModifiers().contains(JavaModifier.PUBLIC) && type.isTopLevelClass())
+                .map(JavaClass::getSimpleName)
+                .toList();
+        assertThat(types).hasSizeBetween(1, 12);
+    }
+
+    private static ArchCondition<JavaClass> dependOnDataOtherThan(String allowed) {
+        return new ArchCondition<>("depend on org.dpo4j.data other than " + allowed) {
+            @Override
+            public void check(JavaClass type, ConditionEvents events) {
+                type.getDirectDependenciesFromSelf().stream()
+                        .filter(dependency -> dependency.getTargetClass().getPackageName().startsWith("org.dpo4j.data"))
+                        .filter(dependency -> !dependency.getTargetClass().getSimpleName().equals(allowed))
+                        .forEach(dependency -> events.add(SimpleConditionEvent.satisfied(dependency, dependency.getDescription())));
+            }
+        };
+    }
+}
