@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Packs dpo4j for a machine that has an NVIDIA driver and nothing else: a Java runtime, the jars, the natives, the conformance suite.
+#   ./dpo4j bundle [--output FILE.tar.xz] [--cpu-only]
+# Needs what the build needs, nvcc (or native/cuda-toolkit.sh .cuda, run once) and xz. There: unpack, ./verify, ./dpo4j.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+output=$PWD/dpo4j-bundle.tar.xz
+cpu_only=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --output) output=$(realpath -m "$2"); shift 2 ;;
+    --cpu-only) cpu_only=1; shift ;;
+    *) echo "dpo4j: bundle: unknown option $1; it takes --output FILE.tar.xz and --cpu-only" >&2; exit 2 ;;
+  esac
+done
+command -v xz >/dev/null || { echo "dpo4j: xz is missing: install it (Debian, Ubuntu: apt install xz-utils)" >&2; exit 1; }
+jdk=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}
+[ -x "$jdk/bin/jlink" ] || { echo "dpo4j: $jdk has no jlink: install a whole JDK (Debian, Ubuntu: apt install openjdk-17-jdk)" >&2; exit 1; }
+
+cd "$root"
+./mvnw -q -B -Dspotless.check.skip=true -DskipTests package -pl java/kernels,java/trainer,tests
+if [ -z "$cpu_only" ] && ! unzip -p java/kernels/target/dpo4j-kernels-*-linux-x86_64.jar 'org/dpo4j/kernels/internal/linux-x86_64/libdpo4j.so' | grep -qa sm_90; then
+  echo "dpo4j: bundle: this build has no CUDA kernels: put nvcc on PATH, or run native/cuda-toolkit.sh .cuda, and build again (or say --cpu-only)" >&2
+  exit 1
+fi
+
+stage=$(mktemp -d)
+trap 'rm -rf "$stage"' EXIT
+bundle=$stage/dpo4j
+mkdir -p "$bundle/lib" "$bundle/tests" "$bundle/sample"
+
+# Compressing inside the image makes the .xz larger. jdk.zipfs: JUnit scans a jar; jdk.unsupported: sun.misc.Unsafe of the tokenizer and JavaCPP.
+"$jdk/bin/jlink" --add-modules java.base,java.logging,java.management,java.xml,java.sql,jdk.unsupported,jdk.zipfs \
+  --strip-debug --no-man-pages --no-header-files --compress=0 --output "$bundle/runtime"
+
+cp java/trainer/target/lib/*.jar "$bundle/lib/"
+cp java/trainer/target/dpo4j-trainer-*.jar "$bundle/lib/"
+cp tests/target/bundle/*.jar "$bundle/tests/"
+cp -r tests/golden/llama-tiny "$bundle/sample/model"
+cp tests/bundle/pairs.jsonl "$bundle/sample/"
+cp tests/bundle/dpo4j tests/bundle/verify "$bundle/"
+chmod +x "$bundle/dpo4j" "$bundle/verify"
+
+# Only this platform's natives, and of the CUDA bindings only those that are called.
+thin() { # jar, patterns to delete
+  local jar=$1 folder
+  shift
+  folder=$(mktemp -d)
+  (cd "$folder" && "$jdk/bin/jar" xf "$jar" && find . -type f | grep -E "$@" | xargs -r rm -f && rm "$jar" && "$jdk/bin/jar" c0fM "$jar" .)
+  rm -rf "$folder"
+}
+for jar in "$bundle"/lib/*.jar; do
+  case $(basename "$jar") in
+    cuda-*linux-x86_64.jar) thin "$jar" '/libjni(cublasLt|cudnn|cufft|cufftw|cufile|cupti|curand|cusolver|cusparse|nccl|npp[a-z]*|nvblas|nvcomp|nvjpeg|nvml|nvrtc)\.so|/include/' ;;
+    dnnl-*) thin "$jar" '/libjni|/include/|\.(h|hpp)$' ;;
+    tokenizers-*) thin "$jar" '/native/lib/(win|osx|linux-aarch64)' ;;
+    *) thin "$jar" '^$' ;;
+  esac
+done
+
+tar -C "$stage" -cf - dpo4j | xz -T0 -6 >"$output.part"
+mv "$output.part" "$output"
+size=$(stat -c %s "$output")
+echo "dpo4j: wrote $output, $((size / 1000000)) MB. There: tar xf $(basename "$output") && dpo4j/verify"
+[ "$size" -lt 50000000 ] || { echo "dpo4j: bundle: $size bytes is over the promised 50 MB" >&2; exit 1; }
