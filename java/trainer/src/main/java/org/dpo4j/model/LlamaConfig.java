@@ -43,8 +43,10 @@ public record LlamaConfig(
         positive("num_attention_heads", numAttentionHeads);
         positive("num_key_value_heads", numKeyValueHeads);
         positive("max_position_embeddings", maxPositionEmbeddings);
+        check(numHiddenLayers <= 4096, "num_hidden_layers is " + numHiddenLayers + "; at most 4096 are supported");
         check(numAttentionHeads % numKeyValueHeads == 0, "num_attention_heads is not a multiple of num_key_value_heads");
         check(headDim > 0 && headDim % 8 == 0 && headDim <= 256, "head_dim is " + headDim + "; multiples of 8 up to 256 are supported");
+        positive("num_attention_heads * head_dim", (int) Math.min(Integer.MAX_VALUE, (long) numAttentionHeads * headDim));
         check(rmsNormEps > 0 && rmsNormEps < 1, "rms_norm_eps is " + rmsNormEps + "; it lies between 0 and 1");
         check(ropeTheta > 1 && Double.isFinite(ropeTheta), "rope_theta is " + ropeTheta + "; it is finite and above 1");
         check(initializerRange >= 0 && initializerRange < 10, "initializer_range is " + initializerRange);
@@ -252,8 +254,9 @@ public record LlamaConfig(
         return value.booleanValue();
     }
 
+    /** The upper bound keeps every product of two sizes within 64 bits, whatever a file claims. */
     private static void positive(String key, int value) {
-        check(value > 0, key + " is " + value + "; it must be positive");
+        check(value > 0 && value <= 1 << 26, key + " is " + value + "; sizes lie between 1 and 2^26");
     }
 
     private static void check(boolean holds, String otherwise) {

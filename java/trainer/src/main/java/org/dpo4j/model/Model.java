@@ -1,57 +1,131 @@
 package org.dpo4j.model;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.List;
+import java.util.SplittableRandom;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
 
-/** A Llama model: its numbers, its weights on a device, and the files it came from. Closed by its owner, before the device. */
+/** A Llama model: its numbers, its weights on a device, and the JSON files it came with. Closed by its owner, before the device. */
 public final class Model implements AutoCloseable {
+    private static final String CONFIG = "config.json";
+    private static final String GENERATION_CONFIG = "generation_config.json";
 
-    Model() {}
+    private final LlamaConfig config;
+    private final Parameters parameters;
+    private final ObjectNode configJson;
+    private final @Nullable ObjectNode generationJson;
+
+    private Model(LlamaConfig config, Parameters parameters, ObjectNode configJson, @Nullable ObjectNode generationJson) {
+        this.config = config;
+        this.parameters = parameters;
+        this.configJson = configJson;
+        this.generationJson = generationJson;
+    }
 
     /**
      * Reads a Hugging Face directory: {@code config.json} and {@code model.safetensors}, or the shards of {@code model.safetensors.index.json}.
      * F32, F16 and BF16 files are converted to {@code dtype}. Throws one error that names every tensor missing, unexpected or of another shape.
+     * Where {@code generation_config.json} names ending tokens, they replace the config's, as in transformers' {@code generate}.
      */
     public static Model load(Path directory, Device device, DType dtype) {
-        throw new UnsupportedOperationException();
+        if (!Files.isDirectory(directory)) {
+            throw new Dpo4jException(directory + " is no directory; a Hugging Face model directory is expected");
+        }
+        Path configFile = directory.resolve(CONFIG);
+        ObjectNode configJson = JsonFile.read(configFile);
+        LlamaConfig config = LlamaConfig.parse(configJson, configFile.toString());
+        Path generationFile = directory.resolve(GENERATION_CONFIG);
+        @Nullable ObjectNode generationJson = Files.exists(generationFile) ? JsonFile.read(generationFile) : null;
+        if (generationJson != null) {
+            config = config.withTokens(config.bosTokenId(), LlamaConfig.ending(generationJson, config.eosTokenIds()));
+        }
+        try (ModelFiles files = ModelFiles.open(directory)) {
+            return new Model(config, files.load(config, device, dtype), configJson, generationJson);
+        }
     }
 
     /**
      * A new model, initialised as transformers does: matrices normal with deviation {@code initializer_range}, norms 1. The same seed makes the same
-     * bits on any machine ({@link java.util.SplittableRandom}, Box-Muller in {@link StrictMath}).
+     * bits on any machine: {@link SplittableRandom}, and Box-Muller (1958) in {@link StrictMath}.
      */
     public static Model create(LlamaConfig config, Device device, DType dtype, long seed) {
-        throw new UnsupportedOperationException();
+        Parameters parameters = new Parameters(new ParameterLayout(config), device, dtype);
+        Staging staging = new Staging();
+        SplittableRandom random = new SplittableRandom(seed);
+        for (ParameterTensor tensor : parameters.tensors()) {
+            staging.upload(device, parameters.weight(tensor.offset()), dtype, tensor.count(), "F32", (begin, destination) -> {
+                while (destination.hasRemaining()) {
+                    destination.putFloat(tensor.matrix() ? (float) (config.initializerRange() * normal(random)) : 1);
+                }
+            });
+        }
+        return new Model(config, parameters, config.toJson(), null);
+    }
+
+    private static double normal(SplittableRandom random) {
+        double radius = StrictMath.sqrt(-2 * StrictMath.log(1 - random.nextDouble()));
+        return radius * StrictMath.cos(2 * Math.PI * random.nextDouble());
     }
 
     public LlamaConfig config() {
-        throw new UnsupportedOperationException();
+        return config;
     }
 
     public Parameters parameters() {
-        throw new UnsupportedOperationException();
+        return parameters;
     }
 
     public Device device() {
-        throw new UnsupportedOperationException();
+        return parameters.device();
     }
 
     /** A copy with weights of its own, as a frozen reference. */
     public Model copy() {
-        throw new UnsupportedOperationException();
+        return new Model(config, parameters.copy(), configJson, generationJson);
     }
 
     /**
      * Writes {@code model.safetensors} in {@code dtype}, {@code config.json} with every key of the original, and {@code generation_config.json} where
-     * there was one; each file whole or not at all. The directory is made where it is missing.
+     * there was one; each file whole or not at all. The directory is made where it is missing. Waits for queued work.
      */
     public void save(Path directory, DType dtype) {
-        throw new UnsupportedOperationException();
+        try {
+            Files.createDirectories(directory);
+        } catch (IOException e) {
+            throw new Dpo4jException(directory + " cannot be made (" + e + "); choose another directory", e);
+        }
+        saveWeights(directory.resolve("model.safetensors"), dtype);
+        ObjectNode json = configJson.deepCopy();
+        String key = json.has("dtype") ? "dtype" : "torch_dtype"; // transformers 5 renamed it
+        json.put(key, dtype == DType.F32 ? "float32" : "bfloat16");
+        JsonFile.write(directory.resolve(CONFIG), json);
+        if (generationJson != null) {
+            JsonFile.write(directory.resolve(GENERATION_CONFIG), generationJson);
+        }
+    }
+
+    private void saveWeights(Path file, DType dtype) {
+        List<SafeTensors.Plan> plans = parameters.tensors().stream()
+                .sorted(Comparator.comparing(ParameterTensor::name))
+                .map(tensor -> new SafeTensors.Plan(tensor.name(), dtype.name(), ModelFiles.shape(tensor)))
+                .toList();
+        Staging staging = new Staging();
+        SafeTensors.write(file, plans, (name, offset, destination) -> {
+            long first = parameters.tensor(name).offset() + offset / dtype.bytes();
+            long count = destination.remaining() / dtype.bytes();
+            staging.download(device(), parameters.weight(first), parameters.dtype(), count, dtype, (begin, piece) -> destination.put(piece));
+        });
     }
 
     @Override
     public void close() {
-        throw new UnsupportedOperationException();
+        parameters.close();
     }
 }

@@ -1,0 +1,72 @@
+package org.dpo4j.model;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.dpo4j.kernels.Dpo4jException;
+
+/** The float formats weights are stored in, under safetensors' names, and the conversions between them. Rounding is to nearest, ties to even. */
+final class FloatFormats {
+    private FloatFormats() {}
+
+    /** Bytes of one element of F32, F16 or BF16; 0 for what is no float format of weights. */
+    static int bytes(String format) {
+        return switch (format) {
+            case "F32" -> 4;
+            case "F16", "BF16" -> 2;
+            default -> 0;
+        };
+    }
+
+    /** Converts all remaining elements of {@code source}, little-endian both; {@code to} is F32 or BF16. */
+    static void convert(ByteBuffer source, String from, ByteBuffer destination, String to) {
+        source.order(ByteOrder.LITTLE_ENDIAN);
+        destination.order(ByteOrder.LITTLE_ENDIAN);
+        if (from.equals(to)) {
+            destination.put(source);
+            return;
+        }
+        while (source.hasRemaining()) {
+            float value = take(source, from);
+            switch (to) {
+                case "F32" -> destination.putFloat(value);
+                case "BF16" -> destination.putShort(toBfloat16(value));
+                default -> throw new Dpo4jException("weights of type " + to + " cannot be made; use F32 or BF16");
+            }
+        }
+    }
+
+    private static float take(ByteBuffer source, String from) {
+        return switch (from) {
+            case "F32" -> source.getFloat();
+            case "F16" -> fromFloat16(source.getShort());
+            case "BF16" -> fromBfloat16(source.getShort());
+            default -> throw new Dpo4jException("weights of type " + from + " cannot be read; use F32, F16 or BF16");
+        };
+    }
+
+    static float fromBfloat16(short bits) {
+        return Float.intBitsToFloat(bits << 16);
+    }
+
+    static short toBfloat16(float value) {
+        int bits = Float.floatToRawIntBits(value);
+        if (Float.isNaN(value)) {
+            return (short) (bits >>> 16 | 0x40); // a payload in the lower half alone would round to infinity
+        }
+        return (short) (bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
+    }
+
+    static float fromFloat16(short bits) {
+        int sign = (bits & 0x8000) << 16;
+        int exponent = bits >>> 10 & 0x1f;
+        int fraction = bits & 0x3ff;
+        if (exponent == 0x1f) {
+            return Float.intBitsToFloat(sign | 0x7f800000 | fraction << 13);
+        }
+        if (exponent == 0) {
+            float subnormal = fraction * 0x1p-24f;
+            return sign == 0 ? subnormal : -subnormal;
+        }
+        return Float.intBitsToFloat(sign | exponent + 112 << 23 | fraction << 13);
+    }
+}

@@ -1,0 +1,196 @@
+package org.dpo4j.model;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
+
+/** The tensors of a Hugging Face directory, in one safetensors file or in the shards that an index lists. */
+final class ModelFiles implements AutoCloseable {
+    private static final String ONE = "model.safetensors";
+    private static final String INDEX = "model.safetensors.index.json";
+    private static final String EMBEDDING = "model.embed_tokens.weight";
+    private static final String HEAD = "lm_head.weight";
+    /** Old checkpoints keep the rotary frequencies, which follow from the config; transformers skips them too. */
+    private static final Pattern COMPUTED = Pattern.compile("model\\.layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq");
+
+    private record Place(SafeTensors file, SafeTensorsHeader.Entry entry) {}
+
+    private final Path directory;
+    private final List<SafeTensors> files = new ArrayList<>();
+    private final Map<String, Place> places = new TreeMap<>();
+
+    private ModelFiles(Path directory) {
+        this.directory = directory;
+    }
+
+    static ModelFiles open(Path directory) {
+        ModelFiles files = new ModelFiles(directory);
+        try {
+            files.openAll();
+        } catch (RuntimeException e) {
+            files.close();
+            throw e;
+        }
+        return files;
+    }
+
+    private void openAll() {
+        if (Files.exists(directory.resolve(ONE))) {
+            openFile(directory.resolve(ONE));
+        } else if (Files.exists(directory.resolve(INDEX))) {
+            openShards(JsonFile.read(directory.resolve(INDEX)));
+        } else if (Files.exists(directory.resolve("pytorch_model.bin"))) {
+            throw new Dpo4jException(directory + " holds pytorch_model.bin, a pickle, which can run code and is never loaded; save the model with"
+                    + " transformers' save_pretrained(safe_serialization=True)");
+        } else {
+            throw new Dpo4jException(directory + " holds neither " + ONE + " nor " + INDEX + "; a Hugging Face model directory is expected");
+        }
+    }
+
+    private void openFile(Path path) {
+        SafeTensors file = SafeTensors.open(path);
+        files.add(file);
+        for (SafeTensorsHeader.Entry entry : file.entries().values()) {
+            Place earlier = places.put(entry.name(), new Place(file, entry));
+            if (earlier != null) {
+                throw new Dpo4jException("tensor " + entry.name() + " is in " + earlier.file.file() + " and in " + path + "; one file must hold it");
+            }
+        }
+    }
+
+    private void openShards(ObjectNode index) {
+        Map<String, String> shardOf = new LinkedHashMap<>();
+        JsonNode map = index.path("weight_map");
+        map.properties().forEach(field -> shardOf.put(field.getKey(), field.getValue().asText()));
+        for (String shard : new TreeSet<>(shardOf.values())) {
+            if (shard.isEmpty() || !Path.of(shard).equals(Path.of(shard).getFileName()) || shard.startsWith(".")) {
+                throw new Dpo4jException(directory.resolve(INDEX) + " names the shard \"" + shard + "\"; a file of the same directory is expected");
+            }
+            openFile(directory.resolve(shard));
+        }
+        shardOf.forEach((name, shard) -> {
+            Place place = places.get(name);
+            if (place == null || !place.file.file().equals(directory.resolve(shard))) {
+                throw new Dpo4jException(directory.resolve(INDEX) + " places tensor " + name + " in " + shard + ", which lacks it; download it again");
+            }
+        });
+    }
+
+    /**
+     * The stored tensor for each of the model's, by the model's names. One error lists all that is missing, unexpected, or of another shape or type.
+     */
+    private Map<String, Place> match(List<ParameterTensor> tensors, boolean tied) {
+        Map<String, Place> rest = new TreeMap<>(places);
+        Map<String, Place> matched = new LinkedHashMap<>();
+        List<String> wrong = new ArrayList<>();
+        for (ParameterTensor tensor : tensors) {
+            Place place = rest.remove(tensor.name());
+            if (tensor.name().equals(EMBEDDING) && tied) {
+                place = tie(place, rest.remove(HEAD));
+            }
+            if (place == null) {
+                wrong.add(tensor.name() + " is missing");
+            } else {
+                describe(tensor, place.entry, wrong);
+                matched.put(tensor.name(), place);
+            }
+        }
+        for (String name : rest.keySet()) {
+            if (!COMPUTED.matcher(name).matches()) {
+                wrong.add(name + " is no part of the model");
+            }
+        }
+        if (!wrong.isEmpty()) {
+            throw new Dpo4jException(directory + ": config.json and the weights disagree: " + summary(wrong) + "; check that both are of one model");
+        }
+        return matched;
+    }
+
+    private static void describe(ParameterTensor tensor, SafeTensorsHeader.Entry entry, List<String> wrong) {
+        if (!entry.shape().equals(shape(tensor))) {
+            wrong.add(tensor.name() + " has the shape " + entry.shape() + " instead of " + shape(tensor));
+        } else if (FloatFormats.bytes(entry.dtype()) == 0) {
+            wrong.add(tensor.name() + " has the type " + entry.dtype() + " instead of F32, BF16 or F16");
+        }
+    }
+
+    private static String summary(List<String> wrong) {
+        int shown = Math.min(wrong.size(), 20);
+        String list = String.join(", ", wrong.subList(0, shown));
+        return shown == wrong.size() ? list : list + ", and " + (wrong.size() - shown) + " more";
+    }
+
+    /** The shape as files have it. */
+    static List<Long> shape(ParameterTensor tensor) {
+        return tensor.matrix() ? List.of((long) tensor.rows(), (long) tensor.columns()) : List.of((long) tensor.columns());
+    }
+
+    /** Tied models are stored with either tensor or both; both must then be the same. */
+    private @Nullable Place tie(@Nullable Place embedding, @Nullable Place head) {
+        if (embedding == null || head == null) {
+            return embedding == null ? head : embedding;
+        }
+        if (!same(embedding, head)) {
+            throw new Dpo4jException(directory + ": " + EMBEDDING + " and " + HEAD + " differ though config.json ties them; set tie_word_embeddings"
+                    + " to false to keep both");
+        }
+        return embedding;
+    }
+
+    private static boolean same(Place a, Place b) {
+        if (!a.entry.shape().equals(b.entry.shape()) || !a.entry.dtype().equals(b.entry.dtype())) {
+            return false;
+        }
+        ByteBuffer left = ByteBuffer.allocateDirect(Staging.BYTES);
+        ByteBuffer right = ByteBuffer.allocateDirect(Staging.BYTES);
+        long bytes = a.entry.end() - a.entry.begin();
+        for (long offset = 0; offset < bytes; offset += Staging.BYTES) {
+            int piece = (int) Math.min(Staging.BYTES, bytes - offset);
+            a.file.read(a.entry, offset, left.clear().limit(piece));
+            b.file.read(b.entry, offset, right.clear().limit(piece));
+            if (!left.flip().equals(right.flip())) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Checks every tensor against the layout, then makes the parameters and uploads them. */
+    Parameters load(LlamaConfig config, Device device, DType dtype) {
+        ParameterLayout layout = new ParameterLayout(config);
+        Map<String, Place> matched = match(layout.tensors, config.tieWordEmbeddings());
+        Parameters parameters = new Parameters(layout, device, dtype);
+        Staging staging = new Staging();
+        try {
+            for (ParameterTensor tensor : layout.tensors) {
+                Place place = matched.get(tensor.name());
+                String format = place.entry.dtype();
+                int bytes = FloatFormats.bytes(format);
+                staging.upload(device, parameters.weight(tensor.offset()), dtype, tensor.count(), format, (begin, destination) ->
+                        place.file.read(place.entry, begin * bytes, destination));
+            }
+        } catch (RuntimeException e) {
+            parameters.close();
+            throw e;
+        }
+        return parameters;
+    }
+
+    @Override
+    public void close() {
+        files.forEach(SafeTensors::close);
+    }
+}

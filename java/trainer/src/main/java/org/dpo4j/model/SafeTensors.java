@@ -1,0 +1,159 @@
+package org.dpo4j.model;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.Map;
+import org.dpo4j.kernels.Dpo4jException;
+
+/**
+ * A safetensors file, read by position: 8 bytes of header length, a JSON header, the tensors' bytes. Not mapped, so a file that shrinks while it is
+ * read is an error and not the end of the process.
+ */
+final class SafeTensors implements AutoCloseable {
+    /** A model of a thousand tensors has a header of 100 KiB. */
+    private static final long LARGEST_HEADER = 16L << 20;
+
+    private final Path file;
+    private final FileChannel channel;
+    private final long dataBegin;
+    private final Map<String, SafeTensorsHeader.Entry> entries;
+
+    private SafeTensors(Path file, FileChannel channel) throws IOException {
+        this.file = file;
+        this.channel = channel;
+        long fileBytes = channel.size();
+        if (fileBytes < 8) {
+            throw new Dpo4jException("it has " + fileBytes + " bytes, too few for a header; download it again");
+        }
+        ByteBuffer prefix = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
+        fill(prefix, 0);
+        long headerBytes = prefix.flip().getLong();
+        long most = Math.min(LARGEST_HEADER, fileBytes - 8);
+        if (headerBytes < 2 || headerBytes > most) {
+            throw new Dpo4jException("its header claims " + Long.toUnsignedString(headerBytes) + " bytes where 2 to " + most
+                    + " are possible; the file is cut short or no safetensors file, download it again");
+        }
+        ByteBuffer header = ByteBuffer.allocate((int) headerBytes);
+        fill(header, 8);
+        this.dataBegin = 8 + headerBytes;
+        this.entries = SafeTensorsHeader.parse(header.array(), fileBytes - dataBegin);
+    }
+
+    /** Opens and checks a file; errors name it. */
+    static SafeTensors open(Path file) {
+        try {
+            FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
+            try {
+                return new SafeTensors(file, channel);
+            } catch (Dpo4jException | IOException e) {
+                channel.close();
+                throw e;
+            }
+        } catch (NoSuchFileException e) {
+            throw new Dpo4jException(file + " does not exist; download the model again", e);
+        } catch (IOException e) {
+            throw new Dpo4jException(file + " cannot be read: " + e, e);
+        } catch (Dpo4jException e) {
+            throw new Dpo4jException(file + ": " + e.getMessage(), e);
+        }
+    }
+
+    Path file() {
+        return file;
+    }
+
+    /** The tensors by name, in the header's order. */
+    Map<String, SafeTensorsHeader.Entry> entries() {
+        return entries;
+    }
+
+    /** Fills {@code destination} with the tensor's bytes from {@code offset} on; it may not ask for more than there are. */
+    void read(SafeTensorsHeader.Entry entry, long offset, ByteBuffer destination) {
+        if (offset < 0 || destination.remaining() > entry.end() - entry.begin() - offset) {
+            throw new IllegalArgumentException("beyond the end of " + entry.name());
+        }
+        try {
+            fill(destination, dataBegin + entry.begin() + offset);
+        } catch (IOException e) {
+            throw new Dpo4jException(file + ", tensor " + entry.name() + ": cannot be read: " + e, e);
+        }
+    }
+
+    private void fill(ByteBuffer destination, long position) throws IOException {
+        while (destination.hasRemaining()) {
+            int bytes = channel.read(destination, position);
+            if (bytes < 0) {
+                throw new IOException("the file ends at byte " + position);
+            }
+            position += bytes;
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            throw new Dpo4jException(file + " cannot be closed: " + e, e);
+        }
+    }
+
+    /** Where a writer gets a tensor's bytes: fills {@code destination} with those from {@code offset} on. */
+    @FunctionalInterface
+    interface Source {
+        void read(String name, long offset, ByteBuffer destination);
+    }
+
+    /** Tensors of a file to be written: name, type and shape, in the order their bytes will lie. */
+    record Plan(String name, String dtype, List<Long> shape) {
+        long bytes() {
+            return shape.stream().reduce((long) FloatFormats.bytes(dtype), Math::multiplyExact);
+        }
+    }
+
+    /** Writes a file as transformers does: metadata {@code format: pt}, header padded with spaces to a multiple of 8. Same plan, same bytes. */
+    static void write(Path file, List<Plan> plans, Source source) {
+        byte[] header = header(plans);
+        WholeFile.write(file, channel -> {
+            ByteBuffer prefix = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(header.length).flip();
+            drain(channel, prefix);
+            drain(channel, ByteBuffer.wrap(header));
+            ByteBuffer chunk = ByteBuffer.allocateDirect(Staging.BYTES);
+            for (Plan plan : plans) {
+                for (long offset = 0; offset < plan.bytes(); offset += chunk.capacity()) {
+                    chunk.clear().limit((int) Math.min(chunk.capacity(), plan.bytes() - offset));
+                    source.read(plan.name(), offset, chunk);
+                    drain(channel, chunk.flip());
+                }
+            }
+        });
+    }
+
+    private static byte[] header(List<Plan> plans) {
+        var json = JsonFile.object();
+        json.putObject("__metadata__").put("format", "pt");
+        long begin = 0;
+        for (Plan plan : plans) {
+            var tensor = json.putObject(plan.name()).put("dtype", plan.dtype());
+            plan.shape().forEach(tensor.putArray("shape")::add);
+            tensor.putArray("data_offsets").add(begin).add(begin + plan.bytes());
+            begin += plan.bytes();
+        }
+        String text = json.toString();
+        int padding = -text.getBytes(StandardCharsets.UTF_8).length & 7;
+        return (text + " ".repeat(padding)).getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static void drain(FileChannel channel, ByteBuffer bytes) throws IOException {
+        while (bytes.hasRemaining()) {
+            channel.write(bytes);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+package org.dpo4j.model;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+
+/** Weights between host and device, a piece at a time, converted on the way. Two buffers of 8 MiB, whatever the model's size. */
+final class Staging {
+    static final int BYTES = 8 << 20;
+    private static final int ELEMENTS = BYTES / 4;
+
+    private final ByteBuffer host = ByteBuffer.allocateDirect(BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    private final ByteBuffer device = ByteBuffer.allocateDirect(BYTES).order(ByteOrder.LITTLE_ENDIAN);
+
+    /** Gives elements [begin, begin + n) of some tensor: fills a buffer of n of them. */
+    @FunctionalInterface
+    interface Reader {
+        void read(long begin, ByteBuffer destination);
+    }
+
+    /** Takes elements [begin, begin + n). */
+    @FunctionalInterface
+    interface Writer {
+        void write(long begin, ByteBuffer source);
+    }
+
+    /** Uploads {@code count} elements of {@code format} from a reader to {@code address}, stored as {@code dtype}. */
+    void upload(Device target, long address, DType dtype, long count, String format, Reader reader) {
+        for (long begin = 0; begin < count; begin += ELEMENTS) {
+            int elements = (int) Math.min(ELEMENTS, count - begin);
+            host.clear().limit(elements * FloatFormats.bytes(format));
+            reader.read(begin, host);
+            FloatFormats.convert(host.flip(), format, device.clear(), dtype.name());
+            target.upload(address + begin * dtype.bytes(), device.flip());
+        }
+    }
+
+    /** Downloads {@code count} elements stored as {@code dtype} at {@code address}, handing them over in {@code format}. */
+    void download(Device source, long address, DType dtype, long count, DType format, Writer writer) {
+        for (long begin = 0; begin < count; begin += ELEMENTS) {
+            int elements = (int) Math.min(ELEMENTS, count - begin);
+            device.clear().limit(elements * dtype.bytes());
+            source.download(device, address + begin * dtype.bytes());
+            FloatFormats.convert(device.rewind(), dtype.name(), host.clear(), format.name());
+            writer.write(begin, host.flip());
+        }
+    }
+}
