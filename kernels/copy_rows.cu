@@ -1,0 +1,38 @@
+// copy_rows: out[out_rows[i]] = in[in_rows[i]], the gather of completion rows for the head and the scatter of their gradients.
+//
+// Bytes moved, b the size of an element: 2 b rows width. Share of the roofline: not yet measured on a GPU.
+#include "vectors.cuh"
+
+namespace dpo4j::cuda {
+namespace {
+
+constexpr int kRowsPerBlock = 8;
+
+// A warp copies a row. A null index array means the row's own number.
+template <class T>
+__global__ void __launch_bounds__(32 * kRowsPerBlock)
+    copy(T* out, const T* in, const int32_t* out_rows, const int32_t* in_rows, int64_t rows, int64_t width, int64_t out_stride,
+         int64_t in_stride) {
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * kRowsPerBlock + threadIdx.y;
+  if (i >= rows) return;
+  T* to = out + (out_rows ? out_rows[i] : i) * out_stride;
+  const T* from = in + (in_rows ? in_rows[i] : i) * in_stride;
+  for_columns(width, whole_vectors(width), threadIdx.x, 32, [&](auto n, int64_t column) {
+    constexpr int N = decltype(n)::value;
+    store<N>(to + column, load<N>(from + column));
+  });
+}
+
+template <class T>
+int copy_of(const Queue& queue, const CopyRows& x) {
+  return launch(queue, copy<T>, dim3(divide_up(x.rows, kRowsPerBlock)), dim3(32, kRowsPerBlock), 0, static_cast<T*>(x.out),
+                static_cast<const T*>(x.in), x.out_rows, x.in_rows, x.rows, x.width, x.out_stride, x.in_stride);
+}
+
+}  // namespace
+
+int run(const Queue& queue, const CopyRows& x) {
+  return x.dtype == DPO4J_BF16 ? copy_of<__nv_bfloat16>(queue, x) : copy_of<float>(queue, x);
+}
+
+}  // namespace dpo4j::cuda

@@ -1,0 +1,94 @@
+// embedding: rows of a table by index, and their gradient.
+//
+//   forward    out[r] = table[indices[r]]                      an index outside the table: a row of NaN, nothing read
+//   backward   d_table[distinct[s]] += sum over i in [offsets[s], offsets[s+1]) of d_out[order[i]]
+//
+// Never materialised: one-hot rows; a gradient of table rows that do not occur. No atomics: the caller's sort gives every table row one owner,
+// which adds in the order given.
+//
+// Bytes moved, b the size of an element: forward 2 b rows width; backward b rows width + 2 b_table segments width. Share of the roofline:
+// not yet measured on a GPU.
+#include "vectors.cuh"
+
+namespace dpo4j::cuda {
+namespace {
+
+constexpr int kRowsPerBlock = 8;
+
+// A warp copies a row.
+template <class T>
+__global__ void __launch_bounds__(32 * kRowsPerBlock)
+    forward(T* out, const T* table, const int32_t* indices, int64_t rows, int64_t table_rows, int64_t width, int64_t vectors_end) {
+  const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowsPerBlock + threadIdx.y;
+  if (row >= rows) return;
+  const int64_t index = indices[row];
+  const bool inside = index >= 0 && index < table_rows;
+  T* to = out + row * width;
+  const T* from = table + (inside ? index : 0) * width;
+  for_columns(width, vectors_end, threadIdx.x, 32, [&](auto n, int64_t column) {
+    constexpr int N = decltype(n)::value;
+    Values<N> v;
+    if (inside) {
+      v = load<N>(from + column);
+    } else {
+#pragma unroll
+      for (int k = 0; k < N; k++) v[k] = NAN;
+    }
+    store<N>(to + column, v);
+  });
+}
+
+constexpr int kBackwardThreads = 128;
+
+// A block owns some columns of one table row and walks the rows that add to it.
+template <class Table, class T>
+__global__ void __launch_bounds__(kBackwardThreads) backward(Table* d_table, const T* d_out, const int32_t* order, const int32_t* offsets,
+                                                             const int32_t* distinct, int64_t width, int64_t vectors_end) {
+  const int64_t segment = blockIdx.x;
+  const int32_t begin = offsets[segment], end = offsets[segment + 1];
+  Table* to = d_table + distinct[segment] * width;
+  const int64_t thread = static_cast<int64_t>(blockIdx.y) * kBackwardThreads + threadIdx.x;
+  for_columns(width, vectors_end, thread, static_cast<int64_t>(gridDim.y) * kBackwardThreads, [&](auto n, int64_t column) {
+    constexpr int N = decltype(n)::value;
+    Values<N> sum{};
+#pragma unroll 4
+    for (int32_t i = begin; i < end; i++) {
+      const Values<N> v = load<N>(d_out + order[i] * width + column);
+#pragma unroll
+      for (int k = 0; k < N; k++) sum[k] += v[k];
+    }
+    const Values<N> old = load<N>(to + column);
+#pragma unroll
+    for (int k = 0; k < N; k++) sum[k] += old[k];
+    store<N>(to + column, sum);
+  });
+}
+
+template <class T>
+int forward_of(const Queue& queue, const EmbeddingForward& x) {
+  return launch(queue, forward<T>, dim3(divide_up(x.rows, kRowsPerBlock)), dim3(32, kRowsPerBlock), 0, static_cast<T*>(x.out),
+                static_cast<const T*>(x.table), x.indices, x.rows, x.table_rows, x.width, whole_vectors_end_to_end(x.width, sizeof(T)));
+}
+
+template <class Table, class T>
+int backward_of(const Queue& queue, const EmbeddingBackward& x) {
+  // d_out has the smaller elements, or the same: where its rows start on 16 bytes, so do the table's.
+  const int64_t vectors_end = whole_vectors_end_to_end(x.width, sizeof(T));
+  const int64_t columns_per_block = kBackwardThreads * (vectors_end > 0 ? kVector : 1);
+  const dim3 grid(x.segments, x.segments > 0 ? divide_up(x.width, columns_per_block) : 0);
+  return launch(queue, backward<Table, T>, grid, dim3(kBackwardThreads), 0, static_cast<Table*>(x.d_table), static_cast<const T*>(x.d_out),
+                x.order, x.offsets, x.distinct, x.width, vectors_end);
+}
+
+}  // namespace
+
+int run(const Queue& queue, const EmbeddingForward& x) {
+  return x.dtype == DPO4J_BF16 ? forward_of<__nv_bfloat16>(queue, x) : forward_of<float>(queue, x);
+}
+
+int run(const Queue& queue, const EmbeddingBackward& x) {
+  if (x.dtype == DPO4J_F32) return backward_of<float, float>(queue, x);
+  return x.d_table_dtype == DPO4J_F32 ? backward_of<float, __nv_bfloat16>(queue, x) : backward_of<__nv_bfloat16, __nv_bfloat16>(queue, x);
+}
+
+}  // namespace dpo4j::cuda

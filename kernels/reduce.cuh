@@ -1,0 +1,36 @@
+// Sums over the threads of a warp or a block, by trees of a fixed shape: the same inputs give the same bits.
+#pragma once
+
+#include "portable.cuh"
+
+namespace dpo4j::cuda {
+
+constexpr int kWarp = 32;
+constexpr unsigned kAllLanes = 0xffffffffu;
+
+// Every lane receives the sum: each step adds the same two numbers on both sides.
+template <class T>
+__device__ __forceinline__ T warp_sum(T x) {
+#pragma unroll
+  for (int distance = kWarp / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(kAllLanes, x, distance);
+  return x;
+}
+
+// Every thread of a block of THREADS receives the sum. All threads must call it.
+template <int THREADS, class T>
+__device__ __forceinline__ T block_sum(T x) {
+  static_assert(THREADS % kWarp == 0, "whole warps only");
+  x = warp_sum(x);
+  if constexpr (THREADS > kWarp) {
+    DPO4J_SHARED(T, of_warp, [THREADS / kWarp]);
+    if (threadIdx.x % kWarp == 0) of_warp[threadIdx.x / kWarp] = x;
+    __syncthreads();
+    x = 0;
+#pragma unroll
+    for (int warp = 0; warp < THREADS / kWarp; warp++) x += of_warp[warp];
+    __syncthreads();  // of_warp may be written again
+  }
+  return x;
+}
+
+}  // namespace dpo4j::cuda

@@ -1,0 +1,177 @@
+// rms_norm: y = w x rstd, rstd = 1 / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019).
+//
+//   backward, with g = w dy:   d_x = d_residual + rstd (g - x rstd^2 mean(g x))        d_w += sum over rows of dy x rstd
+//
+// Never materialised: the normalised row, and g. d_w is summed without atomics: `parts` blocks walk their rows in order, each into its own
+// part of the workspace, and a second launch adds the parts in a fixed tree. How many parts there are depends on the sizes alone.
+//
+// Bytes moved, b the size of an element: forward 2 b rows width; backward 4 b rows width (3 b without residual) + 8 parts width. The second
+// visit of a row finds it in the cache. Share of the roofline: not yet measured on a GPU.
+#include "reduce.cuh"
+#include "vectors.cuh"
+
+namespace dpo4j::cuda {
+namespace {
+
+// A block of one warp serves a narrow row, of eight warps a wide one.
+constexpr int kNarrow = 32, kWide = 256;
+constexpr int64_t kNarrowWidth = 512;
+
+template <class T, int THREADS>
+__global__ void __launch_bounds__(THREADS)
+    forward(T* out, float* rstd, const T* x, const T* weight, int64_t width, int64_t vectors_end, float epsilon) {
+  const int64_t row = blockIdx.x;
+  x += row * width;
+  out += row * width;
+  float squares = 0;
+  for_columns(width, vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
+    constexpr int N = decltype(n)::value;
+    const Values<N> v = load<N>(x + column);
+#pragma unroll
+    for (int k = 0; k < N; k++) squares += v[k] * v[k];
+  });
+  const float r = 1.0f / sqrtf(block_sum<THREADS>(squares) / width + epsilon);
+  if (threadIdx.x == 0) rstd[row] = r;
+  for_columns(width, vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
+    constexpr int N = decltype(n)::value;
+    Values<N> v = load<N>(x + column);
+    const Values<N> w = load<N>(weight + column);
+#pragma unroll
+    for (int k = 0; k < N; k++) v[k] = v[k] * r * w[k];
+    store<N>(out + column, v);
+  });
+}
+
+template <class T>
+struct Backward {
+  T* d_x;
+  float* parts;  // [blocks, width]
+  const T *d_out, *d_residual, *x, *weight;
+  const float* rstd;
+  int64_t rows, rows_per_block, width, vectors_end;
+};
+
+// One row: d_x, and this row's share of d_w added to `d_weight`, which each thread touches only at its own columns.
+template <class T, int THREADS>
+__device__ void backward_row(const Backward<T>& of, int64_t row, float* d_weight) {
+  const T *d_out = of.d_out + row * of.width, *x = of.x + row * of.width;
+  const T* d_residual = of.d_residual ? of.d_residual + row * of.width : nullptr;
+  T* d_x = of.d_x + row * of.width;
+  const float r = of.rstd[row];
+  float dot = 0;
+  for_columns(of.width, of.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
+    constexpr int N = decltype(n)::value;
+    const Values<N> dy = load<N>(d_out + column), v = load<N>(x + column), w = load<N>(of.weight + column);
+    Values<N> dw = load<N>(d_weight + column);
+#pragma unroll
+    for (int k = 0; k < N; k++) {
+      dot += dy[k] * w[k] * v[k];
+      dw[k] += dy[k] * (v[k] * r);
+    }
+    store<N>(d_weight + column, dw);
+  });
+  const float slope = block_sum<THREADS>(dot) / of.width * r * r;
+  for_columns(of.width, of.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
+    constexpr int N = decltype(n)::value;
+    const Values<N> dy = load<N>(d_out + column), v = load<N>(x + column), w = load<N>(of.weight + column);
+    Values<N> dx{};
+    if (d_residual) dx = load<N>(d_residual + column);
+#pragma unroll
+    for (int k = 0; k < N; k++) dx[k] += r * (dy[k] * w[k] - v[k] * slope);
+    store<N>(d_x + column, dx);
+  });
+}
+
+// SHARED: a part of d_w is small enough to grow in shared memory. Otherwise it grows where it will lie.
+template <class T, int THREADS, bool SHARED>
+__global__ void __launch_bounds__(THREADS) backward(Backward<T> of) {
+  DPO4J_DYNAMIC_SHARED(float, shared);
+  float* const part = of.parts + blockIdx.x * of.width;
+  float* const d_weight = SHARED ? shared : part;
+  const auto clear = [&](auto n, int64_t column) { store<decltype(n)::value>(d_weight + column, {}); };
+  for_columns(of.width, of.vectors_end, threadIdx.x, THREADS, clear);
+
+  const int64_t begin = blockIdx.x * of.rows_per_block;
+  const int64_t end = begin + of.rows_per_block < of.rows ? begin + of.rows_per_block : of.rows;
+  for (int64_t row = begin; row < end; row++) backward_row<T, THREADS>(of, row, d_weight);
+
+  if (!SHARED) return;
+  for_columns(of.width, of.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
+    constexpr int N = decltype(n)::value;
+    store<N>(part + column, load<N>(shared + column));
+  });
+}
+
+constexpr int kPartLanes = 32;
+
+// d_weight += sum of the parts, 32 columns a block: lane y adds parts y, y + 32, ..., and the first warp adds the lanes in order.
+__global__ void __launch_bounds__(32 * kPartLanes) add_parts(float* d_weight, const float* parts, int64_t count, int64_t width) {
+  const int64_t column = static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x;
+  DPO4J_SHARED(float, of_lane, [kPartLanes][32]);
+  float sum = 0;
+  if (column < width) {
+#pragma unroll 4
+    for (int64_t i = threadIdx.y; i < count; i += kPartLanes) sum += parts[i * width + column];
+  }
+  of_lane[threadIdx.y][threadIdx.x] = sum;
+  __syncthreads();
+  if (threadIdx.y > 0 || column >= width) return;
+  for (int lane = 1; lane < kPartLanes; lane++) sum += of_lane[lane][threadIdx.x];
+  d_weight[column] += sum;
+}
+
+// Blocks of the first backward launch: enough to fill the largest device, few enough that their parts are cheap to add.
+int64_t part_count(int64_t rows, int64_t width) {
+  const int64_t most = width <= kNarrowWidth ? 2048 : 512;
+  return rows < most ? rows : most;
+}
+
+template <class T>
+int forward_of(const Queue& queue, const RmsNormForward& x) {
+  const bool narrow = x.width <= kNarrowWidth;
+  return launch(queue, narrow ? forward<T, kNarrow> : forward<T, kWide>, dim3(x.rows), dim3(narrow ? kNarrow : kWide), 0,
+                static_cast<T*>(x.out), x.rstd, static_cast<const T*>(x.x), static_cast<const T*>(x.weight), x.width,
+                whole_vectors_end_to_end(x.width, sizeof(T)), x.epsilon);
+}
+
+template <class T>
+int backward_of(const Queue& queue, const RmsNormBackward& x) {
+  if (x.rows == 0) return cudaSuccess;
+  const int64_t parts = part_count(x.rows, x.width);
+  const Backward<T> of{static_cast<T*>(x.d_x),
+                       static_cast<float*>(x.workspace),
+                       static_cast<const T*>(x.d_out),
+                       static_cast<const T*>(x.d_residual),
+                       static_cast<const T*>(x.x),
+                       static_cast<const T*>(x.weight),
+                       x.rstd,
+                       x.rows,
+                       divide_up(x.rows, parts),
+                       x.width,
+                       whole_vectors_end_to_end(x.width, sizeof(T))};
+  const size_t part_bytes = x.width * sizeof(float);
+  int error;
+  if (x.width <= kNarrowWidth) {
+    error = launch(queue, backward<T, kNarrow, true>, dim3(parts), dim3(kNarrow), part_bytes, of);
+  } else if (part_bytes <= kDefaultSharedBytes) {
+    error = launch(queue, backward<T, kWide, true>, dim3(parts), dim3(kWide), part_bytes, of);
+  } else {
+    error = launch(queue, backward<T, kWide, false>, dim3(parts), dim3(kWide), 0, of);
+  }
+  if (error != cudaSuccess) return error;
+  return launch(queue, add_parts, dim3(divide_up(x.width, 32)), dim3(32, kPartLanes), 0, x.d_weight, of.parts, parts, x.width);
+}
+
+}  // namespace
+
+size_t rms_norm_backward_workspace_bytes(int64_t rows, int64_t width) { return part_count(rows, width) * width * sizeof(float); }
+
+int run(const Queue& queue, const RmsNormForward& x) {
+  return x.dtype == DPO4J_BF16 ? forward_of<__nv_bfloat16>(queue, x) : forward_of<float>(queue, x);
+}
+
+int run(const Queue& queue, const RmsNormBackward& x) {
+  return x.dtype == DPO4J_BF16 ? backward_of<__nv_bfloat16>(queue, x) : backward_of<float>(queue, x);
+}
+
+}  // namespace dpo4j::cuda

@@ -1,0 +1,62 @@
+// rope: rotary positions in place, half-split pairs (Su et al. 2021).
+//
+//   forward    (x1, x2) -> (x1 c - x2 s, x2 c + x1 s)      c, s the cosine and sine of the row's position, x1 and x2 the halves of a head
+//   backward   the same with -s: a rotation's transpose is its inverse
+//
+// Never materialised: a rotated copy. A position outside the tables makes its row NaN.
+// Bytes moved, b the size of an element: 2 b rows heads head_width; the tables stay in the cache. Share of the roofline: not yet measured
+// on a GPU.
+#include "vectors.cuh"
+
+namespace dpo4j::cuda {
+namespace {
+
+struct Rows {
+  const int32_t* positions;
+  const float *cosine, *sine;
+  int64_t heads, half, row_stride, positions_end;
+  float direction;  // 1 forward, -1 backward
+};
+
+// A block rotates a row. A thread takes N neighbouring columns of x1 in some head, and the same of x2.
+template <class T, int N>
+__global__ void __launch_bounds__(128) rotate(T* x, Rows rows) {
+  const int64_t row = blockIdx.x;
+  const int64_t position = rows.positions[row];
+  const bool inside = position >= 0 && position < rows.positions_end;
+  const int32_t groups = static_cast<int32_t>(rows.half / N), items = static_cast<int32_t>(rows.heads) * groups;
+  for (int32_t item = threadIdx.x; item < items; item += blockDim.x) {
+    const int64_t head = item / groups, column = item % groups * N;
+    T* first = x + row * rows.row_stride + head * 2 * rows.half + column;
+    T* second = first + rows.half;
+    const int64_t angle = (inside ? position : 0) * rows.half + column;
+    const Values<N> a = load<N>(first), b = load<N>(second), c = load<N>(rows.cosine + angle), s = load<N>(rows.sine + angle);
+    Values<N> rotated_a, rotated_b;
+#pragma unroll
+    for (int k = 0; k < N; k++) {
+      const float sine = rows.direction * s[k];
+      rotated_a[k] = inside ? a[k] * c[k] - b[k] * sine : NAN;
+      rotated_b[k] = inside ? b[k] * c[k] + a[k] * sine : NAN;
+    }
+    store<N>(first, rotated_a);
+    store<N>(second, rotated_b);
+  }
+}
+
+template <class T>
+int rotate_of(const Queue& queue, const Rope& x) {
+  const int64_t half = x.head_width / 2;
+  const Rows rows{x.positions, x.cosine, x.sine, x.heads, half, x.row_stride, x.positions_end, x.backward ? -1.0f : 1.0f};
+  // Halves of whole vectors start on 16 bytes, in the tensor and in the tables.
+  const bool vectors = half % kVector == 0;
+  const int64_t items = x.heads * half / (vectors ? kVector : 1);
+  return launch(queue, vectors ? rotate<T, kVector> : rotate<T, 1>, dim3(x.rows), dim3(items > 32 ? 128 : 32), 0, static_cast<T*>(x.x), rows);
+}
+
+}  // namespace
+
+int run(const Queue& queue, const Rope& x) {
+  return x.dtype == DPO4J_BF16 ? rotate_of<__nv_bfloat16>(queue, x) : rotate_of<float>(queue, x);
+}
+
+}  // namespace dpo4j::cuda

@@ -1,0 +1,56 @@
+// What the library asks of the CUDA runtime besides launches: devices, their facts, and words for errors. The runtime is linked statically, so
+// that all of this answers on a machine without a driver.
+#include <string.h>
+
+#include "portable.cuh"
+
+#ifndef DPO4J_ARCHITECTURES
+#error "DPO4J_ARCHITECTURES says what is compiled in: \"sm_80,sm_90a\", or \"emulated\""
+#endif
+
+namespace dpo4j::cuda {
+
+const char* architectures() { return DPO4J_ARCHITECTURES; }
+
+const char* error_text(int error) { return cudaGetErrorString(static_cast<cudaError_t>(error)); }
+
+int device_count(int32_t* count) {
+  int found = 0;
+  const cudaError_t error = cudaGetDeviceCount(&found);
+  if (error != cudaSuccess) cudaGetLastError();
+  *count = error == cudaSuccess ? found : 0;
+  return error;
+}
+
+int device_info(int32_t ordinal, char* name, size_t name_bytes, int32_t* capability, int64_t* memory_bytes, int32_t* driver_version) {
+  cudaDeviceProp properties;
+  int version = 0;
+  cudaError_t error = cudaGetDeviceProperties(&properties, ordinal);
+  if (error == cudaSuccess) error = cudaDriverGetVersion(&version);
+  if (error != cudaSuccess) {
+    cudaGetLastError();
+    return error;
+  }
+  if (name && name_bytes > 0) {
+    const size_t length = strnlen(properties.name, name_bytes - 1);
+    memcpy(name, properties.name, length);
+    name[length] = 0;
+  }
+  if (capability) *capability = 10 * properties.major + properties.minor;
+  if (memory_bytes) *memory_bytes = static_cast<int64_t>(properties.totalGlobalMem);
+  if (driver_version) *driver_version = version;
+  return cudaSuccess;
+}
+
+int open_queue(Queue* queue, int32_t ordinal, void* stream) {
+  int multiprocessors = 0;
+  const cudaError_t error = cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, ordinal);
+  if (error != cudaSuccess) {
+    cudaGetLastError();
+    return error;
+  }
+  *queue = {stream, ordinal, multiprocessors};
+  return cudaSuccess;
+}
+
+}  // namespace dpo4j::cuda

@@ -1,0 +1,17 @@
+# The kernels, for whoever compiles them: nvcc (CMakeLists.txt here) or, in tests, the host compiler (tests/emulation).
+set(DPO4J_KERNEL_SOURCES
+    adamw.cu
+    attention_backward.cu
+    attention_forward.cu
+    copy_rows.cu
+    embedding.cu
+    gradient_norm.cu
+    preference_loss.cu
+    residual.cu
+    rms_norm.cu
+    rope.cu
+    runtime.cu
+    sequence_sum.cu
+    swiglu.cu
+    token_logprob.cu)
+list(TRANSFORM DPO4J_KERNEL_SOURCES PREPEND "${CMAKE_CURRENT_LIST_DIR}/")
