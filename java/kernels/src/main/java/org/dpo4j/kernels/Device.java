@@ -1,6 +1,7 @@
 package org.dpo4j.kernels;
 
 import java.nio.ByteBuffer;
+import org.dpo4j.kernels.internal.Transfers;
 
 /**
  * A processor, its memory and one queue of work.
@@ -45,6 +46,31 @@ public interface Device extends AutoCloseable {
 
     /** Waits for all queued work, then copies to a direct buffer until it is full. */
     void download(ByteBuffer destination, long source);
+
+    /** Copies a whole array to the device. */
+    default void upload(long destination, int[] source) {
+        Transfers.upload(this, destination, source);
+    }
+
+    /** Copies a whole array to the device. */
+    default void upload(long destination, float[] source) {
+        Transfers.upload(this, destination, source);
+    }
+
+    /** Waits for all queued work, then copies {@code count} i32 values to a new array. */
+    default int[] downloadInts(long source, int count) {
+        return Transfers.downloadInts(this, source, count);
+    }
+
+    /** Waits for all queued work, then copies {@code count} f32 values to a new array. */
+    default float[] downloadFloats(long source, int count) {
+        return Transfers.downloadFloats(this, source, count);
+    }
+
+    /** Waits for all queued work, then copies {@code count} f64 values to a new array. */
+    default double[] downloadDoubles(long source, int count) {
+        return Transfers.downloadDoubles(this, source, count);
+    }
 
     /** Copies between two places that do not overlap. */
     void copy(long destination, long source, long bytes);

@@ -1,5 +1,7 @@
 package org.dpo4j.kernels.decoder;
 
+import java.util.List;
+
 /**
  * One run of query rows in a packed batch: the {@code dpo4j_segment} of the C header. Query {@code i} sees the key rows {@code [prefixBegin,
  * prefixBegin + prefixCount)} and the rows {@code keyBegin + j} for {@code j <= keyOffset + i}.
@@ -26,5 +28,22 @@ public record Segment(
     /** A training segment behind a shared prefix. */
     public static Segment behind(Segment prefix, int begin, int count) {
         return new Segment(begin, count, begin, 0, prefix.queryBegin, prefix.queryCount, 0);
+    }
+
+    /** The array that {@link Attention} reads on the device: {@link #INTS} values a segment, in the order of the C struct. */
+    public static int[] pack(List<Segment> segments) {
+        int[] fields = new int[segments.size() * INTS];
+        int i = 0;
+        for (Segment segment : segments) {
+            fields[i] = segment.queryBegin;
+            fields[i + 1] = segment.queryCount;
+            fields[i + 2] = segment.keyBegin;
+            fields[i + 3] = segment.keyOffset;
+            fields[i + 4] = segment.prefixBegin;
+            fields[i + 5] = segment.prefixCount;
+            fields[i + 6] = segment.dependents;
+            i += INTS;
+        }
+        return fields;
     }
 }

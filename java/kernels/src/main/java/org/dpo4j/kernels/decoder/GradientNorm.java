@@ -1,0 +1,30 @@
+package org.dpo4j.kernels.decoder;
+
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.internal.Native;
+import org.dpo4j.kernels.internal.NativeLibrary;
+import org.dpo4j.kernels.internal.Status;
+
+/** Global L2 norm of a gradient, and the factor by which {@code torch.nn.utils.clip_grad_norm_} would scale it. Both stay on the device. */
+public final class GradientNorm {
+    private GradientNorm() {}
+
+    /** Bytes of {@code workspace} for {@link #compute} at this size, on any device. */
+    public static long workspaceBytes(long count) {
+        NativeLibrary.load();
+        return Native.dpo4j_gradient_norm_workspace_bytes(count);
+    }
+
+    /**
+     * {@code norm = {L2 norm, min(1, maxNorm / (L2 norm + 1e-6))}}; both NaN when the norm is not finite.
+     *
+     * @param norm out, f32[2]
+     * @param workspace {@link #workspaceBytes} bytes, contents undefined before and after
+     * @param gradient f32[count]
+     * @param maxNorm 0 for no clipping: the factor is 1
+     */
+    public static void compute(Device device, long norm, long workspace, long gradient, long count, float maxNorm) {
+        long context = device.context();
+        Status.check(context, Native.dpo4j_gradient_norm(context, norm, workspace, gradient, count, maxNorm));
+    }
+}

@@ -1,0 +1,21 @@
+package org.dpo4j.kernels.decoder;
+
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.internal.Native;
+import org.dpo4j.kernels.internal.Status;
+
+/** {@code out = a + b}. Backward needs no call: both inputs receive the gradient, which {@link RmsNorm#backward} adds in. */
+public final class Residual {
+    private Residual() {}
+
+    /**
+     * @param out out, [count]; may be {@code a} or {@code b} itself
+     * @param a [count]
+     * @param b [count]
+     */
+    public static void forward(Device device, long out, long a, long b, long count, DType dtype) {
+        long context = device.context();
+        Status.check(context, Native.dpo4j_residual_forward(context, out, a, b, count, dtype.code()));
+    }
+}

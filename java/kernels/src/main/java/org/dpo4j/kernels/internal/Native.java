@@ -1,0 +1,313 @@
+package org.dpo4j.kernels.internal;
+
+import java.nio.ByteBuffer;
+import org.bytedeco.javacpp.annotation.Cast;
+import org.bytedeco.javacpp.annotation.NoException;
+import org.bytedeco.javacpp.annotation.Platform;
+
+/**
+ * {@code native/dpo4j.h}, call by call, under the C names. JavaCPP generates the bridge at build time.
+ *
+ * <p>Addresses are {@code long}, a struct of 4-byte fields is an array of them, and output parameters are arrays of one element. {@link
+ * NativeLibrary#load} must have returned before the first call. Nothing is checked here.
+ */
+@NoException
+@Platform(include = "dpo4j.h", link = "dpo4j", library = "jnidpo4j")
+public final class Native {
+    /** The {@code DPO4J_ABI_VERSION} this class was written for. */
+    public static final int ABI_VERSION = 1;
+
+    private Native() {}
+
+    public static native int dpo4j_abi_version();
+
+    public static native String dpo4j_build_info();
+
+    public static native int dpo4j_cpu_isa_best();
+
+    public static native int dpo4j_cuda_device_count(
+            int[] count, @Cast("char*") byte[] text, @Cast("size_t") long textBytes);
+
+    public static native int dpo4j_cuda_device_info(
+            int ordinal,
+            @Cast("char*") byte[] name,
+            @Cast("size_t") long nameBytes,
+            int[] capability,
+            @Cast("int64_t*") long[] memoryBytes,
+            int[] driverVersion,
+            @Cast("char*") byte[] text,
+            @Cast("size_t") long textBytes);
+
+    public static native int dpo4j_cpu_context_create(@Cast("dpo4j_context**") long[] context, int threads, int isa);
+
+    public static native int dpo4j_cuda_context_create(
+            @Cast("dpo4j_context**") long[] context, int ordinal, @Cast("void*") long stream);
+
+    public static native void dpo4j_context_destroy(@Cast("dpo4j_context*") long context);
+
+    public static native String dpo4j_error_text(@Cast("const dpo4j_context*") long context);
+
+    public static native @Cast("void*") long dpo4j_host_allocate(@Cast("size_t") long bytes);
+
+    public static native void dpo4j_host_free(@Cast("void*") long address);
+
+    public static native void dpo4j_host_copy(
+            @Cast("void*") long destination, @Cast("const void*") long source, @Cast("size_t") long bytes);
+
+    public static native void dpo4j_host_copy(
+            @Cast("void*") long destination, @Cast("const void*") ByteBuffer source, @Cast("size_t") long bytes);
+
+    public static native void dpo4j_host_copy(
+            @Cast("void*") ByteBuffer destination, @Cast("const void*") long source, @Cast("size_t") long bytes);
+
+    public static native void dpo4j_host_fill(@Cast("void*") long destination, int value, @Cast("size_t") long bytes);
+
+    public static native int dpo4j_matmul_library(
+            String path, @Cast("char*") byte[] text, @Cast("size_t") long textBytes);
+
+    public static native int dpo4j_matmul(
+            @Cast("dpo4j_context*") long context,
+            @Cast("float*") long c,
+            @Cast("const float*") long a,
+            @Cast("const float*") long b,
+            long m,
+            long n,
+            long k,
+            long cStride,
+            long aStride,
+            long bStride,
+            int transposeA,
+            int transposeB,
+            int accumulate);
+
+    public static native int dpo4j_embedding_forward(
+            @Cast("dpo4j_context*") long context,
+            @Cast("void*") long out,
+            @Cast("const void*") long table,
+            @Cast("const int32_t*") long indices,
+            long rows,
+            long tableRows,
+            long width,
+            int dtype);
+
+    public static native int dpo4j_embedding_backward(
+            @Cast("dpo4j_context*") long context,
+            @Cast("void*") long dTable,
+            @Cast("const void*") long dOut,
+            @Cast("const int32_t*") long order,
+            @Cast("const int32_t*") long offsets,
+            @Cast("const int32_t*") long distinct,
+            long segments,
+            long width,
+            int dTableDtype,
+            int dtype);
+
+    public static native int dpo4j_copy_rows(
+            @Cast("dpo4j_context*") long context,
+            @Cast("void*") long out,
+            @Cast("const void*") long in,
+            @Cast("const int32_t*") long outRows,
+            @Cast("const int32_t*") long inRows,
+            long rows,
+            long width,
+            long outStride,
+            long inStride,
+            int dtype);
+
+    public static native int dpo4j_rms_norm_forward(
+            @Cast("dpo4j_context*") long context,
+            @Cast("void*") long out,
+            @Cast("float*") long rstd,
+            @Cast("const void*") long x,
+            @Cast("const void*") long weight,
+            long rows,
+            long width,
+            float epsilon,
+            int dtype);
+
+    public static native @Cast("size_t") long dpo4j_rms_norm_backward_workspace_bytes(long rows, long width);
+
+    public static native int dpo4j_rms_norm_backward(
+            @Cast("dpo4j_context*") long context,
+            @Cast("void*") long dX,
+            @Cast("float*") long dWeight,
+            @Cast("void*") long workspace,
+            @Cast("const void*") long dOut,
+            @Cast("const void*") long dResidual,
+            @Cast("const void*") long x,
+            @Cast("const void*") long weight,
+            @Cast("const float*") long rstd,
+            long rows,
+            long width,
+            int dtype);
+
+    public static native int dpo4j_rope_forward(
+            @Cast("dpo4j_context*") long context,
+            @Cast("void*") long x,
+            @Cast("const int32_t*") long positions,
+            @Cast("const float*") long cosine,
+            @Cast("const float*") long sine,
+            long rows,
+            long heads,
+            long headWidth,
+            long rowStride,
+            long positionsEnd,
+            int dtype);
+
+    public static native int dpo4j_rope_backward(
+            @Cast("dpo4j_context*") long context,
+            @Cast("void*") long dX,
+            @Cast("const int32_t*") long positions,
+            @Cast("const float*") long cosine,
+            @Cast("const float*") long sine,
+            long rows,
+            long heads,
+            long headWidth,
+            long rowStride,
+            long positionsEnd,
+            int dtype);
+
+    public static native int dpo4j_attention_forward(
+            @Cast("dpo4j_context*") long context,
+            @Cast("void*") long out,
+            @Cast("float*") long lse,
+            @Cast("const void*") long q,
+            @Cast("const void*") long k,
+            @Cast("const void*") long v,
+            @Cast("const dpo4j_segment*") long segments,
+            long segmentCount,
+            long maxQueries,
+            long heads,
+            long kvHeads,
+            long headWidth,
+            long outStride,
+            long qStride,
+            long kvStride,
+            float scale,
+            int dtype);
+
+    public static native @Cast("size_t") long dpo4j_attention_backward_workspace_bytes(
+            long queryRows, long heads, long headWidth);
+
+    public static native int dpo4j_attention_backward(
+            @Cast("dpo4j_context*") long context,
+            @Cast("void*") long dQ,
+            @Cast("void*") long dK,
+            @Cast("void*") long dV,
+            @Cast("void*") long workspace,
+            @Cast("const void*") long dOut,
+            @Cast("const void*") long q,
+            @Cast("const void*") long k,
+            @Cast("const void*") long v,
+            @Cast("const void*") long out,
+            @Cast("const float*") long lse,
+            @Cast("const dpo4j_segment*") long segments,
+            long segmentCount,
+            long maxQueries,
+            long queryRows,
+            long heads,
+            long kvHeads,
+            long headWidth,
+            long outStride,
+            long qStride,
+            long kvStride,
+            float scale,
+            int dtype);
+
+    public static native int dpo4j_swiglu_forward(
+            @Cast("dpo4j_context*") long context,
+            @Cast("void*") long out,
+            @Cast("const void*") long gateUp,
+            long rows,
+            long width,
+            int dtype);
+
+    public static native int dpo4j_swiglu_backward(
+            @Cast("dpo4j_context*") long context,
+            @Cast("void*") long dGateUp,
+            @Cast("const void*") long dOut,
+            @Cast("const void*") long gateUp,
+            long rows,
+            long width,
+            int dtype);
+
+    public static native int dpo4j_residual_forward(
+            @Cast("dpo4j_context*") long context,
+            @Cast("void*") long out,
+            @Cast("const void*") long a,
+            @Cast("const void*") long b,
+            long count,
+            int dtype);
+
+    public static native int dpo4j_token_logprob_forward(
+            @Cast("dpo4j_context*") long context,
+            @Cast("float*") long logprob,
+            @Cast("float*") long lse,
+            @Cast("const void*") long logits,
+            @Cast("const int32_t*") long targets,
+            long rows,
+            long vocabulary,
+            long logitsStride,
+            int dtype);
+
+    public static native int dpo4j_token_logprob_backward(
+            @Cast("dpo4j_context*") long context,
+            @Cast("void*") long dLogits,
+            @Cast("const void*") long logits,
+            @Cast("const int32_t*") long targets,
+            @Cast("const float*") long lse,
+            @Cast("const float*") long dLogprob,
+            long rows,
+            long vocabulary,
+            long dLogitsStride,
+            long logitsStride,
+            int dLogitsDtype,
+            int dtype);
+
+    public static native int dpo4j_sequence_sum_forward(
+            @Cast("dpo4j_context*") long context,
+            @Cast("float*") long sums,
+            @Cast("const float*") long values,
+            @Cast("const int32_t*") long offsets,
+            long sequences);
+
+    public static native int dpo4j_sequence_sum_backward(
+            @Cast("dpo4j_context*") long context,
+            @Cast("float*") long dValues,
+            @Cast("const float*") long dSums,
+            @Cast("const int32_t*") long offsets,
+            long sequences);
+
+    public static native int dpo4j_preference_loss(
+            @Cast("dpo4j_context*") long context,
+            @Cast("float*") long losses,
+            @Cast("float*") long dSums,
+            @Cast("double*") long metrics,
+            @Cast("const float*") long sums,
+            @Cast("const float*") long reference,
+            long pairs,
+            @Cast("const dpo4j_preference*") int[] preference);
+
+    public static native @Cast("size_t") long dpo4j_gradient_norm_workspace_bytes(long count);
+
+    public static native int dpo4j_gradient_norm(
+            @Cast("dpo4j_context*") long context,
+            @Cast("float*") long norm,
+            @Cast("void*") long workspace,
+            @Cast("const float*") long gradient,
+            long count,
+            float maxNorm);
+
+    public static native int dpo4j_adamw(
+            @Cast("dpo4j_context*") long context,
+            @Cast("void*") long parameter,
+            @Cast("float*") long master,
+            @Cast("float*") long m,
+            @Cast("float*") long v,
+            @Cast("const float*") long gradient,
+            @Cast("const float*") long rates,
+            @Cast("const float*") long clip,
+            long count,
+            @Cast("const dpo4j_adamw_options*") float[] options,
+            int dtype);
+}

@@ -1,0 +1,84 @@
+package org.dpo4j.kernels.internal;
+
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.util.Properties;
+import org.bytedeco.javacpp.Loader;
+import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
+
+/** Loads {@code libdpo4j.so} and its bridge, once a process. */
+public final class NativeLibrary {
+    /** System property: a {@code libdpo4j.so} to use in place of the packed one. */
+    public static final String PATH_PROPERTY = "dpo4j.native.path";
+
+    private static final String PLATFORM = "linux-x86_64";
+    private static final String ARTIFACT = "org.dpo4j:dpo4j-kernels";
+
+    private NativeLibrary() {}
+
+    /** Returns once {@link Native} can be called; throws, the same each time, why it cannot. */
+    public static void load() {
+        String reason = Outcome.REASON;
+        if (reason != null) {
+            throw new Dpo4jException(reason);
+        }
+    }
+
+    /** Runs the attempt once, in its static initialiser. */
+    private static final class Outcome {
+        static final @Nullable String REASON = attempt();
+    }
+
+    private static @Nullable String attempt() {
+        String platform = Loader.getPlatform();
+        if (!platform.equals(PLATFORM)) {
+            return "dpo4j runs on " + PLATFORM + "; this Java runs on " + platform + ": use a 64-bit x86 Linux machine";
+        }
+        if (Native.class.getResource(PLATFORM + "/libjnidpo4j.so") == null) {
+            return "the native library is not on the class path: add " + ARTIFACT + ":" + version() + ":" + PLATFORM
+                    + " (classifier " + PLATFORM + ")";
+        }
+        try {
+            String path = System.getProperty(PATH_PROPERTY);
+            if (path != null) {
+                System.load(new File(path).getAbsolutePath()); // first, so that the bridge finds it by its soname
+            }
+            Loader.load(Native.class);
+        } catch (LinkageError e) {
+            return "the native library could not be loaded: " + rootMessage(e);
+        }
+        int abi = Native.dpo4j_abi_version();
+        return abi == Native.ABI_VERSION
+                ? null
+                : "the native library has ABI version " + abi + " and these classes need " + Native.ABI_VERSION
+                        + ": use " + ARTIFACT + " and its " + PLATFORM + " classifier in one version";
+    }
+
+    /** Version of this artifact; a placeholder where the classes do not come from its jar. */
+    static String version() {
+        try (InputStream in =
+                Native.class.getResourceAsStream("/META-INF/maven/org.dpo4j/dpo4j-kernels/pom.properties")) {
+            if (in == null) {
+                return "VERSION";
+            }
+            Properties properties = new Properties();
+            properties.load(in);
+            return properties.getProperty("version", "VERSION");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** First line of the innermost cause: JavaCPP's outer message says "no jni... in java.library.path" whatever went wrong. */
+    static String rootMessage(Throwable thrown) {
+        Throwable root = thrown;
+        while (root.getCause() != null) {
+            root = root.getCause();
+        }
+        String message = root.getMessage();
+        return message == null ? root.toString() : message.lines().findFirst().orElse(message);
+    }
+}
