@@ -18,6 +18,19 @@ import org.dpo4j.kernels.decoder.Segment;
 public record PackedBatch(
         int[] ids, int[] positions, List<Segment> segments, int[] hiddenRows, int[] targets, int[] offsets) {
 
+    /**
+     * Pairs, each with its prompt once ({@code sharePrefix}), or as two sequences {@code [prompt | chosen] [prompt | rejected]}. A completion of one
+     * token has no segment: the prompt's last row predicts it.
+     */
+    public static PackedBatch pairs(List<PreferencePair> pairs, boolean sharePrefix) {
+        return sharePrefix ? Packing.sharedPairs(pairs) : Packing.plainPairs(pairs);
+    }
+
+    /** Sequences, each one completion. */
+    public static PackedBatch sequences(List<Sequence> sequences) {
+        return Packing.sequences(sequences);
+    }
+
     /** Rows the decoder runs on. */
     public int rows() {
         return ids.length;

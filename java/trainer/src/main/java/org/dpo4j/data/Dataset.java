@@ -1,0 +1,23 @@
+package org.dpo4j.data;
+
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * The rows of a file as token ids, in file order.
+ *
+ * @param rows at least one
+ * @param report what was left out, cut or moved
+ */
+public record Dataset<T>(List<T> rows, DatasetReport report) {
+
+    /** Reads pairs: {@code prompt, chosen, rejected} as text or as {@code _ids}, or transcripts {@code chosen, rejected}. */
+    public static Dataset<PreferencePair> pairs(Path file, ReadOptions options) {
+        throw new UnsupportedOperationException();
+    }
+
+    /** Reads sequences: {@code text}, {@code prompt, completion}, {@code ids}, or {@code prompt_ids, completion_ids}. */
+    public static Dataset<Sequence> sequences(Path file, ReadOptions options) {
+        throw new UnsupportedOperationException();
+    }
+}

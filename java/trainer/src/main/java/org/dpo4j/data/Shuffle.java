@@ -1,0 +1,55 @@
+package org.dpo4j.data;
+
+/**
+ * The order of rows in an epoch: a permutation that depends on the seed, the epoch and the number of rows alone, on every machine and Java. Its
+ * generator is its own, so nothing else that draws numbers can move it.
+ */
+public final class Shuffle {
+
+    private static final long GAMMA = 0x9E3779B97F4A7C15L;
+
+    private long state;
+
+    private Shuffle(long seed, int epoch) {
+        state = mix(seed) + epoch;
+        state = mix(state);
+    }
+
+    /** Fisher-Yates (Durstenfeld 1964) over {@code 0 .. rows-1}. */
+    public static int[] order(int rows, long seed, int epoch) {
+        Shuffle shuffle = new Shuffle(seed, epoch);
+        int[] order = new int[rows];
+        for (int i = 0; i < rows; i++) {
+            order[i] = i;
+        }
+        for (int i = rows - 1; i > 0; i--) {
+            int j = shuffle.below(i + 1);
+            int swapped = order[i];
+            order[i] = order[j];
+            order[j] = swapped;
+        }
+        return order;
+    }
+
+    /** Uniform in {@code 0 .. bound-1}: the high half of a 32 by 32 bit product, rejecting what would bias it (Lemire 2019). */
+    private int below(int bound) {
+        long rejected = (1L << 32) % bound;
+        long product;
+        do {
+            product = (next() >>> 32) * bound;
+        } while ((product & 0xFFFFFFFFL) < rejected);
+        return (int) (product >>> 32);
+    }
+
+    /** SplitMix64 (Steele, Lea, Flood 2014). */
+    private long next() {
+        state += GAMMA;
+        return mix(state);
+    }
+
+    private static long mix(long z) {
+        z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
+        z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
+        return z ^ (z >>> 31);
+    }
+}
