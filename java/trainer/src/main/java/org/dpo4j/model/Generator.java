@@ -1,12 +1,25 @@
 package org.dpo4j.model;
 
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.SplittableRandom;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.decoder.Segment;
 
 /**
  * Samples continuations with a key cache. Many sequences run at once; samples of one prompt share its cache. Every sequence has a random generator of
- * its own, so its tokens do not depend on the others of the call.
+ * its own, so its tokens do not depend on the others of the call. Does not close the model.
  */
 public final class Generator implements AutoCloseable {
+    /** Sequences and prompt tokens that run together: bounds on memory, without effect on the tokens. */
+    private static final int MOST_SEQUENCES = 256;
+
+    private static final int MOST_PROMPT_ROWS = 8192;
 
     /**
      * What to continue.
@@ -20,22 +33,257 @@ public final class Generator implements AutoCloseable {
     /**
      * How to continue.
      *
-     * @param maxNewTokens longest continuation; one also ends where the model's positions end
+     * @param maxNewTokens longest continuation; one also ends at an ending token, and where the model's positions end
      * @param temperature divides the logits; 0 takes the largest logit, the lowest id among equals
      */
-    public record Options(int maxNewTokens, double temperature) {}
-
-    public Generator(Model model) {
-        throw new UnsupportedOperationException();
+    public record Options(int maxNewTokens, double temperature) {
+        public Options {
+            if (maxNewTokens < 1) {
+                throw new Dpo4jException("max_new_tokens is " + maxNewTokens + "; it is at least 1");
+            }
+            if (!(temperature >= 0) || Double.isInfinite(temperature)) {
+                throw new Dpo4jException("temperature is " + temperature + "; it is 0 (greedy) or a positive number");
+            }
+        }
     }
 
-    /** The samples of each request, in order: new tokens only, the ending token included where one was drawn. */
+    /** A request at work: its prompt's rows in the cache, and how many tokens its samples may have. */
+    private record Prompt(Request request, int cacheBegin, int limit) {
+        int length() {
+            return request.prompt.length;
+        }
+    }
+
+    /** One sample at work. Its tokens' keys lie in the cache from {@code cacheBegin} on. */
+    private static final class Sequence {
+        final Prompt prompt;
+        final int cacheBegin;
+        final SplittableRandom random;
+        final int[] tokens;
+        int count;
+        boolean ended;
+
+        Sequence(Prompt prompt, int cacheBegin, SplittableRandom random) {
+            this.prompt = prompt;
+            this.cacheBegin = cacheBegin;
+            this.random = random;
+            this.tokens = new int[prompt.limit];
+        }
+    }
+
+    private final Device device;
+    private final LlamaConfig config;
+    private final Decoder decoder;
+    private final LmHead head;
+    private final Indices indices;
+    private final KeyCache cache;
+    private ByteBuffer logits = ByteBuffer.allocateDirect(0);
+
+    public Generator(Model model) {
+        device = model.device();
+        config = model.config();
+        decoder = new Decoder(model, false);
+        head = new LmHead(model, false);
+        indices = new Indices(device);
+        cache = new KeyCache(device, config, model.parameters().dtype());
+    }
+
+    /** The samples of each request, in order: new tokens only, the ending token included where one was drawn. Waits for the device. */
     public List<List<int[]>> generate(List<Request> requests, Options options) {
-        throw new UnsupportedOperationException();
+        requests.forEach(this::check);
+        TokenSampler sampler = new TokenSampler(options.temperature, config.vocabSize());
+        List<List<int[]>> all = new ArrayList<>();
+        for (int begin = 0; begin < requests.size(); ) {
+            int end = waveEnd(requests, begin);
+            all.addAll(generateWave(requests.subList(begin, end), options.maxNewTokens, sampler));
+            begin = end;
+        }
+        return all;
+    }
+
+    private void check(Request request) {
+        int length = request.prompt.length;
+        if (length == 0 || length >= config.maxPositionEmbeddings()) {
+            throw new Dpo4jException("the prompt has " + length + " tokens where 1 to " + (config.maxPositionEmbeddings() - 1)
+                    + " leave room for a continuation; shorten it");
+        }
+        if (request.samples < 1) {
+            throw new Dpo4jException("samples is " + request.samples + "; it is at least 1");
+        }
+        for (int id : request.prompt) {
+            if (id < 0 || id >= config.vocabSize()) {
+                throw new Dpo4jException("the prompt has token id " + id + ", outside the vocabulary of " + config.vocabSize()
+                        + "; check that tokenizer and model belong together");
+            }
+        }
+    }
+
+    private static int waveEnd(List<Request> requests, int begin) {
+        int end = begin;
+        long sequences = 0;
+        long rows = 0;
+        while (end < requests.size()) {
+            sequences += requests.get(end).samples;
+            rows += requests.get(end).prompt.length;
+            if (end > begin && (sequences > MOST_SEQUENCES || rows > MOST_PROMPT_ROWS)) {
+                break;
+            }
+            end++;
+        }
+        return end;
+    }
+
+    private List<List<int[]>> generateWave(List<Request> requests, int maxNewTokens, TokenSampler sampler) {
+        List<Prompt> prompts = new ArrayList<>();
+        int rows = 0;
+        for (Request request : requests) {
+            int room = config.maxPositionEmbeddings() - request.prompt.length;
+            prompts.add(new Prompt(request, rows, Math.min(maxNewTokens, room)));
+            rows += request.prompt.length;
+        }
+        List<Sequence> sequences = new ArrayList<>();
+        for (Prompt prompt : prompts) {
+            SplittableRandom root = new SplittableRandom(prompt.request.seed);
+            for (int i = 0; i < prompt.request.samples; i++) {
+                sequences.add(new Sequence(prompt, rows, root.split()));
+                rows = Math.addExact(rows, prompt.limit);
+            }
+        }
+        cache.reserve(rows);
+        readPrompts(prompts, sequences, sampler);
+        List<Sequence> running = running(sequences);
+        while (!running.isEmpty()) {
+            step(running, sampler);
+            running = running(running);
+        }
+        return results(requests, sequences);
+    }
+
+    /** One pass over all prompts; each sequence then draws its first token from its prompt's last row. */
+    private void readPrompts(List<Prompt> prompts, List<Sequence> sequences, TokenSampler sampler) {
+        int rows = prompts.stream().mapToInt(Prompt::length).sum();
+        int[] ids = new int[rows];
+        int[] positions = new int[rows];
+        int[] cacheRows = new int[rows];
+        int[] lastRows = new int[prompts.size()];
+        Arrays.setAll(cacheRows, row -> row);
+        List<Segment> segments = new ArrayList<>();
+        for (int p = 0; p < prompts.size(); p++) {
+            Prompt prompt = prompts.get(p);
+            int begin = prompt.cacheBegin; // prompts lie in the cache as they lie in this pass
+            System.arraycopy(prompt.request.prompt, 0, ids, begin, prompt.length());
+            for (int i = 0; i < prompt.length(); i++) {
+                positions[begin + i] = i;
+            }
+            segments.add(Segment.plain(begin, prompt.length(), 0));
+            lastRows[p] = begin + prompt.length() - 1;
+        }
+        List<List<Sequence>> drawing = new ArrayList<>();
+        int next = 0;
+        for (Prompt prompt : prompts) {
+            drawing.add(sequences.subList(next, next + prompt.request.samples));
+            next += prompt.request.samples;
+        }
+        run(ids, positions, cacheRows, segments, lastRows, drawing, sampler);
+    }
+
+    /** One token more for each sequence. */
+    private void step(List<Sequence> running, TokenSampler sampler) {
+        int rows = running.size();
+        int[] ids = new int[rows];
+        int[] positions = new int[rows];
+        int[] cacheRows = new int[rows];
+        int[] lastRows = new int[rows];
+        List<Segment> segments = new ArrayList<>();
+        List<List<Sequence>> drawing = new ArrayList<>();
+        for (int row = 0; row < rows; row++) {
+            Sequence sequence = running.get(row);
+            Prompt prompt = sequence.prompt;
+            int cached = sequence.count - 1;
+            ids[row] = sequence.tokens[cached];
+            positions[row] = prompt.length() + cached;
+            cacheRows[row] = sequence.cacheBegin + cached;
+            lastRows[row] = row;
+            segments.add(new Segment(row, 1, sequence.cacheBegin, cached, prompt.cacheBegin, prompt.length(), 0));
+            drawing.add(List.of(sequence));
+        }
+        run(ids, positions, cacheRows, segments, lastRows, drawing, sampler);
+    }
+
+    /** Runs rows through the model; the sequences of {@code drawing[i]} then draw from the logits of row {@code lastRows[i]}. */
+    private void run(
+            int[] ids,
+            int[] positions,
+            int[] cacheRows,
+            List<Segment> segments,
+            int[] lastRows,
+            List<List<Sequence>> drawing,
+            TokenSampler sampler) {
+        indices.clear();
+        int idPlace = indices.add(ids);
+        int positionPlace = indices.add(positions);
+        int cachePlace = indices.add(cacheRows);
+        int segmentPlace = indices.add(segments);
+        int lastPlace = indices.add(lastRows);
+        indices.upload();
+        Pass pass = new Pass(
+                ids.length,
+                indices.address(idPlace),
+                indices.address(positionPlace),
+                LanguageModel.end(positions),
+                indices.address(segmentPlace),
+                segments.size(),
+                LanguageModel.maxQueries(segments),
+                indices.address(cachePlace));
+        head.normalise(decoder.forward(pass, cache), indices.address(lastPlace), lastRows.length);
+        for (int begin = 0; begin < lastRows.length; begin += head.chunkRows()) {
+            int rows = Math.min(head.chunkRows(), lastRows.length - begin);
+            FloatBuffer values = download(head.logits(begin, rows), rows);
+            for (int row = 0; row < rows; row++) {
+                for (Sequence sequence : drawing.get(begin + row)) {
+                    append(sequence, sampler.draw(values, row * head.logitsStride(), sequence.random));
+                }
+            }
+        }
+    }
+
+    private FloatBuffer download(long address, int rows) {
+        int bytes = Math.multiplyExact(rows, head.logitsStride() * 4);
+        if (logits.capacity() < bytes) {
+            logits = ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        }
+        device.download(logits.clear().limit(bytes), address);
+        return logits.flip().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+    }
+
+    private void append(Sequence sequence, int token) {
+        sequence.tokens[sequence.count++] = token;
+        sequence.ended = sequence.count == sequence.prompt.limit || config.eosTokenIds().contains(token);
+    }
+
+    private static List<Sequence> running(List<Sequence> sequences) {
+        return sequences.stream().filter(sequence -> !sequence.ended).toList();
+    }
+
+    private static List<List<int[]>> results(List<Request> requests, List<Sequence> sequences) {
+        List<List<int[]>> results = new ArrayList<>();
+        int next = 0;
+        for (Request request : requests) {
+            List<int[]> samples = new ArrayList<>();
+            for (int i = 0; i < request.samples; i++) {
+                Sequence sequence = sequences.get(next++);
+                samples.add(Arrays.copyOf(sequence.tokens, sequence.count));
+            }
+            results.add(samples);
+        }
+        return results;
     }
 
     @Override
     public void close() {
-        throw new UnsupportedOperationException();
+        decoder.close();
+        head.close();
+        indices.close();
+        cache.close();
     }
 }

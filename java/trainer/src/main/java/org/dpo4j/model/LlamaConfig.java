@@ -44,6 +44,7 @@ public record LlamaConfig(
         positive("num_key_value_heads", numKeyValueHeads);
         positive("max_position_embeddings", maxPositionEmbeddings);
         check(numHiddenLayers <= 4096, "num_hidden_layers is " + numHiddenLayers + "; at most 4096 are supported");
+        check(hiddenSize % 8 == 0, "hidden_size is " + hiddenSize + "; multiples of 8 are supported");
         check(numAttentionHeads % numKeyValueHeads == 0, "num_attention_heads is not a multiple of num_key_value_heads");
         check(headDim > 0 && headDim % 8 == 0 && headDim <= 256, "head_dim is " + headDim + "; multiples of 8 up to 256 are supported");
         positive("num_attention_heads * head_dim", (int) Math.min(Integer.MAX_VALUE, (long) numAttentionHeads * headDim));

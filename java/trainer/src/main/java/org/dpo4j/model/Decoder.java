@@ -1,0 +1,192 @@
+package org.dpo4j.model;
+
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.Attention;
+import org.dpo4j.kernels.decoder.CopyRows;
+import org.dpo4j.kernels.decoder.Embedding;
+import org.dpo4j.kernels.decoder.Residual;
+import org.dpo4j.kernels.decoder.RmsNorm;
+import org.dpo4j.kernels.decoder.Rope;
+import org.dpo4j.kernels.decoder.Swiglu;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The layers of a Llama (Touvron et al. 2023), from token ids to the residual stream before the last norm, and back:
+ *
+ * <pre>
+ *   middle = in + attention(rope(norm(in) Wqkv^T)) Wo^T
+ *   next   = middle + swiglu(norm(middle) Wgu^T) Wdown^T
+ * </pre>
+ */
+final class Decoder implements AutoCloseable {
+    private final Device device;
+    private final DType dtype;
+    private final LlamaConfig config;
+    private final Parameters parameters;
+    private final ParameterLayout layout;
+    private final RotaryTable rotary;
+    private final Activations activations;
+
+    private final int hidden;
+    private final int inner;
+    private final int heads;
+    private final int keyHeads;
+    private final int headDim;
+    private final int queryWidth;
+    private final int qkvWidth;
+    private final float scale;
+    private final float epsilon;
+    private final Linear qkv;
+    private final Linear output;
+    private final Linear gateUp;
+    private final Linear down;
+
+    Decoder(Model model, boolean training) {
+        device = model.device();
+        config = model.config();
+        parameters = model.parameters();
+        dtype = parameters.dtype();
+        layout = parameters.layout();
+        rotary = new RotaryTable(device, config);
+        activations = new Activations(device, config, dtype, training);
+        hidden = config.hiddenSize();
+        inner = config.intermediateSize();
+        heads = config.numAttentionHeads();
+        keyHeads = config.numKeyValueHeads();
+        headDim = config.headDim();
+        queryWidth = activations.queryWidth();
+        qkvWidth = activations.qkvWidth();
+        scale = (float) (1 / Math.sqrt(headDim));
+        epsilon = (float) config.rmsNormEps();
+        qkv = new Linear(device, dtype, hidden, qkvWidth);
+        output = new Linear(device, dtype, queryWidth, hidden);
+        gateUp = new Linear(device, dtype, hidden, 2 * inner);
+        down = new Linear(device, dtype, inner, hidden);
+    }
+
+    /** Queues the layers; the result, [rows, hidden], is valid until the next pass. A cache receives the rows' keys, and is what they attend to. */
+    long forward(Pass pass, @Nullable KeyCache cache) {
+        rotary.reserve(pass.positionsEnd());
+        activations.lay(pass.rows());
+        long in = config.numHiddenLayers() == 0 ? activations.out : activations.layers.get(0).in();
+        Embedding.forward(device, in, parameters.weight(layout.embedding), pass.ids(), pass.rows(), config.vocabSize(), hidden, dtype);
+        for (int i = 0; i < config.numHiddenLayers(); i++) {
+            attend(pass, i, cache);
+            feedForward(pass, i);
+        }
+        return activations.out;
+    }
+
+    private void attend(Pass pass, int i, @Nullable KeyCache cache) {
+        Activations.Layer layer = activations.layers.get(i);
+        ParameterLayout.Layer weights = layout.layers.get(i);
+        int rows = pass.rows();
+        normalise(layer.inRstd(), layer.in(), weights.attentionNorm(), rows);
+        qkv.forward(layer.qkv(), activations.normed, parameters.weight(weights.qkv()), rows);
+        // Queries and keys lie side by side in a row and turn by the same angles: one call rotates both.
+        Rope.forward(
+                device, layer.qkv(), pass.positions(), rotary.cosine(), rotary.sine(), rows, heads + keyHeads, headDim, qkvWidth,
+                rotary.positions(), dtype);
+        long keys = layer.qkv() + bytes(queryWidth);
+        long values = keys + bytes(keyHeads * headDim);
+        long keyStride = qkvWidth;
+        if (cache != null) {
+            CopyRows.forward(device, cache.keys(i), keys, pass.cacheRows(), 0, rows, cache.width, cache.width, qkvWidth, dtype);
+            keys = cache.keys(i);
+            values = cache.values(i);
+            keyStride = cache.width;
+        }
+        Attention.forward(
+                device, layer.attention(), layer.lse(), layer.qkv(), keys, values, pass.segments(), pass.segmentCount(), pass.maxQueries(),
+                heads, keyHeads, headDim, queryWidth, qkvWidth, keyStride, scale, dtype);
+        output.forward(activations.branch, layer.attention(), parameters.weight(weights.output()), rows);
+        Residual.forward(device, layer.middle(), layer.in(), activations.branch, (long) rows * hidden, dtype);
+    }
+
+    private void feedForward(Pass pass, int i) {
+        Activations.Layer layer = activations.layers.get(i);
+        ParameterLayout.Layer weights = layout.layers.get(i);
+        int rows = pass.rows();
+        normalise(layer.middleRstd(), layer.middle(), weights.feedForwardNorm(), rows);
+        gateUp.forward(layer.gateUp(), activations.normed, parameters.weight(weights.gateUp()), rows);
+        Swiglu.forward(device, activations.inner, layer.gateUp(), rows, inner, dtype);
+        down.forward(activations.branch, activations.inner, parameters.weight(weights.down()), rows);
+        Residual.forward(device, activations.after(i), layer.middle(), activations.branch, (long) rows * hidden, dtype);
+    }
+
+    private void normalise(long rstd, long x, long weight, int rows) {
+        RmsNorm.forward(device, activations.normed, rstd, x, parameters.weight(weight), rows, hidden, epsilon, dtype);
+    }
+
+    /** Where the caller puts the gradient of {@link #forward}'s result, [rows, hidden], before {@link #backward}. */
+    long dOut() {
+        return activations.dStream;
+    }
+
+    /** Queues the backward pass of the last forward: adds to the gradients of all layers and, by the sorted ids, of the embedding. */
+    void backward(Pass pass, Indices indices, Indices.Sorted ids) {
+        for (int i = config.numHiddenLayers() - 1; i >= 0; i--) {
+            backwardFeedForward(pass, i);
+            backwardAttend(pass, i);
+        }
+        Embedding.backward(
+                device, parameters.gradient(layout.embedding), activations.dStream, indices.address(ids.order()),
+                indices.address(ids.offsets()), indices.address(ids.distinct()), ids.count(), hidden, DType.F32, dtype);
+    }
+
+    private void backwardFeedForward(Pass pass, int i) {
+        Activations.Layer layer = activations.layers.get(i);
+        ParameterLayout.Layer weights = layout.layers.get(i);
+        int rows = pass.rows();
+        Swiglu.forward(device, activations.inner, layer.gateUp(), rows, inner, dtype);
+        down.backwardWeight(parameters.gradient(weights.down()), activations.dStream, activations.inner, rows);
+        down.backwardInput(activations.dInner, activations.dStream, parameters.weight(weights.down()), rows);
+        long dGateUp = layer.gateUp(); // in its own place: nothing reads gate and up after this
+        Swiglu.backward(device, dGateUp, activations.dInner, layer.gateUp(), rows, inner, dtype);
+        normalise(layer.middleRstd(), layer.middle(), weights.feedForwardNorm(), rows);
+        gateUp.backwardWeight(parameters.gradient(weights.gateUp()), dGateUp, activations.normed, rows);
+        gateUp.backwardInput(activations.branch, dGateUp, parameters.weight(weights.gateUp()), rows);
+        backwardNorm(layer.middle(), layer.middleRstd(), weights.feedForwardNorm(), rows);
+    }
+
+    private void backwardAttend(Pass pass, int i) {
+        Activations.Layer layer = activations.layers.get(i);
+        ParameterLayout.Layer weights = layout.layers.get(i);
+        int rows = pass.rows();
+        output.backwardWeight(parameters.gradient(weights.output()), activations.dStream, layer.attention(), rows);
+        output.backwardInput(activations.dAttention, activations.dStream, parameters.weight(weights.output()), rows);
+        long keys = bytes(queryWidth);
+        long values = keys + bytes(keyHeads * headDim);
+        long q = layer.qkv();
+        long dQ = activations.dQkv;
+        Attention.backward(
+                device, dQ, dQ + keys, dQ + values, activations.attentionWorkspace, activations.dAttention, q, q + keys, q + values,
+                layer.attention(), layer.lse(), pass.segments(), pass.segmentCount(), pass.maxQueries(), rows, heads, keyHeads, headDim,
+                queryWidth, qkvWidth, qkvWidth, scale, dtype);
+        Rope.backward(
+                device, dQ, pass.positions(), rotary.cosine(), rotary.sine(), rows, heads + keyHeads, headDim, qkvWidth,
+                rotary.positions(), dtype);
+        normalise(layer.inRstd(), layer.in(), weights.attentionNorm(), rows);
+        qkv.backwardWeight(parameters.gradient(weights.qkv()), dQ, activations.normed, rows);
+        qkv.backwardInput(activations.branch, dQ, parameters.weight(weights.qkv()), rows);
+        backwardNorm(layer.in(), layer.inRstd(), weights.attentionNorm(), rows);
+    }
+
+    /** The gradient goes around the branch and through its norm: dStream += d norm(x) from the branch's gradient. */
+    private void backwardNorm(long x, long rstd, long weight, int rows) {
+        RmsNorm.backward(
+                device, activations.dStream, parameters.gradient(weight), activations.normWorkspace, activations.branch,
+                activations.dStream, x, parameters.weight(weight), rstd, rows, hidden, dtype);
+    }
+
+    private long bytes(int elements) {
+        return (long) elements * dtype.bytes();
+    }
+
+    @Override
+    public void close() {
+        activations.close();
+        rotary.close();
+    }
+}

@@ -1,0 +1,109 @@
+package org.dpo4j.model;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.List;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.decoder.Segment;
+
+/** The index arrays of one pass, sent to the device in one copy: add them all, {@link #upload}, then ask for their addresses. */
+final class Indices implements AutoCloseable {
+    private static final int ALIGNMENT = 16;
+
+    private final Device device;
+    private final Arena arena;
+    private ByteBuffer host = ByteBuffer.allocateDirect(1 << 16).order(ByteOrder.LITTLE_ENDIAN);
+    private long address;
+
+    Indices(Device device) {
+        this.device = device;
+        this.arena = new Arena(device);
+    }
+
+    void clear() {
+        host.clear();
+    }
+
+    /** Adds an array; the result is what {@link #address} takes. */
+    int add(int[] values) {
+        int place = reserve(values.length * 4L);
+        host.asIntBuffer().put(values);
+        host.position(place + values.length * 4);
+        return place;
+    }
+
+    int add(List<Segment> segments) {
+        int[] fields = new int[segments.size() * Segment.INTS];
+        int i = 0;
+        for (Segment segment : segments) {
+            fields[i] = segment.queryBegin();
+            fields[i + 1] = segment.queryCount();
+            fields[i + 2] = segment.keyBegin();
+            fields[i + 3] = segment.keyOffset();
+            fields[i + 4] = segment.prefixBegin();
+            fields[i + 5] = segment.prefixCount();
+            fields[i + 6] = segment.dependents();
+            i += Segment.INTS;
+        }
+        return add(fields);
+    }
+
+    /** Adds what {@code dpo4j_embedding_backward} wants of an index array: rows sorted by index, and the ranges of equal indices. */
+    Sorted addSorted(int[] indices) {
+        long[] keys = new long[indices.length];
+        for (int row = 0; row < indices.length; row++) {
+            keys[row] = (long) indices[row] << 32 | row;
+        }
+        Arrays.sort(keys);
+        int[] order = new int[keys.length];
+        int[] offsets = new int[keys.length + 1];
+        int[] distinct = new int[keys.length];
+        int count = 0;
+        for (int i = 0; i < keys.length; i++) {
+            order[i] = (int) keys[i];
+            int index = (int) (keys[i] >> 32);
+            if (count == 0 || distinct[count - 1] != index) {
+                distinct[count] = index;
+                offsets[count++] = i;
+            }
+        }
+        offsets[count] = keys.length;
+        return new Sorted(add(order), add(Arrays.copyOf(offsets, count + 1)), add(Arrays.copyOf(distinct, count)), count);
+    }
+
+    /** Places of the three arrays, and how many distinct indices there are. */
+    record Sorted(int order, int offsets, int distinct, int count) {}
+
+    void upload() {
+        host.flip();
+        arena.lay(() -> address = arena.take(host.limit()));
+        device.upload(address, host);
+    }
+
+    /** Device address of an array, after {@link #upload}. */
+    long address(int place) {
+        return address + place;
+    }
+
+    private int reserve(long bytes) {
+        int place = host.position() + ALIGNMENT - 1 & -ALIGNMENT;
+        long needed = place + bytes;
+        if (needed > host.capacity()) {
+            if (needed > Integer.MAX_VALUE / 2) {
+                throw new Dpo4jException("a batch has " + needed + " bytes of indices; make it smaller");
+            }
+            ByteBuffer larger = ByteBuffer.allocateDirect((int) needed * 2).order(ByteOrder.LITTLE_ENDIAN);
+            larger.put(host.flip());
+            host = larger;
+        }
+        host.position(place);
+        return place;
+    }
+
+    @Override
+    public void close() {
+        arena.close();
+    }
+}

@@ -1,0 +1,40 @@
+package org.dpo4j.model;
+
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+
+/** Keys and values of tokens already seen, [rows, 2 kvHeads headDim] a layer, a row holding keys then values. */
+final class KeyCache implements AutoCloseable {
+    private final Arena arena;
+    private final int layers;
+    private final int elementBytes;
+    final int width;
+    private long base;
+    private long layerBytes;
+
+    KeyCache(Device device, LlamaConfig config, DType dtype) {
+        this.arena = new Arena(device);
+        this.layers = config.numHiddenLayers();
+        this.elementBytes = dtype.bytes();
+        this.width = 2 * config.numKeyValueHeads() * config.headDim();
+    }
+
+    /** Room for that many tokens; what was cached is gone. */
+    void reserve(long rows) {
+        layerBytes = rows * width * elementBytes;
+        arena.lay(() -> base = arena.take(layerBytes * layers));
+    }
+
+    long keys(int layer) {
+        return base + layer * layerBytes;
+    }
+
+    long values(int layer) {
+        return keys(layer) + (long) width / 2 * elementBytes;
+    }
+
+    @Override
+    public void close() {
+        arena.close();
+    }
+}
