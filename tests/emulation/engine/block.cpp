@@ -1,0 +1,294 @@
+#include "block.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <algorithm>
+
+__thread uint3 threadIdx, blockIdx, blockDim, gridDim;
+
+namespace cuda_emulation {
+namespace {
+
+// The thread whose fiber runs on this operating system thread.
+__thread Thread* current = nullptr;
+
+constexpr size_t kRedzoneBytes = kSanitizeAddress ? 64 : 0;
+constexpr size_t kArenaBytes = kSharedBytes + 64 * (kRedzoneBytes + 128);
+
+// Not memset: ThreadSanitizer would take it for an access of whoever came here first.
+void fill_with_ff(void* address, size_t bytes) { asm volatile("rep stosb" : "+D"(address), "+c"(bytes) : "a"(0xFF) : "memory"); }
+
+unsigned bit(int lane) { return 1u << lane; }
+
+// Names are literals, of which a compiler may keep several copies.
+bool same(const char* a, const char* b) { return a == b || strcmp(a, b) == 0; }
+
+}  // namespace
+
+void fail(const char* format, ...) {
+  char text[512];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  fflush(stdout);
+  fprintf(stderr, "CUDA emulation: %s", text);
+  if (current != nullptr) {
+    const uint3 block = current->block->index(), thread = current->index;
+    fprintf(stderr, " (block %u,%u,%u thread %u,%u,%u)", block.x, block.y, block.z, thread.x, thread.y, thread.z);
+  }
+  fputc('\n', stderr);
+  abort();
+}
+
+Block::Block() : threads_(new Thread[kMaxThreads]), warps_(new Warp[kMaxWarps]) {
+  shared_ = static_cast<char*>(aligned_alloc(128, kArenaBytes));
+  if (shared_ == nullptr) fail("no memory for a block's shared memory");
+}
+
+Block::~Block() { free(shared_); }
+
+// ---- turns ----------------------------------------------------------------------------------------------------------------------------
+
+void Block::run(const Grid& grid, uint3 index, uint64_t number, void* launch_place) {
+  launch_place_ = launch_place;
+  start(grid, index, number);
+  take_turns();
+}
+
+void Block::start(const Grid& grid, uint3 index, uint64_t number) {
+  grid_ = &grid;
+  index_ = blockIdx = index;
+  blockDim = {grid.threads.x, grid.threads.y, grid.threads.z};
+  gridDim = {grid.blocks.x, grid.blocks.y, grid.blocks.z};
+  random_state_ = (settings().seed * 0x9E3779B97F4A7C15u + number + 1) * 0xD1342543DE82EF95u | 1;
+  arrived_ = 0;
+  live_ = static_cast<int>(grid.threads.x * grid.threads.y * grid.threads.z);
+
+  forbid_memory(shared_, kArenaBytes);
+  arrays_.clear();
+  shared_used_ = static_bytes_ = 0;
+  dynamic_shared_ = grid.dynamic_shared_bytes == 0 ? nullptr : reserve_shared(grid.dynamic_shared_bytes, 128);
+
+  order_.clear();
+  for (int first = 0; first < live_; first += warpSize) {
+    Warp& warp = warps_[first / warpSize];
+    const int lanes = std::min(live_ - first, warpSize);
+    warp.live = warp.ready = lanes == warpSize ? ~0u : bit(lanes) - 1;
+    warp.at_barrier = 0;
+    warp.masks = 0;
+    order_.push_back(&warp);
+  }
+  if (settings().schedule == Schedule::kDescending) std::reverse(order_.begin(), order_.end());
+
+  for (int i = 0; i < live_; i++) {
+    Thread& thread = threads_[i];
+    const unsigned n = static_cast<unsigned>(i), x = grid.threads.x, y = grid.threads.y;
+    thread.block = this;
+    thread.warp = &warps_[i / warpSize];
+    thread.lane = i % warpSize;
+    thread.index = {n % x, n / x % y, n / (x * y)};
+    thread.fenced = false;
+    thread.warp->threads[thread.lane] = &thread;
+  }
+}
+
+void Block::take_turns() {
+  while (live_ > 0) {
+    if (settings().schedule == Schedule::kRandom) {
+      for (size_t i = order_.size(); i > 1; i--) std::swap(order_[i - 1], order_[random() % i]);
+    }
+    bool progress = false;
+    for (Warp* warp : order_) {
+      progress |= warp->ready != 0;
+      run_warp(*warp);
+    }
+    if (!progress) report_deadlock();
+  }
+}
+
+// Until all its lanes wait or have exited; in a random schedule, possibly not so far.
+void Block::run_warp(Warp& warp) {
+  const Schedule schedule = settings().schedule;
+  while (warp.ready != 0) {
+    unsigned candidates = warp.ready;
+    if (schedule == Schedule::kRandom) {
+      for (uint64_t skip = random() % __builtin_popcount(candidates); skip > 0; skip--) candidates &= candidates - 1;
+    }
+    const int lane = schedule == Schedule::kDescending ? 31 - __builtin_clz(candidates) : __builtin_ctz(candidates);
+    warp.ready &= ~bit(lane);
+    resume(*warp.threads[lane]);
+    if (schedule == Schedule::kRandom && random() % 16 == 0) return;
+  }
+}
+
+void Block::resume(Thread& thread) {
+  current = &thread;
+  threadIdx = thread.index;
+  thread.fiber.resume(&Block::thread_main);
+  current = nullptr;
+}
+
+// A fiber outlives its thread and serves the next block's. All threads come after the launch began and after the last block that had these
+// fibers and this shared memory; the launch ends after all of them.
+void Block::thread_main() {
+  for (;;) {
+    Block& block = *current->block;
+    receive(block.launch_place_);
+    receive(&block);
+    block.grid_->body(block.grid_->argument);
+    publish(&block);
+    publish(block.launch_place_);
+    block.exit(*current);
+    Fiber::suspend();
+  }
+}
+
+void Block::exit(Thread& thread) {
+  thread.warp->live &= ~bit(thread.lane);
+  live_--;
+  if (live_ > 0 && arrived_ == live_) open_barrier();
+}
+
+void Block::report_deadlock() {
+  fflush(stdout);
+  fprintf(stderr, "CUDA emulation: deadlock in block %u,%u,%u\n", index_.x, index_.y, index_.z);
+  for (Warp* warp : order_) {
+    for (unsigned left = warp->live; left != 0;) {
+      const char* operation = warp->threads[__builtin_ctz(left)]->waits_in;
+      unsigned same = 0;
+      for (int lane = 0; lane < warpSize; lane++) {
+        if ((left & bit(lane)) != 0 && warp->threads[lane]->waits_in == operation) same |= bit(lane);
+      }
+      fprintf(stderr, "  warp %d: lanes %08x wait in %s\n", static_cast<int>(warp - warps_.get()), same, operation);
+      left &= ~same;
+    }
+  }
+  fail("threads wait for others that wait elsewhere or have exited");
+}
+
+uint64_t Block::random() {
+  random_state_ ^= random_state_ << 13;
+  random_state_ ^= random_state_ >> 7;
+  random_state_ ^= random_state_ << 17;
+  return random_state_;
+}
+
+// ---- meetings -------------------------------------------------------------------------------------------------------------------------
+
+int Block::barrier(Thread& self, Vote vote, bool predicate, const char* operation) {
+  if (arrived_ == 0) {
+    votes_ = vote == Vote::kAnd ? 1 : 0;
+    vote_ = vote;
+    barrier_operation_ = operation;
+  } else if (vote != vote_) {
+    fail("a thread is in %s while others of its block wait in %s", operation, barrier_operation_);
+  }
+  if (vote == Vote::kAnd) {
+    votes_ &= predicate;
+  } else {
+    votes_ += predicate;
+  }
+  const uint32_t mine = barriers_;
+  publish(&barriers_);
+  self.warp->at_barrier |= bit(self.lane);
+  self.waits_in = operation;
+  arrived_++;
+  if (arrived_ == live_) open_barrier();
+  Fiber::suspend();
+  receive(&barriers_);
+  const int result = results_[mine & 1];
+  return vote == Vote::kOr ? result != 0 : result;
+}
+
+void Block::open_barrier() {
+  results_[barriers_ & 1] = votes_;
+  barriers_++;
+  arrived_ = 0;
+  for (Warp* warp : order_) {
+    warp->ready |= warp->at_barrier;
+    warp->at_barrier = 0;
+  }
+}
+
+Meeting& Block::meeting_of(Warp& warp, unsigned mask) {
+  for (int i = 0; i < warp.masks; i++) {
+    if (warp.meetings[i].mask == mask) return warp.meetings[i];
+  }
+  if (warp.masks == kMaxMasks) fail("a warp uses more than %d different masks", kMaxMasks);
+  Meeting& meeting = warp.meetings[warp.masks++];
+  meeting.mask = mask;
+  meeting.arrived = meeting.count = 0;
+  return meeting;
+}
+
+const Exchange& Block::exchange(Thread& self, unsigned mask, const Word& mine, const char* operation, bool orders_memory) {
+  Warp& warp = *self.warp;
+  if ((mask & bit(self.lane)) == 0) fail("%s: the calling lane %d is not in its own mask %08x", operation, self.lane, mask);
+  if ((mask & ~warp.live) != 0) fail("%s: mask %08x names lanes %08x, which have exited or never were", operation, mask, mask & ~warp.live);
+  Meeting& meeting = meeting_of(warp, mask);
+  if (meeting.arrived == 0) {
+    meeting.operation = operation;
+  } else if (!same(meeting.operation, operation)) {
+    fail("a lane is in %s while others of its warp wait in %s", operation, meeting.operation);
+  }
+  Exchange& words = meeting.words[meeting.count & 1];
+  words.of_lane[self.lane] = mine;
+  if (orders_memory) publish(&meeting);
+  meeting.arrived |= bit(self.lane);
+  if (meeting.arrived == mask) {
+    meeting.arrived = 0;
+    meeting.count++;
+    warp.ready |= mask & ~bit(self.lane);
+  } else {
+    self.waits_in = operation;
+    Fiber::suspend();
+  }
+  if (orders_memory) receive(&meeting);
+  return words;
+}
+
+// ---- shared memory --------------------------------------------------------------------------------------------------------------------
+
+void* Block::shared_array(const void* tag, size_t bytes, size_t alignment) {
+  for (const SharedArray& array : arrays_) {
+    if (array.tag == tag) return array.address;
+  }
+  static_bytes_ += bytes;
+  if (static_bytes_ > kStaticSharedBytes) fail("more than %zu bytes of shared memory of fixed size", kStaticSharedBytes);
+  arrays_.push_back({tag, reserve_shared(bytes, alignment)});
+  return arrays_.back().address;
+}
+
+char* Block::reserve_shared(size_t bytes, size_t alignment) {
+  const size_t at = (shared_used_ + kRedzoneBytes + alignment - 1) / alignment * alignment;
+  if (at + bytes + kRedzoneBytes > kArenaBytes) fail("more than %zu bytes of shared memory", kSharedBytes);
+  shared_used_ = at + bytes;
+  char* address = shared_ + at;
+  allow_memory(address, bytes);
+  fill_with_ff(address, bytes);
+  return address;
+}
+
+// ---- what kernels call ----------------------------------------------------------------------------------------------------------------
+
+int lane() { return current->lane; }
+unsigned live_lanes() { return current->warp->live; }
+void fence() { current->fenced = true; }
+bool has_fenced() { return current->fenced; }
+
+const Exchange& exchange(unsigned mask, const Word& mine, const char* operation) {
+  return current->block->exchange(*current, mask, mine, operation, false);
+}
+
+void order_warp(unsigned mask) { current->block->exchange(*current, mask, Word{}, "__syncwarp", true); }
+
+int barrier(Vote vote, bool predicate, const char* operation) { return current->block->barrier(*current, vote, predicate, operation); }
+
+void* shared_array(const void* tag, size_t bytes, size_t alignment) { return current->block->shared_array(tag, bytes, alignment); }
+void* dynamic_shared() { return current->block->dynamic_shared(); }
+
+}  // namespace cuda_emulation

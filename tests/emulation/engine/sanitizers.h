@@ -1,0 +1,106 @@
+// What the sanitizers must be told: which stack runs, and who has synchronised with whom. Nothing in builds without them.
+//
+// Under ThreadSanitizer each fiber is a thread of its own, and only the synchronisation CUDA promises is announced. The engine itself is not
+// instrumented (-fno-sanitize=thread -DDPO4J_SANITIZE_THREAD), or its bookkeeping would order everything.
+#pragma once
+
+#include <stddef.h>
+
+#if defined(__SANITIZE_THREAD__)
+#error "compile the engine with -fno-sanitize=thread -DDPO4J_SANITIZE_THREAD"
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if defined(DPO4J_SANITIZE_THREAD)
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace cuda_emulation {
+
+// A place that code runs on: a fiber's stack, or the stack of the operating system's thread that drives fibers.
+struct Stack {
+  void* pointer = nullptr;  // where it was left
+  const void* bottom = nullptr;
+  size_t bytes = 0;
+  void* shadow = nullptr;  // AddressSanitizer's fake frames
+  void* thread = nullptr;  // ThreadSanitizer's identity
+};
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kSanitizeAddress = true;
+#else
+constexpr bool kSanitizeAddress = false;
+#endif
+#if defined(DPO4J_SANITIZE_THREAD)
+constexpr bool kSanitizeThread = true;
+#else
+constexpr bool kSanitizeThread = false;
+#endif
+
+inline void before_switch([[maybe_unused]] Stack& from, [[maybe_unused]] const Stack& to) {
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_start_switch_fiber(&from.shadow, to.bottom, to.bytes);
+#endif
+#if defined(DPO4J_SANITIZE_THREAD)
+  __tsan_switch_to_fiber(to.thread, __tsan_switch_to_fiber_no_sync);
+#endif
+}
+
+// On the stack that has just taken over; `from` is the one that was left.
+inline void after_switch([[maybe_unused]] Stack& to, [[maybe_unused]] Stack& from) {
+#if defined(__SANITIZE_ADDRESS__)
+  __sanitizer_finish_switch_fiber(to.shadow, &from.bottom, &from.bytes);
+#endif
+}
+
+inline void* current_sanitizer_thread() {
+#if defined(DPO4J_SANITIZE_THREAD)
+  return __tsan_get_current_fiber();
+#else
+  return nullptr;
+#endif
+}
+
+inline void* create_sanitizer_thread() {
+#if defined(DPO4J_SANITIZE_THREAD)
+  return __tsan_create_fiber(0);
+#else
+  return nullptr;
+#endif
+}
+
+inline void destroy_sanitizer_thread([[maybe_unused]] void* thread) {
+#if defined(DPO4J_SANITIZE_THREAD)
+  __tsan_destroy_fiber(thread);
+#endif
+}
+
+// What this thread did before publish(place) happens before what another does after receive(place).
+inline void publish([[maybe_unused]] void* place) {
+#if defined(DPO4J_SANITIZE_THREAD)
+  __tsan_release(place);
+#endif
+}
+
+inline void receive([[maybe_unused]] void* place) {
+#if defined(DPO4J_SANITIZE_THREAD)
+  __tsan_acquire(place);
+#endif
+}
+
+inline void forbid_memory([[maybe_unused]] void* address, [[maybe_unused]] size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  ASAN_POISON_MEMORY_REGION(address, bytes);
+#endif
+}
+
+inline void allow_memory([[maybe_unused]] void* address, [[maybe_unused]] size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  ASAN_UNPOISON_MEMORY_REGION(address, bytes);
+#endif
+}
+
+}  // namespace cuda_emulation

@@ -1,0 +1,35 @@
+// Launches. They have run when the call returns: the emulated device has one queue, and it is empty.
+#pragma once
+
+#include <tuple>
+#include <utility>
+
+#include "runtime_api.h"
+
+namespace cuda_emulation {
+
+// Runs body(argument) once for every thread of the grid, or refuses what a device would refuse. `kernel` identifies the kernel.
+cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*body)(const void*), const void* argument);
+
+cudaError_t set_dynamic_shared_limit(const void* kernel, int bytes);
+
+}  // namespace cuda_emulation
+
+template <class... Parameters, class... Arguments>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...), Arguments&&... arguments) {
+  struct Call {
+    void (*kernel)(Parameters...);
+    std::tuple<Parameters...> arguments;
+  };
+  const Call call{kernel, std::tuple<Parameters...>(static_cast<Parameters>(std::forward<Arguments>(arguments))...)};
+  const auto body = [](const void* of) {
+    const Call& call = *static_cast<const Call*>(of);
+    std::apply(call.kernel, call.arguments);
+  };
+  return cuda_emulation::launch(*config, reinterpret_cast<const void*>(kernel), body, &call);
+}
+
+template <class... Parameters>
+cudaError_t cudaFuncSetAttribute(void (*kernel)(Parameters...), cudaFuncAttribute, int value) {
+  return cuda_emulation::set_dynamic_shared_limit(reinterpret_cast<const void*>(kernel), value);
+}

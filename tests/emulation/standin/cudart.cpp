@@ -1,0 +1,261 @@
+// The stand-in libcudart: one device, its facts, errors, streams and events. Work is done when a call returns, so streams are always idle.
+#include "cudart.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <string>
+
+namespace {
+
+constexpr int kVersion = 13010;
+constexpr int kCapabilityMajor = 9, kCapabilityMinor = 0;
+constexpr int kMultiprocessors = 4;  // few, so that grids sized by it loop
+constexpr int kSharedBytes = 48 << 10, kSharedBytesOptin = 227 << 10;
+constexpr int kL2Bytes = 50 << 20;
+
+std::atomic<cudaError_t> failed{cudaSuccess};
+thread_local cudaError_t last_error = cudaSuccess;
+
+struct Handles {
+  std::mutex mutex;
+  std::map<const void*, std::string> kinds;
+};
+
+Handles& handles() {
+  static auto* const handles = new Handles;  // never destroyed: handles may be closed during exit
+  return *handles;
+}
+
+struct Words {
+  cudaError_t error;
+  const char *name, *text;
+};
+
+constexpr Words kWords[] = {
+    {cudaSuccess, "cudaSuccess", "no error"},
+    {cudaErrorInvalidValue, "cudaErrorInvalidValue", "invalid argument"},
+    {cudaErrorMemoryAllocation, "cudaErrorMemoryAllocation", "out of memory"},
+    {cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration", "invalid configuration argument"},
+    {cudaErrorInvalidMemcpyDirection, "cudaErrorInvalidMemcpyDirection", "invalid copy direction for memcpy"},
+    {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
+    {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
+    {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
+    {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
+    {cudaErrorIllegalAddress, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
+    {cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
+};
+
+const Words& words(cudaError_t error) {
+  static constexpr Words kUnknown{cudaSuccess, "unrecognized error code", "unrecognized error code"};
+  for (const Words& words : kWords) {
+    if (words.error == error) return words;
+  }
+  return kUnknown;
+}
+
+int attribute(cudaDeviceAttr attribute) {
+  switch (attribute) {
+    case cudaDevAttrMaxThreadsPerBlock:
+      return 1024;
+    case cudaDevAttrMaxSharedMemoryPerBlock:
+      return kSharedBytes;
+    case cudaDevAttrWarpSize:
+      return 32;
+    case cudaDevAttrMultiProcessorCount:
+      return kMultiprocessors;
+    case cudaDevAttrL2CacheSize:
+      return kL2Bytes;
+    case cudaDevAttrComputeCapabilityMajor:
+      return kCapabilityMajor;
+    case cudaDevAttrComputeCapabilityMinor:
+      return kCapabilityMinor;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+      return kSharedBytesOptin;
+  }
+  fprintf(stderr, "CUDA stand-in: device attribute %d is not emulated\n", static_cast<int>(attribute));
+  return -1;
+}
+
+}  // namespace
+
+namespace cudart {
+
+size_t device_memory_bytes() {
+  static const size_t bytes = [] {
+    const char* mib = getenv("DPO4J_STANDIN_MEMORY_MIB");
+    return (mib == nullptr ? size_t{4096} : strtoull(mib, nullptr, 10)) << 20;
+  }();
+  return bytes;
+}
+
+void fail_for_good(cudaError_t error) { failed = error; }
+cudaError_t failure() { return failed; }
+
+// 0, 1 and 2 name the default streams.
+bool is_stream(cudaStream_t stream) { return reinterpret_cast<uintptr_t>(stream) <= 2 || dpo4j_standin_has_handle(stream, "stream"); }
+
+}  // namespace cudart
+
+cudaError_t dpo4j_standin_report(cudaError_t error) {
+  if (error != cudaSuccess && error != cudaErrorNotReady) last_error = error;
+  return error;
+}
+
+size_t dpo4j_standin_live_handles() {
+  std::lock_guard<std::mutex> lock(handles().mutex);
+  return handles().kinds.size();
+}
+
+void dpo4j_standin_add_handle(const void* handle, const char* kind) {
+  std::lock_guard<std::mutex> lock(handles().mutex);
+  handles().kinds[handle] = kind;
+}
+
+bool dpo4j_standin_has_handle(const void* handle, const char* kind) {
+  std::lock_guard<std::mutex> lock(handles().mutex);
+  const auto found = handles().kinds.find(handle);
+  return found != handles().kinds.end() && found->second == kind;
+}
+
+bool dpo4j_standin_remove_handle(const void* handle, const char* kind) {
+  std::lock_guard<std::mutex> lock(handles().mutex);
+  const auto found = handles().kinds.find(handle);
+  if (found == handles().kinds.end() || found->second != kind) return false;
+  handles().kinds.erase(found);
+  return true;
+}
+
+// ---- errors -----------------------------------------------------------------------------------------------------------------------------
+
+DPO4J_STANDIN const char* cudaGetErrorName(cudaError_t error) { return words(error).name; }
+DPO4J_STANDIN const char* cudaGetErrorString(cudaError_t error) { return words(error).text; }
+DPO4J_STANDIN cudaError_t cudaPeekAtLastError() { return cudart::failure() != cudaSuccess ? cudart::failure() : last_error; }
+DPO4J_STANDIN cudaError_t cudaGetLastError() {
+  const cudaError_t error = cudaPeekAtLastError();
+  last_error = cudaSuccess;
+  return error;
+}
+
+// ---- the device ---------------------------------------------------------------------------------------------------------------------------
+
+DPO4J_STANDIN cudaError_t cudaGetDeviceCount(int* count) {
+  if (count == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);
+  *count = 1;
+  return cudaSuccess;
+}
+
+DPO4J_STANDIN cudaError_t cudaGetDevice(int* ordinal) {
+  if (ordinal == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);
+  *ordinal = 0;
+  return CALL(cudaSuccess);
+}
+
+DPO4J_STANDIN cudaError_t cudaSetDevice(int ordinal) { return CALL(ordinal == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
+
+DPO4J_STANDIN cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int ordinal) {
+  if (properties == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);
+  if (ordinal != 0) return dpo4j_standin_report(cudaErrorInvalidDevice);
+  memset(properties, 0, sizeof *properties);
+  strcpy(properties->name, "CUDA emulated on the CPU");
+  properties->totalGlobalMem = cudart::device_memory_bytes();
+  properties->sharedMemPerBlock = kSharedBytes;
+  properties->warpSize = 32;
+  properties->maxThreadsPerBlock = 1024;
+  properties->major = kCapabilityMajor;
+  properties->minor = kCapabilityMinor;
+  properties->multiProcessorCount = kMultiprocessors;
+  return CALL(cudaSuccess);
+}
+
+DPO4J_STANDIN cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr which, int ordinal) {
+  if (value == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);
+  if (ordinal != 0) return dpo4j_standin_report(cudaErrorInvalidDevice);
+  *value = attribute(which);
+  return CALL(*value < 0 ? cudaErrorInvalidValue : cudaSuccess);
+}
+
+DPO4J_STANDIN cudaError_t cudaDriverGetVersion(int* version) {
+  if (version == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);
+  *version = kVersion;
+  return cudaSuccess;
+}
+
+DPO4J_STANDIN cudaError_t cudaRuntimeGetVersion(int* version) { return cudaDriverGetVersion(version); }
+
+DPO4J_STANDIN cudaError_t cudaDeviceSynchronize() { return CALL(cudaSuccess); }
+
+// ---- streams ------------------------------------------------------------------------------------------------------------------------------
+
+DPO4J_STANDIN cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
+  if (stream == nullptr || flags > cudaStreamNonBlocking) return dpo4j_standin_report(cudaErrorInvalidValue);
+  *stream = reinterpret_cast<cudaStream_t>(new char);
+  dpo4j_standin_add_handle(*stream, "stream");
+  return CALL(cudaSuccess);
+}
+
+DPO4J_STANDIN cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaStreamCreateWithFlags(stream, cudaStreamDefault); }
+
+DPO4J_STANDIN cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  if (!dpo4j_standin_remove_handle(stream, "stream")) return dpo4j_standin_report(cudaErrorInvalidResourceHandle);
+  delete reinterpret_cast<char*>(stream);
+  return CALL(cudaSuccess);
+}
+
+DPO4J_STANDIN cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return CALL_ON(stream, cudaSuccess); }
+DPO4J_STANDIN cudaError_t cudaStreamQuery(cudaStream_t stream) { return CALL_ON(stream, cudaSuccess); }
+
+DPO4J_STANDIN cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  return CALL_ON(stream, dpo4j_standin_has_handle(event, "event") ? cudaSuccess : cudaErrorInvalidResourceHandle);
+}
+
+// ---- events -------------------------------------------------------------------------------------------------------------------------------
+
+struct CUevent_st {
+  bool timed, recorded;
+  std::chrono::steady_clock::time_point time;
+};
+
+DPO4J_STANDIN cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
+  if (event == nullptr || flags > (cudaEventBlockingSync | cudaEventDisableTiming)) return dpo4j_standin_report(cudaErrorInvalidValue);
+  *event = new CUevent_st{(flags & cudaEventDisableTiming) == 0, false, {}};
+  dpo4j_standin_add_handle(*event, "event");
+  return CALL(cudaSuccess);
+}
+
+DPO4J_STANDIN cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, cudaEventDefault); }
+
+DPO4J_STANDIN cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  if (!dpo4j_standin_remove_handle(event, "event")) return dpo4j_standin_report(cudaErrorInvalidResourceHandle);
+  delete event;
+  return CALL(cudaSuccess);
+}
+
+DPO4J_STANDIN cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  if (!dpo4j_standin_has_handle(event, "event")) return dpo4j_standin_report(cudaErrorInvalidResourceHandle);
+  event->recorded = true;
+  event->time = std::chrono::steady_clock::now();
+  return CALL_ON(stream, cudaSuccess);
+}
+
+DPO4J_STANDIN cudaError_t cudaEventQuery(cudaEvent_t event) {
+  return CALL(dpo4j_standin_has_handle(event, "event") ? cudaSuccess : cudaErrorInvalidResourceHandle);
+}
+
+DPO4J_STANDIN cudaError_t cudaEventSynchronize(cudaEvent_t event) { return cudaEventQuery(event); }
+
+DPO4J_STANDIN cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
+  if (milliseconds == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);
+  for (cudaEvent_t event : {start, end}) {
+    if (!dpo4j_standin_has_handle(event, "event") || !event->timed || !event->recorded) {
+      return dpo4j_standin_report(cudaErrorInvalidResourceHandle);
+    }
+  }
+  *milliseconds = std::chrono::duration<float, std::milli>(end->time - start->time).count();
+  return CALL(cudaSuccess);
+}

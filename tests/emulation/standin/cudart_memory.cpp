@@ -1,0 +1,152 @@
+// The stand-in libcudart: memory. Device memory is host memory that only these calls and kernels may touch; it starts as 0xFF (NaN), and
+// every copy is checked against what is allocated. Blocks come from posix_memalign in their exact size, so that AddressSanitizer sees the
+// first byte beyond.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <map>
+#include <mutex>
+
+#include "cudart.h"
+
+namespace {
+
+constexpr size_t kAlignment = 256;
+
+enum class Place { kDevice, kPinned };
+
+struct Allocation {
+  size_t bytes;
+  Place place;
+};
+
+struct Memory {
+  std::mutex mutex;
+  std::map<const char*, Allocation> allocations;
+  size_t device_bytes = 0;
+
+  // The allocation that holds this address, whether or not it holds what follows.
+  const Allocation* find(const void* address, const char** start) const {
+    auto after = allocations.upper_bound(static_cast<const char*>(address));
+    if (after == allocations.begin()) return nullptr;
+    --after;
+    *start = after->first;
+    return static_cast<const char*>(address) < after->first + after->second.bytes ? &after->second : nullptr;
+  }
+
+  bool is_device(const void* address, size_t bytes) {
+    std::lock_guard<std::mutex> lock(mutex);
+    const char* start;
+    const Allocation* allocation = find(address, &start);
+    if (allocation == nullptr || allocation->place != Place::kDevice) return false;
+    return bytes <= static_cast<size_t>(start + allocation->bytes - static_cast<const char*>(address));
+  }
+
+  bool touches_device(const void* address) { return is_device(address, 0); }
+};
+
+Memory& memory() {
+  static auto* const memory = new Memory;  // never destroyed: handles may be closed during exit
+  return *memory;
+}
+
+cudaError_t allocate(void** address, size_t bytes, Place place) {
+  if (address == nullptr) return cudaErrorInvalidValue;
+  *address = nullptr;
+  if (bytes == 0) return cudaSuccess;
+  std::lock_guard<std::mutex> lock(memory().mutex);
+  if (place == Place::kDevice && bytes > cudart::device_memory_bytes() - memory().device_bytes) return cudaErrorMemoryAllocation;
+  void* block;
+  if (posix_memalign(&block, kAlignment, bytes) != 0) return cudaErrorMemoryAllocation;
+  memset(block, 0xFF, bytes);
+  memory().allocations[static_cast<char*>(block)] = {bytes, place};
+  if (place == Place::kDevice) memory().device_bytes += bytes;
+  *address = block;
+  return cudaSuccess;
+}
+
+cudaError_t release(void* address, Place place) {
+  if (address == nullptr) return cudaSuccess;
+  std::lock_guard<std::mutex> lock(memory().mutex);
+  const auto found = memory().allocations.find(static_cast<char*>(address));
+  if (found == memory().allocations.end() || found->second.place != place) return cudaErrorInvalidValue;
+  if (place == Place::kDevice) memory().device_bytes -= found->second.bytes;
+  memset(address, 0xFF, found->second.bytes);  // whoever still reads it reads NaN
+  memory().allocations.erase(found);
+  free(address);
+  return cudaSuccess;
+}
+
+// A copy may read and write only what its kind says: device memory in range on one side, anything but device memory on the other.
+cudaError_t check_copy(const void* to, const void* from, size_t bytes, int kind) {
+  if (kind < cudaMemcpyHostToHost || kind > cudaMemcpyDefault) return cudaErrorInvalidMemcpyDirection;
+  if (bytes == 0) return cudaSuccess;
+  if (to == nullptr || from == nullptr) return cudaErrorInvalidValue;
+  const bool to_is_device = memory().touches_device(to), from_is_device = memory().touches_device(from);
+  if (kind != cudaMemcpyDefault) {
+    const bool to_should = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+    const bool from_should = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+    if (to_is_device != to_should || from_is_device != from_should) return cudaErrorInvalidValue;
+  }
+  if (to_is_device && !memory().is_device(to, bytes)) return cudaErrorInvalidValue;
+  if (from_is_device && !memory().is_device(from, bytes)) return cudaErrorInvalidValue;
+  return cudaSuccess;
+}
+
+cudaError_t copy(void* to, const void* from, size_t bytes, int kind) {
+  const cudaError_t refused = check_copy(to, from, bytes, kind);
+  if (refused != cudaSuccess) return refused;
+  if (bytes != 0) memmove(to, from, bytes);
+  return cudaSuccess;
+}
+
+cudaError_t set(void* address, int value, size_t bytes) {
+  if (bytes == 0) return cudaSuccess;
+  if (!memory().is_device(address, bytes)) return cudaErrorInvalidValue;
+  memset(address, value, bytes);
+  return cudaSuccess;
+}
+
+}  // namespace
+
+size_t dpo4j_standin_live_allocations() {
+  std::lock_guard<std::mutex> lock(memory().mutex);
+  return memory().allocations.size();
+}
+
+bool dpo4j_standin_touch(const void* address, size_t bytes, const char* what) {
+  if (bytes == 0 || memory().is_device(address, bytes)) return true;
+  fprintf(stderr, "CUDA stand-in: %s: %zu bytes at %p are not device memory\n", what, bytes, address);
+  cudart::fail_for_good(cudaErrorIllegalAddress);
+  return false;
+}
+
+DPO4J_STANDIN cudaError_t cudaMalloc(void** address, size_t bytes) { return CALL(allocate(address, bytes, Place::kDevice)); }
+DPO4J_STANDIN cudaError_t cudaFree(void* address) { return CALL(release(address, Place::kDevice)); }
+DPO4J_STANDIN cudaError_t cudaMallocAsync(void** address, size_t bytes, cudaStream_t stream) {
+  return CALL_ON(stream, allocate(address, bytes, Place::kDevice));
+}
+DPO4J_STANDIN cudaError_t cudaFreeAsync(void* address, cudaStream_t stream) { return CALL_ON(stream, release(address, Place::kDevice)); }
+DPO4J_STANDIN cudaError_t cudaMallocHost(void** address, size_t bytes) { return CALL(allocate(address, bytes, Place::kPinned)); }
+DPO4J_STANDIN cudaError_t cudaHostAlloc(void** address, size_t bytes, unsigned) { return CALL(allocate(address, bytes, Place::kPinned)); }
+DPO4J_STANDIN cudaError_t cudaFreeHost(void* address) { return CALL(release(address, Place::kPinned)); }
+
+DPO4J_STANDIN cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
+  if (free == nullptr || total == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);
+  std::lock_guard<std::mutex> lock(memory().mutex);
+  *total = cudart::device_memory_bytes();
+  *free = *total - memory().device_bytes;
+  return cudaSuccess;
+}
+
+DPO4J_STANDIN cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
+  return CALL(copy(to, from, bytes, kind));
+}
+DPO4J_STANDIN cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  return CALL_ON(stream, copy(to, from, bytes, kind));
+}
+DPO4J_STANDIN cudaError_t cudaMemset(void* address, int value, size_t bytes) { return CALL(set(address, value, bytes)); }
+DPO4J_STANDIN cudaError_t cudaMemsetAsync(void* address, int value, size_t bytes, cudaStream_t stream) {
+  return CALL_ON(stream, set(address, value, bytes));
+}

@@ -1,0 +1,23 @@
+// What the stand-in libraries share, and what tests may ask of them.
+#pragma once
+
+#include <stddef.h>
+
+#include "../include/cuda_emulation/types.h"
+
+#define DPO4J_STANDIN extern "C" __attribute__((visibility("default")))
+
+// Objects made through the stand-ins and not yet destroyed: device and pinned memory; streams, events, library handles and descriptors.
+DPO4J_STANDIN size_t dpo4j_standin_live_allocations();
+DPO4J_STANDIN size_t dpo4j_standin_live_handles();
+
+// Makes `error` the one that cudaGetLastError returns next, and returns it.
+DPO4J_STANDIN cudaError_t dpo4j_standin_report(cudaError_t error);
+
+// Whether [address, address + bytes) is device memory. If not, says so and, as a device does, fails every later call with IllegalAddress.
+DPO4J_STANDIN bool dpo4j_standin_touch(const void* address, size_t bytes, const char* what);
+
+// Handles are addresses of small objects: live between add and remove.
+DPO4J_STANDIN void dpo4j_standin_add_handle(const void* handle, const char* kind);
+DPO4J_STANDIN bool dpo4j_standin_has_handle(const void* handle, const char* kind);
+DPO4J_STANDIN bool dpo4j_standin_remove_handle(const void* handle, const char* kind);
