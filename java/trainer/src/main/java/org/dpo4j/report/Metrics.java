@@ -1,0 +1,28 @@
+package org.dpo4j.report;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/**
+ * Numbers of a run after an optimizer step, under TRL's names, in the order they are written.
+ *
+ * @param step optimizer steps done
+ * @param values by name
+ */
+public record Metrics(int step, Map<String, Double> values) {
+
+    public Metrics {
+        values = Collections.unmodifiableMap(new LinkedHashMap<>(values));
+    }
+
+    /** One line for a person: step, then every metric with four digits. */
+    @Override
+    public String toString() {
+        return values.entrySet().stream()
+                .map(metric -> metric.getKey() + " " + String.format(Locale.ROOT, "%.4g", metric.getValue()))
+                .collect(Collectors.joining("  ", "step " + step + "  ", ""));
+    }
+}

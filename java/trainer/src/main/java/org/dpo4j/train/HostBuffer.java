@@ -1,0 +1,35 @@
+package org.dpo4j.train;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import org.dpo4j.kernels.Device;
+
+/** A direct buffer for small arrays of numbers that cross between host and device. */
+final class HostBuffer {
+    private final Device device;
+    private final ByteBuffer bytes;
+
+    HostBuffer(Device device, int bytes) {
+        this.device = device;
+        this.bytes = ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder());
+    }
+
+    void uploadFloats(long address, float[] values) {
+        bytes.clear().asFloatBuffer().put(values);
+        device.upload(address, bytes.limit(Float.BYTES * values.length));
+    }
+
+    float[] downloadFloats(long address, int count) {
+        float[] values = new float[count];
+        device.download(bytes.clear().limit(Float.BYTES * count), address);
+        bytes.clear().asFloatBuffer().get(values);
+        return values;
+    }
+
+    double[] downloadDoubles(long address, int count) {
+        double[] values = new double[count];
+        device.download(bytes.clear().limit(Double.BYTES * count), address);
+        bytes.clear().asDoubleBuffer().get(values);
+        return values;
+    }
+}

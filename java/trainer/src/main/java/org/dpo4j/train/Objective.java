@@ -1,0 +1,35 @@
+package org.dpo4j.train;
+
+import java.util.Map;
+import org.dpo4j.report.RunListener;
+
+/** What a run minimises: the mean over its terms (pairs, or target tokens) of a loss. Queues work; only metrics and evaluation wait for it. */
+interface Objective extends AutoCloseable {
+
+    /** Training rows. */
+    int rows();
+
+    /** What a run header says of the data and the loss. */
+    Map<String, String> facts();
+
+    /** Computes what has to stand before the first step. */
+    void begin(RunListener listener);
+
+    /** Terms in the loss of these rows. */
+    long terms(int[] rows);
+
+    /** Tokens the model reads in these rows, counted as TRL counts {@code num_tokens}. */
+    long tokens(int[] rows);
+
+    /** Adds {@code scale} times the gradient of the sum over these rows' terms to the model's gradients. */
+    void accumulate(int[] rows, double scale);
+
+    /** Means over the terms since the last call, under TRL's names. */
+    Map<String, Double> metrics();
+
+    /** Means over the evaluation data, under the names of {@link #metrics}. */
+    Map<String, Double> evaluate();
+
+    @Override
+    void close();
+}

@@ -1,0 +1,137 @@
+package org.dpo4j.train;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.decoder.AdamW;
+import org.dpo4j.kernels.decoder.AdamWOptions;
+import org.dpo4j.kernels.decoder.GradientNorm;
+import org.dpo4j.model.Parameters;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * AdamW over the weights of a model, its state on their device: 8 bytes a weight, and 4 more where weights are bf16 beside an f32 master copy. A step
+ * queues its work and reads nothing back; the norms of the last steps wait in a ring until {@link #takeNorm} asks.
+ */
+final class Optimizer implements AutoCloseable {
+    /** Bytes of {norm, clip factor} and of the rates, widened to the alignment of an address. */
+    private static final int SLOT_BYTES = 16;
+
+    private final Parameters parameters;
+    private final Device device;
+    private final float maxGradNorm;
+    private final double beta1;
+    private final double beta2;
+    private final AdamWOptions decayed;
+    private final AdamWOptions undecayed;
+    private final DeviceBuffer first;
+    private final DeviceBuffer second;
+    private final @Nullable DeviceBuffer master;
+    private final DeviceBuffer rates;
+    private final DeviceBuffer norms;
+    private final DeviceBuffer workspace;
+    private final ByteBuffer host;
+    private final int ring;
+    private int steps;
+    private int taken;
+
+    /** The ring holds the norms of {@code ring} steps. */
+    Optimizer(Parameters parameters, TrainOptions options, int ring) {
+        this.ring = ring;
+        this.parameters = parameters;
+        this.device = parameters.device();
+        this.maxGradNorm = (float) options.maxGradNorm();
+        this.beta1 = options.adamBeta1();
+        this.beta2 = options.adamBeta2();
+        this.decayed = adamw(options, options.weightDecay());
+        this.undecayed = adamw(options, 0);
+        long bytes = Float.BYTES * parameters.count();
+        this.first = zeros(bytes);
+        this.second = zeros(bytes);
+        this.master = parameters.dtype() == DType.F32 ? null : device.allocate(bytes);
+        if (master != null) {
+            parameters.copyAsF32(master.address());
+        }
+        this.rates = device.allocate(SLOT_BYTES);
+        this.norms = zeros((long) SLOT_BYTES * ring);
+        this.workspace = device.allocate(GradientNorm.workspaceBytes(parameters.count()));
+        this.host = ByteBuffer.allocateDirect(SLOT_BYTES * ring).order(ByteOrder.nativeOrder());
+    }
+
+    /** Takes one step at this learning rate and zeroes the gradients. Weights stay as they are where the gradient is not finite. */
+    void step(double learningRate) {
+        long norm = norms.address() + (long) SLOT_BYTES * (steps % ring);
+        steps++;
+        long clip = norm + Float.BYTES;
+        GradientNorm.compute(device, norm, workspace.address(), parameters.gradients(), parameters.count(), maxGradNorm);
+        uploadRates(learningRate);
+        update(0, parameters.decayCount(), decayed, clip);
+        update(parameters.decayCount(), parameters.count(), undecayed, clip);
+        parameters.zeroGradients();
+    }
+
+    /** The gradient norm of the last step, before clipping; waits for it. Throws when a step since the last call had none. */
+    double takeNorm() {
+        host.clear();
+        device.download(host, norms.address());
+        FloatBuffer values = host.clear().asFloatBuffer();
+        float norm = 0;
+        for (; taken < steps; taken++) {
+            norm = values.get(SLOT_BYTES / Float.BYTES * (taken % ring));
+            if (!Float.isFinite(norm)) {
+                throw new Dpo4jException("the gradient of step " + (taken + 1) + " is not finite, so it was not applied and training stops; "
+                        + "nothing is written: lower learning_rate, or look at the rows of that step");
+            }
+        }
+        return norm;
+    }
+
+    @Override
+    public void close() {
+        for (DeviceBuffer buffer : new @Nullable DeviceBuffer[] {first, second, master, rates, norms, workspace}) {
+            if (buffer != null) {
+                buffer.close();
+            }
+        }
+    }
+
+    private void update(long begin, long end, AdamWOptions options, long clip) {
+        long bytes = Float.BYTES * begin;
+        AdamW.step(
+                device,
+                parameters.weights() + begin * parameters.dtype().bytes(),
+                master == null ? 0 : master.address() + bytes,
+                first.address() + bytes,
+                second.address() + bytes,
+                parameters.gradients() + bytes,
+                rates.address(),
+                clip,
+                end - begin,
+                options,
+                parameters.dtype());
+    }
+
+    /** {learning rate, 1 / (1 - beta1^t), 1 / (1 - beta2^t)}, t counted from 1. */
+    private void uploadRates(double learningRate) {
+        host.clear()
+                .putFloat((float) learningRate)
+                .putFloat((float) (1 / (1 - Math.pow(beta1, steps))))
+                .putFloat((float) (1 / (1 - Math.pow(beta2, steps))));
+        device.upload(rates.address(), host.flip());
+    }
+
+    private DeviceBuffer zeros(long bytes) {
+        DeviceBuffer buffer = device.allocate(bytes);
+        device.fill(buffer.address(), 0, bytes);
+        return buffer;
+    }
+
+    private static AdamWOptions adamw(TrainOptions options, double weightDecay) {
+        return new AdamWOptions(
+                (float) options.adamBeta1(), (float) options.adamBeta2(), (float) options.adamEpsilon(), (float) weightDecay);
+    }
+}

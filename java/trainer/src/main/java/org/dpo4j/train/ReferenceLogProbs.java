@@ -1,0 +1,60 @@
+package org.dpo4j.train;
+
+import java.util.Arrays;
+import java.util.List;
+import org.dpo4j.data.PackedBatch;
+import org.dpo4j.data.PreferencePair;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.LanguageModel;
+import org.dpo4j.report.RunListener;
+
+/**
+ * Log-probs of both completions of every pair under a model as it stands now: 8 bytes a pair. A policy that has not moved yet gives the very same
+ * bits later, because it takes the same path and a completion's log-prob does not depend on the batch around it.
+ *
+ * @param sums f32: chosen, rejected of pair 0, of pair 1, ...
+ */
+record ReferenceLogProbs(float[] sums) {
+
+    /** Of no pairs. */
+    static final ReferenceLogProbs NONE = new ReferenceLogProbs(new float[0]);
+
+    /** Runs the model over the pairs, {@code batch} at a time. Throws, naming the row, where a log-prob is not finite. */
+    static ReferenceLogProbs compute(LanguageModel model, List<PreferencePair> pairs, int batch, RunListener listener) {
+        if (pairs.isEmpty()) {
+            return NONE;
+        }
+        float[] sums = new float[2 * pairs.size()];
+        Arrays.fill(sums, Float.NaN);
+        HostBuffer host = new HostBuffer(model.model().device(), 2 * Float.BYTES * batch);
+        listener.progress("reference log-probs", 0, pairs.size());
+        for (int begin = 0; begin < pairs.size(); begin += batch) {
+            int end = Math.min(pairs.size(), begin + batch);
+            long results = model.forward(PackedBatch.pairs(pairs.subList(begin, end), true)).sums();
+            float[] downloaded = host.downloadFloats(results, 2 * (end - begin));
+            System.arraycopy(downloaded, 0, sums, 2 * begin, downloaded.length);
+            listener.progress("reference log-probs", end, pairs.size());
+        }
+        for (int i = 0; i < sums.length; i++) {
+            check(sums[i], pairs.get(i / 2).row(), i % 2 == 0 ? "chosen" : "rejected");
+        }
+        return new ReferenceLogProbs(sums);
+    }
+
+    /** The sums of these pairs, laid out as {@link PackedBatch} lays out their completions. */
+    float[] of(int[] rows) {
+        float[] selected = new float[2 * rows.length];
+        for (int i = 0; i < rows.length; i++) {
+            selected[2 * i] = sums[2 * rows[i]];
+            selected[2 * i + 1] = sums[2 * rows[i] + 1];
+        }
+        return selected;
+    }
+
+    private static void check(float sum, int row, String side) {
+        if (!Float.isFinite(sum)) {
+            throw new Dpo4jException("row " + row + ": the reference log-prob of the " + side + " completion is " + sum
+                    + "; the weights of the model are broken, download them again");
+        }
+    }
+}

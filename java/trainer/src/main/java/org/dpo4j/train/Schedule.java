@@ -1,0 +1,45 @@
+package org.dpo4j.train;
+
+import org.dpo4j.kernels.Dpo4jException;
+
+/**
+ * Learning rate of every optimizer step, as transformers' {@code get_scheduler} gives it: step {@code t}, counted from 0, takes {@code peak * f(t)}.
+ * With a warm-up of {@code w} steps {@code f(t) = t / max(1, w)} while {@code t < w}, so that the first step of a warm-up moves nothing.
+ *
+ * @param type shape after the warm-up
+ * @param peak largest rate
+ * @param warmup steps of the warm-up
+ * @param steps optimizer steps of the run
+ */
+public record Schedule(LrSchedulerType type, double peak, int warmup, int steps) {
+
+    public Schedule {
+        if (warmup > steps) {
+            throw new Dpo4jException("warmup_steps is " + warmup + " but the run has " + steps + " steps; warm up for fewer");
+        }
+        if (type == LrSchedulerType.CONSTANT && warmup > 0) {
+            throw new Dpo4jException(
+                    "lr_scheduler_type constant has no warm-up; ask for constant_with_warmup or leave warmup_steps and warmup_ratio out");
+        }
+    }
+
+    /** The rate of step {@code step}, counted from 0. */
+    public double rate(int step) {
+        if (step < warmup) {
+            return peak * step / Math.max(1, warmup);
+        }
+        double progress = (double) (step - warmup) / Math.max(1, steps - warmup);
+        return peak
+                * switch (type) {
+                    case LINEAR -> Math.max(0, 1 - progress);
+                    case COSINE -> Math.max(0, 0.5 * (1 + Math.cos(Math.PI * progress)));
+                    case CONSTANT, CONSTANT_WITH_WARMUP -> 1;
+                };
+    }
+
+    /** One line for a run header. */
+    @Override
+    public String toString() {
+        return "learning rate %s, %s, warm-up %d".formatted(peak, type, warmup);
+    }
+}

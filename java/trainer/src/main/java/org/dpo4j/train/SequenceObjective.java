@@ -1,0 +1,125 @@
+package org.dpo4j.train;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.dpo4j.data.PackedBatch;
+import org.dpo4j.data.Sequence;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.model.LanguageModel;
+import org.dpo4j.model.Model;
+import org.dpo4j.report.RunListener;
+
+/**
+ * Cross entropy of sequences; its terms are target tokens. The loss of a term is minus its log-prob, so the gradient by every sum is the same number,
+ * and the loss is known from the sums: they are kept on the device until metrics are asked for.
+ */
+final class SequenceObjective implements Objective {
+    private final Device device;
+    private final List<Sequence> sequences;
+    private final List<Sequence> evalSequences;
+    private final int evalBatch;
+    private final LanguageModel training;
+    private final LanguageModel evaluation;
+    private final DeviceBuffer dSums;
+    private final DeviceBuffer kept;
+    private final HostBuffer host;
+    private int keptSums;
+    private long keptTerms;
+
+    SequenceObjective(Model model, List<Sequence> sequences, List<Sequence> evalSequences, TrainOptions options) {
+        this.device = model.device();
+        this.sequences = sequences;
+        this.evalSequences = evalSequences;
+        this.evalBatch = options.perDeviceEvalBatchSize();
+        training = LanguageModel.training(model);
+        evaluation = LanguageModel.evaluation(model);
+        int batch = options.perDeviceTrainBatchSize();
+        int between = Math.multiplyExact(Math.multiplyExact(batch, options.gradientAccumulationSteps()), options.loggingSteps());
+        dSums = device.allocate((long) Float.BYTES * batch);
+        kept = device.allocate((long) Float.BYTES * between);
+        host = new HostBuffer(device, Float.BYTES * Math.max(between, evalBatch));
+    }
+
+    @Override
+    public int rows() {
+        return sequences.size();
+    }
+
+    @Override
+    public Map<String, String> facts() {
+        long targets = terms(sequences);
+        return Map.of("tokens", "%,d an epoch, %,d of them targets".formatted(tokens(sequences), targets));
+    }
+
+    @Override
+    public void begin(RunListener listener) {}
+
+    @Override
+    public long terms(int[] rows) {
+        return terms(select(rows));
+    }
+
+    @Override
+    public long tokens(int[] rows) {
+        return tokens(select(rows));
+    }
+
+    @Override
+    public void accumulate(int[] rows, double scale) {
+        long sums = training.forward(PackedBatch.sequences(select(rows))).sums();
+        device.copy(kept.address() + (long) Float.BYTES * keptSums, sums, (long) Float.BYTES * rows.length);
+        keptSums += rows.length;
+        keptTerms += terms(rows);
+        float[] gradient = new float[rows.length];
+        Arrays.fill(gradient, (float) -scale);
+        host.uploadFloats(dSums.address(), gradient);
+        training.backward(dSums.address());
+    }
+
+    @Override
+    public Map<String, Double> metrics() {
+        double loss = -sum(host.downloadFloats(kept.address(), keptSums)) / keptTerms;
+        keptSums = 0;
+        keptTerms = 0;
+        return Map.of("loss", loss);
+    }
+
+    @Override
+    public Map<String, Double> evaluate() {
+        double sum = 0;
+        for (int begin = 0; begin < evalSequences.size(); begin += evalBatch) {
+            List<Sequence> batch = evalSequences.subList(begin, Math.min(evalSequences.size(), begin + evalBatch));
+            sum += sum(host.downloadFloats(evaluation.forward(PackedBatch.sequences(batch)).sums(), batch.size()));
+        }
+        return Map.of("loss", -sum / terms(evalSequences));
+    }
+
+    @Override
+    public void close() {
+        List.of(training, evaluation).forEach(LanguageModel::close);
+        List.of(dSums, kept).forEach(DeviceBuffer::close);
+    }
+
+    private List<Sequence> select(int[] rows) {
+        return IntStream.of(rows).mapToObj(sequences::get).toList();
+    }
+
+    private static long terms(List<Sequence> sequences) {
+        return sequences.stream().mapToLong(sequence -> sequence.completion().length).sum();
+    }
+
+    private static long tokens(List<Sequence> sequences) {
+        return sequences.stream().mapToLong(Sequence::length).sum();
+    }
+
+    private static double sum(float[] values) {
+        double sum = 0;
+        for (float value : values) {
+            sum += value;
+        }
+        return sum;
+    }
+}

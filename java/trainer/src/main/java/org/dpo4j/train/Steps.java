@@ -1,0 +1,69 @@
+package org.dpo4j.train;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.IntFunction;
+
+/**
+ * Which rows each optimizer step reads. Steps are counted as transformers' {@code Trainer} counts them: an epoch has {@code
+ * ceil(micro-batches / accumulation)} steps, its last step and last micro-batch being smaller where the rows do not divide, and a
+ * run has {@code ceil(epochs * steps of an epoch)} unless {@code max_steps} says otherwise.
+ */
+final class Steps {
+    private final int rows;
+    private final int batch;
+    private final int accumulation;
+    private final int perEpoch;
+    private final int total;
+    private final IntFunction<int[]> order;
+    private int orderedEpoch = -1;
+    private int[] ordered = {};
+
+    /** {@code order} gives the rows of an epoch, counted from 0, in the order they are read. */
+    Steps(int rows, TrainOptions options, IntFunction<int[]> order) {
+        this.rows = rows;
+        this.batch = options.perDeviceTrainBatchSize();
+        this.accumulation = options.gradientAccumulationSteps();
+        this.perEpoch = ceilDiv(ceilDiv(rows, batch), accumulation);
+        this.total = options.maxSteps() > 0
+                ? options.maxSteps()
+                : Math.toIntExact((long) Math.ceil(options.numTrainEpochs() * perEpoch));
+        this.order = order;
+    }
+
+    /** Optimizer steps of the run. */
+    int total() {
+        return total;
+    }
+
+    /** Epochs passed once {@code done} steps are done. */
+    double epoch(int done) {
+        return (double) done / perEpoch;
+    }
+
+    /** The micro-batches of step {@code step}, counted from 0, as row numbers. */
+    List<int[]> microBatches(int step) {
+        if (orderedEpoch != step / perEpoch) {
+            orderedEpoch = step / perEpoch;
+            ordered = order.apply(orderedEpoch);
+        }
+        long begin = (long) (step % perEpoch) * accumulation * batch;
+        int end = (int) Math.min(rows, begin + (long) accumulation * batch);
+        List<int[]> micro = new ArrayList<>();
+        for (int at = (int) begin; at < end; at += batch) {
+            micro.add(Arrays.copyOfRange(ordered, at, Math.min(end, at + batch)));
+        }
+        return micro;
+    }
+
+    /** One line for a run header. */
+    @Override
+    public String toString() {
+        return "%,d of %d rows (%d x %d), %.2f epochs".formatted(total, batch * accumulation, batch, accumulation, epoch(total));
+    }
+
+    private static int ceilDiv(int a, int b) {
+        return (int) (((long) a + b - 1) / b);
+    }
+}

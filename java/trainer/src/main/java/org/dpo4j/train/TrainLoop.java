@@ -1,0 +1,100 @@
+package org.dpo4j.train;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.dpo4j.model.Parameters;
+import org.dpo4j.report.Metrics;
+import org.dpo4j.report.MetricsLog;
+import org.dpo4j.report.RunListener;
+
+/**
+ * Optimizer steps over an objective. The gradient of a step is that of the mean over all terms of its micro-batches, however they are cut. Nothing is
+ * read from the device but every {@code logging_steps} steps, and where the evaluation data is.
+ */
+final class TrainLoop {
+    private final Objective objective;
+    private final Parameters parameters;
+    private final Steps steps;
+    private final Schedule schedule;
+    private final TrainOptions options;
+    private final RunListener listener;
+    private final MetricsLog log;
+    private final List<Metrics> history = new ArrayList<>();
+    private long tokens;
+    private long rowsSinceLog;
+    private long loggedAt;
+
+    TrainLoop(Objective objective, Parameters parameters, Steps steps, TrainOptions options, RunListener listener, MetricsLog log) {
+        this.objective = objective;
+        this.parameters = parameters;
+        this.steps = steps;
+        this.schedule = options.schedule(steps.total());
+        this.options = options;
+        this.listener = listener;
+        this.log = log;
+    }
+
+    /** Runs all steps; gives the lines of metrics. */
+    List<Metrics> run() {
+        try (Optimizer optimizer = new Optimizer(parameters, options, options.loggingSteps())) {
+            listener.progress("training", 0, steps.total());
+            loggedAt = System.nanoTime();
+            for (int step = 0; step < steps.total(); step++) {
+                accumulate(steps.microBatches(step));
+                optimizer.step(schedule.rate(step));
+                int done = step + 1;
+                if (done % options.loggingSteps() == 0 || done == steps.total()) {
+                    logTraining(done, optimizer.takeNorm());
+                }
+                listener.progress("training", done, steps.total());
+                if (options.evaluatesAfter(done, steps.total())) {
+                    logEvaluation(done);
+                }
+            }
+        }
+        return List.copyOf(history);
+    }
+
+    private void accumulate(List<int[]> microBatches) {
+        long terms = microBatches.stream().mapToLong(objective::terms).sum();
+        for (int[] rows : microBatches) {
+            objective.accumulate(rows, 1.0 / terms);
+            tokens += objective.tokens(rows);
+            rowsSinceLog += rows.length;
+        }
+    }
+
+    private void logTraining(int done, double norm) {
+        Map<String, Double> values = new LinkedHashMap<>(objective.metrics());
+        values.put("grad_norm", norm);
+        values.put("learning_rate", schedule.rate(done - 1));
+        values.put("epoch", steps.epoch(done));
+        values.put("num_tokens", (double) tokens);
+        values.put("pairs_per_second", rowsSinceLog / seconds(loggedAt));
+        write(new Metrics(done, values));
+        rowsSinceLog = 0;
+        loggedAt = System.nanoTime();
+    }
+
+    private void logEvaluation(int done) {
+        long began = System.nanoTime();
+        Map<String, Double> values = new LinkedHashMap<>();
+        objective.evaluate().forEach((name, value) -> values.put("eval_" + name, value));
+        values.put("epoch", steps.epoch(done));
+        values.put("eval_runtime", seconds(began));
+        write(new Metrics(done, values));
+        loggedAt += System.nanoTime() - began;
+    }
+
+    private void write(Metrics metrics) {
+        history.add(metrics);
+        log.write(metrics);
+        listener.metrics(metrics);
+    }
+
+    private static double seconds(long began) {
+        return (System.nanoTime() - began) * 1e-9;
+    }
+}

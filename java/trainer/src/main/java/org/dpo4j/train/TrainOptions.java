@@ -1,0 +1,135 @@
+package org.dpo4j.train;
+
+import java.nio.file.Path;
+import org.dpo4j.data.OnBadRow;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What {@code dpo} and {@code sft} have in common: TRL's options under TRL's names, with TRL's defaults. Made by the builders of
+ * {@link DpoOptions} and {@link SftOptions}; checked when built.
+ *
+ * @param modelNameOrPath Hugging Face directory the training starts from
+ * @param datasetName JSONL, JSON or gzipped file of training rows
+ * @param evalDataset file of evaluation rows, or null
+ * @param outputDir directory for the trained model and {@code metrics.jsonl}
+ * @param overwriteOutputDir whether a model that is already there may be replaced
+ * @param device {@code auto}, {@code cuda} or {@code cpu}
+ * @param dtype storage of weights and activations; null: bf16 on {@code cuda}, f32 on {@code cpu}
+ * @param onBadRow what a row that cannot be used does
+ * @param maxLength most tokens of a sequence, prompt and completion together; null: 1024, or the model's positions where it has fewer
+ * @param learningRate peak rate
+ * @param lrSchedulerType shape of the rate over the run
+ * @param warmupSteps steps of the warm-up
+ * @param warmupRatio or the warm-up as a share of all steps, rounded up
+ * @param perDeviceTrainBatchSize rows of a micro-batch
+ * @param perDeviceEvalBatchSize rows of a batch without gradients: evaluation and reference log-probs
+ * @param gradientAccumulationSteps micro-batches of an optimizer step
+ * @param numTrainEpochs passes over the data; may be a fraction
+ * @param maxSteps optimizer steps instead, where positive
+ * @param weightDecay AdamW's, on matrices; norms do not decay
+ * @param adamBeta1 decay of the first moment
+ * @param adamBeta2 decay of the second moment
+ * @param adamEpsilon added to the root of the second moment
+ * @param maxGradNorm global L2 norm that gradients are clipped to; 0: no clipping
+ * @param seed of the order of the rows
+ * @param loggingSteps steps between lines of metrics
+ * @param evalStrategy when the evaluation data is read
+ * @param evalSteps steps between evaluations; null: {@code loggingSteps}
+ */
+public record TrainOptions(
+        Path modelNameOrPath,
+        Path datasetName,
+        @Nullable Path evalDataset,
+        Path outputDir,
+        boolean overwriteOutputDir,
+        String device,
+        @Nullable DType dtype,
+        OnBadRow onBadRow,
+        @Nullable Integer maxLength,
+        double learningRate,
+        LrSchedulerType lrSchedulerType,
+        int warmupSteps,
+        double warmupRatio,
+        int perDeviceTrainBatchSize,
+        int perDeviceEvalBatchSize,
+        int gradientAccumulationSteps,
+        double numTrainEpochs,
+        int maxSteps,
+        double weightDecay,
+        double adamBeta1,
+        double adamBeta2,
+        double adamEpsilon,
+        double maxGradNorm,
+        long seed,
+        int loggingSteps,
+        EvalStrategy evalStrategy,
+        @Nullable Integer evalSteps) {
+
+    private static final int DEFAULT_MAX_LENGTH = 1024;
+
+    public TrainOptions {
+        atLeastOne("per_device_train_batch_size", perDeviceTrainBatchSize);
+        atLeastOne("per_device_eval_batch_size", perDeviceEvalBatchSize);
+        atLeastOne("gradient_accumulation_steps", gradientAccumulationSteps);
+        atLeastOne("logging_steps", loggingSteps);
+        within("learning_rate", learningRate, learningRate >= 0, "0 or more");
+        within("warmup_steps", warmupSteps, warmupSteps >= 0, "0 or more");
+        within("warmup_ratio", warmupRatio, warmupRatio >= 0 && warmupRatio <= 1, "from 0 to 1");
+        within("num_train_epochs", numTrainEpochs, numTrainEpochs > 0, "positive");
+        within("max_steps", maxSteps, maxSteps > 0 || maxSteps == -1, "positive, or -1 for num_train_epochs");
+        within("weight_decay", weightDecay, weightDecay >= 0, "0 or more");
+        within("adam_beta1", adamBeta1, adamBeta1 >= 0 && adamBeta1 < 1, "at least 0 and below 1");
+        within("adam_beta2", adamBeta2, adamBeta2 >= 0 && adamBeta2 < 1, "at least 0 and below 1");
+        within("adam_epsilon", adamEpsilon, adamEpsilon > 0, "positive");
+        within("max_grad_norm", maxGradNorm, maxGradNorm >= 0, "0 or more");
+        if (warmupSteps > 0 && warmupRatio > 0) {
+            throw new Dpo4jException("warmup_steps and warmup_ratio are both given; leave one out");
+        }
+        if (evalStrategy == EvalStrategy.STEPS && evalDataset == null) {
+            throw new Dpo4jException("eval_strategy steps has nothing to read; give eval_dataset");
+        }
+        if (evalSteps != null) {
+            atLeastOne("eval_steps", evalSteps);
+        }
+        if (maxLength != null) {
+            within("max_length", maxLength, maxLength >= 2, "at least 2: a prompt and a completion");
+        }
+    }
+
+    /** Most tokens of a sequence for a model of so many positions. */
+    int maxLengthFor(int positions) {
+        if (maxLength == null) {
+            return Math.min(DEFAULT_MAX_LENGTH, positions);
+        }
+        if (maxLength > positions) {
+            throw new Dpo4jException("max_length is " + maxLength + " but the model has " + positions + " positions; set max_length to "
+                    + positions + " or less");
+        }
+        return maxLength;
+    }
+
+    /** The rates of a run of so many steps. */
+    public Schedule schedule(int steps) {
+        int warmup = warmupSteps > 0 ? warmupSteps : (int) Math.ceil(warmupRatio * steps);
+        return new Schedule(lrSchedulerType, learningRate, warmup, steps);
+    }
+
+    /** Whether the evaluation data is read after {@code done} of {@code steps} steps. */
+    boolean evaluatesAfter(int done, int steps) {
+        int every = evalSteps == null ? loggingSteps : evalSteps;
+        return evalDataset != null && (done == steps || evalStrategy == EvalStrategy.STEPS && done % every == 0);
+    }
+
+    static void within(String name, double value, boolean holds, String range) {
+        if (!holds || !Double.isFinite(value)) {
+            String written = value == Math.rint(value) && Math.abs(value) < 1e9 ? Long.toString((long) value) : Double.toString(value);
+            throw new Dpo4jException(name + " is " + written + "; it must be " + range);
+        }
+    }
+
+    private static void atLeastOne(String name, int value) {
+        within(name, value, value >= 1, "at least 1");
+    }
+}

@@ -1,0 +1,64 @@
+package org.dpo4j.train.sentiment;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/** Words that judge, each with what it says of a film: from -2, the worst, to 2, the best. The experiment's ground truth. */
+final class Lexicon {
+
+    /**
+     * A word that judges.
+     *
+     * @param part its place in a sentence: adjective, noun or verb
+     * @param value -2, -1, 1 or 2
+     */
+    record Entry(String part, int value, String word) {}
+
+    static final List<Entry> ENTRIES =
+            """
+            adjective  2 wonderful superb brilliant stunning masterful unforgettable dazzling magnificent flawless exquisite
+            adjective  1 good charming fresh clever warm engaging funny tender lively graceful sharp bright solid elegant enjoyable
+            adjective -1 weak slow bland flat stale clumsy tired thin dull messy shallow uneven tedious forgettable cold
+            adjective -2 terrible awful dreadful horrible atrocious unbearable disastrous painful worthless insulting
+            noun  2 triumph masterpiece gem
+            noun  1 delight treat pleasure success
+            noun -1 bore letdown chore misfire
+            noun -2 disaster waste failure
+            verb  2 loved adored treasured
+            verb  1 enjoyed admired liked praised
+            verb -1 disliked endured regretted doubted
+            verb -2 hated despised loathed
+            """
+                    .lines()
+                    .flatMap(line -> {
+                        String[] words = line.split(" +");
+                        return Arrays.stream(words, 2, words.length)
+                                .map(word -> new Entry(words[0], Integer.parseInt(words[1]), word));
+                    })
+                    .toList();
+
+    private static final Map<String, Integer> VALUES =
+            ENTRIES.stream().collect(Collectors.toMap(Entry::word, Entry::value));
+
+    private Lexicon() {}
+
+    /** Sentiment of a text, from -1 to 1: half the mean value of the words in it that judge; 0 where none does. */
+    static double sentiment(String text) {
+        return Arrays.stream(text.split(" "))
+                        .filter(VALUES::containsKey)
+                        .mapToInt(VALUES::get)
+                        .average()
+                        .orElse(0)
+                / 2;
+    }
+
+    /** The words of one part that praise, or that blame. */
+    static List<String> words(String part, boolean praise) {
+        return ENTRIES.stream()
+                .filter(entry -> entry.part().equals(part) && entry.value() > 0 == praise)
+                .map(Entry::word)
+                .toList();
+    }
+}
