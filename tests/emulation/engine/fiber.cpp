@@ -9,7 +9,8 @@
 #error "the emulation switches stacks by hand, and only knows how on x86-64"
 #endif
 
-// void switch_stack(void** from, void* to): leaves what a callee must preserve on the old stack, its address in *from, and takes up the new.
+// void switch_stack(void** from, void* to): leaves what a callee must preserve on the old stack, its address in *from, and takes up the
+// new.
 asm(R"(
 .text
 .type dpo4j_emulation_switch_stack, @function

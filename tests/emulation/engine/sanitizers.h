@@ -1,7 +1,7 @@
 // What the sanitizers must be told: which stack runs, and who has synchronised with whom. Nothing in builds without them.
 //
-// Under ThreadSanitizer each fiber is a thread of its own, and only the synchronisation CUDA promises is announced. The engine itself is not
-// instrumented (-fno-sanitize=thread -DDPO4J_SANITIZE_THREAD), or its bookkeeping would order everything.
+// Under ThreadSanitizer each fiber is a thread of its own, and only the synchronisation CUDA promises is announced. The engine itself is
+// not instrumented (-fno-sanitize=thread -DDPO4J_SANITIZE_THREAD), or its bookkeeping would order everything.
 #pragma once
 
 #include <stddef.h>

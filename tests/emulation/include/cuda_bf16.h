@@ -1,5 +1,5 @@
-// bfloat16: the upper half of a binary32, rounded to nearest even; every NaN becomes 0x7FFF, as on the device. Storage only: a kernel converts,
-// computes in fp32 and converts back, so there are no operators here and arithmetic on bf16 does not compile.
+// bfloat16: the upper half of a binary32, rounded to nearest even; every NaN becomes 0x7FFF, as on the device. Storage only: a kernel
+// converts, computes in fp32 and converts back, so there are no operators here and arithmetic on bf16 does not compile.
 #pragma once
 
 #include <stdint.h>

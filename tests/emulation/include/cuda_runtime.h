@@ -1,5 +1,5 @@
-// The CUDA runtime as kernel sources see it, on a CPU: put this directory first on the include path and a host C++17 compiler accepts the .cu
-// files unchanged. Threads of a block are fibers that take turns (engine/), blocks run one after another on each of several workers.
+// The CUDA runtime as kernel sources see it, on a CPU: put this directory first on the include path and a host C++17 compiler accepts the
+// .cu files unchanged. Threads of a block are fibers that take turns (engine/), blocks run one after another on each of several workers.
 //
 // What it offers is what the kernels of this project use, with the semantics of compute capability 9.0. What it lacks does not compile.
 // Kernels launch through cudaLaunchKernelEx and declare shared memory through DPO4J_SHARED and DPO4J_DYNAMIC_SHARED.

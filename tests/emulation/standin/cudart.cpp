@@ -142,7 +142,8 @@ DPO4J_STANDIN cudaError_t cudaGetLastError() {
   return error;
 }
 
-// ---- the device ---------------------------------------------------------------------------------------------------------------------------
+// ---- the device
+// ---------------------------------------------------------------------------------------------------------------------------
 
 DPO4J_STANDIN cudaError_t cudaGetDeviceCount(int* count) {
   if (count == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);
@@ -190,7 +191,8 @@ DPO4J_STANDIN cudaError_t cudaRuntimeGetVersion(int* version) { return cudaDrive
 
 DPO4J_STANDIN cudaError_t cudaDeviceSynchronize() { return CALL(cudaSuccess); }
 
-// ---- streams ------------------------------------------------------------------------------------------------------------------------------
+// ---- streams
+// ------------------------------------------------------------------------------------------------------------------------------
 
 DPO4J_STANDIN cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   if (stream == nullptr || flags > cudaStreamNonBlocking) return dpo4j_standin_report(cudaErrorInvalidValue);
@@ -214,7 +216,8 @@ DPO4J_STANDIN cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t e
   return CALL_ON(stream, dpo4j_standin_has_handle(event, "event") ? cudaSuccess : cudaErrorInvalidResourceHandle);
 }
 
-// ---- events -------------------------------------------------------------------------------------------------------------------------------
+// ---- events
+// -------------------------------------------------------------------------------------------------------------------------------
 
 struct CUevent_st {
   bool timed, recorded;

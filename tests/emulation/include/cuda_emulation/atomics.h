@@ -1,5 +1,6 @@
-// Atomics and fences. An atomic alone orders nothing but itself; after a fence of the calling thread it publishes what the thread wrote before
-// and acquires what others have published: the "last block sums up" pattern is clean under ThreadSanitizer with its fence, and reported without.
+// Atomics and fences. An atomic alone orders nothing but itself; after a fence of the calling thread it publishes what the thread wrote
+// before and acquires what others have published: the "last block sums up" pattern is clean under ThreadSanitizer with its fence, and
+// reported without.
 #pragma once
 
 #include "execution.h"

@@ -34,7 +34,8 @@ template <class T, class Combine>
 T reduce(unsigned mask, T value, const char* operation, Combine combine) {
   const Exchange& all = exchange(mask, to_word(value), operation);
   T result = from_word<T>(all.of_lane[__builtin_ctz(mask)]);
-  for (unsigned rest = mask & (mask - 1); rest != 0; rest &= rest - 1) result = combine(result, from_word<T>(all.of_lane[__builtin_ctz(rest)]));
+  for (unsigned rest = mask & (mask - 1); rest != 0; rest &= rest - 1)
+    result = combine(result, from_word<T>(all.of_lane[__builtin_ctz(rest)]));
   return result;
 }
 
@@ -49,7 +50,8 @@ T __shfl_sync(unsigned mask, T value, int source, int width = warpSize) {
 template <class T>
 T __shfl_xor_sync(unsigned mask, T value, int distance, int width = warpSize) {
   // Lower segments may be read, as on a GPU; higher ones may not.
-  return cuda_emulation::shuffle(mask, value, cuda_emulation::lane() ^ distance, 0, cuda_emulation::segment(width) + width, "__shfl_xor_sync");
+  return cuda_emulation::shuffle(mask, value, cuda_emulation::lane() ^ distance, 0, cuda_emulation::segment(width) + width,
+                                 "__shfl_xor_sync");
 }
 
 template <class T>
@@ -61,7 +63,8 @@ T __shfl_up_sync(unsigned mask, T value, unsigned distance, int width = warpSize
 template <class T>
 T __shfl_down_sync(unsigned mask, T value, unsigned distance, int width = warpSize) {
   const int first = cuda_emulation::segment(width);
-  return cuda_emulation::shuffle(mask, value, cuda_emulation::lane() + static_cast<int>(distance), first, first + width, "__shfl_down_sync");
+  return cuda_emulation::shuffle(mask, value, cuda_emulation::lane() + static_cast<int>(distance), first, first + width,
+                                 "__shfl_down_sync");
 }
 
 inline unsigned __ballot_sync(unsigned mask, int predicate) {

@@ -1,4 +1,5 @@
-// The calls of the CUDA runtime that are not about kernels. The stand-in libcudart (standin/) has them: one runtime for kernels and for Java.
+// The calls of the CUDA runtime that are not about kernels. The stand-in libcudart (standin/) has them: one runtime for kernels and for
+// Java.
 #pragma once
 
 #include "types.h"

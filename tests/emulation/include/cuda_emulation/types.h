@@ -1,18 +1,34 @@
-// Vector types, with CUDA's alignment so that UBSan reports a misaligned vector access, and the types of the runtime API, with its values and
-// layouts: the stand-in libraries exchange them with code compiled against NVIDIA's headers.
+// Vector types, with CUDA's alignment so that UBSan reports a misaligned vector access, and the types of the runtime API, with its values
+// and layouts: the stand-in libraries exchange them with code compiled against NVIDIA's headers.
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
-struct alignas(8) int2 { int x, y; };
-struct alignas(16) int4 { int x, y, z, w; };
-struct alignas(8) uint2 { unsigned x, y; };
-struct uint3 { unsigned x, y, z; };
-struct alignas(16) uint4 { unsigned x, y, z, w; };
-struct alignas(8) float2 { float x, y; };
-struct alignas(16) float4 { float x, y, z, w; };
-struct alignas(16) double2 { double x, y; };
+struct alignas(8) int2 {
+  int x, y;
+};
+struct alignas(16) int4 {
+  int x, y, z, w;
+};
+struct alignas(8) uint2 {
+  unsigned x, y;
+};
+struct uint3 {
+  unsigned x, y, z;
+};
+struct alignas(16) uint4 {
+  unsigned x, y, z, w;
+};
+struct alignas(8) float2 {
+  float x, y;
+};
+struct alignas(16) float4 {
+  float x, y, z, w;
+};
+struct alignas(16) double2 {
+  double x, y;
+};
 
 constexpr int2 make_int2(int x, int y) { return {x, y}; }
 constexpr int4 make_int4(int x, int y, int z, int w) { return {x, y, z, w}; }
