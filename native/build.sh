@@ -12,10 +12,17 @@ need cmake "CMake 3.22 or newer" cmake
 need "${CXX:-c++}" "a C++17 compiler" g++
 command -v ninja >/dev/null || need make "make" make
 
+# A toolkit that native/cuda-toolkit.sh put beside the sources.
+toolkit=$source_directory/.cuda/nvidia/cu13/bin/nvcc
+[ -n "${CUDACXX:-}" ] || [ ! -x "$toolkit" ] || export CUDACXX=$toolkit
+
 generator=()
 [ -f "$build_directory/CMakeCache.txt" ] || { command -v ninja >/dev/null && generator=(-G Ninja); }
 mkdir -p "$build_directory"
-cmake -S "$source_directory" -B "$build_directory" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release "$@" >"$build_directory.log" 2>&1 ||
-  { cat "$build_directory.log" >&2; exit 1; }
-grep -E '^-- dpo4j:' "$build_directory.log" | sed 's/^-- //' || true
-cmake --build "$build_directory" --parallel "$(nproc)" -- ${VERBOSE:+-v}
+log=$build_directory/build.log
+{
+  cmake -S "$source_directory" -B "$build_directory" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release "$@" &&
+    cmake --build "$build_directory" --parallel "$(nproc)"
+} >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+sed -n 's/^-- \(dpo4j:.*\)/\1/p' "$log"
+grep -n 'warning:' "$log" >&2 || true
