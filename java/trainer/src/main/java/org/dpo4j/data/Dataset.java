@@ -13,11 +13,11 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
 
     /** Reads pairs: {@code prompt, chosen, rejected} as text or as {@code _ids}, or transcripts {@code chosen, rejected}. */
     public static Dataset<PreferencePair> pairs(Path file, ReadOptions options) {
-        throw new UnsupportedOperationException();
+        return new DatasetReader(file, options).pairs();
     }
 
     /** Reads sequences: {@code text}, {@code prompt, completion}, {@code ids}, or {@code prompt_ids, completion_ids}. */
     public static Dataset<Sequence> sequences(Path file, ReadOptions options) {
-        throw new UnsupportedOperationException();
+        return new DatasetReader(file, options).sequences();
     }
 }

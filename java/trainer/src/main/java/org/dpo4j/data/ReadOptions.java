@@ -12,11 +12,15 @@ import org.jspecify.annotations.Nullable;
  * @param onBadRow what a row that cannot be used does
  */
 public record ReadOptions(
-        @Nullable Tokenizer tokenizer, int vocabularySize, @Nullable Integer maxLength, OnBadRow onBadRow) {
+        @Nullable Tokenizer tokenizer,
+        int vocabularySize,
+        @Nullable Integer maxLength,
+        OnBadRow onBadRow) {
 
     public ReadOptions {
         if (maxLength != null && maxLength < 2) {
-            throw new Dpo4jException("max_length is " + maxLength + "; a prompt and a completion need at least 2 tokens");
+            throw new Dpo4jException(
+                    "max_length is " + maxLength + "; a prompt and a completion need at least 2 tokens");
         }
     }
 }
