@@ -1,0 +1,42 @@
+package org.dpo4j.data;
+
+/** A row that cannot be used. Never leaves this package: it becomes an error that names the file and the line, or a count. */
+final class BadRow extends Exception {
+    private static final long serialVersionUID = 1L;
+
+    /** Why rows are left out, as reports name it. */
+    enum Reason {
+        MALFORMED("malformed JSON"),
+        UNKNOWN_FORMAT("unknown format"),
+        MIXED_FORMAT("another format than the first row"),
+        CONVERSATIONAL("role and content messages"),
+        NO_SHARED_PROMPT("no shared prompt"),
+        EMPTY_PROMPT("empty prompt"),
+        EMPTY_COMPLETION("empty completion"),
+        IDENTICAL_SIDES("identical sides"),
+        OUTSIDE_VOCABULARY("token id outside the vocabulary"),
+        TOO_LONG("prompt fills max_length");
+
+        private final String text;
+
+        Reason(String text) {
+            this.text = text;
+        }
+
+        @Override
+        public String toString() {
+            return text;
+        }
+    }
+
+    private final Reason reason;
+
+    BadRow(Reason reason, String message) {
+        super(message);
+        this.reason = reason;
+    }
+
+    Reason reason() {
+        return reason;
+    }
+}

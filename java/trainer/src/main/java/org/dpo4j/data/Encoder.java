@@ -1,0 +1,152 @@
+package org.dpo4j.data;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Arrays;
+import org.dpo4j.kernels.Dpo4jException;
+
+/**
+ * The values of rows as token ids.
+ *
+ * <p>A prompt and its completions are tokenised together, for tokenizers merge across the border between them (TRL warns, and cuts in the wrong
+ * place). Where the joint ids do not begin with the prompt's own, the border moves back to the last token they have in common.
+ */
+final class Encoder {
+
+    /**
+     * A prompt with the completions that share it.
+     *
+     * @param backedOff whether the last tokens of the prompt belong to the completions
+     */
+    record Joint(int[] prompt, int[][] completions, boolean backedOff) {}
+
+    private final ReadOptions options;
+
+    Encoder(ReadOptions options) {
+        this.options = options;
+    }
+
+    /** The value of a key that holds text. */
+    static String text(ObjectNode row, String key) throws BadRow {
+        JsonNode value = row.path(key);
+        if (!value.isTextual()) {
+            throw new BadRow(BadRow.Reason.UNKNOWN_FORMAT, key + " is " + describe(value) + "; give text");
+        }
+        String text = value.textValue();
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (Character.isHighSurrogate(c) && i + 1 < text.length() && Character.isLowSurrogate(text.charAt(i + 1))) {
+                i++;
+            } else if (Character.isSurrogate(c)) {
+                String code = "\\u" + Integer.toHexString(c);
+                throw new BadRow(
+                        BadRow.Reason.MALFORMED,
+                        key + " holds " + code + ", half of a character; write the whole character");
+            }
+        }
+        return text;
+    }
+
+    /** The value of a key that holds token ids, all within the vocabulary. */
+    int[] ids(ObjectNode row, String key) throws BadRow {
+        JsonNode value = row.path(key);
+        if (!value.isArray()) {
+            throw new BadRow(
+                    BadRow.Reason.UNKNOWN_FORMAT, key + " is " + describe(value) + "; give a list of token ids");
+        }
+        int[] ids = new int[value.size()];
+        for (int i = 0; i < ids.length; i++) {
+            JsonNode id = value.get(i);
+            if (!id.isIntegralNumber()) {
+                throw new BadRow(
+                        BadRow.Reason.UNKNOWN_FORMAT, key + "[" + i + "] is " + id + "; give a list of token ids");
+            }
+            if (!id.canConvertToInt() || id.intValue() < 0 || id.intValue() >= options.vocabularySize()) {
+                throw new BadRow(
+                        BadRow.Reason.OUTSIDE_VOCABULARY,
+                        key + "[" + i + "] is " + id + ", outside the model's vocabulary of " + options.vocabularySize()
+                                + " tokens");
+            }
+            ids[i] = id.intValue();
+        }
+        return ids;
+    }
+
+    /** A text that begins a sequence, and its ending token. */
+    int[] whole(String text) {
+        return ended(tokenizer().encodeStart(text));
+    }
+
+    /** A prompt and its completions; an ending token behind each completion that is more than white space. */
+    Joint joint(String prompt, String... completions) {
+        int[] alone = tokenizer().encodeStart(prompt);
+        int[][] joint = new int[completions.length][];
+        int common = alone.length;
+        for (int i = 0; i < completions.length; i++) {
+            joint[i] = tokenizer().encodeStart(prompt + completions[i]);
+            int mismatch = Arrays.mismatch(alone, joint[i]);
+            common = mismatch < 0 ? common : Math.min(common, mismatch);
+        }
+        for (int i = 0; i < completions.length; i++) {
+            int[] completion = Arrays.copyOfRange(joint[i], common, joint[i].length);
+            joint[i] = completions[i].isBlank() || completion.length == 0 ? new int[0] : ended(completion);
+        }
+        return new Joint(Arrays.copyOf(alone, common), joint, common < alone.length);
+    }
+
+    private int[] ended(int[] ids) {
+        Integer end = tokenizer().eosTokenId();
+        if (end == null) {
+            throw new Dpo4jException(
+                    "the model names no eos_token to end completions with; name it in tokenizer_config.json");
+        }
+        if (ids.length > 0 && ids[ids.length - 1] == end) {
+            return ids; // the text spells it out
+        }
+        int[] ended = Arrays.copyOf(ids, ids.length + 1);
+        ended[ids.length] = end;
+        return ended;
+    }
+
+    private Tokenizer tokenizer() {
+        Tokenizer tokenizer = options.tokenizer();
+        if (tokenizer == null) {
+            throw new Dpo4jException(
+                    "rows hold text but the model directory has no tokenizer.json; add it, or give token ids");
+        }
+        return tokenizer;
+    }
+
+    private static String describe(JsonNode value) {
+        if (value.isArray() || value.isObject()) {
+            return value.isArray() ? "a list" : "an object";
+        }
+        return value.isTextual() ? "text" : value.toString();
+    }
+
+    /** Refuses what cannot be learned from: no prompt to predict from, or nothing to predict. */
+    static void checkNotEmpty(int[] prompt, int[] completion, String name) throws BadRow {
+        if (prompt.length == 0) {
+            throw new BadRow(
+                    BadRow.Reason.EMPTY_PROMPT,
+                    "prompt is empty and the tokenizer adds no beginning token, so nothing predicts the first token");
+        }
+        if (completion.length == 0) {
+            throw new BadRow(BadRow.Reason.EMPTY_COMPLETION, name + " is empty");
+        }
+    }
+
+    /** The completion cut at its end, so that it fits {@code max_length} together with its prompt. */
+    int[] cut(int[] prompt, int[] completion) throws BadRow {
+        Integer longest = options.maxLength();
+        if (longest == null || prompt.length + completion.length <= longest) {
+            return completion;
+        }
+        if (prompt.length >= longest) {
+            throw new BadRow(
+                    BadRow.Reason.TOO_LONG,
+                    "prompt has " + prompt.length + " tokens, which leaves nothing of max_length " + longest);
+        }
+        return Arrays.copyOf(completion, longest - prompt.length);
+    }
+}
