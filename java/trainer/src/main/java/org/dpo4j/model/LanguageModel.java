@@ -31,25 +31,30 @@ public final class LanguageModel implements AutoCloseable {
     private @Nullable Places last;
     private @Nullable BackwardPlaces lastBackward;
 
-    private LanguageModel(Model model, boolean training) {
+    private LanguageModel(Model model, boolean training, long logitsBytes) {
         this.model = model;
         this.device = model.device();
         this.training = training;
         this.decoder = new Decoder(model, training);
-        this.head = new LmHead(model, training);
+        this.head = new LmHead(model, training, logitsBytes);
         this.indices = new Indices(device);
         this.arena = new Arena(device);
     }
 
     /** Keeps what {@link #backward} needs, and makes the model's gradients. */
     public static LanguageModel training(Model model) {
+        return training(model, LmHead.LOGITS_BYTES);
+    }
+
+    /** As {@link #training(Model)}, with another bound on the memory of logits. */
+    static LanguageModel training(Model model, long logitsBytes) {
         model.parameters().gradients();
-        return new LanguageModel(model, true);
+        return new LanguageModel(model, true, logitsBytes);
     }
 
     /** Forward only: one layer's activations in memory, whatever the depth. The same bits as {@link #training}. */
     public static LanguageModel evaluation(Model model) {
-        return new LanguageModel(model, false);
+        return new LanguageModel(model, false, LmHead.LOGITS_BYTES);
     }
 
     public Model model() {

@@ -10,10 +10,11 @@ import org.dpo4j.kernels.decoder.RmsNorm;
 /**
  * Last norm and head, for the rows that predict a completion token and for no other: {@code logprob = log softmax(norm(x) W^T)[target]}.
  *
- * <p>Logits exist for a chunk of rows at a time, f32, within {@value #LOGITS_BYTES} bytes. Backward computes a chunk's logits again, except those of
+ * <p>Logits exist for a chunk of rows at a time, f32, within a given number of bytes. Backward computes a chunk's logits again, except those of
  * the last one, which are still there: a batch of one chunk pays three products and not four.
  */
 final class LmHead implements AutoCloseable {
+    /** 64 MiB: 128 rows of a vocabulary of 128 Ki. */
     static final long LOGITS_BYTES = 64L << 20;
 
     private final Device device;
@@ -40,10 +41,6 @@ final class LmHead implements AutoCloseable {
     private long dNormed;
     private long dGathered;
     private long normWorkspace;
-
-    LmHead(Model model, boolean training) {
-        this(model, training, LOGITS_BYTES);
-    }
 
     LmHead(Model model, boolean training, long logitsBytes) {
         this.device = model.device();

@@ -11,7 +11,6 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
@@ -44,8 +43,6 @@ final class SafeTensorsHeader {
             Map.entry("U16", 2),
             Map.entry("U8", 1),
             Map.entry("BOOL", 1));
-
-    private static final Set<String> FIELDS = Set.of("dtype", "shape", "data_offsets");
 
     /**
      * One tensor of the file.
@@ -115,7 +112,7 @@ final class SafeTensorsHeader {
                 }
                 case "shape" -> shape = readSizes(value, where);
                 case "data_offsets" -> offsets = readSizes(value, where);
-                default -> throw new Dpo4jException("tensor " + name + " has a field \"" + field + "\"; " + FIELDS + " are allowed");
+                default -> throw new Dpo4jException("tensor " + name + " has a field \"" + field + "\"; dtype, shape and data_offsets are allowed");
             }
         }
         if (dtype == null || shape == null || offsets == null || offsets.size() != 2) {

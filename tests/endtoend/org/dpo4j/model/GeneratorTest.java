@@ -1,0 +1,161 @@
+package org.dpo4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.dpo4j.conformance.On;
+import org.dpo4j.conformance.OnEachDevice;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Dpo4jException;
+import org.junit.jupiter.api.Test;
+
+class GeneratorTest {
+    private static final Generator.Options GREEDY = new Generator.Options(6, 0);
+    private static final Generator.Options WARM = new Generator.Options(6, 1.5);
+
+    /** A model whose logits are far from flat: PyTorch's, with ending tokens of our choice. */
+    private static Model model(Device device) {
+        return Model.load(TestFiles.golden("llama-tiny"), device, DType.F32);
+    }
+
+    /**
+     * Each greedy token has the largest logit when a double-precision model reads the whole text again without a cache: the largest but for fp32's
+     * error of a logit, at most 3e-5 here, so twice that between two of them.
+     */
+    @OnEachDevice
+    void aCachedStepEqualsReadingEverythingAgain(On on) {
+        try (Model model = model(on.device());
+                Generator generator = new Generator(model)) {
+            ReferenceLlama reference = ReferenceLlama.of(model);
+            List<Generator.Request> requests = List.of(
+                    new Generator.Request(new int[] {13}, 1, 0),
+                    new Generator.Request(new int[] {7, 30, 4, 11, 20}, 2, 0),
+                    new Generator.Request(new int[] {3, 1, 4, 1, 5, 9, 22}, 1, 0));
+            List<List<int[]>> texts = generator.generate(requests, GREEDY);
+            for (int r = 0; r < requests.size(); r++) {
+                assertThat(texts.get(r)).hasSize(requests.get(r).samples());
+                for (int[] text : texts.get(r)) {
+                    checkGreedy(reference, requests.get(r).prompt(), text, model.config().eosTokenIds());
+                }
+            }
+        }
+    }
+
+    private static void checkGreedy(ReferenceLlama reference, int[] prompt, int[] text, List<Integer> ending) {
+        List<Integer> ids = new ArrayList<>();
+        for (int id : prompt) {
+            ids.add(id);
+        }
+        for (int i = 0; i < text.length; i++) {
+            double[][] logits = reference.logits(ids.stream().mapToInt(Integer::intValue).toArray());
+            double[] last = logits[logits.length - 1];
+            for (double logit : last) {
+                assertThat(last[text[i]]).isGreaterThanOrEqualTo(logit - 6e-5);
+            }
+            ids.add(text[i]);
+            assertThat(i + 1 == text.length).isEqualTo(ending.contains(text[i]) || i + 1 == GREEDY.maxNewTokens());
+        }
+    }
+
+    @OnEachDevice
+    void aTextDependsOnItsSeedAlone(On on) {
+        try (Model model = model(on.device());
+                Generator generator = new Generator(model)) {
+            Generator.Request one = new Generator.Request(new int[] {13, 8}, 3, 1);
+            Generator.Request two = new Generator.Request(new int[] {7, 30, 4}, 2, 2);
+            List<List<int[]>> together = generator.generate(List.of(one, two), WARM);
+            List<List<int[]>> swapped = generator.generate(List.of(two, one), WARM);
+            List<int[]> alone = generator.generate(List.of(two), WARM).get(0);
+            same(together.get(0), swapped.get(1));
+            same(together.get(1), swapped.get(0));
+            same(together.get(1), alone);
+            assertThat(together.get(0).get(0)).isNotEqualTo(together.get(0).get(1));
+            List<int[]> reseeded = generator.generate(List.of(new Generator.Request(one.prompt(), 3, 5)), WARM).get(0);
+            assertThat(reseeded.get(0)).isNotEqualTo(together.get(0).get(0));
+        }
+    }
+
+    @OnEachDevice
+    void endsWhereThePositionsEnd(On on) {
+        LlamaConfig config = LlamaConfig.of(40, 16, 24, 1, 2, 1, 8, true).withTokens(null, List.of());
+        try (Model model = Model.create(config, on.device(), DType.F32, 3);
+                Generator generator = new Generator(model)) {
+            Generator.Options options = new Generator.Options(100, 1);
+            Generator.Request five = new Generator.Request(new int[] {1, 2, 3, 4, 5}, 1, 0);
+            assertThat(generator.generate(List.of(five), options).get(0).get(0)).hasSize(3);
+            refused(generator, new Generator.Request(new int[8], 1, 0), "8 tokens where 1 to 7");
+            refused(generator, new Generator.Request(new int[0], 1, 0), "0 tokens where 1 to 7");
+            refused(generator, new Generator.Request(new int[] {40}, 1, 0), "token id 40");
+            refused(generator, new Generator.Request(new int[] {1}, 0, 0), "samples");
+        }
+        assertThat(on.device().allocatedBytes()).as("bytes still allocated").isZero();
+    }
+
+    @OnEachDevice
+    void stopsAtAnEndingToken(On on) {
+        try (Model model = model(on.device());
+                Generator generator = new Generator(model)) {
+            for (int[] text : generator.generate(List.of(new Generator.Request(new int[] {13}, 40, 8)), new Generator.Options(30, 3)).get(0)) {
+                for (int i = 0; i < text.length; i++) {
+                    boolean last = i + 1 == text.length;
+                    assertThat(text[i] == 2 || text.length == 30 && last).isEqualTo(last);
+                }
+            }
+        }
+    }
+
+    @Test
+    void optionsOutOfRange() {
+        for (double temperature : new double[] {-1, Double.NaN, Double.POSITIVE_INFINITY}) {
+            assertThatThrownBy(() -> new Generator.Options(1, temperature)).hasMessageContaining("temperature");
+        }
+        assertThatThrownBy(() -> new Generator.Options(0, 1)).hasMessageContaining("max_new_tokens");
+    }
+
+    /** 40000 draws: the count of a token of probability p has deviation sqrt(n p (1 - p)); four of them. */
+    @Test
+    void drawsFromTheSoftmax() {
+        FloatBuffer logits = FloatBuffer.wrap(new float[] {99, 1, Float.NEGATIVE_INFINITY, 3, 2, 99});
+        TokenSampler sampler = new TokenSampler(2, 4);
+        int[] counts = new int[4];
+        int n = 40_000;
+        SplittableRandom random = new SplittableRandom(1);
+        for (int i = 0; i < n; i++) {
+            counts[sampler.draw(logits, 1, random)]++;
+        }
+        double[] weights = {Math.exp(0.5), 0, Math.exp(1.5), Math.exp(1)};
+        double total = weights[0] + weights[2] + weights[3];
+        for (int id = 0; id < 4; id++) {
+            double p = weights[id] / total;
+            assertThat((double) counts[id]).isCloseTo(n * p, within(4 * Math.sqrt(n * p * (1 - p))));
+        }
+    }
+
+    @Test
+    void greedyTakesTheLowestIdAmongEquals() {
+        SplittableRandom random = new SplittableRandom(1);
+        assertThat(new TokenSampler(0, 4).draw(FloatBuffer.wrap(new float[] {1, 5, 5, 5}), 0, random)).isEqualTo(1);
+        assertThatThrownBy(() -> new TokenSampler(0, 2).draw(FloatBuffer.wrap(new float[] {1, Float.NaN}), 0, random))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("token 1");
+    }
+
+    private static void refused(Generator generator, Generator.Request request, String word) {
+        assertThatThrownBy(() -> generator.generate(List.of(request), WARM))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining(word);
+    }
+
+    private static void same(List<int[]> left, List<int[]> right) {
+        assertThat(left).hasSameSizeAs(right);
+        for (int i = 0; i < left.size(); i++) {
+            assertThat(left.get(i)).isEqualTo(right.get(i));
+        }
+    }
+}

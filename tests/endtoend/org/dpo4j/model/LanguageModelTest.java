@@ -1,0 +1,122 @@
+package org.dpo4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.Arrays;
+import java.util.List;
+import org.dpo4j.conformance.On;
+import org.dpo4j.conformance.OnEachDevice;
+import org.dpo4j.data.PackedBatch;
+import org.dpo4j.data.Sequence;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.decoder.Segment;
+
+class LanguageModelTest {
+    private static final Sequence SHORT = new Sequence(0, new int[] {5}, new int[] {9, 30});
+    private static final Sequence LONG = new Sequence(0, new int[] {7, 8, 9, 10}, new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9});
+
+    /** Evaluation runs the same calls on the same values: not close, the same bits. So does a sequence alone and among others. */
+    @OnEachDevice
+    void evaluationAndPackingKeepTheBits(On on) {
+        try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
+                LanguageModel training = LanguageModel.training(model);
+                LanguageModel evaluation = LanguageModel.evaluation(model)) {
+            float[] together = logprobs(training, List.of(SHORT, LONG));
+            assertThat(logprobs(evaluation, List.of(SHORT, LONG))).isEqualTo(together);
+            assertThat(logprobs(evaluation, List.of(SHORT))).containsExactly(together[0], together[1]);
+            float[] swapped = logprobs(training, List.of(LONG, SHORT));
+            assertThat(new float[] {swapped[9], swapped[10]}).containsExactly(together[0], together[1]);
+        }
+        assertThat(on.device().allocatedBytes()).as("bytes still allocated").isZero();
+    }
+
+    /** Logits a few rows at a time or all at once: rows of a product do not depend on each other, so the log-probs have the same bits. */
+    @OnEachDevice
+    void chunksOfTheHeadKeepTheBits(On on) {
+        try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32)) {
+            float[] whole = headPass(model, LmHead.LOGITS_BYTES);
+            float[] chunked = headPass(model, 4 * 40 * 4);
+            int tokens = 11;
+            for (int i = 0; i < tokens; i++) {
+                assertThat(chunked[i]).isEqualTo(whole[i]);
+            }
+            // Gradients of the head are sums over rows in two orders: 2^-24 * sqrt(11) relative to the largest terms, which are below 10.
+            for (int i = tokens; i < whole.length; i++) {
+                assertThat(chunked[i]).isCloseTo(whole[i], within(1e-5f));
+            }
+        }
+    }
+
+    /** Log-probs of LONG and SHORT, then the embedding's gradient of their sum. */
+    private static float[] headPass(Model model, long logitsBytes) {
+        model.parameters().zeroGradients();
+        PackedBatch batch = PackedBatch.sequences(List.of(LONG, SHORT));
+        ParameterTensor embedding = model.parameters().tensor("model.embed_tokens.weight");
+        try (LanguageModel language = LanguageModel.training(model, logitsBytes);
+                var dSums = model.device().allocate(8)) {
+            LogProbs logprobs = language.forward(batch);
+            float[] tokens = PairStep.floats(model.device(), logprobs.tokens(), batch.tokens());
+            model.device().upload(dSums.address(), PairStep.direct(new float[] {1, 1}));
+            language.backward(dSums.address());
+            float[] gradient = model.parameters().readGradient(embedding);
+            float[] both = Arrays.copyOf(tokens, tokens.length + gradient.length);
+            System.arraycopy(gradient, 0, both, tokens.length, gradient.length);
+            return both;
+        }
+    }
+
+    /** A second batch of the same shape allocates nothing. */
+    @OnEachDevice
+    void noAllocationInTheLoop(On on) {
+        try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
+                LanguageModel language = LanguageModel.training(model)) {
+            logprobs(language, List.of(SHORT, LONG));
+            long allocated = on.device().allocatedBytes();
+            for (int i = 0; i < 3; i++) {
+                logprobs(language, List.of(LONG, SHORT));
+                logprobs(language, List.of(SHORT));
+                assertThat(on.device().allocatedBytes()).isEqualTo(allocated);
+            }
+        }
+    }
+
+    @OnEachDevice
+    void indicesOutOfRange(On on) {
+        try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
+                LanguageModel language = LanguageModel.training(model)) {
+            refused(language, batch(37, 0, 0, 1), "token id 37 at 1");
+            refused(language, batch(-1, 0, 0, 1), "token id -1");
+            refused(language, batch(1, 64, 0, 1), "position 64");
+            refused(language, batch(1, 0, 2, 1), "hidden row 2");
+            refused(language, batch(1, 0, 0, 37), "completion token id 37");
+            refused(
+                    language,
+                    new PackedBatch(
+                            new int[] {1}, new int[] {0}, List.of(Segment.plain(0, 2, 0)), new int[] {0}, new int[] {1}, new int[] {0, 1}),
+                    "Segment");
+            assertThatThrownBy(() -> language.backward(0)).isInstanceOf(Dpo4jException.class).hasMessageContaining("forward");
+        }
+    }
+
+    private static PackedBatch batch(int id, int position, int hiddenRow, int target) {
+        return new PackedBatch(
+                new int[] {1, id},
+                new int[] {0, position},
+                List.of(Segment.plain(0, 2, 0)),
+                new int[] {hiddenRow},
+                new int[] {target},
+                new int[] {0, 1});
+    }
+
+    private static void refused(LanguageModel language, PackedBatch batch, String word) {
+        assertThatThrownBy(() -> language.forward(batch)).isInstanceOf(Dpo4jException.class).hasMessageContaining(word);
+    }
+
+    private static float[] logprobs(LanguageModel language, List<Sequence> sequences) {
+        PackedBatch batch = PackedBatch.sequences(sequences);
+        return PairStep.floats(language.model().device(), language.forward(batch).tokens(), batch.tokens());
+    }
+}

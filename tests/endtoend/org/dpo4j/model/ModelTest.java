@@ -1,0 +1,266 @@
+package org.dpo4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
+import org.dpo4j.conformance.On;
+import org.dpo4j.conformance.OnEachDevice;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Dpo4jException;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Directories: what is read is what was written, and what does not fit is named. */
+class ModelTest {
+    private static final LlamaConfig TIED = LlamaConfig.of(20, 16, 24, 2, 2, 1, 32, true);
+    private static final LlamaConfig UNTIED = LlamaConfig.of(20, 16, 24, 2, 2, 1, 32, false);
+
+    @TempDir
+    Path directory;
+
+    @OnEachDevice
+    void savedAndLoadedTheSameBits(On on) throws IOException {
+        for (LlamaConfig config : List.of(TIED, UNTIED)) {
+            try (Model made = Model.create(config, on.device(), DType.F32, 5)) {
+                made.save(directory.resolve("a"), DType.F32);
+                try (Model loaded = Model.load(directory.resolve("a"), on.device(), DType.F32)) {
+                    assertThat(loaded.config()).isEqualTo(config);
+                    assertThat(weights(loaded)).isEqualTo(weights(made));
+                    loaded.save(directory.resolve("b"), DType.F32);
+                }
+            }
+            for (String file : List.of("model.safetensors", "config.json")) {
+                assertThat(Files.readAllBytes(directory.resolve("b").resolve(file)))
+                        .isEqualTo(Files.readAllBytes(directory.resolve("a").resolve(file)));
+            }
+        }
+    }
+
+    /** bf16 keeps 8 bits: a value is within 2^-9 of itself, and stored twice it does not move again. */
+    @OnEachDevice
+    void savedInBf16(On on) {
+        try (Model made = Model.create(TIED, on.device(), DType.F32, 5)) {
+            made.save(directory, DType.BF16);
+            try (Model loaded = Model.load(directory, on.device(), DType.F32)) {
+                Map<String, List<Float>> rounded = weights(loaded);
+                weights(made).forEach((name, exact) -> {
+                    for (int i = 0; i < exact.size(); i++) {
+                        assertThat(rounded.get(name).get(i)).isCloseTo(exact.get(i), within(Math.abs(exact.get(i)) / 512));
+                    }
+                });
+                loaded.save(directory, DType.BF16);
+                try (Model again = Model.load(directory, on.device(), DType.F32)) {
+                    assertThat(weights(again)).isEqualTo(rounded);
+                }
+            }
+        }
+        assertThat(TestFiles.json(directory.resolve("config.json")).get("torch_dtype").asText()).isEqualTo("bfloat16");
+    }
+
+    @OnEachDevice
+    void everyKeyOfTheConfigSurvives(On on) throws IOException {
+        try (Model made = Model.create(TIED, on.device(), DType.F32, 5)) {
+            made.save(directory, DType.F32);
+        }
+        edit("config.json", json -> json.put("my_key", 1e-6).put("dtype", "bfloat16").putNull("nothing"));
+        Files.writeString(directory.resolve("generation_config.json"), "{\"eos_token_id\": [4, 5], \"top_k\": 7}");
+        Path copy = directory.resolve("copy");
+        try (Model model = Model.load(directory, on.device(), DType.F32)) {
+            assertThat(model.config().eosTokenIds()).containsExactly(4, 5);
+            model.save(copy, DType.F32);
+        }
+        ObjectNode expected = (ObjectNode) TestFiles.json(directory.resolve("config.json"));
+        assertThat(TestFiles.json(copy.resolve("config.json"))).isEqualTo(expected.put("dtype", "float32"));
+        assertThat(TestFiles.json(copy.resolve("generation_config.json")).get("top_k").intValue()).isEqualTo(7);
+    }
+
+    /** Mean and deviation of 20000 normal numbers: 0 and 0.02, within four of their own deviations, 0.02 / sqrt(n) and 0.02 / sqrt(2n). */
+    @OnEachDevice
+    void aNewModelIsDrawnAsTransformersDraws(On on) {
+        LlamaConfig config = LlamaConfig.of(400, 48, 24, 1, 2, 1, 32, true);
+        try (Model first = Model.create(config, on.device(), DType.F32, 9);
+                Model same = Model.create(config, on.device(), DType.F32, 9);
+                Model other = Model.create(config, on.device(), DType.F32, 10)) {
+            float[] drawn = first.parameters().readWeights(first.parameters().tensor("model.embed_tokens.weight"));
+            double sum = 0;
+            double squares = 0;
+            for (float value : drawn) {
+                sum += value;
+                squares += value * value;
+            }
+            int n = drawn.length;
+            assertThat(sum / n).isCloseTo(0, within(4 * 0.02 / Math.sqrt(n)));
+            assertThat(Math.sqrt(squares / n)).isCloseTo(0.02, within(4 * 0.02 / Math.sqrt(2 * n)));
+            assertThat(weights(first).get("model.norm.weight")).containsOnly(1f);
+            assertThat(weights(same)).isEqualTo(weights(first));
+            assertThat(weights(other)).isNotEqualTo(weights(first));
+        }
+    }
+
+    @OnEachDevice
+    void aCopyStandsAlone(On on) {
+        try (Model model = Model.create(TIED, on.device(), DType.F32, 5);
+                Model copy = model.copy()) {
+            Map<String, List<Float>> before = weights(copy);
+            assertThat(before).isEqualTo(weights(model));
+            ParameterTensor norm = model.parameters().tensor("model.norm.weight");
+            model.parameters().writeWeights(norm, new float[norm.columns()]);
+            assertThat(weights(copy)).isEqualTo(before);
+        }
+    }
+
+    /** What AdamW and the gradient norm count on: matrices first, everything aligned, nothing but 0 in between. */
+    @OnEachDevice
+    void theLayout(On on) {
+        try (Model model = Model.create(UNTIED, on.device(), DType.F32, 5)) {
+            Parameters parameters = model.parameters();
+            long covered = 0;
+            for (ParameterTensor tensor : parameters.tensors()) {
+                assertThat(tensor.offset()).as(tensor.name()).isGreaterThanOrEqualTo(covered);
+                covered = tensor.offset() + tensor.count();
+                assertThat(tensor.offset() < parameters.decayCount()).as(tensor.name()).isEqualTo(tensor.matrix());
+                assertThat(covered <= parameters.decayCount()).as(tensor.name()).isEqualTo(tensor.matrix());
+            }
+            assertThat(parameters.decayCount() % Parameters.ALIGNMENT).isZero();
+            assertThat(parameters.count()).isGreaterThanOrEqualTo(covered);
+            float[] all = PairStep.floats(on.device(), parameters.weights(), (int) parameters.count());
+            double padding = 0;
+            for (float value : all) {
+                padding += value;
+            }
+            for (ParameterTensor tensor : parameters.tensors()) {
+                for (float value : parameters.readWeights(tensor)) {
+                    padding -= value;
+                }
+            }
+            // one sum of some 3000 doubles in two orders
+            assertThat(padding).isCloseTo(0, within(1e-9));
+        }
+    }
+
+    @OnEachDevice
+    void shards(On on) throws IOException {
+        Map<String, List<Float>> whole;
+        try (Model made = Model.create(UNTIED, on.device(), DType.F32, 5)) {
+            made.save(directory, DType.F32);
+            whole = weights(made);
+            shard(made, directory);
+        }
+        Files.delete(directory.resolve("model.safetensors"));
+        assertThat(load(on, directory)).isEqualTo(whole);
+        edit("model.safetensors.index.json", json -> {
+            json.withObject("/weight_map").put("lm_head.weight", "../elsewhere.safetensors");
+            return json;
+        });
+        refused(on, "../elsewhere.safetensors");
+        edit("model.safetensors.index.json", json -> {
+            json.withObject("/weight_map").put("lm_head.weight", "shard-0.safetensors");
+            return json;
+        });
+        refused(on, "lm_head.weight in shard-0.safetensors");
+        Files.delete(directory.resolve("shard-1.safetensors"));
+        refused(on, "shard-1.safetensors does not exist");
+    }
+
+    @OnEachDevice
+    void whatDoesNotFitIsNamedAtOnce(On on) throws IOException {
+        try (Model made = Model.create(UNTIED, on.device(), DType.F32, 5)) {
+            made.save(directory, DType.F32);
+        }
+        edit("config.json", json -> json.put("num_hidden_layers", 3).put("intermediate_size", 32));
+        refused(on, "model.layers.2.mlp.down_proj.weight is missing");
+        refused(on, "model.layers.0.mlp.up_proj.weight has the shape [24, 16] instead of [32, 16]");
+        edit("config.json", json -> json.put("num_hidden_layers", 1).put("intermediate_size", 24));
+        refused(on, "model.layers.1.input_layernorm.weight is no part of the model");
+        edit("config.json", json -> json.put("num_hidden_layers", 2).put("tie_word_embeddings", true));
+        refused(on, "differ though config.json ties them");
+        Files.delete(directory.resolve("model.safetensors"));
+        Files.writeString(directory.resolve("pytorch_model.bin"), "pickle");
+        refused(on, "pickle");
+        Files.delete(directory.resolve("pytorch_model.bin"));
+        refused(on, "neither model.safetensors");
+        Files.delete(directory.resolve("config.json"));
+        refused(on, "config.json does not exist");
+        assertThat(on.device().allocatedBytes()).as("bytes kept by refused loads").isZero();
+    }
+
+    @OnEachDevice
+    void aTiedModelMayHoldBothIfTheyAreOne(On on) {
+        try (Model made = Model.create(UNTIED, on.device(), DType.F32, 5)) {
+            ParameterTensor head = made.parameters().tensor("lm_head.weight");
+            made.parameters().writeWeights(head, made.parameters().readWeights(made.parameters().tensor("model.embed_tokens.weight")));
+            made.save(directory, DType.F32);
+        }
+        edit("config.json", json -> json.put("tie_word_embeddings", true));
+        assertThat(load(on, directory)).doesNotContainKey("lm_head.weight").containsKey("model.embed_tokens.weight");
+    }
+
+    private void refused(On on, String word) {
+        assertThatThrownBy(() -> Model.load(directory, on.device(), DType.F32).close())
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining(directory.toString())
+                .hasMessageContaining(word);
+    }
+
+    private static Map<String, List<Float>> load(On on, Path directory) {
+        try (Model model = Model.load(directory, on.device(), DType.F32)) {
+            return weights(model);
+        }
+    }
+
+    private static Map<String, List<Float>> weights(Model model) {
+        Map<String, List<Float>> weights = new TreeMap<>();
+        for (ParameterTensor tensor : model.parameters().tensors()) {
+            List<Float> values = new ArrayList<>();
+            for (float value : model.parameters().readWeights(tensor)) {
+                values.add(value);
+            }
+            weights.put(tensor.name(), values);
+        }
+        return weights;
+    }
+
+    /** Every other tensor in one file, the rest in another, and the index of both. */
+    private static void shard(Model model, Path directory) {
+        Map<String, Integer> shardOf = new TreeMap<>();
+        List<ParameterTensor> tensors =
+                model.parameters().tensors().stream().sorted(Comparator.comparing(ParameterTensor::name)).toList();
+        for (int i = 0; i < tensors.size(); i++) {
+            shardOf.put(tensors.get(i).name(), 1 - i % 2);
+        }
+        Device device = model.device();
+        for (int shard = 0; shard < 2; shard++) {
+            int wanted = shard;
+            List<SafeTensors.Plan> plans = tensors.stream()
+                    .filter(tensor -> shardOf.get(tensor.name()) == wanted)
+                    .map(tensor -> new SafeTensors.Plan(tensor.name(), "F32", ModelFiles.shape(tensor)))
+                    .toList();
+            SafeTensors.write(directory.resolve("shard-" + shard + ".safetensors"), plans, (name, offset, destination) ->
+                    device.download(destination, model.parameters().weight(model.parameters().tensor(name).offset()) + offset));
+        }
+        String map = shardOf.entrySet().stream()
+                .map(entry -> "\"" + entry.getKey() + "\":\"shard-" + entry.getValue() + ".safetensors\"")
+                .collect(Collectors.joining(","));
+        WholeFile.write(
+                directory.resolve("model.safetensors.index.json"),
+                ("{\"metadata\":{},\"weight_map\":{" + map + "}}").getBytes(StandardCharsets.UTF_8));
+    }
+
+    private void edit(String file, UnaryOperator<ObjectNode> change) {
+        Path path = directory.resolve(file);
+        JsonFile.write(path, change.apply(JsonFile.read(path)));
+    }
+}
