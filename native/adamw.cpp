@@ -1,0 +1,27 @@
+#include "call.h"
+
+using dpo4j::Adamw;
+using dpo4j::Call;
+using dpo4j::finite;
+
+int32_t dpo4j_adamw(dpo4j_context* context, void* parameter, float* master, float* m, float* v, const float* gradient, const float* rates,
+                    const float* clip, int64_t count, const dpo4j_adamw_options* options, int32_t dtype) {
+  const dpo4j_adamw_options o = options != nullptr ? *options : dpo4j_adamw_options{};
+  return Call(context, "adamw")
+      .dtype("dtype", dtype)
+      .options("options", options)
+      .require(o.beta1 >= 0 && o.beta1 < 1, "options.beta1", "must be at least 0 and below 1")
+      .require(o.beta2 >= 0 && o.beta2 < 1, "options.beta2", "must be at least 0 and below 1")
+      .require(finite(o.epsilon) && o.epsilon >= 0, "options.epsilon", "must be finite and not negative")
+      .require(finite(o.weight_decay) && o.weight_decay >= 0, "options.weight_decay", "must be finite and not negative")
+      .count("count", count)
+      .tensor("parameter", parameter)
+      .tensor_or_null("master", master)
+      .require(dtype == DPO4J_F32 || master != nullptr || count == 0, "master", "is null, must hold the exact value of DPO4J_BF16 parameters")
+      .tensor("m", m)
+      .tensor("v", v)
+      .tensor("gradient", gradient)
+      .tensor("rates", rates)
+      .words_or_null("clip", clip)
+      .run(Adamw{parameter, master, m, v, gradient, rates, clip, count, o, dtype});
+}

@@ -1,0 +1,116 @@
+#include "call.h"
+#include "workspace.h"
+
+using dpo4j::AttentionBackward;
+using dpo4j::AttentionForward;
+using dpo4j::Call;
+
+namespace {
+
+constexpr int64_t kMostHeadWidth = 256;
+
+template <class Params>
+Call& check_shape(Call& call, const Params& p) {
+  return call.dtype("dtype", p.dtype)
+      .rows("segment_count", p.segment_count)
+      .rows("max_queries", p.max_queries)
+      .extent("heads", p.heads)
+      .extent("kv_heads", p.kv_heads)
+      .require(p.kv_heads <= 0 || p.heads % p.kv_heads == 0, "heads", "must be a multiple of kv_heads")
+      .extent("head_width", p.head_width)
+      .require(p.head_width % 8 == 0 && p.head_width <= kMostHeadWidth, "head_width", "must be a multiple of 8, at most 256")
+      .stride("out_stride", p.out_stride, "heads * head_width", p.heads * p.head_width, p.dtype)
+      .stride("q_stride", p.q_stride, "heads * head_width", p.heads * p.head_width, p.dtype)
+      .stride("kv_stride", p.kv_stride, "kv_heads * head_width", p.kv_heads * p.head_width, p.dtype)
+      .require(dpo4j::finite(p.scale), "scale", "must be finite")
+      .words("segments", p.segments);
+}
+
+// Segments of a cuda context lie on the device and cannot be looked at here.
+template <class Params, class Wish>
+void check_segments(Call& call, const Params& p, const Wish& wish) {
+  for (int64_t s = 0; !call.skipped() && call.on_cpu() && s < p.segment_count; s++) {
+    const char* broken = wish(p, s);
+    call.require(broken == nullptr, "segments", broken);
+  }
+}
+
+// What is wrong with segment s, or null.
+template <class Params>
+const char* broken_segment(const Params& p, int64_t s) {
+  const dpo4j_segment& segment = p.segments[s];
+  if (segment.query_begin < 0 || segment.query_count < 0 || segment.key_begin < 0 || segment.key_offset < 0 || segment.prefix_begin < 0 ||
+      segment.prefix_count < 0 || segment.dependents < 0) {
+    return "must have no negative field";
+  }
+  if (segment.reserved != 0) return "must have 0 in the reserved field";
+  if (segment.query_count > p.max_queries) return "must have no query_count above max_queries";
+  return nullptr;
+}
+
+// The dependents of a prefix follow it, and nothing else has a prefix: what lets one task own all gradients of a prompt.
+const char* broken_family(const AttentionBackward& p, int64_t prefix) {
+  const dpo4j_segment& owner = p.segments[prefix];
+  if (owner.prefix_count > 0) return owner.dependents == 0 ? nullptr : "must have dependents on segments without prefix only";
+  if (owner.dependents > 0 && owner.query_count == 0) return "must have rows where they have dependents";
+  if (owner.dependents >= p.segment_count - prefix) return "must be followed by as many segments as they have dependents";
+  for (int64_t s = prefix + 1; s <= prefix + owner.dependents; s++) {
+    const dpo4j_segment& dependent = p.segments[s];
+    if (dependent.prefix_begin != owner.key_begin || dependent.prefix_count != owner.query_count) {
+      return "must name exactly the rows before them as prefix where they are dependents";
+    }
+  }
+  const int64_t next = prefix + owner.dependents + 1;
+  if (next < p.segment_count && p.segments[next].prefix_count > 0) return "must directly follow the segment that is their prefix";
+  return nullptr;
+}
+
+const char* broken_training_segment(const AttentionBackward& p, int64_t s) {
+  const char* broken = broken_segment(p, s);
+  if (broken != nullptr) return broken;
+  const dpo4j_segment& segment = p.segments[s];
+  if (segment.key_begin != segment.query_begin || segment.key_offset != 0) return "must have key_begin = query_begin and key_offset = 0";
+  if (int64_t{segment.query_begin} + segment.query_count > p.query_rows) return "must have no row beyond query_rows";
+  if (s == 0 && segment.prefix_count > 0) return "must directly follow the segment that is their prefix";
+  return broken_family(p, s);
+}
+
+}  // namespace
+
+int32_t dpo4j_attention_forward(dpo4j_context* context, void* out, float* lse, const void* q, const void* k, const void* v,
+                                const dpo4j_segment* segments, int64_t segment_count, int64_t max_queries, int64_t heads, int64_t kv_heads,
+                                int64_t head_width, int64_t out_stride, int64_t q_stride, int64_t kv_stride, float scale, int32_t dtype) {
+  const AttentionForward p = {out,   lse,      q,          k,          v,        segments,  segment_count, max_queries,
+                              heads, kv_heads, head_width, out_stride, q_stride, kv_stride, scale,         dtype};
+  Call call(context, "attention_forward");
+  check_shape(call, p).tensor("out", out).tensor("lse", lse).tensor("q", q).tensor("k", k).tensor("v", v);
+  check_segments(call, p, broken_segment<AttentionForward>);
+  return call.run(p);
+}
+
+size_t dpo4j_attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width) {
+  return DPO4J_WORKSPACE_BYTES(attention_backward_workspace_bytes, query_rows, heads, head_width);
+}
+
+int32_t dpo4j_attention_backward(dpo4j_context* context, void* d_q, void* d_k, void* d_v, void* workspace, const void* d_out, const void* q,
+                                 const void* k, const void* v, const void* out, const float* lse, const dpo4j_segment* segments,
+                                 int64_t segment_count, int64_t max_queries, int64_t query_rows, int64_t heads, int64_t kv_heads,
+                                 int64_t head_width, int64_t out_stride, int64_t q_stride, int64_t kv_stride, float scale, int32_t dtype) {
+  const AttentionBackward p = {d_q,         d_k,        d_v,   workspace, d_out,      q,          k,        v,         out,   lse,  segments,
+                               segment_count, max_queries, query_rows, heads, kv_heads,  head_width, out_stride, q_stride, kv_stride, scale, dtype};
+  Call call(context, "attention_backward");
+  check_shape(call, p)
+      .rows("query_rows", query_rows)
+      .tensor("d_q", d_q)
+      .tensor("d_k", d_k)
+      .tensor("d_v", d_v)
+      .tensor("workspace", workspace)
+      .tensor("d_out", d_out)
+      .tensor("q", q)
+      .tensor("k", k)
+      .tensor("v", v)
+      .tensor("out", out)
+      .tensor("lse", lse);
+  check_segments(call, p, broken_training_segment);
+  return call.run(p);
+}

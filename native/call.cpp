@@ -1,0 +1,140 @@
+#include "call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+namespace dpo4j {
+namespace {
+
+constexpr int64_t kLargestExtent = INT32_MAX;
+constexpr int64_t kLargestCount = int64_t{1} << 56;
+constexpr uintptr_t kAlignment = 16;
+
+long long wide(int64_t value) { return value; }
+
+}  // namespace
+
+Call::Call(dpo4j_context* context, const char* operation) : context_(context), operation_(operation) {
+  if (context == nullptr) {
+    status_ = DPO4J_NULL_CONTEXT;
+  } else {
+    context->text[0] = 0;
+  }
+}
+
+Call& Call::refuse(int32_t status, const char* format, ...) {
+  if (refused()) return *this;
+  status_ = status;
+  char* text = context_->text;
+  const size_t size = sizeof context_->text;
+  const size_t head = snprintf(text, size, "%s: ", operation_);
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text + head, size - head, format, arguments);
+  va_end(arguments);
+  return *this;
+}
+
+bool Call::bounded(const char* name, int64_t value, int64_t least, int64_t most) {
+  if (refused()) return false;
+  if (value < least) refuse(DPO4J_INVALID_ARGUMENT, "%s is %lld, must be at least %lld", name, wide(value), wide(least));
+  if (value > most) refuse(DPO4J_INVALID_ARGUMENT, "%s is %lld, must be at most %lld", name, wide(value), wide(most));
+  return !refused();
+}
+
+Call& Call::rows(const char* name, int64_t value) {
+  if (bounded(name, value, 0, kLargestExtent) && value == 0) empty_ = true;
+  return *this;
+}
+
+Call& Call::extent(const char* name, int64_t value) {
+  bounded(name, value, 1, kLargestExtent);
+  return *this;
+}
+
+Call& Call::count(const char* name, int64_t value) {
+  if (bounded(name, value, 0, kLargestCount) && value == 0) empty_ = true;
+  return *this;
+}
+
+Call& Call::stride(const char* name, int64_t value, const char* width_name, int64_t width, int32_t dtype) {
+  if (!bounded(name, value, 0, kLargestExtent)) return *this;
+  if (value < width) {
+    return refuse(DPO4J_INVALID_ARGUMENT, "%s is %lld, must be at least %s = %lld", name, wide(value), width_name, wide(width));
+  }
+  if (value * element_bytes(dtype) % int64_t{kAlignment} != 0) {
+    return refuse(DPO4J_INVALID_ARGUMENT, "%s is %lld, must be a multiple of %lld so that every row starts on 16 bytes", name, wide(value),
+                  wide(int64_t{kAlignment} / element_bytes(dtype)));
+  }
+  return *this;
+}
+
+Call& Call::flag(const char* name, int32_t value) {
+  bounded(name, value, 0, 1);
+  return *this;
+}
+
+Call& Call::dtype(const char* name, int32_t value) {
+  if (refused()) return *this;
+  if (value != DPO4J_F32 && value != DPO4J_BF16) {
+    return refuse(DPO4J_INVALID_ARGUMENT, "%s is %d, must be DPO4J_F32 (0) or DPO4J_BF16 (1)", name, value);
+  }
+  if (on_cpu() && value != DPO4J_F32) {
+    return refuse(DPO4J_UNSUPPORTED, "%s is DPO4J_BF16, which cpu contexts do not store: use DPO4J_F32 or a cuda context", name);
+  }
+  return *this;
+}
+
+bool Call::address(const char* name, const void* address, uintptr_t alignment, bool may_be_null) {
+  if (skipped() || (address == nullptr && may_be_null)) return true;
+  if (address == nullptr) {
+    refuse(DPO4J_INVALID_ARGUMENT, "%s is null, must be an address on the context's device", name);
+  } else if (reinterpret_cast<uintptr_t>(address) % alignment != 0) {
+    refuse(DPO4J_INVALID_ARGUMENT, "%s is %p, must be aligned to %d bytes", name, address, static_cast<int>(alignment));
+  }
+  return !refused();
+}
+
+Call& Call::tensor(const char* name, const void* at) {
+  address(name, at, kAlignment, false);
+  return *this;
+}
+
+Call& Call::tensor_or_null(const char* name, const void* at) {
+  address(name, at, kAlignment, true);
+  return *this;
+}
+
+Call& Call::words(const char* name, const void* at) {
+  address(name, at, 4, false);
+  return *this;
+}
+
+Call& Call::words_or_null(const char* name, const void* at) {
+  address(name, at, 4, true);
+  return *this;
+}
+
+Call& Call::options(const char* name, const void* at) {
+  if (!refused() && at == nullptr) refuse(DPO4J_INVALID_ARGUMENT, "%s is null, must be an options struct in host memory", name);
+  return *this;
+}
+
+Call& Call::require(bool holds, const char* name, const char* wish) {
+  if (!holds) refuse(DPO4J_INVALID_ARGUMENT, "%s %s", name, wish);
+  return *this;
+}
+
+Call& Call::supported(bool is, const char* lack) {
+  if (!is) refuse(DPO4J_UNSUPPORTED, "%s", lack);
+  return *this;
+}
+
+int32_t Call::launched([[maybe_unused]] int error) {
+#ifdef DPO4J_WITH_CUDA
+  if (error != 0) refuse(DPO4J_DEVICE_ERROR, "the CUDA runtime says: %s", cuda::error_text(error));
+#endif
+  return status_;
+}
+
+}  // namespace dpo4j

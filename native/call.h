@@ -1,0 +1,85 @@
+// One call of an operation while its arguments are checked: a chain of requirements that ends in run(). The first requirement that does not
+// hold decides status and text; those after it are not looked at. A call of zero rows has no addresses to check and runs nothing.
+#pragma once
+
+#include "context.h"
+#include "operations.h"
+
+namespace dpo4j {
+
+class Call {
+ public:
+  Call(dpo4j_context* context, const char* operation);
+
+  // dtype is known, and the context's device has it.
+  Call& dtype(const char* name, int32_t value);
+  // An extent that may be zero (then there is nothing to do), or must not be. Both fit an int32, so that products fit an int64.
+  Call& rows(const char* name, int64_t value);
+  Call& extent(const char* name, int64_t value);
+  // A number of elements in a flat buffer, beyond an int32 if need be. Zero: nothing to do.
+  Call& count(const char* name, int64_t value);
+  // Elements between starts of rows: at least the row's width, and a multiple of 16 bytes of `dtype`.
+  Call& stride(const char* name, int64_t value, const char* width_name, int64_t width, int32_t dtype);
+  Call& flag(const char* name, int32_t value);
+  // An address of the device: not null and 16-byte aligned.
+  Call& tensor(const char* name, const void* address);
+  Call& tensor_or_null(const char* name, const void* address);
+  // The same with 4-byte alignment: index arrays, and single numbers inside a larger array.
+  Call& words(const char* name, const void* address);
+  Call& words_or_null(const char* name, const void* address);
+  // An options struct in host memory.
+  Call& options(const char* name, const void* address);
+  // Anything else. `wish` follows the argument's name: "beta must be finite and above 0".
+  Call& require(bool holds, const char* name, const char* wish);
+  // What this device or build may lack.
+  Call& supported(bool is, const char* lack);
+
+  bool refused() const { return status_ != DPO4J_OK; }
+  bool skipped() const { return refused() || empty_; }
+  bool on_cpu() const { return context_ != nullptr && context_->device == DPO4J_CPU; }
+
+  template <class Params>
+  int32_t run(const Params& params) {
+    if (skipped()) return status_;
+    if (on_cpu()) {
+      cpu::run(*context_->cpu, params);
+      return DPO4J_OK;
+    }
+    return launch(params);
+  }
+
+  // For operations that no CUDA overload serves.
+  template <class Params>
+  int32_t run_on_cpu(const Params& params) {
+    if (!skipped()) cpu::run(*context_->cpu, params);
+    return status_;
+  }
+
+ private:
+  template <class Params>
+  int32_t launch([[maybe_unused]] const Params& params) {
+#ifdef DPO4J_WITH_CUDA
+    return launched(cuda::run(context_->queue, params));
+#else
+    return status_;  // no cuda context can exist in this build
+#endif
+  }
+
+  int32_t launched(int error);
+  Call& refuse(int32_t status, const char* format, ...) __attribute__((format(printf, 3, 4)));
+  bool address(const char* name, const void* address, uintptr_t alignment, bool may_be_null);
+  bool bounded(const char* name, int64_t value, int64_t least, int64_t most);
+
+  dpo4j_context* const context_;
+  const char* const operation_;
+  int32_t status_ = DPO4J_OK;
+  bool empty_ = false;
+};
+
+// True for finite numbers; used in requirements, where NaN must not slip through a comparison.
+inline bool finite(float value) { return value - value == 0; }
+
+// Bytes of one element. Meaningful for the dtypes that dpo4j.h names.
+inline int64_t element_bytes(int32_t dtype) { return dtype == DPO4J_BF16 ? 2 : 4; }
+
+}  // namespace dpo4j

@@ -1,0 +1,163 @@
+// With P = exp(scale q k^T - lse) and D = sum over a row of d_out * out:
+//   d_v = P^T d_out,  d_s = P (d_out v^T - D),  d_q = scale d_s k,  d_k = scale d_s^T q   (Dao et al. 2022, algorithm 4)
+// P is computed again a tile at a time, one exp an element; neither P nor d_s ever exists whole. The workspace holds D.
+// A task is one segment without prefix together with its dependents, and one kv head: everything that adds to the same d_k, d_v or d_q is
+// in one task and added in one order, key tile after key tile, reader after reader.
+#include "attention_tiles.h"
+#include "cpu.h"
+#include "product.h"
+
+namespace dpo4j::cpu::DPO4J_ISA {
+namespace {
+
+struct Tile {
+  float q[kQueryRows * kMostHeadWidth];  // times scale
+  float d_out[kQueryRows * kMostHeadWidth];
+  float d_q[kQueryRows * kMostHeadWidth];
+  float keys[kKeys * kMostHeadWidth];
+  float keys_transposed[kMostHeadWidth * kKeys];
+  float values_transposed[kMostHeadWidth * kKeys];
+  float d_keys[kKeys * kMostHeadWidth];
+  float d_values[kKeys * kMostHeadWidth];
+  float p[kQueryRows * kKeys];
+  float d_s[kQueryRows * kKeys];
+};
+static_assert(sizeof(Tile) <= kScratchBytes, "a tile fits a thread's scratch");
+
+struct Task {
+  const AttentionBackward& p;
+  const dpo4j_segment* family;  // the prefix, then its dependents
+  HeadGroup heads;
+  Tile& tile;
+
+  int64_t stride() const { return padded(p.head_width); }
+  float& d_of(const dpo4j_segment& s, int64_t row) const {
+    return static_cast<float*>(p.workspace)[(s.query_begin + heads.query_of(row)) * p.heads + heads.head_of(row)];
+  }
+  float lse_of(const dpo4j_segment& s, int64_t row) const {
+    return p.lse[(s.query_begin + heads.query_of(row)) * p.heads + heads.head_of(row)];
+  }
+
+  void prepare(const dpo4j_segment& reader) const;
+  void load_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const;
+  void load_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows) const;
+  void differentiate_row(float* probabilities, float* d_s, int64_t seen, float lse, float d) const;
+  void add_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows, int64_t first_unseen, int64_t count) const;
+  void store_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const;
+  void run_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const;
+  void run() const;
+};
+
+// D of each row, and d_q = 0 to add to.
+void Task::prepare(const dpo4j_segment& reader) const {
+  const float* d_out = static_cast<const float*>(p.d_out);
+  const float* out = static_cast<const float*>(p.out);
+  for (int64_t row = 0; row < reader.query_count * heads.group; row++) {
+    const int64_t at = heads.at(reader, row, p.out_stride);
+    d_of(reader, row) = sum_over(p.head_width, [&](int64_t i, auto lanes) { return load(d_out + at + i, lanes) * load(out + at + i, lanes); });
+    float* d_q = static_cast<float*>(p.d_q) + heads.at(reader, row, p.q_stride);
+    each_vector(p.head_width, [&](int64_t i, auto lanes) { store(d_q + i, all(0), lanes); });
+  }
+}
+
+void Task::load_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const {
+  const float* k = static_cast<const float*>(p.k);
+  const float* v = static_cast<const float*>(p.v);
+  for (int64_t j = 0; j < count; j++) {
+    const int64_t at = (owner.key_begin + begin + j) * p.kv_stride + heads.kv_head * p.head_width;
+    pack_row(tile.keys + j * stride(), k + at, p.head_width, 1);
+    pack_column(tile.keys_transposed + j, k + at, p.head_width);
+    pack_column(tile.values_transposed + j, v + at, p.head_width);
+  }
+  clear_columns(tile.keys_transposed, p.head_width, count);
+  clear_columns(tile.values_transposed, p.head_width, count);
+  each_vector(count * stride(), [&](int64_t i, auto lanes) {
+    store(tile.d_keys + i, all(0), lanes);
+    store(tile.d_values + i, all(0), lanes);
+  });
+}
+
+void Task::load_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows) const {
+  const float* q = static_cast<const float*>(p.q);
+  const float* d_out = static_cast<const float*>(p.d_out);
+  for (int64_t row = 0; row < rows; row++) {
+    pack_row(tile.q + row * stride(), q + heads.at(reader, row_begin + row, p.q_stride), p.head_width, p.scale);
+    pack_row(tile.d_out + row * stride(), d_out + heads.at(reader, row_begin + row, p.out_stride), p.head_width, 1);
+  }
+}
+
+// Scores become P, d_out v^T becomes d_s; both 0 where the row does not see the key.
+void Task::differentiate_row(float* probabilities, float* d_s, int64_t seen, float lse, float d) const {
+  each_vector(seen, [&](int64_t i, auto lanes) {
+    const Floats e = exp(load(probabilities + i, lanes) - lse);
+    store(probabilities + i, e, lanes);
+    store(d_s + i, e * (load(d_s + i, lanes) - d), lanes);
+  });
+  for (int64_t i = seen; i < kKeys; i++) probabilities[i] = d_s[i] = 0;
+}
+
+// Adds what rows [row_begin, row_begin + rows) of a reader owe to the tile's keys, and those keys to d_q. Query i of the reader sees the
+// first i + first_unseen keys of the tile.
+void Task::add_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows, int64_t first_unseen, int64_t count) const {
+  load_queries(reader, row_begin, rows);
+  const int64_t width = stride();
+  const int64_t columns = (count + kLanes - 1) / kLanes * kLanes;
+  product(tile.p, kKeys, {tile.q, width, 1}, tile.keys_transposed, kKeys, rows, columns, p.head_width, false);
+  product(tile.d_s, kKeys, {tile.d_out, width, 1}, tile.values_transposed, kKeys, rows, columns, p.head_width, false);
+  for (int64_t row = 0; row < rows; row++) {
+    const int64_t seen = most(0, least(count, heads.query_of(row_begin + row) + first_unseen));
+    differentiate_row(tile.p + row * kKeys, tile.d_s + row * kKeys, seen, lse_of(reader, row_begin + row), d_of(reader, row_begin + row));
+  }
+  product(tile.d_values, width, {tile.p, 1, kKeys}, tile.d_out, width, count, width, rows, true);
+  product(tile.d_keys, width, {tile.d_s, 1, kKeys}, tile.q, width, count, width, rows, true);
+  product(tile.d_q, width, {tile.d_s, kKeys, 1}, tile.keys, width, rows, width, count, false);
+  for (int64_t row = 0; row < rows; row++) {
+    float* d_q = static_cast<float*>(p.d_q) + heads.at(reader, row_begin + row, p.q_stride);
+    each_vector(p.head_width, [&](int64_t i, auto lanes) {
+      store(d_q + i, fma(all(p.scale), load(tile.d_q + row * width + i, lanes), load(d_q + i, lanes)), lanes);
+    });
+  }
+}
+
+void Task::store_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const {
+  for (int64_t j = 0; j < count; j++) {
+    const int64_t at = (owner.key_begin + begin + j) * p.kv_stride + heads.kv_head * p.head_width;
+    unpack_row(static_cast<float*>(p.d_k) + at, tile.d_keys + j * stride(), p.head_width);
+    unpack_row(static_cast<float*>(p.d_v) + at, tile.d_values + j * stride(), p.head_width);
+  }
+}
+
+void Task::run_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const {
+  load_keys(owner, begin, count);
+  const dpo4j_segment* last_reader = &owner == family ? family + family->dependents : &owner;
+  for (const dpo4j_segment* reader = &owner; reader <= last_reader; reader++) {
+    const bool own = reader == &owner;
+    const int64_t rows = reader->query_count * heads.group;
+    const int64_t first_row = own ? begin * heads.group : 0;
+    for (int64_t row = first_row; row < rows; row += kQueryRows) {
+      add_queries(*reader, row, least(kQueryRows, rows - row), own ? 1 - begin : kKeys, count);
+    }
+  }
+  store_keys(owner, begin, count);
+}
+
+void Task::run() const {
+  for (int64_t member = 0; member <= family->dependents; member++) prepare(family[member]);
+  for (int64_t member = 0; member <= family->dependents; member++) {
+    const dpo4j_segment& owner = family[member];
+    for (int64_t begin = 0; begin < owner.query_count; begin += kKeys) run_keys(owner, begin, least(kKeys, owner.query_count - begin));
+  }
+}
+
+}  // namespace
+
+void run(Threads& threads, const AttentionBackward& p) {
+  parallel(threads, p.segment_count * p.kv_heads, [&](int64_t task, void* scratch) {
+    const dpo4j_segment* segment = p.segments + task / p.kv_heads;
+    if (segment->prefix_count > 0) return;  // served with its prefix
+    const HeadGroup heads = {task % p.kv_heads, p.heads / p.kv_heads, p.head_width};
+    Task{p, segment, heads, *static_cast<Tile*>(scratch)}.run();
+  });
+}
+
+}  // namespace dpo4j::cpu::DPO4J_ISA

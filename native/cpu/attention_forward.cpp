@@ -1,0 +1,148 @@
+// out = softmax(scale q k^T) v over the keys each query sees (causal, grouped-query), lse = log of the softmax's denominator.
+// The softmax is online (Milakov and Gimelshein 2018): a tile of scores lives in the cache and is gone after its product with v; scores of
+// a whole row never exist. One exp a score. A task is one tile of query rows of one segment and kv head; it reads their keys once.
+#include <math.h>
+
+#include "attention_tiles.h"
+#include "cpu.h"
+#include "product.h"
+
+namespace dpo4j::cpu::DPO4J_ISA {
+namespace {
+
+struct Tile {
+  float q[kQueryRows * kMostHeadWidth];  // times scale
+  float out[kQueryRows * kMostHeadWidth];
+  float keys_transposed[kMostHeadWidth * kKeys];
+  float values[kKeys * kMostHeadWidth];
+  float scores[kQueryRows * kKeys];
+  float largest[kQueryRows];  // score so far
+  float sum[kQueryRows];      // of exp(score - largest)
+};
+static_assert(sizeof(Tile) <= kScratchBytes, "a tile fits a thread's scratch");
+
+struct Task {
+  const AttentionForward& p;
+  const dpo4j_segment& segment;
+  HeadGroup heads;
+  int64_t row_begin, rows;  // stacked rows
+  Tile& tile;
+
+  int64_t stride() const { return padded(p.head_width); }
+  // Keys that a row of the tile sees.
+  int64_t visible(int64_t row) const { return segment.prefix_count + segment.key_offset + heads.query_of(row_begin + row) + 1; }
+
+  void load_queries() const;
+  void load_keys(int64_t begin, int64_t count) const;
+  float add_scores(int64_t row, int64_t count) const;
+  void add_values(int64_t first_row, int64_t key_begin, int64_t keys) const;
+  void add_keys(int64_t begin, int64_t count) const;
+  void store_rows() const;
+  void run() const;
+};
+
+void Task::load_queries() const {
+  const float* q = static_cast<const float*>(p.q);
+  for (int64_t row = 0; row < rows; row++) {
+    pack_row(tile.q + row * stride(), q + heads.at(segment, row_begin + row, p.q_stride), p.head_width, p.scale);
+    each_vector(stride(), [&](int64_t i, auto lanes) { store(tile.out + row * stride() + i, all(0), lanes); });
+    tile.largest[row] = -kInfinity;
+    tile.sum[row] = 0;
+  }
+}
+
+void Task::load_keys(int64_t begin, int64_t count) const {
+  const float* k = static_cast<const float*>(p.k);
+  const float* v = static_cast<const float*>(p.v);
+  for (int64_t j = 0; j < count; j++) {
+    const int64_t at = key_row(segment, begin + j) * p.kv_stride + heads.kv_head * p.head_width;
+    pack_column(tile.keys_transposed + j, k + at, p.head_width);
+    pack_row(tile.values + j * stride(), v + at, p.head_width, 1);
+  }
+  clear_columns(tile.keys_transposed, p.head_width, count);
+}
+
+// Turns a row's first `count` scores into exp(score - largest). Returns what the row's earlier sums must be multiplied by.
+float Task::add_scores(int64_t row, int64_t count) const {
+  float* scores = tile.scores + row * kKeys;
+  const float here = maximum_over(count, [&](int64_t i, auto lanes) { return load(scores + i, lanes, -kInfinity); });
+  const float before = tile.largest[row];
+  const float largest = here > before ? here : before;
+  const float sum = sum_over(count, [&](int64_t i, auto lanes) {
+    const Floats e = exp(load(scores + i, lanes, -kInfinity) - largest);
+    store(scores + i, e, lanes);
+    return e;
+  });
+  const float shrink = before == largest ? 1 : exp(before - largest);
+  tile.largest[row] = largest;
+  tile.sum[row] = tile.sum[row] * shrink + sum;
+  return shrink;
+}
+
+// out += scores v. Rows of a block share the keys that the first of them sees; the keys that only later ones see follow row by row: an
+// unseen key is never multiplied by zero, it may hold anything.
+void Task::add_values(int64_t first_row, int64_t key_begin, int64_t keys) const {
+  for (int64_t row = first_row; row < rows;) {
+    const int64_t shared = least(visible(row) - key_begin, keys);
+    const int64_t block = shared == keys ? rows - row : least(kTileRows, rows - row);
+    float* out = tile.out + row * stride();
+    const Left scores = {tile.scores + row * kKeys, kKeys, 1};
+    product(out, stride(), scores, tile.values, stride(), block, stride(), shared, true);
+    for (int64_t i = 0; i < block; i++) {
+      const int64_t more = least(visible(row + i) - key_begin, keys) - shared;
+      if (more > 0) product(out + i * stride(), stride(), scores.from(i, shared), tile.values + shared * stride(), stride(), 1, stride(), more, true);
+    }
+    row += block;
+  }
+}
+
+void Task::add_keys(int64_t begin, int64_t count) const {
+  load_keys(begin, count);
+  int64_t first_row = 0;  // that sees a key of this tile
+  while (visible(first_row) <= begin) first_row++;
+  const int64_t score_columns = (count + kLanes - 1) / kLanes * kLanes;
+  product(tile.scores + first_row * kKeys, kKeys, {tile.q + first_row * stride(), stride(), 1}, tile.keys_transposed, kKeys, rows - first_row,
+          score_columns, p.head_width, false);
+  for (int64_t row = first_row; row < rows; row++) {
+    const float shrink = add_scores(row, least(visible(row) - begin, count));
+    if (shrink == 1) continue;
+    float* out = tile.out + row * stride();
+    each_vector(stride(), [&](int64_t i, auto lanes) { store(out + i, load(out + i, lanes) * shrink, lanes); });
+  }
+  add_values(first_row, begin, count);
+}
+
+void Task::store_rows() const {
+  for (int64_t row = 0; row < rows; row++) {
+    const int64_t query_row = segment.query_begin + heads.query_of(row_begin + row);
+    p.lse[query_row * p.heads + heads.head_of(row_begin + row)] =
+        static_cast<float>(tile.largest[row] + ::log(static_cast<double>(tile.sum[row])));
+    float* out = static_cast<float*>(p.out) + heads.at(segment, row_begin + row, p.out_stride);
+    const float* sums = tile.out + row * stride();
+    const float inverse = 1 / tile.sum[row];
+    each_vector(p.head_width, [&](int64_t i, auto lanes) { store(out + i, load(sums + i, lanes) * inverse, lanes); });
+  }
+}
+
+void Task::run() const {
+  load_queries();
+  const int64_t keys = visible(rows - 1);
+  for (int64_t begin = 0; begin < keys; begin += kKeys) add_keys(begin, least(kKeys, keys - begin));
+  store_rows();
+}
+
+}  // namespace
+
+void run(Threads& threads, const AttentionForward& p) {
+  const int64_t group = p.heads / p.kv_heads;
+  const int64_t tiles = (p.max_queries * group + kQueryRows - 1) / kQueryRows;
+  parallel(threads, p.segment_count * p.kv_heads * tiles, [&](int64_t task, void* scratch) {
+    const dpo4j_segment& segment = p.segments[task / (p.kv_heads * tiles)];
+    const HeadGroup heads = {task / tiles % p.kv_heads, group, p.head_width};
+    const int64_t row_begin = task % tiles * kQueryRows;
+    const int64_t rows = least(kQueryRows, segment.query_count * group - row_begin);
+    if (rows > 0) Task{p, segment, heads, row_begin, rows, *static_cast<Tile*>(scratch)}.run();
+  });
+}
+
+}  // namespace dpo4j::cpu::DPO4J_ISA

@@ -1,0 +1,23 @@
+// Backward: d_table[distinct[s]] += the rows of d_out that carry that index, in order. One task owns a row of the table, so no sum meets
+// another. d_out is read once; d_table rows that do not occur are not touched.
+#include "cpu.h"
+#include "vector.h"
+
+namespace dpo4j::cpu::DPO4J_ISA {
+
+void run(Threads& threads, const EmbeddingBackward& p) {
+  float* d_table = static_cast<float*>(p.d_table);
+  const float* d_out = static_cast<const float*>(p.d_out);
+  parallel_ranges(threads, p.segments, rows_per_task(p.width), [&](int64_t begin, int64_t end) {
+    for (int64_t s = begin; s < end; s++) {
+      float* out = d_table + p.distinct[s] * p.width;
+      each_vector(p.width, [&](int64_t i, auto lanes) {
+        Floats sum = all(0);
+        for (int32_t at = p.offsets[s]; at < p.offsets[s + 1]; at++) sum += load(d_out + p.order[at] * p.width + i, lanes);
+        store(out + i, load(out + i, lanes) + sum, lanes);
+      });
+    }
+  });
+}
+
+}  // namespace dpo4j::cpu::DPO4J_ISA

@@ -1,0 +1,72 @@
+// Forward:  y = w x r, r = 1 / sqrt(mean(x^2) + epsilon). 8 bytes an element: the second look at a row is at the cache.
+// Backward: d_x = d_residual + r (w d - x r^2 mean(w d x)), d_w += sum over rows of d x r. 16 bytes an element.
+//   d_w sums over rows: rows are cut into kBlocks blocks at most, each sums its own in order, then the blocks are added in order. The cut
+//   depends on the number of rows alone. The workspace holds one partial d_w a block.
+#include <math.h>
+
+#include "cpu.h"
+#include "row_blocks.h"
+#include "vector.h"
+
+namespace dpo4j::cpu::DPO4J_ISA {
+namespace {
+
+void forward_row(const RmsNormForward& p, int64_t row) {
+  const float* x = static_cast<const float*>(p.x) + row * p.width;
+  const float* weight = static_cast<const float*>(p.weight);
+  float* out = static_cast<float*>(p.out) + row * p.width;
+  const float squares = sum_over(p.width, [&](int64_t i, auto lanes) {
+    const Floats v = load(x + i, lanes);
+    return v * v;
+  });
+  const float rstd = 1 / __builtin_sqrtf(squares / static_cast<float>(p.width) + p.epsilon);
+  p.rstd[row] = rstd;
+  each_vector(p.width, [&](int64_t i, auto lanes) { store(out + i, load(weight + i, lanes) * (load(x + i, lanes) * rstd), lanes); });
+}
+
+// Adds this row's part of d_weight to `partial`.
+void backward_row(const RmsNormBackward& p, int64_t row, float* partial) {
+  const int64_t begin = row * p.width;
+  const float* x = static_cast<const float*>(p.x) + begin;
+  const float* d_out = static_cast<const float*>(p.d_out) + begin;
+  const float* d_residual = p.d_residual == nullptr ? nullptr : static_cast<const float*>(p.d_residual) + begin;
+  const float* weight = static_cast<const float*>(p.weight);
+  float* d_x = static_cast<float*>(p.d_x) + begin;
+  const float rstd = p.rstd[row];
+  const float dot = sum_over(p.width, [&](int64_t i, auto lanes) { return load(weight + i, lanes) * load(d_out + i, lanes) * load(x + i, lanes); });
+  const float shrink = dot / static_cast<float>(p.width) * rstd * rstd;
+  each_vector(p.width, [&](int64_t i, auto lanes) {
+    const Floats v = load(x + i, lanes);
+    const Floats d = load(d_out + i, lanes);
+    const Floats residual = d_residual == nullptr ? all(0) : load(d_residual + i, lanes);
+    store(partial + i, fma(d, v * rstd, load(partial + i, lanes)), lanes);
+    store(d_x + i, residual + (load(weight + i, lanes) * d - v * shrink) * rstd, lanes);
+  });
+}
+
+}  // namespace
+
+void run(Threads& threads, const RmsNormForward& p) {
+  parallel_ranges(threads, p.rows, rows_per_task(p.width), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++) forward_row(p, row);
+  });
+}
+
+void run(Threads& threads, const RmsNormBackward& p) {
+  float* partials = static_cast<float*>(p.workspace);
+  const int64_t blocks = row_blocks(p.rows);
+  parallel(threads, blocks, [&](int64_t block, void*) {
+    float* partial = partials + block * p.width;
+    each_vector(p.width, [&](int64_t i, auto lanes) { store(partial + i, all(0), lanes); });
+    for (int64_t row = block_begin(p.rows, block); row < block_begin(p.rows, block + 1); row++) backward_row(p, row, partial);
+  });
+  parallel_ranges(threads, p.width, rows_per_task(blocks), [&](int64_t begin, int64_t end) {
+    each_vector(end - begin, [&](int64_t i, auto lanes) {
+      Floats sum = all(0);
+      for (int64_t block = 0; block < blocks; block++) sum += load(partials + block * p.width + begin + i, lanes);
+      store(p.d_weight + begin + i, load(p.d_weight + begin + i, lanes) + sum, lanes);
+    });
+  });
+}
+
+}  // namespace dpo4j::cpu::DPO4J_ISA

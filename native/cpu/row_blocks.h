@@ -1,0 +1,19 @@
+// How many rows are summed by one task where a sum runs over rows: a cut that depends on the number of rows alone.
+#pragma once
+
+#include <stdint.h>
+
+namespace dpo4j::cpu {
+
+constexpr int64_t kMostRowBlocks = 64;
+constexpr int64_t kFewestBlockRows = 16;
+
+static inline constexpr int64_t row_blocks(int64_t rows) {
+  const int64_t blocks = (rows + kFewestBlockRows - 1) / kFewestBlockRows;
+  return blocks < kMostRowBlocks ? blocks : kMostRowBlocks;
+}
+
+// The first row of a block; block row_blocks(rows) begins at rows.
+static inline constexpr int64_t block_begin(int64_t rows, int64_t block) { return rows * block / row_blocks(rows); }
+
+}  // namespace dpo4j::cpu

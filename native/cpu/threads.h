@@ -1,0 +1,52 @@
+// The threads of a cpu context. Work is cut into tasks by its sizes alone, each task writes what no other writes and is run by one thread
+// from begin to end: so results do not depend on how many threads there are, or on which of them took which task.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace dpo4j::cpu {
+
+// Memory that a thread lends to the task it runs; 64-byte aligned, contents undefined. Operations do not allocate.
+constexpr size_t kScratchBytes = size_t{1} << 20;
+
+class Threads {
+ public:
+  using Task = void (*)(const void* closure, int64_t task, void* scratch);
+
+  // Throws where a thread cannot be started or its memory is not there.
+  explicit Threads(int32_t count);
+  ~Threads();
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+  // Runs the tasks 0 ... tasks-1 and returns when all are done.
+  void run(int64_t tasks, Task task, const void* closure);
+
+ private:
+  struct Pool;
+  Pool* const pool_;
+};
+
+// f(task, scratch) for each task.
+template <class F>
+void parallel(Threads& threads, int64_t tasks, const F& f) {
+  threads.run(tasks, [](const void* closure, int64_t task, void* scratch) { (*static_cast<const F*>(closure))(task, scratch); }, &f);
+}
+
+// f(begin, end) over [0, count) in ranges of `range`, the last one shorter.
+template <class F>
+void parallel_ranges(Threads& threads, int64_t count, int64_t range, const F& f) {
+  parallel(threads, (count + range - 1) / range, [&](int64_t task, void*) {
+    const int64_t begin = task * range;
+    f(begin, begin + range < count ? begin + range : count);
+  });
+}
+
+// Rows that make a task worth handing to another thread: about 64 KiB of fp32.
+static inline constexpr int64_t rows_per_task(int64_t width) {
+  constexpr int64_t kElements = 16384;
+  return width >= kElements ? 1 : kElements / width;
+}
+
+}  // namespace dpo4j::cpu

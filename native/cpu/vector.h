@@ -1,0 +1,182 @@
+// Vectors of fp32 for the operations of native/cpu, as wide as the instruction set this file is compiled for. DPO4J_ISA names it and is the
+// namespace of everything here: code of two instruction sets must never share a symbol, or the linker may hand AVX-512 to a processor
+// without it. For the same reason the operations call no inline function of the standard library.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__AVX2__) || defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+#define DPO4J_INLINE inline __attribute__((always_inline))
+
+namespace dpo4j::cpu::DPO4J_ISA {
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16;
+#elif defined(__AVX2__)
+constexpr int kLanes = 8;
+#else
+constexpr int kLanes = 4;
+#endif
+
+typedef float Floats __attribute__((vector_size(4 * kLanes)));
+typedef int32_t Ints __attribute__((vector_size(4 * kLanes)));
+
+constexpr float kInfinity = __builtin_inff();
+constexpr float kNan = __builtin_nanf("");
+
+// How many lanes a load or store touches: all of them, or the last few of a row. Two types, so that the loop over whole vectors has no
+// branch and the tail is the same code.
+struct Whole {};
+struct Part {
+  int lanes;
+};
+
+// Subtracting a zero vector is the one way to spread a number that leaves -0 alone.
+DPO4J_INLINE Floats all(float value) { return value - Floats{}; }
+
+DPO4J_INLINE Floats load(const float* at, Whole = {}) {
+  Floats v;
+  __builtin_memcpy(&v, at, sizeof v);
+  return v;
+}
+
+DPO4J_INLINE void store(float* at, Floats v, Whole = {}) { __builtin_memcpy(at, &v, sizeof v); }
+
+// Lanes outside the part read as `fill`.
+DPO4J_INLINE Floats load(const float* at, Part part, float fill = 0) {
+  Floats v = all(fill);
+  __builtin_memcpy(&v, at, 4 * part.lanes);
+  return v;
+}
+
+DPO4J_INLINE Floats load(const float* at, Whole, float) { return load(at); }
+
+DPO4J_INLINE void store(float* at, Floats v, Part part) { __builtin_memcpy(at, &v, 4 * part.lanes); }
+
+DPO4J_INLINE Floats minimum(Floats a, Floats b) { return a < b ? a : b; }
+// The second argument where either is NaN.
+DPO4J_INLINE Floats maximum(Floats a, Floats b) { return a > b ? a : b; }
+
+DPO4J_INLINE Floats absolute(Floats a) { return (Floats)((Ints)a & 0x7fffffff); }
+
+// a b + c, rounded once where the processor can.
+DPO4J_INLINE Floats fma(Floats a, Floats b, Floats c) {
+#if defined(__AVX512F__)
+  return (Floats)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__AVX2__)
+  return (Floats)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+  return a * b + c;
+#endif
+}
+
+DPO4J_INLINE Floats root(Floats a) {
+#if defined(__AVX512F__)
+  return (Floats)_mm512_sqrt_ps((__m512)a);
+#elif defined(__AVX2__)
+  return (Floats)_mm256_sqrt_ps((__m256)a);
+#else
+  for (int i = 0; i < kLanes; i++) a[i] = __builtin_sqrtf(a[i]);
+  return a;
+#endif
+}
+
+DPO4J_INLINE float sum_of_lanes(Floats v) {
+  float lanes[kLanes];
+  store(lanes, v);
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+  }
+  return lanes[0];
+}
+
+DPO4J_INLINE float maximum_of_lanes(Floats v) {
+  float lanes[kLanes];
+  store(lanes, v);
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; i++) lanes[i] = lanes[i] > lanes[i + half] ? lanes[i] : lanes[i + half];
+  }
+  return lanes[0];
+}
+
+// p 2^n for integral n in [-150, 129], results below the normal range included. `shifted` is n + kShift, whose low bits hold n.
+constexpr float kShift = 12582912.f;  // 1.5 * 2^23: adding it rounds to an integer
+
+DPO4J_INLINE Floats times_power_of_two(Floats p, Floats n, Floats shifted) {
+#if defined(__AVX512F__)
+  (void)shifted;
+  return (Floats)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
+  (void)n;
+  const Ints whole = (Ints)shifted - (Ints)all(kShift);
+  const Ints half = whole >> 1;  // 2^n itself may be no fp32 number, its two halves are
+  return p * (Floats)((half + 127) << 23) * (Floats)((whole - half + 127) << 23);
+#endif
+}
+
+// exp(x) = 2^n exp(r), n = round(x / ln 2), r = x - n ln 2 in two pieces (the first has 10 bits, so n times it is exact), and exp(r) a
+// polynomial of degree 6, minimax on |r| <= ln(2)/2 with a relative error of 3e-9. exp(0) is exactly 1, exp(-inf) exactly 0, exp(NaN) NaN.
+DPO4J_INLINE Floats exp(Floats x) {
+  x = x < -104.f ? all(-104.f) : x;  // exp(-104) rounds to 0, exp(89) to infinity
+  x = x > 89.f ? all(89.f) : x;
+  const Floats shifted = fma(x, all(1.44269504f), all(kShift));
+  const Floats n = shifted - kShift;
+  Floats r = fma(n, all(-0.693359375f), x);
+  r = fma(n, all(2.12194440e-4f), r);
+  Floats p = all(0.0013814540579915047f);
+  p = fma(p, r, all(0.00836874544620514f));
+  p = fma(p, r, all(0.04166838899254799f));
+  p = fma(p, r, all(0.1666652113199234f));
+  p = fma(p, r, all(0.4999999403953552f));
+  p = fma(p * r, r, r) + 1.f;
+  return times_power_of_two(p, n, shifted);
+}
+
+DPO4J_INLINE float exp(float x) { return exp(all(x))[0]; }
+
+// f(i, lanes) for i = 0, kLanes, ... over [0, count).
+template <class F>
+DPO4J_INLINE void each_vector(int64_t count, const F& f) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) f(i, Whole{});
+  if (i < count) f(i, Part{static_cast<int>(count - i)});
+}
+
+// The sum of f(i, lanes) over [0, count), in an order that depends on count alone: four running vectors, then the lanes as a tree.
+// f must return 0 in lanes outside the part.
+template <class F>
+DPO4J_INLINE float sum_over(int64_t count, const F& f) {
+  Floats a = all(0), b = a, c = a, d = a;
+  int64_t i = 0;
+  for (; i + 4 * kLanes <= count; i += 4 * kLanes) {
+    a += f(i, Whole{});
+    b += f(i + kLanes, Whole{});
+    c += f(i + 2 * kLanes, Whole{});
+    d += f(i + 3 * kLanes, Whole{});
+  }
+  for (; i + kLanes <= count; i += kLanes) a += f(i, Whole{});
+  if (i < count) b += f(i, Part{static_cast<int>(count - i)});
+  return sum_of_lanes((a + b) + (c + d));
+}
+
+// The largest of f(i, lanes); NaN is passed over. f must return -infinity in lanes outside the part.
+template <class F>
+DPO4J_INLINE float maximum_over(int64_t count, const F& f) {
+  Floats a = all(-kInfinity), b = a, c = a, d = a;
+  int64_t i = 0;
+  for (; i + 4 * kLanes <= count; i += 4 * kLanes) {
+    a = maximum(f(i, Whole{}), a);
+    b = maximum(f(i + kLanes, Whole{}), b);
+    c = maximum(f(i + 2 * kLanes, Whole{}), c);
+    d = maximum(f(i + 3 * kLanes, Whole{}), d);
+  }
+  for (; i + kLanes <= count; i += kLanes) a = maximum(f(i, Whole{}), a);
+  if (i < count) b = maximum(f(i, Part{static_cast<int>(count - i)}), b);
+  return maximum_of_lanes(maximum(maximum(a, b), maximum(c, d)));
+}
+
+}  // namespace dpo4j::cpu::DPO4J_ISA

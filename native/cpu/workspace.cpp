@@ -1,0 +1,16 @@
+// Scratch that the caller of an operation brings along, in bytes.
+#include "cpu.h"
+#include "gradient_blocks.h"
+#include "row_blocks.h"
+
+namespace dpo4j::cpu {
+
+size_t rms_norm_backward_workspace_bytes(int64_t rows, int64_t width) { return static_cast<size_t>(row_blocks(rows) * width) * sizeof(float); }
+
+size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t) {
+  return static_cast<size_t>(query_rows * heads) * sizeof(float);
+}
+
+size_t gradient_norm_workspace_bytes(int64_t count) { return static_cast<size_t>(gradient_blocks(count)) * sizeof(double); }
+
+}  // namespace dpo4j::cpu
