@@ -6,14 +6,14 @@ import org.dpo4j.kernels.internal.Transfers;
 /**
  * A processor, its memory and one queue of work.
  *
- * <p>Addresses are raw 64-bit addresses in the device's memory: those of {@link #allocate}, or anybody else's (a tensor of another library on the
- * same device). Nothing checks that an address is what the caller says. Work runs in the order it was given; on {@code cpu} it is done when the
- * call returns, on {@code cuda} it is queued on {@link #stream}.
+ * <p>Addresses are raw 64-bit addresses in the device's memory: those of {@link #allocate}, or anybody else's (a tensor
+ * of another library on the same device). Nothing checks that an address is what the caller says. Work runs in the
+ * order it was given; on {@code cpu} it is done when the call returns, on {@code cuda} it is queued on {@link #stream}.
  *
  * <p>Threading: one thread at a time may use a device. Two devices, also two on one GPU, may be used by two threads.
  *
- * <p>Ownership: buffers belong to the caller and are closed before the device. {@link #close} may be called twice; every other call after it
- * throws. Not for implementation outside this library.
+ * <p>Ownership: buffers belong to the caller and are closed before the device. {@link #close} may be called twice;
+ * every other call after it throws. Not for implementation outside this library.
  */
 public interface Device extends AutoCloseable {
 
@@ -32,7 +32,10 @@ public interface Device extends AutoCloseable {
     /** Whether tensors of this type can be stored here. */
     boolean supports(DType dtype);
 
-    /** Memory of at least {@code bytes} bytes, aligned to 256. Contents undefined. Throws when there is not enough, naming both sizes. */
+    /**
+     * Memory of at least {@code bytes} bytes, aligned to 256. Contents undefined. Throws when there is not enough,
+     * naming both sizes.
+     */
     DeviceBuffer allocate(long bytes);
 
     /** Bytes allocated through this device and not yet closed. */
@@ -41,10 +44,13 @@ public interface Device extends AutoCloseable {
     /** The largest value {@link #allocatedBytes} has had. */
     long peakAllocatedBytes();
 
-    /** Copies the remaining bytes of a direct buffer to the device. The buffer may be changed as soon as this returns. */
+    /**
+     * Copies the remaining bytes of a direct buffer to the device and moves its position to its limit. The buffer may
+     * be changed as soon as this returns.
+     */
     void upload(long destination, ByteBuffer source);
 
-    /** Waits for all queued work, then copies to a direct buffer until it is full. */
+    /** Waits for all queued work, then copies to a direct buffer from its position until it is full. */
     void download(ByteBuffer destination, long source);
 
     /** Copies a whole array to the device. */
@@ -81,8 +87,9 @@ public interface Device extends AutoCloseable {
     /**
      * {@code c[m,n] = op(a) op(b) + (accumulate ? c : 0)}, row-major, accumulated in fp32.
      *
-     * <p>{@code op(a)} is {@code [m,k]}: {@code a} itself, or the transpose of {@code a} stored as {@code [k,m]}; likewise {@code op(b)}, {@code
-     * [k,n]}. Strides are elements between rows as stored. {@code a} and {@code b} have {@code inputs}, {@code c} has {@code output}.
+     * <p>{@code op(a)} is {@code [m,k]}: {@code a} itself, or the transpose of {@code a} stored as {@code [k,m]};
+     * likewise {@code op(b)}, {@code [k,n]}. Strides are elements between rows as stored. {@code a} and {@code b} have
+     * {@code inputs}, {@code c} has {@code output}.
      */
     void matmul(
             long c,

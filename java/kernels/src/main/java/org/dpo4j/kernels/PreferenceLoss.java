@@ -6,15 +6,15 @@ import org.dpo4j.kernels.internal.Status;
 /**
  * Loss of preference pairs, its gradient and its metrics from the log-probs of completions, in one launch.
  *
- * <p>With {@code x = beta ((pi_c - ref_c) - (pi_r - ref_r))} and label smoothing {@code e}: {@code loss = -(1-e) log sigmoid(x) - e log sigmoid(-x)}
- * (Rafailov et al. 2023, equation 7). Addresses are device memory owned by the caller, 16-byte aligned. Refused arguments throw {@link
- * Dpo4jException} naming the argument.
+ * <p>With {@code x = beta ((pi_c - ref_c) - (pi_r - ref_r))} and label smoothing {@code e}: {@code loss = -(1-e) log
+ * sigmoid(x) - e log sigmoid(-x)} (Rafailov et al. 2023, equation 7). Addresses are device memory owned by the caller,
+ * 16-byte aligned. Refused arguments throw {@link Dpo4jException} naming the argument.
  */
 public final class PreferenceLoss {
 
     /**
-     * Index of a value in {@code metrics}: {@link #ordinal}. Each is a sum over pairs; divided by {@link #PAIRS} it is the mean TRL logs. A reward is
-     * {@code beta (pi - ref)}.
+     * Index of a value in {@code metrics}: {@link #ordinal}. Each is a sum over pairs; divided by {@link #PAIRS} it is
+     * the mean TRL logs. A reward is {@code beta (pi - ref)}.
      */
     public enum Metric {
         /** Pairs counted. */

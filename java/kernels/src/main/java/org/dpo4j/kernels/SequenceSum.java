@@ -4,9 +4,11 @@ import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
 
 /**
- * Sums of per-token values over sequences: the log-prob of a completion from the log-probs of its tokens. Accumulated in f64, in token order.
+ * Sums of per-token values over sequences: the log-prob of a completion from the log-probs of its tokens. Accumulated
+ * in f64, in token order.
  *
- * <p>Addresses are device memory owned by the caller, 16-byte aligned. Refused arguments throw {@link Dpo4jException} naming the argument.
+ * <p>Addresses are device memory owned by the caller, 16-byte aligned. Refused arguments throw {@link Dpo4jException}
+ * naming the argument.
  */
 public final class SequenceSum {
     private SequenceSum() {}

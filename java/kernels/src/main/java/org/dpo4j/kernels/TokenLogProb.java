@@ -4,14 +4,14 @@ import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
 
 /**
- * Log softmax of a row of logits at its target, without the softmax: {@code logprob = logits[target] - lse}, {@code lse = log sum exp(logits)}, both
- * from fp32 accumulators whatever the storage of the logits.
+ * Log softmax of a row of logits at its target, without the softmax: {@code logprob = logits[target] - lse}, {@code lse
+ * = log sum exp(logits)}, both from fp32 accumulators whatever the storage of the logits.
  *
- * <p>A negative target masks its row: the row is not read, its outputs and gradient are exactly 0. A target at or beyond {@code vocabulary} yields
- * NaN. Logits of {@code -inf} are vocabulary that does not exist.
+ * <p>A negative target masks its row: the row is not read, its outputs and gradient are exactly 0. A target at or
+ * beyond {@code vocabulary} yields NaN. Logits of {@code -inf} are vocabulary that does not exist.
  *
- * <p>All addresses are memory of the device, owned by the caller, 16-byte aligned, rows too; strides are elements between rows. Refused arguments
- * throw {@link Dpo4jException} naming the argument.
+ * <p>All addresses are memory of the device, owned by the caller, 16-byte aligned, rows too; strides are elements
+ * between rows. Refused arguments throw {@link Dpo4jException} naming the argument.
  */
 public final class TokenLogProb {
     private TokenLogProb() {}
@@ -42,7 +42,8 @@ public final class TokenLogProb {
     /**
      * {@code dLogits[row,j] = dLogprob[row] * ((j == target) - exp(logits[row,j] - lse[row]))}.
      *
-     * @param dLogits out, {@code dLogitsType}[rows, vocabulary]; may be {@code logits} itself when type and stride are the same
+     * @param dLogits out, {@code dLogitsType}[rows, vocabulary]; may be {@code logits} itself when type and stride are
+     *     the same
      * @param logits {@code dtype}[rows, vocabulary], as given to {@link #forward}
      * @param targets i32[rows]
      * @param lse f32[rows], of {@link #forward}

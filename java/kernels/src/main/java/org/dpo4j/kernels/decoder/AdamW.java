@@ -10,9 +10,9 @@ public final class AdamW {
     private AdamW() {}
 
     /**
-     * With {@code g = clip * gradient} and {@code rates = {lr, c1 = 1/(1-beta1^t), c2 = 1/(1-beta2^t)}}: {@code parameter *= 1 - lr weightDecay;
-     * m = beta1 m + (1-beta1) g; v = beta2 v + (1-beta2) g^2; parameter -= lr c1 m / (sqrt(v c2) + epsilon)}. A NaN clip leaves everything as it
-     * was: no step is taken.
+     * With {@code g = clip * gradient} and {@code rates = {lr, c1 = 1/(1-beta1^t), c2 = 1/(1-beta2^t)}}: {@code
+     * parameter *= 1 - lr weightDecay; m = beta1 m + (1-beta1) g; v = beta2 v + (1-beta2) g^2; parameter -= lr c1 m /
+     * (sqrt(v c2) + epsilon)}. A NaN clip leaves everything as it was: no step is taken.
      *
      * @param parameter in and out, {@code dtype}[count]
      * @param master in and out, f32[count], the exact value of a bf16 parameter; may be 0 for f32

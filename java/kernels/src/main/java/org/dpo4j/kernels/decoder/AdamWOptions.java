@@ -1,7 +1,8 @@
 package org.dpo4j.kernels.decoder;
 
 /**
- * The {@code dpo4j_adamw_options} of the C header; names and meaning of {@code torch.optim.AdamW}. The step checks the values.
+ * The {@code dpo4j_adamw_options} of the C header; names and meaning of {@code torch.optim.AdamW}. The step checks the
+ * values.
  *
  * @param beta1 decay of the mean of gradients
  * @param beta2 decay of the mean of their squares

@@ -7,13 +7,15 @@ import org.dpo4j.kernels.internal.NativeLibrary;
 import org.dpo4j.kernels.internal.Status;
 
 /**
- * Causal grouped-query attention over packed {@link Segment}s that may share a prefix: {@code softmax(scale q k^T) v} for each query over the keys its
- * segment lets it see (Vaswani et al. 2017; Ainslie et al. 2023). The scores are never whole in memory.
+ * Causal grouped-query attention over packed {@link Segment}s that may share a prefix: {@code softmax(scale q k^T) v}
+ * for each query over the keys its segment lets it see (Vaswani et al. 2017; Ainslie et al. 2023). The scores are never
+ * whole in memory.
  *
- * <p>{@code q} is [queryRows, heads, headWidth], {@code k} and {@code v} are [keyRows, kvHeads, headWidth]; the strides may let all three lie in one
- * buffer. {@code heads} is a multiple of {@code kvHeads}, and head {@code h} reads kv head {@code h / (heads / kvHeads)}. {@code headWidth} is a
- * multiple of 8, at most 256. {@code segments} lies on the device, packed by {@link Segment#pack}; {@code maxQueries} is the largest query count among
- * them. Query rows of no segment are not written.
+ * <p>{@code q} is [queryRows, heads, headWidth], {@code k} and {@code v} are [keyRows, kvHeads, headWidth]; the strides
+ * may let all three lie in one buffer. {@code heads} is a multiple of {@code kvHeads}, and head {@code h} reads kv head
+ * {@code h / (heads / kvHeads)}. {@code headWidth} is a multiple of 8, at most 256. {@code segments} lies on the
+ * device, packed by {@link Segment#pack}; {@code maxQueries} is the largest query count among them. Query rows of no
+ * segment are not written.
  */
 public final class Attention {
     private Attention() {}
@@ -70,8 +72,9 @@ public final class Attention {
     }
 
     /**
-     * Gradients of {@code q}, {@code k} and {@code v}. Segments are of the training kind: own keys are own rows from the first, every prefix is the
-     * rows of one earlier segment, directly followed by its dependents, and every row of {@code k} belongs to one segment.
+     * Gradients of {@code q}, {@code k} and {@code v}. Segments are of the training kind: own keys are own rows from
+     * the first, every prefix is the rows of one earlier segment, directly followed by its dependents, and every row of
+     * {@code k} belongs to one segment.
      *
      * @param dQ out, laid out as {@code q}
      * @param dK out, laid out as {@code k}

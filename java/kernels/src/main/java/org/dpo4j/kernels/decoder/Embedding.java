@@ -25,8 +25,8 @@ public final class Embedding {
     }
 
     /**
-     * {@code dTable[distinct[s]] += sum of dOut[order[i]]} for {@code i} in {@code [offsets[s], offsets[s+1])}, in that order. The caller sorts on the
-     * host, once a batch: that makes the sum deterministic.
+     * {@code dTable[distinct[s]] += sum of dOut[order[i]]} for {@code i} in {@code [offsets[s], offsets[s+1])}, in that
+     * order. The caller sorts on the host, once a batch: that makes the sum deterministic.
      *
      * @param dTable added to, {@code dTableType}[tableRows, width]
      * @param dOut {@code dtype}[rows, width]

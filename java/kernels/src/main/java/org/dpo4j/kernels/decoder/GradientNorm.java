@@ -5,7 +5,10 @@ import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.NativeLibrary;
 import org.dpo4j.kernels.internal.Status;
 
-/** Global L2 norm of a gradient, and the factor by which {@code torch.nn.utils.clip_grad_norm_} would scale it. Both stay on the device. */
+/**
+ * Global L2 norm of a gradient, and the factor by which {@code torch.nn.utils.clip_grad_norm_} would scale it. Both
+ * stay on the device.
+ */
 public final class GradientNorm {
     private GradientNorm() {}
 

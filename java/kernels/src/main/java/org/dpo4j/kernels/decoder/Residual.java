@@ -5,7 +5,10 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
 
-/** {@code out = a + b}. Backward needs no call: both inputs receive the gradient, which {@link RmsNorm#backward} adds in. */
+/**
+ * {@code out = a + b}. Backward needs no call: both inputs receive the gradient, which {@link RmsNorm#backward} adds
+ * in.
+ */
 public final class Residual {
     private Residual() {}
 

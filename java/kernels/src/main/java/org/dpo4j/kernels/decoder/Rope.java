@@ -6,8 +6,8 @@ import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
 
 /**
- * Rotary positions (Su et al. 2021) on half-split pairs as in Hugging Face's Llama: {@code (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin)} with {@code
- * x1, x2} the halves of a head.
+ * Rotary positions (Su et al. 2021) on half-split pairs as in Hugging Face's Llama: {@code (x1, x2) -> (x1 cos - x2
+ * sin, x2 cos + x1 sin)} with {@code x1, x2} the halves of a head.
  */
 public final class Rope {
     private Rope() {}

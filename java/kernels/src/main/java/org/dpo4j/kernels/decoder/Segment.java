@@ -3,8 +3,8 @@ package org.dpo4j.kernels.decoder;
 import java.util.List;
 
 /**
- * One run of query rows in a packed batch: the {@code dpo4j_segment} of the C header. Query {@code i} sees the key rows {@code [prefixBegin,
- * prefixBegin + prefixCount)} and the rows {@code keyBegin + j} for {@code j <= keyOffset + i}.
+ * One run of query rows in a packed batch: the {@code dpo4j_segment} of the C header. Query {@code i} sees the key rows
+ * {@code [prefixBegin, prefixBegin + prefixCount)} and the rows {@code keyBegin + j} for {@code j <= keyOffset + i}.
  *
  * @param queryBegin first query row
  * @param queryCount query rows
@@ -30,7 +30,10 @@ public record Segment(
         return new Segment(begin, count, begin, 0, prefix.queryBegin, prefix.queryCount, 0);
     }
 
-    /** The array that {@link Attention} reads on the device: {@link #INTS} values a segment, in the order of the C struct. */
+    /**
+     * The array that {@link Attention} reads on the device: {@link #INTS} values a segment, in the order of the C
+     * struct.
+     */
     public static int[] pack(List<Segment> segments) {
         int[] fields = new int[segments.size() * INTS];
         int i = 0;

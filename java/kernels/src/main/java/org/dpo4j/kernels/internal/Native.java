@@ -8,8 +8,8 @@ import org.bytedeco.javacpp.annotation.Platform;
 /**
  * {@code native/dpo4j.h}, call by call, under the C names. JavaCPP generates the bridge at build time.
  *
- * <p>Addresses are {@code long}, a struct of 4-byte fields is an array of them, and output parameters are arrays of one element. {@link
- * NativeLibrary#load} must have returned before the first call. Nothing is checked here.
+ * <p>Addresses are {@code long}, a struct of 4-byte fields is an array of them, and output parameters are arrays of one
+ * element. {@link NativeLibrary#load} must have returned before the first call. Nothing is checked here.
  */
 @NoException
 @Platform(include = "dpo4j.h", link = "dpo4j", library = "jnidpo4j")

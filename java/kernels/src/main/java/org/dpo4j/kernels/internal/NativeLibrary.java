@@ -16,6 +16,7 @@ public final class NativeLibrary {
 
     private static final String PLATFORM = "linux-x86_64";
     private static final String ARTIFACT = "org.dpo4j:dpo4j-kernels";
+    private static final String UNPACKAGED = "unpackaged";
 
     private NativeLibrary() {}
 
@@ -57,22 +58,25 @@ public final class NativeLibrary {
                         + ": use " + ARTIFACT + " and its " + PLATFORM + " classifier in one version";
     }
 
-    /** Version of this artifact; a placeholder where the classes do not come from its jar. */
+    /** Version of this artifact; a word for it where the classes do not come from its jar. */
     static String version() {
         try (InputStream in =
                 Native.class.getResourceAsStream("/META-INF/maven/org.dpo4j/dpo4j-kernels/pom.properties")) {
             if (in == null) {
-                return "VERSION";
+                return UNPACKAGED;
             }
             Properties properties = new Properties();
             properties.load(in);
-            return properties.getProperty("version", "VERSION");
+            return properties.getProperty("version", UNPACKAGED);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
-    /** First line of the innermost cause: JavaCPP's outer message says "no jni... in java.library.path" whatever went wrong. */
+    /**
+     * First line of the innermost cause: JavaCPP's outer message says "no jni... in java.library.path" whatever went
+     * wrong.
+     */
     static String rootMessage(Throwable thrown) {
         Throwable root = thrown;
         while (root.getCause() != null) {

@@ -1,0 +1,175 @@
+package org.dpo4j.kernels.internal;
+
+import java.nio.ByteBuffer;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.kernels.Dpo4jException;
+
+/** Threads of the processor and host memory. Work is done when a call returns. */
+public final class CpuDevice implements Device {
+    private static final int ALIGNMENT = 256;
+
+    private final String description;
+    private final MemoryCount memory = new MemoryCount();
+    private long context;
+
+    private CpuDevice(long context, String description) {
+        this.context = context;
+        this.description = description;
+    }
+
+    /** @param threads 0 for all the process may use */
+    public static CpuDevice open(int threads) {
+        NativeLibrary.load();
+        if (threads < 0) {
+            throw new Dpo4jException("cpu: threads is " + threads + ", must be positive, or 0 for all there are");
+        }
+        InstructionSet set = InstructionSet.chosen();
+        long[] context = new long[1];
+        int status = Native.dpo4j_cpu_context_create(context, threads, set.code());
+        if (status != 0) {
+            throw new Dpo4jException("cpu: " + threads + " threads with " + set.option()
+                    + " could not be started (status " + status + "): ask for fewer");
+        }
+        int used = threads == 0 ? Processor.cores() : threads;
+        String description = Processor.model() + ", " + used + (used == 1 ? " thread, " : " threads, ") + set.option();
+        return new CpuDevice(context[0], description);
+    }
+
+    @Override
+    public String name() {
+        return "cpu";
+    }
+
+    @Override
+    public String description() {
+        return description;
+    }
+
+    @Override
+    public long context() {
+        if (context == 0) {
+            throw new Dpo4jException("this cpu device is closed");
+        }
+        return context;
+    }
+
+    @Override
+    public long stream() {
+        context();
+        return 0;
+    }
+
+    @Override
+    public boolean supports(DType dtype) {
+        return dtype == DType.F32;
+    }
+
+    @Override
+    public DeviceBuffer allocate(long bytes) {
+        context();
+        Allocation.checkSize(bytes);
+        long memoryStart = bytes > Long.MAX_VALUE - ALIGNMENT ? 0 : Native.dpo4j_host_allocate(bytes + ALIGNMENT);
+        if (memoryStart == 0) {
+            throw new Dpo4jException("cpu: " + bytes + " bytes asked for, " + Processor.availableMemory()
+                    + " bytes of memory available: use smaller batches or a smaller model");
+        }
+        long address = (memoryStart + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+        return new Allocation(address, bytes, memory, () -> Native.dpo4j_host_free(memoryStart));
+    }
+
+    @Override
+    public long allocatedBytes() {
+        context();
+        return memory.current();
+    }
+
+    @Override
+    public long peakAllocatedBytes() {
+        context();
+        return memory.peak();
+    }
+
+    @Override
+    public void upload(long destination, ByteBuffer source) {
+        context();
+        ByteBuffer bytes = DirectBuffers.remaining("upload", source);
+        Native.dpo4j_host_copy(destination, bytes, bytes.remaining());
+        source.position(source.limit());
+    }
+
+    @Override
+    public void download(ByteBuffer destination, long source) {
+        context();
+        ByteBuffer bytes = DirectBuffers.remaining("download", destination);
+        Native.dpo4j_host_copy(bytes, source, bytes.remaining());
+        destination.position(destination.limit());
+    }
+
+    @Override
+    public void copy(long destination, long source, long bytes) {
+        context();
+        Native.dpo4j_host_copy(destination, source, bytes);
+    }
+
+    @Override
+    public void fill(long destination, int value, long bytes) {
+        context();
+        Native.dpo4j_host_fill(destination, value, bytes);
+    }
+
+    @Override
+    public void matmul(
+            long c,
+            long a,
+            long b,
+            long m,
+            long n,
+            long k,
+            long strideC,
+            long strideA,
+            long strideB,
+            boolean transposeA,
+            boolean transposeB,
+            boolean accumulate,
+            DType output,
+            DType inputs) {
+        long open = context();
+        if (output != DType.F32 || inputs != DType.F32) {
+            throw new Dpo4jException(
+                    "matmul on cpu: output is " + output + " and inputs is " + inputs + ", both must be F32");
+        }
+        OneDnn.load();
+        Status.check(
+                open,
+                Native.dpo4j_matmul(
+                        open,
+                        c,
+                        a,
+                        b,
+                        m,
+                        n,
+                        k,
+                        strideC,
+                        strideA,
+                        strideB,
+                        transposeA ? 1 : 0,
+                        transposeB ? 1 : 0,
+                        accumulate ? 1 : 0));
+    }
+
+    @Override
+    public void synchronize() {
+        context();
+    }
+
+    @Override
+    public void close() {
+        long open = context;
+        context = 0;
+        if (open != 0) {
+            Native.dpo4j_context_destroy(open);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+package org.dpo4j.kernels.internal;
+
+import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_DESC_TRANSA;
+import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_DESC_TRANSB;
+import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
+import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES;
+import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES;
+import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES;
+import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES;
+import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK;
+import static org.bytedeco.cuda.global.cublas.CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+import static org.bytedeco.cuda.global.cublas.CUBLAS_COMPUTE_32F;
+import static org.bytedeco.cuda.global.cublas.CUBLAS_OP_N;
+import static org.bytedeco.cuda.global.cublas.CUBLAS_OP_T;
+import static org.bytedeco.cuda.global.cublas.CUBLAS_STATUS_NOT_SUPPORTED;
+import static org.bytedeco.cuda.global.cublas.cublasLtCreate;
+import static org.bytedeco.cuda.global.cublas.cublasLtDestroy;
+import static org.bytedeco.cuda.global.cublas.cublasLtGetStatusName;
+import static org.bytedeco.cuda.global.cublas.cublasLtMatmul;
+import static org.bytedeco.cuda.global.cublas.cublasLtMatmulAlgoGetHeuristic;
+import static org.bytedeco.cuda.global.cublas.cublasLtMatmulDescInit;
+import static org.bytedeco.cuda.global.cublas.cublasLtMatmulDescSetAttribute;
+import static org.bytedeco.cuda.global.cublas.cublasLtMatmulPreferenceInit;
+import static org.bytedeco.cuda.global.cublas.cublasLtMatmulPreferenceSetAttribute;
+import static org.bytedeco.cuda.global.cublas.cublasLtMatrixLayoutInit;
+import static org.bytedeco.cuda.global.cudart.CUDA_R_16BF;
+import static org.bytedeco.cuda.global.cudart.CUDA_R_32F;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.cuda.cublas.cublasLtContext;
+import org.bytedeco.cuda.cublas.cublasLtMatmulAlgo_t;
+import org.bytedeco.cuda.cublas.cublasLtMatmulDescOpaque_t;
+import org.bytedeco.cuda.cublas.cublasLtMatmulHeuristicResult_t;
+import org.bytedeco.cuda.cublas.cublasLtMatmulPreferenceOpaque_t;
+import org.bytedeco.cuda.cublas.cublasLtMatrixLayoutOpaque_t;
+import org.bytedeco.cuda.cudart.CUstream_st;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Dpo4jException;
+
+/**
+ * Matrix products by cuBLASLt on one stream. fp32 arithmetic is fp32, never TF32.
+ *
+ * <p>cuBLASLt is column-major, and a row-major matrix read by columns is its transpose: {@code c = op(a) op(b)} is
+ * asked for as {@code c' = op(b)' op(a)'}, that is with the operands swapped and nothing moved.
+ *
+ * <p>An algorithm is chosen once a {@link MatmulShape#nominal nominal shape}, for all batch sizes at once. That keeps
+ * the choice out of the training loop, where every batch has its own number of rows, and gives a row the same bits in a
+ * batch of any size: how an element is summed depends on the algorithm, not on how many rows there are. Sums split over
+ * blocks are allowed only where they are added in fp32 and in order, out of the workspace.
+ */
+final class CudaMatmul implements AutoCloseable {
+    /** NVIDIA's recommendation for Hopper and later; algorithms that want more are not considered. */
+    private static final long WORKSPACE_BYTES = 32L << 20;
+
+    private static final System.Logger LOG = System.getLogger("org.dpo4j.kernels");
+
+    private final CUstream_st stream;
+    private final long workspace;
+    private final List<Pointer> owned = new ArrayList<>();
+    private final cublasLtContext handle = new cublasLtContext();
+    private final List<cublasLtMatmulDescOpaque_t> descriptions = new ArrayList<>();
+    private final cublasLtMatrixLayoutOpaque_t layoutC = own(new cublasLtMatrixLayoutOpaque_t());
+    private final cublasLtMatrixLayoutOpaque_t layoutA = own(new cublasLtMatrixLayoutOpaque_t());
+    private final cublasLtMatrixLayoutOpaque_t layoutB = own(new cublasLtMatrixLayoutOpaque_t());
+    private final cublasLtMatmulPreferenceOpaque_t preference = own(new cublasLtMatmulPreferenceOpaque_t());
+    private final FloatPointer zero = own(new FloatPointer(new float[] {0}));
+    private final FloatPointer one = own(new FloatPointer(new float[] {1}));
+    private final Map<MatmulShape, cublasLtMatmulAlgo_t> algorithms = new HashMap<>();
+
+    CudaMatmul(CUstream_st stream, int ordinal) {
+        this.stream = stream;
+        workspace = CudaRuntime.allocate(WORKSPACE_BYTES, ordinal);
+        try {
+            check(cublasLtCreate(handle), "cublasLtCreate");
+            for (int i = 0; i < 4; i++) {
+                descriptions.add(describe(own(new cublasLtMatmulDescOpaque_t()), (i & 1) != 0, (i & 2) != 0));
+            }
+            prefer();
+        } catch (Dpo4jException e) {
+            close();
+            throw e;
+        }
+    }
+
+    private <P extends Pointer> P own(P pointer) {
+        owned.add(pointer);
+        return pointer;
+    }
+
+    private static cublasLtMatmulDescOpaque_t describe(
+            cublasLtMatmulDescOpaque_t description, boolean transposeA, boolean transposeB) {
+        check(cublasLtMatmulDescInit(description, CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescInit");
+        set(description, CUBLASLT_MATMUL_DESC_TRANSA, transposeB);
+        set(description, CUBLASLT_MATMUL_DESC_TRANSB, transposeA);
+        return description;
+    }
+
+    private static void set(cublasLtMatmulDescOpaque_t description, int attribute, boolean transpose) {
+        try (IntPointer value = new IntPointer(1).put(transpose ? CUBLAS_OP_T : CUBLAS_OP_N)) {
+            int status = cublasLtMatmulDescSetAttribute(description, attribute, value, Integer.BYTES);
+            check(status, "cublasLtMatmulDescSetAttribute");
+        }
+    }
+
+    private void prefer() {
+        check(cublasLtMatmulPreferenceInit(preference), "cublasLtMatmulPreferenceInit");
+        try (LongPointer bytes = new LongPointer(1).put(WORKSPACE_BYTES)) {
+            prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, bytes, Long.BYTES);
+        }
+        prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE);
+        prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, MatmulShape.ALIGNMENT);
+        prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, MatmulShape.ALIGNMENT);
+        prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, MatmulShape.ALIGNMENT);
+        prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, MatmulShape.ALIGNMENT);
+    }
+
+    private void prefer(int attribute, int value) {
+        try (IntPointer pointer = new IntPointer(1).put(value)) {
+            prefer(attribute, pointer, Integer.BYTES);
+        }
+    }
+
+    private void prefer(int attribute, Pointer value, long bytes) {
+        int status = cublasLtMatmulPreferenceSetAttribute(preference, attribute, value, bytes);
+        check(status, "cublasLtMatmulPreferenceSetAttribute");
+    }
+
+    void multiply(long c, long a, long b, MatmulShape shape, boolean accumulate) {
+        MatmulShape nominal = shape.nominal();
+        int status = multiply(c, a, b, shape, accumulate, algorithm(nominal));
+        if (status == CUBLAS_STATUS_NOT_SUPPORTED) {
+            if (!algorithms.containsKey(shape)) {
+                LOG.log(
+                        System.Logger.Level.WARNING,
+                        "cuBLASLt has no algorithm for {0} that serves every batch size: rows may differ in their last"
+                                + " bits between batches of different sizes",
+                        shape);
+            }
+            status = multiply(c, a, b, shape, accumulate, algorithm(shape));
+        }
+        if (status != 0) {
+            throw failure(status, "cublasLtMatmul of " + shape);
+        }
+    }
+
+    private int multiply(
+            long c, long a, long b, MatmulShape shape, boolean accumulate, cublasLtMatmulAlgo_t algorithm) {
+        lay(shape);
+        Address addressC = new Address(c);
+        return cublasLtMatmul(
+                handle,
+                description(shape),
+                one,
+                new Address(b),
+                layoutB,
+                new Address(a),
+                layoutA,
+                accumulate ? one : zero,
+                addressC,
+                layoutC,
+                addressC,
+                layoutC,
+                algorithm,
+                new Address(workspace),
+                WORKSPACE_BYTES,
+                stream);
+    }
+
+    private cublasLtMatmulAlgo_t algorithm(MatmulShape shape) {
+        cublasLtMatmulAlgo_t known = algorithms.get(shape);
+        if (known != null) {
+            return known;
+        }
+        lay(shape);
+        int[] count = new int[1];
+        cublasLtMatmulHeuristicResult_t result = own(new cublasLtMatmulHeuristicResult_t());
+        int status = cublasLtMatmulAlgoGetHeuristic(
+                handle, description(shape), layoutB, layoutA, layoutC, layoutC, preference, 1, result, count);
+        if (status != 0 || count[0] == 0) {
+            throw failure(status == 0 ? CUBLAS_STATUS_NOT_SUPPORTED : status, "choosing an algorithm for " + shape);
+        }
+        cublasLtMatmulAlgo_t algorithm = result.algo();
+        algorithms.put(shape, algorithm);
+        return algorithm;
+    }
+
+    private cublasLtMatmulDescOpaque_t description(MatmulShape shape) {
+        return descriptions.get((shape.transposeA() ? 1 : 0) + (shape.transposeB() ? 2 : 0));
+    }
+
+    /** Lays the three matrices out as stored, row-major read by columns. */
+    private void lay(MatmulShape shape) {
+        long m = shape.m();
+        long n = shape.n();
+        long k = shape.k();
+        lay(layoutC, shape.output(), n, m, shape.strideC());
+        lay(layoutA, shape.inputs(), shape.transposeA() ? m : k, shape.transposeA() ? k : m, shape.strideA());
+        lay(layoutB, shape.inputs(), shape.transposeB() ? k : n, shape.transposeB() ? n : k, shape.strideB());
+    }
+
+    private static void lay(cublasLtMatrixLayoutOpaque_t layout, DType dtype, long width, long rows, long stride) {
+        int type = dtype == DType.BF16 ? CUDA_R_16BF : CUDA_R_32F;
+        check(cublasLtMatrixLayoutInit(layout, type, width, rows, stride), "cublasLtMatrixLayoutInit");
+    }
+
+    private static void check(int status, String call) {
+        if (status != 0) {
+            throw failure(status, call);
+        }
+    }
+
+    private static Dpo4jException failure(int status, String call) {
+        return new Dpo4jException(
+                call + " failed: " + cublasLtGetStatusName(status).getString());
+    }
+
+    /** The stream has no product left to compute. */
+    @Override
+    public void close() {
+        owned.forEach(Pointer::close);
+        if (!handle.isNull()) {
+            check(cublasLtDestroy(handle), "cublasLtDestroy");
+        }
+        CudaRuntime.free(workspace);
+    }
+}

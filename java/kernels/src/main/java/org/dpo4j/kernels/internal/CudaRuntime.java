@@ -1,0 +1,78 @@
+package org.dpo4j.kernels.internal;
+
+import static org.bytedeco.cuda.global.cudart.cudaFree;
+import static org.bytedeco.cuda.global.cudart.cudaFreeHost;
+import static org.bytedeco.cuda.global.cudart.cudaGetErrorName;
+import static org.bytedeco.cuda.global.cudart.cudaGetErrorString;
+import static org.bytedeco.cuda.global.cudart.cudaGetLastError;
+import static org.bytedeco.cuda.global.cudart.cudaHostAlloc;
+import static org.bytedeco.cuda.global.cudart.cudaHostAllocDefault;
+import static org.bytedeco.cuda.global.cudart.cudaMalloc;
+import static org.bytedeco.cuda.global.cudart.cudaMemGetInfo;
+import static org.bytedeco.cuda.global.cudart.cudaStreamCreateWithFlags;
+import static org.bytedeco.cuda.global.cudart.cudaStreamNonBlocking;
+
+import org.bytedeco.cuda.cudart.CUstream_st;
+import org.bytedeco.javacpp.SizeTPointer;
+import org.dpo4j.kernels.Dpo4jException;
+
+/**
+ * Calls of the CUDA runtime whose failure has more to say than its name. Like every class here that names a preset's,
+ * it is touched only after {@link CudaLibraries#load}. No function newer than CUDA 13.0 may be called anywhere: on an
+ * older runtime that ends the process.
+ */
+final class CudaRuntime {
+    private CudaRuntime() {}
+
+    /** The exception for a call that returned a cudaError_t other than 0; {@code call} names it and its sizes. */
+    static Dpo4jException failure(int error, String call) {
+        cudaGetLastError(); // else the next caller of the runtime in this process finds our error
+        return new Dpo4jException(call + " failed: " + cudaGetErrorString(error).getString() + " ("
+                + cudaGetErrorName(error).getString() + ")");
+    }
+
+    static void check(int error, String call) {
+        if (error != 0) {
+            throw failure(error, call);
+        }
+    }
+
+    static long allocate(long bytes, int ordinal) {
+        Address address = new Address(0);
+        int error = cudaMalloc(address, Math.max(bytes, 1));
+        if (error == 0) {
+            return address.address();
+        }
+        Dpo4jException failure = failure(error, "cudaMalloc of " + bytes + " bytes on device " + ordinal);
+        try (SizeTPointer free = new SizeTPointer(1);
+                SizeTPointer total = new SizeTPointer(1)) {
+            if (cudaMemGetInfo(free, total) != 0) {
+                throw failure;
+            }
+            throw new Dpo4jException(failure.getMessage() + ": " + free.get() + " of " + total.get()
+                    + " bytes are free: use smaller batches or a smaller model");
+        }
+    }
+
+    static void free(long address) {
+        check(cudaFree(new Address(address)), "cudaFree");
+    }
+
+    /** Host memory that the device copies from without the host waiting. */
+    static long allocatePinned(long bytes) {
+        Address address = new Address(0);
+        check(cudaHostAlloc(address, bytes, cudaHostAllocDefault), "cudaHostAlloc of " + bytes + " bytes");
+        return address.address();
+    }
+
+    static void freePinned(long address) {
+        check(cudaFreeHost(new Address(address)), "cudaFreeHost");
+    }
+
+    /** A stream that does not wait for the default stream. */
+    static CUstream_st createStream() {
+        CUstream_st stream = new CUstream_st();
+        check(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+        return stream;
+    }
+}

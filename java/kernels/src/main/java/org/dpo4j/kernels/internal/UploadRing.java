@@ -1,0 +1,82 @@
+package org.dpo4j.kernels.internal;
+
+import static org.bytedeco.cuda.global.cudart.cudaEventCreateWithFlags;
+import static org.bytedeco.cuda.global.cudart.cudaEventDestroy;
+import static org.bytedeco.cuda.global.cudart.cudaEventDisableTiming;
+import static org.bytedeco.cuda.global.cudart.cudaEventRecord;
+import static org.bytedeco.cuda.global.cudart.cudaEventSynchronize;
+import static org.bytedeco.cuda.global.cudart.cudaMemcpyAsync;
+import static org.bytedeco.cuda.global.cudart.cudaMemcpyHostToDevice;
+
+import java.nio.ByteBuffer;
+import org.bytedeco.cuda.cudart.CUevent_st;
+import org.bytedeco.cuda.cudart.CUstream_st;
+import org.dpo4j.kernels.Dpo4jException;
+
+/**
+ * Uploads that do not wait for the stream: bytes go to pinned memory at once and to the device when the stream gets
+ * there. A copy from ordinary memory would not do: where the device can read such memory itself, it may do so after the
+ * call has returned and the caller has changed it.
+ *
+ * <p>Two halves; a half is used again once the copies out of it are done, which the host waits for only if it runs half
+ * a ring ahead.
+ */
+final class UploadRing implements AutoCloseable {
+    private static final int HALF_BYTES = 4 << 20;
+
+    private final CUstream_st stream;
+    private final long memory;
+    private final CUevent_st[] copied = {new CUevent_st(), new CUevent_st()};
+    private int half;
+    private int used;
+
+    UploadRing(CUstream_st stream) {
+        this.stream = stream;
+        memory = CudaRuntime.allocatePinned(2L * HALF_BYTES);
+        try {
+            for (CUevent_st event : copied) {
+                CudaRuntime.check(cudaEventCreateWithFlags(event, cudaEventDisableTiming), "cudaEventCreateWithFlags");
+            }
+        } catch (Dpo4jException e) {
+            close();
+            throw e;
+        }
+    }
+
+    void upload(long destination, ByteBuffer source) {
+        long to = destination;
+        while (source.hasRemaining()) {
+            if (used == HALF_BYTES) {
+                turn();
+            }
+            int bytes = Math.min(source.remaining(), HALF_BYTES - used);
+            long place = memory + (long) half * HALF_BYTES + used;
+            Native.dpo4j_host_copy(place, source.slice(), bytes);
+            int error = cudaMemcpyAsync(new Address(to), new Address(place), bytes, cudaMemcpyHostToDevice, stream);
+            if (error != 0) {
+                throw CudaRuntime.failure(error, "cudaMemcpyAsync of " + bytes + " bytes to the device");
+            }
+            source.position(source.position() + bytes);
+            used += bytes;
+            to += bytes;
+        }
+    }
+
+    private void turn() {
+        CudaRuntime.check(cudaEventRecord(copied[half], stream), "cudaEventRecord");
+        half = 1 - half;
+        used = 0;
+        CudaRuntime.check(cudaEventSynchronize(copied[half]), "cudaEventSynchronize after an upload");
+    }
+
+    /** The stream has nothing left to copy. */
+    @Override
+    public void close() {
+        for (CUevent_st event : copied) {
+            if (!event.isNull()) {
+                CudaRuntime.check(cudaEventDestroy(event), "cudaEventDestroy");
+            }
+        }
+        CudaRuntime.freePinned(memory);
+    }
+}
