@@ -5,8 +5,8 @@ import java.io.PrintStream;
 import java.nio.file.Path;
 
 /**
- * Shows a run to a person. Metrics are lines. On a terminal a bar stays below them; elsewhere, where a line cannot be taken back, a phase is
- * announced once.
+ * Shows a run to a person. Metrics are lines. On a terminal a bar stays below them; elsewhere, where a line cannot be
+ * taken back, a phase is announced once.
  */
 public final class Console implements RunListener {
     private final PrintStream out;

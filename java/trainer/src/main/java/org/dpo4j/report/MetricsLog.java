@@ -8,7 +8,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import org.dpo4j.kernels.Dpo4jException;
 
-/** {@code metrics.jsonl}: one JSON object a line, on the disk before the run goes on. Replaces what an earlier run wrote there. */
+/**
+ * {@code metrics.jsonl}: one JSON object a line, on the disk before the run goes on. Replaces what an earlier run wrote
+ * there.
+ */
 public final class MetricsLog implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
 

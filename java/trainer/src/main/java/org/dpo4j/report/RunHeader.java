@@ -21,7 +21,8 @@ public record RunHeader(Map<String, String> facts) {
     public String toString() {
         int width = facts.keySet().stream().mapToInt(String::length).max().orElse(0);
         return facts.entrySet().stream()
-                .map(fact -> fact.getKey() + " ".repeat(width + 2 - fact.getKey().length()) + fact.getValue())
+                .map(fact ->
+                        fact.getKey() + " ".repeat(width + 2 - fact.getKey().length()) + fact.getValue())
                 .collect(Collectors.joining(System.lineSeparator()));
     }
 }

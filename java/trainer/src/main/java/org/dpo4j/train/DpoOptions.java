@@ -15,7 +15,11 @@ public record DpoOptions(TrainOptions train, LossType lossType, double beta, dou
 
     public DpoOptions {
         TrainOptions.within("beta", beta, beta > 0, "positive");
-        TrainOptions.within("label_smoothing", labelSmoothing, labelSmoothing >= 0 && labelSmoothing < 0.5, "at least 0 and below 0.5");
+        TrainOptions.within(
+                "label_smoothing",
+                labelSmoothing,
+                labelSmoothing >= 0 && labelSmoothing < 0.5,
+                "at least 0 and below 0.5");
     }
 
     public static Builder builder() {
@@ -28,7 +32,9 @@ public record DpoOptions(TrainOptions train, LossType lossType, double beta, dou
         @Option(names = "--loss_type", description = "Loss of a pair; default ${DEFAULT-VALUE}.")
         private String lossType = LossType.SIGMOID.option();
 
-        @Option(names = "--beta", description = "Strength of the pull to the reference model; default ${DEFAULT-VALUE}.")
+        @Option(
+                names = "--beta",
+                description = "Strength of the pull to the reference model; default ${DEFAULT-VALUE}.")
         private double beta = 0.1;
 
         @Option(

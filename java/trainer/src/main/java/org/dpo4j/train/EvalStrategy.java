@@ -1,6 +1,9 @@
 package org.dpo4j.train;
 
-/** When the evaluation data is read, under the names of transformers' {@code eval_strategy}. At the end of the run it always is. */
+/**
+ * When the evaluation data is read, under the names of transformers' {@code eval_strategy}. At the end of the run it
+ * always is.
+ */
 public enum EvalStrategy {
     /** At the end only. */
     NO("no"),

@@ -3,7 +3,10 @@ package org.dpo4j.train;
 import java.util.Map;
 import org.dpo4j.report.RunListener;
 
-/** What a run minimises: the mean over its terms (pairs, or target tokens) of a loss. Queues work; only metrics and evaluation wait for it. */
+/**
+ * What a run minimises: the mean over its terms (pairs, or target tokens) of a loss. Queues work; only metrics and
+ * evaluation wait for it.
+ */
 interface Objective extends AutoCloseable {
 
     /** Training rows. */

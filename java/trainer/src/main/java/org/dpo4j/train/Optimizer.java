@@ -14,8 +14,9 @@ import org.dpo4j.model.Parameters;
 import org.jspecify.annotations.Nullable;
 
 /**
- * AdamW over the weights of a model, its state on their device: 8 bytes a weight, and 4 more where weights are bf16 beside an f32 master copy. A step
- * queues its work and reads nothing back; the norms of the last steps wait in a ring until {@link #takeNorm} asks.
+ * AdamW over the weights of a model, its state on their device: 8 bytes a weight, and 4 more where weights are bf16
+ * beside an f32 master copy. A step queues its work and reads nothing back; the norms of the last steps wait in a ring
+ * until {@link #takeNorm} asks.
  */
 final class Optimizer implements AutoCloseable {
     /** Bytes of {norm, clip factor} and of the rates, widened to the alignment of an address. */
@@ -62,19 +63,26 @@ final class Optimizer implements AutoCloseable {
         this.host = ByteBuffer.allocateDirect(SLOT_BYTES * ring).order(ByteOrder.nativeOrder());
     }
 
-    /** Takes one step at this learning rate and zeroes the gradients. Weights stay as they are where the gradient is not finite. */
+    /**
+     * Takes one step at this learning rate and zeroes the gradients. Weights stay as they are where the gradient is not
+     * finite.
+     */
     void step(double learningRate) {
         long norm = norms.address() + (long) SLOT_BYTES * (steps % ring);
         steps++;
         long clip = norm + Float.BYTES;
-        GradientNorm.compute(device, norm, workspace.address(), parameters.gradients(), parameters.count(), maxGradNorm);
+        GradientNorm.compute(
+                device, norm, workspace.address(), parameters.gradients(), parameters.count(), maxGradNorm);
         uploadRates(learningRate);
         update(0, parameters.decayCount(), decayed, clip);
         update(parameters.decayCount(), parameters.count(), undecayed, clip);
         parameters.zeroGradients();
     }
 
-    /** The gradient norm of the last step, before clipping; waits for it. Throws when a step since the last call had none. */
+    /**
+     * The gradient norm of the last step, before clipping; waits for it. Throws when a step since the last call had
+     * none.
+     */
     double takeNorm() {
         host.clear();
         device.download(host, norms.address());
@@ -83,7 +91,8 @@ final class Optimizer implements AutoCloseable {
         for (; taken < steps; taken++) {
             norm = values.get(SLOT_BYTES / Float.BYTES * (taken % ring));
             if (!Float.isFinite(norm)) {
-                throw new Dpo4jException("the gradient of step " + (taken + 1) + " is not finite, so it was not applied and training stops; "
+                throw new Dpo4jException("the gradient of step " + (taken + 1)
+                        + " is not finite, so it was not applied and training stops; "
                         + "nothing is written: lower learning_rate, or look at the rows of that step");
             }
         }
@@ -132,6 +141,7 @@ final class Optimizer implements AutoCloseable {
 
     private static AdamWOptions adamw(TrainOptions options, double weightDecay) {
         return new AdamWOptions(
-                (float) options.adamBeta1(), (float) options.adamBeta2(), (float) options.adamEpsilon(), (float) weightDecay);
+                (float) options.adamBeta1(), (float) options.adamBeta2(), (float) options.adamEpsilon(), (float)
+                        weightDecay);
     }
 }

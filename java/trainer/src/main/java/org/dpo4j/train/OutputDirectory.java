@@ -32,7 +32,10 @@ final class OutputDirectory {
         this.directory = directory;
     }
 
-    /** Makes the directory and proves that files can be written there. Refuses one that holds a model unless that may be overwritten. */
+    /**
+     * Makes the directory and proves that files can be written there. Refuses one that holds a model unless that may be
+     * overwritten.
+     */
     static OutputDirectory prepare(Path directory, boolean overwrite) {
         if (!overwrite && WEIGHTS.stream().anyMatch(name -> Files.exists(directory.resolve(name)))) {
             throw new Dpo4jException("output_dir " + directory
@@ -51,7 +54,10 @@ final class OutputDirectory {
         return directory.resolve(name);
     }
 
-    /** Writes the model and copies the tokenizer of the directory it came from: all of it beside its place first, then renamed, weights last. */
+    /**
+     * Writes the model and copies the tokenizer of the directory it came from: all of it beside its place first, then
+     * renamed, weights last.
+     */
     void save(Model model, Path tokenizer) {
         Path writing = directory.resolve(".writing");
         try {
@@ -65,14 +71,16 @@ final class OutputDirectory {
             model.save(writing, model.parameters().dtype());
             moveAll(writing);
         } catch (IOException e) {
-            throw new Dpo4jException("the model cannot be written to output_dir " + directory + " (" + e + "); free space", e);
+            throw new Dpo4jException(
+                    "the model cannot be written to output_dir " + directory + " (" + e + "); free space", e);
         }
     }
 
     private void moveAll(Path from) throws IOException {
         List<Path> files;
         try (Stream<Path> listed = Files.list(from)) {
-            files = listed.sorted(Comparator.comparing(OutputDirectory::isWeights)).toList();
+            files = listed.sorted(Comparator.comparing(OutputDirectory::isWeights))
+                    .toList();
         }
         for (Path file : files) {
             Path place = directory.resolve(file.getFileName());

@@ -2,6 +2,7 @@ package org.dpo4j.train;
 
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.dpo4j.data.PackedBatch;
@@ -16,8 +17,9 @@ import org.dpo4j.model.Model;
 import org.dpo4j.report.RunListener;
 
 /**
- * The preference loss of a policy against the log-probs it had when the run began; its terms are pairs. A micro-batch is one packed forward pass,
- * one launch for loss, gradient and metrics, and one backward pass. Metrics add up on the device until they are asked for.
+ * The preference loss of a policy against the log-probs it had when the run began; its terms are pairs. A micro-batch
+ * is one packed forward pass, one launch for loss, gradient and metrics, and one backward pass. Metrics add up on the
+ * device until they are asked for.
  */
 final class PreferenceObjective implements Objective {
     private static final long METRICS_BYTES = (long) Double.BYTES * PreferenceLoss.METRICS;
@@ -45,7 +47,8 @@ final class PreferenceObjective implements Objective {
         this.evalPairs = new Pairs(evalPairs, ReferenceLogProbs.NONE);
         training = LanguageModel.training(model);
         evaluation = LanguageModel.evaluation(model);
-        int largest = Math.max(options.train().perDeviceTrainBatchSize(), options.train().perDeviceEvalBatchSize());
+        int largest = Math.max(
+                options.train().perDeviceTrainBatchSize(), options.train().perDeviceEvalBatchSize());
         references = device.allocate(2L * Float.BYTES * largest);
         losses = device.allocate((long) Float.BYTES * largest);
         dSums = device.allocate(2L * Float.BYTES * largest);
@@ -61,11 +64,23 @@ final class PreferenceObjective implements Objective {
 
     @Override
     public Map<String, String> facts() {
-        long twice = pairs.rows().stream().mapToLong(PreferenceObjective::tokens).sum();
-        long shared = pairs.rows().stream().mapToLong(pair -> pair.prompt().length).sum();
+        long twice =
+                pairs.rows().stream().mapToLong(PreferenceObjective::tokens).sum();
+        long shared =
+                pairs.rows().stream().mapToLong(pair -> pair.prompt().length).sum();
         Map<String, String> facts = new LinkedHashMap<>();
-        facts.put("loss", options.lossType().option() + ", beta " + options.beta() + ", label_smoothing " + options.labelSmoothing());
-        facts.put("tokens", "%,d an epoch; %,d (%.0f%%) saved by sharing prompts".formatted(twice, shared, 100.0 * shared / twice));
+        facts.put(
+                "loss",
+                options.lossType().option() + ", beta " + options.beta() + ", label_smoothing "
+                        + options.labelSmoothing());
+        facts.put(
+                "tokens",
+                String.format(
+                        Locale.ROOT,
+                        "%,d an epoch; %,d (%.0f%%) saved by sharing prompts",
+                        twice,
+                        shared,
+                        100.0 * shared / twice));
         return facts;
     }
 
@@ -73,7 +88,8 @@ final class PreferenceObjective implements Objective {
     public void begin(RunListener listener) {
         int batch = options.train().perDeviceEvalBatchSize();
         pairs = new Pairs(pairs.rows(), ReferenceLogProbs.compute(evaluation, pairs.rows(), batch, listener));
-        evalPairs = new Pairs(evalPairs.rows(), ReferenceLogProbs.compute(evaluation, evalPairs.rows(), batch, listener));
+        evalPairs =
+                new Pairs(evalPairs.rows(), ReferenceLogProbs.compute(evaluation, evalPairs.rows(), batch, listener));
         clear(metrics);
     }
 
@@ -84,7 +100,9 @@ final class PreferenceObjective implements Objective {
 
     @Override
     public long tokens(int[] rows) {
-        return IntStream.of(rows).mapToLong(row -> tokens(pairs.rows().get(row))).sum();
+        return IntStream.of(rows)
+                .mapToLong(row -> tokens(pairs.rows().get(row)))
+                .sum();
     }
 
     @Override
@@ -104,7 +122,12 @@ final class PreferenceObjective implements Objective {
         int batch = options.train().perDeviceEvalBatchSize();
         int rows = evalPairs.rows().size();
         for (int begin = 0; begin < rows; begin += batch) {
-            loss(evaluation, evalPairs, IntStream.range(begin, Math.min(rows, begin + batch)).toArray(), 1, evalMetrics);
+            loss(
+                    evaluation,
+                    evalPairs,
+                    IntStream.range(begin, Math.min(rows, begin + batch)).toArray(),
+                    1,
+                    evalMetrics);
         }
         return take(evalMetrics);
     }
@@ -116,7 +139,8 @@ final class PreferenceObjective implements Objective {
     }
 
     private void loss(LanguageModel policy, Pairs from, int[] rows, double scale, DeviceBuffer into) {
-        PackedBatch batch = PackedBatch.pairs(IntStream.of(rows).mapToObj(from.rows()::get).toList(), true);
+        PackedBatch batch =
+                PackedBatch.pairs(IntStream.of(rows).mapToObj(from.rows()::get).toList(), true);
         host.uploadFloats(references.address(), from.reference().of(rows));
         PreferenceLoss.compute(
                 device,

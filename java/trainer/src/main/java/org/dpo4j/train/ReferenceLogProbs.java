@@ -9,18 +9,22 @@ import org.dpo4j.model.LanguageModel;
 import org.dpo4j.report.RunListener;
 
 /**
- * Log-probs of both completions of every pair under a model as it stands now: 8 bytes a pair. A policy that has not moved yet gives the very same
- * bits later, because it takes the same path and a completion's log-prob does not depend on the batch around it.
+ * Log-probs of both completions of every pair under a model as it stands now: 8 bytes a pair. A policy that has not
+ * moved yet gives the very same bits later, because it takes the same path and a completion's log-prob does not depend
+ * on the batch around it.
  *
  * @param sums f32: chosen, rejected of pair 0, of pair 1, ...
  */
-record ReferenceLogProbs(float[] sums) {
+public record ReferenceLogProbs(float[] sums) {
 
     /** Of no pairs. */
     static final ReferenceLogProbs NONE = new ReferenceLogProbs(new float[0]);
 
-    /** Runs the model over the pairs, {@code batch} at a time. Throws, naming the row, where a log-prob is not finite. */
-    static ReferenceLogProbs compute(LanguageModel model, List<PreferencePair> pairs, int batch, RunListener listener) {
+    /**
+     * Runs the model over the pairs, {@code batch} at a time. Throws, naming the row, where a log-prob is not finite.
+     */
+    public static ReferenceLogProbs compute(
+            LanguageModel model, List<PreferencePair> pairs, int batch, RunListener listener) {
         if (pairs.isEmpty()) {
             return NONE;
         }
@@ -30,7 +34,8 @@ record ReferenceLogProbs(float[] sums) {
         listener.progress("reference log-probs", 0, pairs.size());
         for (int begin = 0; begin < pairs.size(); begin += batch) {
             int end = Math.min(pairs.size(), begin + batch);
-            long results = model.forward(PackedBatch.pairs(pairs.subList(begin, end), true)).sums();
+            long results = model.forward(PackedBatch.pairs(pairs.subList(begin, end), true))
+                    .sums();
             float[] downloaded = host.downloadFloats(results, 2 * (end - begin));
             System.arraycopy(downloaded, 0, sums, 2 * begin, downloaded.length);
             listener.progress("reference log-probs", end, pairs.size());

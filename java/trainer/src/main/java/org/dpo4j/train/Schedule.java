@@ -1,10 +1,12 @@
 package org.dpo4j.train;
 
+import java.util.Locale;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * Learning rate of every optimizer step, as transformers' {@code get_scheduler} gives it: step {@code t}, counted from 0, takes {@code peak * f(t)}.
- * With a warm-up of {@code w} steps {@code f(t) = t / max(1, w)} while {@code t < w}, so that the first step of a warm-up moves nothing.
+ * Learning rate of every optimizer step, as transformers' {@code get_scheduler} gives it: step {@code t}, counted from
+ * 0, takes {@code peak * f(t)}. With a warm-up of {@code w} steps {@code f(t) = t / max(1, w)} while {@code t < w}, so
+ * that the first step of a warm-up moves nothing.
  *
  * @param type shape after the warm-up
  * @param peak largest rate
@@ -15,11 +17,13 @@ public record Schedule(LrSchedulerType type, double peak, int warmup, int steps)
 
     public Schedule {
         if (warmup > steps) {
-            throw new Dpo4jException("warmup_steps is " + warmup + " but the run has " + steps + " steps; warm up for fewer");
+            throw new Dpo4jException(
+                    "warmup_steps is " + warmup + " but the run has " + steps + " steps; warm up for fewer");
         }
         if (type == LrSchedulerType.CONSTANT && warmup > 0) {
             throw new Dpo4jException(
-                    "lr_scheduler_type constant has no warm-up; ask for constant_with_warmup or leave warmup_steps and warmup_ratio out");
+                    "lr_scheduler_type constant has no warm-up; ask for constant_with_warmup or leave warmup_steps and"
+                            + " warmup_ratio out");
         }
     }
 
@@ -40,6 +44,6 @@ public record Schedule(LrSchedulerType type, double peak, int warmup, int steps)
     /** One line for a run header. */
     @Override
     public String toString() {
-        return "learning rate %s, %s, warm-up %d".formatted(peak, type, warmup);
+        return String.format(Locale.ROOT, "learning rate %s, %s, warm-up %d", peak, type, warmup);
     }
 }

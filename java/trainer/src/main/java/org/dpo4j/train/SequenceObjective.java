@@ -2,6 +2,7 @@ package org.dpo4j.train;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.dpo4j.data.PackedBatch;
@@ -13,8 +14,9 @@ import org.dpo4j.model.Model;
 import org.dpo4j.report.RunListener;
 
 /**
- * Cross entropy of sequences; its terms are target tokens. The loss of a term is minus its log-prob, so the gradient by every sum is the same number,
- * and the loss is known from the sums: they are kept on the device until metrics are asked for.
+ * Cross entropy of sequences; its terms are target tokens. The loss of a term is minus its log-prob, so the gradient by
+ * every sum is the same number, and the loss is known from the sums: they are kept on the device until metrics are
+ * asked for.
  */
 final class SequenceObjective implements Objective {
     private final Device device;
@@ -37,7 +39,8 @@ final class SequenceObjective implements Objective {
         training = LanguageModel.training(model);
         evaluation = LanguageModel.evaluation(model);
         int batch = options.perDeviceTrainBatchSize();
-        int between = Math.multiplyExact(Math.multiplyExact(batch, options.gradientAccumulationSteps()), options.loggingSteps());
+        int between = Math.multiplyExact(
+                Math.multiplyExact(batch, options.gradientAccumulationSteps()), options.loggingSteps());
         dSums = device.allocate((long) Float.BYTES * batch);
         kept = device.allocate((long) Float.BYTES * between);
         host = new HostBuffer(device, Float.BYTES * Math.max(between, evalBatch));
@@ -51,7 +54,8 @@ final class SequenceObjective implements Objective {
     @Override
     public Map<String, String> facts() {
         long targets = terms(sequences);
-        return Map.of("tokens", "%,d an epoch, %,d of them targets".formatted(tokens(sequences), targets));
+        return Map.of(
+                "tokens", String.format(Locale.ROOT, "%,d an epoch, %,d of them targets", tokens(sequences), targets));
     }
 
     @Override
@@ -92,7 +96,8 @@ final class SequenceObjective implements Objective {
         double sum = 0;
         for (int begin = 0; begin < evalSequences.size(); begin += evalBatch) {
             List<Sequence> batch = evalSequences.subList(begin, Math.min(evalSequences.size(), begin + evalBatch));
-            sum += sum(host.downloadFloats(evaluation.forward(PackedBatch.sequences(batch)).sums(), batch.size()));
+            sum += sum(host.downloadFloats(
+                    evaluation.forward(PackedBatch.sequences(batch)).sums(), batch.size()));
         }
         return Map.of("loss", -sum / terms(evalSequences));
     }
@@ -108,7 +113,9 @@ final class SequenceObjective implements Objective {
     }
 
     private static long terms(List<Sequence> sequences) {
-        return sequences.stream().mapToLong(sequence -> sequence.completion().length).sum();
+        return sequences.stream()
+                .mapToLong(sequence -> sequence.completion().length)
+                .sum();
     }
 
     private static long tokens(List<Sequence> sequences) {

@@ -3,12 +3,13 @@ package org.dpo4j.train;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.IntFunction;
 
 /**
- * Which rows each optimizer step reads. Steps are counted as transformers' {@code Trainer} counts them: an epoch has {@code
- * ceil(micro-batches / accumulation)} steps, its last step and last micro-batch being smaller where the rows do not divide, and a
- * run has {@code ceil(epochs * steps of an epoch)} unless {@code max_steps} says otherwise.
+ * Which rows each optimizer step reads. Steps are counted as transformers' {@code Trainer} counts them: an epoch has
+ * {@code ceil(micro-batches / accumulation)} steps, its last step and last micro-batch being smaller where the rows do
+ * not divide, and a run has {@code ceil(epochs * steps of an epoch)} unless {@code max_steps} says otherwise.
  */
 final class Steps {
     private final int rows;
@@ -60,7 +61,14 @@ final class Steps {
     /** One line for a run header. */
     @Override
     public String toString() {
-        return "%,d of %d rows (%d x %d), %.2f epochs".formatted(total, batch * accumulation, batch, accumulation, epoch(total));
+        return String.format(
+                Locale.ROOT,
+                "%,d of %d rows (%d x %d), %.2f epochs",
+                total,
+                batch * accumulation,
+                batch,
+                accumulation,
+                epoch(total));
     }
 
     private static int ceilDiv(int a, int b) {

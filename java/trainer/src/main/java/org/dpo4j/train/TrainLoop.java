@@ -10,8 +10,9 @@ import org.dpo4j.report.MetricsLog;
 import org.dpo4j.report.RunListener;
 
 /**
- * Optimizer steps over an objective. The gradient of a step is that of the mean over all terms of its micro-batches, however they are cut. Nothing is
- * read from the device but every {@code logging_steps} steps, and where the evaluation data is.
+ * Optimizer steps over an objective. The gradient of a step is that of the mean over all terms of its micro-batches,
+ * however they are cut. Nothing is read from the device but every {@code logging_steps} steps, and where the evaluation
+ * data is.
  */
 final class TrainLoop {
     private final Objective objective;
@@ -26,7 +27,13 @@ final class TrainLoop {
     private long rowsSinceLog;
     private long loggedAt;
 
-    TrainLoop(Objective objective, Parameters parameters, Steps steps, TrainOptions options, RunListener listener, MetricsLog log) {
+    TrainLoop(
+            Objective objective,
+            Parameters parameters,
+            Steps steps,
+            TrainOptions options,
+            RunListener listener,
+            MetricsLog log) {
         this.objective = objective;
         this.parameters = parameters;
         this.steps = steps;

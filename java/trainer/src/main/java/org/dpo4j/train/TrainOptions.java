@@ -7,8 +7,8 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What {@code dpo} and {@code sft} have in common: TRL's options under TRL's names, with TRL's defaults. Made by the builders of
- * {@link DpoOptions} and {@link SftOptions}; checked when built.
+ * What {@code dpo} and {@code sft} have in common: TRL's options under TRL's names, with TRL's defaults. Made by the
+ * builders of {@link DpoOptions} and {@link SftOptions}; checked when built.
  *
  * @param modelNameOrPath Hugging Face directory the training starts from
  * @param datasetName JSONL, JSON or gzipped file of training rows
@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
  * @param device {@code auto}, {@code cuda} or {@code cpu}
  * @param dtype storage of weights and activations; null: bf16 on {@code cuda}, f32 on {@code cpu}
  * @param onBadRow what a row that cannot be used does
- * @param maxLength most tokens of a sequence, prompt and completion together; null: 1024, or the model's positions where it has fewer
+ * @param maxLength most tokens of a sequence, prompt and completion together; null: 1024, or the model's positions
+ *     where it has fewer
  * @param learningRate peak rate
  * @param lrSchedulerType shape of the rate over the run
  * @param warmupSteps steps of the warm-up
@@ -104,8 +105,8 @@ public record TrainOptions(
             return Math.min(DEFAULT_MAX_LENGTH, positions);
         }
         if (maxLength > positions) {
-            throw new Dpo4jException("max_length is " + maxLength + " but the model has " + positions + " positions; set max_length to "
-                    + positions + " or less");
+            throw new Dpo4jException("max_length is " + maxLength + " but the model has " + positions
+                    + " positions; set max_length to " + positions + " or less");
         }
         return maxLength;
     }
@@ -124,7 +125,9 @@ public record TrainOptions(
 
     static void within(String name, double value, boolean holds, String range) {
         if (!holds || !Double.isFinite(value)) {
-            String written = value == Math.rint(value) && Math.abs(value) < 1e9 ? Long.toString((long) value) : Double.toString(value);
+            String written = value == Math.rint(value) && Math.abs(value) < 1e9
+                    ? Long.toString((long) value)
+                    : Double.toString(value);
             throw new Dpo4jException(name + " is " + written + "; it must be " + range);
         }
     }

@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /**
- * {@link TrainOptions} under construction: each option once, with its name on the command line, its description and its default. Setters carry
- * TRL's names in Java's spelling; {@link TrainOptions} says what each means.
+ * {@link TrainOptions} under construction: each option once, with its name on the command line, its description and its
+ * default. Setters carry TRL's names in Java's spelling; {@link TrainOptions} says what each means.
  */
 public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
 
@@ -25,28 +25,47 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     @Option(names = "--output_dir", description = "Directory for the trained model and metrics.jsonl.")
     private @Nullable Path outputDir;
 
-    @Option(names = "--overwrite_output_dir", arity = "0..1", fallbackValue = "true", description = "Replace a model that is already in output_dir.")
+    @Option(
+            names = "--overwrite_output_dir",
+            arity = "0..1",
+            fallbackValue = "true",
+            description = "Replace a model that is already in output_dir.")
     private boolean overwriteOutputDir = false;
 
     @Option(names = "--device", description = "auto, cuda or cpu; default ${DEFAULT-VALUE}.")
     private String device = "auto";
 
-    @Option(names = "--dtype", description = "Storage of weights and activations: ${COMPLETION-CANDIDATES}; default bfloat16 on cuda, float32 on cpu.")
+    @Option(
+            names = "--dtype",
+            description =
+                    "Storage of weights and activations: ${COMPLETION-CANDIDATES}; default bfloat16 on cuda, float32"
+                            + " on cpu.")
     private @Nullable Precision dtype;
 
-    @Option(names = "--bf16", arity = "0..1", fallbackValue = "true", description = "true is --dtype bfloat16, false is --dtype float32.")
+    @Option(
+            names = "--bf16",
+            arity = "0..1",
+            fallbackValue = "true",
+            description = "true is --dtype bfloat16, false is --dtype float32.")
     private @Nullable Boolean bf16;
 
-    @Option(names = "--on_bad_row", description = "What a row that cannot be used does: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
+    @Option(
+            names = "--on_bad_row",
+            description = "What a row that cannot be used does: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
     private OnBadRow onBadRow = OnBadRow.STOP;
 
-    @Option(names = "--max_length", description = "Most tokens of prompt and completion; default 1024, or the model's positions where it has fewer.")
+    @Option(
+            names = "--max_length",
+            description =
+                    "Most tokens of prompt and completion; default 1024, or the model's positions where it has fewer.")
     private @Nullable Integer maxLength;
 
     @Option(names = "--learning_rate", description = "Peak learning rate; default ${DEFAULT-VALUE}.")
     private double learningRate;
 
-    @Option(names = "--lr_scheduler_type", description = "Shape of the learning rate: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
+    @Option(
+            names = "--lr_scheduler_type",
+            description = "Shape of the learning rate: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
     private LrSchedulerType lrSchedulerType = LrSchedulerType.LINEAR;
 
     @Option(names = "--warmup_steps", description = "Steps of the warm-up; default ${DEFAULT-VALUE}.")
@@ -58,10 +77,14 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     @Option(names = "--per_device_train_batch_size", description = "Rows of a micro-batch; default ${DEFAULT-VALUE}.")
     private int perDeviceTrainBatchSize = 8;
 
-    @Option(names = "--per_device_eval_batch_size", description = "Rows of a batch without gradients; default ${DEFAULT-VALUE}.")
+    @Option(
+            names = "--per_device_eval_batch_size",
+            description = "Rows of a batch without gradients; default ${DEFAULT-VALUE}.")
     private int perDeviceEvalBatchSize = 8;
 
-    @Option(names = "--gradient_accumulation_steps", description = "Micro-batches of an optimizer step; default ${DEFAULT-VALUE}.")
+    @Option(
+            names = "--gradient_accumulation_steps",
+            description = "Micro-batches of an optimizer step; default ${DEFAULT-VALUE}.")
     private int gradientAccumulationSteps = 1;
 
     @Option(names = "--num_train_epochs", description = "Passes over the data; default ${DEFAULT-VALUE}.")
@@ -82,7 +105,9 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     @Option(names = "--adam_epsilon", description = "AdamW's epsilon; default ${DEFAULT-VALUE}.")
     private double adamEpsilon = 1e-8;
 
-    @Option(names = "--max_grad_norm", description = "Norm that gradients are clipped to, 0 for none; default ${DEFAULT-VALUE}.")
+    @Option(
+            names = "--max_grad_norm",
+            description = "Norm that gradients are clipped to, 0 for none; default ${DEFAULT-VALUE}.")
     private double maxGradNorm = 1;
 
     @Option(names = "--seed", description = "Seed of the order of the rows; default ${DEFAULT-VALUE}.")
@@ -91,7 +116,10 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     @Option(names = "--logging_steps", description = "Steps between lines of metrics; default ${DEFAULT-VALUE}.")
     private int loggingSteps = 10;
 
-    @Option(names = "--eval_strategy", description = "${COMPLETION-CANDIDATES}; default steps where eval_steps is given, else no: at the end only.")
+    @Option(
+            names = "--eval_strategy",
+            description =
+                    "${COMPLETION-CANDIDATES}; default steps where eval_steps is given, else no: at the end only.")
     private @Nullable EvalStrategy evalStrategy;
 
     @Option(names = "--eval_steps", description = "Steps between evaluations; default logging_steps.")

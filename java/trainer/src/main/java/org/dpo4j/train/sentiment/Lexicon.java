@@ -5,7 +5,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/** Words that judge, each with what it says of a film: from -2, the worst, to 2, the best. The experiment's ground truth. */
+/**
+ * Words that judge, each with what it says of a film: from -2, the worst, to 2, the best. The experiment's ground
+ * truth.
+ */
 final class Lexicon {
 
     /**
@@ -16,28 +19,23 @@ final class Lexicon {
      */
     record Entry(String part, int value, String word) {}
 
-    static final List<Entry> ENTRIES =
-            """
-            adjective  2 wonderful superb brilliant stunning masterful unforgettable dazzling magnificent flawless exquisite
-            adjective  1 good charming fresh clever warm engaging funny tender lively graceful sharp bright solid elegant enjoyable
-            adjective -1 weak slow bland flat stale clumsy tired thin dull messy shallow uneven tedious forgettable cold
-            adjective -2 terrible awful dreadful horrible atrocious unbearable disastrous painful worthless insulting
-            noun  2 triumph masterpiece gem
-            noun  1 delight treat pleasure success
-            noun -1 bore letdown chore misfire
-            noun -2 disaster waste failure
-            verb  2 loved adored treasured
-            verb  1 enjoyed admired liked praised
-            verb -1 disliked endured regretted doubted
-            verb -2 hated despised loathed
-            """
-                    .lines()
-                    .flatMap(line -> {
-                        String[] words = line.split(" +");
-                        return Arrays.stream(words, 2, words.length)
-                                .map(word -> new Entry(words[0], Integer.parseInt(words[1]), word));
-                    })
-                    .toList();
+    static final List<Entry> ENTRIES = """
+        adjective  2 wonderful superb brilliant stunning masterful unforgettable dazzling magnificent flawless exquisite
+        adjective  1 good charming fresh clever warm engaging funny tender lively graceful sharp bright solid elegant enjoyable
+        adjective -1 weak slow bland flat stale clumsy tired thin dull messy shallow uneven tedious forgettable cold
+        adjective -2 terrible awful dreadful horrible atrocious unbearable disastrous painful worthless insulting
+        noun  2 triumph masterpiece gem
+        noun  1 delight treat pleasure success
+        noun -1 bore letdown chore misfire
+        noun -2 disaster waste failure
+        verb  2 loved adored treasured
+        verb  1 enjoyed admired liked praised
+        verb -1 disliked endured regretted doubted
+        verb -2 hated despised loathed
+        """.lines().flatMap(line -> {
+        String[] words = line.split(" +");
+        return Arrays.stream(words, 2, words.length).map(word -> new Entry(words[0], Integer.parseInt(words[1]), word));
+    }).toList();
 
     private static final Map<String, Integer> VALUES =
             ENTRIES.stream().collect(Collectors.toMap(Entry::word, Entry::value));

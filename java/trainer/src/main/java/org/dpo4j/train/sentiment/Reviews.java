@@ -9,8 +9,9 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * Made-up film reviews. Each has a tone that decides how often its judging words praise; its first sentence never judges, so that a prompt cut from
- * it gives nothing away. Words and full stops are parted by one space, and every word is lower case.
+ * Made-up film reviews. Each has a tone that decides how often its judging words praise; its first sentence never
+ * judges, so that a prompt cut from it gives nothing away. Words and full stops are parted by one space, and every word
+ * is lower case.
  */
 final class Reviews {
 
@@ -18,35 +19,32 @@ final class Reviews {
     private static final double[] TONES = {0.05, 0.5, 0.95};
 
     /** {@code symbol = alternative | alternative}; symbols in an alternative stand in angle brackets. */
-    private static final Map<String, List<String>> GRAMMAR =
-            """
-            review = <opening> <body> <body> <closing> | <opening> <body> <body> <body> <closing> | <opening> <body> <closing>
-            opening = <who> <watched> this <film> <where> <when> . | <when> <who> <watched> this <film> <where> .
-            opening = this <film> <played> <where> <when> . | <who> had <heard> about this <film> <when> .
-            body = the <aspect> was <degree> <adjective> . | <who> <verb> the <aspect> . | the <aspect> and the <aspect> were <adjective> .
-            body = <part> the <aspect> felt <adjective> and the <aspect> looked <adjective> . | <part> <who> <verb> the <adjective> <aspect> .
-            body = it is a <adjective> <film> with a <adjective> <aspect> . | every <scene> was <degree> <adjective> .
-            closing = in the end it was a <noun> . | all in all a <adjective> <noun> . | <who> would call it a <noun> for <audience> .
-            closing = for <audience> this is a <noun> . | <who> <verb> it from start to finish . | what a <noun> .
-            who = i | we | my friend | my brother | my sister | my parents | our neighbour | the whole family | a colleague
-            watched = saw | watched | caught | finished | found | rented | chose
-            played = was shown | was playing | ran | opened | came out
-            heard = heard | read | talked | learned | wondered
-            film = film | movie | picture | drama | comedy | thriller | western | mystery | romance | sequel | documentary
-            where = at home | in the cinema | on a plane | at a festival | on television | in a small theatre | downtown | with friends
-            when = last night | yesterday | on sunday | last week | this morning | on a rainy day | last summer | in april | after work
-            aspect = acting | story | plot | script | music | score | camera work | dialogue | cast | lead actor | lead actress | ending
-            aspect = beginning | pace | humour | editing | villain | hero | costume design | sound | setting | direction | soundtrack
-            degree = very | quite | really | rather | truly | simply | always | often | so | too
-            part = at first | after a while | in the middle | near the end | from the start | now and then | for an hour | at times
-            scene = scene | line | minute | shot | chapter | song | chase | dance | kiss | fight | joke | twist | conversation
-            audience = children | adults | fans | students | families | couples | everyone | critics | dreamers | old friends | new viewers
-            """
-                    .lines()
-                    .collect(Collectors.toMap(
-                            line -> line.split(" = ")[0],
-                            line -> List.of(line.split(" = ")[1].split(" \\| ")),
-                            (some, more) -> Stream.concat(some.stream(), more.stream()).toList()));
+    private static final Map<String, List<String>> GRAMMAR = """
+        review = <opening> <body> <body> <closing> | <opening> <body> <body> <body> <closing> | <opening> <body> <closing>
+        opening = <who> <watched> this <film> <where> <when> . | <when> <who> <watched> this <film> <where> .
+        opening = this <film> <played> <where> <when> . | <who> had <heard> about this <film> <when> .
+        body = the <aspect> was <degree> <adjective> . | <who> <verb> the <aspect> . | the <aspect> and the <aspect> were <adjective> .
+        body = <part> the <aspect> felt <adjective> and the <aspect> looked <adjective> . | <part> <who> <verb> the <adjective> <aspect> .
+        body = it is a <adjective> <film> with a <adjective> <aspect> . | every <scene> was <degree> <adjective> .
+        closing = in the end it was a <noun> . | all in all a <adjective> <noun> . | <who> would call it a <noun> for <audience> .
+        closing = for <audience> this is a <noun> . | <who> <verb> it from start to finish . | what a <noun> .
+        who = i | we | my friend | my brother | my sister | my parents | our neighbour | the whole family | a colleague
+        watched = saw | watched | caught | finished | found | rented | chose
+        played = was shown | was playing | ran | opened | came out
+        heard = heard | read | talked | learned | wondered
+        film = film | movie | picture | drama | comedy | thriller | western | mystery | romance | sequel | documentary
+        where = at home | in the cinema | on a plane | at a festival | on television | in a small theatre | downtown | with friends
+        when = last night | yesterday | on sunday | last week | this morning | on a rainy day | last summer | in april | after work
+        aspect = acting | story | plot | script | music | score | camera work | dialogue | cast | lead actor | lead actress | ending
+        aspect = beginning | pace | humour | editing | villain | hero | costume design | sound | setting | direction | soundtrack
+        degree = very | quite | really | rather | truly | simply | always | often | so | too
+        part = at first | after a while | in the middle | near the end | from the start | now and then | for an hour | at times
+        scene = scene | line | minute | shot | chapter | song | chase | dance | kiss | fight | joke | twist | conversation
+        audience = children | adults | fans | students | families | couples | everyone | critics | dreamers | old friends | new viewers
+        """.lines().collect(Collectors.toMap(
+            line -> line.split(" = ")[0],
+            line -> List.of(line.split(" = ")[1].split(" \\| ")),
+            (some, more) -> Stream.concat(some.stream(), more.stream()).toList()));
 
     private final SplittableRandom random;
 

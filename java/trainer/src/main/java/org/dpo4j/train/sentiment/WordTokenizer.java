@@ -24,7 +24,10 @@ final class WordTokenizer {
         return words.size() + 2;
     }
 
-    /** Writes {@code tokenizer.json}, {@code tokenizer_config.json} and {@code special_tokens_map.json} into an existing directory. */
+    /**
+     * Writes {@code tokenizer.json}, {@code tokenizer_config.json} and {@code special_tokens_map.json} into an existing
+     * directory.
+     */
     static void write(Path directory, List<String> words, int longest) {
         ObjectNode special = JSON.createObjectNode().put("eos_token", END).put("unk_token", UNKNOWN);
         ObjectNode config = special.deepCopy()
@@ -67,7 +70,8 @@ final class WordTokenizer {
         try {
             Files.writeString(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n");
         } catch (IOException e) {
-            throw new Dpo4jException(file + " cannot be written (" + e + "); free space or choose another output_dir", e);
+            throw new Dpo4jException(
+                    file + " cannot be written (" + e + "); free space or choose another output_dir", e);
         }
     }
 }

@@ -1,0 +1,34 @@
+package org.dpo4j.cli;
+
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import org.dpo4j.report.Console;
+import org.dpo4j.train.sentiment.Comparison;
+import org.dpo4j.train.sentiment.SentimentExperiment;
+import org.dpo4j.train.sentiment.Size;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code dpo4j quickstart}: the whole path in miniature, from a made-up corpus to a better model. */
+@Command(
+        name = "quickstart",
+        description = "Make a corpus, train a small model on it, prefer its better samples, and see it improve.")
+final class QuickstartCommand implements Callable<Integer> {
+    @Option(names = "--output_dir", description = "Directory for everything it makes; default ${DEFAULT-VALUE}.")
+    private Path outputDir = Path.of("output", "quickstart");
+
+    @Option(names = "--device", description = "auto, cuda or cpu; default ${DEFAULT-VALUE}.")
+    private String device = "auto";
+
+    @Option(names = "--seed", description = "Seed of corpus, weights and samples; default ${DEFAULT-VALUE}.")
+    private long seed = 1;
+
+    @Override
+    public Integer call() {
+        Comparison comparison =
+                new SentimentExperiment(outputDir, device, seed, Size.QUICKSTART, Console.standard()).run();
+        System.out.printf(
+                "%n%s%nEverything is in %s; its README.md repeats each step by hand.%n", comparison, outputDir);
+        return 0;
+    }
+}

@@ -1,0 +1,42 @@
+package org.dpo4j.train;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.dpo4j.data.Dataset;
+import org.dpo4j.data.PreferencePair;
+import org.dpo4j.report.Metrics;
+import org.dpo4j.report.RunListener;
+
+/**
+ * Direct Preference Optimization (Rafailov et al. 2023): a model directory and preference pairs in, a better model
+ * directory out.
+ */
+public final class DpoTrainer {
+    private DpoTrainer() {}
+
+    /**
+     * Runs to the end and writes the model, its tokenizer and {@code metrics.jsonl} into {@code output_dir}. The
+     * reference is the model as it was loaded: its log-probs of all pairs are computed before the first step, and no
+     * copy of it is kept.
+     *
+     * @return the lines of {@code metrics.jsonl}, in order
+     */
+    public static List<Metrics> train(DpoOptions options, RunListener listener) {
+        TrainOptions train = options.train();
+        return TrainRun.run(
+                train,
+                (model, read, facts) -> {
+                    Dataset<PreferencePair> pairs = Dataset.pairs(train.datasetName(), read);
+                    facts.put("pairs", pairs.report().toString());
+                    List<PreferencePair> evalPairs = List.of();
+                    Path evalDataset = train.evalDataset();
+                    if (evalDataset != null) {
+                        Dataset<PreferencePair> eval = Dataset.pairs(evalDataset, read);
+                        facts.put("eval pairs", eval.report().toString());
+                        evalPairs = eval.rows();
+                    }
+                    return new PreferenceObjective(model, pairs.rows(), evalPairs, options);
+                },
+                listener);
+    }
+}

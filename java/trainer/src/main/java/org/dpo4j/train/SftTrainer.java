@@ -1,0 +1,38 @@
+package org.dpo4j.train;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.dpo4j.data.Dataset;
+import org.dpo4j.data.Sequence;
+import org.dpo4j.report.Metrics;
+import org.dpo4j.report.RunListener;
+
+/** Supervised fine-tuning: a model directory and texts, or prompts with completions, in; a model directory out. */
+public final class SftTrainer {
+    private SftTrainer() {}
+
+    /**
+     * Runs to the end and writes the model, its tokenizer and {@code metrics.jsonl} into {@code output_dir}. The loss
+     * is the mean over target tokens: all but the first of a text, those of the completion where there is a prompt.
+     *
+     * @return the lines of {@code metrics.jsonl}, in order
+     */
+    public static List<Metrics> train(SftOptions options, RunListener listener) {
+        TrainOptions train = options.train();
+        return TrainRun.run(
+                train,
+                (model, read, facts) -> {
+                    Dataset<Sequence> sequences = Dataset.sequences(train.datasetName(), read);
+                    facts.put("rows", sequences.report().toString());
+                    List<Sequence> evalSequences = List.of();
+                    Path evalDataset = train.evalDataset();
+                    if (evalDataset != null) {
+                        Dataset<Sequence> eval = Dataset.sequences(evalDataset, read);
+                        facts.put("eval rows", eval.report().toString());
+                        evalSequences = eval.rows();
+                    }
+                    return new SequenceObjective(model, sequences.rows(), evalSequences, train);
+                },
+                listener);
+    }
+}

@@ -1,0 +1,96 @@
+package org.dpo4j.train;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.dpo4j.data.ReadOptions;
+import org.dpo4j.data.Shuffle;
+import org.dpo4j.data.Tokenizer;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.Model;
+import org.dpo4j.model.Parameters;
+import org.dpo4j.report.Metrics;
+import org.dpo4j.report.MetricsLog;
+import org.dpo4j.report.RunHeader;
+import org.dpo4j.report.RunListener;
+
+/**
+ * A run from files to files. What can be refused is refused before the long work: output directory, device, model,
+ * rows, schedule.
+ */
+final class TrainRun {
+
+    /** Reads the data and says what is minimised; puts what became of the rows among the facts of the header. */
+    interface ObjectiveReader {
+        Objective read(Model model, ReadOptions options, Map<String, String> facts);
+    }
+
+    private TrainRun() {}
+
+    static List<Metrics> run(TrainOptions options, ObjectiveReader reader, RunListener listener) {
+        OutputDirectory output = OutputDirectory.prepare(options.outputDir(), options.overwriteOutputDir());
+        Map<String, String> facts = new LinkedHashMap<>();
+        try (Device device = Devices.open(options.device(), notice -> facts.put("notice", notice));
+                Model model = Model.load(options.modelNameOrPath(), device, dtype(options, device))) {
+            describe(options, model, facts);
+            try (Objective objective = read(options, model, reader, facts)) {
+                int rows = objective.rows();
+                Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seed(), epoch));
+                facts.putAll(objective.facts());
+                facts.put("steps", steps + "; " + options.schedule(steps.total()));
+                listener.header(new RunHeader(facts));
+                objective.begin(listener);
+                List<Metrics> history = train(options, objective, model, steps, listener, output);
+                output.save(model, options.modelNameOrPath());
+                return history;
+            }
+        }
+    }
+
+    private static List<Metrics> train(
+            TrainOptions options,
+            Objective objective,
+            Model model,
+            Steps steps,
+            RunListener listener,
+            OutputDirectory output) {
+        try (MetricsLog log = new MetricsLog(output.file("metrics.jsonl"))) {
+            return new TrainLoop(objective, model.parameters(), steps, options, listener, log).run();
+        }
+    }
+
+    private static Objective read(
+            TrainOptions options, Model model, ObjectiveReader reader, Map<String, String> facts) {
+        int vocabulary = model.config().vocabSize();
+        int longest = options.maxLengthFor(model.config().maxPositionEmbeddings());
+        try (Tokenizer tokenizer = Tokenizer.find(options.modelNameOrPath(), vocabulary)) {
+            return reader.read(model, new ReadOptions(tokenizer, vocabulary, longest, options.onBadRow()), facts);
+        }
+    }
+
+    private static DType dtype(TrainOptions options, Device device) {
+        DType dtype = options.dtype();
+        if (dtype == null) {
+            return device.supports(DType.BF16) ? DType.BF16 : DType.F32;
+        }
+        if (!device.supports(dtype)) {
+            throw new Dpo4jException(
+                    "dtype bfloat16 is not supported on " + device.name() + "; use dtype float32, or device cuda");
+        }
+        return dtype;
+    }
+
+    private static void describe(TrainOptions options, Model model, Map<String, String> facts) {
+        Parameters parameters = model.parameters();
+        facts.put("device", model.device().description());
+        facts.put("dtype", parameters.dtype() == DType.BF16 ? "bfloat16, master weights float32" : "float32");
+        facts.put(
+                "model",
+                String.format(
+                        Locale.ROOT, "%s, %,d parameters", options.modelNameOrPath(), parameters.parameterCount()));
+    }
+}

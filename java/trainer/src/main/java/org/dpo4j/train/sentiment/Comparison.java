@@ -1,0 +1,51 @@
+package org.dpo4j.train.sentiment;
+
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * The model before and after, on prompts that no pair was made from.
+ *
+ * @param before one sample a prompt of the model that was trained on the corpus alone: the reference
+ * @param after one sample a prompt of the model that {@code dpo} trained
+ * @param kl estimate of KL(after || before) in nats a review: the mean of log after(x) - log before(x) over
+ *     {@code after}
+ */
+public record Comparison(List<Sample> before, List<Sample> after, double kl) {
+    private static final int SHOWN = 4;
+
+    /** Mean sentiment before, from -1 to 1. */
+    public double sentimentBefore() {
+        return Sample.meanSentiment(before);
+    }
+
+    /** Mean sentiment after. */
+    public double sentimentAfter() {
+        return Sample.meanSentiment(after);
+    }
+
+    /** Two numbers before, two after. */
+    String scores() {
+        return String.format(Locale.ROOT, """
+                          mean sentiment   KL to the reference
+            before: sft   %14.3f   %19.3f
+            after:  dpo   %14.3f   %19.3f
+            %d beginnings that no pair was made from; sentiment from -1 to 1, KL in nats a review
+            """, sentimentBefore(), 0.0, sentimentAfter(), kl, before.size());
+    }
+
+    /** The scores, and a few samples of both models side by side. */
+    @Override
+    public String toString() {
+        SideBySide samples = new SideBySide("before: sft", "after: dpo");
+        for (int i = 0; i < Math.min(SHOWN, before.size()); i++) {
+            samples.add(shown(before.get(i)), shown(after.get(i)));
+            samples.rule();
+        }
+        return scores() + "\n" + samples;
+    }
+
+    private static String shown(Sample sample) {
+        return String.format(Locale.ROOT, "[%+.2f] %s", sample.sentiment(), sample.text());
+    }
+}

@@ -1,0 +1,116 @@
+package org.dpo4j.train.sentiment;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+import org.dpo4j.kernels.Dpo4jException;
+
+/** The directory of an experiment: what every step reads and writes. */
+record ExperimentFiles(Path directory) {
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    /** One review a row. */
+    Path corpus() {
+        return directory.resolve("corpus.jsonl");
+    }
+
+    /** A model of random weights, and its tokenizer. */
+    Path untrained() {
+        return directory.resolve("untrained");
+    }
+
+    /** The model that writes reviews like the corpus; the reference. */
+    Path sft() {
+        return directory.resolve("sft");
+    }
+
+    /** Two of its reviews a row, the better one chosen. */
+    Path pairs() {
+        return directory.resolve("pairs.jsonl");
+    }
+
+    /** The model that was told which it should prefer. */
+    Path dpo() {
+        return directory.resolve("dpo");
+    }
+
+    /** A review of each model a row, as token ids and as text. */
+    Path samples() {
+        return directory.resolve("samples.jsonl");
+    }
+
+    Path readme() {
+        return directory.resolve("README.md");
+    }
+
+    /** Makes the directory. Refuses one that holds something else. */
+    void prepare() {
+        try {
+            Files.createDirectories(directory);
+            try (var files = Files.list(directory)) {
+                if (files.findAny().isPresent() && !Files.exists(corpus())) {
+                    throw new Dpo4jException(
+                            "output_dir " + directory + " holds other files; choose an empty or a new directory");
+                }
+            }
+            Files.createDirectories(untrained());
+        } catch (IOException e) {
+            throw unwritable(directory, e);
+        }
+    }
+
+    void writeCorpus(List<String> reviews) {
+        writeRows(corpus(), reviews, review -> JSON.createObjectNode().put("text", review));
+    }
+
+    void writePairs(List<Pair> pairs) {
+        writeRows(
+                pairs(),
+                pairs,
+                pair -> JSON.createObjectNode()
+                        .put("prompt", pair.chosen().prompt())
+                        .put("chosen", " " + pair.chosen().completion())
+                        .put("rejected", " " + pair.rejected().completion()));
+    }
+
+    /** Chosen is the sample of {@link #dpo}, rejected that of {@link #sft}. */
+    void writeSamples(Comparison comparison) {
+        List<Pair> samples = new ArrayList<>();
+        for (int i = 0; i < comparison.before().size(); i++) {
+            samples.add(new Pair(comparison.after().get(i), comparison.before().get(i)));
+        }
+        writeRows(samples(), samples, pair -> {
+            ObjectNode row = JSON.createObjectNode();
+            row.set("prompt_ids", JSON.valueToTree(pair.chosen().promptIds()));
+            row.set("chosen_ids", JSON.valueToTree(pair.chosen().completionIds()));
+            row.set("rejected_ids", JSON.valueToTree(pair.rejected().completionIds()));
+            return row.put("dpo", pair.chosen().text())
+                    .put("sft", pair.rejected().text())
+                    .put("dpo_sentiment", pair.chosen().sentiment())
+                    .put("sft_sentiment", pair.rejected().sentiment());
+        });
+    }
+
+    void write(Path file, String text) {
+        try {
+            Files.writeString(file, text);
+        } catch (IOException e) {
+            throw unwritable(file, e);
+        }
+    }
+
+    private <T> void writeRows(Path file, List<T> rows, Function<T, ObjectNode> json) {
+        StringBuilder lines = new StringBuilder();
+        rows.forEach(row -> lines.append(json.apply(row)).append('\n'));
+        write(file, lines.toString());
+    }
+
+    private static Dpo4jException unwritable(Path file, IOException e) {
+        return new Dpo4jException(file + " cannot be written (" + e + "); choose another output_dir", e);
+    }
+}
