@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-#include "../include/cuda_emulation/types.h"
+#include "../include/cuda_emulation/runtime_api.h"
 
 #define DPO4J_STANDIN extern "C" __attribute__((visibility("default")))
 
