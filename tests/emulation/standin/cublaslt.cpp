@@ -1,5 +1,5 @@
-// The stand-in libcublasLt: handles, descriptors, heuristics and products of fp32 and bf16 matrices with fp32 accumulation. It refuses what the
-// library refuses, with the library's status, and says on stderr what it refuses only because it does not emulate it.
+// The stand-in libcublasLt: handles, descriptors, heuristics and products of fp32 and bf16 matrices with fp32 accumulation. It refuses what
+// the library refuses, with the library's status, and says on stderr what it refuses only because it does not emulate it.
 #include <stdio.h>
 #include <string.h>
 
@@ -110,7 +110,8 @@ cublasLtMatrixLayout matrix_layout(uint32_t type, uint64_t rows, uint64_t column
 
 cublasLtMatmulPreference matmul_preference() { return {cublasLtMatmulPreference::kMark, 0, 0, ~0u, {256, 256, 256, 256}}; }
 
-// ---- what is computed ---------------------------------------------------------------------------------------------------------------------
+// ---- what is computed
+// ---------------------------------------------------------------------------------------------------------------------
 
 struct Product {
   const cublasLtMatmulDesc* desc;
@@ -162,8 +163,10 @@ cublasStatus_t describe(Product* product, const cublasLtMatmulDesc* desc, const 
     const cublasStatus_t status = check_layout(layout);
     if (status != CUBLAS_STATUS_SUCCESS) return status;
   }
-  const uint64_t m = desc->transpose_a == CUBLAS_OP_N ? a->rows : a->columns, a_depth = desc->transpose_a == CUBLAS_OP_N ? a->columns : a->rows;
-  const uint64_t n = desc->transpose_b == CUBLAS_OP_N ? b->columns : b->rows, b_depth = desc->transpose_b == CUBLAS_OP_N ? b->rows : b->columns;
+  const uint64_t m = desc->transpose_a == CUBLAS_OP_N ? a->rows : a->columns,
+                 a_depth = desc->transpose_a == CUBLAS_OP_N ? a->columns : a->rows;
+  const uint64_t n = desc->transpose_b == CUBLAS_OP_N ? b->columns : b->rows,
+                 b_depth = desc->transpose_b == CUBLAS_OP_N ? b->rows : b->columns;
   if (a_depth != b_depth) return invalid("a and b differ in the dimension they share");
   if (d->rows != m || d->columns != n || c->rows != m || c->columns != n) return invalid("c or d is not of the product's shape");
   if (c->order != d->order) return CUBLAS_STATUS_NOT_SUPPORTED;
@@ -171,7 +174,8 @@ cublasStatus_t describe(Product* product, const cublasLtMatmulDesc* desc, const 
   return check_types(*product);
 }
 
-// ---- algorithms ---------------------------------------------------------------------------------------------------------------------------
+// ---- algorithms
+// ---------------------------------------------------------------------------------------------------------------------------
 
 // What a heuristic hands out: good for products of one description, with operands aligned as the preference promised.
 struct Algorithm {
@@ -188,8 +192,8 @@ uint64_t fingerprint(const Product& product) {
   const cublasLtMatmulDesc& desc = *product.desc;
   for (int32_t value : {desc.compute_type, desc.transpose_a, desc.transpose_b}) add(static_cast<uint64_t>(value));
   for (const cublasLtMatrixLayout* layout : {product.a, product.b, product.c, product.d}) {
-    for (uint64_t value : {uint64_t{layout->type}, static_cast<uint64_t>(layout->order), layout->rows, layout->columns,
-                           static_cast<uint64_t>(layout->ld)}) {
+    for (uint64_t value :
+         {uint64_t{layout->type}, static_cast<uint64_t>(layout->order), layout->rows, layout->columns, static_cast<uint64_t>(layout->ld)}) {
       add(value);
     }
   }
@@ -223,7 +227,8 @@ bool overlap(const void* a, size_t a_bytes, const void* b, size_t b_bytes) {
 
 }  // namespace
 
-// ---- library ------------------------------------------------------------------------------------------------------------------------------
+// ---- library
+// ------------------------------------------------------------------------------------------------------------------------------
 
 DPO4J_STANDIN size_t cublasLtGetVersion() { return 130100; }
 DPO4J_STANDIN size_t cublasLtGetCudartVersion() { return 13010; }
@@ -243,7 +248,8 @@ DPO4J_STANDIN cublasStatus_t cublasLtDestroy(cublasLtContext* handle) {
   return CUBLAS_STATUS_SUCCESS;
 }
 
-// ---- descriptors --------------------------------------------------------------------------------------------------------------------------
+// ---- descriptors
+// --------------------------------------------------------------------------------------------------------------------------
 
 DPO4J_STANDIN cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc** desc, int32_t compute_type, int32_t scale_type) {
   return make(desc, matmul_description(compute_type, scale_type));
@@ -321,8 +327,8 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmulPreferenceInit_internal(cublasLtMatmu
 }
 DPO4J_STANDIN cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference* preference) { return destroy(preference); }
 
-DPO4J_STANDIN cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference* preference, int32_t attribute, const void* value,
-                                                                  size_t bytes) {
+DPO4J_STANDIN cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference* preference, int32_t attribute,
+                                                                  const void* value, size_t bytes) {
   if (!is_valid(preference)) return invalid("a matmul preference that is not live");
   switch (attribute) {
     case CUBLASLT_MATMUL_PREF_SEARCH_MODE:
@@ -346,7 +352,8 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmul
   return not_emulated("matmul preference attribute", attribute);
 }
 
-// ---- products -----------------------------------------------------------------------------------------------------------------------------
+// ---- products
+// -----------------------------------------------------------------------------------------------------------------------------
 
 DPO4J_STANDIN cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtContext* handle, const cublasLtMatmulDesc* desc,
                                                             const cublasLtMatrixLayout* a, const cublasLtMatrixLayout* b,
@@ -391,8 +398,8 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmul(cublasLtContext* handle, const cubla
   memcpy(&alpha_value, alpha, sizeof alpha_value);
   memcpy(&beta_value, beta, sizeof beta_value);
   const size_t d_bytes = bytes_of(*d_layout);
-  if (!dpo4j_standin_touch(a, bytes_of(*a_layout), "cublasLtMatmul a") || !dpo4j_standin_touch(b, bytes_of(*b_layout), "cublasLtMatmul b") ||
-      !dpo4j_standin_touch(d, d_bytes, "cublasLtMatmul d") ||
+  if (!dpo4j_standin_touch(a, bytes_of(*a_layout), "cublasLtMatmul a") ||
+      !dpo4j_standin_touch(b, bytes_of(*b_layout), "cublasLtMatmul b") || !dpo4j_standin_touch(d, d_bytes, "cublasLtMatmul d") ||
       (beta_value != 0 && !dpo4j_standin_touch(c, bytes_of(*c_layout), "cublasLtMatmul c"))) {
     return CUBLAS_STATUS_SUCCESS;  // as on a device: the launch succeeds, and synchronising fails
   }

@@ -1,5 +1,6 @@
-// A cache-blocked product: panels of a and b are copied to fp32 in the order in which the innermost loop reads them, which then runs on vector
-// registers. Copying touches every element of the operands, so sanitizers see those accesses; the innermost loop is left to run at speed.
+// A cache-blocked product: panels of a and b are copied to fp32 in the order in which the innermost loop reads them, which then runs on
+// vector registers. Copying touches every element of the operands, so sanitizers see those accesses; the innermost loop is left to run at
+// speed.
 #include "gemm.h"
 
 #include <stddef.h>
@@ -18,7 +19,8 @@ constexpr int64_t kPanelRows = 64, kPanelColumns = 256, kPanelDepth = 256;
 
 float load(const Matrix& matrix, int64_t i, int64_t j) {
   const int64_t at = i * matrix.row_step + j * matrix.column_step;
-  return matrix.bf16 ? __bfloat162float(static_cast<const __nv_bfloat16*>(matrix.elements)[at]) : static_cast<const float*>(matrix.elements)[at];
+  return matrix.bf16 ? __bfloat162float(static_cast<const __nv_bfloat16*>(matrix.elements)[at])
+                     : static_cast<const float*>(matrix.elements)[at];
 }
 
 void store(const Matrix& matrix, int64_t i, int64_t j, float value) {
@@ -50,7 +52,7 @@ void pack_columns(float* to, const Matrix& b, int64_t row, int64_t rows, int64_t
 
 // sums[kRows, kPanelColumns] += the product of one group of rows and one group of columns.
 __attribute__((no_sanitize_address, no_sanitize_thread, no_sanitize_undefined)) void multiply(float* sums, const float* a, const float* b,
-                                                                                             int64_t depth) {
+                                                                                              int64_t depth) {
   Vector tile[kRows][kVectors] = {};
   for (int64_t k = 0; k < depth; k++, a += kRows, b += kColumns) {
     Vector columns[kVectors];
