@@ -177,27 +177,34 @@ cublasStatus_t describe(Product* product, const cublasLtMatmulDesc* desc, const 
 // ---- algorithms
 // ---------------------------------------------------------------------------------------------------------------------------
 
-// What a heuristic hands out: good for products of one description, with operands aligned as the preference promised.
+// What a heuristic hands out: good for products of one kind, whatever their sizes, with addresses and leading dimensions aligned as they
+// were promised.
 struct Algorithm {
   static constexpr uint64_t kMark = 0x6d687469726f6734;
-  uint64_t mark, description, workspace_bytes;
+  uint64_t mark, kind, workspace_bytes;
   uint32_t alignments[4];
 };
 static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t), "an algorithm fits its opaque struct");
 
-// FNV-1a over everything a choice of algorithm may depend on.
-uint64_t fingerprint(const Product& product) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  const auto add = [&hash](uint64_t value) { hash = (hash ^ value) * 0x100000001b3u; };
+// Everything a choice of algorithm depends on but the sizes: a digit each.
+uint64_t kind_of(const Product& product) {
   const cublasLtMatmulDesc& desc = *product.desc;
+  uint64_t kind = 0;
+  const auto add = [&kind](uint64_t digit) { kind = kind * 128 + digit; };
   for (int32_t value : {desc.compute_type, desc.transpose_a, desc.transpose_b}) add(static_cast<uint64_t>(value));
-  for (const cublasLtMatrixLayout* layout : {product.a, product.b, product.c, product.d}) {
-    for (uint64_t value :
-         {uint64_t{layout->type}, static_cast<uint64_t>(layout->order), layout->rows, layout->columns, static_cast<uint64_t>(layout->ld)}) {
-      add(value);
-    }
+  for (const cublasLtMatrixLayout* layout : {product.a, product.b, product.d}) {
+    add(layout->type * 2 + static_cast<uint64_t>(layout->order));
   }
-  return hash;
+  return kind;
+}
+
+uint64_t line_bytes(const cublasLtMatrixLayout& layout) { return static_cast<uint64_t>(layout.ld) * (layout.type == CUDA_R_32F ? 4 : 2); }
+
+// The widest access, in bytes, for which a line of the matrix starts as well aligned as the matrix.
+uint32_t line_alignment(const cublasLtMatrixLayout& layout, uint32_t address_alignment) {
+  uint32_t alignment = std::min(address_alignment, kWidestAccess);
+  while (line_bytes(layout) % alignment != 0) alignment /= 2;
+  return alignment;
 }
 
 cublasStatus_t check_algorithm(const Product& product, const cublasLtMatmulAlgo_t& opaque, const void* const operands[4], void* workspace,
@@ -205,11 +212,13 @@ cublasStatus_t check_algorithm(const Product& product, const cublasLtMatmulAlgo_
   Algorithm algorithm;
   memcpy(&algorithm, &opaque, sizeof algorithm);
   if (algorithm.mark != Algorithm::kMark) return invalid("an algorithm that no heuristic returned");
-  if (algorithm.description != fingerprint(product)) return invalid("an algorithm that was chosen for another product");
+  if (algorithm.kind != kind_of(product)) return invalid("an algorithm that was chosen for another kind of product");
   if (workspace_bytes < algorithm.workspace_bytes) return invalid("a workspace smaller than the algorithm's");
+  const cublasLtMatrixLayout* const layouts[] = {product.a, product.b, product.c, product.d};
   for (int i = 0; i < 4; i++) {
-    if (reinterpret_cast<uintptr_t>(operands[i]) % std::min(algorithm.alignments[i], kWidestAccess) != 0) {
-      fprintf(stderr, "cuBLASLt stand-in: operand %c is less aligned than the preference promised\n", "abcd"[i]);
+    const uint32_t alignment = algorithm.alignments[i];
+    if (reinterpret_cast<uintptr_t>(operands[i]) % alignment != 0 || line_bytes(*layouts[i]) % alignment != 0) {
+      fprintf(stderr, "cuBLASLt stand-in: operand %c is less aligned than it was when the algorithm was chosen\n", "abcd"[i]);
       return CUBLAS_STATUS_NOT_SUPPORTED;
     }
   }
@@ -366,8 +375,9 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtContext* han
   Product product;
   const cublasStatus_t status = describe(&product, desc, a, b, c, d);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
-  Algorithm algorithm{Algorithm::kMark, fingerprint(product), preference->workspace_bytes < kWorkspaceBytes ? 0 : kWorkspaceBytes, {}};
-  std::copy(preference->alignments, preference->alignments + 4, algorithm.alignments);
+  Algorithm algorithm{Algorithm::kMark, kind_of(product), preference->workspace_bytes < kWorkspaceBytes ? 0 : kWorkspaceBytes, {}};
+  const cublasLtMatrixLayout* const layouts[] = {a, b, c, d};
+  for (int i = 0; i < 4; i++) algorithm.alignments[i] = line_alignment(*layouts[i], preference->alignments[i]);
   results[0] = {};
   memcpy(&results[0].algo, &algorithm, sizeof algorithm);
   results[0].workspaceSize = algorithm.workspace_bytes;
