@@ -24,7 +24,8 @@ class FloatFormatsTest {
                 assertThat(FloatFormats.toBfloat16(value)).isEqualTo((short) bits);
             }
         }
-        assertThat(FloatFormats.fromBfloat16(FloatFormats.toBfloat16(Float.intBitsToFloat(0x7f800001)))).isNaN();
+        assertThat(FloatFormats.fromBfloat16(FloatFormats.toBfloat16(Float.intBitsToFloat(0x7f800001))))
+                .isNaN();
     }
 
     /** Between two neighbours the nearer one; from the middle the one whose last bit is 0. */

@@ -25,8 +25,8 @@ class GeneratorTest {
     }
 
     /**
-     * Each greedy token has the largest logit when a double-precision model reads the whole text again without a cache: the largest but for fp32's
-     * error of a logit, at most 3e-5 here, so twice that between two of them.
+     * Each greedy token has the largest logit when a double-precision model reads the whole text again without a cache:
+     * the largest but for fp32's error of a logit, at most 3e-5 here, so twice that between two of them.
      */
     @OnEachDevice
     void aCachedStepEqualsReadingEverythingAgain(On on) {
@@ -41,7 +41,11 @@ class GeneratorTest {
             for (int r = 0; r < requests.size(); r++) {
                 assertThat(texts.get(r)).hasSize(requests.get(r).samples());
                 for (int[] text : texts.get(r)) {
-                    checkGreedy(reference, requests.get(r).prompt(), text, model.config().eosTokenIds());
+                    checkGreedy(
+                            reference,
+                            requests.get(r).prompt(),
+                            text,
+                            model.config().eosTokenIds());
                 }
             }
         }
@@ -53,7 +57,8 @@ class GeneratorTest {
             ids.add(id);
         }
         for (int i = 0; i < text.length; i++) {
-            double[][] logits = reference.logits(ids.stream().mapToInt(Integer::intValue).toArray());
+            double[][] logits =
+                    reference.logits(ids.stream().mapToInt(Integer::intValue).toArray());
             double[] last = logits[logits.length - 1];
             for (double logit : last) {
                 assertThat(last[text[i]]).isGreaterThanOrEqualTo(logit - 6e-5);
@@ -76,7 +81,9 @@ class GeneratorTest {
             same(together.get(1), swapped.get(0));
             same(together.get(1), alone);
             assertThat(together.get(0).get(0)).isNotEqualTo(together.get(0).get(1));
-            List<int[]> reseeded = generator.generate(List.of(new Generator.Request(one.prompt(), 3, 5)), WARM).get(0);
+            List<int[]> reseeded = generator
+                    .generate(List.of(new Generator.Request(one.prompt(), 3, 5)), WARM)
+                    .get(0);
             assertThat(reseeded.get(0)).isNotEqualTo(together.get(0).get(0));
         }
     }
@@ -101,7 +108,9 @@ class GeneratorTest {
     void stopsAtAnEndingToken(On on) {
         try (Model model = model(on.device());
                 Generator generator = new Generator(model)) {
-            for (int[] text : generator.generate(List.of(new Generator.Request(new int[] {13}, 40, 8)), new Generator.Options(30, 3)).get(0)) {
+            for (int[] text : generator
+                    .generate(List.of(new Generator.Request(new int[] {13}, 40, 8)), new Generator.Options(30, 3))
+                    .get(0)) {
                 for (int i = 0; i < text.length; i++) {
                     boolean last = i + 1 == text.length;
                     assertThat(text[i] == 2 || text.length == 30 && last).isEqualTo(last);
@@ -140,7 +149,8 @@ class GeneratorTest {
     @Test
     void greedyTakesTheLowestIdAmongEquals() {
         SplittableRandom random = new SplittableRandom(1);
-        assertThat(new TokenSampler(0, 4).draw(FloatBuffer.wrap(new float[] {1, 5, 5, 5}), 0, random)).isEqualTo(1);
+        assertThat(new TokenSampler(0, 4).draw(FloatBuffer.wrap(new float[] {1, 5, 5, 5}), 0, random))
+                .isEqualTo(1);
         assertThatThrownBy(() -> new TokenSampler(0, 2).draw(FloatBuffer.wrap(new float[] {1, Float.NaN}), 0, random))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining("token 1");

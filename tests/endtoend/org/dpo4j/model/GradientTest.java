@@ -17,7 +17,10 @@ import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.DType;
 
-/** Log-probs, loss and the gradient of every parameter of tiny Llamas: PyTorch's, and finite differences of a double-precision one. */
+/**
+ * Log-probs, loss and the gradient of every parameter of tiny Llamas: PyTorch's, and finite differences of a
+ * double-precision one.
+ */
 class GradientTest {
     private static final List<String> MODELS = List.of("llama-tiny", "llama-tiny-untied");
 
@@ -30,14 +33,16 @@ class GradientTest {
             float[] reference = new float[2 * json.get("pairs").size()];
             for (JsonNode pair : json.get("pairs")) {
                 reference[2 * pairs.size()] = pair.get("reference_chosen_logps").floatValue();
-                reference[2 * pairs.size() + 1] = pair.get("reference_rejected_logps").floatValue();
+                reference[2 * pairs.size() + 1] =
+                        pair.get("reference_rejected_logps").floatValue();
                 pairs.add(new PreferencePair(
                         0,
                         TestFiles.ints(pair.get("prompt_ids")),
                         TestFiles.ints(pair.get("chosen_ids")),
                         TestFiles.ints(pair.get("rejected_ids"))));
             }
-            return new Golden(directory, json, pairs, reference, json.get("beta").doubleValue());
+            return new Golden(
+                    directory, json, pairs, reference, json.get("beta").doubleValue());
         }
 
         PairStep run(Model model, boolean sharePrefix) {
@@ -69,7 +74,9 @@ class GradientTest {
         }
     }
 
-    /** fp32 roundings leave 1e-6 of a tensor's norm; a wrong term in one of ten places leaves 1e-2. 1e-4 lies between. */
+    /**
+     * fp32 roundings leave 1e-6 of a tensor's norm; a wrong term in one of ten places leaves 1e-2. 1e-4 lies between.
+     */
     @OnEachDevice
     void pyTorchsGradients(On on) {
         for (String name : MODELS) {
@@ -78,15 +85,17 @@ class GradientTest {
             try (Model model = Model.load(golden.directory, on.device(), DType.F32)) {
                 Map<String, float[]> actual = golden.run(model, true).gradients();
                 assertThat(actual.keySet()).as(name).isEqualTo(expected.keySet());
-                actual.forEach((tensor, gradient) ->
-                        assertThat(relativeError(gradient, expected.get(tensor))).as("%s %s", name, tensor).isLessThan(1e-4));
+                actual.forEach((tensor, gradient) -> assertThat(relativeError(gradient, expected.get(tensor)))
+                        .as("%s %s", name, tensor)
+                        .isLessThan(1e-4));
             }
         }
     }
 
     /**
-     * Central differences of the double-precision loss with step h = 1e-5: truncation h^2 f''' / 6 = 2e-11 and cancellation 1e-16 / h = 1e-11, both
-     * below what fp32 leaves in the gradient under test: 1e-4 of its tensor's largest element at most, as above.
+     * Central differences of the double-precision loss with step h = 1e-5: truncation h^2 f''' / 6 = 2e-11 and
+     * cancellation 1e-16 / h = 1e-11, both below what fp32 leaves in the gradient under test: 1e-4 of its tensor's
+     * largest element at most, as above.
      */
     @OnEachDevice
     void finiteDifferences(On on) {
@@ -106,7 +115,9 @@ class GradientTest {
                         int i = random.nextInt(gradient.length);
                         assertThat((double) gradient[i])
                                 .as("%s %s[%d]", name, tensor, i)
-                                .isCloseTo(difference(reference, golden, reference.weights.get(tensor), i), within(1e-4 * largest));
+                                .isCloseTo(
+                                        difference(reference, golden, reference.weights.get(tensor), i),
+                                        within(1e-4 * largest));
                     }
                 });
             }
@@ -136,7 +147,10 @@ class GradientTest {
         return total / golden.pairs.size();
     }
 
-    /** The same sums in another order, each within some 2^-24 * sqrt(terms) of the truth: 1e-6 relative, so 1e-5 has room. */
+    /**
+     * The same sums in another order, each within some 2^-24 * sqrt(terms) of the truth: 1e-6 relative, so 1e-5 has
+     * room.
+     */
     @OnEachDevice
     void aSharedPromptChangesNothing(On on) {
         for (String name : MODELS) {
@@ -149,7 +163,9 @@ class GradientTest {
                 }
                 shared.gradients().forEach((tensor, gradient) -> {
                     double[] other = doubles(plain.gradients().get(tensor));
-                    assertThat(relativeError(gradient, other)).as("%s %s", name, tensor).isLessThan(1e-5);
+                    assertThat(relativeError(gradient, other))
+                            .as("%s %s", name, tensor)
+                            .isLessThan(1e-5);
                 });
             }
         }
@@ -162,7 +178,10 @@ class GradientTest {
             PairStep first = golden.run(model, true);
             PairStep second = golden.run(model, true);
             assertThat(first.tokens()).isEqualTo(second.tokens());
-            first.gradients().forEach((tensor, gradient) -> assertThat(gradient).as(tensor).isEqualTo(second.gradients().get(tensor)));
+            first.gradients()
+                    .forEach((tensor, gradient) -> assertThat(gradient)
+                            .as(tensor)
+                            .isEqualTo(second.gradients().get(tensor)));
         }
     }
 
@@ -172,7 +191,8 @@ class GradientTest {
         Golden golden = Golden.read("llama-tiny-untied");
         try (Model model = Model.load(golden.directory, on.device(), DType.F32)) {
             Map<String, float[]> once = golden.run(model, true).gradients();
-            Map<String, float[]> twice = PairStep.runTwice(model, golden.pairs, golden.reference, golden.beta).gradients();
+            Map<String, float[]> twice = PairStep.runTwice(model, golden.pairs, golden.reference, golden.beta)
+                    .gradients();
             once.forEach((tensor, gradient) -> {
                 double[] doubled = doubles(gradient);
                 for (int i = 0; i < doubled.length; i++) {
@@ -187,7 +207,8 @@ class GradientTest {
         Map<String, double[]> gradients = new HashMap<>();
         try (SafeTensors tensors = SafeTensors.open(file)) {
             for (SafeTensorsHeader.Entry entry : tensors.entries().values()) {
-                ByteBuffer bytes = ByteBuffer.allocate((int) (entry.end() - entry.begin())).order(ByteOrder.LITTLE_ENDIAN);
+                ByteBuffer bytes =
+                        ByteBuffer.allocate((int) (entry.end() - entry.begin())).order(ByteOrder.LITTLE_ENDIAN);
                 tensors.read(entry, 0, bytes);
                 float[] values = new float[bytes.flip().remaining() / 4];
                 bytes.asFloatBuffer().get(values);

@@ -16,9 +16,13 @@ import org.dpo4j.kernels.decoder.Segment;
 
 class LanguageModelTest {
     private static final Sequence SHORT = new Sequence(0, new int[] {5}, new int[] {9, 30});
-    private static final Sequence LONG = new Sequence(0, new int[] {7, 8, 9, 10}, new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9});
+    private static final Sequence LONG =
+            new Sequence(0, new int[] {7, 8, 9, 10}, new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9});
 
-    /** Evaluation runs the same calls on the same values: not close, the same bits. So does a sequence alone and among others. */
+    /**
+     * Evaluation runs the same calls on the same values: not close, the same bits. So does a sequence alone and among
+     * others.
+     */
     @OnEachDevice
     void evaluationAndPackingKeepTheBits(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
@@ -33,7 +37,10 @@ class LanguageModelTest {
         assertThat(on.device().allocatedBytes()).as("bytes still allocated").isZero();
     }
 
-    /** Logits a few rows at a time or all at once: rows of a product do not depend on each other, so the log-probs have the same bits. */
+    /**
+     * Logits a few rows at a time or all at once: rows of a product do not depend on each other, so the log-probs have
+     * the same bits.
+     */
     @OnEachDevice
     void chunksOfTheHeadKeepTheBits(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32)) {
@@ -43,7 +50,8 @@ class LanguageModelTest {
             for (int i = 0; i < tokens; i++) {
                 assertThat(chunked[i]).isEqualTo(whole[i]);
             }
-            // Gradients of the head are sums over rows in two orders: 2^-24 * sqrt(11) relative to the largest terms, which are below 10.
+            // Gradients of the head are sums over rows in two orders: 2^-24 * sqrt(11) relative to the largest terms,
+            // which are below 10.
             for (int i = tokens; i < whole.length; i++) {
                 assertThat(chunked[i]).isCloseTo(whole[i], within(1e-5f));
             }
@@ -95,9 +103,16 @@ class LanguageModelTest {
             refused(
                     language,
                     new PackedBatch(
-                            new int[] {1}, new int[] {0}, List.of(Segment.plain(0, 2, 0)), new int[] {0}, new int[] {1}, new int[] {0, 1}),
+                            new int[] {1},
+                            new int[] {0},
+                            List.of(Segment.plain(0, 2, 0)),
+                            new int[] {0},
+                            new int[] {1},
+                            new int[] {0, 1}),
                     "Segment");
-            assertThatThrownBy(() -> language.backward(0)).isInstanceOf(Dpo4jException.class).hasMessageContaining("forward");
+            assertThatThrownBy(() -> language.backward(0))
+                    .isInstanceOf(Dpo4jException.class)
+                    .hasMessageContaining("forward");
         }
     }
 
@@ -112,11 +127,14 @@ class LanguageModelTest {
     }
 
     private static void refused(LanguageModel language, PackedBatch batch, String word) {
-        assertThatThrownBy(() -> language.forward(batch)).isInstanceOf(Dpo4jException.class).hasMessageContaining(word);
+        assertThatThrownBy(() -> language.forward(batch))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining(word);
     }
 
     private static float[] logprobs(LanguageModel language, List<Sequence> sequences) {
         PackedBatch batch = PackedBatch.sequences(sequences);
-        return PairStep.floats(language.model().device(), language.forward(batch).tokens(), batch.tokens());
+        return PairStep.floats(
+                language.model().device(), language.forward(batch).tokens(), batch.tokens());
     }
 }

@@ -21,57 +21,62 @@ class LlamaConfigTest {
     @Test
     void absentKeysTakeTransformersDefaults() throws IOException {
         assertThat(parse("{}"))
-                .isEqualTo(new LlamaConfig(32000, 4096, 11008, 32, 32, 32, 128, 2048, 1e-6, 10000, 0.02, false, 1, List.of(2)));
+                .isEqualTo(new LlamaConfig(
+                        32000, 4096, 11008, 32, 32, 32, 128, 2048, 1e-6, 10000, 0.02, false, 1, List.of(2)));
     }
 
     @Test
     void everyKeyIsRead() throws IOException {
         String json = """
-                {"architectures":["LlamaForCausalLM"],"model_type":"llama","vocab_size":100,"hidden_size":64,"intermediate_size":50,
-                 "num_hidden_layers":3,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":24,"max_position_embeddings":77,
-                 "rms_norm_eps":1e-05,"rope_theta":500.5,"initializer_range":0.1,"tie_word_embeddings":true,"bos_token_id":null,
-                 "eos_token_id":[3,5],"hidden_act":"silu","rope_scaling":null,"pretraining_tp":1,"use_cache":true}""";
-        assertThat(parse(json)).isEqualTo(new LlamaConfig(100, 64, 50, 3, 4, 2, 24, 77, 1e-5, 500.5, 0.1, true, null, List.of(3, 5)));
+            {"architectures":["LlamaForCausalLM"],"model_type":"llama","vocab_size":100,"hidden_size":64,"intermediate_size":50,
+             "num_hidden_layers":3,"num_attention_heads":4,"num_key_value_heads":2,"head_dim":24,"max_position_embeddings":77,
+             "rms_norm_eps":1e-05,"rope_theta":500.5,"initializer_range":0.1,"tie_word_embeddings":true,"bos_token_id":null,
+             "eos_token_id":[3,5],"hidden_act":"silu","rope_scaling":null,"pretraining_tp":1,"use_cache":true}\
+            """;
+        assertThat(parse(json))
+                .isEqualTo(new LlamaConfig(100, 64, 50, 3, 4, 2, 24, 77, 1e-5, 500.5, 0.1, true, null, List.of(3, 5)));
     }
 
     @Test
     void ropeParametersOfTransformers5() throws IOException {
-        assertThat(parse("{\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":500000.0}}").ropeTheta()).isEqualTo(500000);
+        assertThat(parse("{\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":500000.0}}")
+                        .ropeTheta())
+                .isEqualTo(500000);
     }
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
-            {"model_type":"mistral"}                                    | model_type
-            {"architectures":["LlamaForSequenceClassification"]}       | LlamaForSequenceClassification
-            {"hidden_act":"gelu"}                                       | hidden_act
-            {"attention_bias":true}                                     | attention_bias
-            {"mlp_bias":true}                                           | mlp_bias
-            {"attention_dropout":0.1}                                   | attention_dropout
-            {"pretraining_tp":2}                                        | pretraining_tp
-            {"rope_scaling":{"rope_type":"llama3","factor":8.0}}        | rope_scaling
-            {"rope_scaling":{"type":"linear","factor":2.0}}             | rope_scaling
-            {"rope_parameters":{"rope_type":"yarn"}}                    | rope_parameters
-            {"partial_rotary_factor":0.5}                               | partial_rotary_factor
-            {"quantization_config":{"bits":4}}                          | quantization_config
-            {"sliding_window":4096}                                     | sliding_window
-            {"num_key_value_heads":5}                                   | num_key_value_heads
-            {"num_attention_heads":0}                                   | num_attention_heads
-            {"num_attention_heads":1024}                                | head_dim
-            {"head_dim":264}                                            | head_dim
-            {"hidden_size":4100,"head_dim":128}                         | hidden_size
-            {"vocab_size":-1}                                           | vocab_size
-            {"vocab_size":1e99}                                         | vocab_size
-            {"vocab_size":99999999999}                                  | vocab_size
-            {"vocab_size":"many"}                                       | vocab_size
-            {"num_hidden_layers":2000000000}                            | num_hidden_layers
-            {"rms_norm_eps":0}                                          | rms_norm_eps
-            {"rope_theta":0}                                            | rope_theta
-            {"tie_word_embeddings":"yes"}                               | tie_word_embeddings
-            {"eos_token_id":"</s>"}                                     | eos_token_id
-            {"vocab_size":1,"vocab_size":2}                             | uplicate
-            [1]                                                         | object
-            {"vocab_size":1                                             | JSON
-            """)
+        {"model_type":"mistral"}                                    | model_type
+        {"architectures":["LlamaForSequenceClassification"]}       | LlamaForSequenceClassification
+        {"hidden_act":"gelu"}                                       | hidden_act
+        {"attention_bias":true}                                     | attention_bias
+        {"mlp_bias":true}                                           | mlp_bias
+        {"attention_dropout":0.1}                                   | attention_dropout
+        {"pretraining_tp":2}                                        | pretraining_tp
+        {"rope_scaling":{"rope_type":"llama3","factor":8.0}}        | rope_scaling
+        {"rope_scaling":{"type":"linear","factor":2.0}}             | rope_scaling
+        {"rope_parameters":{"rope_type":"yarn"}}                    | rope_parameters
+        {"partial_rotary_factor":0.5}                               | partial_rotary_factor
+        {"quantization_config":{"bits":4}}                          | quantization_config
+        {"sliding_window":4096}                                     | sliding_window
+        {"num_key_value_heads":5}                                   | num_key_value_heads
+        {"num_attention_heads":0}                                   | num_attention_heads
+        {"num_attention_heads":1024}                                | head_dim
+        {"head_dim":264}                                            | head_dim
+        {"hidden_size":4100,"head_dim":128}                         | hidden_size
+        {"vocab_size":-1}                                           | vocab_size
+        {"vocab_size":1e99}                                         | vocab_size
+        {"vocab_size":99999999999}                                  | vocab_size
+        {"vocab_size":"many"}                                       | vocab_size
+        {"num_hidden_layers":2000000000}                            | num_hidden_layers
+        {"rms_norm_eps":0}                                          | rms_norm_eps
+        {"rope_theta":0}                                            | rope_theta
+        {"tie_word_embeddings":"yes"}                               | tie_word_embeddings
+        {"eos_token_id":"</s>"}                                     | eos_token_id
+        {"vocab_size":1,"vocab_size":2}                             | uplicate
+        [1]                                                         | object
+        {"vocab_size":1                                             | JSON
+        """)
     void whatWouldChangeNumbersIsRefusedByName(String json, String word) {
         assertThatThrownBy(() -> parse(json))
                 .isInstanceOf(Dpo4jException.class)

@@ -49,7 +49,7 @@ class ModelTest {
         }
     }
 
-    /** bf16 keeps 8 bits: a value is within 2^-9 of itself, and stored twice it does not move again. */
+    /** bf16 keeps 8 bits of a number: rounding moves it by at most 2^-8 of itself, and a second time not at all. */
     @OnEachDevice
     void savedInBf16(On on) {
         try (Model made = Model.create(TIED, on.device(), DType.F32, 5)) {
@@ -58,7 +58,8 @@ class ModelTest {
                 Map<String, List<Float>> rounded = weights(loaded);
                 weights(made).forEach((name, exact) -> {
                     for (int i = 0; i < exact.size(); i++) {
-                        assertThat(rounded.get(name).get(i)).isCloseTo(exact.get(i), within(Math.abs(exact.get(i)) / 512));
+                        assertThat(rounded.get(name).get(i))
+                                .isCloseTo(exact.get(i), within(Math.abs(exact.get(i)) / 256));
                     }
                 });
                 loaded.save(directory, DType.BF16);
@@ -67,7 +68,10 @@ class ModelTest {
                 }
             }
         }
-        assertThat(TestFiles.json(directory.resolve("config.json")).get("torch_dtype").asText()).isEqualTo("bfloat16");
+        assertThat(TestFiles.json(directory.resolve("config.json"))
+                        .get("torch_dtype")
+                        .asText())
+                .isEqualTo("bfloat16");
     }
 
     @OnEachDevice
@@ -75,7 +79,9 @@ class ModelTest {
         try (Model made = Model.create(TIED, on.device(), DType.F32, 5)) {
             made.save(directory, DType.F32);
         }
-        edit("config.json", json -> json.put("my_key", 1e-6).put("dtype", "bfloat16").putNull("nothing"));
+        edit(
+                "config.json",
+                json -> json.put("my_key", 1e-6).put("dtype", "bfloat16").putNull("nothing"));
         Files.writeString(directory.resolve("generation_config.json"), "{\"eos_token_id\": [4, 5], \"top_k\": 7}");
         Path copy = directory.resolve("copy");
         try (Model model = Model.load(directory, on.device(), DType.F32)) {
@@ -84,10 +90,16 @@ class ModelTest {
         }
         ObjectNode expected = (ObjectNode) TestFiles.json(directory.resolve("config.json"));
         assertThat(TestFiles.json(copy.resolve("config.json"))).isEqualTo(expected.put("dtype", "float32"));
-        assertThat(TestFiles.json(copy.resolve("generation_config.json")).get("top_k").intValue()).isEqualTo(7);
+        assertThat(TestFiles.json(copy.resolve("generation_config.json"))
+                        .get("top_k")
+                        .intValue())
+                .isEqualTo(7);
     }
 
-    /** Mean and deviation of 20000 normal numbers: 0 and 0.02, within four of their own deviations, 0.02 / sqrt(n) and 0.02 / sqrt(2n). */
+    /**
+     * Mean and deviation of 20000 normal numbers: 0 and 0.02, within four of their own deviations, 0.02 / sqrt(n) and
+     * 0.02 / sqrt(2n).
+     */
     @OnEachDevice
     void aNewModelIsDrawnAsTransformersDraws(On on) {
         LlamaConfig config = LlamaConfig.of(400, 48, 24, 1, 2, 1, 32, true);
@@ -131,7 +143,9 @@ class ModelTest {
             for (ParameterTensor tensor : parameters.tensors()) {
                 assertThat(tensor.offset()).as(tensor.name()).isGreaterThanOrEqualTo(covered);
                 covered = tensor.offset() + tensor.count();
-                assertThat(tensor.offset() < parameters.decayCount()).as(tensor.name()).isEqualTo(tensor.matrix());
+                assertThat(tensor.offset() < parameters.decayCount())
+                        .as(tensor.name())
+                        .isEqualTo(tensor.matrix());
                 assertThat(covered <= parameters.decayCount()).as(tensor.name()).isEqualTo(tensor.matrix());
             }
             assertThat(parameters.decayCount() % Parameters.ALIGNMENT).isZero();
@@ -194,14 +208,19 @@ class ModelTest {
         refused(on, "neither model.safetensors");
         Files.delete(directory.resolve("config.json"));
         refused(on, "config.json does not exist");
-        assertThat(on.device().allocatedBytes()).as("bytes kept by refused loads").isZero();
+        assertThat(on.device().allocatedBytes())
+                .as("bytes kept by refused loads")
+                .isZero();
     }
 
     @OnEachDevice
     void aTiedModelMayHoldBothIfTheyAreOne(On on) {
         try (Model made = Model.create(UNTIED, on.device(), DType.F32, 5)) {
             ParameterTensor head = made.parameters().tensor("lm_head.weight");
-            made.parameters().writeWeights(head, made.parameters().readWeights(made.parameters().tensor("model.embed_tokens.weight")));
+            made.parameters()
+                    .writeWeights(
+                            head,
+                            made.parameters().readWeights(made.parameters().tensor("model.embed_tokens.weight")));
             made.save(directory, DType.F32);
         }
         edit("config.json", json -> json.put("tie_word_embeddings", true));
@@ -236,8 +255,9 @@ class ModelTest {
     /** Every other tensor in one file, the rest in another, and the index of both. */
     private static void shard(Model model, Path directory) {
         Map<String, Integer> shardOf = new TreeMap<>();
-        List<ParameterTensor> tensors =
-                model.parameters().tensors().stream().sorted(Comparator.comparing(ParameterTensor::name)).toList();
+        List<ParameterTensor> tensors = model.parameters().tensors().stream()
+                .sorted(Comparator.comparing(ParameterTensor::name))
+                .toList();
         for (int i = 0; i < tensors.size(); i++) {
             shardOf.put(tensors.get(i).name(), 1 - i % 2);
         }
@@ -248,8 +268,16 @@ class ModelTest {
                     .filter(tensor -> shardOf.get(tensor.name()) == wanted)
                     .map(tensor -> new SafeTensors.Plan(tensor.name(), "F32", ModelFiles.shape(tensor)))
                     .toList();
-            SafeTensors.write(directory.resolve("shard-" + shard + ".safetensors"), plans, (name, offset, destination) ->
-                    device.download(destination, model.parameters().weight(model.parameters().tensor(name).offset()) + offset));
+            SafeTensors.write(
+                    directory.resolve("shard-" + shard + ".safetensors"),
+                    plans,
+                    (name, offset, destination) -> device.download(
+                            destination,
+                            model.parameters()
+                                            .weight(model.parameters()
+                                                    .tensor(name)
+                                                    .offset())
+                                    + offset));
         }
         String map = shardOf.entrySet().stream()
                 .map(entry -> "\"" + entry.getKey() + "\":\"shard-" + entry.getValue() + ".safetensors\"")

@@ -46,7 +46,15 @@ record PairStep(float[] tokens, float[] sums, float[] losses, Map<String, float[
                 DeviceBuffer references = device.allocate(8L * count)) {
             device.upload(references.address(), direct(reference));
             LogProbs logprobs = policy.forward(batch);
-            PreferenceLoss.compute(device, losses.address(), dSums.address(), 0, logprobs.sums(), references.address(), count, options);
+            PreferenceLoss.compute(
+                    device,
+                    losses.address(),
+                    dSums.address(),
+                    0,
+                    logprobs.sums(),
+                    references.address(),
+                    count,
+                    options);
             policy.backward(dSums.address());
             for (int pass = 1; pass < passes; pass++) {
                 policy.forward(batch);

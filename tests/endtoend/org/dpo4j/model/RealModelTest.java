@@ -18,10 +18,11 @@ import org.dpo4j.kernels.DType;
 /**
  * Two small published Llamas against a float64 forward pass that others wrote.
  *
- * <p>Tolerances. A log-prob is the difference of two numbers of size |logit| <= 40, each the end of a chain of some 100 fp32 roundings (2^-24 = 6e-8
- * relative): dot products of up to 384 terms whose errors add as their square root, norms, softmaxes. 40 * 100 * 6e-8 = 2.4e-4 would be all of them
- * pointing one way; pointing at random they stay below a tenth of it, so 1e-4 has room and a wrong rotation, scale or epsilon, which moves log-probs by
- * more than 1e-2, does not fit. Sums of up to 160 tokens: 1e-4 * sqrt(160) = 1.3e-3, so 2e-3.
+ * <p>Tolerances. A log-prob is the difference of two numbers of size |logit| <= 40, each the end of a chain of some 100
+ * fp32 roundings (2^-24 = 6e-8 relative): dot products of up to 384 terms whose errors add as their square root, norms,
+ * softmaxes. 40 * 100 * 6e-8 = 2.4e-4 would be all of them pointing one way; pointing at random they stay below a tenth
+ * of it, so 1e-4 has room and a wrong rotation, scale or epsilon, which moves log-probs by more than 1e-2, does not
+ * fit. Sums of up to 160 tokens: 1e-4 * sqrt(160) = 1.3e-3, so 2e-3.
  */
 class RealModelTest {
     private static final double TOKEN = 1e-4;
@@ -50,7 +51,8 @@ class RealModelTest {
                 LanguageModel language = LanguageModel.evaluation(model)) {
             checkTexts(language, expected.get("texts"));
             checkPairs(language, expected.get("pairs"));
-            checkGreedy(model, TestFiles.ints(expected.at("/greedy_from_bos/ids")), on.emulated() ? 12 : Integer.MAX_VALUE);
+            checkGreedy(
+                    model, TestFiles.ints(expected.at("/greedy_from_bos/ids")), on.emulated() ? 12 : Integer.MAX_VALUE);
         }
     }
 
@@ -61,11 +63,14 @@ class RealModelTest {
             sequences.add(new Sequence(0, new int[] {ids[0]}, Arrays.copyOfRange(ids, 1, ids.length)));
         }
         PackedBatch batch = PackedBatch.sequences(sequences);
-        float[] actual = PairStep.floats(language.model().device(), language.forward(batch).tokens(), batch.tokens());
+        float[] actual = PairStep.floats(
+                language.model().device(), language.forward(batch).tokens(), batch.tokens());
         int token = 0;
         for (JsonNode text : texts) {
             for (JsonNode logprob : text.get("logprobs")) {
-                assertThat((double) actual[token]).as("token %d", token).isCloseTo(logprob.doubleValue(), within(TOKEN));
+                assertThat((double) actual[token])
+                        .as("token %d", token)
+                        .isCloseTo(logprob.doubleValue(), within(TOKEN));
                 token++;
             }
         }
@@ -82,10 +87,13 @@ class RealModelTest {
                     TestFiles.ints(pair.get("rejected_ids"))));
         }
         PackedBatch batch = PackedBatch.pairs(pairs, true);
-        float[] sums = PairStep.floats(language.model().device(), language.forward(batch).sums(), batch.completions());
+        float[] sums = PairStep.floats(
+                language.model().device(), language.forward(batch).sums(), batch.completions());
         for (int i = 0; i < pairs.size(); i++) {
-            assertThat((double) sums[2 * i]).isCloseTo(golden.get(i).get("chosen_logp").doubleValue(), within(SUM));
-            assertThat((double) sums[2 * i + 1]).isCloseTo(golden.get(i).get("rejected_logp").doubleValue(), within(SUM));
+            assertThat((double) sums[2 * i])
+                    .isCloseTo(golden.get(i).get("chosen_logp").doubleValue(), within(SUM));
+            assertThat((double) sums[2 * i + 1])
+                    .isCloseTo(golden.get(i).get("rejected_logp").doubleValue(), within(SUM));
         }
     }
 
@@ -93,7 +101,8 @@ class RealModelTest {
         int[] continuation = Arrays.copyOfRange(ids, 1, (int) Math.min(ids.length, 1L + most));
         try (Generator generator = new Generator(model)) {
             Generator.Request request = new Generator.Request(new int[] {ids[0]}, 1, 0);
-            List<List<int[]>> texts = generator.generate(List.of(request), new Generator.Options(continuation.length, 0));
+            List<List<int[]>> texts =
+                    generator.generate(List.of(request), new Generator.Options(continuation.length, 0));
             assertThat(texts.get(0).get(0)).isEqualTo(continuation);
         }
     }

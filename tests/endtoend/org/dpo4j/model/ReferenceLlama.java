@@ -4,8 +4,8 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * A Llama in double precision, one token after another, one loop after another. It shares no line with the model under test but the names of its
- * tensors.
+ * A Llama in double precision, one token after another, one loop after another. It shares no line with the model under
+ * test but the names of its tensors.
  */
 final class ReferenceLlama {
     final Map<String, double[]> weights = new HashMap<>();

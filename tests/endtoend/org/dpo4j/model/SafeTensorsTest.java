@@ -26,34 +26,34 @@ class SafeTensorsTest {
     /** Headers over eight bytes of data, and a word of the error each deserves. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,16]}}                                             | takes 8 bytes
-            {"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}                                             | cut short
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}                                              | takes 8 bytes
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}}                                             | data_offsets holds -8
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0]}}                                                | two data_offsets
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8,8]}}                                            | two data_offsets
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,99999999999999999999]}}                           | 2^63
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8e0]}}                                            | data_offsets
-            {"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}                                              | 4 bytes follow
-            {"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}                                              | overlap or leave holes
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}} | overlap
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} | uplicate
-            {"a":{"dtype":"F32","shape":[4294967296,4294967296,4294967296],"data_offsets":[0,8]}}               | more bytes than 2^63
-            {"a":{"dtype":"F32","shape":[-1,-2],"data_offsets":[0,8]}}                                          | shape holds -1
-            {"a":{"dtype":"F32","shape":["2"],"data_offsets":[0,8]}}                                            | shape
-            {"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}}                                              | unknown dtype "F31"
-            {"a":{"dtype":7,"shape":[2],"data_offsets":[0,8]}}                                                  | dtype
-            {"a":{"dtype":"F32","shape":[2]}}                                                                   | lacks
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"stride":[1]}}                                 | stride
-            {"a":[0,8]}                                                                                         | tensor a
-            {"__metadata__":{"format":7},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}                  | __metadata__
-            {"__metadata__":["pt"],"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}                        | __metadata__
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} {}                                           | goes on after
-            {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}                                               | not valid
-            {"a":{"dtype":"F32","shape":[[[[[[2]]]]]],"data_offsets":[0,8]}}                                    | nesting depth
-            []                                                                                                  | the header
-            garbage!                                                                                            | not valid
-            """)
+        {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,16]}}                                             | takes 8 bytes
+        {"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}                                             | cut short
+        {"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}                                              | takes 8 bytes
+        {"a":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}}                                             | data_offsets holds -8
+        {"a":{"dtype":"F32","shape":[2],"data_offsets":[0]}}                                                | two data_offsets
+        {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8,8]}}                                            | two data_offsets
+        {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,99999999999999999999]}}                           | 2^63
+        {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8e0]}}                                            | data_offsets
+        {"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}                                              | 4 bytes follow
+        {"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}                                              | overlap or leave holes
+        {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}} | overlap
+        {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} | uplicate
+        {"a":{"dtype":"F32","shape":[4294967296,4294967296,4294967296],"data_offsets":[0,8]}}               | more bytes than 2^63
+        {"a":{"dtype":"F32","shape":[-1,-2],"data_offsets":[0,8]}}                                          | shape holds -1
+        {"a":{"dtype":"F32","shape":["2"],"data_offsets":[0,8]}}                                            | shape
+        {"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}}                                              | unknown dtype "F31"
+        {"a":{"dtype":7,"shape":[2],"data_offsets":[0,8]}}                                                  | dtype
+        {"a":{"dtype":"F32","shape":[2]}}                                                                   | lacks
+        {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"stride":[1]}}                                 | stride
+        {"a":[0,8]}                                                                                         | tensor a
+        {"__metadata__":{"format":7},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}                  | __metadata__
+        {"__metadata__":["pt"],"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}                        | __metadata__
+        {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} {}                                           | goes on after
+        {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}                                               | not valid
+        {"a":{"dtype":"F32","shape":[[[[[[2]]]]]],"data_offsets":[0,8]}}                                    | nesting depth
+        []                                                                                                  | the header
+        garbage!                                                                                            | not valid
+        """)
     void headersThatContradictThemselves(String header, String word) throws IOException {
         refused(file(header.length(), header, 8), word);
     }
@@ -66,7 +66,8 @@ class SafeTensorsTest {
 
     @Test
     void filesCutShortAnywhere() throws IOException {
-        byte[] whole = Files.readAllBytes(file(54, "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8));
+        byte[] whole =
+                Files.readAllBytes(file(54, "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8));
         for (int length = 0; length < whole.length; length++) {
             Path cut = directory.resolve("cut");
             Files.write(cut, Arrays.copyOf(whole, length));
@@ -95,14 +96,17 @@ class SafeTensorsTest {
         Path file = directory.resolve("written.safetensors");
         SafeTensors.write(
                 file,
-                List.of(new SafeTensors.Plan("m", "F32", List.of(1L, 2L)), new SafeTensors.Plan("v", "BF16", List.of(3L))),
+                List.of(
+                        new SafeTensors.Plan("m", "F32", List.of(1L, 2L)),
+                        new SafeTensors.Plan("v", "BF16", List.of(3L))),
                 (name, offset, destination) -> {
                     while (destination.hasRemaining()) {
                         destination.put((byte) (name.charAt(0) + destination.position()));
                     }
                 });
-        String header = "{\"__metadata__\":{\"format\":\"pt\"},\"m\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]},"
-                + "\"v\":{\"dtype\":\"BF16\",\"shape\":[3],\"data_offsets\":[8,14]}}";
+        String header =
+                "{\"__metadata__\":{\"format\":\"pt\"},\"m\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]},"
+                    + "\"v\":{\"dtype\":\"BF16\",\"shape\":[3],\"data_offsets\":[8,14]}}";
         String padded = header + " ".repeat((8 - header.length() % 8) % 8);
         ByteBuffer expected = ByteBuffer.allocate(8 + padded.length() + 14).order(ByteOrder.LITTLE_ENDIAN);
         expected.putLong(padded.length()).put(padded.getBytes(StandardCharsets.UTF_8));

@@ -23,8 +23,12 @@ final class TestFiles {
     /** A file or directory of real data; where it is absent the test is skipped, saying so. */
     static Path real(String name) {
         String data = System.getenv("DPO4J_DATA");
-        Path path = (data == null ? repository().resolve("../shared/data") : Path.of(data)).resolve(name).normalize();
-        Assumptions.assumeTrue(Files.exists(path), () -> "skipped: " + path + " is absent; set DPO4J_DATA to a directory that holds " + name);
+        Path path = (data == null ? repository().resolve("../shared/data") : Path.of(data))
+                .resolve(name)
+                .normalize();
+        Assumptions.assumeTrue(
+                Files.exists(path),
+                () -> "skipped: " + path + " is absent; set DPO4J_DATA to a directory that holds " + name);
         return path;
     }
 
@@ -37,11 +41,15 @@ final class TestFiles {
     }
 
     static int[] ints(JsonNode array) {
-        return IntStream.range(0, array.size()).map(i -> array.get(i).intValue()).toArray();
+        return IntStream.range(0, array.size())
+                .map(i -> array.get(i).intValue())
+                .toArray();
     }
 
     static double[] doubles(JsonNode array) {
-        return IntStream.range(0, array.size()).mapToDouble(i -> array.get(i).doubleValue()).toArray();
+        return IntStream.range(0, array.size())
+                .mapToDouble(i -> array.get(i).doubleValue())
+                .toArray();
     }
 
     private static Path repository() {
@@ -51,7 +59,8 @@ final class TestFiles {
             at = at.getParent();
         }
         if (at == null) {
-            throw new IllegalStateException("the repository is not above " + Path.of("").toAbsolutePath() + "; set DPO4J_ROOT");
+            throw new IllegalStateException(
+                    "the repository is not above " + Path.of("").toAbsolutePath() + "; set DPO4J_ROOT");
         }
         return at;
     }

@@ -8,8 +8,9 @@ import org.dpo4j.kernels.decoder.Attention;
 import org.dpo4j.kernels.decoder.RmsNorm;
 
 /**
- * Addresses of everything the decoder computes in one pass. In training each layer has its own; in evaluation all layers share one set and the
- * residual stream is updated in place, so memory does not grow with depth and the same calls run on the same values.
+ * Addresses of everything the decoder computes in one pass. In training each layer has its own; in evaluation all
+ * layers share one set and the residual stream is updated in place, so memory does not grow with depth and the same
+ * calls run on the same values.
  */
 final class Activations {
 

@@ -5,8 +5,8 @@ import org.dpo4j.kernels.DeviceBuffer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Device memory laid out anew for every pass. It is allocated again only when a pass needs more than any before it; what it held is then gone, so all
- * that a pass needs is laid out at once.
+ * Device memory laid out anew for every pass. It is allocated again only when a pass needs more than any before it;
+ * what it held is then gone, so all that a pass needs is laid out at once.
  */
 final class Arena implements AutoCloseable {
     private static final long ALIGNMENT = 256;
@@ -19,7 +19,10 @@ final class Arena implements AutoCloseable {
         this.device = device;
     }
 
-    /** Runs {@code layout}, which calls {@link #take}, twice: first to measure, with addresses that mean nothing, then for good. */
+    /**
+     * Runs {@code layout}, which calls {@link #take}, twice: first to measure, with addresses that mean nothing, then
+     * for good.
+     */
     void lay(Runnable layout) {
         next = 0;
         layout.run();

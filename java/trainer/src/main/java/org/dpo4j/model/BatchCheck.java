@@ -10,15 +10,30 @@ final class BatchCheck {
 
     static void check(PackedBatch batch, LlamaConfig config) {
         int rows = batch.rows();
-        within(batch.ids(), config.vocabSize(), "token id", "the vocabulary; check that tokenizer and model belong together");
-        within(batch.targets(), config.vocabSize(), "completion token id", "the vocabulary; check that tokenizer and model belong together");
-        within(batch.positions(), config.maxPositionEmbeddings(), "position", "max_position_embeddings; lower max_length");
+        within(
+                batch.ids(),
+                config.vocabSize(),
+                "token id",
+                "the vocabulary; check that tokenizer and model belong together");
+        within(
+                batch.targets(),
+                config.vocabSize(),
+                "completion token id",
+                "the vocabulary; check that tokenizer and model belong together");
+        within(
+                batch.positions(),
+                config.maxPositionEmbeddings(),
+                "position",
+                "max_position_embeddings; lower max_length");
         within(batch.hiddenRows(), rows, "hidden row", "the batch's rows");
-        check(batch.positions().length == rows, "positions has " + batch.positions().length + " entries for " + rows + " rows");
+        check(
+                batch.positions().length == rows,
+                "positions has " + batch.positions().length + " entries for " + rows + " rows");
         check(batch.hiddenRows().length == batch.tokens(), "hiddenRows and targets differ in length");
         checkOffsets(batch.offsets(), batch.tokens());
         for (Segment segment : batch.segments()) {
-            check(inside(segment.queryBegin(), segment.queryCount(), rows)
+            check(
+                    inside(segment.queryBegin(), segment.queryCount(), rows)
                             && inside(segment.prefixBegin(), segment.prefixCount(), rows)
                             && segment.keyBegin() == segment.queryBegin()
                             && segment.keyOffset() == 0,
@@ -27,7 +42,9 @@ final class BatchCheck {
     }
 
     private static void checkOffsets(int[] offsets, int tokens) {
-        check(offsets.length > 0 && offsets[0] == 0 && offsets[offsets.length - 1] == tokens, "offsets do not span the " + tokens + " targets");
+        check(
+                offsets.length > 0 && offsets[0] == 0 && offsets[offsets.length - 1] == tokens,
+                "offsets do not span the " + tokens + " targets");
         for (int i = 1; i < offsets.length; i++) {
             check(offsets[i] >= offsets[i - 1], "offsets decrease at completion " + (i - 1));
         }
@@ -36,7 +53,8 @@ final class BatchCheck {
     private static void within(int[] values, int end, String what, String limit) {
         for (int i = 0; i < values.length; i++) {
             if (values[i] < 0 || values[i] >= end) {
-                throw new Dpo4jException("the batch has " + what + " " + values[i] + " at " + i + ", outside [0, " + end + "), " + limit);
+                throw new Dpo4jException("the batch has " + what + " " + values[i] + " at " + i + ", outside [0, " + end
+                        + "), " + limit);
             }
         }
     }

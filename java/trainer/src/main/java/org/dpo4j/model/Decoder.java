@@ -65,12 +65,25 @@ final class Decoder implements AutoCloseable {
         down = new Linear(device, dtype, inner, hidden);
     }
 
-    /** Queues the layers; the result, [rows, hidden], is valid until the next pass. A cache receives the rows' keys, and is what they attend to. */
+    /**
+     * Queues the layers; the result, [rows, hidden], is valid until the next pass. A cache receives the rows' keys, and
+     * is what they attend to.
+     */
     long forward(Pass pass, @Nullable KeyCache cache) {
         rotary.reserve(pass.positionsEnd());
         activations.lay(pass.rows());
-        long in = config.numHiddenLayers() == 0 ? activations.out : activations.layers.get(0).in();
-        Embedding.forward(device, in, parameters.weight(layout.embedding), pass.ids(), pass.rows(), config.vocabSize(), hidden, dtype);
+        long in = config.numHiddenLayers() == 0
+                ? activations.out
+                : activations.layers.get(0).in();
+        Embedding.forward(
+                device,
+                in,
+                parameters.weight(layout.embedding),
+                pass.ids(),
+                pass.rows(),
+                config.vocabSize(),
+                hidden,
+                dtype);
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             attend(pass, i, cache);
             feedForward(pass, i);
@@ -86,20 +99,45 @@ final class Decoder implements AutoCloseable {
         qkv.forward(layer.qkv(), activations.normed, parameters.weight(weights.qkv()), rows);
         // Queries and keys lie side by side in a row and turn by the same angles: one call rotates both.
         Rope.forward(
-                device, layer.qkv(), pass.positions(), rotary.cosine(), rotary.sine(), rows, heads + keyHeads, headDim, qkvWidth,
-                rotary.positions(), dtype);
+                device,
+                layer.qkv(),
+                pass.positions(),
+                rotary.cosine(),
+                rotary.sine(),
+                rows,
+                heads + keyHeads,
+                headDim,
+                qkvWidth,
+                rotary.positions(),
+                dtype);
         long keys = layer.qkv() + bytes(queryWidth);
         long values = keys + bytes(keyHeads * headDim);
         long keyStride = qkvWidth;
         if (cache != null) {
-            CopyRows.forward(device, cache.keys(i), keys, pass.cacheRows(), 0, rows, cache.width, cache.width, qkvWidth, dtype);
+            CopyRows.forward(
+                    device, cache.keys(i), keys, pass.cacheRows(), 0, rows, cache.width, cache.width, qkvWidth, dtype);
             keys = cache.keys(i);
             values = cache.values(i);
             keyStride = cache.width;
         }
         Attention.forward(
-                device, layer.attention(), layer.lse(), layer.qkv(), keys, values, pass.segments(), pass.segmentCount(), pass.maxQueries(),
-                heads, keyHeads, headDim, queryWidth, qkvWidth, keyStride, scale, dtype);
+                device,
+                layer.attention(),
+                layer.lse(),
+                layer.qkv(),
+                keys,
+                values,
+                pass.segments(),
+                pass.segmentCount(),
+                pass.maxQueries(),
+                heads,
+                keyHeads,
+                headDim,
+                queryWidth,
+                qkvWidth,
+                keyStride,
+                scale,
+                dtype);
         output.forward(activations.branch, layer.attention(), parameters.weight(weights.output()), rows);
         Residual.forward(device, layer.middle(), layer.in(), activations.branch, (long) rows * hidden, dtype);
     }
@@ -124,15 +162,26 @@ final class Decoder implements AutoCloseable {
         return activations.dStream;
     }
 
-    /** Queues the backward pass of the last forward: adds to the gradients of all layers and, by the sorted ids, of the embedding. */
+    /**
+     * Queues the backward pass of the last forward: adds to the gradients of all layers and, by the sorted ids, of the
+     * embedding.
+     */
     void backward(Pass pass, Indices indices, Indices.Sorted ids) {
         for (int i = config.numHiddenLayers() - 1; i >= 0; i--) {
             backwardFeedForward(pass, i);
             backwardAttend(pass, i);
         }
         Embedding.backward(
-                device, parameters.gradient(layout.embedding), activations.dStream, indices.address(ids.order()),
-                indices.address(ids.offsets()), indices.address(ids.distinct()), ids.count(), hidden, DType.F32, dtype);
+                device,
+                parameters.gradient(layout.embedding),
+                activations.dStream,
+                indices.address(ids.order()),
+                indices.address(ids.offsets()),
+                indices.address(ids.distinct()),
+                ids.count(),
+                hidden,
+                DType.F32,
+                dtype);
     }
 
     private void backwardFeedForward(Pass pass, int i) {
@@ -161,12 +210,41 @@ final class Decoder implements AutoCloseable {
         long q = layer.qkv();
         long dQ = activations.dQkv;
         Attention.backward(
-                device, dQ, dQ + keys, dQ + values, activations.attentionWorkspace, activations.dAttention, q, q + keys, q + values,
-                layer.attention(), layer.lse(), pass.segments(), pass.segmentCount(), pass.maxQueries(), rows, heads, keyHeads, headDim,
-                queryWidth, qkvWidth, qkvWidth, scale, dtype);
+                device,
+                dQ,
+                dQ + keys,
+                dQ + values,
+                activations.attentionWorkspace,
+                activations.dAttention,
+                q,
+                q + keys,
+                q + values,
+                layer.attention(),
+                layer.lse(),
+                pass.segments(),
+                pass.segmentCount(),
+                pass.maxQueries(),
+                rows,
+                heads,
+                keyHeads,
+                headDim,
+                queryWidth,
+                qkvWidth,
+                qkvWidth,
+                scale,
+                dtype);
         Rope.backward(
-                device, dQ, pass.positions(), rotary.cosine(), rotary.sine(), rows, heads + keyHeads, headDim, qkvWidth,
-                rotary.positions(), dtype);
+                device,
+                dQ,
+                pass.positions(),
+                rotary.cosine(),
+                rotary.sine(),
+                rows,
+                heads + keyHeads,
+                headDim,
+                qkvWidth,
+                rotary.positions(),
+                dtype);
         normalise(layer.inRstd(), layer.in(), weights.attentionNorm(), rows);
         qkv.backwardWeight(parameters.gradient(weights.qkv()), dQ, activations.normed, rows);
         qkv.backwardInput(activations.branch, dQ, parameters.weight(weights.qkv()), rows);
@@ -176,8 +254,18 @@ final class Decoder implements AutoCloseable {
     /** The gradient goes around the branch and through its norm: dStream += d norm(x) from the branch's gradient. */
     private void backwardNorm(long x, long rstd, long weight, int rows) {
         RmsNorm.backward(
-                device, activations.dStream, parameters.gradient(weight), activations.normWorkspace, activations.branch,
-                activations.dStream, x, parameters.weight(weight), rstd, rows, hidden, dtype);
+                device,
+                activations.dStream,
+                parameters.gradient(weight),
+                activations.normWorkspace,
+                activations.branch,
+                activations.dStream,
+                x,
+                parameters.weight(weight),
+                rstd,
+                rows,
+                hidden,
+                dtype);
     }
 
     private long bytes(int elements) {

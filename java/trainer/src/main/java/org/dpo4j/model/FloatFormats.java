@@ -4,7 +4,10 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.dpo4j.kernels.Dpo4jException;
 
-/** The float formats weights are stored in, under safetensors' names, and the conversions between them. Rounding is to nearest, ties to even. */
+/**
+ * The float formats weights are stored in, under safetensors' names, and the conversions between them. Rounding is to
+ * nearest, ties to even.
+ */
 final class FloatFormats {
     private FloatFormats() {}
 

@@ -12,8 +12,9 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.decoder.Segment;
 
 /**
- * Samples continuations with a key cache. Many sequences run at once; samples of one prompt share its cache. Every sequence has a random generator of
- * its own, so its tokens do not depend on the others of the call. Does not close the model.
+ * Samples continuations with a key cache. Many sequences run at once; samples of one prompt share its cache. Every
+ * sequence has a random generator of its own, so its tokens do not depend on the others of the call. Does not close the
+ * model.
  */
 public final class Generator implements AutoCloseable {
     /** Sequences and prompt tokens that run together: bounds on memory, without effect on the tokens. */
@@ -88,7 +89,10 @@ public final class Generator implements AutoCloseable {
         cache = new KeyCache(device, config, model.parameters().dtype());
     }
 
-    /** The samples of each request, in order: new tokens only, the ending token included where one was drawn. Waits for the device. */
+    /**
+     * The samples of each request, in order: new tokens only, the ending token included where one was drawn. Waits for
+     * the device.
+     */
     public List<List<int[]>> generate(List<Request> requests, Options options) {
         requests.forEach(this::check);
         TokenSampler sampler = new TokenSampler(options.temperature, config.vocabSize());
@@ -104,16 +108,16 @@ public final class Generator implements AutoCloseable {
     private void check(Request request) {
         int length = request.prompt.length;
         if (length == 0 || length >= config.maxPositionEmbeddings()) {
-            throw new Dpo4jException("the prompt has " + length + " tokens where 1 to " + (config.maxPositionEmbeddings() - 1)
-                    + " leave room for a continuation; shorten it");
+            throw new Dpo4jException("the prompt has " + length + " tokens where 1 to "
+                    + (config.maxPositionEmbeddings() - 1) + " leave room for a continuation; shorten it");
         }
         if (request.samples < 1) {
             throw new Dpo4jException("samples is " + request.samples + "; it is at least 1");
         }
         for (int id : request.prompt) {
             if (id < 0 || id >= config.vocabSize()) {
-                throw new Dpo4jException("the prompt has token id " + id + ", outside the vocabulary of " + config.vocabSize()
-                        + "; check that tokenizer and model belong together");
+                throw new Dpo4jException("the prompt has token id " + id + ", outside the vocabulary of "
+                        + config.vocabSize() + "; check that tokenizer and model belong together");
             }
         }
     }
@@ -210,7 +214,10 @@ public final class Generator implements AutoCloseable {
         run(ids, positions, cacheRows, segments, lastRows, drawing, sampler);
     }
 
-    /** Runs rows through the model; the sequences of {@code drawing[i]} then draw from the logits of row {@code lastRows[i]}. */
+    /**
+     * Runs rows through the model; the sequences of {@code drawing[i]} then draw from the logits of row {@code
+     * lastRows[i]}.
+     */
     private void run(
             int[] ids,
             int[] positions,
@@ -258,7 +265,8 @@ public final class Generator implements AutoCloseable {
 
     private void append(Sequence sequence, int token) {
         sequence.tokens[sequence.count++] = token;
-        sequence.ended = sequence.count == sequence.prompt.limit || config.eosTokenIds().contains(token);
+        sequence.ended =
+                sequence.count == sequence.prompt.limit || config.eosTokenIds().contains(token);
     }
 
     private static List<Sequence> running(List<Sequence> sequences) {

@@ -8,7 +8,10 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.decoder.Segment;
 
-/** The index arrays of one pass, sent to the device in one copy: add them all, {@link #upload}, then ask for their addresses. */
+/**
+ * The index arrays of one pass, sent to the device in one copy: add them all, {@link #upload}, then ask for their
+ * addresses.
+ */
 final class Indices implements AutoCloseable {
     private static final int ALIGNMENT = 16;
 
@@ -50,7 +53,10 @@ final class Indices implements AutoCloseable {
         return add(fields);
     }
 
-    /** Adds what {@code dpo4j_embedding_backward} wants of an index array: rows sorted by index, and the ranges of equal indices. */
+    /**
+     * Adds what {@code dpo4j_embedding_backward} wants of an index array: rows sorted by index, and the ranges of equal
+     * indices.
+     */
     Sorted addSorted(int[] indices) {
         long[] keys = new long[indices.length];
         for (int row = 0; row < indices.length; row++) {
@@ -70,7 +76,8 @@ final class Indices implements AutoCloseable {
             }
         }
         offsets[count] = keys.length;
-        return new Sorted(add(order), add(Arrays.copyOf(offsets, count + 1)), add(Arrays.copyOf(distinct, count)), count);
+        return new Sorted(
+                add(order), add(Arrays.copyOf(offsets, count + 1)), add(Arrays.copyOf(distinct, count)), count);
     }
 
     /** Places of the three arrays, and how many distinct indices there are. */

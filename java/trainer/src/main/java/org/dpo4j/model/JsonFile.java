@@ -45,7 +45,8 @@ final class JsonFile {
         try {
             long bytes = Files.size(file);
             if (bytes > LARGEST) {
-                throw new Dpo4jException(file + " has " + bytes + " bytes; a JSON file of a model has at most " + LARGEST);
+                throw new Dpo4jException(
+                        file + " has " + bytes + " bytes; a JSON file of a model has at most " + LARGEST);
             }
             JsonNode json = MAPPER.readTree(Files.readAllBytes(file));
             if (json instanceof ObjectNode object) {
@@ -55,7 +56,8 @@ final class JsonFile {
         } catch (NoSuchFileException e) {
             throw new Dpo4jException(file + " does not exist; a Hugging Face model directory is expected", e);
         } catch (JsonProcessingException e) {
-            throw new Dpo4jException(file + " is not valid JSON (" + e.getOriginalMessage() + "); download it again", e);
+            throw new Dpo4jException(
+                    file + " is not valid JSON (" + e.getOriginalMessage() + "); download it again", e);
         } catch (IOException e) {
             throw new Dpo4jException(file + " cannot be read: " + e.getMessage(), e);
         }

@@ -9,8 +9,9 @@ import org.dpo4j.kernels.decoder.Segment;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Log-probs of completions, and their gradient: decoder, head and sums over one {@link Model}. Several may share a model; each has activations of
- * its own, which grow when a larger batch arrives and are freed by {@link #close}. Does not close the model.
+ * Log-probs of completions, and their gradient: decoder, head and sums over one {@link Model}. Several may share a
+ * model; each has activations of its own, which grow when a larger batch arrives and are freed by {@link #close}. Does
+ * not close the model.
  */
 public final class LanguageModel implements AutoCloseable {
 
@@ -61,7 +62,9 @@ public final class LanguageModel implements AutoCloseable {
         return model;
     }
 
-    /** Queues a forward pass; nothing is waited for. Throws, naming the row, when an index of the batch is out of range. */
+    /**
+     * Queues a forward pass; nothing is waited for. Throws, naming the row, when an index of the batch is out of range.
+     */
     public LogProbs forward(PackedBatch batch) {
         BatchCheck.check(batch, model.config());
         Places places = upload(batch);
@@ -78,14 +81,16 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     /**
-     * Queues the backward pass of the last forward: adds d loss / d weights to the model's gradients, from {@code dSums} f32[completions] on the
-     * device. Once a forward, since it consumes the activations.
+     * Queues the backward pass of the last forward: adds d loss / d weights to the model's gradients, from {@code
+     * dSums} f32[completions] on the device. Once a forward, since it consumes the activations.
      */
     public void backward(long dSums) {
         Places places = last;
         BackwardPlaces sorted = lastBackward;
         if (places == null || sorted == null) {
-            throw new Dpo4jException("backward has no forward pass to follow; call forward of a LanguageModel.training before each backward");
+            throw new Dpo4jException(
+                    "backward has no forward pass to follow; call forward of a LanguageModel.training before each"
+                            + " backward");
         }
         lastBackward = null;
         SequenceSum.backward(device, dLogprob, dSums, places.offsets, places.completions);

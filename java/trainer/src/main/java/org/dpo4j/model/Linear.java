@@ -3,7 +3,9 @@ package org.dpo4j.model;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 
-/** {@code y = x W^T} with W[out, in], as Hugging Face stores projections, and its two gradients. Rows are contiguous. */
+/**
+ * {@code y = x W^T} with W[out, in], as Hugging Face stores projections, and its two gradients. Rows are contiguous.
+ */
 record Linear(Device device, DType dtype, int in, int out) {
 
     /** y[rows, out] = x[rows, in] W^T. */

@@ -9,8 +9,8 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The numbers of a Llama decoder, under the names of Hugging Face's {@code config.json}; absent keys take the defaults of transformers'
- * {@code LlamaConfig}. What would change numbers and is not supported is refused by name.
+ * The numbers of a Llama decoder, under the names of Hugging Face's {@code config.json}; absent keys take the defaults
+ * of transformers' {@code LlamaConfig}. What would change numbers and is not supported is refused by name.
  *
  * @param headDim width of one head; {@code hiddenSize / numAttentionHeads} unless the file says otherwise
  * @param maxPositionEmbeddings tokens of the longest sequence
@@ -45,16 +45,24 @@ public record LlamaConfig(
         positive("max_position_embeddings", maxPositionEmbeddings);
         check(numHiddenLayers <= 4096, "num_hidden_layers is " + numHiddenLayers + "; at most 4096 are supported");
         check(hiddenSize % 8 == 0, "hidden_size is " + hiddenSize + "; multiples of 8 are supported");
-        check(numAttentionHeads % numKeyValueHeads == 0, "num_attention_heads is not a multiple of num_key_value_heads");
-        check(headDim > 0 && headDim % 8 == 0 && headDim <= 256, "head_dim is " + headDim + "; multiples of 8 up to 256 are supported");
-        positive("num_attention_heads * head_dim", (int) Math.min(Integer.MAX_VALUE, (long) numAttentionHeads * headDim));
+        check(
+                numAttentionHeads % numKeyValueHeads == 0,
+                "num_attention_heads is not a multiple of num_key_value_heads");
+        check(
+                headDim > 0 && headDim % 8 == 0 && headDim <= 256,
+                "head_dim is " + headDim + "; multiples of 8 up to 256 are supported");
+        positive("num_attention_heads * head_dim", (int)
+                Math.min(Integer.MAX_VALUE, (long) numAttentionHeads * headDim));
         check(rmsNormEps > 0 && rmsNormEps < 1, "rms_norm_eps is " + rmsNormEps + "; it lies between 0 and 1");
         check(ropeTheta > 1 && Double.isFinite(ropeTheta), "rope_theta is " + ropeTheta + "; it is finite and above 1");
         check(initializerRange >= 0 && initializerRange < 10, "initializer_range is " + initializerRange);
         eosTokenIds = List.copyOf(eosTokenIds);
     }
 
-    /** A new model's numbers, the others being transformers' defaults: epsilon 1e-6, theta 10000, range 0.02, bos 1, eos 2, head width hidden / heads. */
+    /**
+     * A new model's numbers, the others being transformers' defaults: epsilon 1e-6, theta 10000, range 0.02, bos 1, eos
+     * 2, head width hidden / heads.
+     */
     public static LlamaConfig of(
             int vocabSize,
             int hiddenSize,
@@ -101,7 +109,10 @@ public record LlamaConfig(
                 eosTokenIds);
     }
 
-    /** Reads a {@code config.json}. Throws, naming the file and the key, when the file is no Llama this library computes as transformers does. */
+    /**
+     * Reads a {@code config.json}. Throws, naming the file and the key, when the file is no Llama this library computes
+     * as transformers does.
+     */
     public static LlamaConfig read(Path file) {
         return parse(JsonFile.read(file), file.toString());
     }
@@ -166,7 +177,10 @@ public record LlamaConfig(
         return json;
     }
 
-    /** {@code eos_token_id} of a config or generation config: a number, an array, or null for none; {@code absent} when the key is not there. */
+    /**
+     * {@code eos_token_id} of a config or generation config: a number, an array, or null for none; {@code absent} when
+     * the key is not there.
+     */
     static List<Integer> ending(JsonNode json, List<Integer> absent) {
         JsonNode eos = json.get("eos_token_id");
         if (eos == null) {
@@ -206,9 +220,15 @@ public record LlamaConfig(
         for (String bias : List.of("attention_bias", "mlp_bias")) {
             check(!flag(json, bias, false), bias + " is true; models without biases are supported");
         }
-        check(number(json, "attention_dropout", 0) == 0, "attention_dropout is not 0; set it to 0, attention has no dropout here");
-        check(integer(json, "pretraining_tp", 1) == 1, "pretraining_tp is not 1; set it to 1 to compute without its slicing");
-        check(number(json, "partial_rotary_factor", 1) == 1, "partial_rotary_factor is not 1; whole heads are rotated here");
+        check(
+                number(json, "attention_dropout", 0) == 0,
+                "attention_dropout is not 0; set it to 0, attention has no dropout here");
+        check(
+                integer(json, "pretraining_tp", 1) == 1,
+                "pretraining_tp is not 1; set it to 1 to compute without its slicing");
+        check(
+                number(json, "partial_rotary_factor", 1) == 1,
+                "partial_rotary_factor is not 1; whole heads are rotated here");
         refuse(json, "quantization_config", "save the model with dense float weights first");
         refuse(json, "sliding_window", "attention over the whole sequence is supported");
         refuseScaling(json.path("rope_scaling"), "rope_scaling");
@@ -220,8 +240,12 @@ public record LlamaConfig(
             return;
         }
         String type = scaling.path("rope_type").asText(scaling.path("type").asText("default"));
-        check(type.equals("default"), key + " of type \"" + type + "\" is not supported; positions without scaling are");
-        check(number(scaling, "partial_rotary_factor", 1) == 1, key + ".partial_rotary_factor is not 1; whole heads are rotated here");
+        check(
+                type.equals("default"),
+                key + " of type \"" + type + "\" is not supported; positions without scaling are");
+        check(
+                number(scaling, "partial_rotary_factor", 1) == 1,
+                key + ".partial_rotary_factor is not 1; whole heads are rotated here");
     }
 
     private static void refuse(ObjectNode json, String key, String instead) {

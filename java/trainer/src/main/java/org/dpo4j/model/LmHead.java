@@ -8,10 +8,12 @@ import org.dpo4j.kernels.decoder.Embedding;
 import org.dpo4j.kernels.decoder.RmsNorm;
 
 /**
- * Last norm and head, for the rows that predict a completion token and for no other: {@code logprob = log softmax(norm(x) W^T)[target]}.
+ * Last norm and head, for the rows that predict a completion token and for no other: {@code logprob = log
+ * softmax(norm(x) W^T)[target]}.
  *
- * <p>Logits exist for a chunk of rows at a time, f32, within a given number of bytes. Backward computes a chunk's logits again, except those of
- * the last one, which are still there: a batch of one chunk pays three products and not four.
+ * <p>Logits exist for a chunk of rows at a time, f32, within a given number of bytes. Backward computes a chunk's
+ * logits again, except those of the last one, which are still there: a batch of one chunk pays three products and not
+ * four.
  */
 final class LmHead implements AutoCloseable {
     /** 64 MiB: 128 rows of a vocabulary of 128 Ki. */
@@ -82,22 +84,48 @@ final class LmHead implements AutoCloseable {
         }
     }
 
-    /** Queues the log-probs f32[tokens] of {@code targets} i32[tokens], after {@link #normalise}; the result is valid until the next pass. */
+    /**
+     * Queues the log-probs f32[tokens] of {@code targets} i32[tokens], after {@link #normalise}; the result is valid
+     * until the next pass.
+     */
     long forward(long targets) {
         for (int begin = 0; begin < tokens; begin += chunkRows) {
             int rows = Math.min(chunkRows, tokens - begin);
             logits(begin, rows);
             TokenLogProb.forward(
-                    device, logprob + 4L * begin, lse + 4L * begin, logits, targets + 4L * begin, rows, vocabulary, stride, DType.F32);
+                    device,
+                    logprob + 4L * begin,
+                    lse + 4L * begin,
+                    logits,
+                    targets + 4L * begin,
+                    rows,
+                    vocabulary,
+                    stride,
+                    DType.F32);
         }
         return logprob;
     }
 
-    /** Queues the logits f32 of {@code rows} rows, {@link #logitsStride} apart, after {@link #normalise}; at most {@link #chunkRows}. */
+    /**
+     * Queues the logits f32 of {@code rows} rows, {@link #logitsStride} apart, after {@link #normalise}; at most {@link
+     * #chunkRows}.
+     */
     long logits(int begin, int rows) {
         device.matmul(
-                logits, normed + bytes(begin), parameters.weight(layout.head), rows, vocabulary, hidden, stride, hidden, hidden, false, true,
-                false, DType.F32, dtype);
+                logits,
+                normed + bytes(begin),
+                parameters.weight(layout.head),
+                rows,
+                vocabulary,
+                hidden,
+                stride,
+                hidden,
+                hidden,
+                false,
+                true,
+                false,
+                DType.F32,
+                dtype);
         return logits;
     }
 
@@ -110,8 +138,9 @@ final class LmHead implements AutoCloseable {
     }
 
     /**
-     * Queues the backward pass of the last forward: adds to the gradients of head and last norm, and writes the gradient of all {@code rows} rows of
-     * the stream to {@code dStream}. {@code rowsByIndex} sorts the hidden rows: one that predicts two tokens receives both gradients.
+     * Queues the backward pass of the last forward: adds to the gradients of head and last norm, and writes the
+     * gradient of all {@code rows} rows of the stream to {@code dStream}. {@code rowsByIndex} sorts the hidden rows:
+     * one that predicts two tokens receives both gradients.
      */
     void backward(long dStream, int rows, long dLogprob, long targets, Indices indices, Indices.Sorted rowsByIndex) {
         int last = tokens == 0 ? -1 : (tokens - 1) / chunkRows * chunkRows;
@@ -119,12 +148,30 @@ final class LmHead implements AutoCloseable {
             backwardChunk(begin, Math.min(chunkRows, tokens - begin), begin == last, dLogprob, targets);
         }
         RmsNorm.backward(
-                device, dGathered, parameters.gradient(layout.norm), normWorkspace, dNormed, 0, gathered, parameters.weight(layout.norm), rstd,
-                tokens, hidden, dtype);
+                device,
+                dGathered,
+                parameters.gradient(layout.norm),
+                normWorkspace,
+                dNormed,
+                0,
+                gathered,
+                parameters.weight(layout.norm),
+                rstd,
+                tokens,
+                hidden,
+                dtype);
         device.fill(dStream, 0, bytes(rows));
         Embedding.backward(
-                device, dStream, dGathered, indices.address(rowsByIndex.order()), indices.address(rowsByIndex.offsets()),
-                indices.address(rowsByIndex.distinct()), rowsByIndex.count(), hidden, dtype, dtype);
+                device,
+                dStream,
+                dGathered,
+                indices.address(rowsByIndex.order()),
+                indices.address(rowsByIndex.offsets()),
+                indices.address(rowsByIndex.distinct()),
+                rowsByIndex.count(),
+                hidden,
+                dtype,
+                dtype);
     }
 
     private void backwardChunk(int begin, int rows, boolean logitsAreThere, long dLogprob, long targets) {
@@ -132,14 +179,48 @@ final class LmHead implements AutoCloseable {
             logits(begin, rows);
         }
         TokenLogProb.backward(
-                device, dLogits, logits, targets + 4L * begin, lse + 4L * begin, dLogprob + 4L * begin, rows, vocabulary, stride, stride, dtype,
+                device,
+                dLogits,
+                logits,
+                targets + 4L * begin,
+                lse + 4L * begin,
+                dLogprob + 4L * begin,
+                rows,
+                vocabulary,
+                stride,
+                stride,
+                dtype,
                 DType.F32);
         device.matmul(
-                dNormed + bytes(begin), dLogits, parameters.weight(layout.head), rows, hidden, vocabulary, hidden, stride, hidden, false, false,
-                false, dtype, dtype);
+                dNormed + bytes(begin),
+                dLogits,
+                parameters.weight(layout.head),
+                rows,
+                hidden,
+                vocabulary,
+                hidden,
+                stride,
+                hidden,
+                false,
+                false,
+                false,
+                dtype,
+                dtype);
         device.matmul(
-                parameters.gradient(layout.head), dLogits, normed + bytes(begin), vocabulary, hidden, rows, hidden, stride, hidden, true, false,
-                true, DType.F32, dtype);
+                parameters.gradient(layout.head),
+                dLogits,
+                normed + bytes(begin),
+                vocabulary,
+                hidden,
+                rows,
+                hidden,
+                stride,
+                hidden,
+                true,
+                false,
+                true,
+                DType.F32,
+                dtype);
     }
 
     private long bytes(int rows) {

@@ -1,7 +1,8 @@
 package org.dpo4j.model;
 
 /**
- * Addresses of the results of one forward pass, on the model's device, valid until the next pass of the same {@link LanguageModel}.
+ * Addresses of the results of one forward pass, on the model's device, valid until the next pass of the same {@link
+ * LanguageModel}.
  *
  * @param tokens f32[tokens]: the log-prob of each completion token, in the batch's order
  * @param sums f32[completions]: their sums over each completion

@@ -12,7 +12,10 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
-/** A Llama model: its numbers, its weights on a device, and the JSON files it came with. Closed by its owner, before the device. */
+/**
+ * A Llama model: its numbers, its weights on a device, and the JSON files it came with. Closed by its owner, before the
+ * device.
+ */
 public final class Model implements AutoCloseable {
     private static final String CONFIG = "config.json";
     private static final String GENERATION_CONFIG = "generation_config.json";
@@ -22,7 +25,8 @@ public final class Model implements AutoCloseable {
     private final ObjectNode configJson;
     private final @Nullable ObjectNode generationJson;
 
-    private Model(LlamaConfig config, Parameters parameters, ObjectNode configJson, @Nullable ObjectNode generationJson) {
+    private Model(
+            LlamaConfig config, Parameters parameters, ObjectNode configJson, @Nullable ObjectNode generationJson) {
         this.config = config;
         this.parameters = parameters;
         this.configJson = configJson;
@@ -30,9 +34,10 @@ public final class Model implements AutoCloseable {
     }
 
     /**
-     * Reads a Hugging Face directory: {@code config.json} and {@code model.safetensors}, or the shards of {@code model.safetensors.index.json}.
-     * F32, F16 and BF16 files are converted to {@code dtype}. Throws one error that names every tensor missing, unexpected or of another shape.
-     * Where {@code generation_config.json} names ending tokens, they replace the config's, as in transformers' {@code generate}.
+     * Reads a Hugging Face directory: {@code config.json} and {@code model.safetensors}, or the shards of {@code
+     * model.safetensors.index.json}. F32, F16 and BF16 files are converted to {@code dtype}. Throws one error that
+     * names every tensor missing, unexpected or of another shape. Where {@code generation_config.json} names ending
+     * tokens, they replace the config's, as in transformers' {@code generate}.
      */
     public static Model load(Path directory, Device device, DType dtype) {
         if (!Files.isDirectory(directory)) {
@@ -52,19 +57,22 @@ public final class Model implements AutoCloseable {
     }
 
     /**
-     * A new model, initialised as transformers does: matrices normal with deviation {@code initializer_range}, norms 1. The same seed makes the same
-     * bits on any machine: {@link SplittableRandom}, and Box-Muller (1958) in {@link StrictMath}.
+     * A new model, initialised as transformers does: matrices normal with deviation {@code initializer_range}, norms 1.
+     * The same seed makes the same bits on any machine: {@link SplittableRandom}, and Box-Muller (1958) in {@link
+     * StrictMath}.
      */
     public static Model create(LlamaConfig config, Device device, DType dtype, long seed) {
         Parameters parameters = new Parameters(new ParameterLayout(config), device, dtype);
         Staging staging = new Staging();
         SplittableRandom random = new SplittableRandom(seed);
         for (ParameterTensor tensor : parameters.tensors()) {
-            staging.upload(device, parameters.weight(tensor.offset()), dtype, tensor.count(), "F32", (begin, destination) -> {
-                while (destination.hasRemaining()) {
-                    destination.putFloat(tensor.matrix() ? (float) (config.initializerRange() * normal(random)) : 1);
-                }
-            });
+            staging.upload(
+                    device, parameters.weight(tensor.offset()), dtype, tensor.count(), "F32", (begin, destination) -> {
+                        while (destination.hasRemaining()) {
+                            destination.putFloat(
+                                    tensor.matrix() ? (float) (config.initializerRange() * normal(random)) : 1);
+                        }
+                    });
         }
         return new Model(config, parameters, config.toJson(), null);
     }
@@ -92,8 +100,9 @@ public final class Model implements AutoCloseable {
     }
 
     /**
-     * Writes {@code model.safetensors} in {@code dtype}, {@code config.json} with every key of the original, and {@code generation_config.json} where
-     * there was one; each file whole or not at all. The directory is made where it is missing. Waits for queued work.
+     * Writes {@code model.safetensors} in {@code dtype}, {@code config.json} with every key of the original, and {@code
+     * generation_config.json} where there was one; each file whole or not at all. The directory is made where it is
+     * missing. Waits for queued work.
      */
     public void save(Path directory, DType dtype) {
         try {
@@ -120,7 +129,13 @@ public final class Model implements AutoCloseable {
         SafeTensors.write(file, plans, (name, offset, destination) -> {
             long first = parameters.tensor(name).offset() + offset / dtype.bytes();
             long count = destination.remaining() / dtype.bytes();
-            staging.download(device(), parameters.weight(first), parameters.dtype(), count, dtype, (begin, piece) -> destination.put(piece));
+            staging.download(
+                    device(),
+                    parameters.weight(first),
+                    parameters.dtype(),
+                    count,
+                    dtype,
+                    (begin, piece) -> destination.put(piece));
         });
     }
 

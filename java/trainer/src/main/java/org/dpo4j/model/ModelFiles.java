@@ -24,7 +24,8 @@ final class ModelFiles implements AutoCloseable {
     private static final String EMBEDDING = "model.embed_tokens.weight";
     private static final String HEAD = "lm_head.weight";
     /** Old checkpoints keep the rotary frequencies, which follow from the config; transformers skips them too. */
-    private static final Pattern COMPUTED = Pattern.compile("model\\.layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq");
+    private static final Pattern COMPUTED =
+            Pattern.compile("model\\.layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq");
 
     private record Place(SafeTensors file, SafeTensorsHeader.Entry entry) {}
 
@@ -53,10 +54,12 @@ final class ModelFiles implements AutoCloseable {
         } else if (Files.exists(directory.resolve(INDEX))) {
             openShards(JsonFile.read(directory.resolve(INDEX)));
         } else if (Files.exists(directory.resolve("pytorch_model.bin"))) {
-            throw new Dpo4jException(directory + " holds pytorch_model.bin, a pickle, which can run code and is never loaded; save the model with"
+            throw new Dpo4jException(directory
+                    + " holds pytorch_model.bin, a pickle, which can run code and is never loaded; save the model with"
                     + " transformers' save_pretrained(safe_serialization=True)");
         } else {
-            throw new Dpo4jException(directory + " holds neither " + ONE + " nor " + INDEX + "; a Hugging Face model directory is expected");
+            throw new Dpo4jException(directory + " holds neither " + ONE + " nor " + INDEX
+                    + "; a Hugging Face model directory is expected");
         }
     }
 
@@ -66,7 +69,8 @@ final class ModelFiles implements AutoCloseable {
         for (SafeTensorsHeader.Entry entry : file.entries().values()) {
             Place earlier = places.put(entry.name(), new Place(file, entry));
             if (earlier != null) {
-                throw new Dpo4jException("tensor " + entry.name() + " is in " + earlier.file.file() + " and in " + path + "; one file must hold it");
+                throw new Dpo4jException("tensor " + entry.name() + " is in " + earlier.file.file() + " and in " + path
+                        + "; one file must hold it");
             }
         }
     }
@@ -74,23 +78,27 @@ final class ModelFiles implements AutoCloseable {
     private void openShards(ObjectNode index) {
         Map<String, String> shardOf = new LinkedHashMap<>();
         JsonNode map = index.path("weight_map");
-        map.properties().forEach(field -> shardOf.put(field.getKey(), field.getValue().asText()));
+        map.properties()
+                .forEach(field -> shardOf.put(field.getKey(), field.getValue().asText()));
         for (String shard : new TreeSet<>(shardOf.values())) {
             if (shard.isEmpty() || !Path.of(shard).equals(Path.of(shard).getFileName()) || shard.startsWith(".")) {
-                throw new Dpo4jException(directory.resolve(INDEX) + " names the shard \"" + shard + "\"; a file of the same directory is expected");
+                throw new Dpo4jException(directory.resolve(INDEX) + " names the shard \"" + shard
+                        + "\"; a file of the same directory is expected");
             }
             openFile(directory.resolve(shard));
         }
         shardOf.forEach((name, shard) -> {
             Place place = places.get(name);
             if (place == null || !place.file.file().equals(directory.resolve(shard))) {
-                throw new Dpo4jException(directory.resolve(INDEX) + " places tensor " + name + " in " + shard + ", which lacks it; download it again");
+                throw new Dpo4jException(directory.resolve(INDEX) + " places tensor " + name + " in " + shard
+                        + ", which lacks it; download it again");
             }
         });
     }
 
     /**
-     * The stored tensor for each of the model's, by the model's names. One error lists all that is missing, unexpected, or of another shape or type.
+     * The stored tensor for each of the model's, by the model's names. One error lists all that is missing, unexpected,
+     * or of another shape or type.
      */
     private Map<String, Place> match(List<ParameterTensor> tensors, boolean tied) {
         Map<String, Place> rest = new TreeMap<>(places);
@@ -114,7 +122,8 @@ final class ModelFiles implements AutoCloseable {
             }
         }
         if (!wrong.isEmpty()) {
-            throw new Dpo4jException(directory + ": config.json and the weights disagree: " + summary(wrong) + "; check that both are of one model");
+            throw new Dpo4jException(directory + ": config.json and the weights disagree: " + summary(wrong)
+                    + "; check that both are of one model");
         }
         return matched;
     }
@@ -135,7 +144,9 @@ final class ModelFiles implements AutoCloseable {
 
     /** The shape as files have it. */
     static List<Long> shape(ParameterTensor tensor) {
-        return tensor.matrix() ? List.of((long) tensor.rows(), (long) tensor.columns()) : List.of((long) tensor.columns());
+        return tensor.matrix()
+                ? List.of((long) tensor.rows(), (long) tensor.columns())
+                : List.of((long) tensor.columns());
     }
 
     /** Tied models are stored with either tensor or both; both must then be the same. */
@@ -144,8 +155,8 @@ final class ModelFiles implements AutoCloseable {
             return embedding == null ? head : embedding;
         }
         if (!same(embedding, head)) {
-            throw new Dpo4jException(directory + ": " + EMBEDDING + " and " + HEAD + " differ though config.json ties them; set tie_word_embeddings"
-                    + " to false to keep both");
+            throw new Dpo4jException(directory + ": " + EMBEDDING + " and " + HEAD
+                    + " differ though config.json ties them; set tie_word_embeddings" + " to false to keep both");
         }
         return embedding;
     }
@@ -179,8 +190,13 @@ final class ModelFiles implements AutoCloseable {
                 Place place = matched.get(tensor.name());
                 String format = place.entry.dtype();
                 int bytes = FloatFormats.bytes(format);
-                staging.upload(device, parameters.weight(tensor.offset()), dtype, tensor.count(), format, (begin, destination) ->
-                        place.file.read(place.entry, begin * bytes, destination));
+                staging.upload(
+                        device,
+                        parameters.weight(tensor.offset()),
+                        dtype,
+                        tensor.count(),
+                        format,
+                        (begin, destination) -> place.file.read(place.entry, begin * bytes, destination));
             }
         } catch (RuntimeException e) {
             parameters.close();

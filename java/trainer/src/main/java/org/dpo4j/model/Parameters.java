@@ -13,9 +13,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * The weights of a model in one flat buffer of the device, and their gradients in another of the same layout.
  *
- * <p>Every matrix and norm begins at a multiple of {@value #ALIGNMENT} elements; what lies between is 0 and stays 0. Matrices come first, in
- * {@code [0, decayCount)}, norms after them: AdamW's weight decay takes the first range alone, as transformers' Trainer does. Query, key and value
- * projections of a layer lie as one matrix, and so do gate and up.
+ * <p>Every matrix and norm begins at a multiple of {@value #ALIGNMENT} elements; what lies between is 0 and stays 0.
+ * Matrices come first, in {@code [0, decayCount)}, norms after them: AdamW's weight decay takes the first range alone,
+ * as transformers' Trainer does. Query, key and value projections of a layer lie as one matrix, and so do gate and up.
  */
 public final class Parameters implements AutoCloseable {
     /** 256 bytes at two bytes an element, so one layout serves every type. */
@@ -98,8 +98,14 @@ public final class Parameters implements AutoCloseable {
 
     /** Converts the weights to f32[count] at an address of the device: the master copy of bf16 weights. */
     public void copyAsF32(long destination) {
-        new Staging().download(device, weights(), dtype, layout.count, DType.F32, (begin, floats) ->
-                device.upload(destination + begin * DType.F32.bytes(), floats));
+        new Staging()
+                .download(
+                        device,
+                        weights(),
+                        dtype,
+                        layout.count,
+                        DType.F32,
+                        (begin, floats) -> device.upload(destination + begin * DType.F32.bytes(), floats));
     }
 
     /** Copies a tensor's weights to the host. Waits for queued work. */
@@ -145,8 +151,14 @@ public final class Parameters implements AutoCloseable {
 
     private float[] readFloats(long address, DType stored, long count) {
         float[] values = new float[Math.toIntExact(count)];
-        new Staging().download(device, address, stored, count, DType.F32, (begin, source) -> floats(source)
-                .get(values, (int) begin, source.remaining() / 4));
+        new Staging()
+                .download(
+                        device,
+                        address,
+                        stored,
+                        count,
+                        DType.F32,
+                        (begin, source) -> floats(source).get(values, (int) begin, source.remaining() / 4));
         return values;
     }
 

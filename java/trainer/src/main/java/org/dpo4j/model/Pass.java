@@ -9,4 +9,12 @@ package org.dpo4j.model;
  * @param maxQueries query rows of the longest segment
  * @param cacheRows i32[rows], the rows of the key cache to write; 0 where there is no cache
  */
-record Pass(int rows, long ids, long positions, int positionsEnd, long segments, int segmentCount, int maxQueries, long cacheRows) {}
+record Pass(
+        int rows,
+        long ids,
+        long positions,
+        int positionsEnd,
+        long segments,
+        int segmentCount,
+        int maxQueries,
+        long cacheRows) {}

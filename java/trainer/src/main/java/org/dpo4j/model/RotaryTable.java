@@ -6,8 +6,8 @@ import java.nio.FloatBuffer;
 import org.dpo4j.kernels.Device;
 
 /**
- * Cosines and sines of the rotary angles {@code position * theta^(-2 i / headDim)}, f32[positions, headDim / 2] each. Computed in double precision and
- * for the positions that batches use, which may be far fewer than the model's.
+ * Cosines and sines of the rotary angles {@code position * theta^(-2 i / headDim)}, f32[positions, headDim / 2] each.
+ * Computed in double precision and for the positions that batches use, which may be far fewer than the model's.
  */
 final class RotaryTable implements AutoCloseable {
     private static final int FIRST = 512;
@@ -47,7 +47,8 @@ final class RotaryTable implements AutoCloseable {
 
     private void upload(long address, boolean sines) {
         int rows = Math.max(1, Staging.BYTES / (4 * half));
-        ByteBuffer bytes = ByteBuffer.allocateDirect(4 * half * Math.min(rows, positions)).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer bytes =
+                ByteBuffer.allocateDirect(4 * half * Math.min(rows, positions)).order(ByteOrder.LITTLE_ENDIAN);
         FloatBuffer values = bytes.asFloatBuffer();
         for (int begin = 0; begin < positions; begin += rows) {
             int end = Math.min(positions, begin + rows);

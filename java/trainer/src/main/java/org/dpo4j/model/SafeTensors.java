@@ -13,8 +13,8 @@ import java.util.Map;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * A safetensors file, read by position: 8 bytes of header length, a JSON header, the tensors' bytes. Not mapped, so a file that shrinks while it is
- * read is an error and not the end of the process.
+ * A safetensors file, read by position: 8 bytes of header length, a JSON header, the tensors' bytes. Not mapped, so a
+ * file that shrinks while it is read is an error and not the end of the process.
  */
 final class SafeTensors implements AutoCloseable {
     /** A model of a thousand tensors has a header of 100 KiB. */
@@ -37,8 +37,8 @@ final class SafeTensors implements AutoCloseable {
         long headerBytes = prefix.flip().getLong();
         long most = Math.min(LARGEST_HEADER, fileBytes - 8);
         if (headerBytes < 2 || headerBytes > most) {
-            throw new Dpo4jException("its header claims " + Long.toUnsignedString(headerBytes) + " bytes where 2 to " + most
-                    + " are possible; the file is cut short or no safetensors file, download it again");
+            throw new Dpo4jException("its header claims " + Long.toUnsignedString(headerBytes) + " bytes where 2 to "
+                    + most + " are possible; the file is cut short or no safetensors file, download it again");
         }
         ByteBuffer header = ByteBuffer.allocate((int) headerBytes);
         fill(header, 8);
@@ -74,7 +74,9 @@ final class SafeTensors implements AutoCloseable {
         return entries;
     }
 
-    /** Fills {@code destination} with the tensor's bytes from {@code offset} on; it may not ask for more than there are. */
+    /**
+     * Fills {@code destination} with the tensor's bytes from {@code offset} on; it may not ask for more than there are.
+     */
     void read(SafeTensorsHeader.Entry entry, long offset, ByteBuffer destination) {
         if (offset < 0 || destination.remaining() > entry.end() - entry.begin() - offset) {
             throw new IllegalArgumentException("beyond the end of " + entry.name());
@@ -118,11 +120,17 @@ final class SafeTensors implements AutoCloseable {
         }
     }
 
-    /** Writes a file as transformers does: metadata {@code format: pt}, header padded with spaces to a multiple of 8. Same plan, same bytes. */
+    /**
+     * Writes a file as transformers does: metadata {@code format: pt}, header padded with spaces to a multiple of 8.
+     * Same plan, same bytes.
+     */
     static void write(Path file, List<Plan> plans, Source source) {
         byte[] header = header(plans);
         WholeFile.write(file, channel -> {
-            ByteBuffer prefix = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN).putLong(header.length).flip();
+            ByteBuffer prefix = ByteBuffer.allocate(8)
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .putLong(header.length)
+                    .flip();
             drain(channel, prefix);
             drain(channel, ByteBuffer.wrap(header));
             ByteBuffer chunk = ByteBuffer.allocateDirect(Staging.BYTES);

@@ -15,8 +15,9 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The JSON header of a safetensors file, checked before a byte of data is read: shapes and types agree with their ranges, and the ranges cover the
- * data exactly once. Parsed as a stream, so memory is bounded by the header's own bytes, never by what it claims.
+ * The JSON header of a safetensors file, checked before a byte of data is read: shapes and types agree with their
+ * ranges, and the ranges cover the data exactly once. Parsed as a stream, so memory is bounded by the header's own
+ * bytes, never by what it claims.
  */
 final class SafeTensorsHeader {
     private static final JsonFactory JSON = JsonFactory.builder()
@@ -59,7 +60,10 @@ final class SafeTensorsHeader {
         this.parser = parser;
     }
 
-    /** The entries by name. Throws, naming the tensor, when the header contradicts itself or the {@code dataBytes} that follow it. */
+    /**
+     * The entries by name. Throws, naming the tensor, when the header contradicts itself or the {@code dataBytes} that
+     * follow it.
+     */
     static Map<String, Entry> parse(byte[] json, long dataBytes) {
         try (JsonParser parser = JSON.createParser(json)) {
             SafeTensorsHeader header = new SafeTensorsHeader(parser);
@@ -67,7 +71,9 @@ final class SafeTensorsHeader {
             checkCoverage(header.entries.values(), dataBytes);
             return header.entries;
         } catch (IOException e) {
-            String why = e.getMessage() == null ? e.toString() : e.getMessage().lines().findFirst().orElse("");
+            String why = e.getMessage() == null
+                    ? e.toString()
+                    : e.getMessage().lines().findFirst().orElse("");
             throw new Dpo4jException("the header is not valid safetensors JSON: " + why, e);
         }
     }
@@ -112,7 +118,9 @@ final class SafeTensorsHeader {
                 }
                 case "shape" -> shape = readSizes(value, where);
                 case "data_offsets" -> offsets = readSizes(value, where);
-                default -> throw new Dpo4jException("tensor " + name + " has a field \"" + field + "\"; dtype, shape and data_offsets are allowed");
+                default ->
+                    throw new Dpo4jException("tensor " + name + " has a field \"" + field
+                            + "\"; dtype, shape and data_offsets are allowed");
             }
         }
         if (dtype == null || shape == null || offsets == null || offsets.size() != 2) {
@@ -145,11 +153,12 @@ final class SafeTensorsHeader {
                 size = Math.multiplyExact(size, extent);
             }
         } catch (ArithmeticException e) {
-            throw new Dpo4jException("tensor " + entry.name + " has the shape " + entry.shape + ", more bytes than 2^63", e);
+            throw new Dpo4jException(
+                    "tensor " + entry.name + " has the shape " + entry.shape + ", more bytes than 2^63", e);
         }
         if (entry.begin > entry.end || entry.end - entry.begin != size) {
-            throw new Dpo4jException("tensor " + entry.name + " of shape " + entry.shape + " and type " + entry.dtype + " takes " + size
-                    + " bytes, but its data_offsets are [" + entry.begin + ", " + entry.end + "]");
+            throw new Dpo4jException("tensor " + entry.name + " of shape " + entry.shape + " and type " + entry.dtype
+                    + " takes " + size + " bytes, but its data_offsets are [" + entry.begin + ", " + entry.end + "]");
         }
         return entry;
     }
@@ -166,13 +175,14 @@ final class SafeTensorsHeader {
                         + " bytes of data; the file is cut short or damaged, download it again");
             }
             if (entry.begin != covered) {
-                throw new Dpo4jException("tensor " + entry.name + " begins at byte " + entry.begin + " of the data where " + covered
-                        + " is next; tensors may not overlap or leave holes");
+                throw new Dpo4jException("tensor " + entry.name + " begins at byte " + entry.begin
+                        + " of the data where " + covered + " is next; tensors may not overlap or leave holes");
             }
             covered = entry.end;
         }
         if (covered != dataBytes) {
-            throw new Dpo4jException((dataBytes - covered) + " bytes follow the last tensor; the file is damaged, download it again");
+            throw new Dpo4jException(
+                    (dataBytes - covered) + " bytes follow the last tensor; the file is damaged, download it again");
         }
     }
 

@@ -5,7 +5,10 @@ import java.nio.ByteOrder;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 
-/** Weights between host and device, a piece at a time, converted on the way. Two buffers of 8 MiB, whatever the model's size. */
+/**
+ * Weights between host and device, a piece at a time, converted on the way. Two buffers of 8 MiB, whatever the model's
+ * size.
+ */
 final class Staging {
     static final int BYTES = 8 << 20;
     private static final int ELEMENTS = BYTES / 4;
@@ -36,7 +39,9 @@ final class Staging {
         }
     }
 
-    /** Downloads {@code count} elements stored as {@code dtype} at {@code address}, handing them over in {@code format}. */
+    /**
+     * Downloads {@code count} elements stored as {@code dtype} at {@code address}, handing them over in {@code format}.
+     */
     void download(Device source, long address, DType dtype, long count, DType format, Writer writer) {
         for (long begin = 0; begin < count; begin += ELEMENTS) {
             int elements = (int) Math.min(ELEMENTS, count - begin);

@@ -4,7 +4,10 @@ import java.nio.FloatBuffer;
 import java.util.SplittableRandom;
 import org.dpo4j.kernels.Dpo4jException;
 
-/** Draws a token from softmax(logits / temperature). One uniform number a token, by inversion of the cumulative sum in id order. */
+/**
+ * Draws a token from softmax(logits / temperature). One uniform number a token, by inversion of the cumulative sum in
+ * id order.
+ */
 final class TokenSampler {
     private final double temperature;
     private final double[] weights;
@@ -14,7 +17,10 @@ final class TokenSampler {
         this.weights = new double[vocabulary];
     }
 
-    /** Logits stand at {@code [begin, begin + vocabulary)}. Temperature 0 takes the largest, the lowest id among equals, and no number. */
+    /**
+     * Logits stand at {@code [begin, begin + vocabulary)}. Temperature 0 takes the largest, the lowest id among equals,
+     * and no number.
+     */
     int draw(FloatBuffer logits, int begin, SplittableRandom random) {
         int largest = largest(logits, begin);
         if (temperature == 0) {
@@ -41,8 +47,8 @@ final class TokenSampler {
         for (int id = 0; id < weights.length; id++) {
             float logit = logits.get(begin + id);
             if (Float.isNaN(logit) || logit == Float.POSITIVE_INFINITY) {
-                throw new Dpo4jException("the logit of token " + id + " is " + logit + "; the model's weights are not finite, train again with a lower"
-                        + " learning_rate");
+                throw new Dpo4jException("the logit of token " + id + " is " + logit
+                        + "; the model's weights are not finite, train again with a lower" + " learning_rate");
             }
             if (logit > logits.get(begin + largest)) {
                 largest = id;

@@ -9,7 +9,10 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import org.dpo4j.kernels.Dpo4jException;
 
-/** Files that are whole or not there: written under a temporary name beside their place, forced to the disk, then renamed over it. */
+/**
+ * Files that are whole or not there: written under a temporary name beside their place, forced to the disk, then
+ * renamed over it.
+ */
 public final class WholeFile {
 
     /** What to write. */
@@ -34,7 +37,8 @@ public final class WholeFile {
             }
             Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } catch (IOException e) {
-            throw new Dpo4jException(file + " cannot be written (" + e + "); free space or choose another directory", e);
+            throw new Dpo4jException(
+                    file + " cannot be written (" + e + "); free space or choose another directory", e);
         } finally {
             delete(temporary);
         }
