@@ -1,8 +1,9 @@
 // c = op(a) op(b) (+ c) by the sgemm of oneDNN, which is found at run time.
 //
-// oneDNN would split rows, columns and depth by the number of its threads, and takes other kernels for a few rows than for many. Here every
-// tile of c is one single-threaded sgemm (a chain of them where k is long), tiles are cut by n, k and m alone, and no sgemm sees fewer than
-// kFewestRows rows: fewer are padded. From there on the bits of a row do not depend on how many rows come with it.
+// oneDNN cuts a product by the number of its threads and takes kernels by the number of rows, and not all of them add in the same order. Here
+// every tile of c is a single-threaded sgemm (a chain of them where k is long), and none has a number of rows at which a row would come out
+// in other bits: with oneDNN 3.11 those are the multiples of 48 up to 144, and 24, for its SSE4.1, AVX, AVX2 and AVX-512 kernels alike.
+// Rows that are left over are padded to 24 or 48.
 #include <dlfcn.h>
 #include <string.h>
 
@@ -22,58 +23,65 @@ using SetThreads = void (*)(int);
 std::atomic<Sgemm> sgemm{nullptr};
 std::atomic<SetThreads> set_threads{nullptr};  // of the calling thread alone
 
-constexpr int64_t kMostRows = 256, kMostColumns = 256;  // of a tile
-constexpr int64_t kMostDepth = 8192;                    // of one sgemm
-constexpr int64_t kFewestRows = 16;                     // below, oneDNN 3.11 has kernels with another order of sums
+constexpr int64_t kRows = 144, kColumns = 256;  // of a tile, at most
+constexpr int64_t kDepth = 4096;                // of one sgemm, at most
+constexpr int64_t kWholeRows = 48;              // rows of a tile come in multiples of this, the rest is padded
+constexpr int64_t kFewRows = 24;
+constexpr int64_t kColumnMultiple = 16;
 
 struct Padded {
-  float a[kFewestRows * kMostDepth];
-  float c[kFewestRows * kMostColumns];
+  float a[kWholeRows * kDepth];
+  float c[kWholeRows * kColumns];
 };
 static_assert(sizeof(Padded) <= kScratchBytes, "padded rows fit a thread's scratch");
 
-// Equal cuts: [cut(i), cut(i + 1)) of `cuts`.
-int64_t cuts_of(int64_t size, int64_t largest) { return (size + largest - 1) / largest; }
-int64_t cut(int64_t size, int64_t cuts, int64_t i) { return size * i / cuts; }
+// Columns of a tile where there are n: as equal as whole cache lines allow.
+int64_t tile_columns(int64_t n) {
+  const int64_t tiles = (n + kColumns - 1) / kColumns;
+  const int64_t equal = (n + tiles - 1) / tiles;
+  return (equal + kColumnMultiple - 1) / kColumnMultiple * kColumnMultiple;
+}
 
-// A tile of c, and the rows of op(a) and columns of op(b) that make it.
-struct Tile {
+int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// Columns [column, column + n) of c.
+struct Columns {
   const Matmul& p;
-  const float *a, *b;
-  float* c;
-  int64_t m, n;
+  int64_t column, n;
 
-  const float* a_from(int64_t depth) const { return a + (p.transpose_a ? depth * p.a_stride : depth); }
-  const float* b_from(int64_t depth) const { return b + (p.transpose_b ? depth : depth * p.b_stride); }
+  const float* a_at(int64_t row, int64_t depth) const { return p.a + (p.transpose_a ? depth * p.a_stride + row : row * p.a_stride + depth); }
+  const float* b_at(int64_t depth) const { return p.b + (p.transpose_b ? column * p.b_stride + depth : depth * p.b_stride + column); }
+  float* c_at(int64_t row) const { return p.c + row * p.c_stride + column; }
 
-  void multiply(const float* a_part, int64_t a_stride, int64_t depth, int64_t rows, float* out, int64_t out_stride) const {
-    const int64_t steps = p.k - depth < kMostDepth ? p.k - depth : kMostDepth;
-    const float beta = depth > 0 || p.accumulate ? 1 : 0;
-    sgemm.load(std::memory_order_relaxed)(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', rows, n, steps, 1, a_part, a_stride,
-                                          b_from(depth), p.b_stride, beta, out, out_stride);
+  // c (+)= the part of the product from `depth` on.
+  void multiply(float* c, int64_t c_stride, const float* a, int64_t a_stride, int64_t rows, int64_t depth) const {
+    sgemm.load(std::memory_order_relaxed)(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', rows, n, least(p.k - depth, kDepth), 1, a,
+                                          a_stride, b_at(depth), p.b_stride, depth > 0 || p.accumulate ? 1 : 0, c, c_stride);
   }
 
-  void run() const {
-    for (int64_t depth = 0; depth < p.k; depth += kMostDepth) multiply(a_from(depth), p.a_stride, depth, m, c, p.c_stride);
+  void run(int64_t row, int64_t rows) const {
+    for (int64_t depth = 0; depth < p.k; depth += kDepth) multiply(c_at(row), p.c_stride, a_at(row, depth), p.a_stride, rows, depth);
   }
 
-  void run_padded(Padded& padded) const {
-    for (int64_t i = 0; i < m; i++) memcpy(padded.c + i * n, c + i * p.c_stride, n * sizeof(float));
-    memset(padded.c + m * n, 0, (kFewestRows - m) * n * sizeof(float));
-    for (int64_t depth = 0; depth < p.k; depth += kMostDepth) {
-      multiply(padded.a, pad(padded.a, depth), depth, kFewestRows, padded.c, n);
-    }
-    for (int64_t i = 0; i < m; i++) memcpy(c + i * p.c_stride, padded.c + i * n, n * sizeof(float));
-  }
-
-  // Copies the steps from `depth` on of a's rows, with rows of zeros below. Returns the row stride of the copy.
-  int64_t pad(float* out, int64_t depth) const {
-    const int64_t steps = p.k - depth < kMostDepth ? p.k - depth : kMostDepth;
-    const int64_t rows = p.transpose_a ? steps : m, columns = p.transpose_a ? m : steps;
-    const int64_t stride = p.transpose_a ? kFewestRows : steps;
-    memset(out, 0, kFewestRows * steps * sizeof(float));
-    for (int64_t i = 0; i < rows; i++) memcpy(out + i * stride, a_from(depth) + i * p.a_stride, columns * sizeof(float));
+  // Copies rows of a, with rows of zeros behind them. Returns the stride of the copy.
+  int64_t pad(float* out, int64_t row, int64_t rows, int64_t padded_rows, int64_t depth) const {
+    const int64_t steps = least(p.k - depth, kDepth);
+    const int64_t lines = p.transpose_a ? steps : rows, length = p.transpose_a ? rows : steps;
+    const int64_t stride = p.transpose_a ? padded_rows : steps;
+    memset(out, 0, padded_rows * steps * sizeof(float));
+    for (int64_t i = 0; i < lines; i++) memcpy(out + i * stride, a_at(row, depth) + i * p.a_stride, length * sizeof(float));
     return stride;
+  }
+
+  void run_padded(int64_t row, int64_t rows, Padded& padded) const {
+    const int64_t padded_rows = rows <= kFewRows ? kFewRows : kWholeRows;
+    memset(padded.c, 0, padded_rows * n * sizeof(float));
+    for (int64_t i = 0; p.accumulate && i < rows; i++) memcpy(padded.c + i * n, c_at(row + i), n * sizeof(float));
+    for (int64_t depth = 0; depth < p.k; depth += kDepth) {
+      const int64_t stride = pad(padded.a, row, rows, padded_rows, depth);
+      multiply(padded.c, n, padded.a, stride, padded_rows, depth);
+    }
+    for (int64_t i = 0; i < rows; i++) memcpy(c_at(row + i), padded.c + i * n, n * sizeof(float));
   }
 };
 
@@ -106,20 +114,18 @@ int load_matmul_library(const char* path, char* text, size_t text_bytes) {
 
 void run(Cpu& cpu, const Matmul& p) {
   if (p.k == 0 && !p.accumulate) return fill_zero(p);
-  const int64_t row_tiles = cuts_of(p.m, kMostRows), column_tiles = cuts_of(p.n, kMostColumns);
+  const int64_t width = tile_columns(p.n);
+  const int64_t column_tiles = (p.n + width - 1) / width;
+  const int64_t row_tiles = (p.m + kRows - 1) / kRows;
   parallel(cpu.threads, row_tiles * column_tiles, [&](int64_t task, void* scratch) {
-    const int64_t row_tile = task / column_tiles, column_tile = task % column_tiles;
-    const int64_t row = cut(p.m, row_tiles, row_tile), rows = cut(p.m, row_tiles, row_tile + 1) - row;
-    const int64_t column = cut(p.n, column_tiles, column_tile), columns = cut(p.n, column_tiles, column_tile + 1) - column;
-    const float* a = p.a + (p.transpose_a ? row : row * p.a_stride);
-    const float* b = p.b + (p.transpose_b ? column * p.b_stride : column);
-    const Tile tile = {p, a, b, p.c + row * p.c_stride + column, rows, columns};
     set_threads.load(std::memory_order_relaxed)(1);
-    if (rows < kFewestRows) {
-      tile.run_padded(*static_cast<Padded*>(scratch));
-    } else {
-      tile.run();
-    }
+    const int64_t column = task % column_tiles * width;
+    const int64_t row = task / column_tiles * kRows;
+    const int64_t rows = least(kRows, p.m - row);
+    const int64_t whole = rows / kWholeRows * kWholeRows;
+    const Columns columns = {p, column, least(width, p.n - column)};
+    if (whole > 0) columns.run(row, whole);
+    if (rows > whole) columns.run_padded(row + whole, rows - whole, *static_cast<Padded*>(scratch));
   });
 }
 
