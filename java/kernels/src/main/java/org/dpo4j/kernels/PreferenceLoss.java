@@ -41,6 +41,8 @@ public final class PreferenceLoss {
     private PreferenceLoss() {}
 
     /**
+     * Loss, gradient and metrics of every pair.
+     *
      * @param losses out, f32[pairs]
      * @param dSums out, f32[2 pairs]: {@code gradientScale} times d loss / d sum
      * @param metrics f64[{@link #METRICS}], added to, so that micro-batches add up; or 0

@@ -17,6 +17,8 @@ public final class TokenLogProb {
     private TokenLogProb() {}
 
     /**
+     * {@code logprob[row] = logits[row, targets[row]] - lse[row]}.
+     *
      * @param logprob out, f32[rows]
      * @param lse out, f32[rows], kept for {@link #backward}
      * @param logits {@code dtype}[rows, vocabulary], rows {@code logitsStride} apart

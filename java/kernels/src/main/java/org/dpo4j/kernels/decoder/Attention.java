@@ -21,6 +21,8 @@ public final class Attention {
     private Attention() {}
 
     /**
+     * Each query's mean of the values it sees, weighted by the softmax of its scores.
+     *
      * @param out out, [queryRows, heads, headWidth], rows {@code outStride} apart
      * @param lse out, f32[queryRows, heads]: log of the sum of exp(scale q.k), kept for {@link #backward}
      */

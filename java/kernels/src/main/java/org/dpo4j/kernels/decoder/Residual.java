@@ -13,6 +13,8 @@ public final class Residual {
     private Residual() {}
 
     /**
+     * {@code out[i] = a[i] + b[i]}.
+     *
      * @param out out, [count]; may be {@code a} or {@code b} itself
      * @param a [count]
      * @param b [count]

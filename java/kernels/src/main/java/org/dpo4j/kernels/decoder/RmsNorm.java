@@ -11,6 +11,8 @@ public final class RmsNorm {
     private RmsNorm() {}
 
     /**
+     * {@code out[row] = weight * x[row] * rstd[row]}.
+     *
      * @param out out, [rows, width]
      * @param rstd out, f32[rows]: 1 / the root, kept for {@link #backward}
      * @param x [rows, width]
@@ -39,6 +41,8 @@ public final class RmsNorm {
     }
 
     /**
+     * Gradients of {@code x} and {@code weight}.
+     *
      * @param dX out, [rows, width]: {@code dResidual} + the gradient of {@code x}
      * @param dWeight added to, f32[width]
      * @param workspace {@link #backwardWorkspaceBytes} bytes, contents undefined before and after

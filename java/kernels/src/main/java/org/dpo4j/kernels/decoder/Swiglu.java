@@ -10,6 +10,8 @@ public final class Swiglu {
     private Swiglu() {}
 
     /**
+     * {@code out = silu(gate) * up}.
+     *
      * @param out out, [rows, width]
      * @param gateUp [rows, 2 width]
      */
@@ -19,6 +21,8 @@ public final class Swiglu {
     }
 
     /**
+     * Gradients of {@code gate} and {@code up}.
+     *
      * @param dGateUp out, [rows, 2 width]; may be {@code gateUp} itself
      * @param dOut [rows, width]
      * @param gateUp [rows, 2 width]

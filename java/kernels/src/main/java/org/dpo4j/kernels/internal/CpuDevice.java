@@ -19,7 +19,7 @@ public final class CpuDevice implements Device {
         this.description = description;
     }
 
-    /** @param threads 0 for all the process may use */
+    /** On this many threads; 0 for as many as the process may use. */
     public static CpuDevice open(int threads) {
         NativeLibrary.load();
         if (threads < 0) {

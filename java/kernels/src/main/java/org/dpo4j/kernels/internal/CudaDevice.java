@@ -202,7 +202,7 @@ public final class CudaDevice implements Device {
         use();
         MatmulShape shape = new MatmulShape(m, n, k, strideC, strideA, strideB, transposeA, transposeB, output, inputs);
         shape.check(c, a, b);
-        if (m == 0 || n == 0 || k == 0 && accumulate) {
+        if (m == 0 || n == 0 || (k == 0 && accumulate)) {
             return;
         }
         if (k == 0) {

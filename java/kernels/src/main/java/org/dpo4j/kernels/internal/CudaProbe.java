@@ -126,7 +126,7 @@ final class CudaProbe {
 
     /** The cuda= of the build info: architectures as compiled, comma separated, or none. */
     private static String architectures() {
-        for (String field : Native.dpo4j_build_info().split(" ")) {
+        for (String field : Native.dpo4j_build_info().split(" ", -1)) {
             if (field.startsWith("cuda=")) {
                 return field.substring("cuda=".length());
             }
@@ -147,7 +147,7 @@ final class CudaProbe {
             boolean exact = !matcher.group(2).isEmpty();
             boolean newest = matcher.end() == architectures.length();
             if (compiled == capability
-                    || !exact && compiled < capability && (newest || compiled / 10 == capability / 10)) {
+                    || (!exact && compiled < capability && (newest || compiled / 10 == capability / 10))) {
                 return true;
             }
         }
