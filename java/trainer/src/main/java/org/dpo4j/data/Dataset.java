@@ -16,6 +16,11 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
         return new DatasetReader(file, options).pairs();
     }
 
+    /** Whether the file holds pairs: whether its first row that is JSON has {@code chosen} or {@code chosen_ids}. */
+    public static boolean holdsPairs(Path file) {
+        return DatasetReader.holdsPairs(file);
+    }
+
     /** Reads sequences: {@code text}, {@code prompt, completion}, {@code ids}, or {@code prompt_ids, completion_ids}. */
     public static Dataset<Sequence> sequences(Path file, ReadOptions options) {
         return new DatasetReader(file, options).sequences();

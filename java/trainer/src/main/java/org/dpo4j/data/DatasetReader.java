@@ -45,6 +45,20 @@ final class DatasetReader {
         return read(false, this::sequence);
     }
 
+    static boolean holdsPairs(Path file) {
+        try (Rows rows = Rows.open(file)) {
+            while (true) {
+                try {
+                    Rows.Row row = rows.next();
+                    return row != null
+                            && (row.values().has("chosen") || row.values().has("chosen_ids"));
+                } catch (BadRow bad) {
+                    continue; // told when the rows are read
+                }
+            }
+        }
+    }
+
     private <T> Dataset<T> read(boolean pairs, RowReader<T> reader) {
         List<T> used = new ArrayList<>();
         try (Rows rows = Rows.open(file)) {

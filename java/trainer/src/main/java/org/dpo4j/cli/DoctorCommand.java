@@ -1,0 +1,81 @@
+package org.dpo4j.cli;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.dpo4j.kernels.DeviceReport;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.report.RunHeader;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code dpo4j doctor}: what this machine has, and why a device cannot be used. Exits 0 where the cpu can. */
+@Command(name = "doctor", description = "Show devices, libraries and versions, and why a device cannot be used.")
+final class DoctorCommand implements Callable<Integer> {
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .enable(SerializationFeature.INDENT_OUTPUT)
+            .defaultPropertyInclusion(
+                    JsonInclude.Value.construct(JsonInclude.Include.NON_NULL, JsonInclude.Include.NON_NULL))
+            .build();
+
+    @Option(names = "--json", arity = "0..1", fallbackValue = "true", description = "Print one JSON object.")
+    private boolean json = false;
+
+    @Override
+    public Integer call() {
+        DeviceReport report = DeviceReport.probe();
+        Output.standard().println(json ? json(report) : new RunHeader(facts(report)).toString());
+        return report.cpu().usable() ? 0 : 1;
+    }
+
+    private static String json(DeviceReport report) {
+        try {
+            return JSON.writeValueAsString(report);
+        } catch (JsonProcessingException e) {
+            throw new Dpo4jException("the report cannot be written as JSON: " + e.getOriginalMessage(), e);
+        }
+    }
+
+    private static Map<String, String> facts(DeviceReport report) {
+        Map<String, String> facts = new LinkedHashMap<>();
+        facts.put("dpo4j", report.version());
+        facts.put("java", report.java());
+        facts.put("system", report.system());
+        facts.put("native library", report.build() == null ? "not loaded" : report.build());
+        putCpu(facts, report.cpu());
+        putCuda(facts, report.cuda());
+        return facts;
+    }
+
+    private static void putCpu(Map<String, String> facts, DeviceReport.Cpu cpu) {
+        facts.put("cpu", usable(cpu.reason()));
+        facts.put("cpu model", cpu.model() + ", " + cpu.cores() + " cores");
+        String inUse = cpu.instructionSet() == null ? "" : ", " + cpu.instructionSet() + " in use";
+        facts.put("cpu instructions", String.join(", ", cpu.instructionSets()) + inUse);
+        facts.put("cpu matmul", cpu.matmul());
+    }
+
+    private static void putCuda(Map<String, String> facts, DeviceReport.Cuda cuda) {
+        facts.put("cuda", usable(cuda.reason()));
+        facts.put(
+                "cuda driver",
+                (cuda.driver() == null ? "none" : cuda.driver()) + ", needs " + cuda.driverNeeded() + " or newer");
+        for (DeviceReport.Gpu gpu : cuda.gpus()) {
+            facts.put(
+                    "gpu " + gpu.ordinal(),
+                    "%s, compute capability %s, %.1f GiB: %s"
+                            .formatted(gpu.name(), gpu.capability(), gpu.memoryBytes() / 0x1p30, usable(gpu.reason())));
+        }
+        facts.put("cuda libraries", cuda.libraries().isEmpty() ? "none found" : String.join(", ", cuda.libraries()));
+        facts.put("cuda searched", String.join(", ", cuda.searched()));
+    }
+
+    private static String usable(@Nullable String reason) {
+        return reason == null ? "usable" : "not usable: " + reason;
+    }
+}

@@ -1,0 +1,145 @@
+package org.dpo4j.cli;
+
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.PrintStream;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.stream.IntStream;
+import org.dpo4j.data.Prompt;
+import org.dpo4j.data.Tokenizer;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.Generator;
+import org.dpo4j.model.Model;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code dpo4j generate}: continues prompts. */
+@Command(
+        name = "generate",
+        description = "Continue prompts.",
+        footer = {
+            "",
+            "Prompt i of a file, counted from 0, is drawn with seed + i, so its samples do not depend on the other"
+                    + " prompts.",
+            "With --json, a line a sample:"
+                    + " {\"row\":1,\"sample\":1,\"prompt\":...,\"completion\":...,\"prompt_ids\":[...],"
+                    + "\"completion_ids\":[...]}"
+        },
+        sortOptions = false)
+final class GenerateCommand implements Callable<Integer> {
+    private static final JsonMapper JSON = new JsonMapper();
+
+    @Mixin
+    private final ModelOptions modelOptions = new ModelOptions();
+
+    @ArgGroup(multiplicity = "1")
+    private Prompts prompts = new Prompts();
+
+    @Option(names = "--max_new_tokens", description = "Longest continuation; default ${DEFAULT-VALUE}.")
+    private int maxNewTokens = 128;
+
+    @Option(
+            names = "--temperature",
+            description = "Divides the logits; 0 takes the likeliest token; default ${DEFAULT-VALUE}.")
+    private double temperature = 0;
+
+    @Option(names = "--num_return_sequences", description = "Samples of each prompt; default ${DEFAULT-VALUE}.")
+    private int samples = 1;
+
+    @Option(names = "--seed", description = "Seed of the samples; default ${DEFAULT-VALUE}.")
+    private long seed = 42;
+
+    @Option(names = "--json", arity = "0..1", fallbackValue = "true", description = "Print JSON lines, with token ids.")
+    private boolean json = false;
+
+    /** One text, or the prompts of a file. */
+    private static final class Prompts {
+        @Option(
+                names = "--prompt",
+                description = "Text to continue; may be empty where the model has a beginning token.")
+        @Nullable
+        String text;
+
+        @Option(
+                names = "--prompts",
+                description = "File of rows with prompt or prompt_ids: .jsonl, .json or .jsonl.gz.")
+        @Nullable
+        Path file;
+    }
+
+    @Override
+    public Integer call() {
+        Generator.Options options = new Generator.Options(maxNewTokens, temperature);
+        try (Device device = modelOptions.open();
+                Model model = modelOptions.load(device);
+                Generator generator = new Generator(model)) {
+            int vocabulary = model.config().vocabSize();
+            try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory, vocabulary)) {
+                if (tokenizer == null && !json) {
+                    throw new Dpo4jException(modelOptions.directory
+                            + " has no tokenizer.json to write text with; add it, or give --json");
+                }
+                print(generator, tokenizer, read(tokenizer, vocabulary), options);
+            }
+        }
+        return 0;
+    }
+
+    private List<Prompt> read(@Nullable Tokenizer tokenizer, int vocabulary) {
+        Path file = prompts.file;
+        return file == null
+                ? List.of(Prompt.of(prompts.text == null ? "" : prompts.text, tokenizer))
+                : Prompt.read(file, tokenizer, vocabulary);
+    }
+
+    private void print(
+            Generator generator, @Nullable Tokenizer tokenizer, List<Prompt> given, Generator.Options options) {
+        List<Generator.Request> requests = new ArrayList<>();
+        for (int i = 0; i < given.size(); i++) {
+            requests.add(new Generator.Request(given.get(i).ids(), samples, seed + i));
+        }
+        List<List<int[]>> drawn = generator.generate(requests, options);
+        PrintStream out = Output.standard();
+        for (int i = 0; i < given.size(); i++) {
+            for (int sample = 0; sample < samples; sample++) {
+                int[] completion = drawn.get(i).get(sample);
+                out.println(
+                        json
+                                ? line(given.get(i), sample + 1, completion, tokenizer)
+                                : text(given.get(i), completion, tokenizer));
+            }
+        }
+    }
+
+    /** Prompt and completion decoded together, as some tokenizers write a token otherwise at the start of a text. */
+    private static String text(Prompt prompt, int[] completion, @Nullable Tokenizer tokenizer) {
+        if (tokenizer == null) {
+            return "";
+        }
+        return tokenizer.decode(IntStream.concat(Arrays.stream(prompt.ids()), Arrays.stream(completion))
+                .toArray());
+    }
+
+    private static ObjectNode line(Prompt prompt, int sample, int[] completion, @Nullable Tokenizer tokenizer) {
+        ObjectNode line = JSON.createObjectNode().put("row", prompt.row()).put("sample", sample);
+        if (tokenizer != null) {
+            String given = tokenizer.decode(prompt.ids());
+            String whole = text(prompt, completion, tokenizer);
+            line.put("prompt", given);
+            line.put(
+                    "completion",
+                    whole.startsWith(given) ? whole.substring(given.length()) : tokenizer.decode(completion));
+        }
+        Arrays.stream(prompt.ids()).forEach(line.putArray("prompt_ids")::add);
+        Arrays.stream(completion).forEach(line.putArray("completion_ids")::add);
+        return line;
+    }
+}

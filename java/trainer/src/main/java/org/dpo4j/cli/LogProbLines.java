@@ -1,0 +1,98 @@
+package org.dpo4j.cli;
+
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.PrintStream;
+import java.util.List;
+import java.util.function.Function;
+import java.util.function.ToIntFunction;
+import org.dpo4j.data.PackedBatch;
+import org.dpo4j.data.PreferencePair;
+import org.dpo4j.data.Sequence;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.LanguageModel;
+import org.dpo4j.model.LogProbs;
+import org.dpo4j.model.Model;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Rows of one kind, and the JSON lines of their log-probs.
+ *
+ * @param row where a row stands in its file
+ * @param length tokens of its longest sequence
+ * @param pack rows to a batch
+ * @param sides how the names of each completion's values begin
+ */
+record LogProbLines<T>(
+        ToIntFunction<T> row, ToIntFunction<T> length, Function<List<T>, PackedBatch> pack, List<String> sides) {
+
+    static final LogProbLines<PreferencePair> PAIRS = new LogProbLines<>(
+            PreferencePair::row,
+            PreferencePair::length,
+            pairs -> PackedBatch.pairs(pairs, true),
+            List.of("chosen_", "rejected_"));
+
+    static final LogProbLines<Sequence> SEQUENCES =
+            new LogProbLines<>(Sequence::row, Sequence::length, PackedBatch::sequences, List.of(""));
+
+    private static final JsonMapper JSON = new JsonMapper();
+
+    /** Refuses rows longer than the model's positions. */
+    void check(List<T> rows, int positions) {
+        for (T item : rows) {
+            if (length.applyAsInt(item) > positions) {
+                throw new Dpo4jException(
+                        "row " + row.applyAsInt(item) + " has " + length.applyAsInt(item) + " tokens but the model has "
+                                + positions + " positions; set max_length to " + positions + " to cut it");
+            }
+        }
+    }
+
+    /** Writes a line a row, running rows together while they have at most {@code batchTokens} tokens. */
+    void write(List<T> rows, Model model, int batchTokens, boolean perToken, PrintStream out) {
+        try (LanguageModel language = LanguageModel.evaluation(model)) {
+            for (int begin = 0, end; begin < rows.size(); begin = end) {
+                long tokens = 0;
+                for (end = begin; end < rows.size(); end++) {
+                    tokens += (long) sides.size() * length.applyAsInt(rows.get(end));
+                    if (end > begin && tokens > batchTokens) {
+                        break;
+                    }
+                }
+                writeBatch(rows.subList(begin, end), language, perToken, out);
+            }
+        }
+    }
+
+    private void writeBatch(List<T> rows, LanguageModel language, boolean perToken, PrintStream out) {
+        Device device = language.model().device();
+        PackedBatch batch = pack.apply(rows);
+        LogProbs logProbs = language.forward(batch);
+        float[] sums = device.downloadFloats(logProbs.sums(), batch.completions());
+        float @Nullable [] tokens = perToken ? device.downloadFloats(logProbs.tokens(), batch.tokens()) : null;
+        for (int i = 0; i < rows.size(); i++) {
+            out.println(line(row.applyAsInt(rows.get(i)), batch.offsets(), i * sides.size(), sums, tokens));
+        }
+    }
+
+    private ObjectNode line(int number, int[] offsets, int first, float[] sums, float @Nullable [] tokens) {
+        ObjectNode line = JSON.createObjectNode().put("row", number);
+        for (int side = 0; side < sides.size(); side++) {
+            line.put(sides.get(side) + "logps", sums[first + side]);
+        }
+        for (int side = 0; side < sides.size(); side++) {
+            line.put(sides.get(side) + "tokens", offsets[first + side + 1] - offsets[first + side]);
+        }
+        if (tokens != null) {
+            for (int side = 0; side < sides.size(); side++) {
+                ArrayNode values = line.putArray(sides.get(side) + "token_logps");
+                for (int i = offsets[first + side]; i < offsets[first + side + 1]; i++) {
+                    values.add(tokens[i]);
+                }
+            }
+        }
+        return line;
+    }
+}

@@ -1,0 +1,86 @@
+package org.dpo4j.cli;
+
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import org.dpo4j.data.Dataset;
+import org.dpo4j.data.OnBadRow;
+import org.dpo4j.data.ReadOptions;
+import org.dpo4j.data.Tokenizer;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.model.Model;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code dpo4j logps}: log-probs of completions, one JSON line a row. */
+@Command(
+        name = "logps",
+        description = "Print log-probs of completions, one JSON line a row.",
+        footer = {
+            "",
+            "A pair:"
+                + " {\"row\":1,\"chosen_logps\":-31.5,\"rejected_logps\":-29.1,\"chosen_tokens\":12,\"rejected_tokens\":9}",
+            "Any other row: {\"row\":1,\"logps\":-31.5,\"tokens\":12}",
+            "row counts from 1: the line, or the element of a JSON array. What became of the rows goes to standard"
+                    + " error."
+        },
+        sortOptions = false)
+final class LogpsCommand implements Callable<Integer> {
+    @Mixin
+    private final ModelOptions modelOptions = new ModelOptions();
+
+    @Option(
+            names = "--dataset_name",
+            required = true,
+            description = "Pairs, or rows of text or of ids: a .jsonl, .json or .jsonl.gz file.")
+    private Path datasetName;
+
+    @Option(names = "--output", description = "File to write, whole or not at all; default standard output.")
+    private @Nullable Path output;
+
+    @Option(
+            names = "--per_token",
+            arity = "0..1",
+            fallbackValue = "true",
+            description = "Add the log-prob of every token: chosen_token_logps, rejected_token_logps or token_logps.")
+    private boolean perToken = false;
+
+    @Option(
+            names = "--max_length",
+            description = "Most tokens of prompt and completion, which is cut at its end; default none.")
+    private @Nullable Integer maxLength;
+
+    @Option(
+            names = "--batch_tokens",
+            description = "Tokens that run together, a row at least; default ${DEFAULT-VALUE}.")
+    private int batchTokens = 4096;
+
+    @Option(
+            names = "--on_bad_row",
+            description = "What a row that cannot be used does: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
+    private OnBadRow onBadRow = OnBadRow.STOP;
+
+    @Override
+    public Integer call() {
+        try (Device device = modelOptions.open();
+                Model model = modelOptions.load(device)) {
+            int vocabulary = model.config().vocabSize();
+            try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory, vocabulary)) {
+                ReadOptions read = new ReadOptions(tokenizer, vocabulary, maxLength, onBadRow);
+                if (Dataset.holdsPairs(datasetName)) {
+                    write(model, Dataset.pairs(datasetName, read), LogProbLines.PAIRS);
+                } else {
+                    write(model, Dataset.sequences(datasetName, read), LogProbLines.SEQUENCES);
+                }
+            }
+        }
+        return 0;
+    }
+
+    private <T> void write(Model model, Dataset<T> data, LogProbLines<T> lines) {
+        System.err.println("dpo4j: " + datasetName + ": " + data.report());
+        lines.check(data.rows(), model.config().maxPositionEmbeddings());
+        Output.write(output, out -> lines.write(data.rows(), model, batchTokens, perToken, out));
+    }
+}

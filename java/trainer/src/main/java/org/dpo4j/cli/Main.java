@@ -1,0 +1,140 @@
+package org.dpo4j.cli;
+
+import java.nio.file.Path;
+import java.util.Arrays;
+import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.MissingParameterException;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/** The command line: {@code dpo4j COMMAND}. Exits 0 when done, 2 when the command is not understood, 1 when it failed. */
+@Command(
+        name = "dpo4j",
+        description = "Direct Preference Optimization on the JVM.",
+        subcommands = {
+            QuickstartCommand.class,
+            SftCommand.class,
+            DpoCommand.class,
+            LogpsCommand.class,
+            GenerateCommand.class,
+            DoctorCommand.class,
+            CommandLine.HelpCommand.class
+        },
+        versionProvider = Main.Version.class,
+        footer = {"", "Options are TRL's, spelled with - or _, on the command line or in --config file.yaml."})
+public final class Main {
+    private static final int FAILED = 1;
+    private static final int NOT_UNDERSTOOD = 2;
+
+    @Option(
+            names = "--config",
+            scope = ScopeType.INHERIT,
+            paramLabel = "<file.yaml>",
+            description = "Options by name, one a line; the command line wins over them.")
+    private @Nullable Path config;
+
+    @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Show where an error came from.")
+    private boolean debug = false;
+
+    @Option(
+            names = {"-h", "--help"},
+            scope = ScopeType.INHERIT,
+            usageHelp = true,
+            description = "Show this help.")
+    private boolean help = false;
+
+    @Option(names = "--version", versionHelp = true, description = "Show the version.")
+    private boolean version = false;
+
+    /** The version of the jar. */
+    static final class Version implements IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            String implementation = Main.class.getPackage().getImplementationVersion();
+            return new String[] {"dpo4j " + (implementation == null ? "(not from a jar)" : implementation)};
+        }
+    }
+
+    private Main() {}
+
+    public static void main(String[] arguments) {
+        System.exit(run(arguments));
+    }
+
+    /** Runs a command; returns its exit code. Errors are one line on standard error. */
+    public static int run(String... arguments) {
+        System.setProperty(
+                "slf4j.internal.verbosity", "ERROR"); // libraries' notes on logging are no business of a user's
+        CommandLine commands = new CommandLine(new Main());
+        commands.setParameterExceptionHandler((e, words) -> report(message(e), e, words, NOT_UNDERSTOOD));
+        commands.setExecutionExceptionHandler((e, command, parsed) ->
+                report(message(e), e, parsed.originalArgs().toArray(String[]::new), FAILED));
+        try {
+            return commands.execute(prepare(commands, arguments));
+        } catch (Dpo4jException e) {
+            return report(message(e), e, arguments, NOT_UNDERSTOOD);
+        }
+    }
+
+    /** The arguments in one spelling, once the config file they name stands where defaults stand. */
+    private static String[] prepare(CommandLine commands, String[] arguments) {
+        CommandLine command = Arrays.stream(arguments)
+                .filter(commands.getSubcommands()::containsKey)
+                .findFirst()
+                .map(commands.getSubcommands()::get)
+                .orElse(commands);
+        String[] checked = OptionNames.checked(arguments, command.getCommandSpec());
+        Path file = OptionNames.config(checked);
+        if (file != null) {
+            commands.setDefaultValueProvider(ConfigFile.read(file, command.getCommandSpec()));
+        }
+        return checked;
+    }
+
+    private static String message(ParameterException e) {
+        if (e instanceof UnmatchedArgumentException unmatched
+                && !unmatched.getUnmatched().isEmpty()) {
+            String word = unmatched.getUnmatched().get(0);
+            CommandLine command = e.getCommandLine();
+            return word.startsWith("-")
+                    ? "unknown option " + word + " of " + command.getCommandName()
+                            + NearestName.suggestion(
+                                    OptionNames.normalised(word), OptionNames.of(command.getCommandSpec()))
+                    : "unknown word " + word
+                            + NearestName.suggestion(
+                                    word, command.getSubcommands().keySet()) + "; ./dpo4j help lists what there is";
+        }
+        boolean noCommand =
+                e instanceof MissingParameterException && e.getCommandLine().getParent() == null;
+        return noCommand ? "no command; ./dpo4j help lists them" : firstLine(String.valueOf(e.getMessage()));
+    }
+
+    private static String message(Throwable e) {
+        if (e instanceof Dpo4jException) {
+            return String.valueOf(e.getMessage());
+        }
+        if (e instanceof OutOfMemoryError) {
+            return "out of memory (" + e.getMessage() + "); use smaller batches or a larger -Xmx in DPO4J_JAVA_OPTIONS";
+        }
+        return "this should not happen: " + firstLine(e.toString())
+                + "; run it again with --debug and report what it shows";
+    }
+
+    private static String firstLine(String text) {
+        return text.lines().findFirst().orElse(text);
+    }
+
+    private static int report(String message, Throwable cause, String[] arguments, int exitCode) {
+        System.err.println("dpo4j: error: " + message);
+        if (Arrays.asList(arguments).contains("--debug")) {
+            cause.printStackTrace();
+        }
+        return exitCode;
+    }
+}

@@ -1,0 +1,5 @@
+/** The commands. */
+@NullMarked
+package org.dpo4j.cli;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,65 @@
+package org.dpo4j.data;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a model is asked to continue.
+ *
+ * @param row where it stands in its file: the line, or the element of a JSON array, counted from 1
+ * @param ids at least one token; starts with the beginning token where the tokenizer adds one
+ */
+public record Prompt(int row, int[] ids) {
+
+    /** A prompt that stands alone. */
+    public static Prompt of(String text, @Nullable Tokenizer tokenizer) {
+        return new Prompt(1, encode(text, tokenizer));
+    }
+
+    /** The {@code prompt} of every row, or its {@code prompt_ids}; other columns are left alone. */
+    public static List<Prompt> read(Path file, @Nullable Tokenizer tokenizer, int vocabularySize) {
+        Encoder encoder = new Encoder(new ReadOptions(tokenizer, vocabularySize, null, OnBadRow.STOP));
+        List<Prompt> prompts = new ArrayList<>();
+        try (Rows rows = Rows.open(file)) {
+            try {
+                for (Rows.Row row = rows.next(); row != null; row = rows.next()) {
+                    prompts.add(new Prompt(row.number(), ids(row.values(), encoder, tokenizer)));
+                }
+            } catch (BadRow bad) {
+                throw new Dpo4jException(rows.place(rows.number()) + ": " + bad.getMessage(), bad);
+            }
+        }
+        if (prompts.isEmpty()) {
+            throw new Dpo4jException(file + " holds no prompts");
+        }
+        return prompts;
+    }
+
+    private static int[] ids(ObjectNode row, Encoder encoder, @Nullable Tokenizer tokenizer) throws BadRow {
+        if (!row.has("prompt_ids")) {
+            return encode(Encoder.text(row, "prompt"), tokenizer);
+        }
+        int[] ids = encoder.ids(row, "prompt_ids");
+        if (ids.length == 0) {
+            throw new BadRow(BadRow.Reason.EMPTY_PROMPT, "prompt_ids is empty; give at least one token");
+        }
+        return ids;
+    }
+
+    private static int[] encode(String text, @Nullable Tokenizer tokenizer) {
+        if (tokenizer == null) {
+            throw new Dpo4jException(
+                    "a prompt is text but the model directory has no tokenizer.json; add it, or give prompt_ids");
+        }
+        int[] ids = tokenizer.encodeStart(text);
+        if (ids.length == 0) {
+            throw new Dpo4jException(
+                    "the prompt is empty and the tokenizer adds no beginning token; give at least one token");
+        }
+        return ids;
+    }
+}
