@@ -23,14 +23,20 @@ record MatmulShape(
     static final int ALIGNMENT = 16;
 
     /**
-     * The shape that stands for this one with any number of batch rows. These are {@code m}, the rows of {@code a}; but
-     * with {@code a} transposed, as in the gradient of a weight, they are {@code k}, rounded up to a power of two, for
-     * the longer the sum, the more it pays to split it.
+     * The shape that stands for this one with any number of batch rows. These are {@code m}, the rows of {@code a}; in
+     * the gradient of a weight, with {@code a} transposed, they are {@code k}, rounded up to a power of two, for the
+     * longer the sum, the more it pays to split it. With both transposed they lie along the rows of {@code b}, whose
+     * stride bounds them: such a shape stands for itself.
      */
     MatmulShape nominal() {
-        return transposeA
-                ? new MatmulShape(m, n, powerOfTwo(k), strideC, strideA, strideB, true, transposeB, output, inputs)
-                : new MatmulShape(NOMINAL_ROWS, n, k, strideC, strideA, strideB, false, transposeB, output, inputs);
+        if (!transposeA) {
+            return with(NOMINAL_ROWS, k);
+        }
+        return transposeB ? this : with(m, powerOfTwo(k));
+    }
+
+    private MatmulShape with(long newM, long newK) {
+        return new MatmulShape(newM, n, newK, strideC, strideA, strideB, transposeA, transposeB, output, inputs);
     }
 
     private static long powerOfTwo(long value) {
