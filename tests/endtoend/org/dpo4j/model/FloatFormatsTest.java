@@ -45,7 +45,7 @@ class FloatFormatsTest {
         int sign = bits >>> 15;
         int exponent = bits >>> fractionBits & (1 << exponentBits) - 1;
         double fraction = Math.scalb((double) (bits & (1 << fractionBits) - 1), -fractionBits);
-        int bias = (1 << exponentBits - 1) - 1;
+        int bias = (1 << (exponentBits - 1)) - 1;
         double size;
         if (exponent == (1 << exponentBits) - 1) {
             size = fraction == 0 ? Double.POSITIVE_INFINITY : Double.NaN;

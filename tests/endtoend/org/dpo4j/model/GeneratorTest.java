@@ -113,7 +113,7 @@ class GeneratorTest {
                     .get(0)) {
                 for (int i = 0; i < text.length; i++) {
                     boolean last = i + 1 == text.length;
-                    assertThat(text[i] == 2 || text.length == 30 && last).isEqualTo(last);
+                    assertThat(text[i] == 2 || (text.length == 30 && last)).isEqualTo(last);
                 }
             }
         }

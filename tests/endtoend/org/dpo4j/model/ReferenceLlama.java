@@ -2,13 +2,14 @@ package org.dpo4j.model;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * A Llama in double precision, one token after another, one loop after another. It shares no line with the model under
  * test but the names of its tensors.
  */
 final class ReferenceLlama {
-    final Map<String, double[]> weights = new HashMap<>();
+    private final Map<String, double[]> weights = new HashMap<>();
     private final LlamaConfig config;
 
     ReferenceLlama(LlamaConfig config) {
@@ -27,6 +28,10 @@ final class ReferenceLlama {
             reference.weights.put(tensor.name(), exact);
         }
         return reference;
+    }
+
+    double[] weight(String name) {
+        return Objects.requireNonNull(weights.get(name), name);
     }
 
     /** The log-prob of each completion token behind a prompt. */
@@ -55,7 +60,7 @@ final class ReferenceLlama {
     double[][] logits(int[] ids) {
         double[][] x = new double[ids.length][];
         for (int t = 0; t < ids.length; t++) {
-            x[t] = row(weights.get("model.embed_tokens.weight"), ids[t], config.hiddenSize());
+            x[t] = row(weight("model.embed_tokens.weight"), ids[t], config.hiddenSize());
         }
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             String layer = "model.layers." + i + ".";
@@ -123,7 +128,7 @@ final class ReferenceLlama {
     }
 
     private double[][] normed(double[][] x, String name) {
-        double[] weight = weights.get(name);
+        double[] weight = weight(name);
         double[][] out = new double[x.length][weight.length];
         for (int t = 0; t < x.length; t++) {
             double squares = 0;
@@ -140,7 +145,7 @@ final class ReferenceLlama {
 
     /** x W^T. */
     private double[][] project(double[][] x, String name, int out) {
-        double[] weight = weights.get(name);
+        double[] weight = weight(name);
         int in = x[0].length;
         double[][] y = new double[x.length][out];
         for (int t = 0; t < x.length; t++) {

@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import org.dpo4j.kernels.Dpo4jException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -114,7 +115,7 @@ class SafeTensorsTest {
         assertThat(Files.readAllBytes(file)).isEqualTo(expected.array());
         try (SafeTensors read = SafeTensors.open(file)) {
             ByteBuffer bytes = ByteBuffer.allocate(2);
-            read.read(read.entries().get("v"), 4, bytes);
+            read.read(Objects.requireNonNull(read.entries().get("v")), 4, bytes);
             assertThat(bytes.array()).isEqualTo("z{".getBytes(StandardCharsets.UTF_8));
         }
     }

@@ -72,9 +72,7 @@ final class Decoder implements AutoCloseable {
     long forward(Pass pass, @Nullable KeyCache cache) {
         rotary.reserve(pass.positionsEnd());
         activations.lay(pass.rows());
-        long in = config.numHiddenLayers() == 0
-                ? activations.out
-                : activations.layers.get(0).in();
+        long in = activations.layers.get(0).in();
         Embedding.forward(
                 device,
                 in,

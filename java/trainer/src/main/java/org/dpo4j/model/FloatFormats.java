@@ -56,7 +56,7 @@ final class FloatFormats {
         if (Float.isNaN(value)) {
             return (short) (bits >>> 16 | 0x40); // a payload in the lower half alone would round to infinity
         }
-        return (short) (bits + 0x7fff + (bits >>> 16 & 1) >>> 16);
+        return (short) ((bits + 0x7fff + (bits >>> 16 & 1)) >>> 16);
     }
 
     static float fromFloat16(short bits) {
@@ -70,6 +70,6 @@ final class FloatFormats {
             float subnormal = fraction * 0x1p-24f;
             return sign == 0 ? subnormal : -subnormal;
         }
-        return Float.intBitsToFloat(sign | exponent + 112 << 23 | fraction << 13);
+        return Float.intBitsToFloat(sign | (exponent + 112) << 23 | fraction << 13);
     }
 }

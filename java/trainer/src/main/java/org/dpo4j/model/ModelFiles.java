@@ -97,12 +97,12 @@ final class ModelFiles implements AutoCloseable {
     }
 
     /**
-     * The stored tensor for each of the model's, by the model's names. One error lists all that is missing, unexpected,
-     * or of another shape or type.
+     * The stored tensor for each of the model's, in their order. One error lists all that is missing, unexpected, or of
+     * another shape or type.
      */
-    private Map<String, Place> match(List<ParameterTensor> tensors, boolean tied) {
+    private List<Place> match(List<ParameterTensor> tensors, boolean tied) {
         Map<String, Place> rest = new TreeMap<>(places);
-        Map<String, Place> matched = new LinkedHashMap<>();
+        List<Place> matched = new ArrayList<>();
         List<String> wrong = new ArrayList<>();
         for (ParameterTensor tensor : tensors) {
             Place place = rest.remove(tensor.name());
@@ -113,7 +113,7 @@ final class ModelFiles implements AutoCloseable {
                 wrong.add(tensor.name() + " is missing");
             } else {
                 describe(tensor, place.entry, wrong);
-                matched.put(tensor.name(), place);
+                matched.add(place);
             }
         }
         for (String name : rest.keySet()) {
@@ -182,12 +182,13 @@ final class ModelFiles implements AutoCloseable {
     /** Checks every tensor against the layout, then makes the parameters and uploads them. */
     Parameters load(LlamaConfig config, Device device, DType dtype) {
         ParameterLayout layout = new ParameterLayout(config);
-        Map<String, Place> matched = match(layout.tensors, config.tieWordEmbeddings());
+        List<Place> matched = match(layout.tensors, config.tieWordEmbeddings());
         Parameters parameters = new Parameters(layout, device, dtype);
         Staging staging = new Staging();
         try {
-            for (ParameterTensor tensor : layout.tensors) {
-                Place place = matched.get(tensor.name());
+            for (int i = 0; i < matched.size(); i++) {
+                ParameterTensor tensor = layout.tensors.get(i);
+                Place place = matched.get(i);
                 String format = place.entry.dtype();
                 int bytes = FloatFormats.bytes(format);
                 staging.upload(
