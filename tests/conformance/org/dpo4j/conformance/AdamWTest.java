@@ -1,0 +1,234 @@
+package org.dpo4j.conformance;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Arrays;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.decoder.AdamW;
+import org.dpo4j.kernels.decoder.AdamWOptions;
+import org.junit.jupiter.api.Tag;
+
+class AdamWTest {
+    private static final AdamWOptions OPTIONS = new AdamWOptions(0.9f, 0.95f, 1e-8f, 0.1f);
+
+    /** Arrays of the optimizer between steps. With bf16 parameters the exact value is the master's. */
+    private record State(double[] parameter, double[] m, double[] v) {}
+
+    private record Step(int t, double[] gradient, float lr, float clip, AdamWOptions options) {
+        float[] rates() {
+            return new float[] {
+                lr, (float) (1 / (1 - Math.pow(options.beta1(), t))), (float) (1 / (1 - Math.pow(options.beta2(), t)))
+            };
+        }
+    }
+
+    /** One step. withMaster: as bf16 parameters always have, and fp32 ones may. */
+    private static State step(On on, State state, Step step, boolean withMaster, boolean withClip) {
+        int count = state.parameter.length;
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor parameter = tensors.updated("parameter", on.dtype(), 1, count, state.parameter);
+            Tensor master = tensors.updated("master", DType.F32, 1, count, state.parameter);
+            Tensor m = tensors.updated("m", DType.F32, 1, count, state.m);
+            Tensor v = tensors.updated("v", DType.F32, 1, count, state.v);
+            Tensor gradient = tensors.input("gradient", DType.F32, 1, count, step.gradient);
+            float[] rateValues = step.rates();
+            Tensor rates = tensors.vector("rates", DType.F32, rateValues[0], rateValues[1], rateValues[2]);
+            Tensor clip = tensors.vector("clip", DType.F32, step.clip);
+            tensors.run(device -> AdamW.step(
+                    device,
+                    parameter.address(),
+                    withMaster ? master.address() : 0,
+                    m.address(),
+                    v.address(),
+                    gradient.address(),
+                    rates.address(),
+                    withClip ? clip.address() : 0,
+                    count,
+                    step.options,
+                    on.dtype()));
+            double[] exact = withMaster ? master.values() : parameter.values();
+            if (on.dtype() == DType.BF16 && !Float.isNaN(step.clip)) {
+                double[] rounded = Arrays.stream(exact)
+                        .map(x -> Bfloat16.rounded((float) x))
+                        .toArray();
+                Expect.exactly("parameter as the rounding of its master", parameter.values(), rounded);
+            } else if (withMaster && on.dtype() == DType.F32) {
+                Expect.exactly("parameter as its master", parameter.values(), exact);
+            }
+            return new State(exact, m.values(), v.values());
+        }
+    }
+
+    /** One step of the reference from the device's own state, and how far the device may be from it. */
+    private static void check(State before, Step step, State after) {
+        int count = before.parameter.length;
+        double[][] expected = new double[3][count];
+        double[][] tolerance = new double[3][count];
+        AdamWOptions o = step.options;
+        float[] rates = step.rates();
+        for (int i = 0; i < count; i++) {
+            double g = (double) step.clip * (float) step.gradient[i];
+            ReferenceAdamW reference = new ReferenceAdamW(before.parameter[i], before.m[i], before.v[i]);
+            reference.step(step.t, g, step.lr, o.beta1(), o.beta2(), o.epsilon(), o.weightDecay());
+            expected[0][i] = reference.parameter;
+            expected[1][i] = reference.m;
+            expected[2][i] = reference.v;
+            tolerance[1][i] = Tolerance.moment(o.beta1() * before.m[i], (1 - o.beta1()) * g);
+            tolerance[2][i] = Tolerance.moment(o.beta2() * before.v[i], (1 - o.beta2()) * g * g) + Float.MIN_NORMAL;
+            double kept = before.parameter[i] * (1 - (double) step.lr * o.weightDecay());
+            double denominator = Math.sqrt(rates[2] * reference.v) + o.epsilon();
+            double slope = step.lr * rates[1] / denominator;
+            double relativeOfV = reference.v == 0 ? 0 : tolerance[2][i] / reference.v;
+            tolerance[0][i] =
+                    Tolerance.adamw(kept, slope * reference.m, slope, tolerance[1][i], relativeOfV) + Float.MIN_NORMAL;
+        }
+        String what = "step " + step.t + " ";
+        Expect.near(what + "parameter", after.parameter, expected[0], i -> tolerance[0][i]);
+        Expect.near(what + "m", after.m, expected[1], i -> tolerance[1][i] + Float.MIN_NORMAL);
+        Expect.near(what + "v", after.v, expected[2], i -> tolerance[2][i]);
+    }
+
+    private static double[] floats(double[] values) {
+        return Arrays.stream(values).map(x -> (float) x).toArray();
+    }
+
+    private static void steps(On on, int count, int steps, boolean withMaster) {
+        Draw draw = new Draw(count);
+        State state = new State(floats(draw.normal(count, 1)), new double[count], new double[count]);
+        for (int t = 1; t <= steps; t++) {
+            Step step = new Step(t, draw.normal(count, Math.pow(10, 2 - t)), 1e-2f / t, t % 2 == 0 ? 0.3f : 1, OPTIONS);
+            State next = step(on, state, step, withMaster, t % 2 == 0);
+            check(state, step, next);
+            state = next;
+        }
+    }
+
+    @OnEachDType
+    @Tag("small")
+    void steps(On on) {
+        for (int count : new int[] {1, 3, 8, 31, 64, 1001}) {
+            steps(on, count, 4, true);
+            if (on.dtype() == DType.F32) {
+                steps(on, count, 4, false);
+            }
+        }
+    }
+
+    @OnEachDType
+    void stepsOfManyParameters(On on) {
+        steps(on, 200_003, 1, on.dtype() == DType.BF16);
+    }
+
+    /** Gradients of 0 from the start, a zero epsilon among the options, tiny and huge gradients. */
+    @OnEachDType
+    @Tag("small")
+    void extremes(On on) {
+        State state = new State(new double[] {1, -2, 0, 0.5, 3}, new double[5], new double[5]);
+        double[] gradient = {0, 1e-15, 1e15, -1e-12, 1e-5};
+        Step first = new Step(1, gradient, 1e-3f, 1, new AdamWOptions(0.9f, 0.999f, 1e-8f, 0));
+        check(state, first, step(on, state, first, true, true));
+        Step noMemory = new Step(1, gradient, 1e-3f, 1, new AdamWOptions(0, 0, 1e-6f, 0.5f));
+        check(state, noMemory, step(on, state, noMemory, true, true));
+    }
+
+    /** A gradient that was not finite: the norm's clip factor is NaN, and nothing changes. */
+    @OnEachDType
+    @Tag("small")
+    void aNanClipTakesNoStep(On on) {
+        Draw draw = new Draw(1);
+        State before =
+                new State(floats(draw.normal(37, 1)), floats(draw.normal(37, 1)), floats(draw.uniform(37, 0, 1)));
+        Step step = new Step(3, draw.normal(37, 1), 1e-2f, Float.NaN, OPTIONS);
+        State after = step(on, before, step, true, true);
+        Expect.exactly("parameter", after.parameter, before.parameter);
+        Expect.exactly("m", after.m, before.m);
+        Expect.exactly("v", after.v, before.v);
+    }
+
+    /** PyTorch's own numbers after several clipped steps. */
+    @OnEachDevice
+    @Tag("small")
+    void golden(On on) {
+        for (JsonNode each : Golden.read("adamw.json")) {
+            AdamWOptions options = new AdamWOptions(
+                    (float) each.get("beta1").asDouble(),
+                    (float) each.get("beta2").asDouble(),
+                    (float) each.get("epsilon").asDouble(),
+                    (float) each.get("weight_decay").asDouble());
+            double[] parameter = Golden.numbers(each.get("parameter"));
+            State state = new State(parameter, new double[parameter.length], new double[parameter.length]);
+            float lr = (float) each.get("lr").asDouble();
+            int t = 0;
+            for (JsonNode golden : each.get("steps")) {
+                t++;
+                Step step = new Step(
+                        t,
+                        Golden.numbers(golden.get("gradient")),
+                        lr,
+                        (float) golden.get("clip").asDouble(),
+                        options);
+                state = step(on, state, step, false, true);
+                double[] expected = Golden.numbers(golden.get("parameter"));
+                double soFar = t;
+                // Every step rounds the parameter as Tolerance.adamw says, with its update at most 4 lr here; m and v
+                // carry the roundings
+                // of all steps so far, relative errors of five each, and m may have cancelled: the largest |m| /
+                // (sqrt(v) + epsilon) is 4.
+                Expect.near(
+                        each.get("name") + ", step " + t,
+                        state.parameter,
+                        expected,
+                        i -> soFar
+                                * (4 * Tolerance.U * Math.abs(expected[i]) + 4 * lr * (15 + 5 * soFar) * Tolerance.U));
+            }
+            Expect.near(each.get("name") + " m", state.m, Golden.numbers(each.get("m")), i -> 5 * 5 * Tolerance.U * 10);
+            Expect.near(
+                    each.get("name") + " v", state.v, Golden.numbers(each.get("v")), i -> 5 * 6 * Tolerance.U * 100);
+        }
+    }
+
+    @OnEachDType
+    @Tag("small")
+    void refusesBadArguments(On on) {
+        try (Tensors tensors = new Tensors(on)) {
+            Draw draw = new Draw(2);
+            Tensor parameter = tensors.updated("parameter", on.dtype(), 1, 8, draw.normal(8, 1));
+            Tensor master = tensors.updated("master", DType.F32, 1, 8, draw.normal(8, 1));
+            Tensor m = tensors.updated("m", DType.F32, 1, 8, draw.normal(8, 1));
+            Tensor v = tensors.updated("v", DType.F32, 1, 8, draw.uniform(8, 0, 1));
+            Tensor gradient = tensors.input("gradient", DType.F32, 1, 8, draw.normal(8, 1));
+            Tensor rates = tensors.vector("rates", DType.F32, 1e-3, 1, 1);
+            Tensor clip = tensors.vector("clip", DType.F32, 1);
+            long noMaster = on.dtype() == DType.BF16 ? 0 : master.address() + 4;
+            new Refusals(tensors, "adamw")
+                    .address("parameter", parameter)
+                    .size("master", master.address(), noMaster)
+                    .address("m", m)
+                    .address("v", v)
+                    .address("gradient", gradient)
+                    .address("rates", rates)
+                    .size("clip", clip.address(), clip.address() + 2)
+                    .size("count", 8, -1)
+                    .number("beta1", 0.9f, -0.1f, 1, Float.NaN)
+                    .number("beta2", 0.99f, -0.1f, 1, Float.NaN)
+                    .number("epsilon", 1e-8f, -1e-8f, Float.NaN)
+                    .number("weight_decay", 0.1f, -0.1f, Float.POSITIVE_INFINITY)
+                    .dtype("dtype", on)
+                    .check((device, a) -> AdamW.step(
+                            device,
+                            a.get("parameter"),
+                            a.get("master"),
+                            a.get("m"),
+                            a.get("v"),
+                            a.get("gradient"),
+                            a.get("rates"),
+                            a.get("clip"),
+                            a.get("count"),
+                            new AdamWOptions(
+                                    a.number("beta1"),
+                                    a.number("beta2"),
+                                    a.number("epsilon"),
+                                    a.number("weight_decay")),
+                            a.dtype("dtype")));
+        }
+    }
+}

@@ -1,0 +1,181 @@
+package org.dpo4j.conformance;
+
+import java.util.Arrays;
+import java.util.List;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.Attention;
+import org.dpo4j.kernels.decoder.Segment;
+
+/** Calls of attention with one shape. Strides are this many elements beyond the rows' widths: by default there is no gap. */
+record AttentionCall(int heads, int kvHeads, int headWidth, int gap) {
+
+    AttentionCall(int heads, int kvHeads, int headWidth) {
+        this(heads, kvHeads, headWidth, 0);
+    }
+
+    AttentionCall withStrides(int elementsBetweenRows) {
+        return new AttentionCall(heads, kvHeads, headWidth, elementsBetweenRows);
+    }
+
+    float scale() {
+        return (float) (1 / Math.sqrt(headWidth));
+    }
+
+    int width() {
+        return heads * headWidth;
+    }
+
+    int kvWidth() {
+        return kvHeads * headWidth;
+    }
+
+    int outStride() {
+        return width() + 2 * gap;
+    }
+
+    int qStride() {
+        return width() + gap;
+    }
+
+    int kvStride() {
+        return kvWidth() + 3 * gap;
+    }
+
+    /** Values of q, k and v without gaps. */
+    record Inputs(double[] q, double[] k, double[] v) {
+        /** size multiplies q and k, so that scores grow with its square. */
+        static Inputs random(AttentionCall shape, int rows, double size) {
+            Draw draw = new Draw(rows * 1000L + shape.headWidth);
+            return new Inputs(
+                    draw.normal(rows * shape.width(), size),
+                    draw.normal(rows * shape.kvWidth(), size),
+                    draw.normal(rows * shape.kvWidth(), 1));
+        }
+
+        Inputs select(AttentionCall shape, int[] rows) {
+            return new Inputs(
+                    rowsOf(q, shape.width(), rows), rowsOf(k, shape.kvWidth(), rows), rowsOf(v, shape.kvWidth(), rows));
+        }
+
+        private static double[] rowsOf(double[] values, int width, int[] rows) {
+            return Arrays.stream(rows)
+                    .boxed()
+                    .flatMapToDouble(row -> Arrays.stream(values, row * width, (row + 1) * width))
+                    .toArray();
+        }
+    }
+
+    ReferenceAttention reference(Inputs inputs, List<Segment> segments) {
+        return new ReferenceAttention(heads, kvHeads, headWidth, scale(), inputs.q, inputs.k, inputs.v, segments);
+    }
+
+    /** What both directions read. */
+    record Operands(
+            AttentionCall shape, List<Segment> segments, DType dtype, Tensor q, Tensor k, Tensor v, Tensor packed) {
+        Inputs inputs() {
+            return new Inputs(q.values(), k.values(), v.values());
+        }
+    }
+
+    private Operands operands(Tensors tensors, On on, List<Segment> segments, Inputs inputs) {
+        int keys = inputs.k.length / kvWidth();
+        return new Operands(
+                this,
+                segments,
+                on.dtype(),
+                tensors.input("q", on.dtype(), inputs.q.length / width(), width(), qStride(), inputs.q),
+                tensors.input("k", on.dtype(), keys, kvWidth(), kvStride(), inputs.k),
+                tensors.input("v", on.dtype(), keys, kvWidth(), kvStride(), inputs.v),
+                tensors.input("segments", Segment.pack(segments)));
+    }
+
+    /** A forward call and its tensors. */
+    record Forward(Operands of, Tensor out, Tensor lse) {
+        void run(Device device) {
+            AttentionCall shape = of.shape;
+            Attention.forward(
+                    device,
+                    out.address(),
+                    lse.address(),
+                    of.q.address(),
+                    of.k.address(),
+                    of.v.address(),
+                    of.packed.address(),
+                    of.segments.size(),
+                    AttentionLayout.maxQueries(of.segments),
+                    shape.heads,
+                    shape.kvHeads,
+                    shape.headWidth,
+                    shape.outStride(),
+                    shape.qStride(),
+                    shape.kvStride(),
+                    shape.scale(),
+                    of.dtype);
+        }
+    }
+
+    Forward forward(Tensors tensors, On on, List<Segment> segments, Inputs inputs) {
+        int rows = inputs.q.length / width();
+        return new Forward(
+                operands(tensors, on, segments, inputs),
+                tensors.output("out", on.dtype(), rows, width(), outStride()),
+                tensors.output("lse", DType.F32, rows, heads));
+    }
+
+    /** A backward call and its tensors. */
+    record Backward(
+            Operands of, Tensor dQ, Tensor dK, Tensor dV, Tensor workspace, Tensor dOut, Tensor out, Tensor lse) {
+        void run(Device device) {
+            AttentionCall shape = of.shape;
+            Attention.backward(
+                    device,
+                    dQ.address(),
+                    dK.address(),
+                    dV.address(),
+                    workspace.address(),
+                    dOut.address(),
+                    of.q.address(),
+                    of.k.address(),
+                    of.v.address(),
+                    out.address(),
+                    lse.address(),
+                    of.packed.address(),
+                    of.segments.size(),
+                    AttentionLayout.maxQueries(of.segments),
+                    AttentionLayout.rows(of.segments),
+                    shape.heads,
+                    shape.kvHeads,
+                    shape.headWidth,
+                    shape.outStride(),
+                    shape.qStride(),
+                    shape.kvStride(),
+                    shape.scale(),
+                    of.dtype);
+        }
+    }
+
+    /** out and lse are the reference's, as stored: what backward makes of given numbers is what is tested. */
+    Backward backward(Tensors tensors, On on, List<Segment> segments, Inputs inputs) {
+        int rows = inputs.q.length / width();
+        Operands of = operands(tensors, on, segments, inputs);
+        double[] out = new double[rows * width()];
+        double[] lse = new double[rows * heads];
+        ReferenceAttention reference = reference(of.inputs(), segments);
+        for (ReferenceAttention.View view : reference.views()) {
+            double[] row = reference.forward(view);
+            System.arraycopy(row, 0, out, reference.atQuery(view.query(), view.head()), headWidth);
+            lse[view.query() * heads + view.head()] = view.lse();
+        }
+        return new Backward(
+                of,
+                tensors.output("d_q", on.dtype(), rows, width(), qStride()),
+                tensors.output("d_k", on.dtype(), rows, kvWidth(), kvStride()),
+                tensors.output("d_v", on.dtype(), rows, kvWidth(), kvStride()),
+                tensors.workspace(Attention.backwardWorkspaceBytes(rows, heads, headWidth)),
+                tensors.input(
+                        "d_out", on.dtype(), rows, width(), outStride(), new Draw(rows).normal(rows * width(), 1)),
+                tensors.input("out", on.dtype(), rows, width(), outStride(), out),
+                tensors.input("lse", DType.F32, rows, heads, lse));
+    }
+}

@@ -1,0 +1,72 @@
+package org.dpo4j.conformance;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.dpo4j.kernels.decoder.Segment;
+
+/** Segments for tests: pairs with the prompt once, the same pairs with the prompt twice, plain sequences. */
+final class AttentionLayout {
+    private AttentionLayout() {}
+
+    /** Lengths of a prompt and the completions behind it. */
+    record Family(int prompt, int... completions) {}
+
+    /** Plain sequences one after another. */
+    static List<Segment> plain(int... lengths) {
+        List<Segment> segments = new ArrayList<>();
+        int begin = 0;
+        for (int length : lengths) {
+            segments.add(Segment.plain(begin, length, 0));
+            begin += length;
+        }
+        return segments;
+    }
+
+    /** Every prompt once, its completions behind it. */
+    static List<Segment> shared(Family... families) {
+        List<Segment> segments = new ArrayList<>();
+        int begin = 0;
+        for (Family family : families) {
+            Segment prompt = Segment.plain(begin, family.prompt, family.completions.length);
+            segments.add(prompt);
+            begin += family.prompt;
+            for (int completion : family.completions) {
+                segments.add(Segment.behind(prompt, begin, completion));
+                begin += completion;
+            }
+        }
+        return segments;
+    }
+
+    static int rows(List<Segment> segments) {
+        int rows = 0;
+        for (Segment segment : segments) {
+            rows = Math.max(rows, segment.queryBegin() + segment.queryCount());
+        }
+        return rows;
+    }
+
+    static int maxQueries(List<Segment> segments) {
+        return segments.stream().mapToInt(Segment::queryCount).max().orElse(0);
+    }
+
+    /** For every row of the plain layout of families, the row of the shared layout that holds the same token behind the same prefix. */
+    static int[] sharedRowOfPlainRow(Family... families) {
+        List<Integer> rows = new ArrayList<>();
+        int begin = 0;
+        for (Family family : families) {
+            int completionBegin = begin + family.prompt;
+            for (int completion : family.completions) {
+                for (int i = 0; i < family.prompt; i++) {
+                    rows.add(begin + i);
+                }
+                for (int i = 0; i < completion; i++) {
+                    rows.add(completionBegin + i);
+                }
+                completionBegin += completion;
+            }
+            begin = completionBegin;
+        }
+        return rows.stream().mapToInt(Integer::intValue).toArray();
+    }
+}

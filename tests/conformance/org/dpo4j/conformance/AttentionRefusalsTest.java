@@ -1,0 +1,157 @@
+package org.dpo4j.conformance;
+
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.dpo4j.conformance.AttentionLayout.Family;
+import org.dpo4j.kernels.decoder.Attention;
+import org.dpo4j.kernels.decoder.Segment;
+import org.junit.jupiter.api.Tag;
+
+class AttentionRefusalsTest {
+    private static final AttentionCall SHAPE = new AttentionCall(4, 2, 8).withStrides(8);
+    private static final List<Segment> SEGMENTS = AttentionLayout.shared(new Family(3, 2, 1));
+
+    private static Refusals common(Refusals refusals, On on, AttentionCall.Operands of) {
+        return refusals.address("q", of.q())
+                .address("k", of.k())
+                .address("v", of.v())
+                .indices("segments", of.packed())
+                .size("segment_count", SEGMENTS.size(), -1)
+                .size("max_queries", 3, -1)
+                .size("heads", SHAPE.heads(), 0, -4, 3)
+                .size("kv_heads", SHAPE.kvHeads(), 0, -2)
+                .size("head_width", SHAPE.headWidth(), 0, -8, 12, 264)
+                .size("out_stride", SHAPE.outStride(), 0, 24, SHAPE.outStride() + 1)
+                .size("q_stride", SHAPE.qStride(), 0, 24, SHAPE.qStride() + 1)
+                .size("kv_stride", SHAPE.kvStride(), 0, 8, SHAPE.kvStride() + 1)
+                .number("scale", SHAPE.scale(), Float.NaN, Float.POSITIVE_INFINITY)
+                .dtype("dtype", on);
+    }
+
+    @OnEachDType
+    @Tag("small")
+    void forwardRefusesBadArguments(On on) {
+        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(SHAPE, 6, 1);
+        try (Tensors tensors = new Tensors(on)) {
+            AttentionCall.Forward call = SHAPE.forward(tensors, on, SEGMENTS, inputs);
+            common(new Refusals(tensors, "attention_forward"), on, call.of())
+                    .address("out", call.out())
+                    .address("lse", call.lse())
+                    .check((device, a) -> Attention.forward(
+                            device,
+                            a.get("out"),
+                            a.get("lse"),
+                            a.get("q"),
+                            a.get("k"),
+                            a.get("v"),
+                            a.get("segments"),
+                            a.get("segment_count"),
+                            a.get("max_queries"),
+                            a.get("heads"),
+                            a.get("kv_heads"),
+                            a.get("head_width"),
+                            a.get("out_stride"),
+                            a.get("q_stride"),
+                            a.get("kv_stride"),
+                            a.number("scale"),
+                            a.dtype("dtype")));
+        }
+    }
+
+    @OnEachDType
+    @Tag("small")
+    void backwardRefusesBadArguments(On on) {
+        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(SHAPE, 6, 1);
+        try (Tensors tensors = new Tensors(on)) {
+            AttentionCall.Backward call = SHAPE.backward(tensors, on, SEGMENTS, inputs);
+            common(new Refusals(tensors, "attention_backward"), on, call.of())
+                    .address("d_q", call.dQ())
+                    .address("d_k", call.dK())
+                    .address("d_v", call.dV())
+                    .address("workspace", call.workspace())
+                    .address("d_out", call.dOut())
+                    .address("out", call.out())
+                    .address("lse", call.lse())
+                    .size("query_rows", 6, -1)
+                    .check((device, a) -> Attention.backward(
+                            device,
+                            a.get("d_q"),
+                            a.get("d_k"),
+                            a.get("d_v"),
+                            a.get("workspace"),
+                            a.get("d_out"),
+                            a.get("q"),
+                            a.get("k"),
+                            a.get("v"),
+                            a.get("out"),
+                            a.get("lse"),
+                            a.get("segments"),
+                            a.get("segment_count"),
+                            a.get("max_queries"),
+                            a.get("query_rows"),
+                            a.get("heads"),
+                            a.get("kv_heads"),
+                            a.get("head_width"),
+                            a.get("out_stride"),
+                            a.get("q_stride"),
+                            a.get("kv_stride"),
+                            a.number("scale"),
+                            a.dtype("dtype")));
+        }
+    }
+
+    @OnEachDevice
+    @Tag("small")
+    void backwardRefusesSegmentsItWasNotMadeFor(On on) {
+        assumeFalse(on.cuda(), "segments of a cuda device lie where the call cannot look at them");
+        Segment prompt = Segment.plain(0, 3, 2);
+        Segment chosen = Segment.behind(prompt, 3, 2);
+        Segment rejected = Segment.behind(prompt, 5, 1);
+        List<List<Segment>> bad = new ArrayList<>();
+        bad.add(List.of(prompt, chosen));
+        bad.add(List.of(chosen, prompt, rejected));
+        bad.add(List.of(Segment.plain(0, 3, 1), chosen, rejected));
+        bad.add(List.of(Segment.plain(0, 3, 0), chosen, rejected));
+        bad.add(List.of(prompt, new Segment(3, 2, 3, 0, 0, 2, 0), rejected));
+        bad.add(List.of(prompt, new Segment(3, 2, 3, 1, 0, 3, 0), rejected));
+        bad.add(List.of(prompt, new Segment(3, 2, 2, 0, 0, 3, 0), rejected));
+        bad.add(List.of(prompt, new Segment(3, -2, 3, 0, 0, 3, 0), rejected));
+        bad.add(List.of(prompt, new Segment(-3, 2, -3, 0, 0, 3, 0), rejected));
+        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(SHAPE, 6, 1);
+        for (List<Segment> segments : bad) {
+            try (Tensors tensors = new Tensors(on)) {
+                AttentionCall.Backward good = SHAPE.backward(tensors, on, List.of(prompt, chosen, rejected), inputs);
+                Tensor packed = tensors.input("segments", Segment.pack(segments));
+                tensors.refused(
+                        "attention_backward",
+                        "segments",
+                        device -> Attention.backward(
+                                device,
+                                good.dQ().address(),
+                                good.dK().address(),
+                                good.dV().address(),
+                                good.workspace().address(),
+                                good.dOut().address(),
+                                good.of().q().address(),
+                                good.of().k().address(),
+                                good.of().v().address(),
+                                good.out().address(),
+                                good.lse().address(),
+                                packed.address(),
+                                segments.size(),
+                                3,
+                                6,
+                                SHAPE.heads(),
+                                SHAPE.kvHeads(),
+                                SHAPE.headWidth(),
+                                SHAPE.outStride(),
+                                SHAPE.qStride(),
+                                SHAPE.kvStride(),
+                                SHAPE.scale(),
+                                on.dtype()));
+            }
+        }
+    }
+}

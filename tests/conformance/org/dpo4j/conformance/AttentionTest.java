@@ -1,0 +1,230 @@
+package org.dpo4j.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.dpo4j.conformance.AttentionLayout.plain;
+import static org.dpo4j.conformance.AttentionLayout.shared;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.dpo4j.conformance.AttentionLayout.Family;
+import org.dpo4j.conformance.ReferenceAttention.View;
+import org.dpo4j.kernels.decoder.Segment;
+import org.junit.jupiter.api.Tag;
+
+class AttentionTest {
+    private static final List<Segment> PAIRS =
+            shared(new Family(5, 3, 7), new Family(1, 1, 2), new Family(9), new Family(17, 11, 1), new Family(2, 6, 5));
+
+    @OnEachDType
+    @Tag("small")
+    void forwardOverSequencesOfOddLengths(On on) {
+        forward(on, new AttentionCall(1, 1, 8), plain(1), 1);
+        forward(on, new AttentionCall(4, 2, 8), plain(1, 3, 2, 7, 1, 13), 1);
+        forward(on, new AttentionCall(3, 3, 16), plain(5, 19), 1);
+    }
+
+    @OnEachDType
+    @Tag("small")
+    void forwardOverPairs(On on) {
+        forward(on, new AttentionCall(4, 2, 8), PAIRS, 1);
+        forward(on, new AttentionCall(4, 1, 24).withStrides(16), PAIRS, 1);
+    }
+
+    @OnEachDType
+    void forwardOfEveryHeadWidth(On on) {
+        for (int headWidth : new int[] {8, 24, 32, 40, 64, 72, 128, 136, 256}) {
+            forward(on, new AttentionCall(2, 1, headWidth), shared(new Family(7, 6, 5)), 1);
+        }
+    }
+
+    @OnEachDType
+    void forwardOverLongSequences(On on) {
+        forward(
+                on,
+                new AttentionCall(6, 2, 16).withStrides(8),
+                shared(new Family(131, 70, 37), new Family(3, 65, 1)),
+                1);
+        forward(on, new AttentionCall(2, 2, 64), plain(150, 33), 1);
+    }
+
+    /** Scores of a hundred and more: all the weight on one key, and everything else below the smallest number. */
+    @OnEachDType
+    void forwardWithExtremeScores(On on) {
+        forward(on, new AttentionCall(4, 2, 8), PAIRS, 12);
+        forward(on, new AttentionCall(4, 2, 8), PAIRS, 1e-20);
+    }
+
+    private static void forward(On on, AttentionCall shape, List<Segment> segments, double size) {
+        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, AttentionLayout.rows(segments), size);
+        try (Tensors tensors = new Tensors(on)) {
+            AttentionCall.Forward call = shape.forward(tensors, on, segments, inputs);
+            tensors.run(call::run);
+            ReferenceAttention reference = shape.reference(call.of().inputs(), segments);
+            AttentionTolerance tolerance = new AttentionTolerance(reference);
+            double[] out = call.out().values();
+            double[] lse = call.lse().values();
+            for (View view : reference.views()) {
+                int first = reference.atQuery(view.query(), view.head());
+                double[] expected = reference.forward(view);
+                double[] allowed = tolerance.forward(view);
+                String what = "%s, row %d, head %d".formatted(shape, view.query(), view.head());
+                Expect.near(
+                        what,
+                        Arrays.copyOfRange(out, first, first + shape.headWidth()),
+                        expected,
+                        d -> Tolerance.stored(on.dtype(), expected[d], allowed[d]));
+                double[] actual = {lse[view.query() * shape.heads() + view.head()]};
+                Expect.near(
+                        what + " lse", actual, new double[] {view.lse()}, i -> tolerance.lse(view) + Float.MIN_NORMAL);
+            }
+        }
+    }
+
+    @OnEachDType
+    @Tag("small")
+    void backwardOverPairs(On on) {
+        backward(on, new AttentionCall(1, 1, 8), plain(1), 1);
+        backward(on, new AttentionCall(4, 2, 8), plain(1, 3, 2, 7, 1, 13), 1);
+        backward(on, new AttentionCall(4, 2, 8), PAIRS, 1);
+        backward(on, new AttentionCall(4, 1, 24).withStrides(16), PAIRS, 1);
+    }
+
+    @OnEachDType
+    void backwardOfEveryHeadWidth(On on) {
+        for (int headWidth : new int[] {8, 24, 32, 40, 64, 72, 128, 136, 256}) {
+            backward(on, new AttentionCall(2, 1, headWidth), shared(new Family(7, 6, 5)), 1);
+        }
+    }
+
+    @OnEachDType
+    void backwardOverLongSequences(On on) {
+        backward(
+                on,
+                new AttentionCall(6, 2, 16).withStrides(8),
+                shared(new Family(131, 70, 37), new Family(3, 65, 1)),
+                1);
+        backward(on, new AttentionCall(2, 2, 64), plain(150, 33), 1);
+    }
+
+    @OnEachDType
+    void backwardWithExtremeScores(On on) {
+        backward(on, new AttentionCall(4, 2, 8), PAIRS, 6);
+    }
+
+    private static void backward(On on, AttentionCall shape, List<Segment> segments, double size) {
+        int rows = AttentionLayout.rows(segments);
+        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, rows, size);
+        try (Tensors tensors = new Tensors(on)) {
+            AttentionCall.Backward call = shape.backward(tensors, on, segments, inputs);
+            tensors.run(call::run);
+            ReferenceAttention reference = shape.reference(call.of().inputs(), segments);
+            double[] dOut = call.dOut().values();
+            double[] out = call.out().values();
+            double[] lse = call.lse().values();
+            ReferenceAttention.Gradients expected = reference.backward(dOut, out, lse);
+            ReferenceAttention.Gradients allowed = new AttentionTolerance(reference).backward(dOut, out, lse, expected);
+            near(on, shape + " d_q", call.dQ(), expected.dQ(), allowed.dQ());
+            near(on, shape + " d_k", call.dK(), expected.dK(), allowed.dK());
+            near(on, shape + " d_v", call.dV(), expected.dV(), allowed.dV());
+        }
+    }
+
+    private static void near(On on, String what, Tensor actual, double[] expected, double[] allowed) {
+        Expect.near(what, actual.values(), expected, i -> Tolerance.stored(on.dtype(), expected[i], allowed[i]));
+    }
+
+    /** The prompt once or twice: to the bit the same outputs. */
+    @OnEachDType
+    void sharedPrefixAndPlainLayoutAgree(On on) {
+        Family[] families = {new Family(5, 3, 7), new Family(70, 9, 40), new Family(1, 1, 2)};
+        AttentionCall shape = new AttentionCall(4, 2, 16);
+        List<Segment> shared = shared(families);
+        int[] rows = AttentionLayout.sharedRowOfPlainRow(families);
+        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, AttentionLayout.rows(shared), 1);
+        long[] ofShared = outputBits(on, shape, shared, inputs);
+        long[] ofPlain = outputBits(on, shape, plain(8, 12, 79, 110, 2, 3), inputs.select(shape, rows));
+        assertRows(ofPlain, ofShared, rows, shape);
+    }
+
+    /** A sequence alone, or among others in another order: to the bit the same outputs. */
+    @OnEachDType
+    void sequencesDoNotFeelEachOther(On on) {
+        AttentionCall shape = new AttentionCall(4, 2, 16);
+        List<Segment> segments = plain(33, 70, 5);
+        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, 108, 1);
+        long[] together = outputBits(on, shape, segments, inputs);
+        int[] alone = IntStream.range(33, 103).toArray();
+        assertRows(outputBits(on, shape, plain(70), inputs.select(shape, alone)), together, alone, shape);
+        int[] reordered = IntStream.concat(IntStream.range(103, 108), IntStream.range(0, 103))
+                .toArray();
+        assertRows(
+                outputBits(on, shape, plain(5, 33, 70), inputs.select(shape, reordered)), together, reordered, shape);
+    }
+
+    /** A token's output does not change when more tokens follow it, nor when they are not numbers: they are not seen. */
+    @OnEachDType
+    void laterTokensMayHoldAnything(On on) {
+        AttentionCall shape = new AttentionCall(4, 2, 16);
+        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, 45, 1);
+        long[] whole = outputBits(on, shape, plain(45), inputs);
+        int[] first = IntStream.range(0, 20).toArray();
+        assertRows(outputBits(on, shape, plain(20), inputs.select(shape, first)), whole, first, shape);
+        Arrays.fill(inputs.k(), 20 * 32, 45 * 32, Double.NaN);
+        Arrays.fill(inputs.v(), 20 * 32, 45 * 32, Double.POSITIVE_INFINITY);
+        long[] withOthers = outputBits(on, shape, plain(45), inputs);
+        assertThat(Arrays.copyOf(withOthers, 20 * 64)).isEqualTo(Arrays.copyOf(whole, 20 * 64));
+    }
+
+    /** One query row at a time behind a cache of keys: to the bit what the whole sequence at once gives. */
+    @OnEachDType
+    void decodingRowByRowEqualsTheWhole(On on) {
+        AttentionCall shape = new AttentionCall(4, 2, 16);
+        int length = 41;
+        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, length, 1);
+        long[] whole = outputBits(on, shape, plain(length), inputs);
+        for (int row = 0; row < length; row += 5) {
+            List<Segment> one = List.of(new Segment(0, 1, 0, row, 0, 0, 0));
+            AttentionCall.Inputs cached = new AttentionCall.Inputs(
+                    Arrays.copyOfRange(inputs.q(), row * 64, (row + 1) * 64), inputs.k(), inputs.v());
+            assertThat(outputBits(on, shape, one, cached))
+                    .isEqualTo(Arrays.copyOfRange(whole, row * 64, (row + 1) * 64));
+        }
+    }
+
+    /** Rows of no segment are not written, and a segment of no rows does nothing. */
+    @OnEachDType
+    @Tag("small")
+    void rowsOfNoSegmentAreLeftAlone(On on) {
+        AttentionCall shape = new AttentionCall(2, 1, 8);
+        List<Segment> segments = List.of(Segment.plain(2, 3, 0), Segment.plain(5, 0, 0), Segment.plain(7, 2, 0));
+        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, 12, 1);
+        try (Tensors tensors = new Tensors(on)) {
+            AttentionCall.Forward call = shape.forward(tensors, on, segments, inputs);
+            call.out().writes(row -> row >= 2 && row < 5 || row >= 7 && row < 9);
+            call.lse().writes(row -> row >= 2 && row < 5 || row >= 7 && row < 9);
+            tensors.run(call::run);
+        }
+        try (Tensors tensors = new Tensors(on)) {
+            AttentionCall.Forward call = shape.forward(tensors, on, List.of(), inputs);
+            tensors.runEmpty(call::run);
+        }
+    }
+
+    private static long[] outputBits(On on, AttentionCall shape, List<Segment> segments, AttentionCall.Inputs inputs) {
+        try (Tensors tensors = new Tensors(on)) {
+            AttentionCall.Forward call = shape.forward(tensors, on, segments, inputs);
+            tensors.run(call::run);
+            return call.out().bits();
+        }
+    }
+
+    private static void assertRows(long[] actual, long[] expected, int[] rows, AttentionCall shape) {
+        int width = shape.heads() * shape.headWidth();
+        for (int row = 0; row < rows.length; row++) {
+            assertThat(Arrays.copyOfRange(actual, row * width, (row + 1) * width))
+                    .as("row %d against row %d", row, rows[row])
+                    .isEqualTo(Arrays.copyOfRange(expected, rows[row] * width, (rows[row] + 1) * width));
+        }
+    }
+}

@@ -1,0 +1,159 @@
+package org.dpo4j.conformance;
+
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.stream.IntStream;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.decoder.Embedding;
+import org.junit.jupiter.api.Tag;
+
+class EmbeddingTest {
+
+    @OnEachDType
+    @Tag("small")
+    void forward(On on) {
+        int[][] shapes = {{1, 1, 1}, {5, 3, 7}, {4, 9, 8}, {9, 2, 31}, {17, 50, 64}, {3, 7, 130}, {0, 3, 8}};
+        for (int[] shape : shapes) {
+            int rows = shape[0];
+            int tableRows = shape[1];
+            int width = shape[2];
+            Draw draw = new Draw(width);
+            int[] rowIndices = draw.indices(rows, tableRows);
+            if (rows > 4) {
+                rowIndices[1] = -1;
+                rowIndices[2] = tableRows;
+                rowIndices[3] = Integer.MAX_VALUE;
+                rowIndices[4] = Integer.MIN_VALUE;
+            }
+            try (Tensors tensors = new Tensors(on)) {
+                Tensor out = tensors.output("out", on.dtype(), rows, width);
+                Tensor table = tensors.input("table", on.dtype(), tableRows, width, draw.normal(tableRows * width, 1));
+                Tensor indices = tensors.input("indices", rowIndices);
+                tensors.run(device -> Embedding.forward(
+                        device, out.address(), table.address(), indices.address(), rows, tableRows, width, on.dtype()));
+                // A copy: nothing is rounded.
+                Expect.exactly(
+                        "embedding of [%d, %d] from %d".formatted(rows, width, tableRows),
+                        out.values(),
+                        ReferenceEmbedding.forward(table.values(), tableRows, width, rowIndices));
+            }
+        }
+    }
+
+    @OnEachDType
+    @Tag("small")
+    void backward(On on) {
+        int[][] shapes = {{1, 1, 1}, {5, 3, 7}, {40, 4, 8}, {9, 20, 31}, {17, 50, 64}, {70, 1, 130}};
+        for (int[] shape : shapes) {
+            backward(on, shape[0], shape[1], shape[2], on.dtype());
+            backward(on, shape[0], shape[1], shape[2], DType.F32);
+        }
+    }
+
+    private static void backward(On on, int rows, int tableRows, int width, DType dTableType) {
+        Draw draw = new Draw(rows);
+        int[] indices = draw.indices(rows, tableRows);
+        int[] sorted = IntStream.range(0, rows)
+                .boxed()
+                .sorted(Comparator.comparingInt(row -> indices[row]))
+                .mapToInt(row -> row)
+                .toArray();
+        int[] occurring = Arrays.stream(indices).sorted().distinct().toArray();
+        int[] ranges = new int[occurring.length + 1];
+        for (int s = 0; s < occurring.length; s++) {
+            int index = occurring[s];
+            ranges[s + 1] = ranges[s]
+                    + (int) Arrays.stream(indices).filter(i -> i == index).count();
+        }
+        try (Tensors tensors = new Tensors(on)) {
+            double[] initial = draw.normal(tableRows * width, 1);
+            Tensor dTable = tensors.updated("d_table", dTableType, tableRows, width, initial)
+                    .writes(row -> Arrays.binarySearch(occurring, row) >= 0);
+            double[] expected = dTable.values();
+            double[] magnitudes = Arrays.stream(expected).map(Math::abs).toArray();
+            Tensor dOut = tensors.input("d_out", on.dtype(), rows, width, draw.normal(rows * width, 1));
+            Tensor order = tensors.input("order", sorted);
+            Tensor offsets = tensors.input("offsets", ranges);
+            Tensor distinct = tensors.input("distinct", occurring);
+            tensors.run(device -> Embedding.backward(
+                    device,
+                    dTable.address(),
+                    dOut.address(),
+                    order.address(),
+                    offsets.address(),
+                    distinct.address(),
+                    occurring.length,
+                    width,
+                    dTableType,
+                    on.dtype()));
+            double[] sums = ReferenceEmbedding.backward(dOut.values(), tableRows, width, indices);
+            double[] sizes = ReferenceEmbedding.backward(
+                    Arrays.stream(dOut.values()).map(Math::abs).toArray(), tableRows, width, indices);
+            for (int i = 0; i < expected.length; i++) {
+                expected[i] += sums[i];
+                magnitudes[i] += sizes[i];
+            }
+            // At most `rows` terms and the start value.
+            Expect.near(
+                    "d_table %s of [%d, %d]".formatted(dTableType, tableRows, width),
+                    dTable.values(),
+                    expected,
+                    i -> Tolerance.stored(dTableType, expected[i], Tolerance.sum(rows + 1, magnitudes[i])));
+        }
+    }
+
+    @OnEachDType
+    @Tag("small")
+    void refusesBadArguments(On on) {
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor out = tensors.output("out", on.dtype(), 2, 8);
+            Tensor table = tensors.input("table", on.dtype(), 3, 8, new Draw(1).normal(24, 1));
+            Tensor indices = tensors.input("indices", 0, 2);
+            new Refusals(tensors, "embedding_forward")
+                    .address("out", out)
+                    .address("table", table)
+                    .indices("indices", indices)
+                    .size("rows", 2, -1)
+                    .size("table_rows", 3, 0, -1)
+                    .size("width", 8, 0, -1)
+                    .dtype("dtype", on)
+                    .check((device, a) -> Embedding.forward(
+                            device,
+                            a.get("out"),
+                            a.get("table"),
+                            a.get("indices"),
+                            a.get("rows"),
+                            a.get("table_rows"),
+                            a.get("width"),
+                            a.dtype("dtype")));
+        }
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor dTable = tensors.updated("d_table", on.dtype(), 3, 8, new Draw(2).normal(24, 1));
+            Tensor dOut = tensors.input("d_out", on.dtype(), 2, 8, new Draw(3).normal(16, 1));
+            Tensor order = tensors.input("order", 0, 1);
+            Tensor offsets = tensors.input("offsets", 0, 1, 2);
+            Tensor distinct = tensors.input("distinct", 0, 2);
+            new Refusals(tensors, "embedding_backward")
+                    .address("d_table", dTable)
+                    .address("d_out", dOut)
+                    .indices("order", order)
+                    .indices("offsets", offsets)
+                    .indices("distinct", distinct)
+                    .size("segments", 2, -1)
+                    .size("width", 8, 0, -1)
+                    .dtype("d_table_dtype", on)
+                    .dtype("dtype", on)
+                    .check((device, a) -> Embedding.backward(
+                            device,
+                            a.get("d_table"),
+                            a.get("d_out"),
+                            a.get("order"),
+                            a.get("offsets"),
+                            a.get("distinct"),
+                            a.get("segments"),
+                            a.get("width"),
+                            a.dtype("d_table_dtype"),
+                            a.dtype("dtype")));
+        }
+    }
+}

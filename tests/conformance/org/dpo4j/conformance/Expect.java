@@ -1,0 +1,35 @@
+package org.dpo4j.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.function.IntToDoubleFunction;
+
+/** Comparisons of what a device computed with what it should have. */
+final class Expect {
+    private Expect() {}
+
+    /**
+     * Every element within its tolerance of the expected one. NaN is expected where the expected value is NaN, and an infinity where it is that
+     * infinity.
+     */
+    static void near(String what, double[] actual, double[] expected, IntToDoubleFunction tolerance) {
+        assertThat(actual).as(what).hasSameSizeAs(expected);
+        for (int i = 0; i < actual.length; i++) {
+            if (Double.isFinite(expected[i])) {
+                double allowed = tolerance.applyAsDouble(i);
+                double error = Math.abs(actual[i] - expected[i]);
+                if (!(error <= allowed)) {
+                    throw new AssertionError("%s [%d]: %s, expected %s: off by %.3e, allowed %.3e"
+                            .formatted(what, i, actual[i], expected[i], error, allowed));
+                }
+            } else {
+                assertThat(Double.valueOf(actual[i])).as("%s [%d]", what, i).isEqualTo(Double.valueOf(expected[i]));
+            }
+        }
+    }
+
+    /** As {@link #near}, of values that may have been computed only with exactly this result. Both zeros are one. */
+    static void exactly(String what, double[] actual, double[] expected) {
+        near(what, actual, expected, i -> 0);
+    }
+}

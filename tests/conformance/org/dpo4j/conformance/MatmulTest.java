@@ -1,0 +1,181 @@
+package org.dpo4j.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.Arrays;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Dpo4jException;
+import org.junit.jupiter.api.Tag;
+
+class MatmulTest {
+
+    /** Sizes of c[m,n] = op(a) op(b); the transposes say how a and b are stored. */
+    private record Shape(int m, int n, int k, boolean transposeA, boolean transposeB) {
+        int rowsOfA() {
+            return transposeA ? k : m;
+        }
+
+        int columnsOfA() {
+            return transposeA ? m : k;
+        }
+
+        int rowsOfB() {
+            return transposeB ? n : k;
+        }
+
+        int columnsOfB() {
+            return transposeB ? k : n;
+        }
+    }
+
+    /** The least stride whose rows start on 16 bytes, and one such step more. */
+    private static int stride(int columns, DType dtype) {
+        int unit = 16 / dtype.bytes();
+        return (columns + unit - 1) / unit * unit + unit;
+    }
+
+    private static long[] multiply(
+            On on, Shape shape, boolean accumulate, DType output, double[] aValues, double[] bValues) {
+        int m = shape.m;
+        int n = shape.n;
+        int k = shape.k;
+        try (Tensors tensors = new Tensors(on)) {
+            double[] start = new Draw(7).normal(m * n, 3);
+            Tensor c = accumulate
+                    ? tensors.updated("c", output, m, n, stride(n, output), start)
+                    : tensors.output("c", output, m, n, stride(n, output));
+            double[] expected = accumulate ? c.values() : new double[m * n];
+            int strideA = stride(shape.columnsOfA(), on.dtype());
+            int strideB = stride(shape.columnsOfB(), on.dtype());
+            Tensor a = tensors.input("a", on.dtype(), shape.rowsOfA(), shape.columnsOfA(), strideA, aValues);
+            Tensor b = tensors.input("b", on.dtype(), shape.rowsOfB(), shape.columnsOfB(), strideB, bValues);
+            tensors.run(device -> device.matmul(
+                    c.address(),
+                    a.address(),
+                    b.address(),
+                    m,
+                    n,
+                    k,
+                    stride(n, output),
+                    strideA,
+                    strideB,
+                    shape.transposeA,
+                    shape.transposeB,
+                    accumulate,
+                    output,
+                    on.dtype()));
+            double[] magnitudes = product(shape, abs(a.values()), abs(b.values()));
+            double[] product = product(shape, a.values(), b.values());
+            for (int i = 0; i < expected.length; i++) {
+                magnitudes[i] += Math.abs(expected[i]);
+                expected[i] += product[i];
+            }
+            Expect.near(
+                    shape + (accumulate ? " added" : "") + " to " + output,
+                    c.values(),
+                    expected,
+                    i -> Tolerance.stored(output, expected[i], Tolerance.sum(k + 1, magnitudes[i])));
+            return c.bits();
+        }
+    }
+
+    private static double[] product(Shape shape, double[] a, double[] b) {
+        return ReferenceMatmul.product(a, b, shape.m, shape.n, shape.k, shape.transposeA, shape.transposeB);
+    }
+
+    private static double[] abs(double[] values) {
+        return Arrays.stream(values).map(Math::abs).toArray();
+    }
+
+    private static void multiply(On on, int m, int n, int k) {
+        Draw draw = new Draw(m + 100L * n + 10_000L * k);
+        double[] a = draw.normal(m * k, 1);
+        double[] b = draw.normal(k * n, 1);
+        for (int transposes = 0; transposes < 4; transposes++) {
+            Shape shape = new Shape(m, n, k, transposes % 2 == 1, transposes > 1);
+            multiply(on, shape, false, on.dtype(), a, b);
+            multiply(on, shape, true, DType.F32, a, b);
+        }
+    }
+
+    @OnEachDType
+    @Tag("small")
+    void smallProducts(On on) {
+        int[][] shapes = {{1, 1, 1}, {1, 5, 8}, {5, 1, 7}, {3, 4, 31}, {8, 8, 8}, {17, 13, 9}, {0, 4, 4}, {3, 5, 0}};
+        for (int[] shape : shapes) {
+            multiply(on, shape[0], shape[1], shape[2]);
+        }
+    }
+
+    @OnEachDType
+    void largerProducts(On on) {
+        int[][] shapes = {{65, 33, 129}, {1, 300, 64}, {130, 64, 257}, {40, 200, 1000}};
+        for (int[] shape : shapes) {
+            multiply(on, shape[0], shape[1], shape[2]);
+        }
+    }
+
+    /** A row of c has the same bits alone and among more rows. */
+    @OnEachDevice
+    void rowsDoNotFeelEachOther(On on) {
+        int n = 96;
+        int k = 320;
+        for (boolean transposeB : new boolean[] {false, true}) {
+            Draw draw = new Draw(5);
+            double[] a = draw.normal(61 * k, 1);
+            double[] b = draw.normal(k * n, 1);
+            long[] together = multiply(on, new Shape(61, n, k, false, transposeB), false, DType.F32, a, b);
+            for (int m : new int[] {1, 2, 7, 32, 60}) {
+                int first = 61 - m;
+                double[] some = Arrays.copyOfRange(a, first * k, 61 * k);
+                long[] bits = multiply(on, new Shape(m, n, k, false, transposeB), false, DType.F32, some, b);
+                assertThat(bits).as("last %d rows of 61", m).isEqualTo(Arrays.copyOfRange(together, first * n, 61 * n));
+            }
+        }
+    }
+
+    @OnEachDType
+    @Tag("small")
+    void refusesBadArguments(On on) {
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor c = tensors.output("c", DType.F32, 4, 4);
+            Tensor a = tensors.input("a", on.dtype(), 4, 8, new Draw(1).normal(32, 1));
+            Tensor b = tensors.input("b", on.dtype(), 8, 4, 8, new Draw(2).normal(32, 1));
+            Object[][] bad = {
+                {"c", 0L, 4, 4, 8, 4, 8, 8},
+                {"m", c.address(), -1, 4, 8, 4, 8, 8},
+                {"n", c.address(), 4, -1, 8, 4, 8, 8},
+                {"k", c.address(), 4, 4, -1, 4, 8, 8},
+                {"c|c_stride", c.address(), 4, 4, 8, 3, 8, 8},
+                {"a|a_stride", c.address(), 4, 4, 8, 4, 7, 8},
+                {"b|b_stride", c.address(), 4, 4, 8, 4, 8, 3},
+            };
+            for (Object[] one : bad) {
+                tensors.refused(
+                        "matmul",
+                        (String) one[0],
+                        device -> device.matmul(
+                                (Long) one[1],
+                                a.address(),
+                                b.address(),
+                                (Integer) one[2],
+                                (Integer) one[3],
+                                (Integer) one[4],
+                                (Integer) one[5],
+                                (Integer) one[6],
+                                (Integer) one[7],
+                                false,
+                                false,
+                                false,
+                                DType.F32,
+                                on.dtype()));
+            }
+        }
+        if (!on.device().supports(DType.BF16)) {
+            assertThatThrownBy(() ->
+                            on.device().matmul(0, 0, 0, 1, 1, 1, 4, 4, 4, false, false, false, DType.BF16, DType.BF16))
+                    .isInstanceOf(Dpo4jException.class);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+package org.dpo4j.conformance;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.dpo4j.kernels.decoder.Segment;
+
+/** Causal grouped-query attention over packed segments, in double precision: one query of one head at a time, all its scores at once. */
+final class ReferenceAttention {
+    final int heads;
+    final int kvHeads;
+    final int headWidth;
+    final double scale;
+    private final double[] q;
+    private final double[] k;
+    private final double[] v;
+    private final List<Segment> segments;
+
+    /** q is [rows, heads, headWidth], k and v [rows, kvHeads, headWidth], without gaps. */
+    ReferenceAttention(
+            int heads,
+            int kvHeads,
+            int headWidth,
+            double scale,
+            double[] q,
+            double[] k,
+            double[] v,
+            List<Segment> segments) {
+        this.heads = heads;
+        this.kvHeads = kvHeads;
+        this.headWidth = headWidth;
+        this.scale = scale;
+        this.q = q;
+        this.k = k;
+        this.v = v;
+        this.segments = segments;
+    }
+
+    /** One query row and head, the key rows it sees, and its score for each. */
+    record View(int query, int head, int[] keys, double[] scores) {
+        double lse() {
+            return ReferenceTokenLogProb.lse(scores);
+        }
+    }
+
+    List<View> views() {
+        List<View> views = new ArrayList<>();
+        for (Segment segment : segments) {
+            for (int i = 0; i < segment.queryCount(); i++) {
+                int[] keys = IntStream.concat(
+                                IntStream.range(segment.prefixBegin(), segment.prefixBegin() + segment.prefixCount()),
+                                IntStream.rangeClosed(segment.keyBegin(), segment.keyBegin() + segment.keyOffset() + i))
+                        .toArray();
+                for (int head = 0; head < heads; head++) {
+                    views.add(view(segment.queryBegin() + i, head, keys));
+                }
+            }
+        }
+        return views;
+    }
+
+    private View view(int query, int head, int[] keys) {
+        double[] scores = new double[keys.length];
+        for (int j = 0; j < keys.length; j++) {
+            for (int d = 0; d < headWidth; d++) {
+                scores[j] += scale * q[atQuery(query, head) + d] * k[atKey(keys[j], head) + d];
+            }
+        }
+        return new View(query, head, keys, scores);
+    }
+
+    /** First element of a query row's head in q, out and the like. */
+    int atQuery(int query, int head) {
+        return (query * heads + head) * headWidth;
+    }
+
+    /** First element of the key head that a head reads, in k and v. */
+    int atKey(int key, int head) {
+        return (key * kvHeads + head / (heads / kvHeads)) * headWidth;
+    }
+
+    double q(int index) {
+        return q[index];
+    }
+
+    double k(int index) {
+        return k[index];
+    }
+
+    double v(int index) {
+        return v[index];
+    }
+
+    double[] forward(View view) {
+        double lse = view.lse();
+        double[] out = new double[headWidth];
+        for (int j = 0; j < view.keys.length; j++) {
+            double p = Math.exp(view.scores[j] - lse);
+            for (int d = 0; d < headWidth; d++) {
+                out[d] += p * v[atKey(view.keys[j], view.head) + d];
+            }
+        }
+        return out;
+    }
+
+    record Gradients(double[] dQ, double[] dK, double[] dV) {}
+
+    /** From out and lse as forward kept them. */
+    Gradients backward(double[] dOut, double[] out, double[] lse) {
+        Gradients gradients = new Gradients(new double[q.length], new double[k.length], new double[v.length]);
+        for (View view : views()) {
+            int query = atQuery(view.query, view.head);
+            double delta = dot(dOut, query, out, query);
+            for (int j = 0; j < view.keys.length; j++) {
+                int key = atKey(view.keys[j], view.head);
+                double p = Math.exp(view.scores[j] - lse[view.query * heads + view.head]);
+                double dScore = p * (dot(dOut, query, v, key) - delta);
+                for (int d = 0; d < headWidth; d++) {
+                    gradients.dQ[query + d] += scale * dScore * k[key + d];
+                    gradients.dK[key + d] += scale * dScore * q[query + d];
+                    gradients.dV[key + d] += p * dOut[query + d];
+                }
+            }
+        }
+        return gradients;
+    }
+
+    double dot(double[] a, int atA, double[] b, int atB) {
+        double sum = 0;
+        for (int d = 0; d < headWidth; d++) {
+            sum += a[atA + d] * b[atB + d];
+        }
+        return sum;
+    }
+}

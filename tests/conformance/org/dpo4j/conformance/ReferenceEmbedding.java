@@ -1,0 +1,24 @@
+package org.dpo4j.conformance;
+
+/** Rows of a table by index, and their gradient, in double precision. */
+final class ReferenceEmbedding {
+    private ReferenceEmbedding() {}
+
+    static double[] forward(double[] table, int tableRows, int width, int[] indices) {
+        double[] out = new double[indices.length * width];
+        for (int i = 0; i < out.length; i++) {
+            int index = indices[i / width];
+            out[i] = index >= 0 && index < tableRows ? table[index * width + i % width] : Double.NaN;
+        }
+        return out;
+    }
+
+    /** The table's gradient: every row of d_out added to the table row it came from. */
+    static double[] backward(double[] dOut, int tableRows, int width, int[] indices) {
+        double[] dTable = new double[tableRows * width];
+        for (int i = 0; i < dOut.length; i++) {
+            dTable[indices[i / width] * width + i % width] += dOut[i];
+        }
+        return dTable;
+    }
+}

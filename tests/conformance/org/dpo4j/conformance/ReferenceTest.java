@@ -1,0 +1,180 @@
+package org.dpo4j.conformance;
+
+import static org.dpo4j.conformance.AttentionLayout.shared;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.ToDoubleFunction;
+import org.dpo4j.conformance.AttentionLayout.Family;
+import org.dpo4j.kernels.decoder.Segment;
+import org.junit.jupiter.api.Test;
+
+/**
+ * The references' gradients against central differences of the references' own forward: what every device is measured with is itself proven.
+ *
+ * <p>With step h the difference errs by h^2 / 6 times a third derivative and by 2^-53 |f| / h times the roundings of f. With h = 1e-5, derivatives of
+ * order 10 and f of order 10 both are below 1e-8, which is what is allowed.
+ */
+class ReferenceTest {
+    private static final double H = 1e-5;
+    private static final double ALLOWED = 1e-8;
+
+    /** Gradient of f at x by central differences. */
+    private static double[] differences(double[] x, ToDoubleFunction<double[]> f) {
+        double[] gradient = new double[x.length];
+        double[] moved = x.clone();
+        for (int i = 0; i < x.length; i++) {
+            moved[i] = x[i] + H;
+            double above = f.applyAsDouble(moved);
+            moved[i] = x[i] - H;
+            gradient[i] = (above - f.applyAsDouble(moved)) / (2 * H);
+            moved[i] = x[i];
+        }
+        return gradient;
+    }
+
+    private static void same(String what, double[] gradient, double[] x, ToDoubleFunction<double[]> f) {
+        Expect.near(what, gradient, differences(x, f), i -> ALLOWED);
+    }
+
+    private static double dot(double[] a, double[] b) {
+        double sum = 0;
+        for (int i = 0; i < a.length; i++) {
+            sum += a[i] * b[i];
+        }
+        return sum;
+    }
+
+    @Test
+    void rmsNorm() {
+        Draw draw = new Draw(1);
+        double[] x = draw.normal(9, 1);
+        double[] weight = draw.normal(9, 1);
+        double[] dOut = draw.normal(9, 1);
+        double rstd = ReferenceRmsNorm.rstd(x, 1e-5);
+        same(
+                "d_x",
+                ReferenceRmsNorm.backwardX(dOut, x, weight, rstd),
+                x,
+                at -> dot(dOut, ReferenceRmsNorm.forward(at, weight, ReferenceRmsNorm.rstd(at, 1e-5))));
+        same(
+                "d_weight",
+                ReferenceRmsNorm.backwardWeight(dOut, x, rstd),
+                weight,
+                at -> dot(dOut, ReferenceRmsNorm.forward(x, at, rstd)));
+    }
+
+    @Test
+    void rope() {
+        Draw draw = new Draw(2);
+        double[] head = draw.normal(8, 1);
+        double[] dOut = draw.normal(8, 1);
+        double[] cosine = Arrays.copyOfRange(ReferenceRope.table(6, 8, 1e4, false), 20, 24);
+        double[] sine = Arrays.copyOfRange(ReferenceRope.table(6, 8, 1e4, true), 20, 24);
+        same(
+                "d_x",
+                ReferenceRope.backward(dOut, cosine, sine),
+                head,
+                at -> dot(dOut, ReferenceRope.forward(at, cosine, sine)));
+    }
+
+    @Test
+    void swiglu() {
+        for (double gate : new double[] {-9, -1.3, 0, 0.4, 7}) {
+            double[] backward = {ReferenceSwiglu.backwardGate(0.7, gate, -1.2), ReferenceSwiglu.backwardUp(0.7, gate)};
+            same(
+                    "d_gate, d_up",
+                    backward,
+                    new double[] {gate, -1.2},
+                    at -> 0.7 * ReferenceSwiglu.forward(at[0], at[1]));
+        }
+    }
+
+    @Test
+    void embedding() {
+        int[] indices = {2, 0, 2, 1, 2};
+        double[] dOut = new Draw(3).normal(15, 1);
+        same(
+                "d_table",
+                ReferenceEmbedding.backward(dOut, 4, 3, indices),
+                new Draw(4).normal(12, 1),
+                at -> dot(dOut, ReferenceEmbedding.forward(at, 4, 3, indices)));
+    }
+
+    @Test
+    void tokenLogProb() {
+        double[] logits = new Draw(5).normal(7, 2);
+        double lse = ReferenceTokenLogProb.lse(logits);
+        same(
+                "d_logits",
+                ReferenceTokenLogProb.backward(logits, 4, lse, -1.3),
+                logits,
+                at -> -1.3 * ReferenceTokenLogProb.forward(at, 4));
+    }
+
+    @Test
+    void sequenceSum() {
+        int[] offsets = {0, 3, 3, 7};
+        double[] dSums = {0.5, 2, -1};
+        same(
+                "d_values",
+                ReferenceSequenceSum.backward(dSums, offsets),
+                new Draw(6).normal(7, 1),
+                at -> dot(dSums, ReferenceSequenceSum.forward(at, offsets)));
+    }
+
+    @Test
+    void preferenceLoss() {
+        for (double smoothing : new double[] {0, 0.1, 0.4}) {
+            for (double margin : new double[] {-20, -1, 0, 0.3, 6, 30}) {
+                double[] slope = {ReferencePreferenceLoss.sigmoidSlope(margin, smoothing)};
+                same("slope", slope, new double[] {margin}, at -> ReferencePreferenceLoss.sigmoid(at[0], smoothing));
+            }
+        }
+    }
+
+    @Test
+    void attention() {
+        Draw draw = new Draw(7);
+        List<Segment> segments = shared(new Family(3, 2, 1), new Family(1, 2, 3), new Family(2));
+        int rows = AttentionLayout.rows(segments);
+        double[] q = draw.normal(rows * 2 * 4, 1);
+        double[] k = draw.normal(rows * 4, 1);
+        double[] v = draw.normal(rows * 4, 1);
+        double[] dOut = draw.normal(q.length, 1);
+        ReferenceAttention attention = new ReferenceAttention(2, 1, 4, 0.5, q, k, v, segments);
+        ReferenceAttention.Gradients gradients =
+                attention.backward(dOut, outputs(attention, rows), lses(attention, rows));
+        same(
+                "d_q",
+                gradients.dQ(),
+                q,
+                at -> dot(dOut, outputs(new ReferenceAttention(2, 1, 4, 0.5, at, k, v, segments), rows)));
+        same(
+                "d_k",
+                gradients.dK(),
+                k,
+                at -> dot(dOut, outputs(new ReferenceAttention(2, 1, 4, 0.5, q, at, v, segments), rows)));
+        same(
+                "d_v",
+                gradients.dV(),
+                v,
+                at -> dot(dOut, outputs(new ReferenceAttention(2, 1, 4, 0.5, q, k, at, segments), rows)));
+    }
+
+    private static double[] outputs(ReferenceAttention attention, int rows) {
+        double[] out = new double[rows * 8];
+        for (ReferenceAttention.View view : attention.views()) {
+            System.arraycopy(attention.forward(view), 0, out, attention.atQuery(view.query(), view.head()), 4);
+        }
+        return out;
+    }
+
+    private static double[] lses(ReferenceAttention attention, int rows) {
+        double[] lses = new double[rows * 2];
+        for (ReferenceAttention.View view : attention.views()) {
+            lses[view.query() * 2 + view.head()] = view.lse();
+        }
+        return lses;
+    }
+}

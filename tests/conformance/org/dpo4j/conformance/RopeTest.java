@@ -1,0 +1,211 @@
+package org.dpo4j.conformance;
+
+import java.util.Arrays;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.Rope;
+import org.junit.jupiter.api.Tag;
+
+class RopeTest {
+    private static final int POSITIONS = 40;
+
+    /** Rows, heads, head width, and elements between rows beyond heads * width. */
+    private static final int[][] SHAPES = {
+        {1, 1, 2, 2}, {3, 1, 8, 0}, {5, 3, 10, 2}, {2, 4, 64, 0}, {4, 2, 8, 16}, {7, 2, 128, 8}, {0, 2, 8, 0}
+    };
+
+    private record Shape(int rows, int heads, int headWidth, int stride) {
+        /** A row starts on 16 bytes. */
+        static Shape of(int[] numbers, DType dtype) {
+            int width = numbers[1] * numbers[2] + numbers[3];
+            int unit = 16 / dtype.bytes();
+            return new Shape(numbers[0], numbers[1], numbers[2], (width + unit - 1) / unit * unit);
+        }
+
+        int width() {
+            return heads * headWidth;
+        }
+    }
+
+    /** Either direction of the operation. */
+    private enum Direction {
+        FORWARD,
+        BACKWARD;
+
+        void run(Device device, Tensor x, Tensor positions, Tensor cosine, Tensor sine, Shape shape, DType dtype) {
+            if (this == FORWARD) {
+                Rope.forward(
+                        device,
+                        x.address(),
+                        positions.address(),
+                        cosine.address(),
+                        sine.address(),
+                        shape.rows,
+                        shape.heads,
+                        shape.headWidth,
+                        shape.stride,
+                        POSITIONS,
+                        dtype);
+            } else {
+                Rope.backward(
+                        device,
+                        x.address(),
+                        positions.address(),
+                        cosine.address(),
+                        sine.address(),
+                        shape.rows,
+                        shape.heads,
+                        shape.headWidth,
+                        shape.stride,
+                        POSITIONS,
+                        dtype);
+            }
+        }
+
+        double[] reference(double[] head, double[] cosine, double[] sine) {
+            return this == FORWARD
+                    ? ReferenceRope.forward(head, cosine, sine)
+                    : ReferenceRope.backward(head, cosine, sine);
+        }
+    }
+
+    @OnEachDType
+    @Tag("small")
+    void forward(On on) {
+        for (int[] shape : SHAPES) {
+            rotate(on, Shape.of(shape, on.dtype()), Direction.FORWARD);
+        }
+    }
+
+    @OnEachDType
+    @Tag("small")
+    void backward(On on) {
+        for (int[] shape : SHAPES) {
+            rotate(on, Shape.of(shape, on.dtype()), Direction.BACKWARD);
+        }
+    }
+
+    private static void rotate(On on, Shape shape, Direction direction) {
+        Draw draw = new Draw(shape.hashCode());
+        int[] rowPositions = draw.indices(shape.rows, POSITIONS);
+        if (shape.rows > 2) {
+            rowPositions[0] = POSITIONS - 1;
+            rowPositions[1] = POSITIONS;
+            rowPositions[2] = -1;
+        }
+        try (Tensors tensors = new Tensors(on)) {
+            double[] values = draw.normal(shape.rows * shape.width(), 2);
+            Tensor x = tensors.updated("x", on.dtype(), shape.rows, shape.width(), shape.stride, values);
+            double[] before = x.values();
+            Tensor positions = tensors.input("positions", rowPositions);
+            int half = shape.headWidth / 2;
+            Tensor cosine = tensors.input(
+                    "cosine", DType.F32, POSITIONS, half, ReferenceRope.table(POSITIONS, shape.headWidth, 1e4, false));
+            Tensor sine = tensors.input(
+                    "sine", DType.F32, POSITIONS, half, ReferenceRope.table(POSITIONS, shape.headWidth, 1e4, true));
+            tensors.run(device -> direction.run(device, x, positions, cosine, sine, shape, on.dtype()));
+            for (int row = 0; row < shape.rows; row++) {
+                int position = rowPositions[row];
+                boolean inside = position >= 0 && position < POSITIONS;
+                for (int h = 0; h < shape.heads; h++) {
+                    int first = row * shape.width() + h * shape.headWidth;
+                    double[] head = Arrays.copyOfRange(before, first, first + shape.headWidth);
+                    double[] expected = new double[shape.headWidth];
+                    Arrays.fill(expected, Double.NaN);
+                    if (inside) {
+                        expected = direction.reference(head, cosine.row(position), sine.row(position));
+                    }
+                    double[] turned = expected;
+                    double[] actual = Arrays.copyOfRange(x.row(row), h * shape.headWidth, (h + 1) * shape.headWidth);
+                    // Both products are at most the larger of the pair.
+                    Expect.near(
+                            "%s, position %d, head %d".formatted(shape, position, h),
+                            actual,
+                            turned,
+                            i -> Tolerance.stored(
+                                    on.dtype(), turned[i], Tolerance.rope(head[i % half], head[half + i % half])));
+                }
+            }
+        }
+    }
+
+    @OnEachDevice
+    void backwardUndoesForward(On on) {
+        Shape shape = new Shape(30, 4, 16, 64);
+        Draw draw = new Draw(1);
+        try (Tensors tensors = new Tensors(on)) {
+            double[] values = draw.normal(shape.rows * shape.width(), 1);
+            Tensor x = tensors.updated("x", DType.F32, shape.rows, shape.width(), shape.stride, values);
+            double[] before = x.values();
+            Tensor positions = tensors.input("positions", draw.indices(shape.rows, POSITIONS));
+            Tensor cosine =
+                    tensors.input("cosine", DType.F32, POSITIONS, 8, ReferenceRope.table(POSITIONS, 16, 1e4, false));
+            Tensor sine = tensors.input("sine", DType.F32, POSITIONS, 8, ReferenceRope.table(POSITIONS, 16, 1e4, true));
+            tensors.run(device -> {
+                Direction.FORWARD.run(device, x, positions, cosine, sine, shape, DType.F32);
+                Direction.BACKWARD.run(device, x, positions, cosine, sine, shape, DType.F32);
+            });
+            // Two rotations, and cos^2 + sin^2 of the stored table, which is 1 within two of its roundings; every term
+            // is below |pair|.
+            Expect.near("x turned and turned back", x.values(), before, i -> {
+                int j = i % 16 < 8 ? i + 8 : i - 8;
+                return 8 * Tolerance.U * (Math.abs(before[i]) + Math.abs(before[j]));
+            });
+        }
+    }
+
+    @OnEachDType
+    @Tag("small")
+    void refusesBadArguments(On on) {
+        for (Direction direction : Direction.values()) {
+            try (Tensors tensors = new Tensors(on)) {
+                Tensor x = tensors.updated("x", on.dtype(), 2, 16, new Draw(2).normal(32, 1));
+                Tensor positions = tensors.input("positions", 0, 1);
+                Tensor cosine = tensors.input("cosine", DType.F32, 2, 4, new Draw(3).normal(8, 1));
+                Tensor sine = tensors.input("sine", DType.F32, 2, 4, new Draw(4).normal(8, 1));
+                boolean forward = direction == Direction.FORWARD;
+                new Refusals(tensors, forward ? "rope_forward" : "rope_backward")
+                        .address(forward ? "x" : "d_x", x)
+                        .indices("positions", positions)
+                        .address("cosine", cosine)
+                        .address("sine", sine)
+                        .size("rows", 2, -1)
+                        .size("heads", 2, 0, -1)
+                        .size("head_width", 8, 0, -8, 7)
+                        .size("row_stride", 16, 12, 17)
+                        .size("positions_end", 2, 0, -1)
+                        .dtype("dtype", on)
+                        .check((device, a) -> {
+                            long at = a.get(forward ? "x" : "d_x");
+                            if (forward) {
+                                Rope.forward(
+                                        device,
+                                        at,
+                                        a.get("positions"),
+                                        a.get("cosine"),
+                                        a.get("sine"),
+                                        a.get("rows"),
+                                        a.get("heads"),
+                                        a.get("head_width"),
+                                        a.get("row_stride"),
+                                        a.get("positions_end"),
+                                        a.dtype("dtype"));
+                            } else {
+                                Rope.backward(
+                                        device,
+                                        at,
+                                        a.get("positions"),
+                                        a.get("cosine"),
+                                        a.get("sine"),
+                                        a.get("rows"),
+                                        a.get("heads"),
+                                        a.get("head_width"),
+                                        a.get("row_stride"),
+                                        a.get("positions_end"),
+                                        a.dtype("dtype"));
+                            }
+                        });
+            }
+        }
+    }
+}

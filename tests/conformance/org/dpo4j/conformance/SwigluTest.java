@@ -1,0 +1,152 @@
+package org.dpo4j.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.dpo4j.kernels.decoder.Swiglu;
+import org.junit.jupiter.api.Tag;
+
+class SwigluTest {
+    private static final int[][] NARROW = {{1, 1}, {1, 7}, {3, 8}, {5, 31}, {2, 64}, {0, 8}};
+    private static final int[][] WIDE = {{3, 127}, {2, 1023}, {400, 12}, {2, 5000}, {1, 11008}};
+
+    /** Where a sigmoid saturates, where exp(-gate) overflows, and where the product is no longer a normal number. */
+    private static final double[] EXTREMES = {
+        0, -0.0, 1e-30, 20, -20, 80, -80, 88, -88, -90, -100, 1e4, -1e4, 3e38, -3e38
+    };
+
+    @OnEachDType
+    @Tag("small")
+    void forwardOfNarrowRows(On on) {
+        for (int[] shape : NARROW) {
+            forward(on, shape[0], shape[1], new Draw(shape[1]).normal(2 * shape[0] * shape[1], 3));
+        }
+    }
+
+    @OnEachDType
+    void forwardOfWideRows(On on) {
+        for (int[] shape : WIDE) {
+            forward(on, shape[0], shape[1], new Draw(shape[1]).normal(2 * shape[0] * shape[1], 3));
+        }
+    }
+
+    @OnEachDType
+    void forwardAtExtremes(On on) {
+        forward(on, 1, EXTREMES.length, gateAtExtremes());
+    }
+
+    private static double[] gateAtExtremes() {
+        double[] gateUp = new Draw(1).uniform(2 * EXTREMES.length, 0.1, 0.5);
+        System.arraycopy(EXTREMES, 0, gateUp, 0, EXTREMES.length);
+        return gateUp;
+    }
+
+    private static void forward(On on, int rows, int width, double[] values) {
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor out = tensors.output("out", on.dtype(), rows, width);
+            Tensor gateUp = tensors.input("gate_up", on.dtype(), rows, 2 * width, values);
+            tensors.run(device -> Swiglu.forward(device, out.address(), gateUp.address(), rows, width, on.dtype()));
+            for (int row = 0; row < rows; row++) {
+                double[] in = gateUp.row(row);
+                double[] expected = new double[width];
+                for (int j = 0; j < width; j++) {
+                    expected[j] = ReferenceSwiglu.forward(in[j], in[width + j]);
+                }
+                Expect.near(
+                        "swiglu of [%d, %d], row %d".formatted(rows, width, row),
+                        out.row(row),
+                        expected,
+                        j -> Tolerance.stored(
+                                on.dtype(), expected[j], Tolerance.swiglu(in[j], in[width + j], expected[j])));
+            }
+        }
+    }
+
+    @OnEachDType
+    @Tag("small")
+    void backwardOfNarrowRows(On on) {
+        for (int[] shape : NARROW) {
+            backward(on, shape[0], shape[1], new Draw(shape[1]).normal(2 * shape[0] * shape[1], 3));
+        }
+    }
+
+    @OnEachDType
+    void backwardOfWideRows(On on) {
+        for (int[] shape : WIDE) {
+            backward(on, shape[0], shape[1], new Draw(shape[1]).normal(2 * shape[0] * shape[1], 3));
+        }
+    }
+
+    @OnEachDType
+    void backwardAtExtremes(On on) {
+        backward(on, 1, EXTREMES.length, gateAtExtremes());
+    }
+
+    /** Once into another place, once in place. */
+    private static void backward(On on, int rows, int width, double[] values) {
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor dGateUp = tensors.output("d_gate_up", on.dtype(), rows, 2 * width);
+            Tensor inPlace = tensors.updated("gate_up", on.dtype(), rows, 2 * width, values);
+            Tensor dOut = tensors.input("d_out", on.dtype(), rows, width, new Draw(rows).normal(rows * width, 1));
+            Tensor gateUp = tensors.input("gate_up", on.dtype(), rows, 2 * width, values);
+            tensors.run(device -> {
+                Swiglu.backward(device, dGateUp.address(), dOut.address(), gateUp.address(), rows, width, on.dtype());
+                Swiglu.backward(device, inPlace.address(), dOut.address(), inPlace.address(), rows, width, on.dtype());
+            });
+            assertThat(inPlace.bits()).isEqualTo(dGateUp.bits());
+            for (int row = 0; row < rows; row++) {
+                double[] in = gateUp.row(row);
+                double[] dy = dOut.row(row);
+                double[] expected = new double[2 * width];
+                for (int j = 0; j < width; j++) {
+                    expected[j] = ReferenceSwiglu.backwardGate(dy[j], in[j], in[width + j]);
+                    expected[width + j] = ReferenceSwiglu.backwardUp(dy[j], in[j]);
+                }
+                Expect.near(
+                        "d_gate_up of [%d, %d], row %d".formatted(rows, width, row), dGateUp.row(row), expected, i -> {
+                            int j = i % width;
+                            double error = i < width
+                                    ? Tolerance.swigluBackwardGate(dy[j], in[j], in[width + j])
+                                    : Tolerance.swiglu(in[j], dy[j], expected[i]);
+                            return Tolerance.stored(on.dtype(), expected[i], error);
+                        });
+            }
+        }
+    }
+
+    @OnEachDType
+    @Tag("small")
+    void refusesBadArguments(On on) {
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor out = tensors.output("out", on.dtype(), 2, 8);
+            Tensor gateUp = tensors.input("gate_up", on.dtype(), 2, 16, new Draw(2).normal(32, 1));
+            new Refusals(tensors, "swiglu_forward")
+                    .address("out", out)
+                    .address("gate_up", gateUp)
+                    .size("rows", 2, -1)
+                    .size("width", 8, 0, -1)
+                    .dtype("dtype", on)
+                    .check((device, a) -> Swiglu.forward(
+                            device, a.get("out"), a.get("gate_up"), a.get("rows"), a.get("width"), a.dtype("dtype")));
+        }
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor dGateUp = tensors.output("d_gate_up", on.dtype(), 2, 16);
+            Tensor dOut = tensors.input("d_out", on.dtype(), 2, 8, new Draw(3).normal(16, 1));
+            Tensor gateUp = tensors.input("gate_up", on.dtype(), 2, 16, new Draw(4).normal(32, 1));
+            new Refusals(tensors, "swiglu_backward")
+                    .address("d_gate_up", dGateUp)
+                    .address("d_out", dOut)
+                    .address("gate_up", gateUp)
+                    .size("rows", 2, -1)
+                    .size("width", 8, 0, -1)
+                    .dtype("dtype", on)
+                    .check((device, a) -> Swiglu.backward(
+                            device,
+                            a.get("d_gate_up"),
+                            a.get("d_out"),
+                            a.get("gate_up"),
+                            a.get("rows"),
+                            a.get("width"),
+                            a.dtype("dtype")));
+        }
+    }
+}

@@ -1,0 +1,241 @@
+package org.dpo4j.conformance;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.function.IntPredicate;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.DeviceBuffer;
+
+/**
+ * One tensor of a call, between two guard zones. Everything that is not a value of the tensor (guards, the gap between a row's end and the next
+ * one's start, outputs before the call) has all bits set: NaN to a kernel that reads it, and seen here when a kernel writes it.
+ */
+final class Tensor implements AutoCloseable {
+    /** How the device may touch it. */
+    enum Role {
+        INPUT,
+        OUTPUT,
+        UPDATED,
+        SCRATCH
+    }
+
+    /** What an element is. */
+    enum Kind {
+        F32(4),
+        BF16(2),
+        I32(4),
+        F64(8),
+        BYTE(1);
+
+        final int bytes;
+
+        Kind(int bytes) {
+            this.bytes = bytes;
+        }
+
+        static Kind of(DType dtype) {
+            return dtype == DType.BF16 ? BF16 : F32;
+        }
+    }
+
+    /** 16 more than a multiple of 256: the tensor is aligned as the header asks, and no better. */
+    private static final int GUARD = 256 + 16;
+
+    final int rows;
+    final int width;
+    final int stride;
+    private final String name;
+    private final Role role;
+    private final Kind kind;
+    private final Device device;
+    private final DeviceBuffer buffer;
+    private final ByteBuffer before;
+    private ByteBuffer image;
+    private IntPredicate writtenRows = row -> true;
+
+    Tensor(Device device, String name, Role role, Kind kind, int rows, int width, int stride) {
+        this.device = device;
+        this.name = name;
+        this.role = role;
+        this.kind = kind;
+        this.rows = rows;
+        this.width = width;
+        this.stride = stride;
+        long extent = rows == 0 ? 0 : ((rows - 1L) * stride + width) * kind.bytes;
+        before = allBitsSet(Math.toIntExact(extent + 2 * GUARD));
+        image = before;
+        buffer = device.allocate(before.capacity());
+    }
+
+    private static ByteBuffer allBitsSet(int bytes) {
+        ByteBuffer image = ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder());
+        while (image.remaining() >= 8) {
+            image.putLong(-1);
+        }
+        while (image.hasRemaining()) {
+            image.put((byte) -1);
+        }
+        return image.clear();
+    }
+
+    long address() {
+        return buffer.address() + GUARD;
+    }
+
+    int size() {
+        return rows * width;
+    }
+
+    /** Sets the values that the tensor has before the call, row after row, rounded to its type. */
+    Tensor set(double... values) {
+        if (values.length != size()) {
+            throw new IllegalArgumentException(name + " has " + size() + " elements, not " + values.length);
+        }
+        for (int i = 0; i < values.length; i++) {
+            put(offset(i / width, i % width), values[i]);
+        }
+        return this;
+    }
+
+    private void put(int at, double value) {
+        switch (kind) {
+            case F32 -> before.putFloat(at, (float) value);
+            case BF16 -> before.putShort(at, Bfloat16.bits((float) value));
+            case I32 -> before.putInt(at, (int) value);
+            case F64 -> before.putDouble(at, value);
+            case BYTE -> before.put(at, (byte) value);
+        }
+    }
+
+    /** Declares that the call writes only these rows of an output; the others must stay as they were. */
+    Tensor writes(IntPredicate rowsThatAreWritten) {
+        writtenRows = rowsThatAreWritten;
+        return this;
+    }
+
+    /** Values on the device: after the last {@link #download}, or as set. */
+    double[] values() {
+        return range(0, size());
+    }
+
+    /** One row's values. */
+    double[] row(int row) {
+        return range(row * width, (row + 1) * width);
+    }
+
+    private double[] range(int begin, int end) {
+        double[] values = new double[end - begin];
+        for (int i = begin; i < end; i++) {
+            values[i - begin] = value(offset(i / width, i % width));
+        }
+        return values;
+    }
+
+    private double value(int at) {
+        return switch (kind) {
+            case F32 -> image.getFloat(at);
+            case BF16 -> Bfloat16.value(image.getShort(at));
+            case I32 -> image.getInt(at);
+            case F64 -> image.getDouble(at);
+            case BYTE -> image.get(at);
+        };
+    }
+
+    /** The values' bits, for comparisons that forgive nothing. */
+    long[] bits() {
+        long[] bits = new long[size()];
+        for (int i = 0; i < bits.length; i++) {
+            bits[i] = bits(offset(i / width, i % width));
+        }
+        return bits;
+    }
+
+    private long bits(int at) {
+        return switch (kind) {
+            case F32, I32 -> image.getInt(at);
+            case BF16 -> image.getShort(at);
+            case F64 -> image.getLong(at);
+            case BYTE -> image.get(at);
+        };
+    }
+
+    private int offset(int row, int column) {
+        return GUARD + (row * stride + column) * kind.bytes;
+    }
+
+    void upload() {
+        device.upload(buffer.address(), before.duplicate().clear());
+    }
+
+    void download() {
+        ByteBuffer after = ByteBuffer.allocateDirect(before.capacity()).order(ByteOrder.nativeOrder());
+        device.download(after, buffer.address());
+        image = after.clear();
+    }
+
+    /** Fails unless the call kept to what it may touch, and wrote all that it must. */
+    void check() {
+        unchanged(0, GUARD, "before its first element");
+        unchanged(image.capacity() - GUARD, image.capacity(), "after its last element");
+        switch (role) {
+            case INPUT -> unchanged(0, image.capacity(), "although it is an input");
+            case OUTPUT, UPDATED -> checkRows();
+            case SCRATCH -> {}
+        }
+    }
+
+    private void checkRows() {
+        for (int row = 0; row < rows; row++) {
+            if (row > 0) {
+                unchanged(offset(row - 1, width), offset(row, 0), "between rows " + (row - 1) + " and " + row);
+            }
+            if (!writtenRows.test(row)) {
+                unchanged(offset(row, 0), offset(row, width), "in row " + row + ", which the call must leave");
+            } else if (role == Role.OUTPUT) {
+                written(row);
+            }
+        }
+    }
+
+    private void written(int row) {
+        for (int column = 0; column < width; column++) {
+            if (bits(offset(row, column)) == -1) {
+                throw new AssertionError(
+                        name + " was not written at [" + row + ", " + column + "] of [" + rows + ", " + width + "]");
+            }
+        }
+    }
+
+    /** Fails unless nothing at all was written. */
+    void checkUntouched() {
+        unchanged(0, image.capacity(), "although the call was refused or empty");
+    }
+
+    private void unchanged(int begin, int end, String where) {
+        int at = image.slice(begin, end - begin).mismatch(before.slice(begin, end - begin));
+        if (at >= 0) {
+            int element = Math.floorDiv(begin + at - GUARD, kind.bytes);
+            throw new AssertionError(name + " was written " + where + ": element " + element
+                    + " counted from its first, stride " + stride);
+        }
+    }
+
+    /** Fails unless the image has the bits it had then. */
+    void sameAs(ByteBuffer then, String when) {
+        int at = role == Role.SCRATCH ? -1 : image.mismatch(then);
+        if (at >= 0) {
+            throw new AssertionError(
+                    name + " has other bits " + when + ", first at element " + Math.floorDiv(at - GUARD, kind.bytes));
+        }
+    }
+
+    ByteBuffer image() {
+        return image;
+    }
+
+    @Override
+    public void close() {
+        buffer.close();
+    }
+}

@@ -1,0 +1,137 @@
+package org.dpo4j.conformance;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.DeviceReport;
+import org.dpo4j.kernels.Devices;
+import org.dpo4j.kernels.Dpo4jException;
+
+/**
+ * The devices that {@code -Ddpo4j.test.devices} names, comma-separated, opened once a run:
+ *
+ * <ul>
+ *   <li>{@code cpu}: the processor with the widest instruction set it has; {@code cpu-avx2}, {@code cpu-portable}: with that one
+ *   <li>{@code cuda}: the first GPU
+ *   <li>{@code emulated}: what stands in for a GPU when {@code dpo4j.native.path} names the emulated library and {@code dpo4j.cuda.path} the folder of
+ *       stand-ins for NVIDIA's libraries
+ * </ul>
+ *
+ * By default {@code cpu} and every narrower instruction set. A device that was asked for and cannot be opened fails every test that wants it.
+ */
+public final class TestDevices {
+    /** System property. */
+    public static final String PROPERTY = "dpo4j.test.devices";
+
+    /** All names the property knows. */
+    static final List<String> KNOWN = List.of("cpu", "cpu-avx2", "cpu-portable", "emulated", "cuda");
+
+    private static final String ISA_PROPERTY = "dpo4j.cpu.isa";
+    private static final String LIBRARY_PROPERTY = "dpo4j.native.path";
+
+    /** More than this machine may have cores: shares of the work then differ from those of the single thread that runs it again. */
+    private static final int THREADS = 3;
+
+    private static final Map<String, List<Device>> OPEN = new LinkedHashMap<>();
+
+    private TestDevices() {}
+
+    /** One a device, with F32. */
+    public static Stream<On> each() {
+        return names().stream().map(name -> on(name, DType.F32));
+    }
+
+    /** One for every dtype that a device stores. */
+    public static Stream<On> eachDType() {
+        return names().stream()
+                .flatMap(name -> Arrays.stream(DType.values())
+                        .filter(dtype -> devices(name).get(0).supports(dtype))
+                        .map(dtype -> on(name, dtype)));
+    }
+
+    private static On on(String name, DType dtype) {
+        List<Device> devices = devices(name);
+        return new On(name, devices.get(0), devices.get(1), dtype);
+    }
+
+    /** Names of the devices of this run. */
+    static List<String> names() {
+        String asked = System.getProperty(PROPERTY);
+        if (asked == null) {
+            return byDefault();
+        }
+        List<String> names = Arrays.stream(asked.split(",")).map(String::trim).toList();
+        for (String name : names) {
+            if (!KNOWN.contains(name)) {
+                throw new Dpo4jException(PROPERTY + " names " + name + ": it knows " + String.join(", ", KNOWN));
+            }
+        }
+        return names;
+    }
+
+    private static List<String> byDefault() {
+        List<String> sets = DeviceReport.probe().cpu().instructionSets();
+        List<String> names = new ArrayList<>(List.of("cpu"));
+        for (int i = sets.size() - 2; i >= 0; i--) {
+            names.add("cpu-" + sets.get(i));
+        }
+        return names;
+    }
+
+    /** The device and the one that runs everything again. */
+    private static synchronized List<Device> devices(String name) {
+        return OPEN.computeIfAbsent(name, TestDevices::open);
+    }
+
+    private static List<Device> open(String name) {
+        String build = DeviceReport.probe().build();
+        boolean emulated = build != null && build.contains("emulated=1");
+        switch (name) {
+            case "emulated" -> {
+                if (!emulated) {
+                    throw new Dpo4jException("emulated: " + LIBRARY_PROPERTY + " does not name an emulated library");
+                }
+                return List.of(Devices.cuda(0), Devices.cuda(0));
+            }
+            case "cuda" -> {
+                if (emulated) {
+                    throw new Dpo4jException("cuda: " + LIBRARY_PROPERTY + " names an emulated library");
+                }
+                return List.of(Devices.cuda(0), Devices.cuda(0));
+            }
+            default -> {
+                return cpu(name);
+            }
+        }
+    }
+
+    private static List<Device> cpu(String name) {
+        if (name.equals("cpu")) {
+            return List.of(Devices.cpu(THREADS), Devices.cpu(1));
+        }
+        System.setProperty(ISA_PROPERTY, name.substring("cpu-".length()));
+        try {
+            return List.of(Devices.cpu(THREADS), Devices.cpu(1));
+        } finally {
+            System.clearProperty(ISA_PROPERTY);
+        }
+    }
+
+    /** What was opened, by name: one line each. */
+    static synchronized Map<String, String> descriptions() {
+        Map<String, String> descriptions = new LinkedHashMap<>();
+        OPEN.forEach((name, devices) -> descriptions.put(name, devices.get(0).description()));
+        return descriptions;
+    }
+
+    /** Closes all devices; the next test that wants one opens it again. */
+    static synchronized void close() {
+        OPEN.values().forEach(devices -> devices.forEach(Device::close));
+        OPEN.clear();
+    }
+}
