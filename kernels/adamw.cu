@@ -44,14 +44,12 @@ __global__ void __launch_bounds__(kThreads) step(T* parameter, float* master, fl
 
 template <class T>
 int step_of(const Queue& queue, const Adamw& x) {
-  return launch(queue, step<T>, dim3(divide_up(x.count, kThreads * kVector)), dim3(kThreads), 0, static_cast<T*>(x.parameter), x.master, x.m,
-                x.v, x.gradient, x.rates, x.clip, x.count, x.options);
+  return launch(queue, step<T>, dim3(divide_up(x.count, kThreads * kVector)), dim3(kThreads), 0, static_cast<T*>(x.parameter), x.master,
+                x.m, x.v, x.gradient, x.rates, x.clip, x.count, x.options);
 }
 
 }  // namespace
 
-int run(const Queue& queue, const Adamw& x) {
-  return x.dtype == DPO4J_BF16 ? step_of<__nv_bfloat16>(queue, x) : step_of<float>(queue, x);
-}
+int run(const Queue& queue, const Adamw& x) { return x.dtype == DPO4J_BF16 ? step_of<__nv_bfloat16>(queue, x) : step_of<float>(queue, x); }
 
 }  // namespace dpo4j::cuda

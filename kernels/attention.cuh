@@ -1,12 +1,12 @@
-// Tiles of attention, forward and backward. A block owns some rows (queries, or keys in d_k and d_v), keeps them in shared memory, and walks
-// over columns (keys, or queries) a tile at a time. All arithmetic is two products over tiles, whichever side is which:
+// Tiles of attention, forward and backward. A block owns some rows (queries, or keys in d_k and d_v), keeps them in shared memory, and
+// walks over columns (keys, or queries) a tile at a time. All arithmetic is two products over tiles, whichever side is which:
 //
 //   scores       s[r][c] = sum over d of rows[r][d] columns[c][d]
 //   accumulate   o[r][d] += sum over c of weights[r][c] columns[c][d]
 //
 // A warp owns its rows for both, so what it writes into `weights` it alone reads. Tensor cores can take the place of the two functions.
 //
-// Queries of one key head's group share a block: row r of a segment is query r / group, head r % group of the group.
+// Heads that share a key head share a block: its rows are queries times heads of the group.
 #pragma once
 
 #include "reduce.cuh"
@@ -21,14 +21,15 @@ constexpr float kLog2E = 1.44269504088896340736f, kLn2 = 0.69314718055994530942f
 template <int D, bool BACKWARD>
 struct Tile {
   static constexpr int kThreads = 128, kWarps = kThreads / kWarp;
+  static constexpr int kBlocks = D <= 64 ? 3 : 2;  // on a multiprocessor at once: what registers are budgeted for
   static constexpr int kRowsPerThread = D <= 128 ? 4 : 2;
   static constexpr int kRowsPerWarp = 4 * kRowsPerThread;
   static constexpr int kRows = kWarps * kRowsPerWarp;
   static constexpr int kColumns = D <= 64 ? 32 : (D <= 128 ? 32 : 16) / (BACKWARD ? 2 : 1);
   static constexpr int kColumnsPerThread = kColumns / 8;
-  static constexpr int kQuads = D / 32;              // groups of four neighbouring d that a thread owns: 4 x + 32 q
-  static constexpr int kStride = D + 4;              // floats between rows of a tile: neighbours lie four banks apart
-  static constexpr int kWeightStride = kColumns + 8; // likewise
+  static constexpr int kQuads = D / 32;               // groups of four neighbouring d that a thread owns: 4 x + 32 q
+  static constexpr int kStride = D + 4;               // floats between rows of a tile: neighbours lie four banks apart
+  static constexpr int kWeightStride = kColumns + 8;  // likewise
   static constexpr int kRowFloats = kRows * kStride, kColumnFloats = kColumns * kStride, kWeightFloats = kRows * kWeightStride;
 
   using Scores = float[kRowsPerThread][kColumnsPerThread];
@@ -109,8 +110,8 @@ struct Tile {
     }
   }
 
-  // COUNT rows of memory into shared memory as fp32, by all threads. address(row) is null for a row that does not exist: it becomes 0, as do
-  // the columns beyond head_width.
+  // COUNT rows of memory into shared memory as fp32, by all threads. address(row) is null for a row that does not exist: it becomes 0, as
+  // do the columns beyond head_width.
   template <int COUNT, class Address>
   static __device__ __forceinline__ void read(float* tile, int head_width, Address address) {
     constexpr int kVectors = D / kVector;
@@ -147,15 +148,68 @@ __device__ __forceinline__ float row_sum(float x) {
   return x;
 }
 
-// The keys a segment sees, numbered through its prefix and then its own: a shared prefix and the same tokens repeated in place give the same
-// tiles, and so the same bits.
+// The query rows of one segment and one group of heads: row r is query r / group, head first_head + r % group.
+struct Queries {
+  dpo4j_segment segment;
+  int32_t group, first_head;
+  __device__ __forceinline__ int32_t count() const { return segment.query_count * group; }
+  __device__ __forceinline__ int64_t query(int32_t r) const { return segment.query_begin + static_cast<int64_t>(r / group); }
+  __device__ __forceinline__ int64_t head(int32_t r) const { return first_head + r % group; }
+  // Where row r begins in a tensor of [queries, heads, head_width], and in one of [queries, heads].
+  __device__ __forceinline__ int64_t vector(int32_t r, int64_t stride, int64_t head_width) const {
+    return query(r) * stride + head(r) * head_width;
+  }
+  __device__ __forceinline__ int64_t scalar(int32_t r, int64_t heads) const { return query(r) * heads + head(r); }
+};
+
+// The keys a segment sees, numbered through its prefix and then its own: a shared prefix and the same tokens repeated in place give the
+// same tiles, and so the same bits.
 struct Keys {
   dpo4j_segment segment;
-  __device__ __forceinline__ int64_t row(int key) const {
+  __device__ __forceinline__ int64_t row(int32_t key) const {
     return key < segment.prefix_count ? segment.prefix_begin + static_cast<int64_t>(key)
                                       : segment.key_begin + static_cast<int64_t>(key - segment.prefix_count);
   }
-  __device__ __forceinline__ int last_seen_by(int query) const { return segment.prefix_count + segment.key_offset + query; }
+  __device__ __forceinline__ int32_t last_seen_by(int32_t query) const { return segment.prefix_count + segment.key_offset + query; }
+};
+
+// What a block of query rows works on, from its place in a grid of [segments * row_tiles, kv_heads]: X is AttentionForward or -Backward.
+template <class Tile, class T, class X>
+struct QueryBlock {
+  const X& x;
+  Queries queries;
+  Keys keys;
+  int32_t head_width, first_row, row_end, key_end;
+
+  __device__ __forceinline__ QueryBlock(const X& x, int32_t row_tiles) : x(x) {
+    const dpo4j_segment segment = x.segments[blockIdx.x / row_tiles];
+    const int32_t group = static_cast<int32_t>(x.heads / x.kv_heads);
+    queries = {segment, group, static_cast<int32_t>(blockIdx.y) * group};
+    keys = {segment};
+    head_width = static_cast<int32_t>(x.head_width);
+    // The last tile sees the most keys and starts first.
+    first_row = (row_tiles - 1 - static_cast<int32_t>(blockIdx.x % row_tiles)) * Tile::kRows;
+    row_end = first_row + Tile::kRows < queries.count() ? first_row + Tile::kRows : queries.count();
+    key_end = keys.last_seen_by((row_end - 1) / group) + 1;
+  }
+
+  __device__ __forceinline__ bool empty() const { return first_row >= queries.count(); }
+  // The segment's row for a row of the tile. Rows of the tile beyond the segment's end repeat its last, and are not written.
+  __device__ __forceinline__ bool exists(int row) const { return first_row + row < row_end; }
+  __device__ __forceinline__ int32_t row(int row) const { return exists(row) ? first_row + row : row_end - 1; }
+  __device__ __forceinline__ int32_t last_key(int row_of_tile) const { return keys.last_seen_by(row(row_of_tile) / queries.group); }
+
+  __device__ __forceinline__ void read_rows(float* tile, const void* tensor, int64_t stride) const {
+    Tile::template read<Tile::kRows>(tile, head_width, [&](int row) -> const T* {
+      return exists(row) ? static_cast<const T*>(tensor) + queries.vector(first_row + row, stride, x.head_width) : nullptr;
+    });
+  }
+  __device__ __forceinline__ void read_keys(float* tile, const void* tensor, int32_t first_key) const {
+    Tile::template read<Tile::kColumns>(tile, head_width, [&](int column) -> const T* {
+      const int32_t key = first_key + column;
+      return key < key_end ? static_cast<const T*>(tensor) + keys.row(key) * x.kv_stride + blockIdx.y * x.head_width : nullptr;
+    });
+  }
 };
 
 // Calls f(Count<D>) with the smallest D that holds head_width.

@@ -11,78 +11,61 @@
 namespace dpo4j::cuda {
 namespace {
 
-using attention::Keys;
 using attention::Tile;
 
-template <class T, int D>
-__global__ void __launch_bounds__(128) forward(AttentionForward x, int32_t row_tiles) {
-  using Tile = Tile<D, false>;
-  constexpr int kRowsPerThread = Tile::kRowsPerThread, kColumnsPerThread = Tile::kColumnsPerThread;
-  const Keys keys{x.segments[blockIdx.x / row_tiles]};
-  const int32_t group = static_cast<int32_t>(x.heads / x.kv_heads), head_width = static_cast<int32_t>(x.head_width);
-  const int32_t rows = keys.segment.query_count * group;
-  // The last tile sees the most keys and starts first.
-  const int32_t first_row = (row_tiles - 1 - static_cast<int32_t>(blockIdx.x % row_tiles)) * Tile::kRows;
-  if (first_row >= rows) return;
-  const int32_t last_row = first_row + Tile::kRows < rows ? first_row + Tile::kRows - 1 : rows - 1;
-  const int32_t key_count = keys.last_seen_by(last_row / group) + 1;
-  const int64_t first_head = static_cast<int64_t>(blockIdx.y) * group, kv_column = blockIdx.y * x.head_width;
+// Of this thread's rows, in base 2: the largest score so far, and the sum of exp2(score - largest) over this thread's columns.
+template <class Tile>
+struct Softmax {
+  float largest[Tile::kRowsPerThread], sum[Tile::kRowsPerThread];
 
+  __device__ __forceinline__ Softmax() {
+#pragma unroll
+    for (int i = 0; i < Tile::kRowsPerThread; i++) largest[i] = -INFINITY, sum[i] = 0;
+  }
+
+  // Scores of row i become weights; what `o` holds is brought to the new largest score. Some score so far must be finite.
+  __device__ __forceinline__ void add(int i, float (&scores)[Tile::kColumnsPerThread], float4 (&o)[Tile::kQuads]) {
+    float now = largest[i];
+#pragma unroll
+    for (int c = 0; c < Tile::kColumnsPerThread; c++) now = fmaxf(now, scores[c]);
+    now = attention::row_max(now);
+    const float kept = exp2f(largest[i] - now);
+    largest[i] = now;
+    sum[i] *= kept;
+#pragma unroll
+    for (int c = 0; c < Tile::kColumnsPerThread; c++) sum[i] += scores[c] = exp2f(scores[c] - now);
+#pragma unroll
+    for (int q = 0; q < Tile::kQuads; q++) o[q].x *= kept, o[q].y *= kept, o[q].z *= kept, o[q].w *= kept;
+  }
+};
+
+template <class T, int D>
+__global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlocks) forward(AttentionForward x, int32_t row_tiles) {
+  using Tile = Tile<D, false>;
+  const attention::QueryBlock<Tile, T, AttentionForward> block(x, row_tiles);
+  if (block.empty()) return;
   DPO4J_DYNAMIC_SHARED(float, shared);
   float *const q_tile = shared, *const k_tile = q_tile + Tile::kRowFloats, *const v_tile = k_tile + Tile::kColumnFloats;
   float* const weights = v_tile + Tile::kColumnFloats;
+  block.read_rows(q_tile, x.q, x.q_stride);
 
-  const T* const q = static_cast<const T*>(x.q);
-  Tile::template read<Tile::kRows>(q_tile, head_width, [&](int row) -> const T* {
-    const int32_t r = first_row + row;
-    if (r > last_row) return nullptr;
-    return q + (keys.segment.query_begin + static_cast<int64_t>(r / group)) * x.q_stride + (first_head + r % group) * x.head_width;
-  });
-
-  // Softmax state of this thread's rows, in base 2; `sum` over this thread's columns only until the end.
-  float maximum[kRowsPerThread], sum[kRowsPerThread];
-  int32_t last_key[kRowsPerThread];
+  Softmax<Tile> softmax;
   typename Tile::Output o;
   Tile::clear(o);
-#pragma unroll
-  for (int i = 0; i < kRowsPerThread; i++) {
-    const int32_t r = first_row + Tile::row(i);
-    maximum[i] = -INFINITY, sum[i] = 0;
-    last_key[i] = keys.last_seen_by((r < last_row ? r : last_row) / group);
-  }
   const float factor = x.scale * attention::kLog2E;
-
-  for (int32_t first_key = 0; first_key < key_count; first_key += Tile::kColumns) {
+  for (int32_t first_key = 0; first_key < block.key_end; first_key += Tile::kColumns) {
     __syncthreads();
-    const auto key_row = [&](const void* tensor, int column) -> const T* {
-      const int32_t key = first_key + column;
-      return key < key_count ? static_cast<const T*>(tensor) + keys.row(key) * x.kv_stride + kv_column : nullptr;
-    };
-    Tile::template read<Tile::kColumns>(k_tile, head_width, [&](int column) { return key_row(x.k, column); });
-    Tile::template read<Tile::kColumns>(v_tile, head_width, [&](int column) { return key_row(x.v, column); });
+    block.read_keys(k_tile, x.k, first_key);
+    block.read_keys(v_tile, x.v, first_key);
     __syncthreads();
-
     typename Tile::Scores s;
-    Tile::scores(s, q_tile, k_tile, head_width);
+    Tile::scores(s, q_tile, k_tile, block.head_width);
 #pragma unroll
-    for (int i = 0; i < kRowsPerThread; i++) {
-      float highest = maximum[i];
+    for (int i = 0; i < Tile::kRowsPerThread; i++) {
+      const int32_t last_key = block.last_key(Tile::row(i));
 #pragma unroll
-      for (int c = 0; c < kColumnsPerThread; c++) {
-        s[i][c] = first_key + Tile::column(c) <= last_key[i] ? s[i][c] * factor : -INFINITY;
-        highest = fmaxf(highest, s[i][c]);
-      }
-      highest = attention::row_max(highest);  // finite: every row sees key 0
-      const float kept = exp2f(maximum[i] - highest);
-      maximum[i] = highest;
-      sum[i] *= kept;
-#pragma unroll
-      for (int c = 0; c < kColumnsPerThread; c++) {
-        s[i][c] = exp2f(s[i][c] - highest);
-        sum[i] += s[i][c];
-      }
-#pragma unroll
-      for (int d = 0; d < Tile::kQuads; d++) o[i][d].x *= kept, o[i][d].y *= kept, o[i][d].z *= kept, o[i][d].w *= kept;
+      for (int c = 0; c < Tile::kColumnsPerThread; c++) s[i][c] = first_key + Tile::column(c) <= last_key ? s[i][c] * factor : -INFINITY;
+      softmax.add(i, s[i], o[i]);  // the first tile holds key 0, which every row sees
     }
     Tile::write_weights(weights, s);
     __syncwarp();
@@ -90,13 +73,12 @@ __global__ void __launch_bounds__(128) forward(AttentionForward x, int32_t row_t
   }
 
 #pragma unroll
-  for (int i = 0; i < kRowsPerThread; i++) {
-    const float total = attention::row_sum(sum[i]);
-    const int32_t r = first_row + Tile::row(i);
-    if (r > last_row) continue;
-    const int64_t query = keys.segment.query_begin + static_cast<int64_t>(r / group), head = first_head + r % group;
-    Tile::write(static_cast<T*>(x.out) + query * x.out_stride + head * x.head_width, o[i], 1.0f / total, head_width);
-    if (Tile::lane_x() == 0) x.lse[query * x.heads + head] = (maximum[i] + log2f(total)) * attention::kLn2;
+  for (int i = 0; i < Tile::kRowsPerThread; i++) {
+    const float sum = attention::row_sum(softmax.sum[i]);
+    if (!block.exists(Tile::row(i))) continue;
+    const int32_t r = block.row(Tile::row(i));
+    Tile::write(static_cast<T*>(x.out) + block.queries.vector(r, x.out_stride, x.head_width), o[i], 1.0f / sum, block.head_width);
+    if (Tile::lane_x() == 0) x.lse[block.queries.scalar(r, x.heads)] = (softmax.largest[i] + log2f(sum)) * attention::kLn2;
   }
 }
 

@@ -3,8 +3,8 @@
 //   forward    out[r] = table[indices[r]]                      an index outside the table: a row of NaN, nothing read
 //   backward   d_table[distinct[s]] += sum over i in [offsets[s], offsets[s+1]) of d_out[order[i]]
 //
-// Never materialised: one-hot rows; a gradient of table rows that do not occur. No atomics: the caller's sort gives every table row one owner,
-// which adds in the order given.
+// Never materialised: one-hot rows; a gradient of table rows that do not occur. No atomics: the caller's sort gives every table row one
+// owner, which adds in the order given.
 //
 // Bytes moved, b the size of an element: forward 2 b rows width; backward b rows width + 2 b_table segments width. Share of the roofline:
 // not yet measured on a GPU.

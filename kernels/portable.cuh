@@ -1,5 +1,5 @@
-// What every kernel file includes first. It compiles with nvcc and, with tests/emulation/include before the toolkit on the include path, with
-// a host C++17 compiler, which runs the very same kernels under sanitizers. For that, a kernel keeps three rules:
+// What every kernel file includes first. It compiles with nvcc and, with tests/emulation/include before the toolkit on the include path,
+// with a host C++17 compiler, which runs the very same kernels under sanitizers. For that, a kernel keeps three rules:
 //   launches          through launch() below, never with <<<>>>
 //   shared memory     DPO4J_SHARED(T, name, [dimensions]) of a fixed size, DPO4J_DYNAMIC_SHARED(T, name) for the size given to launch()
 //   intrinsics        the ordinary ones (shuffles, barriers, cached loads and stores, bf16 conversions)
@@ -14,7 +14,7 @@
 
 #ifdef __CUDACC__
 #define DPO4J_SHARED(T, name, ...) __shared__ T name __VA_ARGS__
-#define DPO4J_DYNAMIC_SHARED(T, name)                                     \
+#define DPO4J_DYNAMIC_SHARED(T, name)                                    \
   extern __shared__ __align__(128) unsigned char dpo4j_dynamic_shared[]; \
   T* name = reinterpret_cast<T*>(dpo4j_dynamic_shared)
 #endif

@@ -50,7 +50,8 @@ int rotate_of(const Queue& queue, const Rope& x) {
   // Halves of whole vectors start on 16 bytes, in the tensor and in the tables.
   const bool vectors = half % kVector == 0;
   const int64_t items = x.heads * half / (vectors ? kVector : 1);
-  return launch(queue, vectors ? rotate<T, kVector> : rotate<T, 1>, dim3(x.rows), dim3(items > 32 ? 128 : 32), 0, static_cast<T*>(x.x), rows);
+  return launch(queue, vectors ? rotate<T, kVector> : rotate<T, 1>, dim3(x.rows), dim3(items > 32 ? 128 : 32), 0, static_cast<T*>(x.x),
+                rows);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What the library asks of the CUDA runtime besides launches: devices, their facts, and words for errors. The runtime is linked statically, so
-// that all of this answers on a machine without a driver.
+// What the library asks of the CUDA runtime besides launches: devices, their facts, and words for errors. The runtime is linked statically,
+// so that all of this answers on a machine without a driver.
 #include <string.h>
 
 #include "portable.cuh"

@@ -6,11 +6,11 @@
 // Never materialised: probabilities, and log-probs of other tokens. Masked rows (target < 0) are not read. A target beyond the vocabulary
 // makes logprob and lse NaN, and with them the gradient. Columns of -inf add nothing; m - m is never taken of infinities.
 //
-// The running maximum moves once a vector of 16, so a pass takes 17 exponentials for 16 elements. x - m is formed before it is scaled to base
-// 2: the difference is exact where it matters, and no error grows with the size of the logits.
+// The running maximum moves once a vector of 16, so a pass takes 17 exponentials for 16 elements. x - m is formed before it is scaled to
+// base 2: the difference is exact where it matters, and no error grows with the size of the logits.
 //
-// Bytes moved, b the size of an element: forward b rows vocabulary; backward (b + b_gradient) rows vocabulary. Share of the roofline: not yet
-// measured on a GPU.
+// Bytes moved, b the size of an element: forward b rows vocabulary; backward (b + b_gradient) rows vocabulary. Share of the roofline: not
+// yet measured on a GPU.
 #include "reduce.cuh"
 #include "vectors.cuh"
 
@@ -94,6 +94,17 @@ __global__ void __launch_bounds__(THREADS)
   }
 }
 
+// The target's own 1 - exp(x - lse), which expm1 keeps exact when nearly all probability is there.
+template <int N>
+__device__ __forceinline__ void add_target(Values<N>& d, const Values<N>& x, int at, float lse, float scale) {
+  float x_target = 0;
+#pragma unroll
+  for (int k = 0; k < N; k++) x_target = k == at ? x[k] : x_target;
+  const float d_target = -scale * expm1f(x_target - lse);
+#pragma unroll
+  for (int k = 0; k < N; k++) d[k] = k == at ? d_target : d[k];
+}
+
 constexpr int kBackwardThreads = 256, kVectorsPerThread = 4;
 
 // A block writes some columns of a row. Nothing but its own elements is read from the row, so it may be the row that is written.
@@ -113,7 +124,8 @@ __global__ void __launch_bounds__(kBackwardThreads) backward(Out* d_logits, cons
                 if (target >= 0) {
                   const Values<N> v = load<N, Access::kOnce>(x + column);
 #pragma unroll
-                  for (int k = 0; k < N; k++) d[k] = scale * ((column + k == target ? 1.0f : 0.0f) - exponential(v[k] - log_sum));
+                  for (int k = 0; k < N; k++) d[k] = -scale * exponential(v[k] - log_sum);
+                  if (target >= column && target < column + N) add_target<N>(d, v, static_cast<int>(target - column), log_sum, scale);
                 }
                 store<N, Access::kOnce>(to + column, d);
               });
@@ -126,8 +138,8 @@ constexpr int64_t kShortVocabulary = 4096;
 template <class T>
 int forward_of(const Queue& queue, const TokenLogprobForward& x) {
   const bool is_short = x.vocabulary <= kShortVocabulary;
-  return launch(queue, is_short ? forward<T, kShort> : forward<T, kLong>, dim3(x.rows), dim3(is_short ? kShort : kLong), 0, x.logprob, x.lse,
-                static_cast<const T*>(x.logits), x.targets, x.vocabulary, x.logits_stride);
+  return launch(queue, is_short ? forward<T, kShort> : forward<T, kLong>, dim3(x.rows), dim3(is_short ? kShort : kLong), 0, x.logprob,
+                x.lse, static_cast<const T*>(x.logits), x.targets, x.vocabulary, x.logits_stride);
 }
 
 template <class Out, class T>
