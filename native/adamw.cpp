@@ -17,7 +17,8 @@ int32_t dpo4j_adamw(dpo4j_context* context, void* parameter, float* master, floa
       .count("count", count)
       .tensor("parameter", parameter)
       .tensor_or_null("master", master)
-      .require(dtype == DPO4J_F32 || master != nullptr || count == 0, "master", "is null, must hold the exact value of DPO4J_BF16 parameters")
+      .require(dtype == DPO4J_F32 || master != nullptr || count == 0, "master",
+               "is null, must hold the exact value of DPO4J_BF16 parameters")
       .tensor("m", m)
       .tensor("v", v)
       .tensor("gradient", gradient)

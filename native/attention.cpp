@@ -96,8 +96,9 @@ int32_t dpo4j_attention_backward(dpo4j_context* context, void* d_q, void* d_k, v
                                  const void* k, const void* v, const void* out, const float* lse, const dpo4j_segment* segments,
                                  int64_t segment_count, int64_t max_queries, int64_t query_rows, int64_t heads, int64_t kv_heads,
                                  int64_t head_width, int64_t out_stride, int64_t q_stride, int64_t kv_stride, float scale, int32_t dtype) {
-  const AttentionBackward p = {d_q,         d_k,        d_v,   workspace, d_out,      q,          k,        v,         out,   lse,  segments,
-                               segment_count, max_queries, query_rows, heads, kv_heads,  head_width, out_stride, q_stride, kv_stride, scale, dtype};
+  const AttentionBackward p = {d_q,        d_k,        d_v,      workspace,     d_out,       q,          k,     v,
+                               out,        lse,        segments, segment_count, max_queries, query_rows, heads, kv_heads,
+                               head_width, out_stride, q_stride, kv_stride,     scale,       dtype};
   Call call(context, "attention_backward");
   check_shape(call, p)
       .rows("query_rows", query_rows)

@@ -8,8 +8,8 @@
 #include "dpo4j.h"
 
 struct dpo4j_context {
-  int32_t device;                          // dpo4j_device
-  std::unique_ptr<dpo4j::cpu::Cpu> cpu;    // of a cpu context
-  dpo4j::cuda::Queue queue;                // of a cuda context
+  int32_t device;                        // dpo4j_device
+  std::unique_ptr<dpo4j::cpu::Cpu> cpu;  // of a cpu context
+  dpo4j::cuda::Queue queue;              // of a cuda context
   char text[512];
 };

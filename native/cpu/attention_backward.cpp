@@ -54,7 +54,8 @@ void Task::prepare(const dpo4j_segment& reader) const {
   const float* out = static_cast<const float*>(p.out);
   for (int64_t row = 0; row < reader.query_count * heads.group; row++) {
     const int64_t at = heads.at(reader, row, p.out_stride);
-    d_of(reader, row) = sum_over(p.head_width, [&](int64_t i, auto lanes) { return load(d_out + at + i, lanes) * load(out + at + i, lanes); });
+    d_of(reader, row) =
+        sum_over(p.head_width, [&](int64_t i, auto lanes) { return load(d_out + at + i, lanes) * load(out + at + i, lanes); });
     float* d_q = static_cast<float*>(p.d_q) + heads.at(reader, row, p.q_stride);
     each_vector(p.head_width, [&](int64_t i, auto lanes) { store(d_q + i, all(0), lanes); });
   }

@@ -90,7 +90,8 @@ void Task::add_values(int64_t first_row, int64_t key_begin, int64_t keys) const 
     product(out, stride(), scores, tile.values, stride(), block, stride(), shared, true);
     for (int64_t i = 0; i < block; i++) {
       const int64_t more = least(visible(row + i) - key_begin, keys) - shared;
-      if (more > 0) product(out + i * stride(), stride(), scores.from(i, shared), tile.values + shared * stride(), stride(), 1, stride(), more, true);
+      if (more > 0)
+        product(out + i * stride(), stride(), scores.from(i, shared), tile.values + shared * stride(), stride(), 1, stride(), more, true);
     }
     row += block;
   }
@@ -101,8 +102,8 @@ void Task::add_keys(int64_t begin, int64_t count) const {
   int64_t first_row = 0;  // that sees a key of this tile
   while (visible(first_row) <= begin) first_row++;
   const int64_t score_columns = (count + kLanes - 1) / kLanes * kLanes;
-  product(tile.scores + first_row * kKeys, kKeys, {tile.q + first_row * stride(), stride(), 1}, tile.keys_transposed, kKeys, rows - first_row,
-          score_columns, p.head_width, false);
+  product(tile.scores + first_row * kKeys, kKeys, {tile.q + first_row * stride(), stride(), 1}, tile.keys_transposed, kKeys,
+          rows - first_row, score_columns, p.head_width, false);
   for (int64_t row = first_row; row < rows; row++) {
     const float shrink = add_scores(row, least(visible(row) - begin, count));
     if (shrink == 1) continue;

@@ -26,16 +26,16 @@ int32_t usable_processors() {
 }
 
 #ifdef DPO4J_X86_64
-#define DPO4J_FORWARD(Params)                           \
-  void run(Cpu& cpu, const Params& params) {            \
-    switch (cpu.isa) {                                  \
-      case DPO4J_ISA_AVX512:                            \
-        return avx512::run(cpu.threads, params);        \
-      case DPO4J_ISA_AVX2:                              \
-        return avx2::run(cpu.threads, params);          \
-      default:                                          \
-        return portable::run(cpu.threads, params);      \
-    }                                                   \
+#define DPO4J_FORWARD(Params)                      \
+  void run(Cpu& cpu, const Params& params) {       \
+    switch (cpu.isa) {                             \
+      case DPO4J_ISA_AVX512:                       \
+        return avx512::run(cpu.threads, params);   \
+      case DPO4J_ISA_AVX2:                         \
+        return avx2::run(cpu.threads, params);     \
+      default:                                     \
+        return portable::run(cpu.threads, params); \
+    }                                              \
   }
 #else
 #define DPO4J_FORWARD(Params) \

@@ -40,9 +40,8 @@ double sum_of_squares(const float* x, int64_t count) {
 
 void run(Threads& threads, const GradientNorm& p) {
   double* partials = static_cast<double*>(p.workspace);
-  parallel_ranges(threads, p.count, kGradientBlock, [&](int64_t begin, int64_t end) {
-    partials[begin / kGradientBlock] = sum_of_squares(p.gradient + begin, end - begin);
-  });
+  parallel_ranges(threads, p.count, kGradientBlock,
+                  [&](int64_t begin, int64_t end) { partials[begin / kGradientBlock] = sum_of_squares(p.gradient + begin, end - begin); });
   double sum = 0;
   for (int64_t block = 0; block < gradient_blocks(p.count); block++) sum += partials[block];
   const float norm = static_cast<float>(::sqrt(sum));

@@ -1,9 +1,9 @@
 // c = op(a) op(b) (+ c) by the sgemm of oneDNN, which is found at run time.
 //
-// oneDNN cuts a product by the number of its threads and takes kernels by the number of rows, and not all of them add in the same order. Here
-// every tile of c is a single-threaded sgemm (a chain of them where k is long), and none has a number of rows at which a row would come out
-// in other bits: with oneDNN 3.11 those are the multiples of 48 up to 144, and 24, for its SSE4.1, AVX, AVX2 and AVX-512 kernels alike.
-// Rows that are left over are padded to 24 or 48.
+// oneDNN cuts a product by the number of its threads and takes kernels by the number of rows, and not all of them add in the same order.
+// Here every tile of c is a single-threaded sgemm (a chain of them where k is long), and none has a number of rows at which a row would
+// come out in other bits: with oneDNN 3.11 those are the multiples of 48 up to 144, and 24, for its SSE4.1, AVX, AVX2 and AVX-512 kernels
+// alike. Rows that are left over are padded to 24 or 48.
 #include <dlfcn.h>
 #include <string.h>
 
@@ -49,7 +49,9 @@ struct Columns {
   const Matmul& p;
   int64_t column, n;
 
-  const float* a_at(int64_t row, int64_t depth) const { return p.a + (p.transpose_a ? depth * p.a_stride + row : row * p.a_stride + depth); }
+  const float* a_at(int64_t row, int64_t depth) const {
+    return p.a + (p.transpose_a ? depth * p.a_stride + row : row * p.a_stride + depth);
+  }
   const float* b_at(int64_t depth) const { return p.b + (p.transpose_b ? column * p.b_stride + depth : depth * p.b_stride + column); }
   float* c_at(int64_t row) const { return p.c + row * p.c_stride + column; }
 

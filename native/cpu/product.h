@@ -55,7 +55,8 @@ void product_rows(float* c, int64_t c_stride, Left a, const float* b, int64_t b_
 static inline void product(float* c, int64_t c_stride, Left a, const float* b, int64_t b_stride, int64_t m, int64_t n, int64_t k,
                            bool accumulate) {
   int64_t i = 0;
-  for (; i + kTileRows <= m; i += kTileRows) product_rows<kTileRows>(c + i * c_stride, c_stride, a.from(i, 0), b, b_stride, n, k, accumulate);
+  for (; i + kTileRows <= m; i += kTileRows)
+    product_rows<kTileRows>(c + i * c_stride, c_stride, a.from(i, 0), b, b_stride, n, k, accumulate);
   for (; i < m; i++) product_rows<1>(c + i * c_stride, c_stride, a.from(i, 0), b, b_stride, n, k, accumulate);
 }
 

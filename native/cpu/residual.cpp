@@ -9,7 +9,8 @@ void run(Threads& threads, const ResidualForward& p) {
   const float* a = static_cast<const float*>(p.a);
   const float* b = static_cast<const float*>(p.b);
   parallel_ranges(threads, p.count, rows_per_task(1), [&](int64_t begin, int64_t end) {
-    each_vector(end - begin, [&](int64_t i, auto lanes) { store(out + begin + i, load(a + begin + i, lanes) + load(b + begin + i, lanes), lanes); });
+    each_vector(end - begin,
+                [&](int64_t i, auto lanes) { store(out + begin + i, load(a + begin + i, lanes) + load(b + begin + i, lanes), lanes); });
   });
 }
 

@@ -33,7 +33,8 @@ void backward_row(const RmsNormBackward& p, int64_t row, float* partial) {
   const float* weight = static_cast<const float*>(p.weight);
   float* d_x = static_cast<float*>(p.d_x) + begin;
   const float rstd = p.rstd[row];
-  const float dot = sum_over(p.width, [&](int64_t i, auto lanes) { return load(weight + i, lanes) * load(d_out + i, lanes) * load(x + i, lanes); });
+  const float dot =
+      sum_over(p.width, [&](int64_t i, auto lanes) { return load(weight + i, lanes) * load(d_out + i, lanes) * load(x + i, lanes); });
   const float shrink = dot / static_cast<float>(p.width) * rstd * rstd;
   each_vector(p.width, [&](int64_t i, auto lanes) {
     const Floats v = load(x + i, lanes);
