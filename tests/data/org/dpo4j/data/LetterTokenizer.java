@@ -1,0 +1,56 @@
+package org.dpo4j.data;
+
+import java.nio.file.Path;
+
+/**
+ * A tokenizer one can do in one's head: {@code <s>} 0, {@code </s>} 1, the letters a to f are 2 to 7, a space is 8, and {@code ab} together is 9. A
+ * prompt that ends in a, before a completion that begins with b, therefore loses its last token.
+ */
+final class LetterTokenizer {
+    static final int SIZE = 10;
+    static final int START = 0;
+    static final int END = 1;
+    static final int A = 2;
+    static final int B = 3;
+    static final int C = 4;
+    static final int D = 5;
+    static final int SPACE = 8;
+    static final int AB = 9;
+
+    private static final String JSON = """
+        {"version": "1.0", "truncation": {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0},
+         "padding": null, "normalizer": null, "pre_tokenizer": null, "decoder": {"type": "Fuse"},
+         "added_tokens": [
+           {"id": 0, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true},
+           {"id": 1, "content": "</s>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}],
+         "post_processor": %s,
+         "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+           "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
+           "vocab": {"<s>": 0, "</s>": 1, "a": 2, "b": 3, "c": 4, "d": 5, "e": 6, "f": 7, " ": 8, "ab": 9},
+           "merges": ["a b"]}}
+        """;
+
+    /** {@code <s> $A </s>}: as some tokenizers do, it also ends every text, which says nothing of completions. */
+    private static final String TEMPLATE = """
+        {"type": "TemplateProcessing",
+         "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
+                    {"SpecialToken": {"id": "</s>", "type_id": 0}}],
+         "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+         "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]},
+                            "</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]}}}\
+        """;
+
+    private LetterTokenizer() {}
+
+    /** Puts the files of the tokenizer into a directory. */
+    static Path write(Path directory, boolean addsBeginning) {
+        TestData.write(directory, "tokenizer.json", JSON.formatted(addsBeginning ? TEMPLATE : "null"));
+        TestData.write(
+                directory, "tokenizer_config.json", "{\"bos_token\": \"<s>\", \"eos_token\": {\"content\": \"</s>\"}}");
+        return directory;
+    }
+
+    static Tokenizer load(Path directory, boolean addsBeginning) {
+        return Tokenizer.load(write(directory, addsBeginning), SIZE);
+    }
+}

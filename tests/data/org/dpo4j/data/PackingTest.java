@@ -1,0 +1,92 @@
+package org.dpo4j.data;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import org.dpo4j.kernels.decoder.Segment;
+import org.junit.jupiter.api.Test;
+
+/** Batches against ones laid out by hand. */
+class PackingTest {
+
+    private static final PreferencePair PAIR =
+            new PreferencePair(1, new int[] {10, 11, 12}, new int[] {20, 21, 22}, new int[] {30, 31});
+
+    @Test
+    void aPairWithItsPromptOnce() {
+        PackedBatch batch = PackedBatch.pairs(List.of(PAIR), true);
+        //                                     prompt      chosen  rejected: without their last tokens
+        assertThat(batch.ids()).containsExactly(10, 11, 12, 20, 21, 30);
+        assertThat(batch.positions()).containsExactly(0, 1, 2, 3, 4, 3);
+        assertThat(batch.segments())
+                .containsExactly(
+                        new Segment(0, 3, 0, 0, 0, 0, 2),
+                        new Segment(3, 2, 3, 0, 0, 3, 0),
+                        new Segment(5, 1, 5, 0, 0, 3, 0));
+        assertThat(batch.targets()).containsExactly(20, 21, 22, 30, 31);
+        assertThat(batch.hiddenRows()).containsExactly(2, 3, 4, 2, 5);
+        assertThat(batch.offsets()).containsExactly(0, 3, 5);
+        assertThat(batch.rows()).isEqualTo(6);
+        assertThat(batch.tokens()).isEqualTo(5);
+        assertThat(batch.completions()).isEqualTo(2);
+    }
+
+    @Test
+    void aPairWithItsPromptTwice() {
+        PackedBatch batch = PackedBatch.pairs(List.of(PAIR), false);
+        assertThat(batch.ids()).containsExactly(10, 11, 12, 20, 21, 10, 11, 12, 30);
+        assertThat(batch.positions()).containsExactly(0, 1, 2, 3, 4, 0, 1, 2, 3);
+        assertThat(batch.segments())
+                .containsExactly(new Segment(0, 5, 0, 0, 0, 0, 0), new Segment(5, 4, 5, 0, 0, 0, 0));
+        assertThat(batch.targets()).containsExactly(20, 21, 22, 30, 31);
+        assertThat(batch.hiddenRows()).containsExactly(2, 3, 4, 7, 8);
+        assertThat(batch.offsets()).containsExactly(0, 3, 5);
+    }
+
+    @Test
+    void aCompletionOfOneTokenHasNoSegment() {
+        PackedBatch chosenOnly =
+                PackedBatch.pairs(List.of(new PreferencePair(1, new int[] {5}, new int[] {6}, new int[] {7, 8})), true);
+        assertThat(chosenOnly.ids()).containsExactly(5, 7);
+        assertThat(chosenOnly.segments())
+                .containsExactly(new Segment(0, 1, 0, 0, 0, 0, 1), new Segment(1, 1, 1, 0, 0, 1, 0));
+        assertThat(chosenOnly.targets()).containsExactly(6, 7, 8);
+        assertThat(chosenOnly.hiddenRows()).containsExactly(0, 0, 1);
+        assertThat(chosenOnly.offsets()).containsExactly(0, 1, 3);
+
+        PackedBatch both =
+                PackedBatch.pairs(List.of(new PreferencePair(1, new int[] {5}, new int[] {6}, new int[] {7})), true);
+        assertThat(both.ids()).containsExactly(5);
+        assertThat(both.segments()).containsExactly(new Segment(0, 1, 0, 0, 0, 0, 0));
+        assertThat(both.hiddenRows()).containsExactly(0, 0);
+    }
+
+    @Test
+    void pairsFollowOneAnother() {
+        PreferencePair other = new PreferencePair(2, new int[] {40}, new int[] {50, 51}, new int[] {60, 61});
+        PackedBatch batch = PackedBatch.pairs(List.of(PAIR, other), true);
+        assertThat(batch.ids()).containsExactly(10, 11, 12, 20, 21, 30, 40, 50, 60);
+        assertThat(batch.positions()).containsExactly(0, 1, 2, 3, 4, 3, 0, 1, 1);
+        assertThat(batch.segments().subList(3, 6))
+                .containsExactly(
+                        new Segment(6, 1, 6, 0, 0, 0, 2),
+                        new Segment(7, 1, 7, 0, 6, 1, 0),
+                        new Segment(8, 1, 8, 0, 6, 1, 0));
+        assertThat(batch.hiddenRows()).containsExactly(2, 3, 4, 2, 5, 6, 7, 6, 8);
+        assertThat(batch.offsets()).containsExactly(0, 3, 5, 7, 9);
+    }
+
+    @Test
+    void sequences() {
+        PackedBatch batch = PackedBatch.sequences(List.of(
+                new Sequence(1, new int[] {10}, new int[] {11, 12, 13}),
+                new Sequence(2, new int[] {20, 21}, new int[] {22})));
+        assertThat(batch.ids()).containsExactly(10, 11, 12, 20, 21);
+        assertThat(batch.positions()).containsExactly(0, 1, 2, 0, 1);
+        assertThat(batch.segments())
+                .containsExactly(new Segment(0, 3, 0, 0, 0, 0, 0), new Segment(3, 2, 3, 0, 0, 0, 0));
+        assertThat(batch.targets()).containsExactly(11, 12, 13, 22);
+        assertThat(batch.hiddenRows()).containsExactly(0, 1, 2, 4);
+        assertThat(batch.offsets()).containsExactly(0, 3, 4);
+    }
+}

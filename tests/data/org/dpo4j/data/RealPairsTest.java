@@ -1,0 +1,57 @@
+package org.dpo4j.data;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Anthropic's helpful transcripts, with the counts their README gives. */
+class RealPairsTest {
+
+    private static Dataset<PreferencePair> read(String name, Integer maxLength) {
+        Path file = TestData.real("preference/" + name);
+        try (Tokenizer tokenizer = Tokenizer.load(TestData.real("models/stories260K/hf"), 512)) {
+            return Dataset.pairs(file, new ReadOptions(tokenizer, 512, maxLength, OnBadRow.SKIP));
+        }
+    }
+
+    /** 2,354 transcripts, of which 8 have no common prompt, an empty side, or identical sides. */
+    @Test
+    void transcriptsAsPublished() {
+        DatasetReport report =
+                read("hh-rlhf/original/helpful-base.test.jsonl.gz", null).report();
+        assertThat(report.used()).isEqualTo(2346);
+        assertThat(report.skipped())
+                .isEqualTo(Map.of("no shared prompt", 2, "empty completion", 4, "identical sides", 2));
+    }
+
+    /** The same pairs as transcripts, and with the prompt split off by others. */
+    @ParameterizedTest
+    @CsvSource({"test, 500", "train, 1846"})
+    void transcriptsSplitWhereOthersSplitThem(String split, int rows) {
+        List<PreferencePair> transcripts =
+                read("hh-rlhf/hh-helpful-base." + split + ".jsonl", null).rows();
+        List<PreferencePair> strings =
+                read("hh-rlhf/prompt-strings." + split + ".jsonl", null).rows();
+        assertThat(transcripts)
+                .hasSize(rows)
+                .usingRecursiveFieldByFieldElementComparator()
+                .isEqualTo(strings);
+    }
+
+    /** 1,408 of all 2,346 fit 512 tokens; counted there without ending tokens, so that a pair of exactly 512 is cut here. */
+    @Test
+    void whatFitsTheModel() {
+        int whole = 0;
+        for (String split : List.of("test", "train")) {
+            DatasetReport report =
+                    read("hh-rlhf/prompt-strings." + split + ".jsonl", 512).report();
+            whole += report.used() - report.truncated();
+        }
+        assertThat(whole).isBetween(1395, 1408);
+    }
+}

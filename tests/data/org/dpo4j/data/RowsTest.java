@@ -1,0 +1,166 @@
+package org.dpo4j.data;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.dpo4j.kernels.Dpo4jException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Files as they come: every container, every mistake at its line. */
+class RowsTest {
+    private static final String TWO_LINES = "{\"a\":1}\n{\"a\":2}\n";
+
+    @TempDir
+    Path directory;
+
+    /** Each row as {@code number:value of a}. */
+    private static List<String> read(Path file) {
+        List<String> read = new ArrayList<>();
+        try (Rows rows = Rows.open(file)) {
+            for (boolean more = true; more; ) {
+                try {
+                    Rows.Row row = rows.next();
+                    more = row != null;
+                    if (row != null) {
+                        read.add(row.number() + ":" + row.values().get("a").asText());
+                    }
+                } catch (BadRow bad) {
+                    read.add(rows.number() + " bad: " + bad.getMessage());
+                }
+            }
+        }
+        return read;
+    }
+
+    private List<String> readText(String content) {
+        return read(TestData.write(directory, "rows.jsonl", content));
+    }
+
+    @Test
+    void aLineIsARow() {
+        assertThat(readText(TWO_LINES)).containsExactly("1:1", "2:2");
+    }
+
+    @Test
+    void theLastLineNeedsNoEnd() {
+        assertThat(readText("{\"a\":1}\n{\"a\":2}")).containsExactly("1:1", "2:2");
+    }
+
+    @Test
+    void blankLinesCountAsLinesButAreNoRows() {
+        assertThat(readText("\n \t\n{\"a\":1}\n\n\n{\"a\":2}\n\n")).containsExactly("3:1", "6:2");
+    }
+
+    @Test
+    void windowsLineEnds() {
+        assertThat(readText("{\"a\":1}\r\n\r\n{\"a\":2}\r\n")).containsExactly("1:1", "3:2");
+    }
+
+    @Test
+    void aByteOrderMarkIsNoPartOfTheFirstRow() {
+        assertThat(readText("\ufeff" + TWO_LINES)).containsExactly("1:1", "2:2");
+    }
+
+    @Test
+    void otherLineSeparatorsOfUnicodeStayInsideTheirText() {
+        String text = "é中😀\u2028\u2029\u0085x";
+        assertThat(readText("{\"a\":\"" + text + "\"}\n{\"a\":2}")).containsExactly("1:" + text, "2:2");
+    }
+
+    @Test
+    void anArrayOfRows() {
+        assertThat(readText("\n [ {\"a\":1},\n\n {\"a\":2} ] \n")).containsExactly("1:1", "2:2");
+    }
+
+    @Test
+    void contentDecidesAboutCompressionNotTheName() {
+        assertThat(read(TestData.zip(directory, "zipped.jsonl", TWO_LINES))).containsExactly("1:1", "2:2");
+        assertThat(read(TestData.zip(directory, "rows.json.gz", "[{\"a\":1}]"))).containsExactly("1:1");
+        assertThat(read(TestData.write(directory, "plain.jsonl.gz", TWO_LINES))).containsExactly("1:1", "2:2");
+    }
+
+    @Test
+    void malformedLinesAreNamedAndTheOthersStillRead() {
+        List<String> rows = readText("{\"a\":1}\n{\"a\":2\n{\"a\":3} {\"a\":4}\n[1]\n{\"a\":5,\"a\":6}\n{\"a\":7}\n");
+        assertThat(rows).hasSize(6);
+        assertThat(rows.get(0)).isEqualTo("1:1");
+        assertThat(rows.get(1)).startsWith("2 bad: malformed JSON: ").contains("at column 7");
+        assertThat(rows.get(2)).startsWith("3 bad: malformed JSON: ");
+        assertThat(rows.get(3)).isEqualTo("4 bad: not a JSON object but array");
+        assertThat(rows.get(4)).startsWith("5 bad: malformed JSON: ").contains("Duplicate field 'a'");
+        assertThat(rows.get(5)).isEqualTo("6:7");
+    }
+
+    @Test
+    void bytesThatAreNotUtf8AreMalformed() {
+        byte[] bytes = "{\"a\":\"x\"}\n".getBytes(StandardCharsets.ISO_8859_1);
+        bytes[6] = (byte) 0xe9;
+        assertThat(read(TestData.write(directory, "latin1.jsonl", bytes)).get(0))
+                .startsWith("1 bad: malformed JSON: ");
+    }
+
+    @Test
+    void aMistakeInAnArrayEndsTheReadingAtItsRow() {
+        assertError("[{\"a\":1},\n {\"a\" 2}]", "rows.jsonl row 2 is malformed JSON: ", "at line 2 column 7");
+        assertError("[{\"a\":1},", "rows.jsonl row 2 is malformed JSON: ");
+        assertError("[{\"a\":1}] {\"a\":2}", "rows.jsonl goes on behind its array, at line 1");
+    }
+
+    @Test
+    void elementsThatAreNoObjects() {
+        assertThat(readText("[{\"a\":1}, 7, {\"a\":2}]"))
+                .containsExactly("1:1", "2 bad: not a JSON object but number", "3:2");
+    }
+
+    @Test
+    void filesWithoutRows() {
+        assertError("", "rows.jsonl holds no rows");
+        assertError(" \n\n", "rows.jsonl holds no rows");
+        Path zipped = TestData.zip(directory, "empty.gz", "");
+        assertThatThrownBy(() -> read(zipped))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageEndingWith("empty.gz holds no rows");
+    }
+
+    @Test
+    void filesThatAreNoFiles() {
+        assertThatThrownBy(() -> read(directory.resolve("none")))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageEndingWith("none does not exist");
+        assertThatThrownBy(() -> read(directory))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("is a directory");
+    }
+
+    @Test
+    void utf16IsRefusedByName() {
+        Path file = TestData.write(directory, "utf16.jsonl", "\ufeff{\"a\":1}".getBytes(StandardCharsets.UTF_16LE));
+        assertThatThrownBy(() -> read(file))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("is UTF-16; save it as UTF-8");
+    }
+
+    @Test
+    void aZippedFileCutShort() throws IOException {
+        byte[] whole = Files.readAllBytes(TestData.zip(directory, "whole.gz", TWO_LINES.repeat(1000)));
+        Path cut = TestData.write(directory, "cut.gz", Arrays.copyOf(whole, whole.length / 2));
+        assertThatThrownBy(() -> read(cut))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("cut.gz line ")
+                .hasMessageEndingWith("is the file whole?");
+    }
+
+    private void assertError(String content, String... parts) {
+        assertThatThrownBy(() -> readText(content))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContainingAll(parts);
+    }
+}

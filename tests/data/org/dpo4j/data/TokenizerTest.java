@@ -1,0 +1,153 @@
+package org.dpo4j.data;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Path;
+import org.dpo4j.kernels.Dpo4jException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** One's own tokenizer by hand; published ones against other programs' ids. */
+class TokenizerTest {
+    @TempDir
+    Path directory;
+
+    @Test
+    void textToIdsAndBack() {
+        try (Tokenizer tokenizer = LetterTokenizer.load(directory, true)) {
+            assertThat(tokenizer.encode("cab d")).containsExactly(4, 9, 8, 5);
+            assertThat(tokenizer.encodeStart("c")).containsExactly(0, 4);
+            assertThat(tokenizer.encodeStart("<s>c")).containsExactly(0, 4);
+            assertThat(tokenizer.encode("")).isEmpty();
+            assertThat(tokenizer.decode(new int[] {0, 4, 9, 8, 5, 1})).isEqualTo("cab d");
+            assertThat(tokenizer.bosTokenId()).isEqualTo(0);
+            assertThat(tokenizer.eosTokenId()).isEqualTo(1);
+        }
+    }
+
+    /** The file asks for 4 tokens, the binding would cut at 512. */
+    @Test
+    void longTextsStayWhole() {
+        try (Tokenizer tokenizer = LetterTokenizer.load(directory, false)) {
+            assertThat(tokenizer.encode("c".repeat(2000))).hasSize(2000);
+        }
+    }
+
+    @Test
+    void aBeginningTokenIsOnlyAddedWhereTheTokenizerAddsIt() {
+        try (Tokenizer tokenizer = LetterTokenizer.load(directory, false)) {
+            assertThat(tokenizer.encodeStart("c")).containsExactly(4);
+        }
+    }
+
+    @Test
+    void endingTokensWhereTheTokenizerNamesNone() {
+        LetterTokenizer.write(directory, true);
+        TestData.write(directory, "tokenizer_config.json", "{\"eos_token\": null}");
+        assertThat(eos()).isNull();
+        TestData.write(directory, "generation_config.json", "{\"eos_token_id\": [7, 1]}");
+        assertThat(eos()).isEqualTo(7);
+        TestData.write(directory, "config.json", "{\"eos_token_id\": 6}");
+        assertThat(eos()).isEqualTo(6);
+        TestData.write(directory, "special_tokens_map.json", "{\"eos_token\": \"f\"}");
+        assertThat(eos()).isEqualTo(7);
+    }
+
+    private Integer eos() {
+        try (Tokenizer tokenizer = Tokenizer.load(directory, LetterTokenizer.SIZE)) {
+            return tokenizer.eosTokenId();
+        }
+    }
+
+    @Test
+    void moreTokensThanTheModel() {
+        Path file = LetterTokenizer.write(directory, true).resolve("tokenizer.json");
+        assertThatThrownBy(() -> Tokenizer.load(directory, 9))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessage(file
+                        + " has token ids up to 9 but the model's vocabulary has 9; use the tokenizer the"
+                        + " model was trained with");
+        try (Tokenizer larger = Tokenizer.load(directory, 11)) { // models pad their tables
+            assertThat(larger.encode("c")).containsExactly(4);
+        }
+    }
+
+    @Test
+    void directoriesWithoutTokenizer() {
+        assertThat(Tokenizer.find(directory, 10)).isNull();
+        assertThatThrownBy(() -> Tokenizer.load(directory, 10))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessage(directory.resolve("tokenizer.json")
+                        + " does not exist; add it, or give token ids instead of text");
+    }
+
+    @Test
+    void filesThatAreNoTokenizers() {
+        Path file = TestData.write(directory, "tokenizer.json", "{\"model\": ");
+        assertThatThrownBy(() -> Tokenizer.load(directory, 10))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageStartingWith(file + " is not valid JSON");
+        TestData.write(directory, "tokenizer.json", "{}");
+        assertThatThrownBy(() -> Tokenizer.load(directory, 10))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageStartingWith(file + " holds no vocabulary");
+        TestData.write(directory, "tokenizer.json", "{\"model\": {\"type\": \"Nonsense\", \"vocab\": {\"a\": 0}}}");
+        assertThatThrownBy(() -> Tokenizer.load(directory, 10))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageStartingWith(file + " is no tokenizer");
+    }
+
+    @Test
+    void aTokenNobodyKnows() {
+        LetterTokenizer.write(directory, true);
+        Path file = TestData.write(directory, "tokenizer_config.json", "{\"eos_token\": \"<|end|>\"}");
+        assertThatThrownBy(() -> Tokenizer.load(directory, 10))
+                .hasMessage(file
+                        + ": eos_token is \"<|end|>\", which tokenizer.json does not know; use the two files"
+                        + " of one model");
+    }
+
+    /** Their ids of prompts begin with the beginning token; those of completions are of the completion's text alone, without ending token. */
+    @ParameterizedTest
+    @CsvSource({
+        "models/TinyStories-656K, models/TinyStories-656K/golden.json, 2048",
+        "models/stories260K/hf, models/stories260K/golden.json, 512"
+    })
+    void publishedModels(String model, String golden, int vocabulary) {
+        JsonNode expected = TestData.json(TestData.real(golden));
+        try (Tokenizer tokenizer = Tokenizer.load(TestData.real(model), vocabulary)) {
+            assertThat(tokenizer.bosTokenId()).isEqualTo(1);
+            assertThat(tokenizer.eosTokenId()).isEqualTo(2);
+            for (JsonNode text : expected.get("texts")) {
+                assertThat(tokenizer.encodeStart(text.get("text").textValue()))
+                        .isEqualTo(TestData.ints(text.get("ids")));
+            }
+            assertThat(expected.get("pairs")).hasSize(8);
+            for (JsonNode pair : expected.get("pairs")) {
+                assertThat(tokenizer.encodeStart(pair.get("prompt").textValue()))
+                        .isEqualTo(TestData.ints(pair.get("prompt_ids")));
+                assertThat(tokenizer.encode(pair.get("chosen").textValue()))
+                        .isEqualTo(TestData.ints(pair.get("chosen_ids")));
+                assertThat(tokenizer.encode(pair.get("rejected").textValue()))
+                        .isEqualTo(TestData.ints(pair.get("rejected_ids")));
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"gpt2, llama.cpp-gpt-2.json, 50257", "qwen2.5, llama.cpp-qwen2.json, 151665"})
+    void publishedTokenizers(String name, String vectors, int vocabulary) {
+        JsonNode expected = TestData.json(TestData.real("tokenizers/vectors/" + vectors));
+        assertThat(expected).hasSize(46);
+        try (Tokenizer tokenizer = Tokenizer.load(TestData.real("tokenizers/" + name), vocabulary)) {
+            for (JsonNode vector : expected) {
+                String text = vector.get("text").textValue();
+                assertThat(tokenizer.encode(text)).as(text).isEqualTo(TestData.ints(vector.get("ids")));
+            }
+        }
+    }
+}
