@@ -7,7 +7,6 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
-import picocli.CommandLine.MissingParameterException;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
@@ -23,8 +22,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             DpoCommand.class,
             LogpsCommand.class,
             GenerateCommand.class,
-            DoctorCommand.class,
-            CommandLine.HelpCommand.class
+            DoctorCommand.class
         },
         versionProvider = Main.Version.class,
         footer = {"", "Options are TRL's, spelled with - or _, on the command line or in --config file.yaml."})
@@ -71,7 +69,7 @@ public final class Main {
     public static int run(String... arguments) {
         System.setProperty(
                 "slf4j.internal.verbosity", "ERROR"); // libraries' notes on logging are no business of a user's
-        CommandLine commands = new CommandLine(new Main());
+        CommandLine commands = new CommandLine(new Main()).setUsageHelpWidth(100);
         commands.setParameterExceptionHandler((e, words) -> report(message(e), e, words, NOT_UNDERSTOOD));
         commands.setExecutionExceptionHandler((e, command, parsed) ->
                 report(message(e), e, parsed.originalArgs().toArray(String[]::new), FAILED));
@@ -79,11 +77,19 @@ public final class Main {
             return commands.execute(prepare(commands, arguments));
         } catch (Dpo4jException e) {
             return report(message(e), e, arguments, NOT_UNDERSTOOD);
+        } catch (OutOfMemoryError | LinkageError e) {
+            return report(message(e), e, arguments, FAILED);
         }
     }
 
     /** The arguments in one spelling, once the config file they name stands where defaults stand. */
     private static String[] prepare(CommandLine commands, String[] arguments) {
+        if (arguments.length == 0) {
+            throw new Dpo4jException("no command; ./dpo4j help lists them");
+        }
+        if (arguments[0].equals("help")) {
+            return arguments.length == 1 ? new String[] {"--help"} : new String[] {arguments[1], "--help"};
+        }
         CommandLine command = Arrays.stream(arguments)
                 .filter(commands.getSubcommands()::containsKey)
                 .findFirst()
@@ -110,9 +116,7 @@ public final class Main {
                             + NearestName.suggestion(
                                     word, command.getSubcommands().keySet()) + "; ./dpo4j help lists what there is";
         }
-        boolean noCommand =
-                e instanceof MissingParameterException && e.getCommandLine().getParent() == null;
-        return noCommand ? "no command; ./dpo4j help lists them" : firstLine(String.valueOf(e.getMessage()));
+        return firstLine(String.valueOf(e.getMessage()));
     }
 
     private static String message(Throwable e) {
