@@ -9,9 +9,11 @@ import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES;
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK;
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+import static org.bytedeco.cuda.global.cublas.CUBLASLT_REDUCTION_SCHEME_NONE;
 import static org.bytedeco.cuda.global.cublas.CUBLAS_COMPUTE_32F;
 import static org.bytedeco.cuda.global.cublas.CUBLAS_OP_N;
 import static org.bytedeco.cuda.global.cublas.CUBLAS_OP_T;
+import static org.bytedeco.cuda.global.cublas.CUBLAS_STATUS_INVALID_VALUE;
 import static org.bytedeco.cuda.global.cublas.CUBLAS_STATUS_NOT_SUPPORTED;
 import static org.bytedeco.cuda.global.cublas.cublasLtCreate;
 import static org.bytedeco.cuda.global.cublas.cublasLtDestroy;
@@ -52,8 +54,8 @@ import org.dpo4j.kernels.Dpo4jException;
  *
  * <p>An algorithm is chosen once a {@link MatmulShape#nominal nominal shape}, for all batch sizes at once. That keeps
  * the choice out of the training loop, where every batch has its own number of rows, and gives a row the same bits in a
- * batch of any size: how an element is summed depends on the algorithm, not on how many rows there are. Sums split over
- * blocks are allowed only where they are added in fp32 and in order, out of the workspace.
+ * batch of any size: how an element is summed depends on the algorithm, not on how many rows there are. The long sums
+ * of a weight's gradient may be split over blocks, if the parts are kept in fp32 in the workspace and added in order.
  */
 final class CudaMatmul implements AutoCloseable {
     /** NVIDIA's recommendation for Hopper and later; algorithms that want more are not considered. */
@@ -114,7 +116,6 @@ final class CudaMatmul implements AutoCloseable {
         try (LongPointer bytes = new LongPointer(1).put(WORKSPACE_BYTES)) {
             prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, bytes, Long.BYTES);
         }
-        prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE);
         prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, MatmulShape.ALIGNMENT);
         prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, MatmulShape.ALIGNMENT);
         prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, MatmulShape.ALIGNMENT);
@@ -135,7 +136,7 @@ final class CudaMatmul implements AutoCloseable {
     void multiply(long c, long a, long b, MatmulShape shape, boolean accumulate) {
         MatmulShape nominal = shape.nominal();
         int status = multiply(c, a, b, shape, accumulate, algorithm(nominal));
-        if (status == CUBLAS_STATUS_NOT_SUPPORTED) {
+        if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) {
             if (!algorithms.containsKey(shape)) {
                 LOG.log(
                         System.Logger.Level.WARNING,
@@ -179,6 +180,9 @@ final class CudaMatmul implements AutoCloseable {
             return known;
         }
         lay(shape);
+        prefer(
+                CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+                shape.transposeA() ? CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE : CUBLASLT_REDUCTION_SCHEME_NONE);
         int[] count = new int[1];
         cublasLtMatmulHeuristicResult_t result = own(new cublasLtMatmulHeuristicResult_t());
         int status = cublasLtMatmulAlgoGetHeuristic(

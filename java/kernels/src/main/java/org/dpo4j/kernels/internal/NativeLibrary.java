@@ -51,11 +51,15 @@ public final class NativeLibrary {
         } catch (LinkageError e) {
             return "the native library could not be loaded: " + rootMessage(e);
         }
-        int abi = Native.dpo4j_abi_version();
-        return abi == Native.ABI_VERSION
-                ? null
-                : "the native library has ABI version " + abi + " and these classes need " + Native.ABI_VERSION
-                        + ": use " + ARTIFACT + " and its " + PLATFORM + " classifier in one version";
+        try {
+            int abi = Native.dpo4j_abi_version();
+            return abi == Native.ABI_VERSION
+                    ? null
+                    : "the native library has ABI version " + abi + " and these classes need " + Native.ABI_VERSION
+                            + ": use " + ARTIFACT + " and its " + PLATFORM + " classifier in one version";
+        } catch (UnsatisfiedLinkError e) {
+            return "the native library serves another class loader of this process: load dpo4j in a common parent";
+        }
     }
 
     /** Version of this artifact; a word for it where the classes do not come from its jar. */

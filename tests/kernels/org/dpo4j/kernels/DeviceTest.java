@@ -1,0 +1,206 @@
+package org.dpo4j.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.dpo4j.conformance.On;
+import org.dpo4j.conformance.OnEachDevice;
+import org.dpo4j.kernels.decoder.Residual;
+
+/** Life and memory of devices: what is open, what is closed, who owns what. */
+class DeviceTest {
+
+    /** A device of the same kind that this test may close. */
+    private static Device another(On on) {
+        return on.cuda() ? Devices.cuda(0) : Devices.cpu(2);
+    }
+
+    @OnEachDevice
+    void saysWhatItIs(On on) {
+        Device device = on.device();
+        assertThat(device.name()).isEqualTo(on.cuda() ? "cuda" : "cpu");
+        assertThat(device.description()).isNotBlank().doesNotContain("\n");
+        assertThat(device.context()).isNotZero();
+        assertThat(device.stream() == 0).isEqualTo(!on.cuda());
+        assertThat(device.supports(DType.F32)).isTrue();
+        assertThat(device.supports(DType.BF16)).isEqualTo(on.cuda());
+    }
+
+    @OnEachDevice
+    void closesTwiceAndServesNobodyAfterwards(On on) {
+        Device device = another(on);
+        DeviceBuffer buffer = device.allocate(64);
+        long address = buffer.address();
+        buffer.close();
+        device.close();
+        device.close();
+        ByteBuffer host = ByteBuffer.allocateDirect(4);
+        List<Runnable> calls = List.of(
+                device::context,
+                device::stream,
+                () -> device.allocate(16),
+                device::allocatedBytes,
+                device::peakAllocatedBytes,
+                () -> device.upload(address, host),
+                () -> device.upload(address, new int[1]),
+                () -> device.download(host, address),
+                () -> device.copy(address, address, 4),
+                () -> device.fill(address, 0, 4),
+                () -> device.matmul(
+                        address, address, address, 1, 1, 1, 1, 1, 1, false, false, false, DType.F32, DType.F32),
+                () -> Residual.forward(device, address, address, address, 4, DType.F32),
+                device::synchronize);
+        for (Runnable call : calls) {
+            assertThatThrownBy(call::run).isInstanceOf(Dpo4jException.class).hasMessageContaining("closed");
+        }
+    }
+
+    @OnEachDevice
+    void countsItsMemory(On on) {
+        try (Device device = another(on)) {
+            assertThat(device.allocatedBytes()).isZero();
+            DeviceBuffer small = device.allocate(1000);
+            DeviceBuffer large = device.allocate(5_000_000);
+            assertThat(device.allocatedBytes()).isEqualTo(5_001_000);
+            large.close();
+            large.close();
+            assertThat(device.allocatedBytes()).isEqualTo(1000);
+            try (DeviceBuffer other = device.allocate(2000)) {
+                assertThat(other.bytes()).isEqualTo(2000);
+                assertThat(device.allocatedBytes()).isEqualTo(3000);
+            }
+            small.close();
+            assertThat(device.allocatedBytes()).isZero();
+            assertThat(device.peakAllocatedBytes()).isEqualTo(5_001_000);
+        }
+    }
+
+    @OnEachDevice
+    void buffersAreAlignedAndApart(On on) {
+        List<DeviceBuffer> buffers = new ArrayList<>();
+        try (Device device = another(on)) {
+            for (long bytes : new long[] {0, 1, 255, 256, 257, 100_000}) {
+                buffers.add(device.allocate(bytes));
+            }
+            buffers.sort((a, b) -> Long.compare(a.address(), b.address()));
+            for (int i = 0; i < buffers.size(); i++) {
+                DeviceBuffer buffer = buffers.get(i);
+                assertThat(buffer.address()).isNotZero();
+                assertThat(buffer.address() % 256).isZero();
+                if (i > 0) {
+                    DeviceBuffer before = buffers.get(i - 1);
+                    assertThat(buffer.address()).isGreaterThanOrEqualTo(before.address() + before.bytes());
+                }
+            }
+            buffers.forEach(DeviceBuffer::close);
+            assertThatThrownBy(buffers.get(0)::address)
+                    .isInstanceOf(Dpo4jException.class)
+                    .hasMessageContaining("closed");
+        }
+    }
+
+    @OnEachDevice
+    void aBufferForgottenMayStillBeClosed(On on) {
+        Device device = another(on);
+        DeviceBuffer buffer = device.allocate(100);
+        device.close();
+        buffer.close();
+        assertThatThrownBy(buffer::address).isInstanceOf(Dpo4jException.class);
+    }
+
+    @OnEachDevice
+    void saysHowMuchMemoryWasAskedForAndIsThere(On on) {
+        assertThatThrownBy(() -> on.device().allocate(1L << 50))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("1125899906842624 bytes")
+                .hasMessageMatching(".*\\d bytes (of memory available|are free).*");
+        assertThatThrownBy(() -> on.device().allocate(Long.MAX_VALUE)).isInstanceOf(Dpo4jException.class);
+        assertThatThrownBy(() -> on.device().allocate(-1)).hasMessageContaining("bytes is -1");
+        assertThat(on.device().allocatedBytes()).isZero();
+    }
+
+    @OnEachDevice
+    void textOfARefusalNamesOperationAndArgument(On on) {
+        try (DeviceBuffer buffer = on.device().allocate(64)) {
+            long address = buffer.address();
+            assertThatThrownBy(
+                            () -> TokenLogProb.forward(on.device(), address, 0, address, address, 1, 4, 4, DType.F32))
+                    .isInstanceOf(Dpo4jException.class)
+                    .hasMessageStartingWith("token_logprob_forward: lse is null");
+        }
+    }
+
+    /** Each adds its own number a thousand times, on its own device, at the same time as the others. */
+    @OnEachDevice
+    void threadsWithADeviceEachDoNotDisturbEachOther(On on) throws Exception {
+        int threads = 3;
+        int count = 300;
+        ExecutorService executor = Executors.newFixedThreadPool(threads);
+        try {
+            List<Callable<float[]>> tasks = new ArrayList<>();
+            for (int thread = 1; thread <= threads; thread++) {
+                float number = thread;
+                tasks.add(() -> {
+                    float[] step = new float[count];
+                    Arrays.fill(step, number);
+                    try (Device device = another(on);
+                            DeviceBuffer sum = device.allocate(count * 4L);
+                            DeviceBuffer addend = device.allocate(count * 4L)) {
+                        device.fill(sum.address(), 0, sum.bytes());
+                        device.upload(addend.address(), step);
+                        for (int i = 0; i < 100; i++) {
+                            Residual.forward(device, sum.address(), sum.address(), addend.address(), count, DType.F32);
+                        }
+                        return device.downloadFloats(sum.address(), count);
+                    }
+                });
+            }
+            List<Future<float[]>> sums = executor.invokeAll(tasks);
+            for (int thread = 1; thread <= threads; thread++) {
+                float[] expected = new float[count];
+                Arrays.fill(expected, 100f * thread); // integers below 2^24: exact
+                assertThat(sums.get(thread - 1).get()).containsExactly(expected);
+            }
+        } finally {
+            executor.shutdownNow();
+        }
+    }
+
+    /**
+     * One thread at a time may use a device, not always the same: cuda must not rely on the thread's current device.
+     */
+    @OnEachDevice
+    void aDeviceMayMoveToAnotherThread(On on) throws Exception {
+        ExecutorService executor = Executors.newSingleThreadExecutor();
+        try (Device device = another(on);
+                DeviceBuffer buffer = executor.submit(() -> device.allocate(16)).get()) {
+            executor.submit(() -> device.upload(buffer.address(), new int[] {1, 2, 3, 4}))
+                    .get();
+            assertThat(device.downloadInts(buffer.address(), 4)).containsExactly(1, 2, 3, 4);
+        } finally {
+            executor.shutdownNow();
+        }
+    }
+
+    @OnEachDevice
+    void aStreamOfTheCallersOutlivesTheDevice(On on) {
+        assumeTrue(on.cuda(), "cpu has no streams");
+        try (Device owner = another(on);
+                DeviceBuffer buffer = owner.allocate(8)) {
+            try (Device guest = Devices.cuda(0, owner.stream())) {
+                assertThat(guest.stream()).isEqualTo(owner.stream());
+                guest.upload(buffer.address(), new int[] {5, 6});
+            }
+            assertThat(owner.downloadInts(buffer.address(), 2)).containsExactly(5, 6);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+package org.dpo4j.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.ResourceLock;
+import org.junit.jupiter.api.parallel.Resources;
+
+/** Choosing a device by name: what a user reads when there is none. */
+@ResourceLock(Resources.SYSTEM_PROPERTIES)
+class DevicesTest {
+    private static final String ISA = "dpo4j.cpu.isa";
+
+    @Test
+    void cpuIsCpu() {
+        List<String> notices = new ArrayList<>();
+        try (Device device = Devices.open("cpu", notices::add)) {
+            assertThat(device.name()).isEqualTo("cpu");
+        }
+        assertThat(notices).isEmpty();
+    }
+
+    @Test
+    void anUnknownNameIsRefused() {
+        assertThatThrownBy(() -> Devices.open("gpu"))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessage("device gpu is unknown: use auto, cuda or cpu");
+    }
+
+    @Test
+    void threadsArePositiveOrAll() {
+        assertThatThrownBy(() -> Devices.cpu(-1))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("threads is -1");
+        assertThatThrownBy(() -> Devices.cpu(1_000_000)).isInstanceOf(Dpo4jException.class);
+    }
+
+    @Test
+    void autoSaysWhyItIsNotCuda() {
+        DeviceReport.Cuda cuda = DeviceReport.probe().cuda();
+        List<String> notices = new ArrayList<>();
+        try (Device device = Devices.open("auto", notices::add)) {
+            assertThat(device.name()).isEqualTo(cuda.usable() ? "cuda" : "cpu");
+        }
+        if (cuda.usable()) {
+            assertThat(notices).isEmpty();
+        } else {
+            assertThat(notices).hasSize(1);
+            assertThat(notices.get(0)).contains("cpu").endsWith(String.valueOf(cuda.reason()));
+        }
+    }
+
+    @Test
+    void withoutCudaTheReasonIsGiven() {
+        DeviceReport.Cuda cuda = DeviceReport.probe().cuda();
+        assumeTrue(!cuda.usable(), "cuda can be used here");
+        assertThat(cuda.reason()).isNotBlank();
+        String message = "cuda cannot be used: " + cuda.reason();
+        assertThatThrownBy(() -> Devices.open("cuda"))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessage(message);
+        assertThatThrownBy(() -> Devices.cuda(0))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessage(message);
+    }
+
+    @Test
+    void anInstructionSetCanBeForced() {
+        for (String name : DeviceReport.probe().cpu().instructionSets()) {
+            withInstructionSet(name, () -> {
+                try (Device device = Devices.cpu(1)) {
+                    assertThat(device.description()).endsWith("1 thread, " + name);
+                }
+            });
+        }
+    }
+
+    @Test
+    void anInstructionSetThatIsNotThereIsRefused() {
+        withInstructionSet("mmx", () -> {
+            assertThatThrownBy(() -> Devices.cpu(1))
+                    .isInstanceOf(Dpo4jException.class)
+                    .hasMessageContaining("dpo4j.cpu.isa=mmx")
+                    .hasMessageContaining("portable");
+            DeviceReport.Cpu cpu = DeviceReport.probe().cpu();
+            assertThat(cpu.usable()).isFalse();
+            assertThat(cpu.reason()).contains("mmx");
+        });
+    }
+
+    private static void withInstructionSet(String name, Runnable test) {
+        System.setProperty(ISA, name);
+        try {
+            test.run();
+        } finally {
+            System.clearProperty(ISA);
+        }
+    }
+}

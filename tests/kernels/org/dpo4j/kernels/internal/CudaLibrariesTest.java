@@ -1,0 +1,90 @@
+package org.dpo4j.kernels.internal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.dpo4j.kernels.Dpo4jException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Looking for NVIDIA's libraries, among empty files of their names. */
+class CudaLibrariesTest {
+    private static final String RUNTIME = "libcudart.so.13";
+    private static final String LT = "libcublasLt.so.13";
+    private static final String BLAS = "libcublas.so.13";
+
+    @TempDir
+    Path root;
+
+    private Path place(String directory, String... names) throws IOException {
+        Path path = Files.createDirectories(root.resolve(directory));
+        for (String name : names) {
+            Files.createFile(path.resolve(name));
+        }
+        return path;
+    }
+
+    private static List<String> in(Path directory, String... names) {
+        return List.of(names).stream()
+                .map(name -> directory.resolve(name).toString())
+                .toList();
+    }
+
+    @Test
+    void aNamedDirectoryIsTakenInOrderOfLoading() throws IOException {
+        Path directory = place("named", BLAS, LT, RUNTIME);
+        CudaLibraries.Search search = CudaLibraries.search(directory.toString(), Map.of());
+        assertThat(search.found()).isEqualTo(in(directory, RUNTIME, LT, BLAS));
+        assertThat(search.searched()).containsExactly(directory.toString());
+    }
+
+    @Test
+    void aDriverBesideThemComesFirst() throws IOException {
+        Path directory = place("named", BLAS, LT, RUNTIME, "libcuda.so.1");
+        assertThat(CudaLibraries.search(directory.toString(), Map.of()).found())
+                .isEqualTo(in(directory, "libcuda.so.1", RUNTIME, LT, BLAS));
+    }
+
+    @Test
+    void aNamedDirectoryThatLacksOneIsRefused() throws IOException {
+        Path directory = place("named", BLAS, RUNTIME);
+        assertThatThrownBy(() -> CudaLibraries.search(directory.toString(), Map.of()))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining(directory.toString())
+                .hasMessageContaining(LT)
+                .hasMessageContaining("dpo4j.cuda.path")
+                .hasMessageContaining("DPO4J_CUDA_PATH");
+    }
+
+    @Test
+    void pythonWheelsAreFound() throws IOException {
+        Path wheels = place("lib/python3.12/site-packages/nvidia/cu13/lib", BLAS, LT, RUNTIME);
+        CudaLibraries.Search search = CudaLibraries.search(null, Map.of("VIRTUAL_ENV", root.toString()));
+        assertThat(search.searched()).isNotEmpty();
+        if (!search.found().get(0).startsWith("/usr/local/cuda")) { // a toolkit goes before
+            assertThat(search.found()).isEqualTo(in(wheels, RUNTIME, LT, BLAS));
+        }
+    }
+
+    /** Wheels of one Python may lie in a directory each; those of two Pythons are two installations. */
+    @Test
+    void installationsAreNotMixed() throws IOException {
+        place("lib/python3.11/site-packages/nvidia/cublas/lib", BLAS, LT);
+        place("lib/python3.12/site-packages/nvidia/cuda_runtime/lib", RUNTIME);
+        List<String> mixed = CudaLibraries.search(null, Map.of("VIRTUAL_ENV", root.toString()))
+                .found();
+        assertThat(mixed).noneMatch(path -> path.startsWith(root.toString()));
+        Path runtime = place("lib/python3.11/site-packages/nvidia/cuda_runtime/lib", RUNTIME);
+        List<String> whole = CudaLibraries.search(null, Map.of("VIRTUAL_ENV", root.toString()))
+                .found();
+        if (!whole.get(0).startsWith("/usr/local/cuda")) {
+            assertThat(whole.get(0)).isEqualTo(runtime.resolve(RUNTIME).toString());
+            assertThat(whole).hasSize(3);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+package org.dpo4j.kernels.internal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.URL;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Enumeration;
+import org.dpo4j.kernels.DeviceReport;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+/** What is said on a class path that lacks a jar: the same classes, in a loader that hides files. */
+class NativeLibraryTest {
+
+    /** Loads this library's classes anew and finds no resource whose name contains {@code hidden}. */
+    private static final class Without extends ClassLoader {
+        private final String hidden;
+
+        Without(String hidden) {
+            super(NativeLibraryTest.class.getClassLoader());
+            this.hidden = hidden;
+        }
+
+        @Override
+        protected Class<?> loadClass(String name, boolean resolve) throws ClassNotFoundException {
+            if (!name.startsWith("org.dpo4j.")) {
+                return super.loadClass(name, resolve);
+            }
+            synchronized (getClassLoadingLock(name)) {
+                Class<?> loaded = findLoadedClass(name);
+                return loaded == null ? define(name) : loaded;
+            }
+        }
+
+        private Class<?> define(String name) throws ClassNotFoundException {
+            try (InputStream in = super.getResourceAsStream(name.replace('.', '/') + ".class")) {
+                byte[] bytes = in.readAllBytes();
+                return defineClass(name, bytes, 0, bytes.length);
+            } catch (IOException e) {
+                throw new ClassNotFoundException(name, e);
+            }
+        }
+
+        @Override
+        public @Nullable URL getResource(String name) {
+            return name.contains(hidden) ? null : super.getResource(name);
+        }
+
+        @Override
+        public Enumeration<URL> getResources(String name) throws IOException {
+            return name.contains(hidden) ? Collections.emptyEnumeration() : super.getResources(name);
+        }
+    }
+
+    private static String reportWithout(String hidden) throws ReflectiveOperationException {
+        Class<?> report = new Without(hidden).loadClass(DeviceReport.class.getName());
+        return report.getMethod("probe").invoke(null).toString();
+    }
+
+    @Test
+    void aMissingNativeJarIsNamed() throws ReflectiveOperationException {
+        String report = reportWithout("linux-x86_64/libjnidpo4j.so");
+        String[] reasons = report.split("the native library is not on the class path", -1);
+        assertThat(Arrays.asList(reasons)).as(report).hasSize(3); // cpu's reason and cuda's
+        assertThat(report).contains("org.dpo4j:dpo4j-kernels:").contains(":linux-x86_64");
+    }
+
+    @Test
+    void aMissingOneDnnIsNamed() throws ReflectiveOperationException {
+        assertThat(reportWithout("libdnnl")).contains("add org.bytedeco:dnnl:3.11-1.5.13:linux-x86_64");
+    }
+}
