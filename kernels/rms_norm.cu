@@ -84,7 +84,7 @@ __device__ void backward_row(const Backward<T>& of, int64_t row, float* d_weight
 
 // SHARED: a part of d_w is small enough to grow in shared memory. Otherwise it grows where it will lie.
 template <class T, int THREADS, bool SHARED>
-__global__ void __launch_bounds__(THREADS) backward(Backward<T> of) {
+__global__ void __launch_bounds__(THREADS, 1024 / THREADS) backward(Backward<T> of) {
   DPO4J_DYNAMIC_SHARED(float, shared);
   float* const part = of.parts + blockIdx.x * of.width;
   float* const d_weight = SHARED ? shared : part;

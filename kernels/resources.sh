@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# What each kernel takes of a multiprocessor, as the compiler reports it: kernels/resources.sh NVCC [ARCHITECTURE ...]
+# One line a kernel and architecture: file, registers, bytes of fixed shared memory, spilled bytes, name. Fails when a kernel spills: its
+# __launch_bounds__ then promises more blocks than its registers allow.
+set -euo pipefail
+directory=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+nvcc=${1:?usage: kernels/resources.sh NVCC [ARCHITECTURE ...]}
+shift
+[ $# -gt 0 ] || set -- 80 90a 100 120
+
+generate=()
+for architecture in "$@"; do
+  generate+=(-gencode "arch=compute_$architecture,code=sm_$architecture")
+done
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+compile() {
+  local source=$1 log=$scratch/$(basename "$1").log
+  "$nvcc" -std=c++17 -O3 "${generate[@]}" -I"$directory/../native" -DDPO4J_ARCHITECTURES='""' -Xptxas=-v -c "$source" -o "$scratch/$(basename "$source").o" \
+    >"$log" 2>&1 || { cat "$log" >&2; return 1; }
+}
+running=()
+for source in "$directory"/*.cu; do
+  compile "$source" &
+  running+=($!)
+  [ ${#running[@]} -lt "$(nproc)" ] || { wait "${running[0]}"; running=("${running[@]:1}"); }
+done
+for process in "${running[@]}"; do wait "$process"; done
+
+awk '
+  FNR == 1 { file = FILENAME; sub(/.*\//, "", file); sub(/\.log$/, "", file) }
+  /Compiling entry function/ { split($0, quoted, "\047"); name = quoted[2]; architecture = quoted[4] }
+  /bytes spill stores/ { match($0, /[0-9]+ bytes spill stores/); spilled = substr($0, RSTART) + 0 }
+  /Used [0-9]+ registers/ {
+    match($0, /Used [0-9]+/); registers = substr($0, RSTART + 5, RLENGTH - 5)
+    shared = match($0, /[0-9]+ bytes smem/) ? substr($0, RSTART) + 0 : 0
+    printf "%-22s %-7s %3d registers %6d shared %4d spilled  %s\n", file, architecture, registers, shared, spilled, name
+  }' "$scratch"/*.log | c++filt | sed 's/dpo4j::cuda::(anonymous namespace):://g; s/dpo4j:://g; s/__nv_bfloat16/bf16/g' >"$scratch/report"
+[ -s "$scratch/report" ] || { echo 'resources.sh: the compiler reported no kernel' >&2; exit 1; }
+cat "$scratch/report"
+if grep -v ' 0 spilled ' "$scratch/report" >"$scratch/spilled"; then
+  echo "resources.sh: $(wc -l <"$scratch/spilled") kernels spill registers" >&2
+  exit 1
+fi
