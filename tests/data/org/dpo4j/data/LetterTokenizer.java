@@ -3,10 +3,11 @@ package org.dpo4j.data;
 import java.nio.file.Path;
 
 /**
- * A tokenizer one can do in one's head: {@code <s>} 0, {@code </s>} 1, the letters a to f are 2 to 7, a space is 8, and {@code ab} together is 9. A
- * prompt that ends in a, before a completion that begins with b, therefore loses its last token.
+ * A tokenizer one can do in one's head: {@code <s>} 0, {@code </s>} 1, the letters a to f are 2 to 7, a space is 8, and
+ * {@code ab} together is 9. A prompt that ends in a, before a completion that begins with b, therefore loses its last
+ * token.
  */
-final class LetterTokenizer {
+public final class LetterTokenizer {
     static final int SIZE = 10;
     static final int START = 0;
     static final int END = 1;
@@ -18,11 +19,14 @@ final class LetterTokenizer {
     static final int AB = 9;
 
     private static final String JSON = """
-        {"version": "1.0", "truncation": {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0},
+        {"version": "1.0",
+             "truncation": {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0},
          "padding": null, "normalizer": null, "pre_tokenizer": null, "decoder": {"type": "Fuse"},
          "added_tokens": [
-           {"id": 0, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true},
-           {"id": 1, "content": "</s>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}],
+           {"id": 0, "content": "<s>", "single_word": false, "lstrip": false,
+                "rstrip": false, "normalized": false, "special": true},
+           {"id": 1, "content": "</s>", "single_word": false, "lstrip": false,
+                "rstrip": false, "normalized": false, "special": true}],
          "post_processor": %s,
          "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
            "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
@@ -43,7 +47,7 @@ final class LetterTokenizer {
     private LetterTokenizer() {}
 
     /** Puts the files of the tokenizer into a directory. */
-    static Path write(Path directory, boolean addsBeginning) {
+    public static Path write(Path directory, boolean addsBeginning) {
         TestData.write(directory, "tokenizer.json", JSON.formatted(addsBeginning ? TEMPLATE : "null"));
         TestData.write(
                 directory, "tokenizer_config.json", "{\"bos_token\": \"<s>\", \"eos_token\": {\"content\": \"</s>\"}}");

@@ -27,8 +27,8 @@ class ShuffleTest {
     }
 
     /**
-     * Where row 0 goes, over 6000 seeds and 6 places: each place expects 1000 with deviation sqrt(6000 * 1/6 * 5/6) = 29, so 150 is five
-     * deviations.
+     * Where row 0 goes, over 6000 seeds and 6 places: each place expects 1000 with deviation sqrt(6000 * 1/6 * 5/6) =
+     * 29, so 150 is five deviations.
      */
     @Test
     void everyPlaceIsAsLikely() {
@@ -37,6 +37,7 @@ class ShuffleTest {
             int[] order = Shuffle.order(6, seed, 0);
             counts[IntStream.range(0, 6).filter(i -> order[i] == 0).findFirst().orElseThrow()]++;
         }
-        assertThat(Arrays.stream(counts).boxed()).allSatisfy(count -> assertThat(count).isBetween(850, 1150));
+        assertThat(Arrays.stream(counts).boxed())
+                .allSatisfy(count -> assertThat(count).isBetween(850, 1150));
     }
 }

@@ -111,7 +111,10 @@ class TokenizerTest {
                         + " of one model");
     }
 
-    /** Their ids of prompts begin with the beginning token; those of completions are of the completion's text alone, without ending token. */
+    /**
+     * Their ids of prompts begin with the beginning token; those of completions are of the completion's text alone,
+     * without ending token.
+     */
     @ParameterizedTest
     @CsvSource({
         "models/TinyStories-656K, models/TinyStories-656K/golden.json, 2048",

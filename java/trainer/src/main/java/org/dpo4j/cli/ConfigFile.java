@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import com.fasterxml.jackson.dataformat.yaml.YAMLParser;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -20,13 +21,15 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 
 /**
- * {@code --config file.yaml}: options of a command by name, as TRL's configs are written. They stand where defaults stand, so the command line wins.
+ * {@code --config file.yaml}: options of a command by name, as TRL's configs are written. They stand where defaults
+ * stand, so the command line wins.
  *
  * @param values by option name, without dashes before it and with underscores within
  */
 record ConfigFile(Map<String, String> values) implements IDefaultValueProvider {
     private static final YAMLMapper YAML = new YAMLMapper(YAMLFactory.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .enable(YAMLParser.Feature.PARSE_BOOLEAN_LIKE_WORDS_AS_STRINGS)
             .build());
 
     /** Reads the options of {@code command}; refuses keys it has not. */

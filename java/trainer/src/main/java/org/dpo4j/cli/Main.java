@@ -12,7 +12,9 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.UnmatchedArgumentException;
 
-/** The command line: {@code dpo4j COMMAND}. Exits 0 when done, 2 when the command is not understood, 1 when it failed. */
+/**
+ * The command line: {@code dpo4j COMMAND}. Exits 0 when done, 2 when the command is not understood, 1 when it failed.
+ */
 @Command(
         name = "dpo4j",
         description = "Direct Preference Optimization on the JVM.",
@@ -67,8 +69,7 @@ public final class Main {
 
     /** Runs a command; returns its exit code. Errors are one line on standard error. */
     public static int run(String... arguments) {
-        System.setProperty(
-                "slf4j.internal.verbosity", "ERROR"); // libraries' notes on logging are no business of a user's
+        System.setProperty("slf4j.internal.verbosity", "ERROR"); // that a library finds no logger is no news to a user
         CommandLine commands = new CommandLine(new Main()).setUsageHelpWidth(100);
         commands.setParameterExceptionHandler((e, words) -> report(message(e), e, words, NOT_UNDERSTOOD));
         commands.setExecutionExceptionHandler((e, command, parsed) ->
@@ -112,9 +113,9 @@ public final class Main {
                     ? "unknown option " + word + " of " + command.getCommandName()
                             + NearestName.suggestion(
                                     OptionNames.normalised(word), OptionNames.of(command.getCommandSpec()))
-                    : "unknown word " + word
+                    : "unknown word " + word + " (./dpo4j help lists the commands)"
                             + NearestName.suggestion(
-                                    word, command.getSubcommands().keySet()) + "; ./dpo4j help lists what there is";
+                                    word, command.getSubcommands().keySet());
         }
         return firstLine(String.valueOf(e.getMessage()));
     }

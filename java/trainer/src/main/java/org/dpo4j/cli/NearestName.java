@@ -7,7 +7,9 @@ import java.util.Comparator;
 final class NearestName {
     private NearestName() {}
 
-    /** {@code "; did you mean --max_length?"}, or nothing where no name is near: at most a third of its letters differ. */
+    /**
+     * {@code "; did you mean --max_length?"}, or nothing where no name is near: at most a third of its letters differ.
+     */
     static String suggestion(String name, Collection<String> known) {
         return known.stream()
                 .min(Comparator.<String>comparingInt(other -> distance(name, other))

@@ -31,8 +31,8 @@ final class OptionNames {
     }
 
     /**
-     * The arguments with known options in the one spelling, without those that ask for what holds anyway. Throws for TRL's options that the command
-     * has not.
+     * The arguments with known options in the one spelling, without those that ask for what holds anyway. Throws for
+     * TRL's options that the command has not.
      */
     static String[] checked(String[] arguments, CommandSpec command) {
         Set<String> known = of(command);

@@ -7,8 +7,9 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Options of TRL and transformers that dpo4j has not. One whose value asks for what holds anyway is taken; every other is refused with what to do
- * instead, so that a config of TRL's either means here what it means there or says where it does not.
+ * Options of TRL and transformers that dpo4j has not. One whose value asks for what holds anyway is taken; every other
+ * is refused with what to do instead, so that a config of TRL's either means here what it means there or says where it
+ * does not.
  *
  * @param name or the beginning of names, with a star
  * @param holding values that ask for what holds anyway
@@ -18,7 +19,7 @@ record OtherOptions(String name, Set<String> holding, String instead) {
 
     /** Name, values that hold anyway, what to do instead. */
     private static final String TABLE = """
-        activation_offloading | false | activations stay on the device; lower per_device_train_batch_size where memory is short
+        activation_offloading | false | lower per_device_train_batch_size where memory is short
         assistant_only_loss | false | give prompt and completion rows: only completions are learned
         attn_implementation | | attention is dpo4j's own; leave it out
         auto_find_batch_size | false | set per_device_train_batch_size

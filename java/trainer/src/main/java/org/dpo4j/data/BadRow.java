@@ -1,6 +1,9 @@
 package org.dpo4j.data;
 
-/** A row that cannot be used. Never leaves this package: it becomes an error that names the file and the line, or a count. */
+/**
+ * A row that cannot be used. Never leaves this package: it becomes an error that names the file and the line, or a
+ * count.
+ */
 final class BadRow extends Exception {
     private static final long serialVersionUID = 1L;
 

@@ -11,7 +11,10 @@ import java.util.List;
  */
 public record Dataset<T>(List<T> rows, DatasetReport report) {
 
-    /** Reads pairs: {@code prompt, chosen, rejected} as text or as {@code _ids}, or transcripts {@code chosen, rejected}. */
+    /**
+     * Reads pairs: {@code prompt, chosen, rejected} as text or as {@code _ids}, or transcripts {@code chosen,
+     * rejected}.
+     */
     public static Dataset<PreferencePair> pairs(Path file, ReadOptions options) {
         return new DatasetReader(file, options).pairs();
     }
@@ -21,7 +24,9 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
         return DatasetReader.holdsPairs(file);
     }
 
-    /** Reads sequences: {@code text}, {@code prompt, completion}, {@code ids}, or {@code prompt_ids, completion_ids}. */
+    /**
+     * Reads sequences: {@code text}, {@code prompt, completion}, {@code ids}, or {@code prompt_ids, completion_ids}.
+     */
     public static Dataset<Sequence> sequences(Path file, ReadOptions options) {
         return new DatasetReader(file, options).sequences();
     }

@@ -138,7 +138,9 @@ final class DatasetReader {
         return encoder.joint(Encoder.text(row, "prompt"), Encoder.text(row, "chosen"), Encoder.text(row, "rejected"));
     }
 
-    /** The chosen side up to its last {@code "\n\nAssistant:"} is the prompt, and the rejected side must begin with it. */
+    /**
+     * The chosen side up to its last {@code "\n\nAssistant:"} is the prompt, and the rejected side must begin with it.
+     */
     private Joint transcripts(ObjectNode row) throws BadRow {
         String chosen = Encoder.text(row, "chosen");
         String rejected = Encoder.text(row, "rejected");

@@ -10,11 +10,15 @@ import java.util.Map;
  * @param used rows that became token ids
  * @param skipped rows left out, by reason
  * @param truncated used rows of which a completion was cut to {@code max_length}
- * @param backedOff used rows in which the last tokens of the prompt merge with the completion's first, and count as completion
+ * @param backedOff used rows in which the last tokens of the prompt merge with the completion's first, and count as
+ *     completion
  */
 public record DatasetReport(int used, Map<String, Integer> skipped, int truncated, int backedOff) {
 
-    /** One line for a run header: {@code 1846 rows, 3 cut to max_length; skipped 8: identical sides 6, empty completion 2}. */
+    /**
+     * One line for a run header: {@code 1846 rows, 3 cut to max_length; skipped 8: identical sides 6, empty completion
+     * 2}.
+     */
     @Override
     public String toString() {
         StringBuilder line = new StringBuilder(used + " rows");

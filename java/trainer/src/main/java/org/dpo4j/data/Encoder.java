@@ -8,8 +8,9 @@ import org.dpo4j.kernels.Dpo4jException;
 /**
  * The values of rows as token ids.
  *
- * <p>A prompt and its completions are tokenised together, for tokenizers merge across the border between them (TRL warns, and cuts in the wrong
- * place). Where the joint ids do not begin with the prompt's own, the border moves back to the last token they have in common.
+ * <p>A prompt and its completions are tokenised together, for tokenizers merge across the border between them (TRL
+ * warns, and cuts in the wrong place). Where the joint ids do not begin with the prompt's own, the border moves back to
+ * the last token they have in common.
  */
 final class Encoder {
 

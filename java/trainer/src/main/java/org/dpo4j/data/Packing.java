@@ -98,7 +98,10 @@ final class Packing {
         }
     }
 
-    /** The first token is predicted by the prompt's last row, the others by the completion's own rows from {@code begin}. */
+    /**
+     * The first token is predicted by the prompt's last row, the others by the completion's own rows from {@code
+     * begin}.
+     */
     private void addTargets(int[] tokens, int lastOfPrompt, int begin) {
         for (int i = 0; i < tokens.length; i++) {
             hiddenRows[target] = i == 0 ? lastOfPrompt : begin + i - 1;

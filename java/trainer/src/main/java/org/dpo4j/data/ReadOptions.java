@@ -8,7 +8,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param tokenizer of the model; null where it has none, and rows hold ids
  * @param vocabularySize rows of the model's embedding table: every id lies below it
- * @param maxLength most tokens of prompt and completion together, the completion being cut at its end (TRL's {@code keep_start}); null for no limit
+ * @param maxLength most tokens of prompt and completion together, the completion being cut at its end (TRL's {@code
+ *     keep_start}); null for no limit
  * @param onBadRow what a row that cannot be used does
  */
 public record ReadOptions(

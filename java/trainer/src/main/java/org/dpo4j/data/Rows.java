@@ -24,8 +24,8 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The JSON objects of a file, one at a time: a line each (JSONL), or the elements of one array; either may be gzipped. What the file holds decides,
- * not its name.
+ * The JSON objects of a file, one at a time: a line each (JSONL), or the elements of one array; either may be gzipped.
+ * What the file holds decides, not its name.
  */
 final class Rows implements AutoCloseable {
 
@@ -113,7 +113,10 @@ final class Rows implements AutoCloseable {
         return number;
     }
 
-    /** The next row, or null after the last. Throws {@link BadRow} for a line that is no object; the rest of an array behind a mistake is lost. */
+    /**
+     * The next row, or null after the last. Throws {@link BadRow} for a line that is no object; the rest of an array
+     * behind a mistake is lost.
+     */
     @Nullable
     Row next() throws BadRow {
         try {

@@ -1,8 +1,8 @@
 package org.dpo4j.data;
 
 /**
- * The order of rows in an epoch: a permutation that depends on the seed, the epoch and the number of rows alone, on every machine and Java. Its
- * generator is its own, so nothing else that draws numbers can move it.
+ * The order of rows in an epoch: a permutation that depends on the seed, the epoch and the number of rows alone, on
+ * every machine and Java. Its generator is its own, so nothing else that draws numbers can move it.
  */
 public final class Shuffle {
 
@@ -31,7 +31,10 @@ public final class Shuffle {
         return order;
     }
 
-    /** Uniform in {@code 0 .. bound-1}: the high half of a 32 by 32 bit product, rejecting what would bias it (Lemire 2019). */
+    /**
+     * Uniform in {@code 0 .. bound-1}: the high half of a 32 by 32 bit product, rejecting what would bias it (Lemire
+     * 2019).
+     */
     private int below(int bound) {
         long rejected = (1L << 32) % bound;
         long product;

@@ -11,8 +11,9 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The tokens that begin and end a text. {@code tokenizer_config.json} names them; where it does not, {@code special_tokens_map.json}; where neither
- * does, {@code config.json} or {@code generation_config.json} gives their ids, the first of several.
+ * The tokens that begin and end a text. {@code tokenizer_config.json} names them; where it does not, {@code
+ * special_tokens_map.json}; where neither does, {@code config.json} or {@code generation_config.json} gives their ids,
+ * the first of several.
  */
 record SpecialTokens(@Nullable Integer bos, @Nullable Integer eos) {
     private static final JsonMapper MAPPER = new JsonMapper();

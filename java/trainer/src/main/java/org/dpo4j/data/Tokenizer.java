@@ -32,7 +32,10 @@ public final class Tokenizer implements AutoCloseable {
         this.beginning = beginning(tokenizer);
     }
 
-    /** The tokenizer of a model directory. Throws when there is none, or when it has ids beyond the model's {@code vocabularySize}. */
+    /**
+     * The tokenizer of a model directory. Throws when there is none, or when it has ids beyond the model's {@code
+     * vocabularySize}.
+     */
     public static Tokenizer load(Path modelDirectory, int vocabularySize) {
         Path file = modelDirectory.resolve("tokenizer.json");
         if (!Files.exists(file)) {
@@ -57,7 +60,10 @@ public final class Tokenizer implements AutoCloseable {
         return Files.exists(modelDirectory.resolve("tokenizer.json")) ? load(modelDirectory, vocabularySize) : null;
     }
 
-    /** What the file's post-processor puts before a text. What it puts behind is left to those who know where a text ends. */
+    /**
+     * What the file's post-processor puts before a text. What it puts behind is left to those who know where a text
+     * ends.
+     */
     private static int[] beginning(HuggingFaceTokenizer tokenizer) {
         int[] plain = encode(tokenizer, "a", false);
         int[] processed = encode(tokenizer, "a", true);
@@ -74,7 +80,10 @@ public final class Tokenizer implements AutoCloseable {
         return encode(tokenizer, text, false);
     }
 
-    /** Token ids of a text that begins a sequence: the beginning token once, where this tokenizer adds one, then the text. */
+    /**
+     * Token ids of a text that begins a sequence: the beginning token once, where this tokenizer adds one, then the
+     * text.
+     */
     public int[] encodeStart(String text) {
         int[] ids = encode(text);
         int mismatch = Arrays.mismatch(beginning, ids);

@@ -1,0 +1,220 @@
+package org.dpo4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Words and files of options: what is understood, and the one line that says what is not. */
+class CommandLineTest {
+    @TempDir
+    Path directory;
+
+    private static void assertNotUnderstood(Cli cli, String message) {
+        assertThat(cli.err()).containsExactly("dpo4j: error: " + message);
+        assertThat(cli.code()).isEqualTo(2);
+        assertThat(cli.out()).isEmpty();
+    }
+
+    @Test
+    void help() {
+        assertThat(Cli.run("--help").code()).isZero();
+        assertThat(Cli.run("help").out()).isEqualTo(Cli.run("--help").out()).anyMatch(line -> line.contains("doctor"));
+        assertThat(Cli.run("help", "dpo").out())
+                .isEqualTo(Cli.run("dpo", "--help").out())
+                .anyMatch(line -> line.contains("--beta"));
+    }
+
+    @Test
+    void version() {
+        Cli version = Cli.run("--version");
+        assertThat(version.out()).singleElement().asString().startsWith("dpo4j ");
+        assertThat(version.code()).isZero();
+    }
+
+    @Test
+    void commandsThatAreNone() {
+        assertNotUnderstood(Cli.run(), "no command; ./dpo4j help lists them");
+        assertNotUnderstood(
+                Cli.run("logp"), "unknown word logp (./dpo4j help lists the commands); did you mean logps?");
+    }
+
+    @Test
+    void unknownOptionsNameTheNearest() {
+        assertNotUnderstood(
+                Cli.run("dpo", "--learning_rte", "1"),
+                "unknown option --learning_rte of dpo; did you mean learning_rate?");
+        assertNotUnderstood(Cli.run("dpo", "--xyzzy"), "unknown option --xyzzy of dpo");
+        assertNotUnderstood(Cli.run("doctor", "--jsn"), "unknown option --jsn of doctor; did you mean json?");
+    }
+
+    @Test
+    void missingOptions() {
+        Cli cli = Cli.run("logps", "--device", "cpu");
+        assertThat(cli.code()).isEqualTo(2);
+        assertThat(cli.err())
+                .singleElement()
+                .asString()
+                .contains("--model_name_or_path")
+                .contains("--dataset_name");
+        Cli dpo = Cli.run("dpo", "--device", "cpu");
+        assertThat(dpo.err()).containsExactly("dpo4j: error: model_name_or_path is missing; give it");
+        assertThat(dpo.code()).isEqualTo(1);
+    }
+
+    @Test
+    void valuesThatAreNone() {
+        assertNotUnderstood(
+                Cli.run("dpo", "--max-steps", "many"), "Invalid value for option '--max_steps': 'many' is not an int");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "--use_peft true|--use_peft true is not supported: adapters are not supported; all weights are trained",
+                "--use-peft|--use_peft true is not supported: adapters are not supported; all weights are trained",
+                "--lora_r=16|--lora_r 16 is not supported: adapters are not supported; all weights are trained",
+                "--max_prompt_length 512|--max_prompt_length 512 is not supported: set max_length, which counts prompt"
+                        + " and completion",
+                "--optim rmsprop|--optim rmsprop is not supported: AdamW is the only optimizer",
+                "--precompute_ref_log_probs false|--precompute_ref_log_probs false is not supported: they are always"
+                        + " computed before the first step; leave it out",
+                "--torch_dtype bfloat16|--torch_dtype bfloat16 is not supported: set dtype"
+            })
+    void optionsOfTrlThatThereAreNone(String words, String message) {
+        assertNotUnderstood(Cli.run(("dpo " + words).split(" ")), message);
+    }
+
+    /** They get past the command line, to the first thing that is missing. */
+    @ParameterizedTest
+    @CsvSource({
+        "--use_peft False",
+        "--report_to none",
+        "--optim=adamw_torch",
+        "--resume-from-checkpoint None",
+        "--precompute_ref_log_probs",
+        "--padding_free --truncation_mode keep_start"
+    })
+    void optionsOfTrlThatAskForWhatHoldsAnyway(String words) {
+        assertThat(Cli.run(("dpo " + words).split(" ")).err())
+                .containsExactly("dpo4j: error: model_name_or_path is missing; give it");
+    }
+
+    @Test
+    void debugShowsWhereAnErrorCameFrom() {
+        Cli cli = Cli.run("dpo", "--debug");
+        assertThat(cli.err().get(0)).isEqualTo("dpo4j: error: model_name_or_path is missing; give it");
+        assertThat(cli.err()).anyMatch(line -> line.contains("at org.dpo4j.train."));
+    }
+
+    private Cli dpo(String yaml, String... more) {
+        Path file = Cli.write(directory.resolve("dpo.yaml"), yaml);
+        String[] arguments = new String[more.length + 3];
+        arguments[0] = "dpo";
+        arguments[1] = "--config";
+        arguments[2] = file.toString();
+        System.arraycopy(more, 0, arguments, 3, more.length);
+        return Cli.run(arguments);
+    }
+
+    private String yaml() {
+        return directory.resolve("dpo.yaml").toString();
+    }
+
+    /** The model that is missing tells whose value was taken. */
+    @Test
+    void theCommandLineWinsOverTheFile() {
+        String yaml = "model-name-or-path: from-file\ndataset_name: data.jsonl\noutput_dir: " + directory.resolve("out")
+                + "\ndevice: cpu\nlearning_rate: 5e-7\nloss_type: [sigmoid]\nbf16: false\neval_steps: null\n";
+        assertThat(dpo(yaml).err()).last().asString().contains("from-file");
+        assertThat(dpo(yaml, "--model_name_or_path", "from-words").err())
+                .last()
+                .asString()
+                .contains("from-words");
+        assertThat(dpo(yaml, "--model-name-or-path=from-words").err())
+                .last()
+                .asString()
+                .contains("from-words");
+    }
+
+    @Test
+    void valuesOfTheFileAreChecked() {
+        assertNotUnderstood(dpo("max_steps: many"), "Invalid value for option '--max_steps': 'many' is not an int");
+        Cli cli = dpo("model_name_or_path: m\ndataset_name: d\noutput_dir: o\nbeta: -1");
+        assertThat(cli.err()).containsExactly("dpo4j: error: beta is -1; it must be positive");
+    }
+
+    @Test
+    void keysThatAreNoOptions() {
+        assertNotUnderstood(
+                dpo("max_lenght: 5"), yaml() + ": unknown option max_lenght of dpo; did you mean max_length?");
+        assertNotUnderstood(dpo("max_length: 5\nmax-length: 6"), yaml() + " gives max_length twice; leave one out");
+        assertNotUnderstood(dpo("beta: [0.1, 0.2]"), yaml() + ": beta has several values; give one");
+        assertNotUnderstood(dpo("seed: {a: 1}"), yaml() + ": seed has several values; give one");
+        assertNotUnderstood(dpo("beta: null"), yaml() + ": beta is null, but its default is 0.1; give a value");
+        assertNotUnderstood(dpo("debug: true"), yaml() + ": unknown option debug of dpo");
+    }
+
+    @Test
+    void trlOptionsInTheFile() {
+        assertNotUnderstood(
+                dpo("use_peft: true"),
+                yaml() + ": use_peft true is not supported: adapters are not supported; all weights are trained");
+        assertNotUnderstood(
+                dpo("datasets: [{path: a}]"),
+                yaml() + ": datasets [{\"path\":\"a\"}] is not supported: dataset_name is one file; join the files");
+        assertThat(dpo("use_peft: false\nreport_to: []\nresume_from_checkpoint: null\nsave_strategy: no")
+                        .err())
+                .containsExactly("dpo4j: error: model_name_or_path is missing; give it");
+    }
+
+    @Test
+    void filesThatAreNoConfigs() {
+        assertNotUnderstood(
+                Cli.run("dpo", "--config=" + directory.resolve("none.yaml")),
+                "config " + directory.resolve("none.yaml") + " does not exist");
+        assertNotUnderstood(dpo("- a\n- b"), yaml() + " is no mapping of options; write one option: value a line");
+        Cli cli = dpo("beta: 0.1\nseed: [1\nbeta: 2");
+        assertThat(cli.err())
+                .singleElement()
+                .asString()
+                .startsWith("dpo4j: error: config " + yaml() + " line 3 is not valid YAML: ");
+        assertThat(dpo("beta: 0.1\nbeta: 2").err())
+                .singleElement()
+                .asString()
+                .contains("line 2 is not valid YAML: Duplicate field 'beta'");
+    }
+
+    @Test
+    void doctor() {
+        Cli table = Cli.run("doctor");
+        assertThat(table.code()).isZero();
+        assertThat(table.out())
+                .anyMatch(line -> line.matches("cpu +usable"))
+                .anyMatch(line -> line.startsWith("cuda "));
+        Cli json = Cli.run("doctor", "--json");
+        JsonNode report = Cli.parse(String.join("\n", json.out()));
+        assertThat(report.at("/cpu/usable").booleanValue()).isTrue();
+        assertThat(report.at("/cuda").has("usable")).isTrue();
+        assertThat(report.get("java").textValue()).contains(System.getProperty("java.version"));
+    }
+
+    @Test
+    void unknownDevices() {
+        String model = Cli.repository("tests/golden/llama-tiny").toString();
+        Cli cli = Cli.run("generate", "--model_name_or_path", model, "--prompt", "a", "--json", "--device", "gpu");
+        assertThat(cli.code()).isEqualTo(1);
+        assertThat(cli.err()).containsExactly("dpo4j: error: device gpu is unknown: use auto, cuda or cpu");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"kitten, sitting, 3", "abc, abc, 0", "'', abc, 3", "abc, '', 3", "ab, ba, 2"})
+    void distances(String a, String b, int distance) {
+        assertThat(NearestName.distance(a, b)).isEqualTo(distance);
+    }
+}
