@@ -30,12 +30,14 @@ struct Scratch {
 
 }  // namespace
 
+// One run is a round. A worker that wakes up late finds the round closed and is not waited for: on a busy machine the caller would
+// otherwise sit through the scheduler's pleasure after having done all tasks itself.
 struct Threads::Pool {
   std::mutex mutex;
   std::condition_variable wake;
-  std::atomic<uint64_t> round{0};  // raised under the mutex for each run, and once more to stop
-  std::atomic<int64_t> next{0};    // the next task that nobody took
-  std::atomic<int> working{0};     // workers that have not finished this round
+  std::atomic<uint64_t> round{0};        // raised under the mutex when a round opens, and once more to stop
+  std::atomic<int32_t> guests{kClosed};  // workers in the open round; negative: closed, they may finish but not enter
+  std::atomic<int64_t> next{0};          // the next task that nobody took
   bool stopping = false;
   int64_t tasks = 0;
   Task task = nullptr;
@@ -43,11 +45,40 @@ struct Threads::Pool {
   Scratch own;  // of the thread that calls run
   std::vector<std::thread> workers;
 
+  static constexpr int32_t kClosed = INT32_MIN / 2;
+
   void take_tasks(void* scratch) {
     for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < tasks;) task(closure, i, scratch);
   }
 
-  void start_round() {
+  bool enter() {
+    int32_t present = guests.load(std::memory_order_relaxed);
+    while (present >= 0) {
+      if (guests.compare_exchange_weak(present, present + 1, std::memory_order_acquire, std::memory_order_relaxed)) return true;
+    }
+    return false;
+  }
+
+  void leave() { guests.fetch_sub(1, std::memory_order_release); }
+
+  void open() {
+    next.store(0, std::memory_order_relaxed);
+    guests.store(0, std::memory_order_release);
+    wake_workers();
+  }
+
+  void close() {
+    guests.fetch_add(kClosed, std::memory_order_relaxed);
+    for (int spins = 0; guests.load(std::memory_order_acquire) != kClosed; spins++) {
+      if (spins < kSpins) {
+        pause();
+      } else {
+        std::this_thread::yield();
+      }
+    }
+  }
+
+  void wake_workers() {
     {
       const std::lock_guard<std::mutex> lock(mutex);
       round.fetch_add(1, std::memory_order_release);
@@ -55,29 +86,32 @@ struct Threads::Pool {
     wake.notify_all();
   }
 
-  void wait_for_round_after(uint64_t seen) {
+  // Returns the round that is not `seen`.
+  uint64_t wait_for_round_after(uint64_t seen) {
     for (int i = 0; i < kSpins; i++) {
-      if (round.load(std::memory_order_acquire) != seen) return;
+      const uint64_t now = round.load(std::memory_order_acquire);
+      if (now != seen) return now;
       pause();
     }
     std::unique_lock<std::mutex> lock(mutex);
     wake.wait(lock, [&] { return round.load(std::memory_order_acquire) != seen; });
+    return round.load(std::memory_order_acquire);
   }
 
   void work() {
     const Scratch scratch;
     for (uint64_t seen = 0;;) {
-      wait_for_round_after(seen);
-      seen++;
+      seen = wait_for_round_after(seen);
       if (stopping) return;
+      if (!enter()) continue;
       take_tasks(scratch.bytes);
-      working.fetch_sub(1, std::memory_order_release);
+      leave();
     }
   }
 
   void stop() {
     stopping = true;
-    start_round();
+    wake_workers();
     for (std::thread& worker : workers) worker.join();
   }
 };
@@ -106,17 +140,9 @@ void Threads::run(int64_t tasks, Task task, const void* closure) {
   pool.tasks = tasks;
   pool.task = task;
   pool.closure = closure;
-  pool.next.store(0, std::memory_order_relaxed);
-  pool.working.store(static_cast<int>(pool.workers.size()), std::memory_order_relaxed);
-  pool.start_round();
+  pool.open();
   pool.take_tasks(pool.own.bytes);
-  for (int spins = 0; pool.working.load(std::memory_order_acquire) != 0; spins++) {
-    if (spins < kSpins) {
-      pause();
-    } else {
-      std::this_thread::yield();
-    }
-  }
+  pool.close();
 }
 
 }  // namespace dpo4j::cpu
