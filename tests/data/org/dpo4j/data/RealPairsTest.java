@@ -5,12 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** Anthropic's helpful transcripts, with the counts their README gives. */
 class RealPairsTest {
 
-    private static Dataset<PreferencePair> read(String name, Integer maxLength) {
+    private static Dataset<PreferencePair> read(String name, @Nullable Integer maxLength) {
         Path file = TestData.real("preference/" + name);
         try (Tokenizer tokenizer = Tokenizer.load(TestData.real("models/stories260K/hf"), 512)) {
             return Dataset.pairs(file, new ReadOptions(tokenizer, 512, maxLength, OnBadRow.SKIP));

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
 import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -57,7 +58,7 @@ class TokenizerTest {
         assertThat(eos()).isEqualTo(7);
     }
 
-    private Integer eos() {
+    private @Nullable Integer eos() {
         try (Tokenizer tokenizer = Tokenizer.load(directory, LetterTokenizer.SIZE)) {
             return tokenizer.eosTokenId();
         }

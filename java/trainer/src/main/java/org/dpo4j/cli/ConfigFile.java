@@ -82,7 +82,7 @@ record ConfigFile(Map<String, String> values) implements IDefaultValueProvider {
                     file + ": " + key, name, node.isNull() ? "null" : node.isValueNode() ? text : node.toString());
             return null;
         }
-        if (node.isObject() || node.isArray() && node.size() != 1) {
+        if (node.isObject() || (node.isArray() && node.size() != 1)) {
             throw new Dpo4jException(file + ": " + key + " has several values; give one");
         }
         if (!node.isNull()) {

@@ -28,6 +28,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
         },
         versionProvider = Main.Version.class,
         footer = {"", "Options are TRL's, spelled with - or _, on the command line or in --config file.yaml."})
+@SuppressWarnings("UnusedVariable") // options that picocli acts on by itself, or that are looked up before it
 public final class Main {
     private static final int FAILED = 1;
     private static final int NOT_UNDERSTOOD = 2;

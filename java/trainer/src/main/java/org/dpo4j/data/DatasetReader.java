@@ -47,14 +47,18 @@ final class DatasetReader {
 
     static boolean holdsPairs(Path file) {
         try (Rows rows = Rows.open(file)) {
-            while (true) {
-                try {
-                    Rows.Row row = rows.next();
-                    return row != null
-                            && (row.values().has("chosen") || row.values().has("chosen_ids"));
-                } catch (BadRow bad) {
-                    continue; // told when the rows are read
-                }
+            Rows.Row first = firstRow(rows);
+            return first != null
+                    && (first.values().has("chosen") || first.values().has("chosen_ids"));
+        }
+    }
+
+    private static Rows.@Nullable Row firstRow(Rows rows) {
+        while (true) {
+            try {
+                return rows.next();
+            } catch (BadRow bad) {
+                // what is bad about it is told when the rows are read
             }
         }
     }

@@ -36,7 +36,7 @@ enum RowFormat {
         row.fieldNames().forEachRemaining(all::add);
         for (String key : all) {
             JsonNode value = row.get(key);
-            if (CONVERSATIONAL.contains(key) || isKey(key) && isMessages(value)) {
+            if (CONVERSATIONAL.contains(key) || (isKey(key) && isMessages(value))) {
                 throw new BadRow(
                         BadRow.Reason.CONVERSATIONAL,
                         key
@@ -65,7 +65,7 @@ enum RowFormat {
 
     /** A message, or a list that begins with one. */
     private static boolean isMessages(JsonNode value) {
-        return value.isObject() || value.isArray() && value.path(0).isObject();
+        return value.isObject() || (value.isArray() && value.path(0).isObject());
     }
 
     private RowFormat checked(boolean wantsPair) throws BadRow {

@@ -94,7 +94,7 @@ final class Rows implements AutoCloseable {
 
     private static void skipByteOrderMark(Path file, PushbackInputStream input) throws IOException {
         byte[] start = input.readNBytes(3);
-        int first = start.length < 2 ? 0 : (start[0] & 0xff) << 8 | start[1] & 0xff;
+        int first = start.length < 2 ? 0 : ((start[0] & 0xff) << 8) | (start[1] & 0xff);
         if (first == 0xfeff || first == 0xfffe) {
             throw new Dpo4jException(file + " is UTF-16; save it as UTF-8");
         }
