@@ -53,8 +53,7 @@ Block::~Block() { free(shared_); }
 
 // ---- turns ----------------------------------------------------------------------------------------------------------------------------
 
-void Block::run(const Grid& grid, uint3 index, uint64_t number, void* launch_place) {
-  launch_place_ = launch_place;
+void Block::run(const Grid& grid, uint3 index, uint64_t number) {
   start(grid, index, number);
   take_turns();
 }
@@ -132,16 +131,14 @@ void Block::resume(Thread& thread) {
   current = nullptr;
 }
 
-// A fiber outlives its thread and serves the next block's. All threads come after the launch began and after the last block that had these
-// fibers and this shared memory; the launch ends after all of them.
+// A fiber outlives its thread and serves the next block's. Its threads come after the launch began and after the last block that had these
+// fibers and this shared memory: the place they meet all those at is the block itself.
 void Block::thread_main() {
   for (;;) {
     Block& block = *current->block;
-    receive(block.launch_place_);
     receive(&block);
     block.grid_->body(block.grid_->argument);
     publish(&block);
-    publish(block.launch_place_);
     block.exit(*current);
     Fiber::suspend();
   }

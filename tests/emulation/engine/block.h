@@ -1,4 +1,5 @@
-// One block of a launch: its threads on fibers, its warps, its shared memory, and the loop in which they take turns.
+// What runs one block of a launch after another: fibers for its threads, its warps, its shared memory, and the loop in which they take
+// turns.
 #pragma once
 
 #include <stdint.h>
@@ -60,8 +61,8 @@ class Block {
   Block();
   ~Block();
 
-  // Runs the block from the first thread's start to the last one's end, which are announced at `launch_place`. `number` seeds its schedule.
-  void run(const Grid& grid, uint3 index, uint64_t number, void* launch_place);
+  // Runs a block of a launch from the first thread's start to the last one's end. `number` seeds its schedule.
+  void run(const Grid& grid, uint3 index, uint64_t number);
 
   uint3 index() const { return index_; }
   int barrier(Thread& self, Vote vote, bool predicate, const char* operation);
@@ -83,7 +84,6 @@ class Block {
   uint64_t random();
 
   const Grid* grid_ = nullptr;
-  void* launch_place_ = nullptr;
   uint3 index_{};
   uint64_t random_state_ = 1;
 

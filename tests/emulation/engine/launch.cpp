@@ -4,7 +4,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -15,7 +14,8 @@ namespace cuda_emulation {
 namespace {
 
 // Consecutive blocks run on different fibers. To ThreadSanitizer those are unrelated threads, so a race between blocks of one launch shows.
-constexpr int kPools = kSanitizeThread ? 4 : 1;
+// Not more than two sets, since the cost of a barrier grows with the square of the number of threads ThreadSanitizer has seen.
+constexpr int kPools = kSanitizeThread ? 2 : 1;
 
 // The blocks of a launch, taken by whoever is free.
 struct Work {
@@ -24,18 +24,16 @@ struct Work {
   std::atomic<uint64_t> next{0};
 
   void run() {
-    static thread_local std::unique_ptr<Block> pools[kPools];
+    static thread_local Block pools[kPools];
     static thread_local unsigned turn = 0;
-    publish(this);
+    for (Block& pool : pools) publish(&pool);
     for (uint64_t taken; (taken = next.fetch_add(1)) < blocks;) {
       const uint64_t number = settings().schedule == Schedule::kDescending ? blocks - 1 - taken : taken;
       const uint64_t x = grid.blocks.x, y = grid.blocks.y;
       const uint3 index{static_cast<unsigned>(number % x), static_cast<unsigned>(number / x % y), static_cast<unsigned>(number / (x * y))};
-      std::unique_ptr<Block>& pool = pools[turn++ % kPools];
-      if (pool == nullptr) pool = std::make_unique<Block>();
-      pool->run(grid, index, number, this);
+      pools[turn++ % kPools].run(grid, index, number);
     }
-    receive(this);
+    for (Block& pool : pools) receive(&pool);
   }
 };
 
