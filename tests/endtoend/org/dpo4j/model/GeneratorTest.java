@@ -81,6 +81,12 @@ class GeneratorTest {
             same(together.get(1), swapped.get(0));
             same(together.get(1), alone);
             assertThat(together.get(0).get(0)).isNotEqualTo(together.get(0).get(1));
+            List<int[]> first = generator
+                    .generate(List.of(new Generator.Request(one.prompt(), 1, 1)), WARM)
+                    .get(0);
+            assertThat(first.get(0))
+                    .as("the first of one and of three")
+                    .isEqualTo(together.get(0).get(0));
             List<int[]> reseeded = generator
                     .generate(List.of(new Generator.Request(one.prompt(), 3, 5)), WARM)
                     .get(0);

@@ -27,6 +27,9 @@ final class ModelFiles implements AutoCloseable {
     private static final Pattern COMPUTED =
             Pattern.compile("model\\.layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq");
 
+    /** A name in the same directory: an index may not lead out of it. */
+    private static final Pattern SHARD = Pattern.compile("\\w[\\w.-]*");
+
     private record Place(SafeTensors file, SafeTensorsHeader.Entry entry) {}
 
     private final Path directory;
@@ -81,7 +84,7 @@ final class ModelFiles implements AutoCloseable {
         map.properties()
                 .forEach(field -> shardOf.put(field.getKey(), field.getValue().asText()));
         for (String shard : new TreeSet<>(shardOf.values())) {
-            if (shard.isEmpty() || !Path.of(shard).equals(Path.of(shard).getFileName()) || shard.startsWith(".")) {
+            if (!SHARD.matcher(shard).matches()) {
                 throw new Dpo4jException(directory.resolve(INDEX) + " names the shard \"" + shard
                         + "\"; a file of the same directory is expected");
             }
