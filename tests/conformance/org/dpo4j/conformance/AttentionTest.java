@@ -1,6 +1,5 @@
 package org.dpo4j.conformance;
 
-import static org.assertj.core.api.Assertions.assertThat;
 import static org.dpo4j.conformance.AttentionLayout.plain;
 import static org.dpo4j.conformance.AttentionLayout.shared;
 
@@ -162,6 +161,42 @@ class AttentionTest {
                 outputBits(on, shape, plain(5, 33, 70), inputs.select(shape, reordered)), together, reordered, shape);
     }
 
+    /** Gradients of a sequence, too, are the same bits alone and among others. */
+    @OnEachDType
+    void gradientsOfSequencesDoNotFeelEachOther(On on) {
+        AttentionCall shape = new AttentionCall(4, 2, 16);
+        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, 80, 1);
+        AttentionCall.Inputs others = AttentionCall.Inputs.random(shape, 80, 9);
+        for (int kept = 0; kept < 80 * 64; kept++) {
+            if (kept >= 33 * 64) {
+                others.q()[kept] = inputs.q()[kept];
+            }
+            if (kept >= 33 * 32 && kept < 80 * 32) {
+                others.k()[kept] = inputs.k()[kept];
+                others.v()[kept] = inputs.v()[kept];
+            }
+        }
+        List<Segment> segments = plain(33, 47);
+        long[][] first = gradientBits(on, shape, segments, inputs);
+        long[][] second = gradientBits(on, shape, segments, others);
+        for (int i = 0; i < 3; i++) {
+            int width = i == 0 ? 64 : 32;
+            Expect.sameBits(
+                    "gradient " + i + " of q, k, v",
+                    Arrays.copyOfRange(second[i], 33 * width, 80 * width),
+                    Arrays.copyOfRange(first[i], 33 * width, 80 * width));
+        }
+    }
+
+    private static long[][] gradientBits(
+            On on, AttentionCall shape, List<Segment> segments, AttentionCall.Inputs inputs) {
+        try (Tensors tensors = new Tensors(on)) {
+            AttentionCall.Backward call = shape.backward(tensors, on, segments, inputs);
+            tensors.run(call::run);
+            return new long[][] {call.dQ().bits(), call.dK().bits(), call.dV().bits()};
+        }
+    }
+
     /** A token's output does not change when more tokens follow it, nor when they are not numbers: they are not seen. */
     @OnEachDType
     void laterTokensMayHoldAnything(On on) {
@@ -173,7 +208,7 @@ class AttentionTest {
         Arrays.fill(inputs.k(), 20 * 32, 45 * 32, Double.NaN);
         Arrays.fill(inputs.v(), 20 * 32, 45 * 32, Double.POSITIVE_INFINITY);
         long[] withOthers = outputBits(on, shape, plain(45), inputs);
-        assertThat(Arrays.copyOf(withOthers, 20 * 64)).isEqualTo(Arrays.copyOf(whole, 20 * 64));
+        Expect.sameBits("rows before", Arrays.copyOf(withOthers, 20 * 64), Arrays.copyOf(whole, 20 * 64));
     }
 
     /** One query row at a time behind a cache of keys: to the bit what the whole sequence at once gives. */
@@ -187,8 +222,8 @@ class AttentionTest {
             List<Segment> one = List.of(new Segment(0, 1, 0, row, 0, 0, 0));
             AttentionCall.Inputs cached = new AttentionCall.Inputs(
                     Arrays.copyOfRange(inputs.q(), row * 64, (row + 1) * 64), inputs.k(), inputs.v());
-            assertThat(outputBits(on, shape, one, cached))
-                    .isEqualTo(Arrays.copyOfRange(whole, row * 64, (row + 1) * 64));
+            long[] expected = Arrays.copyOfRange(whole, row * 64, (row + 1) * 64);
+            Expect.sameBits("row " + row, outputBits(on, shape, one, cached), expected);
         }
     }
 
@@ -222,9 +257,10 @@ class AttentionTest {
     private static void assertRows(long[] actual, long[] expected, int[] rows, AttentionCall shape) {
         int width = shape.heads() * shape.headWidth();
         for (int row = 0; row < rows.length; row++) {
-            assertThat(Arrays.copyOfRange(actual, row * width, (row + 1) * width))
-                    .as("row %d against row %d", row, rows[row])
-                    .isEqualTo(Arrays.copyOfRange(expected, rows[row] * width, (rows[row] + 1) * width));
+            Expect.sameBits(
+                    "row %d against row %d".formatted(row, rows[row]),
+                    Arrays.copyOfRange(actual, row * width, (row + 1) * width),
+                    Arrays.copyOfRange(expected, rows[row] * width, (rows[row] + 1) * width));
         }
     }
 }

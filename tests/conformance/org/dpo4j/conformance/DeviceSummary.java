@@ -82,10 +82,12 @@ public final class DeviceSummary implements TestExecutionListener {
         TestDevices.close();
         counts.forEach((name, count) ->
                 say(name + ": " + count + (opened.containsKey(name) ? " on " + opened.get(name) : "")));
-        for (String name : TestDevices.KNOWN) {
-            if (!counts.containsKey(name)) {
-                say(name + ": nothing ran, " + TestDevices.PROPERTY + " does not name it or it could not be opened");
-            }
+        List<String> notRun = TestDevices.KNOWN.stream()
+                .filter(name -> !counts.containsKey(name))
+                .toList();
+        if (!notRun.isEmpty()) {
+            say("nothing ran on " + String.join(", ", notRun) + ": " + TestDevices.PROPERTY + " is "
+                    + System.getProperty(TestDevices.PROPERTY, "not given"));
         }
         skipped.forEach(line -> say("skipped: " + line));
         counts.clear();

@@ -2,6 +2,7 @@ package org.dpo4j.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.Arrays;
 import java.util.function.IntToDoubleFunction;
 
 /** Comparisons of what a device computed with what it should have. */
@@ -23,7 +24,7 @@ final class Expect {
                             .formatted(what, i, actual[i], expected[i], error, allowed));
                 }
             } else {
-                assertThat(Double.valueOf(actual[i])).as("%s [%d]", what, i).isEqualTo(Double.valueOf(expected[i]));
+                assertThat((Double) actual[i]).as("%s [%d]", what, i).isEqualTo((Double) expected[i]);
             }
         }
     }
@@ -31,5 +32,14 @@ final class Expect {
     /** As {@link #near}, of values that may have been computed only with exactly this result. Both zeros are one. */
     static void exactly(String what, double[] actual, double[] expected) {
         near(what, actual, expected, i -> 0);
+    }
+
+    /** The same bits, and as many: nothing is forgiven. */
+    static void sameBits(String what, long[] actual, long[] expected) {
+        int at = Arrays.mismatch(actual, expected);
+        if (at >= 0) {
+            throw new AssertionError(
+                    "%s: other bits, first at [%d] of %d and %d".formatted(what, at, actual.length, expected.length));
+        }
     }
 }

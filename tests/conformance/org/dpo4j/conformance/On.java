@@ -18,11 +18,6 @@ public record On(String name, Device device, Device again, DType dtype) {
         return device.name().equals("cuda");
     }
 
-    /** Whether the kernels run as CUDA compiled for the CPU, a thousand times slower than on a GPU: sweeps are cut short by name there. */
-    public boolean emulated() {
-        return name.equals("emulated");
-    }
-
     @Override
     public String toString() {
         return name + " " + dtype;

@@ -108,7 +108,7 @@ class TokenLogProbTest {
                         on.dtype());
             });
             if (dLogitsType == on.dtype()) {
-                assertThat(inPlace.bits()).as("d_logits in place").isEqualTo(dLogits.bits());
+                Expect.sameBits("d_logits in place", inPlace.bits(), dLogits.bits());
             }
             return new Results(
                     logits.values(),

@@ -15,8 +15,8 @@ final class Tolerance {
     /** Unit roundoff of fp32: half a unit in the last place of a 24-bit significand. */
     static final double U = 0x1p-24;
 
-    /** Unit roundoff of bf16, whose significand has 8 bits. */
-    static final double BF16 = 0x1p-9;
+    /** Half a unit in the last place of a bf16 number between 1 and 2: its significand has 8 bits, one of them implied. */
+    private static final double BF16_AT_ONE = 0x1p-8;
 
     /**
      * Relative error of a sum's terms after n roundings. At worst n U; of many independent roundings, 6 sqrt(n) U but for once in 3e7 (Higham and
@@ -36,9 +36,12 @@ final class Tolerance {
         return (4 + 2 * Math.abs(argument)) * U;
     }
 
-    /** A value known within {@code error} as it is stored: bf16 rounds once more. What is below the normal numbers may be flushed to zero. */
+    /**
+     * A value known within {@code error} as it is stored: bf16 rounds once more, by half a unit in the last place of the largest it may be. What is below
+     * the normal numbers may be flushed to zero.
+     */
     static double stored(DType dtype, double value, double error) {
-        double rounding = dtype == DType.BF16 ? (Math.abs(value) + error) * BF16 : 0;
+        double rounding = dtype == DType.BF16 ? Math.scalb(BF16_AT_ONE, Math.getExponent(Math.abs(value) + error)) : 0;
         return error + rounding + Float.MIN_NORMAL;
     }
 
