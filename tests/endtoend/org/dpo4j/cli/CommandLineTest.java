@@ -53,6 +53,13 @@ class CommandLineTest {
     }
 
     @Test
+    void lettersTheLocaleCannotHold() {
+        assertNotUnderstood(
+                Cli.run("generate", "--prompt", "Zo\ufffd"),
+                "the locale cannot hold what was typed; set LC_ALL=C.UTF-8 and try again");
+    }
+
+    @Test
     void missingOptions() {
         Cli cli = Cli.run("logps", "--device", "cpu");
         assertThat(cli.code()).isEqualTo(2);

@@ -19,11 +19,10 @@ import picocli.CommandLine.Option;
         description = "Print log-probs of completions, one JSON line a row.",
         footer = {
             "",
-            "A pair:"
-                + " {\"row\":1,\"chosen_logps\":-31.5,\"rejected_logps\":-29.1,\"chosen_tokens\":12,\"rejected_tokens\":9}",
-            "Any other row: {\"row\":1,\"logps\":-31.5,\"tokens\":12}",
-            "row counts from 1: the line, or the element of a JSON array. What became of the rows goes to standard"
-                    + " error."
+            "A pair is {\"row\", \"chosen_logps\", \"rejected_logps\", \"chosen_tokens\", \"rejected_tokens\"};"
+                    + " any other row {\"row\", \"logps\", \"tokens\"}.",
+            "row counts from 1: the line, or the element of a JSON array.",
+            "What became of the rows goes to standard error."
         },
         sortOptions = false)
 final class LogpsCommand implements Callable<Integer> {

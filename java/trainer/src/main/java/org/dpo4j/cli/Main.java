@@ -92,6 +92,10 @@ public final class Main {
         if (arguments[0].equals("help")) {
             return arguments.length == 1 ? new String[] {"--help"} : new String[] {arguments[1], "--help"};
         }
+        if (String.join("", arguments)
+                .contains("\ufffd")) { // what Java makes of bytes that the locale has no letter for
+            throw new Dpo4jException("the locale cannot hold what was typed; set LC_ALL=C.UTF-8 and try again");
+        }
         CommandLine command = Arrays.stream(arguments)
                 .filter(commands.getSubcommands()::containsKey)
                 .findFirst()
