@@ -11,7 +11,7 @@ constexpr int kRowsPerBlock = 8;
 // A warp copies a row. A null index array means the row's own number.
 template <class T>
 __global__ void __launch_bounds__(32 * kRowsPerBlock, 4) copy(T* out, const T* in, const int32_t* out_rows, const int32_t* in_rows,
-                                                           int64_t rows, int64_t width, int64_t out_stride, int64_t in_stride) {
+                                                              int64_t rows, int64_t width, int64_t out_stride, int64_t in_stride) {
   const int64_t i = static_cast<int64_t>(blockIdx.x) * kRowsPerBlock + threadIdx.y;
   if (i >= rows) return;
   T* to = out + (out_rows ? out_rows[i] : i) * out_stride;

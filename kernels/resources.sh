@@ -16,9 +16,9 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 compile() {
-  local source=$1 log=$scratch/$(basename "$1").log
-  "$nvcc" -std=c++17 -O3 "${generate[@]}" -I"$directory/../native" -DDPO4J_ARCHITECTURES='""' -Xptxas=-v -c "$source" -o "$scratch/$(basename "$source").o" \
-    >"$log" 2>&1 || { cat "$log" >&2; return 1; }
+  local result=$scratch/$(basename "$1")
+  "$nvcc" -std=c++17 -O3 "${generate[@]}" -I"$directory/../native" -DDPO4J_ARCHITECTURES='""' -Xptxas=-v -c "$1" -o "$result.o" \
+    >"$result.log" 2>&1 || { cat "$result.log" >&2; return 1; }
 }
 running=()
 for source in "$directory"/*.cu; do
