@@ -18,11 +18,16 @@ public record Metrics(int step, Map<String, Double> values) {
         values = Collections.unmodifiableMap(new LinkedHashMap<>(values));
     }
 
-    /** One line for a person: step, then every metric with four digits. */
+    /** One line for a person: step, then every metric, whole numbers in full and others with four digits. */
     @Override
     public String toString() {
         return values.entrySet().stream()
-                .map(metric -> metric.getKey() + " " + String.format(Locale.ROOT, "%.4g", metric.getValue()))
+                .map(metric -> metric.getKey() + " " + written(metric.getValue()))
                 .collect(Collectors.joining("  ", "step " + step + "  ", ""));
+    }
+
+    private static String written(double value) {
+        boolean whole = value == Math.rint(value) && Math.abs(value) < 1L << 53;
+        return whole ? Long.toString((long) value) : String.format(Locale.ROOT, "%.4g", value);
     }
 }

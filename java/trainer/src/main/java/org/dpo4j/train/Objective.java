@@ -12,6 +12,9 @@ interface Objective extends AutoCloseable {
     /** Training rows. */
     int rows();
 
+    /** What a row is, in the plural. */
+    String unit();
+
     /** What a run header says of the data and the loss. */
     Map<String, String> facts();
 

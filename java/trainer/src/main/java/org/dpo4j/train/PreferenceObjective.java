@@ -63,6 +63,11 @@ final class PreferenceObjective implements Objective {
     }
 
     @Override
+    public String unit() {
+        return "pairs";
+    }
+
+    @Override
     public Map<String, String> facts() {
         long twice =
                 pairs.rows().stream().mapToLong(PreferenceObjective::tokens).sum();

@@ -52,6 +52,11 @@ final class SequenceObjective implements Objective {
     }
 
     @Override
+    public String unit() {
+        return "sequences";
+    }
+
+    @Override
     public Map<String, String> facts() {
         long targets = terms(sequences);
         return Map.of(

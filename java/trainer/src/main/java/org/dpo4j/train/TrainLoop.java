@@ -79,7 +79,7 @@ final class TrainLoop {
         values.put("learning_rate", schedule.rate(done - 1));
         values.put("epoch", steps.epoch(done));
         values.put("num_tokens", (double) tokens);
-        values.put("pairs_per_second", rowsSinceLog / seconds(loggedAt));
+        values.put(objective.unit() + "_per_second", rowsSinceLog / seconds(loggedAt));
         write(new Metrics(done, values));
         rowsSinceLog = 0;
         loggedAt = System.nanoTime();

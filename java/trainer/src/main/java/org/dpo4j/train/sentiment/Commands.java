@@ -14,8 +14,8 @@ record Commands(ExperimentFiles files, String device, long seed, Size size) {
                 files.untrained(),
                 files.corpus(),
                 files.sft(),
-                "--num_train_epochs " + size.epochs() + " --per_device_train_batch_size 16 --learning_rate 3e-3"
-                        + " --lr_scheduler_type cosine --warmup_ratio 0.1 --logging_steps 25");
+                "--num_train_epochs " + size.epochs() + " --per_device_train_batch_size 16 --learning_rate 2e-3"
+                        + " --lr_scheduler_type cosine --warmup_ratio 0.1 --adam_beta2 0.95 --logging_steps 50");
     }
 
     List<String> dpo() {
@@ -23,8 +23,8 @@ record Commands(ExperimentFiles files, String device, long seed, Size size) {
                 files.sft(),
                 files.pairs(),
                 files.dpo(),
-                "--beta 0.1 --num_train_epochs 2 --per_device_train_batch_size 16 --learning_rate 3e-4"
-                        + " --lr_scheduler_type constant_with_warmup --warmup_ratio 0.1 --logging_steps 5");
+                "--beta 0.1 --num_train_epochs 1 --per_device_train_batch_size 16 --learning_rate 2e-4"
+                        + " --lr_scheduler_type linear --warmup_ratio 0.1 --logging_steps 5");
     }
 
     List<String> generate(Path model, String prompt) {

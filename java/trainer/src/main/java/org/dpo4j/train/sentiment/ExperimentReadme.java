@@ -9,9 +9,9 @@ final class ExperimentReadme {
         return """
             # Controlled sentiment, in miniature
 
-            The experiment of section 6.1 of the DPO paper (Rafailov et al. 2023) with made-up film reviews, a fixed lexicon as the
-            judge, and a model of about a million parameters. The sentiment of a review is half the mean value, from -2 to 2, of its
-            words that judge. Reviews of the corpus praise in one third of the cases, blame in one third, and do both in one third.
+            The experiment of section 6.1 of the DPO paper (Rafailov et al. 2023) with made-up film reviews, a fixed lexicon
+            as the judge, and a model of about a million parameters. The sentiment of a review is half the mean value, from
+            -2 to 2, of its words that judge. Half of the corpus praises, half blames; one judging word in twenty slips.
 
             ```
             %s```
@@ -21,13 +21,13 @@ final class ExperimentReadme {
             | `corpus.jsonl` | reviews drawn from a grammar; seed %d |
             | `untrained/` | random weights, and a tokenizer of whole words |
             | `sft/` | trained on the corpus: the reference; `metrics.jsonl` beside the weights |
-            | `pairs.jsonl` | two reviews that `sft/` wrote to one beginning, the one of higher sentiment chosen; ties left out |
+            | `pairs.jsonl` | two reviews by `sft/` of one beginning, the one of higher sentiment chosen; no ties |
             | `dpo/` | trained on the pairs |
-            | `samples.jsonl` | reviews of `dpo/` (chosen) and `sft/` (rejected) to beginnings that no pair was made from |
+            | `samples.jsonl` | reviews by `dpo/` (chosen) and `sft/` (rejected) of beginnings that are in no pair |
 
             ## Each step by hand
 
-            Train on the corpus (a few seconds; writes the same weights again):
+            Train on the corpus; the weights come out the same again:
 
                 %s
 
@@ -40,7 +40,8 @@ final class ExperimentReadme {
 
                 %s
 
-            Log-probs of the samples under both models. The mean of `chosen_logps` of the first minus that of the second is the KL above:
+            Log-probs of the samples under both models; the mean of `chosen_logps` of the first minus that of the second is
+            the KL above, but for rows left out because both models wrote the same:
 
                 %s
                 %s

@@ -20,17 +20,17 @@ final class Lexicon {
     record Entry(String part, int value, String word) {}
 
     static final List<Entry> ENTRIES = """
-        adjective  2 wonderful superb brilliant stunning masterful unforgettable dazzling magnificent flawless exquisite
-        adjective  1 good charming fresh clever warm engaging funny tender lively graceful sharp bright solid elegant enjoyable
-        adjective -1 weak slow bland flat stale clumsy tired thin dull messy shallow uneven tedious forgettable cold
-        adjective -2 terrible awful dreadful horrible atrocious unbearable disastrous painful worthless insulting
+        adjective  2 wonderful superb brilliant stunning flawless dazzling masterful
+        adjective  1 good charming clever warm tender elegant lively fresh
+        adjective -1 weak slow clumsy dull shallow tedious stale bland
+        adjective -2 terrible awful horrible painful worthless dreadful atrocious
         noun  2 triumph masterpiece gem
-        noun  1 delight treat pleasure success
-        noun -1 bore letdown chore misfire
+        noun  1 delight treat pleasure
+        noun -1 bore letdown chore
         noun -2 disaster waste failure
         verb  2 loved adored treasured
-        verb  1 enjoyed admired liked praised
-        verb -1 disliked endured regretted doubted
+        verb  1 enjoyed admired liked
+        verb -1 disliked regretted endured
         verb -2 hated despised loathed
         """.lines().flatMap(line -> {
         String[] words = line.split(" +");

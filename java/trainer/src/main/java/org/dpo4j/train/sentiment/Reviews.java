@@ -15,32 +15,32 @@ import java.util.stream.Stream;
  */
 final class Reviews {
 
-    /** Share of a review's judging words that praise, one of these a review. */
-    private static final double[] TONES = {0.05, 0.5, 0.95};
+    /** Share of a review's judging words that praise: half of the reviews have the one, half the other. */
+    private static final double[] TONES = {0.05, 0.95};
 
     /** {@code symbol = alternative | alternative}; symbols in an alternative stand in angle brackets. */
     private static final Map<String, List<String>> GRAMMAR = """
-        review = <opening> <body> <body> <closing> | <opening> <body> <body> <body> <closing> | <opening> <body> <closing>
+        review = <opening> <body> <closing> | <opening> <body> <body> <closing>
         opening = <who> <watched> this <film> <where> <when> . | <when> <who> <watched> this <film> <where> .
         opening = this <film> <played> <where> <when> . | <who> had <heard> about this <film> <when> .
-        body = the <aspect> was <degree> <adjective> . | <who> <verb> the <aspect> . | the <aspect> and the <aspect> were <adjective> .
-        body = <part> the <aspect> felt <adjective> and the <aspect> looked <adjective> . | <part> <who> <verb> the <adjective> <aspect> .
-        body = it is a <adjective> <film> with a <adjective> <aspect> . | every <scene> was <degree> <adjective> .
-        closing = in the end it was a <noun> . | all in all a <adjective> <noun> . | <who> would call it a <noun> for <audience> .
-        closing = for <audience> this is a <noun> . | <who> <verb> it from start to finish . | what a <noun> .
-        who = i | we | my friend | my brother | my sister | my parents | our neighbour | the whole family | a colleague
+        body = the <aspect> was <degree> <adjective> . | the <aspect> was <adjective> and <adjective> .
+        body = the <aspect> and the <aspect> were <adjective> . | <part> <who> <verb> the <adjective> <aspect> .
+        body = it is a <adjective> and <adjective> <film> . | every <scene> was <adjective> and <adjective> .
+        closing = in the end it was a <noun> . | all in all a <adjective> <noun> . | what a <adjective> <noun> .
+        closing = for <audience> this is a <noun> . | <who> <verb> it from start to finish .
+        who = i | we | my friend | my brother | my sister | my parents | our neighbour | a colleague
         watched = saw | watched | caught | finished | found | rented | chose
         played = was shown | was playing | ran | opened | came out
         heard = heard | read | talked | learned | wondered
-        film = film | movie | picture | drama | comedy | thriller | western | mystery | romance | sequel | documentary
-        where = at home | in the cinema | on a plane | at a festival | on television | in a small theatre | downtown | with friends
-        when = last night | yesterday | on sunday | last week | this morning | on a rainy day | last summer | in april | after work
-        aspect = acting | story | plot | script | music | score | camera work | dialogue | cast | lead actor | lead actress | ending
-        aspect = beginning | pace | humour | editing | villain | hero | costume design | sound | setting | direction | soundtrack
+        film = film | movie | picture | drama | comedy | thriller | western | mystery | romance | sequel
+        where = at home | in the cinema | on a plane | at a festival | on television | downtown | with friends
+        when = last night | yesterday | on sunday | last week | this morning | last summer | in april | after work
+        aspect = acting | story | plot | script | music | score | camera work | dialogue | cast | lead actor
+        aspect = ending | beginning | pace | humour | editing | villain | hero | sound | setting | soundtrack
         degree = very | quite | really | rather | truly | simply | always | often | so | too
-        part = at first | after a while | in the middle | near the end | from the start | now and then | for an hour | at times
-        scene = scene | line | minute | shot | chapter | song | chase | dance | kiss | fight | joke | twist | conversation
-        audience = children | adults | fans | students | families | couples | everyone | critics | dreamers | old friends | new viewers
+        part = at first | after a while | in the middle | near the end | from the start | for an hour | at times
+        scene = scene | line | minute | shot | chapter | song | chase | dance | kiss | fight | joke | twist
+        audience = children | adults | fans | students | families | couples | everyone | critics | dreamers
         """.lines().collect(Collectors.toMap(
             line -> line.split(" = ")[0],
             line -> List.of(line.split(" = ")[1].split(" \\| ")),

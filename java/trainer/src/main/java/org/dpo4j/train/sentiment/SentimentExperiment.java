@@ -28,8 +28,13 @@ import picocli.CommandLine;
  * same seed and size make the same files on the same machine.
  */
 public final class SentimentExperiment {
-    /** Longest review: five sentences of at most 20 words, with room. */
+    /** Longest review: four sentences of at most 20 words, with room. */
     private static final int POSITIONS = 128;
+
+    private static final int HEAD_WIDTH = 32;
+
+    /** About 1 / sqrt(hidden): from transformers' 0.02, so narrow a model sees too late that words share a tone. */
+    private static final double INITIALIZER_RANGE = 0.08;
 
     private final ExperimentFiles files;
     private final Commands commands;
@@ -70,16 +75,22 @@ public final class SentimentExperiment {
 
     private void create() {
         List<String> words = Reviews.vocabulary();
-        LlamaConfig config = LlamaConfig.of(
-                        WordTokenizer.size(words),
-                        size.hidden(),
-                        3 * size.hidden(),
-                        size.layers(),
-                        size.hidden() / 32,
-                        size.hidden() / 32,
-                        POSITIONS,
-                        true)
-                .withTokens(null, List.of(WordTokenizer.END_ID));
+        int heads = size.hidden() / HEAD_WIDTH;
+        LlamaConfig config = new LlamaConfig(
+                WordTokenizer.size(words),
+                size.hidden(),
+                3 * size.hidden(),
+                size.layers(),
+                heads,
+                heads,
+                HEAD_WIDTH,
+                POSITIONS,
+                1e-6,
+                10000,
+                INITIALIZER_RANGE,
+                true,
+                null,
+                List.of(WordTokenizer.END_ID));
         try (Device opened = Devices.open(device);
                 Model model = Model.create(config, opened, DType.F32, seed)) {
             model.save(files.untrained(), DType.F32);
