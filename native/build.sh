@@ -12,9 +12,10 @@ need cmake "CMake 3.22 or newer" cmake
 need "${CXX:-c++}" "a C++17 compiler" g++
 command -v ninja >/dev/null || need make "make" make
 
-# A toolkit that native/cuda-toolkit.sh put beside the sources.
-toolkit=$source_directory/.cuda/nvidia/cu13/bin/nvcc
-[ -n "${CUDACXX:-}" ] || [ ! -x "$toolkit" ] || export CUDACXX=$toolkit
+# CMake remembers that it found no nvcc; naming one makes it look again. The last place is where native/cuda-toolkit.sh puts it.
+for nvcc in "${CUDACXX:-}" "$(command -v nvcc || true)" /usr/local/cuda/bin/nvcc "$source_directory/.cuda/nvidia/cu13/bin/nvcc"; do
+  [ -z "$nvcc" ] || [ ! -x "$nvcc" ] || { set -- "-DCMAKE_CUDA_COMPILER=$nvcc" "$@"; break; }
+done
 
 generator=()
 [ -f "$build_directory/CMakeCache.txt" ] || { command -v ninja >/dev/null && generator=(-G Ninja); }
