@@ -1,7 +1,7 @@
 // The CPU device: threads, an instruction set, and one `run` an operation.
 //
-// native/cpu/<operation>.cpp is compiled three times, once for each instruction set, into the namespaces portable, avx2 and avx512;
-// cpu.cpp forwards a call to the one its context was made for. Operations without arithmetic on vectors are compiled once.
+// Most operations are compiled three times, once for each instruction set, into the namespaces portable, avx2 and avx512; cpu.cpp forwards
+// a call to the one its context was made for. Those without vector arithmetic are compiled once.
 #pragma once
 
 #include "../operations.h"
@@ -20,6 +20,7 @@ int32_t usable_processors();
 
 // Compiled for each instruction set.
 #define DPO4J_CPU_VECTOR_OPERATIONS(X) \
+  X(EmbeddingForward)                  \
   X(EmbeddingBackward)                 \
   X(RmsNormForward)                    \
   X(RmsNormBackward)                   \
@@ -51,7 +52,6 @@ DPO4J_CPU_VECTOR_OPERATIONS(DPO4J_DECLARE)
 #undef DPO4J_DECLARE
 
 // Compiled once.
-void run(Cpu&, const EmbeddingForward&);
 void run(Cpu&, const CopyRows&);
 void run(Cpu&, const SequenceSumForward&);
 void run(Cpu&, const SequenceSumBackward&);

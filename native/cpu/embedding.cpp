@@ -1,9 +1,23 @@
+// Forward:  out[row] = table[indices[row]], NaN where there is no such row. 8 bytes an element.
 // Backward: d_table[distinct[s]] += the rows of d_out that carry that index, in order. One task owns a row of the table, so no sum meets
 // another. d_out is read once; d_table rows that do not occur are not touched.
 #include "cpu.h"
 #include "vector.h"
 
 namespace dpo4j::cpu::DPO4J_ISA {
+
+void run(Threads& threads, const EmbeddingForward& p) {
+  const float* table = static_cast<const float*>(p.table);
+  parallel_ranges(threads, p.rows, rows_per_task(p.width), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++) {
+      float* out = static_cast<float*>(p.out) + row * p.width;
+      const int32_t index = p.indices[row];
+      const bool exists = index >= 0 && index < p.table_rows;
+      each_vector(p.width,
+                  [&](int64_t i, auto lanes) { store(out + i, exists ? load(table + index * p.width + i, lanes) : all(kNan), lanes); });
+    }
+  });
+}
 
 void run(Threads& threads, const EmbeddingBackward& p) {
   float* d_table = static_cast<float*>(p.d_table);
