@@ -56,6 +56,7 @@ Block::~Block() { free(shared_); }
 void Block::run(const Grid& grid, uint3 index, uint64_t number) {
   start(grid, index, number);
   take_turns();
+  blocks_++;
 }
 
 void Block::start(const Grid& grid, uint3 index, uint64_t number) {
@@ -132,13 +133,13 @@ void Block::resume(Thread& thread) {
 }
 
 // A fiber outlives its thread and serves the next block's. Its threads come after the launch began and after the last block that had these
-// fibers and this shared memory: the place they meet all those at is the block itself.
+// fibers and this shared memory.
 void Block::thread_main() {
   for (;;) {
     Block& block = *current->block;
-    receive(&block);
+    receive(&block.borders_[block.blocks_ & 1]);
     block.grid_->body(block.grid_->argument);
-    publish(&block);
+    publish(&block.borders_[(block.blocks_ + 1) & 1]);
     block.exit(*current);
     Fiber::suspend();
   }
@@ -189,15 +190,15 @@ int Block::barrier(Thread& self, Vote vote, bool predicate, const char* operatio
   } else {
     votes_ += predicate;
   }
-  const uint32_t mine = barriers_;
-  publish(&barriers_);
+  const int side = barriers_ & 1;
+  publish(&barrier_places_[side]);
   self.warp->at_barrier |= bit(self.lane);
   self.waits_in = operation;
   arrived_++;
   if (arrived_ == live_) open_barrier();
   Fiber::suspend();
-  receive(&barriers_);
-  const int result = results_[mine & 1];
+  receive(&barrier_places_[side]);
+  const int result = results_[side];
   return vote == Vote::kOr ? result != 0 : result;
 }
 
@@ -234,7 +235,7 @@ const Exchange& Block::exchange(Thread& self, unsigned mask, const Word& mine, c
   }
   Exchange& words = meeting.words[meeting.count & 1];
   words.of_lane[self.lane] = mine;
-  if (orders_memory) publish(&meeting);
+  if (orders_memory) publish(&words);
   meeting.arrived |= bit(self.lane);
   if (meeting.arrived == mask) {
     meeting.arrived = 0;
@@ -244,7 +245,7 @@ const Exchange& Block::exchange(Thread& self, unsigned mask, const Word& mine, c
     self.waits_in = operation;
     Fiber::suspend();
   }
-  if (orders_memory) receive(&meeting);
+  if (orders_memory) receive(&words);
   return words;
 }
 

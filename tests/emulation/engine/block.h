@@ -56,6 +56,9 @@ struct Warp {
   Meeting meetings[kMaxMasks];
 };
 
+// Something with an address, at which threads announce what they have done and hear what others have.
+struct alignas(16) Place {};
+
 class Block {
  public:
   Block();
@@ -63,6 +66,9 @@ class Block {
 
   // Runs a block of a launch from the first thread's start to the last one's end. `number` seeds its schedule.
   void run(const Grid& grid, uint3 index, uint64_t number);
+
+  // Where the last block has announced its end, and the next will listen before it begins.
+  Place& border() { return borders_[blocks_ & 1]; }
 
   uint3 index() const { return index_; }
   int barrier(Thread& self, Vote vote, bool predicate, const char* operation);
@@ -92,12 +98,17 @@ class Block {
   std::vector<Warp*> order_;
   int live_ = 0;
 
+  uint32_t blocks_ = 0;
+  Place borders_[2];  // two, or a thread that begins would hear from one of its own block that has already ended
+
   int arrived_ = 0;
   uint32_t barriers_ = 0;
   const char* barrier_operation_ = nullptr;
   Vote vote_ = Vote::kNone;
   int votes_ = 0;
-  int results_[2] = {};  // two, for the reason Meeting has two sets of words
+  // Two of each, for the reason Meeting has two sets of words.
+  int results_[2] = {};
+  Place barrier_places_[2];
 
   struct SharedArray {
     const void* tag;

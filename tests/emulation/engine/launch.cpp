@@ -26,14 +26,14 @@ struct Work {
   void run() {
     static thread_local Block pools[kPools];
     static thread_local unsigned turn = 0;
-    for (Block& pool : pools) publish(&pool);
+    for (Block& pool : pools) publish(&pool.border());
     for (uint64_t taken; (taken = next.fetch_add(1)) < blocks;) {
       const uint64_t number = settings().schedule == Schedule::kDescending ? blocks - 1 - taken : taken;
       const uint64_t x = grid.blocks.x, y = grid.blocks.y;
       const uint3 index{static_cast<unsigned>(number % x), static_cast<unsigned>(number / x % y), static_cast<unsigned>(number / (x * y))};
       pools[turn++ % kPools].run(grid, index, number);
     }
-    for (Block& pool : pools) receive(&pool);
+    for (Block& pool : pools) receive(&pool.border());
   }
 };
 

@@ -82,6 +82,13 @@ int attribute(cudaDeviceAttr attribute) {
   return -1;
 }
 
+// With DPO4J_STANDIN_REPORT_LEAKS set, the end of the process says what was not given back.
+__attribute__((destructor)) void report_leaks() {
+  const size_t allocations = dpo4j_standin_live_allocations(), live_handles = dpo4j_standin_live_handles();
+  if (getenv("DPO4J_STANDIN_REPORT_LEAKS") == nullptr || allocations + live_handles == 0) return;
+  fprintf(stderr, "CUDA stand-in: leaked %zu allocations and %zu handles\n", allocations, live_handles);
+}
+
 }  // namespace
 
 namespace cudart {

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# The conformance suite on the emulated device under a sanitizer: conformance.sh address|thread|none [JUnit console options]. Uses the jars and
+# test classes of `./mvnw -B verify`. A report, a leak of device memory, a failed test or a run without tests fails.
+set -euo pipefail
+mode=${1:?usage: conformance.sh address|thread|none [JUnit console options]}
+shift
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+source "$root/tests/emulation/sanitizers.sh"
+built=$root/tests/target/emulated-$mode
+log=$built.conformance.log
+libraries=$root/java/trainer/target/lib
+classes=$root/tests/target/test-classes
+console=$root/tests/target/bundle
+for needed in "$libraries" "$classes" "$console"; do
+  [ -d "$needed" ] || { echo "conformance: $needed is missing: run ./mvnw -B verify first" >&2; exit 1; }
+done
+
+bash "$root/native/build.sh" "$built" -DDPO4J_EMULATE=ON -DDPO4J_SANITIZE="$mode"
+
+# ThreadSanitizer's work grows with the square of the threads in a block: it gets the tests that are tagged small.
+selection=(--include-package org.dpo4j.conformance --include-tag device)
+[ "$mode" != thread ] || selection=(--include-package org.dpo4j.conformance --include-tag small)
+[ $# = 0 ] || selection=("$@")
+
+java=${JAVA_HOME:+$JAVA_HOME/bin/}java
+status=0
+DPO4J_ROOT=$root DPO4J_STANDIN_REPORT_LEAKS=1 under_sanitizer "$mode" "$java" -Xmx2g -Dorg.bytedeco.javacpp.maxPhysicalBytes=0 \
+  -Dorg.bytedeco.javacpp.maxBytes=0 -Dorg.bytedeco.javacpp.cachedir="$root/tests/target/javacpp" --enable-native-access=ALL-UNNAMED \
+  -Ddpo4j.test.devices=emulated -Ddpo4j.native.path="$built/libdpo4j.so" -Ddpo4j.cuda.path="$built/standin" \
+  -cp "$classes:$libraries/*:$console/*" org.junit.platform.console.ConsoleLauncher execute --disable-banner --disable-ansi-colors \
+  --scan-class-path "$classes" "${selection[@]}" --details=summary --fail-if-no-tests >"$log" 2>&1 || status=$?
+
+grep -E '^dpo4j tests: (emulated|skipped)|tests (successful|failed) ' "$log" || true
+if grep -nE "$sanitizer_report" "$log"; then status=1; fi
+if ! grep -qE '^dpo4j tests: emulated: [1-9]' "$log"; then status=1; fi
+if [ "$status" != 0 ]; then
+  echo "conformance: $mode FAILED (exit $status), see $log" >&2
+  grep -nE -A30 "$sanitizer_report|^Failures" "$log" | head -100 >&2 || true
+  exit 1
+fi
+echo "conformance: $mode passed"
