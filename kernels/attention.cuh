@@ -68,6 +68,9 @@ struct Tile {
     }
   }
 
+  // SELECT: a column of weight 0 is not read into the sum, so that what a row must not see may be anything, infinities and NaN among it.
+  // Only tiles in which rows see different columns need it.
+  template <bool SELECT>
   static __device__ __forceinline__ void accumulate(Output& o, const float* weights, const float* columns) {
     const float* const w = weights + row(0) * kWeightStride;
     const float* const b = columns + 4 * lane_x();
@@ -84,6 +87,7 @@ struct Tile {
 #pragma unroll
           for (int i = 0; i < kRowsPerThread; i++) {
             const float weight = k == 0 ? p[i].x : k == 1 ? p[i].y : k == 2 ? p[i].z : p[i].w;
+            if (SELECT && weight == 0) continue;
             o[i][q].x = fmaf(weight, v.x, o[i][q].x);
             o[i][q].y = fmaf(weight, v.y, o[i][q].y);
             o[i][q].z = fmaf(weight, v.z, o[i][q].z);
@@ -92,6 +96,11 @@ struct Tile {
         }
       }
     }
+  }
+
+  static __device__ __forceinline__ void accumulate(Output& o, const float* weights, const float* columns, bool select) {
+    if (select) accumulate<true>(o, weights, columns);
+    else accumulate<false>(o, weights, columns);
   }
 
   static __device__ __forceinline__ void write_weights(float* weights, const Scores& s) {
@@ -198,6 +207,8 @@ struct QueryBlock {
   __device__ __forceinline__ bool exists(int row) const { return first_row + row < row_end; }
   __device__ __forceinline__ int32_t row(int row) const { return exists(row) ? first_row + row : row_end - 1; }
   __device__ __forceinline__ int32_t last_key(int row_of_tile) const { return keys.last_seen_by(row(row_of_tile) / queries.group); }
+  // Whether some row of the tile does not see all of the tile of keys.
+  __device__ __forceinline__ bool partly_seen(int32_t first_key) const { return first_key + Tile::kColumns - 1 > last_key(0); }
 
   __device__ __forceinline__ void read_rows(float* tile, const void* tensor, int64_t stride) const {
     Tile::template read<Tile::kRows>(tile, head_width, [&](int row) -> const T* {

@@ -78,7 +78,7 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
     }
     Tile::write_weights(weights, d_s);
     __syncwarp();
-    Tile::accumulate(d_q, weights, k_tile);
+    Tile::accumulate(d_q, weights, k_tile, block.partly_seen(first_key));
   }
 
 #pragma unroll
@@ -159,21 +159,23 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
           p[i][c] = first_key + Tile::row(i) <= last_key ? exp2f(p[i][c] * factor - walk.lse[column]) : 0.0f;
         }
       }
+      // Whether some query of the tile does not see all of the tile of keys.
+      const bool partly_seen = dependent == 0 && first_row / group < first_key + Tile::kRows - 1;
       Tile::write_weights(weights, p);
       __syncwarp();
-      Tile::accumulate(d_v, weights, walk.d_out);
+      Tile::accumulate(d_v, weights, walk.d_out, partly_seen);
 
       Tile::scores(d_s, v_tile, walk.d_out, head_width);
 #pragma unroll
       for (int c = 0; c < kColumnsPerThread; c++) {
         const float delta = walk.delta[Tile::column(c)];
 #pragma unroll
-        for (int i = 0; i < kRowsPerThread; i++) d_s[i][c] = p[i][c] * (d_s[i][c] - delta);
+        for (int i = 0; i < kRowsPerThread; i++) d_s[i][c] = p[i][c] == 0 ? 0.0f : p[i][c] * (d_s[i][c] - delta);
       }
       __syncwarp();  // the weights of d_v have been read
       Tile::write_weights(weights, d_s);
       __syncwarp();
-      Tile::accumulate(d_k, weights, walk.q);
+      Tile::accumulate(d_k, weights, walk.q, partly_seen);
     }
   }
 

@@ -69,7 +69,7 @@ __global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlo
     }
     Tile::write_weights(weights, s);
     __syncwarp();
-    Tile::accumulate(o, weights, v_tile);
+    Tile::accumulate(o, weights, v_tile, block.partly_seen(first_key));
   }
 
 #pragma unroll
