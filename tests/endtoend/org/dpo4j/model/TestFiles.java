@@ -10,18 +10,18 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Assumptions;
 
 /** Where tests find models: golden ones in the repository, real ones beside it. */
-final class TestFiles {
+public final class TestFiles {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private TestFiles() {}
 
     /** A directory of {@code tests/golden}. */
-    static Path golden(String name) {
+    public static Path golden(String name) {
         return repository().resolve("tests/golden").resolve(name);
     }
 
     /** A file or directory of real data; where it is absent the test is skipped, saying so. */
-    static Path real(String name) {
+    public static Path real(String name) {
         String data = System.getenv("DPO4J_DATA");
         Path path = (data == null ? repository().resolve("../shared/data") : Path.of(data))
                 .resolve(name)
@@ -32,7 +32,7 @@ final class TestFiles {
         return path;
     }
 
-    static JsonNode json(Path file) {
+    public static JsonNode json(Path file) {
         try {
             return JSON.readTree(file.toFile());
         } catch (IOException e) {
@@ -40,13 +40,13 @@ final class TestFiles {
         }
     }
 
-    static int[] ints(JsonNode array) {
+    public static int[] ints(JsonNode array) {
         return IntStream.range(0, array.size())
                 .map(i -> array.get(i).intValue())
                 .toArray();
     }
 
-    static double[] doubles(JsonNode array) {
+    public static double[] doubles(JsonNode array) {
         return IntStream.range(0, array.size())
                 .mapToDouble(i -> array.get(i).doubleValue())
                 .toArray();

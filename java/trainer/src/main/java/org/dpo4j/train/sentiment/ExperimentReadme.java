@@ -9,9 +9,10 @@ final class ExperimentReadme {
         return """
             # Controlled sentiment, in miniature
 
-            The experiment of section 6.1 of the DPO paper (Rafailov et al. 2023) with made-up film reviews, a fixed lexicon
-            as the judge, and a model of about a million parameters. The sentiment of a review is half the mean value, from
-            -2 to 2, of its words that judge. Half of the corpus praises, half blames; one judging word in twenty slips.
+            The experiment of section 6.1 of the DPO paper (Rafailov et al. 2023) with made-up film reviews, a fixed
+            lexicon as the judge, and a model of about a million parameters. The sentiment of a review is half the mean
+            value, from -2 to 2, of its words that judge. Half of the corpus praises, half blames; one judging word in
+            twenty slips.
 
             ```
             %s```
@@ -40,8 +41,8 @@ final class ExperimentReadme {
 
                 %s
 
-            Log-probs of the samples under both models; the mean of `chosen_logps` of the first minus that of the second is
-            the KL above, but for rows left out because both models wrote the same:
+            Log-probs of the samples under both models; the mean of `chosen_logps` of the first minus that of the second
+            is the KL above, but for rows left out because both models wrote the same:
 
                 %s
                 %s

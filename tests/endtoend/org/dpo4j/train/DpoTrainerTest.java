@@ -1,0 +1,219 @@
+package org.dpo4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.dpo4j.data.OnBadRow;
+import org.dpo4j.data.PreferencePair;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.Model;
+import org.dpo4j.report.Metrics;
+import org.dpo4j.report.RunHeader;
+import org.dpo4j.report.RunListener;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Runs from files to files. */
+class DpoTrainerTest {
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    @TempDir
+    private Path directory;
+
+    @BeforeEach
+    void makeModelAndPairs() throws IOException {
+        try (Device device = Devices.cpu(1);
+                Model model = Model.create(TinyRun.CONFIG, device, DType.F32, 3)) {
+            model.save(directory.resolve("model"), DType.F32);
+        }
+        List<String> rows = new ArrayList<>();
+        for (PreferencePair pair : TinyRun.pairs(8)) {
+            rows.add(JSON.writeValueAsString(
+                    Map.of("prompt_ids", pair.prompt(), "chosen_ids", pair.chosen(), "rejected_ids", pair.rejected())));
+        }
+        Files.write(directory.resolve("pairs.jsonl"), rows);
+    }
+
+    @Test
+    void writesAModelThatLoadsAndDiffers() throws IOException {
+        Files.writeString(directory.resolve("model/special_tokens_map.json"), "{}");
+        DpoTrainer.train(options("out").build(), metrics -> {});
+        assertThat(names("out"))
+                .containsExactly("config.json", "metrics.jsonl", "model.safetensors", "special_tokens_map.json");
+        try (Device device = Devices.cpu(1);
+                Model before = Model.load(directory.resolve("model"), device, DType.F32);
+                Model after = Model.load(directory.resolve("out"), device, DType.F32)) {
+            assertThat(after.config()).isEqualTo(before.config());
+            assertThat(TinyRun.weights(after)).isNotEqualTo(TinyRun.weights(before));
+        }
+    }
+
+    /** TRL's names, and what is ours beside them. */
+    @Test
+    void metricsHaveTrlsNames() throws IOException {
+        List<Metrics> history = DpoTrainer.train(
+                options("out")
+                        .evalDataset(directory.resolve("pairs.jsonl"))
+                        .evalSteps(2)
+                        .build(),
+                metrics -> {});
+        List<String> lines = Files.readAllLines(directory.resolve("out/metrics.jsonl"));
+        assertThat(lines).hasSameSizeAs(history);
+        assertThat(keys(lines.get(0)))
+                .containsExactly(
+                        "step",
+                        "loss",
+                        "rewards/chosen",
+                        "rewards/rejected",
+                        "rewards/accuracies",
+                        "rewards/margins",
+                        "logps/chosen",
+                        "logps/rejected",
+                        "grad_norm",
+                        "learning_rate",
+                        "epoch",
+                        "num_tokens",
+                        "pairs_per_second");
+        assertThat(keys(lines.get(2)))
+                .containsExactly(
+                        "step",
+                        "eval_loss",
+                        "eval_rewards/chosen",
+                        "eval_rewards/rejected",
+                        "eval_rewards/accuracies",
+                        "eval_rewards/margins",
+                        "eval_logps/chosen",
+                        "eval_logps/rejected",
+                        "epoch",
+                        "eval_runtime");
+        assertThat(history.get(history.size() - 1).step()).isEqualTo(3);
+    }
+
+    @Test
+    void twoRunsWriteTheSameFile() throws IOException {
+        DpoTrainer.train(options("one").build(), metrics -> {});
+        DpoTrainer.train(options("other").build(), metrics -> {});
+        assertThat(directory.resolve("other/model.safetensors"))
+                .hasSameBinaryContentAs(directory.resolve("one/model.safetensors"));
+    }
+
+    @Test
+    void tellsWhatItWillDoBeforeItDoes() {
+        List<RunHeader> headers = new ArrayList<>();
+        List<String> phases = new ArrayList<>();
+        DpoTrainer.train(options("out").build(), new RunListener() {
+            @Override
+            public void metrics(Metrics metrics) {}
+
+            @Override
+            public void header(RunHeader header) {
+                headers.add(header);
+            }
+
+            @Override
+            public void progress(String phase, long done, long total) {
+                if (done == total) {
+                    phases.add(phase + " " + total);
+                }
+            }
+        });
+        assertThat(headers).hasSize(1);
+        assertThat(headers.get(0).facts()).containsKeys("device", "dtype", "model", "pairs", "loss", "tokens", "steps");
+        assertThat(headers.get(0).facts().get("steps")).startsWith("3 of 3 rows (3 x 1)");
+        assertThat(phases).containsExactly("reference log-probs 8", "training 3");
+    }
+
+    @Test
+    void aModelIsNotOverwrittenUnlessAsked() throws IOException {
+        DpoTrainer.train(options("out").build(), metrics -> {});
+        byte[] first = Files.readAllBytes(directory.resolve("out/model.safetensors"));
+        refused(options("out").beta(0.5), "out", "overwrite_output_dir");
+        assertThat(directory.resolve("out/model.safetensors")).hasBinaryContent(first);
+        DpoTrainer.train(options("out").beta(0.5).overwriteOutputDir(true).build(), metrics -> {});
+        assertThat(Files.readAllBytes(directory.resolve("out/model.safetensors")))
+                .isNotEqualTo(first);
+    }
+
+    /** Before the model is looked for, let alone trained. */
+    @Test
+    void anOutputDirectoryThatCannotBeIsRefusedFirst() throws IOException {
+        Files.writeString(directory.resolve("file"), "");
+        refused(options("file/out").modelNameOrPath(directory.resolve("absent")), "output_dir", "file/out");
+    }
+
+    @Test
+    void aRunThatFailsLeavesNoModel() throws IOException {
+        refused(options("out").learningRate(1e30).lrSchedulerType(LrSchedulerType.CONSTANT), "step 2 is not finite");
+        assertThat(names("out")).containsExactly("metrics.jsonl");
+    }
+
+    @Test
+    void whatTheModelOrTheDeviceCannotDoIsRefused() {
+        refused(options("out").maxLength(65), "max_length is 65", "64 positions");
+        refused(options("out").bf16(true), "bfloat16 is not supported on cpu");
+        refused(options("out").modelNameOrPath(directory.resolve("absent")), "absent");
+        refused(options("out").datasetName(directory.resolve("absent.jsonl")), "absent.jsonl");
+        refused(options("out").warmupSteps(4), "warmup_steps is 4");
+    }
+
+    @Test
+    void badRowsStopTheRunOrAreCounted() throws IOException {
+        Path pairs = directory.resolve("pairs.jsonl");
+        Files.writeString(
+                pairs, Files.readString(pairs) + "{\"prompt_ids\": [3], \"chosen_ids\": [4], \"rejected_ids\": [4]}\n");
+        refused(options("out"), "pairs.jsonl", "9");
+        List<RunHeader> headers = new ArrayList<>();
+        DpoTrainer.train(options("out").onBadRow(OnBadRow.SKIP).build(), new RunListener() {
+            @Override
+            public void metrics(Metrics metrics) {}
+
+            @Override
+            public void header(RunHeader header) {
+                headers.add(header);
+            }
+        });
+        assertThat(headers.get(0).facts().get("pairs")).contains("8 rows", "identical");
+    }
+
+    private DpoOptions.Builder options(String output) {
+        return TinyRun.options()
+                .modelNameOrPath(directory.resolve("model"))
+                .datasetName(directory.resolve("pairs.jsonl"))
+                .outputDir(directory.resolve(output))
+                .device("cpu")
+                .perDeviceTrainBatchSize(3)
+                .numTrainEpochs(1);
+    }
+
+    private void refused(DpoOptions.Builder options, String... words) {
+        assertThatThrownBy(() -> DpoTrainer.train(options.build(), metrics -> {}))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContainingAll(words);
+    }
+
+    private List<String> names(String output) throws IOException {
+        try (Stream<Path> files = Files.list(directory.resolve(output))) {
+            return files.map(file -> file.getFileName().toString()).sorted().toList();
+        }
+    }
+
+    private static List<String> keys(String line) throws IOException {
+        JsonNode json = JSON.readTree(line);
+        List<String> keys = new ArrayList<>();
+        json.fieldNames().forEachRemaining(keys::add);
+        return keys;
+    }
+}

@@ -1,0 +1,89 @@
+package org.dpo4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.List;
+import org.dpo4j.conformance.On;
+import org.dpo4j.conformance.OnEachDType;
+import org.dpo4j.conformance.OnEachDevice;
+import org.dpo4j.data.Sequence;
+import org.dpo4j.data.Shuffle;
+import org.dpo4j.kernels.DType;
+
+/** Optimizer steps on sequences. */
+class SftStepsTest {
+
+    /** Weights near 0 make every token about as likely as any other: the loss is ln of the vocabulary. */
+    @OnEachDType
+    void beforeTheFirstStepTheLossIsThatOfAGuess(On on) {
+        TinyRun run = TinyRun.sft(on.device(), on.dtype(), TinyRun.sequences(6), options(6, 1));
+        // deviation 0.02 over 16 columns moves a logit by 0.02 sqrt(16) = 0.08, and the mean loss by its square
+        assertThat(run.value(0, "loss")).isCloseTo(Math.log(TinyRun.CONFIG.vocabSize()), within(0.05));
+    }
+
+    @OnEachDType
+    void theLossFalls(On on) {
+        TrainOptions options = TinyRun.options().maxSteps(60).build().train();
+        TinyRun run = TinyRun.sft(on.device(), on.dtype(), TinyRun.sequences(4), options);
+        assertThat(run.last("loss")).isLessThan(0.5 * run.value(0, "loss"));
+    }
+
+    /** The mean is over tokens: short and long sequences in one micro-batch or in several. */
+    @OnEachDevice
+    void accumulationChangesNothing(On on) {
+        TinyRun whole = TinyRun.sft(on.device(), DType.F32, TinyRun.sequences(8), options(8, 1));
+        for (TrainOptions options : List.of(options(1, 8), options(3, 3))) {
+            TinyRun run = TinyRun.sft(on.device(), DType.F32, TinyRun.sequences(8), options);
+            for (int step = 0; step < 3; step++) {
+                for (String name : List.of("loss", "grad_norm")) {
+                    // the same numbers added in another order: a few f32 roundings a gradient, carried over two steps
+                    assertThat(run.value(step, name))
+                            .as("%s of step %d", name, step + 1)
+                            .isCloseTo(whole.value(step, name), within(1e-5 * whole.value(step, name)));
+                }
+            }
+        }
+    }
+
+    /** Each line is the mean over all tokens since the last, not a mean of means. */
+    @OnEachDevice
+    void aLineIsTheMeanOverItsTokens(On on) {
+        List<Sequence> sequences = TinyRun.sequences(6);
+        TrainOptions each = TinyRun.options()
+                .learningRate(0)
+                .perDeviceTrainBatchSize(1)
+                .maxSteps(6)
+                .build()
+                .train();
+        TrainOptions once = TinyRun.options()
+                .learningRate(0)
+                .perDeviceTrainBatchSize(1)
+                .maxSteps(6)
+                .loggingSteps(6)
+                .build()
+                .train();
+        TinyRun lines = TinyRun.sft(on.device(), DType.F32, sequences, each);
+        double mean = TinyRun.sft(on.device(), DType.F32, sequences, once).last("loss");
+        double sum = 0;
+        long tokens = 0;
+        int[] order = Shuffle.order(6, 42, 0);
+        for (int step = 0; step < 6; step++) {
+            int count = sequences.get(order[step]).completion().length;
+            sum += count * lines.value(step, "loss");
+            tokens += count;
+        }
+        // both are double sums of the same f32 sums
+        assertThat(mean).isCloseTo(sum / tokens, within(1e-12));
+    }
+
+    private static TrainOptions options(int batch, int accumulation) {
+        return TinyRun.options()
+                .perDeviceTrainBatchSize(batch)
+                .gradientAccumulationSteps(accumulation)
+                .maxSteps(3)
+                .adamEpsilon(1e-3)
+                .build()
+                .train();
+    }
+}

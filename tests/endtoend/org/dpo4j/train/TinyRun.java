@@ -1,0 +1,133 @@
+package org.dpo4j.train;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.function.Function;
+import org.dpo4j.data.PreferencePair;
+import org.dpo4j.data.Sequence;
+import org.dpo4j.data.Shuffle;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.model.LlamaConfig;
+import org.dpo4j.model.Model;
+import org.dpo4j.report.Metrics;
+import org.dpo4j.report.MetricsLog;
+
+/**
+ * What the training loop made of a very small model.
+ *
+ * @param history lines of metrics
+ * @param weights of the trained model, padding included
+ */
+record TinyRun(List<Metrics> history, float[] weights) {
+    static final LlamaConfig CONFIG = LlamaConfig.of(37, 16, 24, 2, 2, 1, 64, true);
+
+    /** Every step logged; the paths are not read. */
+    static DpoOptions.Builder options() {
+        Path unread = Path.of("unread");
+        return DpoOptions.builder()
+                .modelNameOrPath(unread)
+                .datasetName(unread)
+                .outputDir(unread)
+                .learningRate(1e-2)
+                .loggingSteps(1)
+                .seed(42);
+    }
+
+    /** {@code dpo} on random weights. */
+    static TinyRun dpo(Device device, DType dtype, List<PreferencePair> pairs, DpoOptions options) {
+        try (Model model = Model.create(CONFIG, device, dtype, 3)) {
+            return dpo(model, pairs, List.of(), options);
+        }
+    }
+
+    static TinyRun dpo(Model model, List<PreferencePair> pairs, List<PreferencePair> evalPairs, DpoOptions options) {
+        return run(model, options.train(), new PreferenceObjective(model, pairs, evalPairs, options));
+    }
+
+    /** {@code sft} on random weights. */
+    static TinyRun sft(Device device, DType dtype, List<Sequence> sequences, TrainOptions options) {
+        try (Model model = Model.create(CONFIG, device, dtype, 3)) {
+            return run(model, options, new SequenceObjective(model, sequences, sequences, options));
+        }
+    }
+
+    private static TinyRun run(Model model, TrainOptions options, Objective objective) {
+        try (objective;
+                MetricsLog log = new MetricsLog(temporary())) {
+            int rows = objective.rows();
+            Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seed(), epoch));
+            objective.begin(metrics -> {});
+            List<Metrics> history =
+                    new TrainLoop(objective, model.parameters(), steps, options, metrics -> {}, log).run();
+            return new TinyRun(history, weights(model));
+        }
+    }
+
+    double value(int line, String name) {
+        Double value = history.get(line).values().get(name);
+        if (value == null) {
+            throw new AssertionError("line " + line + " has no " + name + ": " + history.get(line));
+        }
+        return value;
+    }
+
+    double last(String name) {
+        return value(history.size() - 1, name);
+    }
+
+    /** Weights as f32, whatever they are stored as. */
+    static float[] weights(Model model) {
+        Device device = model.device();
+        int count = Math.toIntExact(model.parameters().count());
+        try (var copy = device.allocate(4L * count)) {
+            model.parameters().copyAsF32(copy.address());
+            ByteBuffer bytes = ByteBuffer.allocateDirect(4 * count).order(ByteOrder.nativeOrder());
+            device.download(bytes, copy.address());
+            float[] weights = new float[count];
+            bytes.rewind().asFloatBuffer().get(weights);
+            return weights;
+        }
+    }
+
+    /** Pairs of random tokens: prompts of 1 to 6, completions of 1 to 7. */
+    static List<PreferencePair> pairs(int count) {
+        Random random = new Random(5);
+        return draw(count, row -> new PreferencePair(row, tokens(random, 6), tokens(random, 7), tokens(random, 7)));
+    }
+
+    /** Sequences of random tokens of very different lengths. */
+    static List<Sequence> sequences(int count) {
+        Random random = new Random(6);
+        return draw(count, row -> new Sequence(row, tokens(random, 3), tokens(random, row % 2 == 0 ? 3 : 20)));
+    }
+
+    private static <T> List<T> draw(int count, Function<Integer, T> next) {
+        List<T> drawn = new ArrayList<>();
+        for (int row = 1; row <= count; row++) {
+            drawn.add(next.apply(row));
+        }
+        return drawn;
+    }
+
+    private static int[] tokens(Random random, int most) {
+        return random.ints(1 + random.nextInt(most), 3, CONFIG.vocabSize()).toArray();
+    }
+
+    private static Path temporary() {
+        try {
+            Path file = Files.createTempFile("metrics", ".jsonl");
+            file.toFile().deleteOnExit();
+            return file;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+package org.dpo4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Path;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.dpo4j.data.OnBadRow;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.LossType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Defaults are TRL's; what cannot be meant is refused by name. */
+class TrainOptionsTest {
+    private static final Path PATH = Path.of("path");
+
+    /** TRL's DPOConfig and transformers' TrainingArguments. */
+    @Test
+    void defaultsAreTrls() {
+        DpoOptions options = required(DpoOptions.builder()).build();
+        assertThat(options.lossType()).isEqualTo(LossType.SIGMOID);
+        assertThat(options.beta()).isEqualTo(0.1);
+        assertThat(options.labelSmoothing()).isZero();
+        assertThat(options.train())
+                .isEqualTo(new TrainOptions(
+                        PATH,
+                        PATH,
+                        null,
+                        PATH,
+                        false,
+                        "auto",
+                        null,
+                        OnBadRow.STOP,
+                        null,
+                        1e-6,
+                        LrSchedulerType.LINEAR,
+                        0,
+                        0,
+                        8,
+                        8,
+                        1,
+                        3,
+                        -1,
+                        0,
+                        0.9,
+                        0.999,
+                        1e-8,
+                        1,
+                        42,
+                        10,
+                        EvalStrategy.NO,
+                        null));
+        SftOptions.Builder sft =
+                SftOptions.builder().modelNameOrPath(PATH).datasetName(PATH).outputDir(PATH);
+        assertThat(sft.build().train().learningRate()).isEqualTo(2e-5);
+    }
+
+    @Test
+    void maxLengthIsTheModelsWhereItIsNotGiven() {
+        TrainOptions unset = required(DpoOptions.builder()).build().train();
+        assertThat(unset.maxLengthFor(512)).isEqualTo(512);
+        assertThat(unset.maxLengthFor(4096)).isEqualTo(1024);
+        TrainOptions set = required(DpoOptions.builder()).maxLength(700).build().train();
+        assertThat(set.maxLengthFor(4096)).isEqualTo(700);
+        assertThatThrownBy(() -> set.maxLengthFor(512))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContainingAll("max_length is 700", "512");
+    }
+
+    @Test
+    void bf16IsAnotherNameOfDtype() {
+        assertThat(required(DpoOptions.builder()).bf16(true).build().train().dtype())
+                .isEqualTo(DType.BF16);
+        assertThat(required(DpoOptions.builder()).bf16(false).build().train().dtype())
+                .isEqualTo(DType.F32);
+        assertThat(required(DpoOptions.builder())
+                        .dtype(Precision.BFLOAT16)
+                        .build()
+                        .train()
+                        .dtype())
+                .isEqualTo(DType.BF16);
+    }
+
+    static Stream<Arguments> bad() {
+        return Stream.of(
+                bad("beta is 0", builder -> builder.beta(0)),
+                bad("beta is NaN", builder -> builder.beta(Double.NaN)),
+                bad("label_smoothing is 0.5", builder -> builder.labelSmoothing(0.5)),
+                bad("learning_rate is -1", builder -> builder.learningRate(-1)),
+                bad("learning_rate is Infinity", builder -> builder.learningRate(Double.POSITIVE_INFINITY)),
+                bad("max_length is 1", builder -> builder.maxLength(1)),
+                bad("per_device_train_batch_size is 0", builder -> builder.perDeviceTrainBatchSize(0)),
+                bad("per_device_eval_batch_size is 0", builder -> builder.perDeviceEvalBatchSize(0)),
+                bad("gradient_accumulation_steps is 0", builder -> builder.gradientAccumulationSteps(0)),
+                bad("num_train_epochs is 0", builder -> builder.numTrainEpochs(0)),
+                bad("max_steps is 0", builder -> builder.maxSteps(0)),
+                bad("weight_decay is -1", builder -> builder.weightDecay(-1)),
+                bad("adam_beta1 is 1", builder -> builder.adamBeta1(1)),
+                bad("adam_beta2 is 1", builder -> builder.adamBeta2(1)),
+                bad("adam_epsilon is 0", builder -> builder.adamEpsilon(0)),
+                bad("max_grad_norm is -1", builder -> builder.maxGradNorm(-1)),
+                bad("logging_steps is 0", builder -> builder.loggingSteps(0)),
+                bad("eval_steps is 0", builder -> builder.evalDataset(PATH).evalSteps(0)),
+                bad("warmup_ratio is 2", builder -> builder.warmupRatio(2)),
+                bad("leave one out", builder -> builder.warmupRatio(0.1).warmupSteps(3)),
+                bad("give eval_dataset", builder -> builder.evalSteps(5)),
+                bad(
+                        "leave one out",
+                        builder -> builder.evalDataset(PATH).evalSteps(5).evalStrategy(EvalStrategy.NO)),
+                bad("leave one out", builder -> builder.bf16(true).dtype(Precision.FLOAT32)));
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("bad")
+    void refusesByName(String message, UnaryOperator<DpoOptions.Builder> change) {
+        DpoOptions.Builder changed = change.apply(required(DpoOptions.builder()));
+        assertThatThrownBy(changed::build).isInstanceOf(Dpo4jException.class).hasMessageContaining(message);
+    }
+
+    @Test
+    void aMissingPathIsNamed() {
+        assertThatThrownBy(() ->
+                        DpoOptions.builder().datasetName(PATH).outputDir(PATH).build())
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("model_name_or_path");
+    }
+
+    private static Arguments bad(String message, UnaryOperator<DpoOptions.Builder> change) {
+        return Arguments.of(message, change);
+    }
+
+    private static DpoOptions.Builder required(DpoOptions.Builder builder) {
+        return builder.modelNameOrPath(PATH).datasetName(PATH).outputDir(PATH);
+    }
+}
