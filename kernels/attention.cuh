@@ -99,8 +99,10 @@ struct Tile {
   }
 
   static __device__ __forceinline__ void accumulate(Output& o, const float* weights, const float* columns, bool select) {
-    if (select) accumulate<true>(o, weights, columns);
-    else accumulate<false>(o, weights, columns);
+    if (select)
+      accumulate<true>(o, weights, columns);
+    else
+      accumulate<false>(o, weights, columns);
   }
 
   static __device__ __forceinline__ void write_weights(float* weights, const Scores& s) {

@@ -158,7 +158,8 @@ int run(const Queue& queue, const TokenLogprobForward& x) {
 
 int run(const Queue& queue, const TokenLogprobBackward& x) {
   const bool to_bf16 = x.d_logits_dtype == DPO4J_BF16;
-  if (x.dtype == DPO4J_BF16) return to_bf16 ? backward_of<__nv_bfloat16, __nv_bfloat16>(queue, x) : backward_of<float, __nv_bfloat16>(queue, x);
+  if (x.dtype == DPO4J_BF16)
+    return to_bf16 ? backward_of<__nv_bfloat16, __nv_bfloat16>(queue, x) : backward_of<float, __nv_bfloat16>(queue, x);
   return to_bf16 ? backward_of<__nv_bfloat16, float>(queue, x) : backward_of<float, float>(queue, x);
 }
 

@@ -10,9 +10,10 @@
  *   strides    in elements, between the starts of consecutive rows; row-major throughout.
  *   dtype      storage of the tensors that carry no other mark: DPO4J_F32 on every device, DPO4J_BF16 on cuda.
  *              Marked f32, i32 or f64 in a shape comment, a tensor has that type whatever dtype says. All arithmetic is fp32 or wider.
- *   status     DPO4J_OK or the reason the call was refused; dpo4j_error_text(context) then names the argument. A refused call has done nothing.
- *   order      sums run in a fixed order that depends on the operation's sizes alone: same inputs, same bits. A row's result does not depend
- *              on the other rows of the call.
+ *   status     DPO4J_OK or the reason the call was refused; dpo4j_error_text(context) then names the argument. A refused call has
+ *              done nothing.
+ *   order      sums run in a fixed order that depends on the operation's sizes alone: same inputs, same bits. A row's result does not
+ *              depend on the other rows of the call.
  *   sizes      zero rows is a call that does nothing. Products of sizes may exceed 2^31.
  * No operation allocates, synchronises, prints or throws; each can be captured in a CUDA graph.
  */
@@ -52,7 +53,7 @@ enum dpo4j_cpu_isa { DPO4J_ISA_AUTO = 0, DPO4J_ISA_PORTABLE = 1, DPO4J_ISA_AVX2 
 
 typedef struct dpo4j_context dpo4j_context;
 
-/* ---- library, devices, contexts ---------------------------------------------------------------------------------------------------- */
+/* ---- library, devices, contexts ------------------------------------------------------------------------------------------------------ */
 
 DPO4J_API int32_t dpo4j_abi_version(void);
 
@@ -90,7 +91,7 @@ DPO4J_API void dpo4j_host_free(void* address);
 DPO4J_API void dpo4j_host_copy(void* destination, const void* source, size_t bytes);
 DPO4J_API void dpo4j_host_fill(void* destination, int32_t byte, size_t bytes);
 
-/* ---- matmul: matrix products of cpu contexts (cuda uses cuBLASLt, called from Java) --------------------------------------------------- */
+/* ---- matmul: matrix products of cpu contexts (cuda uses cuBLASLt, called from Java) -------------------------------------------------- */
 
 /* Names the oneDNN library (libdnnl.so.3) whose sgemm serves dpo4j_matmul, once a process. INVALID_ARGUMENT: it could not be loaded; text as
    in dpo4j_cuda_device_count. */
@@ -101,7 +102,7 @@ DPO4J_API int32_t dpo4j_matmul_library(const char* path, char* text, size_t text
 DPO4J_API int32_t dpo4j_matmul(dpo4j_context*, float* c, const float* a, const float* b, int64_t m, int64_t n, int64_t k, int64_t c_stride,
                                int64_t a_stride, int64_t b_stride, int32_t transpose_a, int32_t transpose_b, int32_t accumulate);
 
-/* ---- embedding: rows of a table by index ------------------------------------------------------------------------------------------- */
+/* ---- embedding: rows of a table by index --------------------------------------------------------------------------------------------- */
 
 /* out[rows,width] = table[indices[row]]. indices i32[rows]. An index outside [0, table_rows) yields a row of NaN: nothing is read outside. */
 DPO4J_API int32_t dpo4j_embedding_forward(dpo4j_context*, void* out, const void* table, const int32_t* indices, int64_t rows,
@@ -117,7 +118,7 @@ DPO4J_API int32_t dpo4j_embedding_backward(dpo4j_context*, void* d_table, const 
 DPO4J_API int32_t dpo4j_copy_rows(dpo4j_context*, void* out, const void* in, const int32_t* out_rows, const int32_t* in_rows, int64_t rows,
                                   int64_t width, int64_t out_stride, int64_t in_stride, int32_t dtype);
 
-/* ---- rms_norm: y = w * x / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019) -------------------------------------------------------- */
+/* ---- rms_norm: y = w * x / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019) ------------------------------------------------------- */
 
 /* out[rows,width], rstd f32[rows] (1 / the root, kept for backward), x[rows,width], weight[width]. */
 DPO4J_API int32_t dpo4j_rms_norm_forward(dpo4j_context*, void* out, float* rstd, const void* x, const void* weight, int64_t rows,
@@ -129,18 +130,19 @@ DPO4J_API int32_t dpo4j_rms_norm_backward(dpo4j_context*, void* d_x, float* d_we
                                           const void* d_residual, const void* x, const void* weight, const float* rstd, int64_t rows,
                                           int64_t width, int32_t dtype);
 
-/* ---- rope: rotary positions, half-split pairs as in Hugging Face Llama (Su et al. 2021) -------------------------------------------------- */
+/* ---- rope: rotary positions, half-split pairs as in Hugging Face Llama (Su et al. 2021) ---------------------------------------------- */
 
 /* In place on x[rows,heads,head_width] whose rows are row_stride apart: (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin) with x1, x2 the two
    halves of a head. cosine, sine f32[positions_end, head_width/2]; positions i32[rows], each in [0, positions_end) (else the row becomes NaN). */
-DPO4J_API int32_t dpo4j_rope_forward(dpo4j_context*, void* x, const int32_t* positions, const float* cosine, const float* sine, int64_t rows,
-                                     int64_t heads, int64_t head_width, int64_t row_stride, int64_t positions_end, int32_t dtype);
+DPO4J_API int32_t dpo4j_rope_forward(dpo4j_context*, void* x, const int32_t* positions, const float* cosine, const float* sine,
+                                     int64_t rows, int64_t heads, int64_t head_width, int64_t row_stride, int64_t positions_end,
+                                     int32_t dtype);
 /* The inverse rotation, in place on d_x. */
 DPO4J_API int32_t dpo4j_rope_backward(dpo4j_context*, void* d_x, const int32_t* positions, const float* cosine, const float* sine,
                                       int64_t rows, int64_t heads, int64_t head_width, int64_t row_stride, int64_t positions_end,
                                       int32_t dtype);
 
-/* ---- attention: causal, grouped-query, over packed segments that may share a prefix ------------------------------------------------------ */
+/* ---- attention: causal, grouped-query, over packed segments that may share a prefix -------------------------------------------------- */
 
 /* One run of query rows. Query i of the segment (i from 0) sees the rows [prefix_begin, prefix_begin + prefix_count) of k and v, and the rows
    key_begin + j for j in [0, key_offset + i]. A prompt is a segment without prefix; its two completions name it as theirs; the plain layout
@@ -175,20 +177,20 @@ DPO4J_API int32_t dpo4j_attention_backward(dpo4j_context*, void* d_q, void* d_k,
                                            int64_t heads, int64_t kv_heads, int64_t head_width, int64_t out_stride, int64_t q_stride,
                                            int64_t kv_stride, float scale, int32_t dtype);
 
-/* ---- swiglu: y = silu(gate) * up (Shazeer 2020) ----------------------------------------------------------------------------------------- */
+/* ---- swiglu: y = silu(gate) * up (Shazeer 2020) -------------------------------------------------------------------------------------- */
 
 /* out[rows,width]; gate_up[rows,2*width], a row holding gate then up. */
 DPO4J_API int32_t dpo4j_swiglu_forward(dpo4j_context*, void* out, const void* gate_up, int64_t rows, int64_t width, int32_t dtype);
 /* d_gate_up[rows,2*width]; may alias gate_up. */
-DPO4J_API int32_t dpo4j_swiglu_backward(dpo4j_context*, void* d_gate_up, const void* d_out, const void* gate_up, int64_t rows, int64_t width,
-                                        int32_t dtype);
+DPO4J_API int32_t dpo4j_swiglu_backward(dpo4j_context*, void* d_gate_up, const void* d_out, const void* gate_up, int64_t rows,
+                                        int64_t width, int32_t dtype);
 
-/* ---- residual: out = a + b. Backward needs no call: both inputs receive d_out (rms_norm_backward adds it in) ------------------------------- */
+/* ---- residual: out = a + b. Backward needs no call: both inputs receive d_out (rms_norm_backward adds it in) ------------------------- */
 
 /* out[count] may alias a or b. */
 DPO4J_API int32_t dpo4j_residual_forward(dpo4j_context*, void* out, const void* a, const void* b, int64_t count, int32_t dtype);
 
-/* ---- token_logprob: log softmax of a row of logits at its target ----------------------------------------------------------------------------- */
+/* ---- token_logprob: log softmax of a row of logits at its target --------------------------------------------------------------------- */
 
 /* logprob f32[rows], lse f32[rows] from logits[rows,vocabulary] with rows logits_stride apart. targets i32[rows]; a negative target marks a
    masked row: its logprob and lse are 0 and the row is not read. A target >= vocabulary yields NaN. Logits of -inf are vocabulary that does
@@ -201,7 +203,7 @@ DPO4J_API int32_t dpo4j_token_logprob_backward(dpo4j_context*, void* d_logits, c
                                                const float* d_logprob, int64_t rows, int64_t vocabulary, int64_t d_logits_stride,
                                                int64_t logits_stride, int32_t d_logits_dtype, int32_t dtype);
 
-/* ---- sequence_sum: sums of per-token values over completions ------------------------------------------------------------------------------------ */
+/* ---- sequence_sum: sums of per-token values over completions ------------------------------------------------------------------------- */
 
 /* sums f32[sequences] = sum of values f32 over [offsets[s], offsets[s+1]), accumulated in f64. offsets i32[sequences+1]. Empty range: 0. */
 DPO4J_API int32_t dpo4j_sequence_sum_forward(dpo4j_context*, float* sums, const float* values, const int32_t* offsets, int64_t sequences);
@@ -209,7 +211,7 @@ DPO4J_API int32_t dpo4j_sequence_sum_forward(dpo4j_context*, float* sums, const 
 DPO4J_API int32_t dpo4j_sequence_sum_backward(dpo4j_context*, float* d_values, const float* d_sums, const int32_t* offsets,
                                               int64_t sequences);
 
-/* ---- preference_loss: loss, its gradient and its metrics from the sums of completions, in one launch ------------------------------------------------ */
+/* ---- preference_loss: loss, its gradient and its metrics from the sums of completions, in one launch --------------------------------- */
 
 enum dpo4j_loss { DPO4J_LOSS_SIGMOID = 0 }; /* -log sigmoid(beta ((pi_c - ref_c) - (pi_r - ref_r))), Rafailov et al. 2023, eq. 7 */
 
@@ -238,13 +240,13 @@ enum dpo4j_metric {
 DPO4J_API int32_t dpo4j_preference_loss(dpo4j_context*, float* losses, float* d_sums, double* metrics, const float* sums,
                                         const float* reference, int64_t pairs, const dpo4j_preference* preference);
 
-/* ---- gradient_norm: global L2 norm and the clip factor of torch.nn.utils.clip_grad_norm_ ----------------------------------------------------------------- */
+/* ---- gradient_norm: global L2 norm and the clip factor of torch.nn.utils.clip_grad_norm_ --------------------------------------------- */
 
 DPO4J_API size_t dpo4j_gradient_norm_workspace_bytes(int64_t count);
 /* norm f32[2] = {L2 norm of gradient f32[count], clip factor min(1, max_norm / (norm + 1e-6))}; max_norm 0: factor 1. Not finite: both NaN. */
 DPO4J_API int32_t dpo4j_gradient_norm(dpo4j_context*, float* norm, void* workspace, const float* gradient, int64_t count, float max_norm);
 
-/* ---- adamw: decoupled weight decay (Loshchilov and Hutter 2019), as torch.optim.AdamW ---------------------------------------------------------------------- */
+/* ---- adamw: decoupled weight decay (Loshchilov and Hutter 2019), as torch.optim.AdamW ------------------------------------------------ */
 
 typedef struct dpo4j_adamw_options {
   float beta1;

@@ -6,12 +6,12 @@ import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.sli
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.tngtech.archunit.core.domain.JavaClass;
+import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.domain.JavaMethodCall;
 import com.tngtech.archunit.core.domain.JavaModifier;
 import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
-import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ArchRule;
 import com.tngtech.archunit.lang.ConditionEvents;
@@ -50,10 +50,8 @@ class RoomsTest {
             .mayOnlyBeAccessedByLayers("cli", "train", "model");
 
     @ArchTest
-    static final ArchRule MODEL_READS_ONLY_PACKED_BATCHES = noClasses()
-            .that()
-            .resideInAPackage("org.dpo4j.model..")
-            .should(dependOnDataOtherThan("PackedBatch"));
+    static final ArchRule MODEL_READS_ONLY_PACKED_BATCHES =
+            noClasses().that().resideInAPackage("org.dpo4j.model..").should(dependOnDataOtherThan("PackedBatch"));
 
     @ArchTest
     static final ArchRule NO_CYCLES =
@@ -125,9 +123,12 @@ class RoomsTest {
             @Override
             public void check(JavaClass type, ConditionEvents events) {
                 type.getDirectDependenciesFromSelf().stream()
-                        .filter(dependency -> dependency.getTargetClass().getPackageName().startsWith("org.dpo4j.data"))
-                        .filter(dependency -> !dependency.getTargetClass().getSimpleName().equals(allowed))
-                        .forEach(dependency -> events.add(SimpleConditionEvent.satisfied(dependency, dependency.getDescription())));
+                        .filter(dependency ->
+                                dependency.getTargetClass().getPackageName().startsWith("org.dpo4j.data"))
+                        .filter(dependency ->
+                                !dependency.getTargetClass().getSimpleName().equals(allowed))
+                        .forEach(dependency ->
+                                events.add(SimpleConditionEvent.satisfied(dependency, dependency.getDescription())));
             }
         };
     }

@@ -107,7 +107,7 @@ class SafeTensorsTest {
                 });
         String header =
                 "{\"__metadata__\":{\"format\":\"pt\"},\"m\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[0,8]},"
-                    + "\"v\":{\"dtype\":\"BF16\",\"shape\":[3],\"data_offsets\":[8,14]}}";
+                        + "\"v\":{\"dtype\":\"BF16\",\"shape\":[3],\"data_offsets\":[8,14]}}";
         String padded = header + " ".repeat((8 - header.length() % 8) % 8);
         ByteBuffer expected = ByteBuffer.allocate(8 + padded.length() + 14).order(ByteOrder.LITTLE_ENDIAN);
         expected.putLong(padded.length()).put(padded.getBytes(StandardCharsets.UTF_8));
