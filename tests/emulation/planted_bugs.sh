@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Shows that the net catches fish: plants bugs in copies of a kernel and fails unless each is caught by its mode, and the kernel as it is by none.
+# Before that, the emulation's own test, under every mode and schedule, and the faults it must stop.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 emulation=$root/tests/emulation
@@ -32,13 +33,17 @@ for mode in none address thread; do
 done
 finish
 
-failed=0
-verdict() { # NAME MODE EXPECTATION: builds $work/NAME.cu under MODE, runs it, and says whether it is caught
-  local name=$1 mode=$2 expected=$3 program=$work/$1-$2 log=$work/$1-$2.log status=0
-  compile "$mode" "$work/$name.cu" "$program.o"
+link() { # MODE PROGRAM SOURCE
+  compile "$1" "$3" "$2.o"
   # shellcheck disable=SC2086
-  "${CXX:-c++}" ${sanitize[$mode]} "$work/$mode"/*.o "$program.o" -o "$program" -lpthread
-  under_sanitizer "$mode" "$program" >"$log" 2>&1 || status=$?
+  "${CXX:-c++}" ${sanitize[$1]} "$2.o" "$work/$1"/*.o -o "$2" -lpthread
+}
+
+failed=0
+verdict() { # NAME MODE EXPECTATION COMMAND...: runs the command under MODE and says whether it is clean, or caught with the expected words
+  local name=$1 mode=$2 expected=$3 log=$work/log status=0
+  shift 3
+  under_sanitizer "$mode" "$@" >"$log" 2>&1 || status=$?
   if { [ "$expected" = clean ] && [ $status = 0 ]; } || { [ "$expected" != clean ] && [ $status != 0 ] && grep -qE "$expected" "$log"; }; then
     printf 'planted bugs: %-26s %-8s %s\n' "$name" "$mode" "$([ "$expected" = clean ] && echo "passes" || grep -m1 -oE "$expected" "$log")"
   else
@@ -48,22 +53,44 @@ verdict() { # NAME MODE EXPECTATION: builds $work/NAME.cu under MODE, runs it, a
   fi
 }
 
+kernel_verdict() { # NAME MODE EXPECTATION, of the driver with the kernel in $work/NAME.cu
+  link "$2" "$work/$1-$2" "$work/$1.cu"
+  verdict "$1" "$2" "$3" "$work/$1-$2"
+}
+
 plant() { # NAME SED-EXPRESSION
   sed "$2" "$kernel" >"$work/$1.cu"
   ! cmp -s "$kernel" "$work/$1.cu" || { echo "planted bugs: $1: the line it would change is no longer in $kernel" >&2; exit 1; }
 }
 
+for mode in none address thread; do
+  mv "$work/$mode/driver.cpp.o" "$work/$mode.driver"
+  both link "$mode" "$work/emulation-$mode" "$emulation/planted/emulation_test.cpp"
+done
+finish
+for mode in none address thread; do
+  mv "$work/$mode.driver" "$work/$mode/driver.cpp.o"
+  for schedule in ascending descending random:1 random:2; do
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict "emulation, $schedule" $mode clean "$work/emulation-$mode"
+  done
+done
+verdict missing_lane none 'deadlock in block 0,0,0' "$work/emulation-none" missing_lane
+verdict exited_lane none 'names lanes 80000000, which have exited' "$work/emulation-none" exited_lane
+for fault in unordered_warp one_barrier_too_few unfenced; do
+  verdict $fault thread 'ThreadSanitizer: data race' "$work/emulation-thread" $fault
+done
+
 cp "$kernel" "$work/unchanged.cu"
-for mode in none address thread; do verdict unchanged $mode clean; done
+for mode in none address thread; do kernel_verdict unchanged $mode clean; done
 
 plant dropped_syncthreads '/__syncthreads();/d'
-verdict dropped_syncthreads thread 'ThreadSanitizer: data race'
+kernel_verdict dropped_syncthreads thread 'ThreadSanitizer: data race'
 plant race_between_blocks 's/lse\[row\] = partial/lse[0] = partial/'
-verdict race_between_blocks thread 'ThreadSanitizer: data race'
+kernel_verdict race_between_blocks thread 'ThreadSanitizer: data race'
 plant store_beyond_shared 's/of_warp\[warp\] = partial;/of_warp[warp + 1] = partial;/'
-verdict store_beyond_shared address 'AddressSanitizer: [a-z-]+|runtime error: index [0-9]+ out of bounds'
+kernel_verdict store_beyond_shared address 'AddressSanitizer: [a-z-]+|runtime error: index [0-9]+ out of bounds'
 plant store_beyond_output 's/lse\[row\] = partial/lse[row + 1] = partial/'
-verdict store_beyond_output address 'AddressSanitizer: heap-buffer-overflow'
+kernel_verdict store_beyond_output address 'AddressSanitizer: heap-buffer-overflow'
 plant unwritten_output '/lse\[row\] = partial/d'
-verdict unwritten_output none 'lse, row [0-9]+: -?nan'
+kernel_verdict unwritten_output none 'lse, row [0-9]+: -?nan'
 exit $failed
