@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Shows that the net catches fish: plants bugs in copies of a kernel and fails unless each is caught by its mode, and the kernel as it is by none.
-# Before that, the emulation's own test, under every mode and schedule, and the faults it must stop.
+# Before that, the emulation's own tests, under every mode and schedule, and the faults it must stop.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 emulation=$root/tests/emulation
@@ -68,6 +68,9 @@ for mode in none address thread; do
   both link "$mode" "$work/emulation-$mode" "$emulation/planted/emulation_test.cpp"
 done
 finish
+"${CXX:-c++}" -std=c++17 -g -O1 ${sanitize[address]} "$emulation/planted/cublaslt_test.cpp" \
+  "$emulation"/standin/{cublaslt,gemm,cudart,cudart_memory}.cpp -o "$work/cublaslt"
+verdict "cublaslt stand-in" address clean "$work/cublaslt"
 for mode in none address thread; do
   mv "$work/$mode.driver" "$work/$mode/driver.cpp.o"
   for schedule in ascending descending random:1 random:2; do

@@ -1,5 +1,7 @@
 // The stand-in libcublasLt: handles, descriptors, heuristics and products of fp32 and bf16 matrices with fp32 accumulation. It refuses what
 // the library refuses, with the library's status, and says on stderr what it refuses only because it does not emulate it.
+#include "cublaslt.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +9,6 @@
 
 #include "cublas_status.h"
 #include "gemm.h"
-#include "standin.h"
 
 // Descriptors begin with a mark of their kind and fit the opaque structs that callers may make themselves and have initialised here.
 struct cublasLtMatmulDesc {
