@@ -46,35 +46,33 @@ class SftStepsTest {
         }
     }
 
-    /** Each line is the mean over all tokens since the last, not a mean of means. */
+    /** Each line is the mean over all tokens since the last, not a mean of means; also of many micro-batches. */
     @OnEachDevice
     void aLineIsTheMeanOverItsTokens(On on) {
-        List<Sequence> sequences = TinyRun.sequences(6);
-        TrainOptions each = TinyRun.options()
-                .learningRate(0)
-                .perDeviceTrainBatchSize(1)
-                .maxSteps(6)
-                .build()
-                .train();
-        TrainOptions once = TinyRun.options()
-                .learningRate(0)
-                .perDeviceTrainBatchSize(1)
-                .maxSteps(6)
-                .loggingSteps(6)
-                .build()
-                .train();
-        TinyRun lines = TinyRun.sft(on.device(), DType.F32, sequences, each);
-        double mean = TinyRun.sft(on.device(), DType.F32, sequences, once).last("loss");
+        List<Sequence> sequences = TinyRun.sequences(70);
+        TinyRun lines = TinyRun.sft(on.device(), DType.F32, sequences, onePass(1));
+        double mean =
+                TinyRun.sft(on.device(), DType.F32, sequences, onePass(70)).last("loss");
+        int[] order = Shuffle.order(70, 42, 0);
         double sum = 0;
         long tokens = 0;
-        int[] order = Shuffle.order(6, 42, 0);
-        for (int step = 0; step < 6; step++) {
+        for (int step = 0; step < 70; step++) {
             int count = sequences.get(order[step]).completion().length;
             sum += count * lines.value(step, "loss");
             tokens += count;
         }
         // both are double sums of the same f32 sums
         assertThat(mean).isCloseTo(sum / tokens, within(1e-12));
+    }
+
+    private static TrainOptions onePass(int loggingSteps) {
+        return TinyRun.options()
+                .learningRate(0)
+                .perDeviceTrainBatchSize(1)
+                .numTrainEpochs(1)
+                .loggingSteps(loggingSteps)
+                .build()
+                .train();
     }
 
     private static TrainOptions options(int batch, int accumulation) {

@@ -16,9 +16,12 @@ import org.dpo4j.report.RunListener;
 /**
  * Cross entropy of sequences; its terms are target tokens. The loss of a term is minus its log-prob, so the gradient by
  * every sum is the same number, and the loss is known from the sums: they are kept on the device until metrics are
- * asked for.
+ * asked for, or there are many.
  */
 final class SequenceObjective implements Objective {
+    /** Micro-batches whose sums are kept before they are read. */
+    private static final int KEPT = 64;
+
     private final Device device;
     private final List<Sequence> sequences;
     private final List<Sequence> evalSequences;
@@ -28,8 +31,10 @@ final class SequenceObjective implements Objective {
     private final DeviceBuffer dSums;
     private final DeviceBuffer kept;
     private final HostBuffer host;
+    private final int capacity;
     private int keptSums;
-    private long keptTerms;
+    private double readSum;
+    private long terms;
 
     SequenceObjective(Model model, List<Sequence> sequences, List<Sequence> evalSequences, TrainOptions options) {
         this.device = model.device();
@@ -39,11 +44,10 @@ final class SequenceObjective implements Objective {
         training = LanguageModel.training(model);
         evaluation = LanguageModel.evaluation(model);
         int batch = options.perDeviceTrainBatchSize();
-        int between = Math.multiplyExact(
-                Math.multiplyExact(batch, options.gradientAccumulationSteps()), options.loggingSteps());
+        capacity = KEPT * batch;
         dSums = device.allocate((long) Float.BYTES * batch);
-        kept = device.allocate((long) Float.BYTES * between);
-        host = new HostBuffer(device, Float.BYTES * Math.max(between, evalBatch));
+        kept = device.allocate((long) Float.BYTES * capacity);
+        host = new HostBuffer(device, Float.BYTES * Math.max(capacity, evalBatch));
     }
 
     @Override
@@ -79,9 +83,12 @@ final class SequenceObjective implements Objective {
     @Override
     public void accumulate(int[] rows, double scale) {
         long sums = training.forward(PackedBatch.sequences(select(rows))).sums();
+        if (keptSums + rows.length > capacity) {
+            readKept();
+        }
         device.copy(kept.address() + (long) Float.BYTES * keptSums, sums, (long) Float.BYTES * rows.length);
         keptSums += rows.length;
-        keptTerms += terms(rows);
+        terms += terms(rows);
         float[] gradient = new float[rows.length];
         Arrays.fill(gradient, (float) -scale);
         host.uploadFloats(dSums.address(), gradient);
@@ -90,9 +97,10 @@ final class SequenceObjective implements Objective {
 
     @Override
     public Map<String, Double> metrics() {
-        double loss = -sum(host.downloadFloats(kept.address(), keptSums)) / keptTerms;
-        keptSums = 0;
-        keptTerms = 0;
+        readKept();
+        double loss = -readSum / terms;
+        readSum = 0;
+        terms = 0;
         return Map.of("loss", loss);
     }
 
@@ -111,6 +119,11 @@ final class SequenceObjective implements Objective {
     public void close() {
         List.of(training, evaluation).forEach(LanguageModel::close);
         List.of(dSums, kept).forEach(DeviceBuffer::close);
+    }
+
+    private void readKept() {
+        readSum += sum(host.downloadFloats(kept.address(), keptSums));
+        keptSums = 0;
     }
 
     private List<Sequence> select(int[] rows) {

@@ -23,7 +23,7 @@ record Commands(ExperimentFiles files, String device, long seed, Size size) {
                 files.sft(),
                 files.pairs(),
                 files.dpo(),
-                "--beta 0.1 --num_train_epochs 1 --per_device_train_batch_size 16 --learning_rate 2e-4"
+                "--beta 0.1 --num_train_epochs 1 --per_device_train_batch_size 32 --learning_rate 2e-4"
                         + " --lr_scheduler_type linear --warmup_ratio 0.1 --logging_steps 5");
     }
 

@@ -14,5 +14,5 @@ package org.dpo4j.train.sentiment;
 public record Size(int reviews, int hidden, int layers, int epochs, int prompts, int samples, int heldOut) {
 
     /** About a million parameters and under two minutes on two cores. */
-    public static final Size QUICKSTART = new Size(4000, 128, 4, 3, 400, 4, 200);
+    public static final Size QUICKSTART = new Size(4000, 128, 4, 3, 400, 8, 200);
 }
