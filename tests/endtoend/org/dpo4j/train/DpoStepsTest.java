@@ -127,18 +127,25 @@ class DpoStepsTest {
 
     /** With a rate of 0 the policy stays the reference: evaluation finds ln 2, and nothing moves. */
     @OnEachDType
-    void evaluationSeesThePolicyAgainstTheReference(On on) {
+    void evaluationReadsItsOwnPairsAgainstTheReference(On on) {
+        List<PreferencePair> others = TinyRun.pairs(13).subList(8, 13);
         try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3)) {
             float[] before = TinyRun.weights(model);
             TinyRun run = TinyRun.dpo(
-                    model,
-                    TinyRun.pairs(8),
-                    TinyRun.pairs(5),
-                    evaluated().learningRate(0).build());
+                    model, TinyRun.pairs(8), others, evaluated().learningRate(0).build());
             assertThat(run.last("eval_loss")).isCloseTo(Math.log(2), within(1e-6));
             assertThat(run.last("eval_rewards/margins")).isZero();
+            TinyRun trainedOnThem = TinyRun.dpo(
+                    model, others, List.of(), TinyRun.options().learningRate(0).build());
+            // f64 sums of the same five f32 numbers in another order
+            assertThat(run.last("eval_logps/chosen"))
+                    .isCloseTo(trainedOnThem.value(0, "logps/chosen"), Percentage.withPercentage(1e-12));
             assertThat(TinyRun.weights(model)).containsExactly(before);
         }
+    }
+
+    @OnEachDType
+    void evaluationComesEveryEvalStepsAndAtTheEnd(On on) {
         try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3)) {
             TinyRun run = TinyRun.dpo(
                     model, TinyRun.pairs(8), TinyRun.pairs(8), evaluated().build());
