@@ -20,7 +20,7 @@ jdk=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}
 
 cd "$root"
 ./mvnw -q -B -Dspotless.check.skip=true -DskipTests package -pl java/kernels,java/trainer,tests
-if [ -z "$cpu_only" ] && ! unzip -p java/kernels/target/dpo4j-kernels-*-linux-x86_64.jar 'org/dpo4j/kernels/internal/linux-x86_64/libdpo4j.so' | grep -qa sm_90; then
+if [ -z "$cpu_only" ] && ! grep -qa sm_90a java/kernels/target/cmake/libdpo4j.so; then
   echo "dpo4j: bundle: this build has no CUDA kernels: put nvcc on PATH, or run native/cuda-toolkit.sh .cuda, and build again (or say --cpu-only)" >&2
   exit 1
 fi
@@ -31,7 +31,7 @@ bundle=$stage/dpo4j
 mkdir -p "$bundle/lib" "$bundle/tests" "$bundle/sample"
 
 # Compressing inside the image makes the .xz larger. jdk.zipfs: JUnit scans a jar; jdk.unsupported: sun.misc.Unsafe of the tokenizer and JavaCPP.
-"$jdk/bin/jlink" --add-modules java.base,java.logging,java.management,java.xml,java.sql,jdk.unsupported,jdk.zipfs \
+"$jdk/bin/jlink" --add-modules java.base,java.logging,java.management,jdk.unsupported,jdk.zipfs \
   --strip-debug --no-man-pages --no-header-files --compress=0 --output "$bundle/runtime"
 
 cp java/trainer/target/lib/*.jar "$bundle/lib/"
@@ -47,13 +47,14 @@ thin() { # jar, patterns to delete
   local jar=$1 folder
   shift
   folder=$(mktemp -d)
-  (cd "$folder" && "$jdk/bin/jar" xf "$jar" && find . -type f | grep -E "$@" | xargs -r rm -f && rm "$jar" && "$jdk/bin/jar" c0fM "$jar" .)
+  (cd "$folder" && "$jdk/bin/jar" xf "$jar" && find . -type f | { grep -E "$@" || true; } | xargs -r rm -f && rm "$jar" && "$jdk/bin/jar" c0fM "$jar" .)
   rm -rf "$folder"
 }
 for jar in "$bundle"/lib/*.jar; do
   case $(basename "$jar") in
     cuda-*linux-x86_64.jar) thin "$jar" '/libjni(cublasLt|cudnn|cufft|cufftw|cufile|cupti|curand|cusolver|cusparse|nccl|npp[a-z]*|nvblas|nvcomp|nvjpeg|nvml|nvrtc)\.so|/include/' ;;
     dnnl-*) thin "$jar" '/libjni|/include/|\.(h|hpp)$' ;;
+    jna-*) thin "$jar" '/com/sun/jna/((aix|darwin|dragonflybsd|freebsd|openbsd|sunos|win32)-|linux-(a|l|m|p|r|s|x86/))' ;;
     tokenizers-*) thin "$jar" '/native/lib/(win|osx|linux-aarch64)' ;;
     *) thin "$jar" '^$' ;;
   esac
