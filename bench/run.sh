@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Runs the JMH benchmarks and writes bench/results/jmh-DATE-COMMIT.json: bench/run.sh [JMH arguments, a benchmark's name for one]
+# Runs the JMH benchmarks, writes bench/results/cpu-DATE-COMMIT.json and from all results the tables of PERFORMANCE.md:
+#   bench/run.sh [JMH arguments, a benchmark's name for one]
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 ./mvnw -q -B -Dspotless.check.skip=true -pl java/kernels,java/trainer,bench package
-result=bench/results/jmh-$(date +%F)-$(git rev-parse --short HEAD).json
-"${JAVA_HOME:+$JAVA_HOME/bin/}java" -Dorg.bytedeco.javacpp.maxPhysicalBytes=0 -Dorg.bytedeco.javacpp.maxBytes=0 --enable-native-access=ALL-UNNAMED \
-  -cp "bench/target/classes:bench/target/lib/*" org.openjdk.jmh.Main -rf json -rff "$result" "$@"
-echo "dpo4j: wrote $result on $(sed -n 's/model name.*: //p' /proc/cpuinfo | head -1), $(nproc) threads"
+result=bench/results/cpu-$(date -u +%F)-$(git rev-parse --short HEAD).json
+java=("${JAVA_HOME:+$JAVA_HOME/bin/}java" -Dorg.bytedeco.javacpp.maxPhysicalBytes=0 -Dorg.bytedeco.javacpp.maxBytes=0
+  --enable-native-access=ALL-UNNAMED -cp "bench/target/classes:bench/target/lib/*")
+"${java[@]}" org.dpo4j.bench.Run "$result" "$(git rev-parse --short HEAD)" "$@"
+"${java[@]}" org.dpo4j.bench.Performance PERFORMANCE.md bench/results
+echo "dpo4j: wrote $result, and the tables of PERFORMANCE.md"

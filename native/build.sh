@@ -17,6 +17,10 @@ for nvcc in "${CUDACXX:-}" "$(command -v nvcc || true)" /usr/local/cuda/bin/nvcc
   [ -z "$nvcc" ] || [ ! -x "$nvcc" ] || { set -- "-DCMAKE_CUDA_COMPILER=$nvcc" "$@"; break; }
 done
 
+# A compiler that the last run used and that is gone would stop CMake.
+used=$(sed -n 's/^CMAKE_CUDA_COMPILER:[^=]*=\(\/.*\)/\1/p' "$build_directory/CMakeCache.txt" 2>/dev/null || true)
+[ -z "$used" ] || [ -x "$used" ] || rm -rf "$build_directory"
+
 generator=()
 [ -f "$build_directory/CMakeCache.txt" ] || { command -v ninja >/dev/null && generator=(-G Ninja); }
 mkdir -p "$build_directory"

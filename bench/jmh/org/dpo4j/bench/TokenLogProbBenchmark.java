@@ -29,7 +29,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @Warmup(iterations = 2, time = 1)
 @Measurement(iterations = 5, time = 1)
 public class TokenLogProbBenchmark {
-    private static final int ROWS = 256;
+    static final int ROWS = 256;
 
     @Param({"32000", "151936"})
     public int vocabulary;

@@ -6,6 +6,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.BiFunction;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.data.Tokenizer;
@@ -35,6 +36,9 @@ public final class SentimentExperiment {
 
     /** About 1 / sqrt(hidden): from transformers' 0.02, so narrow a model sees too late that words share a tone. */
     private static final double INITIALIZER_RANGE = 0.08;
+
+    /** Why a run is on the cpu stands at the head of each training. */
+    private static final Consumer<String> SAID_IN_THE_HEADER = reason -> {};
 
     private final ExperimentFiles files;
     private final Commands commands;
@@ -91,7 +95,7 @@ public final class SentimentExperiment {
                 true,
                 null,
                 List.of(WordTokenizer.END_ID));
-        try (Device opened = Devices.open(device);
+        try (Device opened = Devices.open(device, SAID_IN_THE_HEADER);
                 Model model = Model.create(config, opened, DType.F32, seed)) {
             model.save(files.untrained(), DType.F32);
         }
@@ -159,7 +163,7 @@ public final class SentimentExperiment {
     }
 
     private <T> T use(Path directory, BiFunction<Model, Tokenizer, T> work) {
-        try (Device opened = Devices.open(device);
+        try (Device opened = Devices.open(device, SAID_IN_THE_HEADER);
                 Model model = Model.load(directory, opened, DType.F32);
                 Tokenizer tokenizer = Tokenizer.load(directory, model.config().vocabSize())) {
             return work.apply(model, tokenizer);

@@ -1,0 +1,52 @@
+package org.dpo4j.bench;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
+import java.time.LocalDate;
+import org.dpo4j.kernels.DeviceReport;
+import org.openjdk.jmh.results.RunResult;
+import org.openjdk.jmh.runner.Runner;
+import org.openjdk.jmh.runner.options.CommandLineOptions;
+import org.openjdk.jmh.util.Statistics;
+
+/** Runs benchmarks as JMH's command line would, and writes what {@link Performance} reads: {@code Run RESULT.json COMMIT [JMH arguments]}. */
+final class Run {
+    private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
+
+    private Run() {}
+
+    public static void main(String[] arguments) throws Exception {
+        String[] jmh = java.util.Arrays.copyOfRange(arguments, 2, arguments.length);
+        ObjectNode file = JSON.createObjectNode();
+        DeviceReport report = DeviceReport.probe();
+        file.put("date", LocalDate.now(java.time.ZoneOffset.UTC).toString());
+        file.put("commit", arguments[1]);
+        file.put("processor", report.cpu().model());
+        file.put("cores", Runtime.getRuntime().availableProcessors());
+        file.put("instructions", report.cpu().instructionSet());
+        file.put("java", Runtime.version().toString());
+        ArrayNode results = file.putArray("results");
+        for (RunResult result : new Runner(new CommandLineOptions(jmh)).run()) {
+            results.add(row(result));
+        }
+        JSON.writeValue(Path.of(arguments[0]).toFile(), file);
+    }
+
+    private static ObjectNode row(RunResult result) {
+        ObjectNode row = JSON.createObjectNode();
+        row.put("benchmark", result.getParams().getBenchmark().replaceFirst(".*\\.(\\w+)Benchmark\\.", "$1."));
+        ObjectNode parameters = row.putObject("parameters");
+        for (String key : result.getParams().getParamsKeys()) {
+            parameters.put(key, Long.parseLong(result.getParams().getParam(key)));
+        }
+        Statistics microseconds = result.getPrimaryResult().getStatistics();
+        row.put("samples", microseconds.getN());
+        row.put("p20_us", microseconds.getPercentile(20));
+        row.put("median_us", microseconds.getPercentile(50));
+        row.put("p80_us", microseconds.getPercentile(80));
+        return row;
+    }
+}
