@@ -5,6 +5,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 ./mvnw -q -B -Dspotless.check.skip=true -pl java/kernels,java/trainer,bench package
+mkdir -p bench/results
 result=bench/results/cpu-$(date -u +%F)-$(git rev-parse --short HEAD).json
 java=("${JAVA_HOME:+$JAVA_HOME/bin/}java" -Dorg.bytedeco.javacpp.maxPhysicalBytes=0 -Dorg.bytedeco.javacpp.maxBytes=0
   --enable-native-access=ALL-UNNAMED -cp "bench/target/classes:bench/target/lib/*")
