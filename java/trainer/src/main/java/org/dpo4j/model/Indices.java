@@ -38,19 +38,7 @@ final class Indices implements AutoCloseable {
     }
 
     int add(List<Segment> segments) {
-        int[] fields = new int[segments.size() * Segment.INTS];
-        int i = 0;
-        for (Segment segment : segments) {
-            fields[i] = segment.queryBegin();
-            fields[i + 1] = segment.queryCount();
-            fields[i + 2] = segment.keyBegin();
-            fields[i + 3] = segment.keyOffset();
-            fields[i + 4] = segment.prefixBegin();
-            fields[i + 5] = segment.prefixCount();
-            fields[i + 6] = segment.dependents();
-            i += Segment.INTS;
-        }
-        return add(fields);
+        return add(Segment.pack(segments));
     }
 
     /**
