@@ -1,40 +1,93 @@
-// preference_loss: loss, gradient and metrics of every pair, in one launch of one block. The formulas are preference_loss.cuh's.
+// preference_loss: loss, gradient and metrics of every pair, in one launch of one block. The formulas are preference_terms.cuh's.
 //
-// Metrics are sums over pairs: thread t adds pairs t, t + 128, ... in fp64, the threads meet in a fixed tree, and the result is added to
-// what is there. Bytes moved: 28 a pair. Launch-bound: a batch holds some dozen pairs.
+// Metrics are sums over pairs: thread t adds pairs t, t + 256, ... in fp64, the threads meet in a fixed tree, and the result is added to
+// what is there. Losses that sort the batch do so in the workspace, by a bitonic network, before the pairs are looked at one by one.
+//
+// Bytes moved: 28 a pair, 60 with statistics. Launch-bound: a batch holds some dozen pairs.
 #include "preference_loss.cuh"
 #include "reduce.cuh"
 
 namespace dpo4j::cuda {
 namespace {
 
-constexpr int kThreads = 128;
+constexpr int kThreads = 256;
 
-__global__ void __launch_bounds__(kThreads) losses_of_pairs(float* losses, float* d_sums, double* metrics, const float* sums,
-                                                            const float* reference, int64_t pairs, dpo4j_preference preference) {
-  double mine[DPO4J_METRICS] = {};
-  for (int64_t i = threadIdx.x; i < pairs; i += kThreads) {
-    const PairLoss pair =
-        pair_loss(preference, sums[2 * i], sums[2 * i + 1], reference ? reference[2 * i] : 0.0f, reference ? reference[2 * i + 1] : 0.0f);
-    losses[i] = pair.loss;
-    d_sums[2 * i] = pair.d_chosen;
-    d_sums[2 * i + 1] = pair.d_rejected;
-#pragma unroll
-    for (int m = 0; m < DPO4J_METRICS; m++) mine[m] += pair.metrics[m];
+// Both orders of a term: pair i comes in at place i, and the network sorts.
+__device__ void sort_places(const PreferenceLoss& x, int32_t loss, const Orders& orders) {
+  for (int64_t i = threadIdx.x; i < orders.places; i += kThreads) {
+    const bool exists = i < x.pairs;
+    const Pair pair = exists ? pair_at(x, i) : Pair{};
+    orders.first[i] = {first_key(loss, pair), static_cast<int32_t>(i)};
+    orders.second[i] = {second_key(loss, pair), static_cast<int32_t>(i)};
   }
-  if (!metrics) return;
-#pragma unroll
-  for (int m = 0; m < DPO4J_METRICS; m++) {
-    const double sum = block_sum<kThreads>(mine[m]);
-    if (threadIdx.x == 0) metrics[m] += sum;
+  for (int64_t run = 2; run <= orders.places; run *= 2) {
+    for (int64_t distance = run / 2; distance > 0; distance /= 2) {
+      __syncthreads();
+      for (int64_t i = threadIdx.x; i < orders.places; i += kThreads) {
+        const int64_t other = i ^ distance;
+        if (other < i) continue;
+        const bool ascending = (i & run) == 0;
+        Place* const both[] = {orders.first, orders.second};
+        for (Place* order : both) {
+          const Place low = order[i], high = order[other];
+          if (before(high, low, x.pairs) == ascending) order[i] = high, order[other] = low;
+        }
+      }
+    }
   }
+  __syncthreads();
+}
+
+__device__ void add_sorted_terms(const PreferenceLoss& x, const Orders& orders) {
+  for (int64_t i = threadIdx.x; i < x.pairs; i += kThreads) orders.of_pair[i] = {0, 0, 0};
+  for (int32_t term = 0; term < x.preference.terms; term++) {
+    if (!sorts(x.preference.loss[term])) continue;
+    sort_places(x, x.preference.loss[term], orders);
+    for (int64_t k = threadIdx.x; k < x.pairs; k += kThreads) add_place(x.preference, term, orders, k);
+    __syncthreads();
+  }
+}
+
+// Adds this call's rewards to the running mean and returns it.
+__device__ double advance_running_mean(const PreferenceLoss& x) {
+  double mine = 0;
+  for (int64_t i = threadIdx.x; i < x.pairs; i += kThreads) {
+    const Pair pair = pair_at(x, i);
+    mine += reward_chosen(x, pair) + reward_rejected(x, pair);
+  }
+  const double sum = x.running_mean[0] + block_sum<kThreads>(mine), count = x.running_mean[1] + 2.0 * x.pairs;
+  __syncthreads();
+  if (threadIdx.x == 0) x.running_mean[0] = sum, x.running_mean[1] = count;
+  return sum / count;
+}
+
+__device__ void write_metrics(const PreferenceLoss& x) {
+  double sums[kPairSums] = {};
+  for (int64_t i = threadIdx.x; i < x.pairs; i += kThreads) add_metrics(sums, x, i);
+  DPO4J_SHARED(double, total, [kPairSums]);
+  block_sums<kThreads>(sums, total);
+  for (int m = threadIdx.x; m < DPO4J_METRIC_KL; m += kThreads) {
+    x.metrics[2 * m] += total[m];
+    x.metrics[2 * m + 1] += metric_count(m, static_cast<double>(x.pairs), total[kChosenTokens], total[kRejectedTokens]);
+  }
+}
+
+__global__ void __launch_bounds__(kThreads) losses_of_pairs(PreferenceLoss x, Orders orders) {
+  if (orders.places > 0) add_sorted_terms(x, orders);
+  const double shift = x.running_mean ? advance_running_mean(x) : 0;
+  for (int64_t i = threadIdx.x; i < x.pairs; i += kThreads) {
+    Dual loss = loss_of_pair(x, i, pair_at(x, i), shift);
+    if (orders.places > 0) loss = loss + orders.of_pair[i];
+    write_pair(x, i, loss);
+  }
+  if (x.metrics) write_metrics(x);
 }
 
 }  // namespace
 
 int run(const Queue& queue, const PreferenceLoss& x) {
-  return launch(queue, losses_of_pairs, dim3(x.pairs > 0 ? 1 : 0), dim3(kThreads), 0, x.losses, x.d_sums, x.metrics, x.sums, x.reference,
-                x.pairs, x.preference);
+  const Orders orders = sorts(x.preference) ? orders_in(x.workspace, x.pairs) : Orders{};
+  return launch(queue, losses_of_pairs, dim3(x.pairs > 0 ? 1 : 0), dim3(kThreads), 0, x, orders);
 }
 
 }  // namespace dpo4j::cuda

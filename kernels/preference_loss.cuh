@@ -1,82 +1,166 @@
-// The preference losses, once, for the CUDA kernel and for the CPU.
-//
-// One pair: x = beta ((pi_c - ref_c) - (pi_r - ref_r)), the margin of its rewards. A loss is a function of x:
-//   sigmoid   (1-e) softplus(-x) + e softplus(x)    slope  e sigmoid(x) - (1-e) sigmoid(-x)
-// with softplus(x) = log(1 + exp(x)) and e the label smoothing. The chain rule is the same for all: d loss / d pi_c = beta slope, and
-// d loss / d pi_r = -beta slope.
-//
-// Everything goes through t = exp(-|x|), which is in [0, 1]: softplus(x) = max(x, 0) + log1p(t), and sigmoid(-|x|) = t / (1 + t) keeps its
-// digits where 1 - sigmoid(|x|) would have lost them. Inputs are fp32; arithmetic is fp64, since a pair is four numbers: what is rounded is
-// the result alone.
+// What the CUDA kernel and the CPU share of a preference loss besides the formulas of one pair (preference_terms.cuh): reading a pair, its
+// terms summed and weighted, its metrics, and the losses that sort the batch.
 #pragma once
 
-#include <math.h>
-
-#include "dpo4j.h"
-
-#ifdef __CUDACC__
-#define DPO4J_HOST_DEVICE __host__ __device__
-#else
-#define DPO4J_HOST_DEVICE
-#endif
+#include "preference_terms.cuh"
 
 namespace dpo4j {
 
-struct LossOfMargin {
-  double loss;
-  double slope;  // d loss / d x
-};
-
-// log(1 + exp(x)), with t = exp(-|x|).
-DPO4J_HOST_DEVICE inline double softplus(double x, double t) { return (x > 0 ? x : 0) + log1p(t); }
-
-// 1 / (1 + exp(-x)), with t = exp(-|x|).
-DPO4J_HOST_DEVICE inline double sigmoid(double x, double t) { return (x < 0 ? t : 1) / (1 + t); }
-
-DPO4J_HOST_DEVICE inline LossOfMargin sigmoid_loss(double x, double smoothing) {
-  const double t = exp(-fabs(x));
-  // An infinite margin has one infinite softplus: without smoothing it must not meet a factor of 0.
-  if (smoothing == 0) return {softplus(-x, t), -sigmoid(-x, t)};
-  return {(1 - smoothing) * softplus(-x, t) + smoothing * softplus(x, t), smoothing * sigmoid(x, t) - (1 - smoothing) * sigmoid(-x, t)};
+// The losses that look at all pairs of a call at once.
+DPO4J_HOST_DEVICE inline bool sorts(int32_t loss) { return loss == DPO4J_LOSS_AOT || loss == DPO4J_LOSS_AOT_UNPAIRED; }
+DPO4J_HOST_DEVICE inline bool sorts(const dpo4j_preference& p) {
+  for (int32_t term = 0; term < p.terms; term++) {
+    if (sorts(p.loss[term])) return true;
+  }
+  return false;
 }
 
-DPO4J_HOST_DEVICE inline LossOfMargin loss_of_margin(int32_t loss, double x, double smoothing) {
-  switch (loss) {
-    case DPO4J_LOSS_SIGMOID:
-      return sigmoid_loss(x, smoothing);
+DPO4J_HOST_DEVICE inline double at_least_one(int32_t tokens) { return tokens < 1 ? 1 : tokens; }
+
+// P is the params struct of the operation, PreferenceLoss.
+template <class P>
+DPO4J_HOST_DEVICE inline Pair pair_at(const P& x, int64_t i) {
+  const int64_t chosen = 2 * i, rejected = chosen + 1;
+  Pair pair{x.sums[chosen], x.sums[rejected], 0, 0, 1, 1};
+  if (x.reference != nullptr) pair.reference_chosen = x.reference[chosen], pair.reference_rejected = x.reference[rejected];
+  if (x.lengths != nullptr) pair.chosen_tokens = at_least_one(x.lengths[chosen]), pair.rejected_tokens = at_least_one(x.lengths[rejected]);
+  return pair;
+}
+
+// exp(mean log weight of chosen) exp(mean log weight of rejected).
+template <class P>
+DPO4J_HOST_DEVICE inline double weight_of_pair(const P& x, int64_t i, const Pair& pair) {
+  const float* chosen = x.statistics + 2 * i * DPO4J_TOKEN_STATISTICS;
+  const float* rejected = chosen + DPO4J_TOKEN_STATISTICS;
+  return exp(chosen[DPO4J_TOKEN_LOG_WEIGHT] / pair.chosen_tokens + rejected[DPO4J_TOKEN_LOG_WEIGHT] / pair.rejected_tokens);
+}
+
+// The terms of pair i that look at it alone.
+template <class P>
+DPO4J_HOST_DEVICE inline Dual loss_of_pair(const P& x, int64_t i, const Pair& pair, double shift) {
+  const dpo4j_preference& p = x.preference;
+  const double sft_scale = static_cast<double>(x.token_scale) / x.pair_scale;
+  Dual total{0, 0, 0};
+  for (int32_t term = 0; term < p.terms; term++) {
+    if (!sorts(p.loss[term])) total = total + static_cast<double>(p.weight[term]) * term_loss(p.loss[term], p, pair, shift, sft_scale);
+  }
+  return p.weighting != 0 ? weight_of_pair(x, i, pair) * total : total;
+}
+
+template <class P>
+DPO4J_HOST_DEVICE inline void write_pair(const P& x, int64_t i, Dual loss) {
+  x.losses[i] = static_cast<float>(loss.value);
+  x.d_sums[2 * i] = static_cast<float>(x.pair_scale * loss.d_chosen);
+  x.d_sums[2 * i + 1] = static_cast<float>(x.pair_scale * loss.d_rejected);
+}
+
+// ---- metrics --------------------------------------------------------------------------------------------------------------------------
+
+// Sums over pairs: the metrics before KL, then the tokens of chosen and of rejected.
+constexpr int kPairSums = DPO4J_METRIC_KL + 2;
+constexpr int kChosenTokens = DPO4J_METRIC_KL, kRejectedTokens = kChosenTokens + 1;
+
+template <class P>
+DPO4J_HOST_DEVICE inline double reward_chosen(const P& x, const Pair& pair) {
+  return static_cast<double>(x.preference.beta) * (pair.chosen - pair.reference_chosen);
+}
+template <class P>
+DPO4J_HOST_DEVICE inline double reward_rejected(const P& x, const Pair& pair) {
+  return static_cast<double>(x.preference.beta) * (pair.rejected - pair.reference_rejected);
+}
+
+// Adds pair i, whose loss has been written.
+template <class P>
+DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kPairSums], const P& x, int64_t i) {
+  const Pair pair = pair_at(x, i);
+  const double chosen = reward_chosen(x, pair), rejected = reward_rejected(x, pair);
+  sums[DPO4J_METRIC_LOSS] += x.losses[i];
+  sums[DPO4J_METRIC_REWARD_CHOSEN] += chosen;
+  sums[DPO4J_METRIC_REWARD_REJECTED] += rejected;
+  sums[DPO4J_METRIC_ACCURACY] += chosen > rejected ? 1 : 0;
+  sums[DPO4J_METRIC_MARGIN] += chosen - rejected;
+  sums[DPO4J_METRIC_LOGP_CHOSEN] += pair.chosen;
+  sums[DPO4J_METRIC_LOGP_REJECTED] += pair.rejected;
+  if (x.statistics == nullptr) return;
+  const float* of_chosen = x.statistics + 2 * i * DPO4J_TOKEN_STATISTICS;
+  const float* of_rejected = of_chosen + DPO4J_TOKEN_STATISTICS;
+  sums[DPO4J_METRIC_LOGIT_CHOSEN] += of_chosen[DPO4J_TOKEN_MEAN_LOGIT];
+  sums[DPO4J_METRIC_LOGIT_REJECTED] += of_rejected[DPO4J_TOKEN_MEAN_LOGIT];
+  sums[DPO4J_METRIC_ENTROPY] += static_cast<double>(of_chosen[DPO4J_TOKEN_ENTROPY]) + of_rejected[DPO4J_TOKEN_ENTROPY];
+  sums[DPO4J_METRIC_TOKEN_ACCURACY] += of_chosen[DPO4J_TOKEN_HIT];
+  sums[kChosenTokens] += x.lengths[2 * i];
+  sums[kRejectedTokens] += x.lengths[2 * i + 1];
+}
+
+// What metric m divides by.
+DPO4J_HOST_DEVICE inline double metric_count(int m, double pairs, double chosen_tokens, double rejected_tokens) {
+  switch (m) {
+    case DPO4J_METRIC_LOGIT_CHOSEN:
+    case DPO4J_METRIC_TOKEN_ACCURACY:
+      return chosen_tokens;
+    case DPO4J_METRIC_LOGIT_REJECTED:
+      return rejected_tokens;
+    case DPO4J_METRIC_ENTROPY:
+      return chosen_tokens + rejected_tokens;
     default:
-      return {(double)NAN, (double)NAN};  // refused before the launch
+      return pairs;
   }
 }
 
-struct PairLoss {
-  float loss;
-  float d_chosen, d_rejected;     // gradient_scale * d loss / d pi
-  double metrics[DPO4J_METRICS];  // what this pair adds to the metrics
+// ---- losses that sort: place k of one order meets place k of another ------------------------------------------------------------------
+
+// A number of a pair, on its way to its place.
+struct Place {
+  double key;
+  int32_t pair;
 };
 
-// pi and ref of one pair. Reference-free: both references 0.
-DPO4J_HOST_DEVICE inline PairLoss pair_loss(const dpo4j_preference& preference, float chosen, float rejected, float reference_chosen,
-                                            float reference_rejected) {
-  const double beta = preference.beta;
-  const double reward_chosen = beta * ((double)chosen - reference_chosen);
-  const double reward_rejected = beta * ((double)rejected - reference_rejected);
-  const double margin = reward_chosen - reward_rejected;
-  const LossOfMargin of = loss_of_margin(preference.loss, margin, preference.label_smoothing);
+// Numbers ascending, then NaN, then the places beyond the pairs; equal ones in the order of their pairs.
+DPO4J_HOST_DEVICE inline bool before(Place a, Place b, int64_t pairs) {
+  const int of_a = a.pair >= pairs ? 2 : a.key != a.key, of_b = b.pair >= pairs ? 2 : b.key != b.key;
+  if (of_a != of_b) return of_a < of_b;
+  if (of_a == 0 && a.key != b.key) return a.key < b.key;
+  return a.pair < b.pair;
+}
 
-  PairLoss pair;
-  pair.loss = (float)of.loss;
-  pair.d_chosen = (float)(preference.gradient_scale * (beta * of.slope));
-  pair.d_rejected = -pair.d_chosen;
-  pair.metrics[DPO4J_METRIC_PAIRS] = 1;
-  pair.metrics[DPO4J_METRIC_LOSS] = of.loss;
-  pair.metrics[DPO4J_METRIC_REWARD_CHOSEN] = reward_chosen;
-  pair.metrics[DPO4J_METRIC_REWARD_REJECTED] = reward_rejected;
-  pair.metrics[DPO4J_METRIC_ACCURACY] = reward_chosen > reward_rejected ? 1 : 0;
-  pair.metrics[DPO4J_METRIC_MARGIN] = margin;
-  pair.metrics[DPO4J_METRIC_LOGP_CHOSEN] = chosen;
-  pair.metrics[DPO4J_METRIC_LOGP_REJECTED] = rejected;
-  return pair;
+// The workspace of a call that sorts: two orders of a power of two of places, and what the sorted terms have given each pair so far.
+struct Orders {
+  Place *first, *second;
+  Dual* of_pair;
+  int64_t places;
+};
+
+inline int64_t places_of(int64_t pairs) {
+  int64_t places = 1;
+  while (places < pairs) places *= 2;
+  return places;
+}
+
+inline size_t orders_bytes(int64_t pairs) { return 2 * sizeof(Place) * places_of(pairs) + sizeof(Dual) * pairs; }
+
+inline Orders orders_in(void* workspace, int64_t pairs) {
+  const int64_t places = places_of(pairs);
+  Place* first = static_cast<Place*>(workspace);
+  return {first, first + places, reinterpret_cast<Dual*>(first + 2 * places), places};
+}
+
+// What the term sorts of a pair, in its first and its second order.
+DPO4J_HOST_DEVICE inline double first_key(int32_t loss, const Pair& pair) {
+  return loss == DPO4J_LOSS_AOT ? pair.chosen - pair.rejected : pair.chosen - pair.reference_chosen;
+}
+DPO4J_HOST_DEVICE inline double second_key(int32_t loss, const Pair& pair) {
+  return loss == DPO4J_LOSS_AOT ? pair.reference_chosen - pair.reference_rejected : pair.rejected - pair.reference_rejected;
+}
+
+// Gives place k's loss to the pair of its first number, and the gradients to the pairs whose sums are in it. No two places share one.
+DPO4J_HOST_DEVICE inline void add_place(const dpo4j_preference& p, int32_t term, const Orders& orders, int64_t k) {
+  const Place first = orders.first[k], second = orders.second[k];
+  const Dual x = static_cast<double>(p.beta) * Dual{first.key - second.key, 1, -1};
+  const Dual loss = static_cast<double>(p.weight[term]) * smoothed(x, p.label_smoothing);
+  orders.of_pair[first.pair].value += loss.value;
+  orders.of_pair[first.pair].d_chosen += loss.d_chosen;
+  const int32_t rejected = p.loss[term] == DPO4J_LOSS_AOT ? first.pair : second.pair;
+  orders.of_pair[rejected].d_rejected += loss.d_rejected;
 }
 
 }  // namespace dpo4j

@@ -33,4 +33,23 @@ __device__ __forceinline__ T block_sum(T x) {
   return x;
 }
 
+// total[i] = the sum of x[i] over a block of THREADS, for all of N numbers with two barriers; total is shared memory that nobody reads.
+template <int THREADS, class T, int N>
+__device__ __forceinline__ void block_sums(const T (&x)[N], T (&total)[N]) {
+  static_assert(THREADS % kWarp == 0 && N <= THREADS, "whole warps only, and a thread for each number");
+  DPO4J_SHARED(T, of_warps, [N][THREADS / kWarp]);
+#pragma unroll
+  for (int i = 0; i < N; i++) {
+    const T sum = warp_sum(x[i]);
+    if (threadIdx.x % kWarp == 0) of_warps[i][threadIdx.x / kWarp] = sum;
+  }
+  __syncthreads();
+  if (threadIdx.x < N) {
+    T sum = 0;
+    for (int warp = 0; warp < THREADS / kWarp; warp++) sum += of_warps[threadIdx.x][warp];
+    total[threadIdx.x] = sum;
+  }
+  __syncthreads();
+}
+
 }  // namespace dpo4j::cuda

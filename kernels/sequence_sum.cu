@@ -1,7 +1,9 @@
-// sequence_sum: sums[s] = sum of values over [offsets[s], offsets[s+1]), accumulated in fp64; backward gives d_sums[s] to each of them.
+// sequence_sum: sums[s,:] = sum over tokens i in [offsets[s], offsets[s+1]) of factor_i values[i,:], accumulated in fp64; backward gives
+// factor_i d_sums[s,:] to each of them. A factor is 1, or the tail's, over the number of tokens where averages are asked for.
 //
 // Bytes moved: 4 a value, either way. Launch-bound: a batch holds some thousand values.
 #include "reduce.cuh"
+#include "sequence_sum.cuh"
 
 namespace dpo4j::cuda {
 namespace {
@@ -10,35 +12,50 @@ constexpr int kSequencesPerBlock = 4;
 
 __device__ __forceinline__ int64_t own_sequence() { return static_cast<int64_t>(blockIdx.x) * kSequencesPerBlock + threadIdx.y; }
 
-// A warp sums a sequence: lane l adds values l, l + 32, ..., then the lanes meet in a fixed tree.
-__global__ void __launch_bounds__(kWarp* kSequencesPerBlock)
-    forward(float* sums, const float* values, const int32_t* offsets, int64_t sequences) {
+// A warp sums a sequence: lane l adds values l, l + 32, ... of the head and of the tail, then the lanes meet in a fixed tree.
+__global__ void __launch_bounds__(kWarp* kSequencesPerBlock) forward(SequenceSumForward x) {
   const int64_t sequence = own_sequence();
-  if (sequence >= sequences) return;
-  double sum = 0;
-  for (int64_t i = static_cast<int64_t>(offsets[sequence]) + threadIdx.x; i < offsets[sequence + 1]; i += kWarp) sum += values[i];
-  sum = warp_sum(sum);
-  if (threadIdx.x == 0) sums[sequence] = static_cast<float>(sum);
+  if (sequence >= x.sequences) return;
+  const SequenceRange range = sequence_range(x, sequence);
+  for (int64_t column = 0; column < x.width; column++) {
+    double head = 0, tail = 0;
+    for (int64_t i = range.begin + threadIdx.x; i < range.end; i += kWarp) {
+      const double value = x.values[i * x.width + column];
+      if (i < range.tail) {
+        head += value;
+      } else {
+        tail += value;
+      }
+    }
+    head = warp_sum(head);
+    tail = warp_sum(tail);
+    // A factor of 0 drops the tail, whatever it holds.
+    const double sum = range.factor * head + (range.tail_factor != 0 ? range.tail_factor * tail : 0);
+    if (threadIdx.x == 0) x.sums[sequence * x.width + column] = static_cast<float>(sum);
+  }
 }
 
-__global__ void __launch_bounds__(kWarp* kSequencesPerBlock)
-    backward(float* d_values, const float* d_sums, const int32_t* offsets, int64_t sequences) {
+__global__ void __launch_bounds__(kWarp* kSequencesPerBlock) backward(SequenceSumBackward x) {
   const int64_t sequence = own_sequence();
-  if (sequence >= sequences) return;
-  const float d_sum = d_sums[sequence];
-  for (int64_t i = static_cast<int64_t>(offsets[sequence]) + threadIdx.x; i < offsets[sequence + 1]; i += kWarp) d_values[i] = d_sum;
+  if (sequence >= x.sequences) return;
+  const SequenceRange range = sequence_range(x, sequence);
+  for (int64_t column = 0; column < x.width; column++) {
+    const double d_sum = x.d_sums[sequence * x.width + column];
+    for (int64_t i = range.begin + threadIdx.x; i < range.end; i += kWarp) {
+      x.d_values[i * x.width + column] = static_cast<float>((i < range.tail ? range.factor : range.tail_factor) * d_sum);
+    }
+  }
+}
+
+template <class Params>
+int launch_sequences(const Queue& queue, void (*kernel)(Params), const Params& x) {
+  return launch(queue, kernel, dim3(divide_up(x.sequences, kSequencesPerBlock)), dim3(kWarp, kSequencesPerBlock), 0, x);
 }
 
 }  // namespace
 
-int run(const Queue& queue, const SequenceSumForward& x) {
-  return launch(queue, forward, dim3(divide_up(x.sequences, kSequencesPerBlock)), dim3(kWarp, kSequencesPerBlock), 0, x.sums, x.values,
-                x.offsets, x.sequences);
-}
+int run(const Queue& queue, const SequenceSumForward& x) { return launch_sequences(queue, forward, x); }
 
-int run(const Queue& queue, const SequenceSumBackward& x) {
-  return launch(queue, backward, dim3(divide_up(x.sequences, kSequencesPerBlock)), dim3(kWarp, kSequencesPerBlock), 0, x.d_values, x.d_sums,
-                x.offsets, x.sequences);
-}
+int run(const Queue& queue, const SequenceSumBackward& x) { return launch_sequences(queue, backward, x); }
 
 }  // namespace dpo4j::cuda

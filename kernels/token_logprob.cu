@@ -72,15 +72,16 @@ __device__ __forceinline__ Partial block_merge(Partial partial) {
 
 // A block reads a row.
 template <class T, int THREADS>
-__global__ void __launch_bounds__(THREADS)
-    forward(float* logprob, float* lse, const T* logits, const int32_t* targets, int64_t vocabulary, int64_t stride) {
+__global__ void __launch_bounds__(THREADS) forward(float* logprob, float* lse, const T* logits, const int32_t* targets,
+                                                   const int32_t* row_index, int64_t vocabulary, int64_t stride) {
   const int64_t row = blockIdx.x;
   const int32_t target = targets[row];
   if (target < 0 || target >= vocabulary) {
     if (threadIdx.x == 0) logprob[row] = lse[row] = target < 0 ? 0.0f : NAN;
     return;
   }
-  const T* x = logits + row * stride;
+  const int64_t logits_row = row_index ? row_index[row] : row;
+  const T* x = logits + logits_row * stride;
   Partial partial{-INFINITY, 0.0f};
   for_columns<16>(vocabulary, whole_vectors(vocabulary, 16), threadIdx.x, THREADS, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
@@ -109,13 +110,15 @@ constexpr int kBackwardThreads = 256, kVectorsPerThread = 4;
 
 // A block writes some columns of a row. Nothing but its own elements is read from the row, so it may be the row that is written.
 template <class Out, class T>
-__global__ void __launch_bounds__(kBackwardThreads) backward(Out* d_logits, const T* logits, const int32_t* targets, const float* lse,
-                                                             const float* d_logprob, int64_t vocabulary, int64_t d_stride, int64_t stride) {
+__global__ void __launch_bounds__(kBackwardThreads)
+    backward(Out* d_logits, const T* logits, const int32_t* targets, const int32_t* row_index, const float* lse, const float* d_logprob,
+             int64_t vocabulary, int64_t d_stride, int64_t stride) {
   const int64_t row = blockIdx.x;
   const int32_t target = targets[row];
-  const T* x = logits + row * stride;
-  Out* to = d_logits + row * d_stride;
-  const float log_sum = lse[row], scale = d_logprob[row];
+  const int64_t logits_row = row_index ? row_index[row] : row;
+  const T* x = logits + logits_row * stride;
+  Out* to = d_logits + logits_row * d_stride;
+  const float log_sum = lse[row], scale = d_logprob ? d_logprob[row] : 1.0f;
   const int64_t thread = static_cast<int64_t>(blockIdx.y) * kBackwardThreads + threadIdx.x;
   for_columns(vocabulary, whole_vectors(vocabulary), thread, static_cast<int64_t>(gridDim.y) * kBackwardThreads,
               [&](auto n, int64_t column) {
@@ -139,14 +142,14 @@ template <class T>
 int forward_of(const Queue& queue, const TokenLogprobForward& x) {
   const bool is_short = x.vocabulary <= kShortVocabulary;
   return launch(queue, is_short ? forward<T, kShort> : forward<T, kLong>, dim3(x.rows), dim3(is_short ? kShort : kLong), 0, x.logprob,
-                x.lse, static_cast<const T*>(x.logits), x.targets, x.vocabulary, x.logits_stride);
+                x.lse, static_cast<const T*>(x.logits), x.targets, x.row_index, x.vocabulary, x.logits_stride);
 }
 
 template <class Out, class T>
 int backward_of(const Queue& queue, const TokenLogprobBackward& x) {
   const int64_t blocks = divide_up(x.vocabulary, kBackwardThreads * kVector * kVectorsPerThread);
   return launch(queue, backward<Out, T>, dim3(x.rows, blocks < 65535 ? blocks : 65535), dim3(kBackwardThreads), 0,
-                static_cast<Out*>(x.d_logits), static_cast<const T*>(x.logits), x.targets, x.lse, x.d_logprob, x.vocabulary,
+                static_cast<Out*>(x.d_logits), static_cast<const T*>(x.logits), x.targets, x.row_index, x.lse, x.d_logprob, x.vocabulary,
                 x.d_logits_stride, x.logits_stride);
 }
 
@@ -161,6 +164,14 @@ int run(const Queue& queue, const TokenLogprobBackward& x) {
   if (x.dtype == DPO4J_BF16)
     return to_bf16 ? backward_of<__nv_bfloat16, __nv_bfloat16>(queue, x) : backward_of<float, __nv_bfloat16>(queue, x);
   return to_bf16 ? backward_of<__nv_bfloat16, float>(queue, x) : backward_of<float, float>(queue, x);
+}
+
+int run(const Queue& queue, const TokenLogprobForwardBackward& x) {
+  const int error = run(queue, TokenLogprobForward{x.logprob, x.lse, x.statistics, x.logits, x.targets, x.row_index, x.rows, x.vocabulary,
+                                                   x.logits_stride, x.dtype});
+  if (error != 0) return error;
+  return run(queue, TokenLogprobBackward{x.d_logits, x.logits, x.targets, x.row_index, x.lse, x.d_logprob, x.rows, x.vocabulary,
+                                         x.d_logits_stride, x.logits_stride, x.d_logits_dtype, x.dtype});
 }
 
 }  // namespace dpo4j::cuda

@@ -76,6 +76,9 @@ Call& Call::flag(const char* name, int32_t value) {
 
 Call& Call::dtype(const char* name, int32_t value) {
   if (refused()) return *this;
+  if (value == DPO4J_F16) {
+    return refuse(DPO4J_UNSUPPORTED, "%s is DPO4J_F16, which only token_logprob takes: use DPO4J_F32 or DPO4J_BF16", name);
+  }
   if (value != DPO4J_F32 && value != DPO4J_BF16) {
     return refuse(DPO4J_INVALID_ARGUMENT, "%s is %d, must be DPO4J_F32 (0) or DPO4J_BF16 (1)", name, value);
   }
@@ -83,6 +86,11 @@ Call& Call::dtype(const char* name, int32_t value) {
     return refuse(DPO4J_UNSUPPORTED, "%s is DPO4J_BF16, which cpu contexts do not store: use DPO4J_F32 or a cuda context", name);
   }
   return *this;
+}
+
+Call& Call::logits_dtype(const char* name, int32_t value) {
+  return require(value == DPO4J_F32 || value == DPO4J_BF16 || value == DPO4J_F16, name,
+                 "must be DPO4J_F32 (0), DPO4J_BF16 (1) or DPO4J_F16 (2)");
 }
 
 bool Call::address(const char* name, const void* address, uintptr_t alignment, bool may_be_null) {

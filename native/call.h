@@ -13,6 +13,8 @@ class Call {
 
   // dtype is known, and the context's device has it.
   Call& dtype(const char* name, int32_t value);
+  // One of the three, on every device.
+  Call& logits_dtype(const char* name, int32_t value);
   // An extent that may be zero (then there is nothing to do), or must not be. Both fit an int32, so that products fit an int64.
   Call& rows(const char* name, int64_t value);
   Call& extent(const char* name, int64_t value);
@@ -34,6 +36,7 @@ class Call {
   // What this device or build may lack.
   Call& supported(bool is, const char* lack);
 
+  int32_t status() const { return status_; }
   bool refused() const { return status_ != DPO4J_OK; }
   bool skipped() const { return refused() || empty_; }
   bool on_cpu() const { return context_ != nullptr && context_->device == DPO4J_CPU; }
@@ -80,6 +83,6 @@ class Call {
 inline bool finite(float value) { return value - value == 0; }
 
 // Bytes of one element. Meaningful for the dtypes that dpo4j.h names.
-inline int64_t element_bytes(int32_t dtype) { return dtype == DPO4J_BF16 ? 2 : 4; }
+inline int64_t element_bytes(int32_t dtype) { return dtype == DPO4J_F32 ? 4 : 2; }
 
 }  // namespace dpo4j

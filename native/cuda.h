@@ -27,9 +27,11 @@ int run(const Queue&, const SwigluBackward&);
 int run(const Queue&, const ResidualForward&);
 int run(const Queue&, const TokenLogprobForward&);
 int run(const Queue&, const TokenLogprobBackward&);
+int run(const Queue&, const TokenLogprobForwardBackward&);
 int run(const Queue&, const SequenceSumForward&);
 int run(const Queue&, const SequenceSumBackward&);
 int run(const Queue&, const PreferenceLoss&);
+int run(const Queue&, const UnpairedLoss&);
 int run(const Queue&, const GradientNorm&);
 int run(const Queue&, const Adamw&);
 

@@ -8,7 +8,8 @@
  *   alignment  16 bytes for addresses, and for the start of each row (row strides times the element size) where a row stride is given.
  *              Index arrays (int32) need 4 bytes only.
  *   strides    in elements, between the starts of consecutive rows; row-major throughout.
- *   dtype      storage of the tensors that carry no other mark: DPO4J_F32 on every device, DPO4J_BF16 on cuda.
+ *   dtype      storage of the tensors that carry no other mark: DPO4J_F32 on every device, DPO4J_BF16 on cuda. token_logprob alone takes
+ *              all three everywhere.
  *              Marked f32, i32 or f64 in a shape comment, a tensor has that type whatever dtype says. All arithmetic is fp32 or wider.
  *   status     DPO4J_OK or the reason the call was refused; dpo4j_error_text(context) then names the argument. A refused call has
  *              done nothing.
@@ -34,7 +35,7 @@ extern "C" {
 #endif
 
 /* Raised by one whenever a signature, a struct or the meaning of an argument changes. */
-#define DPO4J_ABI_VERSION 1
+#define DPO4J_ABI_VERSION 2
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -44,7 +45,7 @@ enum dpo4j_status {
   DPO4J_NULL_CONTEXT = 4      /* there is no context to hold a text */
 };
 
-enum dpo4j_dtype { DPO4J_F32 = 0, DPO4J_BF16 = 1 };
+enum dpo4j_dtype { DPO4J_F32 = 0, DPO4J_BF16 = 1, DPO4J_F16 = 2 };
 
 enum dpo4j_device { DPO4J_CPU = 0, DPO4J_CUDA = 1 };
 
@@ -192,53 +193,171 @@ DPO4J_API int32_t dpo4j_residual_forward(dpo4j_context*, void* out, const void* 
 
 /* ---- token_logprob: log softmax of a row of logits at its target --------------------------------------------------------------------- */
 
-/* logprob f32[rows], lse f32[rows] from logits[rows,vocabulary] with rows logits_stride apart. targets i32[rows]; a negative target marks a
-   masked row: its logprob and lse are 0 and the row is not read. A target >= vocabulary yields NaN. Logits of -inf are vocabulary that does
-   not exist. */
-DPO4J_API int32_t dpo4j_token_logprob_forward(dpo4j_context*, float* logprob, float* lse, const void* logits, const int32_t* targets,
-                                              int64_t rows, int64_t vocabulary, int64_t logits_stride, int32_t dtype);
-/* d_logits[row,j] = d_logprob[row] * ((j == target) - exp(logits[row,j] - lse[row])), exactly 0 on masked rows. d_logits may alias logits
-   when both have one dtype and one stride (the in-place form). d_logits has d_logits_dtype, logits has dtype. */
-DPO4J_API int32_t dpo4j_token_logprob_backward(dpo4j_context*, void* d_logits, const void* logits, const int32_t* targets, const float* lse,
-                                               const float* d_logprob, int64_t rows, int64_t vocabulary, int64_t d_logits_stride,
-                                               int64_t logits_stride, int32_t d_logits_dtype, int32_t dtype);
+/* Arguments these calls share
+     logits     [.., vocabulary], rows logits_stride apart, in F32, BF16 or F16 on every device. Columns of -inf are vocabulary that does not
+                exist.
+     row_index  i32[rows], or null for 0, 1, ...: call row i is logits row row_index[i]. No logits row twice; rows that it does not name are
+                neither read nor written. Every other array has one entry a call row.
+     targets    i32[rows]. Negative: the row is masked, its numbers are 0, its gradient exactly 0, and its logits are not read. At or beyond
+                vocabulary: all of them NaN. */
+
+/* What a row of `statistics` f32[rows, DPO4J_TOKEN_STATISTICS] holds; p is the softmax of the row. */
+enum dpo4j_token_statistic {
+  DPO4J_TOKEN_ENTROPY = 0,    /* -sum_j p_j log p_j, in nats */
+  DPO4J_TOKEN_HIT = 1,        /* 1 where the target is the first of the largest logits, else 0 */
+  DPO4J_TOKEN_MEAN_LOGIT = 2, /* over the vocabulary that exists */
+  DPO4J_TOKEN_LOG_WEIGHT = 3, /* logprob - log sum_j p_j^2 = logprob - (LSE(2 logits) - 2 lse): WPO (Zhou et al. 2024, eq. 2) */
+  DPO4J_TOKEN_STATISTICS = 4
+};
+
+/* logprob f32[rows] = logits[target] - lse, lse f32[rows] = log sum_j exp(logits[j]); statistics may be null. */
+DPO4J_API int32_t dpo4j_token_logprob_forward(dpo4j_context*, float* logprob, float* lse, float* statistics, const void* logits,
+                                              const int32_t* targets, const int32_t* row_index, int64_t rows, int64_t vocabulary,
+                                              int64_t logits_stride, int32_t dtype);
+/* d_logits[row,j] = d_logprob[row] * ((j == target) - exp(logits[row,j] - lse[row])), rows of d_logits as rows of logits. d_logits may alias
+   logits when both have one dtype and one stride (the in-place form). d_logits has d_logits_dtype, logits has dtype. */
+DPO4J_API int32_t dpo4j_token_logprob_backward(dpo4j_context*, void* d_logits, const void* logits, const int32_t* targets,
+                                               const int32_t* row_index, const float* lse, const float* d_logprob, int64_t rows,
+                                               int64_t vocabulary, int64_t d_logits_stride, int64_t logits_stride, int32_t d_logits_dtype,
+                                               int32_t dtype);
+/* Both in one read of the row, for a gradient that is known before the log-prob is: d_logprob f32[rows], or null for 1, the unit gradient
+   that a row scale makes any other. Aliasing as in backward. */
+DPO4J_API int32_t dpo4j_token_logprob_forward_backward(dpo4j_context*, void* d_logits, float* logprob, float* lse, float* statistics,
+                                                       const void* logits, const int32_t* targets, const int32_t* row_index,
+                                                       const float* d_logprob, int64_t rows, int64_t vocabulary, int64_t d_logits_stride,
+                                                       int64_t logits_stride, int32_t d_logits_dtype, int32_t dtype);
 
 /* ---- sequence_sum: sums of per-token values over completions ------------------------------------------------------------------------- */
 
-/* sums f32[sequences] = sum of values f32 over [offsets[s], offsets[s+1]), accumulated in f64. offsets i32[sequences+1]. Empty range: 0. */
-DPO4J_API int32_t dpo4j_sequence_sum_forward(dpo4j_context*, float* sums, const float* values, const int32_t* offsets, int64_t sequences);
-/* d_values[i] = d_sums[s] for i in [offsets[s], offsets[s+1]). */
+/* sums f32[sequences,width] = sum over i in [offsets[s], offsets[s+1]) of factor_i values[i,:], values f32[.., width], accumulated in f64 in
+   token order. offsets i32[sequences+1], not decreasing. average 1: divided by max(1, the number of tokens).
+   tail_factor a in [0,1]: factor_i is 1 for the first min(tokens of s, tokens of its partner) tokens and a for the rest, where sequences
+   2i and 2i+1 are partners (LD-DPO, Liu et al. 2024); `sequences` is then even. 1: every factor is 1. */
+DPO4J_API int32_t dpo4j_sequence_sum_forward(dpo4j_context*, float* sums, const float* values, const int32_t* offsets, int64_t sequences,
+                                             int64_t width, float tail_factor, int32_t average);
+/* d_values[i,:] = factor_i d_sums[s,:] (divided likewise) for i in [offsets[s], offsets[s+1]). */
 DPO4J_API int32_t dpo4j_sequence_sum_backward(dpo4j_context*, float* d_values, const float* d_sums, const int32_t* offsets,
-                                              int64_t sequences);
+                                              int64_t sequences, int64_t width, float tail_factor, int32_t average);
 
-/* ---- preference_loss: loss, its gradient and its metrics from the sums of completions, in one launch --------------------------------- */
+/* ---- preference_loss: losses of pairs, their gradient and their metrics from the sums of completions, in one launch ------------------ */
 
-enum dpo4j_loss { DPO4J_LOSS_SIGMOID = 0 }; /* -log sigmoid(beta ((pi_c - ref_c) - (pi_r - ref_r))), Rafailov et al. 2023, eq. 7 */
-
-typedef struct dpo4j_preference {
-  int32_t loss;          /* dpo4j_loss */
-  float beta;            /* > 0, finite */
-  float label_smoothing; /* in [0, 0.5): -(1-e) log sigmoid(x) - e log sigmoid(-x) (conservative DPO) */
-  float gradient_scale;  /* multiplies every gradient: 1 / pairs of the whole optimizer step */
-} dpo4j_preference;
-
-/* Metrics are sums over pairs, added to what is there, so that micro-batches add up exactly; f64[DPO4J_METRICS]. Divide by PAIRS. */
-enum dpo4j_metric {
-  DPO4J_METRIC_PAIRS = 0,
-  DPO4J_METRIC_LOSS = 1,
-  DPO4J_METRIC_REWARD_CHOSEN = 2,   /* beta (pi_c - ref_c) */
-  DPO4J_METRIC_REWARD_REJECTED = 3, /* beta (pi_r - ref_r) */
-  DPO4J_METRIC_ACCURACY = 4,        /* reward chosen > reward rejected, strictly */
-  DPO4J_METRIC_MARGIN = 5,          /* reward chosen - reward rejected */
-  DPO4J_METRIC_LOGP_CHOSEN = 6,
-  DPO4J_METRIC_LOGP_REJECTED = 7,
-  DPO4J_METRICS = 8
+/* Names are TRL's loss_type where it has one. pi, ref: sums of log-probs; u = pi - ref; s(u) the score of the divergence, u itself for
+   reverse_kl; D = s(u_c) - s(u_r); n: tokens of a completion, at least 1; b: beta; e: label_smoothing; ls = log sigmoid, sg = sigmoid. */
+enum dpo4j_loss {
+  DPO4J_LOSS_SIGMOID = 0,      /* -(1-e) ls(bD) - e ls(-bD): Rafailov et al. 2023, eq. 7; e > 0 is conservative DPO */
+  DPO4J_LOSS_HINGE = 1,        /* max(0, 1 - bD): Zhao et al. 2023 (SLiC) */
+  DPO4J_LOSS_IPO = 2,          /* (s(u_c)/n_c - s(u_r)/n_r - 1/(2b))^2: Azar et al. 2023, eq. 17, on averages as its authors say */
+  DPO4J_LOSS_EXO_PAIR = 3,     /* sg(bD) (ls(bD) - log(1-e)) + sg(-bD) (ls(-bD) - log e), e > 0: Ji et al. 2024, eq. 16 */
+  DPO4J_LOSS_NCA_PAIR = 4,     /* -ls(b s_c) - ls(-b s_c)/2 - ls(-b s_r)/2: Chen et al. 2024 */
+  DPO4J_LOSS_ROBUST = 5,       /* (-(1-e) ls(bD) + e ls(-bD)) / (1-2e): Chowdhury et al. 2024 */
+  DPO4J_LOSS_BCO_PAIR = 6,     /* -ls(b s_c - d) - ls(-(b s_r - d)), d the running mean or 0: Jung et al. 2024 */
+  DPO4J_LOSS_SPPO_HARD = 7,    /* (s_c - 1/(2b))^2 + (s_r + 1/(2b))^2: Wu et al. 2024, eq. 4.7 */
+  DPO4J_LOSS_AOT = 8,          /* sigmoid's of d = sort(pi_c - pi_r) - sort(ref_c - ref_r) over the pairs of the call: Melnyk et al. 2024 */
+  DPO4J_LOSS_AOT_UNPAIRED = 9, /* the same of d = sort(u_c) - sort(u_r) */
+  DPO4J_LOSS_APO_ZERO = 10,    /* 1 - sg(b u_c) + sg(b u_r): D'Oosterlinck et al. 2024, eq. 7 */
+  DPO4J_LOSS_APO_DOWN = 11,    /* sg(b u_c) + 1 - sg(bD): the same, eq. 8 */
+  DPO4J_LOSS_DISCOPOP = 12,    /* -ls(bD) (1-m) + exp(-bD) m, m = sg(bD/discopop_tau): Lu et al. 2024, eq. 5 */
+  DPO4J_LOSS_SFT = 13,         /* -pi_c token_scale / pair_scale: cross entropy, a mean over chosen tokens */
+  DPO4J_LOSS_SIGMOID_NORM = 14,  /* -ls(b (s_c/n_c - s_r/n_r)): Lambert et al. 2024 (Tulu 3) */
+  DPO4J_LOSS_DPOP = 15,          /* -ls(b (u_c - u_r - dpop_lambda max(0, ref_c - pi_c))): Pal et al. 2024, eq. 4 */
+  DPO4J_LOSS_DPOP_ADDITIVE = 16, /* -ls(b (u_c - u_r)) + dpop_lambda max(0, ref_c - pi_c): as some trainers have it */
+  DPO4J_LOSS_CPO = 17,           /* -(1-e) ls(b (pi_c - pi_r)) - e ls(-b (pi_c - pi_r)): Xu et al. 2024, eq. 3; add sft for its NLL */
+  DPO4J_LOSS_CPO_HINGE = 18,     /* max(0, 1 - b (pi_c - pi_r)) */
+  DPO4J_LOSS_CPO_IPO = 19,       /* (pi_c/n_c - pi_r/n_r - 1/(2b))^2 */
+  DPO4J_LOSS_SIMPO = 20,         /* -(1-e) ls(x) - e ls(-x), x = b (pi_c/n_c - pi_r/n_r) - simpo_gamma: Meng et al. 2024, eq. 6 */
+  DPO4J_LOSS_ALPHAPO = 21,       /* simpo's of r = (1 - p^-alpha)/alpha, p = exp(pi/n): Gupta et al. 2025; alphapo_alpha 0: pi/n */
+  DPO4J_LOSS_ORPO = 22,          /* -b ls(log odds_c - log odds_r), odds = p/(1-p), p = exp(pi/n): Hong et al. 2024; add sft for its NLL */
+  DPO4J_LOSSES = 23
 };
 
-/* sums and reference f32[2*pairs]: chosen, rejected of pair 0, of pair 1, ... losses f32[pairs]; d_sums f32[2*pairs] = gradient_scale times
-   d loss / d sum; metrics f64[DPO4J_METRICS] (may be null). reference null: the reference-free loss. *preference is host memory, read now. */
-DPO4J_API int32_t dpo4j_preference_loss(dpo4j_context*, float* losses, float* d_sums, double* metrics, const float* sums,
-                                        const float* reference, int64_t pairs, const dpo4j_preference* preference);
+/* The score s(u) of a log-ratio (Wang et al. 2024). Exponents are taken as at most 80, so that no score is infinite. */
+enum dpo4j_divergence {
+  DPO4J_DIVERGENCE_REVERSE_KL = 0, /* u */
+  DPO4J_DIVERGENCE_FORWARD_KL = 1, /* -exp(-u) */
+  DPO4J_DIVERGENCE_JS = 2,         /* ls(u) */
+  DPO4J_DIVERGENCE_ALPHA = 3       /* exp((a-1) u) / (a-1), u where a is 1: a = divergence_alpha */
+};
+
+enum { DPO4J_TERMS = 8 };
+
+/* The loss of a pair is the sum of weight times loss over its terms. An option that no term uses must be 0: nothing is ignored. */
+typedef struct dpo4j_preference {
+  int32_t terms;             /* 1 to DPO4J_TERMS */
+  int32_t loss[DPO4J_TERMS]; /* dpo4j_loss of each term, as many as terms says */
+  float weight[DPO4J_TERMS]; /* of each term, finite */
+  float beta;                /* above 0, finite */
+  float label_smoothing;     /* in [0, 0.5); above 0 where a term is exo_pair */
+  int32_t divergence;        /* dpo4j_divergence */
+  float divergence_alpha;    /* finite */
+  float discopop_tau;        /* in (0, 1] */
+  float dpop_lambda;         /* at least 0, finite */
+  float simpo_gamma;         /* finite; of simpo and alphapo */
+  float alphapo_alpha;       /* finite */
+  int32_t weighting;         /* 1: losses are multiplied by exp of the mean log weight of chosen, and of rejected; no gradient: WPO */
+} dpo4j_preference;
+
+/* Metrics are f64[DPO4J_METRICS,2] = (sum, count), added to what is there, so that micro-batches add up exactly. */
+enum dpo4j_metric {
+  DPO4J_METRIC_LOSS = 0,          /* of pairs, or of completions */
+  DPO4J_METRIC_REWARD_CHOSEN = 1, /* beta u, or beta pi without a reference */
+  DPO4J_METRIC_REWARD_REJECTED = 2,
+  DPO4J_METRIC_ACCURACY = 3,    /* reward chosen > reward rejected, strictly */
+  DPO4J_METRIC_MARGIN = 4,      /* reward chosen - reward rejected */
+  DPO4J_METRIC_LOGP_CHOSEN = 5, /* pi */
+  DPO4J_METRIC_LOGP_REJECTED = 6,
+  DPO4J_METRIC_LOGIT_CHOSEN = 7, /* from here: of tokens, counted only where statistics are given */
+  DPO4J_METRIC_LOGIT_REJECTED = 8,
+  DPO4J_METRIC_ENTROPY = 9,         /* chosen and rejected */
+  DPO4J_METRIC_TOKEN_ACCURACY = 10, /* chosen */
+  DPO4J_METRIC_KL = 11,             /* unpaired_loss: the baseline of each call */
+  DPO4J_METRICS = 12
+};
+
+/* Whether a call could take these options; text as in dpo4j_cuda_device_count, naming the option. Needs no context. */
+DPO4J_API int32_t dpo4j_preference_check(const dpo4j_preference* preference, char* text, size_t text_bytes);
+
+/* Scratch of a call; 0 unless a term sorts (aot, aot_unpaired). *preference is host memory. */
+DPO4J_API size_t dpo4j_preference_loss_workspace_bytes(int64_t pairs, const dpo4j_preference* preference);
+/* losses f32[pairs]; d_sums f32[2*pairs] = pair_scale times d (sum of losses) / d sums. sums, reference f32[2*pairs]: chosen, rejected of pair
+   0, of pair 1, ... lengths i32[2*pairs], tokens of each completion. statistics f32[2*pairs, DPO4J_TOKEN_STATISTICS]: sums over each
+   completion.
+     metrics       may be null
+     running_mean  f64[2] = (sum, count) of the rewards of earlier calls, of bco_pair; this call's are added first. May be null: no shift
+     reference     null for the reference-free loss, and where no term has one (cpo*, simpo, alphapo, orpo, sft)
+     lengths       may be null where no term averages and there are no statistics
+     statistics    may be null without weighting
+     pair_scale    1 / pairs of the whole optimizer step
+     token_scale   1 / chosen tokens of the whole optimizer step, of the sft term; else 0
+   *preference is host memory, read now. */
+DPO4J_API int32_t dpo4j_preference_loss(dpo4j_context*, float* losses, float* d_sums, double* metrics, double* running_mean,
+                                        void* workspace, const float* sums, const float* reference, const int32_t* lengths,
+                                        const float* statistics, int64_t pairs, float pair_scale, float token_scale,
+                                        const dpo4j_preference* preference);
+
+/* ---- unpaired_loss: losses of single completions, each desirable or not, in one launch ----------------------------------------------- */
+
+enum dpo4j_unpaired {
+  DPO4J_UNPAIRED_KTO = 0,      /* desirable: w (1 - sg(b (u - kl))), else w (1 - sg(b (kl - u))): Ethayarajh et al. 2024, eq. 7 */
+  DPO4J_UNPAIRED_APO_ZERO = 1, /* desirable: w (1 - sg(b u)), else w sg(b u): D'Oosterlinck et al. 2024 */
+  DPO4J_UNPAIRED_LOSSES = 2
+};
+
+typedef struct dpo4j_unpaired_options {
+  int32_t loss;             /* dpo4j_unpaired */
+  float beta;               /* above 0, finite */
+  float desirable_weight;   /* at least 0, finite */
+  float undesirable_weight; /* at least 0, finite */
+} dpo4j_unpaired_options;
+
+/* losses f32[completions]; d_sums f32[completions] = scale times d (sum of losses) / d sums. sums, reference f32[completions]; desirable
+   i32[completions], 0 or 1. kl = max(0, mean of kl_sums - kl_reference), both f32[kl_completions]: sums of completions that belong to other
+   prompts; it takes no gradient. apo_zero has no kl: kl_completions is 0. metrics as of preference_loss (may be null), desirable counting as
+   chosen; accuracy and margin stay as they were. lengths i32[completions] and statistics as of preference_loss; both may be null.
+   scale: 1 / completions of the whole optimizer step. */
+DPO4J_API int32_t dpo4j_unpaired_loss(dpo4j_context*, float* losses, float* d_sums, double* metrics, const float* sums,
+                                      const float* reference, const int32_t* desirable, const float* kl_sums, const float* kl_reference,
+                                      const int32_t* lengths, const float* statistics, int64_t completions, int64_t kl_completions,
+                                      float scale, const dpo4j_unpaired_options* options);
 
 /* ---- gradient_norm: global L2 norm and the clip factor of torch.nn.utils.clip_grad_norm_ --------------------------------------------- */
 

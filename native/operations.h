@@ -110,9 +110,9 @@ struct ResidualForward {
 };
 
 struct TokenLogprobForward {
-  float *logprob, *lse;
+  float *logprob, *lse, *statistics;
   const void* logits;
-  const int32_t* targets;
+  const int32_t *targets, *row_index;
   int64_t rows, vocabulary, logits_stride;
   int32_t dtype;
 };
@@ -120,8 +120,18 @@ struct TokenLogprobForward {
 struct TokenLogprobBackward {
   void* d_logits;
   const void* logits;
-  const int32_t* targets;
+  const int32_t *targets, *row_index;
   const float *lse, *d_logprob;
+  int64_t rows, vocabulary, d_logits_stride, logits_stride;
+  int32_t d_logits_dtype, dtype;
+};
+
+struct TokenLogprobForwardBackward {
+  void* d_logits;
+  float *logprob, *lse, *statistics;
+  const void* logits;
+  const int32_t *targets, *row_index;
+  const float* d_logprob;
   int64_t rows, vocabulary, d_logits_stride, logits_stride;
   int32_t d_logits_dtype, dtype;
 };
@@ -130,22 +140,43 @@ struct SequenceSumForward {
   float* sums;
   const float* values;
   const int32_t* offsets;
-  int64_t sequences;
+  int64_t sequences, width;
+  float tail_factor;
+  int32_t average;
 };
 
 struct SequenceSumBackward {
   float* d_values;
   const float* d_sums;
   const int32_t* offsets;
-  int64_t sequences;
+  int64_t sequences, width;
+  float tail_factor;
+  int32_t average;
 };
 
 struct PreferenceLoss {
   float *losses, *d_sums;
+  double *metrics, *running_mean;
+  void* workspace;
+  const float *sums, *reference;
+  const int32_t* lengths;
+  const float* statistics;
+  int64_t pairs;
+  float pair_scale, token_scale;
+  dpo4j_preference preference;
+};
+
+struct UnpairedLoss {
+  float *losses, *d_sums;
   double* metrics;
   const float *sums, *reference;
-  int64_t pairs;
-  dpo4j_preference preference;
+  const int32_t* desirable;
+  const float *kl_sums, *kl_reference;
+  const int32_t* lengths;
+  const float* statistics;
+  int64_t completions, kl_completions;
+  float scale;
+  dpo4j_unpaired_options options;
 };
 
 struct GradientNorm {

@@ -1,23 +1,115 @@
+#include "preference_loss.cuh"
+
 #include "call.h"
+#include "preference_uses.h"
+#include "text.h"
 
 using dpo4j::Call;
 using dpo4j::finite;
 using dpo4j::PreferenceLoss;
+using dpo4j::Uses;
 
-int32_t dpo4j_preference_loss(dpo4j_context* context, float* losses, float* d_sums, double* metrics, const float* sums,
-                              const float* reference, int64_t pairs, const dpo4j_preference* preference) {
+namespace {
+
+void check_terms(Call& call, const dpo4j_preference& p) {
+  call.require(p.terms >= 1 && p.terms <= DPO4J_TERMS, "preference.terms", "must be in [1, 8]");
+  for (int32_t term = 0; term < p.terms && !call.refused(); term++) {
+    call.require(p.loss[term] >= 0 && p.loss[term] < DPO4J_LOSSES, "preference.loss", "must hold values of dpo4j_loss");
+    call.require(finite(p.weight[term]), "preference.weight", "must hold finite numbers");
+  }
+}
+
+// An option that some term reads is within its range; one that none reads is 0.
+void check_option(Call& call, const Uses& uses, dpo4j::Use use, const char* name, float value, bool within, const char* wish) {
+  if ((uses.any & use) != 0) {
+    call.require(within, name, wish);
+  } else {
+    call.require(value == 0, name, "must be 0: no term uses it");
+  }
+}
+
+void check_options(Call& call, const dpo4j_preference& p, const Uses& uses) {
+  call.require(finite(p.beta) && p.beta > 0, "preference.beta", "must be finite and above 0");
+  const bool smoothing = p.label_smoothing >= 0 && p.label_smoothing < 0.5f;
+  check_option(call, uses, dpo4j::kSmoothing, "preference.label_smoothing", p.label_smoothing, smoothing,
+               "must be at least 0 and below 0.5");
+  call.require((uses.any & dpo4j::kNeedsSmoothing) == 0 || p.label_smoothing > 0, "preference.label_smoothing",
+               "must be above 0 for exo_pair");
+  const bool known = p.divergence >= DPO4J_DIVERGENCE_REVERSE_KL && p.divergence <= DPO4J_DIVERGENCE_ALPHA;
+  call.require(known, "preference.divergence", "must be a dpo4j_divergence");
+  check_option(call, uses, dpo4j::kDivergence, "preference.divergence", static_cast<float>(p.divergence), true, "");
+  const bool alpha = p.divergence == DPO4J_DIVERGENCE_ALPHA ? finite(p.divergence_alpha) : p.divergence_alpha == 0;
+  call.require(alpha, "preference.divergence_alpha", "must be finite for DPO4J_DIVERGENCE_ALPHA and 0 for every other divergence");
+  const bool tau = p.discopop_tau > 0 && p.discopop_tau <= 1;
+  check_option(call, uses, dpo4j::kTau, "preference.discopop_tau", p.discopop_tau, tau, "must be above 0 and at most 1");
+  const bool lambda = finite(p.dpop_lambda) && p.dpop_lambda >= 0;
+  check_option(call, uses, dpo4j::kLambda, "preference.dpop_lambda", p.dpop_lambda, lambda, "must be finite and at least 0");
+  check_option(call, uses, dpo4j::kGamma, "preference.simpo_gamma", p.simpo_gamma, finite(p.simpo_gamma), "must be finite");
+  check_option(call, uses, dpo4j::kAlpha, "preference.alphapo_alpha", p.alphapo_alpha, finite(p.alphapo_alpha), "must be finite");
+  call.flag("preference.weighting", p.weighting);
+  call.require(p.weighting == 0 || (uses.all & dpo4j::kWeighting) != 0, "preference.weighting",
+               "must be 0: aot, aot_unpaired and sft are not sums over pairs that could be weighed");
+}
+
+Uses check_preference(Call& call, const dpo4j_preference& p) {
+  check_terms(call, p);
+  const Uses uses = call.refused() ? Uses{} : dpo4j::uses_of(p);
+  if (!call.refused()) check_options(call, p, uses);
+  return uses;
+}
+
+void check_inputs(Call& call, const PreferenceLoss& x, const Uses& uses) {
+  const bool used = (uses.any & dpo4j::kReference) != 0;
+  call.require(used || x.reference == nullptr, "reference", "must be null: no term has a reference");
+  call.require((uses.any & dpo4j::kNeedsReference) == 0 || x.reference != nullptr, "reference", "is null, but dpop measures from one");
+  const bool needs_lengths = (uses.any & dpo4j::kLengths) != 0 || x.statistics != nullptr;
+  call.require(!needs_lengths || x.lengths != nullptr, "lengths", "is null, but a term averages, or there are statistics");
+  call.require(x.preference.weighting == 0 || x.statistics != nullptr, "statistics", "is null, but weighting reads its log weights");
+  call.require((uses.any & dpo4j::kRunningMean) != 0 || x.running_mean == nullptr, "running_mean", "must be null: no term is bco_pair");
+  call.require(finite(x.pair_scale), "pair_scale", "must be finite");
+  if ((uses.any & dpo4j::kTokenScale) != 0) {
+    call.require(finite(x.token_scale) && x.token_scale > 0, "token_scale", "must be finite and above 0 for the sft term");
+    call.require(x.pair_scale != 0, "pair_scale", "must not be 0 where there is an sft term");
+  } else {
+    call.require(x.token_scale == 0, "token_scale", "must be 0: no term is sft");
+  }
+}
+
+}  // namespace
+
+int32_t dpo4j_preference_check(const dpo4j_preference* preference, char* text, size_t text_bytes) {
+  dpo4j_context context{};
+  Call call(&context, "preference");
+  call.options("preference", preference);
+  if (!call.refused()) check_preference(call, *preference);
+  dpo4j::copy_text(text, text_bytes, context.text);
+  return call.status();
+}
+
+size_t dpo4j_preference_loss_workspace_bytes(int64_t pairs, const dpo4j_preference* preference) {
+  const bool sorted = preference != nullptr && preference->terms <= DPO4J_TERMS && dpo4j::sorts(*preference);
+  return sorted && pairs > 0 && pairs <= INT32_MAX ? dpo4j::orders_bytes(pairs) : 0;
+}
+
+int32_t dpo4j_preference_loss(dpo4j_context* context, float* losses, float* d_sums, double* metrics, double* running_mean, void* workspace,
+                              const float* sums, const float* reference, const int32_t* lengths, const float* statistics, int64_t pairs,
+                              float pair_scale, float token_scale, const dpo4j_preference* preference) {
   const dpo4j_preference p = preference != nullptr ? *preference : dpo4j_preference{};
-  return Call(context, "preference_loss")
-      .options("preference", preference)
-      .require(p.loss == DPO4J_LOSS_SIGMOID, "preference.loss", "must be DPO4J_LOSS_SIGMOID (0)")
-      .require(finite(p.beta) && p.beta > 0, "preference.beta", "must be finite and above 0")
-      .require(p.label_smoothing >= 0 && p.label_smoothing < 0.5f, "preference.label_smoothing", "must be at least 0 and below 0.5")
-      .require(finite(p.gradient_scale), "preference.gradient_scale", "must be finite")
-      .rows("pairs", pairs)
+  const PreferenceLoss x{losses,  d_sums,     metrics, running_mean, workspace,   sums, reference,
+                         lengths, statistics, pairs,   pair_scale,   token_scale, p};
+  Call call(context, "preference_loss");
+  call.options("preference", preference);
+  const Uses uses = check_preference(call, p);
+  call.rows("pairs", pairs)
       .tensor("losses", losses)
       .tensor("d_sums", d_sums)
       .tensor_or_null("metrics", metrics)
+      .tensor_or_null("running_mean", running_mean)
       .tensor("sums", sums)
       .tensor_or_null("reference", reference)
-      .run(PreferenceLoss{losses, d_sums, metrics, sums, reference, pairs, p});
+      .words_or_null("lengths", lengths)
+      .tensor_or_null("statistics", statistics);
+  if (!call.refused() && dpo4j::sorts(p)) call.tensor("workspace", workspace);
+  if (!call.skipped()) check_inputs(call, x, uses);
+  return call.run(x);
 }

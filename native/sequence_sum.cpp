@@ -4,21 +4,33 @@ using dpo4j::Call;
 using dpo4j::SequenceSumBackward;
 using dpo4j::SequenceSumForward;
 
-int32_t dpo4j_sequence_sum_forward(dpo4j_context* context, float* sums, const float* values, const int32_t* offsets, int64_t sequences) {
-  return Call(context, "sequence_sum_forward")
-      .rows("sequences", sequences)
-      .tensor("sums", sums)
-      .tensor("values", values)
-      .words("offsets", offsets)
-      .run(SequenceSumForward{sums, values, offsets, sequences});
+namespace {
+
+Call& check_sequences(Call& call, const int32_t* offsets, int64_t sequences, int64_t width, float tail_factor, int32_t average) {
+  return call.rows("sequences", sequences)
+      .extent("width", width)
+      .require(tail_factor >= 0 && tail_factor <= 1, "tail_factor", "must be in [0, 1]")
+      .require(tail_factor == 1 || sequences % 2 == 0, "sequences", "must be even where tail_factor is not 1: partners are 2i and 2i+1")
+      .flag("average", average)
+      .words("offsets", offsets);
 }
 
-int32_t dpo4j_sequence_sum_backward(dpo4j_context* context, float* d_values, const float* d_sums, const int32_t* offsets,
-                                    int64_t sequences) {
-  return Call(context, "sequence_sum_backward")
-      .rows("sequences", sequences)
+}  // namespace
+
+int32_t dpo4j_sequence_sum_forward(dpo4j_context* context, float* sums, const float* values, const int32_t* offsets, int64_t sequences,
+                                   int64_t width, float tail_factor, int32_t average) {
+  Call call(context, "sequence_sum_forward");
+  return check_sequences(call, offsets, sequences, width, tail_factor, average)
+      .tensor("sums", sums)
+      .tensor("values", values)
+      .run(SequenceSumForward{sums, values, offsets, sequences, width, tail_factor, average});
+}
+
+int32_t dpo4j_sequence_sum_backward(dpo4j_context* context, float* d_values, const float* d_sums, const int32_t* offsets, int64_t sequences,
+                                    int64_t width, float tail_factor, int32_t average) {
+  Call call(context, "sequence_sum_backward");
+  return check_sequences(call, offsets, sequences, width, tail_factor, average)
       .tensor("d_values", d_values)
       .tensor("d_sums", d_sums)
-      .words("offsets", offsets)
-      .run(SequenceSumBackward{d_values, d_sums, offsets, sequences});
+      .run(SequenceSumBackward{d_values, d_sums, offsets, sequences, width, tail_factor, average});
 }

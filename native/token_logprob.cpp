@@ -3,38 +3,67 @@
 using dpo4j::Call;
 using dpo4j::TokenLogprobBackward;
 using dpo4j::TokenLogprobForward;
+using dpo4j::TokenLogprobForwardBackward;
 
-int32_t dpo4j_token_logprob_forward(dpo4j_context* context, float* logprob, float* lse, const void* logits, const int32_t* targets,
-                                    int64_t rows, int64_t vocabulary, int64_t logits_stride, int32_t dtype) {
-  return Call(context, "token_logprob_forward")
-      .dtype("dtype", dtype)
+namespace {
+
+// The rows of logits that every call reads.
+Call& check_logits(Call& call, const void* logits, const int32_t* targets, const int32_t* row_index, int64_t rows, int64_t vocabulary,
+                   int64_t logits_stride, int32_t dtype) {
+  return call.logits_dtype("dtype", dtype)
       .rows("rows", rows)
       .extent("vocabulary", vocabulary)
       .stride("logits_stride", logits_stride, "vocabulary", vocabulary, dtype)
-      .tensor("logprob", logprob)
-      .tensor("lse", lse)
       .tensor("logits", logits)
       .words("targets", targets)
-      .run(TokenLogprobForward{logprob, lse, logits, targets, rows, vocabulary, logits_stride, dtype});
+      .words_or_null("row_index", row_index);
 }
 
-int32_t dpo4j_token_logprob_backward(dpo4j_context* context, void* d_logits, const void* logits, const int32_t* targets, const float* lse,
-                                     const float* d_logprob, int64_t rows, int64_t vocabulary, int64_t d_logits_stride,
-                                     int64_t logits_stride, int32_t d_logits_dtype, int32_t dtype) {
+Call& check_gradient(Call& call, const void* d_logits, const void* logits, int64_t vocabulary, int64_t d_logits_stride,
+                     int64_t logits_stride, int32_t d_logits_dtype, int32_t dtype) {
   const bool one_layout = d_logits_dtype == dtype && d_logits_stride == logits_stride;
-  return Call(context, "token_logprob_backward")
-      .dtype("dtype", dtype)
-      .dtype("d_logits_dtype", d_logits_dtype)
-      .rows("rows", rows)
-      .extent("vocabulary", vocabulary)
+  return call.logits_dtype("d_logits_dtype", d_logits_dtype)
       .stride("d_logits_stride", d_logits_stride, "vocabulary", vocabulary, d_logits_dtype)
-      .stride("logits_stride", logits_stride, "vocabulary", vocabulary, dtype)
       .tensor("d_logits", d_logits)
-      .tensor("logits", logits)
-      .words("targets", targets)
+      .require(d_logits != logits || one_layout, "d_logits", "must have the dtype and stride of logits where it is logits");
+}
+
+}  // namespace
+
+int32_t dpo4j_token_logprob_forward(dpo4j_context* context, float* logprob, float* lse, float* statistics, const void* logits,
+                                    const int32_t* targets, const int32_t* row_index, int64_t rows, int64_t vocabulary,
+                                    int64_t logits_stride, int32_t dtype) {
+  Call call(context, "token_logprob_forward");
+  return check_logits(call, logits, targets, row_index, rows, vocabulary, logits_stride, dtype)
+      .tensor("logprob", logprob)
+      .tensor("lse", lse)
+      .tensor_or_null("statistics", statistics)
+      .run(TokenLogprobForward{logprob, lse, statistics, logits, targets, row_index, rows, vocabulary, logits_stride, dtype});
+}
+
+int32_t dpo4j_token_logprob_backward(dpo4j_context* context, void* d_logits, const void* logits, const int32_t* targets,
+                                     const int32_t* row_index, const float* lse, const float* d_logprob, int64_t rows, int64_t vocabulary,
+                                     int64_t d_logits_stride, int64_t logits_stride, int32_t d_logits_dtype, int32_t dtype) {
+  Call call(context, "token_logprob_backward");
+  check_logits(call, logits, targets, row_index, rows, vocabulary, logits_stride, dtype);
+  return check_gradient(call, d_logits, logits, vocabulary, d_logits_stride, logits_stride, d_logits_dtype, dtype)
       .tensor("lse", lse)
       .tensor("d_logprob", d_logprob)
-      .require(d_logits != logits || one_layout, "d_logits", "must have the dtype and stride of logits where it is logits")
-      .run(TokenLogprobBackward{d_logits, logits, targets, lse, d_logprob, rows, vocabulary, d_logits_stride, logits_stride, d_logits_dtype,
-                                dtype});
+      .run(TokenLogprobBackward{d_logits, logits, targets, row_index, lse, d_logprob, rows, vocabulary, d_logits_stride, logits_stride,
+                                d_logits_dtype, dtype});
+}
+
+int32_t dpo4j_token_logprob_forward_backward(dpo4j_context* context, void* d_logits, float* logprob, float* lse, float* statistics,
+                                             const void* logits, const int32_t* targets, const int32_t* row_index, const float* d_logprob,
+                                             int64_t rows, int64_t vocabulary, int64_t d_logits_stride, int64_t logits_stride,
+                                             int32_t d_logits_dtype, int32_t dtype) {
+  Call call(context, "token_logprob_forward_backward");
+  check_logits(call, logits, targets, row_index, rows, vocabulary, logits_stride, dtype);
+  return check_gradient(call, d_logits, logits, vocabulary, d_logits_stride, logits_stride, d_logits_dtype, dtype)
+      .tensor("logprob", logprob)
+      .tensor("lse", lse)
+      .tensor_or_null("statistics", statistics)
+      .tensor_or_null("d_logprob", d_logprob)
+      .run(TokenLogprobForwardBackward{d_logits, logprob, lse, statistics, logits, targets, row_index, d_logprob, rows, vocabulary,
+                                       d_logits_stride, logits_stride, d_logits_dtype, dtype});
 }

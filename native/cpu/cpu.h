@@ -32,6 +32,7 @@ int32_t usable_processors();
   X(ResidualForward)                   \
   X(TokenLogprobForward)               \
   X(TokenLogprobBackward)              \
+  X(TokenLogprobForwardBackward)       \
   X(GradientNorm)                      \
   X(Adamw)
 
@@ -56,6 +57,7 @@ void run(Cpu&, const CopyRows&);
 void run(Cpu&, const SequenceSumForward&);
 void run(Cpu&, const SequenceSumBackward&);
 void run(Cpu&, const PreferenceLoss&);
+void run(Cpu&, const UnpairedLoss&);
 void run(Cpu&, const Matmul&);
 
 // The matrix products of Matmul come from a oneDNN library that is named at run time. 0, or -1 with a sentence in text.

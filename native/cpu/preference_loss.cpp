@@ -1,21 +1,70 @@
-// Loss, gradients and metrics of each pair by the formulas of kernels/preference_loss.cuh; metrics are added in the order of the pairs.
+// Loss, gradients and metrics of each pair by the formulas of kernels/preference_terms.cuh. Pairs are shared out to the threads; metrics
+// are added in the order of the pairs.
 #include "preference_loss.cuh"
+
+#include <algorithm>
 
 #include "cpu.h"
 
 namespace dpo4j::cpu {
+namespace {
 
-void run(Cpu&, const PreferenceLoss& p) {
-  for (int64_t pair = 0; pair < p.pairs; pair++) {
-    const int64_t chosen = 2 * pair, rejected = chosen + 1;
-    const bool free = p.reference == nullptr;
-    const PairLoss of =
-        pair_loss(p.preference, p.sums[chosen], p.sums[rejected], free ? 0 : p.reference[chosen], free ? 0 : p.reference[rejected]);
-    p.losses[pair] = of.loss;
-    p.d_sums[chosen] = of.d_chosen;
-    p.d_sums[rejected] = of.d_rejected;
-    for (int metric = 0; p.metrics != nullptr && metric < DPO4J_METRICS; metric++) p.metrics[metric] += of.metrics[metric];
+constexpr int64_t kPairsPerTask = 128;
+
+void sort_places(const PreferenceLoss& p, int32_t loss, const Orders& orders) {
+  for (int64_t i = 0; i < p.pairs; i++) {
+    const Pair pair = pair_at(p, i);
+    orders.first[i] = {first_key(loss, pair), static_cast<int32_t>(i)};
+    orders.second[i] = {second_key(loss, pair), static_cast<int32_t>(i)};
   }
+  const auto earlier = [&p](Place a, Place b) { return before(a, b, p.pairs); };
+  std::sort(orders.first, orders.first + p.pairs, earlier);
+  std::sort(orders.second, orders.second + p.pairs, earlier);
+}
+
+void add_sorted_terms(const PreferenceLoss& p, const Orders& orders) {
+  std::fill(orders.of_pair, orders.of_pair + p.pairs, Dual{0, 0, 0});
+  for (int32_t term = 0; term < p.preference.terms; term++) {
+    if (!sorts(p.preference.loss[term])) continue;
+    sort_places(p, p.preference.loss[term], orders);
+    for (int64_t k = 0; k < p.pairs; k++) add_place(p.preference, term, orders, k);
+  }
+}
+
+double advance_running_mean(const PreferenceLoss& p) {
+  double sum = 0;
+  for (int64_t i = 0; i < p.pairs; i++) {
+    const Pair pair = pair_at(p, i);
+    sum += reward_chosen(p, pair) + reward_rejected(p, pair);
+  }
+  p.running_mean[0] += sum;
+  p.running_mean[1] += 2.0 * p.pairs;
+  return p.running_mean[0] / p.running_mean[1];
+}
+
+void write_metrics(const PreferenceLoss& p) {
+  double sums[kPairSums] = {};
+  for (int64_t i = 0; i < p.pairs; i++) add_metrics(sums, p, i);
+  for (int m = 0; m < DPO4J_METRIC_KL; m++) {
+    p.metrics[2 * m] += sums[m];
+    p.metrics[2 * m + 1] += metric_count(m, static_cast<double>(p.pairs), sums[kChosenTokens], sums[kRejectedTokens]);
+  }
+}
+
+}  // namespace
+
+void run(Cpu& cpu, const PreferenceLoss& p) {
+  const bool sorted = sorts(p.preference);
+  const Orders orders = sorted ? orders_in(p.workspace, p.pairs) : Orders{};
+  if (sorted) add_sorted_terms(p, orders);
+  const double shift = p.running_mean != nullptr ? advance_running_mean(p) : 0;
+  parallel_ranges(cpu.threads, p.pairs, kPairsPerTask, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) {
+      const Dual loss = loss_of_pair(p, i, pair_at(p, i), shift);
+      write_pair(p, i, sorted ? loss + orders.of_pair[i] : loss);
+    }
+  });
+  if (p.metrics != nullptr) write_metrics(p);
 }
 
 }  // namespace dpo4j::cpu

@@ -1,4 +1,7 @@
-// sums[s] = sum of values over [offsets[s], offsets[s+1]), in fp64, from first to last; backward spreads d_sums[s] over the range.
+// sums[s,:] = sum of factor_i values[i,:] over [offsets[s], offsets[s+1]), in fp64, from first to last; backward spreads d_sums[s,:] over
+// the range.
+#include "sequence_sum.cuh"
+
 #include "cpu.h"
 
 namespace dpo4j::cpu {
@@ -6,23 +9,43 @@ namespace {
 
 constexpr int64_t kSequencesPerTask = 16;
 
+double sum_of_column(const SequenceSumForward& p, int64_t begin, int64_t end, int64_t column) {
+  double sum = 0;
+  for (int64_t i = begin; i < end; i++) sum += p.values[i * p.width + column];
+  return sum;
+}
+
+void forward_sequence(const SequenceSumForward& p, int64_t sequence) {
+  const SequenceRange range = sequence_range(p, sequence);
+  for (int64_t column = 0; column < p.width; column++) {
+    double sum = range.factor * sum_of_column(p, range.begin, range.tail, column);
+    // A factor of 0 drops the tail, whatever it holds.
+    if (range.tail_factor != 0) sum += range.tail_factor * sum_of_column(p, range.tail, range.end, column);
+    p.sums[sequence * p.width + column] = static_cast<float>(sum);
+  }
+}
+
+void backward_sequence(const SequenceSumBackward& p, int64_t sequence) {
+  const SequenceRange range = sequence_range(p, sequence);
+  for (int64_t i = range.begin; i < range.end; i++) {
+    const double factor = i < range.tail ? range.factor : range.tail_factor;
+    for (int64_t column = 0; column < p.width; column++) {
+      p.d_values[i * p.width + column] = static_cast<float>(factor * p.d_sums[sequence * p.width + column]);
+    }
+  }
+}
+
 }  // namespace
 
 void run(Cpu& cpu, const SequenceSumForward& p) {
   parallel_ranges(cpu.threads, p.sequences, kSequencesPerTask, [&](int64_t begin, int64_t end) {
-    for (int64_t s = begin; s < end; s++) {
-      double sum = 0;
-      for (int32_t i = p.offsets[s]; i < p.offsets[s + 1]; i++) sum += p.values[i];
-      p.sums[s] = static_cast<float>(sum);
-    }
+    for (int64_t s = begin; s < end; s++) forward_sequence(p, s);
   });
 }
 
 void run(Cpu& cpu, const SequenceSumBackward& p) {
   parallel_ranges(cpu.threads, p.sequences, kSequencesPerTask, [&](int64_t begin, int64_t end) {
-    for (int64_t s = begin; s < end; s++) {
-      for (int32_t i = p.offsets[s]; i < p.offsets[s + 1]; i++) p.d_values[i] = p.d_sums[s];
-    }
+    for (int64_t s = begin; s < end; s++) backward_sequence(p, s);
   });
 }
 

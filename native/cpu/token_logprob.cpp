@@ -37,7 +37,13 @@ LogSum log_sum_exp(const float* logits, int64_t count) {
   return total;
 }
 
-void forward_row(const TokenLogprobForward& p, int64_t row) {
+template <class P>
+int64_t logits_row(const P& p, int64_t row) {
+  return p.row_index != nullptr ? p.row_index[row] : row;
+}
+
+template <class P>
+void forward_row(const P& p, int64_t row) {
   const int32_t target = p.targets[row];
   float& logprob = p.logprob[row];
   float& lse = p.lse[row];
@@ -46,23 +52,24 @@ void forward_row(const TokenLogprobForward& p, int64_t row) {
   } else if (target >= p.vocabulary) {
     logprob = lse = kNan;
   } else {
-    const float* logits = static_cast<const float*>(p.logits) + row * p.logits_stride;
+    const float* logits = static_cast<const float*>(p.logits) + logits_row(p, row) * p.logits_stride;
     const double log_sum = log_sum_exp(logits, p.vocabulary).value();
     lse = static_cast<float>(log_sum);
     logprob = static_cast<float>(logits[target] - log_sum);
   }
 }
 
-void backward_row(const TokenLogprobBackward& p, int64_t row) {
+template <class P>
+void backward_row(const P& p, int64_t row) {
   const int32_t target = p.targets[row];
-  const float* logits = static_cast<const float*>(p.logits) + row * p.logits_stride;
-  float* d_logits = static_cast<float*>(p.d_logits) + row * p.d_logits_stride;
+  const float* logits = static_cast<const float*>(p.logits) + logits_row(p, row) * p.logits_stride;
+  float* d_logits = static_cast<float*>(p.d_logits) + logits_row(p, row) * p.d_logits_stride;
   if (target < 0 || target >= p.vocabulary) {
     const Floats value = all(target < 0 ? 0 : kNan);
     each_vector(p.vocabulary, [&](int64_t i, auto lanes) { store(d_logits + i, value, lanes); });
     return;
   }
-  const float d = p.d_logprob[row];
+  const float d = p.d_logprob != nullptr ? p.d_logprob[row] : 1;
   const float at_target = logits[target];  // read before the row is overwritten
   const Floats lse = all(p.lse[row]);
   const Floats minus_d = all(-d);
@@ -81,6 +88,12 @@ void run(Threads& threads, const TokenLogprobForward& p) {
 void run(Threads& threads, const TokenLogprobBackward& p) {
   parallel_ranges(threads, p.rows, rows_per_task(p.vocabulary), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) backward_row(p, row);
+  });
+}
+
+void run(Threads& threads, const TokenLogprobForwardBackward& p) {
+  parallel_ranges(threads, p.rows, rows_per_task(p.vocabulary), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++) forward_row(p, row), backward_row(p, row);
   });
 }
 

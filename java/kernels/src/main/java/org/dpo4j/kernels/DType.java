@@ -4,8 +4,10 @@ package org.dpo4j.kernels;
 public enum DType {
     /** IEEE binary32. */
     F32(0, 4),
-    /** bfloat16: the upper half of a binary32, rounded to nearest even. On {@code cuda} only. */
-    BF16(1, 2);
+    /** bfloat16: the upper half of a binary32, rounded to nearest even. On {@code cpu} logits only. */
+    BF16(1, 2),
+    /** IEEE binary16. Logits only: {@link TokenLogProb} alone takes it. */
+    F16(2, 2);
 
     private final int code;
     private final int bytes;

@@ -3,27 +3,83 @@ package org.dpo4j.kernels;
 import java.util.Arrays;
 import java.util.stream.Collectors;
 
-/** A preference loss, by the name TRL's {@code loss_type} gives it. */
+/**
+ * A preference loss, by the name TRL's {@code loss_type} gives it where it has one.
+ *
+ * <p>{@code pi}, {@code ref}: sums of log-probs of a completion; {@code u = pi - ref}; {@code s(u)} the score of the
+ * {@link PreferenceOptions.Divergence}, {@code u} itself unless chosen otherwise; {@code D = s(u_c) - s(u_r)}; {@code
+ * n}: tokens of a completion; {@code b}: beta; {@code e}: label smoothing; {@code ls} = log sigmoid, {@code sg} =
+ * sigmoid. Each loss divides by tokens or does not; that is no property of the batch.
+ */
 public enum LossType {
-    /** {@code -log sigmoid(beta ((pi_c - ref_c) - (pi_r - ref_r)))}: Rafailov et al. 2023, equation 7. */
-    SIGMOID(0, "sigmoid");
+    /** {@code -(1-e) ls(bD) - e ls(-bD)}: Rafailov et al. 2023, equation 7; conservative DPO with {@code e > 0}. */
+    SIGMOID("sigmoid", true),
+    /** {@code max(0, 1 - bD)}: Zhao et al. 2023. */
+    HINGE("hinge", true),
+    /** {@code (s(u_c)/n_c - s(u_r)/n_r - 1/(2b))^2}: Azar et al. 2023, equation 17. */
+    IPO("ipo", true),
+    /** {@code sg(bD) (ls(bD) - log(1-e)) + sg(-bD) (ls(-bD) - log e)}, {@code e > 0}: Ji et al. 2024, equation 16. */
+    EXO_PAIR("exo_pair", true),
+    /** {@code -ls(b s_c) - ls(-b s_c)/2 - ls(-b s_r)/2}: Chen et al. 2024. */
+    NCA_PAIR("nca_pair", true),
+    /** {@code (-(1-e) ls(bD) + e ls(-bD)) / (1-2e)}: Chowdhury et al. 2024. */
+    ROBUST("robust", true),
+    /** {@code -ls(b s_c - d) - ls(-(b s_r - d))}, {@code d} the running mean of rewards or 0: Jung et al. 2024. */
+    BCO_PAIR("bco_pair", true),
+    /** {@code (s_c - 1/(2b))^2 + (s_r + 1/(2b))^2}: Wu et al. 2024, equation 4.7. */
+    SPPO_HARD("sppo_hard", true),
+    /** Sigmoid's of {@code sort(pi_c - pi_r) - sort(ref_c - ref_r)} over the pairs of a call: Melnyk et al. 2024. */
+    AOT("aot", true),
+    /** Sigmoid's of {@code sort(u_c) - sort(u_r)} over the pairs of a call: Melnyk et al. 2024. */
+    AOT_UNPAIRED("aot_unpaired", true),
+    /** {@code 1 - sg(b u_c) + sg(b u_r)}: D'Oosterlinck et al. 2024, equation 7. */
+    APO_ZERO("apo_zero", true),
+    /** {@code sg(b u_c) + 1 - sg(bD)}: D'Oosterlinck et al. 2024, equation 8. */
+    APO_DOWN("apo_down", true),
+    /** {@code -ls(bD) (1-m) + exp(-bD) m}, {@code m = sg(bD/tau)}: Lu et al. 2024, equation 5. */
+    DISCOPOP("discopop", true),
+    /** Cross entropy of the chosen completions, a mean over their tokens. */
+    SFT("sft", false),
+    /** {@code -ls(b (s_c/n_c - s_r/n_r))}: Lambert et al. 2024. */
+    SIGMOID_NORM("sigmoid_norm", true),
+    /** {@code -ls(b (u_c - u_r - lambda max(0, ref_c - pi_c)))}: Pal et al. 2024, equation 4. */
+    DPOP("dpop", true),
+    /** {@code -ls(b (u_c - u_r)) + lambda max(0, ref_c - pi_c)}: the penalty outside, as some trainers have it. */
+    DPOP_ADDITIVE("dpop_additive", true),
+    /** {@code -(1-e) ls(x) - e ls(-x)}, {@code x = b (pi_c - pi_r)}: Xu et al. 2024, equation 3, without its SFT term. */
+    CPO("cpo", false),
+    /** {@code max(0, 1 - b (pi_c - pi_r))}. */
+    CPO_HINGE("cpo_hinge", false),
+    /** {@code (pi_c/n_c - pi_r/n_r - 1/(2b))^2}. */
+    CPO_IPO("cpo_ipo", false),
+    /** As CPO with {@code x = b (pi_c/n_c - pi_r/n_r) - gamma}: Meng et al. 2024, equation 6. */
+    SIMPO("simpo", false),
+    /** SimPO's of {@code (1 - p^-alpha)/alpha}, {@code p = exp(pi/n)}: Gupta et al. 2025. */
+    ALPHAPO("alphapo", false),
+    /** {@code -b ls(log odds_c - log odds_r)}, {@code odds = p/(1-p)}, {@code p = exp(pi/n)}: Hong et al. 2024, without its SFT term. */
+    ORPO("orpo", false);
 
-    private final int code;
     private final String option;
+    private final boolean reference;
 
-    LossType(int code, String option) {
-        this.code = code;
+    LossType(String option, boolean reference) {
         this.option = option;
+        this.reference = reference;
     }
 
     /** The {@code dpo4j_loss} of the C header. */
     public int code() {
-        return code;
+        return ordinal();
     }
 
     /** The value of {@code loss_type} that means this loss. */
     public String option() {
         return option;
+    }
+
+    /** Whether it measures from a reference model. */
+    public boolean reference() {
+        return reference;
     }
 
     /** The loss that an option names. An unknown name throws, listing the known ones. */

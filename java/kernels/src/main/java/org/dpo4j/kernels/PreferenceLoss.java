@@ -4,22 +4,20 @@ import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
 
 /**
- * Loss of preference pairs, its gradient and its metrics from the log-probs of completions, in one launch.
+ * Losses of preference pairs, their gradient and their metrics from the log-probs of completions, in one launch. The
+ * formulas are {@link LossType}'s; arithmetic is fp64 on inputs of fp32.
  *
- * <p>With {@code x = beta ((pi_c - ref_c) - (pi_r - ref_r))} and label smoothing {@code e}: {@code loss = -(1-e) log
- * sigmoid(x) - e log sigmoid(-x)} (Rafailov et al. 2023, equation 7). Addresses are device memory owned by the caller,
- * 16-byte aligned. Refused arguments throw {@link Dpo4jException} naming the argument.
+ * <p>Completions are in pairs: chosen, rejected of pair 0, of pair 1, ... Addresses are device memory owned by the
+ * caller, 16-byte aligned; 0 is null. Refused arguments throw {@link Dpo4jException} naming the argument.
  */
 public final class PreferenceLoss {
 
     /**
-     * Index of a value in {@code metrics}: {@link #ordinal}. Each is a sum over pairs; divided by {@link #PAIRS} it is
-     * the mean TRL logs. A reward is {@code beta (pi - ref)}.
+     * Index of a (sum, count) in {@code metrics}: {@link #ordinal}. The quotient is the mean TRL logs, over however
+     * many calls were added up. A reward is {@code beta (pi - ref)}.
      */
     public enum Metric {
-        /** Pairs counted. */
-        PAIRS,
-        /** Losses. */
+        /** Losses of pairs. */
         LOSS,
         /** Rewards of chosen completions. */
         REWARD_CHOSEN,
@@ -32,41 +30,118 @@ public final class PreferenceLoss {
         /** Log-probs of chosen completions. */
         LOGP_CHOSEN,
         /** Log-probs of rejected completions. */
-        LOGP_REJECTED
+        LOGP_REJECTED,
+        /** Mean logits at chosen tokens; from here on, only where statistics are given. */
+        LOGIT_CHOSEN,
+        /** Mean logits at rejected tokens. */
+        LOGIT_REJECTED,
+        /** Entropies at all tokens. */
+        ENTROPY,
+        /** Chosen tokens that the policy would have chosen. */
+        TOKEN_ACCURACY,
+        /** The baseline of each call of {@link UnpairedLoss}. */
+        KL;
+
+        /** Sum over count of this metric; NaN where nothing was counted. */
+        public double mean(double[] metrics) {
+            return metrics[2 * ordinal()] / count(metrics);
+        }
+
+        /** How many were added up. */
+        public double count(double[] metrics) {
+            return metrics[2 * ordinal() + 1];
+        }
     }
 
-    /** Values in {@code metrics}. */
-    public static final int METRICS = Metric.values().length;
+    /** Values in {@code metrics}: a sum and a count for each {@link Metric}. */
+    public static final int METRICS = 2 * Metric.values().length;
+
+    /**
+     * What a call writes.
+     *
+     * @param losses f32[pairs]
+     * @param dSums f32[2 pairs]: the pair scale times d (sum of losses) / d sums
+     * @param metrics f64[{@link #METRICS}], added to, so that micro-batches add up; or 0
+     * @param runningMean f64[2], sum and count of the rewards of earlier calls, for {@link LossType#BCO_PAIR}: this
+     *     call's are added, then their mean is the loss's shift; or 0 for no shift
+     */
+    public record Results(long losses, long dSums, long metrics, long runningMean) {
+
+        /** Without a running mean. */
+        public Results(long losses, long dSums, long metrics) {
+            this(losses, dSums, metrics, 0);
+        }
+    }
+
+    /**
+     * What a call reads.
+     *
+     * @param sums f32[2 pairs], log-probs of completions
+     * @param reference the same of the reference model; 0 for the reference-free loss, and where no loss measures from
+     *     one
+     * @param lengths i32[2 pairs], tokens of completions; may be 0 where no loss averages and there are no statistics
+     * @param statistics f32[2 pairs, {@link TokenLogProb#STATISTICS}], sums over completions; may be 0 without
+     *     weighting
+     */
+    public record Completions(long sums, long reference, long lengths, long statistics) {
+
+        /** Without statistics, for losses that do not average. */
+        public Completions(long sums, long reference) {
+            this(sums, reference, 0, 0);
+        }
+    }
+
+    /**
+     * How much a pair is of the whole optimizer step.
+     *
+     * @param pair 1 / pairs of the step
+     * @param token 1 / chosen tokens of the step where one of the losses is {@link LossType#SFT}, else 0
+     */
+    public record Scale(float pair, float token) {
+
+        /** Without an SFT loss. */
+        public Scale(float pair) {
+            this(pair, 0);
+        }
+    }
 
     private PreferenceLoss() {}
+
+    /** Bytes of scratch that a call needs: 0 unless a loss sorts the batch. */
+    public static long workspaceBytes(long pairs, PreferenceOptions options) {
+        return Native.dpo4j_preference_loss_workspace_bytes(pairs, options.words());
+    }
 
     /**
      * Loss, gradient and metrics of every pair.
      *
-     * @param losses out, f32[pairs]
-     * @param dSums out, f32[2 pairs]: {@code gradientScale} times d loss / d sum
-     * @param metrics f64[{@link #METRICS}], added to, so that micro-batches add up; or 0
-     * @param sums f32[2 pairs], log-probs of completions: chosen, rejected of pair 0, of pair 1, ...
-     * @param reference the same of the reference model; or 0 for the reference-free loss
+     * @param workspace of {@link #workspaceBytes}; 0 where that is 0
      */
     public static void compute(
             Device device,
-            long losses,
-            long dSums,
-            long metrics,
-            long sums,
-            long reference,
+            Results results,
+            Completions of,
             long pairs,
+            long workspace,
+            Scale scale,
             PreferenceOptions options) {
-        int[] preference = {
-            options.loss().code(),
-            Float.floatToRawIntBits(options.beta()),
-            Float.floatToRawIntBits(options.labelSmoothing()),
-            Float.floatToRawIntBits(options.gradientScale())
-        };
         long context = device.context();
         Status.check(
                 context,
-                Native.dpo4j_preference_loss(context, losses, dSums, metrics, sums, reference, pairs, preference));
+                Native.dpo4j_preference_loss(
+                        context,
+                        results.losses,
+                        results.dSums,
+                        results.metrics,
+                        results.runningMean,
+                        workspace,
+                        of.sums,
+                        of.reference,
+                        of.lengths,
+                        of.statistics,
+                        pairs,
+                        scale.pair,
+                        scale.token,
+                        options.words()));
     }
 }

@@ -7,78 +7,162 @@ import org.dpo4j.kernels.internal.Status;
  * Log softmax of a row of logits at its target, without the softmax: {@code logprob = logits[target] - lse}, {@code lse
  * = log sum exp(logits)}, both from fp32 accumulators whatever the storage of the logits.
  *
- * <p>A negative target masks its row: the row is not read, its outputs and gradient are exactly 0. A target at or
- * beyond {@code vocabulary} yields NaN. Logits of {@code -inf} are vocabulary that does not exist.
+ * <p>A negative target masks its row: the row is not read, its numbers and its gradient are exactly 0. A target at or
+ * beyond the vocabulary yields NaN. Logits of {@code -inf} are vocabulary that does not exist. A row's results have the
+ * same bits whatever other rows there are.
  *
- * <p>All addresses are memory of the device, owned by the caller, 16-byte aligned, rows too; strides are elements
- * between rows. Refused arguments throw {@link Dpo4jException} naming the argument.
+ * <p>All addresses are memory of the device, owned by the caller, 16-byte aligned, rows too; 0 is null. Nothing is
+ * retained once the queued work has run. Refused arguments throw {@link Dpo4jException} naming the argument.
  */
 public final class TokenLogProb {
+
+    /**
+     * What a row of {@code statistics} holds, in this order; p is the softmax of the row. They cost no second read of
+     * it.
+     */
+    public enum Statistic {
+        /** {@code -sum p log p}, in nats. */
+        ENTROPY,
+        /** 1 where the target is the first of the largest logits, else 0. */
+        HIT,
+        /** Mean of the logits that exist. */
+        MEAN_LOGIT,
+        /** {@code logprob - log sum p^2}: the log weight of a token in WPO (Zhou et al. 2024, equation 2). */
+        LOG_WEIGHT
+    }
+
+    /** Values in a row of {@code statistics}. */
+    public static final int STATISTICS = Statistic.values().length;
+
+    /**
+     * Rows of logits.
+     *
+     * @param address of {@code dtype[.., vocabulary]}
+     * @param rowIndex i32[rows] for the logits row of each row of a call, no row twice; or 0 for row after row. Rows
+     *     that it does not name are neither read nor written. All other arrays of a call have one entry a call row
+     * @param vocabulary columns
+     * @param stride elements between rows
+     * @param dtype storage: all three on every device
+     */
+    public record Logits(long address, long rowIndex, long vocabulary, long stride, DType dtype) {
+
+        /** Row after row. */
+        public Logits(long address, long vocabulary, long stride, DType dtype) {
+            this(address, 0, vocabulary, stride, dtype);
+        }
+    }
+
+    /**
+     * Where the gradient by the logits goes: rows as those of the logits.
+     *
+     * @param address of {@code dtype[.., vocabulary]}; may be the logits' own when type and stride are theirs
+     * @param stride elements between rows
+     * @param dtype storage
+     */
+    public record Gradient(long address, long stride, DType dtype) {
+
+        /** In place of the logits. */
+        public static Gradient inPlace(Logits logits) {
+            return new Gradient(logits.address, logits.stride, logits.dtype);
+        }
+    }
+
+    /**
+     * What forward writes.
+     *
+     * @param logprob f32[rows]
+     * @param lse f32[rows], kept for backward
+     * @param statistics f32[rows, {@link #STATISTICS}], or 0
+     */
+    public record Results(long logprob, long lse, long statistics) {
+
+        /** Without statistics. */
+        public Results(long logprob, long lse) {
+            this(logprob, lse, 0);
+        }
+    }
+
     private TokenLogProb() {}
 
     /**
      * {@code logprob[row] = logits[row, targets[row]] - lse[row]}.
      *
-     * @param logprob out, f32[rows]
-     * @param lse out, f32[rows], kept for {@link #backward}
-     * @param logits {@code dtype}[rows, vocabulary], rows {@code logitsStride} apart
      * @param targets i32[rows]
      */
-    public static void forward(
-            Device device,
-            long logprob,
-            long lse,
-            long logits,
-            long targets,
-            long rows,
-            long vocabulary,
-            long logitsStride,
-            DType dtype) {
+    public static void forward(Device device, Results results, Logits logits, long targets, long rows) {
         long context = device.context();
         Status.check(
                 context,
                 Native.dpo4j_token_logprob_forward(
-                        context, logprob, lse, logits, targets, rows, vocabulary, logitsStride, dtype.code()));
+                        context,
+                        results.logprob,
+                        results.lse,
+                        results.statistics,
+                        logits.address,
+                        targets,
+                        logits.rowIndex,
+                        rows,
+                        logits.vocabulary,
+                        logits.stride,
+                        logits.dtype.code()));
     }
 
     /**
      * {@code dLogits[row,j] = dLogprob[row] * ((j == target) - exp(logits[row,j] - lse[row]))}.
      *
-     * @param dLogits out, {@code dLogitsType}[rows, vocabulary]; may be {@code logits} itself when type and stride are
-     *     the same
-     * @param logits {@code dtype}[rows, vocabulary], as given to {@link #forward}
+     * @param logits as given to {@link #forward}
      * @param targets i32[rows]
      * @param lse f32[rows], of {@link #forward}
      * @param dLogprob f32[rows]
      */
     public static void backward(
-            Device device,
-            long dLogits,
-            long logits,
-            long targets,
-            long lse,
-            long dLogprob,
-            long rows,
-            long vocabulary,
-            long dLogitsStride,
-            long logitsStride,
-            DType dLogitsType,
-            DType dtype) {
+            Device device, Gradient dLogits, Logits logits, long targets, long lse, long dLogprob, long rows) {
         long context = device.context();
         Status.check(
                 context,
                 Native.dpo4j_token_logprob_backward(
                         context,
-                        dLogits,
-                        logits,
+                        dLogits.address,
+                        logits.address,
                         targets,
+                        logits.rowIndex,
                         lse,
                         dLogprob,
                         rows,
-                        vocabulary,
-                        dLogitsStride,
-                        logitsStride,
-                        dLogitsType.code(),
-                        dtype.code()));
+                        logits.vocabulary,
+                        dLogits.stride,
+                        logits.stride,
+                        dLogits.dtype.code(),
+                        logits.dtype.code()));
+    }
+
+    /**
+     * {@link #forward} and {@link #backward} in one read of the row, where the gradient is known before the log-prob.
+     * For losses that are linear in one scalar a completion, the unit gradient serves: the scalar is a row scale of it.
+     *
+     * @param targets i32[rows]
+     * @param dLogprob f32[rows], or 0 for 1
+     */
+    public static void forwardBackward(
+            Device device, Gradient dLogits, Results results, Logits logits, long targets, long dLogprob, long rows) {
+        long context = device.context();
+        Status.check(
+                context,
+                Native.dpo4j_token_logprob_forward_backward(
+                        context,
+                        dLogits.address,
+                        results.logprob,
+                        results.lse,
+                        results.statistics,
+                        logits.address,
+                        targets,
+                        logits.rowIndex,
+                        dLogprob,
+                        rows,
+                        logits.vocabulary,
+                        dLogits.stride,
+                        logits.stride,
+                        dLogits.dtype.code(),
+                        logits.dtype.code()));
     }
 }

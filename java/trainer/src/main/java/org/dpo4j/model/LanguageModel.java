@@ -5,6 +5,7 @@ import org.dpo4j.data.PackedBatch;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.SequenceSum;
+import org.dpo4j.kernels.SequenceSum.Sequences;
 import org.dpo4j.kernels.decoder.Segment;
 import org.jspecify.annotations.Nullable;
 
@@ -76,7 +77,7 @@ public final class LanguageModel implements AutoCloseable {
             sums = arena.take(4L * places.completions);
             dLogprob = arena.take(training ? 4L * places.tokens : 0);
         });
-        SequenceSum.forward(device, sums, logprob, places.offsets, places.completions);
+        SequenceSum.forward(device, sums, logprob, new Sequences(places.offsets, places.completions));
         return new LogProbs(logprob, sums);
     }
 
@@ -93,7 +94,7 @@ public final class LanguageModel implements AutoCloseable {
                             + " backward");
         }
         lastBackward = null;
-        SequenceSum.backward(device, dLogprob, dSums, places.offsets, places.completions);
+        SequenceSum.backward(device, dLogprob, dSums, new Sequences(places.offsets, places.completions));
         head.backward(decoder.dOut(), places.pass.rows(), dLogprob, places.targets, indices, sorted.hiddenRows);
         decoder.backward(places.pass, indices, sorted.ids);
     }

@@ -3,6 +3,9 @@ package org.dpo4j.model;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.TokenLogProb;
+import org.dpo4j.kernels.TokenLogProb.Gradient;
+import org.dpo4j.kernels.TokenLogProb.Logits;
+import org.dpo4j.kernels.TokenLogProb.Results;
 import org.dpo4j.kernels.decoder.CopyRows;
 import org.dpo4j.kernels.decoder.Embedding;
 import org.dpo4j.kernels.decoder.RmsNorm;
@@ -93,15 +96,7 @@ final class LmHead implements AutoCloseable {
             int rows = Math.min(chunkRows, tokens - begin);
             logits(begin, rows);
             TokenLogProb.forward(
-                    device,
-                    logprob + 4L * begin,
-                    lse + 4L * begin,
-                    logits,
-                    targets + 4L * begin,
-                    rows,
-                    vocabulary,
-                    stride,
-                    DType.F32);
+                    device, new Results(logprob + 4L * begin, lse + 4L * begin), chunk(), targets + 4L * begin, rows);
         }
         return logprob;
     }
@@ -180,17 +175,12 @@ final class LmHead implements AutoCloseable {
         }
         TokenLogProb.backward(
                 device,
-                dLogits,
-                logits,
+                new Gradient(dLogits, stride, dtype),
+                chunk(),
                 targets + 4L * begin,
                 lse + 4L * begin,
                 dLogprob + 4L * begin,
-                rows,
-                vocabulary,
-                stride,
-                stride,
-                dtype,
-                DType.F32);
+                rows);
         device.matmul(
                 dNormed + bytes(begin),
                 dLogits,
@@ -221,6 +211,10 @@ final class LmHead implements AutoCloseable {
                 true,
                 DType.F32,
                 dtype);
+    }
+
+    private Logits chunk() {
+        return new Logits(logits, vocabulary, stride, DType.F32);
     }
 
     private long bytes(int rows) {

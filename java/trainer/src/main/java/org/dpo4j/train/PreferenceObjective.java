@@ -10,7 +10,10 @@ import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.kernels.PreferenceLoss;
+import org.dpo4j.kernels.PreferenceLoss.Completions;
 import org.dpo4j.kernels.PreferenceLoss.Metric;
+import org.dpo4j.kernels.PreferenceLoss.Results;
+import org.dpo4j.kernels.PreferenceLoss.Scale;
 import org.dpo4j.kernels.PreferenceOptions;
 import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.Model;
@@ -149,29 +152,30 @@ final class PreferenceObjective implements Objective {
         host.uploadFloats(references.address(), from.reference().of(rows));
         PreferenceLoss.compute(
                 device,
-                losses.address(),
-                dSums.address(),
-                into.address(),
-                policy.forward(batch).sums(),
-                references.address(),
+                new Results(losses.address(), dSums.address(), into.address()),
+                new Completions(policy.forward(batch).sums(), references.address()),
                 rows.length,
-                new PreferenceOptions(
-                        options.lossType(), (float) options.beta(), (float) options.labelSmoothing(), (float) scale));
+                0,
+                new Scale((float) scale),
+                PreferenceOptions.builder()
+                        .loss(options.lossType())
+                        .beta((float) options.beta())
+                        .labelSmoothing((float) options.labelSmoothing())
+                        .build());
     }
 
     /** Means under TRL's names; the sums begin again at 0. */
     private Map<String, Double> take(DeviceBuffer from) {
         double[] sums = host.downloadDoubles(from.address(), PreferenceLoss.METRICS);
         clear(from);
-        double pairs = sums[Metric.PAIRS.ordinal()];
         Map<String, Double> means = new LinkedHashMap<>();
-        means.put("loss", sums[Metric.LOSS.ordinal()] / pairs);
-        means.put("rewards/chosen", sums[Metric.REWARD_CHOSEN.ordinal()] / pairs);
-        means.put("rewards/rejected", sums[Metric.REWARD_REJECTED.ordinal()] / pairs);
-        means.put("rewards/accuracies", sums[Metric.ACCURACY.ordinal()] / pairs);
-        means.put("rewards/margins", sums[Metric.MARGIN.ordinal()] / pairs);
-        means.put("logps/chosen", sums[Metric.LOGP_CHOSEN.ordinal()] / pairs);
-        means.put("logps/rejected", sums[Metric.LOGP_REJECTED.ordinal()] / pairs);
+        means.put("loss", Metric.LOSS.mean(sums));
+        means.put("rewards/chosen", Metric.REWARD_CHOSEN.mean(sums));
+        means.put("rewards/rejected", Metric.REWARD_REJECTED.mean(sums));
+        means.put("rewards/accuracies", Metric.ACCURACY.mean(sums));
+        means.put("rewards/margins", Metric.MARGIN.mean(sums));
+        means.put("logps/chosen", Metric.LOGP_CHOSEN.mean(sums));
+        means.put("logps/rejected", Metric.LOGP_REJECTED.mean(sums));
         return means;
     }
 

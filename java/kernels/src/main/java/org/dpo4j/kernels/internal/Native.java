@@ -15,7 +15,7 @@ import org.bytedeco.javacpp.annotation.Platform;
 @Platform(include = "dpo4j.h", link = "dpo4j", library = "jnidpo4j")
 public final class Native {
     /** The {@code DPO4J_ABI_VERSION} this class was written for. */
-    public static final int ABI_VERSION = 1;
+    public static final int ABI_VERSION = 2;
 
     private Native() {}
 
@@ -243,8 +243,10 @@ public final class Native {
             @Cast("dpo4j_context*") long context,
             @Cast("float*") long logprob,
             @Cast("float*") long lse,
+            @Cast("float*") long statistics,
             @Cast("const void*") long logits,
             @Cast("const int32_t*") long targets,
+            @Cast("const int32_t*") long rowIndex,
             long rows,
             long vocabulary,
             long logitsStride,
@@ -255,7 +257,25 @@ public final class Native {
             @Cast("void*") long dLogits,
             @Cast("const void*") long logits,
             @Cast("const int32_t*") long targets,
+            @Cast("const int32_t*") long rowIndex,
             @Cast("const float*") long lse,
+            @Cast("const float*") long dLogprob,
+            long rows,
+            long vocabulary,
+            long dLogitsStride,
+            long logitsStride,
+            int dLogitsDtype,
+            int dtype);
+
+    public static native int dpo4j_token_logprob_forward_backward(
+            @Cast("dpo4j_context*") long context,
+            @Cast("void*") long dLogits,
+            @Cast("float*") long logprob,
+            @Cast("float*") long lse,
+            @Cast("float*") long statistics,
+            @Cast("const void*") long logits,
+            @Cast("const int32_t*") long targets,
+            @Cast("const int32_t*") long rowIndex,
             @Cast("const float*") long dLogprob,
             long rows,
             long vocabulary,
@@ -269,24 +289,61 @@ public final class Native {
             @Cast("float*") long sums,
             @Cast("const float*") long values,
             @Cast("const int32_t*") long offsets,
-            long sequences);
+            long sequences,
+            long width,
+            float tailFactor,
+            int average);
 
     public static native int dpo4j_sequence_sum_backward(
             @Cast("dpo4j_context*") long context,
             @Cast("float*") long dValues,
             @Cast("const float*") long dSums,
             @Cast("const int32_t*") long offsets,
-            long sequences);
+            long sequences,
+            long width,
+            float tailFactor,
+            int average);
+
+    public static native int dpo4j_preference_check(
+            @Cast("const dpo4j_preference*") int[] preference,
+            @Cast("char*") byte[] text,
+            @Cast("size_t") long textBytes);
+
+    public static native @Cast("size_t") long dpo4j_preference_loss_workspace_bytes(
+            long pairs, @Cast("const dpo4j_preference*") int[] preference);
 
     public static native int dpo4j_preference_loss(
             @Cast("dpo4j_context*") long context,
             @Cast("float*") long losses,
             @Cast("float*") long dSums,
             @Cast("double*") long metrics,
+            @Cast("double*") long runningMean,
+            @Cast("void*") long workspace,
             @Cast("const float*") long sums,
             @Cast("const float*") long reference,
+            @Cast("const int32_t*") long lengths,
+            @Cast("const float*") long statistics,
             long pairs,
+            float pairScale,
+            float tokenScale,
             @Cast("const dpo4j_preference*") int[] preference);
+
+    public static native int dpo4j_unpaired_loss(
+            @Cast("dpo4j_context*") long context,
+            @Cast("float*") long losses,
+            @Cast("float*") long dSums,
+            @Cast("double*") long metrics,
+            @Cast("const float*") long sums,
+            @Cast("const float*") long reference,
+            @Cast("const int32_t*") long desirable,
+            @Cast("const float*") long klSums,
+            @Cast("const float*") long klReference,
+            @Cast("const int32_t*") long lengths,
+            @Cast("const float*") long statistics,
+            long completions,
+            long klCompletions,
+            float scale,
+            @Cast("const dpo4j_unpaired_options*") int[] options);
 
     public static native @Cast("size_t") long dpo4j_gradient_norm_workspace_bytes(long count);
 

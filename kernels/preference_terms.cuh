@@ -1,0 +1,162 @@
+// The preference losses, once, for the CUDA kernel and for the CPU: each formula as dpo4j.h states it, of one pair.
+//
+// A formula is written on numbers that carry their derivatives by pi_c and pi_r, so its gradient is the chain rule and cannot differ from
+// it. Inputs are fp32; arithmetic is fp64, since a pair is some dozen numbers: what is rounded is the result alone.
+#pragma once
+
+#include "dpo4j.h"
+#include "logistic.cuh"
+
+namespace dpo4j {
+
+// A number that depends on the two sums of a pair, and its derivatives by them.
+struct Dual {
+  double value, d_chosen, d_rejected;
+};
+
+DPO4J_HOST_DEVICE inline Dual operator+(Dual a, Dual b) { return {a.value + b.value, a.d_chosen + b.d_chosen, a.d_rejected + b.d_rejected}; }
+DPO4J_HOST_DEVICE inline Dual operator-(Dual a, Dual b) { return {a.value - b.value, a.d_chosen - b.d_chosen, a.d_rejected - b.d_rejected}; }
+DPO4J_HOST_DEVICE inline Dual operator+(Dual a, double b) { return {a.value + b, a.d_chosen, a.d_rejected}; }
+DPO4J_HOST_DEVICE inline Dual operator-(Dual a, double b) { return {a.value - b, a.d_chosen, a.d_rejected}; }
+DPO4J_HOST_DEVICE inline Dual operator*(double a, Dual b) { return {a * b.value, a * b.d_chosen, a * b.d_rejected}; }
+DPO4J_HOST_DEVICE inline Dual operator-(Dual a) { return {-a.value, -a.d_chosen, -a.d_rejected}; }
+
+// f(x), given its value and its slope at x.
+DPO4J_HOST_DEVICE inline Dual chain(double value, double slope, Dual x) { return {value, slope * x.d_chosen, slope * x.d_rejected}; }
+
+DPO4J_HOST_DEVICE inline Dual softplus(Dual x) {
+  const Softplus y = softplus(x.value);
+  return chain(y.value, y.slope, x);
+}
+DPO4J_HOST_DEVICE inline Dual sigmoid(Dual x) {
+  const Sigmoid y = sigmoid(x.value);
+  return chain(y.value, y.slope, x);
+}
+DPO4J_HOST_DEVICE inline Dual square(Dual x) { return chain(x.value * x.value, 2 * x.value, x); }
+DPO4J_HOST_DEVICE inline Dual positive_part(Dual x) { return x.value <= 0 ? Dual{0, 0, 0} : x; }  // NaN stays
+
+// exp(x) where x is at most 80, and a constant beyond: no score is infinite.
+DPO4J_HOST_DEVICE inline Dual bounded_exp(Dual x) {
+  constexpr double kLargestExponent = 80;
+  const bool beyond = x.value > kLargestExponent;
+  const double y = exp(beyond ? kLargestExponent : x.value);
+  return chain(y, beyond ? 0 : y, x);
+}
+
+// What is known of a pair. Without a reference its log-probs are 0; tokens are at least 1.
+struct Pair {
+  double chosen, rejected, reference_chosen, reference_rejected;
+  double chosen_tokens, rejected_tokens;
+};
+
+// s(u) of a log-ratio.
+DPO4J_HOST_DEVICE inline Dual score(const dpo4j_preference& p, Dual u) {
+  const double alpha = p.divergence == DPO4J_DIVERGENCE_FORWARD_KL ? 0 : p.divergence_alpha;
+  switch (p.divergence) {
+    case DPO4J_DIVERGENCE_JS:
+      return -softplus(-u);
+    case DPO4J_DIVERGENCE_FORWARD_KL:
+    case DPO4J_DIVERGENCE_ALPHA:
+      return fabs(alpha - 1) < 1e-6 ? u : 1 / (alpha - 1) * bounded_exp((alpha - 1) * u);
+    default:
+      return u;
+  }
+}
+
+// -(1-e) ls(x) - e ls(-x). Where x is infinite, one of the two is too, and must not meet a factor of 0.
+DPO4J_HOST_DEVICE inline Dual smoothed(Dual x, double e) {
+  return e == 0 ? softplus(-x) : (1 - e) * softplus(-x) + e * softplus(x);
+}
+
+DPO4J_HOST_DEVICE inline Dual exo_loss(Dual x, double e) {
+  // sg(x) A + sg(-x) B with A = ls(x) - log(1-e), B = ls(-x) - log e. The slopes of ls leave sg(x) sg(-x) - sg(-x) sg(x) = 0, so the
+  // slope of the whole is sg(x) sg(-x) (A - B), and A - B = x + log e - log(1-e).
+  const Softplus up = softplus(x.value), down = softplus(-x.value);
+  const double of_chosen = -down.value - log1p(-e), of_rejected = -up.value - log(e);
+  return chain(up.slope * of_chosen + down.slope * of_rejected, up.slope * down.slope * (x.value + log(e) - log1p(-e)), x);
+}
+
+DPO4J_HOST_DEVICE inline Dual discopop_loss(Dual x, double tau) {
+  // exp(-x) sg(x / tau) as one exponential: the first alone overflows where the second is 0.
+  const Softplus down = softplus(-x.value / tau), up = softplus(x.value / tau), logistic = softplus(-x.value);
+  const double both = exp(-x.value - down.value), slope_of_both = both * (-1 + down.slope / tau);
+  return chain(logistic.value * down.slope + both,
+               -logistic.slope * down.slope - logistic.value * up.slope * down.slope / tau + slope_of_both, x);
+}
+
+// (1 - exp(-alpha a)) / alpha of an average log-prob a.
+DPO4J_HOST_DEVICE inline Dual alphapo_reward(Dual average, double alpha) {
+  if (alpha == 0) return average;
+  return -1 / alpha * (bounded_exp(-alpha * average) - 1);
+}
+
+// log of the odds p / (1 - p) of an average log-prob a = log p, and its slope 1 / (1 - p). fp32 log-probs resolve no a between -2^-24 and
+// 0, where the odds of certainty would be infinite: a is taken as at most that, its slope by pi as it is.
+DPO4J_HOST_DEVICE inline Dual log_odds(Dual average) {
+  constexpr double kResolution = -1.0 / (1 << 24);
+  const double a = average.value > kResolution ? kResolution : average.value;
+  const double not_p = -expm1(a);
+  return chain(a - log(not_p), 1 / not_p, average);
+}
+
+// A term of one pair. `shift` is bco_pair's running mean, `sft_scale` token_scale / pair_scale. The losses that sort are not here.
+DPO4J_HOST_DEVICE inline Dual term_loss(int32_t loss, const dpo4j_preference& p, const Pair& pair, double shift, double sft_scale) {
+  const double b = p.beta, e = p.label_smoothing;
+  const Dual pi_c{pair.chosen, 1, 0}, pi_r{pair.rejected, 0, 1};
+  const Dual u_c = pi_c - pair.reference_chosen, u_r = pi_r - pair.reference_rejected;
+  const double per_chosen = 1 / pair.chosen_tokens, per_rejected = 1 / pair.rejected_tokens;
+  switch (loss) {
+    case DPO4J_LOSS_SIGMOID:
+      return smoothed(b * (score(p, u_c) - score(p, u_r)), e);
+    case DPO4J_LOSS_HINGE:
+      return positive_part(-(b * (score(p, u_c) - score(p, u_r))) + 1);
+    case DPO4J_LOSS_IPO:
+      return square(per_chosen * score(p, u_c) - per_rejected * score(p, u_r) - 1 / (2 * b));
+    case DPO4J_LOSS_EXO_PAIR:
+      return exo_loss(b * (score(p, u_c) - score(p, u_r)), e);
+    case DPO4J_LOSS_NCA_PAIR: {
+      const Dual reward_c = b * score(p, u_c), reward_r = b * score(p, u_r);
+      return softplus(-reward_c) + 0.5 * softplus(reward_c) + 0.5 * softplus(reward_r);
+    }
+    case DPO4J_LOSS_ROBUST: {
+      const Dual x = b * (score(p, u_c) - score(p, u_r));
+      return e == 0 ? softplus(-x) : 1 / (1 - 2 * e) * ((1 - e) * softplus(-x) - e * softplus(x));
+    }
+    case DPO4J_LOSS_BCO_PAIR:
+      return softplus(-(b * score(p, u_c) - shift)) + softplus(b * score(p, u_r) - shift);
+    case DPO4J_LOSS_SPPO_HARD:
+      return square(score(p, u_c) - 1 / (2 * b)) + square(score(p, u_r) + 1 / (2 * b));
+    case DPO4J_LOSS_APO_ZERO:
+      return sigmoid(-(b * u_c)) + sigmoid(b * u_r);
+    case DPO4J_LOSS_APO_DOWN:
+      return sigmoid(b * u_c) + sigmoid(-(b * (score(p, u_c) - score(p, u_r))));
+    case DPO4J_LOSS_DISCOPOP:
+      return discopop_loss(b * (score(p, u_c) - score(p, u_r)), p.discopop_tau);
+    case DPO4J_LOSS_SFT:
+      return -sft_scale * pi_c;
+    case DPO4J_LOSS_SIGMOID_NORM:
+      return softplus(-(b * (per_chosen * score(p, u_c) - per_rejected * score(p, u_r))));
+    case DPO4J_LOSS_DPOP:
+      return softplus(-(b * (u_c - u_r - (double)p.dpop_lambda * positive_part(-u_c))));
+    case DPO4J_LOSS_DPOP_ADDITIVE:
+      return softplus(-(b * (u_c - u_r))) + (double)p.dpop_lambda * positive_part(-u_c);
+    case DPO4J_LOSS_CPO:
+      return smoothed(b * (pi_c - pi_r), e);
+    case DPO4J_LOSS_CPO_HINGE:
+      return positive_part(-(b * (pi_c - pi_r)) + 1);
+    case DPO4J_LOSS_CPO_IPO:
+      return square(per_chosen * pi_c - per_rejected * pi_r - 1 / (2 * b));
+    case DPO4J_LOSS_SIMPO:
+      return smoothed(b * (per_chosen * pi_c - per_rejected * pi_r) - p.simpo_gamma, e);
+    case DPO4J_LOSS_ALPHAPO:
+      return smoothed(
+          b * (alphapo_reward(per_chosen * pi_c, p.alphapo_alpha) - alphapo_reward(per_rejected * pi_r, p.alphapo_alpha)) - p.simpo_gamma,
+          e);
+    case DPO4J_LOSS_ORPO:
+      return b * softplus(log_odds(per_rejected * pi_r) - log_odds(per_chosen * pi_c));
+    default:
+      return {(double)NAN, (double)NAN, (double)NAN};  // refused before the launch
+  }
+}
+
+}  // namespace dpo4j

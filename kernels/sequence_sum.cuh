@@ -1,0 +1,26 @@
+// What the CUDA kernel and the CPU share of sequence_sum: where a sequence's tail begins, and what a token counts for.
+#pragma once
+
+#include <stdint.h>
+
+#include "logistic.cuh"
+
+namespace dpo4j {
+
+// One sequence of a call: its tokens, those before its tail, and the factors of both.
+struct SequenceRange {
+  int64_t begin, tail, end;
+  double factor, tail_factor;
+};
+
+// P is SequenceSumForward or SequenceSumBackward.
+template <class P>
+DPO4J_HOST_DEVICE inline SequenceRange sequence_range(const P& x, int64_t sequence) {
+  const int64_t begin = x.offsets[sequence], end = x.offsets[sequence + 1], tokens = end - begin;
+  const double factor = x.average != 0 && tokens > 1 ? 1.0 / tokens : 1.0;
+  if (x.tail_factor == 1) return {begin, end, end, factor, factor};
+  const int64_t partner = sequence ^ 1, of_partner = static_cast<int64_t>(x.offsets[partner + 1]) - x.offsets[partner];
+  return {begin, begin + (tokens < of_partner ? tokens : of_partner), end, factor, x.tail_factor * factor};
+}
+
+}  // namespace dpo4j

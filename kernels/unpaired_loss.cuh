@@ -1,0 +1,70 @@
+// The losses of single completions, once, for the CUDA kernel and for the CPU, as dpo4j.h states them. Arithmetic is fp64.
+#pragma once
+
+#include "dpo4j.h"
+#include "logistic.cuh"
+
+namespace dpo4j {
+
+// P is the params struct of the operation, UnpairedLoss.
+template <class P>
+DPO4J_HOST_DEVICE inline double log_ratio(const P& x, int64_t i) {
+  return static_cast<double>(x.sums[i]) - x.reference[i];
+}
+
+// How far the policy is from the reference on completions of other prompts, given the sum of their log-ratios. NaN stays.
+template <class P>
+DPO4J_HOST_DEVICE inline double kl_of(const P& x, double sum) {
+  const double mean = x.kl_completions == 0 ? 0 : sum / x.kl_completions;
+  return mean < 0 ? 0 : mean;
+}
+
+// w (1 - sg(x)) = w sg(-x), with x = b (u - kl) of a desirable completion and its negative of an undesirable one.
+template <class P>
+DPO4J_HOST_DEVICE inline void write_completion(const P& x, int64_t i, double kl) {
+  const bool desirable = x.desirable[i] != 0;
+  const double beta = desirable ? -static_cast<double>(x.options.beta) : x.options.beta;
+  const double weight = desirable ? x.options.desirable_weight : x.options.undesirable_weight;
+  const Sigmoid y = sigmoid(beta * (log_ratio(x, i) - kl));
+  x.losses[i] = static_cast<float>(weight * y.value);
+  x.d_sums[i] = static_cast<float>(x.scale * (weight * beta * y.slope));
+}
+
+// Sums over completions, desirable ones first of each two; metrics are made of them.
+enum UnpairedSum { kLoss, kRewards, kLogps = kRewards + 2, kCounts = kLogps + 2, kLogits = kCounts + 2, kTokens = kLogits + 2, kEntropy = kTokens + 2, kHits, kUnpairedSums };
+
+// Adds completion i, whose loss has been written.
+template <class P>
+DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kUnpairedSums], const P& x, int64_t i) {
+  const int side = x.desirable[i] != 0 ? 0 : 1;
+  sums[kLoss] += x.losses[i];
+  sums[kRewards + side] += x.options.beta * log_ratio(x, i);
+  sums[kLogps + side] += x.sums[i];
+  sums[kCounts + side] += 1;
+  if (x.statistics == nullptr) return;
+  const float* of = x.statistics + i * DPO4J_TOKEN_STATISTICS;
+  sums[kLogits + side] += of[DPO4J_TOKEN_MEAN_LOGIT];
+  sums[kTokens + side] += x.lengths[i];
+  sums[kEntropy] += of[DPO4J_TOKEN_ENTROPY];
+  if (side == 0) sums[kHits] += of[DPO4J_TOKEN_HIT];
+}
+
+DPO4J_HOST_DEVICE inline void add_metric(double* metrics, int m, double sum, double count) {
+  metrics[2 * m] += sum;
+  metrics[2 * m + 1] += count;
+}
+
+DPO4J_HOST_DEVICE inline void write_metrics(double* metrics, const double (&sums)[kUnpairedSums], double kl) {
+  add_metric(metrics, DPO4J_METRIC_LOSS, sums[kLoss], sums[kCounts] + sums[kCounts + 1]);
+  add_metric(metrics, DPO4J_METRIC_REWARD_CHOSEN, sums[kRewards], sums[kCounts]);
+  add_metric(metrics, DPO4J_METRIC_REWARD_REJECTED, sums[kRewards + 1], sums[kCounts + 1]);
+  add_metric(metrics, DPO4J_METRIC_LOGP_CHOSEN, sums[kLogps], sums[kCounts]);
+  add_metric(metrics, DPO4J_METRIC_LOGP_REJECTED, sums[kLogps + 1], sums[kCounts + 1]);
+  add_metric(metrics, DPO4J_METRIC_LOGIT_CHOSEN, sums[kLogits], sums[kTokens]);
+  add_metric(metrics, DPO4J_METRIC_LOGIT_REJECTED, sums[kLogits + 1], sums[kTokens + 1]);
+  add_metric(metrics, DPO4J_METRIC_ENTROPY, sums[kEntropy], sums[kTokens] + sums[kTokens + 1]);
+  add_metric(metrics, DPO4J_METRIC_TOKEN_ACCURACY, sums[kHits], sums[kTokens]);
+  add_metric(metrics, DPO4J_METRIC_KL, kl, 1);
+}
+
+}  // namespace dpo4j

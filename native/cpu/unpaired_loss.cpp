@@ -1,0 +1,20 @@
+// Loss, gradient and metrics of each completion by the formulas of kernels/unpaired_loss.cuh, from first to last.
+#include "unpaired_loss.cuh"
+
+#include "cpu.h"
+
+namespace dpo4j::cpu {
+
+void run(Cpu&, const UnpairedLoss& p) {
+  double of_others = 0;
+  for (int64_t i = 0; i < p.kl_completions; i++) of_others += static_cast<double>(p.kl_sums[i]) - p.kl_reference[i];
+  const double kl = kl_of(p, of_others);
+  double sums[kUnpairedSums] = {};
+  for (int64_t i = 0; i < p.completions; i++) {
+    write_completion(p, i, kl);
+    add_metrics(sums, p, i);
+  }
+  if (p.metrics != nullptr) write_metrics(p.metrics, sums, kl);
+}
+
+}  // namespace dpo4j::cpu
