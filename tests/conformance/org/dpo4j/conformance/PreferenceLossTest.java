@@ -2,143 +2,139 @@ package org.dpo4j.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Arrays;
-import org.dpo4j.kernels.DType;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceLoss;
 import org.dpo4j.kernels.PreferenceLoss.Metric;
 import org.dpo4j.kernels.PreferenceOptions;
-import org.jspecify.annotations.Nullable;
+import org.dpo4j.kernels.PreferenceOptions.Divergence;
+import org.dpo4j.kernels.TokenLogProb;
+import org.dpo4j.kernels.TokenLogProb.Statistic;
 import org.junit.jupiter.api.Tag;
 
 class PreferenceLossTest {
+    /** Step of the differences below. */
+    private static final double H = 1e-3;
 
-    private record Results(double[] losses, double[] dSums, double[] metrics, double[] sums, double[] reference) {}
-
-    private static Results compute(
-            On on,
-            double[] sumValues,
-            double @Nullable [] referenceValues,
-            PreferenceOptions options,
-            double... start) {
-        int pairs = sumValues.length / 2;
-        try (Tensors tensors = new Tensors(on)) {
-            Tensor losses = tensors.output("losses", DType.F32, 1, pairs);
-            Tensor dSums = tensors.output("d_sums", DType.F32, 1, 2 * pairs);
-            // Without start values there are no metrics.
-            Tensor metrics = tensors.updatedDoubles("metrics", start);
-            Tensor sums = tensors.input("sums", DType.F32, 1, 2 * pairs, sumValues);
-            double[] zeros = new double[2 * pairs];
-            Tensor reference = tensors.input(
-                    "reference", DType.F32, 1, 2 * pairs, referenceValues == null ? zeros : referenceValues);
-            tensors.run(device -> PreferenceLoss.compute(
-                    device,
-                    losses.address(),
-                    dSums.address(),
-                    start.length == 0 ? 0 : metrics.address(),
-                    sums.address(),
-                    referenceValues == null ? 0 : reference.address(),
-                    pairs,
-                    options));
-            return new Results(losses.values(), dSums.values(), metrics.values(), sums.values(), reference.values());
-        }
-    }
-
-    private static PreferenceOptions sigmoid(double beta, double labelSmoothing, double gradientScale) {
-        return new PreferenceOptions(LossType.SIGMOID, (float) beta, (float) labelSmoothing, (float) gradientScale);
-    }
+    private static final PreferenceOptions SIGMOID = PreferenceOptions.of(LossType.SIGMOID);
 
     @OnEachDevice
     @Tag("small")
-    void losses(On on) {
-        for (int pairs : new int[] {1, 2, 7, 33, 0}) {
-            check(on, pairs, sigmoid(0.1, 0, 1.0 / 7));
-            check(on, pairs, sigmoid(0.5, 0.1, 1));
-        }
-    }
-
-    @OnEachDevice
-    void lossesOfManyPairs(On on) {
-        check(on, 1025, sigmoid(0.1, 0, 1.0 / 1025));
-        check(on, 5000, sigmoid(0.05, 0.2, 1.0 / 5000));
-    }
-
-    private static void check(On on, int pairs, PreferenceOptions options) {
-        Draw draw = new Draw(pairs);
-        double[] start = draw.normal(PreferenceLoss.METRICS, 10);
-        Results results = compute(on, draw.normal(2 * pairs, 60), draw.normal(2 * pairs, 60), options, start);
-        double[] losses = new double[pairs];
-        double[] dSums = new double[2 * pairs];
-        double[] metrics = start.clone();
-        double[] magnitudes = Arrays.stream(start).map(Math::abs).toArray();
-        for (int i = 0; i < pairs; i++) {
-            double beta = options.beta();
-            double chosen = results.sums[2 * i];
-            double rejected = results.sums[2 * i + 1];
-            double referenceChosen = results.reference[2 * i];
-            double referenceRejected = results.reference[2 * i + 1];
-            double margin = ReferencePreferenceLoss.margin(beta, chosen, rejected, referenceChosen, referenceRejected);
-            double rewardChosen = beta * (chosen - referenceChosen);
-            double rewardRejected = beta * (rejected - referenceRejected);
-            losses[i] = ReferencePreferenceLoss.sigmoid(margin, options.labelSmoothing());
-            dSums[2 * i] = options.gradientScale()
-                    * beta
-                    * ReferencePreferenceLoss.sigmoidSlope(margin, options.labelSmoothing());
-            dSums[2 * i + 1] = -dSums[2 * i];
-            double[] ofPair = {
-                1,
-                losses[i],
-                rewardChosen,
-                rewardRejected,
-                rewardChosen > rewardRejected ? 1 : 0,
-                margin,
-                chosen,
-                rejected
-            };
-            for (int m = 0; m < ofPair.length; m++) {
-                metrics[m] += ofPair[m];
-                magnitudes[m] += Math.abs(ofPair[m]) + beta * (Math.abs(chosen) + Math.abs(rejected));
+    void everyLossWithEveryModifier(On on) {
+        for (PreferenceVariant variant : PreferenceVariant.all()) {
+            for (int pairs : new int[] {0, 1, 2, 7}) {
+                check(on, variant, variant.fit(PreferenceCall.random(pairs, pairs)));
             }
         }
-        String what = pairs + " pairs, " + options;
-        Expect.near(what + " losses", results.losses, losses, i -> Tolerance.roundedOnce(losses[i]));
-        Expect.near(what + " d_sums", results.dSums, dSums, i -> Tolerance.roundedOnce(dSums[i]));
-        Expect.near(what + " metrics", results.metrics, metrics, m -> Tolerance.doubles(pairs + 1, magnitudes[m]));
     }
 
-    /** 60-digit values, saturated margins among them. */
+    @OnEachDevice
+    void manyPairs(On on) {
+        for (LossType loss : new LossType[] {LossType.SIGMOID, LossType.SIMPO, LossType.AOT, LossType.AOT_UNPAIRED}) {
+            PreferenceVariant variant = PreferenceVariant.of(0.1f, Divergence.REVERSE_KL, false, loss);
+            for (int pairs : new int[] {256, 1025, 4096}) {
+                check(on, variant, variant.fit(PreferenceCall.random(pairs, pairs)));
+            }
+        }
+    }
+
+    /** bco_pair's shift is the mean of all rewards so far, this call's among them. */
     @OnEachDevice
     @Tag("small")
-    void golden(On on) {
-        for (JsonNode each : Golden.read("preference_loss.json")) {
-            double[] sums = Golden.numbers(each.get("sums"));
-            PreferenceOptions options =
-                    sigmoid(Golden.number(each.get("beta")), Golden.number(each.get("label_smoothing")), 1);
-            Results results = compute(
-                    on, new double[] {sums[0], sums[1]}, new double[] {sums[2], sums[3]}, options, new double[8]);
-            double loss = Golden.number(each.get("loss"));
-            double dChosen = Golden.number(each.get("d_chosen"));
-            // The margin's own roundings in fp64: they matter where log-ratios cancel, and where the loss falls with
-            // exp(-margin).
-            double ofMargin = 4
-                    * 0x1p-53
-                    * options.beta()
-                    * Arrays.stream(sums).map(Math::abs).sum();
-            Expect.near(
-                    each + " loss",
-                    results.losses,
-                    new double[] {loss},
-                    i -> Tolerance.roundedOnce(loss) + loss * ofMargin + ofMargin * Math.abs(dChosen));
-            Expect.near(
-                    each + " d_sums",
-                    results.dSums,
-                    new double[] {dChosen, -dChosen},
-                    i -> Tolerance.roundedOnce(dChosen)
-                            + Math.abs(dChosen) * ofMargin
-                            + options.labelSmoothing() * 0x1p-52);
-            assertThat(results.metrics[Metric.LOSS.ordinal()]).isFinite();
+    void runningMeanOfRewards(On on) {
+        PreferenceVariant variant = PreferenceVariant.of(0, Divergence.REVERSE_KL, false, LossType.BCO_PAIR);
+        check(on, variant, PreferenceCall.random(5, 1).withRunningMean(0, 0));
+        check(on, variant, PreferenceCall.random(300, 2).withRunningMean(-35.5, 40));
+    }
+
+    private static void check(On on, PreferenceVariant variant, PreferenceCall call) {
+        PreferenceCall.Left left = call.on(on, variant.options());
+        // As stored, so that the reference sees what the device saw.
+        PreferenceCall stored = new PreferenceCall(
+                left.sums(),
+                call.reference() == null ? null : left.reference(),
+                call.lengths(),
+                left.statistics(),
+                call.metrics(),
+                call.runningMean(),
+                call.pairScale(),
+                call.tokenScale());
+        String what = call.pairs() + " pairs, " + variant;
+        double shift = checkRunningMean(what, variant, stored, left);
+        double[] losses = variant.losses(stored, left.sums(), shift);
+        // fp64 on both sides: some dozen roundings of numbers no larger than the loss, the sums times beta, and 1/(2
+        // beta) squared.
+        double magnitude = 1000;
+        Expect.near(
+                what + " losses",
+                left.losses(),
+                losses,
+                i -> Tolerance.roundedOnce(losses[i]) + Tolerance.doubles(40, magnitude + Math.abs(losses[i])));
+        checkGradients(what, variant, stored, left, shift);
+        PreferenceMetrics.check(what, variant, stored, left);
+    }
+
+    private static double checkRunningMean(
+            String what, PreferenceVariant variant, PreferenceCall call, PreferenceCall.Left left) {
+        double[] before = call.runningMean();
+        if (before == null || call.reference() == null) {
+            return 0;
         }
+        double[] after = before.clone();
+        double magnitude = Math.abs(after[0]);
+        for (int i = 0; i < left.sums().length; i++) {
+            double reward = variant.numbers().beta() * (left.sums()[i] - left.reference()[i]);
+            after[0] += reward;
+            after[1]++;
+            magnitude += Math.abs(reward) + Math.abs(left.sums()[i]);
+        }
+        double allowed = Tolerance.doubles(left.sums().length, magnitude);
+        Expect.near(what + " running_mean", left.runningMean(), after, i -> allowed);
+        return after[0] / after[1];
+    }
+
+    /**
+     * Central differences at H and H/2, extrapolated: the error is H^4/480 times a fifth derivative, some 1e-14 here, and three roundings of the summed
+     * losses over H.
+     */
+    private static void checkGradients(
+            String what, PreferenceVariant variant, PreferenceCall call, PreferenceCall.Left left, double shift) {
+        int pairs = call.pairs();
+        boolean all = variant.sorts();
+        if (all && pairs > 50) {
+            return; // every difference would sort them all
+        }
+        double[] expected = new double[2 * pairs];
+        double[] magnitudes = new double[2 * pairs];
+        for (int i = 0; i < 2 * pairs; i++) {
+            int completion = i;
+            // A loss that does not sort is a function of its own pair.
+            PreferenceCall near = all ? call : call.select(i / 2);
+            double[] sums = all ? left.sums() : Arrays.copyOfRange(left.sums(), i / 2 * 2, i / 2 * 2 + 2);
+            int at = all ? completion : completion % 2;
+            ToDoubleFunction<double[]> total =
+                    x -> Arrays.stream(variant.losses(near, x, shift)).sum();
+            double coarse = difference(total, sums, at, H);
+            double fine = difference(total, sums, at, H / 2);
+            expected[i] = call.pairScale() * (4 * fine - coarse) / 3;
+            magnitudes[i] = Math.abs(total.applyAsDouble(sums)) + 1000;
+        }
+        Expect.near(
+                what + " d_sums",
+                left.dSums(),
+                expected,
+                i -> Tolerance.roundedOnce(expected[i])
+                        + call.pairScale() * (Tolerance.doubles(40, magnitudes[i]) / H + 1e-12));
+    }
+
+    private static double difference(ToDoubleFunction<double[]> f, double[] x, int at, double h) {
+        double[] above = x.clone();
+        double[] below = x.clone();
+        above[at] += h;
+        below[at] -= h;
+        return (f.applyAsDouble(above) - f.applyAsDouble(below)) / (2 * h);
     }
 
     /** Policy and reference alike, as in the first step of training: loss ln 2, rewards exactly 0, nobody is right. */
@@ -146,71 +142,156 @@ class PreferenceLossTest {
     @Tag("small")
     void theFirstStep(On on) {
         double[] sums = new Draw(1).normal(40, 200);
-        Results results = compute(on, sums, sums, sigmoid(0.1, 0, 1), new double[8]);
+        PreferenceCall.Left left = PreferenceCall.of(sums, sums).on(on, SIGMOID);
         double[] lnTwo = new double[20];
         Arrays.fill(lnTwo, (float) Math.log(2));
-        Expect.exactly("losses", results.losses, lnTwo);
+        Expect.exactly("losses", left.losses(), lnTwo);
         for (Metric zero :
                 new Metric[] {Metric.REWARD_CHOSEN, Metric.REWARD_REJECTED, Metric.MARGIN, Metric.ACCURACY}) {
-            assertThat(results.metrics[zero.ordinal()]).as(zero.name()).isZero();
+            assertThat(zero.mean(left.metrics())).as(zero.name()).isZero();
         }
         for (int i = 0; i < 40; i++) {
-            assertThat(results.dSums[i]).isEqualTo((i % 2 == 0 ? -1 : 1) * (double) (float) (0.1f * 0.5));
+            assertThat(left.dSums()[i]).isEqualTo((i % 2 == 0 ? -1 : 1) * (double) (float) (0.1f * 0.5));
         }
     }
 
-    /** Chosen and rejected alike: the margin is exactly 0 whatever the reference-free sums are. */
+    /** No reference is a reference of zeros. */
     @OnEachDevice
     @Tag("small")
     void referenceFree(On on) {
-        Results alike = compute(on, new double[] {-7, -7, -1e4, -1e4}, null, sigmoid(2, 0, 1), new double[8]);
-        Expect.exactly("losses", alike.losses, new double[] {(float) Math.log(2), (float) Math.log(2)});
-        double[] sums = new Draw(2).normal(20, 3);
-        Results free = compute(on, sums, null, sigmoid(2, 0, 1), new double[8]);
-        Results zeros = compute(on, sums, new double[20], sigmoid(2, 0, 1), new double[8]);
-        Expect.exactly("losses", free.losses, zeros.losses);
-        Expect.exactly("d_sums", free.dSums, zeros.dSums);
-        Expect.exactly("metrics", free.metrics, zeros.metrics);
+        PreferenceCall.Left alike =
+                PreferenceCall.of(new double[] {-7, -7, -1e4, -1e4}, null).on(on, SIGMOID);
+        Expect.exactly("losses", alike.losses(), new double[] {(float) Math.log(2), (float) Math.log(2)});
+        for (PreferenceVariant variant : PreferenceVariant.all()) {
+            if (variant.options().reference() && !variant.has(LossType.DPOP) && !variant.has(LossType.DPOP_ADDITIVE)) {
+                PreferenceCall call = variant.fit(PreferenceCall.random(6, 2));
+                PreferenceCall.Left free = call.withReference(null).on(on, variant.options());
+                PreferenceCall.Left zeros = call.withReference(new double[12]).on(on, variant.options());
+                Expect.sameBits(variant + " losses", free.lossBits(), zeros.lossBits());
+                Expect.sameBits(variant + " d_sums", free.dSumBits(), zeros.dSumBits());
+                Expect.exactly(variant + " metrics", free.metrics(), zeros.metrics());
+            }
+        }
+    }
+
+    /** A pair has the same bits alone, in another order, and among others, unless its loss sorts them. */
+    @OnEachDevice
+    @Tag("small")
+    void pairsDoNotFeelEachOther(On on) {
+        int pairs = 9;
+        int[] order = new Draw(3).permutation(pairs);
+        for (PreferenceVariant variant : PreferenceVariant.all()) {
+            if (variant.sorts()) {
+                continue;
+            }
+            PreferenceCall call = variant.fit(PreferenceCall.random(pairs, 4));
+            PreferenceCall.Left together = call.on(on, variant.options());
+            PreferenceCall.Left shuffled = call.select(order).on(on, variant.options());
+            for (int i = 0; i < pairs; i++) {
+                assertThat(shuffled.lossBits()[i]).as("%s", variant).isEqualTo(together.lossBits()[order[i]]);
+                assertThat(shuffled.dSumBits()[2 * i + 1]).isEqualTo(together.dSumBits()[2 * order[i] + 1]);
+            }
+            assertThat(call.select(5).on(on, variant.options()).lossBits()[0]).isEqualTo(together.lossBits()[5]);
+        }
+    }
+
+    /** The losses that sort treat all orders of the pairs alike, and ties as the order they come in. */
+    @OnEachDevice
+    @Tag("small")
+    void sortingDoesNotFeelTheOrder(On on) {
+        for (LossType loss : PreferenceVariant.SORTING) {
+            PreferenceOptions options = PreferenceOptions.of(loss);
+            PreferenceCall call = PreferenceCall.random(37, 5);
+            int[] order = new Draw(6).permutation(37);
+            PreferenceCall.Left straight = call.on(on, options);
+            PreferenceCall.Left shuffled = call.select(order).on(on, options);
+            for (int i = 0; i < 37; i++) {
+                assertThat(shuffled.lossBits()[i]).isEqualTo(straight.lossBits()[order[i]]);
+            }
+            double[] equal = new double[20];
+            Arrays.fill(equal, -3);
+            PreferenceCall.Left ties = PreferenceCall.of(equal, equal).on(on, options);
+            assertThat(Arrays.stream(ties.losses()).distinct().count()).isEqualTo(1);
+        }
+    }
+
+    /** Numbers that are not: NaN in one pair stays in that pair, and in the metrics. */
+    @OnEachDevice
+    @Tag("small")
+    void aBrokenPairIsSeen(On on) {
+        for (PreferenceVariant variant : PreferenceVariant.all()) {
+            PreferenceCall call = variant.fit(PreferenceCall.random(4, 7));
+            call.sums()[2] = Double.NaN;
+            PreferenceCall.Left left = call.on(on, variant.options());
+            assertThat(IntStream.range(0, 4)
+                            .filter(i -> Double.isNaN(left.losses()[i]))
+                            .count())
+                    .as("%s", variant)
+                    .isEqualTo(1);
+            assertThat(Metric.LOSS.mean(left.metrics())).isNaN();
+        }
     }
 
     @OnEachDevice
     @Tag("small")
     void metricsMayBeLeftOut(On on) {
-        double[] sums = new Draw(3).normal(20, 3);
-        Results without = compute(on, sums, new double[20], sigmoid(2, 0, 1));
-        Results with = compute(on, sums, new double[20], sigmoid(2, 0, 1), new double[8]);
-        Expect.exactly("losses", without.losses, with.losses);
-        Expect.exactly("d_sums", without.dSums, with.dSums);
+        PreferenceCall call = PreferenceCall.random(10, 8);
+        PreferenceCall.Left without = call.withMetrics(null).on(on, SIGMOID);
+        PreferenceCall.Left with = call.on(on, SIGMOID);
+        Expect.sameBits("losses", without.lossBits(), with.lossBits());
+        Expect.sameBits("d_sums", without.dSumBits(), with.dSumBits());
+    }
+
+    /** Micro-batches of different sizes add up to the whole: the mean is over pairs and tokens, not over batches. */
+    @OnEachDevice
+    @Tag("small")
+    void microBatchesAddUp(On on) {
+        PreferenceCall call = PreferenceCall.random(11, 9);
+        double[] whole = call.on(on, SIGMOID).metrics();
+        double[] first = call.select(0, 1, 2).on(on, SIGMOID).metrics();
+        double[] both = call.select(3, 4, 5, 6, 7, 8, 9, 10)
+                .withMetrics(first)
+                .on(on, SIGMOID)
+                .metrics();
+        for (Metric metric : Metric.values()) {
+            assertThat(metric.count(both)).isEqualTo(metric.count(whole));
+            if (metric.count(whole) > 0) {
+                double allowed = Tolerance.doubles(22, 1000);
+                Expect.near(
+                        metric.name(),
+                        new double[] {metric.mean(both)},
+                        new double[] {metric.mean(whole)},
+                        i -> allowed);
+            }
+        }
+        assertThat(Metric.ENTROPY.count(whole)).isGreaterThan(22);
     }
 
     @OnEachDevice
     @Tag("small")
-    void refusesBadArguments(On on) {
-        try (Tensors tensors = new Tensors(on)) {
-            Tensor losses = tensors.output("losses", DType.F32, 1, 2);
-            Tensor dSums = tensors.output("d_sums", DType.F32, 1, 4);
-            Tensor metrics = tensors.updatedDoubles("metrics", new double[8]);
-            Tensor sums = tensors.vector("sums", DType.F32, 1, 2, 3, 4);
-            Tensor reference = tensors.vector("reference", DType.F32, 1, 2, 3, 4);
-            new Refusals(tensors, "preference_loss")
-                    .address("losses", losses)
-                    .address("d_sums", dSums)
-                    .addressOrNull("metrics", metrics)
-                    .address("sums", sums)
-                    .addressOrNull("reference", reference)
-                    .size("pairs", 2, -1)
-                    .number("beta", 0.1f, 0, -1, Float.NaN, Float.POSITIVE_INFINITY)
-                    .number("label_smoothing", 0.1f, -0.1f, 0.5f, Float.NaN)
-                    .number("gradient_scale", 1, Float.NaN, Float.POSITIVE_INFINITY)
-                    .check((device, a) -> PreferenceLoss.compute(
-                            device,
-                            a.get("losses"),
-                            a.get("d_sums"),
-                            a.get("metrics"),
-                            a.get("sums"),
-                            a.get("reference"),
-                            a.get("pairs"),
-                            sigmoid(a.number("beta"), a.number("label_smoothing"), a.number("gradient_scale"))));
+    void statisticsOfTokens(On on) {
+        double[] statistics = new double[4 * TokenLogProb.STATISTICS];
+        double[] entropy = {1, 2, 3, 4};
+        for (int i = 0; i < 4; i++) {
+            statistics[i * TokenLogProb.STATISTICS + Statistic.ENTROPY.ordinal()] = entropy[i];
+            statistics[i * TokenLogProb.STATISTICS + Statistic.HIT.ordinal()] = i;
+            statistics[i * TokenLogProb.STATISTICS + Statistic.MEAN_LOGIT.ordinal()] = 10 * i;
         }
+        double[] metrics = new PreferenceCall(
+                        new double[] {-1, -2, -3, -4},
+                        null,
+                        new int[] {1, 2, 3, 4},
+                        statistics,
+                        new double[PreferenceLoss.METRICS],
+                        null,
+                        1,
+                        0)
+                .on(on, SIGMOID)
+                .metrics();
+        assertThat(Metric.ENTROPY.mean(metrics)).isEqualTo(10 / 10.0);
+        assertThat(Metric.TOKEN_ACCURACY.mean(metrics)).isEqualTo((0 + 2) / 4.0);
+        assertThat(Metric.LOGIT_CHOSEN.mean(metrics)).isEqualTo((0 + 20) / 4.0);
+        assertThat(Metric.LOGIT_REJECTED.mean(metrics)).isEqualTo((10 + 30) / 6.0);
+        assertThat(Metric.KL.count(metrics)).isZero();
     }
 }

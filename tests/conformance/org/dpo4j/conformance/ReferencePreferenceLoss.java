@@ -1,28 +1,158 @@
 package org.dpo4j.conformance;
 
-/** The losses of a pair from its four sums, in double precision (Rafailov et al. 2023, eq. 7; label smoothing: conservative DPO). */
-final class ReferencePreferenceLoss {
-    private ReferencePreferenceLoss() {}
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.function.IntToDoubleFunction;
+import java.util.stream.IntStream;
+import org.dpo4j.kernels.LossType;
+import org.dpo4j.kernels.PreferenceOptions.Divergence;
 
-    /** beta ((pi_c - ref_c) - (pi_r - ref_r)). */
-    static double margin(
-            double beta, double chosen, double rejected, double referenceChosen, double referenceRejected) {
-        return beta * (chosen - referenceChosen) - beta * (rejected - referenceRejected);
+/**
+ * The losses of pairs in double precision, each formula as its paper or TRL writes it, with no thought of speed or of extremes. Gradients are taken by
+ * central differences of these.
+ *
+ * @param sums chosen, rejected of each pair
+ * @param reference likewise; zeros for the reference-free loss
+ * @param lengths likewise
+ */
+record ReferencePreferenceLoss(Options options, double[] sums, double[] reference, int[] lengths) {
+
+    /** Numbers as the kernel receives them. */
+    record Options(
+            double beta,
+            double labelSmoothing,
+            Divergence divergence,
+            double divergenceAlpha,
+            double tau,
+            double lambda,
+            double gamma,
+            double alpha,
+            double shift,
+            double sftScale) {
+
+        static Options of(double beta) {
+            return new Options(beta, 0, Divergence.REVERSE_KL, 0, 0, 0, 0, 0, 0, 0);
+        }
     }
 
-    static double sigmoid(double margin, double smoothing) {
-        // A term with weight 0 is not there: 0 times its infinity would be NaN.
-        double right = smoothing == 1 ? 0 : (1 - smoothing) * softplus(-margin);
-        double wrong = smoothing == 0 ? 0 : smoothing * softplus(margin);
-        return right + wrong;
+    static double sigmoid(double x) {
+        return 1 / (1 + Math.exp(-x));
     }
 
-    /** d loss / d margin. */
-    static double sigmoidSlope(double margin, double smoothing) {
-        return smoothing / (1 + Math.exp(-margin)) - (1 - smoothing) / (1 + Math.exp(margin));
+    static double logSigmoid(double x) {
+        return x < 0 ? x - Math.log1p(Math.exp(x)) : -Math.log1p(Math.exp(-x));
     }
 
-    private static double softplus(double x) {
-        return x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(x));
+    int pairs() {
+        return sums.length / 2;
+    }
+
+    ReferencePreferenceLoss withSums(double[] other) {
+        return new ReferencePreferenceLoss(options, other, reference, lengths);
+    }
+
+    private double score(double u) {
+        return switch (options.divergence) {
+            case REVERSE_KL -> u;
+            case FORWARD_KL -> -Math.exp(Math.min(-u, 80));
+            case JS_DIVERGENCE -> logSigmoid(u);
+            case ALPHA_DIVERGENCE -> {
+                double a = options.divergenceAlpha;
+                yield Math.abs(a - 1) < 1e-6 ? u : Math.exp(Math.min((a - 1) * u, 80)) / (a - 1);
+            }
+        };
+    }
+
+    private double smoothed(double x) {
+        double e = options.labelSmoothing;
+        return -(1 - e) * logSigmoid(x) - e * logSigmoid(-x);
+    }
+
+    private double ratio(int completion) {
+        return sums[completion] - reference[completion];
+    }
+
+    private double average(int completion) {
+        return sums[completion] / Math.max(1, lengths[completion]);
+    }
+
+    private double averageScore(int completion) {
+        return score(ratio(completion)) / Math.max(1, lengths[completion]);
+    }
+
+    /** The loss of every pair; the ones that sort report a place's loss at the pair whose first number stands there. */
+    double[] losses(LossType type) {
+        return switch (type) {
+            case AOT -> sorted(i -> sums[2 * i] - sums[2 * i + 1], i -> reference[2 * i] - reference[2 * i + 1]);
+            case AOT_UNPAIRED -> sorted(i -> ratio(2 * i), i -> ratio(2 * i + 1));
+            default ->
+                IntStream.range(0, pairs()).mapToDouble(i -> loss(type, i)).toArray();
+        };
+    }
+
+    private double[] sorted(IntToDoubleFunction first, IntToDoubleFunction second) {
+        Integer[] byFirst = order(first);
+        Integer[] bySecond = order(second);
+        double[] losses = new double[pairs()];
+        for (int k = 0; k < losses.length; k++) {
+            losses[byFirst[k]] =
+                    smoothed(options.beta * (first.applyAsDouble(byFirst[k]) - second.applyAsDouble(bySecond[k])));
+        }
+        return losses;
+    }
+
+    private Integer[] order(IntToDoubleFunction key) {
+        Integer[] order = IntStream.range(0, pairs()).boxed().toArray(Integer[]::new);
+        Arrays.sort(order, Comparator.comparingDouble(key::applyAsDouble));
+        return order;
+    }
+
+    private double loss(LossType type, int i) {
+        double b = options.beta;
+        double e = options.labelSmoothing;
+        int c = 2 * i;
+        int r = c + 1;
+        double scoreC = score(ratio(c));
+        double scoreR = score(ratio(r));
+        double x = b * (scoreC - scoreR);
+        double policy = b * (sums[c] - sums[r]);
+        return switch (type) {
+            case SIGMOID -> smoothed(x);
+            case HINGE -> Math.max(0, 1 - x);
+            case IPO -> Math.pow(averageScore(c) - averageScore(r) - 1 / (2 * b), 2);
+            case EXO_PAIR ->
+                sigmoid(x) * (logSigmoid(x) - Math.log(1 - e)) + sigmoid(-x) * (logSigmoid(-x) - Math.log(e));
+            case NCA_PAIR -> -logSigmoid(b * scoreC) - 0.5 * logSigmoid(-b * scoreC) - 0.5 * logSigmoid(-b * scoreR);
+            case ROBUST -> (-(1 - e) * logSigmoid(x) + e * logSigmoid(-x)) / (1 - 2 * e);
+            case BCO_PAIR -> -logSigmoid(b * scoreC - options.shift) - logSigmoid(-(b * scoreR - options.shift));
+            case SPPO_HARD -> Math.pow(scoreC - 1 / (2 * b), 2) + Math.pow(scoreR + 1 / (2 * b), 2);
+            case APO_ZERO -> 1 - sigmoid(b * ratio(c)) + sigmoid(b * ratio(r));
+            case APO_DOWN -> sigmoid(b * ratio(c)) + 1 - sigmoid(x);
+            case DISCOPOP -> {
+                double m = sigmoid(x / options.tau);
+                yield -logSigmoid(x) * (1 - m) + Math.exp(-x) * m;
+            }
+            case SFT -> -sums[c] * options.sftScale;
+            case SIGMOID_NORM -> -logSigmoid(b * (averageScore(c) - averageScore(r)));
+            case DPOP -> -logSigmoid(b * (ratio(c) - ratio(r) - options.lambda * Math.max(0, reference[c] - sums[c])));
+            case DPOP_ADDITIVE ->
+                -logSigmoid(b * (ratio(c) - ratio(r))) + options.lambda * Math.max(0, reference[c] - sums[c]);
+            case CPO -> smoothed(policy);
+            case CPO_HINGE -> Math.max(0, 1 - policy);
+            case CPO_IPO -> Math.pow(average(c) - average(r) - 1 / (2 * b), 2);
+            case SIMPO -> smoothed(b * (average(c) - average(r)) - options.gamma);
+            case ALPHAPO -> smoothed(b * (alphaReward(average(c)) - alphaReward(average(r))) - options.gamma);
+            case ORPO -> -b * logSigmoid(logOdds(average(c)) - logOdds(average(r)));
+            case AOT, AOT_UNPAIRED -> throw new IllegalArgumentException(type + " is no loss of one pair");
+        };
+    }
+
+    private double alphaReward(double average) {
+        return options.alpha == 0 ? average : (1 - Math.exp(Math.min(-options.alpha * average, 80))) / options.alpha;
+    }
+
+    private static double logOdds(double average) {
+        double a = Math.min(average, -0x1p-24);
+        return a - Math.log(-Math.expm1(a));
     }
 }

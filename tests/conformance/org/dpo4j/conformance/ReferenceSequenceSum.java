@@ -1,24 +1,40 @@
 package org.dpo4j.conformance;
 
-/** Sums of values over ranges, in double precision. */
+/** Sums of rows of values over ranges, in double precision; tokens beyond the partner's length count {@code tail}. */
 final class ReferenceSequenceSum {
     private ReferenceSequenceSum() {}
 
-    static double[] forward(double[] values, int[] offsets) {
-        double[] sums = new double[offsets.length - 1];
-        for (int s = 0; s < sums.length; s++) {
+    static double factor(int[] offsets, int sequence, int token, double tail, boolean average) {
+        int tokens = offsets[sequence + 1] - offsets[sequence];
+        double factor = average ? 1.0 / tokens : 1;
+        if (tail == 1) {
+            return factor;
+        }
+        int partner = sequence % 2 == 0 ? sequence + 1 : sequence - 1;
+        int ofPartner = offsets[partner + 1] - offsets[partner];
+        return token - offsets[sequence] < Math.min(tokens, ofPartner) ? factor : tail * factor;
+    }
+
+    static double[] forward(double[] values, int[] offsets, int width, double tail, boolean average) {
+        double[] sums = new double[(offsets.length - 1) * width];
+        for (int s = 0; s < offsets.length - 1; s++) {
             for (int i = offsets[s]; i < offsets[s + 1]; i++) {
-                sums[s] += values[i];
+                double factor = factor(offsets, s, i, tail, average);
+                for (int c = 0; factor != 0 && c < width; c++) {
+                    sums[s * width + c] += factor * values[i * width + c];
+                }
             }
         }
         return sums;
     }
 
-    static double[] backward(double[] dSums, int[] offsets) {
-        double[] dValues = new double[offsets[offsets.length - 1]];
-        for (int s = 0; s < dSums.length; s++) {
+    static double[] backward(double[] dSums, int[] offsets, int width, double tail, boolean average) {
+        double[] dValues = new double[offsets[offsets.length - 1] * width];
+        for (int s = 0; s < offsets.length - 1; s++) {
             for (int i = offsets[s]; i < offsets[s + 1]; i++) {
-                dValues[i] = dSums[s];
+                for (int c = 0; c < width; c++) {
+                    dValues[i * width + c] = factor(offsets, s, i, tail, average) * dSums[s * width + c];
+                }
             }
         }
         return dValues;

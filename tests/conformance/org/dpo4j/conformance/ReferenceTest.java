@@ -118,19 +118,9 @@ class ReferenceTest {
         double[] dSums = {0.5, 2, -1};
         same(
                 "d_values",
-                ReferenceSequenceSum.backward(dSums, offsets),
+                ReferenceSequenceSum.backward(dSums, offsets, 1, 1, false),
                 new Draw(6).normal(7, 1),
-                at -> dot(dSums, ReferenceSequenceSum.forward(at, offsets)));
-    }
-
-    @Test
-    void preferenceLoss() {
-        for (double smoothing : new double[] {0, 0.1, 0.4}) {
-            for (double margin : new double[] {-20, -1, 0, 0.3, 6, 30}) {
-                double[] slope = {ReferencePreferenceLoss.sigmoidSlope(margin, smoothing)};
-                same("slope", slope, new double[] {margin}, at -> ReferencePreferenceLoss.sigmoid(at[0], smoothing));
-            }
-        }
+                at -> dot(dSums, ReferenceSequenceSum.forward(at, offsets, 1, 1, false)));
     }
 
     @Test

@@ -6,6 +6,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Arrays;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.TokenLogProb;
+import org.dpo4j.kernels.TokenLogProb.Gradient;
+import org.dpo4j.kernels.TokenLogProb.Logits;
 import org.junit.jupiter.api.Tag;
 
 class TokenLogProbTest {
@@ -72,40 +74,27 @@ class TokenLogProbTest {
             tensors.run(device -> {
                 TokenLogProb.forward(
                         device,
-                        logprob.address(),
-                        lse.address(),
-                        logits.address(),
+                        new TokenLogProb.Results(logprob.address(), lse.address()),
+                        new Logits(logits.address(), of.vocabulary, of.stride, on.dtype()),
                         targets.address(),
-                        of.rows,
-                        of.vocabulary,
-                        of.stride,
-                        on.dtype());
+                        of.rows);
                 TokenLogProb.backward(
                         device,
-                        dLogits.address(),
-                        logits.address(),
+                        new Gradient(dLogits.address(), dStride, dLogitsType),
+                        new Logits(logits.address(), of.vocabulary, of.stride, on.dtype()),
                         targets.address(),
                         lse.address(),
                         dLogProb.address(),
-                        of.rows,
-                        of.vocabulary,
-                        dStride,
-                        of.stride,
-                        dLogitsType,
-                        on.dtype());
+                        of.rows);
+                Logits overwritten = new Logits(inPlace.address(), of.vocabulary, of.stride, on.dtype());
                 TokenLogProb.backward(
                         device,
-                        inPlace.address(),
-                        inPlace.address(),
+                        Gradient.inPlace(overwritten),
+                        overwritten,
                         targets.address(),
                         lse.address(),
                         dLogProb.address(),
-                        of.rows,
-                        of.vocabulary,
-                        of.stride,
-                        of.stride,
-                        on.dtype(),
-                        on.dtype());
+                        of.rows);
             });
             if (dLogitsType == on.dtype()) {
                 Expect.sameBits("d_logits in place", inPlace.bits(), dLogits.bits());
@@ -243,17 +232,12 @@ class TokenLogProbTest {
                 Tensor one = tensors.vector("lse", DType.F32, 2);
                 tensors.run(device -> TokenLogProb.backward(
                         device,
-                        dLogits.address(),
-                        logits.address(),
+                        new Gradient(dLogits.address(), 8, DType.F32),
+                        new Logits(logits.address(), 8, 8, DType.BF16),
                         targets.address(),
                         one.address(),
                         one.address(),
-                        1,
-                        8,
-                        8,
-                        8,
-                        DType.F32,
-                        DType.BF16));
+                        1));
                 double[] x = logits.values();
                 double[] expected = ReferenceTokenLogProb.backward(x, 3, 2, 2);
                 Expect.near("d_logits", dLogits.values(), expected, j -> Tolerance.logProbBackward(x[j], 2, 2, j == 3));
@@ -328,17 +312,13 @@ class TokenLogProbTest {
                     .size("rows", 2, -1)
                     .size("vocabulary", 8, 0, -1)
                     .size("logits_stride", 16, 0, 7, 17)
-                    .dtype("dtype", on)
+                    .size("dtype", on.dtype().ordinal())
                     .check((device, a) -> TokenLogProb.forward(
                             device,
-                            a.get("logprob"),
-                            a.get("lse"),
-                            a.get("logits"),
+                            new TokenLogProb.Results(a.get("logprob"), a.get("lse")),
+                            new Logits(a.get("logits"), a.get("vocabulary"), a.get("logits_stride"), a.dtype("dtype")),
                             a.get("targets"),
-                            a.get("rows"),
-                            a.get("vocabulary"),
-                            a.get("logits_stride"),
-                            a.dtype("dtype")));
+                            a.get("rows")));
         }
         try (Tensors tensors = new Tensors(on)) {
             Tensor dLogits = tensors.output("d_logits", on.dtype(), 2, 8, 24);
@@ -356,21 +336,16 @@ class TokenLogProbTest {
                     .size("vocabulary", 8, 0, -1)
                     .size("d_logits_stride", 24, 0, 7, 17)
                     .size("logits_stride", 16, 0, 7, 17)
-                    .dtype("d_logits_dtype", on)
-                    .dtype("dtype", on)
+                    .size("d_logits_dtype", on.dtype().ordinal())
+                    .size("dtype", on.dtype().ordinal())
                     .check((device, a) -> TokenLogProb.backward(
                             device,
-                            a.get("d_logits"),
-                            a.get("logits"),
+                            new Gradient(a.get("d_logits"), a.get("d_logits_stride"), a.dtype("d_logits_dtype")),
+                            new Logits(a.get("logits"), a.get("vocabulary"), a.get("logits_stride"), a.dtype("dtype")),
                             a.get("targets"),
                             a.get("lse"),
                             a.get("d_logprob"),
-                            a.get("rows"),
-                            a.get("vocabulary"),
-                            a.get("d_logits_stride"),
-                            a.get("logits_stride"),
-                            a.dtype("d_logits_dtype"),
-                            a.dtype("dtype")));
+                            a.get("rows")));
         }
     }
 }

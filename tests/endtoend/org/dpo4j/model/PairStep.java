@@ -38,7 +38,10 @@ record PairStep(float[] tokens, float[] sums, float[] losses, Map<String, float[
         Device device = model.device();
         PackedBatch batch = PackedBatch.pairs(pairs, sharePrefix);
         int count = pairs.size();
-        PreferenceOptions options = new PreferenceOptions(LossType.SIGMOID, (float) beta, 0, 1f / count);
+        PreferenceOptions options = PreferenceOptions.builder()
+                .loss(LossType.SIGMOID)
+                .beta((float) beta)
+                .build();
         model.parameters().zeroGradients();
         try (LanguageModel policy = LanguageModel.training(model);
                 DeviceBuffer losses = device.allocate(4L * count);
@@ -48,12 +51,11 @@ record PairStep(float[] tokens, float[] sums, float[] losses, Map<String, float[
             LogProbs logprobs = policy.forward(batch);
             PreferenceLoss.compute(
                     device,
-                    losses.address(),
-                    dSums.address(),
-                    0,
-                    logprobs.sums(),
-                    references.address(),
+                    new PreferenceLoss.Results(losses.address(), dSums.address(), 0),
+                    new PreferenceLoss.Completions(logprobs.sums(), references.address()),
                     count,
+                    0,
+                    new PreferenceLoss.Scale(1f / count),
                     options);
             policy.backward(dSums.address());
             for (int pass = 1; pass < passes; pass++) {

@@ -132,8 +132,12 @@ class DeviceTest {
     void textOfARefusalNamesOperationAndArgument(On on) {
         try (DeviceBuffer buffer = on.device().allocate(64)) {
             long address = buffer.address();
-            assertThatThrownBy(
-                            () -> TokenLogProb.forward(on.device(), address, 0, address, address, 1, 4, 4, DType.F32))
+            assertThatThrownBy(() -> TokenLogProb.forward(
+                            on.device(),
+                            new TokenLogProb.Results(address, 0),
+                            new TokenLogProb.Logits(address, 4, 4, DType.F32),
+                            address,
+                            1))
                     .isInstanceOf(Dpo4jException.class)
                     .hasMessageStartingWith("token_logprob_forward: lse is null");
         }

@@ -1,0 +1,154 @@
+package org.dpo4j.conformance;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import org.dpo4j.kernels.LossType;
+import org.dpo4j.kernels.PreferenceOptions;
+import org.dpo4j.kernels.PreferenceOptions.Divergence;
+import org.dpo4j.kernels.PreferenceOptions.Term;
+import org.dpo4j.kernels.TokenLogProb;
+import org.dpo4j.kernels.TokenLogProb.Statistic;
+
+/**
+ * Options for the device and the same ones for the reference.
+ *
+ * @param weighting whether WPO weighs the pairs
+ */
+record PreferenceVariant(
+        String name, PreferenceOptions options, ReferencePreferenceLoss.Options numbers, boolean weighting) {
+
+    static final Set<LossType> SMOOTHED = EnumSet.of(
+            LossType.SIGMOID,
+            LossType.EXO_PAIR,
+            LossType.ROBUST,
+            LossType.AOT,
+            LossType.AOT_UNPAIRED,
+            LossType.CPO,
+            LossType.SIMPO,
+            LossType.ALPHAPO);
+    static final Set<LossType> DIVERGING = EnumSet.of(
+            LossType.SIGMOID,
+            LossType.HINGE,
+            LossType.IPO,
+            LossType.EXO_PAIR,
+            LossType.NCA_PAIR,
+            LossType.ROBUST,
+            LossType.BCO_PAIR,
+            LossType.SPPO_HARD,
+            LossType.APO_DOWN,
+            LossType.DISCOPOP,
+            LossType.SIGMOID_NORM);
+    static final Set<LossType> SORTING = EnumSet.of(LossType.AOT, LossType.AOT_UNPAIRED);
+    static final Set<LossType> WEIGHTED =
+            EnumSet.complementOf(EnumSet.of(LossType.AOT, LossType.AOT_UNPAIRED, LossType.SFT));
+
+    private static final float BETA = 0.3f;
+    private static final float SMOOTHING = 0.1f;
+    private static final float ALPHA = 0.25f;
+
+    /** Every loss with every modifier it takes, and lists of losses. */
+    static List<PreferenceVariant> all() {
+        List<PreferenceVariant> all = new ArrayList<>();
+        for (LossType loss : LossType.values()) {
+            float smoothing = loss == LossType.EXO_PAIR ? SMOOTHING : 0;
+            all.add(of(smoothing, Divergence.REVERSE_KL, false, loss));
+            if (SMOOTHED.contains(loss)) {
+                all.add(of(0.3f, Divergence.REVERSE_KL, false, loss));
+            }
+            if (WEIGHTED.contains(loss)) {
+                all.add(of(smoothing, Divergence.REVERSE_KL, true, loss));
+            }
+            if (DIVERGING.contains(loss)) {
+                for (Divergence divergence : Divergence.values()) {
+                    all.add(of(smoothing, divergence, false, loss));
+                }
+            }
+        }
+        all.add(of(0, Divergence.REVERSE_KL, false, LossType.SIGMOID, LossType.BCO_PAIR, LossType.SFT));
+        all.add(of(SMOOTHING, Divergence.JS_DIVERGENCE, false, LossType.AOT, LossType.SIGMOID, LossType.AOT_UNPAIRED));
+        all.add(of(SMOOTHING, Divergence.REVERSE_KL, true, LossType.SIMPO, LossType.ALPHAPO, LossType.ORPO));
+        return all;
+    }
+
+    /** The first loss weighs 1, the next 0.5, the next 0.25. */
+    static PreferenceVariant of(float smoothing, Divergence divergence, boolean weighting, LossType... losses) {
+        PreferenceOptions.Builder builder = PreferenceOptions.builder()
+                .beta(BETA)
+                .labelSmoothing(smoothing)
+                .divergence(divergence)
+                .weighting(weighting);
+        float weight = 1;
+        for (LossType loss : losses) {
+            builder.loss(loss, weight);
+            weight /= 2;
+        }
+        if (Arrays.asList(losses).contains(LossType.ALPHAPO)) {
+            builder.alphapoAlpha(ALPHA);
+        }
+        ReferencePreferenceLoss.Options numbers =
+                new ReferencePreferenceLoss.Options(BETA, smoothing, divergence, 0.5, 0.05f, 50, 0.5, ALPHA, 0, 0);
+        String name = Arrays.toString(losses) + " smoothing " + smoothing + " " + divergence
+                + (weighting ? " weighting" : "");
+        return new PreferenceVariant(name, builder.build(), numbers, weighting);
+    }
+
+    boolean sorts() {
+        return options.terms().stream().anyMatch(term -> SORTING.contains(term.loss()));
+    }
+
+    boolean has(LossType loss) {
+        return options.terms().stream().anyMatch(term -> term.loss() == loss);
+    }
+
+    /** The call as this variant may be made: no reference where none is read, a token scale where one is. */
+    PreferenceCall fit(PreferenceCall call) {
+        PreferenceCall fit = options.reference() ? call : call.withReference(null);
+        return has(LossType.SFT) ? fit.withTokenScale(0.002f) : fit;
+    }
+
+    /** The loss of every pair, with weights of pairs that take no gradient. */
+    double[] losses(PreferenceCall call, double[] sums, double shift) {
+        double[] reference = call.reference() == null ? new double[sums.length] : call.reference();
+        int[] lengths = call.lengths() == null ? new int[sums.length] : call.lengths();
+        ReferencePreferenceLoss.Options at = new ReferencePreferenceLoss.Options(
+                numbers.beta(),
+                numbers.labelSmoothing(),
+                numbers.divergence(),
+                numbers.divergenceAlpha(),
+                numbers.tau(),
+                numbers.lambda(),
+                numbers.gamma(),
+                numbers.alpha(),
+                shift,
+                (double) call.tokenScale() / call.pairScale());
+        ReferencePreferenceLoss of = new ReferencePreferenceLoss(at, sums, reference, lengths);
+        double[] total = new double[sums.length / 2];
+        for (Term term : options.terms()) {
+            double[] losses = of.losses(term.loss());
+            Arrays.setAll(total, i -> total[i] + term.weight() * losses[i] * weight(call, i));
+        }
+        return total;
+    }
+
+    private double weight(PreferenceCall call, int pair) {
+        double[] statistics = call.statistics();
+        int[] lengths = call.lengths();
+        if (!weighting || statistics == null || lengths == null) {
+            return 1;
+        }
+        double sum = 0;
+        for (int completion = 2 * pair; completion <= 2 * pair + 1; completion++) {
+            double logWeight = statistics[completion * TokenLogProb.STATISTICS + Statistic.LOG_WEIGHT.ordinal()];
+            sum += logWeight / Math.max(1, lengths[completion]);
+        }
+        return Math.exp(sum);
+    }
+
+    @Override
+    public String toString() {
+        return name;
+    }
+}
