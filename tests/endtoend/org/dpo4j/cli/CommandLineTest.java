@@ -105,7 +105,7 @@ class CommandLineTest {
         "--optim=adamw_torch",
         "--resume-from-checkpoint None",
         "--precompute_ref_log_probs",
-        "--padding_free --truncation_mode keep_start"
+        "--padding_free"
     })
     void optionsOfTrlThatAskForWhatHoldsAnyway(String words) {
         assertThat(Cli.run(("dpo " + words).split(" ")).err())
