@@ -185,7 +185,29 @@ class BadInputTest {
     void aTokenizerOfAnotherModel() throws IOException {
         LetterTokenizer.write(model, true);
         edit("tokenizer.json", "\"f\": 7", "\"f\": 37");
-        assertRefused("tokenizer.json has token ids up to 37 but the model's vocabulary has 37");
+        assertRefused(
+                "tokenizer.json has token ids up to 37, 38 in all, but the model's vocabulary has 37",
+                "use the tokenizer the model was trained with");
+    }
+
+    /** Models pad their tables: a smaller tokenizer is no error, but it is no secret either. */
+    @Test
+    void aTokenizerSmallerThanTheModel() {
+        LetterTokenizer.write(model, true);
+        Cli cli = run();
+        assertThat(cli.code()).as("%s", cli.err()).isZero();
+        assertThat(cli.out())
+                .anyMatch(
+                        line -> line.matches("vocabulary +37 in the model, 10 in the tokenizer: 27 rows are padding"));
+    }
+
+    @Test
+    void aTokenizerAsLargeAsTheModelIsNoNews() throws IOException {
+        LetterTokenizer.write(model, true);
+        edit("tokenizer.json", "\"f\": 7", "\"f\": 36");
+        Cli cli = run();
+        assertThat(cli.code()).as("%s", cli.err()).isZero();
+        assertThat(cli.out()).noneMatch(line -> line.startsWith("vocabulary"));
     }
 
     @Test

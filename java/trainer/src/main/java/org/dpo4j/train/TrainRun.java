@@ -68,6 +68,12 @@ final class TrainRun {
         int vocabulary = model.config().vocabSize();
         int longest = options.maxLengthFor(model.config());
         try (Tokenizer tokenizer = Tokenizer.find(options.modelNameOrPath(), vocabulary)) {
+            if (tokenizer != null && tokenizer.size() < vocabulary) {
+                facts.put(
+                        "vocabulary",
+                        vocabulary + " in the model, " + tokenizer.size() + " in the tokenizer: "
+                                + (vocabulary - tokenizer.size()) + " rows are padding");
+            }
             ReadOptions read =
                     new ReadOptions(tokenizer, vocabulary, longest, options.truncationMode(), options.onBadRow());
             return reader.read(model, read, facts);
