@@ -98,6 +98,10 @@ DPO4J_API void dpo4j_host_fill(void* destination, int32_t byte, size_t bytes);
    in dpo4j_cuda_device_count. */
 DPO4J_API int32_t dpo4j_matmul_library(const char* path, char* text, size_t text_bytes);
 
+/* The version that a shared library itself says it has: oneDNN, or NVIDIA's cudart or cublasLt, which need no driver for it. `text` receives
+   it, as 3.11.0. INVALID_ARGUMENT: it could not be loaded, or says none; text says why. What was loaded stays loaded. */
+DPO4J_API int32_t dpo4j_library_version(const char* path, char* text, size_t text_bytes);
+
 /* c[m,n] = op(a) op(b) + (accumulate ? c : 0), all f32. op(a) is [m,k]: a itself, or the transpose of a stored as [k,m]. Likewise b, [k,n].
    A row of c has the same bits whatever m is and however many threads work. */
 DPO4J_API int32_t dpo4j_matmul(dpo4j_context*, float* c, const float* a, const float* b, int64_t m, int64_t n, int64_t k, int64_t c_stride,

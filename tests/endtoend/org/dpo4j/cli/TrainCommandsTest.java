@@ -66,6 +66,7 @@ class TrainCommandsTest {
         refused("polynomial", "--lr_scheduler_type", "polynomial");
         refused("float16", "--dtype", "float16");
         refused("beta is 0", "--beta", "0");
+        refused("truncation_mode keep_end", "--truncation_mode", "keep_end");
     }
 
     private void refused(String word, String... options) {

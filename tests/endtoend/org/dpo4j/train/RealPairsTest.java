@@ -76,7 +76,7 @@ class RealPairsTest {
                 Model loaded = Model.load(model, device, DType.F32);
                 Tokenizer tokenizer = Tokenizer.load(model, loaded.config().vocabSize());
                 LanguageModel language = LanguageModel.evaluation(loaded)) {
-            ReadOptions read = new ReadOptions(tokenizer, loaded.config().vocabSize(), 512, OnBadRow.SKIP);
+            ReadOptions read = new ReadOptions(tokenizer, loaded.config().vocabSize(), 512, null, OnBadRow.SKIP);
             List<PreferencePair> pairs =
                     Dataset.pairs(directory.resolve("pairs.jsonl"), read).rows().subList(0, 16);
             float[] shared = tokens(language, PackedBatch.pairs(pairs, true));

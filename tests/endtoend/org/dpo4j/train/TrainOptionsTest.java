@@ -10,6 +10,7 @@ import org.dpo4j.data.OnBadRow;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.LossType;
+import org.dpo4j.model.LlamaConfig;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -37,6 +38,7 @@ class TrainOptionsTest {
                         null,
                         OnBadRow.STOP,
                         null,
+                        null,
                         1e-6,
                         LrSchedulerType.LINEAR,
                         0,
@@ -63,13 +65,17 @@ class TrainOptionsTest {
     @Test
     void maxLengthIsTheModelsWhereItIsNotGiven() {
         TrainOptions unset = required(DpoOptions.builder()).build().train();
-        assertThat(unset.maxLengthFor(512)).isEqualTo(512);
-        assertThat(unset.maxLengthFor(4096)).isEqualTo(1024);
+        assertThat(unset.maxLengthFor(positions(512))).isEqualTo(512);
+        assertThat(unset.maxLengthFor(positions(4096))).isEqualTo(1024);
         TrainOptions set = required(DpoOptions.builder()).maxLength(700).build().train();
-        assertThat(set.maxLengthFor(4096)).isEqualTo(700);
-        assertThatThrownBy(() -> set.maxLengthFor(512))
+        assertThat(set.maxLengthFor(positions(4096))).isEqualTo(700);
+        assertThatThrownBy(() -> set.maxLengthFor(positions(512)))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContainingAll("max_length is 700", "512");
+    }
+
+    private static LlamaConfig positions(int positions) {
+        return LlamaConfig.of(37, 16, 24, 2, 2, 1, positions, true);
     }
 
     @Test

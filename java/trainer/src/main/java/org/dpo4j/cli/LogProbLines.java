@@ -11,7 +11,6 @@ import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
@@ -38,17 +37,6 @@ record LogProbLines<T>(
             new LogProbLines<>(Sequence::row, Sequence::length, PackedBatch::sequences, List.of(""));
 
     private static final JsonMapper JSON = new JsonMapper();
-
-    /** Refuses rows longer than the model's positions. */
-    void check(List<T> rows, int positions) {
-        for (T item : rows) {
-            if (length.applyAsInt(item) > positions) {
-                throw new Dpo4jException(
-                        "row " + row.applyAsInt(item) + " has " + length.applyAsInt(item) + " tokens but the model has "
-                                + positions + " positions; set max_length to " + positions + " to cut it");
-            }
-        }
-    }
 
     /** Writes a line a row, running rows together while they have at most {@code batchTokens} tokens. */
     void write(List<T> rows, Model model, int batchTokens, boolean perToken, PrintStream out) {

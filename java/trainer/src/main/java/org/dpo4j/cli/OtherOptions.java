@@ -113,7 +113,6 @@ record OtherOptions(String name, Set<String> holding, String instead) {
         torch_dtype | | set dtype
         torch_empty_cache_steps | null | leave it out
         train_sampling_strategy | random | rows are shuffled
-        truncation_mode | keep_start | completions are cut at their end; cut prompts in the data
         trust_remote_code | false | dpo4j never runs code that comes with a model
         use_bnb_nested_quant | false | quantised weights are not supported; leave it out
         use_cpu | | set device to cpu or cuda
