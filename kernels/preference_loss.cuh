@@ -44,7 +44,7 @@ DPO4J_HOST_DEVICE inline Dual loss_of_pair(const P& x, int64_t i, const Pair& pa
   for (int32_t term = 0; term < p.terms; term++) {
     if (!sorts(p.loss[term])) total = total + static_cast<double>(p.weight[term]) * term_loss(p.loss[term], p, pair, shift, sft_scale);
   }
-  return p.weighting != 0 ? weight_of_pair(x, i, pair) * total : total;
+  return p.use_weighting != 0 ? weight_of_pair(x, i, pair) * total : total;
 }
 
 template <class P>

@@ -14,8 +14,12 @@ struct Dual {
   double value, d_chosen, d_rejected;
 };
 
-DPO4J_HOST_DEVICE inline Dual operator+(Dual a, Dual b) { return {a.value + b.value, a.d_chosen + b.d_chosen, a.d_rejected + b.d_rejected}; }
-DPO4J_HOST_DEVICE inline Dual operator-(Dual a, Dual b) { return {a.value - b.value, a.d_chosen - b.d_chosen, a.d_rejected - b.d_rejected}; }
+DPO4J_HOST_DEVICE inline Dual operator+(Dual a, Dual b) {
+  return {a.value + b.value, a.d_chosen + b.d_chosen, a.d_rejected + b.d_rejected};
+}
+DPO4J_HOST_DEVICE inline Dual operator-(Dual a, Dual b) {
+  return {a.value - b.value, a.d_chosen - b.d_chosen, a.d_rejected - b.d_rejected};
+}
 DPO4J_HOST_DEVICE inline Dual operator+(Dual a, double b) { return {a.value + b, a.d_chosen, a.d_rejected}; }
 DPO4J_HOST_DEVICE inline Dual operator-(Dual a, double b) { return {a.value - b, a.d_chosen, a.d_rejected}; }
 DPO4J_HOST_DEVICE inline Dual operator*(double a, Dual b) { return {a * b.value, a * b.d_chosen, a * b.d_rejected}; }
@@ -51,8 +55,8 @@ struct Pair {
 
 // s(u) of a log-ratio.
 DPO4J_HOST_DEVICE inline Dual score(const dpo4j_preference& p, Dual u) {
-  const double alpha = p.divergence == DPO4J_DIVERGENCE_FORWARD_KL ? 0 : p.divergence_alpha;
-  switch (p.divergence) {
+  const double alpha = p.f_divergence_type == DPO4J_DIVERGENCE_FORWARD_KL ? 0 : p.f_alpha_divergence_coef;
+  switch (p.f_divergence_type) {
     case DPO4J_DIVERGENCE_JS:
       return -softplus(-u);
     case DPO4J_DIVERGENCE_FORWARD_KL:
@@ -64,9 +68,7 @@ DPO4J_HOST_DEVICE inline Dual score(const dpo4j_preference& p, Dual u) {
 }
 
 // -(1-e) ls(x) - e ls(-x). Where x is infinite, one of the two is too, and must not meet a factor of 0.
-DPO4J_HOST_DEVICE inline Dual smoothed(Dual x, double e) {
-  return e == 0 ? softplus(-x) : (1 - e) * softplus(-x) + e * softplus(x);
-}
+DPO4J_HOST_DEVICE inline Dual smoothed(Dual x, double e) { return e == 0 ? softplus(-x) : (1 - e) * softplus(-x) + e * softplus(x); }
 
 DPO4J_HOST_DEVICE inline Dual exo_loss(Dual x, double e) {
   // sg(x) A + sg(-x) B with A = ls(x) - log(1-e), B = ls(-x) - log e. The slopes of ls leave sg(x) sg(-x) - sg(-x) sg(x) = 0, so the

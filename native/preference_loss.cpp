@@ -24,7 +24,7 @@ void check_option(Call& call, const Uses& uses, dpo4j::Use use, const char* name
   if ((uses.any & use) != 0) {
     call.require(within, name, wish);
   } else {
-    call.require(value == 0, name, "must be 0: no term uses it");
+    call.require(value == 0, name, "is given, but no loss of these reads it: leave it out (0)");
   }
 }
 
@@ -35,20 +35,20 @@ void check_options(Call& call, const dpo4j_preference& p, const Uses& uses) {
                "must be at least 0 and below 0.5");
   call.require((uses.any & dpo4j::kNeedsSmoothing) == 0 || p.label_smoothing > 0, "preference.label_smoothing",
                "must be above 0 for exo_pair");
-  const bool known = p.divergence >= DPO4J_DIVERGENCE_REVERSE_KL && p.divergence <= DPO4J_DIVERGENCE_ALPHA;
-  call.require(known, "preference.divergence", "must be a dpo4j_divergence");
-  check_option(call, uses, dpo4j::kDivergence, "preference.divergence", static_cast<float>(p.divergence), true, "");
-  const bool alpha = p.divergence == DPO4J_DIVERGENCE_ALPHA ? finite(p.divergence_alpha) : p.divergence_alpha == 0;
-  call.require(alpha, "preference.divergence_alpha", "must be finite for DPO4J_DIVERGENCE_ALPHA and 0 for every other divergence");
+  const bool known = p.f_divergence_type >= DPO4J_DIVERGENCE_REVERSE_KL && p.f_divergence_type <= DPO4J_DIVERGENCE_ALPHA;
+  call.require(known, "preference.f_divergence_type", "must be a dpo4j_divergence");
+  check_option(call, uses, dpo4j::kDivergence, "preference.f_divergence_type", static_cast<float>(p.f_divergence_type), true, "");
+  const bool alpha = p.f_divergence_type == DPO4J_DIVERGENCE_ALPHA ? finite(p.f_alpha_divergence_coef) : p.f_alpha_divergence_coef == 0;
+  call.require(alpha, "preference.f_alpha_divergence_coef", "must be finite for DPO4J_DIVERGENCE_ALPHA and 0 for every other divergence");
   const bool tau = p.discopop_tau > 0 && p.discopop_tau <= 1;
   check_option(call, uses, dpo4j::kTau, "preference.discopop_tau", p.discopop_tau, tau, "must be above 0 and at most 1");
   const bool lambda = finite(p.dpop_lambda) && p.dpop_lambda >= 0;
   check_option(call, uses, dpo4j::kLambda, "preference.dpop_lambda", p.dpop_lambda, lambda, "must be finite and at least 0");
   check_option(call, uses, dpo4j::kGamma, "preference.simpo_gamma", p.simpo_gamma, finite(p.simpo_gamma), "must be finite");
   check_option(call, uses, dpo4j::kAlpha, "preference.alphapo_alpha", p.alphapo_alpha, finite(p.alphapo_alpha), "must be finite");
-  call.flag("preference.weighting", p.weighting);
-  call.require(p.weighting == 0 || (uses.all & dpo4j::kWeighting) != 0, "preference.weighting",
-               "must be 0: aot, aot_unpaired and sft are not sums over pairs that could be weighed");
+  call.flag("preference.use_weighting", p.use_weighting);
+  call.require(p.use_weighting == 0 || (uses.all & dpo4j::kWeighting) != 0, "preference.use_weighting",
+               "is given, but aot, aot_unpaired and sft are not sums over pairs that could be weighed: leave it out");
 }
 
 Uses check_preference(Call& call, const dpo4j_preference& p) {
@@ -64,7 +64,7 @@ void check_inputs(Call& call, const PreferenceLoss& x, const Uses& uses) {
   call.require((uses.any & dpo4j::kNeedsReference) == 0 || x.reference != nullptr, "reference", "is null, but dpop measures from one");
   const bool needs_lengths = (uses.any & dpo4j::kLengths) != 0 || x.statistics != nullptr;
   call.require(!needs_lengths || x.lengths != nullptr, "lengths", "is null, but a term averages, or there are statistics");
-  call.require(x.preference.weighting == 0 || x.statistics != nullptr, "statistics", "is null, but weighting reads its log weights");
+  call.require(x.preference.use_weighting == 0 || x.statistics != nullptr, "statistics", "is null, but weighting reads its log weights");
   call.require((uses.any & dpo4j::kRunningMean) != 0 || x.running_mean == nullptr, "running_mean", "must be null: no term is bco_pair");
   call.require(finite(x.pair_scale), "pair_scale", "must be finite");
   if ((uses.any & dpo4j::kTokenScale) != 0) {
@@ -79,7 +79,7 @@ void check_inputs(Call& call, const PreferenceLoss& x, const Uses& uses) {
 
 int32_t dpo4j_preference_check(const dpo4j_preference* preference, char* text, size_t text_bytes) {
   dpo4j_context context{};
-  Call call(&context, "preference");
+  Call call(&context, "preference_loss");
   call.options("preference", preference);
   if (!call.refused()) check_preference(call, *preference);
   dpo4j::copy_text(text, text_bytes, context.text);

@@ -26,8 +26,8 @@ class LanguageModelTest {
     @OnEachDevice
     void evaluationAndPackingKeepTheBits(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
-                LanguageModel training = LanguageModel.training(model);
-                LanguageModel evaluation = LanguageModel.evaluation(model)) {
+                LanguageModel training = LanguageModel.training(model, CompletionSums.PLAIN);
+                LanguageModel evaluation = LanguageModel.evaluation(model, CompletionSums.PLAIN)) {
             float[] together = logprobs(training, List.of(SHORT, LONG));
             assertThat(logprobs(evaluation, List.of(SHORT, LONG))).isEqualTo(together);
             assertThat(logprobs(evaluation, List.of(SHORT))).containsExactly(together[0], together[1]);
@@ -80,7 +80,7 @@ class LanguageModelTest {
     @OnEachDevice
     void noAllocationInTheLoop(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
-                LanguageModel language = LanguageModel.training(model)) {
+                LanguageModel language = LanguageModel.training(model, CompletionSums.PLAIN)) {
             logprobs(language, List.of(SHORT, LONG));
             long allocated = on.device().allocatedBytes();
             for (int i = 0; i < 3; i++) {
@@ -94,7 +94,7 @@ class LanguageModelTest {
     @OnEachDevice
     void indicesOutOfRange(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
-                LanguageModel language = LanguageModel.training(model)) {
+                LanguageModel language = LanguageModel.training(model, CompletionSums.PLAIN)) {
             refused(language, batch(37, 0, 0, 1), "token id 37 at 1");
             refused(language, batch(-1, 0, 0, 1), "token id -1");
             refused(language, batch(1, 64, 0, 1), "position 64");

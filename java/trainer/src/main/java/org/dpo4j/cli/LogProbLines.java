@@ -11,6 +11,7 @@ import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
@@ -40,7 +41,7 @@ record LogProbLines<T>(
 
     /** Writes a line a row, running rows together while they have at most {@code batchTokens} tokens. */
     void write(List<T> rows, Model model, int batchTokens, boolean perToken, PrintStream out) {
-        try (LanguageModel language = LanguageModel.evaluation(model)) {
+        try (LanguageModel language = LanguageModel.evaluation(model, CompletionSums.PLAIN)) {
             for (int begin = 0, end; begin < rows.size(); begin = end) {
                 long tokens = 0;
                 for (end = begin; end < rows.size(); end++) {
