@@ -59,7 +59,7 @@ class PreferenceRefusalsTest {
         refused(with(LossType.ALPHAPO).alphapoAlpha(Float.NEGATIVE_INFINITY), "alphapo_alpha");
         refused(
                 with(LossType.SIGMOID).divergence(Divergence.ALPHA_DIVERGENCE).divergenceAlpha(Float.NaN),
-                "divergence_alpha");
+                "f_alpha_divergence_coef");
         refused(PreferenceOptions.builder().loss(LossType.SIGMOID, Float.NaN), "weight");
         refused(PreferenceOptions.builder(), "loss_type");
         Builder nine = PreferenceOptions.builder();
@@ -77,18 +77,18 @@ class PreferenceRefusalsTest {
                 refused(with(loss).labelSmoothing(0.1f), "label_smoothing");
             }
             if (!PreferenceVariant.DIVERGING.contains(loss)) {
-                refused(with(loss).divergence(Divergence.JS_DIVERGENCE), "divergence");
+                refused(with(loss).divergence(Divergence.JS_DIVERGENCE), "f_divergence_type");
             }
             if (!PreferenceVariant.WEIGHTED.contains(loss)) {
-                refused(with(loss).weighting(true), "weighting");
+                refused(with(loss).weighting(true), "use_weighting");
             }
         }
         refused(with(LossType.SIGMOID).discopopTau(0.05f), "discopop_tau");
         refused(with(LossType.SIGMOID).dpopLambda(50), "dpop_lambda");
         refused(with(LossType.SIGMOID).simpoGamma(0.5f), "simpo_gamma");
         refused(with(LossType.SIMPO).alphapoAlpha(0.5f), "alphapo_alpha");
-        refused(with(LossType.SIGMOID).divergenceAlpha(0.5f), "divergence_alpha");
-        refused(with(LossType.SIGMOID, LossType.SFT).weighting(true), "weighting");
+        refused(with(LossType.SIGMOID).divergenceAlpha(0.5f), "f_alpha_divergence_coef");
+        refused(with(LossType.SIGMOID, LossType.SFT).weighting(true), "use_weighting");
     }
 
     /** The sets above say which options a loss reads: each of them moves its numbers. */

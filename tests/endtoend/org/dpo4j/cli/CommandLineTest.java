@@ -153,7 +153,8 @@ class CommandLineTest {
     void valuesOfTheFileAreChecked() {
         assertNotUnderstood(dpo("max_steps: many"), "Invalid value for option '--max_steps': 'many' is not an int");
         Cli cli = dpo("model_name_or_path: m\ndataset_name: d\noutput_dir: o\nbeta: -1");
-        assertThat(cli.err()).containsExactly("dpo4j: error: beta is -1; it must be positive");
+        assertThat(cli.err())
+                .containsExactly("dpo4j: error: preference options: beta is -1, must be finite and above 0");
     }
 
     @Test
