@@ -102,7 +102,11 @@ final class LmHead implements AutoCloseable {
             int rows = Math.min(chunkRows, tokens - begin);
             logits(begin, rows);
             TokenLogProb.forward(
-                    device, new Results(logprob + 4L * begin, lse + 4L * begin), chunk(), targets + 4L * begin, rows);
+                    device,
+                    new Results(logprob + 4L * begin, lse + 4L * begin, statisticsOf(begin)),
+                    chunk(),
+                    targets + 4L * begin,
+                    rows);
         }
         return logprob;
     }
