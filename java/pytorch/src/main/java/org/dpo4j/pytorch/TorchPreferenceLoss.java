@@ -106,7 +106,7 @@ public final class TorchPreferenceLoss implements AutoCloseable {
         Rows rows = rows(of);
         Tensor sums = torch.zeros(ScalarType.Float, rows.sequences.sequences());
         try (PointerScope temporaries = new PointerScope()) {
-            forward(rows, sums);
+            forward(rows, sums, torch.zeros(ScalarType.Float, rows.count), 0);
         }
         return sums;
     }
@@ -153,11 +153,7 @@ public final class TorchPreferenceLoss implements AutoCloseable {
     }
 
     /** Arguments once checked. */
-    private record Rows(Logits logits, long targets, long count, Sequences sequences, Tensor targetsTensor) {
-        long pairs() {
-            return sequences.sequences() / 2;
-        }
-    }
+    private record Rows(Logits logits, long targets, Tensor targetsTensor, long count, Sequences sequences) {}
 
     private Rows rows(Completions of) {
         Logits logits = torch.logits("logits", of.logits);
@@ -171,7 +167,7 @@ public final class TorchPreferenceLoss implements AutoCloseable {
         if (torch.isCpu()) {
             checkOffsets(torch.kernels().downloadInts(offsets, Math.toIntExact(ends)), count);
         }
-        return new Rows(logits, targets, count, new Sequences(offsets, ends - 1), of.targets);
+        return new Rows(logits, targets, of.targets, count, new Sequences(offsets, ends - 1));
     }
 
     private static void checkOffsets(int[] offsets, long rows) {
@@ -197,22 +193,23 @@ public final class TorchPreferenceLoss implements AutoCloseable {
 
     private Result compute(
             Completions of, Rows rows, Tensor gradient, Gradient place, @Nullable Tensor reference, Scale scale) {
-        long pairs = rows.pairs();
-        long referenceAddress = reference == null ? 0 : torch.read("reference", reference, ScalarType.Float, 2 * pairs);
+        long pairs = rows.sequences.sequences() / 2;
+        long ofReference = reference == null ? 0 : torch.read("reference", reference, ScalarType.Float, 2 * pairs);
         Tensor losses = torch.zeros(ScalarType.Float, pairs);
         Tensor sums = torch.zeros(ScalarType.Float, 2 * pairs);
         Tensor metrics = torch.zeros(ScalarType.Double, PreferenceLoss.METRICS);
         try (PointerScope temporaries = new PointerScope()) {
-            long lse = forward(rows, sums);
+            Tensor lse = torch.zeros(ScalarType.Float, rows.count);
+            Tensor ofTokens = torch.zeros(ScalarType.Float, rows.count, TokenLogProb.STATISTICS);
+            Tensor statistics = torch.zeros(ScalarType.Float, 2 * pairs, TokenLogProb.STATISTICS);
             Tensor dSums = torch.zeros(ScalarType.Float, 2 * pairs);
+            forward(rows, sums, lse, address(ofTokens));
+            sum(statistics, ofTokens, rows.sequences, TokenLogProb.STATISTICS);
+            long mean = runningMean == null ? 0 : runningMean.address();
             PreferenceLoss.compute(
                     torch.kernels(),
-                    new PreferenceLoss.Results(
-                            address(losses),
-                            address(dSums),
-                            address(metrics),
-                            runningMean == null ? 0 : runningMean.address()),
-                    new PreferenceLoss.Completions(address(sums), referenceAddress, lengths(rows), 0),
+                    new PreferenceLoss.Results(address(losses), address(dSums), address(metrics), mean),
+                    new PreferenceLoss.Completions(address(sums), ofReference, lengths(rows), address(statistics)),
                     pairs,
                     workspace(pairs),
                     scale,
@@ -222,31 +219,30 @@ public final class TorchPreferenceLoss implements AutoCloseable {
         return new Result(losses, sums, metrics, gradient, of.logits);
     }
 
-    /** Writes the sums; returns the address of lse, which lives in the caller's scope. */
-    private long forward(Rows rows, Tensor sums) {
+    private void forward(Rows rows, Tensor sums, Tensor lse, long statistics) {
         Tensor logProb = torch.zeros(ScalarType.Float, rows.count);
-        Tensor lse = torch.zeros(ScalarType.Float, rows.count);
-        TokenLogProb.forward(
-                torch.kernels(),
-                new TokenLogProb.Results(address(logProb), address(lse)),
-                rows.logits,
-                rows.targets,
-                rows.count);
-        SequenceSum.forward(torch.kernels(), address(sums), address(logProb), rows.sequences);
-        return address(lse);
+        TokenLogProb.Results results = new TokenLogProb.Results(address(logProb), address(lse), statistics);
+        TokenLogProb.forward(torch.kernels(), results, rows.logits, rows.targets, rows.count);
+        sum(sums, logProb, rows.sequences, 1);
     }
 
-    private void backward(Rows rows, Gradient place, long lse, Tensor dSums) {
+    private void sum(Tensor sums, Tensor values, Sequences of, long width) {
+        Sequences sequences = new Sequences(of.offsets(), of.sequences(), width, of.tailFactor(), of.average());
+        SequenceSum.forward(torch.kernels(), address(sums), address(values), sequences);
+    }
+
+    private void backward(Rows rows, Gradient place, Tensor lse, Tensor dSums) {
         Tensor dLogProb = torch.zeros(ScalarType.Float, rows.count); // 0 for rows of no completion
         SequenceSum.backward(torch.kernels(), address(dLogProb), address(dSums), rows.sequences);
-        TokenLogProb.backward(torch.kernels(), place, rows.logits, rows.targets, lse, address(dLogProb), rows.count);
+        TokenLogProb.backward(
+                torch.kernels(), place, rows.logits, rows.targets, address(lse), address(dLogProb), rows.count);
     }
 
     /** Address of i32[2 pairs]: rows of completions that are not masked. */
     private long lengths(Rows rows) {
         Tensor counted = rows.targetsTensor.ge(new Scalar(0)).to(ScalarType.Float);
         Tensor lengths = torch.zeros(ScalarType.Float, rows.sequences.sequences());
-        SequenceSum.forward(torch.kernels(), address(lengths), address(counted), rows.sequences);
+        sum(lengths, counted, rows.sequences, 1);
         return lengths.to(ScalarType.Int).const_data_ptr().address();
     }
 

@@ -18,8 +18,8 @@ import org.junit.jupiter.api.Test;
 
 /** A scope a step, and nothing is left of the step. */
 class MemoryTest {
-    private static final int ROWS = 32;
-    private static final int VOCABULARY = 8192;
+    private static final int ROWS = 64;
+    private static final int VOCABULARY = 4096;
     private static final int STEPS = 300;
 
     @Test
@@ -29,7 +29,7 @@ class MemoryTest {
             Tensor hidden = Values.normal(random, 1, ROWS, 8);
             Tensor weight = Values.normal(random, 1, VOCABULARY, 8).requires_grad_(true);
             Tensor targets = Values.ints(random.ints(ROWS, -1, VOCABULARY).toArray());
-            Tensor offsets = Values.ints(0, 8, 15, 25, ROWS);
+            Tensor offsets = Values.ints(0, 16, 30, 50, ROWS);
             PreferenceOptions options = PreferenceOptions.of(LossType.SIGMOID);
             try (TorchPreferenceLoss loss = TorchPreferenceLoss.on(hidden, options)) {
                 long pointers = 0;

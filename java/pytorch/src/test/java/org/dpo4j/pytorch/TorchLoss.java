@@ -1,5 +1,6 @@
 package org.dpo4j.pytorch;
 
+import java.util.Arrays;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -104,27 +105,30 @@ record TorchLoss(
 
     /** Sums of log-probs over completions, {@code Double[2 pairs]}, with a graph to the logits. */
     static Tensor sums(Tensor logits, int[] targets, int[] offsets) {
-        long[] read = new long[targets.length];
+        return members(targets, offsets).mm(logProbs(logits, targets)).squeeze(1);
+    }
+
+    /** Log-probs at targets, {@code Double[rows, 1]}; of masked rows, anything. */
+    static Tensor logProbs(Tensor logits, int[] targets) {
+        long[] read =
+                Arrays.stream(targets).mapToLong(target -> Math.max(target, 0)).toArray();
+        return logits.log_softmax(1).gather(1, torch.tensor(read).unsqueeze(1));
+    }
+
+    /** {@code Double[2 pairs, rows]}: 1 where a row counts in a completion. */
+    static Tensor members(int[] targets, int[] offsets) {
         double[][] member = new double[offsets.length - 1][targets.length];
         for (int s = 0; s + 1 < offsets.length; s++) {
             for (int row = offsets[s]; row < offsets[s + 1]; row++) {
-                read[row] = Math.max(targets[row], 0);
                 member[s][row] = targets[row] < 0 ? 0 : 1;
             }
         }
-        Tensor logProb = logits.log_softmax(1).gather(1, torch.tensor(read).unsqueeze(1));
-        return matrix(member).mm(logProb).squeeze(1);
+        return matrix(member);
     }
 
     /** The losses of {@code sums}, with a graph to them. */
     Tensor losses(Tensor sums, Tensor reference, int[] targets, int[] offsets, double pairScale) {
-        double[] tokens = new double[offsets.length - 1];
-        for (int s = 0; s < tokens.length; s++) {
-            for (int row = offsets[s]; row < offsets[s + 1]; row++) {
-                tokens[s] += targets[row] < 0 ? 0 : 1;
-            }
-        }
-        Tensor in = matrix(tokens).view(-1, 2);
+        Tensor in = members(targets, offsets).sum(1).view(-1, 2);
         Tensor pi = sums.view(-1, 2);
         Tensor of = reference.to(ScalarType.Double).view(-1, 2);
         return formula.losses(
