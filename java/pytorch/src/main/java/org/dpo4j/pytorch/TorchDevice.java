@@ -90,7 +90,7 @@ public final class TorchDevice implements AutoCloseable {
      * Rows of logits, to be read.
      *
      * @param logits {@code [rows, vocabulary]} of {@code Float}, {@code BFloat16} or {@code Half}, columns next to each
-     *     other, every row starting on 16 bytes; a {@code narrow} of a wider tensor is well
+     *     other, every row starting on 16 bytes; a {@code narrow} of a wider tensor will do
      */
     public Logits logits(String name, Tensor logits) {
         long stride = checkRows(name, logits);
