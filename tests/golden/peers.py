@@ -16,7 +16,7 @@ from mpmath import exp, log, mpf
 import peers_why
 import preference_loss
 import unpaired_loss
-from exact import HERE, f32, text
+from exact import HERE, f32
 
 VOCABULARY = 7
 PROMPTS = [[3, 5], [1, 0], [6, 2]]
