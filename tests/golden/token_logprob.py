@@ -1,22 +1,16 @@
-"""60-digit log-probs, log-sum-exps and gradients of short rows of logits, ordinary and extreme: token_logprob.json.
+"""Log-probs, log-sum-exps, gradients and statistics of short rows of logits to 25 digits, ordinary and extreme: token_logprob.json.
 
-Logits are float32 numbers, written exactly ("-inf" for vocabulary that does not exist). The gradient is that of the log-prob itself.
+Logits are float32 numbers, written exactly ("-inf" for vocabulary that does not exist). The gradient is that of the log-prob itself. p being
+the row's probabilities: entropy is -sum p log p; hit is 1 where the target is the first of the largest logits; mean_logit is of the columns
+that exist; log_weight is logprob - log sum p^2. How numbers are written: exact.py.
 """
 
-import json
 import math
-import os
 import random
-import struct
 
-from mpmath import exp, inf, log, mp, mpf, nstr
+from mpmath import exp, inf, log, mpf
 
-mp.dps = 60
-HERE = os.path.dirname(os.path.abspath(__file__))
-
-
-def f32(x):
-    return struct.unpack("f", struct.pack("f", x))[0]
+from exact import f32, text, write
 
 
 def case(logits, target):
@@ -30,9 +24,13 @@ def case(logits, target):
     return {
         "logits": ["-inf" if x == -math.inf else x for x in logits],
         "target": target,
-        "lse": nstr(lse, 25),
-        "logprob": nstr(logprob, 25),
-        "gradient": [nstr(g, 25) for g in gradient],
+        "lse": text(lse),
+        "logprob": text(logprob),
+        "gradient": [text(g) for g in gradient],
+        "entropy": text(-sum(exp(x - lse) * (x - lse) for x in values)),
+        "hit": 1 if target == logits.index(max(logits)) else 0,
+        "mean_logit": text(sum(values) / len(values)),
+        "log_weight": text(logprob - log(sum(p * p for p in probabilities))),
     }
 
 
@@ -48,11 +46,14 @@ def main():
         [1e4, -1e4, 0, 1], [1e4, 1e4, 1e4, 1e4], [-1e4, -1e4, -1e4, -9.9e3], [1e4, 9999.5, 9999, 9990], [0, -20, -40, -80],
         [0, -88, -104, -120], [-1e-3, 1e-3, 0, 1e-7], [1e38, -1e38, 0, 1], [5, none, none, 4], [none, -1e4, none, none],
         [none, none, 1e4, 1e4], [16, 0.0625, none, -16],
+        # Largest logits twice, after a smaller one and beside columns that do not exist; -0 equals 0; close to one-hot; nothing but zeros.
+        [-2, 3.5, 3.5, 1], [none, 2.25, -1e4, 2.25], [-0.0, 0, -3, -0.0], [0, 0, 17.5, 0], [0, 0, 0, 0], [-1e4, none, 1e4, 1e4],
     ):  # fmt: skip
         for target in range(4):
             cases.append(case(logits, target))
-    with open(os.path.join(HERE, "token_logprob.json"), "w") as file:
-        file.write("[\n " + ",\n ".join(json.dumps(c) for c in cases) + "\n]\n")
+    for logits in ([1e4], [-1e4], [0]):
+        cases.append(case(logits, 0))
+    write("token_logprob.json", cases)
 
 
 if __name__ == "__main__":
