@@ -1,40 +1,145 @@
-// Forward: logprob = logits[target] - lse, lse = log sum_j exp(logits[j]).
+// Forward: logprob = logits[target] - lse, lse = log sum_j exp(logits[j]), and statistics of the same softmax p.
 //   The row is read once from memory: a block of it is searched for its maximum, then summed from the cache relative to the largest value
-//   so far; one exp an element. Block sums are added in fp64. 4 bytes read an element.
-// Backward: d_logits[j] = d_logprob ((j == target) - exp(logits[j] - lse)), one exp an element, in place if wanted: 8 bytes an element.
+//   so far, the anchor; one exp an element, and one fma each for the sums of entropy and log weight. Block sums are added in fp64.
+// Backward: d_logits[j] = d_logprob ((j == target) - exp(logits[j] - lse)), one exp an element, in place if wanted.
 // The softmax itself is never stored.
+//
+// Errors, with u = 2^-24, t_j = logits[j] - the largest, and s u that of a block's sum, kBlock / kPair positive terms a lane: s <= 133 with
+// 16 lanes. An exp is within e_j = 2.23 |t_j| + 3: the subtraction rounds |t_j|, exp2 has the rest.
+//   lse, logprob   (s + sum_j p_j e_j) u, and half a unit in the last place of the result
+//   entropy        (s (1 + sum_j p_j |t_j|) + sum_j p_j (1 + |t_j|) (e_j + 1)) u, and the same
+//   mean_logit     s u times the mean of |logits|, and the same
+//   log_weight     (4 s + 5 + 4 sum_j p_j e_j + 2 sum_j q_j e_j) u, and the same; q is the softmax of 2 logits
+//   d_logits       |d_logprob| p_j (2.23 |t_j| + 4.1) u with t_j = logits[j] - lse as given, rounded to its type
 #include <math.h>
 
 #include "cpu.h"
-#include "vector.h"
+#include "logits.h"
 
 namespace dpo4j::cpu::DPO4J_ISA {
 namespace {
 
-constexpr int64_t kBlock = 4096;  // fp32 that stay in the first-level cache between the two looks at them
+constexpr int64_t kBlock = 4096;  // logits that stay in the first-level cache between the two looks at them
 
-struct LogSum {
-  double anchor = 0;  // the largest logit so far, where there is a finite one
-  double sum = 0;     // of exp(logit - anchor)
-  double value() const { return anchor + ::log(sum); }
+// ---- forward
+
+// f(at) for each kPair of [0, count). The last one is a copy, filled up with columns that do not exist.
+template <class T, class F>
+DPO4J_INLINE void each_pair(const T* logits, int64_t count, const F& f) {
+  int64_t i = 0;
+  for (; i + kPair <= count; i += kPair) f(logits + i);
+  if (i == count) return;
+  T rest[kPair];
+  for (T& each : rest) each = narrow<T>(-kInfinity);
+  __builtin_memcpy(rest, logits + i, static_cast<size_t>(count - i) * sizeof(T));
+  f(rest);
+}
+
+// NaN is passed over.
+template <class T>
+float maximum_of(const T* logits, int64_t count) {
+  Floats first = all(-kInfinity), second = first;
+  each_pair(logits, count, [&](const T* at) {
+    const Pair x = load_pair<T>(at);
+    first = maximum(x.first, first);
+    second = maximum(x.second, second);
+  });
+  return maximum_of_lanes(maximum(first, second));
+}
+
+// Which sums; kAllThatExist leaves columns of -inf out, for kAll there must be none.
+enum class Sums { kExps, kAll, kAllThatExist };
+
+// The lanes of a block's sums.
+template <Sums kSums>
+struct BlockSums {
+  Floats exps{}, weighted{}, squares{}, logits{};
+  Ints gaps{};  // counts down
+
+  DPO4J_INLINE void add(Floats x, Floats anchor) {
+    const Floats t = x - anchor;
+    const Floats e = exp2(t * kLog2E);
+    exps += e;
+    if constexpr (kSums != Sums::kExps) squares = fma(e, e, squares);
+    if constexpr (kSums == Sums::kAll) {
+      weighted = fma(e, t, weighted);
+      logits += x;
+    }
+    if constexpr (kSums == Sums::kAllThatExist) {
+      const Ints gap = x == -kInfinity;
+      weighted = fma(e, gap ? Floats{} : t, weighted);
+      logits += gap ? Floats{} : x;
+      gaps += gap;
+    }
+  }
 };
 
-LogSum log_sum_exp(const float* logits, int64_t count) {
-  LogSum total;
+// What forward knows of the part of a row that it has read. Sums are over columns, with t = logit - anchor.
+struct RowSums {
   float largest = -kInfinity;
-  for (int64_t begin = 0; begin < count; begin += kBlock) {
-    const float* block = logits + begin;
-    const int64_t size = count - begin < kBlock ? count - begin : kBlock;
-    const float here = maximum_over(size, [&](int64_t i, auto lanes) { return load(block + i, lanes, -kInfinity); });
-    if (here > largest) {
-      if (total.sum != 0) total.sum *= ::exp(total.anchor - static_cast<double>(here));
-      largest = here;
-      total.anchor = here;
+  int64_t largest_block = 0;  // the beginning of the block that has the first of the largest logits
+  double anchor = 0;          // largest, where there is a finite one
+  double exps = 0;            // of exp(t)
+  double weighted = 0;        // of exp(t) t
+  double squares = 0;         // of exp(t)^2
+  double logits = 0;
+  int64_t columns = 0;  // that exist
+
+  void move_anchor(float to) {
+    if (exps != 0) {
+      const double distance = anchor - static_cast<double>(to);
+      const double factor = ::exp(distance);
+      weighted = factor * (weighted + distance * exps);
+      squares *= factor * factor;
+      exps *= factor;
     }
-    const Floats anchor = all(static_cast<float>(total.anchor));
-    total.sum += sum_over(size, [&](int64_t i, auto lanes) { return exp(load(block + i, lanes, -kInfinity) - anchor); });
+    anchor = largest = to;
   }
-  return total;
+};
+
+template <Sums kSums, class T>
+void add_block(RowSums& row, const T* block, int64_t size) {
+  const Floats anchor = all(static_cast<float>(row.anchor));
+  BlockSums<kSums> first, second;
+  each_pair(block, size, [&](const T* at) {
+    prefetch_pair(at, kBlock * sizeof(T));
+    const Pair x = load_pair<T>(at);
+    first.add(x.first, anchor);
+    second.add(x.second, anchor);
+  });
+  const float logits = sum_of_lanes(first.logits + second.logits);
+  if constexpr (kSums == Sums::kAll) {
+    if (logits - logits != 0) return add_block<Sums::kAllThatExist>(row, block, size);
+  }
+  row.exps += sum_of_lanes(first.exps + second.exps);
+  if constexpr (kSums != Sums::kExps) {
+    row.weighted += sum_of_lanes(first.weighted + second.weighted);
+    row.squares += sum_of_lanes(first.squares + second.squares);
+    row.logits += logits;
+    row.columns += (size + kPair - 1) / kPair * kPair;
+    for (int i = 0; i < kLanes; i++) row.columns += first.gaps[i] + second.gaps[i];
+  }
+}
+
+template <Sums kSums, class T>
+RowSums sums_of(const T* logits, int64_t count) {
+  RowSums row;
+  for (int64_t begin = 0; begin < count; begin += kBlock) {
+    const int64_t size = count - begin < kBlock ? count - begin : kBlock;
+    const float largest = maximum_of(logits + begin, size);
+    if (largest > row.largest) {
+      row.move_anchor(largest);
+      row.largest_block = begin;
+    }
+    add_block<kSums>(row, logits + begin, size);
+  }
+  return row;
+}
+
+template <class T>
+bool hit(const RowSums& row, const T* logits, int64_t target) {
+  return widen(logits[target]) == row.largest && target < row.largest_block + kBlock &&
+         maximum_of(logits + row.largest_block, target - row.largest_block) < row.largest;
 }
 
 template <class P>
@@ -42,58 +147,132 @@ int64_t logits_row(const P& p, int64_t row) {
   return p.row_index != nullptr ? p.row_index[row] : row;
 }
 
-template <class P>
-void forward_row(const P& p, int64_t row) {
-  const int32_t target = p.targets[row];
-  float& logprob = p.logprob[row];
-  float& lse = p.lse[row];
-  if (target < 0) {
-    logprob = lse = 0;
-  } else if (target >= p.vocabulary) {
-    logprob = lse = kNan;
-  } else {
-    const float* logits = static_cast<const float*>(p.logits) + logits_row(p, row) * p.logits_stride;
-    const double log_sum = log_sum_exp(logits, p.vocabulary).value();
-    lse = static_cast<float>(log_sum);
-    logprob = static_cast<float>(logits[target] - log_sum);
-  }
+template <class T, class P>
+const T* logits_of(const P& p, int64_t row) {
+  return static_cast<const T*>(p.logits) + logits_row(p, row) * p.logits_stride;
 }
 
 template <class P>
+void fill_results(const P& p, int64_t row, float value) {
+  p.logprob[row] = p.lse[row] = value;
+  if (p.statistics == nullptr) return;
+  for (int i = 0; i < DPO4J_TOKEN_STATISTICS; i++) p.statistics[row * DPO4J_TOKEN_STATISTICS + i] = value;
+}
+
+template <class T, class P>
+void forward_row(const P& p, int64_t row) {
+  const int64_t target = p.targets[row];
+  if (target < 0 || target >= p.vocabulary) return fill_results(p, row, target < 0 ? 0 : kNan);
+  const T* logits = logits_of<T>(p, row);
+  const RowSums sums = p.statistics != nullptr ? sums_of<Sums::kAll>(logits, p.vocabulary) : sums_of<Sums::kExps>(logits, p.vocabulary);
+  const double log_sum = ::log(sums.exps);
+  const double lse = sums.anchor + log_sum;
+  const double logprob = widen(logits[target]) - lse;
+  p.lse[row] = static_cast<float>(lse);
+  p.logprob[row] = static_cast<float>(logprob);
+  if (p.statistics == nullptr) return;
+  float* statistics = p.statistics + row * DPO4J_TOKEN_STATISTICS;
+  statistics[DPO4J_TOKEN_ENTROPY] = static_cast<float>(log_sum - sums.weighted / sums.exps);
+  statistics[DPO4J_TOKEN_HIT] = hit(sums, logits, target) ? 1 : 0;
+  statistics[DPO4J_TOKEN_MEAN_LOGIT] = static_cast<float>(sums.logits / static_cast<double>(sums.columns));
+  statistics[DPO4J_TOKEN_LOG_WEIGHT] = static_cast<float>(logprob - (::log(sums.squares) - 2 * log_sum));
+}
+
+// ---- backward
+
+constexpr size_t kAhead = 2048;  // bytes from what is worked on to what is asked for; less than a page
+
+// -d exp(x - lse) = scale 2^((x - lse) log2(e) + offset) where scale is a power of two and offset in [0, 1]: a gradient whose significand was
+// rounded before it was scaled. A d that has no exponent, 0 or not finite, is the scale itself.
+struct Scale {
+  float scale, offset;
+  explicit Scale(float d) {
+    const bool scalable = d != 0 && d - d == 0;
+    scale = scalable ? ::ldexpf(d < 0 ? 1 : -1, ::ilogbf(d)) : -d;
+    offset = scalable ? static_cast<float>(::log2(d / -static_cast<double>(scale))) : 0;
+  }
+};
+
+template <class In, class Out>
+DPO4J_INLINE void gradient_of_pair(Out* d_logits, const In* logits, Floats lse, Floats scale, Floats offset) {
+  const auto gradient = [&](Floats x) { return scale * exp2<kSignificand<Out>>(fma(x - lse, all(kLog2E), offset)); };
+  prefetch_pair(logits, kAhead);
+  const Pair x = load_pair<Out>(logits);
+  store_pair<In>(d_logits, Pair{gradient(x.first), gradient(x.second)});
+}
+
+template <class In, class Out>
+void gradient_of_row(Out* d_logits, const In* logits, int64_t count, float lse_of_row, float d) {
+  const Scale of(d);
+  const Floats lse = all(lse_of_row), scale = all(of.scale), offset = all(of.offset);
+  int64_t i = 0;
+  for (; i + kPair <= count; i += kPair) gradient_of_pair(d_logits + i, logits + i, lse, scale, offset);
+  if (i == count) return;
+  In in[kPair] = {};
+  Out out[kPair];
+  __builtin_memcpy(in, logits + i, static_cast<size_t>(count - i) * sizeof(In));
+  gradient_of_pair(out, in, lse, scale, offset);
+  __builtin_memcpy(d_logits + i, out, static_cast<size_t>(count - i) * sizeof(Out));
+}
+
+template <class In, class Out, class P>
 void backward_row(const P& p, int64_t row) {
-  const int32_t target = p.targets[row];
-  const float* logits = static_cast<const float*>(p.logits) + logits_row(p, row) * p.logits_stride;
-  float* d_logits = static_cast<float*>(p.d_logits) + logits_row(p, row) * p.d_logits_stride;
+  const int64_t target = p.targets[row];
+  const In* logits = logits_of<In>(p, row);
+  Out* d_logits = static_cast<Out*>(p.d_logits) + logits_row(p, row) * p.d_logits_stride;
   if (target < 0 || target >= p.vocabulary) {
-    const Floats value = all(target < 0 ? 0 : kNan);
-    each_vector(p.vocabulary, [&](int64_t i, auto lanes) { store(d_logits + i, value, lanes); });
+    const Out value = narrow<Out>(target < 0 ? 0 : kNan);
+    for (int64_t i = 0; i < p.vocabulary; i++) d_logits[i] = value;
     return;
   }
   const float d = p.d_logprob != nullptr ? p.d_logprob[row] : 1;
-  const float at_target = logits[target];  // read before the row is overwritten
-  const Floats lse = all(p.lse[row]);
-  const Floats minus_d = all(-d);
-  each_vector(p.vocabulary, [&](int64_t i, auto lanes) { store(d_logits + i, minus_d * exp(load(logits + i, lanes) - lse), lanes); });
-  d_logits[target] = d * -::expm1f(at_target - p.lse[row]);
+  const float at_target = widen(logits[target]);  // read before the row is overwritten
+  gradient_of_row(d_logits, logits, p.vocabulary, p.lse[row], d);
+  d_logits[target] = narrow<Out>(d * -::expm1f(at_target - p.lse[row]));
+}
+
+// ---- types and rows
+
+// f with a value of the type that dtype names.
+template <class F>
+void with_type(int32_t dtype, const F& f) {
+  switch (dtype) {
+    case DPO4J_BF16:
+      return f(Bf16{});
+    case DPO4J_F16:
+      return f(F16{});
+    default:
+      return f(float{});
+  }
+}
+
+// f(row, a value of the logits' type).
+template <class P, class F>
+void each_row(Threads& threads, const P& p, const F& f) {
+  with_type(p.dtype, [&](auto in) {
+    parallel_ranges(threads, p.rows, rows_per_task(p.vocabulary), [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; row++) f(row, in);
+    });
+  });
 }
 
 }  // namespace
 
 void run(Threads& threads, const TokenLogprobForward& p) {
-  parallel_ranges(threads, p.rows, rows_per_task(p.vocabulary), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++) forward_row(p, row);
-  });
+  each_row(threads, p, [&](int64_t row, auto in) { forward_row<decltype(in)>(p, row); });
 }
 
 void run(Threads& threads, const TokenLogprobBackward& p) {
-  parallel_ranges(threads, p.rows, rows_per_task(p.vocabulary), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++) backward_row(p, row);
-  });
+  with_type(p.d_logits_dtype,
+            [&](auto out) { each_row(threads, p, [&](int64_t row, auto in) { backward_row<decltype(in), decltype(out)>(p, row); }); });
 }
 
 void run(Threads& threads, const TokenLogprobForwardBackward& p) {
-  parallel_ranges(threads, p.rows, rows_per_task(p.vocabulary), [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++) forward_row(p, row), backward_row(p, row);
+  with_type(p.d_logits_dtype, [&](auto out) {
+    each_row(threads, p, [&](int64_t row, auto in) {
+      forward_row<decltype(in)>(p, row);
+      backward_row<decltype(in), decltype(out)>(p, row);
+    });
   });
 }
 

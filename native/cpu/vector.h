@@ -24,6 +24,7 @@ constexpr int kLanes = 4;
 
 typedef float Floats __attribute__((vector_size(4 * kLanes)));
 typedef int32_t Ints __attribute__((vector_size(4 * kLanes)));
+typedef uint32_t Uints __attribute__((vector_size(4 * kLanes)));
 
 constexpr float kInfinity = __builtin_inff();
 constexpr float kNan = __builtin_nanf("");
@@ -118,6 +119,18 @@ DPO4J_INLINE Floats root(Floats a) {
 #endif
 }
 
+#if !defined(__AVX512F__)
+// For |a| < 2^31.
+DPO4J_INLINE Floats floor(Floats a) {
+#if defined(__AVX2__)
+  return (Floats)_mm256_floor_ps((__m256)a);
+#else
+  const Floats truncated = __builtin_convertvector(__builtin_convertvector(a, Ints), Floats);
+  return truncated > a ? truncated - 1 : truncated;
+#endif
+}
+#endif
+
 DPO4J_INLINE float sum_of_lanes(Floats v) {
   float lanes[kLanes];
   store(lanes, v);
@@ -174,6 +187,42 @@ DPO4J_INLINE Floats exp(Floats x) {
 }
 
 DPO4J_INLINE float exp(float x) { return exp(all(x))[0]; }
+
+constexpr float kLog2E = 1.44269504f;
+
+// 2^y for y <= 1, which is all that a softmax asks for: 2^floor(y) p(y - floor(y)) with p of degree 5, p(0) = 1, minimax on [0, 1] with a
+// relative error of 1.4 u, u = 2^-24. With the rounding of the fraction, where -1 < y < 0, and of p's steps the result is within 3 u of the
+// power of y (over all y in [-4, 1]). exp(t) as 2^(t log2(e)) is within 1.23 |t| u more: the product is rounded, and so is kLog2E. Fewer steps
+// than exp(t), whose argument keeps all its bits. 2^0 is exactly 1, 2^-inf exactly 0, 2^NaN NaN; results below 2^-126 may be 0, and y above
+// 127 may count as 127. Of kBits below 24 that many are left of the significand, rounded to nearest even from p as it was before its last
+// rounding (after it, on processors without fma).
+template <int kBits = 24>
+DPO4J_INLINE Floats exp2(Floats y) {
+#if defined(__AVX512F__)
+  const Floats f = (Floats)_mm512_reduce_ps((__m512)y, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+#else
+  const Floats bounded = minimum(all(127), maximum(all(-127), y));
+  const Floats n = floor(bounded);
+  const Floats f = bounded - n;
+#endif
+  Floats p = all(0x1.e969p-10f);
+  p = fma(p, f, all(0x1.277c1ep-7f));
+  p = fma(p, f, all(0x1.c91c1p-5f));
+  p = fma(p, f, all(0x1.ebdb6ap-3f));
+  p = fma(p, f, all(0x1.62e4bap-1f));
+  if constexpr (kBits < 24) {
+    constexpr float kRound = 0x1.8p24f / (1 << kBits);  // its last place is that of a number of kBits between 1 and 2
+    p = fma(p, f, all(1 + kRound)) - kRound;
+  } else {
+    p = fma(p, f, all(1));
+  }
+#if defined(__AVX512F__)
+  return (Floats)_mm512_scalef_ps((__m512)p, (__m512)y);  // takes the floor itself
+#else
+  const Floats scaled = (Floats)((Ints)p + (__builtin_convertvector(n, Ints) << 23));  // adds n to the exponent
+  return y < -126 ? Floats{} : scaled;
+#endif
+}
 
 // f(i, lanes) for i = 0, kLanes, ... over [0, count).
 template <class F>

@@ -1,0 +1,147 @@
+// Logits and their gradients are fp32, bf16 or fp16 in memory and fp32 in registers, a Pair at a time: kPair neighbours of a row. The vectors
+// of a pair are its first and its second half; but the even and the odd elements where all that a loop touches is bf16, since neither
+// widening nor narrowing then moves a lane.
+#pragma once
+
+#include "vector.h"
+
+namespace dpo4j::cpu::DPO4J_ISA {
+
+struct Bf16 {
+  uint16_t bits;
+};
+struct F16 {
+  uint16_t bits;
+};
+
+struct Pair {
+  Floats first, second;
+};
+constexpr int kPair = 2 * kLanes;
+
+typedef uint16_t Halves __attribute__((vector_size(2 * kLanes)));
+
+constexpr size_t kCacheLine = 64;
+constexpr int32_t kUpperHalf = -65536;
+
+// Significant bits that values must be rounded to before store narrows them. fp16 has an instruction, or its like, that rounds.
+template <class T>
+constexpr int kSignificand = 24;
+template <>
+constexpr int kSignificand<Bf16> = 8;
+
+template <class T>
+constexpr bool kIsBf16 = kSignificand<T> == 8;
+
+DPO4J_INLINE Ints load_halves(const void* at) {
+  Halves halves;
+  __builtin_memcpy(&halves, at, sizeof halves);
+  return __builtin_convertvector(halves, Ints);
+}
+
+DPO4J_INLINE void store_halves(void* at, Ints values) {
+  const Halves halves = __builtin_convertvector(values, Halves);
+  __builtin_memcpy(at, &halves, sizeof halves);
+}
+
+// ---- fp16: rounded to nearest even, to infinity above 65504, NaN stays NaN
+
+DPO4J_INLINE Floats load(const F16* at) {
+#if defined(__AVX512F__)
+  return (Floats)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
+#elif defined(__AVX2__)
+  return (Floats)_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)));
+#else
+  const Ints bits = load_halves(at);
+  const Ints magnitude = bits & 0x7fff;
+  const Ints scaled = (Ints)((Floats)(magnitude << 13) * 0x1p112f);  // exact; subnormals become normal
+  return (Floats)(scaled | ((magnitude >= 0x7c00) & 0x7f800000) | ((bits & 0x8000) << 16));
+#endif
+}
+
+DPO4J_INLINE void store(F16* at, Floats values) {
+#if defined(__AVX512F__)
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), _mm512_cvtps_ph((__m512)values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+#elif defined(__AVX2__)
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm256_cvtps_ph((__m256)values, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+#else
+  const Ints sign = (Ints)values >> 16 & 0x8000;
+  const Ints magnitude = (Ints)values & 0x7fffffff;
+  const Ints normal = (magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13;
+  const Ints subnormal = (Ints)((Floats)magnitude + 0.5f) - 0x3f000000;  // 0.5 has the last place that subnormals of fp16 have
+  const Ints finite = magnitude < 0x38800000 ? subnormal : normal;
+  const Ints large = magnitude > 0x7f800000 ? Ints{} + 0x7e00 : Ints{} + 0x7c00;
+  store_halves(at, sign | (magnitude >= 0x47800000 ? large : finite));
+#endif
+}
+
+// ---- bf16
+
+DPO4J_INLINE Floats load(const Bf16* at) { return (Floats)(load_halves(at) << 16); }
+
+// The values' upper halves: they are rounded already.
+DPO4J_INLINE void store(Bf16* at, Floats rounded) { store_halves(at, (Ints)rounded >> 16 & 0xffff); }
+
+// ---- pairs
+
+// With is the other type of the loop.
+template <class With, class T>
+DPO4J_INLINE Pair load_pair(const T* at) {
+  if constexpr (kIsBf16<T> && kIsBf16<With>) {
+    Ints both;
+    __builtin_memcpy(&both, at, sizeof both);
+    return {(Floats)(both << 16), (Floats)(both & kUpperHalf)};
+  } else {
+    return {load(at), load(at + kLanes)};
+  }
+}
+
+template <class With, class T>
+DPO4J_INLINE void store_pair(T* at, Pair pair) {
+  if constexpr (kIsBf16<T> && kIsBf16<With>) {
+    const Ints even = (Ints)((Uints)(Ints)pair.first >> 16);
+    const Ints both = even | ((Ints)pair.second & kUpperHalf);
+    __builtin_memcpy(at, &both, sizeof both);
+  } else {
+    store(at, pair.first);
+    store(at + kLanes, pair.second);
+  }
+}
+
+// Asks the second-level cache for the memory `ahead` bytes after a pair, if there is any. Not the first level: requests for that one wait in
+// a queue which is too short to keep memory busy.
+template <class T>
+DPO4J_INLINE void prefetch_pair(const T* at, size_t ahead) {
+  const uintptr_t first = reinterpret_cast<uintptr_t>(at) + ahead;
+  for (size_t byte = 0; byte < kPair * sizeof(T); byte += kCacheLine) __builtin_prefetch(reinterpret_cast<const void*>(first + byte), 0, 2);
+}
+
+// ---- single elements, rounded to nearest even
+
+DPO4J_INLINE float widen(float value) { return value; }
+DPO4J_INLINE float widen(Bf16 value) {
+  const uint32_t bits = uint32_t{value.bits} << 16;
+  float wide;
+  __builtin_memcpy(&wide, &bits, sizeof wide);
+  return wide;
+}
+DPO4J_INLINE float widen(F16 value) {
+  F16 lanes[kLanes] = {value};
+  return load(lanes)[0];
+}
+
+template <class T>
+DPO4J_INLINE T narrow(float value) {
+  if constexpr (kIsBf16<T>) {
+    uint32_t bits;
+    __builtin_memcpy(&bits, &value, sizeof bits);
+    const bool nan = value != value;
+    return {static_cast<uint16_t>(nan ? bits >> 16 | 0x40 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16)};
+  } else {
+    T lanes[kLanes];
+    store(lanes, all(value));
+    return lanes[0];
+  }
+}
+
+}  // namespace dpo4j::cpu::DPO4J_ISA
