@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "cpu/cpu.h"
 #include "cuda.h"
@@ -17,6 +18,8 @@
 namespace {
 
 constexpr size_t kHostAlignment = 64;
+constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kHuge = 4 * kHugePage;  // allocations for which a huge page at their end is no waste to speak of
 
 #ifndef DPO4J_WITH_CUDA
 constexpr char kNoKernels[] = "this build of dpo4j has no CUDA kernels: build it where nvcc is on the PATH, or use the cpu device";
@@ -80,9 +83,15 @@ int32_t dpo4j_cuda_device_info([[maybe_unused]] int32_t ordinal, [[maybe_unused]
 }
 
 void* dpo4j_host_allocate(size_t bytes) {
-  if (bytes > SIZE_MAX - kHostAlignment) return nullptr;
-  const size_t whole = (bytes + kHostAlignment - 1) / kHostAlignment * kHostAlignment;
-  return aligned_alloc(kHostAlignment, whole == 0 ? kHostAlignment : whole);
+  if (bytes > SIZE_MAX - kHugePage) return nullptr;
+  const size_t alignment = bytes < kHuge ? kHostAlignment : kHugePage;
+  const size_t whole = (bytes + alignment - 1) / alignment * alignment;
+  void* address = aligned_alloc(alignment, whole == 0 ? alignment : whole);
+#ifdef MADV_HUGEPAGE
+  // A wish: operations that stream through memory run up to half as fast again when addresses are looked up by 2 MiB. Refused, nothing is lost.
+  if (address != nullptr && bytes >= kHuge) madvise(address, whole, MADV_HUGEPAGE);
+#endif
+  return address;
 }
 
 void dpo4j_host_free(void* address) { free(address); }

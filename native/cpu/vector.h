@@ -83,6 +83,8 @@ DPO4J_INLINE void store(float* at, Floats v, Part part) {
 DPO4J_INLINE Floats minimum(Floats a, Floats b) {
 #if defined(__AVX512F__)
   return (Floats)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+  return (Floats)_mm256_min_ps((__m256)a, (__m256)b);
 #else
   return a < b ? a : b;
 #endif
@@ -90,6 +92,8 @@ DPO4J_INLINE Floats minimum(Floats a, Floats b) {
 DPO4J_INLINE Floats maximum(Floats a, Floats b) {
 #if defined(__AVX512F__)
   return (Floats)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+  return (Floats)_mm256_max_ps((__m256)a, (__m256)b);
 #else
   return a > b ? a : b;
 #endif
