@@ -20,7 +20,8 @@ final class Binary16 {
         if (size >= OVERFLOW) {
             return (short) (sign | INFINITY);
         }
-        // In units of the last place the significand is a whole number; one of 2048 carries into the exponent by itself.
+        // In units of the last place the significand is a whole number; one of 2048 carries into the exponent by
+        // itself.
         int exponent = Math.max(Math.getExponent(size), -14);
         int significand = (int) Math.rint(Math.scalb((double) size, 10 - exponent));
         return (short) (sign | (exponent + 14) * IMPLIED + significand);

@@ -12,12 +12,11 @@ class Binary16Test {
     private static double defined(int bits) {
         double fraction = (bits & 0x3FF) / 1024.0;
         int exponent = bits >>> 10 & 0x1F;
-        double size =
-                switch (exponent) {
-                    case 0 -> fraction * Math.pow(2, -14);
-                    case 31 -> fraction == 0 ? Double.POSITIVE_INFINITY : Double.NaN;
-                    default -> (1 + fraction) * Math.pow(2, exponent - 15);
-                };
+        double size = switch (exponent) {
+            case 0 -> fraction * Math.pow(2, -14);
+            case 31 -> fraction == 0 ? Double.POSITIVE_INFINITY : Double.NaN;
+            default -> (1 + fraction) * Math.pow(2, exponent - 15);
+        };
         return bits >>> 15 == 0 ? size : -size;
     }
 

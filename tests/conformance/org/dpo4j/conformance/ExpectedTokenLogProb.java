@@ -88,18 +88,13 @@ final class ExpectedTokenLogProb {
 
     private static void statistics(String what, double[] statistics, double[] logits, int target) {
         for (Statistic statistic : Statistic.values()) {
-            double expected =
-                    switch (statistic) {
-                        case ENTROPY -> ReferenceTokenLogProb.entropy(logits);
-                        case HIT -> ReferenceTokenLogProb.hit(logits, target);
-                        case MEAN_LOGIT -> ReferenceTokenLogProb.meanLogit(logits);
-                        case LOG_WEIGHT -> ReferenceTokenLogProb.logWeight(logits, target);
-                    };
-            one(
-                    what + " " + statistic,
-                    statistics[statistic.ordinal()],
-                    expected,
-                    allowed(statistic, logits, target));
+            double expected = switch (statistic) {
+                case ENTROPY -> ReferenceTokenLogProb.entropy(logits);
+                case HIT -> ReferenceTokenLogProb.hit(logits, target);
+                case MEAN_LOGIT -> ReferenceTokenLogProb.meanLogit(logits);
+                case LOG_WEIGHT -> ReferenceTokenLogProb.logWeight(logits, target);
+            };
+            one(what + " " + statistic, statistics[statistic.ordinal()], expected, allowed(statistic, logits, target));
         }
     }
 

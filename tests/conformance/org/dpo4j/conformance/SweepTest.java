@@ -96,8 +96,7 @@ class SweepTest {
             switch (random.nextInt(3)) {
                 case 0 -> ExpectedTokenLogProb.forward(run, call);
                 case 1 -> ExpectedTokenLogProb.inTwoCalls(run, call);
-                default ->
-                    ExpectedTokenLogProb.inOneCall(run, random.nextBoolean() ? call : call.withUnitGradient());
+                default -> ExpectedTokenLogProb.inOneCall(run, random.nextBoolean() ? call : call.withUnitGradient());
             }
         }
     }

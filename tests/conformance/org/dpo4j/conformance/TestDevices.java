@@ -56,8 +56,7 @@ public final class TestDevices {
 
     /** One for every dtype that logits may have. */
     public static Stream<On> eachLogitsType() {
-        return names().stream()
-                .flatMap(name -> Arrays.stream(DType.values()).map(dtype -> on(name, dtype)));
+        return names().stream().flatMap(name -> Arrays.stream(DType.values()).map(dtype -> on(name, dtype)));
     }
 
     private static On on(String name, DType dtype) {

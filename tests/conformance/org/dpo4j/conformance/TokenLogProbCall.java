@@ -1,7 +1,8 @@
 package org.dpo4j.conformance;
 
 import java.util.Arrays;
-import java.util.stream.IntStream;
+import java.util.BitSet;
+import java.util.function.IntPredicate;
 import org.dpo4j.kernels.DType;
 import org.jspecify.annotations.Nullable;
 
@@ -52,8 +53,13 @@ record TokenLogProbCall(
     }
 
     /** Whether some row of the call is this row of logits. */
-    boolean names(int logitsRow) {
-        return IntStream.range(0, rows()).anyMatch(row -> logitsRow(row) == logitsRow);
+    IntPredicate named() {
+        if (rowIndex == null) {
+            return row -> row < rows();
+        }
+        BitSet named = new BitSet();
+        Arrays.stream(rowIndex).forEach(named::set);
+        return named::get;
     }
 
     /** Elements between rows of this type. */
@@ -83,7 +89,8 @@ record TokenLogProbCall(
     TokenLogProbCall select(int... of) {
         double[] selected = Arrays.stream(of)
                 .boxed()
-                .flatMapToDouble(row -> Arrays.stream(logits, logitsRow(row) * vocabulary, (logitsRow(row) + 1) * vocabulary))
+                .flatMapToDouble(
+                        row -> Arrays.stream(logits, logitsRow(row) * vocabulary, (logitsRow(row) + 1) * vocabulary))
                 .toArray();
         return new TokenLogProbCall(
                 vocabulary,

@@ -139,7 +139,13 @@ class TokenLogProbChainTest {
     @Tag("small")
     void gradientsOfLosses(On on) {
         for (LossType loss : new LossType[] {
-            LossType.SIGMOID, LossType.IPO, LossType.BCO_PAIR, LossType.APO_DOWN, LossType.CPO, LossType.SIMPO, LossType.ORPO
+            LossType.SIGMOID,
+            LossType.IPO,
+            LossType.BCO_PAIR,
+            LossType.APO_DOWN,
+            LossType.CPO,
+            LossType.SIMPO,
+            LossType.ORPO
         }) {
             for (long seed = 0; seed < 3; seed++) {
                 check(on, PreferenceVariant.of(0, Divergence.REVERSE_KL, false, loss), seed);

@@ -78,9 +78,8 @@ class TokenLogProbInvarianceTest {
         if (on.cuda() || !on.name().equals("cpu")) {
             return;
         }
-        for (TokenLogProbCall call : new TokenLogProbCall[] {
-            TokenLogProbCall.random(64, 3000, 4), TokenLogProbCall.random(1, 100_000, 4)
-        }) {
+        for (TokenLogProbCall call :
+                new TokenLogProbCall[] {TokenLogProbCall.random(64, 3000, 4), TokenLogProbCall.random(1, 100_000, 4)}) {
             for (Way way : WAYS) {
                 Left expected = way.run(new TokenLogProbRun(on), call);
                 for (int threads : new int[] {2, 5, 16}) {

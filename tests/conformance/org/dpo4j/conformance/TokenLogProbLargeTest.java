@@ -91,7 +91,9 @@ class TokenLogProbLargeTest {
             upload(device, logits, 1, LAST);
             run(device, logits, index, targets, expected, first, second);
             for (int row = 1; row < LAST; row++) {
-                assertThat(download(device, logits, row).mismatch(between)).as("row %d", row).isEqualTo(-1);
+                assertThat(download(device, logits, row).mismatch(between))
+                        .as("row %d", row)
+                        .isEqualTo(-1);
             }
             sameGradient(download(device, logits, 0), expected.bits().dLogits(), 0);
             sameGradient(download(device, logits, LAST), expected.bits().dLogits(), VOCABULARY);

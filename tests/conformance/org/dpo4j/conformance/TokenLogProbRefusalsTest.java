@@ -144,7 +144,7 @@ class TokenLogProbRefusalsTest {
                 try (Tensors tensors = new Tensors(on)) {
                     Tensor logits = tensors.updated("logits", on.dtype(), 1, widest, new Draw(4).normal(widest, 1));
                     Tensor targets = tensors.input("targets", 1, 7);
-                    Tensor words = tensors.updated("lse", DType.F32, 1, 4, 3, 3, 3, 3);
+                    Tensor words = tensors.vector("lse", DType.F32, 3, 3, 3, 3);
                     TokenLogProb.Logits of = new TokenLogProb.Logits(logits.address(), VOCABULARY, STRIDE, on.dtype());
                     TokenLogProb.Gradient to = new TokenLogProb.Gradient(logits.address(), stride, dtype);
                     long lse = words.address();
@@ -187,7 +187,8 @@ class TokenLogProbRefusalsTest {
     @Tag("small")
     void noContextIsAStatus(On on) {
         assertThat(on.device().context()).isNotZero(); // the library is loaded
-        assertThat(Native.dpo4j_token_logprob_forward(0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 0)).isEqualTo(NULL_CONTEXT);
+        assertThat(Native.dpo4j_token_logprob_forward(0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 0))
+                .isEqualTo(NULL_CONTEXT);
         assertThat(Native.dpo4j_token_logprob_backward(0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 16, 0, 0))
                 .isEqualTo(NULL_CONTEXT);
         assertThat(Native.dpo4j_token_logprob_forward_backward(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 16, 0, 0))

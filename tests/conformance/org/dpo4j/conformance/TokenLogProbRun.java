@@ -53,8 +53,7 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
         }
 
         double[] statisticsRow(int row) {
-            return Arrays.copyOfRange(
-                    statistics, row * TokenLogProb.STATISTICS, (row + 1) * TokenLogProb.STATISTICS);
+            return Arrays.copyOfRange(statistics, row * TokenLogProb.STATISTICS, (row + 1) * TokenLogProb.STATISTICS);
         }
     }
 
@@ -100,20 +99,20 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
         }
 
         Logits in(Tensor tensor) {
-            return new Logits(
-                    tensor.address(), address(rowIndex), call.vocabulary(), call.stride(dtype), dtype);
+            return new Logits(tensor.address(), address(rowIndex), call.vocabulary(), call.stride(dtype), dtype);
         }
 
         /** A copy of the logits that a gradient overwrites, in the rows that the call names. */
         Tensor overwritten(Tensors tensors) {
             return tensors.updated(
                             "logits", dtype, call.logitsRows(), call.vocabulary(), call.stride(dtype), call.logits())
-                    .writes(call::names);
+                    .writes(call.named());
         }
     }
 
     /** The tensors that forward writes. */
-    private record Outputs(Tensor logprob, Tensor lse, @Nullable Tensor statistics) {
+    private record Outputs(
+            Tensor logprob, Tensor lse, @Nullable Tensor statistics) {
         static Outputs of(Tensors tensors, TokenLogProbCall call, boolean statistics) {
             return new Outputs(
                     tensors.output("logprob", DType.F32, 1, call.rows()),
@@ -154,7 +153,7 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
     private Tensor gradient(Tensors tensors, TokenLogProbCall call) {
         int stride = call.stride(gradientType) + WIDER;
         return tensors.output("d_logits", gradientType, call.logitsRows(), call.vocabulary(), stride)
-                .writes(call::names);
+                .writes(call.named());
     }
 
     private Gradient to(Tensor dLogits) {
@@ -167,11 +166,7 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
             Inputs inputs = new Inputs(tensors, call, logitsType);
             Outputs outputs = Outputs.of(tensors, call, statistics);
             tensors.run(device -> TokenLogProb.forward(
-                    device,
-                    outputs.results(),
-                    inputs.in(inputs.logits),
-                    inputs.targets.address(),
-                    call.rows()));
+                    device, outputs.results(), inputs.in(inputs.logits), inputs.targets.address(), call.rows()));
             return outputs.left(inputs, null);
         }
     }
@@ -196,8 +191,7 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
         }
     }
 
-    private static void backward(
-            Device device, Inputs inputs, Outputs outputs, Gradient dLogits, Logits logits) {
+    private static void backward(Device device, Inputs inputs, Outputs outputs, Gradient dLogits, Logits logits) {
         TokenLogProb.backward(
                 device,
                 dLogits,

@@ -111,8 +111,16 @@ class TokenLogProbStatisticsTest {
         TokenLogProbRun with = new TokenLogProbRun(on);
         for (int vocabulary : new int[] {1, 7, 64, 1000, 5000, 50_257}) {
             TokenLogProbCall call = TokenLogProbCall.random(3, vocabulary, 4);
-            same("in two calls", call, with.inTwoCalls(call), with.withoutStatistics().inTwoCalls(call));
-            same("in one call", call, with.inOneCall(call), with.withoutStatistics().inOneCall(call));
+            same(
+                    "in two calls",
+                    call,
+                    with.inTwoCalls(call),
+                    with.withoutStatistics().inTwoCalls(call));
+            same(
+                    "in one call",
+                    call,
+                    with.inOneCall(call),
+                    with.withoutStatistics().inOneCall(call));
         }
         TokenLogProbCall call = TokenLogProbCall.random(1, 300_001, 4);
         same("forward", call, with.forward(call), with.withoutStatistics().forward(call));

@@ -113,9 +113,8 @@ class TokenLogProbTest {
     private static void onlyTheSecondRowIsBroken(Left left, Left whole, TokenLogProbCall call) {
         double[] statistics = left.statisticsRow(1);
         statistics[Statistic.HIT.ordinal()] = Double.NaN; // a comparison, which knows no NaN
-        for (double[] numbers : new double[][] {
-            {left.logprob()[1], left.lse()[1]}, statistics, left.logitsRow(left.dLogits(), 1)
-        }) {
+        for (double[] numbers :
+                new double[][] {{left.logprob()[1], left.lse()[1]}, statistics, left.logitsRow(left.dLogits(), 1)}) {
             assertThat(numbers).containsOnly(Double.NaN);
         }
         left.bits().sameRow("before NaN", call, 0, whole.bits(), call, 0);

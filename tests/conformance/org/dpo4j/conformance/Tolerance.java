@@ -39,12 +39,11 @@ final class Tolerance {
      */
     static double stored(DType dtype, double value, double error) {
         int exponent = Math.getExponent(Math.abs(value) + error);
-        double rounding =
-                switch (dtype) {
-                    case F32 -> 0;
-                    case BF16 -> Math.scalb(0x1p-8, exponent);
-                    case F16 -> Math.scalb(0x1p-11, Math.max(exponent, -14));
-                };
+        double rounding = switch (dtype) {
+            case F32 -> 0;
+            case BF16 -> Math.scalb(0x1p-8, exponent);
+            case F16 -> Math.scalb(0x1p-11, Math.max(exponent, -14));
+        };
         return error + rounding + Float.MIN_NORMAL;
     }
 
@@ -139,20 +138,22 @@ final class Tolerance {
         return logSum(logits) + U * Math.abs(ReferenceTokenLogProb.lse(logits));
     }
 
-    /** g ((j == target) - p) with p = exp(x - lse): x - lse is rounded once, then the exponential, a subtraction and a product. */
+    /**
+     * g ((j == target) - p) with p = exp(x - lse): x - lse is rounded once, then the exponential, which may be flushed to zero before it is multiplied, a
+     * subtraction and a product.
+     */
     static double logProbBackward(double logit, double lse, double dLogProb, boolean target) {
         double distance = Math.abs(logit - lse);
         double p = Math.exp(logit - lse);
         double relative = p == 0 ? 0 : p * (U * distance + exponential(distance));
-        return Math.abs(dLogProb) * (relative + 2 * U * Math.abs((target ? 1 : 0) - p));
+        return Math.abs(dLogProb) * (relative + Float.MIN_NORMAL + 2 * U * Math.abs((target ? 1 : 0) - p));
     }
 
     /**
      * The same in one pass with forward, which need not know the lse as stored: against that one, the logarithm's and the lse's last roundings, a
      * reciprocal and a product; an absolute error in an exponent is a relative one of its exponential.
      */
-    static double logProbBackwardInOnePass(
-            double logit, double lse, double logSum, double dLogProb, boolean target) {
+    static double logProbBackwardInOnePass(double logit, double lse, double logSum, double dLogProb, boolean target) {
         double p = Math.exp(logit - lse);
         double ofLse = Math.expm1(4 * U * Math.abs(logSum) + 2 * U * Math.abs(lse) + 4 * U);
         return logProbBackward(logit, lse, dLogProb, target) + Math.abs(dLogProb) * p * ofLse;
