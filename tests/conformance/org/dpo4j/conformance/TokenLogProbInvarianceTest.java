@@ -3,9 +3,12 @@ package org.dpo4j.conformance;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.dpo4j.conformance.TokenLogProbRun.Left;
+import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * A row has the same bits alone, among others, in any order of them, at any place of a larger tensor, with rows further apart, and on any number of
@@ -73,23 +76,24 @@ class TokenLogProbInvarianceTest {
     }
 
     /** As many rows as keep all threads busy, and one row that they might share. */
-    @OnEachLogitsType
-    void threadsDoNotMatter(On on) {
-        if (on.cuda() || !on.name().equals("cpu")) {
-            return;
-        }
+    @ParameterizedTest
+    @EnumSource
+    void threadsOfTheProcessorDoNotMatter(DType dtype) {
         for (TokenLogProbCall call :
                 new TokenLogProbCall[] {TokenLogProbCall.random(64, 3000, 4), TokenLogProbCall.random(1, 100_000, 4)}) {
             for (Way way : WAYS) {
-                Left expected = way.run(new TokenLogProbRun(on), call);
+                Left alone = onThreads(1, dtype, way, call);
                 for (int threads : new int[] {2, 5, 16}) {
-                    try (Device device = Devices.cpu(threads)) {
-                        On other = new On(on.name(), device, device, on.dtype());
-                        Left left = way.run(new TokenLogProbRun(other), call);
-                        same(threads + " threads", call, left, call, expected, inOrder(call.rows()));
-                    }
+                    Left left = onThreads(threads, dtype, way, call);
+                    same(threads + " threads", call, left, call, alone, inOrder(call.rows()));
                 }
             }
+        }
+    }
+
+    private static Left onThreads(int threads, DType dtype, Way way, TokenLogProbCall call) {
+        try (Device device = Devices.cpu(threads)) {
+            return way.run(new TokenLogProbRun(new On("cpu", device, device, dtype)), call);
         }
     }
 }

@@ -6,7 +6,10 @@ import java.util.List;
 import org.dpo4j.conformance.TokenLogProbRun.Left;
 import org.dpo4j.kernels.DType;
 
-/** Logits and gradients in 16 bits: each number that a format has is read as what it is, and written rounded as IEEE 754 says. */
+/**
+ * Each number that 16 bits have is read as what it is, and written rounded as IEEE 754 says; of fp32, one number of each upper half is read and written
+ * as it is.
+ */
 class TokenLogProbStorageTest {
     private static final double NONE = Double.NEGATIVE_INFINITY;
 
@@ -19,7 +22,19 @@ class TokenLogProbStorageTest {
     }
 
     private static double value(DType dtype, int bits) {
-        return dtype == DType.BF16 ? Bfloat16.value((short) bits) : Binary16.value((short) bits);
+        return switch (dtype) {
+            case F32 -> Float.intBitsToFloat(bits << 16 | bits * 40_503 & 0xFFFF);
+            case BF16 -> Bfloat16.value((short) bits);
+            case F16 -> Binary16.value((short) bits);
+        };
+    }
+
+    private static double rounded(DType dtype, double x) {
+        return switch (dtype) {
+            case F32 -> x;
+            case BF16 -> Bfloat16.rounded((float) x);
+            case F16 -> Binary16.value(Binary16.bits((float) x));
+        };
     }
 
     /**
@@ -28,9 +43,6 @@ class TokenLogProbStorageTest {
      */
     @OnEachLogitsType
     void everyNumberIsRead(On on) {
-        if (on.dtype() == DType.F32) {
-            return;
-        }
         List<Double> numbers = new ArrayList<>();
         for (int bits = 0; bits < 1 << 16; bits += step(on)) {
             if (Double.isFinite(value(on.dtype(), bits))) {
@@ -58,17 +70,14 @@ class TokenLogProbStorageTest {
      */
     @OnEachLogitsType
     void everyRoundingIsToNearestTiesToEven(On on) {
-        if (on.dtype() == DType.F32) {
-            return;
-        }
         List<Float> numbers = new ArrayList<>();
-        int infinity = on.dtype() == DType.BF16 ? 0x7F80 : 0x7C00;
+        int infinity = on.dtype() == DType.F16 ? 0x7C00 : 0x7F80;
         for (int bits = 0; bits < infinity - 1; bits += step(on)) {
             float middle = (float) ((value(on.dtype(), bits) + value(on.dtype(), bits + 1)) / 2);
             numbers.addAll(List.of(Math.nextDown(middle), -middle, Math.nextUp(middle)));
         }
         numbers.removeIf(x -> Math.abs(x) < Float.MIN_NORMAL);
-        numbers.add(on.dtype() == DType.BF16 ? Float.MAX_VALUE : 65_520f);
+        numbers.add(on.dtype() == DType.F16 ? 65_520f : Float.MAX_VALUE);
         int rows = numbers.size();
         double[] logits = new double[rows * VOCABULARY];
         int[] targets = new int[rows];
@@ -87,8 +96,7 @@ class TokenLogProbStorageTest {
         double[] expected = new double[targets.length];
         double[] actual = new double[targets.length];
         for (int row = 0; row < targets.length; row++) {
-            float x = (float) dLogProb[row];
-            expected[row] = dtype == DType.BF16 ? Bfloat16.rounded(x) : Binary16.value(Binary16.bits(x));
+            expected[row] = rounded(dtype, dLogProb[row]);
             actual[row] = left.dLogits()[row * VOCABULARY + targets[row]];
         }
         Expect.exactly("d_logprob as stored", actual, expected);

@@ -121,6 +121,22 @@ class TokenLogProbTest {
         left.bits().sameRow("after NaN", call, 2, whole.bits(), call, 2);
     }
 
+    /** Gradients that come in and are large, tiny, 0, or none: what is relative to them stays so, and 0 times anything that exists is 0. */
+    @OnEachLogitsType
+    @Tag("small")
+    void gradientsOfAllSizes(On on) {
+        double large = on.dtype() == DType.F16 ? 6e4 : 1e30;
+        double tiny = on.dtype() == DType.F16 ? 1e-6 : 1e-30;
+        TokenLogProbCall call = TokenLogProbCall.random(5, 70, 4).withGradient(large, -tiny, 0, -1, -0.0);
+        check(on, call);
+        TokenLogProbCall none = call.withGradient(1, Double.NaN, 1, 1, 1);
+        TokenLogProbRun run = new TokenLogProbRun(on);
+        for (Left left : new Left[] {run.inTwoCalls(none), run.inOneCall(none)}) {
+            assertThat(left.logitsRow(left.dLogits(), 1)).containsOnly(Double.NaN);
+            assertThat(left.logitsRow(left.dLogits(), 2)).doesNotContain(Double.NaN);
+        }
+    }
+
     @OnEachLogitsType
     @Tag("small")
     void gradientOfAnotherTypeThanTheLogits(On on) {
