@@ -25,7 +25,8 @@ Call& check_gradient(Call& call, const void* d_logits, const void* logits, int64
   return call.logits_dtype("d_logits_dtype", d_logits_dtype)
       .stride("d_logits_stride", d_logits_stride, "vocabulary", vocabulary, d_logits_dtype)
       .tensor("d_logits", d_logits)
-      .require(d_logits != logits || one_layout, "d_logits", "must have the dtype and stride of logits where it is logits");
+      .require(d_logits == nullptr || d_logits != logits || one_layout, "d_logits",
+               "must have the dtype and stride of logits where it is logits");
 }
 
 }  // namespace

@@ -2,9 +2,11 @@ package org.dpo4j.conformance;
 
 import static org.dpo4j.conformance.AttentionLayout.shared;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Stream;
 import org.dpo4j.conformance.AttentionLayout.Family;
 import org.dpo4j.kernels.decoder.Segment;
 import org.junit.jupiter.api.Test;
@@ -110,6 +112,32 @@ class ReferenceTest {
                 ReferenceTokenLogProb.backward(logits, 4, lse, -1.3),
                 logits,
                 at -> -1.3 * ReferenceTokenLogProb.forward(at, 4));
+    }
+
+    /** Against 60-digit values: some dozen fp64 roundings of numbers no larger than the logits. */
+    @Test
+    void tokenLogProbStatistics() {
+        for (JsonNode each : Golden.read("token_logprob.json")) {
+            double[] logits = Golden.numbers(each.get("logits"));
+            int target = each.get("target").asInt();
+            double[] expected = Stream.of("logprob", "lse", "entropy", "hit", "mean_logit", "log_weight")
+                    .mapToDouble(name -> Golden.number(each.get(name)))
+                    .toArray();
+            double[] actual = {
+                ReferenceTokenLogProb.forward(logits, target),
+                ReferenceTokenLogProb.lse(logits),
+                ReferenceTokenLogProb.entropy(logits),
+                ReferenceTokenLogProb.hit(logits, target),
+                ReferenceTokenLogProb.meanLogit(logits),
+                ReferenceTokenLogProb.logWeight(logits, target)
+            };
+            double largest = Arrays.stream(logits)
+                    .filter(Double::isFinite)
+                    .map(Math::abs)
+                    .max()
+                    .orElseThrow();
+            Expect.near(each.toString(), actual, expected, i -> Tolerance.doubles(40, 1 + largest));
+        }
     }
 
     @Test

@@ -30,6 +30,58 @@ final class ReferenceTokenLogProb {
         return logits[target] - maximum(logits) - logSum(logits);
     }
 
+    /** -sum of p log p, in nats, where p is the softmax. */
+    static double entropy(double[] logits) {
+        double maximum = maximum(logits);
+        double logSum = logSum(logits);
+        double entropy = logSum;
+        for (double logit : logits) {
+            double p = Math.exp(logit - maximum - logSum);
+            entropy += p == 0 ? 0 : p * (maximum - logit);
+        }
+        return entropy;
+    }
+
+    /** 1 where the target is the first of the largest, else 0. */
+    static double hit(double[] logits, int target) {
+        int first = 0;
+        for (int j = 1; j < logits.length; j++) {
+            if (logits[j] > logits[first]) {
+                first = j;
+            }
+        }
+        return target == first ? 1 : 0;
+    }
+
+    /** Of the logits that exist: -inf does not. */
+    static double meanLogit(double[] logits) {
+        double sum = 0;
+        int count = 0;
+        for (double logit : logits) {
+            if (logit > Double.NEGATIVE_INFINITY) {
+                sum += logit;
+                count++;
+            }
+        }
+        return sum / count;
+    }
+
+    /** log(sum of p^2), where p is the softmax. */
+    static double logSumOfSquares(double[] logits) {
+        double maximum = maximum(logits);
+        double logSum = logSum(logits);
+        double sum = 0;
+        for (double logit : logits) {
+            sum += Math.exp(2 * (logit - maximum));
+        }
+        return Math.log(sum) - 2 * logSum;
+    }
+
+    /** WPO's log weight (Zhou et al. 2024, equation 2): log-prob over the sum of p^2. */
+    static double logWeight(double[] logits, int target) {
+        return forward(logits, target) - logSumOfSquares(logits);
+    }
+
     /** d_logits of one row, from the lse that forward kept. */
     static double[] backward(double[] logits, int target, double lse, double dLogProb) {
         double[] dLogits = new double[logits.length];

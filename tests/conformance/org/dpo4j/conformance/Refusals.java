@@ -64,6 +64,11 @@ final class Refusals {
         return size(name, tensor.address(), 0, tensor.address() + 2);
     }
 
+    /** Address of an index array, or null. */
+    Refusals indicesOrNull(String name, Tensor tensor) {
+        return size(name, tensor.address(), tensor.address() + 2);
+    }
+
     Refusals size(String name, long goodValue, long... badValues) {
         good.put(name, goodValue);
         for (long value : badValues) {
@@ -80,9 +85,10 @@ final class Refusals {
         return this;
     }
 
-    /** The storage type. Where the device lacks bf16, that is refused. */
+    /** The storage type of what is no logits: F16 is refused, and BF16 where the device lacks it. */
     Refusals dtype(String name, On on) {
         good.put(name, (long) on.dtype().ordinal());
+        bad.add(new Bad(name, DType.F16.ordinal()));
         if (!on.device().supports(DType.BF16)) {
             bad.add(new Bad(name, DType.BF16.ordinal()));
         }

@@ -24,6 +24,7 @@ final class Tensor implements AutoCloseable {
     enum Kind {
         F32(4),
         BF16(2),
+        F16(2),
         I32(4),
         F64(8),
         BYTE(1);
@@ -35,7 +36,11 @@ final class Tensor implements AutoCloseable {
         }
 
         static Kind of(DType dtype) {
-            return dtype == DType.BF16 ? BF16 : F32;
+            return switch (dtype) {
+                case F32 -> F32;
+                case BF16 -> BF16;
+                case F16 -> F16;
+            };
         }
     }
 
@@ -102,6 +107,7 @@ final class Tensor implements AutoCloseable {
         switch (kind) {
             case F32 -> before.putFloat(at, (float) value);
             case BF16 -> before.putShort(at, Bfloat16.bits((float) value));
+            case F16 -> before.putShort(at, Binary16.bits((float) value));
             case I32 -> before.putInt(at, (int) value);
             case F64 -> before.putDouble(at, value);
             case BYTE -> before.put(at, (byte) value);
@@ -136,6 +142,7 @@ final class Tensor implements AutoCloseable {
         return switch (kind) {
             case F32 -> image.getFloat(at);
             case BF16 -> Bfloat16.value(image.getShort(at));
+            case F16 -> Binary16.value(image.getShort(at));
             case I32 -> image.getInt(at);
             case F64 -> image.getDouble(at);
             case BYTE -> image.get(at);
@@ -144,9 +151,18 @@ final class Tensor implements AutoCloseable {
 
     /** The values' bits, for comparisons that forgive nothing. */
     long[] bits() {
-        long[] bits = new long[size()];
-        for (int i = 0; i < bits.length; i++) {
-            bits[i] = bits(offset(i / width, i % width));
+        return bits(0, size());
+    }
+
+    /** One row's. */
+    long[] rowBits(int row) {
+        return bits(row * width, (row + 1) * width);
+    }
+
+    private long[] bits(int begin, int end) {
+        long[] bits = new long[end - begin];
+        for (int i = begin; i < end; i++) {
+            bits[i - begin] = bits(offset(i / width, i % width));
         }
         return bits;
     }
@@ -154,7 +170,7 @@ final class Tensor implements AutoCloseable {
     private long bits(int at) {
         return switch (kind) {
             case F32, I32 -> image.getInt(at);
-            case BF16 -> image.getShort(at);
+            case BF16, F16 -> image.getShort(at);
             case F64 -> image.getLong(at);
             case BYTE -> image.get(at);
         };

@@ -54,6 +54,11 @@ public final class TestDevices {
                         .map(dtype -> on(name, dtype)));
     }
 
+    /** One for every dtype that logits may have. */
+    public static Stream<On> eachLogitsType() {
+        return names().stream().flatMap(name -> Arrays.stream(DType.values()).map(dtype -> on(name, dtype)));
+    }
+
     private static On on(String name, DType dtype) {
         List<Device> devices = devices(name);
         return new On(name, devices.get(0), devices.get(1), dtype);

@@ -15,9 +15,6 @@ final class Tolerance {
     /** Unit roundoff of fp32: half a unit in the last place of a 24-bit significand. */
     static final double U = 0x1p-24;
 
-    /** Half a unit in the last place of a bf16 number between 1 and 2: its significand has 8 bits, one of them implied. */
-    private static final double BF16_AT_ONE = 0x1p-8;
-
     /**
      * Relative error of a sum's terms after n roundings. At worst n U; of many independent roundings, 6 sqrt(n) U but for once in 3e7 (Higham and
      * Mary 2019, "A new approach to probabilistic rounding error analysis", theorem 2.4 with lambda = 6). Second-order terms: a thousandth.
@@ -37,11 +34,16 @@ final class Tolerance {
     }
 
     /**
-     * A value known within {@code error} as it is stored: bf16 rounds once more, by half a unit in the last place of the largest it may be. What is below
-     * the normal numbers may be flushed to zero.
+     * A value known within {@code error} as it is stored: 16 bits round once more, by half a unit in the last place of the largest it may be. What is
+     * below the normal numbers of fp32 may be flushed to zero; what is below those of fp16, where most probabilities are, may not.
      */
     static double stored(DType dtype, double value, double error) {
-        double rounding = dtype == DType.BF16 ? Math.scalb(BF16_AT_ONE, Math.getExponent(Math.abs(value) + error)) : 0;
+        int exponent = Math.getExponent(Math.abs(value) + error);
+        double rounding = switch (dtype) {
+            case F32 -> 0;
+            case BF16 -> Math.scalb(0x1p-8, exponent);
+            case F16 -> Math.scalb(0x1p-11, Math.max(exponent, -14));
+        };
         return error + rounding + Float.MIN_NORMAL;
     }
 
@@ -107,15 +109,21 @@ final class Tolerance {
      * roundings a halving of the sum, 24 halvings before nothing is left. Then the logarithm.
      */
     static double logSum(double[] logits) {
+        return relativeSum(logits, 1) + 4 * U * Math.abs(ReferenceTokenLogProb.logSum(logits));
+    }
+
+    /** Relative error of the sum of exp(power (x_j - m)). */
+    private static double relativeSum(double[] logits, int power) {
         double maximum = ReferenceTokenLogProb.maximum(logits);
-        double logSum = ReferenceTokenLogProb.logSum(logits);
+        double sum = 0;
         double argument = 0;
         for (double logit : logits) {
-            double distance = maximum - logit;
-            double p = Math.exp(-distance - logSum);
-            argument += p == 0 ? 0 : p * 3 * distance * U;
+            double distance = power * (maximum - logit);
+            double term = Math.exp(-distance);
+            sum += term;
+            argument += term == 0 ? 0 : term * 3 * distance * U;
         }
-        return argument + 4 * U + 4 * 24 * U + roundings(logits.length) + 4 * U * Math.abs(logSum);
+        return argument / sum + power * (4 * U + 4 * 24 * U) + roundings(logits.length);
     }
 
     /** (x_target - m) - logSum: two roundings. */
@@ -130,12 +138,69 @@ final class Tolerance {
         return logSum(logits) + U * Math.abs(ReferenceTokenLogProb.lse(logits));
     }
 
-    /** g ((j == target) - p) with p = exp(x - lse): x - lse is rounded once, then the exponential, a subtraction and a product. */
+    /**
+     * g ((j == target) - p) with p = exp(x - lse): x - lse is rounded once, then the exponential, which may be flushed to zero before it is multiplied, a
+     * subtraction and a product.
+     */
     static double logProbBackward(double logit, double lse, double dLogProb, boolean target) {
         double distance = Math.abs(logit - lse);
         double p = Math.exp(logit - lse);
         double relative = p == 0 ? 0 : p * (U * distance + exponential(distance));
-        return Math.abs(dLogProb) * (relative + 2 * U * Math.abs((target ? 1 : 0) - p));
+        return Math.abs(dLogProb) * (relative + Float.MIN_NORMAL + 2 * U * Math.abs((target ? 1 : 0) - p));
+    }
+
+    /**
+     * The same in one pass with forward, which need not know the lse as stored: against that one, the logarithm's and the lse's last roundings, a
+     * reciprocal and a product; an absolute error in an exponent is a relative one of its exponential.
+     */
+    static double logProbBackwardInOnePass(double logit, double lse, double logSum, double dLogProb, boolean target) {
+        double p = Math.exp(logit - lse);
+        double ofLse = Math.expm1(4 * U * Math.abs(logSum) + 2 * U * Math.abs(lse) + 4 * U);
+        return logProbBackward(logit, lse, dLogProb, target) + Math.abs(dLogProb) * p * ofLse;
+    }
+
+    /**
+     * logSum + sum of p_j (m - x_j), no term below 0. A term of the sum errs as its exponential does, a rounding for the distance, one for the product;
+     * sum and moves of the maximum as in {@link #relativeSum}; then the division by the sum of exponentials and the addition.
+     */
+    static double entropy(double[] logits) {
+        double maximum = ReferenceTokenLogProb.maximum(logits);
+        double logSum = ReferenceTokenLogProb.logSum(logits);
+        double meanDistance = 0;
+        double argument = 0;
+        for (double logit : logits) {
+            double distance = maximum - logit;
+            double p = Math.exp(-distance - logSum);
+            meanDistance += p == 0 ? 0 : p * distance;
+            argument += p == 0 ? 0 : p * distance * 3 * distance * U;
+        }
+        double relative = 2 * U + 4 * U + 4 * 24 * U + roundings(logits.length) + relativeSum(logits, 1) + U;
+        return logSum(logits) + argument + relative * meanDistance + U * (logSum + meanDistance);
+    }
+
+    /** A sum, a division, and a rounding more where the sum is of vectors. */
+    static double meanLogit(double[] logits) {
+        double magnitudes = 0;
+        int count = 0;
+        for (double logit : logits) {
+            magnitudes += logit == Double.NEGATIVE_INFINITY ? 0 : Math.abs(logit);
+            count += logit == Double.NEGATIVE_INFINITY ? 0 : 1;
+        }
+        return (roundings(logits.length) + 2 * U) * magnitudes / count;
+    }
+
+    /**
+     * (x_target - m) + logSum - log(sum of exp(2 (x_j - m))): the sum of squares errs as the other one does with twice the distances; a logarithm of each;
+     * the additions round what is no larger than the terms together.
+     */
+    static double logWeight(double[] logits, int target) {
+        double distance = ReferenceTokenLogProb.maximum(logits) - logits[target];
+        double logSum = ReferenceTokenLogProb.logSum(logits);
+        double logSquares = ReferenceTokenLogProb.logSumOfSquares(logits) + 2 * logSum;
+        return logSum(logits)
+                + relativeSum(logits, 2)
+                + 4 * U * Math.abs(logSquares)
+                + 4 * U * (distance + 2 * Math.abs(logSum) + Math.abs(logSquares));
     }
 
     // ---- what is computed in fp64 and rounded once

@@ -1,0 +1,114 @@
+package org.dpo4j.conformance;
+
+import java.util.Arrays;
+import java.util.Random;
+import org.dpo4j.kernels.DType;
+
+/**
+ * A thousand drawn calls of token_logprob, each of them against the reference. Two devices that are within its tolerance of the reference are within
+ * twice that of each other.
+ */
+class SweepTest {
+    private static final int CASES = 1000;
+
+    /** One drawn call. The failure of a test names the seed that makes it again. */
+    private static final class Case {
+        private final Random random;
+        private final TokenLogProbRun run;
+        private final TokenLogProbCall call;
+
+        Case(On on, long seed) {
+            random = new Random(seed);
+            run = new TokenLogProbRun(on, dtype(), dtype(), random.nextBoolean());
+            int rows = random.nextInt(10);
+            int vocabulary = skewed(on.cuda() ? 400 : 3000);
+            Draw draw = new Draw(seed);
+            double[] logits = draw.normal(rows * vocabulary, one(0.1, 1, 4, 30));
+            if (random.nextInt(4) == 0) {
+                makeTies(logits);
+            }
+            if (random.nextInt(4) == 0) {
+                leaveOut(logits);
+            }
+            TokenLogProbCall packed = new TokenLogProbCall(
+                    vocabulary, random.nextInt(3), logits, targets(rows, vocabulary), null, draw.normal(rows, 2));
+            call = placed(hideMasked(packed), draw);
+        }
+
+        private DType dtype() {
+            return DType.values()[random.nextInt(DType.values().length)];
+        }
+
+        private double one(double... of) {
+            return of[random.nextInt(of.length)];
+        }
+
+        /** From 1 to most, small ones far more often. */
+        private int skewed(int most) {
+            return (int) Math.exp(random.nextDouble() * Math.log(most + 1));
+        }
+
+        private static void makeTies(double[] logits) {
+            Arrays.setAll(logits, i -> Math.rint(logits[i]));
+        }
+
+        private void leaveOut(double[] logits) {
+            double share = random.nextDouble();
+            Arrays.setAll(logits, i -> random.nextDouble() < share ? Double.NEGATIVE_INFINITY : logits[i]);
+        }
+
+        /** None masked, all, or some; of the others a few beyond the vocabulary. */
+        private int[] targets(int rows, int vocabulary) {
+            double masked = one(0, 0.3, 1);
+            int[] targets = new int[rows];
+            for (int row = 0; row < rows; row++) {
+                targets[row] = random.nextDouble() < masked ? -1 - random.nextInt(200) : random.nextInt(vocabulary);
+                if (random.nextInt(20) == 0) {
+                    targets[row] = vocabulary + random.nextInt(3);
+                }
+            }
+            return targets;
+        }
+
+        /** What a masked row holds does not matter; a row that is read has some vocabulary. */
+        private TokenLogProbCall hideMasked(TokenLogProbCall packed) {
+            int vocabulary = packed.vocabulary();
+            for (int row = 0; row < packed.rows(); row++) {
+                if (packed.targets()[row] < 0) {
+                    Arrays.fill(packed.logits(), row * vocabulary, (row + 1) * vocabulary, Double.NaN);
+                } else {
+                    packed.logits()[row * vocabulary + random.nextInt(vocabulary)] = random.nextGaussian();
+                }
+            }
+            return packed;
+        }
+
+        private TokenLogProbCall placed(TokenLogProbCall packed, Draw draw) {
+            if (random.nextBoolean()) {
+                return packed;
+            }
+            int logitsRows = packed.rows() + random.nextInt(4);
+            int[] places = Arrays.copyOf(draw.permutation(logitsRows), packed.rows());
+            return packed.scattered(logitsRows, places);
+        }
+
+        void check() {
+            switch (random.nextInt(3)) {
+                case 0 -> ExpectedTokenLogProb.forward(run, call);
+                case 1 -> ExpectedTokenLogProb.inTwoCalls(run, call);
+                default -> ExpectedTokenLogProb.inOneCall(run, random.nextBoolean() ? call : call.withUnitGradient());
+            }
+        }
+    }
+
+    @OnEachDevice
+    void tokenLogProb(On on) {
+        for (long seed = 0; seed < CASES; seed++) {
+            try {
+                new Case(on, seed).check();
+            } catch (AssertionError | RuntimeException e) {
+                throw new AssertionError("seed " + seed + ": " + e.getMessage(), e);
+            }
+        }
+    }
+}

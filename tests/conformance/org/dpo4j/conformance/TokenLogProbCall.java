@@ -1,0 +1,120 @@
+package org.dpo4j.conformance;
+
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.function.IntPredicate;
+import org.dpo4j.kernels.DType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The inputs of one call of token_logprob, on the host; what is null is not given.
+ *
+ * @param vocabulary columns
+ * @param gap times 16 bytes between the end of a row and the start of the next one, beyond what alignment asks for
+ * @param logits row after row; there may be more rows than the call has
+ * @param targets of each row of the call
+ * @param rowIndex for each row of the call, its row of logits
+ * @param dLogProb of each row of the call
+ */
+record TokenLogProbCall(
+        int vocabulary,
+        int gap,
+        double[] logits,
+        int[] targets,
+        int @Nullable [] rowIndex,
+        double @Nullable [] dLogProb) {
+
+    /** Logits of one row for each target, and seeded gradients. */
+    static TokenLogProbCall of(double[] logits, int... targets) {
+        int vocabulary = logits.length / targets.length;
+        double[] dLogProb = new Draw(targets.length).normal(targets.length, 1);
+        return new TokenLogProbCall(vocabulary, vocabulary % 3 == 0 ? 1 : 0, logits, targets, null, dLogProb);
+    }
+
+    static TokenLogProbCall random(int rows, int vocabulary, double scale) {
+        Draw draw = new Draw(31L * rows + vocabulary);
+        double[] logits = draw.normal(rows * vocabulary, scale);
+        int[] targets = draw.indices(rows, vocabulary);
+        return new TokenLogProbCall(
+                vocabulary, vocabulary % 3 == 0 ? 1 : 0, logits, targets, null, draw.normal(rows, 1));
+    }
+
+    int rows() {
+        return targets.length;
+    }
+
+    int logitsRows() {
+        return logits.length / vocabulary;
+    }
+
+    /** The row of logits that a row of the call reads. */
+    int logitsRow(int row) {
+        return rowIndex == null ? row : rowIndex[row];
+    }
+
+    /** Whether some row of the call is this row of logits. */
+    IntPredicate named() {
+        if (rowIndex == null) {
+            return row -> row < rows();
+        }
+        BitSet named = new BitSet();
+        Arrays.stream(rowIndex).forEach(named::set);
+        return named::get;
+    }
+
+    /** Elements between rows of this type. */
+    int stride(DType dtype) {
+        int unit = 16 / dtype.bytes();
+        return ((vocabulary + unit - 1) / unit + gap) * unit;
+    }
+
+    TokenLogProbCall withTargets(int... other) {
+        return new TokenLogProbCall(vocabulary, gap, logits, other, rowIndex, dLogProb);
+    }
+
+    /** The gradient is 1, and not given. */
+    TokenLogProbCall withUnitGradient() {
+        return new TokenLogProbCall(vocabulary, gap, logits, targets, rowIndex, null);
+    }
+
+    TokenLogProbCall withGradient(double... other) {
+        return new TokenLogProbCall(vocabulary, gap, logits, targets, rowIndex, other);
+    }
+
+    TokenLogProbCall withGap(int other) {
+        return new TokenLogProbCall(vocabulary, other, logits, targets, rowIndex, dLogProb);
+    }
+
+    /** The same call of some of its rows, packed. */
+    TokenLogProbCall select(int... of) {
+        double[] selected = Arrays.stream(of)
+                .boxed()
+                .flatMapToDouble(
+                        row -> Arrays.stream(logits, logitsRow(row) * vocabulary, (logitsRow(row) + 1) * vocabulary))
+                .toArray();
+        return new TokenLogProbCall(
+                vocabulary,
+                gap,
+                selected,
+                Arrays.stream(of).map(row -> targets[row]).toArray(),
+                null,
+                dLogProb == null
+                        ? null
+                        : Arrays.stream(of).mapToDouble(row -> dLogProb[row]).toArray());
+    }
+
+    /** The same rows of the call on a larger tensor: row i lies at {@code places[i]} of it, all other rows are NaN. */
+    TokenLogProbCall scattered(int logitsRows, int... places) {
+        double[] sparse = new double[logitsRows * vocabulary];
+        Arrays.fill(sparse, Double.NaN);
+        for (int row = 0; row < places.length; row++) {
+            System.arraycopy(logits, logitsRow(row) * vocabulary, sparse, places[row] * vocabulary, vocabulary);
+        }
+        return new TokenLogProbCall(vocabulary, gap, sparse, targets, places, dLogProb);
+    }
+
+    @Override
+    public String toString() {
+        return "[%d, %d]%s".formatted(rows(), vocabulary, rowIndex == null ? "" : " of " + logitsRows() + " rows");
+    }
+}

@@ -1,0 +1,197 @@
+package org.dpo4j.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.dpo4j.conformance.Refusals.Arguments;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.TokenLogProb;
+import org.dpo4j.kernels.internal.Native;
+import org.dpo4j.kernels.internal.Status;
+import org.junit.jupiter.api.Tag;
+
+/** Bad values of every argument, by the C interface itself: a typed call has no way to say a dtype that does not exist. */
+class TokenLogProbRefusalsTest {
+    private static final int ROWS = 2;
+    private static final int VOCABULARY = 8;
+    private static final int STRIDE = 16;
+    private static final int GRADIENT_STRIDE = 24;
+    private static final int NULL_CONTEXT = 4;
+    private static final long TOO_MANY = 1L << 31;
+
+    private static void forward(Device device, Arguments a) {
+        Status.check(
+                device.context(),
+                Native.dpo4j_token_logprob_forward(
+                        device.context(),
+                        a.get("logprob"),
+                        a.get("lse"),
+                        a.get("statistics"),
+                        a.get("logits"),
+                        a.get("targets"),
+                        a.get("row_index"),
+                        a.get("rows"),
+                        a.get("vocabulary"),
+                        a.get("logits_stride"),
+                        (int) a.get("dtype")));
+    }
+
+    private static void backward(Device device, Arguments a) {
+        Status.check(
+                device.context(),
+                Native.dpo4j_token_logprob_backward(
+                        device.context(),
+                        a.get("d_logits"),
+                        a.get("logits"),
+                        a.get("targets"),
+                        a.get("row_index"),
+                        a.get("lse"),
+                        a.get("d_logprob"),
+                        a.get("rows"),
+                        a.get("vocabulary"),
+                        a.get("d_logits_stride"),
+                        a.get("logits_stride"),
+                        (int) a.get("d_logits_dtype"),
+                        (int) a.get("dtype")));
+    }
+
+    private static void forwardBackward(Device device, Arguments a) {
+        Status.check(
+                device.context(),
+                Native.dpo4j_token_logprob_forward_backward(
+                        device.context(),
+                        a.get("d_logits"),
+                        a.get("logprob"),
+                        a.get("lse"),
+                        a.get("statistics"),
+                        a.get("logits"),
+                        a.get("targets"),
+                        a.get("row_index"),
+                        a.get("d_logprob"),
+                        a.get("rows"),
+                        a.get("vocabulary"),
+                        a.get("d_logits_stride"),
+                        a.get("logits_stride"),
+                        (int) a.get("d_logits_dtype"),
+                        (int) a.get("dtype")));
+    }
+
+    /** What all three read. */
+    private static Refusals of(Tensors tensors, On on, String operation) {
+        Tensor logits =
+                tensors.input("logits", on.dtype(), ROWS, VOCABULARY, STRIDE, new Draw(4).normal(ROWS * VOCABULARY, 1));
+        return new Refusals(tensors, operation)
+                .address("logits", logits)
+                .indices("targets", tensors.input("targets", 1, 7))
+                .indicesOrNull("row_index", tensors.input("row_index", 1, 0))
+                .size("rows", ROWS, -1, TOO_MANY)
+                .size("vocabulary", VOCABULARY, 0, -1, TOO_MANY)
+                .size("logits_stride", STRIDE, 0, -16, 7, 17, TOO_MANY)
+                .size("dtype", on.dtype().code(), -1, 3, 99);
+    }
+
+    private static Refusals results(Tensors tensors, Refusals refusals) {
+        return refusals.address("logprob", tensors.output("logprob", DType.F32, 1, ROWS))
+                .address("lse", tensors.output("lse", DType.F32, 1, ROWS))
+                .addressOrNull("statistics", tensors.output("statistics", DType.F32, ROWS, TokenLogProb.STATISTICS));
+    }
+
+    private static Refusals gradient(Tensors tensors, On on, Refusals refusals) {
+        return refusals.address("d_logits", tensors.output("d_logits", on.dtype(), ROWS, VOCABULARY, GRADIENT_STRIDE))
+                .size("d_logits_stride", GRADIENT_STRIDE, 0, -24, 7, 17, TOO_MANY)
+                .size("d_logits_dtype", on.dtype().code(), -1, 3, 99);
+    }
+
+    @OnEachLogitsType
+    @Tag("small")
+    void forwardRefusesBadArguments(On on) {
+        try (Tensors tensors = new Tensors(on)) {
+            results(tensors, of(tensors, on, "token_logprob_forward")).check(TokenLogProbRefusalsTest::forward);
+        }
+    }
+
+    @OnEachLogitsType
+    @Tag("small")
+    void backwardRefusesBadArguments(On on) {
+        try (Tensors tensors = new Tensors(on)) {
+            gradient(tensors, on, of(tensors, on, "token_logprob_backward"))
+                    .address("lse", tensors.vector("lse", DType.F32, 3, 3))
+                    .address("d_logprob", tensors.vector("d_logprob", DType.F32, 1, 1))
+                    .check(TokenLogProbRefusalsTest::backward);
+        }
+    }
+
+    @OnEachLogitsType
+    @Tag("small")
+    void forwardBackwardRefusesBadArguments(On on) {
+        try (Tensors tensors = new Tensors(on)) {
+            gradient(tensors, on, results(tensors, of(tensors, on, "token_logprob_forward_backward")))
+                    .addressOrNull("d_logprob", tensors.vector("d_logprob", DType.F32, 1, 1))
+                    .check(TokenLogProbRefusalsTest::forwardBackward);
+        }
+    }
+
+    /** In place means one type and one stride: nothing else is what the caller meant. */
+    @OnEachLogitsType
+    @Tag("small")
+    void refusesAGradientInPlaceOfAnotherLayout(On on) {
+        int widest = GRADIENT_STRIDE * 2;
+        for (DType dtype : DType.values()) {
+            for (int stride : new int[] {STRIDE, GRADIENT_STRIDE}) {
+                if (dtype == on.dtype() && stride == STRIDE) {
+                    continue;
+                }
+                try (Tensors tensors = new Tensors(on)) {
+                    Tensor logits = tensors.updated("logits", on.dtype(), 1, widest, new Draw(4).normal(widest, 1));
+                    Tensor targets = tensors.input("targets", 1, 7);
+                    Tensor words = tensors.vector("lse", DType.F32, 3, 3, 3, 3);
+                    TokenLogProb.Logits of = new TokenLogProb.Logits(logits.address(), VOCABULARY, STRIDE, on.dtype());
+                    TokenLogProb.Gradient to = new TokenLogProb.Gradient(logits.address(), stride, dtype);
+                    long lse = words.address();
+                    tensors.refused(
+                            "token_logprob_backward",
+                            "d_logits",
+                            device -> TokenLogProb.backward(device, to, of, targets.address(), lse, lse, ROWS));
+                    tensors.refused(
+                            "token_logprob_forward_backward",
+                            "d_logits",
+                            device -> TokenLogProb.forwardBackward(
+                                    device, to, new TokenLogProb.Results(lse, lse), of, targets.address(), 0, ROWS));
+                }
+            }
+        }
+    }
+
+    /** A call of no rows has nothing to look at: no address of it is checked, its sizes are. */
+    @OnEachLogitsType
+    @Tag("small")
+    void noRowsNeedNoAddresses(On on) {
+        try (Tensors tensors = new Tensors(on)) {
+            TokenLogProb.Logits logits = new TokenLogProb.Logits(0, VOCABULARY, STRIDE, on.dtype());
+            TokenLogProb.Gradient dLogits = new TokenLogProb.Gradient(0, GRADIENT_STRIDE, on.dtype());
+            TokenLogProb.Results results = new TokenLogProb.Results(0, 0);
+            tensors.runEmpty(device -> {
+                TokenLogProb.forward(device, results, logits, 0, 0);
+                TokenLogProb.backward(device, dLogits, logits, 0, 0, 0, 0);
+                TokenLogProb.forwardBackward(device, dLogits, results, logits, 0, 0, 0);
+            });
+            TokenLogProb.Logits narrow = new TokenLogProb.Logits(0, VOCABULARY, 4, on.dtype());
+            tensors.refused(
+                    "token_logprob_forward",
+                    "logits_stride",
+                    device -> TokenLogProb.forward(device, results, narrow, 0, 0));
+        }
+    }
+
+    @OnEachDevice
+    @Tag("small")
+    void noContextIsAStatus(On on) {
+        assertThat(on.device().context()).isNotZero(); // the library is loaded
+        assertThat(Native.dpo4j_token_logprob_forward(0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 0))
+                .isEqualTo(NULL_CONTEXT);
+        assertThat(Native.dpo4j_token_logprob_backward(0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 16, 0, 0))
+                .isEqualTo(NULL_CONTEXT);
+        assertThat(Native.dpo4j_token_logprob_forward_backward(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 16, 0, 0))
+                .isEqualTo(NULL_CONTEXT);
+    }
+}

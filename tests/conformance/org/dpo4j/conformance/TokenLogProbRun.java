@@ -1,0 +1,248 @@
+package org.dpo4j.conformance;
+
+import java.util.Arrays;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.TokenLogProb;
+import org.dpo4j.kernels.TokenLogProb.Gradient;
+import org.dpo4j.kernels.TokenLogProb.Logits;
+import org.dpo4j.kernels.TokenLogProb.Results;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How calls of token_logprob are run.
+ *
+ * @param logitsType storage of the logits
+ * @param gradientType storage of their gradient
+ * @param statistics whether they are asked for
+ */
+record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean statistics) {
+
+    /** Elements by which the gradient's stride differs from the logits': any that keep rows on 16 bytes. */
+    private static final int WIDER = 16;
+
+    /** All of one type, with statistics. */
+    TokenLogProbRun(On on) {
+        this(on, on.dtype(), on.dtype(), true);
+    }
+
+    TokenLogProbRun withGradients(DType dtype) {
+        return new TokenLogProbRun(on, logitsType, dtype, statistics);
+    }
+
+    TokenLogProbRun withoutStatistics() {
+        return new TokenLogProbRun(on, logitsType, gradientType, false);
+    }
+
+    /** What a run left, and its inputs as stored. What it does not compute is empty. */
+    record Left(
+            int rows,
+            int logitsRows,
+            double[] logits,
+            double[] dLogProb,
+            double[] logprob,
+            double[] lse,
+            double[] statistics,
+            double[] dLogits,
+            Bits bits) {
+
+        /** One row of {@link #logits} or {@link #dLogits}. */
+        double[] logitsRow(double[] all, int row) {
+            int width = all.length / logitsRows;
+            return Arrays.copyOfRange(all, row * width, (row + 1) * width);
+        }
+
+        double[] statisticsRow(int row) {
+            return Arrays.copyOfRange(statistics, row * TokenLogProb.STATISTICS, (row + 1) * TokenLogProb.STATISTICS);
+        }
+    }
+
+    /** For comparisons that forgive nothing. */
+    record Bits(long[] logprob, long[] lse, long[] statistics, long[] dLogits) {
+
+        /** Fails unless row {@code row} of a call is row {@code ofOther} of another one. */
+        void sameRow(String what, TokenLogProbCall call, int row, Bits other, TokenLogProbCall otherCall, int ofOther) {
+            same(what + " logprob", logprob, 1, row, other.logprob, ofOther);
+            same(what + " lse", lse, 1, row, other.lse, ofOther);
+            same(what + " statistics", statistics, TokenLogProb.STATISTICS, row, other.statistics, ofOther);
+            int at = call.logitsRow(row);
+            same(what + " d_logits", dLogits, call.vocabulary(), at, other.dLogits, otherCall.logitsRow(ofOther));
+        }
+
+        private static void same(String what, long[] bits, int width, int row, long[] others, int ofOther) {
+            if (bits.length > 0 && others.length > 0) {
+                Expect.sameBits(
+                        what + ", row " + row,
+                        Arrays.copyOfRange(bits, row * width, (row + 1) * width),
+                        Arrays.copyOfRange(others, ofOther * width, (ofOther + 1) * width));
+            }
+        }
+    }
+
+    /** The tensors of a call that are read. */
+    private static final class Inputs {
+        private final TokenLogProbCall call;
+        private final DType dtype;
+        private final Tensor logits;
+        private final Tensor targets;
+        private final @Nullable Tensor rowIndex;
+        private final @Nullable Tensor dLogProb;
+
+        Inputs(Tensors tensors, TokenLogProbCall call, DType dtype) {
+            this.call = call;
+            this.dtype = dtype;
+            logits = tensors.input(
+                    "logits", dtype, call.logitsRows(), call.vocabulary(), call.stride(dtype), call.logits());
+            targets = tensors.input("targets", call.targets());
+            rowIndex = call.rowIndex() == null ? null : tensors.input("row_index", call.rowIndex());
+            dLogProb = call.dLogProb() == null ? null : tensors.vector("d_logprob", DType.F32, call.dLogProb());
+        }
+
+        Logits in(Tensor tensor) {
+            return new Logits(tensor.address(), address(rowIndex), call.vocabulary(), call.stride(dtype), dtype);
+        }
+
+        /** A copy of the logits that a gradient overwrites, in the rows that the call names. */
+        Tensor overwritten(Tensors tensors) {
+            return tensors.updated(
+                            "logits", dtype, call.logitsRows(), call.vocabulary(), call.stride(dtype), call.logits())
+                    .writes(call.named());
+        }
+    }
+
+    /** The tensors that forward writes. */
+    private record Outputs(
+            Tensor logprob, Tensor lse, @Nullable Tensor statistics) {
+        static Outputs of(Tensors tensors, TokenLogProbCall call, boolean statistics) {
+            return new Outputs(
+                    tensors.output("logprob", DType.F32, 1, call.rows()),
+                    tensors.output("lse", DType.F32, 1, call.rows()),
+                    statistics ? tensors.output("statistics", DType.F32, call.rows(), TokenLogProb.STATISTICS) : null);
+        }
+
+        Results results() {
+            return new Results(logprob.address(), lse.address(), address(statistics));
+        }
+
+        Left left(Inputs inputs, @Nullable Tensor dLogits) {
+            return new Left(
+                    inputs.call.rows(),
+                    inputs.call.logitsRows(),
+                    inputs.logits.values(),
+                    values(inputs.dLogProb),
+                    logprob.values(),
+                    lse.values(),
+                    values(statistics),
+                    values(dLogits),
+                    new Bits(logprob.bits(), lse.bits(), bits(statistics), bits(dLogits)));
+        }
+    }
+
+    private static long address(@Nullable Tensor tensor) {
+        return tensor == null ? 0 : tensor.address();
+    }
+
+    private static double[] values(@Nullable Tensor tensor) {
+        return tensor == null ? new double[0] : tensor.values();
+    }
+
+    private static long[] bits(@Nullable Tensor tensor) {
+        return tensor == null ? new long[0] : tensor.bits();
+    }
+
+    private Tensor gradient(Tensors tensors, TokenLogProbCall call) {
+        int stride = call.stride(gradientType) + WIDER;
+        return tensors.output("d_logits", gradientType, call.logitsRows(), call.vocabulary(), stride)
+                .writes(call.named());
+    }
+
+    private Gradient to(Tensor dLogits) {
+        return new Gradient(dLogits.address(), dLogits.stride, gradientType);
+    }
+
+    /** Forward alone. */
+    Left forward(TokenLogProbCall call) {
+        try (Tensors tensors = new Tensors(on)) {
+            Inputs inputs = new Inputs(tensors, call, logitsType);
+            Outputs outputs = Outputs.of(tensors, call, statistics);
+            tensors.run(device -> TokenLogProb.forward(
+                    device, outputs.results(), inputs.in(inputs.logits), inputs.targets.address(), call.rows()));
+            return outputs.left(inputs, null);
+        }
+    }
+
+    /** Forward, then backward from its lse; to another place with another stride and, where the types are one, in place: the same bits. */
+    Left inTwoCalls(TokenLogProbCall call) {
+        try (Tensors tensors = new Tensors(on)) {
+            Inputs inputs = new Inputs(tensors, call, logitsType);
+            Outputs outputs = Outputs.of(tensors, call, statistics);
+            Tensor dLogits = gradient(tensors, call);
+            Tensor inPlace = inputs.overwritten(tensors);
+            tensors.run(device -> {
+                Logits logits = inputs.in(inputs.logits);
+                TokenLogProb.forward(device, outputs.results(), logits, inputs.targets.address(), call.rows());
+                backward(device, inputs, outputs, to(dLogits), logits);
+                if (gradientType == logitsType) {
+                    Logits overwritten = inputs.in(inPlace);
+                    backward(device, inputs, outputs, Gradient.inPlace(overwritten), overwritten);
+                }
+            });
+            return outputs.left(inputs, sameInPlace(call, dLogits, inPlace));
+        }
+    }
+
+    private static void backward(Device device, Inputs inputs, Outputs outputs, Gradient dLogits, Logits logits) {
+        TokenLogProb.backward(
+                device,
+                dLogits,
+                logits,
+                inputs.targets.address(),
+                outputs.lse.address(),
+                address(inputs.dLogProb),
+                inputs.call.rows());
+    }
+
+    /** Both in one call; to another place with another stride and, where the types are one, in place: the same bits. */
+    Left inOneCall(TokenLogProbCall call) {
+        try (Tensors tensors = new Tensors(on)) {
+            Inputs inputs = new Inputs(tensors, call, logitsType);
+            Outputs outputs = Outputs.of(tensors, call, statistics);
+            boolean alike = gradientType == logitsType;
+            Outputs ofInPlace = alike ? Outputs.of(tensors, call, statistics) : outputs;
+            Tensor dLogits = gradient(tensors, call);
+            Tensor inPlace = inputs.overwritten(tensors);
+            tensors.run(device -> {
+                forwardBackward(device, inputs, outputs, to(dLogits), inputs.in(inputs.logits));
+                if (alike) {
+                    Logits overwritten = inputs.in(inPlace);
+                    forwardBackward(device, inputs, ofInPlace, Gradient.inPlace(overwritten), overwritten);
+                }
+            });
+            Left left = outputs.left(inputs, sameInPlace(call, dLogits, inPlace));
+            Expect.sameBits("logprob in place", ofInPlace.logprob.bits(), left.bits.logprob);
+            Expect.sameBits("lse in place", ofInPlace.lse.bits(), left.bits.lse);
+            Expect.sameBits("statistics in place", bits(ofInPlace.statistics), left.bits.statistics);
+            return left;
+        }
+    }
+
+    private static void forwardBackward(
+            Device device, Inputs inputs, Outputs outputs, Gradient dLogits, Logits logits) {
+        TokenLogProb.forwardBackward(
+                device,
+                dLogits,
+                outputs.results(),
+                logits,
+                inputs.targets.address(),
+                address(inputs.dLogProb),
+                inputs.call.rows());
+    }
+
+    private Tensor sameInPlace(TokenLogProbCall call, Tensor dLogits, Tensor inPlace) {
+        for (int row = 0; gradientType == logitsType && row < call.rows(); row++) {
+            int at = call.logitsRow(row);
+            Expect.sameBits("d_logits in place, row " + at, inPlace.rowBits(at), dLogits.rowBits(at));
+        }
+        return dLogits;
+    }
+}

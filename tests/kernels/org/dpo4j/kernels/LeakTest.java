@@ -1,0 +1,193 @@
+package org.dpo4j.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.cuda.global.cudart;
+import org.bytedeco.javacpp.SizeTPointer;
+import org.dpo4j.conformance.On;
+import org.dpo4j.conformance.OnEachDevice;
+import org.dpo4j.kernels.PreferenceLoss.Completions;
+import org.dpo4j.kernels.PreferenceLoss.Scale;
+import org.dpo4j.kernels.SequenceSum.Sequences;
+import org.dpo4j.kernels.TokenLogProb.Gradient;
+import org.dpo4j.kernels.TokenLogProb.Logits;
+
+/** A thousand calls of every operation of this package leave no more memory in use than one: neither the device's nor the process's. */
+class LeakTest {
+    private static final int CALLS = 1000;
+    private static final int ROUNDS = 3;
+
+    /**
+     * Of a round: 1,000 of each of eleven operations, so 380 bytes an operation. The compiler and the heap of the JVM may take more than that in one round,
+     * but not in each of several; what leaks does.
+     */
+    private static final long ALLOWED = 4L << 20;
+
+    private static final int ROWS = 6;
+    private static final int VOCABULARY = 50;
+    private static final int STRIDE = 56;
+    private static final int PAIRS = 1;
+
+    /** Buffers of every operation, and one call of each. */
+    private static final class Calls implements AutoCloseable {
+        private static final long BYTES = 4L * ROWS * STRIDE;
+
+        private final Device device;
+        private final List<DeviceBuffer> buffers = new ArrayList<>();
+        private final long zeros;
+        private final long ones;
+        private final long logits;
+        private final long logprob;
+        private final long lse;
+        private final long statistics;
+        private final long dLogits;
+        private final long sums;
+        private final long losses;
+        private final long dSums;
+        private final long metrics;
+        private final long workspace;
+        private final long offsets;
+        private final PreferenceOptions sorting = PreferenceOptions.of(LossType.AOT);
+
+        Calls(Device device) {
+            this.device = device;
+            zeros = buffer();
+            ones = buffer();
+            logits = buffer();
+            logprob = buffer();
+            lse = buffer();
+            statistics = buffer();
+            dLogits = buffer();
+            sums = buffer();
+            losses = buffer();
+            dSums = buffer();
+            metrics = buffer();
+            workspace = buffer();
+            offsets = buffer();
+            device.upload(offsets, new int[] {0, 4, ROWS});
+            device.upload(ones, new int[] {1, 1});
+        }
+
+        private long buffer() {
+            DeviceBuffer buffer = device.allocate(BYTES);
+            buffers.add(buffer);
+            device.fill(buffer.address(), 0, BYTES);
+            return buffer.address();
+        }
+
+        void each() {
+            for (DType dtype : DType.values()) {
+                tokenLogProb(dtype);
+            }
+            Sequences sequences = new Sequences(offsets, 2 * PAIRS);
+            SequenceSum.forward(device, sums, logprob, sequences);
+            PreferenceLoss.compute(
+                    device,
+                    new PreferenceLoss.Results(losses, dSums, metrics),
+                    new Completions(sums, zeros),
+                    PAIRS,
+                    workspace,
+                    new Scale(1),
+                    sorting);
+            UnpairedLoss.compute(
+                    device,
+                    new UnpairedLoss.Results(losses, dSums, metrics),
+                    new UnpairedLoss.Completions(sums, zeros, ones, 0, 0, 2 * PAIRS),
+                    new UnpairedLoss.Baseline(sums, zeros, 2 * PAIRS),
+                    1,
+                    UnpairedLoss.Options.of(UnpairedLoss.Type.KTO));
+            SequenceSum.backward(device, logprob, dSums, sequences);
+            try (DeviceBuffer scratch = device.allocate(BYTES)) {
+                device.fill(scratch.address(), 0, BYTES);
+                device.copy(scratch.address(), logits, BYTES);
+            }
+            device.synchronize();
+        }
+
+        private void tokenLogProb(DType dtype) {
+            Logits of = new Logits(logits, VOCABULARY, STRIDE, dtype);
+            Gradient gradient = new Gradient(dLogits, STRIDE, dtype);
+            TokenLogProb.Results results = new TokenLogProb.Results(logprob, lse, statistics);
+            TokenLogProb.forward(device, results, of, zeros, ROWS);
+            TokenLogProb.backward(device, gradient, of, zeros, lse, logprob, ROWS);
+            TokenLogProb.forwardBackward(device, gradient, results, of, zeros, 0, ROWS);
+        }
+
+        @Override
+        public void close() {
+            buffers.forEach(DeviceBuffer::close);
+        }
+    }
+
+    /** Pages of the process in memory, as bytes. */
+    private static long residentBytes() throws IOException {
+        System.gc();
+        return 4096
+                * Long.parseLong(Files.readString(Path.of("/proc/self/statm")).split(" ", 3)[1]);
+    }
+
+    /** What the CUDA runtime says is in use, of everybody: the emulated one has nobody else. */
+    private static long usedOfDevice() {
+        try (SizeTPointer free = new SizeTPointer(1);
+                SizeTPointer total = new SizeTPointer(1)) {
+            assertThat(cudart.cudaMemGetInfo(free, total)).isZero();
+            return total.get() - free.get();
+        }
+    }
+
+    @OnEachDevice
+    void aThousandCallsKeepNothing(On on) throws IOException {
+        boolean emulated = on.name().equals("emulated");
+        try (Calls calls = new Calls(on.device())) {
+            run(calls);
+            long allocated = on.device().allocatedBytes();
+            long used = emulated ? usedOfDevice() : 0;
+            long least = Long.MAX_VALUE;
+            for (int round = 0; round < ROUNDS; round++) {
+                long before = residentBytes();
+                run(calls);
+                least = Math.min(least, residentBytes() - before);
+            }
+            assertThat(on.device().allocatedBytes()).as("device bytes").isEqualTo(allocated);
+            assertThat(emulated ? usedOfDevice() : 0).as("bytes of the runtime").isEqualTo(used);
+            assertThat(least).as("bytes that the process grew by in each round").isLessThan(ALLOWED);
+        }
+        assertThat(on.device().allocatedBytes()).isZero();
+    }
+
+    private static void run(Calls calls) {
+        for (int i = 0; i < CALLS; i++) {
+            calls.each();
+        }
+    }
+
+    /** Nor do refused ones, and their texts. */
+    @OnEachDevice
+    void refusedCallsKeepNothing(On on) throws IOException {
+        Logits of = new Logits(16, VOCABULARY, 1, DType.F32);
+        TokenLogProb.Results results = new TokenLogProb.Results(16, 16);
+        long least = Long.MAX_VALUE;
+        for (int round = 0; round <= ROUNDS; round++) {
+            long before = residentBytes();
+            for (int i = 0; i < CALLS; i++) {
+                refused(on.device(), results, of);
+            }
+            least = Math.min(least, residentBytes() - before);
+        }
+        assertThat(least).isLessThan(ALLOWED);
+    }
+
+    private static void refused(Device device, TokenLogProb.Results results, Logits of) {
+        try {
+            TokenLogProb.forward(device, results, of, 16, 1);
+        } catch (Dpo4jException e) {
+            return;
+        }
+        throw new AssertionError("a stride of 1 was accepted");
+    }
+}
