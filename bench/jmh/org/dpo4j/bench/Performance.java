@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Matcher;
@@ -40,32 +41,49 @@ final class Performance {
         JsonNode run = new ObjectMapper().readTree(file.toFile());
         tables.append(String.format(
                 Locale.ROOT,
-                "%n`bench/results/%s`: %s, %d cores, %s, Java %s, commit %s, %s%n%n"
-                        + "| operation | rows x vocabulary | threads | median (p20 to p80), ms | 10^9 elements/s |%n"
-                        + "| --- | --- | --- | --- | --- |%n",
+                "%n`bench/results/%s`: %s, %d cores, %s, %s, commit %s, %s%n%n"
+                        + "| benchmark | parameters | median (p20 to p80) | 10^9 elements/s |%n"
+                        + "| --- | --- | --- | --- |%n",
                 file.getFileName(),
                 run.get("processor").asText(),
                 run.get("cores").asInt(),
                 run.get("instructions").asText(),
-                run.get("java").asText(),
+                run.get("software").asText(),
                 run.get("commit").asText(),
                 run.get("date").asText()));
         for (JsonNode row : run.get("results")) {
-            JsonNode parameters = row.get("parameters");
-            long elements =
-                    TokenLogProbBenchmark.ROWS * parameters.get("vocabulary").asLong();
+            double median = row.get("median_us").asDouble();
             tables.append(String.format(
                     Locale.ROOT,
-                    "| %s | %d x %d | %d | %.1f (%.1f to %.1f) | %.2f |%n",
+                    "| %s | %s | %s (%s to %s) | %s |%n",
                     row.get("benchmark").asText(),
-                    TokenLogProbBenchmark.ROWS,
-                    parameters.get("vocabulary").asLong(),
-                    parameters.get("threads").asInt(),
-                    row.get("median_us").asDouble() / 1e3,
-                    row.get("p20_us").asDouble() / 1e3,
-                    row.get("p80_us").asDouble() / 1e3,
-                    elements / row.get("median_us").asDouble() / 1e3));
+                    parameters(row.get("parameters")),
+                    time(median),
+                    time(row.get("p20_us").asDouble()),
+                    time(row.get("p80_us").asDouble()),
+                    row.has("elements")
+                            ? String.format(
+                                    Locale.ROOT, "%.2f", row.get("elements").asLong() / median / 1e3)
+                            : ""));
         }
         tables.append('\n');
+    }
+
+    private static String parameters(JsonNode parameters) {
+        List<String> texts = new ArrayList<>();
+        parameters
+                .fields()
+                .forEachRemaining(
+                        each -> texts.add(each.getKey() + " " + each.getValue().asText()));
+        return String.join(", ", texts);
+    }
+
+    private static String time(double microseconds) {
+        if (microseconds < 1) {
+            return String.format(Locale.ROOT, "%.1f ns", microseconds * 1e3);
+        }
+        return microseconds < 1e3
+                ? String.format(Locale.ROOT, "%.1f us", microseconds)
+                : String.format(Locale.ROOT, "%.1f ms", microseconds / 1e3);
     }
 }

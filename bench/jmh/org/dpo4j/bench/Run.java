@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.time.LocalDate;
+import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.DeviceReport;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.runner.Runner;
@@ -27,7 +28,7 @@ final class Run {
         file.put("processor", report.cpu().model());
         file.put("cores", Runtime.getRuntime().availableProcessors());
         file.put("instructions", report.cpu().instructionSet());
-        file.put("java", Runtime.version().toString());
+        file.put("software", "Java " + Runtime.version());
         ArrayNode results = file.putArray("results");
         for (RunResult result : new Runner(new CommandLineOptions(jmh)).run()) {
             results.add(row(result));
@@ -40,7 +41,10 @@ final class Run {
         row.put("benchmark", result.getParams().getBenchmark().replaceFirst(".*\\.(\\w+)Benchmark\\.", "$1."));
         ObjectNode parameters = row.putObject("parameters");
         for (String key : result.getParams().getParamsKeys()) {
-            parameters.put(key, Long.parseLong(result.getParams().getParam(key)));
+            parameters.put(key, result.getParams().getParam(key));
+        }
+        if (row.get("benchmark").asText().startsWith("TokenLogProb.")) {
+            row.put("elements", elements(parameters));
         }
         Statistics microseconds = result.getPrimaryResult().getStatistics();
         row.put("samples", microseconds.getN());
@@ -48,5 +52,12 @@ final class Run {
         row.put("median_us", microseconds.getPercentile(50));
         row.put("p80_us", microseconds.getPercentile(80));
         return row;
+    }
+
+    private static long elements(ObjectNode parameters) {
+        int vocabulary = parameters.get("vocabulary").asInt();
+        int megabytes = parameters.get("megabytes").asInt();
+        DType dtype = DType.valueOf(parameters.get("dtype").asText());
+        return (long) TokenLogProbBenchmark.rows(vocabulary, dtype, megabytes) * vocabulary;
     }
 }
