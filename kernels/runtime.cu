@@ -9,6 +9,30 @@
 #endif
 
 namespace dpo4j::cuda {
+namespace {
+
+__global__ void nothing() {}
+
+// Blocks, 1 without clusters. Not by compute capability alone: the code that was compiled in must know clusters too, a small or divided
+// device has room for fewer, and some of 9.0 and later have none, which the runtime says by an error or a 0.
+int largest_cluster(int ordinal) {
+  constexpr int kFirstWithClusters = 90, kPortable = 8;
+  int launches = 0, blocks = 0;
+  cudaFuncAttributes code{};
+  cudaLaunchConfig_t config{};
+  config.gridDim = dim3(kPortable);
+  config.blockDim = dim3(32);
+  cudaError_t error = cudaDeviceGetAttribute(&launches, cudaDevAttrClusterLaunch, ordinal);
+  if (error == cudaSuccess) error = cudaFuncGetAttributes(&code, nothing);
+  if (error == cudaSuccess && launches != 0 && code.ptxVersion >= kFirstWithClusters) {
+    error = cudaOccupancyMaxPotentialClusterSize(&blocks, nothing, &config);
+  }
+  if (error != cudaSuccess) cudaGetLastError();
+  if (error != cudaSuccess || blocks < 1) return 1;
+  return blocks < kPortable ? blocks : kPortable;
+}
+
+}  // namespace
 
 const char* architectures() { return DPO4J_ARCHITECTURES; }
 
@@ -43,13 +67,15 @@ int device_info(int32_t ordinal, char* name, size_t name_bytes, int32_t* capabil
 }
 
 int open_queue(Queue* queue, int32_t ordinal, void* stream) {
-  int multiprocessors = 0;
-  const cudaError_t error = cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, ordinal);
+  const CurrentDevice device(ordinal);
+  cudaError_t error = device.error();
+  int shared_bytes = 0;
+  if (error == cudaSuccess) error = cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal);
   if (error != cudaSuccess) {
     cudaGetLastError();
     return error;
   }
-  *queue = {stream, ordinal, multiprocessors};
+  *queue = {stream, ordinal, shared_bytes, largest_cluster(ordinal)};
   return cudaSuccess;
 }
 

@@ -6,11 +6,12 @@
 
 namespace dpo4j::cuda {
 
-// A stream and what a launch wants to know of its device. `stream` is a cudaStream_t.
+// A stream and what a launch must know of its device. `stream` is a cudaStream_t.
 struct Queue {
   void* stream;
   int32_t ordinal;
-  int32_t multiprocessors;
+  int32_t shared_bytes;     // the most shared memory a block may have, of fixed size and dynamic together
+  int32_t largest_cluster;  // the most blocks a cluster may have: 8, or 1 where there are no clusters
 };
 
 // 0, or a cudaError_t; error_text names it. Launches are queued, never waited for.

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+#include "cluster.h"
+
 __thread uint3 threadIdx, blockIdx, blockDim, gridDim;
 
 namespace cuda_emulation {
@@ -20,6 +22,9 @@ constexpr size_t kArenaBytes = kSharedBytes + 64 * (kRedzoneBytes + 128);
 
 // Not memset: ThreadSanitizer would take it for an access of whoever came here first.
 void fill_with_ff(void* address, size_t bytes) { asm volatile("rep stosb" : "+D"(address), "+c"(bytes) : "a"(0xFF) : "memory"); }
+
+// What tells the launch's bytes from arrays of a fixed size.
+const char dynamic_tag = 0;
 
 unsigned bit(int lane) { return 1u << lane; }
 
@@ -44,7 +49,8 @@ void fail(const char* format, ...) {
   abort();
 }
 
-Block::Block() : threads_(new Thread[kMaxThreads]), warps_(new Warp[kMaxWarps]) {
+Block::Block(Cluster& cluster, unsigned rank)
+    : cluster_(cluster), rank_(rank), threads_(new Thread[kMaxThreads]), warps_(new Warp[kMaxWarps]) {
   shared_ = static_cast<char*>(aligned_alloc(128, kArenaBytes));
   if (shared_ == nullptr) fail("no memory for a block's shared memory");
 }
@@ -53,32 +59,26 @@ Block::~Block() { free(shared_); }
 
 // ---- turns ----------------------------------------------------------------------------------------------------------------------------
 
-void Block::run(const Grid& grid, uint3 index, uint64_t number) {
-  start(grid, index, number);
-  take_turns();
-  blocks_++;
-}
-
 void Block::start(const Grid& grid, uint3 index, uint64_t number) {
   grid_ = &grid;
-  index_ = blockIdx = index;
+  index_ = index;
   blockDim = {grid.threads.x, grid.threads.y, grid.threads.z};
   gridDim = {grid.blocks.x, grid.blocks.y, grid.blocks.z};
-  random_state_ = (settings().seed * 0x9E3779B97F4A7C15u + number + 1) * 0xD1342543DE82EF95u | 1;
+  random_ = Random(settings().seed, number);
   arrived_ = 0;
   live_ = static_cast<int>(grid.threads.x * grid.threads.y * grid.threads.z);
 
   forbid_memory(shared_, kArenaBytes);
   arrays_.clear();
   shared_used_ = static_bytes_ = 0;
-  dynamic_shared_ = grid.dynamic_shared_bytes == 0 ? nullptr : reserve_shared(grid.dynamic_shared_bytes, 128);
+  dynamic_shared_ = grid.dynamic_shared_bytes == 0 ? nullptr : reserve_shared(&dynamic_tag, grid.dynamic_shared_bytes, 128);
 
   order_.clear();
   for (int first = 0; first < live_; first += warpSize) {
     Warp& warp = warps_[first / warpSize];
     const int lanes = std::min(live_ - first, warpSize);
     warp.live = warp.ready = lanes == warpSize ? ~0u : bit(lanes) - 1;
-    warp.at_barrier = 0;
+    warp.at_barrier = warp.at_cluster_barrier = 0;
     warp.masks = 0;
     order_.push_back(&warp);
   }
@@ -96,18 +96,24 @@ void Block::start(const Grid& grid, uint3 index, uint64_t number) {
   }
 }
 
-void Block::take_turns() {
-  while (live_ > 0) {
-    if (settings().schedule == Schedule::kRandom) {
-      for (size_t i = order_.size(); i > 1; i--) std::swap(order_[i - 1], order_[random() % i]);
-    }
-    bool progress = false;
-    for (Warp* warp : order_) {
-      progress |= warp->ready != 0;
-      run_warp(*warp);
-    }
-    if (!progress) report_deadlock();
+bool Block::take_turns() {
+  blockIdx = index_;
+  bool progress = false;
+  while (live_ > 0 && take_turn()) {
+    progress = true;
+    if (settings().schedule == Schedule::kRandom && random_.next() % 2 == 0) break;
   }
+  return progress;
+}
+
+bool Block::take_turn() {
+  if (settings().schedule == Schedule::kRandom) random_.shuffle(order_);
+  bool progress = false;
+  for (Warp* warp : order_) {
+    progress |= warp->ready != 0;
+    run_warp(*warp);
+  }
+  return progress;
 }
 
 // Until all its lanes wait or have exited; in a random schedule, possibly not so far.
@@ -116,12 +122,12 @@ void Block::run_warp(Warp& warp) {
   while (warp.ready != 0) {
     unsigned candidates = warp.ready;
     if (schedule == Schedule::kRandom) {
-      for (uint64_t skip = random() % __builtin_popcount(candidates); skip > 0; skip--) candidates &= candidates - 1;
+      for (uint64_t skip = random_.next() % __builtin_popcount(candidates); skip > 0; skip--) candidates &= candidates - 1;
     }
     const int lane = schedule == Schedule::kDescending ? 31 - __builtin_clz(candidates) : __builtin_ctz(candidates);
     warp.ready &= ~bit(lane);
     resume(*warp.threads[lane]);
-    if (schedule == Schedule::kRandom && random() % 16 == 0) return;
+    if (schedule == Schedule::kRandom && random_.next() % 16 == 0) return;
   }
 }
 
@@ -149,10 +155,15 @@ void Block::exit(Thread& thread) {
   thread.warp->live &= ~bit(thread.lane);
   live_--;
   if (live_ > 0 && arrived_ == live_) open_barrier();
+  if (live_ == 0 && cluster_.size() > 1) end_shared_memory();
+  cluster_.exit();
 }
 
-void Block::report_deadlock() {
-  fflush(stdout);
+void Block::report_waiting() const {
+  if (live_ == 0) {
+    fprintf(stderr, "  block %u,%u,%u has exited\n", index_.x, index_.y, index_.z);
+    return;
+  }
   fprintf(stderr, "CUDA emulation: deadlock in block %u,%u,%u\n", index_.x, index_.y, index_.z);
   for (Warp* warp : order_) {
     for (unsigned left = warp->live; left != 0;) {
@@ -165,14 +176,6 @@ void Block::report_deadlock() {
       left &= ~same;
     }
   }
-  fail("threads wait for others that wait elsewhere or have exited");
-}
-
-uint64_t Block::random() {
-  random_state_ ^= random_state_ << 13;
-  random_state_ ^= random_state_ >> 7;
-  random_state_ ^= random_state_ << 17;
-  return random_state_;
 }
 
 // ---- meetings -------------------------------------------------------------------------------------------------------------------------
@@ -209,6 +212,13 @@ void Block::open_barrier() {
   for (Warp* warp : order_) {
     warp->ready |= warp->at_barrier;
     warp->at_barrier = 0;
+  }
+}
+
+void Block::leave_cluster_barrier() {
+  for (Warp* warp : order_) {
+    warp->ready |= warp->at_cluster_barrier;
+    warp->at_cluster_barrier = 0;
   }
 }
 
@@ -257,18 +267,43 @@ void* Block::shared_array(const void* tag, size_t bytes, size_t alignment) {
   }
   static_bytes_ += bytes;
   if (static_bytes_ > kStaticSharedBytes) fail("more than %zu bytes of shared memory of fixed size", kStaticSharedBytes);
-  arrays_.push_back({tag, reserve_shared(bytes, alignment)});
-  return arrays_.back().address;
+  if (static_bytes_ + grid_->dynamic_shared_bytes > grid_->shared_limit_bytes) {
+    fail("more than %zu bytes of shared memory, of fixed size and dynamic together", grid_->shared_limit_bytes);
+  }
+  return reserve_shared(tag, bytes, alignment);
 }
 
-char* Block::reserve_shared(size_t bytes, size_t alignment) {
+void* Block::reserve_shared(const void* tag, size_t bytes, size_t alignment) {
   const size_t at = (shared_used_ + kRedzoneBytes + alignment - 1) / alignment * alignment;
-  if (at + bytes + kRedzoneBytes > kArenaBytes) fail("more than %zu bytes of shared memory", kSharedBytes);
+  if (at + bytes + kRedzoneBytes > kArenaBytes) fail("too many shared arrays");
   shared_used_ = at + bytes;
   char* address = shared_ + at;
   allow_memory(address, bytes);
   fill_with_ff(address, bytes);
+  arrays_.push_back({tag, address, bytes, alignment});
   return address;
+}
+
+// The other block may not have come to the array yet, but has it, as on a device.
+void* Block::counterpart(const void* mine, Block& other) const {
+  const char* address = static_cast<const char*>(mine);
+  for (const SharedArray& array : arrays_) {
+    if (address < array.address || address >= array.address + array.bytes) continue;
+    void* theirs = array.tag == &dynamic_tag ? other.dynamic_shared_ : other.shared_array(array.tag, array.bytes, array.alignment);
+    return static_cast<char*>(theirs) + (address - array.address);
+  }
+  fail("%p is not in the shared memory of the calling block", mine);
+}
+
+// By the last thread to exit, after all that the others did. Whoever of the cluster comes later finds NaN, AddressSanitizer finds it, and to
+// ThreadSanitizer it races with the end.
+void Block::end_shared_memory() {
+  Place& end = borders_[(blocks_ + 1) & 1];
+  receive(&end);
+  write_memory(shared_, shared_used_);
+  publish(&end);
+  fill_with_ff(shared_, shared_used_);
+  forbid_memory(shared_, kArenaBytes);
 }
 
 // ---- what kernels call ----------------------------------------------------------------------------------------------------------------
@@ -288,5 +323,10 @@ int barrier(Vote vote, bool predicate, const char* operation) { return current->
 
 void* shared_array(const void* tag, size_t bytes, size_t alignment) { return current->block->shared_array(tag, bytes, alignment); }
 void* dynamic_shared() { return current->block->dynamic_shared(); }
+
+unsigned cluster_rank() { return current->block->rank(); }
+unsigned cluster_size() { return static_cast<unsigned>(current->block->cluster().size()); }
+void cluster_barrier(const char* operation) { current->block->cluster().barrier(*current, operation); }
+void* cluster_shared(const void* mine, unsigned rank) { return current->block->cluster().shared(*current->block, mine, rank); }
 
 }  // namespace cuda_emulation

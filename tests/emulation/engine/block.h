@@ -9,6 +9,7 @@
 
 #include "../include/cuda_emulation/execution.h"
 #include "fiber.h"
+#include "random.h"
 #include "settings.h"
 
 namespace cuda_emulation {
@@ -20,8 +21,9 @@ constexpr size_t kSharedBytes = 227 << 10;
 
 // A launch, as every block of it sees it.
 struct Grid {
-  dim3 blocks, threads;
+  dim3 blocks, threads, cluster;
   size_t dynamic_shared_bytes;
+  size_t shared_limit_bytes;  // of dynamic and fixed size together
   void (*body)(const void*);
   const void* argument;
 };
@@ -36,6 +38,7 @@ struct Meeting {
 };
 
 class Block;
+class Cluster;
 
 struct Thread {
   Fiber fiber;
@@ -50,7 +53,7 @@ struct Thread {
 constexpr int kMaxMasks = 16;
 
 struct Warp {
-  unsigned live, ready, at_barrier;  // lanes
+  unsigned live, ready, at_barrier, at_cluster_barrier;  // lanes
   Thread* threads[warpSize];
   int masks;
   Meeting meetings[kMaxMasks];
@@ -61,37 +64,45 @@ struct alignas(16) Place {};
 
 class Block {
  public:
-  Block();
+  Block(Cluster& cluster, unsigned rank);
   ~Block();
 
-  // Runs a block of a launch from the first thread's start to the last one's end. `number` seeds its schedule.
-  void run(const Grid& grid, uint3 index, uint64_t number);
+  // A block of a launch: started, given turns until no thread of it is live, ended. `number` seeds its schedule.
+  void start(const Grid& grid, uint3 index, uint64_t number);
+  bool take_turns();  // as far as its threads come without other blocks, in a random schedule possibly not so far; whether any ran
+  void end() { blocks_++; }
 
   // Where the last block has announced its end, and the next will listen before it begins.
   Place& border() { return borders_[blocks_ & 1]; }
 
+  Cluster& cluster() const { return cluster_; }
+  unsigned rank() const { return rank_; }
   uint3 index() const { return index_; }
+  int live() const { return live_; }
+  void leave_cluster_barrier();
+  void report_waiting() const;
   int barrier(Thread& self, Vote vote, bool predicate, const char* operation);
   const Exchange& exchange(Thread& self, unsigned mask, const Word& mine, const char* operation, bool orders_memory);
   void* shared_array(const void* tag, size_t bytes, size_t alignment);
   void* dynamic_shared() const { return dynamic_shared_; }
+  void* counterpart(const void* mine, Block& other) const;  // where `mine`, in this block's shared memory, is in the other's
 
  private:
   static void thread_main();
-  void start(const Grid& grid, uint3 index, uint64_t number);
-  void take_turns();
+  bool take_turn();
   void run_warp(Warp& warp);
   void resume(Thread& thread);
   void exit(Thread& thread);
   void open_barrier();
-  [[noreturn]] void report_deadlock();
   Meeting& meeting_of(Warp& warp, unsigned mask);
-  char* reserve_shared(size_t bytes, size_t alignment);
-  uint64_t random();
+  void* reserve_shared(const void* tag, size_t bytes, size_t alignment);
+  void end_shared_memory();
 
+  Cluster& cluster_;
+  const unsigned rank_;
   const Grid* grid_ = nullptr;
   uint3 index_{};
-  uint64_t random_state_ = 1;
+  Random random_;
 
   std::unique_ptr<Thread[]> threads_;
   std::unique_ptr<Warp[]> warps_;
@@ -112,9 +123,10 @@ class Block {
 
   struct SharedArray {
     const void* tag;
-    void* address;
+    char* address;
+    size_t bytes, alignment;
   };
-  std::vector<SharedArray> arrays_;
+  std::vector<SharedArray> arrays_;  // in the order the block came to them, which another block need not share
   char* shared_;
   size_t shared_used_ = 0;
   size_t static_bytes_ = 0;

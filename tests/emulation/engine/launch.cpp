@@ -1,6 +1,7 @@
 // Launches: what a device would refuse, and the workers that blocks are spread over.
 #include "../include/cuda_emulation/launch.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <map>
@@ -8,32 +9,31 @@
 #include <thread>
 
 #include "../standin/standin.h"
-#include "block.h"
+#include "cluster.h"
 
 namespace cuda_emulation {
 namespace {
 
-// Consecutive blocks run on different fibers. To ThreadSanitizer those are unrelated threads, so a race between blocks of one launch shows.
-// Not more than two sets, since the cost of a barrier grows with the square of the number of threads ThreadSanitizer has seen.
+// Consecutive clusters run on different fibers. To ThreadSanitizer those are unrelated threads, so a race between clusters of one launch
+// shows. Not more than two sets, since the cost of a barrier grows with the square of the number of threads ThreadSanitizer has seen.
 constexpr int kPools = kSanitizeThread ? 2 : 1;
 
-// The blocks of a launch, taken by whoever is free.
+// The clusters of a launch, taken by whoever is free.
 struct Work {
   const Grid& grid;
-  uint64_t blocks;
+  uint64_t clusters;
+  int workers;
   std::atomic<uint64_t> next{0};
 
   void run() {
-    static thread_local Block pools[kPools];
+    static thread_local Cluster pools[kPools];
     static thread_local unsigned turn = 0;
-    for (Block& pool : pools) publish(&pool.border());
-    for (uint64_t taken; (taken = next.fetch_add(1)) < blocks;) {
-      const uint64_t number = settings().schedule == Schedule::kDescending ? blocks - 1 - taken : taken;
-      const uint64_t x = grid.blocks.x, y = grid.blocks.y;
-      const uint3 index{static_cast<unsigned>(number % x), static_cast<unsigned>(number / x % y), static_cast<unsigned>(number / (x * y))};
-      pools[turn++ % kPools].run(grid, index, number);
+    for (Cluster& pool : pools) pool.begin(grid);
+    for (uint64_t taken; (taken = next.fetch_add(1)) < clusters;) {
+      const uint64_t number = settings().schedule == Schedule::kDescending ? clusters - 1 - taken : taken;
+      pools[turn++ % kPools].run(grid, number);
     }
-    for (Block& pool : pools) receive(&pool.border());
+    for (Cluster& pool : pools) pool.end();
   }
 };
 
@@ -47,7 +47,7 @@ class Helpers {
 
   void run(Work& work) {
     std::unique_lock<std::mutex> use(in_use_, std::try_to_lock);
-    if (use.owns_lock() && helpers_ > 0 && work.blocks > 1) {
+    if (use.owns_lock() && helpers_ > 0 && work.clusters > 1 && work.workers > 1) {
       {
         std::lock_guard<std::mutex> lock(mutex_);
         work_ = &work;
@@ -65,10 +65,10 @@ class Helpers {
 
  private:
   Helpers() : helpers_(settings().workers - 1) {
-    for (int i = 0; i < helpers_; i++) std::thread([this] { help(); }).detach();
+    for (int i = 0; i < helpers_; i++) std::thread([this, i] { help(i + 1); }).detach();
   }
 
-  [[noreturn]] void help() {
+  [[noreturn]] void help(int worker) {
     for (uint64_t seen = 0;;) {
       Work* work;
       {
@@ -77,7 +77,7 @@ class Helpers {
         seen = round_;
         work = work_;
       }
-      work->run();
+      if (worker < work->workers) work->run();
       std::lock_guard<std::mutex> lock(mutex_);
       if (--busy_ == 0) done_.notify_all();
     }
@@ -105,24 +105,59 @@ bool allows_dynamic_shared(const void* kernel, size_t bytes) {
   return limit != limits().end() && bytes <= limit->second;
 }
 
-cudaError_t check(const cudaLaunchConfig_t& config, const void* kernel) {
+int device_attribute(cudaDeviceAttr attribute) {
+  int value = 0;
+  cudaDeviceGetAttribute(&value, attribute, 0);
+  return value;
+}
+
+constexpr int kPortableClusterBlocks = 8;
+
+// A launch without the attribute has clusters of one block. The real library's documentation has one code for all that can be wrong.
+cudaError_t find_cluster(const cudaLaunchConfig_t& config, dim3* cluster) {
+  for (unsigned i = 0; i < config.numAttrs; i++) {
+    if (config.attrs[i].id != cudaLaunchAttributeClusterDimension) return cudaErrorNotSupported;
+    const uint3& of = config.attrs[i].val.clusterDim;
+    *cluster = dim3(of.x, of.y, of.z);
+  }
+  const dim3 &grid = config.gridDim, &of = *cluster;
+  const uint64_t blocks = static_cast<uint64_t>(of.x) * of.y * of.z;
+  if (blocks == 0 || blocks > static_cast<uint64_t>(largest_cluster())) return cudaErrorInvalidClusterSize;
+  return grid.x % of.x != 0 || grid.y % of.y != 0 || grid.z % of.z != 0 ? cudaErrorInvalidClusterSize : cudaSuccess;
+}
+
+cudaError_t check(const cudaLaunchConfig_t& config, const void* kernel, dim3* cluster) {
   const dim3 &grid = config.gridDim, &block = config.blockDim;
   const uint64_t threads = static_cast<uint64_t>(block.x) * block.y * block.z;
   if (threads == 0 || threads > kMaxThreads || block.z > 64) return cudaErrorInvalidConfiguration;
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return cudaErrorInvalidConfiguration;
   if (grid.x > 0x7FFFFFFFu || grid.y > 65535 || grid.z > 65535) return cudaErrorInvalidConfiguration;
-  if (config.numAttrs != 0) return cudaErrorNotSupported;
+  const cudaError_t refused = find_cluster(config, cluster);
+  if (refused != cudaSuccess) return refused;
   if (!allows_dynamic_shared(kernel, config.dynamicSmemBytes)) return cudaErrorInvalidValue;
   return cudaStreamQuery(config.stream);
+}
+
+// ThreadSanitizer knows at most about 8000 threads, and fibers stay for the next launch.
+void check_sanitizer_has_room(int cluster_blocks, int threads) {
+  constexpr int kMostThreads = 8000;
+  if (!kSanitizeThread || kPools * (kMaxThreads + (cluster_blocks - 1) * threads) <= kMostThreads) return;
+  fail("clusters of %d blocks of %d threads are too much for ThreadSanitizer: test with smaller ones", cluster_blocks, threads);
 }
 
 }  // namespace
 
 cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*body)(const void*), const void* argument) {
-  const cudaError_t refused = check(config, kernel);
+  dim3 cluster;
+  const cudaError_t refused = check(config, kernel, &cluster);
   if (refused != cudaSuccess) return dpo4j_standin_report(refused);
-  const Grid grid{config.gridDim, config.blockDim, config.dynamicSmemBytes, body, argument};
-  Work work{grid, static_cast<uint64_t>(grid.blocks.x) * grid.blocks.y * grid.blocks.z};
+  const size_t shared_limit = static_cast<size_t>(device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
+  const Grid grid{config.gridDim, config.blockDim, cluster, config.dynamicSmemBytes, shared_limit, body, argument};
+  const int cluster_blocks = static_cast<int>(cluster.x * cluster.y * cluster.z);
+  check_sanitizer_has_room(cluster_blocks, static_cast<int>(grid.threads.x * grid.threads.y * grid.threads.z));
+  const uint64_t blocks = static_cast<uint64_t>(grid.blocks.x) * grid.blocks.y * grid.blocks.z;
+  // Stacks are mappings, which a process may not have without end: no more blocks at once for being in clusters.
+  Work work{grid, blocks / cluster_blocks, std::max(settings().workers / cluster_blocks, 1)};
   if (settings().workers > 1) {
     Helpers::instance().run(work);
   } else {
@@ -132,10 +167,12 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*
 }
 
 cudaError_t set_dynamic_shared_limit(const void* kernel, int bytes) {
-  if (bytes < 0 || static_cast<size_t>(bytes) > kSharedBytes) return dpo4j_standin_report(cudaErrorInvalidValue);
+  if (bytes < 0 || bytes > device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)) return dpo4j_standin_report(cudaErrorInvalidValue);
   std::lock_guard<std::mutex> lock(limits_mutex);
   limits()[kernel] = static_cast<size_t>(bytes);
   return cudaSuccess;
 }
+
+int largest_cluster() { return device_attribute(cudaDevAttrClusterLaunch) != 0 ? kPortableClusterBlocks : 1; }
 
 }  // namespace cuda_emulation

@@ -16,6 +16,7 @@
 #endif
 #if defined(DPO4J_SANITIZE_THREAD)
 #include <sanitizer/tsan_interface.h>
+extern "C" void __tsan_write_range(void* address, unsigned long bytes);  // the runtime has it, the header does not
 #endif
 
 namespace cuda_emulation {
@@ -88,6 +89,13 @@ inline void publish([[maybe_unused]] void* place) {
 inline void receive([[maybe_unused]] void* place) {
 #if defined(DPO4J_SANITIZE_THREAD)
   __tsan_acquire(place);
+#endif
+}
+
+// Counts as a write of all of it by this thread.
+inline void write_memory([[maybe_unused]] void* address, [[maybe_unused]] size_t bytes) {
+#if defined(DPO4J_SANITIZE_THREAD)
+  __tsan_write_range(address, bytes);
 #endif
 }
 

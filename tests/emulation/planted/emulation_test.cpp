@@ -4,18 +4,12 @@
 #include <cuda_runtime.h>
 
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 #include "../standin/standin.h"
+#include "check.h"
 
 namespace {
-
-int failures = 0;
-
-#define CHECK(condition) \
-  if (!(condition)) printf("line %d: %s does not hold\n", __LINE__, #condition), failures++
 
 template <class... Parameters, class... Arguments>
 cudaError_t run(void (*kernel)(Parameters...), dim3 blocks, dim3 threads, size_t shared_bytes, Arguments... arguments) {
@@ -24,13 +18,6 @@ cudaError_t run(void (*kernel)(Parameters...), dim3 blocks, dim3 threads, size_t
   config.blockDim = threads;
   config.dynamicSmemBytes = shared_bytes;
   return cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...);
-}
-
-template <class T>
-T* device(size_t count) {
-  void* address = nullptr;
-  CHECK(cudaMalloc(&address, count * sizeof(T)) == cudaSuccess);
-  return static_cast<T*>(address);
 }
 
 // ---- threads, warps, blocks ---------------------------------------------------------------------------------------------------------------
@@ -173,6 +160,12 @@ void launches_are_refused() {
   cudaLaunchConfig_t config{};
   config.stream = reinterpret_cast<cudaStream_t>(out);
   CHECK(cudaLaunchKernelEx(&config, coordinates, out) == cudaErrorInvalidResourceHandle);
+  cudaLaunchAttribute cooperative{};
+  cooperative.id = static_cast<cudaLaunchAttributeID>(2);
+  config.stream = nullptr;
+  config.attrs = &cooperative;
+  config.numAttrs = 1;
+  CHECK(cudaLaunchKernelEx(&config, coordinates, out) == cudaErrorNotSupported);
   cudaFree(out);
 }
 

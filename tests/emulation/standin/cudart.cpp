@@ -14,10 +14,32 @@
 namespace {
 
 constexpr int kVersion = 13010;
-constexpr int kCapabilityMajor = 9, kCapabilityMinor = 0;
 constexpr int kMultiprocessors = 4;  // few, so that grids sized by it loop
-constexpr int kSharedBytes = 48 << 10, kSharedBytesOptin = 227 << 10;
-constexpr int kL2Bytes = 50 << 20;
+constexpr int kSharedBytes = 48 << 10;
+
+// What devices answer, as far as kernels choose by it.
+struct Device {
+  const char* name;
+  int capability_major, capability_minor, shared_bytes_optin, l2_bytes, cluster_launch;
+};
+constexpr Device kDevices[] = {
+    {"h100", 9, 0, 227 << 10, 50 << 20, 1},
+    {"a100", 8, 0, 163 << 10, 40 << 20, 0},
+};
+
+// DPO4J_STANDIN_DEVICE, or the first.
+const Device& device() {
+  static const Device& chosen = []() -> const Device& {
+    const char* name = getenv("DPO4J_STANDIN_DEVICE");
+    if (name == nullptr) return kDevices[0];
+    for (const Device& device : kDevices) {
+      if (strcmp(device.name, name) == 0) return device;
+    }
+    fprintf(stderr, "CUDA stand-in: DPO4J_STANDIN_DEVICE is '%s': say h100 or a100\n", name);
+    abort();
+  }();
+  return chosen;
+}
 
 std::atomic<cudaError_t> failed{cudaSuccess};
 thread_local cudaError_t last_error = cudaSuccess;
@@ -49,6 +71,7 @@ constexpr Words kWords[] = {
     {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
     {cudaErrorIllegalAddress, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
     {cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
+    {cudaErrorInvalidClusterSize, "cudaErrorInvalidClusterSize", "cluster misconfiguration"},
 };
 
 const Words& words(cudaError_t error) {
@@ -70,13 +93,15 @@ int attribute(cudaDeviceAttr attribute) {
     case cudaDevAttrMultiProcessorCount:
       return kMultiprocessors;
     case cudaDevAttrL2CacheSize:
-      return kL2Bytes;
+      return device().l2_bytes;
     case cudaDevAttrComputeCapabilityMajor:
-      return kCapabilityMajor;
+      return device().capability_major;
     case cudaDevAttrComputeCapabilityMinor:
-      return kCapabilityMinor;
+      return device().capability_minor;
     case cudaDevAttrMaxSharedMemoryPerBlockOptin:
-      return kSharedBytesOptin;
+      return device().shared_bytes_optin;
+    case cudaDevAttrClusterLaunch:
+      return device().cluster_launch;
   }
   fprintf(stderr, "CUDA stand-in: device attribute %d is not emulated\n", static_cast<int>(attribute));
   return -1;
@@ -175,8 +200,8 @@ DPO4J_STANDIN cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, in
   properties->sharedMemPerBlock = kSharedBytes;
   properties->warpSize = 32;
   properties->maxThreadsPerBlock = 1024;
-  properties->major = kCapabilityMajor;
-  properties->minor = kCapabilityMinor;
+  properties->major = device().capability_major;
+  properties->minor = device().capability_minor;
   properties->multiProcessorCount = kMultiprocessors;
   return CALL(cudaSuccess);
 }

@@ -54,6 +54,13 @@ bool has_fenced();
 void* shared_array(const void* tag, size_t bytes, size_t alignment);
 void* dynamic_shared();
 
+// The cluster: which of its blocks this is, how many it has, a barrier of all their threads, and where something in this block's shared
+// memory is in another's.
+unsigned cluster_rank();
+unsigned cluster_size();
+void cluster_barrier(const char* operation);
+void* cluster_shared(const void* mine, unsigned rank);
+
 template <class T>
 Word to_word(T value) {
   static_assert(sizeof(T) <= sizeof(Word) && std::is_trivially_copyable<T>::value, "lanes exchange up to 16 bytes");

@@ -13,6 +13,8 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*
 
 cudaError_t set_dynamic_shared_limit(const void* kernel, int bytes);
 
+int largest_cluster();  // of the emulated device, in blocks; 1: it has no clusters
+
 }  // namespace cuda_emulation
 
 template <class... Parameters, class... Arguments>
@@ -32,4 +34,20 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
 template <class... Parameters>
 cudaError_t cudaFuncSetAttribute(void (*kernel)(Parameters...), cudaFuncAttribute, int value) {
   return cuda_emulation::set_dynamic_shared_limit(reinterpret_cast<const void*>(kernel), value);
+}
+
+// Kernels are compiled for the device that is emulated.
+template <class... Parameters>
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, void (*)(Parameters...)) {
+  int major = 0, minor = 0;
+  const cudaError_t error = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0);
+  cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0);
+  attributes->ptxVersion = 10 * major + minor;
+  return error;
+}
+
+template <class... Parameters>
+cudaError_t cudaOccupancyMaxPotentialClusterSize(int* blocks, void (*)(Parameters...), const cudaLaunchConfig_t*) {
+  *blocks = cuda_emulation::largest_cluster();
+  return cudaSuccess;
 }

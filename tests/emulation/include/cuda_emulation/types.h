@@ -55,6 +55,7 @@ enum cudaError_t {
   cudaErrorNotReady = 600,
   cudaErrorIllegalAddress = 700,
   cudaErrorNotSupported = 801,
+  cudaErrorInvalidClusterSize = 912,
 };
 
 enum cudaMemcpyKind {
@@ -74,6 +75,7 @@ enum cudaDeviceAttr {
   cudaDevAttrComputeCapabilityMajor = 75,
   cudaDevAttrComputeCapabilityMinor = 76,
   cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
+  cudaDevAttrClusterLaunch = 120,
 };
 
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
@@ -109,8 +111,19 @@ struct cudaDeviceProp {
 static_assert(offsetof(cudaDeviceProp, totalGlobalMem) == 288 && offsetof(cudaDeviceProp, major) == 360, "CUDA 13's layout");
 static_assert(offsetof(cudaDeviceProp, multiProcessorCount) == 384 && sizeof(cudaDeviceProp) == 1008, "CUDA 13's layout");
 
-// Attributes ask for clusters, cooperative launches and the like, which are not emulated: a launch that has any is refused.
-struct cudaLaunchAttribute;
+// A launch that has other attributes is refused.
+enum cudaLaunchAttributeID { cudaLaunchAttributeClusterDimension = 4 };
+
+union cudaLaunchAttributeValue {
+  char pad[64];
+  uint3 clusterDim;
+};
+
+struct cudaLaunchAttribute {
+  cudaLaunchAttributeID id;
+  char pad[4];
+  cudaLaunchAttributeValue val;
+};
 
 struct cudaLaunchConfig_t {
   dim3 gridDim;
@@ -119,4 +132,9 @@ struct cudaLaunchConfig_t {
   cudaStream_t stream = nullptr;
   cudaLaunchAttribute* attrs = nullptr;
   unsigned numAttrs = 0;
+};
+
+// What of it is emulated.
+struct cudaFuncAttributes {
+  int ptxVersion;
 };

@@ -1,0 +1,92 @@
+#include "cluster.h"
+
+#include <stdio.h>
+
+#include <algorithm>
+
+namespace cuda_emulation {
+
+void Cluster::begin(const Grid& grid) {
+  const size_t wanted = grid.cluster.x * grid.cluster.y * grid.cluster.z;
+  while (blocks_.size() < wanted) blocks_.emplace_back(new Block(*this, static_cast<unsigned>(blocks_.size())));
+  for (const auto& block : blocks_) publish(&block->border());
+}
+
+void Cluster::end() {
+  for (const auto& block : blocks_) receive(&block->border());
+}
+
+// ---- turns ----------------------------------------------------------------------------------------------------------------------------
+
+void Cluster::run(const Grid& grid, uint64_t number) {
+  const unsigned x = grid.cluster.x, y = grid.cluster.y, z = grid.cluster.z;
+  const uint64_t across = grid.blocks.x / x, down = grid.blocks.y / y;
+  const unsigned first_x = static_cast<unsigned>(number % across) * x, first_y = static_cast<unsigned>(number / across % down) * y,
+                 first_z = static_cast<unsigned>(number / (across * down)) * z;
+  size_ = static_cast<int>(x * y * z);
+  live_ = arrived_ = 0;
+  barriers_ = 0;
+  random_ = Random(settings().seed, ~number);
+  order_.clear();
+  for (unsigned rank = 0; rank < x * y * z; rank++) {
+    Block& block = *blocks_[rank];
+    block.start(grid, {first_x + rank % x, first_y + rank / x % y, first_z + rank / (x * y)}, number * (x * y * z) + rank);
+    live_ += block.live();
+    order_.push_back(&block);
+  }
+  if (settings().schedule == Schedule::kDescending) std::reverse(order_.begin(), order_.end());
+  take_turns();
+  for (Block* block : order_) block->end();
+}
+
+void Cluster::take_turns() {
+  while (live_ > 0) {
+    if (settings().schedule == Schedule::kRandom) random_.shuffle(order_);
+    bool progress = false;
+    for (Block* block : order_) progress |= block->take_turns();
+    if (!progress) report_deadlock();
+  }
+}
+
+void Cluster::report_deadlock() {
+  fflush(stdout);
+  for (int rank = 0; rank < size_; rank++) blocks_[rank]->report_waiting();
+  fail("threads wait for others that wait elsewhere or have exited");
+}
+
+// ---- what blocks do together ----------------------------------------------------------------------------------------------------------
+
+void Cluster::barrier(Thread& self, const char* operation) {
+  const int side = barriers_ & 1;
+  publish(&barrier_places_[side]);
+  self.warp->at_cluster_barrier |= 1u << self.lane;
+  self.waits_in = operation;
+  arrived_++;
+  if (arrived_ == live_) open_barrier();
+  Fiber::suspend();
+  receive(&barrier_places_[side]);
+}
+
+// Threads that have exited are not waited for, as on the hardware.
+void Cluster::exit() {
+  live_--;
+  if (live_ > 0 && arrived_ == live_) open_barrier();
+}
+
+void Cluster::open_barrier() {
+  barriers_++;
+  arrived_ = 0;
+  for (Block* block : order_) block->leave_cluster_barrier();
+}
+
+void* Cluster::shared(Block& caller, const void* mine, unsigned rank) {
+  if (rank >= static_cast<unsigned>(size_)) fail("the shared memory of block %u of a cluster of %d", rank, size_);
+  Block& other = *blocks_[rank];
+  if (&other != &caller && barriers_ == 0) {
+    fail("the shared memory of block %u of the cluster before the cluster's first barrier: that block may not have started", rank);
+  }
+  if (other.live() == 0) fail("the shared memory of block %u of the cluster, which has exited", rank);
+  return caller.counterpart(mine, other);
+}
+
+}  // namespace cuda_emulation

@@ -1,0 +1,359 @@
+// Clusters of blocks, against what the CUDA C++ Programming Guide says of them, through kernels/cluster.cuh. `cluster_test` runs all that must
+// work on a device that has clusters, `cluster_test a100` on one that has none; `cluster_test FAULT` runs one kernel that is wrong, which must
+// be stopped with a word about it.
+#include "cluster.cuh"
+
+#include <cmath>
+#include <cstring>
+
+#include "check.h"
+
+namespace {
+
+using dpo4j::cuda::cluster_rank;
+using dpo4j::cuda::cluster_shared;
+using dpo4j::cuda::cluster_size;
+using dpo4j::cuda::cluster_sync;
+using dpo4j::cuda::launch_clusters;
+using dpo4j::cuda::Queue;
+
+constexpr int kLargest = 8;
+
+Queue queue() {
+  Queue queue{};
+  CHECK(dpo4j::cuda::open_queue(&queue, 0, nullptr) == cudaSuccess);
+  return queue;
+}
+
+template <class... Parameters, class... Arguments>
+cudaError_t run(dim3 cluster, void (*kernel)(Parameters...), dim3 blocks, dim3 threads, Arguments... arguments) {
+  cudaLaunchAttribute dimension{};
+  dimension.id = cudaLaunchAttributeClusterDimension;
+  dimension.val.clusterDim = {cluster.x, cluster.y, cluster.z};
+  cudaLaunchConfig_t config{};
+  config.gridDim = blocks;
+  config.blockDim = threads;
+  config.attrs = &dimension;
+  config.numAttrs = 1;
+  return cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...);
+}
+
+// ---- who is where -------------------------------------------------------------------------------------------------------------------------
+
+struct Position {
+  unsigned rank, size;
+};
+
+__global__ void positions(Position* out) {
+  const unsigned block = blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * blockIdx.z);
+  if (threadIdx.x == 0) out[block] = {cluster_rank(), cluster_size()};
+}
+
+void neighbours_form_clusters() {
+  Position* out = device<Position>(3 * kLargest * 2);
+  for (int size = 1; size <= kLargest; size++) {
+    CHECK(launch_clusters(queue(), size, positions, dim3(3 * size, 2), 32, 0, out) == cudaSuccess);
+    for (int block = 0; block < 3 * size * 2; block++) {
+      CHECK(out[block].rank == static_cast<unsigned>(block % size) && out[block].size == static_cast<unsigned>(size));
+    }
+  }
+  // x fastest, as %cluster_ctarank counts.
+  CHECK(run(dim3(2, 2, 2), positions, dim3(4, 2, 2), 1, out) == cudaSuccess);
+  for (unsigned block = 0; block < 16; block++) CHECK(out[block].rank == block % 2 + 2 * (block / 4 % 2) + 4 * (block / 8));
+  cudaFree(out);
+}
+
+// ---- shared memory of others --------------------------------------------------------------------------------------------------------------
+
+constexpr int kThreads = 64;
+
+// Odd ranks come to the second array first.
+__global__ void read_neighbour(int* out) {
+  DPO4J_DYNAMIC_SHARED(int, dynamic);
+  const unsigned rank = cluster_rank(), next = (rank + 1) % cluster_size();
+  const int thread = static_cast<int>(threadIdx.x), mine = static_cast<int>(blockIdx.x * 1000 + threadIdx.x);
+  int *first, *second;
+  const auto reach_first = [&] {
+    DPO4J_SHARED(int, one, [kThreads]);
+    first = one;
+  };
+  const auto reach_second = [&] {
+    DPO4J_SHARED(int, two, [2][kThreads]);
+    second = two[1];
+  };
+  if (rank % 2 == 0) reach_first();
+  reach_second();
+  if (rank % 2 == 1) reach_first();
+  first[thread] = mine;
+  second[thread] = 2 * mine;
+  dynamic[thread] = 3 * mine;
+  cluster_sync();
+  int* to = out + (blockIdx.x * kThreads + thread) * 3;
+  to[0] = cluster_shared(first, next)[kThreads - 1 - thread];
+  to[1] = *cluster_shared(second + thread, next);
+  to[2] = *cluster_shared(static_cast<const int*>(dynamic) + thread, next);
+  cluster_sync();
+}
+
+void blocks_read_each_other() {
+  constexpr int kClusters = 3;
+  for (int size : {1, 2, 3, kLargest}) {
+    int* out = device<int>(kClusters * size * kThreads * 3);
+    CHECK(launch_clusters(queue(), size, read_neighbour, kClusters * size, kThreads, kThreads * sizeof(int), out) == cudaSuccess);
+    for (int i = 0; i < kClusters * size * kThreads; i++) {
+      const int block = i / kThreads, thread = i % kThreads, next = block / size * size + (block % size + 1) % size;
+      CHECK(out[i * 3] == next * 1000 + kThreads - 1 - thread);
+      CHECK(out[i * 3 + 1] == 2 * (next * 1000 + thread));
+      CHECK(out[i * 3 + 2] == 3 * (next * 1000 + thread));
+    }
+    cudaFree(out);
+  }
+}
+
+// All write to rank 0, which comes to the array only then; what nobody has written is NaN.
+__global__ void write_to_leader(float* out) {
+  cluster_sync();
+  DPO4J_SHARED(float, of_block, [kLargest + 1]);
+  if (threadIdx.x == 0) cluster_shared(of_block, 0)[cluster_rank()] = static_cast<float>(blockIdx.x);
+  cluster_sync();
+  if (cluster_rank() == 0 && threadIdx.x <= cluster_size())
+    out[blockIdx.x / cluster_size() * (kLargest + 1) + threadIdx.x] = of_block[threadIdx.x];
+}
+
+void blocks_write_to_each_other() {
+  constexpr int kClusters = 2;
+  float* out = device<float>(kClusters * (kLargest + 1));
+  CHECK(launch_clusters(queue(), kLargest, write_to_leader, kClusters * kLargest, 32, 0, out) == cudaSuccess);
+  for (int cluster = 0; cluster < kClusters; cluster++) {
+    const float* of_cluster = out + cluster * (kLargest + 1);
+    for (int rank = 0; rank < kLargest; rank++) CHECK(of_cluster[rank] == static_cast<float>(cluster * kLargest + rank));
+    CHECK(std::isnan(of_cluster[kLargest]));
+  }
+  cudaFree(out);
+}
+
+// All the shared memory that a cluster has, element by element.
+__global__ void fill_all(int* out, int count) {
+  DPO4J_DYNAMIC_SHARED(int, dynamic);
+  for (int i = threadIdx.x; i < count; i += blockDim.x) dynamic[i] = static_cast<int>(cluster_rank()) * count + i;
+  cluster_sync();
+  if (threadIdx.x == 0) {
+    int wrong = 0;
+    for (unsigned rank = 0; rank < cluster_size(); rank++) {
+      const int* theirs = cluster_shared(dynamic, rank);
+      for (int i = 0; i < count; i += 97) wrong += theirs[i] != static_cast<int>(rank) * count + i;
+    }
+    out[blockIdx.x] = wrong;
+  }
+  cluster_sync();
+}
+
+void clusters_have_all_the_shared_memory() {
+  int* out = device<int>(kLargest);
+  CHECK(launch_clusters(queue(), kLargest, fill_all, kLargest, 32, queue().shared_bytes, out, queue().shared_bytes / 4) == cudaSuccess);
+  for (int rank = 0; rank < kLargest; rank++) CHECK(out[rank] == 0);
+  CHECK(launch_clusters(queue(), kLargest, fill_all, kLargest, 32, queue().shared_bytes + 4, out, 1) == cudaErrorInvalidValue);
+  cudaFree(out);
+}
+
+// ---- barriers -----------------------------------------------------------------------------------------------------------------------------
+
+constexpr int kTurns = 5;
+
+// A sum goes round: each turn every thread adds what the next block has. Threads and one whole block leave early and are not waited for.
+__global__ void go_round(int* out) {
+  DPO4J_SHARED(int, value, [2][kThreads]);
+  const unsigned staying = cluster_size() - 1, next = (cluster_rank() + 1) % staying;
+  const int thread = static_cast<int>(threadIdx.x);
+  if (cluster_rank() == staying || thread >= kThreads - 7) return;
+  value[0][thread] = static_cast<int>(cluster_rank()) + 1;
+  for (int turn = 0; turn < kTurns; turn++) {
+    cluster_sync();
+    value[(turn + 1) % 2][thread] = value[turn % 2][thread] + *cluster_shared(&value[turn % 2][thread], next);
+  }
+  cluster_sync();
+  out[blockIdx.x * kThreads + thread] = value[kTurns % 2][thread];
+}
+
+void clusters_meet() {
+  constexpr int kSize = 4, kStaying = kSize - 1, kClusters = 2;
+  int* out = device<int>(kClusters * kSize * kThreads);
+  CHECK(launch_clusters(queue(), kSize, go_round, kClusters * kSize, kThreads, 0, out) == cudaSuccess);
+  int expected[kStaying] = {1, 2, 3};
+  for (int turn = 0; turn < kTurns; turn++) {
+    const int first = expected[0];
+    for (int rank = 0; rank < kStaying; rank++) expected[rank] += rank + 1 < kStaying ? expected[rank + 1] : first;
+  }
+  for (int i = 0; i < kClusters * kSize * kThreads; i++) {
+    const int rank = i / kThreads % kSize;
+    if (rank < kStaying && i % kThreads < kThreads - 7) CHECK(out[i] == expected[rank]);
+  }
+  cudaFree(out);
+}
+
+// The barrier orders device memory too.
+__global__ void pass_through_device_memory(int* values, int* out) {
+  const unsigned first = blockIdx.x - cluster_rank(), other = first + (cluster_rank() + 1) % cluster_size();
+  values[blockIdx.x * kThreads + threadIdx.x] = static_cast<int>(blockIdx.x);
+  cluster_sync();
+  out[blockIdx.x * kThreads + threadIdx.x] = values[other * kThreads + kThreads - 1 - threadIdx.x];
+}
+
+void barriers_order_device_memory() {
+  constexpr int kBlocks = 2 * kLargest;
+  int *values = device<int>(kBlocks * kThreads), *out = device<int>(kBlocks * kThreads);
+  CHECK(launch_clusters(queue(), kLargest, pass_through_device_memory, kBlocks, kThreads, 0, values, out) == cudaSuccess);
+  for (int i = 0; i < kBlocks * kThreads; i++) {
+    const int block = i / kThreads;
+    CHECK(out[i] == block / kLargest * kLargest + (block % kLargest + 1) % kLargest);
+  }
+  for (int* address : {values, out}) cudaFree(address);
+}
+
+// ---- devices ------------------------------------------------------------------------------------------------------------------------------
+
+void launches_are_refused() {
+  Position* out = device<Position>(32);
+  CHECK(queue().largest_cluster == kLargest && queue().shared_bytes == 227 << 10);
+  CHECK(launch_clusters(queue(), 3, positions, 8, 1, 0, out) == cudaErrorInvalidClusterSize);
+  CHECK(launch_clusters(queue(), 0, positions, 8, 1, 0, out) == cudaErrorInvalidClusterSize);
+  CHECK(launch_clusters(queue(), 9, positions, 18, 1, 0, out) == cudaErrorInvalidClusterSize);
+  CHECK(launch_clusters(queue(), 3, positions, 0, 1, 0, out) == cudaSuccess);
+  CHECK(cudaGetLastError() == cudaSuccess);
+  CHECK(run(9, positions, 18, 1, out) == cudaErrorInvalidClusterSize);
+  CHECK(run(dim3(1, 0, 1), positions, 8, 1, out) == cudaErrorInvalidClusterSize);
+  CHECK(run(dim3(1, 2, 1), positions, dim3(2, 3), 1, out) == cudaErrorInvalidClusterSize);
+  cudaFree(out);
+}
+
+// What kernels choose by, and that a kernel which knows clusters is the same without.
+void an_a100_has_no_clusters() {
+  Position* out = device<Position>(4);
+  CHECK(queue().largest_cluster == 1 && queue().shared_bytes == 163 << 10);
+  CHECK(launch_clusters(queue(), 2, positions, 4, 1, 0, out) == cudaErrorInvalidClusterSize);
+  CHECK(run(2, positions, 4, 1, out) == cudaErrorInvalidClusterSize);
+  CHECK(launch_clusters(queue(), 1, positions, 4, 1, 0, out) == cudaSuccess);
+  for (int block = 0; block < 4; block++) CHECK(out[block].rank == 0 && out[block].size == 1);
+  int* wrong = device<int>(2);
+  CHECK(launch_clusters(queue(), 1, fill_all, 2, 32, queue().shared_bytes, wrong, queue().shared_bytes / 4) == cudaSuccess);
+  CHECK(wrong[0] == 0 && wrong[1] == 0);
+  CHECK(launch_clusters(queue(), 1, fill_all, 2, 32, queue().shared_bytes + 4, wrong, 1) == cudaErrorInvalidValue);
+  cudaFree(out);
+  cudaFree(wrong);
+}
+
+// ---- kernels that are wrong ---------------------------------------------------------------------------------------------------------------
+
+enum Barrier { kBeforeReading, kBeforeExit, kNone };
+
+// Block 0 adds what the blocks of its cluster have, with one of the barriers left out.
+template <Barrier DROPPED>
+__global__ void sum_of_cluster(float* out) {
+  DPO4J_SHARED(float, mine, [1]);
+  cluster_sync();
+  if (threadIdx.x == 0) *mine = static_cast<float>(cluster_rank());
+  if (DROPPED != kBeforeReading) cluster_sync();
+  if (cluster_rank() == 0 && threadIdx.x == 0) {
+    float sum = 0;
+    for (unsigned rank = 0; rank < cluster_size(); rank++) sum += *cluster_shared(mine, rank);
+    *out = sum;
+  }
+  if (DROPPED != kBeforeExit) cluster_sync();
+}
+
+__global__ void rank_outside(int* out) {
+  DPO4J_SHARED(int, mine, [1]);
+  cluster_sync();
+  *out = *cluster_shared(mine, cluster_size());
+}
+
+__global__ void not_shared(int* out) {
+  cluster_sync();
+  *out = *cluster_shared(out, 1 - cluster_rank());
+}
+
+__global__ void before_start(int* out) {
+  DPO4J_SHARED(int, mine, [1]);
+  if (cluster_rank() == 0) *cluster_shared(mine, 1) = 1;
+  cluster_sync();
+  out[blockIdx.x] = *mine;
+}
+
+// Block 1 has exited when block 0 leaves its last barrier.
+template <bool MAPS_BEFORE>
+__global__ void after_exit(float* out) {
+  DPO4J_SHARED(float, value, [1]);
+  if (threadIdx.x == 0) *value = 1;
+  cluster_sync();
+  const float* theirs = MAPS_BEFORE ? cluster_shared(value, 1 - cluster_rank()) : nullptr;
+  cluster_sync();
+  if (cluster_rank() == 1) return;
+  cluster_sync();
+  if (!MAPS_BEFORE) theirs = cluster_shared(value, 1);
+  if (threadIdx.x == 0) *out = *theirs;
+}
+
+__global__ void beyond_array(int* out) {
+  DPO4J_SHARED(int, values, [kThreads]);
+  values[threadIdx.x] = 1;
+  cluster_sync();
+  out[threadIdx.x] = cluster_shared(values, 1 - cluster_rank())[threadIdx.x + 1];
+  cluster_sync();
+}
+
+__global__ void missing_thread() {
+  if (cluster_rank() == 1 && threadIdx.x == 3) __syncthreads();
+  cluster_sync();
+}
+
+__global__ void race_between_clusters(float* out) {
+  cluster_sync();
+  if (cluster_rank() == 0 && threadIdx.x == 0) *out = 1;
+}
+
+__global__ void too_much_shared() {
+  DPO4J_SHARED(int, fixed, [2]);
+  fixed[threadIdx.x] = 0;
+}
+
+int run_fault(const char* fault) {
+  float* out = device<float>(kThreads + 1);
+  int* numbers = device<int>(kThreads + 1);
+  const auto is = [&](const char* name) { return strcmp(fault, name) == 0; };
+  const auto pair = [&](auto kernel, auto... arguments) { launch_clusters(queue(), 2, kernel, 2, 32, 0, arguments...); };
+  if (is("dropped_before_reading")) pair(sum_of_cluster<kBeforeReading>, out);
+  if (is("dropped_before_exit")) pair(sum_of_cluster<kBeforeExit>, out);
+  if (is("dropped_none")) pair(sum_of_cluster<kNone>, out);
+  if (is("rank_outside")) pair(rank_outside, numbers);
+  if (is("not_shared")) pair(not_shared, numbers);
+  if (is("before_start")) pair(before_start, numbers);
+  if (is("mapped_after_exit")) pair(after_exit<false>, out);
+  if (is("read_after_exit")) pair(after_exit<true>, out);
+  if (is("beyond_array")) launch_clusters(queue(), 2, beyond_array, 2, kThreads, 0, numbers);
+  if (is("missing_thread")) pair(missing_thread);
+  if (is("race_between_clusters")) launch_clusters(queue(), 2, race_between_clusters, 4, 32, 0, out);
+  if (is("too_much_shared")) launch_clusters(queue(), 2, too_much_shared, 2, 2, queue().shared_bytes - 4);
+  if (is("too_many_threads")) launch_clusters(queue(), kLargest, positions, kLargest, 512, 0, device<Position>(kLargest));
+  const bool right = out[0] == 1;
+  if (!right) printf("the kernel's result is %g\n", out[0]);
+  return right ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const bool a100 = argc > 1 && strcmp(argv[1], "a100") == 0;
+  if (argc > 1 && !a100) return run_fault(argv[1]);
+  if (a100) {
+    an_a100_has_no_clusters();
+  } else {
+    neighbours_form_clusters();
+    blocks_read_each_other();
+    blocks_write_to_each_other();
+    clusters_have_all_the_shared_memory();
+    clusters_meet();
+    barriers_order_device_memory();
+    launches_are_refused();
+  }
+  return failures == 0 ? 0 : 1;
+}
