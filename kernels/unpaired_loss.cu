@@ -2,9 +2,8 @@
 // unpaired_loss.cuh's. The KL baseline is formed first, by all threads, in a fixed tree; so are the metrics.
 //
 // Bytes moved: 20 a completion, 8 a completion of the baseline. Launch-bound.
-#include "unpaired_loss.cuh"
-
 #include "reduce.cuh"
+#include "unpaired_loss.cuh"
 
 namespace dpo4j::cuda {
 namespace {

@@ -31,7 +31,17 @@ DPO4J_HOST_DEVICE inline void write_completion(const P& x, int64_t i, double kl)
 }
 
 // Sums over completions, desirable ones first of each two; metrics are made of them.
-enum UnpairedSum { kLoss, kRewards, kLogps = kRewards + 2, kCounts = kLogps + 2, kLogits = kCounts + 2, kTokens = kLogits + 2, kEntropy = kTokens + 2, kHits, kUnpairedSums };
+enum UnpairedSum {
+  kLoss,
+  kRewards,
+  kLogps = kRewards + 2,
+  kCounts = kLogps + 2,
+  kLogits = kCounts + 2,
+  kTokens = kLogits + 2,
+  kEntropy = kTokens + 2,
+  kHits,
+  kUnpairedSums
+};
 
 // Adds completion i, whose loss has been written.
 template <class P>

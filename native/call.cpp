@@ -128,6 +128,11 @@ Call& Call::options(const char* name, const void* at) {
   return *this;
 }
 
+Call& Call::option(const char* name, double value, bool holds, const char* wish) {
+  if (!holds) refuse(DPO4J_INVALID_ARGUMENT, "%s is %g, %s", name, value, wish);
+  return *this;
+}
+
 Call& Call::require(bool holds, const char* name, const char* wish) {
   if (!holds) refuse(DPO4J_INVALID_ARGUMENT, "%s %s", name, wish);
   return *this;

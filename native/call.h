@@ -31,6 +31,8 @@ class Call {
   Call& words_or_null(const char* name, const void* address);
   // An options struct in host memory.
   Call& options(const char* name, const void* address);
+  // An option that is a number. `wish` follows its value: "beta is -1, must be above 0".
+  Call& option(const char* name, double value, bool holds, const char* wish);
   // Anything else. `wish` follows the argument's name: "beta must be finite and above 0".
   Call& require(bool holds, const char* name, const char* wish);
   // What this device or build may lack.

@@ -98,6 +98,10 @@ DPO4J_API void dpo4j_host_fill(void* destination, int32_t byte, size_t bytes);
    in dpo4j_cuda_device_count. */
 DPO4J_API int32_t dpo4j_matmul_library(const char* path, char* text, size_t text_bytes);
 
+/* The version that a shared library itself says it has: oneDNN, or NVIDIA's cudart or cublasLt, which need no driver for it. `text` receives
+   it, as 3.11.0. INVALID_ARGUMENT: it could not be loaded, or says none; text says why. What was loaded stays loaded. */
+DPO4J_API int32_t dpo4j_library_version(const char* path, char* text, size_t text_bytes);
+
 /* c[m,n] = op(a) op(b) + (accumulate ? c : 0), all f32. op(a) is [m,k]: a itself, or the transpose of a stored as [k,m]. Likewise b, [k,n].
    A row of c has the same bits whatever m is and however many threads work. */
 DPO4J_API int32_t dpo4j_matmul(dpo4j_context*, float* c, const float* a, const float* b, int64_t m, int64_t n, int64_t k, int64_t c_stride,
@@ -275,25 +279,25 @@ enum dpo4j_divergence {
   DPO4J_DIVERGENCE_REVERSE_KL = 0, /* u */
   DPO4J_DIVERGENCE_FORWARD_KL = 1, /* -exp(-u) */
   DPO4J_DIVERGENCE_JS = 2,         /* ls(u) */
-  DPO4J_DIVERGENCE_ALPHA = 3       /* exp((a-1) u) / (a-1), u where a is 1: a = divergence_alpha */
+  DPO4J_DIVERGENCE_ALPHA = 3       /* exp((a-1) u) / (a-1), u where a is 1: a = f_alpha_divergence_coef */
 };
 
 enum { DPO4J_TERMS = 8 };
 
 /* The loss of a pair is the sum of weight times loss over its terms. An option that no term uses must be 0: nothing is ignored. */
 typedef struct dpo4j_preference {
-  int32_t terms;             /* 1 to DPO4J_TERMS */
-  int32_t loss[DPO4J_TERMS]; /* dpo4j_loss of each term, as many as terms says */
-  float weight[DPO4J_TERMS]; /* of each term, finite */
-  float beta;                /* above 0, finite */
-  float label_smoothing;     /* in [0, 0.5); above 0 where a term is exo_pair */
-  int32_t divergence;        /* dpo4j_divergence */
-  float divergence_alpha;    /* finite */
-  float discopop_tau;        /* in (0, 1] */
-  float dpop_lambda;         /* at least 0, finite */
-  float simpo_gamma;         /* finite; of simpo and alphapo */
-  float alphapo_alpha;       /* finite */
-  int32_t weighting;         /* 1: losses are multiplied by exp of the mean log weight of chosen, and of rejected; no gradient: WPO */
+  int32_t terms;                 /* 1 to DPO4J_TERMS */
+  int32_t loss[DPO4J_TERMS];     /* dpo4j_loss of each term, as many as terms says */
+  float weight[DPO4J_TERMS];     /* of each term, finite */
+  float beta;                    /* above 0, finite */
+  float label_smoothing;         /* in [0, 0.5); above 0 where a term is exo_pair */
+  int32_t f_divergence_type;     /* dpo4j_divergence */
+  float f_alpha_divergence_coef; /* finite */
+  float discopop_tau;            /* in (0, 1] */
+  float dpop_lambda;             /* at least 0, finite */
+  float simpo_gamma;             /* finite; of simpo and alphapo */
+  float alphapo_alpha;           /* finite */
+  int32_t use_weighting;         /* 1: losses are multiplied by exp of the mean log weight of chosen, and of rejected; no gradient: WPO */
 } dpo4j_preference;
 
 /* Metrics are f64[DPO4J_METRICS,2] = (sum, count), added to what is there, so that micro-batches add up exactly. */
@@ -325,7 +329,7 @@ DPO4J_API size_t dpo4j_preference_loss_workspace_bytes(int64_t pairs, const dpo4
      running_mean  f64[2] = (sum, count) of the rewards of earlier calls, of bco_pair; this call's are added first. May be null: no shift
      reference     null for the reference-free loss, and where no term has one (cpo*, simpo, alphapo, orpo, sft)
      lengths       may be null where no term averages and there are no statistics
-     statistics    may be null without weighting
+     statistics    may be null without use_weighting
      pair_scale    1 / pairs of the whole optimizer step
      token_scale   1 / chosen tokens of the whole optimizer step, of the sft term; else 0
    *preference is host memory, read now. */

@@ -12,43 +12,43 @@ using dpo4j::Uses;
 namespace {
 
 void check_terms(Call& call, const dpo4j_preference& p) {
-  call.require(p.terms >= 1 && p.terms <= DPO4J_TERMS, "preference.terms", "must be in [1, 8]");
+  call.option("terms", p.terms, p.terms >= 1 && p.terms <= DPO4J_TERMS, "must be in [1, 8]");
   for (int32_t term = 0; term < p.terms && !call.refused(); term++) {
-    call.require(p.loss[term] >= 0 && p.loss[term] < DPO4J_LOSSES, "preference.loss", "must hold values of dpo4j_loss");
-    call.require(finite(p.weight[term]), "preference.weight", "must hold finite numbers");
+    call.option("loss", p.loss[term], p.loss[term] >= 0 && p.loss[term] < DPO4J_LOSSES, "must be a dpo4j_loss");
+    call.option("weight", p.weight[term], finite(p.weight[term]), "must be finite");
   }
 }
 
 // An option that some term reads is within its range; one that none reads is 0.
-void check_option(Call& call, const Uses& uses, dpo4j::Use use, const char* name, float value, bool within, const char* wish) {
-  if ((uses.any & use) != 0) {
-    call.require(within, name, wish);
+void check_option(Call& call, bool read, const char* name, float value, bool within, const char* wish) {
+  if (read) {
+    call.option(name, value, within, wish);
   } else {
-    call.require(value == 0, name, "must be 0: no term uses it");
+    call.option(name, value, value == 0, "but no loss of these reads it: leave it out (0)");
   }
 }
 
 void check_options(Call& call, const dpo4j_preference& p, const Uses& uses) {
-  call.require(finite(p.beta) && p.beta > 0, "preference.beta", "must be finite and above 0");
+  const auto read = [&uses](dpo4j::Use use) { return (uses.any & use) != 0; };
+  call.option("beta", p.beta, finite(p.beta) && p.beta > 0, "must be finite and above 0");
   const bool smoothing = p.label_smoothing >= 0 && p.label_smoothing < 0.5f;
-  check_option(call, uses, dpo4j::kSmoothing, "preference.label_smoothing", p.label_smoothing, smoothing,
-               "must be at least 0 and below 0.5");
-  call.require((uses.any & dpo4j::kNeedsSmoothing) == 0 || p.label_smoothing > 0, "preference.label_smoothing",
-               "must be above 0 for exo_pair");
-  const bool known = p.divergence >= DPO4J_DIVERGENCE_REVERSE_KL && p.divergence <= DPO4J_DIVERGENCE_ALPHA;
-  call.require(known, "preference.divergence", "must be a dpo4j_divergence");
-  check_option(call, uses, dpo4j::kDivergence, "preference.divergence", static_cast<float>(p.divergence), true, "");
-  const bool alpha = p.divergence == DPO4J_DIVERGENCE_ALPHA ? finite(p.divergence_alpha) : p.divergence_alpha == 0;
-  call.require(alpha, "preference.divergence_alpha", "must be finite for DPO4J_DIVERGENCE_ALPHA and 0 for every other divergence");
+  check_option(call, read(dpo4j::kSmoothing), "label_smoothing", p.label_smoothing, smoothing, "must be at least 0 and below 0.5");
+  call.option("label_smoothing", p.label_smoothing, !read(dpo4j::kNeedsSmoothing) || p.label_smoothing > 0, "must be above 0 for exo_pair");
+  const bool divergence = p.f_divergence_type >= DPO4J_DIVERGENCE_REVERSE_KL && p.f_divergence_type <= DPO4J_DIVERGENCE_ALPHA;
+  check_option(call, read(dpo4j::kDivergence), "f_divergence_type", static_cast<float>(p.f_divergence_type), divergence,
+               "must be a dpo4j_divergence");
+  const bool alpha_divergence = p.f_divergence_type == DPO4J_DIVERGENCE_ALPHA;
+  check_option(call, alpha_divergence, "f_alpha_divergence_coef", p.f_alpha_divergence_coef, finite(p.f_alpha_divergence_coef),
+               "must be finite");
   const bool tau = p.discopop_tau > 0 && p.discopop_tau <= 1;
-  check_option(call, uses, dpo4j::kTau, "preference.discopop_tau", p.discopop_tau, tau, "must be above 0 and at most 1");
+  check_option(call, read(dpo4j::kTau), "discopop_tau", p.discopop_tau, tau, "must be above 0 and at most 1");
   const bool lambda = finite(p.dpop_lambda) && p.dpop_lambda >= 0;
-  check_option(call, uses, dpo4j::kLambda, "preference.dpop_lambda", p.dpop_lambda, lambda, "must be finite and at least 0");
-  check_option(call, uses, dpo4j::kGamma, "preference.simpo_gamma", p.simpo_gamma, finite(p.simpo_gamma), "must be finite");
-  check_option(call, uses, dpo4j::kAlpha, "preference.alphapo_alpha", p.alphapo_alpha, finite(p.alphapo_alpha), "must be finite");
-  call.flag("preference.weighting", p.weighting);
-  call.require(p.weighting == 0 || (uses.all & dpo4j::kWeighting) != 0, "preference.weighting",
-               "must be 0: aot, aot_unpaired and sft are not sums over pairs that could be weighed");
+  check_option(call, read(dpo4j::kLambda), "dpop_lambda", p.dpop_lambda, lambda, "must be finite and at least 0");
+  check_option(call, read(dpo4j::kGamma), "simpo_gamma", p.simpo_gamma, finite(p.simpo_gamma), "must be finite");
+  check_option(call, read(dpo4j::kAlpha), "alphapo_alpha", p.alphapo_alpha, finite(p.alphapo_alpha), "must be finite");
+  call.flag("use_weighting", p.use_weighting);
+  call.option("use_weighting", p.use_weighting, p.use_weighting == 0 || (uses.all & dpo4j::kWeighting) != 0,
+              "but aot, aot_unpaired and sft are not sums over pairs that could be weighed: leave it out (0)");
 }
 
 Uses check_preference(Call& call, const dpo4j_preference& p) {
@@ -64,7 +64,7 @@ void check_inputs(Call& call, const PreferenceLoss& x, const Uses& uses) {
   call.require((uses.any & dpo4j::kNeedsReference) == 0 || x.reference != nullptr, "reference", "is null, but dpop measures from one");
   const bool needs_lengths = (uses.any & dpo4j::kLengths) != 0 || x.statistics != nullptr;
   call.require(!needs_lengths || x.lengths != nullptr, "lengths", "is null, but a term averages, or there are statistics");
-  call.require(x.preference.weighting == 0 || x.statistics != nullptr, "statistics", "is null, but weighting reads its log weights");
+  call.require(x.preference.use_weighting == 0 || x.statistics != nullptr, "statistics", "is null, but weighting reads its log weights");
   call.require((uses.any & dpo4j::kRunningMean) != 0 || x.running_mean == nullptr, "running_mean", "must be null: no term is bco_pair");
   call.require(finite(x.pair_scale), "pair_scale", "must be finite");
   if ((uses.any & dpo4j::kTokenScale) != 0) {
@@ -79,7 +79,7 @@ void check_inputs(Call& call, const PreferenceLoss& x, const Uses& uses) {
 
 int32_t dpo4j_preference_check(const dpo4j_preference* preference, char* text, size_t text_bytes) {
   dpo4j_context context{};
-  Call call(&context, "preference");
+  Call call(&context, "preference options");
   call.options("preference", preference);
   if (!call.refused()) check_preference(call, *preference);
   dpo4j::copy_text(text, text_bytes, context.text);

@@ -6,7 +6,7 @@
 namespace dpo4j {
 
 enum Use : uint32_t {
-  kReference = 1 << 0,   // may have one; without, its log-probs are 0
+  kReference = 1 << 0,  // may have one; without, its log-probs are 0
   kSmoothing = 1 << 1,
   kDivergence = 1 << 2,
   kLengths = 1 << 3,

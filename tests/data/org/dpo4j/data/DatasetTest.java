@@ -15,7 +15,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.dpo4j.kernels.Dpo4jException;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -26,26 +25,25 @@ class DatasetTest {
     @TempDir
     Path directory;
 
-    private Dataset<PreferencePair> pairs(
-            String rows, boolean beginning, @Nullable Integer maxLength, OnBadRow onBadRow) {
+    private Dataset<PreferencePair> pairs(String rows, boolean beginning, OnBadRow onBadRow) {
         try (Tokenizer tokenizer = LetterTokenizer.load(directory, beginning)) {
             Path file = TestData.write(directory, "rows.jsonl", rows);
-            return Dataset.pairs(file, new ReadOptions(tokenizer, LetterTokenizer.SIZE, maxLength, onBadRow));
+            return Dataset.pairs(file, new ReadOptions(tokenizer, LetterTokenizer.SIZE, null, null, onBadRow));
         }
     }
 
     private PreferencePair pair(String row) {
-        return pairs(row, true, null, OnBadRow.STOP).rows().get(0);
+        return pairs(row, true, OnBadRow.STOP).rows().get(0);
     }
 
     private Sequence sequence(String row) {
-        return sequences(row, null).rows().get(0);
+        return sequences(row).rows().get(0);
     }
 
-    private Dataset<Sequence> sequences(String rows, @Nullable Integer maxLength) {
+    private Dataset<Sequence> sequences(String rows) {
         try (Tokenizer tokenizer = LetterTokenizer.load(directory, true)) {
             Path file = TestData.write(directory, "rows.jsonl", rows);
-            return Dataset.sequences(file, new ReadOptions(tokenizer, LetterTokenizer.SIZE, maxLength, OnBadRow.STOP));
+            return Dataset.sequences(file, new ReadOptions(tokenizer, LetterTokenizer.SIZE, null, null, OnBadRow.STOP));
         }
     }
 
@@ -80,7 +78,7 @@ class DatasetTest {
     @Test
     void withoutBeginningTokenNoneIsAdded() {
         Dataset<PreferencePair> pairs =
-                pairs("{\"prompt\":\"a\",\"chosen\":\"d\",\"rejected\":\"c\"}", false, null, OnBadRow.STOP);
+                pairs("{\"prompt\":\"a\",\"chosen\":\"d\",\"rejected\":\"c\"}", false, OnBadRow.STOP);
         assertPair(pairs.rows().get(0), ids(A), ids(D, END), ids(C, END));
     }
 
@@ -104,7 +102,6 @@ class DatasetTest {
                 "{\"prompt\":\"ca\",\"chosen\":\"bd\",\"rejected\":\"d\"}\n"
                         + "{\"prompt\":\"c\",\"chosen\":\"ab\",\"rejected\":\"d\"}",
                 true,
-                null,
                 OnBadRow.STOP);
         assertPair(pairs.rows().get(0), ids(START, C), ids(AB, D, END), ids(A, D, END));
         assertPair(pairs.rows().get(1), ids(START, C), ids(AB, END), ids(D, END));
@@ -146,14 +143,14 @@ class DatasetTest {
     void tokenIdsAreTakenAsTheyAreAndNeedNoTokenizer() {
         Path file = TestData.write(
                 directory, "ids.jsonl", "{\"prompt_ids\":[9],\"chosen_ids\":[0,1],\"rejected_ids\":[2]}");
-        ReadOptions options = new ReadOptions(null, LetterTokenizer.SIZE, null, OnBadRow.STOP);
+        ReadOptions options = new ReadOptions(null, LetterTokenizer.SIZE, null, null, OnBadRow.STOP);
         assertPair(Dataset.pairs(file, options).rows().get(0), ids(9), ids(0, 1), ids(2));
     }
 
     @Test
     void textWithoutTokenizer() {
         Path file = TestData.write(directory, "text.jsonl", "{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\"}");
-        ReadOptions options = new ReadOptions(null, LetterTokenizer.SIZE, null, OnBadRow.STOP);
+        ReadOptions options = new ReadOptions(null, LetterTokenizer.SIZE, null, null, OnBadRow.STOP);
         assertThatThrownBy(() -> Dataset.pairs(file, options))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessage("rows hold text but the model directory has no tokenizer.json; add it, or give token ids");
@@ -165,7 +162,7 @@ class DatasetTest {
         TestData.write(directory, "tokenizer_config.json", "{}");
         Path file = TestData.write(directory, "rows.jsonl", "{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\"}");
         try (Tokenizer tokenizer = Tokenizer.load(directory, LetterTokenizer.SIZE)) {
-            ReadOptions options = new ReadOptions(tokenizer, LetterTokenizer.SIZE, null, OnBadRow.STOP);
+            ReadOptions options = new ReadOptions(tokenizer, LetterTokenizer.SIZE, null, null, OnBadRow.STOP);
             assertThatThrownBy(() -> Dataset.pairs(file, options))
                     .hasMessage(
                             "the model names no eos_token to end completions with; name it in tokenizer_config.json");
@@ -176,10 +173,10 @@ class DatasetTest {
     void rowsAreNumberedAsErrorsNumberThem() {
         String row = "{\"prompt\":\"a\",\"chosen\":\"d\",\"rejected\":\"c\"}";
         List<PreferencePair> lines =
-                pairs(row + "\n\n" + row, true, null, OnBadRow.STOP).rows();
+                pairs(row + "\n\n" + row, true, OnBadRow.STOP).rows();
         assertThat(lines).extracting(PreferencePair::row).containsExactly(1, 3);
-        List<PreferencePair> elements = pairs("[" + row + ",\n\n" + row + "]", true, null, OnBadRow.STOP)
-                .rows();
+        List<PreferencePair> elements =
+                pairs("[" + row + ",\n\n" + row + "]", true, OnBadRow.STOP).rows();
         assertThat(elements).extracting(PreferencePair::row).containsExactly(1, 2);
     }
 
@@ -190,10 +187,10 @@ class DatasetTest {
                 : row.contains("\"prompt\"")
                         ? "{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":\"d\"}"
                         : "{\"chosen\":\"\\n\\nAssistant:a\",\"rejected\":\"\\n\\nAssistant:c\"}";
-        assertThatThrownBy(() -> pairs(good + "\n\n" + row, false, 5, OnBadRow.STOP))
+        assertThatThrownBy(() -> pairs(good + "\n\n" + row, false, OnBadRow.STOP))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessage(directory.resolve("rows.jsonl") + " line 3: " + message);
-        Dataset<PreferencePair> skipping = pairs(good + "\n\n" + row, false, 5, OnBadRow.SKIP);
+        Dataset<PreferencePair> skipping = pairs(good + "\n\n" + row, false, OnBadRow.SKIP);
         assertThat(skipping.rows()).hasSize(1);
         assertThat(skipping.report().skipped().values()).containsExactly(1);
     }
@@ -218,9 +215,6 @@ class DatasetTest {
         assertRefused(
                 "{\"prompt\":\"a\",\"chosen\":\"cd\",\"rejected\":\"cd\"}",
                 "chosen and rejected are the same; there is nothing to prefer");
-        assertRefused(
-                "{\"prompt\":\"a\",\"chosen\":\"cdcdc\",\"rejected\":\"cdcdd\"}",
-                "chosen and rejected are the same once cut to max_length 5; there is nothing to prefer");
     }
 
     @ParameterizedTest
@@ -229,13 +223,6 @@ class DatasetTest {
         assertRefused(
                 "{\"prompt_ids\":[2],\"chosen_ids\":[3," + id + "],\"rejected_ids\":[4]}",
                 "chosen_ids[1] is " + id + ", outside the model's vocabulary of 10 tokens");
-    }
-
-    @Test
-    void promptsThatFillMaxLength() {
-        assertRefused(
-                "{\"prompt\":\"ccccc\",\"chosen\":\"c\",\"rejected\":\"d\"}",
-                "prompt has 5 tokens, which leaves nothing of max_length 5");
     }
 
     @Test
@@ -260,7 +247,7 @@ class DatasetTest {
 
     @Test
     void malformedJson() {
-        assertThatThrownBy(() -> pairs("\n{\"prompt\"\n", true, null, OnBadRow.STOP))
+        assertThatThrownBy(() -> pairs("\n{\"prompt\"\n", true, OnBadRow.STOP))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageStartingWith(directory.resolve("rows.jsonl") + " line 2: malformed JSON: ")
                 .hasMessageEndingWith("; each line is one JSON object");
@@ -286,7 +273,6 @@ class DatasetTest {
                         "{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":\"d\"}\n"
                                 + "{\"prompt_ids\":[2],\"chosen_ids\":[3],\"rejected_ids\":[4]}",
                         true,
-                        null,
                         OnBadRow.STOP))
                 .hasMessage(directory.resolve("rows.jsonl")
                         + " line 2: it has [prompt_ids, chosen_ids, rejected_ids] but the first row has [prompt,"
@@ -312,19 +298,6 @@ class DatasetTest {
     }
 
     @Test
-    void completionsAreCutAtTheirEnd() {
-        Dataset<PreferencePair> pairs = pairs(
-                "{\"prompt\":\"c\",\"chosen\":\"dcdc\",\"rejected\":\"c\"}\n"
-                        + "{\"prompt\":\"c\",\"chosen\":\"d\",\"rejected\":\"cc\"}",
-                true,
-                5,
-                OnBadRow.STOP);
-        assertPair(pairs.rows().get(0), ids(START, C), ids(D, C, D), ids(C, END)); // the cut side has no ending token
-        assertPair(pairs.rows().get(1), ids(START, C), ids(D, END), ids(C, C, END)); // five tokens fit five
-        assertThat(pairs.report()).isEqualTo(new DatasetReport(2, Map.of(), 1, 0));
-    }
-
-    @Test
     void skippedRowsAreCountedByReason() {
         Dataset<PreferencePair> pairs = pairs("""
             {"prompt":"a","chosen":"c","rejected":"d"}
@@ -333,7 +306,7 @@ class DatasetTest {
             {"prompt":"a","chosen":"d","rejected":"d"}
             {oops
             {"prompt":"a","chosen":"d","rejected":"c"}
-            """, true, null, OnBadRow.SKIP);
+            """, true, OnBadRow.SKIP);
         assertThat(pairs.rows()).extracting(PreferencePair::row).containsExactly(1, 6);
         assertThat(pairs.report())
                 .hasToString("2 rows; skipped 4: malformed JSON 1, empty completion 1, identical sides 2");
@@ -341,11 +314,11 @@ class DatasetTest {
 
     @Test
     void aFileOfWhichNothingCanBeUsed() {
-        assertThatThrownBy(() -> pairs("{oops\n{}\n", true, null, OnBadRow.SKIP))
+        assertThatThrownBy(() -> pairs("{oops\n{}\n", true, OnBadRow.SKIP))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessage(directory.resolve("rows.jsonl")
                         + " has no row that can be used: 0 rows; skipped 2: malformed JSON 1, unknown format 1");
-        assertThatThrownBy(() -> pairs("[]", true, null, OnBadRow.STOP))
+        assertThatThrownBy(() -> pairs("[]", true, OnBadRow.STOP))
                 .hasMessageEndingWith("rows.jsonl has no row that can be used");
     }
 
@@ -374,13 +347,6 @@ class DatasetTest {
     }
 
     @Test
-    void longSequencesAreCut() {
-        Dataset<Sequence> sequences = sequences("{\"ids\":[4,5,6,7]}\n{\"ids\":[4,5,6]}", 3);
-        assertThat(sequences.rows().get(0).completion()).containsExactly(5, 6);
-        assertThat(sequences.report()).hasToString("2 rows, 1 cut to max_length");
-    }
-
-    @Test
     void sequencesWithNothingToLearn() {
         assertSequenceRefused("{\"text\":\"\"}", "text is empty");
         assertSequenceRefused("{\"ids\":[3]}", "[ids] has 1 tokens; the second is the first to learn");
@@ -392,8 +358,7 @@ class DatasetTest {
     }
 
     private void assertSequenceRefused(String row, String message) {
-        assertThatThrownBy(() -> sequences(row, null))
-                .hasMessage(directory.resolve("rows.jsonl") + " line 1: " + message);
+        assertThatThrownBy(() -> sequences(row)).hasMessage(directory.resolve("rows.jsonl") + " line 1: " + message);
     }
 
     @Test
@@ -404,11 +369,5 @@ class DatasetTest {
                 .isTrue();
         assertThat(Dataset.holdsPairs(TestData.write(directory, "c", "{\"ids\":[]}")))
                 .isFalse();
-    }
-
-    @Test
-    void maxLengthHasRoomForAPromptAndACompletion() {
-        assertThatThrownBy(() -> new ReadOptions(null, 10, 1, OnBadRow.STOP))
-                .hasMessage("max_length is 1; a prompt and a completion need at least 2 tokens");
     }
 }

@@ -70,10 +70,12 @@ class TokenizerTest {
         assertThatThrownBy(() -> Tokenizer.load(directory, 9))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessage(file
-                        + " has token ids up to 9 but the model's vocabulary has 9; use the tokenizer the"
-                        + " model was trained with");
-        try (Tokenizer larger = Tokenizer.load(directory, 11)) { // models pad their tables
-            assertThat(larger.encode("c")).containsExactly(4);
+                        + " has token ids up to 9, 10 in all, but the model's vocabulary has 9; use the tokenizer the"
+                        + " model was trained with, or give the model a row for each token (resize_token_embeddings in"
+                        + " transformers)");
+        try (Tokenizer smaller = Tokenizer.load(directory, 11)) { // models pad their tables
+            assertThat(smaller.encode("c")).containsExactly(4);
+            assertThat(smaller.size()).isEqualTo(10);
         }
     }
 

@@ -15,13 +15,14 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What {@code dpo} is given wrong: one line that says what, where and what to do, and nothing half-written. */
+/** What {@code dpo} and {@code sft} are given wrong: one line says what, where and what to do; nothing is half-written. */
 class BadInputTest {
     private static final String GOOD = "{\"prompt_ids\":[1,5,6],\"chosen_ids\":[7,8,2],\"rejected_ids\":[9,2]}\n";
 
     @TempDir
     Path directory;
 
+    private String command = "dpo";
     private Path model;
     private Path data;
     private Path output;
@@ -36,8 +37,8 @@ class BadInputTest {
         output = directory.resolve("output");
     }
 
-    private Cli dpo(String... more) {
-        List<String> arguments = new ArrayList<>(List.of("dpo", "--device", "cpu", "--max_steps", "1"));
+    private Cli run(String... more) {
+        List<String> arguments = new ArrayList<>(List.of(command, "--device", "cpu", "--max_steps", "1"));
         arguments.addAll(List.of("--model_name_or_path", model.toString(), "--dataset_name", data.toString()));
         arguments.addAll(List.of("--output_dir", output.toString()));
         arguments.addAll(Arrays.asList(more));
@@ -45,7 +46,7 @@ class BadInputTest {
     }
 
     private void assertRefused(String... parts) throws IOException {
-        Cli cli = dpo();
+        Cli cli = run();
         assertThat(cli.code()).isEqualTo(1);
         assertThat(cli.err())
                 .singleElement()
@@ -68,7 +69,7 @@ class BadInputTest {
 
     @Test
     void theseFilesAreGood() {
-        Cli cli = dpo();
+        Cli cli = run();
         assertThat(cli.code()).as("%s", cli.err()).isZero();
         assertThat(output.resolve("model.safetensors")).exists();
         assertThat(output.resolve("metrics.jsonl")).exists();
@@ -112,7 +113,7 @@ class BadInputTest {
     private void assertRowRefused(String row, String message) throws IOException {
         Cli.write(data, GOOD + row + "\n" + GOOD);
         assertRefused(data + " line 2: " + message);
-        Cli skipping = dpo("--on_bad_row", "skip");
+        Cli skipping = run("--on_bad_row", "skip");
         assertThat(skipping.code()).as("%s", skipping.err()).isZero();
         assertThat(skipping.out()).anyMatch(line -> line.contains("2 rows; skipped 1: "));
     }
@@ -140,7 +141,31 @@ class BadInputTest {
     void promptsLongerThanTheModel() throws IOException {
         assertRowRefused(
                 "{\"prompt_ids\":[1" + ",5".repeat(69) + "],\"chosen_ids\":[7],\"rejected_ids\":[9]}",
-                "prompt has 70 tokens, which leaves nothing of max_length 64");
+                "prompt has 70 tokens, which leaves nothing of max_length 64; raise max_length, or leave such rows out with"
+                        + " on_bad_row skip");
+    }
+
+    @Test
+    void rowsLongerThanTheModel() throws IOException {
+        String row = "{\"prompt_ids\":[1,5],\"chosen_ids\":[7" + ",8".repeat(69) + "],\"rejected_ids\":[9]}";
+        assertRowRefused(
+                row,
+                "prompt with chosen has 2 + 70 tokens, more than max_length 64; raise max_length (to the model's"
+                        + " positions at most), leave such rows out with on_bad_row skip, or cut them at their end with"
+                        + " truncation_mode keep_start");
+        Cli cutting = run("--truncation_mode", "keep_start", "--overwrite_output_dir");
+        assertThat(cutting.code()).as("%s", cutting.err()).isZero();
+        assertThat(cutting.out()).anyMatch(line -> line.matches("pairs +3 rows, 1 cut to max_length"));
+    }
+
+    @Test
+    void sftRowsLongerThanTheModel() throws IOException {
+        Cli.write(data, "{\"ids\":[1,5,6]}\n{\"ids\":[1" + ",8".repeat(64) + "]}\n");
+        command = "sft";
+        assertRefused(data + " line 2: ids has 65 tokens, more than max_length 64; ");
+        Cli cutting = run("--truncation_mode", "keep_start");
+        assertThat(cutting.code()).as("%s", cutting.err()).isZero();
+        assertThat(cutting.out()).anyMatch(line -> line.matches("rows +2 rows, 1 cut to max_length"));
     }
 
     @Test
@@ -160,7 +185,29 @@ class BadInputTest {
     void aTokenizerOfAnotherModel() throws IOException {
         LetterTokenizer.write(model, true);
         edit("tokenizer.json", "\"f\": 7", "\"f\": 37");
-        assertRefused("tokenizer.json has token ids up to 37 but the model's vocabulary has 37");
+        assertRefused(
+                "tokenizer.json has token ids up to 37, 38 in all, but the model's vocabulary has 37",
+                "use the tokenizer the model was trained with");
+    }
+
+    /** Models pad their tables: a smaller tokenizer is no error, but it is no secret either. */
+    @Test
+    void aTokenizerSmallerThanTheModel() {
+        LetterTokenizer.write(model, true);
+        Cli cli = run();
+        assertThat(cli.code()).as("%s", cli.err()).isZero();
+        assertThat(cli.out())
+                .anyMatch(
+                        line -> line.matches("vocabulary +37 in the model, 10 in the tokenizer: 27 rows are padding"));
+    }
+
+    @Test
+    void aTokenizerAsLargeAsTheModelIsNoNews() throws IOException {
+        LetterTokenizer.write(model, true);
+        edit("tokenizer.json", "\"f\": 7", "\"f\": 36");
+        Cli cli = run();
+        assertThat(cli.code()).as("%s", cli.err()).isZero();
+        assertThat(cli.out()).noneMatch(line -> line.startsWith("vocabulary"));
     }
 
     @Test
@@ -171,10 +218,10 @@ class BadInputTest {
 
     @Test
     void anOutputDirectoryThatHoldsAModel() {
-        assertThat(dpo().code()).isZero();
-        Cli again = dpo();
+        assertThat(run().code()).isZero();
+        Cli again = run();
         assertThat(again.code()).isEqualTo(1);
         assertThat(again.err()).singleElement().asString().contains("output_dir " + output, "overwrite_output_dir");
-        assertThat(dpo("--overwrite-output-dir").code()).isZero();
+        assertThat(run("--overwrite-output-dir").code()).isZero();
     }
 }

@@ -105,7 +105,7 @@ class CommandLineTest {
         "--optim=adamw_torch",
         "--resume-from-checkpoint None",
         "--precompute_ref_log_probs",
-        "--padding_free --truncation_mode keep_start"
+        "--padding_free"
     })
     void optionsOfTrlThatAskForWhatHoldsAnyway(String words) {
         assertThat(Cli.run(("dpo " + words).split(" ")).err())
@@ -153,7 +153,8 @@ class CommandLineTest {
     void valuesOfTheFileAreChecked() {
         assertNotUnderstood(dpo("max_steps: many"), "Invalid value for option '--max_steps': 'many' is not an int");
         Cli cli = dpo("model_name_or_path: m\ndataset_name: d\noutput_dir: o\nbeta: -1");
-        assertThat(cli.err()).containsExactly("dpo4j: error: beta is -1; it must be positive");
+        assertThat(cli.err())
+                .containsExactly("dpo4j: error: preference options: beta is -1, must be finite and above 0");
     }
 
     @Test
@@ -203,11 +204,13 @@ class CommandLineTest {
         assertThat(table.code()).isZero();
         assertThat(table.out())
                 .anyMatch(line -> line.matches("cpu +usable"))
+                .anyMatch(line -> line.matches("library versions +JavaCPP .*, CUDA preset .*, oneDNN .*"))
                 .anyMatch(line -> line.startsWith("cuda "));
         Cli json = Cli.run("doctor", "--json");
         JsonNode report = Cli.parse(String.join("\n", json.out()));
         assertThat(report.at("/cpu/usable").booleanValue()).isTrue();
         assertThat(report.at("/cuda").has("usable")).isTrue();
+        assertThat(report.at("/versions/oneDNN").textValue()).matches("\\d+\\.\\d+\\.\\d+");
         assertThat(report.get("java").textValue()).contains(System.getProperty("java.version"));
     }
 

@@ -123,7 +123,15 @@ class LogpsTest {
             {"prompt":"Once upon a time","chosen":" there was a dog.","rejected":""}
             {"prompt":"Once upon a time","chosen":" there was a dog.","rejected":" dog"}
             """);
-        Cli logps = logps("models/stories260K/hf", data, "--on_bad_row", "skip", "--max_length", "8");
+        Cli logps = logps(
+                "models/stories260K/hf",
+                data,
+                "--on_bad_row",
+                "skip",
+                "--max_length",
+                "8",
+                "--truncation_mode",
+                "keep_start");
         assertThat(logps.code()).isZero();
         assertThat(logps.json())
                 .singleElement()
@@ -135,21 +143,28 @@ class LogpsTest {
     @Test
     void rowsLongerThanTheModel() {
         String ids = "1" + ",5".repeat(512);
-        Path data = Cli.write(directory.resolve("long.jsonl"), "{\"ids\":[" + ids + "]}\n");
-        Cli refused = logps(
-                "models/stories260K/hf",
-                data,
-                "--output",
-                directory.resolve("out").toString());
+        Path data = Cli.write(directory.resolve("long.jsonl"), "{\"ids\":[" + ids + "]}\n{\"ids\":[1,5]}\n");
+        Path output = directory.resolve("out");
+        assertRefused(data, output, data + " line 1: ids has 513 tokens, more than max_length 512;");
+        assertRefused(data, output, "max_length is 513 but the model has 512 positions", "--max_length", "513");
+        assertThat(tokens(logps("models/stories260K/hf", data, "--on_bad_row", "skip")))
+                .containsExactly(1);
+        assertThat(tokens(logps("models/stories260K/hf", data, "--truncation_mode", "keep_start")))
+                .containsExactly(511, 1);
+    }
+
+    private static void assertRefused(Path data, Path output, String message, String... more) {
+        List<String> arguments = new ArrayList<>(List.of("--output", output.toString()));
+        arguments.addAll(List.of(more));
+        Cli refused = logps("models/stories260K/hf", data, arguments.toArray(String[]::new));
         assertThat(refused.code()).isEqualTo(1);
-        assertThat(refused.err())
-                .last()
-                .isEqualTo(
-                        "dpo4j: error: row 1 has 513 tokens but the model has 512 positions; set max_length to 512 to"
-                                + " cut it");
-        assertThat(directory.resolve("out")).doesNotExist();
-        assertThat(logps("models/stories260K/hf", data, "--max_length", "512").code())
-                .isZero();
+        assertThat(refused.err()).last().asString().startsWith("dpo4j: error: " + message);
+        assertThat(output).doesNotExist();
+    }
+
+    private static List<Integer> tokens(Cli logps) {
+        assertThat(logps.code()).as("%s", logps.err()).isZero();
+        return logps.json().stream().map(line -> line.get("tokens").intValue()).toList();
     }
 
     private static Cli logps(String model, Path data, String... more) {

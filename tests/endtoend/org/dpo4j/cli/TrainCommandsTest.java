@@ -62,10 +62,11 @@ class TrainCommandsTest {
     @Test
     void whatIsMissingOrNotDoneYetIsNamed() {
         assertThat(Cli.run("dpo", "--device", "cpu").err()).anyMatch(line -> line.contains("model_name_or_path"));
-        refused("hinge", "--loss_type", "hinge");
+        refused("hinge_v2", "--loss_type", "hinge_v2");
         refused("polynomial", "--lr_scheduler_type", "polynomial");
         refused("float16", "--dtype", "float16");
         refused("beta is 0", "--beta", "0");
+        refused("truncation_mode keep_end", "--truncation_mode", "keep_end");
     }
 
     private void refused(String word, String... options) {

@@ -12,6 +12,8 @@ import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.TokenLogProb;
+import org.dpo4j.kernels.TokenLogProb.Statistic;
 import org.dpo4j.kernels.decoder.Segment;
 
 class LanguageModelTest {
@@ -26,8 +28,8 @@ class LanguageModelTest {
     @OnEachDevice
     void evaluationAndPackingKeepTheBits(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
-                LanguageModel training = LanguageModel.training(model);
-                LanguageModel evaluation = LanguageModel.evaluation(model)) {
+                LanguageModel training = LanguageModel.training(model, CompletionSums.PLAIN);
+                LanguageModel evaluation = LanguageModel.evaluation(model, CompletionSums.PLAIN)) {
             float[] together = logprobs(training, List.of(SHORT, LONG));
             assertThat(logprobs(evaluation, List.of(SHORT, LONG))).isEqualTo(together);
             assertThat(logprobs(evaluation, List.of(SHORT))).containsExactly(together[0], together[1]);
@@ -76,11 +78,37 @@ class LanguageModelTest {
         }
     }
 
+    /** Entropy, hits and mean logits of tokens, summed over completions, against a Llama in double precision. */
+    @OnEachDevice
+    void statisticsOfCompletions(On on) {
+        List<Sequence> sequences = List.of(SHORT, LONG);
+        try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
+                LanguageModel language = LanguageModel.evaluation(model, new CompletionSums(1, true))) {
+            LogProbs logProbs = language.forward(PackedBatch.sequences(sequences));
+            int width = TokenLogProb.STATISTICS;
+            float[] sums = PairStep.floats(model.device(), logProbs.statistics(), sequences.size() * width);
+            assertThat(model.device().downloadInts(logProbs.lengths(), 2)).containsExactly(2, 9);
+            ReferenceLlama reference = ReferenceLlama.of(model);
+            for (int s = 0; s < sequences.size(); s++) {
+                double[] expected = reference.statistics(
+                        sequences.get(s).prompt(), sequences.get(s).completion());
+                for (int k = 0; k < width; k++) {
+                    // Logits of size 8 are off by sqrt(32) 2^-24 8 = 3e-6; so are their mean, log-probs and entropy,
+                    // and
+                    // a log weight by thrice that, each of nine tokens.
+                    assertThat((double) sums[s * width + k])
+                            .as("%s of completion %d", Statistic.values()[k], s)
+                            .isCloseTo(expected[k], within(9 * 1e-5));
+                }
+            }
+        }
+    }
+
     /** A second batch of the same shape allocates nothing. */
     @OnEachDevice
     void noAllocationInTheLoop(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
-                LanguageModel language = LanguageModel.training(model)) {
+                LanguageModel language = LanguageModel.training(model, CompletionSums.PLAIN)) {
             logprobs(language, List.of(SHORT, LONG));
             long allocated = on.device().allocatedBytes();
             for (int i = 0; i < 3; i++) {
@@ -94,7 +122,7 @@ class LanguageModelTest {
     @OnEachDevice
     void indicesOutOfRange(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
-                LanguageModel language = LanguageModel.training(model)) {
+                LanguageModel language = LanguageModel.training(model, CompletionSums.PLAIN)) {
             refused(language, batch(37, 0, 0, 1), "token id 37 at 1");
             refused(language, batch(-1, 0, 0, 1), "token id -1");
             refused(language, batch(1, 64, 0, 1), "position 64");

@@ -43,7 +43,7 @@ record PairStep(float[] tokens, float[] sums, float[] losses, Map<String, float[
                 .beta((float) beta)
                 .build();
         model.parameters().zeroGradients();
-        try (LanguageModel policy = LanguageModel.training(model);
+        try (LanguageModel policy = LanguageModel.training(model, CompletionSums.PLAIN);
                 DeviceBuffer losses = device.allocate(4L * count);
                 DeviceBuffer dSums = device.allocate(8L * count);
                 DeviceBuffer references = device.allocate(8L * count)) {

@@ -48,7 +48,7 @@ class RealModelTest {
         Path path = TestFiles.real(directory);
         JsonNode expected = TestFiles.json(TestFiles.real(golden));
         try (Model model = Model.load(path, on.device(), DType.F32);
-                LanguageModel language = LanguageModel.evaluation(model)) {
+                LanguageModel language = LanguageModel.evaluation(model, CompletionSums.PLAIN)) {
             checkTexts(language, expected.get("texts"));
             checkPairs(language, expected.get("pairs"));
             checkGreedy(model, TestFiles.ints(expected.at("/greedy_from_bos/ids")));

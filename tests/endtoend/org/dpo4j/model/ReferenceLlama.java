@@ -48,6 +48,31 @@ final class ReferenceLlama {
         return result;
     }
 
+    /** Sums over a completion's tokens of what TokenLogProb.Statistic names. */
+    double[] statistics(int[] prompt, int[] completion) {
+        int[] ids = new int[prompt.length + completion.length];
+        System.arraycopy(prompt, 0, ids, 0, prompt.length);
+        System.arraycopy(completion, 0, ids, prompt.length, completion.length);
+        double[][] logits = logits(ids);
+        double[] sums = new double[4];
+        for (int i = 0; i < completion.length; i++) {
+            double[] row = logits[prompt.length - 1 + i];
+            double lse = logSumExp(row, row.length);
+            double squares = 0;
+            int largest = 0;
+            for (int j = 0; j < row.length; j++) {
+                double p = Math.exp(row[j] - lse);
+                sums[0] -= p * (row[j] - lse);
+                sums[2] += row[j] / row.length;
+                squares += p * p;
+                largest = row[j] > row[largest] ? j : largest;
+            }
+            sums[1] += largest == completion[i] ? 1 : 0;
+            sums[3] += row[completion[i]] - lse - Math.log(squares);
+        }
+        return sums;
+    }
+
     double sum(int[] prompt, int[] completion) {
         double sum = 0;
         for (double value : tokenLogProbs(prompt, completion)) {

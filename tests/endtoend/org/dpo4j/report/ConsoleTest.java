@@ -8,6 +8,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** What a person sees. */
 class ConsoleTest {
@@ -16,7 +18,7 @@ class ConsoleTest {
 
     @Test
     void plainLinesElsewhereThanOnATerminal() {
-        run(new Console(out, false));
+        run(new Console(out, 0));
         assertThat(text().lines())
                 .containsExactly("device  cpu", "rows    4", "training: 2", "step 1  loss 0.6931  num_tokens 1234567");
         assertThat(text()).doesNotContain("\r").doesNotContain("\u001b");
@@ -24,17 +26,69 @@ class ConsoleTest {
 
     @Test
     void aBarOnATerminalThatMetricsDoNotTear() {
-        run(new Console(out, true));
+        run(new Console(out, 80));
         String[] drawn = text().split("\r", -1);
-        assertThat(drawn[1]).contains("training [" + " ".repeat(30) + "] 0/2");
-        assertThat(drawn[2]).contains("training [" + "=".repeat(15) + " ".repeat(15) + "] 1/2", "left");
+        assertThat(drawn[1]).isEqualTo("training [" + " ".repeat(30) + "] 0/2\u001b[K");
+        assertThat(drawn[2]).matches("training \\[" + "=".repeat(15) + " ".repeat(15) + "] 1/2  0:0\\d left\u001b\\[K");
         assertThat(drawn[3]).startsWith("\u001b[Kstep 1  loss 0.6931").endsWith(System.lineSeparator());
-        assertThat(drawn[4]).contains("training [" + "=".repeat(30) + "] 2/2").endsWith(System.lineSeparator());
+        assertThat(drawn[4]).matches("training \\[" + "=".repeat(30) + "] 2/2  took 0:0\\d\u001b\\[K\\R");
+    }
+
+    /** A line as wide as the terminal would leave its first part behind when it is drawn again. */
+    @ParameterizedTest
+    @CsvSource({"80, 30", "50, 14", "35, 0", "10, 0"})
+    void aBarIsNarrowerThanItsTerminal(int columns, int cells) {
+        Console console = new Console(out, columns);
+        console.progress("training", 0, 10000);
+        console.progress("training", 9999, 10000);
+        String[] drawn = text().replace("\u001b[K", "").split("\r", -1);
+        assertThat(drawn).allMatch(line -> line.length() < columns);
+        String empty = "training [" + " ".repeat(cells) + "] 0/10000";
+        assertThat(drawn[1]).isEqualTo(empty.substring(0, Math.min(empty.length(), columns - 1)));
+        assertThat(drawn[2].chars().filter(c -> c == '=').count()).isEqualTo(Math.max(0, cells - 1));
+    }
+
+    @Test
+    void metricsBreakBetweenNames() {
+        Map<String, Double> values = new LinkedHashMap<>();
+        values.put("loss", 0.5);
+        values.put("rewards/chosen", 0.25);
+        values.put("rewards/rejected", -0.25);
+        new Console(out, 40).metrics(new Metrics(12, values));
+        assertThat(text().lines())
+                .containsExactly(
+                        "", // back to its start
+                        "\u001b[Kstep 12  loss 0.5000",
+                        "         rewards/chosen 0.2500",
+                        "         rewards/rejected -0.2500");
+    }
+
+    /** What a run ends with otherwise, such as an error, stands on a line of its own. */
+    @Test
+    void aBarThatIsNotDoneIsLeftOnALineOfItsOwn() {
+        try (Console console = new Console(out, 80)) {
+            console.progress("training", 1, 2);
+        }
+        assertThat(text()).endsWith(System.lineSeparator());
+        bytes.reset();
+        Console interrupted = new Console(out, 80);
+        interrupted.close();
+        interrupted.progress("training", 1, 2);
+        assertThat(text()).isEmpty();
+        try (Console console = new Console(out, 80)) {
+            console.progress("training", 2, 2);
+            bytes.reset();
+        }
+        try (Console console = new Console(out, 0)) {
+            console.progress("training", 1, 2);
+            bytes.reset();
+        }
+        assertThat(text()).isEmpty();
     }
 
     @Test
     void aPhaseThatIsDoneAgainIsAnnouncedAgain() {
-        Console console = new Console(out, false);
+        Console console = new Console(out, 0);
         console.progress("reference log-probs", 0, 5);
         console.progress("reference log-probs", 5, 5);
         console.progress("reference log-probs", 0, 3);

@@ -82,6 +82,10 @@ class DpoTrainerTest {
                         "rewards/margins",
                         "logps/chosen",
                         "logps/rejected",
+                        "logits/chosen",
+                        "logits/rejected",
+                        "entropy",
+                        "mean_token_accuracy",
                         "grad_norm",
                         "learning_rate",
                         "epoch",
@@ -97,6 +101,10 @@ class DpoTrainerTest {
                         "eval_rewards/margins",
                         "eval_logps/chosen",
                         "eval_logps/rejected",
+                        "eval_logits/chosen",
+                        "eval_logits/rejected",
+                        "eval_entropy",
+                        "eval_mean_token_accuracy",
                         "epoch",
                         "eval_runtime");
         assertThat(history.get(history.size() - 1).step()).isEqualTo(3);

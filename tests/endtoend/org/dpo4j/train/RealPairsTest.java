@@ -18,6 +18,7 @@ import org.dpo4j.data.Tokenizer;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
+import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.TestFiles;
@@ -75,8 +76,8 @@ class RealPairsTest {
         try (Device device = Devices.cpu(2);
                 Model loaded = Model.load(model, device, DType.F32);
                 Tokenizer tokenizer = Tokenizer.load(model, loaded.config().vocabSize());
-                LanguageModel language = LanguageModel.evaluation(loaded)) {
-            ReadOptions read = new ReadOptions(tokenizer, loaded.config().vocabSize(), 512, OnBadRow.SKIP);
+                LanguageModel language = LanguageModel.evaluation(loaded, CompletionSums.PLAIN)) {
+            ReadOptions read = new ReadOptions(tokenizer, loaded.config().vocabSize(), 512, null, OnBadRow.SKIP);
             List<PreferencePair> pairs =
                     Dataset.pairs(directory.resolve("pairs.jsonl"), read).rows().subList(0, 16);
             float[] shared = tokens(language, PackedBatch.pairs(pairs, true));

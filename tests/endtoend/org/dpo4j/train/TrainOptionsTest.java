@@ -10,6 +10,9 @@ import org.dpo4j.data.OnBadRow;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.LossType;
+import org.dpo4j.kernels.PreferenceOptions.Divergence;
+import org.dpo4j.kernels.PreferenceOptions.Term;
+import org.dpo4j.model.LlamaConfig;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -23,9 +26,10 @@ class TrainOptionsTest {
     @Test
     void defaultsAreTrls() {
         DpoOptions options = required(DpoOptions.builder()).build();
-        assertThat(options.lossType()).isEqualTo(LossType.SIGMOID);
-        assertThat(options.beta()).isEqualTo(0.1);
-        assertThat(options.labelSmoothing()).isZero();
+        assertThat(options.preference().terms()).containsExactly(new Term(LossType.SIGMOID, 1));
+        assertThat(options.preference().options()).isEqualTo("beta 0.1");
+        assertThat(options.ldAlpha()).isEqualTo(1);
+        assertThat(options.referenceFree()).isFalse();
         assertThat(options.train())
                 .isEqualTo(new TrainOptions(
                         PATH,
@@ -36,6 +40,7 @@ class TrainOptionsTest {
                         "auto",
                         null,
                         OnBadRow.STOP,
+                        null,
                         null,
                         1e-6,
                         LrSchedulerType.LINEAR,
@@ -63,13 +68,17 @@ class TrainOptionsTest {
     @Test
     void maxLengthIsTheModelsWhereItIsNotGiven() {
         TrainOptions unset = required(DpoOptions.builder()).build().train();
-        assertThat(unset.maxLengthFor(512)).isEqualTo(512);
-        assertThat(unset.maxLengthFor(4096)).isEqualTo(1024);
+        assertThat(unset.maxLengthFor(positions(512))).isEqualTo(512);
+        assertThat(unset.maxLengthFor(positions(4096))).isEqualTo(1024);
         TrainOptions set = required(DpoOptions.builder()).maxLength(700).build().train();
-        assertThat(set.maxLengthFor(4096)).isEqualTo(700);
-        assertThatThrownBy(() -> set.maxLengthFor(512))
+        assertThat(set.maxLengthFor(positions(4096))).isEqualTo(700);
+        assertThatThrownBy(() -> set.maxLengthFor(positions(512)))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContainingAll("max_length is 700", "512");
+    }
+
+    private static LlamaConfig positions(int positions) {
+        return LlamaConfig.of(37, 16, 24, 2, 2, 1, positions, true);
     }
 
     @Test
@@ -89,8 +98,31 @@ class TrainOptionsTest {
     static Stream<Arguments> bad() {
         return Stream.of(
                 bad("beta is 0", builder -> builder.beta(0)),
-                bad("beta is NaN", builder -> builder.beta(Double.NaN)),
+                bad("beta is nan", builder -> builder.beta(Double.NaN)),
                 bad("label_smoothing is 0.5", builder -> builder.labelSmoothing(0.5)),
+                bad(
+                        "label_smoothing is 0.1, but no loss",
+                        b -> b.lossType(LossType.HINGE).labelSmoothing(0.1)),
+                bad("label_smoothing is 0, must be above 0", b -> b.lossType(LossType.EXO_PAIR)),
+                bad(
+                        "f_divergence_type is 2, but no loss",
+                        b -> b.lossType(LossType.AOT).fDivergenceType(Divergence.JS_DIVERGENCE)),
+                bad("f_alpha_divergence_coef", b -> b.fAlphaDivergenceCoef(0.5f)),
+                bad("discopop_tau is 0.1, but no loss", b -> b.discopopTau(0.1f)),
+                bad("dpop_lambda is 5, but no loss", b -> b.dpopLambda(5)),
+                bad("simpo_gamma is 1, but no loss", b -> b.simpoGamma(1)),
+                bad("alphapo_alpha is missing", b -> b.lossType(LossType.ALPHAPO)),
+                bad("use_weighting is 1, but aot", b -> b.lossType(LossType.AOT).useWeighting(true)),
+                bad("ld_alpha is 1.5", b -> b.ldAlpha(1.5)),
+                bad(
+                        "ld_alpha is 0.5",
+                        b -> b.lossType(LossType.SIGMOID, LossType.SFT).ldAlpha(0.5)),
+                bad("reference_free is true", b -> b.lossType(LossType.SIMPO).referenceFree(true)),
+                bad("reference_free is true", b -> b.lossType(LossType.DPOP).referenceFree(true)),
+                bad("bco_running_mean is true", b -> b.bcoRunningMean(true)),
+                bad(
+                        "loss_weights has 1 weights for 2",
+                        b -> b.lossType(LossType.SIGMOID, LossType.SFT).lossWeights(1)),
                 bad("learning_rate is -1", builder -> builder.learningRate(-1)),
                 bad("learning_rate is Infinity", builder -> builder.learningRate(Double.POSITIVE_INFINITY)),
                 bad("max_length is 1", builder -> builder.maxLength(1)),

@@ -1,7 +1,10 @@
 package org.dpo4j.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
 class DeviceReportTest {
@@ -13,6 +16,28 @@ class DeviceReportTest {
         assertThat(report.system()).contains(System.getProperty("os.arch"));
         assertThat(report.version()).isNotBlank();
         assertThat(report.build()).contains("version=", "compiler=", "cuda=", "emulated=");
+    }
+
+    /** Bindings as the jars on the class path are named, oneDNN as the jar that carries it is. */
+    @Test
+    void namesTheVersionsOfWhatIsBeneath() {
+        assertThat(report.versions()).containsEntry("JavaCPP", jar("javacpp-([\\d.]+)\\.jar"));
+        assertThat(report.versions()).containsEntry("CUDA preset", jar("cuda-([\\d.-]+)\\.jar"));
+        String oneDnn = jar("dnnl-([\\d.]+)-[\\d.]+-linux-x86_64\\.jar");
+        assertThat(report.versions().get("oneDNN")).startsWith(oneDnn + ".");
+    }
+
+    /** As the stand-ins say: 13010 of the runtime, 130100 of cuBLASLt. */
+    @Test
+    void namesTheVersionsOfNvidiasLibraries() {
+        assumeTrue(String.valueOf(report.build()).contains("emulated=1"), "needs the stand-ins for NVIDIA's libraries");
+        assertThat(report.versions()).containsEntry("CUDA runtime", "13.1").containsEntry("cuBLASLt", "13.1.0");
+    }
+
+    private static String jar(String name) {
+        Matcher matcher = Pattern.compile("/" + name).matcher(System.getProperty("java.class.path"));
+        assertThat(matcher.find()).as(name).isTrue();
+        return matcher.group(1);
     }
 
     @Test

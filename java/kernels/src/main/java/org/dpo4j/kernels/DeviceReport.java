@@ -1,6 +1,9 @@
 package org.dpo4j.kernels;
 
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.dpo4j.kernels.internal.Reports;
 import org.jspecify.annotations.Nullable;
 
@@ -12,6 +15,8 @@ import org.jspecify.annotations.Nullable;
  * @param system operating system and architecture
  * @param build {@code key=value} facts of the native library: version, compiler, CUDA architectures; null where it
  *     could not be loaded
+ * @param versions of the libraries beneath, by name: JavaCPP, CUDA preset, oneDNN, CUDA runtime, cuBLASLt; without those
+ *     that are not there
  * @param cpu the processor
  * @param cuda NVIDIA's
  */
@@ -20,8 +25,13 @@ public record DeviceReport(
         String java,
         String system,
         @Nullable String build,
+        Map<String, String> versions,
         Cpu cpu,
         Cuda cuda) {
+
+    public DeviceReport {
+        versions = Collections.unmodifiableMap(new LinkedHashMap<>(versions));
+    }
 
     /**
      * The {@code cpu} device.
@@ -32,7 +42,7 @@ public record DeviceReport(
      * @param cores that the process may use
      * @param instructionSet in use; null where not usable
      * @param instructionSets that the processor runs, narrowest first
-     * @param matmul where oneDNN was found; or what to add to have matrix products
+     * @param matmul where oneDNN was found; or what is missing for matrix products
      */
     public record Cpu(
             boolean usable,

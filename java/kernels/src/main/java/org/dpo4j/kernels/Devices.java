@@ -3,6 +3,7 @@ package org.dpo4j.kernels;
 import java.util.function.Consumer;
 import org.dpo4j.kernels.internal.CpuDevice;
 import org.dpo4j.kernels.internal.CudaDevice;
+import org.dpo4j.kernels.internal.Reports;
 
 /** Opens devices. A device that cannot be had throws a {@link Dpo4jException} saying why and what to do. */
 public final class Devices {
@@ -25,28 +26,26 @@ public final class Devices {
     public static Device open(String name, Consumer<String> notice) {
         return switch (name) {
             case "cpu" -> cpu(0);
-            case "cuda" -> cuda(usable(DeviceReport.probe()));
+            case "cuda" -> cuda(usable(Reports.cuda()));
             case "auto" -> auto(notice);
             default -> throw new Dpo4jException("device " + name + " is unknown: use auto, cuda or cpu");
         };
     }
 
     private static Device auto(Consumer<String> notice) {
-        DeviceReport report = DeviceReport.probe();
-        if (report.cuda().usable()) {
+        DeviceReport.Cuda report = Reports.cuda();
+        if (report.usable()) {
             return cuda(usable(report));
         }
-        notice.accept(
-                "running on cpu, because cuda cannot be used: " + report.cuda().reason());
+        notice.accept("running on cpu, because cuda cannot be used: " + report.reason());
         return cpu(0);
     }
 
-    private static int usable(DeviceReport report) {
-        return report.cuda().gpus().stream()
+    private static int usable(DeviceReport.Cuda report) {
+        return report.gpus().stream()
                 .filter(gpu -> gpu.reason() == null)
                 .findFirst()
-                .orElseThrow(() -> new Dpo4jException(
-                        "cuda cannot be used: " + report.cuda().reason()))
+                .orElseThrow(() -> new Dpo4jException("cuda cannot be used: " + report.reason()))
                 .ordinal();
     }
 

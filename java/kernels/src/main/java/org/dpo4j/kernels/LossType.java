@@ -13,58 +13,72 @@ import java.util.stream.Collectors;
  */
 public enum LossType {
     /** {@code -(1-e) ls(bD) - e ls(-bD)}: Rafailov et al. 2023, equation 7; conservative DPO with {@code e > 0}. */
-    SIGMOID("sigmoid", true),
+    SIGMOID("sigmoid", true, Reduction.SUM),
     /** {@code max(0, 1 - bD)}: Zhao et al. 2023. */
-    HINGE("hinge", true),
+    HINGE("hinge", true, Reduction.SUM),
     /** {@code (s(u_c)/n_c - s(u_r)/n_r - 1/(2b))^2}: Azar et al. 2023, equation 17. */
-    IPO("ipo", true),
+    IPO("ipo", true, Reduction.AVERAGE),
     /** {@code sg(bD) (ls(bD) - log(1-e)) + sg(-bD) (ls(-bD) - log e)}, {@code e > 0}: Ji et al. 2024, equation 16. */
-    EXO_PAIR("exo_pair", true),
+    EXO_PAIR("exo_pair", true, Reduction.SUM),
     /** {@code -ls(b s_c) - ls(-b s_c)/2 - ls(-b s_r)/2}: Chen et al. 2024. */
-    NCA_PAIR("nca_pair", true),
+    NCA_PAIR("nca_pair", true, Reduction.SUM),
     /** {@code (-(1-e) ls(bD) + e ls(-bD)) / (1-2e)}: Chowdhury et al. 2024. */
-    ROBUST("robust", true),
+    ROBUST("robust", true, Reduction.SUM),
     /** {@code -ls(b s_c - d) - ls(-(b s_r - d))}, {@code d} the running mean of rewards or 0: Jung et al. 2024. */
-    BCO_PAIR("bco_pair", true),
+    BCO_PAIR("bco_pair", true, Reduction.SUM),
     /** {@code (s_c - 1/(2b))^2 + (s_r + 1/(2b))^2}: Wu et al. 2024, equation 4.7. */
-    SPPO_HARD("sppo_hard", true),
+    SPPO_HARD("sppo_hard", true, Reduction.SUM),
     /** Sigmoid's of {@code sort(pi_c - pi_r) - sort(ref_c - ref_r)} over the pairs of a call: Melnyk et al. 2024. */
-    AOT("aot", true),
+    AOT("aot", true, Reduction.BATCH),
     /** Sigmoid's of {@code sort(u_c) - sort(u_r)} over the pairs of a call: Melnyk et al. 2024. */
-    AOT_UNPAIRED("aot_unpaired", true),
+    AOT_UNPAIRED("aot_unpaired", true, Reduction.BATCH),
     /** {@code 1 - sg(b u_c) + sg(b u_r)}: D'Oosterlinck et al. 2024, equation 7. */
-    APO_ZERO("apo_zero", true),
+    APO_ZERO("apo_zero", true, Reduction.SUM),
     /** {@code sg(b u_c) + 1 - sg(bD)}: D'Oosterlinck et al. 2024, equation 8. */
-    APO_DOWN("apo_down", true),
+    APO_DOWN("apo_down", true, Reduction.SUM),
     /** {@code -ls(bD) (1-m) + exp(-bD) m}, {@code m = sg(bD/tau)}: Lu et al. 2024, equation 5. */
-    DISCOPOP("discopop", true),
+    DISCOPOP("discopop", true, Reduction.SUM),
     /** Cross entropy of the chosen completions, a mean over their tokens. */
-    SFT("sft", false),
+    SFT("sft", false, Reduction.TOKENS),
     /** {@code -ls(b (s_c/n_c - s_r/n_r))}: Lambert et al. 2024. */
-    SIGMOID_NORM("sigmoid_norm", true),
+    SIGMOID_NORM("sigmoid_norm", true, Reduction.AVERAGE),
     /** {@code -ls(b (u_c - u_r - lambda max(0, ref_c - pi_c)))}: Pal et al. 2024, equation 4. */
-    DPOP("dpop", true),
+    DPOP("dpop", true, Reduction.SUM),
     /** {@code -ls(b (u_c - u_r)) + lambda max(0, ref_c - pi_c)}: the penalty outside, as some trainers have it. */
-    DPOP_ADDITIVE("dpop_additive", true),
+    DPOP_ADDITIVE("dpop_additive", true, Reduction.SUM),
     /** {@code -(1-e) ls(x) - e ls(-x)}, {@code x = b (pi_c - pi_r)}: Xu et al. 2024, equation 3, without its SFT term. */
-    CPO("cpo", false),
+    CPO("cpo", false, Reduction.SUM),
     /** {@code max(0, 1 - b (pi_c - pi_r))}. */
-    CPO_HINGE("cpo_hinge", false),
+    CPO_HINGE("cpo_hinge", false, Reduction.SUM),
     /** {@code (pi_c/n_c - pi_r/n_r - 1/(2b))^2}. */
-    CPO_IPO("cpo_ipo", false),
+    CPO_IPO("cpo_ipo", false, Reduction.AVERAGE),
     /** As CPO with {@code x = b (pi_c/n_c - pi_r/n_r) - gamma}: Meng et al. 2024, equation 6. */
-    SIMPO("simpo", false),
+    SIMPO("simpo", false, Reduction.AVERAGE),
     /** SimPO's of {@code (1 - p^-alpha)/alpha}, {@code p = exp(pi/n)}: Gupta et al. 2025. */
-    ALPHAPO("alphapo", false),
+    ALPHAPO("alphapo", false, Reduction.AVERAGE),
     /** {@code -b ls(log odds_c - log odds_r)}, {@code odds = p/(1-p)}, {@code p = exp(pi/n)}: Hong et al. 2024, without its SFT term. */
-    ORPO("orpo", false);
+    ORPO("orpo", false, Reduction.AVERAGE);
+
+    /** What a loss takes of the log-probs of a completion's tokens. */
+    public enum Reduction {
+        /** Their sum. */
+        SUM,
+        /** Their mean: lengths are needed. */
+        AVERAGE,
+        /** Their mean over all chosen completions of an optimizer step. */
+        TOKENS,
+        /** Their sums, sorted over the pairs of a call. */
+        BATCH
+    }
 
     private final String option;
     private final boolean reference;
+    private final Reduction reduction;
 
-    LossType(String option, boolean reference) {
+    LossType(String option, boolean reference, Reduction reduction) {
         this.option = option;
         this.reference = reference;
+        this.reduction = reduction;
     }
 
     /** The {@code dpo4j_loss} of the C header. */
@@ -80,6 +94,11 @@ public enum LossType {
     /** Whether it measures from a reference model. */
     public boolean reference() {
         return reference;
+    }
+
+    /** What it takes of the log-probs of tokens; each loss its own, whatever else is summed with it. */
+    public Reduction reduction() {
+        return reduction;
     }
 
     /** The loss that an option names. An unknown name throws, listing the known ones. */

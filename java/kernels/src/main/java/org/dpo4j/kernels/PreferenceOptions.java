@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.dpo4j.kernels.internal.PreferenceWords;
 import org.jspecify.annotations.Nullable;
 
@@ -54,11 +55,13 @@ public final class PreferenceOptions {
     public record Term(LossType loss, float weight) {}
 
     private final List<Term> terms;
+    private final PreferenceWords.Values values;
     private final int[] words;
 
     private PreferenceOptions(Builder builder) {
         this.terms = List.copyOf(builder.terms);
-        this.words = PreferenceWords.of(terms, builder.values());
+        this.values = builder.values();
+        this.words = PreferenceWords.of(terms, values);
         PreferenceWords.check(words);
     }
 
@@ -79,6 +82,19 @@ public final class PreferenceOptions {
     /** Whether any of the losses measures from a reference model. */
     public boolean reference() {
         return terms.stream().anyMatch(term -> term.loss().reference());
+    }
+
+    /** The options that are read, by name: {@code "beta 0.1, label_smoothing 0.05"}. */
+    public String options() {
+        return values.toString();
+    }
+
+    @Override
+    public String toString() {
+        String losses = terms.stream()
+                .map(term -> term.weight() + " " + term.loss().option())
+                .collect(Collectors.joining(" + "));
+        return losses + ", " + values;
     }
 
     /** The {@code dpo4j_preference} of the C header, as 4-byte words. */

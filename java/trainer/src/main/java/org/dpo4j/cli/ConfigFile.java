@@ -13,6 +13,8 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.StreamSupport;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.IDefaultValueProvider;
@@ -82,13 +84,18 @@ record ConfigFile(Map<String, String> values) implements IDefaultValueProvider {
                     file + ": " + key, name, node.isNull() ? "null" : node.isValueNode() ? text : node.toString());
             return null;
         }
+        OptionSpec option = command.findOption("--" + name);
+        if (node.isArray() && node.size() > 1 && option != null && option.isMultiValue()) {
+            return StreamSupport.stream(node.spliterator(), false)
+                    .map(JsonNode::asText)
+                    .collect(Collectors.joining(","));
+        }
         if (node.isObject() || (node.isArray() && node.size() != 1)) {
             throw new Dpo4jException(file + ": " + key + " has several values; give one");
         }
         if (!node.isNull()) {
             return text;
         }
-        OptionSpec option = command.findOption("--" + name);
         if (option != null && option.initialValue() != null) {
             throw new Dpo4jException(
                     file + ": " + key + " is null, but its default is " + option.initialValue() + "; give a value");

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import org.dpo4j.kernels.DeviceReport;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.RunHeader;
@@ -47,6 +48,11 @@ final class DoctorCommand implements Callable<Integer> {
         facts.put("java", report.java());
         facts.put("system", report.system());
         facts.put("native library", report.build() == null ? "not loaded" : report.build());
+        facts.put(
+                "library versions",
+                report.versions().entrySet().stream()
+                        .map(library -> library.getKey() + " " + library.getValue())
+                        .collect(Collectors.joining(", ")));
         putCpu(facts, report.cpu());
         putCuda(facts, report.cuda());
         return facts;
@@ -72,7 +78,9 @@ final class DoctorCommand implements Callable<Integer> {
                             .formatted(gpu.name(), gpu.capability(), gpu.memoryBytes() / 0x1p30, usable(gpu.reason())));
         }
         facts.put("cuda libraries", cuda.libraries().isEmpty() ? "none found" : String.join(", ", cuda.libraries()));
-        facts.put("cuda searched", String.join(", ", cuda.searched()));
+        if (!cuda.searched().isEmpty()) {
+            facts.put("cuda searched", String.join(", ", cuda.searched()));
+        }
     }
 
     private static String usable(@Nullable String reason) {

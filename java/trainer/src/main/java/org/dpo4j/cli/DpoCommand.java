@@ -18,7 +18,9 @@ final class DpoCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        DpoTrainer.train(options.build(), Console.standard());
+        try (Console console = Console.standard()) {
+            DpoTrainer.train(options.build(), console);
+        }
         return 0;
     }
 }

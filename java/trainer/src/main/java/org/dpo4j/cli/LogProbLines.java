@@ -11,7 +11,7 @@ import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
@@ -39,20 +39,9 @@ record LogProbLines<T>(
 
     private static final JsonMapper JSON = new JsonMapper();
 
-    /** Refuses rows longer than the model's positions. */
-    void check(List<T> rows, int positions) {
-        for (T item : rows) {
-            if (length.applyAsInt(item) > positions) {
-                throw new Dpo4jException(
-                        "row " + row.applyAsInt(item) + " has " + length.applyAsInt(item) + " tokens but the model has "
-                                + positions + " positions; set max_length to " + positions + " to cut it");
-            }
-        }
-    }
-
     /** Writes a line a row, running rows together while they have at most {@code batchTokens} tokens. */
     void write(List<T> rows, Model model, int batchTokens, boolean perToken, PrintStream out) {
-        try (LanguageModel language = LanguageModel.evaluation(model)) {
+        try (LanguageModel language = LanguageModel.evaluation(model, CompletionSums.PLAIN)) {
             for (int begin = 0, end; begin < rows.size(); begin = end) {
                 long tokens = 0;
                 for (end = begin; end < rows.size(); end++) {

@@ -6,6 +6,7 @@ import org.dpo4j.data.Dataset;
 import org.dpo4j.data.OnBadRow;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Tokenizer;
+import org.dpo4j.data.TruncationMode;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.model.Model;
 import org.jspecify.annotations.Nullable;
@@ -47,8 +48,13 @@ final class LogpsCommand implements Callable<Integer> {
 
     @Option(
             names = "--max_length",
-            description = "Most tokens of prompt and completion, which is cut at its end; default none.")
+            description = "Most tokens of prompt and completion; default the model's positions.")
     private @Nullable Integer maxLength;
+
+    @Option(
+            names = "--truncation_mode",
+            description = "keep_start cuts a row longer than max_length at its end; default none: see on_bad_row.")
+    private @Nullable String truncationMode;
 
     @Option(
             names = "--batch_tokens",
@@ -62,11 +68,13 @@ final class LogpsCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        TruncationMode truncation = truncationMode == null ? null : TruncationMode.of(truncationMode);
         try (Device device = modelOptions.open();
                 Model model = modelOptions.load(device)) {
             int vocabulary = model.config().vocabSize();
             try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory, vocabulary)) {
-                ReadOptions read = new ReadOptions(tokenizer, vocabulary, maxLength, onBadRow);
+                int longest = model.config().maxLength(maxLength, Integer.MAX_VALUE);
+                ReadOptions read = new ReadOptions(tokenizer, vocabulary, longest, truncation, onBadRow);
                 if (Dataset.holdsPairs(datasetName)) {
                     write(model, Dataset.pairs(datasetName, read), LogProbLines.PAIRS);
                 } else {
@@ -79,7 +87,6 @@ final class LogpsCommand implements Callable<Integer> {
 
     private <T> void write(Model model, Dataset<T> data, LogProbLines<T> lines) {
         System.err.println("dpo4j: " + datasetName + ": " + data.report());
-        lines.check(data.rows(), model.config().maxPositionEmbeddings());
         Output.write(output, out -> lines.write(data.rows(), model, batchTokens, perToken, out));
     }
 }

@@ -40,13 +40,10 @@ record OtherOptions(String name, Set<String> holding, String instead) {
         ddp_* | | dpo4j runs on one device; leave it out
         deepspeed | null | dpo4j runs on one device; leave it out
         disable_dropout | true | dpo4j has no dropout; leave it out
-        discopop_tau | | the loss discopop is not supported; set loss_type to sigmoid
         do_eval | | eval_dataset decides; leave it out
         do_train | true | leave it out
         eos_token | null | name it in tokenizer_config.json
         evaluation_strategy | | set eval_strategy
-        f_alpha_divergence_coef | | only f_divergence_type reverse_kl is supported; leave it out
-        f_divergence_type | reverse_kl | only reverse_kl is supported
         force_use_ref_model | false | the reference is always the model as it was loaded
         fp16 | false | set dtype to bfloat16 or float32
         fsdp* | null | dpo4j runs on one device; leave it out
@@ -60,7 +57,6 @@ record OtherOptions(String name, Set<String> holding, String instead) {
         ignore_bias_buffers | false | leave it out
         ignore_data_skip | false | there is no resuming; leave it out
         label_pad_token_id | | nothing is padded; leave it out
-        ld_alpha | null | LD-DPO is not supported; leave it out
         load_best_model_at_end | false | the last model is kept; set max_steps to stop earlier
         load_in_* | false | quantised weights are not supported; leave it out
         local_rank | -1 | dpo4j runs on one device; leave it out
@@ -69,7 +65,6 @@ record OtherOptions(String name, Set<String> holding, String instead) {
         logging_nan_inf_filter | false | metrics are written as they are; leave it out
         logging_strategy | steps | set logging_steps
         lora_* | | adapters are not supported; all weights are trained
-        loss_weights | null | there is one loss; leave it out
         lr_scheduler_kwargs | null | leave it out
         max_completion_length | null | set max_length, which counts prompt and completion
         max_prompt_length | null | set max_length, which counts prompt and completion
@@ -93,13 +88,12 @@ record OtherOptions(String name, Set<String> holding, String instead) {
         ref_model_init_kwargs | null | the reference is the model as it was loaded
         ref_model_mixup_alpha | | TR-DPO is not supported; leave it out
         ref_model_sync_steps | | TR-DPO is not supported; leave it out
-        reference_free | false | losses without a reference are not supported; leave it out
         remove_unused_columns | true | columns that no format uses are left alone
         report_to | none [] | metrics.jsonl in output_dir holds what is logged
         restore_callback_states_from_checkpoint | false | there is no resuming; leave it out
         resume_from_checkpoint | null false | there is no resuming; start from model_name_or_path
         router_aux_loss_coef | | mixtures of experts are not supported; leave it out
-        rpo_alpha | null | the loss sft beside sigmoid is not supported; leave it out
+        rpo_alpha | null | set loss_type to sigmoid,sft and loss_weights to 1,ALPHA
         run_name | null | name the run by its output_dir
         save_only_model | | the last model is saved, without optimizer; leave it out
         save_safetensors | true | models are always saved as safetensors
@@ -113,7 +107,6 @@ record OtherOptions(String name, Set<String> holding, String instead) {
         torch_dtype | | set dtype
         torch_empty_cache_steps | null | leave it out
         train_sampling_strategy | random | rows are shuffled
-        truncation_mode | keep_start | completions are cut at their end; cut prompts in the data
         trust_remote_code | false | dpo4j never runs code that comes with a model
         use_bnb_nested_quant | false | quantised weights are not supported; leave it out
         use_cpu | | set device to cpu or cuda
@@ -123,7 +116,6 @@ record OtherOptions(String name, Set<String> holding, String instead) {
         use_peft | false | adapters are not supported; all weights are trained
         use_rslora | false | adapters are not supported; leave it out
         use_vllm | false | run generate
-        use_weighting | false | WPO is not supported; leave it out
         """;
 
     private static final List<OtherOptions> ALL =

@@ -25,10 +25,11 @@ final class QuickstartCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Comparison comparison =
-                new SentimentExperiment(outputDir, device, seed, Size.QUICKSTART, Console.standard()).run();
-        System.out.printf(
-                "%n%s%nEverything is in %s; its README.md repeats each step by hand.%n", comparison, outputDir);
+        try (Console console = Console.standard()) {
+            Comparison comparison = new SentimentExperiment(outputDir, device, seed, Size.QUICKSTART, console).run();
+            System.out.printf(
+                    "%n%s%nEverything is in %s; its README.md repeats each step by hand.%n", comparison, outputDir);
+        }
         return 0;
     }
 }

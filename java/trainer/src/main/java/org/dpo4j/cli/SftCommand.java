@@ -15,7 +15,9 @@ final class SftCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        SftTrainer.train(options.build(), Console.standard());
+        try (Console console = Console.standard()) {
+            SftTrainer.train(options.build(), console);
+        }
         return 0;
     }
 }

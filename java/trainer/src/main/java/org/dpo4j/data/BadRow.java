@@ -18,7 +18,8 @@ final class BadRow extends Exception {
         EMPTY_COMPLETION("empty completion"),
         IDENTICAL_SIDES("identical sides"),
         OUTSIDE_VOCABULARY("token id outside the vocabulary"),
-        TOO_LONG("prompt fills max_length");
+        PROMPT_TOO_LONG("prompt fills max_length"),
+        TOO_LONG("longer than max_length");
 
         private final String text;
 

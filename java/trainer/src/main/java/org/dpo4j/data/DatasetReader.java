@@ -131,8 +131,8 @@ final class DatasetReader {
         Encoder.checkNotEmpty(prompt, chosen, "chosen");
         Encoder.checkNotEmpty(prompt, rejected, "rejected");
         checkDifferent(chosen, rejected, "");
-        int[] cutChosen = encoder.cut(prompt, chosen);
-        int[] cutRejected = encoder.cut(prompt, rejected);
+        int[] cutChosen = encoder.fit(prompt, chosen, "chosen");
+        int[] cutRejected = encoder.fit(prompt, rejected, "rejected");
         checkDifferent(cutChosen, cutRejected, " once cut to max_length " + options.maxLength());
         count(moved, cutChosen.length < chosen.length || cutRejected.length < rejected.length);
         return new PreferencePair(number, prompt, cutChosen, cutRejected);
@@ -187,12 +187,13 @@ final class DatasetReader {
                             BadRow.Reason.EMPTY_COMPLETION,
                             rowFormat + " has " + ids.length + " tokens; the second is the first to learn");
                 }
+                encoder.checkLength(rowFormat.isIds() ? "ids" : "text", ids);
                 prompt = Arrays.copyOf(ids, 1);
                 completion = Arrays.copyOfRange(ids, 1, ids.length);
             }
         }
         Encoder.checkNotEmpty(prompt, completion, "completion");
-        int[] cut = encoder.cut(prompt, completion);
+        int[] cut = encoder.fit(prompt, completion, "completion");
         count(moved, cut.length < completion.length);
         return new Sequence(number, prompt, cut);
     }

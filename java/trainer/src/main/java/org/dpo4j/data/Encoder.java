@@ -137,17 +137,44 @@ final class Encoder {
         }
     }
 
-    /** The completion cut at its end, so that it fits {@code max_length} together with its prompt. */
-    int[] cut(int[] prompt, int[] completion) throws BadRow {
+    /** Refuses a text that is longer than {@code max_length}, unless it is to be cut. */
+    void checkLength(String name, int[] ids) throws BadRow {
+        if (isTooLong(ids.length) && options.truncationMode() == null) {
+            throw tooLong(name + " has " + ids.length);
+        }
+    }
+
+    /**
+     * The completion, cut at its end if that is asked for and it does not fit {@code max_length} together with its
+     * prompt.
+     */
+    int[] fit(int[] prompt, int[] completion, String name) throws BadRow {
         Integer longest = options.maxLength();
-        if (longest == null || prompt.length + completion.length <= longest) {
+        if (longest == null || !isTooLong(prompt.length + completion.length)) {
             return completion;
         }
         if (prompt.length >= longest) {
             throw new BadRow(
-                    BadRow.Reason.TOO_LONG,
-                    "prompt has " + prompt.length + " tokens, which leaves nothing of max_length " + longest);
+                    BadRow.Reason.PROMPT_TOO_LONG,
+                    "prompt has " + prompt.length + " tokens, which leaves nothing of max_length " + longest
+                            + "; raise max_length, or leave such rows out with on_bad_row skip");
+        }
+        if (options.truncationMode() == null) {
+            throw tooLong("prompt with " + name + " has " + prompt.length + " + " + completion.length);
         }
         return Arrays.copyOf(completion, longest - prompt.length);
+    }
+
+    private boolean isTooLong(int tokens) {
+        Integer longest = options.maxLength();
+        return longest != null && tokens > longest;
+    }
+
+    private BadRow tooLong(String what) {
+        return new BadRow(
+                BadRow.Reason.TOO_LONG,
+                what + " tokens, more than max_length " + options.maxLength() + "; raise max_length (to the model's"
+                        + " positions at most), leave such rows out with on_bad_row skip, or cut them at their end with"
+                        + " truncation_mode keep_start");
     }
 }

@@ -1,5 +1,6 @@
 package org.dpo4j.data;
 
+import java.util.Arrays;
 import java.util.List;
 import org.dpo4j.kernels.decoder.Segment;
 
@@ -39,6 +40,13 @@ public record PackedBatch(
     /** Completion tokens, each with one log-prob. */
     public int tokens() {
         return targets.length;
+    }
+
+    /** Tokens of each completion. */
+    public int[] lengths() {
+        int[] lengths = new int[completions()];
+        Arrays.setAll(lengths, s -> offsets[s + 1] - offsets[s]);
+        return lengths;
     }
 
     /** Completions: two a pair. */

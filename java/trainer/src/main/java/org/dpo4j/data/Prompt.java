@@ -22,7 +22,7 @@ public record Prompt(int row, int[] ids) {
 
     /** The {@code prompt} of every row, or its {@code prompt_ids}; other columns are left alone. */
     public static List<Prompt> read(Path file, @Nullable Tokenizer tokenizer, int vocabularySize) {
-        Encoder encoder = new Encoder(new ReadOptions(tokenizer, vocabularySize, null, OnBadRow.STOP));
+        Encoder encoder = new Encoder(new ReadOptions(tokenizer, vocabularySize, null, null, OnBadRow.STOP));
         List<Prompt> prompts = new ArrayList<>();
         try (Rows rows = Rows.open(file)) {
             try {

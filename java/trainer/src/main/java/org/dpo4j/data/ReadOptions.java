@@ -8,14 +8,15 @@ import org.jspecify.annotations.Nullable;
  *
  * @param tokenizer of the model; null where it has none, and rows hold ids
  * @param vocabularySize rows of the model's embedding table: every id lies below it
- * @param maxLength most tokens of prompt and completion together, the completion being cut at its end (TRL's {@code
- *     keep_start}); null for no limit
+ * @param maxLength most tokens of prompt and completion together; null for no limit
+ * @param truncationMode how a longer row is cut; null: it is a row that cannot be used
  * @param onBadRow what a row that cannot be used does
  */
 public record ReadOptions(
         @Nullable Tokenizer tokenizer,
         int vocabularySize,
         @Nullable Integer maxLength,
+        @Nullable TruncationMode truncationMode,
         OnBadRow onBadRow) {
 
     public ReadOptions {

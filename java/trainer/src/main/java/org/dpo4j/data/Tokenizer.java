@@ -24,11 +24,13 @@ public final class Tokenizer implements AutoCloseable {
 
     private final HuggingFaceTokenizer tokenizer;
     private final SpecialTokens special;
+    private final int size;
     private final int[] beginning;
 
-    private Tokenizer(HuggingFaceTokenizer tokenizer, SpecialTokens special) {
+    private Tokenizer(HuggingFaceTokenizer tokenizer, SpecialTokens special, int size) {
         this.tokenizer = tokenizer;
         this.special = special;
+        this.size = size;
         this.beginning = beginning(tokenizer);
     }
 
@@ -43,13 +45,14 @@ public final class Tokenizer implements AutoCloseable {
         }
         TokenizerFile vocabulary = TokenizerFile.read(file);
         if (vocabulary.size() > vocabularySize) {
-            throw new Dpo4jException(
-                    file + " has token ids up to " + (vocabulary.size() - 1) + " but the model's vocabulary has "
-                            + vocabularySize + "; use the tokenizer the model was trained with");
+            throw new Dpo4jException(file + " has token ids up to " + (vocabulary.size() - 1) + ", " + vocabulary.size()
+                    + " in all, but the model's vocabulary has " + vocabularySize
+                    + "; use the tokenizer the model was trained with, or give the model a row for each token"
+                    + " (resize_token_embeddings in transformers)");
         }
         SpecialTokens special = SpecialTokens.read(modelDirectory, vocabulary);
         try {
-            return new Tokenizer(HuggingFaceTokenizer.newInstance(file, WHOLE_TEXTS), special);
+            return new Tokenizer(HuggingFaceTokenizer.newInstance(file, WHOLE_TEXTS), special, vocabulary.size());
         } catch (IOException | RuntimeException e) {
             throw new Dpo4jException(file + " is no tokenizer this library can load: " + e.getMessage(), e);
         }
@@ -104,6 +107,11 @@ public final class Tokenizer implements AutoCloseable {
     /** The text of token ids, special tokens left out. */
     public String decode(int[] ids) {
         return tokenizer.decode(Arrays.stream(ids).asLongStream().toArray(), true);
+    }
+
+    /** One more than its largest id. */
+    public int size() {
+        return size;
     }
 
     /** First token of a sequence, or null. */

@@ -84,7 +84,7 @@ public final class Generator implements AutoCloseable {
         device = model.device();
         config = model.config();
         decoder = new Decoder(model, false);
-        head = new LmHead(model, false, LmHead.LOGITS_BYTES);
+        head = new LmHead(model, false, false, LmHead.LOGITS_BYTES);
         indices = new Indices(device);
         cache = new KeyCache(device, config, model.parameters().dtype());
     }

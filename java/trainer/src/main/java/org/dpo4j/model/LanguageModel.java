@@ -6,6 +6,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.SequenceSum;
 import org.dpo4j.kernels.SequenceSum.Sequences;
+import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.decoder.Segment;
 import org.jspecify.annotations.Nullable;
 
@@ -17,46 +18,54 @@ import org.jspecify.annotations.Nullable;
 public final class LanguageModel implements AutoCloseable {
 
     /** Where the arrays of one batch lie among the indices. */
-    private record Places(Pass pass, int tokens, int completions, long hiddenRows, long targets, long offsets) {}
+    private record Places(
+            Pass pass, int tokens, int completions, long hiddenRows, long targets, long offsets, long lengths) {}
 
     private record BackwardPlaces(Indices.Sorted ids, Indices.Sorted hiddenRows) {}
 
     private final Model model;
     private final Device device;
     private final boolean training;
+    private final CompletionSums of;
     private final Decoder decoder;
     private final LmHead head;
     private final Indices indices;
     private final Arena arena;
     private long sums;
+    private long statisticSums;
     private long dLogprob;
     private @Nullable Places last;
     private @Nullable BackwardPlaces lastBackward;
 
-    private LanguageModel(Model model, boolean training, long logitsBytes) {
+    private LanguageModel(Model model, boolean training, CompletionSums of, long logitsBytes) {
         this.model = model;
         this.device = model.device();
         this.training = training;
+        this.of = of;
         this.decoder = new Decoder(model, training);
-        this.head = new LmHead(model, training, logitsBytes);
+        this.head = new LmHead(model, training, of.statistics(), logitsBytes);
         this.indices = new Indices(device);
         this.arena = new Arena(device);
     }
 
     /** Keeps what {@link #backward} needs, and makes the model's gradients. */
-    public static LanguageModel training(Model model) {
-        return training(model, LmHead.LOGITS_BYTES);
+    public static LanguageModel training(Model model, CompletionSums of) {
+        return training(model, of, LmHead.LOGITS_BYTES);
     }
 
-    /** As {@link #training(Model)}, with another bound on the memory of logits. */
+    /** As {@link #training(Model, CompletionSums)}, of plain sums, with another bound on the memory of logits. */
     static LanguageModel training(Model model, long logitsBytes) {
+        return training(model, CompletionSums.PLAIN, logitsBytes);
+    }
+
+    private static LanguageModel training(Model model, CompletionSums of, long logitsBytes) {
         model.parameters().gradients();
-        return new LanguageModel(model, true, logitsBytes);
+        return new LanguageModel(model, true, of, logitsBytes);
     }
 
     /** Forward only: one layer's activations in memory, whatever the depth. The same bits as {@link #training}. */
-    public static LanguageModel evaluation(Model model) {
-        return new LanguageModel(model, false, LmHead.LOGITS_BYTES);
+    public static LanguageModel evaluation(Model model, CompletionSums of) {
+        return new LanguageModel(model, false, of, LmHead.LOGITS_BYTES);
     }
 
     public Model model() {
@@ -75,10 +84,18 @@ public final class LanguageModel implements AutoCloseable {
         long logprob = head.forward(places.targets);
         arena.lay(() -> {
             sums = arena.take(4L * places.completions);
+            statisticSums = arena.take(of.statistics() ? 4L * TokenLogProb.STATISTICS * places.completions : 0);
             dLogprob = arena.take(training ? 4L * places.tokens : 0);
         });
-        SequenceSum.forward(device, sums, logprob, new Sequences(places.offsets, places.completions));
-        return new LogProbs(logprob, sums);
+        SequenceSum.forward(device, sums, logprob, sequences(places));
+        if (of.statistics()) {
+            SequenceSum.forward(
+                    device,
+                    statisticSums,
+                    head.statistics(),
+                    new Sequences(places.offsets, places.completions, TokenLogProb.STATISTICS, 1, false));
+        }
+        return new LogProbs(logprob, sums, places.lengths, of.statistics() ? statisticSums : 0);
     }
 
     /**
@@ -94,9 +111,13 @@ public final class LanguageModel implements AutoCloseable {
                             + " backward");
         }
         lastBackward = null;
-        SequenceSum.backward(device, dLogprob, dSums, new Sequences(places.offsets, places.completions));
+        SequenceSum.backward(device, dLogprob, dSums, sequences(places));
         head.backward(decoder.dOut(), places.pass.rows(), dLogprob, places.targets, indices, sorted.hiddenRows);
         decoder.backward(places.pass, indices, sorted.ids);
+    }
+
+    private Sequences sequences(Places places) {
+        return new Sequences(places.offsets, places.completions, 1, of.tailFactor(), false);
     }
 
     private Places upload(PackedBatch batch) {
@@ -107,6 +128,7 @@ public final class LanguageModel implements AutoCloseable {
         int hiddenRows = indices.add(batch.hiddenRows());
         int targets = indices.add(batch.targets());
         int offsets = indices.add(batch.offsets());
+        int lengths = indices.add(batch.lengths());
         if (training) {
             lastBackward = new BackwardPlaces(indices.addSorted(batch.ids()), indices.addSorted(batch.hiddenRows()));
         }
@@ -126,7 +148,8 @@ public final class LanguageModel implements AutoCloseable {
                 batch.completions(),
                 indices.address(hiddenRows),
                 indices.address(targets),
-                indices.address(offsets));
+                indices.address(offsets),
+                indices.address(lengths));
     }
 
     static int end(int[] positions) {

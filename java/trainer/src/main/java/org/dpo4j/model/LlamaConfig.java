@@ -90,6 +90,21 @@ public record LlamaConfig(
                 List.of(2));
     }
 
+    /**
+     * Most tokens of a sequence where {@code asked} are asked for, or {@code otherwise} where null is: never more than
+     * there are positions. Throws where more were asked for.
+     */
+    public int maxLength(@Nullable Integer asked, int otherwise) {
+        if (asked == null) {
+            return Math.min(otherwise, maxPositionEmbeddings);
+        }
+        check(
+                asked <= maxPositionEmbeddings,
+                "max_length is " + asked + " but the model has " + maxPositionEmbeddings
+                        + " positions; set max_length to " + maxPositionEmbeddings + " or less");
+        return asked;
+    }
+
     /** The same numbers with other special tokens. */
     public LlamaConfig withTokens(@Nullable Integer bosTokenId, List<Integer> eosTokenIds) {
         return new LlamaConfig(

@@ -22,12 +22,15 @@ final class LmHead implements AutoCloseable {
     /** 64 MiB: 128 rows of a vocabulary of 128 Ki. */
     static final long LOGITS_BYTES = 64L << 20;
 
+    private static final long STATISTICS_BYTES = 4L * TokenLogProb.STATISTICS;
+
     private final Device device;
     private final DType dtype;
     private final Parameters parameters;
     private final ParameterLayout layout;
     private final Arena arena;
     private final boolean training;
+    private final boolean withStatistics;
     private final int hidden;
     private final int vocabulary;
     private final int stride;
@@ -42,18 +45,20 @@ final class LmHead implements AutoCloseable {
     private long logits;
     private long logprob;
     private long lse;
+    private long statistics;
     private long dLogits;
     private long dNormed;
     private long dGathered;
     private long normWorkspace;
 
-    LmHead(Model model, boolean training, long logitsBytes) {
+    LmHead(Model model, boolean training, boolean withStatistics, long logitsBytes) {
         this.device = model.device();
         this.parameters = model.parameters();
         this.dtype = parameters.dtype();
         this.layout = parameters.layout();
         this.arena = new Arena(device);
         this.training = training;
+        this.withStatistics = withStatistics;
         this.hidden = model.config().hiddenSize();
         this.vocabulary = model.config().vocabSize();
         this.stride = vocabulary + 7 & -8;
@@ -77,6 +82,7 @@ final class LmHead implements AutoCloseable {
         rstd = arena.take(4L * tokens);
         logprob = arena.take(4L * tokens);
         lse = arena.take(4L * tokens);
+        statistics = arena.take(withStatistics ? STATISTICS_BYTES * tokens : 0);
         logits = arena.take(4L * chunkRows * stride);
         if (training) {
             // f32 logits become their gradient in place; bf16 products want a bf16 gradient
@@ -96,7 +102,11 @@ final class LmHead implements AutoCloseable {
             int rows = Math.min(chunkRows, tokens - begin);
             logits(begin, rows);
             TokenLogProb.forward(
-                    device, new Results(logprob + 4L * begin, lse + 4L * begin), chunk(), targets + 4L * begin, rows);
+                    device,
+                    new Results(logprob + 4L * begin, lse + 4L * begin, statisticsOf(begin)),
+                    chunk(),
+                    targets + 4L * begin,
+                    rows);
         }
         return logprob;
     }
@@ -211,6 +221,15 @@ final class LmHead implements AutoCloseable {
                 true,
                 DType.F32,
                 dtype);
+    }
+
+    /** f32[tokens, TokenLogProb.STATISTICS] of the last {@link #forward}. */
+    long statistics() {
+        return statistics;
+    }
+
+    private long statisticsOf(int token) {
+        return withStatistics ? statistics + STATISTICS_BYTES * token : 0;
     }
 
     private Logits chunk() {

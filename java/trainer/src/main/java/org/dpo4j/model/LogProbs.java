@@ -6,5 +6,7 @@ package org.dpo4j.model;
  *
  * @param tokens f32[tokens]: the log-prob of each completion token, in the batch's order
  * @param sums f32[completions]: their sums over each completion
+ * @param lengths i32[completions]: tokens of each completion
+ * @param statistics f32[completions, TokenLogProb.STATISTICS]: sums over each completion; 0 where not asked for
  */
-public record LogProbs(long tokens, long sums) {}
+public record LogProbs(long tokens, long sums, long lengths, long statistics) {}

@@ -1,37 +1,39 @@
 package org.dpo4j.report;
 
-import java.io.IOException;
 import java.io.PrintStream;
-import java.nio.file.Path;
 
 /**
- * Shows a run to a person. Metrics are lines. On a terminal a bar stays below them; elsewhere, where a line cannot be
- * taken back, a phase is announced once.
+ * Shows a run to a person. Metrics are lines. On a terminal they break between names, and a bar stays below them;
+ * elsewhere, where a line cannot be taken back, a phase is announced once.
  */
-public final class Console implements RunListener {
-    private final PrintStream out;
-    private final boolean terminal;
-    private String phase = "";
-    private ProgressBar bar = new ProgressBar("", 0);
+public final class Console implements RunListener, AutoCloseable {
+    private static final String BETWEEN = "  ";
 
-    /** {@code terminal}: whether {@code out} goes back to the start of its line when told to. */
-    public Console(PrintStream out, boolean terminal) {
+    private final PrintStream out;
+    private final int columns;
+    private String phase = "";
+    private ProgressBar bar = new ProgressBar("", 0, 0);
+    private boolean unfinishedLine;
+    private boolean closed;
+
+    /**
+     * To {@code out}.
+     *
+     * @param columns of the terminal that it is: one that goes back to the start of its line when told to; 0 where it is
+     *     none
+     */
+    public Console(PrintStream out, int columns) {
         this.out = out;
-        this.terminal = terminal;
+        this.columns = columns;
     }
 
     /** On standard output, with bars where that is a terminal. */
     public static Console standard() {
-        return new Console(System.out, outputIsTerminal());
-    }
-
-    /** System.console() asks about input as well, and from Java 22 on is there without a terminal too. */
-    private static boolean outputIsTerminal() {
-        try {
-            return Path.of("/proc/self/fd/1").toRealPath().startsWith("/dev/pts");
-        } catch (IOException e) {
-            return false;
+        Console console = new Console(System.out, Terminal.columns());
+        if (console.isTerminal()) {
+            Runtime.getRuntime().addShutdownHook(new Thread(console::close)); // Ctrl-C ends no line
         }
+        return console;
     }
 
     @Override
@@ -40,25 +42,57 @@ public final class Console implements RunListener {
     }
 
     @Override
-    public void metrics(Metrics metrics) {
-        out.println(terminal ? ProgressBar.ERASE + metrics : metrics.toString());
+    public synchronized void metrics(Metrics metrics) {
+        out.println(isTerminal() ? ProgressBar.ERASE + broken(metrics.toString()) : metrics.toString());
+        unfinishedLine = false;
     }
 
     @Override
-    public void progress(String phase, long done, long total) {
+    public synchronized void progress(String phase, long done, long total) {
         if (!phase.equals(this.phase) || done == 0) {
             this.phase = phase;
-            bar = new ProgressBar(phase, total);
-            if (!terminal) {
+            bar = new ProgressBar(phase, total, columns);
+            if (!isTerminal()) {
                 out.println(phase + ": " + total);
             }
         }
-        if (terminal) {
+        if (isTerminal() && !closed) {
             out.print(bar.line(done));
-            if (done == total) {
+            unfinishedLine = done != total;
+            if (!unfinishedLine) {
                 out.println();
             }
             out.flush();
         }
+    }
+
+    /** Leaves a bar that was not done as it is, and ends its line; no other is drawn. */
+    @Override
+    public synchronized void close() {
+        closed = true;
+        if (unfinishedLine) {
+            out.println();
+            unfinishedLine = false;
+        }
+    }
+
+    private boolean isTerminal() {
+        return columns > 0;
+    }
+
+    /** Breaks the line between its parts where the terminal ends, the rest below the second part. */
+    private String broken(String line) {
+        String[] parts = line.split(BETWEEN);
+        StringBuilder text = new StringBuilder(parts[0]);
+        int width = parts[0].length();
+        for (int i = 1; i < parts.length; i++) {
+            if (width + BETWEEN.length() + parts[i].length() > columns) {
+                width = parts[0].length();
+                text.append(System.lineSeparator()).append(" ".repeat(width));
+            }
+            text.append(BETWEEN).append(parts[i]);
+            width += BETWEEN.length() + parts[i].length();
+        }
+        return text.toString();
     }
 }

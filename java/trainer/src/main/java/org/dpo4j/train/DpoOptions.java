@@ -1,25 +1,60 @@
 package org.dpo4j.train;
 
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.LossType;
+import org.dpo4j.kernels.PreferenceOptions;
+import org.dpo4j.kernels.PreferenceOptions.Divergence;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /**
  * Everything that decides a run of {@link DpoTrainer}.
  *
  * @param train what it shares with {@link SftOptions}
- * @param lossType of the pairs
- * @param beta strength of the pull to the reference model, above 0
- * @param labelSmoothing probability that a pair is labelled the wrong way round, in [0, 0.5)
+ * @param preference losses and what they read
+ * @param referenceFree the losses see a reference whose log-probs are all 0; it is not computed
+ * @param ldAlpha what a token counts beyond the shorter completion of its pair, in [0, 1]: LD-DPO; 1 for as much as any
+ * @param bcoRunningMean the loss bco_pair is shifted by the mean of all rewards so far
  */
-public record DpoOptions(TrainOptions train, LossType lossType, double beta, double labelSmoothing) {
+public record DpoOptions(
+        TrainOptions train,
+        PreferenceOptions preference,
+        boolean referenceFree,
+        double ldAlpha,
+        boolean bcoRunningMean) {
 
     public DpoOptions {
-        TrainOptions.within("beta", beta, beta > 0, "positive");
-        TrainOptions.within(
-                "label_smoothing",
-                labelSmoothing,
-                labelSmoothing >= 0 && labelSmoothing < 0.5,
-                "at least 0 and below 0.5");
+        TrainOptions.within("ld_alpha", ldAlpha, ldAlpha >= 0 && ldAlpha <= 1, "in [0, 1]");
+        if (referenceFree && !preference.reference()) {
+            throw new Dpo4jException("reference_free is true, but none of the losses has a reference; leave it out");
+        }
+        if (referenceFree && (has(preference, LossType.DPOP) || has(preference, LossType.DPOP_ADDITIVE))) {
+            throw new Dpo4jException("reference_free is true, but dpop measures from a reference; leave it out");
+        }
+        if (ldAlpha != 1 && has(preference, LossType.SFT)) {
+            throw new Dpo4jException("ld_alpha is " + ldAlpha
+                    + ", but the loss sft is a mean over all tokens alike; leave one of the two out");
+        }
+        if (bcoRunningMean && !has(preference, LossType.BCO_PAIR)) {
+            throw new Dpo4jException("bco_running_mean is true, but no loss is bco_pair; leave it out");
+        }
+    }
+
+    private static boolean has(PreferenceOptions preference, LossType loss) {
+        return preference.terms().stream().anyMatch(term -> term.loss() == loss);
+    }
+
+    /** Whether one of the losses is this one. */
+    boolean has(LossType loss) {
+        return has(preference, loss);
+    }
+
+    /** Whether log-probs of a reference model are needed. */
+    boolean reference() {
+        return preference.reference() && !referenceFree;
     }
 
     public static Builder builder() {
@@ -29,8 +64,19 @@ public record DpoOptions(TrainOptions train, LossType lossType, double beta, dou
     /** Options under construction; also the options of the {@code dpo} command. */
     public static final class Builder extends TrainOptionsBuilder<Builder> {
 
-        @Option(names = "--loss_type", description = "Loss of a pair; default ${DEFAULT-VALUE}.")
-        private String lossType = LossType.SIGMOID.option();
+        @Option(
+                names = "--loss_type",
+                arity = "1..*",
+                split = ",",
+                description = "Losses of a pair, summed: sigmoid, ipo, simpo, ...; default ${DEFAULT-VALUE}.")
+        private List<String> lossType = List.of(LossType.SIGMOID.option());
+
+        @Option(
+                names = "--loss_weights",
+                arity = "1..*",
+                split = ",",
+                description = "Weight of each loss; default 1 each.")
+        private @Nullable List<Float> lossWeights;
 
         @Option(
                 names = "--beta",
@@ -42,12 +88,69 @@ public record DpoOptions(TrainOptions train, LossType lossType, double beta, dou
                 description = "Probability that a pair is labelled the wrong way round; default ${DEFAULT-VALUE}.")
         private double labelSmoothing = 0;
 
+        @Option(
+                names = "--f_divergence_type",
+                description = "reverse_kl, forward_kl, js_divergence or alpha_divergence; default ${DEFAULT-VALUE}.")
+        private String fDivergenceType = Divergence.REVERSE_KL.option();
+
+        @Option(names = "--f_alpha_divergence_coef", description = "Coefficient of alpha_divergence; default 0.5.")
+        private @Nullable Float fAlphaDivergenceCoef;
+
+        @Option(names = "--discopop_tau", description = "Temperature of the loss discopop; default 0.05.")
+        private @Nullable Float discopopTau;
+
+        @Option(names = "--dpop_lambda", description = "Strength of the penalty of the losses dpop; default 50.")
+        private @Nullable Float dpopLambda;
+
+        @Option(names = "--simpo_gamma", description = "Margin of the losses simpo and alphapo; default 0.5.")
+        private @Nullable Float simpoGamma;
+
+        @Option(names = "--alphapo_alpha", description = "Alpha of the loss alphapo, which has no default.")
+        private @Nullable Float alphapoAlpha;
+
+        @Option(
+                names = "--use_weighting",
+                arity = "0..1",
+                fallbackValue = "true",
+                description = "Weigh pairs by how likely the policy is to write them: WPO.")
+        private boolean useWeighting = false;
+
+        @Option(
+                names = "--ld_alpha",
+                description = "What a token counts beyond the shorter completion of its pair: LD-DPO.")
+        private @Nullable Double ldAlpha;
+
+        @Option(
+                names = "--reference_free",
+                arity = "0..1",
+                fallbackValue = "true",
+                description = "Take the reference model's log-probs to be 0.")
+        private boolean referenceFree = false;
+
+        @Option(
+                names = "--bco_running_mean",
+                arity = "0..1",
+                fallbackValue = "true",
+                description = "Shift the loss bco_pair by the mean of all rewards so far.")
+        private boolean bcoRunningMean = false;
+
         private Builder() {
             super(1e-6);
         }
 
-        public Builder lossType(LossType value) {
-            lossType = value.option();
+        /** Losses that are summed. */
+        public Builder lossType(LossType... values) {
+            lossType = Arrays.stream(values).map(LossType::option).toList();
+            return this;
+        }
+
+        /** A weight for each loss. */
+        public Builder lossWeights(float... values) {
+            List<Float> weights = new ArrayList<>();
+            for (float value : values) {
+                weights.add(value);
+            }
+            lossWeights = weights;
             return this;
         }
 
@@ -61,14 +164,101 @@ public record DpoOptions(TrainOptions train, LossType lossType, double beta, dou
             return this;
         }
 
+        public Builder fDivergenceType(Divergence value) {
+            fDivergenceType = value.option();
+            return this;
+        }
+
+        public Builder fAlphaDivergenceCoef(float value) {
+            fAlphaDivergenceCoef = value;
+            return this;
+        }
+
+        public Builder discopopTau(float value) {
+            discopopTau = value;
+            return this;
+        }
+
+        public Builder dpopLambda(float value) {
+            dpopLambda = value;
+            return this;
+        }
+
+        public Builder simpoGamma(float value) {
+            simpoGamma = value;
+            return this;
+        }
+
+        public Builder alphapoAlpha(float value) {
+            alphapoAlpha = value;
+            return this;
+        }
+
+        public Builder useWeighting(boolean value) {
+            useWeighting = value;
+            return this;
+        }
+
+        public Builder ldAlpha(double value) {
+            ldAlpha = value;
+            return this;
+        }
+
+        public Builder referenceFree(boolean value) {
+            referenceFree = value;
+            return this;
+        }
+
+        public Builder bcoRunningMean(boolean value) {
+            bcoRunningMean = value;
+            return this;
+        }
+
         @Override
         Builder self() {
             return this;
         }
 
-        /** Throws, naming the option, when one is missing or out of its range. */
+        /** Throws, naming the option, when one is missing, out of its range, or read by no loss. */
         public DpoOptions build() {
-            return new DpoOptions(trainOptions(), LossType.of(lossType), beta, labelSmoothing);
+            return new DpoOptions(
+                    trainOptions(), preference(), referenceFree, ldAlpha == null ? 1 : ldAlpha, bcoRunningMean);
+        }
+
+        private PreferenceOptions preference() {
+            PreferenceOptions.Builder options = PreferenceOptions.builder()
+                    .beta((float) beta)
+                    .labelSmoothing((float) labelSmoothing)
+                    .divergence(Divergence.of(fDivergenceType))
+                    .weighting(useWeighting);
+            addLosses(options);
+            if (fAlphaDivergenceCoef != null) {
+                options.divergenceAlpha(fAlphaDivergenceCoef);
+            }
+            if (discopopTau != null) {
+                options.discopopTau(discopopTau);
+            }
+            if (dpopLambda != null) {
+                options.dpopLambda(dpopLambda);
+            }
+            if (simpoGamma != null) {
+                options.simpoGamma(simpoGamma);
+            }
+            if (alphapoAlpha != null) {
+                options.alphapoAlpha(alphapoAlpha);
+            }
+            return options.build();
+        }
+
+        private void addLosses(PreferenceOptions.Builder options) {
+            List<Float> weights = lossWeights;
+            if (weights != null && weights.size() != lossType.size()) {
+                throw new Dpo4jException("loss_weights has " + weights.size() + " weights for " + lossType.size()
+                        + " losses of loss_type; give one each");
+            }
+            for (int i = 0; i < lossType.size(); i++) {
+                options.loss(LossType.of(lossType.get(i)), weights == null ? 1 : weights.get(i));
+            }
         }
     }
 }

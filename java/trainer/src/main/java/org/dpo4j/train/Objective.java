@@ -1,5 +1,6 @@
 package org.dpo4j.train;
 
+import java.util.List;
 import java.util.Map;
 import org.dpo4j.report.RunListener;
 
@@ -21,14 +22,14 @@ interface Objective extends AutoCloseable {
     /** Computes what has to stand before the first step. */
     void begin(RunListener listener);
 
-    /** Terms in the loss of these rows. */
-    long terms(int[] rows);
-
     /** Tokens the model reads in these rows, counted as TRL counts {@code num_tokens}. */
     long tokens(int[] rows);
 
-    /** Adds {@code scale} times the gradient of the sum over these rows' terms to the model's gradients. */
-    void accumulate(int[] rows, double scale);
+    /**
+     * Adds the gradient of one optimizer step to the model's: that of the mean over all terms of its micro-batches,
+     * however they are cut.
+     */
+    void accumulate(List<int[]> microBatches);
 
     /** Means over the terms since the last call, under TRL's names. */
     Map<String, Double> metrics();

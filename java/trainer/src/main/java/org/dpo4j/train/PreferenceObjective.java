@@ -9,28 +9,39 @@ import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceLoss;
 import org.dpo4j.kernels.PreferenceLoss.Completions;
-import org.dpo4j.kernels.PreferenceLoss.Metric;
 import org.dpo4j.kernels.PreferenceLoss.Results;
 import org.dpo4j.kernels.PreferenceLoss.Scale;
-import org.dpo4j.kernels.PreferenceOptions;
+import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LanguageModel;
+import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
 import org.dpo4j.report.RunListener;
 
 /**
- * The preference loss of a policy against the log-probs it had when the run began; its terms are pairs. A micro-batch
+ * Preference losses of a policy against the log-probs it had when the run began; their terms are pairs. A micro-batch
  * is one packed forward pass, one launch for loss, gradient and metrics, and one backward pass. Metrics add up on the
  * device until they are asked for.
  */
 final class PreferenceObjective implements Objective {
     private static final long METRICS_BYTES = (long) Double.BYTES * PreferenceLoss.METRICS;
+    private static final long MEAN_BYTES = 2L * Double.BYTES;
 
     /** Rows and what the frozen model says of them. */
-    private record Pairs(List<PreferencePair> rows, ReferenceLogProbs reference) {}
+    private record Pairs(List<PreferencePair> rows, ReferenceLogProbs reference) {
+        long chosenTokens(IntStream of) {
+            return of.mapToLong(row -> rows.get(row).chosen().length).sum();
+        }
+
+        PackedBatch batch(int[] of) {
+            return PackedBatch.pairs(IntStream.of(of).mapToObj(rows::get).toList(), true);
+        }
+    }
 
     private final DpoOptions options;
+    private final CompletionSums referenceSums;
     private final Device device;
     private final LanguageModel training;
     private final LanguageModel evaluation;
@@ -39,6 +50,9 @@ final class PreferenceObjective implements Objective {
     private final DeviceBuffer dSums;
     private final DeviceBuffer metrics;
     private final DeviceBuffer evalMetrics;
+    private final DeviceBuffer runningMean;
+    private final DeviceBuffer evalRunningMean;
+    private final DeviceBuffer workspace;
     private final HostBuffer host;
     private Pairs pairs;
     private Pairs evalPairs;
@@ -48,8 +62,10 @@ final class PreferenceObjective implements Objective {
         this.device = model.device();
         this.pairs = new Pairs(pairs, ReferenceLogProbs.NONE);
         this.evalPairs = new Pairs(evalPairs, ReferenceLogProbs.NONE);
-        training = LanguageModel.training(model);
-        evaluation = LanguageModel.evaluation(model);
+        referenceSums = new CompletionSums((float) options.ldAlpha(), false);
+        CompletionSums sums = new CompletionSums((float) options.ldAlpha(), true);
+        training = LanguageModel.training(model, sums);
+        evaluation = LanguageModel.evaluation(model, sums);
         int largest = Math.max(
                 options.train().perDeviceTrainBatchSize(), options.train().perDeviceEvalBatchSize());
         references = device.allocate(2L * Float.BYTES * largest);
@@ -57,6 +73,9 @@ final class PreferenceObjective implements Objective {
         dSums = device.allocate(2L * Float.BYTES * largest);
         metrics = device.allocate(METRICS_BYTES);
         evalMetrics = device.allocate(METRICS_BYTES);
+        runningMean = device.allocate(MEAN_BYTES);
+        evalRunningMean = device.allocate(MEAN_BYTES);
+        workspace = device.allocate(PreferenceLoss.workspaceBytes(largest, options.preference()));
         host = new HostBuffer(device, (int) Math.max(METRICS_BYTES, 2L * Float.BYTES * largest));
     }
 
@@ -77,10 +96,7 @@ final class PreferenceObjective implements Objective {
         long shared =
                 pairs.rows().stream().mapToLong(pair -> pair.prompt().length).sum();
         Map<String, String> facts = new LinkedHashMap<>();
-        facts.put(
-                "loss",
-                options.lossType().option() + ", beta " + options.beta() + ", label_smoothing "
-                        + options.labelSmoothing());
+        facts.put("loss", LossDescription.of(options));
         facts.put(
                 "tokens",
                 String.format(
@@ -94,16 +110,16 @@ final class PreferenceObjective implements Objective {
 
     @Override
     public void begin(RunListener listener) {
-        int batch = options.train().perDeviceEvalBatchSize();
-        pairs = new Pairs(pairs.rows(), ReferenceLogProbs.compute(evaluation, pairs.rows(), batch, listener));
-        evalPairs =
-                new Pairs(evalPairs.rows(), ReferenceLogProbs.compute(evaluation, evalPairs.rows(), batch, listener));
-        clear(metrics);
-    }
-
-    @Override
-    public long terms(int[] rows) {
-        return rows.length;
+        if (options.reference()) {
+            int batch = options.train().perDeviceEvalBatchSize();
+            try (LanguageModel frozen = LanguageModel.evaluation(training.model(), referenceSums)) {
+                pairs = new Pairs(pairs.rows(), ReferenceLogProbs.compute(frozen, pairs.rows(), batch, listener));
+                evalPairs = new Pairs(
+                        evalPairs.rows(), ReferenceLogProbs.compute(frozen, evalPairs.rows(), batch, listener));
+            }
+        }
+        device.fill(metrics.address(), 0, METRICS_BYTES);
+        device.fill(runningMean.address(), 0, MEAN_BYTES);
     }
 
     @Override
@@ -114,9 +130,13 @@ final class PreferenceObjective implements Objective {
     }
 
     @Override
-    public void accumulate(int[] rows, double scale) {
-        loss(training, pairs, rows, scale, metrics);
-        training.backward(dSums.address());
+    public void accumulate(List<int[]> microBatches) {
+        Scale scale =
+                scale(pairs, microBatches.stream().flatMapToInt(IntStream::of).toArray());
+        for (int[] rows : microBatches) {
+            loss(training, pairs, rows, scale, metrics, runningMean);
+            training.backward(dSums.address());
+        }
     }
 
     @Override
@@ -126,16 +146,15 @@ final class PreferenceObjective implements Objective {
 
     @Override
     public Map<String, Double> evaluate() {
-        clear(evalMetrics);
+        device.fill(evalMetrics.address(), 0, METRICS_BYTES);
         int batch = options.train().perDeviceEvalBatchSize();
         int rows = evalPairs.rows().size();
+        Scale scale = scale(evalPairs, IntStream.range(0, rows).toArray());
         for (int begin = 0; begin < rows; begin += batch) {
-            loss(
-                    evaluation,
-                    evalPairs,
-                    IntStream.range(begin, Math.min(rows, begin + batch)).toArray(),
-                    1,
-                    evalMetrics);
+            int[] of = IntStream.range(begin, Math.min(rows, begin + batch)).toArray();
+            // Evaluation leaves the running mean of training as it is.
+            device.copy(evalRunningMean.address(), runningMean.address(), MEAN_BYTES);
+            loss(evaluation, evalPairs, of, scale, evalMetrics, evalRunningMean);
         }
         return take(evalMetrics);
     }
@@ -143,44 +162,44 @@ final class PreferenceObjective implements Objective {
     @Override
     public void close() {
         List.of(training, evaluation).forEach(LanguageModel::close);
-        List.of(references, losses, dSums, metrics, evalMetrics).forEach(DeviceBuffer::close);
+        List.of(references, losses, dSums, metrics, evalMetrics, runningMean, evalRunningMean, workspace)
+                .forEach(DeviceBuffer::close);
     }
 
-    private void loss(LanguageModel policy, Pairs from, int[] rows, double scale, DeviceBuffer into) {
-        PackedBatch batch =
-                PackedBatch.pairs(IntStream.of(rows).mapToObj(from.rows()::get).toList(), true);
-        host.uploadFloats(references.address(), from.reference().of(rows));
+    /** What a pair, and a chosen token, is of all these rows. */
+    private Scale scale(Pairs from, int[] rows) {
+        float token = options.has(LossType.SFT) ? 1f / from.chosenTokens(IntStream.of(rows)) : 0;
+        return new Scale(1f / rows.length, token);
+    }
+
+    private void loss(LanguageModel policy, Pairs from, int[] rows, Scale scale, DeviceBuffer into, DeviceBuffer mean) {
+        if (options.reference()) {
+            host.uploadFloats(references.address(), from.reference().of(rows));
+        }
+        LogProbs logProbs = policy.forward(from.batch(rows));
         PreferenceLoss.compute(
                 device,
-                new Results(losses.address(), dSums.address(), into.address()),
-                new Completions(policy.forward(batch).sums(), references.address()),
+                new Results(
+                        losses.address(),
+                        dSums.address(),
+                        into.address(),
+                        options.bcoRunningMean() ? mean.address() : 0),
+                new Completions(
+                        logProbs.sums(),
+                        options.reference() ? references.address() : 0,
+                        logProbs.lengths(),
+                        logProbs.statistics()),
                 rows.length,
-                0,
-                new Scale((float) scale),
-                PreferenceOptions.builder()
-                        .loss(options.lossType())
-                        .beta((float) options.beta())
-                        .labelSmoothing((float) options.labelSmoothing())
-                        .build());
+                workspace.bytes() == 0 ? 0 : workspace.address(),
+                scale,
+                options.preference());
     }
 
     /** Means under TRL's names; the sums begin again at 0. */
     private Map<String, Double> take(DeviceBuffer from) {
         double[] sums = host.downloadDoubles(from.address(), PreferenceLoss.METRICS);
-        clear(from);
-        Map<String, Double> means = new LinkedHashMap<>();
-        means.put("loss", Metric.LOSS.mean(sums));
-        means.put("rewards/chosen", Metric.REWARD_CHOSEN.mean(sums));
-        means.put("rewards/rejected", Metric.REWARD_REJECTED.mean(sums));
-        means.put("rewards/accuracies", Metric.ACCURACY.mean(sums));
-        means.put("rewards/margins", Metric.MARGIN.mean(sums));
-        means.put("logps/chosen", Metric.LOGP_CHOSEN.mean(sums));
-        means.put("logps/rejected", Metric.LOGP_REJECTED.mean(sums));
-        return means;
-    }
-
-    private void clear(DeviceBuffer buffer) {
-        device.fill(buffer.address(), 0, METRICS_BYTES);
+        device.fill(from.address(), 0, METRICS_BYTES);
+        return PreferenceMeans.of(sums);
     }
 
     /** As two sequences, the prompt in both: what TRL counts. */

@@ -9,6 +9,7 @@ import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.Model;
 import org.dpo4j.report.RunListener;
@@ -41,8 +42,8 @@ final class SequenceObjective implements Objective {
         this.sequences = sequences;
         this.evalSequences = evalSequences;
         this.evalBatch = options.perDeviceEvalBatchSize();
-        training = LanguageModel.training(model);
-        evaluation = LanguageModel.evaluation(model);
+        training = LanguageModel.training(model, CompletionSums.PLAIN);
+        evaluation = LanguageModel.evaluation(model, CompletionSums.PLAIN);
         int batch = options.perDeviceTrainBatchSize();
         capacity = KEPT * batch;
         dSums = device.allocate((long) Float.BYTES * batch);
@@ -71,24 +72,25 @@ final class SequenceObjective implements Objective {
     public void begin(RunListener listener) {}
 
     @Override
-    public long terms(int[] rows) {
-        return terms(select(rows));
-    }
-
-    @Override
     public long tokens(int[] rows) {
         return tokens(select(rows));
     }
 
     @Override
-    public void accumulate(int[] rows, double scale) {
+    public void accumulate(List<int[]> microBatches) {
+        long targets =
+                microBatches.stream().mapToLong(rows -> terms(select(rows))).sum();
+        microBatches.forEach(rows -> accumulate(rows, 1.0 / targets));
+    }
+
+    private void accumulate(int[] rows, double scale) {
         long sums = training.forward(PackedBatch.sequences(select(rows))).sums();
         if (keptSums + rows.length > capacity) {
             readKept();
         }
         device.copy(kept.address() + (long) Float.BYTES * keptSums, sums, (long) Float.BYTES * rows.length);
         keptSums += rows.length;
-        terms += terms(rows);
+        terms += terms(select(rows));
         float[] gradient = new float[rows.length];
         Arrays.fill(gradient, (float) -scale);
         host.uploadFloats(dSums.address(), gradient);

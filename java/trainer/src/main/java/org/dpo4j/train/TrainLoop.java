@@ -65,9 +65,8 @@ final class TrainLoop {
     }
 
     private void accumulate(List<int[]> microBatches) {
-        long terms = microBatches.stream().mapToLong(objective::terms).sum();
+        objective.accumulate(microBatches);
         for (int[] rows : microBatches) {
-            objective.accumulate(rows, 1.0 / terms);
             tokens += objective.tokens(rows);
             rowsSinceLog += rows.length;
         }

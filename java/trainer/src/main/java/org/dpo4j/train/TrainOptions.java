@@ -2,8 +2,10 @@ package org.dpo4j.train;
 
 import java.nio.file.Path;
 import org.dpo4j.data.OnBadRow;
+import org.dpo4j.data.TruncationMode;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.LlamaConfig;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param onBadRow what a row that cannot be used does
  * @param maxLength most tokens of a sequence, prompt and completion together; null: 1024, or the model's positions
  *     where it has fewer
+ * @param truncationMode how a longer row is cut; null: it is a row that cannot be used
  * @param learningRate peak rate
  * @param lrSchedulerType shape of the rate over the run
  * @param warmupSteps steps of the warm-up
@@ -49,6 +52,7 @@ public record TrainOptions(
         @Nullable DType dtype,
         OnBadRow onBadRow,
         @Nullable Integer maxLength,
+        @Nullable TruncationMode truncationMode,
         double learningRate,
         LrSchedulerType lrSchedulerType,
         int warmupSteps,
@@ -99,16 +103,9 @@ public record TrainOptions(
         }
     }
 
-    /** Most tokens of a sequence for a model of so many positions. */
-    int maxLengthFor(int positions) {
-        if (maxLength == null) {
-            return Math.min(DEFAULT_MAX_LENGTH, positions);
-        }
-        if (maxLength > positions) {
-            throw new Dpo4jException("max_length is " + maxLength + " but the model has " + positions
-                    + " positions; set max_length to " + positions + " or less");
-        }
-        return maxLength;
+    /** Most tokens of a sequence for this model. */
+    int maxLengthFor(LlamaConfig model) {
+        return model.maxLength(maxLength, DEFAULT_MAX_LENGTH);
     }
 
     /** The rates of a run of so many steps. */

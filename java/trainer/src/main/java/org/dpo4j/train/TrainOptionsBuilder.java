@@ -2,6 +2,7 @@ package org.dpo4j.train;
 
 import java.nio.file.Path;
 import org.dpo4j.data.OnBadRow;
+import org.dpo4j.data.TruncationMode;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
@@ -59,6 +60,11 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
             description =
                     "Most tokens of prompt and completion; default 1024, or the model's positions where it has fewer.")
     private @Nullable Integer maxLength;
+
+    @Option(
+            names = "--truncation_mode",
+            description = "keep_start cuts a row longer than max_length at its end; default none: see on_bad_row.")
+    private @Nullable String truncationMode;
 
     @Option(names = "--learning_rate", description = "Peak learning rate; default ${DEFAULT-VALUE}.")
     private double learningRate;
@@ -181,6 +187,11 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
+    public B truncationMode(TruncationMode value) {
+        truncationMode = value.toString();
+        return self();
+    }
+
     public B learningRate(double value) {
         learningRate = value;
         return self();
@@ -283,6 +294,7 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
                 storage(),
                 onBadRow,
                 maxLength,
+                truncationMode == null ? null : TruncationMode.of(truncationMode),
                 learningRate,
                 lrSchedulerType,
                 warmupSteps,

@@ -66,9 +66,17 @@ final class TrainRun {
     private static Objective read(
             TrainOptions options, Model model, ObjectiveReader reader, Map<String, String> facts) {
         int vocabulary = model.config().vocabSize();
-        int longest = options.maxLengthFor(model.config().maxPositionEmbeddings());
+        int longest = options.maxLengthFor(model.config());
         try (Tokenizer tokenizer = Tokenizer.find(options.modelNameOrPath(), vocabulary)) {
-            return reader.read(model, new ReadOptions(tokenizer, vocabulary, longest, options.onBadRow()), facts);
+            if (tokenizer != null && tokenizer.size() < vocabulary) {
+                facts.put(
+                        "vocabulary",
+                        vocabulary + " in the model, " + tokenizer.size() + " in the tokenizer: "
+                                + (vocabulary - tokenizer.size()) + " rows are padding");
+            }
+            ReadOptions read =
+                    new ReadOptions(tokenizer, vocabulary, longest, options.truncationMode(), options.onBadRow());
+            return reader.read(model, read, facts);
         }
     }
 

@@ -29,7 +29,11 @@ final class CudaLibraries {
     /** Each needs those before it; the driver is the system's unless it lies beside the others. */
     private static final String DRIVER = "libcuda.so.1";
 
-    private static final List<String> NEEDED = List.of("libcudart.so.13", "libcublasLt.so.13", "libcublas.so.13");
+    static final String RUNTIME = "libcudart.so.13";
+
+    static final String CUBLASLT = "libcublasLt.so.13";
+
+    static final List<String> NEEDED = List.of(RUNTIME, CUBLASLT, "libcublas.so.13");
 
     private static final List<String> PRESETS =
             List.of("org.bytedeco.cuda.global.cudart", "org.bytedeco.cuda.global.cublas");

@@ -65,6 +65,9 @@ public final class Native {
     public static native int dpo4j_matmul_library(
             String path, @Cast("char*") byte[] text, @Cast("size_t") long textBytes);
 
+    public static native int dpo4j_library_version(
+            String path, @Cast("char*") byte[] text, @Cast("size_t") long textBytes);
+
     public static native int dpo4j_matmul(
             @Cast("dpo4j_context*") long context,
             @Cast("float*") long c,

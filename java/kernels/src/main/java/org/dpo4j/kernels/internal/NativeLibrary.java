@@ -1,10 +1,6 @@
 package org.dpo4j.kernels.internal;
 
 import java.io.File;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.util.Properties;
 import org.bytedeco.javacpp.Loader;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
@@ -64,17 +60,8 @@ public final class NativeLibrary {
 
     /** Version of this artifact; a word for it where the classes do not come from its jar. */
     static String version() {
-        try (InputStream in =
-                Native.class.getResourceAsStream("/META-INF/maven/org.dpo4j/dpo4j-kernels/pom.properties")) {
-            if (in == null) {
-                return UNPACKAGED;
-            }
-            Properties properties = new Properties();
-            properties.load(in);
-            return properties.getProperty("version", UNPACKAGED);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        String version = LibraryVersions.ofArtifact("org.dpo4j", "dpo4j-kernels");
+        return version == null ? UNPACKAGED : version;
     }
 
     /**

@@ -22,7 +22,30 @@ public final class PreferenceWords {
             float dpopLambda,
             float simpoGamma,
             float alphapoAlpha,
-            boolean weighting) {}
+            boolean weighting) {
+
+        /** What is given, by name. */
+        @Override
+        public String toString() {
+            StringBuilder text = new StringBuilder("beta ").append(beta);
+            append(text, "label_smoothing", labelSmoothing);
+            if (divergence != Divergence.REVERSE_KL) {
+                text.append(", f_divergence_type ").append(divergence.option());
+            }
+            append(text, "f_alpha_divergence_coef", divergenceAlpha);
+            append(text, "discopop_tau", discopopTau);
+            append(text, "dpop_lambda", dpopLambda);
+            append(text, "simpo_gamma", simpoGamma);
+            append(text, "alphapo_alpha", alphapoAlpha);
+            return weighting ? text + ", use_weighting" : text.toString();
+        }
+
+        private static void append(StringBuilder text, String name, float value) {
+            if (value != 0) {
+                text.append(", ").append(name).append(' ').append(value);
+            }
+        }
+    }
 
     private PreferenceWords() {}
 

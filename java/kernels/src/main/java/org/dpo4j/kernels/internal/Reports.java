@@ -1,6 +1,5 @@
 package org.dpo4j.kernels.internal;
 
-import java.net.URL;
 import java.util.List;
 import org.dpo4j.kernels.DeviceReport;
 import org.dpo4j.kernels.DeviceReport.Cpu;
@@ -15,16 +14,32 @@ public final class Reports {
         String java = System.getProperty("java.version") + " " + System.getProperty("java.vendor");
         String system = System.getProperty("os.name") + " " + System.getProperty("os.version") + " "
                 + System.getProperty("os.arch");
+        String version = NativeLibrary.version();
         try {
             NativeLibrary.load();
         } catch (Dpo4jException e) {
             String reason = String.valueOf(e.getMessage());
-            Cpu cpu = new Cpu(false, reason, Processor.model(), Processor.cores(), null, List.of(), matmul());
-            Cuda cuda = new Cuda(false, reason, null, CudaProbe.DRIVER_NEEDED, List.of(), List.of(), List.of());
-            return new DeviceReport(NativeLibrary.version(), java, system, null, cpu, cuda);
+            Cpu cpu = new Cpu(false, reason, Processor.model(), Processor.cores(), null, List.of(), OneDnn.find());
+            return new DeviceReport(
+                    version, java, system, null, LibraryVersions.ofBindings(), cpu, withoutNatives(reason));
         }
-        String build = Native.dpo4j_build_info();
-        return new DeviceReport(NativeLibrary.version(), java, system, build, cpu(), CudaProbe.probe());
+        Cuda cuda = CudaProbe.probe();
+        return new DeviceReport(
+                version, java, system, Native.dpo4j_build_info(), LibraryVersions.of(cuda), cpu(), cuda);
+    }
+
+    /** Of cuda alone: touches nothing that only cpu needs. */
+    public static Cuda cuda() {
+        try {
+            NativeLibrary.load();
+        } catch (Dpo4jException e) {
+            return withoutNatives(String.valueOf(e.getMessage()));
+        }
+        return CudaProbe.probe();
+    }
+
+    private static Cuda withoutNatives(String reason) {
+        return new Cuda(false, reason, null, CudaProbe.DRIVER_NEEDED, List.of(), List.of(), List.of());
     }
 
     private static Cpu cpu() {
@@ -36,11 +51,6 @@ public final class Reports {
         } catch (Dpo4jException e) {
             reason = e.getMessage();
         }
-        return new Cpu(reason == null, reason, Processor.model(), Processor.cores(), set, available, matmul());
-    }
-
-    private static String matmul() {
-        URL library = OneDnn.find();
-        return library == null ? OneDnn.missing() : "oneDNN from " + library;
+        return new Cpu(reason == null, reason, Processor.model(), Processor.cores(), set, available, OneDnn.describe());
     }
 }

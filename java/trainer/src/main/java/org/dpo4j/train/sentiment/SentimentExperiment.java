@@ -13,6 +13,7 @@ import org.dpo4j.data.Tokenizer;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
+import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.LlamaConfig;
 import org.dpo4j.model.Model;
@@ -155,7 +156,7 @@ public final class SentimentExperiment {
 
     private float[] logProbs(Path directory, List<PreferencePair> sequences) {
         return use(directory, (model, tokenizer) -> {
-            try (LanguageModel frozen = LanguageModel.evaluation(model)) {
+            try (LanguageModel frozen = LanguageModel.evaluation(model, CompletionSums.PLAIN)) {
                 return ReferenceLogProbs.compute(frozen, sequences, 16, listener)
                         .sums();
             }

@@ -1,0 +1,154 @@
+package org.dpo4j.pytorch;
+
+import java.util.Arrays;
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.dpo4j.kernels.LossType;
+import org.dpo4j.kernels.PreferenceOptions;
+
+/**
+ * Losses as their papers write them, of libtorch's operations in double precision.
+ *
+ * @param options what dpo4j is asked for
+ * @param reference whether it measures from a reference model
+ * @param tokenScale of an SFT term, else 0
+ * @param curvature bound of the second derivatives by sums of log-probs
+ * @param formula losses of pairs
+ */
+record TorchLoss(
+        String name,
+        PreferenceOptions options,
+        boolean reference,
+        float tokenScale,
+        double curvature,
+        Formula formula) {
+    private static final double BETA = 0.25f;
+    private static final double GAMMA = 0.5f;
+
+    /** Log-probs, those of the reference, and tokens, of chosen and rejected completions: each {@code Double[pairs]}. */
+    record Pairs(
+            Tensor chosen, Tensor rejected, Tensor ofChosen, Tensor ofRejected, Tensor inChosen, Tensor inRejected) {
+        Tensor margin() {
+            return chosen.sub(ofChosen).sub(rejected.sub(ofRejected));
+        }
+    }
+
+    @FunctionalInterface
+    interface Formula {
+        Tensor losses(Pairs pairs, double pairScale, double tokenScale);
+    }
+
+    /** The slope of log sigmoid moves by at most 1/4 a unit. */
+    static final TorchLoss SIGMOID = new TorchLoss(
+            "sigmoid",
+            builder(LossType.SIGMOID).build(),
+            true,
+            0,
+            BETA * BETA / 4,
+            (pairs, pairScale, tokenScale) -> minusLogSigmoid(pairs.margin().mul(new Scalar(BETA))));
+
+    /** A square of sums divided by tokens, of which there is at least one. */
+    static final TorchLoss IPO =
+            new TorchLoss("ipo", builder(LossType.IPO).build(), true, 0, 2, (pairs, pairScale, tokenScale) -> {
+                Tensor chosen = pairs.chosen.sub(pairs.ofChosen).div(pairs.inChosen);
+                Tensor rejected = pairs.rejected.sub(pairs.ofRejected).div(pairs.inRejected);
+                return chosen.sub(rejected).sub(new Scalar(1 / (2 * BETA))).pow(new Scalar(2));
+            });
+
+    static final TorchLoss SIMPO = new TorchLoss(
+            "simpo",
+            builder(LossType.SIMPO).simpoGamma((float) GAMMA).build(),
+            false,
+            0,
+            BETA * BETA / 4,
+            (pairs, pairScale, tokenScale) -> minusLogSigmoid(pairs.chosen
+                    .div(pairs.inChosen)
+                    .sub(pairs.rejected.div(pairs.inRejected))
+                    .mul(new Scalar(BETA))
+                    .sub(new Scalar(GAMMA))));
+
+    /** RPO; the second term is linear. */
+    static final TorchLoss SIGMOID_AND_SFT = new TorchLoss(
+            "sigmoid + 0.5 sft",
+            builder(LossType.SIGMOID).loss(LossType.SFT, 0.5f).build(),
+            true,
+            1f / 16,
+            BETA * BETA / 4,
+            (pairs, pairScale, tokenScale) -> minusLogSigmoid(pairs.margin().mul(new Scalar(BETA)))
+                    .sub(pairs.chosen.mul(new Scalar(0.5 * tokenScale / pairScale))));
+
+    /** Sorts margins, and those of the reference: needs scratch memory. */
+    static final TorchLoss AOT = new TorchLoss(
+            "aot", builder(LossType.AOT).build(), true, 0, BETA * BETA / 4, (pairs, pairScale, tokenScale) -> {
+                Tensor margins = pairs.chosen.sub(pairs.rejected);
+                Tensor ranks = margins.argsort().argsort();
+                Tensor ofReference = pairs.ofChosen.sub(pairs.ofRejected).sort().get0();
+                return minusLogSigmoid(
+                        margins.sub(ofReference.index_select(0, ranks)).mul(new Scalar(BETA)));
+            });
+
+    @Override
+    public String toString() {
+        return name;
+    }
+
+    private static PreferenceOptions.Builder builder(LossType loss) {
+        return PreferenceOptions.builder().loss(loss).beta((float) BETA);
+    }
+
+    private static Tensor minusLogSigmoid(Tensor x) {
+        return torch.log_sigmoid(x).neg();
+    }
+
+    /** Sums of log-probs over completions, {@code Double[2 pairs]}, with a graph to the logits. */
+    static Tensor sums(Tensor logits, int[] targets, int[] offsets) {
+        return members(targets, offsets).mm(logProbs(logits, targets)).squeeze(1);
+    }
+
+    /** Log-probs at targets, {@code Double[rows, 1]}; of masked rows, anything. */
+    static Tensor logProbs(Tensor logits, int[] targets) {
+        long[] read =
+                Arrays.stream(targets).mapToLong(target -> Math.max(target, 0)).toArray();
+        return logits.log_softmax(1).gather(1, torch.tensor(read).unsqueeze(1));
+    }
+
+    /** {@code Double[2 pairs, rows]}: 1 where a row counts in a completion. */
+    static Tensor members(int[] targets, int[] offsets) {
+        double[][] member = new double[offsets.length - 1][targets.length];
+        for (int s = 0; s + 1 < offsets.length; s++) {
+            for (int row = offsets[s]; row < offsets[s + 1]; row++) {
+                member[s][row] = targets[row] < 0 ? 0 : 1;
+            }
+        }
+        return matrix(member);
+    }
+
+    /** The losses of {@code sums}, with a graph to them. */
+    Tensor losses(Tensor sums, Tensor reference, int[] targets, int[] offsets, double pairScale) {
+        Tensor in = members(targets, offsets).sum(1).view(-1, 2);
+        Tensor pi = sums.view(-1, 2);
+        Tensor of = reference.to(ScalarType.Double).view(-1, 2);
+        return formula.losses(
+                new Pairs(
+                        pi.select(1, 0),
+                        pi.select(1, 1),
+                        of.select(1, 0),
+                        of.select(1, 1),
+                        in.select(1, 0),
+                        in.select(1, 1)),
+                pairScale,
+                tokenScale);
+    }
+
+    private static Tensor matrix(double[]... rows) {
+        Tensor matrix = torch.zeros(rows.length, rows[0].length).to(ScalarType.Double);
+        DoublePointer to = new DoublePointer(matrix.data_ptr());
+        for (int row = 0; row < rows.length; row++) {
+            to.position((long) row * rows[0].length).put(rows[row]);
+        }
+        return matrix;
+    }
+}

@@ -1,0 +1,48 @@
+package org.dpo4j.pytorch;
+
+import java.util.Random;
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/** Java's numbers as tensors, and back. */
+final class Values {
+    private Values() {}
+
+    /** {@code Float}, normal, of this standard deviation. */
+    static Tensor normal(Random random, double deviation, long... sizes) {
+        int count = 1;
+        for (long size : sizes) {
+            count *= Math.toIntExact(size);
+        }
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++) {
+            values[i] = (float) (deviation * random.nextGaussian());
+        }
+        return torch.tensor(values).view(sizes);
+    }
+
+    static Tensor ints(int... values) {
+        return torch.tensor(values);
+    }
+
+    /** In row-major order, whatever the type and the strides. */
+    static double[] of(Tensor tensor) {
+        double[] values = new double[Math.toIntExact(tensor.numel())];
+        new DoublePointer(tensor.detach().to(ScalarType.Double).contiguous().data_ptr()).get(values);
+        return values;
+    }
+
+    static double largest(double... values) {
+        double largest = 0;
+        for (double value : values) {
+            largest = Math.max(largest, Math.abs(value));
+        }
+        return largest;
+    }
+
+    static long address(Tensor tensor) {
+        return tensor.data_ptr().address();
+    }
+}

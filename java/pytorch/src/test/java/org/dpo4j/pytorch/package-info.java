@@ -1,0 +1,5 @@
+/** Against libtorch's own autograd in double precision. */
+@NullMarked
+package org.dpo4j.pytorch;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,42 @@
+package org.dpo4j.train;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.dpo4j.kernels.PreferenceOptions;
+import org.dpo4j.kernels.PreferenceOptions.Term;
+
+/** What a run header says of the losses: each with its weight and over what it is taken, then the options that are not at their defaults. */
+final class LossDescription {
+    private LossDescription() {}
+
+    static String of(DpoOptions options) {
+        PreferenceOptions preference = options.preference();
+        List<String> parts = new ArrayList<>();
+        parts.add(preference.terms().stream().map(LossDescription::term).collect(Collectors.joining(" + ")));
+        parts.add(preference.options());
+        if (options.ldAlpha() != 1) {
+            parts.add("ld_alpha " + options.ldAlpha());
+        }
+        if (options.bcoRunningMean()) {
+            parts.add("shifted by the running mean of rewards");
+        }
+        if (!preference.reference()) {
+            parts.add("no reference");
+        } else if (options.referenceFree()) {
+            parts.add("reference-free");
+        }
+        return String.join(", ", parts);
+    }
+
+    private static String term(Term term) {
+        String weight = term.weight() == 1 ? "" : term.weight() + " ";
+        String over = switch (term.loss().reduction()) {
+            case SUM -> "of sums";
+            case AVERAGE -> "of averages";
+            case TOKENS -> "a mean over chosen tokens";
+            case BATCH -> "of sums sorted over the micro-batch";
+        };
+        return weight + term.loss().option() + " (" + over + ")";
+    }
+}

@@ -1,0 +1,160 @@
+package org.dpo4j.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.HashSet;
+import java.util.Set;
+import java.util.stream.StreamSupport;
+import org.dpo4j.kernels.LossType;
+import org.dpo4j.kernels.PreferenceLoss;
+import org.dpo4j.kernels.PreferenceOptions;
+import org.dpo4j.kernels.PreferenceOptions.Divergence;
+import org.dpo4j.kernels.TokenLogProb;
+import org.dpo4j.kernels.TokenLogProb.Statistic;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** 60-digit values of every loss with every modifier, gradients by numerical differentiation at that precision; extremes among them. */
+class PreferenceLossGoldenTest {
+
+    /** Relative error of fp64 results: some dozen roundings of 2^-53, and arguments of exponentials up to 745 that err by as much each. */
+    private static final double FP64 = 0x1p-53 * 16 * 745;
+
+    private static final JsonNode CASES = Golden.read("preference_loss.json");
+
+    @Test
+    void everyLossIsThere() {
+        Set<String> alone = new HashSet<>();
+        for (JsonNode each : CASES) {
+            if (each.get("terms").size() == 1) {
+                alone.add(each.get("terms").get(0).get("loss").asText());
+            }
+        }
+        for (LossType loss : LossType.values()) {
+            assertThat(alone).contains(loss.option());
+        }
+    }
+
+    @OnEachDevice
+    @Tag("small")
+    void golden(On on) {
+        for (JsonNode each : CASES) {
+            PreferenceCall call = call(each);
+            PreferenceOptions options = options(each);
+            PreferenceCall.Left left = call.on(on, options);
+            double[] losses = asFp32Can(Golden.numbers(each.get("losses")));
+            double[] dSums = asFp32Can(Golden.numbers(each.get("d_sums")));
+            String what = on + " " + each.get("name").asText();
+            double scale = magnitude(call, options, Math.max(0.1f, number(each, "beta")));
+            Expect.near(
+                    what + " losses",
+                    left.losses(),
+                    losses,
+                    i -> Tolerance.roundedOnce(losses[i]) + FP64 * (Math.abs(losses[i]) + scale));
+            Expect.near(
+                    what + " d_sums",
+                    left.dSums(),
+                    dSums,
+                    i -> Tolerance.roundedOnce(dSums[i])
+                            + FP64 * (Math.abs(dSums[i]) + Math.abs(call.pairScale()) * scale));
+            JsonNode after = each.get("running_mean_after");
+            if (after != null && !after.isNull()) {
+                double[] expected = Golden.numbers(after);
+                Expect.near(what + " running mean", left.runningMean(), expected, i -> FP64 * 1e5);
+            }
+        }
+    }
+
+    /** What is beyond the largest fp32 is infinite: squares of scores that a divergence has blown up. */
+    private static double[] asFp32Can(double[] values) {
+        return Arrays.stream(values)
+                .map(value -> Math.abs(value) > Float.MAX_VALUE ? (float) value : value)
+                .toArray();
+    }
+
+    /**
+     * What a loss is made of where it is a difference: of terms of order 1 (label smoothing, averages) or of 1/(2 beta) and its square. Losses that are
+     * sums of positive terms are within their own relative error, however small: nothing is added.
+     */
+    private static double magnitude(PreferenceCall call, PreferenceOptions options, float beta) {
+        Set<LossType> differences = EnumSet.of(
+                LossType.IPO,
+                LossType.CPO_IPO,
+                LossType.SPPO_HARD,
+                LossType.EXO_PAIR,
+                LossType.ROBUST,
+                LossType.HINGE,
+                LossType.CPO_HINGE,
+                LossType.DISCOPOP);
+        boolean any = options.terms().size() > 1
+                || differences.contains(options.terms().get(0).loss())
+                || PreferenceVariant.SMOOTHED.contains(options.terms().get(0).loss());
+        double largest = Arrays.stream(call.sums()).map(Math::abs).max().orElse(0);
+        return any ? 1 + largest + 1 / (beta * beta) : 0;
+    }
+
+    private static PreferenceCall call(JsonNode each) {
+        double[] sums = Golden.numbers(each.get("sums"));
+        double[] logWeights = numbers(each.get("log_weights"));
+        int[] lengths = each.get("lengths").isNull()
+                ? null
+                : StreamSupport.stream(each.get("lengths").spliterator(), false)
+                        .mapToInt(JsonNode::asInt)
+                        .toArray();
+        double[] statistics = null;
+        if (logWeights != null) {
+            statistics = new double[sums.length * TokenLogProb.STATISTICS];
+            for (int i = 0; i < sums.length; i++) {
+                statistics[i * TokenLogProb.STATISTICS + Statistic.LOG_WEIGHT.ordinal()] = logWeights[i];
+            }
+        }
+        return new PreferenceCall(
+                sums,
+                numbers(each.get("reference")),
+                lengths,
+                statistics,
+                new double[PreferenceLoss.METRICS],
+                numbers(each.get("running_mean")),
+                number(each, "pair_scale"),
+                number(each, "token_scale"));
+    }
+
+    private static double @Nullable [] numbers(JsonNode array) {
+        return array.isNull() ? null : Golden.numbers(array);
+    }
+
+    private static PreferenceOptions options(JsonNode each) {
+        Divergence divergence = Divergence.of(each.get("divergence").asText());
+        PreferenceOptions.Builder builder = PreferenceOptions.builder()
+                .labelSmoothing(number(each, "label_smoothing"))
+                .divergence(divergence)
+                .weighting(each.get("weighting").asBoolean());
+        if (number(each, "beta") != 0) { // sft reads none; rewards do
+            builder.beta(number(each, "beta"));
+        }
+        if (divergence == Divergence.ALPHA_DIVERGENCE) {
+            builder.divergenceAlpha(number(each, "divergence_alpha"));
+        }
+        for (JsonNode term : each.get("terms")) {
+            LossType loss = LossType.of(term.get("loss").asText());
+            builder.loss(loss, number(term, "weight"));
+            switch (loss) {
+                case DISCOPOP -> builder.discopopTau(number(each, "discopop_tau"));
+                case DPOP, DPOP_ADDITIVE -> builder.dpopLambda(number(each, "dpop_lambda"));
+                case SIMPO -> builder.simpoGamma(number(each, "simpo_gamma"));
+                case ALPHAPO ->
+                    builder.simpoGamma(number(each, "simpo_gamma")).alphapoAlpha(number(each, "alphapo_alpha"));
+                default -> {}
+            }
+        }
+        return builder.build();
+    }
+
+    private static float number(JsonNode each, String name) {
+        return (float) Golden.number(each.get(name));
+    }
+}

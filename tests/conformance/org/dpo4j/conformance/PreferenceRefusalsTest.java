@@ -1,0 +1,231 @@
+package org.dpo4j.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.Arrays;
+import java.util.List;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.LossType;
+import org.dpo4j.kernels.PreferenceLoss;
+import org.dpo4j.kernels.PreferenceLoss.Completions;
+import org.dpo4j.kernels.PreferenceLoss.Results;
+import org.dpo4j.kernels.PreferenceLoss.Scale;
+import org.dpo4j.kernels.PreferenceOptions;
+import org.dpo4j.kernels.PreferenceOptions.Builder;
+import org.dpo4j.kernels.PreferenceOptions.Divergence;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** Nothing is ignored: an option either changes the numbers or is refused by name. */
+class PreferenceRefusalsTest {
+
+    private static Builder with(LossType... losses) {
+        Builder builder = PreferenceOptions.builder();
+        for (LossType loss : losses) {
+            builder.loss(loss);
+            if (loss == LossType.ALPHAPO) {
+                builder.alphapoAlpha(0.25f);
+            }
+            if (loss == LossType.EXO_PAIR) {
+                builder.labelSmoothing(0.1f);
+            }
+        }
+        return builder;
+    }
+
+    private static void refused(Builder builder, String option) {
+        assertThatThrownBy(builder::build)
+                .isInstanceOf(Dpo4jException.class)
+                .message()
+                .containsPattern("\\b" + option + "\\b");
+    }
+
+    @Test
+    void valuesOutOfRange() {
+        for (float beta : new float[] {0, -1, Float.NaN, Float.POSITIVE_INFINITY}) {
+            refused(with(LossType.SIGMOID).beta(beta), "beta");
+        }
+        for (float smoothing : new float[] {-0.1f, 0.5f, Float.NaN}) {
+            refused(with(LossType.SIGMOID).labelSmoothing(smoothing), "label_smoothing");
+        }
+        refused(with(LossType.EXO_PAIR).labelSmoothing(0), "label_smoothing");
+        for (float tau : new float[] {0, -1, 1.5f, Float.NaN}) {
+            refused(with(LossType.DISCOPOP).discopopTau(tau), "discopop_tau");
+        }
+        refused(with(LossType.DPOP).dpopLambda(-1), "dpop_lambda");
+        refused(with(LossType.SIMPO).simpoGamma(Float.NaN), "simpo_gamma");
+        refused(with(LossType.ALPHAPO).alphapoAlpha(Float.NEGATIVE_INFINITY), "alphapo_alpha");
+        refused(
+                with(LossType.SIGMOID).divergence(Divergence.ALPHA_DIVERGENCE).divergenceAlpha(Float.NaN),
+                "f_alpha_divergence_coef");
+        refused(PreferenceOptions.builder().loss(LossType.SIGMOID, Float.NaN), "weight");
+        refused(PreferenceOptions.builder(), "loss_type");
+        Builder nine = PreferenceOptions.builder();
+        for (int i = 0; i < 9; i++) {
+            nine.loss(LossType.SIGMOID);
+        }
+        refused(nine, "loss_type");
+        refused(PreferenceOptions.builder().loss(LossType.ALPHAPO), "alphapo_alpha");
+    }
+
+    @Test
+    void optionsThatNoLossReads() {
+        for (LossType loss : LossType.values()) {
+            if (!PreferenceVariant.SMOOTHED.contains(loss)) {
+                refused(with(loss).labelSmoothing(0.1f), "label_smoothing");
+            }
+            if (!PreferenceVariant.DIVERGING.contains(loss)) {
+                refused(with(loss).divergence(Divergence.JS_DIVERGENCE), "f_divergence_type");
+            }
+            if (!PreferenceVariant.WEIGHTED.contains(loss)) {
+                refused(with(loss).weighting(true), "use_weighting");
+            }
+        }
+        refused(with(LossType.SIGMOID).discopopTau(0.05f), "discopop_tau");
+        refused(with(LossType.SIGMOID).dpopLambda(50), "dpop_lambda");
+        refused(with(LossType.SIGMOID).simpoGamma(0.5f), "simpo_gamma");
+        refused(with(LossType.SIMPO).alphapoAlpha(0.5f), "alphapo_alpha");
+        refused(with(LossType.SIGMOID).divergenceAlpha(0.5f), "f_alpha_divergence_coef");
+        refused(with(LossType.SIGMOID, LossType.SFT).weighting(true), "use_weighting");
+    }
+
+    /** The sets above say which options a loss reads: each of them moves its numbers. */
+    @OnEachDevice
+    @Tag("small")
+    void everyAcceptedOptionChangesANumber(On on) {
+        for (LossType loss : LossType.values()) {
+            PreferenceOptions plain = with(loss).build();
+            if (PreferenceVariant.SMOOTHED.contains(loss)) {
+                changes(on, plain, with(loss).labelSmoothing(0.2f));
+            }
+            if (PreferenceVariant.DIVERGING.contains(loss)) {
+                for (Divergence other : Arrays.asList(Divergence.values()).subList(1, 4)) {
+                    changes(on, plain, with(loss).divergence(other));
+                }
+                PreferenceOptions alpha =
+                        with(loss).divergence(Divergence.ALPHA_DIVERGENCE).build();
+                changes(
+                        on,
+                        alpha,
+                        with(loss).divergence(Divergence.ALPHA_DIVERGENCE).divergenceAlpha(0.7f));
+            }
+            if (PreferenceVariant.WEIGHTED.contains(loss)) {
+                changes(on, plain, with(loss).weighting(true));
+            }
+            if (loss != LossType.SFT) {
+                changes(on, plain, with(loss).beta(0.2f));
+            }
+            changes(on, plain, twice(loss));
+        }
+        changes(on, with(LossType.DISCOPOP).build(), with(LossType.DISCOPOP).discopopTau(0.5f));
+        changes(on, with(LossType.DPOP).build(), with(LossType.DPOP).dpopLambda(5));
+        changes(
+                on,
+                with(LossType.DPOP_ADDITIVE).build(),
+                with(LossType.DPOP_ADDITIVE).dpopLambda(5));
+        changes(on, with(LossType.SIMPO).build(), with(LossType.SIMPO).simpoGamma(1));
+        changes(on, with(LossType.ALPHAPO).build(), with(LossType.ALPHAPO).simpoGamma(1));
+        changes(on, with(LossType.ALPHAPO).build(), with(LossType.ALPHAPO).alphapoAlpha(0.5f));
+    }
+
+    private static Builder twice(LossType loss) {
+        Builder builder = with(loss);
+        return builder.loss(loss, 0.5f);
+    }
+
+    private static PreferenceCall fit(PreferenceOptions options) {
+        PreferenceCall call = PreferenceCall.random(6, 11);
+        call = options.reference() ? call : call.withReference(null);
+        boolean sft = options.terms().stream().anyMatch(term -> term.loss() == LossType.SFT);
+        return sft ? call.withTokenScale(0.01f) : call;
+    }
+
+    private static void changes(On on, PreferenceOptions before, Builder after) {
+        double[] was = fit(before).on(on, before).losses();
+        PreferenceOptions options = after.build();
+        assertThat(fit(options).on(on, options).losses()).isNotEqualTo(was);
+    }
+
+    /** Inputs that no loss reads, or that one needs. */
+    @OnEachDevice
+    @Tag("small")
+    void inputsThatDoNotFitTheLosses(On on) {
+        PreferenceCall call = PreferenceCall.random(2, 12);
+        PreferenceCall free = call.withReference(null);
+        for (LossType loss : LossType.values()) {
+            PreferenceOptions options = with(loss).build();
+            PreferenceCall fit = fit(options);
+            if (!loss.reference()) {
+                refused(on, fit.withReference(new double[12]), options, "reference");
+            }
+            if (loss == LossType.SFT) {
+                refused(on, fit.withTokenScale(0), options, "token_scale");
+                refused(on, fit.withTokenScale(Float.NaN), options, "token_scale");
+            } else {
+                refused(on, fit.withTokenScale(0.1f), options, "token_scale");
+            }
+            if (loss != LossType.BCO_PAIR) {
+                refused(on, fit.withRunningMean(0, 0), options, "running_mean");
+            }
+        }
+        refused(on, free, with(LossType.DPOP).build(), "reference");
+        refused(on, free, with(LossType.DPOP_ADDITIVE).build(), "reference");
+        for (LossType averages : List.of(
+                LossType.IPO,
+                LossType.SIGMOID_NORM,
+                LossType.CPO_IPO,
+                LossType.SIMPO,
+                LossType.ALPHAPO,
+                LossType.ORPO)) {
+            refused(on, PreferenceCall.of(new double[4], null), with(averages).build(), "lengths");
+        }
+        PreferenceCall bare = PreferenceCall.of(new double[4], new double[4]);
+        refused(on, bare, with(LossType.SIGMOID).weighting(true).build(), "statistics");
+    }
+
+    private static void refused(On on, PreferenceCall call, PreferenceOptions options, String argument) {
+        assertThatThrownBy(() -> call.on(on, options))
+                .as("%s", options.terms())
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageStartingWith("preference_loss: ")
+                .message()
+                .containsPattern("\\b" + argument + "\\b");
+    }
+
+    @OnEachDevice
+    @Tag("small")
+    void badArguments(On on) {
+        PreferenceOptions options = PreferenceOptions.of(LossType.AOT);
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor losses = tensors.output("losses", DType.F32, 1, 2);
+            Tensor dSums = tensors.output("d_sums", DType.F32, 1, 4);
+            Tensor metrics = tensors.updatedDoubles("metrics", new double[PreferenceLoss.METRICS]);
+            Tensor sums = tensors.vector("sums", DType.F32, 1, 2, 3, 4);
+            Tensor reference = tensors.vector("reference", DType.F32, 1, 2, 3, 4);
+            Tensor lengths = tensors.input("lengths", 1, 2, 3, 4);
+            Tensor statistics = tensors.vector("statistics", DType.F32, new double[16]);
+            Tensor workspace = tensors.workspace(PreferenceLoss.workspaceBytes(2, options));
+            new Refusals(tensors, "preference_loss")
+                    .address("losses", losses)
+                    .address("d_sums", dSums)
+                    .addressOrNull("metrics", metrics)
+                    .address("sums", sums)
+                    .addressOrNull("reference", reference)
+                    .size("lengths", lengths.address(), lengths.address() + 2)
+                    .addressOrNull("statistics", statistics)
+                    .address("workspace", workspace)
+                    .size("pairs", 2, -1)
+                    .number("pair_scale", 1, Float.NaN, Float.POSITIVE_INFINITY)
+                    .check((device, a) -> PreferenceLoss.compute(
+                            device,
+                            new Results(a.get("losses"), a.get("d_sums"), a.get("metrics")),
+                            new Completions(a.get("sums"), a.get("reference"), a.get("lengths"), a.get("statistics")),
+                            a.get("pairs"),
+                            a.get("workspace"),
+                            new Scale(a.number("pair_scale")),
+                            options));
+        }
+    }
+}
