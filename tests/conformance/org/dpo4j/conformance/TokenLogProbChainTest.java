@@ -1,7 +1,6 @@
 package org.dpo4j.conformance;
 
 import java.util.Arrays;
-import java.util.Objects;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 import org.dpo4j.kernels.DType;
@@ -94,12 +93,7 @@ class TokenLogProbChainTest {
             Tensor logits = tensors.input("logits", DType.F32, TOKENS, VOCABULARY, 12, random);
             Tensor targets = tensors.input("targets", targetsOf);
             Tensor offsets = tensors.input("offsets", OFFSETS);
-<<<<<<< HEAD
-            Tensor lengths = tensors.input(
-                    "lengths", Objects.requireNonNull(call(frozen, frozen).lengths()));
-=======
             Tensor lengths = tensors.input("lengths", lengths());
->>>>>>> logprob-tests
             Tensor reference = tensors.vector("reference", DType.F32, frozen);
             Tensor logprob = tensors.output("logprob", DType.F32, 1, TOKENS);
             Tensor lse = tensors.output("lse", DType.F32, 1, TOKENS);
