@@ -172,9 +172,16 @@ class MatmulTest {
             }
         }
         if (!on.device().supports(DType.BF16)) {
-            assertThatThrownBy(() ->
-                            on.device().matmul(0, 0, 0, 1, 1, 1, 4, 4, 4, false, false, false, DType.BF16, DType.BF16))
-                    .isInstanceOf(Dpo4jException.class);
+            refusesType(on, DType.BF16, DType.BF16);
         }
+        refusesType(on, DType.F32, DType.F16);
+        refusesType(on, DType.F16, on.dtype());
+    }
+
+    private static void refusesType(On on, DType output, DType inputs) {
+        assertThatThrownBy(() -> on.device().matmul(0, 0, 0, 1, 1, 1, 4, 4, 4, false, false, false, output, inputs))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("matmul")
+                .hasMessageContaining(output == DType.F16 || inputs == DType.F16 ? "F16" : "BF16");
     }
 }

@@ -48,6 +48,9 @@ record MatmulShape(
         extent("m", m);
         extent("n", n);
         extent("k", k);
+        if (output == DType.F16 || inputs == DType.F16) {
+            throw new Dpo4jException("matmul: F16 is for logits only: use BF16 or F32");
+        }
         if (output == DType.BF16 && inputs == DType.F32) {
             throw new Dpo4jException("matmul: output BF16 of inputs F32 is not supported: use output F32");
         }
