@@ -14,6 +14,8 @@ set(DPO4J_KERNEL_SOURCES
     scale_rows.cu
     sequence_sum.cu
     swiglu.cu
-    token_logprob.cu
+    token_logprob_backward.cu
+    token_logprob_forward.cu
+    token_logprob_forward_backward.cu
     unpaired_loss.cu)
 list(TRANSFORM DPO4J_KERNEL_SOURCES PREPEND "${CMAKE_CURRENT_LIST_DIR}/")

@@ -2,6 +2,10 @@
 // start on 16 bytes, and one element at a time elsewhere and at the ends of rows.
 #pragma once
 
+#include <cuda_fp16.h>
+
+#include <type_traits>
+
 #include "portable.cuh"
 
 namespace dpo4j::cuda {
@@ -21,13 +25,13 @@ struct Count {
 // How memory is touched. kOnce marks bytes that nobody reads again soon, so that they do not push others out of the cache.
 enum class Access { kPlain, kOnce };
 
-template <Access A, class Word>
-__device__ __forceinline__ Word load_word(const Word* address) {
+template <Access A, class W>
+__device__ __forceinline__ W load_word(const W* address) {
   return A == Access::kOnce ? __ldcs(address) : *address;
 }
 
-template <Access A, class Word>
-__device__ __forceinline__ void store_word(Word* address, Word word) {
+template <Access A, class W>
+__device__ __forceinline__ void store_word(W* address, W word) {
   if (A == Access::kOnce) {
     __stcs(address, word);
   } else {
@@ -35,80 +39,101 @@ __device__ __forceinline__ void store_word(Word* address, Word word) {
   }
 }
 
-__device__ __forceinline__ float low_half(uint32_t pair) { return __uint_as_float(pair << 16); }
-__device__ __forceinline__ float high_half(uint32_t pair) { return __uint_as_float(pair & 0xffff0000u); }
+__device__ __forceinline__ float load_one(const float* address) { return *address; }
+__device__ __forceinline__ float load_one(const __nv_bfloat16* address) { return __bfloat162float(*address); }
+__device__ __forceinline__ float load_one(const __half* address) { return __half2float(*address); }
+__device__ __forceinline__ void store_one(float* address, float x) { *address = x; }
+__device__ __forceinline__ void store_one(__nv_bfloat16* address, float x) { *address = __float2bfloat16_rn(x); }
+__device__ __forceinline__ void store_one(__half* address, float x) { *address = __float2half_rn(x); }
 
-__device__ __forceinline__ uint32_t pair_of(float low, float high) {
+// Two neighbours of a 16-bit type in one register, the first in its low half.
+template <class T>
+__device__ __forceinline__ float2 unpack_pair(uint32_t pair);
+template <>
+__device__ __forceinline__ float2 unpack_pair<__nv_bfloat16>(uint32_t pair) {
+  return make_float2(__uint_as_float(pair << 16), __uint_as_float(pair & 0xffff0000u));
+}
+template <>
+__device__ __forceinline__ float2 unpack_pair<__half>(uint32_t pair) {
+  __half2 halves;
+  memcpy(&halves, &pair, sizeof pair);
+  return __half22float2(halves);
+}
+
+template <class T>
+__device__ __forceinline__ uint32_t pack_pair(float low, float high);
+template <>
+__device__ __forceinline__ uint32_t pack_pair<__nv_bfloat16>(float low, float high) {
   const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
   uint32_t word;
   memcpy(&word, &pair, sizeof word);
   return word;
 }
-
-__device__ __forceinline__ float load_one(const float* address) { return *address; }
-__device__ __forceinline__ float load_one(const __nv_bfloat16* address) { return __bfloat162float(*address); }
-__device__ __forceinline__ void store_one(float* address, float x) { *address = x; }
-__device__ __forceinline__ void store_one(__nv_bfloat16* address, float x) { *address = __float2bfloat16_rn(x); }
-
-// N elements from `address`, which N > 1 wants on 16 bytes (8 bytes for four bf16).
-template <int N, Access A = Access::kPlain>
-__device__ __forceinline__ Values<N> load(const float* address) {
-  Values<N> v;
-  if constexpr (N == 1) {
-    v[0] = load_one(address);
-  } else {
-#pragma unroll
-    for (int i = 0; i < N; i += 4) {
-      const float4 four = load_word<A>(reinterpret_cast<const float4*>(address + i));
-      v[i] = four.x, v[i + 1] = four.y, v[i + 2] = four.z, v[i + 3] = four.w;
-    }
-  }
-  return v;
+template <>
+__device__ __forceinline__ uint32_t pack_pair<__half>(float low, float high) {
+  const __half2 pair = __floats2half2_rn(low, high);
+  uint32_t word;
+  memcpy(&word, &pair, sizeof word);
+  return word;
 }
 
-template <int N, Access A = Access::kPlain>
-__device__ __forceinline__ Values<N> load(const __nv_bfloat16* address) {
+// 16 bytes as they are stored, and how many elements that is.
+template <class T>
+using Word = std::conditional_t<sizeof(T) == 4, float4, uint4>;
+template <class T>
+constexpr int kWord = 16 / sizeof(T);
+
+template <class T>
+__device__ __forceinline__ Values<kWord<T>> unpack(const Word<T>& word) {
+  if constexpr (sizeof(T) == 4) {
+    return {{word.x, word.y, word.z, word.w}};
+  } else {
+    const float2 a = unpack_pair<T>(word.x), b = unpack_pair<T>(word.y), c = unpack_pair<T>(word.z), d = unpack_pair<T>(word.w);
+    return {{a.x, a.y, b.x, b.y, c.x, c.y, d.x, d.y}};
+  }
+}
+
+// The word of v[i], v[i + 1], ...
+template <class T, int N>
+__device__ __forceinline__ Word<T> pack(const Values<N>& v, int i = 0) {
+  if constexpr (sizeof(T) == 4) {
+    return make_float4(v[i], v[i + 1], v[i + 2], v[i + 3]);
+  } else {
+    return make_uint4(pack_pair<T>(v[i], v[i + 1]), pack_pair<T>(v[i + 2], v[i + 3]), pack_pair<T>(v[i + 4], v[i + 5]),
+                      pack_pair<T>(v[i + 6], v[i + 7]));
+  }
+}
+
+// N elements from `address`, which N > 1 wants on 16 bytes (8 bytes for four of 16 bits).
+template <int N, Access A = Access::kPlain, class T>
+__device__ __forceinline__ Values<N> load(const T* address) {
   Values<N> v;
   if constexpr (N == 1) {
     v[0] = load_one(address);
-  } else if constexpr (N == 4) {
+  } else if constexpr (N == 4 && sizeof(T) == 2) {
     const uint2 word = load_word<A>(reinterpret_cast<const uint2*>(address));
-    v[0] = low_half(word.x), v[1] = high_half(word.x), v[2] = low_half(word.y), v[3] = high_half(word.y);
+    const float2 a = unpack_pair<T>(word.x), b = unpack_pair<T>(word.y);
+    v[0] = a.x, v[1] = a.y, v[2] = b.x, v[3] = b.y;
   } else {
 #pragma unroll
-    for (int i = 0; i < N; i += 8) {
-      const uint4 word = load_word<A>(reinterpret_cast<const uint4*>(address + i));
-      v[i] = low_half(word.x), v[i + 1] = high_half(word.x), v[i + 2] = low_half(word.y), v[i + 3] = high_half(word.y);
-      v[i + 4] = low_half(word.z), v[i + 5] = high_half(word.z), v[i + 6] = low_half(word.w), v[i + 7] = high_half(word.w);
+    for (int i = 0; i < N; i += kWord<T>) {
+      const Values<kWord<T>> of_word = unpack<T>(load_word<A>(reinterpret_cast<const Word<T>*>(address + i)));
+#pragma unroll
+      for (int k = 0; k < kWord<T>; k++) v[i + k] = of_word[k];
     }
   }
   return v;
 }
 
-template <int N, Access A = Access::kPlain>
-__device__ __forceinline__ void store(float* address, const Values<N>& v) {
+template <int N, Access A = Access::kPlain, class T>
+__device__ __forceinline__ void store(T* address, const Values<N>& v) {
   if constexpr (N == 1) {
     store_one(address, v[0]);
+  } else if constexpr (N == 4 && sizeof(T) == 2) {
+    store_word<A>(reinterpret_cast<uint2*>(address), make_uint2(pack_pair<T>(v[0], v[1]), pack_pair<T>(v[2], v[3])));
   } else {
 #pragma unroll
-    for (int i = 0; i < N; i += 4) {
-      store_word<A>(reinterpret_cast<float4*>(address + i), make_float4(v[i], v[i + 1], v[i + 2], v[i + 3]));
-    }
-  }
-}
-
-template <int N, Access A = Access::kPlain>
-__device__ __forceinline__ void store(__nv_bfloat16* address, const Values<N>& v) {
-  if constexpr (N == 1) {
-    store_one(address, v[0]);
-  } else if constexpr (N == 4) {
-    store_word<A>(reinterpret_cast<uint2*>(address), make_uint2(pair_of(v[0], v[1]), pair_of(v[2], v[3])));
-  } else {
-#pragma unroll
-    for (int i = 0; i < N; i += 8) {
-      store_word<A>(reinterpret_cast<uint4*>(address + i), make_uint4(pair_of(v[i], v[i + 1]), pair_of(v[i + 2], v[i + 3]),
-                                                                      pair_of(v[i + 4], v[i + 5]), pair_of(v[i + 6], v[i + 7])));
-    }
+    for (int i = 0; i < N; i += kWord<T>) store_word<A>(reinterpret_cast<Word<T>*>(address + i), pack<T>(v, i));
   }
 }
 

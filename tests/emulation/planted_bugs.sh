@@ -4,7 +4,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 emulation=$root/tests/emulation
-kernel=$root/kernels/token_logprob.cu
+kernel=$root/kernels/token_logprob_forward.cu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 source "$emulation/sanitizers.sh"
@@ -27,7 +27,8 @@ pids=()
 
 for mode in none address thread; do
   mkdir -p "$work/$mode"
-  for source in "$emulation"/engine/*.cpp "$emulation"/standin/cudart*.cpp "$emulation/planted/driver.cpp" "$root/kernels/runtime.cu"; do
+  for source in "$emulation"/engine/*.cpp "$emulation"/standin/cudart*.cpp "$emulation/planted/driver.cpp" \
+    "$root"/kernels/{runtime,token_logprob_backward}.cu; do
     both compile "$mode" "$source" "$work/$mode/$(basename "$source").o"
   done
 done
@@ -114,12 +115,12 @@ for mode in none address thread; do kernel_verdict unchanged $mode clean; done
 
 plant dropped_syncthreads '/__syncthreads();/d'
 kernel_verdict dropped_syncthreads thread 'ThreadSanitizer: data race'
-plant race_between_blocks 's/lse\[row\] = partial/lse[0] = partial/'
+plant race_between_blocks 's/write_results(x, row,/write_results(x, 0,/'
 kernel_verdict race_between_blocks thread 'ThreadSanitizer: data race'
-plant store_beyond_shared 's/of_warp\[warp\] = partial;/of_warp[warp + 1] = partial;/'
+plant store_beyond_shared 's/of_warp\[team .*\] = sums;/of_warp[kMostWarps] = sums;/'
 kernel_verdict store_beyond_shared address 'AddressSanitizer: [a-z-]+|runtime error: index [0-9]+ out of bounds'
-plant store_beyond_output 's/lse\[row\] = partial/lse[row + 1] = partial/'
+plant store_beyond_output 's/write_results(x, row,/write_results(x, row + 1,/'
 kernel_verdict store_beyond_output address 'AddressSanitizer: heap-buffer-overflow'
-plant unwritten_output '/lse\[row\] = partial/d'
+plant unwritten_output '/write_results(x, row,/d'
 kernel_verdict unwritten_output none 'lse, row [0-9]+: -?nan'
 exit $failed

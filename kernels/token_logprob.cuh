@@ -1,0 +1,413 @@
+// What the kernels of token_logprob share: how a row is dealt to threads, what its softmax is added up in, and the gradient of a logit.
+//
+// A row is cut into slices, and a team of threads reads each. A thread adds its columns up one after another; the lanes of a warp meet in a
+// tree, and what the warps of all teams leave is merged in one order. The vocabulary alone decides on slices, teams and orders, so a row has
+// the same bits whether its teams are one block, take turns in a block, or are blocks of a cluster.
+//
+// The running maximum moves once for the 16 columns that a thread looks at together: 17 exponentials for 16 elements. x - maximum is formed
+// before it is scaled to base 2: the difference is exact where it matters, and no error grows with the size of the logits.
+#pragma once
+
+#include "reduce.cuh"
+#include "vectors.cuh"
+
+namespace dpo4j::cuda::token_logprob {
+
+// ---- a row and its threads ---------------------------------------------------------------------------------------------------------------
+
+constexpr int kTile = 16;  // columns that a thread looks at together
+
+__device__ __forceinline__ int32_t thread_of_team() { return static_cast<int32_t>(threadIdx.x); }
+
+// The whole words of one slice, and what is left of it at the end of a row, fewer columns than make a word. Thread t of the team sees to words
+// t, t + threads, ..., so that neighbours touch neighbouring bytes, and to the t-th of the columns left.
+template <class T>
+struct Slice {
+  int64_t begin;  // its first column
+  int32_t words, left;
+  __device__ Slice(int64_t begin, int64_t end)
+      : begin(begin), words(static_cast<int32_t>((end - begin) / kWord<T>)), left(static_cast<int32_t>((end - begin) % kWord<T>)) {}
+  __device__ int64_t columns_in_words() const { return static_cast<int64_t>(words) * kWord<T>; }
+  // Who sees to a column, counted from `begin`; -1 if it lies beyond the slice.
+  __device__ int32_t thread_of(int64_t column, int32_t threads) const {
+    const int64_t beyond_words = column - columns_in_words();
+    if (beyond_words >= left) return -1;
+    return static_cast<int32_t>(beyond_words >= 0 ? beyond_words : column / kWord<T> % threads);
+  }
+};
+
+// All of a row.
+struct Teams {
+  int64_t vocabulary;
+  int64_t width;  // of a slice; whole tiles, so that every slice starts on 16 bytes
+  int32_t count;
+  int32_t threads;  // of a team
+  __device__ int32_t warps() const { return threads / kWarp; }
+  __device__ int64_t begin(int32_t team) const { return team * width < vocabulary ? team * width : vocabulary; }
+  template <class T>
+  __device__ Slice<T> slice(int32_t team) const {
+    return {begin(team), begin(team + 1)};
+  }
+};
+
+constexpr int kTeamThreads = 256, kMostWarps = 64;  // of a team, and of all teams of a row
+
+inline Teams teams_of(int64_t vocabulary) {
+  constexpr int64_t kShort = 4096, kMedium = 65536;
+  if (vocabulary <= kShort) return {vocabulary, divide_up(vocabulary, kTile) * kTile, 1, 64};
+  const int32_t count = vocabulary <= kMedium ? 4 : 8;
+  return {vocabulary, divide_up(vocabulary, count * kTile) * kTile, count, kTeamThreads};
+}
+
+template <class Params>
+__device__ __forceinline__ int64_t logits_row(const Params& x, int64_t row) {
+  return x.row_index ? x.row_index[row] : row;
+}
+
+// Words i, i + threads, ... of a slice.
+template <class T>
+struct Tile {
+  static constexpr int kWords = kTile / kWord<T>;
+  Word<T> words[kWords];
+};
+
+// Words of -inf: vocabulary that does not exist.
+__device__ __forceinline__ float4 no_columns(const float*) { return make_float4(-INFINITY, -INFINITY, -INFINITY, -INFINITY); }
+__device__ __forceinline__ uint4 no_columns(const __nv_bfloat16*) { return make_uint4(0xff80ff80u, 0xff80ff80u, 0xff80ff80u, 0xff80ff80u); }
+__device__ __forceinline__ uint4 no_columns(const __half*) { return make_uint4(0xfc00fc00u, 0xfc00fc00u, 0xfc00fc00u, 0xfc00fc00u); }
+
+template <Access A, class T>
+__device__ __forceinline__ Word<T> load_word_of(const T* slice, int32_t i) {
+  return load_word<A>(reinterpret_cast<const Word<T>*>(slice) + i);
+}
+
+// step(tile, i) for this thread's tiles, whose first words are i, in ascending order; load(i) gives a word. Beyond the slice nothing exists.
+// The next tile is on its way while one is worked on.
+template <class T, class Load, class Step>
+__device__ __forceinline__ void for_tiles(int32_t words, int32_t threads, Load load, Step step) {
+  constexpr int kWords = Tile<T>::kWords;
+  const auto load_tile = [&](int32_t first) {
+    Tile<T> tile;
+#pragma unroll
+    for (int k = 0; k < kWords; k++) {
+      const int32_t i = first + k * threads;
+      tile.words[k] = i < words ? load(i) : no_columns(static_cast<const T*>(nullptr));
+    }
+    return tile;
+  };
+  int32_t i = thread_of_team();
+  Tile<T> next = load_tile(i);
+  for (; i < words; i += kWords * threads) {
+    const Tile<T> tile = next;
+    next = load_tile(i + kWords * threads);
+    step(tile, i);
+  }
+}
+
+// ---- the softmax of a row ----------------------------------------------------------------------------------------------------------------
+
+constexpr float kLog2E = 1.44269504088896340736f;
+
+__device__ __forceinline__ float exponential(float x) { return exp2f(x * kLog2E); }
+
+// One instruction instead of four for the power: results below the normal numbers are 0, which a sum whose largest term is 1 cannot feel.
+__device__ __forceinline__ float flushed_exponential(float x) {
+#ifdef __CUDACC__
+  float power;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x * kLog2E));
+  return power;
+#else
+  const float power = exponential(x);
+  return power < 0x1p-126f ? 0.0f : power;
+#endif
+}
+
+// exp of this, and of less, is flushed to 0. Takes the place of -inf where that would be multiplied by such a 0.
+constexpr float kVanishing = -128.0f;
+
+// What a set of logits adds to the results of its row: their maximum m and the sum of exp(x - m). Of no logits, or only of -inf: {-inf, 0}.
+struct Sums {
+  static constexpr bool kStatistics = false;
+  float maximum, sum;
+};
+
+// The same with what statistics want.
+struct StatisticsSums {
+  static constexpr bool kStatistics = true;
+  float maximum, sum;
+  float weighted;  // sum of exp(x - m) (x - m)
+  float squares;   // sum of exp(x - m)^2
+  float total;     // sum of the x that exist
+  float before;    // largest x before the target's column
+  int32_t count;   // of the x that exist
+};
+
+template <class S>
+__device__ __forceinline__ S no_logits() {
+  S sums{};
+  sums.maximum = -INFINITY;
+  if constexpr (S::kStatistics) sums.before = -INFINITY;
+  return sums;
+}
+
+// What exponents are taken against: any finite number will do where all is -inf.
+__device__ __forceinline__ float finite_reference(float maximum) { return maximum == -INFINITY ? 0.0f : maximum; }
+
+// Moves sums to another maximum. Products are rounded on their own, here and in merge, lest the compiler fuse one side of a sum only.
+template <class S>
+__device__ __forceinline__ void move(S& sums, float maximum) {
+  const float distance = sums.maximum - finite_reference(maximum);
+  const float factor = flushed_exponential(distance);
+  if constexpr (S::kStatistics) {
+    sums.weighted = __fmul_rn(factor, fmaf(sums.sum, fmaxf(distance, kVanishing), sums.weighted));
+    sums.squares = __fmul_rn(__fmul_rn(factor, factor), sums.squares);
+  }
+  sums.sum = __fmul_rn(factor, sums.sum);
+  sums.maximum = maximum;
+}
+
+// Symmetric to the bit, so that both sides of a shuffle hold the same.
+template <class S>
+__device__ __forceinline__ S merge(S a, S b) {
+  const float maximum = fmaxf(a.maximum, b.maximum);
+  move(a, maximum);
+  move(b, maximum);
+  a.sum += b.sum;
+  if constexpr (S::kStatistics) {
+    a.weighted += b.weighted;
+    a.squares += b.squares;
+    a.total += b.total;
+    a.before = fmaxf(a.before, b.before);
+    a.count += b.count;
+  }
+  return a;
+}
+
+// Sum and number of the logits that exist. Looked at one by one only where one does not: then their sum is -inf.
+__device__ __forceinline__ void add_total(StatisticsSums& sums, const Values<kTile>& x) {
+  float total = 0;
+  int32_t count = kTile;
+#pragma unroll
+  for (int k = 0; k < kTile; k++) total += x[k];
+  if (total == -INFINITY) {
+    total = 0;
+    count = 0;
+#pragma unroll
+    for (int k = 0; k < kTile; k++) {
+      if (x[k] != -INFINITY) total += x[k], count++;
+    }
+  }
+  sums.total += total;
+  sums.count += count;
+}
+
+// The largest logit before the target, which is `target` columns into the slice. Columns rise, so it is the maximum so far of a tile that ends
+// there.
+template <class T>
+__device__ __forceinline__ void add_before(StatisticsSums& sums, const Values<kTile>& x, uint32_t i, uint32_t threads, uint32_t target) {
+  constexpr uint32_t kElements = kWord<T>;
+  if ((i + (Tile<T>::kWords - 1) * threads + 1) * kElements <= target) {
+    sums.before = sums.maximum;
+  } else if (i * kElements < target) {
+#pragma unroll
+    for (uint32_t k = 0; k < kTile; k++) {
+      if ((i + k / kElements * threads) * kElements + k % kElements < target) sums.before = fmaxf(sums.before, x[k]);
+    }
+  }
+}
+
+template <class T, class S>
+__device__ __forceinline__ void add_tile(S& sums, const Tile<T>& tile, int32_t i, int32_t threads, uint32_t target) {
+  Values<kTile> x;
+  float maximum = sums.maximum;
+#pragma unroll
+  for (int w = 0; w < Tile<T>::kWords; w++) {
+    const Values<kWord<T>> of_word = unpack<T>(tile.words[w]);
+#pragma unroll
+    for (int k = 0; k < kWord<T>; k++) {
+      x[w * kWord<T> + k] = of_word[k];
+      maximum = fmaxf(maximum, of_word[k]);
+    }
+  }
+  move(sums, maximum);
+  const float reference = finite_reference(maximum);
+  float sum = 0;
+#pragma unroll
+  for (int k = 0; k < kTile; k++) {
+    const float distance = x[k] - reference, power = flushed_exponential(distance);
+    sum += power;
+    if constexpr (S::kStatistics) {
+      sums.weighted = fmaf(power, fmaxf(distance, kVanishing), sums.weighted);
+      sums.squares = fmaf(power, power, sums.squares);
+    }
+  }
+  sums.sum += sum;
+  if constexpr (S::kStatistics) {
+    add_total(sums, x);
+    add_before<T>(sums, x, i, threads, target);
+  }
+}
+
+template <class S>
+__device__ __forceinline__ void add_logit(S& sums, float x, bool before_target) {
+  S one = no_logits<S>();
+  if (x != -INFINITY) {
+    one.maximum = x;
+    one.sum = 1;
+    if constexpr (S::kStatistics) {
+      one.squares = 1;
+      one.total = x;
+      one.count = 1;
+      if (before_target) one.before = x;
+    }
+  }
+  sums = merge(sums, one);
+}
+
+// What a thread's columns of a slice of `row` add up to. keep(word, i) sees every whole word.
+template <class S, Access A, class T, class Keep>
+__device__ __forceinline__ S sums_of(const T* row, const Slice<T>& slice, int32_t threads, int32_t target, Keep keep) {
+  S sums = no_logits<S>();
+  const T* of_slice = row + slice.begin;
+  const uint32_t target_in_slice = target > slice.begin ? static_cast<uint32_t>(target - slice.begin) : 0;
+  for_tiles<T>(
+      slice.words, threads, [&](int32_t i) { return load_word_of<A>(of_slice, i); },
+      [&](const Tile<T>& tile, int32_t i) {
+#pragma unroll
+        for (int k = 0; k < Tile<T>::kWords; k++) keep(tile.words[k], i + k * threads);
+        add_tile<T>(sums, tile, i, threads, target_in_slice);
+      });
+  if (thread_of_team() < slice.left) {
+    const int64_t column = slice.columns_in_words() + thread_of_team();
+    add_logit(sums, load_one(of_slice + column), column < target_in_slice);
+  }
+  return sums;
+}
+
+template <class S>
+__device__ __forceinline__ S of_lane(const S& sums, int distance) {
+  uint32_t words[sizeof(S) / 4];
+  memcpy(words, &sums, sizeof sums);
+#pragma unroll
+  for (uint32_t& word : words) word = __shfl_xor_sync(kAllLanes, word, distance);
+  S other;
+  memcpy(&other, words, sizeof other);
+  return other;
+}
+
+template <class S>
+__device__ __forceinline__ S merge_lanes(S sums) {
+#pragma unroll
+  for (int distance = kWarp / 2; distance > 0; distance /= 2) sums = merge(sums, of_lane(sums, distance));
+  return sums;
+}
+
+// The row, from what its warps left: warp i's is of_warp(i), whoever asks. One whole warp must call it.
+template <class S, class OfWarp>
+__device__ __forceinline__ S merge_warps(const Teams& teams, OfWarp of_warp) {
+  const int32_t warps = teams.count * teams.warps();
+  S sums = no_logits<S>();
+#pragma unroll 1
+  for (int32_t i = thread_of_team(); i < warps; i += kWarp) sums = merge(sums, of_warp(i));
+  return merge_lanes(sums);
+}
+
+// ---- results -----------------------------------------------------------------------------------------------------------------------------
+
+// The results of a row that is not read.
+template <class S, class Params>
+__device__ __forceinline__ void write_all(const Params& x, int64_t row, float value) {
+  x.logprob[row] = x.lse[row] = value;
+  if constexpr (S::kStatistics) reinterpret_cast<float4*>(x.statistics)[row] = make_float4(value, value, value, value);
+}
+
+template <class S>
+__device__ __forceinline__ float lse_of(const S& sums) {
+  return sums.maximum + logf(sums.sum);
+}
+
+template <class S, class Params>
+__device__ __forceinline__ void write_results(const Params& x, int64_t row, const S& sums, float at_target) {
+  const float log_sum = logf(sums.sum), distance = at_target - sums.maximum;
+  x.logprob[row] = distance - log_sum;
+  x.lse[row] = lse_of(sums);
+  if constexpr (S::kStatistics) {
+    static_assert(DPO4J_TOKEN_ENTROPY == 0 && DPO4J_TOKEN_HIT == 1 && DPO4J_TOKEN_MEAN_LOGIT == 2 && DPO4J_TOKEN_LOG_WEIGHT == 3 &&
+                      DPO4J_TOKEN_STATISTICS == 4,
+                  "a row of statistics is four words, in this order");
+    const float entropy = log_sum - sums.weighted / sums.sum;
+    const float hit = at_target == sums.maximum && sums.before < at_target ? 1.0f : 0.0f;
+    const float log_weight = distance + (log_sum - logf(sums.squares));  // logprob - (log squares - 2 log sum)
+    reinterpret_cast<float4*>(x.statistics)[row] = make_float4(entropy, hit, sums.total / sums.count, log_weight);
+  }
+}
+
+// d ((j == target) - exp(x - lse)) where j is not the target.
+template <int N>
+__device__ __forceinline__ Values<N> gradient(const Values<N>& x, float lse, float d_logprob) {
+  Values<N> d;
+#pragma unroll
+  for (int k = 0; k < N; k++) d[k] = __fmul_rn(-d_logprob, exponential(x[k] - lse));  // lest the sign cost an instruction of its own
+  return d;
+}
+
+// The gradient of a thread's columns of a slice; load(i) gives its words. The columns left are read from `row`, and so is the target's, before
+// any is written: its own gradient is -d expm1(x - lse), exact when nearly all probability is there, and goes over what its word has written.
+template <class T, class Out, class Load>
+__device__ __forceinline__ void store_gradient(Out* d_row, const T* row, const Slice<T>& slice, int32_t threads, int32_t target, float lse,
+                                               float d_logprob, Load load) {
+  const T* from = row + slice.begin;
+  Out* to = d_row + slice.begin;
+  const int64_t target_in_slice = target - slice.begin;
+  const bool has_target = target_in_slice >= 0 && slice.thread_of(target_in_slice, threads) == thread_of_team();
+  const float at_target = has_target ? load_one(row + target) : 0.0f;
+  for_tiles<T>(slice.words, threads, load, [&](const Tile<T>& tile, int32_t first) {
+#pragma unroll
+    for (int k = 0; k < Tile<T>::kWords; k++) {
+      const int32_t i = first + k * threads;
+      if (i >= slice.words) break;
+      store<kWord<T>, Access::kOnce>(to + static_cast<int64_t>(i) * kWord<T>, gradient(unpack<T>(tile.words[k]), lse, d_logprob));
+    }
+  });
+  if (thread_of_team() < slice.left) {
+    const int64_t column = slice.columns_in_words() + thread_of_team();
+    store_one(to + column, gradient(Values<1>{{load_one(from + column)}}, lse, d_logprob)[0]);
+  }
+  if (has_target) store_one(d_row + target, -d_logprob * expm1f(at_target - lse));
+}
+
+// The gradient of a row that is not read: exactly 0 where it is masked, NaN where the target is beyond the vocabulary.
+template <class T, class Out>
+__device__ __forceinline__ void store_all(Out* d_row, const Slice<T>& slice, int32_t threads, float value) {
+  Out* to = d_row + slice.begin;
+  Values<kWord<T>> d;
+#pragma unroll
+  for (int k = 0; k < kWord<T>; k++) d[k] = value;
+  for (int32_t i = thread_of_team(); i < slice.words; i += threads) {
+    store<kWord<T>, Access::kOnce>(to + static_cast<int64_t>(i) * kWord<T>, d);
+  }
+  if (thread_of_team() < slice.left) store_one(to + slice.columns_in_words() + thread_of_team(), value);
+}
+
+// True for a row whose logits say nothing; `value` is then what all its numbers are.
+__device__ __forceinline__ bool is_not_read(int32_t target, int64_t vocabulary, float& value) {
+  value = target < 0 ? 0.0f : NAN;
+  return target < 0 || target >= vocabulary;
+}
+
+// ---- dtypes ------------------------------------------------------------------------------------------------------------------------------
+
+template <class T>
+struct Stored {
+  using Type = T;
+};
+
+// launch(Stored<T>) with the type behind a dpo4j_dtype.
+template <class Launch>
+int with_stored(int32_t dtype, Launch launch) {
+  if (dtype == DPO4J_BF16) return launch(Stored<__nv_bfloat16>{});
+  if (dtype == DPO4J_F16) return launch(Stored<__half>{});
+  return launch(Stored<float>{});
+}
+
+}  // namespace dpo4j::cuda::token_logprob

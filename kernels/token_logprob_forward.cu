@@ -1,0 +1,62 @@
+// token_logprob, forward: log softmax of a row of logits at its target, and statistics of the row in the same read.
+//
+//   lse        = m + log(sum over j of exp(x_j - m)), m the largest x
+//   logprob    = (x_target - m) - log(sum ...)
+//   entropy    = log(sum ...) - sum of exp(x_j - m) (x_j - m) / sum ...
+//   log_weight = logprob - log(sum over j of p_j^2), p_j^2 from exp(x_j - m)^2
+//   hit        = x_target is m, and larger than all before it
+//
+// Never materialised: probabilities, and log-probs of other tokens. Masked rows (target < 0) are not read. A target beyond the vocabulary
+// makes every result NaN. Columns of -inf add nothing; m - m is never taken of infinities.
+//
+// Bytes moved, b the size of an element: b rows vocabulary. Share of the roofline: not yet measured on a GPU.
+#include "token_logprob.cuh"
+
+namespace dpo4j::cuda {
+namespace {
+
+using namespace token_logprob;
+
+// Blocks of a multiprocessor, as many as registers allow without a spill. fp32 has twice the bytes under way in each thread.
+template <class S, class T>
+constexpr int kBlocks = S::kStatistics ? 3 : (sizeof(T) == 4 ? 4 : 5);
+
+// A block reads a row; its teams take turns.
+template <class S, class T>
+__global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T>) forward(TokenLogprobForward x, Teams teams) {
+  const int64_t row = blockIdx.x;
+  const int32_t target = x.targets[row];
+  float value;
+  if (is_not_read(target, x.vocabulary, value)) {
+    if (threadIdx.x == 0) write_all<S>(x, row, value);
+    return;
+  }
+  const T* logits = static_cast<const T*>(x.logits) + logits_row(x, row) * x.logits_stride;
+  DPO4J_SHARED(S, of_warp, [kMostWarps]);
+  for (int32_t team = 0; team < teams.count; team++) {
+    const S of_thread = sums_of<S, Access::kOnce>(logits, teams.slice<T>(team), teams.threads, target, [](const Word<T>&, int32_t) {});
+    const S sums = merge_lanes(of_thread);
+    if (threadIdx.x % kWarp == 0) of_warp[team * teams.warps() + threadIdx.x / kWarp] = sums;
+  }
+  const float at_target = load_one(logits + target);
+  __syncthreads();
+  if (threadIdx.x >= kWarp) return;
+  const S sums = merge_warps<S>(teams, [&](int32_t warp) { return of_warp[warp]; });
+  if (threadIdx.x == 0) write_results(x, row, sums, at_target);
+}
+
+template <class S>
+int launch_forward(const Queue& queue, const TokenLogprobForward& x) {
+  const Teams teams = teams_of(x.vocabulary);
+  return with_stored(x.dtype, [&](auto stored) {
+    return launch(queue, forward<S, typename decltype(stored)::Type>, dim3(x.rows), dim3(teams.threads), 0, x, teams);
+  });
+}
+
+}  // namespace
+
+int run(const Queue& queue, const TokenLogprobForward& x) {
+  return x.statistics ? launch_forward<StatisticsSums>(queue, x) : launch_forward<Sums>(queue, x);
+}
+
+}  // namespace dpo4j::cuda

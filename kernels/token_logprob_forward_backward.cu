@@ -1,0 +1,122 @@
+// token_logprob, forward and backward in one read of the row, in place if wanted. Formulas as in token_logprob_forward.cu and _backward.cu; the
+// bits of every result are those of these two, one after the other.
+//
+// Never materialised: probabilities, and log-probs of other tokens. A row stays on chip between the read and the write, in its own type: in the
+// shared memory of a block, or of a cluster's blocks, which then read each other's sums. Masked rows are written and not read.
+//
+// Bytes moved, b and b_d the sizes of an element of logits and gradient: (b + b_d) rows vocabulary. What of a row finds no room, on devices
+// without clusters or of a very large vocabulary, is read a second time, (2 b + b_d) a column, and mostly from the second-level cache. Share of
+// the roofline: not yet measured on a GPU.
+#include "cluster.cuh"
+#include "token_logprob.cuh"
+
+namespace dpo4j::cuda {
+namespace {
+
+using namespace token_logprob;
+
+// A block's part of a row.
+struct Share {
+  int32_t blocks;  // of the row: a cluster
+  int32_t teams;   // of each block; they take turns
+  int64_t held;    // the first columns of a block that stay in its shared memory; whole tiles
+};
+
+// Blocks of a multiprocessor, as many as registers allow without a spill.
+template <class S, class T>
+constexpr int kBlocks = S::kStatistics || sizeof(T) == 4 ? 3 : 4;
+
+// A cluster reads a row and writes its gradient. The thread that reads an element writes it, and what others want to know of the row, the logit
+// of the target, is read before anything is written: it may be the row that is written.
+template <class S, class Out, class T>
+__global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T>) forward_backward(TokenLogprobForwardBackward x, Teams teams, Share share) {
+  const int64_t row = blockIdx.x / share.blocks, of_logits = logits_row(x, row);
+  const int32_t target = x.targets[row], rank = cluster_rank(), first_team = rank * share.teams;
+  Out* d_logits = static_cast<Out*>(x.d_logits) + of_logits * x.d_logits_stride;
+  const auto each_team = [&](auto act) {
+    for (int32_t i = 0; i < share.teams; i++) act(i, teams.slice<T>(first_team + i));
+  };
+  float value;
+  if (is_not_read(target, x.vocabulary, value)) {
+    each_team([&](int32_t, const Slice<T>& slice) { store_all(d_logits, slice, teams.threads, value); });
+    if (rank == 0 && threadIdx.x == 0) write_all<S>(x, row, value);
+    return;
+  }
+
+  const T* logits = static_cast<const T*>(x.logits) + of_logits * x.logits_stride;
+  const float d_logprob = x.d_logprob ? x.d_logprob[row] : 1.0f;
+  const int32_t words_of_team = static_cast<int32_t>(teams.width / kWord<T>), words_held = static_cast<int32_t>(share.held / kWord<T>);
+  DPO4J_DYNAMIC_SHARED(Word<T>, held);
+
+  DPO4J_SHARED(S, of_warp, [kMostWarps]);
+  each_team([&](int32_t team, const Slice<T>& slice) {
+    const int32_t first = team * words_of_team;
+    const S of_thread = sums_of<S, Access::kPlain>(logits, slice, teams.threads, target, [&](const Word<T>& word, int32_t i) {
+      if (i < slice.words && first + i < words_held) held[first + i] = word;
+    });
+    const S sums = merge_lanes(of_thread);
+    if (threadIdx.x % kWarp == 0) of_warp[team * teams.warps() + threadIdx.x / kWarp] = sums;
+  });
+
+  const float at_target = load_one(logits + target);
+  DPO4J_SHARED(float, of_row, [1]);
+  cluster_sync();
+  if (threadIdx.x < kWarp) {
+    const int32_t of_block = share.teams * teams.warps();
+    const S sums = merge_warps<S>(teams, [&](int32_t i) { return *cluster_shared(of_warp + i % of_block, i / of_block); });
+    if (threadIdx.x == 0) {
+      of_row[0] = lse_of(sums);
+      if (rank == 0) write_results(x, row, sums, at_target);
+    }
+  }
+  cluster_sync();  // now of_row may be read, and a block that is done may take its sums along
+
+  const float lse = of_row[0];
+  each_team([&](int32_t team, const Slice<T>& slice) {
+    const int32_t first = team * words_of_team;
+    const T* of_slice = logits + slice.begin;
+    store_gradient(d_logits, logits, slice, teams.threads, target, lse, d_logprob,
+                   [&](int32_t i) { return first + i < words_held ? held[first + i] : load_word_of<Access::kOnce>(of_slice, i); });
+  });
+}
+
+// The fewest blocks whose parts leave room for three more of them on a multiprocessor: while one waits for its cluster, others read and write.
+// Where even the largest cluster's do not, a block takes all it can get.
+Share share_of(const Queue& queue, const Teams& teams, int64_t element_bytes) {
+  constexpr int64_t kBlocksOfMultiprocessor = 4, kBesides = 3 << 10;  // bytes of shared memory that are not the row's
+  static_assert(kMostWarps * sizeof(StatisticsSums) + 1024 < kBesides, "the sums of warps, and what the system reserves");
+  Share share{1, teams.count, 0};
+  const auto columns = [&] { return share.teams * teams.width; };
+  while (share.teams > 1 && 2 * share.blocks <= queue.largest_cluster &&
+         columns() * element_bytes > queue.shared_bytes / kBlocksOfMultiprocessor - kBesides) {
+    share.blocks *= 2;
+    share.teams /= 2;
+  }
+  const int64_t most = (queue.shared_bytes - kBesides) / (kTile * element_bytes) * kTile;
+  share.held = columns() < most ? columns() : most;
+  return share;
+}
+
+template <class S, class Out, class T>
+int launch_both(const Queue& queue, const TokenLogprobForwardBackward& x) {
+  const Teams teams = teams_of(x.vocabulary);
+  const Share share = share_of(queue, teams, sizeof(T));
+  return launch_clusters(queue, share.blocks, forward_backward<S, Out, T>, dim3(x.rows * share.blocks), dim3(teams.threads),
+                         share.held * sizeof(T), x, teams, share);
+}
+
+template <class S>
+int launch_both_of(const Queue& queue, const TokenLogprobForwardBackward& x) {
+  return with_stored(x.d_logits_dtype, [&](auto out) {
+    return with_stored(
+        x.dtype, [&](auto stored) { return launch_both<S, typename decltype(out)::Type, typename decltype(stored)::Type>(queue, x); });
+  });
+}
+
+}  // namespace
+
+int run(const Queue& queue, const TokenLogprobForwardBackward& x) {
+  return x.statistics ? launch_both_of<StatisticsSums>(queue, x) : launch_both_of<Sums>(queue, x);
+}
+
+}  // namespace dpo4j::cuda
