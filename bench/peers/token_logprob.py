@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # idle threads of one must 
 import torch
 
 ROUNDS = 15
-MEGABYTES = (1, 64, 256)
+MEGABYTES = (1, 64)  # in the caches of a core, and a chunk of the head
 VOCABULARIES = (32000, 151936)
 DTYPES = {"F32": (0, torch.float32), "BF16": (1, torch.bfloat16)}
 INSTRUCTIONS = ("auto", "portable", "avx2", "avx512")

@@ -45,7 +45,7 @@ public class TokenLogProbBenchmark {
     @Param({"1", "64", "256"})
     public int megabytes;
 
-    @Param({"1", "2"})
+    @Param({"1"})
     public int threads;
 
     private Device device;

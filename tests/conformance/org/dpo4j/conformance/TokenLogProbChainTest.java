@@ -1,6 +1,7 @@
 package org.dpo4j.conformance;
 
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 import org.dpo4j.kernels.DType;
@@ -90,7 +91,8 @@ class TokenLogProbChainTest {
             Tensor logits = tensors.input("logits", DType.F32, TOKENS, VOCABULARY, 12, random);
             Tensor targets = tensors.input("targets", targetsOf);
             Tensor offsets = tensors.input("offsets", OFFSETS);
-            Tensor lengths = tensors.input("lengths", call(frozen, frozen).lengths());
+            Tensor lengths = tensors.input(
+                    "lengths", Objects.requireNonNull(call(frozen, frozen).lengths()));
             Tensor reference = tensors.vector("reference", DType.F32, frozen);
             Tensor logprob = tensors.output("logprob", DType.F32, 1, TOKENS);
             Tensor lse = tensors.output("lse", DType.F32, 1, TOKENS);

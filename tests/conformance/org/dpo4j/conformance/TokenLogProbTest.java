@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.Objects;
 import org.dpo4j.conformance.TokenLogProbRun.Left;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.TokenLogProb.Statistic;
@@ -39,7 +40,7 @@ class TokenLogProbTest {
                 for (int j = 0; j < 33; j++) {
                     call.logits()[33 * row + j] = anything[(row + j) % 3];
                 }
-                call.dLogProb()[row] = anything[row % 3];
+                Objects.requireNonNull(call.dLogProb())[row] = anything[row % 3];
             }
         }
         check(on, call);

@@ -20,15 +20,15 @@ import org.dpo4j.kernels.TokenLogProb.Logits;
 /** A thousand calls of every operation of this package leave no more memory in use than one: neither the device's nor the process's. */
 class LeakTest {
     private static final int CALLS = 1000;
-    private static final int ROUNDS = 3;
+    private static final int ROUNDS = 2;
 
     /**
-     * Of a round: 1,000 of each of eleven operations, so 380 bytes an operation. The compiler and the heap of the JVM may take more than that in one round,
-     * but not in each of several; what leaks does.
+     * Of a round: a thousand times thirteen calls, so 320 bytes a call. The compiler and the heap of the JVM may take more than that in one round,
+     * but not in each; what leaks does.
      */
     private static final long ALLOWED = 4L << 20;
 
-    private static final int ROWS = 6;
+    private static final int ROWS = 2;
     private static final int VOCABULARY = 50;
     private static final int STRIDE = 56;
     private static final int PAIRS = 1;
@@ -69,7 +69,7 @@ class LeakTest {
             metrics = buffer();
             workspace = buffer();
             offsets = buffer();
-            device.upload(offsets, new int[] {0, 4, ROWS});
+            device.upload(offsets, new int[] {0, 1, ROWS});
             device.upload(ones, new int[] {1, 1});
         }
 
@@ -144,13 +144,13 @@ class LeakTest {
     void aThousandCallsKeepNothing(On on) throws IOException {
         boolean emulated = on.name().equals("emulated");
         try (Calls calls = new Calls(on.device())) {
-            run(calls);
+            run(calls, CALLS / 10);
             long allocated = on.device().allocatedBytes();
             long used = emulated ? usedOfDevice() : 0;
             long least = Long.MAX_VALUE;
             for (int round = 0; round < ROUNDS; round++) {
                 long before = residentBytes();
-                run(calls);
+                run(calls, CALLS);
                 least = Math.min(least, residentBytes() - before);
             }
             assertThat(on.device().allocatedBytes()).as("device bytes").isEqualTo(allocated);
@@ -160,8 +160,8 @@ class LeakTest {
         assertThat(on.device().allocatedBytes()).isZero();
     }
 
-    private static void run(Calls calls) {
-        for (int i = 0; i < CALLS; i++) {
+    private static void run(Calls calls, int times) {
+        for (int i = 0; i < times; i++) {
             calls.each();
         }
     }

@@ -29,7 +29,7 @@ public interface Device extends AutoCloseable {
     /** The {@code cudaStream_t} that work is queued on; 0 on {@code cpu}. */
     long stream();
 
-    /** Whether tensors of this type can be stored here. */
+    /** Whether tensors of a model can be stored here in this type. Logits are taken in every type: {@link TokenLogProb}. */
     boolean supports(DType dtype);
 
     /**

@@ -108,7 +108,7 @@ public final class CudaDevice implements Device {
 
     @Override
     public boolean supports(DType dtype) {
-        return true;
+        return dtype != DType.F16;
     }
 
     @Override
