@@ -17,7 +17,7 @@ import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.model.PairStep.Head;
 
 /** The head of a training pass in parts: what each costs, and that no number feels it. */
-class HeadTest {
+class LmHeadTest {
     /** Of 14, 4 and 8 completion tokens. */
     private static final List<PreferencePair> PAIRS = List.of(pair(7, 5, 9), pair(4, 1, 3), pair(1, 6, 2));
 
