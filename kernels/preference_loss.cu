@@ -74,9 +74,9 @@ __device__ void write_metrics(const PreferenceLoss& x) {
 
 __global__ void __launch_bounds__(kThreads) losses_of_pairs(PreferenceLoss x, Orders orders) {
   if (orders.places > 0) add_sorted_terms(x, orders);
-  const double shift = x.running_mean ? advance_running_mean(x) : 0;
+  const Batch batch = batch_of(x, x.running_mean ? advance_running_mean(x) : 0);
   for (int64_t i = threadIdx.x; i < x.pairs; i += kThreads) {
-    Dual loss = loss_of_pair(x, i, pair_at(x, i), shift);
+    Dual loss = loss_of_pair(x, i, pair_at(x, i), batch);
     if (orders.places > 0) loss = loss + orders.of_pair[i];
     write_pair(x, i, loss);
   }

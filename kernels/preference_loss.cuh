@@ -35,14 +35,18 @@ DPO4J_HOST_DEVICE inline double weight_of_pair(const P& x, int64_t i, const Pair
   return exp(chosen[DPO4J_TOKEN_LOG_WEIGHT] / pair.chosen_tokens + rejected[DPO4J_TOKEN_LOG_WEIGHT] / pair.rejected_tokens);
 }
 
+template <class P>
+DPO4J_HOST_DEVICE inline Batch batch_of(const P& x, double shift) {
+  return {shift, x.token_scale == 0 ? 0 : static_cast<double>(x.token_scale) / x.pair_scale};
+}
+
 // The terms of pair i that look at it alone.
 template <class P>
-DPO4J_HOST_DEVICE inline Dual loss_of_pair(const P& x, int64_t i, const Pair& pair, double shift) {
+DPO4J_HOST_DEVICE inline Dual loss_of_pair(const P& x, int64_t i, const Pair& pair, const Batch& batch) {
   const dpo4j_preference& p = x.preference;
-  const double sft_scale = static_cast<double>(x.token_scale) / x.pair_scale;
   Dual total{0, 0, 0};
   for (int32_t term = 0; term < p.terms; term++) {
-    if (!sorts(p.loss[term])) total = total + static_cast<double>(p.weight[term]) * term_loss(p.loss[term], p, pair, shift, sft_scale);
+    if (!sorts(p.loss[term])) total = total + static_cast<double>(p.weight[term]) * term_loss(p.loss[term], p, pair, batch);
   }
   return p.use_weighting != 0 ? weight_of_pair(x, i, pair) * total : total;
 }

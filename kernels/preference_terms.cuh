@@ -101,19 +101,26 @@ DPO4J_HOST_DEVICE inline Dual log_odds(Dual average) {
   return chain(a - log(not_p), 1 / not_p, average);
 }
 
-// A term of one pair. `shift` is bco_pair's running mean, `sft_scale` token_scale / pair_scale. The losses that sort are not here.
-DPO4J_HOST_DEVICE inline Dual term_loss(int32_t loss, const dpo4j_preference& p, const Pair& pair, double shift, double sft_scale) {
+// What is the same for all pairs of a call.
+struct Batch {
+  double shift;      // bco_pair's running mean
+  double sft_scale;  // token_scale / pair_scale
+};
+
+// A term of one pair. The losses that sort are not here.
+DPO4J_HOST_DEVICE inline Dual term_loss(int32_t loss, const dpo4j_preference& p, const Pair& pair, const Batch& batch) {
   const double b = p.beta, e = p.label_smoothing;
   const Dual pi_c{pair.chosen, 1, 0}, pi_r{pair.rejected, 0, 1};
   const Dual u_c = pi_c - pair.reference_chosen, u_r = pi_r - pair.reference_rejected;
-  const double per_chosen = 1 / pair.chosen_tokens, per_rejected = 1 / pair.rejected_tokens;
+  const auto of_chosen = [&pair](Dual x) { return 1 / pair.chosen_tokens * x; };  // averages
+  const auto of_rejected = [&pair](Dual x) { return 1 / pair.rejected_tokens * x; };
   switch (loss) {
     case DPO4J_LOSS_SIGMOID:
       return smoothed(b * (score(p, u_c) - score(p, u_r)), e);
     case DPO4J_LOSS_HINGE:
       return positive_part(-(b * (score(p, u_c) - score(p, u_r))) + 1);
     case DPO4J_LOSS_IPO:
-      return square(per_chosen * score(p, u_c) - per_rejected * score(p, u_r) - 1 / (2 * b));
+      return square(of_chosen(score(p, u_c)) - of_rejected(score(p, u_r)) - 1 / (2 * b));
     case DPO4J_LOSS_EXO_PAIR:
       return exo_loss(b * (score(p, u_c) - score(p, u_r)), e);
     case DPO4J_LOSS_NCA_PAIR: {
@@ -125,7 +132,7 @@ DPO4J_HOST_DEVICE inline Dual term_loss(int32_t loss, const dpo4j_preference& p,
       return e == 0 ? softplus(-x) : 1 / (1 - 2 * e) * ((1 - e) * softplus(-x) - e * softplus(x));
     }
     case DPO4J_LOSS_BCO_PAIR:
-      return softplus(-(b * score(p, u_c) - shift)) + softplus(b * score(p, u_r) - shift);
+      return softplus(-(b * score(p, u_c) - batch.shift)) + softplus(b * score(p, u_r) - batch.shift);
     case DPO4J_LOSS_SPPO_HARD:
       return square(score(p, u_c) - 1 / (2 * b)) + square(score(p, u_r) + 1 / (2 * b));
     case DPO4J_LOSS_APO_ZERO:
@@ -135,9 +142,9 @@ DPO4J_HOST_DEVICE inline Dual term_loss(int32_t loss, const dpo4j_preference& p,
     case DPO4J_LOSS_DISCOPOP:
       return discopop_loss(b * (score(p, u_c) - score(p, u_r)), p.discopop_tau);
     case DPO4J_LOSS_SFT:
-      return -sft_scale * pi_c;
+      return -batch.sft_scale * pi_c;
     case DPO4J_LOSS_SIGMOID_NORM:
-      return softplus(-(b * (per_chosen * score(p, u_c) - per_rejected * score(p, u_r))));
+      return softplus(-(b * (of_chosen(score(p, u_c)) - of_rejected(score(p, u_r)))));
     case DPO4J_LOSS_DPOP:
       return softplus(-(b * (u_c - u_r - (double)p.dpop_lambda * positive_part(-u_c))));
     case DPO4J_LOSS_DPOP_ADDITIVE:
@@ -147,15 +154,14 @@ DPO4J_HOST_DEVICE inline Dual term_loss(int32_t loss, const dpo4j_preference& p,
     case DPO4J_LOSS_CPO_HINGE:
       return positive_part(-(b * (pi_c - pi_r)) + 1);
     case DPO4J_LOSS_CPO_IPO:
-      return square(per_chosen * pi_c - per_rejected * pi_r - 1 / (2 * b));
+      return square(of_chosen(pi_c) - of_rejected(pi_r) - 1 / (2 * b));
     case DPO4J_LOSS_SIMPO:
-      return smoothed(b * (per_chosen * pi_c - per_rejected * pi_r) - p.simpo_gamma, e);
+      return smoothed(b * (of_chosen(pi_c) - of_rejected(pi_r)) - p.simpo_gamma, e);
     case DPO4J_LOSS_ALPHAPO:
       return smoothed(
-          b * (alphapo_reward(per_chosen * pi_c, p.alphapo_alpha) - alphapo_reward(per_rejected * pi_r, p.alphapo_alpha)) - p.simpo_gamma,
-          e);
+          b * (alphapo_reward(of_chosen(pi_c), p.alphapo_alpha) - alphapo_reward(of_rejected(pi_r), p.alphapo_alpha)) - p.simpo_gamma, e);
     case DPO4J_LOSS_ORPO:
-      return b * softplus(log_odds(per_rejected * pi_r) - log_odds(per_chosen * pi_c));
+      return b * softplus(log_odds(of_rejected(pi_r)) - log_odds(of_chosen(pi_c)));
     default:
       return {(double)NAN, (double)NAN, (double)NAN};  // refused before the launch
   }

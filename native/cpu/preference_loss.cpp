@@ -57,10 +57,10 @@ void run(Cpu& cpu, const PreferenceLoss& p) {
   const bool sorted = sorts(p.preference);
   const Orders orders = sorted ? orders_in(p.workspace, p.pairs) : Orders{};
   if (sorted) add_sorted_terms(p, orders);
-  const double shift = p.running_mean != nullptr ? advance_running_mean(p) : 0;
+  const Batch batch = batch_of(p, p.running_mean != nullptr ? advance_running_mean(p) : 0);
   parallel_ranges(cpu.threads, p.pairs, kPairsPerTask, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
-      const Dual loss = loss_of_pair(p, i, pair_at(p, i), shift);
+      const Dual loss = loss_of_pair(p, i, pair_at(p, i), batch);
       write_pair(p, i, sorted ? loss + orders.of_pair[i] : loss);
     }
   });

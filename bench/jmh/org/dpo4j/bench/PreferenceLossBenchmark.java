@@ -35,6 +35,9 @@ public class PreferenceLossBenchmark {
     @Param({"4096"})
     public int pairs;
 
+    @Param({"1", "2"})
+    public int threads;
+
     private final PreferenceOptions options = PreferenceOptions.of(LossType.SIGMOID);
     private Device device;
     private DeviceBuffer losses;
@@ -45,7 +48,7 @@ public class PreferenceLossBenchmark {
 
     @Setup(Level.Trial)
     public void setup() {
-        device = Devices.cpu(1);
+        device = Devices.cpu(threads);
         losses = device.allocate((long) pairs * Float.BYTES);
         dSums = device.allocate(2L * pairs * Float.BYTES);
         metrics = device.allocate((long) PreferenceLoss.METRICS * Double.BYTES);

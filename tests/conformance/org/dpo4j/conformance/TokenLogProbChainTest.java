@@ -1,7 +1,6 @@
 package org.dpo4j.conformance;
 
 import java.util.Arrays;
-import java.util.Objects;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 import org.dpo4j.kernels.DType;
@@ -80,10 +79,13 @@ class TokenLogProbChainTest {
     }
 
     private static PreferenceCall call(double[] sums, double[] reference) {
-        int[] lengths = IntStream.range(0, 2 * PAIRS)
+        return new PreferenceCall(sums, reference, lengths(), null, null, null, PAIR_SCALE, 0);
+    }
+
+    private static int[] lengths() {
+        return IntStream.range(0, 2 * PAIRS)
                 .map(i -> OFFSETS[i + 1] - OFFSETS[i])
                 .toArray();
-        return new PreferenceCall(sums, reference, lengths, null, null, null, PAIR_SCALE, 0);
     }
 
     private static Left run(On on, PreferenceVariant variant, double[] random, int[] targetsOf, double[] frozen) {
@@ -91,8 +93,7 @@ class TokenLogProbChainTest {
             Tensor logits = tensors.input("logits", DType.F32, TOKENS, VOCABULARY, 12, random);
             Tensor targets = tensors.input("targets", targetsOf);
             Tensor offsets = tensors.input("offsets", OFFSETS);
-            Tensor lengths = tensors.input(
-                    "lengths", Objects.requireNonNull(call(frozen, frozen).lengths()));
+            Tensor lengths = tensors.input("lengths", lengths());
             Tensor reference = tensors.vector("reference", DType.F32, frozen);
             Tensor logprob = tensors.output("logprob", DType.F32, 1, TOKENS);
             Tensor lse = tensors.output("lse", DType.F32, 1, TOKENS);

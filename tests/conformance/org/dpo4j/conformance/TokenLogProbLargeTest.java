@@ -38,7 +38,7 @@ class TokenLogProbLargeTest {
     private static final byte GAP = 0x5A;
 
     /** Columns, then the gap. */
-    private static final ByteBuffer UNTOUCHED = row((byte) GAP);
+    private static final ByteBuffer UNTOUCHED = row(GAP);
 
     private static final ByteBuffer MASKED = row((byte) 0);
 
