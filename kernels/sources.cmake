@@ -11,6 +11,7 @@ set(DPO4J_KERNEL_SOURCES
     rms_norm.cu
     rope.cu
     runtime.cu
+    scale_rows.cu
     sequence_sum.cu
     swiglu.cu
     token_logprob_backward.cu

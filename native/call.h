@@ -26,7 +26,7 @@ class Call {
   // An address of the device: not null and 16-byte aligned.
   Call& tensor(const char* name, const void* address);
   Call& tensor_or_null(const char* name, const void* address);
-  // The same with 4-byte alignment: index arrays, and single numbers inside a larger array.
+  // The same with 4-byte alignment: index arrays, and arrays of one number a row, at any of which a call may begin.
   Call& words(const char* name, const void* address);
   Call& words_or_null(const char* name, const void* address);
   // An options struct in host memory.

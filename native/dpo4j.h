@@ -6,7 +6,8 @@
  *   addresses  memory of the context's device, owned by the caller. Outputs come first, then inputs. Nothing is retained after the work
  *              queued by the call has run. Outputs may not overlap inputs unless the operation says "may alias".
  *   alignment  16 bytes for addresses, and for the start of each row (row strides times the element size) where a row stride is given.
- *              Index arrays (int32) need 4 bytes only.
+ *              4 bytes are enough for index arrays (int32) and for what scale_rows, token_logprob, sequence_sum and the losses take of f32
+              a token, completion or pair, so that a call may begin at any of them; statistics alone, four a row, want 16.
  *   strides    in elements, between the starts of consecutive rows; row-major throughout.
  *   dtype      storage of the tensors that carry no other mark: DPO4J_F32 on every device, DPO4J_BF16 on cuda. token_logprob alone takes
  *              all three everywhere.
@@ -35,7 +36,7 @@ extern "C" {
 #endif
 
 /* Raised by one whenever a signature, a struct or the meaning of an argument changes. */
-#define DPO4J_ABI_VERSION 2
+#define DPO4J_ABI_VERSION 3
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -194,6 +195,12 @@ DPO4J_API int32_t dpo4j_swiglu_backward(dpo4j_context*, void* d_gate_up, const v
 
 /* out[count] may alias a or b. */
 DPO4J_API int32_t dpo4j_residual_forward(dpo4j_context*, void* out, const void* a, const void* b, int64_t count, int32_t dtype);
+
+/* ---- scale_rows: out = diag(scale) in, a gradient that is linear in one number a row ------------------------------------------------- */
+
+/* out[rows,width] = scale[row] in[row,:], rounded once; may alias in. scale f32[rows]. */
+DPO4J_API int32_t dpo4j_scale_rows(dpo4j_context*, void* out, const void* in, const float* scale, int64_t rows, int64_t width,
+                                   int32_t dtype);
 
 /* ---- token_logprob: log softmax of a row of logits at its target --------------------------------------------------------------------- */
 

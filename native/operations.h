@@ -109,6 +109,14 @@ struct ResidualForward {
   int32_t dtype;
 };
 
+struct ScaleRows {
+  void* out;
+  const void* in;
+  const float* scale;
+  int64_t rows, width;
+  int32_t dtype;
+};
+
 struct TokenLogprobForward {
   float *logprob, *lse, *statistics;
   const void* logits;

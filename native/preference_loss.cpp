@@ -101,12 +101,12 @@ int32_t dpo4j_preference_loss(dpo4j_context* context, float* losses, float* d_su
   call.options("preference", preference);
   const Uses uses = check_preference(call, p);
   call.rows("pairs", pairs)
-      .tensor("losses", losses)
-      .tensor("d_sums", d_sums)
+      .words("losses", losses)
+      .words("d_sums", d_sums)
       .tensor_or_null("metrics", metrics)
       .tensor_or_null("running_mean", running_mean)
-      .tensor("sums", sums)
-      .tensor_or_null("reference", reference)
+      .words("sums", sums)
+      .words_or_null("reference", reference)
       .words_or_null("lengths", lengths)
       .tensor_or_null("statistics", statistics);
   if (!call.refused() && dpo4j::sorts(p)) call.tensor("workspace", workspace);

@@ -21,8 +21,8 @@ int32_t dpo4j_sequence_sum_forward(dpo4j_context* context, float* sums, const fl
                                    int64_t width, float tail_factor, int32_t average) {
   Call call(context, "sequence_sum_forward");
   return check_sequences(call, offsets, sequences, width, tail_factor, average)
-      .tensor("sums", sums)
-      .tensor("values", values)
+      .words("sums", sums)
+      .words("values", values)
       .run(SequenceSumForward{sums, values, offsets, sequences, width, tail_factor, average});
 }
 
@@ -30,7 +30,7 @@ int32_t dpo4j_sequence_sum_backward(dpo4j_context* context, float* d_values, con
                                     int64_t width, float tail_factor, int32_t average) {
   Call call(context, "sequence_sum_backward");
   return check_sequences(call, offsets, sequences, width, tail_factor, average)
-      .tensor("d_values", d_values)
-      .tensor("d_sums", d_sums)
+      .words("d_values", d_values)
+      .words("d_sums", d_sums)
       .run(SequenceSumBackward{d_values, d_sums, offsets, sequences, width, tail_factor, average});
 }

@@ -36,8 +36,8 @@ int32_t dpo4j_token_logprob_forward(dpo4j_context* context, float* logprob, floa
                                     int64_t logits_stride, int32_t dtype) {
   Call call(context, "token_logprob_forward");
   return check_logits(call, logits, targets, row_index, rows, vocabulary, logits_stride, dtype)
-      .tensor("logprob", logprob)
-      .tensor("lse", lse)
+      .words("logprob", logprob)
+      .words("lse", lse)
       .tensor_or_null("statistics", statistics)
       .run(TokenLogprobForward{logprob, lse, statistics, logits, targets, row_index, rows, vocabulary, logits_stride, dtype});
 }
@@ -48,8 +48,8 @@ int32_t dpo4j_token_logprob_backward(dpo4j_context* context, void* d_logits, con
   Call call(context, "token_logprob_backward");
   check_logits(call, logits, targets, row_index, rows, vocabulary, logits_stride, dtype);
   return check_gradient(call, d_logits, logits, vocabulary, d_logits_stride, logits_stride, d_logits_dtype, dtype)
-      .tensor("lse", lse)
-      .tensor("d_logprob", d_logprob)
+      .words("lse", lse)
+      .words("d_logprob", d_logprob)
       .run(TokenLogprobBackward{d_logits, logits, targets, row_index, lse, d_logprob, rows, vocabulary, d_logits_stride, logits_stride,
                                 d_logits_dtype, dtype});
 }
@@ -61,10 +61,10 @@ int32_t dpo4j_token_logprob_forward_backward(dpo4j_context* context, void* d_log
   Call call(context, "token_logprob_forward_backward");
   check_logits(call, logits, targets, row_index, rows, vocabulary, logits_stride, dtype);
   return check_gradient(call, d_logits, logits, vocabulary, d_logits_stride, logits_stride, d_logits_dtype, dtype)
-      .tensor("logprob", logprob)
-      .tensor("lse", lse)
+      .words("logprob", logprob)
+      .words("lse", lse)
       .tensor_or_null("statistics", statistics)
-      .tensor_or_null("d_logprob", d_logprob)
+      .words_or_null("d_logprob", d_logprob)
       .run(TokenLogprobForwardBackward{d_logits, logprob, lse, statistics, logits, targets, row_index, d_logprob, rows, vocabulary,
                                        d_logits_stride, logits_stride, d_logits_dtype, dtype});
 }

@@ -21,16 +21,16 @@ int32_t dpo4j_unpaired_loss(dpo4j_context* context, float* losses, float* d_sums
       .require(kl_completions >= 0, "kl_completions", "must be at least 0")
       .require(o.loss == DPO4J_UNPAIRED_KTO || kl_completions == 0, "kl_completions", "must be 0: apo_zero has no baseline")
       .rows("completions", completions)
-      .tensor("losses", losses)
-      .tensor("d_sums", d_sums)
+      .words("losses", losses)
+      .words("d_sums", d_sums)
       .tensor_or_null("metrics", metrics)
-      .tensor("sums", sums)
-      .tensor("reference", reference)
+      .words("sums", sums)
+      .words("reference", reference)
       .words("desirable", desirable)
       .words_or_null("lengths", lengths)
       .tensor_or_null("statistics", statistics)
       .require(statistics == nullptr || lengths != nullptr, "lengths", "is null, but there are statistics");
-  if (kl_completions > 0) call.tensor("kl_sums", kl_sums).tensor("kl_reference", kl_reference);
+  if (kl_completions > 0) call.words("kl_sums", kl_sums).words("kl_reference", kl_reference);
   return call.run(UnpairedLoss{losses, d_sums, metrics, sums, reference, desirable, kl_sums, kl_reference, lengths, statistics, completions,
                                kl_completions, scale, o});
 }

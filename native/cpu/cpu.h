@@ -30,6 +30,7 @@ int32_t usable_processors();
   X(SwigluForward)                     \
   X(SwigluBackward)                    \
   X(ResidualForward)                   \
+  X(ScaleRows)                         \
   X(TokenLogprobForward)               \
   X(TokenLogprobBackward)              \
   X(TokenLogprobForwardBackward)       \

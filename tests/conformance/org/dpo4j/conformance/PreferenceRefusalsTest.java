@@ -208,11 +208,11 @@ class PreferenceRefusalsTest {
             Tensor statistics = tensors.vector("statistics", DType.F32, new double[16]);
             Tensor workspace = tensors.workspace(PreferenceLoss.workspaceBytes(2, options));
             new Refusals(tensors, "preference_loss")
-                    .address("losses", losses)
-                    .address("d_sums", dSums)
+                    .indices("losses", losses)
+                    .indices("d_sums", dSums)
                     .addressOrNull("metrics", metrics)
-                    .address("sums", sums)
-                    .addressOrNull("reference", reference)
+                    .indices("sums", sums)
+                    .indicesOrNull("reference", reference)
                     .size("lengths", lengths.address(), lengths.address() + 2)
                     .addressOrNull("statistics", statistics)
                     .address("workspace", workspace)

@@ -59,12 +59,12 @@ final class Refusals {
         return size(name, tensor.address(), tensor.address() + 8);
     }
 
-    /** Address of an index array, 4-byte aligned. */
+    /** Address of an index array, or of one f32 a row: 4-byte aligned. */
     Refusals indices(String name, Tensor tensor) {
         return size(name, tensor.address(), 0, tensor.address() + 2);
     }
 
-    /** Address of an index array, or null. */
+    /** The same, or null. */
     Refusals indicesOrNull(String name, Tensor tensor) {
         return size(name, tensor.address(), tensor.address() + 2);
     }

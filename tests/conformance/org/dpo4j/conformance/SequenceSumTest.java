@@ -114,8 +114,8 @@ class SequenceSumTest {
             Tensor values = tensors.vector("values", DType.F32, 1, 2, 3);
             Tensor offsets = tensors.input("offsets", 0, 1, 3);
             refusals(tensors, "sequence_sum_forward", offsets)
-                    .address("sums", sums)
-                    .address("values", values)
+                    .indices("sums", sums)
+                    .indices("values", values)
                     .check((device, a) -> SequenceSum.forward(device, a.get("sums"), a.get("values"), sequences(a)));
         }
         try (Tensors tensors = new Tensors(on)) {
@@ -123,8 +123,8 @@ class SequenceSumTest {
             Tensor dSums = tensors.vector("d_sums", DType.F32, 1, 2);
             Tensor offsets = tensors.input("offsets", 0, 1, 3);
             refusals(tensors, "sequence_sum_backward", offsets)
-                    .address("d_values", dValues)
-                    .address("d_sums", dSums)
+                    .indices("d_values", dValues)
+                    .indices("d_sums", dSums)
                     .check((device, a) ->
                             SequenceSum.backward(device, a.get("d_values"), a.get("d_sums"), sequences(a)));
         }

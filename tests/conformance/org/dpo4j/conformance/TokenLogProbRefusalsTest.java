@@ -91,8 +91,8 @@ class TokenLogProbRefusalsTest {
     }
 
     private static Refusals results(Tensors tensors, Refusals refusals) {
-        return refusals.address("logprob", tensors.output("logprob", DType.F32, 1, ROWS))
-                .address("lse", tensors.output("lse", DType.F32, 1, ROWS))
+        return refusals.indices("logprob", tensors.output("logprob", DType.F32, 1, ROWS))
+                .indices("lse", tensors.output("lse", DType.F32, 1, ROWS))
                 .addressOrNull("statistics", tensors.output("statistics", DType.F32, ROWS, TokenLogProb.STATISTICS));
     }
 
@@ -115,8 +115,8 @@ class TokenLogProbRefusalsTest {
     void backwardRefusesBadArguments(On on) {
         try (Tensors tensors = new Tensors(on)) {
             gradient(tensors, on, of(tensors, on, "token_logprob_backward"))
-                    .address("lse", tensors.vector("lse", DType.F32, 3, 3))
-                    .address("d_logprob", tensors.vector("d_logprob", DType.F32, 1, 1))
+                    .indices("lse", tensors.vector("lse", DType.F32, 3, 3))
+                    .indices("d_logprob", tensors.vector("d_logprob", DType.F32, 1, 1))
                     .check(TokenLogProbRefusalsTest::backward);
         }
     }
@@ -126,7 +126,7 @@ class TokenLogProbRefusalsTest {
     void forwardBackwardRefusesBadArguments(On on) {
         try (Tensors tensors = new Tensors(on)) {
             gradient(tensors, on, results(tensors, of(tensors, on, "token_logprob_forward_backward")))
-                    .addressOrNull("d_logprob", tensors.vector("d_logprob", DType.F32, 1, 1))
+                    .indicesOrNull("d_logprob", tensors.vector("d_logprob", DType.F32, 1, 1))
                     .check(TokenLogProbRefusalsTest::forwardBackward);
         }
     }

@@ -26,6 +26,13 @@ import org.dpo4j.kernels.DType;
 class GradientTest {
     private static final List<String> MODELS = List.of("llama-tiny", "llama-tiny-untied");
 
+    /** The head takes the batch whole, in two parts, in parts of which some do not fit, and computes all logits twice. */
+    private static final List<PairStep.Head> HEADS = List.of(
+            PairStep.Head.DEFAULT,
+            new PairStep.Head(14, 2),
+            new PairStep.Head(4, 2),
+            new PairStep.Head(4, CompletionLoss.WHOLE_BATCH));
+
     /** A directory of tests/golden: pairs and what PyTorch made of them. */
     private record Golden(Path directory, JsonNode json, List<PreferencePair> pairs, float[] reference, double beta) {
         static Golden read(String name) {
@@ -45,6 +52,10 @@ class GradientTest {
             }
             return new Golden(
                     directory, json, pairs, reference, json.get("beta").doubleValue());
+        }
+
+        PairStep run(Model model, PairStep.Head head) {
+            return PairStep.run(model, pairs, true, reference, beta, head);
         }
 
         PairStep run(Model model, boolean sharePrefix) {
@@ -88,11 +99,13 @@ class GradientTest {
             Map<String, double[]> expected = readGradients(golden.directory.resolve("gradients.safetensors"));
             double tolerance = on.dtype() == DType.F32 ? 1e-4 : 1e-1;
             try (Model model = Model.load(golden.directory, on.device(), on.dtype())) {
-                Map<String, float[]> actual = golden.run(model, true).gradients();
-                assertThat(actual.keySet()).as(name).isEqualTo(expected.keySet());
-                actual.forEach((tensor, gradient) -> assertThat(relativeError(gradient, of(expected, tensor)))
-                        .as("%s %s", name, tensor)
-                        .isLessThan(tolerance));
+                for (PairStep.Head head : HEADS) {
+                    Map<String, float[]> actual = golden.run(model, head).gradients();
+                    assertThat(actual.keySet()).as(name).isEqualTo(expected.keySet());
+                    actual.forEach((tensor, gradient) -> assertThat(relativeError(gradient, of(expected, tensor)))
+                            .as("%s %s, %s", name, tensor, head)
+                            .isLessThan(tolerance));
+                }
             }
         }
     }
@@ -227,7 +240,7 @@ class GradientTest {
         return Objects.requireNonNull(tensors.get(name), name);
     }
 
-    private static double[] doubles(float[] values) {
+    static double[] doubles(float[] values) {
         double[] exact = new double[values.length];
         for (int i = 0; i < exact.length; i++) {
             exact[i] = values[i];
@@ -236,7 +249,7 @@ class GradientTest {
     }
 
     /** ||actual - expected|| / ||expected||, Euclidean. */
-    private static double relativeError(float[] actual, double[] expected) {
+    static double relativeError(float[] actual, double[] expected) {
         assertThat(actual).hasSameSizeAs(expected);
         double difference = 0;
         double size = 0;

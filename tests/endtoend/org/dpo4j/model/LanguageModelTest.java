@@ -65,12 +65,11 @@ class LanguageModelTest {
         model.parameters().zeroGradients();
         PackedBatch batch = PackedBatch.sequences(List.of(LONG, SHORT));
         ParameterTensor embedding = model.parameters().tensor("model.embed_tokens.weight");
-        try (LanguageModel language = LanguageModel.training(model, logitsBytes);
+        try (LanguageModel language = LanguageModel.training(model, CompletionSums.PLAIN, logitsBytes);
                 var dSums = model.device().allocate(8)) {
-            LogProbs logprobs = language.forward(batch);
-            float[] tokens = PairStep.floats(model.device(), logprobs.tokens(), batch.tokens());
             model.device().upload(dSums.address(), PairStep.direct(new float[] {1, 1}));
-            language.backward(dSums.address());
+            LogProbs logprobs = language.accumulate(batch, (of, first, count) -> dSums.address());
+            float[] tokens = PairStep.floats(model.device(), logprobs.tokens(), batch.tokens());
             float[] gradient = model.parameters().readGradient(embedding);
             float[] both = Arrays.copyOf(tokens, tokens.length + gradient.length);
             System.arraycopy(gradient, 0, both, tokens.length, gradient.length);
@@ -122,6 +121,7 @@ class LanguageModelTest {
     @OnEachDevice
     void indicesOutOfRange(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
+                LanguageModel evaluation = LanguageModel.evaluation(model, CompletionSums.PLAIN);
                 LanguageModel language = LanguageModel.training(model, CompletionSums.PLAIN)) {
             refused(language, batch(37, 0, 0, 1), "token id 37 at 1");
             refused(language, batch(-1, 0, 0, 1), "token id -1");
@@ -138,9 +138,9 @@ class LanguageModelTest {
                             new int[] {1},
                             new int[] {0, 1}),
                     "Segment");
-            assertThatThrownBy(() -> language.backward(0))
+            assertThatThrownBy(() -> evaluation.accumulate(batch(1, 0, 0, 1), (of, first, count) -> 0))
                     .isInstanceOf(Dpo4jException.class)
-                    .hasMessageContaining("forward");
+                    .hasMessageContaining("LanguageModel.training");
         }
     }
 

@@ -23,18 +23,62 @@ import org.dpo4j.kernels.PreferenceOptions;
  */
 record PairStep(float[] tokens, float[] sums, float[] losses, Map<String, float[]> gradients) {
 
+    /**
+     * How the head takes a batch.
+     *
+     * @param rows of logits that it has memory for
+     * @param group of the loss: 2, or {@link CompletionLoss#WHOLE_BATCH} for one that would look at all pairs
+     */
+    record Head(int rows, int group) {
+        static final Head DEFAULT = new Head(1 << 16, 2);
+
+        long logitsBytes(Model model) {
+            return 4L * rows * (model.config().vocabSize() + 7 & -8);
+        }
+    }
+
+    private record Sigmoid(
+            Device device, PreferenceOptions options, int pairs, long losses, long dSums, long references, int group)
+            implements CompletionLoss {
+
+        @Override
+        public long dSums(LogProbs of, int first, int count) {
+            PreferenceLoss.compute(
+                    device,
+                    new PreferenceLoss.Results(losses + 2L * first, dSums + 4L * first, 0),
+                    new PreferenceLoss.Completions(of.sums(), references + 4L * first),
+                    count / 2,
+                    0,
+                    new PreferenceLoss.Scale(1f / pairs),
+                    options);
+            return dSums + 4L * first;
+        }
+    }
+
     /** DPO's sigmoid loss with {@code beta}; {@code reference} holds the reference model's sums. */
     static PairStep run(Model model, List<PreferencePair> pairs, boolean sharePrefix, float[] reference, double beta) {
-        return run(model, pairs, sharePrefix, reference, beta, 1);
+        return run(model, pairs, sharePrefix, reference, beta, Head.DEFAULT);
+    }
+
+    /** As {@link #run}, with the head taking the batch as {@code head} says. */
+    static PairStep run(
+            Model model, List<PreferencePair> pairs, boolean sharePrefix, float[] reference, double beta, Head head) {
+        return run(model, pairs, sharePrefix, reference, beta, head, 1);
     }
 
     /** As {@link #run}, with the passes done twice and the gradients added up. */
     static PairStep runTwice(Model model, List<PreferencePair> pairs, float[] reference, double beta) {
-        return run(model, pairs, true, reference, beta, 2);
+        return run(model, pairs, true, reference, beta, Head.DEFAULT, 2);
     }
 
     private static PairStep run(
-            Model model, List<PreferencePair> pairs, boolean sharePrefix, float[] reference, double beta, int passes) {
+            Model model,
+            List<PreferencePair> pairs,
+            boolean sharePrefix,
+            float[] reference,
+            double beta,
+            Head head,
+            int passes) {
         Device device = model.device();
         PackedBatch batch = PackedBatch.pairs(pairs, sharePrefix);
         int count = pairs.size();
@@ -43,24 +87,16 @@ record PairStep(float[] tokens, float[] sums, float[] losses, Map<String, float[
                 .beta((float) beta)
                 .build();
         model.parameters().zeroGradients();
-        try (LanguageModel policy = LanguageModel.training(model, CompletionSums.PLAIN);
+        try (LanguageModel policy = LanguageModel.training(model, CompletionSums.PLAIN, head.logitsBytes(model));
                 DeviceBuffer losses = device.allocate(4L * count);
                 DeviceBuffer dSums = device.allocate(8L * count);
                 DeviceBuffer references = device.allocate(8L * count)) {
             device.upload(references.address(), direct(reference));
-            LogProbs logprobs = policy.forward(batch);
-            PreferenceLoss.compute(
-                    device,
-                    new PreferenceLoss.Results(losses.address(), dSums.address(), 0),
-                    new PreferenceLoss.Completions(logprobs.sums(), references.address()),
-                    count,
-                    0,
-                    new PreferenceLoss.Scale(1f / count),
-                    options);
-            policy.backward(dSums.address());
+            Sigmoid loss = new Sigmoid(
+                    device, options, count, losses.address(), dSums.address(), references.address(), head.group());
+            LogProbs logprobs = policy.accumulate(batch, loss);
             for (int pass = 1; pass < passes; pass++) {
-                policy.forward(batch);
-                policy.backward(dSums.address());
+                policy.accumulate(batch, loss);
             }
             return new PairStep(
                     floats(device, logprobs.tokens(), batch.tokens()),

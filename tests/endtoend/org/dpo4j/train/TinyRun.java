@@ -52,6 +52,16 @@ record TinyRun(List<Metrics> history, float[] weights) {
         return run(model, options.train(), new PreferenceObjective(model, pairs, evalPairs, options));
     }
 
+    /** With another bound on the memory of logits. */
+    static TinyRun dpo(Model model, List<PreferencePair> pairs, DpoOptions options, long logitsBytes) {
+        return run(model, options.train(), new PreferenceObjective(model, pairs, List.of(), options, logitsBytes));
+    }
+
+    /** {@code sft}, likewise. */
+    static TinyRun sft(Model model, List<Sequence> sequences, TrainOptions options, long logitsBytes) {
+        return run(model, options, new SequenceObjective(model, sequences, sequences, options, logitsBytes));
+    }
+
     /** {@code sft} on random weights. */
     static TinyRun sft(Device device, DType dtype, List<Sequence> sequences, TrainOptions options) {
         try (Model model = Model.create(CONFIG, device, dtype, 3)) {

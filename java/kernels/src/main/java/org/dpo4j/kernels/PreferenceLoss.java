@@ -8,7 +8,8 @@ import org.dpo4j.kernels.internal.Status;
  * formulas are {@link LossType}'s; arithmetic is fp64 on inputs of fp32.
  *
  * <p>Completions are in pairs: chosen, rejected of pair 0, of pair 1, ... Addresses are device memory owned by the
- * caller, 16-byte aligned; 0 is null. Refused arguments throw {@link Dpo4jException} naming the argument.
+ * caller, 0 is null; 4-byte aligned, so that a call may begin at any pair, but statistics, metrics, running mean and
+ * workspace 16-byte. Refused arguments throw {@link Dpo4jException} naming the argument.
  */
 public final class PreferenceLoss {
 

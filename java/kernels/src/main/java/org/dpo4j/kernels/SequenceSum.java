@@ -7,7 +7,7 @@ import org.dpo4j.kernels.internal.Status;
  * Sums or means of per-token values over completions: the log-prob of a completion from those of its tokens.
  * Accumulated in f64, in token order.
  *
- * <p>Addresses are device memory owned by the caller, 16-byte aligned. Refused arguments throw {@link Dpo4jException}
+ * <p>Addresses are device memory owned by the caller, 4-byte aligned. Refused arguments throw {@link Dpo4jException}
  * naming the argument.
  */
 public final class SequenceSum {

@@ -11,7 +11,8 @@ import org.dpo4j.kernels.internal.Status;
  * beyond the vocabulary yields NaN. Logits of {@code -inf} are vocabulary that does not exist. A row's results have the
  * same bits whatever other rows there are.
  *
- * <p>All addresses are memory of the device, owned by the caller, 16-byte aligned, rows too; 0 is null. Nothing is
+ * <p>All addresses are memory of the device, owned by the caller, 16-byte aligned, rows too; those of one number a row
+ * 4-byte. 0 is null. Nothing is
  * retained once the queued work has run. Refused arguments throw {@link Dpo4jException} naming the argument.
  */
 public final class TokenLogProb {

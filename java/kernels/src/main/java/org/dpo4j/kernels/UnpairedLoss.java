@@ -7,7 +7,7 @@ import org.dpo4j.kernels.internal.Status;
  * Losses of single completions, each desirable or not, their gradient and their metrics, in one launch. With {@code u =
  * pi - ref}, {@code b} beta, {@code w} the weight of the completion's kind and {@code sg} sigmoid.
  *
- * <p>Addresses are device memory owned by the caller, 16-byte aligned; 0 is null. Refused arguments throw {@link
+ * <p>Addresses are device memory owned by the caller, 0 is null; 4-byte aligned, statistics and metrics 16-byte. Refused arguments throw {@link
  * Dpo4jException} naming the argument.
  */
 public final class UnpairedLoss {

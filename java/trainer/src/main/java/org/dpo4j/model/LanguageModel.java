@@ -8,7 +8,6 @@ import org.dpo4j.kernels.SequenceSum;
 import org.dpo4j.kernels.SequenceSum.Sequences;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.decoder.Segment;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Log-probs of completions, and their gradient: decoder, head and sums over one {@link Model}. Several may share a
@@ -16,12 +15,20 @@ import org.jspecify.annotations.Nullable;
  * not close the model.
  */
 public final class LanguageModel implements AutoCloseable {
+    /**
+     * What logits of a training pass may take, where it has so many: 512 MiB, 1024 rows of a vocabulary of 128 Ki.
+     * Pairs that are longer cost a product more, and every part of a batch adds to the gradient of the head once.
+     */
+    public static final long TRAINING_LOGITS_BYTES = 512L << 20;
 
     /** Where the arrays of one batch lie among the indices. */
     private record Places(
-            Pass pass, int tokens, int completions, long hiddenRows, long targets, long offsets, long lengths) {}
+            Pass pass, int tokens, int completions, long hiddenRows, long targets, long offsets, long lengths) {
 
-    private record BackwardPlaces(Indices.Sorted ids, Indices.Sorted hiddenRows) {}
+        HeadPart whole() {
+            return new HeadPart(0, completions, 0, tokens);
+        }
+    }
 
     private final Model model;
     private final Device device;
@@ -34,8 +41,6 @@ public final class LanguageModel implements AutoCloseable {
     private long sums;
     private long statisticSums;
     private long dLogprob;
-    private @Nullable Places last;
-    private @Nullable BackwardPlaces lastBackward;
 
     private LanguageModel(Model model, boolean training, CompletionSums of, long logitsBytes) {
         this.model = model;
@@ -48,17 +53,13 @@ public final class LanguageModel implements AutoCloseable {
         this.arena = new Arena(device);
     }
 
-    /** Keeps what {@link #backward} needs, and makes the model's gradients. */
+    /** For {@link #accumulate}: keeps all activations, and makes the model's gradients. */
     public static LanguageModel training(Model model, CompletionSums of) {
-        return training(model, of, LmHead.LOGITS_BYTES);
+        return training(model, of, TRAINING_LOGITS_BYTES);
     }
 
-    /** As {@link #training(Model, CompletionSums)}, of plain sums, with another bound on the memory of logits. */
-    static LanguageModel training(Model model, long logitsBytes) {
-        return training(model, CompletionSums.PLAIN, logitsBytes);
-    }
-
-    private static LanguageModel training(Model model, CompletionSums of, long logitsBytes) {
+    /** As {@link #training(Model, CompletionSums)}, with another bound on the memory of logits. */
+    public static LanguageModel training(Model model, CompletionSums of, long logitsBytes) {
         model.parameters().gradients();
         return new LanguageModel(model, true, of, logitsBytes);
     }
@@ -73,55 +74,88 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     /**
+     * Rows of logits that there is memory for. A group of completions with more tokens costs {@link #accumulate} four
+     * products with the head, others three.
+     */
+    public int logitsRows() {
+        return head.mostRows();
+    }
+
+    /**
      * Queues a forward pass; nothing is waited for. Throws, naming the row, when an index of the batch is out of range.
      */
     public LogProbs forward(PackedBatch batch) {
         BatchCheck.check(batch, model.config());
+        indices.clear();
+        Places places = forwardToHead(batch);
+        head.forward(places.targets);
+        return sum(places, places.whole());
+    }
+
+    /**
+     * Queues a forward pass and the backward pass of {@code loss}: adds d loss / d weights to the model's gradients.
+     * The head takes the batch a part at a time, and the loss is asked for the gradient of a part once its sums are
+     * queued. Nothing is waited for; throws as {@link #forward} does.
+     */
+    public LogProbs accumulate(PackedBatch batch, CompletionLoss loss) {
+        if (!training) {
+            throw new Dpo4jException("accumulate has no gradients to add to; use LanguageModel.training");
+        }
+        BatchCheck.check(batch, model.config());
+        indices.clear();
+        Indices.Sorted ids = indices.addSorted(batch.ids());
+        Indices.Sorted hiddenRows = indices.addSorted(batch.hiddenRows());
+        Places places = forwardToHead(batch);
+        for (HeadPart part : HeadPart.of(batch.offsets(), loss.group(), head.mostRows())) {
+            head.forward(part, places.targets);
+            long dSums = loss.dSums(sum(places, part), part.first(), part.completions());
+            SequenceSum.backward(device, dLogprob, dSums, sequences(places, part));
+            head.backward(part, dLogprob, places.targets);
+        }
+        head.backwardToStream(decoder.dOut(), places.pass.rows(), indices, hiddenRows);
+        decoder.backward(places.pass, indices, ids);
+        return logProbs(places, places.whole());
+    }
+
+    private Places forwardToHead(PackedBatch batch) {
         Places places = upload(batch);
-        last = places;
-        long stream = decoder.forward(places.pass, null);
-        head.normalise(stream, places.hiddenRows, places.tokens);
-        long logprob = head.forward(places.targets);
+        head.normalise(decoder.forward(places.pass, null), places.hiddenRows, places.tokens);
         arena.lay(() -> {
             sums = arena.take(4L * places.completions);
             statisticSums = arena.take(of.statistics() ? 4L * TokenLogProb.STATISTICS * places.completions : 0);
             dLogprob = arena.take(training ? 4L * places.tokens : 0);
         });
-        SequenceSum.forward(device, sums, logprob, sequences(places));
+        return places;
+    }
+
+    private LogProbs sum(Places places, HeadPart part) {
+        LogProbs logProbs = logProbs(places, part);
+        SequenceSum.forward(device, logProbs.sums(), head.logprob(), sequences(places, part));
         if (of.statistics()) {
             SequenceSum.forward(
                     device,
-                    statisticSums,
+                    logProbs.statistics(),
                     head.statistics(),
-                    new Sequences(places.offsets, places.completions, TokenLogProb.STATISTICS, 1, false));
+                    new Sequences(
+                            places.offsets + 4L * part.first(), part.completions(), TokenLogProb.STATISTICS, 1, false));
         }
-        return new LogProbs(logprob, sums, places.lengths, of.statistics() ? statisticSums : 0);
+        return logProbs;
     }
 
-    /**
-     * Queues the backward pass of the last forward: adds d loss / d weights to the model's gradients, from {@code
-     * dSums} f32[completions] on the device. Once a forward, since it consumes the activations.
-     */
-    public void backward(long dSums) {
-        Places places = last;
-        BackwardPlaces sorted = lastBackward;
-        if (places == null || sorted == null) {
-            throw new Dpo4jException(
-                    "backward has no forward pass to follow; call forward of a LanguageModel.training before each"
-                            + " backward");
-        }
-        lastBackward = null;
-        SequenceSum.backward(device, dLogprob, dSums, sequences(places));
-        head.backward(decoder.dOut(), places.pass.rows(), dLogprob, places.targets, indices, sorted.hiddenRows);
-        decoder.backward(places.pass, indices, sorted.ids);
+    private LogProbs logProbs(Places places, HeadPart part) {
+        long first = part.first();
+        return new LogProbs(
+                head.logprob() + 4L * part.begin(),
+                sums + 4 * first,
+                places.lengths + 4 * first,
+                of.statistics() ? statisticSums + 4L * TokenLogProb.STATISTICS * first : 0);
     }
 
-    private Sequences sequences(Places places) {
-        return new Sequences(places.offsets, places.completions, 1, of.tailFactor(), false);
+    private Sequences sequences(Places places, HeadPart part) {
+        return new Sequences(places.offsets + 4L * part.first(), part.completions(), 1, of.tailFactor(), false);
     }
 
     private Places upload(PackedBatch batch) {
-        indices.clear();
         int ids = indices.add(batch.ids());
         int positions = indices.add(batch.positions());
         int segments = indices.add(batch.segments());
@@ -129,9 +163,6 @@ public final class LanguageModel implements AutoCloseable {
         int targets = indices.add(batch.targets());
         int offsets = indices.add(batch.offsets());
         int lengths = indices.add(batch.lengths());
-        if (training) {
-            lastBackward = new BackwardPlaces(indices.addSorted(batch.ids()), indices.addSorted(batch.hiddenRows()));
-        }
         indices.upload();
         Pass pass = new Pass(
                 batch.rows(),

@@ -14,16 +14,19 @@ import org.dpo4j.kernels.PreferenceLoss;
 import org.dpo4j.kernels.PreferenceLoss.Completions;
 import org.dpo4j.kernels.PreferenceLoss.Results;
 import org.dpo4j.kernels.PreferenceLoss.Scale;
+import org.dpo4j.kernels.PreferenceOptions;
+import org.dpo4j.model.CompletionLoss;
 import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
 import org.dpo4j.report.RunListener;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Preference losses of a policy against the log-probs it had when the run began; their terms are pairs. A micro-batch
- * is one packed forward pass, one launch for loss, gradient and metrics, and one backward pass. Metrics add up on the
- * device until they are asked for.
+ * is one packed forward and backward pass, with one launch for loss, gradient and metrics of each part that the head
+ * takes. Metrics add up on the device until they are asked for.
  */
 final class PreferenceObjective implements Objective {
     private static final long METRICS_BYTES = (long) Double.BYTES * PreferenceLoss.METRICS;
@@ -41,6 +44,9 @@ final class PreferenceObjective implements Objective {
     }
 
     private final DpoOptions options;
+    /** Which loss looks at all pairs of a micro-batch at once; null where each pair's is its own. */
+    private final @Nullable String wholeBatch;
+
     private final CompletionSums referenceSums;
     private final Device device;
     private final LanguageModel training;
@@ -58,13 +64,23 @@ final class PreferenceObjective implements Objective {
     private Pairs evalPairs;
 
     PreferenceObjective(Model model, List<PreferencePair> pairs, List<PreferencePair> evalPairs, DpoOptions options) {
+        this(model, pairs, evalPairs, options, LanguageModel.TRAINING_LOGITS_BYTES);
+    }
+
+    PreferenceObjective(
+            Model model,
+            List<PreferencePair> pairs,
+            List<PreferencePair> evalPairs,
+            DpoOptions options,
+            long logitsBytes) {
         this.options = options;
+        this.wholeBatch = wholeBatch(options);
         this.device = model.device();
         this.pairs = new Pairs(pairs, ReferenceLogProbs.NONE);
         this.evalPairs = new Pairs(evalPairs, ReferenceLogProbs.NONE);
         referenceSums = new CompletionSums((float) options.ldAlpha(), false);
         CompletionSums sums = new CompletionSums((float) options.ldAlpha(), true);
-        training = LanguageModel.training(model, sums);
+        training = LanguageModel.training(model, sums, logitsBytes);
         evaluation = LanguageModel.evaluation(model, sums);
         int largest = Math.max(
                 options.train().perDeviceTrainBatchSize(), options.train().perDeviceEvalBatchSize());
@@ -105,7 +121,18 @@ final class PreferenceObjective implements Objective {
                         twice,
                         shared,
                         100.0 * shared / twice));
+        facts.put("head", headProducts());
         return facts;
+    }
+
+    private String headProducts() {
+        int[] tokens = pairs.rows().stream()
+                .mapToInt(pair -> pair.chosen().length + pair.rejected().length)
+                .toArray();
+        int rows = training.logitsRows();
+        return wholeBatch == null
+                ? HeadProducts.ofGroups(rows, tokens, unit())
+                : HeadProducts.ofBatches(rows, tokens, options.train().perDeviceTrainBatchSize(), wholeBatch);
     }
 
     @Override
@@ -134,8 +161,8 @@ final class PreferenceObjective implements Objective {
         Scale scale =
                 scale(pairs, microBatches.stream().flatMapToInt(IntStream::of).toArray());
         for (int[] rows : microBatches) {
-            loss(training, pairs, rows, scale, metrics, runningMean);
-            training.backward(dSums.address());
+            uploadReferences(pairs, rows);
+            training.accumulate(pairs.batch(rows), new PairLoss(scale, metrics, runningMean));
         }
     }
 
@@ -154,7 +181,9 @@ final class PreferenceObjective implements Objective {
             int[] of = IntStream.range(begin, Math.min(rows, begin + batch)).toArray();
             // Evaluation leaves the running mean of training as it is.
             device.copy(evalRunningMean.address(), runningMean.address(), MEAN_BYTES);
-            loss(evaluation, evalPairs, of, scale, evalMetrics, evalRunningMean);
+            uploadReferences(evalPairs, of);
+            LogProbs logProbs = evaluation.forward(evalPairs.batch(of));
+            new PairLoss(scale, evalMetrics, evalRunningMean).dSums(logProbs, 0, 2 * of.length);
         }
         return take(evalMetrics);
     }
@@ -172,27 +201,50 @@ final class PreferenceObjective implements Objective {
         return new Scale(1f / rows.length, token);
     }
 
-    private void loss(LanguageModel policy, Pairs from, int[] rows, Scale scale, DeviceBuffer into, DeviceBuffer mean) {
+    private void uploadReferences(Pairs from, int[] rows) {
         if (options.reference()) {
             host.uploadFloats(references.address(), from.reference().of(rows));
         }
-        LogProbs logProbs = policy.forward(from.batch(rows));
-        PreferenceLoss.compute(
-                device,
-                new Results(
-                        losses.address(),
-                        dSums.address(),
-                        into.address(),
-                        options.bcoRunningMean() ? mean.address() : 0),
-                new Completions(
-                        logProbs.sums(),
-                        options.reference() ? references.address() : 0,
-                        logProbs.lengths(),
-                        logProbs.statistics()),
-                rows.length,
-                workspace.bytes() == 0 ? 0 : workspace.address(),
-                scale,
-                options.preference());
+    }
+
+    /** The loss of a micro-batch whose references have been uploaded; its metrics are added to {@code metrics}. */
+    private final class PairLoss implements CompletionLoss {
+        private final Scale scale;
+        private final DeviceBuffer metrics;
+        private final DeviceBuffer mean;
+
+        PairLoss(Scale scale, DeviceBuffer metrics, DeviceBuffer mean) {
+            this.scale = scale;
+            this.metrics = metrics;
+            this.mean = mean;
+        }
+
+        @Override
+        public int group() {
+            return wholeBatch == null ? 2 : WHOLE_BATCH;
+        }
+
+        @Override
+        public long dSums(LogProbs of, int first, int count) {
+            long offset = (long) Float.BYTES * first;
+            PreferenceLoss.compute(
+                    device,
+                    new Results(
+                            losses.address() + offset / 2,
+                            dSums.address() + offset,
+                            metrics.address(),
+                            options.bcoRunningMean() ? mean.address() : 0),
+                    new Completions(
+                            of.sums(),
+                            options.reference() ? references.address() + offset : 0,
+                            of.lengths(),
+                            of.statistics()),
+                    count / 2,
+                    workspace.bytes() == 0 ? 0 : workspace.address(),
+                    scale,
+                    options.preference());
+            return dSums.address() + offset;
+        }
     }
 
     /** Means under TRL's names; the sums begin again at 0. */
@@ -200,6 +252,18 @@ final class PreferenceObjective implements Objective {
         double[] sums = host.downloadDoubles(from.address(), PreferenceLoss.METRICS);
         device.fill(from.address(), 0, METRICS_BYTES);
         return PreferenceMeans.of(sums);
+    }
+
+    private static @Nullable String wholeBatch(DpoOptions options) {
+        if (options.bcoRunningMean()) {
+            return "the running mean of " + LossType.BCO_PAIR.option();
+        }
+        return options.preference().terms().stream()
+                .map(PreferenceOptions.Term::loss)
+                .filter(loss -> loss.reduction() == LossType.Reduction.BATCH)
+                .map(LossType::option)
+                .findFirst()
+                .orElse(null);
     }
 
     /** As two sequences, the prompt in both: what TRL counts. */

@@ -1,6 +1,7 @@
 package org.dpo4j.train;
 
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -9,8 +10,10 @@ import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.model.CompletionLoss;
 import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LanguageModel;
+import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
 import org.dpo4j.report.RunListener;
 
@@ -23,6 +26,19 @@ final class SequenceObjective implements Objective {
     /** Micro-batches whose sums are kept before they are read. */
     private static final int KEPT = 64;
 
+    /** A gradient that does not wait for the log-probs. */
+    private final class UploadedGradient implements CompletionLoss {
+        @Override
+        public int group() {
+            return 1;
+        }
+
+        @Override
+        public long dSums(LogProbs of, int first, int count) {
+            return dSums.address() + (long) Float.BYTES * first;
+        }
+    }
+
     private final Device device;
     private final List<Sequence> sequences;
     private final List<Sequence> evalSequences;
@@ -32,17 +48,27 @@ final class SequenceObjective implements Objective {
     private final DeviceBuffer dSums;
     private final DeviceBuffer kept;
     private final HostBuffer host;
+    private final CompletionLoss loss = new UploadedGradient();
     private final int capacity;
     private int keptSums;
     private double readSum;
     private long terms;
 
     SequenceObjective(Model model, List<Sequence> sequences, List<Sequence> evalSequences, TrainOptions options) {
+        this(model, sequences, evalSequences, options, LanguageModel.TRAINING_LOGITS_BYTES);
+    }
+
+    SequenceObjective(
+            Model model,
+            List<Sequence> sequences,
+            List<Sequence> evalSequences,
+            TrainOptions options,
+            long logitsBytes) {
         this.device = model.device();
         this.sequences = sequences;
         this.evalSequences = evalSequences;
         this.evalBatch = options.perDeviceEvalBatchSize();
-        training = LanguageModel.training(model, CompletionSums.PLAIN);
+        training = LanguageModel.training(model, CompletionSums.PLAIN, logitsBytes);
         evaluation = LanguageModel.evaluation(model, CompletionSums.PLAIN);
         int batch = options.perDeviceTrainBatchSize();
         capacity = KEPT * batch;
@@ -64,8 +90,14 @@ final class SequenceObjective implements Objective {
     @Override
     public Map<String, String> facts() {
         long targets = terms(sequences);
-        return Map.of(
+        int[] lengths = sequences.stream()
+                .mapToInt(sequence -> sequence.completion().length)
+                .toArray();
+        Map<String, String> facts = new LinkedHashMap<>();
+        facts.put(
                 "tokens", String.format(Locale.ROOT, "%,d an epoch, %,d of them targets", tokens(sequences), targets));
+        facts.put("head", HeadProducts.ofGroups(training.logitsRows(), lengths, "sequences"));
+        return facts;
     }
 
     @Override
@@ -84,17 +116,17 @@ final class SequenceObjective implements Objective {
     }
 
     private void accumulate(int[] rows, double scale) {
-        long sums = training.forward(PackedBatch.sequences(select(rows))).sums();
+        float[] gradient = new float[rows.length];
+        Arrays.fill(gradient, (float) -scale);
+        host.uploadFloats(dSums.address(), gradient);
+        long sums =
+                training.accumulate(PackedBatch.sequences(select(rows)), loss).sums();
         if (keptSums + rows.length > capacity) {
             readKept();
         }
         device.copy(kept.address() + (long) Float.BYTES * keptSums, sums, (long) Float.BYTES * rows.length);
         keptSums += rows.length;
         terms += terms(select(rows));
-        float[] gradient = new float[rows.length];
-        Arrays.fill(gradient, (float) -scale);
-        host.uploadFloats(dSums.address(), gradient);
-        training.backward(dSums.address());
     }
 
     @Override

@@ -15,7 +15,7 @@ import org.bytedeco.javacpp.annotation.Platform;
 @Platform(include = "dpo4j.h", link = "dpo4j", library = "jnidpo4j")
 public final class Native {
     /** The {@code DPO4J_ABI_VERSION} this class was written for. */
-    public static final int ABI_VERSION = 2;
+    public static final int ABI_VERSION = 3;
 
     private Native() {}
 
@@ -240,6 +240,15 @@ public final class Native {
             @Cast("const void*") long a,
             @Cast("const void*") long b,
             long count,
+            int dtype);
+
+    public static native int dpo4j_scale_rows(
+            @Cast("dpo4j_context*") long context,
+            @Cast("void*") long out,
+            @Cast("const void*") long in,
+            @Cast("const float*") long scale,
+            long rows,
+            long width,
             int dtype);
 
     public static native int dpo4j_token_logprob_forward(

@@ -1,0 +1,112 @@
+package org.dpo4j.bench;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import org.dpo4j.data.PackedBatch;
+import org.dpo4j.data.PreferencePair;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.kernels.Devices;
+import org.dpo4j.model.CompletionLoss;
+import org.dpo4j.model.CompletionSums;
+import org.dpo4j.model.LanguageModel;
+import org.dpo4j.model.LlamaConfig;
+import org.dpo4j.model.LogProbs;
+import org.dpo4j.model.Model;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Level;
+import org.openjdk.jmh.annotations.Measurement;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
+import org.openjdk.jmh.annotations.Warmup;
+
+/**
+ * Forward and backward of a model that is nearly all head, on the CPU: 8 pairs of 2 x 96 completion tokens, whose loss
+ * is known a pair at a time or, as aot's, for all of them at once. What needs more memory than there is for logits is
+ * computed twice.
+ */
+@State(Scope.Benchmark)
+@BenchmarkMode(Mode.SampleTime)
+@OutputTimeUnit(TimeUnit.MICROSECONDS)
+@Fork(1)
+@Warmup(iterations = 1, time = 3)
+@Measurement(iterations = 5, time = 4)
+public class HeadBenchmark {
+    private static final int PAIRS = 8;
+    private static final int PROMPT = 8;
+    private static final int COMPLETION = 96;
+    private static final LlamaConfig CONFIG = LlamaConfig.of(32_000, 256, 64, 1, 4, 1, 256, true);
+
+    /** Of logits. */
+    @Param({"64", "512"})
+    public int megabytes;
+
+    /** Completions whose gradients are known together. */
+    @Param({"2", "16"})
+    public int group;
+
+    private Device device;
+    private Model model;
+    private LanguageModel language;
+    private DeviceBuffer dSums;
+    private CompletionLoss loss;
+    private PackedBatch batch;
+
+    @Setup(Level.Trial)
+    public void setup() {
+        device = Devices.cpu(1);
+        model = Model.create(CONFIG, device, DType.F32, 1);
+        language = LanguageModel.training(model, new CompletionSums(1, true), (long) megabytes << 20);
+        float[] gradient = new float[2 * PAIRS];
+        for (int i = 0; i < gradient.length; i++) {
+            gradient[i] = i % 2 == 0 ? -0.01f : 0.01f;
+        }
+        dSums = device.allocate((long) gradient.length * Float.BYTES);
+        device.upload(dSums.address(), gradient);
+        loss = new Given(dSums.address(), group);
+        batch = PackedBatch.pairs(pairs(), true);
+    }
+
+    private record Given(long dSums, int group) implements CompletionLoss {
+        @Override
+        public long dSums(LogProbs of, int first, int count) {
+            return dSums + (long) Float.BYTES * first;
+        }
+    }
+
+    private static List<PreferencePair> pairs() {
+        Random random = new Random(1);
+        List<PreferencePair> pairs = new ArrayList<>();
+        for (int row = 1; row <= PAIRS; row++) {
+            pairs.add(new PreferencePair(row, ids(random, PROMPT), ids(random, COMPLETION), ids(random, COMPLETION)));
+        }
+        return pairs;
+    }
+
+    private static int[] ids(Random random, int count) {
+        return random.ints(count, 0, CONFIG.vocabSize()).toArray();
+    }
+
+    @TearDown(Level.Trial)
+    public void tearDown() {
+        language.close();
+        model.close();
+        dSums.close();
+        device.close();
+    }
+
+    @Benchmark
+    public LogProbs forwardAndBackward() {
+        return language.accumulate(batch, loss);
+    }
+}

@@ -1,0 +1,41 @@
+// scale_rows: out[row] = scale[row] in[row], in place if wanted: the gradient of what is linear in one number a row, once it is known.
+//
+// Bytes moved, b the size of an element: 2 b rows width. Share of the roofline: not yet measured on a GPU.
+#include "vectors.cuh"
+
+namespace dpo4j::cuda {
+namespace {
+
+constexpr int kRowsPerBlock = 8;
+
+// A warp scales a row. An element is read and written by one thread, so out may be in.
+template <class T>
+__global__ void __launch_bounds__(32 * kRowsPerBlock)
+    scale_row(T* out, const T* in, const float* scale, int64_t rows, int64_t width, int64_t vectors_end) {
+  const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowsPerBlock + threadIdx.y;
+  if (row >= rows) return;
+  T* to = out + row * width;
+  const T* from = in + row * width;
+  const float factor = scale[row];
+  for_columns(width, vectors_end, threadIdx.x, 32, [&](auto n, int64_t column) {
+    constexpr int N = decltype(n)::value;
+    Values<N> v = load<N>(from + column);
+#pragma unroll
+    for (int k = 0; k < N; k++) v[k] *= factor;
+    store<N>(to + column, v);
+  });
+}
+
+template <class T>
+int scale_of(const Queue& queue, const ScaleRows& x) {
+  return launch(queue, scale_row<T>, dim3(divide_up(x.rows, kRowsPerBlock)), dim3(32, kRowsPerBlock), 0, static_cast<T*>(x.out),
+                static_cast<const T*>(x.in), x.scale, x.rows, x.width, whole_vectors_end_to_end(x.width, sizeof(T)));
+}
+
+}  // namespace
+
+int run(const Queue& queue, const ScaleRows& x) {
+  return x.dtype == DPO4J_BF16 ? scale_of<__nv_bfloat16>(queue, x) : scale_of<float>(queue, x);
+}
+
+}  // namespace dpo4j::cuda

@@ -1,0 +1,18 @@
+// out[row] = scale[row] in[row]. 8 bytes an element.
+#include "cpu.h"
+#include "vector.h"
+
+namespace dpo4j::cpu::DPO4J_ISA {
+
+void run(Threads& threads, const ScaleRows& p) {
+  parallel_ranges(threads, p.rows, rows_per_task(p.width), [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++) {
+      float* out = static_cast<float*>(p.out) + row * p.width;
+      const float* in = static_cast<const float*>(p.in) + row * p.width;
+      const Floats scale = all(p.scale[row]);
+      each_vector(p.width, [&](int64_t i, auto lanes) { store(out + i, scale * load(in + i, lanes), lanes); });
+    }
+  });
+}
+
+}  // namespace dpo4j::cpu::DPO4J_ISA

@@ -1,0 +1,55 @@
+package org.dpo4j.model;
+
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
+import org.dpo4j.kernels.Device;
+import org.jspecify.annotations.Nullable;
+
+/** A device that counts the rows of its products with the head: the only ones that have the vocabulary as a size. */
+final class CountingDevice {
+    private final Device counted;
+    private final int vocabulary;
+
+    /** Rows whose logits were computed. */
+    int logits;
+
+    /** Rows whose gradient was. */
+    int dRows;
+
+    /** Rows that were added to the gradient of the head. */
+    int dHead;
+
+    CountingDevice(Device counted, int vocabulary) {
+        this.counted = counted;
+        this.vocabulary = vocabulary;
+    }
+
+    Device device() {
+        return (Device) Proxy.newProxyInstance(
+                Device.class.getClassLoader(),
+                new Class<?>[] {Device.class},
+                (proxy, method, arguments) -> call(method, arguments));
+    }
+
+    private @Nullable Object call(Method method, Object @Nullable [] arguments) throws Throwable {
+        if (method.getName().equals("matmul") && arguments != null) {
+            count(size(arguments[3]), size(arguments[4]), size(arguments[5]));
+        }
+        try {
+            return method.invoke(counted, arguments);
+        } catch (InvocationTargetException e) {
+            throw e.getCause();
+        }
+    }
+
+    private static int size(Object argument) {
+        return Math.toIntExact((Long) argument);
+    }
+
+    private void count(int m, int n, int k) {
+        logits += n == vocabulary ? m : 0;
+        dRows += k == vocabulary ? m : 0;
+        dHead += m == vocabulary ? k : 0;
+    }
+}

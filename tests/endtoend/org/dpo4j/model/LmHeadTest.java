@@ -1,0 +1,180 @@
+package org.dpo4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.dpo4j.conformance.On;
+import org.dpo4j.conformance.OnEachDType;
+import org.dpo4j.conformance.OnEachDevice;
+import org.dpo4j.data.PackedBatch;
+import org.dpo4j.data.PreferencePair;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.model.PairStep.Head;
+
+/** The head of a training pass in parts: what each costs, and that no number feels it. */
+class LmHeadTest {
+    /** Of 14, 4 and 8 completion tokens. */
+    private static final List<PreferencePair> PAIRS = List.of(pair(7, 5, 9), pair(4, 1, 3), pair(1, 6, 2));
+
+    private static final int TOKENS = 26;
+    private static final float[] REFERENCE = {-20, -30, -5, -12, -25, -6};
+    private static final double BETA = 0.1;
+    private static final Head RECOMPUTING = new Head(5, CompletionLoss.WHOLE_BATCH);
+
+    private static PreferencePair pair(int prompt, int chosen, int rejected) {
+        return new PreferencePair(0, ids(prompt, 3), ids(chosen, 11), ids(rejected, 20));
+    }
+
+    private static int[] ids(int count, int first) {
+        int[] ids = new int[count];
+        for (int i = 0; i < count; i++) {
+            ids[i] = first + 5 * i % 17;
+        }
+        return ids;
+    }
+
+    private static PairStep run(Model model, Head head) {
+        return PairStep.run(model, PAIRS, true, REFERENCE, BETA, head);
+    }
+
+    /** Log-probs and losses have the same bits in any parts, and two runs have the same gradients. */
+    @OnEachDType
+    void logProbsKeepTheirBits(On on) {
+        try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), on.dtype())) {
+            PairStep whole = run(model, Head.DEFAULT);
+            for (Head head : List.of(new Head(18, 2), new Head(14, 2), new Head(8, 2), new Head(3, 2), RECOMPUTING)) {
+                PairStep step = run(model, head);
+                assertThat(step.tokens()).as("%s", head).isEqualTo(whole.tokens());
+                assertThat(step.losses()).as("%s", head).isEqualTo(whole.losses());
+                PairStep again = run(model, head);
+                step.gradients()
+                        .forEach((tensor, gradient) -> assertThat(gradient)
+                                .as("%s with %s", tensor, head)
+                                .isEqualTo(again.gradients().get(tensor)));
+            }
+        }
+    }
+
+    /**
+     * The same terms, each with at most three more fp32 roundings of 6e-8 (the unit gradient's, the scaled row's, the
+     * product's), added in another order: 1e-6 of a tensor's norm, so 1e-5 has room.
+     */
+    @OnEachDevice
+    void gradientsAreThoseOfTheRecomputingWay(On on) {
+        for (String name : List.of("llama-tiny", "llama-tiny-untied")) {
+            try (Model model = Model.load(TestFiles.golden(name), on.device(), DType.F32)) {
+                Map<String, float[]> expected = run(model, RECOMPUTING).gradients();
+                for (int rows : new int[] {26, 18, 14, 8, 3, 1}) {
+                    run(model, new Head(rows, 2))
+                            .gradients()
+                            .forEach((tensor, gradient) -> assertThat(GradientTest.relativeError(
+                                            gradient, GradientTest.doubles(of(expected, tensor))))
+                                    .as("%s %s, %d rows", name, tensor, rows)
+                                    .isLessThan(1e-5));
+                }
+            }
+        }
+    }
+
+    /**
+     * A gradient by the sums that is a power of two scales without rounding: what flows back through the head has the
+     * same bits in three products and in four.
+     */
+    @OnEachDType
+    void powersOfTwoScaleExactly(On on) {
+        try (Model model = Model.load(TestFiles.golden("llama-tiny-untied"), on.device(), on.dtype());
+                DeviceBuffer dSums = on.device().allocate(4L * REFERENCE.length)) {
+            on.device().upload(dSums.address(), new float[] {0.5f, -0.25f, 2, -2, -0x1p-20f, 0x1p-9f});
+            Map<String, float[]> expected = gradients(model, dSums, RECOMPUTING);
+            for (Head head : List.of(Head.DEFAULT, new Head(14, 2), new Head(9, 1))) {
+                gradients(model, dSums, head).forEach((tensor, gradient) -> {
+                    if (!tensor.equals("lm_head.weight")) {
+                        assertThat(gradient).as("%s, %s", tensor, head).isEqualTo(of(expected, tensor));
+                    }
+                });
+            }
+        }
+    }
+
+    private static Map<String, float[]> gradients(Model model, DeviceBuffer dSums, Head head) {
+        model.parameters().zeroGradients();
+        try (LanguageModel language = LanguageModel.training(model, CompletionSums.PLAIN, head.logitsBytes(model))) {
+            language.accumulate(PackedBatch.pairs(PAIRS, true), given(dSums, head.group()));
+        }
+        Map<String, float[]> gradients = new LinkedHashMap<>();
+        for (ParameterTensor tensor : model.parameters().tensors()) {
+            gradients.put(tensor.name(), model.parameters().readGradient(tensor));
+        }
+        return gradients;
+    }
+
+    private static CompletionLoss given(DeviceBuffer dSums, int group) {
+        return new CompletionLoss() {
+            @Override
+            public int group() {
+                return group;
+            }
+
+            @Override
+            public long dSums(LogProbs of, int first, int count) {
+                return dSums.address() + 4L * first;
+            }
+        };
+    }
+
+    /** Every row has its logits once, its gradient once and its share of the head's once: three products. */
+    @OnEachDevice
+    void threeProductsWhereAPartFits(On on) {
+        for (int rows : new int[] {26, 18, 14}) {
+            assertThat(rowsOfProducts(on, new Head(rows, 2))).containsExactly(TOKENS, TOKENS, TOKENS);
+        }
+        assertThat(rowsOfProducts(on, new Head(TOKENS, CompletionLoss.WHOLE_BATCH)))
+                .containsExactly(TOKENS, TOKENS, TOKENS);
+    }
+
+    /** Logits of a part that does not fit are computed again, but for its last chunk. */
+    @OnEachDevice
+    void fourWhereItDoesNot(On on) {
+        // chunks of 5: 5, 5, 5, 5, 5, 1, of which the last is not computed again
+        assertThat(rowsOfProducts(on, RECOMPUTING)).containsExactly(TOKENS + 25, TOKENS, TOKENS);
+        // the pair of 14 alone: 8 and 6
+        assertThat(rowsOfProducts(on, new Head(8, 2))).containsExactly(TOKENS + 8, TOKENS, TOKENS);
+        // 14 in 4, 4, 4, 2; 4; 8 in 4, 4
+        assertThat(rowsOfProducts(on, new Head(4, 2))).containsExactly(TOKENS + 12 + 4, TOKENS, TOKENS);
+    }
+
+    private static int[] rowsOfProducts(On on, Head head) {
+        CountingDevice counting = new CountingDevice(on.device(), 37);
+        Device device = counting.device();
+        try (Model model = Model.load(TestFiles.golden("llama-tiny"), device, DType.F32)) {
+            run(model, head);
+            return new int[] {counting.logits, counting.dRows, counting.dHead};
+        }
+    }
+
+    /** Batches of other sizes and parts, none larger than the first. */
+    @OnEachDevice
+    void noAllocationInTheLoop(On on) {
+        try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
+                DeviceBuffer dSums = on.device().allocate(4L * REFERENCE.length);
+                LanguageModel language =
+                        LanguageModel.training(model, new CompletionSums(1, true), new Head(8, 2).logitsBytes(model))) {
+            on.device().upload(dSums.address(), new float[] {1, -1, 1, -1, 1, -1});
+            language.accumulate(PackedBatch.pairs(PAIRS, true), given(dSums, 2));
+            long allocated = on.device().allocatedBytes();
+            for (List<PreferencePair> pairs : List.of(PAIRS.subList(1, 3), PAIRS.subList(0, 1), PAIRS)) {
+                language.accumulate(PackedBatch.pairs(pairs, true), given(dSums, 2));
+                assertThat(on.device().allocatedBytes()).isEqualTo(allocated);
+            }
+        }
+    }
+
+    private static float[] of(Map<String, float[]> tensors, String name) {
+        return Objects.requireNonNull(tensors.get(name), name);
+    }
+}
