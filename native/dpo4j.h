@@ -206,7 +206,7 @@ DPO4J_API int32_t dpo4j_scale_rows(dpo4j_context*, void* out, const void* in, co
 
 /* Arguments these calls share
      logits     [.., vocabulary], rows logits_stride apart, in F32, BF16 or F16 on every device. Columns of -inf are vocabulary that does not
-                exist.
+                exist; a row of nothing else has lse -inf, and its log-prob is NaN.
      row_index  i32[rows], or null for 0, 1, ...: call row i is logits row row_index[i]. No logits row twice; rows that it does not name are
                 neither read nor written. Every other array has one entry a call row.
      targets    i32[rows]. Negative: the row is masked, its numbers are 0, its gradient exactly 0, and its logits are not read. At or beyond
