@@ -97,6 +97,25 @@ class TokenLogProbTest {
         }
     }
 
+    /** With no vocabulary at all the lse is -inf and nothing else is a number. */
+    @OnEachLogitsType
+    @Tag("small")
+    void aRowOfNothing(On on) {
+        for (int vocabulary : new int[] {1, 40, 5000}) {
+            double[] logits = new double[2 * vocabulary];
+            Arrays.fill(logits, 0, vocabulary, NONE);
+            TokenLogProbCall call = TokenLogProbCall.of(logits, 0, 0);
+            TokenLogProbRun run = new TokenLogProbRun(on);
+            for (Left left : new Left[] {run.inTwoCalls(call), run.inOneCall(call)}) {
+                Expect.exactly(
+                        "logprob, lse", new double[] {left.logprob()[0], left.lse()[0]}, new double[] {Double.NaN, NONE
+                        });
+                assertThat(left.logitsRow(left.dLogits(), 0)).containsOnly(Double.NaN);
+                assertThat(left.logprob()[1]).isFinite();
+            }
+        }
+    }
+
     /** NaN in a row is NaN in all its numbers and its gradient, and in no other row. */
     @OnEachLogitsType
     @Tag("small")
