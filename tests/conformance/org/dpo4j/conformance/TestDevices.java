@@ -11,6 +11,8 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceReport;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.internal.Native;
+import org.dpo4j.kernels.internal.NativeLibrary;
 
 /**
  * The devices that {@code -Ddpo4j.test.devices} names, comma-separated, opened once a run:
@@ -94,8 +96,9 @@ public final class TestDevices {
     }
 
     private static List<Device> open(String name) {
-        String build = DeviceReport.probe().build();
-        boolean emulated = build != null && build.contains("emulated=1");
+        // Not DeviceReport.probe: that loads oneDNN, whose initialisers do not survive ThreadSanitizer.
+        NativeLibrary.load();
+        boolean emulated = Native.dpo4j_build_info().contains("emulated=1");
         switch (name) {
             case "emulated" -> {
                 if (!emulated) {
