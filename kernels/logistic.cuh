@@ -34,7 +34,7 @@ struct Sigmoid {
   double value, slope;
 };
 
-DPO4J_HOST_DEVICE_CALL inline Sigmoid sigmoid(double x) {
+DPO4J_HOST_DEVICE inline Sigmoid sigmoid(double x) {
   const double t = exp(-fabs(x)), large = 1 / (1 + t), small = t * large;
   return {x < 0 ? small : large, small * large};
 }

@@ -32,7 +32,7 @@ DPO4J_HOST_DEVICE inline Dual softplus(Dual x) {
   const Softplus y = softplus(x.value);
   return chain(y.value, y.slope, x);
 }
-DPO4J_HOST_DEVICE inline Dual sigmoid(Dual x) {
+DPO4J_HOST_DEVICE_CALL inline Dual sigmoid(Dual x) {
   const Sigmoid y = sigmoid(x.value);
   return chain(y.value, y.slope, x);
 }
