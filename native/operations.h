@@ -144,6 +144,16 @@ struct TokenLogprobForwardBackward {
   int32_t d_logits_dtype, dtype;
 };
 
+struct LmHeadForward {
+  float *logprob, *lse;
+  void* workspace;
+  const void *hidden, *weight;
+  const float* bias;
+  const int32_t* targets;
+  int64_t rows, vocabulary, hidden_width, hidden_stride, weight_stride;
+  float scale, cap;
+};
+
 struct SequenceSumForward {
   float* sums;
   const float* values;

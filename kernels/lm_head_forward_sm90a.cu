@@ -1,0 +1,243 @@
+// lm_head_forward: log-probs of targets straight from hidden rows and the head's weight, on Hopper (sm_90a) alone.
+//
+//   z_j     = scale (x . w_j + b_j), or cap tanh(scale (x . w_j + b_j) / cap)
+//   lse     = m + log(sum over j of exp(z_j - m)), m the largest z
+//   logprob = (z_target - m) - log(sum ...)
+//
+// Never materialised: logits. They live and end as fp32 accumulators, 128 a thread; of each row and tile of 256 columns two numbers are left, in
+// the workspace, and merge() adds a row's up in the order of its tiles. So a row's bits depend on its own numbers, the weight and the vocabulary.
+//
+// products()   A tile is 128 rows by 256 columns. One warpgroup copies: 64 columns of x and w at a time into a ring of four stages (tensor_copy).
+//              Two warpgroups, 64 rows each, multiply (wgmma) and then reduce what they hold. Blocks live as long as there are tiles and walk
+//              them so that the rows of x stay in the second-level cache and w goes by once. Two blocks of a cluster, of neighbouring rows,
+//              each copy half of a tile of w for both: 32 KiB from that cache for 64 columns of a tile instead of 48.
+// The reduction, max then one exp2 an element, takes a warpgroup some 1500 clocks, the products of a tile 16 a column of x, 14336 at width 896. It
+//              hides behind the other warpgroup's products: no barrier holds the two together, and kAhead lets the second begin a tile
+//              only when the first has a lead of two steps, half of the ring.
+//
+// Bytes moved: 2 hidden_width (rows + vocabulary ceil(rows / rows that stay)) and 16 rows ceil(vocabulary / 256). Operations: 2 rows vocabulary
+// hidden_width. Share of the roofline: not yet measured on a GPU.
+//
+// Predicted, as a multiple of one cuBLASLt product that stores the same logits in bf16:
+//   width 4096  1.00. The products themselves 1.01 (the same tile, ring and cluster as the library's), reductions that do not hide 0.01, a
+//               thousandth for the second kernel; the library stores 2 rows vocabulary bytes, 0.00 to 0.04 as far as it does not hide them
+//   width 896   0.95. Reductions that do not hide 0.03 to 0.06, second kernel and workspace 0.01; the library's store is 0.20, half of it hidden
+#include "lm_head_forward_sm90a.cuh"
+
+namespace dpo4j::cuda {
+namespace {
+
+using namespace lm_head_forward;
+
+constexpr int kStages = 4;
+constexpr int kAhead = kStages / 2;  // steps that the first warpgroup leads by at the start of a tile
+constexpr int kTileOfHidden = kTileRows * kTileRowBytes, kTileOfWeight = kTileVocabulary * kTileRowBytes;
+constexpr int kStageBytes = kTileOfHidden + kTileOfWeight;
+constexpr size_t kSharedBytes = kStages * kStageBytes + kTileAlignment;
+
+constexpr int kWarpgroup = 128, kConsumers = kTileRows / kProductRows;
+constexpr int kThreads = kWarpgroup * (1 + kConsumers);
+constexpr int kWarpsOfConsumers = kConsumers * kWarpgroup / kWarp;
+constexpr int kCopyingRegisters = 40, kMultiplyingRegisters = 232;
+static_assert(kWarpgroup * (kCopyingRegisters + kConsumers * kMultiplyingRegisters) <= 65536, "the registers of a multiprocessor");
+
+struct Barriers {
+  Barrier full[kStages];   // the stage has landed
+  Barrier empty[kStages];  // nobody reads the stage any more
+  Barrier ahead;           // the first warpgroup has its lead in the tile
+};
+
+// A place in the ring, and the parity of how often it has come round.
+struct Place {
+  int stage = 0;
+  uint32_t parity = 0;
+  __device__ void advance() {
+    if (++stage == kStages) stage = 0, parity ^= 1;
+  }
+};
+
+#if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+
+// One thread brings all that the block multiplies. A stage is filled when no warp of the cluster reads it.
+template <int CLUSTER>
+__device__ void copy_tiles(const TileMap& hidden, const TileMap& weight, const Problem& problem, Barriers& barriers,
+                           unsigned char* ring, uint32_t rank) {
+  constexpr int kColumns = kTileVocabulary / CLUSTER;
+  constexpr uint16_t kAll = (1 << CLUSTER) - 1;
+  Place place;
+  for (Walk walk(problem, blockIdx.x / CLUSTER, gridDim.x / CLUSTER); walk.is_on(); walk.advance()) {
+    const int32_t row = (walk.row_tile() * CLUSTER + rank) * kTileRows;
+    const int32_t column = walk.vocabulary_tile() * kTileVocabulary + rank * kColumns;
+    for (int32_t step = 0; step < problem.steps; step++, place.advance()) {
+      unsigned char *x = ring + place.stage * kStageBytes, *w = x + kTileOfHidden;
+      Barrier* full = &barriers.full[place.stage];
+      CLUSTER > 1 ? barrier_wait_cluster(&barriers.empty[place.stage], place.parity ^ 1)
+                  : barrier_wait(&barriers.empty[place.stage], place.parity ^ 1);
+      barrier_arrive_expecting(full, kStageBytes);
+      load_tile(x, hidden, full, row, step * kTileColumns);
+      if constexpr (CLUSTER > 1) {
+        load_tile_for(kAll, w + rank * kColumns * kTileRowBytes, weight, full, column, step * kTileColumns);
+      } else {
+        load_tile(w, weight, full, column, step * kTileColumns);
+      }
+    }
+  }
+}
+
+// This warp reads the stage no more, nor do its products.
+template <int CLUSTER>
+__device__ __forceinline__ void release(Barrier* empty, int lane) {
+  if constexpr (CLUSTER > 1) {
+    if (lane < CLUSTER) barrier_arrive_at(empty, lane);
+  } else {
+    if (lane == 0) barrier_arrive(empty);
+  }
+}
+
+// d = the 64 rows of this warpgroup times the tile's columns. Products of a step are issued before those of the last have ended.
+template <int CLUSTER, class AfterStep>
+__device__ __forceinline__ void multiply(float (&d)[kAccumulators], const Problem& problem, Barriers& barriers, uint32_t ring,
+                                         uint32_t row_of_tile, Place& place, int lane, AfterStep after_step) {
+  Barrier* last = nullptr;
+  for (int32_t step = 0; step < problem.steps; step++, place.advance()) {
+    const uint32_t x = ring + place.stage * kStageBytes, w = x + kTileOfHidden;
+    barrier_wait(&barriers.full[place.stage], place.parity);
+    wgmma_fence();
+    uint64_t a = tile_descriptor(x + row_of_tile * kTileRowBytes), b = tile_descriptor(w);
+#pragma unroll
+    for (int k = 0; k < kTileColumns / kProductDepth; k++, a += kNextDepth, b += kNextDepth) wgmma(d, a, b, step > 0 || k > 0);
+    wgmma_commit();
+    wgmma_wait<1>();
+    if (step > 0) release<CLUSTER>(last, lane);
+    last = &barriers.empty[place.stage];
+    after_step(step);
+  }
+  wgmma_wait<0>();
+  wgmma_results(d);
+  release<CLUSTER>(last, lane);
+}
+
+// Multiplies and reduces tile after tile. `group` is 0 or 1: which of the two warpgroups.
+template <int CLUSTER, bool TRANSFORMED>
+__device__ void multiply_tiles(const Problem& problem, Barriers& barriers, uint32_t ring, uint32_t rank, int group) {
+  const int thread = threadIdx.x % kWarpgroup, warp = thread / kWarp, lane = thread % kWarp;
+  const bool keeps_a_lead = problem.steps >= kStages;
+  Place place;
+  uint32_t tiles = 0;
+  for (Walk walk(problem, blockIdx.x / CLUSTER, gridDim.x / CLUSTER); walk.is_on(); walk.advance(), tiles++) {
+    const int32_t row_of_tile = group * kProductRows;
+    const int64_t row = int64_t{walk.row_tile()} * (CLUSTER * kTileRows) + rank * kTileRows + row_of_tile + warp * 16 + lane / 4;
+    const Fragment fragment(problem, row, walk.vocabulary_tile(), lane);
+    if (keeps_a_lead && group == 1) barrier_wait(&barriers.ahead, tiles % 2);
+    float d[kAccumulators];
+    multiply<CLUSTER>(d, problem, barriers, ring, row_of_tile, place, lane, [&](int32_t step) {
+      if (keeps_a_lead && group == 0 && step == kAhead - 1 && lane == 0) barrier_arrive(&barriers.ahead);
+    });
+    if constexpr (TRANSFORMED) fragment.transform(d, problem);
+    fragment.reduce(d, problem);
+  }
+}
+
+template <int CLUSTER, bool TRANSFORMED>
+__device__ void products_of_block(const TileMap& hidden, const TileMap& weight, const Problem& problem) {
+  DPO4J_SHARED(Barriers, shared_barriers, [1]);
+  DPO4J_DYNAMIC_SHARED(unsigned char, shared);
+  Barriers& barriers = shared_barriers[0];
+  const uint32_t misplaced = shared_address(shared) % kTileAlignment;
+  unsigned char* ring = shared + (misplaced == 0 ? 0 : kTileAlignment - misplaced);
+  const uint32_t rank = CLUSTER > 1 ? cluster_rank() : 0;
+
+  if (threadIdx.x == 0) {
+    prefetch_tile_map(hidden);
+    prefetch_tile_map(weight);
+    for (int stage = 0; stage < kStages; stage++) {
+      barrier_init(&barriers.full[stage], 1);
+      barrier_init(&barriers.empty[stage], CLUSTER * kWarpsOfConsumers);
+    }
+    barrier_init(&barriers.ahead, kWarpgroup / kWarp);
+    fence_barrier_init();
+  }
+  if constexpr (CLUSTER > 1) {
+    cluster_sync();
+  } else {
+    __syncthreads();
+  }
+
+  if (threadIdx.x < kWarpgroup) {
+    give_registers<kCopyingRegisters>();
+    if (threadIdx.x == 0) copy_tiles<CLUSTER>(hidden, weight, problem, barriers, ring, rank);
+  } else {
+    take_registers<kMultiplyingRegisters>();
+    multiply_tiles<CLUSTER, TRANSFORMED>(problem, barriers, shared_address(ring), rank, threadIdx.x / kWarpgroup - 1);
+  }
+  if constexpr (CLUSTER > 1) cluster_sync();  // the other block may still copy into this one's memory, and arrive at its barriers
+}
+
+#endif
+
+// Other architectures have the kernel's name and nothing in it; has_lm_head_forward() keeps them from being asked.
+template <int CLUSTER, bool TRANSFORMED>
+__global__ void __launch_bounds__(kThreads, 1)
+    products(const __grid_constant__ TileMap hidden, const __grid_constant__ TileMap weight, const Problem problem) {
+#if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  products_of_block<CLUSTER, TRANSFORMED>(hidden, weight, problem);
+#endif
+}
+
+// The results of 32 rows, each from what its tiles left. Warp w takes tiles w, w + kMergingWarps, ..., then the first merges the warps.
+constexpr int kMergingWarps = 8;
+
+__global__ void __launch_bounds__(kMergingWarps* kWarp) merge(LmHeadForward x, Problem problem) {
+  const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
+  const int64_t row = int64_t{blockIdx.x} * kWarp + lane;
+  Sums sums{-INFINITY, 0};
+  if (row < x.rows) {
+    for (uint32_t tile = warp; tile < problem.vocabulary_tiles; tile += kMergingWarps) sums.add(problem.partials[tile * x.rows + row]);
+  }
+  DPO4J_SHARED(Sums, of_warp, [kMergingWarps][kWarp]);
+  of_warp[warp][lane] = sums;
+  __syncthreads();
+  if (warp > 0 || row >= x.rows) return;
+  for (int other = 1; other < kMergingWarps; other++) sums.add(of_warp[other][lane]);
+  const int32_t target = x.targets[row];
+  const bool is_read = target >= 0 && target < x.vocabulary;
+  const float otherwise = target < 0 ? 0.0f : NAN;
+  x.lse[row] = is_read ? sums.lse(problem) : otherwise;
+  x.logprob[row] = is_read ? sums.logprob(problem, problem.at_target[row]) : otherwise;
+}
+
+template <int CLUSTER, bool TRANSFORMED>
+int launch_products(const Queue& queue, const LmHeadForward& x, const Problem& problem) {
+  TileMap hidden, weight;
+  int error = encode_tile_map(&hidden, x.hidden, x.rows, x.hidden_width, x.hidden_stride, kTileRows);
+  if (error == cudaSuccess) {
+    error = encode_tile_map(&weight, x.weight, x.vocabulary, x.hidden_width, x.weight_stride, kTileVocabulary / CLUSTER);
+  }
+  if (error != cudaSuccess) return error;
+  const int64_t clusters = std::min<int64_t>(int64_t{problem.row_tiles} * problem.vocabulary_tiles, queue.multiprocessors / CLUSTER);
+  return launch_clusters(queue, CLUSTER, products<CLUSTER, TRANSFORMED>, dim3(clusters * CLUSTER), dim3(kThreads), kSharedBytes, hidden, weight,
+                         problem);
+}
+
+}  // namespace
+
+bool has_lm_head_forward(const Queue& queue) { return queue.capability == 90 && has_code_for("sm_90a"); }
+
+size_t lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary) {
+  return rows * (divide_up(vocabulary, kTileVocabulary) * sizeof(Partial) + sizeof(float));
+}
+
+int run(const Queue& queue, const LmHeadForward& x) {
+  const bool transformed = x.bias != nullptr || x.cap != 0, pairs = x.rows > kTileRows && queue.largest_cluster >= 2;
+  const Problem problem = problem_of(x, pairs ? 2 : 1);
+  int error;
+  if (pairs) {
+    error = transformed ? launch_products<2, true>(queue, x, problem) : launch_products<2, false>(queue, x, problem);
+  } else {
+    error = transformed ? launch_products<1, true>(queue, x, problem) : launch_products<1, false>(queue, x, problem);
+  }
+  if (error != cudaSuccess) return error;
+  return launch(queue, merge, dim3(divide_up(x.rows, kWarp)), dim3(kMergingWarps * kWarp), 0, x, problem);
+}
+
+}  // namespace dpo4j::cuda
