@@ -34,13 +34,15 @@ __device__ __forceinline__ void barrier_arrive(Barrier* barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
 }
 
-// The same at the barrier of the cluster's block of that rank that lies where `barrier` lies in this one (mapa).
+// The same at the barrier of the cluster's block of that rank that lies where `barrier` lies in this one (mapa). Release is within this block: it
+// hands over memory that only copies write and products read, and tells that they have; at the cluster's scope every arrival would wait for
+// all memory accesses of the thread, device memory's too.
 __device__ __forceinline__ void barrier_arrive_at(Barrier* barrier, uint32_t rank) {
   asm volatile(
       "{\n"
       ".reg .b32 theirs;\n"
       "mapa.shared::cluster.u32 theirs, %0, %1;\n"
-      "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [theirs];\n"
+      "mbarrier.arrive.shared::cluster.b64 _, [theirs];\n"
       "}\n" ::"r"(shared_address(barrier)),
       "r"(rank)
       : "memory");
@@ -66,21 +68,6 @@ __device__ __forceinline__ bool barrier_try_wait(Barrier* barrier, uint32_t pari
   return done != 0;
 }
 
-// The same where arrivals come from the cluster's other blocks.
-__device__ __forceinline__ bool barrier_try_wait_cluster(Barrier* barrier, uint32_t parity) {
-  uint32_t done;
-  asm volatile(
-      "{\n"
-      ".reg .pred done;\n"
-      "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 done, [%1], %2;\n"
-      "selp.u32 %0, 1, 0, done;\n"
-      "}\n"
-      : "=r"(done)
-      : "r"(shared_address(barrier)), "r"(parity)
-      : "memory");
-  return done != 0;
-}
-
 #else
 
 inline void barrier_init(Barrier* barrier, uint32_t arrivals) { cuda_emulation::mbarrier_init(shared_address(barrier), arrivals); }
@@ -95,17 +82,11 @@ inline void barrier_arrive_expecting(Barrier* barrier, uint32_t bytes) {
 inline bool barrier_try_wait(Barrier* barrier, uint32_t parity) {
   return cuda_emulation::mbarrier_try_wait_parity(shared_address(barrier), parity);
 }
-inline bool barrier_try_wait_cluster(Barrier* barrier, uint32_t parity) { return barrier_try_wait(barrier, parity); }
 
 #endif
 
 __device__ __forceinline__ void barrier_wait(Barrier* barrier, uint32_t parity) {
   while (!barrier_try_wait(barrier, parity)) {
-  }
-}
-
-__device__ __forceinline__ void barrier_wait_cluster(Barrier* barrier, uint32_t parity) {
-  while (!barrier_try_wait_cluster(barrier, parity)) {
   }
 }
 

@@ -71,8 +71,7 @@ __device__ void copy_tiles(const TileMap& hidden, const TileMap& weight, const P
     for (int32_t step = 0; step < problem.steps; step++, place.advance()) {
       unsigned char *x = ring + place.stage * kStageBytes, *w = x + kTileOfHidden;
       Barrier* full = &barriers.full[place.stage];
-      CLUSTER > 1 ? barrier_wait_cluster(&barriers.empty[place.stage], place.parity ^ 1)
-                  : barrier_wait(&barriers.empty[place.stage], place.parity ^ 1);
+      barrier_wait(&barriers.empty[place.stage], place.parity ^ 1);
       barrier_arrive_expecting(full, kStageBytes);
       load_tile(x, hidden, full, row, step * kTileColumns);
       if constexpr (CLUSTER > 1) {
