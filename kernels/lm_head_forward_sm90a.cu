@@ -60,8 +60,8 @@ struct Place {
 
 // One thread brings all that the block multiplies. A stage is filled when no warp of the cluster reads it.
 template <int CLUSTER>
-__device__ void copy_tiles(const TileMap& hidden, const TileMap& weight, const Problem& problem, Barriers& barriers,
-                           unsigned char* ring, uint32_t rank) {
+__device__ void copy_tiles(const TileMap& hidden, const TileMap& weight, const Problem& problem, Barriers& barriers, unsigned char* ring,
+                           uint32_t rank) {
   constexpr int kColumns = kTileVocabulary / CLUSTER;
   constexpr uint16_t kAll = (1 << CLUSTER) - 1;
   Place place;
@@ -214,8 +214,8 @@ int launch_products(const Queue& queue, const LmHeadForward& x, const Problem& p
   }
   if (error != cudaSuccess) return error;
   const int64_t clusters = std::min<int64_t>(int64_t{problem.row_tiles} * problem.vocabulary_tiles, queue.multiprocessors / CLUSTER);
-  return launch_clusters(queue, CLUSTER, products<CLUSTER, TRANSFORMED>, dim3(clusters * CLUSTER), dim3(kThreads), kSharedBytes, hidden, weight,
-                         problem);
+  return launch_clusters(queue, CLUSTER, products<CLUSTER, TRANSFORMED>, dim3(clusters * CLUSTER), dim3(kThreads), kSharedBytes, hidden,
+                         weight, problem);
 }
 
 }  // namespace

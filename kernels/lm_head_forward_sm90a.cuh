@@ -22,18 +22,18 @@ struct alignas(8) Partial {
 };
 
 struct Problem {
-  Partial* partials;      // [vocabulary_tiles][rows]
-  float* at_target;       // [rows], what the target's e is made of
-  const float* bias;      // or null
+  Partial* partials;  // [vocabulary_tiles][rows]
+  float* at_target;   // [rows], what the target's e is made of
+  const float* bias;  // or null
   const int32_t* targets;
   int64_t rows;
   int32_t vocabulary;
-  int32_t steps;               // of 64 columns of x
+  int32_t steps;                         // of 64 columns of x
   uint32_t vocabulary_tiles, row_tiles;  // tiles of 256 columns; of 128 rows, or of a cluster's 256
-  uint32_t together;           // row tiles whose columns of x stay in the second-level cache
-  float scale, cap;            // cap 0: none
-  float to_base_2;             // c
-  double from_base_2;          // nats in what c makes of one: scale / c, which is 1 / log2(e) but for the rounding of c
+  uint32_t together;                     // row tiles whose columns of x stay in the second-level cache
+  float scale, cap;                      // cap 0: none
+  float to_base_2;                       // c
+  double from_base_2;                    // nats in what c makes of one: scale / c, which is 1 / log2(e) but for the rounding of c
 };
 
 // ---- the order of tiles ------------------------------------------------------------------------------------------------------------------

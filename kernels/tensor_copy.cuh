@@ -39,20 +39,18 @@ inline int encode_tile_map(TileMap* map, const void* matrix, int64_t rows, int64
   if (found != cudaDriverEntryPointSuccess || function == nullptr) return cudaErrorNotSupported;
   const uint64_t extents[] = {static_cast<uint64_t>(columns), static_cast<uint64_t>(rows)}, strides[] = {static_cast<uint64_t>(stride) * 2};
   const uint32_t tile[] = {kTileColumns, tile_rows}, every[] = {1, 1};
-  const int result =
-      reinterpret_cast<EncodeTiled>(function)(map, kTypeBf16, 2, const_cast<void*>(matrix), extents, strides, tile, every, kInterleaveNone,
-                                              kSwizzle128Bytes, kSecondLevel256Bytes, kFillZero);
+  const int result = reinterpret_cast<EncodeTiled>(function)(map, kTypeBf16, 2, const_cast<void*>(matrix), extents, strides, tile, every,
+                                                             kInterleaveNone, kSwizzle128Bytes, kSecondLevel256Bytes, kFillZero);
   return result == 0 ? cudaSuccess : cudaErrorInvalidValue;
 }
 
 // The tile whose first element is [row, column], to `tile` in this block's shared memory. `map` is a kernel's __grid_constant__ parameter.
 __device__ __forceinline__ void load_tile(void* tile, const TileMap& map, Barrier* barrier, int32_t row, int32_t column) {
 #ifdef __CUDACC__
-  asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(
-          shared_address(tile)),
-      "l"(reinterpret_cast<uint64_t>(&map)), "r"(shared_address(barrier)), "r"(column), "r"(row)
-      : "memory");
+  asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(
+                   shared_address(tile)),
+               "l"(reinterpret_cast<uint64_t>(&map)), "r"(shared_address(barrier)), "r"(column), "r"(row)
+               : "memory");
 #else
   cuda_emulation::copy_tensor_tile(shared_address(tile), &map, shared_address(barrier), column, row);
 #endif
@@ -63,8 +61,8 @@ __device__ __forceinline__ void load_tile_for(uint16_t blocks, void* tile, const
                                               int32_t column) {
 #ifdef __CUDACC__
   asm volatile(
-      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%3, %4}], [%2], %5;" ::
-          "r"(shared_address(tile)),
+      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%3, %4}], [%2], "
+      "%5;" ::"r"(shared_address(tile)),
       "l"(reinterpret_cast<uint64_t>(&map)), "r"(shared_address(barrier)), "r"(column), "r"(row), "h"(blocks)
       : "memory");
 #else

@@ -53,6 +53,6 @@ int32_t dpo4j_lm_head_forward(dpo4j_context* context, float* logprob, float* lse
       .tensor("weight", weight)
       .tensor_or_null("bias", bias)
       .words("targets", targets);
-  return call.run_on_cuda(
-      LmHeadForward{logprob, lse, workspace, hidden, weight, bias, targets, rows, vocabulary, hidden_width, hidden_stride, weight_stride, scale, cap});
+  return call.run_on_cuda(LmHeadForward{logprob, lse, workspace, hidden, weight, bias, targets, rows, vocabulary, hidden_width,
+                                        hidden_stride, weight_stride, scale, cap});
 }

@@ -20,13 +20,13 @@ struct alignas(16) Place {};
 
 // An mbarrier. Its word in shared memory holds nothing; a thread that touches it counts as reading it, or as writing it when it initialises.
 struct SharedBarrier {
-  uint32_t arrivals = 0;        // that end a phase
-  uint32_t missing = 0;         // of this phase
-  int64_t bytes = 0;            // announced and not landed; below zero where some landed before they were announced
-  uint32_t phase = 0;           // that is not done
-  bool fenced = false;          // its initialisation is
+  uint32_t arrivals = 0;  // that end a phase
+  uint32_t missing = 0;   // of this phase
+  int64_t bytes = 0;      // announced and not landed; below zero where some landed before they were announced
+  uint32_t phase = 0;     // that is not done
+  bool fenced = false;    // its initialisation is
   std::vector<Thread*> waiting;
-  Place places[2];              // by phase: an arrival at the next one must not order who waits for this one
+  Place places[2];  // by phase: an arrival at the next one must not order who waits for this one
 };
 
 // A tile on its way to one or several blocks.

@@ -138,13 +138,15 @@ void arrive(uint32_t address, uint32_t bytes, const char* what) {
   SharedBarrier& barrier = use(block, address & kAddressMask, what);
   if (&block != running().block && !barrier.fenced) fail("%s: the barrier of another block was initialised without a fence", what);
   barrier.bytes += bytes;
-  if (barrier.bytes > kMostBytes) fail("%s: %lld bytes are announced, more than a barrier counts", what, static_cast<long long>(barrier.bytes));
+  if (barrier.bytes > kMostBytes)
+    fail("%s: %lld bytes are announced, more than a barrier counts", what, static_cast<long long>(barrier.bytes));
   publish(&barrier.places[barrier.phase & 1]);
   block.arrive(barrier);
 }
 
 void check_registers(int registers, const char* what) {
-  if (registers < 24 || registers > 256 || registers % 8 != 0) fail("%s: %d registers, must be a multiple of 8 in 24 to 256", what, registers);
+  if (registers < 24 || registers > 256 || registers % 8 != 0)
+    fail("%s: %d registers, must be a multiple of 8 in 24 to 256", what, registers);
   exchange(~0u, to_word(registers), what);
 }
 

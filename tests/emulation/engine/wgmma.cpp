@@ -27,7 +27,8 @@ class Operand {
   Operand(const Block& block, uint64_t descriptor, int rows, const char* what)
       : start_(static_cast<uint32_t>(descriptor & 0x3FFF) << 4), stride_(static_cast<uint32_t>(descriptor >> 32 & 0x3FFF) << 4) {
     constexpr uint32_t kRowBytes = 128, kPatternBytes = 1024;
-    if (descriptor >> 62 != 1) fail("wgmma: %s has swizzle mode %d, only that of 128 bytes is emulated", what, static_cast<int>(descriptor >> 62));
+    if (descriptor >> 62 != 1)
+      fail("wgmma: %s has swizzle mode %d, only that of 128 bytes is emulated", what, static_cast<int>(descriptor >> 62));
     if ((descriptor >> 49 & 7) != 0) fail("wgmma: %s has a base offset, which is not emulated", what);
     if ((descriptor & 0x3FF1C000C000C000) != 0) fail("wgmma: %s has bits set that mean nothing", what);
     if (start_ % kPatternBytes > kRowBytes - kDepth * 2) fail("wgmma: %s at %#x is not where the swizzle's 1024 bytes begin", what, start_);
@@ -105,7 +106,8 @@ void issue(Products& products) {
   const Products::Request& first = products.requests[0];
   if (first.columns % 8 != 0 || first.columns < 8 || first.columns > kMostColumns) fail("wgmma: no shape has %d columns", first.columns);
   for (const Products::Request& each : products.requests) {
-    if (each.a != first.a || each.b != first.b || each.accumulate != first.accumulate) fail("wgmma: lanes of a warp have different operands");
+    if (each.a != first.a || each.b != first.b || each.accumulate != first.accumulate)
+      fail("wgmma: lanes of a warp have different operands");
   }
   if (!products.fenced) fail("wgmma: no wgmma.fence since the registers were last waited for");
   Accumulators& d = accumulators_of(products, first);
@@ -143,7 +145,8 @@ void Block::check_exit() const {
     const Products& products = warps_[warp].products;
     if (!products.open.empty() || !products.groups.empty()) fail("warp %zu exits before its products have ended", warp);
     const size_t first = warp / kWarpsOfGroup * kWarpsOfGroup;
-    if (products.issued != warps_[first].products.issued) fail("wgmma: warps %zu and %zu of a warpgroup have not issued the same", first, warp);
+    if (products.issued != warps_[first].products.issued)
+      fail("wgmma: warps %zu and %zu of a warpgroup have not issued the same", first, warp);
   }
 }
 

@@ -26,12 +26,13 @@ int encode_tiled(void* map, int type, uint32_t rank, void* address, const uint64
   if (address == nullptr || reinterpret_cast<uintptr_t>(address) % kWordBytes != 0) return kDriverInvalidValue;
   const uint32_t element = kElementBytes[type], row = tile[0] * element;
   for (int i = 0; i < 2; i++) {
-    if (extents[i] == 0 || extents[i] > kLargestExtent || tile[i] == 0 || tile[i] > kLargestTile || every[i] != 1) return kDriverInvalidValue;
+    if (extents[i] == 0 || extents[i] > kLargestExtent || tile[i] == 0 || tile[i] > kLargestTile || every[i] != 1)
+      return kDriverInvalidValue;
   }
   if (strides[0] % kWordBytes != 0 || strides[0] >= kStrideEnd || strides[0] < extents[0] * element) return kDriverInvalidValue;
   if (row % kWordBytes != 0 || (swizzle != 0 && row > kSwizzleBytes[swizzle])) return kDriverInvalidValue;
-  const TensorMap encoded{TensorMap::kMark,         static_cast<char*>(address), {extents[0], extents[1]}, strides[0],
-                          {tile[0], tile[1]}, element, kSwizzleBytes[swizzle]};
+  const TensorMap encoded{TensorMap::kMark, static_cast<char*>(address), {extents[0], extents[1]}, strides[0], {tile[0], tile[1]},
+                          element,          kSwizzleBytes[swizzle]};
   memset(map, 0, 128);
   memcpy(map, &encoded, sizeof encoded);
   return kDriverSuccess;
