@@ -9,11 +9,12 @@ shift
 [ $# -gt 0 ] || set -- 80 90a 100 120
 
 # The most registers a kernel of a file may take on any architecture. 256 threads of 64 or of 80 registers: four or three blocks of them on a
-# multiprocessor. preference_loss is one block of 256 a launch, whatever it takes.
+# multiprocessor. preference_loss is one block of 256 a launch, whatever it takes. lm_head_forward has 384 threads, one block a multiprocessor.
 budgets='
 token_logprob_forward.cu           80
 token_logprob_backward.cu          64
 token_logprob_forward_backward.cu  80
+lm_head_forward_sm90a.cu          168
 sequence_sum.cu                    48
 preference_loss.cu                168
 unpaired_loss.cu                   64'
