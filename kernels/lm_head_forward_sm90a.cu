@@ -184,13 +184,14 @@ __global__ void __launch_bounds__(kThreads, 1)
 }
 
 // The results of 32 rows, each from what its tiles left. Warp w takes tiles w, w + kMergingWarps, ..., then the first merges the warps.
-constexpr int kMergingWarps = 8;
+constexpr int kMergingWarps = 16;
 
 __global__ void __launch_bounds__(kMergingWarps* kWarp) merge(LmHeadForward x, Problem problem) {
   const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
   const int64_t row = int64_t{blockIdx.x} * kWarp + lane;
   Sums sums{-INFINITY, 0};
   if (row < x.rows) {
+#pragma unroll 4
     for (uint32_t tile = warp; tile < problem.vocabulary_tiles; tile += kMergingWarps) sums.add(problem.partials[tile * x.rows + row]);
   }
   DPO4J_SHARED(Sums, of_warp, [kMergingWarps][kWarp]);
@@ -213,7 +214,10 @@ int launch_products(const Queue& queue, const LmHeadForward& x, const Problem& p
     error = encode_tile_map(&weight, x.weight, x.vocabulary, x.hidden_width, x.weight_stride, kTileVocabulary / CLUSTER);
   }
   if (error != cudaSuccess) return error;
-  const int64_t clusters = std::min<int64_t>(int64_t{problem.row_tiles} * problem.vocabulary_tiles, queue.multiprocessors / CLUSTER);
+  int resident = 0;
+  error = resident_clusters(&resident, queue, CLUSTER, products<CLUSTER, TRANSFORMED>, dim3(kThreads), kSharedBytes);
+  if (error != cudaSuccess) return error;
+  const int64_t clusters = std::min<int64_t>(int64_t{problem.row_tiles} * problem.vocabulary_tiles, std::max(resident, 1));
   return launch_clusters(queue, CLUSTER, products<CLUSTER, TRANSFORMED>, dim3(clusters * CLUSTER), dim3(kThreads), kSharedBytes, hidden,
                          weight, problem);
 }

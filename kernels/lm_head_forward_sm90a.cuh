@@ -106,21 +106,13 @@ class Fragment {
 
   // Accumulators become logits.
   __device__ __forceinline__ void transform(float (&d)[kAccumulators], const Problem& problem) const {
-    const float over_cap = problem.cap == 0 ? 0.0f : 1 / problem.cap;
+    if (problem.bias != nullptr) add_bias(d, problem);
 #pragma unroll
-    for (int j = 0; j < kTileVocabulary / 8; j++) {
+    for (float& z : d) z *= problem.scale;
+    if (problem.cap == 0) return;
+    const float over_cap = 1 / problem.cap;
 #pragma unroll
-      for (int k = 0; k < 2; k++) {
-        const int32_t column = column_ + 8 * j + k;
-        const float bias = problem.bias != nullptr && column < problem.vocabulary ? problem.bias[column] : 0.0f;
-#pragma unroll
-        for (int i = 0; i < 2; i++) {
-          float& z = d[4 * j + 2 * i + k];
-          z = problem.scale * (z + bias);
-          if (problem.cap != 0) z = problem.cap * tanhf(z * over_cap);
-        }
-      }
-    }
+    for (float& z : d) z = problem.cap * tanhf(z * over_cap);
   }
 
   __device__ __forceinline__ void reduce(float (&d)[kAccumulators], const Problem& problem) const {
@@ -152,6 +144,19 @@ class Fragment {
   }
 
  private:
+  __device__ __forceinline__ void add_bias(float (&d)[kAccumulators], const Problem& problem) const {
+#pragma unroll
+    for (int n = 0; n < kAccumulators; n += 4) {
+#pragma unroll
+      for (int k = 0; k < 2; k++) {
+        const int32_t column = column_ + 2 * n + k;
+        const float bias = column < problem.vocabulary ? problem.bias[column] : 0.0f;
+        d[n + k] += bias;
+        d[n + 2 + k] += bias;
+      }
+    }
+  }
+
   __device__ __forceinline__ void drop_columns_beyond(float (&d)[kAccumulators], int32_t vocabulary) const {
 #pragma unroll
     for (int n = 0; n < kAccumulators; n++) {

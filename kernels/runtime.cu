@@ -73,19 +73,18 @@ int device_info(int32_t ordinal, char* name, size_t name_bytes, int32_t* capabil
 int open_queue(Queue* queue, int32_t ordinal, void* stream) {
   const CurrentDevice device(ordinal);
   cudaError_t error = device.error();
-  int shared_bytes = 0, major = 0, minor = 0, multiprocessors = 0;
+  int shared_bytes = 0, major = 0, minor = 0;
   const auto ask = [&](int* value, cudaDeviceAttr attribute) {
     if (error == cudaSuccess) error = cudaDeviceGetAttribute(value, attribute, ordinal);
   };
   ask(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin);
   ask(&major, cudaDevAttrComputeCapabilityMajor);
   ask(&minor, cudaDevAttrComputeCapabilityMinor);
-  ask(&multiprocessors, cudaDevAttrMultiProcessorCount);
   if (error != cudaSuccess) {
     cudaGetLastError();
     return error;
   }
-  *queue = {stream, ordinal, shared_bytes, largest_cluster(ordinal), 10 * major + minor, multiprocessors};
+  *queue = {stream, ordinal, shared_bytes, largest_cluster(ordinal), 10 * major + minor};
   return cudaSuccess;
 }
 

@@ -25,22 +25,29 @@ using EncodeTiled = int (*)(TileMap*, int type, uint32_t rank, void* address, co
                             const uint32_t* tile, const uint32_t* every, int interleave, int swizzle, int second_level, int fill);
 constexpr int kTypeBf16 = 9, kInterleaveNone = 0, kSwizzle128Bytes = 3, kSecondLevel256Bytes = 3, kFillZero = 0;
 
-// The map of a bf16 matrix [rows, columns], rows `stride` elements apart, in tiles of tile_rows rows. 0, or a cudaError_t. The driver's function
-// is asked of the runtime, so that the library loads without a driver.
+// The driver's function, asked of the runtime so that the library loads without a driver; null if there is none so new.
+inline EncodeTiled encode_tiled() {
+  static const EncodeTiled function = [] {
+    constexpr unsigned kSince = 12000;
+    void* function = nullptr;
+    cudaDriverEntryPointQueryResult found;
+    if (cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, kSince, cudaEnableDefault, &found) != cudaSuccess) {
+      cudaGetLastError();
+      return EncodeTiled{nullptr};
+    }
+    return reinterpret_cast<EncodeTiled>(function);
+  }();
+  return function;
+}
+
+// The map of a bf16 matrix [rows, columns], rows `stride` elements apart, in tiles of tile_rows rows. 0, or a cudaError_t.
 inline int encode_tile_map(TileMap* map, const void* matrix, int64_t rows, int64_t columns, int64_t stride, uint32_t tile_rows) {
-  constexpr unsigned kSince = 12000;
-  void* function = nullptr;
-  cudaDriverEntryPointQueryResult found = cudaDriverEntryPointSymbolNotFound;
-  const cudaError_t error = cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, kSince, cudaEnableDefault, &found);
-  if (error != cudaSuccess) {
-    cudaGetLastError();
-    return error;
-  }
-  if (found != cudaDriverEntryPointSuccess || function == nullptr) return cudaErrorNotSupported;
+  const EncodeTiled encode = encode_tiled();
+  if (encode == nullptr) return cudaErrorNotSupported;
   const uint64_t extents[] = {static_cast<uint64_t>(columns), static_cast<uint64_t>(rows)}, strides[] = {static_cast<uint64_t>(stride) * 2};
   const uint32_t tile[] = {kTileColumns, tile_rows}, every[] = {1, 1};
-  const int result = reinterpret_cast<EncodeTiled>(function)(map, kTypeBf16, 2, const_cast<void*>(matrix), extents, strides, tile, every,
-                                                             kInterleaveNone, kSwizzle128Bytes, kSecondLevel256Bytes, kFillZero);
+  const int result = encode(map, kTypeBf16, 2, const_cast<void*>(matrix), extents, strides, tile, every, kInterleaveNone, kSwizzle128Bytes,
+                            kSecondLevel256Bytes, kFillZero);
   return result == 0 ? cudaSuccess : cudaErrorInvalidValue;
 }
 

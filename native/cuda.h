@@ -13,7 +13,6 @@ struct Queue {
   int32_t shared_bytes;     // the most shared memory a block may have, of fixed size and dynamic together
   int32_t largest_cluster;  // the most blocks a cluster may have: 8, or 1 where there are no clusters
   int32_t capability;       // compute capability times ten
-  int32_t multiprocessors;
 };
 
 // 0, or a cudaError_t; error_text names it. Launches are queued, never waited for.

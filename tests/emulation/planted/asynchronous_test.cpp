@@ -292,10 +292,10 @@ enum Fault {
   kUnorderedBarrier,
   kNone
 };
-constexpr const char* kNames[] = {"no_wait_for_copy",   "no_wait_for_products", "overwritten",        "no_fence",        "no_fence_of_barrier",
-                                  "no_barrier",         "too_many_arrivals",    "too_few_bytes",      "misplaced_tile",  "beyond_shared",
-                                  "copy_at_exit",       "products_at_exit",     "half_a_warpgroup",   "other_operands",  "no_swizzle",
-                                  "too_many_registers", "unordered_barrier",    "none"};
+constexpr const char* kNames[] = {
+    "no_wait_for_copy",  "no_wait_for_products", "overwritten",    "no_fence",           "no_fence_of_barrier", "no_barrier",
+    "too_many_arrivals", "too_few_bytes",        "misplaced_tile", "beyond_shared",      "copy_at_exit",        "products_at_exit",
+    "half_a_warpgroup",  "other_operands",       "no_swizzle",     "too_many_registers", "unordered_barrier",   "none"};
 
 // One product, of ones and ones, with one thing wrong.
 template <Fault FAULT>

@@ -2,12 +2,12 @@
 // blocks, tiles that are not full, more tiles than blocks, with and without a transformation. Exits 0 if every output is right, 1 if one is not,
 // 2 if a call was refused. `lm_head_test a100` sees that another device is told apart. The kernel is compiled in, so that a copy of it that has a
 // bug can be.
-#include "lm_head_forward_sm90a.cu"
-
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <vector>
+
+#include "lm_head_forward_sm90a.cu"
 
 namespace {
 
@@ -65,7 +65,8 @@ bool check(const dpo4j::cuda::Queue& queue, const Shape& shape, float cap) {
     double sum = 0, at_target = 0;
     for (int j = 0; j < vocabulary; j++) {
       double z = 0;
-      for (int k = 0; k < width; k++) z += static_cast<double>(__bfloat162float(hidden[row * stride + k])) * __bfloat162float(weight[j * stride + k]);
+      for (int k = 0; k < width; k++)
+        z += static_cast<double>(__bfloat162float(hidden[row * stride + k])) * __bfloat162float(weight[j * stride + k]);
       z = cap == 0 ? z / 2 : cap * std::tanh(z / 2 / cap);
       sum += std::exp(z);
       if (j == targets[row]) at_target = z;
@@ -74,8 +75,8 @@ bool check(const dpo4j::cuda::Queue& queue, const Shape& shape, float cap) {
     right &= near("lse", row, x.lse[row], masked ? 0 : std::log(sum));
     right &= near("logprob", row, x.logprob[row], masked ? 0 : at_target - std::log(sum));
   }
-  for (const void* address : {static_cast<const void*>(x.logprob), static_cast<const void*>(x.lse), static_cast<const void*>(x.workspace), x.hidden,
-                              x.weight, static_cast<const void*>(x.targets)}) {
+  for (const void* address : {static_cast<const void*>(x.logprob), static_cast<const void*>(x.lse), static_cast<const void*>(x.workspace),
+                              x.hidden, x.weight, static_cast<const void*>(x.targets)}) {
     cudaFree(const_cast<void*>(address));
   }
   return right;
