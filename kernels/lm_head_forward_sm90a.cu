@@ -29,111 +29,163 @@ namespace {
 
 using namespace lm_head_forward;
 
-constexpr int kStages = 4;
-constexpr int kAhead = kStages / 2;  // steps that the first warpgroup leads by at the start of a tile
-constexpr int kTileOfHidden = kTileRows * kTileRowBytes, kTileOfWeight = kTileVocabulary * kTileRowBytes;
-constexpr int kStageBytes = kTileOfHidden + kTileOfWeight;
-constexpr size_t kSharedBytes = kStages * kStageBytes + kTileAlignment;
+// Stages of 64 columns each. Tiles of w are both warpgroups' and in one ring, rows of x are one's alone and in a ring of their own, which follows
+// its warpgroup: so most of the memory is for w, and one warpgroup may run ahead of the other by all of its stages but one.
+constexpr int kWeightStages = 5, kHiddenStages = 4;
+constexpr int kAhead = kWeightStages - 1;  // steps that the first warpgroup leads by at the start of a tile
+constexpr int kWeightBytes = kTileVocabulary * kTileRowBytes, kHiddenBytes = kProductRows * kTileRowBytes;  // of a stage
 
 constexpr int kWarpgroup = 128, kConsumers = kTileRows / kProductRows;
-constexpr int kThreads = kWarpgroup * (1 + kConsumers);
-constexpr int kWarpsOfConsumers = kConsumers * kWarpgroup / kWarp;
+constexpr int kThreads = kWarpgroup * (1 + kConsumers), kWarpsOfGroup = kWarpgroup / kWarp;
 constexpr int kCopyingRegisters = 40, kMultiplyingRegisters = 232;
 static_assert(kWarpgroup * (kCopyingRegisters + kConsumers * kMultiplyingRegisters) <= 65536, "the registers of a multiprocessor");
 
-struct Barriers {
-  Barrier full[kStages];   // the stage has landed
-  Barrier empty[kStages];  // nobody reads the stage any more
-  Barrier ahead;           // the first warpgroup has its lead in the tile
+template <int STAGES>
+struct Ring {
+  Barrier full[STAGES];   // the stage has landed
+  Barrier empty[STAGES];  // nobody reads the stage any more
 };
 
-// A place in the ring, and the parity of how often it has come round.
+struct Barriers {
+  Ring<kWeightStages> weight;
+  Ring<kHiddenStages> hidden[kConsumers];
+  Barrier ahead;  // the first warpgroup has its lead in the tile
+};
+
+constexpr size_t kSharedBytes = kTileAlignment + kWeightStages * kWeightBytes + kConsumers * kHiddenStages * kHiddenBytes;
+static_assert(kSharedBytes + sizeof(Barriers) + 1024 <= 228 << 10,
+              "the shared memory of a multiprocessor, and what the system reserves of it");
+
+// What `stages` of memory hold, from where tiles may begin.
+struct Stages {
+  unsigned char* begin;
+  __device__ unsigned char* weight(int stage) const { return begin + stage * kWeightBytes; }
+  __device__ unsigned char* hidden(int group, int stage) const {
+    return begin + kWeightStages * kWeightBytes + (group * kHiddenStages + stage) * kHiddenBytes;
+  }
+};
+
+// A place in a ring, and the parity of how often it has come round.
+template <int STAGES>
 struct Place {
   int stage = 0;
   uint32_t parity = 0;
   __device__ void advance() {
-    if (++stage == kStages) stage = 0, parity ^= 1;
+    if (++stage == STAGES) stage = 0, parity ^= 1;
   }
 };
 
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
-// One thread brings all that the block multiplies. A stage is filled when no warp of the cluster reads it.
-template <int CLUSTER>
-__device__ void copy_tiles(const TileMap& hidden, const TileMap& weight, const Problem& problem, Barriers& barriers, unsigned char* ring,
-                           uint32_t rank) {
-  constexpr int kColumns = kTileVocabulary / CLUSTER;
-  constexpr uint16_t kAll = (1 << CLUSTER) - 1;
-  Place place;
-  for (Walk walk(problem, blockIdx.x / CLUSTER, gridDim.x / CLUSTER); walk.is_on(); walk.advance()) {
-    const int32_t row = (walk.row_tile() * CLUSTER + rank) * kTileRows;
-    const int32_t column = walk.vocabulary_tile() * kTileVocabulary + rank * kColumns;
+// One thread fills a ring: copy(barrier, stage, walk, step) for all steps of all tiles, each when nobody reads its stage any more.
+template <int STAGES, class Copy>
+__device__ void fill(Ring<STAGES>& ring, const Problem& problem, Walk walk, uint32_t bytes, Copy copy) {
+  Place<STAGES> place;
+  for (; walk.is_on(); walk.advance()) {
     for (int32_t step = 0; step < problem.steps; step++, place.advance()) {
-      unsigned char *x = ring + place.stage * kStageBytes, *w = x + kTileOfHidden;
-      Barrier* full = &barriers.full[place.stage];
-      barrier_wait(&barriers.empty[place.stage], place.parity ^ 1);
-      barrier_arrive_expecting(full, kStageBytes);
-      load_tile(x, hidden, full, row, step * kTileColumns);
-      if constexpr (CLUSTER > 1) {
-        load_tile_for(kAll, w + rank * kColumns * kTileRowBytes, weight, full, column, step * kTileColumns);
-      } else {
-        load_tile(w, weight, full, column, step * kTileColumns);
-      }
+      Barrier* full = &ring.full[place.stage];
+      barrier_wait(&ring.empty[place.stage], place.parity ^ 1);
+      barrier_arrive_expecting(full, bytes);
+      copy(full, place.stage, walk, step);
     }
   }
 }
 
-// This warp reads the stage no more, nor do its products.
+// This block's part of a tile of w, for all blocks of the cluster.
 template <int CLUSTER>
-__device__ __forceinline__ void release(Barrier* empty, int lane) {
-  if constexpr (CLUSTER > 1) {
-    if (lane < CLUSTER) barrier_arrive_at(empty, lane);
-  } else {
-    if (lane == 0) barrier_arrive(empty);
-  }
+__device__ void fill_weight(const TileMap& weight, const Problem& problem, Barriers& barriers, const Stages& stages, const Walk& walk,
+                            uint32_t rank) {
+  constexpr int kColumns = kTileVocabulary / CLUSTER;
+  constexpr uint16_t kAll = (1 << CLUSTER) - 1;
+  fill(barriers.weight, problem, walk, kWeightBytes, [&](Barrier* full, int stage, const Walk& at, int32_t step) {
+    const int32_t column = at.vocabulary_tile() * kTileVocabulary + rank * kColumns;
+    unsigned char* tile = stages.weight(stage) + rank * kColumns * kTileRowBytes;
+    if constexpr (CLUSTER > 1) {
+      load_tile_for(kAll, tile, weight, full, column, step * kTileColumns);
+    } else {
+      load_tile(tile, weight, full, column, step * kTileColumns);
+    }
+  });
 }
+
+// The rows of x of one warpgroup.
+template <int CLUSTER>
+__device__ void fill_hidden(const TileMap& hidden, const Problem& problem, Barriers& barriers, const Stages& stages, const Walk& walk,
+                            uint32_t rank, int group) {
+  fill(barriers.hidden[group], problem, walk, kHiddenBytes, [&](Barrier* full, int stage, const Walk& at, int32_t step) {
+    const int32_t row = (at.row_tile() * CLUSTER + rank) * kTileRows + group * kProductRows;
+    load_tile(stages.hidden(group, stage), hidden, full, row, step * kTileColumns);
+  });
+}
+
+// This warp reads these stages no more, nor do its products.
+template <int CLUSTER>
+__device__ __forceinline__ void release(Barrier* weight, Barrier* hidden, int lane) {
+  if constexpr (CLUSTER > 1) {
+    if (lane < CLUSTER) barrier_arrive_at(weight, lane);
+  } else {
+    if (lane == 0) barrier_arrive(weight);
+  }
+  if (lane == 0) barrier_arrive(hidden);
+}
+
+// Where a warpgroup is in both rings.
+struct Places {
+  Place<kWeightStages> weight;
+  Place<kHiddenStages> hidden;
+};
 
 // d = the 64 rows of this warpgroup times the tile's columns. Products of a step are issued before those of the last have ended.
 template <int CLUSTER, class AfterStep>
-__device__ __forceinline__ void multiply(float (&d)[kAccumulators], const Problem& problem, Barriers& barriers, uint32_t ring,
-                                         uint32_t row_of_tile, Place& place, int lane, AfterStep after_step) {
-  Barrier* last = nullptr;
-  for (int32_t step = 0; step < problem.steps; step++, place.advance()) {
-    const uint32_t x = ring + place.stage * kStageBytes, w = x + kTileOfHidden;
-    barrier_wait(&barriers.full[place.stage], place.parity);
+__device__ __forceinline__ void multiply(float (&d)[kAccumulators], const Problem& problem, Barriers& barriers, const Stages& stages,
+                                         int group, Places& places, int lane, AfterStep after_step) {
+  Ring<kHiddenStages>& hidden = barriers.hidden[group];
+  Barrier *last_weight = nullptr, *last_hidden = nullptr;
+  for (int32_t step = 0; step < problem.steps; step++, places.weight.advance(), places.hidden.advance()) {
+    const int of_weight = places.weight.stage, of_hidden = places.hidden.stage;
+    barrier_wait(&hidden.full[of_hidden], places.hidden.parity);
+    barrier_wait(&barriers.weight.full[of_weight], places.weight.parity);
     wgmma_fence();
-    uint64_t a = tile_descriptor(x + row_of_tile * kTileRowBytes), b = tile_descriptor(w);
+    uint64_t a = tile_descriptor(shared_address(stages.hidden(group, of_hidden))),
+             b = tile_descriptor(shared_address(stages.weight(of_weight)));
 #pragma unroll
     for (int k = 0; k < kTileColumns / kProductDepth; k++, a += kNextDepth, b += kNextDepth) wgmma(d, a, b, step > 0 || k > 0);
     wgmma_commit();
     wgmma_wait<1>();
-    if (step > 0) release<CLUSTER>(last, lane);
-    last = &barriers.empty[place.stage];
+    if (step > 0) release<CLUSTER>(last_weight, last_hidden, lane);
+    last_weight = &barriers.weight.empty[of_weight];
+    last_hidden = &hidden.empty[of_hidden];
     after_step(step);
   }
   wgmma_wait<0>();
   wgmma_results(d);
-  release<CLUSTER>(last, lane);
+  release<CLUSTER>(last_weight, last_hidden, lane);
 }
 
 // Multiplies and reduces tile after tile. `group` is 0 or 1: which of the two warpgroups.
 template <int CLUSTER, bool TRANSFORMED>
-__device__ void multiply_tiles(const Problem& problem, Barriers& barriers, uint32_t ring, uint32_t rank, int group) {
+__device__ void multiply_tiles(const Problem& problem, Barriers& barriers, const Stages& stages, Walk walk, uint32_t rank, int group) {
   const int thread = threadIdx.x % kWarpgroup, warp = thread / kWarp, lane = thread % kWarp;
-  const bool keeps_a_lead = problem.steps >= kStages;
-  Place place;
-  uint32_t tiles = 0;
-  for (Walk walk(problem, blockIdx.x / CLUSTER, gridDim.x / CLUSTER); walk.is_on(); walk.advance(), tiles++) {
-    const int32_t row_of_tile = group * kProductRows;
-    const int64_t row = int64_t{walk.row_tile()} * (CLUSTER * kTileRows) + rank * kTileRows + row_of_tile + warp * 16 + lane / 4;
-    const Fragment fragment(problem, row, walk.vocabulary_tile(), lane);
+  const bool keeps_a_lead = problem.steps >= kAhead;
+  Places places;
+  for (uint32_t tiles = 0; walk.is_on(); walk.advance(), tiles++) {
+    const int64_t row_of_tile = (int64_t{walk.row_tile()} * CLUSTER + rank) * kTileRows + group * kProductRows;
+    const Fragment fragment(problem, row_of_tile + warp * 16 + lane / 4, walk.vocabulary_tile(), lane);
     if (keeps_a_lead && group == 1) barrier_wait(&barriers.ahead, tiles % 2);
     float d[kAccumulators];
-    multiply<CLUSTER>(d, problem, barriers, ring, row_of_tile, place, lane, [&](int32_t step) {
+    multiply<CLUSTER>(d, problem, barriers, stages, group, places, lane, [&](int32_t step) {
       if (keeps_a_lead && group == 0 && step == kAhead - 1 && lane == 0) barrier_arrive(&barriers.ahead);
     });
     if constexpr (TRANSFORMED) fragment.transform(d, problem);
     fragment.reduce(d, problem);
+  }
+}
+
+template <int STAGES>
+__device__ void initialise(Ring<STAGES>& ring, uint32_t readers) {
+  for (int stage = 0; stage < STAGES; stage++) {
+    barrier_init(&ring.full[stage], 1);
+    barrier_init(&ring.empty[stage], readers);
   }
 }
 
@@ -143,17 +195,15 @@ __device__ void products_of_block(const TileMap& hidden, const TileMap& weight, 
   DPO4J_DYNAMIC_SHARED(unsigned char, shared);
   Barriers& barriers = shared_barriers[0];
   const uint32_t misplaced = shared_address(shared) % kTileAlignment;
-  unsigned char* ring = shared + (misplaced == 0 ? 0 : kTileAlignment - misplaced);
+  const Stages stages{shared + (misplaced == 0 ? 0 : kTileAlignment - misplaced)};
   const uint32_t rank = CLUSTER > 1 ? cluster_rank() : 0;
 
   if (threadIdx.x == 0) {
     prefetch_tile_map(hidden);
     prefetch_tile_map(weight);
-    for (int stage = 0; stage < kStages; stage++) {
-      barrier_init(&barriers.full[stage], 1);
-      barrier_init(&barriers.empty[stage], CLUSTER * kWarpsOfConsumers);
-    }
-    barrier_init(&barriers.ahead, kWarpgroup / kWarp);
+    initialise(barriers.weight, CLUSTER * kConsumers * kWarpsOfGroup);
+    for (auto& ring : barriers.hidden) initialise(ring, kWarpsOfGroup);
+    barrier_init(&barriers.ahead, kWarpsOfGroup);
     fence_barrier_init();
   }
   if constexpr (CLUSTER > 1) {
@@ -162,12 +212,17 @@ __device__ void products_of_block(const TileMap& hidden, const TileMap& weight, 
     __syncthreads();
   }
 
+  const Walk walk(problem, blockIdx.x / CLUSTER, gridDim.x / CLUSTER);
   if (threadIdx.x < kWarpgroup) {
     give_registers<kCopyingRegisters>();
-    if (threadIdx.x == 0) copy_tiles<CLUSTER>(hidden, weight, problem, barriers, ring, rank);
+    const int warp = threadIdx.x / kWarp;
+    if (threadIdx.x % kWarp == 0) {
+      if (warp < kConsumers) fill_hidden<CLUSTER>(hidden, problem, barriers, stages, walk, rank, warp);
+      if (warp == kConsumers) fill_weight<CLUSTER>(weight, problem, barriers, stages, walk, rank);
+    }
   } else {
     take_registers<kMultiplyingRegisters>();
-    multiply_tiles<CLUSTER, TRANSFORMED>(problem, barriers, shared_address(ring), rank, threadIdx.x / kWarpgroup - 1);
+    multiply_tiles<CLUSTER, TRANSFORMED>(problem, barriers, stages, walk, rank, threadIdx.x / kWarpgroup - 1);
   }
   if constexpr (CLUSTER > 1) cluster_sync();  // the other block may still copy into this one's memory, and arrive at its barriers
 }
@@ -209,7 +264,7 @@ __global__ void __launch_bounds__(kMergingWarps* kWarp) merge(LmHeadForward x, P
 template <int CLUSTER, bool TRANSFORMED>
 int launch_products(const Queue& queue, const LmHeadForward& x, const Problem& problem) {
   TileMap hidden, weight;
-  int error = encode_tile_map(&hidden, x.hidden, x.rows, x.hidden_width, x.hidden_stride, kTileRows);
+  int error = encode_tile_map(&hidden, x.hidden, x.rows, x.hidden_width, x.hidden_stride, kProductRows);
   if (error == cudaSuccess) {
     error = encode_tile_map(&weight, x.weight, x.vocabulary, x.hidden_width, x.weight_stride, kTileVocabulary / CLUSTER);
   }

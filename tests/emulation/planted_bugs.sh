@@ -165,7 +165,7 @@ head_plant released_too_early none 'row [0-9]+: -?nan' 's/wgmma_wait<1>();/wgmma
 head_plant no_last_wait none 'row [0-9]+: -?nan|before its products have ended' '/wgmma_wait<0>();/d'
 head_plant no_product_fence none 'no wgmma.fence since' '/wgmma_fence();/d'
 head_plant no_barrier_fence none 'was initialised without a fence' '/fence_barrier_init();/d'
-head_plant too_few_bytes none 'deadlock in block' 's/barrier_arrive_expecting(full, kStageBytes)/barrier_arrive_expecting(full, kTileOfWeight)/'
+head_plant too_few_bytes none 'deadlock in block' 's/barrier_arrive_expecting(full, bytes)/barrier_arrive_expecting(full, bytes \/ 2)/'
 head_plant one_block_releases none 'deadlock in block|more than the [0-9]+ arrivals' 's/if (lane < CLUSTER) barrier_arrive_at/if (lane < 1) barrier_arrive_at/'
 head_plant no_last_meeting none 'which has exited|a block that has exited|while a tile is on its way' '/cluster_sync();  \/\/ the other/d'
 head_plant columns_beyond none 'lse, row [0-9]+: [0-9.]+, expected' '/drop_columns_beyond(d, problem.vocabulary);/d'
