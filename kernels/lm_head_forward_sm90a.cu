@@ -7,21 +7,35 @@
 // Never materialised: logits. They live and end as fp32 accumulators, 128 a thread; of each row and tile of 256 columns two numbers are left, in
 // the workspace, and merge() adds a row's up in the order of its tiles. So a row's bits depend on its own numbers, the weight and the vocabulary.
 //
-// products()   A tile is 128 rows by 256 columns. One warpgroup copies: 64 columns of x and w at a time into a ring of four stages (tensor_copy).
-//              Two warpgroups, 64 rows each, multiply (wgmma) and then reduce what they hold. Blocks live as long as there are tiles and walk
-//              them so that the rows of x stay in the second-level cache and w goes by once. Two blocks of a cluster, of neighbouring rows,
-//              each copy half of a tile of w for both: 32 KiB from that cache for 64 columns of a tile instead of 48.
-// The reduction, max then one exp2 an element, takes a warpgroup some 1500 clocks, the products of a tile 16 a column of x, 14336 at width 896. It
-//              hides behind the other warpgroup's products: no barrier holds the two together, and kAhead lets the second begin a tile
-//              only when the first has a lead of two steps, half of the ring.
+// products()   A tile is 128 rows by 256 columns. One warpgroup copies 64 columns of x and w at a time into rings of stages (tensor_copy.cuh). Two
+//              warpgroups, 64 rows each, multiply (wgmma.cuh) and then reduce what they hold. Blocks live as long as there are tiles and walk
+//              them so that rows of x stay in the second-level cache and w goes by. Two blocks of a cluster, of neighbouring rows, each copy
+//              half of a tile of w for both: 32 KiB from that cache for 64 columns of a tile instead of 48.
+// Reductions   take a warpgroup some 1300 clocks: a maximum, then for each element one fma, one exp2 and one addition, of which exp2 is what there is
+//              least of, 16 a clock. The products of a tile take 16 clocks a column of x, 14336 at width 896. One hides behind the other: no
+//              barrier holds the warpgroups together, and the second begins a tile when the first is four steps of 64 columns ahead. While
+//              one reduces, the other has 512 clocks of products a step to itself.
 //
 // Bytes moved: 2 hidden_width (rows + vocabulary ceil(rows / rows that stay)) and 16 rows ceil(vocabulary / 256). Operations: 2 rows vocabulary
 // hidden_width. Share of the roofline: not yet measured on a GPU.
 //
-// Predicted, as a multiple of one cuBLASLt product that stores the same logits in bf16:
-//   width 4096  1.00. The products themselves 1.01 (the same tile, ring and cluster as the library's), reductions that do not hide 0.01, a
-//               thousandth for the second kernel; the library stores 2 rows vocabulary bytes, 0.00 to 0.04 as far as it does not hide them
-//   width 896   0.95. Reductions that do not hide 0.03 to 0.06, second kernel and workspace 0.01; the library's store is 0.20, half of it hidden
+// Predicted, as a multiple of the time of one cuBLASLt product that stores the logits in bf16. The start is a model of one multiprocessor: both
+// warpgroups' products take turns, 40 bytes a clock come from the second-level cache, 900 clocks after they were asked for, a reduction takes
+// 1250 clocks. Over products without a pause it takes
+//   width                                      4096    896    576
+//   these rings, a lead of four steps         1.007  1.016  1.024
+//   1200 clocks until a stage lands           1.018  1.066  1.102
+//   reductions of 1500 clocks                 1.014  1.047  1.073
+//   one ring of four stages, a lead of three  1.021  1.082  1.128
+//   one ring of four stages, in step          1.037  1.168  1.261
+// The library has the same tile, cluster and instructions, and stores 1 byte a clock at width 4096, which hides, and 4.6 at 896, at the end of tiles,
+// which may not. The second kernel here is 0.001 of the product at 4096 and 0.01 at 896. So: width 4096 1.01, between 0.99 and 1.03; width 896
+// 0.97, between 0.90 and 1.05.
+// What would show the model wrong: a second-level cache that gives less than 32 bytes a clock and multiprocessor, and shared memory, which at the full
+// rate of products is read and written at its limit of 128 bytes a clock.
+//
+// Errors: a tensor core cuts where it adds up, so a logit shrinks by some hidden_width / 16 * 2^-25 of itself; 1e-4 nat for logits 13 apart at width
+// 4096. That is true of any product on these tensor cores. The rest, exponentials and sums, is below 2e-6 nat.
 #include "lm_head_forward_sm90a.cuh"
 
 namespace dpo4j::cuda {
@@ -32,11 +46,10 @@ using namespace lm_head_forward;
 // Stages of 64 columns each. Tiles of w are both warpgroups' and in one ring, rows of x are one's alone and in a ring of their own, which follows
 // its warpgroup: so most of the memory is for w, and one warpgroup may run ahead of the other by all of its stages but one.
 constexpr int kWeightStages = 5, kHiddenStages = 4;
-constexpr int kAhead = kWeightStages - 1;  // steps that the first warpgroup leads by at the start of a tile
 constexpr int kWeightBytes = kTileVocabulary * kTileRowBytes, kHiddenBytes = kProductRows * kTileRowBytes;  // of a stage
 
 constexpr int kWarpgroup = 128, kConsumers = kTileRows / kProductRows;
-constexpr int kThreads = kWarpgroup * (1 + kConsumers), kWarpsOfGroup = kWarpgroup / kWarp;
+constexpr int kThreads = kWarpgroup * (1 + kConsumers);
 constexpr int kCopyingRegisters = 40, kMultiplyingRegisters = 232;
 static_assert(kWarpgroup * (kCopyingRegisters + kConsumers * kMultiplyingRegisters) <= 65536, "the registers of a multiprocessor");
 
@@ -56,7 +69,12 @@ constexpr size_t kSharedBytes = kTileAlignment + kWeightStages * kWeightBytes + 
 static_assert(kSharedBytes + sizeof(Barriers) + 1024 <= 228 << 10,
               "the shared memory of a multiprocessor, and what the system reserves of it");
 
-// What `stages` of memory hold, from where tiles may begin.
+#if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+
+constexpr int kAhead = kWeightStages - 1;  // steps that the first warpgroup leads by at the start of a tile
+constexpr int kWarpsOfGroup = kWarpgroup / kWarp;
+
+// The memory of the rings, from where tiles may begin.
 struct Stages {
   unsigned char* begin;
   __device__ unsigned char* weight(int stage) const { return begin + stage * kWeightBytes; }
@@ -74,8 +92,6 @@ struct Place {
     if (++stage == STAGES) stage = 0, parity ^= 1;
   }
 };
-
-#if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
 // One thread fills a ring: copy(barrier, stage, walk, step) for all steps of all tiles, each when nobody reads its stage any more.
 template <int STAGES, class Copy>

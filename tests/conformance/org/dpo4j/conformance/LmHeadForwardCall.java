@@ -81,7 +81,8 @@ record LmHeadForwardCall(
     }
 
     /** Runs it, twice as {@link Tensors#run} does; where the device has no such operation, sees it refused by name and returns null. */
-    @Nullable Left run(On on) {
+    @Nullable
+    Left run(On on) {
         int rows = rows();
         try (Tensors tensors = new Tensors(on)) {
             Tensor logprob = tensors.output("logprob", DType.F32, 1, rows);
@@ -170,7 +171,8 @@ record LmHeadForwardCall(
                 continue;
             }
             double[] logits = logits(row);
-            double[] expected = {ReferenceTokenLogProb.lse(logits), ReferenceTokenLogProb.forward(logits, targets[row])};
+            double[] expected = {ReferenceTokenLogProb.lse(logits), ReferenceTokenLogProb.forward(logits, targets[row])
+            };
             double[] allowed = {lseError(row, logits), logprobError(row, logits)};
             Expect.near("lse, log-prob of " + what, actual, expected, i -> Math.min(allowed[i], most));
         }

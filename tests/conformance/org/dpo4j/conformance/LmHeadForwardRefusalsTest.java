@@ -49,10 +49,9 @@ class LmHeadForwardRefusalsTest {
         }
         Draw draw = new Draw(4);
         try (Tensors tensors = new Tensors(on)) {
-            Tensor hidden =
-                    tensors.input("hidden", DType.BF16, ROWS, WIDTH, STRIDE, draw.normal(ROWS * WIDTH, 1));
-            Tensor weight = tensors.input(
-                    "weight", DType.BF16, VOCABULARY, WIDTH, STRIDE, draw.normal(VOCABULARY * WIDTH, 1));
+            Tensor hidden = tensors.input("hidden", DType.BF16, ROWS, WIDTH, STRIDE, draw.normal(ROWS * WIDTH, 1));
+            Tensor weight =
+                    tensors.input("weight", DType.BF16, VOCABULARY, WIDTH, STRIDE, draw.normal(VOCABULARY * WIDTH, 1));
             new Refusals(tensors, "lm_head_forward")
                     .indices("logprob", tensors.output("logprob", DType.F32, 1, ROWS))
                     .indices("lse", tensors.output("lse", DType.F32, 1, ROWS))
@@ -79,7 +78,8 @@ class LmHeadForwardRefusalsTest {
     void noRowsNeedNoAddresses(On on) {
         long context = on.device().context();
         int expected = LmHeadForward.isSupported(on.device(), DType.BF16) ? 0 : 2;
-        assertThat(Native.dpo4j_lm_head_forward(context, 0, 0, 0, 0, 0, 0, 0, 0, 9, 12, 16, 16, 1, 0, DType.BF16.code()))
+        assertThat(Native.dpo4j_lm_head_forward(
+                        context, 0, 0, 0, 0, 0, 0, 0, 0, 9, 12, 16, 16, 1, 0, DType.BF16.code()))
                 .isEqualTo(expected);
         assertThat(LmHeadForward.workspaceBytes(0, 9)).isZero();
         assertThat(LmHeadForward.workspaceBytes(9, -1)).isZero();
