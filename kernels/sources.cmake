@@ -3,6 +3,7 @@ set(DPO4J_KERNEL_SOURCES
     adamw.cu
     attention_backward.cu
     attention_forward.cu
+    column_sum.cu
     copy_rows.cu
     embedding.cu
     gradient_norm.cu

@@ -6,7 +6,7 @@
  *   addresses  memory of the context's device, owned by the caller. Outputs come first, then inputs. Nothing is retained after the work
  *              queued by the call has run. Outputs may not overlap inputs unless the operation says "may alias".
  *   alignment  16 bytes for addresses, and for the start of each row (row strides times the element size) where a row stride is given.
- *              4 bytes are enough for index arrays (int32) and for what scale_rows, token_logprob, sequence_sum and the losses take of f32
+ *              4 bytes are enough for index arrays (int32) and for what scale_rows, column_sum, token_logprob, sequence_sum and the losses take of f32
               a token, completion or pair, so that a call may begin at any of them; statistics alone, four a row, want 16.
  *   strides    in elements, between the starts of consecutive rows; row-major throughout.
  *   dtype      storage of the tensors that carry no other mark: DPO4J_F32 on every device, DPO4J_BF16 on cuda. token_logprob alone takes
@@ -36,7 +36,7 @@ extern "C" {
 #endif
 
 /* Raised by one whenever a signature, a struct or the meaning of an argument changes. */
-#define DPO4J_ABI_VERSION 3
+#define DPO4J_ABI_VERSION 4
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -205,38 +205,50 @@ DPO4J_API int32_t dpo4j_scale_rows(dpo4j_context*, void* out, const void* in, co
 /* ---- token_logprob: log softmax of a row of logits at its target --------------------------------------------------------------------- */
 
 /* Arguments these calls share
-     logits     [.., vocabulary], rows logits_stride apart, in F32, BF16 or F16 on every device. Columns of -inf are vocabulary that does not
+     logits     x[.., vocabulary], rows logits_stride apart, in F32, BF16 or F16 on every device. Columns of -inf are vocabulary that does not
                 exist; a row of nothing else has lse -inf, and its log-prob is NaN.
      row_index  i32[rows], or null for 0, 1, ...: call row i is logits row row_index[i]. No logits row twice; rows that it does not name are
                 neither read nor written. Every other array has one entry a call row.
      targets    i32[rows]. Negative: the row is masked, its numbers are 0, its gradient exactly 0, and its logits are not read. At or beyond
-                vocabulary: all of them NaN. */
+                vocabulary: all of them NaN.
+     bias, scale, cap  the softmax is of z[j] = cap tanh(scale (x[j] + bias[j]) / cap), of scale (x[j] + bias[j]) where cap is 0. bias
+                f32[vocabulary], null for 0; scale finite and above 0; cap 0 or from 1e-30 to 1e30. -inf stays -inf, also as a bias.
+                null, 1, 0: z is x, and no time is spent on it. */
 
 /* What a row of `statistics` f32[rows, DPO4J_TOKEN_STATISTICS] holds; p is the softmax of the row. */
 enum dpo4j_token_statistic {
   DPO4J_TOKEN_ENTROPY = 0,    /* -sum_j p_j log p_j, in nats */
   DPO4J_TOKEN_HIT = 1,        /* 1 where the target is the first of the largest logits, else 0 */
-  DPO4J_TOKEN_MEAN_LOGIT = 2, /* over the vocabulary that exists */
-  DPO4J_TOKEN_LOG_WEIGHT = 3, /* logprob - log sum_j p_j^2 = logprob - (LSE(2 logits) - 2 lse): WPO (Zhou et al. 2024, eq. 2) */
+  DPO4J_TOKEN_MEAN_LOGIT = 2, /* of z, over the vocabulary that exists */
+  DPO4J_TOKEN_LOG_WEIGHT = 3, /* logprob - log sum_j p_j^2 = logprob - (LSE(2 z) - 2 lse): WPO (Zhou et al. 2024, eq. 2) */
   DPO4J_TOKEN_STATISTICS = 4
 };
 
-/* logprob f32[rows] = logits[target] - lse, lse f32[rows] = log sum_j exp(logits[j]); statistics may be null. */
+/* logprob f32[rows] = z[target] - lse, lse f32[rows] = log sum_j exp(z[j]); statistics may be null. */
 DPO4J_API int32_t dpo4j_token_logprob_forward(dpo4j_context*, float* logprob, float* lse, float* statistics, const void* logits,
-                                              const int32_t* targets, const int32_t* row_index, int64_t rows, int64_t vocabulary,
-                                              int64_t logits_stride, int32_t dtype);
-/* d_logits[row,j] = d_logprob[row] * ((j == target) - exp(logits[row,j] - lse[row])), rows of d_logits as rows of logits. d_logits may alias
-   logits when both have one dtype and one stride (the in-place form). d_logits has d_logits_dtype, logits has dtype. */
+                                              const int32_t* targets, const int32_t* row_index, const float* bias, int64_t rows,
+                                              int64_t vocabulary, int64_t logits_stride, float scale, float cap, int32_t dtype);
+/* d_logits[row,j] = d_logprob[row] * ((j == target) - exp(z[row,j] - lse[row])) dz/dx, dz/dx = scale (1 - (z[row,j] / cap)^2), or scale where
+   cap is 0; rows of d_logits as rows of logits. d_logits may alias logits when both have one dtype and one stride (the in-place form).
+   d_logits has d_logits_dtype, logits has dtype. The gradient by the bias is column_sum's of d_logits. */
 DPO4J_API int32_t dpo4j_token_logprob_backward(dpo4j_context*, void* d_logits, const void* logits, const int32_t* targets,
-                                               const int32_t* row_index, const float* lse, const float* d_logprob, int64_t rows,
-                                               int64_t vocabulary, int64_t d_logits_stride, int64_t logits_stride, int32_t d_logits_dtype,
-                                               int32_t dtype);
+                                               const int32_t* row_index, const float* bias, const float* lse, const float* d_logprob,
+                                               int64_t rows, int64_t vocabulary, int64_t d_logits_stride, int64_t logits_stride,
+                                               float scale, float cap, int32_t d_logits_dtype, int32_t dtype);
 /* Both in one read of the row, for a gradient that is known before the log-prob is: d_logprob f32[rows], or null for 1, the unit gradient
    that a row scale makes any other. Aliasing as in backward. */
 DPO4J_API int32_t dpo4j_token_logprob_forward_backward(dpo4j_context*, void* d_logits, float* logprob, float* lse, float* statistics,
                                                        const void* logits, const int32_t* targets, const int32_t* row_index,
-                                                       const float* d_logprob, int64_t rows, int64_t vocabulary, int64_t d_logits_stride,
-                                                       int64_t logits_stride, int32_t d_logits_dtype, int32_t dtype);
+                                                       const float* bias, const float* d_logprob, int64_t rows, int64_t vocabulary,
+                                                       int64_t d_logits_stride, int64_t logits_stride, float scale, float cap,
+                                                       int32_t d_logits_dtype, int32_t dtype);
+
+/* ---- column_sum: the gradient of a bias ---------------------------------------------------------------------------------------------- */
+
+/* sums f32[width] += sum over rows of scale[row] in[row,:], in an order that depends on rows and width alone. in[rows,width], rows in_stride
+   apart; scale f32[rows], or null for 1. */
+DPO4J_API int32_t dpo4j_column_sum(dpo4j_context*, float* sums, const void* in, const float* scale, int64_t rows, int64_t width,
+                                   int64_t in_stride, int32_t dtype);
 
 /* ---- sequence_sum: sums of per-token values over completions ------------------------------------------------------------------------- */
 

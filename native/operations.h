@@ -117,11 +117,19 @@ struct ScaleRows {
   int32_t dtype;
 };
 
+// What a softmax sees of a logit.
+struct LogitTransform {
+  const float* bias;
+  float scale, cap;
+  bool none() const { return bias == nullptr && scale == 1 && cap == 0; }
+};
+
 struct TokenLogprobForward {
   float *logprob, *lse, *statistics;
   const void* logits;
   const int32_t *targets, *row_index;
   int64_t rows, vocabulary, logits_stride;
+  LogitTransform transform;
   int32_t dtype;
 };
 
@@ -131,6 +139,7 @@ struct TokenLogprobBackward {
   const int32_t *targets, *row_index;
   const float *lse, *d_logprob;
   int64_t rows, vocabulary, d_logits_stride, logits_stride;
+  LogitTransform transform;
   int32_t d_logits_dtype, dtype;
 };
 
@@ -141,7 +150,16 @@ struct TokenLogprobForwardBackward {
   const int32_t *targets, *row_index;
   const float* d_logprob;
   int64_t rows, vocabulary, d_logits_stride, logits_stride;
+  LogitTransform transform;
   int32_t d_logits_dtype, dtype;
+};
+
+struct ColumnSum {
+  float* sums;
+  const void* in;
+  const float* scale;
+  int64_t rows, width, in_stride;
+  int32_t dtype;
 };
 
 struct SequenceSumForward {

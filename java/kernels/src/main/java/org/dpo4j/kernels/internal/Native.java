@@ -15,7 +15,7 @@ import org.bytedeco.javacpp.annotation.Platform;
 @Platform(include = "dpo4j.h", link = "dpo4j", library = "jnidpo4j")
 public final class Native {
     /** The {@code DPO4J_ABI_VERSION} this class was written for. */
-    public static final int ABI_VERSION = 3;
+    public static final int ABI_VERSION = 4;
 
     private Native() {}
 
@@ -259,9 +259,12 @@ public final class Native {
             @Cast("const void*") long logits,
             @Cast("const int32_t*") long targets,
             @Cast("const int32_t*") long rowIndex,
+            @Cast("const float*") long bias,
             long rows,
             long vocabulary,
             long logitsStride,
+            float scale,
+            float cap,
             int dtype);
 
     public static native int dpo4j_token_logprob_backward(
@@ -270,12 +273,15 @@ public final class Native {
             @Cast("const void*") long logits,
             @Cast("const int32_t*") long targets,
             @Cast("const int32_t*") long rowIndex,
+            @Cast("const float*") long bias,
             @Cast("const float*") long lse,
             @Cast("const float*") long dLogprob,
             long rows,
             long vocabulary,
             long dLogitsStride,
             long logitsStride,
+            float scale,
+            float cap,
             int dLogitsDtype,
             int dtype);
 
@@ -288,12 +294,25 @@ public final class Native {
             @Cast("const void*") long logits,
             @Cast("const int32_t*") long targets,
             @Cast("const int32_t*") long rowIndex,
+            @Cast("const float*") long bias,
             @Cast("const float*") long dLogprob,
             long rows,
             long vocabulary,
             long dLogitsStride,
             long logitsStride,
+            float scale,
+            float cap,
             int dLogitsDtype,
+            int dtype);
+
+    public static native int dpo4j_column_sum(
+            @Cast("dpo4j_context*") long context,
+            @Cast("float*") long sums,
+            @Cast("const void*") long in,
+            @Cast("const float*") long scale,
+            long rows,
+            long width,
+            long inStride,
             int dtype);
 
     public static native int dpo4j_sequence_sum_forward(
