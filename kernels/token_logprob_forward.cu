@@ -20,7 +20,9 @@ using namespace token_logprob;
 
 // Blocks of a multiprocessor, as many as registers allow without a spill. fp32 has twice the bytes under way in each thread.
 template <class S, class T, class L>
-constexpr int kBlocks = L::kTransforms ? 2 : S::kStatistics ? 3 : (sizeof(T) == 4 ? 4 : 5);
+constexpr int kBlocks = L::kTransforms   ? 2
+                        : S::kStatistics ? 3
+                                         : (sizeof(T) == 4 ? 4 : 5);
 
 // A block reads a row; its teams take turns.
 template <class S, class T, class L>

@@ -24,7 +24,9 @@ struct Share {
 
 // Blocks of a multiprocessor, as many as registers allow without a spill.
 template <class S, class T, class L>
-constexpr int kBlocks = L::kTransforms ? 2 : S::kStatistics || sizeof(T) == 4 ? 3 : 4;
+constexpr int kBlocks = L::kTransforms                     ? 2
+                        : S::kStatistics || sizeof(T) == 4 ? 3
+                                                           : 4;
 
 // A cluster reads a row and writes its gradient. The thread that reads an element writes it, and what others want to know of the row, the logit
 // of the target, is read before anything is written: it may be the row that is written.

@@ -12,7 +12,7 @@
 //   mean_logit     s u times the mean of |z|, and the same
 //   log_weight     (4 s + 5 + 4 sum_j p_j e_j + 2 sum_j q_j e_j) u, and the same; q is the softmax of 2 z
 //   d_logits       |d_logprob| p_j (2.23 |t_j| + 4.1) u with t_j = z[j] - lse as given, rounded to its type
-// scale (x + bias) is within 2 u of its size and |scale x| u of what it should be; a cap adds 8 u of z, and 9 u |scale| to dz/dx.
+// z itself is within 2 u of its size, 9 u with a cap; dz/dx within 16 u of scale.
 #include <math.h>
 
 #include "cpu.h"

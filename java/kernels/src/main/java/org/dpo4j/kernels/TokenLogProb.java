@@ -60,8 +60,7 @@ public final class TokenLogProb {
      * @param dtype storage: all three on every device
      * @param transform what the softmax sees of them
      */
-    public record Logits(
-            long address, long rowIndex, long vocabulary, long stride, DType dtype, Transform transform) {
+    public record Logits(long address, long rowIndex, long vocabulary, long stride, DType dtype, Transform transform) {
 
         /** Row after row, as they are. */
         public Logits(long address, long vocabulary, long stride, DType dtype) {

@@ -35,7 +35,7 @@ public final class LanguageModel implements AutoCloseable {
     private final boolean training;
     private final CompletionSums of;
     private final Decoder decoder;
-    private final LmHead head;
+    private final CompletionHead head;
     private final Indices indices;
     private final Arena arena;
     private long sums;
@@ -48,7 +48,7 @@ public final class LanguageModel implements AutoCloseable {
         this.training = training;
         this.of = of;
         this.decoder = new Decoder(model, training);
-        this.head = new LmHead(model, training, of.statistics(), logitsBytes);
+        this.head = new CompletionHead(model, training, of.statistics(), logitsBytes);
         this.indices = new Indices(device);
         this.arena = new Arena(device);
     }
@@ -66,7 +66,7 @@ public final class LanguageModel implements AutoCloseable {
 
     /** Forward only: one layer's activations in memory, whatever the depth. The same bits as {@link #training}. */
     public static LanguageModel evaluation(Model model, CompletionSums of) {
-        return new LanguageModel(model, false, of, LmHead.LOGITS_BYTES);
+        return new LanguageModel(model, false, of, CompletionHead.LOGITS_BYTES);
     }
 
     public Model model() {
