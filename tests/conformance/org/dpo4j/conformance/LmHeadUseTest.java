@@ -153,6 +153,8 @@ class LmHeadUseTest {
             Gradients noBias =
                     new Gradients(training.gradients.dHidden(), training.gradients.dWeight(), frozen.results.lse());
             refused("dBias", () -> training.forwardUnit(noBias));
+            Rows none = new Rows(forward.rows.hidden(), forward.rows.targets(), -1);
+            refused("count", () -> forward.head.forward(forward.results, none));
             refused("rows", () -> training.head.logits(training.rows.hidden(), 5));
             refused("forwardUnit", () -> training.backward(training.gradients, training.rows));
             training.forwardUnit(training.gradients);

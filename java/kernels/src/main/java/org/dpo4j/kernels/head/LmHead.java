@@ -297,6 +297,9 @@ public final class LmHead {
     }
 
     private void check(Rows rows) {
+        if (rows.count < 0) {
+            throw new Dpo4jException("lm_head: count of rows is " + rows.count + ", must be 0 or more");
+        }
         if (!plan.takes(rows.count)) {
             throw new Dpo4jException("lm_head: chunkRows is " + plan.chunkRows() + " and hidden is " + plan.hidden()
                     + ": chunks would not begin on 16 bytes; use a multiple of 8 rows, or as many as there are");
