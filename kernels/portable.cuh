@@ -43,6 +43,37 @@ class CurrentDevice {
 // The dynamic shared memory that needs no permission.
 constexpr size_t kDefaultSharedBytes = 48 << 10;
 
+// A launch in clusters of `cluster` blocks along x, with what it needs permission for.
+class Launch {
+ public:
+  template <class... Parameters>
+  Launch(const Queue& queue, int cluster, void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes)
+      : device_(queue.ordinal) {
+    error_ = device_.error();
+    if (error_ == cudaSuccess && shared_bytes > kDefaultSharedBytes) {
+      error_ = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
+    }
+    dimension_.id = cudaLaunchAttributeClusterDimension;
+    dimension_.val.clusterDim = {static_cast<unsigned>(cluster), 1, 1};
+    config_.gridDim = grid;
+    config_.blockDim = block;
+    config_.dynamicSmemBytes = shared_bytes;
+    config_.stream = static_cast<cudaStream_t>(queue.stream);
+    config_.attrs = &dimension_;
+    config_.numAttrs = cluster > 1 ? 1 : 0;
+  }
+  Launch(const Launch&) = delete;
+  Launch& operator=(const Launch&) = delete;
+  cudaError_t error() const { return error_; }
+  const cudaLaunchConfig_t& config() const { return config_; }
+
+ private:
+  const CurrentDevice device_;
+  cudaError_t error_;
+  cudaLaunchAttribute dimension_{};
+  cudaLaunchConfig_t config_{};
+};
+
 // Queues one launch in clusters of `cluster` blocks along x (cluster.cuh), which must divide the grid's; an empty grid is no work. Returns 0
 // or a cudaError_t, and leaves none behind for the caller's next call to find. More blocks than queue.largest_cluster are refused here: code
 // for a device without clusters would run, and take each block for the whole.
@@ -51,24 +82,22 @@ int launch_clusters(const Queue& queue, int cluster, void (*kernel)(Parameters..
                     Arguments... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return cudaSuccess;
   if (cluster < 1 || cluster > queue.largest_cluster) return cudaErrorInvalidClusterSize;
-  const CurrentDevice device(queue.ordinal);
-  cudaError_t error = device.error();
-  if (error == cudaSuccess && shared_bytes > kDefaultSharedBytes) {
-    error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
-  }
-  if (error == cudaSuccess) {
-    cudaLaunchAttribute dimension{};
-    dimension.id = cudaLaunchAttributeClusterDimension;
-    dimension.val.clusterDim = {static_cast<unsigned>(cluster), 1, 1};
-    cudaLaunchConfig_t config{};
-    config.gridDim = grid;
-    config.blockDim = block;
-    config.dynamicSmemBytes = shared_bytes;
-    config.stream = static_cast<cudaStream_t>(queue.stream);
-    config.attrs = &dimension;
-    config.numAttrs = cluster > 1 ? 1 : 0;
-    error = cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...);
-  }
+  const Launch launch(queue, cluster, kernel, grid, block, shared_bytes);
+  cudaError_t error = launch.error();
+  if (error == cudaSuccess) error = cudaLaunchKernelEx(&launch.config(), kernel, static_cast<Parameters>(arguments)...);
+  if (error != cudaSuccess) cudaGetLastError();
+  return error;
+}
+
+// How many clusters of such a launch the device runs at the same time: what a kernel whose blocks live as long as there is work is launched with.
+// 0, or a cudaError_t.
+template <class... Parameters>
+int resident_clusters(int* clusters, const Queue& queue, int cluster, void (*kernel)(Parameters...), dim3 block, size_t shared_bytes) {
+  const Launch launch(queue, cluster, kernel, dim3(cluster), block, shared_bytes);
+  cudaLaunchConfig_t config = launch.config();
+  config.numAttrs = 1;  // unlike a launch, the question has no answer without a size of clusters, be it 1
+  cudaError_t error = launch.error();
+  if (error == cudaSuccess) error = cudaOccupancyMaxActiveClusters(clusters, kernel, &config);
   if (error != cudaSuccess) cudaGetLastError();
   return error;
 }

@@ -10,7 +10,7 @@ shift
 
 # The most registers a kernel of a file may take on any architecture, if its name has the second word in it; the last line that fits counts. 256
 # threads of 64, 80 or 128 registers: four, three or two blocks of them on a multiprocessor. preference_loss is one block of 256 a launch,
-# whatever it takes.
+# whatever it takes. lm_head_forward has 384 threads, one block a multiprocessor.
 budgets='
 token_logprob_forward.cu           (            80
 token_logprob_forward.cu           Transformed 128
@@ -18,6 +18,7 @@ token_logprob_backward.cu          (            64
 token_logprob_backward.cu          Transformed 128
 token_logprob_forward_backward.cu  (            80
 token_logprob_forward_backward.cu  Transformed 128
+lm_head_forward_sm90a.cu           (           168
 column_sum.cu                      (            64
 sequence_sum.cu                    (            48
 preference_loss.cu                 (           168

@@ -36,6 +36,10 @@ int largest_cluster(int ordinal) {
 
 const char* architectures() { return DPO4J_ARCHITECTURES; }
 
+bool has_code_for(const char* architecture) {
+  return strcmp(architectures(), "emulated") == 0 || strstr(architectures(), architecture) != nullptr;
+}
+
 const char* error_text(int error) { return cudaGetErrorString(static_cast<cudaError_t>(error)); }
 
 int device_count(int32_t* count) {
@@ -69,13 +73,18 @@ int device_info(int32_t ordinal, char* name, size_t name_bytes, int32_t* capabil
 int open_queue(Queue* queue, int32_t ordinal, void* stream) {
   const CurrentDevice device(ordinal);
   cudaError_t error = device.error();
-  int shared_bytes = 0;
-  if (error == cudaSuccess) error = cudaDeviceGetAttribute(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal);
+  int shared_bytes = 0, major = 0, minor = 0;
+  const auto ask = [&](int* value, cudaDeviceAttr attribute) {
+    if (error == cudaSuccess) error = cudaDeviceGetAttribute(value, attribute, ordinal);
+  };
+  ask(&shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin);
+  ask(&major, cudaDevAttrComputeCapabilityMajor);
+  ask(&minor, cudaDevAttrComputeCapabilityMinor);
   if (error != cudaSuccess) {
     cudaGetLastError();
     return error;
   }
-  *queue = {stream, ordinal, shared_bytes, largest_cluster(ordinal)};
+  *queue = {stream, ordinal, shared_bytes, largest_cluster(ordinal), 10 * major + minor};
   return cudaSuccess;
 }
 

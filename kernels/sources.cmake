@@ -7,6 +7,7 @@ set(DPO4J_KERNEL_SOURCES
     copy_rows.cu
     embedding.cu
     gradient_norm.cu
+    lm_head_forward_sm90a.cu
     preference_loss.cu
     residual.cu
     rms_norm.cu

@@ -53,7 +53,11 @@ class Call {
     return launch(params);
   }
 
-  // For operations that no CUDA overload serves.
+  // For operations that no CPU overload serves, or no CUDA overload.
+  template <class Params>
+  int32_t run_on_cuda(const Params& params) {
+    return skipped() ? status_ : launch(params);
+  }
   template <class Params>
   int32_t run_on_cpu(const Params& params) {
     if (!skipped()) cpu::run(*context_->cpu, params);

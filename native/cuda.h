@@ -12,6 +12,7 @@ struct Queue {
   int32_t ordinal;
   int32_t shared_bytes;     // the most shared memory a block may have, of fixed size and dynamic together
   int32_t largest_cluster;  // the most blocks a cluster may have: 8, or 1 where there are no clusters
+  int32_t capability;       // compute capability times ten
 };
 
 // 0, or a cudaError_t; error_text names it. Launches are queued, never waited for.
@@ -31,6 +32,7 @@ int run(const Queue&, const ColumnSum&);
 int run(const Queue&, const TokenLogprobForward&);
 int run(const Queue&, const TokenLogprobBackward&);
 int run(const Queue&, const TokenLogprobForwardBackward&);
+int run(const Queue&, const LmHeadForward&);
 int run(const Queue&, const SequenceSumForward&);
 int run(const Queue&, const SequenceSumBackward&);
 int run(const Queue&, const PreferenceLoss&);
@@ -41,9 +43,14 @@ int run(const Queue&, const Adamw&);
 size_t rms_norm_backward_workspace_bytes(int64_t rows, int64_t width);
 size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
 size_t gradient_norm_workspace_bytes(int64_t count);
+size_t lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary);
+
+// Whether the device runs the operation, and its code is compiled in.
+bool has_lm_head_forward(const Queue&);
 
 // kernels/runtime.cu
-const char* architectures();  // as compiled, "sm_80,sm_90a,...", or "emulated"
+const char* architectures();                  // as compiled, "sm_80,sm_90a,...", or "emulated"
+bool has_code_for(const char* architecture);  // "sm_90a"; the emulation has the code of all
 const char* error_text(int error);
 int device_count(int32_t* count);
 int device_info(int32_t ordinal, char* name, size_t name_bytes, int32_t* capability, int64_t* memory_bytes, int32_t* driver_version);

@@ -162,6 +162,16 @@ struct ColumnSum {
   int32_t dtype;
 };
 
+struct LmHeadForward {
+  float *logprob, *lse;
+  void* workspace;
+  const void *hidden, *weight;
+  const float* bias;
+  const int32_t* targets;
+  int64_t rows, vocabulary, hidden_width, hidden_stride, weight_stride;
+  float scale, cap;
+};
+
 struct SequenceSumForward {
   float* sums;
   const float* values;

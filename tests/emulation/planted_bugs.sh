@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 source "$emulation/sanitizers.sh"
 
 include=(-I"$emulation/include" -I"$root/native" -I"$root/kernels")
-common=(-std=c++17 -g -O1 -Wno-unknown-pragmas -ftls-model=initial-exec '-DDPO4J_ARCHITECTURES="emulated"' "${include[@]}")
+common=(-std=c++17 -g -O1 -Wno-unknown-pragmas -Wno-psabi -ftls-model=initial-exec '-DDPO4J_ARCHITECTURES="emulated"' "${include[@]}")
 declare -A sanitize=([none]="" [address]="-fsanitize=address,undefined -fno-sanitize-recover=all" [thread]="-fsanitize=thread")
 
 compile() { # MODE SOURCE OBJECT
@@ -66,7 +66,7 @@ plant() { # NAME SED-EXPRESSION
 
 for mode in none address thread; do
   mv "$work/$mode/driver.cpp.o" "$work/$mode.driver"
-  for program in emulation cluster; do both link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
+  for program in emulation cluster asynchronous lm_head; do both link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
 done
 finish
 "${CXX:-c++}" -std=c++17 -g -O1 ${sanitize[address]} "$emulation/planted/cublaslt_test.cpp" \
@@ -77,8 +77,11 @@ for mode in none address thread; do
   for schedule in ascending descending random:1 random:2; do
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "emulation, $schedule" $mode clean "$work/emulation-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "clusters, $schedule" $mode clean "$work/cluster-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict "asynchronous, $schedule" $mode clean "$work/asynchronous-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict "lm_head, $schedule" $mode clean "$work/lm_head-$mode"
   done
   DPO4J_STANDIN_DEVICE=a100 verdict "no clusters, a100" $mode clean "$work/cluster-$mode" a100
+  DPO4J_STANDIN_DEVICE=a100 verdict "no lm_head, a100" $mode clean "$work/lm_head-$mode" a100
 done
 verdict missing_lane none 'deadlock in block 0,0,0' "$work/emulation-none" missing_lane
 verdict exited_lane none 'names lanes 80000000, which have exited' "$work/emulation-none" exited_lane
@@ -110,6 +113,24 @@ cluster_verdict missing_thread none 'deadlock in block 1,0,0'
 cluster_verdict too_much_shared none 'more than 232448 bytes of shared memory'
 cluster_verdict too_many_threads thread 'too much for ThreadSanitizer'
 
+asynchronous_verdict() { verdict "$1" none "$2" "$work/asynchronous-none" "$1"; } # FAULT EXPECTATION
+asynchronous_verdict none clean
+for fault in no_wait_for_copy no_wait_for_products overwritten; do asynchronous_verdict $fault 'result is -?nan'; done
+asynchronous_verdict no_fence 'no wgmma.fence since the registers were last waited for'
+asynchronous_verdict no_fence_of_barrier 'was initialised without a fence'
+asynchronous_verdict no_barrier 'no barrier has been initialised at'
+asynchronous_verdict too_many_arrivals 'more than the 1 arrivals of a phase'
+asynchronous_verdict too_few_bytes 'deadlock in block 0,0,0|while a tile is on its way'
+asynchronous_verdict misplaced_tile "is not where the swizzle's 1024 bytes begin"
+asynchronous_verdict beyond_shared "are not within an array of the block's shared memory"
+asynchronous_verdict copy_at_exit 'the block exits while a tile is on its way to it'
+asynchronous_verdict products_at_exit 'exits before its products have ended'
+asynchronous_verdict half_a_warpgroup 'of a warpgroup have not issued the same'
+asynchronous_verdict other_operands 'lanes of a warp have different operands'
+asynchronous_verdict no_swizzle 'only that of 128 bytes is emulated'
+asynchronous_verdict too_many_registers 'wait in setmaxnreg.inc'
+verdict unordered_barrier thread 'ThreadSanitizer: data race' "$work/asynchronous-thread" unordered_barrier
+
 cp "$kernel" "$work/unchanged.cu"
 for mode in none address thread; do kernel_verdict unchanged $mode clean; done
 
@@ -123,4 +144,32 @@ plant store_beyond_output 's/write_results(x, row,/write_results(x, row + 1,/'
 kernel_verdict store_beyond_output address 'AddressSanitizer: heap-buffer-overflow'
 plant unwritten_output '/write_results(x, row,/d'
 kernel_verdict unwritten_output none 'lse, row [0-9]+: -?nan'
+
+# The same in copies of lm_head_forward, which its own program compiles in.
+head_plant() { # NAME MODE EXPECTATION SED-EXPRESSION
+  local copy=$work/head-$1 file
+  mkdir -p "$copy"
+  cp "$emulation/planted/lm_head_test.cpp" "$copy"
+  for file in lm_head_forward_sm90a.cu lm_head_forward_sm90a.cuh; do sed "$4" "$root/kernels/$file" >"$copy/$file"; done
+  if cmp -s "$root/kernels/lm_head_forward_sm90a.cu" "$copy/lm_head_forward_sm90a.cu" &&
+    cmp -s "$root/kernels/lm_head_forward_sm90a.cuh" "$copy/lm_head_forward_sm90a.cuh"; then
+    echo "planted bugs: $1: the line it would change is no longer in lm_head_forward_sm90a" >&2
+    exit 1
+  fi
+  mv "$work/$2/driver.cpp.o" "$work/$2.driver"
+  link "$2" "$copy/program" "$copy/lm_head_test.cpp"
+  mv "$work/$2.driver" "$work/$2/driver.cpp.o"
+  verdict "$1" "$2" "$3" "$copy/program"
+}
+head_plant released_too_early none 'row [0-9]+: -?nan' 's/wgmma_wait<1>();/wgmma_wait<2>();/'
+head_plant no_last_wait none 'row [0-9]+: -?nan|before its products have ended' '/wgmma_wait<0>();/d'
+head_plant no_product_fence none 'no wgmma.fence since' '/wgmma_fence();/d'
+head_plant no_barrier_fence none 'was initialised without a fence' '/fence_barrier_init();/d'
+head_plant too_few_bytes none 'deadlock in block' 's/barrier_arrive_expecting(full, bytes)/barrier_arrive_expecting(full, bytes \/ 2)/'
+head_plant one_block_releases none 'deadlock in block|more than the [0-9]+ arrivals' 's/if (lane < CLUSTER) barrier_arrive_at/if (lane < 1) barrier_arrive_at/'
+head_plant no_last_meeting none 'which has exited|a block that has exited|while a tile is on its way' '/cluster_sync();  \/\/ the other/d'
+head_plant columns_beyond none 'lse, row [0-9]+: [0-9.]+, expected' '/drop_columns_beyond(d, problem.vocabulary);/d'
+head_plant wrong_parity none 'deadlock in block|row [0-9]+: -?nan' 's/place.parity ^ 1/place.parity/'
+head_plant unordered_barriers thread 'ThreadSanitizer: data race' '/^  if constexpr (CLUSTER > 1) {$/,/^  }$/d'
+head_plant unordered_merge thread 'ThreadSanitizer: data race' '/^  __syncthreads();$/d'
 exit $failed

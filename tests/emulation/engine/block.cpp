@@ -18,10 +18,9 @@ namespace {
 __thread Thread* current = nullptr;
 
 constexpr size_t kRedzoneBytes = kSanitizeAddress ? 64 : 0;
-constexpr size_t kArenaBytes = kSharedBytes + 64 * (kRedzoneBytes + 128);
-
-// Not memset: ThreadSanitizer would take it for an access of whoever came here first.
-void fill_with_ff(void* address, size_t bytes) { asm volatile("rep stosb" : "+D"(address), "+c"(bytes) : "a"(0xFF) : "memory"); }
+constexpr size_t kArenaAlignment = 1024;  // as shared memory has on a device: swizzles are functions of the address
+constexpr size_t kArenaBytes = (kSharedBytes + 64 * (kRedzoneBytes + 128) + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
+constexpr int kMostRegisters = 255;  // of a thread
 
 // What tells the launch's bytes from arrays of a fixed size.
 const char dynamic_tag = 0;
@@ -32,6 +31,10 @@ unsigned bit(int lane) { return 1u << lane; }
 bool same(const char* a, const char* b) { return a == b || strcmp(a, b) == 0; }
 
 }  // namespace
+
+Thread& running() { return *current; }
+
+void fill_with_ff(void* address, size_t bytes) { asm volatile("rep stosb" : "+D"(address), "+c"(bytes) : "a"(0xFF) : "memory"); }
 
 void fail(const char* format, ...) {
   char text[512];
@@ -51,7 +54,7 @@ void fail(const char* format, ...) {
 
 Block::Block(Cluster& cluster, unsigned rank)
     : cluster_(cluster), rank_(rank), threads_(new Thread[kMaxThreads]), warps_(new Warp[kMaxWarps]) {
-  shared_ = static_cast<char*>(aligned_alloc(128, kArenaBytes));
+  shared_ = static_cast<char*>(aligned_alloc(kArenaAlignment, kArenaBytes));
   if (shared_ == nullptr) fail("no memory for a block's shared memory");
 }
 
@@ -68,6 +71,8 @@ void Block::start(const Grid& grid, uint3 index, uint64_t number) {
   arrived_ = 0;
   live_ = static_cast<int>(grid.threads.x * grid.threads.y * grid.threads.z);
 
+  shared_barriers_.clear();
+  want_registers_.clear();
   forbid_memory(shared_, kArenaBytes);
   arrays_.clear();
   shared_used_ = static_bytes_ = 0;
@@ -80,10 +85,14 @@ void Block::start(const Grid& grid, uint3 index, uint64_t number) {
     warp.live = warp.ready = lanes == warpSize ? ~0u : bit(lanes) - 1;
     warp.at_barrier = warp.at_cluster_barrier = 0;
     warp.masks = 0;
+    warp.products.clear();
     order_.push_back(&warp);
   }
   if (settings().schedule == Schedule::kDescending) std::reverse(order_.begin(), order_.end());
 
+  // As many as a kernel of this size may have at most, in steps of 8.
+  const int registers = std::min(kRegistersOfBlock / live_ / 8 * 8, kMostRegisters);
+  registers_ = registers * live_;
   for (int i = 0; i < live_; i++) {
     Thread& thread = threads_[i];
     const unsigned n = static_cast<unsigned>(i), x = grid.threads.x, y = grid.threads.y;
@@ -91,7 +100,9 @@ void Block::start(const Grid& grid, uint3 index, uint64_t number) {
     thread.warp = &warps_[i / warpSize];
     thread.lane = i % warpSize;
     thread.index = {n % x, n / x % y, n / (x * y)};
-    thread.fenced = false;
+    thread.fenced = thread.woken = false;
+    thread.registers = registers;
+    thread.product_meetings = 0;
     thread.warp->threads[thread.lane] = &thread;
   }
 }
@@ -99,9 +110,12 @@ void Block::start(const Grid& grid, uint3 index, uint64_t number) {
 bool Block::take_turns() {
   blockIdx = index_;
   bool progress = false;
-  while (live_ > 0 && take_turn()) {
+  const bool random = settings().schedule == Schedule::kRandom;
+  // Copies land as late as they can, or at any time.
+  while (live_ > 0 && (take_turn() || cluster_.land_copy())) {
     progress = true;
-    if (settings().schedule == Schedule::kRandom && random_.next() % 2 == 0) break;
+    if (random && random_.next() % 4 == 0) cluster_.land_copy();
+    if (random && random_.next() % 2 == 0) break;
   }
   return progress;
 }
@@ -155,6 +169,7 @@ void Block::exit(Thread& thread) {
   thread.warp->live &= ~bit(thread.lane);
   live_--;
   if (live_ > 0 && arrived_ == live_) open_barrier();
+  if (live_ == 0) check_exit();
   if (live_ == 0 && cluster_.size() > 1) end_shared_memory();
   cluster_.exit();
 }
@@ -304,6 +319,20 @@ void Block::end_shared_memory() {
   publish(&end);
   fill_with_ff(shared_, shared_used_);
   forbid_memory(shared_, kArenaBytes);
+}
+
+uint32_t Block::window_address(const void* address) const {
+  const ptrdiff_t at = static_cast<const char*>(address) - shared_;
+  if (at < 0 || at >= static_cast<ptrdiff_t>(shared_used_)) fail("%p is not in the shared memory of the calling block", address);
+  return static_cast<uint32_t>(at);
+}
+
+char* Block::at(uint32_t address, size_t bytes, const char* what) const {
+  for (const SharedArray& array : arrays_) {
+    const size_t begin = static_cast<size_t>(array.address - shared_);
+    if (address >= begin && address + bytes <= begin + array.bytes) return shared_ + address;
+  }
+  fail("%s: %zu bytes at %#x are not within an array of the block's shared memory", what, bytes, address);
 }
 
 // ---- what kernels call ----------------------------------------------------------------------------------------------------------------

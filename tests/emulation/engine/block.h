@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "../include/cuda_emulation/execution.h"
+#include "asynchronous.h"
 #include "fiber.h"
 #include "random.h"
 #include "settings.h"
@@ -18,6 +18,7 @@ constexpr int kMaxThreads = 1024;
 constexpr int kMaxWarps = kMaxThreads / warpSize;
 constexpr size_t kStaticSharedBytes = 48 << 10;
 constexpr size_t kSharedBytes = 227 << 10;
+constexpr int kRegistersOfBlock = 65536;
 
 // A launch, as every block of it sees it.
 struct Grid {
@@ -47,6 +48,9 @@ struct Thread {
   int lane = 0;
   uint3 index{};
   bool fenced = false;
+  bool woken = false;  // of a wait that may end for nothing
+  int registers = 0;
+  uint64_t product_meetings = 0;
   const char* waits_in = nullptr;
 };
 
@@ -57,10 +61,14 @@ struct Warp {
   Thread* threads[warpSize];
   int masks;
   Meeting meetings[kMaxMasks];
+  Products products;
 };
 
-// Something with an address, at which threads announce what they have done and hear what others have.
-struct alignas(16) Place {};
+// The thread whose fiber runs on this operating system thread.
+Thread& running();
+
+// Not memset: ThreadSanitizer would take it for an access of whoever came here first.
+void fill_with_ff(void* address, size_t bytes);
 
 class Block {
  public:
@@ -87,12 +95,30 @@ class Block {
   void* dynamic_shared() const { return dynamic_shared_; }
   void* counterpart(const void* mine, Block& other) const;  // where `mine`, in this block's shared memory, is in the other's
 
+  // Addresses in shared memory, as instructions have them: bytes from its start. `what` is refused outside of an array.
+  uint32_t window_address(const void* address) const;
+  char* at(uint32_t address, size_t bytes, const char* what) const;
+
+  SharedBarrier& barrier_at(uint32_t address, const char* what);
+  SharedBarrier& new_barrier(uint32_t address, uint32_t arrivals);
+  void fence_barriers();
+  void arrive(SharedBarrier& barrier);
+  void landed(uint32_t barrier, size_t bytes);
+  bool try_wait(Thread& self, SharedBarrier& barrier, uint32_t parity);
+
+  void take_registers(Thread& self, int registers);
+  void give_registers(Thread& self, int registers);
+
  private:
   static void thread_main();
   bool take_turn();
   void run_warp(Warp& warp);
   void resume(Thread& thread);
   void exit(Thread& thread);
+  void check_exit() const;
+  void wait(Thread& self, std::vector<Thread*>& waiting, const char* operation);
+  void wake(std::vector<Thread*>& waiting);
+  void end_phase_if_done(SharedBarrier& barrier);
   void open_barrier();
   Meeting& meeting_of(Warp& warp, unsigned mask);
   void* reserve_shared(const void* tag, size_t bytes, size_t alignment);
@@ -120,6 +146,10 @@ class Block {
   // Two of each, for the reason Meeting has two sets of words.
   int results_[2] = {};
   Place barrier_places_[2];
+
+  std::map<uint32_t, SharedBarrier> shared_barriers_;
+  int registers_ = 0;  // of all threads
+  std::vector<Thread*> want_registers_;
 
   struct SharedArray {
     const void* tag;

@@ -79,14 +79,16 @@ void Cluster::open_barrier() {
   for (Block* block : order_) block->leave_cluster_barrier();
 }
 
-void* Cluster::shared(Block& caller, const void* mine, unsigned rank) {
+Block& Cluster::block(Block& caller, unsigned rank) {
   if (rank >= static_cast<unsigned>(size_)) fail("the shared memory of block %u of a cluster of %d", rank, size_);
   Block& other = *blocks_[rank];
   if (&other != &caller && barriers_ == 0) {
     fail("the shared memory of block %u of the cluster before the cluster's first barrier: that block may not have started", rank);
   }
   if (other.live() == 0) fail("the shared memory of block %u of the cluster, which has exited", rank);
-  return caller.counterpart(mine, other);
+  return other;
 }
+
+void* Cluster::shared(Block& caller, const void* mine, unsigned rank) { return caller.counterpart(mine, block(caller, rank)); }
 
 }  // namespace cuda_emulation

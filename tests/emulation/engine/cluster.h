@@ -22,6 +22,13 @@ class Cluster {
   void barrier(Thread& self, const char* operation);
   void exit();  // one of the threads has
 
+  // Another block's, by its rank.
+  Block& block(Block& caller, unsigned rank);
+
+  void start_copy(Copy copy) { copies_.push_back(std::move(copy)); }
+  bool land_copy();  // of those under way the oldest, or any; false if there is none
+  bool has_copy_to(const Block& block) const;
+
   // Where `mine`, in the shared memory of `caller`, is in the block of that rank.
   void* shared(Block& caller, const void* mine, unsigned rank);
 
@@ -34,6 +41,8 @@ class Cluster {
   std::vector<Block*> order_;
   Random random_;
   int size_ = 0, live_ = 0;
+
+  std::vector<Copy> copies_;
 
   int arrived_ = 0;
   uint32_t barriers_ = 0;

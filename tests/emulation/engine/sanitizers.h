@@ -16,7 +16,8 @@
 #endif
 #if defined(DPO4J_SANITIZE_THREAD)
 #include <sanitizer/tsan_interface.h>
-extern "C" void __tsan_write_range(void* address, unsigned long bytes);  // the runtime has it, the header does not
+extern "C" void __tsan_write_range(void* address, unsigned long bytes);  // the runtime has them, the header does not
+extern "C" void __tsan_read_range(void* address, unsigned long bytes);
 #endif
 
 namespace cuda_emulation {
@@ -92,10 +93,16 @@ inline void receive([[maybe_unused]] void* place) {
 #endif
 }
 
-// Counts as a write of all of it by this thread.
+// Counts as a write, or read, of all of it by this thread.
 inline void write_memory([[maybe_unused]] void* address, [[maybe_unused]] size_t bytes) {
 #if defined(DPO4J_SANITIZE_THREAD)
   __tsan_write_range(address, bytes);
+#endif
+}
+
+inline void read_memory([[maybe_unused]] void* address, [[maybe_unused]] size_t bytes) {
+#if defined(DPO4J_SANITIZE_THREAD)
+  __tsan_read_range(address, bytes);
 #endif
 }
 

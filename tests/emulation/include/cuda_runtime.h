@@ -16,7 +16,9 @@
 #define __noinline__ __attribute__((noinline))
 #define __align__(bytes) __attribute__((aligned(bytes)))
 #define __launch_bounds__(...)
+#define __grid_constant__
 
+#include "cuda_emulation/asynchronous.h"
 #include "cuda_emulation/atomics.h"
 #include "cuda_emulation/collectives.h"
 #include "cuda_emulation/execution.h"

@@ -51,3 +51,13 @@ cudaError_t cudaOccupancyMaxPotentialClusterSize(int* blocks, void (*)(Parameter
   *blocks = cuda_emulation::largest_cluster();
   return cudaSuccess;
 }
+
+// As many blocks at the same time as there are multiprocessors, whatever they take.
+template <class... Parameters>
+cudaError_t cudaOccupancyMaxActiveClusters(int* clusters, void (*)(Parameters...), const cudaLaunchConfig_t* config) {
+  if (config->numAttrs == 0) return cudaErrorInvalidClusterSize;  // the real library wants a size
+  int multiprocessors = 0;
+  const cudaError_t error = cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, 0);
+  *clusters = multiprocessors / static_cast<int>(config->attrs[0].val.clusterDim.x);
+  return error;
+}

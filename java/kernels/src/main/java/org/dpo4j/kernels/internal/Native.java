@@ -315,6 +315,28 @@ public final class Native {
             long inStride,
             int dtype);
 
+    public static native int dpo4j_lm_head_forward_supported(@Cast("const dpo4j_context*") long context, int dtype);
+
+    public static native @Cast("size_t") long dpo4j_lm_head_forward_workspace_bytes(long rows, long vocabulary);
+
+    public static native int dpo4j_lm_head_forward(
+            @Cast("dpo4j_context*") long context,
+            @Cast("float*") long logprob,
+            @Cast("float*") long lse,
+            @Cast("void*") long workspace,
+            @Cast("const void*") long hidden,
+            @Cast("const void*") long weight,
+            @Cast("const float*") long bias,
+            @Cast("const int32_t*") long targets,
+            long rows,
+            long vocabulary,
+            long hiddenWidth,
+            long hiddenStride,
+            long weightStride,
+            float scale,
+            float cap,
+            int dtype);
+
     public static native int dpo4j_sequence_sum_forward(
             @Cast("dpo4j_context*") long context,
             @Cast("float*") long sums,

@@ -1,0 +1,97 @@
+package org.dpo4j.kernels.decoder;
+
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.internal.Native;
+import org.dpo4j.kernels.internal.NativeLibrary;
+import org.dpo4j.kernels.internal.Status;
+
+/**
+ * Log-probs of targets straight from hidden rows: {@link org.dpo4j.kernels.TokenLogProb} of {@code hidden weight^T}, whose logits are never
+ * in memory. Not every device has it: {@link #isSupported} says so, and a call where it is not is refused.
+ *
+ * <p>Results are those of fp32 logits, and a row's have the same bits whatever other rows there are. Masked rows, targets beyond the vocabulary and
+ * logits of {@code -inf} or NaN give what they give in {@link org.dpo4j.kernels.TokenLogProb}; hidden of a masked row has no effect.
+ */
+public final class LmHeadForward {
+
+    /**
+     * The head: logits are {@code scale (hidden . weight + bias)}, or {@code cap tanh(that / cap)}.
+     *
+     * @param weight address of {@code dtype[vocabulary, hiddenWidth]}
+     * @param weightStride elements between its rows, a multiple of 16 bytes
+     * @param bias address of {@code f32[vocabulary]}, or 0; 16-byte aligned
+     * @param scale above 0
+     * @param cap above 0, or 0 for none
+     */
+    public record Head(
+            long weight, long weightStride, long bias, long vocabulary, long hiddenWidth, float scale, float cap) {
+
+        /** Rows of the weight end to end, without bias, scale and cap. */
+        public static Head of(long weight, long vocabulary, long hiddenWidth) {
+            return new Head(weight, hiddenWidth, 0, vocabulary, hiddenWidth, 1, 0);
+        }
+    }
+
+    /**
+     * Hidden rows.
+     *
+     * @param address of {@code dtype[.., hiddenWidth]}
+     * @param stride elements between rows, a multiple of 16 bytes
+     */
+    public record Hidden(long address, long stride) {}
+
+    private LmHeadForward() {}
+
+    /** Whether this device runs it on tensors of this type: a Hopper GPU, and BF16. */
+    public static boolean isSupported(Device device, DType dtype) {
+        return Native.dpo4j_lm_head_forward_supported(device.context(), dtype.code()) != 0;
+    }
+
+    /** Bytes of {@code workspace} for {@link #forward} at these sizes. */
+    public static long workspaceBytes(long rows, long vocabulary) {
+        NativeLibrary.load();
+        return Native.dpo4j_lm_head_forward_workspace_bytes(rows, vocabulary);
+    }
+
+    /**
+     * {@code logprob[row] = logits[row, targets[row]] - lse[row]}.
+     *
+     * @param logprob out, f32[rows]
+     * @param lse out, f32[rows]
+     * @param workspace {@link #workspaceBytes} bytes, contents undefined before and after
+     * @param targets i32[rows]; negative: the row is masked, and its numbers are 0
+     * @param dtype of hidden and weight
+     */
+    public static void forward(
+            Device device,
+            long logprob,
+            long lse,
+            long workspace,
+            Hidden hidden,
+            Head head,
+            long targets,
+            long rows,
+            DType dtype) {
+        long context = device.context();
+        Status.check(
+                context,
+                Native.dpo4j_lm_head_forward(
+                        context,
+                        logprob,
+                        lse,
+                        workspace,
+                        hidden.address,
+                        head.weight,
+                        head.bias,
+                        targets,
+                        rows,
+                        head.vocabulary,
+                        head.hiddenWidth,
+                        hidden.stride,
+                        head.weightStride,
+                        head.scale,
+                        head.cap,
+                        dtype.code()));
+    }
+}

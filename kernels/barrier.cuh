@@ -1,0 +1,93 @@
+// Barriers in shared memory, for threads that hand memory to each other and to the copy engine (tensor_copy.cuh): PTX ISA, "Parallel
+// Synchronization and Communication Instructions: mbarrier". Compute capability 9.0.
+//
+// A barrier goes from phase to phase. A phase ends when as many arrivals came as the barrier was made for, and all bytes that arrivals announced
+// have landed. Phases count from 0, and a thread waits for one by its parity: for parity p the wait is over when the phase that is not done
+// has the other parity. So a wait for parity 1 on a new barrier is over at once, as if a phase before the first had ended.
+//
+// One function an instruction. Everyone who did not call barrier_init comes after fence_barrier_init and a barrier of block or cluster.
+#pragma once
+
+#include "portable.cuh"
+
+namespace dpo4j::cuda {
+
+struct Barrier {
+  uint64_t word;  // the hardware's
+};
+
+// The address of something in this block's shared memory, as instructions take it.
+__device__ __forceinline__ uint32_t shared_address(const void* address) { return static_cast<uint32_t>(__cvta_generic_to_shared(address)); }
+
+#ifdef __CUDACC__
+
+// mbarrier.init: `arrivals` end a phase.
+__device__ __forceinline__ void barrier_init(Barrier* barrier, uint32_t arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(arrivals) : "memory");
+}
+
+// fence.mbarrier_init: what this thread has initialised is so for the cluster's other threads and for the copy engine, once they have met.
+__device__ __forceinline__ void fence_barrier_init() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
+
+// mbarrier.arrive, release: what this thread did before comes before what a thread does that has waited for this phase.
+__device__ __forceinline__ void barrier_arrive(Barrier* barrier) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
+}
+
+// The same at the barrier of the cluster's block of that rank that lies where `barrier` lies in this one (mapa). Release is within this block: it
+// hands over memory that only copies write and products read, and tells that they have; at the cluster's scope every arrival would wait for
+// all memory accesses of the thread, device memory's too.
+__device__ __forceinline__ void barrier_arrive_at(Barrier* barrier, uint32_t rank) {
+  asm volatile(
+      "{\n"
+      ".reg .b32 theirs;\n"
+      "mapa.shared::cluster.u32 theirs, %0, %1;\n"
+      "mbarrier.arrive.shared::cluster.b64 _, [theirs];\n"
+      "}\n" ::"r"(shared_address(barrier)),
+      "r"(rank)
+      : "memory");
+}
+
+// mbarrier.arrive.expect_tx: this phase also waits for `bytes` that copies are to bring.
+__device__ __forceinline__ void barrier_arrive_expecting(Barrier* barrier, uint32_t bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)), "r"(bytes) : "memory");
+}
+
+// mbarrier.try_wait.parity, acquire: true once the phase is done. The hardware sleeps for a while before it says false.
+__device__ __forceinline__ bool barrier_try_wait(Barrier* barrier, uint32_t parity) {
+  uint32_t done;
+  asm volatile(
+      "{\n"
+      ".reg .pred done;\n"
+      "mbarrier.try_wait.parity.shared::cta.b64 done, [%1], %2;\n"
+      "selp.u32 %0, 1, 0, done;\n"
+      "}\n"
+      : "=r"(done)
+      : "r"(shared_address(barrier)), "r"(parity)
+      : "memory");
+  return done != 0;
+}
+
+#else
+
+inline void barrier_init(Barrier* barrier, uint32_t arrivals) { cuda_emulation::mbarrier_init(shared_address(barrier), arrivals); }
+inline void fence_barrier_init() { cuda_emulation::fence_mbarrier_init(); }
+inline void barrier_arrive(Barrier* barrier) { cuda_emulation::mbarrier_arrive(shared_address(barrier)); }
+inline void barrier_arrive_at(Barrier* barrier, uint32_t rank) {
+  cuda_emulation::mbarrier_arrive(cuda_emulation::mapa(shared_address(barrier), rank));
+}
+inline void barrier_arrive_expecting(Barrier* barrier, uint32_t bytes) {
+  cuda_emulation::mbarrier_arrive_expect_tx(shared_address(barrier), bytes);
+}
+inline bool barrier_try_wait(Barrier* barrier, uint32_t parity) {
+  return cuda_emulation::mbarrier_try_wait_parity(shared_address(barrier), parity);
+}
+
+#endif
+
+__device__ __forceinline__ void barrier_wait(Barrier* barrier, uint32_t parity) {
+  while (!barrier_try_wait(barrier, parity)) {
+  }
+}
+
+}  // namespace dpo4j::cuda

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# That kernels are made of the instructions they were written for: kernels/instructions.sh NVCC, for sm_90a. nvdisasm is looked for beside nvcc
+# and on PATH. One line a rule; fails when a kernel lacks an instruction, has one it should not, or no kernel is meant.
+set -euo pipefail
+directory=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+nvcc=${1:?usage: kernels/instructions.sh NVCC}
+disassembler=$(dirname "$nvcc")/nvdisasm
+[ -x "$disassembler" ] || disassembler=$(command -v nvdisasm) || {
+  echo 'instructions.sh: nvdisasm is neither beside nvcc nor on PATH: native/cuda-toolkit.sh installs both' >&2
+  exit 1
+}
+
+# File, kernels whose name begins so, whether they have it, lack it or have it so often at most, instruction: a regular expression of all of it.
+# LDL and STL are spills and stacks. MEMBAR waits for all memory: that of two barriers of a cluster, and none while a tile is multiplied.
+rules='
+lm_head_forward_sm90a           products    has    HGMMA\.64x256x16\.F32\.BF16
+lm_head_forward_sm90a           products    has    UTMALDG\.2D
+lm_head_forward_sm90a           products<2  has    UTMALDG\.2D\.MULTICAST
+lm_head_forward_sm90a           products    has    SYNCS\.PHASECHK\.TRANS64\.TRYWAIT
+lm_head_forward_sm90a           products    has    SYNCS\.ARRIVE\.TRANS64.*
+lm_head_forward_sm90a           products    has    USETMAXREG\.DEALLOC\.CTAPOOL
+lm_head_forward_sm90a           products    has    USETMAXREG\.TRY_ALLOC\.CTAPOOL
+lm_head_forward_sm90a           products    has    MUFU\.EX2
+lm_head_forward_sm90a           products    lacks  LDL.*|STL.*
+lm_head_forward_sm90a           products<1  lacks  MEMBAR.*
+lm_head_forward_sm90a           products<2  most:4 MEMBAR.*
+lm_head_forward_sm90a           merge       lacks  LDL.*|STL.*
+token_logprob_forward           forward     has    LDG\.E(\..*)?\.128
+token_logprob_forward           forward     lacks  LDL.*|STL.*
+token_logprob_backward          backward    has    LDG\.E(\..*)?\.128
+token_logprob_backward          backward    has    STG\.E(\..*)?\.(128|64)
+token_logprob_backward          backward    lacks  LDL.*|STL.*
+token_logprob_forward_backward  forward     has    LDG\.E(\..*)?\.128
+token_logprob_forward_backward  forward     has    STG\.E(\..*)?\.(128|64)
+token_logprob_forward_backward  forward     lacks  LDL.*|STL.*'
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+# Two columns: kernel and instruction.
+disassemble() {
+  "$nvcc" -std=c++17 -O3 -gencode arch=compute_90a,code=sm_90a -I"$directory/../native" -DDPO4J_ARCHITECTURES='""' -cubin \
+    "$directory/$1.cu" -o "$scratch/$1.cubin"
+  "$disassembler" -c "$scratch/$1.cubin" | sed -n 's/^\.text\.\(.*\):$/kernel \1/p; s/^ *\/\*[0-9a-f]*\*\/ *//p' | c++filt | awk '
+    $1 == "kernel" { kernel = $0; sub(/^kernel (void )?/, "", kernel); gsub(/dpo4j::cuda::\(anonymous namespace\)::/, "", kernel)
+                     sub(/\(.*/, "", kernel); gsub(/ /, "", kernel); next }
+    { for (i = 1; i <= NF; i++) if ($i !~ /^@/) { sub(/;$/, "", $i); print kernel, $i; break } }
+  ' | sort | uniq -c >"$scratch/$1"
+}
+for file in $(awk 'NF > 0 { print $1 }' <<<"$rules" | sort -u); do disassemble "$file"; done
+
+failed=0
+while read -r file name verb instruction; do
+  [ -n "$file" ] || continue
+  awk -v name="$name" -v verb="$verb" -v instruction="^($instruction)\$" '
+    BEGIN { most = 0; if (verb ~ /^most:/) most = substr(verb, 6) + 0 }
+    index($2, name) == 1 { kernels[$2] += 0; if ($3 ~ instruction) kernels[$2] += $1 }
+    END {
+      least = -1
+      for (kernel in kernels) {
+        count++
+        if (verb == "has" ? kernels[kernel] == 0 : kernels[kernel] > most) { print "  " kernel ": " kernels[kernel]; wrong = 1 }
+        if (least < 0 || kernels[kernel] < least) least = kernels[kernel]
+      }
+      if (count == 0) { print "  no kernel has that name"; wrong = 1 }
+      else if (verb == "has") printf "%d kernels, at least %d each", count, least
+      else printf "%d kernels", count
+      exit wrong
+    }' "$scratch/$file" >"$scratch/found" || { failed=1; echo "instructions.sh: $file: $name does not keep to: $verb $instruction" >&2; cat "$scratch/found" >&2; continue; }
+  printf '%-31s %-10s %-6s %-34s %s\n' "$file" "$name" "$verb" "$instruction" "$(cat "$scratch/found")"
+done <<<"$rules"
+exit $failed

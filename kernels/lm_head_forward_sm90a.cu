@@ -1,0 +1,317 @@
+// lm_head_forward: log-probs of targets straight from hidden rows and the head's weight, on Hopper (sm_90a) alone.
+//
+//   z_j     = scale (x . w_j + b_j), or cap tanh(scale (x . w_j + b_j) / cap)
+//   lse     = m + log(sum over j of exp(z_j - m)), m the largest z
+//   logprob = (z_target - m) - log(sum ...)
+//
+// Never materialised: logits. They live and end as fp32 accumulators, 128 a thread; of each row and tile of 256 columns two numbers are left, in
+// the workspace, and merge() adds a row's up in the order of its tiles. So a row's bits depend on its own numbers, the weight and the vocabulary.
+//
+// products()   A tile is 128 rows by 256 columns. One warpgroup copies 64 columns of x and w at a time into rings of stages (tensor_copy.cuh). Two
+//              warpgroups, 64 rows each, multiply (wgmma.cuh) and then reduce what they hold. Blocks live as long as there are tiles and walk
+//              them so that rows of x stay in the second-level cache and w goes by. Two blocks of a cluster, of neighbouring rows, each copy
+//              half of a tile of w for both: 32 KiB from that cache for 64 columns of a tile instead of 48.
+// Reductions   take a warpgroup some 1300 clocks: a maximum, then for each element one fma, one exp2 and one addition, of which exp2 is what there is
+//              least of, 16 a clock. The products of a tile take 16 clocks a column of x, 14336 at width 896. One hides behind the other: no
+//              barrier holds the warpgroups together, and the second begins a tile when the first is four steps of 64 columns ahead. While
+//              one reduces, the other has 512 clocks of products a step to itself.
+//
+// Bytes moved: 2 hidden_width (rows + vocabulary ceil(rows / rows that stay)) and 16 rows ceil(vocabulary / 256). Operations: 2 rows vocabulary
+// hidden_width. Share of the roofline: not yet measured on a GPU.
+//
+// Predicted, as a multiple of the time of one cuBLASLt product that stores the logits in bf16. The start is a model of one multiprocessor: both
+// warpgroups' products take turns, 40 bytes a clock come from the second-level cache, 900 clocks after they were asked for, a reduction takes
+// 1250 clocks. Over products without a pause it takes
+//   width                                      4096    896    576
+//   these rings, a lead of four steps         1.007  1.016  1.024
+//   1200 clocks until a stage lands           1.018  1.066  1.102
+//   reductions of 1500 clocks                 1.014  1.047  1.073
+//   one ring of four stages, a lead of three  1.021  1.082  1.128
+//   one ring of four stages, in step          1.037  1.168  1.261
+// The library has the same tile, cluster and instructions, and stores 1 byte a clock at width 4096, which hides, and 4.6 at 896, at the end of tiles,
+// which may not. The second kernel here is 0.001 of the product at 4096 and 0.01 at 896. So: width 4096 1.01, between 0.99 and 1.03; width 896
+// 0.97, between 0.90 and 1.05.
+// What would show the model wrong: a second-level cache that gives less than 32 bytes a clock and multiprocessor, and shared memory, which at the full
+// rate of products is read and written at its limit of 128 bytes a clock.
+//
+// Errors: a tensor core cuts where it adds up, so a logit shrinks by some hidden_width / 16 * 2^-25 of itself; 1e-4 nat for logits 13 apart at width
+// 4096. That is true of any product on these tensor cores. The rest, exponentials and sums, is below 2e-6 nat.
+#include "lm_head_forward_sm90a.cuh"
+
+namespace dpo4j::cuda {
+namespace {
+
+using namespace lm_head_forward;
+
+// Stages of 64 columns each. Tiles of w are both warpgroups' and in one ring, rows of x are one's alone and in a ring of their own, which follows
+// its warpgroup: so most of the memory is for w, and one warpgroup may run ahead of the other by all of its stages but one.
+constexpr int kWeightStages = 5, kHiddenStages = 4;
+constexpr int kWeightBytes = kTileVocabulary * kTileRowBytes, kHiddenBytes = kProductRows * kTileRowBytes;  // of a stage
+
+constexpr int kWarpgroup = 128, kConsumers = kTileRows / kProductRows;
+constexpr int kThreads = kWarpgroup * (1 + kConsumers);
+constexpr int kCopyingRegisters = 40, kMultiplyingRegisters = 232;
+static_assert(kWarpgroup * (kCopyingRegisters + kConsumers * kMultiplyingRegisters) <= 65536, "the registers of a multiprocessor");
+
+template <int STAGES>
+struct Ring {
+  Barrier full[STAGES];   // the stage has landed
+  Barrier empty[STAGES];  // nobody reads the stage any more
+};
+
+struct Barriers {
+  Ring<kWeightStages> weight;
+  Ring<kHiddenStages> hidden[kConsumers];
+  Barrier ahead;  // the first warpgroup has its lead in the tile
+};
+
+constexpr size_t kSharedBytes = kTileAlignment + kWeightStages * kWeightBytes + kConsumers * kHiddenStages * kHiddenBytes;
+static_assert(kSharedBytes + sizeof(Barriers) + 1024 <= 228 << 10,
+              "the shared memory of a multiprocessor, and what the system reserves of it");
+
+#if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+
+constexpr int kAhead = kWeightStages - 1;  // steps that the first warpgroup leads by at the start of a tile
+constexpr int kWarpsOfGroup = kWarpgroup / kWarp;
+
+// The memory of the rings, from where tiles may begin.
+struct Stages {
+  unsigned char* begin;
+  __device__ unsigned char* weight(int stage) const { return begin + stage * kWeightBytes; }
+  __device__ unsigned char* hidden(int group, int stage) const {
+    return begin + kWeightStages * kWeightBytes + (group * kHiddenStages + stage) * kHiddenBytes;
+  }
+};
+
+// A place in a ring, and the parity of how often it has come round.
+template <int STAGES>
+struct Place {
+  int stage = 0;
+  uint32_t parity = 0;
+  __device__ void advance() {
+    if (++stage == STAGES) stage = 0, parity ^= 1;
+  }
+};
+
+// One thread fills a ring: copy(barrier, stage, walk, step) for all steps of all tiles, each when nobody reads its stage any more.
+template <int STAGES, class Copy>
+__device__ void fill(Ring<STAGES>& ring, const Problem& problem, Walk walk, uint32_t bytes, Copy copy) {
+  Place<STAGES> place;
+  for (; walk.is_on(); walk.advance()) {
+    for (int32_t step = 0; step < problem.steps; step++, place.advance()) {
+      Barrier* full = &ring.full[place.stage];
+      barrier_wait(&ring.empty[place.stage], place.parity ^ 1);
+      barrier_arrive_expecting(full, bytes);
+      copy(full, place.stage, walk, step);
+    }
+  }
+}
+
+// This block's part of a tile of w, for all blocks of the cluster.
+template <int CLUSTER>
+__device__ void fill_weight(const TileMap& weight, const Problem& problem, Barriers& barriers, const Stages& stages, const Walk& walk,
+                            uint32_t rank) {
+  constexpr int kColumns = kTileVocabulary / CLUSTER;
+  constexpr uint16_t kAll = (1 << CLUSTER) - 1;
+  fill(barriers.weight, problem, walk, kWeightBytes, [&](Barrier* full, int stage, const Walk& at, int32_t step) {
+    const int32_t column = at.vocabulary_tile() * kTileVocabulary + rank * kColumns;
+    unsigned char* tile = stages.weight(stage) + rank * kColumns * kTileRowBytes;
+    if constexpr (CLUSTER > 1) {
+      load_tile_for(kAll, tile, weight, full, column, step * kTileColumns);
+    } else {
+      load_tile(tile, weight, full, column, step * kTileColumns);
+    }
+  });
+}
+
+// The rows of x of one warpgroup.
+template <int CLUSTER>
+__device__ void fill_hidden(const TileMap& hidden, const Problem& problem, Barriers& barriers, const Stages& stages, const Walk& walk,
+                            uint32_t rank, int group) {
+  fill(barriers.hidden[group], problem, walk, kHiddenBytes, [&](Barrier* full, int stage, const Walk& at, int32_t step) {
+    const int32_t row = (at.row_tile() * CLUSTER + rank) * kTileRows + group * kProductRows;
+    load_tile(stages.hidden(group, stage), hidden, full, row, step * kTileColumns);
+  });
+}
+
+// This warp reads these stages no more, nor do its products.
+template <int CLUSTER>
+__device__ __forceinline__ void release(Barrier* weight, Barrier* hidden, int lane) {
+  if constexpr (CLUSTER > 1) {
+    if (lane < CLUSTER) barrier_arrive_at(weight, lane);
+  } else {
+    if (lane == 0) barrier_arrive(weight);
+  }
+  if (lane == 0) barrier_arrive(hidden);
+}
+
+// Where a warpgroup is in both rings.
+struct Places {
+  Place<kWeightStages> weight;
+  Place<kHiddenStages> hidden;
+};
+
+// d = the 64 rows of this warpgroup times the tile's columns. Products of a step are issued before those of the last have ended.
+template <int CLUSTER, class AfterStep>
+__device__ __forceinline__ void multiply(float (&d)[kAccumulators], const Problem& problem, Barriers& barriers, const Stages& stages,
+                                         int group, Places& places, int lane, AfterStep after_step) {
+  Ring<kHiddenStages>& hidden = barriers.hidden[group];
+  Barrier *last_weight = nullptr, *last_hidden = nullptr;
+  for (int32_t step = 0; step < problem.steps; step++, places.weight.advance(), places.hidden.advance()) {
+    const int of_weight = places.weight.stage, of_hidden = places.hidden.stage;
+    barrier_wait(&hidden.full[of_hidden], places.hidden.parity);
+    barrier_wait(&barriers.weight.full[of_weight], places.weight.parity);
+    wgmma_fence();
+    uint64_t a = tile_descriptor(shared_address(stages.hidden(group, of_hidden))),
+             b = tile_descriptor(shared_address(stages.weight(of_weight)));
+#pragma unroll
+    for (int k = 0; k < kTileColumns / kProductDepth; k++, a += kNextDepth, b += kNextDepth) wgmma(d, a, b, step > 0 || k > 0);
+    wgmma_commit();
+    wgmma_wait<1>();
+    if (step > 0) release<CLUSTER>(last_weight, last_hidden, lane);
+    last_weight = &barriers.weight.empty[of_weight];
+    last_hidden = &hidden.empty[of_hidden];
+    after_step(step);
+  }
+  wgmma_wait<0>();
+  wgmma_results(d);
+  release<CLUSTER>(last_weight, last_hidden, lane);
+}
+
+// Multiplies and reduces tile after tile. `group` is 0 or 1: which of the two warpgroups.
+template <int CLUSTER, bool TRANSFORMED>
+__device__ void multiply_tiles(const Problem& problem, Barriers& barriers, const Stages& stages, Walk walk, uint32_t rank, int group) {
+  const int thread = threadIdx.x % kWarpgroup, warp = thread / kWarp, lane = thread % kWarp;
+  const bool keeps_a_lead = problem.steps >= kAhead;
+  Places places;
+  for (uint32_t tiles = 0; walk.is_on(); walk.advance(), tiles++) {
+    const int64_t row_of_tile = (int64_t{walk.row_tile()} * CLUSTER + rank) * kTileRows + group * kProductRows;
+    const Fragment fragment(problem, row_of_tile + warp * 16 + lane / 4, walk.vocabulary_tile(), lane);
+    if (keeps_a_lead && group == 1) barrier_wait(&barriers.ahead, tiles % 2);
+    float d[kAccumulators];
+    multiply<CLUSTER>(d, problem, barriers, stages, group, places, lane, [&](int32_t step) {
+      if (keeps_a_lead && group == 0 && step == kAhead - 1 && lane == 0) barrier_arrive(&barriers.ahead);
+    });
+    if constexpr (TRANSFORMED) fragment.transform(d, problem);
+    fragment.reduce(d, problem);
+  }
+}
+
+template <int STAGES>
+__device__ void initialise(Ring<STAGES>& ring, uint32_t readers) {
+  for (int stage = 0; stage < STAGES; stage++) {
+    barrier_init(&ring.full[stage], 1);
+    barrier_init(&ring.empty[stage], readers);
+  }
+}
+
+template <int CLUSTER, bool TRANSFORMED>
+__device__ void products_of_block(const TileMap& hidden, const TileMap& weight, const Problem& problem) {
+  DPO4J_SHARED(Barriers, shared_barriers, [1]);
+  DPO4J_DYNAMIC_SHARED(unsigned char, shared);
+  Barriers& barriers = shared_barriers[0];
+  const uint32_t misplaced = shared_address(shared) % kTileAlignment;
+  const Stages stages{shared + (misplaced == 0 ? 0 : kTileAlignment - misplaced)};
+  const uint32_t rank = CLUSTER > 1 ? cluster_rank() : 0;
+
+  if (threadIdx.x == 0) {
+    prefetch_tile_map(hidden);
+    prefetch_tile_map(weight);
+    initialise(barriers.weight, CLUSTER * kConsumers * kWarpsOfGroup);
+    for (auto& ring : barriers.hidden) initialise(ring, kWarpsOfGroup);
+    barrier_init(&barriers.ahead, kWarpsOfGroup);
+    fence_barrier_init();
+  }
+  if constexpr (CLUSTER > 1) {
+    cluster_sync();
+  } else {
+    __syncthreads();
+  }
+
+  const Walk walk(problem, blockIdx.x / CLUSTER, gridDim.x / CLUSTER);
+  if (threadIdx.x < kWarpgroup) {
+    give_registers<kCopyingRegisters>();
+    const int warp = threadIdx.x / kWarp;
+    if (threadIdx.x % kWarp == 0) {
+      if (warp < kConsumers) fill_hidden<CLUSTER>(hidden, problem, barriers, stages, walk, rank, warp);
+      if (warp == kConsumers) fill_weight<CLUSTER>(weight, problem, barriers, stages, walk, rank);
+    }
+  } else {
+    take_registers<kMultiplyingRegisters>();
+    multiply_tiles<CLUSTER, TRANSFORMED>(problem, barriers, stages, walk, rank, threadIdx.x / kWarpgroup - 1);
+  }
+  if constexpr (CLUSTER > 1) cluster_sync();  // the other block may still copy into this one's memory, and arrive at its barriers
+}
+
+#endif
+
+// Other architectures have the kernel's name and nothing in it; has_lm_head_forward() keeps them from being asked.
+template <int CLUSTER, bool TRANSFORMED>
+__global__ void __launch_bounds__(kThreads, 1)
+    products(const __grid_constant__ TileMap hidden, const __grid_constant__ TileMap weight, const Problem problem) {
+#if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  products_of_block<CLUSTER, TRANSFORMED>(hidden, weight, problem);
+#endif
+}
+
+// The results of 32 rows, each from what its tiles left. Warp w takes tiles w, w + kMergingWarps, ..., then the first merges the warps.
+constexpr int kMergingWarps = 16;
+
+__global__ void __launch_bounds__(kMergingWarps* kWarp) merge(LmHeadForward x, Problem problem) {
+  const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
+  const int64_t row = int64_t{blockIdx.x} * kWarp + lane;
+  Sums sums{-INFINITY, 0};
+  if (row < x.rows) {
+#pragma unroll 4
+    for (uint32_t tile = warp; tile < problem.vocabulary_tiles; tile += kMergingWarps) sums.add(problem.partials[tile * x.rows + row]);
+  }
+  DPO4J_SHARED(Sums, of_warp, [kMergingWarps][kWarp]);
+  of_warp[warp][lane] = sums;
+  __syncthreads();
+  if (warp > 0 || row >= x.rows) return;
+  for (int other = 1; other < kMergingWarps; other++) sums.add(of_warp[other][lane]);
+  const int32_t target = x.targets[row];
+  const bool is_read = target >= 0 && target < x.vocabulary;
+  const float otherwise = target < 0 ? 0.0f : NAN;
+  x.lse[row] = is_read ? sums.lse(problem) : otherwise;
+  x.logprob[row] = is_read ? sums.logprob(problem, problem.at_target[row]) : otherwise;
+}
+
+template <int CLUSTER, bool TRANSFORMED>
+int launch_products(const Queue& queue, const LmHeadForward& x, const Problem& problem) {
+  TileMap hidden, weight;
+  int error = encode_tile_map(&hidden, x.hidden, x.rows, x.hidden_width, x.hidden_stride, kProductRows);
+  if (error == cudaSuccess) {
+    error = encode_tile_map(&weight, x.weight, x.vocabulary, x.hidden_width, x.weight_stride, kTileVocabulary / CLUSTER);
+  }
+  if (error != cudaSuccess) return error;
+  int resident = 0;
+  error = resident_clusters(&resident, queue, CLUSTER, products<CLUSTER, TRANSFORMED>, dim3(kThreads), kSharedBytes);
+  if (error != cudaSuccess) return error;
+  const int64_t clusters = std::min<int64_t>(int64_t{problem.row_tiles} * problem.vocabulary_tiles, std::max(resident, 1));
+  return launch_clusters(queue, CLUSTER, products<CLUSTER, TRANSFORMED>, dim3(clusters * CLUSTER), dim3(kThreads), kSharedBytes, hidden,
+                         weight, problem);
+}
+
+}  // namespace
+
+bool has_lm_head_forward(const Queue& queue) { return queue.capability == 90 && has_code_for("sm_90a"); }
+
+size_t lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary) {
+  return rows * (divide_up(vocabulary, kTileVocabulary) * sizeof(Partial) + sizeof(float));
+}
+
+int run(const Queue& queue, const LmHeadForward& x) {
+  const bool transformed = x.bias != nullptr || x.cap != 0, pairs = x.rows > kTileRows && queue.largest_cluster >= 2;
+  const Problem problem = problem_of(x, pairs ? 2 : 1);
+  int error;
+  if (pairs) {
+    error = transformed ? launch_products<2, true>(queue, x, problem) : launch_products<2, false>(queue, x, problem);
+  } else {
+    error = transformed ? launch_products<1, true>(queue, x, problem) : launch_products<1, false>(queue, x, problem);
+  }
+  if (error != cudaSuccess) return error;
+  return launch(queue, merge, dim3(divide_up(x.rows, kWarp)), dim3(kMergingWarps * kWarp), 0, x, problem);
+}
+
+}  // namespace dpo4j::cuda

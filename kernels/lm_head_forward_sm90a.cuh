@@ -1,0 +1,234 @@
+// What a warpgroup of lm_head_forward does besides products: the order of tiles, the transformation of accumulators into logits, their reduction,
+// and how reductions of a row are merged.
+//
+// A reduction is kept to base 2: with c = scale log2(e), or log2(e) where accumulators have become logits, e_j = c x_j - M has one rounding, and
+// M = c max x_j is rounded once for all of a row's tile. The sum is over 2^e_j, so that it is exactly what the rounded M makes of it:
+//   log sum exp z = (M + log2 sum 2^e_j) / log2(e), and no error grows with the size of the logits but that of c x_j themselves.
+#pragma once
+
+#include <algorithm>
+
+#include "cluster.cuh"
+#include "reduce.cuh"
+#include "wgmma.cuh"
+
+namespace dpo4j::cuda::lm_head_forward {
+
+constexpr int kTileRows = 128, kTileVocabulary = kProductColumns;
+
+// Of one row and one tile of the vocabulary: M, -inf where no column is above that, and the sum.
+struct alignas(8) Partial {
+  float maximum, sum;
+};
+
+struct Problem {
+  Partial* partials;  // [vocabulary_tiles][rows]
+  float* at_target;   // [rows], what the target's e is made of
+  const float* bias;  // or null
+  const int32_t* targets;
+  int64_t rows;
+  int32_t vocabulary;
+  int32_t steps;                         // of 64 columns of x
+  uint32_t vocabulary_tiles, row_tiles;  // tiles of 256 columns; of 128 rows, or of a cluster's 256
+  uint32_t together;                     // row tiles whose columns of x stay in the second-level cache
+  float scale, cap;                      // cap 0: none
+  float to_base_2;                       // c
+  double from_base_2;                    // nats in what c makes of one: scale / c, which is 1 / log2(e) but for the rounding of c
+};
+
+// ---- the order of tiles ------------------------------------------------------------------------------------------------------------------
+
+// One of `walkers` that share the tiles. In the order of all: groups of `together` row tiles, in a group one tile of the vocabulary after the
+// other, and in that the group's row tiles. Without a division from one tile to the next, whose latency would show between two tiles.
+class Walk {
+ public:
+  __device__ Walk(const Problem& problem, uint32_t first, uint32_t walkers)
+      : rows_(problem.row_tiles), columns_(problem.vocabulary_tiles), walkers_(walkers) {
+    start_group(0, problem.together, first);
+  }
+  __device__ bool is_on() const { return group_begin_ < rows_; }
+  __device__ int32_t row_tile() const { return static_cast<int32_t>(group_begin_ + row_); }
+  __device__ int32_t vocabulary_tile() const { return static_cast<int32_t>(column_); }
+
+  __device__ void advance() {
+    row_ += step_rows_;
+    column_ += step_columns_;
+    if (row_ >= group_rows_) row_ -= group_rows_, column_++;
+    if (column_ >= columns_) start_group(group_begin_ + group_rows_, group_rows_, (column_ - columns_) * group_rows_ + row_);
+  }
+
+ private:
+  // Goes to that tile of the group, or of one that follows.
+  __device__ void start_group(uint32_t begin, uint32_t group_rows, uint32_t tile) {
+    for (;;) {
+      group_begin_ = begin;
+      if (begin >= rows_) return;
+      group_rows_ = rows_ - begin < group_rows ? rows_ - begin : group_rows;
+      column_ = tile / group_rows_;
+      if (column_ < columns_) break;
+      tile -= columns_ * group_rows_;
+      begin += group_rows_;
+    }
+    row_ = tile % group_rows_;
+    step_columns_ = walkers_ / group_rows_;
+    step_rows_ = walkers_ % group_rows_;
+  }
+
+  uint32_t rows_, columns_, walkers_;
+  uint32_t group_begin_ = 0, group_rows_ = 1, row_ = 0, column_ = 0, step_rows_ = 0, step_columns_ = 0;
+};
+
+// ---- a tile's accumulators ---------------------------------------------------------------------------------------------------------------
+
+// 2^x in one instruction; below the normal numbers it is 0, which a sum whose largest term is 1 cannot feel.
+__device__ __forceinline__ float power_of_2(float x) {
+#ifdef __CUDACC__
+  float power;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x));
+  return power;
+#else
+  const float power = exp2f(x);
+  return power < 0x1p-126f ? 0.0f : power;
+#endif
+}
+
+// What exponents are taken against: any finite number will do where all is -inf.
+__device__ __forceinline__ float finite_reference(float maximum) { return maximum == -INFINITY ? 0.0f : maximum; }
+
+// A thread's part of 16 rows of a tile: elements d[4 j + 2 i + k] in row `row` + 8 i and column `column` + 8 j + k.
+class Fragment {
+ public:
+  __device__ Fragment(const Problem& problem, int64_t row, int32_t vocabulary_tile, int lane)
+      : row_(row), tile_(vocabulary_tile), column_(vocabulary_tile * kTileVocabulary + lane % 4 * 2), writes_(lane % 4 == 0) {
+#pragma unroll
+    for (int i = 0; i < 2; i++) target_[i] = row + 8 * i < problem.rows ? problem.targets[row + 8 * i] : -1;
+  }
+
+  // Accumulators become logits.
+  __device__ __forceinline__ void transform(float (&d)[kAccumulators], const Problem& problem) const {
+    if (problem.bias != nullptr) add_bias(d, problem);
+#pragma unroll
+    for (float& z : d) z *= problem.scale;
+    if (problem.cap == 0) return;
+    const float over_cap = 1 / problem.cap;
+#pragma unroll
+    for (float& z : d) z = problem.cap * tanhf(z * over_cap);
+  }
+
+  __device__ __forceinline__ void reduce(float (&d)[kAccumulators], const Problem& problem) const {
+    if (tile_ == static_cast<int32_t>(problem.vocabulary_tiles) - 1) drop_columns_beyond(d, problem.vocabulary);
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      float maximum = -INFINITY;
+#pragma unroll
+      for (int j = 0; j < kTileVocabulary / 8; j++) maximum = fmaxf(maximum, fmaxf(d[4 * j + 2 * i], d[4 * j + 2 * i + 1]));
+      maximum = fmaxf(maximum, __shfl_xor_sync(kAllLanes, maximum, 1));
+      maximum = fmaxf(maximum, __shfl_xor_sync(kAllLanes, maximum, 2));
+      maximum = __fmul_rn(maximum, problem.to_base_2);
+
+      const float reference = finite_reference(maximum);
+      float sums[4] = {};
+#pragma unroll
+      for (int j = 0; j < kTileVocabulary / 8; j++) {
+#pragma unroll
+        for (int k = 0; k < 2; k++) sums[(2 * j + k) % 4] += power_of_2(fmaf(d[4 * j + 2 * i + k], problem.to_base_2, -reference));
+      }
+      float sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+      sum += __shfl_xor_sync(kAllLanes, sum, 1);
+      sum += __shfl_xor_sync(kAllLanes, sum, 2);
+
+      const int64_t row = row_ + 8 * i;
+      if (writes_ && row < problem.rows) problem.partials[tile_ * problem.rows + row] = {maximum, sum};
+      store_target(d, problem, row, target_[i] - column_, i);
+    }
+  }
+
+ private:
+  __device__ __forceinline__ void add_bias(float (&d)[kAccumulators], const Problem& problem) const {
+#pragma unroll
+    for (int n = 0; n < kAccumulators; n += 4) {
+#pragma unroll
+      for (int k = 0; k < 2; k++) {
+        const int32_t column = column_ + 2 * n + k;
+        const float bias = column < problem.vocabulary ? problem.bias[column] : 0.0f;
+        d[n + k] += bias;
+        d[n + 2 + k] += bias;
+      }
+    }
+  }
+
+  __device__ __forceinline__ void drop_columns_beyond(float (&d)[kAccumulators], int32_t vocabulary) const {
+#pragma unroll
+    for (int n = 0; n < kAccumulators; n++) {
+      if (column_ + n / 4 * 8 + n % 2 >= vocabulary) d[n] = -INFINITY;
+    }
+  }
+
+  // One thread has the target, in one tile of all: the others look no further than at its number. A masked row's, and one beyond the vocabulary,
+  // is nobody's or is never read.
+  __device__ __forceinline__ void store_target(const float (&d)[kAccumulators], const Problem& problem, int64_t row, int32_t offset,
+                                               int i) const {
+    if (offset < 0 || offset >= kTileVocabulary || offset % 8 >= 2) return;
+#pragma unroll
+    for (int j = 0; j < kTileVocabulary / 8; j++) {
+#pragma unroll
+      for (int k = 0; k < 2; k++) {
+        if (offset == 8 * j + k) problem.at_target[row] = d[4 * j + 2 * i + k];
+      }
+    }
+  }
+
+  int64_t row_;
+  int32_t tile_, column_;
+  int32_t target_[2];
+  bool writes_;
+};
+
+// ---- a row -------------------------------------------------------------------------------------------------------------------------------
+
+// Of any set of columns: M and the sum, in double precision, since a row has few.
+struct Sums {
+  float maximum;
+  double sum;
+
+  __device__ void add(float other_maximum, double other_sum) {
+    const float larger = fmaxf(maximum, other_maximum), reference = finite_reference(larger);
+    sum = sum * exp2f(maximum - reference) + other_sum * exp2f(other_maximum - reference);
+    maximum = larger;
+  }
+  __device__ void add(const Partial& partial) { add(partial.maximum, partial.sum); }
+  __device__ void add(const Sums& other) { add(other.maximum, other.sum); }
+
+  __device__ float lse(const Problem& problem) const { return static_cast<float>(maximum * problem.from_base_2 + log(sum)); }
+
+  // maximum is c x rounded for some x; c times the target's is exact in double precision.
+  __device__ float logprob(const Problem& problem, float at_target) const {
+    return static_cast<float>((static_cast<double>(at_target) * problem.to_base_2 - maximum) * problem.from_base_2 - log(sum));
+  }
+};
+
+inline Problem problem_of(const LmHeadForward& x, int cluster) {
+  constexpr int64_t kStaying = 16 << 20;  // bytes of x, a third of the second-level cache: the rest is w's, going by
+  constexpr double kLog2E = 1.4426950408889634074;
+  const int64_t rows_of_tile = int64_t{kTileRows} * cluster;
+  const bool transformed = x.bias != nullptr || x.cap != 0;
+  Problem problem{};
+  problem.vocabulary_tiles = static_cast<uint32_t>(divide_up(x.vocabulary, kTileVocabulary));
+  problem.row_tiles = static_cast<uint32_t>(divide_up(x.rows, rows_of_tile));
+  problem.partials = static_cast<Partial*>(x.workspace);
+  problem.at_target = reinterpret_cast<float*>(problem.partials + problem.vocabulary_tiles * x.rows);
+  problem.bias = x.bias;
+  problem.targets = x.targets;
+  problem.rows = x.rows;
+  problem.vocabulary = static_cast<int32_t>(x.vocabulary);
+  problem.steps = static_cast<int32_t>(divide_up(x.hidden_width, kTileColumns));
+  problem.together = static_cast<uint32_t>(std::max<int64_t>(1, kStaying / (rows_of_tile * x.hidden_width * 2)));
+  problem.scale = x.scale;
+  problem.cap = x.cap;
+  const double unit = transformed ? 1 : x.scale;
+  problem.to_base_2 = static_cast<float>(unit * kLog2E);
+  problem.from_base_2 = unit / problem.to_base_2;
+  return problem;
+}
+
+}  // namespace dpo4j::cuda::lm_head_forward

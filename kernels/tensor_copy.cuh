@@ -1,0 +1,87 @@
+// Tiles of a matrix, from device memory to shared memory by the copy engine: PTX ISA, "Data Movement and Conversion Instructions:
+// cp.async.bulk.tensor", and cuTensorMapEncodeTiled of the driver. Compute capability 9.0.
+//
+// One thread asks for a tile; a barrier (barrier.cuh) counts its bytes as they land. A tile is 64 columns of bf16, 128 bytes, and as many rows as
+// its map says. Row r lies r * 128 bytes into it, in eight words of 16 bytes whose order the 128-byte swizzle changes: bits 4 to 6 of an address
+// are xored with its bits 7 to 9. So the words of one column of eight rows lie in different banks, and wgmma.cuh reads the same pattern. Tiles
+// start on 1024 bytes, where the pattern does. Elements beyond the matrix, in rows or columns, land as 0 and are counted as bytes all the same.
+#pragma once
+
+#include "barrier.cuh"
+
+namespace dpo4j::cuda {
+
+constexpr int kTileColumns = 64;
+constexpr int kTileRowBytes = kTileColumns * 2;
+constexpr size_t kTileAlignment = 1024;
+
+// The driver's CUtensorMap. Its header is not included: it is called cuda.h, as native's is.
+struct alignas(128) TileMap {
+  uint64_t opaque[16];
+};
+
+// cuTensorMapEncodeTiled since CUDA 12.0, and the values of its enumerations, each an int, that are used here.
+using EncodeTiled = int (*)(TileMap*, int type, uint32_t rank, void* address, const uint64_t* extents, const uint64_t* strides,
+                            const uint32_t* tile, const uint32_t* every, int interleave, int swizzle, int second_level, int fill);
+constexpr int kTypeBf16 = 9, kInterleaveNone = 0, kSwizzle128Bytes = 3, kSecondLevel256Bytes = 3, kFillZero = 0;
+
+// The driver's function, asked of the runtime so that the library loads without a driver; null if there is none so new.
+inline EncodeTiled encode_tiled() {
+  static const EncodeTiled function = [] {
+    constexpr unsigned kSince = 12000;
+    void* function = nullptr;
+    cudaDriverEntryPointQueryResult found;
+    if (cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, kSince, cudaEnableDefault, &found) != cudaSuccess) {
+      cudaGetLastError();
+      return EncodeTiled{nullptr};
+    }
+    return reinterpret_cast<EncodeTiled>(function);
+  }();
+  return function;
+}
+
+// The map of a bf16 matrix [rows, columns], rows `stride` elements apart, in tiles of tile_rows rows. 0, or a cudaError_t.
+inline int encode_tile_map(TileMap* map, const void* matrix, int64_t rows, int64_t columns, int64_t stride, uint32_t tile_rows) {
+  const EncodeTiled encode = encode_tiled();
+  if (encode == nullptr) return cudaErrorNotSupported;
+  const uint64_t extents[] = {static_cast<uint64_t>(columns), static_cast<uint64_t>(rows)}, strides[] = {static_cast<uint64_t>(stride) * 2};
+  const uint32_t tile[] = {kTileColumns, tile_rows}, every[] = {1, 1};
+  const int result = encode(map, kTypeBf16, 2, const_cast<void*>(matrix), extents, strides, tile, every, kInterleaveNone, kSwizzle128Bytes,
+                            kSecondLevel256Bytes, kFillZero);
+  return result == 0 ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+// The tile whose first element is [row, column], to `tile` in this block's shared memory. `map` is a kernel's __grid_constant__ parameter.
+__device__ __forceinline__ void load_tile(void* tile, const TileMap& map, Barrier* barrier, int32_t row, int32_t column) {
+#ifdef __CUDACC__
+  asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(
+                   shared_address(tile)),
+               "l"(reinterpret_cast<uint64_t>(&map)), "r"(shared_address(barrier)), "r"(column), "r"(row)
+               : "memory");
+#else
+  cuda_emulation::copy_tensor_tile(shared_address(tile), &map, shared_address(barrier), column, row);
+#endif
+}
+
+// The same for every block of the cluster whose bit is in `blocks`: to the same place in its shared memory, counted by its own barrier.
+__device__ __forceinline__ void load_tile_for(uint16_t blocks, void* tile, const TileMap& map, Barrier* barrier, int32_t row,
+                                              int32_t column) {
+#ifdef __CUDACC__
+  asm volatile(
+      "cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%3, %4}], [%2], "
+      "%5;" ::"r"(shared_address(tile)),
+      "l"(reinterpret_cast<uint64_t>(&map)), "r"(shared_address(barrier)), "r"(column), "r"(row), "h"(blocks)
+      : "memory");
+#else
+  cuda_emulation::copy_tensor_tile_to(blocks, shared_address(tile), &map, shared_address(barrier), column, row);
+#endif
+}
+
+// prefetch.tensormap: the first tile need not wait for the map.
+__device__ __forceinline__ void prefetch_tile_map([[maybe_unused]] const TileMap& map) {
+#ifdef __CUDACC__
+  asm volatile("prefetch.tensormap [%0];" ::"l"(reinterpret_cast<uint64_t>(&map)) : "memory");
+#endif
+}
+
+}  // namespace dpo4j::cuda

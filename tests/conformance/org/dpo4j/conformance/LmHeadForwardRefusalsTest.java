@@ -1,0 +1,96 @@
+package org.dpo4j.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.dpo4j.conformance.Refusals.Arguments;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.LmHeadForward;
+import org.dpo4j.kernels.internal.Native;
+import org.dpo4j.kernels.internal.Status;
+import org.junit.jupiter.api.Tag;
+
+/** Bad values of every argument, by the C interface itself. */
+class LmHeadForwardRefusalsTest {
+    private static final int ROWS = 2;
+    private static final int VOCABULARY = 9;
+    private static final int WIDTH = 12;
+    private static final int STRIDE = 16;
+    private static final int NULL_CONTEXT = 4;
+    private static final long TOO_MANY = 1L << 31;
+
+    private static void forward(Device device, Arguments a) {
+        Status.check(
+                device.context(),
+                Native.dpo4j_lm_head_forward(
+                        device.context(),
+                        a.get("logprob"),
+                        a.get("lse"),
+                        a.get("workspace"),
+                        a.get("hidden"),
+                        a.get("weight"),
+                        a.get("bias"),
+                        a.get("targets"),
+                        a.get("rows"),
+                        a.get("vocabulary"),
+                        a.get("hidden_width"),
+                        a.get("hidden_stride"),
+                        a.get("weight_stride"),
+                        a.number("scale"),
+                        a.number("cap"),
+                        (int) a.get("dtype")));
+    }
+
+    @OnEachDevice
+    @Tag("small")
+    void refusesBadArguments(On on) {
+        if (!LmHeadForward.isSupported(on.device(), DType.BF16)) {
+            return; // then there are no good ones
+        }
+        Draw draw = new Draw(4);
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor hidden = tensors.input("hidden", DType.BF16, ROWS, WIDTH, STRIDE, draw.normal(ROWS * WIDTH, 1));
+            Tensor weight =
+                    tensors.input("weight", DType.BF16, VOCABULARY, WIDTH, STRIDE, draw.normal(VOCABULARY * WIDTH, 1));
+            new Refusals(tensors, "lm_head_forward")
+                    .indices("logprob", tensors.output("logprob", DType.F32, 1, ROWS))
+                    .indices("lse", tensors.output("lse", DType.F32, 1, ROWS))
+                    .address("workspace", tensors.workspace(LmHeadForward.workspaceBytes(ROWS, VOCABULARY)))
+                    .address("hidden", hidden)
+                    .address("weight", weight)
+                    .addressOrNull("bias", tensors.vector("bias", DType.F32, draw.normal(VOCABULARY, 1)))
+                    .indices("targets", tensors.input("targets", 1, 7))
+                    .size("rows", ROWS, -1, TOO_MANY)
+                    .size("vocabulary", VOCABULARY, 0, -1, TOO_MANY)
+                    .size("hidden_width", WIDTH, 0, -1, TOO_MANY)
+                    .size("hidden_stride", STRIDE, 0, -16, 8, 17, TOO_MANY)
+                    .size("weight_stride", STRIDE, 0, -16, 8, 17, TOO_MANY)
+                    .number("scale", 2, 0, -1, Float.NaN, Float.POSITIVE_INFINITY)
+                    .number("cap", 30, -1, Float.NaN, Float.POSITIVE_INFINITY)
+                    .size("dtype", DType.BF16.code(), DType.F32.code(), DType.F16.code(), -1, 3)
+                    .check(LmHeadForwardRefusalsTest::forward);
+        }
+    }
+
+    /** A call of no rows has nothing to look at: no address of it is checked, its sizes are. */
+    @OnEachDevice
+    @Tag("small")
+    void noRowsNeedNoAddresses(On on) {
+        long context = on.device().context();
+        int expected = LmHeadForward.isSupported(on.device(), DType.BF16) ? 0 : 2;
+        assertThat(Native.dpo4j_lm_head_forward(
+                        context, 0, 0, 0, 0, 0, 0, 0, 0, 9, 12, 16, 16, 1, 0, DType.BF16.code()))
+                .isEqualTo(expected);
+        assertThat(LmHeadForward.workspaceBytes(0, 9)).isZero();
+        assertThat(LmHeadForward.workspaceBytes(9, -1)).isZero();
+    }
+
+    @OnEachDevice
+    @Tag("small")
+    void noContextIsAStatus(On on) {
+        assertThat(on.device().context()).isNotZero(); // the library is loaded
+        assertThat(Native.dpo4j_lm_head_forward(0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 12, 16, 16, 1, 0, 1))
+                .isEqualTo(NULL_CONTEXT);
+        assertThat(Native.dpo4j_lm_head_forward_supported(0, 1)).isZero();
+    }
+}

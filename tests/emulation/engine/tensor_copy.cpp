@@ -1,0 +1,101 @@
+// The copy engine: PTX ISA, "cp.async.bulk.tensor". A copy begins by spoiling its destination, whose readers should be gone, and lands when no
+// thread can go on, or in a random schedule at any time: whoever does not wait for it reads NaN.
+#include <string.h>
+
+#include <algorithm>
+
+#include "block.h"
+#include "cluster.h"
+
+namespace cuda_emulation {
+namespace {
+
+constexpr uint32_t kWordBytes = 16, kDestinationAlignment = 128, kMapAlignment = 64;
+
+// "Swizzling Modes": 16-byte words of 128, 64 or 32 bytes change places by the address of the 128 bytes that they lie in.
+uint32_t swizzled(uint32_t address, uint32_t swizzle_bytes) {
+  if (swizzle_bytes == 0) return address;
+  const uint32_t words = swizzle_bytes / kWordBytes;  // 8, 4, 2: bits 7 to 9, 7 to 8, 7
+  return address ^ ((address >> 7) % words * kWordBytes);
+}
+
+// One word of a tile's row, from column x on; elements beyond the matrix are 0.
+void load_word(char* to, const TensorMap& map, int64_t x, int64_t y) {
+  memset(to, 0, kWordBytes);
+  if (y < 0 || y >= static_cast<int64_t>(map.extent[1])) return;
+  const char* row = map.address + static_cast<uint64_t>(y) * map.stride;
+  const int64_t elements = kWordBytes / map.element_bytes, end = static_cast<int64_t>(map.extent[0]);
+  const int64_t first = std::max<int64_t>(x, 0), last = std::min(x + elements, end);
+  if (first < last) memcpy(to + (first - x) * map.element_bytes, row + first * map.element_bytes, (last - first) * map.element_bytes);
+}
+
+void land(const Copy& copy) {
+  const TensorMap& map = copy.map;
+  const uint32_t row_bytes = map.tile[0] * map.element_bytes, in_word = kWordBytes / map.element_bytes;
+  for (const Copy::Destination& destination : copy.destinations) {
+    if (destination.block->live() == 0) fail("cp.async.bulk.tensor: a tile lands in a block that has exited");
+    char* base = destination.block->at(destination.to, copy.bytes(), "cp.async.bulk.tensor") - destination.to;
+    for (uint32_t row = 0; row < map.tile[1]; row++) {
+      for (uint32_t at = 0; at < row_bytes; at += kWordBytes) {
+        const uint32_t address = swizzled(destination.to + row * row_bytes + at, map.swizzle_bytes);
+        load_word(base + address, map, copy.x + static_cast<int64_t>(at / kWordBytes) * in_word, copy.y + static_cast<int64_t>(row));
+      }
+    }
+    destination.block->landed(destination.barrier, copy.bytes());
+  }
+}
+
+TensorMap read_map(const void* address) {
+  if (reinterpret_cast<uintptr_t>(address) % kMapAlignment != 0) fail("cp.async.bulk.tensor: the tensor map is not aligned to 64 bytes");
+  TensorMap map;
+  memcpy(&map, address, sizeof map);
+  if (map.mark != TensorMap::kMark) fail("cp.async.bulk.tensor: %p is not a tensor map", address);
+  return map;
+}
+
+void start(uint32_t blocks, uint32_t to, const void* map_address, uint32_t barrier, int32_t x, int32_t y) {
+  constexpr const char* kOperation = "cp.async.bulk.tensor";
+  Block& own = *running().block;
+  Copy copy{read_map(map_address), x, y, {}};
+  const uint32_t pattern = copy.map.swizzle_bytes * 8;
+  if (to % kDestinationAlignment != 0) fail("%s: the destination %#x is not aligned to 128 bytes", kOperation, to);
+  if (pattern != 0 && to % pattern != 0) fail("%s: the destination %#x is not where the swizzle's %u bytes begin", kOperation, to, pattern);
+  for (unsigned rank = 0; blocks >> rank != 0; rank++) {
+    if ((blocks >> rank & 1) == 0) continue;
+    Block& block = own.cluster().block(own, rank);
+    if (!block.barrier_at(barrier, kOperation).fenced) fail("%s: the barrier at %#x was initialised without a fence", kOperation, barrier);
+    fill_with_ff(block.at(to, copy.bytes(), kOperation), copy.bytes());
+    copy.destinations.push_back({&block, to, barrier});
+  }
+  own.cluster().start_copy(std::move(copy));
+}
+
+}  // namespace
+
+bool Cluster::land_copy() {
+  if (copies_.empty()) return false;
+  const size_t which = settings().schedule == Schedule::kRandom ? random_.next() % copies_.size() : 0;
+  const Copy copy = std::move(copies_[which]);
+  copies_.erase(copies_.begin() + static_cast<ptrdiff_t>(which));
+  land(copy);
+  return true;
+}
+
+bool Cluster::has_copy_to(const Block& block) const {
+  for (const Copy& copy : copies_) {
+    for (const Copy::Destination& destination : copy.destinations) {
+      if (destination.block == &block) return true;
+    }
+  }
+  return false;
+}
+
+void copy_tensor_tile(uint32_t to, const void* map, uint32_t barrier, int32_t x, int32_t y) {
+  start(1u << running().block->rank(), to, map, barrier, x, y);
+}
+
+void copy_tensor_tile_to(uint16_t blocks, uint32_t to, const void* map, uint32_t barrier, int32_t x, int32_t y) {
+  start(blocks, to, map, barrier, x, y);
+}
+
+}  // namespace cuda_emulation
