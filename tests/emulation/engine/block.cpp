@@ -92,6 +92,7 @@ void Block::start(const Grid& grid, uint3 index, uint64_t number) {
     thread.lane = i % warpSize;
     thread.index = {n % x, n / x % y, n / (x * y)};
     thread.fenced = false;
+    thread.copies.clear();
     thread.warp->threads[thread.lane] = &thread;
   }
 }
@@ -152,6 +153,7 @@ void Block::thread_main() {
 }
 
 void Block::exit(Thread& thread) {
+  if (thread.copies.under_way()) fail("a thread exits with copies under way (cp.async) that it has not waited for");
   thread.warp->live &= ~bit(thread.lane);
   live_--;
   if (live_ > 0 && arrived_ == live_) open_barrier();
@@ -284,6 +286,14 @@ void* Block::reserve_shared(const void* tag, size_t bytes, size_t alignment) {
   return address;
 }
 
+bool Block::has_shared(const void* address, size_t bytes) const {
+  const char* first = static_cast<const char*>(address);
+  for (const SharedArray& array : arrays_) {
+    if (first >= array.address && first + bytes <= array.address + array.bytes) return true;
+  }
+  return false;
+}
+
 // The other block may not have come to the array yet, but has it, as on a device.
 void* Block::counterpart(const void* mine, Block& other) const {
   const char* address = static_cast<const char*>(mine);
@@ -308,6 +318,7 @@ void Block::end_shared_memory() {
 
 // ---- what kernels call ----------------------------------------------------------------------------------------------------------------
 
+Thread& current_thread() { return *current; }
 int lane() { return current->lane; }
 unsigned live_lanes() { return current->warp->live; }
 void fence() { current->fenced = true; }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../include/cuda_emulation/execution.h"
+#include "async_copies.h"
 #include "fiber.h"
 #include "random.h"
 #include "settings.h"
@@ -48,7 +49,10 @@ struct Thread {
   uint3 index{};
   bool fenced = false;
   const char* waits_in = nullptr;
+  AsyncCopies copies;
 };
+
+Thread& current_thread();  // that runs on this operating system thread
 
 constexpr int kMaxMasks = 16;
 
@@ -85,6 +89,7 @@ class Block {
   const Exchange& exchange(Thread& self, unsigned mask, const Word& mine, const char* operation, bool orders_memory);
   void* shared_array(const void* tag, size_t bytes, size_t alignment);
   void* dynamic_shared() const { return dynamic_shared_; }
+  bool has_shared(const void* address, size_t bytes) const;
   void* counterpart(const void* mine, Block& other) const;  // where `mine`, in this block's shared memory, is in the other's
 
  private:

@@ -1,0 +1,336 @@
+// attention, backward, bf16 on tensor cores, from p = exp(scale q k - lse) computed again:
+//
+//   delta = sum over d of d_out out        d_s = p (d_out v - delta)
+//   d_q = scale d_s k                      d_k = scale d_s^T q                      d_v = p^T d_out
+//
+// attention_backward.cu's two launches on mma.sync m16n8k16 (sm_80 and later): rows are queries in the first (delta and d_q), keys in the
+// second (d_k and d_v), whose scores are the transposed ones, so that p^T and d_s^T, rounded to bf16, are in registers where the next product
+// wants them. While a tile of columns is worked on, the next arrives. Every row has one owner who adds in a fixed order: no atomics. Never
+// materialised: scores, probabilities, their gradients, repeated key heads.
+//
+// Bytes moved: the tensors of a block's rows once, those it walks over once for every block (from L2). Bound by arithmetic: 14 head_width
+// FLOPs a visible pair of query and key (7 products; 5 of them would do if blocks added to d_q in turn). Share of the roofline: not yet
+// measured on a GPU.
+// Predicted, head width 128, causal, 4096 queries, counting 5 products as others do: H100 and H200 210 TFLOP/s; head width 64: 180. Of the
+// 613 TFLOP/s of mma.sync 7 products leave 438 for 5. The second launch reads 312 bytes of shared memory an instruction, 2.4 cycles where
+// tensor cores take 1.6, and does 4 of the 7: together 0.75 of that, 330. Masks, exponentials and barriers as in forward take a third.
+#include "attention_mma.cuh"
+
+namespace dpo4j::cuda {
+namespace {
+
+using attention::bf16;
+using attention::kMmaThreads;
+using attention::kMmaWarps;
+using attention::Queries;
+
+// ---- delta and d_q: rows are queries, columns keys ------------------------------------------------------------------------------------
+
+template <int D>
+struct QueryTile : attention::MmaTile<D, (D <= 128 ? 2 : 1), (D <= 64 ? 64 : D <= 128 ? 32 : 16)> {};
+
+// Of this thread's rows: lse in base 2, infinite where the row does not exist, which makes its weights 0; and delta, also to the workspace.
+template <class Tile, class Block>
+__device__ __forceinline__ void read_statistics(const AttentionBackward& x, const Block& block, const bf16* d_out_rows,
+                                                typename Tile::RowFloats& lse, typename Tile::RowFloats& delta) {
+#pragma unroll
+  for (int m = 0; m < Tile::kRowTiles; m++) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      const int row = block.warp_row + Tile::row(m, half);
+      const int32_t r = block.row(row);
+      const int64_t at = block.queries.scalar(r, x.heads);
+      const bf16* const out = static_cast<const bf16*>(x.out) + block.queries.vector(r, x.out_stride, x.head_width);
+      float dot = 0;
+#pragma unroll
+      for (int piece = attention::lane_member(); piece < Tile::Rows::kPieces; piece += 4) {
+        if (8 * piece >= block.head_width) break;
+        const Values<8> a = load<8>(d_out_rows + Tile::Rows::at(row, piece)), b = load<8>(out + 8 * piece);
+#pragma unroll
+        for (int i = 0; i < 8; i++) dot = fmaf(a[i], b[i], dot);
+      }
+      lse[m][half] = block.exists(row) ? x.lse[at] * attention::kLog2E : INFINITY;
+      delta[m][half] = attention::quad_sum(dot);
+      if (attention::lane_member() == 0 && block.exists(row)) static_cast<float*>(x.workspace)[at] = delta[m][half];
+    }
+  }
+}
+
+// Scores become d_s: 0 where the row does not see the key, whatever that holds.
+template <class Tile, class Block>
+__device__ __forceinline__ void to_d_scores(typename Tile::Scores& s, const typename Tile::Scores& d_p, const Block& block, int32_t first_key,
+                                            float factor, const typename Tile::RowFloats& lse, const typename Tile::RowFloats& delta) {
+  const bool all = block.sees_all(first_key);
+#pragma unroll
+  for (int m = 0; m < Tile::kRowTiles; m++) {
+#pragma unroll
+    for (int n = 0; n < Tile::kColumns / 8; n++) {
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        const float p = exp2_flushed(fmaf(s[m][n][i], factor, -lse[m][i / 2]));
+        const bool seen = all || first_key + Tile::column(n, i % 2) <= block.last_keys[m][i / 2];
+        s[m][n][i] = seen ? p * (d_p[m][n][i] - delta[m][i / 2]) : 0.0f;
+      }
+    }
+  }
+}
+
+template <int D>
+__global__ void __launch_bounds__(kMmaThreads, 2) d_queries(AttentionBackward x, int32_t row_tiles) {
+  using Tile = QueryTile<D>;
+  constexpr int kTileElements = Tile::kColumns * D;
+  const attention::MmaQueryBlock<Tile, AttentionBackward> block(x, row_tiles);
+  if (block.empty()) return;
+  DPO4J_DYNAMIC_SHARED(bf16, shared);
+  bf16 *const q_rows = shared, *const d_out_rows = q_rows + block.kRows * D, *const tiles = d_out_rows + block.kRows * D;
+  const auto copy_keys = [&](int stage, int32_t first_key) {
+    block.copy_keys(tiles + stage * 2 * kTileElements, x.k, first_key);
+    block.copy_keys(tiles + stage * 2 * kTileElements + kTileElements, x.v, first_key);
+    cp_async_commit();
+  };
+  block.copy_rows(q_rows, x.q, x.q_stride);
+  block.copy_rows(d_out_rows, x.d_out, x.out_stride);
+  cp_async_commit();
+  copy_keys(0, 0);
+  cp_async_wait<1>();
+  __syncthreads();
+  typename Tile::RowFloats lse, delta, scale;
+  read_statistics<Tile>(x, block, d_out_rows, lse, delta);
+
+  typename Tile::Output d_q;
+  Tile::clear(d_q);
+  const float factor = x.scale * attention::kLog2E;
+  int stage = 0;
+  for (int32_t first_key = 0; first_key < block.key_end; first_key += Tile::kColumns, stage ^= 1) {
+    bf16 *const k_tile = tiles + stage * 2 * kTileElements, *const v_tile = k_tile + kTileElements;
+    cp_async_wait<0>();
+    __syncthreads();  // this stage is there, the other has been used
+    if (first_key + Tile::kColumns < block.key_end) copy_keys(stage ^ 1, first_key + Tile::kColumns);
+    const bool sees = block.sees(first_key);
+    typename Tile::Scores s, d_p;
+    if (sees) {
+      Tile::scores(s, q_rows, block.warp_row, k_tile);
+      Tile::scores(d_p, d_out_rows, block.warp_row, v_tile);
+    }
+    const bool hidden = !block.block_sees_all(first_key) && Tile::Rows::template hide_not_finite<Tile::kColumns>(k_tile);
+    if (!sees) continue;
+    to_d_scores<Tile>(s, d_p, block, first_key, factor, lse, delta);
+    typename Tile::Weights weights;
+    Tile::to_weights(weights, s);
+    Tile::accumulate(d_q, weights, k_tile);
+    if (hidden) block.restore_keys(d_q, x.k, first_key);
+  }
+  Tile::fill(scale, x.scale);
+  block.write(x.d_q, x.q_stride, d_q, scale, q_rows);
+}
+
+// ---- d_k and d_v: rows are keys, columns queries --------------------------------------------------------------------------------------
+
+// WARPS_OF_ROWS warps share the same keys: each computes their scores, and accumulates its part of the head's width. Registers have no room
+// for the whole of 16 rows of d_k and d_v beyond head width 128.
+template <int D>
+constexpr int kWarpsOfRows = D <= 128 ? 1 : 2;
+
+template <int D>
+struct KeyTile : attention::MmaTile<D, (D <= 64 ? 2 : 1), 32, D / kWarpsOfRows<D>> {
+  static constexpr int kRows = kMmaWarps / kWarpsOfRows<D> * 16 * (D <= 64 ? 2 : 1);
+};
+
+// The queries that see a tile of keys, kColumns at a time: those of the keys' own segment from the first key on, then all of its dependents.
+template <int COLUMNS>
+struct Walk {
+  const dpo4j_segment* segment;
+  int32_t dependents, dependent, first_row;
+  Queries queries;
+
+  __device__ __forceinline__ Walk(const dpo4j_segment* segment, int32_t group, int32_t first_key)
+      : segment(segment),
+        dependents(segment->dependents),
+        dependent(0),
+        first_row(first_key * group),
+        queries{*segment, group, static_cast<int32_t>(blockIdx.y) * group} {}
+
+  __device__ __forceinline__ bool valid() const { return dependent <= dependents; }
+  __device__ __forceinline__ bool own() const { return dependent == 0; }
+  __device__ __forceinline__ void advance() {
+    first_row += COLUMNS;
+    while (valid() && first_row >= queries.count()) {
+      first_row = 0;
+      if (++dependent <= dependents) queries.segment = segment[dependent];
+    }
+  }
+};
+
+template <int D>
+struct KeyBlock {
+  using Tile = KeyTile<D>;
+  using Rows = typename Tile::Rows;
+  static constexpr int kTileElements = Tile::kColumns * D;
+
+  const AttentionBackward& x;
+  int32_t group, head_width, key_begin, key_count, first_key;
+  int warp_row, first_d;  // the warp's first row within the block, and its part of the width
+
+  __device__ __forceinline__ KeyBlock(const AttentionBackward& x, const dpo4j_segment& segment, int32_t row_tiles) : x(x) {
+    group = static_cast<int32_t>(x.heads / x.kv_heads);
+    head_width = static_cast<int32_t>(x.head_width);
+    key_begin = segment.key_begin;
+    key_count = segment.query_count;
+    first_key = static_cast<int32_t>(blockIdx.x % row_tiles) * Tile::kRows;
+    warp_row = attention::warp_index() / kWarpsOfRows<D> * Tile::kRowsPerWarp;
+    first_d = attention::warp_index() % kWarpsOfRows<D> * Tile::kDepth;
+  }
+
+  __device__ __forceinline__ int64_t key_offset(int row) const {
+    if (first_key + row >= key_count) return -1;
+    return (key_begin + static_cast<int64_t>(first_key + row)) * x.kv_stride + static_cast<int64_t>(blockIdx.y) * head_width;
+  }
+  __device__ __forceinline__ void copy_keys(bf16* rows, const void* tensor) const {
+    Rows::template copy<Tile::kRows>(rows, tensor, head_width, [&](int row) { return key_offset(row); });
+  }
+
+  using Walk = ::dpo4j::cuda::Walk<Tile::kColumns>;
+  __device__ __forceinline__ static int64_t query_offset(const Walk& walk, int column, int64_t stride, int64_t head_width) {
+    const int32_t r = walk.first_row + column;
+    return r < walk.queries.count() ? walk.queries.vector(r, stride, head_width) : -1;
+  }
+  // q, d_out, and lse (base 2) and delta of the columns. A column that does not exist gets lse = infinity, which makes its weights 0.
+  __device__ __forceinline__ void copy_queries(bf16* q_tile, float* lse, const Walk& walk) const {
+    Rows::template copy<Tile::kColumns>(q_tile, x.q, head_width,
+                                        [&](int column) { return query_offset(walk, column, x.q_stride, head_width); });
+    Rows::template copy<Tile::kColumns>(q_tile + kTileElements, x.d_out, head_width,
+                                        [&](int column) { return query_offset(walk, column, x.out_stride, head_width); });
+    cp_async_commit();
+    if (threadIdx.x >= Tile::kColumns) return;
+    const int32_t r = walk.first_row + static_cast<int32_t>(threadIdx.x);
+    const bool exists = r < walk.queries.count();
+    const int64_t at = exists ? walk.queries.scalar(r, x.heads) : 0;
+    lse[threadIdx.x] = exists ? x.lse[at] * attention::kLog2E : INFINITY;
+    lse[Tile::kColumns + threadIdx.x] = exists ? static_cast<const float*>(x.workspace)[at] : 0.0f;
+  }
+
+  // Whether some key of the warp is seen by some of the tile's queries; whether each is seen by all of them; whether each of the block is.
+  __device__ __forceinline__ bool seen(const Walk& walk) const {
+    return first_key + warp_row < key_count && (!walk.own() || (first_key + warp_row) * group < walk.first_row + Tile::kColumns);
+  }
+  __device__ __forceinline__ bool seen_by_all(const Walk& walk) const {
+    return !walk.own() || (first_key + warp_row + Tile::kRowsPerWarp - 1) * group <= walk.first_row;
+  }
+  __device__ __forceinline__ bool block_seen_by_all(const Walk& walk) const {
+    return !walk.own() || (first_key + Tile::kRows - 1) * group <= walk.first_row;
+  }
+  __device__ __forceinline__ bool seen(const Walk& walk, int row, int column) const {
+    return !walk.own() || (first_key + warp_row + row) * group <= walk.first_row + column;
+  }
+
+  // Transposed scores become p^T, and d_p^T becomes d_s^T; both 0 where the query does not see the key, whatever it holds.
+  __device__ __forceinline__ void to_gradients(typename Tile::Scores& s, typename Tile::Scores& d_p, const Walk& walk, const float* lse,
+                                               float factor) const {
+    const bool all = seen_by_all(walk);
+#pragma unroll
+    for (int n = 0; n < Tile::kColumns / 8; n++) {
+      const float2 of_lse = *reinterpret_cast<const float2*>(lse + Tile::column(n, 0));
+      const float2 of_delta = *reinterpret_cast<const float2*>(lse + Tile::kColumns + Tile::column(n, 0));
+#pragma unroll
+      for (int m = 0; m < Tile::kRowTiles; m++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+          const bool sees = all || seen(walk, Tile::row(m, i / 2), Tile::column(n, i % 2));
+          const float p = exp2_flushed(fmaf(s[m][n][i], factor, i % 2 ? -of_lse.y : -of_lse.x));
+          s[m][n][i] = sees ? p : 0.0f;
+          d_p[m][n][i] = sees ? p * (d_p[m][n][i] - (i % 2 ? of_delta.y : of_delta.x)) : 0.0f;
+        }
+      }
+    }
+  }
+};
+
+template <int D>
+__global__ void __launch_bounds__(kMmaThreads, 2) d_keys(AttentionBackward x, int32_t row_tiles) {
+  using Tile = KeyTile<D>;
+  using Block = KeyBlock<D>;
+  const dpo4j_segment* const segment = x.segments + blockIdx.x / row_tiles;
+  const Block block(x, *segment, row_tiles);
+  if (block.first_key >= block.key_count) return;
+  DPO4J_DYNAMIC_SHARED(bf16, shared);
+  bf16 *const k_rows = shared, *const v_rows = k_rows + Tile::kRows * D, *const tiles = v_rows + Tile::kRows * D;
+  float* const statistics = reinterpret_cast<float*>(tiles + 4 * Block::kTileElements);
+  const auto copy_queries = [&](int stage, const typename Block::Walk& walk) {
+    block.copy_queries(tiles + stage * 2 * Block::kTileElements, statistics + stage * 2 * Tile::kColumns, walk);
+  };
+  typename Block::Walk walk(segment, block.group, block.first_key);
+  block.copy_keys(k_rows, x.k);
+  block.copy_keys(v_rows, x.v);
+  copy_queries(0, walk);
+
+  typename Tile::Output d_k, d_v;
+  Tile::clear(d_k);
+  Tile::clear(d_v);
+  const float factor = x.scale * attention::kLog2E;
+  for (int stage = 0; walk.valid(); stage ^= 1) {
+    bf16 *const q_tile = tiles + stage * 2 * Block::kTileElements, *const d_out_tile = q_tile + Block::kTileElements;
+    typename Block::Walk next = walk;
+    next.advance();
+    cp_async_wait<0>();
+    __syncthreads();  // this stage is there, the other has been used
+    if (next.valid()) copy_queries(stage ^ 1, next);
+    const bool seen = block.seen(walk);
+    typename Tile::Scores p, d_s;
+    if (seen) {
+      Tile::scores(p, k_rows, block.warp_row, q_tile);
+      Tile::scores(d_s, v_rows, block.warp_row, d_out_tile);
+    }
+    bool q_hidden = false, d_out_hidden = false;
+    if (!block.block_seen_by_all(walk)) {
+      q_hidden = Tile::Rows::template hide_not_finite<Tile::kColumns>(q_tile);
+      d_out_hidden = Tile::Rows::template hide_not_finite<Tile::kColumns>(d_out_tile);
+    }
+    if (seen) {
+      block.to_gradients(p, d_s, walk, statistics + stage * 2 * Tile::kColumns, factor);
+      typename Tile::Weights weights;
+      Tile::to_weights(weights, p);
+      Tile::accumulate(d_v, weights, d_out_tile, block.first_d);
+      Tile::to_weights(weights, d_s);
+      Tile::accumulate(d_k, weights, q_tile, block.first_d);
+      const auto sees = [&](int row, int column) { return block.seen(walk, row, column); };
+      if (q_hidden) {
+        Tile::restore(
+            d_k, x.q, block.head_width, [&](int column) { return Block::query_offset(walk, column, x.q_stride, x.head_width); }, sees,
+            block.first_d);
+      }
+      if (d_out_hidden) {
+        Tile::restore(
+            d_v, x.d_out, block.head_width, [&](int column) { return Block::query_offset(walk, column, x.out_stride, x.head_width); }, sees,
+            block.first_d);
+      }
+    }
+    walk = next;
+  }
+  __syncthreads();  // rows that warps share have been read
+  typename Tile::RowFloats one, scale;
+  Tile::fill(one, 1);
+  Tile::fill(scale, x.scale);
+  const auto own = [&](int row) { return block.key_offset(block.warp_row + row); };
+  Tile::write(x.d_k, block.head_width, d_k, scale, k_rows, block.warp_row, block.first_d, own);
+  Tile::write(x.d_v, block.head_width, d_v, one, v_rows, block.warp_row, block.first_d, own);
+}
+
+}  // namespace
+
+int attention::backward_mma(const Queue& queue, const AttentionBackward& x) {
+  return with_mma_width(x.head_width, [&](auto width) {
+    constexpr int D = decltype(width)::value;
+    constexpr int kQueryRows = kMmaWarps * QueryTile<D>::kRowsPerWarp, kKeyRows = KeyTile<D>::kRows;
+    constexpr size_t kQueryBytes = (2 * kQueryRows + 4 * QueryTile<D>::kColumns) * D * sizeof(bf16);
+    constexpr size_t kKeyBytes = (2 * kKeyRows + 4 * KeyTile<D>::kColumns) * D * sizeof(bf16) + 4 * KeyTile<D>::kColumns * sizeof(float);
+    const int64_t query_tiles = divide_up(x.max_queries * (x.heads / x.kv_heads), kQueryRows);
+    const int64_t key_tiles = divide_up(x.max_queries, kKeyRows);
+    const int error = launch(queue, d_queries<D>, dim3(query_tiles * x.segment_count, x.kv_heads), dim3(kMmaThreads), kQueryBytes, x,
+                             static_cast<int32_t>(query_tiles));
+    if (error != cudaSuccess) return error;
+    return launch(queue, d_keys<D>, dim3(key_tiles * x.segment_count, x.kv_heads), dim3(kMmaThreads), kKeyBytes, x,
+                  static_cast<int32_t>(key_tiles));
+  });
+}
+
+}  // namespace dpo4j::cuda
