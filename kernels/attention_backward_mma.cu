@@ -29,47 +29,61 @@ using attention::Queries;
 template <int D>
 struct QueryTile : attention::MmaTile<D, (D <= 128 ? 2 : 1), (D <= 64 ? 64 : D <= 128 ? 32 : 16)> {};
 
-// Of this thread's rows: lse in base 2, infinite where the row does not exist, which makes its weights 0; and delta, also to the workspace.
+// lse in base 2 of the warp's rows, infinite where a row does not exist, which makes its weights 0; and their delta, also to the workspace.
+// `statistics` has lse and then delta of the block's rows: registers have no room for them.
 template <class Tile, class Block>
-__device__ __forceinline__ void read_statistics(const AttentionBackward& x, const Block& block, const bf16* d_out_rows,
-                                                typename Tile::RowFloats& lse, typename Tile::RowFloats& delta) {
+__device__ __forceinline__ void read_statistics(const AttentionBackward& x, const Block& block, const bf16* d_out_rows, float* statistics) {
+#pragma unroll 1
+  for (int i = attention::lane_group(); i < Tile::kRowsPerWarp; i += kWarp / 4) {
+    const int row = block.warp_row + i;
+    const int32_t r = block.row(row);
+    const int64_t at = block.queries.scalar(r, x.heads);
+    const bf16* const out = static_cast<const bf16*>(x.out) + block.queries.vector(r, x.out_stride, x.head_width);
+    float dot = 0;
+    for (int d = 8 * attention::lane_member(); d < block.head_width; d += 32) {
+      const Values<8> a = load<8>(d_out_rows + Tile::Rows::at(row, d / 8)), b = load<8>(out + d);
 #pragma unroll
-  for (int m = 0; m < Tile::kRowTiles; m++) {
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-      const int row = block.warp_row + Tile::row(m, half);
-      const int32_t r = block.row(row);
-      const int64_t at = block.queries.scalar(r, x.heads);
-      const bf16* const out = static_cast<const bf16*>(x.out) + block.queries.vector(r, x.out_stride, x.head_width);
-      float dot = 0;
-#pragma unroll
-      for (int piece = attention::lane_member(); piece < Tile::Rows::kPieces; piece += 4) {
-        if (8 * piece >= block.head_width) break;
-        const Values<8> a = load<8>(d_out_rows + Tile::Rows::at(row, piece)), b = load<8>(out + 8 * piece);
-#pragma unroll
-        for (int i = 0; i < 8; i++) dot = fmaf(a[i], b[i], dot);
-      }
-      lse[m][half] = block.exists(row) ? x.lse[at] * attention::kLog2E : INFINITY;
-      delta[m][half] = attention::quad_sum(dot);
-      if (attention::lane_member() == 0 && block.exists(row)) static_cast<float*>(x.workspace)[at] = delta[m][half];
+      for (int k = 0; k < 8; k++) dot = fmaf(a[k], b[k], dot);
     }
+    const float delta = attention::quad_sum(dot);
+    if (attention::lane_member() != 0) continue;
+    statistics[row] = block.exists(row) ? x.lse[at] * attention::kLog2E : INFINITY;
+    statistics[Block::kRows + row] = delta;
+    if (block.exists(row)) static_cast<float*>(x.workspace)[at] = delta;
   }
+  __syncwarp();
 }
 
 // Scores become d_s: 0 where the row does not see the key, whatever that holds.
 template <class Tile, class Block>
 __device__ __forceinline__ void to_d_scores(typename Tile::Scores& s, const typename Tile::Scores& d_p, const Block& block, int32_t first_key,
-                                            float factor, const typename Tile::RowFloats& lse, const typename Tile::RowFloats& delta) {
+                                            float factor, const float* statistics) {
   const bool all = block.sees_all(first_key);
 #pragma unroll
   for (int m = 0; m < Tile::kRowTiles; m++) {
 #pragma unroll
-    for (int n = 0; n < Tile::kColumns / 8; n++) {
+    for (int half = 0; half < 2; half++) {
+      const int row = block.warp_row + Tile::row(m, half);
+      const float lse = statistics[row], delta = statistics[Block::kRows + row];
 #pragma unroll
-      for (int i = 0; i < 4; i++) {
-        const float p = exp2_flushed(fmaf(s[m][n][i], factor, -lse[m][i / 2]));
-        const bool seen = all || first_key + Tile::column(n, i % 2) <= block.last_keys[m][i / 2];
-        s[m][n][i] = seen ? p * (d_p[m][n][i] - delta[m][i / 2]) : 0.0f;
+      for (int n = 0; n < Tile::kColumns / 8; n++) {
+#pragma unroll
+        for (int i = 2 * half; i < 2 * half + 2; i++) {
+          const float p = exp2_flushed(fmaf(s[m][n][i], factor, -lse));
+          s[m][n][i] = p * (d_p[m][n][i] - delta);
+        }
+      }
+    }
+  }
+  if (all) return;
+#pragma unroll
+  for (int m = 0; m < Tile::kRowTiles; m++) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      const int32_t last_key = block.last_key(block.warp_row + Tile::row(m, i / 2));
+#pragma unroll
+      for (int n = 0; n < Tile::kColumns / 8; n++) {
+        if (first_key + Tile::column(n, i % 2) > last_key) s[m][n][i] = 0;
       }
     }
   }
@@ -83,6 +97,7 @@ __global__ void __launch_bounds__(kMmaThreads, 2) d_queries(AttentionBackward x,
   if (block.empty()) return;
   DPO4J_DYNAMIC_SHARED(bf16, shared);
   bf16 *const q_rows = shared, *const d_out_rows = q_rows + block.kRows * D, *const tiles = d_out_rows + block.kRows * D;
+  float* const statistics = reinterpret_cast<float*>(tiles + 4 * kTileElements);
   const auto copy_keys = [&](int stage, int32_t first_key) {
     block.copy_keys(tiles + stage * 2 * kTileElements, x.k, first_key);
     block.copy_keys(tiles + stage * 2 * kTileElements + kTileElements, x.v, first_key);
@@ -94,8 +109,7 @@ __global__ void __launch_bounds__(kMmaThreads, 2) d_queries(AttentionBackward x,
   copy_keys(0, 0);
   cp_async_wait<1>();
   __syncthreads();
-  typename Tile::RowFloats lse, delta, scale;
-  read_statistics<Tile>(x, block, d_out_rows, lse, delta);
+  read_statistics<Tile>(x, block, d_out_rows, statistics);
 
   typename Tile::Output d_q;
   Tile::clear(d_q);
@@ -114,14 +128,17 @@ __global__ void __launch_bounds__(kMmaThreads, 2) d_queries(AttentionBackward x,
     }
     const bool hidden = !block.block_sees_all(first_key) && Tile::Rows::template hide_not_finite<Tile::kColumns>(k_tile);
     if (!sees) continue;
-    to_d_scores<Tile>(s, d_p, block, first_key, factor, lse, delta);
+    to_d_scores<Tile>(s, d_p, block, first_key, factor, statistics);
     typename Tile::Weights weights;
     Tile::to_weights(weights, s);
     Tile::accumulate(d_q, weights, k_tile);
     if (hidden) block.restore_keys(d_q, x.k, first_key);
   }
+  typename Tile::RowFloats scale;
   Tile::fill(scale, x.scale);
-  block.write(x.d_q, x.q_stride, d_q, scale, q_rows);
+  // Read again: registers have no room to keep it through the loop.
+  const attention::MmaQueryBlock<Tile, AttentionBackward> again(x, row_tiles);
+  again.write(x.d_q, x.q_stride, d_q, scale, q_rows);
 }
 
 // ---- d_k and d_v: rows are keys, columns queries --------------------------------------------------------------------------------------
@@ -136,7 +153,7 @@ struct KeyTile : attention::MmaTile<D, (D <= 64 ? 2 : 1), 32, D / kWarpsOfRows<D
   static constexpr int kRows = kMmaWarps / kWarpsOfRows<D> * 16 * (D <= 64 ? 2 : 1);
 };
 
-// The queries that see a tile of keys, kColumns at a time: those of the keys' own segment from the first key on, then all of its dependents.
+// The queries that see a tile of keys, COLUMNS at a time: those of the keys' own segment from the first key on, then all of its dependents.
 template <int COLUMNS>
 struct Walk {
   const dpo4j_segment* segment;
@@ -151,7 +168,6 @@ struct Walk {
         queries{*segment, group, static_cast<int32_t>(blockIdx.y) * group} {}
 
   __device__ __forceinline__ bool valid() const { return dependent <= dependents; }
-  __device__ __forceinline__ bool own() const { return dependent == 0; }
   __device__ __forceinline__ void advance() {
     first_row += COLUMNS;
     while (valid() && first_row >= queries.count()) {
@@ -159,6 +175,12 @@ struct Walk {
       if (++dependent <= dependents) queries.segment = segment[dependent];
     }
   }
+};
+
+// What is left to know of a tile of queries once it has been copied.
+struct Columns {
+  bool own;  // the keys' own segment, whose queries see the keys up to themselves; a dependent's see all
+  int32_t first_row;
 };
 
 template <int D>
@@ -189,17 +211,15 @@ struct KeyBlock {
     Rows::template copy<Tile::kRows>(rows, tensor, head_width, [&](int row) { return key_offset(row); });
   }
 
-  using Walk = ::dpo4j::cuda::Walk<Tile::kColumns>;
-  __device__ __forceinline__ static int64_t query_offset(const Walk& walk, int column, int64_t stride, int64_t head_width) {
-    const int32_t r = walk.first_row + column;
-    return r < walk.queries.count() ? walk.queries.vector(r, stride, head_width) : -1;
+  __device__ __forceinline__ int64_t query_offset(const Queries& queries, int32_t r, int64_t stride) const {
+    return r < queries.count() ? queries.vector(r, stride, head_width) : -1;
   }
   // q, d_out, and lse (base 2) and delta of the columns. A column that does not exist gets lse = infinity, which makes its weights 0.
-  __device__ __forceinline__ void copy_queries(bf16* q_tile, float* lse, const Walk& walk) const {
+  __device__ __forceinline__ void copy_queries(bf16* q_tile, float* lse, const Walk<Tile::kColumns>& walk) const {
     Rows::template copy<Tile::kColumns>(q_tile, x.q, head_width,
-                                        [&](int column) { return query_offset(walk, column, x.q_stride, head_width); });
+                                        [&](int column) { return query_offset(walk.queries, walk.first_row + column, x.q_stride); });
     Rows::template copy<Tile::kColumns>(q_tile + kTileElements, x.d_out, head_width,
-                                        [&](int column) { return query_offset(walk, column, x.out_stride, head_width); });
+                                        [&](int column) { return query_offset(walk.queries, walk.first_row + column, x.out_stride); });
     cp_async_commit();
     if (threadIdx.x >= Tile::kColumns) return;
     const int32_t r = walk.first_row + static_cast<int32_t>(threadIdx.x);
@@ -210,23 +230,32 @@ struct KeyBlock {
   }
 
   // Whether some key of the warp is seen by some of the tile's queries; whether each is seen by all of them; whether each of the block is.
-  __device__ __forceinline__ bool seen(const Walk& walk) const {
-    return first_key + warp_row < key_count && (!walk.own() || (first_key + warp_row) * group < walk.first_row + Tile::kColumns);
+  __device__ __forceinline__ bool seen(Columns columns) const {
+    return first_key + warp_row < key_count && (!columns.own || (first_key + warp_row) * group < columns.first_row + Tile::kColumns);
   }
-  __device__ __forceinline__ bool seen_by_all(const Walk& walk) const {
-    return !walk.own() || (first_key + warp_row + Tile::kRowsPerWarp - 1) * group <= walk.first_row;
+  __device__ __forceinline__ bool seen_by_all(Columns columns) const {
+    return !columns.own || (first_key + warp_row + Tile::kRowsPerWarp - 1) * group <= columns.first_row;
   }
-  __device__ __forceinline__ bool block_seen_by_all(const Walk& walk) const {
-    return !walk.own() || (first_key + Tile::kRows - 1) * group <= walk.first_row;
+  __device__ __forceinline__ bool block_seen_by_all(Columns columns) const {
+    return !columns.own || (first_key + Tile::kRows - 1) * group <= columns.first_row;
   }
-  __device__ __forceinline__ bool seen(const Walk& walk, int row, int column) const {
-    return !walk.own() || (first_key + warp_row + row) * group <= walk.first_row + column;
+  __device__ __forceinline__ bool seen(Columns columns, int row, int column) const {
+    return !columns.own || (first_key + warp_row + row) * group <= columns.first_row + column;
+  }
+
+  // Of a tile of the keys' own segment.
+  __device__ __forceinline__ void restore_queries(typename Tile::Output& o, const void* tensor, int64_t stride, const dpo4j_segment& segment,
+                                                  Columns columns) const {
+    const Queries queries{segment, group, static_cast<int32_t>(blockIdx.y) * group};
+    Tile::restore(
+        o, tensor, head_width, [&](int column) { return query_offset(queries, columns.first_row + column, stride); },
+        [&](int row, int column) { return seen(columns, row, column); }, first_d);
   }
 
   // Transposed scores become p^T, and d_p^T becomes d_s^T; both 0 where the query does not see the key, whatever it holds.
-  __device__ __forceinline__ void to_gradients(typename Tile::Scores& s, typename Tile::Scores& d_p, const Walk& walk, const float* lse,
+  __device__ __forceinline__ void to_gradients(typename Tile::Scores& s, typename Tile::Scores& d_p, Columns columns, const float* lse,
                                                float factor) const {
-    const bool all = seen_by_all(walk);
+    const bool all = seen_by_all(columns);
 #pragma unroll
     for (int n = 0; n < Tile::kColumns / 8; n++) {
       const float2 of_lse = *reinterpret_cast<const float2*>(lse + Tile::column(n, 0));
@@ -235,7 +264,7 @@ struct KeyBlock {
       for (int m = 0; m < Tile::kRowTiles; m++) {
 #pragma unroll
         for (int i = 0; i < 4; i++) {
-          const bool sees = all || seen(walk, Tile::row(m, i / 2), Tile::column(n, i % 2));
+          const bool sees = all || seen(columns, Tile::row(m, i / 2), Tile::column(n, i % 2));
           const float p = exp2_flushed(fmaf(s[m][n][i], factor, i % 2 ? -of_lse.y : -of_lse.x));
           s[m][n][i] = sees ? p : 0.0f;
           d_p[m][n][i] = sees ? p * (d_p[m][n][i] - (i % 2 ? of_delta.y : of_delta.x)) : 0.0f;
@@ -255,10 +284,10 @@ __global__ void __launch_bounds__(kMmaThreads, 2) d_keys(AttentionBackward x, in
   DPO4J_DYNAMIC_SHARED(bf16, shared);
   bf16 *const k_rows = shared, *const v_rows = k_rows + Tile::kRows * D, *const tiles = v_rows + Tile::kRows * D;
   float* const statistics = reinterpret_cast<float*>(tiles + 4 * Block::kTileElements);
-  const auto copy_queries = [&](int stage, const typename Block::Walk& walk) {
+  const auto copy_queries = [&](int stage, const Walk<Tile::kColumns>& walk) {
     block.copy_queries(tiles + stage * 2 * Block::kTileElements, statistics + stage * 2 * Tile::kColumns, walk);
   };
-  typename Block::Walk walk(segment, block.group, block.first_key);
+  Walk<Tile::kColumns> walk(segment, block.group, block.first_key);
   block.copy_keys(k_rows, x.k);
   block.copy_keys(v_rows, x.v);
   copy_queries(0, walk);
@@ -269,42 +298,32 @@ __global__ void __launch_bounds__(kMmaThreads, 2) d_keys(AttentionBackward x, in
   const float factor = x.scale * attention::kLog2E;
   for (int stage = 0; walk.valid(); stage ^= 1) {
     bf16 *const q_tile = tiles + stage * 2 * Block::kTileElements, *const d_out_tile = q_tile + Block::kTileElements;
-    typename Block::Walk next = walk;
-    next.advance();
+    const Columns columns{walk.dependent == 0, walk.first_row};
+    walk.advance();
     cp_async_wait<0>();
     __syncthreads();  // this stage is there, the other has been used
-    if (next.valid()) copy_queries(stage ^ 1, next);
-    const bool seen = block.seen(walk);
+    if (walk.valid()) copy_queries(stage ^ 1, walk);
+    const bool seen = block.seen(columns);
     typename Tile::Scores p, d_s;
     if (seen) {
       Tile::scores(p, k_rows, block.warp_row, q_tile);
       Tile::scores(d_s, v_rows, block.warp_row, d_out_tile);
     }
     bool q_hidden = false, d_out_hidden = false;
-    if (!block.block_seen_by_all(walk)) {
+    if (!block.block_seen_by_all(columns)) {
       q_hidden = Tile::Rows::template hide_not_finite<Tile::kColumns>(q_tile);
       d_out_hidden = Tile::Rows::template hide_not_finite<Tile::kColumns>(d_out_tile);
     }
     if (seen) {
-      block.to_gradients(p, d_s, walk, statistics + stage * 2 * Tile::kColumns, factor);
+      block.to_gradients(p, d_s, columns, statistics + stage * 2 * Tile::kColumns, factor);
       typename Tile::Weights weights;
       Tile::to_weights(weights, p);
       Tile::accumulate(d_v, weights, d_out_tile, block.first_d);
       Tile::to_weights(weights, d_s);
       Tile::accumulate(d_k, weights, q_tile, block.first_d);
-      const auto sees = [&](int row, int column) { return block.seen(walk, row, column); };
-      if (q_hidden) {
-        Tile::restore(
-            d_k, x.q, block.head_width, [&](int column) { return Block::query_offset(walk, column, x.q_stride, x.head_width); }, sees,
-            block.first_d);
-      }
-      if (d_out_hidden) {
-        Tile::restore(
-            d_v, x.d_out, block.head_width, [&](int column) { return Block::query_offset(walk, column, x.out_stride, x.head_width); }, sees,
-            block.first_d);
-      }
+      if (q_hidden) block.restore_queries(d_k, x.q, x.q_stride, *segment, columns);
+      if (d_out_hidden) block.restore_queries(d_v, x.d_out, x.out_stride, *segment, columns);
     }
-    walk = next;
   }
   __syncthreads();  // rows that warps share have been read
   typename Tile::RowFloats one, scale;
@@ -321,7 +340,7 @@ int attention::backward_mma(const Queue& queue, const AttentionBackward& x) {
   return with_mma_width(x.head_width, [&](auto width) {
     constexpr int D = decltype(width)::value;
     constexpr int kQueryRows = kMmaWarps * QueryTile<D>::kRowsPerWarp, kKeyRows = KeyTile<D>::kRows;
-    constexpr size_t kQueryBytes = (2 * kQueryRows + 4 * QueryTile<D>::kColumns) * D * sizeof(bf16);
+    constexpr size_t kQueryBytes = (2 * kQueryRows + 4 * QueryTile<D>::kColumns) * D * sizeof(bf16) + 2 * kQueryRows * sizeof(float);
     constexpr size_t kKeyBytes = (2 * kKeyRows + 4 * KeyTile<D>::kColumns) * D * sizeof(bf16) + 4 * KeyTile<D>::kColumns * sizeof(float);
     const int64_t query_tiles = divide_up(x.max_queries * (x.heads / x.kv_heads), kQueryRows);
     const int64_t key_tiles = divide_up(x.max_queries, kKeyRows);

@@ -23,7 +23,7 @@ using attention::kMmaThreads;
 
 template <int D>
 struct ForwardTile : attention::MmaTile<D, (D <= 128 ? 2 : 1), (D <= 128 ? 64 : 32)> {
-  static constexpr int kBlocks = D <= 64 ? 3 : 2;  // on a multiprocessor at once: what registers are budgeted for
+  static constexpr int kBlocks = 2;  // on a multiprocessor at once: what registers are budgeted for
 };
 
 // Of this thread's rows, in base 2: the largest score so far, and the sum of exp2(score - largest) over this thread's columns.
@@ -87,10 +87,11 @@ __device__ __forceinline__ void scale_scores(typename Tile::Scores& s, const Blo
 #pragma unroll
   for (int m = 0; m < Tile::kRowTiles; m++) {
 #pragma unroll
-    for (int n = 0; n < Tile::kColumns / 8; n++) {
+    for (int i = 0; i < 4; i++) {
+      const int32_t last_key = block.last_key(block.warp_row + Tile::row(m, i / 2));
 #pragma unroll
-      for (int i = 0; i < 4; i++) {
-        if (first_key + Tile::column(n, i % 2) > block.last_keys[m][i / 2]) s[m][n][i] = -INFINITY;
+      for (int n = 0; n < Tile::kColumns / 8; n++) {
+        if (first_key + Tile::column(n, i % 2) > last_key) s[m][n][i] = -INFINITY;
       }
     }
   }
@@ -160,8 +161,10 @@ __global__ void __launch_bounds__(kMmaThreads, ForwardTile<D>::kBlocks) forward(
       inverse[m][half] = 1.0f / sum[m][half];
     }
   }
-  block.write(x.out, x.out_stride, o, inverse, q_rows);
-  write_lse<Tile>(x, block, softmax, sum);
+  // Read again: registers have no room to keep it through the loop.
+  const attention::MmaQueryBlock<Tile, AttentionForward> again(x, row_tiles);
+  again.write(x.out, x.out_stride, o, inverse, q_rows);
+  write_lse<Tile>(x, again, softmax, sum);
 }
 
 }  // namespace

@@ -19,7 +19,8 @@ using bf16 = __nv_bfloat16;
 
 constexpr int kMmaWarps = 4, kMmaThreads = kMmaWarps * kWarp;
 
-__device__ __forceinline__ int warp_index() { return threadIdx.x / kWarp; }
+// From the first lane, so that the compiler knows it, and branches on it, as the same for the whole warp.
+__device__ __forceinline__ int warp_index() { return __shfl_sync(kAllLanes, static_cast<int>(threadIdx.x) / kWarp, 0); }
 __device__ __forceinline__ int lane_index() { return threadIdx.x % kWarp; }
 // The lane's place in fragments (mma.cuh).
 __device__ __forceinline__ int lane_group() { return lane_index() / 4; }
@@ -57,9 +58,10 @@ struct SharedRows {
   static __device__ __forceinline__ void copy(bf16* rows, const void* tensor, int head_width, Offset offset) {
     static_assert(COUNT * kPieces % kMmaThreads == 0, "every thread has as many pieces");
     const bf16* const from = static_cast<const bf16*>(tensor);
-#pragma unroll
+    const int thread = computed_here(threadIdx.x);
+#pragma unroll 2  // more would hold the addresses of all pieces at once
     for (int i = 0; i < COUNT * kPieces / kMmaThreads; i++) {
-      const int item = threadIdx.x + i * kMmaThreads, row = item / kPieces, piece = item % kPieces;
+      const int item = thread + i * kMmaThreads, row = item / kPieces, piece = item % kPieces;
       const int64_t begin = offset(row);
       const bool exists = begin >= 0 && 8 * piece < head_width;
       cp_async_16(rows + at(row, piece), exists ? from + begin + 8 * piece : from, exists);
@@ -67,16 +69,16 @@ struct SharedRows {
   }
 
   // Rows [row, row + 16), columns [d, d + 16), as the left side of a product.
-  static __device__ __forceinline__ void left(uint32_t (&a)[4], const bf16* rows, int row, int d) {
-    ldmatrix_x4(a, rows + at(row + lane_index() % 16, d / 8 + lane_index() / 16));
+  static __device__ __forceinline__ void left(uint32_t (&a)[4], const bf16* rows, int row, int d, int lane) {
+    ldmatrix_x4(a, rows + at(row + lane % 16, d / 8 + lane / 16));
   }
   // The transpose of the same as the right side of two products: b[0] and b[1] of rows [row, row + 8), b[2] and b[3] of the next eight.
-  static __device__ __forceinline__ void right_transposed(uint32_t (&b)[4], const bf16* rows, int row, int d) {
-    ldmatrix_x4(b, rows + at(row + lane_index() % 8 + lane_index() / 16 * 8, d / 8 + lane_index() / 8 % 2));
+  static __device__ __forceinline__ void right_transposed(uint32_t (&b)[4], const bf16* rows, int row, int d, int lane) {
+    ldmatrix_x4(b, rows + at(row + lane % 8 + lane / 16 * 8, d / 8 + lane / 8 % 2));
   }
   // The same, not transposed, as the right side of two products: b[0] and b[1] of columns [d, d + 8), b[2] and b[3] of the next eight.
-  static __device__ __forceinline__ void right(uint32_t (&b)[4], const bf16* rows, int row, int d) {
-    ldmatrix_x4_trans(b, rows + at(row + lane_index() % 16, d / 8 + lane_index() / 16));
+  static __device__ __forceinline__ void right(uint32_t (&b)[4], const bf16* rows, int row, int d, int lane) {
+    ldmatrix_x4_trans(b, rows + at(row + lane % 16, d / 8 + lane / 16));
   }
 
   // Makes what is not finite in COUNT rows 0, so that a weight of 0 times it is 0. All threads call it when they have read the rows for other
@@ -115,6 +117,7 @@ struct MmaTile {
   static __device__ __forceinline__ int column(int n, int c) { return 8 * n + 2 * lane_member() + c; }
 
   static __device__ __forceinline__ void scores(Scores& s, const bf16* rows, int first_row, const bf16* columns) {
+    const int lane = computed_here(lane_index());
 #pragma unroll
     for (int m = 0; m < ROW_TILES; m++) {
 #pragma unroll
@@ -124,11 +127,11 @@ struct MmaTile {
     for (int d = 0; d < D; d += 16) {
       uint32_t a[ROW_TILES][4];
 #pragma unroll
-      for (int m = 0; m < ROW_TILES; m++) Rows::left(a[m], rows, first_row + 16 * m, d);
+      for (int m = 0; m < ROW_TILES; m++) Rows::left(a[m], rows, first_row + 16 * m, d, lane);
 #pragma unroll
       for (int n = 0; n < COLUMNS / 8; n += 2) {
         uint32_t b[4];
-        Rows::right_transposed(b, columns, 8 * n, d);
+        Rows::right_transposed(b, columns, 8 * n, d, lane);
 #pragma unroll
         for (int m = 0; m < ROW_TILES; m++) {
           mma_m16n8k16(s[m][n], a[m], b[0], b[1]);
@@ -154,12 +157,13 @@ struct MmaTile {
 
   // Columns [first_d, first_d + DEPTH) of the column tile are added.
   static __device__ __forceinline__ void accumulate(Output& o, const Weights& w, const bf16* columns, int first_d = 0) {
+    const int lane = computed_here(lane_index());
 #pragma unroll
     for (int k = 0; k < COLUMNS / 16; k++) {
 #pragma unroll
       for (int d = 0; d < DEPTH / 8; d += 2) {
         uint32_t b[4];
-        Rows::right(b, columns, 16 * k, first_d + 8 * d);
+        Rows::right(b, columns, 16 * k, first_d + 8 * d, lane);
 #pragma unroll
         for (int m = 0; m < ROW_TILES; m++) {
           mma_m16n8k16(o[m][d], w[m][k], b[0], b[1]);
@@ -177,6 +181,12 @@ struct MmaTile {
     for (int column = 0; column < COLUMNS; column++) {
       const int64_t begin = offset(column);
       if (begin < 0) continue;
+      bool sees[ROW_TILES][2];
+#pragma unroll
+      for (int m = 0; m < ROW_TILES; m++) {
+        sees[m][0] = seen(row(m, 0), column);
+        sees[m][1] = seen(row(m, 1), column);
+      }
 #pragma unroll
       for (int n = 0; n < DEPTH / 8; n++) {
         const int d = first_d + 8 * n + 2 * lane_member();
@@ -188,9 +198,8 @@ struct MmaTile {
         for (int m = 0; m < ROW_TILES; m++) {
 #pragma unroll
           for (int half = 0; half < 2; half++) {
-            if (!seen(row(m, half), column)) continue;
-            if (!isfinite(x.x)) o[m][n][2 * half] += x.x;
-            if (!isfinite(x.y)) o[m][n][2 * half + 1] += x.y;
+            if (sees[m][half] && !isfinite(x.x)) o[m][n][2 * half] += x.x;
+            if (sees[m][half] && !isfinite(x.y)) o[m][n][2 * half + 1] += x.y;
           }
         }
       }
@@ -246,18 +255,14 @@ template <class Tile, class X>
 struct MmaQueryBlock : QueryBlock<kMmaWarps * Tile::kRowsPerWarp, X> {
   using Base = QueryBlock<kMmaWarps * Tile::kRowsPerWarp, X>;
   static constexpr int kRows = kMmaWarps * Tile::kRowsPerWarp;
-  int warp_row;                                // the warp's first, within the block
-  int32_t last_keys[Tile::kRowTiles][2];       // that this thread's rows see
+  int warp_row;                                 // the warp's first, within the block
   int32_t first_row_sees_to, last_row_sees_to;  // the warp's rows; the last is -1 where none of them exists
+  int32_t block_sees_to;                        // the block's first row
 
   __device__ __forceinline__ MmaQueryBlock(const X& x, int32_t row_tiles) : Base(x, row_tiles) {
     warp_row = warp_index() * Tile::kRowsPerWarp;
     if (this->empty()) return;
-#pragma unroll
-    for (int m = 0; m < Tile::kRowTiles; m++) {
-#pragma unroll
-      for (int half = 0; half < 2; half++) last_keys[m][half] = this->last_key(warp_row + Tile::row(m, half));
-    }
+    block_sees_to = this->last_key(0);
     first_row_sees_to = this->last_key(warp_row);
     last_row_sees_to = this->exists(warp_row) ? this->last_key(warp_row + Tile::kRowsPerWarp - 1) : -1;
   }
@@ -266,7 +271,7 @@ struct MmaQueryBlock : QueryBlock<kMmaWarps * Tile::kRowsPerWarp, X> {
   __device__ __forceinline__ bool sees(int32_t first_key) const { return first_key <= last_row_sees_to; }
   __device__ __forceinline__ bool sees_all(int32_t first_key) const { return first_key + Tile::kColumns - 1 <= first_row_sees_to; }
   // Whether all rows of the block do.
-  __device__ __forceinline__ bool block_sees_all(int32_t first_key) const { return first_key + Tile::kColumns - 1 <= this->last_key(0); }
+  __device__ __forceinline__ bool block_sees_all(int32_t first_key) const { return first_key + Tile::kColumns - 1 <= block_sees_to; }
 
   __device__ __forceinline__ int64_t row_offset(int row, int64_t stride) const {
     return this->exists(row) ? this->queries.vector(this->first_row + row, stride, this->head_width) : -1;

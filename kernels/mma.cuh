@@ -16,6 +16,12 @@
 
 namespace dpo4j::cuda {
 
+// x, of which the compiler then knows nothing: what follows from it within a loop is computed there, not before and kept in registers.
+__device__ __forceinline__ int computed_here(int x) {
+  asm volatile("" : "+r"(x));
+  return x;
+}
+
 #ifdef __CUDACC__
 
 __device__ __forceinline__ uint32_t shared_address(const void* shared) { return static_cast<uint32_t>(__cvta_generic_to_shared(shared)); }
