@@ -52,8 +52,8 @@ struct QueryBlock {
   Keys keys;
   int32_t head_width, first_row, row_end, key_end;
 
-  __device__ __forceinline__ QueryBlock(const X& x, int32_t row_tiles) : x(x) {
-    const dpo4j_segment segment = x.segments[blockIdx.x / row_tiles];
+  // `segment` is x.segments[blockIdx.x / row_tiles].
+  __device__ __forceinline__ QueryBlock(const X& x, const dpo4j_segment& segment, int32_t row_tiles) : x(x) {
     const int32_t group = static_cast<int32_t>(x.heads / x.kv_heads);
     queries = {segment, group, static_cast<int32_t>(blockIdx.y) * group};
     keys = {segment};

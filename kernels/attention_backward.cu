@@ -35,7 +35,7 @@ __device__ __forceinline__ float dot_part(const float* d_out, const float* out, 
 template <int D>
 __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlocks) d_queries(AttentionBackward x, int32_t row_tiles) {
   using Tile = Tile<D, true>;
-  const attention::FmaQueryBlock<Tile, AttentionBackward> block(x, row_tiles);
+  const attention::FmaQueryBlock<Tile, AttentionBackward> block(x, x.segments[blockIdx.x / row_tiles], row_tiles);
   if (block.empty()) return;
   DPO4J_DYNAMIC_SHARED(float, shared);
   float *const q_tile = shared, *const d_out_tile = q_tile + Tile::kRowFloats, *const k_tile = d_out_tile + Tile::kRowFloats;

@@ -162,17 +162,18 @@ struct Walk {
 
   __device__ __forceinline__ Walk(const dpo4j_segment* segment, int32_t group, int32_t first_key)
       : segment(segment),
-        dependents(segment->dependents),
         dependent(0),
         first_row(first_key * group),
-        queries{*segment, group, static_cast<int32_t>(blockIdx.y) * group} {}
+        queries{attention::read_segment(segment), group, static_cast<int32_t>(blockIdx.y) * group} {
+    dependents = queries.segment.dependents;
+  }
 
   __device__ __forceinline__ bool valid() const { return dependent <= dependents; }
   __device__ __forceinline__ void advance() {
     first_row += COLUMNS;
     while (valid() && first_row >= queries.count()) {
       first_row = 0;
-      if (++dependent <= dependents) queries.segment = segment[dependent];
+      if (++dependent <= dependents) queries.segment = attention::read_segment(segment + dependent);
     }
   }
 };
@@ -279,7 +280,7 @@ __global__ void __launch_bounds__(kMmaThreads, 2) d_keys(AttentionBackward x, in
   using Tile = KeyTile<D>;
   using Block = KeyBlock<D>;
   const dpo4j_segment* const segment = x.segments + blockIdx.x / row_tiles;
-  const Block block(x, *segment, row_tiles);
+  const Block block(x, attention::read_segment(segment), row_tiles);
   if (block.first_key >= block.key_count) return;
   DPO4J_DYNAMIC_SHARED(bf16, shared);
   bf16 *const k_rows = shared, *const v_rows = k_rows + Tile::kRows * D, *const tiles = v_rows + Tile::kRows * D;
@@ -321,17 +322,18 @@ __global__ void __launch_bounds__(kMmaThreads, 2) d_keys(AttentionBackward x, in
       Tile::accumulate(d_v, weights, d_out_tile, block.first_d);
       Tile::to_weights(weights, d_s);
       Tile::accumulate(d_k, weights, q_tile, block.first_d);
-      if (q_hidden) block.restore_queries(d_k, x.q, x.q_stride, *segment, columns);
-      if (d_out_hidden) block.restore_queries(d_v, x.d_out, x.out_stride, *segment, columns);
+      if (q_hidden) block.restore_queries(d_k, x.q, x.q_stride, attention::read_segment(segment), columns);
+      if (d_out_hidden) block.restore_queries(d_v, x.d_out, x.out_stride, attention::read_segment(segment), columns);
     }
   }
   __syncthreads();  // rows that warps share have been read
   typename Tile::RowFloats one, scale;
   Tile::fill(one, 1);
   Tile::fill(scale, x.scale);
-  const auto own = [&](int row) { return block.key_offset(block.warp_row + row); };
-  Tile::write(x.d_k, block.head_width, d_k, scale, k_rows, block.warp_row, block.first_d, own);
-  Tile::write(x.d_v, block.head_width, d_v, one, v_rows, block.warp_row, block.first_d, own);
+  const Block again(x, attention::read_segment(segment), row_tiles);  // registers have no room to keep it through the loop
+  const auto own = [&](int row) { return again.key_offset(again.warp_row + row); };
+  Tile::write(x.d_k, again.head_width, d_k, scale, k_rows, again.warp_row, again.first_d, own);
+  Tile::write(x.d_v, again.head_width, d_v, one, v_rows, again.warp_row, again.first_d, own);
 }
 
 }  // namespace

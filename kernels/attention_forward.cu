@@ -42,7 +42,7 @@ struct Softmax {
 template <int D>
 __global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlocks) forward(AttentionForward x, int32_t row_tiles) {
   using Tile = Tile<D, false>;
-  const attention::FmaQueryBlock<Tile, AttentionForward> block(x, row_tiles);
+  const attention::FmaQueryBlock<Tile, AttentionForward> block(x, x.segments[blockIdx.x / row_tiles], row_tiles);
   if (block.empty()) return;
   DPO4J_DYNAMIC_SHARED(float, shared);
   float *const q_tile = shared, *const k_tile = q_tile + Tile::kRowFloats, *const v_tile = k_tile + Tile::kColumnFloats;

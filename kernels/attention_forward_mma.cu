@@ -73,7 +73,7 @@ struct Softmax {
 
 // Scores in base 2, -infinity where the row does not see the key.
 template <class Tile, class Block>
-__device__ __forceinline__ void scale_scores(typename Tile::Scores& s, const Block& block, int32_t first_key, float factor) {
+__device__ __forceinline__ void scale_scores(typename Tile::Scores& s, const Block& block, int32_t first_key, int32_t row_tiles, float factor) {
   const bool all = block.sees_all(first_key);
 #pragma unroll
   for (int m = 0; m < Tile::kRowTiles; m++) {
@@ -84,11 +84,12 @@ __device__ __forceinline__ void scale_scores(typename Tile::Scores& s, const Blo
     }
   }
   if (all) return;
+  const Block again(block.x, row_tiles);
 #pragma unroll
   for (int m = 0; m < Tile::kRowTiles; m++) {
 #pragma unroll
     for (int i = 0; i < 4; i++) {
-      const int32_t last_key = block.last_key(block.warp_row + Tile::row(m, i / 2));
+      const int32_t last_key = again.last_key(block.warp_row + Tile::row(m, i / 2));
 #pragma unroll
       for (int n = 0; n < Tile::kColumns / 8; n++) {
         if (first_key + Tile::column(n, i % 2) > last_key) s[m][n][i] = -INFINITY;
@@ -144,7 +145,7 @@ __global__ void __launch_bounds__(kMmaThreads, ForwardTile<D>::kBlocks) forward(
     }
     const bool hidden = !block.block_sees_all(first_key) && Tile::Rows::template hide_not_finite<Tile::kColumns>(v_tile);
     if (!sees) continue;
-    scale_scores<Tile>(s, block, first_key, factor);
+    scale_scores<Tile>(s, block, first_key, row_tiles, factor);
     softmax.add(s, o);  // the first tile holds key 0, which every row sees
     typename Tile::Weights weights;
     Tile::to_weights(weights, s);

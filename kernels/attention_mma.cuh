@@ -19,8 +19,16 @@ using bf16 = __nv_bfloat16;
 
 constexpr int kMmaWarps = 4, kMmaThreads = kMmaWarps * kWarp;
 
-// From the first lane, so that the compiler knows it, and branches on it, as the same for the whole warp.
-__device__ __forceinline__ int warp_index() { return __shfl_sync(kAllLanes, static_cast<int>(threadIdx.x) / kWarp, 0); }
+// The first lane's x, so that the compiler knows it as the same for the whole warp: it needs no register in each lane, and branches on it are
+// those of a warp.
+__device__ __forceinline__ int32_t uniform(int32_t x) { return __shfl_sync(kAllLanes, x, 0); }
+
+__device__ __forceinline__ int warp_index() { return uniform(static_cast<int>(threadIdx.x) / kWarp); }
+
+__device__ __forceinline__ dpo4j_segment read_segment(const dpo4j_segment* at) {
+  return {uniform(at->query_begin),  uniform(at->query_count),  uniform(at->key_begin),  uniform(at->key_offset),
+          uniform(at->prefix_begin), uniform(at->prefix_count), uniform(at->dependents), 0};
+}
 __device__ __forceinline__ int lane_index() { return threadIdx.x % kWarp; }
 // The lane's place in fragments (mma.cuh).
 __device__ __forceinline__ int lane_group() { return lane_index() / 4; }
@@ -259,7 +267,8 @@ struct MmaQueryBlock : QueryBlock<kMmaWarps * Tile::kRowsPerWarp, X> {
   int32_t first_row_sees_to, last_row_sees_to;  // the warp's rows; the last is -1 where none of them exists
   int32_t block_sees_to;                        // the block's first row
 
-  __device__ __forceinline__ MmaQueryBlock(const X& x, int32_t row_tiles) : Base(x, row_tiles) {
+  __device__ __forceinline__ MmaQueryBlock(const X& x, int32_t row_tiles)
+      : Base(x, read_segment(x.segments + blockIdx.x / row_tiles), row_tiles) {
     warp_row = warp_index() * Tile::kRowsPerWarp;
     if (this->empty()) return;
     block_sees_to = this->last_key(0);
