@@ -253,22 +253,43 @@ struct KeyBlock {
         [&](int row, int column) { return seen(columns, row, column); }, first_d);
   }
 
-  // Transposed scores become p^T, and d_p^T becomes d_s^T; both 0 where the query does not see the key, whatever it holds.
-  __device__ __forceinline__ void to_gradients(typename Tile::Scores& s, typename Tile::Scores& d_p, Columns columns, const float* lse,
-                                               float factor) const {
-    const bool all = seen_by_all(columns);
+  // Transposed scores become p^T: 0 where the query does not see the key, whatever it holds.
+  __device__ __forceinline__ void to_probabilities(typename Tile::Scores& s, Columns columns, const float* lse, float factor) const {
 #pragma unroll
     for (int n = 0; n < Tile::kColumns / 8; n++) {
-      const float2 of_lse = *reinterpret_cast<const float2*>(lse + Tile::column(n, 0));
-      const float2 of_delta = *reinterpret_cast<const float2*>(lse + Tile::kColumns + Tile::column(n, 0));
+      const float2 of_columns = *reinterpret_cast<const float2*>(lse + Tile::column(n, 0));
 #pragma unroll
       for (int m = 0; m < Tile::kRowTiles; m++) {
 #pragma unroll
+        for (int i = 0; i < 4; i++) s[m][n][i] = exp2_flushed(fmaf(s[m][n][i], factor, i % 2 ? -of_columns.y : -of_columns.x));
+      }
+    }
+    if (!seen_by_all(columns)) select_seen(s, columns);
+  }
+
+  // d_p^T becomes d_s^T, likewise.
+  __device__ __forceinline__ void to_d_scores(typename Tile::Scores& d_p, const typename Tile::Scores& p, Columns columns,
+                                              const float* delta) const {
+#pragma unroll
+    for (int n = 0; n < Tile::kColumns / 8; n++) {
+      const float2 of_columns = *reinterpret_cast<const float2*>(delta + Tile::column(n, 0));
+#pragma unroll
+      for (int m = 0; m < Tile::kRowTiles; m++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) d_p[m][n][i] = p[m][n][i] * (d_p[m][n][i] - (i % 2 ? of_columns.y : of_columns.x));
+      }
+    }
+    if (!seen_by_all(columns)) select_seen(d_p, columns);
+  }
+
+  __device__ __forceinline__ void select_seen(typename Tile::Scores& s, Columns columns) const {
+#pragma unroll
+    for (int m = 0; m < Tile::kRowTiles; m++) {
+#pragma unroll
+      for (int n = 0; n < Tile::kColumns / 8; n++) {
+#pragma unroll
         for (int i = 0; i < 4; i++) {
-          const bool sees = all || seen(columns, Tile::row(m, i / 2), Tile::column(n, i % 2));
-          const float p = exp2_flushed(fmaf(s[m][n][i], factor, i % 2 ? -of_lse.y : -of_lse.x));
-          s[m][n][i] = sees ? p : 0.0f;
-          d_p[m][n][i] = sees ? p * (d_p[m][n][i] - (i % 2 ? of_delta.y : of_delta.x)) : 0.0f;
+          if (!seen(columns, Tile::row(m, i / 2), Tile::column(n, i % 2))) s[m][n][i] = 0;
         }
       }
     }
@@ -299,6 +320,7 @@ __global__ void __launch_bounds__(kMmaThreads, 2) d_keys(AttentionBackward x, in
   const float factor = x.scale * attention::kLog2E;
   for (int stage = 0; walk.valid(); stage ^= 1) {
     bf16 *const q_tile = tiles + stage * 2 * Block::kTileElements, *const d_out_tile = q_tile + Block::kTileElements;
+    const float* const lse = statistics + stage * 2 * Tile::kColumns;
     const Columns columns{walk.dependent == 0, walk.first_row};
     walk.advance();
     cp_async_wait<0>();
@@ -316,7 +338,8 @@ __global__ void __launch_bounds__(kMmaThreads, 2) d_keys(AttentionBackward x, in
       d_out_hidden = Tile::Rows::template hide_not_finite<Tile::kColumns>(d_out_tile);
     }
     if (seen) {
-      block.to_gradients(p, d_s, columns, statistics + stage * 2 * Tile::kColumns, factor);
+      block.to_probabilities(p, columns, lse, factor);
+      block.to_d_scores(d_s, p, columns, lse + Tile::kColumns);
       typename Tile::Weights weights;
       Tile::to_weights(weights, p);
       Tile::accumulate(d_v, weights, d_out_tile, block.first_d);

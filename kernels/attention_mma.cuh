@@ -131,7 +131,7 @@ struct MmaTile {
 #pragma unroll
       for (int n = 0; n < COLUMNS / 8; n++) s[m][n][0] = s[m][n][1] = s[m][n][2] = s[m][n][3] = 0;
     }
-#pragma unroll
+#pragma unroll 4  // more would take registers for fragments of many steps
     for (int d = 0; d < D; d += 16) {
       uint32_t a[ROW_TILES][4];
 #pragma unroll
