@@ -66,7 +66,7 @@ plant() { # NAME SED-EXPRESSION
 
 for mode in none address thread; do
   mv "$work/$mode/driver.cpp.o" "$work/$mode.driver"
-  for program in emulation cluster; do both link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
+  for program in emulation cluster mma; do both link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
 done
 finish
 "${CXX:-c++}" -std=c++17 -g -O1 ${sanitize[address]} "$emulation/planted/cublaslt_test.cpp" \
@@ -77,6 +77,7 @@ for mode in none address thread; do
   for schedule in ascending descending random:1 random:2; do
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "emulation, $schedule" $mode clean "$work/emulation-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "clusters, $schedule" $mode clean "$work/cluster-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict "products, $schedule" $mode clean "$work/mma-$mode"
   done
   DPO4J_STANDIN_DEVICE=a100 verdict "no clusters, a100" $mode clean "$work/cluster-$mode" a100
 done
@@ -109,6 +110,16 @@ cluster_verdict not_shared none 'is not in the shared memory of the calling bloc
 cluster_verdict missing_thread none 'deadlock in block 1,0,0'
 cluster_verdict too_much_shared none 'more than 232448 bytes of shared memory'
 cluster_verdict too_many_threads thread 'too much for ThreadSanitizer'
+
+for mode in none address thread; do verdict copied $mode clean "$work/mma-$mode" copied; done
+verdict not_waited_for none 'result is -?nan' "$work/mma-none" not_waited_for
+for fault in not_waited_for no_barrier_behind_the_wait no_barrier_before_the_copy; do
+  verdict $fault thread 'ThreadSanitizer: data race' "$work/mma-thread" $fault
+done
+verdict exit_before_the_wait none 'exits with copies under way' "$work/mma-none" exit_before_the_wait
+verdict matrix_not_shared none 'is not in the shared memory of the calling block' "$work/mma-none" matrix_not_shared
+verdict matrix_misaligned none 'is not on 16 bytes' "$work/mma-none" matrix_misaligned
+verdict product_of_part_of_a_warp none 'deadlock in block 0,0,0|others of its warp wait' "$work/mma-none" product_of_part_of_a_warp
 
 cp "$kernel" "$work/unchanged.cu"
 for mode in none address thread; do kernel_verdict unchanged $mode clean; done
