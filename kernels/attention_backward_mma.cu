@@ -27,7 +27,10 @@ using attention::Queries;
 // ---- delta and d_q: rows are queries, columns keys ------------------------------------------------------------------------------------
 
 template <int D>
-struct QueryTile : attention::MmaTile<D, (D <= 128 ? 2 : 1), (D <= 64 ? 64 : D <= 128 ? 32 : 16)> {};
+struct QueryTile : attention::MmaTile<D, (D <= 128 ? 2 : 1),
+                                      (D <= 64    ? 64
+                                       : D <= 128 ? 32
+                                                  : 16)> {};
 
 // lse in base 2 of the warp's rows, infinite where a row does not exist, which makes its weights 0; and their delta, also to the workspace.
 // `statistics` has lse and then delta of the block's rows: registers have no room for them.
@@ -56,8 +59,8 @@ __device__ __forceinline__ void read_statistics(const AttentionBackward& x, cons
 
 // Scores become d_s: 0 where the row does not see the key, whatever that holds.
 template <class Tile, class Block>
-__device__ __forceinline__ void to_d_scores(typename Tile::Scores& s, const typename Tile::Scores& d_p, const Block& block, int32_t first_key,
-                                            float factor, const float* statistics) {
+__device__ __forceinline__ void to_d_scores(typename Tile::Scores& s, const typename Tile::Scores& d_p, const Block& block,
+                                            int32_t first_key, float factor, const float* statistics) {
   const bool all = block.sees_all(first_key);
 #pragma unroll
   for (int m = 0; m < Tile::kRowTiles; m++) {
@@ -245,8 +248,8 @@ struct KeyBlock {
   }
 
   // Of a tile of the keys' own segment.
-  __device__ __forceinline__ void restore_queries(typename Tile::Output& o, const void* tensor, int64_t stride, const dpo4j_segment& segment,
-                                                  Columns columns) const {
+  __device__ __forceinline__ void restore_queries(typename Tile::Output& o, const void* tensor, int64_t stride,
+                                                  const dpo4j_segment& segment, Columns columns) const {
     const Queries queries{segment, group, static_cast<int32_t>(blockIdx.y) * group};
     Tile::restore(
         o, tensor, head_width, [&](int column) { return query_offset(queries, columns.first_row + column, stride); },

@@ -73,7 +73,8 @@ struct Softmax {
 
 // Scores in base 2, -infinity where the row does not see the key.
 template <class Tile, class Block>
-__device__ __forceinline__ void scale_scores(typename Tile::Scores& s, const Block& block, int32_t first_key, int32_t row_tiles, float factor) {
+__device__ __forceinline__ void scale_scores(typename Tile::Scores& s, const Block& block, int32_t first_key, int32_t row_tiles,
+                                             float factor) {
   const bool all = block.sees_all(first_key);
 #pragma unroll
   for (int m = 0; m < Tile::kRowTiles; m++) {

@@ -45,9 +45,7 @@ __device__ __forceinline__ float quad_sum(float x) {
   return x + __shfl_xor_sync(kAllLanes, x, 2);
 }
 
-__device__ __forceinline__ bool is_finite_pair(uint32_t pair) {
-  return (pair & 0x7F80u) != 0x7F80u && (pair & 0x7F800000u) != 0x7F800000u;
-}
+__device__ __forceinline__ bool is_finite_pair(uint32_t pair) { return (pair & 0x7F80u) != 0x7F80u && (pair & 0x7F800000u) != 0x7F800000u; }
 
 // Rows of D bf16 in shared memory. Where a piece of 16 bytes lies depends on its row, so that one piece of eight neighbouring rows (a matrix
 // of ldmatrix) fills all banks once. Columns from head_width on are 0.
@@ -293,7 +291,8 @@ struct MmaQueryBlock : QueryBlock<kMmaWarps * Tile::kRowsPerWarp, X> {
     Tile::Rows::template copy<kRows>(rows, tensor, this->head_width, [&](int row) { return row_offset(row, stride); });
   }
   __device__ __forceinline__ void copy_keys(bf16* columns, const void* tensor, int32_t first_key) const {
-    Tile::Rows::template copy<Tile::kColumns>(columns, tensor, this->head_width, [&](int column) { return key_offset(first_key + column); });
+    Tile::Rows::template copy<Tile::kColumns>(columns, tensor, this->head_width,
+                                              [&](int column) { return key_offset(first_key + column); });
   }
   __device__ __forceinline__ void restore_keys(typename Tile::Output& o, const void* tensor, int32_t first_key) const {
     Tile::restore(
@@ -301,8 +300,8 @@ struct MmaQueryBlock : QueryBlock<kMmaWarps * Tile::kRowsPerWarp, X> {
         [&](int row, int column) { return first_key + column <= this->last_key(warp_row + row); });
   }
   // The warp's rows to a tensor of [queries, heads, head_width], by way of the block's rows in shared memory.
-  __device__ __forceinline__ void write(void* tensor, int64_t stride, const typename Tile::Output& o, const typename Tile::RowFloats& factor,
-                                        bf16* rows) const {
+  __device__ __forceinline__ void write(void* tensor, int64_t stride, const typename Tile::Output& o,
+                                        const typename Tile::RowFloats& factor, bf16* rows) const {
     Tile::write(tensor, this->head_width, o, factor, rows, warp_row, 0, [&](int row) { return row_offset(warp_row + row, stride); });
   }
 };

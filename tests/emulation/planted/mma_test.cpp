@@ -194,7 +194,8 @@ int run_fault(const char* fault) {
   float* out = device<float>(64);
   float4* from = device<float4>(64);
   for (int i = 0; i < 64; i++) from[i] = {1, 1, 1, 1};
-  const char* const of_copies[] = {"copied", "not_waited_for", "no_barrier_behind_the_wait", "no_barrier_before_the_copy", "exit_before_the_wait"};
+  const char* const of_copies[] = {"copied", "not_waited_for", "no_barrier_behind_the_wait", "no_barrier_before_the_copy",
+                                   "exit_before_the_wait"};
   for (int i = 0; i < 5; i++) {
     if (strcmp(fault, of_copies[i]) != 0) continue;
     run(copy_with, 64, out, static_cast<const float4*>(from), i);
