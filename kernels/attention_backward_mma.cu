@@ -11,9 +11,11 @@
 // Bytes moved: the tensors of a block's rows once, those it walks over once for every block (from L2). Bound by arithmetic: 14 head_width
 // FLOPs a visible pair of query and key (7 products; 5 of them would do if blocks added to d_q in turn). Share of the roofline: not yet
 // measured on a GPU.
-// Predicted, head width 128, causal, 4096 queries, counting 5 products as others do: H100 and H200 210 TFLOP/s; head width 64: 180. Of the
-// 613 TFLOP/s of mma.sync 7 products leave 438 for 5. The second launch reads 312 bytes of shared memory an instruction, 2.4 cycles where
-// tensor cores take 1.6, and does 4 of the 7: together 0.75 of that, 330. Masks, exponentials and barriers as in forward take a third.
+//
+// Predicted for head width 128, causal, 4096 queries, counting 5 products as others do, on H100 and H200: 230 TFLOP/s; head width 64: 210. For
+// 128 x 32 pairs the first launch reads shared memory for 1280 cycles (213 bytes an instruction) where tensor cores take 1240, the second for
+// 2500 (312 bytes: registers hold d_k and d_v of 16 rows a warp, so a fragment serves half as many instructions) where they take 1650: 3780
+// cycles are 322 TFLOP/s. Of that forward's share is lost to latencies and barriers, 0.72.
 #include "attention_mma.cuh"
 
 namespace dpo4j::cuda {
@@ -93,7 +95,7 @@ __device__ __forceinline__ void to_d_scores(typename Tile::Scores& s, const type
 }
 
 template <int D>
-__global__ void __launch_bounds__(kMmaThreads, 2) d_queries(AttentionBackward x, int32_t row_tiles) {
+__global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(AttentionBackward x, int32_t row_tiles) {
   using Tile = QueryTile<D>;
   constexpr int kTileElements = Tile::kColumns * D;
   const attention::MmaQueryBlock<Tile, AttentionBackward> block(x, row_tiles);
@@ -300,7 +302,7 @@ struct KeyBlock {
 };
 
 template <int D>
-__global__ void __launch_bounds__(kMmaThreads, 2) d_keys(AttentionBackward x, int32_t row_tiles) {
+__global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(AttentionBackward x, int32_t row_tiles) {
   using Tile = KeyTile<D>;
   using Block = KeyBlock<D>;
   const dpo4j_segment* const segment = x.segments + blockIdx.x / row_tiles;

@@ -8,11 +8,13 @@
 //
 // Bytes moved: q and out once, k and v once for every block (from L2). Bound by arithmetic: 4 head_width FLOPs a visible pair of query and
 // key. Share of the roofline: not yet measured on a GPU.
-// Predicted, head width 128, causal, 4096 queries, of 2 T^2 head_width FLOPs a head: H100 310, H200 310 TFLOP/s; head width 64: 250. mma.sync
-// reaches about 62 % of the 989 TFLOP/s that wgmma has, 613. Of that the diagonal takes 3 % (128 x 64 tiles, half of them empty, 32 of them
-// in 1056), exponentials 20 % (64 for each 128 products, 16 a cycle; half of them hidden behind the other warp of the scheduler), the rest of
-// the softmax 15 % (eight instructions a score on issue slots that products leave free only in part), barriers and the first loads 8 %. wgmma with its operands in
-// shared memory is what goes beyond: a kernel for sm_90a stands beside this one when there is a GPU to measure it on.
+//
+// Predicted for head width 128, causal, 4096 queries, of 2 queries^2 head_width FLOPs a head, on H100 and H200: 330 TFLOP/s; head width 64: 270.
+// mma.sync reaches about 62 % of what wgmma does, 613 of 989 TFLOP/s. A tile of 128 x 64 then takes tensor cores 1650 cycles; behind them
+// shared memory is read for 1310; exponentials take 512 (16 a cycle), the rest of the softmax 290. Two warps a scheduler hide half of those
+// 800: 2050 cycles, and the tiles of the diagonal are 3 % of all: 480. The rest of the way down is a guess at what 8 warps a multiprocessor
+// leave open of latencies and barriers. At head width 64 products are half, exponentials are not. wgmma, whose operands stay in shared memory,
+// goes beyond: such a kernel for sm_90a would stand beside this one, and has to be measured.
 #include "attention_mma.cuh"
 
 namespace dpo4j::cuda {
@@ -22,9 +24,7 @@ using attention::bf16;
 using attention::kMmaThreads;
 
 template <int D>
-struct ForwardTile : attention::MmaTile<D, (D <= 128 ? 2 : 1), (D <= 128 ? 64 : 32)> {
-  static constexpr int kBlocks = 2;  // on a multiprocessor at once: what registers are budgeted for
-};
+using ForwardTile = attention::MmaTile<D, (D <= 128 ? 2 : 1), (D <= 128 ? 64 : 32)>;
 
 // Of this thread's rows, in base 2: the largest score so far, and the sum of exp2(score - largest) over this thread's columns.
 template <class Tile>
@@ -116,7 +116,7 @@ __device__ __forceinline__ void write_lse(const AttentionForward& x, const Block
 }
 
 template <int D>
-__global__ void __launch_bounds__(kMmaThreads, ForwardTile<D>::kBlocks) forward(AttentionForward x, int32_t row_tiles) {
+__global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(AttentionForward x, int32_t row_tiles) {
   using Tile = ForwardTile<D>;
   const attention::MmaQueryBlock<Tile, AttentionForward> block(x, row_tiles);
   if (block.empty()) return;

@@ -18,6 +18,7 @@ namespace dpo4j::cuda::attention {
 using bf16 = __nv_bfloat16;
 
 constexpr int kMmaWarps = 4, kMmaThreads = kMmaWarps * kWarp;
+constexpr int kMmaBlocks = 2;  // on a multiprocessor at once: 255 registers a thread
 
 // The first lane's x, so that the compiler knows it as the same for the whole warp: it needs no register in each lane, and branches on it are
 // those of a warp.

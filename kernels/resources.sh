@@ -9,8 +9,11 @@ shift
 [ $# -gt 0 ] || set -- 80 90a 100 120
 
 # The most registers a kernel of a file may take on any architecture. 256 threads of 64 or of 80 registers: four or three blocks of them on a
-# multiprocessor. preference_loss is one block of 256 a launch, whatever it takes.
+# multiprocessor. preference_loss is one block of 256 a launch, whatever it takes. attention_*_mma: two blocks of 128 threads, whose registers
+# hold what is accumulated.
 budgets='
+attention_forward_mma.cu          255
+attention_backward_mma.cu         255
 token_logprob_forward.cu           80
 token_logprob_backward.cu          64
 token_logprob_forward_backward.cu  80
