@@ -15,6 +15,7 @@ token_logprob_forward.cu           80
 token_logprob_backward.cu          64
 token_logprob_forward_backward.cu  80
 sequence_sum.cu                    48
+adamw.cu                           80
 preference_loss.cu                168
 unpaired_loss.cu                   64'
 

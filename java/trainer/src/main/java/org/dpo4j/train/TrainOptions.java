@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
  * @param overwriteOutputDir whether a model that is already there may be replaced
  * @param device {@code auto}, {@code cuda} or {@code cpu}
  * @param dtype storage of weights and activations; null: bf16 on {@code cuda}, f32 on {@code cpu}
+ * @param bf16StochasticRound whether bf16 weights stand without f32 master weights, and AdamW rounds them to one of
+ *     their neighbours at random, unbiased; torchao's name
  * @param onBadRow what a row that cannot be used does
  * @param maxLength most tokens of a sequence, prompt and completion together; null: 1024, or the model's positions
  *     where it has fewer
@@ -50,6 +52,7 @@ public record TrainOptions(
         boolean overwriteOutputDir,
         String device,
         @Nullable DType dtype,
+        boolean bf16StochasticRound,
         OnBadRow onBadRow,
         @Nullable Integer maxLength,
         @Nullable TruncationMode truncationMode,
@@ -89,6 +92,10 @@ public record TrainOptions(
         within("adam_beta2", adamBeta2, adamBeta2 >= 0 && adamBeta2 < 1, "at least 0 and below 1");
         within("adam_epsilon", adamEpsilon, adamEpsilon > 0, "positive");
         within("max_grad_norm", maxGradNorm, maxGradNorm >= 0, "0 or more");
+        if (bf16StochasticRound && dtype == DType.F32) {
+            throw new Dpo4jException("bf16_stochastic_round is true but dtype is float32, where nothing is rounded;"
+                    + " leave it out, or set dtype to bfloat16");
+        }
         if (warmupSteps > 0 && warmupRatio > 0) {
             throw new Dpo4jException("warmup_steps and warmup_ratio are both given; leave one out");
         }

@@ -15,7 +15,7 @@ import org.bytedeco.javacpp.annotation.Platform;
 @Platform(include = "dpo4j.h", link = "dpo4j", library = "jnidpo4j")
 public final class Native {
     /** The {@code DPO4J_ABI_VERSION} this class was written for. */
-    public static final int ABI_VERSION = 3;
+    public static final int ABI_VERSION = 4;
 
     private Native() {}
 
@@ -376,6 +376,8 @@ public final class Native {
             @Cast("const float*") long gradient,
             @Cast("const float*") long rates,
             @Cast("const float*") long clip,
+            @Cast("const uint32_t*") long random,
+            long first,
             long count,
             @Cast("const dpo4j_adamw_options*") float[] options,
             int dtype);
