@@ -151,6 +151,7 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*
   dim3 cluster;
   const cudaError_t refused = check(config, kernel, &cluster);
   if (refused != cudaSuccess) return dpo4j_standin_report(refused);
+  dpo4j_standin_count(kLaunches);
   const size_t shared_limit = static_cast<size_t>(device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
   const Grid grid{config.gridDim, config.blockDim, cluster, config.dynamicSmemBytes, shared_limit, body, argument};
   const int cluster_blocks = static_cast<int>(cluster.x * cluster.y * cluster.z);

@@ -373,6 +373,10 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtContext* han
   if (!dpo4j_standin_has_handle(handle, "cublasLt")) return CUBLAS_STATUS_NOT_INITIALIZED;
   if (!is_valid(preference) || requested < 1 || results == nullptr || returned == nullptr) return invalid("a null or empty argument");
   *returned = 0;
+  dpo4j_standin_count(kHeuristics);
+  if (preference->reduction_schemes & (CUBLASLT_REDUCTION_SCHEME_INPLACE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE)) {
+    dpo4j_standin_count(kUnorderedSums);
+  }
   Product product;
   const cublasStatus_t status = describe(&product, desc, a, b, c, d);
   if (status != CUBLAS_STATUS_SUCCESS) return status;

@@ -221,7 +221,10 @@ DPO4J_STANDIN cudaError_t cudaDriverGetVersion(int* version) {
 
 DPO4J_STANDIN cudaError_t cudaRuntimeGetVersion(int* version) { return cudaDriverGetVersion(version); }
 
-DPO4J_STANDIN cudaError_t cudaDeviceSynchronize() { return CALL(cudaSuccess); }
+DPO4J_STANDIN cudaError_t cudaDeviceSynchronize() {
+  dpo4j_standin_count(kWaits);
+  return CALL(cudaSuccess);
+}
 
 // ---- streams
 // ------------------------------------------------------------------------------------------------------------------------------
@@ -241,7 +244,10 @@ DPO4J_STANDIN cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return CALL(cudaSuccess);
 }
 
-DPO4J_STANDIN cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return CALL_ON(stream, cudaSuccess); }
+DPO4J_STANDIN cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  dpo4j_standin_count(kWaits);
+  return CALL_ON(stream, cudaSuccess);
+}
 DPO4J_STANDIN cudaError_t cudaStreamQuery(cudaStream_t stream) { return CALL_ON(stream, cudaSuccess); }
 
 DPO4J_STANDIN cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
@@ -282,7 +288,10 @@ DPO4J_STANDIN cudaError_t cudaEventQuery(cudaEvent_t event) {
   return CALL(dpo4j_standin_has_handle(event, "event") ? cudaSuccess : cudaErrorInvalidResourceHandle);
 }
 
-DPO4J_STANDIN cudaError_t cudaEventSynchronize(cudaEvent_t event) { return cudaEventQuery(event); }
+DPO4J_STANDIN cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  dpo4j_standin_count(kWaits);
+  return cudaEventQuery(event);
+}
 
 DPO4J_STANDIN cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
   if (milliseconds == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);

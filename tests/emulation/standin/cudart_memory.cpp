@@ -43,6 +43,13 @@ struct Memory {
     return bytes <= static_cast<size_t>(start + allocation->bytes - static_cast<const char*>(address));
   }
 
+  // Whether the device copies from or to it while the host goes on.
+  bool is_pinned_or_device(const void* address) {
+    std::lock_guard<std::mutex> lock(mutex);
+    const char* start;
+    return find(address, &start) != nullptr;
+  }
+
   bool touches_device(const void* address) { return is_device(address, 0); }
 };
 
@@ -55,6 +62,7 @@ cudaError_t allocate(void** address, size_t bytes, Place place) {
   if (address == nullptr) return cudaErrorInvalidValue;
   *address = nullptr;
   if (bytes == 0) return cudaSuccess;
+  dpo4j_standin_count(kAllocations);
   std::lock_guard<std::mutex> lock(memory().mutex);
   if (place == Place::kDevice && bytes > cudart::device_memory_bytes() - memory().device_bytes) return cudaErrorMemoryAllocation;
   void* block;
@@ -123,7 +131,10 @@ bool dpo4j_standin_touch(const void* address, size_t bytes, const char* what) {
 }
 
 DPO4J_STANDIN cudaError_t cudaMalloc(void** address, size_t bytes) { return CALL(allocate(address, bytes, Place::kDevice)); }
-DPO4J_STANDIN cudaError_t cudaFree(void* address) { return CALL(release(address, Place::kDevice)); }
+DPO4J_STANDIN cudaError_t cudaFree(void* address) {
+  dpo4j_standin_count(kWaits);
+  return CALL(release(address, Place::kDevice));
+}
 DPO4J_STANDIN cudaError_t cudaMallocAsync(void** address, size_t bytes, cudaStream_t stream) {
   return CALL_ON(stream, allocate(address, bytes, Place::kDevice));
 }
@@ -141,9 +152,11 @@ DPO4J_STANDIN cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
 }
 
 DPO4J_STANDIN cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
+  dpo4j_standin_count(kWaits);
   return CALL(copy(to, from, bytes, kind));
 }
 DPO4J_STANDIN cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
+  if (!memory().is_pinned_or_device(to) || !memory().is_pinned_or_device(from)) dpo4j_standin_count(kWaits);
   return CALL_ON(stream, copy(to, from, bytes, kind));
 }
 DPO4J_STANDIN cudaError_t cudaMemset(void* address, int value, size_t bytes) { return CALL(set(address, value, bytes)); }

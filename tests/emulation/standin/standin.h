@@ -11,6 +11,16 @@
 DPO4J_STANDIN size_t dpo4j_standin_live_allocations();
 DPO4J_STANDIN size_t dpo4j_standin_live_handles();
 
+// What is counted of a program's calls, for tests that say how often something may happen: StandIn.java has the same order.
+enum dpo4j_standin_event {
+  kWaits,         // the host waits for the device: synchronisation, cudaMemcpy, copies to or from memory that is not pinned, cudaFree
+  kAllocations,   // of device or pinned memory
+  kLaunches,      // of kernels, by themselves
+  kHeuristics,    // choices of an algorithm by cuBLASLt
+  kUnorderedSums  // such choices that allow parts of a sum to be added in an order of arrival, or in 16 bits
+};
+DPO4J_STANDIN void dpo4j_standin_count(int event);
+
 // Makes `error` the one that cudaGetLastError returns next, and returns it.
 DPO4J_STANDIN cudaError_t dpo4j_standin_report(cudaError_t error);
 
