@@ -7,6 +7,8 @@ public final class StandIn {
         WAITS,
         ALLOCATIONS,
         LAUNCHES,
+        CAPTURES,
+        GRAPH_LAUNCHES,
         HEURISTICS,
         UNORDERED_SUMS
     }

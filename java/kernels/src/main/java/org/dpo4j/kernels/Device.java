@@ -110,6 +110,17 @@ public interface Device extends AutoCloseable {
     /** Waits until all queued work is done, and throws what it failed with. */
     void synchronize();
 
+    /** Whether there is {@link #capture}: on {@code cuda}, whose launches cost time of the host. */
+    boolean captures();
+
+    /**
+     * Keeps what {@code work} queues on this device, instead of running it. It must have been run before, so that
+     * nothing is allocated or loaded for the first time; and only queue: uploads, downloads, waiting, allocating and
+     * closing of buffers are refused, and so is the default stream. Throws then, or what {@code work} throws, and the
+     * device is as it was. The addresses that the work uses must be there whenever it is launched.
+     */
+    DeviceGraph capture(Runnable work);
+
     @Override
     void close();
 }
