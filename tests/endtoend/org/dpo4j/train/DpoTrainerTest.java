@@ -173,6 +173,7 @@ class DpoTrainerTest {
     void whatTheModelOrTheDeviceCannotDoIsRefused() {
         refused(options("out").maxLength(65), "max_length is 65", "64 positions");
         refused(options("out").bf16(true), "bfloat16 is not supported on cpu");
+        refused(options("out").cudaGraphs(true), "cuda_graphs is true", "cpu has no graphs");
         refused(options("out").bf16StochasticRound(true), "bf16_stochastic_round", "on cpu are float32");
         refused(options("out").modelNameOrPath(directory.resolve("absent")), "absent");
         refused(options("out").datasetName(directory.resolve("absent.jsonl")), "absent.jsonl");

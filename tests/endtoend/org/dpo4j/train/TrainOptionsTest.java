@@ -40,6 +40,7 @@ class TrainOptionsTest {
                         "auto",
                         null,
                         false,
+                        null,
                         OnBadRow.STOP,
                         null,
                         null,

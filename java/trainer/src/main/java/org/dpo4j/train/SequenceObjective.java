@@ -68,7 +68,7 @@ final class SequenceObjective implements Objective {
         this.sequences = sequences;
         this.evalSequences = evalSequences;
         this.evalBatch = options.perDeviceEvalBatchSize();
-        training = LanguageModel.training(model, CompletionSums.PLAIN, logitsBytes);
+        training = LanguageModel.training(model, CompletionSums.PLAIN, logitsBytes, options.graphsOn(device));
         evaluation = LanguageModel.evaluation(model, CompletionSums.PLAIN);
         int batch = options.perDeviceTrainBatchSize();
         capacity = (int) Math.max(batch, Math.min(MOST_KEPT, sumsOfALine(options)));

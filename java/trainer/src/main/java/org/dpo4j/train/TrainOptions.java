@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import org.dpo4j.data.OnBadRow;
 import org.dpo4j.data.TruncationMode;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.LlamaConfig;
 import org.jspecify.annotations.Nullable;
@@ -21,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  * @param dtype storage of weights and activations; null: bf16 on {@code cuda}, f32 on {@code cpu}
  * @param bf16StochasticRound whether bf16 weights stand without f32 master weights, and AdamW rounds them to one of
  *     their neighbours at random, unbiased; torchao's name
+ * @param cudaGraphs whether training passes whose sizes come again are CUDA graphs; null: where the device has them
  * @param onBadRow what a row that cannot be used does
  * @param maxLength most tokens of a sequence, prompt and completion together; null: 1024, or the model's positions
  *     where it has fewer
@@ -53,6 +55,7 @@ public record TrainOptions(
         String device,
         @Nullable DType dtype,
         boolean bf16StochasticRound,
+        @Nullable Boolean cudaGraphs,
         OnBadRow onBadRow,
         @Nullable Integer maxLength,
         @Nullable TruncationMode truncationMode,
@@ -113,6 +116,15 @@ public record TrainOptions(
     /** Most tokens of a sequence for this model. */
     int maxLengthFor(LlamaConfig model) {
         return model.maxLength(maxLength, DEFAULT_MAX_LENGTH);
+    }
+
+    /** Whether training passes are captured on this device. Throws when that was asked for and it cannot. */
+    boolean graphsOn(Device device) {
+        if (cudaGraphs != null && cudaGraphs && !device.captures()) {
+            throw new Dpo4jException("cuda_graphs is true but device " + device.name()
+                    + " has no graphs; leave it out, or use device cuda");
+        }
+        return cudaGraphs == null ? device.captures() : cudaGraphs;
     }
 
     /** The rates of a run of so many steps. */

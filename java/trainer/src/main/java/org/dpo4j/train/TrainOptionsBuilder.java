@@ -58,6 +58,13 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     private boolean bf16StochasticRound = false;
 
     @Option(
+            names = "--cuda_graphs",
+            arity = "0..1",
+            fallbackValue = "true",
+            description = "Launch passes whose sizes come again as CUDA graphs; default true on cuda.")
+    private @Nullable Boolean cudaGraphs;
+
+    @Option(
             names = "--on_bad_row",
             description = "What a row that cannot be used does: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
     private OnBadRow onBadRow = OnBadRow.STOP;
@@ -189,6 +196,11 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
+    public B cudaGraphs(boolean value) {
+        cudaGraphs = value;
+        return self();
+    }
+
     public B onBadRow(OnBadRow value) {
         onBadRow = value;
         return self();
@@ -305,6 +317,7 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
                 device,
                 storage(),
                 bf16StochasticRound,
+                cudaGraphs,
                 onBadRow,
                 maxLength,
                 truncationMode == null ? null : TruncationMode.of(truncationMode),

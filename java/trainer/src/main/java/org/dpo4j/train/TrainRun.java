@@ -29,6 +29,8 @@ final class TrainRun {
         Objective read(Model model, ReadOptions options, Map<String, String> facts);
     }
 
+    private static final String GRAPHS = "the decoder's passes, from the second of a bucket of rows on";
+
     private TrainRun() {}
 
     static List<Metrics> run(TrainOptions options, ObjectiveReader reader, RunListener listener) {
@@ -104,6 +106,10 @@ final class TrainRun {
                 "model",
                 String.format(
                         Locale.ROOT, "%s, %,d parameters", options.modelNameOrPath(), parameters.parameterCount()));
+        boolean graphs = options.graphsOn(model.device());
+        if (model.device().captures()) {
+            facts.put("graphs", graphs ? GRAPHS : "none: launches one by one");
+        }
         facts.put("memory", Optimizer.bytesPerParameter(parameters.dtype(), options.bf16StochasticRound()));
     }
 
