@@ -70,7 +70,7 @@ class DeviceGraphTest {
             arrays.queue();
             expect(arrays, 1, 2);
             arrays.clear();
-            try (DeviceGraph graph = on.device().capture(arrays::queue)) {
+            try (Device.Graph graph = on.device().capture(arrays::queue)) {
                 assertThat(arrays.results()).containsOnly(Float.NaN);
                 for (float a = 3; a < 6; a++) {
                     arrays.set(a, 0.5f);
@@ -93,7 +93,7 @@ class DeviceGraphTest {
             arrays.set(1, 2);
             arrays.queue();
             assertThat(StandIn.count(Event.LAUNCHES, arrays::queue)).isEqualTo(1);
-            try (DeviceGraph graph = on.device().capture(arrays::queue)) {
+            try (Device.Graph graph = on.device().capture(arrays::queue)) {
                 assertThat(StandIn.count(Event.LAUNCHES, graph::launch)).isZero();
                 assertThat(StandIn.count(Event.GRAPH_LAUNCHES, graph::launch)).isEqualTo(1);
             }
@@ -135,7 +135,7 @@ class DeviceGraphTest {
                         throw new IllegalStateException("mine");
                     }))
                     .hasMessage("mine");
-            try (DeviceGraph graph = device.capture(arrays::queue)) {
+            try (Device.Graph graph = device.capture(arrays::queue)) {
                 arrays.clear();
                 graph.launch();
                 expect(arrays, 1, 2);
@@ -151,7 +151,7 @@ class DeviceGraphTest {
         try (DeviceBuffer memory = on.device().allocate(5 * BYTES)) {
             Arrays arrays = new Arrays(on.device(), memory.address());
             arrays.queue();
-            DeviceGraph graph = on.device().capture(arrays::queue);
+            Device.Graph graph = on.device().capture(arrays::queue);
             graph.close();
             graph.close();
             assertThatThrownBy(graph::launch).isInstanceOf(Dpo4jException.class).hasMessageContaining("closed");

@@ -119,8 +119,22 @@ public interface Device extends AutoCloseable {
      * closing of buffers are refused, and so is the default stream. Throws then, or what {@code work} throws, and the
      * device is as it was. The addresses that the work uses must be there whenever it is launched.
      */
-    DeviceGraph capture(Runnable work);
+    Graph capture(Runnable work);
 
     @Override
     void close();
+
+    /**
+     * Work that was {@link #capture captured}, to be queued again by one call. Its kernels, sizes and addresses are those
+     * of the capture; what lies at the addresses is read when it runs. Closing twice is allowed; it does not wait for
+     * work that runs.
+     */
+    interface Graph extends AutoCloseable {
+
+        /** Queues the work, after all that is queued. */
+        void launch();
+
+        @Override
+        void close();
+    }
 }

@@ -5,7 +5,6 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.kernels.DeviceGraph;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,7 +32,7 @@ final class PassGraphs implements AutoCloseable {
 
     private final Device device;
     private final Set<Key> once = new HashSet<>();
-    private final Map<Key, DeviceGraph> graphs = new LinkedHashMap<>(MOST, 0.75f, true);
+    private final Map<Key, Device.Graph> graphs = new LinkedHashMap<>(MOST, 0.75f, true);
 
     PassGraphs(Device device) {
         this.device = device;
@@ -41,7 +40,7 @@ final class PassGraphs implements AutoCloseable {
 
     /** Queues {@code work}, which depends on {@code key} alone. */
     void run(Key key, Runnable work) {
-        DeviceGraph graph = graphs.get(key);
+        Device.Graph graph = graphs.get(key);
         if (graph == null && once.add(key)) {
             work.run();
             return;
@@ -57,7 +56,7 @@ final class PassGraphs implements AutoCloseable {
     private void dropOldest() {
         if (graphs.size() > MOST) {
             Key oldest = graphs.keySet().iterator().next();
-            @Nullable DeviceGraph dropped = graphs.remove(oldest);
+            @Nullable Device.Graph dropped = graphs.remove(oldest);
             if (dropped != null) {
                 dropped.close();
             }
@@ -66,7 +65,7 @@ final class PassGraphs implements AutoCloseable {
 
     @Override
     public void close() {
-        graphs.values().forEach(DeviceGraph::close);
+        graphs.values().forEach(Device.Graph::close);
         graphs.clear();
     }
 }

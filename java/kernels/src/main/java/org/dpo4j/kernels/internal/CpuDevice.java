@@ -4,7 +4,6 @@ import java.nio.ByteBuffer;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
-import org.dpo4j.kernels.DeviceGraph;
 import org.dpo4j.kernels.Dpo4jException;
 
 /** Threads of the processor and host memory. Work is done when a call returns. */
@@ -172,7 +171,7 @@ public final class CpuDevice implements Device {
     }
 
     @Override
-    public DeviceGraph capture(Runnable work) {
+    public Graph capture(Runnable work) {
         context();
         throw new Dpo4jException("cpu: there are no graphs, work is done when it is asked for; ask captures() first");
     }

@@ -14,7 +14,6 @@ import org.bytedeco.javacpp.BytePointer;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
-import org.dpo4j.kernels.DeviceGraph;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
@@ -248,7 +247,7 @@ public final class CudaDevice implements Device {
     }
 
     @Override
-    public DeviceGraph capture(Runnable work) {
+    public Graph capture(Runnable work) {
         use();
         outsideCapture("capture");
         capturing = true;

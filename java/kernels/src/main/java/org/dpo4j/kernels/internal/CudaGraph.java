@@ -12,11 +12,11 @@ import static org.bytedeco.cuda.global.cudart.cudaStreamEndCapture;
 import org.bytedeco.cuda.cudart.CUgraphExec_st;
 import org.bytedeco.cuda.cudart.CUgraph_st;
 import org.bytedeco.cuda.cudart.CUstream_st;
-import org.dpo4j.kernels.DeviceGraph;
+import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 
 /** A CUDA graph of one stream's work. An executable graph that is destroyed while it runs is freed when it is done. */
-final class CudaGraph implements DeviceGraph {
+final class CudaGraph implements Device.Graph {
     private final CudaDevice device;
     private final CUstream_st stream;
     private final CUgraphExec_st executable;
