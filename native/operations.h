@@ -227,7 +227,8 @@ struct Adamw {
   void* parameter;
   float *master, *m, *v;
   const float *gradient, *rates, *clip;
-  int64_t count;
+  const uint32_t* random;
+  int64_t first, count;
   dpo4j_adamw_options options;
   int32_t dtype;
 };

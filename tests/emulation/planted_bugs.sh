@@ -70,7 +70,7 @@ for mode in none address thread; do
 done
 finish
 "${CXX:-c++}" -std=c++17 -g -O1 ${sanitize[address]} "$emulation/planted/cublaslt_test.cpp" \
-  "$emulation"/standin/{cublaslt,gemm,cudart,cudart_memory}.cpp -o "$work/cublaslt"
+  "$emulation"/standin/{cublaslt,gemm,cudart,cudart_counts,cudart_graph,cudart_memory}.cpp -o "$work/cublaslt"
 verdict "cublaslt stand-in" address clean "$work/cublaslt"
 for mode in none address thread; do
   mv "$work/$mode.driver" "$work/$mode/driver.cpp.o"

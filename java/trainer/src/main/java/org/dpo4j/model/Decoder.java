@@ -27,6 +27,8 @@ final class Decoder implements AutoCloseable {
     private final ParameterLayout layout;
     private final RotaryTable rotary;
     private final Activations activations;
+    private final @Nullable PassGraphs forwardGraphs;
+    private final @Nullable PassGraphs backwardGraphs;
 
     private final int hidden;
     private final int inner;
@@ -42,8 +44,11 @@ final class Decoder implements AutoCloseable {
     private final Linear gateUp;
     private final Linear down;
 
-    Decoder(Model model, boolean training) {
+    /** With {@code graphs}, passes without a cache are captured where their sizes come again. */
+    Decoder(Model model, boolean training, boolean graphs) {
         device = model.device();
+        forwardGraphs = graphs ? new PassGraphs(device) : null;
+        backwardGraphs = graphs && training ? new PassGraphs(device) : null;
         config = model.config();
         parameters = model.parameters();
         dtype = parameters.dtype();
@@ -72,6 +77,21 @@ final class Decoder implements AutoCloseable {
     long forward(Pass pass, @Nullable KeyCache cache) {
         rotary.reserve(pass.positionsEnd());
         activations.lay(pass.rows());
+        run(cache == null ? forwardGraphs : null, pass, () -> queueForward(pass, cache));
+        return activations.out;
+    }
+
+    private void run(@Nullable PassGraphs graphs, Pass pass, Runnable work) {
+        if (graphs == null) {
+            work.run();
+        } else {
+            PassGraphs.Key key =
+                    new PassGraphs.Key(pass, activations.out, rotary.cosine(), rotary.sine(), rotary.positions());
+            graphs.run(key, work);
+        }
+    }
+
+    private void queueForward(Pass pass, @Nullable KeyCache cache) {
         long in = activations.layers.get(0).in();
         Embedding.forward(
                 device,
@@ -86,7 +106,6 @@ final class Decoder implements AutoCloseable {
             attend(pass, i, cache);
             feedForward(pass, i);
         }
-        return activations.out;
     }
 
     private void attend(Pass pass, int i, @Nullable KeyCache cache) {
@@ -165,10 +184,7 @@ final class Decoder implements AutoCloseable {
      * embedding.
      */
     void backward(Pass pass, Indices indices, Indices.Sorted ids) {
-        for (int i = config.numHiddenLayers() - 1; i >= 0; i--) {
-            backwardFeedForward(pass, i);
-            backwardAttend(pass, i);
-        }
+        run(backwardGraphs, pass, () -> queueBackward(pass));
         Embedding.backward(
                 device,
                 parameters.gradient(layout.embedding),
@@ -180,6 +196,13 @@ final class Decoder implements AutoCloseable {
                 hidden,
                 DType.F32,
                 dtype);
+    }
+
+    private void queueBackward(Pass pass) {
+        for (int i = config.numHiddenLayers() - 1; i >= 0; i--) {
+            backwardFeedForward(pass, i);
+            backwardAttend(pass, i);
+        }
     }
 
     private void backwardFeedForward(Pass pass, int i) {
@@ -272,6 +295,12 @@ final class Decoder implements AutoCloseable {
 
     @Override
     public void close() {
+        if (forwardGraphs != null) {
+            forwardGraphs.close();
+        }
+        if (backwardGraphs != null) {
+            backwardGraphs.close();
+        }
         activations.close();
         rotary.close();
     }

@@ -83,7 +83,7 @@ public final class Generator implements AutoCloseable {
     public Generator(Model model) {
         device = model.device();
         config = model.config();
-        decoder = new Decoder(model, false);
+        decoder = new Decoder(model, false, false);
         head = new CompletionHead(model, false, false, CompletionHead.LOGITS_BYTES);
         indices = new Indices(device);
         cache = new KeyCache(device, config, model.parameters().dtype());

@@ -417,6 +417,8 @@ public final class Native {
             @Cast("const float*") long gradient,
             @Cast("const float*") long rates,
             @Cast("const float*") long clip,
+            @Cast("const uint32_t*") long random,
+            long first,
             long count,
             @Cast("const dpo4j_adamw_options*") float[] options,
             int dtype);
