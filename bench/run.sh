@@ -4,11 +4,11 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
-./mvnw -q -B -Dspotless.check.skip=true -pl java/kernels,java/trainer,bench package
+./mvnw -q -B -Dspotless.check.skip=true -DskipTests -pl java/kernels,java/trainer,bench/device,bench package
 mkdir -p bench/results
 result=bench/results/cpu-$(date -u +%F)-$(git rev-parse --short HEAD).json
 java=("${JAVA_HOME:+$JAVA_HOME/bin/}java" -Dorg.bytedeco.javacpp.maxPhysicalBytes=0 -Dorg.bytedeco.javacpp.maxBytes=0
   --enable-native-access=ALL-UNNAMED -cp "bench/target/classes:bench/target/lib/*")
 "${java[@]}" org.dpo4j.bench.Run "$result" "$(git rev-parse --short HEAD)" "$@"
-"${java[@]}" org.dpo4j.bench.Performance PERFORMANCE.md bench/results
+"${java[@]}" org.dpo4j.bench.device.Performance PERFORMANCE.md bench/results
 echo "dpo4j: wrote $result, and the tables of PERFORMANCE.md"

@@ -50,7 +50,8 @@ record AttentionLayout(int rows, List<Segment> segments) {
     /** Pairs of a query and a key it sees. */
     double visible() {
         return segments.stream()
-                .mapToDouble(s -> (double) s.queryCount() * s.prefixCount() + s.queryCount() * (s.queryCount() + 1.0) / 2)
+                .mapToDouble(
+                        s -> (double) s.queryCount() * s.prefixCount() + s.queryCount() * (s.queryCount() + 1.0) / 2)
                 .sum();
     }
 
@@ -58,7 +59,7 @@ record AttentionLayout(int rows, List<Segment> segments) {
         for (Segment s : segments) {
             if (query >= s.queryBegin() && query < s.queryBegin() + s.queryCount()) {
                 boolean prefix = key >= s.prefixBegin() && key < s.prefixBegin() + s.prefixCount();
-                return prefix || key >= s.keyBegin() && key <= query;
+                return prefix || (key >= s.keyBegin() && key <= query);
             }
         }
         return false;

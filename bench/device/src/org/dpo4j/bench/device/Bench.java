@@ -20,12 +20,15 @@ import picocli.CommandLine.Option;
 @Command(
         name = "bench",
         mixinStandardHelpOptions = true,
-        description = "Times every operation beside the rooflines of this machine, and others' beside ours; writes JSON.")
+        description =
+                "Times every operation beside the rooflines of this machine, and others' beside ours; writes JSON.")
 final class Bench implements Callable<Integer> {
     private static final int FAILED = 1;
     private static final int NOT_UNDERSTOOD = 2;
 
-    @Option(names = "--quick", description = "under eight minutes: shorter rounds, 0.8 s of sustained work instead of 20 s")
+    @Option(
+            names = "--quick",
+            description = "under eight minutes: shorter rounds, 0.8 s of sustained work instead of 20 s")
     boolean quick;
 
     @Option(names = "--only", split = ",", description = "benchmarks, or the beginning of their names; all without it")
@@ -35,13 +38,17 @@ final class Bench implements Callable<Integer> {
     String device = "cuda";
 
     @Option(names = "--cuda", description = "directory of NVIDIA's CUDA 13 libraries")
-    @Nullable Path cuda;
+    @Nullable
+    Path cuda;
 
     @Option(names = "--output", description = "directory of the results; ./results without it")
     Path output = Path.of("results");
 
-    @Option(names = "--peers", description = "folder of Python packages or wheels of other libraries, put first on sys.path")
-    @Nullable Path peers;
+    @Option(
+            names = "--peers",
+            description = "folder of Python packages or wheels of other libraries, put first on sys.path")
+    @Nullable
+    Path peers;
 
     @Option(names = "--list", description = "names of the benchmarks")
     boolean list;
@@ -97,8 +104,8 @@ final class Bench implements Callable<Integer> {
         Pace pace = tiny ? Pace.LOOK : quick ? Pace.QUICK : Pace.FULL;
         try (MachineState state = tiny ? MachineState.none("not asked") : MachineState.watch(environment)) {
             String kind = device.equals("cpu") ? "cpu" : emulated ? "emulated" : "cuda";
-            Results results = new Results(
-                    output, kind, commit, tiny ? "look" : quick ? "quick" : "full", state.source());
+            Results results =
+                    new Results(output, kind, commit, tiny ? "look" : quick ? "quick" : "full", state.source());
             Runner runner = new Runner(() -> Devices.open(device), tiny, pace, state, results, out);
             runner.run(chosen);
             runner.peers(chosen, script, peers, emulated ? "cpu" : device, environment);

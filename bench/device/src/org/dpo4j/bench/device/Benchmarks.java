@@ -256,7 +256,9 @@ final class Benchmarks {
     private static Benchmark attention(String name, int flops, Preparation preparation) {
         return computing(
                 name,
-                s -> flops * elements(s, "heads", "width") * AttentionLayout.of(s).visible(),
+                s -> flops
+                        * elements(s, "heads", "width")
+                        * AttentionLayout.of(s).visible(),
                 Roofline.SQUARE_PRODUCT,
                 preparation,
                 ATTENTION,

@@ -19,7 +19,9 @@ final class Goals {
     }
 
     static final List<Goal> ALL = List.of(
-            new Goal("token log-prob forward at 0.95 of copy bandwidth or more, vocabularies from 32 000", "token_logprob_forward"),
+            new Goal(
+                    "token log-prob forward at 0.95 of copy bandwidth or more, vocabularies from 32 000",
+                    "token_logprob_forward"),
             new Goal(
                     "its backward, and both in one read, at 0.92 of copy bandwidth or more",
                     "token_logprob_backward",
@@ -39,7 +41,9 @@ final class Goals {
                     "attention, heads of 128, causal 4096: forward 500 TFLOP/s or more, backward 380",
                     "attention_forward",
                     "attention_backward"),
-            new Goal("shared prefixes at 0.90 or more of the ideal ratio of tokens: layout shared beside plain", "dpo_step"),
+            new Goal(
+                    "shared prefixes at 0.90 or more of the ideal ratio of tokens: layout shared beside plain",
+                    "dpo_step"),
             new Goal(
                     "pairs a second of a DPO step of 0.5B parameters: twice TRL's default or more, 2.8 times with shared prefixes at prompt to"
                             + " completion 2:1",

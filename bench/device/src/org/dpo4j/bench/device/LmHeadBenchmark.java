@@ -132,8 +132,7 @@ final class LmHeadBenchmark {
     private void backward(int turn, int begin, int count) {
         long scales = scale.at(turn) + 4L * begin;
         long dRows = dX.at(turn) + bytes(begin);
-        ScaleRows.forward(
-                fixture.device(), scaled.at(turn), x.at(turn) + bytes(begin), scales, count, hidden, dtype);
+        ScaleRows.forward(fixture.device(), scaled.at(turn), x.at(turn) + bytes(begin), scales, count, hidden, dtype);
         fixture.device()
                 .matmul(
                         dRows,

@@ -27,8 +27,7 @@ final class LmHeadCheck {
                 .map(i -> (int) ((long) i * (of.rows - 1) / Math.max(1, rows - 1)))
                 .toArray();
         logits = new double[rows][of.vocabulary];
-        double[][] hidden =
-                IntStream.of(sample).mapToObj(row -> row(of.x, row)).toArray(double[][]::new);
+        double[][] hidden = IntStream.of(sample).mapToObj(row -> row(of.x, row)).toArray(double[][]::new);
         blocks((first, weights) -> IntStream.range(0, weights.length / of.hidden)
                 .parallel()
                 .forEach(j -> {

@@ -18,8 +18,8 @@ import org.jspecify.annotations.Nullable;
  * no CUDA_VISIBLE_DEVICES that says which, the results say so.
  */
 final class MachineState implements AutoCloseable {
-    private static final List<String> QUERY = List.of("--query-gpu=clocks.sm,power.draw,temperature.gpu",
-            "--format=csv,noheader,nounits", "-lms", "200");
+    private static final List<String> QUERY =
+            List.of("--query-gpu=clocks.sm,power.draw,temperature.gpu", "--format=csv,noheader,nounits", "-lms", "200");
     private static final Pattern NUMBERS = Pattern.compile("\\s*([\\d.]+)\\s*,\\s*([\\d.]+)\\s*,\\s*([\\d.]+)\\s*");
 
     /** One look. */
@@ -43,11 +43,14 @@ final class MachineState implements AutoCloseable {
         }
         try {
             String visible = environment.getOrDefault("CUDA_VISIBLE_DEVICES", "");
-            long gpus = Programs.output(List.of(program.toString(), "--list-gpus")).lines().count();
+            long gpus = Programs.output(List.of(program.toString(), "--list-gpus"))
+                    .lines()
+                    .count();
             if (gpus > 1 && !visible.matches("\\d+")) {
                 return none("nvidia-smi lists " + gpus + " GPUs, and CUDA_VISIBLE_DEVICES is no index of one");
             }
-            List<String> command = new ArrayList<>(List.of(program.toString(), "-i", visible.matches("\\d+") ? visible : "0"));
+            List<String> command =
+                    new ArrayList<>(List.of(program.toString(), "-i", visible.matches("\\d+") ? visible : "0"));
             command.addAll(QUERY);
             Process process = new ProcessBuilder(command)
                     .redirectError(ProcessBuilder.Redirect.DISCARD)
@@ -99,7 +102,8 @@ final class MachineState implements AutoCloseable {
     /** Writes what was seen since the last report: median clock, its lowest, mean power, highest temperature. */
     void report(ObjectNode row) {
         if (!looks.isEmpty()) {
-            List<Double> clocks = new ArrayList<>(looks.stream().map(Look::megahertz).toList());
+            List<Double> clocks =
+                    new ArrayList<>(looks.stream().map(Look::megahertz).toList());
             Collections.sort(clocks);
             row.put("sm_mhz", clocks.get(clocks.size() / 2));
             row.put("sm_mhz_lowest", clocks.get(0));

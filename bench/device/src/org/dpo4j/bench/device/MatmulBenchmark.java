@@ -33,7 +33,7 @@ final class MatmulBenchmark {
         Tensor b = fixture.normal(0.02, product.n() * product.k());
         return new Prepared(
                 turn -> product.multiply(fixture.device(), c.at(turn), a.at(turn), b.at(turn), false, fixture.dtype()),
-                gate -> check(gate, fixture, product, c, a, b));
+                gate -> check(gate, product, c, a, b));
     }
 
     /** These products one after the other, each by the algorithm that was the fastest here of those cuBLASLt proposes. */
@@ -50,8 +50,8 @@ final class MatmulBenchmark {
                 fastest.choose(c.base(), a.base(), b.base());
                 calls.add(turn -> fastest.multiply(c.at(turn), a.at(turn), b.at(turn)));
             } else {
-                calls.add(turn -> product.multiply(
-                        fixture.device(), c.at(turn), a.at(turn), b.at(turn), false, fixture.dtype()));
+                calls.add(turn ->
+                        product.multiply(fixture.device(), c.at(turn), a.at(turn), b.at(turn), false, fixture.dtype()));
             }
         }
         return new Prepared(turn -> calls.forEach(call -> call.queue(turn)), gate -> {}, () -> {
@@ -62,8 +62,8 @@ final class MatmulBenchmark {
     }
 
     /** Corners of c. */
-    private static void check(Gate gate, Fixture fixture, Product product, Tensor c, Tensor a, Tensor b) {
-        double share = Gate.sum(product.k(), DType.F32) + (product.output() == DType.F32 ? 0 : 0x1p-8);
+    private static void check(Gate gate, Product product, Tensor c, Tensor a, Tensor b) {
+        double share = Gate.sum((double) product.k(), DType.F32) + (product.output() == DType.F32 ? 0 : 0x1p-8);
         for (int i = 0; i < ROWS; i++) {
             long row = i * (product.m() - 1);
             double[] ofA = line(a, row, product.k(), product.transposeA() ? product.m() : 0);

@@ -51,7 +51,7 @@ final class Numbers {
     /** Rounded to nearest, ties to even. */
     private static short bfloat16(float value) {
         int bits = Float.floatToRawIntBits(value);
-        return (short) (bits + 0x7FFF + (bits >>> 16 & 1) >>> 16);
+        return (short) ((bits + 0x7FFF + (bits >>> 16 & 1)) >>> 16);
     }
 
     int[] indices(int count, int end) {

@@ -22,8 +22,7 @@ final class OptimizerBenchmark {
         Tensor gradient = fixture.normal(DType.F32, 1, count);
         long workspace = fixture.workspace(GradientNorm.workspaceBytes(count));
         return new Prepared(
-                turn -> GradientNorm.compute(
-                        fixture.device(), norm.at(turn), workspace, gradient.at(turn), count, 1),
+                turn -> GradientNorm.compute(fixture.device(), norm.at(turn), workspace, gradient.at(turn), count, 1),
                 gate -> {
                     double squares = 0;
                     for (long begin = 0; begin < count; begin += CHUNK) {
@@ -31,7 +30,10 @@ final class OptimizerBenchmark {
                         squares += Reference.dot(of, of);
                     }
                     double expected = Math.sqrt(squares);
-                    gate.values("norm", new double[] {expected, Math.min(1, 1 / (expected + 1e-6))}, norm.read(0, 2),
+                    gate.values(
+                            "norm",
+                            new double[] {expected, Math.min(1, 1 / (expected + 1e-6))},
+                            norm.read(0, 2),
                             Gate.sum(0, DType.F32));
                 });
     }
@@ -76,10 +78,16 @@ final class OptimizerBenchmark {
                 double g = gradient.read(sample[i]);
                 double moved = before[i] - RATE * g / (Math.abs(g) + 1e-8);
                 double bound = share * (Math.abs(before[i]) + RATE);
-                gate.values("m and v", new double[] {0.1 * g, 0.001 * g * g},
-                        new double[] {m.read(sample[i]), v.read(sample[i])}, DECAY);
+                gate.values(
+                        "m and v",
+                        new double[] {0.1 * g, 0.001 * g * g},
+                        new double[] {m.read(sample[i]), v.read(sample[i])},
+                        DECAY);
                 gate.value("parameter", moved, (split ? master : parameter).read(sample[i]), bound + DECAY * RATE);
-                gate.value("stored parameter", moved, parameter.read(sample[i]),
+                gate.value(
+                        "stored parameter",
+                        moved,
+                        parameter.read(sample[i]),
                         bound + DECAY * RATE + Gate.sum(0, fixture.dtype()) * Math.abs(moved));
             }
         };

@@ -46,6 +46,7 @@ final class Peer implements AutoCloseable {
     private final BufferedWriter input;
     private final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
     private final List<String> complaints = new ArrayList<>();
+    private final Thread errors;
     private final double patience;
     private JsonNode hello = JSON.createObjectNode();
 
@@ -55,10 +56,10 @@ final class Peer implements AutoCloseable {
         this.patience = patience;
         input = new BufferedWriter(new OutputStreamWriter(process.getOutputStream(), StandardCharsets.UTF_8));
         reader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8), true);
-        reader(new InputStreamReader(process.getErrorStream(), StandardCharsets.UTF_8), false);
+        errors = reader(new InputStreamReader(process.getErrorStream(), StandardCharsets.UTF_8), false);
     }
 
-    private void reader(InputStreamReader stream, boolean answers) {
+    private Thread reader(InputStreamReader stream, boolean answers) {
         Thread thread = new Thread(
                 () -> {
                     try (BufferedReader reader = new BufferedReader(stream)) {
@@ -79,6 +80,7 @@ final class Peer implements AutoCloseable {
                 "peer " + name);
         thread.setDaemon(true);
         thread.start();
+        return thread;
     }
 
     private synchronized void complain(String line) {
@@ -108,8 +110,8 @@ final class Peer implements AutoCloseable {
         if (python == null) {
             throw new Absent("python3 is not on PATH");
         }
-        List<String> command = new ArrayList<>(
-                List.of(python.toString(), script.toString(), "--peer", name, "--device", device));
+        List<String> command =
+                new ArrayList<>(List.of(python.toString(), script.toString(), "--peer", name, "--device", device));
         if (folder != null) {
             command.addAll(List.of("--peers", folder.toString()));
         }
@@ -198,6 +200,11 @@ final class Peer implements AutoCloseable {
     }
 
     private Absent ended() {
+        try {
+            errors.join(1000); // its last words
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
         return new Absent(name + " ended" + lastComplaint());
     }
 

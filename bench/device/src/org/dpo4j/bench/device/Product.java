@@ -41,7 +41,6 @@ record Product(long m, long n, long k, boolean transposeA, boolean transposeB, D
 
     /** As the trainer asks for it. */
     void multiply(Device device, long c, long a, long b, boolean accumulate, DType inputs) {
-        device.matmul(
-                c, a, b, m, n, k, n, strideA(), strideB(), transposeA, transposeB, accumulate, output, inputs);
+        device.matmul(c, a, b, m, n, k, n, strideA(), strideB(), transposeA, transposeB, accumulate, output, inputs);
     }
 }

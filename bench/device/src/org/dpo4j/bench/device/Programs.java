@@ -14,7 +14,7 @@ final class Programs {
 
     /** Where PATH has it; null where it does not. */
     static @Nullable Path find(String name, Map<String, String> environment) {
-        for (String directory : environment.getOrDefault("PATH", "").split(":")) {
+        for (String directory : environment.getOrDefault("PATH", "").split(":", -1)) {
             Path program = Path.of(directory, name);
             if (!directory.isEmpty() && Files.isExecutable(program)) {
                 return program;

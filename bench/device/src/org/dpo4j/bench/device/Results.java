@@ -9,8 +9,10 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.time.LocalDate;
+import java.time.LocalDateTime;
 import java.time.ZoneOffset;
+import java.time.format.DateTimeFormatter;
+import java.util.Locale;
 import org.dpo4j.kernels.DeviceReport;
 
 /** The file of a run, written again after every benchmark: what was measured stays measured, whatever comes after. */
@@ -29,8 +31,10 @@ final class Results {
      */
     Results(Path directory, String kind, String commit, String pace, String state) {
         DeviceReport report = DeviceReport.probe();
-        String date = LocalDate.now(ZoneOffset.UTC).toString();
-        file = directory.resolve(kind + "-" + date + "-" + commit + ".json");
+        LocalDateTime now = LocalDateTime.now(ZoneOffset.UTC);
+        String date = now.toLocalDate().toString();
+        String time = now.format(DateTimeFormatter.ofPattern("HHmmss", Locale.ROOT));
+        file = directory.resolve(String.join("-", kind, date, commit, time) + ".json");
         content.put("date", date).put("commit", commit).put("device", kind);
         boolean cpu = kind.equals("cpu");
         if (cpu || report.cuda().gpus().isEmpty()) {
@@ -43,9 +47,15 @@ final class Results {
             content.put("driver", report.cuda().driver());
         }
         content.put("cores", report.cpu().cores());
-        content.put("instructions", cpu ? report.cpu().instructionSet() : "sm " + content.path("capability").asText());
+        content.put(
+                "instructions",
+                cpu
+                        ? report.cpu().instructionSet()
+                        : "sm " + content.path("capability").asText());
         StringBuilder software = new StringBuilder("Java " + Runtime.version());
-        report.versions().forEach((name, version) -> software.append(", ").append(name).append(' ').append(version));
+        report.versions()
+                .forEach((name, version) ->
+                        software.append(", ").append(name).append(' ').append(version));
         content.put("software", software.toString());
         content.put("pace", pace);
         content.put("machine_state", state);

@@ -116,8 +116,7 @@ final class RmsNormBenchmark {
                 expected[j] = residual[j] + scale * (g[j] - ofX[j] * scale * scale * mean);
                 magnitudes[j] = Math.abs(residual[j]) + scale * (Math.abs(g[j]) + square * magnitude);
             }
-            gate.values(
-                    "d_x of row " + row, expected, row(dX, row), magnitudes, Gate.sum(width, fixture.dtype()));
+            gate.values("d_x of row " + row, expected, row(dX, row), magnitudes, Gate.sum(width, fixture.dtype()));
         }
     }
 

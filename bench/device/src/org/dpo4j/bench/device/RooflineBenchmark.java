@@ -34,7 +34,8 @@ final class RooflineBenchmark {
         long workspace = fixture.workspace(GradientNorm.workspaceBytes(count));
         return new Prepared(
                 turn -> GradientNorm.compute(fixture.device(), norm.at(turn), workspace, gradient.at(turn), count, 1),
-                // Of so many normal numbers the squares have a mean of 1, within a few times sqrt(2 / count) of the pool's.
-                gate -> gate.value("norm", Math.sqrt(count), norm.read(0), 0.05 * Math.sqrt(count)));
+                // Of so many normal numbers the squares have a mean of 1, within a few times sqrt(2 / count) of the
+                // pool's.
+                gate -> gate.value("norm", Math.sqrt((double) count), norm.read(0), 0.05 * Math.sqrt((double) count)));
     }
 }

@@ -28,7 +28,8 @@ final class RopeBenchmark {
         float[] cosines = new float[rows * half];
         float[] sines = new float[rows * half];
         for (int i = 0; i < cosines.length; i++) {
-            double angle = i / half * Math.pow(10_000, -2.0 * (i % half) / width);
+            int position = i / half;
+            double angle = position * Math.pow(10_000, -2.0 * (i % half) / width);
             cosines[i] = (float) Math.cos(angle);
             sines[i] = (float) Math.sin(angle);
         }
@@ -44,14 +45,7 @@ final class RopeBenchmark {
                     for (int i = 0; i < sample.length; i++) {
                         double[] c = cosine.read((long) sample[i] * half, half);
                         double[] s = sine.read((long) sample[i] * half, half);
-                        check(
-                                gate,
-                                before[i],
-                                x.read(sample[i] * stride, width),
-                                c,
-                                s,
-                                direction,
-                                fixture.dtype());
+                        check(gate, before[i], x.read(sample[i] * stride, width), c, s, direction, fixture.dtype());
                     }
                 });
     }
@@ -62,10 +56,30 @@ final class RopeBenchmark {
         long width = fixture.at("width");
         if (direction > 0) {
             Rope.forward(
-                    fixture.device(), x, positions, cosine, sine, rows, heads, width, heads * width, rows, fixture.dtype());
+                    fixture.device(),
+                    x,
+                    positions,
+                    cosine,
+                    sine,
+                    rows,
+                    heads,
+                    width,
+                    heads * width,
+                    rows,
+                    fixture.dtype());
         } else {
             Rope.backward(
-                    fixture.device(), x, positions, cosine, sine, rows, heads, width, heads * width, rows, fixture.dtype());
+                    fixture.device(),
+                    x,
+                    positions,
+                    cosine,
+                    sine,
+                    rows,
+                    heads,
+                    width,
+                    heads * width,
+                    rows,
+                    fixture.dtype());
         }
     }
 

@@ -57,7 +57,8 @@ final class Rounds {
         long end = System.nanoTime() + (long) (seconds * 1e9);
         for (int round = 0; round < pace.rounds() && (round < LEAST || System.nanoTime() < end); round++) {
             for (int i : order) {
-                times.get(i).add(contenders.get(i).microseconds(), contenders.get(i).calls());
+                times.get(i)
+                        .add(contenders.get(i).microseconds(), contenders.get(i).calls());
             }
             Collections.reverse(order);
             state.look();

@@ -90,11 +90,10 @@ final class RowsBenchmark {
         int distinct = rows / 4;
         Tensor dTable = fixture.zeros(DType.F32, fixture.at("vocabulary") * width);
         Tensor dOut = fixture.normal(1, (long) rows * width);
-        Tensor order = fixture.ints(IntStream.range(0, rows)
-                .map(i -> i % 4 * distinct + i / 4)
-                .toArray());
-        Tensor offsets = fixture.ints(
-                IntStream.rangeClosed(0, distinct).map(s -> 4 * s).toArray());
+        Tensor order = fixture.ints(
+                IntStream.range(0, rows).map(i -> i % 4 * distinct + i / 4).toArray());
+        Tensor offsets =
+                fixture.ints(IntStream.rangeClosed(0, distinct).map(s -> 4 * s).toArray());
         Tensor indices =
                 fixture.ints(IntStream.range(0, distinct).map(s -> 2 * s).toArray());
         return new Prepared(
@@ -134,13 +133,7 @@ final class RowsBenchmark {
         Tensor scale = fixture.normal(DType.F32, 1, rows);
         return new Prepared(
                 turn -> ScaleRows.forward(
-                        fixture.device(),
-                        out.at(turn),
-                        in.at(turn),
-                        scale.at(turn),
-                        rows,
-                        width,
-                        fixture.dtype()),
+                        fixture.device(), out.at(turn), in.at(turn), scale.at(turn), rows, width, fixture.dtype()),
                 gate -> {
                     for (int row : fixture.sample(rows)) {
                         double[] expected = in.read((long) row * width, width);

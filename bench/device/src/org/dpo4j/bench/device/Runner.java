@@ -4,12 +4,13 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Supplier;
 import org.dpo4j.bench.device.Benchmark.Prepared;
-import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
@@ -28,6 +29,9 @@ final class Runner {
     private final Results results;
     private final PrintStream out;
     private final Numbers numbers;
+    /** What has no number of ours, and so needs none of others'. */
+    private final Set<Entry> without = new HashSet<>();
+
     private final long began = System.nanoTime();
 
     /**
@@ -152,6 +156,7 @@ final class Runner {
                 Fixtures fixtures = new Fixtures(device, entry.shape)) {
             if (!device.supports(entry.shape.dtype())) {
                 results.absent(name, entry.shape, peer, device.name() + " stores no " + entry.shape.dtype());
+                without.add(entry);
                 return;
             }
             Fixture own = fixtures.open(tiny ? 2 : entry.benchmark.copies(entry.shape));
@@ -166,9 +171,11 @@ final class Runner {
             String reason = e instanceof Dpo4jException ? String.valueOf(e.getMessage()) : e.toString();
             if (made || !(e instanceof Dpo4jException)) {
                 results.failed(name, entry.shape, reason);
+                without.add(entry);
                 out.println("FAILED " + name + " (" + entry.shape + "): " + reason);
             } else {
                 results.absent(name, entry.shape, peer, reason);
+                without.add(entry);
                 out.println("not run: " + name + " (" + entry.shape + "): " + reason);
             }
         }
@@ -229,28 +236,42 @@ final class Runner {
         StringBuilder line = new StringBuilder(String.format(
                 Locale.ROOT,
                 "%-32s %10.1f us",
-                row.path("benchmark").asText() + (row.has("peer") ? " " + row.path("peer").asText() : ""),
+                row.path("benchmark").asText()
+                        + (row.has("peer") ? " " + row.path("peer").asText() : ""),
                 row.path("median_us").asDouble()));
         if (row.has("gigabytes_per_second")) {
-            line.append(String.format(Locale.ROOT, " %8.1f GB/s", row.path("gigabytes_per_second").asDouble()));
+            line.append(String.format(
+                    Locale.ROOT, " %8.1f GB/s", row.path("gigabytes_per_second").asDouble()));
         }
         if (row.has("tflops")) {
-            line.append(String.format(Locale.ROOT, " %8.2f TFLOP/s", row.path("tflops").asDouble()));
+            line.append(String.format(
+                    Locale.ROOT, " %8.2f TFLOP/s", row.path("tflops").asDouble()));
         }
         if (row.has("ratio")) {
-            line.append(String.format(Locale.ROOT, "  %.3f of %s", row.path("ratio").asDouble(), row.path("roofline").asText()));
+            line.append(String.format(
+                    Locale.ROOT,
+                    "  %.3f of %s",
+                    row.path("ratio").asDouble(),
+                    row.path("roofline").asText()));
         }
         if (row.has("times_ours")) {
-            line.append(String.format(Locale.ROOT, "  %.2f times ours", row.path("times_ours").asDouble()));
+            line.append(String.format(
+                    Locale.ROOT, "  %.2f times ours", row.path("times_ours").asDouble()));
         }
         List<String> sizes = new ArrayList<>();
-        row.path("parameters").fields().forEachRemaining(each -> sizes.add(each.getKey() + " " + each.getValue().asText()));
+        row.path("parameters")
+                .properties()
+                .forEach(each -> sizes.add(each.getKey() + " " + each.getValue().asText()));
         out.println(line + "  " + String.join(", ", sizes));
     }
 
     /** Each peer in turns with ours, for every benchmark that it has a counterpart of. */
     void peers(
-            List<Benchmark> benchmarks, Path script, @Nullable Path folder, String device, Map<String, String> environment) {
+            List<Benchmark> benchmarks,
+            Path script,
+            @Nullable Path folder,
+            String device,
+            Map<String, String> environment) {
         for (String name : Peer.NAMES) {
             if (secondsLeft() <= 0) {
                 results.peer(name, "the time of this run was over");
@@ -260,7 +281,7 @@ final class Runner {
             try (Peer peer = Peer.start(name, script, folder, device, environment, patience)) {
                 results.peer(name, peer.software());
                 for (Entry entry : entries(benchmarks)) {
-                    if (peer.has(entry.benchmark.name())) {
+                    if (peer.has(entry.benchmark.name()) && !without.contains(entry)) {
                         beside(entry, peer);
                     }
                 }

@@ -24,7 +24,9 @@ final class SequenceSumBenchmark {
                         double[] of = values.read((long) s * tokens, tokens);
                         gate.value(
                                 "sums[" + s + "]",
-                                IntStream.range(0, tokens).mapToDouble(i -> of[i]).sum(),
+                                IntStream.range(0, tokens)
+                                        .mapToDouble(i -> of[i])
+                                        .sum(),
                                 sums.read(s),
                                 Gate.sum(0, DType.F32)
                                         * IntStream.range(0, tokens)

@@ -19,7 +19,7 @@ record Shape(Map<String, String> parameters) {
     /** From words: {@code "rows 8192, width 4096, dtype BF16"}. */
     static Shape of(String words) {
         Map<String, String> parameters = new LinkedHashMap<>();
-        for (String pair : words.split(", ")) {
+        for (String pair : words.split(", ", -1)) {
             int space = pair.indexOf(' ');
             parameters.put(pair.substring(0, space), pair.substring(space + 1));
         }

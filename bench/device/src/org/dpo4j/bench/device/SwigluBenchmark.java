@@ -13,8 +13,7 @@ final class SwigluBenchmark {
         Tensor out = fixture.zeros(rows * width);
         Tensor gateUp = fixture.normal(1, 2 * rows * width);
         return new Prepared(
-                turn -> Swiglu.forward(
-                        fixture.device(), out.at(turn), gateUp.at(turn), rows, width, fixture.dtype()),
+                turn -> Swiglu.forward(fixture.device(), out.at(turn), gateUp.at(turn), rows, width, fixture.dtype()),
                 gate -> {
                     for (int row : fixture.sample(rows)) {
                         double[] of = gateUp.read(2L * row * width, 2 * width);

@@ -49,8 +49,7 @@ record Tensor(Device device, long base, long stride, int copies, long count, DTy
     }
 
     private ByteBuffer raw(long begin, int length) {
-        ByteBuffer buffer =
-                ByteBuffer.allocateDirect(length * dtype.bytes()).order(ByteOrder.nativeOrder());
+        ByteBuffer buffer = ByteBuffer.allocateDirect(length * dtype.bytes()).order(ByteOrder.nativeOrder());
         device.download(buffer, base + begin * dtype.bytes());
         return buffer.flip();
     }

@@ -9,7 +9,6 @@ import org.dpo4j.kernels.UnpairedLoss.Baseline;
 import org.dpo4j.kernels.UnpairedLoss.Completions;
 import org.dpo4j.kernels.UnpairedLoss.Options;
 import org.dpo4j.kernels.UnpairedLoss.Results;
-import org.dpo4j.kernels.UnpairedLoss.Type;
 
 /** KTO's loss with its gradient and metrics, the baseline over as many completions. */
 final class UnpairedLossBenchmark {
@@ -35,7 +34,7 @@ final class UnpairedLossBenchmark {
                         new Completions(sums.at(turn), reference.at(turn), desirable.at(turn), 0, 0, count),
                         new Baseline(klSums.at(turn), klReference.at(turn), count),
                         1f / count,
-                        Options.of(Type.KTO)),
+                        Options.of(UnpairedLoss.Type.KTO)),
                 gate -> {
                     double kl = Math.max(0, mean(klSums, count) - mean(klReference, count));
                     for (int i : fixture.sample(count)) {
@@ -44,8 +43,7 @@ final class UnpairedLossBenchmark {
                         double sigmoid = Reference.sigmoid(x);
                         double share = (1 + Math.abs(x)) * Gate.sum(0, DType.F32);
                         double[] expected = {1 - sigmoid, -sign * BETA * sigmoid * (1 - sigmoid) / count};
-                        gate.values(
-                                "completion " + i, expected, new double[] {losses.read(i), dSums.read(i)}, share);
+                        gate.values("completion " + i, expected, new double[] {losses.read(i), dSums.read(i)}, share);
                     }
                 });
     }
