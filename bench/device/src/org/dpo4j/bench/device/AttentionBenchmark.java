@@ -207,8 +207,9 @@ final class AttentionBenchmark {
             double[][] q = head(qkv, stride, head);
             double[][] o = head(out, outStride, head);
             double[][] d = head(dOut, outStride, head);
+            double[] lses = lse.read(0, rows * heads);
             for (int query = 0; query < rows; query++) {
-                double ofLse = lse.read((long) query * heads + head);
+                double ofLse = lses[query * heads + head];
                 double delta = Reference.dot(d[query], o[query]);
                 double deltaMagnitude = norms(d[query], o[query]);
                 for (int key : sample) {

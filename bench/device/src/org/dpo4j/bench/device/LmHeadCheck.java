@@ -103,15 +103,18 @@ final class LmHeadCheck {
 
     /** The first and the last target's rows of d_weight, over all rows of x. */
     private void weights(int columns) {
+        double[] lse = of.lse.read(0, of.rows);
+        double[] scale = of.scale.read(0, of.rows);
+        int[] targets = of.targets.readInts(0, of.rows);
         for (int i = 0; i < WEIGHT_ROWS; i++) {
-            int j = of.targets.readInt(i * (of.rows - 1L));
+            int j = targets[i * (of.rows - 1)];
             double[] weight = row(of.weight, j);
             double[] expected = new double[columns];
             double[] magnitudes = new double[columns];
             for (int row = 0; row < of.rows; row++) {
                 double[] x = row(of.x, row);
-                double p = Math.exp(Reference.dot(x, weight) - of.lse.read(row));
-                double d = of.scale.read(row) * ((of.targets.readInt(row) == j ? 1 : 0) - p);
+                double p = Math.exp(Reference.dot(x, weight) - lse[row]);
+                double d = scale[row] * ((targets[row] == j ? 1 : 0) - p);
                 for (int h = 0; h < columns; h++) {
                     expected[h] += d * x[h];
                     magnitudes[h] += Math.abs(d * x[h]);

@@ -124,10 +124,11 @@ final class RmsNormBenchmark {
     private void checkWeight(Gate gate, Tensor dWeight, Tensor dOut) {
         double[] expected = new double[COLUMNS];
         double[] magnitudes = new double[COLUMNS];
+        double[] scales = rstd.read(0, rows);
         for (int row = 0; row < rows; row++) {
             double[] ofX = x.read((long) row * width, COLUMNS);
             double[] g = dOut.read((long) row * width, COLUMNS);
-            double scale = rstd.read(row);
+            double scale = scales[row];
             for (int j = 0; j < COLUMNS; j++) {
                 expected[j] += g[j] * ofX[j] * scale;
                 magnitudes[j] += Math.abs(g[j] * ofX[j] * scale);

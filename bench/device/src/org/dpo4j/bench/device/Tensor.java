@@ -48,6 +48,12 @@ record Tensor(Device device, long base, long stride, int copies, long count, DTy
         return raw(index, 1).getInt();
     }
 
+    int[] readInts(long begin, int length) {
+        int[] values = new int[length];
+        raw(begin, length).asIntBuffer().get(values);
+        return values;
+    }
+
     private ByteBuffer raw(long begin, int length) {
         ByteBuffer buffer = ByteBuffer.allocateDirect(length * dtype.bytes()).order(ByteOrder.nativeOrder());
         device.download(buffer, base + begin * dtype.bytes());
