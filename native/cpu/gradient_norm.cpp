@@ -49,9 +49,9 @@ void run(Threads& threads, const GradientNorm& p) {
     p.norm[0] = p.norm[1] = kNan;
     return;
   }
-  const float clip = p.max_norm / (norm + 1e-6f);
+  const double clip = p.max_norm / (norm + 1e-6);
   p.norm[0] = norm;
-  p.norm[1] = p.max_norm == 0 || clip > 1 ? 1 : clip;
+  p.norm[1] = p.max_norm == 0 || clip > 1 ? 1 : static_cast<float>(clip);
 }
 
 }  // namespace dpo4j::cpu::DPO4J_ISA

@@ -1,5 +1,5 @@
-// Loss, gradients and metrics of each pair by the formulas of kernels/preference_terms.cuh. Pairs are shared out to the threads; metrics
-// are added in the order of the pairs.
+// Loss, gradients and metrics of each pair by the formulas of kernels/preference_terms.cuh. Pairs are shared out to the threads, in as many
+// ranges as there is room for metrics of ranges; those are added in order.
 #include "preference_loss.cuh"
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 namespace dpo4j::cpu {
 namespace {
 
-constexpr int64_t kPairsPerTask = 128;
+constexpr int64_t kFewestPairs = 128, kMostRanges = 32;
 
 void sort_places(const PreferenceLoss& p, int32_t loss, const Orders& orders) {
   for (int64_t i = 0; i < p.pairs; i++) {
@@ -42,9 +42,7 @@ double advance_running_mean(const PreferenceLoss& p) {
   return p.running_mean[0] / p.running_mean[1];
 }
 
-void write_metrics(const PreferenceLoss& p) {
-  double sums[kPairSums] = {};
-  for (int64_t i = 0; i < p.pairs; i++) add_metrics(sums, p, i);
+void write_metrics(const PreferenceLoss& p, const double (&sums)[kPairSums]) {
   for (int m = 0; m < DPO4J_METRIC_KL; m++) {
     p.metrics[2 * m] += sums[m];
     p.metrics[2 * m + 1] += metric_count(m, static_cast<double>(p.pairs), sums[kChosenTokens], sums[kRejectedTokens]);
@@ -58,13 +56,24 @@ void run(Cpu& cpu, const PreferenceLoss& p) {
   const Orders orders = sorted ? orders_in(p.workspace, p.pairs) : Orders{};
   if (sorted) add_sorted_terms(p, orders);
   const Batch batch = batch_of(p, p.running_mean != nullptr ? advance_running_mean(p) : 0);
-  parallel_ranges(cpu.threads, p.pairs, kPairsPerTask, [&](int64_t begin, int64_t end) {
+  const int64_t range = std::max(kFewestPairs, (p.pairs + kMostRanges - 1) / kMostRanges);
+  double of_range[kMostRanges][kPairSums] = {};
+  parallel_ranges(cpu.threads, p.pairs, range, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
       const Dual loss = loss_of_pair(p, i, pair_at(p, i), batch);
       write_pair(p, i, sorted ? loss + orders.of_pair[i] : loss);
     }
+    if (p.metrics == nullptr) return;
+    double sums[kPairSums] = {};
+    for (int64_t i = begin; i < end; i++) add_metrics(sums, p, i);
+    std::copy(sums, sums + kPairSums, of_range[begin / range]);
   });
-  if (p.metrics != nullptr) write_metrics(p);
+  if (p.metrics == nullptr) return;
+  double sums[kPairSums] = {};
+  for (const auto& part : of_range) {
+    for (int m = 0; m < kPairSums; m++) sums[m] += part[m];
+  }
+  write_metrics(p, sums);
 }
 
 }  // namespace dpo4j::cpu

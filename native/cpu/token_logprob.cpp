@@ -180,7 +180,8 @@ void forward_row(const P& p, int64_t row) {
 
 // ---- backward
 
-constexpr size_t kAhead = 2048;  // bytes from what is worked on to what is asked for; less than a page
+// Bytes from what is worked on to what is asked for: enough for rows that lie beyond the second-level cache.
+constexpr size_t kAhead = 8192;
 
 // -d exp(x - lse) = scale 2^((x - lse) log2(e) + offset) where scale is a power of two and offset in [0, 1]: a gradient whose significand was
 // rounded before it was scaled. A d that has no exponent, 0 or not finite, is the scale itself.

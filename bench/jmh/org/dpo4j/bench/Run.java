@@ -43,8 +43,11 @@ final class Run {
         for (String key : result.getParams().getParamsKeys()) {
             parameters.put(key, result.getParams().getParam(key));
         }
-        if (row.get("benchmark").asText().startsWith("TokenLogProb.")) {
+        String benchmark = row.get("benchmark").asText();
+        if (benchmark.startsWith("TokenLogProb.")) {
             row.put("elements", elements(parameters));
+        } else if (benchmark.startsWith("Memory.")) {
+            row.put("elements", ((long) parameters.get("megabytes").asInt() << 20) / Float.BYTES);
         }
         Statistics microseconds = result.getPrimaryResult().getStatistics();
         row.put("samples", microseconds.getN());

@@ -4,10 +4,7 @@ import java.util.Arrays;
 import java.util.Random;
 import org.dpo4j.kernels.DType;
 
-/**
- * A thousand drawn calls of token_logprob, each of them against the reference. Two devices that are within its tolerance of the reference are within
- * twice that of each other.
- */
+/** A thousand drawn calls of token_logprob, each of them against the reference. {@link DevicesAgreeTest} holds devices against each other. */
 class SweepTest {
     private static final int CASES = 1000;
 

@@ -61,6 +61,16 @@ public final class TestDevices {
         return names().stream().flatMap(name -> Arrays.stream(DType.values()).map(dtype -> on(name, dtype)));
     }
 
+    /** The device that every other is compared with: plain C++, no vector instructions. */
+    static On portable() {
+        return portable(DType.F32);
+    }
+
+    /** Its calls of token_logprob with logits of a type. */
+    static On portable(DType logits) {
+        return on("cpu-portable", logits);
+    }
+
     private static On on(String name, DType dtype) {
         List<Device> devices = devices(name);
         return new On(name, devices.get(0), devices.get(1), dtype);

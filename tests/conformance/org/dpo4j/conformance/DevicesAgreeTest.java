@@ -1,0 +1,210 @@
+package org.dpo4j.conformance;
+
+import java.util.Arrays;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.SequenceSum;
+import org.dpo4j.kernels.SequenceSum.Sequences;
+import org.dpo4j.kernels.UnpairedLoss;
+import org.dpo4j.kernels.UnpairedLoss.Type;
+import org.dpo4j.kernels.decoder.Embedding;
+import org.dpo4j.kernels.decoder.GradientNorm;
+import org.junit.jupiter.api.Tag;
+
+/**
+ * Every device against the portable one, to the bit; with that, every device against every other. Other tests hold each device within a tolerance of
+ * a reference, and two such may be twice that apart. Here they may not differ (logarithms of a whole sum aside), for one of two reasons:
+ *
+ * <ul>
+ *   <li>Whatever the order of sums, nothing is rounded: inputs are whole numbers, and so few that their sums are.
+ *   <li>Arithmetic is fp64 and the result is rounded to fp32 once. Two devices whose fp64 results are k units of 2^-53 apart, relatively, round to
+ *       different numbers where a boundary lies between them: in k of 2^28 results. With k below 300, as everywhere here where nothing cancels, and
+ *       some 40,000 results, that is not one.
+ * </ul>
+ */
+class DevicesAgreeTest {
+
+    /** Whole numbers in [-most, most]. */
+    private static double[] whole(int count, int most, long seed) {
+        return new Random(seed).ints(count, -most, most + 1).asDoubleStream().toArray();
+    }
+
+    @OnEachDevice
+    @Tag("small")
+    void preferenceLosses(On on) {
+        for (PreferenceVariant variant : PreferenceVariant.all()) {
+            PreferenceCall call = variant.fit(PreferenceCall.random(64, 5));
+            PreferenceCall.Left left = call.on(on, variant.options());
+            PreferenceCall.Left portable = call.on(TestDevices.portable(), variant.options());
+            Expect.sameBits(variant + " losses", left.lossBits(), portable.lossBits());
+            Expect.sameBits(variant + " d_sums", left.dSumBits(), portable.dSumBits());
+        }
+    }
+
+    @OnEachDevice
+    @Tag("small")
+    void unpairedLosses(On on) {
+        for (Type type : Type.values()) {
+            UnpairedLoss.Options options = new UnpairedLoss.Options(type, 0.1f, 1.5f, 0.75f);
+            Expect.sameBits(type.name(), unpairedLoss(on, options), unpairedLoss(TestDevices.portable(), options));
+        }
+    }
+
+    private static long[] unpairedLoss(On on, UnpairedLoss.Options options) {
+        int count = 300;
+        Draw draw = new Draw(7);
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor losses = tensors.output("losses", DType.F32, 1, count);
+            Tensor dSums = tensors.output("d_sums", DType.F32, 1, count);
+            Tensor sums = tensors.vector("sums", DType.F32, draw.normal(count, 5));
+            Tensor reference = tensors.vector("reference", DType.F32, draw.normal(count, 5));
+            Tensor desirable = tensors.input("desirable", draw.indices(count, 2));
+            tensors.run(device -> UnpairedLoss.compute(
+                    device,
+                    new UnpairedLoss.Results(losses.address(), dSums.address(), 0),
+                    new UnpairedLoss.Completions(sums.address(), reference.address(), desirable.address(), 0, 0, count),
+                    UnpairedLoss.Baseline.NONE,
+                    0.25f,
+                    options));
+            return both(losses, dSums);
+        }
+    }
+
+    private static long[] both(Tensor one, Tensor other) {
+        return IntStream.range(0, one.size() + other.size())
+                .mapToLong(i -> i < one.size() ? one.bits()[i] : other.bits()[i - one.size()])
+                .toArray();
+    }
+
+    /** Means, with a tail that counts a third: no factor is a power of two. */
+    @OnEachDevice
+    @Tag("small")
+    void sequenceSums(On on) {
+        Expect.sameBits("sums and d_values", sequenceSums(TestDevices.portable(), 4), sequenceSums(on, 4));
+        Expect.sameBits("sums and d_values", sequenceSums(TestDevices.portable(), 1), sequenceSums(on, 1));
+    }
+
+    private static long[] sequenceSums(On on, int width) {
+        int[] ranges = {0, 33, 64, 65, 1000, 1300, 1301};
+        int sequences = ranges.length - 1;
+        int count = ranges[sequences];
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor sums = tensors.output("sums", DType.F32, 1, sequences * width);
+            Tensor dValues = tensors.output("d_values", DType.F32, 1, count * width);
+            Tensor values = tensors.vector("values", DType.F32, new Draw(1).uniform(count * width, -9, -0.1));
+            Tensor dSums = tensors.vector("d_sums", DType.F32, new Draw(2).normal(sequences * width, 1));
+            Tensor offsets = tensors.input("offsets", ranges);
+            Sequences of = new Sequences(offsets.address(), sequences, width, 1f / 3, true);
+            tensors.run(device -> {
+                SequenceSum.forward(device, sums.address(), values.address(), of);
+                SequenceSum.backward(device, dValues.address(), dSums.address(), of);
+            });
+            return both(sums, dValues);
+        }
+    }
+
+    /**
+     * Logits that are one number or -inf: every exponential is 1 or 0, and a sum of n of them is n. What is left to differ by is how log(n) is taken:
+     * within a unit in the last place where it is fp32's, and rounded again with the anchor.
+     */
+    @OnEachLogitsType
+    @Tag("small")
+    void tokenLogProbsOfEqualLogits(On on) {
+        for (int vocabulary : new int[] {1, 7, 64, 1000, 5003}) {
+            TokenLogProbCall call = equalLogits(12, vocabulary);
+            TokenLogProbRun.Left left = new TokenLogProbRun(on).forward(call);
+            TokenLogProbRun.Left portable = new TokenLogProbRun(TestDevices.portable(on.dtype())).forward(call);
+            double ofLog = Math.ulp((float) Math.log(vocabulary));
+            near("logprob of " + vocabulary, left.logprob(), portable.logprob(), ofLog);
+            near("lse of " + vocabulary, left.lse(), portable.lse(), ofLog);
+            near("statistics of " + vocabulary, left.statistics(), portable.statistics(), ofLog);
+        }
+    }
+
+    private static void near(String what, double[] actual, double[] portable, double ofLog) {
+        Expect.near(what, actual, portable, i -> ofLog + Math.ulp((float) portable[i]));
+    }
+
+    /** Of four rows, one has all its logits, one three quarters of them, and so on; its target it always has. */
+    private static TokenLogProbCall equalLogits(int rows, int vocabulary) {
+        Random random = new Random(vocabulary);
+        double[] logits = new double[rows * vocabulary];
+        int[] targets = new Draw(vocabulary).indices(rows, vocabulary);
+        for (int row = 0; row < rows; row++) {
+            int value = random.nextInt(33) - 16;
+            for (int i = 0; i < vocabulary; i++) {
+                boolean there = i == targets[row] || random.nextInt(4) >= row % 4;
+                logits[row * vocabulary + i] = there ? value : Double.NEGATIVE_INFINITY;
+            }
+        }
+        return TokenLogProbCall.of(logits, targets);
+    }
+
+    @OnEachDevice
+    @Tag("small")
+    void gradientNormsOfWholeNumbers(On on) {
+        for (int count : new int[] {1, 31, 5003, 100_000}) {
+            Expect.sameBits("norm of " + count, gradientNorm(on, count), gradientNorm(TestDevices.portable(), count));
+        }
+    }
+
+    private static long[] gradientNorm(On on, int count) {
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor norm = tensors.output("norm", DType.F32, 1, 2);
+            Tensor gradient = tensors.vector("gradient", DType.F32, whole(count, 100, count));
+            Tensor workspace = tensors.workspace(GradientNorm.workspaceBytes(count));
+            tensors.run(device ->
+                    GradientNorm.compute(device, norm.address(), workspace.address(), gradient.address(), count, 1));
+            return norm.bits();
+        }
+    }
+
+    @OnEachDevice
+    @Tag("small")
+    void embeddingGradientsOfWholeNumbers(On on) {
+        int[] indices = new Draw(3).indices(200, 9);
+        int[] order = IntStream.range(0, indices.length)
+                .boxed()
+                .sorted((a, b) -> Integer.compare(indices[a], indices[b]))
+                .mapToInt(i -> i)
+                .toArray();
+        int[] distinct = Arrays.stream(indices).sorted().distinct().toArray();
+        int[] offsets = IntStream.rangeClosed(0, distinct.length)
+                .map(s -> (int) Arrays.stream(indices)
+                        .filter(i -> s == distinct.length || i < distinct[s])
+                        .count())
+                .toArray();
+        for (int width : new int[] {1, 31, 64, 130}) {
+            Expect.sameBits(
+                    "d_table of width " + width,
+                    embeddingGradient(on, width, order, offsets, distinct),
+                    embeddingGradient(TestDevices.portable(), width, order, offsets, distinct));
+        }
+    }
+
+    private static long[] embeddingGradient(On on, int width, int[] order, int[] offsets, int[] distinct) {
+        int tableRows = distinct[distinct.length - 1] + 1;
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor dTable = tensors.updated("d_table", DType.F32, tableRows, width, whole(tableRows * width, 50, 1))
+                    .writes(row -> Arrays.binarySearch(distinct, row) >= 0);
+            Tensor dOut =
+                    tensors.input("d_out", DType.F32, order.length, width, whole(order.length * width, 1000, width));
+            Tensor orders = tensors.input("order", order);
+            Tensor ranges = tensors.input("offsets", offsets);
+            Tensor occurring = tensors.input("distinct", distinct);
+            tensors.run(device -> Embedding.backward(
+                    device,
+                    dTable.address(),
+                    dOut.address(),
+                    orders.address(),
+                    ranges.address(),
+                    occurring.address(),
+                    distinct.length,
+                    width,
+                    DType.F32,
+                    DType.F32));
+            return dTable.bits();
+        }
+    }
+}
