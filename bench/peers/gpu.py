@@ -1,18 +1,23 @@
 """Another library's operations, timed in turns with ours: bench/device's Peer starts one process a library and speaks a JSON object a line with it.
     python3 gpu.py --peer eager|compile|liger|trl [--peers FOLDER] [--device cuda|cpu]
-FOLDER holds packages or pure-Python wheels and comes first on sys.path. Requests: {"do": "prepare", "benchmark", "parameters", "block_seconds"},
-{"do": "round"}, {"do": "release"}; the end of the input is the end. Every answer has "ok", and a "reason" where that is false.
+FOLDER holds packages (pip install --target FOLDER ...) or wheels, which are unpacked for the process, and comes first on sys.path.
+Requests: {"do": "prepare", "benchmark", "parameters", "block_seconds"}, {"do": "round"}, {"do": "release"}; the end of the input is the end.
+Every answer has "ok", and a "reason" where that is false.
 
 The protocol is that of bench/device: random data of the same distributions, a gate in fp64 on sampled rows before any time is taken, tensors that
 rotate through more memory than the second-level cache has, a warm-up, CUDA events around many calls. Results that a library rounds to bf16 are
 allowed that rounding; "gate" says how large the error was, as a share of what is allowed.
 """
 import argparse
+import atexit
 import glob
 import json
 import os
+import shutil
 import sys
+import tempfile
 import time
+import zipfile
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # on a cpu, idle threads of one must not take the other's processor
 
@@ -47,9 +52,11 @@ def main():
         answers.write(json.dumps(fields) + "\n")
         answers.flush()
 
-    if arguments.peers:
-        sys.path[:0] = [arguments.peers] + sorted(glob.glob(os.path.join(arguments.peers, "*.whl")))
     try:
+        if arguments.peers:
+            if not os.path.isdir(arguments.peers):
+                raise NotADirectoryError(f"--peers {arguments.peers} is no folder")
+            sys.path[:0] = [arguments.peers, *unpacked(sorted(glob.glob(os.path.join(arguments.peers, "*.whl"))))]
         worker = Worker(arguments.peer, arguments.device)
     except Exception as reason:
         answer(ok=False, reason=describe(reason))
@@ -62,6 +69,18 @@ def main():
         except Exception as reason:
             worker.release()
             answer(ok=False, reason=describe(reason))
+
+
+def unpacked(wheels):
+    """A folder of what the wheels hold, until the end of the process: libraries cannot be loaded out of a zip."""
+    if not wheels:
+        return []
+    folder = tempfile.mkdtemp(prefix="dpo4j-peers-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as content:
+            content.extractall(folder)
+    return [folder]
 
 
 def describe(reason):

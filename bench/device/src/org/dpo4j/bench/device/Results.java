@@ -69,9 +69,14 @@ final class Results {
         return file;
     }
 
-    /** A row of the results, to be filled in and {@link #write written}. */
-    ObjectNode row(String benchmark, Shape shape) {
-        return describe(rows.addObject(), benchmark, shape);
+    /** A row to be filled in, and then {@link #add added}: one that is not whole never stands in the file. */
+    static ObjectNode row(String benchmark, Shape shape) {
+        return describe(JSON.createObjectNode(), benchmark, shape);
+    }
+
+    void add(ObjectNode row) {
+        rows.add(row);
+        write();
     }
 
     private static ObjectNode describe(ObjectNode row, String benchmark, Shape shape) {

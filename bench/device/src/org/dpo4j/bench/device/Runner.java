@@ -104,7 +104,7 @@ final class Runner {
                 if (beside != null) {
                     bound(row, entry, times, beside);
                 }
-                results.write();
+                results.add(row);
                 print(row);
             }
         });
@@ -182,7 +182,7 @@ final class Runner {
     }
 
     private ObjectNode row(Entry entry, Times times, long memory, double gate) {
-        ObjectNode row = results.row(entry.benchmark.name(), entry.shape);
+        ObjectNode row = Results.row(entry.benchmark.name(), entry.shape);
         times(row, times);
         double bytes = entry.benchmark.bytes().of(entry.shape);
         double flops = entry.benchmark.flops().of(entry.shape);
@@ -305,7 +305,7 @@ final class Runner {
                 List<Times> times = rounds.run(
                         List.of(ours, peer.contender(answer.path("calls").asInt())), pace.roundsSeconds());
                 peer.release();
-                ObjectNode row = results.row(entry.benchmark.name(), entry.shape);
+                ObjectNode row = Results.row(entry.benchmark.name(), entry.shape);
                 row.put("peer", peer.name());
                 times(row, times.get(1));
                 row.put("ours_us", times.get(0).median());
@@ -313,7 +313,7 @@ final class Runner {
                 row.put("gate", answer.path("gate").asDouble());
                 row.put("peak_memory_bytes", answer.path("peak_memory_bytes").asLong());
                 state.report(row);
-                results.write();
+                results.add(row);
                 print(row);
             }
         });
