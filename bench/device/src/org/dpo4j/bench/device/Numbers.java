@@ -2,7 +2,7 @@ package org.dpo4j.bench.device;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.random.RandomGenerator;
+import java.util.SplittableRandom;
 import org.dpo4j.kernels.DType;
 
 /**
@@ -11,7 +11,7 @@ import org.dpo4j.kernels.DType;
  */
 final class Numbers {
     private final float[] pool;
-    private final RandomGenerator random = RandomGenerator.of("L64X128MixRandom");
+    private final SplittableRandom random = new SplittableRandom(1);
     private final boolean tiny;
     private int next;
 

@@ -30,7 +30,7 @@ record Roofline(String name, @Nullable Preparation preparation, boolean bytes, T
 
     /** A large square product in bf16, of random numbers: what tensor cores give at this power. */
     static final Roofline SQUARE_PRODUCT = new Roofline(
-            "cublaslt square",
+            "square product",
             fixture -> MatmulBenchmark.fastest(fixture, List.of(square(fixture))),
             false,
             fixture -> square(fixture).flops());
@@ -38,7 +38,7 @@ record Roofline(String name, @Nullable Preparation preparation, boolean bytes, T
     /** The same products by cuBLASLt alone, each as fast as it has it. */
     static Roofline products(Function<Shape, List<Product>> of) {
         return new Roofline(
-                "cublaslt",
+                "products",
                 fixture -> MatmulBenchmark.fastest(fixture, of.apply(fixture.shape())),
                 false,
                 fixture -> of.apply(fixture.shape()).stream()
