@@ -257,10 +257,9 @@ DPO4J_API int32_t dpo4j_column_sum(dpo4j_context*, float* sums, const void* in, 
 DPO4J_API int32_t dpo4j_lm_head_forward_supported(const dpo4j_context*, int32_t dtype);
 
 DPO4J_API size_t dpo4j_lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary);
-/* logprob f32[rows] and lse f32[rows] of the logits z[row,j] = scale (hidden[row] . weight[j] + bias[j]), or cap tanh(z[row,j] / cap) where cap is
-   not 0, from fp32 accumulators. hidden[rows,hidden_width] and weight[vocabulary,hidden_width] have dtype, bias f32[vocabulary] may be null,
-   targets i32[rows] and what masked rows and rows of -inf or NaN give as in token_logprob; hidden of a masked row has no effect. scale: above 0
-   and finite; cap: 0 for none, or above 0 and finite. workspace: its contents are undefined before and after. */
+/* logprob f32[rows] and lse f32[rows] as token_logprob's of the logits x[row,j] = hidden[row] . weight[j], from fp32 accumulators. hidden
+   [rows,hidden_width] and weight[vocabulary,hidden_width] have dtype; bias, scale, cap, targets and what masked rows and rows of -inf or NaN
+   give as there; hidden of a masked row has no effect. workspace: its contents are undefined before and after. */
 DPO4J_API int32_t dpo4j_lm_head_forward(dpo4j_context*, float* logprob, float* lse, void* workspace, const void* hidden, const void* weight,
                                         const float* bias, const int32_t* targets, int64_t rows, int64_t vocabulary, int64_t hidden_width,
                                         int64_t hidden_stride, int64_t weight_stride, float scale, float cap, int32_t dtype);

@@ -166,10 +166,9 @@ struct LmHeadForward {
   float *logprob, *lse;
   void* workspace;
   const void *hidden, *weight;
-  const float* bias;
   const int32_t* targets;
   int64_t rows, vocabulary, hidden_width, hidden_stride, weight_stride;
-  float scale, cap;
+  LogitTransform transform;
 };
 
 struct SequenceSumForward {

@@ -11,18 +11,14 @@ namespace {
 // The rows of logits that every call reads, and what the softmax sees of them.
 Call& check_logits(Call& call, const void* logits, const int32_t* targets, const int32_t* row_index, const LogitTransform& transform,
                    int64_t rows, int64_t vocabulary, int64_t logits_stride, int32_t dtype) {
-  constexpr float kLeastCap = 1e-30f, kLargestCap = 1e30f;  // what can be divided by
-  const float cap = transform.cap;
   return call.logits_dtype("dtype", dtype)
       .rows("rows", rows)
       .extent("vocabulary", vocabulary)
       .stride("logits_stride", logits_stride, "vocabulary", vocabulary, dtype)
-      .option("scale", transform.scale, dpo4j::finite(transform.scale) && transform.scale > 0, "must be finite and above 0")
-      .option("cap", cap, cap == 0 || (cap >= kLeastCap && cap <= kLargestCap), "must be from 1e-30 to 1e30, or 0 for none")
+      .transform(transform)
       .tensor("logits", logits)
       .words("targets", targets)
-      .words_or_null("row_index", row_index)
-      .tensor_or_null("bias", transform.bias);
+      .words_or_null("row_index", row_index);
 }
 
 Call& check_gradient(Call& call, const void* d_logits, const void* logits, int64_t vocabulary, int64_t d_logits_stride,

@@ -48,7 +48,8 @@ final class AttentionCheck {
             double[] out = call.out().values();
             double[] lse = call.lse().values();
             ReferenceAttention.Gradients expected = reference.backward(dOut, out, lse);
-            ReferenceAttention.Gradients allowed = new AttentionTolerance(reference, on.dtype()).backward(dOut, out, lse, expected);
+            ReferenceAttention.Gradients allowed =
+                    new AttentionTolerance(reference, on.dtype()).backward(dOut, out, lse, expected);
             near(on, shape + " d_q", call.dQ(), expected.dQ(), allowed.dQ());
             near(on, shape + " d_k", call.dK(), expected.dK(), allowed.dK());
             near(on, shape + " d_v", call.dV(), expected.dV(), allowed.dV());
@@ -59,8 +60,7 @@ final class AttentionCheck {
         Expect.near(what, actual.values(), expected, i -> Tolerance.stored(on.dtype(), expected[i], allowed[i]));
     }
 
-    static long[][] gradientBits(
-            On on, AttentionCall shape, List<Segment> segments, AttentionCall.Inputs inputs) {
+    static long[][] gradientBits(On on, AttentionCall shape, List<Segment> segments, AttentionCall.Inputs inputs) {
         try (Tensors tensors = new Tensors(on)) {
             AttentionCall.Backward call = shape.backward(tensors, on, segments, inputs);
             tensors.run(call::run);

@@ -105,11 +105,15 @@ class AttentionTest {
         AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, 108, 1);
         long[] together = AttentionCheck.outputBits(on, shape, segments, inputs);
         int[] alone = IntStream.range(33, 103).toArray();
-        AttentionCheck.sameRows(AttentionCheck.outputBits(on, shape, plain(70), inputs.select(shape, alone)), together, alone, shape);
+        AttentionCheck.sameRows(
+                AttentionCheck.outputBits(on, shape, plain(70), inputs.select(shape, alone)), together, alone, shape);
         int[] reordered = IntStream.concat(IntStream.range(103, 108), IntStream.range(0, 103))
                 .toArray();
         AttentionCheck.sameRows(
-                AttentionCheck.outputBits(on, shape, plain(5, 33, 70), inputs.select(shape, reordered)), together, reordered, shape);
+                AttentionCheck.outputBits(on, shape, plain(5, 33, 70), inputs.select(shape, reordered)),
+                together,
+                reordered,
+                shape);
     }
 
     /** Gradients of a sequence, too, are the same bits alone and among others. */
@@ -146,7 +150,8 @@ class AttentionTest {
         AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, 45, 1);
         long[] whole = AttentionCheck.outputBits(on, shape, plain(45), inputs);
         int[] first = IntStream.range(0, 20).toArray();
-        AttentionCheck.sameRows(AttentionCheck.outputBits(on, shape, plain(20), inputs.select(shape, first)), whole, first, shape);
+        AttentionCheck.sameRows(
+                AttentionCheck.outputBits(on, shape, plain(20), inputs.select(shape, first)), whole, first, shape);
         Arrays.fill(inputs.k(), 20 * 32, 45 * 32, Double.NaN);
         Arrays.fill(inputs.v(), 20 * 32, 45 * 32, Double.POSITIVE_INFINITY);
         long[] withOthers = AttentionCheck.outputBits(on, shape, plain(45), inputs);

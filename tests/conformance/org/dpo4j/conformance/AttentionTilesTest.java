@@ -58,7 +58,10 @@ class AttentionTilesTest {
         AttentionCheck.sameRows(ofPlain, ofShared, rows, shape);
         int[] second = Arrays.copyOfRange(rows, 79, 189);
         AttentionCheck.sameRows(
-                AttentionCheck.outputBits(on, shape, plain(110), inputs.select(shape, second)), ofShared, second, shape);
+                AttentionCheck.outputBits(on, shape, plain(110), inputs.select(shape, second)),
+                ofShared,
+                second,
+                shape);
     }
 
     /** What a query must not see may be anything in gradients, too: what it sees has the bits it has alone. */

@@ -73,7 +73,8 @@ final class AttentionTolerance {
      */
     double[] forward(View view) {
         int n = view.keys().length;
-        double relative = 2 * weight(score(view), spread(view)) + left() + products(2 * n) + Tolerance.roundings(2 * n) + 2 * U;
+        double relative =
+                2 * weight(score(view), spread(view)) + left() + products(2 * n) + Tolerance.roundings(2 * n) + 2 * U;
         double[] magnitudes = new double[attention.headWidth];
         double lse = view.lse();
         for (int j = 0; j < n; j++) {
@@ -147,7 +148,7 @@ final class AttentionTolerance {
             double exponent = view.scores()[j] - lse;
             double p = Math.exp(exponent);
             double ofP = p
-                    * (ofScore
+                            * (ofScore
                                     + 3 * U * (Math.abs(view.scores()[j]) + Math.abs(lse))
                                     + Tolerance.exponential(exponent))
                     + flushed();

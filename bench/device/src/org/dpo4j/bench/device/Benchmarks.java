@@ -46,6 +46,7 @@ final class Benchmarks {
             "rows 16384, vocabulary 128256, hidden 4096, dtype BF16",
             "rows 16384, vocabulary 151936, hidden 896, dtype BF16");
     private static final Shape[] HEAD_TINY = shapes("rows 6, vocabulary 101, hidden 16, dtype F32");
+    private static final Shape[] HEAD_TINY_BF16 = shapes("rows 6, vocabulary 101, hidden 16, dtype BF16");
 
     private static final Shape[] PARAMETERS = shapes("count 134217728, dtype BF16", "count 134217728, dtype F32");
     private static final Shape[] PARAMETERS_TINY = shapes("count 1003, dtype F32", "count 1003, dtype BF16");
@@ -87,13 +88,8 @@ final class Benchmarks {
             logits("token_logprob_forward", 1, TokenLogProbBenchmark::forward),
             logits("token_logprob_backward", 2, TokenLogProbBenchmark::backward),
             logits("token_logprob_forward_backward", 2, TokenLogProbBenchmark::forwardBackward),
-            computing(
-                    "lm_head_forward",
-                    s -> 2.0 * elements(s, "rows", "hidden", "vocabulary"),
-                    Roofline.products(LmHeadBenchmark::logitsProduct),
-                    LmHeadBenchmark::forward,
-                    HEAD,
-                    HEAD_TINY),
+            head("lm_head_forward", LmHeadBenchmark::forward, HEAD_TINY_BF16),
+            head("lm_head_chunks_forward", LmHeadBenchmark::forwardInChunks, HEAD_TINY),
             computing(
                     "lm_head_forward_backward",
                     s -> 6.0 * elements(s, "rows", "hidden", "vocabulary"),
@@ -154,6 +150,11 @@ final class Benchmarks {
                     shapes("rows 8, width 40, vocabulary 37, dtype F32")),
             rows("copy_rows", s -> 2 * matrix(s), RowsBenchmark::copyRows, ROWS),
             rows("scale_rows", s -> 2 * matrix(s), RowsBenchmark::scaleRows, ROWS),
+            rows(
+                    "column_sum",
+                    Benchmarks::matrix,
+                    RowsBenchmark::columnSum,
+                    shapes("rows 1024, width 128256, dtype BF16")),
             moving(
                     "gradient_norm",
                     s -> 4 * s.at("count"),
@@ -200,6 +201,17 @@ final class Benchmarks {
             String name, Count flops, Roofline roofline, Preparation preparation, Shape[] shapes, Shape[] tiny) {
         return new Benchmark(
                 name, NOTHING, flops, Map.of(), roofline, preparation, Arrays.asList(shapes), Arrays.asList(tiny));
+    }
+
+    /** Log-probs of the head, beside the one product that they need. */
+    private static Benchmark head(String name, Preparation preparation, Shape[] tiny) {
+        return computing(
+                name,
+                s -> 2.0 * elements(s, "rows", "hidden", "vocabulary"),
+                Roofline.products(LmHeadBenchmark::logitsProduct),
+                preparation,
+                HEAD,
+                tiny);
     }
 
     /** Logits, or they and their gradient in the same type. */

@@ -3,16 +3,20 @@ package org.dpo4j.bench.device;
 import java.util.List;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
-import org.dpo4j.kernels.TokenLogProb;
-import org.dpo4j.kernels.TokenLogProb.Gradient;
-import org.dpo4j.kernels.TokenLogProb.Logits;
+import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.TokenLogProb.Results;
-import org.dpo4j.kernels.decoder.ScaleRows;
+import org.dpo4j.kernels.TokenLogProb.Transform;
+import org.dpo4j.kernels.head.HeadPlan;
+import org.dpo4j.kernels.head.HeadPlan.Use;
+import org.dpo4j.kernels.head.LmHead;
+import org.dpo4j.kernels.head.LmHead.Gradients;
+import org.dpo4j.kernels.head.LmHead.Rows;
+import org.dpo4j.kernels.head.LmHeadForward;
 import org.dpo4j.model.LanguageModel;
 
 /**
- * The head as the trainer queues it, in chunks of rows that fit its memory for logits. Backward is the form of three products: the unit gradient
- * comes with the log-probs, and the loss enters as a scale of rows. Hidden rows of normal(0, 1), weights of normal(0, 0.02).
+ * The head: log-probs without logits in memory ({@link LmHeadForward}), in chunks of logits ({@link LmHead}), and a training pass of three products in
+ * chunks: the unit gradient comes with the log-probs, and the loss enters as a scale of rows. Hidden rows of normal(0, 1), weights of normal(0, 0.02).
  */
 final class LmHeadBenchmark {
     final Fixture fixture;
@@ -28,11 +32,6 @@ final class LmHeadBenchmark {
     final Tensor scale;
     final Tensor dX;
     final Tensor dWeight;
-    private final int stride;
-    private final int chunk;
-    private final Tensor logits;
-    private final Tensor dLogits;
-    private final Tensor scaled;
 
     private LmHeadBenchmark(Fixture fixture, boolean backward) {
         this.fixture = fixture;
@@ -40,29 +39,39 @@ final class LmHeadBenchmark {
         rows = fixture.shape().count("rows");
         hidden = fixture.shape().count("hidden");
         vocabulary = fixture.shape().count("vocabulary");
-        stride = vocabulary + 7 & -8;
-        chunk = (int) Math.min(rows, LanguageModel.TRAINING_LOGITS_BYTES / (4L * stride));
         x = fixture.normal(1, (long) rows * hidden);
         weight = fixture.normal(0.02, (long) vocabulary * hidden);
         targets = fixture.indices(rows, vocabulary);
         logprob = fixture.zeros(DType.F32, rows);
         lse = fixture.zeros(DType.F32, rows);
-        logits = fixture.zeros(DType.F32, (long) chunk * stride);
         scale = fixture.normal(DType.F32, 1, rows);
-        dLogits = dtype == DType.F32 ? logits : fixture.zeros(backward ? (long) chunk * stride : 0);
-        scaled = fixture.zeros(backward ? (long) chunk * hidden : 0);
         dX = fixture.zeros(backward ? x.count() : 0);
         dWeight = fixture.zeros(DType.F32, backward ? weight.count() : 0);
     }
 
     static Prepared forward(Fixture fixture) {
+        if (!LmHeadForward.isSupported(fixture.device(), fixture.dtype())) {
+            throw new Dpo4jException(fixture.device().name() + " has no lm_head_forward for " + fixture.dtype());
+        }
         LmHeadBenchmark of = new LmHeadBenchmark(fixture, false);
-        return new Prepared(of::forward, gate -> new LmHeadCheck(of, gate).forward());
+        long workspace = fixture.workspace(LmHeadForward.workspaceBytes(of.rows, of.vocabulary));
+        return new Prepared(turn -> of.forward(turn, workspace), gate -> new LmHeadCheck(of, gate).forward());
+    }
+
+    static Prepared forwardInChunks(Fixture fixture) {
+        LmHeadBenchmark of = new LmHeadBenchmark(fixture, false);
+        HeadPlan plan = of.plan(Use.FORWARD);
+        long workspace = fixture.workspace(plan.workspaceBytes());
+        return new Prepared(
+                turn -> of.head(turn, plan, workspace).forward(of.results(turn, 0), of.rows(turn, 0, of.rows)),
+                gate -> new LmHeadCheck(of, gate).forward());
     }
 
     static Prepared forwardBackward(Fixture fixture) {
         LmHeadBenchmark of = new LmHeadBenchmark(fixture, true);
-        return new Prepared(of::forwardBackward, gate -> {
+        HeadPlan plan = of.plan(Use.TRAINING);
+        long workspace = fixture.workspace(plan.workspaceBytes());
+        return new Prepared(turn -> of.forwardBackward(turn, plan, workspace), gate -> {
             LmHeadCheck check = new LmHeadCheck(of, gate);
             check.forward();
             check.backward();
@@ -85,95 +94,43 @@ final class LmHeadBenchmark {
                 Product.weightGradient(rows, hidden, vocabulary));
     }
 
-    private void forward(int turn) {
-        for (int begin = 0; begin < rows; begin += chunk) {
-            int count = Math.min(chunk, rows - begin);
-            logits(turn, begin, count);
-            TokenLogProb.forward(
-                    fixture.device(), results(turn, begin), logits(turn), targets.at(turn) + 4L * begin, count);
+    private HeadPlan plan(Use use) {
+        return HeadPlan.within(LanguageModel.TRAINING_LOGITS_BYTES, rows, use, vocabulary, hidden, dtype);
+    }
+
+    private LmHead head(int turn, HeadPlan plan, long workspace) {
+        return new LmHead(fixture.device(), plan, weight.at(turn), Transform.NONE, workspace);
+    }
+
+    private void forward(int turn, long workspace) {
+        LmHeadForward.forward(
+                fixture.device(),
+                logprob.at(turn),
+                lse.at(turn),
+                workspace,
+                new LmHeadForward.Hidden(x.at(turn), hidden),
+                LmHeadForward.Head.of(weight.at(turn), vocabulary, hidden),
+                targets.at(turn),
+                rows,
+                dtype);
+    }
+
+    private void forwardBackward(int turn, HeadPlan plan, long workspace) {
+        LmHead head = head(turn, plan, workspace);
+        for (int begin = 0; begin < rows; begin += Math.toIntExact(plan.chunkRows())) {
+            Rows part = rows(turn, begin, (int) Math.min(plan.chunkRows(), rows - begin));
+            Gradients gradients = new Gradients(dX.at(turn) + bytes(begin), dWeight.at(turn), 0);
+            head.forwardUnit(gradients, results(turn, begin), part);
+            head.backward(gradients, part, lse.at(turn) + 4L * begin, scale.at(turn) + 4L * begin);
         }
     }
 
-    private void forwardBackward(int turn) {
-        for (int begin = 0; begin < rows; begin += chunk) {
-            int count = Math.min(chunk, rows - begin);
-            logits(turn, begin, count);
-            TokenLogProb.forwardBackward(
-                    fixture.device(),
-                    new Gradient(dLogits.at(turn), stride, dtype),
-                    results(turn, begin),
-                    logits(turn),
-                    targets.at(turn) + 4L * begin,
-                    0,
-                    count);
-            backward(turn, begin, count);
-        }
-    }
-
-    private void logits(int turn, int begin, int count) {
-        fixture.device()
-                .matmul(
-                        logits.at(turn),
-                        x.at(turn) + bytes(begin),
-                        weight.at(turn),
-                        count,
-                        vocabulary,
-                        hidden,
-                        stride,
-                        hidden,
-                        hidden,
-                        false,
-                        true,
-                        false,
-                        DType.F32,
-                        dtype);
-    }
-
-    private void backward(int turn, int begin, int count) {
-        long scales = scale.at(turn) + 4L * begin;
-        long dRows = dX.at(turn) + bytes(begin);
-        ScaleRows.forward(fixture.device(), scaled.at(turn), x.at(turn) + bytes(begin), scales, count, hidden, dtype);
-        fixture.device()
-                .matmul(
-                        dRows,
-                        dLogits.at(turn),
-                        weight.at(turn),
-                        count,
-                        hidden,
-                        vocabulary,
-                        hidden,
-                        stride,
-                        hidden,
-                        false,
-                        false,
-                        false,
-                        dtype,
-                        dtype);
-        fixture.device()
-                .matmul(
-                        dWeight.at(turn),
-                        dLogits.at(turn),
-                        scaled.at(turn),
-                        vocabulary,
-                        hidden,
-                        count,
-                        hidden,
-                        stride,
-                        hidden,
-                        true,
-                        false,
-                        true,
-                        DType.F32,
-                        dtype);
-        ScaleRows.forward(fixture.device(), dRows, dRows, scales, count, hidden, dtype);
+    private Rows rows(int turn, int begin, int count) {
+        return new Rows(x.at(turn) + bytes(begin), targets.at(turn) + 4L * begin, count);
     }
 
     private Results results(int turn, int begin) {
         return new Results(logprob.at(turn) + 4L * begin, lse.at(turn) + 4L * begin);
-    }
-
-    private Logits logits(int turn) {
-        return new Logits(logits.at(turn), vocabulary, stride, DType.F32);
     }
 
     private long bytes(int count) {

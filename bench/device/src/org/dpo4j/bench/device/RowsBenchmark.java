@@ -3,12 +3,13 @@ package org.dpo4j.bench.device;
 import java.util.stream.IntStream;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.decoder.ColumnSum;
 import org.dpo4j.kernels.decoder.CopyRows;
 import org.dpo4j.kernels.decoder.Embedding;
 import org.dpo4j.kernels.decoder.Residual;
 import org.dpo4j.kernels.decoder.ScaleRows;
 
-/** Operations that carry rows from place to place: residual, copy_rows, scale_rows, embedding. */
+/** Operations that carry rows from place to place or add them up: residual, copy_rows, scale_rows, column_sum, embedding. */
 final class RowsBenchmark {
     private RowsBenchmark() {}
 
@@ -143,6 +144,38 @@ final class RowsBenchmark {
                         }
                         double[] actual = out.read((long) row * width, width);
                         gate.values("out of row " + row, expected, actual, Gate.sum(0, fixture.dtype()));
+                    }
+                });
+    }
+
+    /** The gradient of a head's bias. */
+    static Prepared columnSum(Fixture fixture) {
+        int rows = fixture.shape().count("rows");
+        int width = fixture.shape().count("width");
+        Tensor sums = fixture.zeros(DType.F32, width);
+        Tensor in = fixture.normal(1, (long) rows * width);
+        Tensor scale = fixture.normal(DType.F32, 1, rows);
+        return new Prepared(
+                turn -> ColumnSum.forward(
+                        fixture.device(),
+                        sums.at(turn),
+                        in.at(turn),
+                        scale.at(turn),
+                        rows,
+                        width,
+                        width,
+                        fixture.dtype()),
+                gate -> {
+                    double[] factors = scale.read(0, rows);
+                    for (int j : fixture.sample(width)) {
+                        double expected = 0;
+                        double magnitude = 0;
+                        for (int row = 0; row < rows; row++) {
+                            double term = factors[row] * in.read((long) row * width + j);
+                            expected += term;
+                            magnitude += Math.abs(term);
+                        }
+                        gate.value("sums[" + j + "]", expected, sums.read(j), Gate.sum(rows, DType.F32) * magnitude);
                     }
                 });
     }
