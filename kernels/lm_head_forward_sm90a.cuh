@@ -101,7 +101,10 @@ class Fragment {
   __device__ Fragment(const Problem& problem, int64_t row, int32_t vocabulary_tile, int lane)
       : row_(row), tile_(vocabulary_tile), column_(vocabulary_tile * kTileVocabulary + lane % 4 * 2), writes_(lane % 4 == 0) {
 #pragma unroll
-    for (int i = 0; i < 2; i++) target_[i] = row + 8 * i < problem.rows ? problem.targets[row + 8 * i] : -1;
+    for (int i = 0; i < 2; i++) {
+      const int32_t target = row + 8 * i < problem.rows ? problem.targets[row + 8 * i] : -1;
+      target_[i] = target < 0 ? -1 : target;  // what is subtracted from it does not overflow
+    }
   }
 
   // Accumulators become logits.
