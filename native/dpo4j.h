@@ -167,7 +167,9 @@ typedef struct dpo4j_segment {
 /* out[query_rows,heads,head_width] (rows out_stride apart), lse f32[query_rows,heads] = log of the sum of exp(scale q.k), kept for backward.
    q[query_rows,heads,head_width], k and v[key_rows,kv_heads,head_width]; q_stride, kv_stride between rows, so all three may lie in one
    buffer. heads is a multiple of kv_heads; head h reads kv head h / (heads / kv_heads). head_width: a multiple of 8 up to 256.
-   segments[segments] lies on the device; max_queries is the largest query_count among them. Query rows of no segment are not written. */
+   segments[segments] lies on the device; max_queries is the largest query_count among them. Query rows of no segment are not written.
+   In BF16, on tensor cores, weights are rounded to bf16 before they multiply v, and lse is that of the unrounded ones; in backward, weights and
+   gradients of scores before they multiply d_out, k and q. All sums are fp32. */
 DPO4J_API int32_t dpo4j_attention_forward(dpo4j_context*, void* out, float* lse, const void* q, const void* k, const void* v,
                                           const dpo4j_segment* segments, int64_t segment_count, int64_t max_queries, int64_t heads,
                                           int64_t kv_heads, int64_t head_width, int64_t out_stride, int64_t q_stride, int64_t kv_stride,
