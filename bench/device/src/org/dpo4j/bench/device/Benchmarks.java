@@ -45,7 +45,8 @@ final class Benchmarks {
             "rows 8192, vocabulary 128256, hidden 4096, dtype BF16",
             "rows 16384, vocabulary 128256, hidden 4096, dtype BF16",
             "rows 16384, vocabulary 151936, hidden 896, dtype BF16");
-    private static final Shape[] HEAD_TINY = shapes("rows 6, vocabulary 101, hidden 16, dtype F32");
+    private static final Shape[] HEAD_TINY =
+            shapes("rows 6, vocabulary 101, hidden 16, dtype F32", "rows 6, vocabulary 101, hidden 16, dtype BF16");
     private static final Shape[] HEAD_TINY_BF16 = shapes("rows 6, vocabulary 101, hidden 16, dtype BF16");
 
     private static final Shape[] PARAMETERS = shapes("count 134217728, dtype BF16", "count 134217728, dtype F32");
@@ -58,7 +59,8 @@ final class Benchmarks {
             shapes("layout shared, model llama3-8b, pairs 8, prompt 1024, completion 512, dtype BF16");
     private static final Shape[] STEP_TINY = shapes(
             "layout shared, model tiny, pairs 2, prompt 8, completion 4, dtype F32",
-            "layout plain, model tiny, pairs 2, prompt 8, completion 4, dtype F32");
+            "layout plain, model tiny, pairs 2, prompt 8, completion 4, dtype F32",
+            "layout shared, model tiny, pairs 2, prompt 8, completion 4, dtype BF16");
 
     private static final Shape[] ONE = shapes("bytes 1073741824");
     private static final Shape[] ONE_TINY = shapes("bytes 65536");

@@ -56,7 +56,7 @@ final class PassGraphs implements AutoCloseable {
     private void dropOldest() {
         if (graphs.size() > MOST) {
             Key oldest = graphs.keySet().iterator().next();
-            @Nullable Device.Graph dropped = graphs.remove(oldest);
+            Device.@Nullable Graph dropped = graphs.remove(oldest);
             if (dropped != null) {
                 dropped.close();
             }
