@@ -112,11 +112,11 @@ template <int CLUSTER>
 __device__ void fill_weight(const TileMap& weight, const Problem& problem, Barriers& barriers, const Stages& stages, const Walk& walk,
                             uint32_t rank) {
   constexpr int kColumns = kTileVocabulary / CLUSTER;
-  constexpr uint16_t kAll = (1 << CLUSTER) - 1;
   fill(barriers.weight, problem, walk, kWeightBytes, [&](Barrier* full, int stage, const Walk& at, int32_t step) {
     const int32_t column = at.vocabulary_tile() * kTileVocabulary + rank * kColumns;
     unsigned char* tile = stages.weight(stage) + rank * kColumns * kTileRowBytes;
     if constexpr (CLUSTER > 1) {
+      constexpr uint16_t kAll = (1 << CLUSTER) - 1;
       load_tile_for(kAll, tile, weight, full, column, step * kTileColumns);
     } else {
       load_tile(tile, weight, full, column, step * kTileColumns);

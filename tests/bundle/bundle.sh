@@ -20,6 +20,7 @@ jdk=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}
 [ -x "$jdk/bin/jlink" ] || { echo "dpo4j: $jdk has no jlink: install a whole JDK (Debian, Ubuntu: apt install openjdk-17-jdk)" >&2; exit 1; }
 
 cd "$root"
+rm -rf tests/target/bundle
 ./mvnw -q -B -Dspotless.check.skip=true -DskipTests package -pl java/kernels,java/trainer,tests,bench/device
 if [ -z "$cpu_only" ] && ! grep -qa sm_90a java/kernels/target/cmake/libdpo4j.so; then
   echo "dpo4j: bundle: this build has no CUDA kernels: put nvcc on PATH, or run native/cuda-toolkit.sh .cuda, and build again (or say --cpu-only)" >&2
@@ -54,7 +55,7 @@ thin() { # jar, patterns to delete
   (cd "$folder" && "$jdk/bin/jar" xf "$jar" && find . -type f | { grep -E "$@" || true; } | xargs -r rm -f && rm "$jar" && "$jdk/bin/jar" c0fM "$jar" .)
   rm -rf "$folder"
 }
-for jar in "$bundle"/lib/*.jar; do
+for jar in "$bundle"/lib/*.jar "$bundle"/tests/*.jar; do
   case $(basename "$jar") in
     cuda-*linux-x86_64.jar) thin "$jar" '/libjni(cublasLt|cudnn|cufft|cufftw|cufile|cupti|curand|cusolver|cusparse|nccl|npp[a-z]*|nvblas|nvcomp|nvjpeg|nvml|nvrtc)\.so|/include/' ;;
     dnnl-*) thin "$jar" '/libjni|/include/|\.(h|hpp)$' ;;
