@@ -15,6 +15,8 @@ import org.dpo4j.conformance.StandIn.Event;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.data.Shuffle;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
 import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.Model;
@@ -25,7 +27,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Between lines of metrics a step only queues work: the host never waits for the device, and nothing is allocated once
- * a batch as large has been seen. Counted by the stand-in for the CUDA runtime.
+ * a batch as large has been seen. Counted by the stand-in for the CUDA runtime, on a device of its own: uploads of
+ * other tests would have filled half of the ring.
  */
 class StepWaitsTest {
     private static final int STEPS = 12;
@@ -93,7 +96,8 @@ class StepWaitsTest {
         if (!on.name().equals("emulated")) {
             return;
         }
-        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3)) {
+        try (Device device = Devices.cuda(0);
+                Model model = Model.create(TinyRun.CONFIG, device, on.dtype(), 3)) {
             DpoOptions options = options().build();
             List<PreferencePair> pairs = TinyRun.pairs(8);
             waitsForMetricsAlone(model, new PreferenceObjective(model, pairs, List.of(), options), options.train());
@@ -110,7 +114,8 @@ class StepWaitsTest {
         List<PreferencePair> pairs = IntStream.rangeClosed(1, 16)
                 .mapToObj(row -> new PreferencePair(row, tokens(random, 3), tokens(random, 4), tokens(random, 5)))
                 .toList();
-        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3)) {
+        try (Device device = Devices.cuda(0);
+                Model model = Model.create(TinyRun.CONFIG, device, on.dtype(), 3)) {
             DpoOptions options = options()
                     .perDeviceTrainBatchSize(4)
                     .gradientAccumulationSteps(4)
@@ -135,7 +140,8 @@ class StepWaitsTest {
         List<Sequence> sequences = IntStream.rangeClosed(1, 80)
                 .mapToObj(row -> new Sequence(row, tokens(random, 2), tokens(random, 3)))
                 .toList();
-        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3)) {
+        try (Device device = Devices.cuda(0);
+                Model model = Model.create(TinyRun.CONFIG, device, on.dtype(), 3)) {
             TrainOptions options = options()
                     .perDeviceTrainBatchSize(2)
                     .gradientAccumulationSteps(40)
