@@ -126,9 +126,11 @@ DPO4J_API int32_t dpo4j_copy_rows(dpo4j_context*, void* out, const void* in, con
 
 /* ---- rms_norm: y = w * x / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019) ------------------------------------------------------- */
 
-/* out[rows,width], rstd f32[rows] (1 / the root, kept for backward), x[rows,width], weight[width]. */
-DPO4J_API int32_t dpo4j_rms_norm_forward(dpo4j_context*, void* out, float* rstd, const void* x, const void* weight, int64_t rows,
-                                         int64_t width, float epsilon, int32_t dtype);
+/* out[rows,width], rstd f32[rows] (1 / the root, kept for backward), x[rows,width], weight[width]. residual[rows,width], or null: then
+   sum[rows,width] = x + residual is written, rounded, and is what is normed, in one pass and with the bits of residual_forward before it; sum
+   may alias x or residual, and is null where residual is. */
+DPO4J_API int32_t dpo4j_rms_norm_forward(dpo4j_context*, void* out, float* rstd, void* sum, const void* x, const void* residual,
+                                         const void* weight, int64_t rows, int64_t width, float epsilon, int32_t dtype);
 
 DPO4J_API size_t dpo4j_rms_norm_backward_workspace_bytes(int64_t rows, int64_t width);
 /* d_x[rows,width] = d_residual + gradient (d_residual null: 0; may alias d_x, as the residual stream wants). d_weight f32[width] += gradient. */

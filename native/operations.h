@@ -43,7 +43,8 @@ struct CopyRows {
 struct RmsNormForward {
   void* out;
   float* rstd;
-  const void *x, *weight;
+  void* sum;
+  const void *x, *residual, *weight;
   int64_t rows, width;
   float epsilon;
   int32_t dtype;

@@ -49,8 +49,12 @@ final class Benchmarks {
             shapes("rows 6, vocabulary 101, hidden 16, dtype F32", "rows 6, vocabulary 101, hidden 16, dtype BF16");
     private static final Shape[] HEAD_TINY_BF16 = shapes("rows 6, vocabulary 101, hidden 16, dtype BF16");
 
-    private static final Shape[] PARAMETERS = shapes("count 134217728, dtype BF16", "count 134217728, dtype F32");
-    private static final Shape[] PARAMETERS_TINY = shapes("count 1003, dtype F32", "count 1003, dtype BF16");
+    private static final Shape[] PARAMETERS = shapes(
+            "count 134217728, dtype BF16",
+            "count 134217728, dtype BF16, rounding stochastic",
+            "count 134217728, dtype F32");
+    private static final Shape[] PARAMETERS_TINY =
+            shapes("count 1003, dtype F32", "count 1003, dtype BF16", "count 1003, dtype BF16, rounding stochastic");
 
     private static final Shape[] STEP = shapes(
             "layout shared, model qwen2-0.5b, pairs 8, prompt 1024, completion 512, dtype BF16",
@@ -116,6 +120,7 @@ final class Benchmarks {
             sums("sequence_sum_forward", SequenceSumBenchmark::forward),
             sums("sequence_sum_backward", SequenceSumBenchmark::backward),
             rows("rms_norm_forward", s -> 2 * matrix(s), RmsNormBenchmark::forward, ROWS),
+            rows("rms_norm_forward_sum", s -> 4 * matrix(s), RmsNormBenchmark::forwardSum, ROWS),
             rows(
                     "rms_norm_backward",
                     s -> 4 * matrix(s) + 2.0 * RmsNorm.backwardWorkspaceBytes(s.at("rows"), s.at("width")),
@@ -166,7 +171,7 @@ final class Benchmarks {
                     shapes("count 1003")),
             moving(
                     "adamw",
-                    s -> (s.has("dtype", "BF16") ? 30 : 28) * s.at("count"),
+                    s -> (OptimizerBenchmark.isStochastic(s) ? 24 : s.has("dtype", "BF16") ? 30 : 28) * s.at("count"),
                     Roofline.COPY,
                     OptimizerBenchmark::adamw,
                     PARAMETERS,

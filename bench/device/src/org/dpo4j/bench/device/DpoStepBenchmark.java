@@ -139,6 +139,7 @@ final class DpoStepBenchmark implements CompletionLoss, AutoCloseable {
                 gradients,
                 rates.base(),
                 norm.base() + Float.BYTES,
+                AdamW.Rounding.NEAREST,
                 parameters.count(),
                 AdamWOptions.DEFAULT,
                 fixture.dtype());

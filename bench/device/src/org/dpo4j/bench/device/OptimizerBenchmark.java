@@ -3,6 +3,7 @@ package org.dpo4j.bench.device;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.AdamW;
+import org.dpo4j.kernels.decoder.AdamW.Rounding;
 import org.dpo4j.kernels.decoder.AdamWOptions;
 import org.dpo4j.kernels.decoder.GradientNorm;
 
@@ -38,11 +39,20 @@ final class OptimizerBenchmark {
                 });
     }
 
+    /** Rounding {@code stochastic}: bf16 without a master. */
+    static boolean isStochastic(Shape shape) {
+        return shape.has("rounding", "stochastic");
+    }
+
     static Prepared adamw(Fixture fixture) {
         long count = fixture.at("count");
         DType dtype = fixture.dtype();
+        boolean split = dtype != DType.F32 && !isStochastic(fixture.shape());
+        Rounding rounding = isStochastic(fixture.shape())
+                ? Rounding.stochastic(fixture.ints(42, 0, 1).base(), 0)
+                : Rounding.NEAREST;
         Tensor parameter = fixture.normal(0.02, count);
-        Tensor master = fixture.zeros(DType.F32, dtype == DType.F32 ? 1 : count);
+        Tensor master = fixture.zeros(DType.F32, split ? count : 1);
         Tensor m = fixture.zeros(DType.F32, count);
         Tensor v = fixture.zeros(DType.F32, count);
         Tensor gradient = fixture.normal(DType.F32, 1, count);
@@ -51,26 +61,32 @@ final class OptimizerBenchmark {
                 turn -> AdamW.step(
                         fixture.device(),
                         parameter.at(turn),
-                        dtype == DType.F32 ? 0 : master.at(turn),
+                        split ? master.at(turn) : 0,
                         m.at(turn),
                         v.at(turn),
                         gradient.at(turn),
                         rates.at(turn),
                         0,
+                        rounding,
                         count,
                         AdamWOptions.DEFAULT,
                         dtype),
-                check(fixture, parameter, master, m, v, gradient));
+                check(fixture, parameter, split ? master : parameter, m, v, gradient));
     }
 
-    /** A first step: m = 0.1 g, v = 0.001 g^2, and the parameter moves by the rate, against the sign of g. */
+    /**
+     * A first step: m = 0.1 g, v = 0.001 g^2, and the parameter moves by the rate, against the sign of g.
+     *
+     * @param exact the master, which begins at 0; or the parameter
+     */
     private static Benchmark.Check check(
-            Fixture fixture, Tensor parameter, Tensor master, Tensor m, Tensor v, Tensor gradient) {
-        boolean split = fixture.dtype() != DType.F32;
+            Fixture fixture, Tensor parameter, Tensor exact, Tensor m, Tensor v, Tensor gradient) {
+        boolean split = exact != parameter;
+        double stored = isStochastic(fixture.shape()) ? 0x1p-7 : Gate.sum(0, fixture.dtype());
         int[] sample = fixture.sample(fixture.at("count"));
         double[] before = new double[sample.length];
         for (int i = 0; i < sample.length; i++) {
-            before[i] = split ? 0 : parameter.read(sample[i]); // a master that begins at 0
+            before[i] = split ? 0 : parameter.read(sample[i]);
         }
         return gate -> {
             double share = Gate.sum(4, DType.F32);
@@ -83,12 +99,14 @@ final class OptimizerBenchmark {
                         new double[] {0.1 * g, 0.001 * g * g},
                         new double[] {m.read(sample[i]), v.read(sample[i])},
                         DECAY);
-                gate.value("parameter", moved, (split ? master : parameter).read(sample[i]), bound + DECAY * RATE);
+                if (split) {
+                    gate.value("master", moved, exact.read(sample[i]), bound + DECAY * RATE);
+                }
                 gate.value(
                         "stored parameter",
                         moved,
                         parameter.read(sample[i]),
-                        bound + DECAY * RATE + Gate.sum(0, fixture.dtype()) * Math.abs(moved));
+                        bound + DECAY * RATE + stored * Math.abs(moved));
             }
         };
     }

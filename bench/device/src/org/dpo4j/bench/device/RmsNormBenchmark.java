@@ -45,6 +45,38 @@ final class RmsNormBenchmark {
                 fixture.dtype());
     }
 
+    /** With the sum of a residual stream and a branch formed on the way. */
+    static Prepared forwardSum(Fixture fixture) {
+        RmsNormBenchmark of = new RmsNormBenchmark(fixture);
+        Tensor stream = fixture.normal(1, of.x.count());
+        Tensor branch = fixture.normal(1, of.x.count());
+        return new Prepared(
+                turn -> RmsNorm.forwardSum(
+                        fixture.device(),
+                        of.out.at(turn),
+                        of.rstd.at(turn),
+                        of.x.at(turn),
+                        stream.at(turn),
+                        branch.at(turn),
+                        of.weight.at(turn),
+                        of.rows,
+                        of.width,
+                        EPSILON,
+                        fixture.dtype()),
+                gate -> {
+                    for (int row : fixture.sample(of.rows)) {
+                        double[] expected = stream.read((long) row * of.width, of.width);
+                        double[] other = branch.read((long) row * of.width, of.width);
+                        for (int j = 0; j < of.width; j++) {
+                            expected[j] += other[j];
+                        }
+                        double[] sums = of.x.read((long) row * of.width, of.width);
+                        gate.values("sum of row " + row, expected, sums, Gate.sum(0, fixture.dtype()));
+                    }
+                    of.checkForward(gate);
+                });
+    }
+
     static Prepared backward(Fixture fixture) {
         RmsNormBenchmark of = new RmsNormBenchmark(fixture);
         for (int copy = 0; copy < of.x.copies(); copy++) {

@@ -106,13 +106,20 @@ final class Decoder implements AutoCloseable {
             attend(pass, i, cache);
             feedForward(pass, i);
         }
+        long last = activations.layers.get(config.numHiddenLayers() - 1).middle();
+        Residual.forward(device, activations.out, last, activations.branch, (long) pass.rows() * hidden, dtype);
     }
 
     private void attend(Pass pass, int i, @Nullable KeyCache cache) {
         Activations.Layer layer = activations.layers.get(i);
         ParameterLayout.Layer weights = layout.layers.get(i);
         int rows = pass.rows();
-        normalise(layer.inRstd(), layer.in(), weights.attentionNorm(), rows);
+        if (i == 0) {
+            normalise(layer.inRstd(), layer.in(), weights.attentionNorm(), rows);
+        } else {
+            long before = activations.layers.get(i - 1).middle();
+            addBranch(layer.in(), layer.inRstd(), before, weights.attentionNorm(), rows);
+        }
         qkv.forward(layer.qkv(), activations.normed, parameters.weight(weights.qkv()), rows);
         // Queries and keys lie side by side in a row and turn by the same angles: one call rotates both.
         Rope.forward(
@@ -156,18 +163,32 @@ final class Decoder implements AutoCloseable {
                 scale,
                 dtype);
         output.forward(activations.branch, layer.attention(), parameters.weight(weights.output()), rows);
-        Residual.forward(device, layer.middle(), layer.in(), activations.branch, (long) rows * hidden, dtype);
     }
 
     private void feedForward(Pass pass, int i) {
         Activations.Layer layer = activations.layers.get(i);
         ParameterLayout.Layer weights = layout.layers.get(i);
         int rows = pass.rows();
-        normalise(layer.middleRstd(), layer.middle(), weights.feedForwardNorm(), rows);
+        addBranch(layer.middle(), layer.middleRstd(), layer.in(), weights.feedForwardNorm(), rows);
         gateUp.forward(layer.gateUp(), activations.normed, parameters.weight(weights.gateUp()), rows);
         Swiglu.forward(device, activations.inner, layer.gateUp(), rows, inner, dtype);
         down.forward(activations.branch, activations.inner, parameters.weight(weights.down()), rows);
-        Residual.forward(device, activations.after(i), layer.middle(), activations.branch, (long) rows * hidden, dtype);
+    }
+
+    /** The residual stream after the branch, and its norm for the next one. */
+    private void addBranch(long sum, long rstd, long before, long weight, int rows) {
+        RmsNorm.forwardSum(
+                device,
+                activations.normed,
+                rstd,
+                sum,
+                before,
+                activations.branch,
+                parameters.weight(weight),
+                rows,
+                hidden,
+                epsilon,
+                dtype);
     }
 
     private void normalise(long rstd, long x, long weight, int rows) {
