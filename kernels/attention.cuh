@@ -1,163 +1,23 @@
-// Tiles of attention, forward and backward. A block owns some rows (queries, or keys in d_k and d_v), keeps them in shared memory, and
-// walks over columns (keys, or queries) a tile at a time. All arithmetic is two products over tiles, whichever side is which:
+// What all kernels of attention share: which rows a block works on, and which keys they see. A block owns some rows (queries, or keys in d_k
+// and d_v), and walks over columns (keys, or queries) a tile at a time. All arithmetic is two products over tiles, whichever side is which:
 //
 //   scores       s[r][c] = sum over d of rows[r][d] columns[c][d]
 //   accumulate   o[r][d] += sum over c of weights[r][c] columns[c][d]
 //
-// A warp owns its rows for both, so what it writes into `weights` it alone reads. Tensor cores can take the place of the two functions.
+// fp32 does them on fp32 units (attention_fma.cuh), bf16 on tensor cores (attention_mma.cuh): the dtype alone decides, on every device.
 //
 // Heads that share a key head share a block: its rows are queries times heads of the group.
 #pragma once
 
-#include "reduce.cuh"
-#include "vectors.cuh"
+#include "portable.cuh"
 
 namespace dpo4j::cuda::attention {
 
 constexpr float kLog2E = 1.44269504088896340736f, kLn2 = 0.69314718055994530942f;
 
-// Shapes for head widths up to D. A warp's lanes stand as 4 (rows) by 8 (columns). The two directions differ in how many tiles must fit in
-// 99 KiB of shared memory, the least that a supported device gives a block.
-template <int D, bool BACKWARD>
-struct Tile {
-  static constexpr int kThreads = 128, kWarps = kThreads / kWarp;
-  static constexpr int kBlocks = D <= 64 ? 3 : 2;  // on a multiprocessor at once: what registers are budgeted for
-  static constexpr int kRowsPerThread = D <= 128 ? 4 : 2;
-  static constexpr int kRowsPerWarp = 4 * kRowsPerThread;
-  static constexpr int kRows = kWarps * kRowsPerWarp;
-  static constexpr int kColumns = D <= 64 ? 32 : (D <= 128 ? 32 : 16) / (BACKWARD ? 2 : 1);
-  static constexpr int kColumnsPerThread = kColumns / 8;
-  static constexpr int kQuads = D / 32;               // groups of four neighbouring d that a thread owns: 4 x + 32 q
-  static constexpr int kStride = D + 4;               // floats between rows of a tile: neighbours lie four banks apart
-  static constexpr int kWeightStride = kColumns + 8;  // likewise
-  static constexpr int kRowFloats = kRows * kStride, kColumnFloats = kColumns * kStride, kWeightFloats = kRows * kWeightStride;
-
-  using Scores = float[kRowsPerThread][kColumnsPerThread];
-  using Output = float4[kRowsPerThread][kQuads];
-
-  static __device__ __forceinline__ int lane_x() { return threadIdx.x % 8; }
-  // Row of this thread's i-th row, column of its c-th column, within the tile.
-  static __device__ __forceinline__ int row(int i) { return threadIdx.x / kWarp * kRowsPerWarp + threadIdx.x % kWarp / 8 + 4 * i; }
-  static __device__ __forceinline__ int column(int c) { return lane_x() + 8 * c; }
-
-  static __device__ __forceinline__ void scores(Scores& s, const float* rows, const float* columns, int head_width) {
-    const float* const a = rows + row(0) * kStride;
-    const float* const b = columns + column(0) * kStride;
-#pragma unroll
-    for (int i = 0; i < kRowsPerThread; i++) {
-#pragma unroll
-      for (int c = 0; c < kColumnsPerThread; c++) s[i][c] = 0;
-    }
-#pragma unroll 2
-    for (int d = 0; d < head_width; d += 4) {
-      float4 x[kRowsPerThread], y[kColumnsPerThread];
-#pragma unroll
-      for (int i = 0; i < kRowsPerThread; i++) x[i] = *reinterpret_cast<const float4*>(a + 4 * i * kStride + d);
-#pragma unroll
-      for (int c = 0; c < kColumnsPerThread; c++) y[c] = *reinterpret_cast<const float4*>(b + 8 * c * kStride + d);
-#pragma unroll
-      for (int i = 0; i < kRowsPerThread; i++) {
-#pragma unroll
-        for (int c = 0; c < kColumnsPerThread; c++) {
-          s[i][c] = fmaf(x[i].x, y[c].x, s[i][c]);
-          s[i][c] = fmaf(x[i].y, y[c].y, s[i][c]);
-          s[i][c] = fmaf(x[i].z, y[c].z, s[i][c]);
-          s[i][c] = fmaf(x[i].w, y[c].w, s[i][c]);
-        }
-      }
-    }
-  }
-
-  // SELECT: a column of weight 0 is not read into the sum, so that what a row must not see may be anything, infinities and NaN among it.
-  // Only tiles in which rows see different columns need it.
-  template <bool SELECT>
-  static __device__ __forceinline__ void accumulate(Output& o, const float* weights, const float* columns) {
-    const float* const w = weights + row(0) * kWeightStride;
-    const float* const b = columns + 4 * lane_x();
-#pragma unroll 1
-    for (int c = 0; c < kColumns; c += 4) {
-      float4 p[kRowsPerThread];
-#pragma unroll
-      for (int i = 0; i < kRowsPerThread; i++) p[i] = *reinterpret_cast<const float4*>(w + 4 * i * kWeightStride + c);
-#pragma unroll
-      for (int k = 0; k < 4; k++) {
-#pragma unroll
-        for (int q = 0; q < kQuads; q++) {
-          const float4 v = *reinterpret_cast<const float4*>(b + (c + k) * kStride + 32 * q);
-#pragma unroll
-          for (int i = 0; i < kRowsPerThread; i++) {
-            const float weight = k == 0 ? p[i].x : k == 1 ? p[i].y : k == 2 ? p[i].z : p[i].w;
-            if (SELECT && weight == 0) continue;
-            o[i][q].x = fmaf(weight, v.x, o[i][q].x);
-            o[i][q].y = fmaf(weight, v.y, o[i][q].y);
-            o[i][q].z = fmaf(weight, v.z, o[i][q].z);
-            o[i][q].w = fmaf(weight, v.w, o[i][q].w);
-          }
-        }
-      }
-    }
-  }
-
-  static __device__ __forceinline__ void accumulate(Output& o, const float* weights, const float* columns, bool select) {
-    if (select)
-      accumulate<true>(o, weights, columns);
-    else
-      accumulate<false>(o, weights, columns);
-  }
-
-  static __device__ __forceinline__ void write_weights(float* weights, const Scores& s) {
-#pragma unroll
-    for (int i = 0; i < kRowsPerThread; i++) {
-#pragma unroll
-      for (int c = 0; c < kColumnsPerThread; c++) weights[row(i) * kWeightStride + column(c)] = s[i][c];
-    }
-  }
-
-  static __device__ __forceinline__ void clear(Output& o) {
-#pragma unroll
-    for (int i = 0; i < kRowsPerThread; i++) {
-#pragma unroll
-      for (int q = 0; q < kQuads; q++) o[i][q] = make_float4(0, 0, 0, 0);
-    }
-  }
-
-  // COUNT rows of memory into shared memory as fp32, by all threads. address(row) is null for a row that does not exist: it becomes 0, as
-  // do the columns beyond head_width.
-  template <int COUNT, class Address>
-  static __device__ __forceinline__ void read(float* tile, int head_width, Address address) {
-    constexpr int kVectors = D / kVector;
-    for (int item = threadIdx.x; item < COUNT * kVectors; item += kThreads) {
-      const int row = item / kVectors, d = item % kVectors * kVector;
-      const auto from = address(row);
-      Values<kVector> v{};
-      if (from && d < head_width) v = load<kVector>(from + d);
-      store<kVector>(tile + row * kStride + d, v);
-    }
-  }
-
-  // This thread's share of row i, times `factor`.
-  template <class T>
-  static __device__ __forceinline__ void write(T* to, const float4 (&o)[kQuads], float factor, int head_width) {
-#pragma unroll
-    for (int q = 0; q < kQuads; q++) {
-      const int d = 4 * lane_x() + 32 * q;
-      if (d < head_width) store<4>(to + d, Values<4>{{o[q].x * factor, o[q].y * factor, o[q].z * factor, o[q].w * factor}});
-    }
-  }
-};
-
-// Over the eight lanes that share a row.
-__device__ __forceinline__ float row_max(float x) {
-#pragma unroll
-  for (int distance = 4; distance > 0; distance /= 2) x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, distance));
-  return x;
-}
-
-__device__ __forceinline__ float row_sum(float x) {
-#pragma unroll
-  for (int distance = 4; distance > 0; distance /= 2) x += __shfl_xor_sync(kAllLanes, x, distance);
-  return x;
-}
+// bf16: attention_forward_mma.cu, attention_backward_mma.cu.
+int forward_mma(const Queue& queue, const AttentionForward& x);
+int backward_mma(const Queue& queue, const AttentionBackward& x);
 
 // The query rows of one segment and one group of heads: row r is query r / group, head first_head + r % group.
 struct Queries {
@@ -185,22 +45,22 @@ struct Keys {
 };
 
 // What a block of query rows works on, from its place in a grid of [segments * row_tiles, kv_heads]: X is AttentionForward or -Backward.
-template <class Tile, class T, class X>
+template <int ROWS, class X>
 struct QueryBlock {
   const X& x;
   Queries queries;
   Keys keys;
   int32_t head_width, first_row, row_end, key_end;
 
-  __device__ __forceinline__ QueryBlock(const X& x, int32_t row_tiles) : x(x) {
-    const dpo4j_segment segment = x.segments[blockIdx.x / row_tiles];
+  // `segment` is x.segments[blockIdx.x / row_tiles].
+  __device__ __forceinline__ QueryBlock(const X& x, const dpo4j_segment& segment, int32_t row_tiles) : x(x) {
     const int32_t group = static_cast<int32_t>(x.heads / x.kv_heads);
     queries = {segment, group, static_cast<int32_t>(blockIdx.y) * group};
     keys = {segment};
     head_width = static_cast<int32_t>(x.head_width);
     // The last tile sees the most keys and starts first.
-    first_row = (row_tiles - 1 - static_cast<int32_t>(blockIdx.x % row_tiles)) * Tile::kRows;
-    row_end = first_row + Tile::kRows < queries.count() ? first_row + Tile::kRows : queries.count();
+    first_row = (row_tiles - 1 - static_cast<int32_t>(blockIdx.x % row_tiles)) * ROWS;
+    row_end = first_row + ROWS < queries.count() ? first_row + ROWS : queries.count();
     key_end = keys.last_seen_by((row_end - 1) / group) + 1;
   }
 
@@ -209,29 +69,6 @@ struct QueryBlock {
   __device__ __forceinline__ bool exists(int row) const { return first_row + row < row_end; }
   __device__ __forceinline__ int32_t row(int row) const { return exists(row) ? first_row + row : row_end - 1; }
   __device__ __forceinline__ int32_t last_key(int row_of_tile) const { return keys.last_seen_by(row(row_of_tile) / queries.group); }
-  // Whether some row of the tile does not see all of the tile of keys.
-  __device__ __forceinline__ bool partly_seen(int32_t first_key) const { return first_key + Tile::kColumns - 1 > last_key(0); }
-
-  __device__ __forceinline__ void read_rows(float* tile, const void* tensor, int64_t stride) const {
-    Tile::template read<Tile::kRows>(tile, head_width, [&](int row) -> const T* {
-      return exists(row) ? static_cast<const T*>(tensor) + queries.vector(first_row + row, stride, x.head_width) : nullptr;
-    });
-  }
-  __device__ __forceinline__ void read_keys(float* tile, const void* tensor, int32_t first_key) const {
-    Tile::template read<Tile::kColumns>(tile, head_width, [&](int column) -> const T* {
-      const int32_t key = first_key + column;
-      return key < key_end ? static_cast<const T*>(tensor) + keys.row(key) * x.kv_stride + blockIdx.y * x.head_width : nullptr;
-    });
-  }
 };
-
-// Calls f(Count<D>) with the smallest D that holds head_width.
-template <class F>
-int with_width(int64_t head_width, F f) {
-  if (head_width <= 32) return f(Count<32>{});
-  if (head_width <= 64) return f(Count<64>{});
-  if (head_width <= 128) return f(Count<128>{});
-  return f(Count<256>{});
-}
 
 }  // namespace dpo4j::cuda::attention

@@ -9,7 +9,7 @@
 //
 // Bytes moved: the tensors of a block's rows once, those it walks over once for every tile (from L2). Bound by arithmetic: 14 head_width
 // FLOPs a visible pair of query and key (7 products of tiles), here on fp32 units. Share of the roofline: not yet measured on a GPU.
-#include "attention.cuh"
+#include "attention_fma.cuh"
 
 namespace dpo4j::cuda {
 namespace {
@@ -18,8 +18,8 @@ using attention::Queries;
 using attention::Tile;
 
 // This thread's part of the product of one row of the tile of d_out and the same row of out, in memory.
-template <class Tile, class T>
-__device__ __forceinline__ float dot_part(const float* d_out, const T* out, int head_width) {
+template <class Tile>
+__device__ __forceinline__ float dot_part(const float* d_out, const float* out, int head_width) {
   float dot = 0;
 #pragma unroll
   for (int q = 0; q < Tile::kQuads; q++) {
@@ -32,10 +32,10 @@ __device__ __forceinline__ float dot_part(const float* d_out, const T* out, int 
 }
 
 // delta and d_q of a tile of queries, which walks over the keys it sees.
-template <class T, int D>
+template <int D>
 __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlocks) d_queries(AttentionBackward x, int32_t row_tiles) {
   using Tile = Tile<D, true>;
-  const attention::QueryBlock<Tile, T, AttentionBackward> block(x, row_tiles);
+  const attention::FmaQueryBlock<Tile, AttentionBackward> block(x, x.segments[blockIdx.x / row_tiles], row_tiles);
   if (block.empty()) return;
   DPO4J_DYNAMIC_SHARED(float, shared);
   float *const q_tile = shared, *const d_out_tile = q_tile + Tile::kRowFloats, *const k_tile = d_out_tile + Tile::kRowFloats;
@@ -49,7 +49,7 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
   for (int i = 0; i < Tile::kRowsPerThread; i++) {
     const int row = Tile::row(i);
     const int32_t r = block.row(row);
-    const T* const out = static_cast<const T*>(x.out) + block.queries.vector(r, x.out_stride, x.head_width);
+    const float* const out = static_cast<const float*>(x.out) + block.queries.vector(r, x.out_stride, x.head_width);
     const int64_t at = block.queries.scalar(r, x.heads);
     lse[i] = x.lse[at] * attention::kLog2E;
     delta[i] = attention::row_sum(dot_part<Tile>(d_out_tile + row * Tile::kStride, out, block.head_width));
@@ -85,20 +85,20 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
   for (int i = 0; i < Tile::kRowsPerThread; i++) {
     if (!block.exists(Tile::row(i))) continue;
     const int64_t at = block.queries.vector(block.row(Tile::row(i)), x.q_stride, x.head_width);
-    Tile::write(static_cast<T*>(x.d_q) + at, d_q[i], x.scale, block.head_width);
+    Tile::write(static_cast<float*>(x.d_q) + at, d_q[i], x.scale, block.head_width);
   }
 }
 
 // What d_keys walks over: columns [first_row, first_row + kColumns) of the rows of `queries`. A row that does not exist gets lse =
 // infinity, which makes its weights 0.
-template <class Tile, class T>
+template <class Tile>
 struct QueryTile {
   float *q, *d_out, *lse, *delta;
 
   __device__ __forceinline__ void read(const AttentionBackward& x, const Queries& queries, int32_t first_row) const {
-    const auto at = [&](const void* tensor, int column, int64_t stride) -> const T* {
+    const auto at = [&](const void* tensor, int column, int64_t stride) -> const float* {
       const int32_t r = first_row + column;
-      return r < queries.count() ? static_cast<const T*>(tensor) + queries.vector(r, stride, x.head_width) : nullptr;
+      return r < queries.count() ? static_cast<const float*>(tensor) + queries.vector(r, stride, x.head_width) : nullptr;
     };
     const int head_width = static_cast<int>(x.head_width);
     Tile::template read<Tile::kColumns>(q, head_width, [&](int column) { return at(x.q, column, x.q_stride); });
@@ -113,7 +113,7 @@ struct QueryTile {
 };
 
 // d_k and d_v of a tile of keys, which walks over the queries that see it: rows are keys here, columns queries.
-template <class T, int D>
+template <int D>
 __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlocks) d_keys(AttentionBackward x, int32_t row_tiles) {
   using Tile = Tile<D, true>;
   constexpr int kRowsPerThread = Tile::kRowsPerThread, kColumnsPerThread = Tile::kColumnsPerThread;
@@ -127,12 +127,12 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
   float *const k_tile = shared, *const v_tile = k_tile + Tile::kRowFloats, *const q_tile = v_tile + Tile::kRowFloats;
   float *const d_out_tile = q_tile + Tile::kColumnFloats, *const weights = d_out_tile + Tile::kColumnFloats;
   float* const lse = weights + Tile::kWeightFloats;
-  const QueryTile<Tile, T> walk{q_tile, d_out_tile, lse, lse + Tile::kColumns};
+  const QueryTile<Tile> walk{q_tile, d_out_tile, lse, lse + Tile::kColumns};
   const auto key_at = [&](int row) {
     return (key_begin + static_cast<int64_t>(first_key + row)) * x.kv_stride + blockIdx.y * x.head_width;
   };
-  const auto own_row = [&](const void* tensor, int row) -> const T* {
-    return first_key + row < key_count ? static_cast<const T*>(tensor) + key_at(row) : nullptr;
+  const auto own_row = [&](const void* tensor, int row) -> const float* {
+    return first_key + row < key_count ? static_cast<const float*>(tensor) + key_at(row) : nullptr;
   };
   Tile::template read<Tile::kRows>(k_tile, head_width, [&](int row) { return own_row(x.k, row); });
   Tile::template read<Tile::kRows>(v_tile, head_width, [&](int row) { return own_row(x.v, row); });
@@ -182,23 +182,22 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
 #pragma unroll
   for (int i = 0; i < kRowsPerThread; i++) {
     if (first_key + Tile::row(i) >= key_count) continue;
-    Tile::write(static_cast<T*>(x.d_k) + key_at(Tile::row(i)), d_k[i], x.scale, head_width);
-    Tile::write(static_cast<T*>(x.d_v) + key_at(Tile::row(i)), d_v[i], 1.0f, head_width);
+    Tile::write(static_cast<float*>(x.d_k) + key_at(Tile::row(i)), d_k[i], x.scale, head_width);
+    Tile::write(static_cast<float*>(x.d_v) + key_at(Tile::row(i)), d_v[i], 1.0f, head_width);
   }
 }
 
-template <class T>
-int backward_of(const Queue& queue, const AttentionBackward& x) {
+int backward_fma(const Queue& queue, const AttentionBackward& x) {
   return attention::with_width(x.head_width, [&](auto width) {
     constexpr int D = decltype(width)::value;
     using Tile = Tile<D, true>;
     const int64_t query_tiles = divide_up(x.max_queries * (x.heads / x.kv_heads), Tile::kRows);
     const int64_t key_tiles = divide_up(x.max_queries, Tile::kRows);
     constexpr size_t kFloats = 2 * Tile::kRowFloats + 2 * Tile::kColumnFloats + Tile::kWeightFloats;
-    const int error = launch(queue, d_queries<T, D>, dim3(query_tiles * x.segment_count, x.kv_heads), dim3(Tile::kThreads),
+    const int error = launch(queue, d_queries<D>, dim3(query_tiles * x.segment_count, x.kv_heads), dim3(Tile::kThreads),
                              kFloats * sizeof(float), x, static_cast<int32_t>(query_tiles));
     if (error != cudaSuccess) return error;
-    return launch(queue, d_keys<T, D>, dim3(key_tiles * x.segment_count, x.kv_heads), dim3(Tile::kThreads),
+    return launch(queue, d_keys<D>, dim3(key_tiles * x.segment_count, x.kv_heads), dim3(Tile::kThreads),
                   (kFloats + 2 * Tile::kColumns) * sizeof(float), x, static_cast<int32_t>(key_tiles));
   });
 }
@@ -208,7 +207,7 @@ int backward_of(const Queue& queue, const AttentionBackward& x) {
 size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t) { return query_rows * heads * sizeof(float); }
 
 int run(const Queue& queue, const AttentionBackward& x) {
-  return x.dtype == DPO4J_BF16 ? backward_of<__nv_bfloat16>(queue, x) : backward_of<float>(queue, x);
+  return x.dtype == DPO4J_BF16 ? attention::backward_mma(queue, x) : backward_fma(queue, x);
 }
 
 }  // namespace dpo4j::cuda

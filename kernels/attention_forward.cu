@@ -6,7 +6,7 @@
 //
 // Bytes moved: q and out once, k and v once for every tile of queries (from L2). Bound by arithmetic: 4 head_width FLOPs a visible pair of
 // query and key, here on fp32 units. Share of the roofline: not yet measured on a GPU.
-#include "attention.cuh"
+#include "attention_fma.cuh"
 
 namespace dpo4j::cuda {
 namespace {
@@ -39,10 +39,10 @@ struct Softmax {
   }
 };
 
-template <class T, int D>
+template <int D>
 __global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlocks) forward(AttentionForward x, int32_t row_tiles) {
   using Tile = Tile<D, false>;
-  const attention::QueryBlock<Tile, T, AttentionForward> block(x, row_tiles);
+  const attention::FmaQueryBlock<Tile, AttentionForward> block(x, x.segments[blockIdx.x / row_tiles], row_tiles);
   if (block.empty()) return;
   DPO4J_DYNAMIC_SHARED(float, shared);
   float *const q_tile = shared, *const k_tile = q_tile + Tile::kRowFloats, *const v_tile = k_tile + Tile::kColumnFloats;
@@ -77,19 +77,18 @@ __global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlo
     const float sum = attention::row_sum(softmax.sum[i]);
     if (!block.exists(Tile::row(i))) continue;
     const int32_t r = block.row(Tile::row(i));
-    Tile::write(static_cast<T*>(x.out) + block.queries.vector(r, x.out_stride, x.head_width), o[i], 1.0f / sum, block.head_width);
+    Tile::write(static_cast<float*>(x.out) + block.queries.vector(r, x.out_stride, x.head_width), o[i], 1.0f / sum, block.head_width);
     if (Tile::lane_x() == 0) x.lse[block.queries.scalar(r, x.heads)] = (softmax.largest[i] + log2f(sum)) * attention::kLn2;
   }
 }
 
-template <class T>
-int forward_of(const Queue& queue, const AttentionForward& x) {
+int forward_fma(const Queue& queue, const AttentionForward& x) {
   return attention::with_width(x.head_width, [&](auto width) {
     constexpr int D = decltype(width)::value;
     using Tile = Tile<D, false>;
     const int64_t row_tiles = divide_up(x.max_queries * (x.heads / x.kv_heads), Tile::kRows);
     const size_t shared_bytes = (Tile::kRowFloats + 2 * Tile::kColumnFloats + Tile::kWeightFloats) * sizeof(float);
-    return launch(queue, forward<T, D>, dim3(row_tiles * x.segment_count, x.kv_heads), dim3(Tile::kThreads), shared_bytes, x,
+    return launch(queue, forward<D>, dim3(row_tiles * x.segment_count, x.kv_heads), dim3(Tile::kThreads), shared_bytes, x,
                   static_cast<int32_t>(row_tiles));
   });
 }
@@ -97,7 +96,7 @@ int forward_of(const Queue& queue, const AttentionForward& x) {
 }  // namespace
 
 int run(const Queue& queue, const AttentionForward& x) {
-  return x.dtype == DPO4J_BF16 ? forward_of<__nv_bfloat16>(queue, x) : forward_of<float>(queue, x);
+  return x.dtype == DPO4J_BF16 ? attention::forward_mma(queue, x) : forward_fma(queue, x);
 }
 
 }  // namespace dpo4j::cuda

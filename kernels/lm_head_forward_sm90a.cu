@@ -302,7 +302,7 @@ size_t lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary) {
 }
 
 int run(const Queue& queue, const LmHeadForward& x) {
-  const bool transformed = x.bias != nullptr || x.cap != 0, pairs = x.rows > kTileRows && queue.largest_cluster >= 2;
+  const bool transformed = x.transform.bias != nullptr || x.transform.cap != 0, pairs = x.rows > kTileRows && queue.largest_cluster >= 2;
   const Problem problem = problem_of(x, pairs ? 2 : 1);
   int error;
   if (pairs) {

@@ -214,21 +214,21 @@ inline Problem problem_of(const LmHeadForward& x, int cluster) {
   constexpr int64_t kStaying = 16 << 20;  // bytes of x, a third of the second-level cache: the rest is w's, going by
   constexpr double kLog2E = 1.4426950408889634074;
   const int64_t rows_of_tile = int64_t{kTileRows} * cluster;
-  const bool transformed = x.bias != nullptr || x.cap != 0;
+  const bool transformed = x.transform.bias != nullptr || x.transform.cap != 0;
   Problem problem{};
   problem.vocabulary_tiles = static_cast<uint32_t>(divide_up(x.vocabulary, kTileVocabulary));
   problem.row_tiles = static_cast<uint32_t>(divide_up(x.rows, rows_of_tile));
   problem.partials = static_cast<Partial*>(x.workspace);
   problem.at_target = reinterpret_cast<float*>(problem.partials + problem.vocabulary_tiles * x.rows);
-  problem.bias = x.bias;
+  problem.bias = x.transform.bias;
   problem.targets = x.targets;
   problem.rows = x.rows;
   problem.vocabulary = static_cast<int32_t>(x.vocabulary);
   problem.steps = static_cast<int32_t>(divide_up(x.hidden_width, kTileColumns));
   problem.together = static_cast<uint32_t>(std::max<int64_t>(1, kStaying / (rows_of_tile * x.hidden_width * 2)));
-  problem.scale = x.scale;
-  problem.cap = x.cap;
-  const double unit = transformed ? 1 : x.scale;
+  problem.scale = x.transform.scale;
+  problem.cap = x.transform.cap;
+  const double unit = transformed ? 1 : x.transform.scale;
   problem.to_base_2 = static_cast<float>(unit * kLog2E);
   problem.from_base_2 = unit / problem.to_base_2;
   return problem;

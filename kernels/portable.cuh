@@ -2,8 +2,8 @@
 // with a host C++17 compiler, which runs the very same kernels under sanitizers. For that, a kernel keeps three rules:
 //   launches          through launch() and launch_clusters() below, never with <<<>>>
 //   shared memory     DPO4J_SHARED(T, name, [dimensions]) of a fixed size, DPO4J_DYNAMIC_SHARED(T, name) for the size given to launch()
-//   intrinsics        the ordinary ones (shuffles, barriers, cached loads and stores, bf16 conversions); Hopper's own instructions through barrier.cuh,
-//                     tensor_copy.cuh and wgmma.cuh
+//   intrinsics        the ordinary ones (shuffles, barriers, cached loads and stores, bf16 conversions); tensor cores through mma.cuh,
+//                     Hopper's own instructions through barrier.cuh, tensor_copy.cuh and wgmma.cuh
 #pragma once
 
 #include <cuda_bf16.h>

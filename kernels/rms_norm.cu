@@ -1,11 +1,12 @@
-// rms_norm: y = w x rstd, rstd = 1 / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019).
+// rms_norm: y = w x rstd, rstd = 1 / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019). x may be a sum of two, formed and kept on the way: a
+// residual stream and what a branch adds to it.
 //
 //   backward, with g = w dy:   d_x = d_residual + rstd (g - x rstd^2 mean(g x))        d_w += sum over rows of dy x rstd
 //
 // Never materialised: the normalised row, and g. d_w is summed without atomics: `parts` blocks walk their rows in order, each into its own
 // part of the workspace, and a second launch adds the parts in a fixed tree. How many parts there are depends on the sizes alone.
 //
-// Bytes moved, b the size of an element: forward 2 b rows width; backward 4 b rows width (3 b without residual) + 8 parts width. The second
+// Bytes moved, b the size of an element: forward 2 b rows width, 4 b of a sum (residual and then rms_norm move 5 b); backward 4 b rows width (3 b without residual) + 8 parts width. The second
 // visit of a row finds it in the cache. Share of the roofline: not yet measured on a GPU.
 #include "reduce.cuh"
 #include "vectors.cuh"
@@ -17,28 +18,51 @@ namespace {
 constexpr int kNarrow = 32, kWide = 256;
 constexpr int64_t kNarrowWidth = 512;
 
-template <class T, int THREADS>
-__global__ void __launch_bounds__(THREADS)
-    forward(T* out, float* rstd, const T* x, const T* weight, int64_t width, int64_t vectors_end, float epsilon) {
-  const int64_t row = blockIdx.x;
-  x += row * width;
-  out += row * width;
+template <class T>
+struct Forward {
+  T* out;
+  float* rstd;
+  T* sum;
+  const T *x, *residual, *weight;
+  int64_t width, vectors_end;
+  float epsilon;
+};
+
+__device__ __forceinline__ float as_stored(float value, const float*) { return value; }
+__device__ __forceinline__ float as_stored(float value, const __nv_bfloat16*) { return __bfloat162float(__float2bfloat16_rn(value)); }
+
+// x + residual, as it is stored.
+template <int N, class T>
+__device__ __forceinline__ Values<N> add(T* sum, const T* x, const T* residual) {
+  Values<N> v = load<N>(x);
+  const Values<N> other = load<N>(residual);
+#pragma unroll
+  for (int k = 0; k < N; k++) v[k] = as_stored(v[k] + other[k], sum);
+  store<N>(sum, v);
+  return v;
+}
+
+template <class T, int THREADS, bool RESIDUAL>
+__global__ void __launch_bounds__(THREADS) forward(Forward<T> of) {
+  const int64_t row = blockIdx.x, begin = row * of.width;
+  const T* const x = RESIDUAL ? of.sum + begin : of.x + begin;
   float squares = 0;
-  for_columns(width, vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
+  for_columns(of.width, of.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
-    const Values<N> v = load<N>(x + column);
+    const int64_t at = begin + column;
+    const Values<N> v = RESIDUAL ? add<N>(of.sum + at, of.x + at, of.residual + at) : load<N>(x + column);
 #pragma unroll
     for (int k = 0; k < N; k++) squares += v[k] * v[k];
   });
-  const float r = 1.0f / sqrtf(block_sum<THREADS>(squares) / width + epsilon);
-  if (threadIdx.x == 0) rstd[row] = r;
-  for_columns(width, vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
+  const float r = 1.0f / sqrtf(block_sum<THREADS>(squares) / of.width + of.epsilon);
+  if (threadIdx.x == 0) of.rstd[row] = r;
+  for_columns(of.width, of.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
     Values<N> v = load<N>(x + column);
-    const Values<N> w = load<N>(weight + column);
+    const Values<N> w = load<N>(of.weight + column);
 #pragma unroll
     for (int k = 0; k < N; k++) v[k] = v[k] * r * w[k];
-    store<N>(out + column, v);
+    store<N>(of.out + begin + column, v);
   });
 }
 
@@ -126,12 +150,25 @@ int64_t part_count(int64_t rows, int64_t width) {
   return rows < most ? rows : most;
 }
 
-template <class T>
+template <class T, bool RESIDUAL>
 int forward_of(const Queue& queue, const RmsNormForward& x) {
   const bool narrow = x.width <= kNarrowWidth;
-  return launch(queue, narrow ? forward<T, kNarrow> : forward<T, kWide>, dim3(x.rows), dim3(narrow ? kNarrow : kWide), 0,
-                static_cast<T*>(x.out), x.rstd, static_cast<const T*>(x.x), static_cast<const T*>(x.weight), x.width,
-                whole_vectors_end_to_end(x.width, sizeof(T)), x.epsilon);
+  const Forward<T> of{static_cast<T*>(x.out),
+                      x.rstd,
+                      static_cast<T*>(x.sum),
+                      static_cast<const T*>(x.x),
+                      static_cast<const T*>(x.residual),
+                      static_cast<const T*>(x.weight),
+                      x.width,
+                      whole_vectors_end_to_end(x.width, sizeof(T)),
+                      x.epsilon};
+  return launch(queue, narrow ? forward<T, kNarrow, RESIDUAL> : forward<T, kWide, RESIDUAL>, dim3(x.rows), dim3(narrow ? kNarrow : kWide),
+                0, of);
+}
+
+template <class T>
+int forward_of(const Queue& queue, const RmsNormForward& x) {
+  return x.residual != nullptr ? forward_of<T, true>(queue, x) : forward_of<T, false>(queue, x);
 }
 
 template <class T>

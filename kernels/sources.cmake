@@ -2,7 +2,10 @@
 set(DPO4J_KERNEL_SOURCES
     adamw.cu
     attention_backward.cu
+    attention_backward_mma.cu
     attention_forward.cu
+    attention_forward_mma.cu
+    column_sum.cu
     copy_rows.cu
     embedding.cu
     gradient_norm.cu

@@ -1,4 +1,5 @@
-// What the kernels of token_logprob share: how a row is dealt to threads, what its softmax is added up in, and the gradient of a logit.
+// What the kernels of token_logprob share: what a softmax sees of a logit, how a row is dealt to threads, what its softmax is added up in, and
+// the gradient of a logit.
 //
 // A row is cut into slices, and a team of threads reads each. A thread adds its columns up one after another; the lanes of a warp meet in a
 // tree, and what the warps of all teams leave is merged in one order. The vocabulary alone decides on slices, teams and orders, so a row has
@@ -102,6 +103,69 @@ __device__ __forceinline__ void for_tiles(int32_t words, int32_t threads, Load l
     next = load_tile(i + kWords * threads);
     step(tile, i);
   }
+}
+
+// ---- what a softmax sees of a logit ------------------------------------------------------------------------------------------------------
+
+struct Seen {
+  float z, slope;  // slope: dz / d logit
+};
+
+// The logit itself.
+struct Plain {
+  static constexpr bool kTransforms = false;
+  template <class Params>
+  __device__ explicit Plain(const Params&) {}
+  template <int N>
+  __device__ __forceinline__ Values<N> operator()(const Values<N>& logits, int64_t) const {
+    return logits;
+  }
+};
+
+// cap tanh(scale (x + bias) / cap), or scale (x + bias). Computed in registers wherever a logit is looked at, by one chain of roundings that
+// the compiler may not fuse, so that all who look see the same bits. tanhf is within 2 units in the last place; its one instruction is off by
+// 2^-11, which would be 0.01 nat at a cap of 30.
+struct Transformed {
+  static constexpr bool kTransforms = true;
+  const float* bias;
+  int64_t vocabulary;
+  float scale, cap, over_cap;
+
+  template <class Params>
+  __device__ explicit Transformed(const Params& x)
+      : bias(x.transform.bias),
+        vocabulary(x.vocabulary),
+        scale(x.transform.scale),
+        cap(x.transform.cap),
+        over_cap(x.transform.cap == 0 ? 0.0f : 1.0f / x.transform.cap) {}
+
+  // Of the columns from `column` on: whole words, or one. 0 for columns that do not exist.
+  template <int N>
+  __device__ __forceinline__ Values<N> bias_of(int64_t column) const {
+    if (bias != nullptr && column + N <= vocabulary) return load<N>(bias + column);
+    return Values<N>{};
+  }
+
+  __device__ __forceinline__ Seen see(float logit, float bias_of_logit) const {
+    const float scaled = __fmul_rn(scale, __fadd_rn(logit, bias_of_logit));
+    if (cap == 0) return {scaled, scale};
+    const float t = tanhf(__fmul_rn(scaled, over_cap));
+    const float slope = __fmul_rn(__fadd_rn(1.0f, -t), __fadd_rn(1.0f, t));
+    return {scaled == -INFINITY ? scaled : __fmul_rn(cap, t), __fmul_rn(scale, slope)};
+  }
+
+  template <int N>
+  __device__ __forceinline__ Values<N> operator()(Values<N> logits, int64_t column) const {
+    const Values<N> of = bias_of<N>(column);
+#pragma unroll
+    for (int k = 0; k < N; k++) logits[k] = see(logits[k], of[k]).z;
+    return logits;
+  }
+};
+
+template <class L, class T>
+__device__ __forceinline__ float see_one(const L& transform, const T* row, int64_t column) {
+  return transform(Values<1>{{load_one(row + column)}}, column)[0];
 }
 
 // ---- the softmax of a row ----------------------------------------------------------------------------------------------------------------
@@ -216,13 +280,14 @@ __device__ __forceinline__ void add_before(StatisticsSums& sums, const Values<kT
   }
 }
 
-template <class T, class S>
-__device__ __forceinline__ void add_tile(S& sums, const Tile<T>& tile, int32_t i, int32_t threads, uint32_t target) {
+template <class T, class S, class L>
+__device__ __forceinline__ void add_tile(S& sums, const Tile<T>& tile, const L& transform, int64_t begin, int32_t i, int32_t threads,
+                                         uint32_t target) {
   Values<kTile> x;
   float maximum = sums.maximum;
 #pragma unroll
   for (int w = 0; w < Tile<T>::kWords; w++) {
-    const Values<kWord<T>> of_word = unpack<T>(tile.words[w]);
+    const Values<kWord<T>> of_word = transform(unpack<T>(tile.words[w]), begin + static_cast<int64_t>(i + w * threads) * kWord<T>);
 #pragma unroll
     for (int k = 0; k < kWord<T>; k++) {
       x[w * kWord<T> + k] = of_word[k];
@@ -265,8 +330,8 @@ __device__ __forceinline__ void add_logit(S& sums, float x, bool before_target) 
 }
 
 // What a thread's columns of a slice of `row` add up to. keep(word, i) sees every whole word.
-template <class S, Access A, class T, class Keep>
-__device__ __forceinline__ S sums_of(const T* row, const Slice<T>& slice, int32_t threads, int32_t target, Keep keep) {
+template <class S, Access A, class T, class L, class Keep>
+__device__ __forceinline__ S sums_of(const T* row, const L& transform, const Slice<T>& slice, int32_t threads, int32_t target, Keep keep) {
   S sums = no_logits<S>();
   const T* of_slice = row + slice.begin;
   const uint32_t target_in_slice = target > slice.begin ? static_cast<uint32_t>(target - slice.begin) : 0;
@@ -275,11 +340,11 @@ __device__ __forceinline__ S sums_of(const T* row, const Slice<T>& slice, int32_
       [&](const Tile<T>& tile, int32_t i) {
 #pragma unroll
         for (int k = 0; k < Tile<T>::kWords; k++) keep(tile.words[k], i + k * threads);
-        add_tile<T>(sums, tile, i, threads, target_in_slice);
+        add_tile<T>(sums, tile, transform, slice.begin, i, threads, target_in_slice);
       });
   if (thread_of_team() < slice.left) {
     const int64_t column = slice.columns_in_words() + thread_of_team();
-    add_logit(sums, load_one(of_slice + column), column < target_in_slice);
+    add_logit(sums, see_one(transform, row, slice.begin + column), column < target_in_slice);
   }
   return sums;
 }
@@ -342,20 +407,41 @@ __device__ __forceinline__ void write_results(const Params& x, int64_t row, cons
   }
 }
 
-// d ((j == target) - exp(x - lse)) where j is not the target.
-template <int N>
-__device__ __forceinline__ Values<N> gradient(const Values<N>& x, float lse, float d_logprob) {
+// d ((j == target) - exp(z - lse)) dz/dx where j is not the target.
+template <int N, class L>
+__device__ __forceinline__ Values<N> gradient(const Values<N>& logits, const L& transform, int64_t column, float lse, float d_logprob) {
   Values<N> d;
+  const auto of = [&](float z) { return __fmul_rn(-d_logprob, exponential(z - lse)); };  // lest the sign cost an instruction of its own
+  if constexpr (L::kTransforms) {
+    const Values<N> bias = transform.template bias_of<N>(column);
 #pragma unroll
-  for (int k = 0; k < N; k++) d[k] = __fmul_rn(-d_logprob, exponential(x[k] - lse));  // lest the sign cost an instruction of its own
+    for (int k = 0; k < N; k++) {
+      const Seen seen = transform.see(logits[k], bias[k]);
+      d[k] = __fmul_rn(of(seen.z), seen.slope);
+    }
+  } else {
+#pragma unroll
+    for (int k = 0; k < N; k++) d[k] = of(logits[k]);
+  }
   return d;
 }
 
+// The same where it is, exact when nearly all probability is there: -d expm1(z - lse) dz/dx.
+template <class L>
+__device__ __forceinline__ float gradient_at_target(float logit, const L& transform, int64_t target, float lse, float d_logprob) {
+  if constexpr (L::kTransforms) {
+    const Seen seen = transform.see(logit, transform.template bias_of<1>(target)[0]);
+    return -d_logprob * expm1f(seen.z - lse) * seen.slope;
+  } else {
+    return -d_logprob * expm1f(logit - lse);
+  }
+}
+
 // The gradient of a thread's columns of a slice; load(i) gives its words. The columns left are read from `row`, and so is the target's, before
-// any is written: its own gradient is -d expm1(x - lse), exact when nearly all probability is there, and goes over what its word has written.
-template <class T, class Out, class Load>
-__device__ __forceinline__ void store_gradient(Out* d_row, const T* row, const Slice<T>& slice, int32_t threads, int32_t target, float lse,
-                                               float d_logprob, Load load) {
+// any is written: its own gradient goes over what its word has written.
+template <class T, class Out, class L, class Load>
+__device__ __forceinline__ void store_gradient(Out* d_row, const T* row, const L& transform, const Slice<T>& slice, int32_t threads,
+                                               int32_t target, float lse, float d_logprob, Load load) {
   const T* from = row + slice.begin;
   Out* to = d_row + slice.begin;
   const int64_t target_in_slice = target - slice.begin;
@@ -366,14 +452,15 @@ __device__ __forceinline__ void store_gradient(Out* d_row, const T* row, const S
     for (int k = 0; k < Tile<T>::kWords; k++) {
       const int32_t i = first + k * threads;
       if (i >= slice.words) break;
-      store<kWord<T>, Access::kOnce>(to + static_cast<int64_t>(i) * kWord<T>, gradient(unpack<T>(tile.words[k]), lse, d_logprob));
+      const int64_t column = static_cast<int64_t>(i) * kWord<T>;
+      store<kWord<T>, Access::kOnce>(to + column, gradient(unpack<T>(tile.words[k]), transform, slice.begin + column, lse, d_logprob));
     }
   });
   if (thread_of_team() < slice.left) {
     const int64_t column = slice.columns_in_words() + thread_of_team();
-    store_one(to + column, gradient(Values<1>{{load_one(from + column)}}, lse, d_logprob)[0]);
+    store_one(to + column, gradient(Values<1>{{load_one(from + column)}}, transform, slice.begin + column, lse, d_logprob)[0]);
   }
-  if (has_target) store_one(d_row + target, -d_logprob * expm1f(at_target - lse));
+  if (has_target) store_one(d_row + target, gradient_at_target(at_target, transform, target, lse, d_logprob));
 }
 
 // The gradient of a row that is not read: exactly 0 where it is masked, NaN where the target is beyond the vocabulary.
@@ -395,19 +482,25 @@ __device__ __forceinline__ bool is_not_read(int32_t target, int64_t vocabulary, 
   return target < 0 || target >= vocabulary;
 }
 
-// ---- dtypes ------------------------------------------------------------------------------------------------------------------------------
+// ---- dtypes and transforms ------------------------------------------------------------------------------------------------------------------------------
 
 template <class T>
-struct Stored {
+struct Named {
   using Type = T;
 };
 
-// launch(Stored<T>) with the type behind a dpo4j_dtype.
+// launch(Named<T>) with the type behind a dpo4j_dtype.
 template <class Launch>
 int with_stored(int32_t dtype, Launch launch) {
-  if (dtype == DPO4J_BF16) return launch(Stored<__nv_bfloat16>{});
-  if (dtype == DPO4J_F16) return launch(Stored<__half>{});
-  return launch(Stored<float>{});
+  if (dtype == DPO4J_BF16) return launch(Named<__nv_bfloat16>{});
+  if (dtype == DPO4J_F16) return launch(Named<__half>{});
+  return launch(Named<float>{});
+}
+
+// launch(Named<L>) with what the softmax sees of a logit.
+template <class Launch>
+int with_transform(const LogitTransform& transform, Launch launch) {
+  return transform.none() ? launch(Named<Plain>{}) : launch(Named<Transformed>{});
 }
 
 }  // namespace dpo4j::cuda::token_logprob

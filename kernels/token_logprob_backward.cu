@@ -1,6 +1,7 @@
-// token_logprob, backward: d_x_j = d_logprob ((j == target) - exp(x_j - lse)), with the lse that forward left, in place if wanted.
+// token_logprob, backward: d_x_j = d_logprob ((j == target) - exp(z_j - lse)) dz_j/dx_j, with the lse that forward left, in place if wanted. z is
+// the logit x, or what its transform makes of it.
 //
-// Never materialised: probabilities. Masked rows are written and not read.
+// Never materialised: probabilities, transformed logits. Masked rows are written and not read.
 //
 // Bytes moved, b and b_d the sizes of an element of logits and gradient: (b + b_d) rows vocabulary. Share of the roofline: not yet measured on
 // a GPU. Reads are 16 bytes a thread; so are writes, but for the 8 of a 16-bit gradient of fp32 logits.
@@ -13,9 +14,13 @@ using namespace token_logprob;
 
 constexpr int kThreads = 256, kTilesOfThread = 2;
 
+// Blocks of a multiprocessor, as many as registers allow without a spill.
+template <class L>
+constexpr int kBlocks = L::kTransforms ? 2 : 4;
+
 // A block writes some columns of a row. Nothing but its own elements is read from the row, so it may be the row that is written.
-template <class Out, class T>
-__global__ void __launch_bounds__(kThreads, 4) backward(TokenLogprobBackward x, int64_t columns) {
+template <class Out, class T, class L>
+__global__ void __launch_bounds__(kThreads, kBlocks<L>) backward(TokenLogprobBackward x, int64_t columns) {
   const int64_t row = blockIdx.x, begin = blockIdx.y * columns;
   const Slice<T> slice(begin, begin + columns < x.vocabulary ? begin + columns : x.vocabulary);
   const int32_t target = x.targets[row];
@@ -29,7 +34,7 @@ __global__ void __launch_bounds__(kThreads, 4) backward(TokenLogprobBackward x, 
   const T* logits = static_cast<const T*>(x.logits) + of_logits * x.logits_stride;
   const float lse = x.lse[row], d_logprob = x.d_logprob[row];
   const T* of_slice = logits + slice.begin;
-  store_gradient(d_logits, logits, slice, kThreads, target, lse, d_logprob,
+  store_gradient(d_logits, logits, L(x), slice, kThreads, target, lse, d_logprob,
                  [&](int32_t i) { return load_word_of<Access::kOnce>(of_slice, i); });
 }
 
@@ -38,7 +43,10 @@ int launch_backward(const Queue& queue, const TokenLogprobBackward& x) {
   constexpr int64_t kMostBlocks = 65535;
   const int64_t wanted = divide_up(x.vocabulary, kThreads * kTile * kTilesOfThread), blocks = wanted < kMostBlocks ? wanted : kMostBlocks;
   const int64_t columns = divide_up(x.vocabulary, blocks * kTile) * kTile;
-  return launch(queue, backward<Out, T>, dim3(x.rows, divide_up(x.vocabulary, columns)), dim3(kThreads), 0, x, columns);
+  return with_transform(x.transform, [&](auto transform) {
+    return launch(queue, backward<Out, T, typename decltype(transform)::Type>, dim3(x.rows, divide_up(x.vocabulary, columns)),
+                  dim3(kThreads), 0, x, columns);
+  });
 }
 
 }  // namespace

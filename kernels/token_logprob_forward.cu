@@ -1,15 +1,16 @@
 // token_logprob, forward: log softmax of a row of logits at its target, and statistics of the row in the same read.
 //
-//   lse        = m + log(sum over j of exp(x_j - m)), m the largest x
+//   lse        = m + log(sum over j of exp(x_j - m)), m the largest x; x is the logit, or what its transform makes of it
 //   logprob    = (x_target - m) - log(sum ...)
 //   entropy    = log(sum ...) - sum of exp(x_j - m) (x_j - m) / sum ...
 //   log_weight = logprob - log(sum over j of p_j^2), p_j^2 from exp(x_j - m)^2
 //   hit        = x_target is m, and larger than all before it
 //
-// Never materialised: probabilities, and log-probs of other tokens. Masked rows (target < 0) are not read. A target beyond the vocabulary
+// Never materialised: probabilities, and log-probs of other tokens. Nor transformed logits: bias, scale and cap are applied in
+// registers. Masked rows (target < 0) are not read. A target beyond the vocabulary
 // makes every result NaN. Columns of -inf add nothing; m - m is never taken of infinities.
 //
-// Bytes moved, b the size of an element: b rows vocabulary. Share of the roofline: not yet measured on a GPU.
+// Bytes moved, b the size of an element: b rows vocabulary; a bias is read again for each row, from the second-level cache. Share of the roofline: not yet measured on a GPU.
 #include "token_logprob.cuh"
 
 namespace dpo4j::cuda {
@@ -18,12 +19,14 @@ namespace {
 using namespace token_logprob;
 
 // Blocks of a multiprocessor, as many as registers allow without a spill. fp32 has twice the bytes under way in each thread.
-template <class S, class T>
-constexpr int kBlocks = S::kStatistics ? 3 : (sizeof(T) == 4 ? 4 : 5);
+template <class S, class T, class L>
+constexpr int kBlocks = L::kTransforms   ? 2
+                        : S::kStatistics ? 3
+                                         : (sizeof(T) == 4 ? 4 : 5);
 
 // A block reads a row; its teams take turns.
-template <class S, class T>
-__global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T>) forward(TokenLogprobForward x, Teams teams) {
+template <class S, class T, class L>
+__global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>) forward(TokenLogprobForward x, Teams teams) {
   const int64_t row = blockIdx.x;
   const int32_t target = x.targets[row];
   float value;
@@ -32,13 +35,15 @@ __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T>) forward(TokenLogp
     return;
   }
   const T* logits = static_cast<const T*>(x.logits) + logits_row(x, row) * x.logits_stride;
+  const L transform(x);
   DPO4J_SHARED(S, of_warp, [kMostWarps]);
   for (int32_t team = 0; team < teams.count; team++) {
-    const S of_thread = sums_of<S, Access::kOnce>(logits, teams.slice<T>(team), teams.threads, target, [](const Word<T>&, int32_t) {});
+    const S of_thread =
+        sums_of<S, Access::kOnce>(logits, transform, teams.slice<T>(team), teams.threads, target, [](const Word<T>&, int32_t) {});
     const S sums = merge_lanes(of_thread);
     if (threadIdx.x % kWarp == 0) of_warp[team * teams.warps() + threadIdx.x / kWarp] = sums;
   }
-  const float at_target = load_one(logits + target);
+  const float at_target = see_one(transform, logits, target);
   __syncthreads();
   if (threadIdx.x >= kWarp) return;
   const S sums = merge_warps<S>(teams, [&](int32_t warp) { return of_warp[warp]; });
@@ -48,8 +53,11 @@ __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T>) forward(TokenLogp
 template <class S>
 int launch_forward(const Queue& queue, const TokenLogprobForward& x) {
   const Teams teams = teams_of(x.vocabulary);
-  return with_stored(x.dtype, [&](auto stored) {
-    return launch(queue, forward<S, typename decltype(stored)::Type>, dim3(x.rows), dim3(teams.threads), 0, x, teams);
+  return with_transform(x.transform, [&](auto transform) {
+    return with_stored(x.dtype, [&](auto stored) {
+      return launch(queue, forward<S, typename decltype(stored)::Type, typename decltype(transform)::Type>, dim3(x.rows),
+                    dim3(teams.threads), 0, x, teams);
+    });
   });
 }
 

@@ -1,7 +1,7 @@
 // token_logprob, forward and backward in one read of the row, in place if wanted. Formulas as in token_logprob_forward.cu and _backward.cu; the
 // bits of every result are those of these two, one after the other.
 //
-// Never materialised: probabilities, and log-probs of other tokens. A row stays on chip between the read and the write, in its own type: in the
+// Never materialised: probabilities, transformed logits, and log-probs of other tokens. A row stays on chip between the read and the write, in its own type: in the
 // shared memory of a block, or of a cluster's blocks, which then read each other's sums. Masked rows are written and not read.
 //
 // Bytes moved, b and b_d the sizes of an element of logits and gradient: (b + b_d) rows vocabulary. What of a row finds no room, on devices
@@ -23,13 +23,16 @@ struct Share {
 };
 
 // Blocks of a multiprocessor, as many as registers allow without a spill.
-template <class S, class T>
-constexpr int kBlocks = S::kStatistics || sizeof(T) == 4 ? 3 : 4;
+template <class S, class T, class L>
+constexpr int kBlocks = L::kTransforms                     ? 2
+                        : S::kStatistics || sizeof(T) == 4 ? 3
+                                                           : 4;
 
 // A cluster reads a row and writes its gradient. The thread that reads an element writes it, and what others want to know of the row, the logit
 // of the target, is read before anything is written: it may be the row that is written.
-template <class S, class Out, class T>
-__global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T>) forward_backward(TokenLogprobForwardBackward x, Teams teams, Share share) {
+template <class S, class Out, class T, class L>
+__global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>)
+    forward_backward(TokenLogprobForwardBackward x, Teams teams, Share share) {
   const int64_t row = blockIdx.x / share.blocks, of_logits = logits_row(x, row);
   const int32_t target = x.targets[row], rank = cluster_rank(), first_team = rank * share.teams;
   Out* d_logits = static_cast<Out*>(x.d_logits) + of_logits * x.d_logits_stride;
@@ -45,20 +48,21 @@ __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T>) forward_backward(
 
   const T* logits = static_cast<const T*>(x.logits) + of_logits * x.logits_stride;
   const float d_logprob = x.d_logprob ? x.d_logprob[row] : 1.0f;
+  const L transform(x);
   const int32_t words_of_team = static_cast<int32_t>(teams.width / kWord<T>), words_held = static_cast<int32_t>(share.held / kWord<T>);
   DPO4J_DYNAMIC_SHARED(Word<T>, held);
 
   DPO4J_SHARED(S, of_warp, [kMostWarps]);
   each_team([&](int32_t team, const Slice<T>& slice) {
     const int32_t first = team * words_of_team;
-    const S of_thread = sums_of<S, Access::kPlain>(logits, slice, teams.threads, target, [&](const Word<T>& word, int32_t i) {
+    const S of_thread = sums_of<S, Access::kPlain>(logits, transform, slice, teams.threads, target, [&](const Word<T>& word, int32_t i) {
       if (i < slice.words && first + i < words_held) held[first + i] = word;
     });
     const S sums = merge_lanes(of_thread);
     if (threadIdx.x % kWarp == 0) of_warp[team * teams.warps() + threadIdx.x / kWarp] = sums;
   });
 
-  const float at_target = load_one(logits + target);
+  const float at_target = see_one(transform, logits, target);
   DPO4J_SHARED(float, of_row, [1]);
   cluster_sync();
   if (threadIdx.x < kWarp) {
@@ -75,7 +79,7 @@ __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T>) forward_backward(
   each_team([&](int32_t team, const Slice<T>& slice) {
     const int32_t first = team * words_of_team;
     const T* of_slice = logits + slice.begin;
-    store_gradient(d_logits, logits, slice, teams.threads, target, lse, d_logprob,
+    store_gradient(d_logits, logits, transform, slice, teams.threads, target, lse, d_logprob,
                    [&](int32_t i) { return first + i < words_held ? held[first + i] : load_word_of<Access::kOnce>(of_slice, i); });
   });
 }
@@ -101,8 +105,10 @@ template <class S, class Out, class T>
 int launch_both(const Queue& queue, const TokenLogprobForwardBackward& x) {
   const Teams teams = teams_of(x.vocabulary);
   const Share share = share_of(queue, teams, sizeof(T));
-  return launch_clusters(queue, share.blocks, forward_backward<S, Out, T>, dim3(x.rows * share.blocks), dim3(teams.threads),
-                         share.held * sizeof(T), x, teams, share);
+  return with_transform(x.transform, [&](auto transform) {
+    return launch_clusters(queue, share.blocks, forward_backward<S, Out, T, typename decltype(transform)::Type>,
+                           dim3(x.rows * share.blocks), dim3(teams.threads), share.held * sizeof(T), x, teams, share);
+  });
 }
 
 template <class S>

@@ -4,8 +4,15 @@ using dpo4j::Adamw;
 using dpo4j::Call;
 using dpo4j::finite;
 
+namespace {
+
+constexpr int64_t kElementsOfACounter = 8;
+
+}  // namespace
+
 int32_t dpo4j_adamw(dpo4j_context* context, void* parameter, float* master, float* m, float* v, const float* gradient, const float* rates,
-                    const float* clip, int64_t count, const dpo4j_adamw_options* options, int32_t dtype) {
+                    const float* clip, const uint32_t* random, int64_t first, int64_t count, const dpo4j_adamw_options* options,
+                    int32_t dtype) {
   const dpo4j_adamw_options o = options != nullptr ? *options : dpo4j_adamw_options{};
   return Call(context, "adamw")
       .dtype("dtype", dtype)
@@ -17,12 +24,17 @@ int32_t dpo4j_adamw(dpo4j_context* context, void* parameter, float* master, floa
       .count("count", count)
       .tensor("parameter", parameter)
       .tensor_or_null("master", master)
-      .require(dtype == DPO4J_F32 || master != nullptr || count == 0, "master",
-               "is null, must hold the exact value of DPO4J_BF16 parameters")
+      .words_or_null("random", random)
+      .require(random == nullptr || dtype == DPO4J_BF16, "random", "rounds DPO4J_BF16 parameters, must be null for others")
+      .require(random == nullptr || master == nullptr, "master",
+               "must be null where random is given: one of the two keeps the parameter exact")
+      .require(dtype == DPO4J_F32 || master != nullptr || random != nullptr || count == 0, "master",
+               "is null, must hold the exact value of DPO4J_BF16 parameters that random does not round")
+      .require(first >= 0 && first % kElementsOfACounter == 0, "first", "must be a multiple of 8, and not negative")
       .tensor("m", m)
       .tensor("v", v)
       .tensor("gradient", gradient)
       .tensor("rates", rates)
       .words_or_null("clip", clip)
-      .run(Adamw{parameter, master, m, v, gradient, rates, clip, count, o, dtype});
+      .run(Adamw{parameter, master, m, v, gradient, rates, clip, random, first, count, o, dtype});
 }

@@ -33,6 +33,8 @@ class Call {
   Call& options(const char* name, const void* address);
   // An option that is a number. `wish` follows its value: "beta is -1, must be above 0".
   Call& option(const char* name, double value, bool holds, const char* wish);
+  // What a softmax sees of a logit: `bias` is a tensor or null, `scale` above 0, `cap` 0 or something that can be divided by.
+  Call& transform(const LogitTransform& transform);
   // Anything else. `wish` follows the argument's name: "beta must be finite and above 0".
   Call& require(bool holds, const char* name, const char* wish);
   // What this device or build may lack.

@@ -28,6 +28,7 @@ int run(const Queue&, const SwigluForward&);
 int run(const Queue&, const SwigluBackward&);
 int run(const Queue&, const ResidualForward&);
 int run(const Queue&, const ScaleRows&);
+int run(const Queue&, const ColumnSum&);
 int run(const Queue&, const TokenLogprobForward&);
 int run(const Queue&, const TokenLogprobBackward&);
 int run(const Queue&, const TokenLogprobForwardBackward&);

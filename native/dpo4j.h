@@ -6,7 +6,7 @@
  *   addresses  memory of the context's device, owned by the caller. Outputs come first, then inputs. Nothing is retained after the work
  *              queued by the call has run. Outputs may not overlap inputs unless the operation says "may alias".
  *   alignment  16 bytes for addresses, and for the start of each row (row strides times the element size) where a row stride is given.
- *              4 bytes are enough for index arrays (int32) and for what scale_rows, token_logprob, sequence_sum and the losses take of f32
+ *              4 bytes are enough for index arrays (int32) and for what scale_rows, column_sum, token_logprob, sequence_sum and the losses take of f32
               a token, completion or pair, so that a call may begin at any of them; statistics alone, four a row, want 16.
  *   strides    in elements, between the starts of consecutive rows; row-major throughout.
  *   dtype      storage of the tensors that carry no other mark: DPO4J_F32 on every device, DPO4J_BF16 on cuda. token_logprob alone takes
@@ -126,9 +126,11 @@ DPO4J_API int32_t dpo4j_copy_rows(dpo4j_context*, void* out, const void* in, con
 
 /* ---- rms_norm: y = w * x / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019) ------------------------------------------------------- */
 
-/* out[rows,width], rstd f32[rows] (1 / the root, kept for backward), x[rows,width], weight[width]. */
-DPO4J_API int32_t dpo4j_rms_norm_forward(dpo4j_context*, void* out, float* rstd, const void* x, const void* weight, int64_t rows,
-                                         int64_t width, float epsilon, int32_t dtype);
+/* out[rows,width], rstd f32[rows] (1 / the root, kept for backward), x[rows,width], weight[width]. residual[rows,width], or null: then
+   sum[rows,width] = x + residual is written, rounded, and is what is normed, in one pass and with the bits of residual_forward before it; sum
+   may alias x or residual, and is null where residual is. */
+DPO4J_API int32_t dpo4j_rms_norm_forward(dpo4j_context*, void* out, float* rstd, void* sum, const void* x, const void* residual,
+                                         const void* weight, int64_t rows, int64_t width, float epsilon, int32_t dtype);
 
 DPO4J_API size_t dpo4j_rms_norm_backward_workspace_bytes(int64_t rows, int64_t width);
 /* d_x[rows,width] = d_residual + gradient (d_residual null: 0; may alias d_x, as the residual stream wants). d_weight f32[width] += gradient. */
@@ -167,7 +169,9 @@ typedef struct dpo4j_segment {
 /* out[query_rows,heads,head_width] (rows out_stride apart), lse f32[query_rows,heads] = log of the sum of exp(scale q.k), kept for backward.
    q[query_rows,heads,head_width], k and v[key_rows,kv_heads,head_width]; q_stride, kv_stride between rows, so all three may lie in one
    buffer. heads is a multiple of kv_heads; head h reads kv head h / (heads / kv_heads). head_width: a multiple of 8 up to 256.
-   segments[segments] lies on the device; max_queries is the largest query_count among them. Query rows of no segment are not written. */
+   segments[segments] lies on the device; max_queries is the largest query_count among them. Query rows of no segment are not written.
+   In BF16, on tensor cores, weights are rounded to bf16 before they multiply v, and lse is that of the unrounded ones; in backward, weights and
+   gradients of scores before they multiply d_out, k and q. All sums are fp32. */
 DPO4J_API int32_t dpo4j_attention_forward(dpo4j_context*, void* out, float* lse, const void* q, const void* k, const void* v,
                                           const dpo4j_segment* segments, int64_t segment_count, int64_t max_queries, int64_t heads,
                                           int64_t kv_heads, int64_t head_width, int64_t out_stride, int64_t q_stride, int64_t kv_stride,
@@ -205,38 +209,50 @@ DPO4J_API int32_t dpo4j_scale_rows(dpo4j_context*, void* out, const void* in, co
 /* ---- token_logprob: log softmax of a row of logits at its target --------------------------------------------------------------------- */
 
 /* Arguments these calls share
-     logits     [.., vocabulary], rows logits_stride apart, in F32, BF16 or F16 on every device. Columns of -inf are vocabulary that does not
+     logits     x[.., vocabulary], rows logits_stride apart, in F32, BF16 or F16 on every device. Columns of -inf are vocabulary that does not
                 exist; a row of nothing else has lse -inf, and its log-prob is NaN.
      row_index  i32[rows], or null for 0, 1, ...: call row i is logits row row_index[i]. No logits row twice; rows that it does not name are
                 neither read nor written. Every other array has one entry a call row.
      targets    i32[rows]. Negative: the row is masked, its numbers are 0, its gradient exactly 0, and its logits are not read. At or beyond
-                vocabulary: all of them NaN. */
+                vocabulary: all of them NaN.
+     bias, scale, cap  the softmax is of z[j] = cap tanh(scale (x[j] + bias[j]) / cap), of scale (x[j] + bias[j]) where cap is 0. bias
+                f32[vocabulary], null for 0; scale finite and above 0; cap 0 or from 1e-30 to 1e30. -inf stays -inf, also as a bias.
+                null, 1, 0: z is x, and no time is spent on it. */
 
 /* What a row of `statistics` f32[rows, DPO4J_TOKEN_STATISTICS] holds; p is the softmax of the row. */
 enum dpo4j_token_statistic {
   DPO4J_TOKEN_ENTROPY = 0,    /* -sum_j p_j log p_j, in nats */
   DPO4J_TOKEN_HIT = 1,        /* 1 where the target is the first of the largest logits, else 0 */
-  DPO4J_TOKEN_MEAN_LOGIT = 2, /* over the vocabulary that exists */
-  DPO4J_TOKEN_LOG_WEIGHT = 3, /* logprob - log sum_j p_j^2 = logprob - (LSE(2 logits) - 2 lse): WPO (Zhou et al. 2024, eq. 2) */
+  DPO4J_TOKEN_MEAN_LOGIT = 2, /* of z, over the vocabulary that exists */
+  DPO4J_TOKEN_LOG_WEIGHT = 3, /* logprob - log sum_j p_j^2 = logprob - (LSE(2 z) - 2 lse): WPO (Zhou et al. 2024, eq. 2) */
   DPO4J_TOKEN_STATISTICS = 4
 };
 
-/* logprob f32[rows] = logits[target] - lse, lse f32[rows] = log sum_j exp(logits[j]); statistics may be null. */
+/* logprob f32[rows] = z[target] - lse, lse f32[rows] = log sum_j exp(z[j]); statistics may be null. */
 DPO4J_API int32_t dpo4j_token_logprob_forward(dpo4j_context*, float* logprob, float* lse, float* statistics, const void* logits,
-                                              const int32_t* targets, const int32_t* row_index, int64_t rows, int64_t vocabulary,
-                                              int64_t logits_stride, int32_t dtype);
-/* d_logits[row,j] = d_logprob[row] * ((j == target) - exp(logits[row,j] - lse[row])), rows of d_logits as rows of logits. d_logits may alias
-   logits when both have one dtype and one stride (the in-place form). d_logits has d_logits_dtype, logits has dtype. */
+                                              const int32_t* targets, const int32_t* row_index, const float* bias, int64_t rows,
+                                              int64_t vocabulary, int64_t logits_stride, float scale, float cap, int32_t dtype);
+/* d_logits[row,j] = d_logprob[row] * ((j == target) - exp(z[row,j] - lse[row])) dz/dx, dz/dx = scale (1 - (z[row,j] / cap)^2), or scale where
+   cap is 0; rows of d_logits as rows of logits. d_logits may alias logits when both have one dtype and one stride (the in-place form).
+   d_logits has d_logits_dtype, logits has dtype. The gradient by the bias is column_sum's of d_logits. */
 DPO4J_API int32_t dpo4j_token_logprob_backward(dpo4j_context*, void* d_logits, const void* logits, const int32_t* targets,
-                                               const int32_t* row_index, const float* lse, const float* d_logprob, int64_t rows,
-                                               int64_t vocabulary, int64_t d_logits_stride, int64_t logits_stride, int32_t d_logits_dtype,
-                                               int32_t dtype);
+                                               const int32_t* row_index, const float* bias, const float* lse, const float* d_logprob,
+                                               int64_t rows, int64_t vocabulary, int64_t d_logits_stride, int64_t logits_stride,
+                                               float scale, float cap, int32_t d_logits_dtype, int32_t dtype);
 /* Both in one read of the row, for a gradient that is known before the log-prob is: d_logprob f32[rows], or null for 1, the unit gradient
    that a row scale makes any other. Aliasing as in backward. */
 DPO4J_API int32_t dpo4j_token_logprob_forward_backward(dpo4j_context*, void* d_logits, float* logprob, float* lse, float* statistics,
                                                        const void* logits, const int32_t* targets, const int32_t* row_index,
-                                                       const float* d_logprob, int64_t rows, int64_t vocabulary, int64_t d_logits_stride,
-                                                       int64_t logits_stride, int32_t d_logits_dtype, int32_t dtype);
+                                                       const float* bias, const float* d_logprob, int64_t rows, int64_t vocabulary,
+                                                       int64_t d_logits_stride, int64_t logits_stride, float scale, float cap,
+                                                       int32_t d_logits_dtype, int32_t dtype);
+
+/* ---- column_sum: the gradient of a bias ---------------------------------------------------------------------------------------------- */
+
+/* sums f32[width] += sum over rows of scale[row] in[row,:], in an order that depends on rows and width alone. in[rows,width], rows in_stride
+   apart; scale f32[rows], or null for 1. */
+DPO4J_API int32_t dpo4j_column_sum(dpo4j_context*, float* sums, const void* in, const float* scale, int64_t rows, int64_t width,
+                                   int64_t in_stride, int32_t dtype);
 
 /* ---- lm_head_forward: token_logprob of hidden weight^T, without logits in memory ------------------------------------------------------ */
 
@@ -245,10 +261,9 @@ DPO4J_API int32_t dpo4j_token_logprob_forward_backward(dpo4j_context*, void* d_l
 DPO4J_API int32_t dpo4j_lm_head_forward_supported(const dpo4j_context*, int32_t dtype);
 
 DPO4J_API size_t dpo4j_lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary);
-/* logprob f32[rows] and lse f32[rows] of the logits z[row,j] = scale (hidden[row] . weight[j] + bias[j]), or cap tanh(z[row,j] / cap) where cap is
-   not 0, from fp32 accumulators. hidden[rows,hidden_width] and weight[vocabulary,hidden_width] have dtype, bias f32[vocabulary] may be null,
-   targets i32[rows] and what masked rows and rows of -inf or NaN give as in token_logprob; hidden of a masked row has no effect. scale: above 0
-   and finite; cap: 0 for none, or above 0 and finite. workspace: its contents are undefined before and after. */
+/* logprob f32[rows] and lse f32[rows] as token_logprob's of the logits x[row,j] = hidden[row] . weight[j], from fp32 accumulators. hidden
+   [rows,hidden_width] and weight[vocabulary,hidden_width] have dtype; bias, scale, cap, targets and what masked rows and rows of -inf or NaN
+   give as there; hidden of a masked row has no effect. workspace: its contents are undefined before and after. */
 DPO4J_API int32_t dpo4j_lm_head_forward(dpo4j_context*, float* logprob, float* lse, void* workspace, const void* hidden, const void* weight,
                                         const float* bias, const int32_t* targets, int64_t rows, int64_t vocabulary, int64_t hidden_width,
                                         int64_t hidden_stride, int64_t weight_stride, float scale, float cap, int32_t dtype);
@@ -403,9 +418,15 @@ typedef struct dpo4j_adamw_options {
 /* g = clip * gradient; parameter *= 1 - lr decay; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
    parameter -= lr c1 m / (sqrt(v c2) + epsilon), with rates f32[3] on the device = {lr, c1 = 1/(1-b1^t), c2 = 1/(1-b2^t)}.
    clip: one f32 on the device (gradient_norm's second value), or null for 1. A NaN clip leaves everything as it was: no step is taken.
-   parameter has dtype; with DPO4J_BF16, master f32[count] holds the exact value (may be null on DPO4J_F32 only). m, v, gradient f32[count]. */
+   parameter has dtype; m, v, gradient f32[count]. master f32[count] holds the exact value, whose rounding to nearest the parameter is.
+   Null with DPO4J_F32, the parameter itself is exact. With DPO4J_BF16 either master or random is null:
+   random u32[3] on the device = {low, high half of a seed, number of the step}: the parameter becomes one of the two bfloat16 about the exact
+   value, the further one with the probability that makes the mean exact. Element i of the call has number first + i, and is rounded up in
+   magnitude where its bits that are dropped and 16 random bits reach 2^16: bits 16 j to 16 j + 15, j = number mod 8, of Philox4x32-10
+   (Salmon et al. 2011) with counter {number / 8 (64 bits), step, 0} and the seed as key. first: at least 0, a multiple of 8. */
 DPO4J_API int32_t dpo4j_adamw(dpo4j_context*, void* parameter, float* master, float* m, float* v, const float* gradient, const float* rates,
-                              const float* clip, int64_t count, const dpo4j_adamw_options* options, int32_t dtype);
+                              const float* clip, const uint32_t* random, int64_t first, int64_t count, const dpo4j_adamw_options* options,
+                              int32_t dtype);
 
 #ifdef __cplusplus
 }

@@ -44,15 +44,13 @@ int32_t dpo4j_lm_head_forward(dpo4j_context* context, float* logprob, float* lse
       .require(rows / kTile * (vocabulary / kTile) <= kMostTiles, "rows", "must be fewer in one call of so large a vocabulary")
       .stride("hidden_stride", hidden_stride, "hidden_width", hidden_width, dtype)
       .stride("weight_stride", weight_stride, "hidden_width", hidden_width, dtype)
-      .require(dpo4j::finite(scale) && scale > 0, "scale", "must be finite and above 0")
-      .require(dpo4j::finite(cap) && cap >= 0, "cap", "must be finite and above 0, or 0 for none")
+      .transform({bias, scale, cap})
       .words("logprob", logprob)
       .words("lse", lse)
       .tensor("workspace", workspace)
       .tensor("hidden", hidden)
       .tensor("weight", weight)
-      .tensor_or_null("bias", bias)
       .words("targets", targets);
-  return call.run_on_cuda(LmHeadForward{logprob, lse, workspace, hidden, weight, bias, targets, rows, vocabulary, hidden_width,
-                                        hidden_stride, weight_stride, scale, cap});
+  return call.run_on_cuda(LmHeadForward{
+      logprob, lse, workspace, hidden, weight, targets, rows, vocabulary, hidden_width, hidden_stride, weight_stride, {bias, scale, cap}});
 }

@@ -43,7 +43,8 @@ struct CopyRows {
 struct RmsNormForward {
   void* out;
   float* rstd;
-  const void *x, *weight;
+  void* sum;
+  const void *x, *residual, *weight;
   int64_t rows, width;
   float epsilon;
   int32_t dtype;
@@ -117,11 +118,19 @@ struct ScaleRows {
   int32_t dtype;
 };
 
+// What a softmax sees of a logit.
+struct LogitTransform {
+  const float* bias;
+  float scale, cap;
+  bool none() const { return bias == nullptr && scale == 1 && cap == 0; }
+};
+
 struct TokenLogprobForward {
   float *logprob, *lse, *statistics;
   const void* logits;
   const int32_t *targets, *row_index;
   int64_t rows, vocabulary, logits_stride;
+  LogitTransform transform;
   int32_t dtype;
 };
 
@@ -131,6 +140,7 @@ struct TokenLogprobBackward {
   const int32_t *targets, *row_index;
   const float *lse, *d_logprob;
   int64_t rows, vocabulary, d_logits_stride, logits_stride;
+  LogitTransform transform;
   int32_t d_logits_dtype, dtype;
 };
 
@@ -141,17 +151,25 @@ struct TokenLogprobForwardBackward {
   const int32_t *targets, *row_index;
   const float* d_logprob;
   int64_t rows, vocabulary, d_logits_stride, logits_stride;
+  LogitTransform transform;
   int32_t d_logits_dtype, dtype;
+};
+
+struct ColumnSum {
+  float* sums;
+  const void* in;
+  const float* scale;
+  int64_t rows, width, in_stride;
+  int32_t dtype;
 };
 
 struct LmHeadForward {
   float *logprob, *lse;
   void* workspace;
   const void *hidden, *weight;
-  const float* bias;
   const int32_t* targets;
   int64_t rows, vocabulary, hidden_width, hidden_stride, weight_stride;
-  float scale, cap;
+  LogitTransform transform;
 };
 
 struct SequenceSumForward {
@@ -209,7 +227,8 @@ struct Adamw {
   void* parameter;
   float *master, *m, *v;
   const float *gradient, *rates, *clip;
-  int64_t count;
+  const uint32_t* random;
+  int64_t first, count;
   dpo4j_adamw_options options;
   int32_t dtype;
 };

@@ -5,8 +5,8 @@ using dpo4j::Call;
 using dpo4j::RmsNormBackward;
 using dpo4j::RmsNormForward;
 
-int32_t dpo4j_rms_norm_forward(dpo4j_context* context, void* out, float* rstd, const void* x, const void* weight, int64_t rows,
-                               int64_t width, float epsilon, int32_t dtype) {
+int32_t dpo4j_rms_norm_forward(dpo4j_context* context, void* out, float* rstd, void* sum, const void* x, const void* residual,
+                               const void* weight, int64_t rows, int64_t width, float epsilon, int32_t dtype) {
   return Call(context, "rms_norm_forward")
       .dtype("dtype", dtype)
       .rows("rows", rows)
@@ -14,9 +14,12 @@ int32_t dpo4j_rms_norm_forward(dpo4j_context* context, void* out, float* rstd, c
       .require(dpo4j::finite(epsilon) && epsilon >= 0, "epsilon", "must be finite and not negative")
       .tensor("out", out)
       .tensor("rstd", rstd)
+      .tensor_or_null("sum", sum)
       .tensor("x", x)
+      .tensor_or_null("residual", residual)
+      .require((sum == nullptr) == (residual == nullptr), "sum", "must be null where residual is, and only there")
       .tensor("weight", weight)
-      .run(RmsNormForward{out, rstd, x, weight, rows, width, epsilon, dtype});
+      .run(RmsNormForward{out, rstd, sum, x, residual, weight, rows, width, epsilon, dtype});
 }
 
 size_t dpo4j_rms_norm_backward_workspace_bytes(int64_t rows, int64_t width) {

@@ -24,6 +24,13 @@ struct Tile {
 };
 static_assert(sizeof(Tile) <= kScratchBytes, "a tile fits a thread's scratch");
 
+// Who sees what between the rows of a reader and the keys of a tile: row r sees the first `keys(r)`, key j is seen from row `first_row(j)` on.
+struct Sight {
+  int64_t row_begin, rows, group, first_unseen, count;
+  int64_t keys(int64_t row) const { return most(0, least(count, (row_begin + row) / group + first_unseen)); }
+  int64_t first_row(int64_t key) const { return most(0, least(rows, (key + 1 - first_unseen) * group - row_begin)); }
+};
+
 struct Task {
   const AttentionBackward& p;
   const dpo4j_segment* family;  // the prefix, then its dependents
@@ -42,6 +49,8 @@ struct Task {
   void load_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const;
   void load_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows) const;
   void differentiate_row(float* probabilities, float* d_s, int64_t seen, float lse, float d) const;
+  void add_to_keys(float* sums, const float* weights, const float* of_rows, const Sight& sight) const;
+  void add_to_queries(const Sight& sight) const;
   void add_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows, int64_t first_unseen, int64_t count) const;
   void store_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const;
   void run_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const;
@@ -87,14 +96,46 @@ void Task::load_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t 
   }
 }
 
-// Scores become P, d_out v^T becomes d_s; both 0 where the row does not see the key.
+// Scores become P, d_out v^T becomes d_s, of the keys that the row sees.
 void Task::differentiate_row(float* probabilities, float* d_s, int64_t seen, float lse, float d) const {
   each_vector(seen, [&](int64_t i, auto lanes) {
     const Floats e = exp(load(probabilities + i, lanes) - lse);
     store(probabilities + i, e, lanes);
     store(d_s + i, e * (load(d_s + i, lanes) - d), lanes);
   });
-  for (int64_t i = seen; i < kKeys; i++) probabilities[i] = d_s[i] = 0;
+}
+
+// sums[key] += sum over rows of weights[row, key] of_rows[row], each key's from the first row that sees it: what others hold may be anything,
+// and is not multiplied by zero.
+void Task::add_to_keys(float* sums, const float* weights, const float* of_rows, const Sight& sight) const {
+  const int64_t width = stride();
+  const Left transposed = {weights, 1, kKeys};
+  for (int64_t key = 0; key < sight.count; key += kTileRows) {
+    const int64_t block = least(kTileRows, sight.count - key), shared = sight.first_row(key + block - 1);
+    for (int64_t i = key; i < key + block; i++) {
+      const int64_t first = sight.first_row(i);
+      if (first < shared)
+        product(sums + i * width, width, transposed.from(i, first), of_rows + first * width, width, 1, width, shared - first, true);
+    }
+    if (shared < sight.rows)
+      product(sums + key * width, width, transposed.from(key, shared), of_rows + shared * width, width, block, width, sight.rows - shared,
+              true);
+  }
+}
+
+// d_q = d_s k, each row's over the keys that it sees; likewise.
+void Task::add_to_queries(const Sight& sight) const {
+  const int64_t width = stride();
+  const Left weights = {tile.d_s, kKeys, 1};
+  for (int64_t row = 0; row < sight.rows;) {
+    const int64_t shared = sight.keys(row), block = shared == sight.count ? sight.rows - row : least(kTileRows, sight.rows - row);
+    product(tile.d_q + row * width, width, weights.from(row, 0), tile.keys, width, block, width, shared, false);
+    for (int64_t i = row; i < row + block; i++) {
+      const int64_t more = sight.keys(i) - shared;
+      if (more > 0) product(tile.d_q + i * width, width, weights.from(i, shared), tile.keys + shared * width, width, 1, width, more, true);
+    }
+    row += block;
+  }
 }
 
 // Adds what rows [row_begin, row_begin + rows) of a reader owe to the tile's keys, and those keys to d_q. Query i of the reader sees the
@@ -103,15 +144,16 @@ void Task::add_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t r
   load_queries(reader, row_begin, rows);
   const int64_t width = stride();
   const int64_t columns = (count + kLanes - 1) / kLanes * kLanes;
+  const Sight sight = {row_begin, rows, heads.group, first_unseen, count};
   product(tile.p, kKeys, {tile.q, width, 1}, tile.keys_transposed, kKeys, rows, columns, p.head_width, false);
   product(tile.d_s, kKeys, {tile.d_out, width, 1}, tile.values_transposed, kKeys, rows, columns, p.head_width, false);
   for (int64_t row = 0; row < rows; row++) {
-    const int64_t seen = most(0, least(count, heads.query_of(row_begin + row) + first_unseen));
-    differentiate_row(tile.p + row * kKeys, tile.d_s + row * kKeys, seen, lse_of(reader, row_begin + row), d_of(reader, row_begin + row));
+    const float lse = lse_of(reader, row_begin + row), d = d_of(reader, row_begin + row);
+    differentiate_row(tile.p + row * kKeys, tile.d_s + row * kKeys, sight.keys(row), lse, d);
   }
-  product(tile.d_values, width, {tile.p, 1, kKeys}, tile.d_out, width, count, width, rows, true);
-  product(tile.d_keys, width, {tile.d_s, 1, kKeys}, tile.q, width, count, width, rows, true);
-  product(tile.d_q, width, {tile.d_s, kKeys, 1}, tile.keys, width, rows, width, count, false);
+  add_to_keys(tile.d_values, tile.p, tile.d_out, sight);
+  add_to_keys(tile.d_keys, tile.d_s, tile.q, sight);
+  add_to_queries(sight);
   for (int64_t row = 0; row < rows; row++) {
     float* d_q = static_cast<float*>(p.d_q) + heads.at(reader, row_begin + row, p.q_stride);
     each_vector(p.head_width, [&](int64_t i, auto lanes) {

@@ -31,6 +31,7 @@ int32_t usable_processors();
   X(SwigluBackward)                    \
   X(ResidualForward)                   \
   X(ScaleRows)                         \
+  X(ColumnSum)                         \
   X(TokenLogprobForward)               \
   X(TokenLogprobBackward)              \
   X(TokenLogprobForwardBackward)       \

@@ -82,6 +82,18 @@ DPO4J_INLINE Floats load(const Bf16* at) { return (Floats)(load_halves(at) << 16
 // The values' upper halves: they are rounded already.
 DPO4J_INLINE void store(Bf16* at, Floats rounded) { store_halves(at, (Ints)rounded >> 16 & 0xffff); }
 
+// Rounds to the significand of T, to nearest even, where store would otherwise cut it off.
+template <class T>
+DPO4J_INLINE Floats rounded(Floats values) {
+  if constexpr (kSignificand<T> == 8) {
+    const Ints bits = (Ints)values;
+    const Ints nearest = bits + 0x7fff + ((Ints)((Uints)bits >> 16) & 1);
+    return values == values ? (Floats)nearest : values;
+  } else {
+    return values;
+  }
+}
+
 // ---- pairs
 
 // With is the other type of the loop.

@@ -1,16 +1,18 @@
-// Forward: logprob = logits[target] - lse, lse = log sum_j exp(logits[j]), and statistics of the same softmax p.
+// Forward: logprob = z[target] - lse, lse = log sum_j exp(z[j]), and statistics of the same softmax p. z is the row of logits, or what its
+//   transform makes of it, a block at a time, in the cache: the loops below see logits of fp32 then.
 //   The row is read once from memory: a block of it is searched for its maximum, then summed from the cache relative to the largest value
 //   so far, the anchor; one exp an element, and one fma each for the sums of entropy and log weight. Block sums are added in fp64.
-// Backward: d_logits[j] = d_logprob ((j == target) - exp(logits[j] - lse)), one exp an element, in place if wanted.
+// Backward: d_logits[j] = d_logprob ((j == target) - exp(z[j] - lse)) dz/dx, one exp an element, in place if wanted.
 // The softmax itself is never stored.
 //
-// Errors, with u = 2^-24, t_j = logits[j] - the largest, and s u that of a block's sum, kBlock / kPair positive terms a lane: s <= 133 with
+// Errors given z, with u = 2^-24, t_j = z[j] - the largest, and s u that of a block's sum, kBlock / kPair positive terms a lane: s <= 133 with
 // 16 lanes. An exp is within e_j = 2.23 |t_j| + 3: the subtraction rounds |t_j|, exp2 has the rest.
 //   lse, logprob   (s + sum_j p_j e_j) u, and half a unit in the last place of the result
 //   entropy        (s (1 + sum_j p_j |t_j|) + sum_j p_j (1 + |t_j|) (e_j + 1)) u, and the same
-//   mean_logit     s u times the mean of |logits|, and the same
-//   log_weight     (4 s + 5 + 4 sum_j p_j e_j + 2 sum_j q_j e_j) u, and the same; q is the softmax of 2 logits
-//   d_logits       |d_logprob| p_j (2.23 |t_j| + 4.1) u with t_j = logits[j] - lse as given, rounded to its type
+//   mean_logit     s u times the mean of |z|, and the same
+//   log_weight     (4 s + 5 + 4 sum_j p_j e_j + 2 sum_j q_j e_j) u, and the same; q is the softmax of 2 z
+//   d_logits       |d_logprob| p_j (2.23 |t_j| + 4.1) u with t_j = z[j] - lse as given, rounded to its type
+// z itself is within 2 u of its size, 9 u with a cap; dz/dx within 16 u of scale.
 #include <math.h>
 
 #include "cpu.h"
@@ -20,6 +22,63 @@ namespace dpo4j::cpu::DPO4J_ISA {
 namespace {
 
 constexpr int64_t kBlock = 4096;  // logits that stay in the first-level cache between the two looks at them
+
+// ---- what the softmax sees of a logit
+
+struct Seen {
+  Floats z, slope;  // slope: dz / d logit
+};
+
+// cap tanh(scale (x + bias) / cap), or scale (x + bias). Not fused, so that one logit alone has the bits it has among others.
+struct Transform {
+  const float* bias;
+  Floats scale, cap, over_cap;
+  bool capped;
+  explicit Transform(const LogitTransform& by)
+      : bias(by.bias), scale(all(by.scale)), cap(all(by.cap)), over_cap(all(by.cap == 0 ? 0 : 1 / by.cap)), capped(by.cap != 0) {}
+
+  DPO4J_INLINE Seen see(Floats logits, Floats bias_of_logits) const {
+    const Floats scaled = scale * (logits + bias_of_logits);
+    if (!capped) return {scaled, scale};
+    const Floats t = tanh(scaled * over_cap);
+    return {scaled == -kInfinity ? scaled : cap * t, scale * ((1 - t) * (1 + t))};
+  }
+
+  template <class T>
+  DPO4J_INLINE Seen see(const T* logits, int64_t column) const {
+    return see(load(logits + column), bias != nullptr ? load(bias + column) : Floats{});
+  }
+
+  template <class T>
+  DPO4J_INLINE Seen see_one(T logit, int64_t column) const {
+    return see(all(widen(logit)), all(bias != nullptr ? bias[column] : 0));
+  }
+};
+
+// A row whose softmax is of the logits themselves.
+template <class T>
+struct Plain {
+  using Type = T;
+  const T* logits;
+  const T* block(int64_t begin, int64_t) const { return logits + begin; }
+  float at(int64_t column) const { return widen(logits[column]); }
+};
+
+// A row of transformed logits. One block is known at a time.
+template <class T>
+struct Transformed {
+  using Type = float;
+  const T* logits;
+  const Transform& by;
+  float* z;  // [kBlock]
+  const float* block(int64_t begin, int64_t size) const {
+    int64_t i = 0;
+    for (; i + kLanes <= size; i += kLanes) store(z + i, by.see(logits, begin + i).z);
+    for (; i < size; i++) z[i] = at(begin + i);
+    return z;
+  }
+  float at(int64_t column) const { return by.see_one(logits[column], column).z[0]; }
+};
 
 // ---- forward
 
@@ -121,25 +180,26 @@ void add_block(RowSums& row, const T* block, int64_t size) {
   }
 }
 
-template <Sums kSums, class T>
-RowSums sums_of(const T* logits, int64_t count) {
+template <Sums kSums, class Row>
+RowSums sums_of(const Row& of, int64_t count) {
   RowSums row;
   for (int64_t begin = 0; begin < count; begin += kBlock) {
     const int64_t size = count - begin < kBlock ? count - begin : kBlock;
-    const float largest = maximum_of(logits + begin, size);
+    const typename Row::Type* block = of.block(begin, size);
+    const float largest = maximum_of(block, size);
     if (largest > row.largest) {
       row.move_anchor(largest);
       row.largest_block = begin;
     }
-    add_block<kSums>(row, logits + begin, size);
+    add_block<kSums>(row, block, size);
   }
   return row;
 }
 
-template <class T>
-bool hit(const RowSums& row, const T* logits, int64_t target) {
-  return widen(logits[target]) == row.largest && target < row.largest_block + kBlock &&
-         maximum_of(logits + row.largest_block, target - row.largest_block) < row.largest;
+template <class Row>
+bool hit(const RowSums& row, const Row& of, int64_t target) {
+  const int64_t before = target - row.largest_block;
+  return of.at(target) == row.largest && before < kBlock && maximum_of(of.block(row.largest_block, before), before) < row.largest;
 }
 
 template <class P>
@@ -159,23 +219,30 @@ void fill_results(const P& p, int64_t row, float value) {
   for (int i = 0; i < DPO4J_TOKEN_STATISTICS; i++) p.statistics[row * DPO4J_TOKEN_STATISTICS + i] = value;
 }
 
-template <class T, class P>
-void forward_row(const P& p, int64_t row) {
-  const int64_t target = p.targets[row];
-  if (target < 0 || target >= p.vocabulary) return fill_results(p, row, target < 0 ? 0 : kNan);
-  const T* logits = logits_of<T>(p, row);
-  const RowSums sums = p.statistics != nullptr ? sums_of<Sums::kAll>(logits, p.vocabulary) : sums_of<Sums::kExps>(logits, p.vocabulary);
+template <class Row, class P>
+void write_results(const P& p, int64_t row, int64_t target, const Row& of) {
+  const RowSums sums = p.statistics != nullptr ? sums_of<Sums::kAll>(of, p.vocabulary) : sums_of<Sums::kExps>(of, p.vocabulary);
   const double log_sum = ::log(sums.exps);
   const double lse = sums.anchor + log_sum;
-  const double logprob = widen(logits[target]) - lse;
+  const double logprob = of.at(target) - lse;
   p.lse[row] = static_cast<float>(lse);
   p.logprob[row] = static_cast<float>(logprob);
   if (p.statistics == nullptr) return;
   float* statistics = p.statistics + row * DPO4J_TOKEN_STATISTICS;
   statistics[DPO4J_TOKEN_ENTROPY] = static_cast<float>(log_sum - sums.weighted / sums.exps);
-  statistics[DPO4J_TOKEN_HIT] = hit(sums, logits, target) ? 1 : 0;
+  statistics[DPO4J_TOKEN_HIT] = hit(sums, of, target) ? 1 : 0;
   statistics[DPO4J_TOKEN_MEAN_LOGIT] = static_cast<float>(sums.logits / static_cast<double>(sums.columns));
   statistics[DPO4J_TOKEN_LOG_WEIGHT] = static_cast<float>(logprob - (::log(sums.squares) - 2 * log_sum));
+}
+
+template <class T, class P>
+void forward_row(const P& p, int64_t row) {
+  const int64_t target = p.targets[row];
+  if (target < 0 || target >= p.vocabulary) return fill_results(p, row, target < 0 ? 0 : kNan);
+  const T* logits = logits_of<T>(p, row);
+  if (p.transform.none()) return write_results(p, row, target, Plain<T>{logits});
+  float z[kBlock];
+  write_results(p, row, target, Transformed<T>{logits, Transform(p.transform), z});
 }
 
 // ---- backward
@@ -216,6 +283,14 @@ void gradient_of_row(Out* d_logits, const In* logits, int64_t count, float lse_o
   __builtin_memcpy(d_logits + i, out, static_cast<size_t>(count - i) * sizeof(Out));
 }
 
+template <class In, class Out>
+void gradient_of_row(Out* d_logits, const In* logits, const Transform& by, int64_t count, float lse, float d) {
+  const auto gradient = [&](const Seen& seen) { return -d * exp2((seen.z - lse) * kLog2E) * seen.slope; };
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(d_logits + i, rounded<Out>(gradient(by.see(logits, i))));
+  for (; i < count; i++) d_logits[i] = narrow<Out>(gradient(by.see_one(logits[i], i))[0]);
+}
+
 template <class In, class Out, class P>
 void backward_row(const P& p, int64_t row) {
   const int64_t target = p.targets[row];
@@ -227,9 +302,16 @@ void backward_row(const P& p, int64_t row) {
     return;
   }
   const float d = p.d_logprob != nullptr ? p.d_logprob[row] : 1;
-  const float at_target = widen(logits[target]);  // read before the row is overwritten
-  gradient_of_row(d_logits, logits, p.vocabulary, p.lse[row], d);
-  d_logits[target] = narrow<Out>(d * -::expm1f(at_target - p.lse[row]));
+  const In at_target = logits[target];  // read before the row is overwritten
+  if (p.transform.none()) {
+    gradient_of_row(d_logits, logits, p.vocabulary, p.lse[row], d);
+    d_logits[target] = narrow<Out>(d * -::expm1f(widen(at_target) - p.lse[row]));
+  } else {
+    const Transform by(p.transform);
+    gradient_of_row(d_logits, logits, by, p.vocabulary, p.lse[row], d);
+    const Seen seen = by.see_one(at_target, target);
+    d_logits[target] = narrow<Out>(d * -::expm1f(seen.z[0] - p.lse[row]) * seen.slope[0]);
+  }
 }
 
 // ---- types and rows

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Packs dpo4j for a machine that has an NVIDIA driver and nothing else: a Java runtime, the jars, the natives, the conformance suite.
+# Packs dpo4j for a machine that has an NVIDIA driver and nothing else: a Java runtime, the jars, the natives, the conformance suite, the
+# benchmarks.
 #   ./dpo4j bundle [--output FILE.tar.xz] [--cpu-only]
-# Needs what the build needs, nvcc (or native/cuda-toolkit.sh .cuda, run once) and xz. There: unpack, ./verify, ./dpo4j.
+# Needs what the build needs, nvcc (or native/cuda-toolkit.sh .cuda, run once) and xz. There: unpack, ./verify, ./bench, ./dpo4j.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -19,7 +20,8 @@ jdk=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}
 [ -x "$jdk/bin/jlink" ] || { echo "dpo4j: $jdk has no jlink: install a whole JDK (Debian, Ubuntu: apt install openjdk-17-jdk)" >&2; exit 1; }
 
 cd "$root"
-./mvnw -q -B -Dspotless.check.skip=true -DskipTests package -pl java/kernels,java/trainer,tests
+rm -rf tests/target/bundle
+./mvnw -q -B -Dspotless.check.skip=true -DskipTests package -pl java/kernels,java/trainer,tests,bench/device
 if [ -z "$cpu_only" ] && ! grep -qa sm_90a java/kernels/target/cmake/libdpo4j.so; then
   echo "dpo4j: bundle: this build has no CUDA kernels: put nvcc on PATH, or run native/cuda-toolkit.sh .cuda, and build again (or say --cpu-only)" >&2
   exit 1
@@ -28,19 +30,22 @@ fi
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 bundle=$stage/dpo4j
-mkdir -p "$bundle/lib" "$bundle/tests" "$bundle/sample"
+mkdir -p "$bundle/lib" "$bundle/tests" "$bundle/sample" "$bundle/peers"
 
 # Compressing inside the image makes the .xz larger. jdk.zipfs: JUnit scans a jar; jdk.unsupported: sun.misc.Unsafe of the tokenizer and JavaCPP.
 "$jdk/bin/jlink" --add-modules java.base,java.logging,java.management,jdk.unsupported,jdk.zipfs \
   --strip-debug --no-man-pages --no-header-files --compress=0 --output "$bundle/runtime"
 
 cp java/trainer/target/lib/*.jar "$bundle/lib/"
-cp java/trainer/target/dpo4j-trainer-*.jar "$bundle/lib/"
+cp java/trainer/target/dpo4j-trainer-*.jar bench/device/target/dpo4j-bench-device-*.jar "$bundle/lib/"
 cp tests/target/bundle/*.jar "$bundle/tests/"
 cp -r tests/golden/llama-tiny "$bundle/sample/model"
 cp tests/bundle/pairs.jsonl "$bundle/sample/"
-cp tests/bundle/dpo4j tests/bundle/verify "$bundle/"
-chmod +x "$bundle/dpo4j" "$bundle/verify"
+cp tests/bundle/dpo4j tests/bundle/verify tests/bundle/bench "$bundle/"
+cp bench/peers/gpu.py "$bundle/peers/"
+chmod +x "$bundle/dpo4j" "$bundle/verify" "$bundle/bench"
+# Results say what they are results of; what is not committed says so.
+{ git describe --always --dirty --exclude='*' 2>/dev/null || echo unknown; } >"$bundle/commit"
 
 # Only this platform's natives, and of the CUDA bindings only those that are called.
 thin() { # jar, patterns to delete
@@ -50,7 +55,7 @@ thin() { # jar, patterns to delete
   (cd "$folder" && "$jdk/bin/jar" xf "$jar" && find . -type f | { grep -E "$@" || true; } | xargs -r rm -f && rm "$jar" && "$jdk/bin/jar" c0fM "$jar" .)
   rm -rf "$folder"
 }
-for jar in "$bundle"/lib/*.jar; do
+for jar in "$bundle"/lib/*.jar "$bundle"/tests/*.jar; do
   case $(basename "$jar") in
     cuda-*linux-x86_64.jar) thin "$jar" '/libjni(cublasLt|cudnn|cufft|cufftw|cufile|cupti|curand|cusolver|cusparse|nccl|npp[a-z]*|nvblas|nvcomp|nvjpeg|nvml|nvrtc)\.so|/include/' ;;
     dnnl-*) thin "$jar" '/libjni|/include/|\.(h|hpp)$' ;;

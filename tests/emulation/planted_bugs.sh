@@ -66,11 +66,11 @@ plant() { # NAME SED-EXPRESSION
 
 for mode in none address thread; do
   mv "$work/$mode/driver.cpp.o" "$work/$mode.driver"
-  for program in emulation cluster asynchronous lm_head; do both link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
+  for program in emulation cluster asynchronous lm_head mma; do both link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
 done
 finish
 "${CXX:-c++}" -std=c++17 -g -O1 ${sanitize[address]} "$emulation/planted/cublaslt_test.cpp" \
-  "$emulation"/standin/{cublaslt,gemm,cudart,cudart_memory}.cpp -o "$work/cublaslt"
+  "$emulation"/standin/{cublaslt,gemm,cudart,cudart_counts,cudart_graph,cudart_memory}.cpp -o "$work/cublaslt"
 verdict "cublaslt stand-in" address clean "$work/cublaslt"
 for mode in none address thread; do
   mv "$work/$mode.driver" "$work/$mode/driver.cpp.o"
@@ -79,6 +79,7 @@ for mode in none address thread; do
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "clusters, $schedule" $mode clean "$work/cluster-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "asynchronous, $schedule" $mode clean "$work/asynchronous-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "lm_head, $schedule" $mode clean "$work/lm_head-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict "products, $schedule" $mode clean "$work/mma-$mode"
   done
   DPO4J_STANDIN_DEVICE=a100 verdict "no clusters, a100" $mode clean "$work/cluster-$mode" a100
   DPO4J_STANDIN_DEVICE=a100 verdict "no lm_head, a100" $mode clean "$work/lm_head-$mode" a100
@@ -130,6 +131,16 @@ asynchronous_verdict other_operands 'lanes of a warp have different operands'
 asynchronous_verdict no_swizzle 'only that of 128 bytes is emulated'
 asynchronous_verdict too_many_registers 'wait in setmaxnreg.inc'
 verdict unordered_barrier thread 'ThreadSanitizer: data race' "$work/asynchronous-thread" unordered_barrier
+
+for mode in none address thread; do verdict copied $mode clean "$work/mma-$mode" copied; done
+verdict not_waited_for none 'result is -?nan' "$work/mma-none" not_waited_for
+for fault in not_waited_for no_barrier_behind_the_wait no_barrier_before_the_copy; do
+  verdict $fault thread 'ThreadSanitizer: data race' "$work/mma-thread" $fault
+done
+verdict exit_before_the_wait none 'exits with copies under way' "$work/mma-none" exit_before_the_wait
+verdict matrix_not_shared none 'is not in the shared memory of the calling block' "$work/mma-none" matrix_not_shared
+verdict matrix_misaligned none 'is not on 16 bytes' "$work/mma-none" matrix_misaligned
+verdict product_of_part_of_a_warp none 'deadlock in block 0,0,0|others of its warp wait' "$work/mma-none" product_of_part_of_a_warp
 
 cp "$kernel" "$work/unchanged.cu"
 for mode in none address thread; do kernel_verdict unchanged $mode clean; done

@@ -103,6 +103,7 @@ void Block::start(const Grid& grid, uint3 index, uint64_t number) {
     thread.fenced = thread.woken = false;
     thread.registers = registers;
     thread.product_meetings = 0;
+    thread.copies.clear();
     thread.warp->threads[thread.lane] = &thread;
   }
 }
@@ -166,6 +167,7 @@ void Block::thread_main() {
 }
 
 void Block::exit(Thread& thread) {
+  if (thread.copies.under_way()) fail("a thread exits with copies under way (cp.async) that it has not waited for");
   thread.warp->live &= ~bit(thread.lane);
   live_--;
   if (live_ > 0 && arrived_ == live_) open_barrier();
@@ -299,6 +301,14 @@ void* Block::reserve_shared(const void* tag, size_t bytes, size_t alignment) {
   return address;
 }
 
+bool Block::has_shared(const void* address, size_t bytes) const {
+  const char* first = static_cast<const char*>(address);
+  for (const SharedArray& array : arrays_) {
+    if (first >= array.address && first + bytes <= array.address + array.bytes) return true;
+  }
+  return false;
+}
+
 // The other block may not have come to the array yet, but has it, as on a device.
 void* Block::counterpart(const void* mine, Block& other) const {
   const char* address = static_cast<const char*>(mine);
@@ -337,6 +347,7 @@ char* Block::at(uint32_t address, size_t bytes, const char* what) const {
 
 // ---- what kernels call ----------------------------------------------------------------------------------------------------------------
 
+Thread& current_thread() { return *current; }
 int lane() { return current->lane; }
 unsigned live_lanes() { return current->warp->live; }
 void fence() { current->fenced = true; }

@@ -7,6 +7,8 @@
 #include <memory>
 #include <vector>
 
+#include "../include/cuda_emulation/execution.h"
+#include "async_copies.h"
 #include "asynchronous.h"
 #include "fiber.h"
 #include "random.h"
@@ -52,7 +54,10 @@ struct Thread {
   int registers = 0;
   uint64_t product_meetings = 0;
   const char* waits_in = nullptr;
+  AsyncCopies copies;
 };
+
+Thread& current_thread();  // that runs on this operating system thread
 
 constexpr int kMaxMasks = 16;
 
@@ -93,6 +98,7 @@ class Block {
   const Exchange& exchange(Thread& self, unsigned mask, const Word& mine, const char* operation, bool orders_memory);
   void* shared_array(const void* tag, size_t bytes, size_t alignment);
   void* dynamic_shared() const { return dynamic_shared_; }
+  bool has_shared(const void* address, size_t bytes) const;
   void* counterpart(const void* mine, Block& other) const;  // where `mine`, in this block's shared memory, is in the other's
 
   // Addresses in shared memory, as instructions have them: bytes from its start. `what` is refused outside of an array.

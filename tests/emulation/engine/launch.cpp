@@ -135,7 +135,7 @@ cudaError_t check(const cudaLaunchConfig_t& config, const void* kernel, dim3* cl
   const cudaError_t refused = find_cluster(config, cluster);
   if (refused != cudaSuccess) return refused;
   if (!allows_dynamic_shared(kernel, config.dynamicSmemBytes)) return cudaErrorInvalidValue;
-  return cudaStreamQuery(config.stream);
+  return dpo4j_standin_is_stream(config.stream) ? cudaSuccess : cudaErrorInvalidResourceHandle;
 }
 
 // ThreadSanitizer knows at most about 8000 threads, and fibers stay for the next launch.
@@ -147,12 +147,10 @@ void check_sanitizer_has_room(int cluster_blocks, int threads) {
 
 }  // namespace
 
-cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*body)(const void*), const void* argument) {
-  dim3 cluster;
-  const cudaError_t refused = check(config, kernel, &cluster);
-  if (refused != cudaSuccess) return dpo4j_standin_report(refused);
-  const size_t shared_limit = static_cast<size_t>(device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
-  const Grid grid{config.gridDim, config.blockDim, cluster, config.dynamicSmemBytes, shared_limit, body, argument};
+namespace {
+
+void run(const Grid& grid) {
+  const dim3& cluster = grid.cluster;
   const int cluster_blocks = static_cast<int>(cluster.x * cluster.y * cluster.z);
   check_sanitizer_has_room(cluster_blocks, static_cast<int>(grid.threads.x * grid.threads.y * grid.threads.z));
   const uint64_t blocks = static_cast<uint64_t>(grid.blocks.x) * grid.blocks.y * grid.blocks.z;
@@ -163,6 +161,25 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*
   } else {
     work.run();
   }
+}
+
+}  // namespace
+
+cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*body)(const void*), std::shared_ptr<const void> argument) {
+  dim3 cluster;
+  const cudaError_t refused = check(config, kernel, &cluster);
+  if (refused != cudaSuccess) return dpo4j_standin_report(refused);
+  const size_t shared_limit = static_cast<size_t>(device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
+  const Grid grid{config.gridDim, config.blockDim, cluster, config.dynamicSmemBytes, shared_limit, body, argument.get()};
+  if (dpo4j_standin_is_capturing(config.stream)) {
+    dpo4j_standin_capture(config.stream, [grid, argument] {
+      run(grid);
+      return cudaSuccess;
+    });
+    return cudaSuccess;
+  }
+  dpo4j_standin_count(kLaunches);
+  run(grid);
   return cudaSuccess;
 }
 

@@ -9,6 +9,8 @@
 #error "nvcc must not see the emulation: remove tests/emulation/include from its include path"
 #endif
 
+#include <memory>  // before __noinline__ means something: the standard library has attributes of that name
+
 #define __host__
 #define __device__
 #define __global__

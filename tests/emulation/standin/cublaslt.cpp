@@ -209,7 +209,7 @@ uint32_t line_alignment(const cublasLtMatrixLayout& layout, uint32_t address_ali
 }
 
 cublasStatus_t check_algorithm(const Product& product, const cublasLtMatmulAlgo_t& opaque, const void* const operands[4], void* workspace,
-                               size_t workspace_bytes) {
+                               size_t workspace_bytes, size_t* used_workspace_bytes) {
   Algorithm algorithm;
   memcpy(&algorithm, &opaque, sizeof algorithm);
   if (algorithm.mark != Algorithm::kMark) return invalid("an algorithm that no heuristic returned");
@@ -226,7 +226,7 @@ cublasStatus_t check_algorithm(const Product& product, const cublasLtMatmulAlgo_
   if (algorithm.workspace_bytes == 0) return CUBLAS_STATUS_SUCCESS;
   if (workspace == nullptr) return invalid("no workspace for an algorithm that wants one");
   if (!dpo4j_standin_touch(workspace, algorithm.workspace_bytes, "cublasLtMatmul workspace")) return CUBLAS_STATUS_EXECUTION_FAILED;
-  memset(workspace, 0xFF, algorithm.workspace_bytes);  // an algorithm leaves nothing there as it was
+  *used_workspace_bytes = algorithm.workspace_bytes;
   return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -373,6 +373,10 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtContext* han
   if (!dpo4j_standin_has_handle(handle, "cublasLt")) return CUBLAS_STATUS_NOT_INITIALIZED;
   if (!is_valid(preference) || requested < 1 || results == nullptr || returned == nullptr) return invalid("a null or empty argument");
   *returned = 0;
+  dpo4j_standin_count(kHeuristics);
+  if (preference->reduction_schemes & (CUBLASLT_REDUCTION_SCHEME_INPLACE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE)) {
+    dpo4j_standin_count(kUnorderedSums);
+  }
   Product product;
   const cublasStatus_t status = describe(&product, desc, a, b, c, d);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
@@ -399,10 +403,11 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmul(cublasLtContext* handle, const cubla
   cublasStatus_t status = describe(&product, desc, a_layout, b_layout, c_layout, d_layout);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
   if (reinterpret_cast<uintptr_t>(workspace) % kWorkspaceAlignment != 0) return invalid("a workspace not aligned to 256 bytes");
-  if (cudaStreamQuery(stream) != cudaSuccess) return CUBLAS_STATUS_EXECUTION_FAILED;
+  if (!dpo4j_standin_is_stream(stream)) return CUBLAS_STATUS_EXECUTION_FAILED;
+  size_t used_workspace_bytes = 0;
   if (algorithm != nullptr) {
     const void* const operands[] = {a, b, c, d};
-    status = check_algorithm(product, *algorithm, operands, workspace, workspace_bytes);
+    status = check_algorithm(product, *algorithm, operands, workspace, workspace_bytes, &used_workspace_bytes);
     if (status != CUBLAS_STATUS_SUCCESS) return status;
   }
   float alpha_value, beta_value;
@@ -418,8 +423,18 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmul(cublasLtContext* handle, const cubla
   if (c == d ? c_layout->ld != d_layout->ld : beta_value != 0 && overlap(d, d_bytes, c, bytes_of(*c_layout))) {
     return invalid("c and d overlap but are not one matrix");
   }
-  gemm(matrix(d, *d_layout, false), matrix(a, *a_layout, desc->transpose_a != CUBLAS_OP_N),
-       matrix(b, *b_layout, desc->transpose_b != CUBLAS_OP_N), matrix(c, *c_layout, false), product.m, product.n, product.k, alpha_value,
-       beta_value);
+  const Matrix of_d = matrix(d, *d_layout, false), of_c = matrix(c, *c_layout, false);
+  const Matrix of_a = matrix(a, *a_layout, desc->transpose_a != CUBLAS_OP_N), of_b = matrix(b, *b_layout, desc->transpose_b != CUBLAS_OP_N);
+  const auto multiply = [=, m = product.m, n = product.n, k = product.k] {
+    if (!dpo4j_standin_touch(d, d_bytes, "cublasLtMatmul d")) return cudaErrorIllegalAddress;
+    if (used_workspace_bytes != 0) memset(workspace, 0xFF, used_workspace_bytes);  // an algorithm leaves nothing there as it was
+    gemm(of_d, of_a, of_b, of_c, m, n, k, alpha_value, beta_value);
+    return cudaSuccess;
+  };
+  if (dpo4j_standin_is_capturing(stream)) {
+    dpo4j_standin_capture(stream, multiply);
+  } else {
+    multiply();
+  }
   return CUBLAS_STATUS_SUCCESS;
 }

@@ -68,6 +68,9 @@ constexpr Words kWords[] = {
     {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
     {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
     {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
+    {cudaErrorIllegalState, "cudaErrorIllegalState", "the operation cannot be performed in the present state"},
+    {cudaErrorStreamCaptureUnsupported, "cudaErrorStreamCaptureUnsupported", "operation not permitted when stream is capturing"},
+    {cudaErrorStreamCaptureInvalidated, "cudaErrorStreamCaptureInvalidated", "operation failed due to a previous error during capture"},
     {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
     {cudaErrorIllegalAddress, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
     {cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
@@ -129,10 +132,12 @@ size_t device_memory_bytes() {
 void fail_for_good(cudaError_t error) { failed = error; }
 cudaError_t failure() { return failed; }
 
-// 0, 1 and 2 name the default streams.
-bool is_stream(cudaStream_t stream) { return reinterpret_cast<uintptr_t>(stream) <= 2 || dpo4j_standin_has_handle(stream, "stream"); }
-
 }  // namespace cudart
+
+// 0, 1 and 2 name the default streams.
+bool dpo4j_standin_is_stream(cudaStream_t stream) {
+  return reinterpret_cast<uintptr_t>(stream) <= 2 || dpo4j_standin_has_handle(stream, "stream");
+}
 
 cudaError_t dpo4j_standin_report(cudaError_t error) {
   if (error != cudaSuccess && error != cudaErrorNotReady) last_error = error;
@@ -221,7 +226,10 @@ DPO4J_STANDIN cudaError_t cudaDriverGetVersion(int* version) {
 
 DPO4J_STANDIN cudaError_t cudaRuntimeGetVersion(int* version) { return cudaDriverGetVersion(version); }
 
-DPO4J_STANDIN cudaError_t cudaDeviceSynchronize() { return CALL(cudaSuccess); }
+DPO4J_STANDIN cudaError_t cudaDeviceSynchronize() {
+  dpo4j_standin_count(kWaits);
+  return CALL_OUTSIDE_CAPTURE(cudaSuccess);
+}
 
 // ---- streams
 // ------------------------------------------------------------------------------------------------------------------------------
@@ -241,8 +249,11 @@ DPO4J_STANDIN cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return CALL(cudaSuccess);
 }
 
-DPO4J_STANDIN cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return CALL_ON(stream, cudaSuccess); }
-DPO4J_STANDIN cudaError_t cudaStreamQuery(cudaStream_t stream) { return CALL_ON(stream, cudaSuccess); }
+DPO4J_STANDIN cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  dpo4j_standin_count(kWaits);
+  return CALL_ON_OUTSIDE_CAPTURE(stream, cudaSuccess);
+}
+DPO4J_STANDIN cudaError_t cudaStreamQuery(cudaStream_t stream) { return CALL_ON_OUTSIDE_CAPTURE(stream, cudaSuccess); }
 
 DPO4J_STANDIN cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
   return CALL_ON(stream, dpo4j_standin_has_handle(event, "event") ? cudaSuccess : cudaErrorInvalidResourceHandle);
@@ -279,10 +290,13 @@ DPO4J_STANDIN cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream
 }
 
 DPO4J_STANDIN cudaError_t cudaEventQuery(cudaEvent_t event) {
-  return CALL(dpo4j_standin_has_handle(event, "event") ? cudaSuccess : cudaErrorInvalidResourceHandle);
+  return CALL_OUTSIDE_CAPTURE(dpo4j_standin_has_handle(event, "event") ? cudaSuccess : cudaErrorInvalidResourceHandle);
 }
 
-DPO4J_STANDIN cudaError_t cudaEventSynchronize(cudaEvent_t event) { return cudaEventQuery(event); }
+DPO4J_STANDIN cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  dpo4j_standin_count(kWaits);
+  return cudaEventQuery(event);
+}
 
 DPO4J_STANDIN cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
   if (milliseconds == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);

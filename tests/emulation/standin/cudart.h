@@ -13,10 +13,15 @@ size_t device_memory_bytes();
 void fail_for_good(cudaError_t error);
 cudaError_t failure();
 
-bool is_stream(cudaStream_t stream);
+// Whether this thread is capturing a stream, whose graph then cannot hold what is asked: the capture is of no use any more.
+bool spoils_capture();
 
 }  // namespace cudart
 
 // A call's result: the device's failure if it has failed, what the call says otherwise; remembered for cudaGetLastError.
 #define CALL(expression) dpo4j_standin_report(cudart::failure() != cudaSuccess ? cudart::failure() : (expression))
-#define CALL_ON(stream, expression) CALL(cudart::is_stream(stream) ? (expression) : cudaErrorInvalidResourceHandle)
+#define CALL_ON(stream, expression) CALL(dpo4j_standin_is_stream(stream) ? (expression) : cudaErrorInvalidResourceHandle)
+// The same of calls that no capture may hold.
+#define CALL_OUTSIDE_CAPTURE(expression) CALL(cudart::spoils_capture() ? cudaErrorStreamCaptureUnsupported : (expression))
+#define CALL_ON_OUTSIDE_CAPTURE(stream, expression) \
+  CALL_ON(stream, cudart::spoils_capture() ? cudaErrorStreamCaptureUnsupported : (expression))

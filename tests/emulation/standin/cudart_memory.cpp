@@ -43,6 +43,13 @@ struct Memory {
     return bytes <= static_cast<size_t>(start + allocation->bytes - static_cast<const char*>(address));
   }
 
+  // Whether the device copies from or to it while the host goes on.
+  bool is_pinned_or_device(const void* address) {
+    std::lock_guard<std::mutex> lock(mutex);
+    const char* start;
+    return find(address, &start) != nullptr;
+  }
+
   bool touches_device(const void* address) { return is_device(address, 0); }
 };
 
@@ -55,6 +62,7 @@ cudaError_t allocate(void** address, size_t bytes, Place place) {
   if (address == nullptr) return cudaErrorInvalidValue;
   *address = nullptr;
   if (bytes == 0) return cudaSuccess;
+  dpo4j_standin_count(kAllocations);
   std::lock_guard<std::mutex> lock(memory().mutex);
   if (place == Place::kDevice && bytes > cudart::device_memory_bytes() - memory().device_bytes) return cudaErrorMemoryAllocation;
   void* block;
@@ -108,6 +116,23 @@ cudaError_t set(void* address, int value, size_t bytes) {
   return cudaSuccess;
 }
 
+// The same at once, or with the graph that captures the stream; checked now and then.
+cudaError_t copy_on(cudaStream_t stream, void* to, const void* from, size_t bytes, int kind) {
+  if (!dpo4j_standin_is_capturing(stream)) return copy(to, from, bytes, kind);
+  const cudaError_t refused = check_copy(to, from, bytes, kind);
+  if (refused != cudaSuccess) return refused;
+  if (kind != cudaMemcpyDeviceToDevice) return cudart::spoils_capture() ? cudaErrorStreamCaptureUnsupported : cudaErrorIllegalState;
+  dpo4j_standin_capture(stream, [=] { return copy(to, from, bytes, kind); });
+  return cudaSuccess;
+}
+
+cudaError_t set_on(cudaStream_t stream, void* address, int value, size_t bytes) {
+  if (!dpo4j_standin_is_capturing(stream)) return set(address, value, bytes);
+  if (bytes != 0 && !memory().is_device(address, bytes)) return cudaErrorInvalidValue;
+  dpo4j_standin_capture(stream, [=] { return set(address, value, bytes); });
+  return cudaSuccess;
+}
+
 }  // namespace
 
 size_t dpo4j_standin_live_allocations() {
@@ -122,15 +147,26 @@ bool dpo4j_standin_touch(const void* address, size_t bytes, const char* what) {
   return false;
 }
 
-DPO4J_STANDIN cudaError_t cudaMalloc(void** address, size_t bytes) { return CALL(allocate(address, bytes, Place::kDevice)); }
-DPO4J_STANDIN cudaError_t cudaFree(void* address) { return CALL(release(address, Place::kDevice)); }
-DPO4J_STANDIN cudaError_t cudaMallocAsync(void** address, size_t bytes, cudaStream_t stream) {
-  return CALL_ON(stream, allocate(address, bytes, Place::kDevice));
+DPO4J_STANDIN cudaError_t cudaMalloc(void** address, size_t bytes) {
+  return CALL_OUTSIDE_CAPTURE(allocate(address, bytes, Place::kDevice));
 }
-DPO4J_STANDIN cudaError_t cudaFreeAsync(void* address, cudaStream_t stream) { return CALL_ON(stream, release(address, Place::kDevice)); }
-DPO4J_STANDIN cudaError_t cudaMallocHost(void** address, size_t bytes) { return CALL(allocate(address, bytes, Place::kPinned)); }
-DPO4J_STANDIN cudaError_t cudaHostAlloc(void** address, size_t bytes, unsigned) { return CALL(allocate(address, bytes, Place::kPinned)); }
-DPO4J_STANDIN cudaError_t cudaFreeHost(void* address) { return CALL(release(address, Place::kPinned)); }
+DPO4J_STANDIN cudaError_t cudaFree(void* address) {
+  dpo4j_standin_count(kWaits);
+  return CALL_OUTSIDE_CAPTURE(release(address, Place::kDevice));
+}
+DPO4J_STANDIN cudaError_t cudaMallocAsync(void** address, size_t bytes, cudaStream_t stream) {
+  return CALL_ON_OUTSIDE_CAPTURE(stream, allocate(address, bytes, Place::kDevice));
+}
+DPO4J_STANDIN cudaError_t cudaFreeAsync(void* address, cudaStream_t stream) {
+  return CALL_ON_OUTSIDE_CAPTURE(stream, release(address, Place::kDevice));
+}
+DPO4J_STANDIN cudaError_t cudaMallocHost(void** address, size_t bytes) {
+  return CALL_OUTSIDE_CAPTURE(allocate(address, bytes, Place::kPinned));
+}
+DPO4J_STANDIN cudaError_t cudaHostAlloc(void** address, size_t bytes, unsigned) {
+  return CALL_OUTSIDE_CAPTURE(allocate(address, bytes, Place::kPinned));
+}
+DPO4J_STANDIN cudaError_t cudaFreeHost(void* address) { return CALL_OUTSIDE_CAPTURE(release(address, Place::kPinned)); }
 
 DPO4J_STANDIN cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   if (free == nullptr || total == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);
@@ -141,12 +177,14 @@ DPO4J_STANDIN cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
 }
 
 DPO4J_STANDIN cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
-  return CALL(copy(to, from, bytes, kind));
+  dpo4j_standin_count(kWaits);
+  return CALL_OUTSIDE_CAPTURE(copy(to, from, bytes, kind));
 }
 DPO4J_STANDIN cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream) {
-  return CALL_ON(stream, copy(to, from, bytes, kind));
+  if (!memory().is_pinned_or_device(to) || !memory().is_pinned_or_device(from)) dpo4j_standin_count(kWaits);
+  return CALL_ON(stream, copy_on(stream, to, from, bytes, kind));
 }
-DPO4J_STANDIN cudaError_t cudaMemset(void* address, int value, size_t bytes) { return CALL(set(address, value, bytes)); }
+DPO4J_STANDIN cudaError_t cudaMemset(void* address, int value, size_t bytes) { return CALL_OUTSIDE_CAPTURE(set(address, value, bytes)); }
 DPO4J_STANDIN cudaError_t cudaMemsetAsync(void* address, int value, size_t bytes, cudaStream_t stream) {
-  return CALL_ON(stream, set(address, value, bytes));
+  return CALL_ON(stream, set_on(stream, address, value, bytes));
 }

@@ -1,6 +1,7 @@
-// Launches. They have run when the call returns: the emulated device has one queue, and it is empty.
+// Launches. They have run when the call returns, but for those that a graph captures: the emulated device has one queue, and it is empty.
 #pragma once
 
+#include <memory>
 #include <tuple>
 #include <utility>
 
@@ -8,8 +9,9 @@
 
 namespace cuda_emulation {
 
-// Runs body(argument) once for every thread of the grid, or refuses what a device would refuse. `kernel` identifies the kernel.
-cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*body)(const void*), const void* argument);
+// Runs body(argument) once for every thread of the grid, or refuses what a device would refuse. On a stream that is captured it will run with
+// the graph. `kernel` identifies the kernel.
+cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*body)(const void*), std::shared_ptr<const void> argument);
 
 cudaError_t set_dynamic_shared_limit(const void* kernel, int bytes);
 
@@ -23,12 +25,13 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
     void (*kernel)(Parameters...);
     std::tuple<Parameters...> arguments;
   };
-  const Call call{kernel, std::tuple<Parameters...>(static_cast<Parameters>(std::forward<Arguments>(arguments))...)};
+  const auto call =
+      std::make_shared<const Call>(Call{kernel, std::tuple<Parameters...>(static_cast<Parameters>(std::forward<Arguments>(arguments))...)});
   const auto body = [](const void* of) {
     const Call& call = *static_cast<const Call*>(of);
     std::apply(call.kernel, call.arguments);
   };
-  return cuda_emulation::launch(*config, reinterpret_cast<const void*>(kernel), body, &call);
+  return cuda_emulation::launch(*config, reinterpret_cast<const void*>(kernel), body, call);
 }
 
 template <class... Parameters>

@@ -13,7 +13,7 @@ import org.openjdk.jmh.runner.Runner;
 import org.openjdk.jmh.runner.options.CommandLineOptions;
 import org.openjdk.jmh.util.Statistics;
 
-/** Runs benchmarks as JMH's command line would, and writes what {@link Performance} reads: {@code Run RESULT.json COMMIT [JMH arguments]}. */
+/** Runs benchmarks as JMH's command line would, and writes what {@code org.dpo4j.bench.device.Performance} reads: {@code Run RESULT.json COMMIT [JMH arguments]}. */
 final class Run {
     private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
 

@@ -42,6 +42,7 @@ class AdamWTest {
                     gradient.address(),
                     rates.address(),
                     withClip ? clip.address() : 0,
+                    AdamW.Rounding.NEAREST,
                     count,
                     step.options,
                     on.dtype()));
@@ -222,6 +223,7 @@ class AdamWTest {
                             a.get("gradient"),
                             a.get("rates"),
                             a.get("clip"),
+                            AdamW.Rounding.NEAREST,
                             a.get("count"),
                             new AdamWOptions(
                                     a.number("beta1"),

@@ -7,7 +7,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.dpo4j.conformance.AttentionLayout.Family;
-import org.dpo4j.conformance.ReferenceAttention.View;
 import org.dpo4j.kernels.decoder.Segment;
 import org.junit.jupiter.api.Tag;
 
@@ -18,119 +17,71 @@ class AttentionTest {
     @OnEachDType
     @Tag("small")
     void forwardOverSequencesOfOddLengths(On on) {
-        forward(on, new AttentionCall(1, 1, 8), plain(1), 1);
-        forward(on, new AttentionCall(4, 2, 8), plain(1, 3, 2, 7, 1, 13), 1);
-        forward(on, new AttentionCall(3, 3, 16), plain(5, 19), 1);
+        AttentionCheck.forward(on, new AttentionCall(1, 1, 8), plain(1), 1);
+        AttentionCheck.forward(on, new AttentionCall(4, 2, 8), plain(1, 3, 2, 7, 1, 13), 1);
+        AttentionCheck.forward(on, new AttentionCall(3, 3, 16), plain(5, 19), 1);
     }
 
     @OnEachDType
     @Tag("small")
     void forwardOverPairs(On on) {
-        forward(on, new AttentionCall(4, 2, 8), PAIRS, 1);
-        forward(on, new AttentionCall(4, 1, 24).withStrides(16), PAIRS, 1);
+        AttentionCheck.forward(on, new AttentionCall(4, 2, 8), PAIRS, 1);
+        AttentionCheck.forward(on, new AttentionCall(4, 1, 24).withStrides(16), PAIRS, 1);
     }
 
     @OnEachDType
     void forwardOfEveryHeadWidth(On on) {
         for (int headWidth : new int[] {8, 24, 32, 40, 64, 72, 128, 136, 256}) {
-            forward(on, new AttentionCall(2, 1, headWidth), shared(new Family(7, 6, 5)), 1);
+            AttentionCheck.forward(on, new AttentionCall(2, 1, headWidth), shared(new Family(7, 6, 5)), 1);
         }
     }
 
     @OnEachDType
     void forwardOverLongSequences(On on) {
-        forward(
+        AttentionCheck.forward(
                 on,
                 new AttentionCall(6, 2, 16).withStrides(8),
                 shared(new Family(131, 70, 37), new Family(3, 65, 1)),
                 1);
-        forward(on, new AttentionCall(2, 2, 64), plain(150, 33), 1);
+        AttentionCheck.forward(on, new AttentionCall(2, 2, 64), plain(150, 33), 1);
     }
 
     /** Scores of a hundred and more: all the weight on one key, and everything else below the smallest number. */
     @OnEachDType
     void forwardWithExtremeScores(On on) {
-        forward(on, new AttentionCall(4, 2, 8), PAIRS, 12);
-        forward(on, new AttentionCall(4, 2, 8), PAIRS, 1e-20);
-    }
-
-    private static void forward(On on, AttentionCall shape, List<Segment> segments, double size) {
-        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, AttentionLayout.rows(segments), size);
-        try (Tensors tensors = new Tensors(on)) {
-            AttentionCall.Forward call = shape.forward(tensors, on, segments, inputs);
-            tensors.run(call::run);
-            ReferenceAttention reference = shape.reference(call.of().inputs(), segments);
-            AttentionTolerance tolerance = new AttentionTolerance(reference);
-            double[] out = call.out().values();
-            double[] lse = call.lse().values();
-            for (View view : reference.views()) {
-                int first = reference.atQuery(view.query(), view.head());
-                double[] expected = reference.forward(view);
-                double[] allowed = tolerance.forward(view);
-                String what = "%s, row %d, head %d".formatted(shape, view.query(), view.head());
-                Expect.near(
-                        what,
-                        Arrays.copyOfRange(out, first, first + shape.headWidth()),
-                        expected,
-                        d -> Tolerance.stored(on.dtype(), expected[d], allowed[d]));
-                double[] actual = {lse[view.query() * shape.heads() + view.head()]};
-                Expect.near(
-                        what + " lse", actual, new double[] {view.lse()}, i -> tolerance.lse(view) + Float.MIN_NORMAL);
-            }
-        }
+        AttentionCheck.forward(on, new AttentionCall(4, 2, 8), PAIRS, 12);
+        AttentionCheck.forward(on, new AttentionCall(4, 2, 8), PAIRS, 1e-20);
     }
 
     @OnEachDType
     @Tag("small")
     void backwardOverPairs(On on) {
-        backward(on, new AttentionCall(1, 1, 8), plain(1), 1);
-        backward(on, new AttentionCall(4, 2, 8), plain(1, 3, 2, 7, 1, 13), 1);
-        backward(on, new AttentionCall(4, 2, 8), PAIRS, 1);
-        backward(on, new AttentionCall(4, 1, 24).withStrides(16), PAIRS, 1);
+        AttentionCheck.backward(on, new AttentionCall(1, 1, 8), plain(1), 1);
+        AttentionCheck.backward(on, new AttentionCall(4, 2, 8), plain(1, 3, 2, 7, 1, 13), 1);
+        AttentionCheck.backward(on, new AttentionCall(4, 2, 8), PAIRS, 1);
+        AttentionCheck.backward(on, new AttentionCall(4, 1, 24).withStrides(16), PAIRS, 1);
     }
 
     @OnEachDType
     void backwardOfEveryHeadWidth(On on) {
         for (int headWidth : new int[] {8, 24, 32, 40, 64, 72, 128, 136, 256}) {
-            backward(on, new AttentionCall(2, 1, headWidth), shared(new Family(7, 6, 5)), 1);
+            AttentionCheck.backward(on, new AttentionCall(2, 1, headWidth), shared(new Family(7, 6, 5)), 1);
         }
     }
 
     @OnEachDType
     void backwardOverLongSequences(On on) {
-        backward(
+        AttentionCheck.backward(
                 on,
                 new AttentionCall(6, 2, 16).withStrides(8),
                 shared(new Family(131, 70, 37), new Family(3, 65, 1)),
                 1);
-        backward(on, new AttentionCall(2, 2, 64), plain(150, 33), 1);
+        AttentionCheck.backward(on, new AttentionCall(2, 2, 64), plain(150, 33), 1);
     }
 
     @OnEachDType
     void backwardWithExtremeScores(On on) {
-        backward(on, new AttentionCall(4, 2, 8), PAIRS, 6);
-    }
-
-    private static void backward(On on, AttentionCall shape, List<Segment> segments, double size) {
-        int rows = AttentionLayout.rows(segments);
-        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, rows, size);
-        try (Tensors tensors = new Tensors(on)) {
-            AttentionCall.Backward call = shape.backward(tensors, on, segments, inputs);
-            tensors.run(call::run);
-            ReferenceAttention reference = shape.reference(call.of().inputs(), segments);
-            double[] dOut = call.dOut().values();
-            double[] out = call.out().values();
-            double[] lse = call.lse().values();
-            ReferenceAttention.Gradients expected = reference.backward(dOut, out, lse);
-            ReferenceAttention.Gradients allowed = new AttentionTolerance(reference).backward(dOut, out, lse, expected);
-            near(on, shape + " d_q", call.dQ(), expected.dQ(), allowed.dQ());
-            near(on, shape + " d_k", call.dK(), expected.dK(), allowed.dK());
-            near(on, shape + " d_v", call.dV(), expected.dV(), allowed.dV());
-        }
-    }
-
-    private static void near(On on, String what, Tensor actual, double[] expected, double[] allowed) {
-        Expect.near(what, actual.values(), expected, i -> Tolerance.stored(on.dtype(), expected[i], allowed[i]));
+        AttentionCheck.backward(on, new AttentionCall(4, 2, 8), PAIRS, 6);
     }
 
     /** The prompt once or twice: to the bit the same outputs. */
@@ -141,9 +92,9 @@ class AttentionTest {
         List<Segment> shared = shared(families);
         int[] rows = AttentionLayout.sharedRowOfPlainRow(families);
         AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, AttentionLayout.rows(shared), 1);
-        long[] ofShared = outputBits(on, shape, shared, inputs);
-        long[] ofPlain = outputBits(on, shape, plain(8, 12, 79, 110, 2, 3), inputs.select(shape, rows));
-        assertRows(ofPlain, ofShared, rows, shape);
+        long[] ofShared = AttentionCheck.outputBits(on, shape, shared, inputs);
+        long[] ofPlain = AttentionCheck.outputBits(on, shape, plain(8, 12, 79, 110, 2, 3), inputs.select(shape, rows));
+        AttentionCheck.sameRows(ofPlain, ofShared, rows, shape);
     }
 
     /** A sequence alone, or among others in another order: to the bit the same outputs. */
@@ -152,13 +103,17 @@ class AttentionTest {
         AttentionCall shape = new AttentionCall(4, 2, 16);
         List<Segment> segments = plain(33, 70, 5);
         AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, 108, 1);
-        long[] together = outputBits(on, shape, segments, inputs);
+        long[] together = AttentionCheck.outputBits(on, shape, segments, inputs);
         int[] alone = IntStream.range(33, 103).toArray();
-        assertRows(outputBits(on, shape, plain(70), inputs.select(shape, alone)), together, alone, shape);
+        AttentionCheck.sameRows(
+                AttentionCheck.outputBits(on, shape, plain(70), inputs.select(shape, alone)), together, alone, shape);
         int[] reordered = IntStream.concat(IntStream.range(103, 108), IntStream.range(0, 103))
                 .toArray();
-        assertRows(
-                outputBits(on, shape, plain(5, 33, 70), inputs.select(shape, reordered)), together, reordered, shape);
+        AttentionCheck.sameRows(
+                AttentionCheck.outputBits(on, shape, plain(5, 33, 70), inputs.select(shape, reordered)),
+                together,
+                reordered,
+                shape);
     }
 
     /** Gradients of a sequence, too, are the same bits alone and among others. */
@@ -177,8 +132,8 @@ class AttentionTest {
             }
         }
         List<Segment> segments = plain(33, 47);
-        long[][] first = gradientBits(on, shape, segments, inputs);
-        long[][] second = gradientBits(on, shape, segments, others);
+        long[][] first = AttentionCheck.gradientBits(on, shape, segments, inputs);
+        long[][] second = AttentionCheck.gradientBits(on, shape, segments, others);
         for (int i = 0; i < 3; i++) {
             int width = i == 0 ? 64 : 32;
             Expect.sameBits(
@@ -188,26 +143,18 @@ class AttentionTest {
         }
     }
 
-    private static long[][] gradientBits(
-            On on, AttentionCall shape, List<Segment> segments, AttentionCall.Inputs inputs) {
-        try (Tensors tensors = new Tensors(on)) {
-            AttentionCall.Backward call = shape.backward(tensors, on, segments, inputs);
-            tensors.run(call::run);
-            return new long[][] {call.dQ().bits(), call.dK().bits(), call.dV().bits()};
-        }
-    }
-
     /** A token's output does not change when more tokens follow it, nor when they are not numbers: they are not seen. */
     @OnEachDType
     void laterTokensMayHoldAnything(On on) {
         AttentionCall shape = new AttentionCall(4, 2, 16);
         AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, 45, 1);
-        long[] whole = outputBits(on, shape, plain(45), inputs);
+        long[] whole = AttentionCheck.outputBits(on, shape, plain(45), inputs);
         int[] first = IntStream.range(0, 20).toArray();
-        assertRows(outputBits(on, shape, plain(20), inputs.select(shape, first)), whole, first, shape);
+        AttentionCheck.sameRows(
+                AttentionCheck.outputBits(on, shape, plain(20), inputs.select(shape, first)), whole, first, shape);
         Arrays.fill(inputs.k(), 20 * 32, 45 * 32, Double.NaN);
         Arrays.fill(inputs.v(), 20 * 32, 45 * 32, Double.POSITIVE_INFINITY);
-        long[] withOthers = outputBits(on, shape, plain(45), inputs);
+        long[] withOthers = AttentionCheck.outputBits(on, shape, plain(45), inputs);
         Expect.sameBits("rows before", Arrays.copyOf(withOthers, 20 * 64), Arrays.copyOf(whole, 20 * 64));
     }
 
@@ -217,13 +164,13 @@ class AttentionTest {
         AttentionCall shape = new AttentionCall(4, 2, 16);
         int length = 41;
         AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, length, 1);
-        long[] whole = outputBits(on, shape, plain(length), inputs);
+        long[] whole = AttentionCheck.outputBits(on, shape, plain(length), inputs);
         for (int row = 0; row < length; row += 5) {
             List<Segment> one = List.of(new Segment(0, 1, 0, row, 0, 0, 0));
             AttentionCall.Inputs cached = new AttentionCall.Inputs(
                     Arrays.copyOfRange(inputs.q(), row * 64, (row + 1) * 64), inputs.k(), inputs.v());
             long[] expected = Arrays.copyOfRange(whole, row * 64, (row + 1) * 64);
-            Expect.sameBits("row " + row, outputBits(on, shape, one, cached), expected);
+            Expect.sameBits("row " + row, AttentionCheck.outputBits(on, shape, one, cached), expected);
         }
     }
 
@@ -243,24 +190,6 @@ class AttentionTest {
         try (Tensors tensors = new Tensors(on)) {
             AttentionCall.Forward call = shape.forward(tensors, on, List.of(), inputs);
             tensors.runEmpty(call::run);
-        }
-    }
-
-    private static long[] outputBits(On on, AttentionCall shape, List<Segment> segments, AttentionCall.Inputs inputs) {
-        try (Tensors tensors = new Tensors(on)) {
-            AttentionCall.Forward call = shape.forward(tensors, on, segments, inputs);
-            tensors.run(call::run);
-            return call.out().bits();
-        }
-    }
-
-    private static void assertRows(long[] actual, long[] expected, int[] rows, AttentionCall shape) {
-        int width = shape.heads() * shape.headWidth();
-        for (int row = 0; row < rows.length; row++) {
-            Expect.sameBits(
-                    "row %d against row %d".formatted(row, rows[row]),
-                    Arrays.copyOfRange(actual, row * width, (row + 1) * width),
-                    Arrays.copyOfRange(expected, rows[row] * width, (rows[row] + 1) * width));
         }
     }
 }

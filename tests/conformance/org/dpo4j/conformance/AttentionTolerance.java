@@ -5,13 +5,37 @@ import static org.dpo4j.conformance.Tolerance.U;
 import java.util.function.IntToDoubleFunction;
 import org.dpo4j.conformance.ReferenceAttention.Gradients;
 import org.dpo4j.conformance.ReferenceAttention.View;
+import org.dpo4j.kernels.DType;
 
-/** {@link Tolerance} of attention: the same model of fp32, followed through the loops of {@link ReferenceAttention}. */
+/**
+ * {@link Tolerance} of attention: the same model of fp32, followed through the loops of {@link ReferenceAttention}.
+ *
+ * <p>bf16 goes through tensor cores, whose model is the PTX ISA's of mma: products of bf16 are exact, additions at least fp32, but perhaps cut instead
+ * of rounded; exponentials below the normal numbers are 0. What multiplies v, d_out, k and q there (weights, d_score) is rounded to bf16 first, while
+ * the weights' sum and lse are of the unrounded ones.
+ */
 final class AttentionTolerance {
     private final ReferenceAttention attention;
+    private final boolean tensorCores;
 
-    AttentionTolerance(ReferenceAttention attention) {
+    AttentionTolerance(ReferenceAttention attention, DType dtype) {
         this.attention = attention;
+        this.tensorCores = dtype == DType.BF16;
+    }
+
+    /** Relative error of a sum of n products with respect to their magnitudes. A cut errs by up to 2 U, and always to the same side. */
+    private double products(double n) {
+        return tensorCores ? 2 * n * U * 1.001 : Tolerance.roundings(n);
+    }
+
+    /** Relative error of a left side that is rounded before its product: half a unit in the last of bf16's 8 places. */
+    private double left() {
+        return tensorCores ? 0x1p-8 : 0;
+    }
+
+    /** Absolute error of what is flushed to 0. */
+    private double flushed() {
+        return tensorCores ? Float.MIN_NORMAL : 0;
     }
 
     /** Absolute error of any score of a view: headWidth products and their sum, and the scale, perhaps brought to base 2: three more. */
@@ -25,7 +49,7 @@ final class AttentionTolerance {
             }
             largest = Math.max(largest, Math.abs(attention.scale) * magnitude);
         }
-        return Tolerance.roundings(attention.headWidth + 3) * largest;
+        return products(attention.headWidth + 3) * largest;
     }
 
     private static double spread(View view) {
@@ -44,12 +68,13 @@ final class AttentionTolerance {
     }
 
     /**
-     * out = sum(w v) / sum(w). Errors of the weights count in both sums. Each sum has n terms, and is rescaled at most n times when the maximum moves,
-     * by the same factor, so that of the factor only its product's rounding is left. A division, a product.
+     * out = sum(w v) / sum(w). Errors of the weights count in both sums, their rounding before the product in one. Each sum has n terms, and is rescaled
+     * at most n times when the maximum moves, by the same factor, so that of the factor only its product's rounding is left. A division, a product.
      */
     double[] forward(View view) {
         int n = view.keys().length;
-        double relative = 2 * weight(score(view), spread(view)) + 2 * Tolerance.roundings(2 * n) + 2 * U;
+        double relative =
+                2 * weight(score(view), spread(view)) + left() + products(2 * n) + Tolerance.roundings(2 * n) + 2 * U;
         double[] magnitudes = new double[attention.headWidth];
         double lse = view.lse();
         for (int j = 0; j < n; j++) {
@@ -100,7 +125,8 @@ final class AttentionTolerance {
 
     /**
      * p = exp(score - lse) errs by the score, the difference (twice, in base 2) and the exponential; d_out . v and delta = d_out . out are sums of
-     * headWidth products; d_score = p (d_out . v - delta), and then sums over the keys of a query, or the queries of a key, of products with it.
+     * headWidth products; d_score = p (d_out . v - delta), and then sums over the keys of a query, or the queries of a key, of products with p and
+     * d_score, rounded before if they go through tensor cores.
      */
     private void addView(
             View view,
@@ -122,19 +148,20 @@ final class AttentionTolerance {
             double exponent = view.scores()[j] - lse;
             double p = Math.exp(exponent);
             double ofP = p
-                    * (ofScore
-                            + 3 * U * (Math.abs(view.scores()[j]) + Math.abs(lse))
-                            + Tolerance.exponential(exponent));
+                            * (ofScore
+                                    + 3 * U * (Math.abs(view.scores()[j]) + Math.abs(lse))
+                                    + Tolerance.exponential(exponent))
+                    + flushed();
             double dP = 0;
             for (int d = 0; d < width; d++) {
                 dP += dOut[query + d] * attention.v(key + d);
             }
             double dPMagnitude = magnitude(i -> dOut[query + i] * attention.v(key + i));
-            double ofDifference = Tolerance.roundings(width + 2) * (dPMagnitude + deltaMagnitude);
+            double ofDifference = products(width + 2) * dPMagnitude + Tolerance.roundings(width + 2) * deltaMagnitude;
             double dScore = p * Math.abs(dP - delta);
-            double ofDScore = ofP * Math.abs(dP - delta) + p * ofDifference + 2 * U * dScore;
-            double keys = Tolerance.roundings(view.keys().length + 3);
-            double queries = Tolerance.roundings(queriesOfKey[view.keys()[j]] + 3);
+            double ofDScore = ofP * Math.abs(dP - delta) + p * ofDifference + 2 * U * dScore + flushed();
+            double keys = left() + products(view.keys().length + 3);
+            double queries = left() + products(queriesOfKey[view.keys()[j]] + 3);
             for (int d = 0; d < width; d++) {
                 double k = Math.abs(attention.k(key + d));
                 double q = Math.abs(attention.q(query + d));

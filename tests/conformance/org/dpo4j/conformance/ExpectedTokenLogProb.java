@@ -2,6 +2,7 @@ package org.dpo4j.conformance;
 
 import java.util.Arrays;
 import java.util.function.IntToDoubleFunction;
+import java.util.stream.IntStream;
 import org.dpo4j.conformance.TokenLogProbRun.Left;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.TokenLogProb;
@@ -73,28 +74,87 @@ final class ExpectedTokenLogProb {
         return values;
     }
 
-    private void numbers(String what, int row, int target) {
-        double[] logits = left.logitsRow(left.logits(), call.logitsRow(row));
-        one(
-                what + " logprob",
-                left.logprob()[row],
-                ReferenceTokenLogProb.forward(logits, target),
-                Tolerance.logProb(logits, target));
-        one(what + " lse", left.lse()[row], ReferenceTokenLogProb.lse(logits), Tolerance.lse(logits));
-        if (run.statistics()) {
-            statistics(what, left.statisticsRow(row), logits, target);
+    /** What the softmax sees of a row, and how far fp32 may be from it. */
+    private record Seen(double[] z, double[] p, double[] off) {
+        static Seen of(LogitTransform transform, double[] logits) {
+            double[] z = transform.z(logits);
+            double lse = ReferenceTokenLogProb.lse(z);
+            return new Seen(
+                    z,
+                    Arrays.stream(z).map(each -> Math.exp(each - lse)).toArray(),
+                    Arrays.stream(z).map(transform::errorOfZ).toArray());
+        }
+
+        /** How far the lse may be for it, to first order, whose remainder is a hundredth of it at most. */
+        double ofLse() {
+            return weighted(j -> p[j]);
+        }
+
+        double ofLogProb(int target) {
+            return off[target] + ofLse();
+        }
+
+        double weighted(IntToDoubleFunction weight) {
+            return 1.01
+                    * IntStream.range(0, z.length)
+                            .mapToDouble(j -> off[j] == 0 ? 0 : weight.applyAsDouble(j) * off[j])
+                            .sum();
+        }
+
+        double of(Statistic statistic, int target) {
+            return switch (statistic) {
+                case ENTROPY -> {
+                    double entropy = ReferenceTokenLogProb.entropy(z);
+                    yield weighted(j -> p[j] == 0 ? 0 : p[j] * Math.abs(Math.log(p[j]) + entropy));
+                }
+                case HIT -> closest(target) <= 2 * Arrays.stream(off).max().orElse(0) && off[target] > 0 ? 1 : 0;
+                case MEAN_LOGIT ->
+                    Arrays.stream(off).sum()
+                            / Arrays.stream(z).filter(Double::isFinite).count();
+                case LOG_WEIGHT -> {
+                    double squares = Arrays.stream(p).map(each -> each * each).sum();
+                    yield ofLogProb(target) + 2 * ofLse() + 2 * weighted(j -> p[j] * p[j] / squares);
+                }
+            };
+        }
+
+        /** From the target's z to that of the largest other column. */
+        private double closest(int target) {
+            double other = IntStream.range(0, z.length)
+                    .filter(j -> j != target)
+                    .mapToDouble(j -> z[j])
+                    .max()
+                    .orElse(0);
+            return Math.abs(z[target] - other);
         }
     }
 
-    private static void statistics(String what, double[] statistics, double[] logits, int target) {
+    private void numbers(String what, int row, int target) {
+        Seen seen = Seen.of(call.transform(), left.logitsRow(left.logits(), call.logitsRow(row)));
+        one(
+                what + " logprob",
+                left.logprob()[row],
+                ReferenceTokenLogProb.forward(seen.z, target),
+                Tolerance.logProb(seen.z, target) + seen.ofLogProb(target));
+        one(what + " lse", left.lse()[row], ReferenceTokenLogProb.lse(seen.z), Tolerance.lse(seen.z) + seen.ofLse());
+        if (run.statistics()) {
+            statistics(what, left.statisticsRow(row), seen, target);
+        }
+    }
+
+    private static void statistics(String what, double[] statistics, Seen seen, int target) {
         for (Statistic statistic : Statistic.values()) {
             double expected = switch (statistic) {
-                case ENTROPY -> ReferenceTokenLogProb.entropy(logits);
-                case HIT -> ReferenceTokenLogProb.hit(logits, target);
-                case MEAN_LOGIT -> ReferenceTokenLogProb.meanLogit(logits);
-                case LOG_WEIGHT -> ReferenceTokenLogProb.logWeight(logits, target);
+                case ENTROPY -> ReferenceTokenLogProb.entropy(seen.z);
+                case HIT -> ReferenceTokenLogProb.hit(seen.z, target);
+                case MEAN_LOGIT -> ReferenceTokenLogProb.meanLogit(seen.z);
+                case LOG_WEIGHT -> ReferenceTokenLogProb.logWeight(seen.z, target);
             };
-            one(what + " " + statistic, statistics[statistic.ordinal()], expected, allowed(statistic, logits, target));
+            one(
+                    what + " " + statistic,
+                    statistics[statistic.ordinal()],
+                    expected,
+                    allowed(statistic, seen.z, target) + seen.of(statistic, target));
         }
     }
 
@@ -117,13 +177,24 @@ final class ExpectedTokenLogProb {
             return;
         }
         double[] logits = left.logitsRow(left.logits(), call.logitsRow(row));
+        LogitTransform transform = call.transform();
+        Seen seen = Seen.of(transform, logits);
         double lse = left.lse()[row];
-        double logSum = ReferenceTokenLogProb.logSum(logits);
+        double logSum = ReferenceTokenLogProb.logSum(seen.z);
         double g = call.dLogProb() == null ? 1 : left.dLogProb()[row];
-        double[] expected = ReferenceTokenLogProb.backward(logits, target, lse, g);
-        IntToDoubleFunction allowed = onePass
-                ? j -> Tolerance.logProbBackwardInOnePass(logits[j], lse, logSum, g, j == target)
-                : j -> Tolerance.logProbBackward(logits[j], lse, g, j == target);
+        double[] byZ = ReferenceTokenLogProb.backward(seen.z, target, lse, g);
+        double[] expected = new double[byZ.length];
+        Arrays.setAll(expected, j -> byZ[j] * transform.slope(logits[j], j));
+        IntToDoubleFunction ofByZ = onePass
+                ? j -> Tolerance.logProbBackwardInOnePass(seen.z[j], lse, logSum, g, j == target)
+                : j -> Tolerance.logProbBackward(seen.z[j], lse, g, j == target);
+        IntToDoubleFunction ofZ = j -> seen.off[j] == 0 ? 0 : Math.abs(g) * 1.01 * seen.p[j] * seen.off[j];
+        boolean plain = transform.equals(LogitTransform.NONE);
+        IntToDoubleFunction allowed = plain
+                ? ofByZ
+                : j -> (ofByZ.applyAsDouble(j) + ofZ.applyAsDouble(j) + Tolerance.U * Math.abs(byZ[j]))
+                                * transform.slope(logits[j], j)
+                        + Math.abs(byZ[j]) * transform.errorOfSlope();
         DType stored = run.gradientType();
         Expect.near(
                 what + " d_logits",

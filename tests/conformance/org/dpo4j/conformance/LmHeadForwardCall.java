@@ -4,9 +4,10 @@ import java.util.Arrays;
 import java.util.function.Consumer;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.kernels.decoder.LmHeadForward;
-import org.dpo4j.kernels.decoder.LmHeadForward.Head;
-import org.dpo4j.kernels.decoder.LmHeadForward.Hidden;
+import org.dpo4j.kernels.TokenLogProb.Transform;
+import org.dpo4j.kernels.head.LmHeadForward;
+import org.dpo4j.kernels.head.LmHeadForward.Head;
+import org.dpo4j.kernels.head.LmHeadForward.Hidden;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -92,7 +93,8 @@ record LmHeadForwardCall(
             Tensor b = bias.length == 0 ? null : tensors.vector("bias", DType.F32, bias);
             Tensor t = tensors.input("targets", targets);
             Tensor workspace = tensors.workspace(LmHeadForward.workspaceBytes(rows, vocabulary()));
-            Head head = new Head(w.address(), stride(), b == null ? 0 : b.address(), vocabulary(), width, scale, cap);
+            Transform transform = new Transform(b == null ? 0 : b.address(), scale, cap);
+            Head head = new Head(w.address(), stride(), vocabulary(), width, transform);
             Consumer<Device> call = device -> LmHeadForward.forward(
                     device,
                     logprob.address(),

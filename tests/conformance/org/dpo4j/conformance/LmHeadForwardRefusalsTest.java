@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import org.dpo4j.conformance.Refusals.Arguments;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.kernels.decoder.LmHeadForward;
+import org.dpo4j.kernels.head.LmHeadForward;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
 import org.junit.jupiter.api.Tag;
@@ -66,7 +66,7 @@ class LmHeadForwardRefusalsTest {
                     .size("hidden_stride", STRIDE, 0, -16, 8, 17, TOO_MANY)
                     .size("weight_stride", STRIDE, 0, -16, 8, 17, TOO_MANY)
                     .number("scale", 2, 0, -1, Float.NaN, Float.POSITIVE_INFINITY)
-                    .number("cap", 30, -1, Float.NaN, Float.POSITIVE_INFINITY)
+                    .number("cap", 30, -1, 1e-31f, 1e31f, Float.NaN, Float.POSITIVE_INFINITY)
                     .size("dtype", DType.BF16.code(), DType.F32.code(), DType.F16.code(), -1, 3)
                     .check(LmHeadForwardRefusalsTest::forward);
         }

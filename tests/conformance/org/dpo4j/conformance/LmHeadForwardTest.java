@@ -6,7 +6,7 @@ import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.dpo4j.conformance.LmHeadForwardCall.Left;
 import org.dpo4j.kernels.DType;
-import org.dpo4j.kernels.decoder.LmHeadForward;
+import org.dpo4j.kernels.head.LmHeadForward;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 

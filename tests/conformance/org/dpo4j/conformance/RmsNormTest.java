@@ -3,7 +3,10 @@ package org.dpo4j.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Arrays;
+import java.util.function.Consumer;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.Residual;
 import org.dpo4j.kernels.decoder.RmsNorm;
 import org.junit.jupiter.api.Tag;
 
@@ -57,6 +60,75 @@ class RmsNormTest {
                 assertThat(Math.abs(rstd.values()[row] - r)).as(what).isLessThanOrEqualTo(Tolerance.rstd(width, r));
                 Expect.near(
                         what, out.row(row), y, i -> Tolerance.stored(on.dtype(), y[i], Tolerance.rmsNorm(width, y[i])));
+            }
+        }
+    }
+
+    /** The bits of residual and then rms_norm, wherever the sum goes. */
+    @OnEachDType
+    @Tag("small")
+    void forwardOfSums(On on) {
+        for (int[] shape : new int[][] {{1, 1}, {3, 7}, {2, 64}, {2, 520}, {1, 5003}, {0, 8}}) {
+            forwardSum(on, shape[0], shape[1]);
+        }
+    }
+
+    private static void forwardSum(On on, int rows, int width) {
+        Draw draw = new Draw(width);
+        double[] values = draw.normal(rows * width, 2);
+        double[] branch = draw.normal(rows * width, 0.5);
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor x = tensors.input("x", on.dtype(), rows, width, values);
+            Tensor residual = tensors.input("residual", on.dtype(), rows, width, branch);
+            Tensor weight = tensors.input("weight", on.dtype(), 1, width, draw.normal(width, 1));
+            Tensor sum = tensors.output("sum", on.dtype(), rows, width);
+            Tensor inX = tensors.updated("sum in x", on.dtype(), rows, width, values);
+            Tensor inResidual = tensors.updated("sum in residual", on.dtype(), rows, width, branch);
+            Tensor sumAlone = tensors.output("sum of residual_forward", on.dtype(), rows, width);
+            Tensor[] outs = new Tensor[4];
+            Tensor[] rstds = new Tensor[4];
+            for (int i = 0; i < 4; i++) {
+                outs[i] = tensors.output("out", on.dtype(), rows, width);
+                rstds[i] = tensors.output("rstd", DType.F32, 1, rows);
+            }
+            long[][] places = {
+                {sum.address(), x.address(), residual.address()},
+                {inX.address(), inX.address(), residual.address()},
+                {inResidual.address(), x.address(), inResidual.address()}
+            };
+            tensors.run(device -> {
+                for (int i = 0; i < 3; i++) {
+                    RmsNorm.forwardSum(
+                            device,
+                            outs[i].address(),
+                            rstds[i].address(),
+                            places[i][0],
+                            places[i][1],
+                            places[i][2],
+                            weight.address(),
+                            rows,
+                            width,
+                            EPSILON,
+                            on.dtype());
+                }
+                Residual.forward(
+                        device, sumAlone.address(), x.address(), residual.address(), (long) rows * width, on.dtype());
+                RmsNorm.forward(
+                        device,
+                        outs[3].address(),
+                        rstds[3].address(),
+                        sumAlone.address(),
+                        weight.address(),
+                        rows,
+                        width,
+                        EPSILON,
+                        on.dtype());
+            });
+            Tensor[] sums = {sum, inX, inResidual};
+            for (int i = 0; i < 3; i++) {
+                Expect.sameBits("sum", sums[i].bits(), sumAlone.bits());
+                Expect.sameBits("out of the sum", outs[i].bits(), outs[3].bits());
+                Expect.sameBits("rstd of the sum", rstds[i].bits(), rstds[3].bits());
             }
         }
     }
@@ -211,6 +283,22 @@ class RmsNormTest {
         }
     }
 
+    private static Consumer<Device> forward(
+            On on, Tensor out, Tensor rstd, long sum, Tensor x, long residual, Tensor weight) {
+        return device -> RmsNorm.forwardSum(
+                device,
+                out.address(),
+                rstd.address(),
+                sum,
+                x.address(),
+                residual,
+                weight.address(),
+                out.rows,
+                out.width,
+                EPSILON,
+                on.dtype());
+    }
+
     @OnEachDType
     @Tag("small")
     void refusesBadArguments(On on) {
@@ -221,20 +309,28 @@ class RmsNormTest {
             Tensor rstd = tensors.output("rstd", DType.F32, 1, rows);
             Tensor x = tensors.input("x", on.dtype(), rows, width, new Draw(7).normal(rows * width, 1));
             Tensor weight = tensors.input("weight", on.dtype(), 1, width, new Draw(8).normal(width, 1));
+            Tensor sum = tensors.output("sum", on.dtype(), rows, width);
+            Tensor residual = tensors.input("residual", on.dtype(), rows, width, new Draw(9).normal(rows * width, 1));
+            tensors.refused("rms_norm_forward", "sum", forward(on, out, rstd, 0, x, residual.address(), weight));
+            tensors.refused("rms_norm_forward", "sum", forward(on, out, rstd, sum.address(), x, 0, weight));
             new Refusals(tensors, "rms_norm_forward")
                     .address("out", out)
                     .address("rstd", rstd)
+                    .address("sum", sum)
                     .address("x", x)
+                    .address("residual", residual)
                     .address("weight", weight)
                     .size("rows", rows, -1)
                     .size("width", width, 0, -8)
                     .number("epsilon", EPSILON, -1e-5f, Float.NaN, Float.POSITIVE_INFINITY)
                     .dtype("dtype", on)
-                    .check((device, a) -> RmsNorm.forward(
+                    .check((device, a) -> RmsNorm.forwardSum(
                             device,
                             a.get("out"),
                             a.get("rstd"),
+                            a.get("sum"),
                             a.get("x"),
+                            a.get("residual"),
                             a.get("weight"),
                             a.get("rows"),
                             a.get("width"),

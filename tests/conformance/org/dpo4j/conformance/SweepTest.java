@@ -28,7 +28,15 @@ class SweepTest {
                 leaveOut(logits);
             }
             TokenLogProbCall packed = new TokenLogProbCall(
-                    vocabulary, random.nextInt(3), logits, targets(rows, vocabulary), null, draw.normal(rows, 2));
+                    vocabulary,
+                    random.nextInt(3),
+                    logits,
+                    targets(rows, vocabulary),
+                    null,
+                    draw.normal(rows, 2),
+                    random.nextInt(3) > 0
+                            ? LogitTransform.NONE
+                            : LogitTransform.random(vocabulary, 1, one(0.1, 1, 5), one(0, 3, 30)));
             call = placed(hideMasked(packed), draw);
         }
 

@@ -56,6 +56,11 @@ public final class TestDevices {
                         .map(dtype -> on(name, dtype)));
     }
 
+    /** One a device that stores bf16, with BF16. */
+    public static Stream<On> eachBf16() {
+        return eachDType().filter(on -> on.dtype() == DType.BF16);
+    }
+
     /** One for every dtype that logits may have. */
     public static Stream<On> eachLogitsType() {
         return names().stream().flatMap(name -> Arrays.stream(DType.values()).map(dtype -> on(name, dtype)));

@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param targets of each row of the call
  * @param rowIndex for each row of the call, its row of logits
  * @param dLogProb of each row of the call
+ * @param transform of the logits
  */
 record TokenLogProbCall(
         int vocabulary,
@@ -22,13 +23,15 @@ record TokenLogProbCall(
         double[] logits,
         int[] targets,
         int @Nullable [] rowIndex,
-        double @Nullable [] dLogProb) {
+        double @Nullable [] dLogProb,
+        LogitTransform transform) {
 
     /** Logits of one row for each target, and seeded gradients. */
     static TokenLogProbCall of(double[] logits, int... targets) {
         int vocabulary = logits.length / targets.length;
         double[] dLogProb = new Draw(targets.length).normal(targets.length, 1);
-        return new TokenLogProbCall(vocabulary, vocabulary % 3 == 0 ? 1 : 0, logits, targets, null, dLogProb);
+        return new TokenLogProbCall(
+                vocabulary, vocabulary % 3 == 0 ? 1 : 0, logits, targets, null, dLogProb, LogitTransform.NONE);
     }
 
     static TokenLogProbCall random(int rows, int vocabulary, double scale) {
@@ -36,7 +39,13 @@ record TokenLogProbCall(
         double[] logits = draw.normal(rows * vocabulary, scale);
         int[] targets = draw.indices(rows, vocabulary);
         return new TokenLogProbCall(
-                vocabulary, vocabulary % 3 == 0 ? 1 : 0, logits, targets, null, draw.normal(rows, 1));
+                vocabulary,
+                vocabulary % 3 == 0 ? 1 : 0,
+                logits,
+                targets,
+                null,
+                draw.normal(rows, 1),
+                LogitTransform.NONE);
     }
 
     int rows() {
@@ -69,20 +78,24 @@ record TokenLogProbCall(
     }
 
     TokenLogProbCall withTargets(int... other) {
-        return new TokenLogProbCall(vocabulary, gap, logits, other, rowIndex, dLogProb);
+        return new TokenLogProbCall(vocabulary, gap, logits, other, rowIndex, dLogProb, transform);
     }
 
     /** The gradient is 1, and not given. */
     TokenLogProbCall withUnitGradient() {
-        return new TokenLogProbCall(vocabulary, gap, logits, targets, rowIndex, null);
+        return new TokenLogProbCall(vocabulary, gap, logits, targets, rowIndex, null, transform);
     }
 
     TokenLogProbCall withGradient(double... other) {
-        return new TokenLogProbCall(vocabulary, gap, logits, targets, rowIndex, other);
+        return new TokenLogProbCall(vocabulary, gap, logits, targets, rowIndex, other, transform);
+    }
+
+    TokenLogProbCall withTransform(LogitTransform other) {
+        return new TokenLogProbCall(vocabulary, gap, logits, targets, rowIndex, dLogProb, other);
     }
 
     TokenLogProbCall withGap(int other) {
-        return new TokenLogProbCall(vocabulary, other, logits, targets, rowIndex, dLogProb);
+        return new TokenLogProbCall(vocabulary, other, logits, targets, rowIndex, dLogProb, transform);
     }
 
     /** The same call of some of its rows, packed. */
@@ -100,7 +113,8 @@ record TokenLogProbCall(
                 null,
                 dLogProb == null
                         ? null
-                        : Arrays.stream(of).mapToDouble(row -> dLogProb[row]).toArray());
+                        : Arrays.stream(of).mapToDouble(row -> dLogProb[row]).toArray(),
+                transform);
     }
 
     /** The same rows of the call on a larger tensor: row i lies at {@code places[i]} of it, all other rows are NaN. */
@@ -110,11 +124,12 @@ record TokenLogProbCall(
         for (int row = 0; row < places.length; row++) {
             System.arraycopy(logits, logitsRow(row) * vocabulary, sparse, places[row] * vocabulary, vocabulary);
         }
-        return new TokenLogProbCall(vocabulary, gap, sparse, targets, places, dLogProb);
+        return new TokenLogProbCall(vocabulary, gap, sparse, targets, places, dLogProb, transform);
     }
 
     @Override
     public String toString() {
-        return "[%d, %d]%s".formatted(rows(), vocabulary, rowIndex == null ? "" : " of " + logitsRows() + " rows");
+        return "[%d, %d]%s%s"
+                .formatted(rows(), vocabulary, rowIndex == null ? "" : " of " + logitsRows() + " rows", transform);
     }
 }

@@ -30,9 +30,12 @@ class TokenLogProbRefusalsTest {
                         a.get("logits"),
                         a.get("targets"),
                         a.get("row_index"),
+                        a.get("bias"),
                         a.get("rows"),
                         a.get("vocabulary"),
                         a.get("logits_stride"),
+                        a.number("scale"),
+                        a.number("cap"),
                         (int) a.get("dtype")));
     }
 
@@ -45,12 +48,15 @@ class TokenLogProbRefusalsTest {
                         a.get("logits"),
                         a.get("targets"),
                         a.get("row_index"),
+                        a.get("bias"),
                         a.get("lse"),
                         a.get("d_logprob"),
                         a.get("rows"),
                         a.get("vocabulary"),
                         a.get("d_logits_stride"),
                         a.get("logits_stride"),
+                        a.number("scale"),
+                        a.number("cap"),
                         (int) a.get("d_logits_dtype"),
                         (int) a.get("dtype")));
     }
@@ -67,11 +73,14 @@ class TokenLogProbRefusalsTest {
                         a.get("logits"),
                         a.get("targets"),
                         a.get("row_index"),
+                        a.get("bias"),
                         a.get("d_logprob"),
                         a.get("rows"),
                         a.get("vocabulary"),
                         a.get("d_logits_stride"),
                         a.get("logits_stride"),
+                        a.number("scale"),
+                        a.number("cap"),
                         (int) a.get("d_logits_dtype"),
                         (int) a.get("dtype")));
     }
@@ -84,6 +93,9 @@ class TokenLogProbRefusalsTest {
                 .address("logits", logits)
                 .indices("targets", tensors.input("targets", 1, 7))
                 .indicesOrNull("row_index", tensors.input("row_index", 1, 0))
+                .addressOrNull("bias", tensors.vector("bias", DType.F32, new Draw(5).normal(VOCABULARY, 1)))
+                .number("scale", 0.5f, 0, -1, Float.NaN, Float.POSITIVE_INFINITY)
+                .number("cap", 30, -30, 1e-38f, 1e31f, Float.NaN, Float.POSITIVE_INFINITY)
                 .size("rows", ROWS, -1, TOO_MANY)
                 .size("vocabulary", VOCABULARY, 0, -1, TOO_MANY)
                 .size("logits_stride", STRIDE, 0, -16, 7, 17, TOO_MANY)
@@ -187,11 +199,11 @@ class TokenLogProbRefusalsTest {
     @Tag("small")
     void noContextIsAStatus(On on) {
         assertThat(on.device().context()).isNotZero(); // the library is loaded
-        assertThat(Native.dpo4j_token_logprob_forward(0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 0))
+        assertThat(Native.dpo4j_token_logprob_forward(0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 1, 0, 0))
                 .isEqualTo(NULL_CONTEXT);
-        assertThat(Native.dpo4j_token_logprob_backward(0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 16, 0, 0))
+        assertThat(Native.dpo4j_token_logprob_backward(0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 16, 1, 0, 0, 0))
                 .isEqualTo(NULL_CONTEXT);
-        assertThat(Native.dpo4j_token_logprob_forward_backward(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 16, 0, 0))
+        assertThat(Native.dpo4j_token_logprob_forward_backward(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 16, 1, 0, 0, 0))
                 .isEqualTo(NULL_CONTEXT);
     }
 }

@@ -87,6 +87,7 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
         private final Tensor targets;
         private final @Nullable Tensor rowIndex;
         private final @Nullable Tensor dLogProb;
+        private final @Nullable Tensor bias;
 
         Inputs(Tensors tensors, TokenLogProbCall call, DType dtype) {
             this.call = call;
@@ -96,10 +97,18 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
             targets = tensors.input("targets", call.targets());
             rowIndex = call.rowIndex() == null ? null : tensors.input("row_index", call.rowIndex());
             dLogProb = call.dLogProb() == null ? null : tensors.vector("d_logprob", DType.F32, call.dLogProb());
+            double[] ofColumns = call.transform().bias();
+            bias = ofColumns == null ? null : tensors.vector("bias", DType.F32, ofColumns);
         }
 
         Logits in(Tensor tensor) {
-            return new Logits(tensor.address(), address(rowIndex), call.vocabulary(), call.stride(dtype), dtype);
+            return new Logits(
+                    tensor.address(),
+                    address(rowIndex),
+                    call.vocabulary(),
+                    call.stride(dtype),
+                    dtype,
+                    call.transform().on(address(bias)));
         }
 
         /** A copy of the logits that a gradient overwrites, in the rows that the call names. */

@@ -9,10 +9,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.DoubleSupplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
@@ -54,6 +57,55 @@ class ExamplesTest {
     private static double logit(int row, int column) {
         int i = 16 * row + column;
         return i % 7 - i % 5;
+    }
+
+    /** The loss and elements of both gradients, which are central differences, in double precision from the rows that the program makes. */
+    @Test
+    void embedHead() throws IOException, InterruptedException {
+        double[] hidden = values(4 * 8, 5);
+        double[] weight = values(16 * 8, 7);
+        Matcher printed = Pattern.compile("3 products with the head\nloss (\\S+)\nd loss / d hidden\\[0, 3] (\\S+)\n"
+                        + "d loss / d weight\\[1, 2] (\\S+)\n")
+                .matcher(run("EmbedHead.java", "cpu"));
+        assertThat(printed.matches()).isTrue();
+        // Six digits are printed; fp32's share is a hundredth of the last, and so is that of differences.
+        assertThat(Double.parseDouble(printed.group(1))).isCloseTo(headLoss(hidden, weight), within(0.51e-6));
+        assertThat(Double.parseDouble(printed.group(2)))
+                .isCloseTo(difference(hidden, 3, () -> headLoss(hidden, weight)), within(0.51e-6));
+        assertThat(Double.parseDouble(printed.group(3)))
+                .isCloseTo(difference(weight, 8 + 2, () -> headLoss(hidden, weight)), within(0.51e-6));
+    }
+
+    private static double difference(double[] by, int at, DoubleSupplier loss) {
+        double step = 1e-5;
+        double here = by[at];
+        by[at] = here + step;
+        double above = loss.getAsDouble();
+        by[at] = here - step;
+        double below = loss.getAsDouble();
+        by[at] = here;
+        return (above - below) / (2 * step);
+    }
+
+    private static double[] values(int count, int period) {
+        return IntStream.range(0, count)
+                .mapToDouble(i -> (i % period - i % 3) / 4.0)
+                .toArray();
+    }
+
+    private static double headLoss(double[] hidden, double[] weight) {
+        int[] targets = {3, 1, 4, 15};
+        double[] logProbs = new double[targets.length];
+        for (int row = 0; row < targets.length; row++) {
+            double[] logits = new double[16];
+            for (int i = 0; i < 16 * 8; i++) {
+                logits[i / 8] += weight[i] * hidden[8 * row + i % 8];
+            }
+            double sum = Arrays.stream(logits).map(Math::exp).sum();
+            logProbs[row] = logits[targets[row]] - Math.log(sum);
+        }
+        double margin = 0.1 * (logProbs[0] + logProbs[1] + 9 - (logProbs[2] + logProbs[3] + 5));
+        return Math.log1p(Math.exp(-margin));
     }
 
     /** What the README shows is a part of a program that runs. */

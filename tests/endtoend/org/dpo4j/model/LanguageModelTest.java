@@ -46,7 +46,7 @@ class LanguageModelTest {
     @OnEachDevice
     void chunksOfTheHeadKeepTheBits(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32)) {
-            float[] whole = headPass(model, LmHead.LOGITS_BYTES);
+            float[] whole = headPass(model, CompletionHead.LOGITS_BYTES);
             float[] chunked = headPass(model, 4 * 40 * 4);
             int tokens = 11;
             for (int i = 0; i < tokens; i++) {

@@ -39,6 +39,8 @@ class TrainOptionsTest {
                         false,
                         "auto",
                         null,
+                        false,
+                        null,
                         OnBadRow.STOP,
                         null,
                         null,
@@ -123,6 +125,9 @@ class TrainOptionsTest {
                 bad(
                         "loss_weights has 1 weights for 2",
                         b -> b.lossType(LossType.SIGMOID, LossType.SFT).lossWeights(1)),
+                bad(
+                        "bf16_stochastic_round is true but dtype is float32",
+                        b -> b.dtype(Precision.FLOAT32).bf16StochasticRound(true)),
                 bad("learning_rate is -1", builder -> builder.learningRate(-1)),
                 bad("learning_rate is Infinity", builder -> builder.learningRate(Double.POSITIVE_INFINITY)),
                 bad("max_length is 1", builder -> builder.maxLength(1)),

@@ -34,6 +34,7 @@ class DeviceTest {
         assertThat(device.supports(DType.F32)).isTrue();
         assertThat(device.supports(DType.BF16)).isEqualTo(on.cuda());
         assertThat(device.supports(DType.F16)).isFalse();
+        assertThat(device.captures()).isEqualTo(on.cuda());
     }
 
     @OnEachDevice
@@ -59,7 +60,9 @@ class DeviceTest {
                 () -> device.matmul(
                         address, address, address, 1, 1, 1, 1, 1, 1, false, false, false, DType.F32, DType.F32),
                 () -> Residual.forward(device, address, address, address, 4, DType.F32),
-                device::synchronize);
+                device::synchronize,
+                device::captures,
+                () -> device.capture(() -> {}));
         for (Runnable call : calls) {
             assertThatThrownBy(call::run).isInstanceOf(Dpo4jException.class).hasMessageContaining("closed");
         }

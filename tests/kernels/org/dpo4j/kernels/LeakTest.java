@@ -176,7 +176,7 @@ class LeakTest {
     }
 
     private static void refused(long context, boolean askWhy) {
-        if (Native.dpo4j_token_logprob_forward(context, 16, 16, 0, 16, 16, 0, 1, VOCABULARY, 1, 0) == 0) {
+        if (Native.dpo4j_token_logprob_forward(context, 16, 16, 0, 16, 16, 0, 0, 1, VOCABULARY, 1, 1, 0, 0) == 0) {
             throw new AssertionError("a stride of 1 was accepted");
         }
         if (askWhy && !Native.dpo4j_error_text(context).contains("logits_stride")) {

@@ -110,6 +110,31 @@ public interface Device extends AutoCloseable {
     /** Waits until all queued work is done, and throws what it failed with. */
     void synchronize();
 
+    /** Whether there is {@link #capture}: on {@code cuda}, whose launches cost time of the host. */
+    boolean captures();
+
+    /**
+     * Keeps what {@code work} queues on this device, instead of running it. It must have been run before, so that
+     * nothing is allocated or loaded for the first time; and only queue: uploads, downloads, waiting, allocating and
+     * closing of buffers are refused, and so is the default stream. Throws then, or what {@code work} throws, and the
+     * device is as it was. The addresses that the work uses must be there whenever it is launched.
+     */
+    Graph capture(Runnable work);
+
     @Override
     void close();
+
+    /**
+     * Work that was {@link #capture captured}, to be queued again by one call. Its kernels, sizes and addresses are those
+     * of the capture; what lies at the addresses is read when it runs. Closing twice is allowed; it does not wait for
+     * work that runs.
+     */
+    interface Graph extends AutoCloseable {
+
+        /** Queues the work, after all that is queued. */
+        void launch();
+
+        @Override
+        void close();
+    }
 }

@@ -4,8 +4,9 @@ import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
 
 /**
- * Log softmax of a row of logits at its target, without the softmax: {@code logprob = logits[target] - lse}, {@code lse
- * = log sum exp(logits)}, both from fp32 accumulators whatever the storage of the logits.
+ * Log softmax of a row of logits at its target, without the softmax: {@code logprob = z[target] - lse}, {@code lse = log
+ * sum exp(z)}, both from fp32 accumulators whatever the storage of the logits; z are the logits, or what a {@link
+ * Transform} makes of them.
  *
  * <p>A negative target masks its row: the row is not read, its numbers and its gradient are exactly 0. A target at or
  * beyond the vocabulary yields NaN. Logits of {@code -inf} are vocabulary that does not exist. A row's results have the
@@ -24,9 +25,9 @@ public final class TokenLogProb {
     public enum Statistic {
         /** {@code -sum p log p}, in nats. */
         ENTROPY,
-        /** 1 where the target is the first of the largest logits, else 0. */
+        /** 1 where the target is the first of the largest z, else 0. */
         HIT,
-        /** Mean of the logits that exist. */
+        /** Mean of the z that exist. */
         MEAN_LOGIT,
         /** {@code logprob - log sum p^2}: the log weight of a token in WPO (Zhou et al. 2024, equation 2). */
         LOG_WEIGHT
@@ -34,6 +35,19 @@ public final class TokenLogProb {
 
     /** Values in a row of {@code statistics}. */
     public static final int STATISTICS = Statistic.values().length;
+
+    /**
+     * What the softmax is taken of: {@code z = cap tanh(scale (x + bias) / cap)} of a logit x, or {@code scale (x +
+     * bias)} where cap is 0. Gradients are by x: they hold dz/dx. Logits of -inf stay so.
+     *
+     * @param bias f32[vocabulary], -inf where a column shall not exist; or 0 for none
+     * @param scale finite and above 0; 1 for none
+     * @param cap from 1e-30 to 1e30: the soft cap of Gemma 2 (Gemma team 2024, section 2); 0 for none
+     */
+    public record Transform(long bias, float scale, float cap) {
+        /** z is x, and no time is spent on it. */
+        public static final Transform NONE = new Transform(0, 1, 0);
+    }
 
     /**
      * Rows of logits.
@@ -44,12 +58,18 @@ public final class TokenLogProb {
      * @param vocabulary columns
      * @param stride elements between rows
      * @param dtype storage: all three on every device
+     * @param transform what the softmax sees of them
      */
-    public record Logits(long address, long rowIndex, long vocabulary, long stride, DType dtype) {
+    public record Logits(long address, long rowIndex, long vocabulary, long stride, DType dtype, Transform transform) {
 
-        /** Row after row. */
+        /** Row after row, as they are. */
         public Logits(long address, long vocabulary, long stride, DType dtype) {
             this(address, 0, vocabulary, stride, dtype);
+        }
+
+        /** As they are. */
+        public Logits(long address, long rowIndex, long vocabulary, long stride, DType dtype) {
+            this(address, rowIndex, vocabulary, stride, dtype, Transform.NONE);
         }
     }
 
@@ -86,7 +106,7 @@ public final class TokenLogProb {
     private TokenLogProb() {}
 
     /**
-     * {@code logprob[row] = logits[row, targets[row]] - lse[row]}.
+     * {@code logprob[row] = z[row, targets[row]] - lse[row]}.
      *
      * @param targets i32[rows]
      */
@@ -102,14 +122,17 @@ public final class TokenLogProb {
                         logits.address,
                         targets,
                         logits.rowIndex,
+                        logits.transform.bias,
                         rows,
                         logits.vocabulary,
                         logits.stride,
+                        logits.transform.scale,
+                        logits.transform.cap,
                         logits.dtype.code()));
     }
 
     /**
-     * {@code dLogits[row,j] = dLogprob[row] * ((j == target) - exp(logits[row,j] - lse[row]))}.
+     * {@code dLogits[row,j] = dLogprob[row] * ((j == target) - exp(z[row,j] - lse[row])) dz/dx}.
      *
      * @param logits as given to {@link #forward}
      * @param targets i32[rows]
@@ -127,12 +150,15 @@ public final class TokenLogProb {
                         logits.address,
                         targets,
                         logits.rowIndex,
+                        logits.transform.bias,
                         lse,
                         dLogprob,
                         rows,
                         logits.vocabulary,
                         dLogits.stride,
                         logits.stride,
+                        logits.transform.scale,
+                        logits.transform.cap,
                         dLogits.dtype.code(),
                         logits.dtype.code()));
     }
@@ -158,11 +184,14 @@ public final class TokenLogProb {
                         logits.address,
                         targets,
                         logits.rowIndex,
+                        logits.transform.bias,
                         dLogprob,
                         rows,
                         logits.vocabulary,
                         dLogits.stride,
                         logits.stride,
+                        logits.transform.scale,
+                        logits.transform.cap,
                         dLogits.dtype.code(),
                         logits.dtype.code()));
     }

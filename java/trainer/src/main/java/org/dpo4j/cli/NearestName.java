@@ -4,13 +4,13 @@ import java.util.Collection;
 import java.util.Comparator;
 
 /** What somebody may have meant. */
-final class NearestName {
+public final class NearestName {
     private NearestName() {}
 
     /**
      * {@code "; did you mean --max_length?"}, or nothing where no name is near: at most a third of its letters differ.
      */
-    static String suggestion(String name, Collection<String> known) {
+    public static String suggestion(String name, Collection<String> known) {
         return known.stream()
                 .min(Comparator.<String>comparingInt(other -> distance(name, other))
                         .thenComparing(Comparator.naturalOrder()))

@@ -121,11 +121,6 @@ final class Activations {
         return queryWidth() + 2 * config.numKeyValueHeads() * config.headDim();
     }
 
-    /** The residual stream after layer {@code i}. */
-    long after(int i) {
-        return i + 1 < layers.size() ? layers.get(i + 1).in : out;
-    }
-
     private long take(long rows, long width) {
         return arena.take(rows * width * dtype.bytes());
     }

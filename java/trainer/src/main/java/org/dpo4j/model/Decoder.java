@@ -27,6 +27,8 @@ final class Decoder implements AutoCloseable {
     private final ParameterLayout layout;
     private final RotaryTable rotary;
     private final Activations activations;
+    private final @Nullable PassGraphs forwardGraphs;
+    private final @Nullable PassGraphs backwardGraphs;
 
     private final int hidden;
     private final int inner;
@@ -42,8 +44,11 @@ final class Decoder implements AutoCloseable {
     private final Linear gateUp;
     private final Linear down;
 
-    Decoder(Model model, boolean training) {
+    /** With {@code graphs}, passes without a cache are captured where their sizes come again. */
+    Decoder(Model model, boolean training, boolean graphs) {
         device = model.device();
+        forwardGraphs = graphs ? new PassGraphs(device) : null;
+        backwardGraphs = graphs && training ? new PassGraphs(device) : null;
         config = model.config();
         parameters = model.parameters();
         dtype = parameters.dtype();
@@ -72,6 +77,21 @@ final class Decoder implements AutoCloseable {
     long forward(Pass pass, @Nullable KeyCache cache) {
         rotary.reserve(pass.positionsEnd());
         activations.lay(pass.rows());
+        run(cache == null ? forwardGraphs : null, pass, () -> queueForward(pass, cache));
+        return activations.out;
+    }
+
+    private void run(@Nullable PassGraphs graphs, Pass pass, Runnable work) {
+        if (graphs == null) {
+            work.run();
+        } else {
+            PassGraphs.Key key =
+                    new PassGraphs.Key(pass, activations.out, rotary.cosine(), rotary.sine(), rotary.positions());
+            graphs.run(key, work);
+        }
+    }
+
+    private void queueForward(Pass pass, @Nullable KeyCache cache) {
         long in = activations.layers.get(0).in();
         Embedding.forward(
                 device,
@@ -86,14 +106,20 @@ final class Decoder implements AutoCloseable {
             attend(pass, i, cache);
             feedForward(pass, i);
         }
-        return activations.out;
+        long last = activations.layers.get(config.numHiddenLayers() - 1).middle();
+        Residual.forward(device, activations.out, last, activations.branch, (long) pass.rows() * hidden, dtype);
     }
 
     private void attend(Pass pass, int i, @Nullable KeyCache cache) {
         Activations.Layer layer = activations.layers.get(i);
         ParameterLayout.Layer weights = layout.layers.get(i);
         int rows = pass.rows();
-        normalise(layer.inRstd(), layer.in(), weights.attentionNorm(), rows);
+        if (i == 0) {
+            normalise(layer.inRstd(), layer.in(), weights.attentionNorm(), rows);
+        } else {
+            long before = activations.layers.get(i - 1).middle();
+            addBranch(layer.in(), layer.inRstd(), before, weights.attentionNorm(), rows);
+        }
         qkv.forward(layer.qkv(), activations.normed, parameters.weight(weights.qkv()), rows);
         // Queries and keys lie side by side in a row and turn by the same angles: one call rotates both.
         Rope.forward(
@@ -137,18 +163,32 @@ final class Decoder implements AutoCloseable {
                 scale,
                 dtype);
         output.forward(activations.branch, layer.attention(), parameters.weight(weights.output()), rows);
-        Residual.forward(device, layer.middle(), layer.in(), activations.branch, (long) rows * hidden, dtype);
     }
 
     private void feedForward(Pass pass, int i) {
         Activations.Layer layer = activations.layers.get(i);
         ParameterLayout.Layer weights = layout.layers.get(i);
         int rows = pass.rows();
-        normalise(layer.middleRstd(), layer.middle(), weights.feedForwardNorm(), rows);
+        addBranch(layer.middle(), layer.middleRstd(), layer.in(), weights.feedForwardNorm(), rows);
         gateUp.forward(layer.gateUp(), activations.normed, parameters.weight(weights.gateUp()), rows);
         Swiglu.forward(device, activations.inner, layer.gateUp(), rows, inner, dtype);
         down.forward(activations.branch, activations.inner, parameters.weight(weights.down()), rows);
-        Residual.forward(device, activations.after(i), layer.middle(), activations.branch, (long) rows * hidden, dtype);
+    }
+
+    /** The residual stream after the branch, and its norm for the next one. */
+    private void addBranch(long sum, long rstd, long before, long weight, int rows) {
+        RmsNorm.forwardSum(
+                device,
+                activations.normed,
+                rstd,
+                sum,
+                before,
+                activations.branch,
+                parameters.weight(weight),
+                rows,
+                hidden,
+                epsilon,
+                dtype);
     }
 
     private void normalise(long rstd, long x, long weight, int rows) {
@@ -165,10 +205,7 @@ final class Decoder implements AutoCloseable {
      * embedding.
      */
     void backward(Pass pass, Indices indices, Indices.Sorted ids) {
-        for (int i = config.numHiddenLayers() - 1; i >= 0; i--) {
-            backwardFeedForward(pass, i);
-            backwardAttend(pass, i);
-        }
+        run(backwardGraphs, pass, () -> queueBackward(pass));
         Embedding.backward(
                 device,
                 parameters.gradient(layout.embedding),
@@ -180,6 +217,13 @@ final class Decoder implements AutoCloseable {
                 hidden,
                 DType.F32,
                 dtype);
+    }
+
+    private void queueBackward(Pass pass) {
+        for (int i = config.numHiddenLayers() - 1; i >= 0; i--) {
+            backwardFeedForward(pass, i);
+            backwardAttend(pass, i);
+        }
     }
 
     private void backwardFeedForward(Pass pass, int i) {
@@ -272,6 +316,12 @@ final class Decoder implements AutoCloseable {
 
     @Override
     public void close() {
+        if (forwardGraphs != null) {
+            forwardGraphs.close();
+        }
+        if (backwardGraphs != null) {
+            backwardGraphs.close();
+        }
         activations.close();
         rotary.close();
     }

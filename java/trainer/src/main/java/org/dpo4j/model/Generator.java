@@ -75,7 +75,7 @@ public final class Generator implements AutoCloseable {
     private final Device device;
     private final LlamaConfig config;
     private final Decoder decoder;
-    private final LmHead head;
+    private final CompletionHead head;
     private final Indices indices;
     private final KeyCache cache;
     private ByteBuffer logits = ByteBuffer.allocateDirect(0);
@@ -83,8 +83,8 @@ public final class Generator implements AutoCloseable {
     public Generator(Model model) {
         device = model.device();
         config = model.config();
-        decoder = new Decoder(model, false);
-        head = new LmHead(model, false, false, LmHead.LOGITS_BYTES);
+        decoder = new Decoder(model, false, false);
+        head = new CompletionHead(model, false, false, CompletionHead.LOGITS_BYTES);
         indices = new Indices(device);
         cache = new KeyCache(device, config, model.parameters().dtype());
     }

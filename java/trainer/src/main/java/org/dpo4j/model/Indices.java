@@ -73,7 +73,7 @@ final class Indices implements AutoCloseable {
 
     void upload() {
         host.flip();
-        arena.lay(() -> address = arena.take(host.limit()));
+        arena.lay(() -> address = arena.take(host.capacity())); // grows seldom: graphs hold addresses within
         device.upload(address, host);
     }
 

@@ -21,6 +21,9 @@ public final class LanguageModel implements AutoCloseable {
      */
     public static final long TRAINING_LOGITS_BYTES = 512L << 20;
 
+    /** Where the arrays that the decoder reads lie among the indices. */
+    private record Laid(Bucket bucket, int ids, int positions, int segments) {}
+
     /** Where the arrays of one batch lie among the indices. */
     private record Places(
             Pass pass, int tokens, int completions, long hiddenRows, long targets, long offsets, long lengths) {
@@ -35,20 +38,20 @@ public final class LanguageModel implements AutoCloseable {
     private final boolean training;
     private final CompletionSums of;
     private final Decoder decoder;
-    private final LmHead head;
+    private final CompletionHead head;
     private final Indices indices;
     private final Arena arena;
     private long sums;
     private long statisticSums;
     private long dLogprob;
 
-    private LanguageModel(Model model, boolean training, CompletionSums of, long logitsBytes) {
+    private LanguageModel(Model model, boolean training, CompletionSums of, long logitsBytes, boolean graphs) {
         this.model = model;
         this.device = model.device();
         this.training = training;
         this.of = of;
-        this.decoder = new Decoder(model, training);
-        this.head = new LmHead(model, training, of.statistics(), logitsBytes);
+        this.decoder = new Decoder(model, training, graphs);
+        this.head = new CompletionHead(model, training, of.statistics(), logitsBytes);
         this.indices = new Indices(device);
         this.arena = new Arena(device);
     }
@@ -60,13 +63,22 @@ public final class LanguageModel implements AutoCloseable {
 
     /** As {@link #training(Model, CompletionSums)}, with another bound on the memory of logits. */
     public static LanguageModel training(Model model, CompletionSums of, long logitsBytes) {
+        return training(model, of, logitsBytes, false);
+    }
+
+    /**
+     * As {@link #training(Model, CompletionSums, long)}; with {@code graphs}, what a bucket of batches has in common is
+     * captured, and its launches cost the host one. The bits are the same: batches are laid in buckets wherever graphs
+     * could be. Wants a device that {@link Device#captures captures}.
+     */
+    public static LanguageModel training(Model model, CompletionSums of, long logitsBytes, boolean graphs) {
         model.parameters().gradients();
-        return new LanguageModel(model, true, of, logitsBytes);
+        return new LanguageModel(model, true, of, logitsBytes, graphs);
     }
 
     /** Forward only: one layer's activations in memory, whatever the depth. The same bits as {@link #training}. */
     public static LanguageModel evaluation(Model model, CompletionSums of) {
-        return new LanguageModel(model, false, of, LmHead.LOGITS_BYTES);
+        return new LanguageModel(model, false, of, CompletionHead.LOGITS_BYTES, false);
     }
 
     public Model model() {
@@ -87,7 +99,7 @@ public final class LanguageModel implements AutoCloseable {
     public LogProbs forward(PackedBatch batch) {
         BatchCheck.check(batch, model.config());
         indices.clear();
-        Places places = forwardToHead(batch);
+        Places places = forwardToHead(batch, addPass(batch));
         head.forward(places.targets);
         return sum(places, places.whole());
     }
@@ -103,9 +115,10 @@ public final class LanguageModel implements AutoCloseable {
         }
         BatchCheck.check(batch, model.config());
         indices.clear();
+        Laid laid = addPass(batch);
         Indices.Sorted ids = indices.addSorted(batch.ids());
         Indices.Sorted hiddenRows = indices.addSorted(batch.hiddenRows());
-        Places places = forwardToHead(batch);
+        Places places = forwardToHead(batch, laid);
         for (HeadPart part : HeadPart.of(batch.offsets(), loss.group(), head.mostRows())) {
             head.forward(part, places.targets);
             long dSums = loss.dSums(sum(places, part), part.first(), part.completions());
@@ -117,8 +130,8 @@ public final class LanguageModel implements AutoCloseable {
         return logProbs(places, places.whole());
     }
 
-    private Places forwardToHead(PackedBatch batch) {
-        Places places = upload(batch);
+    private Places forwardToHead(PackedBatch batch, Laid laid) {
+        Places places = upload(batch, laid);
         head.normalise(decoder.forward(places.pass, null), places.hiddenRows, places.tokens);
         arena.lay(() -> {
             sums = arena.take(4L * places.completions);
@@ -155,23 +168,30 @@ public final class LanguageModel implements AutoCloseable {
         return new Sequences(places.offsets + 4L * part.first(), part.completions(), 1, of.tailFactor(), false);
     }
 
-    private Places upload(PackedBatch batch) {
-        int ids = indices.add(batch.ids());
-        int positions = indices.add(batch.positions());
-        int segments = indices.add(batch.segments());
+    /** Before all other indices: the arrays of a bucket lie at the same addresses in every pass. */
+    private Laid addPass(PackedBatch batch) {
+        Bucket bucket = training && device.captures() ? Bucket.of(batch) : Bucket.exact(batch);
+        return new Laid(
+                bucket,
+                indices.add(bucket.ids(batch)),
+                indices.add(bucket.positions(batch)),
+                indices.add(bucket.segments(batch)));
+    }
+
+    private Places upload(PackedBatch batch, Laid laid) {
         int hiddenRows = indices.add(batch.hiddenRows());
         int targets = indices.add(batch.targets());
         int offsets = indices.add(batch.offsets());
         int lengths = indices.add(batch.lengths());
         indices.upload();
         Pass pass = new Pass(
-                batch.rows(),
-                indices.address(ids),
-                indices.address(positions),
+                laid.bucket.rows(),
+                indices.address(laid.ids),
+                indices.address(laid.positions),
                 end(batch.positions()),
-                indices.address(segments),
-                batch.segments().size(),
-                maxQueries(batch.segments()),
+                indices.address(laid.segments),
+                laid.bucket.segments(),
+                laid.bucket.maxQueries(),
                 0);
         return new Places(
                 pass,

@@ -17,4 +17,9 @@ record Pass(
         long segments,
         int segmentCount,
         int maxQueries,
-        long cacheRows) {}
+        long cacheRows) {
+
+    Pass withPositionsEnd(int end) {
+        return new Pass(rows, ids, positions, end, segments, segmentCount, maxQueries, cacheRows);
+    }
+}

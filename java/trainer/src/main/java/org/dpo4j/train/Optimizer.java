@@ -8,6 +8,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.decoder.AdamW;
+import org.dpo4j.kernels.decoder.AdamW.Rounding;
 import org.dpo4j.kernels.decoder.AdamWOptions;
 import org.dpo4j.kernels.decoder.GradientNorm;
 import org.dpo4j.model.Parameters;
@@ -15,12 +16,15 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * AdamW over the weights of a model, its state on their device: 8 bytes a weight, and 4 more where weights are bf16
- * beside an f32 master copy. A step queues its work and reads nothing back; the norms of the last steps wait in a ring
+ * beside an f32 master copy. Without that copy bf16 weights are rounded stochastically. A step queues its work and reads nothing back; the norms of the last steps wait in a ring
  * until {@link #takeNorm} asks.
  */
 final class Optimizer implements AutoCloseable {
     /** Bytes of {norm, clip factor} and of the rates, widened to the alignment of an address. */
     private static final int SLOT_BYTES = 16;
+
+    /** The rates, then what decides random bits. */
+    private static final int STEP_BYTES = 2 * SLOT_BYTES;
 
     private final Parameters parameters;
     private final Device device;
@@ -29,6 +33,8 @@ final class Optimizer implements AutoCloseable {
     private final double beta2;
     private final AdamWOptions decayed;
     private final AdamWOptions undecayed;
+    private final boolean stochastic;
+    private final long seed;
     private final DeviceBuffer first;
     private final DeviceBuffer second;
     private final @Nullable DeviceBuffer master;
@@ -50,17 +56,20 @@ final class Optimizer implements AutoCloseable {
         this.beta2 = options.adamBeta2();
         this.decayed = adamw(options, options.weightDecay());
         this.undecayed = adamw(options, 0);
+        this.stochastic = options.bf16StochasticRound();
+        this.seed = options.seed();
         long bytes = Float.BYTES * parameters.count();
         this.first = zeros(bytes);
         this.second = zeros(bytes);
-        this.master = parameters.dtype() == DType.F32 ? null : device.allocate(bytes);
+        this.master = parameters.dtype() == DType.F32 || stochastic ? null : device.allocate(bytes);
         if (master != null) {
             parameters.copyAsF32(master.address());
         }
-        this.rates = device.allocate(SLOT_BYTES);
+        this.rates = device.allocate(STEP_BYTES);
         this.norms = zeros((long) SLOT_BYTES * ring);
         this.workspace = device.allocate(GradientNorm.workspaceBytes(parameters.count()));
-        this.host = ByteBuffer.allocateDirect(SLOT_BYTES * ring).order(ByteOrder.nativeOrder());
+        this.host = ByteBuffer.allocateDirect(Math.max(STEP_BYTES, SLOT_BYTES * ring))
+                .order(ByteOrder.nativeOrder());
     }
 
     /**
@@ -84,7 +93,7 @@ final class Optimizer implements AutoCloseable {
      * none.
      */
     double takeNorm() {
-        host.clear();
+        host.clear().limit(SLOT_BYTES * ring);
         device.download(host, norms.address());
         FloatBuffer values = host.clear().asFloatBuffer();
         float norm = 0;
@@ -119,18 +128,30 @@ final class Optimizer implements AutoCloseable {
                 parameters.gradients() + bytes,
                 rates.address(),
                 clip,
+                stochastic ? Rounding.stochastic(rates.address() + SLOT_BYTES, begin) : Rounding.NEAREST,
                 end - begin,
                 options,
                 parameters.dtype());
     }
 
-    /** {learning rate, 1 / (1 - beta1^t), 1 / (1 - beta2^t)}, t counted from 1. */
+    /** {learning rate, 1 / (1 - beta1^t), 1 / (1 - beta2^t)}, then {seed, t}; t counted from 1. */
     private void uploadRates(double learningRate) {
         host.clear()
                 .putFloat((float) learningRate)
                 .putFloat((float) (1 / (1 - Math.pow(beta1, steps))))
-                .putFloat((float) (1 / (1 - Math.pow(beta2, steps))));
+                .putFloat((float) (1 / (1 - Math.pow(beta2, steps))))
+                .position(SLOT_BYTES)
+                .putInt((int) seed)
+                .putInt((int) (seed >> 32))
+                .putInt(steps);
         device.upload(rates.address(), host.flip());
+    }
+
+    /** One line for a run header: what a weight takes, by what takes it. */
+    static String bytesPerParameter(DType dtype, boolean stochastic) {
+        int master = dtype == DType.F32 || stochastic ? 0 : Float.BYTES;
+        return (dtype.bytes() + master + 3 * Float.BYTES) + " bytes a parameter: weight " + dtype.bytes()
+                + (master == 0 ? "" : ", master weight " + master) + ", gradient 4, AdamW's moments 8";
     }
 
     private DeviceBuffer zeros(long bytes) {

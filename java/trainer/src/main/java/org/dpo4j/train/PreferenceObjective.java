@@ -80,7 +80,8 @@ final class PreferenceObjective implements Objective {
         this.evalPairs = new Pairs(evalPairs, ReferenceLogProbs.NONE);
         referenceSums = new CompletionSums((float) options.ldAlpha(), false);
         CompletionSums sums = new CompletionSums((float) options.ldAlpha(), true);
-        training = LanguageModel.training(model, sums, logitsBytes);
+        training =
+                LanguageModel.training(model, sums, logitsBytes, options.train().graphsOn(device));
         evaluation = LanguageModel.evaluation(model, sums);
         int largest = Math.max(
                 options.train().perDeviceTrainBatchSize(), options.train().perDeviceEvalBatchSize());

@@ -20,11 +20,11 @@ import org.dpo4j.report.RunListener;
 /**
  * Cross entropy of sequences; its terms are target tokens. The loss of a term is minus its log-prob, so the gradient by
  * every sum is the same number, and the loss is known from the sums: they are kept on the device until metrics are
- * asked for, or there are many.
+ * asked for, or there are a million.
  */
 final class SequenceObjective implements Objective {
-    /** Micro-batches whose sums are kept before they are read. */
-    private static final int KEPT = 64;
+    /** Sums that are kept before they are read, where there are as many between lines of metrics: 4 MiB. */
+    private static final long MOST_KEPT = 1L << 20;
 
     /** A gradient that does not wait for the log-probs. */
     private final class UploadedGradient implements CompletionLoss {
@@ -68,13 +68,17 @@ final class SequenceObjective implements Objective {
         this.sequences = sequences;
         this.evalSequences = evalSequences;
         this.evalBatch = options.perDeviceEvalBatchSize();
-        training = LanguageModel.training(model, CompletionSums.PLAIN, logitsBytes);
+        training = LanguageModel.training(model, CompletionSums.PLAIN, logitsBytes, options.graphsOn(device));
         evaluation = LanguageModel.evaluation(model, CompletionSums.PLAIN);
         int batch = options.perDeviceTrainBatchSize();
-        capacity = KEPT * batch;
+        capacity = (int) Math.max(batch, Math.min(MOST_KEPT, sumsOfALine(options)));
         dSums = device.allocate((long) Float.BYTES * batch);
         kept = device.allocate((long) Float.BYTES * capacity);
         host = new HostBuffer(device, Float.BYTES * Math.max(capacity, evalBatch));
+    }
+
+    private static long sumsOfALine(TrainOptions options) {
+        return (long) options.loggingSteps() * options.gradientAccumulationSteps() * options.perDeviceTrainBatchSize();
     }
 
     @Override

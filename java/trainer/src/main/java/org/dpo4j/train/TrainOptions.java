@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import org.dpo4j.data.OnBadRow;
 import org.dpo4j.data.TruncationMode;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.LlamaConfig;
 import org.jspecify.annotations.Nullable;
@@ -19,6 +20,9 @@ import org.jspecify.annotations.Nullable;
  * @param overwriteOutputDir whether a model that is already there may be replaced
  * @param device {@code auto}, {@code cuda} or {@code cpu}
  * @param dtype storage of weights and activations; null: bf16 on {@code cuda}, f32 on {@code cpu}
+ * @param bf16StochasticRound whether bf16 weights stand without f32 master weights, and AdamW rounds them to one of
+ *     their neighbours at random, unbiased; torchao's name
+ * @param cudaGraphs whether training passes whose sizes come again are CUDA graphs; null: where the device has them
  * @param onBadRow what a row that cannot be used does
  * @param maxLength most tokens of a sequence, prompt and completion together; null: 1024, or the model's positions
  *     where it has fewer
@@ -50,6 +54,8 @@ public record TrainOptions(
         boolean overwriteOutputDir,
         String device,
         @Nullable DType dtype,
+        boolean bf16StochasticRound,
+        @Nullable Boolean cudaGraphs,
         OnBadRow onBadRow,
         @Nullable Integer maxLength,
         @Nullable TruncationMode truncationMode,
@@ -89,6 +95,10 @@ public record TrainOptions(
         within("adam_beta2", adamBeta2, adamBeta2 >= 0 && adamBeta2 < 1, "at least 0 and below 1");
         within("adam_epsilon", adamEpsilon, adamEpsilon > 0, "positive");
         within("max_grad_norm", maxGradNorm, maxGradNorm >= 0, "0 or more");
+        if (bf16StochasticRound && dtype == DType.F32) {
+            throw new Dpo4jException("bf16_stochastic_round is true but dtype is float32, where nothing is rounded;"
+                    + " leave it out, or set dtype to bfloat16");
+        }
         if (warmupSteps > 0 && warmupRatio > 0) {
             throw new Dpo4jException("warmup_steps and warmup_ratio are both given; leave one out");
         }
@@ -106,6 +116,15 @@ public record TrainOptions(
     /** Most tokens of a sequence for this model. */
     int maxLengthFor(LlamaConfig model) {
         return model.maxLength(maxLength, DEFAULT_MAX_LENGTH);
+    }
+
+    /** Whether training passes are captured on this device. Throws when that was asked for and it cannot. */
+    boolean graphsOn(Device device) {
+        if (cudaGraphs != null && cudaGraphs && !device.captures()) {
+            throw new Dpo4jException("cuda_graphs is true but device " + device.name()
+                    + " has no graphs; leave it out, or use device cuda");
+        }
+        return cudaGraphs == null ? device.captures() : cudaGraphs;
     }
 
     /** The rates of a run of so many steps. */

@@ -51,6 +51,20 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     private @Nullable Boolean bf16;
 
     @Option(
+            names = "--bf16_stochastic_round",
+            arity = "0..1",
+            fallbackValue = "true",
+            description = "No float32 master weights beside bfloat16 ones, which AdamW rounds at random, unbiased.")
+    private boolean bf16StochasticRound = false;
+
+    @Option(
+            names = "--cuda_graphs",
+            arity = "0..1",
+            fallbackValue = "true",
+            description = "Launch passes whose sizes come again as CUDA graphs; default true on cuda.")
+    private @Nullable Boolean cudaGraphs;
+
+    @Option(
             names = "--on_bad_row",
             description = "What a row that cannot be used does: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
     private OnBadRow onBadRow = OnBadRow.STOP;
@@ -177,6 +191,16 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
+    public B bf16StochasticRound(boolean value) {
+        bf16StochasticRound = value;
+        return self();
+    }
+
+    public B cudaGraphs(boolean value) {
+        cudaGraphs = value;
+        return self();
+    }
+
     public B onBadRow(OnBadRow value) {
         onBadRow = value;
         return self();
@@ -292,6 +316,8 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
                 overwriteOutputDir,
                 device,
                 storage(),
+                bf16StochasticRound,
+                cudaGraphs,
                 onBadRow,
                 maxLength,
                 truncationMode == null ? null : TruncationMode.of(truncationMode),

@@ -29,6 +29,8 @@ final class TrainRun {
         Objective read(Model model, ReadOptions options, Map<String, String> facts);
     }
 
+    private static final String GRAPHS = "the decoder's passes, from the second of a bucket of rows on";
+
     private TrainRun() {}
 
     static List<Metrics> run(TrainOptions options, ObjectiveReader reader, RunListener listener) {
@@ -83,6 +85,10 @@ final class TrainRun {
     private static DType dtype(TrainOptions options, Device device) {
         DType dtype = options.dtype();
         if (dtype == null) {
+            if (options.bf16StochasticRound() && !device.supports(DType.BF16)) {
+                throw new Dpo4jException("bf16_stochastic_round is true but weights on " + device.name()
+                        + " are float32, where nothing is rounded; leave it out, or use device cuda");
+            }
             return device.supports(DType.BF16) ? DType.BF16 : DType.F32;
         }
         if (!device.supports(dtype)) {
@@ -95,10 +101,22 @@ final class TrainRun {
     private static void describe(TrainOptions options, Model model, Map<String, String> facts) {
         Parameters parameters = model.parameters();
         facts.put("device", model.device().description());
-        facts.put("dtype", parameters.dtype() == DType.BF16 ? "bfloat16, master weights float32" : "float32");
+        facts.put("dtype", weights(parameters.dtype(), options.bf16StochasticRound()));
         facts.put(
                 "model",
                 String.format(
                         Locale.ROOT, "%s, %,d parameters", options.modelNameOrPath(), parameters.parameterCount()));
+        boolean graphs = options.graphsOn(model.device());
+        if (model.device().captures()) {
+            facts.put("graphs", graphs ? GRAPHS : "none: launches one by one");
+        }
+        facts.put("memory", Optimizer.bytesPerParameter(parameters.dtype(), options.bf16StochasticRound()));
+    }
+
+    private static String weights(DType dtype, boolean stochastic) {
+        if (dtype == DType.F32) {
+            return "float32";
+        }
+        return stochastic ? "bfloat16, rounded stochastically" : "bfloat16, master weights float32";
     }
 }

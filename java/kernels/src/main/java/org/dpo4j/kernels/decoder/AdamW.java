@@ -10,12 +10,32 @@ public final class AdamW {
     private AdamW() {}
 
     /**
+     * How the exact value becomes a parameter.
+     *
+     * @param random u32[3]: low and high half of a seed, number of the step; or 0, and the value is rounded to nearest
+     * @param first number of the call's first element, a multiple of 8: with seed and step it decides what the element
+     *     is rounded by, in whatever calls a step is made
+     */
+    public record Rounding(long random, long first) {
+        public static final Rounding NEAREST = new Rounding(0, 0);
+
+        /**
+         * Of bf16 parameters without master: to one of the two neighbours, the further one with the probability that
+         * makes the mean exact (Gupta et al. 2015). The random bits are those that {@code dpo4j.h} names.
+         */
+        public static Rounding stochastic(long random, long first) {
+            return new Rounding(random, first);
+        }
+    }
+
+    /**
      * With {@code g = clip * gradient} and {@code rates = {lr, c1 = 1/(1-beta1^t), c2 = 1/(1-beta2^t)}}: {@code
      * parameter *= 1 - lr weightDecay; m = beta1 m + (1-beta1) g; v = beta2 v + (1-beta2) g^2; parameter -= lr c1 m /
      * (sqrt(v c2) + epsilon)}. A NaN clip leaves everything as it was: no step is taken.
      *
      * @param parameter in and out, {@code dtype}[count]
-     * @param master in and out, f32[count], the exact value of a bf16 parameter; may be 0 for f32
+     * @param master in and out, f32[count], the exact value of a bf16 parameter; may be 0 for f32, and is 0 where the
+     *     rounding is stochastic
      * @param m in and out, f32[count]
      * @param v in and out, f32[count]
      * @param gradient f32[count]
@@ -31,6 +51,7 @@ public final class AdamW {
             long gradient,
             long rates,
             long clip,
+            Rounding rounding,
             long count,
             AdamWOptions options,
             DType dtype) {
@@ -39,6 +60,18 @@ public final class AdamW {
         Status.check(
                 context,
                 Native.dpo4j_adamw(
-                        context, parameter, master, m, v, gradient, rates, clip, count, values, dtype.code()));
+                        context,
+                        parameter,
+                        master,
+                        m,
+                        v,
+                        gradient,
+                        rates,
+                        clip,
+                        rounding.random(),
+                        rounding.first(),
+                        count,
+                        values,
+                        dtype.code()));
     }
 }

@@ -16,6 +16,9 @@ import org.dpo4j.kernels.internal.Status;
  * {@code h / (heads / kvHeads)}. {@code headWidth} is a multiple of 8, at most 256. {@code segments} lies on the
  * device, packed by {@link Segment#pack}; {@code maxQueries} is the largest query count among them. Query rows of no
  * segment are not written.
+ *
+ * <p>In bf16, weights and gradients of scores are rounded to bf16 before they multiply {@code v}, {@code dOut},
+ * {@code k} or {@code q}, as tensor cores take them; sums, softmax and {@code lse} are fp32.
  */
 public final class Attention {
     private Attention() {}

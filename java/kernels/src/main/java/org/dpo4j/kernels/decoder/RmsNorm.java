@@ -28,10 +28,37 @@ public final class RmsNorm {
             long width,
             float epsilon,
             DType dtype) {
+        forwardSum(device, out, rstd, 0, x, 0, weight, rows, width, epsilon, dtype);
+    }
+
+    /**
+     * {@code sum = x + residual}, rounded as it is stored, and its norm, in one pass: the bits of {@link Residual} and
+     * then {@link #forward}.
+     *
+     * @param out out, [rows, width]
+     * @param rstd out, f32[rows]: 1 / the root, kept for {@link #backward}
+     * @param sum out, [rows, width], may be {@code x} or {@code residual}
+     * @param x [rows, width]
+     * @param residual [rows, width]
+     * @param weight [width]
+     */
+    public static void forwardSum(
+            Device device,
+            long out,
+            long rstd,
+            long sum,
+            long x,
+            long residual,
+            long weight,
+            long rows,
+            long width,
+            float epsilon,
+            DType dtype) {
         long context = device.context();
         Status.check(
                 context,
-                Native.dpo4j_rms_norm_forward(context, out, rstd, x, weight, rows, width, epsilon, dtype.code()));
+                Native.dpo4j_rms_norm_forward(
+                        context, out, rstd, sum, x, residual, weight, rows, width, epsilon, dtype.code()));
     }
 
     /** Bytes of {@code workspace} for {@link #backward} at these sizes, on any device. */

@@ -165,6 +165,18 @@ public final class CpuDevice implements Device {
     }
 
     @Override
+    public boolean captures() {
+        context();
+        return false;
+    }
+
+    @Override
+    public Graph capture(Runnable work) {
+        context();
+        throw new Dpo4jException("cpu: there are no graphs, work is done when it is asked for; ask captures() first");
+    }
+
+    @Override
     public void close() {
         long open = context;
         context = 0;

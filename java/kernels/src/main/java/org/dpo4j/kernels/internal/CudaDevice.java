@@ -27,6 +27,7 @@ public final class CudaDevice implements Device {
     private final MemoryCount memory = new MemoryCount();
     private @Nullable CudaMatmul matmul;
     private long context;
+    private boolean capturing;
 
     private CudaDevice(
             int ordinal, String description, CUstream_st stream, boolean ownsStream, UploadRing uploads, long context) {
@@ -74,11 +75,19 @@ public final class CudaDevice implements Device {
         CudaRuntime.check(cudaSetDevice(ordinal), "cudaSetDevice to " + ordinal);
     }
 
-    private void use() {
+    /** Makes this device the thread's; throws when it is closed. */
+    void use() {
         context();
         int error = cudaSetDevice(ordinal);
         if (error != 0) {
             throw CudaRuntime.failure(error, "cudaSetDevice to " + ordinal);
+        }
+    }
+
+    /** A graph would do it once, now, or not again with what it had: an upload's bytes are gone by then. */
+    private void outsideCapture(String what) {
+        if (capturing) {
+            throw new Dpo4jException(what + " is not for a graph: do it before the capture, or after");
         }
     }
 
@@ -114,6 +123,7 @@ public final class CudaDevice implements Device {
     @Override
     public DeviceBuffer allocate(long bytes) {
         use();
+        outsideCapture("allocate");
         Allocation.checkSize(bytes);
         long address = CudaRuntime.allocate(bytes, ordinal);
         return new Allocation(address, bytes, memory, () -> release(address));
@@ -121,6 +131,7 @@ public final class CudaDevice implements Device {
 
     /** The stream may still use the memory; after the device's close nothing does. */
     private void release(long address) {
+        outsideCapture("closing a buffer");
         use(ordinal);
         int error = context == 0 ? 0 : cudaStreamSynchronize(stream);
         CudaRuntime.free(address);
@@ -142,6 +153,7 @@ public final class CudaDevice implements Device {
     @Override
     public void upload(long destination, ByteBuffer source) {
         use();
+        outsideCapture("upload");
         DirectBuffers.remaining("upload", source);
         uploads.upload(destination, source);
     }
@@ -149,6 +161,7 @@ public final class CudaDevice implements Device {
     @Override
     public void download(ByteBuffer destination, long source) {
         use();
+        outsideCapture("download");
         ByteBuffer bytes = DirectBuffers.remaining("download", destination);
         long count = bytes.remaining();
         if (count == 0) {
@@ -220,9 +233,28 @@ public final class CudaDevice implements Device {
     @Override
     public void synchronize() {
         use();
+        outsideCapture("synchronize");
         int error = cudaStreamSynchronize(stream);
         if (error != 0) {
             throw CudaRuntime.failure(error, "cudaStreamSynchronize");
+        }
+    }
+
+    @Override
+    public boolean captures() {
+        context();
+        return true;
+    }
+
+    @Override
+    public Graph capture(Runnable work) {
+        use();
+        outsideCapture("capture");
+        capturing = true;
+        try {
+            return CudaGraph.capture(this, stream, work);
+        } finally {
+            capturing = false;
         }
     }
 
@@ -231,6 +263,7 @@ public final class CudaDevice implements Device {
         if (context == 0) {
             return;
         }
+        outsideCapture("closing the device");
         use();
         int error = cudaStreamSynchronize(stream);
         Native.dpo4j_context_destroy(context);

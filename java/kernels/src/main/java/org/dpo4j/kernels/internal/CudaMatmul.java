@@ -52,7 +52,8 @@ import org.dpo4j.kernels.Dpo4jException;
  * <p>cuBLASLt is column-major, and a row-major matrix read by columns is its transpose: {@code c = op(a) op(b)} is
  * asked for as {@code c' = op(b)' op(a)'}, that is with the operands swapped and nothing moved.
  *
- * <p>An algorithm is chosen once a {@link MatmulShape#nominal nominal shape}, for all batch sizes at once. That keeps
+ * <p>An algorithm is chosen once a {@link MatmulShape#nominal nominal shape}, for all batch sizes at once, and for a
+ * shape of its own where that one refuses it. That keeps
  * the choice out of the training loop, where every batch has its own number of rows, and gives a row the same bits in a
  * batch of any size: how an element is summed depends on the algorithm, not on how many rows there are. The long sums
  * of a weight's gradient may be split over blocks, if the parts are kept in fp32 in the workspace and added in order.
@@ -134,16 +135,14 @@ final class CudaMatmul implements AutoCloseable {
     }
 
     void multiply(long c, long a, long b, MatmulShape shape, boolean accumulate) {
-        MatmulShape nominal = shape.nominal();
-        int status = multiply(c, a, b, shape, accumulate, algorithm(nominal));
-        if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) {
-            if (!algorithms.containsKey(shape)) {
-                LOG.log(
-                        System.Logger.Level.WARNING,
-                        "cuBLASLt has no algorithm for {0} that serves every batch size: rows may differ in their last"
-                                + " bits between batches of different sizes",
-                        shape);
-            }
+        cublasLtMatmulAlgo_t own = algorithms.get(shape);
+        int status = multiply(c, a, b, shape, accumulate, own != null ? own : algorithm(shape.nominal()));
+        if (own == null && (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE)) {
+            LOG.log(
+                    System.Logger.Level.WARNING,
+                    "cuBLASLt has no algorithm for {0} that serves every batch size: rows may differ in their last"
+                            + " bits between batches of different sizes",
+                    shape);
             status = multiply(c, a, b, shape, accumulate, algorithm(shape));
         }
         if (status != 0) {

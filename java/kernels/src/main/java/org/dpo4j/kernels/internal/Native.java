@@ -121,7 +121,9 @@ public final class Native {
             @Cast("dpo4j_context*") long context,
             @Cast("void*") long out,
             @Cast("float*") long rstd,
+            @Cast("void*") long sum,
             @Cast("const void*") long x,
+            @Cast("const void*") long residual,
             @Cast("const void*") long weight,
             long rows,
             long width,
@@ -259,9 +261,12 @@ public final class Native {
             @Cast("const void*") long logits,
             @Cast("const int32_t*") long targets,
             @Cast("const int32_t*") long rowIndex,
+            @Cast("const float*") long bias,
             long rows,
             long vocabulary,
             long logitsStride,
+            float scale,
+            float cap,
             int dtype);
 
     public static native int dpo4j_token_logprob_backward(
@@ -270,12 +275,15 @@ public final class Native {
             @Cast("const void*") long logits,
             @Cast("const int32_t*") long targets,
             @Cast("const int32_t*") long rowIndex,
+            @Cast("const float*") long bias,
             @Cast("const float*") long lse,
             @Cast("const float*") long dLogprob,
             long rows,
             long vocabulary,
             long dLogitsStride,
             long logitsStride,
+            float scale,
+            float cap,
             int dLogitsDtype,
             int dtype);
 
@@ -288,12 +296,25 @@ public final class Native {
             @Cast("const void*") long logits,
             @Cast("const int32_t*") long targets,
             @Cast("const int32_t*") long rowIndex,
+            @Cast("const float*") long bias,
             @Cast("const float*") long dLogprob,
             long rows,
             long vocabulary,
             long dLogitsStride,
             long logitsStride,
+            float scale,
+            float cap,
             int dLogitsDtype,
+            int dtype);
+
+    public static native int dpo4j_column_sum(
+            @Cast("dpo4j_context*") long context,
+            @Cast("float*") long sums,
+            @Cast("const void*") long in,
+            @Cast("const float*") long scale,
+            long rows,
+            long width,
+            long inStride,
             int dtype);
 
     public static native int dpo4j_lm_head_forward_supported(@Cast("const dpo4j_context*") long context, int dtype);
@@ -398,6 +419,8 @@ public final class Native {
             @Cast("const float*") long gradient,
             @Cast("const float*") long rates,
             @Cast("const float*") long clip,
+            @Cast("const uint32_t*") long random,
+            long first,
             long count,
             @Cast("const dpo4j_adamw_options*") float[] options,
             int dtype);

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.dpo4j.conformance.CountingDevice;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDType;
 import org.dpo4j.conformance.OnEachDevice;
@@ -17,7 +18,7 @@ import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.model.PairStep.Head;
 
 /** The head of a training pass in parts: what each costs, and that no number feels it. */
-class LmHeadTest {
+class CompletionHeadTest {
     /** Of 14, 4 and 8 completion tokens. */
     private static final List<PreferencePair> PAIRS = List.of(pair(7, 5, 9), pair(4, 1, 3), pair(1, 6, 2));
 

@@ -1,4 +1,4 @@
-package org.dpo4j.model;
+package org.dpo4j.conformance;
 
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
@@ -7,25 +7,27 @@ import org.dpo4j.kernels.Device;
 import org.jspecify.annotations.Nullable;
 
 /** A device that counts the rows of its products with the head: the only ones that have the vocabulary as a size. */
-final class CountingDevice {
+public final class CountingDevice {
     private final Device counted;
     private final int vocabulary;
 
     /** Rows whose logits were computed. */
-    int logits;
+    public int logits;
 
     /** Rows whose gradient was. */
-    int dRows;
+    public int dRows;
 
     /** Rows that were added to the gradient of the head. */
-    int dHead;
+    public int dHead;
 
-    CountingDevice(Device counted, int vocabulary) {
+    /** Counts the products of {@code counted}. */
+    public CountingDevice(Device counted, int vocabulary) {
         this.counted = counted;
         this.vocabulary = vocabulary;
     }
 
-    Device device() {
+    /** Counts, and does as the other one. */
+    public Device device() {
         return (Device) Proxy.newProxyInstance(
                 Device.class.getClassLoader(),
                 new Class<?>[] {Device.class},

@@ -1,7 +1,8 @@
-package org.dpo4j.kernels.decoder;
+package org.dpo4j.kernels.head;
 
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.NativeLibrary;
 import org.dpo4j.kernels.internal.Status;
@@ -11,25 +12,23 @@ import org.dpo4j.kernels.internal.Status;
  * in memory. Not every device has it: {@link #isSupported} says so, and a call where it is not is refused.
  *
  * <p>Results are those of fp32 logits, and a row's have the same bits whatever other rows there are. Masked rows, targets beyond the vocabulary and
- * logits of {@code -inf} or NaN give what they give in {@link org.dpo4j.kernels.TokenLogProb}; hidden of a masked row has no effect.
+ * logits of {@code -inf} or NaN give what they give in {@link org.dpo4j.kernels.TokenLogProb}; hidden of a masked row has no effect. They are not the
+ * bits of {@link LmHead}, which sums in another order: policy and reference want the same of the two.
  */
 public final class LmHeadForward {
 
     /**
-     * The head: logits are {@code scale (hidden . weight + bias)}, or {@code cap tanh(that / cap)}.
+     * The head's matrix.
      *
      * @param weight address of {@code dtype[vocabulary, hiddenWidth]}
      * @param weightStride elements between its rows, a multiple of 16 bytes
-     * @param bias address of {@code f32[vocabulary]}, or 0; 16-byte aligned
-     * @param scale above 0
-     * @param cap above 0, or 0 for none
+     * @param transform what the softmax sees of a product; its bias is 16-byte aligned
      */
-    public record Head(
-            long weight, long weightStride, long bias, long vocabulary, long hiddenWidth, float scale, float cap) {
+    public record Head(long weight, long weightStride, long vocabulary, long hiddenWidth, Transform transform) {
 
-        /** Rows of the weight end to end, without bias, scale and cap. */
+        /** Rows of the weight end to end, products as they are. */
         public static Head of(long weight, long vocabulary, long hiddenWidth) {
-            return new Head(weight, hiddenWidth, 0, vocabulary, hiddenWidth, 1, 0);
+            return new Head(weight, hiddenWidth, vocabulary, hiddenWidth, Transform.NONE);
         }
     }
 
@@ -83,15 +82,15 @@ public final class LmHeadForward {
                         workspace,
                         hidden.address,
                         head.weight,
-                        head.bias,
+                        head.transform.bias(),
                         targets,
                         rows,
                         head.vocabulary,
                         head.hiddenWidth,
                         hidden.stride,
                         head.weightStride,
-                        head.scale,
-                        head.cap,
+                        head.transform.scale(),
+                        head.transform.cap(),
                         dtype.code()));
     }
 }

@@ -1,0 +1,139 @@
+package org.dpo4j.bench.device;
+
+import java.util.List;
+import org.dpo4j.bench.device.Benchmark.Prepared;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.TokenLogProb.Results;
+import org.dpo4j.kernels.TokenLogProb.Transform;
+import org.dpo4j.kernels.head.HeadPlan;
+import org.dpo4j.kernels.head.HeadPlan.Use;
+import org.dpo4j.kernels.head.LmHead;
+import org.dpo4j.kernels.head.LmHead.Gradients;
+import org.dpo4j.kernels.head.LmHead.Rows;
+import org.dpo4j.kernels.head.LmHeadForward;
+import org.dpo4j.model.LanguageModel;
+
+/**
+ * The head: log-probs without logits in memory ({@link LmHeadForward}), in chunks of logits ({@link LmHead}), and a training pass of three products in
+ * chunks: the unit gradient comes with the log-probs, and the loss enters as a scale of rows. Hidden rows of normal(0, 1), weights of normal(0, 0.02).
+ */
+final class LmHeadBenchmark {
+    final Fixture fixture;
+    final DType dtype;
+    final int rows;
+    final int hidden;
+    final int vocabulary;
+    final Tensor x;
+    final Tensor weight;
+    final Tensor targets;
+    final Tensor logprob;
+    final Tensor lse;
+    final Tensor scale;
+    final Tensor dX;
+    final Tensor dWeight;
+
+    private LmHeadBenchmark(Fixture fixture, boolean backward) {
+        this.fixture = fixture;
+        dtype = fixture.dtype();
+        rows = fixture.shape().count("rows");
+        hidden = fixture.shape().count("hidden");
+        vocabulary = fixture.shape().count("vocabulary");
+        x = fixture.normal(1, (long) rows * hidden);
+        weight = fixture.normal(0.02, (long) vocabulary * hidden);
+        targets = fixture.indices(rows, vocabulary);
+        logprob = fixture.zeros(DType.F32, rows);
+        lse = fixture.zeros(DType.F32, rows);
+        scale = fixture.normal(DType.F32, 1, rows);
+        dX = fixture.zeros(backward ? x.count() : 0);
+        dWeight = fixture.zeros(DType.F32, backward ? weight.count() : 0);
+    }
+
+    static Prepared forward(Fixture fixture) {
+        if (!LmHeadForward.isSupported(fixture.device(), fixture.dtype())) {
+            throw new Dpo4jException(fixture.device().name() + " has no lm_head_forward for " + fixture.dtype());
+        }
+        LmHeadBenchmark of = new LmHeadBenchmark(fixture, false);
+        long workspace = fixture.workspace(LmHeadForward.workspaceBytes(of.rows, of.vocabulary));
+        return new Prepared(turn -> of.forward(turn, workspace), gate -> new LmHeadCheck(of, gate).forward());
+    }
+
+    static Prepared forwardInChunks(Fixture fixture) {
+        LmHeadBenchmark of = new LmHeadBenchmark(fixture, false);
+        HeadPlan plan = of.plan(Use.FORWARD);
+        long workspace = fixture.workspace(plan.workspaceBytes());
+        return new Prepared(
+                turn -> of.head(turn, plan, workspace).forward(of.results(turn, 0), of.rows(turn, 0, of.rows)),
+                gate -> new LmHeadCheck(of, gate).forward());
+    }
+
+    static Prepared forwardBackward(Fixture fixture) {
+        LmHeadBenchmark of = new LmHeadBenchmark(fixture, true);
+        HeadPlan plan = of.plan(Use.TRAINING);
+        long workspace = fixture.workspace(plan.workspaceBytes());
+        return new Prepared(turn -> of.forwardBackward(turn, plan, workspace), gate -> {
+            LmHeadCheck check = new LmHeadCheck(of, gate);
+            check.forward();
+            check.backward();
+        });
+    }
+
+    /** Of one call forward. */
+    static List<Product> logitsProduct(Shape shape) {
+        return List.of(Product.forward(shape.at("rows"), shape.at("hidden"), shape.at("vocabulary"), shape.dtype()));
+    }
+
+    /** Of one call forward and backward. */
+    static List<Product> threeProducts(Shape shape) {
+        long rows = shape.at("rows");
+        long hidden = shape.at("hidden");
+        long vocabulary = shape.at("vocabulary");
+        return List.of(
+                Product.forward(rows, hidden, vocabulary, shape.dtype()),
+                Product.inputGradient(rows, hidden, vocabulary, shape.dtype()),
+                Product.weightGradient(rows, hidden, vocabulary));
+    }
+
+    private HeadPlan plan(Use use) {
+        return HeadPlan.within(LanguageModel.TRAINING_LOGITS_BYTES, rows, use, vocabulary, hidden, dtype);
+    }
+
+    private LmHead head(int turn, HeadPlan plan, long workspace) {
+        return new LmHead(fixture.device(), plan, weight.at(turn), Transform.NONE, workspace);
+    }
+
+    private void forward(int turn, long workspace) {
+        LmHeadForward.forward(
+                fixture.device(),
+                logprob.at(turn),
+                lse.at(turn),
+                workspace,
+                new LmHeadForward.Hidden(x.at(turn), hidden),
+                LmHeadForward.Head.of(weight.at(turn), vocabulary, hidden),
+                targets.at(turn),
+                rows,
+                dtype);
+    }
+
+    private void forwardBackward(int turn, HeadPlan plan, long workspace) {
+        LmHead head = head(turn, plan, workspace);
+        for (int begin = 0; begin < rows; begin += Math.toIntExact(plan.chunkRows())) {
+            Rows part = rows(turn, begin, (int) Math.min(plan.chunkRows(), rows - begin));
+            Gradients gradients = new Gradients(dX.at(turn) + bytes(begin), dWeight.at(turn), 0);
+            head.forwardUnit(gradients, results(turn, begin), part);
+            head.backward(gradients, part, lse.at(turn) + 4L * begin, scale.at(turn) + 4L * begin);
+        }
+    }
+
+    private Rows rows(int turn, int begin, int count) {
+        return new Rows(x.at(turn) + bytes(begin), targets.at(turn) + 4L * begin, count);
+    }
+
+    private Results results(int turn, int begin) {
+        return new Results(logprob.at(turn) + 4L * begin, lse.at(turn) + 4L * begin);
+    }
+
+    private long bytes(int count) {
+        return (long) count * hidden * dtype.bytes();
+    }
+}

@@ -1,0 +1,64 @@
+package org.dpo4j.bench.device;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.dpo4j.kernels.DType;
+
+/**
+ * Sizes and storage of a benchmark, by name, as they stand in its row of the results.
+ *
+ * @param parameters in the order they were named
+ */
+record Shape(Map<String, String> parameters) {
+
+    Shape {
+        parameters = Collections.unmodifiableMap(new LinkedHashMap<>(parameters));
+    }
+
+    /** From words: {@code "rows 8192, width 4096, dtype BF16"}. */
+    static Shape of(String words) {
+        Map<String, String> parameters = new LinkedHashMap<>();
+        for (String pair : words.split(", ", -1)) {
+            int space = pair.indexOf(' ');
+            parameters.put(pair.substring(0, space), pair.substring(space + 1));
+        }
+        return new Shape(parameters);
+    }
+
+    /** The size of that name. */
+    long at(String name) {
+        return Long.parseLong(text(name));
+    }
+
+    int count(String name) {
+        return Math.toIntExact(at(name));
+    }
+
+    boolean has(String name, String value) {
+        return value.equals(parameters.get(name));
+    }
+
+    /** F32 where none is named. */
+    DType dtype() {
+        return DType.valueOf(parameters.getOrDefault("dtype", "F32"));
+    }
+
+    /** Storage of logits, which every device takes in every type. */
+    DType logits() {
+        return DType.valueOf(text("logits"));
+    }
+
+    String text(String name) {
+        String value = parameters.get(name);
+        if (value == null) {
+            throw new IllegalArgumentException(name + " is no size of " + this);
+        }
+        return value;
+    }
+
+    @Override
+    public String toString() {
+        return parameters.toString().replace("=", " ").replaceAll("[{}]", "");
+    }
+}

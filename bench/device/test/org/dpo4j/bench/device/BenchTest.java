@@ -1,0 +1,264 @@
+package org.dpo4j.bench.device;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import org.dpo4j.bench.device.Benchmark.Prepared;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
+import org.dpo4j.kernels.Dpo4jException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The whole harness, on the cpu or over the emulated kernels as {@code dpo4j.test.devices} says. */
+class BenchTest {
+    private static final boolean EMULATED =
+            System.getProperty("dpo4j.test.devices", "cpu").equals("emulated");
+    private static final String DEVICE = EMULATED ? "cuda" : "cpu";
+
+    @TempDir
+    Path folder;
+
+    private record Run(int exit, String printed, List<JsonNode> files) {
+        JsonNode file() {
+            assertThat(files).as(printed).hasSize(1);
+            return files.get(0);
+        }
+    }
+
+    private Run run(Map<String, String> environment, String... arguments) throws IOException {
+        List<String> all = new ArrayList<>(List.of(
+                "--device", DEVICE, "--output", folder.resolve("results").toString(), "--commit", "abc1234"));
+        all.addAll(List.of(arguments));
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        int exit = Bench.run(
+                all.toArray(String[]::new), new PrintStream(bytes, true, StandardCharsets.UTF_8), environment);
+        List<JsonNode> files = new ArrayList<>();
+        if (Files.exists(folder.resolve("results"))) {
+            try (Stream<Path> paths = Files.list(folder.resolve("results"))) {
+                for (Path path : paths.toList()) {
+                    files.add(new ObjectMapper().readTree(path.toFile()));
+                }
+            }
+        }
+        return new Run(exit, bytes.toString(StandardCharsets.UTF_8), files);
+    }
+
+    private static List<JsonNode> list(JsonNode array) {
+        return StreamSupport.stream(array.spliterator(), false).toList();
+    }
+
+    @Test
+    void everyBenchmarkHasANumberOrAReason() throws IOException {
+        Run run = run(Map.of(), "--quick");
+        assertThat(run.exit()).as(run.printed()).isZero();
+        JsonNode file = run.file();
+        assertThat(file.path("failed")).isEmpty();
+        assertThat(file.path("device").asText()).isEqualTo(EMULATED ? "emulated" : "cpu");
+        assertThat(file.path("commit").asText()).isEqualTo("abc1234");
+        assertThat(file.path("processor").asText()).isNotEmpty();
+        List<JsonNode> rows = list(file.path("results"));
+        List<JsonNode> absent = list(file.path("not_run"));
+        int entries =
+                Benchmarks.ALL.stream().mapToInt(each -> each.tiny().size()).sum();
+        assertThat(rows.size() + absent.size()).isEqualTo(entries);
+        absent.forEach(row -> assertThat(row.path("reason").asText()).isEqualTo("cpu stores no BF16"));
+        assertThat(absent.isEmpty()).isEqualTo(EMULATED);
+        for (JsonNode row : rows) {
+            String name = row.toString();
+            assertThat(row.path("median_us").asDouble()).as(name).isGreaterThan(0);
+            assertThat(row.path("p20_us").asDouble())
+                    .as(name)
+                    .isLessThanOrEqualTo(row.path("median_us").asDouble());
+            assertThat(row.path("p80_us").asDouble())
+                    .as(name)
+                    .isGreaterThanOrEqualTo(row.path("median_us").asDouble());
+            assertThat(row.path("burst_us").asDouble()).as(name).isGreaterThan(0);
+            assertThat(row.path("sustained_us").asDouble()).as(name).isGreaterThan(0);
+            assertThat(row.path("gate").asDouble()).as(name).isBetween(0.0, 1.0);
+            assertThat(row.path("peak_memory_bytes").asLong()).as(name).isGreaterThan(0);
+            assertThat(row.has("gigabytes_per_second") || row.has("tflops"))
+                    .as(name)
+                    .isTrue();
+        }
+        Peer.NAMES.forEach(name ->
+                assertThat(file.path("peers").path(name).asText()).isEqualTo("did not run: python3 is not on PATH"));
+    }
+
+    @Test
+    void ratioIsThatOfTheRatesOfTheSameRounds() throws IOException {
+        Run run = run(Map.of(), "--only", "rms_norm_forward,lm_head_chunks_forward");
+        for (JsonNode row : list(run.file().path("results"))) {
+            boolean moving = row.path("benchmark").asText().startsWith("rms");
+            double own = row.path(moving ? "gigabytes_per_second" : "tflops").asDouble();
+            double bound = row.path(moving ? "roofline_gigabytes_per_second" : "roofline_tflops")
+                    .asDouble();
+            assertThat(row.path("ratio").asDouble()).isCloseTo(own / bound, within(own / bound));
+            if (!moving) { // the same products: rates are as times
+                double times = row.path("roofline_us").asDouble()
+                        / row.path("median_us").asDouble();
+                assertThat(row.path("ratio").asDouble()).isCloseTo(times, within(times));
+            }
+        }
+    }
+
+    /** A few roundings of fp64. */
+    private static org.assertj.core.data.Offset<Double> within(double value) {
+        return org.assertj.core.data.Offset.offset(1e-12 * value);
+    }
+
+    @Test
+    void oneAloneByItsNameAndSeveralByTheBeginningOfTheirs() throws IOException {
+        List<JsonNode> rows = list(run(Map.of(), "--only", "token_logprob_forward,sequence_sum")
+                .file()
+                .path("results"));
+        assertThat(rows.stream().map(row -> row.path("benchmark").asText()).distinct())
+                .containsExactly("token_logprob_forward", "sequence_sum_forward", "sequence_sum_backward");
+    }
+
+    @Test
+    void unknownNameIsRefusedWithTheNearest() throws IOException {
+        Run run = run(Map.of(), "--only", "rms_norm_foward");
+        assertThat(run.exit()).isEqualTo(1);
+        assertThat(run.printed()).contains("no benchmark is called rms_norm_foward; did you mean rms_norm_forward?");
+        assertThat(run.files()).isEmpty();
+    }
+
+    @Test
+    void unknownOptionIsRefused() throws IOException {
+        Run run = run(Map.of(), "--quik");
+        assertThat(run.exit()).isEqualTo(2);
+        assertThat(run.printed()).contains("--quik");
+    }
+
+    /** What was never computed must not pass; that is also how a gate is seen to look at all. */
+    @Test
+    void everyGateRefusesResultsThatWereNotComputed() throws Exception {
+        Numbers numbers = new Numbers(true);
+        for (Benchmark benchmark : Benchmarks.ALL) {
+            for (Shape shape : benchmark.tiny()) {
+                try (Device device = Devices.open(DEVICE)) {
+                    if (!device.supports(shape.dtype())) {
+                        continue;
+                    }
+                    try (Fixture fixture = new Fixture(device, shape, numbers, 1)) {
+                        Prepared prepared = benchmark.preparation().prepare(fixture);
+                        assertThatThrownBy(() -> prepared.check().run(new Gate(benchmark.name())))
+                                .as(benchmark.name() + " " + shape)
+                                .isInstanceOf(Dpo4jException.class)
+                                .hasMessageContaining("no time is taken of a wrong result");
+                        prepared.close().close();
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void failedGateHasNoNumberAndFailsTheRun() {
+        Benchmark wrong = new Benchmark(
+                "wrong",
+                shape -> 1,
+                shape -> 0,
+                Map.of(),
+                Roofline.NONE,
+                fixture -> new Prepared(turn -> {}, gate -> gate.value("out", 1, 2, 0.5)),
+                List.of(),
+                List.of(Shape.of("count 1")));
+        ByteArrayOutputStream printed = new ByteArrayOutputStream();
+        Results results = new Results(folder, "cpu", "abc1234", "look", "not asked");
+        new Runner(
+                        () -> Devices.open(DEVICE),
+                        true,
+                        Pace.LOOK,
+                        MachineState.none("not asked"),
+                        results,
+                        new PrintStream(printed, true, StandardCharsets.UTF_8))
+                .run(List.of(wrong));
+        assertThat(results.failures()).isEqualTo(1);
+        assertThat(results.measured()).isZero();
+        assertThat(printed.toString(StandardCharsets.UTF_8)).contains("FAILED wrong (count 1)", "out is 2");
+    }
+
+    @Test
+    void whatIsNotReachedInTimeIsNamed() {
+        Results results = new Results(folder, "cpu", "abc1234", "look", "not asked");
+        Pace over = new Pace(3, 0.01, 1e-4, 0, 0, 0, 0);
+        new Runner(
+                        () -> Devices.open(DEVICE),
+                        true,
+                        over,
+                        MachineState.none("not asked"),
+                        results,
+                        new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8))
+                .run(Benchmarks.ALL);
+        assertThat(results.measured()).isZero();
+        assertThat(results.absences())
+                .isEqualTo(Benchmarks.ALL.stream()
+                        .mapToInt(each -> each.tiny().size())
+                        .sum());
+    }
+
+    @Test
+    void peersTakeTurnsAndWhoCannotIsNamed() throws IOException {
+        Path python = Files.writeString(folder.resolve("python3"), FAKE_PEER);
+        assertThat(python.toFile().setExecutable(true)).isTrue();
+        String path = folder + ":" + System.getenv("PATH");
+        Run run = run(Map.of("PATH", path), "--only", "preference_loss,rms_norm", "--peers", "/no/folder");
+        assertThat(run.exit()).as(run.printed()).isZero();
+        JsonNode peers = run.file().path("peers");
+        assertThat(peers.path("eager").asText()).isEqualTo("fake 1.0 of --peers /no/folder");
+        assertThat(peers.path("compile").asText()).isEqualTo("did not run: no torch here");
+        assertThat(peers.path("liger").asText()).isEqualTo("did not run: liger ended: Triton is not at home");
+        List<JsonNode> theirs = list(run.file().path("results")).stream()
+                .filter(row -> row.has("peer"))
+                .toList();
+        assertThat(theirs).hasSize(EMULATED ? 2 : 1);
+        for (JsonNode row : theirs) {
+            assertThat(row.path("benchmark").asText()).isEqualTo("rms_norm_forward");
+            assertThat(row.path("median_us").asDouble()).isEqualTo(42);
+            assertThat(row.path("times_ours").asDouble())
+                    .isEqualTo(42 / row.path("ours_us").asDouble());
+        }
+        List<JsonNode> refused = list(run.file().path("not_run")).stream()
+                .filter(row -> row.has("peer"))
+                .toList();
+        assertThat(refused).extracting(row -> row.path("peer").asText()).containsOnly("trl");
+        assertThat(refused)
+                .extracting(row -> row.path("reason").asText())
+                .containsOnly("OutOfMemoryError: 3 bytes", "trl ended: goodbye");
+    }
+
+    /** Plays eager, which works; compile, which refuses; liger, which dies at once; trl, which cannot do one thing and dies in the other. */
+    private static final String FAKE_PEER = """
+            #!/bin/sh
+            case $3 in
+              compile) echo '{"ok":false,"reason":"no torch here"}'; exit ;;
+              liger) echo 'Triton is not at home' >&2; exit 1 ;;
+              eager) echo "{\\"ok\\":true,\\"software\\":\\"fake 1.0 of $6 $7\\",\\"benchmarks\\":[\\"rms_norm_forward\\"]}" ;;
+              trl) echo '{"ok":true,"software":"fake","benchmarks":["rms_norm_forward","preference_loss"]}' ;;
+            esac
+            while read -r line; do
+              case "$3 $line" in
+                trl*prepare*preference*) echo '{"ok":false,"reason":"OutOfMemoryError: 3 bytes"}' ;;
+                trl*round*) echo goodbye >&2; exit 1 ;;
+                *prepare*) echo '{"ok":true,"calls":20,"gate":0.5,"peak_memory_bytes":7}' ;;
+                *round*) echo '{"ok":true,"us":42}' ;;
+                *release*) echo '{"ok":true}' ;;
+              esac
+            done
+            """;
+}

@@ -1,0 +1,69 @@
+package org.dpo4j.bench.device;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+
+/** The table against the header, the goals and the document. */
+class BenchmarksTest {
+    private static final Path ROOT = Path.of(System.getenv("DPO4J_ROOT"));
+
+    private static List<String> names() {
+        return Benchmarks.ALL.stream().map(Benchmark::name).toList();
+    }
+
+    @Test
+    void everyOperationOfTheHeaderHasABenchmark() throws IOException {
+        Matcher call = Pattern.compile("DPO4J_API int32_t dpo4j_(\\w+)\\(dpo4j_context\\*, ")
+                .matcher(Files.readString(ROOT.resolve("native/dpo4j.h")));
+        Set<String> operations = new TreeSet<>();
+        while (call.find()) {
+            operations.add(call.group(1));
+        }
+        assertThat(operations).contains("matmul", "adamw", "attention_backward").hasSizeGreaterThan(20);
+        assertThat(names()).doesNotHaveDuplicates().containsAll(operations);
+    }
+
+    @Test
+    void goalsNameBenchmarks() {
+        Goals.ALL.forEach(goal -> assertThat(names()).containsAll(goal.benchmarks()));
+    }
+
+    @Test
+    void documentListsWhatWaits() throws IOException {
+        String document = Files.readString(ROOT.resolve("PERFORMANCE.md"));
+        assertThat(document)
+                .as("bench/run.sh, or Performance alone, writes it anew")
+                .isEqualTo(Performance.written(document, ROOT.resolve("bench/results")));
+    }
+
+    @Test
+    void sharedPrefixesNeedAsManyFlopsAsTokensSay() {
+        Shape shared = Shape.of("layout shared, model qwen2-0.5b, pairs 8, prompt 1024, completion 512, dtype BF16");
+        Shape plain = Shape.of("layout plain, model qwen2-0.5b, pairs 8, prompt 1024, completion 512, dtype BF16");
+        ModelShape model = ModelShape.of(shared);
+        // By hand: 13.57 and 9.63 ms at 790 TFLOP/s where the reference's forward counts too, a third of ours more.
+        assertThat(4.0 / 3 * model.flops(plain) / 790e12 * 1e3).isBetween(13.5, 13.6);
+        assertThat(4.0 / 3 * model.flops(shared) / 790e12 * 1e3).isBetween(9.6, 9.7);
+    }
+
+    @Test
+    void attentionCountsThePairsThatAreSeen() {
+        AttentionLayout layout = AttentionLayout.of(Shape.of("layout shared, pairs 2, prompt 9, completion 5"));
+        long seen = 0;
+        for (int query = 0; query < layout.rows(); query++) {
+            for (int key = 0; key < layout.rows(); key++) {
+                seen += layout.sees(query, key) ? 1 : 0;
+            }
+        }
+        assertThat(layout.visible()).isEqualTo((double) seen);
+    }
+}

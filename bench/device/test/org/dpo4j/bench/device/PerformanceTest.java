@@ -1,0 +1,82 @@
+package org.dpo4j.bench.device;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.dpo4j.kernels.Dpo4jException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Documents from results that were made up. */
+class PerformanceTest {
+    private static final String DOCUMENT =
+            "# P\n<!-- waiting -->\nold\n<!-- end waiting -->\n<!-- tables -->\nold\n<!-- end tables -->\n";
+
+    private static final String RUN = """
+            {"date": "2026-12-01", "commit": "abc1234", "device": "cuda", "processor": "NVIDIA H100", "driver": "580.1", "cores": 16,
+             "instructions": "sm 9.0", "software": "Java 17", "pace": "%s", "machine_state": "nvidia-smi",
+             "peers": {"eager": "torch 2.10", "liger": "did not run: no Triton"},
+             "results": [
+              {"benchmark": "token_logprob_forward", "parameters": {"rows": "8192", "logits": "BF16"}, "p20_us": 130, "median_us": 131.5,
+               "p80_us": 133, "gigabytes_per_second": 3987.1, "roofline": "copy", "ratio": 0.962, "burst_us": 129, "sustained_us": 140,
+               "sm_mhz": 1755, "watts": 611},
+              {"benchmark": "token_logprob_forward", "parameters": {"rows": "8192", "logits": "BF16"}, "peer": "eager", "median_us": 526,
+               "times_ours": 4.0}],
+             "not_run": [{"benchmark": "dpo_step", "parameters": {"pairs": "8"}, "peer": "eager", "reason": "no time"}], "failed": []}
+            """;
+
+    @TempDir
+    Path folder;
+
+    private String written(String file, String run) throws IOException {
+        Files.writeString(folder.resolve(file), run);
+        return Performance.written(DOCUMENT, folder);
+    }
+
+    @Test
+    void aRunOnAGpuHasRatiosAndPeersAndReasons() throws IOException {
+        String document = written("cuda-2026-12-01-abc1234.json", RUN.formatted("full"));
+        assertThat(document)
+                .contains(
+                        "| token_logprob_forward | rows 8192, logits BF16 | 131.5 us (130.0 us to 133.0 us) | 3987 GB/s"
+                                + " | 0.962 of copy | 129.0 us | 140.0 us | 1755, 611 |")
+                .contains("| benchmark | parameters | eager |")
+                .contains("| token_logprob_forward | rows 8192, logits BF16 | 526.0 us, 4.00 |")
+                .contains("* liger: did not run: no Triton")
+                .contains("* not run: dpo_step by eager, pairs 8: no time")
+                .doesNotContain("old");
+    }
+
+    @Test
+    void whatWasMeasuredWaitsNoLonger() throws IOException {
+        assertThat(Performance.written(DOCUMENT, folder)).contains("`./bench --only token_logprob_forward`");
+        assertThat(written("cuda-2026-12-01-abc1234.json", RUN.formatted("full")))
+                .doesNotContain("`./bench --only token_logprob_forward`")
+                .contains("`./bench --only token_logprob_backward,token_logprob_forward_backward`")
+                .contains("`./bench --only dpo_step --peers FOLDER`");
+    }
+
+    @Test
+    void aLookIsNoMeasurement() {
+        assertThatThrownBy(() -> written("emulated-2026-12-01-abc1234.json", RUN.formatted("look")))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("emulated-2026-12-01-abc1234.json is a look at tiny sizes");
+    }
+
+    @Test
+    void oursAndPyTorchStandSideBySide() throws IOException {
+        String row = "{\"benchmark\": \"%s\", \"parameters\": {\"dtype\": \"F32\"}, \"median_us\": %d}";
+        String rows = String.join(
+                ",",
+                row.formatted("TokenLogProb.forward", 50),
+                row.formatted("PyTorch.forward", 500),
+                row.formatted("TokenLogProb.backward", 2000),
+                row.formatted("PyTorch.backward", 5000));
+        String document =
+                written("peers-cpu-2026-12-01-abc1234.json", "{\"processor\": \"Xeon\", \"results\": [" + rows + "]}");
+        assertThat(document).contains("| dtype F32 | 50.0 us | 500.0 us | 10.0 | 2.0 ms | 5.0 ms | 2.5 |");
+    }
+}

@@ -1,0 +1,74 @@
+package org.dpo4j.kernels.internal;
+
+import static org.bytedeco.cuda.global.cudart.cudaGetLastError;
+import static org.bytedeco.cuda.global.cudart.cudaGraphDestroy;
+import static org.bytedeco.cuda.global.cudart.cudaGraphExecDestroy;
+import static org.bytedeco.cuda.global.cudart.cudaGraphInstantiate;
+import static org.bytedeco.cuda.global.cudart.cudaGraphLaunch;
+import static org.bytedeco.cuda.global.cudart.cudaStreamBeginCapture;
+import static org.bytedeco.cuda.global.cudart.cudaStreamCaptureModeThreadLocal;
+import static org.bytedeco.cuda.global.cudart.cudaStreamEndCapture;
+
+import org.bytedeco.cuda.cudart.CUgraphExec_st;
+import org.bytedeco.cuda.cudart.CUgraph_st;
+import org.bytedeco.cuda.cudart.CUstream_st;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Dpo4jException;
+
+/** A CUDA graph of one stream's work. An executable graph that is destroyed while it runs is freed when it is done. */
+final class CudaGraph implements Device.Graph {
+    private final CudaDevice device;
+    private final CUstream_st stream;
+    private final CUgraphExec_st executable;
+    private boolean closed;
+
+    private CudaGraph(CudaDevice device, CUstream_st stream, CUgraphExec_st executable) {
+        this.device = device;
+        this.stream = stream;
+        this.executable = executable;
+    }
+
+    /** Capture in thread-local mode: other threads may go on with other devices and streams. */
+    static CudaGraph capture(CudaDevice device, CUstream_st stream, Runnable work) {
+        CudaRuntime.check(
+                cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture of a graph");
+        CUgraph_st graph = new CUgraph_st();
+        try {
+            work.run();
+        } catch (RuntimeException | Error e) {
+            if (cudaStreamEndCapture(stream, graph) == 0) {
+                cudaGraphDestroy(graph);
+            }
+            cudaGetLastError(); // the capture's own failure says less than what the work threw
+            throw e;
+        }
+        CudaRuntime.check(cudaStreamEndCapture(stream, graph), "cudaStreamEndCapture of a graph");
+        try {
+            CUgraphExec_st executable = new CUgraphExec_st();
+            CudaRuntime.check(cudaGraphInstantiate(executable, graph, 0), "cudaGraphInstantiate");
+            return new CudaGraph(device, stream, executable);
+        } finally {
+            cudaGraphDestroy(graph);
+        }
+    }
+
+    @Override
+    public void launch() {
+        if (closed) {
+            throw new Dpo4jException("this graph is closed: it has no work any more");
+        }
+        device.use();
+        int error = cudaGraphLaunch(executable, stream);
+        if (error != 0) {
+            throw CudaRuntime.failure(error, "cudaGraphLaunch");
+        }
+    }
+
+    @Override
+    public void close() {
+        if (!closed) {
+            closed = true;
+            CudaRuntime.check(cudaGraphExecDestroy(executable), "cudaGraphExecDestroy");
+        }
+    }
+}

@@ -1,0 +1,385 @@
+// attention, backward, bf16 on tensor cores, from p = exp(scale q k - lse) computed again:
+//
+//   delta = sum over d of d_out out        d_s = p (d_out v - delta)
+//   d_q = scale d_s k                      d_k = scale d_s^T q                      d_v = p^T d_out
+//
+// attention_backward.cu's two launches on mma.sync m16n8k16 (sm_80 and later): rows are queries in the first (delta and d_q), keys in the
+// second (d_k and d_v), whose scores are the transposed ones, so that p^T and d_s^T, rounded to bf16, are in registers where the next product
+// wants them. While a tile of columns is worked on, the next arrives. Every row has one owner who adds in a fixed order: no atomics. Never
+// materialised: scores, probabilities, their gradients, repeated key heads.
+//
+// Bytes moved: the tensors of a block's rows once, those it walks over once for every block (from L2). Bound by arithmetic: 14 head_width
+// FLOPs a visible pair of query and key (7 products; 5 of them would do if blocks added to d_q in turn). Share of the roofline: not yet
+// measured on a GPU.
+//
+// Predicted for head width 128, causal, 4096 queries, counting 5 products as others do, on H100 and H200: 230 TFLOP/s; head width 64: 210. For
+// 128 x 32 pairs the first launch reads shared memory for 1280 cycles (213 bytes an instruction) where tensor cores take 1240, the second for
+// 2500 (312 bytes: registers hold d_k and d_v of 16 rows a warp, so a fragment serves half as many instructions) where they take 1650: 3780
+// cycles are 322 TFLOP/s. Of that forward's share is lost to latencies and barriers, 0.72.
+#include "attention_mma.cuh"
+
+namespace dpo4j::cuda {
+namespace {
+
+using attention::bf16;
+using attention::kMmaThreads;
+using attention::kMmaWarps;
+using attention::Queries;
+
+// ---- delta and d_q: rows are queries, columns keys ------------------------------------------------------------------------------------
+
+template <int D>
+struct QueryTile : attention::MmaTile<D, (D <= 128 ? 2 : 1),
+                                      (D <= 64    ? 64
+                                       : D <= 128 ? 32
+                                                  : 16)> {};
+
+// lse in base 2 of the warp's rows, infinite where a row does not exist, which makes its weights 0; and their delta, also to the workspace.
+// `statistics` has lse and then delta of the block's rows: registers have no room for them.
+template <class Tile, class Block>
+__device__ __forceinline__ void read_statistics(const AttentionBackward& x, const Block& block, const bf16* d_out_rows, float* statistics) {
+#pragma unroll 1
+  for (int i = attention::lane_group(); i < Tile::kRowsPerWarp; i += kWarp / 4) {
+    const int row = block.warp_row + i;
+    const int32_t r = block.row(row);
+    const int64_t at = block.queries.scalar(r, x.heads);
+    const bf16* const out = static_cast<const bf16*>(x.out) + block.queries.vector(r, x.out_stride, x.head_width);
+    float dot = 0;
+    for (int d = 8 * attention::lane_member(); d < block.head_width; d += 32) {
+      const Values<8> a = load<8>(d_out_rows + Tile::Rows::at(row, d / 8)), b = load<8>(out + d);
+#pragma unroll
+      for (int k = 0; k < 8; k++) dot = fmaf(a[k], b[k], dot);
+    }
+    const float delta = attention::quad_sum(dot);
+    if (attention::lane_member() != 0) continue;
+    statistics[row] = block.exists(row) ? x.lse[at] * attention::kLog2E : INFINITY;
+    statistics[Block::kRows + row] = delta;
+    if (block.exists(row)) static_cast<float*>(x.workspace)[at] = delta;
+  }
+  __syncwarp();
+}
+
+// Scores become d_s: 0 where the row does not see the key, whatever that holds.
+template <class Tile, class Block>
+__device__ __forceinline__ void to_d_scores(typename Tile::Scores& s, const typename Tile::Scores& d_p, const Block& block,
+                                            int32_t first_key, float factor, const float* statistics) {
+  const bool all = block.sees_all(first_key);
+#pragma unroll
+  for (int m = 0; m < Tile::kRowTiles; m++) {
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      const int row = block.warp_row + Tile::row(m, half);
+      const float lse = statistics[row], delta = statistics[Block::kRows + row];
+#pragma unroll
+      for (int n = 0; n < Tile::kColumns / 8; n++) {
+#pragma unroll
+        for (int i = 2 * half; i < 2 * half + 2; i++) {
+          const float p = exp2_flushed(fmaf(s[m][n][i], factor, -lse));
+          s[m][n][i] = p * (d_p[m][n][i] - delta);
+        }
+      }
+    }
+  }
+  if (all) return;
+#pragma unroll
+  for (int m = 0; m < Tile::kRowTiles; m++) {
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+      const int32_t last_key = block.last_key(block.warp_row + Tile::row(m, i / 2));
+#pragma unroll
+      for (int n = 0; n < Tile::kColumns / 8; n++) {
+        if (first_key + Tile::column(n, i % 2) > last_key) s[m][n][i] = 0;
+      }
+    }
+  }
+}
+
+template <int D>
+__global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(AttentionBackward x, int32_t row_tiles) {
+  using Tile = QueryTile<D>;
+  constexpr int kTileElements = Tile::kColumns * D;
+  const attention::MmaQueryBlock<Tile, AttentionBackward> block(x, row_tiles);
+  if (block.empty()) return;
+  DPO4J_DYNAMIC_SHARED(bf16, shared);
+  bf16 *const q_rows = shared, *const d_out_rows = q_rows + block.kRows * D, *const tiles = d_out_rows + block.kRows * D;
+  float* const statistics = reinterpret_cast<float*>(tiles + 4 * kTileElements);
+  const auto copy_keys = [&](int stage, int32_t first_key) {
+    block.copy_keys(tiles + stage * 2 * kTileElements, x.k, first_key);
+    block.copy_keys(tiles + stage * 2 * kTileElements + kTileElements, x.v, first_key);
+    cp_async_commit();
+  };
+  block.copy_rows(q_rows, x.q, x.q_stride);
+  block.copy_rows(d_out_rows, x.d_out, x.out_stride);
+  cp_async_commit();
+  copy_keys(0, 0);
+  cp_async_wait<1>();
+  __syncthreads();
+  read_statistics<Tile>(x, block, d_out_rows, statistics);
+
+  typename Tile::Output d_q;
+  Tile::clear(d_q);
+  const float factor = x.scale * attention::kLog2E;
+  int stage = 0;
+  for (int32_t first_key = 0; first_key < block.key_end; first_key += Tile::kColumns, stage ^= 1) {
+    bf16 *const k_tile = tiles + stage * 2 * kTileElements, *const v_tile = k_tile + kTileElements;
+    cp_async_wait<0>();
+    __syncthreads();  // this stage is there, the other has been used
+    if (first_key + Tile::kColumns < block.key_end) copy_keys(stage ^ 1, first_key + Tile::kColumns);
+    const bool sees = block.sees(first_key);
+    typename Tile::Scores s, d_p;
+    if (sees) {
+      Tile::scores(s, q_rows, block.warp_row, k_tile);
+      Tile::scores(d_p, d_out_rows, block.warp_row, v_tile);
+    }
+    const bool hidden = !block.block_sees_all(first_key) && Tile::Rows::template hide_not_finite<Tile::kColumns>(k_tile);
+    if (!sees) continue;
+    to_d_scores<Tile>(s, d_p, block, first_key, factor, statistics);
+    typename Tile::Weights weights;
+    Tile::to_weights(weights, s);
+    Tile::accumulate(d_q, weights, k_tile);
+    if (hidden) block.restore_keys(d_q, x.k, first_key);
+  }
+  typename Tile::RowFloats scale;
+  Tile::fill(scale, x.scale);
+  // Read again: registers have no room to keep it through the loop.
+  const attention::MmaQueryBlock<Tile, AttentionBackward> again(x, row_tiles);
+  again.write(x.d_q, x.q_stride, d_q, scale, q_rows);
+}
+
+// ---- d_k and d_v: rows are keys, columns queries --------------------------------------------------------------------------------------
+
+// WARPS_OF_ROWS warps share the same keys: each computes their scores, and accumulates its part of the head's width. Registers have no room
+// for the whole of 16 rows of d_k and d_v beyond head width 128.
+template <int D>
+constexpr int kWarpsOfRows = D <= 128 ? 1 : 2;
+
+template <int D>
+struct KeyTile : attention::MmaTile<D, (D <= 64 ? 2 : 1), 32, D / kWarpsOfRows<D>> {
+  static constexpr int kRows = kMmaWarps / kWarpsOfRows<D> * 16 * (D <= 64 ? 2 : 1);
+};
+
+// The queries that see a tile of keys, COLUMNS at a time: those of the keys' own segment from the first key on, then all of its dependents.
+template <int COLUMNS>
+struct Walk {
+  const dpo4j_segment* segment;
+  int32_t dependents, dependent, first_row;
+  Queries queries;
+
+  __device__ __forceinline__ Walk(const dpo4j_segment* segment, int32_t group, int32_t first_key)
+      : segment(segment),
+        dependent(0),
+        first_row(first_key * group),
+        queries{attention::read_segment(segment), group, static_cast<int32_t>(blockIdx.y) * group} {
+    dependents = queries.segment.dependents;
+  }
+
+  __device__ __forceinline__ bool valid() const { return dependent <= dependents; }
+  __device__ __forceinline__ void advance() {
+    first_row += COLUMNS;
+    while (valid() && first_row >= queries.count()) {
+      first_row = 0;
+      if (++dependent <= dependents) queries.segment = attention::read_segment(segment + dependent);
+    }
+  }
+};
+
+// What is left to know of a tile of queries once it has been copied.
+struct Columns {
+  bool own;  // the keys' own segment, whose queries see the keys up to themselves; a dependent's see all
+  int32_t first_row;
+};
+
+template <int D>
+struct KeyBlock {
+  using Tile = KeyTile<D>;
+  using Rows = typename Tile::Rows;
+  static constexpr int kTileElements = Tile::kColumns * D;
+
+  const AttentionBackward& x;
+  int32_t group, head_width, key_begin, key_count, first_key;
+  int warp_row, first_d;  // the warp's first row within the block, and its part of the width
+
+  __device__ __forceinline__ KeyBlock(const AttentionBackward& x, const dpo4j_segment& segment, int32_t row_tiles) : x(x) {
+    group = static_cast<int32_t>(x.heads / x.kv_heads);
+    head_width = static_cast<int32_t>(x.head_width);
+    key_begin = segment.key_begin;
+    key_count = segment.query_count;
+    first_key = static_cast<int32_t>(blockIdx.x % row_tiles) * Tile::kRows;
+    warp_row = attention::warp_index() / kWarpsOfRows<D> * Tile::kRowsPerWarp;
+    first_d = attention::warp_index() % kWarpsOfRows<D> * Tile::kDepth;
+  }
+
+  __device__ __forceinline__ int64_t key_offset(int row) const {
+    if (first_key + row >= key_count) return -1;
+    return (key_begin + static_cast<int64_t>(first_key + row)) * x.kv_stride + static_cast<int64_t>(blockIdx.y) * head_width;
+  }
+  __device__ __forceinline__ void copy_keys(bf16* rows, const void* tensor) const {
+    Rows::template copy<Tile::kRows>(rows, tensor, head_width, [&](int row) { return key_offset(row); });
+  }
+
+  __device__ __forceinline__ int64_t query_offset(const Queries& queries, int32_t r, int64_t stride) const {
+    return r < queries.count() ? queries.vector(r, stride, head_width) : -1;
+  }
+  // q, d_out, and lse (base 2) and delta of the columns. A column that does not exist gets lse = infinity, which makes its weights 0.
+  __device__ __forceinline__ void copy_queries(bf16* q_tile, float* lse, const Walk<Tile::kColumns>& walk) const {
+    Rows::template copy<Tile::kColumns>(q_tile, x.q, head_width,
+                                        [&](int column) { return query_offset(walk.queries, walk.first_row + column, x.q_stride); });
+    Rows::template copy<Tile::kColumns>(q_tile + kTileElements, x.d_out, head_width,
+                                        [&](int column) { return query_offset(walk.queries, walk.first_row + column, x.out_stride); });
+    cp_async_commit();
+    if (threadIdx.x >= Tile::kColumns) return;
+    const int32_t r = walk.first_row + static_cast<int32_t>(threadIdx.x);
+    const bool exists = r < walk.queries.count();
+    const int64_t at = exists ? walk.queries.scalar(r, x.heads) : 0;
+    lse[threadIdx.x] = exists ? x.lse[at] * attention::kLog2E : INFINITY;
+    lse[Tile::kColumns + threadIdx.x] = exists ? static_cast<const float*>(x.workspace)[at] : 0.0f;
+  }
+
+  // Whether some key of the warp is seen by some of the tile's queries; whether each is seen by all of them; whether each of the block is.
+  __device__ __forceinline__ bool seen(Columns columns) const {
+    return first_key + warp_row < key_count && (!columns.own || (first_key + warp_row) * group < columns.first_row + Tile::kColumns);
+  }
+  __device__ __forceinline__ bool seen_by_all(Columns columns) const {
+    return !columns.own || (first_key + warp_row + Tile::kRowsPerWarp - 1) * group <= columns.first_row;
+  }
+  __device__ __forceinline__ bool block_seen_by_all(Columns columns) const {
+    return !columns.own || (first_key + Tile::kRows - 1) * group <= columns.first_row;
+  }
+  __device__ __forceinline__ bool seen(Columns columns, int row, int column) const {
+    return !columns.own || (first_key + warp_row + row) * group <= columns.first_row + column;
+  }
+
+  // Of a tile of the keys' own segment.
+  __device__ __forceinline__ void restore_queries(typename Tile::Output& o, const void* tensor, int64_t stride,
+                                                  const dpo4j_segment& segment, Columns columns) const {
+    const Queries queries{segment, group, static_cast<int32_t>(blockIdx.y) * group};
+    Tile::restore(
+        o, tensor, head_width, [&](int column) { return query_offset(queries, columns.first_row + column, stride); },
+        [&](int row, int column) { return seen(columns, row, column); }, first_d);
+  }
+
+  // Transposed scores become p^T: 0 where the query does not see the key, whatever it holds.
+  __device__ __forceinline__ void to_probabilities(typename Tile::Scores& s, Columns columns, const float* lse, float factor) const {
+#pragma unroll
+    for (int n = 0; n < Tile::kColumns / 8; n++) {
+      const float2 of_columns = *reinterpret_cast<const float2*>(lse + Tile::column(n, 0));
+#pragma unroll
+      for (int m = 0; m < Tile::kRowTiles; m++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) s[m][n][i] = exp2_flushed(fmaf(s[m][n][i], factor, i % 2 ? -of_columns.y : -of_columns.x));
+      }
+    }
+    if (!seen_by_all(columns)) select_seen(s, columns);
+  }
+
+  // d_p^T becomes d_s^T, likewise.
+  __device__ __forceinline__ void to_d_scores(typename Tile::Scores& d_p, const typename Tile::Scores& p, Columns columns,
+                                              const float* delta) const {
+#pragma unroll
+    for (int n = 0; n < Tile::kColumns / 8; n++) {
+      const float2 of_columns = *reinterpret_cast<const float2*>(delta + Tile::column(n, 0));
+#pragma unroll
+      for (int m = 0; m < Tile::kRowTiles; m++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) d_p[m][n][i] = p[m][n][i] * (d_p[m][n][i] - (i % 2 ? of_columns.y : of_columns.x));
+      }
+    }
+    if (!seen_by_all(columns)) select_seen(d_p, columns);
+  }
+
+  __device__ __forceinline__ void select_seen(typename Tile::Scores& s, Columns columns) const {
+#pragma unroll
+    for (int m = 0; m < Tile::kRowTiles; m++) {
+#pragma unroll
+      for (int n = 0; n < Tile::kColumns / 8; n++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+          if (!seen(columns, Tile::row(m, i / 2), Tile::column(n, i % 2))) s[m][n][i] = 0;
+        }
+      }
+    }
+  }
+};
+
+template <int D>
+__global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(AttentionBackward x, int32_t row_tiles) {
+  using Tile = KeyTile<D>;
+  using Block = KeyBlock<D>;
+  const dpo4j_segment* const segment = x.segments + blockIdx.x / row_tiles;
+  const Block block(x, attention::read_segment(segment), row_tiles);
+  if (block.first_key >= block.key_count) return;
+  DPO4J_DYNAMIC_SHARED(bf16, shared);
+  bf16 *const k_rows = shared, *const v_rows = k_rows + Tile::kRows * D, *const tiles = v_rows + Tile::kRows * D;
+  float* const statistics = reinterpret_cast<float*>(tiles + 4 * Block::kTileElements);
+  const auto copy_queries = [&](int stage, const Walk<Tile::kColumns>& walk) {
+    block.copy_queries(tiles + stage * 2 * Block::kTileElements, statistics + stage * 2 * Tile::kColumns, walk);
+  };
+  Walk<Tile::kColumns> walk(segment, block.group, block.first_key);
+  block.copy_keys(k_rows, x.k);
+  block.copy_keys(v_rows, x.v);
+  copy_queries(0, walk);
+
+  typename Tile::Output d_k, d_v;
+  Tile::clear(d_k);
+  Tile::clear(d_v);
+  const float factor = x.scale * attention::kLog2E;
+  for (int stage = 0; walk.valid(); stage ^= 1) {
+    bf16 *const q_tile = tiles + stage * 2 * Block::kTileElements, *const d_out_tile = q_tile + Block::kTileElements;
+    const float* const lse = statistics + stage * 2 * Tile::kColumns;
+    const Columns columns{walk.dependent == 0, walk.first_row};
+    walk.advance();
+    cp_async_wait<0>();
+    __syncthreads();  // this stage is there, the other has been used
+    if (walk.valid()) copy_queries(stage ^ 1, walk);
+    const bool seen = block.seen(columns);
+    typename Tile::Scores p, d_s;
+    if (seen) {
+      Tile::scores(p, k_rows, block.warp_row, q_tile);
+      Tile::scores(d_s, v_rows, block.warp_row, d_out_tile);
+    }
+    bool q_hidden = false, d_out_hidden = false;
+    if (!block.block_seen_by_all(columns)) {
+      q_hidden = Tile::Rows::template hide_not_finite<Tile::kColumns>(q_tile);
+      d_out_hidden = Tile::Rows::template hide_not_finite<Tile::kColumns>(d_out_tile);
+    }
+    if (seen) {
+      block.to_probabilities(p, columns, lse, factor);
+      block.to_d_scores(d_s, p, columns, lse + Tile::kColumns);
+      typename Tile::Weights weights;
+      Tile::to_weights(weights, p);
+      Tile::accumulate(d_v, weights, d_out_tile, block.first_d);
+      Tile::to_weights(weights, d_s);
+      Tile::accumulate(d_k, weights, q_tile, block.first_d);
+      if (q_hidden) block.restore_queries(d_k, x.q, x.q_stride, attention::read_segment(segment), columns);
+      if (d_out_hidden) block.restore_queries(d_v, x.d_out, x.out_stride, attention::read_segment(segment), columns);
+    }
+  }
+  __syncthreads();  // rows that warps share have been read
+  typename Tile::RowFloats one, scale;
+  Tile::fill(one, 1);
+  Tile::fill(scale, x.scale);
+  const Block again(x, attention::read_segment(segment), row_tiles);  // registers have no room to keep it through the loop
+  const auto own = [&](int row) { return again.key_offset(again.warp_row + row); };
+  Tile::write(x.d_k, again.head_width, d_k, scale, k_rows, again.warp_row, again.first_d, own);
+  Tile::write(x.d_v, again.head_width, d_v, one, v_rows, again.warp_row, again.first_d, own);
+}
+
+}  // namespace
+
+int attention::backward_mma(const Queue& queue, const AttentionBackward& x) {
+  return with_mma_width(x.head_width, [&](auto width) {
+    constexpr int D = decltype(width)::value;
+    constexpr int kQueryRows = kMmaWarps * QueryTile<D>::kRowsPerWarp, kKeyRows = KeyTile<D>::kRows;
+    constexpr size_t kQueryBytes = (2 * kQueryRows + 4 * QueryTile<D>::kColumns) * D * sizeof(bf16) + 2 * kQueryRows * sizeof(float);
+    constexpr size_t kKeyBytes = (2 * kKeyRows + 4 * KeyTile<D>::kColumns) * D * sizeof(bf16) + 4 * KeyTile<D>::kColumns * sizeof(float);
+    const int64_t query_tiles = divide_up(x.max_queries * (x.heads / x.kv_heads), kQueryRows);
+    const int64_t key_tiles = divide_up(x.max_queries, kKeyRows);
+    const int error = launch(queue, d_queries<D>, dim3(query_tiles * x.segment_count, x.kv_heads), dim3(kMmaThreads), kQueryBytes, x,
+                             static_cast<int32_t>(query_tiles));
+    if (error != cudaSuccess) return error;
+    return launch(queue, d_keys<D>, dim3(key_tiles * x.segment_count, x.kv_heads), dim3(kMmaThreads), kKeyBytes, x,
+                  static_cast<int32_t>(key_tiles));
+  });
+}
+
+}  // namespace dpo4j::cuda

@@ -1,0 +1,319 @@
+// Tiles of attention on tensor cores: bf16 in shared memory, fp32 in registers. A warp owns 16 or 32 rows of the block for both products
+// (attention.cuh); scores become weights in registers, rounded to bf16 there, and are the left side of the second product as they lie.
+//
+// Tiles come from memory by cp.async, 16 bytes at a time. The least that a supported device gives a block, 99 KiB, bounds what stays in
+// shared memory, and every device computes with the same tiles.
+//
+// 32 rows a warp where registers allow it: each 512 bytes of a column tile read from shared memory then serve four instructions of 2048
+// products. With 16 rows they serve two, and shared memory (128 bytes a cycle) is as slow as mma.sync on H100.
+#pragma once
+
+#include "attention.cuh"
+#include "mma.cuh"
+#include "reduce.cuh"
+#include "vectors.cuh"
+
+namespace dpo4j::cuda::attention {
+
+using bf16 = __nv_bfloat16;
+
+constexpr int kMmaWarps = 4, kMmaThreads = kMmaWarps * kWarp;
+constexpr int kMmaBlocks = 2;  // on a multiprocessor at once: 255 registers a thread
+
+// The first lane's x, so that the compiler knows it as the same for the whole warp: it needs no register in each lane, and branches on it are
+// those of a warp.
+__device__ __forceinline__ int32_t uniform(int32_t x) { return __shfl_sync(kAllLanes, x, 0); }
+
+__device__ __forceinline__ int warp_index() { return uniform(static_cast<int>(threadIdx.x) / kWarp); }
+
+__device__ __forceinline__ dpo4j_segment read_segment(const dpo4j_segment* at) {
+  return {uniform(at->query_begin),  uniform(at->query_count),  uniform(at->key_begin),  uniform(at->key_offset),
+          uniform(at->prefix_begin), uniform(at->prefix_count), uniform(at->dependents), 0};
+}
+__device__ __forceinline__ int lane_index() { return threadIdx.x % kWarp; }
+// The lane's place in fragments (mma.cuh).
+__device__ __forceinline__ int lane_group() { return lane_index() / 4; }
+__device__ __forceinline__ int lane_member() { return lane_index() % 4; }
+
+// Over the four lanes that share a row.
+__device__ __forceinline__ float quad_max(float x) {
+  x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, 1));
+  return fmaxf(x, __shfl_xor_sync(kAllLanes, x, 2));
+}
+
+__device__ __forceinline__ float quad_sum(float x) {
+  x += __shfl_xor_sync(kAllLanes, x, 1);
+  return x + __shfl_xor_sync(kAllLanes, x, 2);
+}
+
+__device__ __forceinline__ bool is_finite_pair(uint32_t pair) { return (pair & 0x7F80u) != 0x7F80u && (pair & 0x7F800000u) != 0x7F800000u; }
+
+// Rows of D bf16 in shared memory. Where a piece of 16 bytes lies depends on its row, so that one piece of eight neighbouring rows (a matrix
+// of ldmatrix) fills all banks once. Columns from head_width on are 0.
+template <int D>
+struct SharedRows {
+  static constexpr int kPieces = D / 8;
+  static constexpr int kBlock = kPieces % 8 == 0 ? 8 : 4;  // pieces that change places with each other
+
+  static __device__ __forceinline__ int at(int row, int piece) {
+    const int twist = kBlock == 8 ? row % 8 : row / 2 % 4;
+    return row * D + (piece ^ twist) * 8;
+  }
+
+  // Begins to copy COUNT rows, all threads together: row i from tensor + offset(i), or zeros where that is negative.
+  template <int COUNT, class Offset>
+  static __device__ __forceinline__ void copy(bf16* rows, const void* tensor, int head_width, Offset offset) {
+    static_assert(COUNT * kPieces % kMmaThreads == 0, "every thread has as many pieces");
+    const bf16* const from = static_cast<const bf16*>(tensor);
+    const int thread = computed_here(threadIdx.x);
+#pragma unroll 2  // more would hold the addresses of all pieces at once
+    for (int i = 0; i < COUNT * kPieces / kMmaThreads; i++) {
+      const int item = thread + i * kMmaThreads, row = item / kPieces, piece = item % kPieces;
+      const int64_t begin = offset(row);
+      const bool exists = begin >= 0 && 8 * piece < head_width;
+      cp_async_16(rows + at(row, piece), exists ? from + begin + 8 * piece : from, exists);
+    }
+  }
+
+  // Rows [row, row + 16), columns [d, d + 16), as the left side of a product.
+  static __device__ __forceinline__ void left(uint32_t (&a)[4], const bf16* rows, int row, int d, int lane) {
+    ldmatrix_x4(a, rows + at(row + lane % 16, d / 8 + lane / 16));
+  }
+  // The transpose of the same as the right side of two products: b[0] and b[1] of rows [row, row + 8), b[2] and b[3] of the next eight.
+  static __device__ __forceinline__ void right_transposed(uint32_t (&b)[4], const bf16* rows, int row, int d, int lane) {
+    ldmatrix_x4(b, rows + at(row + lane % 8 + lane / 16 * 8, d / 8 + lane / 8 % 2));
+  }
+  // The same, not transposed, as the right side of two products: b[0] and b[1] of columns [d, d + 8), b[2] and b[3] of the next eight.
+  static __device__ __forceinline__ void right(uint32_t (&b)[4], const bf16* rows, int row, int d, int lane) {
+    ldmatrix_x4_trans(b, rows + at(row + lane % 16, d / 8 + lane / 16));
+  }
+
+  // Makes what is not finite in COUNT rows 0, so that a weight of 0 times it is 0. All threads call it when they have read the rows for other
+  // purposes, and receive whether there was any; then restore() gives it to the rows that see it.
+  template <int COUNT>
+  static __device__ __forceinline__ bool hide_not_finite(bf16* rows) {
+    __syncthreads();
+    bool found = false;
+    for (int item = threadIdx.x; item < COUNT * kPieces; item += kMmaThreads) {
+      uint4* const word = reinterpret_cast<uint4*>(rows + 8 * item);
+      const uint4 x = *word;
+      if (is_finite_pair(x.x) && is_finite_pair(x.y) && is_finite_pair(x.z) && is_finite_pair(x.w)) continue;
+      const auto kept = [](uint32_t pair) {
+        return ((pair & 0x7F80u) != 0x7F80u ? pair & 0xFFFFu : 0u) | ((pair & 0x7F800000u) != 0x7F800000u ? pair & 0xFFFF0000u : 0u);
+      };
+      *word = make_uint4(kept(x.x), kept(x.y), kept(x.z), kept(x.w));
+      found = true;
+    }
+    return __syncthreads_or(found);
+  }
+};
+
+// A warp's part of a tile: ROW_TILES times 16 rows, COLUMNS columns, and DEPTH of the D columns of what is accumulated.
+template <int D, int ROW_TILES, int COLUMNS, int DEPTH = D>
+struct MmaTile {
+  using Rows = SharedRows<D>;
+  static constexpr int kRowTiles = ROW_TILES, kRowsPerWarp = 16 * ROW_TILES, kColumns = COLUMNS, kDepth = DEPTH;
+
+  using Scores = float[ROW_TILES][COLUMNS / 8][4];
+  using Weights = uint32_t[ROW_TILES][COLUMNS / 16][4];
+  using Output = float[ROW_TILES][DEPTH / 8][4];
+  using RowFloats = float[ROW_TILES][2];  // of rows row(m, 0) and row(m, 1)
+
+  // Of this thread's elements [m][n][2 half + c]: the row within the warp's rows, the column within the tile.
+  static __device__ __forceinline__ int row(int m, int half) { return 16 * m + 8 * half + lane_group(); }
+  static __device__ __forceinline__ int column(int n, int c) { return 8 * n + 2 * lane_member() + c; }
+
+  static __device__ __forceinline__ void scores(Scores& s, const bf16* rows, int first_row, const bf16* columns) {
+    const int lane = computed_here(lane_index());
+#pragma unroll
+    for (int m = 0; m < ROW_TILES; m++) {
+#pragma unroll
+      for (int n = 0; n < COLUMNS / 8; n++) s[m][n][0] = s[m][n][1] = s[m][n][2] = s[m][n][3] = 0;
+    }
+#pragma unroll 4  // more would take registers for fragments of many steps
+    for (int d = 0; d < D; d += 16) {
+      uint32_t a[ROW_TILES][4];
+#pragma unroll
+      for (int m = 0; m < ROW_TILES; m++) Rows::left(a[m], rows, first_row + 16 * m, d, lane);
+#pragma unroll
+      for (int n = 0; n < COLUMNS / 8; n += 2) {
+        uint32_t b[4];
+        Rows::right_transposed(b, columns, 8 * n, d, lane);
+#pragma unroll
+        for (int m = 0; m < ROW_TILES; m++) {
+          mma_m16n8k16(s[m][n], a[m], b[0], b[1]);
+          mma_m16n8k16(s[m][n + 1], a[m], b[2], b[3]);
+        }
+      }
+    }
+  }
+
+  // Two neighbouring 16 x 8 products hold, lane for lane, what a 16 x 16 left side wants.
+  static __device__ __forceinline__ void to_weights(Weights& w, const Scores& s) {
+#pragma unroll
+    for (int m = 0; m < ROW_TILES; m++) {
+#pragma unroll
+      for (int k = 0; k < COLUMNS / 16; k++) {
+        w[m][k][0] = pack_pair<bf16>(s[m][2 * k][0], s[m][2 * k][1]);
+        w[m][k][1] = pack_pair<bf16>(s[m][2 * k][2], s[m][2 * k][3]);
+        w[m][k][2] = pack_pair<bf16>(s[m][2 * k + 1][0], s[m][2 * k + 1][1]);
+        w[m][k][3] = pack_pair<bf16>(s[m][2 * k + 1][2], s[m][2 * k + 1][3]);
+      }
+    }
+  }
+
+  // Columns [first_d, first_d + DEPTH) of the column tile are added.
+  static __device__ __forceinline__ void accumulate(Output& o, const Weights& w, const bf16* columns, int first_d = 0) {
+    const int lane = computed_here(lane_index());
+#pragma unroll
+    for (int k = 0; k < COLUMNS / 16; k++) {
+#pragma unroll
+      for (int d = 0; d < DEPTH / 8; d += 2) {
+        uint32_t b[4];
+        Rows::right(b, columns, 16 * k, first_d + 8 * d, lane);
+#pragma unroll
+        for (int m = 0; m < ROW_TILES; m++) {
+          mma_m16n8k16(o[m][d], w[m][k], b[0], b[1]);
+          mma_m16n8k16(o[m][d + 1], w[m][k], b[2], b[3]);
+        }
+      }
+    }
+  }
+
+  // What hide_not_finite() took: the columns of the tile again, column c from tensor + offset(c) or nothing where that is negative. A row
+  // gets what is not finite in a column that it sees. Rare, and so not fast.
+  template <class Offset, class Seen>
+  static __device__ __forceinline__ void restore(Output& o, const void* tensor, int head_width, Offset offset, Seen seen, int first_d = 0) {
+#pragma unroll 1
+    for (int column = 0; column < COLUMNS; column++) {
+      const int64_t begin = offset(column);
+      if (begin < 0) continue;
+      bool sees[ROW_TILES][2];
+#pragma unroll
+      for (int m = 0; m < ROW_TILES; m++) {
+        sees[m][0] = seen(row(m, 0), column);
+        sees[m][1] = seen(row(m, 1), column);
+      }
+#pragma unroll
+      for (int n = 0; n < DEPTH / 8; n++) {
+        const int d = first_d + 8 * n + 2 * lane_member();
+        if (d >= head_width) continue;
+        const uint32_t pair = *reinterpret_cast<const uint32_t*>(static_cast<const bf16*>(tensor) + begin + d);
+        if (is_finite_pair(pair)) continue;
+        const float2 x = unpack_pair<bf16>(pair);
+#pragma unroll
+        for (int m = 0; m < ROW_TILES; m++) {
+#pragma unroll
+          for (int half = 0; half < 2; half++) {
+            if (sees[m][half] && !isfinite(x.x)) o[m][n][2 * half] += x.x;
+            if (sees[m][half] && !isfinite(x.y)) o[m][n][2 * half + 1] += x.y;
+          }
+        }
+      }
+    }
+  }
+
+  static __device__ __forceinline__ void clear(Output& o) {
+#pragma unroll
+    for (int m = 0; m < ROW_TILES; m++) {
+#pragma unroll
+      for (int n = 0; n < DEPTH / 8; n++) o[m][n][0] = o[m][n][1] = o[m][n][2] = o[m][n][3] = 0;
+    }
+  }
+
+  // The warp's rows, times the factor of each, to tensor + offset(row within the warp's rows), but where that is negative. They go through
+  // shared memory that no other warp uses any more, so that memory receives whole pieces of neighbouring lanes.
+  template <class Offset>
+  static __device__ __forceinline__ void write(void* tensor, int head_width, const Output& o, const RowFloats& factor, bf16* rows,
+                                               int first_row, int first_d, Offset offset) {
+    __syncwarp();  // the rows have been read
+#pragma unroll
+    for (int m = 0; m < ROW_TILES; m++) {
+#pragma unroll
+      for (int half = 0; half < 2; half++) {
+        const int to = first_row + row(m, half);
+#pragma unroll
+        for (int n = 0; n < DEPTH / 8; n++) {
+          const uint32_t pair = pack_pair<bf16>(o[m][n][2 * half] * factor[m][half], o[m][n][2 * half + 1] * factor[m][half]);
+          *reinterpret_cast<uint32_t*>(rows + Rows::at(to, first_d / 8 + n) + 2 * lane_member()) = pair;
+        }
+      }
+    }
+    __syncwarp();
+    constexpr int kPieces = DEPTH / 8;
+    for (int item = lane_index(); item < kRowsPerWarp * kPieces; item += kWarp) {
+      const int row = item / kPieces, d = first_d + item % kPieces * 8;
+      const int64_t begin = offset(row);
+      if (begin < 0 || d >= head_width) continue;
+      *reinterpret_cast<uint4*>(static_cast<bf16*>(tensor) + begin + d) =
+          *reinterpret_cast<const uint4*>(rows + Rows::at(first_row + row, d / 8));
+    }
+    __syncwarp();
+  }
+
+  static __device__ __forceinline__ void fill(RowFloats& x, float value) {
+#pragma unroll
+    for (int m = 0; m < ROW_TILES; m++) x[m][0] = x[m][1] = value;
+  }
+};
+
+// A block of query rows, and what one of its warps sees of the keys. Tile is a MmaTile.
+template <class Tile, class X>
+struct MmaQueryBlock : QueryBlock<kMmaWarps * Tile::kRowsPerWarp, X> {
+  using Base = QueryBlock<kMmaWarps * Tile::kRowsPerWarp, X>;
+  static constexpr int kRows = kMmaWarps * Tile::kRowsPerWarp;
+  int warp_row;                                 // the warp's first, within the block
+  int32_t first_row_sees_to, last_row_sees_to;  // the warp's rows; the last is -1 where none of them exists
+  int32_t block_sees_to;                        // the block's first row
+
+  __device__ __forceinline__ MmaQueryBlock(const X& x, int32_t row_tiles)
+      : Base(x, read_segment(x.segments + blockIdx.x / row_tiles), row_tiles) {
+    warp_row = warp_index() * Tile::kRowsPerWarp;
+    if (this->empty()) return;
+    block_sees_to = this->last_key(0);
+    first_row_sees_to = this->last_key(warp_row);
+    last_row_sees_to = this->exists(warp_row) ? this->last_key(warp_row + Tile::kRowsPerWarp - 1) : -1;
+  }
+
+  // Whether some row of the warp sees some of the tile of keys; whether all see all of it.
+  __device__ __forceinline__ bool sees(int32_t first_key) const { return first_key <= last_row_sees_to; }
+  __device__ __forceinline__ bool sees_all(int32_t first_key) const { return first_key + Tile::kColumns - 1 <= first_row_sees_to; }
+  // Whether all rows of the block do.
+  __device__ __forceinline__ bool block_sees_all(int32_t first_key) const { return first_key + Tile::kColumns - 1 <= block_sees_to; }
+
+  __device__ __forceinline__ int64_t row_offset(int row, int64_t stride) const {
+    return this->exists(row) ? this->queries.vector(this->first_row + row, stride, this->head_width) : -1;
+  }
+  __device__ __forceinline__ int64_t key_offset(int32_t key) const {
+    return key < this->key_end ? this->keys.row(key) * this->x.kv_stride + static_cast<int64_t>(blockIdx.y) * this->head_width : -1;
+  }
+
+  __device__ __forceinline__ void copy_rows(bf16* rows, const void* tensor, int64_t stride) const {
+    Tile::Rows::template copy<kRows>(rows, tensor, this->head_width, [&](int row) { return row_offset(row, stride); });
+  }
+  __device__ __forceinline__ void copy_keys(bf16* columns, const void* tensor, int32_t first_key) const {
+    Tile::Rows::template copy<Tile::kColumns>(columns, tensor, this->head_width,
+                                              [&](int column) { return key_offset(first_key + column); });
+  }
+  __device__ __forceinline__ void restore_keys(typename Tile::Output& o, const void* tensor, int32_t first_key) const {
+    Tile::restore(
+        o, tensor, this->head_width, [&](int column) { return key_offset(first_key + column); },
+        [&](int row, int column) { return first_key + column <= this->last_key(warp_row + row); });
+  }
+  // The warp's rows to a tensor of [queries, heads, head_width], by way of the block's rows in shared memory.
+  __device__ __forceinline__ void write(void* tensor, int64_t stride, const typename Tile::Output& o,
+                                        const typename Tile::RowFloats& factor, bf16* rows) const {
+    Tile::write(tensor, this->head_width, o, factor, rows, warp_row, 0, [&](int row) { return row_offset(warp_row + row, stride); });
+  }
+};
+
+// Calls f(Count<D>) with the smallest D that holds head_width.
+template <class F>
+int with_mma_width(int64_t head_width, F f) {
+  if (head_width <= 64) return f(Count<64>{});
+  if (head_width <= 96) return f(Count<96>{});
+  if (head_width <= 128) return f(Count<128>{});
+  return f(Count<256>{});
+}
+
+}  // namespace dpo4j::cuda::attention

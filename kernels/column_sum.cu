@@ -1,0 +1,64 @@
+// column_sum: sums_j += sum over rows of scale_row in_row,j: the gradient of a bias, from the gradient by what it was added to.
+//
+// A block has 32 words of columns; each of its warps adds every eighth row, and the warps are added in order.
+//
+// Bytes moved, b the size of an element: b rows width. Share of the roofline: not yet measured on a GPU.
+#include "reduce.cuh"
+#include "vectors.cuh"
+
+namespace dpo4j::cuda {
+namespace {
+
+constexpr int kWarps = 8;
+
+// N columns of a thread: a word, or the one where a row ends.
+template <int N, class T>
+__device__ __forceinline__ Values<N> sum_rows(const ColumnSum& x, int64_t column) {
+  const T* const in = static_cast<const T*>(x.in) + column;
+  Values<N> sum{};
+#pragma unroll 4
+  for (int64_t row = threadIdx.y; row < x.rows; row += kWarps) {
+    const Values<N> v = load<N, Access::kOnce>(in + row * x.in_stride);
+    const float scale = x.scale ? x.scale[row] : 1.0f;
+#pragma unroll
+    for (int k = 0; k < N; k++) sum[k] = fmaf(scale, v[k], sum[k]);
+  }
+  return sum;
+}
+
+template <class T>
+__global__ void __launch_bounds__(kWarp* kWarps) add_columns(ColumnSum x) {
+  constexpr int N = kWord<T>;
+  const int64_t column = (static_cast<int64_t>(blockIdx.x) * kWarp + threadIdx.x) * N;
+  const int32_t columns = static_cast<int32_t>(x.width - column < N ? x.width - column : N);  // 0 and less: none
+  Values<N> sum{};
+  if (columns == N) {
+    sum = sum_rows<N, T>(x, column);
+  } else {
+    for (int32_t k = 0; k < columns; k++) sum[k] = sum_rows<1, T>(x, column + k)[0];
+  }
+  DPO4J_SHARED(float, of_warp, [kWarps][N][kWarp]);
+#pragma unroll
+  for (int k = 0; k < N; k++) of_warp[threadIdx.y][k][threadIdx.x] = sum[k];
+  __syncthreads();
+  const int32_t k = static_cast<int32_t>(threadIdx.y);  // a warp finishes one column of each word
+  if (k >= N || k >= columns) return;
+  float total = of_warp[0][k][threadIdx.x];
+#pragma unroll
+  for (int warp = 1; warp < kWarps; warp++) total += of_warp[warp][k][threadIdx.x];
+  x.sums[column + k] += total;
+}
+
+template <class T>
+int add_columns_of(const Queue& queue, const ColumnSum& x) {
+  static_assert(kWord<T> <= kWarps, "a warp for each column of a word");
+  return launch(queue, add_columns<T>, dim3(divide_up(x.width, kWarp * kWord<T>)), dim3(kWarp, kWarps), 0, x);
+}
+
+}  // namespace
+
+int run(const Queue& queue, const ColumnSum& x) {
+  return x.dtype == DPO4J_BF16 ? add_columns_of<__nv_bfloat16>(queue, x) : add_columns_of<float>(queue, x);
+}
+
+}  // namespace dpo4j::cuda

@@ -1,0 +1,85 @@
+// Matrix products of bf16 on tensor cores, and what feeds them: instructions from sm_80 on that CUDA C++ has no function for, one function
+// each. Where no nvcc compiles, tests/emulation has functions of the same names and meaning. Section numbers are those of the PTX ISA 9.0.
+//
+// All lanes of a warp call mma_m16n8k16 and ldmatrix_x4 together. With group = lane / 4 and member = lane % 4, a lane holds
+//
+//   d[i]   row group (i < 2) or group + 8, column 2 member + i % 2                  of the 16 x 8 product
+//   a[i]   row group (i even) or group + 8, columns 2 member, + 1 (i < 2) or + 8, + 9    of 16 x 16 on the left: the first in the low half
+//   b[i]   rows 2 member, + 1 (i = 0) or + 8, + 9, column group                     of 16 x 8 on the right
+#pragma once
+
+#include "portable.cuh"
+
+#ifndef __CUDACC__
+#include <cuda_emulation/mma.h>
+#endif
+
+namespace dpo4j::cuda {
+
+// x, of which the compiler then knows nothing: what follows from it within a loop is computed there, not before and kept in registers.
+__device__ __forceinline__ int computed_here(int x) {
+  asm volatile("" : "+r"(x));
+  return x;
+}
+
+#ifdef __CUDACC__
+
+__device__ __forceinline__ uint32_t shared_address(const void* shared) { return static_cast<uint32_t>(__cvta_generic_to_shared(shared)); }
+
+// d += a b. Products are exact; they are added to d with at least the precision of fp32, rounded as the device does (9.7.15.5.14).
+__device__ __forceinline__ void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+               : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+// Four matrices of 8 x 8 16-bit numbers (9.7.15.5.15). Lane 8 i + r names where row r of matrix i begins, on 16 bytes; x[i] is row `group`,
+// columns 2 member and + 1, of matrix i.
+__device__ __forceinline__ void ldmatrix_x4(uint32_t (&x)[4], const void* row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
+               : "r"(shared_address(row)));
+}
+
+// The same of the transposed matrices: x[i] is rows 2 member and + 1, column `group`.
+__device__ __forceinline__ void ldmatrix_x4_trans(uint32_t (&x)[4], const void* row) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
+               : "r"(shared_address(row)));
+}
+
+// Begins to copy 16 bytes to shared memory, or 16 bytes of 0 where `exists` is false and nothing is read (9.7.9.25.3.1). They are there for
+// this thread after its cp_async_wait, for others after a barrier behind it. Both addresses on 16 bytes.
+__device__ __forceinline__ void cp_async_16(void* shared, const void* global, bool exists) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global), "r"(exists ? 16 : 0) : "memory");
+}
+
+// This thread's copies since the last commit become a group (9.7.9.25.3.2).
+__device__ __forceinline__ void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+// Until all but the GROUPS youngest groups of this thread have arrived (9.7.9.25.3.3).
+template <int GROUPS>
+__device__ __forceinline__ void cp_async_wait() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(GROUPS) : "memory");
+}
+
+// 2^x within a relative 2^-22; numbers below the normal ones are 0 (9.7.3.22). exp2f takes three more instructions to keep them.
+__device__ __forceinline__ float exp2_flushed(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+#else
+
+using cuda_emulation::cp_async_16;
+using cuda_emulation::cp_async_commit;
+using cuda_emulation::cp_async_wait;
+using cuda_emulation::exp2_flushed;
+using cuda_emulation::ldmatrix_x4;
+using cuda_emulation::ldmatrix_x4_trans;
+using cuda_emulation::mma_m16n8k16;
+
+#endif
+
+}  // namespace dpo4j::cuda

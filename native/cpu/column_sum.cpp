@@ -1,0 +1,27 @@
+// sums[j] += sum over rows of scale[row] in[row, j], row after row. A task has some columns, whose sums stay in the first-level cache.
+#include "cpu.h"
+#include "vector.h"
+
+namespace dpo4j::cpu::DPO4J_ISA {
+namespace {
+
+constexpr int64_t kColumns = 512;  // of a task; whole vectors
+
+void add_columns(const ColumnSum& p, int64_t begin, int64_t count) {
+  float sums[kColumns] = {};
+  for (int64_t row = 0; row < p.rows; row++) {
+    const float* in = static_cast<const float*>(p.in) + row * p.in_stride + begin;
+    const Floats scale = all(p.scale != nullptr ? p.scale[row] : 1);
+    each_vector(count, [&](int64_t i, auto lanes) { store(sums + i, fma(scale, load(in + i, lanes), load(sums + i, lanes)), lanes); });
+  }
+  float* to = p.sums + begin;
+  each_vector(count, [&](int64_t i, auto lanes) { store(to + i, load(to + i, lanes) + load(sums + i, lanes), lanes); });
+}
+
+}  // namespace
+
+void run(Threads& threads, const ColumnSum& p) {
+  parallel_ranges(threads, p.width, kColumns, [&](int64_t begin, int64_t end) { add_columns(p, begin, end - begin); });
+}
+
+}  // namespace dpo4j::cpu::DPO4J_ISA

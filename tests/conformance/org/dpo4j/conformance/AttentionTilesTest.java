@@ -1,0 +1,130 @@
+package org.dpo4j.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.dpo4j.conformance.AttentionLayout.plain;
+import static org.dpo4j.conformance.AttentionLayout.shared;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.dpo4j.conformance.AttentionLayout.Family;
+import org.dpo4j.kernels.decoder.Segment;
+
+/**
+ * Attention over more than one tile of every shape of tile: head widths 64, 96, 128 and 256 have tiles of their own in bf16, with 64 or 128 rows (queries
+ * times heads of the group) and 16, 32 or 64 columns.
+ */
+class AttentionTilesTest {
+    /** A prefix of three completions over a tile's end, completions of one token, prompts with none, exact multiples of tiles. */
+    private static final List<Segment> FAMILIES =
+            shared(new Family(37, 35, 1, 20), new Family(1, 1, 2), new Family(64, 32), new Family(16));
+
+    @OnEachDType
+    void forwardOfEachTile(On on) {
+        AttentionCheck.forward(on, new AttentionCall(1, 1, 64), FAMILIES, 1);
+        AttentionCheck.forward(on, new AttentionCall(7, 1, 64).withStrides(8), FAMILIES, 1);
+        AttentionCheck.forward(on, new AttentionCall(3, 3, 96), FAMILIES, 1);
+        AttentionCheck.forward(on, new AttentionCall(4, 1, 128), FAMILIES, 1);
+        AttentionCheck.forward(on, new AttentionCall(2, 1, 256), FAMILIES, 1);
+    }
+
+    @OnEachDType
+    void backwardOfEachTile(On on) {
+        AttentionCheck.backward(on, new AttentionCall(1, 1, 64), FAMILIES, 1);
+        AttentionCheck.backward(on, new AttentionCall(7, 1, 64).withStrides(8), FAMILIES, 1);
+        AttentionCheck.backward(on, new AttentionCall(3, 3, 96), FAMILIES, 1);
+        AttentionCheck.backward(on, new AttentionCall(4, 1, 128), FAMILIES, 1);
+        AttentionCheck.backward(on, new AttentionCall(2, 1, 256), FAMILIES, 1);
+    }
+
+    /** A hundred and more: all the weight on one key, which moves from tile to tile. */
+    @OnEachDType
+    void extremeScoresOverTiles(On on) {
+        AttentionCheck.forward(on, new AttentionCall(2, 1, 128), plain(150), 4);
+        AttentionCheck.backward(on, new AttentionCall(2, 1, 128), plain(100), 3);
+    }
+
+    /** The prompt once, or before each of its completions: to the bit the same outputs. Alone too, and in another order. */
+    @OnEachDType
+    void otherSequencesAndLayoutsMakeNoDifference(On on) {
+        Family[] families = {new Family(70, 9, 40, 1), new Family(5, 3, 66)};
+        AttentionCall shape = new AttentionCall(4, 1, 128);
+        List<Segment> shared = shared(families);
+        int[] rows = AttentionLayout.sharedRowOfPlainRow(families);
+        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, AttentionLayout.rows(shared), 1);
+        long[] ofShared = AttentionCheck.outputBits(on, shape, shared, inputs);
+        int[] lengths = {79, 110, 71, 8, 71};
+        long[] ofPlain = AttentionCheck.outputBits(on, shape, plain(lengths), inputs.select(shape, rows));
+        AttentionCheck.sameRows(ofPlain, ofShared, rows, shape);
+        int[] second = Arrays.copyOfRange(rows, 79, 189);
+        AttentionCheck.sameRows(
+                AttentionCheck.outputBits(on, shape, plain(110), inputs.select(shape, second)),
+                ofShared,
+                second,
+                shape);
+    }
+
+    /** What a query must not see may be anything in gradients, too: what it sees has the bits it has alone. */
+    @OnEachDType
+    void gradientsOfWhatIsSeenAlone(On on) {
+        AttentionCall shape = new AttentionCall(4, 2, 64);
+        int length = 45;
+        int half = 20;
+        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, length, 1);
+        long[][] clean = AttentionCheck.gradientBits(on, shape, plain(length), inputs);
+
+        AttentionCall.Inputs later = AttentionCall.Inputs.random(shape, length, 1);
+        Arrays.fill(later.k(), half * shape.kvWidth(), length * shape.kvWidth(), Double.NaN);
+        Arrays.fill(later.v(), half * shape.kvWidth(), length * shape.kvWidth(), Double.NEGATIVE_INFINITY);
+        long[][] withLater = AttentionCheck.gradientBits(on, shape, plain(length), later);
+        Expect.sameBits("d_q before", upTo(withLater[0], half * shape.width()), upTo(clean[0], half * shape.width()));
+
+        AttentionCall.Inputs earlier = AttentionCall.Inputs.random(shape, length, 1);
+        Arrays.fill(earlier.q(), 0, half * shape.width(), Double.POSITIVE_INFINITY);
+        long[][] withEarlier = AttentionCheck.gradientBits(on, shape, plain(length), earlier);
+        for (int i = 1; i < 3; i++) {
+            int first = half * shape.kvWidth();
+            Expect.sameBits(
+                    "gradient " + i + " of q, k, v behind",
+                    Arrays.copyOfRange(withEarlier[i], first, length * shape.kvWidth()),
+                    Arrays.copyOfRange(clean[i], first, length * shape.kvWidth()));
+        }
+    }
+
+    private static long[] upTo(long[] bits, int end) {
+        return Arrays.copyOf(bits, end);
+    }
+
+    /** What is not a number reaches every output that sees it, and its own column of them where it is in v, and no other. */
+    @OnEachDType
+    void whatIsNotFiniteIsSeen(On on) {
+        AttentionCall shape = new AttentionCall(2, 1, 64);
+        int length = 75;
+        int bad = 66;
+        int column = 13;
+        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, length, 1);
+        inputs.v()[bad * shape.kvWidth() + column] = Double.POSITIVE_INFINITY;
+        try (Tensors tensors = new Tensors(on)) {
+            AttentionCall.Forward call = shape.forward(tensors, on, plain(length), inputs);
+            tensors.run(call::run);
+            double[] out = call.out().values();
+            for (int i = 0; i < out.length; i++) {
+                boolean seen = i / shape.width() >= bad && i % shape.headWidth() == column;
+                assertThat(Double.isFinite(out[i])).as("out[%d] is finite", i).isEqualTo(!seen);
+            }
+        }
+        inputs.v()[bad * shape.kvWidth() + column] = 0;
+        inputs.k()[bad * shape.kvWidth() + column] = Double.NaN;
+        try (Tensors tensors = new Tensors(on)) {
+            AttentionCall.Backward call = shape.backward(tensors, on, plain(length), inputs);
+            tensors.run(call::run);
+            double[] dQ = call.dQ().values();
+            for (int i = 0; i < dQ.length; i++) {
+                assertThat(Double.isFinite(dQ[i])).as("d_q[%d] is finite", i).isEqualTo(i / shape.width() < bad);
+            }
+            assertThat(IntStream.range(0, call.dK().values().length))
+                    .as("elements of d_k: every key is seen by a query that sees the NaN")
+                    .noneMatch(i -> Double.isFinite(call.dK().values()[i]));
+        }
+    }
+}

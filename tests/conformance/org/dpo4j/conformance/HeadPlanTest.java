@@ -1,0 +1,126 @@
+package org.dpo4j.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.head.HeadPlan;
+import org.dpo4j.kernels.head.HeadPlan.Use;
+import org.junit.jupiter.api.Test;
+
+/** What a plan says of memory and products. Arithmetic: no device has anything to do with it. */
+class HeadPlanTest {
+    private static final long MEBI = 1L << 20;
+
+    /** A head of Llama 3's vocabulary at the width of 8B, in training. */
+    private static HeadPlan ofLlama(long bytes, long rows) {
+        return HeadPlan.within(bytes, rows, Use.TRAINING, 128_256, 4096, DType.BF16);
+    }
+
+    /** 16384 x 128256 x 4096 within 1.5 GB above the inputs; 32 MiB of it are cuBLASLt's own. */
+    @Test
+    void trainingOfEightBillionIsWithinOneAndAHalfGigabytes() {
+        HeadPlan plan = ofLlama(1024 * MEBI, 16_384);
+        assertThat(plan.workspaceBytes()).isBetween(1022 * MEBI, 1024 * MEBI);
+        assertThat(plan.workspaceBytes() + 32 * MEBI).isLessThan(1_500_000_000);
+        // f32 logits, their bf16 gradient, a scaled hidden row
+        long row = 4L * 128_256 + 2L * 128_256 + 2L * 4096;
+        assertThat(plan.chunkRows()).isEqualTo(1024 * MEBI / row);
+        assertThat(plan.workspaceBytes())
+                .isCloseTo(plan.chunkRows() * row, org.assertj.core.api.Assertions.within(768L));
+    }
+
+    /** Rows, so completions, do not matter once there are more than a chunk has; fewer need less. */
+    @Test
+    void memoryDoesNotGrowWithRows() {
+        HeadPlan plan = ofLlama(1024 * MEBI, 16_384);
+        assertThat(ofLlama(1024 * MEBI, 1L << 30)).isEqualTo(plan);
+        assertThat(ofLlama(1024 * MEBI, 100).chunkRows()).isEqualTo(100);
+        assertThat(ofLlama(1024 * MEBI, 0).chunkRows()).isEqualTo(1);
+    }
+
+    @Test
+    void productsAreKnownBeforehand() {
+        HeadPlan training = new HeadPlan(Use.TRAINING, 1000, 64, DType.F32, 50);
+        assertThat(training.products(1)).isEqualTo(3);
+        assertThat(training.products(50)).isEqualTo(3);
+        assertThat(training.products(51)).isEqualTo(4);
+        assertThat(new HeadPlan(Use.FROZEN, 1000, 64, DType.F32, 50).products(1 << 20))
+                .isEqualTo(2);
+        assertThat(new HeadPlan(Use.FORWARD, 1000, 64, DType.F32, 50).products(1 << 20))
+                .isEqualTo(1);
+    }
+
+    /** fp32 logits are overwritten by their gradient; only training has scaled rows; rows start on 16 bytes and parts on 256. */
+    @Test
+    void bytesOfParts() {
+        assertThat(new HeadPlan(Use.FORWARD, 1000, 64, DType.F32, 2).workspaceBytes())
+                .isEqualTo(8192);
+        assertThat(new HeadPlan(Use.FROZEN, 1000, 64, DType.F32, 2).workspaceBytes())
+                .isEqualTo(8192);
+        assertThat(new HeadPlan(Use.TRAINING, 1000, 64, DType.F32, 2).workspaceBytes())
+                .isEqualTo(8192 + 512);
+        assertThat(new HeadPlan(Use.FORWARD, 1000, 64, DType.BF16, 2).workspaceBytes())
+                .isEqualTo(8192);
+        assertThat(new HeadPlan(Use.FROZEN, 1000, 64, DType.BF16, 2).workspaceBytes())
+                .isEqualTo(8192 + 4096);
+        assertThat(new HeadPlan(Use.TRAINING, 1000, 64, DType.BF16, 2).workspaceBytes())
+                .isEqualTo(8192 + 4096 + 256);
+        assertThat(new HeadPlan(Use.FORWARD, 1, 1, DType.F32, 1).stride()).isEqualTo(8);
+    }
+
+    /** The largest chunk there is room for: a row more is too much. */
+    @Test
+    void fillsItsBudget() {
+        for (Use use : Use.values()) {
+            for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
+                for (long bytes : new long[] {100_000, 123_457, 5_000_000}) {
+                    HeadPlan plan = HeadPlan.within(bytes, 1 << 20, use, 997, 72, dtype);
+                    assertThat(plan.workspaceBytes()).as("%s", plan).isLessThanOrEqualTo(bytes);
+                    assertThat(plan.withChunkRows(plan.chunkRows() + 1).workspaceBytes())
+                            .as("%s", plan)
+                            .isGreaterThan(bytes);
+                }
+            }
+        }
+    }
+
+    /** Chunks of an odd hidden size begin on 16 bytes; one chunk alone begins at its beginning. */
+    @Test
+    void chunksOfOddHiddenSizesAreAligned() {
+        assertThat(HeadPlan.within(100_000, 1 << 20, Use.FORWARD, 997, 577, DType.BF16)
+                                .chunkRows()
+                        % 8)
+                .isZero();
+        assertThat(HeadPlan.within(100_000, 1 << 20, Use.FORWARD, 997, 577, DType.F32)
+                                .chunkRows()
+                        % 4)
+                .isZero();
+        assertThat(HeadPlan.within(100_000, 1 << 20, Use.FORWARD, 997, 578, DType.BF16)
+                                .chunkRows()
+                        % 4)
+                .isZero();
+        assertThat(HeadPlan.within(100_000, 13, Use.FORWARD, 997, 577, DType.BF16)
+                        .chunkRows())
+                .isEqualTo(13);
+    }
+
+    @Test
+    void refusesByName() {
+        refused("997", () -> HeadPlan.within(3999, 10, Use.FORWARD, 997, 64, DType.F32));
+        refused("4096 bytes", () -> HeadPlan.within(3999, 10, Use.FORWARD, 997, 64, DType.F32));
+        refused("chunk of 4 rows", () -> HeadPlan.within(5000, 10, Use.FORWARD, 997, 577, DType.F32));
+        refused("vocabulary", () -> new HeadPlan(Use.FORWARD, 0, 64, DType.F32, 1));
+        refused("hidden", () -> new HeadPlan(Use.FORWARD, 9, 1L << 31, DType.F32, 1));
+        refused("chunkRows", () -> new HeadPlan(Use.FORWARD, 9, 64, DType.F32, 0));
+        refused("chunkRows", () -> new HeadPlan(Use.FORWARD, 1L << 30, 64, DType.F32, 1L << 30));
+    }
+
+    private static void refused(String word, Runnable plan) {
+        assertThatThrownBy(plan::run)
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("HeadPlan")
+                .hasMessageContaining(word);
+    }
+}

@@ -1,0 +1,250 @@
+package org.dpo4j.conformance;
+
+import java.util.Arrays;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.TokenLogProb;
+import org.dpo4j.kernels.TokenLogProb.Gradient;
+import org.dpo4j.kernels.TokenLogProb.Logits;
+import org.dpo4j.kernels.TokenLogProb.Results;
+import org.dpo4j.kernels.decoder.ColumnSum;
+import org.dpo4j.kernels.head.HeadPlan;
+import org.dpo4j.kernels.head.HeadPlan.Use;
+import org.dpo4j.kernels.head.LmHead;
+import org.dpo4j.kernels.head.LmHead.Gradients;
+import org.dpo4j.kernels.head.LmHead.Rows;
+import org.jspecify.annotations.Nullable;
+
+/** One run of a head on a device: {@link #of}. */
+final class LmHeadRun implements AutoCloseable {
+
+    /** Which calls. */
+    enum Way {
+        FORWARD(Use.FORWARD),
+        /** The gradient by the log-probs is known beforehand. */
+        KNOWN(Use.TRAINING),
+        KNOWN_FROZEN(Use.FROZEN),
+        /** It is known afterwards. */
+        UNIT(Use.TRAINING),
+        UNIT_FROZEN(Use.FROZEN),
+        /** No head at all: whole logits by a product, their log-probs and gradients, and two products. */
+        UNFUSED(Use.TRAINING);
+
+        final Use use;
+
+        Way(Use use) {
+            this.use = use;
+        }
+    }
+
+    /** What a run left, and its inputs as stored. What it does not compute is empty. */
+    record Left(
+            double[] x,
+            double[] w,
+            double[] dLogProb,
+            double[] dWeightBefore,
+            double[] dBiasBefore,
+            double[] logprob,
+            double[] lse,
+            double[] statistics,
+            double[] dHidden,
+            double[] dWeight,
+            double[] dBias,
+            Bits bits) {}
+
+    /** For comparisons that forgive nothing. */
+    record Bits(long[] logprob, long[] lse, long[] statistics, long[] dHidden, long[] dWeight, long[] dBias) {
+
+        /** The numbers of rows of another run: row i is row rows[i] of that one. */
+        void sameNumbers(String what, Bits other, int... rows) {
+            same(what + " logprob", logprob, other.logprob, 1, rows);
+            same(what + " lse", lse, other.lse, 1, rows);
+            same(what + " statistics", statistics, other.statistics, TokenLogProb.STATISTICS, rows);
+        }
+
+        void sameHidden(String what, Bits other, int hidden, int... rows) {
+            same(what + " d_hidden", dHidden, other.dHidden, hidden, rows);
+        }
+
+        private static void same(String what, long[] bits, long[] others, int width, int... rows) {
+            for (int row = 0; row < rows.length && bits.length > 0; row++) {
+                Expect.sameBits(
+                        what + ", row " + row,
+                        Arrays.copyOfRange(bits, row * width, (row + 1) * width),
+                        Arrays.copyOfRange(others, rows[row] * width, (rows[row] + 1) * width));
+            }
+        }
+    }
+
+    private final LmHeadCall call;
+    private final Way way;
+    private final Tensors tensors;
+    private final DType dtype;
+    private final HeadPlan plan;
+    private final Tensor x;
+    private final Tensor w;
+    private final Tensor targets;
+    private final Tensor dLogProb;
+    private final @Nullable Tensor bias;
+    private final Tensor logprob;
+    private final Tensor lse;
+    private final Tensor statistics;
+    private final Tensor dHidden;
+    private final Tensor dWeight;
+    private final Tensor dBias;
+    private final Tensor workspace;
+
+    private LmHeadRun(On on, LmHeadCall call, Way way, int chunkRows) {
+        this.call = call;
+        this.way = way;
+        int rows = call.rows();
+        int vocabulary = call.vocabulary();
+        int hidden = call.hidden();
+        tensors = new Tensors(on);
+        dtype = on.dtype();
+        plan = new HeadPlan(way.use, vocabulary, hidden, dtype, chunkRows);
+        x = tensors.input("x", dtype, rows, hidden, call.x());
+        w = tensors.input("w", dtype, vocabulary, hidden, call.w());
+        targets = tensors.input("targets", call.targets());
+        dLogProb = tensors.vector("d_logprob", DType.F32, call.dLogProb());
+        double[] biases = call.transform().bias();
+        bias = biases == null ? null : tensors.vector("bias", DType.F32, biases);
+        logprob = tensors.output("logprob", DType.F32, 1, rows);
+        lse = tensors.output("lse", DType.F32, 1, rows);
+        statistics = tensors.output("statistics", DType.F32, rows, TokenLogProb.STATISTICS);
+        dHidden = way == Way.FORWARD
+                ? tensors.input("d_hidden", dtype, rows, hidden, new double[rows * hidden])
+                : tensors.output("d_hidden", dtype, rows, hidden);
+        Draw draw = new Draw(9);
+        dWeight = tensors.updated("d_weight", DType.F32, vocabulary, hidden, draw.normal(vocabulary * hidden, 0.1));
+        dBias = tensors.updated("d_bias", DType.F32, 1, vocabulary, draw.normal(vocabulary, 0.1));
+        // whole rows at least, for the way that has no plan
+        workspace = tensors.workspace(
+                way == Way.UNFUSED ? plan.withChunkRows(rows).workspaceBytes() : plan.workspaceBytes());
+    }
+
+    /** What the head leaves, a plan with so many rows a chunk. */
+    static Left of(On on, LmHeadCall call, Way way, int chunkRows) {
+        try (LmHeadRun run = new LmHeadRun(on, call, way, chunkRows)) {
+            double[] dWeightBefore = run.dWeight.values();
+            double[] dBiasBefore = run.dBias.values();
+            run.tensors.run(run::run);
+            boolean training = way.use == Use.TRAINING;
+            boolean backward = way != Way.FORWARD;
+            return new Left(
+                    run.x.values(),
+                    run.w.values(),
+                    run.dLogProb.values(),
+                    dWeightBefore,
+                    dBiasBefore,
+                    run.logprob.values(),
+                    run.lse.values(),
+                    run.statistics.values(),
+                    backward ? run.dHidden.values() : new double[0],
+                    training ? run.dWeight.values() : new double[0],
+                    training ? run.dBias.values() : new double[0],
+                    new Bits(
+                            run.logprob.bits(),
+                            run.lse.bits(),
+                            run.statistics.bits(),
+                            backward ? run.dHidden.bits() : new long[0],
+                            training ? run.dWeight.bits() : new long[0],
+                            training ? run.dBias.bits() : new long[0]));
+        }
+    }
+
+    private void run(Device device) {
+        if (way == Way.UNFUSED) {
+            unfused(device);
+            return;
+        }
+        LmHead head = new LmHead(
+                device, plan, w.address(), call.transform().on(bias == null ? 0 : bias.address()), workspace.address());
+        Rows rows = new Rows(x.address(), targets.address(), call.rows());
+        switch (way) {
+            case FORWARD -> head.forward(results(), rows);
+            case KNOWN, KNOWN_FROZEN -> head.forwardBackward(gradients(), results(), rows, dLogProb.address());
+            default -> {
+                head.forwardUnit(gradients(), results(), rows);
+                head.backward(gradients(), rows, lse.address(), dLogProb.address());
+            }
+        }
+    }
+
+    private Results results() {
+        return new Results(logprob.address(), lse.address(), statistics.address());
+    }
+
+    private Gradients gradients() {
+        return way.use == Use.FROZEN
+                ? Gradients.ofHidden(dHidden.address())
+                : new Gradients(dHidden.address(), dWeight.address(), bias == null ? 0 : dBias.address());
+    }
+
+    private void unfused(Device device) {
+        long rows = call.rows();
+        long vocabulary = call.vocabulary();
+        long hidden = call.hidden();
+        long stride = plan.stride();
+        long at = workspace.address();
+        long gradientAt = dtype == DType.F32 ? at : at + 4 * rows * stride;
+        Logits logits = new Logits(
+                at, 0, vocabulary, stride, DType.F32, call.transform().on(bias == null ? 0 : bias.address()));
+        Gradient gradient = new Gradient(gradientAt, stride, dtype);
+        device.matmul(
+                at,
+                x.address(),
+                w.address(),
+                rows,
+                vocabulary,
+                hidden,
+                stride,
+                hidden,
+                hidden,
+                false,
+                true,
+                false,
+                DType.F32,
+                dtype);
+        TokenLogProb.forward(device, results(), logits, targets.address(), rows);
+        TokenLogProb.backward(device, gradient, logits, targets.address(), lse.address(), dLogProb.address(), rows);
+        device.matmul(
+                dHidden.address(),
+                gradientAt,
+                w.address(),
+                rows,
+                hidden,
+                vocabulary,
+                hidden,
+                stride,
+                hidden,
+                false,
+                false,
+                false,
+                dtype,
+                dtype);
+        device.matmul(
+                dWeight.address(),
+                gradientAt,
+                x.address(),
+                vocabulary,
+                hidden,
+                rows,
+                hidden,
+                stride,
+                hidden,
+                true,
+                false,
+                true,
+                DType.F32,
+                dtype);
+        if (bias != null) {
+            ColumnSum.forward(device, dBias.address(), gradientAt, 0, rows, vocabulary, stride, dtype);
+        }
+    }
+
+    @Override
+    public void close() {
+        tensors.close();
+    }
+}

@@ -1,0 +1,102 @@
+package org.dpo4j.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.dpo4j.conformance.StandIn.Event;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.kernels.Devices;
+
+/** What cuBLASLt is asked to choose, and how often. Counted where the library is one that counts. */
+class MatmulAlgorithmTest {
+    private static final int WIDTH = 64;
+    private static final int DEPTH = 32;
+
+    private static void forward(Device device, DeviceBuffer memory, long rows) {
+        long at = memory.address();
+        device.matmul(
+                at,
+                at + (1 << 20),
+                at + (2 << 20),
+                rows,
+                WIDTH,
+                DEPTH,
+                WIDTH,
+                DEPTH,
+                DEPTH,
+                false,
+                true,
+                false,
+                DType.F32,
+                DType.BF16);
+    }
+
+    private static void weightGradient(Device device, DeviceBuffer memory, long rows) {
+        long at = memory.address();
+        device.matmul(
+                at,
+                at + (1 << 20),
+                at + (2 << 20),
+                WIDTH,
+                DEPTH,
+                rows,
+                DEPTH,
+                WIDTH,
+                DEPTH,
+                true,
+                false,
+                true,
+                DType.F32,
+                DType.BF16);
+    }
+
+    @OnEachDevice
+    void isChosenOnceForAllBatchSizes(On on) {
+        if (!on.name().equals("emulated")) {
+            return;
+        }
+        try (Device device = Devices.cuda(0);
+                DeviceBuffer memory = device.allocate(3 << 20)) {
+            device.fill(memory.address(), 0, memory.bytes());
+            assertThat(heuristics(() -> forward(device, memory, 100))).isEqualTo(1);
+            assertThat(heuristics(() -> {
+                        for (int rows = 1; rows < 300; rows += 7) {
+                            forward(device, memory, rows);
+                        }
+                    }))
+                    .isZero();
+            // of a weight's gradient one for each power of two that rows are summed over: 64, 128, 256
+            assertThat(heuristics(() -> {
+                        for (int rows = 33; rows <= 256; rows++) {
+                            weightGradient(device, memory, rows);
+                        }
+                    }))
+                    .isEqualTo(3);
+        }
+    }
+
+    @OnEachDevice
+    void addsInAFixedOrderAndAllocatesAtTheFirstProductAlone(On on) {
+        if (!on.name().equals("emulated")) {
+            return;
+        }
+        try (Device device = Devices.cuda(0);
+                DeviceBuffer memory = device.allocate(3 << 20)) {
+            device.fill(memory.address(), 0, memory.bytes());
+            Runnable products = () -> {
+                for (int rows = 40; rows < 80; rows++) {
+                    forward(device, memory, rows);
+                    weightGradient(device, memory, rows);
+                }
+            };
+            assertThat(StandIn.count(Event.UNORDERED_SUMS, products)).isZero();
+            assertThat(StandIn.count(Event.ALLOCATIONS, products)).isZero();
+            assertThat(StandIn.count(Event.WAITS, products)).isZero();
+        }
+    }
+
+    private static long heuristics(Runnable work) {
+        return StandIn.count(Event.HEURISTICS, work);
+    }
+}

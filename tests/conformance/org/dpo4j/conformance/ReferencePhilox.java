@@ -1,0 +1,46 @@
+package org.dpo4j.conformance;
+
+/** Philox4x32-10 (Salmon et al. 2011), and the rounding to bf16 that AdamW makes of it, written from the paper. */
+final class ReferencePhilox {
+    private static final int ROUNDS = 10;
+    private static final long M0 = 0xD2511F53L;
+    private static final long M1 = 0xCD9E8D57L;
+    private static final int W0 = 0x9E3779B9;
+    private static final int W1 = 0xBB67AE85;
+
+    private ReferencePhilox() {}
+
+    /** Figure 2 of the paper, with N = 4 and W = 32: words of the counter, two of the key. */
+    static int[] bits(int[] counter, int[] key) {
+        int[] x = counter.clone();
+        for (int round = 0; round < ROUNDS; round++) {
+            long product0 = M0 * (x[0] & 0xFFFFFFFFL);
+            long product1 = M1 * (x[2] & 0xFFFFFFFFL);
+            int key0 = key[0] + round * W0;
+            int key1 = key[1] + round * W1;
+            x = new int[] {
+                (int) (product1 >>> 32) ^ x[1] ^ key0,
+                (int) product1,
+                (int) (product0 >>> 32) ^ x[3] ^ key1,
+                (int) product0
+            };
+        }
+        return x;
+    }
+
+    /** The 16 bits that dpo4j.h gives to an element. */
+    static int sixteenBits(long seed, int step, long number) {
+        long group = number / 8;
+        int[] bits = bits(
+                new int[] {(int) group, (int) (group >>> 32), step, 0}, new int[] {(int) seed, (int) (seed >>> 32)});
+        int j = (int) (number % 8);
+        return bits[j / 2] >>> 16 * (j % 2) & 0xFFFF;
+    }
+
+    /** The bf16 value about {@code exact}, finite, that {@code random} picks. */
+    static float rounded(float exact, int random) {
+        int bits = Float.floatToRawIntBits(exact);
+        boolean up = (bits & 0xFFFF) + random >= 1 << 16;
+        return Float.intBitsToFloat((bits & 0xFFFF0000) + (up ? 1 << 16 : 0));
+    }
+}
