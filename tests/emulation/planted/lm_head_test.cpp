@@ -56,8 +56,8 @@ bool check(const dpo4j::cuda::Queue& queue, const Shape& shape, float cap) {
   x.vocabulary = vocabulary;
   x.hidden_width = width;
   x.hidden_stride = x.weight_stride = stride;
-  x.scale = 0.5f;
-  x.cap = cap;
+  x.transform.scale = 0.5f;
+  x.transform.cap = cap;
   if (dpo4j::cuda::run(queue, x) != cudaSuccess) exit(2);
 
   bool right = true;
