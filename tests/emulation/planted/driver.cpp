@@ -56,6 +56,7 @@ int main() {
   forward.targets = device(targets);
   forward.rows = kRows;
   forward.vocabulary = forward.logits_stride = kVocabulary;
+  forward.transform.scale = 1;
   forward.dtype = DPO4J_F32;
   if (dpo4j::cuda::run(queue, forward) != cudaSuccess) return 2;
 
@@ -79,6 +80,7 @@ int main() {
   backward.d_logprob = device(d_logprob);
   backward.rows = kRows;
   backward.vocabulary = backward.d_logits_stride = backward.logits_stride = kVocabulary;
+  backward.transform.scale = 1;
   backward.d_logits_dtype = backward.dtype = DPO4J_F32;
   if (dpo4j::cuda::run(queue, backward) != cudaSuccess) return 2;
   for (int row = 0; row < kRows; row++) {
