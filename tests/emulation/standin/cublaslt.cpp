@@ -403,7 +403,8 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmul(cublasLtContext* handle, const cubla
   cublasStatus_t status = describe(&product, desc, a_layout, b_layout, c_layout, d_layout);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
   if (reinterpret_cast<uintptr_t>(workspace) % kWorkspaceAlignment != 0) return invalid("a workspace not aligned to 256 bytes");
-  if (!dpo4j_standin_is_stream(stream)) return CUBLAS_STATUS_EXECUTION_FAILED;
+  int device;  // asked for because it is refused, like every call, once the device has failed
+  if (!dpo4j_standin_is_stream(stream) || cudaGetDevice(&device) != cudaSuccess) return CUBLAS_STATUS_EXECUTION_FAILED;
   size_t used_workspace_bytes = 0;
   if (algorithm != nullptr) {
     const void* const operands[] = {a, b, c, d};
