@@ -51,6 +51,7 @@ class LmHeadForwardTest {
 
     /** GPT-2, SmolLM, Qwen 2: vocabularies that are odd, whole tiles, and half a tile too many. Then hidden widths of real models. */
     @OnEachDevice
+    @Tag("large")
     void vocabulariesAndWidthsOfRealModels(On on) {
         int[][] shapes = {{2, 50_257, 16}, {2, 49_152, 8}, {3, 151_936, 8}, {130, 2000, 896}, {3, 3000, 576}};
         for (int[] shape : shapes) {
@@ -64,6 +65,7 @@ class LmHeadForwardTest {
      * logits differ by less than 1e-4 of that: 13 at width 4096, 60 at 896. Those of N(0, 1.5) and N(0, 3) do.
      */
     @OnEachDevice
+    @Tag("large")
     void errorsAreBelowATenThousandth(On on) {
         for (int width : new int[] {576, 896, 4096}) {
             LmHeadForwardCall call = LmHeadForwardCall.random(9, 600, width, width < 1000 ? 3 : 1.5);

@@ -84,6 +84,7 @@ class LmHeadTest {
 
     /** Of Qwen 2, SmolLM 2, GPT-2; hidden sizes of Qwen 2, SmolLM 2 and one that is odd, whose chunks are whole 16 bytes. */
     @OnEachDType
+    @Tag("large")
     void sizesOfRealModels(On on) {
         int[][] shapes = {{3, 151_936, 8}, {2, 50_257, 40}, {3, 49_152, 16}, {9, 33, 896}, {9, 50, 576}, {17, 29, 577}};
         for (int[] shape : shapes) {
@@ -156,6 +157,7 @@ class LmHeadTest {
      * deviations of what the logits' errors do together are allowed, in whatever order they were added, and the softmax's own.
      */
     @OnEachDType
+    @Tag("large")
     void withinTenThousandthOfANat(On on) {
         LmHeadCall call = ofEightBillion();
         Left left = LmHeadRun.of(on, call, Way.FORWARD, 3);

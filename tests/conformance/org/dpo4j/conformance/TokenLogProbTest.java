@@ -56,6 +56,7 @@ class TokenLogProbTest {
 
     /** Of real models: GPT-2, Llama 3, Qwen 2, Gemma 2; then as far as any path that keeps a row near the processor may go, and beyond. */
     @OnEachLogitsType
+    @Tag("large")
     void vocabulariesOfRealModelsAndBeyond(On on) {
         for (int vocabulary : new int[] {50_257, 128_256, 151_936, 256_000, 700_001}) {
             check(on, TokenLogProbCall.random(1, vocabulary, 6));

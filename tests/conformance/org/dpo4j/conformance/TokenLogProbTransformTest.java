@@ -39,6 +39,7 @@ class TokenLogProbTransformTest {
     }
 
     @OnEachLogitsType
+    @Tag("large")
     void largerVocabularies(On on) {
         int[][] shapes = {{3, 1000}, {2, 4096}, {2, 4097}, {1, 50_257}};
         for (int[] shape : shapes) {
