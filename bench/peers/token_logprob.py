@@ -18,6 +18,7 @@ ROUNDS = 15
 MEGABYTES = (1, 64)  # in the caches of a core, and a chunk of the head
 VOCABULARIES = (32000, 151936)
 DTYPES = {"F32": (0, torch.float32), "BF16": (1, torch.bfloat16)}
+NO_TRANSFORM = (ctypes.c_float(1), ctypes.c_float(0))  # scale and cap
 INSTRUCTIONS = ("auto", "portable", "avx2", "avx512")
 
 
@@ -35,15 +36,15 @@ class Library:
     def forward(self, logprob, lse, logits, targets, dtype):
         rows, vocabulary = logits.shape
         self.check(self.library.dpo4j_token_logprob_forward(
-            self.context, address(logprob), address(lse), None, address(logits), address(targets), None,
-            ctypes.c_int64(rows), ctypes.c_int64(vocabulary), ctypes.c_int64(vocabulary), dtype))
+            self.context, address(logprob), address(lse), None, address(logits), address(targets), None, None,
+            ctypes.c_int64(rows), ctypes.c_int64(vocabulary), ctypes.c_int64(vocabulary), *NO_TRANSFORM, dtype))
 
     def backward_in_place(self, logits, targets, lse, d_logprob, dtype):
         rows, vocabulary = logits.shape
         self.check(self.library.dpo4j_token_logprob_backward(
-            self.context, address(logits), address(logits), address(targets), None, address(lse), address(d_logprob),
+            self.context, address(logits), address(logits), address(targets), None, None, address(lse), address(d_logprob),
             ctypes.c_int64(rows), ctypes.c_int64(vocabulary), ctypes.c_int64(vocabulary), ctypes.c_int64(vocabulary),
-            dtype, dtype))
+            *NO_TRANSFORM, dtype, dtype))
 
 
 def address(tensor):
