@@ -128,27 +128,12 @@ Call& Call::options(const char* name, const void* at) {
   return *this;
 }
 
-Call& Call::option(const char* name, double value, bool holds, const char* wish) {
-  if (!holds) refuse(DPO4J_INVALID_ARGUMENT, "%s is %g, %s", name, value, wish);
-  return *this;
-}
-
 Call& Call::transform(const LogitTransform& transform) {
   constexpr float kLeastCap = 1e-30f, kLargestCap = 1e30f;
   const float scale = transform.scale, cap = transform.cap;
   return option("scale", scale, finite(scale) && scale > 0, "must be finite and above 0")
       .option("cap", cap, cap == 0 || (cap >= kLeastCap && cap <= kLargestCap), "must be from 1e-30 to 1e30, or 0 for none")
       .tensor_or_null("bias", transform.bias);
-}
-
-Call& Call::require(bool holds, const char* name, const char* wish) {
-  if (!holds) refuse(DPO4J_INVALID_ARGUMENT, "%s %s", name, wish);
-  return *this;
-}
-
-Call& Call::supported(bool is, const char* lack) {
-  if (!is) refuse(DPO4J_UNSUPPORTED, "%s", lack);
-  return *this;
 }
 
 int32_t Call::launched([[maybe_unused]] int error) {

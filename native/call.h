@@ -32,13 +32,22 @@ class Call {
   // An options struct in host memory.
   Call& options(const char* name, const void* address);
   // An option that is a number. `wish` follows its value: "beta is -1, must be above 0".
-  Call& option(const char* name, double value, bool holds, const char* wish);
+  Call& option(const char* name, double value, bool holds, const char* wish) {
+    if (!holds) refuse(DPO4J_INVALID_ARGUMENT, "%s is %g, %s", name, value, wish);
+    return *this;
+  }
   // What a softmax sees of a logit: `bias` is a tensor or null, `scale` above 0, `cap` 0 or something that can be divided by.
   Call& transform(const LogitTransform& transform);
   // Anything else. `wish` follows the argument's name: "beta must be finite and above 0".
-  Call& require(bool holds, const char* name, const char* wish);
+  Call& require(bool holds, const char* name, const char* wish) {
+    if (!holds) refuse(DPO4J_INVALID_ARGUMENT, "%s %s", name, wish);
+    return *this;
+  }
   // What this device or build may lack.
-  Call& supported(bool is, const char* lack);
+  Call& supported(bool is, const char* lack) {
+    if (!is) refuse(DPO4J_UNSUPPORTED, "%s", lack);
+    return *this;
+  }
 
   int32_t status() const { return status_; }
   bool refused() const { return status_ != DPO4J_OK; }
