@@ -8,7 +8,6 @@ namespace {
 
 constexpr int64_t kLargestExtent = INT32_MAX;
 constexpr int64_t kLargestCount = int64_t{1} << 56;
-constexpr uintptr_t kAlignment = 16;
 
 long long wide(int64_t value) { return value; }
 
@@ -35,11 +34,10 @@ Call& Call::refuse(int32_t status, const char* format, ...) {
   return *this;
 }
 
-bool Call::bounded(const char* name, int64_t value, int64_t least, int64_t most) {
-  if (refused()) return false;
+bool Call::out_of_bounds(const char* name, int64_t value, int64_t least, int64_t most) {
   if (value < least) refuse(DPO4J_INVALID_ARGUMENT, "%s is %lld, must be at least %lld", name, wide(value), wide(least));
   if (value > most) refuse(DPO4J_INVALID_ARGUMENT, "%s is %lld, must be at most %lld", name, wide(value), wide(most));
-  return !refused();
+  return false;
 }
 
 Call& Call::rows(const char* name, int64_t value) {
@@ -93,34 +91,12 @@ Call& Call::logits_dtype(const char* name, int32_t value) {
                  "must be DPO4J_F32 (0), DPO4J_BF16 (1) or DPO4J_F16 (2)");
 }
 
-bool Call::address(const char* name, const void* address, uintptr_t alignment, bool may_be_null) {
-  if (skipped() || (address == nullptr && may_be_null)) return true;
+void Call::check_address(const char* name, const void* address, uintptr_t alignment) {
   if (address == nullptr) {
     refuse(DPO4J_INVALID_ARGUMENT, "%s is null, must be an address on the context's device", name);
   } else if (reinterpret_cast<uintptr_t>(address) % alignment != 0) {
     refuse(DPO4J_INVALID_ARGUMENT, "%s is %p, must be aligned to %d bytes", name, address, static_cast<int>(alignment));
   }
-  return !refused();
-}
-
-Call& Call::tensor(const char* name, const void* at) {
-  address(name, at, kAlignment, false);
-  return *this;
-}
-
-Call& Call::tensor_or_null(const char* name, const void* at) {
-  address(name, at, kAlignment, true);
-  return *this;
-}
-
-Call& Call::words(const char* name, const void* at) {
-  address(name, at, 4, false);
-  return *this;
-}
-
-Call& Call::words_or_null(const char* name, const void* at) {
-  address(name, at, 4, true);
-  return *this;
 }
 
 Call& Call::options(const char* name, const void* at) {

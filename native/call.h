@@ -24,11 +24,11 @@ class Call {
   Call& stride(const char* name, int64_t value, const char* width_name, int64_t width, int32_t dtype);
   Call& flag(const char* name, int32_t value);
   // An address of the device: not null and 16-byte aligned.
-  Call& tensor(const char* name, const void* address);
-  Call& tensor_or_null(const char* name, const void* address);
+  Call& tensor(const char* name, const void* at) { return address(name, at, kAlignment, false); }
+  Call& tensor_or_null(const char* name, const void* at) { return address(name, at, kAlignment, true); }
   // The same with 4-byte alignment: index arrays, and arrays of one number a row, at any of which a call may begin.
-  Call& words(const char* name, const void* address);
-  Call& words_or_null(const char* name, const void* address);
+  Call& words(const char* name, const void* at) { return address(name, at, kWord, false); }
+  Call& words_or_null(const char* name, const void* at) { return address(name, at, kWord, true); }
   // An options struct in host memory.
   Call& options(const char* name, const void* address);
   // An option that is a number. `wish` follows its value: "beta is -1, must be above 0".
@@ -87,8 +87,19 @@ class Call {
 
   int32_t launched(int error);
   Call& refuse(int32_t status, const char* format, ...) __attribute__((format(printf, 3, 4)));
-  bool address(const char* name, const void* address, uintptr_t alignment, bool may_be_null);
-  bool bounded(const char* name, int64_t value, int64_t least, int64_t most);
+  // What holds is found out in place: nearly every call of an operation is accepted.
+  Call& address(const char* name, const void* address, uintptr_t alignment, bool may_be_null) {
+    if (!skipped() && (address != nullptr || !may_be_null)) check_address(name, address, alignment);
+    return *this;
+  }
+  bool bounded(const char* name, int64_t value, int64_t least, int64_t most) {
+    if (refused()) return false;
+    return (value >= least && value <= most) || out_of_bounds(name, value, least, most);
+  }
+  void check_address(const char* name, const void* address, uintptr_t alignment);
+  bool out_of_bounds(const char* name, int64_t value, int64_t least, int64_t most);
+
+  static constexpr uintptr_t kAlignment = 16, kWord = 4;
 
   dpo4j_context* const context_;
   const char* const operation_;
