@@ -6,8 +6,8 @@
 // Never materialised: the normalised row, and g. d_w is summed without atomics: `parts` blocks walk their rows in order, each into its own
 // part of the workspace, and a second launch adds the parts in a fixed tree. How many parts there are depends on the sizes alone.
 //
-// Bytes moved, b the size of an element: forward 2 b rows width, 4 b of a sum (residual and then rms_norm move 5 b); backward 4 b rows width (3 b without residual) + 8 parts width. The second
-// visit of a row finds it in the cache. Share of the roofline: not yet measured on a GPU.
+// Bytes moved, b the size of an element: forward 2 b rows width, 4 b of a sum (residual and then rms_norm move 5 b); backward 4 b rows width
+// (3 b without residual) + 8 parts width. The second visit of a row finds it in the cache. Share of the roofline: not yet measured on a GPU.
 #include "reduce.cuh"
 #include "vectors.cuh"
 
