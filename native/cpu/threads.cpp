@@ -38,7 +38,7 @@ struct Threads::Pool {
   std::atomic<uint64_t> round{0};        // raised under the mutex when a round opens, and once more to stop
   std::atomic<int32_t> guests{kClosed};  // workers in the open round; negative: closed, they may finish but not enter
   std::atomic<int64_t> next{0};          // the next task that nobody took
-  bool stopping = false;
+  std::atomic<bool> stopping{false};     // set before the last round; a worker late for an earlier one may see it, and leaves at once
   int64_t tasks = 0;
   Task task = nullptr;
   const void* closure = nullptr;
@@ -102,7 +102,7 @@ struct Threads::Pool {
     const Scratch scratch;
     for (uint64_t seen = 0;;) {
       seen = wait_for_round_after(seen);
-      if (stopping) return;
+      if (stopping.load(std::memory_order_relaxed)) return;
       if (!enter()) continue;
       take_tasks(scratch.bytes);
       leave();
@@ -110,7 +110,7 @@ struct Threads::Pool {
   }
 
   void stop() {
-    stopping = true;
+    stopping.store(true, std::memory_order_relaxed);
     wake_workers();
     for (std::thread& worker : workers) worker.join();
   }
