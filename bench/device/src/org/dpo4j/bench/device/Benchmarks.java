@@ -97,8 +97,15 @@ final class Benchmarks {
             head("lm_head_forward", LmHeadBenchmark::forward, HEAD_TINY_BF16),
             head("lm_head_chunks_forward", LmHeadBenchmark::forwardInChunks, HEAD_TINY),
             computing(
+                    "lm_head_path",
+                    LmHeadBenchmark::flopsForward,
+                    Roofline.CHUNKS,
+                    LmHeadBenchmark::forward,
+                    HEAD,
+                    HEAD_TINY_BF16),
+            computing(
                     "lm_head_forward_backward",
-                    s -> 6.0 * elements(s, "rows", "hidden", "vocabulary"),
+                    s -> 3 * LmHeadBenchmark.flopsForward(s),
                     Roofline.products(LmHeadBenchmark::threeProducts),
                     LmHeadBenchmark::forwardBackward,
                     HEAD,
@@ -214,7 +221,7 @@ final class Benchmarks {
     private static Benchmark head(String name, Preparation preparation, Shape[] tiny) {
         return computing(
                 name,
-                s -> 2.0 * elements(s, "rows", "hidden", "vocabulary"),
+                LmHeadBenchmark::flopsForward,
                 Roofline.products(LmHeadBenchmark::logitsProduct),
                 preparation,
                 HEAD,

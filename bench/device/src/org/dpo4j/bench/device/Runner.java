@@ -78,35 +78,33 @@ final class Runner {
     private void alone(Entry entry, double haste) {
         measure(entry, "", (device, own, prepared, fixtures) -> {
             Gate gate = new Gate(entry.benchmark.name() + " of " + entry.shape);
-            try (Clock clock = Clock.of(device)) {
-                Rounds rounds = new Rounds(clock, pace, state);
-                prepared.call().queue(0);
-                device.synchronize();
-                prepared.check().run(gate);
-                long memory = device.peakAllocatedBytes();
-                List<Rounds.Contender> contenders = new ArrayList<>();
-                contenders.add(rounds.contender(prepared.call()));
-                Fixture beside = null;
-                Prepared bound = null;
-                Benchmark.Preparation preparation = entry.benchmark.roofline().preparation();
-                if (preparation != null) {
-                    beside = fixtures.open(1);
-                    bound = preparation.prepare(beside);
-                    fixtures.closing(bound.close());
-                    contenders.add(rounds.contender(bound.call()));
-                }
-                List<Times> times = rounds.run(contenders, haste * pace.roundsSeconds());
-                ObjectNode row = row(entry, times.get(0), memory, gate.worst());
-                state.report(row);
-                row.put("burst_us", rounds.burst(contenders.get(0)));
-                row.put("sustained_us", rounds.sustained(contenders.get(0)));
-                row.put("sustained_seconds", pace.sustainedSeconds());
-                if (beside != null) {
-                    bound(row, entry, times, beside);
-                }
-                results.add(row);
-                print(row);
+            Rounds rounds = new Rounds(new Clock(device), pace, state);
+            prepared.call().queue(0);
+            device.synchronize();
+            prepared.check().run(gate);
+            long memory = device.peakAllocatedBytes();
+            List<Rounds.Contender> contenders = new ArrayList<>();
+            contenders.add(rounds.contender(prepared.call()));
+            Fixture beside = null;
+            Prepared bound = null;
+            Benchmark.Preparation preparation = entry.benchmark.roofline().preparation();
+            if (preparation != null) {
+                beside = fixtures.open(1);
+                bound = preparation.prepare(beside);
+                fixtures.closing(bound.close());
+                contenders.add(rounds.contender(bound.call()));
             }
+            List<Times> times = rounds.run(contenders, haste * pace.roundsSeconds());
+            ObjectNode row = row(entry, times.get(0), memory, gate.worst());
+            state.report(row);
+            row.put("burst_us", rounds.burst(contenders.get(0)));
+            row.put("sustained_us", rounds.sustained(contenders.get(0)));
+            row.put("sustained_seconds", pace.sustainedSeconds());
+            if (beside != null) {
+                bound(row, entry, times, beside);
+            }
+            results.add(row);
+            print(row);
         });
     }
 
@@ -298,24 +296,22 @@ final class Runner {
             return;
         }
         measure(entry, peer.name(), (device, own, prepared, fixtures) -> {
-            try (Clock clock = Clock.of(device)) {
-                Rounds rounds = new Rounds(clock, pace, state);
-                Rounds.Contender ours = rounds.contender(prepared.call());
-                var answer = peer.prepare(entry.benchmark.name(), entry.shape, pace);
-                List<Times> times = rounds.run(
-                        List.of(ours, peer.contender(answer.path("calls").asInt())), pace.roundsSeconds());
-                peer.release();
-                ObjectNode row = Results.row(entry.benchmark.name(), entry.shape);
-                row.put("peer", peer.name());
-                times(row, times.get(1));
-                row.put("ours_us", times.get(0).median());
-                row.put("times_ours", times.get(1).median() / times.get(0).median());
-                row.put("gate", answer.path("gate").asDouble());
-                row.put("peak_memory_bytes", answer.path("peak_memory_bytes").asLong());
-                state.report(row);
-                results.add(row);
-                print(row);
-            }
+            Rounds rounds = new Rounds(new Clock(device), pace, state);
+            Rounds.Contender ours = rounds.contender(prepared.call());
+            var answer = peer.prepare(entry.benchmark.name(), entry.shape, pace);
+            List<Times> times =
+                    rounds.run(List.of(ours, peer.contender(answer.path("calls").asInt())), pace.roundsSeconds());
+            peer.release();
+            ObjectNode row = Results.row(entry.benchmark.name(), entry.shape);
+            row.put("peer", peer.name());
+            times(row, times.get(1));
+            row.put("ours_us", times.get(0).median());
+            row.put("times_ours", times.get(1).median() / times.get(0).median());
+            row.put("gate", answer.path("gate").asDouble());
+            row.put("peak_memory_bytes", answer.path("peak_memory_bytes").asLong());
+            state.report(row);
+            results.add(row);
+            print(row);
         });
     }
 }

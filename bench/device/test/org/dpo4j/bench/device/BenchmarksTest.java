@@ -46,6 +46,14 @@ class BenchmarksTest {
     }
 
     @Test
+    void kernelsComeWithWhatWasMeasured() throws IOException {
+        String resource = "java/kernels/src/main/resources/org/dpo4j/kernels/head/head_times.csv";
+        assertThat(Files.readString(ROOT.resolve(resource)))
+                .as("bench/run.sh tables writes it anew")
+                .isEqualTo(MeasuredHeads.of(ROOT.resolve("bench/results")).toString());
+    }
+
+    @Test
     void sharedPrefixesNeedAsManyFlopsAsTokensSay() {
         Shape shared = Shape.of("layout shared, model qwen2-0.5b, pairs 8, prompt 1024, completion 512, dtype BF16");
         Shape plain = Shape.of("layout plain, model qwen2-0.5b, pairs 8, prompt 1024, completion 512, dtype BF16");

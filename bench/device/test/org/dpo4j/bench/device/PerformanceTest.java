@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.head.HeadTimes;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -57,6 +59,23 @@ class PerformanceTest {
                 .doesNotContain("`./bench --only token_logprob_forward`")
                 .contains("`./bench --only token_logprob_backward,token_logprob_forward_backward`")
                 .contains("`./bench --only dpo_step --peers FOLDER`");
+    }
+
+    /** Of two measurements of one head the newer file's; a cpu's and other benchmarks' are none. */
+    @Test
+    void timesOfHeadsAreThoseOfTheNewestRun() throws IOException {
+        String run = """
+                {"device": "%s", "processor": "NVIDIA H100", "results": [
+                  {"benchmark": "lm_head_path", "parameters": {"rows": "8192", "vocabulary": "32000", "hidden": "4096", "dtype": "BF16"},
+                   "median_us": %s, "roofline": "chunks", "roofline_us": 3000.5},
+                  {"benchmark": "lm_head_forward", "parameters": {"rows": "8192", "vocabulary": "32000", "hidden": "4096", "dtype": "BF16"},
+                   "median_us": 1, "roofline": "products", "roofline_us": 2}]}
+                """;
+        Files.writeString(folder.resolve("cuda-2026-12-01-abc1234.json"), run.formatted("cuda", "2900"));
+        Files.writeString(folder.resolve("cuda-2026-12-02-abc1234.json"), run.formatted("cuda", "2950.25"));
+        Files.writeString(folder.resolve("emulated-2026-12-03.json"), run.formatted("emulated", "1"));
+        assertThat(MeasuredHeads.of(folder).times())
+                .containsExactly(new HeadTimes("NVIDIA H100", 32_000, 4096, DType.BF16, 8192, 3000.5, 2950.25));
     }
 
     @Test
