@@ -64,7 +64,7 @@ final class DpoStepBenchmark implements AutoCloseable {
 
     static Prepared step(Fixture fixture) {
         DpoStepBenchmark of = new DpoStepBenchmark(fixture);
-        return new Prepared(turn -> of.steps.step(), of::check, of);
+        return new Prepared(turn -> of.steps.step(), of::check, of, false);
     }
 
     /** All pairs are one micro-batch, and no step is the last; the paths are not read. */

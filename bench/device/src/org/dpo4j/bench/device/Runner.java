@@ -83,6 +83,9 @@ final class Runner {
             device.synchronize();
             prepared.check().run(gate);
             long memory = device.peakAllocatedBytes();
+            int repeats = prepared.repeats()
+                    ? Repeats.run(device, own, prepared.call(), gate, haste * pace.repeatSeconds())
+                    : 0;
             List<Rounds.Contender> contenders = new ArrayList<>();
             contenders.add(rounds.contender(prepared.call()));
             Fixture beside = null;
@@ -94,8 +97,21 @@ final class Runner {
                 fixtures.closing(bound.close());
                 contenders.add(rounds.contender(bound.call()));
             }
+            boolean graph = entry.benchmark.isLaunchBound(entry.shape) && device.captures();
+            if (graph) {
+                GraphNodes nodes = new GraphNodes(device, prepared.call());
+                fixtures.closing(nodes);
+                contenders.add(rounds.contender(nodes.call()));
+            }
             List<Times> times = rounds.run(contenders, haste * pace.roundsSeconds());
             ObjectNode row = row(entry, times.get(0), memory, gate.worst());
+            if (repeats > 0) {
+                row.put("repeats", repeats);
+            }
+            if (graph) {
+                row.put("graph_nodes", GraphNodes.NODES);
+                row.put("graph_node_us", times.get(times.size() - 1).median() / GraphNodes.NODES);
+            }
             state.report(row);
             row.put("burst_us", rounds.burst(contenders.get(0)));
             row.put("sustained_us", rounds.sustained(contenders.get(0)));
@@ -214,6 +230,7 @@ final class Runner {
         row.put("p20_us", times.at(20));
         row.put("median_us", times.median());
         row.put("p80_us", times.at(80));
+        times.byRound().forEach(row.putArray("round_us")::add);
     }
 
     /** The roofline of the very rounds, and the share of it that was reached. */
@@ -244,6 +261,12 @@ final class Runner {
         if (row.has("tflops")) {
             line.append(String.format(
                     Locale.ROOT, " %8.2f TFLOP/s", row.path("tflops").asDouble()));
+        }
+        if (row.has("graph_node_us")) {
+            line.append(String.format(
+                    Locale.ROOT,
+                    "  %.2f us in a graph",
+                    row.path("graph_node_us").asDouble()));
         }
         if (row.has("ratio")) {
             line.append(String.format(

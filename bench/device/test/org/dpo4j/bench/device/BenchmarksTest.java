@@ -63,6 +63,26 @@ class BenchmarksTest {
         assertThat(4.0 / 3 * model.flops(shared) / 790e12 * 1e3).isBetween(9.6, 9.7);
     }
 
+    /** By hand: half of 16384 rows are read, and the gradient of all is written. */
+    @Test
+    void bytesOfMaskedRowsAreNotRead() {
+        Shape half = Shape.of("rows 16384, vocabulary 1000, logits BF16, masked half");
+        assertThat(TokenLogProbBenchmark.visible(half)).isEqualTo(8192);
+        assertThat(bytes("token_logprob_forward", half)).isEqualTo(2 * 8192 * 1000);
+        assertThat(bytes("token_logprob_backward", half)).isEqualTo(2 * (8192 + 16384) * 1000);
+        Shape all = Shape.of("rows 16384, vocabulary 1000, logits BF16");
+        assertThat(bytes("token_logprob_forward_backward", all)).isEqualTo(2 * 2 * 16384 * 1000);
+    }
+
+    private static double bytes(String name, Shape shape) {
+        return Benchmarks.ALL.stream()
+                .filter(each -> each.name().equals(name))
+                .findFirst()
+                .orElseThrow()
+                .bytes()
+                .of(shape);
+    }
+
     @Test
     void attentionCountsThePairsThatAreSeen() {
         AttentionLayout layout = AttentionLayout.of(Shape.of("layout shared, pairs 2, prompt 9, completion 5"));
