@@ -98,9 +98,14 @@ final class Fixture implements AutoCloseable {
         return tensor;
     }
 
-    /** Of zeros: what was computed into them beforehand, and calls only read. */
+    /** Of zeros: what was computed into them beforehand, and calls leave as it is. */
     void computed(Tensor... tensors) {
         cleared.removeAll(List.of(tensors));
+    }
+
+    /** Zeros that calls write, or add to. */
+    List<Tensor> cleared() {
+        return List.copyOf(cleared);
     }
 
     /** What calls write. */

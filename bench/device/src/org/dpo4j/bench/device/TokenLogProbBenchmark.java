@@ -72,7 +72,7 @@ final class TokenLogProbBenchmark {
         for (int copy = 0; copy < of.lse.copies(); copy++) {
             of.forward(copy);
         }
-        fixture.computed(of.lse);
+        fixture.computed(of.logprob, of.lse);
         return new Prepared(
                 turn -> TokenLogProb.backward(
                         fixture.device(),

@@ -176,7 +176,7 @@ class BenchTest {
         }
     }
 
-    /** The repeats put back what a call overwrites, and nothing that it reads: its results are still right. */
+    /** The repeats put back what a call overwrites, and nothing that it reads: what they clear was 0, and the results are still right. */
     @Test
     void repeatsLeaveWhatWasComputedBeforehand() throws Exception {
         Numbers numbers = new Numbers(true);
@@ -188,6 +188,11 @@ class BenchTest {
                         continue;
                     }
                     Prepared prepared = benchmark.preparation().prepare(fixture);
+                    for (Tensor tensor : fixture.cleared()) {
+                        assertThat(tensor.read(0, (int) tensor.count()))
+                                .as(benchmark.name() + " " + shape)
+                                .containsExactly(new double[(int) tensor.count()]);
+                    }
                     if (prepared.repeats()) {
                         Gate gate = new Gate(benchmark.name());
                         assertThat(Repeats.run(device, fixture, prepared.call(), gate, 0))

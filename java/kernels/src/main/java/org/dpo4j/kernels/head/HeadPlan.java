@@ -105,7 +105,10 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         return vocabulary + 7 & -8;
     }
 
-    /** Bytes of workspace, whatever the number of rows. */
+    /**
+     * Bytes of workspace, whatever the number of rows. Throws for {@link HeadPath#FUSED} where this build has no such
+     * kernel.
+     */
     public long workspaceBytes() {
         return path == HeadPath.FUSED ? aligned(fusedBytes(chunkRows)) : scaledBegin() + aligned(scaledBytes());
     }
