@@ -171,15 +171,30 @@ def rounding(tensor):
 # ---- operations, each from the function that a library has for it ----------------------------------------------------------------------
 
 
-def token_logprob(function, part):
-    """logits, targets -> log-prob of a row; part: forward, backward or both."""
+MASKED_RUN = 128
+
+
+def masked_rows(torch, sizes, device):
+    """The rows of bench/device's `masked half`: every second run of them."""
+    run = max(1, min(MASKED_RUN, sizes["rows"] // 4))
+    return (torch.arange(sizes["rows"], device=device) // run) % 2 == (1 if sizes.get("masked") == "half" else 2)
+
+
+def token_logprob(function, part, ignored=None):
+    """logits, targets -> log-prob of a row; part: forward, backward or both. Masked rows have the target that the library leaves out, or any, where it
+    has none: then they are computed, as in TRL, and a mask would come after."""
 
     def make(worker, sizes):
         torch = worker.torch
         rows, vocabulary, dtype = sizes["rows"], sizes["vocabulary"], worker.dtype(sizes, "logits")
         logits = worker.normal(rows, vocabulary, dtype=dtype, deviation=3, gradient=True)
         targets, d = worker.indices(vocabulary, rows), worker.normal(rows)
-        sample = torch.linspace(0, rows - 1, min(SAMPLES, rows), device=worker.device).long()
+        masked = masked_rows(torch, sizes, worker.device)
+        if ignored is not None:
+            targets[masked] = ignored
+        d[masked] = 0
+        visible = (~masked).nonzero()[:, 0]
+        sample = visible[torch.linspace(0, len(visible) - 1, min(SAMPLES, len(visible)), device=worker.device).long()]
         state = {}
 
         def forward():
@@ -568,7 +583,7 @@ def liger(worker):
         return forward_case(norm, inputs, reference)
 
     return {
-        "token_logprob_forward_backward": token_logprob(logprob, "both"),
+        "token_logprob_forward_backward": token_logprob(logprob, "both", ignored=-100),
         "lm_head_forward_backward": head,
         "rms_norm_forward": unary(norm_forward),
         "swiglu_forward": unary(lambda w, s: forward_case(

@@ -12,20 +12,20 @@ import time
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # idle threads of one must not take the other's processor
 
+import header
 import torch
 
 ROUNDS = 15
 MEGABYTES = (1, 64)  # in the caches of a core, and a chunk of the head
 VOCABULARIES = (32000, 151936)
 DTYPES = {"F32": (0, torch.float32), "BF16": (1, torch.bfloat16)}
-NO_TRANSFORM = (ctypes.c_float(1), ctypes.c_float(0))  # scale and cap
+NO_TRANSFORM = (1, 0)  # scale and cap
 INSTRUCTIONS = ("auto", "portable", "avx2", "avx512")
 
 
 class Library:
     def __init__(self, path, threads):
-        self.library = ctypes.CDLL(path)
-        self.library.dpo4j_error_text.restype = ctypes.c_char_p
+        self.library = header.load(path)
         self.context = ctypes.c_void_p()
         self.check(self.library.dpo4j_cpu_context_create(ctypes.byref(self.context), threads, 0))
 
@@ -37,18 +37,17 @@ class Library:
         rows, vocabulary = logits.shape
         self.check(self.library.dpo4j_token_logprob_forward(
             self.context, address(logprob), address(lse), None, address(logits), address(targets), None, None,
-            ctypes.c_int64(rows), ctypes.c_int64(vocabulary), ctypes.c_int64(vocabulary), *NO_TRANSFORM, dtype))
+            rows, vocabulary, vocabulary, *NO_TRANSFORM, dtype))
 
     def backward_in_place(self, logits, targets, lse, d_logprob, dtype):
         rows, vocabulary = logits.shape
         self.check(self.library.dpo4j_token_logprob_backward(
             self.context, address(logits), address(logits), address(targets), None, None, address(lse), address(d_logprob),
-            ctypes.c_int64(rows), ctypes.c_int64(vocabulary), ctypes.c_int64(vocabulary), ctypes.c_int64(vocabulary),
-            *NO_TRANSFORM, dtype, dtype))
+            rows, vocabulary, vocabulary, vocabulary, *NO_TRANSFORM, dtype, dtype))
 
 
 def address(tensor):
-    return ctypes.c_void_p(tensor.data_ptr())
+    return tensor.data_ptr()
 
 
 def microseconds(calls, call):

@@ -117,6 +117,7 @@ class DeviceGraphTest {
             refused.put("upload", () -> device.upload(memory.address(), new int[1]));
             refused.put("download", () -> device.download(ByteBuffer.allocateDirect(4), memory.address()));
             refused.put("synchronize", device::synchronize);
+            refused.put("microseconds", () -> device.microseconds(arrays::queue));
             refused.put("closing a buffer", other::close);
             refused.put("closing the device", device::close);
             refused.put("capture", () -> device.capture(() -> {}));

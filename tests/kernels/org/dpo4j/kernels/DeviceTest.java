@@ -28,7 +28,8 @@ class DeviceTest {
     void saysWhatItIs(On on) {
         Device device = on.device();
         assertThat(device.name()).isEqualTo(on.cuda() ? "cuda" : "cpu");
-        assertThat(device.description()).isNotBlank().doesNotContain("\n");
+        assertThat(device.processor()).isNotBlank().isEqualTo(on.again().processor());
+        assertThat(device.description()).startsWith(device.processor()).doesNotContain("\n");
         assertThat(device.context()).isNotZero();
         assertThat(device.stream() == 0).isEqualTo(!on.cuda());
         assertThat(device.supports(DType.F32)).isTrue();
@@ -61,11 +62,34 @@ class DeviceTest {
                         address, address, address, 1, 1, 1, 1, 1, 1, false, false, false, DType.F32, DType.F32),
                 () -> Residual.forward(device, address, address, address, 4, DType.F32),
                 device::synchronize,
+                () -> device.microseconds(() -> {}),
                 device::captures,
                 () -> device.capture(() -> {}));
         for (Runnable call : calls) {
             assertThatThrownBy(call::run).isInstanceOf(Dpo4jException.class).hasMessageContaining("closed");
         }
+    }
+
+    /** The work is done when the time is known, and more work takes longer: 64 MiB of fills are milliseconds, one byte is not. */
+    @OnEachDevice
+    void timesWork(On on) {
+        Device device = on.device();
+        try (DeviceBuffer buffer = device.allocate(64 << 20)) {
+            device.fill(buffer.address(), 1, buffer.bytes());
+            double one = device.microseconds(() -> device.fill(buffer.address(), 7, 1));
+            double all = device.microseconds(() -> {
+                for (int i = 0; i < 8; i++) {
+                    device.fill(buffer.address() + 1, 5, buffer.bytes() - 1);
+                }
+            });
+            assertThat(one).isNotNegative();
+            assertThat(all).isGreaterThan(one);
+            assertThat(device.downloadInts(buffer.address(), 1)[0]).isEqualTo(0x05050507);
+        }
+        assertThatThrownBy(() -> device.microseconds(() -> {
+                    throw new IllegalStateException("of the work");
+                }))
+                .hasMessage("of the work");
     }
 
     @OnEachDevice

@@ -52,6 +52,7 @@ final class AttentionBenchmark {
         for (int copy = 0; copy < of.out.copies(); copy++) {
             of.forward(copy);
         }
+        fixture.computed(of.out, of.lse);
         Tensor dOut = fixture.normal(1, of.out.count());
         Tensor dQkv = fixture.zeros(of.qkv.count());
         long workspace = fixture.workspace(Attention.backwardWorkspaceBytes(of.layout.rows(), of.heads, of.width));

@@ -44,11 +44,12 @@ record Benchmark(
      * Ready to be timed.
      *
      * @param close what there is to close besides the fixture's tensors
+     * @param repeats whether a call on the fixture's tensors as they were leaves the same bits: it has no state of its own
      */
-    record Prepared(Call call, Check check, AutoCloseable close) {
+    record Prepared(Call call, Check check, AutoCloseable close, boolean repeats) {
 
         Prepared(Call call, Check check) {
-            this(call, check, () -> {});
+            this(call, check, () -> {}, true);
         }
     }
 
@@ -62,7 +63,12 @@ record Benchmark(
         return moved < LAUNCH_BOUND_BYTES ? 1 : (int) Math.ceil(CACHE_BYTES / moved);
     }
 
-    /** Below this a call costs its launch, wherever its tensors are; in training a kernel before it has just written them. */
+    /** Whether a call costs its launch, wherever its tensors are; in training a kernel before it has just written them. */
+    boolean isLaunchBound(Shape shape) {
+        double moved = bytes.of(shape);
+        return moved > 0 && moved < LAUNCH_BOUND_BYTES;
+    }
+
     private static final double LAUNCH_BOUND_BYTES = 1 << 20;
 
     private static final double CACHE_BYTES = 4 * 60e6;

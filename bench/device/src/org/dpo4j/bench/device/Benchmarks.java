@@ -19,11 +19,14 @@ final class Benchmarks {
             "rows 8192, vocabulary 32000, logits BF16",
             "rows 8192, vocabulary 32000, logits F32",
             "rows 16384, vocabulary 128256, logits BF16",
+            "rows 16384, vocabulary 128256, logits BF16, masked half",
             "rows 16384, vocabulary 128256, logits F32",
             "rows 16384, vocabulary 151936, logits BF16",
             "rows 16384, vocabulary 151936, logits F32");
-    private static final Shape[] LOGITS_TINY =
-            shapes("rows 5, vocabulary 208, logits BF16", "rows 5, vocabulary 208, logits F32");
+    private static final Shape[] LOGITS_TINY = shapes(
+            "rows 5, vocabulary 208, logits BF16",
+            "rows 5, vocabulary 208, logits F32",
+            "rows 8, vocabulary 208, logits F32, masked half");
 
     private static final Shape[] ROWS =
             shapes("rows 16384, width 4096, dtype BF16", "rows 16384, width 896, dtype BF16");
@@ -91,14 +94,21 @@ final class Benchmarks {
                     MatmulBenchmark::trainers,
                     PRODUCTS,
                     PRODUCTS_TINY),
-            logits("token_logprob_forward", 1, TokenLogProbBenchmark::forward),
-            logits("token_logprob_backward", 2, TokenLogProbBenchmark::backward),
-            logits("token_logprob_forward_backward", 2, TokenLogProbBenchmark::forwardBackward),
+            logits("token_logprob_forward", false, TokenLogProbBenchmark::forward),
+            logits("token_logprob_backward", true, TokenLogProbBenchmark::backward),
+            logits("token_logprob_forward_backward", true, TokenLogProbBenchmark::forwardBackward),
             head("lm_head_forward", LmHeadBenchmark::forward, HEAD_TINY_BF16),
             head("lm_head_chunks_forward", LmHeadBenchmark::forwardInChunks, HEAD_TINY),
             computing(
+                    "lm_head_path",
+                    LmHeadBenchmark::flopsForward,
+                    Roofline.CHUNKS,
+                    LmHeadBenchmark::forward,
+                    HEAD,
+                    HEAD_TINY_BF16),
+            computing(
                     "lm_head_forward_backward",
-                    s -> 6.0 * elements(s, "rows", "hidden", "vocabulary"),
+                    s -> 3 * LmHeadBenchmark.flopsForward(s),
                     Roofline.products(LmHeadBenchmark::threeProducts),
                     LmHeadBenchmark::forwardBackward,
                     HEAD,
@@ -214,19 +224,20 @@ final class Benchmarks {
     private static Benchmark head(String name, Preparation preparation, Shape[] tiny) {
         return computing(
                 name,
-                s -> 2.0 * elements(s, "rows", "hidden", "vocabulary"),
+                LmHeadBenchmark::flopsForward,
                 Roofline.products(LmHeadBenchmark::logitsProduct),
                 preparation,
                 HEAD,
                 tiny);
     }
 
-    /** Logits, or they and their gradient in the same type. */
-    private static Benchmark logits(String name, int times, Preparation preparation) {
-        Count elements = s -> elements(s, "rows", "vocabulary");
+    /** Logits of rows that have a target; and the gradient of all rows, in the same type: that of the others is 0, and is written. */
+    private static Benchmark logits(String name, boolean gradient, Preparation preparation) {
+        Count elements = s -> TokenLogProbBenchmark.visible(s) * (double) s.at("vocabulary");
+        Count written = s -> gradient ? elements(s, "rows", "vocabulary") : 0;
         return new Benchmark(
                 name,
-                s -> times * s.logits().bytes() * elements.of(s),
+                s -> s.logits().bytes() * (elements.of(s) + written.of(s)),
                 NOTHING,
                 Map.of("elements", elements),
                 Roofline.COPY,

@@ -119,17 +119,16 @@ final class FastestMatmul implements AutoCloseable {
     void choose(long c, long a, long b) {
         double least = Double.POSITIVE_INFINITY;
         @Nullable cublasLtMatmulAlgo_t best = null;
-        try (Clock clock = Clock.of(device)) {
-            for (cublasLtMatmulHeuristicResult_t proposal : proposals) {
-                algorithm = proposal.algo();
-                if (proposal.state() != 0 || queue(c, a, b) != 0) {
-                    continue;
-                }
-                double time = clock.microseconds(TRIALS, turn -> queue(c, a, b));
-                if (time < least) {
-                    least = time;
-                    best = algorithm;
-                }
+        Clock clock = new Clock(device);
+        for (cublasLtMatmulHeuristicResult_t proposal : proposals) {
+            algorithm = proposal.algo();
+            if (proposal.state() != 0 || queue(c, a, b) != 0) {
+                continue;
+            }
+            double time = clock.microseconds(TRIALS, turn -> queue(c, a, b));
+            if (time < least) {
+                least = time;
+                best = algorithm;
             }
         }
         if (best == null) {

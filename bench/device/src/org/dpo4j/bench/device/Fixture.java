@@ -16,6 +16,8 @@ final class Fixture implements AutoCloseable {
     private final Numbers numbers;
     private final int copies;
     private final List<DeviceBuffer> buffers = new ArrayList<>();
+    private final List<Tensor> cleared = new ArrayList<>();
+    private final List<Tensor> updated = new ArrayList<>();
 
     /**
      * @param copies of every tensor, for calls to take in turn
@@ -78,7 +80,7 @@ final class Fixture implements AutoCloseable {
         return tensor;
     }
 
-    /** Zeros in the shape's type, for results. */
+    /** Zeros in the shape's type, for results, which may add to them. */
     Tensor zeros(long count) {
         return zeros(dtype(), count);
     }
@@ -86,7 +88,66 @@ final class Fixture implements AutoCloseable {
     Tensor zeros(DType dtype, long count) {
         Tensor tensor = empty(dtype, count);
         device.fill(tensor.base(), 0, tensor.stride() * copies);
+        cleared.add(tensor);
         return tensor;
+    }
+
+    /** A tensor of this fixture that a call reads and overwrites. */
+    Tensor updated(Tensor tensor) {
+        updated.add(tensor);
+        return tensor;
+    }
+
+    /** Of zeros: what was computed into them beforehand, and calls leave as it is. */
+    void computed(Tensor... tensors) {
+        cleared.removeAll(List.of(tensors));
+    }
+
+    /** Zeros that calls write, or add to. */
+    List<Tensor> cleared() {
+        return List.copyOf(cleared);
+    }
+
+    /** What calls write. */
+    List<Tensor> results() {
+        List<Tensor> results = new ArrayList<>(cleared);
+        results.addAll(updated);
+        return results;
+    }
+
+    /** Keeps the first copies of what calls overwrite as they are now. */
+    Restored restored() {
+        return new Restored();
+    }
+
+    /** What calls overwrite, to be put back; results begin at 0 again. */
+    final class Restored implements AutoCloseable {
+        private final List<DeviceBuffer> kept = new ArrayList<>();
+
+        private Restored() {
+            for (Tensor tensor : updated) {
+                DeviceBuffer copy = device.allocate(tensor.bytes());
+                kept.add(copy);
+                device.copy(copy.address(), tensor.base(), tensor.bytes());
+            }
+        }
+
+        void restore() {
+            for (Tensor tensor : cleared) {
+                device.fill(tensor.base(), 0, tensor.bytes());
+            }
+            for (int i = 0; i < kept.size(); i++) {
+                device.copy(
+                        updated.get(i).base(),
+                        kept.get(i).address(),
+                        updated.get(i).bytes());
+            }
+        }
+
+        @Override
+        public void close() {
+            kept.forEach(DeviceBuffer::close);
+        }
     }
 
     Tensor ints(int... values) {

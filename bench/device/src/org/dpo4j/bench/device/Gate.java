@@ -58,6 +58,14 @@ final class Gate {
         values(of, expected, actual, magnitudes, share);
     }
 
+    /** Whether the call, done {@code times} times, has left the bits of the first time. */
+    void repeat(int times, boolean same) {
+        if (!same) {
+            throw new Dpo4jException(
+                    name + ": repeat " + times + " left other bits than the first: no time is taken of a wrong result");
+        }
+    }
+
     /** The largest error so far, as a share of its bound. */
     double worst() {
         return worst;

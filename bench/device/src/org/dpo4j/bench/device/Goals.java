@@ -31,10 +31,13 @@ final class Goals {
                     "lm_head_forward",
                     "lm_head_chunks_forward"),
             new Goal(
+                    "which path log-probs alone take, head by head: the fused one where it is faster than chunks for every number of rows",
+                    "lm_head_path"),
+            new Goal(
                     "head forward and backward within 1.05 of three products at hidden 4096, 1.12 at 896; at hidden 4096, vocabulary 128 256"
                             + " below 16.7, 34.3 and 73.7 ms for 4096, 8192 and 16384 tokens",
                     "lm_head_forward_backward"),
-            new Goal("preference loss in 4 us or less", "preference_loss"),
+            new Goal("preference loss in 4 us or less a launch, and in 2 as a node of a graph", "preference_loss"),
             new Goal(
                     "RMSNorm and AdamW at 0.92 of copy bandwidth or more",
                     "rms_norm_forward",

@@ -52,6 +52,9 @@ final class GpuTables {
                     + Quantity.field(row, "tokens_per_second", "%.0f tokens/s, MFU ")
                     + Quantity.field(row, "mfu_of_989_tflops", "%.3f");
         }
+        if (row.has("graph_node_us")) {
+            return "in a graph " + Quantity.time(row.path("graph_node_us").asDouble());
+        }
         return row.has("tflops")
                 ? Quantity.field(row, "tflops", "%.0f TFLOP/s")
                 : Quantity.field(row, "gigabytes_per_second", "%.0f GB/s");

@@ -6,17 +6,16 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.TokenLogProb.Results;
 import org.dpo4j.kernels.TokenLogProb.Transform;
+import org.dpo4j.kernels.head.HeadPath;
 import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.kernels.head.LmHead;
 import org.dpo4j.kernels.head.LmHead.Gradients;
 import org.dpo4j.kernels.head.LmHead.Rows;
-import org.dpo4j.kernels.head.LmHeadForward;
 import org.dpo4j.model.LanguageModel;
 
 /**
- * The head: log-probs without logits in memory ({@link LmHeadForward}), in chunks of logits ({@link LmHead}), and a training pass of three products in
- * chunks: the unit gradient comes with the log-probs, and the loss enters as a scale of rows. Hidden rows of normal(0, 1), weights of normal(0, 0.02).
+ * {@link LmHead}: log-probs alone by either path, and a training pass of three products in chunks: the unit gradient comes with the log-probs, and the loss enters as a scale of rows. Hidden rows of normal(0, 1), weights of normal(0, 0.02).
  */
 final class LmHeadBenchmark {
     final Fixture fixture;
@@ -49,18 +48,23 @@ final class LmHeadBenchmark {
         dWeight = fixture.zeros(DType.F32, backward ? weight.count() : 0);
     }
 
+    /** By the path {@link HeadPath#FUSED}. */
     static Prepared forward(Fixture fixture) {
-        if (!LmHeadForward.isSupported(fixture.device(), fixture.dtype())) {
-            throw new Dpo4jException(fixture.device().name() + " has no lm_head_forward for " + fixture.dtype());
-        }
-        LmHeadBenchmark of = new LmHeadBenchmark(fixture, false);
-        long workspace = fixture.workspace(LmHeadForward.workspaceBytes(of.rows, of.vocabulary));
-        return new Prepared(turn -> of.forward(turn, workspace), gate -> new LmHeadCheck(of, gate).forward());
+        return forward(fixture, HeadPath.FUSED);
     }
 
+    /** By the path {@link HeadPath#CHUNKS}. */
     static Prepared forwardInChunks(Fixture fixture) {
+        return forward(fixture, HeadPath.CHUNKS);
+    }
+
+    private static Prepared forward(Fixture fixture, HeadPath path) {
+        if (!path.isSupported(fixture.device(), fixture.dtype())) {
+            throw new Dpo4jException(fixture.device().name() + " has no path " + path + " for " + fixture.dtype());
+        }
         LmHeadBenchmark of = new LmHeadBenchmark(fixture, false);
-        HeadPlan plan = of.plan(Use.FORWARD);
+        HeadPlan plan =
+                HeadPlan.within(LanguageModel.TRAINING_LOGITS_BYTES, of.rows, path, of.vocabulary, of.hidden, of.dtype);
         long workspace = fixture.workspace(plan.workspaceBytes());
         return new Prepared(
                 turn -> of.head(turn, plan, workspace).forward(of.results(turn, 0), of.rows(turn, 0, of.rows)),
@@ -69,13 +73,19 @@ final class LmHeadBenchmark {
 
     static Prepared forwardBackward(Fixture fixture) {
         LmHeadBenchmark of = new LmHeadBenchmark(fixture, true);
-        HeadPlan plan = of.plan(Use.TRAINING);
+        HeadPlan plan = HeadPlan.within(
+                LanguageModel.TRAINING_LOGITS_BYTES, of.rows, Use.TRAINING, of.vocabulary, of.hidden, of.dtype);
         long workspace = fixture.workspace(plan.workspaceBytes());
         return new Prepared(turn -> of.forwardBackward(turn, plan, workspace), gate -> {
             LmHeadCheck check = new LmHeadCheck(of, gate);
             check.forward();
             check.backward();
         });
+    }
+
+    /** Of one call forward. */
+    static double flopsForward(Shape shape) {
+        return logitsProduct(shape).get(0).flops();
     }
 
     /** Of one call forward. */
@@ -94,25 +104,8 @@ final class LmHeadBenchmark {
                 Product.weightGradient(rows, hidden, vocabulary));
     }
 
-    private HeadPlan plan(Use use) {
-        return HeadPlan.within(LanguageModel.TRAINING_LOGITS_BYTES, rows, use, vocabulary, hidden, dtype);
-    }
-
     private LmHead head(int turn, HeadPlan plan, long workspace) {
         return new LmHead(fixture.device(), plan, weight.at(turn), Transform.NONE, workspace);
-    }
-
-    private void forward(int turn, long workspace) {
-        LmHeadForward.forward(
-                fixture.device(),
-                logprob.at(turn),
-                lse.at(turn),
-                workspace,
-                new LmHeadForward.Hidden(x.at(turn), hidden),
-                LmHeadForward.Head.of(weight.at(turn), vocabulary, hidden),
-                targets.at(turn),
-                rows,
-                dtype);
     }
 
     private void forwardBackward(int turn, HeadPlan plan, long workspace) {

@@ -99,7 +99,7 @@ final class MachineState implements AutoCloseable {
         }
     }
 
-    /** Writes what was seen since the last report: median clock, its lowest, mean power, highest temperature. */
+    /** Writes what was seen since the last report: median clock, its lowest, mean power, highest temperature, and each look's. */
     void report(ObjectNode row) {
         if (!looks.isEmpty()) {
             List<Double> clocks =
@@ -109,6 +109,9 @@ final class MachineState implements AutoCloseable {
             row.put("sm_mhz_lowest", clocks.get(0));
             row.put("watts", looks.stream().mapToDouble(Look::watts).average().orElseThrow());
             row.put("celsius", looks.stream().mapToDouble(Look::celsius).max().orElseThrow());
+            looks.forEach(look -> row.withArray("round_sm_mhz").add(look.megahertz));
+            looks.forEach(look -> row.withArray("round_watts").add(look.watts));
+            looks.forEach(look -> row.withArray("round_celsius").add(look.celsius));
         }
         looks.clear();
     }

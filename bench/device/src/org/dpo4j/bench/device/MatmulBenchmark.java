@@ -54,11 +54,15 @@ final class MatmulBenchmark {
                         product.multiply(fixture.device(), c.at(turn), a.at(turn), b.at(turn), false, fixture.dtype()));
             }
         }
-        return new Prepared(turn -> calls.forEach(call -> call.queue(turn)), gate -> {}, () -> {
-            for (AutoCloseable each : closed) {
-                each.close();
-            }
-        });
+        return new Prepared(
+                turn -> calls.forEach(call -> call.queue(turn)),
+                gate -> {},
+                () -> {
+                    for (AutoCloseable each : closed) {
+                        each.close();
+                    }
+                },
+                true);
     }
 
     /** Corners of c. */

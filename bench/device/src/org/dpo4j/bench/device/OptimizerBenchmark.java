@@ -51,7 +51,7 @@ final class OptimizerBenchmark {
         Rounding rounding = isStochastic(fixture.shape())
                 ? Rounding.stochastic(fixture.ints(42, 0, 1).base(), 0)
                 : Rounding.NEAREST;
-        Tensor parameter = fixture.normal(0.02, count);
+        Tensor parameter = fixture.updated(fixture.normal(0.02, count));
         Tensor master = fixture.zeros(DType.F32, split ? count : 1);
         Tensor m = fixture.zeros(DType.F32, count);
         Tensor v = fixture.zeros(DType.F32, count);

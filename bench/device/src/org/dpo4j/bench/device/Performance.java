@@ -16,15 +16,17 @@ import java.util.stream.StreamSupport;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * Writes what PERFORMANCE.md has of numbers from bench/results, and what waits for a GPU from {@link Goals}: {@code Performance PERFORMANCE.md
- * RESULTS-DIRECTORY}. A number that was not measured is not written.
+ * Writes what PERFORMANCE.md has of numbers from bench/results, what waits for a GPU from {@link Goals}, and the times of heads that dpo4j-kernels comes
+ * with: {@code Performance PERFORMANCE.md RESULTS-DIRECTORY HEAD-TIMES}. A number that was not measured is not written.
  */
 final class Performance {
     private Performance() {}
 
     public static void main(String[] arguments) throws IOException {
         Path document = Path.of(arguments[0]);
-        Files.writeString(document, written(Files.readString(document), Path.of(arguments[1])));
+        Path results = Path.of(arguments[1]);
+        Files.writeString(document, written(Files.readString(document), results));
+        Files.writeString(Path.of(arguments[2]), MeasuredHeads.of(results).toString());
     }
 
     /** The document with its tables and its list of what waits made anew. */
@@ -57,7 +59,7 @@ final class Performance {
         return matcher.replaceFirst("$1" + Matcher.quoteReplacement(text) + "$2");
     }
 
-    private static Map<Path, JsonNode> runs(Path directory) throws IOException {
+    static Map<Path, JsonNode> runs(Path directory) throws IOException {
         Map<Path, JsonNode> runs = new LinkedHashMap<>();
         try (Stream<Path> files = Files.list(directory)) {
             for (Path file : files.filter(each -> each.toString().endsWith(".json"))

@@ -82,6 +82,7 @@ final class RmsNormBenchmark {
         for (int copy = 0; copy < of.x.copies(); copy++) {
             of.forward(copy);
         }
+        fixture.computed(of.out, of.rstd);
         Tensor dX = fixture.zeros(of.x.count());
         Tensor dWeight = fixture.zeros(DType.F32, of.width);
         Tensor dOut = fixture.normal(1, of.x.count());

@@ -35,6 +35,13 @@ record Roofline(String name, @Nullable Preparation preparation, boolean bytes, T
             false,
             fixture -> square(fixture).flops());
 
+    /** Log-probs of the same head by the path that every device has: what {@link MeasuredHeads} compares. */
+    static final Roofline CHUNKS = new Roofline(
+            "chunks",
+            LmHeadBenchmark::forwardInChunks,
+            false,
+            fixture -> LmHeadBenchmark.flopsForward(fixture.shape()));
+
     /** The same products by cuBLASLt alone, each as fast as it has it. */
     static Roofline products(Function<Shape, List<Product>> of) {
         return new Roofline(

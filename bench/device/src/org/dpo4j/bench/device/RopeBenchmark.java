@@ -23,7 +23,7 @@ final class RopeBenchmark {
         int width = fixture.shape().count("width");
         int half = width / 2;
         long stride = (long) heads * width;
-        Tensor x = fixture.normal(1, rows * stride);
+        Tensor x = fixture.updated(fixture.normal(1, rows * stride));
         Tensor positions = fixture.ints(IntStream.range(0, rows).toArray());
         float[] cosines = new float[rows * half];
         float[] sines = new float[rows * half];

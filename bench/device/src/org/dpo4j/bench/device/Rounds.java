@@ -52,8 +52,8 @@ final class Rounds {
         for (int i = 0; i < contenders.size(); i++) {
             times.add(new Times());
             order.add(i);
-            contenders.get(i).microseconds();
         }
+        warmUp(contenders);
         long end = System.nanoTime() + (long) (seconds * 1e9);
         for (int round = 0; round < pace.rounds() && (round < LEAST || System.nanoTime() < end); round++) {
             for (int i : order) {
@@ -64,6 +64,13 @@ final class Rounds {
             state.look();
         }
         return times;
+    }
+
+    private void warmUp(List<Contender> contenders) {
+        long end = System.nanoTime() + (long) (pace.warmUpSeconds() * 1e9);
+        do {
+            contenders.forEach(Contender::microseconds);
+        } while (System.nanoTime() < end);
     }
 
     /** Microseconds of a call in the first work after a rest. */

@@ -78,35 +78,49 @@ final class Runner {
     private void alone(Entry entry, double haste) {
         measure(entry, "", (device, own, prepared, fixtures) -> {
             Gate gate = new Gate(entry.benchmark.name() + " of " + entry.shape);
-            try (Clock clock = Clock.of(device)) {
-                Rounds rounds = new Rounds(clock, pace, state);
-                prepared.call().queue(0);
-                device.synchronize();
-                prepared.check().run(gate);
-                long memory = device.peakAllocatedBytes();
-                List<Rounds.Contender> contenders = new ArrayList<>();
-                contenders.add(rounds.contender(prepared.call()));
-                Fixture beside = null;
-                Prepared bound = null;
-                Benchmark.Preparation preparation = entry.benchmark.roofline().preparation();
-                if (preparation != null) {
-                    beside = fixtures.open(1);
-                    bound = preparation.prepare(beside);
-                    fixtures.closing(bound.close());
-                    contenders.add(rounds.contender(bound.call()));
-                }
-                List<Times> times = rounds.run(contenders, haste * pace.roundsSeconds());
-                ObjectNode row = row(entry, times.get(0), memory, gate.worst());
-                state.report(row);
-                row.put("burst_us", rounds.burst(contenders.get(0)));
-                row.put("sustained_us", rounds.sustained(contenders.get(0)));
-                row.put("sustained_seconds", pace.sustainedSeconds());
-                if (beside != null) {
-                    bound(row, entry, times, beside);
-                }
-                results.add(row);
-                print(row);
+            Rounds rounds = new Rounds(new Clock(device), pace, state);
+            prepared.call().queue(0);
+            device.synchronize();
+            prepared.check().run(gate);
+            long memory = device.peakAllocatedBytes();
+            int repeats = prepared.repeats()
+                    ? Repeats.run(device, own, prepared.call(), gate, haste * pace.repeatSeconds())
+                    : 0;
+            List<Rounds.Contender> contenders = new ArrayList<>();
+            contenders.add(rounds.contender(prepared.call()));
+            Fixture beside = null;
+            Prepared bound = null;
+            Benchmark.Preparation preparation = entry.benchmark.roofline().preparation();
+            if (preparation != null) {
+                beside = fixtures.open(1);
+                bound = preparation.prepare(beside);
+                fixtures.closing(bound.close());
+                contenders.add(rounds.contender(bound.call()));
             }
+            boolean graph = entry.benchmark.isLaunchBound(entry.shape) && device.captures();
+            if (graph) {
+                GraphNodes nodes = new GraphNodes(device, prepared.call());
+                fixtures.closing(nodes);
+                contenders.add(rounds.contender(nodes.call()));
+            }
+            List<Times> times = rounds.run(contenders, haste * pace.roundsSeconds());
+            ObjectNode row = row(entry, times.get(0), memory, gate.worst());
+            if (repeats > 0) {
+                row.put("repeats", repeats);
+            }
+            if (graph) {
+                row.put("graph_nodes", GraphNodes.NODES);
+                row.put("graph_node_us", times.get(times.size() - 1).median() / GraphNodes.NODES);
+            }
+            state.report(row);
+            row.put("burst_us", rounds.burst(contenders.get(0)));
+            row.put("sustained_us", rounds.sustained(contenders.get(0)));
+            row.put("sustained_seconds", pace.sustainedSeconds());
+            if (beside != null) {
+                bound(row, entry, times, beside);
+            }
+            results.add(row);
+            print(row);
         });
     }
 
@@ -216,6 +230,7 @@ final class Runner {
         row.put("p20_us", times.at(20));
         row.put("median_us", times.median());
         row.put("p80_us", times.at(80));
+        times.byRound().forEach(row.putArray("round_us")::add);
     }
 
     /** The roofline of the very rounds, and the share of it that was reached. */
@@ -246,6 +261,12 @@ final class Runner {
         if (row.has("tflops")) {
             line.append(String.format(
                     Locale.ROOT, " %8.2f TFLOP/s", row.path("tflops").asDouble()));
+        }
+        if (row.has("graph_node_us")) {
+            line.append(String.format(
+                    Locale.ROOT,
+                    "  %.2f us in a graph",
+                    row.path("graph_node_us").asDouble()));
         }
         if (row.has("ratio")) {
             line.append(String.format(
@@ -298,24 +319,22 @@ final class Runner {
             return;
         }
         measure(entry, peer.name(), (device, own, prepared, fixtures) -> {
-            try (Clock clock = Clock.of(device)) {
-                Rounds rounds = new Rounds(clock, pace, state);
-                Rounds.Contender ours = rounds.contender(prepared.call());
-                var answer = peer.prepare(entry.benchmark.name(), entry.shape, pace);
-                List<Times> times = rounds.run(
-                        List.of(ours, peer.contender(answer.path("calls").asInt())), pace.roundsSeconds());
-                peer.release();
-                ObjectNode row = Results.row(entry.benchmark.name(), entry.shape);
-                row.put("peer", peer.name());
-                times(row, times.get(1));
-                row.put("ours_us", times.get(0).median());
-                row.put("times_ours", times.get(1).median() / times.get(0).median());
-                row.put("gate", answer.path("gate").asDouble());
-                row.put("peak_memory_bytes", answer.path("peak_memory_bytes").asLong());
-                state.report(row);
-                results.add(row);
-                print(row);
-            }
+            Rounds rounds = new Rounds(new Clock(device), pace, state);
+            Rounds.Contender ours = rounds.contender(prepared.call());
+            var answer = peer.prepare(entry.benchmark.name(), entry.shape, pace);
+            List<Times> times =
+                    rounds.run(List.of(ours, peer.contender(answer.path("calls").asInt())), pace.roundsSeconds());
+            peer.release();
+            ObjectNode row = Results.row(entry.benchmark.name(), entry.shape);
+            row.put("peer", peer.name());
+            times(row, times.get(1));
+            row.put("ours_us", times.get(0).median());
+            row.put("times_ours", times.get(1).median() / times.get(0).median());
+            row.put("gate", answer.path("gate").asDouble());
+            row.put("peak_memory_bytes", answer.path("peak_memory_bytes").asLong());
+            state.report(row);
+            results.add(row);
+            print(row);
         });
     }
 }

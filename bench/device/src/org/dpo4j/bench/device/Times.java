@@ -5,10 +5,12 @@ import java.util.List;
 
 /** Microseconds of a call, by round. */
 final class Times {
+    private final List<Double> byRound = new ArrayList<>();
     private final List<Double> sorted = new ArrayList<>();
     private int calls;
 
     void add(double microseconds, int ofCalls) {
+        byRound.add(microseconds);
         sorted.add(microseconds);
         sorted.sort(null);
         calls = ofCalls;
@@ -21,6 +23,10 @@ final class Times {
 
     double median() {
         return at(50);
+    }
+
+    List<Double> byRound() {
+        return byRound;
     }
 
     int rounds() {

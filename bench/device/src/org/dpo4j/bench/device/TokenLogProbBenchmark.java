@@ -1,5 +1,6 @@
 package org.dpo4j.bench.device;
 
+import java.util.stream.LongStream;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.TokenLogProb;
@@ -8,11 +9,13 @@ import org.dpo4j.kernels.TokenLogProb.Logits;
 import org.dpo4j.kernels.TokenLogProb.Results;
 
 /**
- * Logits of normal(0, 3). The gradient lies beside them: in place, a second call would find a row of one value.
+ * Logits of normal(0, 3). The gradient lies beside them: in place, a second call would find a row of one value. {@code masked half}: every second run of
+ * rows has no target, as prompts have none in a packed batch.
  *
  * <p>The gate: 2e-6 nat, and four roundings of numbers as large as they are.
  */
 final class TokenLogProbBenchmark {
+    private static final int MASKED_RUN = 128;
     private static final double NATS = 2e-6;
     private static final double UNIT = 0x1p-24;
 
@@ -31,9 +34,30 @@ final class TokenLogProbBenchmark {
         vocabulary = fixture.shape().count("vocabulary");
         dtype = fixture.shape().logits();
         logits = fixture.normal(dtype, 3, rows * vocabulary);
-        targets = fixture.indices((int) rows, vocabulary);
+        targets = fixture.ints(targets(fixture, (int) rows, vocabulary));
         logprob = fixture.zeros(DType.F32, rows);
         lse = fixture.zeros(DType.F32, rows);
+    }
+
+    private static int[] targets(Fixture fixture, int rows, int vocabulary) {
+        int[] targets = fixture.numbers().indices(rows, vocabulary);
+        for (int row = 0; row < rows; row++) {
+            targets[row] = isMasked(fixture.shape(), row) ? -1 : targets[row];
+        }
+        return targets;
+    }
+
+    /** Runs are 128 rows where there are as many as make a measurement. */
+    private static boolean isMasked(Shape shape, long row) {
+        long run = Math.max(1, Math.min(MASKED_RUN, shape.at("rows") / 4));
+        return shape.has("masked", "half") && row / run % 2 == 1;
+    }
+
+    /** Rows that have a target. */
+    static long visible(Shape shape) {
+        return LongStream.range(0, shape.at("rows"))
+                .filter(row -> !isMasked(shape, row))
+                .count();
     }
 
     static Prepared forward(Fixture fixture) {
@@ -48,6 +72,7 @@ final class TokenLogProbBenchmark {
         for (int copy = 0; copy < of.lse.copies(); copy++) {
             of.forward(copy);
         }
+        fixture.computed(of.logprob, of.lse);
         return new Prepared(
                 turn -> TokenLogProb.backward(
                         fixture.device(),
@@ -106,6 +131,11 @@ final class TokenLogProbBenchmark {
 
     private void checkForward(Gate gate) {
         for (int row : fixture.sample(rows)) {
+            if (isMasked(fixture.shape(), row)) {
+                gate.value("lse[" + row + "], masked", 0, lse.read(row), 0);
+                gate.value("logprob[" + row + "], masked", 0, logprob.read(row), 0);
+                continue;
+            }
             double[] x = row(logits, row);
             double ofLse = Reference.lse(x);
             double logit = x[targets.readInt(row)];
@@ -120,6 +150,10 @@ final class TokenLogProbBenchmark {
         for (int row : fixture.sample(rows)) {
             double[] x = row(logits, row);
             double[] actual = row(gradient, row);
+            if (isMasked(fixture.shape(), row)) {
+                gate.values("d_logits of row " + row + ", masked", new double[vocabulary], actual, 0);
+                continue;
+            }
             int target = targets.readInt(row);
             double ofLse = Reference.lse(x);
             double scale = dLogprob.read(row);

@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.dpo4j.bench.device.Benchmark.Prepared;
+import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
@@ -93,6 +94,14 @@ class BenchTest {
             assertThat(row.has("gigabytes_per_second") || row.has("tflops"))
                     .as(name)
                     .isTrue();
+            assertThat(row.path("round_us"))
+                    .as(name)
+                    .hasSize(row.path("samples").asInt());
+            boolean step = row.path("benchmark").asText().startsWith("dpo_step");
+            assertThat(row.path("repeats").asInt()).as(name).isEqualTo(step ? 0 : 3);
+            boolean launchBound = EMULATED && row.path("bytes").asDouble() > 0;
+            assertThat(row.has("graph_node_us")).as(name).isEqualTo(launchBound);
+            assertThat(row.path("graph_node_us").asDouble()).as(name).isGreaterThanOrEqualTo(0);
         }
         Peer.NAMES.forEach(name ->
                 assertThat(file.path("peers").path(name).asText()).isEqualTo("did not run: python3 is not on PATH"));
@@ -167,6 +176,49 @@ class BenchTest {
         }
     }
 
+    /** The repeats put back what a call overwrites, and nothing that it reads: what they clear was 0, and the results are still right. */
+    @Test
+    void repeatsLeaveWhatWasComputedBeforehand() throws Exception {
+        Numbers numbers = new Numbers(true);
+        for (Benchmark benchmark : Benchmarks.ALL) {
+            for (Shape shape : benchmark.tiny()) {
+                try (Device device = Devices.open(DEVICE);
+                        Fixture fixture = new Fixture(device, shape, numbers, 1)) {
+                    if (!device.supports(shape.dtype())) {
+                        continue;
+                    }
+                    Prepared prepared = benchmark.preparation().prepare(fixture);
+                    for (Tensor tensor : fixture.cleared()) {
+                        assertThat(tensor.read(0, (int) tensor.count()))
+                                .as(benchmark.name() + " " + shape)
+                                .containsExactly(new double[(int) tensor.count()]);
+                    }
+                    if (prepared.repeats()) {
+                        Gate gate = new Gate(benchmark.name());
+                        assertThat(Repeats.run(device, fixture, prepared.call(), gate, 0))
+                                .isEqualTo(3);
+                        prepared.check().run(gate);
+                    }
+                    prepared.close().close();
+                }
+            }
+        }
+    }
+
+    @Test
+    void aCallThatLeavesOtherBitsIsSeen() {
+        try (Device device = Devices.open(DEVICE);
+                Fixture fixture = new Fixture(device, Shape.of("count 5000"), new Numbers(true), 1)) {
+            Tensor result = fixture.zeros(DType.F32, 5000);
+            int[] calls = {0};
+            Benchmark.Call drifting =
+                    turn -> device.fill(result.at(turn) + result.bytes() - 4, ++calls[0] < 3 ? 1 : 2, 4);
+            assertThatThrownBy(() -> Repeats.run(device, fixture, drifting, new Gate("drifting"), 0))
+                    .isInstanceOf(Dpo4jException.class)
+                    .hasMessageContaining("drifting: repeat 3 left other bits");
+        }
+    }
+
     @Test
     void failedGateHasNoNumberAndFailsTheRun() {
         Benchmark wrong = new Benchmark(
@@ -196,7 +248,7 @@ class BenchTest {
     @Test
     void whatIsNotReachedInTimeIsNamed() {
         Results results = new Results(folder, "cpu", "abc1234", "look", "not asked");
-        Pace over = new Pace(3, 0.01, 1e-4, 0, 0, 0, 0);
+        Pace over = new Pace(0, 0, 3, 0.01, 1e-4, 0, 0, 0, 0);
         new Runner(
                         () -> Devices.open(DEVICE),
                         true,

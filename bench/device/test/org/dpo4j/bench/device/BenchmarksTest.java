@@ -46,6 +46,14 @@ class BenchmarksTest {
     }
 
     @Test
+    void kernelsComeWithWhatWasMeasured() throws IOException {
+        String resource = "java/kernels/src/main/resources/org/dpo4j/kernels/head/head_times.csv";
+        assertThat(Files.readString(ROOT.resolve(resource)))
+                .as("bench/run.sh tables writes it anew")
+                .isEqualTo(MeasuredHeads.of(ROOT.resolve("bench/results")).toString());
+    }
+
+    @Test
     void sharedPrefixesNeedAsManyFlopsAsTokensSay() {
         Shape shared = Shape.of("layout shared, model qwen2-0.5b, pairs 8, prompt 1024, completion 512, dtype BF16");
         Shape plain = Shape.of("layout plain, model qwen2-0.5b, pairs 8, prompt 1024, completion 512, dtype BF16");
@@ -53,6 +61,26 @@ class BenchmarksTest {
         // By hand: 13.57 and 9.63 ms at 790 TFLOP/s where the reference's forward counts too, a third of ours more.
         assertThat(4.0 / 3 * model.flops(plain) / 790e12 * 1e3).isBetween(13.5, 13.6);
         assertThat(4.0 / 3 * model.flops(shared) / 790e12 * 1e3).isBetween(9.6, 9.7);
+    }
+
+    /** By hand: half of 16384 rows are read, and the gradient of all is written. */
+    @Test
+    void bytesOfMaskedRowsAreNotRead() {
+        Shape half = Shape.of("rows 16384, vocabulary 1000, logits BF16, masked half");
+        assertThat(TokenLogProbBenchmark.visible(half)).isEqualTo(8192);
+        assertThat(bytes("token_logprob_forward", half)).isEqualTo(2 * 8192 * 1000);
+        assertThat(bytes("token_logprob_backward", half)).isEqualTo(2 * (8192 + 16384) * 1000);
+        Shape all = Shape.of("rows 16384, vocabulary 1000, logits BF16");
+        assertThat(bytes("token_logprob_forward_backward", all)).isEqualTo(2 * 2 * 16384 * 1000);
+    }
+
+    private static double bytes(String name, Shape shape) {
+        return Benchmarks.ALL.stream()
+                .filter(each -> each.name().equals(name))
+                .findFirst()
+                .orElseThrow()
+                .bytes()
+                .of(shape);
     }
 
     @Test

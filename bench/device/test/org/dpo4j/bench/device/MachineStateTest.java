@@ -44,6 +44,8 @@ class MachineStateTest {
         }
         assertThat(row.path("sm_mhz").asDouble()).isEqualTo(1755);
         assertThat(row.path("watts").asDouble()).isEqualTo(612.5);
+        assertThat(row.path("round_sm_mhz")).hasSize(1);
+        assertThat(row.path("round_watts").path(0).asDouble()).isEqualTo(612.5);
         assertThat(row.path("celsius").asDouble())
                 .as("the index that was asked for")
                 .isEqualTo(1);

@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.head.HeadTimes;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -23,6 +25,8 @@ class PerformanceTest {
               {"benchmark": "token_logprob_forward", "parameters": {"rows": "8192", "logits": "BF16"}, "p20_us": 130, "median_us": 131.5,
                "p80_us": 133, "gigabytes_per_second": 3987.1, "roofline": "copy", "ratio": 0.962, "burst_us": 129, "sustained_us": 140,
                "sm_mhz": 1755, "watts": 611},
+              {"benchmark": "preference_loss", "parameters": {"pairs": "8"}, "p20_us": 3.5, "median_us": 3.6, "p80_us": 3.7,
+               "gigabytes_per_second": 0.1, "graph_node_us": 1.54, "burst_us": 3.6, "sustained_us": 3.6},
               {"benchmark": "token_logprob_forward", "parameters": {"rows": "8192", "logits": "BF16"}, "peer": "eager", "median_us": 526,
                "times_ours": 4.0}],
              "not_run": [{"benchmark": "dpo_step", "parameters": {"pairs": "8"}, "peer": "eager", "reason": "no time"}], "failed": []}
@@ -43,6 +47,7 @@ class PerformanceTest {
                 .contains(
                         "| token_logprob_forward | rows 8192, logits BF16 | 131.5 us (130.0 us to 133.0 us) | 3987 GB/s"
                                 + " | 0.962 of copy | 129.0 us | 140.0 us | 1755, 611 |")
+                .contains("| preference_loss | pairs 8 | 3.6 us (3.5 us to 3.7 us) | in a graph 1.5 us |")
                 .contains("| benchmark | parameters | eager |")
                 .contains("| token_logprob_forward | rows 8192, logits BF16 | 526.0 us, 4.00 |")
                 .contains("* liger: did not run: no Triton")
@@ -57,6 +62,23 @@ class PerformanceTest {
                 .doesNotContain("`./bench --only token_logprob_forward`")
                 .contains("`./bench --only token_logprob_backward,token_logprob_forward_backward`")
                 .contains("`./bench --only dpo_step --peers FOLDER`");
+    }
+
+    /** Of two measurements of one head the newer file's; a cpu's and other benchmarks' are none. */
+    @Test
+    void timesOfHeadsAreThoseOfTheNewestRun() throws IOException {
+        String run = """
+                {"device": "%s", "processor": "NVIDIA H100", "results": [
+                  {"benchmark": "lm_head_path", "parameters": {"rows": "8192", "vocabulary": "32000", "hidden": "4096", "dtype": "BF16"},
+                   "median_us": %s, "roofline": "chunks", "roofline_us": 3000.5},
+                  {"benchmark": "lm_head_forward", "parameters": {"rows": "8192", "vocabulary": "32000", "hidden": "4096", "dtype": "BF16"},
+                   "median_us": 1, "roofline": "products", "roofline_us": 2}]}
+                """;
+        Files.writeString(folder.resolve("cuda-2026-12-01-abc1234.json"), run.formatted("cuda", "2900"));
+        Files.writeString(folder.resolve("cuda-2026-12-02-abc1234.json"), run.formatted("cuda", "2950.25"));
+        Files.writeString(folder.resolve("emulated-2026-12-03.json"), run.formatted("emulated", "1"));
+        assertThat(MeasuredHeads.of(folder).times())
+                .containsExactly(new HeadTimes("NVIDIA H100", 32_000, 4096, DType.BF16, 8192, 3000.5, 2950.25));
     }
 
     @Test

@@ -20,6 +20,9 @@ public interface Device extends AutoCloseable {
     /** {@code "cpu"} or {@code "cuda"}. */
     String name();
 
+    /** The processor's name, the same for every device on a processor of its kind. */
+    String processor();
+
     /** One line for a run header: the processor's name, and what of it is used. */
     String description();
 
@@ -109,6 +112,13 @@ public interface Device extends AutoCloseable {
 
     /** Waits until all queued work is done, and throws what it failed with. */
     void synchronize();
+
+    /**
+     * Queues what {@code work} queues, waits until it is done, and returns the microseconds that it took the device:
+     * between two events of the stream on {@code cuda}, by the clock of the host on {@code cpu}. Refused in a {@link
+     * #capture}.
+     */
+    double microseconds(Runnable work);
 
     /** Whether there is {@link #capture}: on {@code cuda}, whose launches cost time of the host. */
     boolean captures();

@@ -21,6 +21,10 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Logits exist for a chunk of rows at a time, f32, within a given number of bytes. A training pass takes the batch
  * in parts. Where all logits of a part fit, three products do; where they do not, four.
+ *
+ * <p>Every pass takes the path {@link org.dpo4j.kernels.head.HeadPath#CHUNKS}. Training needs the logits, whose gradient
+ * it makes; what it computes is compared with references and evaluations, and the first step's rewards are exactly 0
+ * because those went the same way. On a faster path of their own they would be off by its rounding.
  */
 final class CompletionHead implements AutoCloseable {
     /** 64 MiB: 128 rows of a vocabulary of 128 Ki. */

@@ -38,12 +38,13 @@ final class PreferenceObjective implements Objective {
             return of.mapToLong(row -> rows.get(row).chosen().length).sum();
         }
 
-        PackedBatch batch(int[] of) {
-            return PackedBatch.pairs(IntStream.of(of).mapToObj(rows::get).toList(), true);
+        PackedBatch batch(int[] of, boolean sharePrefix) {
+            return PackedBatch.pairs(IntStream.of(of).mapToObj(rows::get).toList(), sharePrefix);
         }
     }
 
     private final DpoOptions options;
+    private final boolean sharePrefix;
     /** Which loss looks at all pairs of a micro-batch at once; null where each pair's is its own. */
     private final @Nullable String wholeBatch;
 
@@ -67,13 +68,31 @@ final class PreferenceObjective implements Objective {
         this(model, pairs, evalPairs, options, LanguageModel.TRAINING_LOGITS_BYTES);
     }
 
+    /** Without evaluation, and with prompts as they are asked for. */
+    static PreferenceObjective ofPairs(
+            Model model, List<PreferencePair> pairs, DpoOptions options, boolean sharePrefix) {
+        return new PreferenceObjective(
+                model, pairs, List.of(), options, LanguageModel.TRAINING_LOGITS_BYTES, sharePrefix);
+    }
+
     PreferenceObjective(
             Model model,
             List<PreferencePair> pairs,
             List<PreferencePair> evalPairs,
             DpoOptions options,
             long logitsBytes) {
+        this(model, pairs, evalPairs, options, logitsBytes, true);
+    }
+
+    private PreferenceObjective(
+            Model model,
+            List<PreferencePair> pairs,
+            List<PreferencePair> evalPairs,
+            DpoOptions options,
+            long logitsBytes,
+            boolean sharePrefix) {
         this.options = options;
+        this.sharePrefix = sharePrefix;
         this.wholeBatch = wholeBatch(options);
         this.device = model.device();
         this.pairs = new Pairs(pairs, ReferenceLogProbs.NONE);
@@ -141,9 +160,11 @@ final class PreferenceObjective implements Objective {
         if (options.reference()) {
             int batch = options.train().perDeviceEvalBatchSize();
             try (LanguageModel frozen = LanguageModel.evaluation(training.model(), referenceSums)) {
-                pairs = new Pairs(pairs.rows(), ReferenceLogProbs.compute(frozen, pairs.rows(), batch, listener));
+                pairs = new Pairs(
+                        pairs.rows(), ReferenceLogProbs.compute(frozen, pairs.rows(), batch, sharePrefix, listener));
                 evalPairs = new Pairs(
-                        evalPairs.rows(), ReferenceLogProbs.compute(frozen, evalPairs.rows(), batch, listener));
+                        evalPairs.rows(),
+                        ReferenceLogProbs.compute(frozen, evalPairs.rows(), batch, sharePrefix, listener));
             }
         }
         device.fill(metrics.address(), 0, METRICS_BYTES);
@@ -163,7 +184,7 @@ final class PreferenceObjective implements Objective {
                 scale(pairs, microBatches.stream().flatMapToInt(IntStream::of).toArray());
         for (int[] rows : microBatches) {
             uploadReferences(pairs, rows);
-            training.accumulate(pairs.batch(rows), new PairLoss(scale, metrics, runningMean));
+            training.accumulate(pairs.batch(rows, sharePrefix), new PairLoss(scale, metrics, runningMean));
         }
     }
 
@@ -183,7 +204,7 @@ final class PreferenceObjective implements Objective {
             // Evaluation leaves the running mean of training as it is.
             device.copy(evalRunningMean.address(), runningMean.address(), MEAN_BYTES);
             uploadReferences(evalPairs, of);
-            LogProbs logProbs = evaluation.forward(evalPairs.batch(of));
+            LogProbs logProbs = evaluation.forward(evalPairs.batch(of, sharePrefix));
             new PairLoss(scale, evalMetrics, evalRunningMean).dSums(logProbs, 0, 2 * of.length);
         }
         return take(evalMetrics);

@@ -25,6 +25,12 @@ public record ReferenceLogProbs(float[] sums) {
      */
     public static ReferenceLogProbs compute(
             LanguageModel model, List<PreferencePair> pairs, int batch, RunListener listener) {
+        return compute(model, pairs, batch, true, listener);
+    }
+
+    /** The same with each prompt once, or once for each completion. */
+    static ReferenceLogProbs compute(
+            LanguageModel model, List<PreferencePair> pairs, int batch, boolean sharePrefix, RunListener listener) {
         if (pairs.isEmpty()) {
             return NONE;
         }
@@ -34,7 +40,7 @@ public record ReferenceLogProbs(float[] sums) {
         listener.progress("reference log-probs", 0, pairs.size());
         for (int begin = 0; begin < pairs.size(); begin += batch) {
             int end = Math.min(pairs.size(), begin + batch);
-            long results = model.forward(PackedBatch.pairs(pairs.subList(begin, end), true))
+            long results = model.forward(PackedBatch.pairs(pairs.subList(begin, end), sharePrefix))
                     .sums();
             float[] downloaded = host.downloadFloats(results, 2 * (end - begin));
             System.arraycopy(downloaded, 0, sums, 2 * begin, downloaded.length);

@@ -13,7 +13,8 @@ import org.dpo4j.kernels.internal.Status;
  *
  * <p>Results are those of fp32 logits, and a row's have the same bits whatever other rows there are. Masked rows, targets beyond the vocabulary and
  * logits of {@code -inf} or NaN give what they give in {@link org.dpo4j.kernels.TokenLogProb}; hidden of a masked row has no effect. They are not the
- * bits of {@link LmHead}, which sums in another order: policy and reference want the same of the two.
+ * bits of {@link LmHead} in chunks, which sums in another order. {@link LmHead} runs it too, where its plan says {@link HeadPath#FUSED}: here is the
+ * operation itself, for rows that do not lie end to end.
  */
 public final class LmHeadForward {
 

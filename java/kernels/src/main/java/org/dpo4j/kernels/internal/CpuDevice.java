@@ -43,6 +43,11 @@ public final class CpuDevice implements Device {
     }
 
     @Override
+    public String processor() {
+        return Processor.model();
+    }
+
+    @Override
     public String description() {
         return description;
     }
@@ -162,6 +167,14 @@ public final class CpuDevice implements Device {
     @Override
     public void synchronize() {
         context();
+    }
+
+    @Override
+    public double microseconds(Runnable work) {
+        context();
+        long began = System.nanoTime();
+        work.run();
+        return (System.nanoTime() - began) / 1e3;
     }
 
     @Override

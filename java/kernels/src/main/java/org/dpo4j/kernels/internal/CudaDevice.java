@@ -9,18 +9,20 @@ import static org.bytedeco.cuda.global.cudart.cudaStreamDestroy;
 import static org.bytedeco.cuda.global.cudart.cudaStreamSynchronize;
 
 import java.nio.ByteBuffer;
+import java.util.Locale;
 import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.javacpp.BytePointer;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.kernels.DeviceReport;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /** One NVIDIA GPU and one stream. Touched only once {@link CudaProbe#require} has returned. */
 public final class CudaDevice implements Device {
     private final int ordinal;
-    private final String description;
+    private final DeviceReport.Gpu gpu;
     private final CUstream_st stream;
     private final boolean ownsStream;
     private final UploadRing uploads;
@@ -29,10 +31,9 @@ public final class CudaDevice implements Device {
     private long context;
     private boolean capturing;
 
-    private CudaDevice(
-            int ordinal, String description, CUstream_st stream, boolean ownsStream, UploadRing uploads, long context) {
-        this.ordinal = ordinal;
-        this.description = description;
+    private CudaDevice(DeviceReport.Gpu gpu, CUstream_st stream, boolean ownsStream, UploadRing uploads, long context) {
+        this.ordinal = gpu.ordinal();
+        this.gpu = gpu;
         this.stream = stream;
         this.ownsStream = ownsStream;
         this.uploads = uploads;
@@ -41,26 +42,26 @@ public final class CudaDevice implements Device {
 
     /** On a stream of its own. */
     public static CudaDevice open(int ordinal) {
-        String description = CudaProbe.require(ordinal);
+        DeviceReport.Gpu gpu = CudaProbe.require(ordinal);
         use(ordinal);
-        return open(ordinal, description, CudaRuntime.createStream(), true);
+        return open(gpu, CudaRuntime.createStream(), true);
     }
 
     /** On a {@code cudaStream_t} that the caller owns and closes after the device; 0 is the default stream. */
     public static CudaDevice open(int ordinal, long stream) {
-        String description = CudaProbe.require(ordinal);
+        DeviceReport.Gpu gpu = CudaProbe.require(ordinal);
         use(ordinal);
-        return open(ordinal, description, new CUstream_st(new Address(stream)), false);
+        return open(gpu, new CUstream_st(new Address(stream)), false);
     }
 
-    private static CudaDevice open(int ordinal, String description, CUstream_st stream, boolean ownsStream) {
+    private static CudaDevice open(DeviceReport.Gpu gpu, CUstream_st stream, boolean ownsStream) {
         long[] context = new long[1];
         try {
-            int status = Native.dpo4j_cuda_context_create(context, ordinal, stream.address());
+            int status = Native.dpo4j_cuda_context_create(context, gpu.ordinal(), stream.address());
             if (status != 0) {
-                throw new Dpo4jException("cuda: no context on device " + ordinal + " (status " + status + ")");
+                throw new Dpo4jException("cuda: no context on device " + gpu.ordinal() + " (status " + status + ")");
             }
-            return new CudaDevice(ordinal, description, stream, ownsStream, new UploadRing(stream), context[0]);
+            return new CudaDevice(gpu, stream, ownsStream, new UploadRing(stream), context[0]);
         } catch (Dpo4jException e) {
             Native.dpo4j_context_destroy(context[0]);
             if (ownsStream) {
@@ -97,8 +98,19 @@ public final class CudaDevice implements Device {
     }
 
     @Override
+    public String processor() {
+        return gpu.name();
+    }
+
+    @Override
     public String description() {
-        return description;
+        return String.format(
+                Locale.ROOT,
+                "%s, device %d, compute capability %s, %.1f GiB",
+                gpu.name(),
+                ordinal,
+                gpu.capability(),
+                gpu.memoryBytes() / (double) (1 << 30));
     }
 
     @Override
@@ -237,6 +249,17 @@ public final class CudaDevice implements Device {
         int error = cudaStreamSynchronize(stream);
         if (error != 0) {
             throw CudaRuntime.failure(error, "cudaStreamSynchronize");
+        }
+    }
+
+    @Override
+    public double microseconds(Runnable work) {
+        use();
+        outsideCapture("microseconds");
+        try (CudaEvents events = new CudaEvents(stream)) {
+            events.begin();
+            work.run();
+            return events.end();
         }
     }
 

@@ -5,7 +5,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.dpo4j.kernels.DeviceReport.Cuda;
@@ -46,8 +45,8 @@ final class CudaProbe {
         return new Cuda(reason == null, reason, driver, DRIVER_NEEDED, gpus, search.found(), search.searched());
     }
 
-    /** Returns the description of a device that can be used; throws why it cannot be. */
-    static String require(int ordinal) {
+    /** Returns a device that can be used; throws why it cannot be. */
+    static Gpu require(int ordinal) {
         NativeLibrary.load();
         List<Gpu> gpus = new ArrayList<>();
         String reason = devices(gpus, driver());
@@ -61,14 +60,7 @@ final class CudaProbe {
             throw new Dpo4jException("cuda cannot be used: " + reason);
         }
         CudaLibraries.load();
-        Gpu gpu = gpus.get(ordinal);
-        return String.format(
-                Locale.ROOT,
-                "%s, device %d, compute capability %s, %.1f GiB",
-                gpu.name(),
-                ordinal,
-                gpu.capability(),
-                gpu.memoryBytes() / (double) (1 << 30));
+        return gpus.get(ordinal);
     }
 
     /** Adds the devices; returns why there are none. */

@@ -1,0 +1,61 @@
+package org.dpo4j.bench.device;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/** What the scripts of bench/peers believe of native/dpo4j.h, without running them: a build has no Python. */
+class PeersTest {
+    private static final Path ROOT = Path.of(System.getenv("DPO4J_ROOT"));
+    private static final Path PEERS = ROOT.resolve("bench/peers");
+
+    private static String read(Path file) throws IOException {
+        return Files.readString(file);
+    }
+
+    /** All groups 1 of a pattern. */
+    private static List<String> all(String pattern, String text) {
+        return Pattern.compile(pattern)
+                .matcher(text)
+                .results()
+                .map(match -> match.group(1))
+                .toList();
+    }
+
+    /** Declarations as they are, one space for any. */
+    private static List<String> declarations(String text) {
+        return all("((?:int32_t|const char\\*) dpo4j_\\w+\\([^)]*\\);)", text.replaceAll("\\s+", " "));
+    }
+
+    @Test
+    void declareTheHeadersFunctionsWordForWord() throws IOException {
+        String header = read(ROOT.resolve("native/dpo4j.h"));
+        String peers = read(PEERS.resolve("header.py"));
+        assertThat(declarations(peers)).hasSize(6).isSubsetOf(declarations(header));
+        assertThat(all("(?m)^ABI_VERSION = (\\d+)$", peers)).isEqualTo(all("#define DPO4J_ABI_VERSION (\\d+)", header));
+    }
+
+    @Test
+    void callWhatTheyDeclare() throws IOException {
+        List<String> declared =
+                all("(dpo4j_\\w+)\\(", String.join("\n", declarations(read(PEERS.resolve("header.py")))));
+        TreeSet<String> called = new TreeSet<>();
+        try (Stream<Path> files = Files.list(PEERS)) {
+            for (Path file :
+                    files.filter(each -> each.toString().endsWith(".py")).toList()) {
+                called.addAll(all("\\.(dpo4j_\\w+)\\(", read(file)));
+                assertThat(file.endsWith("header.py") || !read(file).contains("CDLL"))
+                        .as("%s loads the library by header.load", file)
+                        .isTrue();
+            }
+        }
+        assertThat(called).isNotEmpty().isEqualTo(new TreeSet<>(declared));
+    }
+}

@@ -1,0 +1,54 @@
+package org.dpo4j.kernels.internal;
+
+import static org.bytedeco.cuda.global.cudart.cudaEventCreate;
+import static org.bytedeco.cuda.global.cudart.cudaEventDestroy;
+import static org.bytedeco.cuda.global.cudart.cudaEventElapsedTime;
+import static org.bytedeco.cuda.global.cudart.cudaEventRecord;
+import static org.bytedeco.cuda.global.cudart.cudaEventSynchronize;
+
+import org.bytedeco.cuda.cudart.CUevent_st;
+import org.bytedeco.cuda.cudart.CUstream_st;
+
+/** Two events of a stream, and the time between them. */
+final class CudaEvents implements AutoCloseable {
+    private final CUstream_st stream;
+    private final CUevent_st first;
+    private final CUevent_st last;
+
+    CudaEvents(CUstream_st stream) {
+        this.stream = stream;
+        first = create();
+        try {
+            last = create();
+        } catch (RuntimeException e) {
+            cudaEventDestroy(first);
+            throw e;
+        }
+    }
+
+    private static CUevent_st create() {
+        CUevent_st event = new CUevent_st();
+        CudaRuntime.check(cudaEventCreate(event), "cudaEventCreate");
+        return event;
+    }
+
+    void begin() {
+        CudaRuntime.check(cudaEventRecord(first, stream), "cudaEventRecord");
+    }
+
+    /** Waits for the work since {@link #begin}, and gives its microseconds. */
+    double end() {
+        CudaRuntime.check(cudaEventRecord(last, stream), "cudaEventRecord");
+        CudaRuntime.check(cudaEventSynchronize(last), "cudaEventSynchronize after timed work");
+        float[] milliseconds = new float[1];
+        CudaRuntime.check(cudaEventElapsedTime(milliseconds, first, last), "cudaEventElapsedTime");
+        return 1e3 * milliseconds[0];
+    }
+
+    /** Failures of work that was waited for are told by {@link #end}. */
+    @Override
+    public void close() {
+        cudaEventDestroy(first);
+        cudaEventDestroy(last);
+    }
+}

@@ -1,0 +1,71 @@
+package org.dpo4j.train;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.dpo4j.data.PreferencePair;
+import org.dpo4j.data.Shuffle;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.Model;
+
+/**
+ * The optimizer steps of {@link DpoTrainer} on a model and pairs in memory, one at a time: what a run is between its
+ * files. The same launches and the same bits.
+ *
+ * <p>The reference is the model as it is when this is made; its log-probs are computed then. Of the options those of
+ * steps, losses and optimizer are read; files, device, dtype, logging and evaluation are the caller's. The model stays
+ * the caller's, and is closed after this. One thread at a time.
+ */
+public final class DpoSteps implements AutoCloseable {
+    private final PreferenceObjective objective;
+    private final Steps steps;
+    private final Schedule schedule;
+    private final Optimizer optimizer;
+    private int done;
+
+    /**
+     * Allocates the optimizer's state and computes the reference's log-probs.
+     *
+     * @param sharePrefix whether a prompt is computed once for both of its completions, as {@link DpoTrainer} does
+     */
+    public DpoSteps(Model model, List<PreferencePair> pairs, DpoOptions options, boolean sharePrefix) {
+        TrainOptions train = options.train();
+        steps = new Steps(pairs.size(), train, epoch -> Shuffle.order(pairs.size(), train.seed(), epoch));
+        schedule = train.schedule(steps.total());
+        objective = PreferenceObjective.ofPairs(model, pairs, options, sharePrefix);
+        try {
+            objective.begin(metrics -> {});
+            optimizer = new Optimizer(model.parameters(), train, train.loggingSteps());
+        } catch (RuntimeException e) {
+            objective.close();
+            throw e;
+        }
+    }
+
+    /** Queues the next step; nothing is waited for. Throws when the steps of the options are over. */
+    public void step() {
+        if (done == steps.total()) {
+            throw new Dpo4jException("DpoSteps: all " + done + " steps are done; set max_steps to more");
+        }
+        objective.accumulate(steps.microBatches(done));
+        optimizer.step(schedule.rate(done));
+        done++;
+    }
+
+    /**
+     * Waits for the queued steps. Means over the pairs since the last call under TRL's names, as in {@code
+     * metrics.jsonl}, and {@code grad_norm} of the last step. Throws when the gradient of one of the last {@code
+     * logging_steps} steps was not finite.
+     */
+    public Map<String, Double> metrics() {
+        Map<String, Double> metrics = new LinkedHashMap<>(objective.metrics());
+        metrics.put("grad_norm", optimizer.takeNorm());
+        return metrics;
+    }
+
+    @Override
+    public void close() {
+        optimizer.close();
+        objective.close();
+    }
+}
