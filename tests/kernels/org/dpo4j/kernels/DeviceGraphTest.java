@@ -107,6 +107,7 @@ class DeviceGraphTest {
             return;
         }
         Device device = on.device();
+        long before = device.allocatedBytes();
         try (DeviceBuffer memory = device.allocate(5 * BYTES);
                 DeviceBuffer other = device.allocate(16)) {
             Arrays arrays = new Arrays(device, memory.address());
@@ -141,7 +142,9 @@ class DeviceGraphTest {
                 graph.launch();
                 expect(arrays, 1, 2);
             }
+            assertThat(other.address()).as("a buffer whose closing was refused").isNotZero();
         }
+        assertThat(device.allocatedBytes()).isEqualTo(before);
     }
 
     @OnEachDevice

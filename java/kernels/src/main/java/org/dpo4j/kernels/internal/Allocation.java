@@ -41,9 +41,10 @@ final class Allocation implements DeviceBuffer {
     @Override
     public void close() {
         if (!closed) {
+            // Where it is refused, as in a capture, the memory is still there, and may be closed later.
+            release.run();
             closed = true;
             count.remove(bytes);
-            release.run();
         }
     }
 }
