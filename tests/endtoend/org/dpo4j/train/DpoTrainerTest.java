@@ -175,6 +175,10 @@ class DpoTrainerTest {
         refused(options("out").bf16(true), "bfloat16 is not supported on cpu");
         refused(options("out").cudaGraphs(true), "cuda_graphs is true", "cpu has no graphs");
         refused(options("out").bf16StochasticRound(true), "bf16_stochastic_round", "on cpu are float32");
+        refused(
+                options("out").bf16StochasticRound(true).adamMomentsDtype(Precision.BFLOAT16),
+                "bf16_stochastic_round",
+                "on cpu are float32");
         refused(options("out").modelNameOrPath(directory.resolve("absent")), "absent");
         refused(options("out").datasetName(directory.resolve("absent.jsonl")), "absent.jsonl");
         refused(options("out").warmupSteps(4), "warmup_steps is 4");

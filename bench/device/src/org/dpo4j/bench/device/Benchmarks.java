@@ -55,9 +55,13 @@ final class Benchmarks {
     private static final Shape[] PARAMETERS = shapes(
             "count 134217728, dtype BF16",
             "count 134217728, dtype BF16, rounding stochastic",
+            "count 134217728, dtype BF16, rounding stochastic, moments BF16",
             "count 134217728, dtype F32");
-    private static final Shape[] PARAMETERS_TINY =
-            shapes("count 1003, dtype F32", "count 1003, dtype BF16", "count 1003, dtype BF16, rounding stochastic");
+    private static final Shape[] PARAMETERS_TINY = shapes(
+            "count 1003, dtype F32",
+            "count 1003, dtype BF16",
+            "count 1003, dtype BF16, rounding stochastic",
+            "count 1003, dtype BF16, rounding stochastic, moments BF16");
 
     private static final Shape[] STEP = shapes(
             "layout shared, model qwen2-0.5b, pairs 8, prompt 1024, completion 512, dtype BF16",
@@ -181,7 +185,7 @@ final class Benchmarks {
                     shapes("count 1003")),
             moving(
                     "adamw",
-                    s -> (OptimizerBenchmark.isStochastic(s) ? 24 : s.has("dtype", "BF16") ? 30 : 28) * s.at("count"),
+                    s -> OptimizerBenchmark.bytesOfAnElement(s) * s.at("count"),
                     Roofline.COPY,
                     OptimizerBenchmark::adamw,
                     PARAMETERS,

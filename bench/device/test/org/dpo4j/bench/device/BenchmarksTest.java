@@ -53,6 +53,17 @@ class BenchmarksTest {
                 .isEqualTo(MeasuredHeads.of(ROOT.resolve("bench/results")).toString());
     }
 
+    /** By hand, as the head of adamw.cu says. */
+    @Test
+    void adamwCountsWhatItMoves() {
+        assertThat(OptimizerBenchmark.bytesOfAnElement(Shape.of("dtype F32"))).isEqualTo(28);
+        assertThat(OptimizerBenchmark.bytesOfAnElement(Shape.of("dtype BF16"))).isEqualTo(30);
+        assertThat(OptimizerBenchmark.bytesOfAnElement(Shape.of("dtype BF16, rounding stochastic")))
+                .isEqualTo(24);
+        assertThat(OptimizerBenchmark.bytesOfAnElement(Shape.of("dtype BF16, rounding stochastic, moments BF16")))
+                .isEqualTo(16);
+    }
+
     @Test
     void sharedPrefixesNeedAsManyFlopsAsTokensSay() {
         Shape shared = Shape.of("layout shared, model qwen2-0.5b, pairs 8, prompt 1024, completion 512, dtype BF16");

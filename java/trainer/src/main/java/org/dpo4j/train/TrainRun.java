@@ -101,7 +101,7 @@ final class TrainRun {
     private static void describe(TrainOptions options, Model model, Map<String, String> facts) {
         Parameters parameters = model.parameters();
         facts.put("device", model.device().description());
-        facts.put("dtype", weights(parameters.dtype(), options.bf16StochasticRound()));
+        facts.put("dtype", weights(parameters.dtype(), options));
         facts.put(
                 "model",
                 String.format(
@@ -110,13 +110,20 @@ final class TrainRun {
         if (model.device().captures()) {
             facts.put("graphs", graphs ? GRAPHS : "none: launches one by one");
         }
-        facts.put("memory", Optimizer.bytesPerParameter(parameters.dtype(), options.bf16StochasticRound()));
+        facts.put(
+                "memory",
+                Optimizer.bytesPerParameter(
+                        parameters.dtype(), options.bf16StochasticRound(), options.adamMomentsDtype()));
     }
 
-    private static String weights(DType dtype, boolean stochastic) {
+    private static String weights(DType dtype, TrainOptions options) {
         if (dtype == DType.F32) {
             return "float32";
         }
-        return stochastic ? "bfloat16, rounded stochastically" : "bfloat16, master weights float32";
+        if (!options.bf16StochasticRound()) {
+            return "bfloat16, master weights float32";
+        }
+        boolean moments = options.adamMomentsDtype() == DType.BF16;
+        return "bfloat16, rounded stochastically" + (moments ? ", and AdamW's moments likewise" : "");
     }
 }
