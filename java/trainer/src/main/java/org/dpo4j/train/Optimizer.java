@@ -151,6 +151,21 @@ final class Optimizer implements AutoCloseable {
         device.upload(rates.address(), host.flip());
     }
 
+    /** Bytes of both moments. */
+    static long momentBytes(Parameters parameters, TrainOptions options) {
+        return 2L * options.adamMomentsDtype().bytes() * parameters.count();
+    }
+
+    /** Bytes of the master weights. */
+    static long masterBytes(Parameters parameters, TrainOptions options) {
+        return masterBytes(parameters.dtype(), options.bf16StochasticRound()) * parameters.count();
+    }
+
+    /** Bytes of all else that an optimizer of this ring allocates. */
+    static long arrayBytes(Parameters parameters, int ring) {
+        return STEP_BYTES + (long) SLOT_BYTES * ring + GradientNorm.workspaceBytes(parameters.count());
+    }
+
     /** One line for a run header: what a weight takes, by what takes it. */
     static String bytesPerParameter(DType dtype, boolean stochastic, DType moments) {
         int master = masterBytes(dtype, stochastic);

@@ -5,6 +5,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.IntFunction;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * Which rows each optimizer step reads. Steps are counted as transformers' {@code Trainer} counts them: an epoch has
@@ -56,6 +58,11 @@ final class Steps {
             micro.add(Arrays.copyOfRange(ordered, at, Math.min(end, at + batch)));
         }
         return micro;
+    }
+
+    /** The micro-batches of all steps. */
+    Stream<int[]> microBatches() {
+        return IntStream.range(0, total).boxed().flatMap(step -> microBatches(step).stream());
     }
 
     /** One line for a run header. */

@@ -39,18 +39,28 @@ final class TrainRun {
         try (Device device = Devices.open(options.device(), notice -> facts.put("notice", notice));
                 Model model = Model.load(options.modelNameOrPath(), device, dtype(options, device))) {
             describe(options, model, facts);
+            MemoryPlan.ofState(model.parameters(), options).check(memoryOf(device));
             try (Objective objective = read(options, model, reader, facts)) {
                 int rows = objective.rows();
                 Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seed(), epoch));
                 facts.putAll(objective.facts());
                 facts.put("steps", steps + "; " + options.schedule(steps.total()));
+                MemoryPlan memory = MemoryPlan.of(model.parameters(), objective, steps, options);
+                facts.put("device memory", memory.toString());
                 listener.header(new RunHeader(facts));
+                memory.check(memoryOf(device));
                 objective.begin(listener);
                 List<Metrics> history = train(options, objective, model, steps, listener, output);
                 output.save(model, options.modelNameOrPath());
                 return history;
             }
         }
+    }
+
+    /** What the run may take: what it has, and what nobody has. */
+    private static long memoryOf(Device device) {
+        long available = device.availableBytes();
+        return available == Long.MAX_VALUE ? available : device.allocatedBytes() + available;
     }
 
     private static List<Metrics> train(
