@@ -48,7 +48,7 @@ final class OptimizerBenchmark {
     }
 
     /** Storage of m and v: f32 where {@code moments} does not say. */
-    private static DType moments(Shape shape) {
+    static DType moments(Shape shape) {
         return shape.has("moments", "BF16") ? DType.BF16 : DType.F32;
     }
 
