@@ -15,10 +15,10 @@
 // Bytes moved an element: 28 (fp32 without master), 30 (bf16 with master), 24 (bf16 without), 16 (bf16 without, moments of bf16). Share of the
 // roofline: not yet measured on a GPU.
 //
-// Prediction: all four at 0.92 of copy bandwidth or more. The last has the least room. A Philox of 10 rounds is 20 wide products and 40 other
-// instructions for 8 elements, so three of them are 23 an element; with 9 for rounding and about 45 for the step that is 77. An H100 SXM that
-// copies at 3.0 TB/s moves 16 bytes for 188e9 elements a second: 1.4e13 instructions, where 132 multiprocessors of 128 lanes at 1.7 GHz issue
-// 2.9e13. Wide products, at half of that rate, and roots and reciprocals, at an eighth, take a tenth of their pipes each.
+// Prediction: all four at 0.92 of copy bandwidth or more. The last has the least room: sm_90a runs about 620 instructions for 8 elements, 78 an
+// element, nearly a third of them three Philox of 10 rounds. An H100 SXM that copies at 3.0 TB/s moves 16 bytes for 188e9 elements a second:
+// 1.5e13 instructions, where 132 multiprocessors of 128 lanes at 1.7 GHz issue 2.9e13; an H200 at 4.0 TB/s needs two thirds of them. Wide
+// products (20 a Philox, at half of that rate), roots and reciprocals (at an eighth) take a tenth of their pipes each.
 #include "philox.cuh"
 #include "vectors.cuh"
 

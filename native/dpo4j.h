@@ -418,8 +418,8 @@ typedef struct dpo4j_adamw_options {
 /* g = clip * gradient; parameter *= 1 - lr decay; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
    parameter -= lr c1 m / (sqrt(v c2) + epsilon), with rates f32[3] on the device = {lr, c1 = 1/(1-b1^t), c2 = 1/(1-b2^t)}.
    clip: one f32 on the device (gradient_norm's second value), or null for 1. A NaN clip leaves everything as it was: no step is taken.
-   parameter has dtype, m and v have moments_dtype; gradient f32[count]. master f32[count] holds the exact value, whose rounding to nearest the parameter is.
-   Null with DPO4J_F32, the parameter itself is exact. With DPO4J_BF16 either master or random is null:
+   parameter has dtype, m and v have moments_dtype; gradient f32[count]. master f32[count] holds the exact value, whose rounding to nearest the
+   parameter is. Null with DPO4J_F32, the parameter itself is exact. With DPO4J_BF16 either master or random is null:
    random u32[3] on the device = {low, high half of a seed, number of the step}: the parameter becomes one of the two bfloat16 about the exact
    value, the further one with the probability that makes the mean exact. Element i of the call has number first + i, and is rounded up in
    magnitude where its bits that are dropped and 16 random bits reach 2^16: bits 16 j to 16 j + 15, j = number mod 8, of Philox4x32-10
