@@ -12,13 +12,13 @@
 // (1 - b2) of itself, and with b2 = 0.999 that is between an eighth and a quarter of a bf16 ulp. To nearest, v would never decay. The step
 // itself computes with the exact m and v, from before they are rounded.
 //
-// Bytes moved an element: 28 (fp32 without master), 30 (bf16 with master), 24 (bf16 without), 16 (bf16 without, moments of bf16). Share of the
-// roofline: not yet measured on a GPU.
+// Bytes moved an element: 28 (fp32 without master), 30 (bf16 with master), 24 (bf16 without), 16 (bf16 without, moments of bf16). Share of
+// the roofline: not yet measured on a GPU.
 //
-// Prediction: all four at 0.92 of copy bandwidth or more. The last has the least room: sm_90a runs about 620 instructions for 8 elements, 78 an
-// element, nearly a third of them three Philox of 10 rounds. An H100 SXM that copies at 3.0 TB/s moves 16 bytes for 188e9 elements a second:
-// 1.5e13 instructions, where 132 multiprocessors of 128 lanes at 1.7 GHz issue 2.9e13; an H200 at 4.0 TB/s needs two thirds of them. Wide
-// products (20 a Philox, at half of that rate), roots and reciprocals (at an eighth) take a tenth of their pipes each.
+// Prediction: all four at 0.92 of copy bandwidth or more. The last has the least room: sm_90a runs about 620 instructions for 8 elements,
+// 78 an element, nearly a third of them three Philox of 10 rounds. An H100 SXM that copies at 3.0 TB/s moves 16 bytes for 188e9 elements a
+// second: 1.5e13 instructions, where 132 multiprocessors of 128 lanes at 1.7 GHz issue 2.9e13; an H200 at 4.0 TB/s needs two thirds of them.
+// Wide products (20 a Philox, at half of that rate), roots and reciprocals (at an eighth) take a tenth of their pipes each.
 #include "philox.cuh"
 #include "vectors.cuh"
 

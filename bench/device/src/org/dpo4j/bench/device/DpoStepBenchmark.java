@@ -25,9 +25,6 @@ final class DpoStepBenchmark implements AutoCloseable {
     /** Gradients of unit norm at this rate leave random weights what they are. */
     private static final double RATE = 1e-7;
 
-    /** None that is timed is the last; so many are looked at, one by one, to say what they take. */
-    private static final int STEPS = 100_000;
-
     private final Model model;
     private final DpoSteps steps;
 
@@ -70,7 +67,7 @@ final class DpoStepBenchmark implements AutoCloseable {
         return new Prepared(turn -> of.steps.step(), of::check, of, false);
     }
 
-    /** All pairs are one step, in micro-batches of {@code micro_batch} where that is given; the paths are not read. */
+    /** All pairs are one step, in micro-batches of {@code micro_batch} where that is given, and no step is the last; the paths are not read. */
     private static DpoOptions options(Shape shape) {
         Path unread = Path.of("unread");
         int pairs = shape.count("pairs");
@@ -87,7 +84,7 @@ final class DpoStepBenchmark implements AutoCloseable {
                 .gradientAccumulationSteps(pairs / batch)
                 .learningRate(RATE)
                 .lrSchedulerType(LrSchedulerType.CONSTANT)
-                .maxSteps(STEPS)
+                .maxSteps(Integer.MAX_VALUE)
                 .build();
     }
 

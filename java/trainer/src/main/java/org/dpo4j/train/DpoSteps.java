@@ -45,11 +45,7 @@ public final class DpoSteps implements AutoCloseable {
         }
     }
 
-    /**
-     * What these steps take of a device, before there is a model: of sizes alone, and of any type.
-     *
-     * @param options whose {@code max_steps} are few enough to be looked at one by one
-     */
+    /** What these steps take of a device, before there is a model: of sizes alone, and of any type. */
     public static MemoryPlan memory(
             LlamaConfig config,
             Device device,
