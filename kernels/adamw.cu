@@ -8,8 +8,17 @@
 // (Gupta et al. 2015). Sixteen random bits an element, the bits that are dropped, from Philox: key = seed, counter = (element / 8, step).
 // Which bits an element gets depends on its number alone. A NaN clip (a gradient that was not finite) leaves every array as it was.
 //
-// Bytes moved an element: 28 (fp32 without master), 30 (bf16 with master), 24 (bf16 without). Share of the roofline: not yet measured on a
-// GPU.
+// Moments of bf16 are rounded stochastically as well, each by bits of its own. v is why: where gradients are small a step changes it by
+// (1 - b2) of itself, and with b2 = 0.999 that is between an eighth and a quarter of a bf16 ulp. To nearest, v would never decay. The step
+// itself computes with the exact m and v, from before they are rounded.
+//
+// Bytes moved an element: 28 (fp32 without master), 30 (bf16 with master), 24 (bf16 without), 16 (bf16 without, moments of bf16). Share of
+// the roofline: not yet measured on a GPU.
+//
+// Prediction: all four at 0.92 of copy bandwidth or more. The last has the least room: sm_90a runs about 620 instructions for 8 elements,
+// 78 an element, nearly a third of them three Philox of 10 rounds. An H100 SXM that copies at 3.0 TB/s moves 16 bytes for 188e9 elements a
+// second: 1.5e13 instructions, where 132 multiprocessors of 128 lanes at 1.7 GHz issue 2.9e13; an H200 at 4.0 TB/s needs two thirds of them.
+// Wide products (20 a Philox, at half of that rate), roots and reciprocals (at an eighth) take a tenth of their pipes each.
 #include "philox.cuh"
 #include "vectors.cuh"
 
@@ -22,27 +31,33 @@ template <bool kStochastic>
 constexpr int kBlocks = kStochastic ? 3 : 4;
 static_assert(kVector == 8, "a whole vector takes the bits of one counter");
 
+// The last word of a counter: what of an element is rounded.
+enum class Rounded : uint32_t { kParameter, kM, kV };
+
 // N elements whose first is number `element`; N > 1 begins at a multiple of 8.
 template <int N>
-__device__ __forceinline__ Values<N> round_elements(Values<N> p, int64_t element, uint2 seed, uint32_t step) {
+__device__ __forceinline__ Values<N> round_elements(Values<N> x, Rounded what, int64_t element, uint2 seed, uint32_t step) {
   const uint64_t group = static_cast<uint64_t>(element) / kVector;
-  const uint4 random = philox(make_uint4(static_cast<uint32_t>(group), static_cast<uint32_t>(group >> 32), step, 0), seed);
+  const uint4 random =
+      philox(make_uint4(static_cast<uint32_t>(group), static_cast<uint32_t>(group >> 32), step, static_cast<uint32_t>(what)), seed);
   const int first = N == 1 ? static_cast<int>(element % kVector) : 0;
 #pragma unroll
-  for (int k = 0; k < N; k++) p[k] = round_stochastically(p[k], sixteen_bits(random, first + k));
-  return p;
+  for (int k = 0; k < N; k++) x[k] = round_stochastically(x[k], sixteen_bits(random, first + k));
+  return x;
 }
 
-template <class T, bool kStochastic>
+template <class T, class Moment, bool kStochastic>
 __global__ void __launch_bounds__(kThreads, kBlocks<kStochastic>)
-    step(T* parameter, float* master, float* m, float* v, const float* gradient, const float* rates, const float* clip,
+    step(T* parameter, float* master, Moment* m, Moment* v, const float* gradient, const float* rates, const float* clip,
          const uint32_t* random, int64_t first, int64_t count, dpo4j_adamw_options options) {
+  constexpr bool kRoundMoments = sizeof(Moment) == 2;
+  static_assert(kStochastic || !kRoundMoments, "moments of 16 bits are rounded by random bits");
   const float scale = clip ? *clip : 1.0f;
   if (scale != scale) return;
   const float lr = rates[0], c1 = rates[1], c2 = rates[2];
   const float kept = 1.0f - lr * options.weight_decay, rate = lr * c1;
   const uint2 seed = kStochastic ? make_uint2(random[0], random[1]) : make_uint2(0, 0);
-  const uint32_t number = kStochastic ? random[2] : 0;
+  [[maybe_unused]] const uint32_t number = kStochastic ? random[2] : 0;
   const int64_t thread = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   for_columns(count, whole_vectors(count), thread, static_cast<int64_t>(gridDim.x) * kThreads, [&](auto n, int64_t i) {
     constexpr int N = decltype(n)::value;
@@ -57,24 +72,30 @@ __global__ void __launch_bounds__(kThreads, kBlocks<kStochastic>)
       square[k] = options.beta2 * square[k] + (1.0f - options.beta2) * g * g;
       p[k] = p[k] * kept - rate * mean[k] / (sqrtf(c2 * square[k]) + options.epsilon);
     }
+    if constexpr (kRoundMoments) {
+      mean = round_elements(mean, Rounded::kM, first + i, seed, number);
+      square = round_elements(square, Rounded::kV, first + i, seed, number);
+    }
     store<N, kOnce>(m + i, mean);
     store<N, kOnce>(v + i, square);
     if (master) store<N, kOnce>(master + i, p);
-    if constexpr (kStochastic) p = round_elements(p, first + i, seed, number);
+    if constexpr (kStochastic) p = round_elements(p, Rounded::kParameter, first + i, seed, number);
     store<N>(parameter + i, p);
   });
 }
 
-template <class T, bool kStochastic = false>
+template <class T, class Moment = float, bool kStochastic = false>
 int step_of(const Queue& queue, const Adamw& x) {
-  return launch(queue, step<T, kStochastic>, dim3(divide_up(x.count, kThreads * kVector)), dim3(kThreads), 0, static_cast<T*>(x.parameter),
-                x.master, x.m, x.v, x.gradient, x.rates, x.clip, x.random, x.first, x.count, x.options);
+  return launch(queue, step<T, Moment, kStochastic>, dim3(divide_up(x.count, kThreads * kVector)), dim3(kThreads), 0,
+                static_cast<T*>(x.parameter), x.master, static_cast<Moment*>(x.m), static_cast<Moment*>(x.v), x.gradient, x.rates, x.clip,
+                x.random, x.first, x.count, x.options);
 }
 
 }  // namespace
 
 int run(const Queue& queue, const Adamw& x) {
-  if (x.random) return step_of<__nv_bfloat16, true>(queue, x);
+  if (x.moments_dtype == DPO4J_BF16) return step_of<__nv_bfloat16, __nv_bfloat16, true>(queue, x);
+  if (x.random) return step_of<__nv_bfloat16, float, true>(queue, x);
   return x.dtype == DPO4J_BF16 ? step_of<__nv_bfloat16>(queue, x) : step_of<float>(queue, x);
 }
 

@@ -36,7 +36,7 @@ extern "C" {
 #endif
 
 /* Raised by one whenever a signature, a struct or the meaning of an argument changes. */
-#define DPO4J_ABI_VERSION 4
+#define DPO4J_ABI_VERSION 5
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -418,15 +418,17 @@ typedef struct dpo4j_adamw_options {
 /* g = clip * gradient; parameter *= 1 - lr decay; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
    parameter -= lr c1 m / (sqrt(v c2) + epsilon), with rates f32[3] on the device = {lr, c1 = 1/(1-b1^t), c2 = 1/(1-b2^t)}.
    clip: one f32 on the device (gradient_norm's second value), or null for 1. A NaN clip leaves everything as it was: no step is taken.
-   parameter has dtype; m, v, gradient f32[count]. master f32[count] holds the exact value, whose rounding to nearest the parameter is.
-   Null with DPO4J_F32, the parameter itself is exact. With DPO4J_BF16 either master or random is null:
+   parameter has dtype, m and v have moments_dtype; gradient f32[count]. master f32[count] holds the exact value, whose rounding to nearest the
+   parameter is. Null with DPO4J_F32, the parameter itself is exact. With DPO4J_BF16 either master or random is null:
    random u32[3] on the device = {low, high half of a seed, number of the step}: the parameter becomes one of the two bfloat16 about the exact
    value, the further one with the probability that makes the mean exact. Element i of the call has number first + i, and is rounded up in
    magnitude where its bits that are dropped and 16 random bits reach 2^16: bits 16 j to 16 j + 15, j = number mod 8, of Philox4x32-10
-   (Salmon et al. 2011) with counter {number / 8 (64 bits), step, 0} and the seed as key. first: at least 0, a multiple of 8. */
-DPO4J_API int32_t dpo4j_adamw(dpo4j_context*, void* parameter, float* master, float* m, float* v, const float* gradient, const float* rates,
+   (Salmon et al. 2011) with counter {number / 8 (64 bits), step, 0} and the seed as key. first: at least 0, a multiple of 8.
+   moments_dtype: DPO4J_F32; or DPO4J_BF16 where random is given, and m and v are rounded likewise, by the bits of counters that end in 1
+   and 2 where the parameter's ends in 0. The step computes with their exact values. */
+DPO4J_API int32_t dpo4j_adamw(dpo4j_context*, void* parameter, float* master, void* m, void* v, const float* gradient, const float* rates,
                               const float* clip, const uint32_t* random, int64_t first, int64_t count, const dpo4j_adamw_options* options,
-                              int32_t dtype);
+                              int32_t dtype, int32_t moments_dtype);
 
 #ifdef __cplusplus
 }

@@ -225,12 +225,13 @@ struct GradientNorm {
 
 struct Adamw {
   void* parameter;
-  float *master, *m, *v;
+  float* master;
+  void *m, *v;
   const float *gradient, *rates, *clip;
   const uint32_t* random;
   int64_t first, count;
   dpo4j_adamw_options options;
-  int32_t dtype;
+  int32_t dtype, moments_dtype;
 };
 
 }  // namespace dpo4j

@@ -64,7 +64,8 @@ class AdamWRoundingTest {
                     Rounding.stochastic(random.address(), key.first + begin),
                     end - begin,
                     SUBTRACTION,
-                    DType.BF16);
+                    DType.BF16,
+                    DType.F32);
         }
     }
 
@@ -181,7 +182,7 @@ class AdamWRoundingTest {
         Expect.exactly("bf16 values", rounded(on, exact, new Key(42, 1, 0)), expected);
     }
 
-    /** m and v are those of a step with a master, and a step that is none leaves all as it was. */
+    /** m and v of f32 are those of a step with a master, and a step that is none leaves all as it was. */
     @OnEachBf16Device
     @Tag("small")
     void momentsAreNotRounded(On on) {
@@ -220,7 +221,8 @@ class AdamWRoundingTest {
                                 i == 0 ? Rounding.NEAREST : Rounding.stochastic(random.address(), 0),
                                 count,
                                 options,
-                                DType.BF16);
+                                DType.BF16,
+                                DType.F32);
                     }
                 });
                 Expect.exactly("m", m[1].values(), m[0].values());
@@ -270,7 +272,8 @@ class AdamWRoundingTest {
                     new Rounding(a.get("random"), a.get("first")),
                     8,
                     AdamWOptions.DEFAULT,
-                    on.dtype()));
+                    on.dtype(),
+                    DType.F32));
         }
     }
 }

@@ -45,7 +45,8 @@ class AdamWTest {
                     AdamW.Rounding.NEAREST,
                     count,
                     step.options,
-                    on.dtype()));
+                    on.dtype(),
+                    DType.F32));
             double[] exact = withMaster ? master.values() : parameter.values();
             if (on.dtype() == DType.BF16 && !Float.isNaN(step.clip)) {
                 double[] rounded = Arrays.stream(exact)
@@ -230,7 +231,8 @@ class AdamWTest {
                                     a.number("beta2"),
                                     a.number("epsilon"),
                                     a.number("weight_decay")),
-                            a.dtype("dtype")));
+                            a.dtype("dtype"),
+                            DType.F32));
         }
     }
 }

@@ -28,11 +28,16 @@ final class ReferencePhilox {
         return x;
     }
 
-    /** The 16 bits that dpo4j.h gives to an element. */
+    /** The 16 bits that dpo4j.h gives to an element of the parameter. */
     static int sixteenBits(long seed, int step, long number) {
+        return sixteenBits(seed, step, number, 0);
+    }
+
+    /** Likewise of the parameter (0), m (1) or v (2). */
+    static int sixteenBits(long seed, int step, long number, int what) {
         long group = number / 8;
         int[] bits = bits(
-                new int[] {(int) group, (int) (group >>> 32), step, 0}, new int[] {(int) seed, (int) (seed >>> 32)});
+                new int[] {(int) group, (int) (group >>> 32), step, what}, new int[] {(int) seed, (int) (seed >>> 32)});
         int j = (int) (number % 8);
         return bits[j / 2] >>> 16 * (j % 2) & 0xFFFF;
     }

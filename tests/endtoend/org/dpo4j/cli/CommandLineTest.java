@@ -88,7 +88,7 @@ class CommandLineTest {
                 "--lora_r=16|--lora_r 16 is not supported: adapters are not supported; all weights are trained",
                 "--max_prompt_length 512|--max_prompt_length 512 is not supported: set max_length, which counts prompt"
                         + " and completion",
-                "--optim rmsprop|--optim rmsprop is not supported: AdamW is the only optimizer",
+                "--optim rmsprop|--optim rmsprop is not supported: AdamW is the only optimizer; adam_moments_dtype makes its state smaller",
                 "--precompute_ref_log_probs false|--precompute_ref_log_probs false is not supported: they are always"
                         + " computed before the first step; leave it out",
                 "--torch_dtype bfloat16|--torch_dtype bfloat16 is not supported: set dtype"

@@ -141,6 +141,7 @@ class DpoTrainerTest {
         assertThat(headers).hasSize(1);
         assertThat(headers.get(0).facts()).containsKeys("device", "dtype", "model", "pairs", "loss", "tokens", "steps");
         assertThat(headers.get(0).facts().get("memory")).startsWith("16 bytes a parameter");
+        assertThat(headers.get(0).facts().get("device memory")).contains(" at most: weights ", "activations ", "head ");
         assertThat(headers.get(0).facts().get("steps")).startsWith("3 of 3 rows (3 x 1)");
         assertThat(phases).containsExactly("reference log-probs 8", "training 3");
     }
@@ -175,6 +176,10 @@ class DpoTrainerTest {
         refused(options("out").bf16(true), "bfloat16 is not supported on cpu");
         refused(options("out").cudaGraphs(true), "cuda_graphs is true", "cpu has no graphs");
         refused(options("out").bf16StochasticRound(true), "bf16_stochastic_round", "on cpu are float32");
+        refused(
+                options("out").bf16StochasticRound(true).adamMomentsDtype(Precision.BFLOAT16),
+                "bf16_stochastic_round",
+                "on cpu are float32");
         refused(options("out").modelNameOrPath(directory.resolve("absent")), "absent");
         refused(options("out").datasetName(directory.resolve("absent.jsonl")), "absent.jsonl");
         refused(options("out").warmupSteps(4), "warmup_steps is 4");

@@ -79,11 +79,30 @@ class StochasticRoundingTest {
         assertThat(nearest).isNotEqualTo(one);
     }
 
+    /** The same thresholds as with f32 moments: their roundings change a step by 2^-8 of itself at most, at random. */
+    @OnEachBf16Device
+    void theMarginRisesWithMomentsOfBf16(On on) {
+        TinyRun run = run(on, options().adamMomentsDtype(Precision.BFLOAT16).maxSteps(20));
+        assertThat(run.last("rewards/margins")).isGreaterThan(0.5);
+        assertThat(run.last("rewards/accuracies")).isEqualTo(1);
+        assertThat(run.last("loss")).isLessThan(0.4);
+    }
+
+    @OnEachBf16Device
+    void momentsOfBf16GiveTheSameBitsAgainAndOthersThanF32(On on) {
+        DpoOptions.Builder of = options().adamMomentsDtype(Precision.BFLOAT16).maxSteps(4);
+        float[] one = run(on, of).weights();
+        assertThat(TinyRun.dpo(on.again(), DType.BF16, PAIRS, of.build()).weights())
+                .containsExactly(one);
+        assertThat(run(on, options().maxSteps(4)).weights()).isNotEqualTo(one);
+    }
+
     /** Sizes by hand: weight, master, gradient, two moments. */
     @Test
     void theHeaderSaysWhatAParameterTakes() {
-        assertThat(Optimizer.bytesPerParameter(DType.F32, false)).startsWith("16 bytes");
-        assertThat(Optimizer.bytesPerParameter(DType.BF16, false)).startsWith("18 bytes");
-        assertThat(Optimizer.bytesPerParameter(DType.BF16, true)).startsWith("14 bytes");
+        assertThat(Optimizer.bytesPerParameter(DType.F32, false, DType.F32)).startsWith("16 bytes");
+        assertThat(Optimizer.bytesPerParameter(DType.BF16, false, DType.F32)).startsWith("18 bytes");
+        assertThat(Optimizer.bytesPerParameter(DType.BF16, true, DType.F32)).startsWith("14 bytes");
+        assertThat(Optimizer.bytesPerParameter(DType.BF16, true, DType.BF16)).startsWith("10 bytes");
     }
 }

@@ -69,7 +69,8 @@ record TinyRun(List<Metrics> history, float[] weights) {
         }
     }
 
-    private static TinyRun run(Model model, TrainOptions options, Objective objective) {
+    /** Closes the objective. */
+    static TinyRun run(Model model, TrainOptions options, Objective objective) {
         try (objective;
                 MetricsLog log = new MetricsLog(temporary())) {
             int rows = objective.rows();

@@ -57,6 +57,7 @@ class TrainOptionsTest {
                         0.9,
                         0.999,
                         1e-8,
+                        DType.F32,
                         1,
                         42,
                         10,
@@ -128,6 +129,9 @@ class TrainOptionsTest {
                 bad(
                         "bf16_stochastic_round is true but dtype is float32",
                         b -> b.dtype(Precision.FLOAT32).bf16StochasticRound(true)),
+                bad(
+                        "adam_moments_dtype is bfloat16 but bf16_stochastic_round is false",
+                        b -> b.dtype(Precision.BFLOAT16).adamMomentsDtype(Precision.BFLOAT16)),
                 bad("learning_rate is -1", builder -> builder.learningRate(-1)),
                 bad("learning_rate is Infinity", builder -> builder.learningRate(Double.POSITIVE_INFINITY)),
                 bad("max_length is 1", builder -> builder.maxLength(1)),

@@ -53,6 +53,7 @@ class DeviceTest {
                 () -> device.allocate(16),
                 device::allocatedBytes,
                 device::peakAllocatedBytes,
+                device::availableBytes,
                 () -> device.upload(address, host),
                 () -> device.upload(address, new int[1]),
                 () -> device.download(host, address),
@@ -109,6 +110,22 @@ class DeviceTest {
             small.close();
             assertThat(device.allocatedBytes()).isZero();
             assertThat(device.peakAllocatedBytes()).isEqualTo(5_001_000);
+        }
+    }
+
+    /** Of a GPU what is allocated is not available any more; other processes may use the memory of the host at any time. */
+    @OnEachDevice
+    void saysWhatIsAvailable(On on) {
+        int bytes = 64 << 20;
+        try (Device device = another(on)) {
+            long before = device.availableBytes();
+            assertThat(before).isPositive();
+            try (DeviceBuffer buffer = device.allocate(bytes)) {
+                assertThat(device.availableBytes()).isPositive();
+                if (on.cuda()) {
+                    assertThat(device.availableBytes()).isLessThanOrEqualTo(before - buffer.bytes());
+                }
+            }
         }
     }
 

@@ -55,19 +55,27 @@ final class Benchmarks {
     private static final Shape[] PARAMETERS = shapes(
             "count 134217728, dtype BF16",
             "count 134217728, dtype BF16, rounding stochastic",
+            "count 134217728, dtype BF16, rounding stochastic, moments BF16",
             "count 134217728, dtype F32");
-    private static final Shape[] PARAMETERS_TINY =
-            shapes("count 1003, dtype F32", "count 1003, dtype BF16", "count 1003, dtype BF16, rounding stochastic");
+    private static final Shape[] PARAMETERS_TINY = shapes(
+            "count 1003, dtype F32",
+            "count 1003, dtype BF16",
+            "count 1003, dtype BF16, rounding stochastic",
+            "count 1003, dtype BF16, rounding stochastic, moments BF16");
 
     private static final Shape[] STEP = shapes(
             "layout shared, model qwen2-0.5b, pairs 8, prompt 1024, completion 512, dtype BF16",
             "layout plain, model qwen2-0.5b, pairs 8, prompt 1024, completion 512, dtype BF16");
-    private static final Shape[] STEP_8B =
-            shapes("layout shared, model llama3-8b, pairs 8, prompt 1024, completion 512, dtype BF16");
+    /** 16 Ki rows a step, in micro-batches whose activations leave room for weights, gradients and moments in 130 GB. */
+    private static final Shape[] STEP_8B = shapes("layout shared, model llama3-8b, pairs 8, micro_batch 4, prompt 1024,"
+            + " completion 512, dtype BF16, rounding stochastic, moments BF16");
+
     private static final Shape[] STEP_TINY = shapes(
             "layout shared, model tiny, pairs 2, prompt 8, completion 4, dtype F32",
             "layout plain, model tiny, pairs 2, prompt 8, completion 4, dtype F32",
-            "layout shared, model tiny, pairs 2, prompt 8, completion 4, dtype BF16");
+            "layout shared, model tiny, pairs 2, prompt 8, completion 4, dtype BF16",
+            "layout shared, model tiny, pairs 4, micro_batch 2, prompt 8, completion 4, dtype BF16, rounding stochastic,"
+                    + " moments BF16");
 
     private static final Shape[] ONE = shapes("bytes 1073741824");
     private static final Shape[] ONE_TINY = shapes("bytes 65536");
@@ -181,7 +189,7 @@ final class Benchmarks {
                     shapes("count 1003")),
             moving(
                     "adamw",
-                    s -> (OptimizerBenchmark.isStochastic(s) ? 24 : s.has("dtype", "BF16") ? 30 : 28) * s.at("count"),
+                    s -> OptimizerBenchmark.bytesOfAnElement(s) * s.at("count"),
                     Roofline.COPY,
                     OptimizerBenchmark::adamw,
                     PARAMETERS,

@@ -5,19 +5,19 @@ import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.data.PreferencePair;
-import org.dpo4j.kernels.DeviceReport;
-import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.DType;
 import org.dpo4j.model.Model;
 import org.dpo4j.train.DpoOptions;
 import org.dpo4j.train.DpoSteps;
 import org.dpo4j.train.LrSchedulerType;
+import org.dpo4j.train.MemoryPlan;
+import org.dpo4j.train.Precision;
 
 /**
- * The trainer's optimizer step, {@link DpoSteps}, with its CUDA graphs where the device has them: pairs packed on the host, one micro-batch forward and
+ * The trainer's optimizer step, {@link DpoSteps}, with its CUDA graphs where the device has them: pairs packed on the host, micro-batches forward and
  * backward, gradient norm, AdamW; the reference's log-probs are known. {@code layout shared} computes a prompt once, {@code layout plain} once for each
  * completion. The gate: the first step's loss is ln 2, its rewards 0.
  */
@@ -25,41 +25,41 @@ final class DpoStepBenchmark implements AutoCloseable {
     /** Gradients of unit norm at this rate leave random weights what they are. */
     private static final double RATE = 1e-7;
 
-    /** Of a parameter: itself in bf16, and in fp32 its gradient, master, m and v. */
-    private static final double STATE_BYTES = 18;
-
     private final Model model;
     private final DpoSteps steps;
 
     private DpoStepBenchmark(Fixture fixture) {
         Shape shape = fixture.shape();
-        refuseTooLarge(shape);
+        List<PreferencePair> pairs = pairs(fixture);
+        // Before gigabytes of weights are written.
+        memory(fixture, pairs).check(fixture.device().availableBytes());
         try (RandomModel files = RandomModel.write(shape, fixture.numbers())) {
             model = Model.load(files.directory(), fixture.device(), fixture.dtype());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
         try {
-            List<PreferencePair> pairs = pairs(fixture, model.config().vocabSize());
-            steps = new DpoSteps(model, pairs, options(pairs.size()), shape.has("layout", "shared"));
+            steps = new DpoSteps(model, pairs, options(shape), shape.has("layout", "shared"));
         } catch (RuntimeException e) {
             model.close();
             throw e;
         }
     }
 
-    /** Before gigabytes of weights are written. */
-    private static void refuseTooLarge(Shape shape) {
-        double needed = STATE_BYTES * ModelShape.of(shape).parameters();
-        DeviceReport.probe().cuda().gpus().stream().findFirst().ifPresent(gpu -> {
-            if (gpu.memoryBytes() < needed) {
-                throw new Dpo4jException(String.format(
-                        Locale.ROOT,
-                        "weights, gradients and optimizer take %.0f GB, the GPU has %.0f",
-                        needed / 1e9,
-                        gpu.memoryBytes() / 1e9));
-            }
-        });
+    /** What it takes of a device, of which nothing is taken to say so. */
+    static MemoryPlan memory(Fixture fixture) {
+        return memory(fixture, pairs(fixture));
+    }
+
+    private static MemoryPlan memory(Fixture fixture, List<PreferencePair> pairs) {
+        Shape shape = fixture.shape();
+        return DpoSteps.memory(
+                ModelShape.of(shape).config(),
+                fixture.device(),
+                fixture.dtype(),
+                pairs,
+                options(shape),
+                shape.has("layout", "shared"));
     }
 
     static Prepared step(Fixture fixture) {
@@ -67,22 +67,29 @@ final class DpoStepBenchmark implements AutoCloseable {
         return new Prepared(turn -> of.steps.step(), of::check, of, false);
     }
 
-    /** All pairs are one micro-batch, and no step is the last; the paths are not read. */
-    private static DpoOptions options(int pairs) {
+    /** All pairs are one step, in micro-batches of {@code micro_batch} where that is given, and no step is the last; the paths are not read. */
+    private static DpoOptions options(Shape shape) {
         Path unread = Path.of("unread");
+        int pairs = shape.count("pairs");
+        int batch = shape.countOr("micro_batch", pairs);
         return DpoOptions.builder()
                 .modelNameOrPath(unread)
                 .datasetName(unread)
                 .outputDir(unread)
-                .perDeviceTrainBatchSize(pairs)
-                .perDeviceEvalBatchSize(pairs)
+                .bf16StochasticRound(OptimizerBenchmark.isStochastic(shape))
+                .adamMomentsDtype(
+                        OptimizerBenchmark.moments(shape) == DType.BF16 ? Precision.BFLOAT16 : Precision.FLOAT32)
+                .perDeviceTrainBatchSize(batch)
+                .perDeviceEvalBatchSize(batch)
+                .gradientAccumulationSteps(pairs / batch)
                 .learningRate(RATE)
                 .lrSchedulerType(LrSchedulerType.CONSTANT)
                 .maxSteps(Integer.MAX_VALUE)
                 .build();
     }
 
-    private static List<PreferencePair> pairs(Fixture fixture, int vocabulary) {
+    private static List<PreferencePair> pairs(Fixture fixture) {
+        int vocabulary = ModelShape.of(fixture.shape()).vocabulary();
         int prompt = fixture.shape().count("prompt");
         int completion = fixture.shape().count("completion");
         List<PreferencePair> pairs = new ArrayList<>();

@@ -2,6 +2,7 @@ package org.dpo4j.bench.device;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.dpo4j.model.LlamaConfig;
 
 /**
  * Sizes of a decoder that a step is timed on.
@@ -9,15 +10,17 @@ import java.util.Map;
  * @param layers of it
  * @param heads of queries
  * @param kvHeads of keys and values
+ * @param tied whether the head is the embedding
  */
-record ModelShape(int vocabulary, int hidden, int intermediate, int layers, int heads, int kvHeads) {
+record ModelShape(int vocabulary, int hidden, int intermediate, int layers, int heads, int kvHeads, boolean tied) {
+    static final int POSITIONS = 32_768;
 
     /** By the name that a shape gives: {@code model qwen2-0.5b}, without the biases of Qwen2, or one to look at. */
     static ModelShape of(Shape shape) {
         return switch (shape.text("model")) {
-            case "qwen2-0.5b" -> new ModelShape(151_936, 896, 4864, 24, 14, 2);
-            case "llama3-8b" -> new ModelShape(128_256, 4096, 14_336, 32, 32, 8);
-            case "tiny" -> new ModelShape(97, 32, 48, 2, 4, 2);
+            case "qwen2-0.5b" -> new ModelShape(151_936, 896, 4864, 24, 14, 2, true);
+            case "llama3-8b" -> new ModelShape(128_256, 4096, 14_336, 32, 32, 8, false);
+            case "tiny" -> new ModelShape(97, 32, 48, 2, 4, 2, true);
             default -> throw new IllegalArgumentException(shape + " names no model");
         };
     }
@@ -26,7 +29,11 @@ record ModelShape(int vocabulary, int hidden, int intermediate, int layers, int 
         return hidden / heads;
     }
 
-    /** Matrices, and vectors as matrices of one row, under Hugging Face's names; the head is the embedding. */
+    LlamaConfig config() {
+        return LlamaConfig.of(vocabulary, hidden, intermediate, layers, heads, kvHeads, POSITIONS, tied);
+    }
+
+    /** Matrices, and vectors as matrices of one row, under Hugging Face's names. */
     Map<String, int[]> tensors() {
         Map<String, int[]> tensors = new LinkedHashMap<>();
         tensors.put("model.embed_tokens.weight", new int[] {vocabulary, hidden});
@@ -43,12 +50,10 @@ record ModelShape(int vocabulary, int hidden, int intermediate, int layers, int 
             tensors.put(prefix + "mlp.down_proj.weight", new int[] {hidden, intermediate});
         }
         tensors.put("model.norm.weight", new int[] {hidden});
+        if (!tied) {
+            tensors.put("lm_head.weight", new int[] {vocabulary, hidden});
+        }
         return tensors;
-    }
-
-    /** All weights; the head is the embedding. */
-    double parameters() {
-        return body() + (double) vocabulary * hidden + hidden * (2.0 * layers + 1);
     }
 
     /** Weights of the matrices of the layers: no embedding, no head. */

@@ -15,6 +15,9 @@ final class OptimizerBenchmark {
     /** 1 - beta in fp32 is 1 - beta only to a few 1e-5 of itself where beta is 0.999. */
     private static final double DECAY = 1e-4;
 
+    /** How far bf16 neighbours are from each other at most, as a share of the value. */
+    private static final double NEIGHBOURS = 0x1p-7;
+
     private OptimizerBenchmark() {}
 
     static Prepared gradientNorm(Fixture fixture) {
@@ -44,6 +47,18 @@ final class OptimizerBenchmark {
         return shape.has("rounding", "stochastic");
     }
 
+    /** Storage of m and v: f32 where {@code moments} does not say. */
+    static DType moments(Shape shape) {
+        return shape.has("moments", "BF16") ? DType.BF16 : DType.F32;
+    }
+
+    /** What a step moves of an element: m, v and parameter in and out, the gradient in; beside a master, that in and out and the parameter out. */
+    static double bytesOfAnElement(Shape shape) {
+        int parameter = shape.dtype().bytes();
+        boolean split = shape.dtype() != DType.F32 && !isStochastic(shape);
+        return 4.0 * moments(shape).bytes() + Float.BYTES + (split ? 2 * Float.BYTES + parameter : 2 * parameter);
+    }
+
     static Prepared adamw(Fixture fixture) {
         long count = fixture.at("count");
         DType dtype = fixture.dtype();
@@ -53,8 +68,9 @@ final class OptimizerBenchmark {
                 : Rounding.NEAREST;
         Tensor parameter = fixture.updated(fixture.normal(0.02, count));
         Tensor master = fixture.zeros(DType.F32, split ? count : 1);
-        Tensor m = fixture.zeros(DType.F32, count);
-        Tensor v = fixture.zeros(DType.F32, count);
+        DType moments = moments(fixture.shape());
+        Tensor m = fixture.zeros(moments, count);
+        Tensor v = fixture.zeros(moments, count);
         Tensor gradient = fixture.normal(DType.F32, 1, count);
         Tensor rates = fixture.floats(RATE, 10, 1000);
         return new Prepared(
@@ -70,19 +86,22 @@ final class OptimizerBenchmark {
                         rounding,
                         count,
                         AdamWOptions.DEFAULT,
-                        dtype),
+                        dtype,
+                        moments),
                 check(fixture, parameter, split ? master : parameter, m, v, gradient));
     }
 
     /**
-     * A first step: m = 0.1 g, v = 0.001 g^2, and the parameter moves by the rate, against the sign of g.
+     * A first step: m = 0.1 g, v = 0.001 g^2, and the parameter moves by the rate, against the sign of g. What is rounded stochastically
+     * is off by less than the distance of bf16 neighbours.
      *
      * @param exact the master, which begins at 0; or the parameter
      */
     private static Benchmark.Check check(
             Fixture fixture, Tensor parameter, Tensor exact, Tensor m, Tensor v, Tensor gradient) {
         boolean split = exact != parameter;
-        double stored = isStochastic(fixture.shape()) ? 0x1p-7 : Gate.sum(0, fixture.dtype());
+        double stored = isStochastic(fixture.shape()) ? NEIGHBOURS : Gate.sum(0, fixture.dtype());
+        double ofMoments = moments(fixture.shape()) == DType.BF16 ? NEIGHBOURS : 0;
         int[] sample = fixture.sample(fixture.at("count"));
         double[] before = new double[sample.length];
         for (int i = 0; i < sample.length; i++) {
@@ -98,7 +117,7 @@ final class OptimizerBenchmark {
                         "m and v",
                         new double[] {0.1 * g, 0.001 * g * g},
                         new double[] {m.read(sample[i]), v.read(sample[i])},
-                        DECAY);
+                        DECAY + ofMoments);
                 if (split) {
                     gate.value("master", moved, exact.read(sample[i]), bound + DECAY * RATE);
                 }

@@ -47,8 +47,8 @@ final class RandomModel implements AutoCloseable {
                 .put("num_hidden_layers", of.layers())
                 .put("num_attention_heads", of.heads())
                 .put("num_key_value_heads", of.kvHeads())
-                .put("max_position_embeddings", 32_768)
-                .put("tie_word_embeddings", true);
+                .put("max_position_embeddings", ModelShape.POSITIONS)
+                .put("tie_word_embeddings", of.tied());
     }
 
     private void weights(Map<String, int[]> tensors, Numbers numbers) throws IOException {

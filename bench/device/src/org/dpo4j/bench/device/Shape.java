@@ -35,6 +35,10 @@ record Shape(Map<String, String> parameters) {
         return Math.toIntExact(at(name));
     }
 
+    int countOr(String name, int otherwise) {
+        return parameters.containsKey(name) ? count(name) : otherwise;
+    }
+
     boolean has(String name, String value) {
         return value.equals(parameters.get(name));
     }

@@ -1,6 +1,7 @@
 package org.dpo4j.bench.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -10,6 +11,10 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.train.MemoryPlan;
 import org.junit.jupiter.api.Test;
 
 /** The table against the header, the goals and the document. */
@@ -51,6 +56,32 @@ class BenchmarksTest {
         assertThat(Files.readString(ROOT.resolve(resource)))
                 .as("bench/run.sh tables writes it anew")
                 .isEqualTo(MeasuredHeads.of(ROOT.resolve("bench/results")).toString());
+    }
+
+    /** By hand, as the head of adamw.cu says. */
+    @Test
+    void adamwCountsWhatItMoves() {
+        assertThat(OptimizerBenchmark.bytesOfAnElement(Shape.of("dtype F32"))).isEqualTo(28);
+        assertThat(OptimizerBenchmark.bytesOfAnElement(Shape.of("dtype BF16"))).isEqualTo(30);
+        assertThat(OptimizerBenchmark.bytesOfAnElement(Shape.of("dtype BF16, rounding stochastic")))
+                .isEqualTo(24);
+        assertThat(OptimizerBenchmark.bytesOfAnElement(Shape.of("dtype BF16, rounding stochastic, moments BF16")))
+                .isEqualTo(16);
+    }
+
+    /** It fits 130 GB with a second copy of its weights, so an H200's 149 GB; and no H100's 84 GB, which is said by name. */
+    @Test
+    void stepOf8BSaysWhatItTakes() {
+        Benchmark step = Benchmarks.ALL.get(names().indexOf("dpo_step_8b"));
+        try (Device device = Devices.open("cpu", notice -> {});
+                Fixture fixture = new Fixture(device, step.shapes().get(0), new Numbers(true), 1)) {
+            MemoryPlan plan = DpoStepBenchmark.memory(fixture);
+            assertThat(plan.bytes() + plan.weights()).isBetween(120_000_000_000L, 130_000_000_000L);
+            assertThatThrownBy(() -> plan.check(84_000_000_000L))
+                    .isInstanceOf(Dpo4jException.class)
+                    .hasMessageContaining("84.0 GB are available")
+                    .hasMessageContaining("AdamW's moments 32.1 GB");
+        }
     }
 
     @Test

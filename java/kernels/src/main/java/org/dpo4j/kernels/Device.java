@@ -47,6 +47,9 @@ public interface Device extends AutoCloseable {
     /** The largest value {@link #allocatedBytes} has had. */
     long peakAllocatedBytes();
 
+    /** Bytes that could be allocated now, as the driver or the system says it: others may take them too. */
+    long availableBytes();
+
     /**
      * Copies the remaining bytes of a direct buffer to the device and moves its position to its limit. The buffer may
      * be changed as soon as this returns.

@@ -74,7 +74,8 @@ record OtherOptions(String name, Set<String> holding, String instead) {
         model_revision | main | model_name_or_path is a directory
         neftune_noise_alpha | null | noise on embeddings is not supported; leave it out
         no_cuda | | set device to cpu or cuda
-        optim | adamw_torch adamw_torch_fused | AdamW is the only optimizer
+        optim | adamw_torch adamw_torch_fused | AdamW is the only optimizer; adam_moments_dtype makes its state smaller
+        optim_args | null | set adam_beta1, adam_beta2, adam_epsilon or adam_moments_dtype
         packing | | sequences are never padded, so there is nothing to gain; leave it out
         packing_strategy | | sequences are never padded, so there is nothing to gain; leave it out
         pad_to_multiple_of | null | nothing is padded; leave it out

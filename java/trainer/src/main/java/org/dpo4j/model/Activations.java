@@ -67,6 +67,11 @@ final class Activations {
         arena.lay(() -> layForward(rows));
     }
 
+    /** What {@link #lay} takes of the device; nothing is laid out. */
+    long bytes(int rows) {
+        return arena.measure(() -> layForward(rows));
+    }
+
     private void layForward(int rows) {
         layers.clear();
         out = take(rows, config.hiddenSize());

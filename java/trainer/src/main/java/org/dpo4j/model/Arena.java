@@ -24,10 +24,15 @@ final class Arena implements AutoCloseable {
      * for good.
      */
     void lay(Runnable layout) {
+        next = reserve(measure(layout));
+        layout.run();
+    }
+
+    /** What {@link #lay} takes of the device. Nothing is allocated, and addresses mean nothing afterwards. */
+    long measure(Runnable layout) {
         next = 0;
         layout.run();
-        next = reserve(next);
-        layout.run();
+        return Math.max(next, ALIGNMENT);
     }
 
     private long reserve(long bytes) {
@@ -35,7 +40,7 @@ final class Arena implements AutoCloseable {
             return buffer.address();
         }
         close();
-        DeviceBuffer larger = device.allocate(Math.max(bytes, ALIGNMENT));
+        DeviceBuffer larger = device.allocate(bytes);
         buffer = larger;
         return larger.address();
     }

@@ -81,12 +81,22 @@ final class CompletionHead implements AutoCloseable {
 
     /** Queues the norm of rows {@code hiddenRows} i32[tokens] of {@code stream} [.., hidden]; every pass begins so. */
     void normalise(long stream, long hiddenRows, int tokens) {
-        this.tokens = tokens;
-        plan = largest.withChunkRows(Math.min(mostRows(), Math.max(tokens, 1)));
+        size(tokens);
         arena.lay(this::lay);
         head = new LmHead(device, plan, parameters.weight(layout.head), Transform.NONE, headWorkspace);
         CopyRows.forward(device, gathered, stream, 0, hiddenRows, tokens, hidden, hidden, hidden, dtype);
         RmsNorm.forward(device, normed, rstd, gathered, parameters.weight(layout.norm), tokens, hidden, epsilon, dtype);
+    }
+
+    /** What a pass over so many tokens takes of the device; the next one begins with {@link #normalise} as ever. */
+    long passBytes(int tokens) {
+        size(tokens);
+        return arena.measure(this::lay);
+    }
+
+    private void size(int tokens) {
+        this.tokens = tokens;
+        plan = largest.withChunkRows(Math.min(mostRows(), Math.max(tokens, 1)));
     }
 
     private void lay() {

@@ -81,6 +81,16 @@ final class Decoder implements AutoCloseable {
         return activations.out;
     }
 
+    /** What activations of so many rows take of the device. */
+    long activationBytes(int rows) {
+        return activations.bytes(rows);
+    }
+
+    /** What the angles of positions below {@code end} take of the device. */
+    long rotaryBytes(int end) {
+        return rotary.bytes(end);
+    }
+
     private void run(@Nullable PassGraphs graphs, Pass pass, Runnable work) {
         if (graphs == null) {
             work.run();

@@ -14,10 +14,11 @@ import org.dpo4j.kernels.decoder.Segment;
  */
 final class Indices implements AutoCloseable {
     private static final int ALIGNMENT = 16;
+    private static final int FIRST = 1 << 16;
 
     private final Device device;
     private final Arena arena;
-    private ByteBuffer host = ByteBuffer.allocateDirect(1 << 16).order(ByteOrder.LITTLE_ENDIAN);
+    private ByteBuffer host = ByteBuffer.allocateDirect(FIRST).order(ByteOrder.LITTLE_ENDIAN);
     private long address;
 
     Indices(Device device) {
@@ -82,14 +83,31 @@ final class Indices implements AutoCloseable {
         return address + place;
     }
 
+    /** What arrays of these lengths take of the device, when no pass before had more. */
+    static long bytes(long... lengths) {
+        long end = 0;
+        for (long length : lengths) {
+            end = aligned(end) + 4 * length;
+        }
+        return capacity(end);
+    }
+
+    private static int capacity(long bytes) {
+        return bytes <= FIRST ? FIRST : Integer.highestOneBit((int) bytes - 1) << 1;
+    }
+
+    private static long aligned(long place) {
+        return place + ALIGNMENT - 1 & -ALIGNMENT;
+    }
+
     private int reserve(long bytes) {
-        int place = host.position() + ALIGNMENT - 1 & -ALIGNMENT;
+        int place = (int) aligned(host.position());
         long needed = place + bytes;
         if (needed > host.capacity()) {
             if (needed > Integer.MAX_VALUE / 2) {
                 throw new Dpo4jException("a batch has " + needed + " bytes of indices; make it smaller");
             }
-            ByteBuffer larger = ByteBuffer.allocateDirect((int) needed * 2).order(ByteOrder.LITTLE_ENDIAN);
+            ByteBuffer larger = ByteBuffer.allocateDirect(capacity(needed)).order(ByteOrder.LITTLE_ENDIAN);
             larger.put(host.flip());
             host = larger;
         }

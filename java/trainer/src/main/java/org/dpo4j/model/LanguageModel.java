@@ -72,7 +72,7 @@ public final class LanguageModel implements AutoCloseable {
      * could be. Wants a device that {@link Device#captures captures}.
      */
     public static LanguageModel training(Model model, CompletionSums of, long logitsBytes, boolean graphs) {
-        model.parameters().gradients();
+        model.parameters().makeGradients();
         return new LanguageModel(model, true, of, logitsBytes, graphs);
     }
 
@@ -91,6 +91,47 @@ public final class LanguageModel implements AutoCloseable {
      */
     public int logitsRows() {
         return head.mostRows();
+    }
+
+    /**
+     * What a pass over the batch takes of the device when none before was larger, weights and gradients aside. Arithmetic:
+     * nothing is allocated.
+     */
+    public PassMemory memory(PackedBatch batch) {
+        Bucket bucket = bucket(batch);
+        int tokens = batch.tokens();
+        int completions = batch.completions();
+        return new PassMemory(
+                decoder.activationBytes(bucket.rows()),
+                head.passBytes(tokens),
+                decoder.rotaryBytes(end(batch.positions())),
+                indexBytes(bucket, batch),
+                arena.measure(() -> lay(tokens, completions)));
+    }
+
+    /** As if all ids and hidden rows were distinct. */
+    private long indexBytes(Bucket bucket, PackedBatch batch) {
+        long rows = batch.rows();
+        long tokens = batch.tokens();
+        long completions = batch.completions();
+        long segments = (long) Segment.INTS * bucket.segments();
+        if (!training) {
+            return Indices.bytes(bucket.rows(), bucket.rows(), segments, tokens, tokens, completions + 1, completions);
+        }
+        return Indices.bytes(
+                bucket.rows(),
+                bucket.rows(),
+                segments,
+                rows,
+                rows + 1,
+                rows,
+                tokens,
+                tokens + 1,
+                tokens,
+                tokens,
+                tokens,
+                completions + 1,
+                completions);
     }
 
     /**
@@ -133,12 +174,14 @@ public final class LanguageModel implements AutoCloseable {
     private Places forwardToHead(PackedBatch batch, Laid laid) {
         Places places = upload(batch, laid);
         head.normalise(decoder.forward(places.pass, null), places.hiddenRows, places.tokens);
-        arena.lay(() -> {
-            sums = arena.take(4L * places.completions);
-            statisticSums = arena.take(of.statistics() ? 4L * TokenLogProb.STATISTICS * places.completions : 0);
-            dLogprob = arena.take(training ? 4L * places.tokens : 0);
-        });
+        arena.lay(() -> lay(places.tokens, places.completions));
         return places;
+    }
+
+    private void lay(int tokens, int completions) {
+        sums = arena.take(4L * completions);
+        statisticSums = arena.take(of.statistics() ? 4L * TokenLogProb.STATISTICS * completions : 0);
+        dLogprob = arena.take(training ? 4L * tokens : 0);
     }
 
     private LogProbs sum(Places places, HeadPart part) {
@@ -170,12 +213,16 @@ public final class LanguageModel implements AutoCloseable {
 
     /** Before all other indices: the arrays of a bucket lie at the same addresses in every pass. */
     private Laid addPass(PackedBatch batch) {
-        Bucket bucket = training && device.captures() ? Bucket.of(batch) : Bucket.exact(batch);
+        Bucket bucket = bucket(batch);
         return new Laid(
                 bucket,
                 indices.add(bucket.ids(batch)),
                 indices.add(bucket.positions(batch)),
                 indices.add(bucket.segments(batch)));
+    }
+
+    private Bucket bucket(PackedBatch batch) {
+        return training && device.captures() ? Bucket.of(batch) : Bucket.exact(batch);
     }
 
     private Places upload(PackedBatch batch, Laid laid) {

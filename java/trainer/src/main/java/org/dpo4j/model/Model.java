@@ -62,7 +62,7 @@ public final class Model implements AutoCloseable {
      * StrictMath}.
      */
     public static Model create(LlamaConfig config, Device device, DType dtype, long seed) {
-        Parameters parameters = new Parameters(new ParameterLayout(config), device, dtype);
+        Parameters parameters = Parameters.zeros(new ParameterLayout(config), device, dtype);
         Staging staging = new Staging();
         SplittableRandom random = new SplittableRandom(seed);
         for (ParameterTensor tensor : parameters.tensors()) {
@@ -75,6 +75,14 @@ public final class Model implements AutoCloseable {
                     });
         }
         return new Model(config, parameters, config.toJson(), null);
+    }
+
+    /**
+     * A model of sizes alone, of any type, whose weights have no memory and cannot be read: what is asked how much it
+     * takes before it is loaded.
+     */
+    public static Model planned(LlamaConfig config, Device device, DType dtype) {
+        return new Model(config, Parameters.planned(new ParameterLayout(config), device, dtype), config.toJson(), null);
     }
 
     private static double normal(SplittableRandom random) {

@@ -186,7 +186,7 @@ final class ModelFiles implements AutoCloseable {
     Parameters load(LlamaConfig config, Device device, DType dtype) {
         ParameterLayout layout = new ParameterLayout(config);
         List<Place> matched = match(layout.tensors, config.tieWordEmbeddings());
-        Parameters parameters = new Parameters(layout, device, dtype);
+        Parameters parameters = Parameters.zeros(layout, device, dtype);
         Staging staging = new Staging();
         try {
             for (int i = 0; i < matched.size(); i++) {

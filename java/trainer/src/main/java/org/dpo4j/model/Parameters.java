@@ -24,19 +24,29 @@ public final class Parameters implements AutoCloseable {
     private final Device device;
     private final DType dtype;
     private final ParameterLayout layout;
-    private final DeviceBuffer weights;
+    private final @Nullable DeviceBuffer weights;
     private @Nullable DeviceBuffer gradients;
 
-    /** All zero. */
-    Parameters(ParameterLayout layout, Device device, DType dtype) {
-        if (!device.supports(dtype)) {
-            throw new Dpo4jException("device " + device.name() + " cannot store " + dtype + " weights; choose f32");
-        }
+    private Parameters(ParameterLayout layout, Device device, DType dtype, @Nullable DeviceBuffer weights) {
         this.device = device;
         this.dtype = dtype;
         this.layout = layout;
-        this.weights = device.allocate(layout.count * dtype.bytes());
+        this.weights = weights;
+    }
+
+    /** All zero. */
+    static Parameters zeros(ParameterLayout layout, Device device, DType dtype) {
+        if (!device.supports(dtype)) {
+            throw new Dpo4jException("device " + device.name() + " cannot store " + dtype + " weights; choose f32");
+        }
+        DeviceBuffer weights = device.allocate(layout.count * dtype.bytes());
         device.fill(weights.address(), 0, layout.count * dtype.bytes());
+        return new Parameters(layout, device, dtype, weights);
+    }
+
+    /** Sizes without memory, of any type, for what is asked of a model before there is one. */
+    static Parameters planned(ParameterLayout layout, Device device, DType dtype) {
+        return new Parameters(layout, device, dtype, null);
     }
 
     /** Storage of the weights. Gradients are f32 always. */
@@ -66,6 +76,9 @@ public final class Parameters implements AutoCloseable {
 
     /** Address of the weights. */
     public long weights() {
+        if (weights == null) {
+            throw new Dpo4jException("these weights are planned: they have sizes, and no memory");
+        }
         return weights.address();
     }
 
@@ -76,6 +89,13 @@ public final class Parameters implements AutoCloseable {
             zeroGradients();
         }
         return gradients.address();
+    }
+
+    /** Allocates and zeroes the gradients, where the weights are more than a plan. */
+    void makeGradients() {
+        if (weights != null) {
+            gradients();
+        }
     }
 
     /** Queues the zeroing of the gradients. */
@@ -135,7 +155,7 @@ public final class Parameters implements AutoCloseable {
 
     /** Address of the weight at an offset. */
     long weight(long offset) {
-        return weights.address() + offset * dtype.bytes();
+        return weights() + offset * dtype.bytes();
     }
 
     /** Address of the gradient at an offset. */
@@ -144,7 +164,7 @@ public final class Parameters implements AutoCloseable {
     }
 
     Parameters copy() {
-        Parameters copy = new Parameters(layout, device, dtype);
+        Parameters copy = zeros(layout, device, dtype);
         device.copy(copy.weights(), weights(), layout.count * dtype.bytes());
         return copy;
     }
@@ -168,7 +188,9 @@ public final class Parameters implements AutoCloseable {
 
     @Override
     public void close() {
-        weights.close();
+        if (weights != null) {
+            weights.close();
+        }
         if (gradients != null) {
             gradients.close();
         }

@@ -34,15 +34,26 @@ final class RotaryTable implements AutoCloseable {
         if (end <= positions) {
             return;
         }
-        int wanted = Math.max(FIRST, Integer.highestOneBit(end - 1) << 1);
-        positions = wanted < end ? most : Math.min(most, wanted);
-        long bytes = 4L * positions * half;
-        arena.lay(() -> {
-            cosine = arena.take(bytes);
-            sine = arena.take(bytes);
-        });
+        positions = positionsFor(end);
+        arena.lay(() -> lay(positions));
         upload(cosine, false);
         upload(sine, true);
+    }
+
+    /** What {@link #reserve} takes of the device; nothing is reserved. */
+    long bytes(int end) {
+        return arena.measure(() -> lay(positionsFor(end)));
+    }
+
+    private int positionsFor(int end) {
+        int wanted = Math.max(FIRST, Integer.highestOneBit(end - 1) << 1);
+        return wanted < end ? most : Math.min(most, wanted);
+    }
+
+    private void lay(int positions) {
+        long bytes = 4L * positions * half;
+        cosine = arena.take(bytes);
+        sine = arena.take(bytes);
     }
 
     private void upload(long address, boolean sines) {

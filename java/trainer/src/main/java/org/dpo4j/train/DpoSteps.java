@@ -5,7 +5,10 @@ import java.util.List;
 import java.util.Map;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.data.Shuffle;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.LlamaConfig;
 import org.dpo4j.model.Model;
 
 /**
@@ -30,7 +33,7 @@ public final class DpoSteps implements AutoCloseable {
      */
     public DpoSteps(Model model, List<PreferencePair> pairs, DpoOptions options, boolean sharePrefix) {
         TrainOptions train = options.train();
-        steps = new Steps(pairs.size(), train, epoch -> Shuffle.order(pairs.size(), train.seed(), epoch));
+        steps = steps(pairs, train);
         schedule = train.schedule(steps.total());
         objective = PreferenceObjective.ofPairs(model, pairs, options, sharePrefix);
         try {
@@ -40,6 +43,24 @@ public final class DpoSteps implements AutoCloseable {
             objective.close();
             throw e;
         }
+    }
+
+    /** What these steps take of a device, before there is a model: of sizes alone, and of any type. */
+    public static MemoryPlan memory(
+            LlamaConfig config,
+            Device device,
+            DType dtype,
+            List<PreferencePair> pairs,
+            DpoOptions options,
+            boolean sharePrefix) {
+        try (Model model = Model.planned(config, device, dtype);
+                PreferenceObjective objective = PreferenceObjective.ofPairs(model, pairs, options, sharePrefix)) {
+            return MemoryPlan.of(model.parameters(), objective, steps(pairs, options.train()), options.train());
+        }
+    }
+
+    private static Steps steps(List<PreferencePair> pairs, TrainOptions options) {
+        return new Steps(pairs.size(), options, epoch -> Shuffle.order(pairs.size(), options.seed(), epoch));
     }
 
     /** Queues the next step; nothing is waited for. Throws when the steps of the options are over. */

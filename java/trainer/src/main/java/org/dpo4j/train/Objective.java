@@ -2,6 +2,7 @@ package org.dpo4j.train;
 
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.dpo4j.report.RunListener;
 
 /**
@@ -18,6 +19,12 @@ interface Objective extends AutoCloseable {
 
     /** What a run header says of the data and the loss. */
     Map<String, String> facts();
+
+    /** Bytes of the arrays that it has on the device from the beginning. */
+    long bytes();
+
+    /** What its passes take of the device, if training reads these micro-batches. Nothing is allocated. */
+    Passes passes(Stream<int[]> microBatches);
 
     /** Computes what has to stand before the first step. */
     void begin(RunListener listener);

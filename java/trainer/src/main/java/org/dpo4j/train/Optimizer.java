@@ -15,9 +15,10 @@ import org.dpo4j.model.Parameters;
 import org.jspecify.annotations.Nullable;
 
 /**
- * AdamW over the weights of a model, its state on their device: 8 bytes a weight, and 4 more where weights are bf16
- * beside an f32 master copy. Without that copy bf16 weights are rounded stochastically. A step queues its work and reads nothing back; the norms of the last steps wait in a ring
- * until {@link #takeNorm} asks.
+ * AdamW over the weights of a model, its state on their device: 8 bytes a weight, 4 with moments of bf16; and 4 more where
+ * weights are bf16 beside an f32 master copy. Without that copy bf16 weights are rounded stochastically, and bf16 moments
+ * with them. A step queues its work and reads nothing back; the norms of the last steps wait in a ring until {@link
+ * #takeNorm} asks.
  */
 final class Optimizer implements AutoCloseable {
     /** Bytes of {norm, clip factor} and of the rates, widened to the alignment of an address. */
@@ -34,6 +35,7 @@ final class Optimizer implements AutoCloseable {
     private final AdamWOptions decayed;
     private final AdamWOptions undecayed;
     private final boolean stochastic;
+    private final DType moments;
     private final long seed;
     private final DeviceBuffer first;
     private final DeviceBuffer second;
@@ -58,10 +60,11 @@ final class Optimizer implements AutoCloseable {
         this.undecayed = adamw(options, 0);
         this.stochastic = options.bf16StochasticRound();
         this.seed = options.seed();
-        long bytes = Float.BYTES * parameters.count();
-        this.first = zeros(bytes);
-        this.second = zeros(bytes);
-        this.master = parameters.dtype() == DType.F32 || stochastic ? null : device.allocate(bytes);
+        this.moments = options.adamMomentsDtype();
+        this.first = zeros(moments.bytes() * parameters.count());
+        this.second = zeros(moments.bytes() * parameters.count());
+        int ofMaster = masterBytes(parameters.dtype(), stochastic);
+        this.master = ofMaster == 0 ? null : device.allocate(ofMaster * parameters.count());
         if (master != null) {
             parameters.copyAsF32(master.address());
         }
@@ -123,15 +126,16 @@ final class Optimizer implements AutoCloseable {
                 device,
                 parameters.weights() + begin * parameters.dtype().bytes(),
                 master == null ? 0 : master.address() + bytes,
-                first.address() + bytes,
-                second.address() + bytes,
+                first.address() + moments.bytes() * begin,
+                second.address() + moments.bytes() * begin,
                 parameters.gradients() + bytes,
                 rates.address(),
                 clip,
                 stochastic ? Rounding.stochastic(rates.address() + SLOT_BYTES, begin) : Rounding.NEAREST,
                 end - begin,
                 options,
-                parameters.dtype());
+                parameters.dtype(),
+                moments);
     }
 
     /** {learning rate, 1 / (1 - beta1^t), 1 / (1 - beta2^t)}, then {seed, t}; t counted from 1. */
@@ -147,11 +151,31 @@ final class Optimizer implements AutoCloseable {
         device.upload(rates.address(), host.flip());
     }
 
+    /** Bytes of both moments. */
+    static long momentBytes(Parameters parameters, TrainOptions options) {
+        return 2L * options.adamMomentsDtype().bytes() * parameters.count();
+    }
+
+    /** Bytes of the master weights. */
+    static long masterBytes(Parameters parameters, TrainOptions options) {
+        return masterBytes(parameters.dtype(), options.bf16StochasticRound()) * parameters.count();
+    }
+
+    /** Bytes of all else that an optimizer of this ring allocates. */
+    static long arrayBytes(Parameters parameters, int ring) {
+        return STEP_BYTES + (long) SLOT_BYTES * ring + GradientNorm.workspaceBytes(parameters.count());
+    }
+
     /** One line for a run header: what a weight takes, by what takes it. */
-    static String bytesPerParameter(DType dtype, boolean stochastic) {
-        int master = dtype == DType.F32 || stochastic ? 0 : Float.BYTES;
-        return (dtype.bytes() + master + 3 * Float.BYTES) + " bytes a parameter: weight " + dtype.bytes()
-                + (master == 0 ? "" : ", master weight " + master) + ", gradient 4, AdamW's moments 8";
+    static String bytesPerParameter(DType dtype, boolean stochastic, DType moments) {
+        int master = masterBytes(dtype, stochastic);
+        int all = dtype.bytes() + master + Float.BYTES + 2 * moments.bytes();
+        return all + " bytes a parameter: weight " + dtype.bytes() + (master == 0 ? "" : ", master weight " + master)
+                + ", gradient 4, AdamW's moments " + 2 * moments.bytes();
+    }
+
+    private static int masterBytes(DType dtype, boolean stochastic) {
+        return dtype == DType.F32 || stochastic ? 0 : Float.BYTES;
     }
 
     private DeviceBuffer zeros(long bytes) {

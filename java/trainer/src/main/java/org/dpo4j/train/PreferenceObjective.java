@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.Device;
@@ -20,6 +21,7 @@ import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.PassMemory;
 import org.dpo4j.report.RunListener;
 import org.jspecify.annotations.Nullable;
 
@@ -36,6 +38,27 @@ final class PreferenceObjective implements Objective {
     private record Pairs(List<PreferencePair> rows, ReferenceLogProbs reference) {
         long chosenTokens(IntStream of) {
             return of.mapToLong(row -> rows.get(row).chosen().length).sum();
+        }
+
+        Passes.Extent extent(int[] of, boolean sharePrefix) {
+            Passes.Extent extent = Passes.Extent.NONE;
+            for (int row : of) {
+                PreferencePair pair = rows.get(row);
+                int prompt = pair.prompt().length;
+                int tokens = pair.chosen().length + pair.rejected().length;
+                int longest = prompt + Math.max(pair.chosen().length, pair.rejected().length);
+                extent = extent.plus(new Passes.Extent((sharePrefix ? 1 : 2) * prompt + tokens, tokens, longest, 1));
+            }
+            return extent;
+        }
+
+        /** What passes over batches of these pairs take. */
+        PassMemory memory(LanguageModel language, Stream<int[]> batches, boolean sharePrefix) {
+            return Passes.largest(language, batches, of -> extent(of, sharePrefix), of -> batch(of, sharePrefix));
+        }
+
+        Stream<int[]> inOrder(int batch) {
+            return Passes.inOrder(rows.size(), batch);
         }
 
         PackedBatch batch(int[] of, boolean sharePrefix) {
@@ -156,6 +179,31 @@ final class PreferenceObjective implements Objective {
     }
 
     @Override
+    public long bytes() {
+        return buffers().stream().mapToLong(DeviceBuffer::bytes).sum();
+    }
+
+    @Override
+    public Passes passes(Stream<int[]> microBatches) {
+        int batch = options.train().perDeviceEvalBatchSize();
+        PassMemory frozen = PassMemory.NONE;
+        if (options.reference()) {
+            try (LanguageModel reference = LanguageModel.evaluation(training.model(), referenceSums)) {
+                frozen = pairs.memory(reference, pairs.inOrder(batch), sharePrefix)
+                        .max(evalPairs.memory(reference, evalPairs.inOrder(batch), sharePrefix));
+            }
+        }
+        return new Passes(
+                pairs.memory(training, microBatches, sharePrefix),
+                frozen,
+                evalPairs.memory(evaluation, evalPairs.inOrder(batch), sharePrefix));
+    }
+
+    private List<DeviceBuffer> buffers() {
+        return List.of(references, losses, dSums, metrics, evalMetrics, runningMean, evalRunningMean, workspace);
+    }
+
+    @Override
     public void begin(RunListener listener) {
         if (options.reference()) {
             int batch = options.train().perDeviceEvalBatchSize();
@@ -213,8 +261,7 @@ final class PreferenceObjective implements Objective {
     @Override
     public void close() {
         List.of(training, evaluation).forEach(LanguageModel::close);
-        List.of(references, losses, dSums, metrics, evalMetrics, runningMean, evalRunningMean, workspace)
-                .forEach(DeviceBuffer::close);
+        buffers().forEach(DeviceBuffer::close);
     }
 
     /** What a pair, and a chosen token, is of all these rows. */

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.kernels.Device;
@@ -15,6 +16,7 @@ import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.PassMemory;
 import org.dpo4j.report.RunListener;
 
 /**
@@ -102,6 +104,37 @@ final class SequenceObjective implements Objective {
                 "tokens", String.format(Locale.ROOT, "%,d an epoch, %,d of them targets", tokens(sequences), targets));
         facts.put("head", HeadProducts.ofGroups(training.logitsRows(), lengths, "sequences"));
         return facts;
+    }
+
+    @Override
+    public long bytes() {
+        return dSums.bytes() + kept.bytes();
+    }
+
+    @Override
+    public Passes passes(Stream<int[]> microBatches) {
+        return new Passes(
+                memory(training, sequences, microBatches),
+                PassMemory.NONE,
+                memory(evaluation, evalSequences, Passes.inOrder(evalSequences.size(), evalBatch)));
+    }
+
+    private static PassMemory memory(LanguageModel language, List<Sequence> from, Stream<int[]> batches) {
+        return Passes.largest(
+                language,
+                batches,
+                rows -> extent(from, rows),
+                rows -> PackedBatch.sequences(
+                        IntStream.of(rows).mapToObj(from::get).toList()));
+    }
+
+    private static Passes.Extent extent(List<Sequence> from, int[] rows) {
+        Passes.Extent extent = Passes.Extent.NONE;
+        for (int row : rows) {
+            int length = from.get(row).length();
+            extent = extent.plus(new Passes.Extent(length, from.get(row).completion().length, length, 1));
+        }
+        return extent;
     }
 
     @Override

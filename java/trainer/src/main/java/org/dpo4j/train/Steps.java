@@ -5,6 +5,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.IntFunction;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * Which rows each optimizer step reads. Steps are counted as transformers' {@code Trainer} counts them: an epoch has
@@ -12,6 +14,8 @@ import java.util.function.IntFunction;
  * not divide, and a run has {@code ceil(epochs * steps of an epoch)} unless {@code max_steps} says otherwise.
  */
 final class Steps {
+    private static final int LOOKED_AT = 1 << 17;
+
     private final int rows;
     private final int batch;
     private final int accumulation;
@@ -56,6 +60,11 @@ final class Steps {
             micro.add(Arrays.copyOfRange(ordered, at, Math.min(end, at + batch)));
         }
         return micro;
+    }
+
+    /** The micro-batches of all steps, of the first {@value #LOOKED_AT} where there are more: what shuffles do is seen by then. */
+    Stream<int[]> microBatches() {
+        return IntStream.range(0, Math.min(total, LOOKED_AT)).boxed().flatMap(step -> microBatches(step).stream());
     }
 
     /** One line for a run header. */

@@ -40,6 +40,7 @@ import org.jspecify.annotations.Nullable;
  * @param adamBeta1 decay of the first moment
  * @param adamBeta2 decay of the second moment
  * @param adamEpsilon added to the root of the second moment
+ * @param adamMomentsDtype storage of both moments; bf16 where {@code bf16StochasticRound} is, and rounded as weights are
  * @param maxGradNorm global L2 norm that gradients are clipped to; 0: no clipping
  * @param seed of the order of the rows
  * @param loggingSteps steps between lines of metrics
@@ -72,6 +73,7 @@ public record TrainOptions(
         double adamBeta1,
         double adamBeta2,
         double adamEpsilon,
+        DType adamMomentsDtype,
         double maxGradNorm,
         long seed,
         int loggingSteps,
@@ -98,6 +100,10 @@ public record TrainOptions(
         if (bf16StochasticRound && dtype == DType.F32) {
             throw new Dpo4jException("bf16_stochastic_round is true but dtype is float32, where nothing is rounded;"
                     + " leave it out, or set dtype to bfloat16");
+        }
+        if (adamMomentsDtype == DType.BF16 && !bf16StochasticRound) {
+            throw new Dpo4jException("adam_moments_dtype is bfloat16 but bf16_stochastic_round is false: to nearest,"
+                    + " bfloat16 moments would not decay; set bf16_stochastic_round to true, or leave it out");
         }
         if (warmupSteps > 0 && warmupRatio > 0) {
             throw new Dpo4jException("warmup_steps and warmup_ratio are both given; leave one out");

@@ -126,6 +126,13 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     private double adamEpsilon = 1e-8;
 
     @Option(
+            names = "--adam_moments_dtype",
+            description =
+                    "Storage of AdamW's moments: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}. bfloat16 wants"
+                            + " bf16_stochastic_round.")
+    private Precision adamMomentsDtype = Precision.FLOAT32;
+
+    @Option(
             names = "--max_grad_norm",
             description = "Norm that gradients are clipped to, 0 for none; default ${DEFAULT-VALUE}.")
     private double maxGradNorm = 1;
@@ -281,6 +288,11 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
+    public B adamMomentsDtype(Precision value) {
+        adamMomentsDtype = value;
+        return self();
+    }
+
     public B maxGradNorm(double value) {
         maxGradNorm = value;
         return self();
@@ -334,6 +346,7 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
                 adamBeta1,
                 adamBeta2,
                 adamEpsilon,
+                adamMomentsDtype.storage(),
                 maxGradNorm,
                 seed,
                 loggingSteps,

@@ -39,18 +39,28 @@ final class TrainRun {
         try (Device device = Devices.open(options.device(), notice -> facts.put("notice", notice));
                 Model model = Model.load(options.modelNameOrPath(), device, dtype(options, device))) {
             describe(options, model, facts);
+            MemoryPlan.ofState(model.parameters(), options).check(memoryOf(device));
             try (Objective objective = read(options, model, reader, facts)) {
                 int rows = objective.rows();
                 Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seed(), epoch));
                 facts.putAll(objective.facts());
                 facts.put("steps", steps + "; " + options.schedule(steps.total()));
+                MemoryPlan memory = MemoryPlan.of(model.parameters(), objective, steps, options);
+                facts.put("device memory", memory.toString());
                 listener.header(new RunHeader(facts));
+                memory.check(memoryOf(device));
                 objective.begin(listener);
                 List<Metrics> history = train(options, objective, model, steps, listener, output);
                 output.save(model, options.modelNameOrPath());
                 return history;
             }
         }
+    }
+
+    /** What the run may take: what it has, and what nobody has. */
+    private static long memoryOf(Device device) {
+        long available = device.availableBytes();
+        return available == Long.MAX_VALUE ? available : device.allocatedBytes() + available;
     }
 
     private static List<Metrics> train(
@@ -101,7 +111,7 @@ final class TrainRun {
     private static void describe(TrainOptions options, Model model, Map<String, String> facts) {
         Parameters parameters = model.parameters();
         facts.put("device", model.device().description());
-        facts.put("dtype", weights(parameters.dtype(), options.bf16StochasticRound()));
+        facts.put("dtype", weights(parameters.dtype(), options));
         facts.put(
                 "model",
                 String.format(
@@ -110,13 +120,20 @@ final class TrainRun {
         if (model.device().captures()) {
             facts.put("graphs", graphs ? GRAPHS : "none: launches one by one");
         }
-        facts.put("memory", Optimizer.bytesPerParameter(parameters.dtype(), options.bf16StochasticRound()));
+        facts.put(
+                "memory",
+                Optimizer.bytesPerParameter(
+                        parameters.dtype(), options.bf16StochasticRound(), options.adamMomentsDtype()));
     }
 
-    private static String weights(DType dtype, boolean stochastic) {
+    private static String weights(DType dtype, TrainOptions options) {
         if (dtype == DType.F32) {
             return "float32";
         }
-        return stochastic ? "bfloat16, rounded stochastically" : "bfloat16, master weights float32";
+        if (!options.bf16StochasticRound()) {
+            return "bfloat16, master weights float32";
+        }
+        boolean moments = options.adamMomentsDtype() == DType.BF16;
+        return "bfloat16, rounded stochastically" + (moments ? ", and AdamW's moments likewise" : "");
     }
 }

@@ -20,7 +20,7 @@ public final class AdamW {
         public static final Rounding NEAREST = new Rounding(0, 0);
 
         /**
-         * Of bf16 parameters without master: to one of the two neighbours, the further one with the probability that
+         * Of bf16 parameters without master, and of bf16 moments beside them: to one of the two neighbours, the further one with the probability that
          * makes the mean exact (Gupta et al. 2015). The random bits are those that {@code dpo4j.h} names.
          */
         public static Rounding stochastic(long random, long first) {
@@ -36,11 +36,13 @@ public final class AdamW {
      * @param parameter in and out, {@code dtype}[count]
      * @param master in and out, f32[count], the exact value of a bf16 parameter; may be 0 for f32, and is 0 where the
      *     rounding is stochastic
-     * @param m in and out, f32[count]
-     * @param v in and out, f32[count]
+     * @param m in and out, {@code momentsDtype}[count]
+     * @param v in and out, likewise
      * @param gradient f32[count]
      * @param rates f32[3]
      * @param clip one f32, the second value of {@link GradientNorm}; or 0 for 1
+     * @param momentsDtype F32; or BF16 where the rounding is stochastic, and then it is that of both moments too, each
+     *     by bits of its own
      */
     public static void step(
             Device device,
@@ -54,7 +56,8 @@ public final class AdamW {
             Rounding rounding,
             long count,
             AdamWOptions options,
-            DType dtype) {
+            DType dtype,
+            DType momentsDtype) {
         float[] values = {options.beta1(), options.beta2(), options.epsilon(), options.weightDecay()};
         long context = device.context();
         Status.check(
@@ -72,6 +75,7 @@ public final class AdamW {
                         rounding.first(),
                         count,
                         values,
-                        dtype.code()));
+                        dtype.code(),
+                        momentsDtype.code()));
     }
 }

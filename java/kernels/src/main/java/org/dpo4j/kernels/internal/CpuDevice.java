@@ -96,6 +96,14 @@ public final class CpuDevice implements Device {
         return memory.peak();
     }
 
+    /** No bound where the system does not say. */
+    @Override
+    public long availableBytes() {
+        context();
+        long available = Processor.availableMemory();
+        return available == 0 ? Long.MAX_VALUE : available;
+    }
+
     @Override
     public void upload(long destination, ByteBuffer source) {
         context();

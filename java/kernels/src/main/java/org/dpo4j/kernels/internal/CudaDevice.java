@@ -163,6 +163,12 @@ public final class CudaDevice implements Device {
     }
 
     @Override
+    public long availableBytes() {
+        use();
+        return CudaRuntime.freeBytes();
+    }
+
+    @Override
     public void upload(long destination, ByteBuffer source) {
         use();
         outsideCapture("upload");

@@ -54,6 +54,15 @@ final class CudaRuntime {
         }
     }
 
+    /** Of the current device. */
+    static long freeBytes() {
+        try (SizeTPointer free = new SizeTPointer(1);
+                SizeTPointer total = new SizeTPointer(1)) {
+            check(cudaMemGetInfo(free, total), "cudaMemGetInfo");
+            return free.get();
+        }
+    }
+
     static void free(long address) {
         check(cudaFree(new Address(address)), "cudaFree");
     }

@@ -15,7 +15,7 @@ import org.bytedeco.javacpp.annotation.Platform;
 @Platform(include = "dpo4j.h", link = "dpo4j", library = "jnidpo4j")
 public final class Native {
     /** The {@code DPO4J_ABI_VERSION} this class was written for. */
-    public static final int ABI_VERSION = 4;
+    public static final int ABI_VERSION = 5;
 
     private Native() {}
 
@@ -414,8 +414,8 @@ public final class Native {
             @Cast("dpo4j_context*") long context,
             @Cast("void*") long parameter,
             @Cast("float*") long master,
-            @Cast("float*") long m,
-            @Cast("float*") long v,
+            @Cast("void*") long m,
+            @Cast("void*") long v,
             @Cast("const float*") long gradient,
             @Cast("const float*") long rates,
             @Cast("const float*") long clip,
@@ -423,5 +423,6 @@ public final class Native {
             long first,
             long count,
             @Cast("const dpo4j_adamw_options*") float[] options,
-            int dtype);
+            int dtype,
+            int momentsDtype);
 }

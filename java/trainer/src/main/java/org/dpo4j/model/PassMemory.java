@@ -1,0 +1,30 @@
+package org.dpo4j.model;
+
+/**
+ * What passes of a {@link LanguageModel} take of the device, weights and gradients aside, in bytes. Each part is as large
+ * as the largest batch so far made it, and stays until the model is closed.
+ *
+ * @param activations of the decoder, and their gradients
+ * @param head rows of completion tokens, and the logits there are at a time
+ * @param rotary cosines and sines
+ * @param indices at most: exact but where a batch has few distinct tokens and a power of two lies between
+ * @param sums of completions
+ */
+public record PassMemory(long activations, long head, long rotary, long indices, long sums) {
+    /** Of no pass. */
+    public static final PassMemory NONE = new PassMemory(0, 0, 0, 0, 0);
+
+    /** After both. */
+    public PassMemory max(PassMemory other) {
+        return new PassMemory(
+                Math.max(activations, other.activations),
+                Math.max(head, other.head),
+                Math.max(rotary, other.rotary),
+                Math.max(indices, other.indices),
+                Math.max(sums, other.sums));
+    }
+
+    public long total() {
+        return activations + head + rotary + indices + sums;
+    }
+}

@@ -1,0 +1,266 @@
+package org.dpo4j.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Arrays;
+import java.util.function.IntToDoubleFunction;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.AdamW;
+import org.dpo4j.kernels.decoder.AdamW.Rounding;
+import org.dpo4j.kernels.decoder.AdamWOptions;
+import org.junit.jupiter.api.Tag;
+
+/** Moments that are stored in bf16 and rounded stochastically. */
+class AdamWMomentsTest {
+    private static final long SEED = 0x299f31d0a4093822L;
+    private static final int WORDS = 3;
+
+    /** Where a step begins. */
+    private record State(double[] parameter, double[] m, double[] v, double[] gradient) {
+        /** Whatever is drawn, with moments that bf16 holds, so that they begin alike in either storage. */
+        static State drawn(int count) {
+            Draw draw = new Draw(count);
+            return new State(
+                    draw.normal(count, 1),
+                    bf16(draw.normal(count, 1)),
+                    bf16(draw.uniform(count, 0, 1)),
+                    draw.normal(count, 1));
+        }
+
+        private static double[] bf16(double[] values) {
+            return Arrays.stream(values).map(x -> Bfloat16.rounded((float) x)).toArray();
+        }
+    }
+
+    /** Tensors of bf16 parameters without a master, whose first element has number {@code first}. */
+    private static final class Steps {
+        final Tensor parameter;
+        final Tensor m;
+        final Tensor v;
+        private final Tensor gradient;
+        private final Tensor rates;
+        private final Tensor clip;
+        private final Tensor random;
+        private final AdamWOptions options;
+        private final DType moments;
+        private final long first;
+
+        /** Step {@code t} counts from 1. */
+        Steps(Tensors tensors, State state, DType moments, AdamWOptions options, long first, int steps, double clip) {
+            int count = state.parameter.length;
+            parameter = tensors.updated("parameter", DType.BF16, 1, count, state.parameter);
+            m = tensors.updated("m", moments, 1, count, state.m);
+            v = tensors.updated("v", moments, 1, count, state.v);
+            gradient = tensors.input("gradient", DType.F32, 1, count, state.gradient);
+            rates = tensors.vector("rates", DType.F32, 1e-3, 2, 4);
+            this.clip = tensors.vector("clip", DType.F32, clip);
+            int[] words = new int[WORDS * steps];
+            for (int t = 1; t <= steps; t++) {
+                words[WORDS * (t - 1)] = (int) SEED;
+                words[WORDS * (t - 1) + 1] = (int) (SEED >>> 32);
+                words[WORDS * (t - 1) + 2] = t;
+            }
+            random = tensors.input("random", words);
+            this.options = options;
+            this.moments = moments;
+            this.first = first;
+        }
+
+        void run(Device device, int t, int begin, int end) {
+            AdamW.step(
+                    device,
+                    parameter.address() + 2L * begin,
+                    0,
+                    m.address() + (long) moments.bytes() * begin,
+                    v.address() + (long) moments.bytes() * begin,
+                    gradient.address() + 4L * begin,
+                    rates.address(),
+                    clip.address(),
+                    Rounding.stochastic(random.address() + 4L * WORDS * (t - 1), first + begin),
+                    end - begin,
+                    options,
+                    DType.BF16,
+                    moments);
+        }
+    }
+
+    private static double[] rounded(int count, long first, int what, IntToDoubleFunction exact) {
+        double[] rounded = new double[count];
+        for (int i = 0; i < count; i++) {
+            rounded[i] = ReferencePhilox.rounded(
+                    (float) exact.applyAsDouble(i), ReferencePhilox.sixteenBits(SEED, 1, first + i, what));
+        }
+        return rounded;
+    }
+
+    /**
+     * Numbers that make every sum and product of m and v exact in f32: betas of 1/2 and 3/4; gradients multiples of 2^-6
+     * of 11 bits, whose squares have 22; moments multiples of 2^-4 of 8. The double-precision reference then has the
+     * device's exact moments, and {@link ReferencePhilox} the bits of their rounding.
+     */
+    @OnEachBf16Device
+    @Tag("small")
+    void momentsAreThoseOfTheReferenceRoundedByTheirOwnBits(On on) {
+        AdamWOptions options = new AdamWOptions(0.5f, 0.75f, 1e-8f, 0);
+        for (int count : new int[] {1, 8, 31, 1001}) {
+            Draw draw = new Draw(count);
+            State state = new State(
+                    draw.normal(count, 1),
+                    Arrays.stream(draw.uniform(count, -128, 127))
+                            .map(x -> Math.rint(x) / 16)
+                            .toArray(),
+                    Arrays.stream(draw.uniform(count, 0, 255))
+                            .map(x -> Math.rint(x) / 16)
+                            .toArray(),
+                    Arrays.stream(draw.uniform(count, -2000, 2000))
+                            .map(x -> Math.rint(x) / 64)
+                            .toArray());
+            ReferenceAdamW[] reference = new ReferenceAdamW[count];
+            for (int i = 0; i < count; i++) {
+                reference[i] = new ReferenceAdamW(0, state.m[i], state.v[i]);
+                reference[i].step(1, state.gradient[i], 1e-3, 0.5, 0.75, 1e-8, 0);
+            }
+            long first = (1L << 40) + 16;
+            try (Tensors tensors = new Tensors(on)) {
+                Steps steps = new Steps(tensors, state, DType.BF16, options, first, 1, 1);
+                tensors.run(device -> steps.run(device, 1, 0, count));
+                Expect.exactly("m of " + count, steps.m.values(), rounded(count, first, 1, i -> reference[i].m));
+                Expect.exactly("v of " + count, steps.v.values(), rounded(count, first, 2, i -> reference[i].v));
+            }
+        }
+    }
+
+    /** The parameter's bits are those of a step with f32 moments, which are the very numbers that are rounded. */
+    @OnEachBf16Device
+    @Tag("small")
+    void theStepIsThatOfTheExactMoments(On on) {
+        int count = 1003;
+        State state = State.drawn(count);
+        AdamWOptions options = new AdamWOptions(0.9f, 0.999f, 1e-8f, 0.1f);
+        try (Tensors tensors = new Tensors(on)) {
+            Steps exact = new Steps(tensors, state, DType.F32, options, 0, 1, 0.3);
+            Steps stored = new Steps(tensors, state, DType.BF16, options, 0, 1, 0.3);
+            tensors.run(device -> {
+                exact.run(device, 1, 0, count);
+                stored.run(device, 1, 0, count);
+            });
+            double[] m = exact.m.values();
+            double[] v = exact.v.values();
+            Expect.exactly("parameter", stored.parameter.values(), exact.parameter.values());
+            Expect.exactly("m", stored.m.values(), rounded(count, 0, 1, i -> m[i]));
+            Expect.exactly("v", stored.v.values(), rounded(count, 0, 2, i -> v[i]));
+        }
+    }
+
+    /**
+     * Without gradients a moment of v0 is, after T steps, v0 beta^T on average: each rounding has the mean of what it
+     * rounds. A rounding to one of two neighbours that are s apart has variance s^2 / 4 at most, and those of different
+     * steps do not correlate, so that the mean of n elements is within 6 s sqrt(T / 4 n) but for two in 10^9 draws; s is
+     * that of the largest value, v0. The f32 products before are off by 2^-24 of the value each.
+     *
+     * <p>To nearest nothing would decay: (1 - beta) v0 is less than s / 2. That misses the mean by far more.
+     */
+    @OnEachBf16Device
+    void decayIsKeptOnAverage(On on) {
+        int count = 20_000;
+        int steps = 50;
+        float beta = 0.999f;
+        AdamWOptions options = new AdamWOptions(beta, beta, 1e-8f, 0);
+        for (float value : new float[] {1, 1.9921875f, 0x1.4p-30f}) {
+            double[] same = new double[count];
+            Arrays.fill(same, value);
+            State state = new State(new double[count], same, same, new double[count]);
+            double mean = value * Math.pow(beta, steps);
+            double tolerance = 6 * neighbours(value) * Math.sqrt(steps / (4.0 * count)) + steps * 0x1p-24 * value;
+            try (Tensors tensors = new Tensors(on)) {
+                Steps of = new Steps(tensors, state, DType.BF16, options, 0, steps, 1);
+                tensors.run(device -> {
+                    for (int t = 1; t <= steps; t++) {
+                        of.run(device, t, 0, count);
+                    }
+                });
+                Expect.near("mean of m", new double[] {mean(of.m)}, new double[] {mean}, i -> tolerance);
+                Expect.near("mean of v", new double[] {mean(of.v)}, new double[] {mean}, i -> tolerance);
+            }
+            float nearest = value;
+            for (int t = 1; t <= steps; t++) {
+                nearest = Bfloat16.rounded(beta * nearest);
+            }
+            assertThat(Math.abs(nearest - mean)).as("%s to nearest", value).isGreaterThan(10 * tolerance);
+        }
+    }
+
+    /** How far the bf16 neighbours at and above a value are from each other. */
+    private static double neighbours(float value) {
+        return Math.ulp(value) * 0x1p16;
+    }
+
+    private static double mean(Tensor tensor) {
+        return Arrays.stream(tensor.values()).average().orElseThrow();
+    }
+
+    @OnEachBf16Device
+    @Tag("small")
+    void doesNotDependOnHowAStepIsCut(On on) {
+        int count = 1003;
+        State state = State.drawn(count);
+        try (Tensors tensors = new Tensors(on)) {
+            Steps whole = new Steps(tensors, state, DType.BF16, AdamWOptions.DEFAULT, 64, 1, 1);
+            Steps cut = new Steps(tensors, state, DType.BF16, AdamWOptions.DEFAULT, 64, 1, 1);
+            tensors.run(device -> {
+                whole.run(device, 1, 0, count);
+                cut.run(device, 1, 0, 8);
+                cut.run(device, 1, 8, 264);
+                cut.run(device, 1, 264, count);
+            });
+            Expect.exactly("parameter", cut.parameter.values(), whole.parameter.values());
+            Expect.exactly("m", cut.m.values(), whole.m.values());
+            Expect.exactly("v", cut.v.values(), whole.v.values());
+        }
+    }
+
+    @OnEachBf16Device
+    @Tag("small")
+    void aNanClipTakesNoStep(On on) {
+        State state = State.drawn(37);
+        try (Tensors tensors = new Tensors(on)) {
+            Steps steps = new Steps(tensors, state, DType.BF16, AdamWOptions.DEFAULT, 0, 1, Double.NaN);
+            double[] parameter = steps.parameter.values();
+            tensors.run(device -> steps.run(device, 1, 0, 37));
+            Expect.exactly("parameter", steps.parameter.values(), parameter);
+            Expect.exactly("m", steps.m.values(), state.m);
+            Expect.exactly("v", steps.v.values(), state.v);
+        }
+    }
+
+    /** Beside a master, or an f32 parameter, nothing rounds bf16 moments; and cpu stores no bf16. */
+    @OnEachDType
+    @Tag("small")
+    void refusesMomentsThatNothingRounds(On on) {
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor parameter = tensors.updated("parameter", on.dtype(), 1, 8, new double[8]);
+            Tensor master = tensors.updated("master", DType.F32, 1, 8, new double[8]);
+            Tensor m = tensors.updated("m", DType.F32, 1, 8, new double[8]);
+            Tensor v = tensors.updated("v", DType.F32, 1, 8, new double[8]);
+            Tensor gradient = tensors.input("gradient", DType.F32, 1, 8, new double[8]);
+            Tensor rates = tensors.vector("rates", DType.F32, 1e-3, 1, 1);
+            new Refusals(tensors, "adamw")
+                    .size("moments_dtype", DType.F32.ordinal(), DType.BF16.ordinal(), DType.F16.ordinal())
+                    .check((device, a) -> AdamW.step(
+                            device,
+                            parameter.address(),
+                            master.address(),
+                            m.address(),
+                            v.address(),
+                            gradient.address(),
+                            rates.address(),
+                            0,
+                            Rounding.NEAREST,
+                            8,
+                            AdamWOptions.DEFAULT,
+                            on.dtype(),
+                            a.dtype("moments_dtype")));
+        }
+    }
+}
