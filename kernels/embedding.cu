@@ -1,7 +1,7 @@
 // embedding: rows of a table by index, and their gradient.
 //
 //   forward    out[r] = table[indices[r]]                      an index outside the table: a row of NaN, nothing read
-//   backward   d_table[distinct[s]] += sum over i in [offsets[s], offsets[s+1]) of d_out[order[i]]
+//   backward   d_table[distinct[s]] += sum over i in [offsets[s], offsets[s+1]) of d_out[order[i]]      an empty range: no row is touched
 //
 // Never materialised: one-hot rows; a gradient of table rows that do not occur. No atomics: the caller's sort gives every table row one
 // owner, which adds in the order given.
@@ -46,6 +46,7 @@ __global__ void __launch_bounds__(kBackwardThreads) backward(Table* d_table, con
                                                              const int32_t* distinct, int64_t width, int64_t vectors_end) {
   const int64_t segment = blockIdx.x;
   const int32_t begin = offsets[segment], end = offsets[segment + 1];
+  if (begin == end) return;
   Table* to = d_table + distinct[segment] * width;
   const int64_t thread = static_cast<int64_t>(blockIdx.y) * kBackwardThreads + threadIdx.x;
   for_columns(width, vectors_end, thread, static_cast<int64_t>(gridDim.y) * kBackwardThreads, [&](auto n, int64_t column) {

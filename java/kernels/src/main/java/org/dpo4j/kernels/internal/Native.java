@@ -15,7 +15,7 @@ import org.bytedeco.javacpp.annotation.Platform;
 @Platform(include = "dpo4j.h", link = "dpo4j", library = "jnidpo4j")
 public final class Native {
     /** The {@code DPO4J_ABI_VERSION} this class was written for. */
-    public static final int ABI_VERSION = 4;
+    public static final int ABI_VERSION = 5;
 
     private Native() {}
 
@@ -381,6 +381,7 @@ public final class Native {
             long pairs,
             float pairScale,
             float tokenScale,
+            @Cast("const float*") long scales,
             @Cast("const dpo4j_preference*") int[] preference);
 
     public static native int dpo4j_unpaired_loss(
