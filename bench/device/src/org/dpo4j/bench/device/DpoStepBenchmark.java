@@ -46,6 +46,7 @@ final class DpoStepBenchmark implements CompletionLoss, AutoCloseable {
     private final LanguageModel training;
     private final PackedBatch batch;
     private final Tensor reference;
+    private final Tensor partReference;
     private final Tensor losses;
     private final Tensor dSums;
     private final Tensor metrics;
@@ -72,6 +73,7 @@ final class DpoStepBenchmark implements CompletionLoss, AutoCloseable {
         training = LanguageModel.training(model, new CompletionSums(1, true));
         long count = model.parameters().count();
         reference = fixture.zeros(DType.F32, 2L * pairs);
+        partReference = fixture.zeros(DType.F32, 2L * pairs);
         losses = fixture.zeros(DType.F32, pairs);
         dSums = fixture.zeros(DType.F32, 2L * pairs);
         metrics = fixture.zeros(DType.F32, 2L * PreferenceLoss.METRICS);
@@ -152,17 +154,21 @@ final class DpoStepBenchmark implements CompletionLoss, AutoCloseable {
     }
 
     @Override
-    public long dSums(LogProbs of, int first, int count) {
-        long offset = (long) Float.BYTES * first;
+    public void upload(int first, int count) {
+        device.copy(partReference.base(), reference.base() + (long) Float.BYTES * first, (long) Float.BYTES * count);
+    }
+
+    @Override
+    public long dSums(LogProbs of, int count) {
         PreferenceLoss.compute(
                 device,
-                new Results(losses.base() + offset / 2, dSums.base() + offset, metrics.base()),
-                new Completions(of.sums(), reference.base() + offset, of.lengths(), of.statistics()),
+                new Results(losses.base(), dSums.base(), metrics.base()),
+                new Completions(of.sums(), partReference.base(), of.lengths(), of.statistics()),
                 count / 2,
                 0,
                 new Scale(1f / pairs),
                 options);
-        return dSums.base() + offset;
+        return dSums.base();
     }
 
     private void check(Gate gate) {

@@ -35,6 +35,15 @@ record Bucket(int rows, int segments, int maxQueries) {
         return Math.toIntExact(((long) value + step - 1) / step * step);
     }
 
+    /**
+     * Rows of the head for a part of so many tokens: 32 sizes from a power of two to the next. Logits that fit the
+     * {@code most} rows there is memory for still do.
+     */
+    static int headRows(int tokens, int most) {
+        int rows = up(tokens, 8, 32);
+        return tokens <= most ? Math.min(rows, most) : rows;
+    }
+
     int[] ids(PackedBatch batch) {
         return Arrays.copyOf(batch.ids(), rows);
     }

@@ -1,7 +1,9 @@
 package org.dpo4j.model;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import org.dpo4j.data.PackedBatch;
 
 /**
  * Completions that a training pass takes through the head together: log-probs, loss and gradient, before those of the
@@ -20,6 +22,15 @@ record HeadPart(int first, int end, int begin, int endToken) {
 
     int tokens() {
         return endToken - begin;
+    }
+
+    /** i32[completions + 1]: where each completion begins, from the part's first token on. */
+    int[] offsets(PackedBatch batch) {
+        int[] offsets = Arrays.copyOfRange(batch.offsets(), first, end + 1);
+        for (int i = 0; i < offsets.length; i++) {
+            offsets[i] -= begin;
+        }
+        return offsets;
     }
 
     /**

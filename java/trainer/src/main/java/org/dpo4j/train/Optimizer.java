@@ -11,6 +11,7 @@ import org.dpo4j.kernels.decoder.AdamW;
 import org.dpo4j.kernels.decoder.AdamW.Rounding;
 import org.dpo4j.kernels.decoder.AdamWOptions;
 import org.dpo4j.kernels.decoder.GradientNorm;
+import org.dpo4j.model.Graphs;
 import org.dpo4j.model.Parameters;
 import org.jspecify.annotations.Nullable;
 
@@ -28,6 +29,7 @@ final class Optimizer implements AutoCloseable {
 
     private final Parameters parameters;
     private final Device device;
+    private final Graphs graphs;
     private final float maxGradNorm;
     private final double beta1;
     private final double beta2;
@@ -39,6 +41,9 @@ final class Optimizer implements AutoCloseable {
     private final DeviceBuffer second;
     private final @Nullable DeviceBuffer master;
     private final DeviceBuffer rates;
+    /** {norm, clip factor} of this step. */
+    private final DeviceBuffer norm;
+
     private final DeviceBuffer norms;
     private final DeviceBuffer workspace;
     private final ByteBuffer host;
@@ -48,6 +53,7 @@ final class Optimizer implements AutoCloseable {
 
     /** The ring holds the norms of {@code ring} steps. */
     Optimizer(Parameters parameters, TrainOptions options, int ring) {
+        this.graphs = new Graphs(parameters.device(), options.graphsOn(parameters.device()));
         this.ring = ring;
         this.parameters = parameters;
         this.device = parameters.device();
@@ -66,6 +72,7 @@ final class Optimizer implements AutoCloseable {
             parameters.copyAsF32(master.address());
         }
         this.rates = device.allocate(STEP_BYTES);
+        this.norm = zeros(SLOT_BYTES);
         this.norms = zeros((long) SLOT_BYTES * ring);
         this.workspace = device.allocate(GradientNorm.workspaceBytes(parameters.count()));
         this.host = ByteBuffer.allocateDirect(Math.max(STEP_BYTES, SLOT_BYTES * ring))
@@ -77,12 +84,17 @@ final class Optimizer implements AutoCloseable {
      * finite.
      */
     void step(double learningRate) {
-        long norm = norms.address() + (long) SLOT_BYTES * (steps % ring);
+        long slot = norms.address() + (long) SLOT_BYTES * (steps % ring);
         steps++;
-        long clip = norm + Float.BYTES;
-        GradientNorm.compute(
-                device, norm, workspace.address(), parameters.gradients(), parameters.count(), maxGradNorm);
         uploadRates(learningRate);
+        graphs.run(this, this::queueStep); // no launch of a step depends on which step it is
+        device.copy(slot, norm.address(), SLOT_BYTES);
+    }
+
+    private void queueStep() {
+        long clip = norm.address() + Float.BYTES;
+        GradientNorm.compute(
+                device, norm.address(), workspace.address(), parameters.gradients(), parameters.count(), maxGradNorm);
         update(0, parameters.decayCount(), decayed, clip);
         update(parameters.decayCount(), parameters.count(), undecayed, clip);
         parameters.zeroGradients();
@@ -110,7 +122,9 @@ final class Optimizer implements AutoCloseable {
 
     @Override
     public void close() {
-        for (DeviceBuffer buffer : new @Nullable DeviceBuffer[] {first, second, master, rates, norms, workspace}) {
+        graphs.close();
+        for (DeviceBuffer buffer :
+                new @Nullable DeviceBuffer[] {first, second, master, rates, norm, norms, workspace}) {
             if (buffer != null) {
                 buffer.close();
             }

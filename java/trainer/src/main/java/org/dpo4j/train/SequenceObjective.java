@@ -26,29 +26,39 @@ final class SequenceObjective implements Objective {
     /** Sums that are kept before they are read, where there are as many between lines of metrics: 4 MiB. */
     private static final long MOST_KEPT = 1L << 20;
 
-    /** A gradient that does not wait for the log-probs. */
-    private final class UploadedGradient implements CompletionLoss {
+    /** A gradient that does not wait for the log-probs, and is the same for all completions of a step. */
+    private final class CrossEntropy implements CompletionLoss {
         @Override
         public int group() {
             return 1;
         }
 
         @Override
-        public long dSums(LogProbs of, int first, int count) {
-            return dSums.address() + (long) Float.BYTES * first;
+        public long dSums(LogProbs of, int count) {
+            return dSums.address();
+        }
+
+        @Override
+        public void keep(LogProbs of, int first, int count) {
+            if (keptSums + count > capacity) {
+                readKept();
+            }
+            device.copy(kept.address() + (long) Float.BYTES * keptSums, of.sums(), (long) Float.BYTES * count);
+            keptSums += count;
         }
     }
 
     private final Device device;
     private final List<Sequence> sequences;
     private final List<Sequence> evalSequences;
+    private final int batch;
     private final int evalBatch;
     private final LanguageModel training;
     private final LanguageModel evaluation;
     private final DeviceBuffer dSums;
     private final DeviceBuffer kept;
     private final HostBuffer host;
-    private final CompletionLoss loss = new UploadedGradient();
+    private final CompletionLoss loss = new CrossEntropy();
     private final int capacity;
     private int keptSums;
     private double readSum;
@@ -70,7 +80,7 @@ final class SequenceObjective implements Objective {
         this.evalBatch = options.perDeviceEvalBatchSize();
         training = LanguageModel.training(model, CompletionSums.PLAIN, logitsBytes, options.graphsOn(device));
         evaluation = LanguageModel.evaluation(model, CompletionSums.PLAIN);
-        int batch = options.perDeviceTrainBatchSize();
+        batch = options.perDeviceTrainBatchSize();
         capacity = (int) Math.max(batch, Math.min(MOST_KEPT, sumsOfALine(options)));
         dSums = device.allocate((long) Float.BYTES * batch);
         kept = device.allocate((long) Float.BYTES * capacity);
@@ -116,21 +126,11 @@ final class SequenceObjective implements Objective {
     public void accumulate(List<int[]> microBatches) {
         long targets =
                 microBatches.stream().mapToLong(rows -> terms(select(rows))).sum();
-        microBatches.forEach(rows -> accumulate(rows, 1.0 / targets));
-    }
-
-    private void accumulate(int[] rows, double scale) {
-        float[] gradient = new float[rows.length];
-        Arrays.fill(gradient, (float) -scale);
+        float[] gradient = new float[batch];
+        Arrays.fill(gradient, (float) (-1.0 / targets));
         host.uploadFloats(dSums.address(), gradient);
-        long sums =
-                training.accumulate(PackedBatch.sequences(select(rows)), loss).sums();
-        if (keptSums + rows.length > capacity) {
-            readKept();
-        }
-        device.copy(kept.address() + (long) Float.BYTES * keptSums, sums, (long) Float.BYTES * rows.length);
-        keptSums += rows.length;
-        terms += terms(select(rows));
+        microBatches.forEach(rows -> training.accumulate(PackedBatch.sequences(select(rows)), loss));
+        terms += targets;
     }
 
     @Override
