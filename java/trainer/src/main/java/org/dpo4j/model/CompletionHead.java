@@ -19,7 +19,8 @@ import org.jspecify.annotations.Nullable;
  * softmax(norm(x) W^T)[target]}.
  *
  * <p>Logits exist for a chunk of rows at a time, f32, within a given number of bytes. A training pass takes the batch
- * in parts. Where all logits of a part fit, three products do; where they do not, four.
+ * in parts, each laid anew. Where all logits of a part fit, three products do; where they do not, four. The gradients of
+ * matrix and norm are sums over rows, part after part.
  */
 final class CompletionHead implements AutoCloseable {
     /** 64 MiB: 128 rows of a vocabulary of 128 Ki. */

@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Graphs implements AutoCloseable {
     /** Keys that are kept; the one that was not used for longest goes first, with its graph. */
-    static final int MOST = 128;
+    static final int MOST = 256;
 
     private final Device device;
     private final boolean captures;
