@@ -6,8 +6,9 @@
 // Never materialised: one-hot rows; a gradient of table rows that do not occur. No atomics: the caller's sort gives every table row one
 // owner, which adds in the order given.
 //
-// Bytes moved, b the size of an element: forward 2 b rows width; backward b rows width + 2 b_table segments width. Share of the roofline:
-// not yet measured on a GPU.
+// Bytes moved, b the size of an element: forward 2 b rows width; backward b rows width + 2 b_table segments width, empty ranges left out.
+// Share of the roofline: not yet measured on a GPU. Prediction: as many segments as rows, most of them empty, cost 10 to 20 us at 8192 rows of
+// 4096 columns, since a block of an empty range lives for one read of two offsets, about a microsecond, 2000 of them at a time.
 #include "vectors.cuh"
 
 namespace dpo4j::cuda {

@@ -2,6 +2,7 @@ package org.dpo4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -12,6 +13,7 @@ import org.dpo4j.conformance.OnEachDType;
 import org.dpo4j.conformance.StandIn;
 import org.dpo4j.conformance.StandIn.Event;
 import org.dpo4j.kernels.LossType;
+import org.dpo4j.model.LlamaConfig;
 import org.dpo4j.model.Model;
 
 /** Runs with steps as CUDA graphs, and without. */
@@ -70,6 +72,23 @@ class StepGraphsTest {
                 same(with, run(on, loss.get(), false, logits), name + ", " + logits);
             }
         });
+    }
+
+    /** With a head of its own, and logits that no part fits: four products each. */
+    @OnEachDType
+    void theBitsOfAnUntiedHeadAreTheSame(On on) {
+        if (!on.device().captures()) {
+            return;
+        }
+        LlamaConfig untied = LlamaConfig.of(37, 16, 24, 2, 2, 1, 64, false);
+        List<TinyRun> runs = new ArrayList<>();
+        for (boolean graphs : new boolean[] {true, false}) {
+            try (Model model = Model.create(untied, on.device(), on.dtype(), 3)) {
+                DpoOptions options = options().cudaGraphs(graphs).build();
+                runs.add(TinyRun.dpo(model, TinyRun.pairs(8), options, 4L * 40));
+            }
+        }
+        same(runs.get(0), runs.get(1), "untied");
     }
 
     @OnEachDType
