@@ -36,8 +36,14 @@ DPO4J_HOST_DEVICE inline double weight_of_pair(const P& x, int64_t i, const Pair
 }
 
 template <class P>
+DPO4J_HOST_DEVICE inline float pair_scale(const P& x) {
+  return x.scales != nullptr ? x.scales[0] : x.pair_scale;
+}
+
+template <class P>
 DPO4J_HOST_DEVICE inline Batch batch_of(const P& x, double shift) {
-  return {shift, x.token_scale == 0 ? 0 : static_cast<double>(x.token_scale) / x.pair_scale};
+  const float token_scale = x.scales != nullptr ? x.scales[1] : x.token_scale;
+  return {shift, token_scale == 0 ? 0 : static_cast<double>(token_scale) / pair_scale(x)};
 }
 
 // The terms of pair i that look at it alone.
@@ -54,8 +60,8 @@ DPO4J_HOST_DEVICE inline Dual loss_of_pair(const P& x, int64_t i, const Pair& pa
 template <class P>
 DPO4J_HOST_DEVICE inline void write_pair(const P& x, int64_t i, Dual loss) {
   x.losses[i] = static_cast<float>(loss.value);
-  x.d_sums[2 * i] = static_cast<float>(x.pair_scale * loss.d_chosen);
-  x.d_sums[2 * i + 1] = static_cast<float>(x.pair_scale * loss.d_rejected);
+  x.d_sums[2 * i] = static_cast<float>(pair_scale(x) * loss.d_chosen);
+  x.d_sums[2 * i + 1] = static_cast<float>(pair_scale(x) * loss.d_rejected);
 }
 
 // ---- metrics --------------------------------------------------------------------------------------------------------------------------

@@ -116,7 +116,8 @@ DPO4J_API int32_t dpo4j_embedding_forward(dpo4j_context*, void* out, const void*
 
 /* d_table[distinct[s]] += sum of d_out[order[i]] for i in [offsets[s], offsets[s+1]), in that order, for s in [0, segments).
    d_table has d_table_dtype, d_out has dtype. order i32[rows] sorts rows by index, stably; distinct i32[segments] are the indices that occur,
-   offsets i32[segments+1] their ranges in order. The caller sorts on the host, once a batch: that is what makes the sum deterministic. */
+   offsets i32[segments+1] their ranges in order. An empty range touches no row of d_table, whatever distinct[s] is: a caller may have as many
+   segments as it has rows. The caller sorts on the host, once a batch: that is what makes the sum deterministic. */
 DPO4J_API int32_t dpo4j_embedding_backward(dpo4j_context*, void* d_table, const void* d_out, const int32_t* order, const int32_t* offsets,
                                            const int32_t* distinct, int64_t segments, int64_t width, int32_t d_table_dtype, int32_t dtype);
 
@@ -369,10 +370,12 @@ DPO4J_API size_t dpo4j_preference_loss_workspace_bytes(int64_t pairs, const dpo4
      statistics    may be null without use_weighting
      pair_scale    1 / pairs of the whole optimizer step
      token_scale   1 / chosen tokens of the whole optimizer step, of the sft term; else 0
+     scales        null; or f32[2] = (pair_scale, token_scale), read when the device gets there, so that a call can be repeated with others:
+                   the two arguments are then 0, and what they must be is the caller's to see to
    *preference is host memory, read now. */
 DPO4J_API int32_t dpo4j_preference_loss(dpo4j_context*, float* losses, float* d_sums, double* metrics, double* running_mean,
                                         void* workspace, const float* sums, const float* reference, const int32_t* lengths,
-                                        const float* statistics, int64_t pairs, float pair_scale, float token_scale,
+                                        const float* statistics, int64_t pairs, float pair_scale, float token_scale, const float* scales,
                                         const dpo4j_preference* preference);
 
 /* ---- unpaired_loss: losses of single completions, each desirable or not, in one launch ----------------------------------------------- */

@@ -199,6 +199,7 @@ struct PreferenceLoss {
   const float* statistics;
   int64_t pairs;
   float pair_scale, token_scale;
+  const float* scales;
   dpo4j_preference preference;
 };
 

@@ -66,6 +66,11 @@ void check_inputs(Call& call, const PreferenceLoss& x, const Uses& uses) {
   call.require(!needs_lengths || x.lengths != nullptr, "lengths", "is null, but a term averages, or there are statistics");
   call.require(x.preference.use_weighting == 0 || x.statistics != nullptr, "statistics", "is null, but weighting reads its log weights");
   call.require((uses.any & dpo4j::kRunningMean) != 0 || x.running_mean == nullptr, "running_mean", "must be null: no term is bco_pair");
+  if (x.scales != nullptr) {
+    call.option("pair_scale", x.pair_scale, x.pair_scale == 0, "but scales is given: leave it out (0)");
+    call.option("token_scale", x.token_scale, x.token_scale == 0, "but scales is given: leave it out (0)");
+    return;
+  }
   call.require(finite(x.pair_scale), "pair_scale", "must be finite");
   if ((uses.any & dpo4j::kTokenScale) != 0) {
     call.require(finite(x.token_scale) && x.token_scale > 0, "token_scale", "must be finite and above 0 for the sft term");
@@ -93,10 +98,10 @@ size_t dpo4j_preference_loss_workspace_bytes(int64_t pairs, const dpo4j_preferen
 
 int32_t dpo4j_preference_loss(dpo4j_context* context, float* losses, float* d_sums, double* metrics, double* running_mean, void* workspace,
                               const float* sums, const float* reference, const int32_t* lengths, const float* statistics, int64_t pairs,
-                              float pair_scale, float token_scale, const dpo4j_preference* preference) {
+                              float pair_scale, float token_scale, const float* scales, const dpo4j_preference* preference) {
   const dpo4j_preference p = preference != nullptr ? *preference : dpo4j_preference{};
-  const PreferenceLoss x{losses,  d_sums,     metrics, running_mean, workspace,   sums, reference,
-                         lengths, statistics, pairs,   pair_scale,   token_scale, p};
+  const PreferenceLoss x{losses,  d_sums,     metrics, running_mean, workspace,   sums,   reference,
+                         lengths, statistics, pairs,   pair_scale,   token_scale, scales, p};
   Call call(context, "preference_loss");
   call.options("preference", preference);
   const Uses uses = check_preference(call, p);
@@ -108,7 +113,8 @@ int32_t dpo4j_preference_loss(dpo4j_context* context, float* losses, float* d_su
       .words("sums", sums)
       .words_or_null("reference", reference)
       .words_or_null("lengths", lengths)
-      .tensor_or_null("statistics", statistics);
+      .tensor_or_null("statistics", statistics)
+      .words_or_null("scales", scales);
   if (!call.refused() && dpo4j::sorts(p)) call.tensor("workspace", workspace);
   if (!call.skipped()) check_inputs(call, x, uses);
   return call.run(x);

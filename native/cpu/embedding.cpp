@@ -24,6 +24,7 @@ void run(Threads& threads, const EmbeddingBackward& p) {
   const float* d_out = static_cast<const float*>(p.d_out);
   parallel_ranges(threads, p.segments, rows_per_task(p.width), [&](int64_t begin, int64_t end) {
     for (int64_t s = begin; s < end; s++) {
+      if (p.offsets[s] == p.offsets[s + 1]) continue;
       float* out = d_table + p.distinct[s] * p.width;
       each_vector(p.width, [&](int64_t i, auto lanes) {
         Floats sum = all(0);

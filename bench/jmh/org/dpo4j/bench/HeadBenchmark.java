@@ -79,8 +79,8 @@ public class HeadBenchmark {
 
     private record Given(long dSums, int group) implements CompletionLoss {
         @Override
-        public long dSums(LogProbs of, int first, int count) {
-            return dSums + (long) Float.BYTES * first;
+        public long dSums(LogProbs of, int count) {
+            return dSums;
         }
     }
 
@@ -106,7 +106,7 @@ public class HeadBenchmark {
     }
 
     @Benchmark
-    public LogProbs forwardAndBackward() {
-        return language.accumulate(batch, loss);
+    public void forwardAndBackward() {
+        language.accumulate(batch, loss);
     }
 }

@@ -61,11 +61,20 @@ class EmbeddingTest {
                 .mapToInt(row -> row)
                 .toArray();
         int[] occurring = Arrays.stream(indices).sorted().distinct().toArray();
-        int[] ranges = new int[occurring.length + 1];
-        for (int s = 0; s < occurring.length; s++) {
-            int index = occurring[s];
+        // An empty range before each, and some behind them, of a row that occurs, of one that does not exist, of none.
+        int segments = 2 * occurring.length + 3;
+        int[] rowsOfRanges = new int[segments];
+        int[] ranges = new int[segments + 1];
+        for (int s = 0; s < segments; s++) {
+            boolean occurs = s % 2 == 1 && s / 2 < occurring.length;
+            int index = occurs ? occurring[s / 2] : new int[] {occurring[0], tableRows, -1}[s % 3];
+            rowsOfRanges[s] = index;
             ranges[s + 1] = ranges[s]
-                    + (int) Arrays.stream(indices).filter(i -> i == index).count();
+                    + (occurs
+                            ? (int) Arrays.stream(indices)
+                                    .filter(i -> i == index)
+                                    .count()
+                            : 0);
         }
         try (Tensors tensors = new Tensors(on)) {
             double[] initial = draw.normal(tableRows * width, 1);
@@ -76,7 +85,7 @@ class EmbeddingTest {
             Tensor dOut = tensors.input("d_out", on.dtype(), rows, width, draw.normal(rows * width, 1));
             Tensor order = tensors.input("order", sorted);
             Tensor offsets = tensors.input("offsets", ranges);
-            Tensor distinct = tensors.input("distinct", occurring);
+            Tensor distinct = tensors.input("distinct", rowsOfRanges);
             tensors.run(device -> Embedding.backward(
                     device,
                     dTable.address(),
@@ -84,7 +93,7 @@ class EmbeddingTest {
                     order.address(),
                     offsets.address(),
                     distinct.address(),
-                    occurring.length,
+                    segments,
                     width,
                     dTableType,
                     on.dtype()));

@@ -108,6 +108,11 @@ record PreferenceCall(
     }
 
     Left on(On on, PreferenceOptions options) {
+        return on(on, options, false);
+    }
+
+    /** With the scale in device memory, or by value. */
+    Left on(On on, PreferenceOptions options, boolean scaleOnDevice) {
         int pairs = pairs();
         int width = TokenLogProb.STATISTICS;
         try (Tensors tensors = new Tensors(on)) {
@@ -121,6 +126,7 @@ record PreferenceCall(
             Tensor perToken = statistics == null
                     ? tensors.vector("statistics", DType.F32)
                     : tensors.input("statistics", DType.F32, 2 * pairs, width, statistics);
+            Tensor scales = tensors.vector("scales", DType.F32, pairScale, tokenScale);
             Tensor workspace = tensors.workspace(PreferenceLoss.workspaceBytes(pairs, options));
             tensors.run(device -> PreferenceLoss.compute(
                     device,
@@ -136,7 +142,7 @@ record PreferenceCall(
                             statistics == null ? 0 : perToken.address()),
                     pairs,
                     workspace.size() == 0 ? 0 : workspace.address(),
-                    new Scale(pairScale, tokenScale),
+                    scaleOnDevice ? Scale.at(scales.address()) : new Scale(pairScale, tokenScale),
                     options));
             return new Left(
                     losses.values(),

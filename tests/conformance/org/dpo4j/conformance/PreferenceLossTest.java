@@ -30,6 +30,20 @@ class PreferenceLossTest {
         }
     }
 
+    /** A scale that the device reads is the scale that the host gives. */
+    @OnEachDevice
+    @Tag("small")
+    void scaleInDeviceMemory(On on) {
+        for (PreferenceVariant variant : PreferenceVariant.all()) {
+            PreferenceCall call = variant.fit(PreferenceCall.random(3, 5));
+            PreferenceCall.Left expected = call.on(on, variant.options());
+            PreferenceCall.Left left = call.on(on, variant.options(), true);
+            Expect.sameBits("losses, " + variant, left.lossBits(), expected.lossBits());
+            Expect.sameBits("d_sums, " + variant, left.dSumBits(), expected.dSumBits());
+            assertThat(left.metrics()).as("metrics, %s", variant).isEqualTo(expected.metrics());
+        }
+    }
+
     @OnEachDevice
     void manyPairs(On on) {
         for (LossType loss : new LossType[] {LossType.SIGMOID, LossType.SIMPO, LossType.AOT, LossType.AOT_UNPAIRED}) {

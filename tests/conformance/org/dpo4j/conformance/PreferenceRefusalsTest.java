@@ -226,6 +226,20 @@ class PreferenceRefusalsTest {
                             a.get("workspace"),
                             new Scale(a.number("pair_scale")),
                             options));
+            Tensor scales = tensors.vector("scales", DType.F32, 1, 0);
+            for (Scale scale : List.of(Scale.at(scales.address() + 2), new Scale(1, 0, scales.address()))) {
+                assertThatThrownBy(() -> tensors.run(device -> PreferenceLoss.compute(
+                                device,
+                                new Results(losses.address(), dSums.address(), 0),
+                                new Completions(sums.address(), reference.address()),
+                                2,
+                                workspace.address(),
+                                scale,
+                                options)))
+                        .isInstanceOf(Dpo4jException.class)
+                        .hasMessageStartingWith("preference_loss: ")
+                        .hasMessageContaining("scales");
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.dpo4j.conformance.CountingDevice;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDType;
@@ -14,7 +15,6 @@ import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.model.PairStep.Head;
 
 /** The head of a training pass in parts: what each costs, and that no number feels it. */
@@ -25,6 +25,9 @@ class CompletionHeadTest {
     private static final int TOKENS = 26;
     private static final float[] REFERENCE = {-20, -30, -5, -12, -25, -6};
     private static final double BETA = 0.1;
+    /** Tensors whose gradient is a sum over rows of the head, part after part. */
+    private static final Set<String> SUMS_OVER_PARTS = Set.of("lm_head.weight", "model.norm.weight");
+
     private static final Head RECOMPUTING = new Head(5, CompletionLoss.WHOLE_BATCH);
 
     private static PreferencePair pair(int prompt, int chosen, int rejected) {
@@ -88,13 +91,12 @@ class CompletionHeadTest {
      */
     @OnEachDType
     void powersOfTwoScaleExactly(On on) {
-        try (Model model = Model.load(TestFiles.golden("llama-tiny-untied"), on.device(), on.dtype());
-                DeviceBuffer dSums = on.device().allocate(4L * REFERENCE.length)) {
-            on.device().upload(dSums.address(), new float[] {0.5f, -0.25f, 2, -2, -0x1p-20f, 0x1p-9f});
+        float[] dSums = {0.5f, -0.25f, 2, -2, -0x1p-20f, 0x1p-9f};
+        try (Model model = Model.load(TestFiles.golden("llama-tiny-untied"), on.device(), on.dtype())) {
             Map<String, float[]> expected = gradients(model, dSums, RECOMPUTING);
             for (Head head : List.of(Head.DEFAULT, new Head(14, 2), new Head(9, 1))) {
                 gradients(model, dSums, head).forEach((tensor, gradient) -> {
-                    if (!tensor.equals("lm_head.weight")) {
+                    if (!SUMS_OVER_PARTS.contains(tensor)) {
                         assertThat(gradient).as("%s, %s", tensor, head).isEqualTo(of(expected, tensor));
                     }
                 });
@@ -102,10 +104,11 @@ class CompletionHeadTest {
         }
     }
 
-    private static Map<String, float[]> gradients(Model model, DeviceBuffer dSums, Head head) {
+    private static Map<String, float[]> gradients(Model model, float[] dSums, Head head) {
         model.parameters().zeroGradients();
-        try (LanguageModel language = LanguageModel.training(model, CompletionSums.PLAIN, head.logitsBytes(model))) {
-            language.accumulate(PackedBatch.pairs(PAIRS, true), given(dSums, head.group()));
+        try (LanguageModel language = LanguageModel.training(model, CompletionSums.PLAIN, head.logitsBytes(model));
+                GivenGradient loss = new GivenGradient(model.device(), dSums.length, TOKENS, head.group())) {
+            loss.accumulate(language, PackedBatch.pairs(PAIRS, true), dSums);
         }
         Map<String, float[]> gradients = new LinkedHashMap<>();
         for (ParameterTensor tensor : model.parameters().tensors()) {
@@ -114,26 +117,17 @@ class CompletionHeadTest {
         return gradients;
     }
 
-    private static CompletionLoss given(DeviceBuffer dSums, int group) {
-        return new CompletionLoss() {
-            @Override
-            public int group() {
-                return group;
-            }
-
-            @Override
-            public long dSums(LogProbs of, int first, int count) {
-                return dSums.address() + 4L * first;
-            }
-        };
-    }
-
-    /** Every row has its logits once, its gradient once and its share of the head's once: three products. */
+    /**
+     * Every row has its logits once, its gradient once and its share of the head's once: three products. On a device
+     * that captures a part is laid in rows of a multiple of 8, but in no more than there is memory for.
+     */
     @OnEachDevice
     void threeProductsWhereAPartFits(On on) {
-        for (int rows : new int[] {26, 18, 14}) {
-            assertThat(rowsOfProducts(on, new Head(rows, 2))).containsExactly(TOKENS, TOKENS, TOKENS);
-        }
+        boolean laid = on.device().captures();
+        Map<Integer, Integer> rows =
+                Map.of(40, laid ? 32 : 26, 26, 26, 18, laid ? 18 + 8 : 26, 14, laid ? 14 + 14 : 26);
+        rows.forEach((most, expected) ->
+                assertThat(rowsOfProducts(on, new Head(most, 2))).containsExactly(expected, expected, expected));
         assertThat(rowsOfProducts(on, new Head(TOKENS, CompletionLoss.WHOLE_BATCH)))
                 .containsExactly(TOKENS, TOKENS, TOKENS);
     }
@@ -141,12 +135,16 @@ class CompletionHeadTest {
     /** Logits of a part that does not fit are computed again, but for its last chunk. */
     @OnEachDevice
     void fourWhereItDoesNot(On on) {
-        // chunks of 5: 5, 5, 5, 5, 5, 1, of which the last is not computed again
-        assertThat(rowsOfProducts(on, RECOMPUTING)).containsExactly(TOKENS + 25, TOKENS, TOKENS);
-        // the pair of 14 alone: 8 and 6
-        assertThat(rowsOfProducts(on, new Head(8, 2))).containsExactly(TOKENS + 8, TOKENS, TOKENS);
-        // 14 in 4, 4, 4, 2; 4; 8 in 4, 4
-        assertThat(rowsOfProducts(on, new Head(4, 2))).containsExactly(TOKENS + 12 + 4, TOKENS, TOKENS);
+        boolean laid = on.device().captures();
+        // chunks of 5: 5, 5, 5, 5, 5, 1, of which the last is not computed again; laid in 32 rows, 30 and 2
+        int whole = laid ? 32 : TOKENS;
+        assertThat(rowsOfProducts(on, RECOMPUTING)).containsExactly(whole + (laid ? 30 : 25), whole, whole);
+        // the pair of 14 alone: 8 and 6; laid, 8 and 8
+        int both = laid ? 16 + 8 + 8 : TOKENS;
+        assertThat(rowsOfProducts(on, new Head(8, 2))).containsExactly(both + 8, both, both);
+        // 14 in 4, 4, 4, 2, laid in 4, 4, 4, 4; 4; 8 in 4, 4
+        int all = laid ? 16 + 4 + 8 : TOKENS;
+        assertThat(rowsOfProducts(on, new Head(4, 2))).containsExactly(all + 12 + 4, all, all);
     }
 
     private static int[] rowsOfProducts(On on, Head head) {
@@ -162,14 +160,14 @@ class CompletionHeadTest {
     @OnEachDevice
     void noAllocationInTheLoop(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
-                DeviceBuffer dSums = on.device().allocate(4L * REFERENCE.length);
+                GivenGradient loss = new GivenGradient(on.device(), REFERENCE.length, TOKENS, 2);
                 LanguageModel language =
                         LanguageModel.training(model, new CompletionSums(1, true), new Head(8, 2).logitsBytes(model))) {
-            on.device().upload(dSums.address(), new float[] {1, -1, 1, -1, 1, -1});
-            language.accumulate(PackedBatch.pairs(PAIRS, true), given(dSums, 2));
+            float[] dSums = {1, -1, 1, -1, 1, -1};
+            loss.accumulate(language, PackedBatch.pairs(PAIRS, true), dSums);
             long allocated = on.device().allocatedBytes();
             for (List<PreferencePair> pairs : List.of(PAIRS.subList(1, 3), PAIRS.subList(0, 1), PAIRS)) {
-                language.accumulate(PackedBatch.pairs(pairs, true), given(dSums, 2));
+                loss.accumulate(language, PackedBatch.pairs(pairs, true), dSums);
                 assertThat(on.device().allocatedBytes()).isEqualTo(allocated);
             }
         }

@@ -66,10 +66,9 @@ class LanguageModelTest {
         PackedBatch batch = PackedBatch.sequences(List.of(LONG, SHORT));
         ParameterTensor embedding = model.parameters().tensor("model.embed_tokens.weight");
         try (LanguageModel language = LanguageModel.training(model, CompletionSums.PLAIN, logitsBytes);
-                var dSums = model.device().allocate(8)) {
-            model.device().upload(dSums.address(), PairStep.direct(new float[] {1, 1}));
-            LogProbs logprobs = language.accumulate(batch, (of, first, count) -> dSums.address());
-            float[] tokens = PairStep.floats(model.device(), logprobs.tokens(), batch.tokens());
+                GivenGradient sum = new GivenGradient(model.device(), 2, batch.tokens(), CompletionLoss.WHOLE_BATCH)) {
+            sum.accumulate(language, batch, 1, 1);
+            float[] tokens = sum.tokens();
             float[] gradient = model.parameters().readGradient(embedding);
             float[] both = Arrays.copyOf(tokens, tokens.length + gradient.length);
             System.arraycopy(gradient, 0, both, tokens.length, gradient.length);
@@ -138,7 +137,7 @@ class LanguageModelTest {
                             new int[] {1},
                             new int[] {0, 1}),
                     "Segment");
-            assertThatThrownBy(() -> evaluation.accumulate(batch(1, 0, 0, 1), (of, first, count) -> 0))
+            assertThatThrownBy(() -> evaluation.accumulate(batch(1, 0, 0, 1), (of, count) -> 0))
                     .isInstanceOf(Dpo4jException.class)
                     .hasMessageContaining("LanguageModel.training");
         }

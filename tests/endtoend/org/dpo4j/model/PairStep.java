@@ -2,6 +2,7 @@ package org.dpo4j.model;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -37,21 +38,45 @@ record PairStep(float[] tokens, float[] sums, float[] losses, Map<String, float[
         }
     }
 
+    /** Each address is of a part, but for what is kept. */
     private record Sigmoid(
-            Device device, PreferenceOptions options, int pairs, long losses, long dSums, long references, int group)
+            Device device,
+            PreferenceOptions options,
+            int[] offsets,
+            float[] reference,
+            long losses,
+            long dSums,
+            long references,
+            long keptTokens,
+            long keptSums,
+            long keptLosses,
+            int group)
             implements CompletionLoss {
 
         @Override
-        public long dSums(LogProbs of, int first, int count) {
+        public void upload(int first, int count) {
+            device.upload(references, Arrays.copyOfRange(reference, first, first + count));
+        }
+
+        @Override
+        public long dSums(LogProbs of, int count) {
             PreferenceLoss.compute(
                     device,
-                    new PreferenceLoss.Results(losses + 2L * first, dSums + 4L * first, 0),
-                    new PreferenceLoss.Completions(of.sums(), references + 4L * first),
+                    new PreferenceLoss.Results(losses, dSums, 0),
+                    new PreferenceLoss.Completions(of.sums(), references),
                     count / 2,
                     0,
-                    new PreferenceLoss.Scale(1f / pairs),
+                    new PreferenceLoss.Scale(2f / reference.length),
                     options);
-            return dSums + 4L * first;
+            return dSums;
+        }
+
+        @Override
+        public void keep(LogProbs of, int first, int count) {
+            int begin = offsets[first];
+            device.copy(keptTokens + 4L * begin, of.tokens(), 4L * (offsets[first + count] - begin));
+            device.copy(keptSums + 4L * first, of.sums(), 4L * count);
+            device.copy(keptLosses + 2L * first, losses, 2L * count);
         }
     }
 
@@ -90,18 +115,29 @@ record PairStep(float[] tokens, float[] sums, float[] losses, Map<String, float[
         try (LanguageModel policy = LanguageModel.training(model, CompletionSums.PLAIN, head.logitsBytes(model));
                 DeviceBuffer losses = device.allocate(4L * count);
                 DeviceBuffer dSums = device.allocate(8L * count);
-                DeviceBuffer references = device.allocate(8L * count)) {
-            device.upload(references.address(), direct(reference));
+                DeviceBuffer references = device.allocate(8L * count);
+                DeviceBuffer keptTokens = device.allocate(4L * batch.tokens());
+                DeviceBuffer keptSums = device.allocate(8L * count);
+                DeviceBuffer keptLosses = device.allocate(4L * count)) {
             Sigmoid loss = new Sigmoid(
-                    device, options, count, losses.address(), dSums.address(), references.address(), head.group());
-            LogProbs logprobs = policy.accumulate(batch, loss);
-            for (int pass = 1; pass < passes; pass++) {
+                    device,
+                    options,
+                    batch.offsets(),
+                    reference,
+                    losses.address(),
+                    dSums.address(),
+                    references.address(),
+                    keptTokens.address(),
+                    keptSums.address(),
+                    keptLosses.address(),
+                    head.group());
+            for (int pass = 0; pass < passes; pass++) {
                 policy.accumulate(batch, loss);
             }
             return new PairStep(
-                    floats(device, logprobs.tokens(), batch.tokens()),
-                    floats(device, logprobs.sums(), batch.completions()),
-                    floats(device, losses.address(), count),
+                    floats(device, keptTokens.address(), batch.tokens()),
+                    floats(device, keptSums.address(), batch.completions()),
+                    floats(device, keptLosses.address(), count),
                     gradients(model));
         }
     }

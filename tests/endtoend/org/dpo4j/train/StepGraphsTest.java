@@ -2,39 +2,109 @@ package org.dpo4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Supplier;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDType;
 import org.dpo4j.conformance.StandIn;
 import org.dpo4j.conformance.StandIn.Event;
+import org.dpo4j.kernels.LossType;
+import org.dpo4j.model.LlamaConfig;
 import org.dpo4j.model.Model;
 
-/** Runs with passes as CUDA graphs, and without. */
+/** Runs with steps as CUDA graphs, and without. */
 class StepGraphsTest {
-    private static TinyRun run(On on, boolean graphs) {
-        DpoOptions options = TinyRun.options()
-                .cudaGraphs(graphs)
-                .maxSteps(12)
-                .perDeviceTrainBatchSize(3)
-                .gradientAccumulationSteps(2)
-                .build();
-        return TinyRun.dpo(on.device(), on.dtype(), TinyRun.pairs(8), options);
+    /** Rows of logits for several parts a micro-batch, or for losses that look at all of it, four products. */
+    private static final long FEW_LOGITS = 4L * 40 * 16;
+
+    private static final long ALL_LOGITS = 1 << 20;
+
+    private static DpoOptions.Builder options() {
+        return TinyRun.options().maxSteps(12).perDeviceTrainBatchSize(3).gradientAccumulationSteps(2);
     }
 
+    private static TinyRun run(On on, DpoOptions.Builder options, boolean graphs, long logitsBytes) {
+        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3)) {
+            return TinyRun.dpo(
+                    model, TinyRun.pairs(8), options.cudaGraphs(graphs).build(), logitsBytes);
+        }
+    }
+
+    private static void same(TinyRun with, TinyRun without, String what) {
+        assertThat(with.weights()).as("weights, %s", what).containsExactly(without.weights());
+        for (int line = 0; line < with.history().size(); line++) {
+            Map<String, Double> expected =
+                    new TreeMap<>(without.history().get(line).values());
+            Map<String, Double> values = new TreeMap<>(with.history().get(line).values());
+            List.of(expected, values).forEach(all -> all.keySet().removeIf(name -> name.endsWith("_per_second")));
+            assertThat(values).as("line %d, %s", line, what).isEqualTo(expected);
+        }
+    }
+
+    /**
+     * Micro-batches of three and of two pairs, in one part and in several: a loss of its own pair, one with a scale by
+     * the step's tokens, which is another in every step, those that look at a whole micro-batch and have a running mean,
+     * and one whose tokens count differently.
+     */
     @OnEachDType
     void theBitsAreTheSame(On on) {
         if (!on.device().captures()) {
             return;
         }
-        TinyRun with = run(on, true);
-        TinyRun without = run(on, false);
-        assertThat(with.weights()).containsExactly(without.weights());
-        for (int line = 0; line < with.history().size(); line++) {
-            for (String name : List.of("loss", "grad_norm", "rewards/margins", "logps/chosen")) {
-                assertThat(with.value(line, name))
-                        .as("%s of line %d", name, line)
-                        .isEqualTo(without.value(line, name));
+        Map<String, Supplier<DpoOptions.Builder>> losses = new LinkedHashMap<>();
+        losses.put("sigmoid", StepGraphsTest::options);
+        losses.put(
+                "sigmoid and sft",
+                () -> options().lossType(LossType.SIGMOID, LossType.SFT).lossWeights(1, 0.5f));
+        losses.put("aot", () -> options().lossType(LossType.AOT));
+        losses.put("bco_pair", () -> options().lossType(LossType.BCO_PAIR));
+        losses.put(
+                "bco_pair with a running mean",
+                () -> options().lossType(LossType.BCO_PAIR).bcoRunningMean(true));
+        losses.put("ld_alpha", () -> options().ldAlpha(0.5));
+        losses.forEach((name, loss) -> {
+            for (long logits : new long[] {ALL_LOGITS, FEW_LOGITS}) {
+                TinyRun with = run(on, loss.get(), true, logits);
+                same(with, run(on, loss.get(), false, logits), name + ", " + logits);
             }
+        });
+    }
+
+    /** With a head of its own, and logits that no part fits: four products each. */
+    @OnEachDType
+    void theBitsOfAnUntiedHeadAreTheSame(On on) {
+        if (!on.device().captures()) {
+            return;
+        }
+        LlamaConfig untied = LlamaConfig.of(37, 16, 24, 2, 2, 1, 64, false);
+        List<TinyRun> runs = new ArrayList<>();
+        for (boolean graphs : new boolean[] {true, false}) {
+            try (Model model = Model.create(untied, on.device(), on.dtype(), 3)) {
+                DpoOptions options = options().cudaGraphs(graphs).build();
+                runs.add(TinyRun.dpo(model, TinyRun.pairs(8), options, 4L * 40));
+            }
+        }
+        same(runs.get(0), runs.get(1), "untied");
+    }
+
+    @OnEachDType
+    void theBitsOfSequencesAreTheSame(On on) {
+        if (!on.device().captures()) {
+            return;
+        }
+        for (long logits : new long[] {ALL_LOGITS, FEW_LOGITS}) {
+            same(sequences(on, true, logits), sequences(on, false, logits), "sft, " + logits);
+        }
+    }
+
+    private static TinyRun sequences(On on, boolean graphs, long logitsBytes) {
+        TrainOptions options = options().cudaGraphs(graphs).build().train();
+        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3)) {
+            return TinyRun.sft(model, TinyRun.sequences(8), options, logitsBytes);
         }
     }
 
@@ -43,10 +113,10 @@ class StepGraphsTest {
         if (!on.name().equals("emulated")) {
             return;
         }
-        assertThat(StandIn.count(Event.GRAPH_LAUNCHES, () -> run(on, true))).isPositive();
-        assertThat(StandIn.count(Event.GRAPH_LAUNCHES, () -> run(on, false))).isZero();
-        assertThat(StandIn.count(Event.LAUNCHES, () -> run(on, true)))
-                .isLessThan(StandIn.count(Event.LAUNCHES, () -> run(on, false)));
+        assertThat(StandIn.count(Event.GRAPH_LAUNCHES, () -> run(on, options(), true, ALL_LOGITS)))
+                .isPositive();
+        assertThat(StandIn.count(Event.GRAPH_LAUNCHES, () -> run(on, options(), false, ALL_LOGITS)))
+                .isZero();
     }
 
     /** They are on where nothing is said. */
@@ -63,7 +133,9 @@ class StepGraphsTest {
                     .train();
             long graphs = StandIn.count(
                     Event.GRAPH_LAUNCHES, () -> TinyRun.sft(model, TinyRun.sequences(8), options, 1 << 20));
-            assertThat(graphs).isEqualTo(2 * 3); // every step reads all sequences: all steps but the first
+            // Every step reads all sequences, in one part: of all steps but the first two passes, a part and the
+            // update.
+            assertThat(graphs).isEqualTo(3 * (2 + 1 + 1));
         }
     }
 }

@@ -41,6 +41,9 @@ class StepWaitsTest {
     private static final class Counts implements RunListener {
         final List<Long> waits = new ArrayList<>();
         final List<Long> allocations = new ArrayList<>();
+        final List<Long> launches = new ArrayList<>();
+        final List<Long> captures = new ArrayList<>();
+        final List<Long> graphs = new ArrayList<>();
 
         @Override
         public void metrics(Metrics metrics) {}
@@ -49,6 +52,9 @@ class StepWaitsTest {
         public void progress(String phase, long done, long total) {
             waits.add(StandIn.counted(Event.WAITS));
             allocations.add(StandIn.counted(Event.ALLOCATIONS));
+            launches.add(StandIn.counted(Event.LAUNCHES));
+            captures.add(StandIn.counted(Event.CAPTURES));
+            graphs.add(StandIn.counted(Event.GRAPH_LAUNCHES));
         }
 
         static long of(List<Long> counts, int step) {
@@ -64,7 +70,7 @@ class StepWaitsTest {
         return random.ints(count, 3, TinyRun.CONFIG.vocabSize()).toArray();
     }
 
-    private void waitsForMetricsAlone(Model model, Objective objective, TrainOptions options) throws IOException {
+    private Counts waitsForMetricsAlone(Model model, Objective objective, TrainOptions options) throws IOException {
         Counts counts = new Counts();
         try (objective;
                 MetricsLog log = new MetricsLog(directory.resolve("metrics.jsonl"))) {
@@ -88,6 +94,25 @@ class StepWaitsTest {
                         .isBetween(2L, 4L);
             }
         }
+        return counts;
+    }
+
+    /**
+     * From {@code steady} on, steps whose sizes have come before have all launches in graphs, so many a step; copies and
+     * matrix products are in them too, and are not counted by themselves.
+     */
+    private static void launchesGraphsAlone(Counts counts, int steady, long graphs) {
+        for (int step = steady; step <= STEPS; step++) {
+            assertThat(Counts.of(counts.launches, step))
+                    .as("launches of step %d that are in no graph", step)
+                    .isZero();
+            assertThat(Counts.of(counts.captures, step))
+                    .as("captures of step %d", step)
+                    .isZero();
+            assertThat(Counts.of(counts.graphs, step))
+                    .as("graphs launched in step %d", step)
+                    .isEqualTo(graphs);
+        }
     }
 
     /** Every step reads the same pairs in another order. */
@@ -100,7 +125,9 @@ class StepWaitsTest {
                 Model model = Model.create(TinyRun.CONFIG, device, on.dtype(), 3)) {
             DpoOptions options = options().build();
             List<PreferencePair> pairs = TinyRun.pairs(8);
-            waitsForMetricsAlone(model, new PreferenceObjective(model, pairs, List.of(), options), options.train());
+            Counts counts = waitsForMetricsAlone(
+                    model, new PreferenceObjective(model, pairs, List.of(), options), options.train());
+            launchesGraphsAlone(counts, 3, 2 + 1 + 1); // forward, back, the only part, and the update
         }
     }
 
@@ -125,8 +152,9 @@ class StepWaitsTest {
             try (LanguageModel checked = LanguageModel.training(model, CompletionSums.PLAIN, logitsBytes)) {
                 assertThat(checked.logitsRows()).isEqualTo(18);
             }
-            waitsForMetricsAlone(
+            Counts counts = waitsForMetricsAlone(
                     model, new PreferenceObjective(model, pairs, List.of(), options, logitsBytes), options.train());
+            launchesGraphsAlone(counts, 3, 4 * (2 + 2) + 1);
         }
     }
 
@@ -147,7 +175,9 @@ class StepWaitsTest {
                     .gradientAccumulationSteps(40)
                     .build()
                     .train();
-            waitsForMetricsAlone(model, new SequenceObjective(model, sequences, List.of(), options), options);
+            Counts counts =
+                    waitsForMetricsAlone(model, new SequenceObjective(model, sequences, List.of(), options), options);
+            launchesGraphsAlone(counts, 3, 40 * (2 + 1) + 1);
         }
     }
 }

@@ -97,8 +97,20 @@ public final class PreferenceLoss {
      *
      * @param pair 1 / pairs of the step
      * @param token 1 / chosen tokens of the step where one of the losses is {@link LossType#SFT}, else 0
+     * @param address 0; or f32[2] of the device, which holds both, and is read when the call gets its turn: then they
+     *     are 0 here
      */
-    public record Scale(float pair, float token) {
+    public record Scale(float pair, float token, long address) {
+
+        /** Known when the call is made. */
+        public Scale(float pair, float token) {
+            this(pair, token, 0);
+        }
+
+        /** In device memory, {pair, token}: a call in a graph reads what stands there then. Not looked at beforehand. */
+        public static Scale at(long address) {
+            return new Scale(0, 0, address);
+        }
 
         /** Without an SFT loss. */
         public Scale(float pair) {
@@ -143,6 +155,7 @@ public final class PreferenceLoss {
                         pairs,
                         scale.pair,
                         scale.token,
+                        scale.address,
                         options.words()));
     }
 }

@@ -29,6 +29,9 @@ final class Activations {
     record Layer(long in, long middle, long qkv, long attention, long lse, long gateUp, long inRstd, long middleRstd) {}
 
     private final Arena arena;
+    /** Of {@link #dStream} alone, so that it begins where {@code out} does: at one address, whatever the rows. */
+    private final Arena gradient;
+
     private final LlamaConfig config;
     private final DType dtype;
     private final boolean training;
@@ -57,6 +60,7 @@ final class Activations {
 
     Activations(Device device, LlamaConfig config, DType dtype, boolean training) {
         this.arena = new Arena(device);
+        this.gradient = new Arena(device);
         this.config = config;
         this.dtype = dtype;
         this.training = training;
@@ -65,11 +69,18 @@ final class Activations {
     /** Lays everything out for that many rows. */
     void lay(int rows) {
         arena.lay(() -> layForward(rows));
+        if (training) {
+            gradient.lay(() -> layGradient(rows));
+        }
     }
 
     /** What {@link #lay} takes of the device; nothing is laid out. */
     long bytes(int rows) {
-        return arena.measure(() -> layForward(rows));
+        return arena.measure(() -> layForward(rows)) + (training ? gradient.measure(() -> layGradient(rows)) : 0);
+    }
+
+    private void layGradient(int rows) {
+        dStream = gradient.take((long) rows * config.hiddenSize() * dtype.bytes());
     }
 
     private void layForward(int rows) {
@@ -97,7 +108,6 @@ final class Activations {
     }
 
     private void layBackward(int rows) {
-        dStream = take(rows, config.hiddenSize());
         dInner = take(rows, config.intermediateSize());
         dAttention = take(rows, queryWidth());
         dQkv = take(rows, qkvWidth());
@@ -132,5 +142,6 @@ final class Activations {
 
     void close() {
         arena.close();
+        gradient.close();
     }
 }

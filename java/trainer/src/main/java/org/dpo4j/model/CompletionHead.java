@@ -6,7 +6,6 @@ import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Results;
 import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.decoder.CopyRows;
-import org.dpo4j.kernels.decoder.Embedding;
 import org.dpo4j.kernels.decoder.RmsNorm;
 import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.kernels.head.HeadPlan.Use;
@@ -20,7 +19,8 @@ import org.jspecify.annotations.Nullable;
  * softmax(norm(x) W^T)[target]}.
  *
  * <p>Logits exist for a chunk of rows at a time, f32, within a given number of bytes. A training pass takes the batch
- * in parts. Where all logits of a part fit, three products do; where they do not, four.
+ * in parts, each laid anew. Where all logits of a part fit, three products do; where they do not, four. The gradients of
+ * matrix and norm are sums over rows, part after part.
  *
  * <p>Every pass takes the path {@link org.dpo4j.kernels.head.HeadPath#CHUNKS}. Training needs the logits, whose gradient
  * it makes; what it computes is compared with references and evaluations, and the first step's rewards are exactly 0
@@ -43,7 +43,7 @@ final class CompletionHead implements AutoCloseable {
     private final float epsilon;
     private final HeadPlan largest;
 
-    private int tokens;
+    private int rows;
     private @Nullable LmHead head;
     private HeadPlan plan;
     private long gathered;
@@ -79,39 +79,48 @@ final class CompletionHead implements AutoCloseable {
         return (int) largest.chunkRows();
     }
 
-    /** Queues the norm of rows {@code hiddenRows} i32[tokens] of {@code stream} [.., hidden]; every pass begins so. */
-    void normalise(long stream, long hiddenRows, int tokens) {
-        size(tokens);
+    /** Makes room for that many rows; every pass, and every part of one, begins so. */
+    void lay(int rows) {
+        size(rows);
         arena.lay(this::lay);
         head = new LmHead(device, plan, parameters.weight(layout.head), Transform.NONE, headWorkspace);
-        CopyRows.forward(device, gathered, stream, 0, hiddenRows, tokens, hidden, hidden, hidden, dtype);
-        RmsNorm.forward(device, normed, rstd, gathered, parameters.weight(layout.norm), tokens, hidden, epsilon, dtype);
     }
 
-    /** What a pass over so many tokens takes of the device; the next one begins with {@link #normalise} as ever. */
-    long passBytes(int tokens) {
-        size(tokens);
+    /** What {@link #lay} takes of the device; the next pass begins with it as ever. */
+    long passBytes(int rows) {
+        size(rows);
         return arena.measure(this::lay);
     }
 
-    private void size(int tokens) {
-        this.tokens = tokens;
-        plan = largest.withChunkRows(Math.min(mostRows(), Math.max(tokens, 1)));
+    private void size(int rows) {
+        this.rows = rows;
+        plan = largest.withChunkRows(Math.min(mostRows(), Math.max(rows, 1)));
     }
 
     private void lay() {
-        gathered = arena.take(bytes(tokens));
-        normed = arena.take(bytes(tokens));
-        rstd = arena.take(4L * tokens);
-        logprob = arena.take(4L * tokens);
-        lse = arena.take(4L * tokens);
-        statistics = arena.take(withStatistics ? STATISTICS_BYTES * tokens : 0);
+        gathered = arena.take(bytes(rows));
+        normed = arena.take(bytes(rows));
+        rstd = arena.take(4L * rows);
+        logprob = arena.take(4L * rows);
+        lse = arena.take(4L * rows);
+        statistics = arena.take(withStatistics ? STATISTICS_BYTES * rows : 0);
         headWorkspace = arena.take(plan.workspaceBytes());
         if (training) {
-            dNormed = arena.take(bytes(tokens));
-            dGathered = arena.take(bytes(tokens));
-            normWorkspace = arena.take(RmsNorm.backwardWorkspaceBytes(tokens, hidden));
+            dNormed = arena.take(bytes(rows));
+            dGathered = arena.take(bytes(rows));
+            normWorkspace = arena.take(RmsNorm.backwardWorkspaceBytes(rows, hidden));
         }
+    }
+
+    /** Start of the memory: with the number of rows, it says where everything lies. */
+    long memory() {
+        return gathered;
+    }
+
+    /** Queues the norm of rows {@code hiddenRows} i32[rows] of {@code stream} [.., hidden]. */
+    void normalise(long stream, long hiddenRows) {
+        CopyRows.forward(device, gathered, stream, 0, hiddenRows, rows, hidden, hidden, hidden, dtype);
+        RmsNorm.forward(device, normed, rstd, gathered, parameters.weight(layout.norm), rows, hidden, epsilon, dtype);
     }
 
     private LmHead head() {
@@ -121,45 +130,39 @@ final class CompletionHead implements AutoCloseable {
         return head;
     }
 
-    /** Queues the log-probs of all {@code targets} i32[tokens], after {@link #normalise}. */
+    /** Queues the log-probs of {@code targets} i32[rows], after {@link #normalise}. */
     void forward(long targets) {
-        head().forward(results(0), rows(0, tokens, targets));
+        head().forward(results(), rows(targets));
     }
 
-    /** Queues the log-probs of one part, and what of its gradient is known before the loss. */
-    void forward(HeadPart part, long targets) {
-        head().forwardUnit(gradients(part), results(part.begin()), rows(part, targets));
+    /** Queues the same, and what of the gradient is known before the loss. */
+    void forwardUnit(long targets) {
+        head().forwardUnit(gradients(), results(), rows(targets));
     }
 
-    /** Queues the rest of the gradient of the part that {@link #forward} has last seen. */
-    void backward(HeadPart part, long dLogprob, long targets) {
-        long begin = 4L * part.begin();
-        head().backward(gradients(part), rows(part, targets), lse + begin, dLogprob + begin);
+    /** Queues the rest of the gradient of what {@link #forwardUnit} has last seen; {@code dLogprob} is f32[rows]. */
+    void backward(long dLogprob, long targets) {
+        head().backward(gradients(), rows(targets), lse, dLogprob);
     }
 
-    private Rows rows(HeadPart part, long targets) {
-        return rows(part.begin(), part.tokens(), targets);
+    private Rows rows(long targets) {
+        return new Rows(normed, targets, rows);
     }
 
-    private Rows rows(int begin, int count, long targets) {
-        return new Rows(normed + bytes(begin), targets + 4L * begin, count);
+    private Gradients gradients() {
+        return new Gradients(dNormed, parameters.gradient(layout.head), 0);
     }
 
-    private Gradients gradients(HeadPart part) {
-        return new Gradients(dNormed + bytes(part.begin()), parameters.gradient(layout.head), 0);
-    }
-
-    private Results results(int token) {
-        return new Results(
-                logprob + 4L * token, lse + 4L * token, withStatistics ? statistics + STATISTICS_BYTES * token : 0);
+    private Results results() {
+        return new Results(logprob, lse, statistics());
     }
 
     /**
-     * Queues the logits f32 of {@code rows} rows, {@link #logitsStride} apart, after {@link #normalise}; at most {@link
+     * Queues the logits f32 of {@code count} rows, {@link #logitsStride} apart, after {@link #normalise}; at most {@link
      * #chunkRows}.
      */
-    long logits(int begin, int rows) {
-        return head().logits(normed + bytes(begin), rows);
+    long logits(int begin, int count) {
+        return head().logits(normed + bytes(begin), count);
     }
 
     int logitsStride() {
@@ -171,11 +174,10 @@ final class CompletionHead implements AutoCloseable {
     }
 
     /**
-     * Queues what is left when every part has been backward: adds to the gradient of the last norm, and writes the
-     * gradient of all {@code rows} rows of the stream to {@code dStream}. {@code rowsByIndex} sorts the hidden rows:
-     * one that predicts two tokens receives both gradients.
+     * Queues what is left after {@link #backward}: adds to the gradients of the last norm and of the stream. {@code
+     * rowsByIndex} sorts the hidden rows: one that predicts two tokens receives both gradients.
      */
-    void backwardToStream(long dStream, int rows, Indices indices, Indices.Sorted rowsByIndex) {
+    void backwardToStream(long dStream, RowsByIndex rowsByIndex) {
         RmsNorm.backward(
                 device,
                 dGathered,
@@ -186,31 +188,20 @@ final class CompletionHead implements AutoCloseable {
                 gathered,
                 parameters.weight(layout.norm),
                 rstd,
-                tokens,
+                rows,
                 hidden,
                 dtype);
-        device.fill(dStream, 0, bytes(rows));
-        Embedding.backward(
-                device,
-                dStream,
-                dGathered,
-                indices.address(rowsByIndex.order()),
-                indices.address(rowsByIndex.offsets()),
-                indices.address(rowsByIndex.distinct()),
-                rowsByIndex.count(),
-                hidden,
-                dtype,
-                dtype);
+        rowsByIndex.sum(device, dStream, dGathered, hidden, dtype, dtype);
     }
 
-    /** f32[tokens], valid until the next pass. */
+    /** f32[rows], valid until {@link #lay}. */
     long logprob() {
         return logprob;
     }
 
-    /** f32[tokens, TokenLogProb.STATISTICS], likewise. */
+    /** f32[rows, TokenLogProb.STATISTICS], likewise; 0 where not asked for. */
     long statistics() {
-        return statistics;
+        return withStatistics ? statistics : 0;
     }
 
     private long bytes(int rows) {

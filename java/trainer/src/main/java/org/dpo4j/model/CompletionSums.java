@@ -1,5 +1,10 @@
 package org.dpo4j.model;
 
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.SequenceSum;
+import org.dpo4j.kernels.SequenceSum.Sequences;
+import org.dpo4j.kernels.TokenLogProb;
+
 /**
  * What a {@link LanguageModel} makes of the tokens of completions.
  *
@@ -12,4 +17,22 @@ public record CompletionSums(float tailFactor, boolean statistics) {
 
     /** Sums of log-probs, and no more. */
     public static final CompletionSums PLAIN = new CompletionSums(1, false);
+
+    /** Queues the sums of log-probs, and of statistics where asked for. */
+    void queue(Device device, CompletionHead head, long offsets, int completions, long sums, long statisticSums) {
+        SequenceSum.forward(device, sums, head.logprob(), sequences(offsets, completions));
+        if (statistics) {
+            Sequences plain = new Sequences(offsets, completions, TokenLogProb.STATISTICS, 1, false);
+            SequenceSum.forward(device, statisticSums, head.statistics(), plain);
+        }
+    }
+
+    /** Queues d loss / d log-prob of each token. */
+    void queueBackward(Device device, long dLogprob, long dSums, long offsets, int completions) {
+        SequenceSum.backward(device, dLogprob, dSums, sequences(offsets, completions));
+    }
+
+    private Sequences sequences(long offsets, int completions) {
+        return new Sequences(offsets, completions, 1, tailFactor, false);
+    }
 }

@@ -20,6 +20,21 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  */
 final class Decoder implements AutoCloseable {
+
+    /**
+     * Sizes and addresses of a forward pass. Weights and gradients are the model's, and stay.
+     *
+     * @param pass but for {@code positionsEnd}, which no launch has
+     * @param activations start of their memory; the rows decide what lies where
+     * @param dStream start of the memory of the stream's gradient
+     * @param cosine of the rotary table, as {@code sine}
+     * @param positions of the rotary table
+     */
+    private record ForwardKey(Pass pass, long activations, long dStream, long cosine, long sine, int positions) {}
+
+    /** And of the backward pass after it. */
+    private record BackwardKey(ForwardKey forward, RowsByIndex ids) {}
+
     private final Device device;
     private final DType dtype;
     private final LlamaConfig config;
@@ -27,8 +42,8 @@ final class Decoder implements AutoCloseable {
     private final ParameterLayout layout;
     private final RotaryTable rotary;
     private final Activations activations;
-    private final @Nullable PassGraphs forwardGraphs;
-    private final @Nullable PassGraphs backwardGraphs;
+    private final Graphs graphs;
+    private final boolean training;
 
     private final int hidden;
     private final int inner;
@@ -47,8 +62,8 @@ final class Decoder implements AutoCloseable {
     /** With {@code graphs}, passes without a cache are captured where their sizes come again. */
     Decoder(Model model, boolean training, boolean graphs) {
         device = model.device();
-        forwardGraphs = graphs ? new PassGraphs(device) : null;
-        backwardGraphs = graphs && training ? new PassGraphs(device) : null;
+        this.training = training;
+        this.graphs = new Graphs(device, graphs);
         config = model.config();
         parameters = model.parameters();
         dtype = parameters.dtype();
@@ -77,7 +92,11 @@ final class Decoder implements AutoCloseable {
     long forward(Pass pass, @Nullable KeyCache cache) {
         rotary.reserve(pass.positionsEnd());
         activations.lay(pass.rows());
-        run(cache == null ? forwardGraphs : null, pass, () -> queueForward(pass, cache));
+        if (cache == null) {
+            graphs.run(key(pass), () -> queueForward(pass, null));
+        } else {
+            queueForward(pass, cache);
+        }
         return activations.out;
     }
 
@@ -91,14 +110,14 @@ final class Decoder implements AutoCloseable {
         return rotary.bytes(end);
     }
 
-    private void run(@Nullable PassGraphs graphs, Pass pass, Runnable work) {
-        if (graphs == null) {
-            work.run();
-        } else {
-            PassGraphs.Key key =
-                    new PassGraphs.Key(pass, activations.out, rotary.cosine(), rotary.sine(), rotary.positions());
-            graphs.run(key, work);
-        }
+    private ForwardKey key(Pass pass) {
+        return new ForwardKey(
+                pass.withPositionsEnd(0),
+                activations.out,
+                activations.dStream,
+                rotary.cosine(),
+                rotary.sine(),
+                rotary.positions());
     }
 
     private void queueForward(Pass pass, @Nullable KeyCache cache) {
@@ -118,6 +137,9 @@ final class Decoder implements AutoCloseable {
         }
         long last = activations.layers.get(config.numHiddenLayers() - 1).middle();
         Residual.forward(device, activations.out, last, activations.branch, (long) pass.rows() * hidden, dtype);
+        if (training) {
+            device.fill(activations.dStream, 0, (long) pass.rows() * bytes(hidden));
+        }
     }
 
     private void attend(Pass pass, int i, @Nullable KeyCache cache) {
@@ -205,7 +227,10 @@ final class Decoder implements AutoCloseable {
         RmsNorm.forward(device, activations.normed, rstd, x, parameters.weight(weight), rows, hidden, epsilon, dtype);
     }
 
-    /** Where the caller puts the gradient of {@link #forward}'s result, [rows, hidden], before {@link #backward}. */
+    /**
+     * Where the caller adds the gradient of {@link #forward}'s result, [rows, hidden], before {@link #backward}; 0 after
+     * a forward pass in training.
+     */
     long dOut() {
         return activations.dStream;
     }
@@ -214,26 +239,16 @@ final class Decoder implements AutoCloseable {
      * Queues the backward pass of the last forward: adds to the gradients of all layers and, by the sorted ids, of the
      * embedding.
      */
-    void backward(Pass pass, Indices indices, Indices.Sorted ids) {
-        run(backwardGraphs, pass, () -> queueBackward(pass));
-        Embedding.backward(
-                device,
-                parameters.gradient(layout.embedding),
-                activations.dStream,
-                indices.address(ids.order()),
-                indices.address(ids.offsets()),
-                indices.address(ids.distinct()),
-                ids.count(),
-                hidden,
-                DType.F32,
-                dtype);
+    void backward(Pass pass, RowsByIndex ids) {
+        graphs.run(new BackwardKey(key(pass), ids), () -> queueBackward(pass, ids));
     }
 
-    private void queueBackward(Pass pass) {
+    private void queueBackward(Pass pass, RowsByIndex ids) {
         for (int i = config.numHiddenLayers() - 1; i >= 0; i--) {
             backwardFeedForward(pass, i);
             backwardAttend(pass, i);
         }
+        ids.sum(device, parameters.gradient(layout.embedding), activations.dStream, hidden, DType.F32, dtype);
     }
 
     private void backwardFeedForward(Pass pass, int i) {
@@ -326,12 +341,7 @@ final class Decoder implements AutoCloseable {
 
     @Override
     public void close() {
-        if (forwardGraphs != null) {
-            forwardGraphs.close();
-        }
-        if (backwardGraphs != null) {
-            backwardGraphs.close();
-        }
+        graphs.close();
         activations.close();
         rotary.close();
     }

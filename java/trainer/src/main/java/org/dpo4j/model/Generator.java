@@ -242,7 +242,8 @@ public final class Generator implements AutoCloseable {
                 segments.size(),
                 LanguageModel.maxQueries(segments),
                 indices.address(cachePlace));
-        head.normalise(decoder.forward(pass, cache), indices.address(lastPlace), lastRows.length);
+        head.lay(lastRows.length);
+        head.normalise(decoder.forward(pass, cache), indices.address(lastPlace));
         for (int begin = 0; begin < lastRows.length; begin += head.chunkRows()) {
             int rows = Math.min(head.chunkRows(), lastRows.length - begin);
             FloatBuffer values = download(head.logits(begin, rows), rows);

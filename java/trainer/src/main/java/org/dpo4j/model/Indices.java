@@ -43,34 +43,37 @@ final class Indices implements AutoCloseable {
     }
 
     /**
-     * Adds what {@code dpo4j_embedding_backward} wants of an index array: rows sorted by index, and the ranges of equal
-     * indices.
+     * Adds the ranges of equal indices, with places for {@code count} rows: those behind the indices carry none.
      */
-    Sorted addSorted(int[] indices) {
+    Sorted addSorted(int[] indices, int count) {
         long[] keys = new long[indices.length];
         for (int row = 0; row < indices.length; row++) {
             keys[row] = (long) indices[row] << 32 | row;
         }
         Arrays.sort(keys);
-        int[] order = new int[keys.length];
-        int[] offsets = new int[keys.length + 1];
-        int[] distinct = new int[keys.length];
-        int count = 0;
+        int[] order = new int[count];
+        int[] offsets = new int[count + 1];
+        int[] distinct = new int[count];
+        Arrays.fill(offsets, keys.length);
+        int ranges = 0;
         for (int i = 0; i < keys.length; i++) {
             order[i] = (int) keys[i];
             int index = (int) (keys[i] >> 32);
-            if (count == 0 || distinct[count - 1] != index) {
-                distinct[count] = index;
-                offsets[count++] = i;
+            if (ranges == 0 || distinct[ranges - 1] != index) {
+                distinct[ranges] = index;
+                offsets[ranges++] = i;
             }
         }
-        offsets[count] = keys.length;
-        return new Sorted(
-                add(order), add(Arrays.copyOf(offsets, count + 1)), add(Arrays.copyOf(distinct, count)), count);
+        return new Sorted(add(order), add(offsets), add(distinct), count);
     }
 
-    /** Places of the three arrays, and how many distinct indices there are. */
+    /** Places of the three arrays of {@link RowsByIndex}. */
     record Sorted(int order, int offsets, int distinct, int count) {}
+
+    /** Where they are, after {@link #upload}. */
+    RowsByIndex rowsByIndex(Sorted sorted) {
+        return new RowsByIndex(address(sorted.order), address(sorted.offsets), address(sorted.distinct), sorted.count);
+    }
 
     void upload() {
         host.flip();
@@ -83,13 +86,24 @@ final class Indices implements AutoCloseable {
         return address + place;
     }
 
+    /** Makes room for arrays of these lengths, and forgets those that were added. */
+    void reserve(long... lengths) {
+        clear();
+        reserve(end(lengths));
+        clear();
+    }
+
     /** What arrays of these lengths take of the device, when no pass before had more. */
     static long bytes(long... lengths) {
+        return capacity(end(lengths));
+    }
+
+    private static long end(long... lengths) {
         long end = 0;
         for (long length : lengths) {
             end = aligned(end) + 4 * length;
         }
-        return capacity(end);
+        return end;
     }
 
     private static int capacity(long bytes) {

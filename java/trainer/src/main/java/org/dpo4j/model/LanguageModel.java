@@ -4,8 +4,6 @@ import java.util.List;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
-import org.dpo4j.kernels.SequenceSum;
-import org.dpo4j.kernels.SequenceSum.Sequences;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.decoder.Segment;
 
@@ -24,26 +22,17 @@ public final class LanguageModel implements AutoCloseable {
     /** Where the arrays that the decoder reads lie among the indices. */
     private record Laid(Bucket bucket, int ids, int positions, int segments) {}
 
-    /** Where the arrays of one batch lie among the indices. */
-    private record Places(
-            Pass pass, int tokens, int completions, long hiddenRows, long targets, long offsets, long lengths) {
-
-        HeadPart whole() {
-            return new HeadPart(0, completions, 0, tokens);
-        }
-    }
-
     private final Model model;
     private final Device device;
     private final boolean training;
     private final CompletionSums of;
     private final Decoder decoder;
     private final CompletionHead head;
+    private final HeadPass headPass;
     private final Indices indices;
     private final Arena arena;
     private long sums;
     private long statisticSums;
-    private long dLogprob;
 
     private LanguageModel(Model model, boolean training, CompletionSums of, long logitsBytes, boolean graphs) {
         this.model = model;
@@ -52,6 +41,7 @@ public final class LanguageModel implements AutoCloseable {
         this.of = of;
         this.decoder = new Decoder(model, training, graphs);
         this.head = new CompletionHead(model, training, of.statistics(), logitsBytes);
+        this.headPass = new HeadPass(device, of, head, graphs);
         this.indices = new Indices(device);
         this.arena = new Arena(device);
     }
@@ -67,9 +57,9 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     /**
-     * As {@link #training(Model, CompletionSums, long)}; with {@code graphs}, what a bucket of batches has in common is
-     * captured, and its launches cost the host one. The bits are the same: batches are laid in buckets wherever graphs
-     * could be. Wants a device that {@link Device#captures captures}.
+     * As {@link #training(Model, CompletionSums, long)}; with {@code graphs}, all launches of a pass are in graphs: one
+     * forward through the decoder, one for each part that head and loss take, one back. The bits are the same: batches
+     * are laid in buckets wherever graphs could be. Wants a device that {@link Device#captures captures}.
      */
     public static LanguageModel training(Model model, CompletionSums of, long logitsBytes, boolean graphs) {
         model.parameters().makeGradients();
@@ -94,44 +84,35 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     /**
-     * What a pass over the batch takes of the device when none before was larger, weights and gradients aside. Arithmetic:
-     * nothing is allocated.
+     * What the passes over a batch take of the device when none before was larger, weights and gradients aside: {@link
+     * #accumulate} with a loss of this {@link CompletionLoss#group} of a model for training, {@link #forward} of one for
+     * evaluation. Arithmetic: nothing is allocated.
      */
-    public PassMemory memory(PackedBatch batch) {
+    public PassMemory memory(PackedBatch batch, int group) {
         Bucket bucket = bucket(batch);
-        int tokens = batch.tokens();
         int completions = batch.completions();
+        int tokens = training ? mostTokens(batch, group) : batch.tokens();
         return new PassMemory(
                 decoder.activationBytes(bucket.rows()),
-                head.passBytes(tokens),
+                training ? headPass.bytes(tokens, completions) : head.passBytes(tokens),
                 decoder.rotaryBytes(end(batch.positions())),
-                indexBytes(bucket, batch),
-                arena.measure(() -> lay(tokens, completions)));
+                Indices.bytes(indexLengths(bucket, batch)),
+                training ? headPass.resultBytes(tokens, completions) : arena.measure(() -> takeSums(completions)));
     }
 
-    /** As if all ids and hidden rows were distinct. */
-    private long indexBytes(Bucket bucket, PackedBatch batch) {
-        long rows = batch.rows();
+    private int mostTokens(PackedBatch batch, int group) {
+        return HeadPart.largest(batch.offsets(), group, head.mostRows());
+    }
+
+    /** Of all arrays that {@link #accumulate} adds, or {@link #forward}. */
+    private long[] indexLengths(Bucket bucket, PackedBatch batch) {
+        long rows = bucket.rows();
+        long segments = (long) Segment.INTS * bucket.segments();
         long tokens = batch.tokens();
         long completions = batch.completions();
-        long segments = (long) Segment.INTS * bucket.segments();
-        if (!training) {
-            return Indices.bytes(bucket.rows(), bucket.rows(), segments, tokens, tokens, completions + 1, completions);
-        }
-        return Indices.bytes(
-                bucket.rows(),
-                bucket.rows(),
-                segments,
-                rows,
-                rows + 1,
-                rows,
-                tokens,
-                tokens + 1,
-                tokens,
-                tokens,
-                tokens,
-                completions + 1,
-                completions);
+        return training
+                ? new long[] {rows, rows, segments, rows, rows + 1, rows}
+                : new long[] {rows, rows, segments, tokens, tokens, completions + 1, completions};
     }
 
     /**
@@ -139,80 +120,49 @@ public final class LanguageModel implements AutoCloseable {
      */
     public LogProbs forward(PackedBatch batch) {
         BatchCheck.check(batch, model.config());
-        indices.clear();
-        Places places = forwardToHead(batch, addPass(batch));
-        head.forward(places.targets);
-        return sum(places, places.whole());
+        Laid laid = add(batch);
+        int hiddenRows = indices.add(batch.hiddenRows());
+        int targets = indices.add(batch.targets());
+        int offsets = indices.add(batch.offsets());
+        int lengths = indices.add(batch.lengths());
+        indices.upload();
+        head.lay(batch.tokens());
+        head.normalise(decoder.forward(pass(laid, batch), null), indices.address(hiddenRows));
+        head.forward(indices.address(targets));
+        arena.lay(() -> takeSums(batch.completions()));
+        of.queue(device, head, indices.address(offsets), batch.completions(), sums, statisticSums);
+        return new LogProbs(head.logprob(), sums, indices.address(lengths), of.statistics() ? statisticSums : 0);
+    }
+
+    private void takeSums(int completions) {
+        sums = arena.take(4L * completions);
+        statisticSums = arena.take(of.statistics() ? 4L * TokenLogProb.STATISTICS * completions : 0);
     }
 
     /**
      * Queues a forward pass and the backward pass of {@code loss}: adds d loss / d weights to the model's gradients.
-     * The head takes the batch a part at a time, and the loss is asked for the gradient of a part once its sums are
-     * queued. Nothing is waited for; throws as {@link #forward} does.
+     * Head and loss take the batch a part at a time. Nothing is waited for; throws as {@link #forward} does.
      */
-    public LogProbs accumulate(PackedBatch batch, CompletionLoss loss) {
+    public void accumulate(PackedBatch batch, CompletionLoss loss) {
         if (!training) {
             throw new Dpo4jException("accumulate has no gradients to add to; use LanguageModel.training");
         }
         BatchCheck.check(batch, model.config());
-        indices.clear();
-        Laid laid = addPass(batch);
-        Indices.Sorted ids = indices.addSorted(batch.ids());
-        Indices.Sorted hiddenRows = indices.addSorted(batch.hiddenRows());
-        Places places = forwardToHead(batch, laid);
+        Laid laid = add(batch);
+        Indices.Sorted ids = indices.addSorted(batch.ids(), laid.bucket.rows());
+        indices.upload();
+        Pass pass = pass(laid, batch);
+        long stream = decoder.forward(pass, null);
+        headPass.reserve(mostTokens(batch, loss.group()), batch.completions());
         for (HeadPart part : HeadPart.of(batch.offsets(), loss.group(), head.mostRows())) {
-            head.forward(part, places.targets);
-            long dSums = loss.dSums(sum(places, part), part.first(), part.completions());
-            SequenceSum.backward(device, dLogprob, dSums, sequences(places, part));
-            head.backward(part, dLogprob, places.targets);
+            headPass.run(batch, part, loss, stream, decoder.dOut());
         }
-        head.backwardToStream(decoder.dOut(), places.pass.rows(), indices, hiddenRows);
-        decoder.backward(places.pass, indices, ids);
-        return logProbs(places, places.whole());
-    }
-
-    private Places forwardToHead(PackedBatch batch, Laid laid) {
-        Places places = upload(batch, laid);
-        head.normalise(decoder.forward(places.pass, null), places.hiddenRows, places.tokens);
-        arena.lay(() -> lay(places.tokens, places.completions));
-        return places;
-    }
-
-    private void lay(int tokens, int completions) {
-        sums = arena.take(4L * completions);
-        statisticSums = arena.take(of.statistics() ? 4L * TokenLogProb.STATISTICS * completions : 0);
-        dLogprob = arena.take(training ? 4L * tokens : 0);
-    }
-
-    private LogProbs sum(Places places, HeadPart part) {
-        LogProbs logProbs = logProbs(places, part);
-        SequenceSum.forward(device, logProbs.sums(), head.logprob(), sequences(places, part));
-        if (of.statistics()) {
-            SequenceSum.forward(
-                    device,
-                    logProbs.statistics(),
-                    head.statistics(),
-                    new Sequences(
-                            places.offsets + 4L * part.first(), part.completions(), TokenLogProb.STATISTICS, 1, false));
-        }
-        return logProbs;
-    }
-
-    private LogProbs logProbs(Places places, HeadPart part) {
-        long first = part.first();
-        return new LogProbs(
-                head.logprob() + 4L * part.begin(),
-                sums + 4 * first,
-                places.lengths + 4 * first,
-                of.statistics() ? statisticSums + 4L * TokenLogProb.STATISTICS * first : 0);
-    }
-
-    private Sequences sequences(Places places, HeadPart part) {
-        return new Sequences(places.offsets + 4L * part.first(), part.completions(), 1, of.tailFactor(), false);
+        decoder.backward(pass, indices.rowsByIndex(ids));
     }
 
     /** Before all other indices: the arrays of a bucket lie at the same addresses in every pass. */
-    private Laid addPass(PackedBatch batch) {
+    private Laid add(PackedBatch batch) {
+        indices.clear();
         Bucket bucket = bucket(batch);
         return new Laid(
                 bucket,
@@ -225,13 +175,8 @@ public final class LanguageModel implements AutoCloseable {
         return training && device.captures() ? Bucket.of(batch) : Bucket.exact(batch);
     }
 
-    private Places upload(PackedBatch batch, Laid laid) {
-        int hiddenRows = indices.add(batch.hiddenRows());
-        int targets = indices.add(batch.targets());
-        int offsets = indices.add(batch.offsets());
-        int lengths = indices.add(batch.lengths());
-        indices.upload();
-        Pass pass = new Pass(
+    private Pass pass(Laid laid, PackedBatch batch) {
+        return new Pass(
                 laid.bucket.rows(),
                 indices.address(laid.ids),
                 indices.address(laid.positions),
@@ -240,14 +185,6 @@ public final class LanguageModel implements AutoCloseable {
                 laid.bucket.segments(),
                 laid.bucket.maxQueries(),
                 0);
-        return new Places(
-                pass,
-                batch.tokens(),
-                batch.completions(),
-                indices.address(hiddenRows),
-                indices.address(targets),
-                indices.address(offsets),
-                indices.address(lengths));
     }
 
     static int end(int[] positions) {
@@ -265,6 +202,7 @@ public final class LanguageModel implements AutoCloseable {
     @Override
     public void close() {
         decoder.close();
+        headPass.close();
         head.close();
         indices.close();
         arena.close();

@@ -1,13 +1,13 @@
 package org.dpo4j.model;
 
 /**
- * What passes of a {@link LanguageModel} take of the device, weights and gradients aside, in bytes. Each part is as large
+ * What passes of a {@link LanguageModel} take of the device, weights and gradients aside, in bytes. Each entry is as large
  * as the largest batch so far made it, and stays until the model is closed.
  *
  * @param activations of the decoder, and their gradients
- * @param head rows of completion tokens, and the logits there are at a time
+ * @param head rows of completion tokens, the logits there are at a time, and the indices of a part of a training batch
  * @param rotary cosines and sines
- * @param indices at most: exact but where a batch has few distinct tokens and a power of two lies between
+ * @param indices of a batch
  * @param sums of completions
  */
 public record PassMemory(long activations, long head, long rotary, long indices, long sums) {

@@ -11,6 +11,7 @@ import org.dpo4j.kernels.decoder.AdamW;
 import org.dpo4j.kernels.decoder.AdamW.Rounding;
 import org.dpo4j.kernels.decoder.AdamWOptions;
 import org.dpo4j.kernels.decoder.GradientNorm;
+import org.dpo4j.model.Graphs;
 import org.dpo4j.model.Parameters;
 import org.jspecify.annotations.Nullable;
 
@@ -29,6 +30,7 @@ final class Optimizer implements AutoCloseable {
 
     private final Parameters parameters;
     private final Device device;
+    private final Graphs graphs;
     private final float maxGradNorm;
     private final double beta1;
     private final double beta2;
@@ -41,6 +43,9 @@ final class Optimizer implements AutoCloseable {
     private final DeviceBuffer second;
     private final @Nullable DeviceBuffer master;
     private final DeviceBuffer rates;
+    /** {norm, clip factor} of this step. */
+    private final DeviceBuffer norm;
+
     private final DeviceBuffer norms;
     private final DeviceBuffer workspace;
     private final ByteBuffer host;
@@ -50,6 +55,7 @@ final class Optimizer implements AutoCloseable {
 
     /** The ring holds the norms of {@code ring} steps. */
     Optimizer(Parameters parameters, TrainOptions options, int ring) {
+        this.graphs = new Graphs(parameters.device(), options.graphsOn(parameters.device()));
         this.ring = ring;
         this.parameters = parameters;
         this.device = parameters.device();
@@ -69,6 +75,7 @@ final class Optimizer implements AutoCloseable {
             parameters.copyAsF32(master.address());
         }
         this.rates = device.allocate(STEP_BYTES);
+        this.norm = zeros(SLOT_BYTES);
         this.norms = zeros((long) SLOT_BYTES * ring);
         this.workspace = device.allocate(GradientNorm.workspaceBytes(parameters.count()));
         this.host = ByteBuffer.allocateDirect(Math.max(STEP_BYTES, SLOT_BYTES * ring))
@@ -80,12 +87,17 @@ final class Optimizer implements AutoCloseable {
      * finite.
      */
     void step(double learningRate) {
-        long norm = norms.address() + (long) SLOT_BYTES * (steps % ring);
+        long slot = norms.address() + (long) SLOT_BYTES * (steps % ring);
         steps++;
-        long clip = norm + Float.BYTES;
-        GradientNorm.compute(
-                device, norm, workspace.address(), parameters.gradients(), parameters.count(), maxGradNorm);
         uploadRates(learningRate);
+        graphs.run(this, this::queueStep); // no launch of a step depends on which step it is
+        device.copy(slot, norm.address(), SLOT_BYTES);
+    }
+
+    private void queueStep() {
+        long clip = norm.address() + Float.BYTES;
+        GradientNorm.compute(
+                device, norm.address(), workspace.address(), parameters.gradients(), parameters.count(), maxGradNorm);
         update(0, parameters.decayCount(), decayed, clip);
         update(parameters.decayCount(), parameters.count(), undecayed, clip);
         parameters.zeroGradients();
@@ -113,7 +125,9 @@ final class Optimizer implements AutoCloseable {
 
     @Override
     public void close() {
-        for (DeviceBuffer buffer : new @Nullable DeviceBuffer[] {first, second, master, rates, norms, workspace}) {
+        graphs.close();
+        for (DeviceBuffer buffer :
+                new @Nullable DeviceBuffer[] {first, second, master, rates, norm, norms, workspace}) {
             if (buffer != null) {
                 buffer.close();
             }
@@ -163,7 +177,7 @@ final class Optimizer implements AutoCloseable {
 
     /** Bytes of all else that an optimizer of this ring allocates. */
     static long arrayBytes(Parameters parameters, int ring) {
-        return STEP_BYTES + (long) SLOT_BYTES * ring + GradientNorm.workspaceBytes(parameters.count());
+        return STEP_BYTES + SLOT_BYTES + (long) SLOT_BYTES * ring + GradientNorm.workspaceBytes(parameters.count());
     }
 
     /** One line for a run header: what a weight takes, by what takes it. */

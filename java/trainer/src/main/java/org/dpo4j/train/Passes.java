@@ -24,16 +24,18 @@ public record Passes(PassMemory training, PassMemory reference, PassMemory evalu
      *
      * @param rows of the decoder
      * @param tokens of completions
+     * @param group the most tokens of completions that a loss takes together
      * @param longest sequence
      * @param count of the data's rows
      */
-    record Extent(long rows, long tokens, long longest, long count) {
-        static final Extent NONE = new Extent(0, 0, 0, 0);
+    record Extent(long rows, long tokens, long group, long longest, long count) {
+        static final Extent NONE = new Extent(0, 0, 0, 0, 0);
 
         Extent max(Extent other) {
             return new Extent(
                     Math.max(rows, other.rows),
                     Math.max(tokens, other.tokens),
+                    Math.max(group, other.group),
                     Math.max(longest, other.longest),
                     Math.max(count, other.count));
         }
@@ -41,13 +43,18 @@ public record Passes(PassMemory training, PassMemory reference, PassMemory evalu
         /** Of both in one batch. */
         Extent plus(Extent other) {
             return new Extent(
-                    rows + other.rows, tokens + other.tokens, Math.max(longest, other.longest), count + other.count);
+                    rows + other.rows,
+                    tokens + other.tokens,
+                    Math.max(group, other.group),
+                    Math.max(longest, other.longest),
+                    count + other.count);
         }
     }
 
     /** What the largest batches take; only those that are larger in something than all before are packed. */
     static PassMemory largest(
             LanguageModel language,
+            int group,
             Stream<int[]> batches,
             Function<int[], Extent> extent,
             Function<int[], PackedBatch> pack) {
@@ -57,7 +64,7 @@ public record Passes(PassMemory training, PassMemory reference, PassMemory evalu
             Extent larger = most.max(extent.apply(rows));
             if (!larger.equals(most)) {
                 most = larger;
-                memory = memory.max(language.memory(pack.apply(rows)));
+                memory = memory.max(language.memory(pack.apply(rows), group));
             }
         }
         return memory;

@@ -1,5 +1,6 @@
 package org.dpo4j.train;
 
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -47,14 +48,16 @@ final class PreferenceObjective implements Objective {
                 int prompt = pair.prompt().length;
                 int tokens = pair.chosen().length + pair.rejected().length;
                 int longest = prompt + Math.max(pair.chosen().length, pair.rejected().length);
-                extent = extent.plus(new Passes.Extent((sharePrefix ? 1 : 2) * prompt + tokens, tokens, longest, 1));
+                extent = extent.plus(
+                        new Passes.Extent((sharePrefix ? 1 : 2) * prompt + tokens, tokens, tokens, longest, 1));
             }
             return extent;
         }
 
         /** What passes over batches of these pairs take. */
-        PassMemory memory(LanguageModel language, Stream<int[]> batches, boolean sharePrefix) {
-            return Passes.largest(language, batches, of -> extent(of, sharePrefix), of -> batch(of, sharePrefix));
+        PassMemory memory(LanguageModel language, int group, Stream<int[]> batches, boolean sharePrefix) {
+            return Passes.largest(
+                    language, group, batches, of -> extent(of, sharePrefix), of -> batch(of, sharePrefix));
         }
 
         Stream<int[]> inOrder(int batch) {
@@ -75,6 +78,7 @@ final class PreferenceObjective implements Objective {
     private final Device device;
     private final LanguageModel training;
     private final LanguageModel evaluation;
+    private final DeviceBuffer scale;
     private final DeviceBuffer references;
     private final DeviceBuffer losses;
     private final DeviceBuffer dSums;
@@ -84,6 +88,8 @@ final class PreferenceObjective implements Objective {
     private final DeviceBuffer evalRunningMean;
     private final DeviceBuffer workspace;
     private final HostBuffer host;
+    private final PairLoss trainingLoss;
+    private final PairLoss evaluationLoss;
     private Pairs pairs;
     private Pairs evalPairs;
 
@@ -127,6 +133,7 @@ final class PreferenceObjective implements Objective {
         evaluation = LanguageModel.evaluation(model, sums);
         int largest = Math.max(
                 options.train().perDeviceTrainBatchSize(), options.train().perDeviceEvalBatchSize());
+        scale = device.allocate(2L * Float.BYTES);
         references = device.allocate(2L * Float.BYTES * largest);
         losses = device.allocate((long) Float.BYTES * largest);
         dSums = device.allocate(2L * Float.BYTES * largest);
@@ -136,6 +143,8 @@ final class PreferenceObjective implements Objective {
         evalRunningMean = device.allocate(MEAN_BYTES);
         workspace = device.allocate(PreferenceLoss.workspaceBytes(largest, options.preference()));
         host = new HostBuffer(device, (int) Math.max(METRICS_BYTES, 2L * Float.BYTES * largest));
+        trainingLoss = new PairLoss(metrics, runningMean);
+        evaluationLoss = new PairLoss(evalMetrics, evalRunningMean);
     }
 
     @Override
@@ -189,18 +198,18 @@ final class PreferenceObjective implements Objective {
         PassMemory frozen = PassMemory.NONE;
         if (options.reference()) {
             try (LanguageModel reference = LanguageModel.evaluation(training.model(), referenceSums)) {
-                frozen = pairs.memory(reference, pairs.inOrder(batch), sharePrefix)
-                        .max(evalPairs.memory(reference, evalPairs.inOrder(batch), sharePrefix));
+                frozen = pairs.memory(reference, 2, pairs.inOrder(batch), sharePrefix)
+                        .max(evalPairs.memory(reference, 2, evalPairs.inOrder(batch), sharePrefix));
             }
         }
         return new Passes(
-                pairs.memory(training, microBatches, sharePrefix),
+                pairs.memory(training, trainingLoss.group(), microBatches, sharePrefix),
                 frozen,
-                evalPairs.memory(evaluation, evalPairs.inOrder(batch), sharePrefix));
+                evalPairs.memory(evaluation, evaluationLoss.group(), evalPairs.inOrder(batch), sharePrefix));
     }
 
     private List<DeviceBuffer> buffers() {
-        return List.of(references, losses, dSums, metrics, evalMetrics, runningMean, evalRunningMean, workspace);
+        return List.of(scale, references, losses, dSums, metrics, evalMetrics, runningMean, evalRunningMean, workspace);
     }
 
     @Override
@@ -228,11 +237,10 @@ final class PreferenceObjective implements Objective {
 
     @Override
     public void accumulate(List<int[]> microBatches) {
-        Scale scale =
-                scale(pairs, microBatches.stream().flatMapToInt(IntStream::of).toArray());
+        uploadScale(pairs, microBatches.stream().flatMapToInt(IntStream::of).toArray());
         for (int[] rows : microBatches) {
-            uploadReferences(pairs, rows);
-            training.accumulate(pairs.batch(rows, sharePrefix), new PairLoss(scale, metrics, runningMean));
+            trainingLoss.take(pairs, rows);
+            training.accumulate(pairs.batch(rows, sharePrefix), trainingLoss);
         }
     }
 
@@ -246,14 +254,15 @@ final class PreferenceObjective implements Objective {
         device.fill(evalMetrics.address(), 0, METRICS_BYTES);
         int batch = options.train().perDeviceEvalBatchSize();
         int rows = evalPairs.rows().size();
-        Scale scale = scale(evalPairs, IntStream.range(0, rows).toArray());
+        uploadScale(evalPairs, IntStream.range(0, rows).toArray());
         for (int begin = 0; begin < rows; begin += batch) {
             int[] of = IntStream.range(begin, Math.min(rows, begin + batch)).toArray();
             // Evaluation leaves the running mean of training as it is.
             device.copy(evalRunningMean.address(), runningMean.address(), MEAN_BYTES);
-            uploadReferences(evalPairs, of);
             LogProbs logProbs = evaluation.forward(evalPairs.batch(of, sharePrefix));
-            new PairLoss(scale, evalMetrics, evalRunningMean).dSums(logProbs, 0, 2 * of.length);
+            evaluationLoss.take(evalPairs, of);
+            evaluationLoss.upload(0, 2 * of.length);
+            evaluationLoss.dSums(logProbs, 2 * of.length);
         }
         return take(evalMetrics);
     }
@@ -265,27 +274,34 @@ final class PreferenceObjective implements Objective {
     }
 
     /** What a pair, and a chosen token, is of all these rows. */
-    private Scale scale(Pairs from, int[] rows) {
+    private void uploadScale(Pairs from, int[] rows) {
         float token = options.has(LossType.SFT) ? 1f / from.chosenTokens(IntStream.of(rows)) : 0;
-        return new Scale(1f / rows.length, token);
+        host.uploadFloats(scale.address(), new float[] {1f / rows.length, token});
     }
 
-    private void uploadReferences(Pairs from, int[] rows) {
-        if (options.reference()) {
-            host.uploadFloats(references.address(), from.reference().of(rows));
-        }
-    }
-
-    /** The loss of a micro-batch whose references have been uploaded; its metrics are added to {@code metrics}. */
+    /** The loss of one micro-batch after the other; its metrics are added to {@code metrics}. */
     private final class PairLoss implements CompletionLoss {
-        private final Scale scale;
         private final DeviceBuffer metrics;
         private final DeviceBuffer mean;
+        private float[] reference = {};
 
-        PairLoss(Scale scale, DeviceBuffer metrics, DeviceBuffer mean) {
-            this.scale = scale;
+        PairLoss(DeviceBuffer metrics, DeviceBuffer mean) {
             this.metrics = metrics;
             this.mean = mean;
+        }
+
+        /** The micro-batch that comes next. */
+        void take(Pairs from, int[] rows) {
+            if (options.reference()) {
+                reference = from.reference().of(rows);
+            }
+        }
+
+        @Override
+        public void upload(int first, int count) {
+            if (options.reference()) {
+                host.uploadFloats(references.address(), Arrays.copyOfRange(reference, first, first + count));
+            }
         }
 
         @Override
@@ -294,25 +310,21 @@ final class PreferenceObjective implements Objective {
         }
 
         @Override
-        public long dSums(LogProbs of, int first, int count) {
-            long offset = (long) Float.BYTES * first;
+        public long dSums(LogProbs of, int count) {
             PreferenceLoss.compute(
                     device,
                     new Results(
-                            losses.address() + offset / 2,
-                            dSums.address() + offset,
+                            losses.address(),
+                            dSums.address(),
                             metrics.address(),
                             options.bcoRunningMean() ? mean.address() : 0),
                     new Completions(
-                            of.sums(),
-                            options.reference() ? references.address() + offset : 0,
-                            of.lengths(),
-                            of.statistics()),
+                            of.sums(), options.reference() ? references.address() : 0, of.lengths(), of.statistics()),
                     count / 2,
                     workspace.bytes() == 0 ? 0 : workspace.address(),
-                    scale,
+                    Scale.at(scale.address()),
                     options.preference());
-            return dSums.address() + offset;
+            return dSums.address();
         }
     }
 

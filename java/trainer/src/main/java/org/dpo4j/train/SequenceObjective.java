@@ -28,29 +28,39 @@ final class SequenceObjective implements Objective {
     /** Sums that are kept before they are read, where there are as many between lines of metrics: 4 MiB. */
     private static final long MOST_KEPT = 1L << 20;
 
-    /** A gradient that does not wait for the log-probs. */
-    private final class UploadedGradient implements CompletionLoss {
+    /** A gradient that does not wait for the log-probs, and is the same for all completions of a step. */
+    private final class CrossEntropy implements CompletionLoss {
         @Override
         public int group() {
             return 1;
         }
 
         @Override
-        public long dSums(LogProbs of, int first, int count) {
-            return dSums.address() + (long) Float.BYTES * first;
+        public long dSums(LogProbs of, int count) {
+            return dSums.address();
+        }
+
+        @Override
+        public void keep(LogProbs of, int first, int count) {
+            if (keptSums + count > capacity) {
+                readKept();
+            }
+            device.copy(kept.address() + (long) Float.BYTES * keptSums, of.sums(), (long) Float.BYTES * count);
+            keptSums += count;
         }
     }
 
     private final Device device;
     private final List<Sequence> sequences;
     private final List<Sequence> evalSequences;
+    private final int batch;
     private final int evalBatch;
     private final LanguageModel training;
     private final LanguageModel evaluation;
     private final DeviceBuffer dSums;
     private final DeviceBuffer kept;
     private final HostBuffer host;
-    private final CompletionLoss loss = new UploadedGradient();
+    private final CompletionLoss loss = new CrossEntropy();
     private final int capacity;
     private int keptSums;
     private double readSum;
@@ -72,7 +82,7 @@ final class SequenceObjective implements Objective {
         this.evalBatch = options.perDeviceEvalBatchSize();
         training = LanguageModel.training(model, CompletionSums.PLAIN, logitsBytes, options.graphsOn(device));
         evaluation = LanguageModel.evaluation(model, CompletionSums.PLAIN);
-        int batch = options.perDeviceTrainBatchSize();
+        batch = options.perDeviceTrainBatchSize();
         capacity = (int) Math.max(batch, Math.min(MOST_KEPT, sumsOfALine(options)));
         dSums = device.allocate((long) Float.BYTES * batch);
         kept = device.allocate((long) Float.BYTES * capacity);
@@ -119,9 +129,10 @@ final class SequenceObjective implements Objective {
                 memory(evaluation, evalSequences, Passes.inOrder(evalSequences.size(), evalBatch)));
     }
 
-    private static PassMemory memory(LanguageModel language, List<Sequence> from, Stream<int[]> batches) {
+    private PassMemory memory(LanguageModel language, List<Sequence> from, Stream<int[]> batches) {
         return Passes.largest(
                 language,
+                loss.group(),
                 batches,
                 rows -> extent(from, rows),
                 rows -> PackedBatch.sequences(
@@ -132,7 +143,8 @@ final class SequenceObjective implements Objective {
         Passes.Extent extent = Passes.Extent.NONE;
         for (int row : rows) {
             int length = from.get(row).length();
-            extent = extent.plus(new Passes.Extent(length, from.get(row).completion().length, length, 1));
+            int tokens = from.get(row).completion().length;
+            extent = extent.plus(new Passes.Extent(length, tokens, tokens, length, 1));
         }
         return extent;
     }
@@ -149,21 +161,11 @@ final class SequenceObjective implements Objective {
     public void accumulate(List<int[]> microBatches) {
         long targets =
                 microBatches.stream().mapToLong(rows -> terms(select(rows))).sum();
-        microBatches.forEach(rows -> accumulate(rows, 1.0 / targets));
-    }
-
-    private void accumulate(int[] rows, double scale) {
-        float[] gradient = new float[rows.length];
-        Arrays.fill(gradient, (float) -scale);
+        float[] gradient = new float[batch];
+        Arrays.fill(gradient, (float) (-1.0 / targets));
         host.uploadFloats(dSums.address(), gradient);
-        long sums =
-                training.accumulate(PackedBatch.sequences(select(rows)), loss).sums();
-        if (keptSums + rows.length > capacity) {
-            readKept();
-        }
-        device.copy(kept.address() + (long) Float.BYTES * keptSums, sums, (long) Float.BYTES * rows.length);
-        keptSums += rows.length;
-        terms += terms(select(rows));
+        microBatches.forEach(rows -> training.accumulate(PackedBatch.sequences(select(rows)), loss));
+        terms += targets;
     }
 
     @Override

@@ -22,7 +22,8 @@ import org.jspecify.annotations.Nullable;
  * @param dtype storage of weights and activations; null: bf16 on {@code cuda}, f32 on {@code cpu}
  * @param bf16StochasticRound whether bf16 weights stand without f32 master weights, and AdamW rounds them to one of
  *     their neighbours at random, unbiased; torchao's name
- * @param cudaGraphs whether training passes whose sizes come again are CUDA graphs; null: where the device has them
+ * @param cudaGraphs whether what a training step launches is CUDA graphs where its sizes come again: the decoder's
+ *     passes, each part of head and loss, the update; the bits are the same; null: where the device has them
  * @param onBadRow what a row that cannot be used does
  * @param maxLength most tokens of a sequence, prompt and completion together; null: 1024, or the model's positions
  *     where it has fewer
@@ -124,7 +125,7 @@ public record TrainOptions(
         return model.maxLength(maxLength, DEFAULT_MAX_LENGTH);
     }
 
-    /** Whether training passes are captured on this device. Throws when that was asked for and it cannot. */
+    /** Whether training steps are captured on this device. Throws when that was asked for and it cannot. */
     boolean graphsOn(Device device) {
         if (cudaGraphs != null && cudaGraphs && !device.captures()) {
             throw new Dpo4jException("cuda_graphs is true but device " + device.name()

@@ -61,7 +61,7 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
             names = "--cuda_graphs",
             arity = "0..1",
             fallbackValue = "true",
-            description = "Launch passes whose sizes come again as CUDA graphs; default true on cuda.")
+            description = "Launch steps whose sizes come again as CUDA graphs; default true on cuda.")
     private @Nullable Boolean cudaGraphs;
 
     @Option(

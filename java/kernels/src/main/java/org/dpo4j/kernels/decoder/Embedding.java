@@ -26,7 +26,8 @@ public final class Embedding {
 
     /**
      * {@code dTable[distinct[s]] += sum of dOut[order[i]]} for {@code i} in {@code [offsets[s], offsets[s+1])}, in that
-     * order. The caller sorts on the host, once a batch: that makes the sum deterministic.
+     * order; an empty range touches no row, whatever {@code distinct[s]} is. The caller sorts on the host, once a batch:
+     * that makes the sum deterministic.
      *
      * @param dTable added to, {@code dTableType}[tableRows, width]
      * @param dOut {@code dtype}[rows, width]

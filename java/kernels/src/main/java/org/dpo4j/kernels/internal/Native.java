@@ -381,6 +381,7 @@ public final class Native {
             long pairs,
             float pairScale,
             float tokenScale,
+            @Cast("const float*") long scales,
             @Cast("const dpo4j_preference*") int[] preference);
 
     public static native int dpo4j_unpaired_loss(

@@ -1,0 +1,64 @@
+package org.dpo4j.model;
+
+import java.util.Arrays;
+import org.dpo4j.data.PackedBatch;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.DeviceBuffer;
+
+/**
+ * A loss whose gradient by the sums is known beforehand; it keeps the log-probs of tokens. One object may see many
+ * batches, none with more completions or tokens than the first.
+ */
+final class GivenGradient implements CompletionLoss, AutoCloseable {
+    private final Device device;
+    private final int group;
+    private final DeviceBuffer part;
+    private final DeviceBuffer tokens;
+    private float[] dSums = {};
+    private int[] offsets = {};
+
+    GivenGradient(Device device, int completions, int tokens, int group) {
+        this.device = device;
+        this.group = group;
+        this.part = device.allocate(4L * completions);
+        this.tokens = device.allocate(4L * tokens);
+    }
+
+    /** Adds the gradient of a batch; its log-probs, f32[tokens], are at {@link #tokens} afterwards. */
+    void accumulate(LanguageModel language, PackedBatch batch, float... dSums) {
+        this.dSums = dSums;
+        this.offsets = batch.offsets();
+        language.accumulate(batch, this);
+    }
+
+    float[] tokens() {
+        return PairStep.floats(device, tokens.address(), offsets[offsets.length - 1]);
+    }
+
+    @Override
+    public int group() {
+        return group;
+    }
+
+    @Override
+    public void upload(int first, int count) {
+        device.upload(part.address(), Arrays.copyOfRange(dSums, first, first + count));
+    }
+
+    @Override
+    public long dSums(LogProbs of, int count) {
+        return part.address();
+    }
+
+    @Override
+    public void keep(LogProbs of, int first, int count) {
+        int begin = offsets[first];
+        device.copy(tokens.address() + 4L * begin, of.tokens(), 4L * (offsets[first + count] - begin));
+    }
+
+    @Override
+    public void close() {
+        part.close();
+        tokens.close();
+    }
+}

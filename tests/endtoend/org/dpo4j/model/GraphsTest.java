@@ -1,0 +1,230 @@
+package org.dpo4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.dpo4j.conformance.On;
+import org.dpo4j.conformance.OnEachDType;
+import org.dpo4j.conformance.StandIn;
+import org.dpo4j.conformance.StandIn.Event;
+import org.dpo4j.data.PackedBatch;
+import org.dpo4j.data.Sequence;
+import org.dpo4j.kernels.DeviceBuffer;
+
+/** Passes as graphs: the bits of passes launch by launch, whatever came between. */
+class GraphsTest {
+    private static final LlamaConfig CONFIG = LlamaConfig.of(37, 16, 24, 2, 2, 1, 1024, true);
+
+    /** Rows of logits, in a head of 37 rows, that are 40 apart: batches of more completion tokens are several parts. */
+    private static final int LOGITS_ROWS = 24;
+
+    private static PackedBatch batch(Random random, int... lengths) {
+        List<Sequence> sequences = new ArrayList<>();
+        for (int length : lengths) {
+            int completion = Math.min(length - 1, 2 + random.nextInt(8));
+            sequences.add(new Sequence(
+                    0,
+                    random.ints(length - completion, 0, 37).toArray(),
+                    random.ints(completion, 0, 37).toArray()));
+        }
+        return PackedBatch.sequences(sequences);
+    }
+
+    /** A model's passes, one way. */
+    private static final class Passes implements AutoCloseable {
+        final Model model;
+        final LanguageModel language;
+        final GivenGradient loss;
+
+        Passes(Model model, int group, boolean graphs) {
+            this.model = model;
+            language = LanguageModel.training(model, CompletionSums.PLAIN, 4L * 40 * LOGITS_ROWS, graphs);
+            loss = new GivenGradient(model.device(), 8, 80, group);
+        }
+
+        /** Log-probs and all gradients of one pass, one after the other as floats. */
+        float[] pass(PackedBatch batch) {
+            Parameters parameters = model.parameters();
+            parameters.zeroGradients();
+            float[] dSums = new float[batch.completions()];
+            for (int i = 0; i < dSums.length; i++) {
+                dSums[i] = 0.5f - 0.125f * i;
+            }
+            loss.accumulate(language, batch, dSums);
+            float[] tokens = loss.tokens();
+            float[] gradients =
+                    model.device().downloadFloats(parameters.gradients(), Math.toIntExact(parameters.count()));
+            float[] both = Arrays.copyOf(tokens, tokens.length + gradients.length);
+            System.arraycopy(gradients, 0, both, tokens.length, gradients.length);
+            return both;
+        }
+
+        @Override
+        public void close() {
+            language.close();
+            loss.close();
+        }
+    }
+
+    private static final class Both implements AutoCloseable {
+        final Model model;
+        final Passes graphs;
+        final Passes launches;
+        final Random random = new Random(4);
+
+        Both(On on, int group) {
+            model = Model.create(CONFIG, on.device(), on.dtype(), 3);
+            graphs = new Passes(model, group, true);
+            launches = new Passes(model, group, false);
+        }
+
+        void same(int... lengths) {
+            PackedBatch batch = batch(random, lengths);
+            assertThat(graphs.pass(batch))
+                    .as("batch of %s", Arrays.toString(lengths))
+                    .containsExactly(launches.pass(batch));
+        }
+
+        @Override
+        public void close() {
+            List.of(graphs, launches).forEach(Passes::close);
+            model.close();
+        }
+    }
+
+    /**
+     * Each size that a graph depends on in turn changes alone, then comes again: rows, segments, the longest segment,
+     * rows and completions of the head's parts, the memory of activations and the rotary table, which both move when a
+     * batch is larger than any before. With several parts, with one of three products and with one of four.
+     */
+    @OnEachDType
+    void theBitsAreThoseOfLaunches(On on) {
+        if (!on.device().captures()) {
+            return;
+        }
+        for (int group : new int[] {1, CompletionLoss.WHOLE_BATCH}) {
+            try (Both both = new Both(on, group)) {
+                int[][] shapes = {
+                    {20, 30, 40}, // 87 rows: a bucket of 88, 4 segments, 64 queries
+                    {31, 32, 27}, // the same bucket
+                    {50, 30, 40}, // of 120 rows
+                    {10, 10, 10, 20, 40}, // of 8 segments
+                    {70, 10, 10}, // of 128 queries
+                    {85, 5},
+                    {200, 100}, // larger than all: everything moves
+                    {520}, // beyond the first rotary table
+                };
+                for (int round = 0; round < 3; round++) {
+                    for (int[] shape : shapes) {
+                        if (round < 2 || shape[0] < 500) {
+                            both.same(shape);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /** Of one part: its launches, and those of the decoder's two passes, are graphs from the third time on. */
+    @OnEachDType
+    void aBucketIsCapturedOnce(On on) {
+        if (!on.name().equals("emulated")) {
+            return;
+        }
+        try (Both both = new Both(on, 1)) {
+            int[] shape = {20, 30, 40};
+            assertThat(count(Event.LAUNCHES, both, 4, shape)).isPositive();
+            assertThat(count(Event.CAPTURES, both, 4, shape)).isEqualTo(3);
+            for (int[] again : new int[][] {{31, 32, 27}, {40, 21, 29}, shape}) {
+                assertThat(count(Event.CAPTURES, both, 4, again)).isZero();
+                assertThat(count(Event.LAUNCHES, both, 5, again)).isZero();
+                assertThat(count(Event.GRAPH_LAUNCHES, both, 3, again)).isEqualTo(3);
+            }
+        }
+        assertThat(on.device().allocatedBytes()).as("bytes still allocated").isZero();
+    }
+
+    /** A batch of two parts of one size has the graph of a part twice; and where it has one, it is that graph. */
+    @OnEachDType
+    void partsShareAGraphWhereverTheyAre(On on) {
+        if (!on.name().equals("emulated")) {
+            return;
+        }
+        try (Both both = new Both(on, 1)) {
+            count(Event.LAUNCHES, both, 18, 20, 30); // 36 tokens of 24 rows: the part of a completion comes twice
+            assertThat(count(Event.LAUNCHES, both, 18, 20, 30)).isZero();
+            assertThat(count(Event.GRAPH_LAUNCHES, both, 17, 20, 30)).isEqualTo(4);
+            count(Event.LAUNCHES, both, 17, 30);
+            assertThat(count(Event.CAPTURES, both, 19, 30)).isEqualTo(2); // the decoder's
+            assertThat(count(Event.LAUNCHES, both, 20, 30)).isZero();
+        }
+    }
+
+    /** What a pass makes of sequences with so many completion tokens each. */
+    private static long count(Event event, Both both, int completion, int... lengths) {
+        List<Sequence> sequences = new ArrayList<>();
+        for (int length : lengths) {
+            sequences.add(new Sequence(
+                    0,
+                    both.random.ints(length - completion, 0, 37).toArray(),
+                    both.random.ints(completion, 0, 37).toArray()));
+        }
+        PackedBatch batch = PackedBatch.sequences(sequences);
+        return StandIn.count(event, () -> both.graphs.pass(batch));
+    }
+
+    /**
+     * A graph reads and writes where memory was when it was captured. Memory that moves is another key: a model that
+     * frees and takes it again between passes has the bits of one that never did.
+     */
+    @OnEachDType
+    void memoryThatMovedIsAnotherKey(On on) {
+        if (!on.name().equals("emulated")) {
+            return;
+        }
+        try (Both both = new Both(on, 1)) {
+            int[] small = {20, 30};
+            count(Event.LAUNCHES, both, 4, small);
+            count(Event.LAUNCHES, both, 4, small);
+            assertThat(count(Event.CAPTURES, both, 4, small)).isZero();
+            both.same(520, 300); // activations need more memory, and the rotary table has more positions
+            assertThat(count(Event.LAUNCHES, both, 4, small)).isPositive();
+            for (int time = 0; time < 3; time++) {
+                count(Event.LAUNCHES, both, 4, small);
+                both.same(small);
+            }
+            assertThat(count(Event.LAUNCHES, both, 4, small)).isZero();
+        }
+    }
+
+    /** More keys than are kept: those that were not used for longest are captured again. */
+    @OnEachDType
+    void oldGraphsGo(On on) {
+        if (!on.name().equals("emulated")) {
+            return;
+        }
+        try (Graphs graphs = new Graphs(on.device(), true);
+                DeviceBuffer memory = on.device().allocate(16)) {
+            int more = Graphs.MOST + 2;
+            assertThat(captures(on, graphs, memory, 1, more)).isZero();
+            assertThat(captures(on, graphs, memory, 3, more)).isEqualTo(Graphs.MOST);
+            assertThat(captures(on, graphs, memory, 3, more)).isZero();
+            assertThat(captures(on, graphs, memory, 1, 1)).isZero(); // known no more: the third goes
+            assertThat(captures(on, graphs, memory, 4, more)).isZero();
+            assertThat(captures(on, graphs, memory, 1, 1)).isEqualTo(1);
+            assertThat(captures(on, graphs, memory, 3, 3)).isZero();
+        }
+    }
+
+    /** Of work with the keys from first to last. */
+    private static long captures(On on, Graphs graphs, DeviceBuffer memory, int first, int last) {
+        return StandIn.count(Event.CAPTURES, () -> {
+            for (int key = first; key <= last; key++) {
+                graphs.run(key, () -> on.device().fill(memory.address(), 0, 16));
+            }
+        });
+    }
+}
