@@ -103,7 +103,7 @@ class BucketTest {
                     batches++;
                 }
             }
-            // A quarter of the largest step, 1 in 16, is the mean between two powers of two; as measured, 2.3 %.
+            // A quarter of the largest step, 1 in 16, is about the mean between two powers of two.
             assertThat((double) (laid - rows) / rows)
                     .as("rows added, %d pairs", size)
                     .isBetween(0.01, 0.03);

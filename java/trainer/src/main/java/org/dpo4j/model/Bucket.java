@@ -24,8 +24,8 @@ record Bucket(int rows, int segments, int maxQueries) {
 
     /**
      * The bucket of a batch: from a power of two to the next, 16 sizes of rows and one of the longest segment.
-     * Fewer sizes come again more often and add more rows: over the real pairs of BucketTest this is one row in 45, and
-     * all their buckets have room among {@link Graphs}; with twice the sizes of both they had not.
+     * Fewer sizes come again more often and add more rows: over the real pairs of BucketTest some 2 %, and all their
+     * buckets have room among {@link Graphs}; with twice as many sizes of both those of four pairs have not.
      */
     static Bucket of(PackedBatch batch) {
         int rows = up(batch.rows(), 8, 16);
