@@ -26,6 +26,23 @@ class HeadPartTest {
     }
 
     @Test
+    void noPartHasMoreTokensThanTheLargest() {
+        assertThat(HeadPart.largest(PAIRS, 2, 26)).isEqualTo(26);
+        assertThat(HeadPart.largest(PAIRS, 2, 15)).as("rows there are").isEqualTo(15);
+        assertThat(HeadPart.largest(PAIRS, 2, 5)).as("tokens of the first pair").isEqualTo(14);
+        assertThat(HeadPart.largest(PAIRS, CompletionLoss.WHOLE_BATCH, 1)).isEqualTo(26);
+        assertThat(HeadPart.largest(new int[] {0}, 2, 4)).isZero();
+        for (int rows = 1; rows < 30; rows++) {
+            for (int group = 1; group < 7; group++) {
+                int largest = HeadPart.largest(PAIRS, group, rows);
+                assertThat(HeadPart.of(PAIRS, group, rows))
+                        .as("groups of %d, %d rows", group, rows)
+                        .allMatch(part -> part.tokens() <= largest);
+            }
+        }
+    }
+
+    @Test
     void noCompletionsAndEmptyOnes() {
         assertThat(HeadPart.of(new int[] {0}, 2, 4)).isEmpty();
         assertThat(HeadPart.of(new int[] {0, 0, 0}, 2, 4)).containsExactly(new HeadPart(0, 2, 0, 0));
