@@ -66,7 +66,7 @@ plant() { # NAME SED-EXPRESSION
 
 for mode in none address thread; do
   mv "$work/$mode/driver.cpp.o" "$work/$mode.driver"
-  for program in emulation cluster asynchronous lm_head mma; do both link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
+  for program in emulation cluster asynchronous wgmma lm_head mma; do both link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
 done
 finish
 "${CXX:-c++}" -std=c++17 -g -O1 ${sanitize[address]} "$emulation/planted/cublaslt_test.cpp" \
@@ -78,6 +78,7 @@ for mode in none address thread; do
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "emulation, $schedule" $mode clean "$work/emulation-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "clusters, $schedule" $mode clean "$work/cluster-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "asynchronous, $schedule" $mode clean "$work/asynchronous-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict "warpgroups, $schedule" $mode clean "$work/wgmma-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "lm_head, $schedule" $mode clean "$work/lm_head-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "products, $schedule" $mode clean "$work/mma-$mode"
   done
@@ -131,6 +132,16 @@ asynchronous_verdict other_operands 'lanes of a warp have different operands'
 asynchronous_verdict no_swizzle 'only that of 128 bytes is emulated'
 asynchronous_verdict too_many_registers 'wait in setmaxnreg.inc'
 verdict unordered_barrier thread 'ThreadSanitizer: data race' "$work/asynchronous-thread" unordered_barrier
+
+wgmma_verdict() { verdict "$1" none "$2" "$work/wgmma-none" "$1"; } # FAULT EXPECTATION
+wgmma_verdict none clean
+wgmma_verdict read_lent 'result is -?nan'
+wgmma_verdict written_lent 'registers of matrix A were written while products had them'
+wgmma_verdict written_accumulator 'registers of matrix D were written while products had them'
+for fault in no_proxy_fence stored_meanwhile; do wgmma_verdict $fault 'was written without a fence.proxy.async, or while products read it'; done
+wgmma_verdict misplaced_transpose "is not where the swizzle's 1024 bytes begin"
+wgmma_verdict wrong_stride 'has strides that are not those of whole patterns'
+for fault in other_major other_left; do wgmma_verdict $fault 'lanes of a warp have different operands'; done
 
 for mode in none address thread; do verdict copied $mode clean "$work/mma-$mode" copied; done
 verdict not_waited_for none 'result is -?nan' "$work/mma-none" not_waited_for

@@ -24,9 +24,18 @@ bool mbarrier_try_wait_parity(uint32_t barrier, uint32_t parity);
 void copy_tensor_tile(uint32_t to, const void* map, uint32_t barrier, int32_t x, int32_t y);
 void copy_tensor_tile_to(uint16_t blocks, uint32_t to, const void* map, uint32_t barrier, int32_t x, int32_t y);
 
-// "wgmma": m64nNk16, bf16 from shared memory, K-major in the 128-byte swizzle. d has columns / 2 elements.
+// "fence.proxy.async": what this warp's threads wrote to shared memory is there for the instructions above and below.
+void fence_proxy_async();
+
+// "wgmma": m64nNk16 of bf16. A matrix in shared memory is in the 128-byte swizzle, K-major or, transposed, MN-major. Matrix A may be four registers
+// a lane instead. d has columns / 2 elements.
+struct SharedMatrix {
+  uint64_t descriptor;
+  bool transposed;
+};
 void wgmma_fence();
-void wgmma_bf16(float* d, int columns, uint64_t a, uint64_t b, bool accumulate);
+void wgmma_bf16(float* d, int columns, SharedMatrix a, SharedMatrix b, bool accumulate);
+void wgmma_bf16(float* d, int columns, uint32_t* a, SharedMatrix b, bool accumulate);
 void wgmma_commit_group();
 void wgmma_wait_group(int pending);
 
