@@ -19,6 +19,11 @@ constexpr float kLog2E = 1.44269504088896340736f, kLn2 = 0.69314718055994530942f
 int forward_mma(const Queue& queue, const AttentionForward& x);
 int backward_mma(const Queue& queue, const AttentionBackward& x);
 
+// The same on Hopper, for head widths 64 and 128: attention_backward_sm90a.cu.
+bool has_backward_sm90a(const Queue& queue, int64_t head_width);
+size_t backward_sm90a_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
+int backward_sm90a(const Queue& queue, const AttentionBackward& x);
+
 // The query rows of one segment and one group of heads: row r is query r / group, head first_head + r % group.
 struct Queries {
   dpo4j_segment segment;

@@ -98,7 +98,7 @@ void Block::start(const Grid& grid, uint3 index, uint64_t number) {
 
   // As many as a kernel of this size may have at most, in steps of 8.
   const int registers = std::min(kRegistersOfBlock / live_ / 8 * 8, kMostRegisters);
-  registers_ = registers * live_;
+  registers_ = launched_registers_ = registers * live_;
   for (int i = 0; i < live_; i++) {
     Thread& thread = threads_[i];
     const unsigned n = static_cast<unsigned>(i), x = grid.threads.x, y = grid.threads.y;

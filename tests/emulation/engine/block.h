@@ -160,7 +160,7 @@ class Block {
   Place barrier_places_[2];
 
   std::map<uint32_t, SharedBarrier> shared_barriers_;
-  int registers_ = 0;  // of all threads
+  int registers_ = 0, launched_registers_ = 0;  // of all threads: now, and at the start
   std::vector<Thread*> want_registers_;
 
   struct SharedArray {

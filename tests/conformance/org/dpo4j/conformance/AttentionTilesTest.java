@@ -64,12 +64,45 @@ class AttentionTilesTest {
                 shape);
     }
 
+    /** Prefixes and completions of several tiles of keys, which add to the same rows of d_q one after another. */
+    @OnEachDType
+    void backwardOverSeveralTilesOfKeys(On on) {
+        List<Segment> families = shared(new Family(290, 140, 1, 70), new Family(128, 128), new Family(3, 130));
+        AttentionCheck.backward(on, new AttentionCall(2, 1, 128), families, 1);
+        AttentionCheck.backward(on, new AttentionCall(3, 1, 64).withStrides(8), families, 1);
+    }
+
+    /** Gradients of a family are the same bits whatever the others hold, and every time. */
+    @OnEachDType
+    void gradientsOfFamiliesDoNotFeelEachOther(On on) {
+        List<Segment> families = shared(new Family(140, 135, 20), new Family(131, 3));
+        int ofFirst = 295;
+        for (AttentionCall shape : List.of(new AttentionCall(2, 1, 128), new AttentionCall(2, 2, 64))) {
+            AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, AttentionLayout.rows(families), 1);
+            long[][] clean = AttentionCheck.gradientBits(on, shape, families, inputs);
+            Expect.sameBits("d_q again", AttentionCheck.gradientBits(on, shape, families, inputs)[0], clean[0]);
+            AttentionCall.Inputs others = AttentionCall.Inputs.random(shape, AttentionLayout.rows(families), 1);
+            Arrays.fill(others.q(), 0, ofFirst * shape.width(), Double.NaN);
+            Arrays.fill(others.k(), 0, ofFirst * shape.kvWidth(), Double.POSITIVE_INFINITY);
+            long[][] withOthers = AttentionCheck.gradientBits(on, shape, families, others);
+            for (int i = 0; i < 3; i++) {
+                int first = ofFirst * (i == 0 ? shape.width() : shape.kvWidth());
+                Expect.sameBits(
+                        "gradient %d of q, k, v, %s".formatted(i, shape),
+                        Arrays.copyOfRange(withOthers[i], first, withOthers[i].length),
+                        Arrays.copyOfRange(clean[i], first, clean[i].length));
+            }
+        }
+    }
+
     /** What a query must not see may be anything in gradients, too: what it sees has the bits it has alone. */
     @OnEachDType
     void gradientsOfWhatIsSeenAlone(On on) {
-        AttentionCall shape = new AttentionCall(4, 2, 64);
-        int length = 45;
-        int half = 20;
+        gradientsOfWhatIsSeenAlone(on, new AttentionCall(4, 2, 64), 45, 20);
+        gradientsOfWhatIsSeenAlone(on, new AttentionCall(2, 1, 128), 170, 150);
+    }
+
+    private static void gradientsOfWhatIsSeenAlone(On on, AttentionCall shape, int length, int half) {
         AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, length, 1);
         long[][] clean = AttentionCheck.gradientBits(on, shape, plain(length), inputs);
 
