@@ -96,82 +96,34 @@ __global__ void __launch_bounds__(kPrepareThreads) prepare(AttentionBackward x, 
   problem.workspace.turns[head * x.query_rows + query] = 0;
 }
 
-// ---- shared memory -----------------------------------------------------------------------------------------------------------------------
-
-template <int D>
-struct Shared {
-  Barrier keys_landed, keys_ready;
-  Barrier landed[kStages], ready[kStages], empty[kStages];  // q and d_out are there; they and what is known of them may be used; nobody does
-  Barrier d_scores[2];                                      // both warpgroups' are written
-  Barrier turn, added;                                      // d_q may be added to; it has been
-  Step steps[kStages];
-  float lse[kStages][kQueries<D>], delta[kStages][kQueries<D>];
-  KeyTile keys;
-  float poison[kKeys];  // NaN for keys that are not finite, otherwise 0
-  uint32_t partly;      // some key is not, or does not exist
-};
-
-// Tiles in dynamic shared memory, from where they may begin. A matrix wider than 64 columns is a tile for each 64.
-template <int D>
-struct Tiles {
-  static constexpr int kKeyBytes = kKeys * kTileRowBytes, kQueryBytes = kQueries<D> * kTileRowBytes;
-  static constexpr int kOfWidth = D / kTileColumns, kOfQueries = kQueries<D> / 64;
-  static constexpr int kStageBytes = 2 * kOfWidth * kQueryBytes, kDScoresBytes = kOfQueries * kKeyBytes;
-  static constexpr size_t kBytes = kTileAlignment + 2 * kOfWidth * kKeyBytes + kStages * kStageBytes + 2 * kDScoresBytes;
-
-  unsigned char* begin;
-  __device__ unsigned char* k(int chunk) const { return begin + chunk * kKeyBytes; }
-  __device__ unsigned char* v(int chunk) const { return begin + (kOfWidth + chunk) * kKeyBytes; }
-  __device__ unsigned char* q(int stage, int chunk) const {
-    return begin + 2 * kOfWidth * kKeyBytes + stage * kStageBytes + chunk * kQueryBytes;
-  }
-  __device__ unsigned char* d_out(int stage, int chunk) const { return q(stage, kOfWidth + chunk); }
-  // Rows are keys, columns queries.
-  __device__ unsigned char* d_scores(int side) const {
-    return begin + 2 * kOfWidth * kKeyBytes + kStages * kStageBytes + side * kDScoresBytes;
-  }
-};
-
-static_assert(Tiles<128>::kBytes + sizeof(Shared<128>) <= 227 << 10 && Tiles<64>::kBytes + sizeof(Shared<64>) <= 227 << 10,
-              "the shared memory of a block");
-
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
 // ---- the warpgroup that copies -----------------------------------------------------------------------------------------------------------
-
-// Step t uses stage and side t % 2 in the phase t / 2 of its barriers.
-__device__ __forceinline__ uint32_t phase(uint32_t step) { return step / 2 % 2; }
-static_assert(kStages == 2, "step t uses stage t % 2");
 
 // One thread: k and v, then q and d_out of each step.
 template <int D>
 __device__ void copy_tiles(const Maps& maps, const Problem& problem, const KeyTile& keys, Shared<D>& shared, const Tiles<D>& tiles) {
   using T = Tiles<D>;
-  barrier_arrive_expecting(&shared.keys_landed, 2 * T::kOfWidth * T::kKeyBytes);
-  for (int chunk = 0; chunk < T::kOfWidth; chunk++) {
-    const int32_t column = keys.head * D + chunk * kTileColumns;
-    load_tile(tiles.k(chunk), maps.k, &shared.keys_landed, keys.row, column);
-    load_tile(tiles.v(chunk), maps.v, &shared.keys_landed, keys.row, column);
-  }
+  barrier_arrive_expecting(&shared.keys_landed, 2 * T::Keys::kBytes);
+  T::Keys::load(tiles.k(), maps.k, &shared.keys_landed, keys.row, keys.head * D);
+  T::Keys::load(tiles.v(), maps.v, &shared.keys_landed, keys.row, keys.head * D);
   uint32_t step = 0;
   for (Walk<kQueries<D>> walk(problem, keys); walk.valid(); walk.advance(), step++) {
     const int stage = step % kStages;
     barrier_wait(&shared.empty[stage], phase(step) ^ 1);
-    barrier_arrive_expecting(&shared.landed[stage], T::kStageBytes);
-    for (int chunk = 0; chunk < T::kOfWidth; chunk++) {
-      const int32_t column = walk.query_head() * D + chunk * kTileColumns;
-      load_tile(tiles.q(stage, chunk), maps.q, &shared.landed[stage], walk.row, column);
-      load_tile(tiles.d_out(stage, chunk), maps.d_out, &shared.landed[stage], walk.row, column);
-    }
+    barrier_arrive_expecting(&shared.landed[stage], 2 * T::Queries::kBytes);
+    T::Queries::load(tiles.q(stage), maps.q, &shared.landed[stage], walk.row, walk.query_head() * D);
+    T::Queries::load(tiles.d_out(stage), maps.d_out, &shared.landed[stage], walk.row, walk.query_head() * D);
   }
 }
 
 // Rows of q and d_out that do not exist, or are not finite, become 0, so that a weight of 0 times them is 0.
 template <int D>
 __device__ __forceinline__ void clear_rows(const Tiles<D>& tiles, int stage, int first_row, unsigned rows, int lane) {
-  constexpr int kWords = kTileRowBytes / 16;
-  if (lane >= 2 * Tiles<D>::kOfWidth * kWords) return;
-  unsigned char* const word = tiles.q(stage, lane / kWords) + lane % kWords * 16 + first_row * kTileRowBytes;
+  using Queries = typename Tiles<D>::Queries;
+  if (lane >= 2 * Queries::kParts * Queries::kWordsOfRow) return;
+  unsigned char* const word =
+      tiles.q(stage) + lane / Queries::kWordsOfRow * Queries::kPartBytes + first_row * kTileRowBytes + lane % Queries::kWordsOfRow * 16;
   for (; rows != 0; rows &= rows - 1) {
     *reinterpret_cast<uint4*>(word + (__ffs(static_cast<int>(rows)) - 1) * kTileRowBytes) = make_uint4(0, 0, 0, 0);
   }
@@ -187,8 +139,13 @@ __device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shar
     barrier_wait(&shared.empty[stage], phase(step) ^ 1);
     if (lane == 0) {
       const bool diagonal = walk.diagonal();
-      shared.steps[stage] = {walk.row, walk.count, walk.query_head(), diagonal ? keys.first - walk.first : kAllSee, diagonal,
-                             diagonal || walk.count < kQueries<D>, false};
+      shared.steps[stage] = {walk.row,
+                             walk.count,
+                             walk.query_head(),
+                             diagonal ? keys.first - walk.first : kAllSee,
+                             diagonal,
+                             diagonal || walk.count < kQueries<D>,
+                             false};
     }
 #pragma unroll 1
     for (int row = lane; row < kQueries<D>; row += kWarp) {
@@ -227,17 +184,18 @@ __device__ void take_turns(const Problem& problem, const KeyTile& keys, Shared<D
 // gets NaN by its poison.
 template <int D>
 __device__ __forceinline__ void prepare_keys(const KeyTile& keys, Shared<D>& shared, const Tiles<D>& tiles) {
-  constexpr int kWords = kTileRowBytes / 16;
-  const auto is_finite = [](uint32_t pair) { return (pair & 0x7F80u) != 0x7F80u && (pair & 0x7F800000u) != 0x7F800000u; };
-  for (int item = threadIdx.x - kWarpgroup; item < Tiles<D>::kOfWidth * kKeys * kWords; item += kConsumers * kWarpgroup) {
-    const int row = item / kWords % kKeys;
-    uint4* const word = reinterpret_cast<uint4*>(tiles.k(0) + item * 16);
-    const uint4 x = *word;
-    const bool exists = row < keys.count;
-    if (exists && is_finite(x.x) && is_finite(x.y) && is_finite(x.z) && is_finite(x.w)) continue;
-    *word = make_uint4(0, 0, 0, 0);
+  using Keys = typename Tiles<D>::Keys;
+  for (int item = threadIdx.x - kWarpgroup; item < Keys::kWords; item += kConsumers * kWarpgroup) {
+    const int row = item / Keys::kWordsOfRow % kKeys;
+    uint4* const word = reinterpret_cast<uint4*>(tiles.k()) + item;
+    if (row >= keys.count) {
+      *word = make_uint4(0, 0, 0, 0);
+    } else if (attention::hide_not_finite(word)) {
+      atomicExch(reinterpret_cast<uint32_t*>(&shared.poison[row]), __float_as_uint(NAN));
+    } else {
+      continue;
+    }
     atomicExch(&shared.partly, 1u);
-    if (exists) atomicExch(reinterpret_cast<uint32_t*>(&shared.poison[row]), __float_as_uint(NAN));
   }
   fence_async_proxy();
   __syncwarp();
@@ -249,10 +207,10 @@ template <int D>
 struct Consumer {
   static constexpr int R = kQueries<D>;
   using T = Tiles<D>;
-  using Scores = float[R / 2];            // transposed: 64 keys, R queries
-  using Weights = uint32_t[R / 16][4];    // the same in bf16
-  using Gradient = float[D / 2];          // 64 keys
-  using QueryGradient = float[32];        // 64 queries, 64 columns
+  using Scores = float[R / 2];          // transposed: 64 keys, R queries
+  using Weights = uint32_t[R / 16][4];  // the same in bf16
+  using Gradient = float[D / 2];        // 64 keys
+  using QueryGradient = float[32];      // 64 queries, 64 columns
 
   const Problem& problem;
   const KeyTile& keys;
@@ -265,11 +223,8 @@ struct Consumer {
   __device__ __forceinline__ void scores(Scores& s, const unsigned char* rows, const unsigned char* columns) const {
     wgmma_fence();
 #pragma unroll
-    for (int chunk = 0; chunk < T::kOfWidth; chunk++) {
-      uint64_t a = tile_descriptor(shared_address(rows) + chunk * T::kKeyBytes + group * kProductRows * kTileRowBytes),
-               b = tile_descriptor(shared_address(columns) + chunk * T::kQueryBytes);
-#pragma unroll
-      for (int k = 0; k < kTileColumns / kProductDepth; k++, a += kNextDepth, b += kNextDepth) wgmma(s, a, b, chunk > 0 || k > 0);
+    for (int step = 0; step < D / kProductDepth; step++) {
+      wgmma(s, T::Keys::columns(rows + group * kProductRows * kTileRowBytes, step), T::Queries::columns(columns, step), step > 0);
     }
     wgmma_commit();
   }
@@ -278,21 +233,22 @@ struct Consumer {
   __device__ __forceinline__ void accumulate(Gradient& gradient, Weights& weights, const unsigned char* queries, bool more) const {
     wgmma_operands(weights);
     wgmma_fence();
-    uint64_t b = transposed_descriptor(shared_address(queries), T::kQueryBytes);
 #pragma unroll
-    for (int k = 0; k < R / kProductDepth; k++, b += kNextTransposedDepth) wgmma<Major::kRows>(gradient, weights[k], b, more || k > 0);
+    for (int step = 0; step < R / kProductDepth; step++) {
+      wgmma<Major::kRows>(gradient, weights[step], T::Queries::rows(queries, step), more || step > 0);
+    }
     wgmma_commit();
   }
 
   // Of d_q, this warpgroup's half: 64 of the columns, or 64 of the queries. d_q = d_s k.
   static constexpr bool kHalfOfWidth = D == 128;
   __device__ __forceinline__ void multiply_keys(QueryGradient& d_q, const unsigned char* d_scores) const {
-    uint64_t a = transposed_descriptor(shared_address(d_scores) + (kHalfOfWidth ? 0 : group * T::kKeyBytes), T::kKeyBytes),
-             b = transposed_descriptor(shared_address(tiles.k(kHalfOfWidth ? group : 0)), T::kKeyBytes);
+    const unsigned char* const a = d_scores + (kHalfOfWidth ? 0 : group * T::Scores::kPartBytes);
+    const unsigned char* const b = tiles.k() + (kHalfOfWidth ? group * T::Keys::kPartBytes : 0);
     wgmma_fence();
 #pragma unroll
-    for (int k = 0; k < kKeys / kProductDepth; k++, a += kNextTransposedDepth, b += kNextTransposedDepth) {
-      wgmma<Major::kRows, Major::kRows>(d_q, a, b, k > 0);
+    for (int step = 0; step < kKeys / kProductDepth; step++) {
+      wgmma<Major::kRows, Major::kRows>(d_q, T::Scores::rows(a, step), T::Keys::rows(b, step), step > 0);
     }
     wgmma_commit();
   }
@@ -358,7 +314,7 @@ struct Consumer {
       unsigned char* const row = to + (group * kProductRows + fragment.row(i)) * kTileRowBytes + 4 * fragment.member;
 #pragma unroll
       for (int j = 0; j < R / 8; j++) {
-        *reinterpret_cast<uint32_t*>(row + j / 8 * T::kKeyBytes + (j % 8 ^ fragment.group) * 16) = weights[j / 2][2 * (j % 2) + i];
+        *reinterpret_cast<uint32_t*>(row + j / 8 * T::Scores::kPartBytes + (j % 8 ^ fragment.group) * 16) = weights[j / 2][2 * (j % 2) + i];
       }
     }
   }
@@ -441,29 +397,29 @@ struct Consumer {
       const bool partly = step.partly || keys_partly;
       last = step.last;
       Scores s, d_p, p;
-      scores(s, tiles.k(0), tiles.q(stage, 0));
-      scores(d_p, tiles.v(0), tiles.d_out(stage, 0));
+      scores(s, tiles.k(), tiles.q(stage));
+      scores(d_p, tiles.v(), tiles.d_out(stage));
       wgmma_wait<1>();
       wgmma_results(s);
       to_probabilities(p, s, shared.lse[stage], factor);
       if (partly) select_seen(p, step);
       Weights of_values, of_keys;
       pack(of_values, p);
-      accumulate(d_v, of_values, tiles.d_out(stage, 0), t > 0);
+      accumulate(d_v, of_values, tiles.d_out(stage), t > 0);
       wgmma_wait<1>();
       wgmma_results(d_p);
       to_d_scores(p, d_p, shared.delta[stage]);
       if (partly) select_seen(p, step);
       pack(of_keys, p);
-      write_d_scores(tiles.d_scores(t % 2), of_keys);
+      write_d_scores(tiles.d_scores(stage), of_keys);
       fence_async_proxy();
-      arrive(&shared.d_scores[t % 2]);
-      accumulate(d_k, of_keys, tiles.q(stage, 0), t > 0);
+      arrive(&shared.d_scores[stage]);
+      accumulate(d_k, of_keys, tiles.q(stage), t > 0);
       QueryGradient d_q, sum;
       barrier_wait(&shared.turn, t % 2);
       read_sums(sum, step);
-      barrier_wait(&shared.d_scores[t % 2], phase(t));
-      multiply_keys(d_q, tiles.d_scores(t % 2));
+      barrier_wait(&shared.d_scores[stage], phase(t));
+      multiply_keys(d_q, tiles.d_scores(stage));
       wgmma_wait<0>();
       wgmma_results(d_q);
       wgmma_operands(of_values);
@@ -561,7 +517,8 @@ int backward(const Queue& queue, const AttentionBackward& x) {
   Maps maps;
   int error = encode(&maps, x, kQueries<D>);
   if (error != cudaSuccess) return error;
-  error = launch(queue, prepare<D>, dim3(1 + divide_up(x.query_rows * x.heads * (D / 8), kPrepareThreads)), dim3(kPrepareThreads), 0, x, problem);
+  error = launch(queue, prepare<D>, dim3(1 + divide_up(x.query_rows * x.heads * (D / 8), kPrepareThreads)), dim3(kPrepareThreads), 0, x,
+                 problem);
   if (error != cudaSuccess) return error;
   return launch(queue, gradients<D>, dim3(problem.most_tiles() * x.kv_heads), dim3(kThreads), Tiles<D>::kBytes, maps, problem);
 }

@@ -4,18 +4,15 @@
 
 #include <algorithm>
 
-#include "attention.cuh"
-#include "mma.cuh"
-#include "reduce.cuh"
+#include "attention_sm90a.cuh"
 #include "turns.cuh"
-#include "vectors.cuh"
-#include "wgmma.cuh"
 
 namespace dpo4j::cuda::attention_backward {
 
-using bf16 = __nv_bfloat16;
+using attention::bf16;
+using attention::kWarpgroup;
+using attention::kWarpsOfGroup;
 
-constexpr int kWarpgroup = 128, kWarpsOfGroup = kWarpgroup / kWarp;
 constexpr int kConsumers = 2, kConsumerWarps = kConsumers * kWarpsOfGroup;
 constexpr int kThreads = kWarpgroup * (1 + kConsumers);
 constexpr int kKeys = kConsumers * kProductRows;  // of a block: 64 a warpgroup
@@ -142,13 +139,50 @@ constexpr int32_t kAllSee = -(1 << 20);
 // Where rows and columns of a fragment of d (wgmma.cuh) are, for this thread.
 struct Fragment {
   int warp, group, member;  // warp of its warpgroup, group of four lanes, lane of those
-  __device__ __forceinline__ Fragment()
-      : warp(threadIdx.x % kWarpgroup / kWarp), group(threadIdx.x % kWarp / 4), member(threadIdx.x % 4) {}
+  __device__ __forceinline__ Fragment() : warp(threadIdx.x % kWarpgroup / kWarp), group(threadIdx.x % kWarp / 4), member(threadIdx.x % 4) {}
   __device__ __forceinline__ int row(int i) const { return 16 * warp + group + 8 * i; }
   __device__ __forceinline__ int column(int j) const { return 8 * j + 2 * member; }
   // In the workspace a row's 64 columns lie so that four numbers of a thread, columns column(2 jj), column(2 jj) + 1, column(2 jj + 1) and
   // column(2 jj + 1) + 1, are 16 bytes, and those of four lanes are 64.
   __device__ __forceinline__ int quad(int jj) const { return 16 * jj + 4 * member; }
 };
+
+// ---- shared memory ---------------------------------------------------------------------------------------------------------------------
+
+// Step t uses stage and side t % 2, in the phase t / 2 of their barriers.
+__device__ __forceinline__ uint32_t phase(uint32_t step) { return step / kStages % 2; }
+
+template <int D>
+struct Shared {
+  Barrier keys_landed, keys_ready;
+  Barrier landed[kStages], ready[kStages],
+      empty[kStages];         // q and d_out are there; they and what is known of them may be used; nobody does
+  Barrier d_scores[kStages];  // both warpgroups' are written
+  Barrier turn, added;        // d_q may be added to; it has been
+  Step steps[kStages];
+  float lse[kStages][kQueries<D>], delta[kStages][kQueries<D>];
+  KeyTile keys;
+  float poison[kKeys];  // NaN for keys that are not finite, otherwise 0
+  uint32_t partly;      // some key is not, or does not exist
+};
+
+// Tiles in dynamic shared memory, from where they may begin.
+template <int D>
+struct Tiles {
+  using Keys = attention::WarpgroupRows<D, kKeys>;
+  using Queries = attention::WarpgroupRows<D, kQueries<D>>;
+  using Scores = attention::WarpgroupRows<kQueries<D>, kKeys>;  // transposed: rows are keys
+  static constexpr size_t kBytes = kTileAlignment + 2 * Keys::kBytes + kStages * (2 * Queries::kBytes + Scores::kBytes);
+
+  unsigned char* begin;
+  __device__ unsigned char* k() const { return begin; }
+  __device__ unsigned char* v() const { return begin + Keys::kBytes; }
+  __device__ unsigned char* q(int stage) const { return begin + 2 * Keys::kBytes + stage * 2 * Queries::kBytes; }
+  __device__ unsigned char* d_out(int stage) const { return q(stage) + Queries::kBytes; }
+  __device__ unsigned char* d_scores(int stage) const { return q(kStages) + stage * Scores::kBytes; }
+};
+
+static_assert(Tiles<128>::kBytes + sizeof(Shared<128>) <= 227 << 10 && Tiles<64>::kBytes + sizeof(Shared<64>) <= 227 << 10,
+              "the shared memory of a block");
 
 }  // namespace dpo4j::cuda::attention_backward

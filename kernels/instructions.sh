@@ -12,6 +12,7 @@ disassembler=$(dirname "$nvcc")/nvdisasm
 
 # File, kernels whose name begins so, whether they have it, lack it or have it so often at most, instruction: a regular expression of all of it.
 # LDL and STL are spills and stacks. MEMBAR waits for all memory: that of two barriers of a cluster, and none while a tile is multiplied.
+# DEPBAR waits for products: more than a kernel has written are the compiler's, which puts products one after the other where it must.
 rules='
 lm_head_forward_sm90a           products    has    HGMMA\.64x256x16\.F32\.BF16
 lm_head_forward_sm90a           products    has    UTMALDG\.2D
@@ -25,6 +26,16 @@ lm_head_forward_sm90a           products    lacks  LDL.*|STL.*
 lm_head_forward_sm90a           products<1  lacks  MEMBAR.*
 lm_head_forward_sm90a           products<2  most:4 MEMBAR.*
 lm_head_forward_sm90a           merge       lacks  LDL.*|STL.*
+attention_backward_sm90a        gradients   has    HGMMA\.64x64x16\.F32\.BF16
+attention_backward_sm90a        gradients   has    HGMMA\.64x128x16\.F32\.BF16
+attention_backward_sm90a        gradients   has    UTMALDG\.2D
+attention_backward_sm90a        gradients   has    USETMAXREG\.DEALLOC\.CTAPOOL
+attention_backward_sm90a        gradients   has    USETMAXREG\.TRY_ALLOC\.CTAPOOL
+attention_backward_sm90a        gradients   has    LDG\.E\.128\.STRONG\.GPU
+attention_backward_sm90a        gradients   has    STG\.E\.128\.STRONG\.GPU
+attention_backward_sm90a        gradients   lacks  RED.*
+attention_backward_sm90a        gradients   lacks  LDL.*|STL.*
+attention_backward_sm90a        gradients   most:3 WARPGROUP\.DEPBAR.*
 token_logprob_forward           forward     has    LDG\.E(\..*)?\.128
 token_logprob_forward           forward     lacks  LDL.*|STL.*
 token_logprob_backward          backward    has    LDG\.E(\..*)?\.128

@@ -71,35 +71,32 @@ __device__ __forceinline__ void wgmma_wait() {
 template <int N>
 __device__ __forceinline__ void wgmma_results(float (&d)[N]) {
 #pragma unroll
-  for (float& element : d) asm volatile("" : "+f"(element)::"memory");
+  for (int i = 0; i < N; i++) asm volatile("" : "+f"(d[i])::"memory");
 }
 
 // The same of matrices A in registers: before the fence that comes before their products, and after the wait for them.
 template <int N>
 __device__ __forceinline__ void wgmma_operands(uint32_t (&a)[N][4]) {
 #pragma unroll
-  for (auto& step : a) {
-#pragma unroll
-    for (uint32_t& pair : step) asm volatile("" : "+r"(pair)::"memory");
-  }
+  for (int i = 0; i < 4 * N; i++) asm volatile("" : "+r"(a[i / 4][i % 4])::"memory");
 }
 
 // Operands of one instruction: N / 2 accumulators come first, so the numbers of the others depend on N. One line of each table a shape.
 #define DPO4J_NAMES_32                                                     \
   "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
   "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
-#define DPO4J_NAMES_64                                                                   \
-  DPO4J_NAMES_32                                                                         \
-      ", "                                                                               \
-      "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
-      "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
-#define DPO4J_NAMES_128                                                                              \
-  DPO4J_NAMES_64                                                                                     \
-      ", "                                                                                           \
-      "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "             \
-      "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "             \
-      "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, " \
-      "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127"
+#define DPO4J_NAMES_64                                                               \
+  DPO4J_NAMES_32                                                                     \
+  ", "                                                                               \
+  "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
+  "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+#define DPO4J_NAMES_128                                                                          \
+  DPO4J_NAMES_64                                                                                 \
+  ", "                                                                                           \
+  "%64, %65, %66, %67, %68, %69, %70, %71, %72, %73, %74, %75, %76, %77, %78, %79, "             \
+  "%80, %81, %82, %83, %84, %85, %86, %87, %88, %89, %90, %91, %92, %93, %94, %95, "             \
+  "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, " \
+  "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127"
 #define DPO4J_FLOATS_4(d, i) "+f"(d[i]), "+f"(d[(i) + 1]), "+f"(d[(i) + 2]), "+f"(d[(i) + 3])
 #define DPO4J_FLOATS_16(d, i) DPO4J_FLOATS_4(d, i), DPO4J_FLOATS_4(d, (i) + 4), DPO4J_FLOATS_4(d, (i) + 8), DPO4J_FLOATS_4(d, (i) + 12)
 #define DPO4J_FLOATS_32(d, i) DPO4J_FLOATS_16(d, i), DPO4J_FLOATS_16(d, (i) + 16)

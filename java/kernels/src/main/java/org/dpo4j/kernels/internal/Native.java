@@ -15,7 +15,7 @@ import org.bytedeco.javacpp.annotation.Platform;
 @Platform(include = "dpo4j.h", link = "dpo4j", library = "jnidpo4j")
 public final class Native {
     /** The {@code DPO4J_ABI_VERSION} this class was written for. */
-    public static final int ABI_VERSION = 4;
+    public static final int ABI_VERSION = 5;
 
     private Native() {}
 
@@ -182,6 +182,7 @@ public final class Native {
             @Cast("const dpo4j_segment*") long segments,
             long segmentCount,
             long maxQueries,
+            long keyRows,
             long heads,
             long kvHeads,
             long headWidth,
