@@ -13,8 +13,8 @@
 // mma.sync reaches about 62 % of what wgmma does, 613 of 989 TFLOP/s. A tile of 128 x 64 then takes tensor cores 1650 cycles; behind them
 // shared memory is read for 1310; exponentials take 512 (16 a cycle), the rest of the softmax 290. Two warps a scheduler hide half of those
 // 800: 2050 cycles, and the tiles of the diagonal are 3 % of all: 480. The rest of the way down is a guess at what 8 warps a multiprocessor
-// leave open of latencies and barriers. At head width 64 products are half, exponentials are not. wgmma, whose operands stay in shared memory,
-// goes beyond: such a kernel for sm_90a would stand beside this one, and has to be measured.
+// leave open of latencies and barriers. At head width 64 products are half, exponentials are not. What wgmma does beyond, whose operands stay in
+// shared memory: attention_forward_sm90a.cu, which takes these two head widths on Hopper.
 #include "attention_softmax.cuh"
 
 namespace dpo4j::cuda {

@@ -1,32 +1,34 @@
-// attention, forward, bf16, head widths 64 and 128, on Hopper (sm_90a) alone: out = softmax(scale q k^T) v over the keys a query sees, lse = log(sum of
-// exp(scale q k)).
+// attention, forward, bf16, head widths 64 and 128, on Hopper (sm_90a) alone: out = softmax(scale q k^T) v over the keys a query sees,
+// lse = log(sum of exp(scale q k)).
 //
-// attention_forward_mma.cu's algorithm on products of warpgroups (wgmma.cuh). A block has 128 rows, queries times heads of the group, in two
-// warpgroups of 64; a third copies tiles of 128 keys and their values into rings of two stages (tensor_copy.cuh). Scores and weights stay in
-// registers, where weights, rounded to bf16, are the left side of their product with values. A warpgroup begins the scores of a tile and then the product
-// of the last tile's weights, and computes weights while the second runs; the two warpgroups take turns to begin, so that one's products run while the
-// other computes exponentials.
+// attention_forward_mma.cu's algorithm on products of warpgroups (wgmma.cuh). A block has 128 rows, queries times heads of the group, in
+// two warpgroups of 64; a third copies tiles of 128 keys and their values into rings of two stages (tensor_copy.cuh). Scores and weights
+// stay in registers, where weights, rounded to bf16, are the left side of their product with values. A warpgroup begins the scores of a
+// tile and then the product of the last tile's weights, and computes weights while the second runs; the two warpgroups take turns to begin,
+// so that one's products run while the other computes exponentials.
 //
-// Keys are numbered through the prefix and then the segment's own, in tiles from key 0 on, in every layout: the same tokens give the same tiles and bits.
-// A tile with the border inside is not one piece of memory; the warpgroup that copies gathers it row by row. What a tile holds beyond the last key
-// that is seen gets the weight 0 by selection, and values there, and all that some row of the block does not see, are made finite first.
+// Keys are numbered through the prefix and then the segment's own, in tiles from key 0 on, in every layout: the same tokens give the same
+// tiles and bits. A tile with the border inside is not one piece of memory; the warpgroup that copies gathers it row by row. What a tile
+// holds beyond the last key that is seen gets the weight 0 by selection, and values there, and all that some row of the block does not see,
+// are made finite first.
 //
-// Never materialised: scores, probabilities, repeated key heads. A query's numbers depend on the keys it sees alone. Bytes moved: q and out once, k
-// and v once for every block (from the second-level cache). Bound by arithmetic: 4 head_width FLOPs a visible pair of query and key. Share of the
-// roofline: not yet measured on a GPU.
+// Never materialised: scores, probabilities, repeated key heads. A query's numbers depend on the keys it sees alone. Bytes moved: q and out
+// once, k and v once for every block (from the second-level cache). Bound by arithmetic: 4 head_width FLOPs a visible pair of query and
+// key. Share of the roofline: not yet measured on a GPU.
 //
-// Predicted for head width 128, causal, 4096 queries: 540 TFLOP/s on H200, between 480 and 600; H100 the same less what its library's products lose.
-// A tile and warpgroup take tensor cores 512 clocks for scores and 512 for values (4096 FLOPs a clock); scaling and maximum 200, exponentials 520 (16 a
-// clock), the rest 130. A warpgroup that begins at 0 is ready to begin again at 1360; it has its turn at 2048, when the other's products end: tensor
-// cores always have work queued. They run at what power allows: the library's large products reach 790 of 989. Shared memory gives 128 bytes a clock,
-// of which scores read 96 and copies write 32: a tenth is lost to what that delays, 15 % with the gaps between instructions: 670. A block of 17 tiles,
-// 36000 clocks, begins and ends with 3500 in which little is multiplied (segment, queries, first tile; last values, results): less 9 %. Tiles of the
-// diagonal hold 3 % that nobody sees, 590. Kernels of this kind have been published at 560 to 590 with blocks that live on and overlap their ends; a
-// first one that nobody has run will leave something open: 540.
-// Head width 64: 380, between 320 and 440. Tensor cores take 1024 clocks a tile, exponentials 1060, and neither hides behind the other to the end:
-// 1250. Ends of blocks are 15 % instead of 9.
-// What would show the model wrong: copies that come late to two stages, which tiles of 64 keys in four would show; a turn that costs more than it
-// orders; exponentials that a compiler puts behind the wait for values (instructions.sh looks).
+// Predicted for head width 128, causal, 4096 queries: 540 TFLOP/s on H200, between 480 and 600; H100 the same less what its library's
+// products lose. A tile and warpgroup take tensor cores 512 clocks for scores and 512 for values (4096 FLOPs a clock); scaling and maximum
+// 200, exponentials 520 (16 a clock), the rest 130. A warpgroup that begins at 0 is ready to begin again at 1360; it has its turn at 2048,
+// when the other's products end: tensor cores always have work queued. They run at what power allows: the library's large products reach
+// 790 of 989. Shared memory gives 128 bytes a clock, of which scores read 96 and copies write 32: a tenth is lost to what that delays, 15 %
+// with the gaps between instructions: 670. A block of 17 tiles, 36000 clocks, begins and ends with 3500 in which little is multiplied
+// (segment, queries, first tile; last values, results): less 9 %. Tiles of the diagonal hold 3 % that nobody sees, 590. Kernels of this
+// kind have been published at 560 to 590 with blocks that live on and overlap their ends; a first one that nobody has run will leave
+// something open: 540.
+// Head width 64: 380, between 320 and 440. Tensor cores take 1024 clocks a tile, exponentials 1060, and neither hides behind the other to
+// the end: 1250. Ends of blocks are 15 % instead of 9.
+// What would show the model wrong: copies that come late to two stages, which tiles of 64 keys in four would show; a turn that costs more
+// than it orders; exponentials that a compiler puts behind the wait for values (instructions.sh looks).
 #include "attention_sm90a.cuh"
 #include "attention_softmax.cuh"
 
@@ -43,7 +45,7 @@ constexpr int kKeys = 128;  // of a tile
 constexpr int kStages = 2, kGroups = 2;
 constexpr int kRows = kGroups * kProductRows, kWarps = kGroups * kWarpsOfGroup;
 constexpr int kThreads = kWarpgroup * (kGroups + 1);
-constexpr int kValueWarps = kWarpsOfGroup - 1, kValueThreads = kValueWarps * kWarp;  // of the warpgroup that copies
+constexpr int kCopyingWarps = kWarpsOfGroup / 2, kCopyingThreads = kCopyingWarps * kWarp;  // for keys, and as many for values
 constexpr int kCopyingRegisters = 40, kMultiplyingRegisters = 232;
 static_assert(kWarpgroup * (kCopyingRegisters + kGroups * kMultiplyingRegisters) <= 65536, "the registers of a multiprocessor");
 
@@ -52,7 +54,7 @@ struct Barriers {
   Barrier landed[kStages];   // values, before they have been looked at
   Barrier queries[kGroups];  // the rows of a warpgroup are there, and later: have been used
   Barrier turns[kGroups];
-  int32_t hidden[kStages][kValueWarps];  // whether a warp took from values what is not finite
+  int32_t hidden[kStages][kCopyingWarps];  // whether a warp took from values what is not finite
 };
 
 template <int D>
@@ -80,7 +82,7 @@ struct Shared {
   __device__ unsigned char* values(int stage) const { return keys(kStages + stage); }
 };
 
-// ---- the warpgroup that copies ------------------------------------------------------------------------------------------------------------
+// ---- the warpgroup that copies ----------------------------------------------------------------------------------------------------------
 
 // A tile that begins in the prefix and ends behind it is not in one piece.
 template <int D>
@@ -89,10 +91,10 @@ __device__ __forceinline__ bool straddles(const Block<D>& block, int32_t first_k
   return first_key < border && first_key + kKeys > border;
 }
 
-// By `THREADS` threads, of which this one's words are there when it returns, for products too.
-template <int D, int THREADS>
+// By kCopyingThreads threads, of which this one's words are there when it returns.
+template <int D>
 __device__ __forceinline__ void gather(const Block<D>& block, unsigned char* tile, const void* tensor, int32_t first_key, int thread) {
-  KeyRows<D>::template copy<THREADS>(tile, tensor, thread, [&](int row) { return block.key_offset(first_key + row); });
+  KeyRows<D>::template copy<kCopyingThreads>(tile, tensor, thread, [&](int row) { return block.key_offset(first_key + row); });
   cp_async_commit();
   cp_async_wait<0>();
 }
@@ -103,32 +105,32 @@ __device__ __forceinline__ void load(const Block<D>& block, unsigned char* tile,
   KeyRows<D>::load(tile, map, landed, static_cast<int32_t>(block.keys.row(first_key)), static_cast<int32_t>(blockIdx.y) * D);
 }
 
-// One warp.
+// Half of the warps.
 template <int D>
-__device__ void copy_keys(const Block<D>& block, const TileMap& map, const Shared<D>& shared) {
+__device__ void copy_keys(const Block<D>& block, const TileMap& map, const Shared<D>& shared, int thread) {
   Ring<kStages>& ring = shared.barriers.keys;
   Place<kStages> place;
   for (int32_t first_key = 0; first_key < block.key_end; first_key += kKeys, place.advance()) {
     Barrier* const full = &ring.full[place.stage];
     unsigned char* const tile = shared.keys(place.stage);
     barrier_wait(&ring.empty[place.stage], place.parity ^ 1);
-    if (!straddles<D>(block, first_key)) {
-      if (lane_index() == 0) load<D>(block, tile, map, full, first_key);
-      continue;
+    if (straddles<D>(block, first_key)) {
+      gather<D>(block, tile, block.x.k, first_key, thread);
+      fence_async_proxy();
+      __syncwarp();
+    } else if (thread == 0) {
+      load<D>(block, tile, map, full, first_key);
+      continue;  // that was this warp's arrival
     }
-    gather<D, kWarp>(block, tile, block.x.k, first_key, lane_index());
-    fence_async_proxy();
-    __syncwarp();
     if (lane_index() == 0) barrier_arrive(full);
   }
 }
 
-// The others. Values that some row does not see may be anything, and its weight of 0 times that must be 0: what is not finite is hidden, and the
-// warpgroups that multiply add it for the rows that see it.
+// The other half. Values that some row does not see may be anything, and its weight of 0 times that must be 0: what is not finite is
+// hidden, and the warpgroups that multiply add it for the rows that see it.
 template <int D>
-__device__ void copy_values(const Block<D>& block, const TileMap& map, const Shared<D>& shared, int warp) {
+__device__ void copy_values(const Block<D>& block, const TileMap& map, const Shared<D>& shared, int thread) {
   Ring<kStages>& ring = shared.barriers.values;
-  const int thread = warp * kWarp + lane_index();
   Place<kStages> place;
   for (int32_t first_key = 0; first_key < block.key_end; first_key += kKeys, place.advance()) {
     Barrier* const landed = &shared.barriers.landed[place.stage];
@@ -136,16 +138,16 @@ __device__ void copy_values(const Block<D>& block, const TileMap& map, const Sha
     barrier_wait(&ring.empty[place.stage], place.parity ^ 1);
     const bool gathers = straddles<D>(block, first_key), looks = !block.block_sees_all(first_key);
     if (gathers) {
-      gather<D, kValueThreads>(block, tile, block.x.v, first_key, thread);
+      gather<D>(block, tile, block.x.v, first_key, thread);
       if (thread == 0) barrier_arrive(landed);
     } else if (thread == 0) {
       load<D>(block, tile, map, landed, first_key);
     }
     barrier_wait(landed, place.parity);
     if (looks) {
-      const bool found = KeyRows<D>::template hide_not_finite<kValueThreads>(tile, thread);
+      const bool found = KeyRows<D>::template hide_not_finite<kCopyingThreads>(tile, thread);
       const bool of_warp = __any_sync(kAllLanes, found);
-      if (lane_index() == 0) shared.barriers.hidden[place.stage][warp] = of_warp;
+      if (lane_index() == 0) shared.barriers.hidden[place.stage][thread / kWarp] = of_warp;
     }
     if (gathers || looks) fence_async_proxy();
     __syncwarp();
@@ -153,44 +155,7 @@ __device__ void copy_values(const Block<D>& block, const TileMap& map, const Sha
   }
 }
 
-// ---- the warpgroups that multiply ---------------------------------------------------------------------------------------------------------
-
-template <int D>
-struct Rows {
-  typename Tile<D>::Scores scores;
-  typename Tile<D>::Weights weights;
-  typename Tile<D>::Output out;
-};
-
-// Begins scores = q k^T.
-template <int D>
-__device__ __forceinline__ void multiply_keys(Rows<D>& rows, const unsigned char* queries, const unsigned char* keys) {
-#pragma unroll
-  for (int step = 0; step < D / kProductDepth; step++) {
-    wgmma(attention::flat(rows.scores), QueryRows<D>::columns(queries, step), KeyRows<D>::columns(keys, step), step > 0);
-  }
-  wgmma_commit();
-}
-
-// Begins out += weights v.
-template <int D>
-__device__ __forceinline__ void multiply_values(Rows<D>& rows, const unsigned char* values) {
-#pragma unroll
-  for (int step = 0; step < kKeys / kProductDepth; step++) {
-    wgmma<Major::kRows>(attention::flat(rows.out), rows.weights[0][step], KeyRows<D>::rows(values, step), true);
-  }
-  wgmma_commit();
-}
-
-template <int D>
-__device__ __forceinline__ void wait_for_keys(const Shared<D>& shared, const Place<kStages>& place) {
-  barrier_wait(&shared.barriers.keys.full[place.stage], place.parity);
-}
-
-template <int D>
-__device__ __forceinline__ void wait_for_values(const Shared<D>& shared, const Place<kStages>& place) {
-  barrier_wait(&shared.barriers.values.full[place.stage], place.parity);
-}
+// ---- the warpgroups that multiply -------------------------------------------------------------------------------------------------------
 
 // This warp reads the stage no more, nor do its products.
 __device__ __forceinline__ void release(Ring<kStages>& ring, Place<kStages>& place) {
@@ -198,108 +163,160 @@ __device__ __forceinline__ void release(Ring<kStages>& ring, Place<kStages>& pla
   place.advance();
 }
 
-// After the product with a tile of values.
-template <int D>
-__device__ __forceinline__ void finish_values(Rows<D>& rows, const Block<D>& block, const Shared<D>& shared, Place<kStages>& place,
-                                              int32_t first_key) {
-  wgmma_wait<0>();
-  wgmma_results(attention::flat(rows.out));
-  wgmma_operands(rows.weights[0]);
-  if (!block.block_sees_all(first_key)) {
-    const int32_t(&hidden)[kValueWarps] = shared.barriers.hidden[place.stage];
-    if ((hidden[0] | hidden[1] | hidden[2]) != 0) block.restore_keys(rows.out, block.x.v, first_key);
-    __syncwarp();  // all lanes have read it
-  }
-  release(shared.barriers.values, place);
+__device__ __forceinline__ void wait_for(Ring<kStages>& ring, const Place<kStages>& place) {
+  barrier_wait(&ring.full[place.stage], place.parity);
 }
 
+// What a warpgroup holds of its 64 rows, and where it is in the rings. A step begins the scores of one tile and the values of the tile
+// before.
 template <int D>
-__device__ __forceinline__ void scale_and_hide(Rows<D>& rows, const Block<D>& block, int32_t first_key, float factor) {
-  attention::scale_scores<Tile<D>>(rows.scores, factor);
-  if (!block.sees_all(first_key)) attention::hide_scores<Tile<D>>(rows.scores, block, first_key);
-}
+struct Rows {
+  const Block<D>& block;
+  const Shared<D>& shared;
+  Barriers& barriers;
+  const unsigned char* queries;
+  float factor;  // of scores, to base 2
+  attention::Turns turns;
+  Place<kStages> of_keys, of_values;
+  attention::Softmax<Tile<D>> softmax;
+  typename Tile<D>::RowFloats kept;
+  typename Tile<D>::Scores scores;
+  typename Tile<D>::Weights weights;
+  typename Tile<D>::Output out;
+
+  __device__ __forceinline__ Rows(const Block<D>& block, const Shared<D>& shared, int group)
+      : block(block),
+        shared(shared),
+        barriers(shared.barriers),
+        queries(shared.queries(group)),
+        factor(block.x.scale * attention::kLog2E),
+        turns(shared.barriers.turns, kGroups, group) {
+    Tile<D>::clear(out);
+  }
+
+  // Begins scores = q k^T.
+  __device__ __forceinline__ void multiply_keys() {
+    const unsigned char* const keys = shared.keys(of_keys.stage);
+#pragma unroll
+    for (int step = 0; step < D / kProductDepth; step++) {
+      wgmma(attention::flat(scores), QueryRows<D>::columns(queries, step), KeyRows<D>::columns(keys, step), step > 0);
+    }
+    wgmma_commit();
+  }
+
+  // Begins out += weights v.
+  __device__ __forceinline__ void multiply_values() {
+    const unsigned char* const values = shared.values(of_values.stage);
+#pragma unroll
+    for (int step = 0; step < kKeys / kProductDepth; step++) {
+      wgmma<Major::kRows>(attention::flat(out), weights[0][step], KeyRows<D>::rows(values, step), true);
+    }
+    wgmma_commit();
+  }
+
+  // Scores, which are done, become weights, still fp32; whether `kept` changes sums so far.
+  __device__ __forceinline__ bool weigh(int32_t first_key) {
+    wgmma_results(attention::flat(scores));
+    release(barriers.keys, of_keys);
+    attention::scale_scores<Tile<D>>(scores, factor);
+    if (!block.sees_all(first_key)) attention::hide_scores<Tile<D>>(scores, block, first_key);
+    return softmax.weigh(scores, kept);
+  }
+
+  __device__ __forceinline__ void finish_values(int32_t first_key) {
+    wgmma_wait<0>();
+    wgmma_results(attention::flat(out));
+    wgmma_operands(weights[0]);
+    if (!block.block_sees_all(first_key)) {
+      const int32_t (&hidden)[kCopyingWarps] = barriers.hidden[of_values.stage];
+      if ((hidden[0] | hidden[1]) != 0) block.restore_keys(out, block.x.v, first_key);
+      __syncwarp();  // all lanes have read it
+    }
+    release(barriers.values, of_values);
+  }
+
+  __device__ __forceinline__ void first_step(int32_t tiles) {
+    wait_for(barriers.keys, of_keys);
+    turns.take();
+    wgmma_fence();
+    multiply_keys();
+    turns.pass();
+    wgmma_wait<0>();
+    weigh(0);  // no sums so far: all rows see key 0
+    if (tiles > 1) wait_for(barriers.keys, of_keys);
+    Tile<D>::to_weights(weights, scores);
+  }
+
+  __device__ __forceinline__ void step(int32_t tile, int32_t tiles) {
+    turns.take();
+    wgmma_operands(weights[0]);
+    wgmma_results(attention::flat(out));
+    wgmma_fence();
+    multiply_keys();
+    wait_for(barriers.values, of_values);
+    wgmma_fence();  // another stretch of code to the compiler, which would put one here
+    multiply_values();
+    turns.pass();
+    wgmma_wait<1>();
+    const bool moved = weigh(tile * kKeys);
+    // Here and not where a step begins: the compiler moves a wait for products up, over exponentials that should run meanwhile, but not
+    // over a branch.
+    if (tile + 1 < tiles) wait_for(barriers.keys, of_keys);
+    finish_values((tile - 1) * kKeys);
+    if (moved) Tile<D>::scale(out, kept);
+    Tile<D>::to_weights(weights, scores);
+  }
+
+  __device__ __forceinline__ void last_values(int32_t tile) {
+    wait_for(barriers.values, of_values);
+    wgmma_operands(weights[0]);
+    wgmma_results(attention::flat(out));
+    wgmma_fence();
+    multiply_values();
+    finish_values(tile * kKeys);
+  }
+
+  // By way of the memory of this warpgroup's queries, which are used no more.
+  __device__ __forceinline__ void write(Barrier* meeting) {
+    typename Tile<D>::RowFloats inverse;
+    softmax.finish(inverse);
+    attention::meet(meeting, 1);
+    block.write(block.x.out, block.x.out_stride, out, inverse, reinterpret_cast<bf16*>(shared.queries(0)));
+    attention::write_lse(block.x, block, softmax);
+  }
+
+  // A tile that only the other warpgroup's rows see.
+  __device__ __forceinline__ void pass_over() {
+    turns.take();
+    turns.pass();
+    wait_for(barriers.keys, of_keys);
+    release(barriers.keys, of_keys);
+    wait_for(barriers.values, of_values);
+    release(barriers.values, of_values);
+  }
+};
 
 template <int D>
 __device__ void attend(const Block<D>& block, const Shared<D>& shared) {
   const int group = warp_index() / kWarpsOfGroup, group_row = group * kProductRows;
-  Barriers& barriers = shared.barriers;
-  unsigned char* const queries = shared.queries(group);
-  QueryRows<D>::template copy<kWarpgroup>(queries, block.x.q, threadIdx.x % kWarpgroup,
+  Barrier* const meeting = &shared.barriers.queries[group];
+  QueryRows<D>::template copy<kWarpgroup>(shared.queries(group), block.x.q, threadIdx.x % kWarpgroup,
                                           [&](int row) { return block.row_offset(group_row + row, block.x.q_stride); });
   cp_async_commit();
   cp_async_wait<0>();
   fence_async_proxy();
-  attention::meet(&barriers.queries[group], 0);
+  attention::meet(meeting, 0);
 
-  const float factor = block.x.scale * attention::kLog2E;
   const int32_t tiles = (block.key_end + kKeys - 1) / kKeys;
   const int32_t own_tiles = block.exists(group_row) ? block.last_key(group_row + kProductRows - 1) / kKeys + 1 : 0;
-  attention::Turns turns(barriers.turns, kGroups, group);
-  Place<kStages> of_keys, of_values;
+  Rows<D> rows(block, shared, group);
   if (own_tiles > 0) {
-    Rows<D> rows;
-    attention::Softmax<Tile<D>> softmax;
-    typename Tile<D>::RowFloats kept;
-    Tile<D>::clear(rows.out);
-
-    wait_for_keys<D>(shared, of_keys);
-    turns.take();
-    wgmma_fence();
-    multiply_keys<D>(rows, queries, shared.keys(of_keys.stage));
-    turns.pass();
-    wgmma_wait<0>();
-    wgmma_results(attention::flat(rows.scores));
-    release(barriers.keys, of_keys);
-    scale_and_hide<D>(rows, block, 0, factor);
-    softmax.weigh(rows.scores, kept);  // of nothing: all rows see key 0
-    if (own_tiles > 1) wait_for_keys<D>(shared, of_keys);
-    Tile<D>::to_weights(rows.weights, rows.scores);
-
-    for (int32_t tile = 1; tile < own_tiles; tile++) {
-      const int32_t first_key = tile * kKeys;
-      turns.take();
-      wgmma_operands(rows.weights[0]);
-      wgmma_results(attention::flat(rows.out));
-      wgmma_fence();
-      multiply_keys<D>(rows, queries, shared.keys(of_keys.stage));
-      wait_for_values<D>(shared, of_values);
-      wgmma_fence();  // another stretch of code to the compiler, which would put one here
-      multiply_values<D>(rows, shared.values(of_values.stage));
-      turns.pass();
-      wgmma_wait<1>();
-      wgmma_results(attention::flat(rows.scores));
-      release(barriers.keys, of_keys);
-      scale_and_hide<D>(rows, block, first_key, factor);
-      const bool moved = softmax.weigh(rows.scores, kept);
-      // Here and not where the loop begins: the compiler moves a wait for products up, over exponentials that should run meanwhile, but not over
-      // a branch.
-      if (tile + 1 < own_tiles) wait_for_keys<D>(shared, of_keys);
-      finish_values<D>(rows, block, shared, of_values, first_key - kKeys);
-      if (moved) Tile<D>::scale(rows.out, kept);
-      Tile<D>::to_weights(rows.weights, rows.scores);
-    }
-
-    wait_for_values<D>(shared, of_values);
-    wgmma_operands(rows.weights[0]);
-    wgmma_results(attention::flat(rows.out));
-    wgmma_fence();
-    multiply_values<D>(rows, shared.values(of_values.stage));
-    finish_values<D>(rows, block, shared, of_values, (own_tiles - 1) * kKeys);
-
-    typename Tile<D>::RowFloats inverse;
-    softmax.finish(inverse);
-    attention::meet(&barriers.queries[group], 1);  // their memory is free
-    block.write(block.x.out, block.x.out_stride, rows.out, inverse, reinterpret_cast<bf16*>(shared.queries(0)));
-    attention::write_lse(block.x, block, softmax);
+    rows.first_step(own_tiles);
+    for (int32_t tile = 1; tile < own_tiles; tile++) rows.step(tile, own_tiles);
+    rows.last_values(own_tiles - 1);
+    rows.write(meeting);
   }
-  for (int32_t tile = own_tiles; tile < tiles; tile++) {  // that the other warpgroup's rows see
-    turns.take();
-    turns.pass();
-    wait_for_keys<D>(shared, of_keys);
-    release(barriers.keys, of_keys);
-    wait_for_values<D>(shared, of_values);
-    release(barriers.values, of_values);
-  }
+  for (int32_t tile = own_tiles; tile < tiles; tile++) rows.pass_over();
 }
 
 template <int D>
@@ -313,8 +330,8 @@ __device__ void attend_block(const TileMap& keys, const TileMap& values, const A
   if (threadIdx.x == 0) {
     prefetch_tile_map(keys);
     prefetch_tile_map(values);
-    shared.barriers.keys.initialise(1, kWarps);
-    shared.barriers.values.initialise(kValueWarps, kWarps);
+    shared.barriers.keys.initialise(kCopyingWarps, kWarps);
+    shared.barriers.values.initialise(kCopyingWarps, kWarps);
     for (Barrier& landed : shared.barriers.landed) barrier_init(&landed, 1);
     for (Barrier& queries : shared.barriers.queries) barrier_init(&queries, kWarpsOfGroup);
     for (Barrier& turn : shared.barriers.turns) barrier_init(&turn, kWarpsOfGroup);
@@ -327,11 +344,11 @@ __device__ void attend_block(const TileMap& keys, const TileMap& values, const A
     attend<D>(block, shared);
   } else {
     give_registers<kCopyingRegisters>();
-    const int warp = warp_index() - kWarps;
-    if (warp < kValueWarps) {
-      copy_values<D>(block, values, shared, warp);
+    const int thread = threadIdx.x % kCopyingThreads;
+    if (warp_index() < kWarps + kCopyingWarps) {
+      copy_keys<D>(block, keys, shared, thread);
     } else {
-      copy_keys<D>(block, keys, shared);
+      copy_values<D>(block, values, shared, thread);
     }
   }
 }
@@ -340,8 +357,8 @@ __device__ void attend_block(const TileMap& keys, const TileMap& values, const A
 
 // Other architectures have the kernel's name and nothing in it; has_forward_sm90a() keeps them from being asked.
 template <int D>
-__global__ void __launch_bounds__(kThreads, 1) forward(const __grid_constant__ TileMap keys, const __grid_constant__ TileMap values,
-                                                       const AttentionForward x, int32_t row_tiles) {
+__global__ void __launch_bounds__(kThreads, 1)
+    forward(const __grid_constant__ TileMap keys, const __grid_constant__ TileMap values, const AttentionForward x, int32_t row_tiles) {
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
   attend_block<D>(keys, values, x, row_tiles);
 #endif

@@ -1,4 +1,5 @@
-// Tiles of attention for Hopper: bf16 in shared memory as the copy engine (tensor_copy.cuh) and products of warpgroups (wgmma.cuh) have them.
+// Tiles of attention for Hopper: bf16 in shared memory as the copy engine (tensor_copy.cuh) and products of warpgroups (wgmma.cuh) have
+// them.
 //
 // Of a warpgroup's product each warp owns 16 rows, in the very fragments that mma.sync would give it: so MmaTile<D, 1, COLUMNS> of
 // attention_mma.cuh says which rows and columns a thread holds, turns scores into weights, and writes results.
@@ -15,7 +16,7 @@ constexpr int kWarpgroup = 128, kWarpsOfGroup = kWarpgroup / kWarp;
 // Fragments as products of warpgroups name them.
 template <class Fragment>
 __device__ __forceinline__ float (&flat(Fragment& fragment))[sizeof(Fragment) / sizeof(float)] {
-  return reinterpret_cast<float(&)[sizeof(Fragment) / sizeof(float)]>(fragment);
+  return reinterpret_cast<float (&)[sizeof(Fragment) / sizeof(float)]>(fragment);
 }
 
 // ROWS rows of D columns in shared memory: a tile of the copy engine for every 64 columns, one after the other.
@@ -31,8 +32,8 @@ struct WarpgroupRows {
     for (int part = 0; part < kParts; part++) load_tile(rows + part * kPartBytes, map, landed, row, column + part * kTileColumns);
   }
 
-  // The same by THREADS threads, row by row: row i from tensor + offset(i), or zeros where that is negative. Each thread begins to copy its words,
-  // those that for_words() gives it.
+  // The same by THREADS threads, row by row: row i from tensor + offset(i), or zeros where that is negative. Each thread begins to copy its
+  // words, those that for_words() gives it.
   template <int THREADS, class Offset>
   static __device__ __forceinline__ void copy(unsigned char* rows, const void* tensor, int thread, Offset offset) {
     const bf16* const from = static_cast<const bf16*>(tensor);
@@ -65,7 +66,7 @@ struct WarpgroupRows {
  private:
   template <int THREADS, class Act>
   static __device__ __forceinline__ void for_words(int thread, Act act) {
-#pragma unroll 2
+#pragma unroll 4
     for (int word = thread; word < kWords; word += THREADS) act(word);
   }
 };

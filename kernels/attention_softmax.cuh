@@ -1,4 +1,5 @@
-// The online softmax of attention's forward kernels (Milakov and Gimelshein 2018), over tiles of scores in the fragments of attention_mma.cuh.
+// The online softmax of attention's forward kernels (Milakov and Gimelshein 2018), over tiles of scores in the fragments of
+// attention_mma.cuh.
 #pragma once
 
 #include "attention_mma.cuh"
@@ -15,8 +16,8 @@ struct Softmax {
     Tile::fill(sum, 0);
   }
 
-  // Scores become weights. `kept` is what brings sums of weights so far to the new largest scores; whether any lane of the warp has one that is
-  // not 1. Some score of each row so far must be finite.
+  // Scores become weights. `kept` is what brings sums of weights so far to the new largest scores; whether any lane of the warp has one
+  // that is not 1. Some score of each row so far must be finite.
   __device__ __forceinline__ bool weigh(typename Tile::Scores& s, typename Tile::RowFloats& kept) {
     bool moved = false;
 #pragma unroll

@@ -1,23 +1,23 @@
-// Matrix products of a warpgroup, four neighbouring warps, on tensor cores: PTX ISA, "Asynchronous Warpgroup Level Matrix Multiply-Accumulate
-// Instructions". sm_90a alone.
+// Matrix products of a warpgroup, four neighbouring warps, on tensor cores: PTX ISA, "Asynchronous Warpgroup Level Matrix
+// Multiply-Accumulate Instructions". sm_90a alone.
 //
-// d[64, N] = a[64, 16] b[N, 16]^T + (accumulate ? d : 0), N = 64, 128 or 256, a and b bf16, d fp32 in registers. b is in shared memory, a there or in
-// registers. The products run by themselves: from wgmma_fence until wgmma_wait says that they are done, d is theirs, and so are the registers of a
-// and the shared memory they read.
+// d[64, N] = a[64, 16] b[N, 16]^T + (accumulate ? d : 0), N = 64, 128 or 256, a and b bf16, d fp32 in registers. b is in shared memory, a
+// there or in registers. The products run by themselves: from wgmma_fence until wgmma_wait says that they are done, d is theirs, and so are
+// the registers of a and the shared memory they read.
 //
 // Fragment of d ("Register Fragments for wgmma.mma_async.m64nNk16", matrix D): d[4 j + 2 i + c] of a thread is the element in row
 // 16 (warp % 4) + lane / 4 + 8 i and column 8 j + 2 (lane % 4) + c.
-// Fragment of a in registers (matrix A): the halves c = 0 and 1 of a[2 j + i] are the elements in the same row and in column 8 j + 2 (lane % 4) + c. So
-// 16 columns of a fragment d, eight numbers, become the four registers of an a as they lie.
+// Fragment of a in registers (matrix A): the halves c = 0 and 1 of a[2 j + i] are the elements in the same row and in column
+// 8 j + 2 (lane % 4) + c. So 16 columns of a fragment d, eight numbers, become the four registers of an a as they lie.
 //
-// A matrix in shared memory is rows of 128 bytes in the 128-byte swizzle, as tensor_copy.cuh puts them there, eight of them a pattern of 1024 bytes. What
-// a row holds is its major-ness ("Shared Memory Matrix Layout"):
+// A matrix in shared memory is rows of 128 bytes in the 128-byte swizzle, as tensor_copy.cuh puts them there, eight of them a pattern of
+// 1024 bytes. What a row holds is its major-ness ("Shared Memory Matrix Layout"):
 //   kDepth  64 k of a row of the matrix (K-major)
 //   kRows   64 rows of the matrix for one k (M-major, N-major: the transposed matrix, as values of attention lie for weights times values)
 // Descriptor ("Matrix Descriptor Format", "Strides"):
-//   bits  0 to 13  address / 16 of the first element. The swizzle is a function of the address, so it moves by kNextDepth from one k of 16 to the next
+//   bits  0 to 13  address / 16 of the first element. The swizzle is a function of the address, so it moves by kNext from 16 k to the next 16
 //   bits 16 to 29  leading dimension byte offset / 16. kRows: from 64 rows of the matrix to the next 64. kDepth: not used
-//   bits 32 to 45  stride dimension byte offset / 16, 1024 bytes here. kDepth: from eight rows to the next eight. kRows: from eight k to the next
+//   bits 32 to 45  stride dimension byte offset / 16: 1024 bytes. kDepth: from eight rows to the next eight. kRows: from eight k to the next
 //   bits 49 to 51  base offset: 0, since tiles start on 1024 bytes
 //   bits 62 to 63  1: 128-byte swizzle
 #pragma once
@@ -55,7 +55,8 @@ constexpr uint64_t kNext = MAJOR == Major::kDepth ? kNextDepth : kNextTransposed
 // wgmma.fence: before the first product, and before one that follows other use of its registers.
 __device__ __forceinline__ void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 
-// fence.proxy.async: what this thread has stored to shared memory, products and copies see once their thread has met this one. All lanes of a warp.
+// fence.proxy.async: what this thread has stored to shared memory, products and copies see once their thread has met this one. All lanes of
+// a warp.
 __device__ __forceinline__ void fence_async_proxy() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
 // wgmma.commit_group: the products since the last one are a group.
@@ -158,7 +159,8 @@ __device__ __forceinline__ void wgmma(float (&d)[N], uint32_t (&a)[4], uint64_t 
 #undef DPO4J_FLOATS_128
 #undef DPO4J_PRODUCT
 
-// setmaxnreg: the registers of each thread from here on, for a warpgroup whose four warps all call it. Those that one gives up, another may take.
+// setmaxnreg: the registers of each thread from here on, for a warpgroup whose four warps all call it. Those that one gives up, another may
+// take.
 template <int REGISTERS>
 __device__ __forceinline__ void give_registers() {
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(REGISTERS));

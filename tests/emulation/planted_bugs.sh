@@ -66,7 +66,7 @@ plant() { # NAME SED-EXPRESSION
 
 for mode in none address thread; do
   mv "$work/$mode/driver.cpp.o" "$work/$mode.driver"
-  for program in emulation cluster asynchronous wgmma lm_head attention_backward mma; do both link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
+  for program in emulation cluster asynchronous wgmma lm_head attention attention_backward mma; do both link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
 done
 finish
 "${CXX:-c++}" -std=c++17 -g -O1 ${sanitize[address]} "$emulation/planted/cublaslt_test.cpp" \
@@ -80,11 +80,13 @@ for mode in none address thread; do
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "asynchronous, $schedule" $mode clean "$work/asynchronous-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "warpgroups, $schedule" $mode clean "$work/wgmma-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "lm_head, $schedule" $mode clean "$work/lm_head-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict "attention, $schedule" $mode clean "$work/attention-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "attention backward, $schedule" $mode clean "$work/attention_backward-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "products, $schedule" $mode clean "$work/mma-$mode"
   done
   DPO4J_STANDIN_DEVICE=a100 verdict "no clusters, a100" $mode clean "$work/cluster-$mode" a100
   DPO4J_STANDIN_DEVICE=a100 verdict "no lm_head, a100" $mode clean "$work/lm_head-$mode" a100
+  DPO4J_STANDIN_DEVICE=a100 verdict "no attention, a100" $mode clean "$work/attention-$mode" a100
   DPO4J_STANDIN_DEVICE=a100 verdict "no attention backward, a100" $mode clean "$work/attention_backward-$mode" a100
 done
 verdict missing_lane none 'deadlock in block 0,0,0' "$work/emulation-none" missing_lane
@@ -199,6 +201,20 @@ head_plant columns_beyond none 'lse, row [0-9]+: [0-9.]+, expected' '/drop_colum
 head_plant wrong_parity none 'deadlock in block|row [0-9]+: -?nan' 's/place.parity ^ 1/place.parity/'
 head_plant unordered_barriers thread 'ThreadSanitizer: data race' '/^  if constexpr (CLUSTER > 1) {$/,/^  }$/d'
 head_plant unordered_merge thread 'ThreadSanitizer: data race' '/^  __syncthreads();$/d'
+
+attention_plant() { program_plant attention 'attention_forward_sm90a.cu attention_sm90a.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
+attention_plant no_wait_for_scores none 'registers of matrix D were written while products had them' 's/wgmma_wait<1>();/wgmma_wait<2>();/'
+attention_plant no_wait_for_values none 'query [0-9]+, head [0-9]+: -?nan|before its products have ended|were written while products' '/wgmma_wait<0>();/d'
+attention_plant no_product_fence none 'no wgmma.fence since' '/wgmma_fence();/d'
+attention_plant no_proxy_fence none 'was written without a fence.proxy.async' '/fence_async_proxy();/d'
+attention_plant border_within_a_tile none 'query [0-9]+, head [0-9]+: ' 's/first_key < border \&\& first_key + kKeys > border/false/'
+attention_plant values_not_looked_at none 'query [0-9]+, head [0-9]+: -?nan' 's/looks = !block.block_sees_all(first_key)/looks = false/'
+attention_plant keys_beyond none 'query [0-9]+, head [0-9]+: ' '/attention::hide_scores</d'
+attention_plant not_rescaled none 'query [0-9]+, head [0-9]+: ' '/if (moved) Tile<D>::scale/d'
+attention_plant wrong_half none 'query [0-9]+, head [0-9]+: ' 's/(word ^ row) % kWordsOfRow/word % kWordsOfRow/'
+attention_plant nobody_passes none 'deadlock in block' '/turns.pass();/d'
+attention_plant empty_half_skips none 'deadlock in block|more than the [0-9]+ arrivals' 's/for (int32_t tile = own_tiles; tile < tiles; tile++)/for (int32_t tile = own_tiles; tile < own_tiles; tile++)/'
+attention_plant unordered_barriers thread 'ThreadSanitizer: data race' '/^  __syncthreads();$/d'
 
 backward_plant() { program_plant attention_backward 'attention_backward_sm90a.cu attention_backward_sm90a.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
 backward_plant no_turn thread 'ThreadSanitizer: data race' '/^    wait_for_turn(counter/d'

@@ -19,7 +19,8 @@ struct Thread;
 // Something with an address, at which threads announce what they have done and hear what others have.
 struct alignas(16) Place {};
 
-// An mbarrier. Its word in shared memory holds nothing; a thread that touches it counts as reading it, or as writing it when it initialises.
+// An mbarrier. Its word in shared memory holds nothing; a thread that touches it counts as reading it, or as writing it when it
+// initialises.
 struct SharedBarrier {
   uint32_t arrivals = 0;  // that end a phase
   uint32_t missing = 0;   // of this phase

@@ -1,5 +1,5 @@
-// Products of warpgroups: PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions". Each of the four warps computes its own 16 rows, when it
-// waits for them and not before: a tile that was overwritten meanwhile, and registers that are read meanwhile, give NaN.
+// Products of warpgroups: PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions". Each of the four warps computes its own 16 rows,
+// when it waits for them and not before: a tile that was overwritten meanwhile, and registers that are read meanwhile, give NaN.
 #include <string.h>
 
 #include <algorithm>
@@ -19,8 +19,8 @@ float of_bf16(uint32_t bits) {
   return value;
 }
 
-// "Matrix Descriptor Format" and "Strides", for the 128-byte swizzle: patterns of eight times 128 bytes, a row of 64 k each (K-major, one pattern wide)
-// or a k of 64 rows each (MN-major).
+// "Matrix Descriptor Format" and "Strides", for the 128-byte swizzle: patterns of eight times 128 bytes, a row of 64 k each (K-major, one
+// pattern wide) or a k of 64 rows each (MN-major).
 class Operand {
  public:
   Operand(const Block& block, SharedMatrix matrix, int rows, const char* what)

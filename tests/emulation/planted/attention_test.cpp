@@ -1,7 +1,7 @@
-// Runs attention's forward kernel for Hopper on device memory of exactly the right size and compares with the formulas in double precision: tiles that
-// are not full, a prefix that ends within a tile, one query behind cached keys, values that are not finite where nobody sees them. Exits 0 if every
-// output is right, 1 if one is not, 2 if a call was refused. `attention_test a100` sees that another device is told apart. The kernel is compiled
-// in, so that a copy of it that has a bug can be.
+// Runs attention's forward kernel for Hopper on device memory of exactly the right size and compares with the formulas in double precision:
+// tiles that are not full, a prefix that ends within a tile, one query behind cached keys, values that are not finite where nobody sees
+// them. Exits 0 if every output is right, 1 if one is not, 2 if a call was refused. `attention_test a100` sees that another device is told
+// apart. The kernel is compiled in, so that a copy of it that has a bug can be.
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -105,8 +105,8 @@ struct Problem {
     for (const dpo4j_segment& segment : segments) {
       for (int i = 0; i < segment.query_count; i++) right = right && check(segment, i, out, lse);
     }
-    for (const void* address : {static_cast<const void*>(out), static_cast<const void*>(lse), x.q, x.k, x.v,
-                                static_cast<const void*>(x.segments)}) {
+    for (const void* address :
+         {static_cast<const void*>(out), static_cast<const void*>(lse), x.q, x.k, x.v, static_cast<const void*>(x.segments)}) {
       cudaFree(const_cast<void*>(address));
     }
     return right;
@@ -135,12 +135,11 @@ int main(int argc, char** argv) {
   // 410 keys, four tiles; 3 rows a query, so that rows of a query lie in two blocks.
   right &= problem({3, 1, 128, 410, 410}, {{0, 410, 0, 0, 0, 0, 0, 0}}).check(queue);
   // Prompts of 150 and 128 with completions; the second half of a block may have nothing to do.
-  right &= problem({2, 2, 64, 403, 403},
-                   {{0, 150, 0, 0, 0, 0, 2, 0},
-                    {150, 70, 150, 0, 0, 150, 0, 0},
-                    {220, 41, 220, 0, 0, 150, 0, 0},
-                    {261, 128, 261, 0, 0, 0, 1, 0},
-                    {389, 14, 389, 0, 261, 128, 0, 0}})
+  right &= problem({2, 2, 64, 403, 403}, {{0, 150, 0, 0, 0, 0, 2, 0},
+                                          {150, 70, 150, 0, 0, 150, 0, 0},
+                                          {220, 41, 220, 0, 0, 150, 0, 0},
+                                          {261, 128, 261, 0, 0, 0, 1, 0},
+                                          {389, 14, 389, 0, 261, 128, 0, 0}})
                .check(queue);
   // One query behind 299 keys of its own, 20 of a prefix; keys beyond that are not to be seen, and no numbers.
   Problem cached = problem({4, 2, 128, 1, 350}, {{0, 1, 20, 298, 0, 20, 0, 0}});

@@ -1,5 +1,5 @@
-// Products of warpgroups in every shape and layout that kernels/wgmma.cuh has, against fragments and layouts written down from the PTX ISA. `wgmma_test`
-// runs all that must work; `wgmma_test FAULT` runs one kernel that is wrong.
+// Products of warpgroups in every shape and layout that kernels/wgmma.cuh has, against fragments and layouts written down from the PTX ISA.
+// `wgmma_test` runs all that must work; `wgmma_test FAULT` runs one kernel that is wrong.
 #include "wgmma.cuh"
 
 #include <cstring>
@@ -196,7 +196,7 @@ void stored_operands_are_seen() {
   cudaFree(out);
 }
 
-// ---- kernels that are wrong ---------------------------------------------------------------------------------------------------------------
+// ---- kernels that are wrong -------------------------------------------------------------------------------------------------------------
 
 enum Fault {
   kReadLent,
