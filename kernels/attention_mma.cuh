@@ -106,7 +106,7 @@ struct SharedRows {
     __syncthreads();
     bool found = false;
     for (int item = threadIdx.x; item < COUNT * kPieces; item += kMmaThreads) {
-      found |= attention::hide_not_finite(reinterpret_cast<uint4*>(rows + 8 * item));
+      if (attention::hide_not_finite(reinterpret_cast<uint4*>(rows + 8 * item))) found = true;
     }
     return __syncthreads_or(found);
   }
