@@ -4,7 +4,8 @@
 //   scores       s[r][c] = sum over d of rows[r][d] columns[c][d]
 //   accumulate   o[r][d] += sum over c of weights[r][c] columns[c][d]
 //
-// fp32 does them on fp32 units (attention_fma.cuh), bf16 on tensor cores (attention_mma.cuh): the dtype alone decides, on every device.
+// fp32 does them on fp32 units (attention_fma.cuh), bf16 on tensor cores (attention_mma.cuh), on Hopper by its own instructions
+// (attention_sm90a.cuh): dtype, head width and device decide, and never what else is in the batch.
 //
 // Heads that share a key head share a block: its rows are queries times heads of the group.
 #pragma once
@@ -18,6 +19,13 @@ constexpr float kLog2E = 1.44269504088896340736f, kLn2 = 0.69314718055994530942f
 // bf16: attention_forward_mma.cu, attention_backward_mma.cu.
 int forward_mma(const Queue& queue, const AttentionForward& x);
 int backward_mma(const Queue& queue, const AttentionBackward& x);
+
+// bf16 of head widths 64 and 128 on Hopper: attention_forward_sm90a.cu, attention_backward_sm90a.cu.
+bool has_forward_sm90a(const Queue& queue, int64_t head_width);
+int forward_sm90a(const Queue& queue, const AttentionForward& x);
+bool has_backward_sm90a(const Queue& queue, int64_t head_width);
+int backward_sm90a(const Queue& queue, const AttentionBackward& x);
+size_t backward_sm90a_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
 
 // The query rows of one segment and one group of heads: row r is query r / group, head first_head + r % group.
 struct Queries {

@@ -9,6 +9,8 @@
 //
 // Bytes moved: the tensors of a block's rows once, those it walks over once for every tile (from L2). Bound by arithmetic: 14 head_width
 // FLOPs a visible pair of query and key (7 products of tiles), here on fp32 units. Share of the roofline: not yet measured on a GPU.
+#include <algorithm>
+
 #include "attention_fma.cuh"
 
 namespace dpo4j::cuda {
@@ -204,10 +206,14 @@ int backward_fma(const Queue& queue, const AttentionBackward& x) {
 
 }  // namespace
 
-size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t) { return query_rows * heads * sizeof(float); }
+// Delta alone, or what the largest of the kernels wants, which need not be this device's.
+size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width) {
+  return std::max(query_rows * heads * sizeof(float), attention::backward_sm90a_workspace_bytes(query_rows, heads, head_width));
+}
 
 int run(const Queue& queue, const AttentionBackward& x) {
-  return x.dtype == DPO4J_BF16 ? attention::backward_mma(queue, x) : backward_fma(queue, x);
+  if (x.dtype != DPO4J_BF16) return backward_fma(queue, x);
+  return attention::has_backward_sm90a(queue, x.head_width) ? attention::backward_sm90a(queue, x) : attention::backward_mma(queue, x);
 }
 
 }  // namespace dpo4j::cuda

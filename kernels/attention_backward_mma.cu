@@ -9,8 +9,8 @@
 // materialised: scores, probabilities, their gradients, repeated key heads.
 //
 // Bytes moved: the tensors of a block's rows once, those it walks over once for every block (from L2). Bound by arithmetic: 14 head_width
-// FLOPs a visible pair of query and key (7 products; 5 of them would do if blocks added to d_q in turn). Share of the roofline: not yet
-// measured on a GPU.
+// FLOPs a visible pair of query and key (7 products; 5 of them do where blocks add to d_q in turns: attention_backward_sm90a.cu, which
+// is there for head widths 64 and 128 on Hopper). Share of the roofline: not yet measured on a GPU.
 //
 // Predicted for head width 128, causal, 4096 queries, counting 5 products as others do, on H100 and H200: 230 TFLOP/s; head width 64: 210. For
 // 128 x 32 pairs the first launch reads shared memory for 1280 cycles (213 bytes an instruction) where tensor cores take 1240, the second for

@@ -96,7 +96,8 @@ int forward_fma(const Queue& queue, const AttentionForward& x) {
 }  // namespace
 
 int run(const Queue& queue, const AttentionForward& x) {
-  return x.dtype == DPO4J_BF16 ? attention::forward_mma(queue, x) : forward_fma(queue, x);
+  if (x.dtype != DPO4J_BF16) return forward_fma(queue, x);
+  return attention::has_forward_sm90a(queue, x.head_width) ? attention::forward_sm90a(queue, x) : attention::forward_mma(queue, x);
 }
 
 }  // namespace dpo4j::cuda

@@ -13,9 +13,9 @@
 // mma.sync reaches about 62 % of what wgmma does, 613 of 989 TFLOP/s. A tile of 128 x 64 then takes tensor cores 1650 cycles; behind them
 // shared memory is read for 1310; exponentials take 512 (16 a cycle), the rest of the softmax 290. Two warps a scheduler hide half of those
 // 800: 2050 cycles, and the tiles of the diagonal are 3 % of all: 480. The rest of the way down is a guess at what 8 warps a multiprocessor
-// leave open of latencies and barriers. At head width 64 products are half, exponentials are not. wgmma, whose operands stay in shared memory,
-// goes beyond: such a kernel for sm_90a would stand beside this one, and has to be measured.
-#include "attention_mma.cuh"
+// leave open of latencies and barriers. At head width 64 products are half, exponentials are not. What wgmma does beyond, whose operands stay in
+// shared memory: attention_forward_sm90a.cu, which takes these two head widths on Hopper.
+#include "attention_softmax.cuh"
 
 namespace dpo4j::cuda {
 namespace {
@@ -26,99 +26,11 @@ using attention::kMmaThreads;
 template <int D>
 using ForwardTile = attention::MmaTile<D, (D <= 128 ? 2 : 1), (D <= 128 ? 64 : 32)>;
 
-// Of this thread's rows, in base 2: the largest score so far, and the sum of exp2(score - largest) over this thread's columns.
-template <class Tile>
-struct Softmax {
-  typename Tile::RowFloats largest, sum;
-
-  __device__ __forceinline__ Softmax() {
-    Tile::fill(largest, -INFINITY);
-    Tile::fill(sum, 0);
-  }
-
-  // Scores become weights; what `o` holds is brought to the new largest scores. Some score of each row so far must be finite.
-  __device__ __forceinline__ void add(typename Tile::Scores& s, typename Tile::Output& o) {
-    typename Tile::RowFloats kept;
-    bool moved = false;
-#pragma unroll
-    for (int m = 0; m < Tile::kRowTiles; m++) {
-#pragma unroll
-      for (int half = 0; half < 2; half++) {
-        float now = largest[m][half];
-#pragma unroll
-        for (int n = 0; n < Tile::kColumns / 8; n++) now = fmaxf(now, fmaxf(s[m][n][2 * half], s[m][n][2 * half + 1]));
-        now = attention::quad_max(now);
-        kept[m][half] = exp2_flushed(largest[m][half] - now);
-        moved |= kept[m][half] != 1;
-        largest[m][half] = now;
-        sum[m][half] *= kept[m][half];
-#pragma unroll
-        for (int n = 0; n < Tile::kColumns / 8; n++) {
-#pragma unroll
-          for (int c = 2 * half; c < 2 * half + 2; c++) sum[m][half] += s[m][n][c] = exp2_flushed(s[m][n][c] - now);
-        }
-      }
-    }
-    if (!__any_sync(kAllLanes, moved)) return;  // all factors are 1
-#pragma unroll
-    for (int m = 0; m < Tile::kRowTiles; m++) {
-#pragma unroll
-      for (int n = 0; n < Tile::kDepth / 8; n++) {
-#pragma unroll
-        for (int i = 0; i < 4; i++) o[m][n][i] *= kept[m][i / 2];
-      }
-    }
-  }
-};
-
-// Scores in base 2, -infinity where the row does not see the key.
-template <class Tile, class Block>
-__device__ __forceinline__ void scale_scores(typename Tile::Scores& s, const Block& block, int32_t first_key, int32_t row_tiles,
-                                             float factor) {
-  const bool all = block.sees_all(first_key);
-#pragma unroll
-  for (int m = 0; m < Tile::kRowTiles; m++) {
-#pragma unroll
-    for (int n = 0; n < Tile::kColumns / 8; n++) {
-#pragma unroll
-      for (int i = 0; i < 4; i++) s[m][n][i] *= factor;
-    }
-  }
-  if (all) return;
-  const Block again(block.x, row_tiles);
-#pragma unroll
-  for (int m = 0; m < Tile::kRowTiles; m++) {
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-      const int32_t last_key = again.last_key(block.warp_row + Tile::row(m, i / 2));
-#pragma unroll
-      for (int n = 0; n < Tile::kColumns / 8; n++) {
-        if (first_key + Tile::column(n, i % 2) > last_key) s[m][n][i] = -INFINITY;
-      }
-    }
-  }
-}
-
-template <class Tile, class Block>
-__device__ __forceinline__ void write_lse(const AttentionForward& x, const Block& block, const Softmax<Tile>& softmax,
-                                          const typename Tile::RowFloats& sum) {
-  if (attention::lane_member() != 0) return;
-#pragma unroll
-  for (int m = 0; m < Tile::kRowTiles; m++) {
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-      const int row = block.warp_row + Tile::row(m, half);
-      if (!block.exists(row)) continue;
-      const float lse = (softmax.largest[m][half] + log2f(sum[m][half])) * attention::kLn2;
-      x.lse[block.queries.scalar(block.row(row), x.heads)] = lse;
-    }
-  }
-}
-
 template <int D>
 __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(AttentionForward x, int32_t row_tiles) {
   using Tile = ForwardTile<D>;
-  const attention::MmaQueryBlock<Tile, AttentionForward> block(x, row_tiles);
+  using Block = attention::MmaQueryBlock<Tile, AttentionForward>;
+  const Block block(x, row_tiles);
   if (block.empty()) return;
   DPO4J_DYNAMIC_SHARED(bf16, shared);
   bf16 *const q_rows = shared, *const k_tile = q_rows + block.kRows * D, *const v_tile = k_tile + Tile::kColumns * D;
@@ -126,7 +38,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(At
   block.copy_keys(k_tile, x.k, 0);
   cp_async_commit();
 
-  Softmax<Tile> softmax;
+  attention::Softmax<Tile> softmax;
   typename Tile::Output o;
   Tile::clear(o);
   const float factor = x.scale * attention::kLog2E;
@@ -146,27 +58,22 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(At
     }
     const bool hidden = !block.block_sees_all(first_key) && Tile::Rows::template hide_not_finite<Tile::kColumns>(v_tile);
     if (!sees) continue;
-    scale_scores<Tile>(s, block, first_key, row_tiles, factor);
-    softmax.add(s, o);  // the first tile holds key 0, which every row sees
+    attention::scale_scores<Tile>(s, factor);
+    // What a block knows of its rows is read again here and at the end: registers have no room to keep it through the loop.
+    if (!block.sees_all(first_key)) attention::hide_scores<Tile>(s, Block(x, row_tiles), first_key);
+    typename Tile::RowFloats kept;
+    if (softmax.weigh(s, kept)) Tile::scale(o, kept);  // the first tile holds key 0, which every row sees
     typename Tile::Weights weights;
     Tile::to_weights(weights, s);
     Tile::accumulate(o, weights, v_tile);
     if (hidden) block.restore_keys(o, x.v, first_key);
   }
 
-  typename Tile::RowFloats sum, inverse;
-#pragma unroll
-  for (int m = 0; m < Tile::kRowTiles; m++) {
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-      sum[m][half] = attention::quad_sum(softmax.sum[m][half]);
-      inverse[m][half] = 1.0f / sum[m][half];
-    }
-  }
-  // Read again: registers have no room to keep it through the loop.
-  const attention::MmaQueryBlock<Tile, AttentionForward> again(x, row_tiles);
+  typename Tile::RowFloats inverse;
+  softmax.finish(inverse);
+  const Block again(x, row_tiles);
   again.write(x.out, x.out_stride, o, inverse, q_rows);
-  write_lse<Tile>(x, again, softmax, sum);
+  attention::write_lse(x, again, softmax);
 }
 
 }  // namespace

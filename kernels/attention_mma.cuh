@@ -48,6 +48,17 @@ __device__ __forceinline__ float quad_sum(float x) {
 
 __device__ __forceinline__ bool is_finite_pair(uint32_t pair) { return (pair & 0x7F80u) != 0x7F80u && (pair & 0x7F800000u) != 0x7F800000u; }
 
+// Makes what is not finite in eight bf16 0, and says whether there was any.
+__device__ __forceinline__ bool hide_not_finite(uint4* word) {
+  const uint4 x = *word;
+  if (is_finite_pair(x.x) && is_finite_pair(x.y) && is_finite_pair(x.z) && is_finite_pair(x.w)) return false;
+  const auto kept = [](uint32_t pair) {
+    return ((pair & 0x7F80u) != 0x7F80u ? pair & 0xFFFFu : 0u) | ((pair & 0x7F800000u) != 0x7F800000u ? pair & 0xFFFF0000u : 0u);
+  };
+  *word = make_uint4(kept(x.x), kept(x.y), kept(x.z), kept(x.w));
+  return true;
+}
+
 // Rows of D bf16 in shared memory. Where a piece of 16 bytes lies depends on its row, so that one piece of eight neighbouring rows (a matrix
 // of ldmatrix) fills all banks once. Columns from head_width on are 0.
 template <int D>
@@ -95,14 +106,7 @@ struct SharedRows {
     __syncthreads();
     bool found = false;
     for (int item = threadIdx.x; item < COUNT * kPieces; item += kMmaThreads) {
-      uint4* const word = reinterpret_cast<uint4*>(rows + 8 * item);
-      const uint4 x = *word;
-      if (is_finite_pair(x.x) && is_finite_pair(x.y) && is_finite_pair(x.z) && is_finite_pair(x.w)) continue;
-      const auto kept = [](uint32_t pair) {
-        return ((pair & 0x7F80u) != 0x7F80u ? pair & 0xFFFFu : 0u) | ((pair & 0x7F800000u) != 0x7F800000u ? pair & 0xFFFF0000u : 0u);
-      };
-      *word = make_uint4(kept(x.x), kept(x.y), kept(x.z), kept(x.w));
-      found = true;
+      if (attention::hide_not_finite(reinterpret_cast<uint4*>(rows + 8 * item))) found = true;
     }
     return __syncthreads_or(found);
   }
@@ -251,6 +255,17 @@ struct MmaTile {
     __syncwarp();
   }
 
+  static __device__ __forceinline__ void scale(Output& o, const RowFloats& factor) {
+#pragma unroll
+    for (int m = 0; m < ROW_TILES; m++) {
+#pragma unroll
+      for (int n = 0; n < DEPTH / 8; n++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) o[m][n][i] *= factor[m][i / 2];
+      }
+    }
+  }
+
   static __device__ __forceinline__ void fill(RowFloats& x, float value) {
 #pragma unroll
     for (int m = 0; m < ROW_TILES; m++) x[m][0] = x[m][1] = value;
@@ -258,10 +273,10 @@ struct MmaTile {
 };
 
 // A block of query rows, and what one of its warps sees of the keys. Tile is a MmaTile.
-template <class Tile, class X>
-struct MmaQueryBlock : QueryBlock<kMmaWarps * Tile::kRowsPerWarp, X> {
-  using Base = QueryBlock<kMmaWarps * Tile::kRowsPerWarp, X>;
-  static constexpr int kRows = kMmaWarps * Tile::kRowsPerWarp;
+template <class Tile, class X, int WARPS = kMmaWarps>
+struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
+  using Base = QueryBlock<WARPS * Tile::kRowsPerWarp, X>;
+  static constexpr int kRows = WARPS * Tile::kRowsPerWarp;
   int warp_row;                                 // the warp's first, within the block
   int32_t first_row_sees_to, last_row_sees_to;  // the warp's rows; the last is -1 where none of them exists
   int32_t block_sees_to;                        // the block's first row

@@ -16,9 +16,6 @@ struct Barrier {
   uint64_t word;  // the hardware's
 };
 
-// The address of something in this block's shared memory, as instructions take it.
-__device__ __forceinline__ uint32_t shared_address(const void* address) { return static_cast<uint32_t>(__cvta_generic_to_shared(address)); }
-
 #ifdef __CUDACC__
 
 // mbarrier.init: `arrivals` end a phase.

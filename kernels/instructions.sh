@@ -12,7 +12,15 @@ disassembler=$(dirname "$nvcc")/nvdisasm
 
 # File, kernels whose name begins so, whether they have it, lack it or have it so often at most, instruction: a regular expression of all of it.
 # LDL and STL are spills and stacks. MEMBAR waits for all memory: that of two barriers of a cluster, and none while a tile is multiplied.
+# DEPBAR waits for products: more than a kernel has written are the compiler's, which puts products one after the other where it must.
 rules='
+attention_forward_sm90a         forward    has    HGMMA\.64x128x16\.F32\.BF16
+attention_forward_sm90a         forward<64 has    HGMMA\.64x64x16\.F32\.BF16
+attention_forward_sm90a         forward    has    UTMALDG\.2D
+attention_forward_sm90a         forward    has    SYNCS\.PHASECHK\.TRANS64\.TRYWAIT
+attention_forward_sm90a         forward    has    USETMAXREG\.DEALLOC\.CTAPOOL
+attention_forward_sm90a         forward    has    USETMAXREG\.TRY_ALLOC\.CTAPOOL
+attention_forward_sm90a         forward    lacks  LDL.*|STL.*
 lm_head_forward_sm90a           products    has    HGMMA\.64x256x16\.F32\.BF16
 lm_head_forward_sm90a           products    has    UTMALDG\.2D
 lm_head_forward_sm90a           products<2  has    UTMALDG\.2D\.MULTICAST
@@ -25,6 +33,16 @@ lm_head_forward_sm90a           products    lacks  LDL.*|STL.*
 lm_head_forward_sm90a           products<1  lacks  MEMBAR.*
 lm_head_forward_sm90a           products<2  most:4 MEMBAR.*
 lm_head_forward_sm90a           merge       lacks  LDL.*|STL.*
+attention_backward_sm90a        gradients   has    HGMMA\.64x64x16\.F32\.BF16
+attention_backward_sm90a        gradients   has    HGMMA\.64x128x16\.F32\.BF16
+attention_backward_sm90a        gradients   has    UTMALDG\.2D
+attention_backward_sm90a        gradients   has    USETMAXREG\.DEALLOC\.CTAPOOL
+attention_backward_sm90a        gradients   has    USETMAXREG\.TRY_ALLOC\.CTAPOOL
+attention_backward_sm90a        gradients   has    LDG\.E\.128\.STRONG\.GPU
+attention_backward_sm90a        gradients   has    STG\.E\.128\.STRONG\.GPU
+attention_backward_sm90a        gradients   lacks  RED.*
+attention_backward_sm90a        gradients   lacks  LDL.*|STL.*
+attention_backward_sm90a        gradients   most:3 WARPGROUP\.DEPBAR.*
 token_logprob_forward           forward     has    LDG\.E(\..*)?\.128
 token_logprob_forward           forward     lacks  LDL.*|STL.*
 token_logprob_backward          backward    has    LDG\.E(\..*)?\.128
@@ -34,17 +52,23 @@ token_logprob_forward_backward  forward     has    LDG\.E(\..*)?\.128
 token_logprob_forward_backward  forward     has    STG\.E(\..*)?\.(128|64)
 token_logprob_forward_backward  forward     lacks  LDL.*|STL.*'
 
+# File, kernels, how often at least an instruction comes between a wait for all products but the youngest group and the next wait: what should run
+# while products do. The compiler may move a wait.
+overlaps='
+attention_forward_sm90a         forward    64     MUFU\.EX2'
+
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-# Two columns: kernel and instruction.
+# Two columns: kernel and instruction, counted, and in their order with the first operands of waits.
 disassemble() {
   "$nvcc" -std=c++17 -O3 -gencode arch=compute_90a,code=sm_90a -I"$directory/../native" -DDPO4J_ARCHITECTURES='""' -cubin \
     "$directory/$1.cu" -o "$scratch/$1.cubin"
   "$disassembler" -c "$scratch/$1.cubin" | sed -n 's/^\.text\.\(.*\):$/kernel \1/p; s/^ *\/\*[0-9a-f]*\*\/ *//p' | c++filt | awk '
     $1 == "kernel" { kernel = $0; sub(/^kernel (void )?/, "", kernel); gsub(/dpo4j::cuda::\(anonymous namespace\)::/, "", kernel)
                      sub(/\(.*/, "", kernel); gsub(/ /, "", kernel); next }
-    { for (i = 1; i <= NF; i++) if ($i !~ /^@/) { sub(/;$/, "", $i); print kernel, $i; break } }
-  ' | sort | uniq -c >"$scratch/$1"
+    { for (i = 1; i <= NF; i++) if ($i !~ /^@/) { sub(/;$/, "", $i); print kernel, $i, ($i ~ /DEPBAR/ ? $(i + 1) $(i + 2) : ""); break } }
+  ' >"$scratch/$1.ordered"
+  awk '{ print $1, $2 }' "$scratch/$1.ordered" | sort | uniq -c >"$scratch/$1"
 }
 for file in $(awk 'NF > 0 { print $1 }' <<<"$rules" | sort -u); do disassemble "$file"; done
 
@@ -68,4 +92,19 @@ while read -r file name verb instruction; do
     }' "$scratch/$file" >"$scratch/found" || { failed=1; echo "instructions.sh: $file: $name does not keep to: $verb $instruction" >&2; cat "$scratch/found" >&2; continue; }
   printf '%-31s %-10s %-6s %-34s %s\n' "$file" "$name" "$verb" "$instruction" "$(cat "$scratch/found")"
 done <<<"$rules"
+while read -r file name least instruction; do
+  [ -n "$file" ] || continue
+  awk -v name="$name" -v least="$least" -v instruction="^($instruction)\$" '
+    index($1, name) != 1 { next }
+    !($1 in most) { most[$1] = 0; open = 0 }
+    $2 ~ /^WARPGROUP\.DEPBAR/ { open = $3 ~ /,0x[1-9]/; count = 0; next }
+    open && $2 ~ instruction && ++count > most[$1] { most[$1] = count }
+    END {
+      for (kernel in most) { kernels++; if (most[kernel] < least) { print "  " kernel ": " most[kernel]; wrong = 1 } }
+      if (kernels == 0) { print "  no kernel has that name"; wrong = 1 }
+      else if (!wrong) printf "%d kernels", kernels
+      exit wrong
+    }' "$scratch/$file.ordered" >"$scratch/found" || { failed=1; echo "instructions.sh: $file: $name has fewer than $least $instruction while products run" >&2; cat "$scratch/found" >&2; continue; }
+  printf '%-31s %-10s %-6s %-34s %s\n' "$file" "$name" "$least" "$instruction" "while products run, $(cat "$scratch/found")"
+done <<<"$overlaps"
 exit $failed

@@ -53,12 +53,6 @@ constexpr int kThreads = kWarpgroup * (1 + kConsumers);
 constexpr int kCopyingRegisters = 40, kMultiplyingRegisters = 232;
 static_assert(kWarpgroup * (kCopyingRegisters + kConsumers * kMultiplyingRegisters) <= 65536, "the registers of a multiprocessor");
 
-template <int STAGES>
-struct Ring {
-  Barrier full[STAGES];   // the stage has landed
-  Barrier empty[STAGES];  // nobody reads the stage any more
-};
-
 struct Barriers {
   Ring<kWeightStages> weight;
   Ring<kHiddenStages> hidden[kConsumers];
@@ -80,16 +74,6 @@ struct Stages {
   __device__ unsigned char* weight(int stage) const { return begin + stage * kWeightBytes; }
   __device__ unsigned char* hidden(int group, int stage) const {
     return begin + kWeightStages * kWeightBytes + (group * kHiddenStages + stage) * kHiddenBytes;
-  }
-};
-
-// A place in a ring, and the parity of how often it has come round.
-template <int STAGES>
-struct Place {
-  int stage = 0;
-  uint32_t parity = 0;
-  __device__ void advance() {
-    if (++stage == STAGES) stage = 0, parity ^= 1;
   }
 };
 
@@ -197,14 +181,6 @@ __device__ void multiply_tiles(const Problem& problem, Barriers& barriers, const
   }
 }
 
-template <int STAGES>
-__device__ void initialise(Ring<STAGES>& ring, uint32_t readers) {
-  for (int stage = 0; stage < STAGES; stage++) {
-    barrier_init(&ring.full[stage], 1);
-    barrier_init(&ring.empty[stage], readers);
-  }
-}
-
 template <int CLUSTER, bool TRANSFORMED>
 __device__ void products_of_block(const TileMap& hidden, const TileMap& weight, const Problem& problem) {
   DPO4J_SHARED(Barriers, shared_barriers, [1]);
@@ -217,8 +193,8 @@ __device__ void products_of_block(const TileMap& hidden, const TileMap& weight, 
   if (threadIdx.x == 0) {
     prefetch_tile_map(hidden);
     prefetch_tile_map(weight);
-    initialise(barriers.weight, CLUSTER * kConsumers * kWarpsOfGroup);
-    for (auto& ring : barriers.hidden) initialise(ring, kWarpsOfGroup);
+    barriers.weight.initialise(1, CLUSTER * kConsumers * kWarpsOfGroup);
+    for (auto& ring : barriers.hidden) ring.initialise(1, kWarpsOfGroup);
     barrier_init(&barriers.ahead, kWarpsOfGroup);
     fence_barrier_init();
   }

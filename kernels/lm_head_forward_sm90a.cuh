@@ -10,6 +10,7 @@
 
 #include "cluster.cuh"
 #include "reduce.cuh"
+#include "ring.cuh"
 #include "wgmma.cuh"
 
 namespace dpo4j::cuda::lm_head_forward {

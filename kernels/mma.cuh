@@ -24,8 +24,6 @@ __device__ __forceinline__ int computed_here(int x) {
 
 #ifdef __CUDACC__
 
-__device__ __forceinline__ uint32_t shared_address(const void* shared) { return static_cast<uint32_t>(__cvta_generic_to_shared(shared)); }
-
 // d += a b. Products are exact; they are added to d with at least the precision of fp32, rounded as the device does (9.7.15.5.14).
 __device__ __forceinline__ void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
   asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"

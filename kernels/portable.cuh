@@ -109,6 +109,9 @@ int launch(const Queue& queue, void (*kernel)(Parameters...), dim3 grid, dim3 bl
   return launch_clusters(queue, 1, kernel, grid, block, shared_bytes, arguments...);
 }
 
+// The address of something in this block's shared memory, as instructions take it.
+__device__ __forceinline__ uint32_t shared_address(const void* address) { return static_cast<uint32_t>(__cvta_generic_to_shared(address)); }
+
 inline int64_t divide_up(int64_t count, int64_t size) { return (count + size - 1) / size; }
 
 }  // namespace dpo4j::cuda

@@ -10,10 +10,12 @@ shift
 
 # The most registers a kernel of a file may take on any architecture, if its name has the second word in it; the last line that fits counts. 256
 # threads of 64, 80 or 128 registers: four, three or two blocks of them on a multiprocessor. preference_loss is one block of 256 a launch,
-# whatever it takes. lm_head_forward has 384 threads, one block a multiprocessor; attention_*_mma has two of 128, whose registers hold sums.
+# whatever it takes. The kernels for sm_90a have 384 threads, one block a multiprocessor; attention_*_mma has two of 128, whose registers hold sums.
 budgets='
 attention_forward_mma.cu           (           255
 attention_backward_mma.cu          (           255
+attention_backward_sm90a.cu        (           168
+attention_forward_sm90a.cu         (           168
 token_logprob_forward.cu           (            80
 token_logprob_forward.cu           Transformed 128
 token_logprob_backward.cu          (            64

@@ -3,8 +3,10 @@ set(DPO4J_KERNEL_SOURCES
     adamw.cu
     attention_backward.cu
     attention_backward_mma.cu
+    attention_backward_sm90a.cu
     attention_forward.cu
     attention_forward_mma.cu
+    attention_forward_sm90a.cu
     column_sum.cu
     copy_rows.cu
     embedding.cu

@@ -48,6 +48,15 @@ const char* broken_segment(const Params& p, int64_t s) {
   return nullptr;
 }
 
+const char* broken_reading_segment(const AttentionForward& p, int64_t s) {
+  const char* broken = broken_segment(p, s);
+  if (broken != nullptr) return broken;
+  const dpo4j_segment& segment = p.segments[s];
+  const int64_t end = int64_t{segment.key_begin} + segment.key_offset + segment.query_count;
+  const bool within = end <= p.key_rows && int64_t{segment.prefix_begin} + segment.prefix_count <= p.key_rows;
+  return segment.query_count == 0 || within ? nullptr : "must see no row beyond key_rows";
+}
+
 // The dependents of a prefix follow it, and nothing else has a prefix: what lets one task own all gradients of a prompt.
 const char* broken_family(const AttentionBackward& p, int64_t prefix) {
   const dpo4j_segment& owner = p.segments[prefix];
@@ -78,13 +87,14 @@ const char* broken_training_segment(const AttentionBackward& p, int64_t s) {
 }  // namespace
 
 int32_t dpo4j_attention_forward(dpo4j_context* context, void* out, float* lse, const void* q, const void* k, const void* v,
-                                const dpo4j_segment* segments, int64_t segment_count, int64_t max_queries, int64_t heads, int64_t kv_heads,
-                                int64_t head_width, int64_t out_stride, int64_t q_stride, int64_t kv_stride, float scale, int32_t dtype) {
-  const AttentionForward p = {out,   lse,      q,          k,          v,        segments,  segment_count, max_queries,
+                                const dpo4j_segment* segments, int64_t segment_count, int64_t max_queries, int64_t key_rows, int64_t heads,
+                                int64_t kv_heads, int64_t head_width, int64_t out_stride, int64_t q_stride, int64_t kv_stride, float scale,
+                                int32_t dtype) {
+  const AttentionForward p = {out,   lse,      q,          k,          v,        segments,  segment_count, max_queries, key_rows,
                               heads, kv_heads, head_width, out_stride, q_stride, kv_stride, scale,         dtype};
   Call call(context, "attention_forward");
-  check_shape(call, p).tensor("out", out).tensor("lse", lse).tensor("q", q).tensor("k", k).tensor("v", v);
-  check_segments(call, p, broken_segment<AttentionForward>);
+  check_shape(call, p).rows("key_rows", key_rows).tensor("out", out).tensor("lse", lse).tensor("q", q).tensor("k", k).tensor("v", v);
+  check_segments(call, p, broken_reading_segment);
   return call.run(p);
 }
 

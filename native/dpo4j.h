@@ -171,12 +171,13 @@ typedef struct dpo4j_segment {
    q[query_rows,heads,head_width], k and v[key_rows,kv_heads,head_width]; q_stride, kv_stride between rows, so all three may lie in one
    buffer. heads is a multiple of kv_heads; head h reads kv head h / (heads / kv_heads). head_width: a multiple of 8 up to 256.
    segments[segments] lies on the device; max_queries is the largest query_count among them. Query rows of no segment are not written.
+   key_rows bounds the rows of k and v that segments name: what lies beyond is not read.
    In BF16, on tensor cores, weights are rounded to bf16 before they multiply v, and lse is that of the unrounded ones; in backward, weights and
    gradients of scores before they multiply d_out, k and q. All sums are fp32. */
 DPO4J_API int32_t dpo4j_attention_forward(dpo4j_context*, void* out, float* lse, const void* q, const void* k, const void* v,
-                                          const dpo4j_segment* segments, int64_t segment_count, int64_t max_queries, int64_t heads,
-                                          int64_t kv_heads, int64_t head_width, int64_t out_stride, int64_t q_stride, int64_t kv_stride,
-                                          float scale, int32_t dtype);
+                                          const dpo4j_segment* segments, int64_t segment_count, int64_t max_queries, int64_t key_rows,
+                                          int64_t heads, int64_t kv_heads, int64_t head_width, int64_t out_stride, int64_t q_stride,
+                                          int64_t kv_stride, float scale, int32_t dtype);
 
 DPO4J_API size_t dpo4j_attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
 /* d_q, d_k, d_v = gradients, laid out as q, k, v (same strides). Segments must be of the training kind: key_begin = query_begin,

@@ -74,7 +74,7 @@ struct AttentionForward {
   float* lse;
   const void *q, *k, *v;
   const dpo4j_segment* segments;
-  int64_t segment_count, max_queries, heads, kv_heads, head_width, out_stride, q_stride, kv_stride;
+  int64_t segment_count, max_queries, key_rows, heads, kv_heads, head_width, out_stride, q_stride, kv_stride;
   float scale;
   int32_t dtype;
 };

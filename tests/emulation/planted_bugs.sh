@@ -66,7 +66,7 @@ plant() { # NAME SED-EXPRESSION
 
 for mode in none address thread; do
   mv "$work/$mode/driver.cpp.o" "$work/$mode.driver"
-  for program in emulation cluster asynchronous lm_head mma; do both link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
+  for program in emulation cluster asynchronous wgmma lm_head attention attention_backward mma; do both link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
 done
 finish
 "${CXX:-c++}" -std=c++17 -g -O1 ${sanitize[address]} "$emulation/planted/cublaslt_test.cpp" \
@@ -78,11 +78,16 @@ for mode in none address thread; do
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "emulation, $schedule" $mode clean "$work/emulation-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "clusters, $schedule" $mode clean "$work/cluster-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "asynchronous, $schedule" $mode clean "$work/asynchronous-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict "warpgroups, $schedule" $mode clean "$work/wgmma-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "lm_head, $schedule" $mode clean "$work/lm_head-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict "attention, $schedule" $mode clean "$work/attention-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict "attention backward, $schedule" $mode clean "$work/attention_backward-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict "products, $schedule" $mode clean "$work/mma-$mode"
   done
   DPO4J_STANDIN_DEVICE=a100 verdict "no clusters, a100" $mode clean "$work/cluster-$mode" a100
   DPO4J_STANDIN_DEVICE=a100 verdict "no lm_head, a100" $mode clean "$work/lm_head-$mode" a100
+  DPO4J_STANDIN_DEVICE=a100 verdict "no attention, a100" $mode clean "$work/attention-$mode" a100
+  DPO4J_STANDIN_DEVICE=a100 verdict "no attention backward, a100" $mode clean "$work/attention_backward-$mode" a100
 done
 verdict missing_lane none 'deadlock in block 0,0,0' "$work/emulation-none" missing_lane
 verdict exited_lane none 'names lanes 80000000, which have exited' "$work/emulation-none" exited_lane
@@ -132,6 +137,16 @@ asynchronous_verdict no_swizzle 'only that of 128 bytes is emulated'
 asynchronous_verdict too_many_registers 'wait in setmaxnreg.inc'
 verdict unordered_barrier thread 'ThreadSanitizer: data race' "$work/asynchronous-thread" unordered_barrier
 
+wgmma_verdict() { verdict "$1" none "$2" "$work/wgmma-none" "$1"; } # FAULT EXPECTATION
+wgmma_verdict none clean
+wgmma_verdict read_lent 'result is -?nan'
+wgmma_verdict written_lent 'registers of matrix A were written while products had them'
+wgmma_verdict written_accumulator 'registers of matrix D were written while products had them'
+for fault in no_proxy_fence stored_meanwhile; do wgmma_verdict $fault 'was written without a fence.proxy.async, or while products read it'; done
+wgmma_verdict misplaced_transpose "is not where the swizzle's 1024 bytes begin"
+wgmma_verdict wrong_stride 'has strides that are not those of whole patterns'
+for fault in other_major other_left; do wgmma_verdict $fault 'lanes of a warp have different operands'; done
+
 for mode in none address thread; do verdict copied $mode clean "$work/mma-$mode" copied; done
 verdict not_waited_for none 'result is -?nan' "$work/mma-none" not_waited_for
 for fault in not_waited_for no_barrier_behind_the_wait no_barrier_before_the_copy; do
@@ -156,22 +171,25 @@ kernel_verdict store_beyond_output address 'AddressSanitizer: heap-buffer-overfl
 plant unwritten_output '/write_results(x, row,/d'
 kernel_verdict unwritten_output none 'lse, row [0-9]+: -?nan'
 
-# The same in copies of lm_head_forward, which its own program compiles in.
-head_plant() { # NAME MODE EXPECTATION SED-EXPRESSION
-  local copy=$work/head-$1 file
+# The same in copies of kernels that a program of their own compiles in, with the headers named.
+program_plant() { # PROGRAM FILES NAME MODE EXPECTATION SED-EXPRESSION
+  local program=$1 copy=$work/$1-$3 file changed=no
   mkdir -p "$copy"
-  cp "$emulation/planted/lm_head_test.cpp" "$copy"
-  for file in lm_head_forward_sm90a.cu lm_head_forward_sm90a.cuh; do sed "$4" "$root/kernels/$file" >"$copy/$file"; done
-  if cmp -s "$root/kernels/lm_head_forward_sm90a.cu" "$copy/lm_head_forward_sm90a.cu" &&
-    cmp -s "$root/kernels/lm_head_forward_sm90a.cuh" "$copy/lm_head_forward_sm90a.cuh"; then
-    echo "planted bugs: $1: the line it would change is no longer in lm_head_forward_sm90a" >&2
+  cp "$emulation/planted/${program}_test.cpp" "$copy"
+  for file in $2; do
+    sed "$6" "$root/kernels/$file" >"$copy/$file"
+    cmp -s "$root/kernels/$file" "$copy/$file" || changed=yes
+  done
+  if [ $changed = no ]; then
+    echo "planted bugs: $3: the line it would change is no longer in $2" >&2
     exit 1
   fi
-  mv "$work/$2/driver.cpp.o" "$work/$2.driver"
-  link "$2" "$copy/program" "$copy/lm_head_test.cpp"
-  mv "$work/$2.driver" "$work/$2/driver.cpp.o"
-  verdict "$1" "$2" "$3" "$copy/program"
+  mv "$work/$4/driver.cpp.o" "$work/$4.driver"
+  link "$4" "$copy/program" "$copy/${program}_test.cpp"
+  mv "$work/$4.driver" "$work/$4/driver.cpp.o"
+  verdict "$3" "$4" "$5" "$copy/program"
 }
+head_plant() { program_plant lm_head 'lm_head_forward_sm90a.cu lm_head_forward_sm90a.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
 head_plant released_too_early none 'row [0-9]+: -?nan' 's/wgmma_wait<1>();/wgmma_wait<2>();/'
 head_plant no_last_wait none 'row [0-9]+: -?nan|before its products have ended' '/wgmma_wait<0>();/d'
 head_plant no_product_fence none 'no wgmma.fence since' '/wgmma_fence();/d'
@@ -183,4 +201,30 @@ head_plant columns_beyond none 'lse, row [0-9]+: [0-9.]+, expected' '/drop_colum
 head_plant wrong_parity none 'deadlock in block|row [0-9]+: -?nan' 's/place.parity ^ 1/place.parity/'
 head_plant unordered_barriers thread 'ThreadSanitizer: data race' '/^  if constexpr (CLUSTER > 1) {$/,/^  }$/d'
 head_plant unordered_merge thread 'ThreadSanitizer: data race' '/^  __syncthreads();$/d'
+
+attention_plant() { program_plant attention 'attention_forward_sm90a.cu attention_sm90a.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
+attention_plant no_wait_for_scores none 'registers of matrix D were written while products had them' 's/wgmma_wait<1>();/wgmma_wait<2>();/'
+attention_plant no_wait_for_values none 'query [0-9]+, head [0-9]+: -?nan|before its products have ended|were written while products' '/wgmma_wait<0>();/d'
+attention_plant no_product_fence none 'no wgmma.fence since' '/wgmma_fence();/d'
+attention_plant no_proxy_fence none 'was written without a fence.proxy.async' '/fence_async_proxy();/d'
+attention_plant border_within_a_tile none 'query [0-9]+, head [0-9]+: ' 's/first_key < border \&\& first_key + kKeys > border/false/'
+attention_plant values_not_looked_at none 'query [0-9]+, head [0-9]+: -?nan' 's/looks = !block.block_sees_all(first_key)/looks = false/'
+attention_plant keys_beyond none 'query [0-9]+, head [0-9]+: ' '/attention::hide_scores</d'
+attention_plant not_rescaled none 'query [0-9]+, head [0-9]+: ' '/if (moved) Tile<D>::scale/d'
+attention_plant wrong_half none 'query [0-9]+, head [0-9]+: ' 's/(word ^ row) % kWordsOfRow/word % kWordsOfRow/'
+attention_plant nobody_passes none 'deadlock in block' '/turns.pass();/d'
+attention_plant empty_half_skips none 'deadlock in block|more than the [0-9]+ arrivals' 's/for (int32_t tile = own_tiles; tile < tiles; tile++)/for (int32_t tile = own_tiles; tile < own_tiles; tile++)/'
+attention_plant unordered_barriers thread 'ThreadSanitizer: data race' '/^  __syncthreads();$/d'
+
+backward_plant() { program_plant attention_backward 'attention_backward_sm90a.cu attention_backward_sm90a.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
+backward_plant no_turn thread 'ThreadSanitizer: data race' '/^    wait_for_turn(counter/d'
+backward_plant unordered_turn thread 'ThreadSanitizer: data race' 's/end_turn(counter, keys.turn)/atomicExch(counter, keys.turn + 1)/'
+backward_plant no_proxy_fence none 'was written without a fence.proxy.async' '/^      fence_async_proxy();/d'
+backward_plant no_meeting none 'd_q\[[0-9]+\]: ' '/barrier_wait(&shared.d_scores/d'
+backward_plant no_last_wait none 'before its products have ended' 's/wgmma_wait<0>();/wgmma_wait<1>();/'
+backward_plant rows_beyond none 'd_k\[[0-9]+\]: -?nan' '/clear_rows(tiles, stage, row - lane/d'
+backward_plant keys_beyond none 'd_q\[[0-9]+\]: -?nan' 's/\*word = make_uint4(0, 0, 0, 0);//'
+backward_plant all_seen none 'd_q\[[0-9]+\]: ' '/if (partly) select_seen(p, step);/d'
+backward_plant never_released none 'deadlock in block' '/^      arrive(&shared.empty/d'
+backward_plant too_many_registers none 'wait in setmaxnreg.inc' 's/kMultiplyingRegisters = 240/kMultiplyingRegisters = 248/; s/static_assert(kCopying/static_assert(true || kCopying/'
 exit $failed

@@ -7,6 +7,7 @@
 #include <map>
 #include <vector>
 
+#include "../include/cuda_emulation/asynchronous.h"
 #include "../include/cuda_emulation/execution.h"
 #include "../include/cuda_emulation/tensor_map.h"
 
@@ -18,7 +19,8 @@ struct Thread;
 // Something with an address, at which threads announce what they have done and hear what others have.
 struct alignas(16) Place {};
 
-// An mbarrier. Its word in shared memory holds nothing; a thread that touches it counts as reading it, or as writing it when it initialises.
+// An mbarrier. Its word in shared memory holds nothing; a thread that touches it counts as reading it, or as writing it when it
+// initialises.
 struct SharedBarrier {
   uint32_t arrivals = 0;  // that end a phase
   uint32_t missing = 0;   // of this phase
@@ -41,26 +43,31 @@ struct Copy {
   size_t bytes() const { return static_cast<size_t>(map.tile[0]) * map.tile[1] * map.element_bytes; }
 };
 
-// One product of a warp's 16 rows, between its issue and its end.
-struct Product {
-  uint64_t a, b;
-  bool accumulate;
-  struct Accumulators* d;
+// Registers that products were given. They hold NaN meanwhile, and the numbers are here.
+template <class T, int MOST>
+struct Lent {
+  T* of_lane[warpSize];
+  int count;  // of a lane
+  int under_way = 0;
+  T values[warpSize][MOST];
 };
+using Accumulators = Lent<float, 128>;
+using LeftRegisters = Lent<uint32_t, 4>;  // matrix A
 
-// A fragment that products are under way for. The registers hold NaN meanwhile, and the numbers are here.
-struct Accumulators {
-  static constexpr int kMost = 128;  // of a lane
-  float* of_lane[warpSize];
-  int columns, under_way = 0;
-  float values[warpSize][kMost];
+// One product of a warp's 16 rows, between its issue and its end. Matrix A is in registers, or they are null.
+struct Product {
+  SharedMatrix a, b;
+  bool accumulate;
+  Accumulators* d;
+  LeftRegisters* registers;
 };
 
 // What a warp has of products.
 struct Products {
   struct Request {
     float* d;
-    uint64_t a, b;
+    uint32_t* registers;
+    SharedMatrix a, b;
     int columns;
     bool accumulate;
   };
@@ -71,6 +78,7 @@ struct Products {
   std::vector<Product> open;
   std::deque<std::vector<Product>> groups;
   std::deque<Accumulators> accumulators;
+  std::deque<LeftRegisters> left;
   void clear();
 };
 

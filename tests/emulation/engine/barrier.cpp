@@ -98,7 +98,7 @@ bool Block::try_wait(Thread& self, SharedBarrier& barrier, uint32_t parity) {
 
 void Block::take_registers(Thread& self, int registers) {
   if (registers < self.registers) fail("setmaxnreg.inc: to %d registers from %d", registers, self.registers);
-  while (registers_ + registers - self.registers > kRegistersOfBlock) wait(self, want_registers_, "setmaxnreg.inc");
+  while (registers_ + registers - self.registers > launched_registers_) wait(self, want_registers_, "setmaxnreg.inc");
   registers_ += registers - self.registers;
   self.registers = registers;
 }

@@ -36,6 +36,8 @@ Thread& running() { return *current; }
 
 void fill_with_ff(void* address, size_t bytes) { asm volatile("rep stosb" : "+D"(address), "+c"(bytes) : "a"(0xFF) : "memory"); }
 
+void copy_bytes(void* to, const void* from, size_t bytes) { asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory"); }
+
 void fail(const char* format, ...) {
   char text[512];
   va_list arguments;
@@ -55,10 +57,14 @@ void fail(const char* format, ...) {
 Block::Block(Cluster& cluster, unsigned rank)
     : cluster_(cluster), rank_(rank), threads_(new Thread[kMaxThreads]), warps_(new Warp[kMaxWarps]) {
   shared_ = static_cast<char*>(aligned_alloc(kArenaAlignment, kArenaBytes));
-  if (shared_ == nullptr) fail("no memory for a block's shared memory");
+  seen_ = static_cast<char*>(malloc(kArenaBytes));
+  if (shared_ == nullptr || seen_ == nullptr) fail("no memory for a block's shared memory");
 }
 
-Block::~Block() { free(shared_); }
+Block::~Block() {
+  free(shared_);
+  free(seen_);
+}
 
 // ---- turns ----------------------------------------------------------------------------------------------------------------------------
 
@@ -92,7 +98,7 @@ void Block::start(const Grid& grid, uint3 index, uint64_t number) {
 
   // As many as a kernel of this size may have at most, in steps of 8.
   const int registers = std::min(kRegistersOfBlock / live_ / 8 * 8, kMostRegisters);
-  registers_ = registers * live_;
+  registers_ = launched_registers_ = registers * live_;
   for (int i = 0; i < live_; i++) {
     Thread& thread = threads_[i];
     const unsigned n = static_cast<unsigned>(i), x = grid.threads.x, y = grid.threads.y;
@@ -297,8 +303,13 @@ void* Block::reserve_shared(const void* tag, size_t bytes, size_t alignment) {
   char* address = shared_ + at;
   allow_memory(address, bytes);
   fill_with_ff(address, bytes);
+  fill_with_ff(seen_ + at, bytes);
   arrays_.push_back({tag, address, bytes, alignment});
   return address;
+}
+
+void Block::show_to_products() {
+  for (const SharedArray& array : arrays_) copy_bytes(seen_ + (array.address - shared_), array.address, array.bytes);
 }
 
 bool Block::has_shared(const void* address, size_t bytes) const {

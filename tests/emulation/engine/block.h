@@ -72,8 +72,9 @@ struct Warp {
 // The thread whose fiber runs on this operating system thread.
 Thread& running();
 
-// Not memset: ThreadSanitizer would take it for an access of whoever came here first.
+// Not memset and memcpy: ThreadSanitizer would take them for accesses of whoever came here first.
 void fill_with_ff(void* address, size_t bytes);
+void copy_bytes(void* to, const void* from, size_t bytes);
 
 class Block {
  public:
@@ -104,6 +105,11 @@ class Block {
   // Addresses in shared memory, as instructions have them: bytes from its start. `what` is refused outside of an array.
   uint32_t window_address(const void* address) const;
   char* at(uint32_t address, size_t bytes, const char* what) const;
+  const char* shared_byte(uint32_t address) const { return shared_ + address; }
+
+  // Shared memory as asynchronous instructions see it: threads' stores come there by a fence.
+  char* seen_byte(uint32_t address) const { return seen_ + address; }
+  void show_to_products();
 
   SharedBarrier& barrier_at(uint32_t address, const char* what);
   SharedBarrier& new_barrier(uint32_t address, uint32_t arrivals);
@@ -154,7 +160,7 @@ class Block {
   Place barrier_places_[2];
 
   std::map<uint32_t, SharedBarrier> shared_barriers_;
-  int registers_ = 0;  // of all threads
+  int registers_ = 0, launched_registers_ = 0;  // of all threads: now, and at the start
   std::vector<Thread*> want_registers_;
 
   struct SharedArray {
@@ -163,7 +169,7 @@ class Block {
     size_t bytes, alignment;
   };
   std::vector<SharedArray> arrays_;  // in the order the block came to them, which another block need not share
-  char* shared_;
+  char *shared_, *seen_;
   size_t shared_used_ = 0;
   size_t static_bytes_ = 0;
   void* dynamic_shared_ = nullptr;

@@ -39,6 +39,7 @@ void land(const Copy& copy) {
       for (uint32_t at = 0; at < row_bytes; at += kWordBytes) {
         const uint32_t address = swizzled(destination.to + row * row_bytes + at, map.swizzle_bytes);
         load_word(base + address, map, copy.x + static_cast<int64_t>(at / kWordBytes) * in_word, copy.y + static_cast<int64_t>(row));
+        memcpy(destination.block->seen_byte(address), base + address, kWordBytes);
       }
     }
     destination.block->landed(destination.barrier, copy.bytes());
@@ -65,6 +66,7 @@ void start(uint32_t blocks, uint32_t to, const void* map_address, uint32_t barri
     Block& block = own.cluster().block(own, rank);
     if (!block.barrier_at(barrier, kOperation).fenced) fail("%s: the barrier at %#x was initialised without a fence", kOperation, barrier);
     fill_with_ff(block.at(to, copy.bytes(), kOperation), copy.bytes());
+    fill_with_ff(block.seen_byte(to), copy.bytes());
     copy.destinations.push_back({&block, to, barrier});
   }
   own.cluster().start_copy(std::move(copy));

@@ -1,5 +1,5 @@
-// Products of warpgroups: PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions". Each of the four warps computes its own 16 rows, when it
-// waits for them and not before: a tile that was overwritten meanwhile, and registers that are read meanwhile, give NaN.
+// Products of warpgroups: PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions". Each of the four warps computes its own 16 rows,
+// when it waits for them and not before: a tile that was overwritten meanwhile, and registers that are read meanwhile, give NaN.
 #include <string.h>
 
 #include <algorithm>
@@ -12,37 +12,62 @@ namespace {
 
 constexpr int kRows = 16, kDepth = 16, kMostColumns = 256, kWarpsOfGroup = 4;
 
-float of_bf16(const char* at) {
-  uint16_t bits;
-  memcpy(&bits, at, sizeof bits);
-  const uint32_t word = static_cast<uint32_t>(bits) << 16;
+float of_bf16(uint32_t bits) {
+  const uint32_t word = bits << 16;
   float value;
   memcpy(&value, &word, sizeof value);
   return value;
 }
 
-// "Matrix Descriptor Format" for rows with contiguous k in the 128-byte swizzle, in which the leading dimension offset is not used.
+// "Matrix Descriptor Format" and "Strides", for the 128-byte swizzle: patterns of eight times 128 bytes, a row of 64 k each (K-major, one
+// pattern wide) or a k of 64 rows each (MN-major).
 class Operand {
  public:
-  Operand(const Block& block, uint64_t descriptor, int rows, const char* what)
-      : start_(static_cast<uint32_t>(descriptor & 0x3FFF) << 4), stride_(static_cast<uint32_t>(descriptor >> 32 & 0x3FFF) << 4) {
-    constexpr uint32_t kRowBytes = 128, kPatternBytes = 1024;
+  Operand(const Block& block, SharedMatrix matrix, int rows, const char* what)
+      : block_(block), what_(what), transposed_(matrix.transposed) {
+    const uint64_t descriptor = matrix.descriptor;
+    const auto field = [&](int bit) { return static_cast<uint32_t>(descriptor >> bit & 0x3FFF) << 4; };
+    start_ = field(0), leading_ = field(16), stride_ = field(32);
     if (descriptor >> 62 != 1)
       fail("wgmma: %s has swizzle mode %d, only that of 128 bytes is emulated", what, static_cast<int>(descriptor >> 62));
     if ((descriptor >> 49 & 7) != 0) fail("wgmma: %s has a base offset, which is not emulated", what);
     if ((descriptor & 0x3FF1C000C000C000) != 0) fail("wgmma: %s has bits set that mean nothing", what);
-    if (start_ % kPatternBytes > kRowBytes - kDepth * 2) fail("wgmma: %s at %#x is not where the swizzle's 1024 bytes begin", what, start_);
-    base_ = block.at(start_, (rows - 1) / 8 * stride_ + 7 * kRowBytes + kDepth * 2, what) - start_;
+    const uint32_t beyond = transposed_ ? 0 : kRowBytes - kDepth * 2;
+    if (start_ % kPatternBytes > beyond) fail("wgmma: %s at %#x is not where the swizzle's 1024 bytes begin", what, start_);
+    if (stride_ % kPatternBytes != 0 || (transposed_ && rows > kPatternRows && leading_ % kPatternBytes != 0))
+      fail("wgmma: %s has strides that are not those of whole patterns", what);
+    for (int pattern = 0; pattern < patterns(rows); pattern++) block.at(corner(pattern), pattern_bytes(rows), what);
   }
 
+  // "Swizzling Modes". Threads' stores and what products see of them differ between a store and its fence.
   float element(int row, int k) const {
-    const uint32_t at = start_ + static_cast<uint32_t>(row / 8) * stride_ + static_cast<uint32_t>(row % 8 * 128 + k * 2);
-    return of_bf16(base_ + (at ^ (at >> 7 & 7) << 4));
+    const uint32_t at = transposed_ ? start_ + row / kPatternRows * leading_ + k / 8 * stride_ + k % 8 * kRowBytes + row % kPatternRows * 2
+                                    : start_ + row / 8 * stride_ + row % 8 * kRowBytes + k * 2;
+    const uint32_t address = at ^ (at >> 7 & 7) << 4;
+    uint16_t stored, seen;
+    memcpy(&stored, block_.shared_byte(address), sizeof stored);
+    memcpy(&seen, block_.seen_byte(address), sizeof seen);
+    if (stored != seen) fail("wgmma: %s at %#x was written without a fence.proxy.async, or while products read it", what_, address);
+    return of_bf16(seen);
   }
 
  private:
-  uint32_t start_, stride_;
-  const char* base_;
+  static constexpr uint32_t kRowBytes = 128, kPatternBytes = 1024;
+  static constexpr int kPatternRows = 64;  // MN-major
+
+  int patterns(int rows) const { return transposed_ ? (rows + kPatternRows - 1) / kPatternRows * (kDepth / 8) : (rows + 7) / 8; }
+  uint32_t corner(int pattern) const {
+    return transposed_ ? start_ + pattern / 2 * leading_ + pattern % 2 * stride_ : start_ + pattern * stride_;
+  }
+  size_t pattern_bytes(int rows) const {
+    const int last_row = transposed_ ? std::min(rows, kPatternRows) * 2 : kDepth * 2;
+    return 7 * kRowBytes + static_cast<size_t>(last_row);
+  }
+
+  const Block& block_;
+  const char* what_;
+  bool transposed_;
+  uint32_t start_, leading_, stride_;
 };
 
 // Cut, not rounded, as tensor cores do when they add up.
@@ -61,60 +86,100 @@ struct Owner {
 };
 Owner owner_of(int row, int column) { return {row % 8 * 4 + column % 8 / 2, column / 8 * 4 + row / 8 * 2 + column % 2}; }
 
+// The same, matrix A in registers: register 2 (k / 8) + row / 8 has two neighbouring k.
+float left_element(const LeftRegisters& a, int row, int k) {
+  const uint32_t pair = a.values[row % 8 * 4 + k % 8 / 2][k / 8 * 2 + row / 8];
+  return of_bf16(k % 2 == 0 ? pair & 0xFFFF : pair >> 16);
+}
+
+template <class T, int MOST>
+Lent<T, MOST>& lent(std::deque<Lent<T, MOST>>& all, T* const (&of_lane)[warpSize], int count) {
+  for (auto& each : all) {
+    if (each.under_way == 0 || each.of_lane[0] != of_lane[0]) continue;
+    if (each.count != count) fail("wgmma: products of different shapes for the same registers, without a wait between them");
+    each.under_way++;
+    return each;
+  }
+  while (!all.empty() && all.front().under_way == 0) all.pop_front();
+  all.emplace_back();
+  auto& each = all.back();
+  each.count = count;
+  each.under_way = 1;
+  for (int lane = 0; lane < warpSize; lane++) {
+    each.of_lane[lane] = of_lane[lane];
+    memcpy(each.values[lane], of_lane[lane], count * sizeof(T));
+    fill_with_ff(of_lane[lane], count * sizeof(T));
+  }
+  return each;
+}
+
+// The last product that has them gives them back, if nobody has touched them.
+template <class T, int MOST>
+void give_back(Lent<T, MOST>& registers, const char* what) {
+  if (--registers.under_way > 0) return;
+  const size_t bytes = registers.count * sizeof(T);
+  for (int lane = 0; lane < warpSize; lane++) {
+    const auto* first = reinterpret_cast<const unsigned char*>(registers.of_lane[lane]);
+    if (!std::all_of(first, first + bytes, [](unsigned char byte) { return byte == 0xFF; }))
+      fail("wgmma: registers of %s were written while products had them", what);
+    memcpy(registers.of_lane[lane], registers.values[lane], bytes);
+  }
+}
+
 void compute(const Block& block, int warp_of_group, const Product& product) {
   Accumulators& d = *product.d;
-  const Operand a(block, product.a, kWarpsOfGroup * kRows, "matrix A"), b(block, product.b, d.columns, "matrix B");
-  double of_b[kDepth][kMostColumns];
+  const int columns = d.count * 2;
+  const Operand b(block, product.b, columns, "matrix B");
+  double of_a[kRows][kDepth], of_b[kDepth][kMostColumns];
   for (int k = 0; k < kDepth; k++) {
-    for (int column = 0; column < d.columns; column++) of_b[k][column] = b.element(column, k);
+    for (int column = 0; column < columns; column++) of_b[k][column] = b.element(column, k);
+  }
+  if (product.registers != nullptr) {
+    for (int i = 0; i < kRows * kDepth; i++) of_a[i / kDepth][i % kDepth] = left_element(*product.registers, i / kDepth, i % kDepth);
+  } else {
+    const Operand a(block, product.a, kWarpsOfGroup * kRows, "matrix A");
+    for (int i = 0; i < kRows * kDepth; i++) of_a[i / kDepth][i % kDepth] = a.element(warp_of_group * kRows + i / kDepth, i % kDepth);
   }
   for (int row = 0; row < kRows; row++) {
     double sums[kMostColumns] = {};
     for (int k = 0; k < kDepth; k++) {
-      const double of_a = a.element(warp_of_group * kRows + row, k);
-      for (int column = 0; column < d.columns; column++) sums[column] += of_a * of_b[k][column];
+      for (int column = 0; column < columns; column++) sums[column] += of_a[row][k] * of_b[k][column];
     }
-    for (int column = 0; column < d.columns; column++) {
+    for (int column = 0; column < columns; column++) {
       const Owner owner = owner_of(row, column);
       float& value = d.values[owner.lane][owner.element];
       value = cut(product.accumulate ? value + sums[column] : sums[column]);
     }
   }
-  if (--d.under_way > 0) return;
-  for (int lane = 0; lane < warpSize; lane++) memcpy(d.of_lane[lane], d.values[lane], d.columns / 2 * sizeof(float));
+  give_back(d, "matrix D");
+  if (product.registers != nullptr) give_back(*product.registers, "matrix A");
 }
 
-Accumulators& accumulators_of(Products& products, const Products::Request& request) {
-  for (Accumulators& each : products.accumulators) {
-    if (each.under_way > 0 && each.of_lane[0] == request.d) {
-      if (each.columns != request.columns) fail("wgmma: products of different shapes for the same registers, without a wait between them");
-      return each;
-    }
-  }
-  while (!products.accumulators.empty() && products.accumulators.front().under_way == 0) products.accumulators.pop_front();
-  products.accumulators.emplace_back();
-  Accumulators& d = products.accumulators.back();
-  d.columns = request.columns;
-  for (int lane = 0; lane < warpSize; lane++) {
-    d.of_lane[lane] = products.requests[lane].d;
-    memcpy(d.values[lane], d.of_lane[lane], d.columns / 2 * sizeof(float));
-  }
-  return d;
-}
+bool same(const SharedMatrix& a, const SharedMatrix& b) { return a.descriptor == b.descriptor && a.transposed == b.transposed; }
 
 void issue(Products& products) {
   const Products::Request& first = products.requests[0];
   if (first.columns % 8 != 0 || first.columns < 8 || first.columns > kMostColumns) fail("wgmma: no shape has %d columns", first.columns);
-  for (const Products::Request& each : products.requests) {
-    if (each.a != first.a || each.b != first.b || each.accumulate != first.accumulate)
+  float* of_d[warpSize];
+  uint32_t* of_a[warpSize];
+  for (int lane = 0; lane < warpSize; lane++) {
+    const Products::Request& each = products.requests[lane];
+    if (!same(each.a, first.a) || !same(each.b, first.b) || each.accumulate != first.accumulate ||
+        (each.registers == nullptr) != (first.registers == nullptr))
       fail("wgmma: lanes of a warp have different operands");
+    of_d[lane] = each.d;
+    of_a[lane] = each.registers;
   }
   if (!products.fenced) fail("wgmma: no wgmma.fence since the registers were last waited for");
-  Accumulators& d = accumulators_of(products, first);
-  d.under_way++;
-  for (int lane = 0; lane < warpSize; lane++) fill_with_ff(d.of_lane[lane], d.columns / 2 * sizeof(float));
-  products.open.push_back({first.a, first.b, first.accumulate, &d});
+  Accumulators& d = lent(products.accumulators, of_d, first.columns / 2);
+  LeftRegisters* left = first.registers == nullptr ? nullptr : &lent(products.left, of_a, 4);
+  products.open.push_back({first.a, first.b, first.accumulate, &d, left});
   products.issued++;
+}
+
+void request(const Products::Request& request) {
+  Thread& self = running();
+  self.warp->products.requests[self.lane] = request;
 }
 
 // All lanes of the warp meet, then act(its products) is done once, by the lane that came last, before any other goes on.
@@ -136,6 +201,7 @@ void Products::clear() {
   open.clear();
   groups.clear();
   accumulators.clear();
+  left.clear();
 }
 
 // A block leaves nothing under way, and its warpgroups have worked as such.
@@ -150,13 +216,22 @@ void Block::check_exit() const {
   }
 }
 
+// Once for the warp, by the lane that came last.
+void fence_proxy_async() {
+  meet("fence.proxy.async", [](Products&) { running().block->show_to_products(); });
+}
+
 void wgmma_fence() {
   meet("wgmma.fence", [](Products& products) { products.fenced = true; });
 }
 
-void wgmma_bf16(float* d, int columns, uint64_t a, uint64_t b, bool accumulate) {
-  Thread& self = running();
-  self.warp->products.requests[self.lane] = {d, a, b, columns, accumulate};
+void wgmma_bf16(float* d, int columns, SharedMatrix a, SharedMatrix b, bool accumulate) {
+  request({d, nullptr, a, b, columns, accumulate});
+  meet("wgmma.mma_async", issue);
+}
+
+void wgmma_bf16(float* d, int columns, uint32_t* a, SharedMatrix b, bool accumulate) {
+  request({d, a, {}, b, columns, accumulate});
   meet("wgmma.mma_async", issue);
 }
 

@@ -3,6 +3,8 @@
 // reported without.
 #pragma once
 
+#include <sched.h>
+
 #include "execution.h"
 
 inline void __threadfence() { cuda_emulation::fence(); }
@@ -24,7 +26,19 @@ T read_modify_write(T* address, Update update) {
   return before;
 }
 
+// ld.acquire.gpu and st.release.gpu. Who waits for another block waits for another worker: a block's start never depends on a later one's.
+template <class T>
+T load_acquire(const T* address) {
+  return __atomic_load_n(address, __ATOMIC_ACQUIRE);
+}
+template <class T>
+void store_release(T* address, T value) {
+  __atomic_store_n(address, value, __ATOMIC_RELEASE);
+}
+
 }  // namespace cuda_emulation
+
+inline void __nanosleep(unsigned) { sched_yield(); }
 
 template <class T>
 T atomicAdd(T* address, T value) {

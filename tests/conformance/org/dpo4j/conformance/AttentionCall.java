@@ -91,7 +91,7 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap) {
     }
 
     /** A forward call and its tensors. */
-    record Forward(Operands of, Tensor out, Tensor lse) {
+    record Forward(Operands of, int keyRows, Tensor out, Tensor lse) {
         void run(Device device) {
             AttentionCall shape = of.shape;
             Attention.forward(
@@ -104,6 +104,7 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap) {
                     of.packed.address(),
                     of.segments.size(),
                     AttentionLayout.maxQueries(of.segments),
+                    keyRows,
                     shape.heads,
                     shape.kvHeads,
                     shape.headWidth,
@@ -119,6 +120,7 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap) {
         int rows = inputs.q.length / width();
         return new Forward(
                 operands(tensors, on, segments, inputs),
+                inputs.k.length / kvWidth(),
                 tensors.output("out", on.dtype(), rows, width(), outStride()),
                 tensors.output("lse", DType.F32, rows, heads));
     }

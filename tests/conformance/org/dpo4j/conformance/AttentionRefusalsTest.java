@@ -39,6 +39,7 @@ class AttentionRefusalsTest {
             common(new Refusals(tensors, "attention_forward"), on, call.of())
                     .address("out", call.out())
                     .address("lse", call.lse())
+                    .size("key_rows", 6, -1)
                     .check((device, a) -> Attention.forward(
                             device,
                             a.get("out"),
@@ -49,6 +50,7 @@ class AttentionRefusalsTest {
                             a.get("segments"),
                             a.get("segment_count"),
                             a.get("max_queries"),
+                            a.get("key_rows"),
                             a.get("heads"),
                             a.get("kv_heads"),
                             a.get("head_width"),

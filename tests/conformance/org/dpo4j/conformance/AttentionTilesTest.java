@@ -11,8 +11,9 @@ import org.dpo4j.conformance.AttentionLayout.Family;
 import org.dpo4j.kernels.decoder.Segment;
 
 /**
- * Attention over more than one tile of every shape of tile: head widths 64, 96, 128 and 256 have tiles of their own in bf16, with 64 or 128 rows (queries
- * times heads of the group) and 16, 32 or 64 columns.
+ * Attention over more than one tile of every shape of tile: head widths up to 64, 96, 128 and 256 have tiles of their own in bf16, with 64 or 128 rows
+ * (queries times heads of the group) and 16, 32 or 64 columns. On Hopper, 64 and 128 themselves have others forward, with 128 rows and 128 columns, so
+ * that the first have 56 and 120 left.
  */
 class AttentionTilesTest {
     /** A prefix of three completions over a tile's end, completions of one token, prompts with none, exact multiples of tiles. */
@@ -26,6 +27,17 @@ class AttentionTilesTest {
         AttentionCheck.forward(on, new AttentionCall(3, 3, 96), FAMILIES, 1);
         AttentionCheck.forward(on, new AttentionCall(4, 1, 128), FAMILIES, 1);
         AttentionCheck.forward(on, new AttentionCall(2, 1, 256), FAMILIES, 1);
+        AttentionCheck.forward(on, new AttentionCall(7, 1, 56).withStrides(8), FAMILIES, 1);
+        AttentionCheck.forward(on, new AttentionCall(4, 1, 120), FAMILIES, 1);
+    }
+
+    /** Three and more tiles of 128 keys; prefixes that end within a tile and with one; blocks of which half is empty. */
+    @OnEachDType
+    void forwardOverWideTiles(On on) {
+        AttentionCheck.forward(on, new AttentionCall(3, 1, 64).withStrides(8), plain(300, 22), 1);
+        List<Segment> families = shared(new Family(150, 130, 9), new Family(128, 40));
+        AttentionCheck.forward(on, new AttentionCall(2, 2, 64), families, 1);
+        AttentionCheck.forward(on, new AttentionCall(2, 1, 128), families, 2);
     }
 
     @OnEachDType
@@ -48,28 +60,97 @@ class AttentionTilesTest {
     @OnEachDType
     void otherSequencesAndLayoutsMakeNoDifference(On on) {
         Family[] families = {new Family(70, 9, 40, 1), new Family(5, 3, 66)};
-        AttentionCall shape = new AttentionCall(4, 1, 128);
+        layoutsAgree(on, new AttentionCall(4, 1, 120), families);
+        layoutsAgree(on, new AttentionCall(4, 1, 128), families);
+    }
+
+    /** The same where prompts end within wide tiles, and with one. */
+    @OnEachDType
+    void layoutsOverWideTilesMakeNoDifference(On on) {
+        layoutsAgree(on, new AttentionCall(2, 1, 128), new Family(150, 9, 140, 1), new Family(128, 3, 30));
+        layoutsAgree(on, new AttentionCall(2, 2, 64), new Family(140, 5, 20), new Family(200, 60));
+    }
+
+    private static void layoutsAgree(On on, AttentionCall shape, Family... families) {
         List<Segment> shared = shared(families);
         int[] rows = AttentionLayout.sharedRowOfPlainRow(families);
         AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, AttentionLayout.rows(shared), 1);
         long[] ofShared = AttentionCheck.outputBits(on, shape, shared, inputs);
-        int[] lengths = {79, 110, 71, 8, 71};
+        int[] lengths = Arrays.stream(families)
+                .flatMapToInt(family -> Arrays.stream(family.completions()).map(length -> family.prompt() + length))
+                .toArray();
         long[] ofPlain = AttentionCheck.outputBits(on, shape, plain(lengths), inputs.select(shape, rows));
         AttentionCheck.sameRows(ofPlain, ofShared, rows, shape);
-        int[] second = Arrays.copyOfRange(rows, 79, 189);
+        int[] second = Arrays.copyOfRange(rows, lengths[0], lengths[0] + lengths[1]);
         AttentionCheck.sameRows(
-                AttentionCheck.outputBits(on, shape, plain(110), inputs.select(shape, second)),
+                AttentionCheck.outputBits(on, shape, plain(lengths[1]), inputs.select(shape, second)),
                 ofShared,
                 second,
                 shape);
     }
 
+    /** One query behind cached keys, among which what it does not see is no number: to the bit what the whole sequence gives. */
+    @OnEachDType
+    void queriesBehindCachedKeysEqualTheWhole(On on) {
+        for (AttentionCall shape : List.of(new AttentionCall(2, 1, 128), new AttentionCall(3, 1, 64))) {
+            int length = 270;
+            AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, length, 1);
+            long[] whole = AttentionCheck.outputBits(on, shape, plain(length), inputs);
+            for (int row : new int[] {0, 127, 128, 200}) {
+                AttentionCall.Inputs cached = AttentionCall.Inputs.random(shape, length, 1);
+                Arrays.fill(cached.k(), (row + 1) * shape.kvWidth(), length * shape.kvWidth(), Double.NaN);
+                Arrays.fill(cached.v(), (row + 1) * shape.kvWidth(), length * shape.kvWidth(), Double.NaN);
+                int first = row * shape.width();
+                int end = first + shape.width();
+                long[] alone = AttentionCheck.outputBits(
+                        on,
+                        shape,
+                        List.of(new Segment(0, 1, 0, row, 0, 0, 0)),
+                        new AttentionCall.Inputs(Arrays.copyOfRange(cached.q(), first, end), cached.k(), cached.v()));
+                Expect.sameBits("row " + row + " of " + shape, alone, Arrays.copyOfRange(whole, first, end));
+            }
+        }
+    }
+
+    /** Prefixes and completions of several tiles of keys, which add to the same rows of d_q one after another. */
+    @OnEachDType
+    void backwardOverSeveralTilesOfKeys(On on) {
+        List<Segment> families = shared(new Family(290, 140, 1, 70), new Family(128, 128), new Family(3, 130));
+        AttentionCheck.backward(on, new AttentionCall(2, 1, 128), families, 1);
+        AttentionCheck.backward(on, new AttentionCall(3, 1, 64).withStrides(8), families, 1);
+    }
+
+    /** Gradients of a family are the same bits whatever the others hold, and every time. */
+    @OnEachDType
+    void gradientsOfFamiliesDoNotFeelEachOther(On on) {
+        List<Segment> families = shared(new Family(140, 135, 20), new Family(131, 3));
+        int ofFirst = 295;
+        for (AttentionCall shape : List.of(new AttentionCall(2, 1, 128), new AttentionCall(2, 2, 64))) {
+            AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, AttentionLayout.rows(families), 1);
+            long[][] clean = AttentionCheck.gradientBits(on, shape, families, inputs);
+            Expect.sameBits("d_q again", AttentionCheck.gradientBits(on, shape, families, inputs)[0], clean[0]);
+            AttentionCall.Inputs others = AttentionCall.Inputs.random(shape, AttentionLayout.rows(families), 1);
+            Arrays.fill(others.q(), 0, ofFirst * shape.width(), Double.NaN);
+            Arrays.fill(others.k(), 0, ofFirst * shape.kvWidth(), Double.POSITIVE_INFINITY);
+            long[][] withOthers = AttentionCheck.gradientBits(on, shape, families, others);
+            for (int i = 0; i < 3; i++) {
+                int first = ofFirst * (i == 0 ? shape.width() : shape.kvWidth());
+                Expect.sameBits(
+                        "gradient %d of q, k, v, %s".formatted(i, shape),
+                        Arrays.copyOfRange(withOthers[i], first, withOthers[i].length),
+                        Arrays.copyOfRange(clean[i], first, clean[i].length));
+            }
+        }
+    }
+
     /** What a query must not see may be anything in gradients, too: what it sees has the bits it has alone. */
     @OnEachDType
     void gradientsOfWhatIsSeenAlone(On on) {
-        AttentionCall shape = new AttentionCall(4, 2, 64);
-        int length = 45;
-        int half = 20;
+        gradientsOfWhatIsSeenAlone(on, new AttentionCall(4, 2, 64), 45, 20);
+        gradientsOfWhatIsSeenAlone(on, new AttentionCall(2, 1, 128), 170, 150);
+    }
+
+    private static void gradientsOfWhatIsSeenAlone(On on, AttentionCall shape, int length, int half) {
         AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, length, 1);
         long[][] clean = AttentionCheck.gradientBits(on, shape, plain(length), inputs);
 

@@ -71,6 +71,7 @@ final class AttentionBenchmark {
                 segments.at(turn),
                 layout.segments().size(),
                 layout.maxQueries(),
+                layout.rows(),
                 heads,
                 kvHeads,
                 width,

@@ -169,12 +169,14 @@ final class Decoder implements AutoCloseable {
         long keys = layer.qkv() + bytes(queryWidth);
         long values = keys + bytes(keyHeads * headDim);
         long keyStride = qkvWidth;
+        long keyRows = rows;
         if (cache != null) {
             CopyRows.forward(
                     device, cache.keys(i), keys, pass.cacheRows(), 0, rows, cache.width, cache.width, qkvWidth, dtype);
             keys = cache.keys(i);
             values = cache.values(i);
             keyStride = cache.width;
+            keyRows = cache.rows();
         }
         Attention.forward(
                 device,
@@ -186,6 +188,7 @@ final class Decoder implements AutoCloseable {
                 pass.segments(),
                 pass.segmentCount(),
                 pass.maxQueries(),
+                keyRows,
                 heads,
                 keyHeads,
                 headDim,

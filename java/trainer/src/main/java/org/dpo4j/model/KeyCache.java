@@ -11,6 +11,7 @@ final class KeyCache implements AutoCloseable {
     final int width;
     private long base;
     private long layerBytes;
+    private long rows;
 
     KeyCache(Device device, LlamaConfig config, DType dtype) {
         this.arena = new Arena(device);
@@ -21,8 +22,13 @@ final class KeyCache implements AutoCloseable {
 
     /** Room for that many tokens; what was cached is gone. */
     void reserve(long rows) {
+        this.rows = rows;
         layerBytes = rows * width * elementBytes;
         arena.lay(() -> base = arena.take(layerBytes * layers));
+    }
+
+    long rows() {
+        return rows;
     }
 
     long keys(int layer) {

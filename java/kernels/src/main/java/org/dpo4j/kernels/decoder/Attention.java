@@ -28,6 +28,7 @@ public final class Attention {
      *
      * @param out out, [queryRows, heads, headWidth], rows {@code outStride} apart
      * @param lse out, f32[queryRows, heads]: log of the sum of exp(scale q.k), kept for {@link #backward}
+     * @param keyRows bound of the rows of {@code k} and {@code v} that segments name; rows beyond are not read
      */
     public static void forward(
             Device device,
@@ -39,6 +40,7 @@ public final class Attention {
             long segments,
             long segmentCount,
             long maxQueries,
+            long keyRows,
             long heads,
             long kvHeads,
             long headWidth,
@@ -60,6 +62,7 @@ public final class Attention {
                         segments,
                         segmentCount,
                         maxQueries,
+                        keyRows,
                         heads,
                         kvHeads,
                         headWidth,

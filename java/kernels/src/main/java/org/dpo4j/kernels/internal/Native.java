@@ -182,6 +182,7 @@ public final class Native {
             @Cast("const dpo4j_segment*") long segments,
             long segmentCount,
             long maxQueries,
+            long keyRows,
             long heads,
             long kvHeads,
             long headWidth,

@@ -1,0 +1,542 @@
+// attention, backward, bf16 on Hopper (sm_90a), head widths 64 and 128, from p = exp(scale q k - lse) computed again:
+//
+//   delta = sum over d of d_out out        d_s = p (d_out v - delta)
+//   d_q = scale d_s k                      d_k = scale d_s^T q                      d_v = p^T d_out
+//
+// Five products of tiles (wgmma.cuh), where attention_backward_mma.cu has seven: scores are computed once for all three gradients. A block owns 128
+// keys of one key head and walks over the tiles of queries that see them, its own segment's and those of its dependents, all heads of the group.
+// Two warpgroups, 64 keys each, have d_k and d_v in registers, and p^T and d_s^T, rounded to bf16, where the next product wants them; d_s goes through
+// shared memory, and each warpgroup multiplies half of d_q. A third one copies (tensor_copy.cuh), says what is seen, and waits for turns.
+//
+// d_q of a tile of queries is a sum over blocks. They add to it in turns (turns.cuh), in the order of keys, prefix before own: fp32 in the workspace, a
+// load, an addition and a store by the thread that holds the number. The block of the diagonal is the last, and writes d_q. So every sum has a
+// fixed order, no atomic adds, and a sequence's bits are its own. All walk from the last queries to the first, and lower keys, whose walk is longer,
+// begin first: a block follows one tile behind the block of the keys before it, and waits at its start if at all.
+//
+// Never materialised: scores, probabilities, their gradients, repeated key heads.
+//
+// What is not finite: 0 times it must not reach what does not see it. Rows of q and d_out that are not (their lse or delta says so) and rows of k are
+// 0 in shared memory, and who sees them gets NaN.
+//
+// Bytes moved, for 128 keys and 64 queries of width 128: 32 KiB of q and d_out, 64 KiB of d_q to and fro, from the second-level cache. Bound by
+// arithmetic: 10 head_width FLOPs a visible pair of query and key. Share of the roofline: not yet measured on a GPU.
+//
+// Predicted for head width 128, causal, 4096 queries, on H100 and H200: 400 TFLOP/s, between 330 and 460; head width 64: 320, between 240 and 380.
+// For those 128 x 64 pairs tensor cores take 2560 clocks and shared memory is read and written for 2450 (128 bytes a clock: 1024 for scores and d_p,
+// 512 for d_k and d_v, 512 for d_q, 400 to put tiles and d_s there). One after another: scores 512; exponentials 700 (16 a clock, 512, and the
+// rest of their instructions) behind which d_p is multiplied; d_s 350, behind d_v; its way through shared memory to the other warpgroup 150; d_k and
+// d_q 1024; the addition to d_q and the next barriers 350. That is 3100. The second-level cache gives some 24 bytes a clock and multiprocessor: 96 KiB
+// take 4000, and bind. That is 0.64 of 989 TFLOP/s; 0.97 for the diagonal; 0.98 for turns and for blocks that end at different times, by a
+// simulation of 132 multiprocessors with 4 x 4096 queries, 32 heads and 8 key heads (8 pairs of 1024 + 2 x 512 with a shared prompt: 0.97); and 0.7,
+// what such kernels lose to latencies and to clocks that fall under load. At width 64 exponentials are twice as many, and not hidden: 3900.
+// What would show the model wrong: a cache that keeps less of d_q than what blocks work on at a time, and turns that come late. Where key heads
+// times tiles of keys are fewer than multiprocessors, these wait for nobody but are not all used: one sequence of 4096 with 2 key heads, a quarter.
+#include "attention_backward_sm90a.cuh"
+
+namespace dpo4j::cuda {
+namespace {
+
+using namespace attention_backward;
+using attention::kLog2E;
+
+constexpr int kCopyingRegisters = 24, kMultiplyingRegisters = 240;
+static_assert(kCopyingRegisters + kConsumers * kMultiplyingRegisters <= 65536 / kThreads / 8 * 8 * (1 + kConsumers),
+              "the registers that the block is launched with");
+
+// ---- before: lse and delta of each query and head, turns and tickets ------------------------------------------------------------------
+
+constexpr int kPrepareThreads = 256;
+
+// By one block. Tickets are for tiles of keys of segments without prefix, then those with one; the first tile of all, then the second: so who adds
+// to a tile of queries first has the lower ticket, and longer tiles start before shorter ones.
+__device__ __forceinline__ void list_tiles(const Problem& problem) {
+  constexpr int kWarps = kPrepareThreads / kWarp;
+  DPO4J_SHARED(int, of_warps, [kWarps]);
+  const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
+  const int64_t of_phase = int64_t{problem.key_tiles} * problem.segment_count;
+  uint32_t listed = 0;
+  for (int64_t first = 0; first < 2 * of_phase; first += kPrepareThreads) {
+    const int64_t candidate = first + threadIdx.x, tile = candidate % of_phase;
+    const dpo4j_segment& segment = problem.segments[tile % problem.segment_count];
+    const bool behind_prefix = candidate >= of_phase;
+    const bool exists = candidate < 2 * of_phase && (segment.prefix_count > 0) == behind_prefix &&
+                        tile / problem.segment_count * kKeys < segment.query_count;
+    const unsigned of_warp = __ballot_sync(kAllLanes, exists);
+    if (lane == 0) of_warps[warp] = __popc(of_warp);
+    __syncthreads();
+    uint32_t place = listed + __popc(of_warp & ((1u << lane) - 1));
+    for (int i = 0; i < kWarps; i++) {
+      if (i < warp) place += of_warps[i];
+      listed += of_warps[i];
+    }
+    if (exists) problem.workspace.tiles[place] = static_cast<uint32_t>(tile);
+    __syncthreads();
+  }
+  if (threadIdx.x == 0) {
+    *problem.workspace.tile_count = listed;
+    *problem.workspace.tickets = 0;
+  }
+}
+
+template <int D>
+__global__ void __launch_bounds__(kPrepareThreads) prepare(AttentionBackward x, Problem problem) {
+  if (blockIdx.x == 0) return list_tiles(problem);
+  constexpr int kLanes = D / 8;  // of a row
+  const int64_t rows = x.query_rows * x.heads, row = (int64_t{blockIdx.x - 1} * kPrepareThreads + threadIdx.x) / kLanes;
+  const int64_t own = row < rows ? row : rows - 1, query = own / x.heads, head = own % x.heads;
+  const int64_t at = query * x.out_stride + head * D + threadIdx.x % kLanes * 8;
+  const Values<8> d_out = load<8>(static_cast<const bf16*>(x.d_out) + at), out = load<8>(static_cast<const bf16*>(x.out) + at);
+  float delta = 0;
+#pragma unroll
+  for (int i = 0; i < 8; i++) delta = fmaf(d_out[i], out[i], delta);
+#pragma unroll
+  for (int distance = kLanes / 2; distance > 0; distance /= 2) delta += __shfl_xor_sync(kAllLanes, delta, distance);
+  if (row >= rows || threadIdx.x % kLanes != 0) return;
+  const float lse = x.lse[own] * kLog2E;
+  const bool finite = isfinite(lse) && isfinite(delta);
+  problem.workspace.statistics[head * x.query_rows + query] = finite ? make_float2(lse, delta) : make_float2(NAN, NAN);
+  problem.workspace.turns[head * x.query_rows + query] = 0;
+}
+
+#if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+
+// ---- the warpgroup that copies -----------------------------------------------------------------------------------------------------------
+
+// One thread: k and v, then q and d_out of each step.
+template <int D>
+__device__ void copy_tiles(const Maps& maps, const Problem& problem, const KeyTile& keys, Shared<D>& shared, const Tiles<D>& tiles) {
+  using T = Tiles<D>;
+  barrier_arrive_expecting(&shared.keys_landed, 2 * T::Keys::kBytes);
+  T::Keys::load(tiles.k(), maps.k, &shared.keys_landed, keys.row, keys.head * D);
+  T::Keys::load(tiles.v(), maps.v, &shared.keys_landed, keys.row, keys.head * D);
+  uint32_t step = 0;
+  for (Walk<kQueries<D>> walk(problem, keys); walk.valid(); walk.advance(), step++) {
+    const int stage = step % kStages;
+    barrier_wait(&shared.empty[stage], phase(step) ^ 1);
+    barrier_arrive_expecting(&shared.landed[stage], 2 * T::Queries::kBytes);
+    T::Queries::load(tiles.q(stage), maps.q, &shared.landed[stage], walk.row, walk.query_head() * D);
+    T::Queries::load(tiles.d_out(stage), maps.d_out, &shared.landed[stage], walk.row, walk.query_head() * D);
+  }
+}
+
+// Rows of q and d_out that do not exist, or are not finite, become 0, so that a weight of 0 times them is 0.
+template <int D>
+__device__ __forceinline__ void clear_rows(const Tiles<D>& tiles, int stage, int first_row, unsigned rows, int lane) {
+  using Queries = typename Tiles<D>::Queries;
+  if (lane >= 2 * Queries::kParts * Queries::kWordsOfRow) return;
+  unsigned char* const word =
+      tiles.q(stage) + lane / Queries::kWordsOfRow * Queries::kPartBytes + first_row * kTileRowBytes + lane % Queries::kWordsOfRow * 16;
+  for (; rows != 0; rows &= rows - 1) {
+    *reinterpret_cast<uint4*>(word + (__ffs(static_cast<int>(rows)) - 1) * kTileRowBytes) = make_uint4(0, 0, 0, 0);
+  }
+}
+
+// One warp: what is to know of each step. lse is infinite where a row does not exist, which makes its weights 0, and NaN, as delta is, where
+// the row is not finite.
+template <int D>
+__device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shared<D>& shared, const Tiles<D>& tiles, int lane) {
+  uint32_t step = 0;
+  for (Walk<kQueries<D>> walk(problem, keys); walk.valid(); step++) {
+    const int stage = step % kStages;
+    barrier_wait(&shared.empty[stage], phase(step) ^ 1);
+    if (lane == 0) {
+      const bool diagonal = walk.diagonal();
+      shared.steps[stage] = {walk.row,
+                             walk.count,
+                             walk.query_head(),
+                             diagonal ? keys.first - walk.first : kAllSee,
+                             diagonal,
+                             diagonal || walk.count < kQueries<D>,
+                             false};
+    }
+#pragma unroll 1
+    for (int row = lane; row < kQueries<D>; row += kWarp) {
+      const float2 of_row = row < walk.count ? problem.workspace.statistics[walk.place() + row] : make_float2(INFINITY, 0);
+      shared.lse[stage][row] = of_row.x;
+      shared.delta[stage][row] = of_row.y;
+      const unsigned without = __ballot_sync(kAllLanes, !isfinite(of_row.x));
+      if (without == 0) continue;
+      barrier_wait(&shared.landed[stage], phase(step));
+      clear_rows(tiles, stage, row - lane, without, lane);
+      fence_async_proxy();
+    }
+    walk.advance();
+    if (lane == 0) shared.steps[stage].last = !walk.valid();
+    __syncwarp();
+    if (lane == 0) barrier_arrive(&shared.ready[stage]);
+  }
+}
+
+// One thread: waits for the turn to add to d_q of each step, and ends it.
+template <int D>
+__device__ void take_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
+  uint32_t parity = 0;
+  for (Walk<kQueries<D>> walk(problem, keys); walk.valid(); walk.advance(), parity ^= 1) {
+    uint32_t* const counter = problem.workspace.turns + walk.place();
+    wait_for_turn(counter, keys.turn);
+    barrier_arrive(&shared.turn);
+    barrier_wait(&shared.added, parity);
+    end_turn(counter, keys.turn);
+  }
+}
+
+// ---- the warpgroups that multiply --------------------------------------------------------------------------------------------------------
+
+// All threads of both: makes what is not finite in k 0, and rows that do not exist, so that a gradient of 0 times it is 0. Who sees such a key
+// gets NaN by its poison.
+template <int D>
+__device__ __forceinline__ void prepare_keys(const KeyTile& keys, Shared<D>& shared, const Tiles<D>& tiles) {
+  using Keys = typename Tiles<D>::Keys;
+  for (int item = threadIdx.x - kWarpgroup; item < Keys::kWords; item += kConsumers * kWarpgroup) {
+    const int row = item / Keys::kWordsOfRow % kKeys;
+    uint4* const word = reinterpret_cast<uint4*>(tiles.k()) + item;
+    if (row >= keys.count) {
+      *word = make_uint4(0, 0, 0, 0);
+    } else if (attention::hide_not_finite(word)) {
+      atomicExch(reinterpret_cast<uint32_t*>(&shared.poison[row]), __float_as_uint(NAN));
+    } else {
+      continue;
+    }
+    atomicExch(&shared.partly, 1u);
+  }
+  fence_async_proxy();
+  __syncwarp();
+  if (threadIdx.x % kWarp == 0) barrier_arrive(&shared.keys_ready);
+  barrier_wait(&shared.keys_ready, 0);
+}
+
+template <int D>
+struct Consumer {
+  static constexpr int R = kQueries<D>;
+  using T = Tiles<D>;
+  using Scores = float[R / 2];          // transposed: 64 keys, R queries
+  using Weights = uint32_t[R / 16][4];  // the same in bf16
+  using Gradient = float[D / 2];        // 64 keys
+  using QueryGradient = float[32];      // 64 queries, 64 columns
+
+  const Problem& problem;
+  const KeyTile& keys;
+  Shared<D>& shared;
+  const Tiles<D>& tiles;
+  const int group;  // which of the warpgroups
+  const Fragment fragment;
+
+  // s = rows times columns^T: rows are the 64 keys of this warpgroup.
+  __device__ __forceinline__ void scores(Scores& s, const unsigned char* rows, const unsigned char* columns) const {
+    wgmma_fence();
+#pragma unroll
+    for (int step = 0; step < D / kProductDepth; step++) {
+      wgmma(s, T::Keys::columns(rows + group * kProductRows * kTileRowBytes, step), T::Queries::columns(columns, step), step > 0);
+    }
+    wgmma_commit();
+  }
+
+  // gradient += weights times the tile's rows, which are queries.
+  __device__ __forceinline__ void accumulate(Gradient& gradient, Weights& weights, const unsigned char* queries, bool more) const {
+    wgmma_operands(weights);
+    wgmma_fence();
+#pragma unroll
+    for (int step = 0; step < R / kProductDepth; step++) {
+      wgmma<Major::kRows>(gradient, weights[step], T::Queries::rows(queries, step), more || step > 0);
+    }
+    wgmma_commit();
+  }
+
+  // Of d_q, this warpgroup's half: 64 of the columns, or 64 of the queries. d_q = d_s k.
+  static constexpr bool kHalfOfWidth = D == 128;
+  __device__ __forceinline__ void multiply_keys(QueryGradient& d_q, const unsigned char* d_scores) const {
+    const unsigned char* const a = d_scores + (kHalfOfWidth ? 0 : group * T::Scores::kPartBytes);
+    const unsigned char* const b = tiles.k() + (kHalfOfWidth ? group * T::Keys::kPartBytes : 0);
+    wgmma_fence();
+#pragma unroll
+    for (int step = 0; step < kKeys / kProductDepth; step++) {
+      wgmma<Major::kRows, Major::kRows>(d_q, T::Scores::rows(a, step), T::Keys::rows(b, step), step > 0);
+    }
+    wgmma_commit();
+  }
+  __device__ __forceinline__ int32_t query(int i) const { return (kHalfOfWidth ? 0 : group * 64) + fragment.row(i); }
+  __device__ __forceinline__ int first_column() const { return kHalfOfWidth ? group * 64 : 0; }
+
+  __device__ __forceinline__ static void pack(Weights& weights, const Scores& s) {
+#pragma unroll
+    for (int j = 0; j < R / 8; j++) {
+#pragma unroll
+      for (int i = 0; i < 2; i++) weights[j / 2][2 * (j % 2) + i] = pack_pair<bf16>(s[4 * j + 2 * i], s[4 * j + 2 * i + 1]);
+    }
+  }
+
+  // What a query does not see becomes 0, whatever it is; what is seen of a key that is not finite NaN.
+  __device__ __forceinline__ void select_seen(Scores& s, const Step& step) const {
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      const int row = group * kProductRows + fragment.row(i);
+      const int32_t first = row < keys.count ? step.first_seeing + row : R;
+      const float poison = shared.poison[row];
+#pragma unroll
+      for (int j = 0; j < R / 8; j++) {
+#pragma unroll
+        for (int c = 0; c < 2; c++) {
+          const int column = fragment.column(j) + c;
+          float& element = s[4 * j + 2 * i + c];
+          element = column >= first && column < step.count ? element + poison : 0.0f;
+        }
+      }
+    }
+  }
+
+  __device__ __forceinline__ void to_probabilities(Scores& p, const Scores& s, const float* lse, float factor) const {
+#pragma unroll
+    for (int j = 0; j < R / 8; j++) {
+      const float2 of_columns = *reinterpret_cast<const float2*>(lse + fragment.column(j));
+#pragma unroll
+      for (int i = 0; i < 2; i++) {
+        p[4 * j + 2 * i] = exp2_flushed(fmaf(s[4 * j + 2 * i], factor, -of_columns.x));
+        p[4 * j + 2 * i + 1] = exp2_flushed(fmaf(s[4 * j + 2 * i + 1], factor, -of_columns.y));
+      }
+    }
+  }
+
+  // p becomes d_s = p (d_p - delta).
+  __device__ __forceinline__ void to_d_scores(Scores& p, const Scores& d_p, const float* delta) const {
+#pragma unroll
+    for (int j = 0; j < R / 8; j++) {
+      const float2 of_columns = *reinterpret_cast<const float2*>(delta + fragment.column(j));
+#pragma unroll
+      for (int i = 0; i < 2; i++) {
+        p[4 * j + 2 * i] *= d_p[4 * j + 2 * i] - of_columns.x;
+        p[4 * j + 2 * i + 1] *= d_p[4 * j + 2 * i + 1] - of_columns.y;
+      }
+    }
+  }
+
+  // As the swizzle has it (tensor_copy.cuh): 16 bytes of eight queries change places by key. Eight keys of a warp fill all banks.
+  __device__ __forceinline__ void write_d_scores(unsigned char* to, const Weights& weights) const {
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      unsigned char* const row = to + (group * kProductRows + fragment.row(i)) * kTileRowBytes + 4 * fragment.member;
+#pragma unroll
+      for (int j = 0; j < R / 8; j++) {
+        *reinterpret_cast<uint32_t*>(row + j / 8 * T::Scores::kPartBytes + (j % 8 ^ fragment.group) * 16) = weights[j / 2][2 * (j % 2) + i];
+      }
+    }
+  }
+
+  __device__ __forceinline__ float* sums(const Step& step, int i) const {
+    return problem.workspace.d_q + (step.head * problem.query_rows + step.row + query(i)) * D + first_column();
+  }
+  __device__ __forceinline__ void read_sums(QueryGradient& d_q, const Step& step) const {
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      const bool exists = keys.turn > 0 && query(i) < step.count;
+#pragma unroll
+      for (int jj = 0; jj < 4; jj++) {
+        const float4 x = exists ? __ldcg(reinterpret_cast<const float4*>(sums(step, i) + fragment.quad(jj))) : make_float4(0, 0, 0, 0);
+        d_q[8 * jj + 2 * i] = x.x;
+        d_q[8 * jj + 2 * i + 1] = x.y;
+        d_q[8 * jj + 4 + 2 * i] = x.z;
+        d_q[8 * jj + 4 + 2 * i + 1] = x.w;
+      }
+    }
+  }
+  __device__ __forceinline__ void write_sums(const QueryGradient& d_q, const Step& step) const {
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      if (query(i) >= step.count) continue;
+#pragma unroll
+      for (int jj = 0; jj < 4; jj++) {
+        const float4 x = make_float4(d_q[8 * jj + 2 * i], d_q[8 * jj + 2 * i + 1], d_q[8 * jj + 4 + 2 * i], d_q[8 * jj + 4 + 2 * i + 1]);
+        __stcg(reinterpret_cast<float4*>(sums(step, i) + fragment.quad(jj)), x);
+      }
+    }
+  }
+
+  // A row's columns, scaled and rounded.
+  template <int N>
+  __device__ __forceinline__ void write_row(void* tensor, int64_t at, const float (&x)[N], int i, float scale) const {
+    uint32_t* const row = reinterpret_cast<uint32_t*>(static_cast<bf16*>(tensor) + at) + fragment.member;
+#pragma unroll
+    for (int j = 0; j < N / 4; j++) row[4 * j] = pack_pair<bf16>(scale * x[4 * j + 2 * i], scale * x[4 * j + 2 * i + 1]);
+  }
+  __device__ __forceinline__ void write_queries(const QueryGradient& d_q, const Step& step) const {
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      if (query(i) >= step.count) continue;
+      write_row(problem.d_q, (step.row + query(i)) * problem.q_stride + step.head * D + first_column(), d_q, i, problem.scale);
+    }
+  }
+  __device__ __forceinline__ void write_keys(const Gradient& d_k, const Gradient& d_v) const {
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+      const int row = group * kProductRows + fragment.row(i);
+      if (row >= keys.count) continue;
+      const int64_t at = int64_t{keys.row + row} * problem.kv_stride + keys.head * D;
+      write_row(problem.d_k, at, d_k, i, problem.scale);
+      write_row(problem.d_v, at, d_v, i, 1);
+    }
+  }
+
+  // All lanes of this warp have done what comes before.
+  __device__ __forceinline__ static void arrive(Barrier* barrier) {
+    __syncwarp();
+    if (threadIdx.x % kWarp == 0) barrier_arrive(barrier);
+  }
+  __device__ __forceinline__ void wait_for_queries(uint32_t step) const {
+    barrier_wait(&shared.landed[step % kStages], phase(step));
+    barrier_wait(&shared.ready[step % kStages], phase(step));
+  }
+
+  __device__ __forceinline__ void run() const {
+    barrier_wait(&shared.keys_landed, 0);
+    prepare_keys(keys, shared, tiles);
+    const bool keys_partly = shared.partly != 0;
+    const float factor = problem.scale * kLog2E;
+    Gradient d_k, d_v;
+    bool last = false;
+    for (uint32_t t = 0; !last; t++) {
+      const int stage = t % kStages;
+      wait_for_queries(t);
+      const Step step = shared.steps[stage];
+      const bool partly = step.partly || keys_partly;
+      last = step.last;
+      Scores s, d_p, p;
+      scores(s, tiles.k(), tiles.q(stage));
+      scores(d_p, tiles.v(), tiles.d_out(stage));
+      wgmma_wait<1>();
+      wgmma_results(s);
+      to_probabilities(p, s, shared.lse[stage], factor);
+      if (partly) select_seen(p, step);
+      Weights of_values, of_keys;
+      pack(of_values, p);
+      accumulate(d_v, of_values, tiles.d_out(stage), t > 0);
+      wgmma_wait<1>();
+      wgmma_results(d_p);
+      to_d_scores(p, d_p, shared.delta[stage]);
+      if (partly) select_seen(p, step);
+      pack(of_keys, p);
+      write_d_scores(tiles.d_scores(stage), of_keys);
+      fence_async_proxy();
+      arrive(&shared.d_scores[stage]);
+      accumulate(d_k, of_keys, tiles.q(stage), t > 0);
+      QueryGradient d_q, sum;
+      barrier_wait(&shared.turn, t % 2);
+      read_sums(sum, step);
+      barrier_wait(&shared.d_scores[stage], phase(t));
+      multiply_keys(d_q, tiles.d_scores(stage));
+      wgmma_wait<0>();
+      wgmma_results(d_q);
+      wgmma_operands(of_values);
+      wgmma_operands(of_keys);
+      arrive(&shared.empty[stage]);
+#pragma unroll
+      for (int i = 0; i < 32; i++) d_q[i] += sum[i];
+      if (step.diagonal) {
+        write_queries(d_q, step);
+      } else {
+        write_sums(d_q, step);
+      }
+      arrive(&shared.added);
+    }
+    wgmma_results(d_k);
+    wgmma_results(d_v);
+    write_keys(d_k, d_v);
+  }
+};
+
+template <int D>
+__device__ void keys_of_block(const Maps& maps, const Problem& problem) {
+  DPO4J_SHARED(Shared<D>, all_shared, [1]);
+  DPO4J_DYNAMIC_SHARED(unsigned char, dynamic);
+  Shared<D>& shared = all_shared[0];
+  const uint32_t misplaced = shared_address(dynamic) % kTileAlignment;
+  const Tiles<D> tiles{dynamic + (misplaced == 0 ? 0 : kTileAlignment - misplaced)};
+  if (threadIdx.x < kKeys) shared.poison[threadIdx.x] = 0;
+  if (threadIdx.x == 0) {
+    shared.keys = KeyTile(problem, atomicAdd(problem.workspace.tickets, 1u));
+    shared.partly = 0;
+    barrier_init(&shared.keys_landed, 1);
+    barrier_init(&shared.keys_ready, kConsumerWarps);
+    for (int stage = 0; stage < kStages; stage++) {
+      barrier_init(&shared.landed[stage], 1);
+      barrier_init(&shared.ready[stage], 1);
+      barrier_init(&shared.empty[stage], kConsumerWarps);
+      barrier_init(&shared.d_scores[stage], kConsumerWarps);
+    }
+    barrier_init(&shared.turn, 1);
+    barrier_init(&shared.added, kConsumerWarps);
+    fence_barrier_init();
+  }
+  __syncthreads();
+  const KeyTile& keys = shared.keys;
+  if (keys.count == 0) return;
+
+  if (threadIdx.x < kWarpgroup) {
+    give_registers<kCopyingRegisters>();
+    const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
+    if (warp == 0 && lane == 0) copy_tiles<D>(maps, problem, keys, shared, tiles);
+    if (warp == 1) describe_steps<D>(problem, keys, shared, tiles, lane);
+    if (warp == 2 && lane == 0) take_turns<D>(problem, keys, shared);
+  } else {
+    take_registers<kMultiplyingRegisters>();
+    const Consumer<D> consumer{problem, keys, shared, tiles, static_cast<int>(threadIdx.x / kWarpgroup) - 1, Fragment()};
+    consumer.run();
+  }
+}
+
+#endif
+
+// Other architectures have the kernel's name and nothing in it; has_backward_sm90a() keeps them from being asked.
+template <int D>
+__global__ void __launch_bounds__(kThreads, 1) gradients(const __grid_constant__ Maps maps, const __grid_constant__ Problem problem) {
+#if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  keys_of_block<D>(maps, problem);
+#endif
+}
+
+int encode(Maps* maps, const AttentionBackward& x, uint32_t queries) {
+  int error = encode_tile_map(&maps->q, x.q, x.query_rows, x.heads * x.head_width, x.q_stride, queries);
+  if (error == cudaSuccess) error = encode_tile_map(&maps->d_out, x.d_out, x.query_rows, x.heads * x.head_width, x.out_stride, queries);
+  if (error == cudaSuccess) error = encode_tile_map(&maps->k, x.k, x.query_rows, x.kv_heads * x.head_width, x.kv_stride, kKeys);
+  if (error == cudaSuccess) error = encode_tile_map(&maps->v, x.v, x.query_rows, x.kv_heads * x.head_width, x.kv_stride, kKeys);
+  return error;
+}
+
+template <int D>
+int backward(const Queue& queue, const AttentionBackward& x) {
+  const Problem problem{Workspace(x.workspace, x.query_rows, x.heads, D),
+                        x.d_q,
+                        x.d_k,
+                        x.d_v,
+                        x.segments,
+                        x.query_rows,
+                        x.q_stride,
+                        x.kv_stride,
+                        static_cast<int32_t>(x.segment_count),
+                        static_cast<int32_t>(divide_up(x.max_queries, kKeys)),
+                        static_cast<int32_t>(x.kv_heads),
+                        static_cast<int32_t>(x.heads / x.kv_heads),
+                        x.scale};
+  if (x.segment_count == 0 || x.max_queries == 0 || x.query_rows == 0) return cudaSuccess;
+  Maps maps;
+  int error = encode(&maps, x, kQueries<D>);
+  if (error != cudaSuccess) return error;
+  error = launch(queue, prepare<D>, dim3(1 + divide_up(x.query_rows * x.heads * (D / 8), kPrepareThreads)), dim3(kPrepareThreads), 0, x,
+                 problem);
+  if (error != cudaSuccess) return error;
+  return launch(queue, gradients<D>, dim3(problem.most_tiles() * x.kv_heads), dim3(kThreads), Tiles<D>::kBytes, maps, problem);
+}
+
+}  // namespace
+
+bool attention::has_backward_sm90a(const Queue& queue, int64_t head_width) {
+  return (head_width == 64 || head_width == 128) && queue.capability == 90 && has_code_for("sm_90a");
+}
+
+size_t attention::backward_sm90a_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width) {
+  return head_width == 64 || head_width == 128 ? Workspace::bytes(query_rows, heads, head_width) : 0;
+}
+
+int attention::backward_sm90a(const Queue& queue, const AttentionBackward& x) {
+  return x.head_width == 128 ? backward<128>(queue, x) : backward<64>(queue, x);
+}
+
+}  // namespace dpo4j::cuda

@@ -1,0 +1,188 @@
+// What attention_backward_sm90a.cu's kernels are given and how they divide it: tiles, workspace, which block works on which keys, and in which
+// order it walks over the queries that see them.
+#pragma once
+
+#include <algorithm>
+
+#include "attention_sm90a.cuh"
+#include "turns.cuh"
+
+namespace dpo4j::cuda::attention_backward {
+
+using attention::bf16;
+using attention::kWarpgroup;
+using attention::kWarpsOfGroup;
+
+constexpr int kConsumers = 2, kConsumerWarps = kConsumers * kWarpsOfGroup;
+constexpr int kThreads = kWarpgroup * (1 + kConsumers);
+constexpr int kKeys = kConsumers * kProductRows;  // of a block: 64 a warpgroup
+constexpr int kStages = 2;
+
+// What fits registers: 64 x 64 scores and their gradients beside d_k and d_v of 64 keys, or 64 x 128 where those are half as wide.
+template <int D>
+constexpr int kQueries = D == 128 ? 64 : 128;
+
+// In the workspace: rows of queries and heads are [heads, query_rows], so that a tile's lie together.
+struct Workspace {
+  float* d_q;          // [heads, query_rows, head_width]: sums so far, columns in the order of Fragment
+  float2* statistics;  // lse in base 2 and delta
+  uint32_t* turns;     // of a tile of queries, at its first: how many tiles of keys have been added to its d_q
+  uint32_t* tiles;     // [query_rows at most]: tiles of keys in the order of tickets, each tile * segment_count + segment
+  uint32_t *tile_count, *tickets;
+
+  static size_t bytes(int64_t query_rows, int64_t heads, int64_t head_width) {
+    return query_rows * heads * (head_width * sizeof(float) + sizeof(float2) + sizeof(uint32_t)) + (query_rows + 2) * sizeof(uint32_t);
+  }
+  Workspace(void* at, int64_t query_rows, int64_t heads, int64_t head_width) {
+    const int64_t rows = query_rows * heads;
+    d_q = static_cast<float*>(at);
+    statistics = reinterpret_cast<float2*>(d_q + rows * head_width);
+    turns = reinterpret_cast<uint32_t*>(statistics + rows);
+    tiles = turns + rows;
+    tile_count = tiles + query_rows;
+    tickets = tile_count + 1;
+  }
+};
+
+// A launch. 32 bits where that is enough: registers are what there is least of.
+struct Problem {
+  Workspace workspace;
+  void *d_q, *d_k, *d_v;
+  const dpo4j_segment* segments;
+  int64_t query_rows, q_stride, kv_stride;
+  int32_t segment_count, key_tiles, kv_heads, group;  // key_tiles: of the longest segment
+  float scale;
+
+  // Tiles of keys that exist, of all segments, at most.
+  int64_t most_tiles() const { return std::min(query_rows, query_rows / kKeys + segment_count); }
+};
+
+struct Maps {
+  TileMap q, d_out, k, v;
+};
+
+// The keys of a block.
+struct KeyTile {
+  int32_t segment, head;
+  int32_t row, first, count;  // in k and v; in the segment; how many of the tile exist, 0 where the ticket is for nothing
+  uint32_t turn;              // in which this tile is added to each d_q
+
+  KeyTile() = default;
+  __device__ __forceinline__ KeyTile(const Problem& problem, uint32_t ticket) : count(0) {
+    const uint32_t place = ticket / problem.kv_heads;
+    if (place >= *problem.workspace.tile_count) return;
+    const uint32_t listed = problem.workspace.tiles[place];
+    const int32_t tile = listed / problem.segment_count;
+    segment = listed % problem.segment_count;
+    head = ticket % problem.kv_heads;
+    const dpo4j_segment& of = problem.segments[segment];
+    first = tile * kKeys;
+    row = of.key_begin + first;
+    count = min(of.query_count - first, kKeys);
+    turn = (of.prefix_count + kKeys - 1) / kKeys + tile;
+  }
+};
+
+// The tiles of queries that see a tile of keys, last to first: those of dependent segments, then the segment's own from the first key on; all
+// heads of the group for each. A block one turn later walks over the beginning of the same list.
+template <int QUERIES>
+struct Walk {
+  const Problem& problem;
+  const KeyTile& keys;
+  int32_t segment;
+  int32_t row, first, count, head;  // the tile: its first query in q and in its segment, how many of it exist; head within the group
+
+  __device__ __forceinline__ Walk(const Problem& problem, const KeyTile& keys)
+      : problem(problem), keys(keys), segment(keys.segment + problem.segments[keys.segment].dependents + 1) {
+    next_segment();
+  }
+
+  __device__ __forceinline__ bool valid() const { return segment >= keys.segment; }
+  __device__ __forceinline__ bool own() const { return segment == keys.segment; }
+  // Of queries that do not see all keys before the end of the tile.
+  __device__ __forceinline__ bool diagonal() const { return own() && first < keys.first + kKeys; }
+  __device__ __forceinline__ int32_t query_head() const { return keys.head * problem.group + head; }
+  // The tile's first query, in an array of [heads, query_rows].
+  __device__ __forceinline__ int64_t place() const { return query_head() * problem.query_rows + row; }
+  __device__ __forceinline__ void advance() {
+    if (++head < problem.group) return;
+    head = 0;
+    count = QUERIES;
+    row -= QUERIES;
+    first -= QUERIES;
+    if (first < (own() ? keys.first : 0)) next_segment();
+  }
+
+ private:
+  __device__ __forceinline__ void next_segment() {
+    int32_t queries = 0;
+    while (queries == 0 && --segment >= keys.segment) queries = problem.segments[segment].query_count;
+    if (!valid()) return;
+    first = (queries - 1) / QUERIES * QUERIES;
+    row = problem.segments[segment].query_begin + first;
+    count = queries - first;
+    head = 0;
+  }
+};
+
+// What the warpgroups that multiply must know of a tile of queries.
+struct Step {
+  int32_t row, count, head;
+  int32_t first_seeing;  // the query of the tile that sees the tile's first key, as the next sees the next; far below 0 where all do
+  bool diagonal;         // the last tile of keys for these queries: their d_q is whole
+  bool partly;           // something of the tile does not exist or is not seen
+  bool last;
+};
+
+constexpr int32_t kAllSee = -(1 << 20);
+
+// Where rows and columns of a fragment of d (wgmma.cuh) are, for this thread.
+struct Fragment {
+  int warp, group, member;  // warp of its warpgroup, group of four lanes, lane of those
+  __device__ __forceinline__ Fragment() : warp(threadIdx.x % kWarpgroup / kWarp), group(threadIdx.x % kWarp / 4), member(threadIdx.x % 4) {}
+  __device__ __forceinline__ int row(int i) const { return 16 * warp + group + 8 * i; }
+  __device__ __forceinline__ int column(int j) const { return 8 * j + 2 * member; }
+  // In the workspace a row's 64 columns lie so that four numbers of a thread, columns column(2 jj), column(2 jj) + 1, column(2 jj + 1) and
+  // column(2 jj + 1) + 1, are 16 bytes, and those of four lanes are 64.
+  __device__ __forceinline__ int quad(int jj) const { return 16 * jj + 4 * member; }
+};
+
+// ---- shared memory ---------------------------------------------------------------------------------------------------------------------
+
+// Step t uses stage and side t % 2, in the phase t / 2 of their barriers.
+__device__ __forceinline__ uint32_t phase(uint32_t step) { return step / kStages % 2; }
+
+template <int D>
+struct Shared {
+  Barrier keys_landed, keys_ready;
+  Barrier landed[kStages], ready[kStages],
+      empty[kStages];         // q and d_out are there; they and what is known of them may be used; nobody does
+  Barrier d_scores[kStages];  // both warpgroups' are written
+  Barrier turn, added;        // d_q may be added to; it has been
+  Step steps[kStages];
+  float lse[kStages][kQueries<D>], delta[kStages][kQueries<D>];
+  KeyTile keys;
+  float poison[kKeys];  // NaN for keys that are not finite, otherwise 0
+  uint32_t partly;      // some key is not, or does not exist
+};
+
+// Tiles in dynamic shared memory, from where they may begin.
+template <int D>
+struct Tiles {
+  using Keys = attention::WarpgroupRows<D, kKeys>;
+  using Queries = attention::WarpgroupRows<D, kQueries<D>>;
+  using Scores = attention::WarpgroupRows<kQueries<D>, kKeys>;  // transposed: rows are keys
+  static constexpr size_t kBytes = kTileAlignment + 2 * Keys::kBytes + kStages * (2 * Queries::kBytes + Scores::kBytes);
+
+  unsigned char* begin;
+  __device__ unsigned char* k() const { return begin; }
+  __device__ unsigned char* v() const { return begin + Keys::kBytes; }
+  __device__ unsigned char* q(int stage) const { return begin + 2 * Keys::kBytes + stage * 2 * Queries::kBytes; }
+  __device__ unsigned char* d_out(int stage) const { return q(stage) + Queries::kBytes; }
+  __device__ unsigned char* d_scores(int stage) const { return q(kStages) + stage * Scores::kBytes; }
+};
+
+static_assert(Tiles<128>::kBytes + sizeof(Shared<128>) <= 227 << 10 && Tiles<64>::kBytes + sizeof(Shared<64>) <= 227 << 10,
+              "the shared memory of a block");
+
+}  // namespace dpo4j::cuda::attention_backward

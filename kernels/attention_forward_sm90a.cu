@@ -1,0 +1,389 @@
+// attention, forward, bf16, head widths 64 and 128, on Hopper (sm_90a) alone: out = softmax(scale q k^T) v over the keys a query sees,
+// lse = log(sum of exp(scale q k)).
+//
+// attention_forward_mma.cu's algorithm on products of warpgroups (wgmma.cuh). A block has 128 rows, queries times heads of the group, in
+// two warpgroups of 64; a third copies tiles of 128 keys and their values into rings of two stages (tensor_copy.cuh). Scores and weights
+// stay in registers, where weights, rounded to bf16, are the left side of their product with values. A warpgroup begins the scores of a
+// tile and then the product of the last tile's weights, and computes weights while the second runs; the two warpgroups take turns to begin,
+// so that one's products run while the other computes exponentials.
+//
+// Keys are numbered through the prefix and then the segment's own, in tiles from key 0 on, in every layout: the same tokens give the same
+// tiles and bits. A tile with the border inside is not one piece of memory; the warpgroup that copies gathers it row by row. What a tile
+// holds beyond the last key that is seen gets the weight 0 by selection, and values there, and all that some row of the block does not see,
+// are made finite first.
+//
+// Never materialised: scores, probabilities, repeated key heads. A query's numbers depend on the keys it sees alone. Bytes moved: q and out
+// once, k and v once for every block (from the second-level cache). Bound by arithmetic: 4 head_width FLOPs a visible pair of query and
+// key. Share of the roofline: not yet measured on a GPU.
+//
+// Predicted for head width 128, causal, 4096 queries: 540 TFLOP/s on H200, between 480 and 600; H100 the same less what its library's
+// products lose. A tile and warpgroup take tensor cores 512 clocks for scores and 512 for values (4096 FLOPs a clock); scaling and maximum
+// 200, exponentials 520 (16 a clock), the rest 130. A warpgroup that begins at 0 is ready to begin again at 1360; it has its turn at 2048,
+// when the other's products end: tensor cores always have work queued. They run at what power allows: the library's large products reach
+// 790 of 989. Shared memory gives 128 bytes a clock, of which scores read 96 and copies write 32: a tenth is lost to what that delays, 15 %
+// with the gaps between instructions: 670. A block of 17 tiles, 36000 clocks, begins and ends with 3500 in which little is multiplied
+// (segment, queries, first tile; last values, results): less 9 %. Tiles of the diagonal hold 3 % that nobody sees, 590. Kernels of this
+// kind have been published at 560 to 590 with blocks that live on and overlap their ends; a first one that nobody has run will leave
+// something open: 540.
+// Head width 64: 380, between 320 and 440. Tensor cores take 1024 clocks a tile, exponentials 1060, and neither hides behind the other to
+// the end: 1250. Ends of blocks are 15 % instead of 9.
+// What would show the model wrong: copies that come late to two stages, which tiles of 64 keys in four would show; a turn that costs more
+// than it orders; exponentials that a compiler puts behind the wait for values (instructions.sh looks).
+#include "attention_sm90a.cuh"
+#include "attention_softmax.cuh"
+
+namespace dpo4j::cuda {
+namespace {
+
+using attention::bf16;
+using attention::kWarpgroup;
+using attention::kWarpsOfGroup;
+using attention::lane_index;
+using attention::warp_index;
+
+constexpr int kKeys = 128;  // of a tile
+constexpr int kStages = 2, kGroups = 2;
+constexpr int kRows = kGroups * kProductRows, kWarps = kGroups * kWarpsOfGroup;
+constexpr int kThreads = kWarpgroup * (kGroups + 1);
+constexpr int kCopyingWarps = kWarpsOfGroup / 2, kCopyingThreads = kCopyingWarps * kWarp;  // for keys, and as many for values
+constexpr int kCopyingRegisters = 40, kMultiplyingRegisters = 232;
+static_assert(kWarpgroup * (kCopyingRegisters + kGroups * kMultiplyingRegisters) <= 65536, "the registers of a multiprocessor");
+
+struct Barriers {
+  Ring<kStages> keys, values;
+  Barrier landed[kStages];   // values, before they have been looked at
+  Barrier queries[kGroups];  // the rows of a warpgroup are there, and later: have been used
+  Barrier turns[kGroups];
+  int32_t hidden[kStages][kCopyingWarps];  // whether a warp took from values what is not finite
+};
+
+template <int D>
+constexpr size_t kSharedBytes = kTileAlignment + (kRows + 2 * kStages * kKeys) * D * sizeof(bf16);
+static_assert(kSharedBytes<128> + sizeof(Barriers) + 1024 <= 228 << 10,
+              "the shared memory of a multiprocessor, and what the system reserves of it");
+
+#if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+
+template <int D>
+using Tile = attention::MmaTile<D, 1, kKeys>;
+template <int D>
+using Block = attention::MmaQueryBlock<Tile<D>, AttentionForward, kWarps>;
+template <int D>
+using QueryRows = attention::WarpgroupRows<D, kProductRows>;
+template <int D>
+using KeyRows = attention::WarpgroupRows<D, kKeys>;
+
+template <int D>
+struct Shared {
+  Barriers& barriers;
+  unsigned char* begin;
+  __device__ unsigned char* queries(int group) const { return begin + group * QueryRows<D>::kBytes; }
+  __device__ unsigned char* keys(int stage) const { return queries(kGroups) + stage * KeyRows<D>::kBytes; }
+  __device__ unsigned char* values(int stage) const { return keys(kStages + stage); }
+};
+
+// ---- the warpgroup that copies ----------------------------------------------------------------------------------------------------------
+
+// A tile that begins in the prefix and ends behind it is not in one piece.
+template <int D>
+__device__ __forceinline__ bool straddles(const Block<D>& block, int32_t first_key) {
+  const int32_t border = block.keys.segment.prefix_count;
+  return first_key < border && first_key + kKeys > border;
+}
+
+// By kCopyingThreads threads, of which this one's words are there when it returns.
+template <int D>
+__device__ __forceinline__ void gather(const Block<D>& block, unsigned char* tile, const void* tensor, int32_t first_key, int thread) {
+  KeyRows<D>::template copy<kCopyingThreads>(tile, tensor, thread, [&](int row) { return block.key_offset(first_key + row); });
+  cp_async_commit();
+  cp_async_wait<0>();
+}
+
+template <int D>
+__device__ __forceinline__ void load(const Block<D>& block, unsigned char* tile, const TileMap& map, Barrier* landed, int32_t first_key) {
+  barrier_arrive_expecting(landed, KeyRows<D>::kBytes);
+  KeyRows<D>::load(tile, map, landed, static_cast<int32_t>(block.keys.row(first_key)), static_cast<int32_t>(blockIdx.y) * D);
+}
+
+// Half of the warps.
+template <int D>
+__device__ void copy_keys(const Block<D>& block, const TileMap& map, const Shared<D>& shared, int thread) {
+  Ring<kStages>& ring = shared.barriers.keys;
+  Place<kStages> place;
+  for (int32_t first_key = 0; first_key < block.key_end; first_key += kKeys, place.advance()) {
+    Barrier* const full = &ring.full[place.stage];
+    unsigned char* const tile = shared.keys(place.stage);
+    barrier_wait(&ring.empty[place.stage], place.parity ^ 1);
+    if (straddles<D>(block, first_key)) {
+      gather<D>(block, tile, block.x.k, first_key, thread);
+      fence_async_proxy();
+      __syncwarp();
+    } else if (thread == 0) {
+      load<D>(block, tile, map, full, first_key);
+      continue;  // that was this warp's arrival
+    }
+    if (lane_index() == 0) barrier_arrive(full);
+  }
+}
+
+// The other half. Values that some row does not see may be anything, and its weight of 0 times that must be 0: what is not finite is
+// hidden, and the warpgroups that multiply add it for the rows that see it.
+template <int D>
+__device__ void copy_values(const Block<D>& block, const TileMap& map, const Shared<D>& shared, int thread) {
+  Ring<kStages>& ring = shared.barriers.values;
+  Place<kStages> place;
+  for (int32_t first_key = 0; first_key < block.key_end; first_key += kKeys, place.advance()) {
+    Barrier* const landed = &shared.barriers.landed[place.stage];
+    unsigned char* const tile = shared.values(place.stage);
+    barrier_wait(&ring.empty[place.stage], place.parity ^ 1);
+    const bool gathers = straddles<D>(block, first_key), looks = !block.block_sees_all(first_key);
+    if (gathers) {
+      gather<D>(block, tile, block.x.v, first_key, thread);
+      if (thread == 0) barrier_arrive(landed);
+    } else if (thread == 0) {
+      load<D>(block, tile, map, landed, first_key);
+    }
+    barrier_wait(landed, place.parity);
+    if (looks) {
+      const bool found = KeyRows<D>::template hide_not_finite<kCopyingThreads>(tile, thread);
+      const bool of_warp = __any_sync(kAllLanes, found);
+      if (lane_index() == 0) shared.barriers.hidden[place.stage][thread / kWarp] = of_warp;
+    }
+    if (gathers || looks) fence_async_proxy();
+    __syncwarp();
+    if (lane_index() == 0) barrier_arrive(&ring.full[place.stage]);
+  }
+}
+
+// ---- the warpgroups that multiply -------------------------------------------------------------------------------------------------------
+
+// This warp reads the stage no more, nor do its products.
+__device__ __forceinline__ void release(Ring<kStages>& ring, Place<kStages>& place) {
+  if (lane_index() == 0) barrier_arrive(&ring.empty[place.stage]);
+  place.advance();
+}
+
+__device__ __forceinline__ void wait_for(Ring<kStages>& ring, const Place<kStages>& place) {
+  barrier_wait(&ring.full[place.stage], place.parity);
+}
+
+// What a warpgroup holds of its 64 rows, and where it is in the rings. A step begins the scores of one tile and the values of the tile
+// before.
+template <int D>
+struct Rows {
+  const Block<D>& block;
+  const Shared<D>& shared;
+  Barriers& barriers;
+  const unsigned char* queries;
+  float factor;  // of scores, to base 2
+  attention::Turns turns;
+  Place<kStages> of_keys, of_values;
+  attention::Softmax<Tile<D>> softmax;
+  typename Tile<D>::RowFloats kept;
+  typename Tile<D>::Scores scores;
+  typename Tile<D>::Weights weights;
+  typename Tile<D>::Output out;
+
+  __device__ __forceinline__ Rows(const Block<D>& block, const Shared<D>& shared, int group)
+      : block(block),
+        shared(shared),
+        barriers(shared.barriers),
+        queries(shared.queries(group)),
+        factor(block.x.scale * attention::kLog2E),
+        turns(shared.barriers.turns, kGroups, group) {
+    Tile<D>::clear(out);
+  }
+
+  // Begins scores = q k^T.
+  __device__ __forceinline__ void multiply_keys() {
+    const unsigned char* const keys = shared.keys(of_keys.stage);
+#pragma unroll
+    for (int step = 0; step < D / kProductDepth; step++) {
+      wgmma(attention::flat(scores), QueryRows<D>::columns(queries, step), KeyRows<D>::columns(keys, step), step > 0);
+    }
+    wgmma_commit();
+  }
+
+  // Begins out += weights v.
+  __device__ __forceinline__ void multiply_values() {
+    const unsigned char* const values = shared.values(of_values.stage);
+#pragma unroll
+    for (int step = 0; step < kKeys / kProductDepth; step++) {
+      wgmma<Major::kRows>(attention::flat(out), weights[0][step], KeyRows<D>::rows(values, step), true);
+    }
+    wgmma_commit();
+  }
+
+  // Scores, which are done, become weights, still fp32; whether `kept` changes sums so far.
+  __device__ __forceinline__ bool weigh(int32_t first_key) {
+    wgmma_results(attention::flat(scores));
+    release(barriers.keys, of_keys);
+    attention::scale_scores<Tile<D>>(scores, factor);
+    if (!block.sees_all(first_key)) attention::hide_scores<Tile<D>>(scores, block, first_key);
+    return softmax.weigh(scores, kept);
+  }
+
+  __device__ __forceinline__ void finish_values(int32_t first_key) {
+    wgmma_wait<0>();
+    wgmma_results(attention::flat(out));
+    wgmma_operands(weights[0]);
+    if (!block.block_sees_all(first_key)) {
+      const int32_t (&hidden)[kCopyingWarps] = barriers.hidden[of_values.stage];
+      if ((hidden[0] | hidden[1]) != 0) block.restore_keys(out, block.x.v, first_key);
+      __syncwarp();  // all lanes have read it
+    }
+    release(barriers.values, of_values);
+  }
+
+  __device__ __forceinline__ void first_step(int32_t tiles) {
+    wait_for(barriers.keys, of_keys);
+    turns.take();
+    wgmma_fence();
+    multiply_keys();
+    turns.pass();
+    wgmma_wait<0>();
+    weigh(0);  // no sums so far: all rows see key 0
+    if (tiles > 1) wait_for(barriers.keys, of_keys);
+    Tile<D>::to_weights(weights, scores);
+  }
+
+  __device__ __forceinline__ void step(int32_t tile, int32_t tiles) {
+    turns.take();
+    wgmma_operands(weights[0]);
+    wgmma_results(attention::flat(out));
+    wgmma_fence();
+    multiply_keys();
+    wait_for(barriers.values, of_values);
+    wgmma_fence();  // another stretch of code to the compiler, which would put one here
+    multiply_values();
+    turns.pass();
+    wgmma_wait<1>();
+    const bool moved = weigh(tile * kKeys);
+    // Here and not where a step begins: the compiler moves a wait for products up, over exponentials that should run meanwhile, but not
+    // over a branch.
+    if (tile + 1 < tiles) wait_for(barriers.keys, of_keys);
+    finish_values((tile - 1) * kKeys);
+    if (moved) Tile<D>::scale(out, kept);
+    Tile<D>::to_weights(weights, scores);
+  }
+
+  __device__ __forceinline__ void last_values(int32_t tile) {
+    wait_for(barriers.values, of_values);
+    wgmma_operands(weights[0]);
+    wgmma_results(attention::flat(out));
+    wgmma_fence();
+    multiply_values();
+    finish_values(tile * kKeys);
+  }
+
+  // By way of the memory of this warpgroup's queries, which are used no more.
+  __device__ __forceinline__ void write(Barrier* meeting) {
+    typename Tile<D>::RowFloats inverse;
+    softmax.finish(inverse);
+    attention::meet(meeting, 1);
+    block.write(block.x.out, block.x.out_stride, out, inverse, reinterpret_cast<bf16*>(shared.queries(0)));
+    attention::write_lse(block.x, block, softmax);
+  }
+
+  // A tile that only the other warpgroup's rows see.
+  __device__ __forceinline__ void pass_over() {
+    turns.take();
+    turns.pass();
+    wait_for(barriers.keys, of_keys);
+    release(barriers.keys, of_keys);
+    wait_for(barriers.values, of_values);
+    release(barriers.values, of_values);
+  }
+};
+
+template <int D>
+__device__ void attend(const Block<D>& block, const Shared<D>& shared) {
+  const int group = warp_index() / kWarpsOfGroup, group_row = group * kProductRows;
+  Barrier* const meeting = &shared.barriers.queries[group];
+  QueryRows<D>::template copy<kWarpgroup>(shared.queries(group), block.x.q, threadIdx.x % kWarpgroup,
+                                          [&](int row) { return block.row_offset(group_row + row, block.x.q_stride); });
+  cp_async_commit();
+  cp_async_wait<0>();
+  fence_async_proxy();
+  attention::meet(meeting, 0);
+
+  const int32_t tiles = (block.key_end + kKeys - 1) / kKeys;
+  const int32_t own_tiles = block.exists(group_row) ? block.last_key(group_row + kProductRows - 1) / kKeys + 1 : 0;
+  Rows<D> rows(block, shared, group);
+  if (own_tiles > 0) {
+    rows.first_step(own_tiles);
+    for (int32_t tile = 1; tile < own_tiles; tile++) rows.step(tile, own_tiles);
+    rows.last_values(own_tiles - 1);
+    rows.write(meeting);
+  }
+  for (int32_t tile = own_tiles; tile < tiles; tile++) rows.pass_over();
+}
+
+template <int D>
+__device__ void attend_block(const TileMap& keys, const TileMap& values, const AttentionForward& x, int32_t row_tiles) {
+  const Block<D> block(x, row_tiles);
+  if (block.empty()) return;
+  DPO4J_SHARED(Barriers, shared_barriers, [1]);
+  DPO4J_DYNAMIC_SHARED(unsigned char, memory);
+  const uint32_t misplaced = shared_address(memory) % kTileAlignment;
+  const Shared<D> shared{shared_barriers[0], memory + (misplaced == 0 ? 0 : kTileAlignment - misplaced)};
+  if (threadIdx.x == 0) {
+    prefetch_tile_map(keys);
+    prefetch_tile_map(values);
+    shared.barriers.keys.initialise(kCopyingWarps, kWarps);
+    shared.barriers.values.initialise(kCopyingWarps, kWarps);
+    for (Barrier& landed : shared.barriers.landed) barrier_init(&landed, 1);
+    for (Barrier& queries : shared.barriers.queries) barrier_init(&queries, kWarpsOfGroup);
+    for (Barrier& turn : shared.barriers.turns) barrier_init(&turn, kWarpsOfGroup);
+    fence_barrier_init();
+  }
+  __syncthreads();
+
+  if (warp_index() < kWarps) {
+    take_registers<kMultiplyingRegisters>();
+    attend<D>(block, shared);
+  } else {
+    give_registers<kCopyingRegisters>();
+    const int thread = threadIdx.x % kCopyingThreads;
+    if (warp_index() < kWarps + kCopyingWarps) {
+      copy_keys<D>(block, keys, shared, thread);
+    } else {
+      copy_values<D>(block, values, shared, thread);
+    }
+  }
+}
+
+#endif
+
+// Other architectures have the kernel's name and nothing in it; has_forward_sm90a() keeps them from being asked.
+template <int D>
+__global__ void __launch_bounds__(kThreads, 1)
+    forward(const __grid_constant__ TileMap keys, const __grid_constant__ TileMap values, const AttentionForward x, int32_t row_tiles) {
+#if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  attend_block<D>(keys, values, x, row_tiles);
+#endif
+}
+
+template <int D>
+int launch_forward(const Queue& queue, const AttentionForward& x) {
+  const int64_t row_tiles = divide_up(x.max_queries * (x.heads / x.kv_heads), kRows);
+  if (row_tiles * x.segment_count == 0 || x.key_rows == 0) return cudaSuccess;  // no matrix to make a map of
+  TileMap keys, values;
+  int error = encode_tile_map(&keys, x.k, x.key_rows, x.kv_heads * D, x.kv_stride, kKeys);
+  if (error == cudaSuccess) error = encode_tile_map(&values, x.v, x.key_rows, x.kv_heads * D, x.kv_stride, kKeys);
+  if (error != cudaSuccess) return error;
+  return launch(queue, forward<D>, dim3(row_tiles * x.segment_count, x.kv_heads), dim3(kThreads), kSharedBytes<D>, keys, values, x,
+                static_cast<int32_t>(row_tiles));
+}
+
+}  // namespace
+
+bool attention::has_forward_sm90a(const Queue& queue, int64_t head_width) {
+  return (head_width == 64 || head_width == 128) && queue.capability == 90 && has_code_for("sm_90a");
+}
+
+int attention::forward_sm90a(const Queue& queue, const AttentionForward& x) {
+  return x.head_width == 64 ? launch_forward<64>(queue, x) : launch_forward<128>(queue, x);
+}
+
+}  // namespace dpo4j::cuda

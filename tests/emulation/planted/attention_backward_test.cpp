@@ -1,0 +1,164 @@
+// Runs attention's backward for Hopper on device memory of exactly the right size and compares with the formulas in double precision: a prompt of two
+// tiles of keys, completions of two tiles and of one, rows of no segment, which hold NaN, behind tiles that are not full. Exits 0 if every gradient
+// is right, 1 if one is not, 2 if a call was refused. `attention_backward_test a100` sees that another device is told apart. The kernel is
+// compiled in, so that a copy of it that has a bug can be.
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include "attention_backward_sm90a.cu"
+
+namespace {
+
+using bf16 = __nv_bfloat16;
+
+// Probabilities and gradients of scores are rounded to bf16 before they multiply, gradients when they are stored: 2^-9 each. The rest is room for
+// exp and for out and lse, which are rounded too.
+constexpr double kTolerance = 0x1p-6;
+
+constexpr int kHeads = 2, kPrompt = 140, kGap = 3;
+constexpr int kCompletions[] = {130, 20};
+
+template <class T>
+T* device(const std::vector<T>& values) {
+  void* address;
+  if (cudaMalloc(&address, values.size() * sizeof(T)) != cudaSuccess) exit(2);
+  cudaMemcpy(address, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice);
+  return static_cast<T*>(address);
+}
+
+std::vector<dpo4j_segment> segments() {
+  std::vector<dpo4j_segment> all{{0, kPrompt, 0, 0, 0, 0, 2, 0}};
+  int row = kPrompt + kGap;
+  for (const int length : kCompletions) {
+    all.push_back({row, length, row, 0, 0, kPrompt, 0, 0});
+    row += length + kGap;
+  }
+  return all;
+}
+
+class Check {
+ public:
+  explicit Check(int width) : width_(width), segments_(segments()) {
+    rows_ = segments_.back().query_begin + segments_.back().query_count;
+    q_ = numbers(kHeads, 1), k_ = numbers(1, 2), v_ = numbers(1, 3), d_out_ = numbers(kHeads, 4);
+    out_.assign(q_.size(), bf16{0xFFFF});
+    lse_.assign(rows_ * kHeads, NAN);
+    for (Sums* sums : {&d_q_, &d_k_, &d_v_}) sums->resize(sums == &d_q_ ? q_.size() : k_.size());
+    for (const dpo4j_segment& segment : segments_) {
+      for (int i = 0; i < segment.query_count; i++) {
+        for (int head = 0; head < kHeads; head++) add(segment, i, head);
+      }
+    }
+  }
+
+  bool run(const dpo4j::cuda::Queue& queue) const {
+    dpo4j::AttentionBackward x{};
+    const size_t bytes = dpo4j::cuda::attention::backward_sm90a_workspace_bytes(rows_, kHeads, width_);
+    const std::vector<bf16> none(q_.size(), bf16{0xFFFF}), none_of_keys(k_.size(), bf16{0xFFFF});
+    x.d_q = device(none), x.d_k = device(none_of_keys), x.d_v = device(none_of_keys);
+    x.workspace = device(std::vector<unsigned char>(bytes, 0xFF));
+    x.d_out = device(d_out_), x.q = device(q_), x.k = device(k_), x.v = device(v_), x.out = device(out_), x.lse = device(lse_);
+    x.segments = device(segments_);
+    x.segment_count = static_cast<int64_t>(segments_.size());
+    x.max_queries = kPrompt;
+    x.query_rows = rows_;
+    x.heads = kHeads, x.kv_heads = 1, x.head_width = width_;
+    x.q_stride = x.out_stride = kHeads * width_, x.kv_stride = width_;
+    x.scale = scale();
+    x.dtype = DPO4J_BF16;
+    if (dpo4j::cuda::attention::backward_sm90a(queue, x) != cudaSuccess) exit(2);
+    const bool right = near("d_q", x.d_q, d_q_) & near("d_k", x.d_k, d_k_) & near("d_v", x.d_v, d_v_);
+    for (const void* address : {static_cast<const void*>(x.d_q), static_cast<const void*>(x.d_k), static_cast<const void*>(x.d_v),
+                                static_cast<const void*>(x.workspace), x.d_out, x.q, x.k, x.v, x.out, static_cast<const void*>(x.lse),
+                                static_cast<const void*>(x.segments)}) {
+      cudaFree(const_cast<void*>(address));
+    }
+    return right;
+  }
+
+ private:
+  // A number, and the magnitudes it is the sum of; rows of no segment have none.
+  struct Sum {
+    double value = 0, magnitude = 0;
+    void add(double x) { value += x, magnitude += std::fabs(x); }
+  };
+  using Sums = std::vector<Sum>;
+
+  float scale() const { return 1 / std::sqrt(static_cast<float>(width_)); }
+
+  std::vector<bf16> numbers(int heads, int which) const {
+    std::vector<bf16> all(rows_ * heads * width_, bf16{0xFFFF});
+    for (const dpo4j_segment& segment : segments_) {
+      const int first = segment.query_begin * heads * width_, end = first + segment.query_count * heads * width_;
+      for (int i = first; i < end; i++) all[i] = __float2bfloat16_rn(static_cast<float>(std::sin(i * (7 * which + 0.3) + which)));
+    }
+    return all;
+  }
+
+  double dot(const std::vector<bf16>& a, int at_a, const std::vector<bf16>& b, int at_b) const {
+    double sum = 0;
+    for (int d = 0; d < width_; d++) sum += static_cast<double>(__bfloat162float(a[at_a + d])) * __bfloat162float(b[at_b + d]);
+    return sum;
+  }
+
+  // What query i of a segment adds to all gradients; its out and lse.
+  void add(const dpo4j_segment& segment, int i, int head) {
+    const int query = ((segment.query_begin + i) * kHeads + head) * width_;
+    std::vector<int> keys;
+    for (int j = 0; j < segment.prefix_count; j++) keys.push_back((segment.prefix_begin + j) * width_);
+    for (int j = 0; j <= i; j++) keys.push_back((segment.key_begin + j) * width_);
+    std::vector<double> p;
+    double sum = 0;
+    for (const int key : keys) {
+      p.push_back(std::exp(scale() * dot(q_, query, k_, key)));
+      sum += p.back();
+    }
+    lse_[(segment.query_begin + i) * kHeads + head] = static_cast<float>(std::log(sum));
+    for (double& each : p) each /= sum;
+    for (int d = 0; d < width_; d++) {
+      double out = 0;
+      for (size_t j = 0; j < keys.size(); j++) out += p[j] * __bfloat162float(v_[keys[j] + d]);
+      out_[query + d] = __float2bfloat16_rn(static_cast<float>(out));
+    }
+    const double delta = dot(d_out_, query, out_, query);
+    for (size_t j = 0; j < keys.size(); j++) {
+      const double d_s = p[j] * (dot(d_out_, query, v_, keys[j]) - delta);
+      for (int d = 0; d < width_; d++) {
+        d_q_[query + d].add(scale() * d_s * __bfloat162float(k_[keys[j] + d]));
+        d_k_[keys[j] + d].add(scale() * d_s * __bfloat162float(q_[query + d]));
+        d_v_[keys[j] + d].add(p[j] * __bfloat162float(d_out_[query + d]));
+      }
+    }
+  }
+
+  static bool near(const char* what, const void* actual, const Sums& expected) {
+    for (size_t i = 0; i < expected.size(); i++) {
+      if (expected[i].magnitude == 0) continue;
+      const double x = __bfloat162float(static_cast<const bf16*>(actual)[i]);
+      if (std::fabs(x - expected[i].value) <= kTolerance * expected[i].magnitude) continue;  // never true of NaN
+      printf("%s[%zu]: %g, expected %g\n", what, i, x, expected[i].value);
+      return false;
+    }
+    return true;
+  }
+
+  const int width_;
+  int rows_ = 0;
+  std::vector<dpo4j_segment> segments_;
+  std::vector<bf16> q_, k_, v_, d_out_, out_;
+  std::vector<float> lse_;
+  Sums d_q_, d_k_, d_v_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  dpo4j::cuda::Queue queue;
+  if (dpo4j::cuda::open_queue(&queue, 0, nullptr) != cudaSuccess) return 2;
+  const bool has = dpo4j::cuda::attention::has_backward_sm90a(queue, 128);
+  if (argc > 1 && strcmp(argv[1], "a100") == 0) return has ? 1 : 0;
+  if (!has || dpo4j::cuda::attention::has_backward_sm90a(queue, 96)) return 2;
+  return Check(64).run(queue) & Check(128).run(queue) ? 0 : 1;
+}
