@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 source "$emulation/sanitizers.sh"
 
-include=(-I"$emulation/include" -I"$root/native" -I"$root/kernels")
+include=(-I"$emulation/include" -I"$root/native" -I"$root/kernels" -I"$emulation/planted")
 common=(-std=c++17 -g -O1 -Wno-unknown-pragmas -Wno-psabi -ftls-model=initial-exec '-DDPO4J_ARCHITECTURES="emulated"' "${include[@]}")
 declare -A sanitize=([none]="" [address]="-fsanitize=address,undefined -fno-sanitize-recover=all" [thread]="-fsanitize=thread")
 

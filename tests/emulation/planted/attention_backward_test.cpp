@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "attention_backward_sm90a.cu"
+#include "device_memory.h"
 
 namespace {
 
@@ -19,14 +20,6 @@ constexpr double kTolerance = 0x1p-6;
 
 constexpr int kHeads = 2, kPrompt = 140, kGap = 3;
 constexpr int kCompletions[] = {130, 20};
-
-template <class T>
-T* device(const std::vector<T>& values) {
-  void* address;
-  if (cudaMalloc(&address, values.size() * sizeof(T)) != cudaSuccess) exit(2);
-  cudaMemcpy(address, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice);
-  return static_cast<T*>(address);
-}
 
 std::vector<dpo4j_segment> segments() {
   std::vector<dpo4j_segment> all{{0, kPrompt, 0, 0, 0, 0, 2, 0}};

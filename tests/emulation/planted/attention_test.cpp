@@ -8,19 +8,12 @@
 #include <vector>
 
 #include "attention_forward_sm90a.cu"
+#include "device_memory.h"
 
 namespace {
 
 using dpo4j::AttentionForward;
 using dpo4j::cuda::Queue;
-
-template <class T>
-T* device(const std::vector<T>& values) {
-  void* address;
-  if (cudaMalloc(&address, values.size() * sizeof(T)) != cudaSuccess) exit(2);
-  cudaMemcpy(address, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice);
-  return static_cast<T*>(address);
-}
 
 struct Shape {
   int heads, kv_heads, width, query_rows, key_rows;

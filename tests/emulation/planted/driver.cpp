@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cuda.h"
+#include "device_memory.h"
 
 namespace {
 
@@ -14,14 +15,6 @@ constexpr int kRows = 5, kVocabulary = 600, kMaskedRow = 2;
 
 // fp32 sums of a few hundred positive terms and an exponential of arguments below 32: errors of some 1e-5 at the very most.
 constexpr double kTolerance = 1e-4;
-
-template <class T>
-T* device(const std::vector<T>& values) {
-  void* address;
-  if (cudaMalloc(&address, values.size() * sizeof(T)) != cudaSuccess) exit(2);
-  cudaMemcpy(address, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice);
-  return static_cast<T*>(address);
-}
 
 // Memory that nobody has written.
 float* output(size_t count) {

@@ -7,20 +7,13 @@
 #include <cstring>
 #include <vector>
 
+#include "device_memory.h"
 #include "lm_head_forward_sm90a.cu"
 
 namespace {
 
 // What is left of fp32 accumulators of logits below 20, and of sums of some hundred terms.
 constexpr double kTolerance = 1e-4;
-
-template <class T>
-T* device(const std::vector<T>& values) {
-  void* address;
-  if (cudaMalloc(&address, values.size() * sizeof(T)) != cudaSuccess) exit(2);
-  cudaMemcpy(address, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice);
-  return static_cast<T*>(address);
-}
 
 bool near(const char* what, int row, double actual, double expected) {
   if (std::fabs(actual - expected) <= kTolerance) return true;  // never true of NaN
