@@ -15,7 +15,8 @@ import org.dpo4j.kernels.head.LmHead.Rows;
 import org.dpo4j.model.LanguageModel;
 
 /**
- * {@link LmHead}: log-probs alone by either path, and a training pass of three products in chunks: the unit gradient comes with the log-probs, and the loss enters as a scale of rows. Hidden rows of normal(0, 1), weights of normal(0, 0.02).
+ * {@link LmHead}: log-probs alone by either path, and a training pass of three products in chunks: the unit gradient comes with the log-probs, and the
+ * loss enters as a scale of rows. Hidden rows of normal(0, 1), weights of normal(0, 0.02).
  */
 final class LmHeadBenchmark {
     final Fixture fixture;

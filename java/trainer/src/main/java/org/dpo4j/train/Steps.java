@@ -62,7 +62,10 @@ final class Steps {
         return micro;
     }
 
-    /** The micro-batches of all steps, of the first {@value #LOOKED_AT} where there are more: what shuffles do is seen by then. */
+    /**
+     * The micro-batches of all steps, of the first {@value #LOOKED_AT} where there are more: what shuffles do is seen by
+     * then.
+     */
     Stream<int[]> microBatches() {
         return IntStream.range(0, Math.min(total, LOOKED_AT)).boxed().flatMap(step -> microBatches(step).stream());
     }

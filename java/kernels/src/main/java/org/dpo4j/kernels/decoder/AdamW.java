@@ -20,8 +20,9 @@ public final class AdamW {
         public static final Rounding NEAREST = new Rounding(0, 0);
 
         /**
-         * Of bf16 parameters without master, and of bf16 moments beside them: to one of the two neighbours, the further one with the probability that
-         * makes the mean exact (Gupta et al. 2015). The random bits are those that {@code dpo4j.h} names.
+         * Of bf16 parameters without master, and of bf16 moments beside them: to one of the two neighbours, the further
+         * one with the probability that makes the mean exact (Gupta et al. 2015). The random bits are those that {@code
+         * dpo4j.h} names.
          */
         public static Rounding stochastic(long random, long first) {
             return new Rounding(random, first);

@@ -27,9 +27,9 @@ import org.jspecify.annotations.Nullable;
  * #forwardBackward} is one call of any length.
  *
  * <p>Bits: on one {@link HeadPath} log-prob, lse and statistics of a row do not depend on other rows, on the chunks, or
- * on which of the calls computes them. The gradient of a hidden row does not depend on other rows or, between rows that fit a chunk, on the
- * chunks; that of three products and that of four differ in rounding. The gradients of matrix and bias are sums over
- * rows, chunk after chunk in fp32: their bits depend on the chunks, and repeat.
+ * on which of the calls computes them. The gradient of a hidden row does not depend on other rows or, between rows that
+ * fit a chunk, on the chunks; that of three products and that of four differ in rounding. The gradients of matrix and
+ * bias are sums over rows, chunk after chunk in fp32: their bits depend on the chunks, and repeat.
  *
  * <p>Addresses are memory of the device, owned by the caller, 16-byte aligned; targets and what has one f32 a row
  * 4-byte. 0 is null. Nothing is allocated or waited for. The workspace holds state between {@link #forwardUnit} and
