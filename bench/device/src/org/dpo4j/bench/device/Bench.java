@@ -25,6 +25,8 @@ import picocli.CommandLine.Option;
 final class Bench implements Callable<Integer> {
     private static final int FAILED = 1;
     private static final int NOT_UNDERSTOOD = 2;
+    /** For a benchmark that began before the deadline: {@code --quick} promises eight minutes. */
+    private static final double GRACE_SECONDS = 20;
 
     @Option(
             names = "--quick",
@@ -102,18 +104,31 @@ final class Bench implements Callable<Integer> {
         boolean emulated = String.valueOf(DeviceReport.probe().build()).contains("emulated=1");
         boolean tiny = emulated || device.equals("cpu");
         Pace pace = tiny ? Pace.LOOK : quick ? Pace.QUICK : Pace.FULL;
-        try (MachineState state = tiny ? MachineState.none("not asked") : MachineState.watch(environment)) {
+        try (MachineState state = tiny ? MachineState.none("not asked") : MachineState.watch(environment);
+                Deadline deadline = new Deadline(pace.deadlineSeconds(), GRACE_SECONDS)) {
             String kind = device.equals("cpu") ? "cpu" : emulated ? "emulated" : "cuda";
             Results results =
                     new Results(output, kind, commit, tiny ? "look" : quick ? "quick" : "full", state.source());
-            Runner runner = new Runner(() -> Devices.open(device), tiny, pace, state, results, out);
+            Runner runner = new Runner(() -> Devices.open(device), tiny, pace, deadline, state, results, out);
+            deadline.enforce(() -> cut(runner, results));
             runner.run(chosen);
             runner.peers(chosen, script, peers, emulated ? "cpu" : device, environment);
             results.write();
-            out.println("bench: " + results.measured() + " measured, " + results.absences() + " not run, "
-                    + results.failures() + " failed; wrote " + results.file());
-            return results.failures() == 0 ? 0 : FAILED;
+            return end(results);
         }
+    }
+
+    private int end(Results results) {
+        out.println("bench: " + results.measured() + " measured, " + results.absences() + " not run, "
+                + results.failures() + " failed; wrote " + results.file());
+        return results.failures() == 0 ? 0 : FAILED;
+    }
+
+    /** Ends the process, and others it has started, in the middle of what the main thread waits for. */
+    private void cut(Runner runner, Results results) {
+        runner.cut();
+        ProcessHandle.current().descendants().forEach(ProcessHandle::destroyForcibly);
+        System.exit(end(results));
     }
 
     private List<Benchmark> chosen() {

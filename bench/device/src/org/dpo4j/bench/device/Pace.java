@@ -11,7 +11,7 @@ package org.dpo4j.bench.device;
  * @param idleSeconds of rest before the burst
  * @param burstSeconds of the first work after the rest
  * @param sustainedSeconds of work without a rest
- * @param deadlineSeconds of the whole run; what is not reached is named
+ * @param deadlineSeconds after which no benchmark begins; what is not reached is named
  */
 record Pace(
         double warmUpSeconds,

@@ -32,8 +32,9 @@ final class RandomModel implements AutoCloseable {
 
     static RandomModel write(Shape shape, Numbers numbers) throws IOException {
         RandomModel model = new RandomModel(Files.createTempDirectory("dpo4j-bench-model"));
+        model.deleteOnExit();
         ModelShape of = ModelShape.of(shape);
-        JSON.writeValue(model.directory.resolve("config.json").toFile(), config(of));
+        JSON.writeValue(model.config().toFile(), config(of));
         model.weights(of.tensors(), numbers);
         return model;
     }
@@ -51,6 +52,21 @@ final class RandomModel implements AutoCloseable {
                 .put("tie_word_embeddings", of.tied());
     }
 
+    /** Gigabytes must not stay where a run is cut off. */
+    private void deleteOnExit() {
+        directory.toFile().deleteOnExit();
+        config().toFile().deleteOnExit();
+        weights().toFile().deleteOnExit();
+    }
+
+    private Path config() {
+        return directory.resolve("config.json");
+    }
+
+    private Path weights() {
+        return directory.resolve("model.safetensors");
+    }
+
     private void weights(Map<String, int[]> tensors, Numbers numbers) throws IOException {
         ObjectNode header = JSON.createObjectNode();
         long end = 0;
@@ -62,8 +78,7 @@ final class RandomModel implements AutoCloseable {
             entry.putArray("data_offsets").add(begin).add(end);
         }
         byte[] text = JSON.writeValueAsString(header).getBytes(StandardCharsets.UTF_8);
-        try (FileChannel file = FileChannel.open(
-                directory.resolve("model.safetensors"), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+        try (FileChannel file = FileChannel.open(weights(), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
             ByteBuffer length = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
             write(file, length.putLong(text.length).flip());
             write(file, ByteBuffer.wrap(text));
@@ -110,8 +125,8 @@ final class RandomModel implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        Files.deleteIfExists(directory.resolve("config.json"));
-        Files.deleteIfExists(directory.resolve("model.safetensors"));
+        Files.deleteIfExists(config());
+        Files.deleteIfExists(weights());
         Files.delete(directory);
     }
 }

@@ -15,7 +15,7 @@ import java.time.format.DateTimeFormatter;
 import java.util.Locale;
 import org.dpo4j.kernels.DeviceReport;
 
-/** The file of a run, written again after every benchmark: what was measured stays measured, whatever comes after. */
+/** The file of a run, written again after every benchmark: what was measured stays measured, whatever comes after. Any thread may write. */
 final class Results {
     private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
 
@@ -74,7 +74,7 @@ final class Results {
         return describe(JSON.createObjectNode(), benchmark, shape);
     }
 
-    void add(ObjectNode row) {
+    synchronized void add(ObjectNode row) {
         rows.add(row);
         write();
     }
@@ -87,13 +87,13 @@ final class Results {
     }
 
     /** Another library that runs, or does not. */
-    void peer(String name, String what) {
+    synchronized void peer(String name, String what) {
         peers.put(name, what);
         write();
     }
 
     /** A benchmark that this machine cannot run, or had no time for. */
-    void absent(String benchmark, Shape shape, String peer, String reason) {
+    synchronized void absent(String benchmark, Shape shape, String peer, String reason) {
         ObjectNode row = describe(absent.addObject(), benchmark, shape);
         if (!peer.isEmpty()) {
             row.put("peer", peer);
@@ -103,24 +103,24 @@ final class Results {
     }
 
     /** A benchmark whose results are wrong, or whose call failed: it has no number. */
-    void failed(String benchmark, Shape shape, String reason) {
+    synchronized void failed(String benchmark, Shape shape, String reason) {
         describe(failed.addObject(), benchmark, shape).put("reason", reason);
         write();
     }
 
-    int failures() {
+    synchronized int failures() {
         return failed.size();
     }
 
-    int measured() {
+    synchronized int measured() {
         return rows.size();
     }
 
-    int absences() {
+    synchronized int absences() {
         return absent.size();
     }
 
-    void write() {
+    synchronized void write() {
         try {
             Files.createDirectories(file.toAbsolutePath().getParent());
             Path part = file.resolveSibling(file.getFileName() + ".part");

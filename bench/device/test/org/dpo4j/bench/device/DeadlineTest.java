@@ -1,0 +1,122 @@
+package org.dpo4j.bench.device;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.dpo4j.bench.device.Benchmark.Prepared;
+import org.dpo4j.kernels.Devices;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A run ends when it should, whatever a benchmark does. */
+@Timeout(60)
+class DeadlineTest {
+    private static final Pace PACE = new Pace(0, 0, 3, 0.01, 1e-4, 0, 0, 0, 0);
+
+    @TempDir
+    Path folder;
+
+    private Results results() {
+        return new Results(folder, "cpu", "abc1234", "look", "not asked");
+    }
+
+    private static Runner runner(Results results, Deadline deadline) {
+        PrintStream out = new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8);
+        return new Runner(
+                () -> Devices.open("cpu"), true, PACE, deadline, MachineState.none("not asked"), results, out);
+    }
+
+    private static Benchmark benchmark(String name, Benchmark.Call call) {
+        return new Benchmark(
+                name,
+                shape -> 1,
+                shape -> 0,
+                Map.of(),
+                Roofline.NONE,
+                fixture -> new Prepared(call, gate -> {}),
+                List.of(),
+                List.of(Shape.of("count 1")));
+    }
+
+    @Test
+    void whatDoesNotBeginInTimeIsNamed() {
+        Results results = results();
+        try (Deadline over = new Deadline(0, 0)) {
+            runner(results, over).run(Benchmarks.ALL);
+        }
+        assertThat(results.measured()).isZero();
+        assertThat(results.absences())
+                .isEqualTo(Benchmarks.ALL.stream()
+                        .mapToInt(each -> each.tiny().size())
+                        .sum());
+    }
+
+    /** The second of three benchmarks never returns. */
+    @Test
+    void whatDoesNotEndIsCutOffAndTheRestIsNamed() throws Exception {
+        Results results = results();
+        CountDownLatch began = new CountDownLatch(1);
+        CountDownLatch released = new CountDownLatch(1);
+        Benchmark stuck = benchmark("stuck", turn -> {
+            began.countDown();
+            await(released);
+        });
+        List<Benchmark> benchmarks = List.of(benchmark("first", turn -> {}), stuck, benchmark("third", turn -> {}));
+        JsonNode file;
+        try (Deadline deadline = new Deadline(60, 0)) {
+            Runner runner = runner(results, deadline);
+            Thread run = new Thread(() -> runner.run(benchmarks));
+            run.start();
+            await(began);
+            runner.cut();
+            file = new ObjectMapper().readTree(results.file().toFile());
+            released.countDown();
+            run.join();
+        }
+        assertThat(file.path("results").findValuesAsText("benchmark")).containsExactly("first");
+        assertThat(file.path("not_run").findValuesAsText("benchmark")).containsExactly("stuck", "third");
+        assertThat(file.path("not_run").findValuesAsText("reason"))
+                .containsExactly("cut off: the time of this run was over", "the time of this run was over");
+        for (String peer : Peer.NAMES) {
+            assertThat(file.path("peers").path(peer).asText()).isEqualTo("the time of this run was over");
+        }
+    }
+
+    @Test
+    void whatIsStillGoingOnAfterTheGraceIsCutOff() {
+        CountDownLatch cut = new CountDownLatch(1);
+        long began = System.nanoTime();
+        try (Deadline deadline = new Deadline(0.1, 0.2)) {
+            deadline.enforce(cut::countDown);
+            await(cut);
+        }
+        assertThat(System.nanoTime() - began).isGreaterThanOrEqualTo(TimeUnit.MILLISECONDS.toNanos(299));
+    }
+
+    @Test
+    void aRunThatEndedInTimeIsNotCutOff() throws InterruptedException {
+        CountDownLatch cut = new CountDownLatch(1);
+        try (Deadline deadline = new Deadline(0.2, 0)) {
+            deadline.enforce(cut::countDown);
+        }
+        assertThat(cut.await(500, TimeUnit.MILLISECONDS)).isFalse();
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(30, TimeUnit.SECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
