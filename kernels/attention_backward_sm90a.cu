@@ -492,11 +492,12 @@ __global__ void __launch_bounds__(kThreads, 1) gradients(const __grid_constant__
 #endif
 }
 
-int encode(Maps* maps, const AttentionBackward& x, uint32_t queries) {
-  int error = encode_tile_map(&maps->q, x.q, x.query_rows, x.heads * x.head_width, x.q_stride, queries);
-  if (error == cudaSuccess) error = encode_tile_map(&maps->d_out, x.d_out, x.query_rows, x.heads * x.head_width, x.out_stride, queries);
-  if (error == cudaSuccess) error = encode_tile_map(&maps->k, x.k, x.query_rows, x.kv_heads * x.head_width, x.kv_stride, kKeys);
-  if (error == cudaSuccess) error = encode_tile_map(&maps->v, x.v, x.query_rows, x.kv_heads * x.head_width, x.kv_stride, kKeys);
+int encode(const Queue& queue, Maps* maps, const AttentionBackward& x, uint32_t queries) {
+  int error = encode_tile_map(queue, &maps->q, x.q, x.query_rows, x.heads * x.head_width, x.q_stride, queries);
+  if (error == cudaSuccess)
+    error = encode_tile_map(queue, &maps->d_out, x.d_out, x.query_rows, x.heads * x.head_width, x.out_stride, queries);
+  if (error == cudaSuccess) error = encode_tile_map(queue, &maps->k, x.k, x.query_rows, x.kv_heads * x.head_width, x.kv_stride, kKeys);
+  if (error == cudaSuccess) error = encode_tile_map(queue, &maps->v, x.v, x.query_rows, x.kv_heads * x.head_width, x.kv_stride, kKeys);
   return error;
 }
 
@@ -517,7 +518,7 @@ int backward(const Queue& queue, const AttentionBackward& x) {
                         x.scale};
   if (x.segment_count == 0 || x.max_queries == 0 || x.query_rows == 0) return cudaSuccess;
   Maps maps;
-  int error = encode(&maps, x, kQueries<D>);
+  int error = encode(queue, &maps, x, kQueries<D>);
   if (error != cudaSuccess) return error;
   error = launch(queue, prepare<D>, dim3(1 + divide_up(x.query_rows * x.heads * (D / 8), kPrepareThreads)), dim3(kPrepareThreads), 0, x,
                  problem);

@@ -369,8 +369,8 @@ int launch_forward(const Queue& queue, const AttentionForward& x) {
   const int64_t row_tiles = divide_up(x.max_queries * (x.heads / x.kv_heads), kRows);
   if (row_tiles * x.segment_count == 0 || x.key_rows == 0) return cudaSuccess;  // no matrix to make a map of
   TileMap keys, values;
-  int error = encode_tile_map(&keys, x.k, x.key_rows, x.kv_heads * D, x.kv_stride, kKeys);
-  if (error == cudaSuccess) error = encode_tile_map(&values, x.v, x.key_rows, x.kv_heads * D, x.kv_stride, kKeys);
+  int error = encode_tile_map(queue, &keys, x.k, x.key_rows, x.kv_heads * D, x.kv_stride, kKeys);
+  if (error == cudaSuccess) error = encode_tile_map(queue, &values, x.v, x.key_rows, x.kv_heads * D, x.kv_stride, kKeys);
   if (error != cudaSuccess) return error;
   return launch(queue, forward<D>, dim3(row_tiles * x.segment_count, x.kv_heads), dim3(kThreads), kSharedBytes<D>, keys, values, x,
                 static_cast<int32_t>(row_tiles));

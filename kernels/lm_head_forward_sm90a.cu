@@ -256,9 +256,9 @@ __global__ void __launch_bounds__(kMergingWarps* kWarp) merge(LmHeadForward x, P
 template <int CLUSTER, bool TRANSFORMED>
 int launch_products(const Queue& queue, const LmHeadForward& x, const Problem& problem) {
   TileMap hidden, weight;
-  int error = encode_tile_map(&hidden, x.hidden, x.rows, x.hidden_width, x.hidden_stride, kProductRows);
+  int error = encode_tile_map(queue, &hidden, x.hidden, x.rows, x.hidden_width, x.hidden_stride, kProductRows);
   if (error == cudaSuccess) {
-    error = encode_tile_map(&weight, x.weight, x.vocabulary, x.hidden_width, x.weight_stride, kTileVocabulary / CLUSTER);
+    error = encode_tile_map(queue, &weight, x.weight, x.vocabulary, x.hidden_width, x.weight_stride, kTileVocabulary / CLUSTER);
   }
   if (error != cudaSuccess) return error;
   int resident = 0;

@@ -22,12 +22,13 @@
 
 namespace dpo4j::cuda {
 
-// Makes the queue's device current, and the caller's again at the end: the null stream means the current device's.
+// Makes the queue's device current, and the caller's again at the end: the null stream means the current device's. Set also where it is current:
+// a new thread's device is 0, but it has no context yet, which functions of the driver want (encode_tile_map).
 class CurrentDevice {
  public:
   explicit CurrentDevice(int ordinal) : ordinal_(ordinal) {
     error_ = cudaGetDevice(&before_);
-    if (error_ == cudaSuccess && before_ != ordinal_) error_ = cudaSetDevice(ordinal_);
+    if (error_ == cudaSuccess) error_ = cudaSetDevice(ordinal_);
   }
   ~CurrentDevice() {
     if (error_ == cudaSuccess && before_ != ordinal_) cudaSetDevice(before_);
@@ -41,8 +42,19 @@ class CurrentDevice {
   cudaError_t error_;
 };
 
-// The dynamic shared memory that needs no permission.
+// The shared memory, dynamic and of fixed size together, that needs no permission.
 constexpr size_t kDefaultSharedBytes = 48 << 10;
+
+// Allows a kernel `bytes` of dynamic shared memory: where they are too many beside its arrays of fixed size, all that a block may have. Always the
+// same, so that threads that share a kernel do not take from each other.
+template <class... Parameters>
+cudaError_t allow_dynamic_shared(void (*kernel)(Parameters...), size_t bytes, int32_t most_of_block) {
+  cudaFuncAttributes of{};
+  const cudaError_t error = cudaFuncGetAttributes(&of, kernel);
+  if (error != cudaSuccess || bytes <= static_cast<size_t>(of.maxDynamicSharedSizeBytes)) return error;
+  const int most = most_of_block - static_cast<int>(of.sharedSizeBytes);
+  return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
+}
 
 // A launch in clusters of `cluster` blocks along x, with what it needs permission for.
 class Launch {
@@ -51,9 +63,7 @@ class Launch {
   Launch(const Queue& queue, int cluster, void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes)
       : device_(queue.ordinal) {
     error_ = device_.error();
-    if (error_ == cudaSuccess && shared_bytes > kDefaultSharedBytes) {
-      error_ = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
-    }
+    if (error_ == cudaSuccess && shared_bytes > 0) error_ = allow_dynamic_shared(kernel, shared_bytes, queue.shared_bytes);
     dimension_.id = cudaLaunchAttributeClusterDimension;
     dimension_.val.clusterDim = {static_cast<unsigned>(cluster), 1, 1};
     config_.gridDim = grid;

@@ -40,15 +40,18 @@ inline EncodeTiled encode_tiled() {
   return function;
 }
 
-// The map of a bf16 matrix [rows, columns], rows `stride` elements apart, in tiles of tile_rows rows. 0, or a cudaError_t.
-inline int encode_tile_map(TileMap* map, const void* matrix, int64_t rows, int64_t columns, int64_t stride, uint32_t tile_rows) {
+// The map of a bf16 matrix [rows, columns] of the queue's device, rows `stride` elements apart, in tiles of tile_rows rows. 0, or a cudaError_t,
+// which the driver's codes are too.
+inline int encode_tile_map(const Queue& queue, TileMap* map, const void* matrix, int64_t rows, int64_t columns, int64_t stride,
+                           uint32_t tile_rows) {
   const EncodeTiled encode = encode_tiled();
   if (encode == nullptr) return cudaErrorNotSupported;
+  const CurrentDevice device(queue.ordinal);
+  if (device.error() != cudaSuccess) return device.error();
   const uint64_t extents[] = {static_cast<uint64_t>(columns), static_cast<uint64_t>(rows)}, strides[] = {static_cast<uint64_t>(stride) * 2};
   const uint32_t tile[] = {kTileColumns, tile_rows}, every[] = {1, 1};
-  const int result = encode(map, kTypeBf16, 2, const_cast<void*>(matrix), extents, strides, tile, every, kInterleaveNone, kSwizzle128Bytes,
-                            kSecondLevel256Bytes, kFillZero);
-  return result == 0 ? cudaSuccess : cudaErrorInvalidValue;
+  return encode(map, kTypeBf16, 2, const_cast<void*>(matrix), extents, strides, tile, every, kInterleaveNone, kSwizzle128Bytes,
+                kSecondLevel256Bytes, kFillZero);
 }
 
 // The tile whose first element is [row, column], to `tile` in this block's shared memory. `map` is a kernel's __grid_constant__ parameter.

@@ -91,6 +91,8 @@ for mode in none address thread; do
 done
 verdict missing_lane none 'deadlock in block 0,0,0' "$work/emulation-none" missing_lane
 verdict exited_lane none 'names lanes 80000000, which have exited' "$work/emulation-none" exited_lane
+verdict without_permission none 'more than 49152 bytes of shared memory' "$work/emulation-none" without_permission
+verdict with_permission none clean "$work/emulation-none" with_permission
 for fault in unordered_warp one_barrier_too_few unfenced; do
   verdict $fault thread 'ThreadSanitizer: data race' "$work/emulation-thread" $fault
 done

@@ -98,13 +98,6 @@ std::map<const void*, size_t>& limits() {
   return *limits;
 }
 
-bool allows_dynamic_shared(const void* kernel, size_t bytes) {
-  if (bytes <= kStaticSharedBytes) return true;
-  std::lock_guard<std::mutex> lock(limits_mutex);
-  const auto limit = limits().find(kernel);
-  return limit != limits().end() && bytes <= limit->second;
-}
-
 int device_attribute(cudaDeviceAttr attribute) {
   int value = 0;
   cudaDeviceGetAttribute(&value, attribute, 0);
@@ -134,7 +127,7 @@ cudaError_t check(const cudaLaunchConfig_t& config, const void* kernel, dim3* cl
   if (grid.x > 0x7FFFFFFFu || grid.y > 65535 || grid.z > 65535) return cudaErrorInvalidConfiguration;
   const cudaError_t refused = find_cluster(config, cluster);
   if (refused != cudaSuccess) return refused;
-  if (!allows_dynamic_shared(kernel, config.dynamicSmemBytes)) return cudaErrorInvalidValue;
+  if (config.dynamicSmemBytes > std::max(kStaticSharedBytes, dynamic_shared_limit(kernel))) return cudaErrorInvalidValue;
   return dpo4j_standin_is_stream(config.stream) ? cudaSuccess : cudaErrorInvalidResourceHandle;
 }
 
@@ -169,7 +162,10 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*
   dim3 cluster;
   const cudaError_t refused = check(config, kernel, &cluster);
   if (refused != cudaSuccess) return dpo4j_standin_report(refused);
-  const size_t shared_limit = static_cast<size_t>(device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
+  // Without permission, what is dynamic and arrays of fixed size, which show when the kernel runs, have 48 KiB together.
+  const size_t shared_limit = dynamic_shared_limit(kernel) > 0
+                                  ? static_cast<size_t>(device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin))
+                                  : kStaticSharedBytes;
   const Grid grid{config.gridDim, config.blockDim, cluster, config.dynamicSmemBytes, shared_limit, body, argument.get()};
   if (dpo4j_standin_is_capturing(config.stream)) {
     dpo4j_standin_capture(config.stream, [grid, argument] {
@@ -188,6 +184,12 @@ cudaError_t set_dynamic_shared_limit(const void* kernel, int bytes) {
   std::lock_guard<std::mutex> lock(limits_mutex);
   limits()[kernel] = static_cast<size_t>(bytes);
   return cudaSuccess;
+}
+
+size_t dynamic_shared_limit(const void* kernel) {
+  std::lock_guard<std::mutex> lock(limits_mutex);
+  const auto limit = limits().find(kernel);
+  return limit == limits().end() ? 0 : limit->second;
 }
 
 int largest_cluster() { return device_attribute(cudaDevAttrClusterLaunch) != 0 ? kPortableClusterBlocks : 1; }

@@ -48,7 +48,7 @@ __nv_bfloat16* matrix(int rows, int columns, int stride) {
 
 TileMap map_of(const void* matrix, int rows, int columns, int stride, int tile_rows) {
   TileMap map;
-  CHECK(encode_tile_map(&map, matrix, rows, columns, stride, tile_rows) == cudaSuccess);
+  CHECK(encode_tile_map(queue(), &map, matrix, rows, columns, stride, tile_rows) == cudaSuccess);
   return map;
 }
 
@@ -91,14 +91,14 @@ void tiles_are_swizzled_and_filled_up() {
 void maps_are_refused() {
   TileMap map;
   const __nv_bfloat16* in = matrix(4, 16, 16);
-  CHECK(encode_tile_map(&map, in, 4, 16, 16, 256) == cudaSuccess);
-  CHECK(encode_tile_map(&map, in, 4, 16, 16, 257) != cudaSuccess);
-  CHECK(encode_tile_map(&map, in, 4, 16, 16, 0) != cudaSuccess);
-  CHECK(encode_tile_map(&map, in + 4, 3, 16, 16, 8) != cudaSuccess);
-  CHECK(encode_tile_map(&map, in, 4, 12, 12, 8) != cudaSuccess);
-  CHECK(encode_tile_map(&map, in, 4, 16, 8, 8) != cudaSuccess);
-  CHECK(encode_tile_map(&map, in, 0, 16, 16, 8) != cudaSuccess);
-  CHECK(encode_tile_map(&map, nullptr, 4, 16, 16, 8) != cudaSuccess);
+  CHECK(encode_tile_map(queue(), &map, in, 4, 16, 16, 256) == cudaSuccess);
+  CHECK(encode_tile_map(queue(), &map, in, 4, 16, 16, 257) != cudaSuccess);
+  CHECK(encode_tile_map(queue(), &map, in, 4, 16, 16, 0) != cudaSuccess);
+  CHECK(encode_tile_map(queue(), &map, in + 4, 3, 16, 16, 8) != cudaSuccess);
+  CHECK(encode_tile_map(queue(), &map, in, 4, 12, 12, 8) != cudaSuccess);
+  CHECK(encode_tile_map(queue(), &map, in, 4, 16, 8, 8) != cudaSuccess);
+  CHECK(encode_tile_map(queue(), &map, in, 0, 16, 16, 8) != cudaSuccess);
+  CHECK(encode_tile_map(queue(), &map, nullptr, 4, 16, 16, 8) != cudaSuccess);
   cudaFree(const_cast<__nv_bfloat16*>(in));
 }
 

@@ -236,6 +236,12 @@ __global__ void unfenced(int* values, int* flag) {
   if (atomicAdd(flag, 1) == 1) values[1 - blockIdx.x] = 2;
 }
 
+__global__ void fixed_and_dynamic() {
+  DPO4J_SHARED(int, fixed, [1]);
+  DPO4J_DYNAMIC_SHARED(int, dynamic);
+  *fixed = *dynamic = 0;
+}
+
 int run_fault(const char* fault) {
   int *out = device<int>(64), *flag = device<int>(1);
   *flag = 0;
@@ -243,6 +249,10 @@ int run_fault(const char* fault) {
   if (strcmp(fault, "exited_lane") == 0) run(exited_lane, 1, 32, 0);
   if (strcmp(fault, "unordered_warp") == 0) run(unordered_warp, 1, 32, 0, out);
   if (strcmp(fault, "one_barrier_too_few") == 0) run(one_barrier_too_few, 1, 64, 0, out);
+  if (strcmp(fault, "with_permission") == 0) {
+    cudaFuncSetAttribute(fixed_and_dynamic, cudaFuncAttributeMaxDynamicSharedMemorySize, kDefaultSharedBytes);
+  }
+  if (strstr(fault, "permission") != nullptr) run(fixed_and_dynamic, 1, 1, kDefaultSharedBytes);
   if (strcmp(fault, "unfenced") == 0) run(unfenced, 2, 1, 0, out, flag);
   return 0;
 }

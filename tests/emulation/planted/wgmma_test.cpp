@@ -38,8 +38,8 @@ __nv_bfloat16* matrix(int rows, Major major, Value value) {
 TileMap map_of(const __nv_bfloat16* matrix, int rows, Major major) {
   TileMap map;
   const bool transposed = major == Major::kRows;
-  CHECK(encode_tile_map(&map, matrix, transposed ? kDepth : rows, transposed ? rows : kDepth, transposed ? rows : kDepth, kDepth) ==
-        cudaSuccess);
+  CHECK(encode_tile_map(queue(), &map, matrix, transposed ? kDepth : rows, transposed ? rows : kDepth, transposed ? rows : kDepth,
+                        kDepth) == cudaSuccess);
   return map;
 }
 

@@ -132,6 +132,11 @@ size_t device_memory_bytes() {
 void fail_for_good(cudaError_t error) { failed = error; }
 cudaError_t failure() { return failed; }
 
+bool& has_context() {
+  static thread_local bool has = false;
+  return has;
+}
+
 }  // namespace cudart
 
 // 0, 1 and 2 name the default streams.
@@ -194,7 +199,11 @@ DPO4J_STANDIN cudaError_t cudaGetDevice(int* ordinal) {
   return CALL(cudaSuccess);
 }
 
-DPO4J_STANDIN cudaError_t cudaSetDevice(int ordinal) { return CALL(ordinal == 0 ? cudaSuccess : cudaErrorInvalidDevice); }
+DPO4J_STANDIN cudaError_t cudaSetDevice(int ordinal) {
+  const cudaError_t error = CALL(ordinal == 0 ? cudaSuccess : cudaErrorInvalidDevice);
+  cudart::has_context() |= error == cudaSuccess;
+  return error;
+}
 
 DPO4J_STANDIN cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int ordinal) {
   if (properties == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);

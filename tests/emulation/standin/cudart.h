@@ -16,6 +16,9 @@ cudaError_t failure();
 // Whether this thread is capturing a stream, whose graph then cannot hold what is asked: the capture is of no use any more.
 bool spoils_capture();
 
+// Whether this thread has a context: the driver's own functions want one, and cudaSetDevice alone promises it.
+bool& has_context();
+
 }  // namespace cudart
 
 // A call's result: the device's failure if it has failed, what the call says otherwise; remembered for cudaGetLastError.

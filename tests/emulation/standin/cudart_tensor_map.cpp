@@ -7,7 +7,7 @@
 
 namespace {
 
-constexpr int kDriverSuccess = 0, kDriverInvalidValue = 1;
+constexpr int kDriverSuccess = 0, kDriverInvalidValue = 1, kDriverInvalidContext = 201;
 constexpr uint64_t kLargestExtent = uint64_t{1} << 32, kStrideEnd = uint64_t{1} << 40;
 constexpr uint32_t kLargestTile = 256, kWordBytes = 16;
 
@@ -19,6 +19,7 @@ constexpr uint32_t kSwizzleBytes[] = {0, 32, 64, 128};
 int encode_tiled(void* map, int type, uint32_t rank, void* address, const uint64_t* extents, const uint64_t* strides, const uint32_t* tile,
                  const uint32_t* every, int interleave, int swizzle, int second_level, int fill) {
   using cuda_emulation::TensorMap;
+  if (!cudart::has_context()) return kDriverInvalidContext;
   if (map == nullptr || reinterpret_cast<uintptr_t>(map) % 64 != 0 || rank != 2 || interleave != 0 || fill != 0) return kDriverInvalidValue;
   if (type < 0 || type >= static_cast<int>(sizeof kElementBytes / sizeof *kElementBytes)) return kDriverInvalidValue;
   if (swizzle < 0 || swizzle >= static_cast<int>(sizeof kSwizzleBytes / sizeof *kSwizzleBytes)) return kDriverInvalidValue;

@@ -14,6 +14,7 @@ namespace cuda_emulation {
 cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*body)(const void*), std::shared_ptr<const void> argument);
 
 cudaError_t set_dynamic_shared_limit(const void* kernel, int bytes);
+size_t dynamic_shared_limit(const void* kernel);  // 0 before it has been set
 
 int largest_cluster();  // of the emulated device, in blocks; 1: it has no clusters
 
@@ -39,13 +40,16 @@ cudaError_t cudaFuncSetAttribute(void (*kernel)(Parameters...), cudaFuncAttribut
   return cuda_emulation::set_dynamic_shared_limit(reinterpret_cast<const void*>(kernel), value);
 }
 
-// Kernels are compiled for the device that is emulated.
+// Kernels are compiled for the device that is emulated. What they have of fixed size shows when they run, so nothing dynamic is sure to be allowed
+// before it is asked for.
 template <class... Parameters>
-cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, void (*)(Parameters...)) {
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, void (*kernel)(Parameters...)) {
   int major = 0, minor = 0;
   const cudaError_t error = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0);
   cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0);
   attributes->ptxVersion = 10 * major + minor;
+  attributes->sharedSizeBytes = 0;
+  attributes->maxDynamicSharedSizeBytes = static_cast<int>(cuda_emulation::dynamic_shared_limit(reinterpret_cast<const void*>(kernel)));
   return error;
 }
 

@@ -150,5 +150,7 @@ struct cudaLaunchConfig_t {
 
 // What of it is emulated.
 struct cudaFuncAttributes {
+  size_t sharedSizeBytes;
   int ptxVersion;
+  int maxDynamicSharedSizeBytes;
 };

@@ -5,6 +5,8 @@ import static org.dpo4j.conformance.AttentionLayout.shared;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.stream.IntStream;
 import org.dpo4j.conformance.AttentionLayout.Family;
 import org.dpo4j.kernels.decoder.Segment;
@@ -27,6 +29,22 @@ class AttentionTest {
     void forwardOverPairs(On on) {
         AttentionCheck.forward(on, new AttentionCall(4, 2, 8), PAIRS, 1);
         AttentionCheck.forward(on, new AttentionCall(4, 1, 24).withStrides(16), PAIRS, 1);
+    }
+
+    /** The call alone on a thread of the caller's that has asked nothing of the device before. */
+    @OnEachDType
+    void forwardOnAThreadOfItsOwn(On on) {
+        AttentionCall shape = new AttentionCall(2, 1, 64);
+        List<Segment> segments = shared(new Family(7, 6, 5));
+        AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, AttentionLayout.rows(segments), 1);
+        long[] expected = AttentionCheck.outputBits(on, shape, segments, inputs);
+        try (Tensors tensors = new Tensors(on)) {
+            AttentionCall.Forward call = shape.forward(tensors, on, segments, inputs);
+            Executor threads = task -> new Thread(task).start();
+            tensors.run(device ->
+                    CompletableFuture.runAsync(() -> call.run(device), threads).join());
+            Expect.sameBits("out", call.out().bits(), expected);
+        }
     }
 
     @OnEachDType

@@ -33,10 +33,13 @@ class TokenLogProbForwardBackwardTest {
         check(on, ordinary.scattered(9, 8, 0, 3, 4, 1, 2));
     }
 
-    /** Rows of fp32, and of half as much, that fit into the shared memory of a block, of clusters of 2, 4 and 8 blocks, and into none. */
+    /**
+     * Rows of fp32, and of half as much, that fit into the shared memory of a block, of clusters of 2, 4 and 8 blocks, and into none; and parts of
+     * 48 KiB, what a block may have without asking for more.
+     */
     @OnEachLogitsType
     void bitsOfTwoCallsOfLargeVocabularies(On on) {
-        for (int vocabulary : new int[] {4096, 4097, 32_000, 50_257, 65_537, 151_936}) {
+        for (int vocabulary : new int[] {4096, 4097, 24_576, 32_000, 49_152, 50_257, 65_537, 151_936}) {
             check(on, TokenLogProbCall.random(1, vocabulary, 4));
         }
         TokenLogProbCall beyond = TokenLogProbCall.random(1, 1_000_003, 4);
