@@ -43,20 +43,29 @@ enum UnpairedSum {
   kUnpairedSums
 };
 
+// Selected, not indexed: an array that is indexed by what is not known before lies in memory, not in registers.
+DPO4J_HOST_DEVICE inline void add_to_side(double* sums, bool desirable, double value) {
+  if (desirable) {
+    sums[0] += value;
+  } else {
+    sums[1] += value;
+  }
+}
+
 // Adds completion i, whose loss has been written.
 template <class P>
 DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kUnpairedSums], const P& x, int64_t i) {
-  const int side = x.desirable[i] != 0 ? 0 : 1;
+  const bool desirable = x.desirable[i] != 0;
   sums[kLoss] += x.losses[i];
-  sums[kRewards + side] += x.options.beta * log_ratio(x, i);
-  sums[kLogps + side] += x.sums[i];
-  sums[kCounts + side] += 1;
+  add_to_side(sums + kRewards, desirable, x.options.beta * log_ratio(x, i));
+  add_to_side(sums + kLogps, desirable, x.sums[i]);
+  add_to_side(sums + kCounts, desirable, 1);
   if (x.statistics == nullptr) return;
   const float* of = x.statistics + i * DPO4J_TOKEN_STATISTICS;
-  sums[kLogits + side] += of[DPO4J_TOKEN_MEAN_LOGIT];
-  sums[kTokens + side] += x.lengths[i];
+  add_to_side(sums + kLogits, desirable, of[DPO4J_TOKEN_MEAN_LOGIT]);
+  add_to_side(sums + kTokens, desirable, x.lengths[i]);
   sums[kEntropy] += of[DPO4J_TOKEN_ENTROPY];
-  if (side == 0) sums[kHits] += of[DPO4J_TOKEN_HIT];
+  if (desirable) sums[kHits] += of[DPO4J_TOKEN_HIT];
 }
 
 DPO4J_HOST_DEVICE inline void add_metric(double* metrics, int m, double sum, double count) {
