@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# That kernels are made of the instructions they were written for: kernels/instructions.sh NVCC, for sm_90a. nvdisasm is looked for beside nvcc
-# and on PATH. One line a rule; fails when a kernel lacks an instruction, has one it should not, or no kernel is meant.
+# That kernels are made of the instructions they were written for, on sm_90a: kernels/instructions.sh BUILD, of a build with CUDA. One line a
+# rule; fails when a kernel lacks an instruction, has one it should not, or no kernel is meant.
 set -euo pipefail
-directory=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-nvcc=${1:?usage: kernels/instructions.sh NVCC}
-disassembler=$(dirname "$nvcc")/nvdisasm
-[ -x "$disassembler" ] || disassembler=$(command -v nvdisasm) || {
-  echo 'instructions.sh: nvdisasm is neither beside nvcc nor on PATH: native/cuda-toolkit.sh installs both' >&2
-  exit 1
-}
+source "$(dirname "${BASH_SOURCE[0]}")/objects.sh"
+build=${1:?usage: kernels/instructions.sh BUILD}
+objects=$(objects_of "$build")
+objects=$(cd "$objects" && pwd)
+cuobjdump=$(cuda_tool "$build" cuobjdump)
+disassembler=$(cuda_tool "$build" nvdisasm)
 
 # File, kernels whose name begins so, whether they have it, lack it or have it so often at most, instruction: a regular expression of all of it.
 # LDL and STL are spills and stacks. MEMBAR waits for all memory: that of two barriers of a cluster, and none while a tile is multiplied.
@@ -61,9 +60,8 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 # Two columns: kernel and instruction, counted, and in their order with the first operands of waits.
 disassemble() {
-  "$nvcc" -std=c++17 -O3 -gencode arch=compute_90a,code=sm_90a -I"$directory/../native" -DDPO4J_ARCHITECTURES='""' -cubin \
-    "$directory/$1.cu" -o "$scratch/$1.cubin"
-  "$disassembler" -c "$scratch/$1.cubin" | sed -n 's/^\.text\.\(.*\):$/kernel \1/p; s/^ *\/\*[0-9a-f]*\*\/ *//p' | c++filt | awk '
+  (cd "$scratch" && "$cuobjdump" -xelf sm_90a "$objects/$1.cu.o" >/dev/null)
+  "$disassembler" -c "$scratch/$1"*.cubin | sed -n 's/^\.text\.\(.*\):$/kernel \1/p; s/^ *\/\*[0-9a-f]*\*\/ *//p' | c++filt | awk '
     $1 == "kernel" { kernel = $0; sub(/^kernel (void )?/, "", kernel); gsub(/dpo4j::cuda::\(anonymous namespace\)::/, "", kernel)
                      sub(/\(.*/, "", kernel); gsub(/ /, "", kernel); next }
     { for (i = 1; i <= NF; i++) if ($i !~ /^@/) { sub(/;$/, "", $i); print kernel, $i, ($i ~ /DEPBAR/ ? $(i + 1) $(i + 2) : ""); break } }

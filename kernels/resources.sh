@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# What each kernel takes of a multiprocessor, as the compiler reports it: kernels/resources.sh NVCC [ARCHITECTURE ...]
-# One line a kernel and architecture: file, registers, bytes of fixed shared memory, spilled bytes, name. Fails when a kernel spills: its
-# __launch_bounds__ then promises more blocks than its registers allow. Fails when a kernel takes more registers than are allowed below.
+# What each kernel takes of a multiprocessor: kernels/resources.sh BUILD, of a build with CUDA (java/kernels/target/cmake).
+# One line a kernel and architecture: file, registers, bytes of fixed shared memory, of stack a thread, name. Fails when a kernel has a stack: it
+# spills, its __launch_bounds__ promising more blocks than its registers allow, or it indexes an array that is not in registers then. Fails when a
+# kernel takes more registers than are allowed below.
 set -euo pipefail
-directory=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-nvcc=${1:?usage: kernels/resources.sh NVCC [ARCHITECTURE ...]}
-shift
-[ $# -gt 0 ] || set -- 80 90a 100 120
+source "$(dirname "${BASH_SOURCE[0]}")/objects.sh"
+build=${1:?usage: kernels/resources.sh BUILD}
+objects=$(objects_of "$build")
+cuobjdump=$(cuda_tool "$build" cuobjdump)
 
 # The most registers a kernel of a file may take on any architecture, if its name has the second word in it; the last line that fits counts. 256
 # threads of 64, 80 or 128 registers: four, three or two blocks of them on a multiprocessor. preference_loss is one block of 256 a launch,
@@ -29,40 +30,22 @@ sequence_sum.cu                    (            48
 preference_loss.cu                 (           168
 unpaired_loss.cu                   (            64'
 
-generate=()
-for architecture in "$@"; do
-  generate+=(-gencode "arch=compute_$architecture,code=sm_$architecture")
-done
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-
-compile() {
-  local result=$scratch/$(basename "$1")
-  "$nvcc" -std=c++17 -O3 "${generate[@]}" -I"$directory/../native" -DDPO4J_ARCHITECTURES='""' -Xptxas=-v -c "$1" -o "$result.o" \
-    >"$result.log" 2>&1 || { cat "$result.log" >&2; return 1; }
-}
-running=()
-for source in "$directory"/*.cu; do
-  compile "$source" &
-  running+=($!)
-  [ ${#running[@]} -lt "$(nproc)" ] || { wait "${running[0]}"; running=("${running[@]:1}"); }
-done
-for process in "${running[@]}"; do wait "$process"; done
-
-awk '
-  FNR == 1 { file = FILENAME; sub(/.*\//, "", file); sub(/\.log$/, "", file) }
-  /Compiling entry function/ { split($0, quoted, "\047"); name = quoted[2]; architecture = quoted[4] }
-  /bytes spill stores/ { match($0, /[0-9]+ bytes spill stores/); spilled = substr($0, RSTART) + 0 }
-  /Used [0-9]+ registers/ {
-    match($0, /Used [0-9]+/); registers = substr($0, RSTART + 5, RLENGTH - 5)
-    shared = match($0, /[0-9]+ bytes smem/) ? substr($0, RSTART) + 0 : 0
-    printf "%-33s %-7s %3d registers %6d shared %4d spilled  %s\n", file, architecture, registers, shared, spilled, name
-  }' "$scratch"/*.log | c++filt | sed 's/dpo4j::cuda::(anonymous namespace):://g; s/dpo4j:://g; s/__nv_bfloat16/bf16/g' >"$scratch/report"
-[ -s "$scratch/report" ] || { echo 'resources.sh: the compiler reported no kernel' >&2; exit 1; }
+for object in "$objects"/*.cu.o; do
+  "$cuobjdump" -res-usage "$object" | awk -v file="$(basename "$object" .o)" '
+    $1 == "arch" { architecture = $3 }
+    $1 == "Function" { name = $2; sub(/:$/, "", name) }
+    $1 ~ /^REG:/ {
+      for (i = 1; i <= NF; i++) { split($i, of, ":"); bytes[of[1]] = of[2] }
+      printf "%-33s %-7s %3d registers %6d shared %4d stack  %s\n", file, architecture, bytes["REG"], bytes["SHARED"], bytes["STACK"], name
+    }'
+done | c++filt | sed 's/dpo4j::cuda::(anonymous namespace):://g; s/dpo4j:://g; s/__nv_bfloat16/bf16/g' >"$scratch/report"
+[ -s "$scratch/report" ] || { echo 'resources.sh: there is no kernel' >&2; exit 1; }
 cat "$scratch/report"
 failed=0
-if grep -v ' 0 spilled ' "$scratch/report" >"$scratch/spilled"; then
-  echo "resources.sh: $(wc -l <"$scratch/spilled") kernels spill registers" >&2
+if grep -v ' 0 stack ' "$scratch/report" >"$scratch/stacks"; then
+  echo "resources.sh: $(wc -l <"$scratch/stacks") kernels have a stack" >&2
   failed=1
 fi
 awk '

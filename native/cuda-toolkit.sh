@@ -1,13 +1,13 @@
 #!/bin/sh
-# Installs NVIDIA's compiler and disassembler into DIR, without root and without a driver, for machines that have none:
+# Installs NVIDIA's compiler, and what reads its binaries, into DIR, without root and without a driver, for machines that have none:
 #   native/cuda-toolkit.sh DIR
 # The last line on standard output is the path of nvcc, for CMake's -DCMAKE_CUDA_COMPILER. A second run finds the first one's work and does nothing.
 # Needs python3 with pip, a C++ compiler, and 300 MB of disk. The versions are pinned: what CI compiled yesterday it compiles tomorrow.
 set -eu
 
 versions='nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-cccl==13.0.85 nvidia-cuda-runtime==13.0.96'
-# The first that is to be had by itself; it reads what an older compiler wrote.
-versions="$versions nvidia-cuda-nvdisasm==13.2.51"
+# The first that are to be had by themselves; they read what an older compiler wrote.
+versions="$versions nvidia-cuda-nvdisasm==13.2.51 nvidia-cuda-cuobjdump==13.2.51"
 
 if [ $# -ne 1 ]; then
   echo 'usage: native/cuda-toolkit.sh DIR' >&2
