@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
+#include <atomic>
+
 #include "../include/cuda_emulation/execution.h"
 
 #if !defined(__x86_64__)
@@ -39,6 +41,7 @@ namespace {
 
 constexpr int kPreservedRegisters = 6;
 constexpr size_t kGuardBytes = 4096;
+constexpr size_t kColourBytes = 6 * 64;  // lines that a switch touches
 constexpr size_t kStackBytes = (kSanitizeAddress || kSanitizeThread) ? 256 << 10 : 64 << 10;
 
 __thread Stack* running_fiber = nullptr;
@@ -63,7 +66,10 @@ void Fiber::create(void (*main)()) {
   if (memory == MAP_FAILED || mprotect(memory, kGuardBytes, PROT_NONE) != 0) fail("no memory for the stack of a thread");
   char* bottom = static_cast<char*>(memory) + kGuardBytes;
   // What switch_stack takes up: six registers, then the address it returns to; above it a null return address for unwinders.
-  uintptr_t* top = reinterpret_cast<uintptr_t*>(bottom + kStackBytes);
+  // Not all stacks at the same address of a page: the part that fibers use would be in the same few sets of a cache.
+  static std::atomic<size_t> fibers{0};
+  const size_t colour = fibers++ % (4096 / kColourBytes) * kColourBytes;
+  uintptr_t* top = reinterpret_cast<uintptr_t*>(bottom + kStackBytes - colour);
   top[-1] = 0;
   top[-2] = reinterpret_cast<uintptr_t>(&enter);
   stack_.pointer = top - 2 - kPreservedRegisters;
