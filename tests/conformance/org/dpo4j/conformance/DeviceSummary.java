@@ -1,9 +1,9 @@
 package org.dpo4j.conformance;
 
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import org.dpo4j.conformance.Tally.End;
 import org.jspecify.annotations.Nullable;
 import org.junit.platform.engine.TestExecutionResult;
 import org.junit.platform.engine.TestExecutionResult.Status;
@@ -11,24 +11,21 @@ import org.junit.platform.launcher.TestExecutionListener;
 import org.junit.platform.launcher.TestIdentifier;
 import org.junit.platform.launcher.TestPlan;
 
-/** Ends a run with a line for each device, what ran there, and a line for each test that was skipped, its name and why. */
+/**
+ * Ends a run with a line for each device, what ran there, and a line for each test that was skipped, its name and why. Where {@value #DIRECTORY}
+ * names one, processes that share the tests of a run leave what they know there, and {@link #main} says it for all of them.
+ */
 public final class DeviceSummary implements TestExecutionListener {
-    private static final String NO_DEVICE = "no device";
+    /** System property. */
+    static final String DIRECTORY = "dpo4j.test.tallies";
 
-    private static final class Count {
-        private int passed;
-        private int failed;
-        private int skipped;
-
-        @Override
-        public String toString() {
-            return passed + " passed, " + failed + " failed, " + skipped + " skipped";
-        }
-    }
-
-    private final Map<String, Count> counts = new TreeMap<>();
-    private final List<String> skipped = new ArrayList<>();
+    private Tally tally = new Tally();
     private @Nullable TestPlan plan;
+
+    /** Says what the processes of a run have left: the directory, and the devices that were asked for, if any were. */
+    public static void main(String[] arguments) throws IOException {
+        say(Tally.read(Path.of(arguments[0])), arguments.length > 1 ? arguments[1] : "not given");
+    }
 
     @Override
     public void testPlanExecutionStarted(TestPlan testPlan) {
@@ -45,21 +42,15 @@ public final class DeviceSummary implements TestExecutionListener {
         if (result.getStatus() == Status.ABORTED) {
             skip(test, result.getThrowable().map(Throwable::getMessage).orElse("no reason given"));
         } else if (result.getStatus() == Status.FAILED) {
-            count(test).failed++;
+            tally.add(test.getDisplayName(), End.FAILED);
         } else if (test.isTest()) {
-            count(test).passed++;
+            tally.add(test.getDisplayName(), End.PASSED);
         }
     }
 
     private void skip(TestIdentifier test, String reason) {
-        count(test).skipped++;
-        skipped.add(name(test) + ": " + reason);
-    }
-
-    /** Tests are named after the device they run on, with the dtype behind it. */
-    private Count count(TestIdentifier test) {
-        String first = test.getDisplayName().split(" ", 2)[0];
-        return counts.computeIfAbsent(TestDevices.KNOWN.contains(first) ? first : NO_DEVICE, name -> new Count());
+        tally.add(test.getDisplayName(), End.SKIPPED);
+        tally.skip(name(test), reason);
     }
 
     private String name(TestIdentifier test) {
@@ -78,23 +69,22 @@ public final class DeviceSummary implements TestExecutionListener {
 
     @Override
     public synchronized void testPlanExecutionFinished(TestPlan testPlan) {
-        Map<String, String> opened = TestDevices.descriptions();
+        tally.describe(TestDevices.descriptions());
         TestDevices.close();
-        counts.forEach((name, count) ->
-                say(name + ": " + count + (opened.containsKey(name) ? " on " + opened.get(name) : "")));
-        List<String> notRun = TestDevices.KNOWN.stream()
-                .filter(name -> !counts.containsKey(name))
-                .toList();
-        if (!notRun.isEmpty()) {
-            say("nothing ran on " + String.join(", ", notRun) + ": " + TestDevices.PROPERTY + " is "
-                    + System.getProperty(TestDevices.PROPERTY, "not given"));
+        String directory = System.getProperty(DIRECTORY);
+        if (directory == null) {
+            say(tally, System.getProperty(TestDevices.PROPERTY, "not given"));
+        } else {
+            try {
+                tally.append(Path.of(directory));
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
         }
-        skipped.forEach(line -> say("skipped: " + line));
-        counts.clear();
-        skipped.clear();
+        tally = new Tally();
     }
 
-    private static void say(String line) {
-        System.out.println("dpo4j tests: " + line);
+    private static void say(Tally tally, String asked) {
+        tally.lines(asked).forEach(line -> System.out.println("dpo4j tests: " + line));
     }
 }
