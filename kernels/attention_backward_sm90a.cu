@@ -26,11 +26,14 @@
 // 512 for d_k and d_v, 512 for d_q, 400 to put tiles and d_s there). One after another: scores 512; exponentials 700 (16 a clock, 512, and the
 // rest of their instructions) behind which d_p is multiplied; d_s 350, behind d_v; its way through shared memory to the other warpgroup 150; d_k and
 // d_q 1024; the addition to d_q and the next barriers 350. That is 3100. The second-level cache gives some 24 bytes a clock and multiprocessor: 96 KiB
-// take 4000, and bind. That is 0.64 of 989 TFLOP/s; 0.97 for the diagonal; 0.98 for turns and for blocks that end at different times, by a
-// simulation of 132 multiprocessors with 4 x 4096 queries, 32 heads and 8 key heads (8 pairs of 1024 + 2 x 512 with a shared prompt: 0.97); and 0.7,
-// what such kernels lose to latencies and to clocks that fall under load. At width 64 exponentials are twice as many, and not hidden: 3900.
-// What would show the model wrong: a cache that keeps less of d_q than what blocks work on at a time, and turns that come late. Where key heads
-// times tiles of keys are fewer than multiprocessors, these wait for nobody but are not all used: one sequence of 4096 with 2 key heads, a quarter.
+// take 4000, and bind. That is 0.64 of 989 TFLOP/s; 0.97 for the diagonal; 0.98 for turns, tiles that the cache has lost, and blocks that end at
+// different times; and 0.7, what such kernels lose to latencies and to clocks that fall under load. At width 64 exponentials are twice as many,
+// and not hidden: 3900. The 0.98 is a simulation's: 132 multiprocessors that take tickets, turns handed on in 1500 clocks, 40 MB of cache that forget
+// the tile not used for longest, memory of 4.3 TB/s; 4 x 4096 queries, 32 heads, 8 key heads. Two of these at a time ask memory for 1.3 TB/s; all at
+// once for 2.7, and would be at 0.94, on an H100's 3.0 TB/s at 0.82. For 8 pairs of 1024 + 2 x 512 with a shared prompt it says 567 TFLOP/s times
+// 0.7 where all at once give 518, for 20 of 300 + 250 + 200 380 where they give 310 (327 and 220 on an H100).
+// What would show the model wrong: traffic of memory above that, and turns that come late. Where key heads times tiles of keys are fewer than
+// multiprocessors, these wait for nobody but are not all used: one sequence of 4096 with 2 key heads, a quarter.
 #include "attention_backward_sm90a.cuh"
 
 namespace dpo4j::cuda {
@@ -47,35 +50,46 @@ static_assert(kCopyingRegisters + kConsumers * kMultiplyingRegisters <= 65536 / 
 
 constexpr int kPrepareThreads = 256;
 
-// By one block. Tickets are for tiles of keys of segments without prefix, then those with one; the first tile of all, then the second: so who adds
-// to a tile of queries first has the lower ticket, and longer tiles start before shorter ones.
+// Heads at a time: the fewer, the more blocks work on a head's queries one behind the other, and find them in the cache. But what can begin
+// without waiting must be enough for the multiprocessors, and a tile of the longest chain more for each that waits for those before it.
+__device__ __forceinline__ uint32_t heads_together(const Problem& problem, int32_t tiles_without_prefix) {
+  constexpr int32_t kTilesAtOnce = 100;
+  int32_t heads = 1;
+  while (heads < problem.kv_heads &&
+         (problem.kv_heads % heads != 0 || int64_t{heads} * tiles_without_prefix < kTilesAtOnce + problem.key_tiles)) {
+    heads++;
+  }
+  return heads;
+}
+
+// By one block. Tickets are for some of the heads, then for the next; of those for tiles of keys of segments without prefix, then for those with one;
+// the first tile of all, then the second. So who adds to a tile of queries first has the lower ticket, and longer tiles start before shorter ones.
 __device__ __forceinline__ void list_tiles(const Problem& problem) {
   constexpr int kWarps = kPrepareThreads / kWarp;
   DPO4J_SHARED(int, of_warps, [kWarps]);
   const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
-  const int64_t of_phase = int64_t{problem.key_tiles} * problem.segment_count;
-  uint32_t listed = 0;
-  for (int64_t first = 0; first < 2 * of_phase; first += kPrepareThreads) {
-    const int64_t candidate = first + threadIdx.x, tile = candidate % of_phase;
-    const dpo4j_segment& segment = problem.segments[tile % problem.segment_count];
-    const bool behind_prefix = candidate >= of_phase;
-    const bool exists = candidate < 2 * of_phase && (segment.prefix_count > 0) == behind_prefix &&
-                        tile / problem.segment_count * kKeys < segment.query_count;
-    const unsigned of_warp = __ballot_sync(kAllLanes, exists);
-    if (lane == 0) of_warps[warp] = __popc(of_warp);
-    __syncthreads();
-    uint32_t place = listed + __popc(of_warp & ((1u << lane) - 1));
-    for (int i = 0; i < kWarps; i++) {
-      if (i < warp) place += of_warps[i];
-      listed += of_warps[i];
+  const int64_t candidates = int64_t{problem.key_tiles} * problem.segment_count;
+  int32_t listed = 0, without_prefix = 0;
+  for (const bool behind_prefix : {false, true}) {
+    without_prefix = listed;
+    for (int64_t first = 0; first < candidates; first += kPrepareThreads) {
+      const int64_t tile = first + threadIdx.x;
+      const dpo4j_segment& segment = problem.segments[tile % problem.segment_count];
+      const bool exists =
+          tile < candidates && (segment.prefix_count > 0) == behind_prefix && tile / problem.segment_count * kKeys < segment.query_count;
+      const unsigned of_warp = __ballot_sync(kAllLanes, exists);
+      if (lane == 0) of_warps[warp] = __popc(of_warp);
+      __syncthreads();
+      int32_t place = listed + __popc(of_warp & ((1u << lane) - 1));
+      for (int i = 0; i < kWarps; i++) {
+        if (i < warp) place += of_warps[i];
+        listed += of_warps[i];
+      }
+      if (exists) problem.workspace.tiles[place] = static_cast<uint32_t>(tile);
+      __syncthreads();
     }
-    if (exists) problem.workspace.tiles[place] = static_cast<uint32_t>(tile);
-    __syncthreads();
   }
-  if (threadIdx.x == 0) {
-    *problem.workspace.tile_count = listed;
-    *problem.workspace.tickets = 0;
-  }
+  if (threadIdx.x == 0) *problem.workspace.work = {static_cast<uint32_t>(listed), heads_together(problem, without_prefix), 0};
 }
 
 template <int D>
@@ -451,7 +465,7 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
   const Tiles<D> tiles{dynamic + (misplaced == 0 ? 0 : kTileAlignment - misplaced)};
   if (threadIdx.x < kKeys) shared.poison[threadIdx.x] = 0;
   if (threadIdx.x == 0) {
-    shared.keys = KeyTile(problem, atomicAdd(problem.workspace.tickets, 1u));
+    shared.keys = KeyTile(problem, atomicAdd(&problem.workspace.work->tickets, 1u));
     shared.partly = 0;
     barrier_init(&shared.keys_landed, 1);
     barrier_init(&shared.keys_ready, kConsumerWarps);

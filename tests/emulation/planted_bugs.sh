@@ -226,5 +226,6 @@ backward_plant rows_beyond none 'd_k\[[0-9]+\]: -?nan' '/clear_rows(tiles, stage
 backward_plant keys_beyond none 'd_q\[[0-9]+\]: -?nan' 's/\*word = make_uint4(0, 0, 0, 0);//'
 backward_plant all_seen none 'd_q\[[0-9]+\]: ' '/if (partly) select_seen(p, step);/d'
 backward_plant never_released none 'deadlock in block' '/^      arrive(&shared.empty/d'
+backward_plant some_heads_only none 'd_q\[[0-9]+\]: ' 's/ticket >= work.tiles \* problem.kv_heads/ticket >= work.tiles * work.heads_together/'
 backward_plant too_many_registers none 'wait in setmaxnreg.inc' 's/kMultiplyingRegisters = 240/kMultiplyingRegisters = 248/; s/static_assert(kCopying/static_assert(true || kCopying/'
 exit $failed
