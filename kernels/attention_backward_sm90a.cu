@@ -32,6 +32,8 @@
 // the tile not used for longest, memory of 4.3 TB/s; 4 x 4096 queries, 32 heads, 8 key heads. Two of these at a time ask memory for 1.3 TB/s; all at
 // once for 2.7, and would be at 0.94, on an H100's 3.0 TB/s at 0.82. For 8 pairs of 1024 + 2 x 512 with a shared prompt it says 567 TFLOP/s times
 // 0.7 where all at once give 518, for 20 of 300 + 250 + 200 380 where they give 310 (327 and 220 on an H100).
+// To look for a turn after the last one was ended, both 1500 clocks together under load, would take as long as what lies between two additions: two
+// threads do one each.
 // What would show the model wrong: traffic of memory above that, and turns that come late. Where key heads times tiles of keys are fewer than
 // multiprocessors, these wait for nobody but are not all used: one sequence of 4096 with 2 key heads, a quarter.
 #include "attention_backward_sm90a.cuh"
@@ -181,15 +183,32 @@ __device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shar
   }
 }
 
-// One thread: waits for the turn to add to d_q of each step, and ends it.
+// Of each step, the turn to add to d_q. shared.turn counts two arrivals a step: of the thread that waits for the turn, and of the one that ends the
+// last step's, once it knows that all have added. The first looks for a turn while the one before is worked on, and meanwhile the second may wait
+// until what was added is seen by other blocks. Nobody is a phase late: the first arrives for a step when the last step's phase has ended,
+// the second when added has ended it, and who adds waits for the phase of both.
+
+// One thread.
 template <int D>
-__device__ void take_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
+__device__ void wait_for_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
   uint32_t parity = 0;
   for (Walk<kQueries<D>> walk(problem, keys); walk.valid(); walk.advance(), parity ^= 1) {
-    uint32_t* const counter = problem.workspace.turns + walk.place();
+    const uint32_t* const counter = problem.workspace.turns + walk.place();
     wait_for_turn(counter, keys.turn);
     barrier_arrive(&shared.turn);
+    barrier_wait(&shared.turn, parity);
+  }
+}
+
+// One thread. Its last arrival is for nobody.
+template <int D>
+__device__ void end_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
+  uint32_t parity = 0;
+  barrier_arrive(&shared.turn);
+  for (Walk<kQueries<D>> walk(problem, keys); walk.valid(); walk.advance(), parity ^= 1) {
+    uint32_t* const counter = problem.workspace.turns + walk.place();
     barrier_wait(&shared.added, parity);
+    barrier_arrive(&shared.turn);
     end_turn(counter, keys.turn);
   }
 }
@@ -475,7 +494,7 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
       barrier_init(&shared.empty[stage], kConsumerWarps);
       barrier_init(&shared.d_scores[stage], kConsumerWarps);
     }
-    barrier_init(&shared.turn, 1);
+    barrier_init(&shared.turn, 2);
     barrier_init(&shared.added, kConsumerWarps);
     fence_barrier_init();
   }
@@ -488,7 +507,8 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
     const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
     if (warp == 0 && lane == 0) copy_tiles<D>(maps, problem, keys, shared, tiles);
     if (warp == 1) describe_steps<D>(problem, keys, shared, tiles, lane);
-    if (warp == 2 && lane == 0) take_turns<D>(problem, keys, shared);
+    if (warp == 2 && lane == 0) wait_for_turns<D>(problem, keys, shared);
+    if (warp == 3 && lane == 0) end_turns<D>(problem, keys, shared);
   } else {
     take_registers<kMultiplyingRegisters>();
     const Consumer<D> consumer{problem, keys, shared, tiles, static_cast<int>(threadIdx.x / kWarpgroup) - 1, Fragment()};

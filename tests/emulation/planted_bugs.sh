@@ -219,6 +219,7 @@ attention_plant unordered_barriers thread 'ThreadSanitizer: data race' '/^  __sy
 backward_plant() { program_plant attention_backward 'attention_backward_sm90a.cu attention_backward_sm90a.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
 backward_plant no_turn thread 'ThreadSanitizer: data race' '/^    wait_for_turn(counter/d'
 backward_plant unordered_turn thread 'ThreadSanitizer: data race' 's/end_turn(counter, keys.turn)/atomicExch(counter, keys.turn + 1)/'
+backward_plant hasty_turn none 'deadlock in block|more than the [0-9]+ arrivals' '/^    barrier_wait(&shared.turn, parity)/d'
 backward_plant no_proxy_fence none 'was written without a fence.proxy.async' '/^      fence_async_proxy();/d'
 backward_plant no_meeting none 'd_q\[[0-9]+\]: ' '/barrier_wait(&shared.d_scores/d'
 backward_plant no_last_wait none 'before its products have ended' 's/wgmma_wait<0>();/wgmma_wait<1>();/'
