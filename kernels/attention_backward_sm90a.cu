@@ -21,14 +21,15 @@
 // Bytes moved, for 128 keys and 64 queries of width 128: 32 KiB of q and d_out, 64 KiB of d_q to and fro, from the second-level cache. Bound by
 // arithmetic: 10 head_width FLOPs a visible pair of query and key. Share of the roofline: not yet measured on a GPU.
 //
-// Predicted for head width 128, causal, 4096 queries, on H100 and H200: 400 TFLOP/s, between 330 and 460; head width 64: 320, between 240 and 380.
+// Predicted for head width 128, causal, 4096 queries, on H100 and H200: 410 TFLOP/s, between 350 and 480; head width 64: 320, between 240 and 380.
 // For those 128 x 64 pairs tensor cores take 2560 clocks and shared memory is read and written for 2450 (128 bytes a clock: 1024 for scores and d_p,
 // 512 for d_k and d_v, 512 for d_q, 400 to put tiles and d_s there). One after another: scores 512; exponentials 700 (16 a clock, 512, and the
-// rest of their instructions) behind which d_p is multiplied; d_s 350, behind d_v; its way through shared memory to the other warpgroup 150; d_k and
-// d_q 1024; the addition to d_q and the next barriers 350. That is 3100. The second-level cache gives some 24 bytes a clock and multiprocessor: 96 KiB
+// rest of their instructions) behind which d_p is multiplied; d_s 350, behind d_v; its way through shared memory to the other warpgroup 150; d_q 512;
+// d_k 512, behind which d_q is added to its sum, 250; the next barriers 100. That is 2850; d_q after d_k would hide the 150 instead of the 250, and end
+// turns later: worth 1 or 2 % where the cache does not bind. The second-level cache gives some 24 bytes a clock and multiprocessor: 96 KiB
 // take 4000, and bind. That is 0.64 of 989 TFLOP/s; 0.97 for the diagonal; 0.98 for turns, tiles that the cache has lost, and blocks that end at
 // different times; and 0.7, what such kernels lose to latencies and to clocks that fall under load. At width 64 exponentials are twice as many,
-// and not hidden: 3900. The 0.98 is a simulation's: 132 multiprocessors that take tickets, turns handed on in 1500 clocks, 40 MB of cache that forget
+// and not hidden: 3650. The 0.98 is a simulation's: 132 multiprocessors that take tickets, turns handed on in 1500 clocks, 40 MB of cache that forget
 // the tile not used for longest, memory of 4.3 TB/s; 4 x 4096 queries, 32 heads, 8 key heads. Two of these at a time ask memory for 1.3 TB/s; all at
 // once for 2.7, and would be at 0.94, on an H100's 3.0 TB/s at 0.82. For 8 pairs of 1024 + 2 x 512 with a shared prompt it says 567 TFLOP/s times
 // 0.7 where all at once give 518, for 20 of 300 + 250 + 200 380 where they give 310 (327 and 220 on an H100).
@@ -449,17 +450,15 @@ struct Consumer {
       write_d_scores(tiles.d_scores(stage), of_keys);
       fence_async_proxy();
       arrive(&shared.d_scores[stage]);
-      accumulate(d_k, of_keys, tiles.q(stage), t > 0);
       QueryGradient d_q, sum;
       barrier_wait(&shared.turn, t % 2);
       read_sums(sum, step);
       barrier_wait(&shared.d_scores[stage], phase(t));
       multiply_keys(d_q, tiles.d_scores(stage));
-      wgmma_wait<0>();
+      accumulate(d_k, of_keys, tiles.q(stage), t > 0);
+      wgmma_wait<1>();
       wgmma_results(d_q);
       wgmma_operands(of_values);
-      wgmma_operands(of_keys);
-      arrive(&shared.empty[stage]);
 #pragma unroll
       for (int i = 0; i < 32; i++) d_q[i] += sum[i];
       if (step.diagonal) {
@@ -468,6 +467,9 @@ struct Consumer {
         write_sums(d_q, step);
       }
       arrive(&shared.added);
+      wgmma_wait<0>();
+      wgmma_operands(of_keys);
+      arrive(&shared.empty[stage]);
     }
     wgmma_results(d_k);
     wgmma_results(d_v);
