@@ -53,6 +53,22 @@ static_assert(kCopyingRegisters + kConsumers * kMultiplyingRegisters <= 65536 / 
 
 constexpr int kPrepareThreads = 256;
 
+// What a call refuses where it can look at segments (native/attention.cpp), and here would let turns wait for ever.
+__device__ __forceinline__ bool broken(const Problem& problem, int32_t s) {
+  const dpo4j_segment& owner = problem.segments[s];
+  if (owner.query_count < 0 || owner.query_count > problem.key_tiles * kKeys) return true;
+  if (owner.query_begin < 0 || owner.query_begin > problem.query_rows - owner.query_count) return true;
+  if (owner.key_begin != owner.query_begin || owner.key_offset != 0) return true;
+  if (owner.prefix_count < 0 || owner.dependents < 0 || owner.dependents >= problem.segment_count - s) return true;
+  if (owner.prefix_count > 0) return s == 0 || owner.dependents > 0;
+  if (owner.dependents > 0 && owner.query_count == 0) return true;
+  const int32_t next = s + 1 + owner.dependents;
+  for (int32_t i = s + 1; i < next; i++) {
+    if (problem.segments[i].prefix_begin != owner.key_begin || problem.segments[i].prefix_count != owner.query_count) return true;
+  }
+  return next < problem.segment_count && problem.segments[next].prefix_count > 0;
+}
+
 // Heads at a time: the fewer, the more blocks work on a head's queries one behind the other, and find them in the cache. But what can begin
 // without waiting must be enough for the multiprocessors, and a tile of the longest chain more for each that waits for those before it.
 __device__ __forceinline__ uint32_t heads_together(const Problem& problem, int32_t tiles_without_prefix) {
@@ -72,6 +88,9 @@ __device__ __forceinline__ void list_tiles(const Problem& problem) {
   DPO4J_SHARED(int, of_warps, [kWarps]);
   const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
   const int64_t candidates = int64_t{problem.key_tiles} * problem.segment_count;
+  for (int32_t s = threadIdx.x; s < problem.segment_count; s += kPrepareThreads) {
+    if (broken(problem, s)) __trap();
+  }
   int32_t listed = 0, without_prefix = 0;
   for (const bool behind_prefix : {false, true}) {
     without_prefix = listed;

@@ -217,6 +217,9 @@ attention_plant empty_half_skips none 'deadlock in block|more than the [0-9]+ ar
 attention_plant unordered_barriers thread 'ThreadSanitizer: data race' '/^  __syncthreads();$/d'
 
 backward_plant() { program_plant attention_backward 'attention_backward_sm90a.cu attention_backward_sm90a.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
+for family in unlisted without_owner longer_prefix beyond_the_end; do
+  verdict "$family" none 'CUDA emulation: .*__trap' "$work/attention_backward-none" $family
+done
 backward_plant no_turn thread 'ThreadSanitizer: data race' '/^    wait_for_turn(counter/d'
 backward_plant unordered_turn thread 'ThreadSanitizer: data race' 's/end_turn(counter, keys.turn)/atomicExch(counter, keys.turn + 1)/'
 backward_plant hasty_turn none 'deadlock in block|more than the [0-9]+ arrivals' '/^    barrier_wait(&shared.turn, parity)/d'

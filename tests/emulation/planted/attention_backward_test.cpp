@@ -1,7 +1,8 @@
 // Runs attention's backward for Hopper on device memory of exactly the right size and compares with the formulas in double precision: prompts of
 // several tiles of keys and of one, completions behind them or none, rows of no segment, which hold NaN, behind tiles that are not full; one head
 // of keys, several, and more than are worked on together. Exits 0 if every gradient is right, 1 if one is not, 2 if a call was refused.
-// `attention_backward_test a100` sees that another device is told apart. The kernel is compiled in, so that a copy of it that has a bug can be.
+// `attention_backward_test a100` sees that another device is told apart; with the name of a broken family it runs that, which the kernel must stop. The
+// kernel is compiled in, so that a copy of it that has a bug can be.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -74,7 +75,7 @@ class Check {
     }
   }
 
-  bool run(const dpo4j::cuda::Queue& queue) const {
+  bool run(const dpo4j::cuda::Queue& queue, void (*broken)(std::vector<dpo4j_segment>&) = nullptr) {
     dpo4j::AttentionBackward x{};
     const int heads = layout_.heads, kv_heads = layout_.kv_heads;
     const size_t bytes = dpo4j::cuda::attention::backward_sm90a_workspace_bytes(rows_, heads, width_);
@@ -82,8 +83,9 @@ class Check {
     x.d_q = device(none), x.d_k = device(none_of_keys), x.d_v = device(none_of_keys);
     x.workspace = device(std::vector<unsigned char>(bytes, 0xFF));
     x.d_out = device(d_out_), x.q = device(q_), x.k = device(k_), x.v = device(v_), x.out = device(out_), x.lse = device(lse_);
-    x.segments = device(segments_);
     x.segment_count = static_cast<int64_t>(segments_.size());
+    if (broken != nullptr) broken(segments_);
+    x.segments = device(segments_);
     for (const dpo4j_segment& segment : segments_) x.max_queries = std::max<int64_t>(x.max_queries, segment.query_count);
     x.query_rows = rows_;
     x.heads = heads, x.kv_heads = kv_heads, x.head_width = width_;
@@ -176,6 +178,17 @@ class Check {
   Sums d_q_, d_k_, d_v_;
 };
 
+// Of a prompt and two completions: what would make a block wait for a turn that never comes.
+const struct BrokenFamily {
+  const char* name;
+  void (*plant)(std::vector<dpo4j_segment>&);
+} kBrokenFamilies[] = {
+    {"unlisted", [](std::vector<dpo4j_segment>& all) { all[0].dependents = 1; }},
+    {"without_owner", [](std::vector<dpo4j_segment>& all) { all.erase(all.begin()); }},
+    {"longer_prefix", [](std::vector<dpo4j_segment>& all) { all[1].prefix_count += 128; }},
+    {"beyond_the_end", [](std::vector<dpo4j_segment>& all) { all[0].dependents = 3; }},
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -184,6 +197,9 @@ int main(int argc, char** argv) {
   const bool has = dpo4j::cuda::attention::has_backward_sm90a(queue, 128);
   if (argc > 1 && strcmp(argv[1], "a100") == 0) return has ? 1 : 0;
   if (!has || dpo4j::cuda::attention::has_backward_sm90a(queue, 96)) return 2;
+  for (const BrokenFamily& family : kBrokenFamilies) {
+    if (argc > 1 && strcmp(argv[1], family.name) == 0) return Check(kPair, 64).run(queue, family.plant) ? 0 : 1;
+  }
   const bool right = Check(kPair, 64).run(queue) && Check(kPair, 128).run(queue) && Check(kFamilies, 64).run(queue) &&
                      Check(kFamilies, 128).run(queue) && Check(many_segments(), 64).run(queue);
   return right ? 0 : 1;
