@@ -69,8 +69,10 @@ __device__ __forceinline__ bool broken(const Problem& problem, int32_t s) {
   return next < problem.segment_count && problem.segments[next].prefix_count > 0;
 }
 
-// Heads at a time: the fewer, the more blocks work on a head's queries one behind the other, and find them in the cache. But what can begin
-// without waiting must be enough for the multiprocessors, and a tile of the longest chain more for each that waits for those before it.
+// Heads at a time: the fewer, the more blocks work on a head's queries one behind the other, and find them in the cache. But tiles that wait for no
+// prefix must be enough for the multiprocessors, and more of them the longer a chain whose tiles begin one behind the other. Of what the simulation
+// of the prediction was asked, this comes nearest to the best number of heads: 0.99 of it in the mean of 26 shapes, 0.87 at worst, in five models of
+// cache and memory; all heads at once 0.86 and 0.53.
 __device__ __forceinline__ uint32_t heads_together(const Problem& problem, int32_t tiles_without_prefix) {
   constexpr int32_t kTilesAtOnce = 100;
   int32_t heads = 1;

@@ -89,6 +89,8 @@ for mode in none address thread; do
   DPO4J_STANDIN_DEVICE=a100 verdict "no attention, a100" $mode clean "$work/attention-$mode" a100
   DPO4J_STANDIN_DEVICE=a100 verdict "no attention backward, a100" $mode clean "$work/attention_backward-$mode" a100
 done
+# Blocks that take turns, more at a time than there are processors.
+DPO4J_EMULATION_WORKERS=8 verdict "attention backward, 8 blocks" none clean "$work/attention_backward-none"
 verdict missing_lane none 'deadlock in block 0,0,0' "$work/emulation-none" missing_lane
 verdict exited_lane none 'names lanes 80000000, which have exited' "$work/emulation-none" exited_lane
 for fault in unordered_warp one_barrier_too_few unfenced; do
