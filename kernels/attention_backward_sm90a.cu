@@ -21,16 +21,22 @@
 // Bytes moved, for 128 keys and 64 queries of width 128: 32 KiB of q and d_out, 64 KiB of d_q to and fro, from the second-level cache. Bound by
 // arithmetic: 10 head_width FLOPs a visible pair of query and key. Share of the roofline: not yet measured on a GPU.
 //
-// Predicted for head width 128, causal, 4096 queries, on H100 and H200: 400 TFLOP/s, between 330 and 460; head width 64: 320, between 240 and 380.
+// Predicted for head width 128, causal, 4096 queries, on H100 and H200: 410 TFLOP/s, between 350 and 480; head width 64: 320, between 240 and 380.
 // For those 128 x 64 pairs tensor cores take 2560 clocks and shared memory is read and written for 2450 (128 bytes a clock: 1024 for scores and d_p,
 // 512 for d_k and d_v, 512 for d_q, 400 to put tiles and d_s there). One after another: scores 512; exponentials 700 (16 a clock, 512, and the
-// rest of their instructions) behind which d_p is multiplied; d_s 350, behind d_v; its way through shared memory to the other warpgroup 150; d_k and
-// d_q 1024; the addition to d_q and the next barriers 350. That is 3100. The second-level cache gives some 24 bytes a clock and multiprocessor: 96 KiB
-// take 4000, and bind. That is 0.64 of 989 TFLOP/s; 0.97 for the diagonal; 0.98 for turns and for blocks that end at different times, by a
-// simulation of 132 multiprocessors with 4 x 4096 queries, 32 heads and 8 key heads (8 pairs of 1024 + 2 x 512 with a shared prompt: 0.97); and 0.7,
-// what such kernels lose to latencies and to clocks that fall under load. At width 64 exponentials are twice as many, and not hidden: 3900.
-// What would show the model wrong: a cache that keeps less of d_q than what blocks work on at a time, and turns that come late. Where key heads
-// times tiles of keys are fewer than multiprocessors, these wait for nobody but are not all used: one sequence of 4096 with 2 key heads, a quarter.
+// rest of their instructions) behind which d_p is multiplied; d_s 350, behind d_v; its way through shared memory to the other warpgroup 150; d_q 512;
+// d_k 512, behind which d_q is added to its sum, 250; the next barriers 100. That is 2850; d_q after d_k would hide the 150 instead of the 250, and end
+// turns later: worth 1 or 2 % where the cache does not bind. The second-level cache gives some 24 bytes a clock and multiprocessor: 96 KiB
+// take 4000, and bind. That is 0.64 of 989 TFLOP/s; 0.97 for the diagonal; 0.98 for turns, tiles that the cache has lost, and blocks that end at
+// different times; and 0.7, what such kernels lose to latencies and to clocks that fall under load. At width 64 exponentials are twice as many,
+// and not hidden: 3650. The 0.98 is a simulation's: 132 multiprocessors that take tickets, turns handed on in 1500 clocks, 40 MB of cache that forget
+// the tile not used for longest, memory of 4.3 TB/s; 4 x 4096 queries, 32 heads, 8 key heads. Two of these at a time ask memory for 1.3 TB/s; all at
+// once for 2.7, and would be at 0.94, on an H100's 3.0 TB/s at 0.82. For 8 pairs of 1024 + 2 x 512 with a shared prompt it says 567 TFLOP/s times
+// 0.7 where all at once give 518, for 20 of 300 + 250 + 200 380 where they give 310 (327 and 220 on an H100).
+// To look for a turn after the last one was ended, both 1500 clocks together under load, would take as long as what lies between two additions: two
+// threads do one each.
+// What would show the model wrong: traffic of memory above that, and turns that come late. Where key heads times tiles of keys are fewer than
+// multiprocessors, these wait for nobody but are not all used: one sequence of 4096 with 2 key heads, a quarter.
 #include "attention_backward_sm90a.cuh"
 
 namespace dpo4j::cuda {
@@ -47,35 +53,67 @@ static_assert(kCopyingRegisters + kConsumers * kMultiplyingRegisters <= 65536 / 
 
 constexpr int kPrepareThreads = 256;
 
-// By one block. Tickets are for tiles of keys of segments without prefix, then those with one; the first tile of all, then the second: so who adds
-// to a tile of queries first has the lower ticket, and longer tiles start before shorter ones.
+// What a call refuses where it can look at segments (native/attention.cpp), and here would let turns wait for ever.
+__device__ __forceinline__ bool broken(const Problem& problem, int32_t s) {
+  const dpo4j_segment& owner = problem.segments[s];
+  if (owner.query_count < 0 || owner.query_count > problem.key_tiles * kKeys) return true;
+  if (owner.query_begin < 0 || owner.query_begin > problem.query_rows - owner.query_count) return true;
+  if (owner.key_begin != owner.query_begin || owner.key_offset != 0) return true;
+  if (owner.prefix_count < 0 || owner.dependents < 0 || owner.dependents >= problem.segment_count - s) return true;
+  if (owner.prefix_count > 0) return s == 0 || owner.dependents > 0;
+  if (owner.dependents > 0 && owner.query_count == 0) return true;
+  const int32_t next = s + 1 + owner.dependents;
+  for (int32_t i = s + 1; i < next; i++) {
+    if (problem.segments[i].prefix_begin != owner.key_begin || problem.segments[i].prefix_count != owner.query_count) return true;
+  }
+  return next < problem.segment_count && problem.segments[next].prefix_count > 0;
+}
+
+// Heads at a time: the fewer, the more blocks work on a head's queries one behind the other, and find them in the cache. But tiles that wait for no
+// prefix must be enough for the multiprocessors, and more of them the longer a chain whose tiles begin one behind the other. Of what the simulation
+// of the prediction was asked, this comes nearest to the best number of heads: 0.99 of it in the mean of 26 shapes, 0.87 at worst, in five models of
+// cache and memory; all heads at once 0.86 and 0.53.
+__device__ __forceinline__ uint32_t heads_together(const Problem& problem, int32_t tiles_without_prefix) {
+  constexpr int32_t kTilesAtOnce = 100;
+  int32_t heads = 1;
+  while (heads < problem.kv_heads &&
+         (problem.kv_heads % heads != 0 || int64_t{heads} * tiles_without_prefix < kTilesAtOnce + problem.key_tiles)) {
+    heads++;
+  }
+  return heads;
+}
+
+// By one block. Tickets are for some of the heads, then for the next; of those for tiles of keys of segments without prefix, then for those with one;
+// the first tile of all, then the second. So who adds to a tile of queries first has the lower ticket, and longer tiles start before shorter ones.
 __device__ __forceinline__ void list_tiles(const Problem& problem) {
   constexpr int kWarps = kPrepareThreads / kWarp;
   DPO4J_SHARED(int, of_warps, [kWarps]);
   const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
-  const int64_t of_phase = int64_t{problem.key_tiles} * problem.segment_count;
-  uint32_t listed = 0;
-  for (int64_t first = 0; first < 2 * of_phase; first += kPrepareThreads) {
-    const int64_t candidate = first + threadIdx.x, tile = candidate % of_phase;
-    const dpo4j_segment& segment = problem.segments[tile % problem.segment_count];
-    const bool behind_prefix = candidate >= of_phase;
-    const bool exists = candidate < 2 * of_phase && (segment.prefix_count > 0) == behind_prefix &&
-                        tile / problem.segment_count * kKeys < segment.query_count;
-    const unsigned of_warp = __ballot_sync(kAllLanes, exists);
-    if (lane == 0) of_warps[warp] = __popc(of_warp);
-    __syncthreads();
-    uint32_t place = listed + __popc(of_warp & ((1u << lane) - 1));
-    for (int i = 0; i < kWarps; i++) {
-      if (i < warp) place += of_warps[i];
-      listed += of_warps[i];
+  const int64_t candidates = int64_t{problem.key_tiles} * problem.segment_count;
+  for (int32_t s = threadIdx.x; s < problem.segment_count; s += kPrepareThreads) {
+    if (broken(problem, s)) __trap();
+  }
+  int32_t listed = 0, without_prefix = 0;
+  for (const bool behind_prefix : {false, true}) {
+    without_prefix = listed;
+    for (int64_t first = 0; first < candidates; first += kPrepareThreads) {
+      const int64_t tile = first + threadIdx.x;
+      const dpo4j_segment& segment = problem.segments[tile % problem.segment_count];
+      const bool exists =
+          tile < candidates && (segment.prefix_count > 0) == behind_prefix && tile / problem.segment_count * kKeys < segment.query_count;
+      const unsigned of_warp = __ballot_sync(kAllLanes, exists);
+      if (lane == 0) of_warps[warp] = __popc(of_warp);
+      __syncthreads();
+      int32_t place = listed + __popc(of_warp & ((1u << lane) - 1));
+      for (int i = 0; i < kWarps; i++) {
+        if (i < warp) place += of_warps[i];
+        listed += of_warps[i];
+      }
+      if (exists) problem.workspace.tiles[place] = static_cast<uint32_t>(tile);
+      __syncthreads();
     }
-    if (exists) problem.workspace.tiles[place] = static_cast<uint32_t>(tile);
-    __syncthreads();
   }
-  if (threadIdx.x == 0) {
-    *problem.workspace.tile_count = listed;
-    *problem.workspace.tickets = 0;
-  }
+  if (threadIdx.x == 0) *problem.workspace.work = {static_cast<uint32_t>(listed), heads_together(problem, without_prefix), 0};
 }
 
 template <int D>
@@ -167,15 +205,32 @@ __device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shar
   }
 }
 
-// One thread: waits for the turn to add to d_q of each step, and ends it.
+// Of each step, the turn to add to d_q. shared.turn counts two arrivals a step: of the thread that waits for the turn, and of the one that ends the
+// last step's, once it knows that all have added. The first looks for a turn while the one before is worked on, and meanwhile the second may wait
+// until what was added is seen by other blocks. Nobody is a phase late: the first arrives for a step when the last step's phase has ended,
+// the second when added has ended it, and who adds waits for the phase of both.
+
+// One thread.
 template <int D>
-__device__ void take_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
+__device__ void wait_for_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
   uint32_t parity = 0;
   for (Walk<kQueries<D>> walk(problem, keys); walk.valid(); walk.advance(), parity ^= 1) {
-    uint32_t* const counter = problem.workspace.turns + walk.place();
+    const uint32_t* const counter = problem.workspace.turns + walk.place();
     wait_for_turn(counter, keys.turn);
     barrier_arrive(&shared.turn);
+    barrier_wait(&shared.turn, parity);
+  }
+}
+
+// One thread. Its last arrival is for nobody.
+template <int D>
+__device__ void end_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
+  uint32_t parity = 0;
+  barrier_arrive(&shared.turn);
+  for (Walk<kQueries<D>> walk(problem, keys); walk.valid(); walk.advance(), parity ^= 1) {
+    uint32_t* const counter = problem.workspace.turns + walk.place();
     barrier_wait(&shared.added, parity);
+    barrier_arrive(&shared.turn);
     end_turn(counter, keys.turn);
   }
 }
@@ -416,17 +471,15 @@ struct Consumer {
       write_d_scores(tiles.d_scores(stage), of_keys);
       fence_async_proxy();
       arrive(&shared.d_scores[stage]);
-      accumulate(d_k, of_keys, tiles.q(stage), t > 0);
       QueryGradient d_q, sum;
       barrier_wait(&shared.turn, t % 2);
       read_sums(sum, step);
       barrier_wait(&shared.d_scores[stage], phase(t));
       multiply_keys(d_q, tiles.d_scores(stage));
-      wgmma_wait<0>();
+      accumulate(d_k, of_keys, tiles.q(stage), t > 0);
+      wgmma_wait<1>();
       wgmma_results(d_q);
       wgmma_operands(of_values);
-      wgmma_operands(of_keys);
-      arrive(&shared.empty[stage]);
 #pragma unroll
       for (int i = 0; i < 32; i++) d_q[i] += sum[i];
       if (step.diagonal) {
@@ -435,6 +488,9 @@ struct Consumer {
         write_sums(d_q, step);
       }
       arrive(&shared.added);
+      wgmma_wait<0>();
+      wgmma_operands(of_keys);
+      arrive(&shared.empty[stage]);
     }
     wgmma_results(d_k);
     wgmma_results(d_v);
@@ -451,7 +507,7 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
   const Tiles<D> tiles{dynamic + (misplaced == 0 ? 0 : kTileAlignment - misplaced)};
   if (threadIdx.x < kKeys) shared.poison[threadIdx.x] = 0;
   if (threadIdx.x == 0) {
-    shared.keys = KeyTile(problem, atomicAdd(problem.workspace.tickets, 1u));
+    shared.keys = KeyTile(problem, atomicAdd(&problem.workspace.work->tickets, 1u));
     shared.partly = 0;
     barrier_init(&shared.keys_landed, 1);
     barrier_init(&shared.keys_ready, kConsumerWarps);
@@ -461,7 +517,7 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
       barrier_init(&shared.empty[stage], kConsumerWarps);
       barrier_init(&shared.d_scores[stage], kConsumerWarps);
     }
-    barrier_init(&shared.turn, 1);
+    barrier_init(&shared.turn, 2);
     barrier_init(&shared.added, kConsumerWarps);
     fence_barrier_init();
   }
@@ -474,10 +530,13 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
     const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
     if (warp == 0 && lane == 0) copy_tiles<D>(maps, problem, keys, shared, tiles);
     if (warp == 1) describe_steps<D>(problem, keys, shared, tiles, lane);
-    if (warp == 2 && lane == 0) take_turns<D>(problem, keys, shared);
+    if (warp == 2 && lane == 0) wait_for_turns<D>(problem, keys, shared);
+    if (warp == 3 && lane == 0) end_turns<D>(problem, keys, shared);
   } else {
     take_registers<kMultiplyingRegisters>();
-    const Consumer<D> consumer{problem, keys, shared, tiles, static_cast<int>(threadIdx.x / kWarpgroup) - 1, Fragment()};
+    // A warpgroup that the compiler knows to be one for all lanes: its descriptors stay in uniform registers. Without, 45 moves there and as many
+    // additions would lie between the products of a step, some 300 clocks.
+    const Consumer<D> consumer{problem, keys, shared, tiles, attention::uniform(threadIdx.x / kWarpgroup) - 1, Fragment()};
     consumer.run();
   }
 }

@@ -22,16 +22,23 @@ constexpr int kStages = 2;
 template <int D>
 constexpr int kQueries = D == 128 ? 64 : 128;
 
+// What is to be done, and how much of it has been taken.
+struct Work {
+  uint32_t tiles, heads_together;  // tiles of keys of a head; heads that are worked on at a time, a divisor of all
+  uint32_t tickets;
+};
+
 // In the workspace: rows of queries and heads are [heads, query_rows], so that a tile's lie together.
 struct Workspace {
   float* d_q;          // [heads, query_rows, head_width]: sums so far, columns in the order of Fragment
   float2* statistics;  // lse in base 2 and delta
   uint32_t* turns;     // of a tile of queries, at its first: how many tiles of keys have been added to its d_q
   uint32_t* tiles;     // [query_rows at most]: tiles of keys in the order of tickets, each tile * segment_count + segment
-  uint32_t *tile_count, *tickets;
+  Work* work;
 
   static size_t bytes(int64_t query_rows, int64_t heads, int64_t head_width) {
-    return query_rows * heads * (head_width * sizeof(float) + sizeof(float2) + sizeof(uint32_t)) + (query_rows + 2) * sizeof(uint32_t);
+    return query_rows * heads * (head_width * sizeof(float) + sizeof(float2) + sizeof(uint32_t)) + query_rows * sizeof(uint32_t) +
+           sizeof(Work);
   }
   Workspace(void* at, int64_t query_rows, int64_t heads, int64_t head_width) {
     const int64_t rows = query_rows * heads;
@@ -39,8 +46,7 @@ struct Workspace {
     statistics = reinterpret_cast<float2*>(d_q + rows * head_width);
     turns = reinterpret_cast<uint32_t*>(statistics + rows);
     tiles = turns + rows;
-    tile_count = tiles + query_rows;
-    tickets = tile_count + 1;
+    work = reinterpret_cast<Work*>(tiles + query_rows);
   }
 };
 
@@ -69,12 +75,12 @@ struct KeyTile {
 
   KeyTile() = default;
   __device__ __forceinline__ KeyTile(const Problem& problem, uint32_t ticket) : count(0) {
-    const uint32_t place = ticket / problem.kv_heads;
-    if (place >= *problem.workspace.tile_count) return;
-    const uint32_t listed = problem.workspace.tiles[place];
+    const Work& work = *problem.workspace.work;
+    if (ticket >= work.tiles * problem.kv_heads) return;
+    const uint32_t of_heads = work.tiles * work.heads_together, listed = problem.workspace.tiles[ticket % of_heads / work.heads_together];
     const int32_t tile = listed / problem.segment_count;
     segment = listed % problem.segment_count;
-    head = ticket % problem.kv_heads;
+    head = ticket / of_heads * work.heads_together + ticket % work.heads_together;
     const dpo4j_segment& of = problem.segments[segment];
     first = tile * kKeys;
     row = of.key_begin + first;

@@ -41,7 +41,7 @@ attention_backward_sm90a        gradients   has    LDG\.E\.128\.STRONG\.GPU
 attention_backward_sm90a        gradients   has    STG\.E\.128\.STRONG\.GPU
 attention_backward_sm90a        gradients   lacks  RED.*
 attention_backward_sm90a        gradients   lacks  LDL.*|STL.*
-attention_backward_sm90a        gradients   most:3 WARPGROUP\.DEPBAR.*
+attention_backward_sm90a        gradients   most:4 WARPGROUP\.DEPBAR.*
 token_logprob_forward           forward     has    LDG\.E(\..*)?\.128
 token_logprob_forward           forward     lacks  LDL.*|STL.*
 token_logprob_backward          backward    has    LDG\.E(\..*)?\.128

@@ -89,6 +89,8 @@ for mode in none address thread; do
   DPO4J_STANDIN_DEVICE=a100 verdict "no attention, a100" $mode clean "$work/attention-$mode" a100
   DPO4J_STANDIN_DEVICE=a100 verdict "no attention backward, a100" $mode clean "$work/attention_backward-$mode" a100
 done
+# Blocks that take turns, more at a time than there are processors.
+DPO4J_EMULATION_WORKERS=8 verdict "attention backward, 8 blocks" none clean "$work/attention_backward-none"
 verdict missing_lane none 'deadlock in block 0,0,0' "$work/emulation-none" missing_lane
 verdict exited_lane none 'names lanes 80000000, which have exited' "$work/emulation-none" exited_lane
 verdict without_permission none 'more than 49152 bytes of shared memory' "$work/emulation-none" without_permission
@@ -219,8 +221,12 @@ attention_plant empty_half_skips none 'deadlock in block|more than the [0-9]+ ar
 attention_plant unordered_barriers thread 'ThreadSanitizer: data race' '/^  __syncthreads();$/d'
 
 backward_plant() { program_plant attention_backward 'attention_backward_sm90a.cu attention_backward_sm90a.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
+for family in unlisted without_owner longer_prefix beyond_the_end; do
+  verdict "$family" none 'CUDA emulation: .*__trap' "$work/attention_backward-none" $family
+done
 backward_plant no_turn thread 'ThreadSanitizer: data race' '/^    wait_for_turn(counter/d'
 backward_plant unordered_turn thread 'ThreadSanitizer: data race' 's/end_turn(counter, keys.turn)/atomicExch(counter, keys.turn + 1)/'
+backward_plant hasty_turn none 'deadlock in block|more than the [0-9]+ arrivals' '/^    barrier_wait(&shared.turn, parity)/d'
 backward_plant no_proxy_fence none 'was written without a fence.proxy.async' '/^      fence_async_proxy();/d'
 backward_plant no_meeting none 'd_q\[[0-9]+\]: ' '/barrier_wait(&shared.d_scores/d'
 backward_plant no_last_wait none 'before its products have ended' 's/wgmma_wait<0>();/wgmma_wait<1>();/'
@@ -228,5 +234,6 @@ backward_plant rows_beyond none 'd_k\[[0-9]+\]: -?nan' '/clear_rows(tiles, stage
 backward_plant keys_beyond none 'd_q\[[0-9]+\]: -?nan' 's/\*word = make_uint4(0, 0, 0, 0);//'
 backward_plant all_seen none 'd_q\[[0-9]+\]: ' '/if (partly) select_seen(p, step);/d'
 backward_plant never_released none 'deadlock in block' '/^      arrive(&shared.empty/d'
+backward_plant some_heads_only none 'd_q\[[0-9]+\]: ' 's/ticket >= work.tiles \* problem.kv_heads/ticket >= work.tiles * work.heads_together/'
 backward_plant too_many_registers none 'wait in setmaxnreg.inc' 's/kMultiplyingRegisters = 240/kMultiplyingRegisters = 248/; s/static_assert(kCopying/static_assert(true || kCopying/'
 exit $failed

@@ -1,7 +1,9 @@
-// Runs attention's backward for Hopper on device memory of exactly the right size and compares with the formulas in double precision: a prompt of two
-// tiles of keys, completions of two tiles and of one, rows of no segment, which hold NaN, behind tiles that are not full. Exits 0 if every gradient
-// is right, 1 if one is not, 2 if a call was refused. `attention_backward_test a100` sees that another device is told apart. The kernel is
-// compiled in, so that a copy of it that has a bug can be.
+// Runs attention's backward for Hopper on device memory of exactly the right size and compares with the formulas in double precision: prompts of
+// several tiles of keys and of one, completions behind them or none, rows of no segment, which hold NaN, behind tiles that are not full; one head
+// of keys, several, and more than are worked on together. Exits 0 if every gradient is right, 1 if one is not, 2 if a call was refused.
+// `attention_backward_test a100` sees that another device is told apart; with the name of a broken family it runs that, which the kernel must stop. The
+// kernel is compiled in, so that a copy of it that has a bug can be.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -18,47 +20,76 @@ using bf16 = __nv_bfloat16;
 // exp and for out and lse, which are rounded too.
 constexpr double kTolerance = 0x1p-6;
 
-constexpr int kHeads = 2, kPrompt = 140, kGap = 3;
-constexpr int kCompletions[] = {130, 20};
+constexpr int kGap = 3;
 
-std::vector<dpo4j_segment> segments() {
-  std::vector<dpo4j_segment> all{{0, kPrompt, 0, 0, 0, 0, 2, 0}};
-  int row = kPrompt + kGap;
-  for (const int length : kCompletions) {
-    all.push_back({row, length, row, 0, 0, kPrompt, 0, 0});
-    row += length + kGap;
+// A prompt, completions behind it.
+struct Family {
+  int prompt;
+  std::vector<int> completions;
+};
+
+struct Layout {
+  int heads, kv_heads;
+  std::vector<Family> families;
+
+  std::vector<dpo4j_segment> segments() const {
+    std::vector<dpo4j_segment> all;
+    int row = 0;
+    for (const Family& family : families) {
+      const int prompt = row;
+      all.push_back({row, family.prompt, row, 0, 0, 0, static_cast<int>(family.completions.size()), 0});
+      row += family.prompt + kGap;
+      for (const int length : family.completions) {
+        all.push_back({row, length, row, 0, prompt, family.prompt, 0, 0});
+        row += length + kGap;
+      }
+    }
+    return all;
   }
-  return all;
+};
+
+const Layout kPair{2, 1, {{140, {130, 20}}}};
+// Prompts of four tiles of keys and of one: many blocks add to a d_q.
+const Layout kFamilies{3, 3, {{390, {135, 20}}, {70, {131}}}};
+
+// So many tiles that of eight heads four are worked on together: three would be enough, but are no divisor.
+Layout many_segments() {
+  Layout layout{8, 8, {{140, {3}}}};
+  layout.families.resize(1 + 33, {1, {}});
+  return layout;
 }
 
 class Check {
  public:
-  explicit Check(int width) : width_(width), segments_(segments()) {
+  Check(const Layout& layout, int width) : layout_(layout), width_(width), segments_(layout.segments()) {
     rows_ = segments_.back().query_begin + segments_.back().query_count;
-    q_ = numbers(kHeads, 1), k_ = numbers(1, 2), v_ = numbers(1, 3), d_out_ = numbers(kHeads, 4);
+    const int heads = layout.heads, kv_heads = layout.kv_heads;
+    q_ = numbers(heads, 1), k_ = numbers(kv_heads, 2), v_ = numbers(kv_heads, 3), d_out_ = numbers(heads, 4);
     out_.assign(q_.size(), bf16{0xFFFF});
-    lse_.assign(rows_ * kHeads, NAN);
+    lse_.assign(rows_ * heads, NAN);
     for (Sums* sums : {&d_q_, &d_k_, &d_v_}) sums->resize(sums == &d_q_ ? q_.size() : k_.size());
     for (const dpo4j_segment& segment : segments_) {
       for (int i = 0; i < segment.query_count; i++) {
-        for (int head = 0; head < kHeads; head++) add(segment, i, head);
+        for (int head = 0; head < heads; head++) add(segment, i, head);
       }
     }
   }
 
-  bool run(const dpo4j::cuda::Queue& queue) const {
+  bool run(const dpo4j::cuda::Queue& queue, void (*broken)(std::vector<dpo4j_segment>&) = nullptr) {
     dpo4j::AttentionBackward x{};
-    const size_t bytes = dpo4j::cuda::attention::backward_sm90a_workspace_bytes(rows_, kHeads, width_);
+    const int heads = layout_.heads, kv_heads = layout_.kv_heads;
+    const size_t bytes = dpo4j::cuda::attention::backward_sm90a_workspace_bytes(rows_, heads, width_);
     const std::vector<bf16> none(q_.size(), bf16{0xFFFF}), none_of_keys(k_.size(), bf16{0xFFFF});
     x.d_q = device(none), x.d_k = device(none_of_keys), x.d_v = device(none_of_keys);
     x.workspace = device(std::vector<unsigned char>(bytes, 0xFF));
     x.d_out = device(d_out_), x.q = device(q_), x.k = device(k_), x.v = device(v_), x.out = device(out_), x.lse = device(lse_);
-    x.segments = device(segments_);
     x.segment_count = static_cast<int64_t>(segments_.size());
-    x.max_queries = kPrompt;
+    if (broken != nullptr) broken(segments_);
+    x.segments = device(segments_);
+    for (const dpo4j_segment& segment : segments_) x.max_queries = std::max<int64_t>(x.max_queries, segment.query_count);
     x.query_rows = rows_;
-    x.heads = kHeads, x.kv_heads = 1, x.head_width = width_;
-    x.q_stride = x.out_stride = kHeads * width_, x.kv_stride = width_;
+    x.heads = heads, x.kv_heads = kv_heads, x.head_width = width_;
+    x.q_stride = x.out_stride = heads * width_, x.kv_stride = kv_heads * width_;
     x.scale = scale();
     x.dtype = DPO4J_BF16;
     if (dpo4j::cuda::attention::backward_sm90a(queue, x) != cudaSuccess) exit(2);
@@ -98,17 +129,18 @@ class Check {
 
   // What query i of a segment adds to all gradients; its out and lse.
   void add(const dpo4j_segment& segment, int i, int head) {
-    const int query = ((segment.query_begin + i) * kHeads + head) * width_;
+    const int row = (segment.query_begin + i) * layout_.heads + head, query = row * width_;
+    const auto key_at = [&](int key) { return (key * layout_.kv_heads + head / (layout_.heads / layout_.kv_heads)) * width_; };
     std::vector<int> keys;
-    for (int j = 0; j < segment.prefix_count; j++) keys.push_back((segment.prefix_begin + j) * width_);
-    for (int j = 0; j <= i; j++) keys.push_back((segment.key_begin + j) * width_);
+    for (int j = 0; j < segment.prefix_count; j++) keys.push_back(key_at(segment.prefix_begin + j));
+    for (int j = 0; j <= i; j++) keys.push_back(key_at(segment.key_begin + j));
     std::vector<double> p;
     double sum = 0;
     for (const int key : keys) {
       p.push_back(std::exp(scale() * dot(q_, query, k_, key)));
       sum += p.back();
     }
-    lse_[(segment.query_begin + i) * kHeads + head] = static_cast<float>(std::log(sum));
+    lse_[row] = static_cast<float>(std::log(sum));
     for (double& each : p) each /= sum;
     for (int d = 0; d < width_; d++) {
       double out = 0;
@@ -137,12 +169,24 @@ class Check {
     return true;
   }
 
+  const Layout layout_;
   const int width_;
   int rows_ = 0;
   std::vector<dpo4j_segment> segments_;
   std::vector<bf16> q_, k_, v_, d_out_, out_;
   std::vector<float> lse_;
   Sums d_q_, d_k_, d_v_;
+};
+
+// Of a prompt and two completions: what would make a block wait for a turn that never comes.
+const struct BrokenFamily {
+  const char* name;
+  void (*plant)(std::vector<dpo4j_segment>&);
+} kBrokenFamilies[] = {
+    {"unlisted", [](std::vector<dpo4j_segment>& all) { all[0].dependents = 1; }},
+    {"without_owner", [](std::vector<dpo4j_segment>& all) { all.erase(all.begin()); }},
+    {"longer_prefix", [](std::vector<dpo4j_segment>& all) { all[1].prefix_count += 128; }},
+    {"beyond_the_end", [](std::vector<dpo4j_segment>& all) { all[0].dependents = 3; }},
 };
 
 }  // namespace
@@ -153,5 +197,10 @@ int main(int argc, char** argv) {
   const bool has = dpo4j::cuda::attention::has_backward_sm90a(queue, 128);
   if (argc > 1 && strcmp(argv[1], "a100") == 0) return has ? 1 : 0;
   if (!has || dpo4j::cuda::attention::has_backward_sm90a(queue, 96)) return 2;
-  return Check(64).run(queue) & Check(128).run(queue) ? 0 : 1;
+  for (const BrokenFamily& family : kBrokenFamilies) {
+    if (argc > 1 && strcmp(argv[1], family.name) == 0) return Check(kPair, 64).run(queue, family.plant) ? 0 : 1;
+  }
+  const bool right = Check(kPair, 64).run(queue) && Check(kPair, 128).run(queue) && Check(kFamilies, 64).run(queue) &&
+                     Check(kFamilies, 128).run(queue) && Check(many_segments(), 64).run(queue);
+  return right ? 0 : 1;
 }

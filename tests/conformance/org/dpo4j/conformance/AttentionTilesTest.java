@@ -118,6 +118,8 @@ class AttentionTilesTest {
         List<Segment> families = shared(new Family(290, 140, 1, 70), new Family(128, 128), new Family(3, 130));
         AttentionCheck.backward(on, new AttentionCall(2, 1, 128), families, 1);
         AttentionCheck.backward(on, new AttentionCall(3, 1, 64).withStrides(8), families, 1);
+        AttentionCheck.backward(
+                on, new AttentionCall(6, 3, 64), shared(new Family(390, 40, 1), new Family(20, 131)), 1);
     }
 
     /** Gradients of a family are the same bits whatever the others hold, and every time. */
