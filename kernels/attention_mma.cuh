@@ -46,7 +46,10 @@ __device__ __forceinline__ float quad_sum(float x) {
   return x + __shfl_xor_sync(kAllLanes, x, 2);
 }
 
-__device__ __forceinline__ bool is_finite_pair(uint32_t pair) { return (pair & 0x7F80u) != 0x7F80u && (pair & 0x7F800000u) != 0x7F800000u; }
+// Two bf16: the carries of their exponents plus one are set where an exponent is all ones, which what is not finite has.
+constexpr uint32_t kCarries = 0x80008000u;
+__device__ __forceinline__ uint32_t add_to_exponents(uint32_t pair) { return (pair & 0x7F807F80u) + 0x00800080u; }
+__device__ __forceinline__ bool is_finite_pair(uint32_t pair) { return (add_to_exponents(pair) & kCarries) == 0; }
 
 // Makes what is not finite in eight bf16 0, and says whether there was any.
 __device__ __forceinline__ bool hide_not_finite(uint4* word) {
