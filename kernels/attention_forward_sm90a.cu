@@ -17,16 +17,16 @@
 // key. Share of the roofline: not yet measured on a GPU.
 //
 // Predicted for head width 128, causal, 4096 queries: 540 TFLOP/s on H200, between 480 and 600; H100 the same less what its library's
-// products lose. A tile and warpgroup take tensor cores 512 clocks for scores and 512 for values (4096 FLOPs a clock); scaling and maximum
-// 200, exponentials 520 (16 a clock), the rest 130. A warpgroup that begins at 0 is ready to begin again at 1360; it has its turn at 2048,
+// products lose. A tile and warpgroup take tensor cores 512 clocks for scores and 512 for values (4096 FLOPs a clock); the maximum 140,
+// exponentials 520 (16 a clock), the rest 130. A warpgroup that begins at 0 is ready to begin again at 1300; it has its turn at 2048,
 // when the other's products end: tensor cores always have work queued. They run at what power allows: the library's large products reach
 // 790 of 989. Shared memory gives 128 bytes a clock, of which scores read 96 and copies write 32: a tenth is lost to what that delays, 15 %
 // with the gaps between instructions: 670. A block of 17 tiles, 36000 clocks, begins and ends with 3500 in which little is multiplied
 // (segment, queries, first tile; last values, results): less 9 %. Tiles of the diagonal hold 3 % that nobody sees, 590. Kernels of this
 // kind have been published at 560 to 590 with blocks that live on and overlap their ends; a first one that nobody has run will leave
 // something open: 540.
-// Head width 64: 380, between 320 and 440. Tensor cores take 1024 clocks a tile, exponentials 1060, and neither hides behind the other to
-// the end: 1250. Ends of blocks are 15 % instead of 9.
+// Head width 64: 395, between 330 and 450. Tensor cores take 1024 clocks a tile, exponentials 1060 with 540 of other instructions among
+// them, and neither hides behind the other to the end: 1200. Ends of blocks are 15 % instead of 9.
 // What would show the model wrong: copies that come late to two stages, which tiles of 64 keys in four would show; a turn that costs more
 // than it orders; exponentials that a compiler puts behind the wait for values (instructions.sh looks).
 #include "attention_sm90a.cuh"
@@ -219,9 +219,9 @@ struct Rows {
   __device__ __forceinline__ bool weigh(int32_t first_key) {
     wgmma_results(attention::flat(scores));
     release(barriers.keys, of_keys);
-    attention::scale_scores<Tile<D>>(scores, factor);
-    if (!block.sees_all(first_key)) attention::hide_scores<Tile<D>>(scores, block, first_key);
-    return softmax.weigh(scores, kept);
+    const float positive = attention::positive_factor<Tile<D>>(scores, factor);
+    if (!block.sees_all(first_key)) block.hide(scores, first_key, -INFINITY);
+    return softmax.weigh(scores, positive, kept);
   }
 
   __device__ __forceinline__ void finish_values(int32_t first_key) {

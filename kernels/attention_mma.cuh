@@ -306,6 +306,21 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
     return key < this->key_end ? this->keys.row(key) * this->x.kv_stride + static_cast<int64_t>(blockIdx.y) * this->head_width : -1;
   }
 
+  // `hidden` where a row does not see the key.
+  __device__ __forceinline__ void hide(typename Tile::Scores& s, int32_t first_key, float hidden) const {
+#pragma unroll
+    for (int m = 0; m < Tile::kRowTiles; m++) {
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        const int32_t last_key = this->last_key(warp_row + Tile::row(m, i / 2));
+#pragma unroll
+        for (int n = 0; n < Tile::kColumns / 8; n++) {
+          if (first_key + Tile::column(n, i % 2) > last_key) s[m][n][i] = hidden;
+        }
+      }
+    }
+  }
+
   __device__ __forceinline__ void copy_rows(bf16* rows, const void* tensor, int64_t stride) const {
     Tile::Rows::template copy<kRows>(rows, tensor, this->head_width, [&](int row) { return row_offset(row, stride); });
   }

@@ -202,15 +202,16 @@ head_plant wrong_parity none 'deadlock in block|row [0-9]+: -?nan' 's/place.pari
 head_plant unordered_barriers thread 'ThreadSanitizer: data race' '/^  if constexpr (CLUSTER > 1) {$/,/^  }$/d'
 head_plant unordered_merge thread 'ThreadSanitizer: data race' '/^  __syncthreads();$/d'
 
-attention_plant() { program_plant attention 'attention_forward_sm90a.cu attention_sm90a.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
+attention_plant() { program_plant attention 'attention_forward_sm90a.cu attention_sm90a.cuh attention_softmax.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
 attention_plant no_wait_for_scores none 'registers of matrix D were written while products had them' 's/wgmma_wait<1>();/wgmma_wait<2>();/'
 attention_plant no_wait_for_values none 'query [0-9]+, head [0-9]+: -?nan|before its products have ended|were written while products' '/wgmma_wait<0>();/d'
 attention_plant no_product_fence none 'no wgmma.fence since' '/wgmma_fence();/d'
 attention_plant no_proxy_fence none 'was written without a fence.proxy.async' '/fence_async_proxy();/d'
 attention_plant border_within_a_tile none 'query [0-9]+, head [0-9]+: ' 's/first_key < border \&\& first_key + kKeys > border/false/'
 attention_plant values_not_looked_at none 'query [0-9]+, head [0-9]+: -?nan' 's/looks = !block.block_sees_all(first_key)/looks = false/'
-attention_plant keys_beyond none 'query [0-9]+, head [0-9]+: ' '/attention::hide_scores</d'
+attention_plant keys_beyond none 'query [0-9]+, head [0-9]+: ' '/block.hide(scores/d'
 attention_plant not_rescaled none 'query [0-9]+, head [0-9]+: ' '/if (moved) Tile<D>::scale/d'
+attention_plant scale_of_any_sign none 'query [0-9]+, head [0-9]+: ' 's/if (factor > 0) return factor;/return factor;/'
 attention_plant wrong_half none 'query [0-9]+, head [0-9]+: ' 's/(word ^ row) % kWordsOfRow/word % kWordsOfRow/'
 attention_plant nobody_passes none 'deadlock in block' '/turns.pass();/d'
 attention_plant empty_half_skips none 'deadlock in block|more than the [0-9]+ arrivals' 's/for (int32_t tile = own_tiles; tile < tiles; tile++)/for (int32_t tile = own_tiles; tile < own_tiles; tile++)/'

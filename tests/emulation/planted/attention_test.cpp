@@ -1,6 +1,6 @@
 // Runs attention's forward kernel for Hopper on device memory of exactly the right size and compares with the formulas in double precision:
 // tiles that are not full, a prefix that ends within a tile, one query behind cached keys, values that are not finite where nobody sees
-// them. Exits 0 if every output is right, 1 if one is not, 2 if a call was refused. `attention_test a100` sees that another device is told
+// them, a negative scale. Exits 0 if every output is right, 1 if one is not, 2 if a call was refused. `attention_test a100` sees that another device is told
 // apart. The kernel is compiled in, so that a copy of it that has a bug can be.
 #include <cmath>
 #include <cstdio>
@@ -44,8 +44,8 @@ struct Problem {
   Shape shape;
   std::vector<dpo4j_segment> segments;
   Matrix q, k, v;
+  float scale;
   int stride() const { return shape.kv_heads * shape.width + 8; }
-  float scale() const { return 0.25f; }
 
   bool check(const dpo4j_segment& segment, int i, const __nv_bfloat16* out, const float* lse) const {
     const int own = segment.key_offset + i + 1, query = segment.query_begin + i;
@@ -61,7 +61,7 @@ struct Problem {
           score += static_cast<double>(__bfloat162float(q[(query * shape.heads + head) * shape.width + d])) *
                    __bfloat162float(k[row * stride() + column + d]);
         }
-        const double weight = std::exp(score * scale());
+        const double weight = std::exp(score * scale);
         sum += weight;
         for (int d = 0; d < shape.width; d++) expected[d] += weight * __bfloat162float(v[row * stride() + column + d]);
       }
@@ -91,7 +91,7 @@ struct Problem {
     x.heads = shape.heads, x.kv_heads = shape.kv_heads, x.head_width = shape.width;
     x.out_stride = x.q_stride = shape.heads * shape.width;
     x.kv_stride = stride();
-    x.scale = scale();
+    x.scale = scale;
     x.dtype = DPO4J_BF16;
     if (dpo4j::cuda::attention::forward_sm90a(queue, x) != cudaSuccess) exit(2);
     bool right = true;
@@ -106,8 +106,8 @@ struct Problem {
   }
 };
 
-Problem problem(const Shape& shape, const std::vector<dpo4j_segment>& segments) {
-  Problem problem{shape, segments, {}, {}, {}};
+Problem problem(const Shape& shape, const std::vector<dpo4j_segment>& segments, float scale = 0.25f) {
+  Problem problem{shape, segments, {}, {}, {}, scale};
   problem.q = matrix(shape.query_rows, shape.heads * shape.width, shape.heads * shape.width, 1);
   problem.k = matrix(shape.key_rows, shape.kv_heads * shape.width, problem.stride(), 2);
   problem.v = matrix(shape.key_rows, shape.kv_heads * shape.width, problem.stride(), 3);
@@ -138,5 +138,7 @@ int main(int argc, char** argv) {
   Problem cached = problem({4, 2, 128, 1, 350}, {{0, 1, 20, 298, 0, 20, 0, 0}});
   for (size_t i = static_cast<size_t>(319) * cached.stride(); i < cached.k.size(); i++) cached.k[i] = cached.v[i] = {0x7FC0};
   right &= cached.check(queue);
+  // Where the largest product has the least weight.
+  right &= problem({1, 1, 64, 140, 140}, {{0, 140, 0, 0, 0, 0, 0, 0}}, -0.25f).check(queue);
   return right ? 0 : 1;
 }

@@ -7,19 +7,22 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.Attention;
 import org.dpo4j.kernels.decoder.Segment;
 
-/** Calls of attention with one shape. Strides are this many elements beyond the rows' widths: by default there is no gap. */
-record AttentionCall(int heads, int kvHeads, int headWidth, int gap) {
+/**
+ * Calls of attention with one shape. Strides are this many elements beyond the rows' widths: by default there is no gap. By default the scale is 1 /
+ * sqrt(headWidth).
+ */
+record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale) {
 
     AttentionCall(int heads, int kvHeads, int headWidth) {
-        this(heads, kvHeads, headWidth, 0);
+        this(heads, kvHeads, headWidth, 0, (float) (1 / Math.sqrt(headWidth)));
     }
 
     AttentionCall withStrides(int elementsBetweenRows) {
-        return new AttentionCall(heads, kvHeads, headWidth, elementsBetweenRows);
+        return new AttentionCall(heads, kvHeads, headWidth, elementsBetweenRows, scale);
     }
 
-    float scale() {
-        return (float) (1 / Math.sqrt(headWidth));
+    AttentionCall withScale(float other) {
+        return new AttentionCall(heads, kvHeads, headWidth, gap, other);
     }
 
     int width() {
