@@ -321,8 +321,9 @@ __device__ void attend(const Block<D>& block, const Shared<D>& shared) {
 }
 
 template <int D>
-__device__ void attend_block(const TileMap& keys, const TileMap& values, const AttentionForward& x, int32_t row_tiles) {
-  const Block<D> block(x, row_tiles);
+__device__ void attend_block(const TileMap& keys, const TileMap& values, const AttentionForward& x, int32_t group, int32_t row_tiles) {
+  const Block<D> block(x, attention::read_segment(x.segments + blockIdx.x / row_tiles), group, static_cast<int32_t>(blockIdx.y),
+                       row_tiles - 1 - static_cast<int32_t>(blockIdx.x % row_tiles));
   if (block.empty()) return;
   DPO4J_SHARED(Barriers, shared_barriers, [1]);
   DPO4J_DYNAMIC_SHARED(unsigned char, memory);
@@ -358,23 +359,23 @@ __device__ void attend_block(const TileMap& keys, const TileMap& values, const A
 
 // Other architectures have the kernel's name and nothing in it; has_forward_sm90a() keeps them from being asked.
 template <int D>
-__global__ void __launch_bounds__(kThreads, 1)
-    forward(const __grid_constant__ TileMap keys, const __grid_constant__ TileMap values, const AttentionForward x, int32_t row_tiles) {
+__global__ void __launch_bounds__(kThreads, 1) forward(const __grid_constant__ TileMap keys, const __grid_constant__ TileMap values,
+                                                       const AttentionForward x, int32_t group, int32_t row_tiles) {
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  attend_block<D>(keys, values, x, row_tiles);
+  attend_block<D>(keys, values, x, group, row_tiles);
 #endif
 }
 
 template <int D>
 int launch_forward(const Queue& queue, const AttentionForward& x) {
-  const int64_t row_tiles = divide_up(x.max_queries * (x.heads / x.kv_heads), kRows);
+  const int64_t group = x.heads / x.kv_heads, row_tiles = divide_up(x.max_queries * group, kRows);
   if (row_tiles * x.segment_count == 0 || x.key_rows == 0) return cudaSuccess;  // no matrix to make a map of
   TileMap keys, values;
   int error = encode_tile_map(&keys, x.k, x.key_rows, x.kv_heads * D, x.kv_stride, kKeys);
   if (error == cudaSuccess) error = encode_tile_map(&values, x.v, x.key_rows, x.kv_heads * D, x.kv_stride, kKeys);
   if (error != cudaSuccess) return error;
   return launch(queue, forward<D>, dim3(row_tiles * x.segment_count, x.kv_heads), dim3(kThreads), kSharedBytes<D>, keys, values, x,
-                static_cast<int32_t>(row_tiles));
+                static_cast<int32_t>(group), static_cast<int32_t>(row_tiles));
 }
 
 }  // namespace

@@ -284,14 +284,18 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
   int32_t first_row_sees_to, last_row_sees_to;  // the warp's rows; the last is -1 where none of them exists
   int32_t block_sees_to;                        // the block's first row
 
-  __device__ __forceinline__ MmaQueryBlock(const X& x, int32_t row_tiles)
-      : Base(x, read_segment(x.segments + blockIdx.x / row_tiles), row_tiles) {
+  // As QueryBlock's.
+  template <class... Place>
+  __device__ __forceinline__ MmaQueryBlock(const X& x, const dpo4j_segment& segment, Place... place) : Base(x, segment, place...) {
     warp_row = warp_index() * Tile::kRowsPerWarp;
     if (this->empty()) return;
     block_sees_to = this->last_key(0);
     first_row_sees_to = this->last_key(warp_row);
     last_row_sees_to = this->exists(warp_row) ? this->last_key(warp_row + Tile::kRowsPerWarp - 1) : -1;
   }
+
+  __device__ __forceinline__ MmaQueryBlock(const X& x, int32_t row_tiles)
+      : MmaQueryBlock(x, read_segment(x.segments + blockIdx.x / row_tiles), row_tiles) {}
 
   // Whether some row of the warp sees some of the tile of keys; whether all see all of it.
   __device__ __forceinline__ bool sees(int32_t first_key) const { return first_key <= last_row_sees_to; }
@@ -303,7 +307,7 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
     return this->exists(row) ? this->queries.vector(this->first_row + row, stride, this->head_width) : -1;
   }
   __device__ __forceinline__ int64_t key_offset(int32_t key) const {
-    return key < this->key_end ? this->keys.row(key) * this->x.kv_stride + static_cast<int64_t>(blockIdx.y) * this->head_width : -1;
+    return key < this->key_end ? this->keys.row(key) * this->x.kv_stride + static_cast<int64_t>(this->kv_head) * this->head_width : -1;
   }
 
   // `hidden` where a row does not see the key.
