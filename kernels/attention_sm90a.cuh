@@ -99,11 +99,20 @@ class Turns {
   uint32_t parity_;
 };
 
-// The warps of a warpgroup meet, each with what its lanes stored before.
-__device__ __forceinline__ void meet(Barrier* barrier, uint32_t parity) {
-  __syncwarp();
-  if (lane_index() == 0) barrier_arrive(barrier);
-  barrier_wait(barrier, parity);
-}
+// Where the warps of a warpgroup meet, each with what its lanes stored before. The barrier counts them.
+class Meeting {
+ public:
+  __device__ __forceinline__ explicit Meeting(Barrier* barrier) : barrier_(barrier) {}
+  __device__ __forceinline__ void meet() {
+    __syncwarp();
+    if (lane_index() == 0) barrier_arrive(barrier_);
+    barrier_wait(barrier_, parity_);
+    parity_ ^= 1;
+  }
+
+ private:
+  Barrier* barrier_;
+  uint32_t parity_ = 0;
+};
 
 }  // namespace dpo4j::cuda::attention

@@ -20,7 +20,9 @@ attention_forward_sm90a         forward    has    UTMALDG\.2D
 attention_forward_sm90a         forward    has    SYNCS\.PHASECHK\.TRANS64\.TRYWAIT
 attention_forward_sm90a         forward    has    USETMAXREG\.DEALLOC\.CTAPOOL
 attention_forward_sm90a         forward    has    USETMAXREG\.TRY_ALLOC\.CTAPOOL
+attention_forward_sm90a         forward    has    ATOMG\.E\.ADD.*
 attention_forward_sm90a         forward    lacks  LDL.*|STL.*
+attention_forward_sm90a         forward    most:4 WARPGROUP\.DEPBAR.*
 lm_head_forward_sm90a           products    has    HGMMA\.64x256x16\.F32\.BF16
 lm_head_forward_sm90a           products    has    UTMALDG\.2D
 lm_head_forward_sm90a           products<2  has    UTMALDG\.2D\.MULTICAST

@@ -83,6 +83,7 @@ struct Problem {
     auto* lse = device(std::vector<float>(outputs, NAN));
     x.out = out;
     x.lse = lse;
+    x.workspace = device(std::vector<uint32_t>(1, 1));  // undefined
     x.q = device(q), x.k = device(k), x.v = device(v);
     x.segments = device(segments);
     x.segment_count = static_cast<int64_t>(segments.size());
@@ -98,8 +99,8 @@ struct Problem {
     for (const dpo4j_segment& segment : segments) {
       for (int i = 0; i < segment.query_count; i++) right = right && check(segment, i, out, lse);
     }
-    for (const void* address :
-         {static_cast<const void*>(out), static_cast<const void*>(lse), x.q, x.k, x.v, static_cast<const void*>(x.segments)}) {
+    for (const void* address : {static_cast<const void*>(out), static_cast<const void*>(lse), static_cast<const void*>(x.workspace), x.q,
+                                x.k, x.v, static_cast<const void*>(x.segments)}) {
       cudaFree(const_cast<void*>(address));
     }
     return right;
@@ -134,11 +135,22 @@ int main(int argc, char** argv) {
                                           {261, 128, 261, 0, 0, 0, 1, 0},
                                           {389, 14, 389, 0, 261, 128, 0, 0}})
                .check(queue);
-  // One query behind 299 keys of its own, 20 of a prefix; keys beyond that are not to be seen, and no numbers.
-  Problem cached = problem({4, 2, 128, 1, 350}, {{0, 1, 20, 298, 0, 20, 0, 0}});
-  for (size_t i = static_cast<size_t>(319) * cached.stride(); i < cached.k.size(); i++) cached.k[i] = cached.v[i] = {0x7FC0};
+  // One query behind 1099 keys of its own, 20 of a prefix, which half of a block walks over for nothing; keys beyond that are not to be seen, and
+  // no numbers.
+  Problem cached = problem({4, 2, 128, 1, 1150}, {{0, 1, 20, 1098, 0, 20, 0, 0}});
+  for (size_t i = static_cast<size_t>(1119) * cached.stride(); i < cached.k.size(); i++) cached.k[i] = cached.v[i] = {0x7FC0};
   right &= cached.check(queue);
   // Where the largest product has the least weight.
   right &= problem({1, 1, 64, 140, 140}, {{0, 140, 0, 0, 0, 0, 0, 0}}, -0.25f).check(queue);
+  // More segments than a warp looks at together, every third without a query, and more key heads than are drawn at once.
+  std::vector<dpo4j_segment> many;
+  for (int i = 0, row = 0; i < 40; i++) {
+    const int count = i % 3 == 1 ? 0 : 1 + i % 4;
+    many.push_back({row, count, row, 0, 0, 0, 0, 0});
+    row += count;
+  }
+  many.push_back({80, 140, 80, 0, 0, 0, 0, 0});
+  right &= problem({1, 1, 64, 220, 220}, many).check(queue);
+  right &= problem({9, 9, 64, 130, 130}, {{0, 130, 0, 0, 0, 0, 0, 0}}).check(queue);
   return right ? 0 : 1;
 }

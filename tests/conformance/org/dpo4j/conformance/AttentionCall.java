@@ -94,13 +94,14 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
     }
 
     /** A forward call and its tensors. */
-    record Forward(Operands of, int keyRows, Tensor out, Tensor lse) {
+    record Forward(Operands of, int keyRows, Tensor out, Tensor lse, Tensor workspace) {
         void run(Device device) {
             AttentionCall shape = of.shape;
             Attention.forward(
                     device,
                     out.address(),
                     lse.address(),
+                    workspace.address(),
                     of.q.address(),
                     of.k.address(),
                     of.v.address(),
@@ -125,7 +126,8 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
                 operands(tensors, on, segments, inputs),
                 inputs.k.length / kvWidth(),
                 tensors.output("out", on.dtype(), rows, width(), outStride()),
-                tensors.output("lse", DType.F32, rows, heads));
+                tensors.output("lse", DType.F32, rows, heads),
+                tensors.workspace(Attention.forwardWorkspaceBytes()));
     }
 
     /** A backward call and its tensors. */
