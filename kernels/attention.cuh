@@ -52,25 +52,26 @@ struct Keys {
   __device__ __forceinline__ int32_t last_seen_by(int32_t query) const { return segment.prefix_count + segment.key_offset + query; }
 };
 
-// What a block of query rows works on, from its place in a grid of [segments * row_tiles, kv_heads]: X is AttentionForward or -Backward.
+// What a block of query rows works on: the tile_of_segment-th ROWS rows of a segment and key head. X is AttentionForward or -Backward.
 template <int ROWS, class X>
 struct QueryBlock {
   const X& x;
   Queries queries;
   Keys keys;
-  int32_t head_width, first_row, row_end, key_end;
+  int32_t kv_head, head_width, first_row, row_end, key_end;
 
-  // `segment` is x.segments[blockIdx.x / row_tiles].
-  __device__ __forceinline__ QueryBlock(const X& x, const dpo4j_segment& segment, int32_t row_tiles) : x(x) {
-    const int32_t group = static_cast<int32_t>(x.heads / x.kv_heads);
-    queries = {segment, group, static_cast<int32_t>(blockIdx.y) * group};
-    keys = {segment};
+  __device__ __forceinline__ QueryBlock(const X& x, const dpo4j_segment& segment, int32_t group, int32_t kv_head, int32_t tile_of_segment)
+      : x(x), queries{segment, group, kv_head * group}, keys{segment}, kv_head(kv_head) {
     head_width = static_cast<int32_t>(x.head_width);
-    // The last tile sees the most keys and starts first.
-    first_row = (row_tiles - 1 - static_cast<int32_t>(blockIdx.x % row_tiles)) * ROWS;
+    first_row = tile_of_segment * ROWS;
     row_end = first_row + ROWS < queries.count() ? first_row + ROWS : queries.count();
     key_end = keys.last_seen_by((row_end - 1) / group) + 1;
   }
+  // From its place in a grid of [segments * row_tiles, kv_heads]; `segment` is x.segments[blockIdx.x / row_tiles]. The last tile sees the most
+  // keys and starts first.
+  __device__ __forceinline__ QueryBlock(const X& x, const dpo4j_segment& segment, int32_t row_tiles)
+      : QueryBlock(x, segment, static_cast<int32_t>(x.heads / x.kv_heads), static_cast<int32_t>(blockIdx.y),
+                   row_tiles - 1 - static_cast<int32_t>(blockIdx.x % row_tiles)) {}
 
   __device__ __forceinline__ bool empty() const { return first_row >= queries.count(); }
   // The segment's row for a row of the tile. Rows of the tile beyond the segment's end repeat its last, and are not written.

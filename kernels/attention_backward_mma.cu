@@ -80,18 +80,7 @@ __device__ __forceinline__ void to_d_scores(typename Tile::Scores& s, const type
       }
     }
   }
-  if (all) return;
-#pragma unroll
-  for (int m = 0; m < Tile::kRowTiles; m++) {
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-      const int32_t last_key = block.last_key(block.warp_row + Tile::row(m, i / 2));
-#pragma unroll
-      for (int n = 0; n < Tile::kColumns / 8; n++) {
-        if (first_key + Tile::column(n, i % 2) > last_key) s[m][n][i] = 0;
-      }
-    }
-  }
+  if (!all) block.hide(s, first_key, 0);
 }
 
 template <int D>

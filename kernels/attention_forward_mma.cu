@@ -11,8 +11,8 @@
 //
 // Predicted for head width 128, causal, 4096 queries, of 2 queries^2 head_width FLOPs a head, on H100 and H200: 330 TFLOP/s; head width 64: 270.
 // mma.sync reaches about 62 % of what wgmma does, 613 of 989 TFLOP/s. A tile of 128 x 64 then takes tensor cores 1650 cycles; behind them
-// shared memory is read for 1310; exponentials take 512 (16 a cycle), the rest of the softmax 290. Two warps a scheduler hide half of those
-// 800: 2050 cycles, and the tiles of the diagonal are 3 % of all: 480. The rest of the way down is a guess at what 8 warps a multiprocessor
+// shared memory is read for 1310; exponentials take 512 (16 a cycle), the rest of the softmax 230. Two warps a scheduler hide half of those
+// 740: 2020 cycles, and the tiles of the diagonal are 3 % of all: 490. The rest of the way down is a guess at what 8 warps a multiprocessor
 // leave open of latencies and barriers. At head width 64 products are half, exponentials are not. What wgmma does beyond, whose operands stay in
 // shared memory: attention_forward_sm90a.cu, which takes these two head widths on Hopper.
 #include "attention_softmax.cuh"
@@ -58,11 +58,11 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(At
     }
     const bool hidden = !block.block_sees_all(first_key) && Tile::Rows::template hide_not_finite<Tile::kColumns>(v_tile);
     if (!sees) continue;
-    attention::scale_scores<Tile>(s, factor);
+    const float positive = attention::positive_factor<Tile>(s, factor);
     // What a block knows of its rows is read again here and at the end: registers have no room to keep it through the loop.
-    if (!block.sees_all(first_key)) attention::hide_scores<Tile>(s, Block(x, row_tiles), first_key);
+    if (!block.sees_all(first_key)) Block(x, row_tiles).hide(s, first_key, -INFINITY);
     typename Tile::RowFloats kept;
-    if (softmax.weigh(s, kept)) Tile::scale(o, kept);  // the first tile holds key 0, which every row sees
+    if (softmax.weigh(s, positive, kept)) Tile::scale(o, kept);  // the first tile holds key 0, which every row sees
     typename Tile::Weights weights;
     Tile::to_weights(weights, s);
     Tile::accumulate(o, weights, v_tile);

@@ -46,7 +46,10 @@ __device__ __forceinline__ float quad_sum(float x) {
   return x + __shfl_xor_sync(kAllLanes, x, 2);
 }
 
-__device__ __forceinline__ bool is_finite_pair(uint32_t pair) { return (pair & 0x7F80u) != 0x7F80u && (pair & 0x7F800000u) != 0x7F800000u; }
+// Two bf16: the carries of their exponents plus one are set where an exponent is all ones, which what is not finite has.
+constexpr uint32_t kCarries = 0x80008000u;
+__device__ __forceinline__ uint32_t add_to_exponents(uint32_t pair) { return (pair & 0x7F807F80u) + 0x00800080u; }
+__device__ __forceinline__ bool is_finite_pair(uint32_t pair) { return (add_to_exponents(pair) & kCarries) == 0; }
 
 // Makes what is not finite in eight bf16 0, and says whether there was any.
 __device__ __forceinline__ bool hide_not_finite(uint4* word) {
@@ -281,14 +284,18 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
   int32_t first_row_sees_to, last_row_sees_to;  // the warp's rows; the last is -1 where none of them exists
   int32_t block_sees_to;                        // the block's first row
 
-  __device__ __forceinline__ MmaQueryBlock(const X& x, int32_t row_tiles)
-      : Base(x, read_segment(x.segments + blockIdx.x / row_tiles), row_tiles) {
+  // As QueryBlock's.
+  template <class... Place>
+  __device__ __forceinline__ MmaQueryBlock(const X& x, const dpo4j_segment& segment, Place... place) : Base(x, segment, place...) {
     warp_row = warp_index() * Tile::kRowsPerWarp;
     if (this->empty()) return;
     block_sees_to = this->last_key(0);
     first_row_sees_to = this->last_key(warp_row);
     last_row_sees_to = this->exists(warp_row) ? this->last_key(warp_row + Tile::kRowsPerWarp - 1) : -1;
   }
+
+  __device__ __forceinline__ MmaQueryBlock(const X& x, int32_t row_tiles)
+      : MmaQueryBlock(x, read_segment(x.segments + blockIdx.x / row_tiles), row_tiles) {}
 
   // Whether some row of the warp sees some of the tile of keys; whether all see all of it.
   __device__ __forceinline__ bool sees(int32_t first_key) const { return first_key <= last_row_sees_to; }
@@ -300,7 +307,22 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
     return this->exists(row) ? this->queries.vector(this->first_row + row, stride, this->head_width) : -1;
   }
   __device__ __forceinline__ int64_t key_offset(int32_t key) const {
-    return key < this->key_end ? this->keys.row(key) * this->x.kv_stride + static_cast<int64_t>(blockIdx.y) * this->head_width : -1;
+    return key < this->key_end ? this->keys.row(key) * this->x.kv_stride + static_cast<int64_t>(this->kv_head) * this->head_width : -1;
+  }
+
+  // `hidden` where a row does not see the key.
+  __device__ __forceinline__ void hide(typename Tile::Scores& s, int32_t first_key, float hidden) const {
+#pragma unroll
+    for (int m = 0; m < Tile::kRowTiles; m++) {
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        const int32_t last_key = this->last_key(warp_row + Tile::row(m, i / 2));
+#pragma unroll
+        for (int n = 0; n < Tile::kColumns / 8; n++) {
+          if (first_key + Tile::column(n, i % 2) > last_key) s[m][n][i] = hidden;
+        }
+      }
+    }
   }
 
   __device__ __forceinline__ void copy_rows(bf16* rows, const void* tensor, int64_t stride) const {

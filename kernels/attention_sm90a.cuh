@@ -33,23 +33,39 @@ struct WarpgroupRows {
   }
 
   // The same by THREADS threads, row by row: row i from tensor + offset(i), or zeros where that is negative. Each thread begins to copy its
-  // words, those that for_words() gives it.
+  // words, every THREADS-th.
   template <int THREADS, class Offset>
   static __device__ __forceinline__ void copy(unsigned char* rows, const void* tensor, int thread, Offset offset) {
     const bf16* const from = static_cast<const bf16*>(tensor);
-    for_words<THREADS>(thread, [&](int word) {
+#pragma unroll 4
+    for (int word = thread; word < kWords; word += THREADS) {
       const int row = word / kWordsOfRow % ROWS, column = word / (ROWS * kWordsOfRow) * kTileColumns + (word ^ row) % kWordsOfRow * 8;
       const int64_t begin = offset(row);
       cp_async_16(rows + word * 16, begin < 0 ? from : from + begin + column, begin >= 0);
-    });
+    }
   }
 
-  // Makes what is not finite in this thread's words 0, and says whether there was any.
+  // Makes what is not finite in this thread's words 0, and says whether there was any. They are all looked at first, some at a time, since
+  // hardly ever is one to be changed: nothing waits for a single word.
   template <int THREADS>
   static __device__ __forceinline__ bool hide_not_finite(unsigned char* rows, int thread) {
-    bool found = false;
-    for_words<THREADS>(thread, [&](int word) { found |= attention::hide_not_finite(reinterpret_cast<uint4*>(rows) + word); });
-    return found;
+    constexpr int kAtOnce = 8;
+    static_assert(kWords % (kAtOnce * THREADS) == 0, "every thread has as many words");
+    uint4* const words = reinterpret_cast<uint4*>(rows) + thread;
+    uint32_t sums = 0;
+#pragma unroll 1
+    for (int first = 0; first < kWords; first += kAtOnce * THREADS) {
+      uint4 x[kAtOnce];
+#pragma unroll
+      for (int i = 0; i < kAtOnce; i++) x[i] = words[first + i * THREADS];
+#pragma unroll
+      for (int i = 0; i < kAtOnce; i++) {
+        sums |= add_to_exponents(x[i].x) | add_to_exponents(x[i].y) | add_to_exponents(x[i].z) | add_to_exponents(x[i].w);
+      }
+    }
+    if ((sums & kCarries) == 0) return false;
+    for (int word = 0; word < kWords; word += THREADS) attention::hide_not_finite(words + word);
+    return true;
   }
 
   // 16 columns, the step-th, of all rows, as the depth of a product: the operand of scores.
@@ -61,13 +77,6 @@ struct WarpgroupRows {
   // 16 rows, the step-th, as the depth, of all columns: the operand that weights multiply.
   static __device__ __forceinline__ uint64_t rows(const unsigned char* rows, int step) {
     return transposed_descriptor(shared_address(rows), kPartBytes) + step * kNextTransposedDepth;
-  }
-
- private:
-  template <int THREADS, class Act>
-  static __device__ __forceinline__ void for_words(int thread, Act act) {
-#pragma unroll 4
-    for (int word = thread; word < kWords; word += THREADS) act(word);
   }
 };
 
@@ -90,11 +99,20 @@ class Turns {
   uint32_t parity_;
 };
 
-// The warps of a warpgroup meet, each with what its lanes stored before.
-__device__ __forceinline__ void meet(Barrier* barrier, uint32_t parity) {
-  __syncwarp();
-  if (lane_index() == 0) barrier_arrive(barrier);
-  barrier_wait(barrier, parity);
-}
+// Where the warps of a warpgroup meet, each with what its lanes stored before. The barrier counts them.
+class Meeting {
+ public:
+  __device__ __forceinline__ explicit Meeting(Barrier* barrier) : barrier_(barrier) {}
+  __device__ __forceinline__ void meet() {
+    __syncwarp();
+    if (lane_index() == 0) barrier_arrive(barrier_);
+    barrier_wait(barrier_, parity_);
+    parity_ ^= 1;
+  }
+
+ private:
+  Barrier* barrier_;
+  uint32_t parity_ = 0;
+};
 
 }  // namespace dpo4j::cuda::attention

@@ -16,18 +16,22 @@ struct Softmax {
     Tile::fill(sum, 0);
   }
 
-  // Scores become weights. `kept` is what brings sums of weights so far to the new largest scores; whether any lane of the warp has one
-  // that is not 1. Some score of each row so far must be finite.
-  __device__ __forceinline__ bool weigh(typename Tile::Scores& s, typename Tile::RowFloats& kept) {
+  // Scores, of which those in base 2 are `factor` times as much, become weights; the factor is positive. `kept` is what brings sums of
+  // weights so far to the new largest scores; whether any lane of the warp has one that is not 1. Some score of each row so far must be
+  // finite.
+  //
+  // The factor is within the difference: exp2(fma(s, factor, -largest)). What `largest` is rounded by is the same for all weights of a row, so
+  // that out and lse do not feel it, and a weight may be above 1 by as much. An exponent is rounded once.
+  __device__ __forceinline__ bool weigh(typename Tile::Scores& s, float factor, typename Tile::RowFloats& kept) {
     bool moved = false;
 #pragma unroll
     for (int m = 0; m < Tile::kRowTiles; m++) {
 #pragma unroll
       for (int half = 0; half < 2; half++) {
-        float now = largest[m][half];
+        float of_tile = fmaxf(s[m][0][2 * half], s[m][0][2 * half + 1]);
 #pragma unroll
-        for (int n = 0; n < Tile::kColumns / 8; n++) now = fmaxf(now, fmaxf(s[m][n][2 * half], s[m][n][2 * half + 1]));
-        now = quad_max(now);
+        for (int n = 1; n < Tile::kColumns / 8; n++) of_tile = fmaxf(of_tile, fmaxf(s[m][n][2 * half], s[m][n][2 * half + 1]));
+        const float now = fmaxf(largest[m][half], quad_max(of_tile) * factor);
         kept[m][half] = exp2_flushed(largest[m][half] - now);
         moved |= kept[m][half] != 1;
         largest[m][half] = now;
@@ -35,7 +39,7 @@ struct Softmax {
 #pragma unroll
         for (int n = 0; n < Tile::kColumns / 8; n++) {
 #pragma unroll
-          for (int c = 2 * half; c < 2 * half + 2; c++) sum[m][half] += s[m][n][c] = exp2_flushed(s[m][n][c] - now);
+          for (int c = 2 * half; c < 2 * half + 2; c++) sum[m][half] += s[m][n][c] = exp2_flushed(fmaf(s[m][n][c], factor, -now));
         }
       }
     }
@@ -55,9 +59,10 @@ struct Softmax {
   }
 };
 
-// Scores in base 2, from products.
+// What brings scores to base 2, if it is positive, and so keeps their order. Otherwise scores are brought there, and 1.
 template <class Tile>
-__device__ __forceinline__ void scale_scores(typename Tile::Scores& s, float factor) {
+__device__ __forceinline__ float positive_factor(typename Tile::Scores& s, float factor) {
+  if (factor > 0) return factor;
 #pragma unroll
   for (int m = 0; m < Tile::kRowTiles; m++) {
 #pragma unroll
@@ -66,22 +71,7 @@ __device__ __forceinline__ void scale_scores(typename Tile::Scores& s, float fac
       for (int i = 0; i < 4; i++) s[m][n][i] *= factor;
     }
   }
-}
-
-// -infinity where the row does not see the key.
-template <class Tile, class Block>
-__device__ __forceinline__ void hide_scores(typename Tile::Scores& s, const Block& block, int32_t first_key) {
-#pragma unroll
-  for (int m = 0; m < Tile::kRowTiles; m++) {
-#pragma unroll
-    for (int i = 0; i < 4; i++) {
-      const int32_t last_key = block.last_key(block.warp_row + Tile::row(m, i / 2));
-#pragma unroll
-      for (int n = 0; n < Tile::kColumns / 8; n++) {
-        if (first_key + Tile::column(n, i % 2) > last_key) s[m][n][i] = -INFINITY;
-      }
-    }
-  }
+  return 1;
 }
 
 // Of whole rows: after finish().

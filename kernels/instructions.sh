@@ -2,7 +2,8 @@
 # That kernels are made of the instructions they were written for, on sm_90a: kernels/instructions.sh BUILD, of a build with CUDA. One line a
 # rule; fails when a kernel lacks an instruction, has one it should not, or no kernel is meant.
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/objects.sh"
+directory=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+source "$directory/objects.sh"
 build=${1:?usage: kernels/instructions.sh BUILD}
 objects=$(objects_of "$build")
 objects=$(cd "$objects" && pwd)
@@ -19,7 +20,9 @@ attention_forward_sm90a         forward    has    UTMALDG\.2D
 attention_forward_sm90a         forward    has    SYNCS\.PHASECHK\.TRANS64\.TRYWAIT
 attention_forward_sm90a         forward    has    USETMAXREG\.DEALLOC\.CTAPOOL
 attention_forward_sm90a         forward    has    USETMAXREG\.TRY_ALLOC\.CTAPOOL
+attention_forward_sm90a         forward    has    ATOMG\.E\.ADD.*
 attention_forward_sm90a         forward    lacks  LDL.*|STL.*
+attention_forward_sm90a         forward    most:4 WARPGROUP\.DEPBAR.*
 lm_head_forward_sm90a           products    has    HGMMA\.64x256x16\.F32\.BF16
 lm_head_forward_sm90a           products    has    UTMALDG\.2D
 lm_head_forward_sm90a           products<2  has    UTMALDG\.2D\.MULTICAST
@@ -56,12 +59,16 @@ token_logprob_forward_backward  forward     lacks  LDL.*|STL.*'
 overlaps='
 attention_forward_sm90a         forward    64     MUFU\.EX2'
 
+# Files whose kernels give registers up (setmaxnreg), of which those warps then use none.
+giving='attention_forward_sm90a attention_backward_sm90a lm_head_forward_sm90a'
+
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 # Two columns: kernel and instruction, counted, and in their order with the first operands of waits.
 disassemble() {
   (cd "$scratch" && "$cuobjdump" -xelf sm_90a "$objects/$1.cu.o" >/dev/null)
-  "$disassembler" -c "$scratch/$1"*.cubin | sed -n 's/^\.text\.\(.*\):$/kernel \1/p; s/^ *\/\*[0-9a-f]*\*\/ *//p' | c++filt | awk '
+  "$disassembler" -c "$scratch/$1".*.cubin >"$scratch/$1.sass"
+  sed -n 's/^\.text\.\(.*\):$/kernel \1/p; s/^ *\/\*[0-9a-f]*\*\/ *//p' "$scratch/$1.sass" | c++filt | awk '
     $1 == "kernel" { kernel = $0; sub(/^kernel (void )?/, "", kernel); gsub(/dpo4j::cuda::\(anonymous namespace\)::/, "", kernel)
                      sub(/\(.*/, "", kernel); gsub(/ /, "", kernel); next }
     { for (i = 1; i <= NF; i++) if ($i !~ /^@/) { sub(/;$/, "", $i); print kernel, $i, ($i ~ /DEPBAR/ ? $(i + 1) $(i + 2) : ""); break } }
@@ -105,4 +112,14 @@ while read -r file name least instruction; do
     }' "$scratch/$file.ordered" >"$scratch/found" || { failed=1; echo "instructions.sh: $file: $name has fewer than $least $instruction while products run" >&2; cat "$scratch/found" >&2; continue; }
   printf '%-31s %-10s %-6s %-34s %s\n' "$file" "$name" "$least" "$instruction" "while products run, $(cat "$scratch/found")"
 done <<<"$overlaps"
+for file in $giving; do
+  awk -f "$directory/kept_registers.awk" "$scratch/$file.sass" | awk '
+    { count++; if ($2 > most) most = $2; if ($2 > $1) { print "  " $3 ": " $2 " of " $1; wrong = 1 } }
+    END {
+      if (count == 0) { print "  no kernel gives registers up"; wrong = 1 }
+      else if (!wrong) printf "%d kernels, at most %d", count, most
+      exit wrong
+    }' >"$scratch/found" || { failed=1; echo "instructions.sh: $file: warps use registers that they gave up" >&2; cat "$scratch/found" >&2; continue; }
+  printf '%-31s uses no registers that it gave up: %s\n' "$file" "$(cat "$scratch/found")"
+done
 exit $failed

@@ -119,6 +119,15 @@ int launch(const Queue& queue, void (*kernel)(Parameters...), dim3 grid, dim3 bl
   return launch_clusters(queue, 1, kernel, grid, block, shared_bytes, arguments...);
 }
 
+// Queues that `bytes` from `memory` on become 0. 0, or a cudaError_t.
+inline int clear(const Queue& queue, void* memory, size_t bytes) {
+  const CurrentDevice device(queue.ordinal);
+  cudaError_t error = device.error();
+  if (error == cudaSuccess) error = cudaMemsetAsync(memory, 0, bytes, static_cast<cudaStream_t>(queue.stream));
+  if (error != cudaSuccess) cudaGetLastError();
+  return error;
+}
+
 // The address of something in this block's shared memory, as instructions take it.
 __device__ __forceinline__ uint32_t shared_address(const void* address) { return static_cast<uint32_t>(__cvta_generic_to_shared(address)); }
 

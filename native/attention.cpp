@@ -86,14 +86,39 @@ const char* broken_training_segment(const AttentionBackward& p, int64_t s) {
 
 }  // namespace
 
-int32_t dpo4j_attention_forward(dpo4j_context* context, void* out, float* lse, const void* q, const void* k, const void* v,
+size_t dpo4j_attention_forward_workspace_bytes(void) { return sizeof(*AttentionForward::workspace); }
+
+int32_t dpo4j_attention_forward(dpo4j_context* context, void* out, float* lse, void* workspace, const void* q, const void* k, const void* v,
                                 const dpo4j_segment* segments, int64_t segment_count, int64_t max_queries, int64_t key_rows, int64_t heads,
                                 int64_t kv_heads, int64_t head_width, int64_t out_stride, int64_t q_stride, int64_t kv_stride, float scale,
                                 int32_t dtype) {
-  const AttentionForward p = {out,   lse,      q,          k,          v,        segments,  segment_count, max_queries, key_rows,
-                              heads, kv_heads, head_width, out_stride, q_stride, kv_stride, scale,         dtype};
+  const AttentionForward p = {out,
+                              lse,
+                              static_cast<uint32_t*>(workspace),
+                              q,
+                              k,
+                              v,
+                              segments,
+                              segment_count,
+                              max_queries,
+                              key_rows,
+                              heads,
+                              kv_heads,
+                              head_width,
+                              out_stride,
+                              q_stride,
+                              kv_stride,
+                              scale,
+                              dtype};
   Call call(context, "attention_forward");
-  check_shape(call, p).rows("key_rows", key_rows).tensor("out", out).tensor("lse", lse).tensor("q", q).tensor("k", k).tensor("v", v);
+  check_shape(call, p)
+      .rows("key_rows", key_rows)
+      .tensor("out", out)
+      .tensor("lse", lse)
+      .tensor("workspace", workspace)
+      .tensor("q", q)
+      .tensor("k", k)
+      .tensor("v", v);
   check_segments(call, p, broken_reading_segment);
   return call.run(p);
 }

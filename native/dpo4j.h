@@ -36,7 +36,7 @@ extern "C" {
 #endif
 
 /* Raised by one whenever a signature, a struct or the meaning of an argument changes. */
-#define DPO4J_ABI_VERSION 5
+#define DPO4J_ABI_VERSION 6
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -167,6 +167,7 @@ typedef struct dpo4j_segment {
   int32_t reserved;   /* 0 */
 } dpo4j_segment;
 
+DPO4J_API size_t dpo4j_attention_forward_workspace_bytes(void);
 /* out[query_rows,heads,head_width] (rows out_stride apart), lse f32[query_rows,heads] = log of the sum of exp(scale q.k), kept for backward.
    q[query_rows,heads,head_width], k and v[key_rows,kv_heads,head_width]; q_stride, kv_stride between rows, so all three may lie in one
    buffer. heads is a multiple of kv_heads; head h reads kv head h / (heads / kv_heads). head_width: a multiple of 8 up to 256.
@@ -174,10 +175,10 @@ typedef struct dpo4j_segment {
    key_rows bounds the rows of k and v that segments name: what lies beyond is not read.
    In BF16, on tensor cores, weights are rounded to bf16 before they multiply v, and lse is that of the unrounded ones; in backward, weights and
    gradients of scores before they multiply d_out, k and q. All sums are fp32. */
-DPO4J_API int32_t dpo4j_attention_forward(dpo4j_context*, void* out, float* lse, const void* q, const void* k, const void* v,
-                                          const dpo4j_segment* segments, int64_t segment_count, int64_t max_queries, int64_t key_rows,
-                                          int64_t heads, int64_t kv_heads, int64_t head_width, int64_t out_stride, int64_t q_stride,
-                                          int64_t kv_stride, float scale, int32_t dtype);
+DPO4J_API int32_t dpo4j_attention_forward(dpo4j_context*, void* out, float* lse, void* workspace, const void* q, const void* k,
+                                          const void* v, const dpo4j_segment* segments, int64_t segment_count, int64_t max_queries,
+                                          int64_t key_rows, int64_t heads, int64_t kv_heads, int64_t head_width, int64_t out_stride,
+                                          int64_t q_stride, int64_t kv_stride, float scale, int32_t dtype);
 
 DPO4J_API size_t dpo4j_attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
 /* d_q, d_k, d_v = gradients, laid out as q, k, v (same strides). Segments must be of the training kind: key_begin = query_begin,

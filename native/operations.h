@@ -72,6 +72,7 @@ struct Rope {
 struct AttentionForward {
   void* out;
   float* lse;
+  uint32_t* workspace;
   const void *q, *k, *v;
   const dpo4j_segment* segments;
   int64_t segment_count, max_queries, key_rows, heads, kv_heads, head_width, out_stride, q_stride, kv_stride;

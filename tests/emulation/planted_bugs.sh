@@ -206,19 +206,26 @@ head_plant wrong_parity none 'deadlock in block|row [0-9]+: -?nan' 's/place.pari
 head_plant unordered_barriers thread 'ThreadSanitizer: data race' '/^  if constexpr (CLUSTER > 1) {$/,/^  }$/d'
 head_plant unordered_merge thread 'ThreadSanitizer: data race' '/^  __syncthreads();$/d'
 
-attention_plant() { program_plant attention 'attention_forward_sm90a.cu attention_sm90a.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
+attention_plant() { program_plant attention 'attention_forward_sm90a.cu attention_sm90a.cuh attention_softmax.cuh attention_tickets.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
 attention_plant no_wait_for_scores none 'registers of matrix D were written while products had them' 's/wgmma_wait<1>();/wgmma_wait<2>();/'
 attention_plant no_wait_for_values none 'query [0-9]+, head [0-9]+: -?nan|before its products have ended|were written while products' '/wgmma_wait<0>();/d'
 attention_plant no_product_fence none 'no wgmma.fence since' '/wgmma_fence();/d'
 attention_plant no_proxy_fence none 'was written without a fence.proxy.async' '/fence_async_proxy();/d'
 attention_plant border_within_a_tile none 'query [0-9]+, head [0-9]+: ' 's/first_key < border \&\& first_key + kKeys > border/false/'
 attention_plant values_not_looked_at none 'query [0-9]+, head [0-9]+: -?nan' 's/looks = !block.block_sees_all(first_key)/looks = false/'
-attention_plant keys_beyond none 'query [0-9]+, head [0-9]+: ' '/attention::hide_scores</d'
+attention_plant keys_beyond none 'query [0-9]+, head [0-9]+: ' '/block.hide(scores/d'
 attention_plant not_rescaled none 'query [0-9]+, head [0-9]+: ' '/if (moved) Tile<D>::scale/d'
+attention_plant scale_of_any_sign none 'query [0-9]+, head [0-9]+: ' 's/if (factor > 0) return factor;/return factor;/'
 attention_plant wrong_half none 'query [0-9]+, head [0-9]+: ' 's/(word ^ row) % kWordsOfRow/word % kWordsOfRow/'
 attention_plant nobody_passes none 'deadlock in block' '/turns.pass();/d'
-attention_plant empty_half_skips none 'deadlock in block|more than the [0-9]+ arrivals' 's/for (int32_t tile = own_tiles; tile < tiles; tile++)/for (int32_t tile = own_tiles; tile < own_tiles; tile++)/'
+attention_plant empty_half_skips none 'deadlock in block|more than the [0-9]+ arrivals' 's/key_tile < key_tiles; key_tile++/key_tile < own; key_tile++/'
+attention_plant queries_where_results_are none 'query [0-9]+, head [0-9]+: |was written without a fence' 's/at.of_queries.stage ^ 1, group/at.of_queries.stage, group/'
+attention_plant tickets_not_cleared none 'query [0-9]+, head [0-9]+: -?nan' 's/error = clear(queue, tiles.tickets, sizeof(uint32_t));/error = cudaSuccess;/'
+attention_plant number_left_out none 'query [0-9]+, head [0-9]+: -?nan' 's/number_ = gridDim.x + uniform/number_ = gridDim.x + 1 + uniform/'
+attention_plant tile_left_too_early thread 'ThreadSanitizer: data race' '/void leave(/,/^  }/{/__syncwarp();/d}'
+attention_plant nobody_leaves none 'deadlock in block' '/ring.leave(at.of_tiles);/d'
 attention_plant unordered_barriers thread 'ThreadSanitizer: data race' '/^  __syncthreads();$/d'
+attention_plant too_many_registers none 'wait in setmaxnreg.inc' 's/kCopyingRegisters = 40/kCopyingRegisters = 48/; s/static_assert(kCopying/static_assert(true || kCopying/'
 
 backward_plant() { program_plant attention_backward 'attention_backward_sm90a.cu attention_backward_sm90a.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
 for family in unlisted without_owner longer_prefix beyond_the_end; do

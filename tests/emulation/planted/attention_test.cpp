@@ -1,6 +1,6 @@
 // Runs attention's forward kernel for Hopper on device memory of exactly the right size and compares with the formulas in double precision:
 // tiles that are not full, a prefix that ends within a tile, one query behind cached keys, values that are not finite where nobody sees
-// them. Exits 0 if every output is right, 1 if one is not, 2 if a call was refused. `attention_test a100` sees that another device is told
+// them, a negative scale. Exits 0 if every output is right, 1 if one is not, 2 if a call was refused. `attention_test a100` sees that another device is told
 // apart. The kernel is compiled in, so that a copy of it that has a bug can be.
 #include <cmath>
 #include <cstdio>
@@ -44,8 +44,8 @@ struct Problem {
   Shape shape;
   std::vector<dpo4j_segment> segments;
   Matrix q, k, v;
+  float scale;
   int stride() const { return shape.kv_heads * shape.width + 8; }
-  float scale() const { return 0.25f; }
 
   bool check(const dpo4j_segment& segment, int i, const __nv_bfloat16* out, const float* lse) const {
     const int own = segment.key_offset + i + 1, query = segment.query_begin + i;
@@ -61,7 +61,7 @@ struct Problem {
           score += static_cast<double>(__bfloat162float(q[(query * shape.heads + head) * shape.width + d])) *
                    __bfloat162float(k[row * stride() + column + d]);
         }
-        const double weight = std::exp(score * scale());
+        const double weight = std::exp(score * scale);
         sum += weight;
         for (int d = 0; d < shape.width; d++) expected[d] += weight * __bfloat162float(v[row * stride() + column + d]);
       }
@@ -83,6 +83,7 @@ struct Problem {
     auto* lse = device(std::vector<float>(outputs, NAN));
     x.out = out;
     x.lse = lse;
+    x.workspace = device(std::vector<uint32_t>(1, 1));  // undefined
     x.q = device(q), x.k = device(k), x.v = device(v);
     x.segments = device(segments);
     x.segment_count = static_cast<int64_t>(segments.size());
@@ -91,23 +92,23 @@ struct Problem {
     x.heads = shape.heads, x.kv_heads = shape.kv_heads, x.head_width = shape.width;
     x.out_stride = x.q_stride = shape.heads * shape.width;
     x.kv_stride = stride();
-    x.scale = scale();
+    x.scale = scale;
     x.dtype = DPO4J_BF16;
     if (dpo4j::cuda::attention::forward_sm90a(queue, x) != cudaSuccess) exit(2);
     bool right = true;
     for (const dpo4j_segment& segment : segments) {
       for (int i = 0; i < segment.query_count; i++) right = right && check(segment, i, out, lse);
     }
-    for (const void* address :
-         {static_cast<const void*>(out), static_cast<const void*>(lse), x.q, x.k, x.v, static_cast<const void*>(x.segments)}) {
+    for (const void* address : {static_cast<const void*>(out), static_cast<const void*>(lse), static_cast<const void*>(x.workspace), x.q,
+                                x.k, x.v, static_cast<const void*>(x.segments)}) {
       cudaFree(const_cast<void*>(address));
     }
     return right;
   }
 };
 
-Problem problem(const Shape& shape, const std::vector<dpo4j_segment>& segments) {
-  Problem problem{shape, segments, {}, {}, {}};
+Problem problem(const Shape& shape, const std::vector<dpo4j_segment>& segments, float scale = 0.25f) {
+  Problem problem{shape, segments, {}, {}, {}, scale};
   problem.q = matrix(shape.query_rows, shape.heads * shape.width, shape.heads * shape.width, 1);
   problem.k = matrix(shape.key_rows, shape.kv_heads * shape.width, problem.stride(), 2);
   problem.v = matrix(shape.key_rows, shape.kv_heads * shape.width, problem.stride(), 3);
@@ -134,9 +135,22 @@ int main(int argc, char** argv) {
                                           {261, 128, 261, 0, 0, 0, 1, 0},
                                           {389, 14, 389, 0, 261, 128, 0, 0}})
                .check(queue);
-  // One query behind 299 keys of its own, 20 of a prefix; keys beyond that are not to be seen, and no numbers.
-  Problem cached = problem({4, 2, 128, 1, 350}, {{0, 1, 20, 298, 0, 20, 0, 0}});
-  for (size_t i = static_cast<size_t>(319) * cached.stride(); i < cached.k.size(); i++) cached.k[i] = cached.v[i] = {0x7FC0};
+  // One query behind 1099 keys of its own, 20 of a prefix, which half of a block walks over for nothing; keys beyond that are not to be seen, and
+  // no numbers.
+  Problem cached = problem({4, 2, 128, 1, 1150}, {{0, 1, 20, 1098, 0, 20, 0, 0}});
+  for (size_t i = static_cast<size_t>(1119) * cached.stride(); i < cached.k.size(); i++) cached.k[i] = cached.v[i] = {0x7FC0};
   right &= cached.check(queue);
+  // Where the largest product has the least weight.
+  right &= problem({1, 1, 64, 140, 140}, {{0, 140, 0, 0, 0, 0, 0, 0}}, -0.25f).check(queue);
+  // More segments than a warp looks at together, every third without a query, and more key heads than are drawn at once.
+  std::vector<dpo4j_segment> many;
+  for (int i = 0, row = 0; i < 40; i++) {
+    const int count = i % 3 == 1 ? 0 : 1 + i % 4;
+    many.push_back({row, count, row, 0, 0, 0, 0, 0});
+    row += count;
+  }
+  many.push_back({80, 140, 80, 0, 0, 0, 0, 0});
+  right &= problem({1, 1, 64, 220, 220}, many).check(queue);
+  right &= problem({9, 9, 64, 130, 130}, {{0, 130, 0, 0, 0, 0, 0, 0}}).check(queue);
   return right ? 0 : 1;
 }

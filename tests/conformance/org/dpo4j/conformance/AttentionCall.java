@@ -7,19 +7,22 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.Attention;
 import org.dpo4j.kernels.decoder.Segment;
 
-/** Calls of attention with one shape. Strides are this many elements beyond the rows' widths: by default there is no gap. */
-record AttentionCall(int heads, int kvHeads, int headWidth, int gap) {
+/**
+ * Calls of attention with one shape. Strides are this many elements beyond the rows' widths: by default there is no gap. By default the scale is 1 /
+ * sqrt(headWidth).
+ */
+record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale) {
 
     AttentionCall(int heads, int kvHeads, int headWidth) {
-        this(heads, kvHeads, headWidth, 0);
+        this(heads, kvHeads, headWidth, 0, (float) (1 / Math.sqrt(headWidth)));
     }
 
     AttentionCall withStrides(int elementsBetweenRows) {
-        return new AttentionCall(heads, kvHeads, headWidth, elementsBetweenRows);
+        return new AttentionCall(heads, kvHeads, headWidth, elementsBetweenRows, scale);
     }
 
-    float scale() {
-        return (float) (1 / Math.sqrt(headWidth));
+    AttentionCall withScale(float other) {
+        return new AttentionCall(heads, kvHeads, headWidth, gap, other);
     }
 
     int width() {
@@ -91,13 +94,14 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap) {
     }
 
     /** A forward call and its tensors. */
-    record Forward(Operands of, int keyRows, Tensor out, Tensor lse) {
+    record Forward(Operands of, int keyRows, Tensor out, Tensor lse, Tensor workspace) {
         void run(Device device) {
             AttentionCall shape = of.shape;
             Attention.forward(
                     device,
                     out.address(),
                     lse.address(),
+                    workspace.address(),
                     of.q.address(),
                     of.k.address(),
                     of.v.address(),
@@ -122,7 +126,8 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap) {
                 operands(tensors, on, segments, inputs),
                 inputs.k.length / kvWidth(),
                 tensors.output("out", on.dtype(), rows, width(), outStride()),
-                tensors.output("lse", DType.F32, rows, heads));
+                tensors.output("lse", DType.F32, rows, heads),
+                tensors.workspace(Attention.forwardWorkspaceBytes()));
     }
 
     /** A backward call and its tensors. */

@@ -39,11 +39,13 @@ class AttentionRefusalsTest {
             common(new Refusals(tensors, "attention_forward"), on, call.of())
                     .address("out", call.out())
                     .address("lse", call.lse())
+                    .address("workspace", call.workspace())
                     .size("key_rows", 6, -1)
                     .check((device, a) -> Attention.forward(
                             device,
                             a.get("out"),
                             a.get("lse"),
+                            a.get("workspace"),
                             a.get("q"),
                             a.get("k"),
                             a.get("v"),

@@ -71,6 +71,18 @@ class AttentionTest {
         AttentionCheck.forward(on, new AttentionCall(4, 2, 8), PAIRS, 1e-20);
     }
 
+    /** A negative scale turns the order of scores round, and 0 makes all weights the same. */
+    @OnEachDType
+    void anyScale(On on) {
+        for (float scale : new float[] {-0.375f, 0, 3}) {
+            for (int headWidth : new int[] {16, 64, 128}) {
+                AttentionCall shape = new AttentionCall(2, 1, headWidth).withScale(scale);
+                AttentionCheck.forward(on, shape, shared(new Family(130, 9)), 0.5);
+                AttentionCheck.backward(on, shape, plain(11, 3), 0.5);
+            }
+        }
+    }
+
     @OnEachDType
     @Tag("small")
     void backwardOverPairs(On on) {

@@ -40,6 +40,13 @@ class AttentionTilesTest {
         AttentionCheck.forward(on, new AttentionCall(2, 1, 128), families, 2);
     }
 
+    /** More segments and key heads than blocks look at together, and segments without a query among them. */
+    @OnEachDType
+    void forwardOverManyTiles(On on) {
+        int[] lengths = IntStream.range(0, 70).map(i -> i == 66 ? 140 : i % 5).toArray();
+        AttentionCheck.forward(on, new AttentionCall(10, 10, 64), plain(lengths), 1);
+    }
+
     @OnEachDType
     void backwardOfEachTile(On on) {
         AttentionCheck.backward(on, new AttentionCall(1, 1, 64), FAMILIES, 1);

@@ -62,7 +62,10 @@ final class AttentionTolerance {
         return highest - lowest;
     }
 
-    /** Relative error of exp(score - maximum): both scores', the difference's rounding, the exponential's. */
+    /**
+     * Relative error of exp(score - maximum): both scores', the difference's rounding, the exponential's. Where scale and difference are one fma, the
+     * maximum is any number near it: it is the same in all weights and in lse, and what it was rounded by is in neither result.
+     */
     private static double weight(double score, double spread) {
         return 2 * score + U * spread + Tolerance.exponential(spread);
     }

@@ -25,6 +25,7 @@ final class AttentionBenchmark {
     private final Tensor out;
     private final Tensor lse;
     private final Tensor segments;
+    private final long workspace;
 
     private AttentionBenchmark(Fixture fixture) {
         this.fixture = fixture;
@@ -40,6 +41,7 @@ final class AttentionBenchmark {
         out = fixture.zeros(layout.rows() * outStride);
         lse = fixture.zeros(DType.F32, (long) layout.rows() * heads);
         segments = fixture.ints(Segment.pack(layout.segments()));
+        workspace = fixture.workspace(Attention.forwardWorkspaceBytes());
     }
 
     static Prepared forward(Fixture fixture) {
@@ -65,6 +67,7 @@ final class AttentionBenchmark {
                 fixture.device(),
                 out.at(turn),
                 lse.at(turn),
+                workspace,
                 q(qkv, turn),
                 k(qkv, turn),
                 v(qkv, turn),

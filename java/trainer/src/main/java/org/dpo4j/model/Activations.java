@@ -56,6 +56,7 @@ final class Activations {
     long dQkv;
 
     long normWorkspace;
+    /** Of a layer's forward and, in training, its backward. */
     long attentionWorkspace;
 
     Activations(Device device, LlamaConfig config, DType dtype, boolean training) {
@@ -102,9 +103,18 @@ final class Activations {
         normed = take(rows, config.hiddenSize());
         branch = take(rows, config.hiddenSize());
         inner = take(rows, config.intermediateSize());
+        attentionWorkspace = arena.take(attentionWorkspaceBytes(rows));
         if (training) {
             layBackward(rows);
         }
+    }
+
+    private long attentionWorkspaceBytes(int rows) {
+        long forward = Attention.forwardWorkspaceBytes();
+        return training
+                ? Math.max(
+                        forward, Attention.backwardWorkspaceBytes(rows, config.numAttentionHeads(), config.headDim()))
+                : forward;
     }
 
     private void layBackward(int rows) {
@@ -112,8 +122,6 @@ final class Activations {
         dAttention = take(rows, queryWidth());
         dQkv = take(rows, qkvWidth());
         normWorkspace = arena.take(RmsNorm.backwardWorkspaceBytes(rows, config.hiddenSize()));
-        attentionWorkspace =
-                arena.take(Attention.backwardWorkspaceBytes(rows, config.numAttentionHeads(), config.headDim()));
     }
 
     private Layer layer(int rows, long in, long middle) {

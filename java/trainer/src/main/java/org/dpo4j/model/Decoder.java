@@ -182,6 +182,7 @@ final class Decoder implements AutoCloseable {
                 device,
                 layer.attention(),
                 layer.lse(),
+                activations.attentionWorkspace,
                 layer.qkv(),
                 keys,
                 values,

@@ -23,17 +23,25 @@ import org.dpo4j.kernels.internal.Status;
 public final class Attention {
     private Attention() {}
 
+    /** Bytes of {@code workspace} for {@link #forward}, on any device. */
+    public static long forwardWorkspaceBytes() {
+        NativeLibrary.load();
+        return Native.dpo4j_attention_forward_workspace_bytes();
+    }
+
     /**
      * Each query's mean of the values it sees, weighted by the softmax of its scores.
      *
      * @param out out, [queryRows, heads, headWidth], rows {@code outStride} apart
      * @param lse out, f32[queryRows, heads]: log of the sum of exp(scale q.k), kept for {@link #backward}
+     * @param workspace {@link #forwardWorkspaceBytes} bytes, contents undefined before and after
      * @param keyRows bound of the rows of {@code k} and {@code v} that segments name; rows beyond are not read
      */
     public static void forward(
             Device device,
             long out,
             long lse,
+            long workspace,
             long q,
             long k,
             long v,
@@ -56,6 +64,7 @@ public final class Attention {
                         context,
                         out,
                         lse,
+                        workspace,
                         q,
                         k,
                         v,

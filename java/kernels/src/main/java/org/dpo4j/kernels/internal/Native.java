@@ -15,7 +15,7 @@ import org.bytedeco.javacpp.annotation.Platform;
 @Platform(include = "dpo4j.h", link = "dpo4j", library = "jnidpo4j")
 public final class Native {
     /** The {@code DPO4J_ABI_VERSION} this class was written for. */
-    public static final int ABI_VERSION = 5;
+    public static final int ABI_VERSION = 6;
 
     private Native() {}
 
@@ -172,10 +172,13 @@ public final class Native {
             long positionsEnd,
             int dtype);
 
+    public static native @Cast("size_t") long dpo4j_attention_forward_workspace_bytes();
+
     public static native int dpo4j_attention_forward(
             @Cast("dpo4j_context*") long context,
             @Cast("void*") long out,
             @Cast("float*") long lse,
+            @Cast("void*") long workspace,
             @Cast("const void*") long q,
             @Cast("const void*") long k,
             @Cast("const void*") long v,
