@@ -46,7 +46,7 @@ using namespace attention_backward;
 using attention::kLog2E;
 
 constexpr int kCopyingRegisters = 24, kMultiplyingRegisters = 240;
-static_assert(kCopyingRegisters + kConsumers * kMultiplyingRegisters <= 65536 / kThreads / 8 * 8 * (1 + kConsumers),
+static_assert(kCopyingRegisters + kConsumers * kMultiplyingRegisters <= launched_registers(kThreads) * (1 + kConsumers),
               "the registers that the block is launched with");
 
 // ---- before: lse and delta of each query and head, turns and tickets ------------------------------------------------------------------

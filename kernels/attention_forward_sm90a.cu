@@ -61,7 +61,7 @@ constexpr int kRows = kGroups * kProductRows, kWarps = kGroups * kWarpsOfGroup;
 constexpr int kThreads = kWarpgroup * (kGroups + 1);
 constexpr int kCopyingWarps = kWarpsOfGroup / 2, kCopyingThreads = kCopyingWarps * kWarp;  // for keys, and as many for values
 constexpr int kCopyingRegisters = 40, kMultiplyingRegisters = 232;
-static_assert(kCopyingRegisters + kGroups * kMultiplyingRegisters <= 65536 / kThreads / 8 * 8 * (1 + kGroups),
+static_assert(kCopyingRegisters + kGroups * kMultiplyingRegisters <= launched_registers(kThreads) * (1 + kGroups),
               "the registers that the block is launched with");
 
 struct Barriers {

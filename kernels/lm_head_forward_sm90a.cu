@@ -51,7 +51,8 @@ constexpr int kWeightBytes = kTileVocabulary * kTileRowBytes, kHiddenBytes = kPr
 constexpr int kWarpgroup = 128, kConsumers = kTileRows / kProductRows;
 constexpr int kThreads = kWarpgroup * (1 + kConsumers);
 constexpr int kCopyingRegisters = 40, kMultiplyingRegisters = 232;
-static_assert(kWarpgroup * (kCopyingRegisters + kConsumers * kMultiplyingRegisters) <= 65536, "the registers of a multiprocessor");
+static_assert(kCopyingRegisters + kConsumers * kMultiplyingRegisters <= launched_registers(kThreads) * (1 + kConsumers),
+              "the registers that the block is launched with");
 
 struct Barriers {
   Ring<kWeightStages> weight;

@@ -50,6 +50,10 @@ constexpr uint64_t kNextDepth = kProductDepth * 2 >> 4, kNextTransposedDepth = k
 template <Major MAJOR>
 constexpr uint64_t kNext = MAJOR == Major::kDepth ? kNextDepth : kNextTransposedDepth;
 
+// The registers of a thread of a block that is launched with all of a multiprocessor's: what setmaxnreg shares out anew, so no more than these
+// together are ever to be had.
+constexpr int launched_registers(int threads) { return 65536 / threads / 8 * 8; }
+
 #ifdef __CUDACC__
 
 // wgmma.fence: before the first product, and before one that follows other use of its registers.

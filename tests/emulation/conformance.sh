@@ -7,6 +7,7 @@ shift
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 source "$root/tests/emulation/sanitizers.sh"
 built=$root/tests/target/emulated-$mode
+[ "$mode" != none ] || built=$root/tests/target/emulated # of the tests
 log=$built.conformance.log
 libraries=$root/java/trainer/target/lib
 classes=$root/tests/target/test-classes

@@ -81,7 +81,8 @@ class VerifyTest {
         List<String> asked = Files.readAllLines(folder.resolve("asked"));
         assertThat(asked).hasSize(2);
         assertThat(asked.get(0)).startsWith("--tool memcheck --target-processes all --error-exitcode 99");
-        assertThat(asked.get(1)).startsWith("--tool racecheck --target-processes all --error-exitcode 99");
+        assertThat(asked.get(1))
+                .startsWith("--tool racecheck --num-cuda-barriers 65536 --target-processes all --error-exitcode 99");
         assertThat(asked)
                 .allSatisfy(each -> assertThat(each)
                         .contains("runtime/bin/java", "-Ddpo4j.test.devices=cuda", "--include-tag small"));
