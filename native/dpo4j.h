@@ -183,7 +183,8 @@ DPO4J_API int32_t dpo4j_attention_forward(dpo4j_context*, void* out, float* lse,
 DPO4J_API size_t dpo4j_attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
 /* d_q, d_k, d_v = gradients, laid out as q, k, v (same strides). Segments must be of the training kind: key_begin = query_begin,
    key_offset = 0, every prefix the rows of one earlier segment, directly followed by its dependents. Every row of k is of one segment.
-   query_rows bounds the rows that segments name. */
+   query_rows bounds the rows that segments name. Segments of another kind are refused where the call can read them; kernels for Hopper, which
+   would wait for ever, trap, and the CUDA context is of no use any more. */
 DPO4J_API int32_t dpo4j_attention_backward(dpo4j_context*, void* d_q, void* d_k, void* d_v, void* workspace, const void* d_out,
                                            const void* q, const void* k, const void* v, const void* out, const float* lse,
                                            const dpo4j_segment* segments, int64_t segment_count, int64_t max_queries, int64_t query_rows,
