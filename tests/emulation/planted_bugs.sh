@@ -20,29 +20,31 @@ compile() { # MODE SOURCE OBJECT
   "${CXX:-c++}" "${common[@]}" $flags -x c++ -c "$2" -o "$3"
 }
 
-# Two at a time. `wait -n` would not name the one that failed.
-both() { "$@" & pids+=($!); if [ ${#pids[@]} = 2 ]; then finish; fi; }
-finish() { local pid; for pid in "${pids[@]}"; do wait "$pid"; done; pids=(); }
-pids=()
+# Two jobs at a time. One that fails has said so, and does not stop the others.
+running=0
+failed=0
+beside() { "$@" & running=$((running + 1)); [ $running -lt 2 ] || next; }
+next() { wait -n || failed=1; running=$((running - 1)); }
+settle() { while [ $running -gt 0 ]; do next; done; }
+finish() { settle; [ $failed = 0 ] || exit 1; }
 
 for mode in none address thread; do
   mkdir -p "$work/$mode"
-  for source in "$emulation"/engine/*.cpp "$emulation"/standin/cudart*.cpp "$emulation/planted/driver.cpp" \
-    "$root"/kernels/{runtime,token_logprob_backward}.cu; do
-    both compile "$mode" "$source" "$work/$mode/$(basename "$source").o"
+  for source in "$emulation"/engine/*.cpp "$emulation"/standin/cudart*.cpp "$root"/kernels/{runtime,token_logprob_backward}.cu; do
+    beside compile "$mode" "$source" "$work/$mode/$(basename "$source").o"
   done
+  beside compile "$mode" "$emulation/planted/driver.cpp" "$work/$mode.driver.o"
 done
 finish
 
-link() { # MODE PROGRAM SOURCE
+link() { # MODE PROGRAM SOURCE [OBJECT]
   compile "$1" "$3" "$2.o"
   # shellcheck disable=SC2086
-  "${CXX:-c++}" ${sanitize[$1]} "$2.o" "$work/$1"/*.o -o "$2" -lpthread
+  "${CXX:-c++}" ${sanitize[$1]} "$2.o" "$work/$1"/*.o "${@:4}" -o "$2" -lpthread
 }
 
-failed=0
 verdict() { # NAME MODE EXPECTATION COMMAND...: runs the command under MODE and says whether it is clean, or caught with the expected words
-  local name=$1 mode=$2 expected=$3 log=$work/log status=0
+  local name=$1 mode=$2 expected=$3 log=$work/log.$BASHPID status=0
   shift 3
   under_sanitizer "$mode" "$@" >"$log" 2>&1 || status=$?
   if { [ "$expected" = clean ] && [ $status = 0 ]; } || { [ "$expected" != clean ] && [ $status != 0 ] && grep -qE "$expected" "$log"; }; then
@@ -54,8 +56,11 @@ verdict() { # NAME MODE EXPECTATION COMMAND...: runs the command under MODE and 
   fi
 }
 
+verdict_beside() { beside alone verdict "$@"; }
+alone() { failed=0; "$@"; return $failed; }
+
 kernel_verdict() { # NAME MODE EXPECTATION, of the driver with the kernel in $work/NAME.cu
-  link "$2" "$work/$1-$2" "$work/$1.cu"
+  link "$2" "$work/$1-$2" "$work/$1.cu" "$work/$2.driver.o"
   verdict "$1" "$2" "$3" "$work/$1-$2"
 }
 
@@ -65,32 +70,31 @@ plant() { # NAME SED-EXPRESSION
 }
 
 for mode in none address thread; do
-  mv "$work/$mode/driver.cpp.o" "$work/$mode.driver"
-  for program in emulation cluster asynchronous wgmma lm_head attention attention_backward mma; do both link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
+  for program in emulation cluster asynchronous wgmma lm_head attention attention_backward mma; do beside link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
 done
 finish
 "${CXX:-c++}" -std=c++17 -g -O1 ${sanitize[address]} "$emulation/planted/cublaslt_test.cpp" \
   "$emulation"/standin/{cublaslt,gemm,cudart,cudart_counts,cudart_graph,cudart_memory}.cpp -o "$work/cublaslt"
 verdict "cublaslt stand-in" address clean "$work/cublaslt"
 for mode in none address thread; do
-  mv "$work/$mode.driver" "$work/$mode/driver.cpp.o"
   for schedule in ascending descending random:1 random:2; do
-    DPO4J_EMULATION_SCHEDULE=$schedule verdict "emulation, $schedule" $mode clean "$work/emulation-$mode"
-    DPO4J_EMULATION_SCHEDULE=$schedule verdict "clusters, $schedule" $mode clean "$work/cluster-$mode"
-    DPO4J_EMULATION_SCHEDULE=$schedule verdict "asynchronous, $schedule" $mode clean "$work/asynchronous-$mode"
-    DPO4J_EMULATION_SCHEDULE=$schedule verdict "warpgroups, $schedule" $mode clean "$work/wgmma-$mode"
-    DPO4J_EMULATION_SCHEDULE=$schedule verdict "lm_head, $schedule" $mode clean "$work/lm_head-$mode"
-    DPO4J_EMULATION_SCHEDULE=$schedule verdict "attention, $schedule" $mode clean "$work/attention-$mode"
-    DPO4J_EMULATION_SCHEDULE=$schedule verdict "attention backward, $schedule" $mode clean "$work/attention_backward-$mode"
-    DPO4J_EMULATION_SCHEDULE=$schedule verdict "products, $schedule" $mode clean "$work/mma-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "emulation, $schedule" $mode clean "$work/emulation-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "clusters, $schedule" $mode clean "$work/cluster-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "asynchronous, $schedule" $mode clean "$work/asynchronous-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "warpgroups, $schedule" $mode clean "$work/wgmma-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "lm_head, $schedule" $mode clean "$work/lm_head-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "attention, $schedule" $mode clean "$work/attention-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "attention backward, $schedule" $mode clean "$work/attention_backward-$mode"
+    DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "products, $schedule" $mode clean "$work/mma-$mode"
   done
-  DPO4J_STANDIN_DEVICE=a100 verdict "no clusters, a100" $mode clean "$work/cluster-$mode" a100
-  DPO4J_STANDIN_DEVICE=a100 verdict "no lm_head, a100" $mode clean "$work/lm_head-$mode" a100
-  DPO4J_STANDIN_DEVICE=a100 verdict "no attention, a100" $mode clean "$work/attention-$mode" a100
-  DPO4J_STANDIN_DEVICE=a100 verdict "no attention backward, a100" $mode clean "$work/attention_backward-$mode" a100
+  DPO4J_STANDIN_DEVICE=a100 verdict_beside "no clusters, a100" $mode clean "$work/cluster-$mode" a100
+  DPO4J_STANDIN_DEVICE=a100 verdict_beside "no lm_head, a100" $mode clean "$work/lm_head-$mode" a100
+  DPO4J_STANDIN_DEVICE=a100 verdict_beside "no attention, a100" $mode clean "$work/attention-$mode" a100
+  DPO4J_STANDIN_DEVICE=a100 verdict_beside "no attention backward, a100" $mode clean "$work/attention_backward-$mode" a100
 done
 # Blocks that take turns, more at a time than there are processors.
-DPO4J_EMULATION_WORKERS=8 verdict "attention backward, 8 blocks" none clean "$work/attention_backward-none"
+DPO4J_EMULATION_WORKERS=8 verdict_beside "attention backward, 8 blocks" none clean "$work/attention_backward-none"
+settle
 verdict missing_lane none 'deadlock in block 0,0,0' "$work/emulation-none" missing_lane
 verdict exited_lane none 'names lanes 80000000, which have exited' "$work/emulation-none" exited_lane
 verdict without_permission none 'more than 49152 bytes of shared memory' "$work/emulation-none" without_permission
@@ -176,7 +180,8 @@ plant unwritten_output '/write_results(x, row,/d'
 kernel_verdict unwritten_output none 'lse, row [0-9]+: -?nan'
 
 # The same in copies of kernels that a program of their own compiles in, with the headers named.
-program_plant() { # PROGRAM FILES NAME MODE EXPECTATION SED-EXPRESSION
+program_plant() { beside alone plant_in_program "$@"; }
+plant_in_program() { # PROGRAM FILES NAME MODE EXPECTATION SED-EXPRESSION
   local program=$1 copy=$work/$1-$3 file changed=no
   mkdir -p "$copy"
   cp "$emulation/planted/${program}_test.cpp" "$copy"
@@ -188,9 +193,7 @@ program_plant() { # PROGRAM FILES NAME MODE EXPECTATION SED-EXPRESSION
     echo "planted bugs: $3: the line it would change is no longer in $2" >&2
     exit 1
   fi
-  mv "$work/$4/driver.cpp.o" "$work/$4.driver"
   link "$4" "$copy/program" "$copy/${program}_test.cpp"
-  mv "$work/$4.driver" "$work/$4/driver.cpp.o"
   verdict "$3" "$4" "$5" "$copy/program"
 }
 head_plant() { program_plant lm_head 'lm_head_forward_sm90a.cu lm_head_forward_sm90a.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
@@ -227,7 +230,7 @@ attention_plant nobody_leaves none 'deadlock in block' '/ring.leave(at.of_tiles)
 attention_plant unordered_barriers thread 'ThreadSanitizer: data race' '/^  __syncthreads();$/d'
 attention_plant too_many_registers none 'wait in setmaxnreg.inc' 's/kCopyingRegisters = 40/kCopyingRegisters = 48/; s/static_assert(kCopying/static_assert(true || kCopying/'
 
-backward_plant() { program_plant attention_backward 'attention_backward_sm90a.cu attention_backward_sm90a.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
+backward_plant() { program_plant attention_backward 'attention_backward_sm90a.cu attention_backward_sm90a.cuh attention_backward_order.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
 for family in unlisted without_owner longer_prefix beyond_the_end; do
   verdict "$family" none 'CUDA emulation: .*__trap' "$work/attention_backward-none" $family
 done
@@ -243,4 +246,5 @@ backward_plant all_seen none 'd_q\[[0-9]+\]: ' '/if (partly) select_seen(p, step
 backward_plant never_released none 'deadlock in block' '/^      arrive(&shared.empty/d'
 backward_plant some_heads_only none 'd_q\[[0-9]+\]: ' 's/ticket >= work.tiles \* problem.kv_heads/ticket >= work.tiles * work.heads_together/'
 backward_plant too_many_registers none 'wait in setmaxnreg.inc' 's/kMultiplyingRegisters = 240/kMultiplyingRegisters = 248/; s/static_assert(kCopying/static_assert(true || kCopying/'
+settle
 exit $failed

@@ -250,9 +250,9 @@ int run_fault(const char* fault) {
   if (strcmp(fault, "unordered_warp") == 0) run(unordered_warp, 1, 32, 0, out);
   if (strcmp(fault, "one_barrier_too_few") == 0) run(one_barrier_too_few, 1, 64, 0, out);
   if (strcmp(fault, "with_permission") == 0) {
-    cudaFuncSetAttribute(fixed_and_dynamic, cudaFuncAttributeMaxDynamicSharedMemorySize, kDefaultSharedBytes);
+    cudaFuncSetAttribute(fixed_and_dynamic, cudaFuncAttributeMaxDynamicSharedMemorySize, 48 << 10);
   }
-  if (strstr(fault, "permission") != nullptr) run(fixed_and_dynamic, 1, 1, kDefaultSharedBytes);
+  if (strstr(fault, "permission") != nullptr) run(fixed_and_dynamic, 1, 1, 48 << 10);
   if (strcmp(fault, "unfenced") == 0) run(unfenced, 2, 1, 0, out, flag);
   return 0;
 }
