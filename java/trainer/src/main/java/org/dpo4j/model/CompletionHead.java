@@ -27,8 +27,11 @@ import org.jspecify.annotations.Nullable;
  * because those went the same way. On a faster path of their own they would be off by its rounding.
  */
 final class CompletionHead implements AutoCloseable {
-    /** 64 MiB: 128 rows of a vocabulary of 128 Ki. */
-    static final long LOGITS_BYTES = 64L << 20;
+    /**
+     * Of passes forward alone, 256 MiB: 512 rows of a vocabulary of 128 Ki. Each chunk reads the matrix once. On an H200 that takes as long as
+     * to multiply 180 rows by it: with 128 rows, in 64 MiB, the pass would wait for memory.
+     */
+    static final long LOGITS_BYTES = 256L << 20;
 
     private static final long STATISTICS_BYTES = 4L * TokenLogProb.STATISTICS;
 
