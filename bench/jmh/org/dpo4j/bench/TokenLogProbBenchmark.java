@@ -25,7 +25,7 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * Token log-prob on the CPU over logits of normal(0, 3): of 1 MiB they stay in the caches of a core, 64 MiB are a chunk of the head, and 256 MiB
+ * Token log-prob on the CPU over logits of normal(0, 3): of 1 MiB they stay in the caches of a core, 64 MiB lie beyond them, and 256 MiB
  * come from memory. Elements a second = rows * vocabulary / time.
  */
 @State(Scope.Benchmark)
