@@ -10,6 +10,7 @@
 
 #include "../standin/standin.h"
 #include "cluster.h"
+#include "faults.h"
 
 namespace cuda_emulation {
 namespace {
@@ -162,6 +163,7 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*
   dim3 cluster;
   const cudaError_t refused = check(config, kernel, &cluster);
   if (refused != cudaSuccess) return dpo4j_standin_report(refused);
+  fault_if_asked();
   // Without permission, what is dynamic and arrays of fixed size, which show when the kernel runs, have 48 KiB together.
   const size_t shared_limit = dynamic_shared_limit(kernel) > 0
                                   ? static_cast<size_t>(device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin))

@@ -19,7 +19,7 @@ uint64_t number(const char* text, const char* variable) {
 }
 
 Settings read() {
-  Settings settings{Schedule::kAscending, 0, 0};
+  Settings settings{Schedule::kAscending, 0, 0, getenv("DPO4J_EMULATION_HANG"), getenv("DPO4J_EMULATION_FAULT")};
   constexpr const char* kSchedule = "DPO4J_EMULATION_SCHEDULE";
   constexpr const char* kWorkers = "DPO4J_EMULATION_WORKERS";
   constexpr const char* kRandom = "random:";

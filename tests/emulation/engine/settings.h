@@ -11,7 +11,9 @@ enum class Schedule { kAscending, kDescending, kRandom };
 struct Settings {
   Schedule schedule;  // DPO4J_EMULATION_SCHEDULE = ascending (default), descending or random:SEED
   uint64_t seed;
-  int workers;  // DPO4J_EMULATION_WORKERS: blocks run at once; default: one a processor. ThreadSanitizer: always 1
+  int workers;        // DPO4J_EMULATION_WORKERS: blocks run at once; default: one a processor. ThreadSanitizer: always 1
+  const char* hang;   // DPO4J_EMULATION_HANG: a call of dpo4j.h whose launches never end; or null
+  const char* fault;  // DPO4J_EMULATION_FAULT: one whose launches fail the device for good, with cudaErrorIllegalAddress; or null
 };
 
 const Settings& settings();
