@@ -21,12 +21,24 @@ import picocli.CommandLine.Option;
         name = "bench",
         mixinStandardHelpOptions = true,
         description =
-                "Times every operation beside the rooflines of this machine, and others' beside ours; writes JSON.")
+                "Times every operation beside the rooflines of this machine, and others' beside ours; writes JSON.",
+        exitCodeListHeading = "Exit codes:%n",
+        exitCodeList = {
+            "0:every result was right",
+            "1:something failed, or a result was wrong: its row says gate_failed",
+            "2:the command was not understood",
+            "3:the device has failed for good: --skip-done goes on in a new process",
+            "4:a benchmark hung: --skip-done goes on after it"
+        })
 final class Bench implements Callable<Integer> {
     private static final int FAILED = 1;
     private static final int NOT_UNDERSTOOD = 2;
+    private static final int DEVICE_LOST = 3;
+    private static final int HUNG = 4;
     /** For a benchmark that began before the deadline: {@code --quick} promises eight minutes. */
     private static final double GRACE_SECONDS = 20;
+
+    private static final double QUICK_SECONDS = 7.5 * 60;
 
     @Option(
             names = "--quick",
@@ -52,6 +64,21 @@ final class Bench implements Callable<Integer> {
     @Nullable
     Path peers;
 
+    @Option(names = "--no-peers", description = "start no other library")
+    boolean noPeers;
+
+    @Option(
+            names = "--seconds",
+            description = "after which no benchmark begins; what runs then has "
+                    + "20 more. 450 with --quick, no end without it")
+    double seconds;
+
+    @Option(
+            names = "--skip-done",
+            split = ",",
+            description = "results of a run that broke off: what has a row there, or failed there, is not run again")
+    List<Path> done = List.of();
+
     @Option(names = "--list", description = "names of the benchmarks")
     boolean list;
 
@@ -70,7 +97,11 @@ final class Bench implements Callable<Integer> {
     }
 
     public static void main(String[] arguments) {
-        System.exit(run(arguments, System.out, System.getenv()));
+        int code = run(arguments, System.out, System.getenv());
+        if (code == DEVICE_LOST) {
+            halt(System.out, code); // what the driver does at an exit may never end after a fault
+        }
+        System.exit(code);
     }
 
     /** Runs the command; returns its exit code: 0 only where nothing failed. */
@@ -96,6 +127,9 @@ final class Bench implements Callable<Integer> {
         if (!List.of("cuda", "cpu").contains(device)) {
             throw new Dpo4jException("device " + device + " is unknown: use cuda or cpu");
         }
+        if (noPeers && peers != null) {
+            throw new Dpo4jException("--peers and --no-peers exclude each other: leave one out");
+        }
         List<Benchmark> chosen = chosen();
         if (cuda != null) {
             System.setProperty("dpo4j.cuda.path", cuda.toString());
@@ -104,18 +138,38 @@ final class Bench implements Callable<Integer> {
         boolean emulated = String.valueOf(DeviceReport.probe().build()).contains("emulated=1");
         boolean tiny = emulated || device.equals("cpu");
         Pace pace = tiny ? Pace.LOOK : quick ? Pace.QUICK : Pace.FULL;
+        double limit = seconds > 0 ? seconds : quick && !tiny ? QUICK_SECONDS : Double.POSITIVE_INFINITY;
         try (MachineState state = tiny ? MachineState.none("not asked") : MachineState.watch(environment);
-                Deadline deadline = new Deadline(pace.deadlineSeconds(), GRACE_SECONDS)) {
+                Deadline deadline = new Deadline(limit, GRACE_SECONDS)) {
             String kind = device.equals("cpu") ? "cpu" : emulated ? "emulated" : "cuda";
             Results results =
                     new Results(output, kind, commit, tiny ? "look" : quick ? "quick" : "full", state.source());
-            Runner runner = new Runner(() -> Devices.open(device), tiny, pace, deadline, state, results, out);
-            deadline.enforce(() -> cut(runner, results));
-            runner.run(chosen);
-            runner.peers(chosen, script, peers, emulated ? "cpu" : device, environment);
-            results.write();
-            return end(results);
+            done.forEach(results::resume);
+            Runner runner = new Runner(
+                    () -> Devices.open(device), pace, deadline, state, results, out, () -> abort(results, HUNG));
+            deadline.enforce(() -> {
+                runner.cut();
+                abort(results, results.failures() == 0 ? 0 : FAILED);
+            });
+            return run(runner, chosen, results, emulated ? "cpu" : device);
         }
+    }
+
+    private int run(Runner runner, List<Benchmark> chosen, Results results, String peersDevice) {
+        try {
+            runner.run(chosen);
+            if (noPeers) {
+                runner.leavePeers("not started: --no-peers");
+            } else {
+                runner.peers(chosen, script, peers, peersDevice, environment);
+            }
+        } catch (Runner.DeviceLost e) {
+            out.println("bench: " + e.getMessage());
+            end(results);
+            return DEVICE_LOST;
+        }
+        results.write();
+        return end(results);
     }
 
     private int end(Results results) {
@@ -124,11 +178,19 @@ final class Bench implements Callable<Integer> {
         return results.failures() == 0 ? 0 : FAILED;
     }
 
-    /** Ends the process, and others it has started, in the middle of what the main thread waits for. */
-    private void cut(Runner runner, Results results) {
-        runner.cut();
+    /**
+     * Ends the process, and others it has started, in the middle of what the main thread waits for: without the exit handlers of the driver, which would
+     * wait for it too.
+     */
+    private void abort(Results results, int code) {
         ProcessHandle.current().descendants().forEach(ProcessHandle::destroyForcibly);
-        System.exit(end(results));
+        end(results);
+        halt(out, code);
+    }
+
+    private static void halt(PrintStream out, int code) {
+        out.flush();
+        Runtime.getRuntime().halt(code);
     }
 
     private List<Benchmark> chosen() {

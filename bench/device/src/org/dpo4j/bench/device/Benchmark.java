@@ -1,5 +1,6 @@
 package org.dpo4j.bench.device;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
@@ -67,6 +68,17 @@ record Benchmark(
     boolean isLaunchBound(Shape shape) {
         double moved = bytes.of(shape);
         return moved > 0 && moved < LAUNCH_BOUND_BYTES;
+    }
+
+    /** What its preparation writes to disk and reads again: the weights of a model. */
+    static double bytesOnDisk(Shape shape) {
+        if (!shape.parameters().containsKey("model")) {
+            return 0;
+        }
+        double weights = ModelShape.of(shape).tensors().values().stream()
+                .mapToDouble(sizes -> Arrays.stream(sizes).asDoubleStream().reduce(1, (a, b) -> a * b))
+                .sum();
+        return weights * shape.dtype().bytes();
     }
 
     private static final double LAUNCH_BOUND_BYTES = 1 << 20;

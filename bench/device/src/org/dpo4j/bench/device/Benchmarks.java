@@ -90,7 +90,7 @@ final class Benchmarks {
             "product input_gradient, rows 9, in 16, out 24, dtype F32",
             "product weight_gradient, rows 9, in 16, out 24, dtype F32");
 
-    /** In the order they are run. */
+    /** In the order they are run: rooflines, then the kernels whose speed is least certain, so that a run that is cut short has those. */
     static final List<Benchmark> ALL = List.of(
             moving("copy", s -> 2 * s.at("bytes"), Roofline.NONE, RooflineBenchmark::copy, ONE, ONE_TINY),
             moving("write", s -> s.at("bytes"), Roofline.NONE, RooflineBenchmark::write, ONE, ONE_TINY),
@@ -102,9 +102,8 @@ final class Benchmarks {
                     MatmulBenchmark::trainers,
                     PRODUCTS,
                     PRODUCTS_TINY),
-            logits("token_logprob_forward", false, TokenLogProbBenchmark::forward),
-            logits("token_logprob_backward", true, TokenLogProbBenchmark::backward),
-            logits("token_logprob_forward_backward", true, TokenLogProbBenchmark::forwardBackward),
+            attention("attention_forward", 4, AttentionBenchmark::forward),
+            attention("attention_backward", 10, AttentionBenchmark::backward),
             head("lm_head_forward", LmHeadBenchmark::forward, HEAD_TINY_BF16),
             head("lm_head_chunks_forward", LmHeadBenchmark::forwardInChunks, HEAD_TINY),
             computing(
@@ -121,6 +120,9 @@ final class Benchmarks {
                     LmHeadBenchmark::forwardBackward,
                     HEAD,
                     HEAD_TINY),
+            logits("token_logprob_forward", false, TokenLogProbBenchmark::forward),
+            logits("token_logprob_backward", true, TokenLogProbBenchmark::backward),
+            logits("token_logprob_forward_backward", true, TokenLogProbBenchmark::forwardBackward),
             moving(
                     "preference_loss",
                     s -> 28 * s.at("pairs"),
@@ -157,8 +159,6 @@ final class Benchmarks {
                     s -> 5 * matrix(s),
                     SwigluBenchmark::backward,
                     shapes("rows 16384, width 14336, dtype BF16", "rows 16384, width 4864, dtype BF16")),
-            attention("attention_forward", 4, AttentionBenchmark::forward),
-            attention("attention_backward", 10, AttentionBenchmark::backward),
             moving(
                     "embedding_forward",
                     s -> 2 * matrix(s),

@@ -26,12 +26,21 @@ final class GpuTables {
         appendPeers(tables, run, rows);
         appendAbsent(tables, "not run", run.path("not_run"));
         appendAbsent(tables, "failed", run.path("failed"));
+        for (JsonNode row : rows) {
+            if (row.has(Results.GATE_FAILED)) {
+                tables.append(String.format(
+                        "* gate failed, time of a wrong result: %s, %s: %s%n",
+                        row.path("benchmark").asText(),
+                        Performance.parameters(row),
+                        row.path(Results.GATE_FAILED).asText()));
+            }
+        }
     }
 
     private static void appendRow(StringBuilder tables, JsonNode row) {
         tables.append(String.format(
                 "| %s | %s | %s | %s | %s | %s | %s | %s |%n",
-                row.path("benchmark").asText(),
+                row.path("benchmark").asText() + (row.has(Results.GATE_FAILED) ? " (gate failed)" : ""),
                 Performance.parameters(row),
                 Quantity.times(row),
                 rate(row),

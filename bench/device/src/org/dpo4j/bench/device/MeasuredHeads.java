@@ -23,6 +23,7 @@ final class MeasuredHeads {
             if (run.path("device").asText().equals("cuda")) {
                 Performance.rows(run).stream()
                         .filter(row -> row.path("benchmark").asText().equals(BENCHMARK))
+                        .filter(row -> !row.has(Results.GATE_FAILED))
                         .map(row -> times(run.path("processor").asText(), row))
                         .forEach(times -> newest.put(key(times), times));
             }

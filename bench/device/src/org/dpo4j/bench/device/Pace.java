@@ -11,7 +11,8 @@ package org.dpo4j.bench.device;
  * @param idleSeconds of rest before the burst
  * @param burstSeconds of the first work after the rest
  * @param sustainedSeconds of work without a rest
- * @param deadlineSeconds after which no benchmark begins; what is not reached is named
+ * @param setupSeconds that tensors, gate and choice of the roofline's algorithm may take
+ * @param isTiny shapes to look at, not to measure
  */
 record Pace(
         double warmUpSeconds,
@@ -22,19 +23,34 @@ record Pace(
         double idleSeconds,
         double burstSeconds,
         double sustainedSeconds,
-        double deadlineSeconds) {
+        double setupSeconds,
+        boolean isTiny) {
     private static final int CALLS = 20;
     private static final int MOST_CALLS = 500;
     private static final double LONG_BLOCK_SECONDS = 0.4;
+    /** A slow disk: random weights are made, written and read again. */
+    private static final double DISK_BYTES_PER_SECOND = 0.5e9;
 
     /** As performance is to be reported. */
-    static final Pace FULL = new Pace(1, 10, 30, 20, 5e-3, 1, 0.2, 20, Double.POSITIVE_INFINITY);
+    static final Pace FULL = new Pace(1, 10, 30, 20, 5e-3, 1, 0.2, 20, 10, false);
 
-    /** Under eight minutes, whatever there is. */
-    static final Pace QUICK = new Pace(0.1, 0.3, 30, 1.2, 2e-3, 0.2, 0.2, 0.8, 7.5 * 60);
+    /** All of it in about eight minutes. */
+    static final Pace QUICK = new Pace(0.1, 0.3, 30, 1.2, 2e-3, 0.2, 0.2, 0.8, 5, false);
 
     /** To see it run. */
-    static final Pace LOOK = new Pace(0, 0, 3, 0.05, 1e-4, 0, 1e-3, 2e-3, Double.POSITIVE_INFINITY);
+    static final Pace LOOK = new Pace(0, 0, 3, 0.05, 1e-4, 0, 1e-3, 2e-3, 30, true);
+
+    /** What one benchmark at one shape is expected to take, whose preparation writes so many bytes to disk. */
+    double expectedSeconds(double bytesOnDisk) {
+        return setupSeconds
+                + bytesOnDisk / DISK_BYTES_PER_SECOND
+                + warmUpSeconds
+                + repeatSeconds
+                + roundsSeconds
+                + idleSeconds
+                + burstSeconds
+                + sustainedSeconds;
+    }
 
     /** Calls between two events where one takes so many microseconds: twenty and more, but for those that are long in themselves. */
     int calls(double microseconds) {

@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Peer implements AutoCloseable {
     /** Who is asked, in this order. */
-    static final List<String> NAMES = List.of("eager", "compile", "liger", "trl");
+    static final List<String> NAMES = List.copyOf(Counterparts.BY_PEER.keySet());
 
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String END = "";

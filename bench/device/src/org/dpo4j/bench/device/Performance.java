@@ -37,6 +37,7 @@ final class Performance {
         List<JsonNode> measured = runs.values().stream()
                 .filter(run -> run.path("device").asText().equals("cuda"))
                 .flatMap(run -> rows(run).stream())
+                .filter(row -> !row.has(Results.GATE_FAILED))
                 .toList();
         String waiting = String.join("\n", Goals.waiting(goal -> isMeasured(goal, measured))) + "\n";
         return replaced(replaced(document, "waiting", waiting), "tables", tables.toString());

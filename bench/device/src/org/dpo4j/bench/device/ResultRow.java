@@ -98,7 +98,10 @@ final class ResultRow {
         row.path("parameters")
                 .properties()
                 .forEach(each -> sizes.add(each.getKey() + " " + each.getValue().asText()));
-        return line + "  " + String.join(", ", sizes);
+        String gate = row.has(Results.GATE_FAILED)
+                ? "  GATE FAILED: " + row.path(Results.GATE_FAILED).asText()
+                : "";
+        return line + "  " + String.join(", ", sizes) + gate;
     }
 
     private static void append(StringBuilder line, String format, Object value) {

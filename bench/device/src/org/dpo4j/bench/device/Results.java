@@ -1,5 +1,7 @@
 package org.dpo4j.bench.device;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -12,11 +14,19 @@ import java.nio.file.StandardCopyOption;
 import java.time.LocalDateTime;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Locale;
+import java.util.Set;
+import java.util.stream.StreamSupport;
 import org.dpo4j.kernels.DeviceReport;
+import org.dpo4j.kernels.Dpo4jException;
 
 /** The file of a run, written again after every benchmark: what was measured stays measured, whatever comes after. Any thread may write. */
 final class Results {
+    /** Of a row whose results were wrong: what was wrong. Its time is no measurement of the operation. */
+    static final String GATE_FAILED = "gate_failed";
+
     private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
 
     private final Path file;
@@ -25,6 +35,8 @@ final class Results {
     private final ArrayNode rows;
     private final ArrayNode absent;
     private final ArrayNode failed;
+    /** What earlier runs have finished. */
+    private final Set<String> done = new HashSet<>();
 
     /**
      * @param kind cuda, cpu or emulated: the file's name begins so
@@ -59,6 +71,7 @@ final class Results {
         content.put("software", software.toString());
         content.put("pace", pace);
         content.put("machine_state", state);
+        content.set("doctor", JSON.valueToTree(report));
         rows = content.putArray("results");
         peers = content.putObject("peers");
         absent = content.putArray("not_run");
@@ -86,6 +99,48 @@ final class Results {
         return row;
     }
 
+    /**
+     * Takes over from an earlier run of this commit on this kind of device: what has a row there, or has failed there, {@link #isDone is done}. What that
+     * run did not reach is not.
+     */
+    void resume(Path earlier) {
+        JsonNode run;
+        try {
+            run = JSON.readTree(earlier.toFile());
+        } catch (IOException e) {
+            throw new Dpo4jException(
+                    "--skip-done " + earlier + ": " + firstLine(e) + ": name a file that ./bench wrote", e);
+        }
+        for (String key : List.of("commit", "device", "pace")) {
+            String theirs = run.path(key).asText("none");
+            String ours = content.path(key).asText();
+            if (!theirs.equals(ours)) {
+                throw new Dpo4jException("--skip-done " + earlier + ": its " + key + " is " + theirs
+                        + ", that of this run " + ours + ": name a file of the run that is to go on");
+            }
+        }
+        for (String list : List.of("results", "failed")) {
+            for (JsonNode row : run.path(list)) {
+                if (!row.has("peer")) {
+                    done.add(key(row));
+                }
+            }
+        }
+    }
+
+    private static String firstLine(IOException e) {
+        return e instanceof JsonProcessingException ? "no JSON" : "cannot be read";
+    }
+
+    /** Whether an earlier run has finished it. */
+    boolean isDone(String benchmark, Shape shape) {
+        return done.contains(key(row(benchmark, shape)));
+    }
+
+    private static String key(JsonNode row) {
+        return row.path("benchmark").asText() + " " + row.path("parameters");
+    }
+
     /** Another library that runs, or does not. */
     synchronized void peer(String name, String what) {
         peers.put(name, what);
@@ -102,14 +157,18 @@ final class Results {
         write();
     }
 
-    /** A benchmark whose results are wrong, or whose call failed: it has no number. */
+    /** A benchmark whose call failed, or never ended: it has no number. */
     synchronized void failed(String benchmark, Shape shape, String reason) {
         describe(failed.addObject(), benchmark, shape).put("reason", reason);
         write();
     }
 
+    /** What failed; a row that was timed behind a gate that failed is one. */
     synchronized int failures() {
-        return failed.size();
+        return failed.size()
+                + (int) StreamSupport.stream(rows.spliterator(), false)
+                        .filter(row -> row.has(GATE_FAILED))
+                        .count();
     }
 
     synchronized int measured() {

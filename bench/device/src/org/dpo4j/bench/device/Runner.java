@@ -7,18 +7,39 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
-/** Takes benchmarks through gate, rounds, burst and sustained work, each on a device opened for it, and then the peers. */
+/**
+ * Takes benchmarks through gate, rounds, burst and sustained work, each on a device opened for it, and then the peers. A benchmark that does not end in
+ * {@value #PATIENCE} times what it was expected to take is named as hung, and the process ends: its thread waits in the driver, where nothing
+ * reaches it.
+ */
 final class Runner {
     private static final String OVER = "the time of this run was over";
+    private static final int PATIENCE = 4;
+    private static final long PROBE_BYTES = 16;
+
+    /**
+     * The device answers every call with an error, as CUDA does after a fault in a kernel until the process ends. What was not reached is named in the
+     * results.
+     */
+    static final class DeviceLost extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        DeviceLost(String message) {
+            super(message);
+        }
+    }
 
     /** One benchmark at one shape, ours or beside a peer. */
     private record Entry(Benchmark benchmark, Shape shape, String peer) {
@@ -28,12 +49,12 @@ final class Runner {
     }
 
     private final Supplier<Device> open;
-    private final boolean tiny;
     private final Pace pace;
     private final Deadline deadline;
     private final MachineState state;
     private final Results results;
     private final PrintStream out;
+    private final Runnable halt;
     private final Numbers numbers;
     /** What has no number of ours, and so needs none of others'. */
     private final Set<Entry> without = new HashSet<>();
@@ -43,30 +64,30 @@ final class Runner {
     private final Deque<String> peersAhead = new ConcurrentLinkedDeque<>(Peer.NAMES);
 
     /**
-     * @param tiny shapes to look at, not to measure
+     * @param halt ends the process where a benchmark hangs, when that is in the results
      */
     Runner(
             Supplier<Device> open,
-            boolean tiny,
             Pace pace,
             Deadline deadline,
             MachineState state,
             Results results,
-            PrintStream out) {
+            PrintStream out,
+            Runnable halt) {
         this.open = open;
-        this.tiny = tiny;
         this.pace = pace;
         this.deadline = deadline;
         this.state = state;
         this.results = results;
         this.out = out;
-        this.numbers = new Numbers(tiny);
+        this.halt = halt;
+        this.numbers = new Numbers(pace.isTiny());
     }
 
     private List<Entry> entries(List<Benchmark> benchmarks, String peer) {
         List<Entry> entries = new ArrayList<>();
         for (Benchmark benchmark : benchmarks) {
-            for (Shape shape : tiny ? benchmark.tiny() : benchmark.shapes()) {
+            for (Shape shape : pace.isTiny() ? benchmark.tiny() : benchmark.shapes()) {
                 entries.add(new Entry(benchmark, shape, peer));
             }
         }
@@ -77,14 +98,22 @@ final class Runner {
         results.absent(entry.benchmark.name(), entry.shape, entry.peer, reason);
     }
 
+    /** Runs what no earlier run has finished. */
     void run(List<Benchmark> benchmarks) {
-        ahead.addAll(entries(benchmarks, ""));
+        for (Entry entry : entries(benchmarks, "")) {
+            if (results.isDone(entry.benchmark.name(), entry.shape)) {
+                out.println("done before: " + entry.benchmark.name() + " (" + entry.shape + ")");
+                without.add(entry.ours());
+            } else {
+                ahead.add(entry);
+            }
+        }
         for (Entry entry = ahead.peek(); entry != null; entry = ahead.peek()) {
             double share = deadline.secondsLeft() / ahead.size();
             if (deadline.isOver()) {
                 absent(entry, OVER);
             } else {
-                alone(entry, Math.min(1, share / 4));
+                watched(entry, Math.min(1, share / 4));
             }
             ahead.poll();
         }
@@ -96,8 +125,40 @@ final class Runner {
         if (present != null) {
             absent(present, "cut off: " + OVER);
         }
-        ahead.forEach(entry -> absent(entry, OVER));
-        peersAhead.forEach(peer -> results.peer(peer, OVER));
+        leave(OVER);
+    }
+
+    /** Names what will not be run, and why. */
+    private void leave(String reason) {
+        for (Entry entry = ahead.poll(); entry != null; entry = ahead.poll()) {
+            absent(entry, reason);
+        }
+        leavePeers(reason);
+    }
+
+    /** Runs no peer. */
+    void leavePeers(String reason) {
+        for (String peer = peersAhead.poll(); peer != null; peer = peersAhead.poll()) {
+            results.peer(peer, reason);
+        }
+    }
+
+    private void watched(Entry entry, double haste) {
+        double seconds = PATIENCE * pace.expectedSeconds(Benchmark.bytesOnDisk(entry.shape));
+        try (Deadline watch = new Deadline(seconds, 0)) {
+            watch.enforce(() -> hung(entry, seconds));
+            alone(entry, haste);
+        }
+    }
+
+    /** On the thread of the watch, while the main thread waits for the device. */
+    private void hung(Entry entry, double seconds) {
+        String reason =
+                String.format(Locale.ROOT, "hung: no end after %.0f s, %d times what was expected", seconds, PATIENCE);
+        ahead.poll();
+        fail(entry, reason);
+        leave("not reached: " + entry.benchmark.name() + " hung; --skip-done " + results.file() + " goes on after it");
+        halt.run();
     }
 
     /** {@code haste}: 1 for as long as the pace says, less where time runs out. */
@@ -107,11 +168,13 @@ final class Runner {
             Rounds rounds = new Rounds(new Clock(device), pace, state);
             prepared.call().queue(0);
             device.synchronize();
-            prepared.check().run(gate);
+            String wrong = failure(() -> prepared.check().run(gate));
             long memory = device.peakAllocatedBytes();
-            int repeats = prepared.repeats()
-                    ? Repeats.run(device, own, prepared.call(), gate, haste * pace.repeatSeconds())
-                    : 0;
+            AtomicInteger repeats = new AtomicInteger();
+            if (wrong == null && prepared.repeats()) {
+                double seconds = haste * pace.repeatSeconds();
+                wrong = failure(() -> repeats.set(Repeats.run(device, own, prepared.call(), gate, seconds)));
+            }
             Rounds.Contender ours = rounds.contender(prepared.call());
             Fixture beside = fixtures.open(1);
             List<Rounds.Contender> bound = bound(entry, rounds, beside, fixtures);
@@ -123,8 +186,12 @@ final class Runner {
             ObjectNode row = ResultRow.ours(entry.benchmark, entry.shape, times.get(0));
             row.put("peak_memory_bytes", memory);
             row.put("gate", gate.worst());
-            if (repeats > 0) {
-                row.put("repeats", repeats);
+            if (wrong != null) {
+                row.put(Results.GATE_FAILED, wrong);
+                without.add(entry.ours());
+            }
+            if (repeats.get() > 0) {
+                row.put("repeats", repeats.get());
             }
             if (!nodes.isEmpty()) {
                 row.put("graph_nodes", GraphNodes.NODES);
@@ -139,6 +206,16 @@ final class Runner {
             }
             keep(row);
         });
+    }
+
+    /** Why a result is wrong; null where it is right. */
+    private static @Nullable String failure(Runnable gated) {
+        try {
+            gated.run();
+            return null;
+        } catch (Gate.Failed e) {
+            return String.valueOf(e.getMessage());
+        }
     }
 
     /** The roofline, where a benchmark has one; its tensors are in {@code beside}. */
@@ -206,7 +283,10 @@ final class Runner {
         }
     }
 
-    /** Nothing that goes wrong with one benchmark ends the run: it is named, and the next is opened afresh. */
+    /**
+     * What goes wrong with one benchmark is named, and the next is opened afresh; but for a device that has failed for good, which ends the run: every
+     * later benchmark would fail of it.
+     */
     private void measure(Entry entry, Work work) {
         boolean made = false;
         try (Device device = open.get();
@@ -216,7 +296,7 @@ final class Runner {
                 without.add(entry.ours());
                 return;
             }
-            Fixture own = fixtures.open(tiny ? 2 : entry.benchmark.copies(entry.shape));
+            Fixture own = fixtures.open(pace.isTiny() ? 2 : entry.benchmark.copies(entry.shape));
             Prepared prepared = entry.benchmark.preparation().prepare(own);
             fixtures.closing(prepared.close());
             device.synchronize();
@@ -227,15 +307,40 @@ final class Runner {
         } catch (RuntimeException e) {
             without.add(entry.ours());
             String reason = e instanceof Dpo4jException ? String.valueOf(e.getMessage()) : e.toString();
-            String what = entry.benchmark.name() + " (" + entry.shape + "): " + reason;
             if (made || !(e instanceof Dpo4jException)) {
-                results.failed(entry.benchmark.name(), entry.shape, reason);
-                out.println("FAILED " + what);
+                fail(entry, reason);
             } else {
                 absent(entry, reason);
-                out.println("not run: " + what);
+                out.println("not run: " + entry.benchmark.name() + " (" + entry.shape + "): " + reason);
+            }
+            if (!deviceWorks()) {
+                lose(entry);
             }
         }
+    }
+
+    private void fail(Entry entry, String reason) {
+        results.failed(entry.benchmark.name(), entry.shape, reason);
+        out.println("FAILED " + entry.benchmark.name() + " (" + entry.shape + "): " + reason);
+    }
+
+    /** Whether a device that is opened afresh takes work and ends it. */
+    private boolean deviceWorks() {
+        try (Device device = open.get();
+                DeviceBuffer memory = device.allocate(PROBE_BYTES)) {
+            device.fill(memory.address(), 0, PROBE_BYTES);
+            device.synchronize();
+            return true;
+        } catch (RuntimeException e) {
+            return false;
+        }
+    }
+
+    private void lose(Entry entry) {
+        String lost = "the device has failed for good in " + entry.benchmark.name() + " (" + entry.shape + ")";
+        ahead.poll();
+        leave("not reached: " + lost + "; --skip-done " + results.file() + " in a new process goes on after it");
+        throw new DeviceLost(lost + ": this process cannot use it any more");
     }
 
     /** Each peer in turns with ours, for every benchmark that it has a counterpart of. */
@@ -245,7 +350,16 @@ final class Runner {
             @Nullable Path folder,
             String device,
             Map<String, String> environment) {
+        List<String> measured = entries(benchmarks, "").stream()
+                .filter(entry -> !without.contains(entry))
+                .map(entry -> entry.benchmark.name())
+                .toList();
         for (String name = peersAhead.peek(); name != null; name = peersAhead.peek()) {
+            if (!Counterparts.hasAny(name, measured)) {
+                results.peer(name, "not started: it has none of these benchmarks");
+                peersAhead.poll();
+                continue;
+            }
             if (deadline.isOver()) {
                 results.peer(name, OVER);
                 peersAhead.poll();

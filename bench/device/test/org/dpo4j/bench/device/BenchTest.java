@@ -2,6 +2,7 @@ package org.dpo4j.bench.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -20,7 +21,6 @@ import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
-import org.dpo4j.kernels.Dpo4jException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -47,6 +47,10 @@ class BenchTest {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         int exit = Bench.run(
                 all.toArray(String[]::new), new PrintStream(bytes, true, StandardCharsets.UTF_8), environment);
+        return new Run(exit, bytes.toString(StandardCharsets.UTF_8), files());
+    }
+
+    private List<JsonNode> files() throws IOException {
         List<JsonNode> files = new ArrayList<>();
         if (Files.exists(folder.resolve("results"))) {
             try (Stream<Path> paths = Files.list(folder.resolve("results"))) {
@@ -55,7 +59,7 @@ class BenchTest {
                 }
             }
         }
-        return new Run(exit, bytes.toString(StandardCharsets.UTF_8), files);
+        return files;
     }
 
     private static List<JsonNode> list(JsonNode array) {
@@ -167,8 +171,8 @@ class BenchTest {
                         Prepared prepared = benchmark.preparation().prepare(fixture);
                         assertThatThrownBy(() -> prepared.check().run(new Gate(benchmark.name())))
                                 .as(benchmark.name() + " " + shape)
-                                .isInstanceOf(Dpo4jException.class)
-                                .hasMessageContaining("no time is taken of a wrong result");
+                                .isInstanceOf(Gate.Failed.class)
+                                .hasMessageContaining(", must be ");
                         prepared.close().close();
                     }
                 }
@@ -214,13 +218,14 @@ class BenchTest {
             Benchmark.Call drifting =
                     turn -> device.fill(result.at(turn) + result.bytes() - 4, ++calls[0] < 3 ? 1 : 2, 4);
             assertThatThrownBy(() -> Repeats.run(device, fixture, drifting, new Gate("drifting"), 0))
-                    .isInstanceOf(Dpo4jException.class)
+                    .isInstanceOf(Gate.Failed.class)
                     .hasMessageContaining("drifting: repeat 3 left other bits");
         }
     }
 
+    /** The time of a wrong result is there, marked, and the run fails. */
     @Test
-    void failedGateHasNoNumberAndFailsTheRun() {
+    void failedGateIsTimedAndMarkedAndFailsTheRun() throws IOException {
         Benchmark wrong = new Benchmark(
                 "wrong",
                 shape -> 1,
@@ -234,16 +239,123 @@ class BenchTest {
         Results results = new Results(folder, "cpu", "abc1234", "look", "not asked");
         new Runner(
                         () -> Devices.open(DEVICE),
-                        true,
                         Pace.LOOK,
                         new Deadline(60, 0),
                         MachineState.none("not asked"),
                         results,
-                        new PrintStream(printed, true, StandardCharsets.UTF_8))
+                        new PrintStream(printed, true, StandardCharsets.UTF_8),
+                        () -> {})
                 .run(List.of(wrong));
         assertThat(results.failures()).isEqualTo(1);
-        assertThat(results.measured()).isZero();
-        assertThat(printed.toString(StandardCharsets.UTF_8)).contains("FAILED wrong (count 1)", "out is 2");
+        assertThat(results.measured()).isEqualTo(1);
+        JsonNode row = new ObjectMapper()
+                .readTree(results.file().toFile())
+                .path("results")
+                .path(0);
+        assertThat(row.path("gate_failed").asText())
+                .isEqualTo("wrong of count 1: out is 2.00000000, must be 1.00000000 within 0.500");
+        assertThat(row.path("median_us").asDouble()).isNotNegative();
+        assertThat(printed.toString(StandardCharsets.UTF_8)).contains("GATE FAILED: wrong of count 1: out is 2");
+    }
+
+    /**
+     * A fault in one kernel, as CUDA has it: every later call of the process fails. The process ends with a code of its own and the rows before it, and
+     * another one goes on after it.
+     */
+    @Test
+    void aFaultEndsTheProcessAndAnotherGoesOn() throws Exception {
+        assumeTrue(EMULATED, "the cpu device has no such faults");
+        List<String> names = List.of("rms_norm_forward", "swiglu_forward", "rope_forward");
+        List<String> arguments = List.of("--no-peers", "--only", String.join(",", names));
+        Run broken = process(Map.of("DPO4J_EMULATION_FAULT", "dpo4j_swiglu_forward"), arguments);
+        assertThat(broken.exit()).as(broken.printed()).isEqualTo(3);
+        JsonNode file = broken.file();
+        assertThat(names(file.path("results"))).containsExactly("rms_norm_forward");
+        assertThat(names(file.path("failed"))).containsExactly("swiglu_forward");
+        assertThat(file.path("failed").path(0).path("reason").asText()).contains("cudaErrorIllegalAddress");
+        assertThat(names(file.path("not_run"))).containsExactly("swiglu_forward", "rope_forward");
+        assertThat(broken.printed()).contains("the device has failed for good in swiglu_forward");
+
+        Path results = folder.resolve("results");
+        Path first;
+        try (Stream<Path> files = Files.list(results)) {
+            first = Files.move(files.findFirst().orElseThrow(), folder.resolve("first.json"));
+        }
+        List<String> more = new ArrayList<>(arguments);
+        more.addAll(List.of("--skip-done", first.toString()));
+        Run rest = process(Map.of(), more);
+        assertThat(rest.exit()).as(rest.printed()).isZero();
+        assertThat(names(rest.file().path("results"))).containsExactly("swiglu_forward", "rope_forward");
+    }
+
+    private static List<String> names(JsonNode rows) {
+        return list(rows).stream()
+                .map(row -> row.path("benchmark").asText())
+                .distinct()
+                .toList();
+    }
+
+    /** The command in a process of its own, with the system properties of this one. */
+    private Run process(Map<String, String> environment, List<String> arguments) throws Exception {
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin/java").toString(),
+                "-Xmx1g",
+                "-cp",
+                System.getProperty("java.class.path")));
+        System.getProperties().stringPropertyNames().stream()
+                .filter(name -> name.startsWith("dpo4j.") || name.startsWith("org.bytedeco."))
+                .forEach(name -> command.add("-D" + name + "=" + System.getProperty(name)));
+        command.addAll(List.of(
+                "org.dpo4j.bench.device.Bench",
+                "--device",
+                DEVICE,
+                "--output",
+                folder.resolve("results").toString(),
+                "--commit",
+                "abc1234"));
+        command.addAll(arguments);
+        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+        builder.environment().putAll(environment);
+        Process process = builder.start();
+        String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        return new Run(process.waitFor(), printed, files());
+    }
+
+    @Test
+    void noPeerIsStartedWhereNoneIsWanted() throws IOException {
+        Path python = Files.writeString(folder.resolve("python3"), "#!/bin/sh\ntouch " + folder.resolve("started"));
+        assertThat(python.toFile().setExecutable(true)).isTrue();
+        Map<String, String> environment = Map.of("PATH", folder + ":" + System.getenv("PATH"));
+        Run run = run(environment, "--only", "rms_norm_forward", "--no-peers");
+        assertThat(run.exit()).as(run.printed()).isZero();
+        Peer.NAMES.forEach(
+                name -> assertThat(run.file().path("peers").path(name).asText()).isEqualTo("not started: --no-peers"));
+        assertThat(folder.resolve("started")).doesNotExist();
+        assertThat(run(environment, "--no-peers", "--peers", "folder").printed())
+                .contains("--peers and --no-peers exclude each other");
+    }
+
+    /** sequence_sum_forward is in no other library. */
+    @Test
+    void aPeerIsStartedOnlyForBenchmarksThatItHas() throws IOException {
+        Path python = Files.writeString(folder.resolve("python3"), "#!/bin/sh\ntouch " + folder.resolve("started"));
+        assertThat(python.toFile().setExecutable(true)).isTrue();
+        Run run = run(Map.of("PATH", folder + ":" + System.getenv("PATH")), "--only", "sequence_sum_forward");
+        assertThat(run.exit()).as(run.printed()).isZero();
+        Peer.NAMES.forEach(
+                name -> assertThat(run.file().path("peers").path(name).asText())
+                        .isEqualTo("not started: it has none of these benchmarks"));
+        assertThat(folder.resolve("started")).doesNotExist();
+    }
+
+    @Test
+    void theReportOfTheMachineStandsInTheResults() throws IOException {
+        JsonNode doctor = run(Map.of(), "--only", "sequence_sum_forward", "--no-peers")
+                .file()
+                .path("doctor");
+        assertThat(doctor.path("build").asText()).contains("version=", "cuda=");
+        assertThat(doctor.path("cuda").path("usable").asBoolean()).isEqualTo(EMULATED);
+        assertThat(doctor.path("cuda").has("libraries")).isTrue();
     }
 
     @Test
@@ -251,7 +363,7 @@ class BenchTest {
         Path python = Files.writeString(folder.resolve("python3"), FAKE_PEER);
         assertThat(python.toFile().setExecutable(true)).isTrue();
         String path = folder + ":" + System.getenv("PATH");
-        Run run = run(Map.of("PATH", path), "--only", "preference_loss,rms_norm", "--peers", "/no/folder");
+        Run run = run(Map.of("PATH", path), "--only", "token_logprob", "--peers", "/no/folder");
         assertThat(run.exit()).as(run.printed()).isZero();
         JsonNode peers = run.file().path("peers");
         assertThat(peers.path("eager").asText()).isEqualTo("fake 1.0 of --peers /no/folder");
@@ -260,9 +372,9 @@ class BenchTest {
         List<JsonNode> theirs = list(run.file().path("results")).stream()
                 .filter(row -> row.has("peer"))
                 .toList();
-        assertThat(theirs).hasSize(EMULATED ? 2 : 1);
+        assertThat(theirs).hasSize(3); // shapes
         for (JsonNode row : theirs) {
-            assertThat(row.path("benchmark").asText()).isEqualTo("rms_norm_forward");
+            assertThat(row.path("benchmark").asText()).isEqualTo("token_logprob_forward");
             assertThat(row.path("median_us").asDouble()).isEqualTo(42);
             assertThat(row.path("times_ours").asDouble())
                     .isEqualTo(42 / row.path("ours_us").asDouble());
@@ -282,12 +394,12 @@ class BenchTest {
             case $3 in
               compile) echo '{"ok":false,"reason":"no torch here"}'; exit ;;
               liger) echo 'Triton is not at home' >&2; exit 1 ;;
-              eager) echo "{\\"ok\\":true,\\"software\\":\\"fake 1.0 of $6 $7\\",\\"benchmarks\\":[\\"rms_norm_forward\\"]}" ;;
-              trl) echo '{"ok":true,"software":"fake","benchmarks":["rms_norm_forward","preference_loss"]}' ;;
+              eager) echo "{\\"ok\\":true,\\"software\\":\\"fake 1.0 of $6 $7\\",\\"benchmarks\\":[\\"token_logprob_forward\\"]}" ;;
+              trl) echo '{"ok":true,"software":"fake","benchmarks":["token_logprob_forward","token_logprob_backward"]}' ;;
             esac
             while read -r line; do
               case "$3 $line" in
-                trl*prepare*preference*) echo '{"ok":false,"reason":"OutOfMemoryError: 3 bytes"}' ;;
+                trl*prepare*logprob_forward*) echo '{"ok":false,"reason":"OutOfMemoryError: 3 bytes"}' ;;
                 trl*round*) echo goodbye >&2; exit 1 ;;
                 *prepare*) echo '{"ok":true,"calls":20,"gate":0.5,"peak_memory_bytes":7}' ;;
                 *round*) echo '{"ok":true,"us":42}' ;;

@@ -1,12 +1,14 @@
 package org.dpo4j.bench.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -14,6 +16,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.Devices;
+import org.dpo4j.kernels.Dpo4jException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -21,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** A run ends when it should, whatever a benchmark does. */
 @Timeout(60)
 class DeadlineTest {
-    private static final Pace PACE = new Pace(0, 0, 3, 0.01, 1e-4, 0, 0, 0, 0);
+    private static final Pace PACE = new Pace(0, 0, 3, 0.01, 1e-4, 0, 0, 0, 30, true);
 
     @TempDir
     Path folder;
@@ -31,9 +34,15 @@ class DeadlineTest {
     }
 
     private static Runner runner(Results results, Deadline deadline) {
+        return runner(results, deadline, PACE, () -> {
+            throw new AssertionError("nothing hung");
+        });
+    }
+
+    private static Runner runner(Results results, Deadline deadline, Pace pace, Runnable halt) {
         PrintStream out = new PrintStream(new ByteArrayOutputStream(), true, StandardCharsets.UTF_8);
         return new Runner(
-                () -> Devices.open("cpu"), true, PACE, deadline, MachineState.none("not asked"), results, out);
+                () -> Devices.open("cpu"), pace, deadline, MachineState.none("not asked"), results, out, halt);
     }
 
     private static Benchmark benchmark(String name, Benchmark.Call call) {
@@ -90,6 +99,70 @@ class DeadlineTest {
         for (String peer : Peer.NAMES) {
             assertThat(file.path("peers").path(peer).asText()).isEqualTo("the time of this run was over");
         }
+    }
+
+    /** The second of three benchmarks never returns: after four times the 0.1 s that it may take it is in the file, and the process is ended. */
+    @Test
+    void whatHangsIsNamedAndEndsTheProcess() throws Exception {
+        Results results = results();
+        CountDownLatch released = new CountDownLatch(1);
+        CountDownLatch halted = new CountDownLatch(1);
+        List<Benchmark> benchmarks = List.of(
+                benchmark("first", turn -> {}),
+                benchmark("stuck", turn -> await(released)),
+                benchmark("third", turn -> {}));
+        Pace pace = new Pace(0, 0, 3, 0.01, 1e-4, 0, 0, 0, 0.09, true);
+        JsonNode file;
+        try (Deadline deadline = new Deadline(60, 0)) {
+            Runner runner = runner(results, deadline, pace, halted::countDown);
+            Thread run = new Thread(() -> runner.run(benchmarks));
+            run.start();
+            await(halted);
+            file = new ObjectMapper().readTree(results.file().toFile());
+            released.countDown();
+            run.join();
+        }
+        assertThat(file.path("results").findValuesAsText("benchmark")).containsExactly("first");
+        assertThat(file.path("failed").findValuesAsText("benchmark")).containsExactly("stuck");
+        assertThat(file.path("failed").findValuesAsText("reason"))
+                .containsExactly("hung: no end after 0 s, 4 times what was expected");
+        assertThat(file.path("not_run").findValuesAsText("benchmark")).containsExactly("third");
+        assertThat(file.path("not_run").findValuesAsText("reason"))
+                .containsExactly("not reached: stuck hung; --skip-done " + results.file() + " goes on after it");
+    }
+
+    /** The row that another run has, and the failure that it has, are not run again; what it did not reach is. */
+    @Test
+    void whatAnEarlierRunHasFinishedIsNotRunAgain() throws Exception {
+        Results earlier = results();
+        earlier.add(Results.row("first", Shape.of("count 1")));
+        earlier.failed("second", Shape.of("count 1"), "hung");
+        earlier.absent("third", Shape.of("count 1"), "", "not reached");
+        Results results = new Results(folder.resolve("next"), "cpu", "abc1234", "look", "not asked");
+        results.resume(earlier.file());
+        try (Deadline deadline = new Deadline(60, 0)) {
+            runner(results, deadline)
+                    .run(List.of(
+                            benchmark("first", turn -> {}),
+                            benchmark("second", turn -> {}),
+                            benchmark("third", turn -> {})));
+        }
+        JsonNode file = new ObjectMapper().readTree(results.file().toFile());
+        assertThat(file.path("results").findValuesAsText("benchmark")).containsExactly("third");
+        assertThat(results.failures()).isZero();
+    }
+
+    @Test
+    void aRunOfAnotherCommitIsNotGoneOnWith() throws Exception {
+        Results other = new Results(folder, "cpu", "def5678", "look", "not asked");
+        other.write();
+        assertThatThrownBy(() -> results().resume(other.file()))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("its commit is def5678, that of this run abc1234");
+        Path text = Files.writeString(folder.resolve("text"), "no results");
+        assertThatThrownBy(() -> results().resume(text))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("no JSON: name a file that ./bench wrote");
     }
 
     @Test

@@ -58,4 +58,28 @@ class PeersTest {
         }
         assertThat(called).isNotEmpty().isEqualTo(new TreeSet<>(declared));
     }
+
+    /** What {@link Counterparts} says each has, against the tables of gpu.py: the keys of the last dictionary of each function. */
+    @Test
+    void counterpartsAreThoseOfTheScript() throws IOException {
+        String script = read(PEERS.resolve("gpu.py"));
+        List<String> torch = keys(script, "torch_cases");
+        List<String> skipped =
+                all("\"(\\w+)\"", all("skipped = \\(([^)]*)\\)", script).get(0));
+        List<String> compiled =
+                torch.stream().filter(name -> !skipped.contains(name)).toList();
+        assertThat(Counterparts.BY_PEER.keySet()).containsExactly("eager", "compile", "liger", "trl");
+        assertThat(Counterparts.BY_PEER.get("eager")).containsExactlyInAnyOrderElementsOf(torch);
+        assertThat(Counterparts.BY_PEER.get("compile")).containsExactlyInAnyOrderElementsOf(compiled);
+        assertThat(Counterparts.BY_PEER.get("liger")).containsExactlyInAnyOrderElementsOf(keys(script, "liger"));
+        assertThat(Counterparts.BY_PEER.get("trl")).containsExactlyInAnyOrderElementsOf(keys(script, "trl"));
+    }
+
+    private static List<String> keys(String script, String function) {
+        String body = all("(?s)\ndef " + function + "\\(.*?(\n    return \\{.*?\n    \\})", script)
+                .get(0);
+        List<String> keys = all("(?m)^        \"(\\w+)\": ", body);
+        assertThat(keys).isNotEmpty();
+        return keys;
+    }
 }

@@ -64,6 +64,25 @@ class PerformanceTest {
                 .contains("`./bench --only dpo_step --peers FOLDER`");
     }
 
+    /** A row behind a gate that failed is shown and marked; it measures nothing, and says nothing of which path of the head is faster. */
+    @Test
+    void theTimeOfAWrongResultIsNoMeasurement() throws IOException {
+        String wrong = RUN.formatted("full")
+                .replace("\"p20_us\": 130,", "\"p20_us\": 130, \"gate_failed\": \"out is 2, must be 1\",");
+        assertThat(written("cuda-2026-12-01-abc1234.json", wrong))
+                .contains("`./bench --only token_logprob_forward`")
+                .contains("| token_logprob_forward (gate failed) | rows 8192, logits BF16 |")
+                .contains(
+                        "* gate failed, time of a wrong result: token_logprob_forward, rows 8192, logits BF16: out is 2, must be 1");
+        String head = """
+                {"device": "cuda", "processor": "NVIDIA H100", "results": [
+                  {"benchmark": "lm_head_path", "parameters": {"rows": "8192", "vocabulary": "32000", "hidden": "4096", "dtype": "BF16"},
+                   "median_us": 1, "roofline": "chunks", "roofline_us": 3000.5, "gate_failed": "out is 2, must be 1"}]}
+                """;
+        Files.writeString(folder.resolve("cuda-2026-12-02-abc1234.json"), head);
+        assertThat(MeasuredHeads.of(folder).times()).isEmpty();
+    }
+
     /** Of two measurements of one head the newer file's; a cpu's and other benchmarks' are none. */
     @Test
     void timesOfHeadsAreThoseOfTheNewestRun() throws IOException {
