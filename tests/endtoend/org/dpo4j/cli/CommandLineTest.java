@@ -214,6 +214,21 @@ class CommandLineTest {
         assertThat(report.get("java").textValue()).contains(System.getProperty("java.version"));
     }
 
+    /** For scripts: the exit code says whether the device that is named can be used; without a name it says so of the cpu. */
+    @Test
+    void doctorOfADevice() {
+        boolean hasCuda = Cli.parse(
+                        String.join("\n", Cli.run("doctor", "--json").out()))
+                .at("/cuda/usable")
+                .booleanValue();
+        assertThat(Cli.run("doctor", "--device", "cuda").code()).isEqualTo(hasCuda ? 0 : 1);
+        assertThat(Cli.run("doctor", "--device", "cuda", "--json").code()).isEqualTo(hasCuda ? 0 : 1);
+        assertThat(Cli.run("doctor", "--device", "cpu").code()).isZero();
+        Cli unknown = Cli.run("doctor", "--device", "gpu");
+        assertThat(unknown.code()).isEqualTo(1);
+        assertThat(unknown.err()).containsExactly("dpo4j: error: device gpu is unknown: use cuda or cpu");
+    }
+
     @Test
     void unknownDevices() {
         String model = Cli.repository("tests/golden/llama-tiny").toString();

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
@@ -15,7 +16,10 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/** {@code dpo4j doctor}: what this machine has, and why a device cannot be used. Exits 0 where the cpu can. */
+/**
+ * {@code dpo4j doctor}: what this machine has, and why a device cannot be used. Exits 0 where the cpu can be used, or the device that {@code --device}
+ * names.
+ */
 @Command(name = "doctor", description = "Show devices, libraries and versions, and why a device cannot be used.")
 final class DoctorCommand implements Callable<Integer> {
     private static final JsonMapper JSON = JsonMapper.builder()
@@ -27,11 +31,19 @@ final class DoctorCommand implements Callable<Integer> {
     @Option(names = "--json", arity = "0..1", fallbackValue = "true", description = "Print one JSON object.")
     private boolean json = false;
 
+    @Option(names = "--device", description = "Exit 1 where this device, cuda or cpu, cannot be used (default: cpu).")
+    private String device = "cpu";
+
     @Override
     public Integer call() {
+        if (!List.of("cpu", "cuda").contains(device)) {
+            throw new Dpo4jException("device " + device + " is unknown: use cuda or cpu");
+        }
         DeviceReport report = DeviceReport.probe();
         Output.standard().println(json ? json(report) : new RunHeader(facts(report)).toString());
-        return report.cpu().usable() ? 0 : 1;
+        boolean isUsable =
+                device.equals("cuda") ? report.cuda().usable() : report.cpu().usable();
+        return isUsable ? 0 : 1;
     }
 
     private static String json(DeviceReport report) {
