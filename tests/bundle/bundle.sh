@@ -2,7 +2,8 @@
 # Packs dpo4j for a machine that has an NVIDIA driver and nothing else: a Java runtime, the jars, the natives, the conformance suite, the
 # benchmarks.
 #   ./dpo4j bundle [--output FILE.tar.xz] [--cpu-only]
-# Needs what the build needs, nvcc (or native/cuda-toolkit.sh .cuda, run once) and xz. There: unpack, ./verify, ./bench, ./dpo4j.
+# Needs what the build needs, nvcc (or native/cuda-toolkit.sh .cuda, run once) and xz. A build without CUDA kernels is refused, by what the packed library says
+# of itself; --cpu-only packs one. There: unpack, ./verify, ./bench, ./dpo4j; or tests/bundle/first, which does all of it in ten minutes.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -22,10 +23,6 @@ jdk=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}
 cd "$root"
 rm -rf tests/target/bundle
 ./mvnw -q -B -Dspotless.check.skip=true -DskipTests package -pl java/kernels,java/trainer,tests,bench/device
-if [ -z "$cpu_only" ] && ! grep -qa sm_90a java/kernels/target/cmake/libdpo4j.so; then
-  echo "dpo4j: bundle: this build has no CUDA kernels: put nvcc on PATH, or run native/cuda-toolkit.sh .cuda, and build again (or say --cpu-only)" >&2
-  exit 1
-fi
 
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
@@ -41,9 +38,23 @@ cp java/trainer/target/dpo4j-trainer-*.jar bench/device/target/dpo4j-bench-devic
 cp tests/target/bundle/*.jar "$bundle/tests/"
 cp -r tests/golden/llama-tiny "$bundle/sample/model"
 cp tests/bundle/pairs.jsonl "$bundle/sample/"
-cp tests/bundle/dpo4j tests/bundle/verify tests/bundle/bench "$bundle/"
+cp tests/bundle/dpo4j tests/bundle/verify tests/bundle/conformance tests/bundle/bench "$bundle/"
 cp bench/peers/gpu.py "$bundle/peers/"
-chmod +x "$bundle/dpo4j" "$bundle/verify" "$bundle/bench"
+chmod +x "$bundle/dpo4j" "$bundle/verify" "$bundle/conformance" "$bundle/bench"
+
+# What the packed library says of itself, through the packed runtime.
+build=$("$bundle/dpo4j" doctor --json | sed -n 's/^ *"build" : "\(.*\)",*$/\1/p')
+kernels=$(sed -n 's/.*cuda=\([^ ]*\).*/\1/p' <<<"$build")
+echo "dpo4j: bundle: CUDA kernels for ${kernels:-nothing}; build: ${build:-not loaded}"
+if [ -z "$cpu_only" ] && [[ $kernels != *sm_* ]]; then
+  echo "dpo4j: bundle: this build has no CUDA kernels: put nvcc on PATH, or run native/cuda-toolkit.sh .cuda, and build again (or say --cpu-only)" >&2
+  exit 1
+fi
+
+# Test classes of the jar; those of long tests alone are left out, like the tests.
+for class in $("$jdk/bin/jar" tf "$bundle"/tests/dpo4j-tests-*.jar | sed -n 's/^\(org.*Test\)[.]class$/\1/p' | sort); do
+  grep -q '^@Tag("long")' tests/*/"$class".java || echo "${class//\//.}"
+done >"$bundle/tests/classes"
 # Results say what they are results of; what is not committed says so.
 { git describe --always --dirty --exclude='*' 2>/dev/null || echo unknown; } >"$bundle/commit"
 

@@ -4,52 +4,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import org.dpo4j.bundle.Scripts.Run;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code verify} and its sanitizers, with a Java, a dpo4j and a compute-sanitizer that are scripts of a few lines. */
+/** {@code verify} and {@code conformance}, with a Java, a dpo4j and a compute-sanitizer that are scripts of a few lines. */
 class VerifyTest {
-    private static final String PASSED = "== verify: conformance on cuda passed; dpo on cuda passed";
-
-    @TempDir
-    Path folder;
-
-    private record Run(int exit, String last) {}
-
-    @BeforeEach
-    void layOut() throws IOException {
-        Path verify = Path.of(System.getenv("DPO4J_ROOT"), "tests/bundle/verify");
-        Files.copy(verify, folder.resolve("verify"));
-        script("runtime/bin/java", "exit 0");
-        script("dpo4j", """
-                while [ $# -gt 0 ]; do
-                  [ "$1" != --output_dir ] || { mkdir -p "$2" && echo weights >"$2/model.safetensors"; }
-                  shift
-                done
-                """);
-        Files.createDirectories(folder.resolve("tests"));
-        Files.createFile(folder.resolve("tests/dpo4j-tests-1.jar"));
-    }
-
-    private Path script(String name, String lines) throws IOException {
-        Path file = folder.resolve(name);
-        Files.createDirectories(file.getParent());
-        Files.writeString(file, "#!/bin/sh\n" + lines + "\n");
-        assertThat(file.toFile().setExecutable(true)).isTrue();
-        return file;
-    }
-
-    /** Says so and runs what it is given; `$2` is the tool. */
-    private Path sanitizer(String then) throws IOException {
-        return script("sanitizer/compute-sanitizer", "echo \"$@\" >>" + folder.resolve("asked") + "\n" + then);
-    }
-
     private static final String CLEAN = """
             case $2 in
               memcheck) echo '========= ERROR SUMMARY: 0 errors' ;;
@@ -57,73 +23,167 @@ class VerifyTest {
             esac
             """;
 
-    private Run verify(String path, String... arguments) throws IOException, InterruptedException {
+    @TempDir
+    Path folder;
+
+    private Scripts scripts;
+
+    @BeforeEach
+    void layOut() throws IOException {
+        scripts = new Scripts(folder);
+        scripts.copy("verify", "verify");
+        scripts.copy("conformance", "conformance").toFile().setExecutable(true);
+        java("echo 'Test run finished'");
+        dpo4j(0);
+        Files.createDirectories(folder.resolve("tests"));
+        Files.writeString(
+                folder.resolve("tests/classes"),
+                "org.dpo4j.conformance.AttentionTest\norg.dpo4j.conformance.RopeTest\norg.dpo4j.kernels.LeakTest\n");
+    }
+
+    private void java(String then) throws IOException {
+        scripts.write("runtime/bin/java", "echo \"$@\" >>" + folder.resolve("java") + "\n" + then);
+    }
+
+    private void dpo4j(int doctor) throws IOException {
+        scripts.write("dpo4j", """
+                [ "$1" != doctor ] || { echo "doctor $2 $3"; exit %d; }
+                while [ $# -gt 0 ]; do
+                  [ "$1" != --output_dir ] || { mkdir -p "$2" && echo weights >"$2/model.safetensors"; }
+                  shift
+                done
+                echo trained
+                """.formatted(doctor));
+    }
+
+    /** Says so, and does not run what it is given; `$2` is the tool. */
+    private Path sanitizer(String then) throws IOException {
+        return scripts.write("sanitizer/compute-sanitizer", "echo \"$@\" >>" + folder.resolve("asked") + "\n" + then);
+    }
+
+    private Run run(String script, String... arguments) throws Exception {
         List<String> command =
-                new ArrayList<>(List.of("sh", folder.resolve("verify").toString()));
+                new ArrayList<>(List.of("sh", folder.resolve(script).toString()));
         command.addAll(List.of(arguments));
-        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
-        builder.environment().put("PATH", path + System.getenv("PATH"));
-        Process process = builder.start();
-        List<String> lines = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8)
-                .lines()
-                .toList();
-        return new Run(process.waitFor(), lines.get(lines.size() - 1));
+        return Scripts.run(Map.of(), command.toArray(String[]::new));
     }
 
     @Test
-    void bothToolsRunTheSmallTests() throws Exception {
+    void runsEveryClassTestByTest() throws Exception {
+        Run run = run("verify");
+        assertThat(run.exit()).isZero();
+        assertThat(run.last()).isEqualTo("== verify: conformance on cuda passed; dpo on cuda passed");
+        assertThat(run.lines()).contains("doctor --device cuda", "Test run finished", "trained");
+        assertThat(Files.readString(folder.resolve("java")))
+                .contains(
+                        "-Ddpo4j.test.devices=cuda",
+                        "--select-class org.dpo4j.conformance.AttentionTest"
+                                + " --select-class org.dpo4j.conformance.RopeTest"
+                                + " --select-class org.dpo4j.kernels.LeakTest",
+                        "--details=testfeed --fail-if-no-tests");
+    }
+
+    @Test
+    void stopsAfterDoctorWhereTheDeviceCannotBeUsed() throws Exception {
+        dpo4j(1);
+        Run run = run("verify");
+        assertThat(run.exit()).isEqualTo(1);
+        assertThat(run.last()).startsWith("== verify: STOPPED, since cuda cannot be used; doctor says why");
+        assertThat(folder.resolve("java")).doesNotExist();
+    }
+
+    @Test
+    void keepsLogsAndStillSaysThemAloud() throws Exception {
+        java("echo 'AttentionTest > one :: FAILED'; exit 1");
+        Path logs = folder.resolve("logs/of today");
+        Run run = run("verify", "--device", "cpu", "--output", logs.toString(), "AttentionTest");
+        assertThat(run.exit()).isEqualTo(1);
+        assertThat(run.last()).isEqualTo("== verify: conformance on cpu FAILED (exit 1); dpo on cpu passed");
+        assertThat(run.lines()).contains("AttentionTest > one :: FAILED");
+        assertThat(Files.readString(logs.resolve("doctor.log"))).isEqualTo("doctor --device cpu\n");
+        assertThat(Files.readString(logs.resolve("conformance.log"))).isEqualTo("AttentionTest > one :: FAILED\n");
+        assertThat(Files.readString(logs.resolve("dpo.log"))).isEqualTo("trained\n");
+        assertThat(Files.readString(folder.resolve("java")))
+                .contains("AttentionTest")
+                .doesNotContain("RopeTest");
+    }
+
+    @Test
+    void aClassThatIsNotThereIsRefused() throws Exception {
+        Run run = run("conformance", "RoppeTest");
+        assertThat(run.exit()).isEqualTo(2);
+        assertThat(run.last()).isEqualTo("conformance: no class is called RoppeTest: ./conformance --list names them");
+    }
+
+    @Test
+    void memcheckRunsTheSmallTestsOfTheClassesThatAreNamed() throws Exception {
+        Path tool = sanitizer(CLEAN);
+        Run run = run("conformance", "--tool", "memcheck", "--sanitizer", tool.toString(), "AttentionTest", "LeakTest");
+        assertThat(run.exit()).isZero();
+        assertThat(run.last()).isEqualTo("== conformance: memcheck on cuda passed, ERROR SUMMARY: 0 errors");
+        String asked = Files.readString(folder.resolve("asked"));
+        assertThat(asked)
+                .startsWith("--tool memcheck --target-processes all --error-exitcode 99 --report-api-errors no ")
+                .contains(
+                        "runtime/bin/java",
+                        "-Ddpo4j.test.devices=cuda",
+                        "--select-class org.dpo4j.conformance.AttentionTest --select-class org.dpo4j.kernels.LeakTest",
+                        "--include-tag small")
+                .doesNotContain("RopeTest");
+    }
+
+    /** Barriers are counted per block; a kernel that waits for ever is ended; what the tool cannot follow is left out. */
+    @Test
+    void racecheckIsToldOfBarriersAndLeavesHopperOut() throws Exception {
         sanitizer(CLEAN);
-        Run run = verify(folder.resolve("sanitizer") + ":");
+        Run run = run(
+                "conformance",
+                "--tool",
+                "racecheck",
+                "--sanitizer",
+                folder.resolve("sanitizer").toString());
         assertThat(run.exit()).isZero();
         assertThat(run.last())
-                .isEqualTo(PASSED + "; memcheck passed, ERROR SUMMARY: 0 errors; racecheck passed,"
+                .isEqualTo("== conformance: racecheck on cuda passed,"
                         + " RACECHECK SUMMARY: 0 hazards displayed (0 errors, 0 warnings)");
-        List<String> asked = Files.readAllLines(folder.resolve("asked"));
-        assertThat(asked).hasSize(2);
-        assertThat(asked.get(0)).startsWith("--tool memcheck --target-processes all --error-exitcode 99");
-        assertThat(asked.get(1))
-                .startsWith("--tool racecheck --num-cuda-barriers 65536 --target-processes all --error-exitcode 99");
-        assertThat(asked)
-                .allSatisfy(each -> assertThat(each)
-                        .contains("runtime/bin/java", "-Ddpo4j.test.devices=cuda", "--include-tag small"));
+        assertThat(Files.readString(folder.resolve("asked")))
+                .startsWith("--tool racecheck --num-cuda-barriers 64 --racecheck-deadlock-timeout 20000"
+                        + " --kernel-name-exclude kns=sm90a --target-processes all --error-exitcode 99");
     }
 
     @Test
     void anErrorOfAToolFailsTheRun() throws Exception {
-        Path tool = sanitizer(CLEAN + "[ $2 != racecheck ] || exit 99");
-        Run run = verify("", "--sanitizer", tool.toString());
-        assertThat(run.exit()).isEqualTo(1);
-        assertThat(run.last()).contains("memcheck passed", "racecheck FAILED (exit 99)");
+        Path tool = sanitizer(CLEAN + "exit 99");
+        Run run = run("conformance", "--tool", "racecheck", "--sanitizer", tool.toString());
+        assertThat(run.exit()).isEqualTo(99);
+        assertThat(run.last()).contains("racecheck on cuda FAILED (exit 99)");
     }
 
     @Test
     void aToolWithoutASummaryHasNotLooked() throws Exception {
-        sanitizer("");
-        Run run = verify("", "--sanitizer", folder.resolve("sanitizer").toString());
+        Path tool = sanitizer("");
+        Run run = run("conformance", "--tool", "memcheck", "--sanitizer", tool.toString());
         assertThat(run.exit()).isEqualTo(1);
-        assertThat(run.last()).contains("memcheck FAILED (exit 1), no summary of memcheck");
+        assertThat(run.last()).contains("memcheck on cuda FAILED (exit 1), no summary of memcheck");
     }
 
     @Test
     void whereThereIsNoToolItIsSaid() throws Exception {
         assumeFalse(Files.exists(Path.of("/usr/local/cuda/bin/compute-sanitizer")), "this machine has one");
-        Run run = verify("");
-        assertThat(run.exit()).isZero();
-        assertThat(run.last()).startsWith(PASSED + "; memcheck and racecheck NOT RUN: no compute-sanitizer on PATH");
+        Run run = run("conformance", "--tool", "memcheck");
+        assertThat(run.exit()).isEqualTo(2);
+        assertThat(run.last()).startsWith("conformance: memcheck was NOT RUN: no compute-sanitizer on PATH");
     }
 
     @Test
     void aToolThatIsNoneIsRefused() throws Exception {
-        Run run = verify("", "--sanitizer", folder.resolve("nothing").toString());
+        Run run = run(
+                "conformance",
+                "--tool",
+                "memcheck",
+                "--sanitizer",
+                folder.resolve("nothing").toString());
         assertThat(run.exit()).isEqualTo(2);
         assertThat(run.last()).contains("is no program: name compute-sanitizer or its directory");
-    }
-
-    @Test
-    void onTheCpuThereIsNothingToSanitize() throws Exception {
-        sanitizer(CLEAN);
-        Run run = verify(folder.resolve("sanitizer") + ":", "--device", "cpu");
-        assertThat(run.exit()).isZero();
-        assertThat(run.last()).isEqualTo("== verify: conformance on cpu passed; dpo on cpu passed");
     }
 }

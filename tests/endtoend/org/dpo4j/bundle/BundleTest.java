@@ -1,0 +1,120 @@
+package org.dpo4j.bundle;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.dpo4j.bundle.Scripts.Run;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code ./dpo4j bundle} on a build that is a few empty files, with a JDK whose runtime says what the library was built for. */
+class BundleTest {
+    @TempDir
+    Path root;
+
+    private Scripts scripts;
+
+    @BeforeEach
+    void layOut() throws IOException {
+        scripts = new Scripts(root);
+        for (String name : List.of("bundle.sh", "dpo4j", "verify", "conformance", "bench", "pairs.jsonl")) {
+            scripts.copy(name, "tests/bundle/" + name);
+        }
+        scripts.write("mvnw", "mkdir -p tests/target/bundle && touch tests/target/bundle/dpo4j-tests-1.jar");
+        // Every build has these words, with kernels and without.
+        file("java/kernels/target/cmake/libdpo4j.so", "code for sm_90a, use a matrix product");
+        file("java/trainer/target/lib/some.jar", "");
+        file("java/trainer/target/dpo4j-trainer-1.jar", "");
+        file("bench/device/target/dpo4j-bench-device-1.jar", "");
+        file("bench/peers/gpu.py", "");
+        file("tests/golden/llama-tiny/config.json", "{}");
+        file("tests/conformance/org/dpo4j/conformance/RopeTest.java", "class RopeTest");
+        file("tests/conformance/org/dpo4j/conformance/LargeTest.java", "@Tag(\"long\")\nclass LargeTest");
+        scripts.write("jdk/bin/jar", """
+                [ "$1" != tf ] || printf 'org/dpo4j/conformance/%s.class\\n' RopeTest 'RopeTest$Case' LargeTest Tensors
+                """);
+        // Random bytes would be as good; xz need not be there to be asked.
+        scripts.write("path/xz", "cat");
+        builtFor("none");
+    }
+
+    private void file(String name, String content) throws IOException {
+        Path file = root.resolve(name);
+        Files.createDirectories(file.getParent());
+        Files.writeString(file, content);
+    }
+
+    /** The runtime that jlink makes is one script, doctor's JSON. */
+    private void builtFor(String architectures) throws IOException {
+        scripts.write("jdk/bin/jlink", """
+                while [ "$1" != --output ]; do shift; done
+                mkdir -p "$2/bin"
+                cat >"$2/bin/java" <<'END'
+                #!/bin/sh
+                echo '{'
+                echo '  "version" : "1",'
+                echo '  "build" : "version=1 compiler=g++-12 cuda=%s emulated=0",'
+                echo '}'
+                END
+                chmod +x "$2/bin/java"
+                """.formatted(architectures));
+    }
+
+    private Run bundle(String... more) throws Exception {
+        List<String> command = new ArrayList<>(List.of(
+                "bash",
+                root.resolve("tests/bundle/bundle.sh").toString(),
+                "--output",
+                root.resolve("out.tar.xz").toString()));
+        command.addAll(List.of(more));
+        return Scripts.run(
+                Map.of(
+                        "PATH",
+                        root.resolve("path") + ":" + System.getenv("PATH"),
+                        "JAVA_HOME",
+                        root.resolve("jdk").toString()),
+                command.toArray(String[]::new));
+    }
+
+    @Test
+    void aBuildWithoutKernelsIsRefused() throws Exception {
+        Run run = bundle();
+        assertThat(run.exit()).as(String.join("\n", run.lines())).isEqualTo(1);
+        assertThat(run.last()).startsWith("dpo4j: bundle: this build has no CUDA kernels: put nvcc on PATH, or run");
+        assertThat(root.resolve("out.tar.xz")).doesNotExist();
+    }
+
+    @Test
+    void anEmulatedBuildHasNoneEither() throws Exception {
+        builtFor("emulated");
+        assertThat(bundle().exit()).isEqualTo(1);
+    }
+
+    @Test
+    void aBuildWithKernelsSaysForWhatAndIsPacked() throws Exception {
+        builtFor("sm_80,sm_90a");
+        Run run = bundle();
+        assertThat(run.exit()).as(String.join("\n", run.lines())).isZero();
+        assertThat(run.lines())
+                .contains("dpo4j: bundle: CUDA kernels for sm_80,sm_90a;"
+                        + " build: version=1 compiler=g++-12 cuda=sm_80,sm_90a emulated=0");
+        Run list =
+                Scripts.run(Map.of(), "tar", "-xOf", root.resolve("out.tar.xz").toString(), "dpo4j/tests/classes");
+        assertThat(list.lines())
+                .as("classes with tests that are not all long")
+                .containsExactly("org.dpo4j.conformance.RopeTest");
+    }
+
+    @Test
+    void oneForTheCpuIsAskedForByName() throws Exception {
+        Run run = bundle("--cpu-only");
+        assertThat(run.exit()).as(String.join("\n", run.lines())).isZero();
+        assertThat(root.resolve("out.tar.xz")).isNotEmptyFile();
+    }
+}
