@@ -39,6 +39,8 @@ class RoomsTest {
                 .definedBy("org.dpo4j.model..")
                 .layer("data")
                 .definedBy("org.dpo4j.data..")
+                .layer("io")
+                .definedBy("org.dpo4j.io..")
                 .layer("kernels")
                 .definedBy("org.dpo4j.kernels..")
                 .whereLayer("cli")
@@ -51,6 +53,8 @@ class RoomsTest {
                 .mayOnlyBeAccessedByLayers("cli", "train")
                 .whereLayer("data")
                 .mayOnlyBeAccessedByLayers("cli", "train", "model")
+                .whereLayer("io")
+                .mayOnlyAccessLayers("kernels")
                 .check(classes);
     }
 

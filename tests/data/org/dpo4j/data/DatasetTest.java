@@ -12,6 +12,7 @@ import static org.dpo4j.data.LetterTokenizer.SPACE;
 import static org.dpo4j.data.LetterTokenizer.START;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.dpo4j.kernels.Dpo4jException;
@@ -67,12 +68,67 @@ class DatasetTest {
     }
 
     @Test
-    void otherColumnsAreLeftAlone() {
+    void columnsThatAreNotUsedAreNamed() {
+        Dataset<PreferencePair> pairs = pairs(
+                "{\"prompt\":\"a\",\"score\":[1],\"chosen\":\"d\",\"rejected\":\"c\",\"system\":\"b\"}\n"
+                        + "{\"prompt\":\"a\",\"score\":null,\"chosen\":\"d\",\"rejected\":\"c\",\"system\":\"b\"}\n"
+                        + "{\"prompt\":\"a\",\"chosen\":\"d\",\"rejected\":\"d\",\"tools\":[]}\n",
+                true,
+                OnBadRow.SKIP);
+        assertPair(pairs.rows().get(0), ids(START, A), ids(D, END), ids(C, END));
+        assertThat(pairs.report().facts("pairs", ""))
+                .containsExactly(
+                        Map.entry("pairs", "2 rows; skipped 1: identical sides 1"),
+                        Map.entry("columns used", "prompt (2 rows), chosen (2 rows), rejected (2 rows)"),
+                        Map.entry("columns not used", "score (1 row), system (2 rows)"));
+    }
+
+    /** Joined tables write null where a row lacks a column (datasets.concatenate_datasets, a pandas merge). */
+    @Test
+    void aNullColumnIsAnAbsentColumn() {
+        String nulls = ",\"prompt_ids\":null,\"chosen_ids\":null,\"ids\":null,\"text\":null,\"completion\":null,"
+                + "\"messages\":null,\"conversations\":null}";
         assertPair(
-                pair("{\"id\":7,\"prompt\":\"a\",\"score\":[1],\"chosen\":\"d\",\"rejected\":\"c\",\"x\":{}}"),
-                ids(START, A),
+                pair("{\"prompt\":\"ac\",\"chosen\":\"d\",\"rejected\":\"cc\"" + nulls),
+                ids(START, A, C),
                 ids(D, END),
-                ids(C, END));
+                ids(C, C, END));
+        assertPair(
+                pair("{\"prompt\":null,\"chosen\":null,\"rejected\":null,\"system\":null,"
+                        + "\"prompt_ids\":[9],\"chosen_ids\":[0,1],\"rejected_ids\":[2]}"),
+                ids(9),
+                ids(0, 1),
+                ids(2));
+        assertThat(pair("{\"prompt\":null,\"chosen\":\"\\n\\nAssistant:d\",\"rejected\":\"\\n\\nAssistant:c\"}")
+                        .chosen())
+                .containsExactly(D, END);
+        assertThat(sequence("{\"text\":null,\"prompt\":\"ca\",\"completion\":\"bd\"}")
+                        .completion())
+                .containsExactly(AB, D, END);
+        assertThat(sequence("{\"text\":\"cd\",\"prompt\":null,\"chosen\":null}").completion())
+                .containsExactly(C, D, END);
+        assertThat(pairs("{\"prompt\":\"a\",\"chosen\":\"d\",\"rejected\":\"c\",\"tools\":null}", true, OnBadRow.STOP)
+                        .report()
+                        .columnsNotUsed())
+                .isEmpty();
+    }
+
+    /** The first row that can be used says what the others must be, not one that cannot. */
+    @Test
+    void aBadFirstRowDecidesNothing() {
+        for (String bad : List.of(
+                "{\"prompt\":\"a\",\"rejected\":\"b\"}",
+                "{\"prompt_ids\":[2],\"chosen_ids\":[],\"rejected_ids\":[4]}",
+                "{\"text\":\"a\"}",
+                "{\"ids\":[]}",
+                "{\"prompt\":null}",
+                "{}",
+                "{oops",
+                "a,b")) {
+            Dataset<PreferencePair> pairs =
+                    pairs(bad + "\n{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":\"d\"}", true, OnBadRow.SKIP);
+            assertThat(pairs.rows()).as(bad).extracting(PreferencePair::row).containsExactly(2);
+        }
     }
 
     @Test
@@ -105,7 +161,7 @@ class DatasetTest {
                 OnBadRow.STOP);
         assertPair(pairs.rows().get(0), ids(START, C), ids(AB, D, END), ids(A, D, END));
         assertPair(pairs.rows().get(1), ids(START, C), ids(AB, END), ids(D, END));
-        assertThat(pairs.report()).isEqualTo(new DatasetReport(2, Map.of(), 0, 1));
+        assertThat(pairs.report().backedOff()).isOne();
         assertThat(pairs.report()).hasToString("2 rows, 1 whose prompt and completion share a token");
     }
 
@@ -227,7 +283,10 @@ class DatasetTest {
 
     @Test
     void valuesOfAnotherKind() {
-        assertRefused("{\"prompt\":\"a\",\"chosen\":null,\"rejected\":\"d\"}", "chosen is null; give text");
+        assertRefused(
+                "{\"prompt\":\"a\",\"chosen\":null,\"rejected\":\"d\"}",
+                "of its keys, [prompt, rejected] make no format (null: chosen); give [prompt, chosen, rejected] or"
+                        + " [chosen, rejected] or [prompt_ids, chosen_ids, rejected_ids]");
         assertRefused("{\"prompt\":\"a\",\"chosen\":[\"c\"],\"rejected\":\"d\"}", "chosen is a list; give text");
         assertRefused("{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":4}", "rejected is 4; give text");
         assertRefused(
@@ -275,8 +334,8 @@ class DatasetTest {
                         true,
                         OnBadRow.STOP))
                 .hasMessage(directory.resolve("rows.jsonl")
-                        + " line 2: it has [prompt_ids, chosen_ids, rejected_ids] but the first row has [prompt,"
-                        + " chosen, rejected]; give one format a file");
+                        + " line 2: it has [prompt_ids, chosen_ids, rejected_ids] but the rows before it have"
+                        + " [prompt, chosen, rejected]; give one format a file");
     }
 
     @ParameterizedTest
@@ -361,13 +420,68 @@ class DatasetTest {
         assertThatThrownBy(() -> sequences(row)).hasMessage(directory.resolve("rows.jsonl") + " line 1: " + message);
     }
 
+    /** A file of pairs where one row can be used as a pair; logps takes of it what dpo does. */
     @Test
-    void whetherAFileHoldsPairs() {
-        assertThat(Dataset.holdsPairs(TestData.write(directory, "a", "{oops\n{\"chosen\":\"a\"}")))
-                .isTrue();
-        assertThat(Dataset.holdsPairs(TestData.write(directory, "b", "{\"chosen_ids\":[]}")))
-                .isTrue();
-        assertThat(Dataset.holdsPairs(TestData.write(directory, "c", "{\"ids\":[]}")))
-                .isFalse();
+    void whatAFileHolds() {
+        String pair = "{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":\"d\"}\n";
+        assertThat(held(OnBadRow.SKIP, "{\"prompt\":\"a\",\"rejected\":\"b\"}\n" + pair + pair))
+                .isEqualTo("pairs [2, 3]");
+        assertThat(held(OnBadRow.SKIP, "{\"text\":\"a\"}\n" + pair + "{oops\n" + pair))
+                .isEqualTo("pairs [2, 4]");
+        assertThat(held(OnBadRow.SKIP, "{\"text\":\"a\"}\n{\"prompt\":\"a\",\"chosen\":\"c\"}\n{\"text\":\"b\"}"))
+                .isEqualTo("sequences [1, 3]");
+        assertThat(held(OnBadRow.SKIP, "{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":\"c\"}\n{\"text\":\"a\"}"))
+                .isEqualTo("sequences [2]");
+        assertThat(held(OnBadRow.SKIP, "{\"chosen\":null,\"text\":\"a\"}")).isEqualTo("sequences [1]");
+        assertThat(held(OnBadRow.STOP, pair + pair)).isEqualTo("pairs [1, 2]");
+        assertThat(held(OnBadRow.STOP, "{\"ids\":[2,3]}")).isEqualTo("sequences [1]");
+    }
+
+    @Test
+    void whatAFileHoldsIsRefusedByItsKind() {
+        String pair = "{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":\"d\"}\n";
+        assertHeldRefused(pair + "{\"text\":\"a\"}", " line 2: it has [text], no pair; give [prompt, ");
+        assertHeldRefused(
+                "{\"text\":\"a\"}\n" + pair, " line 2: it has [prompt, chosen, rejected], a pair; give [text] ");
+        assertHeldRefused("{\"prompt\":\"a\",\"chosen\":\"\",\"rejected\":\"d\"}", " line 1: chosen is empty");
+        assertHeldRefused("{\"ids\":[3]}", " line 1: [ids] has 1 tokens; the second is the first to learn");
+        assertHeldRefused(
+                "{\"question\":\"a\"}",
+                " line 1: its keys are [question]; give [prompt, chosen, rejected] or [chosen, rejected] or [prompt_ids,"
+                        + " chosen_ids, rejected_ids] or [text] or [prompt, completion] or [ids] or [prompt_ids,"
+                        + " completion_ids]");
+    }
+
+    private void assertHeldRefused(String rows, String message) {
+        assertThatThrownBy(() -> held(OnBadRow.STOP, rows))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageStartingWith(directory.resolve("rows.jsonl") + message);
+    }
+
+    private String held(OnBadRow onBadRow, String rows) {
+        List<String> held = new ArrayList<>();
+        try (Tokenizer tokenizer = LetterTokenizer.load(directory, true)) {
+            Dataset.read(
+                    TestData.write(directory, "rows.jsonl", rows),
+                    new ReadOptions(tokenizer, LetterTokenizer.SIZE, null, null, onBadRow),
+                    pairs -> held.add("pairs "
+                            + pairs.rows().stream().map(PreferencePair::row).toList()),
+                    sequences -> held.add("sequences "
+                            + sequences.rows().stream().map(Sequence::row).toList()));
+        }
+        assertThat(held).hasSize(1);
+        return held.get(0);
+    }
+
+    @Test
+    void promptsNameWhatTheyDoNotUse() {
+        Path file = TestData.write(
+                directory,
+                "prompts.jsonl",
+                "{\"prompt\":null,\"prompt_ids\":[9],\"system\":\"b\"}\n{\"prompt\":\"x\",\"prompt_ids\":[3,4]}");
+        Dataset<Prompt> prompts = Prompt.read(file, null, LetterTokenizer.SIZE);
+        assertThat(prompts.rows()).extracting(Prompt::row).containsExactly(1, 2);
+        assertThat(prompts.rows().get(1).ids()).containsExactly(3, 4);
+        assertThat(prompts.report().columnsNotUsed()).containsExactly(Map.entry("system", 1), Map.entry("prompt", 1));
     }
 }

@@ -3,7 +3,11 @@ package org.dpo4j.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,6 +16,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.dpo4j.kernels.Dpo4jException;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Files as they come: every container, every mistake at its line. */
@@ -95,7 +100,7 @@ class RowsTest {
         assertThat(rows.get(1)).startsWith("2 bad: malformed JSON: ").contains("at column 7");
         assertThat(rows.get(2)).startsWith("3 bad: malformed JSON: ");
         assertThat(rows.get(3)).isEqualTo("4 bad: not a JSON object but array");
-        assertThat(rows.get(4)).startsWith("5 bad: malformed JSON: ").contains("Duplicate field 'a'");
+        assertThat(rows.get(4)).startsWith("5 bad: malformed JSON: ").contains("the key \"a\" stands twice");
         assertThat(rows.get(5)).isEqualTo("6:7");
     }
 
@@ -127,14 +132,14 @@ class RowsTest {
         Path zipped = TestData.zip(directory, "empty.gz", "");
         assertThatThrownBy(() -> read(zipped))
                 .isInstanceOf(Dpo4jException.class)
-                .hasMessageEndingWith("empty.gz holds no rows");
+                .hasMessageEndingWith("empty.gz holds no rows: it is empty; was it written whole?");
     }
 
     @Test
     void filesThatAreNoFiles() {
         assertThatThrownBy(() -> read(directory.resolve("none")))
                 .isInstanceOf(Dpo4jException.class)
-                .hasMessageEndingWith("none does not exist");
+                .hasMessageContaining("none does not exist; give a .jsonl");
         assertThatThrownBy(() -> read(directory))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining("is a directory");
@@ -150,12 +155,64 @@ class RowsTest {
 
     @Test
     void aZippedFileCutShort() throws IOException {
-        byte[] whole = Files.readAllBytes(TestData.zip(directory, "whole.gz", TWO_LINES.repeat(1000)));
+        byte[] whole = Files.readAllBytes(TestData.zip(directory, "whole.gz", TWO_LINES.repeat(20_000)));
         Path cut = TestData.write(directory, "cut.gz", Arrays.copyOf(whole, whole.length / 2));
         assertThatThrownBy(() -> read(cut))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining("cut.gz line ")
                 .hasMessageEndingWith("is the file whole?");
+    }
+
+    /** mkfifo(3): what is written is read once, and a second opening would wait for ever. */
+    @Test
+    @Timeout(60)
+    void aPipeIsReadOnce() throws Exception {
+        byte[] zipped = Files.readAllBytes(TestData.zip(directory, "rows.gz", TWO_LINES));
+        byte[] twoMembers = Arrays.copyOf(zipped, 2 * zipped.length); // RFC 1952 2.2: members may follow one another
+        System.arraycopy(zipped, 0, twoMembers, zipped.length, zipped.length);
+        assertThat(piped(TWO_LINES.getBytes(StandardCharsets.UTF_8))).containsExactly("1:1", "2:2");
+        assertThat(piped("[{\"a\":1}]".getBytes(StandardCharsets.UTF_8))).containsExactly("1:1");
+        assertThat(piped(zipped)).containsExactly("1:1", "2:2");
+        assertThat(piped(twoMembers)).containsExactly("1:1", "2:2", "3:1", "4:2");
+    }
+
+    /** Each byte in a write of its own, so that no reader can count on what is there already. */
+    private List<String> piped(byte[] bytes) throws Exception {
+        Path pipe = directory.resolve("pipe");
+        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
+                .isZero();
+        Thread writer = new Thread(() -> {
+            try (OutputStream out = Files.newOutputStream(pipe)) {
+                for (byte b : bytes) {
+                    out.write(b);
+                    Thread.yield();
+                }
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        });
+        writer.start();
+        List<String> rows = read(pipe);
+        writer.join();
+        Files.delete(pipe);
+        return rows;
+    }
+
+    @Test
+    void aHyphenIsStandardInput() {
+        InputStream before = System.in;
+        try {
+            for (String name : List.of("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")) {
+                System.setIn(new ByteArrayInputStream(TWO_LINES.getBytes(StandardCharsets.UTF_8)));
+                assertThat(read(Path.of(name))).containsExactly("1:1", "2:2");
+            }
+            System.setIn(new ByteArrayInputStream("{oops".getBytes(StandardCharsets.UTF_8)));
+            try (Rows rows = Rows.open(Path.of("-"))) {
+                assertThat(rows.place(1)).isEqualTo("standard input line 1");
+            }
+        } finally {
+            System.setIn(before);
+        }
     }
 
     private void assertError(String content, String... parts) {

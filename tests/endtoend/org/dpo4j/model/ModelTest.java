@@ -18,6 +18,8 @@ import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDevice;
+import org.dpo4j.io.JsonFile;
+import org.dpo4j.io.OutputFile;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
@@ -282,7 +284,7 @@ class ModelTest {
         String map = shardOf.entrySet().stream()
                 .map(entry -> "\"" + entry.getKey() + "\":\"shard-" + entry.getValue() + ".safetensors\"")
                 .collect(Collectors.joining(","));
-        WholeFile.write(
+        OutputFile.write(
                 directory.resolve("model.safetensors.index.json"),
                 ("{\"metadata\":{},\"weight_map\":{" + map + "}}").getBytes(StandardCharsets.UTF_8));
     }

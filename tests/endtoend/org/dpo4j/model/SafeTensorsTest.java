@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import org.dpo4j.io.OutputFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -38,7 +39,7 @@ class SafeTensorsTest {
         {"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}                                              | 4 bytes follow
         {"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}                                              | overlap or leave holes
         {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}} | overlap
-        {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} | uplicate
+        {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} | twice
         {"a":{"dtype":"F32","shape":[4294967296,4294967296,4294967296],"data_offsets":[0,8]}}               | more bytes than 2^63
         {"a":{"dtype":"F32","shape":[-1,-2],"data_offsets":[0,8]}}                                          | shape holds -1
         {"a":{"dtype":"F32","shape":["2"],"data_offsets":[0,8]}}                                            | shape
@@ -51,7 +52,7 @@ class SafeTensorsTest {
         {"__metadata__":["pt"],"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}                        | __metadata__
         {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} {}                                           | goes on after
         {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}                                               | not valid
-        {"a":{"dtype":"F32","shape":[[[[[[2]]]]]],"data_offsets":[0,8]}}                                    | nesting depth
+        {"a":{"dtype":"F32","shape":[[[[[[2]]]]]],"data_offsets":[0,8]}}                                    | nests
         []                                                                                                  | the header
         garbage!                                                                                            | not valid
         """)
@@ -124,7 +125,7 @@ class SafeTensorsTest {
     void aWriteThatFailsLeavesTheOldFile() throws IOException {
         Path file = directory.resolve("kept.safetensors");
         Files.writeString(file, "old");
-        assertThatThrownBy(() -> WholeFile.write(file, channel -> {
+        assertThatThrownBy(() -> OutputFile.write(file, channel -> {
                     throw new IOException("No space left on device");
                 }))
                 .isInstanceOf(Dpo4jException.class)

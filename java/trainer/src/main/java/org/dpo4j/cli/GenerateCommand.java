@@ -9,8 +9,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
+import org.dpo4j.data.Dataset;
 import org.dpo4j.data.Prompt;
 import org.dpo4j.data.Tokenizer;
+import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Generator;
@@ -70,7 +72,8 @@ final class GenerateCommand implements Callable<Integer> {
 
         @Option(
                 names = "--prompts",
-                description = "File of rows with prompt or prompt_ids: .jsonl, .json or .jsonl.gz.")
+                description =
+                        "File of rows with prompt or prompt_ids: .jsonl, .json or .jsonl.gz, a pipe, or - for standard input.")
         @Nullable
         Path file;
     }
@@ -95,9 +98,15 @@ final class GenerateCommand implements Callable<Integer> {
 
     private List<Prompt> read(@Nullable Tokenizer tokenizer, int vocabulary) {
         Path file = prompts.file;
-        return file == null
-                ? List.of(Prompt.of(prompts.text == null ? "" : prompts.text, tokenizer))
-                : Prompt.read(file, tokenizer, vocabulary);
+        if (file == null) {
+            return List.of(Prompt.of(prompts.text == null ? "" : prompts.text, tokenizer));
+        }
+        Dataset<Prompt> read = Prompt.read(file, tokenizer, vocabulary);
+        String notUsed = read.report().facts("prompts", "").get("columns not used");
+        if (notUsed != null) {
+            System.err.println("dpo4j: " + InputFile.name(file) + ": columns not used: " + notUsed);
+        }
+        return read.rows();
     }
 
     private void print(
@@ -107,7 +116,10 @@ final class GenerateCommand implements Callable<Integer> {
             requests.add(new Generator.Request(given.get(i).ids(), samples, seed + i));
         }
         List<List<int[]>> drawn = generator.generate(requests, options);
-        PrintStream out = Output.standard();
+        Output.write(null, out -> print(out, tokenizer, given, drawn));
+    }
+
+    private void print(PrintStream out, @Nullable Tokenizer tokenizer, List<Prompt> given, List<List<int[]>> drawn) {
         for (int i = 0; i < given.size(); i++) {
             for (int sample = 0; sample < samples; sample++) {
                 int[] completion = drawn.get(i).get(sample);

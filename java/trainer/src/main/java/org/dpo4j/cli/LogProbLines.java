@@ -11,10 +11,12 @@ import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.WeightCheck;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,8 +41,11 @@ record LogProbLines<T>(
 
     private static final JsonMapper JSON = new JsonMapper();
 
-    /** Writes a line a row, running rows together while they have at most {@code batchTokens} tokens. */
-    void write(List<T> rows, Model model, int batchTokens, boolean perToken, PrintStream out) {
+    /**
+     * Writes a line a row, running rows together while they have at most {@code batchTokens} tokens. Throws, naming the
+     * row of {@code source}, where a log-prob is not finite.
+     */
+    void write(String source, List<T> rows, Model model, int batchTokens, boolean perToken, PrintStream out) {
         try (LanguageModel language = LanguageModel.evaluation(model, CompletionSums.PLAIN)) {
             for (int begin = 0, end; begin < rows.size(); begin = end) {
                 long tokens = 0;
@@ -50,17 +55,25 @@ record LogProbLines<T>(
                         break;
                     }
                 }
-                writeBatch(rows.subList(begin, end), language, perToken, out);
+                writeBatch(source, rows.subList(begin, end), language, perToken, out);
             }
         }
     }
 
-    private void writeBatch(List<T> rows, LanguageModel language, boolean perToken, PrintStream out) {
+    private void writeBatch(String source, List<T> rows, LanguageModel language, boolean perToken, PrintStream out) {
         Device device = language.model().device();
         PackedBatch batch = pack.apply(rows);
         LogProbs logProbs = language.forward(batch);
         float[] sums = device.downloadFloats(logProbs.sums(), batch.completions());
         float @Nullable [] tokens = perToken ? device.downloadFloats(logProbs.tokens(), batch.tokens()) : null;
+        for (int i = 0; i < sums.length; i++) {
+            if (!Float.isFinite(sums[i])) {
+                String side = sides.get(i % sides.size()).replace('_', ' ');
+                throw new Dpo4jException(
+                        source + " row " + row.applyAsInt(rows.get(i / sides.size())) + ": the log-prob of the " + side
+                                + "completion is " + sums[i] + "; " + WeightCheck.explain(language.model()));
+            }
+        }
         for (int i = 0; i < rows.size(); i++) {
             out.println(line(row.applyAsInt(rows.get(i)), batch.offsets(), i * sides.size(), sums, tokens));
         }

@@ -7,6 +7,7 @@ import org.dpo4j.data.OnBadRow;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Tokenizer;
 import org.dpo4j.data.TruncationMode;
+import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.model.Model;
 import org.jspecify.annotations.Nullable;
@@ -33,10 +34,13 @@ final class LogpsCommand implements Callable<Integer> {
     @Option(
             names = "--dataset_name",
             required = true,
-            description = "Pairs, or rows of text or of ids: a .jsonl, .json or .jsonl.gz file.")
+            description =
+                    "Pairs, or rows of text or of ids: a .jsonl, .json or .jsonl.gz file, a pipe, or - for standard input.")
     private Path datasetName;
 
-    @Option(names = "--output", description = "File to write, whole or not at all; default standard output.")
+    @Option(
+            names = "--output",
+            description = "File to write, whole or not at all; a pipe; or - for standard output, the default.")
     private @Nullable Path output;
 
     @Option(
@@ -75,18 +79,22 @@ final class LogpsCommand implements Callable<Integer> {
             try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory, vocabulary)) {
                 int longest = model.config().maxLength(maxLength, Integer.MAX_VALUE);
                 ReadOptions read = new ReadOptions(tokenizer, vocabulary, longest, truncation, onBadRow);
-                if (Dataset.holdsPairs(datasetName)) {
-                    write(model, Dataset.pairs(datasetName, read), LogProbLines.PAIRS);
-                } else {
-                    write(model, Dataset.sequences(datasetName, read), LogProbLines.SEQUENCES);
-                }
+                Dataset.read(
+                        datasetName,
+                        read,
+                        pairs -> write(model, pairs, LogProbLines.PAIRS),
+                        sequences -> write(model, sequences, LogProbLines.SEQUENCES));
             }
         }
         return 0;
     }
 
     private <T> void write(Model model, Dataset<T> data, LogProbLines<T> lines) {
-        System.err.println("dpo4j: " + datasetName + ": " + data.report());
-        Output.write(output, out -> lines.write(data.rows(), model, batchTokens, perToken, out));
+        String source = InputFile.name(datasetName);
+        data.report()
+                .facts("rows", "")
+                .forEach((name, fact) -> System.err.println(
+                        "dpo4j: " + source + ": " + (name.equals("rows") ? "" : name + ": ") + fact));
+        Output.write(output, out -> lines.write(source, data.rows(), model, batchTokens, perToken, out));
     }
 }

@@ -6,24 +6,20 @@ import java.nio.channels.Channels;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.function.Consumer;
-import org.dpo4j.model.WholeFile;
+import org.dpo4j.io.OutputFile;
 import org.jspecify.annotations.Nullable;
 
 /** Where a command's result goes, in UTF-8 whatever the locale. */
 final class Output {
     private Output() {}
 
-    /** To a file, whole or not at all; to standard output where {@code file} is null. */
+    /** To a file, as {@link OutputFile} writes it; to standard output where {@code file} is null. */
     static void write(@Nullable Path file, Consumer<PrintStream> content) {
-        if (file == null) {
-            content.accept(standard());
-            return;
-        }
-        WholeFile.write(file, channel -> {
+        OutputFile.write(file == null ? Path.of("-") : file, channel -> {
             PrintStream out = new PrintStream(Channels.newOutputStream(channel), false, StandardCharsets.UTF_8);
             content.accept(out);
             if (out.checkError()) { // flushes; a PrintStream keeps its exceptions to itself
-                throw new IOException("the disk did not take it");
+                throw new IOException("the disk or the reader of the pipe did not take it");
             }
         });
     }

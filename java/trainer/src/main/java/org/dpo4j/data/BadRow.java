@@ -11,7 +11,7 @@ final class BadRow extends Exception {
     enum Reason {
         MALFORMED("malformed JSON"),
         UNKNOWN_FORMAT("unknown format"),
-        MIXED_FORMAT("another format than the first row"),
+        MIXED_FORMAT("another format than the rows before"),
         CONVERSATIONAL("role and content messages"),
         NO_SHARED_PROMPT("no shared prompt"),
         EMPTY_PROMPT("empty prompt"),

@@ -2,6 +2,7 @@ package org.dpo4j.data;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * The rows of a file as token ids, in file order.
@@ -16,18 +17,36 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
      * rejected}.
      */
     public static Dataset<PreferencePair> pairs(Path file, ReadOptions options) {
-        return new DatasetReader(file, options).pairs();
-    }
-
-    /** Whether the file holds pairs: whether its first row that is JSON has {@code chosen} or {@code chosen_ids}. */
-    public static boolean holdsPairs(Path file) {
-        return DatasetReader.holdsPairs(file);
+        DatasetReader<PreferencePair> pairs = DatasetReader.pairs(options);
+        DatasetReader.read(file, RowFormat.PAIRS, List.of(pairs));
+        return pairs.dataset(file);
     }
 
     /**
      * Reads sequences: {@code text}, {@code prompt, completion}, {@code ids}, or {@code prompt_ids, completion_ids}.
      */
     public static Dataset<Sequence> sequences(Path file, ReadOptions options) {
-        return new DatasetReader(file, options).sequences();
+        DatasetReader<Sequence> sequences = DatasetReader.sequences(options);
+        DatasetReader.read(file, RowFormat.SEQUENCES, List.of(sequences));
+        return sequences.dataset(file);
+    }
+
+    /**
+     * Reads what the file holds, in one reading, for it may be a pipe: pairs where a row can be used as one, as {@link
+     * #pairs} would read them, and otherwise sequences.
+     */
+    public static void read(
+            Path file,
+            ReadOptions options,
+            Consumer<Dataset<PreferencePair>> ofPairs,
+            Consumer<Dataset<Sequence>> ofSequences) {
+        DatasetReader<PreferencePair> pairs = DatasetReader.pairs(options);
+        DatasetReader<Sequence> sequences = DatasetReader.sequences(options);
+        DatasetReader.read(file, RowFormat.ALL, List.of(pairs, sequences));
+        if (pairs.isLikelierThan(sequences)) {
+            ofPairs.accept(pairs.dataset(file));
+        } else {
+            ofSequences.accept(sequences.dataset(file));
+        }
     }
 }

@@ -1,5 +1,6 @@
 package org.dpo4j.data;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -9,107 +10,141 @@ import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.dpo4j.data.Encoder.Joint;
+import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
-/** One reading of one file. */
-final class DatasetReader {
+/** The rows of one kind in one reading of one file: pairs, or sequences. */
+final class DatasetReader<T> {
 
     /** Ends the prompt of Anthropic's transcripts. */
     private static final String ASSISTANT = "\n\nAssistant:";
 
     private interface RowReader<T> {
-        T read(int number, ObjectNode row, RowFormat format) throws BadRow;
+        T read(DatasetReader<T> reader, int number, ObjectNode row, RowFormat format) throws BadRow;
     }
 
-    private final Path file;
     private final ReadOptions options;
+    private final Set<RowFormat> wanted;
+    private final RowReader<T> rowReader;
     private final Encoder encoder;
+    private final List<T> used = new ArrayList<>();
     private final Map<BadRow.Reason, Integer> skipped = new EnumMap<>(BadRow.Reason.class);
+    private final Map<String, Integer> columnsUsed = new LinkedHashMap<>();
+    private final Map<String, Integer> columnsNotUsed = new LinkedHashMap<>();
     private @Nullable RowFormat format;
+    private @Nullable Dpo4jException refusal;
+    private boolean hasRowsOfKind;
     private int truncated;
     private int backedOff;
 
-    DatasetReader(Path file, ReadOptions options) {
-        this.file = file;
+    private DatasetReader(ReadOptions options, Set<RowFormat> wanted, RowReader<T> rowReader) {
         this.options = options;
+        this.wanted = wanted;
+        this.rowReader = rowReader;
         this.encoder = new Encoder(options);
     }
 
-    Dataset<PreferencePair> pairs() {
-        return read(true, this::pair);
+    static DatasetReader<PreferencePair> pairs(ReadOptions options) {
+        return new DatasetReader<>(options, RowFormat.PAIRS, DatasetReader::pair);
     }
 
-    Dataset<Sequence> sequences() {
-        return read(false, this::sequence);
+    static DatasetReader<Sequence> sequences(ReadOptions options) {
+        return new DatasetReader<>(options, RowFormat.SEQUENCES, DatasetReader::sequence);
     }
 
-    static boolean holdsPairs(Path file) {
+    /** Reads the file once and gives every row to all readers, until its end or until none can go on. */
+    static void read(Path file, Set<RowFormat> wanted, List<DatasetReader<?>> readers) {
         try (Rows rows = Rows.open(file)) {
-            Rows.Row first = firstRow(rows);
-            return first != null
-                    && (first.values().has("chosen") || first.values().has("chosen_ids"));
-        }
-    }
-
-    private static Rows.@Nullable Row firstRow(Rows rows) {
-        while (true) {
-            try {
-                return rows.next();
-            } catch (BadRow bad) {
-                // what is bad about it is told when the rows are read
-            }
-        }
-    }
-
-    private <T> Dataset<T> read(boolean pairs, RowReader<T> reader) {
-        List<T> used = new ArrayList<>();
-        try (Rows rows = Rows.open(file)) {
-            for (boolean more = true; more; ) {
+            for (boolean more = true; more && readers.stream().anyMatch(reader -> reader.refusal == null); ) {
                 try {
                     Rows.Row row = rows.next();
                     more = row != null;
                     if (row != null) {
-                        used.add(reader.read(row.number(), row.values(), format(row.values(), pairs)));
+                        RowFormat found = RowFormat.find(row.values(), wanted);
+                        readers.forEach(reader -> reader.take(row, found, rows));
                     }
                 } catch (BadRow bad) {
-                    skip(rows.place(rows.number()), bad);
+                    readers.forEach(reader -> reader.leaveOut(rows.place(rows.number()), bad));
                 }
             }
         }
-        DatasetReport report = new DatasetReport(used.size(), reasons(), truncated, backedOff);
-        if (used.isEmpty()) {
-            throw new Dpo4jException(file + " has no row that can be used" + (skipped.isEmpty() ? "" : ": " + report));
-        }
-        return new Dataset<>(List.copyOf(used), report);
     }
 
-    private void skip(String place, BadRow bad) {
-        if (options.onBadRow() == OnBadRow.STOP) {
-            throw new Dpo4jException(place + ": " + bad.getMessage(), bad);
+    private void take(Rows.Row row, RowFormat found, Rows rows) {
+        hasRowsOfKind |= wanted.contains(found);
+        if (refusal != null) {
+            return;
         }
-        skipped.merge(bad.reason(), 1, Integer::sum);
+        try {
+            found.checkWanted(wanted);
+            checkFormat(found);
+            used.add(rowReader.read(this, row.number(), row.values(), found));
+            format = found; // a row that cannot be used says nothing of the others
+            countColumns(row.values(), found);
+        } catch (BadRow bad) {
+            leaveOut(rows.place(row.number()), bad);
+        }
+    }
+
+    private void leaveOut(String place, BadRow bad) {
+        if (options.onBadRow() == OnBadRow.SKIP) {
+            skipped.merge(bad.reason(), 1, Integer::sum);
+        } else if (refusal == null) {
+            refusal = new Dpo4jException(place + ": " + bad.getMessage(), bad);
+        }
+    }
+
+    /** The format of this row must be that of the rows before it. */
+    private void checkFormat(RowFormat found) throws BadRow {
+        if (format != null && found != format) {
+            throw new BadRow(
+                    BadRow.Reason.MIXED_FORMAT,
+                    "it has " + found + " but the rows before it have " + format + "; give one format a file");
+        }
+    }
+
+    private void countColumns(ObjectNode row, RowFormat found) {
+        for (Map.Entry<String, JsonNode> column : row.properties()) {
+            if (!column.getValue().isNull()) {
+                (found.reads(column.getKey()) ? columnsUsed : columnsNotUsed).merge(column.getKey(), 1, Integer::sum);
+            }
+        }
+    }
+
+    /** Whether what the file holds is of this kind rather than of the other. Pairs are asked first. */
+    boolean isLikelierThan(DatasetReader<?> other) {
+        if (used.isEmpty() != other.used.isEmpty()) {
+            return other.used.isEmpty();
+        }
+        return hasRowsOfKind || !other.hasRowsOfKind;
+    }
+
+    /** What was read; throws where a row is refused, or none can be used. */
+    Dataset<T> dataset(Path file) {
+        if (refusal != null) {
+            throw refusal;
+        }
+        DatasetReport report = new DatasetReport(
+                used.size(),
+                reasons(),
+                truncated,
+                backedOff,
+                Collections.unmodifiableMap(columnsUsed),
+                Collections.unmodifiableMap(columnsNotUsed));
+        if (used.isEmpty()) {
+            throw new Dpo4jException(
+                    InputFile.name(file) + " has no row that can be used" + (skipped.isEmpty() ? "" : ": " + report));
+        }
+        return new Dataset<>(List.copyOf(used), report);
     }
 
     private Map<String, Integer> reasons() {
         Map<String, Integer> reasons = new LinkedHashMap<>();
         skipped.forEach((reason, count) -> reasons.put(reason.toString(), count));
         return Collections.unmodifiableMap(reasons);
-    }
-
-    /** The format of this row, which must be that of the first. */
-    private RowFormat format(ObjectNode row, boolean pairs) throws BadRow {
-        RowFormat found = RowFormat.of(row, pairs);
-        if (format == null) {
-            format = found;
-        }
-        if (found != format) {
-            throw new BadRow(
-                    BadRow.Reason.MIXED_FORMAT,
-                    "it has " + found + " but the first row has " + format + "; give one format a file");
-        }
-        return found;
     }
 
     private PreferencePair pair(int number, ObjectNode row, RowFormat rowFormat) throws BadRow {

@@ -3,7 +3,10 @@ package org.dpo4j.data;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
@@ -20,30 +23,38 @@ public record Prompt(int row, int[] ids) {
         return new Prompt(1, encode(text, tokenizer));
     }
 
-    /** The {@code prompt} of every row, or its {@code prompt_ids}; other columns are left alone. */
-    public static List<Prompt> read(Path file, @Nullable Tokenizer tokenizer, int vocabularySize) {
+    /** The {@code prompt} of every row, or its {@code prompt_ids}. The report names the columns that are not used. */
+    public static Dataset<Prompt> read(Path file, @Nullable Tokenizer tokenizer, int vocabularySize) {
         Encoder encoder = new Encoder(new ReadOptions(tokenizer, vocabularySize, null, null, OnBadRow.STOP));
         List<Prompt> prompts = new ArrayList<>();
+        Map<String, Integer> used = new LinkedHashMap<>();
+        Map<String, Integer> notUsed = new LinkedHashMap<>();
         try (Rows rows = Rows.open(file)) {
             try {
                 for (Rows.Row row = rows.next(); row != null; row = rows.next()) {
-                    prompts.add(new Prompt(row.number(), ids(row.values(), encoder, tokenizer)));
+                    ObjectNode values = row.values();
+                    String key = values.hasNonNull("prompt_ids") ? "prompt_ids" : "prompt";
+                    prompts.add(new Prompt(row.number(), ids(values, key, encoder, tokenizer)));
+                    values.properties().stream()
+                            .filter(column -> !column.getValue().isNull())
+                            .forEach(column -> (column.getKey().equals(key) ? used : notUsed)
+                                    .merge(column.getKey(), 1, Integer::sum));
                 }
             } catch (BadRow bad) {
                 throw new Dpo4jException(rows.place(rows.number()) + ": " + bad.getMessage(), bad);
             }
         }
         if (prompts.isEmpty()) {
-            throw new Dpo4jException(file + " holds no prompts");
+            throw new Dpo4jException(InputFile.name(file) + " holds no prompts");
         }
-        return prompts;
+        return new Dataset<>(prompts, new DatasetReport(prompts.size(), Map.of(), 0, 0, used, notUsed));
     }
 
-    private static int[] ids(ObjectNode row, Encoder encoder, @Nullable Tokenizer tokenizer) throws BadRow {
-        if (!row.has("prompt_ids")) {
-            return encode(Encoder.text(row, "prompt"), tokenizer);
+    private static int[] ids(ObjectNode row, String key, Encoder encoder, @Nullable Tokenizer tokenizer) throws BadRow {
+        if (key.equals("prompt")) {
+            return encode(Encoder.text(row, key), tokenizer);
         }
-        int[] ids = encoder.ids(row, "prompt_ids");
+        int[] ids = encoder.ids(row, key);
         if (ids.length == 0) {
             throw new BadRow(BadRow.Reason.EMPTY_PROMPT, "prompt_ids is empty; give at least one token");
         }

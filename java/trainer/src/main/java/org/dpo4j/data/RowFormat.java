@@ -4,12 +4,15 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 
-/** What a row's keys say it is. Keys that no format uses are left alone. */
+/** What a row's keys say it is. Columns that no format has are not used, which {@link DatasetReport} says. */
 enum RowFormat {
     PROMPT_PAIR(true, "prompt", "chosen", "rejected"),
     TRANSCRIPT_PAIR(true, "chosen", "rejected"),
@@ -29,13 +32,32 @@ enum RowFormat {
         this.keys = List.of(keys);
     }
 
-    /** The format whose keys a row has, all of them and none of another's. */
-    static RowFormat of(ObjectNode row, boolean pair) throws BadRow {
+    /** The formats of pairs, of sequences, and both. */
+    static final Set<RowFormat> PAIRS = formats(true);
+
+    static final Set<RowFormat> SEQUENCES = formats(false);
+    static final Set<RowFormat> ALL = EnumSet.allOf(RowFormat.class);
+
+    private static Set<RowFormat> formats(boolean pair) {
+        return Arrays.stream(values())
+                .filter(format -> format.pair == pair)
+                .collect(Collectors.toCollection(() -> EnumSet.noneOf(RowFormat.class)));
+    }
+
+    /**
+     * The format whose keys a row has, all of them and none of another's. A column that is null is absent: tables that
+     * were joined write null where a row lacks a column. Throws where it is none of those {@code wanted}.
+     */
+    static RowFormat find(ObjectNode row, Set<RowFormat> wanted) throws BadRow {
         Set<String> present = new LinkedHashSet<>();
-        Set<String> all = new LinkedHashSet<>();
-        row.fieldNames().forEachRemaining(all::add);
-        for (String key : all) {
-            JsonNode value = row.get(key);
+        List<String> nulls = new ArrayList<>();
+        for (Map.Entry<String, JsonNode> column : row.properties()) {
+            String key = column.getKey();
+            JsonNode value = column.getValue();
+            if (value.isNull()) {
+                nulls.addAll(isKey(key) ? List.of(key) : List.of());
+                continue;
+            }
             if (CONVERSATIONAL.contains(key) || (isKey(key) && isMessages(value))) {
                 throw new BadRow(
                         BadRow.Reason.CONVERSATIONAL,
@@ -50,13 +72,17 @@ enum RowFormat {
         }
         for (RowFormat format : values()) {
             if (present.equals(new HashSet<>(format.keys))) {
-                return format.checked(pair);
+                format.checkWanted(wanted);
+                return format;
             }
         }
+        List<String> all = new ArrayList<>();
+        row.fieldNames().forEachRemaining(all::add);
         throw new BadRow(
                 BadRow.Reason.UNKNOWN_FORMAT,
-                (present.isEmpty() ? "its keys are " + all : "of its keys, " + present + " make no format") + "; give "
-                        + wanted(pair));
+                (present.isEmpty() ? "its keys are " + all : "of its keys, " + present + " make no format")
+                        + (nulls.isEmpty() ? "" : " (null: " + String.join(", ", nulls) + ")") + "; give "
+                        + names(wanted));
     }
 
     private static boolean isKey(String key) {
@@ -68,23 +94,21 @@ enum RowFormat {
         return value.isObject() || (value.isArray() && value.path(0).isObject());
     }
 
-    private RowFormat checked(boolean wantsPair) throws BadRow {
-        if (pair != wantsPair) {
+    void checkWanted(Set<RowFormat> wanted) throws BadRow {
+        if (!wanted.contains(this)) {
             throw new BadRow(
                     BadRow.Reason.UNKNOWN_FORMAT,
-                    "it has " + keys + (pair ? ", a pair" : ", no pair") + "; give " + wanted(wantsPair));
+                    "it has " + keys + (pair ? ", a pair" : ", no pair") + "; give " + names(wanted));
         }
-        return this;
     }
 
-    private static String wanted(boolean pair) {
-        List<String> formats = new ArrayList<>();
-        for (RowFormat format : values()) {
-            if (format.pair == pair) {
-                formats.add(format.keys.toString());
-            }
-        }
-        return String.join(" or ", formats);
+    private static String names(Set<RowFormat> formats) {
+        return formats.stream().map(RowFormat::toString).collect(Collectors.joining(" or "));
+    }
+
+    /** Whether rows of this format take the column's value. */
+    boolean reads(String column) {
+        return keys.contains(column);
     }
 
     /** Whether rows hold token ids, taken as they are. */

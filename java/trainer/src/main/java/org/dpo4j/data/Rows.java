@@ -1,7 +1,6 @@
 package org.dpo4j.data;
 
 import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
@@ -14,12 +13,13 @@ import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.PushbackInputStream;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.zip.GZIPInputStream;
+import org.dpo4j.io.FileErrors;
+import org.dpo4j.io.FileFormat;
+import org.dpo4j.io.InputFile;
+import org.dpo4j.io.JsonErrors;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
@@ -41,71 +41,99 @@ final class Rows implements AutoCloseable {
             .build();
     private static final JsonMapper ELEMENTS = new JsonMapper(FACTORY);
 
-    private final Path file;
-    private final PushbackInputStream input;
+    private static final String WANTED = "a .jsonl, .json or .jsonl.gz file, or - for standard input";
+
+    /** Tells whether more bytes follow by reading one: of a pipe no other answer is sure, and members of gzip ask. */
+    private static final class Peeking extends BufferedInputStream {
+        Peeking(InputStream input) {
+            super(input, FileFormat.HEAD_BYTES);
+        }
+
+        byte[] head() throws IOException {
+            mark(FileFormat.HEAD_BYTES);
+            byte[] head = readNBytes(FileFormat.HEAD_BYTES);
+            reset();
+            return head;
+        }
+
+        int peek() throws IOException {
+            mark(1);
+            int next = read();
+            reset();
+            return next;
+        }
+
+        @Override
+        public synchronized int available() throws IOException {
+            return peek() < 0 ? 0 : 1;
+        }
+    }
+
+    private final String name;
+    private final InputStream input;
     private final @Nullable JsonParser array;
     private int number;
 
-    private Rows(Path file, PushbackInputStream input, int number, @Nullable JsonParser array) {
-        this.file = file;
+    private Rows(String name, InputStream input, int number, @Nullable JsonParser array) {
+        this.name = name;
         this.input = input;
         this.number = number;
         this.array = array;
     }
 
+    /** Opens the file, once: it may be a pipe. */
     static Rows open(Path file) {
-        if (Files.isDirectory(file)) {
-            throw new Dpo4jException(file + " is a directory; give a .jsonl, .json or .jsonl.gz file");
-        }
+        String name = InputFile.name(file);
+        InputStream bytes = InputFile.open(file, WANTED);
         try {
-            PushbackInputStream input = new PushbackInputStream(unzipped(Files.newInputStream(file)), 4);
-            skipByteOrderMark(file, input);
-            int line = 1;
-            int first = input.read();
-            while (first == ' ' || first == '\t' || first == '\r' || first == '\n') {
-                line += first == '\n' ? 1 : 0;
-                first = input.read();
-            }
-            if (first < 0) {
-                input.close();
-                throw new Dpo4jException(file + " holds no rows");
-            }
-            input.unread(first);
-            if (first != '[') {
-                return new Rows(file, input, line - 1, null);
-            }
-            JsonParser array = FACTORY.createParser(input);
-            array.nextToken();
-            return new Rows(file, input, 0, array);
-        } catch (NoSuchFileException e) {
-            throw new Dpo4jException(file + " does not exist", e);
+            return open(name, bytes);
         } catch (IOException e) {
-            throw new Dpo4jException(file + " cannot be read: " + e.getMessage(), e);
+            throw new Dpo4jException(name + " cannot be read (" + FileErrors.reason(e) + "); is the file whole?", e);
         }
     }
 
-    private static InputStream unzipped(InputStream bytes) throws IOException {
-        BufferedInputStream input = new BufferedInputStream(bytes, 1 << 16);
-        input.mark(2);
-        boolean zipped = input.read() == 0x1f && input.read() == 0x8b;
-        input.reset();
-        return zipped ? new BufferedInputStream(new GZIPInputStream(input, 1 << 16), 1 << 16) : input;
+    private static Rows open(String name, InputStream bytes) throws IOException {
+        Peeking input = new Peeking(bytes);
+        byte[] head = input.head();
+        if (FileFormat.find(head) == FileFormat.GZIP) {
+            input = new Peeking(new GZIPInputStream(input, 1 << 16));
+            head = input.head();
+        }
+        FileFormat other = FileFormat.find(head);
+        if (other != null) {
+            input.close();
+            throw new Dpo4jException(other.refuseRows(name));
+        }
+        skipByteOrderMark(input, head);
+        int line = 0; // complete lines of white space
+        for (int next = input.peek();
+                next == ' ' || next == '\t' || next == '\r' || next == '\n';
+                next = input.peek()) {
+            line += input.read() == '\n' ? 1 : 0;
+        }
+        int first = input.peek();
+        if (first < 0) {
+            input.close();
+            throw new Dpo4jException(name + " holds no rows: it is "
+                    + (head.length == 0 ? "empty" : "white space alone") + "; was it written whole?");
+        }
+        if (first != '[') {
+            return new Rows(name, input, line, null);
+        }
+        JsonParser array = FACTORY.createParser(input);
+        array.nextToken();
+        return new Rows(name, input, 0, array);
     }
 
-    private static void skipByteOrderMark(Path file, PushbackInputStream input) throws IOException {
-        byte[] start = input.readNBytes(3);
-        int first = start.length < 2 ? 0 : ((start[0] & 0xff) << 8) | (start[1] & 0xff);
-        if (first == 0xfeff || first == 0xfffe) {
-            throw new Dpo4jException(file + " is UTF-16; save it as UTF-8");
-        }
-        if (start.length < 3 || first != 0xefbb || (start[2] & 0xff) != 0xbf) {
-            input.unread(start);
+    private static void skipByteOrderMark(InputStream input, byte[] head) throws IOException {
+        if (head.length >= 3 && head[0] == (byte) 0xef && head[1] == (byte) 0xbb && head[2] == (byte) 0xbf) {
+            input.skipNBytes(3);
         }
     }
 
     /** Line or row {@code number} of the file, for errors. */
     String place(int number) {
-        return file + (array == null ? " line " : " row ") + number;
+        return name + (array == null ? " line " : " row ") + number;
     }
 
     /** Where the last row stands. */
@@ -122,12 +150,10 @@ final class Rows implements AutoCloseable {
         try {
             return array == null ? nextLine() : nextElement(array);
         } catch (JsonProcessingException e) {
-            JsonLocation location = e.getLocation();
-            String where =
-                    location == null ? "" : " at line " + location.getLineNr() + " column " + location.getColumnNr();
-            throw new Dpo4jException(place(number) + " is malformed JSON: " + firstLine(e) + where, e);
+            throw new Dpo4jException(place(number) + " is malformed JSON: " + JsonErrors.reason(e, false), e);
         } catch (IOException e) {
-            throw new Dpo4jException(place(number) + " cannot be read: " + e.getMessage() + "; is the file whole?", e);
+            throw new Dpo4jException(
+                    place(number) + " cannot be read (" + FileErrors.reason(e) + "); is the file whole?", e);
         }
     }
 
@@ -142,11 +168,9 @@ final class Rows implements AutoCloseable {
         try {
             return row(MAPPER.readTree(line));
         } catch (JsonProcessingException e) {
-            JsonLocation location = e.getLocation();
-            String where = location == null ? "" : " at column " + location.getColumnNr();
             throw new BadRow(
                     BadRow.Reason.MALFORMED,
-                    "malformed JSON: " + firstLine(e) + where + "; each line is one JSON object");
+                    "malformed JSON: " + JsonErrors.reason(e, true) + "; each line is one JSON object");
         }
     }
 
@@ -181,7 +205,7 @@ final class Rows implements AutoCloseable {
         number++;
         if (parser.nextToken() == JsonToken.END_ARRAY) {
             if (parser.nextToken() != null) {
-                throw new Dpo4jException(file + " goes on behind its array, at line "
+                throw new Dpo4jException(name + " goes on behind its array, at line "
                         + parser.currentLocation().getLineNr() + "; a file is one array of rows, or one row a line");
             }
             return null;
@@ -198,16 +222,12 @@ final class Rows implements AutoCloseable {
                 "not a JSON object but " + node.getNodeType().toString().toLowerCase(Locale.ROOT));
     }
 
-    private static String firstLine(JsonProcessingException e) {
-        return e.getOriginalMessage().lines().findFirst().orElse("unknown").strip();
-    }
-
     @Override
     public void close() {
         try {
             input.close();
         } catch (IOException e) {
-            throw new Dpo4jException(file + " cannot be closed: " + e.getMessage(), e);
+            throw new Dpo4jException(name + " cannot be closed: " + FileErrors.reason(e), e);
         }
     }
 }

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
@@ -55,10 +56,9 @@ record SpecialTokens(@Nullable Integer bos, @Nullable Integer eos) {
         try {
             return MAPPER.readTree(file.toFile());
         } catch (JsonProcessingException e) {
-            throw new Dpo4jException(
-                    file + " is not valid JSON (" + e.getOriginalMessage() + "); download it again", e);
+            throw JsonFile.malformed(file, e);
         } catch (IOException e) {
-            throw new Dpo4jException(file + " cannot be read: " + e.getMessage(), e);
+            throw JsonFile.unreadable(file, e);
         }
     }
 }

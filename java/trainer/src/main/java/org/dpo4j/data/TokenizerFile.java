@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
+import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
@@ -35,10 +36,9 @@ record TokenizerFile(Map<String, Integer> ids, int size) {
                 }
             }
         } catch (JsonProcessingException e) {
-            throw new Dpo4jException(
-                    file + " is not valid JSON (" + e.getOriginalMessage() + "); download it again", e);
+            throw JsonFile.malformed(file, e);
         } catch (IOException e) {
-            throw new Dpo4jException(file + " cannot be read: " + e.getMessage(), e);
+            throw JsonFile.unreadable(file, e);
         }
         if (ids.isEmpty()) {
             throw new Dpo4jException(file + " holds no vocabulary; a Hugging Face tokenizer.json is expected");

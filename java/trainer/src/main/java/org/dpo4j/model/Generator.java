@@ -48,8 +48,8 @@ public final class Generator implements AutoCloseable {
         }
     }
 
-    /** A request at work: its prompt's rows in the cache, and how many tokens its samples may have. */
-    private record Prompt(Request request, int cacheBegin, int limit) {
+    /** A request at work: which it is, counted from 1, its prompt's rows in the cache, and how many tokens its samples may have. */
+    private record Prompt(int number, Request request, int cacheBegin, int limit) {
         int length() {
             return request.prompt.length;
         }
@@ -72,6 +72,7 @@ public final class Generator implements AutoCloseable {
         }
     }
 
+    private final Model model;
     private final Device device;
     private final LlamaConfig config;
     private final Decoder decoder;
@@ -81,6 +82,7 @@ public final class Generator implements AutoCloseable {
     private ByteBuffer logits = ByteBuffer.allocateDirect(0);
 
     public Generator(Model model) {
+        this.model = model;
         device = model.device();
         config = model.config();
         decoder = new Decoder(model, false, false);
@@ -99,7 +101,7 @@ public final class Generator implements AutoCloseable {
         List<List<int[]>> all = new ArrayList<>();
         for (int begin = 0; begin < requests.size(); ) {
             int end = waveEnd(requests, begin);
-            all.addAll(generateWave(requests.subList(begin, end), options.maxNewTokens, sampler));
+            all.addAll(generateWave(begin, requests.subList(begin, end), options.maxNewTokens, sampler));
             begin = end;
         }
         return all;
@@ -137,12 +139,12 @@ public final class Generator implements AutoCloseable {
         return end;
     }
 
-    private List<List<int[]>> generateWave(List<Request> requests, int maxNewTokens, TokenSampler sampler) {
+    private List<List<int[]>> generateWave(int first, List<Request> requests, int maxNewTokens, TokenSampler sampler) {
         List<Prompt> prompts = new ArrayList<>();
         int rows = 0;
         for (Request request : requests) {
             int room = config.maxPositionEmbeddings() - request.prompt.length;
-            prompts.add(new Prompt(request, rows, Math.min(maxNewTokens, room)));
+            prompts.add(new Prompt(first + prompts.size() + 1, request, rows, Math.min(maxNewTokens, room)));
             rows += request.prompt.length;
         }
         List<Sequence> sequences = new ArrayList<>();
@@ -249,9 +251,20 @@ public final class Generator implements AutoCloseable {
             FloatBuffer values = download(head.logits(begin, rows), rows);
             for (int row = 0; row < rows; row++) {
                 for (Sequence sequence : drawing.get(begin + row)) {
-                    append(sequence, sampler.draw(values, row * head.logitsStride(), sequence.random));
+                    append(sequence, draw(sampler, values, row * head.logitsStride(), sequence));
                 }
             }
+        }
+    }
+
+    private int draw(TokenSampler sampler, FloatBuffer values, int begin, Sequence sequence) {
+        try {
+            return sampler.draw(values, begin, sequence.random);
+        } catch (Dpo4jException e) {
+            throw new Dpo4jException(
+                    "prompt " + sequence.prompt.number + ", token " + (sequence.count + 1) + " after it: "
+                            + e.getMessage() + "; " + WeightCheck.explain(model),
+                    e);
         }
     }
 

@@ -7,6 +7,9 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 import java.util.SplittableRandom;
+import org.dpo4j.io.FileErrors;
+import org.dpo4j.io.JsonFile;
+import org.dpo4j.io.OutputFile;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
@@ -40,9 +43,7 @@ public final class Model implements AutoCloseable {
      * tokens, they replace the config's, as in transformers' {@code generate}.
      */
     public static Model load(Path directory, Device device, DType dtype) {
-        if (!Files.isDirectory(directory)) {
-            throw new Dpo4jException(directory + " is no directory; a Hugging Face model directory is expected");
-        }
+        ModelDirectory.check(directory);
         Path configFile = directory.resolve(CONFIG);
         ObjectNode configJson = JsonFile.read(configFile);
         LlamaConfig config = LlamaConfig.parse(configJson, configFile.toString());
@@ -114,9 +115,10 @@ public final class Model implements AutoCloseable {
      */
     public void save(Path directory, DType dtype) {
         try {
-            Files.createDirectories(directory);
+            OutputFile.makeDirectory(directory);
         } catch (IOException e) {
-            throw new Dpo4jException(directory + " cannot be made (" + e + "); choose another directory", e);
+            throw new Dpo4jException(
+                    directory + " cannot be made (" + FileErrors.reason(e) + "); choose another directory", e);
         }
         saveWeights(directory.resolve("model.safetensors"), dtype);
         ObjectNode json = configJson.deepCopy();

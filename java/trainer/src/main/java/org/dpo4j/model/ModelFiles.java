@@ -12,6 +12,8 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
@@ -56,13 +58,8 @@ final class ModelFiles implements AutoCloseable {
             openFile(directory.resolve(ONE));
         } else if (Files.exists(directory.resolve(INDEX))) {
             openShards(JsonFile.read(directory.resolve(INDEX)));
-        } else if (Files.exists(directory.resolve("pytorch_model.bin"))) {
-            throw new Dpo4jException(directory
-                    + " holds pytorch_model.bin, a pickle, which can run code and is never loaded; save the model with"
-                    + " transformers' save_pretrained(safe_serialization=True)");
         } else {
-            throw new Dpo4jException(directory + " holds neither " + ONE + " nor " + INDEX
-                    + "; a Hugging Face model directory is expected");
+            throw ModelDirectory.withoutWeights(directory);
         }
     }
 
@@ -124,18 +121,40 @@ final class ModelFiles implements AutoCloseable {
                 wrong.add(name + " is no part of the model");
             }
         }
+        checkTypes(matched);
         if (!wrong.isEmpty()) {
+            TensorNames.refuse(
+                    directory,
+                    places.keySet(),
+                    tensors.stream().map(ParameterTensor::name).toList());
             throw new Dpo4jException(directory + ": config.json and the weights disagree: " + summary(wrong)
                     + "; check that both are of one model");
         }
         return matched;
     }
 
+    /** One line for all of them: as a rule every tensor has the type that cannot be read. */
+    private void checkTypes(List<Place> matched) {
+        Map<String, Integer> others = new TreeMap<>();
+        for (Place place : matched) {
+            String type = place.entry.dtype();
+            if (FloatFormats.bytes(type) == 0) {
+                others.merge(type, 1, Integer::sum);
+            }
+        }
+        if (!others.isEmpty()) {
+            throw new Dpo4jException(directory + ": of " + matched.size() + " tensors, "
+                    + others.entrySet().stream()
+                            .map(type -> type.getValue() + " have the type " + type.getKey())
+                            .collect(Collectors.joining(" and "))
+                    + " where F32, BF16 or F16 is expected; save the model in one of these (model.float()"
+                    + ".save_pretrained in transformers), without quantization");
+        }
+    }
+
     private static void describe(ParameterTensor tensor, SafeTensorsHeader.Entry entry, List<String> wrong) {
         if (!entry.shape().equals(shape(tensor))) {
             wrong.add(tensor.name() + " has the shape " + entry.shape() + " instead of " + shape(tensor));
-        } else if (FloatFormats.bytes(entry.dtype()) == 0) {
-            wrong.add(tensor.name() + " has the type " + entry.dtype() + " instead of F32, BF16 or F16");
         }
     }
 

@@ -4,13 +4,19 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
+import org.dpo4j.io.FileErrors;
+import org.dpo4j.io.FileFormat;
+import org.dpo4j.io.JsonFile;
+import org.dpo4j.io.OutputFile;
 import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A safetensors file, read by position: 8 bytes of header length, a JSON header, the tensors' bytes. Not mapped, so a
@@ -49,6 +55,13 @@ final class SafeTensors implements AutoCloseable {
     /** Opens and checks a file; errors name it. */
     static SafeTensors open(Path file) {
         try {
+            refuseOtherFormat(file, FileFormat.find(file));
+        } catch (NoSuchFileException e) {
+            throw new Dpo4jException(file + " does not exist; download the model again", e);
+        } catch (IOException e) {
+            throw JsonFile.unreadable(file, e);
+        }
+        try {
             FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
             try {
                 return new SafeTensors(file, channel);
@@ -56,12 +69,17 @@ final class SafeTensors implements AutoCloseable {
                 channel.close();
                 throw e;
             }
-        } catch (NoSuchFileException e) {
-            throw new Dpo4jException(file + " does not exist; download the model again", e);
         } catch (IOException e) {
-            throw new Dpo4jException(file + " cannot be read: " + e, e);
+            throw JsonFile.unreadable(file, e);
         } catch (Dpo4jException e) {
             throw new Dpo4jException(file + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** A file of unknown bytes may be damaged; which of its numbers is wrong is said when they are read. */
+    private static void refuseOtherFormat(Path file, @Nullable FileFormat format) {
+        if (format != null && format != FileFormat.SAFETENSORS && format != FileFormat.BINARY) {
+            throw new Dpo4jException(format.refuseModelFile(file));
         }
     }
 
@@ -84,7 +102,10 @@ final class SafeTensors implements AutoCloseable {
         try {
             fill(destination, dataBegin + entry.begin() + offset);
         } catch (IOException e) {
-            throw new Dpo4jException(file + ", tensor " + entry.name() + ": cannot be read: " + e, e);
+            throw new Dpo4jException(
+                    file + ", tensor " + entry.name() + ": cannot be read (" + FileErrors.reason(e)
+                            + "); download it again",
+                    e);
         }
     }
 
@@ -103,7 +124,7 @@ final class SafeTensors implements AutoCloseable {
         try {
             channel.close();
         } catch (IOException e) {
-            throw new Dpo4jException(file + " cannot be closed: " + e, e);
+            throw new Dpo4jException(file + " cannot be closed: " + FileErrors.reason(e), e);
         }
     }
 
@@ -126,7 +147,7 @@ final class SafeTensors implements AutoCloseable {
      */
     static void write(Path file, List<Plan> plans, Source source) {
         byte[] header = header(plans);
-        WholeFile.write(file, channel -> {
+        OutputFile.write(file, channel -> {
             ByteBuffer prefix = ByteBuffer.allocate(8)
                     .order(ByteOrder.LITTLE_ENDIAN)
                     .putLong(header.length)
@@ -159,7 +180,7 @@ final class SafeTensors implements AutoCloseable {
         return (text + " ".repeat(padding)).getBytes(StandardCharsets.UTF_8);
     }
 
-    private static void drain(FileChannel channel, ByteBuffer bytes) throws IOException {
+    private static void drain(WritableByteChannel channel, ByteBuffer bytes) throws IOException {
         while (bytes.hasRemaining()) {
             channel.write(bytes);
         }

@@ -2,6 +2,7 @@ package org.dpo4j.model;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
@@ -11,6 +12,8 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.dpo4j.io.FileErrors;
+import org.dpo4j.io.JsonErrors;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
@@ -71,11 +74,13 @@ final class SafeTensorsHeader {
             checkCoverage(header.entries.values(), dataBytes);
             return header.entries;
         } catch (IOException e) {
-            String why = e.getMessage() == null
-                    ? e.toString()
-                    : e.getMessage().lines().findFirst().orElse("");
-            throw new Dpo4jException("the header is not valid safetensors JSON: " + why, e);
+            throw new Dpo4jException(
+                    "the header is not valid safetensors JSON (" + reason(e) + "); download it again", e);
         }
+    }
+
+    private static String reason(IOException e) {
+        return e instanceof JsonProcessingException json ? JsonErrors.reason(json, true) : FileErrors.reason(e);
     }
 
     private void readAll() throws IOException {
@@ -188,7 +193,8 @@ final class SafeTensorsHeader {
 
     private static void expect(JsonToken expected, @Nullable JsonToken found, String where) {
         if (found != expected) {
-            throw new Dpo4jException(where + ": " + found + " stands where " + expected + " is expected");
+            throw new Dpo4jException(where + ": " + JsonErrors.words(found) + " stands where "
+                    + JsonErrors.words(expected) + " is expected; download the file again");
         }
     }
 }

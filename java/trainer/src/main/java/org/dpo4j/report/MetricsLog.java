@@ -6,6 +6,7 @@ import java.io.BufferedWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import org.dpo4j.io.FileErrors;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
@@ -50,6 +51,7 @@ public final class MetricsLog implements AutoCloseable {
     }
 
     private Dpo4jException unwritable(IOException e) {
-        return new Dpo4jException(file + " cannot be written (" + e + "); free space or choose another output_dir", e);
+        return new Dpo4jException(
+                file + " cannot be written (" + FileErrors.reason(e) + "); free space or choose another output_dir", e);
     }
 }

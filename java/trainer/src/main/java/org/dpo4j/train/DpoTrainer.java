@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.dpo4j.data.Dataset;
 import org.dpo4j.data.PreferencePair;
+import org.dpo4j.io.InputFile;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunListener;
 
@@ -27,12 +28,15 @@ public final class DpoTrainer {
                 train,
                 (model, read, facts) -> {
                     Dataset<PreferencePair> pairs = Dataset.pairs(train.datasetName(), read);
-                    facts.put("pairs", pairs.report().toString());
+                    facts.putAll(pairs.report().facts("pairs", ""));
                     List<PreferencePair> evalPairs = List.of();
                     Path evalDataset = train.evalDataset();
                     if (evalDataset != null) {
-                        Dataset<PreferencePair> eval = Dataset.pairs(evalDataset, read);
-                        facts.put("eval pairs", eval.report().toString());
+                        // a file that is both is read once: it may be a pipe
+                        Dataset<PreferencePair> eval = InputFile.isSame(train.datasetName(), evalDataset)
+                                ? pairs
+                                : Dataset.pairs(evalDataset, read);
+                        facts.putAll(eval.report().facts("eval pairs", "eval "));
                         evalPairs = eval.rows();
                     }
                     return new PreferenceObjective(model, pairs.rows(), evalPairs, options);

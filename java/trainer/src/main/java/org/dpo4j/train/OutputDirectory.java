@@ -7,6 +7,8 @@ import java.nio.file.StandardCopyOption;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
+import org.dpo4j.io.FileErrors;
+import org.dpo4j.io.OutputFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Model;
 
@@ -42,10 +44,11 @@ final class OutputDirectory {
                     + " holds a model already; choose another, or set overwrite_output_dir to replace it");
         }
         try {
-            Files.createDirectories(directory);
+            OutputFile.makeDirectory(directory);
             Files.delete(Files.createTempFile(directory, ".writable", null));
         } catch (IOException e) {
-            throw new Dpo4jException("output_dir " + directory + " is not writable (" + e + "); choose another", e);
+            throw new Dpo4jException(
+                    "output_dir " + directory + " is not writable (" + FileErrors.reason(e) + "); choose another", e);
         }
         return new OutputDirectory(directory);
     }
@@ -72,7 +75,9 @@ final class OutputDirectory {
             moveAll(writing);
         } catch (IOException e) {
             throw new Dpo4jException(
-                    "the model cannot be written to output_dir " + directory + " (" + e + "); free space", e);
+                    "the model cannot be written to output_dir " + directory + " (" + FileErrors.reason(e)
+                            + "); free space",
+                    e);
         }
     }
 

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.dpo4j.data.Dataset;
 import org.dpo4j.data.Sequence;
+import org.dpo4j.io.InputFile;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunListener;
 
@@ -23,12 +24,15 @@ public final class SftTrainer {
                 train,
                 (model, read, facts) -> {
                     Dataset<Sequence> sequences = Dataset.sequences(train.datasetName(), read);
-                    facts.put("rows", sequences.report().toString());
+                    facts.putAll(sequences.report().facts("rows", ""));
                     List<Sequence> evalSequences = List.of();
                     Path evalDataset = train.evalDataset();
                     if (evalDataset != null) {
-                        Dataset<Sequence> eval = Dataset.sequences(evalDataset, read);
-                        facts.put("eval rows", eval.report().toString());
+                        // a file that is both is read once: it may be a pipe
+                        Dataset<Sequence> eval = InputFile.isSame(train.datasetName(), evalDataset)
+                                ? sequences
+                                : Dataset.sequences(evalDataset, read);
+                        facts.putAll(eval.report().facts("eval rows", "eval "));
                         evalSequences = eval.rows();
                     }
                     return new SequenceObjective(model, sequences.rows(), evalSequences, train);

@@ -3,11 +3,14 @@ package org.dpo4j.train.sentiment;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
+import org.dpo4j.io.FileErrors;
+import org.dpo4j.io.OutputFile;
 import org.dpo4j.kernels.Dpo4jException;
 
 /** The directory of an experiment: what every step reads and writes. */
@@ -51,14 +54,14 @@ record ExperimentFiles(Path directory) {
     /** Makes the directory. Refuses one that holds something else. */
     void prepare() {
         try {
-            Files.createDirectories(directory);
+            OutputFile.makeDirectory(directory);
             try (var files = Files.list(directory)) {
                 if (files.findAny().isPresent() && !Files.exists(corpus())) {
                     throw new Dpo4jException(
                             "output_dir " + directory + " holds other files; choose an empty or a new directory");
                 }
             }
-            Files.createDirectories(untrained());
+            OutputFile.makeDirectory(untrained());
         } catch (IOException e) {
             throw unwritable(directory, e);
         }
@@ -97,11 +100,7 @@ record ExperimentFiles(Path directory) {
     }
 
     void write(Path file, String text) {
-        try {
-            Files.writeString(file, text);
-        } catch (IOException e) {
-            throw unwritable(file, e);
-        }
+        OutputFile.write(file, text.getBytes(StandardCharsets.UTF_8));
     }
 
     private <T> void writeRows(Path file, List<T> rows, Function<T, ObjectNode> json) {
@@ -111,6 +110,7 @@ record ExperimentFiles(Path directory) {
     }
 
     private static Dpo4jException unwritable(Path file, IOException e) {
-        return new Dpo4jException(file + " cannot be written (" + e + "); choose another output_dir", e);
+        return new Dpo4jException(
+                file + " cannot be written (" + FileErrors.reason(e) + "); choose another output_dir", e);
     }
 }

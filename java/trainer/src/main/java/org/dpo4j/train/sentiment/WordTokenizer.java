@@ -2,11 +2,10 @@ package org.dpo4j.train.sentiment;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.IOException;
-import java.nio.file.Files;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
-import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.io.OutputFile;
 
 /** Writes a tokenizer whose tokens are whole words parted by spaces: the Hugging Face files of a WordLevel model. */
 final class WordTokenizer {
@@ -67,11 +66,6 @@ final class WordTokenizer {
     }
 
     private static void write(Path file, ObjectNode json) {
-        try {
-            Files.writeString(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n");
-        } catch (IOException e) {
-            throw new Dpo4jException(
-                    file + " cannot be written (" + e + "); free space or choose another output_dir", e);
-        }
+        OutputFile.write(file, (json.toPrettyString() + "\n").getBytes(StandardCharsets.UTF_8));
     }
 }

@@ -1,4 +1,4 @@
-package org.dpo4j.model;
+package org.dpo4j.io;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonProcessingException;
@@ -12,6 +12,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -19,9 +20,9 @@ import java.nio.file.Path;
 import org.dpo4j.kernels.Dpo4jException;
 
 /** The small JSON files beside a model's weights: one object each, no key twice, bounded in size and depth. */
-final class JsonFile {
+public final class JsonFile {
     /** A config is a few KiB and the index of a thousand shards a few MiB. */
-    private static final long LARGEST = 64L << 20;
+    private static final int MAX_BYTES = 64 << 20;
 
     private static final int DEEPEST = 64;
 
@@ -36,35 +37,57 @@ final class JsonFile {
 
     private JsonFile() {}
 
-    static ObjectNode object() {
+    public static ObjectNode object() {
         return MAPPER.createObjectNode();
     }
 
     /** Reads a file that holds one object. */
-    static ObjectNode read(Path file) {
-        try {
-            long bytes = Files.size(file);
-            if (bytes > LARGEST) {
+    public static ObjectNode read(Path file) {
+        try (InputStream input = Files.newInputStream(file)) {
+            byte[] bytes = input.readNBytes(MAX_BYTES + 1);
+            if (bytes.length > MAX_BYTES) {
                 throw new Dpo4jException(
-                        file + " has " + bytes + " bytes; a JSON file of a model has at most " + LARGEST);
+                        file + " has more than " + MAX_BYTES + " bytes, too many for a JSON file of a model");
             }
-            JsonNode json = MAPPER.readTree(Files.readAllBytes(file));
+            JsonNode json = MAPPER.readTree(bytes);
             if (json instanceof ObjectNode object) {
                 return object;
             }
-            throw new Dpo4jException(file + " does not hold a JSON object; download it again");
+            throw new Dpo4jException(
+                    bytes.length == 0
+                            ? file + " is empty; download it again"
+                            : file + " does not hold a JSON object; download it again");
         } catch (NoSuchFileException e) {
             throw new Dpo4jException(file + " does not exist; a Hugging Face model directory is expected", e);
         } catch (JsonProcessingException e) {
-            throw new Dpo4jException(
-                    file + " is not valid JSON (" + e.getOriginalMessage() + "); download it again", e);
+            throw malformed(file, e);
         } catch (IOException e) {
-            throw new Dpo4jException(file + " cannot be read: " + e.getMessage(), e);
+            throw unreadable(file, e);
         }
     }
 
+    /** The error for a file that does not hold JSON: it names another format that the file has, or what is wrong where. */
+    public static Dpo4jException malformed(Path file, JsonProcessingException e) {
+        try {
+            FileFormat other = FileFormat.find(file);
+            if (other != null) {
+                return new Dpo4jException(other.refuseModelFile(file), e);
+            }
+        } catch (IOException absent) {
+            // it could be read a moment ago; what was wrong then is said below
+        }
+        return new Dpo4jException(
+                file + " is not valid JSON: " + JsonErrors.reason(e, false) + "; download it again", e);
+    }
+
+    /** The error for a file that cannot be read. */
+    public static Dpo4jException unreadable(Path file, IOException e) {
+        return new Dpo4jException(
+                file + " cannot be read (" + FileErrors.reason(e) + "); make it readable, or download it again", e);
+    }
+
     /** Writes the object as Python's {@code json.dumps(indent=2)} would lay it out, whole or not at all. */
-    static void write(Path file, ObjectNode json) {
+    public static void write(Path file, ObjectNode json) {
         DefaultPrettyPrinter printer = new DefaultPrettyPrinter(
                 Separators.createDefaultInstance().withObjectFieldValueSpacing(Separators.Spacing.AFTER));
         DefaultIndenter lines = new DefaultIndenter("  ", "\n");
@@ -72,9 +95,9 @@ final class JsonFile {
         printer.indentArraysWith(lines);
         try {
             String text = MAPPER.writer(printer).writeValueAsString(json) + "\n";
-            WholeFile.write(file, text.getBytes(StandardCharsets.UTF_8));
+            OutputFile.write(file, text.getBytes(StandardCharsets.UTF_8));
         } catch (JsonProcessingException e) {
-            throw new Dpo4jException(file + " cannot be written as JSON: " + e.getMessage(), e);
+            throw new Dpo4jException(file + " cannot be written: " + JsonErrors.reason(e), e);
         }
     }
 }

@@ -1,0 +1,44 @@
+package org.dpo4j.io;
+
+import java.io.EOFException;
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+import java.util.zip.ZipException;
+
+/** Why a file could not be read or written, in plain words: an exception's own text may name Java classes. */
+public final class FileErrors {
+    private FileErrors() {}
+
+    public static String reason(IOException e) {
+        if (e instanceof NoSuchFileException) {
+            return "it does not exist";
+        }
+        if (e instanceof AccessDeniedException) {
+            return "permission denied";
+        }
+        if (e instanceof FileAlreadyExistsException) {
+            return "something of that name is there already";
+        }
+        if (e instanceof DirectoryNotEmptyException) {
+            return "a directory of that name is there, and is not empty";
+        }
+        if (e instanceof FileSystemException system) {
+            return system.getReason() == null ? "the file system refused" : system.getReason();
+        }
+        if (e instanceof ZipException) {
+            return "the gzip data are damaged";
+        }
+        if (e instanceof EOFException) {
+            return "the data end too early";
+        }
+        if (e instanceof CharacterCodingException) {
+            return "the bytes are not UTF-8";
+        }
+        return e.getMessage() == null ? "input or output failed" : e.getMessage();
+    }
+}

@@ -1,0 +1,161 @@
+package org.dpo4j.model;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.dpo4j.io.FileFormat;
+import org.dpo4j.io.JsonFile;
+import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
+
+/** What a user gave as a model, where it is no Hugging Face directory: said by name, with what to give instead. */
+final class ModelDirectory {
+    private static final String WANTED = "give a Hugging Face model directory, with config.json and model.safetensors";
+    private static final String ADAPTER = "adapter_config.json";
+
+    /** {@code name} or {@code owner/name}, as the hub has them. */
+    private static final Pattern HUB_ID = Pattern.compile("[\\w-][\\w.-]*(/[\\w-][\\w.-]*)?");
+
+    private static final Pattern PICKLED = Pattern.compile(".*\\.(bin|pt|pth|ckpt)(\\.index\\.json)?");
+    private static final Pattern OTHER_WEIGHTS =
+            Pattern.compile(".*\\.(safetensors|h5|msgpack|onnx|npz)(\\.index\\.json)?");
+    private static final int MAX_NAMES = 5;
+
+    private ModelDirectory() {}
+
+    /** Throws where this is no directory, or one that holds something else than a model. */
+    static void check(Path given) {
+        if (!Files.exists(given)) {
+            throw new Dpo4jException(absent(given));
+        }
+        if (!Files.isDirectory(given)) {
+            throw new Dpo4jException(file(given));
+        }
+        if (Files.exists(given.resolve(ADAPTER))) {
+            throw new Dpo4jException(adapter(given));
+        }
+        if (!Files.exists(given.resolve("config.json"))) {
+            @Nullable String other = withoutConfig(given);
+            if (other != null) {
+                throw new Dpo4jException(other);
+            }
+        }
+    }
+
+    private static String absent(Path given) {
+        String name = given.toString();
+        if (!given.isAbsolute() && HUB_ID.matcher(name).matches()) {
+            return name + " is no directory here, and models are not downloaded; if it is a model of the Hugging Face"
+                    + " hub, download it first (hf download " + name + " --local-dir " + given.getFileName()
+                    + ") and give that directory";
+        }
+        return name + " does not exist; " + WANTED;
+    }
+
+    private static String file(Path given) {
+        @Nullable Path parent = given.getParent();
+        Path directory = parent == null ? Path.of(".") : parent;
+        try {
+            @Nullable FileFormat format = Files.isRegularFile(given) ? FileFormat.find(given) : null;
+            if (format == FileFormat.SAFETENSORS || given.endsWith("config.json")) {
+                return given + " is a file; give the directory that holds it, " + directory;
+            }
+            if (format == FileFormat.GGUF) {
+                return gguf(given.toString());
+            }
+            if (format == FileFormat.PICKLE || format == FileFormat.PYTORCH) {
+                return format.refuseModelFile(given);
+            }
+            String what = format == null ? "a file" : format.description();
+            return given + " is " + what + "; " + WANTED;
+        } catch (IOException e) {
+            throw JsonFile.unreadable(given, e);
+        }
+    }
+
+    private static String gguf(String what) {
+        return what
+                + " is a GGUF file of llama.cpp, which is not read; give the Hugging Face directory that it was made"
+                + " from";
+    }
+
+    private static String adapter(Path given) {
+        ObjectNode json = JsonFile.read(given.resolve(ADAPTER));
+        String type = json.path("peft_type").asText("");
+        String base = json.path("base_model_name_or_path").asText("");
+        return given + " holds a PEFT adapter" + (type.isEmpty() ? "" : " (" + type + ")")
+                + (base.isEmpty() ? "" : " of the base model " + base) + ", which is not read; merge the two first, in"
+                + " Python: AutoPeftModelForCausalLM.from_pretrained(\"" + given
+                + "\").merge_and_unload().save_pretrained(\"merged\"), and give that directory with the tokenizer's files";
+    }
+
+    /** A directory of another kind; null for one that may be a model's whose config.json is missing. */
+    private static @Nullable String withoutConfig(Path given) {
+        List<Path> inside = list(given);
+        for (Path file : inside) {
+            String name = file.getFileName().toString();
+            if (name.endsWith(".gguf")) {
+                return gguf(file.toString());
+            }
+            if (name.equals("snapshots")) {
+                return given + " is a directory of the hub's cache; give one of " + names(given, list(file));
+            }
+        }
+        List<Path> models = inside.stream()
+                .filter(directory -> Files.exists(directory.resolve("config.json")))
+                .toList();
+        return models.isEmpty() ? null : given + " holds no config.json; give one of " + names(given, models);
+    }
+
+    /** The error for a directory with neither of the weight files that are read. */
+    static Dpo4jException withoutWeights(Path directory) {
+        List<Path> inside = list(directory);
+        List<Path> pickles = matching(inside, PICKLED);
+        String missing = directory + " holds neither model.safetensors nor model.safetensors.index.json";
+        if (!pickles.isEmpty()) {
+            return new Dpo4jException(missing + "; it holds " + names(directory, pickles)
+                    + ", a pickle, which can run code and is never loaded; save the model with transformers'"
+                    + " save_pretrained(safe_serialization=True)");
+        }
+        List<Path> others = matching(inside, OTHER_WEIGHTS);
+        if (!others.isEmpty()) {
+            return new Dpo4jException(missing + "; it holds " + names(directory, others)
+                    + ": download the index where these are shards, or save the model with transformers'"
+                    + " save_pretrained");
+        }
+        List<Path> llamaCpp = inside.stream()
+                .filter(file -> file.getFileName().toString().endsWith(".gguf"))
+                .toList();
+        return new Dpo4jException(
+                llamaCpp.isEmpty()
+                        ? missing + ", and no other weights; download the whole model"
+                        : gguf(llamaCpp.get(0).toString()));
+    }
+
+    private static List<Path> matching(List<Path> files, Pattern pattern) {
+        return files.stream()
+                .filter(file -> pattern.matcher(file.getFileName().toString()).matches())
+                .toList();
+    }
+
+    private static List<Path> list(Path directory) {
+        try (Stream<Path> files = Files.list(directory)) {
+            return files.sorted().toList();
+        } catch (IOException e) {
+            throw JsonFile.unreadable(directory, e);
+        }
+    }
+
+    private static String names(Path directory, List<Path> files) {
+        List<String> names = files.stream()
+                .limit(MAX_NAMES)
+                .map(file -> directory.relativize(file).toString())
+                .toList();
+        String listed = String.join(", ", names);
+        return files.size() <= MAX_NAMES ? listed : listed + " and " + (files.size() - MAX_NAMES) + " more";
+    }
+}

@@ -1,0 +1,209 @@
+package org.dpo4j.model;
+
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import org.dpo4j.io.JsonFile;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
+import org.dpo4j.kernels.Dpo4jException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What people give as a model: each is named as what it is, with what to give instead. */
+class ModelDirectoryTest {
+    private static final LlamaConfig CONFIG = LlamaConfig.of(37, 16, 24, 2, 2, 1, 64, false);
+
+    @TempDir
+    private Path directory;
+
+    private Path model;
+    private Device device;
+
+    @BeforeEach
+    void makeModel() {
+        device = Devices.cpu(1);
+        model = directory.resolve("model");
+        try (Model made = Model.create(CONFIG, device, DType.F32, 3)) {
+            made.save(model, DType.F32);
+        }
+    }
+
+    @AfterEach
+    void closeDevice() {
+        device.close();
+    }
+
+    private void refused(Path given, String... words) {
+        assertThatThrownBy(() -> Model.load(given, device, DType.F32).close())
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContainingAll(words)
+                .message()
+                .doesNotContain("\n")
+                .hasSizeLessThan(600);
+    }
+
+    private static Path write(Path file, String hex) throws IOException {
+        return Files.write(file, HexFormat.of().parseHex(hex));
+    }
+
+    @Test
+    void anIdOfTheHub() {
+        for (String id : List.of("Qwen/Qwen2-0.5B", "gpt2")) {
+            refused(
+                    Path.of(id),
+                    id
+                            + " is no directory here, and models are not downloaded; if it is a model of the Hugging Face hub,"
+                            + " download it first (hf download " + id + " --local-dir ");
+        }
+        refused(
+                directory.resolve("absent"),
+                directory.resolve("absent") + " does not exist; give a Hugging Face model");
+    }
+
+    @Test
+    void aFileOfAModel() throws IOException {
+        Path weights = model.resolve("model.safetensors");
+        refused(weights, weights + " is a file; give the directory that holds it, " + model);
+        refused(model.resolve("config.json"), "config.json is a file; give the directory that holds it, " + model);
+        Path gguf = write(directory.resolve("model.Q4_K_M.gguf"), "4747554603000000"); // GGUF, version 3
+        refused(gguf, gguf + " is a GGUF file of llama.cpp, which is not read; give the Hugging Face directory");
+        Path pickle = write(directory.resolve("pytorch_model.bin"), "80028a0a6cfc9c46f920"); // torch before 1.6
+        refused(pickle, pickle + " is a Python pickle; it can run code when it is loaded, so it never is; save the");
+        Path zip = write(directory.resolve("model.zip"), "504b030414000000");
+        refused(zip, zip + " is a zip archive; give a Hugging Face model directory");
+    }
+
+    @Test
+    void aDirectoryOfAnAdapter() throws IOException {
+        Path adapter = Files.createDirectory(directory.resolve("adapter"));
+        Files.writeString(
+                adapter.resolve("adapter_config.json"),
+                "{\"peft_type\": \"LORA\", \"base_model_name_or_path\": \"meta-llama/Llama-3.2-1B\", \"r\": 8}");
+        refused(
+                adapter,
+                adapter + " holds a PEFT adapter (LORA) of the base model meta-llama/Llama-3.2-1B, which is not read;"
+                        + " merge the two first",
+                "merge_and_unload()");
+        Files.copy(adapter.resolve("adapter_config.json"), model.resolve("adapter_config.json"));
+        refused(model, "holds a PEFT adapter (LORA)"); // which transformers would load on top
+    }
+
+    @Test
+    void directoriesWithoutAConfig() throws IOException {
+        Path ggufs = Files.createDirectory(directory.resolve("ggufs"));
+        write(ggufs.resolve("a.gguf"), "47475546");
+        refused(ggufs, "a.gguf is a GGUF file of llama.cpp");
+        Path runs = Files.createDirectory(directory.resolve("runs"));
+        Files.move(model, runs.resolve("checkpoint-500"));
+        refused(runs, runs + " holds no config.json; give one of checkpoint-500");
+        Path cache = Files.createDirectories(directory.resolve("models--a--b/snapshots/0123abc"));
+        refused(cache.getParent().getParent(), " is a directory of the hub's cache; give one of snapshots/0123abc");
+    }
+
+    @Test
+    void weightsThatAreNotRead() throws IOException {
+        Files.delete(model.resolve("model.safetensors"));
+        refused(model, "holds neither model.safetensors nor model.safetensors.index.json, and no other weights");
+        Files.createFile(model.resolve("model-00001-of-00002.safetensors"));
+        refused(model, "; it holds model-00001-of-00002.safetensors: download the index where these are shards");
+        Files.createFile(model.resolve("pytorch_model-00001-of-00002.bin"));
+        refused(model, "; it holds pytorch_model-00001-of-00002.bin, a pickle, which can run code and is never loaded");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"config.json", "model.safetensors", "generation_config.json"})
+    void filesThatAreNotWhatTheyAreCalled(String name) throws IOException {
+        Path file = model.resolve(name);
+        Files.writeString(file, "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n");
+        refused(model, file + " is a Git LFS pointer, not the file itself; run git lfs pull where it was cloned");
+        Files.writeString(file, "<!DOCTYPE html><html><body>Access denied</body></html>");
+        refused(model, file + " is a web page; download the file itself");
+        write(file, "1f8b0800000000000003");
+        refused(model, file + " is a gzip file; download it again");
+        Files.write(file, new byte[0]);
+        refused(model, file.toString(), "download it again");
+    }
+
+    @Test
+    void malformedJsonInPlainWords() throws IOException {
+        Files.writeString(model.resolve("config.json"), "{\n \"vocab_size\": 37,\n}\n");
+        refused(
+                model,
+                "config.json is not valid JSON: a comma stands before }, with no key behind it at line 3 column 1;"
+                        + " download it again");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "module.|DataParallel, DDP or DeepSpeed wrote it",
+                "_orig_mod.|torch.compile wrote it",
+                "_orig_mod.module.|torch.compile wrote it",
+                "base_model.model.|PEFT wrote it",
+                "pretrained_model.|value head",
+                "policy.|save the inner model alone"
+            })
+    void aPrefixBeforeEveryName(String prefix, String writer) {
+        rename(name -> prefix + name, "F32");
+        refused(
+                model,
+                model + ": the names of its tensors begin with \"" + prefix + "\" (" + prefix
+                        + "model.embed_tokens.weight); ",
+                writer);
+    }
+
+    @Test
+    void namesOfAnotherClass() {
+        rename(name -> name.replaceFirst("^model\\.", ""), "F32");
+        refused(model, ": the names of its tensors lack \"model.\" (embed_tokens.weight)");
+        rename(name -> "model.layers.0.self_attn.q_proj.lora_A." + name, "F32");
+        refused(model, " holds tensors of a LoRA adapter (model.layers.0.self_attn.q_proj.lora_A.");
+    }
+
+    @Test
+    void weightsOfATypeThatIsNotRead() {
+        rename(name -> name, "F64");
+        refused(
+                model,
+                model + ": of 21 tensors, 21 have the type F64 where F32, BF16 or F16 is expected; save the model");
+    }
+
+    /** Writes zeros of the model's shapes under other names, in another type: the header by the format's README. */
+    private void rename(UnaryOperator<String> names, String type) {
+        int width = type.equals("F64") ? 8 : 4;
+        var header = JsonFile.object();
+        long begin = 0;
+        for (ParameterTensor tensor : new ParameterLayout(CONFIG).tensors) {
+            var entry = header.putObject(names.apply(tensor.name())).put("dtype", type);
+            ModelFiles.shape(tensor).forEach(entry.putArray("shape")::add);
+            entry.putArray("data_offsets").add(begin).add(begin + width * tensor.count());
+            begin += width * tensor.count();
+        }
+        byte[] json = header.toString().getBytes(StandardCharsets.UTF_8);
+        var bytes = ByteBuffer.allocate((int) (8 + json.length + begin))
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(json.length)
+                .put(json);
+        try {
+            Files.write(model.resolve("model.safetensors"), bytes.array());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
