@@ -73,7 +73,7 @@ class LlamaConfigTest {
         {"rope_theta":0}                                            | rope_theta
         {"tie_word_embeddings":"yes"}                               | tie_word_embeddings
         {"eos_token_id":"</s>"}                                     | eos_token_id
-        {"vocab_size":1,"vocab_size":2}                             | uplicate
+        {"vocab_size":1,"vocab_size":2}                             | twice
         [1]                                                         | object
         {"vocab_size":1                                             | JSON
         """)

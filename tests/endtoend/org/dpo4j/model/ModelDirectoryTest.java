@@ -111,8 +111,9 @@ class ModelDirectoryTest {
         Path runs = Files.createDirectory(directory.resolve("runs"));
         Files.move(model, runs.resolve("checkpoint-500"));
         refused(runs, runs + " holds no config.json; give one of checkpoint-500");
-        Path cache = Files.createDirectories(directory.resolve("models--a--b/snapshots/0123abc"));
-        refused(cache.getParent().getParent(), " is a directory of the hub's cache; give one of snapshots/0123abc");
+        Path cache = directory.resolve("models--a--b");
+        Files.createDirectories(cache.resolve("snapshots/0123abc"));
+        refused(cache, " is a directory of the hub's cache; give one of snapshots/0123abc");
     }
 
     @Test

@@ -61,6 +61,38 @@ class DpoTrainerTest {
         }
     }
 
+    /** The names under which transformers 5 saves templates (CHAT_TEMPLATE_DIR) and vocabularies (VOCAB_FILES_NAMES). */
+    @Test
+    void whatBelongsToTheTokenizerGoesAlong() throws IOException {
+        Path templates = Files.createDirectory(directory.resolve("model/additional_chat_templates"));
+        Files.writeString(templates.resolve("tool_use.jinja"), "one");
+        Files.writeString(directory.resolve("model/sentencepiece.bpe.model"), "two");
+        Files.writeString(directory.resolve("model/other.txt"), "three");
+        DpoTrainer.train(options("out").build(), metrics -> {});
+        Files.writeString(templates.resolve("rag.jinja"), "four");
+        DpoTrainer.train(options("out").overwriteOutputDir(true).build(), metrics -> {});
+        assertThat(names("out"))
+                .containsExactly(
+                        "additional_chat_templates",
+                        "config.json",
+                        "metrics.jsonl",
+                        "model.safetensors",
+                        "sentencepiece.bpe.model");
+        assertThat(directory.resolve("out/additional_chat_templates/tool_use.jinja"))
+                .hasContent("one");
+        assertThat(directory.resolve("out/additional_chat_templates/rag.jinja")).hasContent("four");
+    }
+
+    /** A link to a directory is that directory. */
+    @Test
+    void anOutputDirectoryBehindALink() throws IOException {
+        Files.createDirectory(directory.resolve("disk"));
+        Files.createSymbolicLink(directory.resolve("out"), Path.of("disk"));
+        DpoTrainer.train(options("out").build(), metrics -> {});
+        assertThat(directory.resolve("disk/model.safetensors")).exists();
+        assertThat(Files.isSymbolicLink(directory.resolve("out"))).isTrue();
+    }
+
     /** TRL's names, and what is ours beside them. */
     @Test
     void metricsHaveTrlsNames() throws IOException {

@@ -2,6 +2,7 @@ package org.dpo4j.train;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Comparator;
@@ -14,17 +15,6 @@ import org.dpo4j.model.Model;
 
 /** Where a trained model goes: checked before the long work, filled after it, never left half-written. */
 final class OutputDirectory {
-    /** What a tokenizer may consist of, beside {@code tokenizer.json}. */
-    private static final List<String> TOKENIZER_FILES = List.of(
-            "tokenizer.json",
-            "tokenizer_config.json",
-            "special_tokens_map.json",
-            "added_tokens.json",
-            "tokenizer.model",
-            "vocab.json",
-            "merges.txt",
-            "chat_template.jinja");
-
     private static final String INDEX = "model.safetensors.index.json";
     private static final List<String> WEIGHTS = List.of("model.safetensors", INDEX);
 
@@ -66,11 +56,7 @@ final class OutputDirectory {
         try {
             deleteTree(writing);
             Files.createDirectory(writing);
-            for (String name : TOKENIZER_FILES) {
-                if (Files.exists(tokenizer.resolve(name))) {
-                    Files.copy(tokenizer.resolve(name), writing.resolve(name));
-                }
-            }
+            TokenizerFiles.copy(tokenizer, writing);
             model.save(writing, model.parameters().dtype());
             moveAll(writing);
         } catch (IOException e) {
@@ -89,6 +75,9 @@ final class OutputDirectory {
         }
         for (Path file : files) {
             Path place = directory.resolve(file.getFileName());
+            if (Files.isDirectory(file) && Files.isDirectory(place)) {
+                deleteTree(place); // a rename replaces files and empty directories alone
+            }
             Files.move(file, place, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         }
         Files.delete(from);
@@ -107,7 +96,11 @@ final class OutputDirectory {
         }
         try (Stream<Path> files = Files.list(directory)) {
             for (Path file : files.toList()) {
-                Files.delete(file);
+                if (Files.isDirectory(file, LinkOption.NOFOLLOW_LINKS)) {
+                    deleteTree(file);
+                } else {
+                    Files.delete(file);
+                }
             }
         }
         Files.delete(directory);
