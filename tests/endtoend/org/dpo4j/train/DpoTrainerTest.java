@@ -18,13 +18,17 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.LossType;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.ParameterTensor;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunHeader;
 import org.dpo4j.report.RunListener;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Runs from files to files. */
 class DpoTrainerTest {
@@ -196,10 +200,50 @@ class DpoTrainerTest {
         refused(options("file/out").modelNameOrPath(directory.resolve("absent")), "output_dir", "file/out");
     }
 
+    /** As the file has it, or as the device would. */
+    @ParameterizedTest
+    @ValueSource(floats = {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY})
+    void weightsThatAreNotFiniteAreRefused(float broken) throws IOException {
+        try (Device device = Devices.cpu(1);
+                Model model = Model.load(directory.resolve("model"), device, DType.F32)) {
+            ParameterTensor tensor = model.parameters().tensor("model.layers.1.mlp.down_proj.weight");
+            float[] weights = model.parameters().readWeights(tensor);
+            weights[weights.length - 1] = broken;
+            model.parameters().writeWeights(tensor, weights);
+            model.save(directory.resolve("broken"), DType.F32);
+        }
+        String[] words = {"broken", "model.layers.1.mlp.down_proj.weight", "NaN or infinite"};
+        refused(options("out").modelNameOrPath(directory.resolve("broken")), words);
+        Files.writeString(directory.resolve("texts.jsonl"), "{\"ids\": [3, 4, 5]}\n");
+        SftOptions.Builder sft = SftOptions.builder()
+                .modelNameOrPath(directory.resolve("broken"))
+                .datasetName(directory.resolve("texts.jsonl"))
+                .outputDir(directory.resolve("out"))
+                .device("cpu");
+        assertThatThrownBy(() -> SftTrainer.train(sft.build(), metrics -> {}))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContainingAll(words);
+    }
+
+    /** It has no reference to measure a reward from. */
     @Test
-    void aRunThatFailsLeavesNoModel() throws IOException {
-        refused(options("out").learningRate(1e30).lrSchedulerType(LrSchedulerType.CONSTANT), "step 2 is not finite");
-        assertThat(names("out")).containsExactly("metrics.jsonl");
+    void sftAloneHasNoRewards() {
+        for (List<LossType> losses :
+                List.of(List.of(LossType.SFT), List.of(LossType.SIGMOID, LossType.SFT), List.of(LossType.SIMPO))) {
+            List<Metrics> history = DpoTrainer.train(
+                    options("out")
+                            .lossType(losses.toArray(LossType[]::new))
+                            .evalDataset(directory.resolve("pairs.jsonl"))
+                            .overwriteOutputDir(true)
+                            .build(),
+                    metrics -> {});
+            for (Metrics line : history) {
+                assertThat(line.values().keySet().stream().filter(name -> name.contains("rewards/")))
+                        .as("%s %s", losses, line)
+                        .hasSize(losses.equals(List.of(LossType.SFT)) ? 0 : 4);
+                assertThat(line.values().keySet()).anyMatch(name -> name.contains("logps/chosen"));
+            }
+        }
     }
 
     @Test

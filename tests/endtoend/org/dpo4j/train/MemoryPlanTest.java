@@ -78,7 +78,8 @@ class MemoryPlanTest {
         DpoOptions options = TinyRun.options()
                 .perDeviceTrainBatchSize(1)
                 .perDeviceEvalBatchSize(400)
-                .maxSteps(3)
+                .gradientAccumulationSteps(400)
+                .maxSteps(1)
                 .build();
         List<PreferencePair> many = TinyRun.pairs(400);
         planIsPeak(

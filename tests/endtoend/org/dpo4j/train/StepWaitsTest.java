@@ -73,10 +73,10 @@ class StepWaitsTest {
     private Counts waitsForMetricsAlone(Model model, Objective objective, TrainOptions options) throws IOException {
         Counts counts = new Counts();
         try (objective;
-                MetricsLog log = new MetricsLog(directory.resolve("metrics.jsonl"))) {
+                MetricsLog log = new MetricsLog(directory.resolve("metrics.jsonl"), metrics -> {})) {
             int rows = objective.rows();
             Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seed(), epoch));
-            objective.begin(metrics -> {});
+            objective.begin(steps, metrics -> {});
             new TrainLoop(objective, model.parameters(), steps, options, counts, log).run();
         }
         for (int step = 2; step <= STEPS; step++) {

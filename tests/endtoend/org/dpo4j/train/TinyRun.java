@@ -72,10 +72,10 @@ record TinyRun(List<Metrics> history, float[] weights) {
     /** Closes the objective. */
     static TinyRun run(Model model, TrainOptions options, Objective objective) {
         try (objective;
-                MetricsLog log = new MetricsLog(temporary())) {
+                MetricsLog log = new MetricsLog(temporary(), metrics -> {})) {
             int rows = objective.rows();
             Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seed(), epoch));
-            objective.begin(metrics -> {});
+            objective.begin(steps, metrics -> {});
             List<Metrics> history =
                     new TrainLoop(objective, model.parameters(), steps, options, metrics -> {}, log).run();
             return new TinyRun(history, weights(model));

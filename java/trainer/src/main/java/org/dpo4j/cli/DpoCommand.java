@@ -1,7 +1,6 @@
 package org.dpo4j.cli;
 
 import java.util.concurrent.Callable;
-import org.dpo4j.report.Console;
 import org.dpo4j.train.DpoOptions;
 import org.dpo4j.train.DpoTrainer;
 import picocli.CommandLine.Command;
@@ -18,9 +17,6 @@ final class DpoCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        try (Console console = Console.standard()) {
-            DpoTrainer.train(options.build(), console);
-        }
-        return 0;
+        return StopSignals.during(listener -> DpoTrainer.train(options.build(), listener));
     }
 }

@@ -13,7 +13,8 @@ import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
- * The command line: {@code dpo4j COMMAND}. Exits 0 when done, 2 when the command is not understood, 1 when it failed.
+ * The command line: {@code dpo4j COMMAND}. Exits 0 when done, 2 when the command is not understood, 1 when it failed,
+ * 128 and the number of the signal that ended it.
  */
 @Command(
         name = "dpo4j",

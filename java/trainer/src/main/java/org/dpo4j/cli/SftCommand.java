@@ -1,7 +1,6 @@
 package org.dpo4j.cli;
 
 import java.util.concurrent.Callable;
-import org.dpo4j.report.Console;
 import org.dpo4j.train.SftOptions;
 import org.dpo4j.train.SftTrainer;
 import picocli.CommandLine.Command;
@@ -15,9 +14,6 @@ final class SftCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        try (Console console = Console.standard()) {
-            SftTrainer.train(options.build(), console);
-        }
-        return 0;
+        return StopSignals.during(listener -> SftTrainer.train(options.build(), listener));
     }
 }

@@ -88,16 +88,24 @@ public final class JsonFile {
 
     /** Writes the object as Python's {@code json.dumps(indent=2)} would lay it out, whole or not at all. */
     public static void write(Path file, ObjectNode json) {
+        OutputFile.write(file, text(json));
+    }
+
+    /** Bytes of the file that {@link #write} makes. */
+    public static long bytes(ObjectNode json) {
+        return text(json).length;
+    }
+
+    private static byte[] text(ObjectNode json) {
         DefaultPrettyPrinter printer = new DefaultPrettyPrinter(
                 Separators.createDefaultInstance().withObjectFieldValueSpacing(Separators.Spacing.AFTER));
         DefaultIndenter lines = new DefaultIndenter("  ", "\n");
         printer.indentObjectsWith(lines);
         printer.indentArraysWith(lines);
         try {
-            String text = MAPPER.writer(printer).writeValueAsString(json) + "\n";
-            OutputFile.write(file, text.getBytes(StandardCharsets.UTF_8));
+            return (MAPPER.writer(printer).writeValueAsString(json) + "\n").getBytes(StandardCharsets.UTF_8);
         } catch (JsonProcessingException e) {
-            throw new Dpo4jException(file + " cannot be written: " + JsonErrors.reason(e), e);
+            throw new IllegalStateException("an object of JSON values has no JSON", e);
         }
     }
 }

@@ -6,7 +6,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.stream.Stream;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.io.OutputFile;
@@ -121,22 +123,34 @@ public final class Model implements AutoCloseable {
                     directory + " cannot be made (" + FileErrors.reason(e) + "); choose another directory", e);
         }
         saveWeights(directory.resolve("model.safetensors"), dtype);
+        jsonFiles(dtype).forEach((name, json) -> JsonFile.write(directory.resolve(name), json));
+    }
+
+    /** Bytes of each file that {@link #save} writes. */
+    public List<Long> savedBytes(DType dtype) {
+        return Stream.concat(
+                        Stream.of(SafeTensors.bytes(plans(dtype))),
+                        jsonFiles(dtype).values().stream().map(JsonFile::bytes))
+                .toList();
+    }
+
+    private Map<String, ObjectNode> jsonFiles(DType dtype) {
         ObjectNode json = configJson.deepCopy();
         String key = json.has("dtype") ? "dtype" : "torch_dtype"; // transformers 5 renamed it
         json.put(key, dtype == DType.F32 ? "float32" : "bfloat16");
-        JsonFile.write(directory.resolve(CONFIG), json);
-        if (generationJson != null) {
-            JsonFile.write(directory.resolve(GENERATION_CONFIG), generationJson);
-        }
+        return generationJson == null ? Map.of(CONFIG, json) : Map.of(CONFIG, json, GENERATION_CONFIG, generationJson);
     }
 
-    private void saveWeights(Path file, DType dtype) {
-        List<SafeTensors.Plan> plans = parameters.tensors().stream()
+    private List<SafeTensors.Plan> plans(DType dtype) {
+        return parameters.tensors().stream()
                 .sorted(Comparator.comparing(ParameterTensor::name))
                 .map(tensor -> new SafeTensors.Plan(tensor.name(), dtype.name(), ModelFiles.shape(tensor)))
                 .toList();
+    }
+
+    private void saveWeights(Path file, DType dtype) {
         Staging staging = new Staging();
-        SafeTensors.write(file, plans, (name, offset, destination) -> {
+        SafeTensors.write(file, plans(dtype), (name, offset, destination) -> {
             long first = parameters.tensor(name).offset() + offset / dtype.bytes();
             long count = destination.remaining() / dtype.bytes();
             staging.download(

@@ -165,6 +165,11 @@ final class SafeTensors implements AutoCloseable {
         });
     }
 
+    /** Bytes of the file that {@link #write} makes. */
+    static long bytes(List<Plan> plans) {
+        return 8 + header(plans).length + plans.stream().mapToLong(Plan::bytes).sum();
+    }
+
     private static byte[] header(List<Plan> plans) {
         var json = JsonFile.object();
         json.putObject("__metadata__").put("format", "pt");

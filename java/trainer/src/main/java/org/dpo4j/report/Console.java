@@ -66,10 +66,31 @@ public final class Console implements RunListener, AutoCloseable {
         }
     }
 
+    /** On standard error, below the bar. */
+    @Override
+    public synchronized void notice(String line) {
+        endLine();
+        System.err.println("dpo4j: " + line);
+    }
+
+    /** Asks, where standard input and output are a terminal; elsewhere nobody would answer. */
+    @Override
+    public boolean isSaveTriedAgain(String why) {
+        if (!isTerminal() || !Terminal.isStandardInput()) {
+            return false;
+        }
+        notice(why + "; press Enter to try again, Ctrl-D to give up");
+        return Terminal.isEnterPressed();
+    }
+
     /** Leaves a bar that was not done as it is, and ends its line; no other is drawn. */
     @Override
     public synchronized void close() {
         closed = true;
+        endLine();
+    }
+
+    private void endLine() {
         if (unfinishedLine) {
             out.println();
             unfinishedLine = false;

@@ -2,29 +2,50 @@ package org.dpo4j.report;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.BufferedWriter;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.file.Files;
+import java.io.RandomAccessFile;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
  * {@code metrics.jsonl}: one JSON object a line, on the disk before the run goes on. Replaces what an earlier run wrote
- * there.
+ * there. A full disk does not end the run: lines that it does not take wait in memory, and each later line tries again.
  */
 public final class MetricsLog implements AutoCloseable {
+    /**
+     * A line takes no more bytes. The longest has 17 metrics; a name has at most 24 characters, a double at most 24, and
+     * four stand around them: 884.
+     */
+    public static final int MAX_LINE_BYTES = 1024;
+
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Path file;
-    private final BufferedWriter lines;
+    private final RunListener listener;
+    /** Not a channel, which an interrupt of this thread would close. */
+    private final RandomAccessFile lines;
 
-    public MetricsLog(Path file) {
+    private final ByteArrayOutputStream waiting = new ByteArrayOutputStream();
+    private int waitingLines;
+    /** Bytes of the whole lines on the disk. */
+    private long end;
+
+    /** Tells the listener when lines begin to wait. */
+    public MetricsLog(Path file, RunListener listener) {
         this.file = file;
+        this.listener = listener;
         try {
-            this.lines = Files.newBufferedWriter(file);
+            lines = new RandomAccessFile(file.toFile(), "rw");
+            if (lines.length() > 0) {
+                lines.setLength(0);
+            }
         } catch (IOException e) {
-            throw unwritable(e);
+            throw new Dpo4jException(
+                    file + " cannot be written (" + FileErrors.reason(e) + "); free space or choose another output_dir",
+                    e);
         }
     }
 
@@ -32,26 +53,44 @@ public final class MetricsLog implements AutoCloseable {
     public void write(Metrics metrics) {
         ObjectNode line = JSON.createObjectNode().put("step", metrics.step());
         metrics.values().forEach((name, value) -> line.put(name, Double.isFinite(value) ? value : null));
+        waiting.writeBytes((line + "\n").getBytes(StandardCharsets.UTF_8));
+        waitingLines++;
         try {
-            lines.write(JSON.writeValueAsString(line));
-            lines.write('\n');
-            lines.flush();
+            writeWaiting();
         } catch (IOException e) {
-            throw unwritable(e);
+            if (waitingLines == 1) {
+                listener.notice(file + " cannot be written (" + FileErrors.reason(e)
+                        + "); training goes on, and its lines wait in memory: free space");
+            }
         }
     }
 
+    /** Throws when the disk has not taken every line. */
     @Override
     public void close() {
-        try {
-            lines.close();
+        try (lines) {
+            writeWaiting();
         } catch (IOException e) {
-            throw unwritable(e);
+            throw new Dpo4jException(
+                    file + " lacks the last " + waitingLines + " lines (" + FileErrors.reason(e)
+                            + "); free space before the next run",
+                    e);
         }
     }
 
-    private Dpo4jException unwritable(IOException e) {
-        return new Dpo4jException(
-                file + " cannot be written (" + FileErrors.reason(e) + "); free space or choose another output_dir", e);
+    /** Leaves no part of a line on the disk. */
+    private void writeWaiting() throws IOException {
+        try {
+            lines.seek(end);
+            lines.write(waiting.toByteArray());
+            end += waiting.size();
+            waiting.reset();
+            waitingLines = 0;
+        } catch (IOException e) {
+            if (lines.length() > end) {
+                lines.setLength(end);
+            }
+            throw e;
+        }
     }
 }

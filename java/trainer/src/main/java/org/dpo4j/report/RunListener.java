@@ -12,4 +12,20 @@ public interface RunListener {
 
     /** {@code done} of {@code total} units of a phase are done, 0 when it begins. */
     default void progress(String phase, long done, long total) {}
+
+    /** What a person should know now: one line, such as which step the saved weights are from. */
+    default void notice(String line) {}
+
+    /**
+     * Whether the run should end now. Asked between micro-batches and batches: a run that has trained saves its weights
+     * and throws {@link java.util.concurrent.CancellationException}.
+     */
+    default boolean isCancelled() {
+        return false;
+    }
+
+    /** The model cannot be saved, and why. Whether to try once more, as after space was made on the disk. */
+    default boolean isSaveTriedAgain(String why) {
+        return false;
+    }
 }

@@ -35,10 +35,32 @@ final class Terminal {
                 : USUAL_COLUMNS;
     }
 
+    /** Whether somebody can type an answer. */
+    static boolean isStandardInput() {
+        return isTerminal(0);
+    }
+
+    /** Waits for a line of standard input; false where it has ended. */
+    static boolean isEnterPressed() {
+        try {
+            int typed = System.in.read();
+            while (typed >= 0 && typed != '\n') {
+                typed = System.in.read();
+            }
+            return typed >= 0;
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
     /** System.console() asks about input as well, and from Java 22 on is there without a terminal too. */
     private static boolean isStandardOutput() {
+        return isTerminal(1);
+    }
+
+    private static boolean isTerminal(int descriptor) {
         try {
-            return Path.of("/proc/self/fd/1").toRealPath().startsWith("/dev/pts");
+            return Path.of("/proc/self/fd/" + descriptor).toRealPath().startsWith("/dev/pts");
         } catch (IOException e) {
             return false;
         }

@@ -52,6 +52,14 @@ public record DpoOptions(
         return has(preference, loss);
     }
 
+    /**
+     * Whether metrics have rewards. The loss sft alone reads no reference, and no reward means anything to it: TRL logs
+     * those against a reference that it loads for them.
+     */
+    boolean hasRewards() {
+        return preference.terms().stream().anyMatch(term -> term.loss() != LossType.SFT);
+    }
+
     /** Whether log-probs of a reference model are needed. */
     boolean reference() {
         return preference.reference() && !referenceFree;
@@ -68,7 +76,9 @@ public record DpoOptions(
                 names = "--loss_type",
                 arity = "1..*",
                 split = ",",
-                description = "Losses of a pair, summed: sigmoid, ipo, simpo, ...; default ${DEFAULT-VALUE}.")
+                description =
+                        "Losses of a pair, summed: sigmoid, ipo, simpo, ...; default ${DEFAULT-VALUE}. sft alone has no"
+                                + " reference and logs no rewards.")
         private List<String> lossType = List.of(LossType.SIGMOID.option());
 
         @Option(

@@ -15,7 +15,8 @@ import org.dpo4j.model.Model;
  * The optimizer steps of {@link DpoTrainer} on a model and pairs in memory, one at a time: what a run is between its
  * files. The same launches and the same bits.
  *
- * <p>The reference is the model as it is when this is made; its log-probs are computed then. Of the options those of
+ * <p>The reference is the model as it is when this is made; its log-probs of the pairs that the steps read are computed
+ * then. Of the options those of
  * steps, losses and optimizer are read; files, device, dtype, logging and evaluation are the caller's. The model stays
  * the caller's, and is closed after this. One thread at a time.
  */
@@ -37,7 +38,7 @@ public final class DpoSteps implements AutoCloseable {
         schedule = train.schedule(steps.total());
         objective = PreferenceObjective.ofPairs(model, pairs, options, sharePrefix);
         try {
-            objective.begin(metrics -> {});
+            objective.begin(steps, metrics -> {});
             optimizer = new Optimizer(model.parameters(), train, train.loggingSteps());
         } catch (RuntimeException e) {
             objective.close();

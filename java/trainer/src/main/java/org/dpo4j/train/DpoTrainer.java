@@ -17,8 +17,13 @@ public final class DpoTrainer {
 
     /**
      * Runs to the end and writes the model, its tokenizer and {@code metrics.jsonl} into {@code output_dir}. The
-     * reference is the model as it was loaded: its log-probs of all pairs are computed before the first step, and no
-     * copy of it is kept.
+     * reference is the model as it was loaded: its log-probs of the pairs that the run reads are computed before the
+     * first step, and no copy of it is kept.
+     *
+     * <p>A run that ends early saves the weights of its last step all the same, and tells {@link RunListener#notice}
+     * which step that is, or why they cannot be saved. It ends early when a gradient is not finite, when something
+     * fails, when {@link RunListener#isCancelled} says so, or when this thread is interrupted; in the last two cases it
+     * throws {@link java.util.concurrent.CancellationException}.
      *
      * @return the lines of {@code metrics.jsonl}, in order
      */

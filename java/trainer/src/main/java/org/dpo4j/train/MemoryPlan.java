@@ -38,7 +38,7 @@ public record MemoryPlan(
 
     /** Of a run that trains on these steps of the objective. */
     static MemoryPlan of(Parameters parameters, Objective objective, Steps steps, TrainOptions options) {
-        return of(parameters, objective.passes(steps.microBatches()), objective.bytes(), options);
+        return of(parameters, objective.passes(steps), objective.bytes(), options);
     }
 
     /** Of weights, gradients and optimizer alone. */

@@ -2,7 +2,6 @@ package org.dpo4j.train;
 
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 import org.dpo4j.report.RunListener;
 
 /**
@@ -23,11 +22,14 @@ interface Objective extends AutoCloseable {
     /** Bytes of the arrays that it has on the device from the beginning. */
     long bytes();
 
-    /** What its passes take of the device, if training reads these micro-batches. Nothing is allocated. */
-    Passes passes(Stream<int[]> microBatches);
+    /** What its passes take of the device, if training takes these steps. Nothing is allocated. */
+    Passes passes(Steps steps);
 
-    /** Computes what has to stand before the first step. */
-    void begin(RunListener listener);
+    /**
+     * Computes what has to stand before the first of these steps. From then on the listener is asked between batches
+     * whether the run should end.
+     */
+    void begin(Steps steps, RunListener listener);
 
     /** Tokens the model reads in these rows, counted as TRL counts {@code num_tokens}. */
     long tokens(int[] rows);

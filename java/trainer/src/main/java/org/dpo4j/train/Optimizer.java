@@ -51,7 +51,13 @@ final class Optimizer implements AutoCloseable {
     private final ByteBuffer host;
     private final int ring;
     private int steps;
-    private int taken;
+    /** Steps whose norms were read. */
+    private int read;
+
+    private float lastNorm;
+    private int applied;
+    /** The first step whose gradient was not finite, counted from 1; 0 where there is none. */
+    private int firstSkipped;
 
     /** The ring holds the norms of {@code ring} steps. */
     Optimizer(Parameters parameters, TrainOptions options, int ring) {
@@ -108,19 +114,49 @@ final class Optimizer implements AutoCloseable {
      * none.
      */
     double takeNorm() {
-        host.clear().limit(SLOT_BYTES * ring);
-        device.download(host, norms.address());
+        readNorms();
+        if (firstSkipped > 0) {
+            throw new Dpo4jException("the gradient of step " + firstSkipped
+                    + " is not finite, so it was not applied and training stops"
+                    + (applied > firstSkipped ? " after step " + steps : "")
+                    + "; lower learning_rate, or look at the rows of that step");
+        }
+        return lastNorm;
+    }
+
+    /** The last step that changed the weights: its gradient was finite. Waits for the steps. */
+    int applied() {
+        readNorms();
+        return applied;
+    }
+
+    /** Whether norms are there as soon as a step is queued, so that reading them waits for nothing. */
+    boolean isNormReady() {
+        return device.name().equals("cpu");
+    }
+
+    /** Of the steps whose norms are in the ring still. */
+    private void readNorms() {
+        if (read == steps) {
+            return;
+        }
+        read = Math.max(read, steps - ring);
+        int slot = read % ring;
+        boolean wraps = slot + (steps - read) > ring;
+        int begin = wraps ? 0 : slot;
+        int count = wraps ? ring : steps - read;
+        host.clear().limit(SLOT_BYTES * count);
+        device.download(host, norms.address() + (long) SLOT_BYTES * begin);
         FloatBuffer values = host.clear().asFloatBuffer();
-        float norm = 0;
-        for (; taken < steps; taken++) {
-            norm = values.get(SLOT_BYTES / Float.BYTES * (taken % ring));
-            if (!Float.isFinite(norm)) {
-                throw new Dpo4jException("the gradient of step " + (taken + 1)
-                        + " is not finite, so it was not applied and training stops; "
-                        + "nothing is written: lower learning_rate, or look at the rows of that step");
+        while (read < steps) {
+            lastNorm = values.get(SLOT_BYTES / Float.BYTES * (read % ring - begin));
+            read++;
+            if (Float.isFinite(lastNorm)) {
+                applied = read;
+            } else if (firstSkipped == 0) {
+                firstSkipped = read;
             }
         }
-        return norm;
     }
 
     @Override

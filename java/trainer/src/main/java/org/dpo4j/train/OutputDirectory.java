@@ -12,47 +12,140 @@ import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.OutputFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Model;
+import org.dpo4j.report.MetricsLog;
+import org.dpo4j.report.RunListener;
+import org.jspecify.annotations.Nullable;
 
-/** Where a trained model goes: checked before the long work, filled after it, never left half-written. */
-final class OutputDirectory {
+/**
+ * Where a trained model goes: checked before the long work, filled after it, never left half-written. One run at a time
+ * has it.
+ */
+final class OutputDirectory implements AutoCloseable {
     private static final String INDEX = "model.safetensors.index.json";
+    private static final String WRITING = ".writing";
     private static final List<String> WEIGHTS = List.of("model.safetensors", INDEX);
 
-    private final Path directory;
+    /** Files take whole blocks of the disk. */
+    private static final long BLOCK = 4096;
 
-    private OutputDirectory(Path directory) {
+    private static final String METRICS = "metrics.jsonl";
+
+    /** Bytes that may still be written to the disk of a directory. */
+    @FunctionalInterface
+    interface FreeSpace {
+        long bytes(Path directory) throws IOException;
+    }
+
+    private final Path directory;
+    private final OutputLock lock;
+    private final FreeSpace free;
+
+    private OutputDirectory(Path directory, OutputLock lock, FreeSpace free) {
         this.directory = directory;
+        this.lock = lock;
+        this.free = free;
+    }
+
+    /** As {@link #prepare(TrainOptions, RunListener, FreeSpace)}, on the disk that is there. */
+    static OutputDirectory prepare(TrainOptions options, RunListener listener) {
+        return prepare(options, listener, path -> Files.getFileStore(path).getUsableSpace());
     }
 
     /**
-     * Makes the directory and proves that files can be written there. Refuses one that holds a model unless that may be
-     * overwritten.
+     * Makes the directory, takes its lock and clears away what a run that was killed has left half-written. Refuses a
+     * directory that another run writes into, that holds a model which may not be overwritten, or that is not writable.
      */
-    static OutputDirectory prepare(Path directory, boolean overwrite) {
-        if (!overwrite && WEIGHTS.stream().anyMatch(name -> Files.exists(directory.resolve(name)))) {
-            throw new Dpo4jException("output_dir " + directory
-                    + " holds a model already; choose another, or set overwrite_output_dir to replace it");
-        }
+    static OutputDirectory prepare(TrainOptions options, RunListener listener, FreeSpace free) {
+        Path directory = options.outputDir();
         try {
             OutputFile.makeDirectory(directory);
-            Files.delete(Files.createTempFile(directory, ".writable", null));
+            OutputLock lock = OutputLock.take(directory, listener);
+            try {
+                if (!options.overwriteOutputDir()) {
+                    requireNoModel(directory);
+                }
+                deleteTree(directory.resolve(WRITING));
+                return new OutputDirectory(directory, lock, free);
+            } catch (IOException | RuntimeException e) {
+                lock.close();
+                throw e;
+            }
         } catch (IOException e) {
             throw new Dpo4jException(
                     "output_dir " + directory + " is not writable (" + FileErrors.reason(e) + "); choose another", e);
         }
-        return new OutputDirectory(directory);
     }
 
-    Path file(String name) {
-        return directory.resolve(name);
+    private static void requireNoModel(Path directory) {
+        if (WEIGHTS.stream().anyMatch(name -> Files.exists(directory.resolve(name)))) {
+            throw new Dpo4jException("output_dir " + directory
+                    + " holds a model already; choose another, or set overwrite_output_dir to replace it");
+        }
+    }
+
+    /** Where lines of metrics go. */
+    MetricsLog metrics(RunListener listener) {
+        return new MetricsLog(directory.resolve(METRICS), listener);
+    }
+
+    /**
+     * Refuses a run whose model and metrics have no space on the disk. The files are written beside those that they
+     * replace, which therefore count as taken. Gives a line for the run header.
+     */
+    String checkSpace(Model model, Path tokenizer, long linesOfMetrics) {
+        long ofModel = modelBytes(model);
+        long ofTokenizer = TokenizerFiles.find(tokenizer).stream()
+                .mapToLong(file -> blocks(bytes(tokenizer.resolve(file))))
+                .sum();
+        long ofMetrics = blocks(MetricsLog.MAX_LINE_BYTES * linesOfMetrics);
+        long needed = ofModel + ofTokenizer + ofMetrics;
+        long available = freeBytes();
+        String parts = "model " + MemoryPlan.inUnits(ofModel) + ", tokenizer " + MemoryPlan.inUnits(ofTokenizer)
+                + ", metrics " + MemoryPlan.inUnits(ofMetrics);
+        if (needed > available) {
+            throw new Dpo4jException("output_dir " + directory + " takes " + MemoryPlan.inUnits(needed) + " ("
+                    + parts + "), and " + MemoryPlan.inUnits(available)
+                    + " of its disk are free; free space, or choose an output_dir on another disk");
+        }
+        return MemoryPlan.inUnits(needed) + " at most (" + parts + "), " + MemoryPlan.inUnits(available) + " are free";
+    }
+
+    private static long modelBytes(Model model) {
+        return model.savedBytes(model.parameters().dtype()).stream()
+                .mapToLong(OutputDirectory::blocks)
+                .sum();
+    }
+
+    private static long blocks(long bytes) {
+        return (bytes + BLOCK - 1) / BLOCK * BLOCK;
+    }
+
+    private static long bytes(Path file) {
+        try {
+            return Files.size(file);
+        } catch (IOException e) {
+            throw new Dpo4jException(
+                    file + " cannot be read (" + FileErrors.reason(e) + "); download the model again", e);
+        }
+    }
+
+    private long freeBytes() {
+        try {
+            return free.bytes(directory);
+        } catch (IOException e) {
+            throw new Dpo4jException(
+                    "output_dir " + directory + " does not say how much space it has (" + FileErrors.reason(e)
+                            + "); choose another",
+                    e);
+        }
     }
 
     /**
      * Writes the model and copies the tokenizer of the directory it came from: all of it beside its place first, then
-     * renamed, weights last.
+     * renamed, weights last. When this throws, the model that was there is there still, and nothing half-written.
      */
     void save(Model model, Path tokenizer) {
-        Path writing = directory.resolve(".writing");
+        Path writing = directory.resolve(WRITING);
         try {
             deleteTree(writing);
             Files.createDirectory(writing);
@@ -60,11 +153,34 @@ final class OutputDirectory {
             model.save(writing, model.parameters().dtype());
             moveAll(writing);
         } catch (IOException e) {
-            throw new Dpo4jException(
-                    "the model cannot be written to output_dir " + directory + " (" + FileErrors.reason(e)
-                            + "); free space",
-                    e);
+            throw unsaved(model, writing, FileErrors.reason(e), e);
+        } catch (Dpo4jException e) {
+            throw unsaved(model, writing, e.getMessage(), e);
         }
+    }
+
+    private Dpo4jException unsaved(Model model, Path writing, @Nullable String reason, Exception cause) {
+        try {
+            deleteTree(writing);
+        } catch (IOException e) {
+            cause.addSuppressed(e);
+        }
+        return new Dpo4jException(
+                "the model cannot be written to output_dir " + directory + " (" + reason + "); it takes "
+                        + MemoryPlan.inUnits(modelBytes(model)) + " and " + MemoryPlan.inUnits(freeBytes())
+                        + " are free",
+                cause);
+    }
+
+    /** Its path, as the user gave it. */
+    @Override
+    public String toString() {
+        return directory.toString();
+    }
+
+    @Override
+    public void close() {
+        lock.close();
     }
 
     private void moveAll(Path from) throws IOException {
@@ -91,18 +207,15 @@ final class OutputDirectory {
     }
 
     private static void deleteTree(Path directory) throws IOException {
-        if (!Files.exists(directory)) {
+        if (!Files.exists(directory, LinkOption.NOFOLLOW_LINKS)) {
             return;
         }
-        try (Stream<Path> files = Files.list(directory)) {
-            for (Path file : files.toList()) {
-                if (Files.isDirectory(file, LinkOption.NOFOLLOW_LINKS)) {
-                    deleteTree(file);
-                } else {
-                    Files.delete(file);
-                }
-            }
+        List<Path> inside;
+        try (Stream<Path> files = Files.walk(directory)) {
+            inside = files.sorted(Comparator.reverseOrder()).toList();
         }
-        Files.delete(directory);
+        for (Path file : inside) {
+            Files.delete(file);
+        }
     }
 }

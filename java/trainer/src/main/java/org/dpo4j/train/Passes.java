@@ -1,7 +1,9 @@
 package org.dpo4j.train;
 
+import java.util.Arrays;
 import java.util.function.Function;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.model.LanguageModel;
@@ -72,8 +74,12 @@ public record Passes(PassMemory training, PassMemory reference, PassMemory evalu
 
     /** Rows 0 to {@code rows}, {@code batch} at a time, in order. */
     static Stream<int[]> inOrder(int rows, int batch) {
-        return IntStream.iterate(0, begin -> begin < rows, begin -> begin + batch)
-                .mapToObj(begin ->
-                        IntStream.range(begin, Math.min(rows, begin + batch)).toArray());
+        return inOrder(IntStream.range(0, rows).toArray(), batch);
+    }
+
+    /** These rows, {@code batch} at a time, in order. */
+    static Stream<int[]> inOrder(int[] rows, int batch) {
+        return LongStream.iterate(0, begin -> begin < rows.length, begin -> begin + batch)
+                .mapToObj(begin -> Arrays.copyOfRange(rows, (int) begin, (int) Math.min(rows.length, begin + batch)));
     }
 }

@@ -24,11 +24,11 @@ final class PreferenceMeans {
 
     private PreferenceMeans() {}
 
-    /** Sum over count of each, where something was counted. */
-    static Map<String, Double> of(double[] metrics) {
+    /** Sum over count of each, where something was counted; rewards where the losses have them. */
+    static Map<String, Double> of(double[] metrics, boolean hasRewards) {
         Map<String, Double> means = new LinkedHashMap<>();
         NAMES.forEach((name, metric) -> {
-            if (metric.count(metrics) > 0) {
+            if (metric.count(metrics) > 0 && (hasRewards || !name.startsWith("rewards/"))) {
                 means.put(name, metric.mean(metrics));
             }
         });

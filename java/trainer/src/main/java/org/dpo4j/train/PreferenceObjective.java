@@ -92,6 +92,7 @@ final class PreferenceObjective implements Objective {
     private final PairLoss evaluationLoss;
     private Pairs pairs;
     private Pairs evalPairs;
+    private RunListener listener = metrics -> {};
 
     PreferenceObjective(Model model, List<PreferencePair> pairs, List<PreferencePair> evalPairs, DpoOptions options) {
         this(model, pairs, evalPairs, options, LanguageModel.TRAINING_LOGITS_BYTES);
@@ -193,17 +194,17 @@ final class PreferenceObjective implements Objective {
     }
 
     @Override
-    public Passes passes(Stream<int[]> microBatches) {
+    public Passes passes(Steps steps) {
         int batch = options.train().perDeviceEvalBatchSize();
         PassMemory frozen = PassMemory.NONE;
         if (options.reference()) {
             try (LanguageModel reference = LanguageModel.evaluation(training.model(), referenceSums)) {
-                frozen = pairs.memory(reference, 2, pairs.inOrder(batch), sharePrefix)
+                frozen = pairs.memory(reference, 2, Passes.inOrder(steps.rowsRead(), batch), sharePrefix)
                         .max(evalPairs.memory(reference, 2, evalPairs.inOrder(batch), sharePrefix));
             }
         }
         return new Passes(
-                pairs.memory(training, trainingLoss.group(), microBatches, sharePrefix),
+                pairs.memory(training, trainingLoss.group(), steps.microBatches(), sharePrefix),
                 frozen,
                 evalPairs.memory(evaluation, evaluationLoss.group(), evalPairs.inOrder(batch), sharePrefix));
     }
@@ -213,19 +214,22 @@ final class PreferenceObjective implements Objective {
     }
 
     @Override
-    public void begin(RunListener listener) {
+    public void begin(Steps steps, RunListener listener) {
+        this.listener = listener;
         if (options.reference()) {
-            int batch = options.train().perDeviceEvalBatchSize();
+            int[] everyRow = IntStream.range(0, evalPairs.rows().size()).toArray();
             try (LanguageModel frozen = LanguageModel.evaluation(training.model(), referenceSums)) {
-                pairs = new Pairs(
-                        pairs.rows(), ReferenceLogProbs.compute(frozen, pairs.rows(), batch, sharePrefix, listener));
-                evalPairs = new Pairs(
-                        evalPairs.rows(),
-                        ReferenceLogProbs.compute(frozen, evalPairs.rows(), batch, sharePrefix, listener));
+                pairs = withReference(frozen, pairs.rows(), steps.rowsRead());
+                evalPairs = withReference(frozen, evalPairs.rows(), everyRow);
             }
         }
         device.fill(metrics.address(), 0, METRICS_BYTES);
         device.fill(runningMean.address(), 0, MEAN_BYTES);
+    }
+
+    private Pairs withReference(LanguageModel frozen, List<PreferencePair> rows, int[] read) {
+        int batch = options.train().perDeviceEvalBatchSize();
+        return new Pairs(rows, ReferenceLogProbs.compute(frozen, rows, read, batch, sharePrefix, listener));
     }
 
     @Override
@@ -239,6 +243,7 @@ final class PreferenceObjective implements Objective {
     public void accumulate(List<int[]> microBatches) {
         uploadScale(pairs, microBatches.stream().flatMapToInt(IntStream::of).toArray());
         for (int[] rows : microBatches) {
+            Cancellation.check(listener);
             trainingLoss.take(pairs, rows);
             training.accumulate(pairs.batch(rows, sharePrefix), trainingLoss);
         }
@@ -257,6 +262,7 @@ final class PreferenceObjective implements Objective {
         uploadScale(evalPairs, IntStream.range(0, rows).toArray());
         for (int begin = 0; begin < rows; begin += batch) {
             int[] of = IntStream.range(begin, Math.min(rows, begin + batch)).toArray();
+            Cancellation.check(listener);
             // Evaluation leaves the running mean of training as it is.
             device.copy(evalRunningMean.address(), runningMean.address(), MEAN_BYTES);
             LogProbs logProbs = evaluation.forward(evalPairs.batch(of, sharePrefix));
@@ -332,7 +338,7 @@ final class PreferenceObjective implements Objective {
     private Map<String, Double> take(DeviceBuffer from) {
         double[] sums = host.downloadDoubles(from.address(), PreferenceLoss.METRICS);
         device.fill(from.address(), 0, METRICS_BYTES);
-        return PreferenceMeans.of(sums);
+        return PreferenceMeans.of(sums, options.hasRewards());
     }
 
     private static @Nullable String wholeBatch(DpoOptions options) {

@@ -2,6 +2,7 @@ package org.dpo4j.train;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.Dpo4jException;
@@ -17,6 +18,8 @@ import org.dpo4j.report.RunListener;
  */
 public record ReferenceLogProbs(float[] sums) {
 
+    private static final String PHASE = "reference log-probs";
+
     /** Of no pairs. */
     static final ReferenceLogProbs NONE = new ReferenceLogProbs(new float[0]);
 
@@ -25,29 +28,43 @@ public record ReferenceLogProbs(float[] sums) {
      */
     public static ReferenceLogProbs compute(
             LanguageModel model, List<PreferencePair> pairs, int batch, RunListener listener) {
-        return compute(model, pairs, batch, true, listener);
+        return compute(model, pairs, IntStream.range(0, pairs.size()).toArray(), batch, true, listener);
     }
 
-    /** The same with each prompt once, or once for each completion. */
+    /**
+     * The same of the pairs numbered {@code read} alone, with each prompt once, or once for each completion. The others
+     * have NaN.
+     */
     static ReferenceLogProbs compute(
-            LanguageModel model, List<PreferencePair> pairs, int batch, boolean sharePrefix, RunListener listener) {
-        if (pairs.isEmpty()) {
+            LanguageModel model,
+            List<PreferencePair> pairs,
+            int[] read,
+            int batch,
+            boolean sharePrefix,
+            RunListener listener) {
+        if (read.length == 0) {
             return NONE;
         }
         float[] sums = new float[2 * pairs.size()];
         Arrays.fill(sums, Float.NaN);
-        HostBuffer host = new HostBuffer(model.model().device(), 2 * Float.BYTES * batch);
-        listener.progress("reference log-probs", 0, pairs.size());
-        for (int begin = 0; begin < pairs.size(); begin += batch) {
-            int end = Math.min(pairs.size(), begin + batch);
-            long results = model.forward(PackedBatch.pairs(pairs.subList(begin, end), sharePrefix))
-                    .sums();
-            float[] downloaded = host.downloadFloats(results, 2 * (end - begin));
-            System.arraycopy(downloaded, 0, sums, 2 * begin, downloaded.length);
-            listener.progress("reference log-probs", end, pairs.size());
+        HostBuffer host = new HostBuffer(model.model().device(), 2 * Float.BYTES * Math.min(batch, read.length));
+        listener.progress(PHASE, 0, read.length);
+        int done = 0;
+        for (int[] rows : (Iterable<int[]>) Passes.inOrder(read, batch)::iterator) {
+            Cancellation.check(listener);
+            List<PreferencePair> together =
+                    IntStream.of(rows).mapToObj(pairs::get).toList();
+            float[] downloaded = host.downloadFloats(
+                    model.forward(PackedBatch.pairs(together, sharePrefix)).sums(), 2 * rows.length);
+            for (int i = 0; i < downloaded.length; i++) {
+                sums[2 * rows[i / 2] + i % 2] = downloaded[i];
+            }
+            done += rows.length;
+            listener.progress(PHASE, done, read.length);
         }
-        for (int i = 0; i < sums.length; i++) {
-            check(sums[i], pairs.get(i / 2).row(), i % 2 == 0 ? "chosen" : "rejected");
+        for (int row : read) {
+            check(sums[2 * row], pairs.get(row).row(), "chosen");
+            check(sums[2 * row + 1], pairs.get(row).row(), "rejected");
         }
         return new ReferenceLogProbs(sums);
     }

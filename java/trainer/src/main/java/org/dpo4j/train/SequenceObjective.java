@@ -62,6 +62,7 @@ final class SequenceObjective implements Objective {
     private final HostBuffer host;
     private final CompletionLoss loss = new CrossEntropy();
     private final int capacity;
+    private RunListener listener = metrics -> {};
     private int keptSums;
     private double readSum;
     private long terms;
@@ -122,9 +123,9 @@ final class SequenceObjective implements Objective {
     }
 
     @Override
-    public Passes passes(Stream<int[]> microBatches) {
+    public Passes passes(Steps steps) {
         return new Passes(
-                memory(training, sequences, microBatches),
+                memory(training, sequences, steps.microBatches()),
                 PassMemory.NONE,
                 memory(evaluation, evalSequences, Passes.inOrder(evalSequences.size(), evalBatch)));
     }
@@ -150,7 +151,9 @@ final class SequenceObjective implements Objective {
     }
 
     @Override
-    public void begin(RunListener listener) {}
+    public void begin(Steps steps, RunListener listener) {
+        this.listener = listener;
+    }
 
     @Override
     public long tokens(int[] rows) {
@@ -164,7 +167,10 @@ final class SequenceObjective implements Objective {
         float[] gradient = new float[batch];
         Arrays.fill(gradient, (float) (-1.0 / targets));
         host.uploadFloats(dSums.address(), gradient);
-        microBatches.forEach(rows -> training.accumulate(PackedBatch.sequences(select(rows)), loss));
+        for (int[] rows : microBatches) {
+            Cancellation.check(listener);
+            training.accumulate(PackedBatch.sequences(select(rows)), loss);
+        }
         terms += targets;
     }
 
@@ -181,6 +187,7 @@ final class SequenceObjective implements Objective {
     public Map<String, Double> evaluate() {
         double sum = 0;
         for (int begin = 0; begin < evalSequences.size(); begin += evalBatch) {
+            Cancellation.check(listener);
             List<Sequence> batch = evalSequences.subList(begin, Math.min(evalSequences.size(), begin + evalBatch));
             sum += sum(host.downloadFloats(
                     evaluation.forward(PackedBatch.sequences(batch)).sums(), batch.size()));

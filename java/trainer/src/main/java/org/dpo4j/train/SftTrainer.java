@@ -14,7 +14,8 @@ public final class SftTrainer {
 
     /**
      * Runs to the end and writes the model, its tokenizer and {@code metrics.jsonl} into {@code output_dir}. The loss
-     * is the mean over target tokens: all but the first of a text, those of the completion where there is a prompt.
+     * is the mean over target tokens: all but the first of a text, those of the completion where there is a prompt. A
+     * run that ends early saves its weights as {@link DpoTrainer#train} does.
      *
      * @return the lines of {@code metrics.jsonl}, in order
      */

@@ -62,6 +62,15 @@ final class Steps {
         return micro;
     }
 
+    /** The rows that the steps read, ascending. */
+    int[] rowsRead() {
+        if (total >= perEpoch) {
+            return IntStream.range(0, rows).toArray();
+        }
+        int read = (int) Math.min(rows, (long) total * accumulation * batch);
+        return IntStream.of(order.apply(0)).limit(read).sorted().toArray();
+    }
+
     /**
      * The micro-batches of all steps, of the first {@value #LOOKED_AT} where there are more: what shuffles do is seen by
      * then.

@@ -5,6 +5,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
+import org.dpo4j.io.FileErrors;
+import org.dpo4j.kernels.Dpo4jException;
 
 /** What a tokenizer may consist of in a Hugging Face directory: all that transformers' save_pretrained writes of it. */
 final class TokenizerFiles {
@@ -30,26 +32,32 @@ final class TokenizerFiles {
 
     private TokenizerFiles() {}
 
+    /** Those that are there, as paths below the directory. */
+    static List<Path> find(Path directory) {
+        return Stream.concat(FILES.stream().map(Path::of), templates(directory))
+                .filter(file -> Files.exists(directory.resolve(file)))
+                .toList();
+    }
+
     /** Copies those that are there into a directory that has none of them. */
     static void copy(Path from, Path to) throws IOException {
-        for (String name : FILES) {
-            if (Files.exists(from.resolve(name))) {
-                Files.copy(from.resolve(name), to.resolve(name));
-            }
-        }
-        if (Files.isDirectory(from.resolve(TEMPLATES))) {
-            Files.createDirectory(to.resolve(TEMPLATES));
-            for (Path template : list(from.resolve(TEMPLATES))) {
-                if (Files.isRegularFile(template)) {
-                    Files.copy(template, to.resolve(TEMPLATES).resolve(template.getFileName()));
-                }
-            }
+        for (Path file : find(from)) {
+            Path copy = to.resolve(file);
+            Files.createDirectories(copy.getParent());
+            Files.copy(from.resolve(file), copy);
         }
     }
 
-    private static List<Path> list(Path directory) throws IOException {
-        try (Stream<Path> files = Files.list(directory)) {
-            return files.toList();
+    private static Stream<Path> templates(Path directory) {
+        Path templates = directory.resolve(TEMPLATES);
+        if (!Files.isDirectory(templates)) {
+            return Stream.empty();
+        }
+        try (Stream<Path> files = Files.list(templates)) {
+            return files.filter(Files::isRegularFile).map(directory::relativize).toList().stream();
+        } catch (IOException e) {
+            throw new Dpo4jException(
+                    templates + " cannot be read (" + FileErrors.reason(e) + "); make it readable, or remove it", e);
         }
     }
 }

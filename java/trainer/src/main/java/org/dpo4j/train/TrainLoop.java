@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Parameters;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.MetricsLog;
@@ -11,10 +12,13 @@ import org.dpo4j.report.RunListener;
 
 /**
  * Optimizer steps over an objective. The gradient of a step is that of the mean over all terms of its micro-batches,
- * however they are cut. Nothing is read from the device but every {@code logging_steps} steps, and where the evaluation
- * data is.
+ * however they are cut. Nothing is read from the device but every {@code logging_steps} steps, where the evaluation data
+ * is, and where reading waits for nothing.
  */
 final class TrainLoop {
+    /** No step. */
+    static final int UNKNOWN = -1;
+
     private final Objective objective;
     private final Parameters parameters;
     private final Steps steps;
@@ -23,6 +27,7 @@ final class TrainLoop {
     private final RunListener listener;
     private final MetricsLog log;
     private final List<Metrics> history = new ArrayList<>();
+    private int trained;
     private long tokens;
     private long rowsSinceLog;
     private long loggedAt;
@@ -43,25 +48,52 @@ final class TrainLoop {
         this.log = log;
     }
 
-    /** Runs all steps; gives the lines of metrics. */
+    /** Runs all steps; gives the lines of metrics. When it throws, {@link #trained} says what the weights are. */
     List<Metrics> run() {
         try (Optimizer optimizer = new Optimizer(parameters, options, options.loggingSteps())) {
-            listener.progress("training", 0, steps.total());
-            loggedAt = System.nanoTime();
-            for (int step = 0; step < steps.total(); step++) {
-                accumulate(steps.microBatches(step));
-                optimizer.step(schedule.rate(step));
-                int done = step + 1;
-                if (done % options.loggingSteps() == 0 || done == steps.total()) {
-                    logTraining(done, optimizer.takeNorm());
-                }
-                listener.progress("training", done, steps.total());
-                if (options.evaluatesAfter(done, steps.total())) {
-                    logEvaluation(done);
-                }
+            try {
+                train(optimizer);
+            } catch (RuntimeException | Error e) {
+                trained = lastApplied(optimizer, e);
+                throw e;
             }
         }
+        trained = steps.total();
         return List.copyOf(history);
+    }
+
+    /** The step that the weights are from; {@link #UNKNOWN} where the device no longer says it. */
+    int trained() {
+        return trained;
+    }
+
+    private void train(Optimizer optimizer) {
+        listener.progress("training", 0, steps.total());
+        loggedAt = System.nanoTime();
+        for (int step = 0; step < steps.total(); step++) {
+            accumulate(steps.microBatches(step));
+            optimizer.step(schedule.rate(step));
+            int done = step + 1;
+            if (optimizer.isNormReady()) {
+                optimizer.takeNorm();
+            }
+            if (done % options.loggingSteps() == 0 || done == steps.total()) {
+                logTraining(done, optimizer.takeNorm());
+            }
+            listener.progress("training", done, steps.total());
+            if (options.evaluatesAfter(done, steps.total())) {
+                logEvaluation(done);
+            }
+        }
+    }
+
+    private static int lastApplied(Optimizer optimizer, Throwable cause) {
+        try {
+            return optimizer.applied();
+        } catch (RuntimeException e) {
+            cause.addSuppressed(e);
+            return UNKNOWN;
+        }
     }
 
     private void accumulate(List<int[]> microBatches) {
@@ -80,6 +112,7 @@ final class TrainLoop {
         values.put("num_tokens", (double) tokens);
         values.put(objective.unit() + "_per_second", rowsSinceLog / seconds(loggedAt));
         write(new Metrics(done, values));
+        requireFinite(done, values);
         rowsSinceLog = 0;
         loggedAt = System.nanoTime();
     }
@@ -92,6 +125,15 @@ final class TrainLoop {
         values.put("eval_runtime", seconds(began));
         write(new Metrics(done, values));
         loggedAt += System.nanoTime() - began;
+    }
+
+    /** A loss may overflow where its gradient does not. */
+    private static void requireFinite(int done, Map<String, Double> values) {
+        double loss = values.getOrDefault("loss", 0.0);
+        if (!Double.isFinite(loss)) {
+            throw new Dpo4jException("the loss of the steps up to " + done + " is " + loss
+                    + " though their gradients are finite, and training stops; lower learning_rate");
+        }
     }
 
     private void write(Metrics metrics) {

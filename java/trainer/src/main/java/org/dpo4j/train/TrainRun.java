@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Shuffle;
 import org.dpo4j.data.Tokenizer;
@@ -12,6 +13,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.ParameterTensor;
 import org.dpo4j.model.Parameters;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.MetricsLog;
@@ -33,11 +35,13 @@ final class TrainRun {
 
     private TrainRun() {}
 
-    static List<Metrics> run(TrainOptions options, ObjectiveReader reader, RunListener listener) {
-        OutputDirectory output = OutputDirectory.prepare(options.outputDir(), options.overwriteOutputDir());
+    static List<Metrics> run(TrainOptions options, ObjectiveReader reader, RunListener told) {
+        RunListener listener = new InterruptibleListener(told);
         Map<String, String> facts = new LinkedHashMap<>();
-        try (Device device = Devices.open(options.device(), notice -> facts.put("notice", notice));
+        try (OutputDirectory output = OutputDirectory.prepare(options, listener);
+                Device device = Devices.open(options.device(), notice -> facts.put("notice", notice));
                 Model model = Model.load(options.modelNameOrPath(), device, dtype(options, device))) {
+            requireFinite(model, options);
             describe(options, model, facts);
             MemoryPlan.ofState(model.parameters(), options).check(memoryOf(device));
             try (Objective objective = read(options, model, reader, facts)) {
@@ -47,14 +51,31 @@ final class TrainRun {
                 facts.put("steps", steps + "; " + options.schedule(steps.total()));
                 MemoryPlan memory = MemoryPlan.of(model.parameters(), objective, steps, options);
                 facts.put("device memory", memory.toString());
+                facts.put("disk", output.checkSpace(model, options.modelNameOrPath(), lines(options, steps.total())));
                 listener.header(new RunHeader(facts));
                 memory.check(memoryOf(device));
-                objective.begin(listener);
-                List<Metrics> history = train(options, objective, model, steps, listener, output);
-                output.save(model, options.modelNameOrPath());
-                return history;
+                objective.begin(steps, listener);
+                return train(options, objective, model, steps, listener, output);
             }
         }
+    }
+
+    private static void requireFinite(Model model, TrainOptions options) {
+        ParameterTensor broken = model.parameters().notFinite();
+        if (broken != null) {
+            throw new Dpo4jException(options.modelNameOrPath() + ": " + broken.name()
+                    + " holds weights that are NaN or infinite, in the file or once they are "
+                    + (model.parameters().dtype() == DType.F32 ? "float32" : "bfloat16")
+                    + "; download the model again, or start from another");
+        }
+    }
+
+    /** Lines of metrics of a run of so many steps, at most. */
+    private static long lines(TrainOptions options, int steps) {
+        long evaluations = IntStream.rangeClosed(1, steps)
+                .filter(done -> options.evaluatesAfter(done, steps))
+                .count();
+        return steps / options.loggingSteps() + 1 + evaluations;
     }
 
     /** What the run may take: what it has, and what nobody has. */
@@ -70,8 +91,18 @@ final class TrainRun {
             Steps steps,
             RunListener listener,
             OutputDirectory output) {
-        try (MetricsLog log = new MetricsLog(output.file("metrics.jsonl"))) {
-            return new TrainLoop(objective, model.parameters(), steps, options, listener, log).run();
+        FinalSave last = new FinalSave(model, options.modelNameOrPath(), output, listener);
+        try (MetricsLog log = output.metrics(listener)) {
+            TrainLoop loop = new TrainLoop(objective, model.parameters(), steps, options, listener, log);
+            List<Metrics> history;
+            try {
+                history = loop.run();
+            } catch (RuntimeException | Error e) {
+                last.rescue(loop.trained(), e);
+                throw e;
+            }
+            last.save(loop.trained());
+            return history;
         }
     }
 

@@ -1,0 +1,129 @@
+package org.dpo4j.train;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import org.dpo4j.io.FileErrors;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.report.RunListener;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The right of one run to write into a directory: a lock on its file {@code .lock}, which the operating system takes
+ * back when the process ends, however it ends. The file holds the number of the process.
+ */
+final class OutputLock implements AutoCloseable {
+    private static final String NAME = ".lock";
+
+    /**
+     * Directories of this process's own runs. The operating system locks between processes alone, and gives all locks of
+     * a process on a file back when any of its channels to that file closes: a second run here must not open it.
+     */
+    private static final Set<Path> OWN = ConcurrentHashMap.newKeySet();
+
+    private final Path directory;
+    private final FileChannel channel;
+
+    private OutputLock(Path directory, FileChannel channel) {
+        this.directory = directory;
+        this.channel = channel;
+    }
+
+    /** Takes the lock of an existing directory, or throws naming who has it. */
+    static OutputLock take(Path directory, RunListener listener) throws IOException {
+        Path real = directory.toRealPath();
+        if (!OWN.add(real)) {
+            throw inUse(directory, "this process");
+        }
+        try {
+            return new OutputLock(real, lock(directory, real.resolve(NAME), listener));
+        } catch (IOException | RuntimeException e) {
+            OWN.remove(real);
+            throw e;
+        }
+    }
+
+    private static FileChannel lock(Path directory, Path file, RunListener listener) throws IOException {
+        while (true) {
+            open(file).close(); // makes it
+            Object before = key(file);
+            FileChannel channel = open(file);
+            try {
+                if (!isLocked(channel, directory, listener)) {
+                    throw inUse(directory, "process " + owner(channel));
+                }
+                if (before != null && before.equals(key(file))) {
+                    writeNumber(channel);
+                    return channel;
+                }
+                channel.close(); // the run that had the lock has deleted this file
+            } catch (IOException | RuntimeException e) {
+                channel.close();
+                throw e;
+            }
+        }
+    }
+
+    /** A directory that cannot be locked, as over some networks, is used all the same, and the user told. */
+    private static boolean isLocked(FileChannel channel, Path directory, RunListener listener) {
+        try {
+            return channel.tryLock() != null;
+        } catch (IOException e) {
+            listener.notice("output_dir " + directory + " cannot be locked (" + FileErrors.reason(e)
+                    + "): start no second run in it before this one ends");
+            return true;
+        }
+    }
+
+    private static FileChannel open(Path file) throws IOException {
+        return FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+    }
+
+    /** What tells the file of that name from another that takes its place; null where there is none. */
+    private static @Nullable Object key(Path file) throws IOException {
+        try {
+            return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+        } catch (NoSuchFileException e) {
+            return null;
+        }
+    }
+
+    private static void writeNumber(FileChannel channel) throws IOException {
+        channel.truncate(0);
+        channel.write(
+                ByteBuffer.wrap(Long.toString(ProcessHandle.current().pid()).getBytes(StandardCharsets.US_ASCII)), 0);
+    }
+
+    private static String owner(FileChannel channel) throws IOException {
+        ByteBuffer number = ByteBuffer.allocate(20);
+        channel.read(number, 0);
+        return new String(number.array(), 0, number.position(), StandardCharsets.US_ASCII);
+    }
+
+    private static Dpo4jException inUse(Path directory, String by) {
+        return new Dpo4jException("output_dir " + directory + " is in use by another run (" + by
+                + "); wait for its end, or choose another");
+    }
+
+    /** Gives the lock back and deletes its file. */
+    @Override
+    public void close() {
+        try (channel) {
+            Files.deleteIfExists(directory.resolve(NAME));
+        } catch (IOException e) {
+            throw new Dpo4jException(
+                    directory.resolve(NAME) + " cannot be deleted (" + FileErrors.reason(e) + "); delete it by hand",
+                    e);
+        } finally {
+            OWN.remove(directory);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+package org.dpo4j.signals;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
+import org.dpo4j.model.LlamaConfig;
+import org.dpo4j.model.Model;
+import org.dpo4j.train.DpoOptions;
+import org.dpo4j.train.LrSchedulerType;
+
+/** {@code dpo4j dpo} in a process of its own, on files in one directory; its lines of standard error go to a file. */
+final class DpoProcess implements AutoCloseable {
+    private final Process process;
+    private final Path directory;
+    private final BufferedReader out;
+
+    private DpoProcess(Process process, Path directory) {
+        this.process = process;
+        this.directory = directory;
+        this.out = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+    }
+
+    /** Makes {@code model} and {@code pairs.jsonl} in the directory. */
+    static void makeInput(Path directory) throws IOException {
+        try (Device device = Devices.cpu(1);
+                Model model = Model.create(LlamaConfig.of(2000, 32, 48, 2, 2, 1, 64, true), device, DType.F32, 3)) {
+            model.save(directory.resolve("model"), DType.F32);
+        }
+        List<String> rows = new ArrayList<>();
+        for (int row = 0; row < 16; row++) {
+            rows.add("{\"prompt_ids\": [%d, 4], \"chosen_ids\": [5, 6], \"rejected_ids\": [7]}".formatted(3 + row));
+        }
+        Files.write(directory.resolve("pairs.jsonl"), rows);
+    }
+
+    /** The same run from Java, of so many steps. */
+    static DpoOptions options(Path directory, String output, int steps) {
+        return DpoOptions.builder()
+                .modelNameOrPath(directory.resolve("model"))
+                .datasetName(directory.resolve("pairs.jsonl"))
+                .outputDir(directory.resolve(output))
+                .device("cpu")
+                .learningRate(1e-3)
+                .lrSchedulerType(LrSchedulerType.CONSTANT)
+                .maxSteps(steps)
+                .loggingSteps(1)
+                .build();
+    }
+
+    /** The command of a run of 20,000 steps. */
+    static List<String> command(Path directory, String output) {
+        return new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Dorg.bytedeco.javacpp.cachedir=" + System.getProperty("org.bytedeco.javacpp.cachedir"),
+                "-cp",
+                System.getProperty("java.class.path"),
+                "org.dpo4j.cli.Main",
+                "dpo",
+                "--model_name_or_path=" + directory.resolve("model"),
+                "--dataset_name=" + directory.resolve("pairs.jsonl"),
+                "--output_dir=" + directory.resolve(output),
+                "--device=cpu",
+                "--learning_rate=1e-3",
+                "--lr_scheduler_type=constant",
+                "--max_steps=20000",
+                "--logging_steps=1"));
+    }
+
+    /** Starts it. A shell that ran these tests in the background would have had SIGINT ignored; env undoes that. */
+    static DpoProcess start(Path directory, String output) throws IOException {
+        List<String> command = command(directory, output);
+        command.addAll(0, List.of("env", "--default-signal=INT,TERM,HUP"));
+        return start(directory, command);
+    }
+
+    static DpoProcess start(Path directory, List<String> command) throws IOException {
+        return new DpoProcess(
+                new ProcessBuilder(command)
+                        .redirectError(directory.resolve("err.txt").toFile())
+                        .start(),
+                directory);
+    }
+
+    long pid() {
+        return process.pid();
+    }
+
+    /** Reads standard output up to the first line that begins so. */
+    void awaitLine(String beginning) throws IOException {
+        String line = out.readLine();
+        while (line != null && !line.startsWith(beginning)) {
+            line = out.readLine();
+        }
+        if (line == null) {
+            throw new AssertionError("ended without a line " + beginning + ": " + err());
+        }
+    }
+
+    /** Waits until it is stuck, since nobody reads what it prints: a pipe holds 64 KiB. */
+    void awaitFullPipe() throws IOException, InterruptedException {
+        int before = -1;
+        int now = process.getInputStream().available();
+        while (now < 60_000 || now != before) {
+            Thread.sleep(500);
+            before = now;
+            now = process.getInputStream().available();
+        }
+    }
+
+    void signal(String name) throws IOException, InterruptedException {
+        new ProcessBuilder("sh", "-c", "kill -" + name + " " + process.pid())
+                .inheritIO()
+                .start()
+                .waitFor();
+    }
+
+    /** Reads the rest of standard output; the exit code. */
+    int await() throws IOException, InterruptedException {
+        while (out.readLine() != null) {
+            // not of interest
+        }
+        return awaitUnread();
+    }
+
+    /** The exit code, once it ends with its output unread. */
+    int awaitUnread() throws InterruptedException, IOException {
+        if (!process.waitFor(60, TimeUnit.SECONDS)) {
+            throw new AssertionError("does not end: " + err());
+        }
+        return process.exitValue();
+    }
+
+    String err() throws IOException {
+        return Files.readString(directory.resolve("err.txt"));
+    }
+
+    @Override
+    public void close() {
+        process.destroyForcibly();
+    }
+}

@@ -1,0 +1,97 @@
+package org.dpo4j.signals;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A small disk: a tmpfs that a user namespace of the test mounts over output_dir. */
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class FullDiskTest {
+    @TempDir
+    private Path directory;
+
+    private Path output;
+
+    @BeforeEach
+    void makeInput() throws IOException, InterruptedException {
+        assumeTrue(
+                new ProcessBuilder("unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", directory.toString())
+                                .start()
+                                .waitFor()
+                        == 0,
+                "skipped: this machine lets no user mount a tmpfs (unshare -rm)");
+        DpoProcess.makeInput(directory);
+        output = Files.createDirectory(directory.resolve("out"));
+    }
+
+    /**
+     * The weights are 2000 x 32 and two layers of 7,744 f32: 318 kB. 20,000 lines of metrics are 1 kB each at most. The
+     * disk has 20.7 MB.
+     */
+    @Test
+    void aDiskThatIsTooSmallIsRefusedBeforeTheFirstStep() throws IOException, InterruptedException {
+        List<String> out = run("20200k", "\"$@\"; echo code $?; ls -A $0");
+        assertThat(out).contains("code 1").noneMatch(line -> line.startsWith("step 1 "));
+        assertThat(err())
+                .contains("output_dir " + output + " takes ", "(model 3", "free space, or choose")
+                .containsPattern("and 20\\.\\d MB of its disk are free")
+                .hasLineCount(1);
+    }
+
+    /**
+     * Something else fills the disk while the run trains: the model that was there stays as it was, the run says that its
+     * own is lost and what it takes, and leaves no half of it.
+     */
+    @Test
+    void aDiskThatFillsUpLosesTheNewModelAlone() throws IOException, InterruptedException {
+        List<String> out = run("24m", """
+                echo old > $0/model.safetensors
+                "$@" --overwrite_output_dir > $0/out.txt &
+                while kill -0 $! && ! grep -q . $0/metrics.jsonl; do sleep 0.1; done 2> /dev/null
+                cat /dev/zero > $0/filler 2> /dev/null
+                sleep 1
+                kill -TERM $!
+                wait $!
+                echo code $?
+                cat $0/model.safetensors
+                ls -A $0
+                """);
+        assertThat(out).contains("code 143", "old").doesNotContain(".writing", ".lock", "config.json");
+        assertThat(err())
+                .containsPattern("metrics.jsonl cannot be written \\(No space left on device\\); training goes on")
+                .containsPattern("the weights of step \\d+ are lost: the model cannot be written to output_dir")
+                .containsPattern("it takes 3\\d\\d\\.\\d kB and \\d+\\.\\d kB are free");
+    }
+
+    /** Runs a script with $0 = output_dir on a disk of that size and "$@" = the command; its standard output. */
+    private List<String> run(String size, String script) throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(List.of(
+                "unshare",
+                "-rm",
+                "sh",
+                "-c",
+                "mount -t tmpfs -o size=" + size + " tmpfs $0\n" + script,
+                output.toString()));
+        command.addAll(DpoProcess.command(directory, "out"));
+        Path printed = directory.resolve("printed.txt");
+        new ProcessBuilder(command)
+                .redirectError(directory.resolve("err.txt").toFile())
+                .redirectOutput(printed.toFile())
+                .start()
+                .waitFor();
+        return Files.readAllLines(printed);
+    }
+
+    private String err() throws IOException {
+        return Files.readString(directory.resolve("err.txt"));
+    }
+}

@@ -1,0 +1,101 @@
+package org.dpo4j.signals;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.train.DpoTrainer;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Signals that end a run. Expected weights are those of a run that was asked for as many steps. */
+@Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+class StopSignalsTest {
+    private static final Pattern SAVED = Pattern.compile("dpo4j: saved the weights of step (\\d+) in (\\S+)");
+
+    @TempDir
+    private Path directory;
+
+    @BeforeEach
+    void makeInput() throws IOException {
+        DpoProcess.makeInput(directory);
+    }
+
+    /** Exit codes are the shell's, 128 and the number of the signal. */
+    @ParameterizedTest
+    @CsvSource({"INT, 130", "TERM, 143", "HUP, 129"})
+    void theWeightsOfTheLastStepAreSaved(String signal, int exitCode) throws IOException, InterruptedException {
+        try (DpoProcess run = DpoProcess.start(directory, "out")) {
+            run.awaitLine("step 3 ");
+            run.signal(signal);
+            assertThat(run.await()).as(run.err()).isEqualTo(exitCode);
+            Matcher saved = SAVED.matcher(run.err());
+            assertThat(saved.find()).as(run.err()).isTrue();
+            assertThat(saved.group(2)).isEqualTo(directory.resolve("out").toString());
+            int step = Integer.parseInt(saved.group(1));
+            assertThat(step).isGreaterThanOrEqualTo(3);
+            DpoTrainer.train(DpoProcess.options(directory, "expected", step), metrics -> {});
+            assertThat(directory.resolve("out/model.safetensors"))
+                    .hasSameBinaryContentAs(directory.resolve("expected/model.safetensors"));
+            assertThat(directory.resolve("out/config.json"))
+                    .hasSameBinaryContentAs(directory.resolve("expected/config.json"));
+            assertThat(directory.resolve("out")).isDirectoryNotContaining("glob:**/.*");
+        }
+    }
+
+    /** A run that writes into a pipe that nobody reads stands still; the first signal would wait for its next step. */
+    @Test
+    void aSecondSignalEndsTheProcessAtOnce() throws IOException, InterruptedException {
+        try (DpoProcess run = DpoProcess.start(directory, "out")) {
+            run.awaitFullPipe();
+            run.signal("INT");
+            Thread.sleep(200);
+            run.signal("INT");
+            assertThat(run.awaitUnread()).as(run.err()).isEqualTo(130);
+            assertThat(directory.resolve("out/model.safetensors")).doesNotExist();
+        }
+    }
+
+    /** The run waits for rows that nobody writes into its pipe. */
+    @Test
+    void beforeTheFirstStepThereIsNothingToSave() throws IOException, InterruptedException {
+        Path pipe = directory.resolve("pairs.jsonl");
+        Files.delete(pipe);
+        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
+                .isZero();
+        try (DpoProcess run = DpoProcess.start(directory, "out");
+                OutputStream rows = Files.newOutputStream(pipe)) { // once the run has opened it
+            run.signal("INT");
+            assertThat(run.await()).as(run.err()).isEqualTo(130);
+            assertThat(run.err()).contains("no step was trained: nothing is saved");
+            assertThat(directory.resolve("out/model.safetensors")).doesNotExist();
+        }
+    }
+
+    @Test
+    void aSecondRunInTheDirectoryIsRefusedUntilTheFirstIsGone() throws IOException, InterruptedException {
+        try (DpoProcess run = DpoProcess.start(directory, "out")) {
+            run.awaitLine("step 1 ");
+            assertThatThrownBy(() -> DpoTrainer.train(DpoProcess.options(directory, "out", 1), metrics -> {}))
+                    .isInstanceOf(Dpo4jException.class)
+                    .hasMessageContainingAll("output_dir", "in use by another run", "process " + run.pid());
+            run.signal("KILL");
+            assertThat(run.await()).isEqualTo(128 + 9);
+        }
+        Files.createDirectories(directory.resolve("out/.writing/deeper"));
+        Files.writeString(directory.resolve("out/.writing/deeper/model.safetensors"), "half");
+        DpoTrainer.train(DpoProcess.options(directory, "out", 1), metrics -> {});
+        assertThat(directory.resolve("out/model.safetensors")).exists();
+        assertThat(directory.resolve("out")).isDirectoryNotContaining("glob:**/.*");
+    }
+}

@@ -1,0 +1,136 @@
+package org.dpo4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.Model;
+import org.dpo4j.report.Metrics;
+import org.dpo4j.report.MetricsLog;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Space, and who has the directory. */
+class OutputDirectoryTest {
+    @TempDir
+    private Path directory;
+
+    private TrainOptions options() {
+        return TinyRun.options().outputDir(directory.resolve("out")).build().train();
+    }
+
+    /** The blocks of the files that a save leaves, counted on the disk. */
+    @Test
+    void asMuchSpaceAsTheFilesTakeIsEnoughAndABlockLessIsNot() throws IOException {
+        Path tokenizer = Files.createDirectory(directory.resolve("tokenizer"));
+        Files.writeString(tokenizer.resolve("tokenizer.json"), "x".repeat(5000));
+        Files.writeString(tokenizer.resolve("merges.txt"), "y");
+        try (Device device = Devices.cpu(1);
+                Model model = Model.create(TinyRun.CONFIG, device, DType.F32, 3)) {
+            long files;
+            try (OutputDirectory output = OutputDirectory.prepare(options(), metrics -> {})) {
+                output.save(model, tokenizer);
+                files = blocks(directory.resolve("out"));
+            }
+            Files.delete(directory.resolve("out/model.safetensors"));
+            long needed = files + 3 * 4096; // ten lines of metrics of up to 1024 bytes
+            checkSpace(model, tokenizer, needed);
+            assertThatThrownBy(() -> checkSpace(model, tokenizer, needed - 1))
+                    .isInstanceOf(Dpo4jException.class)
+                    .hasMessageContainingAll(
+                            "output_dir " + directory.resolve("out") + " takes " + MemoryPlan.inUnits(needed),
+                            "metrics 12.3 kB",
+                            "free space, or choose an output_dir on another disk");
+        }
+    }
+
+    private void checkSpace(Model model, Path tokenizer, long free) {
+        try (OutputDirectory output = OutputDirectory.prepare(options(), metrics -> {}, path -> free)) {
+            output.checkSpace(model, tokenizer, 10);
+        }
+    }
+
+    private static long blocks(Path directory) throws IOException {
+        long blocks = 0;
+        try (Stream<Path> files = Files.list(directory)) {
+            for (Path file : files.filter(file -> !file.endsWith(".lock")).toList()) {
+                blocks += (Files.size(file) + 4095) / 4096;
+            }
+        }
+        return 4096 * blocks;
+    }
+
+    /** The longest line there is: every name of evaluation, and the longest double. */
+    @Test
+    void noLineOfMetricsIsLongerThanWasCounted() throws IOException {
+        Path file = directory.resolve("metrics.jsonl");
+        Map<String, Double> values = new LinkedHashMap<>();
+        for (String name : List.of(
+                "loss",
+                "rewards/chosen",
+                "rewards/rejected",
+                "rewards/accuracies",
+                "rewards/margins",
+                "logps/chosen",
+                "logps/rejected",
+                "logits/chosen",
+                "logits/rejected",
+                "entropy",
+                "mean_token_accuracy",
+                "grad_norm",
+                "learning_rate",
+                "epoch",
+                "num_tokens",
+                "sequences_per_second")) {
+            values.put("eval_" + name, -2.2250738585072014E-308);
+        }
+        try (MetricsLog log = new MetricsLog(file, metrics -> {})) {
+            log.write(new Metrics(Integer.MAX_VALUE, values));
+        }
+        assertThat(Files.size(file)).isLessThanOrEqualTo(MetricsLog.MAX_LINE_BYTES);
+    }
+
+    @Test
+    void oneRunAtATimeHasTheDirectoryUnderAnyOfItsNames() throws IOException {
+        Files.createDirectory(directory.resolve("real"));
+        Files.createSymbolicLink(directory.resolve("out"), directory.resolve("real"));
+        TrainOptions real =
+                TinyRun.options().outputDir(directory.resolve("real")).build().train();
+        try (OutputDirectory first = OutputDirectory.prepare(options(), metrics -> {})) {
+            assertThat(first).hasToString(directory.resolve("out").toString());
+            for (int attempt = 0; attempt < 2; attempt++) {
+                assertThatThrownBy(() -> OutputDirectory.prepare(real, metrics -> {}))
+                        .isInstanceOf(Dpo4jException.class)
+                        .hasMessageContainingAll("real is in use by another run (this process)", "choose another");
+            }
+        }
+        assertThat(directory.resolve("real")).isEmptyDirectory();
+        assertThatCode(() -> OutputDirectory.prepare(real, metrics -> {}).close())
+                .doesNotThrowAnyException();
+    }
+
+    /** Left by a process that was killed: not locked, and half a model. */
+    @Test
+    void whatACrashLeftIsClearedAway() throws IOException {
+        Path out = Files.createDirectory(directory.resolve("out"));
+        Files.writeString(out.resolve(".lock"), "4242");
+        Files.createDirectories(out.resolve(".writing/more"));
+        Files.writeString(out.resolve(".writing/more/model.safetensors"), "half");
+        try (OutputDirectory output = OutputDirectory.prepare(options(), metrics -> {})) {
+            assertThat(output).hasToString(out.toString());
+            assertThat(out.resolve(".writing")).doesNotExist();
+        }
+        assertThat(out).isEmptyDirectory();
+    }
+}

@@ -1,0 +1,137 @@
+package org.dpo4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.IntStream;
+import org.dpo4j.conformance.On;
+import org.dpo4j.conformance.OnEachDType;
+import org.dpo4j.data.PreferencePair;
+import org.dpo4j.data.Shuffle;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
+import org.dpo4j.model.CompletionSums;
+import org.dpo4j.model.LanguageModel;
+import org.dpo4j.model.Model;
+import org.dpo4j.report.Metrics;
+import org.dpo4j.report.RunListener;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Log-probs of the reference are computed of the rows that a run reads, and of no other. */
+class ReferenceRowsTest {
+    private static final List<PreferencePair> PAIRS = TinyRun.pairs(60);
+
+    private static Steps steps(TrainOptions options, int rows) {
+        return new Steps(rows, options, epoch -> Shuffle.order(rows, options.seed(), epoch));
+    }
+
+    /** By what its micro-batches read. */
+    @ParameterizedTest
+    @CsvSource({"1525,8,1,1", "1525,8,4,3", "60,7,2,4", "60,7,2,5", "60,7,2,6", "60,100,1,1", "5,1,3,1"})
+    void rowsReadAreThoseOfTheMicroBatches(int rows, int batch, int accumulation, int maxSteps) {
+        Steps steps = steps(
+                TinyRun.options()
+                        .perDeviceTrainBatchSize(batch)
+                        .gradientAccumulationSteps(accumulation)
+                        .maxSteps(maxSteps)
+                        .build()
+                        .train(),
+                rows);
+        Set<Integer> read = new TreeSet<>();
+        for (int step = 0; step < maxSteps; step++) {
+            steps.microBatches(step).forEach(micro -> IntStream.of(micro).forEach(read::add));
+        }
+        assertThat(IntStream.of(steps.rowsRead()).boxed()).containsExactlyElementsOf(read);
+    }
+
+    /** A run of one step of 8 rows, and 5 rows of evaluation. */
+    @Test
+    void aShortRunReadsFewRows() {
+        List<String> phases = new ArrayList<>();
+        RunListener listener = new RunListener() {
+            @Override
+            public void metrics(Metrics metrics) {}
+
+            @Override
+            public void progress(String phase, long done, long total) {
+                phases.add(phase + " " + done + "/" + total);
+            }
+        };
+        DpoOptions options = TinyRun.options()
+                .perDeviceTrainBatchSize(8)
+                .perDeviceEvalBatchSize(4)
+                .maxSteps(1)
+                .build();
+        try (Device device = Devices.cpu(1);
+                Model model = Model.create(TinyRun.CONFIG, device, DType.F32, 3);
+                PreferenceObjective objective = new PreferenceObjective(model, PAIRS, PAIRS.subList(0, 5), options)) {
+            objective.begin(steps(options.train(), PAIRS.size()), listener);
+        }
+        assertThat(phases)
+                .containsExactly(
+                        "reference log-probs 0/8",
+                        "reference log-probs 4/8",
+                        "reference log-probs 8/8",
+                        "reference log-probs 0/5",
+                        "reference log-probs 4/5",
+                        "reference log-probs 5/5");
+    }
+
+    @OnEachDType
+    void aRowHasTheSameBitsWhicheverRowsAreRead(On on) {
+        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3);
+                LanguageModel frozen = LanguageModel.evaluation(model, CompletionSums.PLAIN)) {
+            float[] all =
+                    ReferenceLogProbs.compute(frozen, PAIRS, 8, metrics -> {}).sums();
+            int[] read = {3, 7, 8, 21, 40, 59};
+            float[] some = ReferenceLogProbs.compute(frozen, PAIRS, read, 4, true, metrics -> {})
+                    .sums();
+            for (int i = 0; i < all.length; i++) {
+                int row = i / 2;
+                Float expected = IntStream.of(read).anyMatch(one -> one == row) ? all[i] : Float.NaN;
+                assertThat(Float.valueOf(some[i])).as("row %d", row).isEqualTo(expected);
+            }
+        }
+    }
+
+    /** Training, gradient norms and evaluations of a run of two steps are those of a longer run's first two, to the bit. */
+    @OnEachDType
+    void aShortRunHasTheNumbersOfALongOnesBeginning(On on) {
+        List<Map<String, Double>> shortRun = run(on, 2);
+        List<Map<String, Double>> longRun = run(on, 9); // 60 rows are 8 steps: it reads every row
+        assertThat(shortRun).hasSize(4).isEqualTo(longRun.subList(0, 4));
+    }
+
+    private static List<Map<String, Double>> run(On on, int steps) {
+        DpoOptions options = TinyRun.options()
+                .perDeviceTrainBatchSize(8)
+                .perDeviceEvalBatchSize(4)
+                .lrSchedulerType(LrSchedulerType.CONSTANT)
+                .evalDataset(Path.of("unread"))
+                .evalSteps(1)
+                .maxSteps(steps)
+                .build();
+        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3)) {
+            return TinyRun.dpo(model, PAIRS, PAIRS.subList(10, 21), options).history().stream()
+                    .map(ReferenceRowsTest::withoutTimes)
+                    .toList();
+        }
+    }
+
+    private static Map<String, Double> withoutTimes(Metrics line) {
+        Map<String, Double> values = new LinkedHashMap<>(line.values());
+        values.remove("pairs_per_second");
+        values.remove("eval_runtime");
+        values.put("step", (double) line.step());
+        return values;
+    }
+}
