@@ -67,11 +67,9 @@ final class Bench implements Callable<Integer> {
     @Option(names = "--no-peers", description = "start no other library")
     boolean noPeers;
 
-    @Option(
-            names = "--seconds",
-            description = "after which no benchmark begins; what runs then has "
-                    + "20 more. 450 with --quick, no end without it")
-    double seconds;
+    @Option(names = "--seconds", description = "after which no benchmark begins; 450 with --quick, no end without it")
+    @Nullable
+    Double seconds;
 
     @Option(
             names = "--skip-done",
@@ -127,6 +125,9 @@ final class Bench implements Callable<Integer> {
         if (!List.of("cuda", "cpu").contains(device)) {
             throw new Dpo4jException("device " + device + " is unknown: use cuda or cpu");
         }
+        if (seconds != null && !(seconds > 0)) {
+            throw new Dpo4jException("--seconds " + seconds + " is no time: use a number above 0");
+        }
         if (noPeers && peers != null) {
             throw new Dpo4jException("--peers and --no-peers exclude each other: leave one out");
         }
@@ -138,7 +139,7 @@ final class Bench implements Callable<Integer> {
         boolean emulated = String.valueOf(DeviceReport.probe().build()).contains("emulated=1");
         boolean tiny = emulated || device.equals("cpu");
         Pace pace = tiny ? Pace.LOOK : quick ? Pace.QUICK : Pace.FULL;
-        double limit = seconds > 0 ? seconds : quick && !tiny ? QUICK_SECONDS : Double.POSITIVE_INFINITY;
+        double limit = seconds != null ? seconds : quick && !tiny ? QUICK_SECONDS : Double.POSITIVE_INFINITY;
         try (MachineState state = tiny ? MachineState.none("not asked") : MachineState.watch(environment);
                 Deadline deadline = new Deadline(limit, GRACE_SECONDS)) {
             String kind = device.equals("cpu") ? "cpu" : emulated ? "emulated" : "cuda";

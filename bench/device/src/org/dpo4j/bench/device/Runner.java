@@ -61,6 +61,8 @@ final class Runner {
     /** What is to be run yet, the present first: also read by who cuts a run off. */
     private final Deque<Entry> ahead = new ConcurrentLinkedDeque<>();
 
+    private volatile long presentBegan = System.nanoTime();
+
     private final Deque<String> peersAhead = new ConcurrentLinkedDeque<>(Peer.NAMES);
 
     /**
@@ -119,13 +121,30 @@ final class Runner {
         }
     }
 
-    /** Names what will not be run, in the middle of a run that goes on too long. */
+    /** Names what will not be run, in the middle of a run that goes on too long; what takes longer than it was expected to has failed. */
     void cut() {
         Entry present = ahead.poll();
         if (present != null) {
-            absent(present, "cut off: " + OVER);
+            double seconds = (System.nanoTime() - presentBegan) * 1e-9;
+            double expected = expectedSeconds(present);
+            if (seconds <= expected) {
+                absent(present, "cut off: " + OVER);
+            } else {
+                fail(
+                        present,
+                        String.format(
+                                Locale.ROOT,
+                                "cut off after %.0f s, where %.0f were expected: %s",
+                                seconds,
+                                expected,
+                                OVER));
+            }
         }
         leave(OVER);
+    }
+
+    private double expectedSeconds(Entry entry) {
+        return pace.expectedSeconds(Benchmark.bytesOnDisk(entry.shape));
     }
 
     /** Names what will not be run, and why. */
@@ -144,7 +163,8 @@ final class Runner {
     }
 
     private void watched(Entry entry, double haste) {
-        double seconds = PATIENCE * pace.expectedSeconds(Benchmark.bytesOnDisk(entry.shape));
+        double seconds = PATIENCE * expectedSeconds(entry);
+        presentBegan = System.nanoTime();
         try (Deadline watch = new Deadline(seconds, 0)) {
             watch.enforce(() -> hung(entry, seconds));
             alone(entry, haste);

@@ -151,6 +151,13 @@ class BenchTest {
     }
 
     @Test
+    void aTimeThatIsNoneIsRefused() throws IOException {
+        Run run = run(Map.of(), "--seconds", "0");
+        assertThat(run.exit()).isEqualTo(1);
+        assertThat(run.printed()).contains("--seconds 0.0 is no time: use a number above 0");
+    }
+
+    @Test
     void unknownOptionIsRefused() throws IOException {
         Run run = run(Map.of(), "--quik");
         assertThat(run.exit()).isEqualTo(2);

@@ -101,6 +101,33 @@ class DeadlineTest {
         }
     }
 
+    /** It was expected to take a second: that it is still there when the run is cut off is its own fault, which the run's exit code says. */
+    @Test
+    void whatIsCutOffLongAfterItsTimeHasFailed() throws Exception {
+        Results results = results();
+        CountDownLatch began = new CountDownLatch(1);
+        CountDownLatch released = new CountDownLatch(1);
+        Benchmark slow = benchmark("slow", turn -> {
+            began.countDown();
+            await(released);
+        });
+        Pace pace = new Pace(0, 0, 3, 0.01, 1e-4, 0, 0, 0, 1, true);
+        try (Deadline deadline = new Deadline(60, 0)) {
+            Runner runner = runner(results, deadline, pace, () -> {});
+            Thread run = new Thread(() -> runner.run(List.of(slow)));
+            run.start();
+            await(began);
+            Thread.sleep(1100);
+            runner.cut();
+            assertThat(results.failures()).isPositive();
+            released.countDown();
+            run.join();
+        }
+        JsonNode failed = new ObjectMapper().readTree(results.file().toFile()).path("failed");
+        assertThat(failed.path(0).path("reason").asText())
+                .matches("cut off after \\d s, where 1 were expected: the time of this run was over");
+    }
+
     /** The second of three benchmarks never returns: after four times the 0.1 s that it may take it is in the file, and the process is ended. */
     @Test
     void whatHangsIsNamedAndEndsTheProcess() throws Exception {
