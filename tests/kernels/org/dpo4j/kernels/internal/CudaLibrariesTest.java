@@ -87,4 +87,56 @@ class CudaLibrariesTest {
             assertThat(whole).hasSize(3);
         }
     }
+
+    /** A virtual environment that is on the PATH and not in VIRTUAL_ENV; its python3 is a link to another installation's. */
+    @Test
+    void wheelsBesideAPythonOnThePathAreFound() throws IOException {
+        Path wheels = place("venv/lib/python3.12/site-packages/nvidia/cu13/lib", BLAS, LT, RUNTIME);
+        Path other = place("other/bin", "python3.12");
+        Files.createSymbolicLink(place("venv/bin").resolve("python3"), other.resolve("python3.12"));
+        String path = place("empty") + ":" + root.resolve("venv/bin") + "::" + root.resolve("missing");
+        CudaLibraries.Search search = CudaLibraries.search(null, Map.of("PATH", path));
+        if (!search.found().get(0).startsWith("/usr/local/cuda")) {
+            assertThat(search.found()).isEqualTo(in(wheels, RUNTIME, LT, BLAS));
+            assertThat(search.searched())
+                    .contains(root.resolve("venv") + "/lib/python3*/{site,dist}-packages/nvidia/*/lib")
+                    .noneMatch(place -> place.startsWith(root.resolve("other").toString()))
+                    .noneMatch(place -> place.startsWith(root.resolve("empty").toString()));
+        }
+    }
+
+    /** Also where nothing lies in any of them: who reads it must see which places were tried. */
+    @Test
+    void saysEveryPlaceThatWasSearched() throws IOException {
+        place("bin", "python3");
+        List<String> searched = CudaLibraries.search(
+                        null, Map.of("PATH", root.resolve("bin").toString(), "CONDA_PREFIX", "/no/conda"))
+                .searched();
+        assertThat(searched.get(0)).isEqualTo("/usr/local/cuda*/lib64");
+        if (searched.size() > 1) {
+            assertThat(searched)
+                    .contains(
+                            "/no/conda/lib/python3*/{site,dist}-packages/nvidia/*/lib",
+                            root + "/lib/python3*/{site,dist}-packages/nvidia/*/lib",
+                            "/usr/lib/python3*/{site,dist}-packages/nvidia/*/lib");
+        }
+    }
+
+    @Test
+    void aSitePackagesMayBeNamed() throws IOException {
+        Path runtime = place("packages/nvidia/cuda_runtime/lib", RUNTIME);
+        Path blas = place("packages/nvidia/cublas/lib", BLAS, LT);
+        String packages = root.resolve("packages").toString();
+        CudaLibraries.Search search = CudaLibraries.search(packages, Map.of());
+        assertThat(search.found())
+                .containsExactly(
+                        runtime.resolve(RUNTIME).toString(),
+                        blas.resolve(LT).toString(),
+                        blas.resolve(BLAS).toString());
+        assertThat(search.searched()).containsExactly(packages);
+        Files.delete(blas.resolve(LT));
+        assertThatThrownBy(() -> CudaLibraries.search(packages, Map.of()))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("site-packages");
+    }
 }

@@ -6,22 +6,25 @@ import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.Loader;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds and loads NVIDIA's CUDA 13 libraries, which this artifact does not carry: from the directory that is named,
- * else a toolkit under /usr/local, else NVIDIA's Python wheels, else wherever the system's loader finds them.
+ * Finds and loads NVIDIA's CUDA 13 libraries, which this artifact does not carry: from the directory that is named
+ * (theirs, or a {@code site-packages} that holds NVIDIA's wheels), else a toolkit under /usr/local, else NVIDIA's wheels
+ * of a Python that is active, on the PATH or in a usual place, else wherever the system's loader finds them.
  *
  * <p>They are loaded by absolute path before the JavaCPP presets, whose NEEDED entries then resolve to them by soname.
  */
 final class CudaLibraries {
-    /** System property and environment variable: the directory to take the libraries from. */
+    /** System property and environment variable: the directory to take the libraries from, or a site-packages. */
     static final String PROPERTY = "dpo4j.cuda.path";
 
     static final String VARIABLE = "DPO4J_CUDA_PATH";
@@ -90,43 +93,61 @@ final class CudaLibraries {
 
     static Search search(@Nullable String named, Map<String, String> environment) {
         if (named != null) {
-            Path directory = Path.of(named).toAbsolutePath();
-            List<String> found = complete(List.of(directory));
-            if (found.isEmpty()) {
-                throw new Dpo4jException(PROPERTY + " (or " + VARIABLE + ") names " + directory
-                        + ", which does not hold all of " + String.join(", ", NEEDED));
-            }
-            return new Search(found, List.of(directory.toString()));
+            return named(Path.of(named).toAbsolutePath());
         }
         List<String> searched = new ArrayList<>();
-        for (List<Path> group : groups(environment)) {
-            group.forEach(directory -> searched.add(directory.toString()));
-            List<String> found = complete(group);
-            if (!found.isEmpty()) {
-                return new Search(found, searched);
+        for (Place place : places(environment)) {
+            searched.add(place.pattern());
+            for (List<Path> installation : place.installations()) {
+                List<String> found = complete(installation);
+                if (!found.isEmpty()) {
+                    return new Search(found, searched);
+                }
             }
         }
         return new Search(List.of(), searched);
     }
 
-    /** Directories that belong together: libraries of two installations are never mixed. */
-    private static List<List<Path>> groups(Map<String, String> environment) {
-        List<List<Path>> groups = new ArrayList<>();
-        for (Path toolkit : matches(Path.of("/usr/local"), "cuda*")) {
-            groups.add(List.of(toolkit.resolve("lib64")));
-        }
-        for (Path prefix : pythonPrefixes(environment)) {
-            for (Path python : matches(prefix.resolve("lib"), "python3*")) {
-                for (Path packages : matches(python, "{site,dist}-packages")) {
-                    List<Path> wheels = new ArrayList<>();
-                    matches(packages.resolve("nvidia"), "*").forEach(wheel -> wheels.add(wheel.resolve("lib")));
-                    if (!wheels.isEmpty()) {
-                        groups.add(wheels);
-                    }
-                }
+    private static Search named(Path directory) {
+        for (List<Path> installation : List.of(List.of(directory), wheels(directory))) {
+            List<String> found = complete(installation);
+            if (!found.isEmpty()) {
+                return new Search(found, List.of(directory.toString()));
             }
         }
-        return groups;
+        throw new Dpo4jException(PROPERTY + " (or " + VARIABLE + ") names " + directory
+                + ", which is neither a directory of all of " + String.join(", ", NEEDED)
+                + " nor a site-packages with NVIDIA's wheels of them");
+    }
+
+    /**
+     * Where to look.
+     *
+     * @param pattern what is said of it
+     * @param installations directories that belong together: libraries of two installations are never mixed
+     */
+    private record Place(String pattern, List<List<Path>> installations) {}
+
+    private static List<Place> places(Map<String, String> environment) {
+        List<Place> places = new ArrayList<>();
+        List<List<Path>> toolkits = new ArrayList<>();
+        matches(Path.of("/usr/local"), "cuda*").forEach(toolkit -> toolkits.add(List.of(toolkit.resolve("lib64"))));
+        places.add(new Place("/usr/local/cuda*/lib64", toolkits));
+        for (Path prefix : pythonPrefixes(environment)) {
+            List<List<Path>> pythons = new ArrayList<>();
+            for (Path python : matches(prefix.resolve("lib"), "python3*")) {
+                matches(python, "{site,dist}-packages").forEach(packages -> pythons.add(wheels(packages)));
+            }
+            places.add(new Place(prefix + "/lib/python3*/{site,dist}-packages/nvidia/*/lib", pythons));
+        }
+        return places;
+    }
+
+    /** Where NVIDIA's wheels of one Python keep their libraries: one directory, or one a wheel. */
+    private static List<Path> wheels(Path packages) {
+        return matches(packages.resolve("nvidia"), "*").stream()
+                .map(wheel -> wheel.resolve("lib"))
+                .toList();
     }
 
     private static List<Path> pythonPrefixes(Map<String, String> environment) {
@@ -137,9 +158,24 @@ final class CudaLibraries {
                 prefixes.add(Path.of(value));
             }
         }
+        prefixes.addAll(prefixesOnPath(environment.getOrDefault("PATH", "")));
         prefixes.add(Path.of(System.getProperty("user.home", "/"), ".local"));
         Stream.of("/usr/local", "/usr", "/opt/conda").map(Path::of).forEach(prefixes::add);
         return prefixes.stream().distinct().toList();
+    }
+
+    /**
+     * The parents of PATH's directories that hold a python3. Links are not followed: the python3 of a virtual
+     * environment is a link to another Python, whose packages are not the environment's.
+     */
+    private static List<Path> prefixesOnPath(String path) {
+        return Arrays.stream(path.split(File.pathSeparator))
+                .filter(directory -> !directory.isEmpty())
+                .map(directory -> Path.of(directory).toAbsolutePath().normalize())
+                .filter(directory -> Files.exists(directory.resolve("python3")))
+                .map(Path::getParent)
+                .filter(Objects::nonNull)
+                .toList();
     }
 
     /** Every needed library from these directories, in the order of loading; empty if one is missing. */
