@@ -37,6 +37,8 @@
 // threads do one each.
 // What would show the model wrong: traffic of memory above that, and turns that come late. Where key heads times tiles of keys are fewer than
 // multiprocessors, these wait for nobody but are not all used: one sequence of 4096 with 2 key heads, a quarter.
+#include <algorithm>
+
 #include "attention_backward_order.cuh"
 
 namespace dpo4j::cuda {
@@ -517,13 +519,18 @@ int backward(const Queue& queue, const AttentionBackward& x) {
   error = launch(queue, prepare<D>, dim3(1 + divide_up(x.query_rows * x.heads * (D / 8), kPrepareThreads)), dim3(kPrepareThreads), 0, x,
                  problem);
   if (error != cudaSuccess) return error;
-  return launch(queue, gradients<D>, dim3(problem.most_tiles() * x.kv_heads), dim3(kThreads), Tiles<D>::kBytes, maps, problem);
+  // A block waits for blocks of lower tickets alone, so that any number of them may run at once: as many as there is room for, or a test's few.
+  const int64_t blocks = problem.most_tiles() * x.kv_heads, at_once = queue.resident_clusters > 0 ? queue.resident_clusters : blocks;
+  for (int64_t first = 0; first < blocks && error == cudaSuccess; first += at_once) {
+    error = launch(queue, gradients<D>, dim3(std::min(at_once, blocks - first)), dim3(kThreads), Tiles<D>::kBytes, maps, problem);
+  }
+  return error;
 }
 
 }  // namespace
 
 bool attention::has_backward_sm90a(const Queue& queue, int64_t head_width) {
-  return (head_width == 64 || head_width == 128) && queue.capability == 90 && has_code_for("sm_90a");
+  return (head_width == 64 || head_width == 128) && has_kernel(queue, kAttentionBackwardSm90a);
 }
 
 size_t attention::backward_sm90a_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width) {

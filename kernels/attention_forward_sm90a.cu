@@ -460,7 +460,7 @@ int launch_forward(const Queue& queue, const AttentionForward& x) {
 }  // namespace
 
 bool attention::has_forward_sm90a(const Queue& queue, int64_t head_width) {
-  return (head_width == 64 || head_width == 128) && queue.capability == 90 && has_code_for("sm_90a");
+  return (head_width == 64 || head_width == 128) && has_kernel(queue, kAttentionForwardSm90a);
 }
 
 int attention::forward_sm90a(const Queue& queue, const AttentionForward& x) {

@@ -222,7 +222,7 @@ __device__ void products_of_block(const TileMap& hidden, const TileMap& weight, 
 
 #endif
 
-// Other architectures have the kernel's name and nothing in it; has_lm_head_forward() keeps them from being asked.
+// Other architectures have the kernel's name and nothing in it; has_kernel() keeps them from being asked.
 template <int CLUSTER, bool TRANSFORMED>
 __global__ void __launch_bounds__(kThreads, 1)
     products(const __grid_constant__ TileMap hidden, const __grid_constant__ TileMap weight, const Problem problem) {
@@ -271,8 +271,6 @@ int launch_products(const Queue& queue, const LmHeadForward& x, const Problem& p
 }
 
 }  // namespace
-
-bool has_lm_head_forward(const Queue& queue) { return queue.capability == 90 && has_code_for("sm_90a"); }
 
 size_t lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary) {
   return rows * (divide_up(vocabulary, kTileVocabulary) * sizeof(Partial) + sizeof(float));

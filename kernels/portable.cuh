@@ -100,10 +100,19 @@ int launch_clusters(const Queue& queue, int cluster, void (*kernel)(Parameters..
   return error;
 }
 
+// Whether a kernel was compiled by the rules of clusters: for an architecture that has them, which the PTX it came from says. Machine code that
+// came without PTX is known by its own architecture; what the driver compiled from older PTX is not, for it takes each block for a cluster.
+inline bool knows_clusters(const cudaFuncAttributes& code) {
+  constexpr int kFirstWithClusters = 90;
+  return (code.ptxVersion > 0 ? code.ptxVersion : code.binaryVersion) >= kFirstWithClusters;
+}
+
 // How many clusters of such a launch the device runs at the same time: what a kernel whose blocks live as long as there is work is launched with.
-// 0, or a cudaError_t.
+// A queue of a test says it itself. 0, or a cudaError_t.
 template <class... Parameters>
 int resident_clusters(int* clusters, const Queue& queue, int cluster, void (*kernel)(Parameters...), dim3 block, size_t shared_bytes) {
+  *clusters = queue.resident_clusters;
+  if (*clusters > 0) return cudaSuccess;
   const Launch launch(queue, cluster, kernel, dim3(cluster), block, shared_bytes);
   cudaLaunchConfig_t config = launch.config();
   config.numAttrs = 1;  // unlike a launch, the question has no answer without a size of clusters, be it 1

@@ -13,10 +13,10 @@ namespace {
 
 __global__ void nothing() {}
 
-// Blocks, 1 without clusters. Not by compute capability alone: the code that was compiled in must know clusters too, a small or divided
-// device has room for fewer, and some of 9.0 and later have none, which the runtime says by an error or a 0.
+// Blocks, 1 without clusters, of the current device. Not by compute capability alone: the code that was compiled in must know clusters too, a small
+// or divided device has room for fewer, and some of 9.0 and later have none, which the runtime says by an error or a 0.
 int largest_cluster(int ordinal) {
-  constexpr int kFirstWithClusters = 90, kPortable = 8;
+  constexpr int kPortable = 8;
   int launches = 0, blocks = 0;
   cudaFuncAttributes code{};
   cudaLaunchConfig_t config{};
@@ -24,7 +24,7 @@ int largest_cluster(int ordinal) {
   config.blockDim = dim3(32);
   cudaError_t error = cudaDeviceGetAttribute(&launches, cudaDevAttrClusterLaunch, ordinal);
   if (error == cudaSuccess) error = cudaFuncGetAttributes(&code, nothing);
-  if (error == cudaSuccess && launches != 0 && code.ptxVersion >= kFirstWithClusters) {
+  if (error == cudaSuccess && launches != 0 && knows_clusters(code)) {
     error = cudaOccupancyMaxPotentialClusterSize(&blocks, nothing, &config);
   }
   if (error != cudaSuccess) cudaGetLastError();
@@ -36,11 +36,47 @@ int largest_cluster(int ordinal) {
 
 const char* architectures() { return DPO4J_ARCHITECTURES; }
 
-bool has_code_for(const char* architecture) {
-  return strcmp(architectures(), "emulated") == 0 || strstr(architectures(), architecture) != nullptr;
+// All of them are for sm_90a. The emulation has the code of every architecture.
+bool has_kernel(const Queue& queue, uint32_t kernel) {
+  const bool compiled = strcmp(architectures(), "emulated") == 0 || strstr(architectures(), "sm_90a") != nullptr;
+  return compiled && queue.capability == 90 && (queue.without & kernel) == 0;
 }
 
 const char* error_text(int error) { return cudaGetErrorString(static_cast<cudaError_t>(error)); }
+const char* error_name(int error) { return cudaGetErrorName(static_cast<cudaError_t>(error)); }
+
+// Those of which CUDA's header says that "the process must be terminated and relaunched". Numbers, since the last two are newer than CUDA 12.
+bool ends_cuda(int error) {
+  constexpr int kContained = 226, kTensorMemoryLeak = 721;
+  switch (error) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorAssert:
+    case cudaErrorHardwareStackError:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorLaunchFailure:
+    case cudaErrorMpsClientTerminated:
+    case cudaErrorExternalDevice:
+    case kContained:
+    case kTensorMemoryLeak:
+      return true;
+    default:
+      return false;
+  }
+}
+
+int max_cluster(int32_t ordinal, int32_t* blocks) {
+  const CurrentDevice device(ordinal);
+  if (device.error() != cudaSuccess) {
+    cudaGetLastError();
+    return device.error();
+  }
+  *blocks = largest_cluster(ordinal);
+  return cudaSuccess;
+}
 
 int device_count(int32_t* count) {
   int found = 0;
@@ -84,7 +120,7 @@ int open_queue(Queue* queue, int32_t ordinal, void* stream) {
     cudaGetLastError();
     return error;
   }
-  *queue = {stream, ordinal, shared_bytes, largest_cluster(ordinal), 10 * major + minor};
+  *queue = {stream, ordinal, shared_bytes, largest_cluster(ordinal), 10 * major + minor, 0, 0};
   return cudaSuccess;
 }
 

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "cuda_failure.h"
+
 namespace dpo4j {
 namespace {
 
@@ -114,7 +116,11 @@ Call& Call::transform(const LogitTransform& transform) {
 
 int32_t Call::launched([[maybe_unused]] int error) {
 #ifdef DPO4J_WITH_CUDA
-  if (error != 0) refuse(DPO4J_DEVICE_ERROR, "the CUDA runtime says: %s", cuda::error_text(error));
+  if (error != 0) {
+    char text[480];
+    describe_failure(error, "the launch", text, sizeof text);
+    refuse(DPO4J_DEVICE_ERROR, "%s", text);
+  }
 #endif
   return status_;
 }

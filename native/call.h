@@ -43,9 +43,9 @@ class Call {
     if (!holds) refuse(DPO4J_INVALID_ARGUMENT, "%s %s", name, wish);
     return *this;
   }
-  // What this device or build may lack.
-  Call& supported(bool is, const char* lack) {
-    if (!is) refuse(DPO4J_UNSUPPORTED, "%s", lack);
+  // What this device or build may lack, and what to do then.
+  Call& supported(bool is, const char* lack, const char* advice = "") {
+    if (!is) refuse(DPO4J_UNSUPPORTED, "%s%s", lack, advice);
     return *this;
   }
 

@@ -2,6 +2,10 @@
 
 #include <new>
 
+#include "cuda_failure.h"
+#include "kernel_names.h"
+#include "text.h"
+
 namespace {
 
 using dpo4j::cpu::best_isa;
@@ -31,17 +35,31 @@ int32_t dpo4j_cpu_context_create(dpo4j_context** context, int32_t threads, int32
   return *context != nullptr ? DPO4J_OK : DPO4J_DEVICE_ERROR;
 }
 
-int32_t dpo4j_cuda_context_create(dpo4j_context** context, [[maybe_unused]] int32_t ordinal, [[maybe_unused]] void* stream) {
-  if (context == nullptr) return DPO4J_INVALID_ARGUMENT;
+int32_t dpo4j_cuda_context_create(dpo4j_context** context, [[maybe_unused]] int32_t ordinal, [[maybe_unused]] void* stream,
+                                  const char* without, int32_t resident_clusters, char* text, size_t text_bytes) {
+  const auto refuse = [&](int32_t status, const char* sentence) {
+    dpo4j::copy_text(text, text_bytes, sentence);
+    return status;
+  };
+  if (context == nullptr) return refuse(DPO4J_INVALID_ARGUMENT, "context is null");
   *context = nullptr;
+  if (ordinal < 0) return refuse(DPO4J_INVALID_ARGUMENT, "ordinal is negative");
+  if (resident_clusters < 0) return refuse(DPO4J_INVALID_ARGUMENT, "resident_clusters is negative");
+  uint32_t kernels_off;
+  if (!dpo4j::kernels_named(without, &kernels_off, text, text_bytes)) return DPO4J_INVALID_ARGUMENT;
 #ifdef DPO4J_WITH_CUDA
-  if (ordinal < 0) return DPO4J_INVALID_ARGUMENT;
   dpo4j::cuda::Queue queue{};
-  if (dpo4j::cuda::open_queue(&queue, ordinal, stream) != 0) return DPO4J_DEVICE_ERROR;
+  const int error = dpo4j::cuda::open_queue(&queue, ordinal, stream);
+  if (error != 0) {
+    dpo4j::describe_failure(error, "asking the device for its attributes", text, text_bytes);
+    return DPO4J_DEVICE_ERROR;
+  }
+  queue.without = kernels_off;
+  queue.resident_clusters = resident_clusters;
   *context = new (std::nothrow) dpo4j_context{DPO4J_CUDA, nullptr, queue, {}};
-  return *context != nullptr ? DPO4J_OK : DPO4J_DEVICE_ERROR;
+  return *context != nullptr ? DPO4J_OK : refuse(DPO4J_DEVICE_ERROR, "the host has no memory for a context");
 #else
-  return DPO4J_UNSUPPORTED;
+  return refuse(DPO4J_UNSUPPORTED, "this build of dpo4j has no CUDA kernels");
 #endif
 }
 

@@ -2,6 +2,7 @@
 // No CUDA type appears, so that native/ compiles with the host compiler alone. Built only where the kernels are (DPO4J_WITH_CUDA).
 #pragma once
 
+#include "kernel_names.h"
 #include "operations.h"
 
 namespace dpo4j::cuda {
@@ -13,6 +14,9 @@ struct Queue {
   int32_t shared_bytes;     // the most shared memory a block may have, of fixed size and dynamic together
   int32_t largest_cluster;  // the most blocks a cluster may have: 8, or 1 where there are no clusters
   int32_t capability;       // compute capability times ten
+  uint32_t without;         // bits of ArchitectureKernel that are turned off
+  // For tests: what resident_clusters() answers. 0 asks the device.
+  int32_t resident_clusters;
 };
 
 // 0, or a cudaError_t; error_text names it. Launches are queued, never waited for.
@@ -45,13 +49,13 @@ size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int
 size_t gradient_norm_workspace_bytes(int64_t count);
 size_t lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary);
 
-// Whether the device runs the operation, and its code is compiled in.
-bool has_lm_head_forward(const Queue&);
-
 // kernels/runtime.cu
-const char* architectures();                  // as compiled, "sm_80,sm_90a,...", or "emulated"
-bool has_code_for(const char* architecture);  // "sm_90a"; the emulation has the code of all
+const char* architectures();                     // as compiled, "sm_80,sm_90a,...", or "emulated"
+bool has_kernel(const Queue&, uint32_t kernel);  // an ArchitectureKernel: its device, its code compiled in, and it is not turned off
 const char* error_text(int error);
+const char* error_name(int error);
+bool ends_cuda(int error);  // whether no CUDA call of the process works after it
+int max_cluster(int32_t ordinal, int32_t* blocks);
 int device_count(int32_t* count);
 int device_info(int32_t ordinal, char* name, size_t name_bytes, int32_t* capability, int64_t* memory_bytes, int32_t* driver_version);
 int open_queue(Queue*, int32_t ordinal, void* stream);

@@ -36,7 +36,7 @@ extern "C" {
 #endif
 
 /* Raised by one whenever a signature, a struct or the meaning of an argument changes. */
-#define DPO4J_ABI_VERSION 6
+#define DPO4J_ABI_VERSION 7
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -74,11 +74,30 @@ DPO4J_API int32_t dpo4j_cuda_device_count(int32_t* count, char* text, size_t tex
 DPO4J_API int32_t dpo4j_cuda_device_info(int32_t ordinal, char* name, size_t name_bytes, int32_t* capability, int64_t* memory_bytes,
                                          int32_t* driver_version, char* text, size_t text_bytes);
 
+/* The number of blocks that a thread block cluster of device `ordinal` may have, at most 8; 1 where device or build has no clusters. Makes the
+   device's CUDA context. Status and text as in dpo4j_cuda_device_count. */
+DPO4J_API int32_t dpo4j_cuda_max_cluster(int32_t ordinal, int32_t* blocks, char* text, size_t text_bytes);
+
+/* Words for a cudaError_t other than 0 that `call` returned; "" in a build without CUDA kernels. After some errors no CUDA call of the process
+   works any more: the first such failure is remembered, and the text of every later one names it and says to restart the process. */
+DPO4J_API void dpo4j_cuda_describe_failure(int32_t error, const char* call, char* text, size_t text_bytes);
+
+/* Whether `names` is a comma-separated list of kernels that can be turned off: those for one architecture, beside which another kernel does the
+   same work. Null and "" name none. INVALID_ARGUMENT: a name is unknown; text names it and those there are. */
+DPO4J_API int32_t dpo4j_cuda_check_kernels(const char* names, char* text, size_t text_bytes);
+
 /* A context on `threads` threads of the cpu (0: all that the process may use). Work has finished when a call returns. */
 DPO4J_API int32_t dpo4j_cpu_context_create(dpo4j_context** context, int32_t threads, int32_t isa);
 
-/* A context on a stream the caller owns (a cudaStream_t; null is the default stream), of device `ordinal`. */
-DPO4J_API int32_t dpo4j_cuda_context_create(dpo4j_context** context, int32_t ordinal, void* stream);
+/* A context on a stream the caller owns (a cudaStream_t; null is the default stream), of device `ordinal`. `without` lists kernels that the
+   context does not use, as in dpo4j_cuda_check_kernels. `resident_clusters` is for tests: 0 asks the device how many blocks or clusters it runs at
+   once, a number above 0 is taken for its answer, so that persistent blocks take several tiles in small shapes too. Status and text as in
+   dpo4j_cuda_device_count. */
+DPO4J_API int32_t dpo4j_cuda_context_create(dpo4j_context** context, int32_t ordinal, void* stream, const char* without,
+                                            int32_t resident_clusters, char* text, size_t text_bytes);
+
+/* 1: calls on this context use the kernel of this name (one that can be turned off) for the shapes and types it has. 0: they do not. */
+DPO4J_API int32_t dpo4j_cuda_has_kernel(const dpo4j_context*, const char* name);
 
 /* Null is allowed. Work already queued on the stream is not waited for. */
 DPO4J_API void dpo4j_context_destroy(dpo4j_context* context);
@@ -260,9 +279,9 @@ DPO4J_API int32_t dpo4j_column_sum(dpo4j_context*, float* sums, const void* in, 
 
 /* ---- lm_head_forward: token_logprob of hidden weight^T, without logits in memory ------------------------------------------------------ */
 
-/* 1: the context's device has lm_head_forward. 0: it has not, and a matrix product and token_logprob_forward are the way. It takes a Hopper GPU
-   (compute capability 9.0), a library with code for sm_90a, and DPO4J_BF16. */
-DPO4J_API int32_t dpo4j_lm_head_forward_supported(const dpo4j_context*, int32_t dtype);
+/* What the context lacks for lm_head_forward, or "": it needs a Hopper GPU (compute capability 9.0), a library with code for sm_90a, a context that
+   does not turn the kernel off, and DPO4J_BF16. Elsewhere a matrix product and token_logprob_forward are the way. Static storage. */
+DPO4J_API const char* dpo4j_lm_head_forward_lacks(const dpo4j_context*, int32_t dtype);
 
 DPO4J_API size_t dpo4j_lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary);
 /* logprob f32[rows] and lse f32[rows] as token_logprob's of the logits x[row,j] = hidden[row] . weight[j], from fp32 accumulators. hidden

@@ -82,6 +82,18 @@ int32_t dpo4j_cuda_device_info([[maybe_unused]] int32_t ordinal, [[maybe_unused]
 #endif
 }
 
+int32_t dpo4j_cuda_max_cluster([[maybe_unused]] int32_t ordinal, int32_t* blocks, char* text, size_t text_bytes) {
+  int32_t ignored;
+  if (blocks == nullptr) blocks = &ignored;
+  *blocks = 1;
+#ifdef DPO4J_WITH_CUDA
+  return answer(dpo4j::cuda::max_cluster(ordinal, blocks), text, text_bytes);
+#else
+  dpo4j::copy_text(text, text_bytes, kNoKernels);
+  return DPO4J_UNSUPPORTED;
+#endif
+}
+
 void* dpo4j_host_allocate(size_t bytes) {
   if (bytes > SIZE_MAX - kHugePage) return nullptr;
   const size_t alignment = bytes < kHuge ? kHostAlignment : kHugePage;

@@ -10,16 +10,34 @@ constexpr int64_t kTile = 128, kMostTiles = UINT32_MAX;  // tiles have at least 
 
 bool on_hopper([[maybe_unused]] const dpo4j_context* context) {
 #ifdef DPO4J_WITH_CUDA
-  return context != nullptr && context->device == DPO4J_CUDA && dpo4j::cuda::has_lm_head_forward(context->queue);
+  return context->device == DPO4J_CUDA && dpo4j::cuda::has_kernel(context->queue, dpo4j::kLmHeadForwardSm90a);
 #else
   return false;
 #endif
 }
 
+bool is_turned_off([[maybe_unused]] const dpo4j_context* context) {
+#ifdef DPO4J_WITH_CUDA
+  return context->device == DPO4J_CUDA && (context->queue.without & dpo4j::kLmHeadForwardSm90a) != 0;
+#else
+  return false;
+#endif
+}
+
+// What a context lacks, or null.
+const char* lack(const dpo4j_context* context, int32_t dtype) {
+  if (context == nullptr) return "there is no context";
+  if (context->device == DPO4J_CPU) return "cpu contexts have no such operation";
+  if (is_turned_off(context)) return "its kernel lm_head_forward_sm90a is turned off (DPO4J_WITHOUT)";
+  if (!on_hopper(context)) return "it needs compute capability 9.0 and code for sm_90a";
+  return dtype == DPO4J_BF16 ? nullptr : "dtype must be DPO4J_BF16 (1)";
+}
+
 }  // namespace
 
-int32_t dpo4j_lm_head_forward_supported(const dpo4j_context* context, int32_t dtype) {
-  return dtype == DPO4J_BF16 && on_hopper(context) ? 1 : 0;
+const char* dpo4j_lm_head_forward_lacks(const dpo4j_context* context, int32_t dtype) {
+  const char* lacks = lack(context, dtype);
+  return lacks == nullptr ? "" : lacks;
 }
 
 size_t dpo4j_lm_head_forward_workspace_bytes([[maybe_unused]] int64_t rows, [[maybe_unused]] int64_t vocabulary) {
@@ -34,10 +52,8 @@ int32_t dpo4j_lm_head_forward(dpo4j_context* context, float* logprob, float* lse
                               const float* bias, const int32_t* targets, int64_t rows, int64_t vocabulary, int64_t hidden_width,
                               int64_t hidden_stride, int64_t weight_stride, float scale, float cap, int32_t dtype) {
   Call call(context, "lm_head_forward");
-  call.supported(!call.on_cpu(), "cpu contexts have no such operation, use matmul and token_logprob_forward")
-      .supported(context == nullptr || on_hopper(context),
-                 "it needs compute capability 9.0 and code for sm_90a, use a matrix product and token_logprob_forward")
-      .supported(dtype == DPO4J_BF16, "dtype must be DPO4J_BF16 (1), use a matrix product and token_logprob_forward for others")
+  const char* lacks = context == nullptr ? nullptr : lack(context, dtype);
+  call.supported(lacks == nullptr, lacks, ", use a matrix product and token_logprob_forward")
       .rows("rows", rows)
       .extent("vocabulary", vocabulary)
       .extent("hidden_width", hidden_width)

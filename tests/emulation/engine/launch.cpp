@@ -129,7 +129,7 @@ cudaError_t check(const cudaLaunchConfig_t& config, const void* kernel, dim3* cl
   const cudaError_t refused = find_cluster(config, cluster);
   if (refused != cudaSuccess) return refused;
   if (config.dynamicSmemBytes > std::max(kStaticSharedBytes, dynamic_shared_limit(kernel))) return cudaErrorInvalidValue;
-  return dpo4j_standin_is_stream(config.stream) ? cudaSuccess : cudaErrorInvalidResourceHandle;
+  return dpo4j_standin_is_of_current_device(config.stream) ? cudaSuccess : cudaErrorInvalidResourceHandle;
 }
 
 // ThreadSanitizer knows at most about 8000 threads, and fibers stay for the next launch.

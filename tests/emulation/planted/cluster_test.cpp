@@ -226,6 +226,29 @@ void launches_are_refused() {
   cudaFree(out);
 }
 
+// By where the running code came from: PTX of 9.0 and later, or machine code alone; not PTX of 8.0 that the driver compiled for a newer device.
+void code_knows_clusters_by_its_architecture() {
+  const auto knows = [](int ptx, int binary) {
+    cudaFuncAttributes code{};
+    code.ptxVersion = ptx;
+    code.binaryVersion = binary;
+    return dpo4j::cuda::knows_clusters(code);
+  };
+  CHECK(knows(90, 90) && knows(0, 90) && knows(120, 120) && knows(90, 100));
+  CHECK(!knows(80, 90) && !knows(80, 80) && !knows(0, 80));
+}
+
+// The device has 4 multiprocessors. A queue of a test says another number, which need not be smaller.
+void residence_is_the_devices_or_the_tests() {
+  for (int said : {0, 1, 3, 7}) {
+    Queue asked = queue();
+    asked.resident_clusters = said;
+    int clusters = -1;
+    CHECK(dpo4j::cuda::resident_clusters(&clusters, asked, 2, positions, dim3(32), 0) == cudaSuccess);
+    CHECK(clusters == (said == 0 ? 2 : said));
+  }
+}
+
 // What kernels choose by, and that a kernel which knows clusters is the same without.
 void an_a100_has_no_clusters() {
   Position* out = device<Position>(4);
@@ -354,6 +377,8 @@ int main(int argc, char** argv) {
     clusters_meet();
     barriers_order_device_memory();
     launches_are_refused();
+    code_knows_clusters_by_its_architecture();
+    residence_is_the_devices_or_the_tests();
   }
   return failures == 0 ? 0 : 1;
 }

@@ -80,8 +80,11 @@ bool check(const dpo4j::cuda::Queue& queue, const Shape& shape, float cap) {
 int main(int argc, char** argv) {
   dpo4j::cuda::Queue queue;
   if (dpo4j::cuda::open_queue(&queue, 0, nullptr) != cudaSuccess) return 2;
-  if (argc > 1 && strcmp(argv[1], "a100") == 0) return dpo4j::cuda::has_lm_head_forward(queue) ? 1 : 0;
-  if (!dpo4j::cuda::has_lm_head_forward(queue)) return 2;
+  if (argc > 1 && strcmp(argv[1], "a100") == 0) return dpo4j::cuda::has_kernel(queue, dpo4j::kLmHeadForwardSm90a) ? 1 : 0;
+  if (!dpo4j::cuda::has_kernel(queue, dpo4j::kLmHeadForwardSm90a)) return 2;
+  dpo4j::cuda::Queue without = queue;
+  without.without = dpo4j::kLmHeadForwardSm90a;
+  if (dpo4j::cuda::has_kernel(without, dpo4j::kLmHeadForwardSm90a)) return 2;
   bool right = true;
   for (const Shape& shape : {Shape{3, 300, 40}, Shape{70, 1300, 330}, Shape{150, 700, 264}, Shape{260, 520, 256}}) {
     right &= check(queue, shape, 0);

@@ -1,4 +1,4 @@
-// The stand-in libcudart: one device, its facts, errors, streams and events. Work is done when a call returns, so streams are always idle.
+// The stand-in libcudart: a device, or two of one kind where a test asks, their facts, errors, streams and events. Work is done when a call returns, so streams are always idle.
 #include "cudart.h"
 
 #include <stdio.h>
@@ -41,6 +41,11 @@ const Device& device() {
   return chosen;
 }
 
+constexpr int kMaxDevices = 2;
+std::atomic<int> devices{1};
+thread_local int current = 0;
+thread_local bool contexts[kMaxDevices] = {};
+
 std::atomic<cudaError_t> failed{cudaSuccess};
 thread_local cudaError_t last_error = cudaSuccess;
 
@@ -73,6 +78,7 @@ constexpr Words kWords[] = {
     {cudaErrorStreamCaptureInvalidated, "cudaErrorStreamCaptureInvalidated", "operation failed due to a previous error during capture"},
     {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
     {cudaErrorIllegalAddress, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
+    {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
     {cudaErrorNotSupported, "cudaErrorNotSupported", "operation not supported"},
     {cudaErrorInvalidClusterSize, "cudaErrorInvalidClusterSize", "cluster misconfiguration"},
 };
@@ -132,16 +138,31 @@ size_t device_memory_bytes() {
 void fail_for_good(cudaError_t error) { failed = error; }
 cudaError_t failure() { return failed; }
 
-bool& has_context() {
-  static thread_local bool has = false;
-  return has;
-}
+int current_device() { return current; }
+bool has_context() { return contexts[current]; }
 
 }  // namespace cudart
 
-// 0, 1 and 2 name the default streams.
-bool dpo4j_standin_is_stream(cudaStream_t stream) {
-  return reinterpret_cast<uintptr_t>(stream) <= 2 || dpo4j_standin_has_handle(stream, "stream");
+struct CUstream_st {
+  int device;
+};
+
+// 0, 1 and 2 name the default streams, of the current device.
+static bool is_default_stream(cudaStream_t stream) { return reinterpret_cast<uintptr_t>(stream) <= 2; }
+
+bool dpo4j_standin_is_stream(cudaStream_t stream) { return is_default_stream(stream) || dpo4j_standin_has_handle(stream, "stream"); }
+
+bool dpo4j_standin_is_of_current_device(cudaStream_t stream) {
+  return is_default_stream(stream) || (dpo4j_standin_has_handle(stream, "stream") && stream->device == current);
+}
+
+// What org.dpo4j.conformance.StandIn calls; the first two pointers are JNI's. Unlike a device, the stand-in can be repaired, by `fail` with 0.
+DPO4J_STANDIN void Java_org_dpo4j_conformance_StandIn_setDevices(void*, void*, int32_t count) {
+  if (count < 1 || count > kMaxDevices) abort();
+  devices = count;
+}
+DPO4J_STANDIN void Java_org_dpo4j_conformance_StandIn_fail(void*, void*, int32_t error) {
+  cudart::fail_for_good(static_cast<cudaError_t>(error));
 }
 
 cudaError_t dpo4j_standin_report(cudaError_t error) {
@@ -189,25 +210,28 @@ DPO4J_STANDIN cudaError_t cudaGetLastError() {
 
 DPO4J_STANDIN cudaError_t cudaGetDeviceCount(int* count) {
   if (count == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);
-  *count = 1;
+  *count = devices;
   return cudaSuccess;
 }
 
 DPO4J_STANDIN cudaError_t cudaGetDevice(int* ordinal) {
   if (ordinal == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);
-  *ordinal = 0;
+  *ordinal = current;
   return CALL(cudaSuccess);
 }
 
 DPO4J_STANDIN cudaError_t cudaSetDevice(int ordinal) {
-  const cudaError_t error = CALL(ordinal == 0 ? cudaSuccess : cudaErrorInvalidDevice);
-  cudart::has_context() |= error == cudaSuccess;
+  const cudaError_t error = CALL(ordinal >= 0 && ordinal < devices ? cudaSuccess : cudaErrorInvalidDevice);
+  if (error == cudaSuccess) {
+    current = ordinal;
+    contexts[ordinal] = true;
+  }
   return error;
 }
 
 DPO4J_STANDIN cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int ordinal) {
   if (properties == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);
-  if (ordinal != 0) return dpo4j_standin_report(cudaErrorInvalidDevice);
+  if (ordinal < 0 || ordinal >= devices) return dpo4j_standin_report(cudaErrorInvalidDevice);
   memset(properties, 0, sizeof *properties);
   strcpy(properties->name, "CUDA emulated on the CPU");
   properties->totalGlobalMem = cudart::device_memory_bytes();
@@ -222,7 +246,7 @@ DPO4J_STANDIN cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, in
 
 DPO4J_STANDIN cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr which, int ordinal) {
   if (value == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);
-  if (ordinal != 0) return dpo4j_standin_report(cudaErrorInvalidDevice);
+  if (ordinal < 0 || ordinal >= devices) return dpo4j_standin_report(cudaErrorInvalidDevice);
   *value = attribute(which);
   return CALL(*value < 0 ? cudaErrorInvalidValue : cudaSuccess);
 }
@@ -245,7 +269,7 @@ DPO4J_STANDIN cudaError_t cudaDeviceSynchronize() {
 
 DPO4J_STANDIN cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
   if (stream == nullptr || flags > cudaStreamNonBlocking) return dpo4j_standin_report(cudaErrorInvalidValue);
-  *stream = reinterpret_cast<cudaStream_t>(new char);
+  *stream = new CUstream_st{current};
   dpo4j_standin_add_handle(*stream, "stream");
   return CALL(cudaSuccess);
 }
@@ -254,7 +278,7 @@ DPO4J_STANDIN cudaError_t cudaStreamCreate(cudaStream_t* stream) { return cudaSt
 
 DPO4J_STANDIN cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   if (!dpo4j_standin_remove_handle(stream, "stream")) return dpo4j_standin_report(cudaErrorInvalidResourceHandle);
-  delete reinterpret_cast<char*>(stream);
+  delete stream;
   return CALL(cudaSuccess);
 }
 
@@ -272,13 +296,14 @@ DPO4J_STANDIN cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t e
 // -------------------------------------------------------------------------------------------------------------------------------
 
 struct CUevent_st {
+  int device;
   bool timed, recorded;
   std::chrono::steady_clock::time_point time;
 };
 
 DPO4J_STANDIN cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
   if (event == nullptr || flags > (cudaEventBlockingSync | cudaEventDisableTiming)) return dpo4j_standin_report(cudaErrorInvalidValue);
-  *event = new CUevent_st{(flags & cudaEventDisableTiming) == 0, false, {}};
+  *event = new CUevent_st{current, (flags & cudaEventDisableTiming) == 0, false, {}};
   dpo4j_standin_add_handle(*event, "event");
   return CALL(cudaSuccess);
 }
@@ -293,6 +318,8 @@ DPO4J_STANDIN cudaError_t cudaEventDestroy(cudaEvent_t event) {
 
 DPO4J_STANDIN cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   if (!dpo4j_standin_has_handle(event, "event")) return dpo4j_standin_report(cudaErrorInvalidResourceHandle);
+  const int device = dpo4j_standin_has_handle(stream, "stream") ? stream->device : current;
+  if (event->device != device) return dpo4j_standin_report(cudaErrorInvalidResourceHandle);  // events and streams of two devices
   event->recorded = true;
   event->time = std::chrono::steady_clock::now();
   return CALL_ON(stream, cudaSuccess);

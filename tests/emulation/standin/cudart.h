@@ -16,8 +16,11 @@ cudaError_t failure();
 // Whether this thread is capturing a stream, whose graph then cannot hold what is asked: the capture is of no use any more.
 bool spoils_capture();
 
-// Whether this thread has a context: the driver's own functions want one, and cudaSetDevice alone promises it.
-bool& has_context();
+// The device that calls of this thread are about.
+int current_device();
+
+// Whether this thread has a context on it: the driver's own functions want one, and cudaSetDevice alone promises it.
+bool has_context();
 
 }  // namespace cudart
 

@@ -1,5 +1,7 @@
 // The stand-in libcudart: stream capture, and graphs. A graph is the work of one stream in its order. As of a capture in thread-local mode, what
 // waits or allocates on the capturing thread is refused and spoils the capture; stricter than a device, so does every copy from or to the host.
+#include <stdint.h>
+
 #include <map>
 #include <mutex>
 #include <utility>
@@ -34,7 +36,9 @@ thread_local cudaStream_t captured_here = nullptr;
 
 cudaError_t begin(cudaStream_t stream, cudaStreamCaptureMode mode) {
   if (mode != cudaStreamCaptureModeThreadLocal) return cudaErrorNotSupported;
-  if (!dpo4j_standin_has_handle(stream, "stream")) return cudaErrorStreamCaptureUnsupported;  // a default stream
+  // Of the default streams, CUDA captures those that each thread has for itself, cudaStreamPerThread, and not the legacy one.
+  const bool per_thread = reinterpret_cast<uintptr_t>(stream) == 2;
+  if (!per_thread && !dpo4j_standin_has_handle(stream, "stream")) return cudaErrorStreamCaptureUnsupported;
   if (captured_here != nullptr || dpo4j_standin_is_capturing(stream)) return cudaErrorIllegalState;
   std::lock_guard<std::mutex> lock(mutex);
   captures()[stream];

@@ -19,6 +19,7 @@ enum class Place { kDevice, kPinned };
 struct Allocation {
   size_t bytes;
   Place place;
+  int device;  // that was the thread's
 };
 
 struct Memory {
@@ -68,7 +69,7 @@ cudaError_t allocate(void** address, size_t bytes, Place place) {
   void* block;
   if (posix_memalign(&block, kAlignment, bytes) != 0) return cudaErrorMemoryAllocation;
   memset(block, 0xFF, bytes);
-  memory().allocations[static_cast<char*>(block)] = {bytes, place};
+  memory().allocations[static_cast<char*>(block)] = {bytes, place, cudart::current_device()};
   if (place == Place::kDevice) memory().device_bytes += bytes;
   *address = block;
   return cudaSuccess;
@@ -134,6 +135,14 @@ cudaError_t set_on(cudaStream_t stream, void* address, int value, size_t bytes) 
 }
 
 }  // namespace
+
+// What org.dpo4j.conformance.StandIn calls: the device whose memory it is, -1 for none's.
+DPO4J_STANDIN int32_t Java_org_dpo4j_conformance_StandIn_deviceOf(void*, void*, int64_t address) {
+  std::lock_guard<std::mutex> lock(memory().mutex);
+  const char* start;
+  const Allocation* allocation = memory().find(reinterpret_cast<const void*>(address), &start);
+  return allocation == nullptr || allocation->place != Place::kDevice ? -1 : allocation->device;
+}
 
 size_t dpo4j_standin_live_allocations() {
   std::lock_guard<std::mutex> lock(memory().mutex);

@@ -27,6 +27,8 @@ DPO4J_STANDIN void dpo4j_standin_count(int event);
 
 // Work that is queued on a stream that is captured is kept for the graph, and runs when that is launched.
 DPO4J_STANDIN bool dpo4j_standin_is_stream(cudaStream_t stream);
+// Whether the stream is of the thread's current device: kernels are launched on no other.
+DPO4J_STANDIN bool dpo4j_standin_is_of_current_device(cudaStream_t stream);
 DPO4J_STANDIN bool dpo4j_standin_is_capturing(cudaStream_t stream);
 DPO4J_STANDIN void dpo4j_standin_capture(cudaStream_t stream, std::function<cudaError_t()> work);
 

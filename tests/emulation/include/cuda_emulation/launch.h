@@ -47,7 +47,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, void (*kernel)
   int major = 0, minor = 0;
   const cudaError_t error = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0);
   cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0);
-  attributes->ptxVersion = 10 * major + minor;
+  attributes->ptxVersion = attributes->binaryVersion = 10 * major + minor;
   attributes->sharedSizeBytes = 0;
   attributes->maxDynamicSharedSizeBytes = static_cast<int>(cuda_emulation::dynamic_shared_limit(reinterpret_cast<const void*>(kernel)));
   return error;

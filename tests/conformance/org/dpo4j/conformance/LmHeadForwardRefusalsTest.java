@@ -91,6 +91,6 @@ class LmHeadForwardRefusalsTest {
         assertThat(on.device().context()).isNotZero(); // the library is loaded
         assertThat(Native.dpo4j_lm_head_forward(0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 12, 16, 16, 1, 0, 1))
                 .isEqualTo(NULL_CONTEXT);
-        assertThat(Native.dpo4j_lm_head_forward_supported(0, 1)).isZero();
+        assertThat(Native.dpo4j_lm_head_forward_lacks(0, 1)).isEqualTo("there is no context");
     }
 }

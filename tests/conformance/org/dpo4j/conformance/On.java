@@ -18,6 +18,11 @@ public record On(String name, Device device, Device again, DType dtype) {
         return device.name().equals("cuda");
     }
 
+    /** Tensors of the first device; calls run there, and again on the second. */
+    On with(Device first, Device second) {
+        return new On(name, first, second, dtype);
+    }
+
     @Override
     public String toString() {
         return name + " " + dtype;

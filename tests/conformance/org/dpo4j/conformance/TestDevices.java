@@ -11,6 +11,8 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceReport;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.internal.CudaDevice;
+import org.dpo4j.kernels.internal.CudaSettings;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.NativeLibrary;
 
@@ -79,6 +81,14 @@ public final class TestDevices {
     private static On on(String name, DType dtype) {
         List<Device> devices = devices(name);
         return new On(name, devices.get(0), devices.get(1), dtype);
+    }
+
+    /** Another device on the same GPU, or emulated one, with settings of its own: the test closes it. */
+    static Device open(On on, CudaSettings settings) {
+        if (!on.cuda()) {
+            throw new Dpo4jException(on + " has no settings of cuda");
+        }
+        return CudaDevice.open(0, settings);
     }
 
     /** Names of the devices of this run. */

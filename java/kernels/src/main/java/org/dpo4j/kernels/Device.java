@@ -10,6 +10,8 @@ import org.dpo4j.kernels.internal.Transfers;
  * of another library on the same device). Nothing checks that an address is what the caller says. Work runs in the
  * order it was given; on {@code cpu} it is done when the call returns, on {@code cuda} it is queued on {@link #stream}.
  *
+ * <p>A thread's current CUDA device is after every call what it was before.
+ *
  * <p>Threading: one thread at a time may use a device. Two devices, also two on one GPU, may be used by two threads.
  *
  * <p>Ownership: buffers belong to the caller and are closed before the device. {@link #close} may be called twice;
@@ -123,13 +125,16 @@ public interface Device extends AutoCloseable {
      */
     double microseconds(Runnable work);
 
-    /** Whether there is {@link #capture}: on {@code cuda}, whose launches cost time of the host. */
+    /**
+     * Whether there is {@link #capture}: on {@code cuda}, whose launches cost time of the host, but not on the legacy
+     * default stream, of which CUDA captures nothing.
+     */
     boolean captures();
 
     /**
      * Keeps what {@code work} queues on this device, instead of running it. It must have been run before, so that
      * nothing is allocated or loaded for the first time; and only queue: uploads, downloads, waiting, allocating and
-     * closing of buffers are refused, and so is the default stream. Throws then, or what {@code work} throws, and the
+     * closing of buffers are refused. Throws then, or what {@code work} throws, and the
      * device is as it was. The addresses that the work uses must be there whenever it is launched.
      */
     Graph capture(Runnable work);

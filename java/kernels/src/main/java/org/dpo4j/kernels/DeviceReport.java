@@ -62,7 +62,8 @@ public record DeviceReport(
      * @param driverNeeded the oldest that works
      * @param gpus that the driver offers
      * @param libraries NVIDIA's, as found; empty leaves them to the system's loader
-     * @param searched directories they were looked for in
+     * @param searched directories they were looked for in, as patterns where names vary
+     * @param without kernels that {@code DPO4J_WITHOUT} turns off
      */
     public record Cuda(
             boolean usable,
@@ -71,7 +72,8 @@ public record DeviceReport(
             String driverNeeded,
             List<Gpu> gpus,
             List<String> libraries,
-            List<String> searched) {}
+            List<String> searched,
+            List<String> without) {}
 
     /**
      * One GPU.
@@ -80,6 +82,8 @@ public record DeviceReport(
      * @param name as the driver says
      * @param capability compute capability, {@code "9.0"}
      * @param memoryBytes all of its memory
+     * @param maxCluster the number of blocks that a thread block cluster may have, 1 for no clusters; null where the GPU
+     *     cannot be used or was not asked, which takes a context on it
      * @param reason why it cannot be used, or null
      */
     public record Gpu(
@@ -87,6 +91,7 @@ public record DeviceReport(
             String name,
             String capability,
             long memoryBytes,
+            @Nullable Integer maxCluster,
             @Nullable String reason) {}
 
     /** Looks at this machine. Never throws. */

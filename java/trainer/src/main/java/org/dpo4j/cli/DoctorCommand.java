@@ -86,8 +86,16 @@ final class DoctorCommand implements Callable<Integer> {
         for (DeviceReport.Gpu gpu : cuda.gpus()) {
             facts.put(
                     "gpu " + gpu.ordinal(),
-                    "%s, compute capability %s, %.1f GiB: %s"
-                            .formatted(gpu.name(), gpu.capability(), gpu.memoryBytes() / 0x1p30, usable(gpu.reason())));
+                    "%s, compute capability %s, %.1f GiB%s: %s"
+                            .formatted(
+                                    gpu.name(),
+                                    gpu.capability(),
+                                    gpu.memoryBytes() / 0x1p30,
+                                    gpu.maxCluster() == null ? "" : ", clusters of up to " + gpu.maxCluster(),
+                                    usable(gpu.reason())));
+        }
+        if (!cuda.without().isEmpty()) {
+            facts.put("cuda kernels off", String.join(", ", cuda.without()));
         }
         facts.put("cuda libraries", cuda.libraries().isEmpty() ? "none found" : String.join(", ", cuda.libraries()));
         if (!cuda.searched().isEmpty()) {

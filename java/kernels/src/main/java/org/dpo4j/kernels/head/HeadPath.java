@@ -27,6 +27,14 @@ public enum HeadPath {
 
     /** Whether this device has the path for matrices of this type. */
     public boolean isSupported(Device device, DType dtype) {
-        return this == CHUNKS ? device.supports(dtype) : LmHeadForward.isSupported(device, dtype);
+        return lacks(device, dtype).isEmpty();
+    }
+
+    /** What this device lacks of the path for matrices of this type, in words; empty where {@link #isSupported}. */
+    public String lacks(Device device, DType dtype) {
+        if (this == FUSED) {
+            return LmHeadForward.lacks(device, dtype);
+        }
+        return device.supports(dtype) ? "" : device.name() + " does not store " + dtype;
     }
 }

@@ -50,8 +50,8 @@ public record HeadTimes(
      */
     public static HeadTimes measure(Device device, long bytes, long rows, long vocabulary, long hidden, DType dtype) {
         if (!HeadPath.FUSED.isSupported(device, dtype)) {
-            throw new Dpo4jException("HeadTimes: " + device.name() + " has no path but CHUNKS for " + dtype
-                    + ": there is nothing to measure, plan CHUNKS");
+            throw new Dpo4jException("HeadTimes: " + device.name() + " has no path but CHUNKS for " + dtype + " ("
+                    + HeadPath.FUSED.lacks(device, dtype) + "): there is nothing to measure, plan CHUNKS");
         }
         HeadPlan chunks = HeadPlan.within(bytes, rows, HeadPath.CHUNKS, vocabulary, hidden, dtype);
         HeadPlan fused = HeadPlan.within(bytes, rows, HeadPath.FUSED, vocabulary, hidden, dtype);

@@ -79,8 +79,8 @@ public final class LmHead {
      */
     public LmHead(Device device, HeadPlan plan, long weight, Transform transform, long workspace) {
         if (plan.path() == HeadPath.FUSED && !HeadPath.FUSED.isSupported(device, plan.dtype())) {
-            throw new Dpo4jException("lm_head: the plan's path is FUSED, which " + device.name()
-                    + " does not have: it needs a GPU of compute capability 9.0 and code for sm_90a; plan CHUNKS");
+            throw new Dpo4jException("lm_head: the plan's path is FUSED, which " + device.name() + " does not have: "
+                    + HeadPath.FUSED.lacks(device, plan.dtype()) + "; plan CHUNKS");
         }
         if (!device.supports(plan.dtype())) {
             throw new Dpo4jException(

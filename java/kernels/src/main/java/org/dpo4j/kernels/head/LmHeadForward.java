@@ -45,7 +45,12 @@ public final class LmHeadForward {
 
     /** Whether this device runs it on tensors of this type: a Hopper GPU, and BF16. */
     public static boolean isSupported(Device device, DType dtype) {
-        return Native.dpo4j_lm_head_forward_supported(device.context(), dtype.code()) != 0;
+        return lacks(device, dtype).isEmpty();
+    }
+
+    /** What this device lacks to run it on tensors of this type; empty where {@link #isSupported}. */
+    public static String lacks(Device device, DType dtype) {
+        return Native.dpo4j_lm_head_forward_lacks(device.context(), dtype.code());
     }
 
     /** Bytes of {@code workspace} for {@link #forward} at these sizes. */

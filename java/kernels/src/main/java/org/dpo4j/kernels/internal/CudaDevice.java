@@ -4,11 +4,11 @@ import static org.bytedeco.cuda.global.cudart.cudaMemcpyAsync;
 import static org.bytedeco.cuda.global.cudart.cudaMemcpyDeviceToDevice;
 import static org.bytedeco.cuda.global.cudart.cudaMemcpyDeviceToHost;
 import static org.bytedeco.cuda.global.cudart.cudaMemsetAsync;
-import static org.bytedeco.cuda.global.cudart.cudaSetDevice;
 import static org.bytedeco.cuda.global.cudart.cudaStreamDestroy;
 import static org.bytedeco.cuda.global.cudart.cudaStreamSynchronize;
 
 import java.nio.ByteBuffer;
+import java.util.List;
 import java.util.Locale;
 import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.javacpp.BytePointer;
@@ -25,43 +25,56 @@ public final class CudaDevice implements Device {
     private final DeviceReport.Gpu gpu;
     private final CUstream_st stream;
     private final boolean ownsStream;
+    private final CudaSettings settings;
     private final UploadRing uploads;
     private final MemoryCount memory = new MemoryCount();
     private @Nullable CudaMatmul matmul;
     private long context;
     private boolean capturing;
 
-    private CudaDevice(DeviceReport.Gpu gpu, CUstream_st stream, boolean ownsStream, UploadRing uploads, long context) {
+    private CudaDevice(
+            DeviceReport.Gpu gpu,
+            CUstream_st stream,
+            boolean ownsStream,
+            CudaSettings settings,
+            UploadRing uploads,
+            long context) {
         this.ordinal = gpu.ordinal();
         this.gpu = gpu;
         this.stream = stream;
         this.ownsStream = ownsStream;
+        this.settings = settings;
         this.uploads = uploads;
         this.context = context;
     }
 
-    /** On a stream of its own. */
+    /** On a stream of its own, with the settings of the process. */
     public static CudaDevice open(int ordinal) {
+        return open(ordinal, CudaSettings.ofProcess());
+    }
+
+    /** On a stream of its own. */
+    public static CudaDevice open(int ordinal, CudaSettings settings) {
         DeviceReport.Gpu gpu = CudaProbe.require(ordinal);
-        use(ordinal);
-        return open(gpu, CudaRuntime.createStream(), true);
+        try (CurrentDevice current = new CurrentDevice(ordinal)) {
+            return open(gpu, CudaRuntime.createStream(), true, settings);
+        }
     }
 
     /** On a {@code cudaStream_t} that the caller owns and closes after the device; 0 is the default stream. */
     public static CudaDevice open(int ordinal, long stream) {
         DeviceReport.Gpu gpu = CudaProbe.require(ordinal);
-        use(ordinal);
-        return open(gpu, new CUstream_st(new Address(stream)), false);
+        try (CurrentDevice current = new CurrentDevice(ordinal)) {
+            return open(gpu, new CUstream_st(new Address(stream)), false, CudaSettings.ofProcess());
+        }
     }
 
-    private static CudaDevice open(DeviceReport.Gpu gpu, CUstream_st stream, boolean ownsStream) {
+    private static CudaDevice open(
+            DeviceReport.Gpu gpu, CUstream_st stream, boolean ownsStream, CudaSettings settings) {
         long[] context = new long[1];
         try {
-            int status = Native.dpo4j_cuda_context_create(context, gpu.ordinal(), stream.address());
-            if (status != 0) {
-                throw new Dpo4jException("cuda: no context on device " + gpu.ordinal() + " (status " + status + ")");
-            }
-            return new CudaDevice(gpu, stream, ownsStream, new UploadRing(stream), context[0]);
+            create(context, gpu.ordinal(), stream, settings);
+            return new CudaDevice(gpu, stream, ownsStream, settings, new UploadRing(stream), context[0]);
         } catch (Dpo4jException e) {
             Native.dpo4j_context_destroy(context[0]);
             if (ownsStream) {
@@ -71,18 +84,23 @@ public final class CudaDevice implements Device {
         }
     }
 
-    /** Threads have a current device each, and anybody may have changed this one's. */
-    private static void use(int ordinal) {
-        CudaRuntime.check(cudaSetDevice(ordinal), "cudaSetDevice to " + ordinal);
+    private static void create(long[] context, int ordinal, CUstream_st stream, CudaSettings settings) {
+        String refusal = settings.refusal();
+        if (refusal != null) {
+            throw new Dpo4jException("cuda cannot be used: " + refusal);
+        }
+        byte[] text = new byte[Status.TEXT_BYTES];
+        int status = Native.dpo4j_cuda_context_create(
+                context, ordinal, stream.address(), settings.without(), settings.residentClusters(), text, text.length);
+        if (status != 0) {
+            throw new Dpo4jException("cuda: no context on device " + ordinal + ": " + Status.text(text));
+        }
     }
 
-    /** Makes this device the thread's; throws when it is closed. */
-    void use() {
+    /** Makes this device the thread's until what it returns is closed; throws when the device is closed. */
+    CurrentDevice current() {
         context();
-        int error = cudaSetDevice(ordinal);
-        if (error != 0) {
-            throw CudaRuntime.failure(error, "cudaSetDevice to " + ordinal);
-        }
+        return new CurrentDevice(ordinal);
     }
 
     /** A graph would do it once, now, or not again with what it had: an upload's bytes are gone by then. */
@@ -104,13 +122,15 @@ public final class CudaDevice implements Device {
 
     @Override
     public String description() {
+        List<String> off = settings.kernelsOff();
         return String.format(
                 Locale.ROOT,
-                "%s, device %d, compute capability %s, %.1f GiB",
+                "%s, device %d, compute capability %s, %.1f GiB%s",
                 gpu.name(),
                 ordinal,
                 gpu.capability(),
-                gpu.memoryBytes() / (double) (1 << 30));
+                gpu.memoryBytes() / (double) (1 << 30),
+                off.isEmpty() ? "" : ", without " + String.join(", ", off));
     }
 
     @Override
@@ -134,20 +154,23 @@ public final class CudaDevice implements Device {
 
     @Override
     public DeviceBuffer allocate(long bytes) {
-        use();
-        outsideCapture("allocate");
-        Allocation.checkSize(bytes);
-        long address = CudaRuntime.allocate(bytes, ordinal);
-        return new Allocation(address, bytes, memory, () -> release(address));
+        try (CurrentDevice current = current()) {
+            outsideCapture("allocate");
+            Allocation.checkSize(bytes);
+            long address = CudaRuntime.allocate(bytes, ordinal);
+            return new Allocation(address, bytes, memory, () -> release(address));
+        }
     }
 
     /** The stream may still use the memory; after the device's close nothing does. */
     private void release(long address) {
         outsideCapture("closing a buffer");
-        use(ordinal);
-        int error = context == 0 ? 0 : cudaStreamSynchronize(stream);
-        CudaRuntime.free(address);
-        CudaRuntime.check(error, "cudaStreamSynchronize before closing a buffer");
+        try (CurrentDevice current = new CurrentDevice(ordinal)) {
+            int waited = context == 0 ? 0 : cudaStreamSynchronize(stream);
+            int freed = CudaRuntime.free(address);
+            CudaRuntime.check(waited, "cudaStreamSynchronize before closing a buffer");
+            CudaRuntime.check(freed, "cudaFree");
+        }
     }
 
     @Override
@@ -164,53 +187,59 @@ public final class CudaDevice implements Device {
 
     @Override
     public long availableBytes() {
-        use();
-        return CudaRuntime.freeBytes();
+        try (CurrentDevice current = current()) {
+            return CudaRuntime.freeBytes();
+        }
     }
 
     @Override
     public void upload(long destination, ByteBuffer source) {
-        use();
-        outsideCapture("upload");
-        DirectBuffers.remaining("upload", source);
-        uploads.upload(destination, source);
+        try (CurrentDevice current = current()) {
+            outsideCapture("upload");
+            DirectBuffers.remaining("upload", source);
+            uploads.upload(destination, source);
+        }
     }
 
     @Override
     public void download(ByteBuffer destination, long source) {
-        use();
-        outsideCapture("download");
-        ByteBuffer bytes = DirectBuffers.remaining("download", destination);
-        long count = bytes.remaining();
-        if (count == 0) {
-            return;
+        try (CurrentDevice current = current()) {
+            outsideCapture("download");
+            ByteBuffer bytes = DirectBuffers.remaining("download", destination);
+            long count = bytes.remaining();
+            if (count == 0) {
+                return;
+            }
+            int error =
+                    cudaMemcpyAsync(new BytePointer(bytes), new Address(source), count, cudaMemcpyDeviceToHost, stream);
+            if (error == 0) {
+                error = cudaStreamSynchronize(stream);
+            }
+            if (error != 0) {
+                throw CudaRuntime.failure(error, "cudaMemcpyAsync of " + count + " bytes from the device");
+            }
+            destination.position(destination.limit());
         }
-        int error = cudaMemcpyAsync(new BytePointer(bytes), new Address(source), count, cudaMemcpyDeviceToHost, stream);
-        if (error == 0) {
-            error = cudaStreamSynchronize(stream);
-        }
-        if (error != 0) {
-            throw CudaRuntime.failure(error, "cudaMemcpyAsync of " + count + " bytes from the device");
-        }
-        destination.position(destination.limit());
     }
 
     @Override
     public void copy(long destination, long source, long bytes) {
-        use();
-        int error =
-                cudaMemcpyAsync(new Address(destination), new Address(source), bytes, cudaMemcpyDeviceToDevice, stream);
-        if (error != 0) {
-            throw CudaRuntime.failure(error, "cudaMemcpyAsync of " + bytes + " bytes on the device");
+        try (CurrentDevice current = current()) {
+            int error = cudaMemcpyAsync(
+                    new Address(destination), new Address(source), bytes, cudaMemcpyDeviceToDevice, stream);
+            if (error != 0) {
+                throw CudaRuntime.failure(error, "cudaMemcpyAsync of " + bytes + " bytes on the device");
+            }
         }
     }
 
     @Override
     public void fill(long destination, int value, long bytes) {
-        use();
-        int error = cudaMemsetAsync(new Address(destination), value, bytes, stream);
-        if (error != 0) {
-            throw CudaRuntime.failure(error, "cudaMemsetAsync of " + bytes + " bytes");
+        try (CurrentDevice current = current()) {
+            int error = cudaMemsetAsync(new Address(destination), value, bytes, stream);
+            if (error != 0) {
+                throw CudaRuntime.failure(error, "cudaMemsetAsync of " + bytes + " bytes");
+            }
         }
     }
 
@@ -230,54 +259,59 @@ public final class CudaDevice implements Device {
             boolean accumulate,
             DType output,
             DType inputs) {
-        use();
         MatmulShape shape = new MatmulShape(m, n, k, strideC, strideA, strideB, transposeA, transposeB, output, inputs);
-        shape.check(c, a, b);
-        if (m == 0 || n == 0 || (k == 0 && accumulate)) {
-            return;
-        }
-        if (k == 0) {
-            for (long row = 0; row < m; row++) {
-                fill(c + row * strideC * output.bytes(), 0, n * output.bytes());
+        try (CurrentDevice current = current()) {
+            shape.check(c, a, b);
+            if (m == 0 || n == 0 || (k == 0 && accumulate)) {
+                return;
             }
-            return;
+            if (k == 0) {
+                for (long row = 0; row < m; row++) {
+                    fill(c + row * strideC * output.bytes(), 0, n * output.bytes());
+                }
+                return;
+            }
+            if (matmul == null) {
+                matmul = new CudaMatmul(stream, ordinal);
+            }
+            matmul.multiply(c, a, b, shape, accumulate);
         }
-        if (matmul == null) {
-            matmul = new CudaMatmul(stream, ordinal);
-        }
-        matmul.multiply(c, a, b, shape, accumulate);
     }
 
     @Override
     public void synchronize() {
-        use();
-        outsideCapture("synchronize");
-        int error = cudaStreamSynchronize(stream);
-        if (error != 0) {
-            throw CudaRuntime.failure(error, "cudaStreamSynchronize");
+        try (CurrentDevice current = current()) {
+            outsideCapture("synchronize");
+            int error = cudaStreamSynchronize(stream);
+            if (error != 0) {
+                throw CudaRuntime.failure(error, "cudaStreamSynchronize");
+            }
         }
     }
 
     @Override
     public double microseconds(Runnable work) {
-        use();
         outsideCapture("microseconds");
-        try (CudaEvents events = new CudaEvents(stream)) {
+        try (CudaEvents events = new CudaEvents(this, stream)) {
             events.begin();
             work.run();
             return events.end();
         }
     }
 
+    /** Not on the legacy default stream (0, or cudaStreamLegacy, which is 1): CUDA captures no work of it. */
     @Override
     public boolean captures() {
-        context();
-        return true;
+        return stream() > 1;
     }
 
     @Override
     public Graph capture(Runnable work) {
-        use();
+        if (!captures()) {
+            throw new Dpo4jException(
+                    "capture: CUDA does not capture the legacy default stream, on which this device is:"
+                            + " open the device on another stream");
+        }
         outsideCapture("capture");
         capturing = true;
         try {
@@ -287,23 +321,32 @@ public final class CudaDevice implements Device {
         }
     }
 
+    /** Gives back everything, whatever fails; throws what failed first. */
     @Override
     public void close() {
         if (context == 0) {
             return;
         }
         outsideCapture("closing the device");
-        use();
-        int error = cudaStreamSynchronize(stream);
         Native.dpo4j_context_destroy(context);
         context = 0;
-        uploads.close();
-        if (matmul != null) {
-            matmul.close();
+        try (CurrentDevice current = new CurrentDevice(ordinal);
+                Closing own = this::destroyStream;
+                CudaMatmul products = matmul;
+                UploadRing ring = uploads) {
+            CudaRuntime.check(cudaStreamSynchronize(stream), "cudaStreamSynchronize before closing the device");
         }
+    }
+
+    private void destroyStream() {
         if (ownsStream) {
             CudaRuntime.check(cudaStreamDestroy(stream), "cudaStreamDestroy");
         }
-        CudaRuntime.check(error, "cudaStreamSynchronize before closing the device");
+    }
+
+    /** What is closed like a resource. */
+    private interface Closing extends AutoCloseable {
+        @Override
+        void close();
     }
 }

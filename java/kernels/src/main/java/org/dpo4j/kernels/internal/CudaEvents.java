@@ -11,18 +11,22 @@ import org.bytedeco.cuda.cudart.CUstream_st;
 
 /** Two events of a stream, and the time between them. */
 final class CudaEvents implements AutoCloseable {
+    private final CudaDevice device;
     private final CUstream_st stream;
     private final CUevent_st first;
     private final CUevent_st last;
 
-    CudaEvents(CUstream_st stream) {
+    CudaEvents(CudaDevice device, CUstream_st stream) {
+        this.device = device;
         this.stream = stream;
-        first = create();
-        try {
-            last = create();
-        } catch (RuntimeException e) {
-            cudaEventDestroy(first);
-            throw e;
+        try (CurrentDevice current = device.current()) {
+            first = create();
+            try {
+                last = create();
+            } catch (RuntimeException e) {
+                cudaEventDestroy(first);
+                throw e;
+            }
         }
     }
 
@@ -33,16 +37,20 @@ final class CudaEvents implements AutoCloseable {
     }
 
     void begin() {
-        CudaRuntime.check(cudaEventRecord(first, stream), "cudaEventRecord");
+        try (CurrentDevice current = device.current()) {
+            CudaRuntime.check(cudaEventRecord(first, stream), "cudaEventRecord");
+        }
     }
 
     /** Waits for the work since {@link #begin}, and gives its microseconds. */
     double end() {
-        CudaRuntime.check(cudaEventRecord(last, stream), "cudaEventRecord");
-        CudaRuntime.check(cudaEventSynchronize(last), "cudaEventSynchronize after timed work");
-        float[] milliseconds = new float[1];
-        CudaRuntime.check(cudaEventElapsedTime(milliseconds, first, last), "cudaEventElapsedTime");
-        return 1e3 * milliseconds[0];
+        try (CurrentDevice current = device.current()) {
+            CudaRuntime.check(cudaEventRecord(last, stream), "cudaEventRecord");
+            CudaRuntime.check(cudaEventSynchronize(last), "cudaEventSynchronize after timed work");
+            float[] milliseconds = new float[1];
+            CudaRuntime.check(cudaEventElapsedTime(milliseconds, first, last), "cudaEventElapsedTime");
+            return 1e3 * milliseconds[0];
+        }
     }
 
     /** Failures of work that was waited for are told by {@link #end}. */

@@ -30,19 +30,38 @@ final class CudaGraph implements Device.Graph {
 
     /** Capture in thread-local mode: other threads may go on with other devices and streams. */
     static CudaGraph capture(CudaDevice device, CUstream_st stream, Runnable work) {
-        CudaRuntime.check(
-                cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture of a graph");
+        begin(device, stream);
         CUgraph_st graph = new CUgraph_st();
         try {
             work.run();
         } catch (RuntimeException | Error e) {
+            abandon(device, stream, graph);
+            throw e;
+        }
+        try (CurrentDevice current = device.current()) {
+            CudaRuntime.check(cudaStreamEndCapture(stream, graph), "cudaStreamEndCapture of a graph");
+            return instantiate(device, stream, graph);
+        }
+    }
+
+    private static void begin(CudaDevice device, CUstream_st stream) {
+        try (CurrentDevice current = device.current()) {
+            int error = cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+            CudaRuntime.check(error, "cudaStreamBeginCapture of a graph");
+        }
+    }
+
+    /** What the work threw says more than how its capture then ended. */
+    private static void abandon(CudaDevice device, CUstream_st stream, CUgraph_st graph) {
+        try (CurrentDevice current = device.current()) {
             if (cudaStreamEndCapture(stream, graph) == 0) {
                 cudaGraphDestroy(graph);
             }
-            cudaGetLastError(); // the capture's own failure says less than what the work threw
-            throw e;
+            cudaGetLastError();
         }
-        CudaRuntime.check(cudaStreamEndCapture(stream, graph), "cudaStreamEndCapture of a graph");
+    }
+
+    private static CudaGraph instantiate(CudaDevice device, CUstream_st stream, CUgraph_st graph) {
         try {
             CUgraphExec_st executable = new CUgraphExec_st();
             CudaRuntime.check(cudaGraphInstantiate(executable, graph, 0), "cudaGraphInstantiate");
@@ -57,10 +76,11 @@ final class CudaGraph implements Device.Graph {
         if (closed) {
             throw new Dpo4jException("this graph is closed: it has no work any more");
         }
-        device.use();
-        int error = cudaGraphLaunch(executable, stream);
-        if (error != 0) {
-            throw CudaRuntime.failure(error, "cudaGraphLaunch");
+        try (CurrentDevice current = device.current()) {
+            int error = cudaGraphLaunch(executable, stream);
+            if (error != 0) {
+                throw CudaRuntime.failure(error, "cudaGraphLaunch");
+            }
         }
     }
 

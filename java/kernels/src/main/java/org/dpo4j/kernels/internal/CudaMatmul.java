@@ -224,13 +224,13 @@ final class CudaMatmul implements AutoCloseable {
                 call + " failed: " + cublasLtGetStatusName(status).getString());
     }
 
-    /** The stream has no product left to compute. */
+    /** The stream has no product left to compute. Gives back everything, whatever fails; throws what failed first. */
     @Override
     public void close() {
         owned.forEach(Pointer::close);
-        if (!handle.isNull()) {
-            check(cublasLtDestroy(handle), "cublasLtDestroy");
-        }
-        CudaRuntime.free(workspace);
+        int destroyed = handle.isNull() ? 0 : cublasLtDestroy(handle);
+        int freed = CudaRuntime.free(workspace);
+        check(destroyed, "cublasLtDestroy");
+        CudaRuntime.check(freed, "cudaFree");
     }
 }

@@ -33,6 +33,8 @@ final class CudaProbe {
         if (reason == null && gpus.stream().allMatch(gpu -> gpu.reason() != null)) {
             reason = gpus.get(0).reason();
         }
+        CudaSettings settings = CudaSettings.ofProcess();
+        reason = reason == null ? settings.refusal() : reason;
         CudaLibraries.Search search = new CudaLibraries.Search(List.of(), List.of());
         try {
             search = CudaLibraries.search();
@@ -42,7 +44,41 @@ final class CudaProbe {
         } catch (Dpo4jException e) {
             reason = reason == null ? e.getMessage() : reason;
         }
-        return new Cuda(reason == null, reason, driver, DRIVER_NEEDED, gpus, search.found(), search.searched());
+        List<String> without = settings.kernelsOff();
+        return new Cuda(
+                reason == null, reason, driver, DRIVER_NEEDED, gpus, search.found(), search.searched(), without);
+    }
+
+    /** The same GPUs, those that can be used with what has to be asked of the device itself. */
+    static Cuda withDeviceFacts(Cuda cuda) {
+        List<Gpu> gpus = cuda.usable()
+                ? cuda.gpus().stream().map(CudaProbe::withDeviceFacts).toList()
+                : cuda.gpus();
+        return new Cuda(
+                cuda.usable(),
+                cuda.reason(),
+                cuda.driver(),
+                cuda.driverNeeded(),
+                gpus,
+                cuda.libraries(),
+                cuda.searched(),
+                cuda.without());
+    }
+
+    private static Gpu withDeviceFacts(Gpu gpu) {
+        int[] blocks = new int[1];
+        byte[] text = new byte[Status.TEXT_BYTES];
+        if (gpu.reason() != null) {
+            return gpu;
+        }
+        boolean answers = Native.dpo4j_cuda_max_cluster(gpu.ordinal(), blocks, text, text.length) == 0;
+        return new Gpu(
+                gpu.ordinal(),
+                gpu.name(),
+                gpu.capability(),
+                gpu.memoryBytes(),
+                answers ? blocks[0] : null,
+                answers ? null : "it does not answer: " + Status.text(text));
     }
 
     /** Returns a device that can be used; throws why it cannot be. */
@@ -109,7 +145,7 @@ final class CudaProbe {
                     + " and this build has kernels for " + architectures() + ": build dpo4j with"
                     + " CMAKE_CUDA_ARCHITECTURES=" + capability[0];
         }
-        return new Gpu(ordinal, Status.text(name), capability(capability[0]), memory[0], reason);
+        return new Gpu(ordinal, Status.text(name), capability(capability[0]), memory[0], null, reason);
     }
 
     private static String capability(int timesTen) {

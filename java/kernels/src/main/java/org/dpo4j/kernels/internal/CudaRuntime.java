@@ -2,8 +2,6 @@ package org.dpo4j.kernels.internal;
 
 import static org.bytedeco.cuda.global.cudart.cudaFree;
 import static org.bytedeco.cuda.global.cudart.cudaFreeHost;
-import static org.bytedeco.cuda.global.cudart.cudaGetErrorName;
-import static org.bytedeco.cuda.global.cudart.cudaGetErrorString;
 import static org.bytedeco.cuda.global.cudart.cudaGetLastError;
 import static org.bytedeco.cuda.global.cudart.cudaHostAlloc;
 import static org.bytedeco.cuda.global.cudart.cudaHostAllocDefault;
@@ -22,13 +20,19 @@ import org.dpo4j.kernels.Dpo4jException;
  * older runtime that ends the process.
  */
 final class CudaRuntime {
+    private static final int FAILURE_BYTES = 640;
+
     private CudaRuntime() {}
 
-    /** The exception for a call that returned a cudaError_t other than 0; {@code call} names it and its sizes. */
+    /**
+     * The exception for a call that returned a cudaError_t other than 0; {@code call} names it and its sizes. After an
+     * error that ended CUDA in this process it names the first such error too, and says to restart.
+     */
     static Dpo4jException failure(int error, String call) {
         cudaGetLastError(); // else the next caller of the runtime in this process finds our error
-        return new Dpo4jException(call + " failed: " + cudaGetErrorString(error).getString() + " ("
-                + cudaGetErrorName(error).getString() + ")");
+        byte[] text = new byte[FAILURE_BYTES];
+        Native.dpo4j_cuda_describe_failure(error, call, text, text.length);
+        return new Dpo4jException(Status.text(text));
     }
 
     static void check(int error, String call) {
@@ -63,8 +67,9 @@ final class CudaRuntime {
         }
     }
 
-    static void free(long address) {
-        check(cudaFree(new Address(address)), "cudaFree");
+    /** Returns the cudaError_t. */
+    static int free(long address) {
+        return cudaFree(new Address(address));
     }
 
     /** Host memory that the device copies from without the host waiting. */
@@ -74,8 +79,9 @@ final class CudaRuntime {
         return address.address();
     }
 
-    static void freePinned(long address) {
-        check(cudaFreeHost(new Address(address)), "cudaFreeHost");
+    /** Returns the cudaError_t. */
+    static int freePinned(long address) {
+        return cudaFreeHost(new Address(address));
     }
 
     /** A stream that does not wait for the default stream. */

@@ -15,7 +15,7 @@ import org.bytedeco.javacpp.annotation.Platform;
 @Platform(include = "dpo4j.h", link = "dpo4j", library = "jnidpo4j")
 public final class Native {
     /** The {@code DPO4J_ABI_VERSION} this class was written for. */
-    public static final int ABI_VERSION = 6;
+    public static final int ABI_VERSION = 7;
 
     private Native() {}
 
@@ -38,10 +38,27 @@ public final class Native {
             @Cast("char*") byte[] text,
             @Cast("size_t") long textBytes);
 
+    public static native int dpo4j_cuda_max_cluster(
+            int ordinal, int[] blocks, @Cast("char*") byte[] text, @Cast("size_t") long textBytes);
+
+    public static native void dpo4j_cuda_describe_failure(
+            int error, String call, @Cast("char*") byte[] text, @Cast("size_t") long textBytes);
+
+    public static native int dpo4j_cuda_check_kernels(
+            String names, @Cast("char*") byte[] text, @Cast("size_t") long textBytes);
+
     public static native int dpo4j_cpu_context_create(@Cast("dpo4j_context**") long[] context, int threads, int isa);
 
     public static native int dpo4j_cuda_context_create(
-            @Cast("dpo4j_context**") long[] context, int ordinal, @Cast("void*") long stream);
+            @Cast("dpo4j_context**") long[] context,
+            int ordinal,
+            @Cast("void*") long stream,
+            String without,
+            int residentClusters,
+            @Cast("char*") byte[] text,
+            @Cast("size_t") long textBytes);
+
+    public static native int dpo4j_cuda_has_kernel(@Cast("const dpo4j_context*") long context, String name);
 
     public static native void dpo4j_context_destroy(@Cast("dpo4j_context*") long context);
 
@@ -321,7 +338,7 @@ public final class Native {
             long inStride,
             int dtype);
 
-    public static native int dpo4j_lm_head_forward_supported(@Cast("const dpo4j_context*") long context, int dtype);
+    public static native String dpo4j_lm_head_forward_lacks(@Cast("const dpo4j_context*") long context, int dtype);
 
     public static native @Cast("size_t") long dpo4j_lm_head_forward_workspace_bytes(long rows, long vocabulary);
 

@@ -23,7 +23,7 @@ public final class Reports {
             return new DeviceReport(
                     version, java, system, null, LibraryVersions.ofBindings(), cpu, withoutNatives(reason));
         }
-        Cuda cuda = CudaProbe.probe();
+        Cuda cuda = CudaProbe.withDeviceFacts(CudaProbe.probe());
         return new DeviceReport(
                 version, java, system, Native.dpo4j_build_info(), LibraryVersions.of(cuda), cpu(), cuda);
     }
@@ -39,7 +39,7 @@ public final class Reports {
     }
 
     private static Cuda withoutNatives(String reason) {
-        return new Cuda(false, reason, null, CudaProbe.DRIVER_NEEDED, List.of(), List.of(), List.of());
+        return new Cuda(false, reason, null, CudaProbe.DRIVER_NEEDED, List.of(), List.of(), List.of(), List.of());
     }
 
     private static Cpu cpu() {

@@ -69,14 +69,18 @@ final class UploadRing implements AutoCloseable {
         CudaRuntime.check(cudaEventSynchronize(copied[half]), "cudaEventSynchronize after an upload");
     }
 
-    /** The stream has nothing left to copy. */
+    /** The stream has nothing left to copy. Gives back everything, whatever fails; throws what failed first. */
     @Override
     public void close() {
+        int destroyed = 0;
         for (CUevent_st event : copied) {
             if (!event.isNull()) {
-                CudaRuntime.check(cudaEventDestroy(event), "cudaEventDestroy");
+                int error = cudaEventDestroy(event);
+                destroyed = destroyed == 0 ? error : destroyed;
             }
         }
-        CudaRuntime.freePinned(memory);
+        int freed = CudaRuntime.freePinned(memory);
+        CudaRuntime.check(destroyed, "cudaEventDestroy");
+        CudaRuntime.check(freed, "cudaFreeHost");
     }
 }
