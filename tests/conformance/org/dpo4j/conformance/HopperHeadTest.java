@@ -1,0 +1,99 @@
+package org.dpo4j.conformance;
+
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.util.List;
+import java.util.SplittableRandom;
+import org.dpo4j.conformance.LargeTensor.Image;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.TokenLogProb.Results;
+import org.dpo4j.kernels.TokenLogProb.Transform;
+import org.dpo4j.kernels.head.HeadPath;
+import org.dpo4j.kernels.head.HeadPlan;
+import org.dpo4j.kernels.head.LmHead;
+import org.dpo4j.kernels.head.LmHead.Rows;
+import org.dpo4j.kernels.internal.CudaSettings;
+import org.junit.jupiter.api.Tag;
+
+/**
+ * Log-probs by the fused kernel of sm_90a against those by a matrix product and token_logprob: every row, at the size of a real head on a GPU, at a small
+ * one on the emulated device. Then the fused call again and again, for its bits.
+ */
+class HopperHeadTest {
+    private static final long WORKSPACE_BYTES = 512L << 20;
+
+    /**
+     * Logits are N(0, 3). A tensor core cuts what it adds up, so that a logit shrinks by width / 16 * 2^-25 ({@link LmHeadForwardTest}), 1.9e-6 of itself
+     * at width 1024, and log-prob and lse, which are differences and means of logits below 20, by 4e-5. Rounding to nearest of as many additions is
+     * less. token_logprob adds 2e-5 (fp32 logits of 20, a sum over 5e4 columns). So each path is within 1e-4, the two within twice that.
+     */
+    private static final double ALLOWED = 2e-4;
+
+    /** Sizes of a call. */
+    private record Size(int rows, int vocabulary, int hidden) {}
+
+    @OnEachBf16Device
+    @Tag("device")
+    void everyRowAtASmallSize(On on) {
+        compare(on, new Size(300, 701, 72), 3);
+    }
+
+    @OnEachBf16Device
+    @Tag("device")
+    @Tag("large")
+    void everyRowAtARealSize(On on) {
+        assumeTrue(on.name().equals("cuda"), "4096 rows of a vocabulary of 50257 take a GPU");
+        compare(on, new Size(4096, 50_257, 1024), 50);
+    }
+
+    private static void compare(On on, Size size, int times) {
+        double bound = 9 / Math.sqrt(size.hidden); // uniform hidden in (-1, 1): the standard deviation of a logit is 3
+        try (Device hopper = TestDevices.open(on, new CudaSettings("", 0))) {
+            String lacks = HeadPath.FUSED.lacks(hopper, DType.BF16);
+            assumeTrue(lacks.isEmpty(), lacks);
+            try (LargeTensor hidden = LargeTensor.uniform(hopper, (long) size.rows * size.hidden, 1, 1);
+                    LargeTensor weight = LargeTensor.uniform(hopper, (long) size.vocabulary * size.hidden, bound, 2);
+                    LargeTensor targets = LargeTensor.output(hopper, DType.F32, size.rows)) {
+                hopper.upload(
+                        targets.address(),
+                        new SplittableRandom(3)
+                                .ints(size.rows, 0, size.vocabulary)
+                                .toArray());
+                List<Image> chunks = run(hopper, HeadPath.CHUNKS, size, hidden, weight, targets);
+                List<Image> fused = run(hopper, HeadPath.FUSED, size, hidden, weight, targets);
+                near("log-prob", fused.get(0), chunks.get(0));
+                near("lse", fused.get(1), chunks.get(1));
+                for (int i = 1; i < times; i++) {
+                    List<Image> again = run(hopper, HeadPath.FUSED, size, hidden, weight, targets);
+                    again.get(0).sameBitsAs(fused.get(0), "log-probs, time " + i);
+                    again.get(1).sameBitsAs(fused.get(1), "lse, time " + i);
+                }
+            }
+        }
+    }
+
+    private static List<Image> run(
+            Device device, HeadPath path, Size size, LargeTensor hidden, LargeTensor weight, LargeTensor targets) {
+        HeadPlan plan = HeadPlan.within(WORKSPACE_BYTES, size.rows, path, size.vocabulary, size.hidden, DType.BF16);
+        try (LargeTensor workspace = LargeTensor.output(device, DType.F32, (plan.workspaceBytes() + 3) / 4);
+                LargeTensor logprob = LargeTensor.output(device, DType.F32, size.rows);
+                LargeTensor lse = LargeTensor.output(device, DType.F32, size.rows)) {
+            new LmHead(device, plan, weight.address(), Transform.NONE, workspace.address())
+                    .forward(
+                            new Results(logprob.address(), lse.address()),
+                            new Rows(hidden.address(), targets.address(), size.rows));
+            return List.of(logprob.image(), lse.image());
+        }
+    }
+
+    private static void near(String what, Image fused, Image chunks) {
+        for (int i = 0; i < chunks.count(); i++) {
+            double difference = Math.abs((double) fused.get(i) - chunks.get(i));
+            if (!(difference <= ALLOWED)) {
+                throw new AssertionError("%s of row %d: fused %s, in chunks %s: %.3e apart, allowed %.0e"
+                        .formatted(what, i, fused.get(i), chunks.get(i), difference, ALLOWED));
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+package org.dpo4j.conformance;
+
+import static org.dpo4j.conformance.AttentionLayout.plain;
+import static org.dpo4j.conformance.AttentionLayout.shared;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.util.List;
+import java.util.function.Consumer;
+import org.dpo4j.conformance.AttentionLayout.Family;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.Segment;
+import org.dpo4j.kernels.internal.CudaSettings;
+import org.dpo4j.kernels.internal.Native;
+import org.junit.jupiter.api.Tag;
+
+/**
+ * Kernels whose blocks take tile after tile, with 1, 3 and 7 blocks or clusters for shapes of some ten tiles. A large GPU has a cluster for each tile
+ * of a shape that can be checked, so that without this no cluster would ever take its second tile in a test, and in attention backward no block would
+ * start after another has ended. {@link Tensors#run} runs each call on such a device and on one that is asked how many it has: the bits must be the
+ * same, since the order of a sum depends on sizes alone.
+ */
+class ResidentClustersTest {
+    private static final int[] COUNTS = {1, 3, 7};
+
+    /** Of 3, 2 and 4 tiles of rows and of keys, with a prefix over a tile's end. */
+    private static final List<Segment> FAMILIES = shared(new Family(290, 140, 1), new Family(130, 3), new Family(5));
+
+    private static void onFew(On on, String kernel, Consumer<On> check) {
+        for (int count : COUNTS) {
+            try (Device few = TestDevices.open(on, new CudaSettings("", count));
+                    Device asked = TestDevices.open(on, new CudaSettings("", 0))) {
+                assumeTrue(
+                        Native.dpo4j_cuda_has_kernel(few.context(), kernel) == 1,
+                        few.processor() + " has no " + kernel);
+                check.accept(on.with(few, asked));
+            }
+        }
+    }
+
+    /**
+     * Rows of one tile, for which a block is alone, then clusters of two. Steps of 64 of the width: 1, 2 and 5; from 4 on, one warpgroup leads the
+     * other, over the border of tiles too.
+     */
+    @OnEachBf16Device
+    @Tag("device")
+    void lmHeadForward(On on) {
+        onFew(on, "lm_head_forward_sm90a", both -> {
+            LmHeadForwardCall.random(100, 2000, 24, 3).check(both);
+            LmHeadForwardCall.random(3, 2100, 264, 3).check(both);
+            LmHeadForwardCall.random(300, 1100, 72, 3).check(both);
+            LmHeadForwardCall.random(260, 900, 264, 3).check(both);
+        });
+    }
+
+    @OnEachBf16Device
+    @Tag("device")
+    void attentionForward(On on) {
+        onFew(on, "attention_forward_sm90a", both -> {
+            AttentionCheck.forward(both, new AttentionCall(3, 1, 64).withStrides(8), plain(300, 22), 1);
+            AttentionCheck.forward(both, new AttentionCall(10, 10, 64), plain(3, 0, 140, 1, 2), 1);
+            AttentionCheck.forward(both, new AttentionCall(2, 1, 128), FAMILIES, 1);
+        });
+    }
+
+    @OnEachBf16Device
+    @Tag("device")
+    void attentionBackward(On on) {
+        onFew(on, "attention_backward_sm90a", both -> {
+            AttentionCheck.backward(both, new AttentionCall(3, 1, 64).withStrides(8), FAMILIES, 1);
+            AttentionCheck.backward(both, new AttentionCall(2, 2, 128), plain(260, 0, 40), 1);
+        });
+    }
+}
