@@ -229,6 +229,25 @@ class CommandLineTest {
         assertThat(unknown.err()).containsExactly("dpo4j: error: device gpu is unknown: use cuda or cpu");
     }
 
+    /** As text and as JSON, also where there is no GPU: who sets the variable sees that it was understood. */
+    @Test
+    void doctorSaysWhichKernelsAreOff() {
+        String property = "dpo4j.without";
+        assertThat(Cli.run("doctor").out()).noneMatch(line -> line.startsWith("cuda kernels off"));
+        System.setProperty(property, "lm_head_forward_sm90a,attention_backward_sm90a");
+        try {
+            assertThat(Cli.run("doctor").out())
+                    .anyMatch(line -> line.matches("cuda kernels off +lm_head_forward_sm90a, attention_backward_sm90a"))
+                    .anyMatch(line -> line.matches("cuda searched +.+"));
+            JsonNode report =
+                    Cli.parse(String.join("\n", Cli.run("doctor", "--json").out()));
+            assertThat(report.at("/cuda/without/0").textValue()).isEqualTo("lm_head_forward_sm90a");
+            assertThat(report.at("/cuda/without").size()).isEqualTo(2);
+        } finally {
+            System.clearProperty(property);
+        }
+    }
+
     @Test
     void unknownDevices() {
         String model = Cli.repository("tests/golden/llama-tiny").toString();

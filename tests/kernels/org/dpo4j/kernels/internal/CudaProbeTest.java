@@ -2,6 +2,10 @@ package org.dpo4j.kernels.internal;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.List;
+import org.dpo4j.kernels.DeviceReport.Cuda;
+import org.dpo4j.kernels.DeviceReport.Gpu;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -36,5 +40,19 @@ class CudaProbeTest {
     @CsvSource({"52", "90"})
     void emulationRunsOnAnything(int capability) {
         assertThat(CudaProbe.runs("emulated", capability)).isTrue();
+    }
+
+    /** A GPU that the driver names and that has no context to give, as one that another process has for itself: here, one that is not there. */
+    @Test
+    void aGpuThatDoesNotAnswerCannotBeUsed() {
+        NativeLibrary.load();
+        Gpu absent = new Gpu(99, "absent", "9.0", 1, null, null);
+        Cuda cuda = CudaProbe.withDeviceFacts(
+                new Cuda(true, null, "580", "580", List.of(absent), List.of(), List.of(), List.of()));
+        assertThat(cuda.usable()).isFalse();
+        assertThat(cuda.reason())
+                .startsWith("it does not answer: ")
+                .isEqualTo(cuda.gpus().get(0).reason());
+        assertThat(cuda.gpus().get(0).maxCluster()).isNull();
     }
 }

@@ -49,14 +49,16 @@ final class CudaProbe {
                 reason == null, reason, driver, DRIVER_NEEDED, gpus, search.found(), search.searched(), without);
     }
 
-    /** The same GPUs, those that can be used with what has to be asked of the device itself. */
+    /** The same with what has to be asked of the GPUs themselves; those that do not answer cannot be used. */
     static Cuda withDeviceFacts(Cuda cuda) {
-        List<Gpu> gpus = cuda.usable()
-                ? cuda.gpus().stream().map(CudaProbe::withDeviceFacts).toList()
-                : cuda.gpus();
+        if (!cuda.usable()) {
+            return cuda;
+        }
+        List<Gpu> gpus = cuda.gpus().stream().map(CudaProbe::withDeviceFacts).toList();
+        boolean usable = gpus.stream().anyMatch(gpu -> gpu.reason() == null);
         return new Cuda(
-                cuda.usable(),
-                cuda.reason(),
+                usable,
+                usable ? null : gpus.get(0).reason(),
                 cuda.driver(),
                 cuda.driverNeeded(),
                 gpus,

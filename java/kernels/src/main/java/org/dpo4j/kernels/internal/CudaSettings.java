@@ -20,8 +20,13 @@ public record CudaSettings(String without, int residentClusters) {
 
     /** As this process was told. */
     static CudaSettings ofProcess() {
-        String variable = System.getenv(VARIABLE);
-        return new CudaSettings(System.getProperty(PROPERTY, variable == null ? "" : variable), 0);
+        return of(System.getProperty(PROPERTY), System.getenv(VARIABLE));
+    }
+
+    /** As a property and a variable say, of which the property goes first; null where one is not set. */
+    static CudaSettings of(@Nullable String property, @Nullable String variable) {
+        String without = property == null ? variable : property;
+        return new CudaSettings(without == null ? "" : without, 0);
     }
 
     /** The names. */

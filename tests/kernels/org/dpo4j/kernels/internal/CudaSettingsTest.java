@@ -1,0 +1,51 @@
+package org.dpo4j.kernels.internal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** DPO4J_WITHOUT, as it is read and as it is refused; what it does is {@link org.dpo4j.conformance.KernelsOffTest}'s. */
+class CudaSettingsTest {
+    private static final String FORWARD = "attention_forward_sm90a";
+    private static final String BACKWARD = "attention_backward_sm90a";
+
+    @Test
+    void thePropertyGoesBeforeTheVariable() {
+        assertThat(CudaSettings.of(null, null).without()).isEmpty();
+        assertThat(CudaSettings.of(null, FORWARD).kernelsOff()).containsExactly(FORWARD);
+        assertThat(CudaSettings.of(BACKWARD, FORWARD).kernelsOff()).containsExactly(BACKWARD);
+        assertThat(CudaSettings.of("", FORWARD).kernelsOff()).isEmpty();
+        assertThat(CudaSettings.of(null, FORWARD).residentClusters()).isZero();
+    }
+
+    @Test
+    void namesAreSeparatedByCommas() {
+        CudaSettings both = CudaSettings.of(null, " " + FORWARD + " , " + BACKWARD);
+        assertThat(both.kernelsOff()).containsExactly(FORWARD, BACKWARD);
+        NativeLibrary.load();
+        assertThat(both.refusal()).isNull();
+        assertThat(CudaSettings.of(null, " ").refusal()).isNull();
+    }
+
+    /** In every build, also one without CUDA kernels. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "attention|attention",
+                "attention_forward_sm90a,lm_head|lm_head",
+                "ATTENTION_FORWARD_SM90A|ATTENTION_FORWARD_SM90A",
+                "attention_forward_sm90a attention_backward_sm90a|attention_forward_sm90a attention_backward_sm90a",
+                "attention_forward_sm90a,|''",
+                "attention_forward_mma|attention_forward_mma"
+            })
+    void unknownNamesAreRefusedWithThoseThereAre(String names, String unknown) {
+        NativeLibrary.load();
+        assertThat(CudaSettings.of(null, names).refusal())
+                .isEqualTo("DPO4J_WITHOUT (or -Ddpo4j.without) is '" + names + "': '" + unknown
+                        + "' is no kernel that can be turned off: use attention_forward_sm90a, attention_backward_sm90a,"
+                        + " lm_head_forward_sm90a");
+    }
+}
