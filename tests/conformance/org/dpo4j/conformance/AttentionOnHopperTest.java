@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Tag;
  * <p>Inputs are uniform in (-1, 1), and the scale is such that scores have standard deviation 3: then a few keys have most of a query's weight, and a
  * tile that is missing, stale or misplaced changes results by their own size.
  */
-class HopperAttentionTest {
+class AttentionOnHopperTest {
     private static final String OFF = "attention_forward_sm90a,attention_backward_sm90a";
 
     /** Half a unit in the last of bf16's 8 places. */

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Tag;
  * Log-probs by the fused kernel of sm_90a against those by a matrix product and token_logprob: every row, at the size of a real head on a GPU, at a small
  * one on the emulated device. Then the fused call again and again, for its bits.
  */
-class HopperHeadTest {
+class LmHeadOnHopperTest {
     private static final long WORKSPACE_BYTES = 512L << 20;
 
     /**
