@@ -44,6 +44,35 @@ class LlamaConfigTest {
                 .isEqualTo(500000);
     }
 
+    /** transformers 5 takes the value inside, 4 the one on top: where they differ a file means two models. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
+        {"rope_theta":10000,"rope_parameters":{"rope_theta":500000.0}} | rope_theta is 10000.0 but rope_parameters.rope_theta is 500000.0
+        {"rope_theta":5e5,"rope_parameters":{"rope_type":"default","rope_theta":500001}} | rope_theta is 500000.0 but rope_parameters.rope_theta is 500001.0
+        {"rope_theta":10000.0,"rope_scaling":{"rope_type":"default","rope_theta":20000.0}} | rope_theta is 10000.0 but rope_scaling.rope_theta is 20000.0
+        {"rope_parameters":{"rope_theta":1e6},"rope_scaling":{"type":"default","rope_theta":2e6}} | rope_parameters.rope_theta is 1000000.0 but rope_scaling.rope_theta is 2000000.0
+        """)
+    void thetasThatDifferAreRefused(String json, String words) {
+        assertThatThrownBy(() -> parse(json))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("config.json")
+                .hasMessageContaining(words);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
+        {"rope_theta":500000,"rope_parameters":{"rope_theta":500000.0}}                             | 500000
+        {"rope_theta":null,"rope_parameters":{"rope_theta":5e5}}                                    | 500000
+        {"rope_theta":5e5,"rope_parameters":{"rope_theta":null}}                                    | 500000
+        {"rope_theta":5e5,"rope_parameters":null}                                                   | 500000
+        {"rope_theta":5e5,"rope_parameters":{}}                                                     | 500000
+        {"rope_scaling":{"rope_type":"default","rope_theta":5e5},"rope_parameters":{"rope_theta":5e5}} | 500000
+        {"rope_parameters":{"rope_type":"default"}}                                                 | 10000
+        """)
+    void thetasThatAgreeAreRead(String json, double theta) throws IOException {
+        assertThat(parse(json).ropeTheta()).isEqualTo(theta);
+    }
+
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
         {"model_type":"mistral"}                                    | model_type
@@ -56,6 +85,12 @@ class LlamaConfigTest {
         {"rope_scaling":{"rope_type":"llama3","factor":8.0}}        | rope_scaling
         {"rope_scaling":{"type":"linear","factor":2.0}}             | rope_scaling
         {"rope_parameters":{"rope_type":"yarn"}}                    | rope_parameters
+        {"rope_parameters":{"full_attention":{"rope_theta":10000.0}}} | rope_parameters
+        {"rope_scaling":{"type":"default"},"rope_parameters":{"rope_theta":500000.0}} | rope_scaling
+        {"rope_parameters":"default"}                               | rope_parameters
+        {"rope_theta":"10000"}                                      | rope_theta
+        {"rope_theta":1e39}                                         | rope_theta
+        {"layer_types":["full_attention","sliding_attention"]}      | layer_types
         {"partial_rotary_factor":0.5}                               | partial_rotary_factor
         {"quantization_config":{"bits":4}}                          | quantization_config
         {"sliding_window":4096}                                     | sliding_window

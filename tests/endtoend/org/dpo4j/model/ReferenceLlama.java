@@ -130,7 +130,8 @@ final class ReferenceLlama {
         for (int t = 0; t < x.length; t++) {
             for (int h = 0; h < heads; h++) {
                 for (int i = 0; i < half; i++) {
-                    double angle = t * Math.pow(config.ropeTheta(), -2.0 * i / config.headDim());
+                    float frequency = 1 / (float) Math.pow((float) config.ropeTheta(), 2f * i / config.headDim());
+                    float angle = t * frequency; // fp32, as transformers has it in a float64 model too
                     int first = h * config.headDim() + i;
                     int second = first + half;
                     out[t][first] = x[t][first] * Math.cos(angle) - x[t][second] * Math.sin(angle);

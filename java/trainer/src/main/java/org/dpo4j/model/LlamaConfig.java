@@ -4,7 +4,11 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
@@ -55,7 +59,9 @@ public record LlamaConfig(
         positive("num_attention_heads * head_dim", (int)
                 Math.min(Integer.MAX_VALUE, (long) numAttentionHeads * headDim));
         check(rmsNormEps > 0 && rmsNormEps < 1, "rms_norm_eps is " + rmsNormEps + "; it lies between 0 and 1");
-        check(ropeTheta > 1 && Double.isFinite(ropeTheta), "rope_theta is " + ropeTheta + "; it is finite and above 1");
+        check(
+                ropeTheta > 1 && ropeTheta <= Float.MAX_VALUE,
+                "rope_theta is " + ropeTheta + "; it is above 1 and an fp32 number");
         check(initializerRange >= 0 && initializerRange < 10, "initializer_range is " + initializerRange);
         eosTokenIds = List.copyOf(eosTokenIds);
     }
@@ -137,7 +143,6 @@ public record LlamaConfig(
     static LlamaConfig parse(ObjectNode json, String where) {
         try {
             refuseOtherModels(json);
-            JsonNode rope = json.path("rope_parameters");
             int hidden = integer(json, "hidden_size", 4096);
             int heads = integer(json, "num_attention_heads", 32);
             positive("num_attention_heads", heads);
@@ -151,7 +156,7 @@ public record LlamaConfig(
                     integer(json, "head_dim", hidden / heads),
                     integer(json, "max_position_embeddings", 2048),
                     number(json, "rms_norm_eps", 1e-6),
-                    number(json, "rope_theta", number(rope, "rope_theta", 10000)),
+                    theta(json),
                     number(json, "initializer_range", 0.02),
                     flag(json, "tie_word_embeddings", false),
                     beginning(json),
@@ -247,6 +252,11 @@ public record LlamaConfig(
                 "partial_rotary_factor is not 1; whole heads are rotated here");
         refuse(json, "quantization_config", "save the model with dense float weights first");
         refuse(json, "sliding_window", "attention over the whole sequence is supported");
+        for (JsonNode layer : json.path("layer_types")) {
+            check(
+                    layer.asText().equals("full_attention"),
+                    "layer_types has " + layer + "; attention over the whole sequence is supported");
+        }
         refuseScaling(json.path("rope_scaling"), "rope_scaling");
         refuseScaling(json.path("rope_parameters"), "rope_parameters");
     }
@@ -254,6 +264,10 @@ public record LlamaConfig(
     private static void refuseScaling(JsonNode scaling, String key) {
         if (scaling.isMissingNode() || scaling.isNull()) {
             return;
+        }
+        check(scaling.isObject(), key + " is " + scaling + "; an object is expected");
+        for (JsonNode value : scaling) {
+            check(!value.isObject(), key + " differs by kind of layer; one for all layers is supported");
         }
         String type = scaling.path("rope_type").asText(scaling.path("type").asText("default"));
         check(
@@ -293,6 +307,36 @@ public record LlamaConfig(
         }
         check(value.isBoolean(), key + " is " + value + "; true or false is expected");
         return value.booleanValue();
+    }
+
+    /**
+     * {@code rope_theta}, which stands on top in the files of transformers 4 and in {@code rope_parameters} in those of 5.
+     * transformers 5 takes the one inside where a file has both, and of {@code rope_scaling} and {@code rope_parameters}
+     * the first; 4 takes the one on top. So a file whose values differ means different models, and is refused.
+     */
+    private static double theta(ObjectNode json) {
+        Map<String, Double> given = new LinkedHashMap<>();
+        put(given, "rope_theta", json);
+        put(given, "rope_parameters.rope_theta", json.path("rope_parameters"));
+        put(given, "rope_scaling.rope_theta", json.path("rope_scaling"));
+        check(
+                Set.copyOf(given.values()).size() <= 1,
+                given.entrySet().stream()
+                                .map(each -> each.getKey() + " is " + each.getValue())
+                                .collect(Collectors.joining(" but "))
+                        + "; keep the one that the model was trained with");
+        boolean isShadowed = given.size() == 1 && given.containsKey("rope_parameters.rope_theta");
+        check(
+                !isShadowed || json.path("rope_scaling").isEmpty(),
+                "rope_scaling and rope_parameters are both set, and rope_theta stands in rope_parameters, which"
+                        + " transformers then does not read; keep one of the two");
+        return given.isEmpty() ? 10000 : given.values().iterator().next();
+    }
+
+    private static void put(Map<String, Double> given, String name, JsonNode parent) {
+        if (parent.hasNonNull("rope_theta")) {
+            given.put(name, number(parent, "rope_theta", 0));
+        }
     }
 
     /** The upper bound keeps every product of two sizes within 64 bits, whatever a file claims. */

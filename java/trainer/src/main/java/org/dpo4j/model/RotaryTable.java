@@ -6,15 +6,18 @@ import java.nio.FloatBuffer;
 import org.dpo4j.kernels.Device;
 
 /**
- * Cosines and sines of the rotary angles {@code position * theta^(-2 i / headDim)}, f32[positions, headDim / 2] each.
- * Computed in double precision and for the positions that batches use, which may be far fewer than the model's.
+ * Cosines and sines of the rotary angles {@code position * theta^(-2 i / headDim)}, f32[positions, headDim / 2] each, for
+ * the positions that batches use, which may be far fewer than the model's.
+ *
+ * <p>Angles are those of transformers, which models were trained with: frequencies are rounded to f32, and so is their
+ * product with the position. At position 100,000 such an angle is up to 0.004 off the exact one.
  */
 final class RotaryTable implements AutoCloseable {
     private static final int FIRST = 512;
 
     private final Device device;
+    private final float[] frequencies;
     private final int half;
-    private final double theta;
     private final int most;
     private final Arena arena;
     private int positions;
@@ -24,7 +27,7 @@ final class RotaryTable implements AutoCloseable {
     RotaryTable(Device device, LlamaConfig config) {
         this.device = device;
         this.half = config.headDim() / 2;
-        this.theta = config.ropeTheta();
+        this.frequencies = frequencies(config.ropeTheta(), config.headDim());
         this.most = config.maxPositionEmbeddings();
         this.arena = new Arena(device);
     }
@@ -64,13 +67,33 @@ final class RotaryTable implements AutoCloseable {
         for (int begin = 0; begin < positions; begin += rows) {
             int end = Math.min(positions, begin + rows);
             values.clear();
-            for (int position = begin; position < end; position++) {
-                for (int i = 0; i < half; i++) {
-                    double angle = position * StrictMath.pow(theta, -(double) i / half);
-                    values.put((float) (sines ? StrictMath.sin(angle) : StrictMath.cos(angle)));
-                }
-            }
+            fill(values, frequencies, begin, end, sines);
             device.upload(address + 4L * begin * half, bytes.clear().limit(4 * half * (end - begin)));
+        }
+    }
+
+    /**
+     * {@code 1 / theta^(2 i / headDim)} as transformers computes it, every step in f32: {@code 1.0 / (base **
+     * (torch.arange(0, dim, 2).float() / dim))}. The power here is the f32 number next to the exact one. PyTorch's own
+     * depends on the processor (glibc, SLEEF or CUDA) and is now and then the number beside it; one frequency then
+     * differs by 2^-23 of itself or the double of it, and the angle of a position likewise.
+     */
+    static float[] frequencies(double theta, int headDim) {
+        float[] frequencies = new float[headDim / 2];
+        for (int i = 0; i < frequencies.length; i++) {
+            float exponent = 2f * i / headDim;
+            frequencies[i] = 1 / (float) StrictMath.pow((float) theta, exponent);
+        }
+        return frequencies;
+    }
+
+    /** Puts the cosines, or the sines, of positions from {@code begin} to before {@code end}. */
+    static void fill(FloatBuffer values, float[] frequencies, int begin, int end, boolean sines) {
+        for (int position = begin; position < end; position++) {
+            for (float frequency : frequencies) {
+                float angle = position * frequency;
+                values.put((float) (sines ? StrictMath.sin(angle) : StrictMath.cos(angle)));
+            }
         }
     }
 

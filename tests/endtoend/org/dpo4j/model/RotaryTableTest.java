@@ -1,0 +1,148 @@
+package org.dpo4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.FloatBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import org.dpo4j.conformance.On;
+import org.dpo4j.conformance.OnEachDevice;
+import org.dpo4j.data.PackedBatch;
+import org.dpo4j.data.Sequence;
+import org.dpo4j.kernels.DType;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Rotary angles are those of transformers (tests/golden/rotary.py, long_positions.py). */
+class RotaryTableTest {
+    /** Half an f32 unit in the last place, relative. */
+    private static final double U = 0x1p-24;
+
+    @TempDir
+    Path directory;
+
+    /**
+     * PyTorch's f32 power is within one unit in the last place of the exact one, ours the nearest to it: the two are the
+     * same or neighbours, 2 U apart, and a reciprocal rounds by U on either side. With glibc's power, which these values
+     * are of, that happens in one of 1,680.
+     */
+    @Test
+    void frequenciesAreThoseOfTransformers() {
+        int count = 0;
+        int unequal = 0;
+        for (JsonNode each : TestFiles.json(TestFiles.golden("rotary.json"))) {
+            float[] frequencies = RotaryTable.frequencies(
+                    each.get("theta").asDouble(), each.get("width").asInt());
+            float[] expected = floats(each.get("frequencies"));
+            assertThat(frequencies).hasSameSizeAs(expected);
+            for (int i = 0; i < expected.length; i++) {
+                assertThat(frequencies[i]).isCloseTo(expected[i], within((float) (4 * U * expected[i])));
+                count++;
+                unequal += frequencies[i] == expected[i] ? 0 : 1;
+            }
+        }
+        assertThat(count).isEqualTo(1680);
+        assertThat(unequal).isEqualTo(1);
+    }
+
+    /**
+     * Of equal frequencies angles have equal bits. A cosine of ours is the nearest f32 number, off by U / 2 at most;
+     * PyTorch's is within one unit in the last place, U where values are below 1. An exact angle would be off by
+     * 131,071 U.
+     */
+    @Test
+    void cosinesAndSinesAreThoseOfTransformers() {
+        int positions = 0;
+        for (JsonNode each : TestFiles.json(TestFiles.golden("rotary.json"))) {
+            float[] frequencies = RotaryTable.frequencies(
+                    each.get("theta").asDouble(), each.get("width").asInt());
+            for (int i = 0; each.has("positions") && i < each.get("positions").size(); i++) {
+                int position = each.get("positions").get(i).asInt();
+                for (boolean sines : new boolean[] {false, true}) {
+                    FloatBuffer values = FloatBuffer.allocate(frequencies.length);
+                    RotaryTable.fill(values, frequencies, position, position + 1, sines);
+                    float[] expected =
+                            floats(each.get(sines ? "sine" : "cosine").get(i));
+                    for (int k = 0; k < expected.length; k++) {
+                        assertThat(values.get(k))
+                                .as("theta %s, position %d, angle %d", each.get("theta"), position, k)
+                                .isCloseTo(expected[k], within((float) (2 * U)));
+                    }
+                }
+                positions++;
+            }
+        }
+        assertThat(positions).isEqualTo(3 * 2 * 5);
+    }
+
+    /**
+     * Log-probs at up to 6,000 tokens against transformers in float64, which takes angles in f32 all the same. A rounding
+     * has a standard deviation of U / sqrt(3) of its number at most; a logit of size 8 is a sum of 32 products behind nine
+     * such sums, so that of its error is sqrt(320 / 3) U 8 = 4.9e-6, and that of a log-prob's, the difference of two,
+     * 7e-6. Six of them are 4.2e-5. Angles in double precision are off by nearly twice that.
+     */
+    @OnEachDevice
+    void longSequencesAreThoseOfTransformers(On on) throws IOException {
+        double tolerance = 4.2e-5;
+        JsonNode golden = TestFiles.json(TestFiles.golden("long_positions.json"));
+        double[] expected = doubles(golden.get("log_probs"));
+        double[] exact = doubles(golden.get("exact"));
+        double largest = 0;
+        for (int i = 0; i < expected.length; i++) {
+            largest = Math.max(largest, Math.abs(expected[i] - exact[i]));
+        }
+        assertThat(largest).isGreaterThan(1.5 * tolerance);
+        float[] logProbs = logProbs(on, golden);
+        for (int i = 0; i < expected.length; i++) {
+            int place = golden.get("places").get(i).asInt();
+            assertThat((double) logProbs[place]).as("place %d", place).isCloseTo(expected[i], within(tolerance));
+        }
+    }
+
+    private float[] logProbs(On on, JsonNode golden) throws IOException {
+        Path source = TestFiles.golden("llama-tiny");
+        ObjectNode config = (ObjectNode) TestFiles.json(source.resolve("config.json"));
+        config.put("max_position_embeddings", 8192);
+        config.put("rope_theta", golden.get("theta").asDouble());
+        Files.writeString(directory.resolve("config.json"), config.toString());
+        Files.copy(source.resolve("model.safetensors"), directory.resolve("model.safetensors"));
+        int[] ids = tokenIds();
+        Sequence sequence = new Sequence(0, new int[] {ids[0]}, Arrays.copyOfRange(ids, 1, ids.length));
+        try (Model model = Model.load(directory, on.device(), DType.F32);
+                LanguageModel language = LanguageModel.evaluation(model, CompletionSums.PLAIN)) {
+            LogProbs logProbs = language.forward(PackedBatch.sequences(List.of(sequence)));
+            return PairStep.floats(model.device(), logProbs.tokens(), ids.length - 1);
+        }
+    }
+
+    /** As long_positions.py makes them. */
+    private static int[] tokenIds() {
+        int[] ids = new int[6000];
+        long state = 1;
+        for (int i = 0; i < ids.length; i++) {
+            state = (1103515245L * state + 12345) % (1L << 31);
+            ids[i] = (int) ((state >> 16) % 37);
+        }
+        return ids;
+    }
+
+    private static double[] doubles(JsonNode array) {
+        double[] values = new double[array.size()];
+        Arrays.setAll(values, i -> array.get(i).asDouble());
+        return values;
+    }
+
+    private static float[] floats(JsonNode array) {
+        float[] values = new float[array.size()];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = (float) array.get(i).asDouble();
+        }
+        return values;
+    }
+}
