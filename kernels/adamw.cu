@@ -1,7 +1,10 @@
 // adamw: decoupled weight decay (Loshchilov and Hutter 2019), as torch.optim.AdamW.
 //
-//   g = clip gradient        m = b1 m + (1 - b1) g        v = b2 v + (1 - b2) g^2
-//   p = p (1 - lr decay) - lr c1 m / (sqrt(c2 v) + epsilon)
+//   g = clip gradient        m = (m - s1 m) + s1 g        v = (v - s2 v) + s2 g^2
+//   p = p - (lr decay p + lr c1 m / (sqrt(c2 v) + epsilon))
+//
+// s1 = 1 - b1 and s2 = 1 - b2 are computed in fp64 and then rounded. A product with b2 itself would keep 1.3e-8 too much of v a step, and one
+// with 1 - lr decay would lose the digits of lr decay: both are numbers near 1, and fp32 has no more than 24 bits of them.
 //
 // One pass over everything; the clipped gradient is never stored. Where there is a `master`, the exact p lies there and the parameter is its
 // rounding. A bf16 parameter without one is rounded stochastically: its mean is the exact p, so that updates far below its last place add up
@@ -49,13 +52,13 @@ __device__ __forceinline__ Values<N> round_elements(Values<N> x, Rounded what, i
 template <class T, class Moment, bool kStochastic>
 __global__ void __launch_bounds__(kThreads, kBlocks<kStochastic>)
     step(T* parameter, float* master, Moment* m, Moment* v, const float* gradient, const float* rates, const float* clip,
-         const uint32_t* random, int64_t first, int64_t count, dpo4j_adamw_options options) {
+         const uint32_t* random, int64_t first, int64_t count, float share1, float share2, float epsilon, float weight_decay) {
   constexpr bool kRoundMoments = sizeof(Moment) == 2;
   static_assert(kStochastic || !kRoundMoments, "moments of 16 bits are rounded by random bits");
   const float scale = clip ? *clip : 1.0f;
   if (scale != scale) return;
   const float lr = rates[0], c1 = rates[1], c2 = rates[2];
-  const float kept = 1.0f - lr * options.weight_decay, rate = lr * c1;
+  const float decay = lr * weight_decay, rate = lr * c1;
   const uint2 seed = kStochastic ? make_uint2(random[0], random[1]) : make_uint2(0, 0);
   [[maybe_unused]] const uint32_t number = kStochastic ? random[2] : 0;
   const int64_t thread = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
@@ -68,9 +71,9 @@ __global__ void __launch_bounds__(kThreads, kBlocks<kStochastic>)
 #pragma unroll
     for (int k = 0; k < N; k++) {
       const float g = scale * d[k];
-      mean[k] = options.beta1 * mean[k] + (1.0f - options.beta1) * g;
-      square[k] = options.beta2 * square[k] + (1.0f - options.beta2) * g * g;
-      p[k] = p[k] * kept - rate * mean[k] / (sqrtf(c2 * square[k]) + options.epsilon);
+      mean[k] = fmaf(share1, g, fmaf(-share1, mean[k], mean[k]));
+      square[k] = fmaf(share2, g * g, fmaf(-share2, square[k], square[k]));
+      p[k] -= fmaf(decay, p[k], rate * mean[k] / (sqrtf(c2 * square[k]) + epsilon));
     }
     if constexpr (kRoundMoments) {
       mean = round_elements(mean, Rounded::kM, first + i, seed, number);
@@ -88,7 +91,7 @@ template <class T, class Moment = float, bool kStochastic = false>
 int step_of(const Queue& queue, const Adamw& x) {
   return launch(queue, step<T, Moment, kStochastic>, dim3(divide_up(x.count, kThreads * kVector)), dim3(kThreads), 0,
                 static_cast<T*>(x.parameter), x.master, static_cast<Moment*>(x.m), static_cast<Moment*>(x.v), x.gradient, x.rates, x.clip,
-                x.random, x.first, x.count, x.options);
+                x.random, x.first, x.count, x.share1, x.share2, x.epsilon, x.weight_decay);
 }
 
 }  // namespace

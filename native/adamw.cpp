@@ -14,14 +14,16 @@ int32_t dpo4j_adamw(dpo4j_context* context, void* parameter, float* master, void
                     const float* clip, const uint32_t* random, int64_t first, int64_t count, const dpo4j_adamw_options* options,
                     int32_t dtype, int32_t moments_dtype) {
   const dpo4j_adamw_options o = options != nullptr ? *options : dpo4j_adamw_options{};
+  const float epsilon = static_cast<float>(o.epsilon), weight_decay = static_cast<float>(o.weight_decay);
+  const float share1 = static_cast<float>(1 - o.beta1), share2 = static_cast<float>(1 - o.beta2);
   return Call(context, "adamw")
       .dtype("dtype", dtype)
       .dtype("moments_dtype", moments_dtype)
       .options("options", options)
       .require(o.beta1 >= 0 && o.beta1 < 1, "options.beta1", "must be at least 0 and below 1")
       .require(o.beta2 >= 0 && o.beta2 < 1, "options.beta2", "must be at least 0 and below 1")
-      .require(finite(o.epsilon) && o.epsilon >= 0, "options.epsilon", "must be finite and not negative")
-      .require(finite(o.weight_decay) && o.weight_decay >= 0, "options.weight_decay", "must be finite and not negative")
+      .require(finite(epsilon) && o.epsilon >= 0, "options.epsilon", "must be finite in fp32 and not negative")
+      .require(finite(weight_decay) && o.weight_decay >= 0, "options.weight_decay", "must be finite in fp32 and not negative")
       .count("count", count)
       .tensor("parameter", parameter)
       .tensor_or_null("master", master)
@@ -39,5 +41,6 @@ int32_t dpo4j_adamw(dpo4j_context* context, void* parameter, float* master, void
       .tensor("gradient", gradient)
       .tensor("rates", rates)
       .words_or_null("clip", clip)
-      .run(Adamw{parameter, master, m, v, gradient, rates, clip, random, first, count, o, dtype, moments_dtype});
+      .run(Adamw{parameter, master, m, v, gradient, rates, clip, random, first, count, share1, share2, epsilon, weight_decay, dtype,
+                 moments_dtype});
 }

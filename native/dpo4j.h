@@ -433,11 +433,12 @@ DPO4J_API int32_t dpo4j_gradient_norm(dpo4j_context*, float* norm, void* workspa
 
 /* ---- adamw: decoupled weight decay (Loshchilov and Hutter 2019), as torch.optim.AdamW ------------------------------------------------ */
 
+/* f64, because a step takes 1 - beta1 and 1 - beta2, computed in f64 and then rounded to f32: 1 - 0.999 in f32 is 1.3e-5 of itself off. */
 typedef struct dpo4j_adamw_options {
-  float beta1;
-  float beta2;
-  float epsilon;
-  float weight_decay;
+  double beta1;
+  double beta2;
+  double epsilon;
+  double weight_decay;
 } dpo4j_adamw_options;
 
 /* g = clip * gradient; parameter *= 1 - lr decay; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;

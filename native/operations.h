@@ -232,7 +232,9 @@ struct Adamw {
   const float *gradient, *rates, *clip;
   const uint32_t* random;
   int64_t first, count;
-  dpo4j_adamw_options options;
+  // 1 - beta1, 1 - beta2: the share of the gradient, and of its square, in the new moments.
+  float share1, share2;
+  float epsilon, weight_decay;
   int32_t dtype, moments_dtype;
 };
 

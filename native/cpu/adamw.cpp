@@ -1,5 +1,6 @@
-// g = clip gradient; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; parameter = parameter (1 - lr decay) - lr c1 m / (sqrt(v c2) + epsilon).
-// 28 bytes a parameter.
+// g = clip gradient; m = (m - s1 m) + s1 g; v = (v - s2 v) + s2 g^2; parameter -= lr decay parameter + lr c1 m / (sqrt(v c2) + epsilon), with
+// s1 = 1 - b1 and s2 = 1 - b2 as fp32 rounds them. A product with b2 itself would keep 1.3e-8 too much of v a step, and one with 1 - lr decay
+// would lose the digits of lr decay: both are numbers near 1, and fp32 has no more than 24 bits of them. 28 bytes a parameter.
 #include "cpu.h"
 #include "vector.h"
 
@@ -8,8 +9,8 @@ namespace dpo4j::cpu::DPO4J_ISA {
 void run(Threads& threads, const Adamw& p) {
   const float clip = p.clip == nullptr ? 1 : *p.clip;
   if (clip != clip) return;  // the gradient was not finite: no step
-  const float rate = p.rates[0] * p.rates[1], v_scale = p.rates[2], keep = 1 - p.rates[0] * p.options.weight_decay;
-  const float beta1 = p.options.beta1, beta2 = p.options.beta2, epsilon = p.options.epsilon;
+  const float rate = p.rates[0] * p.rates[1], v_scale = p.rates[2], decay = p.rates[0] * p.weight_decay;
+  const float share1 = p.share1, share2 = p.share2, epsilon = p.epsilon;
   float* stored = static_cast<float*>(p.parameter);
   float *mean = static_cast<float*>(p.m), *square = static_cast<float*>(p.v);
   float* exact = p.master == nullptr ? stored : p.master;
@@ -17,9 +18,10 @@ void run(Threads& threads, const Adamw& p) {
     each_vector(end - begin, [&](int64_t offset, auto lanes) {
       const int64_t i = begin + offset;
       const Floats g = load(p.gradient + i, lanes) * clip;
-      const Floats m = fma(all(beta1), load(mean + i, lanes), g * (1 - beta1));
-      const Floats v = fma(all(beta2), load(square + i, lanes), g * g * (1 - beta2));
-      const Floats parameter = load(exact + i, lanes) * keep - m * rate / (root(v * v_scale) + epsilon);
+      const Floats old_m = load(mean + i, lanes), old_v = load(square + i, lanes), old = load(exact + i, lanes);
+      const Floats m = fma(all(share1), g, fma(all(-share1), old_m, old_m));
+      const Floats v = fma(all(share2), g * g, fma(all(-share2), old_v, old_v));
+      const Floats parameter = old - fma(all(decay), old, m * rate / (root(v * v_scale) + epsilon));
       store(mean + i, m, lanes);
       store(square + i, v, lanes);
       store(exact + i, parameter, lanes);

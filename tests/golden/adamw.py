@@ -1,6 +1,7 @@
 """Steps of torch.optim.AdamW behind torch.nn.utils.clip_grad_norm_, in float64: adamw.json.
 
-Parameters, gradients and options are float32 numbers. Per step: the norm and the clip factor of the step's gradient, and the parameters after it.
+Parameters, gradients, learning rates, epsilon and weight decay are float32 numbers; betas are doubles, as an option file gives them. Per
+step: the norm and the clip factor of the step's gradient, and at some steps the parameters after it.
 """
 
 import json
@@ -10,27 +11,43 @@ import struct
 import torch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-STEPS, COUNT = 5, 6
+COUNT = 6
 
 
 def f32(x):
     return struct.unpack("f", struct.pack("f", x))[0]
 
 
-def run(name, seed, lr, betas, eps, weight_decay, max_norm):
-    lr, betas, eps, weight_decay = f32(lr), [f32(b) for b in betas], f32(eps), f32(weight_decay)
-    generator = torch.Generator().manual_seed(seed)
-    parameter = torch.nn.Parameter(torch.randn(COUNT, generator=generator).double())
+def of_any_sign(generator, count):
+    """Parameters, and gradients of all magnitudes: one is 0."""
+    scales = torch.tensor([1, 1e-3, 1e-6, 10, 0, 1])
+    return torch.randn(COUNT, generator=generator), [torch.randn(COUNT, generator=generator) * scales for _ in range(count)]
+
+
+def of_one_sign(generator, count):
+    """Parameters of 0 that walk one way, so that no rounding of theirs hides a step's length; the last has any sign and begins elsewhere."""
+    scales = torch.tensor([1, -(2**-10), 2**-20, -8, 1, 1])
+    gradients = [(1 + torch.randint(-16, 17, (COUNT,), generator=generator) / 64) * scales for _ in range(count)]
+    for gradient in gradients:
+        gradient[-1] *= 2 * torch.randint(0, 2, (1,), generator=generator).item() - 1
+    return torch.tensor([0, 0, 0, 0, 0, 0.75]), gradients
+
+
+def run(name, draw, seed, count, kept, lr, betas, eps, weight_decay, max_norm):
+    lr, eps, weight_decay = f32(lr), f32(eps), f32(weight_decay)
+    drawn, gradients = draw(torch.Generator().manual_seed(seed), count)
+    parameter = torch.nn.Parameter(drawn.double())
     initial = parameter.tolist()
     optimizer = torch.optim.AdamW([parameter], lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
     steps = []
-    for _ in range(STEPS):
-        gradient = torch.randn(COUNT, generator=generator) * torch.tensor([1, 1e-3, 1e-6, 10, 0, 1])
+    for t, gradient in enumerate(gradients, 1):
         parameter.grad = gradient.double()
         norm = torch.nn.utils.clip_grad_norm_([parameter], max_norm).item()
         optimizer.step()
         clip = min(1.0, max_norm / (norm + 1e-6))
-        steps.append({"gradient": gradient.tolist(), "norm": norm, "clip": clip, "parameter": parameter.tolist()})
+        steps.append({"gradient": gradient.tolist(), "norm": norm, "clip": clip})
+        if t in kept:
+            steps[-1]["parameter"] = parameter.tolist()
     state = optimizer.state[parameter]
     return {
         "name": name, "lr": lr, "beta1": betas[0], "beta2": betas[1], "epsilon": eps, "weight_decay": weight_decay, "max_norm": max_norm,
@@ -39,14 +56,17 @@ def run(name, seed, lr, betas, eps, weight_decay, max_norm):
 
 
 def main():
+    few, many = range(1, 6), (1, 2, 5, 10, 20, 50)
     cases = [
-        run("defaults, clipped", 1, 1e-3, (0.9, 0.999), 1e-8, 0.0, 1.0),
-        run("weight decay, not clipped", 2, 1e-2, (0.9, 0.95), 1e-8, 0.1, 1e6),
-        run("large epsilon", 3, 5e-2, (0.5, 0.9), 1e-3, 0.01, 0.5),
+        run("defaults, clipped", of_any_sign, 1, 5, few, 1e-3, (0.9, 0.999), 1e-8, 0.0, 1.0),
+        run("weight decay, not clipped", of_any_sign, 2, 5, few, 1e-2, (0.9, 0.95), 1e-8, 0.1, 1e6),
+        run("large epsilon", of_any_sign, 3, 5, few, 5e-2, (0.5, 0.9), 1e-3, 0.01, 0.5),
+        run("50 steps", of_one_sign, 4, 50, many, 1e-3, (0.9, 0.999), 1e-8, 0.0, 1e6),
+        run("50 steps, beta2 0.9999", of_one_sign, 5, 50, many, 1e-3, (0.9, 0.9999), 1e-8, 0.1, 1e6),
+        run("50 steps, beta1 0.95, beta2 0.99", of_one_sign, 6, 50, many, 1e-5, (0.95, 0.99), 1e-8, 0.01, 1e6),
     ]
     with open(os.path.join(HERE, "adamw.json"), "w") as file:
-        json.dump(cases, file, indent=1)
-        file.write("\n")
+        file.write("[\n" + ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases) + "\n]\n")
 
 
 if __name__ == "__main__":

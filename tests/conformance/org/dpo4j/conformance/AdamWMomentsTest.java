@@ -102,7 +102,7 @@ class AdamWMomentsTest {
     @OnEachBf16Device
     @Tag("small")
     void momentsAreThoseOfTheReferenceRoundedByTheirOwnBits(On on) {
-        AdamWOptions options = new AdamWOptions(0.5f, 0.75f, 1e-8f, 0);
+        AdamWOptions options = new AdamWOptions(0.5, 0.75, 1e-8, 0);
         for (int count : new int[] {1, 8, 31, 1001}) {
             Draw draw = new Draw(count);
             State state = new State(
@@ -137,7 +137,7 @@ class AdamWMomentsTest {
     void theStepIsThatOfTheExactMoments(On on) {
         int count = 1003;
         State state = State.drawn(count);
-        AdamWOptions options = new AdamWOptions(0.9f, 0.999f, 1e-8f, 0.1f);
+        AdamWOptions options = new AdamWOptions(0.9, 0.999, 1e-8, 0.1);
         try (Tensors tensors = new Tensors(on)) {
             Steps exact = new Steps(tensors, state, DType.F32, options, 0, 1, 0.3);
             Steps stored = new Steps(tensors, state, DType.BF16, options, 0, 1, 0.3);
@@ -165,8 +165,8 @@ class AdamWMomentsTest {
     void decayIsKeptOnAverage(On on) {
         int count = 20_000;
         int steps = 50;
-        float beta = 0.999f;
-        AdamWOptions options = new AdamWOptions(beta, beta, 1e-8f, 0);
+        double beta = 0.999;
+        AdamWOptions options = new AdamWOptions(beta, beta, 1e-8, 0);
         for (float value : new float[] {1, 1.9921875f, 0x1.4p-30f}) {
             double[] same = new double[count];
             Arrays.fill(same, value);
@@ -185,7 +185,7 @@ class AdamWMomentsTest {
             }
             float nearest = value;
             for (int t = 1; t <= steps; t++) {
-                nearest = Bfloat16.rounded(beta * nearest);
+                nearest = Bfloat16.rounded((float) (beta * nearest));
             }
             assertThat(Math.abs(nearest - mean)).as("%s to nearest", value).isGreaterThan(10 * tolerance);
         }

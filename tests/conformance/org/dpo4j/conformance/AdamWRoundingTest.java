@@ -190,7 +190,7 @@ class AdamWRoundingTest {
         Draw draw = new Draw(5);
         double[] parameters = draw.normal(count, 1);
         double[] gradients = draw.normal(count, 1);
-        AdamWOptions options = new AdamWOptions(0.9f, 0.95f, 1e-8f, 0.1f);
+        AdamWOptions options = new AdamWOptions(0.9, 0.95, 1e-8, 0.1);
         for (float clip : new float[] {0.3f, Float.NaN}) {
             try (Tensors tensors = new Tensors(on)) {
                 Tensor[] m = new Tensor[2];

@@ -219,13 +219,17 @@ final class Tolerance {
     // ---- adamw
     // -------------------------------------------------------------------------------------------------------------------------
 
-    /** m = b1 m + (1 - b1) g with g = clip gradient: at most four roundings of either term. Likewise v with one more. */
+    /**
+     * m = (m - s m) + s g with g = clip gradient and s = 1 - b1, b1 at least 0.4 or 0: s itself, two products and two sums; the largest of v has one
+     * more, of the square.
+     */
     static double moment(double kept, double added) {
-        return 5 * U * (Math.abs(kept) + Math.abs(added));
+        return 6 * U * (Math.abs(kept) + Math.abs(added));
     }
 
     /**
-     * p (1 - lr decay) - lr c1 m / (sqrt(c2 v) + epsilon). The first term: three roundings and the last subtraction's. The update: ten roundings, and
+     * p - (lr decay p + lr c1 m / (sqrt(c2 v) + epsilon)). {@code kept} is p (1 - lr decay): two roundings of lr decay p, and those of the last sum and
+     * the last difference. The update: ten roundings, and
      * the errors of m (absolute) and v (relative, halved by the root). {@code slope} is update / m, {@code of...} the two moments' errors.
      */
     static double adamw(double kept, double update, double slope, double ofM, double relativeOfV) {

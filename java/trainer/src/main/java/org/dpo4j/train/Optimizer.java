@@ -235,8 +235,6 @@ final class Optimizer implements AutoCloseable {
     }
 
     private static AdamWOptions adamw(TrainOptions options, double weightDecay) {
-        return new AdamWOptions(
-                (float) options.adamBeta1(), (float) options.adamBeta2(), (float) options.adamEpsilon(), (float)
-                        weightDecay);
+        return new AdamWOptions(options.adamBeta1(), options.adamBeta2(), options.adamEpsilon(), weightDecay);
     }
 }

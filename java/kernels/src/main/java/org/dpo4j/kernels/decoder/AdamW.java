@@ -59,7 +59,7 @@ public final class AdamW {
             AdamWOptions options,
             DType dtype,
             DType momentsDtype) {
-        float[] values = {options.beta1(), options.beta2(), options.epsilon(), options.weightDecay()};
+        double[] values = {options.beta1(), options.beta2(), options.epsilon(), options.weightDecay()};
         long context = device.context();
         Status.check(
                 context,

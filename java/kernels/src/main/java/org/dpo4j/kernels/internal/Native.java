@@ -444,7 +444,7 @@ public final class Native {
             @Cast("const uint32_t*") long random,
             long first,
             long count,
-            @Cast("const dpo4j_adamw_options*") float[] options,
+            @Cast("const dpo4j_adamw_options*") double[] options,
             int dtype,
             int momentsDtype);
 }
