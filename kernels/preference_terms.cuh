@@ -39,12 +39,18 @@ DPO4J_HOST_DEVICE_CALL inline Dual sigmoid(Dual x) {
 DPO4J_HOST_DEVICE inline Dual square(Dual x) { return chain(x.value * x.value, 2 * x.value, x); }
 DPO4J_HOST_DEVICE inline Dual positive_part(Dual x) { return x.value <= 0 ? Dual{0, 0, 0} : x; }  // NaN stays
 
-// exp(x) where x is at most 80, and a constant beyond: no score is infinite.
-DPO4J_HOST_DEVICE inline Dual bounded_exp(Dual x) {
+// exp(x) - 1 where x is at most 80, and a constant beyond: no score is infinite. Near 0 expm1 keeps the digits that exp(x) - 1 loses; the
+// slope exp(x) is computed on its own, because below -36 the value is -1 to fp64.
+DPO4J_HOST_DEVICE_CALL inline Dual bounded_expm1(Dual x) {
   constexpr double kLargestExponent = 80;
   const bool beyond = x.value > kLargestExponent;
-  const double y = exp(beyond ? kLargestExponent : x.value);
-  return chain(y, beyond ? 0 : y, x);
+  return chain(expm1(beyond ? kLargestExponent : x.value), beyond ? 0 : exp(x.value), x);
+}
+
+// log 2 + log sigmoid(x) = min(x, 0) - log(1 + (exp(-|x|) - 1) / 2), exactly 0 at 0.
+DPO4J_HOST_DEVICE_CALL inline Dual shifted_log_sigmoid(Dual x) {
+  const double t = exp(-fabs(x.value));
+  return chain((x.value < 0 ? x.value : 0) - log1p(expm1(-fabs(x.value)) / 2), (x.value > 0 ? t : 1) / (1 + t), x);
 }
 
 // What is known of a pair. Without a reference its log-probs are 0; tokens are at least 1.
@@ -53,15 +59,15 @@ struct Pair {
   double chosen_tokens, rejected_tokens;
 };
 
-// s(u) of a log-ratio.
+// s(u) of a log-ratio. s(0) is exactly 0, so a policy equal to its reference has the losses of reverse_kl.
 DPO4J_HOST_DEVICE inline Dual score(const dpo4j_preference& p, Dual u) {
   const double alpha = p.f_divergence_type == DPO4J_DIVERGENCE_FORWARD_KL ? 0 : p.f_alpha_divergence_coef;
   switch (p.f_divergence_type) {
     case DPO4J_DIVERGENCE_JS:
-      return -softplus(-u);
+      return shifted_log_sigmoid(u);
     case DPO4J_DIVERGENCE_FORWARD_KL:
     case DPO4J_DIVERGENCE_ALPHA:
-      return fabs(alpha - 1) < 1e-6 ? u : 1 / (alpha - 1) * bounded_exp((alpha - 1) * u);
+      return fabs(alpha - 1) < 1e-6 ? u : 1 / (alpha - 1) * bounded_expm1((alpha - 1) * u);
     default:
       return u;
   }
@@ -89,7 +95,7 @@ DPO4J_HOST_DEVICE inline Dual discopop_loss(Dual x, double tau) {
 // (1 - exp(-alpha a)) / alpha of an average log-prob a.
 DPO4J_HOST_DEVICE inline Dual alphapo_reward(Dual average, double alpha) {
   if (alpha == 0) return average;
-  return -1 / alpha * (bounded_exp(-alpha * average) - 1);
+  return -1 / alpha * bounded_expm1(-alpha * average);
 }
 
 // log of the odds p / (1 - p) of an average log-prob a = log p, and its slope 1 / (1 - p). fp32 log-probs resolve no a between -2^-24 and
@@ -124,7 +130,7 @@ DPO4J_HOST_DEVICE inline Dual term_loss(int32_t loss, const dpo4j_preference& p,
     case DPO4J_LOSS_EXO_PAIR:
       return exo_loss(b * (score(p, u_c) - score(p, u_r)), e);
     case DPO4J_LOSS_NCA_PAIR: {
-      const Dual reward_c = b * score(p, u_c), reward_r = b * score(p, u_r);
+      const Dual reward_c = b * u_c, reward_r = b * u_r;
       return softplus(-reward_c) + 0.5 * softplus(reward_c) + 0.5 * softplus(reward_r);
     }
     case DPO4J_LOSS_ROBUST: {
@@ -132,13 +138,13 @@ DPO4J_HOST_DEVICE inline Dual term_loss(int32_t loss, const dpo4j_preference& p,
       return e == 0 ? softplus(-x) : 1 / (1 - 2 * e) * ((1 - e) * softplus(-x) - e * softplus(x));
     }
     case DPO4J_LOSS_BCO_PAIR:
-      return softplus(-(b * score(p, u_c) - batch.shift)) + softplus(b * score(p, u_r) - batch.shift);
+      return softplus(-(b * u_c - batch.shift)) + softplus(b * u_r - batch.shift);
     case DPO4J_LOSS_SPPO_HARD:
-      return square(score(p, u_c) - 1 / (2 * b)) + square(score(p, u_r) + 1 / (2 * b));
+      return square(u_c - 1 / (2 * b)) + square(u_r + 1 / (2 * b));
     case DPO4J_LOSS_APO_ZERO:
       return sigmoid(-(b * u_c)) + sigmoid(b * u_r);
     case DPO4J_LOSS_APO_DOWN:
-      return sigmoid(b * u_c) + sigmoid(-(b * (score(p, u_c) - score(p, u_r))));
+      return sigmoid(b * u_c) + sigmoid(-(b * (u_c - u_r)));
     case DPO4J_LOSS_DISCOPOP:
       return discopop_loss(b * (score(p, u_c) - score(p, u_r)), p.discopop_tau);
     case DPO4J_LOSS_SFT:

@@ -312,14 +312,14 @@ enum dpo4j_loss {
   DPO4J_LOSS_HINGE = 1,        /* max(0, 1 - bD): Zhao et al. 2023 (SLiC) */
   DPO4J_LOSS_IPO = 2,          /* (s(u_c)/n_c - s(u_r)/n_r - 1/(2b))^2: Azar et al. 2023, eq. 17, on averages as its authors say */
   DPO4J_LOSS_EXO_PAIR = 3,     /* sg(bD) (ls(bD) - log(1-e)) + sg(-bD) (ls(-bD) - log e), e > 0: Ji et al. 2024, eq. 16 */
-  DPO4J_LOSS_NCA_PAIR = 4,     /* -ls(b s_c) - ls(-b s_c)/2 - ls(-b s_r)/2: Chen et al. 2024 */
+  DPO4J_LOSS_NCA_PAIR = 4,     /* -ls(b u_c) - ls(-b u_c)/2 - ls(-b u_r)/2: Chen et al. 2024 */
   DPO4J_LOSS_ROBUST = 5,       /* (-(1-e) ls(bD) + e ls(-bD)) / (1-2e): Chowdhury et al. 2024 */
-  DPO4J_LOSS_BCO_PAIR = 6,     /* -ls(b s_c - d) - ls(-(b s_r - d)), d the running mean or 0: Jung et al. 2024 */
-  DPO4J_LOSS_SPPO_HARD = 7,    /* (s_c - 1/(2b))^2 + (s_r + 1/(2b))^2: Wu et al. 2024, eq. 4.7 */
+  DPO4J_LOSS_BCO_PAIR = 6,     /* -ls(b u_c - d) - ls(-(b u_r - d)), d the running mean or 0: Jung et al. 2024 */
+  DPO4J_LOSS_SPPO_HARD = 7,    /* (u_c - 1/(2b))^2 + (u_r + 1/(2b))^2: Wu et al. 2024, eq. 4.7 */
   DPO4J_LOSS_AOT = 8,          /* sigmoid's of d = sort(pi_c - pi_r) - sort(ref_c - ref_r) over the pairs of the call: Melnyk et al. 2024 */
   DPO4J_LOSS_AOT_UNPAIRED = 9, /* the same of d = sort(u_c) - sort(u_r) */
   DPO4J_LOSS_APO_ZERO = 10,    /* 1 - sg(b u_c) + sg(b u_r): D'Oosterlinck et al. 2024, eq. 7 */
-  DPO4J_LOSS_APO_DOWN = 11,    /* sg(b u_c) + 1 - sg(bD): the same, eq. 8 */
+  DPO4J_LOSS_APO_DOWN = 11,    /* sg(b u_c) + 1 - sg(b (u_c - u_r)): the same, eq. 8 */
   DPO4J_LOSS_DISCOPOP = 12,    /* -ls(bD) (1-m) + exp(-bD) m, m = sg(bD/discopop_tau): Lu et al. 2024, eq. 5 */
   DPO4J_LOSS_SFT = 13,         /* -pi_c token_scale / pair_scale: cross entropy, a mean over chosen tokens */
   DPO4J_LOSS_SIGMOID_NORM = 14,  /* -ls(b (s_c/n_c - s_r/n_r)): Lambert et al. 2024 (Tulu 3) */
@@ -334,12 +334,14 @@ enum dpo4j_loss {
   DPO4J_LOSSES = 23
 };
 
-/* The score s(u) of a log-ratio (Wang et al. 2024). Exponents are taken as at most 80, so that no score is infinite. */
+/* The score s(u) of a log-ratio: f'(exp(u)) of Wang et al. 2024, less f'(1), so that s(0) is 0. Exponents are taken as at most 80, so that no
+   score is infinite. A loss whose formula has u and no s (nca_pair, bco_pair, sppo_hard, aot, aot_unpaired, apo_zero, apo_down, dpop,
+   dpop_additive) is defined for reverse_kl alone; a call that has one with another divergence is refused. */
 enum dpo4j_divergence {
   DPO4J_DIVERGENCE_REVERSE_KL = 0, /* u */
-  DPO4J_DIVERGENCE_FORWARD_KL = 1, /* -exp(-u) */
-  DPO4J_DIVERGENCE_JS = 2,         /* ls(u) */
-  DPO4J_DIVERGENCE_ALPHA = 3       /* exp((a-1) u) / (a-1), u where a is 1: a = f_alpha_divergence_coef */
+  DPO4J_DIVERGENCE_FORWARD_KL = 1, /* 1 - exp(-u) */
+  DPO4J_DIVERGENCE_JS = 2,         /* log 2 + ls(u) */
+  DPO4J_DIVERGENCE_ALPHA = 3       /* (exp((a-1) u) - 1) / (a-1), u where a is 1: a = f_alpha_divergence_coef */
 };
 
 enum { DPO4J_TERMS = 8 };

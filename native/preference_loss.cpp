@@ -1,5 +1,7 @@
 #include "preference_loss.cuh"
 
+#include <stdio.h>
+
 #include "call.h"
 #include "preference_uses.h"
 #include "text.h"
@@ -28,15 +30,29 @@ void check_option(Call& call, bool read, const char* name, float value, bool wit
   }
 }
 
+void check_divergence(Call& call, const dpo4j_preference& p, const Uses& uses) {
+  const bool known = p.f_divergence_type >= DPO4J_DIVERGENCE_REVERSE_KL && p.f_divergence_type <= DPO4J_DIVERGENCE_ALPHA;
+  call.option("f_divergence_type", p.f_divergence_type, known, "must be a dpo4j_divergence");
+  if (!known || p.f_divergence_type == DPO4J_DIVERGENCE_REVERSE_KL) return;
+  const char* divergence = dpo4j::kDivergenceNames[p.f_divergence_type];
+  char wish[160];
+  for (int32_t term = 0; term < p.terms; term++) {
+    if (!dpo4j::takes_log_ratios(p.loss[term])) continue;
+    snprintf(wish, sizeof wish, "%s is not defined for the loss %s, which takes reverse_kl alone: leave f_divergence_type out", divergence,
+             dpo4j::kLossNames[p.loss[term]]);
+    call.require(false, "f_divergence_type", wish);
+  }
+  snprintf(wish, sizeof wish, "%s is read by no loss of these: leave f_divergence_type out", divergence);
+  call.require((uses.any & dpo4j::kDivergence) != 0, "f_divergence_type", wish);
+}
+
 void check_options(Call& call, const dpo4j_preference& p, const Uses& uses) {
   const auto read = [&uses](dpo4j::Use use) { return (uses.any & use) != 0; };
   call.option("beta", p.beta, finite(p.beta) && p.beta > 0, "must be finite and above 0");
   const bool smoothing = p.label_smoothing >= 0 && p.label_smoothing < 0.5f;
   check_option(call, read(dpo4j::kSmoothing), "label_smoothing", p.label_smoothing, smoothing, "must be at least 0 and below 0.5");
   call.option("label_smoothing", p.label_smoothing, !read(dpo4j::kNeedsSmoothing) || p.label_smoothing > 0, "must be above 0 for exo_pair");
-  const bool divergence = p.f_divergence_type >= DPO4J_DIVERGENCE_REVERSE_KL && p.f_divergence_type <= DPO4J_DIVERGENCE_ALPHA;
-  check_option(call, read(dpo4j::kDivergence), "f_divergence_type", static_cast<float>(p.f_divergence_type), divergence,
-               "must be a dpo4j_divergence");
+  check_divergence(call, p, uses);
   const bool alpha_divergence = p.f_divergence_type == DPO4J_DIVERGENCE_ALPHA;
   check_option(call, alpha_divergence, "f_alpha_divergence_coef", p.f_alpha_divergence_coef, finite(p.f_alpha_divergence_coef),
                "must be finite");

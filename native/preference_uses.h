@@ -30,12 +30,14 @@ constexpr uint32_t uses_of_loss(int32_t loss) {
     case DPO4J_LOSS_EXO_PAIR:
       return kMargin | kSmoothing | kNeedsSmoothing;
     case DPO4J_LOSS_HINGE:
+      return kMargin;
     case DPO4J_LOSS_NCA_PAIR:
     case DPO4J_LOSS_SPPO_HARD:
+    case DPO4J_LOSS_APO_ZERO:
     case DPO4J_LOSS_APO_DOWN:
-      return kMargin;
+      return kReference | kWeighting;
     case DPO4J_LOSS_BCO_PAIR:
-      return kMargin | kRunningMean;
+      return kReference | kWeighting | kRunningMean;
     case DPO4J_LOSS_DISCOPOP:
       return kMargin | kTau;
     case DPO4J_LOSS_IPO:
@@ -44,8 +46,6 @@ constexpr uint32_t uses_of_loss(int32_t loss) {
     case DPO4J_LOSS_AOT:
     case DPO4J_LOSS_AOT_UNPAIRED:
       return kReference | kSmoothing;
-    case DPO4J_LOSS_APO_ZERO:
-      return kReference | kWeighting;
     case DPO4J_LOSS_DPOP:
     case DPO4J_LOSS_DPOP_ADDITIVE:
       return kReference | kNeedsReference | kLambda | kWeighting;
@@ -66,6 +66,17 @@ constexpr uint32_t uses_of_loss(int32_t loss) {
       return 0;
   }
 }
+
+// The names of dpo4j_loss and of dpo4j_divergence, as messages give them.
+constexpr const char* kLossNames[DPO4J_LOSSES] = {"sigmoid",   "hinge",     "ipo",          "exo_pair",     "nca_pair",      "robust",
+                                                  "bco_pair",  "sppo_hard", "aot",          "aot_unpaired", "apo_zero",      "apo_down",
+                                                  "discopop",  "sft",       "sigmoid_norm", "dpop",         "dpop_additive", "cpo",
+                                                  "cpo_hinge", "cpo_ipo",   "simpo",        "alphapo",      "orpo"};
+constexpr const char* kDivergenceNames[] = {"reverse_kl", "forward_kl", "js_divergence", "alpha_divergence"};
+
+// Whether a loss takes log-ratios themselves, not their scores. It is then defined for reverse_kl alone: the scores of another divergence are
+// known up to a number that depends on the prompt, which cancels only in chosen minus rejected (Wang et al. 2024, theorem 1).
+constexpr bool takes_log_ratios(int32_t loss) { return (uses_of_loss(loss) & (kReference | kDivergence)) == kReference; }
 
 struct Uses {
   uint32_t any = 0, all = ~0u;  // of the terms

@@ -258,7 +258,7 @@ def main():
     kl_logits = make_kl_logits(problem)
     expected = [by_definition(problem, kl_logits, case) for case in cases]
     # Those that compute in float64 first: an entry's numbers are its first peer's.
-    paths = [("trl", os.path.abspath(sys.argv[1])), ("trl", os.path.abspath(sys.argv[2])), ("trl", ""), ("liger-kernel", "")]
+    paths = [("trl", ""), ("trl", os.path.abspath(sys.argv[1])), ("trl", os.path.abspath(sys.argv[2])), ("liger-kernel", "")]
     peers = [run_peer(name, path, problem, kl_logits, cases) for name, path in paths]
     made = []
     for i, case in enumerate(cases):

@@ -15,6 +15,7 @@ def divergent(case, *losses):
     return case["divergence"] != "reverse_kl" and bool(set(names(case)) & set(losses))
 
 
+CONSTANT = "under any divergence but `reverse_kl`: scores lack a constant (1, log 2, -1/(alpha - 1)), which the two lengths divide unevenly"
 IGNORED = "under any divergence but `reverse_kl`: log-ratios stand for scores, so the divergence changes nothing"
 
 # (peers, whether it is so of a case, why)
@@ -22,14 +23,11 @@ RULES = (
     ((NEW, LAST, LIGER), lambda c: names(c) == ["sigmoid"] and c["label_smoothing"], "`label_smoothing` is not read by `sigmoid`"),
     ((NEW, LAST), lambda c: names(c) == ["hinge"] and c["weighting"],
      "WPO raises: its weights are multiplied in place into what relu keeps for its gradient"),
-    ((NEW,), lambda c: divergent(c, "ipo", "sigmoid_norm"),
-     "under any divergence but `reverse_kl`: scores carry a constant (1, log 2, -1/(alpha - 1)) that the two lengths divide unevenly"),
-    ((NEW, OLD), lambda c: divergent(c, "nca_pair", "sppo_hard", "apo_down"), IGNORED),
-    ((NEW,), lambda c: divergent(c, "bco_pair"), IGNORED),
+    ((LAST,), lambda c: divergent(c, "ipo", "sigmoid_norm"), CONSTANT),
     ((OLD,), lambda c: divergent(c, "discopop"), IGNORED),
     ((OLD,), lambda c: divergent(c, "ipo"), "under any divergence but `reverse_kl`: it is of log-ratios already averaged over tokens"),
     ((OLD,), lambda c: "bco_pair" in names(c) and not c["running_mean"],
-     "`bco_pair` always takes off a running mean of the rewards, and knows no divergence"),
+     "`bco_pair` always takes off a running mean of the rewards"),
     ((OLD,), lambda c: c["running_mean"] and c["running_mean"][1], "the running mean counts a call as one reward, whatever its number of pairs"),
     ((OLD,), lambda c: c["weighting"],
      "WPO, shown by one loss: log-probs stand one token off their weights, and the product of a pair is at most 1"),
@@ -55,8 +53,10 @@ HEAD = """# Who agrees with whom
 `peers.py` runs the peers' own loss code on one problem and compares loss and gradient with the definitions of `preference_loss.py` and
 `unpaired_loss.py`. "yes": equal; a number in brackets says where not, "no" that it is so in every case; a dash that the peer has no such loss.
 
-{last} is the last TRL with the definitions' scores; from 1.10 on (here {new}) scores carry constants and some losses take log-ratios;
-{old} is the last before `DPOTrainer` was written anew, asked with its own `alpha` = 1 - ours. Liger is {liger}, not compiled.
+The definitions are those of TRL from 1.10 on, here {new}: a divergence's score is 0 where policy and reference agree, and losses that take
+log-ratios themselves refuse every divergence but `reverse_kl`. {last} is the last TRL before that: its scores lack the constants, and its
+`nca_pair`, `bco_pair`, `sppo_hard` and `apo_down` take scores. {old} is the last before `DPOTrainer` was written anew, asked with its own
+`alpha` = 1 - ours. Liger is {liger}, not compiled.
 
 `peers.json` holds the problem once: logits rows that predict the tokens of the completions, packed chosen0, rejected0, chosen1, ... with
 their `lengths`, and the `prompt_logits` that ORPO's NLL and some metrics take in too. A case's `loss` is a mean over pairs (KTO: over

@@ -39,11 +39,11 @@ class Pair:
         if divergence == "reverse_kl":
             return u
         if divergence == "forward_kl":
-            return -self.point.clamped_exp(-u)
+            return 1 - self.point.clamped_exp(-u)
         if divergence == "js_divergence":
-            return log_sigmoid(u)
+            return log(mpf(2)) + log_sigmoid(u)
         a = self.option("divergence_alpha") - 1
-        return u if abs(a) < mpf("1e-6") else self.point.clamped_exp(a * u) / a
+        return u if abs(a) < mpf("1e-6") else (self.point.clamped_exp(a * u) - 1) / a
 
     def averages(self):
         return self.pi_c / self.n_c, self.pi_r / self.n_r
@@ -58,7 +58,7 @@ def exo_pair(p):
 
 
 def nca_pair(p):
-    return -log_sigmoid(p.beta * p.s_c) - log_sigmoid(-p.beta * p.s_c) / 2 - log_sigmoid(-p.beta * p.s_r) / 2
+    return -log_sigmoid(p.beta * p.u_c) - log_sigmoid(-p.beta * p.u_c) / 2 - log_sigmoid(-p.beta * p.u_r) / 2
 
 
 def robust(p):
@@ -68,7 +68,7 @@ def robust(p):
 
 def bco_pair(p):
     mean = p.options["mean"]
-    return -log_sigmoid(p.beta * p.s_c - mean) - log_sigmoid(-(p.beta * p.s_r - mean))
+    return -log_sigmoid(p.beta * p.u_c - mean) - log_sigmoid(-(p.beta * p.u_r - mean))
 
 
 def discopop(p):
@@ -109,9 +109,9 @@ LOSSES = {
     "nca_pair": nca_pair,
     "robust": robust,
     "bco_pair": bco_pair,
-    "sppo_hard": lambda p: (p.s_c - 1 / (2 * p.beta)) ** 2 + (p.s_r + 1 / (2 * p.beta)) ** 2,
+    "sppo_hard": lambda p: (p.u_c - 1 / (2 * p.beta)) ** 2 + (p.u_r + 1 / (2 * p.beta)) ** 2,
     "apo_zero": lambda p: 1 - sigmoid(p.beta * p.u_c) + sigmoid(p.beta * p.u_r),
-    "apo_down": lambda p: sigmoid(p.beta * p.u_c) + 1 - sigmoid(p.margin),
+    "apo_down": lambda p: sigmoid(p.beta * p.u_c) + 1 - sigmoid(p.beta * (p.u_c - p.u_r)),
     "discopop": discopop,
     "sft": lambda p: -p.pi_c * p.option("token_scale") / p.option("pair_scale"),
     "sigmoid_norm": lambda p: -log_sigmoid(p.beta * p.average_margin()),
@@ -142,7 +142,7 @@ def aot_unpaired(pairs, point):
 COUPLED = {"aot": aot, "aot_unpaired": aot_unpaired}
 
 # What each loss takes besides beta.
-DIVERGENCE = ("sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "apo_down", "discopop", "sigmoid_norm")
+DIVERGENCE = ("sigmoid", "hinge", "ipo", "exo_pair", "robust", "discopop", "sigmoid_norm")
 SMOOTHING = ("sigmoid", "exo_pair", "robust", "aot", "aot_unpaired", "cpo", "simpo", "alphapo")
 LENGTHS = ("ipo", "sigmoid_norm", "cpo_ipo", "simpo", "alphapo", "orpo")
 UNWEIGHTED = ("aot", "aot_unpaired", "sft")
@@ -204,7 +204,7 @@ def solve(case):
 
 # A pair is (pi_c, pi_r, rho_c, rho_r, n_c, n_r).
 EXTREMES = (
-    (-41.7, -41.7, -43.1, -43.1, 17, 17), (-123.456, -65.4, -123.456, -65.4, 40, 23),
+    (-41.7, -41.7, -43.1, -43.1, 17, 17), (-123.456, -65.4, -123.456, -65.4, 40, 23), (-123.456, -65.4, -123.4561, -65.39999, 40, 23),
     (-5, -7, -10005, -10007, 50, 61), (-5, -10007, -10005, -7, 50, 61), (-10005, -7, -5, -10007, 50, 61), (-10005, -10007, -5, -7, 50, 61),
     (0, -20.5, 0, -19.25, 0, 9), (-33.25, 0, -31, 0, 12, 0), (0, 0, 0, 0, 0, 0),
 )  # fmt: skip
@@ -328,7 +328,7 @@ def options_of_one_loss():
         yield single("alphapo", True, beta=2.5, alphapo_alpha=alpha, simpo_gamma=0.1)
     yield single("orpo", True, beta=0.25)
     for start in ([0, 0], [-12.5, 64]):
-        for options in ({}, {"divergence": "js_divergence"}, {"weighting": True}):
+        for options in ({}, {"weighting": True}):
             yield single("bco_pair", True, beta=0.1, running_mean=start, **options)
     yield single("bco_pair", True, False, beta=0.1, running_mean=[1e6, 1000])
 
@@ -365,7 +365,10 @@ def lists():
     yield case("MPO, no reference", mpo, reference=False, beta=0.1)
     yield case("RPO", [("sigmoid", 1), ("sft", 1)], beta=0.1)
     yield case("RPO, label_smoothing 0.1", [("sigmoid", 1), ("sft", 0.3)], beta=2.5, label_smoothing=0.1)
-    yield case("list of three", [("ipo", 0.5), ("robust", 1), ("apo_down", 0.25)], beta=0.1, label_smoothing=0.1, divergence="js_divergence")
+    yield case("list of three", [("ipo", 0.5), ("robust", 1), ("sigmoid_norm", 0.25)], beta=0.1, label_smoothing=0.1, divergence="js_divergence")
+    yield case("RPO, forward_kl", [("sigmoid", 1), ("sft", 0.3)], beta=0.1, divergence="forward_kl")
+    alpha = {"divergence": "alpha_divergence", "divergence_alpha": 0.5}
+    yield case("list with a loss of the policy alone, alpha_divergence", [("ipo", 0.5), ("simpo", 1)], beta=0.1, **alpha)
     yield case("list of three, weighted", [("ipo", 0.5), ("sigmoid", 1), ("apo_zero", 2)], beta=0.1, weighting=True)
     yield case("list with and without a reference", [("sigmoid", 1), ("simpo", 0.5), ("orpo", 0.1)], beta=0.1)
     yield case("list with aot", [("aot", 1), ("sigmoid", 0.5), ("sft", 0.1)], beta=0.1)

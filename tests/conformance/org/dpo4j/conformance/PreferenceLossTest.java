@@ -30,6 +30,45 @@ class PreferenceLossTest {
         }
     }
 
+    /**
+     * Where the policy is the reference every score is exactly 0, whatever the divergence: the losses have the bits of
+     * reverse_kl, also where they divide the two scores by two lengths. Those of sigmoid and sigmoid_norm are ln 2, that of
+     * ipo is 1/(2 beta) squared: 4 at beta 0.25.
+     */
+    @OnEachDevice
+    @Tag("small")
+    void stepZeroIsThatOfReverseKl(On on) {
+        PreferenceCall call = PreferenceCall.random(9, 3);
+        PreferenceCall same = call.withReference(call.sums());
+        for (LossType loss : PreferenceVariant.DIVERGING) {
+            double[] expected = same.on(on, atStepZero(loss).build()).losses();
+            if (loss == LossType.SIGMOID || loss == LossType.SIGMOID_NORM) {
+                assertThat(expected).containsOnly((float) Math.log(2));
+            } else if (loss == LossType.IPO) {
+                assertThat(expected).containsOnly(4);
+            }
+            for (Divergence divergence : new Divergence[] {Divergence.FORWARD_KL, Divergence.JS_DIVERGENCE}) {
+                double[] losses = same.on(
+                                on, atStepZero(loss).divergence(divergence).build())
+                        .losses();
+                assertThat(losses).as("%s, %s", loss, divergence).isEqualTo(expected);
+            }
+            for (float alpha : new float[] {0.5f, 2, -1, 0, 1}) {
+                PreferenceOptions options = atStepZero(loss)
+                        .divergence(Divergence.ALPHA_DIVERGENCE)
+                        .divergenceAlpha(alpha)
+                        .build();
+                assertThat(same.on(on, options).losses())
+                        .as("%s, alpha %s", loss, alpha)
+                        .isEqualTo(expected);
+            }
+        }
+    }
+
+    private static PreferenceOptions.Builder atStepZero(LossType loss) {
+        return PreferenceOptions.builder().loss(loss).beta(0.25f).labelSmoothing(loss == LossType.EXO_PAIR ? 0.1f : 0);
+    }
+
     /** A scale that the device reads is the scale that the host gives. */
     @OnEachDevice
     @Tag("small")

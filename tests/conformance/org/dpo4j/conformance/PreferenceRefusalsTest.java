@@ -77,7 +77,9 @@ class PreferenceRefusalsTest {
                 refused(with(loss).labelSmoothing(0.1f), "label_smoothing");
             }
             if (!PreferenceVariant.DIVERGING.contains(loss)) {
-                refused(with(loss).divergence(Divergence.JS_DIVERGENCE), "f_divergence_type");
+                for (Divergence other : Arrays.asList(Divergence.values()).subList(1, 4)) {
+                    refused(with(loss).divergence(other), "f_divergence_type " + other.option());
+                }
             }
             if (!PreferenceVariant.WEIGHTED.contains(loss)) {
                 refused(with(loss).weighting(true), "use_weighting");
@@ -89,6 +91,37 @@ class PreferenceRefusalsTest {
         refused(with(LossType.SIMPO).alphapoAlpha(0.5f), "alphapo_alpha");
         refused(with(LossType.SIGMOID).divergenceAlpha(0.5f), "f_alpha_divergence_coef");
         refused(with(LossType.SIGMOID, LossType.SFT).weighting(true), "use_weighting");
+    }
+
+    /**
+     * TRL 1.16 takes a divergence with sigmoid, sigmoid_norm, hinge, ipo, exo_pair, robust and discopop, and with sft beside
+     * them; dpo4j besides with losses that have no reference, as sft has none. In a list one loss of log-ratios is enough
+     * to be refused, and is named.
+     */
+    @Test
+    void aDivergenceIsRefusedByNameWithEveryLossOfLogRatios() {
+        assertThat(PreferenceVariant.DIVERGING)
+                .containsExactlyInAnyOrder(
+                        LossType.SIGMOID,
+                        LossType.SIGMOID_NORM,
+                        LossType.HINGE,
+                        LossType.IPO,
+                        LossType.EXO_PAIR,
+                        LossType.ROBUST,
+                        LossType.DISCOPOP);
+        for (LossType loss : LossType.values()) {
+            for (Divergence other : Arrays.asList(Divergence.values()).subList(1, 4)) {
+                for (Builder list : List.of(with(LossType.SIGMOID, loss), with(loss, LossType.SIGMOID))) {
+                    if (loss.reference() && !PreferenceVariant.DIVERGING.contains(loss)) {
+                        refused(
+                                list.divergence(other),
+                                other.option() + " is not defined for the loss " + loss.option());
+                    } else {
+                        assertThat(list.divergence(other).build().terms()).hasSize(2);
+                    }
+                }
+            }
+        }
     }
 
     /** The sets above say which options a loss reads: each of them moves its numbers. */

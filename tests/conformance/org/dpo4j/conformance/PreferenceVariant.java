@@ -34,11 +34,7 @@ record PreferenceVariant(
             LossType.HINGE,
             LossType.IPO,
             LossType.EXO_PAIR,
-            LossType.NCA_PAIR,
             LossType.ROBUST,
-            LossType.BCO_PAIR,
-            LossType.SPPO_HARD,
-            LossType.APO_DOWN,
             LossType.DISCOPOP,
             LossType.SIGMOID_NORM);
     static final Set<LossType> SORTING = EnumSet.of(LossType.AOT, LossType.AOT_UNPAIRED);
@@ -68,7 +64,8 @@ record PreferenceVariant(
             }
         }
         all.add(of(0, Divergence.REVERSE_KL, false, LossType.SIGMOID, LossType.BCO_PAIR, LossType.SFT));
-        all.add(of(SMOOTHING, Divergence.JS_DIVERGENCE, false, LossType.AOT, LossType.SIGMOID, LossType.AOT_UNPAIRED));
+        all.add(of(SMOOTHING, Divergence.REVERSE_KL, false, LossType.AOT, LossType.SIGMOID, LossType.AOT_UNPAIRED));
+        all.add(of(SMOOTHING, Divergence.JS_DIVERGENCE, false, LossType.SIGMOID, LossType.IPO, LossType.SFT));
         all.add(of(SMOOTHING, Divergence.REVERSE_KL, true, LossType.SIMPO, LossType.ALPHAPO, LossType.ORPO));
         return all;
     }

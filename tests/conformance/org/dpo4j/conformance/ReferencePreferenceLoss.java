@@ -54,11 +54,11 @@ record ReferencePreferenceLoss(Options options, double[] sums, double[] referenc
     private double score(double u) {
         return switch (options.divergence) {
             case REVERSE_KL -> u;
-            case FORWARD_KL -> -Math.exp(Math.min(-u, 80));
-            case JS_DIVERGENCE -> logSigmoid(u);
+            case FORWARD_KL -> 1 - Math.exp(Math.min(-u, 80));
+            case JS_DIVERGENCE -> Math.log(2) + logSigmoid(u);
             case ALPHA_DIVERGENCE -> {
                 double a = options.divergenceAlpha;
-                yield Math.abs(a - 1) < 1e-6 ? u : Math.exp(Math.min((a - 1) * u, 80)) / (a - 1);
+                yield Math.abs(a - 1) < 1e-6 ? u : (Math.exp(Math.min((a - 1) * u, 80)) - 1) / (a - 1);
             }
         };
     }
@@ -112,9 +112,9 @@ record ReferencePreferenceLoss(Options options, double[] sums, double[] referenc
         double e = options.labelSmoothing;
         int c = 2 * i;
         int r = c + 1;
-        double scoreC = score(ratio(c));
-        double scoreR = score(ratio(r));
-        double x = b * (scoreC - scoreR);
+        double ratioC = ratio(c);
+        double ratioR = ratio(r);
+        double x = b * (score(ratioC) - score(ratioR));
         double policy = b * (sums[c] - sums[r]);
         return switch (type) {
             case SIGMOID -> smoothed(x);
@@ -122,21 +122,21 @@ record ReferencePreferenceLoss(Options options, double[] sums, double[] referenc
             case IPO -> Math.pow(averageScore(c) - averageScore(r) - 1 / (2 * b), 2);
             case EXO_PAIR ->
                 sigmoid(x) * (logSigmoid(x) - Math.log(1 - e)) + sigmoid(-x) * (logSigmoid(-x) - Math.log(e));
-            case NCA_PAIR -> -logSigmoid(b * scoreC) - 0.5 * logSigmoid(-b * scoreC) - 0.5 * logSigmoid(-b * scoreR);
+            case NCA_PAIR -> -logSigmoid(b * ratioC) - 0.5 * logSigmoid(-b * ratioC) - 0.5 * logSigmoid(-b * ratioR);
             case ROBUST -> (-(1 - e) * logSigmoid(x) + e * logSigmoid(-x)) / (1 - 2 * e);
-            case BCO_PAIR -> -logSigmoid(b * scoreC - options.shift) - logSigmoid(-(b * scoreR - options.shift));
-            case SPPO_HARD -> Math.pow(scoreC - 1 / (2 * b), 2) + Math.pow(scoreR + 1 / (2 * b), 2);
-            case APO_ZERO -> 1 - sigmoid(b * ratio(c)) + sigmoid(b * ratio(r));
-            case APO_DOWN -> sigmoid(b * ratio(c)) + 1 - sigmoid(x);
+            case BCO_PAIR -> -logSigmoid(b * ratioC - options.shift) - logSigmoid(-(b * ratioR - options.shift));
+            case SPPO_HARD -> Math.pow(ratioC - 1 / (2 * b), 2) + Math.pow(ratioR + 1 / (2 * b), 2);
+            case APO_ZERO -> 1 - sigmoid(b * ratioC) + sigmoid(b * ratioR);
+            case APO_DOWN -> sigmoid(b * ratioC) + 1 - sigmoid(b * (ratioC - ratioR));
             case DISCOPOP -> {
                 double m = sigmoid(x / options.tau);
                 yield -logSigmoid(x) * (1 - m) + Math.exp(-x) * m;
             }
             case SFT -> -sums[c] * options.sftScale;
             case SIGMOID_NORM -> -logSigmoid(b * (averageScore(c) - averageScore(r)));
-            case DPOP -> -logSigmoid(b * (ratio(c) - ratio(r) - options.lambda * Math.max(0, reference[c] - sums[c])));
+            case DPOP -> -logSigmoid(b * (ratioC - ratioR - options.lambda * Math.max(0, reference[c] - sums[c])));
             case DPOP_ADDITIVE ->
-                -logSigmoid(b * (ratio(c) - ratio(r))) + options.lambda * Math.max(0, reference[c] - sums[c]);
+                -logSigmoid(b * (ratioC - ratioR)) + options.lambda * Math.max(0, reference[c] - sums[c]);
             case CPO -> smoothed(policy);
             case CPO_HINGE -> Math.max(0, 1 - policy);
             case CPO_IPO -> Math.pow(average(c) - average(r) - 1 / (2 * b), 2);

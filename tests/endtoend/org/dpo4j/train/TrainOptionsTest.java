@@ -108,8 +108,11 @@ class TrainOptionsTest {
                         b -> b.lossType(LossType.HINGE).labelSmoothing(0.1)),
                 bad("label_smoothing is 0, must be above 0", b -> b.lossType(LossType.EXO_PAIR)),
                 bad(
-                        "f_divergence_type is 2, but no loss",
-                        b -> b.lossType(LossType.AOT).fDivergenceType(Divergence.JS_DIVERGENCE)),
+                        "f_divergence_type js_divergence is not defined for the loss aot",
+                        b -> b.lossType(LossType.SIGMOID, LossType.AOT).fDivergenceType(Divergence.JS_DIVERGENCE)),
+                bad(
+                        "f_divergence_type forward_kl is read by no loss",
+                        b -> b.lossType(LossType.CPO).fDivergenceType(Divergence.FORWARD_KL)),
                 bad("f_alpha_divergence_coef", b -> b.fAlphaDivergenceCoef(0.5f)),
                 bad("discopop_tau is 0.1, but no loss", b -> b.discopopTau(0.1f)),
                 bad("dpop_lambda is 5, but no loss", b -> b.dpopLambda(5)),

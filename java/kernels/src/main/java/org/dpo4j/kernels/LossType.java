@@ -20,13 +20,13 @@ public enum LossType {
     IPO("ipo", true, Reduction.AVERAGE),
     /** {@code sg(bD) (ls(bD) - log(1-e)) + sg(-bD) (ls(-bD) - log e)}, {@code e > 0}: Ji et al. 2024, equation 16. */
     EXO_PAIR("exo_pair", true, Reduction.SUM),
-    /** {@code -ls(b s_c) - ls(-b s_c)/2 - ls(-b s_r)/2}: Chen et al. 2024. */
+    /** {@code -ls(b u_c) - ls(-b u_c)/2 - ls(-b u_r)/2}: Chen et al. 2024. */
     NCA_PAIR("nca_pair", true, Reduction.SUM),
     /** {@code (-(1-e) ls(bD) + e ls(-bD)) / (1-2e)}: Chowdhury et al. 2024. */
     ROBUST("robust", true, Reduction.SUM),
-    /** {@code -ls(b s_c - d) - ls(-(b s_r - d))}, {@code d} the running mean of rewards or 0: Jung et al. 2024. */
+    /** {@code -ls(b u_c - d) - ls(-(b u_r - d))}, {@code d} the running mean of rewards or 0: Jung et al. 2024. */
     BCO_PAIR("bco_pair", true, Reduction.SUM),
-    /** {@code (s_c - 1/(2b))^2 + (s_r + 1/(2b))^2}: Wu et al. 2024, equation 4.7. */
+    /** {@code (u_c - 1/(2b))^2 + (u_r + 1/(2b))^2}: Wu et al. 2024, equation 4.7. */
     SPPO_HARD("sppo_hard", true, Reduction.SUM),
     /** Sigmoid's of {@code sort(pi_c - pi_r) - sort(ref_c - ref_r)} over the pairs of a call: Melnyk et al. 2024. */
     AOT("aot", true, Reduction.BATCH),
@@ -34,7 +34,7 @@ public enum LossType {
     AOT_UNPAIRED("aot_unpaired", true, Reduction.BATCH),
     /** {@code 1 - sg(b u_c) + sg(b u_r)}: D'Oosterlinck et al. 2024, equation 7. */
     APO_ZERO("apo_zero", true, Reduction.SUM),
-    /** {@code sg(b u_c) + 1 - sg(bD)}: D'Oosterlinck et al. 2024, equation 8. */
+    /** {@code sg(b u_c) + 1 - sg(b (u_c - u_r))}: D'Oosterlinck et al. 2024, equation 8. */
     APO_DOWN("apo_down", true, Reduction.SUM),
     /** {@code -ls(bD) (1-m) + exp(-bD) m}, {@code m = sg(bD/tau)}: Lu et al. 2024, equation 5. */
     DISCOPOP("discopop", true, Reduction.SUM),

@@ -15,15 +15,19 @@ import org.jspecify.annotations.Nullable;
  */
 public final class PreferenceOptions {
 
-    /** The score {@code s(u)} of a log-ratio (Wang et al. 2024). Exponents are taken as at most 80. */
+    /**
+     * The score {@code s(u)} of a log-ratio (Wang et al. 2024), 0 where the log-ratio is 0. Exponents are taken as at
+     * most 80. Losses whose formula in {@link LossType} has {@code u} and no {@code s} are defined for {@link
+     * #REVERSE_KL} alone: with another one they are refused.
+     */
     public enum Divergence {
         /** {@code u}. */
         REVERSE_KL("reverse_kl"),
-        /** {@code -exp(-u)}. */
+        /** {@code 1 - exp(-u)}. */
         FORWARD_KL("forward_kl"),
-        /** {@code log sigmoid(u)}. */
+        /** {@code log 2 + log sigmoid(u)}. */
         JS_DIVERGENCE("js_divergence"),
-        /** {@code exp((a-1) u) / (a-1)}. */
+        /** {@code (exp((a-1) u) - 1) / (a-1)}, {@code u} where {@code a} is 1. */
         ALPHA_DIVERGENCE("alpha_divergence");
 
         private final String option;
@@ -142,7 +146,7 @@ public final class PreferenceOptions {
             return this;
         }
 
-        /** Score of log-ratios; default reverse KL. */
+        /** Score of log-ratios; default reverse KL, the one that every loss takes. */
         public Builder divergence(Divergence value) {
             divergence = value;
             return this;

@@ -100,7 +100,10 @@ public record DpoOptions(
 
         @Option(
                 names = "--f_divergence_type",
-                description = "reverse_kl, forward_kl, js_divergence or alpha_divergence; default ${DEFAULT-VALUE}.")
+                description =
+                        "reverse_kl, forward_kl, js_divergence or alpha_divergence; default ${DEFAULT-VALUE}. Others"
+                                + " than reverse_kl are for the losses sigmoid, sigmoid_norm, hinge, ipo, exo_pair, robust and"
+                                + " discopop.")
         private String fDivergenceType = Divergence.REVERSE_KL.option();
 
         @Option(names = "--f_alpha_divergence_coef", description = "Coefficient of alpha_divergence; default 0.5.")
