@@ -15,9 +15,11 @@ final class BadRow extends Exception {
         CONVERSATIONAL("role and content messages"),
         NO_SHARED_PROMPT("no shared prompt"),
         EMPTY_PROMPT("empty prompt"),
+        PROMPT_MERGES("prompt merges with the answer's first token"),
         EMPTY_COMPLETION("empty completion"),
         IDENTICAL_SIDES("identical sides"),
         OUTSIDE_VOCABULARY("token id outside the vocabulary"),
+        UNKNOWN_TEXT("text without tokens in the vocabulary"),
         PROMPT_TOO_LONG("prompt fills max_length"),
         TOO_LONG("longer than max_length");
 

@@ -8,9 +8,9 @@ import org.dpo4j.kernels.Dpo4jException;
 /**
  * The values of rows as token ids.
  *
- * <p>A prompt and its completions are tokenised together, for tokenizers merge across the border between them (TRL
- * warns, and cuts in the wrong place). Where the joint ids do not begin with the prompt's own, the border moves back to
- * the last token they have in common.
+ * <p>A prompt and its completions are tokenised together, for tokenizers merge across the border between them. Where
+ * the joint ids do not begin with the prompt's own, the border moves back to the last token that the prompt has in
+ * common with all of them, as in TRL 1.16.
  */
 final class Encoder {
 
@@ -73,40 +73,75 @@ final class Encoder {
         return ids;
     }
 
-    /** A text that begins a sequence, and its ending token. */
-    int[] whole(String text) {
-        return ended(tokenizer().encodeStart(text));
+    /** A text that begins a sequence, and EOS. */
+    int[] whole(String text) throws BadRow {
+        return ended(text, encode(text));
     }
 
-    /** A prompt and its completions; an ending token behind each completion that is more than white space. */
-    Joint joint(String prompt, String... completions) {
-        int[] alone = tokenizer().encodeStart(prompt);
+    /** A prompt and its completions; EOS behind each completion that is more than white space. */
+    Joint joint(String prompt, String... completions) throws BadRow {
+        int[] alone = encode(prompt);
+        if (alone.length == 0 && !prompt.isEmpty()) {
+            throw new BadRow(
+                    BadRow.Reason.EMPTY_PROMPT,
+                    "the tokenizer drops every character of the prompt and adds no beginning token, so nothing predicts"
+                            + " the first token");
+        }
         int[][] joint = new int[completions.length][];
         int common = alone.length;
         for (int i = 0; i < completions.length; i++) {
-            joint[i] = tokenizer().encodeStart(prompt + completions[i]);
+            joint[i] = encode(prompt + completions[i]);
             int mismatch = Arrays.mismatch(alone, joint[i]);
             common = mismatch < 0 ? common : Math.min(common, mismatch);
         }
+        if (common == 0 && alone.length > 0) {
+            throw new BadRow(
+                    BadRow.Reason.PROMPT_MERGES,
+                    "the whole prompt merges with the answer's first token, so nothing is left to predict that token"
+                            + " from; end the prompt where a token ends, for instance with a line break");
+        }
         for (int i = 0; i < completions.length; i++) {
             int[] completion = Arrays.copyOfRange(joint[i], common, joint[i].length);
-            joint[i] = completions[i].isBlank() || completion.length == 0 ? new int[0] : ended(completion);
+            boolean isEmpty = completions[i].isBlank() || completion.length == 0;
+            joint[i] = isEmpty ? new int[0] : ended(prompt + completions[i], completion);
         }
         return new Joint(Arrays.copyOf(alone, common), joint, common < alone.length);
     }
 
-    private int[] ended(int[] ids) {
+    /** The last ids of a text, and EOS unless the text spells it out. */
+    private int[] ended(String text, int[] ids) throws BadRow {
         Integer end = tokenizer().eosTokenId();
         if (end == null) {
             throw new Dpo4jException(
                     "the model names no eos_token to end completions with; name it in tokenizer_config.json");
         }
-        if (ids.length > 0 && ids[ids.length - 1] == end) {
-            return ids; // the text spells it out
+        if (endsIn(end, ids) || endsBeforeWhiteSpace(end, text, ids)) {
+            return ids;
         }
         int[] ended = Arrays.copyOf(ids, ids.length + 1);
         ended[ids.length] = end;
         return ended;
+    }
+
+    private static boolean endsIn(int end, int[] ids) {
+        return ids.length > 0 && ids[ids.length - 1] == end;
+    }
+
+    /** Whether only white space follows EOS: most chat templates write a line break there. */
+    private boolean endsBeforeWhiteSpace(int end, String text, int[] ids) throws BadRow {
+        String stripped = text.stripTrailing();
+        return stripped.length() < text.length()
+                && Arrays.stream(ids).anyMatch(id -> id == end)
+                && endsIn(end, encode(stripped));
+    }
+
+    private int[] encode(String text) throws BadRow {
+        Tokenizer tokenizer = tokenizer();
+        try {
+            return tokenizer.encodeStart(text);
+        } catch (Dpo4jException e) {
+            throw new BadRow(BadRow.Reason.UNKNOWN_TEXT, String.valueOf(e.getMessage()));
+        }
     }
 
     private Tokenizer tokenizer() {

@@ -20,7 +20,11 @@ public record Prompt(int row, int[] ids) {
 
     /** A prompt that stands alone. */
     public static Prompt of(String text, @Nullable Tokenizer tokenizer) {
-        return new Prompt(1, encode(text, tokenizer));
+        try {
+            return new Prompt(1, encode(text, tokenizer));
+        } catch (BadRow bad) {
+            throw new Dpo4jException(String.valueOf(bad.getMessage()), bad);
+        }
     }
 
     /** The {@code prompt} of every row, or its {@code prompt_ids}. The report names the columns that are not used. */
@@ -61,15 +65,22 @@ public record Prompt(int row, int[] ids) {
         return ids;
     }
 
-    private static int[] encode(String text, @Nullable Tokenizer tokenizer) {
+    private static int[] encode(String text, @Nullable Tokenizer tokenizer) throws BadRow {
         if (tokenizer == null) {
             throw new Dpo4jException(
                     "a prompt is text but the model directory has no tokenizer.json; add it, or give prompt_ids");
         }
-        int[] ids = tokenizer.encodeStart(text);
+        int[] ids;
+        try {
+            ids = tokenizer.encodeStart(text);
+        } catch (Dpo4jException e) {
+            throw new BadRow(BadRow.Reason.UNKNOWN_TEXT, String.valueOf(e.getMessage()));
+        }
         if (ids.length == 0) {
-            throw new Dpo4jException(
-                    "the prompt is empty and the tokenizer adds no beginning token; give at least one token");
+            throw new BadRow(
+                    BadRow.Reason.EMPTY_PROMPT,
+                    "the prompt " + (text.isEmpty() ? "is empty" : "has no characters that the tokenizer knows")
+                            + " and the tokenizer adds no beginning token; give at least one token");
         }
         return ids;
     }

@@ -21,11 +21,13 @@ record SpecialTokens(@Nullable Integer bos, @Nullable Integer eos) {
     private static final List<String> NAMING = List.of("tokenizer_config.json", "special_tokens_map.json");
     private static final List<String> NUMBERING = List.of("config.json", "generation_config.json");
 
-    static SpecialTokens read(Path directory, TokenizerFile tokenizer) {
-        return new SpecialTokens(id(directory, tokenizer, "bos_token"), id(directory, tokenizer, "eos_token"));
+    static SpecialTokens read(Path directory, TokenizerFile tokenizer, int vocabularySize) {
+        return new SpecialTokens(
+                id(directory, tokenizer, vocabularySize, "bos_token"),
+                id(directory, tokenizer, vocabularySize, "eos_token"));
     }
 
-    private static @Nullable Integer id(Path directory, TokenizerFile tokenizer, String key) {
+    private static @Nullable Integer id(Path directory, TokenizerFile tokenizer, int vocabularySize, String key) {
         for (String name : NAMING) {
             JsonNode token = json(directory.resolve(name)).path(key);
             String text = token.path("content").asText(token.asText(""));
@@ -40,13 +42,32 @@ record SpecialTokens(@Nullable Integer bos, @Nullable Integer eos) {
             return id;
         }
         for (String name : NUMBERING) {
-            JsonNode id = json(directory.resolve(name)).path(key + "_id");
-            id = id.isArray() ? id.path(0) : id;
-            if (id.isInt()) {
-                return id.intValue();
+            Integer id = first(directory.resolve(name), key + "_id", vocabularySize);
+            if (id != null) {
+                return id;
             }
         }
         return null;
+    }
+
+    /** The id, or the first of a list, all of which must be ids; null where there is none. */
+    private static @Nullable Integer first(Path file, String key, int vocabularySize) {
+        JsonNode value = json(file).path(key);
+        if (value.isMissingNode() || value.isNull()) {
+            return null;
+        }
+        for (JsonNode id : value.isArray() ? value : List.of(value)) {
+            if (!id.isIntegralNumber()) {
+                throw new Dpo4jException(file + ": " + key + " is " + value + "; give a token id or a list of them");
+            }
+            if (!id.canConvertToInt() || id.intValue() < 0 || id.intValue() >= vocabularySize) {
+                throw new Dpo4jException(file + ": " + key + " is " + value + ", but the model's vocabulary has "
+                        + vocabularySize + " tokens, 0 to " + (vocabularySize - 1)
+                        + "; use the file of the model that the weights belong to");
+            }
+        }
+        JsonNode first = value.isArray() ? value.path(0) : value;
+        return first.isMissingNode() ? null : first.intValue();
     }
 
     private static JsonNode json(Path file) {

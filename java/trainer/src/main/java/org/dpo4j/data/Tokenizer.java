@@ -1,37 +1,24 @@
 package org.dpo4j.data;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Map;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /** Text to token ids and back, by the {@code tokenizer.json} of a model directory. Reads local files only. */
 public final class Tokenizer implements AutoCloseable {
-
-    static {
-        // The binding would fetch a CUDA build of the library on some machines, and report its use to its makers.
-        System.setProperty("RUST_FLAVOR", "cpu");
-        System.setProperty("ai.djl.offline", "true");
-        System.setProperty("OPT_OUT_TRACKING", "true");
-    }
-
-    /** The binding would cut texts to 512 tokens, and obey what the file says of cutting and padding. */
-    private static final Map<String, String> WHOLE_TEXTS = Map.of("truncation", "false", "padding", "false");
-
     private final HuggingFaceTokenizer tokenizer;
     private final SpecialTokens special;
+    private final TextEnds ends;
     private final int size;
-    private final int[] beginning;
 
-    private Tokenizer(HuggingFaceTokenizer tokenizer, SpecialTokens special, int size) {
+    private Tokenizer(HuggingFaceTokenizer tokenizer, SpecialTokens special, TextEnds ends, int size) {
         this.tokenizer = tokenizer;
         this.special = special;
+        this.ends = ends;
         this.size = size;
-        this.beginning = beginning(tokenizer);
     }
 
     /**
@@ -43,18 +30,30 @@ public final class Tokenizer implements AutoCloseable {
         if (!Files.exists(file)) {
             throw new Dpo4jException(file + " does not exist; add it, or give token ids instead of text");
         }
-        TokenizerFile vocabulary = TokenizerFile.read(file);
-        if (vocabulary.size() > vocabularySize) {
-            throw new Dpo4jException(file + " has token ids up to " + (vocabulary.size() - 1) + ", " + vocabulary.size()
+        TokenizerFile tables = TokenizerFile.read(file);
+        if (tables.size() > vocabularySize) {
+            throw new Dpo4jException(file + " has token ids up to " + (tables.size() - 1) + ", " + tables.size()
                     + " in all, but the model's vocabulary has " + vocabularySize
                     + "; use the tokenizer the model was trained with, or give the model a row for each token"
                     + " (resize_token_embeddings in transformers)");
         }
-        SpecialTokens special = SpecialTokens.read(modelDirectory, vocabulary);
+        if (tables.ends().size() > vocabularySize) {
+            throw new Dpo4jException(file + ": post_processor adds token id "
+                    + (tables.ends().size() - 1) + ", but the model's vocabulary has " + vocabularySize
+                    + "; use the tokenizer the model was trained with");
+        }
+        SpecialTokens special = SpecialTokens.read(modelDirectory, tables, vocabularySize);
+        String problem = TokenizerLibrary.probe().problem();
+        if (problem != null) {
+            throw new Dpo4jException(problem);
+        }
         try {
-            return new Tokenizer(HuggingFaceTokenizer.newInstance(file, WHOLE_TEXTS), special, vocabulary.size());
-        } catch (IOException | RuntimeException e) {
-            throw new Dpo4jException(file + " is no tokenizer this library can load: " + e.getMessage(), e);
+            return new Tokenizer(TokenizerLibrary.open(tables.json()), special, tables.ends(), tables.size());
+        } catch (RuntimeException e) {
+            throw new Dpo4jException(
+                    file + " is no tokenizer that the tokenizers library "
+                            + TokenizerLibrary.probe().version() + " can load: " + e.getMessage(),
+                    e);
         }
     }
 
@@ -64,30 +63,27 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * What the file's post-processor puts before a text. What it puts behind is left to those who know where a text
-     * ends.
+     * Token ids of the text alone. Throws where the vocabulary has no token for a part of it, nor one for unknown parts.
      */
-    private static int[] beginning(HuggingFaceTokenizer tokenizer) {
-        int[] plain = encode(tokenizer, "a", false);
-        int[] processed = encode(tokenizer, "a", true);
-        for (int begin = 0; begin + plain.length <= processed.length; begin++) {
-            if (Arrays.equals(plain, 0, plain.length, processed, begin, begin + plain.length)) {
-                return Arrays.copyOf(processed, begin);
-            }
-        }
-        throw new IllegalStateException("its post-processor changes the tokens of a text");
-    }
-
-    /** Token ids of the text alone. */
     public int[] encode(String text) {
-        return encode(tokenizer, text, false);
+        try {
+            return Arrays.stream(tokenizer.encode(text, false, false).getIds())
+                    .mapToInt(Math::toIntExact)
+                    .toArray();
+        } catch (RuntimeException e) {
+            throw new Dpo4jException(
+                    "the tokenizer has no token for a part of the text, and none for unknown parts (" + e.getMessage()
+                            + "); leave such texts out, or use a tokenizer that knows all of their characters",
+                    e);
+        }
     }
 
     /**
-     * Token ids of a text that begins a sequence: the beginning token once, where this tokenizer adds one, then the
-     * text.
+     * Token ids of a text that begins a sequence: first what the post-processor puts before it, once, then the text.
+     * What it puts behind a text is left out: the caller knows whether a sequence ends there.
      */
     public int[] encodeStart(String text) {
+        int[] beginning = ends.beginning();
         int[] ids = encode(text);
         int mismatch = Arrays.mismatch(beginning, ids);
         if (mismatch < 0 || mismatch == beginning.length) {
@@ -98,12 +94,6 @@ public final class Tokenizer implements AutoCloseable {
         return begun;
     }
 
-    private static int[] encode(HuggingFaceTokenizer tokenizer, String text, boolean specialTokens) {
-        return Arrays.stream(tokenizer.encode(text, specialTokens, false).getIds())
-                .mapToInt(Math::toIntExact)
-                .toArray();
-    }
-
     /** The text of token ids, special tokens left out. */
     public String decode(int[] ids) {
         return tokenizer.decode(Arrays.stream(ids).asLongStream().toArray(), true);
@@ -112,6 +102,11 @@ public final class Tokenizer implements AutoCloseable {
     /** One more than its largest id. */
     public int size() {
         return size;
+    }
+
+    /** What its post-processor puts around a text. */
+    TextEnds ends() {
+        return ends;
     }
 
     /** First token of a sequence, or null. */

@@ -5,89 +5,180 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.dpo4j.io.FileFormat;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * The ids that a {@code tokenizer.json} gives to its tokens; read as a stream, for some hold half a million.
+ * What the tables of a {@code tokenizer.json} say; read as a stream, for some hold half a million tokens.
  *
- * @param ids token to id
+ * @param ids token to id, as the tokenizers library numbers them
  * @param size one more than the largest id
+ * @param ends what its post-processor puts around a text
+ * @param json the file without what must not change ids here: {@code dropout}, {@code truncation} and {@code padding}
+ *     are null
  */
-record TokenizerFile(Map<String, Integer> ids, int size) {
-
+record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String json) {
     static TokenizerFile read(Path file) {
-        Map<String, Integer> ids = new HashMap<>();
-        try (JsonParser json = new JsonFactory().createParser(file.toFile())) {
-            json.nextToken();
-            while (json.nextToken() == JsonToken.FIELD_NAME) {
-                String name = json.currentName();
-                json.nextToken();
-                if (name.equals("added_tokens")) {
-                    readAddedTokens(json, ids);
-                } else if (name.equals("model")) {
-                    readModel(json, ids);
-                } else {
-                    json.skipChildren();
-                }
-            }
+        try {
+            return new Reader(Files.readString(file, StandardCharsets.UTF_8)).read(file);
         } catch (JsonProcessingException e) {
             throw JsonFile.malformed(file, e);
+        } catch (CharacterCodingException e) {
+            throw notText(file, e);
         } catch (IOException e) {
             throw JsonFile.unreadable(file, e);
         }
-        if (ids.isEmpty()) {
-            throw new Dpo4jException(file + " holds no vocabulary; a Hugging Face tokenizer.json is expected");
-        }
-        int largest = ids.values().stream().mapToInt(Integer::intValue).max().orElseThrow();
-        return new TokenizerFile(ids, largest + 1);
     }
 
-    /** {@code [{"id": 0, "content": "<s>", ...}, ...]} */
-    private static void readAddedTokens(JsonParser json, Map<String, Integer> ids) throws IOException {
-        while (json.nextToken() == JsonToken.START_OBJECT) {
-            int id = -1;
-            String content = "";
-            while (json.nextToken() == JsonToken.FIELD_NAME) {
-                String name = json.currentName();
-                json.nextToken();
-                if (name.equals("id")) {
-                    id = json.getIntValue();
-                } else if (name.equals("content")) {
-                    content = json.getText();
+    private static Dpo4jException notText(Path file, CharacterCodingException e) {
+        try {
+            FileFormat other = FileFormat.find(file);
+            return new Dpo4jException(
+                    other == null ? file + " is not UTF-8 text; download it again" : other.refuseModelFile(file), e);
+        } catch (IOException unreadable) {
+            return JsonFile.unreadable(file, unreadable);
+        }
+    }
+
+    private static int id(JsonParser json, String token) throws IOException {
+        if (json.currentToken() != JsonToken.VALUE_NUMBER_INT
+                || json.getNumberType() != JsonParser.NumberType.INT
+                || json.getIntValue() < 0) {
+            throw new Dpo4jException("token \"" + token + "\" has the id " + json.getText());
+        }
+        return json.getIntValue();
+    }
+
+    /** A range of characters of the file. */
+    private record Range(int begin, int end) {}
+
+    /** One pass over the file. */
+    private static final class Reader {
+        private final String json;
+        private final Map<String, Integer> vocabulary = new HashMap<>();
+        private final List<String> added = new ArrayList<>();
+        private final List<Range> nulls = new ArrayList<>();
+        private TextEnds ends = TextEnds.NONE;
+
+        Reader(String json) {
+            this.json = json;
+        }
+
+        TokenizerFile read(Path file) throws IOException {
+            try (JsonParser parser = new JsonFactory().createParser(json)) {
+                parser.nextToken();
+                while (parser.nextToken() == JsonToken.FIELD_NAME) {
+                    String name = parser.currentName();
+                    parser.nextToken();
+                    switch (name) {
+                        case "added_tokens" -> readAddedTokens(parser);
+                        case "model" -> readModel(parser);
+                        case "post_processor" -> ends = TextEnds.read(parser);
+                        case "truncation", "padding" -> setNull(parser);
+                        default -> parser.skipChildren();
+                    }
+                }
+            } catch (Dpo4jException e) {
+                throw new Dpo4jException(
+                        file + ": " + e.getMessage() + "; a tokenizer.json of the tokenizers library is expected", e);
+            }
+            Map<String, Integer> ids = ids();
+            if (ids.isEmpty()) {
+                throw new Dpo4jException(file + " holds no vocabulary; a Hugging Face tokenizer.json is expected");
+            }
+            int largest =
+                    ids.values().stream().mapToInt(Integer::intValue).max().orElseThrow();
+            return new TokenizerFile(ids, largest + 1, ends, withoutNulls());
+        }
+
+        /** {@code [{"id": 0, "content": "<s>", ...}, ...]} */
+        private void readAddedTokens(JsonParser parser) throws IOException {
+            while (parser.nextToken() == JsonToken.START_OBJECT) {
+                while (parser.nextToken() == JsonToken.FIELD_NAME) {
+                    String name = parser.currentName();
+                    parser.nextToken();
+                    if (name.equals("content")) {
+                        added.add(parser.getText());
+                    } else {
+                        parser.skipChildren();
+                    }
+                }
+            }
+        }
+
+        /** {@code {"vocab": {"a": 0, ...}, ...}}, or a list of {@code ["a", score]} in the order of ids (Unigram). */
+        private void readModel(JsonParser parser) throws IOException {
+            while (parser.nextToken() == JsonToken.FIELD_NAME) {
+                String name = parser.currentName();
+                JsonToken value = parser.nextToken();
+                if (name.equals("vocab") && value == JsonToken.START_OBJECT) {
+                    while (parser.nextToken() == JsonToken.FIELD_NAME) {
+                        String token = parser.currentName();
+                        parser.nextToken();
+                        vocabulary.put(token, id(parser, token));
+                    }
+                } else if (name.equals("vocab") && value == JsonToken.START_ARRAY) {
+                    for (int id = 0; parser.nextToken() == JsonToken.START_ARRAY; id++) {
+                        parser.nextToken();
+                        vocabulary.put(Objects.requireNonNull(parser.getText()), id);
+                        parser.nextToken();
+                        parser.nextToken();
+                    }
+                } else if (name.equals("dropout")) {
+                    setNull(parser);
                 } else {
-                    json.skipChildren();
+                    parser.skipChildren();
                 }
             }
-            ids.put(content, id);
         }
-    }
 
-    /** {@code {"vocab": {"a": 0, ...}, ...}}, or a list of {@code ["a", score]} in the order of ids (Unigram). */
-    private static void readModel(JsonParser json, Map<String, Integer> ids) throws IOException {
-        while (json.nextToken() == JsonToken.FIELD_NAME) {
-            String name = json.currentName();
-            JsonToken value = json.nextToken();
-            if (name.equals("vocab") && value == JsonToken.START_OBJECT) {
-                while (json.nextToken() == JsonToken.FIELD_NAME) {
-                    String token = json.currentName();
-                    json.nextToken();
-                    ids.put(token, json.getIntValue());
-                }
-            } else if (name.equals("vocab") && value == JsonToken.START_ARRAY) {
-                for (int id = 0; json.nextToken() == JsonToken.START_ARRAY; id++) {
-                    json.nextToken();
-                    ids.put(Objects.requireNonNull(json.getText()), id);
-                    json.nextToken();
-                    json.nextToken();
-                }
+        /** A number or an object becomes null; anything else is for the library to refuse. */
+        private void setNull(JsonParser parser) throws IOException {
+            int begin = (int) parser.currentTokenLocation().getCharOffset();
+            if (parser.currentToken().isNumeric()) {
+                nulls.add(new Range(begin, begin + parser.getTextLength()));
+            } else if (parser.currentToken() == JsonToken.START_OBJECT) {
+                parser.skipChildren();
+                nulls.add(new Range(begin, (int) parser.currentLocation().getCharOffset()));
             } else {
-                json.skipChildren();
+                parser.skipChildren();
             }
+        }
+
+        private String withoutNulls() {
+            StringBuilder edited = new StringBuilder(json.length());
+            int end = 0;
+            for (Range range : nulls) {
+                edited.append(json, end, range.begin).append("null");
+                end = range.end;
+            }
+            return edited.append(json, end, json.length()).toString();
+        }
+
+        /**
+         * Ids of added tokens are not those that the file names: the tokenizers library gives a token that its model
+         * has the model's id, and any other the next free one.
+         */
+        private Map<String, Integer> ids() {
+            Map<String, Integer> ids = new HashMap<>(vocabulary);
+            int largestAdded = -1;
+            for (String token : added) {
+                if (!token.isEmpty()) {
+                    int next = Math.max(largestAdded + 1, vocabulary.size());
+                    largestAdded = Math.max(largestAdded, ids.computeIfAbsent(token, absent -> next));
+                }
+            }
+            return ids;
         }
     }
 }
