@@ -205,11 +205,16 @@ class CommandLineTest {
         assertThat(table.out())
                 .anyMatch(line -> line.matches("cpu +usable"))
                 .anyMatch(line -> line.matches("library versions +JavaCPP .*, CUDA preset .*, oneDNN .*"))
-                .anyMatch(line -> line.startsWith("cuda "));
+                .anyMatch(line -> line.startsWith("cuda "))
+                .anyMatch(line -> line.matches("tokenizers +usable"))
+                .anyMatch(line -> line.matches("tokenizers library +[0-9.-]+ in /.*tokenizers"));
         Cli json = Cli.run("doctor", "--json");
         JsonNode report = Cli.parse(String.join("\n", json.out()));
         assertThat(report.at("/cpu/usable").booleanValue()).isTrue();
         assertThat(report.at("/cuda").has("usable")).isTrue();
+        assertThat(report.at("/tokenizers/usable").booleanValue()).isTrue();
+        assertThat(report.at("/tokenizers/version").textValue()).matches("[0-9.-]+");
+        assertThat(report.at("/tokenizers/directory").textValue()).matches("/.*tokenizers");
         assertThat(report.at("/versions/oneDNN").textValue()).matches("\\d+\\.\\d+\\.\\d+");
         assertThat(report.get("java").textValue()).contains(System.getProperty("java.version"));
     }

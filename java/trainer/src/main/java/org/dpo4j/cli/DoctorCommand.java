@@ -4,11 +4,13 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import org.dpo4j.data.TokenizerLibrary;
 import org.dpo4j.kernels.DeviceReport;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.RunHeader;
@@ -40,21 +42,29 @@ final class DoctorCommand implements Callable<Integer> {
             throw new Dpo4jException("device " + device + " is unknown: use cuda or cpu");
         }
         DeviceReport report = DeviceReport.probe();
-        Output.standard().println(json ? json(report) : new RunHeader(facts(report)).toString());
+        TokenizerLibrary tokenizers = TokenizerLibrary.probe();
+        Output.standard()
+                .println(json ? json(report, tokenizers) : new RunHeader(facts(report, tokenizers)).toString());
         boolean isUsable =
                 device.equals("cuda") ? report.cuda().usable() : report.cpu().usable();
         return isUsable ? 0 : 1;
     }
 
-    private static String json(DeviceReport report) {
+    private static String json(DeviceReport report, TokenizerLibrary tokenizers) {
         try {
-            return JSON.writeValueAsString(report);
+            ObjectNode whole = JSON.valueToTree(report);
+            whole.putObject("tokenizers")
+                    .put("usable", tokenizers.reason() == null)
+                    .put("version", tokenizers.version())
+                    .put("directory", tokenizers.directory().toString())
+                    .put("reason", tokenizers.reason());
+            return JSON.writeValueAsString(whole);
         } catch (JsonProcessingException e) {
             throw new Dpo4jException("the report cannot be written as JSON: " + e.getOriginalMessage(), e);
         }
     }
 
-    private static Map<String, String> facts(DeviceReport report) {
+    private static Map<String, String> facts(DeviceReport report, TokenizerLibrary tokenizers) {
         Map<String, String> facts = new LinkedHashMap<>();
         facts.put("dpo4j", report.version());
         facts.put("java", report.java());
@@ -65,6 +75,8 @@ final class DoctorCommand implements Callable<Integer> {
                 report.versions().entrySet().stream()
                         .map(library -> library.getKey() + " " + library.getValue())
                         .collect(Collectors.joining(", ")));
+        facts.put("tokenizers", usable(tokenizers.problem()));
+        facts.put("tokenizers library", tokenizers.version() + " in " + tokenizers.directory());
         putCpu(facts, report.cpu());
         putCuda(facts, report.cuda());
         return facts;
