@@ -4,11 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
+import org.dpo4j.data.LetterTokenizer;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -27,7 +30,7 @@ class LogpsTest {
     @TempDir
     Path directory;
 
-    private static String lines(JsonNode rows, String... keys) {
+    private static String lines(Iterable<JsonNode> rows, String... keys) {
         return StreamSupport.stream(rows.spliterator(), false)
                 .map(row -> List.of(keys).stream()
                         .map(key -> "\"" + key + "\":" + row.get(key))
@@ -106,6 +109,43 @@ class LogpsTest {
                 .isEqualTo(together);
     }
 
+    /**
+     * By hand: {@code a} and {@code b} are one token together, so the border stands before {@code a}. Rows of these ids
+     * are the same rows.
+     */
+    @Test
+    void ids() throws IOException {
+        for (String name : List.of("config.json", "model.safetensors")) {
+            Files.copy(Cli.repository("tests/golden/llama-tiny").resolve(name), directory.resolve(name));
+        }
+        LetterTokenizer.write(directory, true);
+        Path texts =
+                Cli.write(directory.resolve("texts.jsonl"), "{\"prompt\":\"ca\",\"chosen\":\"bd\",\"rejected\":\"e\"}");
+        Cli ofTexts = logps(directory, texts, "--ids");
+        assertThat(ofTexts.out())
+                .singleElement()
+                .asString()
+                .endsWith(",\"prompt_ids\":[0,4],\"chosen_ids\":[9,5,1],\"rejected_ids\":[2,6,1]}");
+        Path ids = Cli.write(
+                directory.resolve("ids.jsonl"), lines(ofTexts.json(), "prompt_ids", "chosen_ids", "rejected_ids"));
+        assertThat(logps(directory, ids, "--ids").out()).isEqualTo(ofTexts.out());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "{\"ids\":[1,5,6]} | \"prompt_ids\":[1],\"completion_ids\":[5,6]",
+                "{\"prompt_ids\":[1,5],\"completion_ids\":[6,7]} | \"prompt_ids\":[1,5],\"completion_ids\":[6,7]"
+            })
+    void idsOfSequences(String row, String ids) {
+        Path data = Cli.write(directory.resolve("ids.jsonl"), row);
+        assertThat(logps("models/stories260K/hf", data, "--ids").out())
+                .singleElement()
+                .asString()
+                .endsWith(",\"tokens\":2," + ids + "}");
+    }
+
     @Test
     void toAFile() {
         Path data = Cli.write(directory.resolve("ids.jsonl"), "{\"ids\":[1,5,6]}\n\n{\"ids\":[1,5,6,7]}\n");
@@ -168,8 +208,12 @@ class LogpsTest {
     }
 
     private static Cli logps(String model, Path data, String... more) {
+        return logps(Cli.real(model), data, more);
+    }
+
+    private static Cli logps(Path model, Path data, String... more) {
         List<String> arguments = new ArrayList<>(List.of("logps", "--dataset_name", data.toString()));
-        arguments.addAll(List.of("--model_name_or_path", Cli.real(model).toString()));
+        arguments.addAll(List.of("--model_name_or_path", model.toString()));
         arguments.addAll(List.of(more));
         return Cli.runOnDevice(arguments.toArray(String[]::new));
     }

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.PrintStream;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.ToIntFunction;
@@ -26,18 +27,35 @@ import org.jspecify.annotations.Nullable;
  * @param length tokens of its longest sequence
  * @param pack rows to a batch
  * @param sides how the names of each completion's values begin
+ * @param ids ids of the prompt, then of each completion
+ * @param idNames their names
  */
 record LogProbLines<T>(
-        ToIntFunction<T> row, ToIntFunction<T> length, Function<List<T>, PackedBatch> pack, List<String> sides) {
+        ToIntFunction<T> row,
+        ToIntFunction<T> length,
+        Function<List<T>, PackedBatch> pack,
+        List<String> sides,
+        Function<T, List<int[]>> ids,
+        List<String> idNames) {
 
     static final LogProbLines<PreferencePair> PAIRS = new LogProbLines<>(
             PreferencePair::row,
             PreferencePair::length,
             pairs -> PackedBatch.pairs(pairs, true),
-            List.of("chosen_", "rejected_"));
+            List.of("chosen_", "rejected_"),
+            pair -> List.of(pair.prompt(), pair.chosen(), pair.rejected()),
+            List.of("prompt_ids", "chosen_ids", "rejected_ids"));
 
-    static final LogProbLines<Sequence> SEQUENCES =
-            new LogProbLines<>(Sequence::row, Sequence::length, PackedBatch::sequences, List.of(""));
+    static final LogProbLines<Sequence> SEQUENCES = new LogProbLines<>(
+            Sequence::row,
+            Sequence::length,
+            PackedBatch::sequences,
+            List.of(""),
+            sequence -> List.of(sequence.prompt(), sequence.completion()),
+            List.of("prompt_ids", "completion_ids"));
+
+    /** What a line holds besides sums and numbers of tokens. */
+    record Columns(boolean hasTokenLogProbs, boolean hasIds) {}
 
     private static final JsonMapper JSON = new JsonMapper();
 
@@ -45,7 +63,7 @@ record LogProbLines<T>(
      * Writes a line a row, running rows together while they have at most {@code batchTokens} tokens. Throws, naming the
      * row of {@code source}, where a log-prob is not finite.
      */
-    void write(String source, List<T> rows, Model model, int batchTokens, boolean perToken, PrintStream out) {
+    void write(String source, List<T> rows, Model model, int batchTokens, Columns columns, PrintStream out) {
         try (LanguageModel language = LanguageModel.evaluation(model, CompletionSums.PLAIN)) {
             for (int begin = 0, end; begin < rows.size(); begin = end) {
                 long tokens = 0;
@@ -55,17 +73,18 @@ record LogProbLines<T>(
                         break;
                     }
                 }
-                writeBatch(source, rows.subList(begin, end), language, perToken, out);
+                writeBatch(source, rows.subList(begin, end), language, columns, out);
             }
         }
     }
 
-    private void writeBatch(String source, List<T> rows, LanguageModel language, boolean perToken, PrintStream out) {
+    private void writeBatch(String source, List<T> rows, LanguageModel language, Columns columns, PrintStream out) {
         Device device = language.model().device();
         PackedBatch batch = pack.apply(rows);
         LogProbs logProbs = language.forward(batch);
         float[] sums = device.downloadFloats(logProbs.sums(), batch.completions());
-        float @Nullable [] tokens = perToken ? device.downloadFloats(logProbs.tokens(), batch.tokens()) : null;
+        float @Nullable [] tokens =
+                columns.hasTokenLogProbs() ? device.downloadFloats(logProbs.tokens(), batch.tokens()) : null;
         for (int i = 0; i < sums.length; i++) {
             if (!Float.isFinite(sums[i])) {
                 String side = sides.get(i % sides.size()).replace('_', ' ');
@@ -75,7 +94,18 @@ record LogProbLines<T>(
             }
         }
         for (int i = 0; i < rows.size(); i++) {
-            out.println(line(row.applyAsInt(rows.get(i)), batch.offsets(), i * sides.size(), sums, tokens));
+            ObjectNode line = line(row.applyAsInt(rows.get(i)), batch.offsets(), i * sides.size(), sums, tokens);
+            if (columns.hasIds()) {
+                putIds(rows.get(i), line);
+            }
+            out.println(line);
+        }
+    }
+
+    private void putIds(T values, ObjectNode line) {
+        List<int[]> parts = ids.apply(values);
+        for (int part = 0; part < parts.size(); part++) {
+            Arrays.stream(parts.get(part)).forEach(line.putArray(idNames.get(part))::add);
         }
     }
 

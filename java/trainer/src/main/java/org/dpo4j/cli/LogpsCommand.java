@@ -23,6 +23,9 @@ import picocli.CommandLine.Option;
             "",
             "A pair is {\"row\", \"chosen_logps\", \"rejected_logps\", \"chosen_tokens\", \"rejected_tokens\"};"
                     + " any other row {\"row\", \"logps\", \"tokens\"}.",
+            "--ids adds {\"prompt_ids\", \"chosen_ids\", \"rejected_ids\"} or {\"prompt_ids\", \"completion_ids\"}:"
+                    + " the answer starts where prompt_ids ends, and a text without prompt behind its first token."
+                    + " Rows of these ids have the same log-probs.",
             "row counts from 1: the line, or the element of a JSON array.",
             "What became of the rows goes to standard error."
         },
@@ -49,6 +52,13 @@ final class LogpsCommand implements Callable<Integer> {
             fallbackValue = "true",
             description = "Add the log-prob of every token: chosen_token_logps, rejected_token_logps or token_logps.")
     private boolean perToken = false;
+
+    @Option(
+            names = "--ids",
+            arity = "0..1",
+            fallbackValue = "true",
+            description = "Add the token ids of prompt and completions, as they are trained on.")
+    private boolean ids = false;
 
     @Option(
             names = "--max_length",
@@ -95,6 +105,7 @@ final class LogpsCommand implements Callable<Integer> {
                 .facts("rows", "")
                 .forEach((name, fact) -> System.err.println(
                         "dpo4j: " + source + ": " + (name.equals("rows") ? "" : name + ": ") + fact));
-        Output.write(output, out -> lines.write(source, data.rows(), model, batchTokens, perToken, out));
+        LogProbLines.Columns columns = new LogProbLines.Columns(perToken, ids);
+        Output.write(output, out -> lines.write(source, data.rows(), model, batchTokens, columns, out));
     }
 }
