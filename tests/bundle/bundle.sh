@@ -16,6 +16,7 @@ while [ $# -gt 0 ]; do
     *) echo "dpo4j: bundle: unknown option $1; it takes --output FILE.tar.xz and --cpu-only" >&2; exit 2 ;;
   esac
 done
+mkdir -p "$(dirname "$output")"
 command -v xz >/dev/null || { echo "dpo4j: xz is missing: install it (Debian, Ubuntu: apt install xz-utils)" >&2; exit 1; }
 jdk=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}
 [ -x "$jdk/bin/jlink" ] || { echo "dpo4j: $jdk has no jlink: install a whole JDK (Debian, Ubuntu: apt install openjdk-17-jdk)" >&2; exit 1; }
@@ -51,8 +52,10 @@ if [ -z "$cpu_only" ] && [[ $kernels != *sm_* ]]; then
   exit 1
 fi
 
-# Test classes of the jar; those of long tests alone are left out, like the tests.
-for class in $("$jdk/bin/jar" tf "$bundle"/tests/dpo4j-tests-*.jar | sed -n 's/^\(org.*Test\)[.]class$/\1/p' | sort); do
+# What ./conformance runs: every operation, and what else meets the device itself: graphs, transfers, memory that is given back. Classes whose tests are all
+# long are left out, like the tests.
+also='kernels/(CudaCurrentDevice|CudaStream|DeviceGraph|Leak|Transfer)|model/Graphs|train/StepGraphs'
+for class in $("$jdk/bin/jar" tf "$bundle"/tests/dpo4j-tests-*.jar | sed -nE "s,^(org/dpo4j/(conformance/[A-Za-z0-9]+|$also)Test)[.]class$,\\1,p" | sort); do
   grep -q '^@Tag("long")' tests/*/"$class".java || echo "${class//\//.}"
 done >"$bundle/tests/classes"
 # Results say what they are results of; what is not committed says so.

@@ -35,9 +35,12 @@ class BundleTest {
         file("bench/peers/gpu.py", "");
         file("tests/golden/llama-tiny/config.json", "{}");
         file("tests/conformance/org/dpo4j/conformance/RopeTest.java", "class RopeTest");
+        file("tests/kernels/org/dpo4j/kernels/LeakTest.java", "class LeakTest");
+        file("tests/endtoend/org/dpo4j/train/StepGraphsTest.java", "class StepGraphsTest");
         file("tests/conformance/org/dpo4j/conformance/LargeTest.java", "@Tag(\"long\")\nclass LargeTest");
         scripts.write("jdk/bin/jar", """
-                [ "$1" != tf ] || printf 'org/dpo4j/conformance/%s.class\\n' RopeTest 'RopeTest$Case' LargeTest Tensors
+                [ "$1" != tf ] || printf 'org/dpo4j/%s.class\\n' conformance/RopeTest 'conformance/RopeTest$Case' conformance/LargeTest \
+                  conformance/Tensors kernels/LeakTest kernels/DevicesTest train/StepGraphsTest
                 """);
         // Random bytes would be as good; xz need not be there to be asked.
         scripts.write("path/xz", "cat");
@@ -71,7 +74,7 @@ class BundleTest {
                 "bash",
                 root.resolve("tests/bundle/bundle.sh").toString(),
                 "--output",
-                root.resolve("out.tar.xz").toString()));
+                root.resolve("new/out.tar.xz").toString()));
         command.addAll(List.of(more));
         return Scripts.run(
                 Map.of(
@@ -87,7 +90,7 @@ class BundleTest {
         Run run = bundle();
         assertThat(run.exit()).as(String.join("\n", run.lines())).isEqualTo(1);
         assertThat(run.last()).startsWith("dpo4j: bundle: this build has no CUDA kernels: put nvcc on PATH, or run");
-        assertThat(root.resolve("out.tar.xz")).doesNotExist();
+        assertThat(root.resolve("new/out.tar.xz")).doesNotExist();
     }
 
     @Test
@@ -105,16 +108,19 @@ class BundleTest {
                 .contains("dpo4j: bundle: CUDA kernels for sm_80,sm_90a;"
                         + " build: version=1 compiler=g++-12 cuda=sm_80,sm_90a emulated=0");
         Run list =
-                Scripts.run(Map.of(), "tar", "-xOf", root.resolve("out.tar.xz").toString(), "dpo4j/tests/classes");
+                Scripts.run(Map.of(), "tar", "-xOf", root.resolve("new/out.tar.xz").toString(), "dpo4j/tests/classes");
         assertThat(list.lines())
-                .as("classes with tests that are not all long")
-                .containsExactly("org.dpo4j.conformance.RopeTest");
+                .as("classes of the device whose tests are not all long")
+                .containsExactly(
+                        "org.dpo4j.conformance.RopeTest",
+                        "org.dpo4j.kernels.LeakTest",
+                        "org.dpo4j.train.StepGraphsTest");
     }
 
     @Test
     void oneForTheCpuIsAskedForByName() throws Exception {
         Run run = bundle("--cpu-only");
         assertThat(run.exit()).as(String.join("\n", run.lines())).isZero();
-        assertThat(root.resolve("out.tar.xz")).isNotEmptyFile();
+        assertThat(root.resolve("new/out.tar.xz")).isNotEmptyFile();
     }
 }
