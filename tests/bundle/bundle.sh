@@ -11,12 +11,13 @@ output=$PWD/dpo4j-bundle.tar.xz
 cpu_only=
 while [ $# -gt 0 ]; do
   case $1 in
-    --output) output=$(realpath -m "$2"); shift 2 ;;
+    --output) output=$2; [ "$2" = - ] || output=$(realpath -ms -- "$2"); shift 2 ;;
     --cpu-only) cpu_only=1; shift ;;
     *) echo "dpo4j: bundle: unknown option $1; it takes --output FILE.tar.xz and --cpu-only" >&2; exit 2 ;;
   esac
 done
-mkdir -p "$(dirname "$output")"
+[ "$output" = - ] || mkdir -p -- "$(dirname -- "$output")"
+bash "$here/write.sh" "$output" check
 command -v xz >/dev/null || { echo "dpo4j: xz is missing: install it (Debian, Ubuntu: apt install xz-utils)" >&2; exit 1; }
 jdk=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}
 [ -x "$jdk/bin/jlink" ] || { echo "dpo4j: $jdk has no jlink: install a whole JDK (Debian, Ubuntu: apt install openjdk-17-jdk)" >&2; exit 1; }
@@ -79,8 +80,8 @@ for jar in "$bundle"/lib/*.jar "$bundle"/tests/*.jar; do
   esac
 done
 
-tar -C "$stage" -cf - dpo4j | xz -T0 -6 >"$output.part"
-mv "$output.part" "$output"
-size=$(stat -c %s "$output")
-echo "dpo4j: wrote $output, $((size / 1000000)) MB. There: tar xf $(basename "$output") && dpo4j/verify"
+tar -C "$stage" -cf - dpo4j | xz -T0 -6 >"$stage/archive"
+size=$(stat -c %s "$stage/archive")
+bash "$here/write.sh" "$output" <"$stage/archive"
+echo "dpo4j: wrote $output, $((size / 1000000)) MB. There: tar xf $(basename -- "$output") && dpo4j/verify" >&2
 [ "$size" -lt 50000000 ] || { echo "dpo4j: bundle: $size bytes is over the promised 50 MB" >&2; exit 1; }

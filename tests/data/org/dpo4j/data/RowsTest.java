@@ -145,6 +145,29 @@ class RowsTest {
                 .hasMessageContaining("is a directory");
     }
 
+    /** The files that datasets' save_to_disk writes beside its Arrow files. */
+    @Test
+    void aSavedDatasetIsNamed() throws IOException {
+        Path saved = Files.createDirectory(directory.resolve("saved"));
+        TestData.write(saved, "dataset_info.json", "{}");
+        assertThatThrownBy(() -> read(saved))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageEndingWith("write it as JSONL first, in Python: datasets.load_from_disk(\"" + saved
+                        + "\").to_json(\"rows.jsonl\")");
+        TestData.write(saved, "dataset_dict.json", "{}");
+        assertThatThrownBy(() -> read(saved)).hasMessageContaining("(\"" + saved + "\")[\"train\"].to_json");
+    }
+
+    @Test
+    void otherFormatsAreNamedAlsoInsideGzip() {
+        Path parquet = TestData.write(directory, "rows.jsonl", "PAR1 and more");
+        assertThatThrownBy(() -> read(parquet))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageStartingWith(parquet + " is a Parquet file; write it as JSONL first");
+        Path csv = TestData.zip(directory, "rows.csv.gz", "prompt,chosen\na,b\n");
+        assertThatThrownBy(() -> read(csv)).hasMessageStartingWith(csv + " is a CSV file; write it as JSONL first");
+    }
+
     @Test
     void utf16IsRefusedByName() {
         Path file = TestData.write(directory, "utf16.jsonl", "\ufeff{\"a\":1}".getBytes(StandardCharsets.UTF_16LE));

@@ -23,7 +23,7 @@ class BundleTest {
     @BeforeEach
     void layOut() throws IOException {
         scripts = new Scripts(root);
-        for (String name : List.of("bundle.sh", "dpo4j", "verify", "conformance", "bench", "pairs.jsonl")) {
+        for (String name : List.of("bundle.sh", "write.sh", "dpo4j", "verify", "conformance", "bench", "pairs.jsonl")) {
             scripts.copy(name, "tests/bundle/" + name);
         }
         scripts.write("mvnw", "mkdir -p tests/target/bundle && touch tests/target/bundle/dpo4j-tests-1.jar");

@@ -140,6 +140,22 @@ class ModelDirectoryTest {
         refused(model, file.toString(), "download it again");
     }
 
+    /** A clone without git lfs: the index and the shards are there, and are pointers. */
+    @Test
+    void shardsThatArePointers() throws IOException {
+        String pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+        Files.delete(model.resolve("model.safetensors"));
+        Path index = model.resolve("model.safetensors.index.json");
+        Files.writeString(index, pointer);
+        refused(model, index + " is a Git LFS pointer");
+        Files.writeString(index, "{\"weight_map\": {\"model.norm.weight\": \"model-00001-of-00001.safetensors\"}}");
+        Path shard = model.resolve("model-00001-of-00001.safetensors");
+        Files.writeString(shard, pointer);
+        refused(model, shard + " is a Git LFS pointer");
+        Files.delete(shard);
+        refused(model, shard + " does not exist; download the model again");
+    }
+
     @Test
     void malformedJsonInPlainWords() throws IOException {
         Files.writeString(model.resolve("config.json"), "{\n \"vocab_size\": 37,\n}\n");

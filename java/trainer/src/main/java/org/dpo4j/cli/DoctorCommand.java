@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.dpo4j.data.TokenizerLibrary;
+import org.dpo4j.io.JsonErrors;
 import org.dpo4j.kernels.DeviceReport;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.RunHeader;
@@ -60,7 +61,7 @@ final class DoctorCommand implements Callable<Integer> {
                     .put("reason", tokenizers.reason());
             return JSON.writeValueAsString(whole);
         } catch (JsonProcessingException e) {
-            throw new Dpo4jException("the report cannot be written as JSON: " + e.getOriginalMessage(), e);
+            throw new Dpo4jException("the report cannot be written as JSON: " + JsonErrors.reason(e), e);
         }
     }
 

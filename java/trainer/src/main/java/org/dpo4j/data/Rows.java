@@ -13,6 +13,7 @@ import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.zip.GZIPInputStream;
@@ -41,7 +42,8 @@ final class Rows implements AutoCloseable {
             .build();
     private static final JsonMapper ELEMENTS = new JsonMapper(FACTORY);
 
-    private static final String WANTED = "a .jsonl, .json or .jsonl.gz file, or - for standard input";
+    private static final String WANTED = "a .jsonl, .json or .jsonl.gz file, or - for standard input"
+            + " (a data set of the Hugging Face hub is to be downloaded first)";
 
     /** Tells whether more bytes follow by reading one: of a pipe no other answer is sure, and members of gzip ask. */
     private static final class Peeking extends BufferedInputStream {
@@ -84,11 +86,23 @@ final class Rows implements AutoCloseable {
     /** Opens the file, once: it may be a pipe. */
     static Rows open(Path file) {
         String name = InputFile.name(file);
+        refuseSavedDataset(file);
         InputStream bytes = InputFile.open(file, WANTED);
         try {
             return open(name, bytes);
         } catch (IOException e) {
             throw new Dpo4jException(name + " cannot be read (" + FileErrors.reason(e) + "); is the file whole?", e);
+        }
+    }
+
+    /** What save_to_disk of Hugging Face's datasets makes: a directory, of one data set or of its splits. */
+    private static void refuseSavedDataset(Path file) {
+        boolean hasSplits = Files.exists(file.resolve("dataset_dict.json"));
+        if (hasSplits || Files.exists(file.resolve("dataset_info.json"))) {
+            throw new Dpo4jException(
+                    file + " is a directory that datasets' save_to_disk wrote; write it as JSONL first, in"
+                            + " Python: datasets.load_from_disk(\"" + file + "\")" + (hasSplits ? "[\"train\"]" : "")
+                            + ".to_json(\"rows.jsonl\")");
         }
     }
 

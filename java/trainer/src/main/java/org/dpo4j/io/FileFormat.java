@@ -245,12 +245,16 @@ public enum FileFormat {
      */
     private static boolean isTable(byte[] head, String separator) {
         List<String> lines = text(head).lines().toList();
-        if (lines.isEmpty()
-                || lines.stream().anyMatch(line -> line.stripLeading().matches("[{\\[].*"))) {
+        if (lines.isEmpty() || lines.stream().anyMatch(FileFormat::beginsAsJson)) {
             return false;
         }
         String[] names = lines.get(0).split(separator, -1);
         return names.length > 1
                 && Arrays.stream(names).allMatch(name -> name.strip().matches("\"[^\"]+\"|[^\"{}\\[\\]:.!?]{1,40}"));
+    }
+
+    private static boolean beginsAsJson(String line) {
+        String text = line.stripLeading();
+        return text.startsWith("{") || text.startsWith("[");
     }
 }

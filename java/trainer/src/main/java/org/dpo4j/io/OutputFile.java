@@ -156,6 +156,7 @@ public final class OutputFile {
             throw new Dpo4jException(file + " is read-only; make it writable (chmod u+w), or choose another path");
         }
         Path temporary = temporary(target);
+        temporary.toFile().deleteOnExit(); // what Ctrl-C leaves
         try {
             try (FileChannel channel =
                     FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {

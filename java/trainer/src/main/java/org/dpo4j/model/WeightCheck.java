@@ -1,5 +1,12 @@
 package org.dpo4j.model;
 
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import org.dpo4j.kernels.DType;
+import org.jspecify.annotations.Nullable;
+
 /** Why a model computes NaN or infinity: read from its weights once it has. */
 public final class WeightCheck {
     private WeightCheck() {}
@@ -8,19 +15,39 @@ public final class WeightCheck {
     public static String explain(Model model) {
         Parameters parameters = model.parameters();
         for (ParameterTensor tensor : parameters.tensors()) {
-            float[] weights = parameters.readWeights(tensor);
-            for (int i = 0; i < weights.length; i++) {
-                if (!Float.isFinite(weights[i])) {
-                    return "the model's weight " + tensor.name() + " is " + weights[i] + " at " + place(tensor, i)
-                            + "; download the model again, or train it again with a lower learning_rate";
-                }
+            @Nullable String found = firstNotFinite(parameters, tensor);
+            if (found != null) {
+                return "the model's weight " + tensor.name() + " is " + found
+                        + "; download the model again, or train it again with a lower learning_rate";
             }
         }
         return "all weights of the model are finite, so its activations overflow; use dtype float32, or check that"
                 + " config.json belongs to these weights";
     }
 
-    private static String place(ParameterTensor tensor, int index) {
+    /** Its value and place, read a piece at a time: a table of embeddings may not fit into Java's memory. */
+    private static @Nullable String firstNotFinite(Parameters parameters, ParameterTensor tensor) {
+        List<String> found = new ArrayList<>();
+        new Staging()
+                .download(
+                        parameters.device(),
+                        parameters.weight(tensor.offset()),
+                        parameters.dtype(),
+                        tensor.count(),
+                        DType.F32,
+                        (begin, source) -> {
+                            FloatBuffer values =
+                                    source.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+                            for (int i = 0; found.isEmpty() && i < values.remaining(); i++) {
+                                if (!Float.isFinite(values.get(i))) {
+                                    found.add(values.get(i) + " at " + place(tensor, begin + i));
+                                }
+                            }
+                        });
+        return found.isEmpty() ? null : found.get(0);
+    }
+
+    private static String place(ParameterTensor tensor, long index) {
         return tensor.matrix()
                 ? "[" + index / tensor.columns() + ", " + index % tensor.columns() + "]"
                 : "[" + index + "]";

@@ -1,0 +1,53 @@
+package org.dpo4j.data;
+
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.nio.file.Path;
+import org.dpo4j.kernels.Dpo4jException;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Files of a tokenizer that hold something else: named as what they are, in plain words. */
+class ForeignTokenizerTest {
+    @TempDir
+    Path directory;
+
+    @BeforeEach
+    void write() {
+        LetterTokenizer.write(directory, true);
+    }
+
+    private void refused(String name, String content, String message) {
+        Path file = TestData.write(directory, name, content);
+        assertThatThrownBy(() -> Tokenizer.load(directory, LetterTokenizer.SIZE))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageStartingWith(file + message);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"tokenizer.json", "tokenizer_config.json"})
+    void otherFormats(String name) {
+        refused(
+                name,
+                "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+                " is a Git LFS pointer, not the file itself; run git lfs pull where it was cloned");
+        refused(name, "<!doctype html>\n<html></html>", " is a web page; download the file itself");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "tokenizer.json|{\"model\": {\"vocab\": {\"a\": }}}|} stands where a value is expected at line 1 column 27",
+                "tokenizer.json|{\"model\": {\"vocab\": {\"a\": 9999999999}}}|9999999999 is larger than the whole numbers it may"
+                        + " be at line 1 column",
+                "tokenizer_config.json|{\"eos_token\": '</s>'}|' stands where JSON has \" at line 1 column 15"
+            })
+    void malformedJson(String name, String content, String reason) {
+        refused(name, content, " is not valid JSON: " + reason);
+    }
+}
