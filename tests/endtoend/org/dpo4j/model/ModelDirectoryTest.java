@@ -70,6 +70,7 @@ class ModelDirectoryTest {
                             + " is no directory here, and models are not downloaded; if it is a model of the Hugging Face hub,"
                             + " download it first (hf download " + id + " --local-dir ");
         }
+        refused(Path.of("https://huggingface.co/Qwen/Qwen2-0.5B"), "is an address, and models are not downloaded");
         refused(
                 directory.resolve("absent"),
                 directory.resolve("absent") + " does not exist; give a Hugging Face model");
@@ -111,6 +112,12 @@ class ModelDirectoryTest {
         Path runs = Files.createDirectory(directory.resolve("runs"));
         Files.move(model, runs.resolve("checkpoint-500"));
         refused(runs, runs + " holds no config.json; give one of checkpoint-500");
+        Path adapter = Files.createDirectory(directory.resolve("adapter"));
+        Files.createFile(adapter.resolve("adapter_model.safetensors"));
+        refused(adapter, " holds the weights of a PEFT adapter (adapter_model.safetensors) alone");
+        Path original = Files.createDirectory(directory.resolve("original"));
+        Files.createFile(original.resolve("consolidated.00.pth"));
+        refused(original, " holds consolidated.00.pth, a model as its makers train it; give its Hugging Face version");
         Path cache = directory.resolve("models--a--b");
         Files.createDirectories(cache.resolve("snapshots/0123abc"));
         refused(cache, " is a directory of the hub's cache; give one of snapshots/0123abc");

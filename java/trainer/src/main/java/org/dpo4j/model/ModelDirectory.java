@@ -48,6 +48,9 @@ final class ModelDirectory {
 
     private static String absent(Path given) {
         String name = given.toString();
+        if (name.matches("(https?|hf|s3|gs):/.*")) {
+            return name + " is an address, and models are not downloaded; download the model and give its directory";
+        }
         if (!given.isAbsolute() && HUB_ID.matcher(name).matches()) {
             return name + " is no directory here, and models are not downloaded; if it is a model of the Hugging Face"
                     + " hub, download it first (hf download " + name + " --local-dir " + given.getFileName()
@@ -100,6 +103,15 @@ final class ModelDirectory {
             String name = file.getFileName().toString();
             if (name.endsWith(".gguf")) {
                 return gguf(file.toString());
+            }
+            if (name.startsWith("adapter_model.")) {
+                return given + " holds the weights of a PEFT adapter (" + name + ") alone, without " + ADAPTER
+                        + "; merge it into its base model with PEFT (merge_and_unload), and give that directory";
+            }
+            if (name.equals("params.json") || name.startsWith("consolidated.")) {
+                return given + " holds " + name
+                        + ", a model as its makers train it; give its Hugging Face version, with"
+                        + " config.json and model.safetensors";
             }
             if (name.equals("snapshots")) {
                 return given + " is a directory of the hub's cache; give one of " + names(given, list(file));
