@@ -107,8 +107,8 @@ class BundleTest {
         assertThat(run.lines())
                 .contains("dpo4j: bundle: CUDA kernels for sm_80,sm_90a;"
                         + " build: version=1 compiler=g++-12 cuda=sm_80,sm_90a emulated=0");
-        Run list =
-                Scripts.run(Map.of(), "tar", "-xOf", root.resolve("new/out.tar.xz").toString(), "dpo4j/tests/classes");
+        Run list = Scripts.run(
+                Map.of(), "tar", "-xOf", root.resolve("new/out.tar.xz").toString(), "dpo4j/tests/classes");
         assertThat(list.lines())
                 .as("classes of the device whose tests are not all long")
                 .containsExactly(
