@@ -12,8 +12,8 @@ final class OptimizerBenchmark {
     private static final int CHUNK = 1 << 20;
     private static final float RATE = 1e-6f;
 
-    /** 1 - beta in fp32 is 1 - beta only to a few 1e-5 of itself where beta is 0.999. */
-    private static final double DECAY = 1e-4;
+    /** Roundings of a first step, relative: 1 - beta, products, root, sums and quotient are ten; m and v have fewer. */
+    private static final double STEP = 10 * 0x1p-24;
 
     /** How far bf16 neighbours are from each other at most, as a share of the value. */
     private static final double NEIGHBOURS = 0x1p-7;
@@ -117,15 +117,15 @@ final class OptimizerBenchmark {
                         "m and v",
                         new double[] {0.1 * g, 0.001 * g * g},
                         new double[] {m.read(sample[i]), v.read(sample[i])},
-                        DECAY + ofMoments);
+                        STEP + ofMoments);
                 if (split) {
-                    gate.value("master", moved, exact.read(sample[i]), bound + DECAY * RATE);
+                    gate.value("master", moved, exact.read(sample[i]), bound + STEP * RATE);
                 }
                 gate.value(
                         "stored parameter",
                         moved,
                         parameter.read(sample[i]),
-                        bound + DECAY * RATE + stored * Math.abs(moved));
+                        bound + STEP * RATE + stored * Math.abs(moved));
             }
         };
     }
