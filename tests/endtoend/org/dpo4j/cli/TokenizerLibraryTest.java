@@ -32,6 +32,7 @@ class TokenizerLibraryTest {
     private String run(int status, String... arguments) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Dorg.bytedeco.javacpp.cachedir=" + System.getProperty("org.bytedeco.javacpp.cachedir"),
                 "-cp",
                 System.getProperty("java.class.path"),
                 Main.class.getName()));

@@ -54,11 +54,13 @@ final class DoctorCommand implements Callable<Integer> {
     private static String json(DeviceReport report, TokenizerLibrary tokenizers) {
         try {
             ObjectNode whole = JSON.valueToTree(report);
-            whole.putObject("tokenizers")
+            ObjectNode library = whole.putObject("tokenizers")
                     .put("usable", tokenizers.reason() == null)
                     .put("version", tokenizers.version())
-                    .put("directory", tokenizers.directory().toString())
-                    .put("reason", tokenizers.reason());
+                    .put("directory", tokenizers.directory().toString());
+            if (tokenizers.reason() != null) {
+                library.put("reason", tokenizers.reason());
+            }
             return JSON.writeValueAsString(whole);
         } catch (JsonProcessingException e) {
             throw new Dpo4jException("the report cannot be written as JSON: " + JsonErrors.reason(e), e);
