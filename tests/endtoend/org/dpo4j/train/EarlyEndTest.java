@@ -155,14 +155,21 @@ class EarlyEndTest {
         assertThat(directory.resolve("out/model.safetensors")).doesNotExist();
     }
 
-    /** A question a micro-batch: those of the reference are 3, a step has 2. */
+    @Test
+    void aRunThatIsCancelledBeforeItBeginsWritesNothing() {
+        assertThatThrownBy(() -> DpoTrainer.train(options("out").build(), new Listener(asked -> true)))
+                .isInstanceOf(CancellationException.class);
+        assertThat(directory.resolve("out")).doesNotExist();
+    }
+
+    /** A question before the run, and one a micro-batch: those of the reference are 3, a step has 2. */
     @ParameterizedTest
-    @ValueSource(ints = {4, 5, 6, 17})
+    @ValueSource(ints = {5, 6, 7, 18})
     void aListenerEndsARun(int question) {
         Listener listener = new Listener(asked -> asked >= question);
         assertThatThrownBy(() -> DpoTrainer.train(accumulating("out").build(), listener))
                 .isInstanceOf(CancellationException.class);
-        int step = (question - 4) / 2;
+        int step = (question - 5) / 2;
         assertThat(listener.trained).isEqualTo(step);
         if (step == 0) {
             assertThat(listener.notices).containsExactly("no step was trained: nothing is saved");
@@ -180,7 +187,7 @@ class EarlyEndTest {
                 .perDeviceEvalBatchSize(3);
     }
 
-    /** While the evaluation after step 2 reads its batches: 1 of the reference, 1 a step, 2 x 2 of evaluations. */
+    /** The questions: 1 before the run, 2 of the reference, 1 a step, and the sixth in the evaluation after step 2. */
     @Test
     void anEvaluationEndsToo() {
         DpoOptions.Builder options = options("out")
@@ -188,7 +195,7 @@ class EarlyEndTest {
                 .perDeviceEvalBatchSize(8)
                 .evalDataset(directory.resolve("pairs.jsonl"))
                 .evalSteps(2);
-        Listener listener = new Listener(asked -> asked >= 5);
+        Listener listener = new Listener(asked -> asked >= 6);
         assertThatThrownBy(() -> DpoTrainer.train(options.build(), listener)).isInstanceOf(CancellationException.class);
         assertThat(listener.notices).containsExactly(saved(2));
         assertWeightsOf(options, 2);
@@ -255,7 +262,8 @@ class EarlyEndTest {
         assertThatThrownBy(() -> DpoTrainer.train(options("out").maxSteps(4).build(), listener))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContainingAll("metrics.jsonl lacks the last 4 lines", "No space left");
-        assertThat(listener.notices).singleElement().asString().contains("metrics.jsonl", "training goes on");
+        assertThat(listener.notices).hasSize(2).last().isEqualTo(saved(4));
+        assertThat(listener.notices.get(0)).contains("metrics.jsonl", "training goes on");
         assertWeightsOf(options("out"), 4);
     }
 

@@ -65,6 +65,11 @@ public final class MetricsLog implements AutoCloseable {
         }
     }
 
+    /** Whether the disk has not taken every line yet. */
+    public boolean hasWaitingLines() {
+        return waitingLines > 0;
+    }
+
     /** Throws when the disk has not taken every line. */
     @Override
     public void close() {

@@ -53,6 +53,11 @@ record FinalSave(Model model, Path tokenizer, OutputDirectory output, RunListene
         }
     }
 
+    /** Says that these weights are saved, where a run ends with an error all the same. */
+    void tell(int step) {
+        listener.notice("saved the weights of step " + step + " in " + output);
+    }
+
     /**
      * Saves the weights of {@code step} of a run that {@code cause} ends, and tells the listener; what goes wrong is told
      * too, and the cause remains what the run throws.
@@ -68,7 +73,7 @@ record FinalSave(Model model, Path tokenizer, OutputDirectory output, RunListene
         }
         try {
             save(step);
-            listener.notice("saved the weights of step " + step + " in " + output);
+            tell(step);
         } catch (RuntimeException e) {
             cause.addSuppressed(e);
             listener.notice("the weights of step " + step + " are lost: " + e.getMessage());

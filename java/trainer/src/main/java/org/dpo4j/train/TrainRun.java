@@ -37,6 +37,7 @@ final class TrainRun {
 
     static List<Metrics> run(TrainOptions options, ObjectiveReader reader, RunListener told) {
         RunListener listener = new InterruptibleListener(told);
+        Cancellation.check(listener);
         Map<String, String> facts = new LinkedHashMap<>();
         try (OutputDirectory output = OutputDirectory.prepare(options, listener);
                 Device device = Devices.open(options.device(), notice -> facts.put("notice", notice));
@@ -102,6 +103,9 @@ final class TrainRun {
                 throw e;
             }
             last.save(loop.trained());
+            if (log.hasWaitingLines()) {
+                last.tell(loop.trained());
+            }
             return history;
         }
     }
