@@ -76,7 +76,8 @@ class CommandLineTest {
     @Test
     void valuesThatAreNone() {
         assertNotUnderstood(
-                Cli.run("dpo", "--max-steps", "many"), "Invalid value for option '--max_steps': 'many' is not an int");
+                Cli.run("dpo", "--max-steps", "many"),
+                "max_steps is many; it must be a whole number from 1 to 1,000,000,000, or -1 for num_train_epochs");
     }
 
     @ParameterizedTest
@@ -85,12 +86,12 @@ class CommandLineTest {
             value = {
                 "--use_peft true|--use_peft true is not supported: adapters are not supported; all weights are trained",
                 "--use-peft|--use_peft true is not supported: adapters are not supported; all weights are trained",
-                "--lora_r=16|--lora_r 16 is not supported: adapters are not supported; all weights are trained",
+                "--lora_r=8|--lora_r 8 is not supported: adapters are not supported; all weights are trained",
                 "--max_prompt_length 512|--max_prompt_length 512 is not supported: set max_length, which counts prompt"
                         + " and completion",
                 "--optim rmsprop|--optim rmsprop is not supported: AdamW is the only optimizer; adam_moments_dtype makes its state smaller",
-                "--precompute_ref_log_probs false|--precompute_ref_log_probs false is not supported: they are always"
-                        + " computed before the first step; leave it out",
+                "--precompute_ref_batch_size 4|--precompute_ref_batch_size 4 is not supported: set"
+                        + " per_device_eval_batch_size",
                 "--torch_dtype bfloat16|--torch_dtype bfloat16 is not supported: set dtype"
             })
     void optionsOfTrlThatThereAreNone(String words, String message) {
@@ -105,6 +106,7 @@ class CommandLineTest {
         "--optim=adamw_torch",
         "--resume-from-checkpoint None",
         "--precompute_ref_log_probs",
+        "--precompute_ref_log_probs false",
         "--padding_free"
     })
     void optionsOfTrlThatAskForWhatHoldsAnyway(String words) {
@@ -129,10 +131,6 @@ class CommandLineTest {
         return Cli.run(arguments);
     }
 
-    private String yaml() {
-        return directory.resolve("dpo.yaml").toString();
-    }
-
     /** The model that is missing tells whose value was taken. */
     @Test
     void theCommandLineWinsOverTheFile() {
@@ -151,51 +149,15 @@ class CommandLineTest {
 
     @Test
     void valuesOfTheFileAreChecked() {
-        assertNotUnderstood(dpo("max_steps: many"), "Invalid value for option '--max_steps': 'many' is not an int");
         Cli cli = dpo("model_name_or_path: m\ndataset_name: d\noutput_dir: o\nbeta: -1");
-        assertThat(cli.err())
-                .containsExactly("dpo4j: error: preference options: beta is -1, must be finite and above 0");
-    }
-
-    @Test
-    void keysThatAreNoOptions() {
-        assertNotUnderstood(
-                dpo("max_lenght: 5"), yaml() + ": unknown option max_lenght of dpo; did you mean max_length?");
-        assertNotUnderstood(dpo("max_length: 5\nmax-length: 6"), yaml() + " gives max_length twice; leave one out");
-        assertNotUnderstood(dpo("beta: [0.1, 0.2]"), yaml() + ": beta has several values; give one");
-        assertNotUnderstood(dpo("seed: {a: 1}"), yaml() + ": seed has several values; give one");
-        assertNotUnderstood(dpo("beta: null"), yaml() + ": beta is null, but its default is 0.1; give a value");
-        assertNotUnderstood(dpo("debug: true"), yaml() + ": unknown option debug of dpo");
+        assertThat(cli.err()).containsExactly("dpo4j: error: beta is -1; it must be from 1e-30 to 1e6");
     }
 
     @Test
     void trlOptionsInTheFile() {
-        assertNotUnderstood(
-                dpo("use_peft: true"),
-                yaml() + ": use_peft true is not supported: adapters are not supported; all weights are trained");
-        assertNotUnderstood(
-                dpo("datasets: [{path: a}]"),
-                yaml() + ": datasets [{\"path\":\"a\"}] is not supported: dataset_name is one file; join the files");
         assertThat(dpo("use_peft: false\nreport_to: []\nresume_from_checkpoint: null\nsave_strategy: no")
                         .err())
                 .containsExactly("dpo4j: error: model_name_or_path is missing; give it");
-    }
-
-    @Test
-    void filesThatAreNoConfigs() {
-        assertNotUnderstood(
-                Cli.run("dpo", "--config=" + directory.resolve("none.yaml")),
-                "config " + directory.resolve("none.yaml") + " does not exist");
-        assertNotUnderstood(dpo("- a\n- b"), yaml() + " is no mapping of options; write one option: value a line");
-        Cli cli = dpo("beta: 0.1\nseed: [1\nbeta: 2");
-        assertThat(cli.err())
-                .singleElement()
-                .asString()
-                .startsWith("dpo4j: error: config " + yaml() + " line 3 is not valid YAML: ");
-        assertThat(dpo("beta: 0.1\nbeta: 2").err())
-                .singleElement()
-                .asString()
-                .contains("line 2 is not valid YAML: Duplicate field 'beta'");
     }
 
     @Test

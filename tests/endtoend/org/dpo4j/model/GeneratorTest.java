@@ -12,6 +12,7 @@ import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
 import org.junit.jupiter.api.Test;
 
@@ -172,6 +173,19 @@ class GeneratorTest {
         assertThat(left).hasSameSizeAs(right);
         for (int i = 0; i < left.size(); i++) {
             assertThat(left.get(i)).isEqualTo(right.get(i));
+        }
+    }
+
+    /** 40,000,000 samples of 63 tokens, and the prompt's one, are more rows than an int counts. */
+    @Test
+    void moreRowsThanAnIntCountsAreRefused() {
+        try (Device device = Devices.cpu(1);
+                Model model = model(device);
+                Generator generator = new Generator(model)) {
+            List<Generator.Request> many = List.of(new Generator.Request(new int[] {13}, 40_000_000, 0));
+            assertThatThrownBy(() -> generator.generate(many, new Generator.Options(1_000_000_000, 1)))
+                    .isInstanceOf(Dpo4jException.class)
+                    .hasMessageContainingAll("num_return_sequences", "2520000001 rows");
         }
     }
 }

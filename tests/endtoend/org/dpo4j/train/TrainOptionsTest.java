@@ -3,6 +3,9 @@ package org.dpo4j.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
@@ -73,6 +76,9 @@ class TrainOptionsTest {
         TrainOptions unset = required(DpoOptions.builder()).build().train();
         assertThat(unset.maxLengthFor(positions(512))).isEqualTo(512);
         assertThat(unset.maxLengthFor(positions(4096))).isEqualTo(1024);
+        TrainOptions trls =
+                required(DpoOptions.builder()).maxLength(1024).build().train();
+        assertThat(trls.maxLengthFor(positions(512))).isEqualTo(512);
         TrainOptions set = required(DpoOptions.builder()).maxLength(700).build().train();
         assertThat(set.maxLengthFor(positions(4096))).isEqualTo(700);
         assertThatThrownBy(() -> set.maxLengthFor(positions(512)))
@@ -88,6 +94,14 @@ class TrainOptionsTest {
     void bf16IsAnotherNameOfDtype() {
         assertThat(required(DpoOptions.builder()).bf16(true).build().train().dtype())
                 .isEqualTo(DType.BF16);
+        assertThat(required(DpoOptions.builder())
+                        .bf16(true)
+                        .dtype(Precision.FLOAT32)
+                        .build()
+                        .train()
+                        .dtype())
+                .as("TRL's float32 weights under bfloat16 arithmetic")
+                .isEqualTo(DType.BF16);
         assertThat(required(DpoOptions.builder()).bf16(false).build().train().dtype())
                 .isEqualTo(DType.F32);
         assertThat(required(DpoOptions.builder())
@@ -98,10 +112,53 @@ class TrainOptionsTest {
                 .isEqualTo(DType.BF16);
     }
 
+    /** Options at the value that they have where they are left out. */
+    @Test
+    void aDefaultIsTakenWhetherOrNotALossReadsIt() {
+        assertThat(required(DpoOptions.builder())
+                        .fAlphaDivergenceCoef(0.5f)
+                        .discopopTau(0.05f)
+                        .dpopLambda(50)
+                        .simpoGamma(0.5f)
+                        .build())
+                .usingRecursiveComparison()
+                .isEqualTo(required(DpoOptions.builder()).build());
+    }
+
+    /** What transformers' TrainerState and TrainingArguments make of them (tests/golden/trl_options.py). */
+    @Test
+    void stepsBelow1AreShares() throws IOException {
+        String root = System.getenv("DPO4J_ROOT");
+        Path golden = Path.of(root == null ? "." : root).resolve("tests/golden/trl_options.json");
+        JsonNode cases = new ObjectMapper().readTree(golden.toFile()).get("steps");
+        assertThat(cases).isNotEmpty();
+        for (JsonNode shares : cases) {
+            double value = shares.get("value").doubleValue();
+            int total = shares.get("total").intValue();
+            TrainOptions options = required(DpoOptions.builder())
+                    .evalDataset(PATH)
+                    .loggingSteps(value)
+                    .evalSteps(value)
+                    .warmupSteps(value)
+                    .build()
+                    .train();
+            assertThat(options.loggingInterval(total))
+                    .isEqualTo(shares.get("logging").intValue());
+            int every = shares.get("eval").intValue();
+            for (int done = 1; done <= total; done++) {
+                assertThat(options.evaluatesAfter(done, total)).isEqualTo(done == total || done % every == 0);
+            }
+            int warmup = shares.get("warmup").intValue();
+            if (warmup <= total) {
+                assertThat(options.schedule(total).warmup()).isEqualTo(warmup);
+            }
+        }
+    }
+
     static Stream<Arguments> bad() {
         return Stream.of(
                 bad("beta is 0", builder -> builder.beta(0)),
-                bad("beta is nan", builder -> builder.beta(Double.NaN)),
+                bad("beta is NaN", builder -> builder.beta(Double.NaN)),
                 bad("label_smoothing is 0.5", builder -> builder.labelSmoothing(0.5)),
                 bad(
                         "label_smoothing is 0.1, but no loss",
@@ -113,7 +170,7 @@ class TrainOptionsTest {
                 bad(
                         "f_divergence_type forward_kl is read by no loss",
                         b -> b.lossType(LossType.CPO).fDivergenceType(Divergence.FORWARD_KL)),
-                bad("f_alpha_divergence_coef", b -> b.fAlphaDivergenceCoef(0.5f)),
+                bad("f_alpha_divergence_coef is 0.7, but", b -> b.fAlphaDivergenceCoef(0.7f)),
                 bad("discopop_tau is 0.1, but no loss", b -> b.discopopTau(0.1f)),
                 bad("dpop_lambda is 5, but no loss", b -> b.dpopLambda(5)),
                 bad("simpo_gamma is 1, but no loss", b -> b.simpoGamma(1)),
@@ -142,6 +199,21 @@ class TrainOptionsTest {
                 bad("per_device_eval_batch_size is 0", builder -> builder.perDeviceEvalBatchSize(0)),
                 bad("gradient_accumulation_steps is 0", builder -> builder.gradientAccumulationSteps(0)),
                 bad("num_train_epochs is 0", builder -> builder.numTrainEpochs(0)),
+                bad("num_train_epochs is Infinity", builder -> builder.numTrainEpochs(Double.POSITIVE_INFINITY)),
+                bad("per_device_train_batch_size is 65537", builder -> builder.perDeviceTrainBatchSize(65_537)),
+                bad("per_device_eval_batch_size is 1000000000", b -> b.perDeviceEvalBatchSize(1_000_000_000)),
+                bad("gradient_accumulation_steps is 1000001", b -> b.gradientAccumulationSteps(1_000_001)),
+                bad("max_steps is 2147483647", builder -> builder.maxSteps(Integer.MAX_VALUE)),
+                bad("max_steps is -2", builder -> builder.maxSteps(-2)),
+                bad("logging_steps is 1.5", builder -> builder.loggingSteps(1.5)),
+                bad("logging_steps is NaN", builder -> builder.loggingSteps(Double.NaN)),
+                bad("eval_steps is -0.1", builder -> builder.evalDataset(PATH).evalSteps(-0.1)),
+                bad("warmup_steps is -1", builder -> builder.warmupSteps(-1)),
+                bad("learning_rate is NaN", builder -> builder.learningRate(Double.NaN)),
+                bad("beta is 1.0E300", builder -> builder.beta(1e300)),
+                bad("adam_epsilon is 1.0E-50", builder -> builder.adamEpsilon(1e-50)),
+                bad("ld_alpha is NaN", builder -> builder.ldAlpha(Double.NaN)),
+                bad("output_dir is missing", builder -> builder.outputDir(Path.of(""))),
                 bad("max_steps is 0", builder -> builder.maxSteps(0)),
                 bad("weight_decay is -1", builder -> builder.weightDecay(-1)),
                 bad("adam_beta1 is 1", builder -> builder.adamBeta1(1)),
@@ -156,7 +228,7 @@ class TrainOptionsTest {
                 bad(
                         "leave one out",
                         builder -> builder.evalDataset(PATH).evalSteps(5).evalStrategy(EvalStrategy.NO)),
-                bad("leave one out", builder -> builder.bf16(true).dtype(Precision.FLOAT32)));
+                bad("leave one out", builder -> builder.bf16(false).dtype(Precision.BFLOAT16)));
     }
 
     @ParameterizedTest(name = "{0}")

@@ -1,110 +1,247 @@
 package org.dpo4j.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
-import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
-import com.fasterxml.jackson.dataformat.yaml.YAMLParser;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
+import java.math.BigInteger;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
-import java.util.stream.StreamSupport;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
+import org.yaml.snakeyaml.nodes.MappingNode;
+import org.yaml.snakeyaml.nodes.Node;
+import org.yaml.snakeyaml.nodes.NodeTuple;
+import org.yaml.snakeyaml.nodes.ScalarNode;
+import org.yaml.snakeyaml.nodes.SequenceNode;
+import org.yaml.snakeyaml.nodes.Tag;
 import picocli.CommandLine.IDefaultValueProvider;
 import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 
 /**
- * {@code --config file.yaml}: options of a command by name, as TRL's configs are written. They stand where defaults
- * stand, so the command line wins.
- *
- * @param values by option name, without dashes before it and with underscores within
+ * {@code --config file.yaml}: options of a command by name, as TRL's configs are written. The file is YAML 1.1, as PyYAML
+ * reads it: anchors, aliases and merge keys are resolved, and a blank is null, which is the option's default. A text or a
+ * path is what was written ({@code 2024_01}, {@code 007}, {@code on}). The options stand where defaults stand, so the
+ * command line wins.
  */
-record ConfigFile(Map<String, String> values) implements IDefaultValueProvider {
-    private static final YAMLMapper YAML = new YAMLMapper(YAMLFactory.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .enable(YAMLParser.Feature.PARSE_BOOLEAN_LIKE_WORDS_AS_STRINGS)
-            .build());
+final class ConfigFile implements IDefaultValueProvider {
+    private static final Set<Tag> SCALARS = Set.of(Tag.STR, Tag.INT, Tag.FLOAT, Tag.BOOL, Tag.NULL, Tag.TIMESTAMP);
+
+    /** A value under its key, and the key's line. */
+    private record Entry(String key, int line, Node value) {}
+
+    /** The text of a value as it would stand on the command line, and its line. */
+    private record Value(String text, int line) {}
+
+    private final Path file;
+    private final CommandSpec command;
+    private final Set<String> known;
+    /** By option name, without dashes before it and with underscores within. */
+    private final Map<String, Value> values = new LinkedHashMap<>();
+
+    private final Map<Node, Map<String, Entry>> flattened = new IdentityHashMap<>();
+    private final Set<Node> open = Collections.newSetFromMap(new IdentityHashMap<>());
+
+    private ConfigFile(Path file, CommandSpec command) {
+        this.file = file;
+        this.command = command;
+        this.known = OptionNames.settable(command);
+    }
 
     /** Reads the options of {@code command}; refuses keys it has not. */
     static ConfigFile read(Path file, CommandSpec command) {
-        JsonNode tree = parse(file);
-        if (!tree.isObject()) {
-            throw new Dpo4jException(file + " is no mapping of options; write one option: value a line");
+        ConfigFile config = new ConfigFile(file, command);
+        if (!(YamlFile.read(file) instanceof MappingNode root)) {
+            throw new Dpo4jException("config " + file + " is no mapping of options; write one option: value a line");
         }
-        Map<String, String> values = new LinkedHashMap<>();
-        Set<String> known = OptionNames.of(command);
-        for (Map.Entry<String, JsonNode> entry : tree.properties()) {
-            String name = OptionNames.normalised(entry.getKey());
-            String value = value(file, entry.getKey(), entry.getValue(), command, known);
-            if (value != null && values.put(name, value) != null) {
-                throw new Dpo4jException(file + " gives " + name + " twice; leave one out");
+        config.flattened(root).forEach(config::take);
+        return config;
+    }
+
+    /** What a mapping holds, and what it merges besides. A mapping is read once, however often it is merged. */
+    private Map<String, Entry> flattened(MappingNode mapping) {
+        Map<String, Entry> done = flattened.get(mapping);
+        if (done != null) {
+            return done;
+        }
+        if (!open.add(mapping)) {
+            throw refusal(line(mapping), "merges (<<) a mapping into itself");
+        }
+        Map<String, Entry> own = new LinkedHashMap<>();
+        List<Node> merged = new ArrayList<>();
+        for (NodeTuple tuple : mapping.getValue()) {
+            Node key = tuple.getKeyNode();
+            Node value = tuple.getValueNode();
+            if (key.getTag().equals(Tag.MERGE)) {
+                merged.addAll(value instanceof SequenceNode list ? list.getValue() : List.of(value));
+                continue;
+            }
+            String name = OptionNames.normalised(key(key));
+            if (own.put(name, new Entry(key(key), line(key), value)) != null) {
+                throw refusal(line(key), "gives " + name + " twice; leave one out");
             }
         }
-        return new ConfigFile(values);
+        Map<String, Entry> all = new LinkedHashMap<>(own);
+        merged.forEach(node -> merge(node, own, all));
+        flattened.put(mapping, all);
+        return all;
     }
 
-    private static JsonNode parse(Path file) {
-        try {
-            return YAML.readTree(Files.readAllBytes(file));
-        } catch (NoSuchFileException e) {
-            throw new Dpo4jException("config " + file + " does not exist", e);
-        } catch (JsonProcessingException e) {
-            String reason = e.getOriginalMessage()
-                    .lines()
-                    .findFirst()
-                    .orElse("unreadable")
-                    .strip();
-            int line = e.getLocation() == null ? 1 : e.getLocation().getLineNr();
-            throw new Dpo4jException("config " + file + " line " + line + " is not valid YAML: " + reason, e);
-        } catch (IOException e) {
-            throw new Dpo4jException("config " + file + " cannot be read: " + e.getMessage(), e);
+    /** What a mapping holds itself wins. Of two that it merges, some versions of PyYAML take the first and some the last. */
+    private void merge(Node node, Map<String, Entry> own, Map<String, Entry> all) {
+        if (!(node instanceof MappingNode mapping)) {
+            throw refusal(line(node), "merges (<<) what is no mapping");
         }
+        flattened(mapping).forEach((name, entry) -> {
+            Entry other = all.putIfAbsent(name, entry);
+            if (other != null && !own.containsKey(name) && other.value != entry.value) {
+                throw refusal(entry.line, "two merged mappings (<<) give " + name + "; leave one out");
+            }
+        });
     }
 
-    /** The value as it would stand on the command line; null where the key says what holds anyway. */
-    private static @Nullable String value(
-            Path file, String key, JsonNode node, CommandSpec command, Set<String> known) {
-        String name = OptionNames.normalised(key);
-        String text = node.isArray() && node.size() == 1 ? node.get(0).asText() : node.asText();
+    private String key(Node node) {
+        if (!(node instanceof ScalarNode scalar)) {
+            throw refusal(line(node), "has a list or mapping where the name of an option belongs");
+        }
+        if (!scalar.getTag().equals(Tag.STR)) {
+            throw refusal(line(node), "has " + scalar.getValue() + " where the name of an option belongs");
+        }
+        return scalar.getValue();
+    }
+
+    private void take(String name, Entry entry) {
+        checkTag(entry, entry.value);
         if (!known.contains(name)) {
-            if (!OtherOptions.has(name)) {
-                throw new Dpo4jException(file + ": unknown option " + key + " of " + command.name()
-                        + NearestName.suggestion(name, known));
-            }
-            OtherOptions.check(
-                    file + ": " + key, name, node.isNull() ? "null" : node.isValueNode() ? text : node.toString());
-            return null;
+            takeOther(name, entry);
+            return;
         }
         OptionSpec option = command.findOption("--" + name);
-        if (node.isArray() && node.size() > 1 && option != null && option.isMultiValue()) {
-            return StreamSupport.stream(node.spliterator(), false)
-                    .map(JsonNode::asText)
+        if (!isNull(entry.value)) {
+            values.put(name, new Value(text(option, entry), entry.line));
+        }
+    }
+
+    private void takeOther(String name, Entry entry) {
+        if (!OtherOptions.has(name)) {
+            throw refusal(
+                    entry.line,
+                    "unknown option " + entry.key + " of " + command.name() + NearestName.suggestion(name, known));
+        }
+        OtherOptions.check(file + " line " + entry.line + ": " + entry.key, name, described(entry.value));
+    }
+
+    /** As {@link OtherOptions} compare it. */
+    private String described(Node node) {
+        if (node instanceof ScalarNode scalar) {
+            return isNull(node) ? "null" : isNumber(scalar) ? number(scalar) : scalar.getValue();
+        }
+        if (node instanceof SequenceNode list) {
+            List<Node> elements = list.getValue();
+            boolean isOne = elements.size() == 1 && elements.get(0) instanceof ScalarNode;
+            return isOne ? described(elements.get(0)) : elements.isEmpty() ? "[]" : "[...]";
+        }
+        return node instanceof MappingNode mapping && mapping.getValue().isEmpty() ? "{}" : "{...}";
+    }
+
+    private String text(OptionSpec option, Entry entry) {
+        if (entry.value instanceof SequenceNode list && option.isMultiValue()) {
+            if (list.getValue().isEmpty()) {
+                throw refusal(entry.line, entry.key + " is an empty list; give a value, or leave it out");
+            }
+            return list.getValue().stream()
+                    .map(element -> scalar(option, entry, element))
                     .collect(Collectors.joining(","));
         }
-        if (node.isObject() || (node.isArray() && node.size() != 1)) {
-            throw new Dpo4jException(file + ": " + key + " has several values; give one");
+        return scalar(option, entry, entry.value);
+    }
+
+    private String scalar(OptionSpec option, Entry entry, Node node) {
+        checkTag(entry, node);
+        if (!(node instanceof ScalarNode scalar) || isNull(node)) {
+            String kind = node instanceof SequenceNode ? "a list" : node instanceof MappingNode ? "a mapping" : "null";
+            boolean isElement = node != entry.value;
+            throw refusal(entry.line, entry.key + (isElement ? " holds " : " is ") + kind + "; give one value");
         }
-        if (!node.isNull()) {
-            return text;
+        if (OptionTypes.isBoolean(option)) {
+            Boolean truth = OptionTypes.truth(scalar.getValue());
+            if (truth == null) {
+                throw refusal(entry.line, entry.key + " is " + scalar.getValue() + "; it must be true or false");
+            }
+            return truth.toString();
         }
-        if (option != null && option.initialValue() != null) {
-            throw new Dpo4jException(
-                    file + ": " + key + " is null, but its default is " + option.initialValue() + "; give a value");
+        return OptionTypes.isNumeric(option) && isNumber(scalar) ? number(scalar) : scalar.getValue();
+    }
+
+    private void checkTag(Entry entry, Node node) {
+        boolean isPlain = node instanceof ScalarNode
+                ? SCALARS.contains(node.getTag())
+                : node.getTag().equals(Tag.SEQ) || node.getTag().equals(Tag.MAP);
+        if (!isPlain) {
+            throw refusal(
+                    entry.line,
+                    entry.key + " has the tag " + node.getTag().getValue() + ", which is not read; leave the tag out");
         }
-        return null;
+    }
+
+    private static boolean isNull(Node node) {
+        return node.getTag().equals(Tag.NULL);
+    }
+
+    private static boolean isNumber(ScalarNode scalar) {
+        return scalar.getTag().equals(Tag.INT) || scalar.getTag().equals(Tag.FLOAT);
+    }
+
+    /** A number of YAML 1.1 as Python writes it: {@code 0x10}, {@code 010} and {@code 1:30} are 16, 8 and 90. */
+    private static String number(ScalarNode scalar) {
+        String text = scalar.getValue().replace("_", "");
+        String digits = text.replaceFirst("^[-+]", "");
+        String sign = text.startsWith("-") ? "-" : "";
+        if (scalar.getTag().equals(Tag.FLOAT)) {
+            return sign + (digits.matches("\\.(?i:inf|nan)") ? digits.substring(1) : digits);
+        }
+        if (digits.matches("0x[0-9a-fA-F]+")) {
+            return sign + new BigInteger(digits.substring(2), 16);
+        }
+        if (digits.matches("0b[01]+")) {
+            return sign + new BigInteger(digits.substring(2), 2);
+        }
+        if (digits.matches("0[0-7]+")) {
+            return sign + new BigInteger(digits, 8);
+        }
+        if (digits.matches("[0-9]{1,18}(:[0-5]?[0-9]){1,9}")) {
+            BigInteger value = BigInteger.ZERO;
+            for (String part : digits.split(":")) {
+                value = value.multiply(BigInteger.valueOf(60)).add(new BigInteger(part));
+            }
+            return sign + value;
+        }
+        return sign + digits;
+    }
+
+    private static int line(Node node) {
+        return node.getStartMark() == null ? 1 : node.getStartMark().getLine() + 1;
+    }
+
+    private Dpo4jException refusal(int line, String what) {
+        return new Dpo4jException(file + " line " + line + ": " + what);
+    }
+
+    /** Where the value of an option comes from, for a message: the file and line, or nothing. */
+    String origin(String name) {
+        Value value = values.get(name);
+        return value == null ? "" : file + " line " + value.line + ": ";
     }
 
     @Override
     public @Nullable String defaultValue(ArgSpec argument) {
-        return argument instanceof OptionSpec option ? values.get(OptionNames.normalised(option.longestName())) : null;
+        Value value =
+                argument instanceof OptionSpec option ? values.get(OptionNames.normalised(option.longestName())) : null;
+        return value == null ? null : value.text;
     }
 }

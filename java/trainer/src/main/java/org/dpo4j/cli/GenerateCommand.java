@@ -17,8 +17,8 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Generator;
 import org.dpo4j.model.Model;
+import org.dpo4j.train.OptionRange;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -42,8 +42,14 @@ final class GenerateCommand implements Callable<Integer> {
     @Mixin
     private final ModelOptions modelOptions = new ModelOptions();
 
-    @ArgGroup(multiplicity = "1")
-    private Prompts prompts = new Prompts();
+    @Option(names = "--prompt", description = "Text to continue; may be empty where the model has a beginning token.")
+    private @Nullable String prompt;
+
+    @Option(
+            names = "--prompts",
+            description =
+                    "Or a file of rows with prompt or prompt_ids: .jsonl, .json or .jsonl.gz, a pipe, or - for standard input.")
+    private @Nullable Path prompts;
 
     @Option(names = "--max_new_tokens", description = "Longest continuation; default ${DEFAULT-VALUE}.")
     private int maxNewTokens = 128;
@@ -62,24 +68,17 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--json", arity = "0..1", fallbackValue = "true", description = "Print JSON lines, with token ids.")
     private boolean json = false;
 
-    /** One text, or the prompts of a file. */
-    private static final class Prompts {
-        @Option(
-                names = "--prompt",
-                description = "Text to continue; may be empty where the model has a beginning token.")
-        @Nullable
-        String text;
-
-        @Option(
-                names = "--prompts",
-                description =
-                        "File of rows with prompt or prompt_ids: .jsonl, .json or .jsonl.gz, a pipe, or - for standard input.")
-        @Nullable
-        Path file;
-    }
-
     @Override
     public Integer call() {
+        if ((prompt == null) == (prompts == null)) {
+            throw new Dpo4jException(
+                    prompt == null
+                            ? "prompt is missing; give it, or a file of prompts"
+                            : "prompt and prompts are both given; leave one out");
+        }
+        OptionRange.MAX_NEW_TOKENS.check(maxNewTokens);
+        OptionRange.NUM_RETURN_SEQUENCES.check(samples);
+        OptionRange.TEMPERATURE.check(temperature);
         Generator.Options options = new Generator.Options(maxNewTokens, temperature);
         try (Device device = modelOptions.open();
                 Model model = modelOptions.load(device);
@@ -97,14 +96,13 @@ final class GenerateCommand implements Callable<Integer> {
     }
 
     private List<Prompt> read(@Nullable Tokenizer tokenizer, int vocabulary) {
-        Path file = prompts.file;
-        if (file == null) {
-            return List.of(Prompt.of(prompts.text == null ? "" : prompts.text, tokenizer));
+        if (prompts == null) {
+            return List.of(Prompt.of(prompt == null ? "" : prompt, tokenizer));
         }
-        Dataset<Prompt> read = Prompt.read(file, tokenizer, vocabulary);
+        Dataset<Prompt> read = Prompt.read(prompts, tokenizer, vocabulary);
         String notUsed = read.report().facts("prompts", "").get("columns not used");
         if (notUsed != null) {
-            System.err.println("dpo4j: " + InputFile.name(file) + ": columns not used: " + notUsed);
+            System.err.println("dpo4j: " + InputFile.name(prompts) + ": columns not used: " + notUsed);
         }
         return read.rows();
     }

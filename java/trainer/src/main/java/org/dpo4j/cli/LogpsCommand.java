@@ -10,6 +10,7 @@ import org.dpo4j.data.TruncationMode;
 import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.model.Model;
+import org.dpo4j.train.OptionRange;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -82,6 +83,10 @@ final class LogpsCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        OptionRange.BATCH_TOKENS.check(batchTokens);
+        if (maxLength != null) {
+            OptionRange.MAX_LENGTH.check(maxLength);
+        }
         TruncationMode truncation = truncationMode == null ? null : TruncationMode.of(truncationMode);
         try (Device device = modelOptions.open();
                 Model model = modelOptions.load(device)) {

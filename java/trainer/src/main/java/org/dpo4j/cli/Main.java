@@ -3,13 +3,16 @@ package org.dpo4j.cli;
 import java.nio.file.Path;
 import java.util.Arrays;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.train.OptionRange;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.TypeConversionException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
@@ -73,7 +76,9 @@ public final class Main {
     public static int run(String... arguments) {
         System.setProperty("slf4j.internal.verbosity", "ERROR"); // that a library finds no logger is no news to a user
         CommandLine commands = new CommandLine(new Main()).setUsageHelpWidth(100);
-        commands.setParameterExceptionHandler((e, words) -> report(message(e), e, words, NOT_UNDERSTOOD));
+        commands.setExpandAtFiles(false); // values are what was written
+        OptionTypes.register(commands);
+        commands.setParameterExceptionHandler((e, words) -> report(message(e, words), e, words, NOT_UNDERSTOOD));
         commands.setExecutionExceptionHandler((e, command, parsed) ->
                 report(message(e), e, parsed.originalArgs().toArray(String[]::new), FAILED));
         try {
@@ -102,28 +107,49 @@ public final class Main {
                 .findFirst()
                 .map(commands.getSubcommands()::get)
                 .orElse(commands);
+        if (command == commands && !arguments[0].startsWith("-")) {
+            throw new Dpo4jException("unknown word " + arguments[0] + " (./dpo4j help lists the commands)"
+                    + NearestName.suggestion(
+                            arguments[0], commands.getSubcommands().keySet()));
+        }
         String[] checked = OptionNames.checked(arguments, command.getCommandSpec());
-        Path file = OptionNames.config(checked);
+        boolean isHelp = Arrays.asList(checked).contains("--help")
+                || Arrays.asList(checked).contains("-h");
+        commands.setInterpolateVariables(isHelp); // of descriptions; there are no values then
+        Path file = isHelp ? null : OptionNames.config(checked);
         if (file != null) {
             commands.setDefaultValueProvider(ConfigFile.read(file, command.getCommandSpec()));
         }
         return checked;
     }
 
-    private static String message(ParameterException e) {
+    private static String message(ParameterException e, String[] words) {
         if (e instanceof UnmatchedArgumentException unmatched
                 && !unmatched.getUnmatched().isEmpty()) {
-            String word = unmatched.getUnmatched().get(0);
-            CommandLine command = e.getCommandLine();
-            return word.startsWith("-")
-                    ? "unknown option " + word + " of " + command.getCommandName()
-                            + NearestName.suggestion(
-                                    OptionNames.normalised(word), OptionNames.of(command.getCommandSpec()))
-                    : "unknown word " + word + " (./dpo4j help lists the commands)"
-                            + NearestName.suggestion(
-                                    word, command.getSubcommands().keySet());
+            return "unknown word " + unmatched.getUnmatched().get(0) + " of "
+                    + e.getCommandLine().getCommandName();
+        }
+        if (e.getCause() instanceof TypeConversionException wanted && e.getArgSpec() instanceof OptionSpec option) {
+            String name = OptionNames.normalised(option.longestName());
+            return origin(e, name, words) + conversion(name, String.valueOf(e.getValue()), wanted);
         }
         return firstLine(String.valueOf(e.getMessage()));
+    }
+
+    /** The file and line of a value that the command line does not give. */
+    private static String origin(ParameterException e, String name, String[] words) {
+        boolean isTyped = Arrays.stream(words).anyMatch(word -> word.matches("(?s)--" + name + "(=.*)?"));
+        return !isTyped && e.getCommandLine().getDefaultValueProvider() instanceof ConfigFile config
+                ? config.origin(name)
+                : "";
+    }
+
+    private static String conversion(String name, String value, TypeConversionException wanted) {
+        if (value.isEmpty()) {
+            return name + " is missing: its value is empty; give one, or leave the option out";
+        }
+        String range = OptionRange.find(name).map(OptionRange::words).orElse(String.valueOf(wanted.getMessage()));
+        return name + " is " + value + "; it must be " + range;
     }
 
     private static String message(Throwable e) {

@@ -1,30 +1,59 @@
 package org.dpo4j.cli;
 
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
 
 /** What somebody may have meant. */
 public final class NearestName {
+    /** Options that a name people use may mean, the likeliest first. */
+    private static final Map<String, List<String>> SYNONYMS = synonyms();
+
     private NearestName() {}
 
+    private static Map<String, List<String>> synonyms() {
+        Map<String, List<String>> synonyms = new HashMap<>();
+        for (String[] row : TableFile.rows("synonyms.txt", 2)) {
+            for (String name : row[0].split(" ")) {
+                synonyms.put(name, List.of(row[1].split(" ")));
+            }
+        }
+        return synonyms;
+    }
+
     /**
-     * {@code "; did you mean --max_length?"}, or nothing where no name is near: at most a third of its letters differ.
+     * {@code "; did you mean max_length?"}: the known name that people use this one for, or else the nearest, of which at
+     * most a third of the letters differ; nothing where there is none.
      */
     public static String suggestion(String name, Collection<String> known) {
+        return meant(name.toLowerCase(Locale.ROOT), known)
+                .or(() -> nearest(name, known))
+                .map(found -> "; did you mean " + found + "?")
+                .orElse("");
+    }
+
+    private static Optional<String> meant(String name, Collection<String> known) {
+        return SYNONYMS.getOrDefault(name, List.of()).stream()
+                .filter(known::contains)
+                .findFirst();
+    }
+
+    private static Optional<String> nearest(String name, Collection<String> known) {
         return known.stream()
                 .min(Comparator.<String>comparingInt(other -> distance(name, other))
                         .thenComparing(Comparator.naturalOrder()))
-                .filter(nearest -> 3 * distance(name, nearest) <= Math.max(name.length(), nearest.length()))
-                .map(nearest -> "; did you mean " + nearest + "?")
-                .orElse("");
+                .filter(nearest -> 3 * distance(name, nearest) <= Math.max(name.length(), nearest.length()));
     }
 
     /** Letters to insert, delete or replace (Levenshtein 1965). */
     static int distance(String a, String b) {
         int[] row = new int[b.length() + 1];
-        for (int j = 0; j <= b.length(); j++) {
-            row[j] = j;
-        }
+        Arrays.setAll(row, j -> j);
         for (int i = 1; i <= a.length(); i++) {
             int diagonal = row[0];
             row[0] = i;

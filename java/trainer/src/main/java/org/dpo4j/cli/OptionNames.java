@@ -2,26 +2,40 @@ package org.dpo4j.cli;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.TypeConversionException;
 
 /** Options under one spelling: TRL's, with underscores; {@code --max-length} is {@code --max_length}. */
 final class OptionNames {
     /** Options about the command line itself, which no file sets. */
     private static final Set<String> OF_THE_COMMAND_LINE = Set.of("config", "debug", "help", "version");
 
-    private OptionNames() {}
+    private final CommandSpec command;
+    private final Set<String> known;
+    private final List<String> arguments;
+    private final List<String> checked = new ArrayList<>();
+    private int next;
+
+    private OptionNames(String[] arguments, CommandSpec command) {
+        this.command = command;
+        this.arguments = Arrays.asList(arguments);
+        this.known = settable(command);
+        known.addAll(OF_THE_COMMAND_LINE);
+    }
 
     static String normalised(String name) {
         return name.replaceFirst("^-+", "").replace('-', '_');
     }
 
     /** What a file may set of a command. */
-    static Set<String> of(CommandSpec command) {
+    static Set<String> settable(CommandSpec command) {
         Set<String> names = new TreeSet<>();
         for (OptionSpec option : command.options()) {
             names.add(normalised(option.longestName()));
@@ -32,43 +46,97 @@ final class OptionNames {
 
     /**
      * The arguments with known options in the one spelling, without those that ask for what holds anyway. Throws for
-     * TRL's options that the command has not.
+     * options that the command has not.
      */
     static String[] checked(String[] arguments, CommandSpec command) {
-        Set<String> known = of(command);
-        known.addAll(OF_THE_COMMAND_LINE);
-        List<String> checked = new ArrayList<>();
-        for (int i = 0; i < arguments.length; i++) {
-            String argument = arguments[i];
-            if (!argument.startsWith("--")) {
-                checked.add(argument);
-                continue;
-            }
-            int equals = argument.indexOf('=');
-            String name = normalised(equals < 0 ? argument : argument.substring(0, equals));
-            if (known.contains(name)) {
-                checked.add("--" + name + (equals < 0 ? "" : argument.substring(equals)));
-            } else if (OtherOptions.has(name)) {
-                boolean valueFollows = equals < 0 && i + 1 < arguments.length && !arguments[i + 1].startsWith("--");
-                String value = equals >= 0 ? argument.substring(equals + 1) : valueFollows ? arguments[++i] : "true";
-                OtherOptions.check("--" + name, name, value);
-            } else {
-                checked.add(argument);
-            }
+        OptionNames names = new OptionNames(arguments, command);
+        while (names.next < arguments.length) {
+            names.take(arguments[names.next++]);
         }
-        return checked.toArray(String[]::new);
+        return names.checked.toArray(String[]::new);
+    }
+
+    private void take(String argument) {
+        if (!isOption(argument) || argument.equals("-h")) {
+            checked.add(argument);
+            return;
+        }
+        int equals = argument.indexOf('=');
+        String written = equals < 0 ? argument : argument.substring(0, equals);
+        String attached = equals < 0 ? null : argument.substring(equals + 1);
+        String name = normalised(written);
+        boolean isLong = argument.startsWith("--");
+        if (isLong && known.contains(name)) {
+            takeKnown(name, attached);
+        } else if (isLong && OtherOptions.has(name)) {
+            String value = attached != null ? attached : hasValue() ? arguments.get(next++) : "true";
+            OtherOptions.check("--" + name, name, value);
+        } else {
+            throw new Dpo4jException("unknown option " + written + " of " + command.name()
+                    + NearestName.suggestion(name, settable(command)));
+        }
+    }
+
+    private void takeKnown(String name, @Nullable String attached) {
+        OptionSpec option = command.findOption("--" + name);
+        if (option != null && OptionTypes.isBoolean(option) && option.arity().max() > 0) {
+            takeBoolean(name, attached);
+        } else if (attached == null && option != null && !option.isMultiValue() && valueFollows(option)) {
+            checked.add("--" + name + "=" + arguments.get(next++)); // whatever the value looks like
+        } else {
+            checked.add("--" + name + (attached == null ? "" : "=" + attached));
+        }
+    }
+
+    private boolean valueFollows(OptionSpec option) {
+        if (option.arity().min() == 0 || next == arguments.size()) {
+            return false;
+        }
+        String following = arguments.get(next);
+        return !following.startsWith("--") || !known.contains(normalised(following.replaceFirst("=.*", "")));
+    }
+
+    private void takeBoolean(String name, @Nullable String attached) {
+        String value = attached != null ? attached : hasValue() ? arguments.get(next++) : "true";
+        Boolean truth = OptionTypes.truth(value);
+        if (truth == null) {
+            throw new Dpo4jException(name + " is " + value + "; it must be true or false");
+        }
+        checked.add("--" + name + "=" + truth);
+    }
+
+    /** Whether the next argument is a value, not an option. */
+    private boolean hasValue() {
+        return next < arguments.size() && !isOption(arguments.get(next));
+    }
+
+    /** Whether it begins as an option does; a negative number does not. */
+    private static boolean isOption(String argument) {
+        return argument.matches("(?s)--?[^-0-9.].*");
     }
 
     /** The value of {@code --config}, or null. */
     static @Nullable Path config(String[] arguments) {
         for (int i = 0; i < arguments.length; i++) {
             if (arguments[i].startsWith("--config=")) {
-                return Path.of(arguments[i].substring("--config=".length()));
+                return path(arguments[i].substring("--config=".length()));
             }
             if (arguments[i].equals("--config") && i + 1 < arguments.length) {
-                return Path.of(arguments[i + 1]);
+                return path(arguments[i + 1]);
             }
         }
         return null;
+    }
+
+    private static Path path(String text) {
+        try {
+            return OptionTypes.path(text);
+        } catch (TypeConversionException e) {
+            throw new Dpo4jException(
+                    text.isEmpty()
+                            ? "config is missing: its value is empty; give a file"
+                            : "config is " + text + "; it must be " + e.getMessage(),
+                    e);
+        }
     }
 }

@@ -142,17 +142,25 @@ public final class Generator implements AutoCloseable {
     private List<List<int[]>> generateWave(int first, List<Request> requests, int maxNewTokens, TokenSampler sampler) {
         List<Prompt> prompts = new ArrayList<>();
         int rows = 0;
+        long all = 0;
         for (Request request : requests) {
             int room = config.maxPositionEmbeddings() - request.prompt.length;
-            prompts.add(new Prompt(first + prompts.size() + 1, request, rows, Math.min(maxNewTokens, room)));
+            int limit = Math.min(maxNewTokens, room);
+            prompts.add(new Prompt(first + prompts.size() + 1, request, rows, limit));
             rows += request.prompt.length;
+            all += request.prompt.length + (long) request.samples * limit;
+        }
+        if (all > Integer.MAX_VALUE) {
+            throw new Dpo4jException("num_return_sequences and max_new_tokens ask for " + all
+                    + " rows of the key cache, more than " + Integer.MAX_VALUE
+                    + "; ask for fewer samples at a time, each time with another seed");
         }
         List<Sequence> sequences = new ArrayList<>();
         for (Prompt prompt : prompts) {
             SplittableRandom root = new SplittableRandom(prompt.request.seed);
             for (int i = 0; i < prompt.request.samples; i++) {
                 sequences.add(new Sequence(prompt, rows, root.split()));
-                rows = Math.addExact(rows, prompt.limit);
+                rows += prompt.limit;
             }
         }
         cache.reserve(rows);

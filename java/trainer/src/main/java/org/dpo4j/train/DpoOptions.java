@@ -3,6 +3,7 @@ package org.dpo4j.train;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Consumer;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceOptions;
@@ -27,7 +28,7 @@ public record DpoOptions(
         boolean bcoRunningMean) {
 
     public DpoOptions {
-        TrainOptions.within("ld_alpha", ldAlpha, ldAlpha >= 0 && ldAlpha <= 1, "in [0, 1]");
+        OptionRange.LD_ALPHA.check(ldAlpha);
         if (referenceFree && !preference.reference()) {
             throw new Dpo4jException("reference_free is true, but none of the losses has a reference; leave it out");
         }
@@ -95,7 +96,9 @@ public record DpoOptions(
 
         @Option(
                 names = "--label_smoothing",
-                description = "Probability that a pair is labelled the wrong way round; default ${DEFAULT-VALUE}.")
+                description =
+                        "Probability that a pair is labelled the wrong way round; default ${DEFAULT-VALUE}. With the loss"
+                                + " sigmoid this is conservative DPO (cDPO); TRL 1.16 ignores it there.")
         private double labelSmoothing = 0;
 
         @Option(
@@ -239,28 +242,28 @@ public record DpoOptions(
         }
 
         private PreferenceOptions preference() {
+            OptionRange.BETA.check(beta);
             PreferenceOptions.Builder options = PreferenceOptions.builder()
                     .beta((float) beta)
                     .labelSmoothing((float) labelSmoothing)
                     .divergence(Divergence.of(fDivergenceType))
                     .weighting(useWeighting);
             addLosses(options);
-            if (fAlphaDivergenceCoef != null) {
-                options.divergenceAlpha(fAlphaDivergenceCoef);
-            }
-            if (discopopTau != null) {
-                options.discopopTau(discopopTau);
-            }
-            if (dpopLambda != null) {
-                options.dpopLambda(dpopLambda);
-            }
-            if (simpoGamma != null) {
-                options.simpoGamma(simpoGamma);
-            }
+            give(fAlphaDivergenceCoef, 0.5f, options::divergenceAlpha);
+            give(discopopTau, 0.05f, options::discopopTau);
+            give(dpopLambda, 50, options::dpopLambda);
+            give(simpoGamma, 0.5f, options::simpoGamma);
             if (alphapoAlpha != null) {
                 options.alphapoAlpha(alphapoAlpha);
             }
             return options.build();
+        }
+
+        /** Gives an option, where it is not the default: that is taken whether or not a loss reads the option. */
+        private static void give(@Nullable Float value, float byDefault, Consumer<Float> option) {
+            if (value != null && value != byDefault) {
+                option.accept(value);
+            }
         }
 
         private void addLosses(PreferenceOptions.Builder options) {
@@ -268,6 +271,9 @@ public record DpoOptions(
             if (weights != null && weights.size() != lossType.size()) {
                 throw new Dpo4jException("loss_weights has " + weights.size() + " weights for " + lossType.size()
                         + " losses of loss_type; give one each");
+            }
+            if (weights != null && !weights.stream().allMatch(Float::isFinite)) {
+                throw new Dpo4jException("loss_weights is " + weights + "; each must be a finite number");
             }
             for (int i = 0; i < lossType.size(); i++) {
                 options.loss(LossType.of(lossType.get(i)), weights == null ? 1 : weights.get(i));

@@ -39,7 +39,7 @@ public final class DpoSteps implements AutoCloseable {
         objective = PreferenceObjective.ofPairs(model, pairs, options, sharePrefix);
         try {
             objective.begin(steps, metrics -> {});
-            optimizer = new Optimizer(model.parameters(), train, train.loggingSteps());
+            optimizer = new Optimizer(model.parameters(), train, train.loggingInterval(steps.total()));
         } catch (RuntimeException e) {
             objective.close();
             throw e;

@@ -3,6 +3,7 @@ package org.dpo4j.train;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
+import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceOptions;
 import org.dpo4j.kernels.PreferenceOptions.Term;
 
@@ -15,6 +16,9 @@ final class LossDescription {
         List<String> parts = new ArrayList<>();
         parts.add(preference.terms().stream().map(LossDescription::term).collect(Collectors.joining(" + ")));
         parts.add(preference.options());
+        if (options.has(LossType.SIGMOID) && preference.options().contains("label_smoothing")) {
+            parts.add("conservative DPO for sigmoid (cDPO; TRL 1.16 ignores label_smoothing there)");
+        }
         if (options.ldAlpha() != 1) {
             parts.add("ld_alpha " + options.ldAlpha());
         }

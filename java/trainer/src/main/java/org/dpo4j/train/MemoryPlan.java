@@ -38,15 +38,20 @@ public record MemoryPlan(
 
     /** Of a run that trains on these steps of the objective. */
     static MemoryPlan of(Parameters parameters, Objective objective, Steps steps, TrainOptions options) {
-        return of(parameters, objective.passes(steps), objective.bytes(), options);
+        return of(
+                parameters,
+                objective.passes(steps),
+                objective.bytes(),
+                options,
+                options.loggingInterval(steps.total()));
     }
 
     /** Of weights, gradients and optimizer alone. */
     static MemoryPlan ofState(Parameters parameters, TrainOptions options) {
-        return of(parameters, Passes.NONE, 0, options);
+        return of(parameters, Passes.NONE, 0, options, 1);
     }
 
-    private static MemoryPlan of(Parameters parameters, Passes passes, long arrays, TrainOptions options) {
+    private static MemoryPlan of(Parameters parameters, Passes passes, long arrays, TrainOptions options, int ring) {
         return new MemoryPlan(
                 parameters.dtype().bytes() * parameters.count(),
                 Optimizer.masterBytes(parameters, options),
@@ -54,7 +59,7 @@ public record MemoryPlan(
                 Optimizer.momentBytes(parameters, options),
                 passes,
                 arrays,
-                Optimizer.arrayBytes(parameters, options.loggingSteps()));
+                Optimizer.arrayBytes(parameters, ring));
     }
 
     /** The most bytes at a time: before the first step, or from it on. */

@@ -28,6 +28,8 @@ final class Optimizer implements AutoCloseable {
     /** The rates, then what decides random bits. */
     private static final int STEP_BYTES = 2 * SLOT_BYTES;
 
+    private static final int MAX_RING = 1 << 16;
+
     private final Parameters parameters;
     private final Device device;
     private final Graphs graphs;
@@ -50,6 +52,7 @@ final class Optimizer implements AutoCloseable {
     private final DeviceBuffer workspace;
     private final ByteBuffer host;
     private final int ring;
+    private final boolean isRingShort;
     private int steps;
     /** Steps whose norms were read. */
     private int read;
@@ -59,10 +62,11 @@ final class Optimizer implements AutoCloseable {
     /** The first step whose gradient was not finite, counted from 1; 0 where there is none. */
     private int firstSkipped;
 
-    /** The ring holds the norms of {@code ring} steps. */
+    /** The ring holds the norms of {@code ring} steps, of at most {@value #MAX_RING}: then a step reads them first. */
     Optimizer(Parameters parameters, TrainOptions options, int ring) {
         this.graphs = new Graphs(parameters.device(), options.graphsOn(parameters.device()));
-        this.ring = ring;
+        this.ring = Math.min(ring, MAX_RING);
+        this.isRingShort = ring > MAX_RING;
         this.parameters = parameters;
         this.device = parameters.device();
         this.maxGradNorm = (float) options.maxGradNorm();
@@ -82,9 +86,9 @@ final class Optimizer implements AutoCloseable {
         }
         this.rates = device.allocate(STEP_BYTES);
         this.norm = zeros(SLOT_BYTES);
-        this.norms = zeros((long) SLOT_BYTES * ring);
+        this.norms = zeros((long) SLOT_BYTES * this.ring);
         this.workspace = device.allocate(GradientNorm.workspaceBytes(parameters.count()));
-        this.host = ByteBuffer.allocateDirect(Math.max(STEP_BYTES, SLOT_BYTES * ring))
+        this.host = ByteBuffer.allocateDirect(Math.max(STEP_BYTES, SLOT_BYTES * this.ring))
                 .order(ByteOrder.nativeOrder());
     }
 
@@ -93,6 +97,9 @@ final class Optimizer implements AutoCloseable {
      * finite.
      */
     void step(double learningRate) {
+        if (isRingShort && steps - read == ring) {
+            takeNorm();
+        }
         long slot = norms.address() + (long) SLOT_BYTES * (steps % ring);
         steps++;
         uploadRates(learningRate);
@@ -213,7 +220,10 @@ final class Optimizer implements AutoCloseable {
 
     /** Bytes of all else that an optimizer of this ring allocates. */
     static long arrayBytes(Parameters parameters, int ring) {
-        return STEP_BYTES + SLOT_BYTES + (long) SLOT_BYTES * ring + GradientNorm.workspaceBytes(parameters.count());
+        return STEP_BYTES
+                + SLOT_BYTES
+                + (long) SLOT_BYTES * Math.min(ring, MAX_RING)
+                + GradientNorm.workspaceBytes(parameters.count());
     }
 
     /** One line for a run header: what a weight takes, by what takes it. */

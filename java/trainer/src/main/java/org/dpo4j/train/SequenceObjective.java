@@ -91,6 +91,9 @@ final class SequenceObjective implements Objective {
     }
 
     private static long sumsOfALine(TrainOptions options) {
+        if (options.loggingSteps() < 1) {
+            return MOST_KEPT; // a share of steps that are not counted yet
+        }
         return (long) options.loggingSteps() * options.gradientAccumulationSteps() * options.perDeviceTrainBatchSize();
     }
 

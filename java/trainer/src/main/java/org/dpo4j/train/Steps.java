@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.dpo4j.kernels.Dpo4jException;
 
 /**
  * Which rows each optimizer step reads. Steps are counted as transformers' {@code Trainer} counts them: an epoch has
@@ -15,6 +16,7 @@ import java.util.stream.Stream;
  */
 final class Steps {
     private static final int LOOKED_AT = 1 << 17;
+    private static final int MAX_STEPS = 1_000_000_000;
 
     private final int rows;
     private final int batch;
@@ -31,10 +33,22 @@ final class Steps {
         this.batch = options.perDeviceTrainBatchSize();
         this.accumulation = options.gradientAccumulationSteps();
         this.perEpoch = ceilDiv(ceilDiv(rows, batch), accumulation);
-        this.total = options.maxSteps() > 0
-                ? options.maxSteps()
-                : Math.toIntExact((long) Math.ceil(options.numTrainEpochs() * perEpoch));
+        this.total = options.maxSteps() > 0 ? options.maxSteps() : ofEpochs(options.numTrainEpochs(), perEpoch);
         this.order = order;
+    }
+
+    private static int ofEpochs(double epochs, int perEpoch) {
+        double steps = Math.ceil(epochs * perEpoch);
+        if (steps > MAX_STEPS) {
+            throw new Dpo4jException(String.format(
+                    Locale.ROOT,
+                    "num_train_epochs is %s, which makes %,.0f steps of %,d an epoch; more than %,d are not supported, lower it",
+                    epochs,
+                    steps,
+                    perEpoch,
+                    MAX_STEPS));
+        }
+        return (int) steps;
     }
 
     /** Optimizer steps of the run. */
@@ -86,7 +100,7 @@ final class Steps {
                 Locale.ROOT,
                 "%,d of %d rows (%d x %d), %.2f epochs",
                 total,
-                batch * accumulation,
+                (long) batch * accumulation,
                 batch,
                 accumulation,
                 epoch(total));

@@ -50,7 +50,7 @@ final class TrainLoop {
 
     /** Runs all steps; gives the lines of metrics. When it throws, {@link #trained} says what the weights are. */
     List<Metrics> run() {
-        try (Optimizer optimizer = new Optimizer(parameters, options, options.loggingSteps())) {
+        try (Optimizer optimizer = new Optimizer(parameters, options, options.loggingInterval(steps.total()))) {
             try {
                 train(optimizer);
             } catch (RuntimeException | Error e) {
@@ -77,7 +77,7 @@ final class TrainLoop {
             if (optimizer.isNormReady()) {
                 optimizer.takeNorm();
             }
-            if (done % options.loggingSteps() == 0 || done == steps.total()) {
+            if (done % options.loggingInterval(steps.total()) == 0 || done == steps.total()) {
                 logTraining(done, optimizer.takeNorm());
             }
             listener.progress("training", done, steps.total());

@@ -25,12 +25,12 @@ import org.jspecify.annotations.Nullable;
  * @param cudaGraphs whether what a training step launches is CUDA graphs where its sizes come again: the decoder's
  *     passes, each part of head and loss, the update; the bits are the same; null: where the device has them
  * @param onBadRow what a row that cannot be used does
- * @param maxLength most tokens of a sequence, prompt and completion together; null: 1024, or the model's positions
- *     where it has fewer
+ * @param maxLength most tokens of a sequence, prompt and completion together; null or 1024: 1024, or the model's
+ *     positions where it has fewer
  * @param truncationMode how a longer row is cut; null: it is a row that cannot be used
  * @param learningRate peak rate
  * @param lrSchedulerType shape of the rate over the run
- * @param warmupSteps steps of the warm-up
+ * @param warmupSteps steps of the warm-up; below 1 a share of all steps, rounded up, as transformers 5 has it
  * @param warmupRatio or the warm-up as a share of all steps, rounded up
  * @param perDeviceTrainBatchSize rows of a micro-batch
  * @param perDeviceEvalBatchSize rows of a batch without gradients: evaluation and reference log-probs
@@ -44,9 +44,9 @@ import org.jspecify.annotations.Nullable;
  * @param adamMomentsDtype storage of both moments; bf16 where {@code bf16StochasticRound} is, and rounded as weights are
  * @param maxGradNorm global L2 norm that gradients are clipped to; 0: no clipping
  * @param seed of the order of the rows
- * @param loggingSteps steps between lines of metrics
+ * @param loggingSteps steps between lines of metrics; below 1 a share of all steps, rounded up
  * @param evalStrategy when the evaluation data is read
- * @param evalSteps steps between evaluations; null: {@code loggingSteps}
+ * @param evalSteps steps between evaluations; below 1 a share of all steps, rounded up; null: {@code loggingSteps}
  */
 public record TrainOptions(
         Path modelNameOrPath,
@@ -63,7 +63,7 @@ public record TrainOptions(
         @Nullable TruncationMode truncationMode,
         double learningRate,
         LrSchedulerType lrSchedulerType,
-        int warmupSteps,
+        double warmupSteps,
         double warmupRatio,
         int perDeviceTrainBatchSize,
         int perDeviceEvalBatchSize,
@@ -77,27 +77,30 @@ public record TrainOptions(
         DType adamMomentsDtype,
         double maxGradNorm,
         long seed,
-        int loggingSteps,
+        double loggingSteps,
         EvalStrategy evalStrategy,
-        @Nullable Integer evalSteps) {
+        @Nullable Double evalSteps) {
 
     private static final int DEFAULT_MAX_LENGTH = 1024;
 
     public TrainOptions {
-        atLeastOne("per_device_train_batch_size", perDeviceTrainBatchSize);
-        atLeastOne("per_device_eval_batch_size", perDeviceEvalBatchSize);
-        atLeastOne("gradient_accumulation_steps", gradientAccumulationSteps);
-        atLeastOne("logging_steps", loggingSteps);
-        within("learning_rate", learningRate, learningRate >= 0, "0 or more");
-        within("warmup_steps", warmupSteps, warmupSteps >= 0, "0 or more");
-        within("warmup_ratio", warmupRatio, warmupRatio >= 0 && warmupRatio <= 1, "from 0 to 1");
-        within("num_train_epochs", numTrainEpochs, numTrainEpochs > 0, "positive");
-        within("max_steps", maxSteps, maxSteps > 0 || maxSteps == -1, "positive, or -1 for num_train_epochs");
-        within("weight_decay", weightDecay, weightDecay >= 0, "0 or more");
-        within("adam_beta1", adamBeta1, adamBeta1 >= 0 && adamBeta1 < 1, "at least 0 and below 1");
-        within("adam_beta2", adamBeta2, adamBeta2 >= 0 && adamBeta2 < 1, "at least 0 and below 1");
-        within("adam_epsilon", adamEpsilon, adamEpsilon > 0, "positive");
-        within("max_grad_norm", maxGradNorm, maxGradNorm >= 0, "0 or more");
+        OptionRange.PER_DEVICE_TRAIN_BATCH_SIZE.check(perDeviceTrainBatchSize);
+        OptionRange.PER_DEVICE_EVAL_BATCH_SIZE.check(perDeviceEvalBatchSize);
+        OptionRange.GRADIENT_ACCUMULATION_STEPS.check(gradientAccumulationSteps);
+        OptionRange.LOGGING_STEPS.check(loggingSteps, isStepsOrShare(loggingSteps));
+        if (evalSteps != null) {
+            OptionRange.EVAL_STEPS.check(evalSteps, isStepsOrShare(evalSteps));
+        }
+        OptionRange.LEARNING_RATE.check(learningRate);
+        OptionRange.WARMUP_STEPS.check(warmupSteps);
+        OptionRange.WARMUP_RATIO.check(warmupRatio);
+        OptionRange.NUM_TRAIN_EPOCHS.check(numTrainEpochs);
+        OptionRange.MAX_STEPS.check(maxSteps, maxSteps != 0);
+        OptionRange.WEIGHT_DECAY.check(weightDecay);
+        OptionRange.ADAM_BETA1.check(adamBeta1);
+        OptionRange.ADAM_BETA2.check(adamBeta2);
+        OptionRange.ADAM_EPSILON.check(adamEpsilon);
+        OptionRange.MAX_GRAD_NORM.check(maxGradNorm);
         if (bf16StochasticRound && dtype == DType.F32) {
             throw new Dpo4jException("bf16_stochastic_round is true but dtype is float32, where nothing is rounded;"
                     + " leave it out, or set dtype to bfloat16");
@@ -112,17 +115,15 @@ public record TrainOptions(
         if (evalStrategy == EvalStrategy.STEPS && evalDataset == null) {
             throw new Dpo4jException("eval_strategy steps has nothing to read; give eval_dataset");
         }
-        if (evalSteps != null) {
-            atLeastOne("eval_steps", evalSteps);
-        }
         if (maxLength != null) {
-            within("max_length", maxLength, maxLength >= 2, "at least 2: a prompt and a completion");
+            OptionRange.MAX_LENGTH.check(maxLength);
         }
     }
 
-    /** Most tokens of a sequence for this model. */
+    /** Most tokens of a sequence for this model. The default means the same where it is written out. */
     int maxLengthFor(LlamaConfig model) {
-        return model.maxLength(maxLength, DEFAULT_MAX_LENGTH);
+        Integer asked = maxLength != null && maxLength == DEFAULT_MAX_LENGTH ? null : maxLength;
+        return model.maxLength(asked, DEFAULT_MAX_LENGTH);
     }
 
     /** Whether training steps are captured on this device. Throws when that was asked for and it cannot. */
@@ -136,26 +137,32 @@ public record TrainOptions(
 
     /** The rates of a run of so many steps. */
     public Schedule schedule(int steps) {
-        int warmup = warmupSteps > 0 ? warmupSteps : (int) Math.ceil(warmupRatio * steps);
+        int warmup = warmupSteps >= 1 ? (int) warmupSteps : share(warmupSteps > 0 ? warmupSteps : warmupRatio, steps);
         return new Schedule(lrSchedulerType, learningRate, warmup, steps);
+    }
+
+    /** Steps from one line of metrics to the next, in a run of so many steps. */
+    int loggingInterval(int steps) {
+        return interval(loggingSteps, steps);
     }
 
     /** Whether the evaluation data is read after {@code done} of {@code steps} steps. */
     boolean evaluatesAfter(int done, int steps) {
-        int every = evalSteps == null ? loggingSteps : evalSteps;
+        int every = interval(evalSteps == null ? loggingSteps : evalSteps, steps);
         return evalDataset != null && (done == steps || evalStrategy == EvalStrategy.STEPS && done % every == 0);
     }
 
-    static void within(String name, double value, boolean holds, String range) {
-        if (!holds || !Double.isFinite(value)) {
-            String written = value == Math.rint(value) && Math.abs(value) < 1e9
-                    ? Long.toString((long) value)
-                    : Double.toString(value);
-            throw new Dpo4jException(name + " is " + written + "; it must be " + range);
-        }
+    /** As transformers' {@code TrainerState.compute_steps}. */
+    private static int interval(double every, int steps) {
+        return every < 1 ? share(every, steps) : (int) every;
     }
 
-    private static void atLeastOne(String name, int value) {
-        within(name, value, value >= 1, "at least 1");
+    private static int share(double share, int steps) {
+        return (int) Math.ceil(steps * share);
+    }
+
+    /** Whether it is a share, or a whole number of steps. */
+    private static boolean isStepsOrShare(double value) {
+        return value < 1 || value == Math.rint(value);
     }
 }

@@ -47,7 +47,9 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
             names = "--bf16",
             arity = "0..1",
             fallbackValue = "true",
-            description = "true is --dtype bfloat16, false is --dtype float32.")
+            description =
+                    "true is --dtype bfloat16: weights and activations bfloat16, master weights float32, whatever --dtype"
+                            + " says; false is --dtype float32.")
     private @Nullable Boolean bf16;
 
     @Option(
@@ -72,7 +74,8 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     @Option(
             names = "--max_length",
             description =
-                    "Most tokens of prompt and completion; default 1024, or the model's positions where it has fewer.")
+                    "Most tokens of prompt and completion; default 1024, or the model's positions where it has fewer. null"
+                            + " in a file is this default too, where TRL has no limit.")
     private @Nullable Integer maxLength;
 
     @Option(
@@ -88,8 +91,10 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
             description = "Shape of the learning rate: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
     private LrSchedulerType lrSchedulerType = LrSchedulerType.LINEAR;
 
-    @Option(names = "--warmup_steps", description = "Steps of the warm-up; default ${DEFAULT-VALUE}.")
-    private int warmupSteps = 0;
+    @Option(
+            names = "--warmup_steps",
+            description = "Steps of the warm-up, or below 1 their share of all steps; default 0.")
+    private double warmupSteps = 0;
 
     @Option(names = "--warmup_ratio", description = "Warm-up as a share of all steps; default ${DEFAULT-VALUE}.")
     private double warmupRatio = 0;
@@ -140,8 +145,10 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     @Option(names = "--seed", description = "Seed of the order of the rows; default ${DEFAULT-VALUE}.")
     private long seed = 42;
 
-    @Option(names = "--logging_steps", description = "Steps between lines of metrics; default ${DEFAULT-VALUE}.")
-    private int loggingSteps = 10;
+    @Option(
+            names = "--logging_steps",
+            description = "Steps between lines of metrics, or below 1 their share of all steps; default 10.")
+    private double loggingSteps = 10;
 
     @Option(
             names = "--eval_strategy",
@@ -149,8 +156,10 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
                     "${COMPLETION-CANDIDATES}; default steps where eval_steps is given, else no: at the end only.")
     private @Nullable EvalStrategy evalStrategy;
 
-    @Option(names = "--eval_steps", description = "Steps between evaluations; default logging_steps.")
-    private @Nullable Integer evalSteps;
+    @Option(
+            names = "--eval_steps",
+            description = "Steps between evaluations, or below 1 their share of all steps; default logging_steps.")
+    private @Nullable Double evalSteps;
 
     TrainOptionsBuilder(double learningRate) {
         this.learningRate = learningRate;
@@ -233,7 +242,7 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
-    public B warmupSteps(int value) {
+    public B warmupSteps(double value) {
         warmupSteps = value;
         return self();
     }
@@ -303,7 +312,7 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
-    public B loggingSteps(int value) {
+    public B loggingSteps(double value) {
         loggingSteps = value;
         return self();
     }
@@ -313,7 +322,7 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
-    public B evalSteps(int value) {
+    public B evalSteps(double value) {
         evalSteps = value;
         return self();
     }
@@ -358,11 +367,11 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         if (bf16 == null) {
             return dtype == null ? null : dtype.storage();
         }
-        Precision asked = bf16 ? Precision.BFLOAT16 : Precision.FLOAT32;
-        if (dtype != null && dtype != asked) {
-            throw new Dpo4jException("bf16 is " + bf16 + " but dtype is " + dtype + "; leave one out");
+        if (!bf16 && dtype == Precision.BFLOAT16) {
+            throw new Dpo4jException("bf16 is false but dtype is bfloat16; leave one out");
         }
-        return asked.storage();
+        // TRL's bf16 with dtype float32 is float32 weights under bfloat16 arithmetic: here the master weights
+        return (bf16 ? Precision.BFLOAT16 : Precision.FLOAT32).storage();
     }
 
     private EvalStrategy strategy() {
@@ -376,7 +385,7 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     }
 
     private static Path required(String name, @Nullable Path value) {
-        if (value == null) {
+        if (value == null || value.toString().isEmpty()) {
             throw new Dpo4jException(name + " is missing; give it");
         }
         return value;

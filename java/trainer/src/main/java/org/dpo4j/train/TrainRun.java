@@ -76,7 +76,7 @@ final class TrainRun {
         long evaluations = IntStream.rangeClosed(1, steps)
                 .filter(done -> options.evaluatesAfter(done, steps))
                 .count();
-        return steps / options.loggingSteps() + 1 + evaluations;
+        return steps / options.loggingInterval(steps) + 1L + evaluations;
     }
 
     /** What the run may take: what it has, and what nobody has. */
@@ -137,8 +137,8 @@ final class TrainRun {
             return device.supports(DType.BF16) ? DType.BF16 : DType.F32;
         }
         if (!device.supports(dtype)) {
-            throw new Dpo4jException(
-                    "dtype bfloat16 is not supported on " + device.name() + "; use dtype float32, or device cuda");
+            throw new Dpo4jException("dtype bfloat16 is not supported on " + device.name()
+                    + "; leave dtype and bf16 out for float32, or use device cuda");
         }
         return dtype;
     }

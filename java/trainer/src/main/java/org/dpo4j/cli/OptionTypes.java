@@ -1,0 +1,134 @@
+package org.dpo4j.cli;
+
+import java.math.BigInteger;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.TypeConversionException;
+
+/**
+ * Values of options from their text, as Python reads them where TRL does. What a converter throws completes {@code "NAME
+ * is VALUE; it must be"}.
+ */
+final class OptionTypes {
+    private static final Pattern WHOLE = Pattern.compile("[-+]?[0-9]+(_[0-9]+)*");
+    private static final Pattern NUMBER =
+            Pattern.compile("[-+]?([0-9]+(_[0-9]+)*\\.?([0-9]+(_[0-9]+)*)?|\\.[0-9]+(_[0-9]+)*)([eE][-+]?[0-9]+)?");
+
+    private OptionTypes() {}
+
+    /** Gives the commands these converters. */
+    static void register(CommandLine commands) {
+        commands.registerConverter(Path.class, OptionTypes::path);
+        for (Class<Integer> type : List.of(int.class, Integer.class)) {
+            commands.registerConverter(type, text -> (int) whole(text, Integer.MIN_VALUE, Integer.MAX_VALUE));
+        }
+        for (Class<Long> type : List.of(long.class, Long.class)) {
+            commands.registerConverter(type, text -> whole(text, Long.MIN_VALUE, Long.MAX_VALUE));
+        }
+        for (Class<Double> type : List.of(double.class, Double.class)) {
+            commands.registerConverter(type, OptionTypes::number);
+        }
+        commands.registerConverter(Float.class, text -> (float) number(text));
+        for (CommandLine command : commands.getSubcommands().values()) {
+            for (OptionSpec option : command.getCommandSpec().options()) {
+                if (option.type().isEnum()) {
+                    registerEnum(commands, option.type());
+                }
+            }
+        }
+    }
+
+    private static <T> void registerEnum(CommandLine commands, Class<T> type) {
+        commands.registerConverter(type, text -> {
+            List<T> values = Arrays.asList(type.getEnumConstants());
+            return values.stream()
+                    .filter(value -> value.toString().equals(text))
+                    .findFirst()
+                    .orElseThrow(() -> new TypeConversionException(
+                            "one of " + values.stream().map(Object::toString).collect(Collectors.joining(", "))));
+        });
+    }
+
+    /** Whether the option takes true or false. */
+    static boolean isBoolean(OptionSpec option) {
+        return option.type() == boolean.class || option.type() == Boolean.class;
+    }
+
+    /** Whether the option takes numbers. */
+    static boolean isNumeric(OptionSpec option) {
+        Class<?> type = option.isMultiValue() ? option.auxiliaryTypes()[0] : option.type();
+        return type != boolean.class && type.isPrimitive() || Number.class.isAssignableFrom(type);
+    }
+
+    /** What YAML 1.1 and transformers' HfArgumentParser read as true or false; null where it is neither. */
+    static @Nullable Boolean truth(String text) {
+        return switch (text.toLowerCase(Locale.ROOT)) {
+            case "true", "yes", "on", "t", "y", "1" -> true;
+            case "false", "no", "off", "f", "n", "0" -> false;
+            default -> null;
+        };
+    }
+
+    /** A path; {@code ~} before it is the home directory. */
+    static Path path(String text) {
+        if (text.isEmpty()) {
+            throw new TypeConversionException("a path");
+        }
+        if (!text.startsWith("~")) {
+            return literal(text);
+        }
+        if (text.length() > 1 && text.charAt(1) != '/') {
+            throw new TypeConversionException(
+                    "a path: only ~ and ~/ are expanded, so write out the home directory, or ./~ for a name");
+        }
+        String home = System.getenv("HOME");
+        if (home == null || home.isEmpty()) {
+            home = System.getProperty("user.home", "?");
+        }
+        if (!home.startsWith("/")) {
+            throw new TypeConversionException("a path without ~: the environment names no home directory (HOME)");
+        }
+        return literal(home + text.substring(1));
+    }
+
+    private static Path literal(String text) {
+        try {
+            return Path.of(text);
+        } catch (InvalidPathException e) {
+            throw new TypeConversionException("a path without control characters");
+        }
+    }
+
+    private static long whole(String given, long min, long max) {
+        String text = given.strip();
+        if (!WHOLE.matcher(text).matches()) {
+            throw new TypeConversionException("a whole number");
+        }
+        BigInteger value = new BigInteger(text.replace("_", ""));
+        if (value.bitLength() > 63 || value.longValue() < min || value.longValue() > max) {
+            throw new TypeConversionException("a whole number from " + min + " to " + max);
+        }
+        return value.longValue();
+    }
+
+    private static double number(String given) {
+        String text = given.strip();
+        if (NUMBER.matcher(text).matches()) {
+            return Double.parseDouble(text.replace("_", ""));
+        }
+        return switch (text.toLowerCase(Locale.ROOT)) {
+            case "nan", "+nan", "-nan" -> Double.NaN;
+            case "inf", "+inf", "infinity", "+infinity" -> Double.POSITIVE_INFINITY;
+            case "-inf", "-infinity" -> Double.NEGATIVE_INFINITY;
+            default -> throw new TypeConversionException("a number");
+        };
+    }
+}

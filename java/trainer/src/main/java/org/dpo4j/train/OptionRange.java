@@ -1,0 +1,89 @@
+package org.dpo4j.train;
+
+import java.util.Locale;
+import java.util.Optional;
+import org.dpo4j.kernels.Dpo4jException;
+
+/**
+ * Ranges of the numbers that a user gives, under the names of their options in capitals: one table for the commands and
+ * for callers from Java. A limit at the upper end is far above any use; it keeps products of these numbers countable.
+ */
+public enum OptionRange {
+    ADAM_BETA1(0, Math.nextDown(1.0), "at least 0 and below 1"),
+    ADAM_BETA2(0, Math.nextDown(1.0), "at least 0 and below 1"),
+    ADAM_EPSILON(1e-30, 1, "from 1e-30 to 1"),
+    BATCH_TOKENS(1, 1_000_000),
+    BETA(1e-30, 1e6, "from 1e-30 to 1e6"),
+    /** Below 1 a share of all steps. */
+    EVAL_STEPS(Double.MIN_VALUE, 1_000_000_000, "a whole number from 1 to 1,000,000,000, or a share between 0 and 1"),
+    GRADIENT_ACCUMULATION_STEPS(1, 1_000_000),
+    LD_ALPHA(0, 1, "in [0, 1]"),
+    LEARNING_RATE(0, 1e30, "from 0 to 1e30"),
+    /** Below 1 a share of all steps. */
+    LOGGING_STEPS(
+            Double.MIN_VALUE, 1_000_000_000, "a whole number from 1 to 1,000,000,000, or a share between 0 and 1"),
+    MAX_GRAD_NORM(0, 1e30, "from 0 to 1e30"),
+    MAX_LENGTH(2, 1_000_000_000),
+    MAX_NEW_TOKENS(1, 1_000_000_000),
+    MAX_STEPS(-1, 1_000_000_000, "a whole number from 1 to 1,000,000,000, or -1 for num_train_epochs"),
+    NUM_RETURN_SEQUENCES(1, 1_000_000),
+    NUM_TRAIN_EPOCHS(Double.MIN_VALUE, 1_000_000, "above 0 and at most 1,000,000"),
+    PER_DEVICE_EVAL_BATCH_SIZE(1, 65_536),
+    PER_DEVICE_TRAIN_BATCH_SIZE(1, 65_536),
+    SEED(Long.MIN_VALUE, Long.MAX_VALUE, "a whole number from -2^63 to 2^63 - 1"),
+    TEMPERATURE(0, 1e6, "from 0 to 1e6"),
+    /** Below 1 a share of all steps. */
+    WARMUP_STEPS(0, 1_000_000_000, "from 0 to 1,000,000,000; below 1 it is a share of all steps"),
+    WARMUP_RATIO(0, 1, "from 0 to 1"),
+    WEIGHT_DECAY(0, 1e6, "from 0 to 1e6");
+
+    private final double min;
+    private final double max;
+    private final String words;
+
+    OptionRange(long min, long max) {
+        this(min, max, String.format(Locale.ROOT, "a whole number from %,d to %,d", min, max));
+    }
+
+    OptionRange(double min, double max, String words) {
+        this.min = min;
+        this.max = max;
+        this.words = words;
+    }
+
+    /** The range of an option, where it has one here. */
+    public static Optional<OptionRange> find(String option) {
+        for (OptionRange range : values()) {
+            if (range.option().equals(option)) {
+                return Optional.of(range);
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** What completes "it must be". */
+    public String words() {
+        return words;
+    }
+
+    private String option() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+
+    /** Throws, naming option, value and range, where the value is not in the range. */
+    public void check(double value) {
+        check(value, true);
+    }
+
+    /** The same where {@code holds} too is asked. */
+    void check(double value, boolean holds) {
+        if (!holds || !(value >= min && value <= max)) {
+            throw new Dpo4jException(option() + " is " + written(value) + "; it must be " + words);
+        }
+    }
+
+    private static String written(double value) {
+        boolean isWhole = value == Math.rint(value) && Math.abs(value) < 1e15;
+        return isWhole ? Long.toString((long) value) : Double.toString(value);
+    }
+}

@@ -1,0 +1,151 @@
+package org.dpo4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Every option of TRL 1.16 and transformers 5.23, as their own classes list them (tests/golden/trl_options.py). */
+class TrlOptionsTest {
+    @TempDir
+    Path directory;
+
+    private static JsonNode golden() {
+        return Cli.parse(Cli.read(Cli.repository("tests/golden/trl_options.json")));
+    }
+
+    /** Each option with TRL's default. */
+    private static Map<String, JsonNode> defaults(String command) {
+        JsonNode golden = golden();
+        Map<String, JsonNode> defaults = new TreeMap<>();
+        for (String table :
+                new String[] {command.equals("dpo") ? "DPOConfig" : "SFTConfig", "ModelConfig", "ScriptArguments"}) {
+            golden.get(table).properties().forEach(field -> defaults.put(field.getKey(), field.getValue()));
+        }
+        return defaults;
+    }
+
+    private static String line(String name, Object value) {
+        return name + ": " + value + "\n"; // JSON is YAML
+    }
+
+    /** The whole file is taken, by a run on a model of 64 positions. */
+    @ParameterizedTest
+    @ValueSource(strings = {"dpo", "sft"})
+    void everyOptionAtItsDefaultIsTaken(String command) {
+        Map<String, JsonNode> defaults = defaults(command);
+        assertThat(defaults).hasSizeGreaterThan(150);
+        defaults.keySet().removeAll(Set.of("model_name_or_path", "dataset_name", "output_dir"));
+        StringBuilder yaml = new StringBuilder();
+        defaults.forEach((name, value) -> yaml.append(line(name, value)));
+        Path rows = Cli.write(
+                directory.resolve("rows.jsonl"),
+                command.equals("dpo")
+                        ? "{\"prompt_ids\": [3, 4], \"chosen_ids\": [5, 6, 7], \"rejected_ids\": [8, 9]}\n"
+                        : "{\"ids\": [3, 4, 5, 6, 7, 2]}\n");
+        yaml.append(line("model_name_or_path", Cli.repository("tests/golden/llama-tiny")));
+        yaml.append(line("dataset_name", rows));
+        yaml.append(line("output_dir", directory.resolve("out")));
+        Cli run = Cli.run(
+                command,
+                "--config",
+                Cli.write(directory.resolve("all.yaml"), yaml.toString()).toString(),
+                "--device",
+                "cpu");
+        assertThat(run.err()).isEmpty();
+        assertThat(run.code()).isZero();
+        assertThat(directory.resolve("out/model.safetensors")).exists();
+    }
+
+    static Stream<Arguments> fields() {
+        return Stream.of("dpo", "sft")
+                .flatMap(command -> defaults(command).entrySet().stream()
+                        .map(field -> Arguments.of(command, field.getKey(), field.getValue())));
+    }
+
+    /**
+     * An option with a value that is not TRL's default gets to the first thing that is missing, or is refused by its name
+     * with what to do: none is unknown.
+     */
+    @ParameterizedTest(name = "{0} {1}")
+    @MethodSource("fields")
+    void noOptionIsUnknown(String command, String name, JsonNode value) {
+        for (String other : others(value)) {
+            Path file = Cli.write(directory.resolve("one.yaml"), line(name, other));
+            Cli run = Cli.run(command, "--config", file.toString());
+            assertThat(run.code()).isNotZero();
+            assertThat(run.err()).singleElement().asString().satisfies(message -> {
+                boolean isTaken =
+                        message.matches("dpo4j: error: (model_name_or_path|dataset_name) is missing; give it");
+                boolean isNamed = message.startsWith("dpo4j: error: " + file + " line 1: " + name + " ");
+                boolean isOfEval = message.matches("dpo4j: error: eval_(steps|strategy) .*");
+                assertThat(isTaken || isNamed || isOfEval).as(message).isTrue();
+                assertThat(message).doesNotContain("unknown option", "should not happen");
+            });
+        }
+    }
+
+    private static String[] others(JsonNode value) {
+        if (value.isBoolean()) {
+            return new String[] {Boolean.toString(!value.booleanValue()), "[1, 2]"};
+        }
+        if (value.isNumber()) {
+            return new String[] {Double.toString(value.doubleValue() + 0.5), "9", "many"};
+        }
+        return new String[] {"other", "7", "true", "{a: 1}"};
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "dataloader_num_workers: 0",
+                "dataloader_num_workers: 0.0",
+                "ddp_backend:",
+                "use_cpu: no",
+                "fp16: off",
+                "f_alpha_divergence_coef: 0.5",
+                "discopop_tau: 0.05",
+                "bf16: false",
+                "lora_dropout: 5e-2",
+                "report_to: []",
+                "report_to: [none]",
+                "save_strategy: no",
+                "debug: ''",
+                "max_length: null",
+                "beta: null",
+                "optim: AdamW_torch",
+                "weight_decay:",
+                "dpop_lambda: 50",
+                "simpo_gamma: 0.5",
+                "gradient_checkpointing: true",
+                "gradient_checkpointing_kwargs: {use_reentrant: false}"
+            })
+    void valuesThatAskForWhatHoldsAnywayAreTaken(String line) {
+        Path file = Cli.write(directory.resolve("one.yaml"), line);
+        assertThat(Cli.run("dpo", "--config", file.toString()).err())
+                .containsExactly("dpo4j: error: model_name_or_path is missing; give it");
+    }
+
+    @Test
+    void bf16MeansWhatItMeansInTrl() {
+        Path file = Cli.write(
+                directory.resolve("one.yaml"),
+                "bf16: yes\ndtype: float32\nmodel_name_or_path: " + Cli.repository("tests/golden/llama-tiny")
+                        + "\ndataset_name: none\noutput_dir: " + directory.resolve("out"));
+        assertThat(Cli.run("dpo", "--config", file.toString(), "--device", "cpu")
+                        .err())
+                .singleElement()
+                .asString()
+                .contains("bfloat16 is not supported on cpu", "bf16");
+    }
+}
