@@ -35,7 +35,7 @@ public enum OptionRange {
     /** Below 1 a share of all steps. */
     WARMUP_STEPS(0, 1_000_000_000, "from 0 to 1,000,000,000; below 1 it is a share of all steps"),
     WARMUP_RATIO(0, 1, "from 0 to 1"),
-    WEIGHT_DECAY(0, 1e6, "from 0 to 1e6");
+    WEIGHT_DECAY(0, 1e38, "from 0 to 1e38");
 
     private final double min;
     private final double max;
