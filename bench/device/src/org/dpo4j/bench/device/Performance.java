@@ -88,6 +88,8 @@ final class Performance {
                 run.path("date").asText()));
         if (run.path("device").asText().equals("cuda")) {
             GpuTables.append(tables, run);
+        } else if (DpoRunTables.isOf(run)) {
+            DpoRunTables.append(tables, run);
         } else if (rows(run).stream()
                 .anyMatch(row -> row.path("benchmark").asText().startsWith("PyTorch."))) {
             appendBesidePyTorch(tables, run);

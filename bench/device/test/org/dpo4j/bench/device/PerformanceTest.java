@@ -107,6 +107,27 @@ class PerformanceTest {
                 .hasMessageContaining("emulated-2026-12-01-abc1234.json is a look at tiny sizes");
     }
 
+    /** Ratios by hand: 75 / 6, 48 / 6, 312 / 1560. */
+    @Test
+    void wholeRunsStandBesideThePeersWithItsVersion() throws IOException {
+        String row =
+                "{\"benchmark\": \"DpoRun.%s\", \"parameters\": {\"pairs\": \"64\"}, \"steps_pairs_per_second\": %s,"
+                        + " \"run_pairs_per_second\": %s, \"peak_mebibytes\": %s}";
+        String rows = String.join(
+                ",",
+                row.formatted("dpo4j", "75.0", "48.0", "312.0"),
+                row.formatted("TRL", "6.0", "6.0", "1560.0"),
+                row.formatted("TRL precomputed", "10.0", "4.0", "1248.0"));
+        String document = written(
+                "dpo-runs-cpu-2026-12-01-abc1234.json",
+                "{\"processor\": \"Xeon\", \"peer\": \"TRL 1.16.0\", \"results\": [" + rows + "]}");
+        assertThat(document)
+                .contains("| dpo4j / TRL 1.16.0: steps, run, memory |")
+                .contains("| dpo4j, pairs 64 | 75.0 | 48.0 | 312 MiB |  |")
+                .contains("| TRL 1.16.0, pairs 64 | 6.0 | 6.0 | 1560 MiB | 12.5, 8.0, 0.20 |")
+                .contains("| TRL 1.16.0 precomputed, pairs 64 | 10.0 | 4.0 | 1248 MiB | 7.5, 12.0, 0.25 |");
+    }
+
     @Test
     void oursAndPyTorchStandSideBySide() throws IOException {
         String row = "{\"benchmark\": \"%s\", \"parameters\": {\"dtype\": \"F32\"}, \"median_us\": %d}";
