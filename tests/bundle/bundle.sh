@@ -24,7 +24,7 @@ jdk=${JAVA_HOME:-$(dirname "$(dirname "$(readlink -f "$(command -v javac)")")")}
 
 cd "$root"
 rm -rf tests/target/bundle
-./mvnw -q -B -Dspotless.check.skip=true -DskipTests package -pl java/kernels,java/trainer,tests,bench/device
+./mvnw -q -B -Dspotless.check.skip=true -DskipTests package -pl java/kernels,java/trainer,tests,bench/device >&2
 
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
@@ -47,7 +47,7 @@ chmod +x "$bundle/dpo4j" "$bundle/verify" "$bundle/conformance" "$bundle/bench"
 # What the packed library says of itself, through the packed runtime.
 build=$("$bundle/dpo4j" doctor --json | sed -n 's/^ *"build" : "\(.*\)",*$/\1/p')
 kernels=$(sed -n 's/.*cuda=\([^ ]*\).*/\1/p' <<<"$build")
-echo "dpo4j: bundle: CUDA kernels for ${kernels:-nothing}; build: ${build:-not loaded}"
+echo "dpo4j: bundle: CUDA kernels for ${kernels:-nothing}; build: ${build:-not loaded}" >&2
 if [ -z "$cpu_only" ] && [[ $kernels != *sm_* ]]; then
   echo "dpo4j: bundle: this build has no CUDA kernels: put nvcc on PATH, or run native/cuda-toolkit.sh .cuda, and build again (or say --cpu-only)" >&2
   exit 1
