@@ -72,7 +72,10 @@ class FileFormatTest {
                 "\"prompt\",\"chosen\"\\0d\\0a\"a, b\",\"c\"|CSV",
                 "prompt;chosen\\0aa;b|CSV",
                 "prompt\\09chosen\\09rejected\\0aa\\09b\\09c|TSV",
-                "\\01\\02\\00\\03|BINARY"
+                "- prompt: a\\0a  chosen: b|YAML", // YAML 1.2, example 2.4
+                "---\\0aprompt: a|YAML", // 9.1.4
+                "\\01\\02\\00\\03|BINARY",
+                "\\91\\e2\\15\\c3\\7f\\a8\\03\\fe\\90|BINARY" // neither zeros nor UTF-8
             })
     void byFirstBytes(String head, FileFormat format) {
         assertThat(FileFormat.find(bytes(head))).isEqualTo(format);
@@ -86,6 +89,8 @@ class FileFormatTest {
                 "\\ef\\bb\\bf{}",
                 "{\"a\":\"PAR1\"}",
                 "{oops, a\\0a",
+                "caf\\e9 au lait\\0a", // Latin-1
+                "- a: b\\0a{\"prompt\":\"a\"}",
                 "a,b\\0a{\"prompt\":\"a\"}", // the first of JSON lines may be spoilt
                 "\"a\": 1, \"b\": 2",
                 "{\"a\":\"\\00\"}",

@@ -133,9 +133,24 @@ public enum FileFormat {
     BINARY("a binary file of a format that is not known here", "give rows as JSONL") {
         @Override
         boolean matches(byte[] head) {
-            int first = head.length == 0 ? '{' : head[0];
-            byte[] begin = Arrays.copyOf(head, Math.min(head.length, 512));
-            return first != '{' && first != '[' && indexOf(begin, (byte) 0) >= 0;
+            if (head.length == 0 || beginsAsJson(text(head))) {
+                return false;
+            }
+            String begin = new String(head, 0, Math.min(head.length, 512), StandardCharsets.UTF_8);
+            long strange = begin.chars()
+                    .filter(c -> c == '\ufffd' || (Character.isISOControl(c) && !Character.isWhitespace(c)))
+                    .count();
+            return begin.indexOf('\0') >= 0 || strange > begin.length() / 10;
+        }
+    },
+    /** YAML 1.2: a document's mark, or a list of mappings. */
+    YAML("a YAML file", "write its rows as JSONL first") {
+        @Override
+        boolean matches(byte[] head) {
+            List<String> lines = text(head).lines().toList();
+            return !lines.isEmpty()
+                    && lines.get(0).matches("---|- *[\\w\"']+ *:.*")
+                    && lines.stream().noneMatch(FileFormat::beginsAsJson);
         }
     },
     CSV("a CSV file", inPython("Dataset.from_csv(\"%s\")")) {
@@ -228,15 +243,6 @@ public enum FileFormat {
     private static String text(byte[] head) {
         String text = new String(head, StandardCharsets.UTF_8);
         return (text.startsWith("\ufeff") ? text.substring(1) : text).stripLeading();
-    }
-
-    private static int indexOf(byte[] bytes, byte wanted) {
-        for (int i = 0; i < bytes.length; i++) {
-            if (bytes[i] == wanted) {
-                return i;
-            }
-        }
-        return -1;
     }
 
     /**
