@@ -515,7 +515,7 @@ class Ids:
 
     def ended(self, text, ids):
         end = self.added[self.end]
-        stripped = self.start(strip_end(text))
+        stripped = self.start(text.rstrip())
         has_ended = ids[-1:] == [end] or (end in ids and stripped[-1:] == [end])
         return ids if has_ended else [*ids, end]
 
@@ -539,12 +539,6 @@ def is_white_space(letter):
 
 def is_blank(text):
     return all(map(is_white_space, text))
-
-
-def strip_end(text):
-    while text and is_white_space(text[-1]):
-        text = text[:-1]
-    return text
 
 
 def expected(whole, texts_):

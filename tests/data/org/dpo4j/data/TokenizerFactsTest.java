@@ -210,7 +210,7 @@ class TokenizerFactsTest {
 
     /** EOS, then white space: the text has ended, and its ids stay as they are. */
     @ParameterizedTest
-    @ValueSource(strings = {" ", "   ", "\n", "\t", "\r\n "})
+    @ValueSource(strings = {" ", "   ", "\n", "\t", "\r\n ", "\u00a0", "\u3000 ", "\u2028\u0085"})
     void textsThatEndBeforeWhiteSpace(String space) {
         String escaped = space.replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r");
         Path data =

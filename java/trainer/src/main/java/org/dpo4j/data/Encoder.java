@@ -129,10 +129,18 @@ final class Encoder {
 
     /** Whether only white space follows EOS: most chat templates write a line break there. */
     private boolean endsBeforeWhiteSpace(int end, String text, int[] ids) throws BadRow {
-        String stripped = text.stripTrailing();
-        return stripped.length() < text.length()
+        int length = text.length();
+        while (length > 0 && isSpace(text.charAt(length - 1))) {
+            length--;
+        }
+        return length < text.length()
                 && Arrays.stream(ids).anyMatch(id -> id == end)
-                && endsIn(end, encode(stripped));
+                && endsIn(end, encode(text.substring(0, length)));
+    }
+
+    /** Unicode's white space, which has spaces that forbid a line break as well. */
+    private static boolean isSpace(char c) {
+        return Character.isWhitespace(c) || Character.isSpaceChar(c) || c == '\u0085';
     }
 
     private int[] encode(String text) throws BadRow {
