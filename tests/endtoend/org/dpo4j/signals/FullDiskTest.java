@@ -83,11 +83,16 @@ class FullDiskTest {
                 output.toString()));
         command.addAll(DpoProcess.command(directory, "out"));
         Path printed = directory.resolve("printed.txt");
-        new ProcessBuilder(command)
+        Process process = new ProcessBuilder(command)
                 .redirectError(directory.resolve("err.txt").toFile())
                 .redirectOutput(printed.toFile())
-                .start()
-                .waitFor();
+                .start();
+        try {
+            process.waitFor();
+        } finally {
+            process.descendants().forEach(ProcessHandle::destroyForcibly); // where this test was given up
+            process.destroyForcibly();
+        }
         return Files.readAllLines(printed);
     }
 

@@ -21,6 +21,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.ParameterTensor;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunListener;
 import org.junit.jupiter.api.BeforeEach;
@@ -137,10 +138,18 @@ class EarlyEndTest {
         assertWeightsOf(exploding("out"), listener.trained);
     }
 
-    /** Its only step multiplies weights by minus infinity, with a gradient that is finite. */
+    /** The first step multiplies weights by -1e36, with a gradient that is finite: a weight of 1e4 overflows. */
     @Test
     void weightsThatAreNotFiniteAreNotSaved() {
-        DpoOptions.Builder options = options("out").learningRate(1e3).weightDecay(1e38);
+        try (Device device = Devices.cpu(1);
+                Model model = Model.create(TinyRun.CONFIG, device, DType.F32, 3)) {
+            ParameterTensor embedding = model.parameters().tensor("model.embed_tokens.weight");
+            float[] weights = model.parameters().readWeights(embedding);
+            weights[0] = 1e4f; // of a token that is in no pair
+            model.parameters().writeWeights(embedding, weights);
+            model.save(directory.resolve("model"), DType.F32);
+        }
+        DpoOptions.Builder options = options("out").learningRate(1e30).weightDecay(1e6);
         assertThatThrownBy(() -> DpoTrainer.train(options.maxSteps(1).build(), metrics -> {}))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContainingAll(
