@@ -594,10 +594,15 @@ def liger(worker):
 def trl(worker):
     import importlib.metadata
 
+    from trl.trainer import utils
     from trl.trainer.utils import selective_log_softmax
 
     F = worker.torch.nn.functional
     head = lambda x, weight, targets: selective_log_softmax(F.linear(x, weight), targets)
+    if hasattr(utils, "add_fused_lm_head"):  # TRL 1.15 and later: tiles of logits, as its trainers call it
+        tile = utils._CHUNKED_LOGPROB_CHUNK_SIZE
+        chunked = utils._ChunkedLogProbFunction.apply
+        head = lambda x, weight, targets: chunked(x, weight, None, targets, 1.0, tile, None, 1.0, ("log_probs",))[0]
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("trl", "transformers")]
     return {
         "token_logprob_forward": token_logprob(selective_log_softmax, "forward"),

@@ -51,7 +51,7 @@ final class Goals {
                     "shared prefixes at 0.90 or more of the ideal ratio of tokens: layout shared beside plain",
                     "dpo_step"),
             new Goal(
-                    "pairs a second of a DPO step of 0.5B parameters: twice TRL's default or more, 2.8 times with shared prefixes at prompt to"
+                    "pairs a second of a DPO step of 0.5B parameters: twice those of TRL 1.16 or more, 2.8 times with shared prefixes at prompt to"
                             + " completion 2:1",
                     List.of("dpo_step"),
                     true),

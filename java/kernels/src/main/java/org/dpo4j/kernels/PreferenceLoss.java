@@ -14,8 +14,8 @@ import org.dpo4j.kernels.internal.Status;
 public final class PreferenceLoss {
 
     /**
-     * Index of a (sum, count) in {@code metrics}: {@link #ordinal}. The quotient is the mean TRL logs, over however
-     * many calls were added up. A reward is {@code beta (pi - ref)}.
+     * Index of a (sum, count) in {@code metrics}: {@link #ordinal}. The quotient is the mean over the pairs, or the
+     * tokens, of all calls that were added up (TRL logs the mean of the calls' means). A reward is {@code beta (pi - ref)}.
      */
     public enum Metric {
         /** Losses of pairs. */

@@ -208,7 +208,7 @@ class TorchPreferenceLossTest {
         }
     }
 
-    /** As TRL does: this call's rewards are in the mean that shifts its loss, and so are all calls before. */
+    /** As TRL's BCOTrainer does: this call's rewards are in the mean that shifts its loss, and so are all calls before. */
     @Test
     void theShiftOfBcoIsTheMeanOverAllCalls() {
         double beta = 0.5;
