@@ -25,5 +25,6 @@ def order(rows, seed, epoch):
     return out
 
 
-for case in [(10, 42, 0), (10, 42, 1), (10, 43, 0), (7, -1, 3), (1, 42, 0)]:
-    print(case, order(*case))
+if __name__ == "__main__":
+    for case in [(10, 42, 0), (10, 42, 1), (10, 43, 0), (7, -1, 3), (1, 42, 0)]:
+        print(case, order(*case))

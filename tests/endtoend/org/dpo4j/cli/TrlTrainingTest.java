@@ -1,0 +1,201 @@
+package org.dpo4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * {@code dpo4j dpo} against TRL's own DPOTrainer, step by step (tests/golden/trl_training.py says how its values were made): the lines of metrics, the
+ * trained weights, and how far each tensor has moved.
+ *
+ * <p>The expected values are TRL's in float64. Their {@code noise} is the largest distance of three float32 runs of TRL from them: what float32 makes of
+ * the case, over all its steps. Our run adds the same terms in float32 in another order, so its error is one more sample of that size. {@value #SAMPLES}
+ * times the noise leaves room for a sample beyond the largest of three; the term {@link #FLOAT} is the rounding of the value itself, for values whose
+ * noise happens to be 0.
+ *
+ * <p>The length of a tensor's move errs by about the root mean square of its elements' errors, since those do not know the direction of the move. Three
+ * samples of one number can all be small by chance. So its tolerance is at least {@code weights_noise}, the largest of some ten thousand errors of
+ * elements: four of their standard deviations, or more.
+ */
+@Tag("device")
+class TrlTrainingTest {
+    private static final double SAMPLES = 4;
+
+    /** Two float32 roundings of a number. */
+    private static final double FLOAT = 0x1p-23;
+
+    private static final Set<String> EXACT = Set.of("step", "num_tokens", "learning_rate", "epoch");
+    private static final JsonNode GOLDEN = Cli.parse(Cli.read(Cli.repository("tests/golden/trl_training.json")));
+
+    @TempDir
+    private Path directory;
+
+    static Stream<Arguments> cases() {
+        return elements(GOLDEN.get("cases"))
+                .map(one -> Arguments.of(one.get("name").textValue(), one));
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("cases")
+    void trainsAsTrl(String name, JsonNode golden) {
+        Cli run = Cli.runOnDevice(arguments(golden));
+        assertThat(run.code()).as("%s", run.err()).isZero();
+        List<JsonNode> lines = Cli.read(directory.resolve("out/metrics.jsonl"))
+                .lines()
+                .map(Cli::parse)
+                .toList();
+        metricsAreTrls(golden, lines);
+        weightsAreTrls(golden);
+        if (golden.has("as_given")) {
+            differs(golden, lines);
+        }
+    }
+
+    private void metricsAreTrls(JsonNode golden, List<JsonNode> lines) {
+        List<String> without =
+                elements(golden.get("without")).map(JsonNode::textValue).toList();
+        // Where rewards are not compared, the losses have no reference: then there are none.
+        without.stream()
+                .filter(name -> name.startsWith("rewards/"))
+                .forEach(name -> assertThat(column(lines, name)).as(name).isEmpty());
+        golden.get("expected").fields().forEachRemaining(column -> {
+            if (!without.contains(column.getKey())) {
+                List<Double> actual = column(lines, column.getKey());
+                assertThat(actual).as(column.getKey()).hasSameSizeAs(column.getValue());
+                for (int line = 0; line < actual.size(); line++) {
+                    double expected = column.getValue().get(line).doubleValue();
+                    assertThat(actual.get(line))
+                            .as("%s of line %d", column.getKey(), line + 1)
+                            .isCloseTo(expected, within(tolerance(golden, column.getKey(), expected)));
+                }
+            }
+        });
+    }
+
+    private static double tolerance(JsonNode golden, String metric, double expected) {
+        if (EXACT.contains(metric)) {
+            return 1e-14 * expected; // both are a handful of double operations
+        }
+        return SAMPLES * golden.get("noise").get(metric).doubleValue() + FLOAT * Math.abs(expected);
+    }
+
+    private void weightsAreTrls(JsonNode golden) {
+        int stride = GOLDEN.get("weights_stride").intValue();
+        double noise = golden.get("weights_noise").doubleValue();
+        Map<String, float[]> before = SavedWeights.read(model(golden).resolve("model.safetensors"));
+        Map<String, float[]> after = SavedWeights.read(directory.resolve("out/model.safetensors"));
+        assertThat(after).containsOnlyKeys(before.keySet());
+        golden.get("weights").fields().forEachRemaining(tensor -> {
+            float[] weights = tensor(after, tensor.getKey());
+            for (int i = 0; i < tensor.getValue().size(); i++) {
+                double expected = tensor.getValue().get(i).doubleValue();
+                assertThat((double) weights[i * stride])
+                        .as("%s[%d]", tensor.getKey(), i * stride)
+                        .isCloseTo(expected, within(SAMPLES * noise + FLOAT * Math.abs(expected)));
+            }
+        });
+        golden.get("moves").fields().forEachRemaining(tensor -> {
+            double measured =
+                    SAMPLES * golden.get("moves_noise").get(tensor.getKey()).doubleValue();
+            double tolerance = Math.max(measured, noise);
+            assertThat(distance(tensor(before, tensor.getKey()), tensor(after, tensor.getKey())))
+                    .as("move of %s", tensor.getKey())
+                    .isCloseTo(
+                            tensor.getValue().doubleValue(),
+                            within(tolerance + FLOAT * tensor.getValue().doubleValue()));
+        });
+    }
+
+    /** From what TRL makes of the options as they are: by far more than the tolerance, in some line. */
+    private static void differs(JsonNode golden, List<JsonNode> lines) {
+        golden.get("as_given").fields().forEachRemaining(column -> {
+            List<Double> actual = column(lines, column.getKey());
+            double largest = 0;
+            for (int line = 0; line < actual.size(); line++) {
+                double theirs = column.getValue().get(line).doubleValue();
+                double tolerance = tolerance(golden, column.getKey(), theirs);
+                largest = Math.max(largest, Math.abs(actual.get(line) - theirs) / tolerance);
+            }
+            assertThat(largest)
+                    .as("%s as TRL has it, in tolerances", column.getKey())
+                    .isGreaterThan(10);
+        });
+    }
+
+    private String[] arguments(JsonNode golden) {
+        JsonNode options = golden.get("options");
+        List<String> arguments = new ArrayList<>(List.of(
+                "dpo",
+                "--model_name_or_path=" + model(golden),
+                "--dataset_name=" + rows("rows", options.path("rows").asInt(Integer.MAX_VALUE)),
+                "--output_dir=" + directory.resolve("out"),
+                "--seed=42"));
+        if (!options.has("logging_steps")) {
+            arguments.add("--logging_steps=1");
+        }
+        if (options.has("eval_strategy")) {
+            arguments.add("--eval_dataset=" + rows("eval_rows", Integer.MAX_VALUE));
+        }
+        options.fields().forEachRemaining(option -> {
+            if (!option.getKey().equals("rows")) {
+                arguments.add("--" + option.getKey() + "=" + text(option.getValue()));
+            }
+        });
+        return arguments.toArray(String[]::new);
+    }
+
+    private static String text(JsonNode value) {
+        return value.isArray()
+                ? String.join(",", elements(value).map(JsonNode::asText).toList())
+                : value.asText();
+    }
+
+    /** A file of the first rows of a kind. */
+    private Path rows(String kind, int limit) {
+        List<String> rows =
+                elements(GOLDEN.get(kind)).limit(limit).map(JsonNode::toString).toList();
+        return Cli.write(directory.resolve(kind + ".jsonl"), String.join("\n", rows) + "\n");
+    }
+
+    private static Path model(JsonNode golden) {
+        return Cli.repository("tests/golden").resolve(golden.get("model").textValue());
+    }
+
+    /** What a metric is in each line that has it; steps and epochs of the lines of training alone. */
+    private static List<Double> column(List<JsonNode> lines, String name) {
+        return lines.stream()
+                .filter(line -> line.has(name) && (!EXACT.contains(name) || line.has("loss")))
+                .map(line -> line.get(name).doubleValue())
+                .toList();
+    }
+
+    private static float[] tensor(Map<String, float[]> tensors, String name) {
+        return Objects.requireNonNull(tensors.get(name), name);
+    }
+
+    private static double distance(float[] a, float[] b) {
+        double sum = 0;
+        for (int i = 0; i < a.length; i++) {
+            sum += ((double) a[i] - b[i]) * ((double) a[i] - b[i]);
+        }
+        return Math.sqrt(sum);
+    }
+
+    private static Stream<JsonNode> elements(JsonNode array) {
+        return StreamSupport.stream(array.spliterator(), false);
+    }
+}

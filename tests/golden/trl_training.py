@@ -1,0 +1,317 @@
+"""Training runs of TRL's DPOTrainer, step by step: trl_training.json.
+
+    python trl_training.py [WORD ...]      needs requirements-peers.txt; WORD: only cases whose name holds it, the others stay as they are
+
+A case names options of DPOTrainer; TrlTrainingTest gives the same options to dpo4j and compares. TRL's trainer, loss, optimizer, schedule,
+gradient accumulation and metrics are its own. Three things are given to it:
+    rows    token ids, as a file of dpo4j holds them: what TRL's tokenisation makes of text is not the subject here
+    order   that of dpo4j (shuffle.py), since the two draw other orders from one seed
+    width   float64: TRL's fused head and the RMSNorm of transformers compute in float32 whatever the model is, and are widened here. Rotary
+            angles stay float32, which transformers computes for every model
+
+Every case also runs in float32, as TRL does for its users: once with the weights as they are, and twice with each weight moved at random to
+a neighbouring float32 number or left. The largest distance of these three from the float64 run is committed as "noise". It is what float32
+makes of this case, by whichever order sums are taken, and the test derives its tolerance from it.
+
+Where dpo4j differs from TRL on purpose, "instead" names the options that make TRL compute what dpo4j says it computes, "as_given" holds what
+TRL computes from the options as they are, and "differs" what of it must not be equal.
+"""
+
+import json
+import os
+import sys
+import tempfile
+
+import numpy
+import torch
+from datasets import Dataset
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast, PrinterCallback
+from transformers.models.llama import modeling_llama
+from trl import DPOConfig, DPOTrainer
+from trl.kernels import chunked_logprob
+from trl.trainer import dpo_trainer
+
+from shuffle import order
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SEED = 42
+VOCABULARY = 37
+ROWS, EVAL_ROWS = 13, 5
+WEIGHTS_STRIDE = 41  # of each tensor, every 41st weight is committed: it divides no width, so all columns are among them
+EXACT = {"step", "learning_rate", "epoch", "num_tokens"}
+ALL_LOSSES = (
+    "sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot", "aot_unpaired", "apo_zero", "apo_down",
+    "discopop", "sft", "sigmoid_norm",
+)  # fmt: skip
+# TRL averages these over the micro-batches of a line of metrics, dpo4j over its tokens.
+TOKEN_MEANS = ["logits/chosen", "logits/rejected", "entropy", "mean_token_accuracy"]
+# The losses aot sort log-ratios of a micro-batch. Only where steps are long does that order leave the one of the pairs.
+SORTED = {"learning_rate": 1e-2, "per_device_train_batch_size": 8}
+BASE = {"learning_rate": 1e-3, "per_device_train_batch_size": 4, "max_steps": 10}
+
+
+def case(name, model="llama-tiny-untied", without=(), instead=None, differs=(), **options):
+    return {
+        "name": name, "model": model, "options": {**BASE, **options}, "without": list(without), "instead": instead, "differs": list(differs),
+    }  # fmt: skip
+
+
+def cases():
+    for loss in ALL_LOSSES:
+        smoothing = {"label_smoothing": 0.1} if loss in ("exo_pair", "robust") else {}
+        rewards = ["rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins"] if loss == "sft" else []
+        # The slope of discopop turns within discopop_tau = 0.05 of a margin of 0: long steps multiply what float32 makes of the steps before.
+        pace = {"aot": SORTED, "aot_unpaired": SORTED, "discopop": {"learning_rate": 3e-4}}.get(loss, {})
+        yield case(loss, without=rewards, loss_type=[loss], **smoothing, **pace)
+    accumulation = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 3, "rows": 12}
+    yield case(
+        "aot with smoothing, accumulation", without=TOKEN_MEANS, loss_type=["aot"], label_smoothing=0.1, learning_rate=1e-2,
+        per_device_train_batch_size=6, gradient_accumulation_steps=2, rows=12,
+    )  # fmt: skip
+    yield case("discopop of another temperature", loss_type=["discopop"], discopop_tau=0.2, beta=0.3)
+    yield case("sigmoid, sft", loss_type=["sigmoid", "sft"], loss_weights=[1.0, 0.5])
+    yield case("MPO", loss_type=["sigmoid", "bco_pair", "sft"], loss_weights=[0.8, 0.2, 1.0])
+    yield case("three losses, accumulation", without=TOKEN_MEANS, loss_type=["sigmoid", "ipo", "apo_zero"], **accumulation)
+    for loss in ("sigmoid", "ipo", "sigmoid_norm"):
+        yield case(f"LD-DPO, {loss}", loss_type=[loss], ld_alpha=0.4)
+    for loss in ("sigmoid", "apo_zero"):
+        yield case(f"WPO, {loss}", loss_type=[loss], use_weighting=True)
+    yield case("WPO, sigmoid and bco_pair", loss_type=["sigmoid", "bco_pair"], loss_weights=[1.0, 0.25], use_weighting=True)
+    for loss, divergence in (
+        ("sigmoid", "forward_kl"), ("sigmoid", "js_divergence"), ("sigmoid", "alpha_divergence"), ("sigmoid_norm", "js_divergence"),
+        ("ipo", "forward_kl"), ("ipo", "alpha_divergence"), ("hinge", "js_divergence"), ("exo_pair", "forward_kl"), ("robust", "alpha_divergence"),
+        ("discopop", "js_divergence"),
+    ):  # fmt: skip
+        smoothing = {"label_smoothing": 0.1} if loss in ("exo_pair", "robust") else {}
+        alpha = {"f_alpha_divergence_coef": 0.4} if divergence == "alpha_divergence" else {}
+        yield case(f"{divergence}, {loss}", loss_type=[loss], f_divergence_type=divergence, **smoothing, **alpha)
+    yield case(
+        "decay, warm-up, cosine, accumulation, clipping", model="llama-tiny", without=TOKEN_MEANS, weight_decay=0.1, warmup_steps=3,
+        lr_scheduler_type="cosine", max_grad_norm=0.5, **accumulation,
+    )  # fmt: skip
+    yield case(
+        "three ragged epochs, warm-up", model="llama-tiny", per_device_train_batch_size=5, max_steps=-1, num_train_epochs=3.0, warmup_steps=2,
+    )  # fmt: skip
+    yield case("a fraction of an epoch, constant", max_steps=-1, num_train_epochs=2.5, lr_scheduler_type="constant", beta=0.5)
+    yield case(
+        "betas and epsilon, no clipping, constant_with_warmup", model="llama-tiny", adam_beta1=0.8, adam_beta2=0.95, adam_epsilon=1e-5,
+        weight_decay=0.01, max_grad_norm=0.0, lr_scheduler_type="constant_with_warmup", warmup_steps=4,
+    )  # fmt: skip
+    yield case("lines of two steps", model="llama-tiny", without=TOKEN_MEANS, logging_steps=2, rows=12)
+    yield case("evaluation", model="llama-tiny", eval_strategy="steps", eval_steps=5, per_device_eval_batch_size=5)
+    yield case("keep_start", max_length=7, truncation_mode="keep_start", on_bad_row="skip")
+    yield case(
+        "differs: a ragged step weighs every pair alike", model="llama-tiny", gradient_accumulation_steps=2, max_steps=6,
+        instead={"per_device_train_batch_size": 8, "gradient_accumulation_steps": 1}, differs=["loss", "grad_norm", "logps/chosen", "entropy"],
+    )  # fmt: skip
+    yield case(
+        "differs: sft weighs every token of a step alike", loss_type=["sigmoid", "sft"], loss_weights=[1.0, 0.5], **accumulation,
+        instead={"per_device_train_batch_size": 6, "gradient_accumulation_steps": 1}, differs=["loss", "grad_norm"],
+    )  # fmt: skip
+    # TRL's sigmoid ignores label_smoothing e. With l = -log sigmoid(m) and r = -log sigmoid(-m), robust is ((1-e) l - e r) / (1-2e), so that
+    # 2(1-e) l - (1-2e) robust = (1-e) l + e r: conservative DPO.
+    yield case(
+        "differs: sigmoid reads label_smoothing", label_smoothing=0.1,
+        instead={"loss_type": ["sigmoid", "robust"], "loss_weights": [1.8, -0.8]}, differs=["loss", "grad_norm"],
+    )  # fmt: skip
+    yield case(
+        "differs: metrics of an evaluation are means over all its pairs", max_steps=4, eval_strategy="steps", eval_steps=2,
+        per_device_eval_batch_size=2, instead={"per_device_eval_batch_size": EVAL_ROWS}, differs=["eval_logps/chosen", "eval_entropy"],
+    )  # fmt: skip
+
+
+def rows(count, seed):
+    """Pairs of random ids: prompts of 1 to 8, completions of 1 to 10."""
+    random = numpy.random.RandomState(seed)
+    sizes = [(random.randint(1, 9), random.randint(1, 11), random.randint(1, 11)) for _ in range(count)]
+    return [
+        {f"{part}_ids": random.randint(3, VOCABULARY, size).tolist() for part, size in zip(("prompt", "chosen", "rejected"), each)}
+        for each in sizes
+    ]
+
+
+class InOrder(torch.utils.data.Sampler):
+    """Rows in dpo4j's order: another one every time it is asked, epoch after epoch."""
+
+    def __init__(self, count):
+        self.count, self.epoch = count, 0
+
+    def __len__(self):
+        return self.count
+
+    def __iter__(self):
+        self.epoch += 1
+        return iter(order(self.count, SEED, self.epoch - 1))
+
+
+class Trainer(DPOTrainer):
+    def _prepare_dataset(self, dataset, processing_class, args, dataset_name):
+        """The rows are ids already; what is left of it is its last filter."""
+        return dataset if args.max_length is None else dataset.filter(lambda row: len(row["prompt_ids"]) < args.max_length)
+
+    def _get_train_sampler(self, train_dataset=None):
+        return InOrder(len(self.train_dataset))
+
+
+class Widened:
+    """torch for a module that computes in float32 whatever it is given: in float64."""
+
+    float32 = torch.float64
+
+    def __getattr__(self, name):
+        return getattr(torch, name)
+
+
+def widen():
+    torch.set_default_dtype(torch.float64)
+    narrow = torch.Tensor.float
+    torch.Tensor.float = lambda tensor: tensor.double() if tensor.is_floating_point() else narrow(tensor)
+    chunked_logprob.torch = modeling_llama.torch = dpo_trainer.torch = Widened()
+
+
+def tokenizer():
+    words = Tokenizer(WordLevel({str(i): i for i in range(VOCABULARY)}, unk_token="0"))
+    return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="0", eos_token="2")
+
+
+def weights_of(model):
+    return {name: tensor.detach().double().clone() for name, tensor in model.named_parameters()}
+
+
+def run(directory, dtype, options, train_rows, eval_rows):
+    """Lines of training, lines of evaluation, weights before, weights after."""
+    options = {name: value for name, value in options.items() if name != "on_bad_row"}
+    train_rows = train_rows[: options.pop("rows", len(train_rows))]
+    model = LlamaForCausalLM.from_pretrained(directory, dtype=dtype)
+    before = weights_of(model)
+    evaluates = "eval_strategy" in options
+    with tempfile.TemporaryDirectory() as output:
+        args = DPOConfig(**{
+            "output_dir": output, "seed": SEED, "bf16": False, "use_cpu": True, "gradient_checkpointing": False, "report_to": "none",
+            "save_strategy": "no", "disable_tqdm": True, "optim": "adamw_torch", "logging_steps": 1, "max_length": None, **options,
+        })  # fmt: skip
+        trainer = Trainer(
+            model=model, args=args, processing_class=tokenizer(), train_dataset=Dataset.from_list(train_rows),
+            eval_dataset=Dataset.from_list(eval_rows) if evaluates else None,
+        )  # fmt: skip
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+    history = trainer.state.log_history
+    lines = [line for line in history if "loss" in line]
+    eval_lines = [line for line in history if "eval_loss" in line]
+    return lines, eval_lines, before, weights_of(model)
+
+
+def columns(lines, digits=10):
+    """By name, the numbers of all lines."""
+    names = [name for name in lines[0] if not name.endswith(("_runtime", "_per_second", "eval_num_tokens"))] if lines else []
+    return {name: [line[name] if name in EXACT else float(f"{line[name]:.{digits}g}") for line in lines] for name in names}
+
+
+def moves(before, after):
+    return {name: (after[name] - before[name]).norm().item() for name in before}
+
+
+def neighbours(directory, seed, output):
+    """The model with every weight one float32 number higher, lower, or where it was."""
+    model = LlamaForCausalLM.from_pretrained(directory, dtype=torch.float32)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            way = torch.randint(-1, 2, parameter.shape, generator=generator).float()
+            parameter.copy_(torch.where(way == 0, parameter, torch.nextafter(parameter, parameter + way)))
+    model.save_pretrained(output)
+    return output
+
+
+def largest_distance(runs, expected):
+    """By name, between the lines of any of these runs and the expected ones."""
+    return {
+        name: float(f"{max(abs(a - b) for run in runs for a, b in zip(run[name], values, strict=True)):.3g}")
+        for name, values in expected.items()
+        if name not in EXACT
+    }
+
+
+def finished(each, exact, narrow, as_given):
+    """The JSON of a case, from its run in float64, those in float32, and the one of its options as given."""
+    lines, eval_lines, before, after = exact
+    expected = {**columns(lines), **{name: v for name, v in columns(eval_lines).items() if name not in EXACT}}
+    others = [{**columns(run[0], 17), **columns(run[1], 17)} for run in narrow]
+    result = {**{key: each[key] for key in ("name", "model", "options", "without")}, "expected": expected}
+    if each["differs"]:
+        given = {**columns(as_given[0]), **columns(as_given[1])}
+        result.update(instead=each["instead"], as_given={name: given[name] for name in each["differs"]})
+    result["noise"] = largest_distance(others, expected)
+    result["weights"] = {name: [float(f"{w:.9g}") for w in tensor.flatten()[::WEIGHTS_STRIDE].tolist()] for name, tensor in after.items()}
+    result["weights_noise"] = max((run[3][name] - after[name]).abs().max().item() for run in narrow for name in after)
+    expected_moves = moves(before, after)
+    result["moves"] = {name: float(f"{move:.10g}") for name, move in expected_moves.items()}
+    result["moves_noise"] = {
+        name: float(f"{max(abs(moves(run[2], run[3])[name] - move) for run in narrow):.3g}") for name, move in expected_moves.items()
+    }  # fmt: skip
+    return result
+
+
+def check_order(each, lines, train_rows):
+    """num_tokens says whether TRL has read the rows that dpo4j reads, in its order."""
+    options = {**each["options"], **(each["instead"] or {})}
+    kept = [row for row in train_rows[: options.get("rows", ROWS)] if len(row["prompt_ids"]) < options.get("max_length", 1000)]
+    size = options["per_device_train_batch_size"] * options.get("gradient_accumulation_steps", 1)
+    longest = options.get("max_length", 1000)
+    lengths = [sum(min(longest, len(row["prompt_ids"]) + len(row[f"{side}_ids"])) for side in ("chosen", "rejected")) for row in kept]
+    every, total, read = options.get("logging_steps", 1), 0, []
+    for epoch in range(20):
+        ordered = order(len(kept), SEED, epoch)
+        for begin in range(0, len(kept), size):
+            total += sum(lengths[row] for row in ordered[begin : begin + size])
+            read.append(total)
+    assert [line["num_tokens"] for line in lines] == read[every - 1 :: every][: len(lines)], each["name"]
+
+
+def computed(selected, train_rows, eval_rows):
+    """By name, the finished cases. All runs in float32 come first: what widen does stays."""
+    with tempfile.TemporaryDirectory() as folder:
+        variants = {}
+        for model in {each["model"] for each in selected}:
+            source = os.path.join(HERE, model)
+            variants[model] = [source, *(neighbours(source, seed, os.path.join(folder, f"{model}-{seed}")) for seed in (1, 2))]
+        narrow = [
+            [run(path, torch.float32, {**c["options"], **(c["instead"] or {})}, train_rows, eval_rows) for path in variants[c["model"]]]
+            for c in selected
+        ]  # fmt: skip
+        widen()
+        results = {}
+        for each, noisy in zip(selected, narrow):
+            path = variants[each["model"]][0]
+            exact = run(path, torch.float64, {**each["options"], **(each["instead"] or {})}, train_rows, eval_rows)
+            check_order(each, exact[0], train_rows)
+            as_given = run(path, torch.float64, each["options"], train_rows, eval_rows) if each["differs"] else None
+            results[each["name"]] = finished(each, exact, noisy, as_given)
+            print(each["name"], results[each["name"]]["expected"]["loss"], flush=True)
+        return results
+
+
+def main():
+    torch.set_num_threads(1)
+    path = os.path.join(HERE, "trl_training.json")
+    train_rows, eval_rows = rows(ROWS, 7), rows(EVAL_ROWS, 8)
+    words = sys.argv[1:]
+    everything = list(cases())
+    selected = [each for each in everything if not words or any(word in each["name"] for word in words)]
+    results = computed(selected, train_rows, eval_rows)
+    if len(selected) < len(everything):
+        with open(path) as file:
+            results = {**{each["name"]: each for each in json.load(file)["cases"]}, **results}
+    results = [results[each["name"]] for each in everything if each["name"] in results]
+    losses = {each["name"]: tuple(each["expected"]["loss"]) for each in results}
+    assert len({losses.get(loss, loss) for loss in ALL_LOSSES}) == len(ALL_LOSSES), "two losses are the same in all steps"
+    with open(path, "w") as file:
+        file.write(json.dumps({"weights_stride": WEIGHTS_STRIDE, "rows": train_rows, "eval_rows": eval_rows, "cases": results}))
+        file.write("\n")
+
+
+if __name__ == "__main__":
+    main()
