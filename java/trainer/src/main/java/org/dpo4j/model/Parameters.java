@@ -138,33 +138,6 @@ public final class Parameters implements AutoCloseable {
         return readFloats(gradient(tensor.offset()), DType.F32, tensor.count());
     }
 
-    /** The first tensor with a weight that is NaN or infinite; null where there is none. Waits for queued work. */
-    public @Nullable ParameterTensor notFinite() {
-        Staging staging = new Staging();
-        for (ParameterTensor tensor : tensors()) {
-            boolean[] finite = {true};
-            staging.download(
-                    device,
-                    weight(tensor.offset()),
-                    dtype,
-                    tensor.count(),
-                    DType.F32,
-                    (begin, piece) -> finite[0] &= isFinite(floats(piece)));
-            if (!finite[0]) {
-                return tensor;
-            }
-        }
-        return null;
-    }
-
-    private static boolean isFinite(FloatBuffer values) {
-        boolean finite = true;
-        while (values.hasRemaining()) {
-            finite &= Float.isFinite(values.get());
-        }
-        return finite;
-    }
-
     /** Replaces a tensor's weights, rounded to {@link #dtype}. */
     public void writeWeights(ParameterTensor tensor, float[] values) {
         if (values.length != tensor.count()) {

@@ -7,22 +7,29 @@ import java.util.List;
 import org.dpo4j.kernels.DType;
 import org.jspecify.annotations.Nullable;
 
-/** Why a model computes NaN or infinity: read from its weights once it has. */
+/** Finds weights that are NaN or infinite. Waits for queued work. */
 public final class WeightCheck {
     private WeightCheck() {}
 
-    /** The first weight that is not finite, or that all are, and what to do. */
+    /** Why a model computes NaN or infinity, and what to do. */
     public static String explain(Model model) {
-        Parameters parameters = model.parameters();
+        @Nullable String found = firstNotFinite(model.parameters());
+        return found != null
+                ? "the model's weight " + found
+                        + "; download the model again, or train it again with a lower learning_rate"
+                : "all weights of the model are finite, so its activations overflow; use dtype float32, or check that"
+                        + " config.json belongs to these weights";
+    }
+
+    /** The first weight that is not finite, as {@code "NAME is NaN at [ROW, COLUMN]"}; null where there is none. */
+    public static @Nullable String firstNotFinite(Parameters parameters) {
         for (ParameterTensor tensor : parameters.tensors()) {
             @Nullable String found = firstNotFinite(parameters, tensor);
             if (found != null) {
-                return "the model's weight " + tensor.name() + " is " + found
-                        + "; download the model again, or train it again with a lower learning_rate";
+                return tensor.name() + " is " + found;
             }
         }
-        return "all weights of the model are finite, so its activations overflow; use dtype float32, or check that"
-                + " config.json belongs to these weights";
+        return null;
     }
 
     /** Its value and place, read a piece at a time: a table of embeddings may not fit into Java's memory. */

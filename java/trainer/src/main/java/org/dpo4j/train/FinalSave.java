@@ -3,8 +3,9 @@ package org.dpo4j.train;
 import java.nio.file.Path;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Model;
-import org.dpo4j.model.ParameterTensor;
+import org.dpo4j.model.WeightCheck;
 import org.dpo4j.report.RunListener;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The one save of a run: at its end, or on its way out.
@@ -18,10 +19,10 @@ record FinalSave(Model model, Path tokenizer, OutputDirectory output, RunListene
 
     /** Saves the weights of the last step, or throws and says why not. */
     void save(int step) {
-        ParameterTensor broken = model.parameters().notFinite();
-        if (broken != null) {
-            throw new Dpo4jException("the weights of step " + step + " are not finite (" + broken.name()
-                    + " is the first such tensor), so they are not saved; lower learning_rate");
+        @Nullable String found = WeightCheck.firstNotFinite(model.parameters());
+        if (found != null) {
+            throw new Dpo4jException("the weights of step " + step + " are not finite (" + found
+                    + "), so they are not saved; lower learning_rate");
         }
         boolean isInterrupted = Thread.interrupted(); // an interrupt closes the file that is written
         try {

@@ -13,12 +13,13 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Model;
-import org.dpo4j.model.ParameterTensor;
 import org.dpo4j.model.Parameters;
+import org.dpo4j.model.WeightCheck;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.MetricsLog;
 import org.dpo4j.report.RunHeader;
 import org.dpo4j.report.RunListener;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A run from files to files. What can be refused is refused before the long work: output directory, device, model,
@@ -62,10 +63,10 @@ final class TrainRun {
     }
 
     private static void requireFinite(Model model, TrainOptions options) {
-        ParameterTensor broken = model.parameters().notFinite();
-        if (broken != null) {
-            throw new Dpo4jException(options.modelNameOrPath() + ": " + broken.name()
-                    + " holds weights that are NaN or infinite, in the file or once they are "
+        @Nullable String found = WeightCheck.firstNotFinite(model.parameters());
+        if (found != null) {
+            throw new Dpo4jException(options.modelNameOrPath() + ": weight " + found
+                    + ", in the file or once it is "
                     + (model.parameters().dtype() == DType.F32 ? "float32" : "bfloat16")
                     + "; download the model again, or start from another");
         }
