@@ -148,6 +148,7 @@ class TrainOptionsTest {
             for (int done = 1; done <= total; done++) {
                 assertThat(options.evaluatesAfter(done, total)).isEqualTo(done == total || done % every == 0);
             }
+            assertThat(options.evaluations(total)).isEqualTo((int) Math.ceil((double) total / every));
             int warmup = shares.get("warmup").intValue();
             if (warmup <= total) {
                 assertThat(options.schedule(total).warmup()).isEqualTo(warmup);

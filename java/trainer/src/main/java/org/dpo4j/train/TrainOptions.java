@@ -148,8 +148,19 @@ public record TrainOptions(
 
     /** Whether the evaluation data is read after {@code done} of {@code steps} steps. */
     boolean evaluatesAfter(int done, int steps) {
-        int every = interval(evalSteps == null ? loggingSteps : evalSteps, steps);
-        return evalDataset != null && (done == steps || evalStrategy == EvalStrategy.STEPS && done % every == 0);
+        return evalDataset != null && (done == steps || done % evalInterval(steps) == 0);
+    }
+
+    /** How often the evaluation data is read in so many steps. */
+    int evaluations(int steps) {
+        int every = evalInterval(steps);
+        return evalDataset == null ? 0 : steps / every + (steps % every == 0 ? 0 : 1);
+    }
+
+    private int evalInterval(int steps) {
+        return evalStrategy == EvalStrategy.STEPS
+                ? interval(evalSteps == null ? loggingSteps : evalSteps, steps)
+                : Math.max(1, steps);
     }
 
     /** As transformers' {@code TrainerState.compute_steps}. */

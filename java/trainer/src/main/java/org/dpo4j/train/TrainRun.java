@@ -4,7 +4,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.stream.IntStream;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Shuffle;
 import org.dpo4j.data.Tokenizer;
@@ -74,10 +73,7 @@ final class TrainRun {
 
     /** Lines of metrics of a run of so many steps, at most. */
     private static long lines(TrainOptions options, int steps) {
-        long evaluations = IntStream.rangeClosed(1, steps)
-                .filter(done -> options.evaluatesAfter(done, steps))
-                .count();
-        return steps / options.loggingInterval(steps) + 1L + evaluations;
+        return steps / options.loggingInterval(steps) + 1L + options.evaluations(steps);
     }
 
     /** What the run may take: what it has, and what nobody has. */
