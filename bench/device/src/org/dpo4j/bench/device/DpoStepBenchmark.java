@@ -84,7 +84,7 @@ final class DpoStepBenchmark implements AutoCloseable {
                 .gradientAccumulationSteps(pairs / batch)
                 .learningRate(RATE)
                 .lrSchedulerType(LrSchedulerType.CONSTANT)
-                .maxSteps(Integer.MAX_VALUE)
+                .maxSteps(1_000_000_000)
                 .build();
     }
 
