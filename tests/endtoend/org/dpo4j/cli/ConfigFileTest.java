@@ -141,6 +141,18 @@ class ConfigFileTest {
                 Arguments.of("loss_type: []", "FILE line 1: loss_type is an empty list; give a value, or leave it out"),
                 Arguments.of("loss_type: [[a]]", "FILE line 1: loss_type holds a list; give one value"),
                 Arguments.of("loss_type: [sft, ~]", "FILE line 1: loss_type holds null; give one value"),
+                Arguments.of(
+                        "output_dir: \"C:\\new\\dpo\"",
+                        "config FILE line 1 is not valid YAML: a value in double quotes has a \\ that begins no escape;"
+                                + " use single quotes"),
+                Arguments.of(
+                        "output_dir: \"D:\\xyz\"",
+                        "config FILE line 1 is not valid YAML: a value in double quotes has a \\ that begins no escape;"
+                                + " use single quotes"),
+                Arguments.of(
+                        "loss_type: - sft",
+                        "config FILE line 1 is not valid YAML: a list begins behind a name; begin it on a line of its"
+                                + " own"),
                 Arguments.of("\nbf16: maybe", "FILE line 2: bf16 is maybe; it must be true or false"),
                 Arguments.of(
                         "seed: !!python/name:os.system x",

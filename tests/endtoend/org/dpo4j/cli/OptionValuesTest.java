@@ -119,6 +119,76 @@ class OptionValuesTest {
         }
     }
 
+    /** An empty value, or an empty element of a list, is never taken for one that is left out. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"device", "truncation_mode", "loss_type", "f_divergence_type", "bf16", "beta", "loss_weights"})
+    void emptyValuesAreMissing(String option) {
+        String missing = option + " is missing: its value is empty; give one, or leave the option out";
+        assertError(Cli.run("dpo", "--" + option, ""), missing);
+        assertError(Cli.run("dpo", "--" + option + "="), missing);
+        Path file = Cli.write(directory.resolve("dpo.yaml"), option + ": ''\n");
+        assertError(Cli.run("dpo", "--config", file.toString()), file + " line 1: " + missing);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"sigmoid,", ",sigmoid", "sigmoid,,sft", "sigmoid, "})
+    void emptyElementsAreRefused(String losses) {
+        String message = "loss_type is " + losses + ", which has an empty element; leave that out";
+        assertError(Cli.run("dpo", "--loss_type", losses), message);
+        Path file = Cli.write(directory.resolve("dpo.yaml"), "loss_type: '" + losses + "'\n");
+        assertError(Cli.run("dpo", "--config", file.toString()), file + " line 1: " + message);
+        Cli.write(file, "loss_type: [sigmoid, '']\n");
+        assertError(
+                Cli.run("dpo", "--config", file.toString()),
+                file + " line 1: loss_type is missing: its value is empty; give one, or leave the option out");
+    }
+
+    /** Of two values argparse takes the last, and of two lists too; neither is meant. */
+    @ParameterizedTest
+    @CsvSource({"beta,0.1,0.2", "loss_type,sigmoid,sft", "bf16,true,true", "output_dir,a,b"})
+    void anOptionGivenTwice(String option, String first, String second) {
+        assertError(
+                Cli.run("dpo", "--" + option, first, "--" + option.replace('_', '-') + "=" + second),
+                option + " is given twice; leave one out");
+    }
+
+    @Test
+    void anOptionWithoutAValue() {
+        assertError(Cli.run("dpo", "--beta"), "beta has no value; give one");
+        assertError(Cli.run("dpo", "--loss_type", "--beta", "1"), "loss_type has no value; give one");
+        assertError(Cli.run("dpo", "--help=5"), "help is 5; it must be true or false");
+        Path file = Cli.write(directory.resolve("dpo.yaml"), "loss_type: --beta\n");
+        assertError(
+                Cli.run("dpo", "--config", file.toString()),
+                file + " line 1: loss_type has a value that begins as an option does; give another");
+    }
+
+    /** 1e40 is beyond float32, whose largest number is 3.4028235e38, and 1e-46 rounds to 0: its smallest is 1.4e-45. */
+    @ParameterizedTest
+    @ValueSource(strings = {"1e40", "-1e40", "3.5e38", "1e-46"})
+    void numbersThatFloat32DoesNotHold(String number) {
+        String wanted = "; it must be a number that float32 holds: 0, or from 1.4e-45 to 3.4e38 in size";
+        assertError(Cli.run("dpo", "--discopop_tau=" + number), "discopop_tau is " + number + wanted);
+        assertError(Cli.run("dpo", "--loss_weights=" + number), "loss_weights is " + number + wanted);
+    }
+
+    /** HfArgumentParser makes {@code --no_NAME} of every option that is true by default. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "--no_gradient_checkpointing|model_name_or_path is missing; give it",
+                "--no-dataloader-pin-memory|model_name_or_path is missing; give it",
+                "--no_bf16|model_name_or_path is missing; give it",
+                "--no_disable_dropout|--disable_dropout false is not supported: dpo4j has no dropout; leave it out",
+                "--no_beta|unknown option --no_beta of dpo",
+                "--no_bf16=true|unknown option --no_bf16 of dpo"
+            })
+    void negations(String word, String message) {
+        assertThat(Cli.run("dpo", word).err()).singleElement().asString().startsWith("dpo4j: error: " + message);
+    }
+
     @Test
     void noFileOfArgumentsIsRead() {
         String file = Cli.write(directory.resolve("arguments"), "--help").toString();

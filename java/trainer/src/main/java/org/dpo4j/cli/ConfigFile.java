@@ -168,6 +168,10 @@ final class ConfigFile implements IDefaultValueProvider {
             boolean isElement = node != entry.value;
             throw refusal(entry.line, entry.key + (isElement ? " holds " : " is ") + kind + "; give one value");
         }
+        String empty = OptionTypes.emptiness(option, scalar.getValue());
+        if (empty != null) {
+            throw refusal(entry.line, entry.key + " " + empty);
+        }
         if (OptionTypes.isBoolean(option)) {
             Boolean truth = OptionTypes.truth(scalar.getValue());
             if (truth == null) {

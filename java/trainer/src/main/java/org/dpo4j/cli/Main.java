@@ -8,6 +8,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.MissingParameterException;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -128,6 +129,13 @@ public final class Main {
                 && !unmatched.getUnmatched().isEmpty()) {
             return "unknown word " + unmatched.getUnmatched().get(0) + " of "
                     + e.getCommandLine().getCommandName();
+        }
+        if (e instanceof MissingParameterException missing
+                && String.valueOf(e.getMessage()).startsWith("Expected parameter")
+                && !missing.getMissing().isEmpty()
+                && missing.getMissing().get(0) instanceof OptionSpec option) {
+            String name = OptionNames.normalised(option.longestName());
+            return origin(e, name, words) + name + " has a value that begins as an option does; give another";
         }
         if (e.getCause() instanceof TypeConversionException wanted && e.getArgSpec() instanceof OptionSpec option) {
             String name = OptionNames.normalised(option.longestName());

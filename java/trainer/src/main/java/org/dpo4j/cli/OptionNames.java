@@ -3,6 +3,7 @@ package org.dpo4j.cli;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -21,6 +22,7 @@ final class OptionNames {
     private final Set<String> known;
     private final List<String> arguments;
     private final List<String> checked = new ArrayList<>();
+    private final Set<String> given = new HashSet<>();
     private int next;
 
     private OptionNames(String[] arguments, CommandSpec command) {
@@ -71,38 +73,82 @@ final class OptionNames {
         } else if (isLong && OtherOptions.has(name)) {
             String value = attached != null ? attached : hasValue() ? arguments.get(next++) : "true";
             OtherOptions.check("--" + name, name, value);
+        } else if (isLong && attached == null && isNegation(name)) {
+            takeNegation(name.substring("no_".length()));
         } else {
             throw new Dpo4jException("unknown option " + written + " of " + command.name()
                     + NearestName.suggestion(name, settable(command)));
         }
     }
 
-    private void takeKnown(String name, @Nullable String attached) {
-        OptionSpec option = command.findOption("--" + name);
-        if (option != null && OptionTypes.isBoolean(option) && option.arity().max() > 0) {
-            takeBoolean(name, attached);
-        } else if (attached == null && option != null && !option.isMultiValue() && valueFollows(option)) {
-            checked.add("--" + name + "=" + arguments.get(next++)); // whatever the value looks like
+    /** Whether it is {@code no_} and an option, which transformers' parser reads as that option being false. */
+    private boolean isNegation(String name) {
+        if (!name.startsWith("no_")) {
+            return false;
+        }
+        String positive = name.substring("no_".length());
+        OptionSpec option = command.findOption("--" + positive);
+        return option == null
+                ? OtherOptions.has(positive)
+                : OptionTypes.isBoolean(option) && option.arity().max() > 0;
+    }
+
+    private void takeNegation(String positive) {
+        if (known.contains(positive)) {
+            takeKnown(positive, "false");
         } else {
+            OtherOptions.check("--" + positive, positive, "false");
+        }
+    }
+
+    private void takeKnown(String name, @Nullable String attached) {
+        if (!given.add(name)) {
+            throw new Dpo4jException(name + " is given twice; leave one out");
+        }
+        OptionSpec option = command.findOption("--" + name);
+        if (option == null) {
             checked.add("--" + name + (attached == null ? "" : "=" + attached));
+        } else if (OptionTypes.isBoolean(option)) {
+            takeBoolean(option, name, attached);
+        } else {
+            takeValue(option, name, attached);
+        }
+    }
+
+    private void takeValue(OptionSpec option, String name, @Nullable String attached) {
+        if (attached == null && !valueFollows(option)) {
+            throw new Dpo4jException(name + " has no value; give one");
+        }
+        String value = attached == null ? arguments.get(next++) : attached; // whatever it looks like
+        String empty = OptionTypes.emptiness(option, value);
+        if (empty != null) {
+            throw new Dpo4jException(name + " " + empty);
+        }
+        if (attached == null && option.isMultiValue()) {
+            checked.addAll(List.of("--" + name, value)); // more values may follow
+        } else {
+            checked.add("--" + name + "=" + value);
         }
     }
 
     private boolean valueFollows(OptionSpec option) {
-        if (option.arity().min() == 0 || next == arguments.size()) {
+        if (next == arguments.size()) {
             return false;
         }
         String following = arguments.get(next);
         return !following.startsWith("--") || !known.contains(normalised(following.replaceFirst("=.*", "")));
     }
 
-    private void takeBoolean(String name, @Nullable String attached) {
-        String value = attached != null ? attached : hasValue() ? arguments.get(next++) : "true";
+    private void takeBoolean(OptionSpec option, String name, @Nullable String attached) {
+        boolean takesValue = option.arity().max() > 0;
+        String value = attached != null ? attached : takesValue && hasValue() ? arguments.get(next++) : "true";
         Boolean truth = OptionTypes.truth(value);
         if (truth == null) {
-            throw new Dpo4jException(name + " is " + value + "; it must be true or false");
+            String empty = OptionTypes.emptiness(option, value);
+            throw new Dpo4jException(
+                    name + (empty == null ? " is " + value + "; it must be true or false" : " " + empty));
         }
-        checked.add("--" + name + "=" + truth);
+        checked.add("--" + name + (takesValue || !truth ? "=" + truth : ""));
     }
 
     /** Whether the next argument is a value, not an option. */

@@ -36,7 +36,7 @@ final class OptionTypes {
         for (Class<Double> type : List.of(double.class, Double.class)) {
             commands.registerConverter(type, OptionTypes::number);
         }
-        commands.registerConverter(Float.class, text -> (float) number(text));
+        commands.registerConverter(Float.class, OptionTypes::narrow);
         for (CommandLine command : commands.getSubcommands().values()) {
             for (OptionSpec option : command.getCommandSpec().options()) {
                 if (option.type().isEnum()) {
@@ -66,6 +66,21 @@ final class OptionTypes {
     static boolean isNumeric(OptionSpec option) {
         Class<?> type = option.isMultiValue() ? option.auxiliaryTypes()[0] : option.type();
         return type != boolean.class && type.isPrimitive() || Number.class.isAssignableFrom(type);
+    }
+
+    /**
+     * What is wrong with a value that is empty, or with one of several in a list; it stands behind the name. Null where
+     * none is, or where the option takes an empty text.
+     */
+    static @Nullable String emptiness(OptionSpec option, String value) {
+        if (value.isEmpty()) {
+            return option.longestName().equals("--prompt")
+                    ? null
+                    : "is missing: its value is empty; give one, or leave the option out";
+        }
+        boolean isOneOfSeveral =
+                option.isMultiValue() && Arrays.stream(value.split(",", -1)).anyMatch(String::isBlank);
+        return isOneOfSeveral ? "is " + value + ", which has an empty element; leave that out" : null;
     }
 
     /** What YAML 1.1 and transformers' HfArgumentParser read as true or false; null where it is neither. */
@@ -117,6 +132,15 @@ final class OptionTypes {
             throw new TypeConversionException("a whole number from " + min + " to " + max);
         }
         return value.longValue();
+    }
+
+    private static float narrow(String text) {
+        double wide = number(text);
+        float value = (float) wide;
+        if (Double.isFinite(wide) && (Float.isInfinite(value) || value == 0 && wide != 0)) {
+            throw new TypeConversionException("a number that float32 holds: 0, or from 1.4e-45 to 3.4e38 in size");
+        }
+        return value;
     }
 
     private static double number(String given) {

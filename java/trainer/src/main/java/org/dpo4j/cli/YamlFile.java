@@ -32,6 +32,10 @@ final class YamlFile {
         {"found character '%", "a value begins with %; quote it"},
         {"found character '@", "a value begins with @; quote it"},
         {"found character '`", "a value begins with `; quote it"},
+        {"found unknown escape character", "a value in double quotes has a \\ that begins no escape; use single quotes"
+        },
+        {"expected escape sequence of", "a value in double quotes has a \\ that begins no escape; use single quotes"},
+        {"sequence entries are not allowed here", "a list begins behind a name; begin it on a line of its own"},
         {"found undefined alias", "an alias (*name) stands before its anchor (&name), or has none"},
         {"found unexpected end of stream", "a quoted value has no closing quote"},
         {"mapping values are not allowed here", "there is a second ': ' in a line; quote the value"},
