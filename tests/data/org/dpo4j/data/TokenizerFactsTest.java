@@ -116,6 +116,61 @@ class TokenizerFactsTest {
                 + "; a tokenizer.json of the tokenizers library is expected");
     }
 
+    /** What transformers refuses as a special token; a number is not the token whose text is that number. */
+    @ParameterizedTest
+    @ValueSource(strings = {"2", "false", "[\"end\"]", "{}", "{\"content\":null}", "{\"content\":{\"content\":\"f\"}}"})
+    void specialTokensThatAreNoText(String token) {
+        LetterTokenizer.write(directory, false);
+        TestData.write(directory, "tokenizer_config.json", "{}");
+        for (String name : new String[] {"special_tokens_map.json", "tokenizer_config.json"}) {
+            Path file = TestData.write(directory, name, "{\"eos_token\": " + token + "}");
+            assertRefused(file + ": eos_token is " + token + "; give the token as text, or as an object with content");
+        }
+    }
+
+    @Test
+    void filesOfSpecialTokensThatHoldNone() {
+        LetterTokenizer.write(directory, false);
+        Path file = TestData.write(directory, "tokenizer_config.json", "");
+        assertRefused(file + " is empty; download it again");
+        TestData.write(directory, "tokenizer_config.json", "[]");
+        assertRefused(file + " does not hold a JSON object; download it again");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "{\"added_tokens\": null, \"model\": {\"vocab\": {\"a\": 0}}} | added_tokens is no list",
+                "{\"added_tokens\": {\"a\": 1}} | added_tokens is no list",
+                "{\"added_tokens\": [\"a\"]} | added_tokens holds what is no object",
+                "{\"model\": null} | model is no object",
+                "{\"model\": [\"vocab\"]} | model is no object"
+            })
+    void tablesOfAnotherShape(String json, String message) {
+        Path file = TestData.write(directory, "tokenizer.json", json);
+        assertRefused(file + ": " + message + "; a tokenizer.json of the tokenizers library is expected");
+    }
+
+    /** The library names its own types and places in its copy of the file; a user knows neither. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "\"type\": \"BPE\" | \"type\": \"Nonsense\" | its model has a type or fields that it does not know",
+                "\"decoder\": {\"type\": \"Fuse\"} | \"decoder\": {\"type\": \"Nonsense\"} | its decoder has a type or fields that it"
+                        + " does not know",
+                "\"normalizer\": null | \"normalizer\": {\"type\": \"Nonsense\"} | its normalizer has a type or fields"
+                        + " that it does not know"
+            })
+    void filesThatTheLibraryRefuses(String what, String instead, String reason) {
+        Path file = LetterTokenizer.write(directory, false).resolve("tokenizer.json");
+        replace(file, what, instead);
+        String version = TokenizerLibrary.probe().version();
+        assertRefused(file + " is no tokenizer that the tokenizers library " + version + " can load: " + reason
+                + "; download it again, or save it with that version of the library");
+    }
+
     @Test
     void filesOfAnotherKind() {
         Path file = TestData.write(
@@ -185,6 +240,19 @@ class TokenizerFactsTest {
             assertThatThrownBy(() -> Prompt.of("xyz", tokenizer))
                     .hasMessage("the prompt has no characters that the tokenizer knows and the tokenizer adds"
                             + " no beginning token; give at least one token");
+        }
+    }
+
+    /** An answer that is there is not called empty. */
+    @Test
+    void answersThatAreDropped() {
+        Path data = data("{\"prompt\":\"ac\",\"chosen\":\"xyz\",\"rejected\":\"c\"}\n");
+        try (Tokenizer tokenizer = LetterTokenizer.load(directory, false)) {
+            ReadOptions stop = new ReadOptions(tokenizer, 10, null, null, OnBadRow.STOP);
+            assertThatThrownBy(() -> Dataset.pairs(data, stop))
+                    .hasMessage(
+                            data + " line 1: an answer adds no token to the prompt's: the tokenizer drops all of its"
+                                    + " characters, or merges them with the prompt's last token");
         }
     }
 

@@ -102,8 +102,13 @@ final class Encoder {
         }
         for (int i = 0; i < completions.length; i++) {
             int[] completion = Arrays.copyOfRange(joint[i], common, joint[i].length);
-            boolean isEmpty = completions[i].isBlank() || completion.length == 0;
-            joint[i] = isEmpty ? new int[0] : ended(prompt + completions[i], completion);
+            if (completion.length == 0 && !completions[i].isBlank()) {
+                throw new BadRow(
+                        BadRow.Reason.EMPTY_COMPLETION,
+                        "an answer adds no token to the prompt's: the tokenizer drops all of its characters, or merges"
+                                + " them with the prompt's last token");
+            }
+            joint[i] = completions[i].isBlank() ? new int[0] : ended(prompt + completions[i], completion);
         }
         return new Joint(Arrays.copyOf(alone, common), joint, common < alone.length);
     }

@@ -1,9 +1,7 @@
 package org.dpo4j.data;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.json.JsonMapper;
-import java.io.IOException;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -17,7 +15,6 @@ import org.jspecify.annotations.Nullable;
  * the first of several.
  */
 record SpecialTokens(@Nullable Integer bos, @Nullable Integer eos) {
-    private static final JsonMapper MAPPER = new JsonMapper();
     private static final List<String> NAMING = List.of("tokenizer_config.json", "special_tokens_map.json");
     private static final List<String> NUMBERING = List.of("config.json", "generation_config.json");
 
@@ -29,14 +26,14 @@ record SpecialTokens(@Nullable Integer bos, @Nullable Integer eos) {
 
     private static @Nullable Integer id(Path directory, TokenizerFile tokenizer, int vocabularySize, String key) {
         for (String name : NAMING) {
-            JsonNode token = json(directory.resolve(name)).path(key);
-            String text = token.path("content").asText(token.asText(""));
-            if (token.isNull() || text.isEmpty()) {
+            Path file = directory.resolve(name);
+            String text = text(file, key, json(file).path(key));
+            if (text.isEmpty()) {
                 continue;
             }
             Integer id = tokenizer.ids().get(text);
             if (id == null) {
-                throw new Dpo4jException(directory.resolve(name) + ": " + key + " is \"" + text
+                throw new Dpo4jException(file + ": " + key + " is \"" + text
                         + "\", which tokenizer.json does not know; use the two files of one model");
             }
             return id;
@@ -48,6 +45,19 @@ record SpecialTokens(@Nullable Integer bos, @Nullable Integer eos) {
             }
         }
         return null;
+    }
+
+    /** The text of a token, or of an object that describes one; empty where there is none. */
+    private static String text(Path file, String key, JsonNode token) {
+        JsonNode text = token.isObject() ? token.path("content") : token;
+        if (token.isMissingNode() || token.isNull()) {
+            return "";
+        }
+        if (!text.isTextual()) {
+            throw new Dpo4jException(
+                    file + ": " + key + " is " + token + "; give the token as text, or as an object with content");
+        }
+        return text.textValue();
     }
 
     /** The id, or the first of a list, all of which must be ids; null where there is none. */
@@ -71,15 +81,6 @@ record SpecialTokens(@Nullable Integer bos, @Nullable Integer eos) {
     }
 
     private static JsonNode json(Path file) {
-        if (!Files.exists(file)) {
-            return MAPPER.missingNode();
-        }
-        try {
-            return MAPPER.readTree(file.toFile());
-        } catch (JsonProcessingException e) {
-            throw JsonFile.malformed(file, e);
-        } catch (IOException e) {
-            throw JsonFile.unreadable(file, e);
-        }
+        return Files.exists(file) ? JsonFile.read(file) : MissingNode.getInstance();
     }
 }

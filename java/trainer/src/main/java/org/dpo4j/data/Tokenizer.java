@@ -52,7 +52,8 @@ public final class Tokenizer implements AutoCloseable {
         } catch (RuntimeException e) {
             throw new Dpo4jException(
                     file + " is no tokenizer that the tokenizers library "
-                            + TokenizerLibrary.probe().version() + " can load: " + e.getMessage(),
+                            + TokenizerLibrary.probe().version() + " can load: " + TokenizerLibrary.reason(e)
+                            + "; download it again, or save it with that version of the library",
                     e);
         }
     }

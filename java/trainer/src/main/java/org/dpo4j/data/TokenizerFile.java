@@ -101,9 +101,17 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String j
             return new TokenizerFile(ids, largest + 1, ends, withoutNulls());
         }
 
+        private static void expect(JsonParser parser, JsonToken token, String otherwise) {
+            if (parser.currentToken() != token) {
+                throw new Dpo4jException(otherwise);
+            }
+        }
+
         /** {@code [{"id": 0, "content": "<s>", ...}, ...]} */
         private void readAddedTokens(JsonParser parser) throws IOException {
-            while (parser.nextToken() == JsonToken.START_OBJECT) {
+            expect(parser, JsonToken.START_ARRAY, "added_tokens is no list");
+            while (parser.nextToken() != JsonToken.END_ARRAY) {
+                expect(parser, JsonToken.START_OBJECT, "added_tokens holds what is no object");
                 while (parser.nextToken() == JsonToken.FIELD_NAME) {
                     String name = parser.currentName();
                     parser.nextToken();
@@ -118,6 +126,7 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String j
 
         /** {@code {"vocab": {"a": 0, ...}, ...}}, or a list of {@code ["a", score]} in the order of ids (Unigram). */
         private void readModel(JsonParser parser) throws IOException {
+            expect(parser, JsonToken.START_OBJECT, "model is no object");
             while (parser.nextToken() == JsonToken.FIELD_NAME) {
                 String name = parser.currentName();
                 JsonToken value = parser.nextToken();

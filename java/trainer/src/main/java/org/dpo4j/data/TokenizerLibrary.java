@@ -34,6 +34,16 @@ public record TokenizerLibrary(
     /** Without these the binding cuts texts to 512 tokens. */
     private static final Map<String, String> WHOLE_TEXTS = Map.of("truncation", "false", "padding", "false");
 
+    /** How the names of the library's types begin, and the part of a file that is read as one. */
+    private static final String[][] PARTS = {
+        {"enum Model", "its model"},
+        {"enum MergeType", "the list of merges"},
+        {"enum Normalizer", "its normalizer"},
+        {"enum PreTokenizer", "its pre_tokenizer"},
+        {"enum PostProcessor", "its post_processor"},
+        {"enum Decoder", "its decoder"}
+    };
+
     /** A second try to load would only say that the first one failed. */
     private static final class Loaded {
         static final TokenizerLibrary LIBRARY = load();
@@ -88,6 +98,17 @@ public record TokenizerLibrary(
     private static String variable() {
         String engines = Utils.getEnvOrSystemProperty("ENGINE_CACHE_DIR");
         return engines == null || engines.isEmpty() ? "DJL_CACHE_DIR" : "ENGINE_CACHE_DIR";
+    }
+
+    /** Why the library refuses a file: a part of the file where it names but its own types, and without places. */
+    static String reason(RuntimeException refusal) {
+        String message = String.valueOf(refusal.getMessage()).replaceFirst(" at line [0-9]+ column [0-9]+$", "");
+        for (String[] part : PARTS) {
+            if (message.contains("untagged enum") && message.contains(part[0])) {
+                return part[1] + " has a type or fields that it does not know";
+            }
+        }
+        return message;
     }
 
     /** A tokenizer of the text of a {@code tokenizer.json}. Throws what the binding throws. */

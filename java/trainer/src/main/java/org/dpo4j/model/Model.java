@@ -52,10 +52,18 @@ public final class Model implements AutoCloseable {
         Path generationFile = directory.resolve(GENERATION_CONFIG);
         @Nullable ObjectNode generationJson = Files.exists(generationFile) ? JsonFile.read(generationFile) : null;
         if (generationJson != null) {
-            config = config.withTokens(config.bosTokenId(), LlamaConfig.ending(generationJson, config.eosTokenIds()));
+            config = config.withTokens(config.bosTokenId(), ending(generationJson, generationFile, config));
         }
         try (ModelFiles files = ModelFiles.open(directory)) {
             return new Model(config, files.load(config, device, dtype), configJson, generationJson);
+        }
+    }
+
+    private static List<Integer> ending(ObjectNode json, Path file, LlamaConfig config) {
+        try {
+            return LlamaConfig.ending(json, config.eosTokenIds());
+        } catch (Dpo4jException e) {
+            throw new Dpo4jException(file + ": " + e.getMessage(), e);
         }
     }
 
