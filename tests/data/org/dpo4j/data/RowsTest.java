@@ -187,6 +187,31 @@ class RowsTest {
     }
 
     /** mkfifo(3): what is written is read once, and a second opening would wait for ever. */
+    /**
+     * As Python's gzip has it, which refuses both ("Not a gzipped file", "end-of-stream marker was reached"). In the
+     * larger file the bytes behind the member lie beyond the buffer that holds its trailer.
+     */
+    @Test
+    void bytesBehindGzipDataThatAreNotGzipAreRefused() throws IOException {
+        for (int repeats : new int[] {1, 20_000}) {
+            byte[] zipped = Files.readAllBytes(TestData.zip(directory, "rows.gz", TWO_LINES.repeat(repeats)));
+            byte[] text = TWO_LINES.getBytes(StandardCharsets.UTF_8);
+            assertNotGzipBehind(zipped, text);
+            assertNotGzipBehind(zipped, Arrays.copyOf(text, 1));
+            assertNotGzipBehind(zipped, Arrays.copyOf(zipped, 5)); // half a header of another member
+        }
+    }
+
+    private void assertNotGzipBehind(byte[] zipped, byte[] behind) {
+        byte[] both = Arrays.copyOf(zipped, zipped.length + behind.length);
+        System.arraycopy(behind, 0, both, zipped.length, behind.length);
+        Path file = TestData.write(directory, "both.gz", both);
+        assertThatThrownBy(() -> read(file))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("both.gz")
+                .hasMessageContaining("bytes that are not gzip follow its gzip data");
+    }
+
     @Test
     @Timeout(60)
     void aPipeIsReadOnce() throws Exception {

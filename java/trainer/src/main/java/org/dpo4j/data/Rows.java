@@ -16,7 +16,6 @@ import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
-import java.util.zip.GZIPInputStream;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.FileFormat;
 import org.dpo4j.io.InputFile;
@@ -110,7 +109,7 @@ final class Rows implements AutoCloseable {
         Peeking input = new Peeking(bytes);
         byte[] head = input.head();
         if (FileFormat.find(head) == FileFormat.GZIP) {
-            input = new Peeking(new GZIPInputStream(input, 1 << 16));
+            input = new Peeking(new GzipMembers(input));
             head = input.head();
         }
         FileFormat other = FileFormat.find(head);
