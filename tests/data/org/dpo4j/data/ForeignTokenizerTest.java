@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.nio.file.Path;
 import org.dpo4j.kernels.Dpo4jException;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -47,5 +48,19 @@ class ForeignTokenizerTest {
             })
     void malformedJson(String name, String content, String reason) {
         refused(name, content, " is not valid JSON: " + reason);
+    }
+
+    /** Each begins with a JSON value, which is not all that the file holds, or is no object. */
+    @Test
+    void specialTokensOfNoObject() {
+        String name = "tokenizer_config.json";
+        refused(name, "", " is empty; download it again");
+        refused(name, "null", " does not hold a JSON object; download it again");
+        refused(name, "[{\"eos_token\": \"</s>\"}]", " does not hold a JSON object; download it again");
+        refused(name, "\"prompt\",\"chosen\"\n\"a\",\"b\"\n", " is a CSV file; download it again");
+        refused(
+                name,
+                "{\"eos_token\": \"</s>\"}\n{\"eos_token\": null}\n",
+                " is not valid JSON: more follows after its end at line 2 column 1; download it again");
     }
 }
