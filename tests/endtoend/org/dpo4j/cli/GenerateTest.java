@@ -106,6 +106,21 @@ class GenerateTest {
                         "dpo4j: error: " + model + " has no tokenizer.json to write text with; add it, or give --json");
     }
 
+    @Test
+    void aRowWithoutAPromptIsNamed() {
+        Path prompts = Cli.write(directory.resolve("prompts.jsonl"), "{\"prompt\":\"Once\"}\n{\"text\":\"Lily\"}\n");
+        Cli generated = Cli.runOnDevice(
+                "generate",
+                "--model_name_or_path",
+                Cli.real(STORIES + "/hf").toString(),
+                "--prompts",
+                prompts.toString());
+        assertThat(generated.code()).isEqualTo(1);
+        assertThat(generated.err())
+                .last()
+                .isEqualTo("dpo4j: error: " + prompts + " line 2: prompt is missing; give text");
+    }
+
     private static Cli generate(String model, String... more) {
         List<String> arguments = new ArrayList<>(
                 List.of("generate", "--model_name_or_path", Cli.real(model).toString()));

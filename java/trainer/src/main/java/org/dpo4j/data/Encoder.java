@@ -167,6 +167,9 @@ final class Encoder {
     }
 
     private static String describe(JsonNode value) {
+        if (value.isMissingNode()) {
+            return "missing";
+        }
         if (value.isArray() || value.isObject()) {
             return value.isArray() ? "a list" : "an object";
         }
