@@ -10,6 +10,7 @@ root=$(cd "$here/../.." && pwd)
 output=$PWD/dpo4j-bundle.tar.xz
 cpu_only=
 while [ $# -gt 0 ]; do
+  case $1 in --output) [ $# -gt 1 ] || { echo "dpo4j: bundle: $1 needs a value" >&2; exit 2; } ;; esac
   case $1 in
     --output) output=$2; [ "$2" = - ] || output=$(realpath -ms -- "$2"); shift 2 ;;
     --cpu-only) cpu_only=1; shift ;;

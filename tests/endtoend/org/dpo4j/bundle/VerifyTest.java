@@ -186,4 +186,23 @@ class VerifyTest {
         assertThat(run.exit()).isEqualTo(2);
         assertThat(run.last()).contains("is no program: name compute-sanitizer or its directory");
     }
+
+    /** Where sh is bash, a shift beyond the last argument is no error, and the script would read it for ever. */
+    @Test
+    void anOptionWithoutItsValueIsNamed() throws Exception {
+        for (String option : List.of("--device", "--cuda", "--output")) {
+            assertThat(run("verify", option)).isEqualTo(new Run(2, List.of("verify: " + option + " needs a value")));
+        }
+        for (String option : List.of("--device", "--cuda", "--tool", "--sanitizer")) {
+            assertThat(run("conformance", option))
+                    .isEqualTo(new Run(2, List.of("conformance: " + option + " needs a value")));
+        }
+        String scripts = Scripts.root().resolve("tests/bundle").toString();
+        for (String option : List.of("--device", "--classes", "--benchmarks", "--memcheck")) {
+            assertThat(Scripts.run(Map.of("OUT", folder.toString()), "bash", scripts + "/first", option))
+                    .isEqualTo(new Run(2, List.of("first: " + option + " needs a value")));
+        }
+        assertThat(Scripts.run(Map.of(), "bash", scripts + "/bundle.sh", "--output"))
+                .isEqualTo(new Run(2, List.of("dpo4j: bundle: --output needs a value")));
+    }
 }
