@@ -178,6 +178,7 @@ class OptionValuesTest {
     @CsvSource(
             delimiter = '|',
             value = {
+                "--no_remove_unused_columns|model_name_or_path is missing; give it", // TRL's own scripts/dpo.py
                 "--no_gradient_checkpointing|model_name_or_path is missing; give it",
                 "--no-dataloader-pin-memory|model_name_or_path is missing; give it",
                 "--no_bf16|model_name_or_path is missing; give it",

@@ -131,17 +131,23 @@ public final class Main {
                     + e.getCommandLine().getCommandName();
         }
         if (e instanceof MissingParameterException missing
-                && String.valueOf(e.getMessage()).startsWith("Expected parameter")
                 && !missing.getMissing().isEmpty()
                 && missing.getMissing().get(0) instanceof OptionSpec option) {
-            String name = OptionNames.normalised(option.longestName());
-            return origin(e, name, words) + name + " has a value that begins as an option does; give another";
+            return missing(e, OptionNames.normalised(option.longestName()), words);
         }
         if (e.getCause() instanceof TypeConversionException wanted && e.getArgSpec() instanceof OptionSpec option) {
             String name = OptionNames.normalised(option.longestName());
             return origin(e, name, words) + conversion(name, String.valueOf(e.getValue()), wanted);
         }
         return firstLine(String.valueOf(e.getMessage()));
+    }
+
+    /** A required option that is not there, or one whose value in a file is read as an option. */
+    private static String missing(ParameterException e, String name, String[] words) {
+        String origin = origin(e, name, words);
+        return origin.isEmpty()
+                ? name + " is missing; give it"
+                : origin + name + " has a value that begins as an option does; give another";
     }
 
     /** The file and line of a value that the command line does not give. */
