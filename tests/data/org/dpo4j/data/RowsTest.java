@@ -140,6 +140,10 @@ class RowsTest {
         assertThatThrownBy(() -> read(directory.resolve("none")))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining("none does not exist; give a .jsonl");
+        assertThatThrownBy(() -> read(Path.of("https://host/pairs.jsonl")))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageStartingWith(
+                        "https:/host/pairs.jsonl is an address, and files are not downloaded; give a .jsonl");
         assertThatThrownBy(() -> read(directory))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining("is a directory");

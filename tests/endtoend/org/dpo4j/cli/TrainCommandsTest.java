@@ -64,7 +64,7 @@ class TrainCommandsTest {
         assertThat(Cli.run("dpo", "--device", "cpu").err()).anyMatch(line -> line.contains("model_name_or_path"));
         refused("hinge_v2", "--loss_type", "hinge_v2");
         refused("polynomial", "--lr_scheduler_type", "polynomial");
-        refused("float16", "--dtype", "float16");
+        assertThat(Cli.run("dpo", "--dtype", "float16").err()).anyMatch(line -> line.contains("float16"));
         refused("beta is 0", "--beta", "0");
         refused("truncation_mode keep_end", "--truncation_mode", "keep_end");
     }

@@ -71,6 +71,17 @@ class MetricsLogTest {
         assertThat(file).hasContent("{\"step\":1}\n");
     }
 
+    @Test
+    void whatAnEarlierRunWroteStaysWhereNoStepIsTaken() throws IOException {
+        Path file = Files.writeString(directory.resolve("metrics.jsonl"), "{\"step\": 1000}\n");
+        new MetricsLog(file, metrics -> {}).close();
+        assertThat(file).hasContent("{\"step\": 1000}\n");
+        try (MetricsLog log = new MetricsLog(file, metrics -> {})) {
+            log.begin();
+            assertThat(file).isEmptyFile();
+        }
+    }
+
     private static Map<String, Double> values(double loss) {
         Map<String, Double> values = new LinkedHashMap<>();
         values.put("loss", loss);

@@ -46,7 +46,9 @@ public final class InputFile {
         try {
             return new Unseekable(Files.newInputStream(file));
         } catch (NoSuchFileException e) {
-            throw new Dpo4jException(file + " does not exist; give " + wanted, e);
+            boolean isAddress = file.toString().matches("(https?|hf|s3|gs):/.*");
+            String what = isAddress ? " is an address, and files are not downloaded; " : " does not exist; ";
+            throw new Dpo4jException(file + what + "give " + wanted, e);
         } catch (IOException e) {
             throw new Dpo4jException(
                     file + " cannot be read (" + FileErrors.reason(e) + "); give a file that this user may read", e);

@@ -30,22 +30,30 @@ public final class MetricsLog implements AutoCloseable {
 
     private final ByteArrayOutputStream waiting = new ByteArrayOutputStream();
     private int waitingLines;
+    private boolean isBegun;
     /** Bytes of the whole lines on the disk. */
     private long end;
 
-    /** Tells the listener when lines begin to wait. */
+    /** Tells the listener when lines begin to wait. What an earlier run wrote stays until {@link #begin}. */
     public MetricsLog(Path file, RunListener listener) {
         this.file = file;
         this.listener = listener;
         try {
             lines = new RandomAccessFile(file.toFile(), "rw");
-            if (lines.length() > 0) {
-                lines.setLength(0);
-            }
         } catch (IOException e) {
             throw new Dpo4jException(
                     file + " cannot be written (" + FileErrors.reason(e) + "); free space or choose another output_dir",
                     e);
+        }
+    }
+
+    /** Empties the file: from now on it is this run's. The first line does so too. */
+    public void begin() {
+        try {
+            writeWaiting();
+        } catch (IOException e) {
+            throw new Dpo4jException(
+                    file + " cannot be emptied (" + FileErrors.reason(e) + "); choose another output_dir", e);
         }
     }
 
@@ -74,7 +82,9 @@ public final class MetricsLog implements AutoCloseable {
     @Override
     public void close() {
         try (lines) {
-            writeWaiting();
+            if (waitingLines > 0) {
+                writeWaiting();
+            }
         } catch (IOException e) {
             throw new Dpo4jException(
                     file + " lacks the last " + waitingLines + " lines (" + FileErrors.reason(e)
@@ -86,6 +96,10 @@ public final class MetricsLog implements AutoCloseable {
     /** Leaves no part of a line on the disk. */
     private void writeWaiting() throws IOException {
         try {
+            if (!isBegun && lines.length() > 0) {
+                lines.setLength(0);
+            }
+            isBegun = true;
             lines.seek(end);
             lines.write(waiting.toByteArray());
             end += waiting.size();

@@ -72,6 +72,9 @@ final class TrainLoop {
         loggedAt = System.nanoTime();
         for (int step = 0; step < steps.total(); step++) {
             accumulate(steps.microBatches(step));
+            if (step == 0) {
+                log.begin(); // before it the model of an earlier run may stay, and with it its metrics
+            }
             optimizer.step(schedule.rate(step));
             int done = step + 1;
             if (optimizer.isNormReady()) {

@@ -113,7 +113,9 @@ public record TrainOptions(
             throw new Dpo4jException("warmup_steps and warmup_ratio are both given; leave one out");
         }
         if (evalStrategy == EvalStrategy.STEPS && evalDataset == null) {
-            throw new Dpo4jException("eval_strategy steps has nothing to read; give eval_dataset");
+            throw new Dpo4jException(
+                    (evalSteps == null ? "eval_strategy steps has" : "eval_steps and eval_strategy steps have")
+                            + " nothing to read; give eval_dataset");
         }
         if (maxLength != null) {
             OptionRange.MAX_LENGTH.check(maxLength);
