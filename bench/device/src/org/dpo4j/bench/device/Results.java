@@ -24,7 +24,7 @@ import org.dpo4j.kernels.Dpo4jException;
 
 /** The file of a run, written again after every benchmark: what was measured stays measured, whatever comes after. Any thread may write. */
 final class Results {
-    /** Of a row whose results were wrong: what was wrong. Its time is no measurement of the operation. */
+    /** The key of what was wrong with the results of a row. Its time is then no measurement of the operation. */
     static final String GATE_FAILED = "gate_failed";
 
     private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
@@ -157,7 +157,7 @@ final class Results {
         write();
     }
 
-    /** A benchmark whose call failed, or never ended: it has no number. */
+    /** Writes that a benchmark failed or hung, and why. It has no time. */
     synchronized void failed(String benchmark, Shape shape, String reason) {
         describe(failed.addObject(), benchmark, shape).put("reason", reason);
         write();

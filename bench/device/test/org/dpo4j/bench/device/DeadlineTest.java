@@ -128,7 +128,7 @@ class DeadlineTest {
                 .matches("cut off after \\d s, where 1 were expected: the time of this run was over");
     }
 
-    /** The second of three benchmarks never returns: after four times the 0.1 s that it may take it is in the file, and the process is ended. */
+    /** The second of three benchmarks hangs. After four times its 0.1 s it is written to the file and the process ends. */
     @Test
     void whatHangsIsNamedAndEndsTheProcess() throws Exception {
         Results results = results();
@@ -158,7 +158,7 @@ class DeadlineTest {
                 .containsExactly("not reached: stuck hung; --skip-done " + results.file() + " goes on after it");
     }
 
-    /** The row that another run has, and the failure that it has, are not run again; what it did not reach is. */
+    /** Benchmarks with a row or a failure in another run's file are skipped; the others are run. */
     @Test
     void whatAnEarlierRunHasFinishedIsNotRunAgain() throws Exception {
         Results earlier = results();

@@ -92,7 +92,7 @@ final class ConfigFile implements IDefaultValueProvider {
         return all;
     }
 
-    /** A mapping's own key wins. Of two merged ones the YAML rule takes the first, PyYAML 6.0.4 mostly the last: refused. */
+    /** A mapping's own key wins. Two merged ones are refused: YAML takes the first, PyYAML 6.0.4 mostly the last. */
     private void merge(Node node, Map<String, Entry> own, Map<String, Entry> all) {
         if (!(node instanceof MappingNode mapping)) {
             throw refusal(line(node), "merges (<<) what is no mapping");

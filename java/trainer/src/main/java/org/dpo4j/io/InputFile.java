@@ -16,7 +16,7 @@ import org.dpo4j.kernels.Dpo4jException;
 public final class InputFile {
     private static final Set<String> STANDARD = Set.of("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0");
 
-    /** Java asks how much is there by seeking, which pipes refuse; nobody here needs to know. */
+    /** Answers available() without seeking, which pipes refuse. */
     private static final class Unseekable extends FilterInputStream {
         Unseekable(InputStream input) {
             super(input);

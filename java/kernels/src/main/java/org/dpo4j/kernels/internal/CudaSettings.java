@@ -23,7 +23,7 @@ public record CudaSettings(String without, int residentClusters) {
         return of(System.getProperty(PROPERTY), System.getenv(VARIABLE));
     }
 
-    /** As a property and a variable say, of which the property goes first; null where one is not set. */
+    /** Settings by the value of the system property, else of the environment variable; null where one is not set. */
     static CudaSettings of(@Nullable String property, @Nullable String variable) {
         String without = property == null ? variable : property;
         return new CudaSettings(without == null ? "" : without, 0);

@@ -20,7 +20,7 @@ final class CurrentDevice implements AutoCloseable {
         CudaRuntime.check(cudaSetDevice(ordinal), "cudaSetDevice to " + ordinal);
     }
 
-    /** Fails only after an error that the work has thrown, and that every later call will throw. */
+    /** Fails only after the work has failed with an error that every later call repeats. */
     @Override
     public void close() {
         if (before != ordinal) {

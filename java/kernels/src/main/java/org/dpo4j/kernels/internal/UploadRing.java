@@ -69,7 +69,7 @@ final class UploadRing implements AutoCloseable {
         CudaRuntime.check(cudaEventSynchronize(copied[half]), "cudaEventSynchronize after an upload");
     }
 
-    /** The stream has nothing left to copy. Gives back everything, whatever fails; throws what failed first. */
+    /** Frees everything, also after a failure; throws the first failure. The stream must have no copies left. */
     @Override
     public void close() {
         int destroyed = 0;
