@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
+import java.lang.management.BufferPoolMXBean;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -74,6 +76,30 @@ class ModelTest {
                         .get("torch_dtype")
                         .asText())
                 .isEqualTo("bfloat16");
+    }
+
+    /**
+     * Direct buffers are freed by the garbage collector, which does not see their size. A save has a buffer of the file
+     * and two for the conversion, 8 MiB each; a load and a check two each: 56 MiB, whatever the number of tensors. The JDK
+     * copies what it writes of the small files through at most 64 KiB.
+     */
+    @OnEachDevice
+    void hostMemoryDoesNotGrowWithTheNumberOfTensors(On on) {
+        try (Model made = Model.create(LlamaConfig.of(20, 16, 24, 12, 2, 1, 32, true), on.device(), DType.F32, 5)) {
+            long before = directBytes();
+            made.save(directory, DType.F32);
+            try (Model loaded = Model.load(directory, on.device(), DType.F32)) {
+                assertThat(WeightCheck.firstNotFinite(loaded.parameters())).isNull();
+            }
+            assertThat(directBytes() - before).isLessThanOrEqualTo((7 * 8L << 20) + (64 << 10));
+        }
+    }
+
+    private static long directBytes() {
+        return ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class).stream()
+                .filter(pool -> pool.getName().equals("direct"))
+                .mapToLong(BufferPoolMXBean::getTotalCapacity)
+                .sum();
     }
 
     @OnEachDevice

@@ -143,10 +143,11 @@ public final class Parameters implements AutoCloseable {
         if (values.length != tensor.count()) {
             throw new Dpo4jException(tensor.name() + " has " + tensor.count() + " elements, not " + values.length);
         }
-        new Staging().upload(device, weight(tensor.offset()), dtype, values.length, "F32", (begin, destination) -> {
-            floats(destination).put(values, (int) begin, destination.remaining() / 4);
-            destination.position(destination.limit());
-        });
+        new Staging(values.length)
+                .upload(device, weight(tensor.offset()), dtype, values.length, "F32", (begin, destination) -> {
+                    floats(destination).put(values, (int) begin, destination.remaining() / 4);
+                    destination.position(destination.limit());
+                });
     }
 
     ParameterLayout layout() {
@@ -171,7 +172,7 @@ public final class Parameters implements AutoCloseable {
 
     private float[] readFloats(long address, DType stored, long count) {
         float[] values = new float[Math.toIntExact(count)];
-        new Staging()
+        new Staging(count)
                 .download(
                         device,
                         address,

@@ -6,15 +6,27 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 
 /**
- * Weights between host and device, a piece at a time, converted on the way. Two buffers of 8 MiB, whatever the model's
- * size.
+ * Copies weights between host and device, a piece at a time, and converts them on the way. It holds two direct buffers of
+ * at most 8 MiB. They are freed by the garbage collector, which does not see their size: use one for all tensors.
  */
 final class Staging {
     static final int BYTES = 8 << 20;
     private static final int ELEMENTS = BYTES / 4;
 
-    private final ByteBuffer host = ByteBuffer.allocateDirect(BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    private final ByteBuffer device = ByteBuffer.allocateDirect(BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    private final ByteBuffer host;
+    private final ByteBuffer device;
+
+    /** For any number of elements. */
+    Staging() {
+        this(ELEMENTS);
+    }
+
+    /** For tensors of at most {@code count} elements, or for larger ones in pieces of 8 MiB. */
+    Staging(long count) {
+        int bytes = (int) Math.min(BYTES, Math.multiplyExact(count, 4L));
+        host = ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        device = ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
+    }
 
     /** Gives elements [begin, begin + n) of some tensor: fills a buffer of n of them. */
     @FunctionalInterface
@@ -30,8 +42,9 @@ final class Staging {
 
     /** Uploads {@code count} elements of {@code format} from a reader to {@code address}, stored as {@code dtype}. */
     void upload(Device target, long address, DType dtype, long count, String format, Reader reader) {
-        for (long begin = 0; begin < count; begin += ELEMENTS) {
-            int elements = (int) Math.min(ELEMENTS, count - begin);
+        int piece = host.capacity() / 4;
+        for (long begin = 0; begin < count; begin += piece) {
+            int elements = (int) Math.min(piece, count - begin);
             host.clear().limit(elements * FloatFormats.bytes(format));
             reader.read(begin, host);
             FloatFormats.convert(host.flip(), format, device.clear(), dtype.name());
@@ -43,8 +56,9 @@ final class Staging {
      * Downloads {@code count} elements stored as {@code dtype} at {@code address}, handing them over in {@code format}.
      */
     void download(Device source, long address, DType dtype, long count, DType format, Writer writer) {
-        for (long begin = 0; begin < count; begin += ELEMENTS) {
-            int elements = (int) Math.min(ELEMENTS, count - begin);
+        int piece = host.capacity() / 4;
+        for (long begin = 0; begin < count; begin += piece) {
+            int elements = (int) Math.min(piece, count - begin);
             device.clear().limit(elements * dtype.bytes());
             source.download(device, address + begin * dtype.bytes());
             FloatFormats.convert(device.rewind(), dtype.name(), host.clear(), format.name());

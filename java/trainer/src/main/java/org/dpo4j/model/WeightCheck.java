@@ -23,8 +23,9 @@ public final class WeightCheck {
 
     /** The first weight that is not finite, as {@code "NAME is NaN at [ROW, COLUMN]"}; null where there is none. */
     public static @Nullable String firstNotFinite(Parameters parameters) {
+        Staging staging = new Staging();
         for (ParameterTensor tensor : parameters.tensors()) {
-            @Nullable String found = firstNotFinite(parameters, tensor);
+            @Nullable String found = firstNotFinite(parameters, tensor, staging);
             if (found != null) {
                 return tensor.name() + " is " + found;
             }
@@ -33,24 +34,22 @@ public final class WeightCheck {
     }
 
     /** Its value and place, read a piece at a time: a table of embeddings may not fit into Java's memory. */
-    private static @Nullable String firstNotFinite(Parameters parameters, ParameterTensor tensor) {
+    private static @Nullable String firstNotFinite(Parameters parameters, ParameterTensor tensor, Staging staging) {
         List<String> found = new ArrayList<>();
-        new Staging()
-                .download(
-                        parameters.device(),
-                        parameters.weight(tensor.offset()),
-                        parameters.dtype(),
-                        tensor.count(),
-                        DType.F32,
-                        (begin, source) -> {
-                            FloatBuffer values =
-                                    source.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
-                            for (int i = 0; found.isEmpty() && i < values.remaining(); i++) {
-                                if (!Float.isFinite(values.get(i))) {
-                                    found.add(values.get(i) + " at " + place(tensor, begin + i));
-                                }
-                            }
-                        });
+        staging.download(
+                parameters.device(),
+                parameters.weight(tensor.offset()),
+                parameters.dtype(),
+                tensor.count(),
+                DType.F32,
+                (begin, source) -> {
+                    FloatBuffer values = source.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+                    for (int i = 0; found.isEmpty() && i < values.remaining(); i++) {
+                        if (!Float.isFinite(values.get(i))) {
+                            found.add(values.get(i) + " at " + place(tensor, begin + i));
+                        }
+                    }
+                });
         return found.isEmpty() ? null : found.get(0);
     }
 
