@@ -2,10 +2,10 @@ package org.dpo4j.cli;
 
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
+import org.dpo4j.quickstart.Comparison;
+import org.dpo4j.quickstart.SentimentExperiment;
+import org.dpo4j.quickstart.Size;
 import org.dpo4j.report.Console;
-import org.dpo4j.train.sentiment.Comparison;
-import org.dpo4j.train.sentiment.SentimentExperiment;
-import org.dpo4j.train.sentiment.Size;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 

@@ -1,5 +1,5 @@
 /** The quickstart's experiment, very small. */
 @NullMarked
-package org.dpo4j.train.sentiment;
+package org.dpo4j.quickstart;
 
 import org.jspecify.annotations.NullMarked;

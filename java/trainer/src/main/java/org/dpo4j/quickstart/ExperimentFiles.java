@@ -1,4 +1,4 @@
-package org.dpo4j.train.sentiment;
+package org.dpo4j.quickstart;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;

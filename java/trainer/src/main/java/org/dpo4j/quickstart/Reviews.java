@@ -1,4 +1,4 @@
-package org.dpo4j.train.sentiment;
+package org.dpo4j.quickstart;
 
 import java.util.Arrays;
 import java.util.List;

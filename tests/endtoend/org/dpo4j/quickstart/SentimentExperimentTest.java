@@ -1,4 +1,4 @@
-package org.dpo4j.train.sentiment;
+package org.dpo4j.quickstart;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

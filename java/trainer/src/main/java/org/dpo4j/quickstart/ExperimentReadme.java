@@ -1,4 +1,4 @@
-package org.dpo4j.train.sentiment;
+package org.dpo4j.quickstart;
 
 /** README.md of an experiment: what lies there, and how to make each of it again by hand. */
 final class ExperimentReadme {

@@ -4,6 +4,6 @@
  * GPT-2 large.
  */
 @NullMarked
-package org.dpo4j.train.sentiment;
+package org.dpo4j.quickstart;
 
 import org.jspecify.annotations.NullMarked;
