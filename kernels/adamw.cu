@@ -3,25 +3,20 @@
 //   g = clip gradient        m = (m - s1 m) + s1 g        v = (v - s2 v) + s2 g^2
 //   p = p - (lr decay p + lr c1 m / (sqrt(c2 v) + epsilon))
 //
-// s1 = 1 - b1 and s2 = 1 - b2 are computed in fp64 and then rounded. A product with b2 itself would keep 1.3e-8 too much of v a step, and one
-// with 1 - lr decay would lose the digits of lr decay: both are numbers near 1, and fp32 has no more than 24 bits of them.
+// s1 = 1 - b1 and s2 = 1 - b2 are computed in fp64 and then rounded. b2 v in fp32 would keep 1.3e-8 too much of v per step, and (1 - lr
+// decay) p would lose the digits of lr decay: both factors are close to 1, and fp32 has 24 bits.
 //
-// One pass over everything; the clipped gradient is never stored. Where there is a `master`, the exact p lies there and the parameter is its
-// rounding. A bf16 parameter without one is rounded stochastically: its mean is the exact p, so that updates far below its last place add up
-// (Gupta et al. 2015). Sixteen random bits an element, the bits that are dropped, from Philox: key = seed, counter = (element / 8, step).
-// Which bits an element gets depends on its number alone. A NaN clip (a gradient that was not finite) leaves every array as it was.
+// One pass over all arrays; the clipped gradient is never stored. With a `master`, the exact p is there and the parameter is its rounding.
+// A bf16 parameter without a master is rounded stochastically: its mean is the exact p, so that updates far below its last digit add up
+// (Gupta et al. 2015). The random bits, 16 per element as many as are dropped, come from Philox: key = seed, counter = (element / 8, step).
+// So the bits of an element depend only on its number. A NaN clip (the gradient was not finite) leaves every array unchanged.
 //
-// Moments of bf16 are rounded stochastically as well, each by bits of its own. v is why: where gradients are small a step changes it by
-// (1 - b2) of itself, and with b2 = 0.999 that is between an eighth and a quarter of a bf16 ulp. To nearest, v would never decay. The step
-// itself computes with the exact m and v, from before they are rounded.
+// bf16 moments are rounded stochastically too, each with bits of its own. v needs it: if gradients are small, a step changes v by (1 - b2)
+// of itself, which for b2 = 0.999 is between 1/8 and 1/4 of a bf16 ulp. Rounded to nearest, v would never decay. The step itself uses the
+// exact m and v, before rounding.
 //
-// Bytes moved an element: 28 (fp32 without master), 30 (bf16 with master), 24 (bf16 without), 16 (bf16 without, moments of bf16). Share of
-// the roofline: not yet measured on a GPU.
-//
-// Prediction: all four at 0.92 of copy bandwidth or more. The last has the least room: sm_90a runs about 620 instructions for 8 elements,
-// 78 an element, nearly a third of them three Philox of 10 rounds. An H100 SXM that copies at 3.0 TB/s moves 16 bytes for 188e9 elements a
-// second: 1.5e13 instructions, where 132 multiprocessors of 128 lanes at 1.7 GHz issue 2.9e13; an H200 at 4.0 TB/s needs two thirds of them.
-// Wide products (20 a Philox, at half of that rate), roots and reciprocals (at an eighth) take a tenth of their pipes each.
+// Bytes moved per element: 28 (fp32 without master), 30 (bf16 with master), 24 (bf16 without), 16 (bf16 without, bf16 moments). Predicted:
+// PERFORMANCE.md. Share of the roofline: not yet measured on a GPU.
 #include "philox.cuh"
 #include "vectors.cuh"
 
@@ -29,15 +24,15 @@ namespace dpo4j::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-// Blocks on a multiprocessor, at 64 registers or 80: with 64 the random bits spill.
+// Resident blocks per SM, at 64 or 80 registers per thread: with 64 the random bits spill.
 template <bool kStochastic>
 constexpr int kBlocks = kStochastic ? 3 : 4;
 static_assert(kVector == 8, "a whole vector takes the bits of one counter");
 
-// The last word of a counter: what of an element is rounded.
+// The last word of a counter says which number of an element is rounded.
 enum class Rounded : uint32_t { kParameter, kM, kV };
 
-// N elements whose first is number `element`; N > 1 begins at a multiple of 8.
+// Updates N elements from number `element` on; for N > 1 it is a multiple of 8.
 template <int N>
 __device__ __forceinline__ Values<N> round_elements(Values<N> x, Rounded what, int64_t element, uint2 seed, uint32_t step) {
   const uint64_t group = static_cast<uint64_t>(element) / kVector;

@@ -3,12 +3,12 @@
 //   delta = sum over d of d_out out        d_s = p (d_out v - delta)
 //   d_q = scale d_s k                      d_k = scale d_s^T q                      d_v = p^T d_out
 //
-// Two launches. The first gives a block a tile of queries: delta (to the workspace) and d_q. The second gives a block a tile of keys, which
-// walks over the queries that see them: its own segment's, then those of the dependent segments, all heads of the group. Every row has one
-// owner who adds in a fixed order: no atomics. Never materialised: scores, probabilities, their gradients, repeated key heads.
+// Two launches. In the first, a block owns a tile of queries and computes delta (to the workspace) and d_q. In the second, a block owns a
+// tile of keys and walks over the queries that see them: its own segment's, then those of the dependent segments, all heads of the group.
+// One block adds up each row in a fixed order: no atomics. Never materialised: scores, probabilities, their gradients, repeated key heads.
 //
-// Bytes moved: the tensors of a block's rows once, those it walks over once for every tile (from L2). Bound by arithmetic: 14 head_width
-// FLOPs a visible pair of query and key (7 products of tiles), here on fp32 units. Share of the roofline: not yet measured on a GPU.
+// Bytes moved: the tensors of a block's rows once, those it walks over once per tile (from L2). Bound by arithmetic: 14 head_width
+// FLOPs per visible pair of query and key (7 products of tiles), here on fp32 units. Share of the roofline: not yet measured on a GPU.
 #include <algorithm>
 
 #include "attention_fma.cuh"
@@ -19,7 +19,7 @@ namespace {
 using attention::Queries;
 using attention::Tile;
 
-// This thread's part of the product of one row of the tile of d_out and the same row of out, in memory.
+// This thread's part of the dot product of a row of d_out (in shared memory) and the same row of out (in memory).
 template <class Tile>
 __device__ __forceinline__ float dot_part(const float* d_out, const float* out, int head_width) {
   float dot = 0;
@@ -145,7 +145,7 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
   const float factor = x.scale * attention::kLog2E;
   for (int32_t dependent = 0; dependent <= dependents; dependent++) {
     const Queries queries{segment[dependent], group, static_cast<int32_t>(blockIdx.y) * group};
-    // Own queries before the first key do not see it; a dependent's all see every key.
+    // Queries of the own segment before the first key do not see it. Those of a dependent see every key.
     for (int32_t first_row = dependent == 0 ? first_key * group : 0; first_row < queries.count(); first_row += Tile::kColumns) {
       __syncthreads();
       walk.read(x, queries, first_row);
@@ -206,7 +206,7 @@ int backward_fma(const Queue& queue, const AttentionBackward& x) {
 
 }  // namespace
 
-// Delta alone, or what the largest of the kernels wants, which need not be this device's.
+// delta, or the largest workspace of any kernel, which may be one for another device.
 size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width) {
   return std::max(query_rows * heads * sizeof(float), attention::backward_sm90a_workspace_bytes(query_rows, heads, head_width));
 }

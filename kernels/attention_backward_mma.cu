@@ -3,19 +3,14 @@
 //   delta = sum over d of d_out out        d_s = p (d_out v - delta)
 //   d_q = scale d_s k                      d_k = scale d_s^T q                      d_v = p^T d_out
 //
-// attention_backward.cu's two launches on mma.sync m16n8k16 (sm_80 and later): rows are queries in the first (delta and d_q), keys in the
-// second (d_k and d_v), whose scores are the transposed ones, so that p^T and d_s^T, rounded to bf16, are in registers where the next product
-// wants them. While a tile of columns is worked on, the next arrives. Every row has one owner who adds in a fixed order: no atomics. Never
-// materialised: scores, probabilities, their gradients, repeated key heads.
+// The two launches of attention_backward.cu on mma.sync m16n8k16 (sm_80 and later). Rows are queries in the first (delta and d_q) and keys
+// in the second (d_k and d_v). The second computes transposed scores, so that p^T and d_s^T, rounded to bf16, are in the registers where
+// the next product reads them. The next tile of columns is loaded while one is used. One block adds up each row in a fixed order: no
+// atomics. Never materialised: scores, probabilities, their gradients, repeated key heads.
 //
-// Bytes moved: the tensors of a block's rows once, those it walks over once for every block (from L2). Bound by arithmetic: 14 head_width
-// FLOPs a visible pair of query and key (7 products; 5 of them do where blocks add to d_q in turns: attention_backward_sm90a.cu, which
-// is there for head widths 64 and 128 on Hopper). Share of the roofline: not yet measured on a GPU.
-//
-// Predicted for head width 128, causal, 4096 queries, counting 5 products as others do, on H100 and H200: 230 TFLOP/s; head width 64: 210. For
-// 128 x 32 pairs the first launch reads shared memory for 1280 cycles (213 bytes an instruction) where tensor cores take 1240, the second for
-// 2500 (312 bytes: registers hold d_k and d_v of 16 rows a warp, so a fragment serves half as many instructions) where they take 1650: 3780
-// cycles are 322 TFLOP/s. Of that forward's share is lost to latencies and barriers, 0.72.
+// Bytes moved: the tensors of a block's rows once, those it walks over once per block (from L2). Bound by arithmetic: 14 head_width FLOPs
+// per visible pair of query and key (7 products; attention_backward_sm90a.cu needs 5, because its blocks add to d_q one after another; it
+// serves head widths 64 and 128 on Hopper). Predicted: PERFORMANCE.md. Share of the roofline: not yet measured on a GPU.
 #include "attention_mma.cuh"
 
 namespace dpo4j::cuda {
@@ -34,8 +29,8 @@ struct QueryTile : attention::MmaTile<D, (D <= 128 ? 2 : 1),
                                        : D <= 128 ? 32
                                                   : 16)> {};
 
-// lse in base 2 of the warp's rows, infinite where a row does not exist, which makes its weights 0; and their delta, also to the workspace.
-// `statistics` has lse and then delta of the block's rows: registers have no room for them.
+// Writes lse in base 2 of the warp's rows (infinite for a row that does not exist, so that its weights are 0) and delta, also to the
+// workspace. `statistics` holds lse and then delta of the block's rows in shared memory, because they do not fit in registers.
 template <class Tile, class Block>
 __device__ __forceinline__ void read_statistics(const AttentionBackward& x, const Block& block, const bf16* d_out_rows, float* statistics) {
 #pragma unroll 1
@@ -59,7 +54,7 @@ __device__ __forceinline__ void read_statistics(const AttentionBackward& x, cons
   __syncwarp();
 }
 
-// Scores become d_s: 0 where the row does not see the key, whatever that holds.
+// Turns scores into d_s: 0 by selection where the row does not see the key.
 template <class Tile, class Block>
 __device__ __forceinline__ void to_d_scores(typename Tile::Scores& s, const typename Tile::Scores& d_p, const Block& block,
                                             int32_t first_key, float factor, const float* statistics) {
@@ -112,7 +107,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(
   for (int32_t first_key = 0; first_key < block.key_end; first_key += Tile::kColumns, stage ^= 1) {
     bf16 *const k_tile = tiles + stage * 2 * kTileElements, *const v_tile = k_tile + kTileElements;
     cp_async_wait<0>();
-    __syncthreads();  // this stage is there, the other has been used
+    __syncthreads();  // this stage has arrived, and the other has been used
     if (first_key + Tile::kColumns < block.key_end) copy_keys(stage ^ 1, first_key + Tile::kColumns);
     const bool sees = block.sees(first_key);
     typename Tile::Scores s, d_p;
@@ -130,15 +125,15 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(
   }
   typename Tile::RowFloats scale;
   Tile::fill(scale, x.scale);
-  // Read again: registers have no room to keep it through the loop.
+  // Read again, because it does not fit in registers during the loop.
   const attention::MmaQueryBlock<Tile, AttentionBackward> again(x, row_tiles);
   again.write(x.d_q, x.q_stride, d_q, scale, q_rows);
 }
 
 // ---- d_k and d_v: rows are keys, columns queries --------------------------------------------------------------------------------------
 
-// WARPS_OF_ROWS warps share the same keys: each computes their scores, and accumulates its part of the head's width. Registers have no room
-// for the whole of 16 rows of d_k and d_v beyond head width 128.
+// WARPS_OF_ROWS warps share the same keys: each computes their scores and accumulates its part of the head width. Beyond head width 128, 16
+// rows of d_k and d_v do not fit in the registers of one warp.
 template <int D>
 constexpr int kWarpsOfRows = D <= 128 ? 1 : 2;
 
@@ -172,9 +167,9 @@ struct Walk {
   }
 };
 
-// What is left to know of a tile of queries once it has been copied.
+// The state of a tile of queries after its copy.
 struct Columns {
-  bool own;  // the keys' own segment, whose queries see the keys up to themselves; a dependent's see all
+  bool own;  // the keys' own segment, whose queries see the keys up to themselves; queries of a dependent see all
   int32_t first_row;
 };
 
@@ -209,7 +204,7 @@ struct KeyBlock {
   __device__ __forceinline__ int64_t query_offset(const Queries& queries, int32_t r, int64_t stride) const {
     return r < queries.count() ? queries.vector(r, stride, head_width) : -1;
   }
-  // q, d_out, and lse (base 2) and delta of the columns. A column that does not exist gets lse = infinity, which makes its weights 0.
+  // Loads q, d_out, lse (base 2) and delta of the columns. A column that does not exist gets lse = infinity, so that its weights are 0.
   __device__ __forceinline__ void copy_queries(bf16* q_tile, float* lse, const Walk<Tile::kColumns>& walk) const {
     Rows::template copy<Tile::kColumns>(q_tile, x.q, head_width,
                                         [&](int column) { return query_offset(walk.queries, walk.first_row + column, x.q_stride); });
@@ -224,7 +219,7 @@ struct KeyBlock {
     lse[Tile::kColumns + threadIdx.x] = exists ? static_cast<const float*>(x.workspace)[at] : 0.0f;
   }
 
-  // Whether some key of the warp is seen by some of the tile's queries; whether each is seen by all of them; whether each of the block is.
+  // Whether some query sees some key of the warp; whether all queries see all of them; whether all see all keys of the block.
   __device__ __forceinline__ bool seen(Columns columns) const {
     return first_key + warp_row < key_count && (!columns.own || (first_key + warp_row) * group < columns.first_row + Tile::kColumns);
   }
@@ -238,7 +233,7 @@ struct KeyBlock {
     return !columns.own || (first_key + warp_row + row) * group <= columns.first_row + column;
   }
 
-  // Of a tile of the keys' own segment.
+  // For a tile of the keys' own segment.
   __device__ __forceinline__ void restore_queries(typename Tile::Output& o, const void* tensor, int64_t stride,
                                                   const dpo4j_segment& segment, Columns columns) const {
     const Queries queries{segment, group, static_cast<int32_t>(blockIdx.y) * group};
@@ -247,7 +242,7 @@ struct KeyBlock {
         [&](int row, int column) { return seen(columns, row, column); }, first_d);
   }
 
-  // Transposed scores become p^T: 0 where the query does not see the key, whatever it holds.
+  // Turns transposed scores into p^T: 0 by selection where the query does not see the key.
   __device__ __forceinline__ void to_probabilities(typename Tile::Scores& s, Columns columns, const float* lse, float factor) const {
 #pragma unroll
     for (int n = 0; n < Tile::kColumns / 8; n++) {
@@ -261,7 +256,7 @@ struct KeyBlock {
     if (!seen_by_all(columns)) select_seen(s, columns);
   }
 
-  // d_p^T becomes d_s^T, likewise.
+  // Turns d_p^T into d_s^T, likewise.
   __device__ __forceinline__ void to_d_scores(typename Tile::Scores& d_p, const typename Tile::Scores& p, Columns columns,
                                               const float* delta) const {
 #pragma unroll
@@ -318,7 +313,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(Att
     const Columns columns{walk.dependent == 0, walk.first_row};
     walk.advance();
     cp_async_wait<0>();
-    __syncthreads();  // this stage is there, the other has been used
+    __syncthreads();  // this stage has arrived, and the other has been used
     if (walk.valid()) copy_queries(stage ^ 1, walk);
     const bool seen = block.seen(columns);
     typename Tile::Scores p, d_s;
@@ -343,11 +338,11 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(Att
       if (d_out_hidden) block.restore_queries(d_v, x.d_out, x.out_stride, attention::read_segment(segment), columns);
     }
   }
-  __syncthreads();  // rows that warps share have been read
+  __syncthreads();  // all warps have read the shared rows
   typename Tile::RowFloats one, scale;
   Tile::fill(one, 1);
   Tile::fill(scale, x.scale);
-  const Block again(x, attention::read_segment(segment), row_tiles);  // registers have no room to keep it through the loop
+  const Block again(x, attention::read_segment(segment), row_tiles);  // read again: it does not fit in registers during the loop
   const auto own = [&](int row) { return again.key_offset(again.warp_row + row); };
   Tile::write(x.d_k, again.head_width, d_k, scale, k_rows, again.warp_row, again.first_d, own);
   Tile::write(x.d_v, again.head_width, d_v, one, v_rows, again.warp_row, again.first_d, own);

@@ -1,5 +1,5 @@
-// In which order blocks of attention_backward_sm90a.cu take tiles of keys: a list, made by one block before they begin, and how many heads are worked
-// on at a time.
+// The order in which blocks of attention_backward_sm90a.cu take tiles of keys (a list that one block writes before they start), and how
+// many heads are in flight at a time.
 #pragma once
 
 #include "attention_backward_sm90a.cuh"
@@ -8,7 +8,7 @@ namespace dpo4j::cuda::attention_backward {
 
 constexpr int kPrepareThreads = 256;
 
-// What a call refuses where it can look at segments (native/attention.cpp), and here would let turns wait for ever.
+// Segments that native/attention.cpp refuses on the CPU. Here they would let a block wait for its turn for ever.
 __device__ __forceinline__ bool broken(const Problem& problem, int32_t s) {
   const dpo4j_segment& owner = problem.segments[s];
   if (owner.query_count < 0 || owner.query_count > problem.key_tiles * kKeys) return true;
@@ -24,10 +24,10 @@ __device__ __forceinline__ bool broken(const Problem& problem, int32_t s) {
   return next < problem.segment_count && problem.segments[next].prefix_count > 0;
 }
 
-// Heads at a time: the fewer, the more blocks work on a head's queries one behind the other, and find them in the cache. But tiles that wait for no
-// prefix must be enough for the multiprocessors, and more of them the longer a chain whose tiles begin one behind the other. Of what the simulation
-// of the prediction was asked, this comes nearest to the best number of heads: 0.99 of it in the mean of 26 shapes, 0.87 at worst, in five models of
-// cache and memory; all heads at once 0.86 and 0.53.
+// Heads in flight. With fewer heads, more blocks work on the queries of one head right after each other and find them in L2. But there must
+// be enough tiles without a prefix to fill the SMs, and more of them the longer the chain of tiles that start one after another. The
+// simulation behind the prediction (PERFORMANCE.md) compared rules on 26 shapes and five models of L2 and memory: this one reaches 0.99 of
+// the best number of heads in the mean and 0.87 at worst. All heads at once reach 0.86 and 0.53.
 __device__ __forceinline__ uint32_t heads_together(const Problem& problem, int32_t tiles_without_prefix) {
   constexpr int32_t kTilesAtOnce = 100;
   int32_t heads = 1;
@@ -38,8 +38,9 @@ __device__ __forceinline__ uint32_t heads_together(const Problem& problem, int32
   return heads;
 }
 
-// By one block. Tickets are for some of the heads, then for the next; of those for tiles of keys of segments without prefix, then for those with one;
-// the first tile of all, then the second. So who adds to a tile of queries first has the lower ticket, and longer tiles start before shorter ones.
+// Called by one block. The order of tickets: heads in flight, then the next heads; among these, segments without a prefix, then those with
+// one; among these, the first tile of every segment, then the second. So the block that adds first to a tile of queries has the lower
+// ticket, and tiles with a longer walk start before shorter ones.
 __device__ __forceinline__ void list_tiles(const Problem& problem) {
   constexpr int kWarps = kPrepareThreads / kWarp;
   DPO4J_SHARED(int, of_warps, [kWarps]);

@@ -1,42 +1,29 @@
-// attention, backward, bf16 on Hopper (sm_90a), head widths 64 and 128, from p = exp(scale q k - lse) computed again:
+// attention, backward, bf16, head widths 64 and 128, Hopper only (sm_90a), from p = exp(scale q k - lse) computed again:
 //
-//   delta = sum over d of d_out out        d_s = p (d_out v - delta)
-//   d_q = scale d_s k                      d_k = scale d_s^T q                      d_v = p^T d_out
+//    delta = sum over d of d_out out        d_s = p (d_out v - delta)
+//    d_q = scale d_s k                      d_k = scale d_s^T q                      d_v = p^T d_out
 //
-// Five products of tiles (wgmma.cuh), where attention_backward_mma.cu has seven: scores are computed once for all three gradients. A block owns 128
-// keys of one key head and walks over the tiles of queries that see them, its own segment's and those of its dependents, all heads of the group.
-// Two warpgroups, 64 keys each, have d_k and d_v in registers, and p^T and d_s^T, rounded to bf16, where the next product wants them; d_s goes through
-// shared memory, and each warpgroup multiplies half of d_q. A third one copies (tensor_copy.cuh), says what is seen, and waits for turns.
+// Five products per pair of tiles (WGMMA, wgmma.cuh), where attention_backward_mma.cu has seven: scores are computed once for all three
+// gradients. A block owns 128 keys of one key head and walks over the tiles of queries that see them: its own segment's and those of its
+// dependents, all heads of the group. Two consumer warpgroups with 64 keys each accumulate d_k and d_v in registers. p^T and d_s^T, rounded
+// to bf16, are already in the registers where the next product reads them. d_s also goes through shared memory, and each consumer computes
+// half of d_q. The producer warpgroup loads tiles by TMA (tensor_copy.cuh), prepares the mask, lse and delta of each step, and waits at the
+// ordered semaphore.
 //
-// d_q of a tile of queries is a sum over blocks. They add to it in turns (turns.cuh), in the order of keys, prefix before own: fp32 in the workspace, a
-// load, an addition and a store by the thread that holds the number. The block of the diagonal is the last, and writes d_q. So every sum has a
-// fixed order, no atomic adds, and a sequence's bits are its own. All walk from the last queries to the first, and lower keys, whose walk is longer,
-// begin first: a block follows one tile behind the block of the keys before it, and waits at its start if at all.
+// d_q of a tile of queries is a sum over blocks. They add to it one after another (ordered semaphore, turns.cuh), in the order of keys,
+// prefix first: fp32 in the workspace, by a load, an addition and a store of the thread that holds the element. The block of the diagonal
+// adds last and writes d_q. So every sum has a fixed order, there are no atomic adds, and the bits of a sequence do not depend on its
+// batch. All blocks walk from the last queries to the first, and blocks of lower keys, whose walk is longer, start first. So a block
+// follows one tile behind the block of the keys before it, and waits at its start if at all.
 //
 // Never materialised: scores, probabilities, their gradients, repeated key heads.
 //
-// What is not finite: 0 times it must not reach what does not see it. Rows of q and d_out that are not (their lse or delta says so) and rows of k are
-// 0 in shared memory, and who sees them gets NaN.
+// Values that are not finite: 0 times them must not reach a row that does not see them. Rows of q and d_out that are not finite (lse or
+// delta shows it) and such rows of k are 0 in shared memory, and whoever sees them gets NaN.
 //
-// Bytes moved, for 128 keys and 64 queries of width 128: 32 KiB of q and d_out, 64 KiB of d_q to and fro, from the second-level cache. Bound by
-// arithmetic: 10 head_width FLOPs a visible pair of query and key. Share of the roofline: not yet measured on a GPU.
-//
-// Predicted for head width 128, causal, 4096 queries, on H100 and H200: 410 TFLOP/s, between 350 and 480; head width 64: 320, between 240 and 380.
-// For those 128 x 64 pairs tensor cores take 2560 clocks and shared memory is read and written for 2450 (128 bytes a clock: 1024 for scores and d_p,
-// 512 for d_k and d_v, 512 for d_q, 400 to put tiles and d_s there). One after another: scores 512; exponentials 700 (16 a clock, 512, and the
-// rest of their instructions) behind which d_p is multiplied; d_s 350, behind d_v; its way through shared memory to the other warpgroup 150; d_q 512;
-// d_k 512, behind which d_q is added to its sum, 250; the next barriers 100. That is 2850; d_q after d_k would hide the 150 instead of the 250, and end
-// turns later: worth 1 or 2 % where the cache does not bind. The second-level cache gives some 24 bytes a clock and multiprocessor: 96 KiB
-// take 4000, and bind. That is 0.64 of 989 TFLOP/s; 0.97 for the diagonal; 0.98 for turns, tiles that the cache has lost, and blocks that end at
-// different times; and 0.7, what such kernels lose to latencies and to clocks that fall under load. At width 64 exponentials are twice as many,
-// and not hidden: 3650. The 0.98 is a simulation's: 132 multiprocessors that take tickets, turns handed on in 1500 clocks, 40 MB of cache that forget
-// the tile not used for longest, memory of 4.3 TB/s; 4 x 4096 queries, 32 heads, 8 key heads. Two of these at a time ask memory for 1.3 TB/s; all at
-// once for 2.7, and would be at 0.94, on an H100's 3.0 TB/s at 0.82. For 8 pairs of 1024 + 2 x 512 with a shared prompt it says 567 TFLOP/s times
-// 0.7 where all at once give 518, for 20 of 300 + 250 + 200 380 where they give 310 (327 and 220 on an H100).
-// To look for a turn after the last one was ended, both 1500 clocks together under load, would take as long as what lies between two additions: two
-// threads do one each.
-// What would show the model wrong: traffic of memory above that, and turns that come late. Where key heads times tiles of keys are fewer than
-// multiprocessors, these wait for nobody but are not all used: one sequence of 4096 with 2 key heads, a quarter.
+// Bytes moved, for 128 keys and 64 queries of width 128: 32 KiB of q and d_out, and 64 KiB of d_q (read and written), from L2. Bound by
+// arithmetic: 10 head_width FLOPs per visible pair of query and key. Predicted: PERFORMANCE.md. Share of the roofline: not yet measured on
+// a GPU.
 #include <algorithm>
 
 #include "attention_backward_order.cuh"
@@ -51,7 +38,7 @@ constexpr int kCopyingRegisters = 24, kMultiplyingRegisters = 240;
 static_assert(kCopyingRegisters + kConsumers * kMultiplyingRegisters <= launched_registers(kThreads) * (1 + kConsumers),
               "the registers that the block is launched with");
 
-// ---- before: lse and delta of each query and head, turns and tickets ------------------------------------------------------------------
+// ---- first kernel: lse and delta of each query and head, counters at 0 ------------------------------------------------------------------
 
 template <int D>
 __global__ void __launch_bounds__(kPrepareThreads) prepare(AttentionBackward x, Problem problem) {
@@ -75,9 +62,9 @@ __global__ void __launch_bounds__(kPrepareThreads) prepare(AttentionBackward x, 
 
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
-// ---- the warpgroup that copies -----------------------------------------------------------------------------------------------------------
+// ---- producer warpgroup -----------------------------------------------------------------------------------------------------------------
 
-// One thread: k and v, then q and d_out of each step.
+// One thread loads k and v, then q and d_out of each step.
 template <int D>
 __device__ void copy_tiles(const Maps& maps, const Problem& problem, const KeyTile& keys, Shared<D>& shared, const Tiles<D>& tiles) {
   using T = Tiles<D>;
@@ -94,7 +81,7 @@ __device__ void copy_tiles(const Maps& maps, const Problem& problem, const KeyTi
   }
 }
 
-// Rows of q and d_out that do not exist, or are not finite, become 0, so that a weight of 0 times them is 0.
+// Sets rows of q and d_out that do not exist, or are not finite, to 0, so that 0 times them is 0.
 template <int D>
 __device__ __forceinline__ void clear_rows(const Tiles<D>& tiles, int stage, int first_row, unsigned rows, int lane) {
   using Queries = typename Tiles<D>::Queries;
@@ -106,8 +93,8 @@ __device__ __forceinline__ void clear_rows(const Tiles<D>& tiles, int stage, int
   }
 }
 
-// One warp: what is to know of each step. lse is infinite where a row does not exist, which makes its weights 0, and NaN, as delta is, where
-// the row is not finite.
+// One warp writes the mask, lse and delta of each step. lse is infinite for a row that does not exist, so its weights are 0. lse and delta
+// are NaN for a row that is not finite.
 template <int D>
 __device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shared<D>& shared, const Tiles<D>& tiles, int lane) {
   uint32_t step = 0;
@@ -142,12 +129,12 @@ __device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shar
   }
 }
 
-// Of each step, the turn to add to d_q. shared.turn counts two arrivals a step: of the thread that waits for the turn, and of the one that ends the
-// last step's, once it knows that all have added. The first looks for a turn while the one before is worked on, and meanwhile the second may wait
-// until what was added is seen by other blocks. Nobody is a phase late: the first arrives for a step when the last step's phase has ended,
-// the second when added has ended it, and who adds waits for the phase of both.
+// The turn of each step to add to d_q. shared.turn counts two arrivals per step: of the thread that waits for the turn, and of the thread
+// that ends the previous step's turn after all threads have added. Two threads do this because each takes about 1500 clocks under load: one
+// polls for the next turn while the other makes the additions visible to other blocks. No thread misses a phase: the first arrives for a
+// step when the previous step's phase has ended, the second when `added` has ended, and the adding threads wait for both.
 
-// One thread.
+// Called by one thread: waits for turns.
 template <int D>
 __device__ void wait_for_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
   uint32_t parity = 0;
@@ -159,7 +146,7 @@ __device__ void wait_for_turns(const Problem& problem, const KeyTile& keys, Shar
   }
 }
 
-// One thread. Its last arrival is for nobody.
+// Called by one thread: ends turns. Nobody waits for its last arrival.
 template <int D>
 __device__ void end_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
   uint32_t parity = 0;
@@ -172,10 +159,10 @@ __device__ void end_turns(const Problem& problem, const KeyTile& keys, Shared<D>
   }
 }
 
-// ---- the warpgroups that multiply --------------------------------------------------------------------------------------------------------
+// ---- consumer warpgroups ----------------------------------------------------------------------------------------------------------------
 
-// All threads of both: makes what is not finite in k 0, and rows that do not exist, so that a gradient of 0 times it is 0. Who sees such a key
-// gets NaN by its poison.
+// Called by all consumer threads: sets rows of k that are not finite, or do not exist, to 0, so that a gradient of 0 times them is 0. A
+// query that sees such a key gets NaN from `poison`.
 template <int D>
 __device__ __forceinline__ void prepare_keys(const KeyTile& keys, Shared<D>& shared, const Tiles<D>& tiles) {
   using Keys = typename Tiles<D>::Keys;
@@ -210,10 +197,10 @@ struct Consumer {
   const KeyTile& keys;
   Shared<D>& shared;
   const Tiles<D>& tiles;
-  const int group;  // which of the warpgroups
+  const int group;  // which consumer
   const Fragment fragment;
 
-  // s = rows times columns^T: rows are the 64 keys of this warpgroup.
+  // s = rows columns^T, where rows are the 64 keys of this warpgroup.
   __device__ __forceinline__ void scores(Scores& s, const unsigned char* rows, const unsigned char* columns) const {
     wgmma_fence();
 #pragma unroll
@@ -223,7 +210,7 @@ struct Consumer {
     wgmma_commit();
   }
 
-  // gradient += weights times the tile's rows, which are queries.
+  // gradient += weights times the rows of the tile, which are queries.
   __device__ __forceinline__ void accumulate(Gradient& gradient, Weights& weights, const unsigned char* queries, bool more) const {
     wgmma_operands(weights);
     wgmma_fence();
@@ -234,7 +221,7 @@ struct Consumer {
     wgmma_commit();
   }
 
-  // Of d_q, this warpgroup's half: 64 of the columns, or 64 of the queries. d_q = d_s k.
+  // This warpgroup's half of d_q = d_s k: 64 of the columns, or 64 of the queries.
   static constexpr bool kHalfOfWidth = D == 128;
   __device__ __forceinline__ void multiply_keys(QueryGradient& d_q, const unsigned char* d_scores) const {
     const unsigned char* const a = d_scores + (kHalfOfWidth ? 0 : group * T::Scores::kPartBytes);
@@ -257,7 +244,7 @@ struct Consumer {
     }
   }
 
-  // What a query does not see becomes 0, whatever it is; what is seen of a key that is not finite NaN.
+  // Sets weights of pairs that are not visible to 0 by selection, and of visible keys that are not finite to NaN.
   __device__ __forceinline__ void select_seen(Scores& s, const Step& step) const {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
@@ -288,7 +275,7 @@ struct Consumer {
     }
   }
 
-  // p becomes d_s = p (d_p - delta).
+  // Turns p into d_s = p (d_p - delta).
   __device__ __forceinline__ void to_d_scores(Scores& p, const Scores& d_p, const float* delta) const {
 #pragma unroll
     for (int j = 0; j < R / 8; j++) {
@@ -301,7 +288,8 @@ struct Consumer {
     }
   }
 
-  // As the swizzle has it (tensor_copy.cuh): 16 bytes of eight queries change places by key. Eight keys of a warp fill all banks.
+  // Stores in the 128-byte swizzle (tensor_copy.cuh): the key permutes the 16-byte words of eight queries. The eight keys of a warp use all
+  // banks.
   __device__ __forceinline__ void write_d_scores(unsigned char* to, const Weights& weights) const {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
@@ -342,7 +330,7 @@ struct Consumer {
     }
   }
 
-  // A row's columns, scaled and rounded.
+  // The columns of a row, scaled and rounded.
   template <int N>
   __device__ __forceinline__ void write_row(void* tensor, int64_t at, const float (&x)[N], int i, float scale) const {
     uint32_t* const row = reinterpret_cast<uint32_t*>(static_cast<bf16*>(tensor) + at) + fragment.member;
@@ -367,7 +355,7 @@ struct Consumer {
     }
   }
 
-  // All lanes of this warp have done what comes before.
+  // All lanes of this warp have passed the code before.
   __device__ __forceinline__ static void arrive(Barrier* barrier) {
     __syncwarp();
     if (threadIdx.x % kWarp == 0) barrier_arrive(barrier);
@@ -471,8 +459,8 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
     if (warp == 3 && lane == 0) end_turns<D>(problem, keys, shared);
   } else {
     take_registers<kMultiplyingRegisters>();
-    // A warpgroup that the compiler knows to be one for all lanes: its descriptors stay in uniform registers. Without, 45 moves there and as many
-    // additions would lie between the products of a step, some 300 clocks.
+    // The compiler must know that the warpgroup index is uniform, so that descriptors stay in uniform registers. Otherwise 45 moves and as
+    // many additions stand between the products of a step: about 300 clocks.
     const Consumer<D> consumer{problem, keys, shared, tiles, attention::uniform(threadIdx.x / kWarpgroup) - 1, Fragment()};
     consumer.run();
   }
@@ -480,7 +468,7 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
 
 #endif
 
-// Other architectures have the kernel's name and nothing in it; has_backward_sm90a() keeps them from being asked.
+// Other architectures compile an empty kernel; has_backward_sm90a() makes sure that it is never launched.
 template <int D>
 __global__ void __launch_bounds__(kThreads, 1) gradients(const __grid_constant__ Maps maps, const __grid_constant__ Problem problem) {
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
@@ -519,7 +507,8 @@ int backward(const Queue& queue, const AttentionBackward& x) {
   error = launch(queue, prepare<D>, dim3(1 + divide_up(x.query_rows * x.heads * (D / 8), kPrepareThreads)), dim3(kPrepareThreads), 0, x,
                  problem);
   if (error != cudaSuccess) return error;
-  // A block waits for blocks of lower tickets alone, so that any number of them may run at once: as many as there is room for, or a test's few.
+  // A block waits only for blocks with lower tickets, so any number of resident blocks works: as many as fit, or the few that a test asks
+  // for.
   const int64_t blocks = problem.most_tiles() * x.kv_heads, at_once = queue.resident_clusters > 0 ? queue.resident_clusters : blocks;
   for (int64_t first = 0; first < blocks && error == cudaSuccess; first += at_once) {
     error = launch(queue, gradients<D>, dim3(std::min(at_once, blocks - first)), dim3(kThreads), Tiles<D>::kBytes, maps, problem);

@@ -1,5 +1,5 @@
-// What attention_backward_sm90a.cu's kernels are given and how they divide it: tiles, workspace, which block works on which keys, and in which
-// order it walks over the queries that see them.
+// What the kernels of attention_backward_sm90a.cu share: parameters, workspace, which block owns which keys, and the order in which a block
+// walks over the queries that see them.
 #pragma once
 
 #include <algorithm>
@@ -15,25 +15,25 @@ using attention::kWarpsOfGroup;
 
 constexpr int kConsumers = 2, kConsumerWarps = kConsumers * kWarpsOfGroup;
 constexpr int kThreads = kWarpgroup * (1 + kConsumers);
-constexpr int kKeys = kConsumers * kProductRows;  // of a block: 64 a warpgroup
+constexpr int kKeys = kConsumers * kProductRows;  // per block: 64 per consumer
 constexpr int kStages = 2;
 
-// What fits registers: 64 x 64 scores and their gradients beside d_k and d_v of 64 keys, or 64 x 128 where those are half as wide.
+// Limited by registers: 64 x 64 scores and their gradients beside d_k and d_v of 64 keys, or 64 x 128 if those are half as wide.
 template <int D>
 constexpr int kQueries = D == 128 ? 64 : 128;
 
-// What is to be done, and how much of it has been taken.
+// The list of tiles, and how many have been taken.
 struct Work {
-  uint32_t tiles, heads_together;  // tiles of keys of a head; heads that are worked on at a time, a divisor of all
+  uint32_t tiles, heads_together;  // tiles of keys per head; heads in flight at a time, a divisor of all heads
   uint32_t tickets;
 };
 
-// In the workspace: rows of queries and heads are [heads, query_rows], so that a tile's lie together.
+// The workspace. Arrays are [heads, query_rows], so that the rows of a tile are contiguous.
 struct Workspace {
-  float* d_q;          // [heads, query_rows, head_width]: sums so far, columns in the order of Fragment
+  float* d_q;          // [heads, query_rows, head_width]: partial sums, columns in the order of Fragment
   float2* statistics;  // lse in base 2 and delta
-  uint32_t* turns;     // of a tile of queries, at its first: how many tiles of keys have been added to its d_q
-  uint32_t* tiles;     // [query_rows at most]: tiles of keys in the order of tickets, each tile * segment_count + segment
+  uint32_t* turns;     // one per tile of queries, at its first query: how many tiles of keys have been added to its d_q
+  uint32_t* tiles;     // at most query_rows entries: tiles of keys in the order of tickets, as tile * segment_count + segment
   Work* work;
 
   static size_t bytes(int64_t query_rows, int64_t heads, int64_t head_width) {
@@ -50,16 +50,16 @@ struct Workspace {
   }
 };
 
-// A launch. 32 bits where that is enough: registers are what there is least of.
+// Parameters of a launch. 32 bits where they suffice, because registers are scarce.
 struct Problem {
   Workspace workspace;
   void *d_q, *d_k, *d_v;
   const dpo4j_segment* segments;
   int64_t query_rows, q_stride, kv_stride;
-  int32_t segment_count, key_tiles, kv_heads, group;  // key_tiles: of the longest segment
+  int32_t segment_count, key_tiles, kv_heads, group;  // key_tiles is that of the longest segment
   float scale;
 
-  // Tiles of keys that exist, of all segments, at most.
+  // Upper bound of the number of tiles of keys in all segments.
   int64_t most_tiles() const { return std::min(query_rows, query_rows / kKeys + segment_count); }
 };
 
@@ -70,8 +70,8 @@ struct Maps {
 // The keys of a block.
 struct KeyTile {
   int32_t segment, head;
-  int32_t row, first, count;  // in k and v; in the segment; how many of the tile exist, 0 where the ticket is for nothing
-  uint32_t turn;              // in which this tile is added to each d_q
+  int32_t row, first, count;  // in k and v; in the segment; how many keys of the tile exist, 0 if the ticket has no work
+  uint32_t turn;              // the turn in which this tile adds to each d_q
 
   KeyTile() = default;
   __device__ __forceinline__ KeyTile(const Problem& problem, uint32_t ticket) : count(0) {
@@ -89,14 +89,14 @@ struct KeyTile {
   }
 };
 
-// The tiles of queries that see a tile of keys, last to first: those of dependent segments, then the segment's own from the first key on; all
-// heads of the group for each. A block one turn later walks over the beginning of the same list.
+// The tiles of queries that see a tile of keys, from last to first: those of dependent segments, then the segment's own from the first key
+// on, each for all heads of the group. The block with the next turn walks over a prefix of the same list.
 template <int QUERIES>
 struct Walk {
   const Problem& problem;
   const KeyTile& keys;
   int32_t segment;
-  int32_t row, first, count, head;  // the tile: its first query in q and in its segment, how many of it exist; head within the group
+  int32_t row, first, count, head;  // the tile's first query in q, and in its segment; how many queries exist; head within the group
 
   __device__ __forceinline__ Walk(const Problem& problem, const KeyTile& keys)
       : problem(problem), keys(keys), segment(keys.segment + problem.segments[keys.segment].dependents + 1) {
@@ -105,10 +105,10 @@ struct Walk {
 
   __device__ __forceinline__ bool valid() const { return segment >= keys.segment; }
   __device__ __forceinline__ bool own() const { return segment == keys.segment; }
-  // Of queries that do not see all keys before the end of the tile.
+  // Of queries that do not see every key before the end of the tile.
   __device__ __forceinline__ bool diagonal() const { return own() && first < keys.first + kKeys; }
   __device__ __forceinline__ int32_t query_head() const { return keys.head * problem.group + head; }
-  // The tile's first query, in an array of [heads, query_rows].
+  // Index of the tile's first query in an array [heads, query_rows].
   __device__ __forceinline__ int64_t place() const { return query_head() * problem.query_rows + row; }
   __device__ __forceinline__ void advance() {
     if (++head < problem.group) return;
@@ -131,48 +131,49 @@ struct Walk {
   }
 };
 
-// What the warpgroups that multiply must know of a tile of queries.
+// What the producer tells the consumers about a tile of queries.
 struct Step {
   int32_t row, count, head;
-  int32_t first_seeing;  // the query of the tile that sees the tile's first key, as the next sees the next; far below 0 where all do
-  bool diagonal;         // the last tile of keys for these queries: their d_q is whole
-  bool partly;           // something of the tile does not exist or is not seen
+  int32_t first_seeing;  // the query that sees the tile's first key, as the next sees the next key; far below 0 if all see all
+  bool diagonal;         // the last tile of keys for these queries: d_q is complete after it
+  bool partly;           // some pair of the tile does not exist or is not visible
   bool last;
 };
 
 constexpr int32_t kAllSee = -(1 << 20);
 
-// Where rows and columns of a fragment of d (wgmma.cuh) are, for this thread.
+// The rows and columns of a D fragment (wgmma.cuh) that this thread holds.
 struct Fragment {
-  int warp, group, member;  // warp of its warpgroup, group of four lanes, lane of those
+  int warp, group, member;  // warp in the warpgroup, group of four lanes, lane in that group
   __device__ __forceinline__ Fragment() : warp(threadIdx.x % kWarpgroup / kWarp), group(threadIdx.x % kWarp / 4), member(threadIdx.x % 4) {}
   __device__ __forceinline__ int row(int i) const { return 16 * warp + group + 8 * i; }
   __device__ __forceinline__ int column(int j) const { return 8 * j + 2 * member; }
-  // In the workspace a row's 64 columns lie so that four numbers of a thread, columns column(2 jj), column(2 jj) + 1, column(2 jj + 1) and
-  // column(2 jj + 1) + 1, are 16 bytes, and those of four lanes are 64.
+  // The workspace permutes the 64 columns of a row, so that four elements of a thread (columns column(2 jj), column(2 jj) + 1, column(2 jj
+  // + 1) and column(2 jj + 1) + 1) are 16 contiguous bytes, and those of four lanes 64.
   __device__ __forceinline__ int quad(int jj) const { return 16 * jj + 4 * member; }
 };
 
 // ---- shared memory ---------------------------------------------------------------------------------------------------------------------
 
-// Step t uses stage and side t % 2, in the phase t / 2 of their barriers.
+// Step t uses stage t % 2, in phase t / 2 of its barriers.
 __device__ __forceinline__ uint32_t phase(uint32_t step) { return step / kStages % 2; }
 
 template <int D>
 struct Shared {
   Barrier keys_landed, keys_ready;
-  Barrier landed[kStages], ready[kStages],
-      empty[kStages];         // q and d_out are there; they and what is known of them may be used; nobody does
-  Barrier d_scores[kStages];  // both warpgroups' are written
-  Barrier turn, added;        // d_q may be added to; it has been
+  Barrier landed[kStages];    // TMA has loaded q and d_out
+  Barrier ready[kStages];     // rows that are not finite are 0; the step's mask, lse and delta are written
+  Barrier empty[kStages];     // the consumers no longer read the stage
+  Barrier d_scores[kStages];  // both consumers have written d_s
+  Barrier turn, added;        // turn: d_q may be added to; added: all threads have added
   Step steps[kStages];
   float lse[kStages][kQueries<D>], delta[kStages][kQueries<D>];
   KeyTile keys;
-  float poison[kKeys];  // NaN for keys that are not finite, otherwise 0
-  uint32_t partly;      // some key is not, or does not exist
+  float poison[kKeys];  // NaN for a key that is not finite, otherwise 0
+  uint32_t partly;      // some key is not finite, or does not exist
 };
 
-// Tiles in dynamic shared memory, from where they may begin.
+// Tiles in dynamic shared memory, from its first aligned address.
 template <int D>
 struct Tiles {
   using Keys = attention::WarpgroupRows<D, kKeys>;

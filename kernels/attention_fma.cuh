@@ -8,19 +8,19 @@
 
 namespace dpo4j::cuda::attention {
 
-// Shapes for head widths up to D. A warp's lanes stand as 4 (rows) by 8 (columns). The two directions differ in how many tiles must fit in
-// 99 KiB of shared memory, the least that a supported device gives a block.
+// Shapes for head widths up to D. The lanes of a warp form 4 rows by 8 columns. Forward and backward differ in how many tiles must fit in
+// 99 KiB, the smallest shared memory per block of a supported device.
 template <int D, bool BACKWARD>
 struct Tile {
   static constexpr int kThreads = 128, kWarps = kThreads / kWarp;
-  static constexpr int kBlocks = D <= 64 ? 3 : 2;  // on a multiprocessor at once: what registers are budgeted for
+  static constexpr int kBlocks = D <= 64 ? 3 : 2;  // resident per SM; bounds registers per thread
   static constexpr int kRowsPerThread = D <= 128 ? 4 : 2;
   static constexpr int kRowsPerWarp = 4 * kRowsPerThread;
   static constexpr int kRows = kWarps * kRowsPerWarp;
   static constexpr int kColumns = D <= 64 ? 32 : (D <= 128 ? 32 : 16) / (BACKWARD ? 2 : 1);
   static constexpr int kColumnsPerThread = kColumns / 8;
-  static constexpr int kQuads = D / 32;               // groups of four neighbouring d that a thread owns: 4 x + 32 q
-  static constexpr int kStride = D + 4;               // floats between rows of a tile: neighbours lie four banks apart
+  static constexpr int kQuads = D / 32;               // groups of four consecutive d per thread: 4 x + 32 q
+  static constexpr int kStride = D + 4;               // floats between rows of a tile: neighbouring rows are four banks apart
   static constexpr int kWeightStride = kColumns + 8;  // likewise
   static constexpr int kRowFloats = kRows * kStride, kColumnFloats = kColumns * kStride, kWeightFloats = kRows * kWeightStride;
 
@@ -60,8 +60,8 @@ struct Tile {
     }
   }
 
-  // SELECT: a column of weight 0 is not read into the sum, so that what a row must not see may be anything, infinities and NaN among it.
-  // Only tiles in which rows see different columns need it.
+  // SELECT: columns with weight 0 are left out of the sum, so that columns a row must not see may hold anything, also infinities and NaN.
+  // Only tiles whose rows see different columns need it.
   template <bool SELECT>
   static __device__ __forceinline__ void accumulate(Output& o, const float* weights, const float* columns) {
     const float* const w = weights + row(0) * kWeightStride;
@@ -113,8 +113,8 @@ struct Tile {
     }
   }
 
-  // COUNT rows of memory into shared memory as fp32, by all threads. address(row) is null for a row that does not exist: it becomes 0, as
-  // do the columns beyond head_width.
+  // Loads COUNT rows into shared memory as fp32, called by all threads. address(row) is null for a row that does not exist: it becomes 0,
+  // and so do the columns beyond head_width.
   template <int COUNT, class Address>
   static __device__ __forceinline__ void read(float* tile, int head_width, Address address) {
     constexpr int kVectors = D / kVector;

@@ -2,9 +2,9 @@
 // lse = log(sum of exp(scale q k)).
 //
 // Online softmax (Milakov and Gimelshein 2018), tiled (Dao et al. 2022). Never materialised: scores, probabilities, repeated key heads.
-// A query's numbers depend on the keys it sees alone: not on other queries, on the tile it falls into, nor on where its prefix lies.
+// The result of a query depends only on the keys that it sees: not on other queries, its tile, or the place of its prefix.
 //
-// Bytes moved: q and out once, k and v once for every tile of queries (from L2). Bound by arithmetic: 4 head_width FLOPs a visible pair of
+// Bytes moved: q and out once, k and v once per tile of queries (from L2). Bound by arithmetic: 4 head_width FLOPs per visible pair of
 // query and key, here on fp32 units. Share of the roofline: not yet measured on a GPU.
 #include "attention_fma.cuh"
 
@@ -13,7 +13,7 @@ namespace {
 
 using attention::Tile;
 
-// Of this thread's rows, in base 2: the largest score so far, and the sum of exp2(score - largest) over this thread's columns.
+// For this thread's rows, in base 2: the running maximum score, and the sum of exp2(score - maximum) over this thread's columns.
 template <class Tile>
 struct Softmax {
   float largest[Tile::kRowsPerThread], sum[Tile::kRowsPerThread];
@@ -23,7 +23,7 @@ struct Softmax {
     for (int i = 0; i < Tile::kRowsPerThread; i++) largest[i] = -INFINITY, sum[i] = 0;
   }
 
-  // Scores of row i become weights; what `o` holds is brought to the new largest score. Some score so far must be finite.
+  // Turns the scores of row i into weights, and rescales `o` to the new maximum. Some score so far must be finite.
   __device__ __forceinline__ void add(int i, float (&scores)[Tile::kColumnsPerThread], float4 (&o)[Tile::kQuads]) {
     float now = largest[i];
 #pragma unroll

@@ -1,20 +1,14 @@
-// attention, forward, bf16 on tensor cores: out = softmax(scale q k^T) v over the keys a query sees, lse = log(sum of exp(scale q k)).
+// attention, forward, bf16 on tensor cores: out = softmax(scale q k^T) v over the keys that a query sees, lse = log(sum of exp(scale q k)).
 //
-// attention_forward.cu's algorithm on mma.sync m16n8k16 (sm_80 and later): a block has 128 rows (64 from head width 129 on), a warp 32 (16) of
-// them, and tiles of 64 (32) keys. While the scores of a tile are computed, its values arrive; while the values are added, the next keys.
-// Softmax statistics are fp32, weights are rounded to bf16 for their product with v; their sum is of the unrounded ones. Tiles that all rows
-// see whole need no mask, tiles that none of a warp's rows sees are not computed. Never materialised: scores, probabilities, repeated key
-// heads. A query's numbers depend on the keys it sees alone.
+// The algorithm of attention_forward.cu on mma.sync m16n8k16 (sm_80 and later). A block has 128 rows (64 from head width 129 on), a warp 32
+// (16) of them, and tiles have 64 (32) keys. Values are loaded while scores are computed, and the next keys while values are accumulated.
+// Softmax statistics are fp32. Weights are rounded to bf16 for their product with v; their sum is of the unrounded ones. A tile that all
+// rows see needs no mask; a tile that no row of a warp sees is skipped. Never materialised: scores, probabilities, repeated key heads. The
+// result of a query depends only on the keys that it sees.
 //
-// Bytes moved: q and out once, k and v once for every block (from L2). Bound by arithmetic: 4 head_width FLOPs a visible pair of query and
-// key. Share of the roofline: not yet measured on a GPU.
-//
-// Predicted for head width 128, causal, 4096 queries, of 2 queries^2 head_width FLOPs a head, on H100 and H200: 330 TFLOP/s; head width 64: 270.
-// mma.sync reaches about 62 % of what wgmma does, 613 of 989 TFLOP/s. A tile of 128 x 64 then takes tensor cores 1650 cycles; behind them
-// shared memory is read for 1310; exponentials take 512 (16 a cycle), the rest of the softmax 230. Two warps a scheduler hide half of those
-// 740: 2020 cycles, and the tiles of the diagonal are 3 % of all: 490. The rest of the way down is a guess at what 8 warps a multiprocessor
-// leave open of latencies and barriers. At head width 64 products are half, exponentials are not. What wgmma does beyond, whose operands stay in
-// shared memory: attention_forward_sm90a.cu, which takes these two head widths on Hopper.
+// Bytes moved: q and out once, k and v once per block (from L2). Bound by arithmetic: 4 head_width FLOPs per visible pair of query and key.
+// Predicted: PERFORMANCE.md. Share of the roofline: not yet measured on a GPU. Head widths 64 and 128 on Hopper:
+// attention_forward_sm90a.cu.
 #include "attention_softmax.cuh"
 
 namespace dpo4j::cuda {
@@ -46,12 +40,12 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(At
     const bool sees = block.sees(first_key);
     typename Tile::Scores s;
     cp_async_wait<0>();
-    __syncthreads();  // the keys are there, and the last values have been used
+    __syncthreads();  // the keys have arrived, and the last values have been used
     block.copy_keys(v_tile, x.v, first_key);
     cp_async_commit();
     if (sees) Tile::scores(s, q_rows, block.warp_row, k_tile);
     cp_async_wait<0>();
-    __syncthreads();  // the values are there, and the keys have been used
+    __syncthreads();  // the values have arrived, and the keys have been used
     if (first_key + Tile::kColumns < block.key_end) {
       block.copy_keys(k_tile, x.k, first_key + Tile::kColumns);
       cp_async_commit();
@@ -59,7 +53,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(At
     const bool hidden = !block.block_sees_all(first_key) && Tile::Rows::template hide_not_finite<Tile::kColumns>(v_tile);
     if (!sees) continue;
     const float positive = attention::positive_factor<Tile>(s, factor);
-    // What a block knows of its rows is read again here and at the end: registers have no room to keep it through the loop.
+    // The block's description of its rows is read again here and at the end, because it does not fit in registers during the loop.
     if (!block.sees_all(first_key)) Block(x, row_tiles).hide(s, first_key, -INFINITY);
     typename Tile::RowFloats kept;
     if (softmax.weigh(s, positive, kept)) Tile::scale(o, kept);  // the first tile holds key 0, which every row sees

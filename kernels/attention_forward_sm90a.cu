@@ -1,41 +1,25 @@
-// attention, forward, bf16, head widths 64 and 128, on Hopper (sm_90a) alone: out = softmax(scale q k^T) v over the keys a query sees,
-// lse = log(sum of exp(scale q k)).
+// attention, forward, bf16, head widths 64 and 128, Hopper only (sm_90a): out = softmax(scale q k^T) v over the keys that a query sees, lse
+// = log(sum of exp(scale q k)).
 //
-// attention_forward_mma.cu's algorithm on products of warpgroups (wgmma.cuh). A tile is 128 rows, queries times heads of the group, in two
-// warpgroups of 64; a third copies tiles of 128 keys and their values into rings of two stages (tensor_copy.cuh). Scores and weights stay in
-// registers, where weights, rounded to bf16, are the left side of their product with values. A warpgroup begins the scores of a tile of keys
-// and then the product of the last one's weights, and computes weights while the second runs; the two warpgroups take turns to begin, so that
-// one's products run while the other computes exponentials.
+// The algorithm of attention_forward_mma.cu on WGMMA (wgmma.cuh). A tile has 128 rows (a row is one query and one head of the group). Two
+// consumer warpgroups own 64 rows each. A producer warpgroup loads tiles of 128 keys and their values by TMA (tensor_copy.cuh) into rings
+// of two stages. Scores and weights stay in registers: a weight, rounded to bf16, is the A operand of its product with the values. A
+// consumer issues the scores of one tile of keys, then the product of the previous tile's weights with its values, and computes the softmax
+// while that product runs. An ordered semaphore lets the two consumers issue in turn, so that one computes exponentials while the products
+// of the other run.
 //
-// Blocks live as long as there are tiles, and draw them (attention_tickets.cuh). What a tile begins and ends with overlaps with its
-// neighbours: keys and values are copied as stages become free, whosever they are; queries, into memory of their own, while the last values of
-// the tile before are multiplied and its results leave.
+// The kernel is persistent: blocks take tiles from a dynamic scheduler (attention_tickets.cuh). Work of neighbouring tiles overlaps. Keys
+// and values are loaded as soon as a stage is free, whichever tile they belong to. The queries of the next tile have a buffer of their own
+// and are loaded while the last values of the current tile are multiplied and its results are stored.
 //
 // Keys are numbered through the prefix and then the segment's own, in tiles from key 0 on, in every layout: the same tokens give the same
-// tiles and bits. A tile with the border inside is not one piece of memory; the warpgroup that copies gathers it row by row. What a tile
-// holds beyond the last key that is seen gets the weight 0 by selection, and values there, and all that some row of the block does not see,
+// tiles and the same bits. A tile that contains the end of the prefix is not contiguous in memory, so the producer gathers it row by row.
+// Keys of a tile beyond the last visible key get weight 0 by selection. Values there, and values that some row of the block does not see,
 // are made finite first.
 //
-// Never materialised: scores, probabilities, repeated key heads. A query's numbers depend on the keys it sees alone, not on the block that
-// drew its tile. Bytes moved: q and out once, k and v once for every tile (from the second-level cache). Bound by arithmetic: 4 head_width
-// FLOPs a visible pair of query and key. Share of the roofline: not yet measured on a GPU.
-//
-// Predicted for head width 128, causal, 4096 queries: 590 TFLOP/s on H200, between 530 and 640; H100 the same less what its library's
-// products lose. A tile of keys and warpgroup take tensor cores 512 clocks for scores and 512 for values (4096 FLOPs a clock); the maximum
-// 140, exponentials 520 (16 a clock), the rest 130. A warpgroup that begins at 0 is ready to begin again at 1300; it has its turn at 2048,
-// when the other's products end: tensor cores always have work queued. They run at what power allows: the library's large products reach
-// 790 of 989. Shared memory gives 128 bytes a clock, of which scores read 96 and copies write 32: a tenth is lost to what that delays, 15 %
-// with the gaps between instructions: 670. Tiles of the diagonal hold 3 % that nobody sees: 650. Of the 36000 clocks of 17 tiles of keys,
-// 1100 are left in which little is multiplied, 3 % (results 700, half of the first weights; blocks of one tile each lost 3500): 630. The
-// diagonal's values are looked through in 500, before they are wanted. Kernels of this kind have been published at 690 with tickets, at 610
-// with a block a tile; a first one that nobody has run will leave something open: 590.
-// 1024 queries: 410, between 350 and 460, since results and diagonal are four times as much of it. Sequences of different lengths cost no
-// empty blocks.
-// Head width 64: 405, between 350 and 450. Tensor cores take 1024 clocks a tile, exponentials 1060 with 540 of other instructions among
-// them, and neither hides behind the other to the end: 1200. Results are 5 %.
-// What would show the model wrong: copies that come late to two stages, which tiles of 64 keys in four would show; a turn that costs more
-// than it orders; exponentials that a compiler puts behind the wait for values (instructions.sh looks); tickets that come late to tiles of
-// one or two tiles of keys.
+// Never materialised: scores, probabilities, repeated key heads. The result of a query depends only on the keys that it sees, not on the
+// block that took its tile. Bytes moved: q and out once; k and v once per tile (from L2). Bound by arithmetic: 4 head_width FLOPs per
+// visible pair of query and key. Predicted: PERFORMANCE.md. Share of the roofline: not yet measured on a GPU.
 #include <algorithm>
 
 #include "attention_sm90a.cuh"
@@ -56,7 +40,7 @@ using attention::warp_index;
 
 constexpr int kKeys = 128;  // of a tile
 constexpr int kStages = 2, kGroups = 2;
-constexpr int kQueryStages = 2;  // a tile's queries arrive while another's results leave by way of its own
+constexpr int kQueryStages = 2;  // one is loaded while the other is used and then holds the results
 constexpr int kRows = kGroups * kProductRows, kWarps = kGroups * kWarpsOfGroup;
 constexpr int kThreads = kWarpgroup * (kGroups + 1);
 constexpr int kCopyingWarps = kWarpsOfGroup / 2, kCopyingThreads = kCopyingWarps * kWarp;  // for keys, and as many for values
@@ -66,17 +50,16 @@ static_assert(kCopyingRegisters + kGroups * kMultiplyingRegisters <= launched_re
 
 struct Barriers {
   Ring<kStages> keys, values;
-  Barrier landed[kStages];   // values, before they have been looked at
-  Barrier queries[kGroups];  // the rows of a warpgroup are there, and later: have been used
+  Barrier landed[kStages];   // values are loaded but not yet checked
+  Barrier queries[kGroups];  // first phase: a warpgroup's queries are loaded; second: they are no longer needed
   Barrier turns[kGroups];
-  TileRing tiles;                          // that the block works on
-  int32_t hidden[kStages][kCopyingWarps];  // whether a warp took from values what is not finite
+  TileRing tiles;                          // of this block
+  int32_t hidden[kStages][kCopyingWarps];  // whether a warp replaced values that are not finite
 };
 
 template <int D>
 constexpr size_t kSharedBytes = kTileAlignment + (kQueryStages * kRows + 2 * kStages * kKeys) * D * sizeof(bf16);
-static_assert(kSharedBytes<128> + sizeof(Barriers) + 1024 <= 228 << 10,
-              "the shared memory of a multiprocessor, and what the system reserves of it");
+static_assert(kSharedBytes<128> + sizeof(Barriers) + 1024 <= 228 << 10, "the shared memory of an SM, and what the system reserves of it");
 
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
@@ -103,16 +86,16 @@ __device__ __forceinline__ Block<D> block_of(const AttentionForward& x, const Ro
   return Block<D>(x, tile.segment, tiles.group, tile.kv_head, tile.tile_of_segment);
 }
 
-// ---- the warpgroup that copies ----------------------------------------------------------------------------------------------------------
+// ---- producer warpgroup -----------------------------------------------------------------------------------------------------------------
 
-// A tile that begins in the prefix and ends behind it is not in one piece.
+// Whether a tile contains the end of the prefix: then it is not contiguous.
 template <int D>
 __device__ __forceinline__ bool straddles(const Block<D>& block, int32_t first_key) {
   const int32_t border = block.keys.segment.prefix_count;
   return first_key < border && first_key + kKeys > border;
 }
 
-// By kCopyingThreads threads, of which this one's words are there when it returns.
+// Called by kCopyingThreads threads. On return, the words that this thread copied have arrived.
 template <int D>
 __device__ __forceinline__ void gather(const Block<D>& block, unsigned char* tile, const void* tensor, int32_t first_key, int thread) {
   KeyRows<D>::template copy<kCopyingThreads>(tile, tensor, thread, [&](int row) { return block.key_offset(first_key + row); });
@@ -126,7 +109,7 @@ __device__ __forceinline__ void load(const Block<D>& block, unsigned char* tile,
   KeyRows<D>::load(tile, map, landed, static_cast<int32_t>(block.keys.row(first_key)), block.kv_head * D);
 }
 
-// Half of the warps.
+// Half of the producer's warps load keys.
 template <int D>
 __device__ __forceinline__ void copy_keys(const Block<D>& block, const TileMap& map, const Shared<D>& shared, int thread,
                                           Place<kStages>& place) {
@@ -135,21 +118,21 @@ __device__ __forceinline__ void copy_keys(const Block<D>& block, const TileMap& 
     Barrier* const full = &ring.full[place.stage];
     unsigned char* const tile = shared.keys(place.stage);
     barrier_wait(&ring.empty[place.stage], place.parity ^ 1);
-    __syncwarp();  // none that comes late finds the barrier two phases further
+    __syncwarp();  // a lane that is late must not find the barrier two phases later
     if (straddles<D>(block, first_key)) {
       gather<D>(block, tile, block.x.k, first_key, thread);
       fence_async_proxy();
       __syncwarp();
     } else if (thread == 0) {
       load<D>(block, tile, map, full, first_key);
-      continue;  // that was this warp's arrival
+      continue;  // the warp has arrived by then
     }
     if (lane_index() == 0) barrier_arrive(full);
   }
 }
 
-// The other half. Values that some row does not see may be anything, and its weight of 0 times that must be 0: what is not finite is
-// hidden, and the warpgroups that multiply add it for the rows that see it.
+// The other half loads values. A value that a row does not see may be anything, and 0 times it must be 0. So values that are not finite are
+// replaced by 0 here, and the consumers add them for the rows that see them.
 template <int D>
 __device__ __forceinline__ void copy_values(const Block<D>& block, const TileMap& map, const Shared<D>& shared, int thread,
                                             Place<kStages>& place) {
@@ -177,7 +160,7 @@ __device__ __forceinline__ void copy_values(const Block<D>& block, const TileMap
   }
 }
 
-// Tile after tile. The first of these warps draws them for the block.
+// The loop over tiles. The first warp takes them from the scheduler for the block.
 template <int D, class Copy>
 __device__ void copy_tiles(const AttentionForward& x, const RowTiles& tiles, const Shared<D>& shared, bool draws, Copy copy) {
   TileRing& ring = shared.barriers.tiles;
@@ -194,9 +177,9 @@ __device__ void copy_tiles(const AttentionForward& x, const RowTiles& tiles, con
   }
 }
 
-// ---- the warpgroups that multiply -------------------------------------------------------------------------------------------------------
+// ---- consumer warpgroups ----------------------------------------------------------------------------------------------------------------
 
-// This warp reads the stage no more, nor do its products.
+// Neither this warp nor its products read the stage any more.
 __device__ __forceinline__ void release(Ring<kStages>& ring, Place<kStages>& place) {
   if (lane_index() == 0) barrier_arrive(&ring.empty[place.stage]);
   place.advance();
@@ -206,10 +189,10 @@ __device__ __forceinline__ void wait_for(Ring<kStages>& ring, const Place<kStage
   barrier_wait(&ring.full[place.stage], place.parity);
 }
 
-// The stage as the warp's and not each lane's: descriptors of products are computed from it.
+// The stage as a value that is uniform in the warp: WGMMA descriptors are computed from it.
 __device__ __forceinline__ int stage_at(const Place<kStages>& place) { return attention::uniform(place.stage); }
 
-// Where a warpgroup is in what it shares with the others.
+// The state of a consumer in each pipeline that it shares.
 struct Position {
   attention::Turns turns;
   attention::Meeting meeting;  // of its own warps
@@ -218,7 +201,7 @@ struct Position {
   Place<TileRing::kStages> of_tiles{};
 };
 
-// What a warpgroup holds of its 64 rows. A step begins the scores of one tile and the values of the tile before.
+// The 64 rows of a consumer. A step issues the scores of one tile and the values product of the previous tile.
 template <int D>
 struct Rows {
   const Block<D>& block;
@@ -226,7 +209,7 @@ struct Rows {
   Barriers& barriers;
   Position& at;
   const unsigned char* queries;
-  float factor;  // of scores, to base 2
+  float factor;  // converts scores to base 2
   attention::Softmax<Tile<D>> softmax;
   typename Tile<D>::RowFloats kept;
   typename Tile<D>::Scores scores;
@@ -243,7 +226,7 @@ struct Rows {
     Tile<D>::clear(out);
   }
 
-  // Begins scores = q k^T. The stage is asked for before a turn that is waited for.
+  // Issues scores = q k^T. Waits for the stage first and for the turn second.
   __device__ __forceinline__ void multiply_keys(int stage) {
     const unsigned char* const keys = shared.keys(stage);
 #pragma unroll
@@ -253,7 +236,7 @@ struct Rows {
     wgmma_commit();
   }
 
-  // Begins out += weights v.
+  // Issues out += weights v.
   __device__ __forceinline__ void multiply_values() {
     const unsigned char* const values = shared.values(stage_at(at.of_values));
 #pragma unroll
@@ -263,7 +246,7 @@ struct Rows {
     wgmma_commit();
   }
 
-  // Scores, which are done, become weights, still fp32; whether `kept` changes sums so far.
+  // Turns finished scores into weights, still fp32. Returns whether `kept` rescales the sums so far.
   __device__ __forceinline__ bool weigh(int32_t first_key) {
     wgmma_results(attention::flat(scores));
     release(barriers.keys, at.of_keys);
@@ -279,7 +262,7 @@ struct Rows {
     if (!block.block_sees_all(first_key)) {
       const int32_t (&hidden)[kCopyingWarps] = barriers.hidden[at.of_values.stage];
       if ((hidden[0] | hidden[1]) != 0) block.restore_keys(out, block.x.v, first_key);
-      __syncwarp();  // all lanes have read it
+      __syncwarp();  // all lanes have read the flag
     }
     release(barriers.values, at.of_values);
   }
@@ -292,7 +275,7 @@ struct Rows {
     multiply_keys(stage);
     at.turns.pass();
     wgmma_wait<0>();
-    weigh(0);  // no sums so far: all rows see key 0
+    weigh(0);  // nothing to rescale yet; every row sees key 0
     if (tiles > 1) wait_for(barriers.keys, at.of_keys);
     Tile<D>::to_weights(weights, scores);
   }
@@ -305,13 +288,13 @@ struct Rows {
     wgmma_fence();
     multiply_keys(stage);
     wait_for(barriers.values, at.of_values);
-    wgmma_fence();  // another stretch of code to the compiler, which would put one here
+    wgmma_fence();  // the branch starts a new basic block, where the compiler would insert one
     multiply_values();
     at.turns.pass();
     wgmma_wait<1>();
     const bool moved = weigh(tile * kKeys);
-    // Here and not where a step begins: the compiler moves a wait for products up, over exponentials that should run meanwhile, but not
-    // over a branch.
+    // The wait stands here and not at the start of a step: the compiler moves it up past exponentials that should overlap with the product,
+    // but not past a branch.
     if (tile + 1 < tiles) wait_for(barriers.keys, at.of_keys);
     finish_values((tile - 1) * kKeys);
     if (moved) Tile<D>::scale(out, kept);
@@ -327,7 +310,7 @@ struct Rows {
     finish_values(tile * kKeys);
   }
 
-  // By way of the memory of this warpgroup's queries, which are used no more.
+  // Results go through the shared memory of this warpgroup's queries, which are no longer needed.
   __device__ __forceinline__ void write() {
     typename Tile<D>::RowFloats inverse;
     softmax.finish(inverse);
@@ -336,8 +319,8 @@ struct Rows {
     attention::write_lse(block.x, block, softmax);
   }
 
-  // A tile that only the other warpgroup's rows see. No product keeps the lanes together here: one that comes late to a barrier must not find
-  // it two phases further.
+  // A tile that only the rows of the other consumer see. No product synchronises the lanes here: a lane that is late must not find the
+  // barrier two phases later.
   __device__ __forceinline__ void pass_over() {
     at.turns.take();
     __syncwarp();
@@ -351,7 +334,7 @@ struct Rows {
   }
 };
 
-// Begins to copy a tile's rows of this warpgroup.
+// Starts the TMA load of this warpgroup's rows of a tile.
 template <int D>
 __device__ __forceinline__ void copy_queries(const AttentionForward& x, const RowTiles& tiles, const RowTile& tile, const Shared<D>& shared,
                                              int stage, int group) {
@@ -373,7 +356,7 @@ __device__ void attend(const AttentionForward& x, const RowTiles& tiles, const S
     ring.leave(at.of_tiles);
     if (!tile.exists()) return;
     const Block<D> block = block_of<D>(x, tiles, tile);
-    // The next tile's queries, for which nobody waits then. Where they go, the last but one tile's results have left.
+    // Loads the next tile's queries ahead of time. Their buffer is free: the results of the tile before last have been stored from it.
     const auto copy_next = [&] { copy_queries(x, tiles, ring.read(at.of_tiles), shared, at.of_queries.stage ^ 1, group); };
     cp_async_wait<0>();
     fence_async_proxy();
@@ -431,7 +414,7 @@ __device__ void attend_tiles(const TileMap& keys, const TileMap& values, const A
 
 #endif
 
-// Other architectures have the kernel's name and nothing in it; has_forward_sm90a() keeps them from being asked.
+// Other architectures compile an empty kernel; has_forward_sm90a() makes sure that it is never launched.
 template <int D>
 __global__ void __launch_bounds__(kThreads, 1)
     forward(const __grid_constant__ TileMap keys, const __grid_constant__ TileMap values, const AttentionForward x, const RowTiles tiles) {
@@ -443,7 +426,7 @@ __global__ void __launch_bounds__(kThreads, 1)
 template <int D>
 int launch_forward(const Queue& queue, const AttentionForward& x) {
   const int64_t group = x.heads / x.kv_heads, most_tiles = divide_up(x.max_queries * group, kRows) * x.segment_count * x.kv_heads;
-  if (most_tiles == 0 || x.key_rows == 0) return cudaSuccess;  // no matrix to make a map of
+  if (most_tiles == 0 || x.key_rows == 0) return cudaSuccess;  // a tensor map needs a matrix
   const RowTiles tiles{x.segments, x.workspace, static_cast<int32_t>(x.segment_count), static_cast<int32_t>(x.kv_heads),
                        static_cast<int32_t>(group)};
   TileMap keys, values;

@@ -1,8 +1,9 @@
-// Tiles of attention on tensor cores: bf16 in shared memory, fp32 in registers. A warp owns 16 or 32 rows of the block for both products
-// (attention.cuh); scores become weights in registers, rounded to bf16 there, and are the left side of the second product as they lie.
+// Tiles of attention on tensor cores (mma.sync): bf16 in shared memory, fp32 in registers. A warp owns 16 or 32 rows of the block for both
+// products (attention.cuh). Scores become weights in registers, are rounded to bf16 there, and are the A fragments of the second product
+// without a move.
 //
-// Tiles come from memory by cp.async, 16 bytes at a time. The least that a supported device gives a block, 99 KiB, bounds what stays in
-// shared memory, and every device computes with the same tiles.
+// Tiles are loaded by cp.async, 16 bytes at a time. They fit in 99 KiB, the smallest shared memory per block of a supported device, so
+// every device computes with the same tiles.
 //
 // 32 rows a warp where registers allow it: each 512 bytes of a column tile read from shared memory then serve four instructions of 2048
 // products. With 16 rows they serve two, and shared memory (128 bytes a cycle) is as slow as mma.sync on H100.
@@ -18,10 +19,10 @@ namespace dpo4j::cuda::attention {
 using bf16 = __nv_bfloat16;
 
 constexpr int kMmaWarps = 4, kMmaThreads = kMmaWarps * kWarp;
-constexpr int kMmaBlocks = 2;  // on a multiprocessor at once: 255 registers a thread
+constexpr int kMmaBlocks = 2;  // resident per SM: 255 registers per thread
 
-// The first lane's x, so that the compiler knows it as the same for the whole warp: it needs no register in each lane, and branches on it are
-// those of a warp.
+// The first lane's x. The compiler then knows that it is uniform in the warp: it takes no register per lane, and branches on it are
+// uniform.
 __device__ __forceinline__ int32_t uniform(int32_t x) { return __shfl_sync(kAllLanes, x, 0); }
 
 __device__ __forceinline__ int warp_index() { return uniform(static_cast<int>(threadIdx.x) / kWarp); }
@@ -31,7 +32,7 @@ __device__ __forceinline__ dpo4j_segment read_segment(const dpo4j_segment* at) {
           uniform(at->prefix_begin), uniform(at->prefix_count), uniform(at->dependents), 0};
 }
 __device__ __forceinline__ int lane_index() { return threadIdx.x % kWarp; }
-// The lane's place in fragments (mma.cuh).
+// The position of this lane in fragments (mma.cuh).
 __device__ __forceinline__ int lane_group() { return lane_index() / 4; }
 __device__ __forceinline__ int lane_member() { return lane_index() % 4; }
 
@@ -46,12 +47,12 @@ __device__ __forceinline__ float quad_sum(float x) {
   return x + __shfl_xor_sync(kAllLanes, x, 2);
 }
 
-// Two bf16: the carries of their exponents plus one are set where an exponent is all ones, which what is not finite has.
+// For two bf16: adding one to the exponent carries exactly where the exponent is all ones, that is for infinities and NaN.
 constexpr uint32_t kCarries = 0x80008000u;
 __device__ __forceinline__ uint32_t add_to_exponents(uint32_t pair) { return (pair & 0x7F807F80u) + 0x00800080u; }
 __device__ __forceinline__ bool is_finite_pair(uint32_t pair) { return (add_to_exponents(pair) & kCarries) == 0; }
 
-// Makes what is not finite in eight bf16 0, and says whether there was any.
+// Sets elements of eight bf16 that are not finite to 0, and returns whether there were any.
 __device__ __forceinline__ bool hide_not_finite(uint4* word) {
   const uint4 x = *word;
   if (is_finite_pair(x.x) && is_finite_pair(x.y) && is_finite_pair(x.z) && is_finite_pair(x.w)) return false;
@@ -62,25 +63,25 @@ __device__ __forceinline__ bool hide_not_finite(uint4* word) {
   return true;
 }
 
-// Rows of D bf16 in shared memory. Where a piece of 16 bytes lies depends on its row, so that one piece of eight neighbouring rows (a matrix
-// of ldmatrix) fills all banks once. Columns from head_width on are 0.
+// Rows of D bf16 in shared memory. The row permutes its pieces of 16 bytes, so that the same piece of eight neighbouring rows (a matrix of
+// ldmatrix) uses every bank once. Columns from head_width on are 0.
 template <int D>
 struct SharedRows {
   static constexpr int kPieces = D / 8;
-  static constexpr int kBlock = kPieces % 8 == 0 ? 8 : 4;  // pieces that change places with each other
+  static constexpr int kBlock = kPieces % 8 == 0 ? 8 : 4;  // pieces that are permuted among each other
 
   static __device__ __forceinline__ int at(int row, int piece) {
     const int twist = kBlock == 8 ? row % 8 : row / 2 % 4;
     return row * D + (piece ^ twist) * 8;
   }
 
-  // Begins to copy COUNT rows, all threads together: row i from tensor + offset(i), or zeros where that is negative.
+  // Starts the copies of COUNT rows, called by all threads: row i from tensor + offset(i), or zeros where that is negative.
   template <int COUNT, class Offset>
   static __device__ __forceinline__ void copy(bf16* rows, const void* tensor, int head_width, Offset offset) {
     static_assert(COUNT * kPieces % kMmaThreads == 0, "every thread has as many pieces");
     const bf16* const from = static_cast<const bf16*>(tensor);
     const int thread = computed_here(threadIdx.x);
-#pragma unroll 2  // more would hold the addresses of all pieces at once
+#pragma unroll 2  // more would keep the addresses of all pieces in registers
     for (int i = 0; i < COUNT * kPieces / kMmaThreads; i++) {
       const int item = thread + i * kMmaThreads, row = item / kPieces, piece = item % kPieces;
       const int64_t begin = offset(row);
@@ -89,21 +90,21 @@ struct SharedRows {
     }
   }
 
-  // Rows [row, row + 16), columns [d, d + 16), as the left side of a product.
+  // Rows [row, row + 16), columns [d, d + 16), as an A fragment.
   static __device__ __forceinline__ void left(uint32_t (&a)[4], const bf16* rows, int row, int d, int lane) {
     ldmatrix_x4(a, rows + at(row + lane % 16, d / 8 + lane / 16));
   }
-  // The transpose of the same as the right side of two products: b[0] and b[1] of rows [row, row + 8), b[2] and b[3] of the next eight.
+  // The transpose of the same as two B fragments: b[0] and b[1] of rows [row, row + 8), b[2] and b[3] of the next eight.
   static __device__ __forceinline__ void right_transposed(uint32_t (&b)[4], const bf16* rows, int row, int d, int lane) {
     ldmatrix_x4(b, rows + at(row + lane % 8 + lane / 16 * 8, d / 8 + lane / 8 % 2));
   }
-  // The same, not transposed, as the right side of two products: b[0] and b[1] of columns [d, d + 8), b[2] and b[3] of the next eight.
+  // The same, not transposed, as two B fragments: b[0] and b[1] of columns [d, d + 8), b[2] and b[3] of the next eight.
   static __device__ __forceinline__ void right(uint32_t (&b)[4], const bf16* rows, int row, int d, int lane) {
     ldmatrix_x4_trans(b, rows + at(row + lane % 16, d / 8 + lane / 16));
   }
 
-  // Makes what is not finite in COUNT rows 0, so that a weight of 0 times it is 0. All threads call it when they have read the rows for other
-  // purposes, and receive whether there was any; then restore() gives it to the rows that see it.
+  // Sets elements of COUNT rows that are not finite to 0, so that a weight of 0 times them is 0. All threads call it, after other uses of
+  // the rows, and learn whether there were any. If so, restore() adds them to the rows that see them.
   template <int COUNT>
   static __device__ __forceinline__ bool hide_not_finite(bf16* rows) {
     __syncthreads();
@@ -124,9 +125,9 @@ struct MmaTile {
   using Scores = float[ROW_TILES][COLUMNS / 8][4];
   using Weights = uint32_t[ROW_TILES][COLUMNS / 16][4];
   using Output = float[ROW_TILES][DEPTH / 8][4];
-  using RowFloats = float[ROW_TILES][2];  // of rows row(m, 0) and row(m, 1)
+  using RowFloats = float[ROW_TILES][2];  // for rows row(m, 0) and row(m, 1)
 
-  // Of this thread's elements [m][n][2 half + c]: the row within the warp's rows, the column within the tile.
+  // The row within the warp's rows, and the column within the tile, of this thread's element [m][n][2 half + c].
   static __device__ __forceinline__ int row(int m, int half) { return 16 * m + 8 * half + lane_group(); }
   static __device__ __forceinline__ int column(int n, int c) { return 8 * n + 2 * lane_member() + c; }
 
@@ -137,7 +138,7 @@ struct MmaTile {
 #pragma unroll
       for (int n = 0; n < COLUMNS / 8; n++) s[m][n][0] = s[m][n][1] = s[m][n][2] = s[m][n][3] = 0;
     }
-#pragma unroll 4  // more would take registers for fragments of many steps
+#pragma unroll 4  // more would keep fragments of many steps in registers
     for (int d = 0; d < D; d += 16) {
       uint32_t a[ROW_TILES][4];
 #pragma unroll
@@ -155,7 +156,7 @@ struct MmaTile {
     }
   }
 
-  // Two neighbouring 16 x 8 products hold, lane for lane, what a 16 x 16 left side wants.
+  // The D fragments of two neighbouring 16 x 8 products hold, lane for lane, one 16 x 16 A fragment.
   static __device__ __forceinline__ void to_weights(Weights& w, const Scores& s) {
 #pragma unroll
     for (int m = 0; m < ROW_TILES; m++) {
@@ -187,8 +188,8 @@ struct MmaTile {
     }
   }
 
-  // What hide_not_finite() took: the columns of the tile again, column c from tensor + offset(c) or nothing where that is negative. A row
-  // gets what is not finite in a column that it sees. Rare, and so not fast.
+  // Undoes hide_not_finite(): reads the columns of the tile again, column c from tensor + offset(c), or none where that is negative. A row
+  // gets the elements that are not finite of each column that it sees. This is rare, so it need not be fast.
   template <class Offset, class Seen>
   static __device__ __forceinline__ void restore(Output& o, const void* tensor, int head_width, Offset offset, Seen seen, int first_d = 0) {
 #pragma unroll 1
@@ -228,8 +229,8 @@ struct MmaTile {
     }
   }
 
-  // The warp's rows, times the factor of each, to tensor + offset(row within the warp's rows), but where that is negative. They go through
-  // shared memory that no other warp uses any more, so that memory receives whole pieces of neighbouring lanes.
+  // Stores the warp's rows, each times its factor, to tensor + offset(row within the warp's rows), except where that is negative. They go
+  // through shared memory that no other warp uses any more, so that stores are coalesced.
   template <class Offset>
   static __device__ __forceinline__ void write(void* tensor, int head_width, const Output& o, const RowFloats& factor, bf16* rows,
                                                int first_row, int first_d, Offset offset) {
@@ -275,16 +276,16 @@ struct MmaTile {
   }
 };
 
-// A block of query rows, and what one of its warps sees of the keys. Tile is a MmaTile.
+// A block of query rows, and the keys that one of its warps sees. Tile is a MmaTile.
 template <class Tile, class X, int WARPS = kMmaWarps>
 struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
   using Base = QueryBlock<WARPS * Tile::kRowsPerWarp, X>;
   static constexpr int kRows = WARPS * Tile::kRowsPerWarp;
-  int warp_row;                                 // the warp's first, within the block
-  int32_t first_row_sees_to, last_row_sees_to;  // the warp's rows; the last is -1 where none of them exists
-  int32_t block_sees_to;                        // the block's first row
+  int warp_row;                                 // the warp's first row within the block
+  int32_t first_row_sees_to, last_row_sees_to;  // for the warp's rows; the last is -1 if none of them exists
+  int32_t block_sees_to;                        // for the block's first row
 
-  // As QueryBlock's.
+  // As in QueryBlock.
   template <class... Place>
   __device__ __forceinline__ MmaQueryBlock(const X& x, const dpo4j_segment& segment, Place... place) : Base(x, segment, place...) {
     warp_row = warp_index() * Tile::kRowsPerWarp;
@@ -297,10 +298,10 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
   __device__ __forceinline__ MmaQueryBlock(const X& x, int32_t row_tiles)
       : MmaQueryBlock(x, read_segment(x.segments + blockIdx.x / row_tiles), row_tiles) {}
 
-  // Whether some row of the warp sees some of the tile of keys; whether all see all of it.
+  // Whether some row of the warp sees some key of the tile; whether all rows see all of them.
   __device__ __forceinline__ bool sees(int32_t first_key) const { return first_key <= last_row_sees_to; }
   __device__ __forceinline__ bool sees_all(int32_t first_key) const { return first_key + Tile::kColumns - 1 <= first_row_sees_to; }
-  // Whether all rows of the block do.
+  // Whether all rows of the block see all of them.
   __device__ __forceinline__ bool block_sees_all(int32_t first_key) const { return first_key + Tile::kColumns - 1 <= block_sees_to; }
 
   __device__ __forceinline__ int64_t row_offset(int row, int64_t stride) const {
@@ -310,7 +311,7 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
     return key < this->key_end ? this->keys.row(key) * this->x.kv_stride + static_cast<int64_t>(this->kv_head) * this->head_width : -1;
   }
 
-  // `hidden` where a row does not see the key.
+  // Sets scores to `hidden` where a row does not see the key.
   __device__ __forceinline__ void hide(typename Tile::Scores& s, int32_t first_key, float hidden) const {
 #pragma unroll
     for (int m = 0; m < Tile::kRowTiles; m++) {
@@ -337,7 +338,7 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
         o, tensor, this->head_width, [&](int column) { return key_offset(first_key + column); },
         [&](int row, int column) { return first_key + column <= this->last_key(warp_row + row); });
   }
-  // The warp's rows to a tensor of [queries, heads, head_width], by way of the block's rows in shared memory.
+  // Stores the warp's rows to a tensor [queries, heads, head_width], through the block's rows in shared memory.
   __device__ __forceinline__ void write(void* tensor, int64_t stride, const typename Tile::Output& o,
                                         const typename Tile::RowFloats& factor, bf16* rows) const {
     Tile::write(tensor, this->head_width, o, factor, rows, warp_row, 0, [&](int row) { return row_offset(warp_row + row, stride); });

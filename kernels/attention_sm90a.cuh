@@ -1,7 +1,6 @@
-// Tiles of attention for Hopper: bf16 in shared memory as the copy engine (tensor_copy.cuh) and products of warpgroups (wgmma.cuh) have
-// them.
+// Tiles of attention for Hopper: bf16 in shared memory, in the layout that TMA writes (tensor_copy.cuh) and WGMMA reads (wgmma.cuh).
 //
-// Of a warpgroup's product each warp owns 16 rows, in the very fragments that mma.sync would give it: so MmaTile<D, 1, COLUMNS> of
+// In the D fragment of WGMMA each warp owns 16 rows, distributed over its lanes exactly as by mma.sync. So MmaTile<D, 1, COLUMNS> of
 // attention_mma.cuh says which rows and columns a thread holds, turns scores into weights, and writes results.
 #pragma once
 
@@ -13,27 +12,27 @@ namespace dpo4j::cuda::attention {
 
 constexpr int kWarpgroup = 128, kWarpsOfGroup = kWarpgroup / kWarp;
 
-// Fragments as products of warpgroups name them.
+// Fragments in the index order of WGMMA.
 template <class Fragment>
 __device__ __forceinline__ float (&flat(Fragment& fragment))[sizeof(Fragment) / sizeof(float)] {
   return reinterpret_cast<float (&)[sizeof(Fragment) / sizeof(float)]>(fragment);
 }
 
-// ROWS rows of D columns in shared memory: a tile of the copy engine for every 64 columns, one after the other.
+// ROWS rows of D columns in shared memory: one TMA tile for every 64 columns, one after the other.
 template <int D, int ROWS>
 struct WarpgroupRows {
   static constexpr int kParts = D / kTileColumns, kPartBytes = ROWS * kTileRowBytes, kBytes = kParts * kPartBytes;
   static constexpr int kWords = kBytes / 16, kWordsOfRow = kTileRowBytes / 16;
   static_assert(D % kTileColumns == 0 && kPartBytes % kTileAlignment == 0, "whole tiles");
 
-  // By one thread: ROWS rows from `row` on, D columns from `column` on. The barrier counts kBytes.
+  // Called by one thread: loads ROWS rows from `row` on and D columns from `column` on. The barrier expects kBytes.
   static __device__ __forceinline__ void load(unsigned char* rows, const TileMap& map, Barrier* landed, int32_t row, int32_t column) {
 #pragma unroll
     for (int part = 0; part < kParts; part++) load_tile(rows + part * kPartBytes, map, landed, row, column + part * kTileColumns);
   }
 
-  // The same by THREADS threads, row by row: row i from tensor + offset(i), or zeros where that is negative. Each thread begins to copy its
-  // words, every THREADS-th.
+  // The same by THREADS threads, row by row: row i from tensor + offset(i), or zeros where that is negative. Each thread starts the copies
+  // of every THREADS-th word.
   template <int THREADS, class Offset>
   static __device__ __forceinline__ void copy(unsigned char* rows, const void* tensor, int thread, Offset offset) {
     const bf16* const from = static_cast<const bf16*>(tensor);
@@ -45,8 +44,8 @@ struct WarpgroupRows {
     }
   }
 
-  // Makes what is not finite in this thread's words 0, and says whether there was any. They are all looked at first, some at a time, since
-  // hardly ever is one to be changed: nothing waits for a single word.
+  // Sets elements that are not finite to 0 in this thread's words, and returns whether there were any. All words are checked first, several
+  // at a time, because a replacement is rare.
   template <int THREADS>
   static __device__ __forceinline__ bool hide_not_finite(unsigned char* rows, int thread) {
     constexpr int kAtOnce = 8;
@@ -68,22 +67,22 @@ struct WarpgroupRows {
     return true;
   }
 
-  // 16 columns, the step-th, of all rows, as the depth of a product: the operand of scores.
+  // The step-th 16 columns of all rows as the K dimension: the operand of scores.
   static __device__ __forceinline__ uint64_t columns(const unsigned char* rows, int step) {
     constexpr int kSteps = kTileColumns / kProductDepth;
     return tile_descriptor(shared_address(rows + step / kSteps * kPartBytes)) + step % kSteps * kNextDepth;
   }
 
-  // 16 rows, the step-th, as the depth, of all columns: the operand that weights multiply.
+  // The step-th 16 rows of all columns as the K dimension: the operand that weights multiply.
   static __device__ __forceinline__ uint64_t rows(const unsigned char* rows, int step) {
     return transposed_descriptor(shared_address(rows), kPartBytes) + step * kNextTransposedDepth;
   }
 };
 
-// Warpgroups that take turns: each waits for its own, and passes it to the next. So products of one run while another does something else.
+// Ordered semaphore of the consumers: each waits for its turn and passes it on. So the products of one overlap with the softmax of another.
 class Turns {
  public:
-  // The barriers count a warpgroup's warps, one a warpgroup. The first has its first turn.
+  // One barrier per warpgroup, which counts its warps. The first warpgroup has the first turn.
   __device__ __forceinline__ Turns(Barrier* barriers, int groups, int group)
       : own_(barriers + group), next_(barriers + (group + 1) % groups), parity_(group == 0 ? 1 : 0) {}
   __device__ __forceinline__ void take() {
@@ -99,7 +98,7 @@ class Turns {
   uint32_t parity_;
 };
 
-// Where the warps of a warpgroup meet, each with what its lanes stored before. The barrier counts them.
+// A barrier of the warps of one warpgroup. It also orders what their lanes stored before.
 class Meeting {
  public:
   __device__ __forceinline__ explicit Meeting(Barrier* barrier) : barrier_(barrier) {}

@@ -6,7 +6,7 @@
 
 namespace dpo4j::cuda::attention {
 
-// Of this thread's rows, in base 2: the largest score so far, and the sum of exp2(score - largest) over this thread's columns.
+// For this thread's rows, in base 2: the running maximum score, and the sum of exp2(score - maximum) over this thread's columns.
 template <class Tile>
 struct Softmax {
   typename Tile::RowFloats largest, sum;
@@ -16,12 +16,11 @@ struct Softmax {
     Tile::fill(sum, 0);
   }
 
-  // Scores, of which those in base 2 are `factor` times as much, become weights; the factor is positive. `kept` is what brings sums of
-  // weights so far to the new largest scores; whether any lane of the warp has one that is not 1. Some score of each row so far must be
-  // finite.
+  // Turns scores into weights; score * factor is the score in base 2, and the factor is positive. `kept` rescales the sums so far to the
+  // new maximum. Returns whether any lane of the warp has a `kept` other than 1. Each row must have seen a finite score.
   //
-  // The factor is within the difference: exp2(fma(s, factor, -largest)). What `largest` is rounded by is the same for all weights of a row, so
-  // that out and lse do not feel it, and a weight may be above 1 by as much. An exponent is rounded once.
+  // The factor is applied in the difference: exp2(fma(s, factor, -maximum)), so an exponent is rounded once. The rounding of the maximum is
+  // the same for all weights of a row, so it cancels in out and lse; a weight may exceed 1 by as much.
   __device__ __forceinline__ bool weigh(typename Tile::Scores& s, float factor, typename Tile::RowFloats& kept) {
     bool moved = false;
 #pragma unroll
@@ -46,7 +45,7 @@ struct Softmax {
     return __any_sync(kAllLanes, moved);
   }
 
-  // After the last tile: sums are those of whole rows, and `inverse` 1 over them.
+  // After the last tile: reduces sums over the row; `inverse` is 1 / sum.
   __device__ __forceinline__ void finish(typename Tile::RowFloats& inverse) {
 #pragma unroll
     for (int m = 0; m < Tile::kRowTiles; m++) {
@@ -59,7 +58,7 @@ struct Softmax {
   }
 };
 
-// What brings scores to base 2, if it is positive, and so keeps their order. Otherwise scores are brought there, and 1.
+// The factor that converts scores to base 2, if it is positive and so keeps their order. Otherwise converts the scores and returns 1.
 template <class Tile>
 __device__ __forceinline__ float positive_factor(typename Tile::Scores& s, float factor) {
   if (factor > 0) return factor;

@@ -1,9 +1,8 @@
-// Which rows a block of attention_forward_sm90a.cu works on, when blocks live as long as there is work: tiles have numbers, and who has done one
-// draws the next. A block begins with the number that is its own, so that none waits for a ticket at its start.
+// Dynamic tile scheduler of attention_forward_sm90a.cu, a persistent kernel: a block fetches the number of its next tile from an atomic
+// counter. Its first number is its block index, so that no block waits at its start.
 //
-// Numbers go through segments as they come; within one, through eight key heads at a time, whose keys and values then stay in the second-level
-// cache; among these, from the last rows, which see the most keys, to the first: what is begun last is short. Rows that do not exist have
-// no number.
+// Tiles are numbered segment by segment. In a segment, eight key heads at a time, so that their keys and values stay in L2. Among these,
+// from the last rows, which see the most keys, to the first: the tiles that start last are short. Rows that do not exist have no number.
 #pragma once
 
 #include "attention_mma.cuh"
@@ -13,20 +12,21 @@ namespace dpo4j::cuda::attention {
 
 constexpr int kHeadsAtOnce = 8;
 
-// What a launch is divided into: ROWS rows of a segment and key head a tile, a row being a query and one of the heads of a group.
+// The tiles of a launch. A tile is ROWS rows of one segment and key head. A row is a query and one head of the group.
 struct RowTiles {
   const dpo4j_segment* segments;
-  uint32_t* tickets;  // drawn so far
+  uint32_t* tickets;  // taken so far
   int32_t segment_count, kv_heads, group;
 };
 
 struct RowTile {
   dpo4j_segment segment;
-  int32_t kv_head, tile_of_segment;  // the latter below 0: there is none
+  int32_t kv_head, tile_of_segment;  // tile_of_segment is negative if there is no tile
   __device__ __forceinline__ bool exists() const { return tile_of_segment >= 0; }
 };
 
-// A block's way through the numbers, by all lanes of one warp. They only grow, so it goes through the segments once, 32 at a time, one a lane.
+// Maps tile numbers to tiles, with all lanes of one warp. A block's numbers only grow, so it scans the segments once, 32 at a time, one per
+// lane.
 template <int ROWS>
 class Tickets {
  public:
@@ -50,13 +50,13 @@ class Tickets {
     tile = {tiles_.segments[first_segment_ + lane], first_head + among % heads, row_tiles - 1 - among / heads};
     return tile;
   }
-  // The next number. Not before there is something to do for it: it may be another block that can begin first.
+  // Fetches the next number. Call it only when the block can start the tile: another block may be ready earlier.
   __device__ __forceinline__ void draw() {
     number_ = gridDim.x + uniform(lane_index() == 0 ? static_cast<int32_t>(atomicAdd(tiles_.tickets, 1u)) : 0);
   }
 
  private:
-  // Segments from `first` on: how many tiles each has, and all up to and with it.
+  // For 32 segments from `first` on: the number of tiles of each, and the inclusive prefix sum.
   __device__ __forceinline__ void look_at(int32_t first) {
     first_segment_ = first;
     const int32_t segment = first + lane_index();
@@ -71,11 +71,11 @@ class Tickets {
   }
 
   const RowTiles& tiles_;
-  uint32_t number_, before_ = 0, end_;  // of tiles: of segments before those looked at, and with this lane's among them
+  uint32_t number_, before_ = 0, end_;  // in tiles: those of segments before the current 32, and up to this lane's segment
   int32_t first_segment_, row_tiles_;
 };
 
-// Tiles from the warp that draws them to the block's others.
+// Passes tiles from the scheduling warp to the other warps of the block.
 struct TileRing {
   static constexpr int kStages = 2;
   Ring<kStages> ring;
@@ -87,7 +87,7 @@ struct TileRing {
     tiles[place.stage] = tile;
     barrier_arrive(&ring.full[place.stage]);
   }
-  // The tile at a place, which may be read again until this warp has left it.
+  // The tile in a pipeline stage. It may be read again until this warp releases the stage.
   __device__ __forceinline__ RowTile read(const Place<kStages>& place) {
     barrier_wait(&ring.full[place.stage], place.parity);
     const RowTile& tile = tiles[place.stage];

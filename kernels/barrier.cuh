@@ -1,11 +1,12 @@
-// Barriers in shared memory, for threads that hand memory to each other and to the copy engine (tensor_copy.cuh): PTX ISA, "Parallel
-// Synchronization and Communication Instructions: mbarrier". Compute capability 9.0.
+// mbarrier: barriers in shared memory, between threads and with TMA (tensor_copy.cuh): PTX ISA, "Parallel Synchronization and Communication
+// Instructions: mbarrier". Compute capability 9.0.
 //
-// A barrier goes from phase to phase. A phase ends when as many arrivals came as the barrier was made for, and all bytes that arrivals announced
-// have landed. Phases count from 0, and a thread waits for one by its parity: for parity p the wait is over when the phase that is not done
-// has the other parity. So a wait for parity 1 on a new barrier is over at once, as if a phase before the first had ended.
+// A barrier advances from phase to phase. A phase ends when the expected number of arrivals has come and all expected bytes have landed.
+// Phases count from 0, and a thread waits for one by its parity: the wait for parity p ends when the current phase has the other parity. So
+// a wait for parity 1 on a new barrier returns at once, as if a phase before the first had ended.
 //
-// One function an instruction. Everyone who did not call barrier_init comes after fence_barrier_init and a barrier of block or cluster.
+// One function per instruction. Threads that did not call barrier_init use a barrier only after fence_barrier_init and a barrier of the
+// block or cluster.
 #pragma once
 
 #include "portable.cuh"
@@ -13,27 +14,27 @@
 namespace dpo4j::cuda {
 
 struct Barrier {
-  uint64_t word;  // the hardware's
+  uint64_t word;  // opaque, defined by the hardware
 };
 
 #ifdef __CUDACC__
 
-// mbarrier.init: `arrivals` end a phase.
+// mbarrier.init: a phase expects `arrivals`.
 __device__ __forceinline__ void barrier_init(Barrier* barrier, uint32_t arrivals) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(shared_address(barrier)), "r"(arrivals) : "memory");
 }
 
-// fence.mbarrier_init: what this thread has initialised is so for the cluster's other threads and for the copy engine, once they have met.
+// fence.mbarrier_init: makes this thread's initialisations visible to the cluster and to TMA, once the threads have synchronised.
 __device__ __forceinline__ void fence_barrier_init() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
 
-// mbarrier.arrive, release: what this thread did before comes before what a thread does that has waited for this phase.
+// mbarrier.arrive, release: what this thread did before is visible to threads that have waited for this phase.
 __device__ __forceinline__ void barrier_arrive(Barrier* barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
 }
 
-// The same at the barrier of the cluster's block of that rank that lies where `barrier` lies in this one (mapa). Release is within this block: it
-// hands over memory that only copies write and products read, and tells that they have; at the cluster's scope every arrival would wait for
-// all memory accesses of the thread, device memory's too.
+// The same for the barrier at the same address in the block of that rank of the cluster (mapa). The release has the scope of this block: it
+// hands over memory that only TMA writes and only WGMMA reads. At cluster scope every arrival would wait for all memory accesses of the
+// thread, those to device memory too.
 __device__ __forceinline__ void barrier_arrive_at(Barrier* barrier, uint32_t rank) {
   asm volatile(
       "{\n"
@@ -45,12 +46,12 @@ __device__ __forceinline__ void barrier_arrive_at(Barrier* barrier, uint32_t ran
       : "memory");
 }
 
-// mbarrier.arrive.expect_tx: this phase also waits for `bytes` that copies are to bring.
+// mbarrier.arrive.expect_tx: this phase also waits for `bytes` from TMA.
 __device__ __forceinline__ void barrier_arrive_expecting(Barrier* barrier, uint32_t bytes) {
   asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(shared_address(barrier)), "r"(bytes) : "memory");
 }
 
-// mbarrier.try_wait.parity, acquire: true once the phase is done. The hardware sleeps for a while before it says false.
+// mbarrier.try_wait.parity, acquire: true once the phase is done. The hardware suspends the thread for a while before it returns false.
 __device__ __forceinline__ bool barrier_try_wait(Barrier* barrier, uint32_t parity) {
   uint32_t done;
   asm volatile(

@@ -1,10 +1,10 @@
-// Thread block clusters: up to eight neighbouring blocks along x that run at the same time and reach each other's shared memory. A kernel is
-// put into clusters by launch_clusters; launched without, and on devices before compute capability 9.0, every block is a cluster of its own,
-// and the same source does.
+// Thread block clusters: up to eight neighbouring blocks along x that run at the same time and can access each other's shared memory.
+// launch_clusters launches a kernel in clusters. Otherwise, and on devices before compute capability 9.0, every block is a cluster of its
+// own, and the same source works.
 //
-// Two barriers are the kernel's to set:
+// A kernel must have two barriers:
 //   before the first access   to another block's shared memory, since that block may not have started
-//   after the last one        since a block that exits takes its shared memory along: nobody may return before all have read
+//   after the last access     since shared memory ends with its block: no block may exit before all have read
 #pragma once
 
 #include <cooperative_groups.h>
@@ -26,14 +26,14 @@ __device__ __forceinline__ T* cluster_shared(T* mine, unsigned) {
 
 #else
 
-// This block among those of its cluster, and how many they are.
+// The rank of this block in its cluster, and the number of its blocks.
 __device__ __forceinline__ unsigned cluster_rank() { return cooperative_groups::this_cluster().block_rank(); }
 __device__ __forceinline__ unsigned cluster_size() { return cooperative_groups::this_cluster().num_blocks(); }
 
-// Waits for every thread of the cluster that has not exited. What any of them wrote before, to shared or device memory, all see after.
+// Waits for every thread of the cluster that has not exited. Writes before it, to shared or device memory, are visible to all after it.
 __device__ __forceinline__ void cluster_sync() { cooperative_groups::this_cluster().sync(); }
 
-// The same variable, or element of an array, in the shared memory of the block of that rank. `mine` is in this block's.
+// The counterpart of `mine`, a variable in this block's shared memory, in the block of that rank.
 template <class T>
 __device__ __forceinline__ T* cluster_shared(T* mine, unsigned rank) {
   return cooperative_groups::this_cluster().map_shared_rank(mine, static_cast<int>(rank));

@@ -1,6 +1,6 @@
-// column_sum: sums_j += sum over rows of scale_row in_row,j: the gradient of a bias, from the gradient by what it was added to.
+// column_sum: sums_j += sum over rows of scale_row in_row,j. From the gradient of an output it computes the gradient of the bias.
 //
-// A block has 32 words of columns; each of its warps adds every eighth row, and the warps are added in order.
+// A block owns 32 words of columns. Each of its 8 warps adds every eighth row; then the warps are added in order.
 //
 // Bytes moved, b the size of an element: b rows width. Share of the roofline: not yet measured on a GPU.
 #include "reduce.cuh"
@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kWarps = 8;
 
-// N columns of a thread: a word, or the one where a row ends.
+// The N columns of a thread: a word, or one column at the end of a row.
 template <int N, class T>
 __device__ __forceinline__ Values<N> sum_rows(const ColumnSum& x, int64_t column) {
   const T* const in = static_cast<const T*>(x.in) + column;
@@ -30,7 +30,7 @@ template <class T>
 __global__ void __launch_bounds__(kWarp* kWarps) add_columns(ColumnSum x) {
   constexpr int N = kWord<T>;
   const int64_t column = (static_cast<int64_t>(blockIdx.x) * kWarp + threadIdx.x) * N;
-  const int32_t columns = static_cast<int32_t>(x.width - column < N ? x.width - column : N);  // 0 and less: none
+  const int32_t columns = static_cast<int32_t>(x.width - column < N ? x.width - column : N);  // none if 0 or less
   Values<N> sum{};
   if (columns == N) {
     sum = sum_rows<N, T>(x, column);
@@ -41,7 +41,7 @@ __global__ void __launch_bounds__(kWarp* kWarps) add_columns(ColumnSum x) {
 #pragma unroll
   for (int k = 0; k < N; k++) of_warp[threadIdx.y][k][threadIdx.x] = sum[k];
   __syncthreads();
-  const int32_t k = static_cast<int32_t>(threadIdx.y);  // a warp finishes one column of each word
+  const int32_t k = static_cast<int32_t>(threadIdx.y);  // each warp finishes one column of every word
   if (k >= N || k >= columns) return;
   float total = of_warp[0][k][threadIdx.x];
 #pragma unroll

@@ -1,4 +1,4 @@
-// copy_rows: out[out_rows[i]] = in[in_rows[i]], the gather of completion rows for the head and the scatter of their gradients.
+// copy_rows: out[out_rows[i]] = in[in_rows[i]]: gathers completion rows for the head, and scatters their gradients.
 //
 // Bytes moved, b the size of an element: 2 b rows width. Share of the roofline: not yet measured on a GPU.
 #include "vectors.cuh"

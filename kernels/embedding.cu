@@ -1,14 +1,13 @@
 // embedding: rows of a table by index, and their gradient.
 //
-//   forward    out[r] = table[indices[r]]                      an index outside the table: a row of NaN, nothing read
-//   backward   d_table[distinct[s]] += sum over i in [offsets[s], offsets[s+1]) of d_out[order[i]]      an empty range: no row is touched
+//   forward    out[r] = table[indices[r]]                      an index outside the table gives a row of NaN and reads nothing
+//   backward   d_table[distinct[s]] += sum over i in [offsets[s], offsets[s+1]) of d_out[order[i]]      an empty range touches no row
 //
-// Never materialised: one-hot rows; a gradient of table rows that do not occur. No atomics: the caller's sort gives every table row one
-// owner, which adds in the order given.
+// Never materialised: one-hot rows; gradients of table rows that do not occur. No atomics: the caller sorts, so one block owns each table
+// row and adds in the given order.
 //
-// Bytes moved, b the size of an element: forward 2 b rows width; backward b rows width + 2 b_table segments width, empty ranges left out.
-// Share of the roofline: not yet measured on a GPU. Prediction: as many segments as rows, most of them empty, cost 10 to 20 us at 8192 rows of
-// 4096 columns, since a block of an empty range lives for one read of two offsets, about a microsecond, 2000 of them at a time.
+// Bytes moved, b the size of an element: forward 2 b rows width; backward b rows width + 2 b_table segments width, without empty ranges.
+// Predicted: PERFORMANCE.md. Share of the roofline: not yet measured on a GPU.
 #include "vectors.cuh"
 
 namespace dpo4j::cuda {
@@ -41,7 +40,7 @@ __global__ void __launch_bounds__(32 * kRowsPerBlock)
 
 constexpr int kBackwardThreads = 128;
 
-// A block owns some columns of one table row and walks the rows that add to it.
+// A block owns some columns of one table row, and adds the rows of d_out that belong to it.
 template <class Table, class T>
 __global__ void __launch_bounds__(kBackwardThreads) backward(Table* d_table, const T* d_out, const int32_t* order, const int32_t* offsets,
                                                              const int32_t* distinct, int64_t width, int64_t vectors_end) {
@@ -74,7 +73,7 @@ int forward_of(const Queue& queue, const EmbeddingForward& x) {
 
 template <class Table, class T>
 int backward_of(const Queue& queue, const EmbeddingBackward& x) {
-  // d_out has the smaller elements, or the same: where its rows start on 16 bytes, so do the table's.
+  // Elements of d_out are not larger than those of the table: if rows of d_out are 16-byte aligned, so are rows of the table.
   const int64_t vectors_end = whole_vectors_end_to_end(x.width, sizeof(T));
   const int64_t columns_per_block = kBackwardThreads * (vectors_end > 0 ? kVector : 1);
   const dim3 grid(x.segments, x.segments > 0 ? divide_up(x.width, columns_per_block) : 0);

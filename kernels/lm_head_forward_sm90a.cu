@@ -1,41 +1,28 @@
-// lm_head_forward: log-probs of targets straight from hidden rows and the head's weight, on Hopper (sm_90a) alone.
+// lm_head_forward: log-probs of targets directly from hidden states and the weight of the LM head, Hopper only (sm_90a).
 //
 //   z_j     = scale (x . w_j + b_j), or cap tanh(scale (x . w_j + b_j) / cap)
 //   lse     = m + log(sum over j of exp(z_j - m)), m the largest z
 //   logprob = (z_target - m) - log(sum ...)
 //
-// Never materialised: logits. They live and end as fp32 accumulators, 128 a thread; of each row and tile of 256 columns two numbers are left, in
-// the workspace, and merge() adds a row's up in the order of its tiles. So a row's bits depend on its own numbers, the weight and the vocabulary.
+// Never materialised: logits. They exist only as fp32 accumulators, 128 per thread. Each row and tile of 256 columns leaves two numbers in
+// the workspace, and merge() adds those of a row in the order of its tiles. So the bits of a row depend only on the row, the weight and the
+// vocabulary.
 //
-// products()   A tile is 128 rows by 256 columns. One warpgroup copies 64 columns of x and w at a time into rings of stages (tensor_copy.cuh). Two
-//              warpgroups, 64 rows each, multiply (wgmma.cuh) and then reduce what they hold. Blocks live as long as there are tiles and walk
-//              them so that rows of x stay in the second-level cache and w goes by. Two blocks of a cluster, of neighbouring rows, each copy
-//              half of a tile of w for both: 32 KiB from that cache for 64 columns of a tile instead of 48.
-// Reductions   take a warpgroup some 1300 clocks: a maximum, then for each element one fma, one exp2 and one addition, of which exp2 is what there is
-//              least of, 16 a clock. The products of a tile take 16 clocks a column of x, 14336 at width 896. One hides behind the other: no
-//              barrier holds the warpgroups together, and the second begins a tile when the first is four steps of 64 columns ahead. While
-//              one reduces, the other has 512 clocks of products a step to itself.
+//   products()   A tile is 128 rows by 256 columns. A producer warpgroup loads 64 columns of x and w at a time by TMA into rings of stages
+//                (tensor_copy.cuh). Two consumer warpgroups with 64 rows each multiply (WGMMA, wgmma.cuh) and then reduce their
+//                accumulators. The kernel is persistent: blocks walk over tiles in an order that keeps rows of x in L2 while w streams.
+//                The two blocks of a cluster own neighbouring rows, and each loads half of a tile of w for both (TMA multicast): 32 KiB
+//                from L2 instead of 48 for 64 columns of a tile.
+//   reductions   They take a warpgroup about 1300 clocks: a maximum, then per element one fma, one exp2 and one addition. exp2 is the
+//                bottleneck, 16 per clock. The products of a tile take 16 clocks per column of x: 14336 at width 896. Reductions of one
+//                consumer overlap with products of the other: no barrier synchronises the two, and the second starts a tile when the first
+//                is four steps of 64 columns ahead. While one reduces, the other has the tensor cores alone, 512 clocks per step.
 //
-// Bytes moved: 2 hidden_width (rows + vocabulary ceil(rows / rows that stay)) and 16 rows ceil(vocabulary / 256). Operations: 2 rows vocabulary
-// hidden_width. Share of the roofline: not yet measured on a GPU.
+// Bytes moved: 2 hidden_width (rows + vocabulary ceil(rows / rows that stay in L2)) and 16 rows ceil(vocabulary / 256). FLOPs: 2 rows
+// vocabulary hidden_width. Predicted: PERFORMANCE.md. Share of the roofline: not yet measured on a GPU.
 //
-// Predicted, as a multiple of the time of one cuBLASLt product that stores the logits in bf16. The start is a model of one multiprocessor: both
-// warpgroups' products take turns, 40 bytes a clock come from the second-level cache, 900 clocks after they were asked for, a reduction takes
-// 1250 clocks. Over products without a pause it takes
-//   width                                      4096    896    576
-//   these rings, a lead of four steps         1.007  1.016  1.024
-//   1200 clocks until a stage lands           1.018  1.066  1.102
-//   reductions of 1500 clocks                 1.014  1.047  1.073
-//   one ring of four stages, a lead of three  1.021  1.082  1.128
-//   one ring of four stages, in step          1.037  1.168  1.261
-// The library has the same tile, cluster and instructions, and stores 1 byte a clock at width 4096, which hides, and 4.6 at 896, at the end of tiles,
-// which may not. The second kernel here is 0.001 of the product at 4096 and 0.01 at 896. So: width 4096 1.01, between 0.99 and 1.03; width 896
-// 0.97, between 0.90 and 1.05.
-// What would show the model wrong: a second-level cache that gives less than 32 bytes a clock and multiprocessor, and shared memory, which at the full
-// rate of products is read and written at its limit of 128 bytes a clock.
-//
-// Errors: a tensor core cuts where it adds up, so a logit shrinks by some hidden_width / 16 * 2^-25 of itself; 1e-4 nat for logits 13 apart at width
-// 4096. That is true of any product on these tensor cores. The rest, exponentials and sums, is below 2e-6 nat.
+// Errors: tensor cores truncate when they accumulate, so a logit shrinks by about hidden_width / 16 * 2^-25 of itself: 1e-4 nat for logits
+// that differ by 13 at width 4096. This holds for every product on these tensor cores. The rest, exponentials and sums, is below 2e-6 nat.
 #include "lm_head_forward_sm90a.cuh"
 
 namespace dpo4j::cuda {
@@ -43,10 +30,10 @@ namespace {
 
 using namespace lm_head_forward;
 
-// Stages of 64 columns each. Tiles of w are both warpgroups' and in one ring, rows of x are one's alone and in a ring of their own, which follows
-// its warpgroup: so most of the memory is for w, and one warpgroup may run ahead of the other by all of its stages but one.
+// Stages of 64 columns. Both consumers read the ring of w. Each has its own ring for its rows of x. So most of the memory holds w, and one
+// consumer may run ahead of the other by all stages of w but one.
 constexpr int kWeightStages = 5, kHiddenStages = 4;
-constexpr int kWeightBytes = kTileVocabulary * kTileRowBytes, kHiddenBytes = kProductRows * kTileRowBytes;  // of a stage
+constexpr int kWeightBytes = kTileVocabulary * kTileRowBytes, kHiddenBytes = kProductRows * kTileRowBytes;  // per stage
 
 constexpr int kWarpgroup = 128, kConsumers = kTileRows / kProductRows;
 constexpr int kThreads = kWarpgroup * (1 + kConsumers);
@@ -57,19 +44,18 @@ static_assert(kCopyingRegisters + kConsumers * kMultiplyingRegisters <= launched
 struct Barriers {
   Ring<kWeightStages> weight;
   Ring<kHiddenStages> hidden[kConsumers];
-  Barrier ahead;  // the first warpgroup has its lead in the tile
+  Barrier ahead;  // the first consumer is far enough ahead in the tile
 };
 
 constexpr size_t kSharedBytes = kTileAlignment + kWeightStages * kWeightBytes + kConsumers * kHiddenStages * kHiddenBytes;
-static_assert(kSharedBytes + sizeof(Barriers) + 1024 <= 228 << 10,
-              "the shared memory of a multiprocessor, and what the system reserves of it");
+static_assert(kSharedBytes + sizeof(Barriers) + 1024 <= 228 << 10, "the shared memory of an SM, and what the system reserves of it");
 
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
-constexpr int kAhead = kWeightStages - 1;  // steps that the first warpgroup leads by at the start of a tile
+constexpr int kAhead = kWeightStages - 1;  // steps that the first consumer is ahead at the start of a tile
 constexpr int kWarpsOfGroup = kWarpgroup / kWarp;
 
-// The memory of the rings, from where tiles may begin.
+// The memory of the rings, from its first aligned address.
 struct Stages {
   unsigned char* begin;
   __device__ unsigned char* weight(int stage) const { return begin + stage * kWeightBytes; }
@@ -78,7 +64,7 @@ struct Stages {
   }
 };
 
-// One thread fills a ring: copy(barrier, stage, walk, step) for all steps of all tiles, each when nobody reads its stage any more.
+// Called by one thread: fills a ring by copy(barrier, stage, walk, step) for all steps of all tiles, each when its stage is free.
 template <int STAGES, class Copy>
 __device__ void fill(Ring<STAGES>& ring, const Problem& problem, Walk walk, uint32_t bytes, Copy copy) {
   Place<STAGES> place;
@@ -119,7 +105,7 @@ __device__ void fill_hidden(const TileMap& hidden, const Problem& problem, Barri
   });
 }
 
-// This warp reads these stages no more, nor do its products.
+// Neither this warp nor its products read these stages any more.
 template <int CLUSTER>
 __device__ __forceinline__ void release(Barrier* weight, Barrier* hidden, int lane) {
   if constexpr (CLUSTER > 1) {
@@ -130,13 +116,14 @@ __device__ __forceinline__ void release(Barrier* weight, Barrier* hidden, int la
   if (lane == 0) barrier_arrive(hidden);
 }
 
-// Where a warpgroup is in both rings.
+// The state of a consumer in both rings.
 struct Places {
   Place<kWeightStages> weight;
   Place<kHiddenStages> hidden;
 };
 
-// d = the 64 rows of this warpgroup times the tile's columns. Products of a step are issued before those of the last have ended.
+// d = the 64 rows of this warpgroup times the columns of the tile. The products of a step are issued before those of the previous step have
+// ended.
 template <int CLUSTER, class AfterStep>
 __device__ __forceinline__ void multiply(float (&d)[kAccumulators], const Problem& problem, Barriers& barriers, const Stages& stages,
                                          int group, Places& places, int lane, AfterStep after_step) {
@@ -163,7 +150,7 @@ __device__ __forceinline__ void multiply(float (&d)[kAccumulators], const Proble
   release<CLUSTER>(last_weight, last_hidden, lane);
 }
 
-// Multiplies and reduces tile after tile. `group` is 0 or 1: which of the two warpgroups.
+// The loop of a consumer: multiplies and reduces tile after tile. `group` is 0 or 1.
 template <int CLUSTER, bool TRANSFORMED>
 __device__ void multiply_tiles(const Problem& problem, Barriers& barriers, const Stages& stages, Walk walk, uint32_t rank, int group) {
   const int thread = threadIdx.x % kWarpgroup, warp = thread / kWarp, lane = thread % kWarp;
@@ -217,12 +204,12 @@ __device__ void products_of_block(const TileMap& hidden, const TileMap& weight, 
     take_registers<kMultiplyingRegisters>();
     multiply_tiles<CLUSTER, TRANSFORMED>(problem, barriers, stages, walk, rank, threadIdx.x / kWarpgroup - 1);
   }
-  if constexpr (CLUSTER > 1) cluster_sync();  // the other block may still copy into this one's memory, and arrive at its barriers
+  if constexpr (CLUSTER > 1) cluster_sync();  // the other block may still multicast into this one's memory and arrive at its barriers
 }
 
 #endif
 
-// Other architectures have the kernel's name and nothing in it; has_kernel() keeps them from being asked.
+// Other architectures compile an empty kernel; has_kernel() makes sure that it is never launched.
 template <int CLUSTER, bool TRANSFORMED>
 __global__ void __launch_bounds__(kThreads, 1)
     products(const __grid_constant__ TileMap hidden, const __grid_constant__ TileMap weight, const Problem problem) {
@@ -231,7 +218,7 @@ __global__ void __launch_bounds__(kThreads, 1)
 #endif
 }
 
-// The results of 32 rows, each from what its tiles left. Warp w takes tiles w, w + kMergingWarps, ..., then the first merges the warps.
+// Merges the partial results of 32 rows. Warp w merges tiles w, w + kMergingWarps, ...; then the first warp merges the warps.
 constexpr int kMergingWarps = 16;
 
 __global__ void __launch_bounds__(kMergingWarps* kWarp) merge(LmHeadForward x, Problem problem) {

@@ -1,9 +1,9 @@
-// What a warpgroup of lm_head_forward does besides products: the order of tiles, the transformation of accumulators into logits, their reduction,
-// and how reductions of a row are merged.
+// What a consumer of lm_head_forward does besides products: the order of tiles, the transform of accumulators into logits, their reduction,
+// and the merge of a row's reductions.
 //
-// A reduction is kept to base 2: with c = scale log2(e), or log2(e) where accumulators have become logits, e_j = c x_j - M has one rounding, and
-// M = c max x_j is rounded once for all of a row's tile. The sum is over 2^e_j, so that it is exactly what the rounded M makes of it:
-//   log sum exp z = (M + log2 sum 2^e_j) / log2(e), and no error grows with the size of the logits but that of c x_j themselves.
+// Reductions are kept in base 2. With c = scale log2(e) (or log2(e) if accumulators have become logits), e_j = c x_j - M is rounded once,
+// and M = c max x_j is rounded once for a row of a tile. The sum is over 2^e_j, so it matches the rounded M exactly:
+//   log sum exp z = (M + log2 sum 2^e_j) / log2(e), and no error grows with the size of the logits except that of c x_j itself.
 #pragma once
 
 #include <algorithm>
@@ -17,30 +17,30 @@ namespace dpo4j::cuda::lm_head_forward {
 
 constexpr int kTileRows = 128, kTileVocabulary = kProductColumns;
 
-// Of one row and one tile of the vocabulary: M, -inf where no column is above that, and the sum.
+// For one row and one tile of the vocabulary: M (-inf if all columns are) and the sum.
 struct alignas(8) Partial {
   float maximum, sum;
 };
 
 struct Problem {
   Partial* partials;  // [vocabulary_tiles][rows]
-  float* at_target;   // [rows], what the target's e is made of
+  float* at_target;   // [rows], the accumulator or logit of the target
   const float* bias;  // or null
   const int32_t* targets;
   int64_t rows;
   int32_t vocabulary;
   int32_t steps;                         // of 64 columns of x
-  uint32_t vocabulary_tiles, row_tiles;  // tiles of 256 columns; of 128 rows, or of a cluster's 256
-  uint32_t together;                     // row tiles whose columns of x stay in the second-level cache
+  uint32_t vocabulary_tiles, row_tiles;  // tiles of 256 columns; tiles of 128 rows, or 256 in a cluster
+  uint32_t together;                     // row tiles whose x stays in L2
   float scale, cap;                      // cap 0: none
   float to_base_2;                       // c
-  double from_base_2;                    // nats in what c makes of one: scale / c, which is 1 / log2(e) but for the rounding of c
+  double from_base_2;                    // converts to nats: scale / c, which is 1 / log2(e) up to the rounding of c
 };
 
-// ---- the order of tiles ------------------------------------------------------------------------------------------------------------------
+// ---- the order of tiles -----------------------------------------------------------------------------------------------------------------
 
-// One of `walkers` that share the tiles. In the order of all: groups of `together` row tiles, in a group one tile of the vocabulary after the
-// other, and in that the group's row tiles. Without a division from one tile to the next, whose latency would show between two tiles.
+// One of `walkers` blocks that share the tiles. The global order: groups of `together` row tiles; in a group, tile after tile of the
+// vocabulary; in that, the row tiles of the group. The next tile is found without a division, whose latency would show between two tiles.
 class Walk {
  public:
   __device__ Walk(const Problem& problem, uint32_t first, uint32_t walkers)
@@ -59,7 +59,7 @@ class Walk {
   }
 
  private:
-  // Goes to that tile of the group, or of one that follows.
+  // Moves to that tile of the group, or into a later group.
   __device__ void start_group(uint32_t begin, uint32_t group_rows, uint32_t tile) {
     for (;;) {
       group_begin_ = begin;
@@ -79,9 +79,9 @@ class Walk {
   uint32_t group_begin_ = 0, group_rows_ = 1, row_ = 0, column_ = 0, step_rows_ = 0, step_columns_ = 0;
 };
 
-// ---- a tile's accumulators ---------------------------------------------------------------------------------------------------------------
+// ---- a tile's accumulators --------------------------------------------------------------------------------------------------------------
 
-// 2^x in one instruction; below the normal numbers it is 0, which a sum whose largest term is 1 cannot feel.
+// 2^x in one instruction. Subnormal results are flushed to 0, which does not change a sum whose largest term is 1.
 __device__ __forceinline__ float power_of_2(float x) {
 #ifdef __CUDACC__
   float power;
@@ -93,10 +93,10 @@ __device__ __forceinline__ float power_of_2(float x) {
 #endif
 }
 
-// What exponents are taken against: any finite number will do where all is -inf.
+// The maximum that is subtracted. If all is -inf, any finite number works.
 __device__ __forceinline__ float finite_reference(float maximum) { return maximum == -INFINITY ? 0.0f : maximum; }
 
-// A thread's part of 16 rows of a tile: elements d[4 j + 2 i + k] in row `row` + 8 i and column `column` + 8 j + k.
+// The elements of a tile that a thread holds: d[4 j + 2 i + k] is row `row` + 8 i, column `column` + 8 j + k.
 class Fragment {
  public:
   __device__ Fragment(const Problem& problem, int64_t row, int32_t vocabulary_tile, int lane)
@@ -104,11 +104,11 @@ class Fragment {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
       const int32_t target = row + 8 * i < problem.rows ? problem.targets[row + 8 * i] : -1;
-      target_[i] = target < 0 ? -1 : target;  // what is subtracted from it does not overflow
+      target_[i] = target < 0 ? -1 : target;  // so that subtractions from it do not overflow
     }
   }
 
-  // Accumulators become logits.
+  // Turns accumulators into logits.
   __device__ __forceinline__ void transform(float (&d)[kAccumulators], const Problem& problem) const {
     if (problem.bias != nullptr) add_bias(d, problem);
 #pragma unroll
@@ -168,8 +168,8 @@ class Fragment {
     }
   }
 
-  // One thread has the target, in one tile of all: the others look no further than at its number. A masked row's, and one beyond the vocabulary,
-  // is nobody's or is never read.
+  // One thread of one tile holds the target. The others only compare its number. The target of a masked row, or one beyond the vocabulary,
+  // is held by no thread or never read.
   __device__ __forceinline__ void store_target(const float (&d)[kAccumulators], const Problem& problem, int64_t row, int32_t offset,
                                                int i) const {
     if (offset < 0 || offset >= kTileVocabulary || offset % 8 >= 2) return;
@@ -188,9 +188,9 @@ class Fragment {
   bool writes_;
 };
 
-// ---- a row -------------------------------------------------------------------------------------------------------------------------------
+// ---- a row ------------------------------------------------------------------------------------------------------------------------------
 
-// Of any set of columns: M and the sum, in double precision, since a row has few.
+// M and the sum of any set of columns, in fp64: a row has few of them.
 struct Sums {
   float maximum;
   double sum;
@@ -212,7 +212,7 @@ struct Sums {
 };
 
 inline Problem problem_of(const LmHeadForward& x, int cluster) {
-  constexpr int64_t kStaying = 16 << 20;  // bytes of x, a third of the second-level cache: the rest is w's, going by
+  constexpr int64_t kStaying = 16 << 20;  // bytes of x, a third of L2: the rest is for w, which streams
   constexpr double kLog2E = 1.4426950408889634074;
   const int64_t rows_of_tile = int64_t{kTileRows} * cluster;
   const bool transformed = x.transform.bias != nullptr || x.transform.cap != 0;

@@ -1,11 +1,12 @@
-// Matrix products of bf16 on tensor cores, and what feeds them: instructions from sm_80 on that CUDA C++ has no function for, one function
-// each. Where no nvcc compiles, tests/emulation has functions of the same names and meaning. Section numbers are those of the PTX ISA 9.0.
+// mma.sync products of bf16 on tensor cores, and the instructions that feed them: those from sm_80 on for which CUDA C++ has no function,
+// one function each. Compiled for the CPU, tests/emulation provides functions of the same names and meaning. Section numbers refer to the
+// PTX ISA 9.0.
 //
 // All lanes of a warp call mma_m16n8k16 and ldmatrix_x4 together. With group = lane / 4 and member = lane % 4, a lane holds
 //
 //   d[i]   row group (i < 2) or group + 8, column 2 member + i % 2                  of the 16 x 8 product
-//   a[i]   row group (i even) or group + 8, columns 2 member, + 1 (i < 2) or + 8, + 9    of 16 x 16 on the left: the first in the low half
-//   b[i]   rows 2 member, + 1 (i = 0) or + 8, + 9, column group                     of 16 x 8 on the right
+//   a[i]   row group (i even) or group + 8, columns 2 member, + 1 (i < 2) or + 8, + 9    of the 16 x 16 A matrix; the first in the low half
+//   b[i]   rows 2 member, + 1 (i = 0) or + 8, + 9, column group                     of the 16 x 8 B matrix
 #pragma once
 
 #include "portable.cuh"
@@ -16,7 +17,7 @@
 
 namespace dpo4j::cuda {
 
-// x, of which the compiler then knows nothing: what follows from it within a loop is computed there, not before and kept in registers.
+// Returns x and hides its value from the compiler, so that expressions of it are computed inside a loop, not hoisted and kept in registers.
 __device__ __forceinline__ int computed_here(int x) {
   asm volatile("" : "+r"(x));
   return x;
@@ -46,16 +47,16 @@ __device__ __forceinline__ void ldmatrix_x4_trans(uint32_t (&x)[4], const void* 
                : "r"(shared_address(row)));
 }
 
-// Begins to copy 16 bytes to shared memory, or 16 bytes of 0 where `exists` is false and nothing is read (9.7.9.25.3.1). They are there for
-// this thread after its cp_async_wait, for others after a barrier behind it. Both addresses on 16 bytes.
+// Starts an asynchronous copy of 16 bytes to shared memory. If `exists` is false, it writes 0 and reads nothing (9.7.9.25.3.1). This thread
+// may read them after its cp_async_wait, others after a barrier behind that. Both addresses are multiples of 16.
 __device__ __forceinline__ void cp_async_16(void* shared, const void* global, bool exists) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global), "r"(exists ? 16 : 0) : "memory");
 }
 
-// This thread's copies since the last commit become a group (9.7.9.25.3.2).
+// Closes the group of this thread's copies since the last commit (9.7.9.25.3.2).
 __device__ __forceinline__ void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 
-// Until all but the GROUPS youngest groups of this thread have arrived (9.7.9.25.3.3).
+// Waits until at most the newest GROUPS groups of this thread are unfinished (9.7.9.25.3.3).
 template <int GROUPS>
 __device__ __forceinline__ void cp_async_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(GROUPS) : "memory");

@@ -1,5 +1,5 @@
-// Philox4x32-10 (Salmon et al. 2011): 128 random bits of a counter and a key, with no state between calls, so that what is drawn depends on
-// what it is drawn for and not on which thread draws, or when.
+// Philox4x32-10 (Salmon et al. 2011): 128 random bits from a counter and a key, without state. So random bits depend on what they are for,
+// not on which thread computes them, or when.
 #pragma once
 
 #include "portable.cuh"
@@ -26,8 +26,8 @@ __device__ __forceinline__ uint32_t sixteen_bits(uint4 random, int i) {
   return ((i & 4 ? high : low) >> (16 * (i & 1))) & 0xffff;
 }
 
-// x as one of the two bfloat16 about it, away from zero with the probability that is its distance from the one towards zero: `random` is
-// added to the 16 bits that are dropped, and carries. What bfloat16 holds exactly stays, infinities and NaN among it.
+// Stochastic rounding: adds `random` to the 16 bits that are dropped; the carry rounds away from zero, with the probability that makes the
+// mean exact. Values that bfloat16 represents stay, also infinities and NaN.
 __device__ __forceinline__ float round_stochastically(float x, uint32_t random) {
   constexpr uint32_t kExponent = 0x7f800000;
   const uint32_t bits = __float_as_uint(x);

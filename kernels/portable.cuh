@@ -1,9 +1,9 @@
-// What every kernel file includes first. It compiles with nvcc and, with tests/emulation/include before the toolkit on the include path,
-// with a host C++17 compiler, which runs the very same kernels under sanitizers. For that, a kernel keeps three rules:
+// Every kernel file includes this first. It compiles with nvcc. With tests/emulation/include before the toolkit on the include path it also
+// compiles with a C++17 compiler, so that the same kernels run on the CPU under sanitizers. For that, kernels follow three rules:
 //   launches          through launch() and launch_clusters() below, never with <<<>>>
 //   shared memory     DPO4J_SHARED(T, name, [dimensions]) of a fixed size, DPO4J_DYNAMIC_SHARED(T, name) for the size given to launch()
-//   intrinsics        the ordinary ones (shuffles, barriers, cached loads and stores, bf16 conversions); tensor cores through mma.cuh,
-//                     Hopper's own instructions through barrier.cuh, tensor_copy.cuh and wgmma.cuh
+//   intrinsics        the common ones (shuffles, barriers, cached loads and stores, bf16 conversions); mma.sync through mma.cuh;
+//                     Hopper's instructions through barrier.cuh, tensor_copy.cuh and wgmma.cuh
 #pragma once
 
 #include <cuda_bf16.h>
@@ -22,8 +22,8 @@
 
 namespace dpo4j::cuda {
 
-// Makes the queue's device current, and the caller's again at the end: the null stream means the current device's. Set also where it is current:
-// a new thread's device is 0, but it has no context yet, which functions of the driver want (encode_tile_map).
+// Makes the queue's device current, because the null stream belongs to the current device, and restores the caller's at the end. It sets
+// the device even if it is current: a new thread has device 0 but no CUDA context yet, which driver functions need (encode_tile_map).
 class CurrentDevice {
  public:
   explicit CurrentDevice(int ordinal) : ordinal_(ordinal) {
@@ -42,11 +42,11 @@ class CurrentDevice {
   cudaError_t error_;
 };
 
-// The shared memory, dynamic and of fixed size together, that needs no permission.
+// Shared memory, static and dynamic together, that a launch may use without an attribute.
 constexpr size_t kDefaultSharedBytes = 48 << 10;
 
-// Allows a kernel `bytes` of dynamic shared memory: where they are too many beside its arrays of fixed size, all that a block may have. Always the
-// same, so that threads that share a kernel do not take from each other.
+// Allows a kernel `bytes` of dynamic shared memory. If they do not fit beside its static arrays, allows the maximum per block instead. The
+// value is the same in every call, so that threads that use one kernel do not change each other's limit.
 template <class... Parameters>
 cudaError_t allow_dynamic_shared(void (*kernel)(Parameters...), size_t bytes, int32_t most_of_block) {
   cudaFuncAttributes of{};
@@ -56,7 +56,7 @@ cudaError_t allow_dynamic_shared(void (*kernel)(Parameters...), size_t bytes, in
   return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
 }
 
-// A launch in clusters of `cluster` blocks along x, with what it needs permission for.
+// The configuration of a launch in clusters of `cluster` blocks along x, with the attributes that it needs.
 class Launch {
  public:
   template <class... Parameters>
@@ -85,9 +85,9 @@ class Launch {
   cudaLaunchConfig_t config_{};
 };
 
-// Queues one launch in clusters of `cluster` blocks along x (cluster.cuh), which must divide the grid's; an empty grid is no work. Returns 0
-// or a cudaError_t, and leaves none behind for the caller's next call to find. More blocks than queue.largest_cluster are refused here: code
-// for a device without clusters would run, and take each block for the whole.
+// Launches in clusters of `cluster` blocks along x (cluster.cuh), which must divide the grid; an empty grid launches nothing. Returns 0 or
+// a cudaError_t, and leaves no sticky error for the caller's next call. Clusters larger than queue.largest_cluster are refused: code for a
+// device without clusters would run and treat each block as the whole cluster.
 template <class... Parameters, class... Arguments>
 int launch_clusters(const Queue& queue, int cluster, void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes,
                     Arguments... arguments) {
@@ -100,22 +100,22 @@ int launch_clusters(const Queue& queue, int cluster, void (*kernel)(Parameters..
   return error;
 }
 
-// Whether a kernel was compiled by the rules of clusters: for an architecture that has them, which the PTX it came from says. Machine code that
-// came without PTX is known by its own architecture; what the driver compiled from older PTX is not, for it takes each block for a cluster.
+// Whether a kernel was compiled for an architecture with clusters. The PTX version of its code says so, or the architecture of code without
+// PTX. Code that the driver compiled from older PTX treats each block as a cluster, so it does not count.
 inline bool knows_clusters(const cudaFuncAttributes& code) {
   constexpr int kFirstWithClusters = 90;
   return (code.ptxVersion > 0 ? code.ptxVersion : code.binaryVersion) >= kFirstWithClusters;
 }
 
-// How many clusters of such a launch the device runs at the same time: what a kernel whose blocks live as long as there is work is launched with.
-// A queue of a test says it itself. 0, or a cudaError_t.
+// The number of clusters of such a launch that the device runs at the same time: the grid of a persistent kernel. A queue of a test sets
+// it. Returns 0 or a cudaError_t.
 template <class... Parameters>
 int resident_clusters(int* clusters, const Queue& queue, int cluster, void (*kernel)(Parameters...), dim3 block, size_t shared_bytes) {
   *clusters = queue.resident_clusters;
   if (*clusters > 0) return cudaSuccess;
   const Launch launch(queue, cluster, kernel, dim3(cluster), block, shared_bytes);
   cudaLaunchConfig_t config = launch.config();
-  config.numAttrs = 1;  // unlike a launch, the question has no answer without a size of clusters, be it 1
+  config.numAttrs = 1;  // unlike a launch, this query needs a cluster size, even if it is 1
   cudaError_t error = launch.error();
   if (error == cudaSuccess) error = cudaOccupancyMaxActiveClusters(clusters, kernel, &config);
   if (error != cudaSuccess) cudaGetLastError();
@@ -128,7 +128,7 @@ int launch(const Queue& queue, void (*kernel)(Parameters...), dim3 grid, dim3 bl
   return launch_clusters(queue, 1, kernel, grid, block, shared_bytes, arguments...);
 }
 
-// Queues that `bytes` from `memory` on become 0. 0, or a cudaError_t.
+// Queues a fill of `bytes` from `memory` on with 0. Returns 0 or a cudaError_t.
 inline int clear(const Queue& queue, void* memory, size_t bytes) {
   const CurrentDevice device(queue.ordinal);
   cudaError_t error = device.error();
@@ -137,7 +137,7 @@ inline int clear(const Queue& queue, void* memory, size_t bytes) {
   return error;
 }
 
-// The address of something in this block's shared memory, as instructions take it.
+// The address of a variable in this block's shared memory, in the form that instructions take.
 __device__ __forceinline__ uint32_t shared_address(const void* address) { return static_cast<uint32_t>(__cvta_generic_to_shared(address)); }
 
 inline int64_t divide_up(int64_t count, int64_t size) { return (count + size - 1) / size; }

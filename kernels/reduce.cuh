@@ -1,4 +1,4 @@
-// Sums over the threads of a warp or a block, by trees of a fixed shape: the same inputs give the same bits.
+// Sums over the threads of a warp or a block, by trees of fixed shape: the same inputs give the same bits.
 #pragma once
 
 #include "portable.cuh"
@@ -8,7 +8,7 @@ namespace dpo4j::cuda {
 constexpr int kWarp = 32;
 constexpr unsigned kAllLanes = 0xffffffffu;
 
-// Every lane receives the sum: each step adds the same two numbers on both sides.
+// Every lane gets the sum: in each step both lanes of a pair add the same two numbers.
 template <class T>
 __device__ __forceinline__ T warp_sum(T x) {
 #pragma unroll
@@ -16,7 +16,7 @@ __device__ __forceinline__ T warp_sum(T x) {
   return x;
 }
 
-// Every thread of a block of THREADS receives the sum. All threads must call it.
+// Every thread of a block of THREADS gets the sum. All threads must call it.
 template <int THREADS, class T>
 __device__ __forceinline__ T block_sum(T x) {
   static_assert(THREADS % kWarp == 0, "whole warps only");

@@ -1,4 +1,4 @@
-// residual: out = a + b, elementwise; out may be a or b.
+// residual: out = a + b, element by element; out may be a or b.
 //
 // Bytes moved, b the size of an element: 3 b count. Share of the roofline: not yet measured on a GPU.
 #include "vectors.cuh"

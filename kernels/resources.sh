@@ -10,8 +10,8 @@ objects=$(objects_of "$build")
 cuobjdump=$(cuda_tool "$build" cuobjdump)
 
 # The most registers a kernel of a file may take on any architecture, if its name has the second word in it; the last line that fits counts. 256
-# threads of 64, 80 or 128 registers: four, three or two blocks of them on a multiprocessor. preference_loss and unpaired_loss are one block of
-# 256 a launch, whatever it takes. The kernels for sm_90a have 384 threads, one block a multiprocessor; attention_*_mma has two of 128, whose
+# threads of 64, 80 or 128 registers: four, three or two resident blocks per SM. preference_loss and unpaired_loss are one block of
+# 256 a launch, whatever it takes. The kernels for sm_90a have 384 threads, one block per SM; attention_*_mma has two of 128, whose
 # registers hold sums.
 budgets='
 attention_forward_mma.cu           (           255

@@ -1,5 +1,5 @@
-// Rings of stages in shared memory: who fills them runs ahead of who reads them, by as many stages as there are. Two barriers a stage
-// (barrier.cuh) say whose turn it is.
+// A ring of stages in shared memory: the producer runs ahead of the consumers by up to STAGES stages. Each stage has two barriers
+// (barrier.cuh).
 #pragma once
 
 #include "barrier.cuh"
@@ -8,10 +8,10 @@ namespace dpo4j::cuda {
 
 template <int STAGES>
 struct Ring {
-  Barrier full[STAGES];   // the stage has landed
-  Barrier empty[STAGES];  // nobody reads the stage any more
+  Barrier full[STAGES];   // the producer has filled the stage
+  Barrier empty[STAGES];  // the consumers have released the stage
 
-  // By one thread, before fence_barrier_init. Arrivals that make a stage full, and empty.
+  // Called by one thread, before fence_barrier_init. The arguments are the arrivals that make a stage full, and empty.
   __device__ void initialise(uint32_t writers, uint32_t readers) {
     for (int stage = 0; stage < STAGES; stage++) {
       barrier_init(&full[stage], writers);
@@ -20,7 +20,8 @@ struct Ring {
   }
 };
 
-// A place in a ring, and the parity of how often it has come round: a reader waits for full at `parity`, a writer for empty at the other.
+// Pipeline state: a stage, and the parity of the number of rounds. A consumer waits for `full` at `parity`, the producer for `empty` at the
+// other.
 template <int STAGES>
 struct Place {
   int stage = 0;

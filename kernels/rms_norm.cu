@@ -1,20 +1,21 @@
-// rms_norm: y = w x rstd, rstd = 1 / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019). x may be a sum of two, formed and kept on the way: a
-// residual stream and what a branch adds to it.
+// rms_norm: y = w x rstd, rstd = 1 / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019). x may be the sum of the residual stream and the
+// output of a branch; the kernel then computes and stores the sum in the same pass.
 //
 //   backward, with g = w dy:   d_x = d_residual + rstd (g - x rstd^2 mean(g x))        d_w += sum over rows of dy x rstd
 //
-// Never materialised: the normalised row, and g. d_w is summed without atomics: `parts` blocks walk their rows in order, each into its own
-// part of the workspace, and a second launch adds the parts in a fixed tree. How many parts there are depends on the sizes alone.
+// Never materialised: the normalised row, and g. d_w is summed without atomics: `parts` blocks walk over their rows in order, each into its
+// own part of the workspace, and a second launch adds the parts in a fixed tree. The number of parts depends only on the sizes.
 //
-// Bytes moved, b the size of an element: forward 2 b rows width, 4 b of a sum (residual and then rms_norm move 5 b); backward 4 b rows width
-// (3 b without residual) + 8 parts width. The second visit of a row finds it in the cache. Share of the roofline: not yet measured on a GPU.
+// Bytes moved, b the size of an element: forward 2 b rows width, or 4 b with a sum (residual and then rms_norm would move 5 b); backward 4
+// b rows width (3 b without residual) + 8 parts width. The second read of a row hits the cache. Share of the roofline: not yet measured on
+// a GPU.
 #include "reduce.cuh"
 #include "vectors.cuh"
 
 namespace dpo4j::cuda {
 namespace {
 
-// A block of one warp serves a narrow row, of eight warps a wide one.
+// A narrow row takes a block of one warp, a wide row a block of eight.
 constexpr int kNarrow = 32, kWide = 256;
 constexpr int64_t kNarrowWidth = 512;
 
@@ -31,7 +32,7 @@ struct Forward {
 __device__ __forceinline__ float as_stored(float value, const float*) { return value; }
 __device__ __forceinline__ float as_stored(float value, const __nv_bfloat16*) { return __bfloat162float(__float2bfloat16_rn(value)); }
 
-// x + residual, as it is stored.
+// x + residual, rounded as it is stored.
 template <int N, class T>
 __device__ __forceinline__ Values<N> add(T* sum, const T* x, const T* residual) {
   Values<N> v = load<N>(x);
@@ -75,7 +76,7 @@ struct Backward {
   int64_t rows, rows_per_block, width, vectors_end;
 };
 
-// One row: d_x, and this row's share of d_w added to `d_weight`, which each thread touches only at its own columns.
+// One row: computes d_x and adds the row's part of d_w to `d_weight`. A thread touches only its own columns of it.
 template <class T, int THREADS>
 __device__ void backward_row(const Backward<T>& of, int64_t row, float* d_weight) {
   const T *d_out = of.d_out + row * of.width, *x = of.x + row * of.width;
@@ -106,7 +107,7 @@ __device__ void backward_row(const Backward<T>& of, int64_t row, float* d_weight
   });
 }
 
-// SHARED: a part of d_w is small enough to grow in shared memory. Otherwise it grows where it will lie.
+// SHARED: a part of d_w fits in shared memory and is accumulated there. Otherwise it is accumulated in the workspace.
 template <class T, int THREADS, bool SHARED>
 __global__ void __launch_bounds__(THREADS, 1024 / THREADS) backward(Backward<T> of) {
   DPO4J_DYNAMIC_SHARED(float, shared);
@@ -128,7 +129,7 @@ __global__ void __launch_bounds__(THREADS, 1024 / THREADS) backward(Backward<T> 
 
 constexpr int kPartLanes = 32;
 
-// d_weight += sum of the parts, 32 columns a block: lane y adds parts y, y + 32, ..., and the first warp adds the lanes in order.
+// d_weight += sum of the parts, 32 columns per block: lane y adds parts y, y + 32, ..., and the first warp adds the lanes in order.
 __global__ void __launch_bounds__(32 * kPartLanes) add_parts(float* d_weight, const float* parts, int64_t count, int64_t width) {
   const int64_t column = static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x;
   DPO4J_SHARED(float, of_lane, [kPartLanes][32]);
@@ -144,7 +145,7 @@ __global__ void __launch_bounds__(32 * kPartLanes) add_parts(float* d_weight, co
   d_weight[column] += sum;
 }
 
-// Blocks of the first backward launch: enough to fill the largest device, few enough that their parts are cheap to add.
+// Blocks of the first backward launch: enough to fill the largest device, few enough that adding their parts is cheap.
 int64_t part_count(int64_t rows, int64_t width) {
   const int64_t most = width <= kNarrowWidth ? 2048 : 512;
   return rows < most ? rows : most;

@@ -1,9 +1,9 @@
 // rope: rotary positions in place, half-split pairs (Su et al. 2021).
 //
-//   forward    (x1, x2) -> (x1 c - x2 s, x2 c + x1 s)      c, s the cosine and sine of the row's position, x1 and x2 the halves of a head
-//   backward   the same with -s: a rotation's transpose is its inverse
+//   forward    (x1, x2) -> (x1 c - x2 s, x2 c + x1 s)      c, s: cosine and sine at the row's position; x1, x2: the halves of a head
+//   backward   the same with -s: the transpose of a rotation is its inverse
 //
-// Never materialised: a rotated copy. A position outside the tables makes its row NaN.
+// Never materialised: a rotated copy. A position outside the tables gives a row of NaN.
 // Bytes moved, b the size of an element: 2 b rows heads head_width; the tables stay in the cache. Share of the roofline: not yet measured
 // on a GPU.
 #include "vectors.cuh"
@@ -18,7 +18,7 @@ struct Rows {
   float direction;  // 1 forward, -1 backward
 };
 
-// A block rotates a row. A thread takes N neighbouring columns of x1 in some head, and the same of x2.
+// A block rotates a row. A thread rotates N consecutive columns of x1 in a head with those of x2.
 template <class T, int N>
 __global__ void __launch_bounds__(128) rotate(T* x, Rows rows) {
   const int64_t row = blockIdx.x;
@@ -47,7 +47,7 @@ template <class T>
 int rotate_of(const Queue& queue, const Rope& x) {
   const int64_t half = x.head_width / 2;
   const Rows rows{x.positions, x.cosine, x.sine, x.heads, half, x.row_stride, x.positions_end, x.backward ? -1.0f : 1.0f};
-  // Halves of whole vectors start on 16 bytes, in the tensor and in the tables.
+  // If half a head is a multiple of the vector, halves are 16-byte aligned in the tensor and in the tables.
   const bool vectors = half % kVector == 0;
   const int64_t items = x.heads * half / (vectors ? kVector : 1);
   return launch(queue, vectors ? rotate<T, kVector> : rotate<T, 1>, dim3(x.rows), dim3(items > 32 ? 128 : 32), 0, static_cast<T*>(x.x),

@@ -1,4 +1,5 @@
-// scale_rows: out[row] = scale[row] in[row], in place if wanted: the gradient of what is linear in one number a row, once it is known.
+// scale_rows: out[row] = scale[row] in[row], also in place: turns unit gradients of rows into gradients, once the factor of each row is
+// known.
 //
 // Bytes moved, b the size of an element: 2 b rows width. Share of the roofline: not yet measured on a GPU.
 #include "vectors.cuh"
@@ -8,7 +9,7 @@ namespace {
 
 constexpr int kRowsPerBlock = 8;
 
-// A warp scales a row. An element is read and written by one thread, so out may be in.
+// A warp scales a row. One thread reads and writes an element, so out may be in.
 template <class T>
 __global__ void __launch_bounds__(32 * kRowsPerBlock)
     scale_row(T* out, const T* in, const float* scale, int64_t rows, int64_t width, int64_t vectors_end) {

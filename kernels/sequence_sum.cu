@@ -1,7 +1,7 @@
-// sequence_sum: sums[s,:] = sum over tokens i in [offsets[s], offsets[s+1]) of factor_i values[i,:], accumulated in fp64; backward gives
-// factor_i d_sums[s,:] to each of them. A factor is 1, or the tail's, over the number of tokens where averages are asked for.
+// sequence_sum: sums[s,:] = sum over tokens i in [offsets[s], offsets[s+1]) of factor_i values[i,:], accumulated in fp64. Backward writes
+// factor_i d_sums[s,:] to each token. A factor is 1, or tail_factor in the tail, divided by the number of tokens for averages.
 //
-// Bytes moved: 4 a value, either way. Launch-bound: a batch holds some thousand values.
+// Bytes moved: 4 per value, in both directions. Bound by its launch: a batch holds a few thousand values.
 #include "reduce.cuh"
 #include "sequence_sum.cuh"
 
@@ -12,7 +12,7 @@ constexpr int kSequencesPerBlock = 4;
 
 __device__ __forceinline__ int64_t own_sequence() { return static_cast<int64_t>(blockIdx.x) * kSequencesPerBlock + threadIdx.y; }
 
-// A warp sums a sequence: lane l adds values l, l + 32, ... of the head and of the tail, then the lanes meet in a fixed tree.
+// A warp sums a sequence: lane l adds values l, l + 32, ... of the head and of the tail; then the lanes are added in a fixed tree.
 __global__ void __launch_bounds__(kWarp* kSequencesPerBlock) forward(SequenceSumForward x) {
   const int64_t sequence = own_sequence();
   if (sequence >= x.sequences) return;
@@ -29,7 +29,7 @@ __global__ void __launch_bounds__(kWarp* kSequencesPerBlock) forward(SequenceSum
     }
     head = warp_sum(head);
     tail = warp_sum(tail);
-    // A factor of 0 drops the tail, whatever it holds.
+    // A factor of 0 leaves the tail out, also values that are not finite.
     const double sum = range.factor * head + (range.tail_factor != 0 ? range.tail_factor * tail : 0);
     if (threadIdx.x == 0) x.sums[sequence * x.width + column] = static_cast<float>(sum);
   }

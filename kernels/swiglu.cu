@@ -2,8 +2,9 @@
 //
 //   backward, with s = sigmoid(gate):   d_gate = dy up s (1 + gate (1 - s))      d_up = dy gate s
 //
-// Never materialised: silu(gate), which backward computes again. In place is safe: a thread reads its gate and up before it writes there.
-// Bytes moved, b the size of an element: forward 3 b rows width; backward 5 b rows width. Share of the roofline: not yet measured on a GPU.
+// Never materialised: silu(gate), which backward computes again. It may run in place: a thread reads its gate and up before it writes
+// there. Bytes moved, b the size of an element: forward 3 b rows width; backward 5 b rows width. Share of the roofline: not yet measured on
+// a GPU.
 #include "vectors.cuh"
 
 namespace dpo4j::cuda {
@@ -47,7 +48,7 @@ __global__ void __launch_bounds__(256) backward(T* d_gate_up, const T* d_out, co
   });
 }
 
-// One vector a thread, and as many blocks as a row needs for that.
+// One vector per thread, and as many blocks per row as that needs.
 struct Shape {
   dim3 grid, block;
   int64_t vectors_end;

@@ -1,10 +1,11 @@
-// Tiles of a matrix, from device memory to shared memory by the copy engine: PTX ISA, "Data Movement and Conversion Instructions:
+// TMA: loads tiles of a matrix from device memory to shared memory: PTX ISA, "Data Movement and Conversion Instructions:
 // cp.async.bulk.tensor", and cuTensorMapEncodeTiled of the driver. Compute capability 9.0.
 //
-// One thread asks for a tile; a barrier (barrier.cuh) counts its bytes as they land. A tile is 64 columns of bf16, 128 bytes, and as many rows as
-// its map says. Row r lies r * 128 bytes into it, in eight words of 16 bytes whose order the 128-byte swizzle changes: bits 4 to 6 of an address
-// are xored with its bits 7 to 9. So the words of one column of eight rows lie in different banks, and wgmma.cuh reads the same pattern. Tiles
-// start on 1024 bytes, where the pattern does. Elements beyond the matrix, in rows or columns, land as 0 and are counted as bytes all the same.
+// One thread issues the load of a tile; a barrier (barrier.cuh) counts its bytes as they land. A tile is 64 columns of bf16 (128 bytes) and
+// as many rows as its map says. Row r starts r * 128 bytes into it, as eight words of 16 bytes that the 128-byte swizzle permutes: bits 4
+// to 6 of an address are xored with its bits 7 to 9. So the words of one column of eight rows are in different banks, and wgmma.cuh reads
+// the same pattern. Tiles start on 1024 bytes, as the pattern does. Elements outside the matrix, in rows or columns, land as 0 and count as
+// bytes all the same.
 #pragma once
 
 #include "barrier.cuh"
@@ -15,17 +16,17 @@ constexpr int kTileColumns = 64;
 constexpr int kTileRowBytes = kTileColumns * 2;
 constexpr size_t kTileAlignment = 1024;
 
-// The driver's CUtensorMap. Its header is not included: it is called cuda.h, as native's is.
+// The driver's CUtensorMap. Its header is not included, because it is called cuda.h, as is a header in native/.
 struct alignas(128) TileMap {
   uint64_t opaque[16];
 };
 
-// cuTensorMapEncodeTiled since CUDA 12.0, and the values of its enumerations, each an int, that are used here.
+// cuTensorMapEncodeTiled (CUDA 12.0 and later), and the enumerators (ints) that are used here.
 using EncodeTiled = int (*)(TileMap*, int type, uint32_t rank, void* address, const uint64_t* extents, const uint64_t* strides,
                             const uint32_t* tile, const uint32_t* every, int interleave, int swizzle, int second_level, int fill);
 constexpr int kTypeBf16 = 9, kInterleaveNone = 0, kSwizzle128Bytes = 3, kSecondLevel256Bytes = 3, kFillZero = 0;
 
-// The driver's function, asked of the runtime so that the library loads without a driver; null if there is none so new.
+// The driver's function, looked up through the runtime so that the library loads without a driver; null if the driver is too old.
 inline EncodeTiled encode_tiled() {
   static const EncodeTiled function = [] {
     constexpr unsigned kSince = 12000;
@@ -40,8 +41,8 @@ inline EncodeTiled encode_tiled() {
   return function;
 }
 
-// The map of a bf16 matrix [rows, columns] of the queue's device, rows `stride` elements apart, in tiles of tile_rows rows. 0, or a cudaError_t,
-// which the driver's codes are too.
+// Makes the tensor map of a bf16 matrix [rows, columns], rows `stride` elements apart, in tiles of tile_rows rows. Returns 0 or a
+// cudaError_t (the driver's codes have the same values).
 inline int encode_tile_map(const Queue& queue, TileMap* map, const void* matrix, int64_t rows, int64_t columns, int64_t stride,
                            uint32_t tile_rows) {
   const EncodeTiled encode = encode_tiled();
@@ -54,7 +55,8 @@ inline int encode_tile_map(const Queue& queue, TileMap* map, const void* matrix,
                 kSecondLevel256Bytes, kFillZero);
 }
 
-// The tile whose first element is [row, column], to `tile` in this block's shared memory. `map` is a kernel's __grid_constant__ parameter.
+// Loads the tile whose first element is [row, column] to `tile` in this block's shared memory. `map` is a __grid_constant__ parameter of
+// the kernel.
 __device__ __forceinline__ void load_tile(void* tile, const TileMap& map, Barrier* barrier, int32_t row, int32_t column) {
 #ifdef __CUDACC__
   asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(
@@ -66,7 +68,8 @@ __device__ __forceinline__ void load_tile(void* tile, const TileMap& map, Barrie
 #endif
 }
 
-// The same for every block of the cluster whose bit is in `blocks`: to the same place in its shared memory, counted by its own barrier.
+// Multicast: the same for every block of the cluster whose bit is set in `blocks`, to the same address in its shared memory, counted by its
+// barrier.
 __device__ __forceinline__ void load_tile_for(uint16_t blocks, void* tile, const TileMap& map, Barrier* barrier, int32_t row,
                                               int32_t column) {
 #ifdef __CUDACC__
@@ -80,7 +83,7 @@ __device__ __forceinline__ void load_tile_for(uint16_t blocks, void* tile, const
 #endif
 }
 
-// prefetch.tensormap: the first tile need not wait for the map.
+// prefetch.tensormap: the first load does not wait for the map.
 __device__ __forceinline__ void prefetch_tile_map([[maybe_unused]] const TileMap& map) {
 #ifdef __CUDACC__
   asm volatile("prefetch.tensormap [%0];" ::"l"(reinterpret_cast<uint64_t>(&map)) : "memory");

@@ -1,12 +1,12 @@
-// What the kernels of token_logprob share: what a softmax sees of a logit, how a row is dealt to threads, what its softmax is added up in, and
-// the gradient of a logit.
+// What the kernels of token_logprob share: the transform of a logit, how a row is distributed over threads, the accumulators of its
+// softmax, and the gradient of a logit.
 //
-// A row is cut into slices, and a team of threads reads each. A thread adds its columns up one after another; the lanes of a warp meet in a
-// tree, and what the warps of all teams leave is merged in one order. The vocabulary alone decides on slices, teams and orders, so a row has
-// the same bits whether its teams are one block, take turns in a block, or are blocks of a cluster.
+// A row is cut into slices, and a team of threads reads each slice. A thread adds up its columns in order, the lanes of a warp are merged
+// in a tree, and the warps of all teams are merged in one order. Slices, teams and orders depend only on the vocabulary. So a row has the
+// same bits whether its teams are one block, take turns in a block, or are the blocks of a cluster.
 //
-// The running maximum moves once for the 16 columns that a thread looks at together: 17 exponentials for 16 elements. x - maximum is formed
-// before it is scaled to base 2: the difference is exact where it matters, and no error grows with the size of the logits.
+// The running maximum is updated once for the 16 columns that a thread reads together: 17 exponentials for 16 elements. x - maximum is
+// computed before it is scaled to base 2: the difference is exact where it matters, so that errors do not grow with the size of the logits.
 #pragma once
 
 #include "reduce.cuh"
@@ -14,22 +14,22 @@
 
 namespace dpo4j::cuda::token_logprob {
 
-// ---- a row and its threads ---------------------------------------------------------------------------------------------------------------
+// ---- a row and its threads --------------------------------------------------------------------------------------------------------------
 
-constexpr int kTile = 16;  // columns that a thread looks at together
+constexpr int kTile = 16;  // columns that a thread reads together
 
 __device__ __forceinline__ int32_t thread_of_team() { return static_cast<int32_t>(threadIdx.x); }
 
-// The whole words of one slice, and what is left of it at the end of a row, fewer columns than make a word. Thread t of the team sees to words
-// t, t + threads, ..., so that neighbours touch neighbouring bytes, and to the t-th of the columns left.
+// The whole words of one slice, and the columns that remain at the end of a row. Thread t of the team handles words t, t + threads, ..., so
+// that accesses are coalesced, and the t-th remaining column.
 template <class T>
 struct Slice {
-  int64_t begin;  // its first column
+  int64_t begin;  // the first column
   int32_t words, left;
   __device__ Slice(int64_t begin, int64_t end)
       : begin(begin), words(static_cast<int32_t>((end - begin) / kWord<T>)), left(static_cast<int32_t>((end - begin) % kWord<T>)) {}
   __device__ int64_t columns_in_words() const { return static_cast<int64_t>(words) * kWord<T>; }
-  // Who sees to a column, counted from `begin`; -1 if it lies beyond the slice.
+  // The thread that handles a column, counted from `begin`; -1 if it is outside the slice.
   __device__ int32_t thread_of(int64_t column, int32_t threads) const {
     const int64_t beyond_words = column - columns_in_words();
     if (beyond_words >= left) return -1;
@@ -37,10 +37,10 @@ struct Slice {
   }
 };
 
-// All of a row.
+// The slices of a row.
 struct Teams {
   int64_t vocabulary;
-  int64_t width;  // of a slice; whole tiles, so that every slice starts on 16 bytes
+  int64_t width;  // of a slice; a multiple of kTile, so that every slice is 16-byte aligned
   int32_t count;
   int32_t threads;  // of a team
   __device__ int32_t warps() const { return threads / kWarp; }
@@ -51,7 +51,7 @@ struct Teams {
   }
 };
 
-constexpr int kTeamThreads = 256, kMostWarps = 64;  // of a team, and of all teams of a row
+constexpr int kTeamThreads = 256, kMostWarps = 64;  // threads of a team; warps of all teams of a row
 
 inline Teams teams_of(int64_t vocabulary) {
   constexpr int64_t kShort = 4096, kMedium = 65536;
@@ -72,7 +72,7 @@ struct Tile {
   Word<T> words[kWords];
 };
 
-// Words of -inf: vocabulary that does not exist.
+// Words of -inf, for columns beyond the vocabulary.
 __device__ __forceinline__ float4 no_columns(const float*) { return make_float4(-INFINITY, -INFINITY, -INFINITY, -INFINITY); }
 __device__ __forceinline__ uint4 no_columns(const __nv_bfloat16*) { return make_uint4(0xff80ff80u, 0xff80ff80u, 0xff80ff80u, 0xff80ff80u); }
 __device__ __forceinline__ uint4 no_columns(const __half*) { return make_uint4(0xfc00fc00u, 0xfc00fc00u, 0xfc00fc00u, 0xfc00fc00u); }
@@ -82,8 +82,8 @@ __device__ __forceinline__ Word<T> load_word_of(const T* slice, int32_t i) {
   return load_word<A>(reinterpret_cast<const Word<T>*>(slice) + i);
 }
 
-// step(tile, i) for this thread's tiles, whose first words are i, in ascending order; load(i) gives a word. Beyond the slice nothing exists.
-// The next tile is on its way while one is worked on.
+// Calls step(tile, i) for this thread's tiles in ascending order; i is the first word of the tile, and load(i) reads a word. Words beyond
+// the slice are -inf. The next tile is loaded while one is processed.
 template <class T, class Load, class Step>
 __device__ __forceinline__ void for_tiles(int32_t words, int32_t threads, Load load, Step step) {
   constexpr int kWords = Tile<T>::kWords;
@@ -105,13 +105,13 @@ __device__ __forceinline__ void for_tiles(int32_t words, int32_t threads, Load l
   }
 }
 
-// ---- what a softmax sees of a logit ------------------------------------------------------------------------------------------------------
+// ---- the transform of a logit -----------------------------------------------------------------------------------------------------------
 
 struct Seen {
   float z, slope;  // slope: dz / d logit
 };
 
-// The logit itself.
+// No transform.
 struct Plain {
   static constexpr bool kTransforms = false;
   template <class Params>
@@ -122,9 +122,9 @@ struct Plain {
   }
 };
 
-// cap tanh(scale (x + bias) / cap), or scale (x + bias). Computed in registers wherever a logit is looked at, by one chain of roundings that
-// the compiler may not fuse, so that all who look see the same bits. tanhf is within 2 units in the last place; its one instruction is off by
-// 2^-11, which would be 0.01 nat at a cap of 30.
+// cap tanh(scale (x + bias) / cap), or scale (x + bias), computed in registers wherever a logit is read. The compiler may not fuse its
+// operations, so that every reader gets the same bits. tanhf is within 2 ulp. The single instruction for tanh is off by 2^-11, which is
+// 0.01 nat at a cap of 30.
 struct Transformed {
   static constexpr bool kTransforms = true;
   const float* bias;
@@ -139,7 +139,7 @@ struct Transformed {
         cap(x.transform.cap),
         over_cap(x.transform.cap == 0 ? 0.0f : 1.0f / x.transform.cap) {}
 
-  // Of the columns from `column` on: whole words, or one. 0 for columns that do not exist.
+  // The bias of columns from `column` on: a whole word, or one. 0 beyond the vocabulary.
   template <int N>
   __device__ __forceinline__ Values<N> bias_of(int64_t column) const {
     if (bias != nullptr && column + N <= vocabulary) return load<N>(bias + column);
@@ -168,13 +168,13 @@ __device__ __forceinline__ float see_one(const L& transform, const T* row, int64
   return transform(Values<1>{{load_one(row + column)}}, column)[0];
 }
 
-// ---- the softmax of a row ----------------------------------------------------------------------------------------------------------------
+// ---- the softmax of a row ---------------------------------------------------------------------------------------------------------------
 
 constexpr float kLog2E = 1.44269504088896340736f;
 
 __device__ __forceinline__ float exponential(float x) { return exp2f(x * kLog2E); }
 
-// One instruction instead of four for the power: results below the normal numbers are 0, which a sum whose largest term is 1 cannot feel.
+// One instruction instead of four. Subnormal results are flushed to 0, which does not change a sum whose largest term is 1.
 __device__ __forceinline__ float flushed_exponential(float x) {
 #ifdef __CUDACC__
   float power;
@@ -186,24 +186,24 @@ __device__ __forceinline__ float flushed_exponential(float x) {
 #endif
 }
 
-// exp of this, and of less, is flushed to 0. Takes the place of -inf where that would be multiplied by such a 0.
+// exp of this, and of less, is flushed to 0. It replaces -inf where -inf would be multiplied by such a 0.
 constexpr float kVanishing = -128.0f;
 
-// What a set of logits adds to the results of its row: their maximum m and the sum of exp(x - m). Of no logits, or only of -inf: {-inf, 0}.
+// The accumulator of a set of logits: their maximum m and the sum of exp(x - m). {-inf, 0} for no logits, or only -inf.
 struct Sums {
   static constexpr bool kStatistics = false;
   float maximum, sum;
 };
 
-// The same with what statistics want.
+// The same, with the sums for statistics.
 struct StatisticsSums {
   static constexpr bool kStatistics = true;
   float maximum, sum;
   float weighted;  // sum of exp(x - m) (x - m)
   float squares;   // sum of exp(x - m)^2
-  float total;     // sum of the x that exist
-  float before;    // largest x before the target's column
-  int32_t count;   // of the x that exist
+  float total;     // sum of the x that are not -inf
+  float before;    // max x before the column of the target
+  int32_t count;   // number of the x that are not -inf
 };
 
 template <class S>
@@ -214,10 +214,11 @@ __device__ __forceinline__ S no_logits() {
   return sums;
 }
 
-// What exponents are taken against: any finite number will do where all is -inf.
+// The maximum that is subtracted. If all is -inf, any finite number works.
 __device__ __forceinline__ float finite_reference(float maximum) { return maximum == -INFINITY ? 0.0f : maximum; }
 
-// Moves sums to another maximum. Products are rounded on their own, here and in merge, lest the compiler fuse one side of a sum only.
+// Rescales sums to another maximum. Products are rounded separately, here and in merge, so that the compiler does not fuse only one side of
+// a sum.
 template <class S>
 __device__ __forceinline__ void move(S& sums, float maximum) {
   const float distance = sums.maximum - finite_reference(maximum);
@@ -230,7 +231,7 @@ __device__ __forceinline__ void move(S& sums, float maximum) {
   sums.maximum = maximum;
 }
 
-// Symmetric to the bit, so that both sides of a shuffle hold the same.
+// Symmetric to the bit, so that both lanes of a shuffle get the same result.
 template <class S>
 __device__ __forceinline__ S merge(S a, S b) {
   const float maximum = fmaxf(a.maximum, b.maximum);
@@ -247,7 +248,7 @@ __device__ __forceinline__ S merge(S a, S b) {
   return a;
 }
 
-// Sum and number of the logits that exist. Looked at one by one only where one does not: then their sum is -inf.
+// Adds the sum and the number of the logits that are not -inf. They are checked one by one only if their sum is -inf.
 __device__ __forceinline__ void add_total(StatisticsSums& sums, const Values<kTile>& x) {
   float total = 0;
   int32_t count = kTile;
@@ -265,8 +266,8 @@ __device__ __forceinline__ void add_total(StatisticsSums& sums, const Values<kTi
   sums.count += count;
 }
 
-// The largest logit before the target, which is `target` columns into the slice. Columns rise, so it is the maximum so far of a tile that ends
-// there.
+// The max logit before the target, which is `target` columns into the slice. Columns ascend, so it is the running maximum of a tile that
+// ends there.
 template <class T>
 __device__ __forceinline__ void add_before(StatisticsSums& sums, const Values<kTile>& x, uint32_t i, uint32_t threads, uint32_t target) {
   constexpr uint32_t kElements = kWord<T>;
@@ -329,7 +330,7 @@ __device__ __forceinline__ void add_logit(S& sums, float x, bool before_target) 
   sums = merge(sums, one);
 }
 
-// What a thread's columns of a slice of `row` add up to. keep(word, i) sees every whole word.
+// Accumulates a thread's columns of a slice of `row`. keep(word, i) is called with every whole word.
 template <class S, Access A, class T, class L, class Keep>
 __device__ __forceinline__ S sums_of(const T* row, const L& transform, const Slice<T>& slice, int32_t threads, int32_t target, Keep keep) {
   S sums = no_logits<S>();
@@ -367,7 +368,7 @@ __device__ __forceinline__ S merge_lanes(S sums) {
   return sums;
 }
 
-// The row, from what its warps left: warp i's is of_warp(i), whoever asks. One whole warp must call it.
+// Merges the accumulators of the row's warps; of_warp(i) is that of warp i. Called by one whole warp.
 template <class S, class OfWarp>
 __device__ __forceinline__ S merge_warps(const Teams& teams, OfWarp of_warp) {
   const int32_t warps = teams.count * teams.warps();
@@ -377,9 +378,9 @@ __device__ __forceinline__ S merge_warps(const Teams& teams, OfWarp of_warp) {
   return merge_lanes(sums);
 }
 
-// ---- results -----------------------------------------------------------------------------------------------------------------------------
+// ---- results ----------------------------------------------------------------------------------------------------------------------------
 
-// The results of a row that is not read.
+// Writes the results of a row that is not read.
 template <class S, class Params>
 __device__ __forceinline__ void write_all(const Params& x, int64_t row, float value) {
   x.logprob[row] = x.lse[row] = value;
@@ -407,26 +408,27 @@ __device__ __forceinline__ void write_results(const Params& x, int64_t row, cons
   }
 }
 
-// d ((j == target) - exp(z - lse)) dz/dx where j is not the target.
+// d ((j == target) - exp(z - lse)) dz/dx for columns j other than the target.
 template <int N, class L>
 __device__ __forceinline__ Values<N> gradient(const Values<N>& logits, const L& transform, int64_t column, float lse, float d_logprob) {
   Values<N> d;
-  const auto of = [&](float z) { return __fmul_rn(-d_logprob, exponential(z - lse)); };  // lest the sign cost an instruction of its own
+  // The sign is applied here, where it costs no instruction.
+  const auto scaled_probability = [&](float z) { return __fmul_rn(-d_logprob, exponential(z - lse)); };
   if constexpr (L::kTransforms) {
     const Values<N> bias = transform.template bias_of<N>(column);
 #pragma unroll
     for (int k = 0; k < N; k++) {
       const Seen seen = transform.see(logits[k], bias[k]);
-      d[k] = __fmul_rn(of(seen.z), seen.slope);
+      d[k] = __fmul_rn(scaled_probability(seen.z), seen.slope);
     }
   } else {
 #pragma unroll
-    for (int k = 0; k < N; k++) d[k] = of(logits[k]);
+    for (int k = 0; k < N; k++) d[k] = scaled_probability(logits[k]);
   }
   return d;
 }
 
-// The same where it is, exact when nearly all probability is there: -d expm1(z - lse) dz/dx.
+// The same for the target: -d expm1(z - lse) dz/dx, which is exact when its probability is close to 1.
 template <class L>
 __device__ __forceinline__ float gradient_at_target(float logit, const L& transform, int64_t target, float lse, float d_logprob) {
   if constexpr (L::kTransforms) {
@@ -437,8 +439,8 @@ __device__ __forceinline__ float gradient_at_target(float logit, const L& transf
   }
 }
 
-// The gradient of a thread's columns of a slice; load(i) gives its words. The columns left are read from `row`, and so is the target's, before
-// any is written: its own gradient goes over what its word has written.
+// Writes the gradient of a thread's columns of a slice; load(i) reads its words. The remaining columns and that of the target are read from
+// `row` before any is written. The gradient of the target overwrites the one that its word has written.
 template <class T, class Out, class L, class Load>
 __device__ __forceinline__ void store_gradient(Out* d_row, const T* row, const L& transform, const Slice<T>& slice, int32_t threads,
                                                int32_t target, float lse, float d_logprob, Load load) {
@@ -463,7 +465,7 @@ __device__ __forceinline__ void store_gradient(Out* d_row, const T* row, const L
   if (has_target) store_one(d_row + target, gradient_at_target(at_target, transform, target, lse, d_logprob));
 }
 
-// The gradient of a row that is not read: exactly 0 where it is masked, NaN where the target is beyond the vocabulary.
+// Writes the gradient of a row that is not read: exactly 0 if it is masked, NaN if the target is beyond the vocabulary.
 template <class T, class Out>
 __device__ __forceinline__ void store_all(Out* d_row, const Slice<T>& slice, int32_t threads, float value) {
   Out* to = d_row + slice.begin;
@@ -476,20 +478,20 @@ __device__ __forceinline__ void store_all(Out* d_row, const Slice<T>& slice, int
   if (thread_of_team() < slice.left) store_one(to + slice.columns_in_words() + thread_of_team(), value);
 }
 
-// True for a row whose logits say nothing; `value` is then what all its numbers are.
+// True for a row that is masked or whose target is beyond the vocabulary; `value` is then the value of all its results.
 __device__ __forceinline__ bool is_not_read(int32_t target, int64_t vocabulary, float& value) {
   value = target < 0 ? 0.0f : NAN;
   return target < 0 || target >= vocabulary;
 }
 
-// ---- dtypes and transforms ------------------------------------------------------------------------------------------------------------------------------
+// ---- dtypes and transforms --------------------------------------------------------------------------------------------------------------
 
 template <class T>
 struct Named {
   using Type = T;
 };
 
-// launch(Named<T>) with the type behind a dpo4j_dtype.
+// Calls launch(Named<T>) with the type of a dpo4j_dtype.
 template <class Launch>
 int with_stored(int32_t dtype, Launch launch) {
   if (dtype == DPO4J_BF16) return launch(Named<__nv_bfloat16>{});
@@ -497,7 +499,7 @@ int with_stored(int32_t dtype, Launch launch) {
   return launch(Named<float>{});
 }
 
-// launch(Named<L>) with what the softmax sees of a logit.
+// Calls launch(Named<L>) with the transform of logits.
 template <class Launch>
 int with_transform(const LogitTransform& transform, Launch launch) {
   return transform.none() ? launch(Named<Plain>{}) : launch(Named<Transformed>{});

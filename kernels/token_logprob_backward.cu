@@ -1,10 +1,10 @@
-// token_logprob, backward: d_x_j = d_logprob ((j == target) - exp(z_j - lse)) dz_j/dx_j, with the lse that forward left, in place if wanted. z is
-// the logit x, or what its transform makes of it.
+// token_logprob, backward: d_x_j = d_logprob ((j == target) - exp(z_j - lse)) dz_j/dx_j, with the lse of forward, also in place. z is the
+// logit x after its transform.
 //
 // Never materialised: probabilities, transformed logits. Masked rows are written and not read.
 //
-// Bytes moved, b and b_d the sizes of an element of logits and gradient: (b + b_d) rows vocabulary. Share of the roofline: not yet measured on
-// a GPU. Reads are 16 bytes a thread; so are writes, but for the 8 of a 16-bit gradient of fp32 logits.
+// Bytes moved, b and b_d the sizes of an element of logits and gradient: (b + b_d) rows vocabulary. A thread reads 16 bytes at a time, and
+// writes 16, or 8 of a 16-bit gradient of fp32 logits. Share of the roofline: not yet measured on a GPU.
 #include "token_logprob.cuh"
 
 namespace dpo4j::cuda {
@@ -14,11 +14,11 @@ using namespace token_logprob;
 
 constexpr int kThreads = 256, kTilesOfThread = 2;
 
-// Blocks of a multiprocessor, as many as registers allow without a spill.
+// Resident blocks per SM, as many as registers allow without a spill.
 template <class L>
 constexpr int kBlocks = L::kTransforms ? 2 : 4;
 
-// A block writes some columns of a row. Nothing but its own elements is read from the row, so it may be the row that is written.
+// A block writes some columns of a row. It reads only its own elements of the row, so it may run in place.
 template <class Out, class T, class L>
 __global__ void __launch_bounds__(kThreads, kBlocks<L>) backward(TokenLogprobBackward x, int64_t columns) {
   const int64_t row = blockIdx.x, begin = blockIdx.y * columns;

@@ -1,16 +1,17 @@
 // token_logprob, forward: log softmax of a row of logits at its target, and statistics of the row in the same read.
 //
-//   lse        = m + log(sum over j of exp(x_j - m)), m the largest x; x is the logit, or what its transform makes of it
+//   lse        = m + log(sum over j of exp(x_j - m)), m the max x; x is the logit after its transform
 //   logprob    = (x_target - m) - log(sum ...)
 //   entropy    = log(sum ...) - sum of exp(x_j - m) (x_j - m) / sum ...
 //   log_weight = logprob - log(sum over j of p_j^2), p_j^2 from exp(x_j - m)^2
 //   hit        = x_target is m, and larger than all before it
 //
-// Never materialised: probabilities, and log-probs of other tokens. Nor transformed logits: bias, scale and cap are applied in
-// registers. Masked rows (target < 0) are not read. A target beyond the vocabulary
-// makes every result NaN. Columns of -inf add nothing; m - m is never taken of infinities.
+// Never materialised: probabilities, log-probs of other tokens, and transformed logits (bias, scale and cap are applied in registers).
+// Masked rows (target < 0) are not read. A target beyond the vocabulary makes every result NaN. Columns of -inf add nothing; m - m is never
+// computed for infinities.
 //
-// Bytes moved, b the size of an element: b rows vocabulary; a bias is read again for each row, from the second-level cache. Share of the roofline: not yet measured on a GPU.
+// Bytes moved, b the size of an element: b rows vocabulary. A bias is read again for each row, from L2. Share of the roofline: not yet
+// measured on a GPU.
 #include "token_logprob.cuh"
 
 namespace dpo4j::cuda {
@@ -18,7 +19,7 @@ namespace {
 
 using namespace token_logprob;
 
-// Blocks of a multiprocessor, as many as registers allow without a spill. fp32 has twice the bytes under way in each thread.
+// Resident blocks per SM, as many as registers allow without a spill. An fp32 thread has twice the bytes in flight.
 template <class S, class T, class L>
 constexpr int kBlocks = L::kTransforms   ? 2
                         : S::kStatistics ? 3

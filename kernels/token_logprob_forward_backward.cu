@@ -1,12 +1,13 @@
-// token_logprob, forward and backward in one read of the row, in place if wanted. Formulas as in token_logprob_forward.cu and _backward.cu; the
-// bits of every result are those of these two, one after the other.
+// token_logprob, forward and backward in one read of the row, also in place. Formulas as in token_logprob_forward.cu and
+// token_logprob_backward.cu; every result has the bits of those two, one after the other.
 //
-// Never materialised: probabilities, transformed logits, and log-probs of other tokens. A row stays on chip between the read and the write, in its own type: in the
-// shared memory of a block, or of a cluster's blocks, which then read each other's sums. Masked rows are written and not read.
+// Never materialised: probabilities, transformed logits, log-probs of other tokens. Between the read and the write a row stays on chip, in
+// its storage type: in the shared memory of a block, or of the blocks of a cluster, which read each other's sums. Masked rows are written
+// and not read.
 //
-// Bytes moved, b and b_d the sizes of an element of logits and gradient: (b + b_d) rows vocabulary. What of a row finds no room, on devices
-// without clusters or of a very large vocabulary, is read a second time, (2 b + b_d) a column, and mostly from the second-level cache. Share of
-// the roofline: not yet measured on a GPU.
+// Bytes moved, b and b_d the sizes of an element of logits and gradient: (b + b_d) rows vocabulary. Columns that do not fit (on devices
+// without clusters, or for a very large vocabulary) are read a second time, mostly from L2: (2 b + b_d) each. Share of the roofline: not
+// yet measured on a GPU.
 #include "cluster.cuh"
 #include "token_logprob.cuh"
 
@@ -15,21 +16,21 @@ namespace {
 
 using namespace token_logprob;
 
-// A block's part of a row.
+// The part of a row that a block holds.
 struct Share {
-  int32_t blocks;  // of the row: a cluster
-  int32_t teams;   // of each block; they take turns
-  int64_t held;    // the first columns of a block that stay in its shared memory; whole tiles
+  int32_t blocks;  // per row: a cluster
+  int32_t teams;   // per block; they run one after another
+  int64_t held;    // columns that stay in the block's shared memory, from its first on; a multiple of kTile
 };
 
-// Blocks of a multiprocessor, as many as registers allow without a spill.
+// Resident blocks per SM, as many as registers allow without a spill.
 template <class S, class T, class L>
 constexpr int kBlocks = L::kTransforms                     ? 2
                         : S::kStatistics || sizeof(T) == 4 ? 3
                                                            : 4;
 
-// A cluster reads a row and writes its gradient. The thread that reads an element writes it, and what others want to know of the row, the logit
-// of the target, is read before anything is written: it may be the row that is written.
+// A cluster reads a row and writes its gradient. The thread that reads an element writes it, and the logit of the target is read before
+// anything is written. So it may run in place.
 template <class S, class Out, class T, class L>
 __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>)
     forward_backward(TokenLogprobForwardBackward x, Teams teams, Share share) {
@@ -73,7 +74,7 @@ __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>)
       if (rank == 0) write_results(x, row, sums, at_target);
     }
   }
-  cluster_sync();  // now of_row may be read, and a block that is done may take its sums along
+  cluster_sync();  // of_row is written; every block has read the others' sums, so a block may exit
 
   const float lse = of_row[0];
   each_team([&](int32_t team, const Slice<T>& slice) {
@@ -84,10 +85,10 @@ __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>)
   });
 }
 
-// The fewest blocks whose parts leave room for three more of them on a multiprocessor: while one waits for its cluster, others read and write.
-// Where even the largest cluster's do not, a block takes all it can get.
+// The smallest cluster whose blocks fit four to an SM, so that others read and write while one waits for its cluster. If even the largest
+// cluster does not fit so, a block takes all shared memory that it can get.
 Share share_of(const Queue& queue, const Teams& teams, int64_t element_bytes) {
-  constexpr int64_t kBlocksOfMultiprocessor = 4, kBesides = 3 << 10;  // bytes of shared memory that are not the row's
+  constexpr int64_t kBlocksOfMultiprocessor = 4, kBesides = 3 << 10;  // bytes of shared memory besides the row
   static_assert(kMostWarps * sizeof(StatisticsSums) + 1024 < kBesides, "the sums of warps, and what the system reserves");
   Share share{1, teams.count, 0};
   const auto columns = [&] { return share.teams * teams.width; };

@@ -1,8 +1,8 @@
-// Turns: blocks of one launch that do something to the same memory one after another, in an order that is theirs and not that of their arrival.
-// A counter in device memory says whose turn it is. One thread waits and one ends the turn; what a block did before its turn ended, the block
-// whose turn is next sees, each within the order that barriers give its own threads.
+// Ordered semaphore: blocks of one launch access the same memory one after another, in a fixed order that does not depend on arrival. A
+// counter in device memory holds the turn. One thread of a block waits for its turn and one ends it. What a block wrote before it ended its
+// turn is visible to the block with the next turn; barriers order the other threads of each block.
 //
-// A block may wait for blocks alone that have started: they take their work from a ticket, and wait for lower tickets only.
+// A block may wait only for blocks that have started. So blocks take their work from a ticket counter, and wait only for lower tickets.
 #pragma once
 
 #include "portable.cuh"

@@ -1,5 +1,5 @@
-// Groups of neighbouring elements, in registers as fp32 whatever their storage is. Memory is read and written 16 bytes at a time where rows
-// start on 16 bytes, and one element at a time elsewhere and at the ends of rows.
+// Vectors of consecutive elements, held in registers as fp32 for every storage type. Memory is accessed 16 bytes at a time where rows are
+// 16-byte aligned, and one element at a time elsewhere and at the ends of rows.
 #pragma once
 
 #include <cuda_fp16.h>
@@ -22,7 +22,7 @@ struct Count {
   static constexpr int value = N;
 };
 
-// How memory is touched. kOnce marks bytes that nobody reads again soon, so that they do not push others out of the cache.
+// The cache hint of an access. kOnce (evict-first) marks bytes that are not read again soon.
 enum class Access { kPlain, kOnce };
 
 template <Access A, class W>
@@ -46,7 +46,7 @@ __device__ __forceinline__ void store_one(float* address, float x) { *address = 
 __device__ __forceinline__ void store_one(__nv_bfloat16* address, float x) { *address = __float2bfloat16_rn(x); }
 __device__ __forceinline__ void store_one(__half* address, float x) { *address = __float2half_rn(x); }
 
-// Two neighbours of a 16-bit type in one register, the first in its low half.
+// Two consecutive elements of a 16-bit type in one register, the first in its low half.
 template <class T>
 __device__ __forceinline__ float2 unpack_pair(uint32_t pair);
 template <>
@@ -77,7 +77,7 @@ __device__ __forceinline__ uint32_t pack_pair<__half>(float low, float high) {
   return word;
 }
 
-// 16 bytes as they are stored, and how many elements that is.
+// 16 bytes in storage order, and the number of their elements.
 template <class T>
 using Word = std::conditional_t<sizeof(T) == 4, float4, uint4>;
 template <class T>
@@ -93,7 +93,7 @@ __device__ __forceinline__ Values<kWord<T>> unpack(const Word<T>& word) {
   }
 }
 
-// The word of v[i], v[i + 1], ...
+// The word that stores v[i], v[i + 1], ...
 template <class T, int N>
 __device__ __forceinline__ Word<T> pack(const Values<N>& v, int i = 0) {
   if constexpr (sizeof(T) == 4) {
@@ -104,7 +104,7 @@ __device__ __forceinline__ Word<T> pack(const Values<N>& v, int i = 0) {
   }
 }
 
-// N elements from `address`, which N > 1 wants on 16 bytes (8 bytes for four of 16 bits).
+// Loads N elements from `address`. For N > 1 it must be 16-byte aligned (8 bytes for four 16-bit elements).
 template <int N, Access A = Access::kPlain, class T>
 __device__ __forceinline__ Values<N> load(const T* address) {
   Values<N> v;
@@ -139,18 +139,18 @@ __device__ __forceinline__ void store(T* address, const Values<N>& v) {
 
 constexpr int kVector = 8;  // 16 bytes of bf16, twice 16 of fp32
 
-// Columns of a row, dealt to `threads` threads: step(Count<N>, column) for whole vectors in [0, vectors_end), step(Count<1>, column) for
-// the columns from there to width. A thread's columns, and their order, depend on width and threads alone.
+// Distributes the columns of a row over `threads` threads: step(Count<N>, column) for vectors in [0, vectors_end), step(Count<1>, column)
+// from there to width. The columns of a thread, and their order, depend only on width and threads.
 template <int N = kVector, class Step>
 __device__ __forceinline__ void for_columns(int64_t width, int64_t vectors_end, int64_t thread, int64_t threads, Step step) {
   for (int64_t column = thread * N; column < vectors_end; column += threads * N) step(Count<N>{}, column);
   for (int64_t column = vectors_end + thread; column < width; column += threads) step(Count<1>{}, column);
 }
 
-// Where whole vectors end in rows that start on 16 bytes.
+// The end of the whole vectors of a row that is 16-byte aligned.
 inline __host__ __device__ int64_t whole_vectors(int64_t width, int n = kVector) { return width / n * n; }
 
-// The same in rows that lie end to end: none when the second row, of elements of this size, would not start on 16 bytes.
+// The same for contiguous rows: 0 if the second row, with elements of this size, is not 16-byte aligned.
 inline int64_t whole_vectors_end_to_end(int64_t width, int64_t element_bytes) {
   return width * element_bytes % 16 == 0 ? whole_vectors(width) : 0;
 }

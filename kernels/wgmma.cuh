@@ -1,24 +1,24 @@
-// Matrix products of a warpgroup, four neighbouring warps, on tensor cores: PTX ISA, "Asynchronous Warpgroup Level Matrix
-// Multiply-Accumulate Instructions". sm_90a alone.
+// WGMMA: matrix products of a warpgroup (four consecutive warps) on tensor cores: PTX ISA, "Asynchronous Warpgroup Level Matrix Multiply-
+// Accumulate Instructions". sm_90a only.
 //
 // d[64, N] = a[64, 16] b[N, 16]^T + (accumulate ? d : 0), N = 64, 128 or 256, a and b bf16, d fp32 in registers. b is in shared memory, a
-// there or in registers. The products run by themselves: from wgmma_fence until wgmma_wait says that they are done, d is theirs, and so are
-// the registers of a and the shared memory they read.
+// there or in registers. Products are asynchronous: from wgmma_fence until wgmma_wait reports that they are done, they own d, the registers
+// of a and the shared memory that they read.
 //
-// Fragment of d ("Register Fragments for wgmma.mma_async.m64nNk16", matrix D): d[4 j + 2 i + c] of a thread is the element in row
-// 16 (warp % 4) + lane / 4 + 8 i and column 8 j + 2 (lane % 4) + c.
-// Fragment of a in registers (matrix A): the halves c = 0 and 1 of a[2 j + i] are the elements in the same row and in column
-// 8 j + 2 (lane % 4) + c. So 16 columns of a fragment d, eight numbers, become the four registers of an a as they lie.
+// D fragment ("Register Fragments for wgmma.mma_async.m64nNk16", matrix D): d[4 j + 2 i + c] of a thread is the element in row 16 (warp %
+// 4) + lane / 4 + 8 i and column 8 j + 2 (lane % 4) + c. A fragment in registers (matrix A): the halves c = 0 and 1 of a[2 j + i] are the
+// elements in the same row and in column 8 j + 2 (lane % 4) + c. So 16 columns of a D fragment, eight numbers, convert to the four
+// registers of an A fragment in place.
 //
-// A matrix in shared memory is rows of 128 bytes in the 128-byte swizzle, as tensor_copy.cuh puts them there, eight of them a pattern of
-// 1024 bytes. What a row holds is its major-ness ("Shared Memory Matrix Layout"):
+// A matrix in shared memory is rows of 128 bytes in the 128-byte swizzle, as tensor_copy.cuh writes them, eight rows per pattern of 1024
+// bytes. What a row holds is the matrix's major-ness ("Shared Memory Matrix Layout"):
 //   kDepth  64 k of a row of the matrix (K-major)
-//   kRows   64 rows of the matrix for one k (M-major, N-major: the transposed matrix, as values of attention lie for weights times values)
+//   kRows   64 rows of the matrix for one k (M-major or N-major, that is transposed: so values are stored for the product weights values)
 // Descriptor ("Matrix Descriptor Format", "Strides"):
 //   bits  0 to 13  address / 16 of the first element. The swizzle is a function of the address, so it moves by kNext from 16 k to the next 16
 //   bits 16 to 29  leading dimension byte offset / 16. kRows: from 64 rows of the matrix to the next 64. kDepth: not used
 //   bits 32 to 45  stride dimension byte offset / 16: 1024 bytes. kDepth: from eight rows to the next eight. kRows: from eight k to the next
-//   bits 49 to 51  base offset: 0, since tiles start on 1024 bytes
+//   bits 49 to 51  base offset: 0, because tiles start on 1024 bytes
 //   bits 62 to 63  1: 128-byte swizzle
 #pragma once
 
@@ -27,9 +27,9 @@
 namespace dpo4j::cuda {
 
 constexpr int kProductRows = 64, kProductColumns = 256, kProductDepth = 16;
-constexpr int kAccumulators = kProductRows * kProductColumns / 128;  // of a thread, for the widest product
+constexpr int kAccumulators = kProductRows * kProductColumns / 128;  // per thread, for the widest product
 
-// Which index of a matrix in shared memory is contiguous.
+// The index that is contiguous in shared memory.
 enum class Major { kDepth = 0, kRows = 1 };
 
 __device__ __forceinline__ uint64_t tile_descriptor(uint32_t tile, uint64_t leading_bytes) {
@@ -40,53 +40,52 @@ __device__ __forceinline__ uint64_t tile_descriptor(uint32_t tile, uint64_t lead
 // The first 16 k of a tile whose rows are rows of the matrix. The offset of the leading dimension is not used, and 1 by convention.
 __device__ __forceinline__ uint64_t tile_descriptor(uint32_t tile) { return tile_descriptor(tile, 16); }
 
-// The first 16 k of tiles whose rows are k: 64 rows of the matrix are a tile, and the next 64 one that lies `next_tile_bytes` further.
+// The first 16 k of tiles whose rows are k: a tile holds 64 rows of the matrix, and the next 64 are `next_tile_bytes` further.
 __device__ __forceinline__ uint64_t transposed_descriptor(uint32_t tile, uint32_t next_tile_bytes) {
   return tile_descriptor(tile, next_tile_bytes);
 }
 
-// What moves a descriptor to the 16 next k.
+// Added to a descriptor, moves it to the next 16 k.
 constexpr uint64_t kNextDepth = kProductDepth * 2 >> 4, kNextTransposedDepth = kProductDepth * kTileRowBytes >> 4;
 template <Major MAJOR>
 constexpr uint64_t kNext = MAJOR == Major::kDepth ? kNextDepth : kNextTransposedDepth;
 
-// The registers of a thread of a block that is launched with all of a multiprocessor's: what setmaxnreg shares out anew, so no more than these
-// together are ever to be had.
+// Registers per thread of a block that is launched with all registers of an SM. setmaxnreg redistributes these, so their sum is the limit.
 constexpr int launched_registers(int threads) { return 65536 / threads / 8 * 8; }
 
 #ifdef __CUDACC__
 
-// wgmma.fence: before the first product, and before one that follows other use of its registers.
+// wgmma.fence: before the first product, and before a product whose registers were used otherwise.
 __device__ __forceinline__ void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 
-// fence.proxy.async: what this thread has stored to shared memory, products and copies see once their thread has met this one. All lanes of
-// a warp.
+// fence.proxy.async: makes this thread's stores to shared memory visible to WGMMA and TMA, once the issuing thread has synchronised with
+// this one. Called by all lanes of a warp.
 __device__ __forceinline__ void fence_async_proxy() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
-// wgmma.commit_group: the products since the last one are a group.
+// wgmma.commit_group: closes the group of products since the last commit.
 __device__ __forceinline__ void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 
-// wgmma.wait_group: all groups but the youngest PENDING are done.
+// wgmma.wait_group: waits until at most the newest PENDING groups are unfinished.
 template <int PENDING>
 __device__ __forceinline__ void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(PENDING) : "memory");
 }
 
-// Keeps the compiler from moving uses of d over a wait or a fence, which name no register.
+// Keeps the compiler from moving uses of d across a wait or fence, which name no registers.
 template <int N>
 __device__ __forceinline__ void wgmma_results(float (&d)[N]) {
 #pragma unroll
   for (int i = 0; i < N; i++) asm volatile("" : "+f"(d[i])::"memory");
 }
 
-// The same of matrices A in registers: before the fence that comes before their products, and after the wait for them.
+// The same for A fragments in registers: before the fence that precedes their products, and after the wait for them.
 template <int N>
 __device__ __forceinline__ void wgmma_operands(uint32_t (&a)[N][4]) {
 #pragma unroll
   for (int i = 0; i < 4 * N; i++) asm volatile("" : "+r"(a[i / 4][i % 4])::"memory");
 }
 
-// Operands of one instruction: N / 2 accumulators come first, so the numbers of the others depend on N. One line of each table a shape.
+// Operands of one instruction. N / 2 accumulators come first, so the numbers of the others depend on N. Each table has one line per shape.
 #define DPO4J_NAMES_32                                                     \
   "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
   "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
@@ -107,7 +106,7 @@ __device__ __forceinline__ void wgmma_operands(uint32_t (&a)[N][4]) {
 #define DPO4J_FLOATS_32(d, i) DPO4J_FLOATS_16(d, i), DPO4J_FLOATS_16(d, (i) + 16)
 #define DPO4J_FLOATS_64(d, i) DPO4J_FLOATS_32(d, i), DPO4J_FLOATS_32(d, (i) + 32)
 #define DPO4J_FLOATS_128(d, i) DPO4J_FLOATS_64(d, i), DPO4J_FLOATS_64(d, (i) + 64)
-// d and the operand `accumulate`, a and b, whether they are transposed. 1, 1: neither is negated.
+// d, `accumulate`, a, b, and whether a and b are transposed. 1, 1: neither is negated.
 #define DPO4J_PRODUCT(shape, d, a, b, accumulate, transposed)      \
   "{\n.reg .pred accumulate;\nsetp.ne.b32 accumulate, " accumulate \
   ", 0;\n"                                                         \
@@ -163,8 +162,8 @@ __device__ __forceinline__ void wgmma(float (&d)[N], uint32_t (&a)[4], uint64_t 
 #undef DPO4J_FLOATS_128
 #undef DPO4J_PRODUCT
 
-// setmaxnreg: the registers of each thread from here on, for a warpgroup whose four warps all call it. Those that one gives up, another may
-// take.
+// setmaxnreg: sets the registers per thread from here on, for a warpgroup whose four warps all call it. Registers that one warpgroup
+// releases, another may take.
 template <int REGISTERS>
 __device__ __forceinline__ void give_registers() {
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(REGISTERS));
