@@ -17,6 +17,8 @@ import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDType;
 import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.data.PreferencePair;
+import org.dpo4j.io.SafeTensors;
+import org.dpo4j.io.SafeTensorsHeader;
 import org.dpo4j.kernels.DType;
 
 /**

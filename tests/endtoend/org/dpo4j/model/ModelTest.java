@@ -22,6 +22,7 @@ import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.io.OutputFile;
+import org.dpo4j.io.SafeTensors;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;

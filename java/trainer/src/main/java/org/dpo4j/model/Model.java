@@ -12,6 +12,7 @@ import java.util.stream.Stream;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.io.OutputFile;
+import org.dpo4j.io.SafeTensors;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;

@@ -2,6 +2,7 @@ package org.dpo4j.model;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import org.dpo4j.io.FloatFormats;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 

@@ -1,4 +1,4 @@
-package org.dpo4j.model;
+package org.dpo4j.io;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -8,11 +8,11 @@ import org.dpo4j.kernels.Dpo4jException;
  * The float formats weights are stored in, under safetensors' names, and the conversions between them. Rounding is to
  * nearest, ties to even.
  */
-final class FloatFormats {
+public final class FloatFormats {
     private FloatFormats() {}
 
     /** Bytes of one element of F32, F16 or BF16; 0 for what is no float format of weights. */
-    static int bytes(String format) {
+    public static int bytes(String format) {
         return switch (format) {
             case "F32" -> 4;
             case "F16", "BF16" -> 2;
@@ -21,7 +21,7 @@ final class FloatFormats {
     }
 
     /** Converts all remaining elements of {@code source}, little-endian both; {@code to} is F32 or BF16. */
-    static void convert(ByteBuffer source, String from, ByteBuffer destination, String to) {
+    public static void convert(ByteBuffer source, String from, ByteBuffer destination, String to) {
         source.order(ByteOrder.LITTLE_ENDIAN);
         destination.order(ByteOrder.LITTLE_ENDIAN);
         if (from.equals(to)) {

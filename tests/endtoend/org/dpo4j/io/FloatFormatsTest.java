@@ -1,4 +1,4 @@
-package org.dpo4j.model;
+package org.dpo4j.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -1,4 +1,4 @@
-package org.dpo4j.model;
+package org.dpo4j.io;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
@@ -12,8 +12,6 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.dpo4j.io.FileErrors;
-import org.dpo4j.io.JsonErrors;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
@@ -22,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * ranges, and the ranges cover the data exactly once. Parsed as a stream, so memory is bounded by the header's own
  * bytes, never by what it claims.
  */
-final class SafeTensorsHeader {
+public final class SafeTensorsHeader {
     private static final JsonFactory JSON = JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder()
                     .maxNestingDepth(3)
@@ -54,7 +52,7 @@ final class SafeTensorsHeader {
      * @param begin first byte, from the start of the data
      * @param end byte after the last
      */
-    record Entry(String name, String dtype, List<Long> shape, long begin, long end) {}
+    public record Entry(String name, String dtype, List<Long> shape, long begin, long end) {}
 
     private final JsonParser parser;
     private final Map<String, Entry> entries = new LinkedHashMap<>();

@@ -1,4 +1,4 @@
-package org.dpo4j.model;
+package org.dpo4j.io;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -11,20 +11,19 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
-import org.dpo4j.io.FileErrors;
-import org.dpo4j.io.FileFormat;
-import org.dpo4j.io.JsonFile;
-import org.dpo4j.io.OutputFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A safetensors file, read by position: 8 bytes of header length, a JSON header, the tensors' bytes. Not mapped, so a
- * file that shrinks while it is read is an error and not the end of the process.
+ * file that shrinks while it is read is an error and not the end of the process. Who opens a file closes it; several
+ * threads may read from one file.
  */
-final class SafeTensors implements AutoCloseable {
+public final class SafeTensors implements AutoCloseable {
     /** A model of a thousand tensors has a header of 100 KiB. */
-    private static final long LARGEST_HEADER = 16L << 20;
+    private static final long MAX_HEADER_BYTES = 16L << 20;
+
+    private static final int WRITE_BYTES = 8 << 20;
 
     private final Path file;
     private final FileChannel channel;
@@ -41,10 +40,10 @@ final class SafeTensors implements AutoCloseable {
         ByteBuffer prefix = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
         fill(prefix, 0);
         long headerBytes = prefix.flip().getLong();
-        long most = Math.min(LARGEST_HEADER, fileBytes - 8);
-        if (headerBytes < 2 || headerBytes > most) {
+        long max = Math.min(MAX_HEADER_BYTES, fileBytes - 8);
+        if (headerBytes < 2 || headerBytes > max) {
             throw new Dpo4jException("its header claims " + Long.toUnsignedString(headerBytes) + " bytes where 2 to "
-                    + most + " are possible; the file is cut short or no safetensors file, download it again");
+                    + max + " are possible; the file is cut short or no safetensors file, download it again");
         }
         ByteBuffer header = ByteBuffer.allocate((int) headerBytes);
         fill(header, 8);
@@ -53,7 +52,7 @@ final class SafeTensors implements AutoCloseable {
     }
 
     /** Opens and checks a file; errors name it. */
-    static SafeTensors open(Path file) {
+    public static SafeTensors open(Path file) {
         try {
             refuseOtherFormat(file, FileFormat.find(file));
         } catch (NoSuchFileException e) {
@@ -83,19 +82,20 @@ final class SafeTensors implements AutoCloseable {
         }
     }
 
-    Path file() {
+    /** The file as it was named to {@link #open}. */
+    public Path file() {
         return file;
     }
 
     /** The tensors by name, in the header's order. */
-    Map<String, SafeTensorsHeader.Entry> entries() {
+    public Map<String, SafeTensorsHeader.Entry> entries() {
         return entries;
     }
 
     /**
      * Fills {@code destination} with the tensor's bytes from {@code offset} on; it may not ask for more than there are.
      */
-    void read(SafeTensorsHeader.Entry entry, long offset, ByteBuffer destination) {
+    public void read(SafeTensorsHeader.Entry entry, long offset, ByteBuffer destination) {
         if (offset < 0 || destination.remaining() > entry.end() - entry.begin() - offset) {
             throw new IllegalArgumentException("beyond the end of " + entry.name());
         }
@@ -130,22 +130,23 @@ final class SafeTensors implements AutoCloseable {
 
     /** Where a writer gets a tensor's bytes: fills {@code destination} with those from {@code offset} on. */
     @FunctionalInterface
-    interface Source {
+    public interface Source {
         void read(String name, long offset, ByteBuffer destination);
     }
 
     /** Tensors of a file to be written: name, type and shape, in the order their bytes will lie. */
-    record Plan(String name, String dtype, List<Long> shape) {
-        long bytes() {
+    public record Plan(String name, String dtype, List<Long> shape) {
+        /** Bytes of the tensor; its type is one of {@link FloatFormats}. */
+        public long bytes() {
             return shape.stream().reduce((long) FloatFormats.bytes(dtype), Math::multiplyExact);
         }
     }
 
     /**
      * Writes a file as transformers does: metadata {@code format: pt}, header padded with spaces to a multiple of 8.
-     * Same plan, same bytes.
+     * Same plan, same bytes. {@code source} fills the buffer that it is given and does not keep it.
      */
-    static void write(Path file, List<Plan> plans, Source source) {
+    public static void write(Path file, List<Plan> plans, Source source) {
         byte[] header = header(plans);
         OutputFile.write(file, channel -> {
             ByteBuffer prefix = ByteBuffer.allocate(8)
@@ -154,7 +155,7 @@ final class SafeTensors implements AutoCloseable {
                     .flip();
             drain(channel, prefix);
             drain(channel, ByteBuffer.wrap(header));
-            ByteBuffer chunk = ByteBuffer.allocateDirect(Staging.BYTES);
+            ByteBuffer chunk = ByteBuffer.allocateDirect(WRITE_BYTES);
             for (Plan plan : plans) {
                 for (long offset = 0; offset < plan.bytes(); offset += chunk.capacity()) {
                     chunk.clear().limit((int) Math.min(chunk.capacity(), plan.bytes() - offset));
@@ -166,7 +167,7 @@ final class SafeTensors implements AutoCloseable {
     }
 
     /** Bytes of the file that {@link #write} makes. */
-    static long bytes(List<Plan> plans) {
+    public static long bytes(List<Plan> plans) {
         return 8 + header(plans).length + plans.stream().mapToLong(Plan::bytes).sum();
     }
 
