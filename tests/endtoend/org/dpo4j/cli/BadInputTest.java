@@ -141,8 +141,8 @@ class BadInputTest {
     void promptsLongerThanTheModel() throws IOException {
         assertRowRefused(
                 "{\"prompt_ids\":[1" + ",5".repeat(69) + "],\"chosen_ids\":[7],\"rejected_ids\":[9]}",
-                "prompt has 70 tokens, which leaves nothing of max_length 64; raise max_length, or leave such rows out with"
-                        + " on_bad_row skip");
+                "prompt has 70 tokens, which leaves nothing of max_length 64; raise max_length, or leave such rows out"
+                        + " with on_bad_row skip");
     }
 
     @Test
@@ -212,8 +212,12 @@ class BadInputTest {
 
     @Test
     void anOutputDirectoryThatCannotBe() throws IOException {
-        output = Cli.write(directory.resolve("file"), "").resolve("output");
-        assertRefused("output_dir " + output + " is not writable");
+        Path file = Cli.write(directory.resolve("file"), "");
+        for (Path inTheWay : List.of(file.resolve("output"), file.resolve("deeper/output"), file)) {
+            output = inTheWay;
+            assertRefused(
+                    "output_dir " + output + " is not writable (" + file + " is a file, not a directory); choose");
+        }
     }
 
     @Test

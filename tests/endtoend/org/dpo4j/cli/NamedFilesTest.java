@@ -130,6 +130,43 @@ class NamedFilesTest {
         assertThat(refused(logps(file.toString(), "--output", "/dev/full"))).contains("/dev/full cannot be written");
     }
 
+    /** A path that ends in / names a directory (POSIX.1-2017, 4.13), which Java's paths forget. */
+    @Test
+    void aDirectoryIsNoFile() throws IOException {
+        String rows = Cli.write(directory.resolve("pairs.jsonl"), pairs(1)).toString();
+        String fresh = directory.resolve("fresh") + "/";
+        assertNamesADirectory(logps(rows, "--output", fresh), "output", fresh);
+        assertNamesADirectory(logps(rows, "--output=" + fresh), "output", fresh);
+        assertNamesADirectory(logps(rows + "/"), "dataset_name", rows + "/");
+        assertNamesADirectory(train("dpo", Path.of(rows), "--eval_dataset", rows + "//"), "eval_dataset", rows + "//");
+        assertNamesADirectory(run("generate", Stream.of("--prompts", rows + "/")), "prompts", rows + "/");
+        assertNamesADirectory(run("logps", Stream.of("--config", rows + "/")), "config", rows + "/");
+        Path config = Cli.write(directory.resolve("logps.yaml"), "\noutput: " + fresh);
+        assertThat(logps(rows, "--config", config.toString()).err())
+                .containsExactly("dpo4j: error: " + config + " line 2: output is " + fresh
+                        + ", which names a directory (a / ends it); name a file");
+        assertThat(directory.resolve("fresh")).doesNotExist();
+        Path output = directory.resolve("out");
+        done(run("dpo", Stream.of("--dataset_name", rows, "--max_steps", "1", "--output_dir", output + "/")));
+        assertThat(output.resolve("model.safetensors")).exists();
+    }
+
+    private static void assertNamesADirectory(Cli cli, String option, String value) {
+        assertThat(cli.code()).isEqualTo(2);
+        assertThat(cli.err())
+                .containsExactly("dpo4j: error: " + option + " is " + value
+                        + ", which names a directory (a / ends it); name a file");
+    }
+
+    /** It would be lost after the work: the rows, which are no rows, are not read. */
+    @Test
+    void whereOutputGoesIsCheckedFirst() {
+        Path file = Cli.write(directory.resolve("pairs.jsonl"), "no rows");
+        assertThat(refused(logps(file.toString(), "--output", file + "/under")))
+                .isEqualTo("dpo4j: error: " + file + "/under cannot be written: " + file
+                        + " is a file, not a directory; choose another path");
+    }
+
     /** The second opening of a pipe would wait for ever. */
     @Test
     void oneFileForTrainingAndEvaluationIsReadOnce() throws Exception {

@@ -151,7 +151,16 @@ class OutputFileTest {
                 "absent/file cannot be written: the directory " + directory.resolve("absent")
                         + " does not exist; make");
         Path file = Files.writeString(directory.resolve("kept"), "old");
-        refused(file.resolve("file"), "cannot be written: the directory " + file + " does not exist; make");
+        for (String under : new String[] {"file", "deeper/file"}) {
+            refused(
+                    file.resolve(under),
+                    file.resolve(under) + " cannot be written: " + file
+                            + " is a file, not a directory; choose another");
+        }
+        assertThatThrownBy(() -> OutputFile.makeDirectory(file.resolve("a/b")))
+                .isInstanceOf(IOException.class)
+                .satisfies(e ->
+                        assertThat(FileErrors.reason((IOException) e)).isEqualTo(file + " is a file, not a directory"));
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("r--r--r--"));
         refused(file, "kept is read-only; make it writable (chmod u+w), or choose another path");
         assertThat(file).hasContent("old");
@@ -173,9 +182,15 @@ class OutputFileTest {
         assertThat(real.resolve("a/b")).isDirectory();
     }
 
+    /** The check before long work finds what writing would, but for what only writing can: a device that is full. */
     private static void refused(Path file, String message) {
         assertThatThrownBy(() -> write(file, "new"))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining(message);
+        if (!file.startsWith("/dev")) {
+            assertThatThrownBy(() -> OutputFile.check(file))
+                    .isInstanceOf(Dpo4jException.class)
+                    .hasMessageContaining(message);
+        }
     }
 }

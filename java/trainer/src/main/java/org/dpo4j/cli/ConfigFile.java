@@ -168,9 +168,9 @@ final class ConfigFile implements IDefaultValueProvider {
             boolean isElement = node != entry.value;
             throw refusal(entry.line, entry.key + (isElement ? " holds " : " is ") + kind + "; give one value");
         }
-        String empty = OptionTypes.emptiness(option, scalar.getValue());
-        if (empty != null) {
-            throw refusal(entry.line, entry.key + " " + empty);
+        String fault = OptionTypes.fault(option, scalar.getValue());
+        if (fault != null) {
+            throw refusal(entry.line, entry.key + " " + fault);
         }
         if (OptionTypes.isBoolean(option)) {
             Boolean truth = OptionTypes.truth(scalar.getValue());

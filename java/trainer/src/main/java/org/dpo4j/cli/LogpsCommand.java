@@ -87,6 +87,7 @@ final class LogpsCommand implements Callable<Integer> {
         if (maxLength != null) {
             OptionRange.MAX_LENGTH.check(maxLength);
         }
+        Output.check(output);
         TruncationMode truncation = truncationMode == null ? null : TruncationMode.of(truncationMode);
         try (Device device = modelOptions.open();
                 Model model = modelOptions.load(device)) {

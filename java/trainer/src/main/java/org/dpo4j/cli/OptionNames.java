@@ -120,9 +120,9 @@ final class OptionNames {
             throw new Dpo4jException(name + " has no value; give one");
         }
         String value = attached == null ? arguments.get(next++) : attached; // whatever it looks like
-        String empty = OptionTypes.emptiness(option, value);
-        if (empty != null) {
-            throw new Dpo4jException(name + " " + empty);
+        String fault = OptionTypes.fault(option, value);
+        if (fault != null) {
+            throw new Dpo4jException(name + " " + fault);
         }
         if (attached == null && option.isMultiValue()) {
             checked.addAll(List.of("--" + name, value)); // more values may follow
@@ -144,9 +144,9 @@ final class OptionNames {
         String value = attached != null ? attached : takesValue && hasValue() ? arguments.get(next++) : "true";
         Boolean truth = OptionTypes.truth(value);
         if (truth == null) {
-            String empty = OptionTypes.emptiness(option, value);
+            String fault = OptionTypes.fault(option, value);
             throw new Dpo4jException(
-                    name + (empty == null ? " is " + value + "; it must be true or false" : " " + empty));
+                    name + (fault == null ? " is " + value + "; it must be true or false" : " " + fault));
         }
         checked.add("--" + name + (takesValue || !truth ? "=" + truth : ""));
     }

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -21,6 +22,9 @@ final class OptionTypes {
     private static final Pattern WHOLE = Pattern.compile("[-+]?[0-9]+(_[0-9]+)*");
     private static final Pattern NUMBER =
             Pattern.compile("[-+]?([0-9]+(_[0-9]+)*\\.?([0-9]+(_[0-9]+)*)?|\\.[0-9]+(_[0-9]+)*)([eE][-+]?[0-9]+)?");
+
+    /** The options that name a directory. */
+    private static final Set<String> DIRECTORIES = Set.of("--model_name_or_path", "--output_dir");
 
     private OptionTypes() {}
 
@@ -69,18 +73,26 @@ final class OptionTypes {
     }
 
     /**
-     * What is wrong with a value that is empty, or with one of several in a list; it stands behind the name. Null where
-     * none is, or where the option takes an empty text.
+     * What is wrong with the text of a value, whatever its type: it is empty, has an empty element, or names a directory
+     * where a file is expected. The text stands behind the option's name. Null where nothing is wrong.
      */
-    static @Nullable String emptiness(OptionSpec option, String value) {
+    static @Nullable String fault(OptionSpec option, String value) {
         if (value.isEmpty()) {
             return option.longestName().equals("--prompt")
                     ? null
                     : "is missing: its value is empty; give one, or leave the option out";
         }
+        if (isFile(option) && value.endsWith("/")) { // a Path drops the slash
+            return "is " + value + ", which names a directory (a / ends it); name a file";
+        }
         boolean isOneOfSeveral =
                 option.isMultiValue() && Arrays.stream(value.split(",", -1)).anyMatch(String::isBlank);
         return isOneOfSeveral ? "is " + value + ", which has an empty element; leave that out" : null;
+    }
+
+    /** Whether the option names a file; the other paths are directories. */
+    private static boolean isFile(OptionSpec option) {
+        return option.type() == Path.class && !DIRECTORIES.contains(option.longestName());
     }
 
     /** What YAML 1.1 and transformers' HfArgumentParser read as true or false; null where it is neither. */

@@ -13,6 +13,13 @@ import org.jspecify.annotations.Nullable;
 final class Output {
     private Output() {}
 
+    /** Throws where the result could not be written to {@code file}; null is standard output. */
+    static void check(@Nullable Path file) {
+        if (file != null) {
+            OutputFile.check(file);
+        }
+    }
+
     /** To a file, as {@link OutputFile} writes it; to standard output where {@code file} is null. */
     static void write(@Nullable Path file, Consumer<PrintStream> content) {
         OutputFile.write(file == null ? Path.of("-") : file, channel -> {

@@ -8,11 +8,19 @@ import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.util.zip.ZipException;
 
 /** Why a file could not be read or written, in plain words: an exception's own text may name Java classes. */
 public final class FileErrors {
     private FileErrors() {}
+
+    /** Whether more space on the disk could mend it. What is not known to have another cause could be. */
+    public static boolean isAboutSpace(IOException e) {
+        return !(e instanceof FileSystemException system)
+                || reason(system).contains("space")
+                || reason(system).contains("quota");
+    }
 
     public static String reason(IOException e) {
         if (e instanceof NoSuchFileException) {
@@ -26,6 +34,9 @@ public final class FileErrors {
         }
         if (e instanceof DirectoryNotEmptyException) {
             return "a directory of that name is there, and is not empty";
+        }
+        if (e instanceof NotDirectoryException file) {
+            return file.getFile() + " is a file, not a directory";
         }
         if (e instanceof FileSystemException system) {
             return system.getReason() == null ? "the file system refused" : system.getReason();

@@ -7,8 +7,10 @@ import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -54,19 +56,41 @@ public final class OutputFile {
             @Nullable PrintStream standard = standard(target);
             if (standard != null) {
                 writeStandard(standard, content);
-            } else if (Files.isDirectory(target)) {
-                throw new Dpo4jException(file + " is a directory; name a file in it");
             } else if (isWrittenInPlace(target)) {
                 writeInPlace(target, content);
             } else {
-                replace(file, target, content);
+                requireReplaceable(file, target);
+                replace(target, content);
             }
         } catch (IOException e) {
-            throw new Dpo4jException(
-                    (file.toString().equals(STANDARD) ? "standard output" : file) + " cannot be written ("
-                            + FileErrors.reason(e) + "); free space or choose another path",
-                    e);
+            throw unwritten(file, e);
         }
+    }
+
+    /** Throws where {@link #write} could not begin to write this file; for a check before long work. Changes nothing. */
+    public static void check(Path file) {
+        try {
+            Path target = target(file);
+            if (standard(target) == null && !isWrittenInPlace(target)) {
+                requireReplaceable(file, target);
+            }
+        } catch (IOException e) {
+            throw unwritten(file, e);
+        }
+    }
+
+    private static Dpo4jException unwritten(Path file, IOException e) {
+        return new Dpo4jException(
+                (file.toString().equals(STANDARD) ? "standard output" : file) + " cannot be written ("
+                        + FileErrors.reason(e) + "); " + remedy(e),
+                e);
+    }
+
+    private static String remedy(IOException e) {
+        if (e instanceof AccessDeniedException) {
+            return "choose a path that this user may write";
+        }
+        return FileErrors.isAboutSpace(e) ? "free space or choose another path" : "choose another path";
     }
 
     /** As {@link #write(Path, Content)}, of bytes. */
@@ -81,9 +105,22 @@ public final class OutputFile {
 
     /** Makes a directory and those above it; a link to a directory is one. */
     public static void makeDirectory(Path directory) throws IOException {
+        @Nullable Path inTheWay = fileInTheWay(directory);
+        if (inTheWay != null) {
+            throw new NotDirectoryException(inTheWay.toString());
+        }
         if (!Files.isDirectory(directory)) { // Java 17 refuses links to directories
             Files.createDirectories(directory);
         }
+    }
+
+    /** The first of a directory and those above it that exists, where that is a file; else null. */
+    private static @Nullable Path fileInTheWay(Path directory) {
+        Path existing = directory;
+        while (existing != null && !Files.exists(existing)) {
+            existing = existing.getParent();
+        }
+        return existing == null || Files.isDirectory(existing) ? null : existing;
     }
 
     /** Where links lead, which may be a name that is not taken yet. Links of /proc lead to pipes, which have no name. */
@@ -145,7 +182,15 @@ public final class OutputFile {
         }
     }
 
-    private static void replace(Path file, Path target, Content content) throws IOException {
+    private static void requireReplaceable(Path file, Path target) throws IOException {
+        if (Files.isDirectory(target)) {
+            throw new Dpo4jException(file + " is a directory; name a file in it");
+        }
+        @Nullable Path inTheWay = fileInTheWay(directory(target));
+        if (inTheWay != null) {
+            throw new Dpo4jException(
+                    file + " cannot be written: " + inTheWay + " is a file, not a directory; choose another path");
+        }
         if (!Files.isDirectory(directory(target))) {
             throw new Dpo4jException(file + " cannot be written: the directory " + directory(target)
                     + " does not exist; make it, or choose another path");
@@ -155,6 +200,10 @@ public final class OutputFile {
                 && (!Files.isWritable(target) || old.permissions().stream().noneMatch(WRITE::contains))) {
             throw new Dpo4jException(file + " is read-only; make it writable (chmod u+w), or choose another path");
         }
+    }
+
+    private static void replace(Path target, Content content) throws IOException {
+        @Nullable PosixFileAttributes old = attributes(target);
         Path temporary = temporary(target);
         temporary.toFile().deleteOnExit(); // what Ctrl-C leaves
         try {
