@@ -1,10 +1,10 @@
-// preference_loss: loss, gradient and metrics of every pair, in one launch of one block. The formulas are preference_terms.cuh's.
+// preference_loss: loss, gradient and metrics of every pair, in one launch of one block. The formulas are preference_terms.h's.
 //
 // Metrics are sums over pairs: thread t adds pairs t, t + 256, ... in fp64, the threads meet in a fixed tree, and the result is added to
 // what is there. Losses that sort the batch do so in the workspace, by a bitonic network, before the pairs are looked at one by one.
 //
 // Bytes moved: 28 a pair, 68 with statistics and lengths. Launch-bound: a batch holds some dozen pairs.
-#include "preference_loss.cuh"
+#include "formulas/preference_loss.h"
 #include "reduce.cuh"
 
 namespace dpo4j::cuda {

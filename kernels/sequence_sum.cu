@@ -2,8 +2,8 @@
 // factor_i d_sums[s,:] to each token. A factor is 1, or tail_factor in the tail, divided by the number of tokens for averages.
 //
 // Bytes moved: 4 per value, in both directions. Bound by its launch: a batch holds a few thousand values.
+#include "formulas/sequence_sum.h"
 #include "reduce.cuh"
-#include "sequence_sum.cuh"
 
 namespace dpo4j::cuda {
 namespace {

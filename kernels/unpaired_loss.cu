@@ -1,9 +1,9 @@
 // unpaired_loss: loss, gradient and metrics of completions that are each desirable or not, in one launch of one block. The formulas are
-// unpaired_loss.cuh's. The KL baseline is formed first, by all threads, in a fixed tree; so are the metrics.
+// unpaired_loss.h's. The KL baseline is formed first, by all threads, in a fixed tree; so are the metrics.
 //
 // Bytes moved: 20 a completion, 8 a completion of the baseline. Launch-bound.
+#include "formulas/unpaired_loss.h"
 #include "reduce.cuh"
-#include "unpaired_loss.cuh"
 
 namespace dpo4j::cuda {
 namespace {

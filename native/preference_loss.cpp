@@ -1,4 +1,4 @@
-#include "preference_loss.cuh"
+#include "formulas/preference_loss.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
-// Loss, gradients and metrics of each pair by the formulas of kernels/preference_terms.cuh. Pairs are shared out to the threads, in as many
+// Loss, gradients and metrics of each pair by the formulas of native/formulas/preference_terms.h. Pairs are shared out to the threads, in as many
 // ranges as there is room for metrics of ranges; those are added in order.
-#include "preference_loss.cuh"
+#include "formulas/preference_loss.h"
 
 #include <algorithm>
 

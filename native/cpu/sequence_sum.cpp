@@ -1,6 +1,6 @@
 // sums[s,:] = sum of factor_i values[i,:] over [offsets[s], offsets[s+1]), in fp64, from first to last; backward spreads d_sums[s,:] over
 // the range.
-#include "sequence_sum.cuh"
+#include "formulas/sequence_sum.h"
 
 #include "cpu.h"
 

@@ -1,5 +1,5 @@
-// Loss, gradient and metrics of each completion by the formulas of kernels/unpaired_loss.cuh, from first to last.
-#include "unpaired_loss.cuh"
+// Loss, gradient and metrics of each completion by the formulas of native/formulas/unpaired_loss.h, from first to last.
+#include "formulas/unpaired_loss.h"
 
 #include "cpu.h"
 

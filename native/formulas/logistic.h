@@ -7,16 +7,7 @@
 #include <math.h>
 #include <stdint.h>
 
-#ifdef __CUDACC__
-#define DPO4J_HOST_DEVICE __host__ __device__
-// A call on the GPU. Inlined, the constants of a dozen fp64 exponentials and logarithms would fill the registers of a kernel that has all
-// losses in it; the kernel is bound by its launch, not by calls.
-#define DPO4J_HOST_DEVICE_CALL __host__ __device__ __noinline__
-#else
-// Never a call on the CPU: numbers that come back through memory, written singly and read in pairs, hold up the next pair.
-#define DPO4J_HOST_DEVICE __attribute__((always_inline))
-#define DPO4J_HOST_DEVICE_CALL __attribute__((always_inline))
-#endif
+#include "host_device.h"
 
 namespace dpo4j {
 

@@ -1,8 +1,8 @@
-// What the CUDA kernel and the CPU share of a preference loss besides the formulas of one pair (preference_terms.cuh): reading a pair, its
+// What the CUDA kernel and the CPU share of a preference loss besides the formulas of one pair (preference_terms.h): reading a pair, its
 // terms summed and weighted, its metrics, and the losses that sort the batch.
 #pragma once
 
-#include "preference_terms.cuh"
+#include "preference_terms.h"
 
 namespace dpo4j {
 

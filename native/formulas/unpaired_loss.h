@@ -2,7 +2,7 @@
 #pragma once
 
 #include "dpo4j.h"
-#include "logistic.cuh"
+#include "logistic.h"
 
 namespace dpo4j {
 

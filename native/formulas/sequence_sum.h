@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "logistic.cuh"
+#include "host_device.h"
 
 namespace dpo4j {
 
