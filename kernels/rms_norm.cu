@@ -3,6 +3,8 @@
 //
 //   backward, with g = w dy:   d_x = d_residual + rstd (g - x rstd^2 mean(g x))        d_w += sum over rows of dy x rstd
 //
+// A row whose sum of squares overflows is NaN: 1 / infinity would make it 0, which looks like a result.
+//
 // Never materialised: the normalised row, and g. d_w is summed without atomics: `parts` blocks walk over their rows in order, each into its
 // own part of the workspace, and a second launch adds the parts in a fixed tree. The number of parts depends only on the sizes.
 //
@@ -55,7 +57,8 @@ __global__ void __launch_bounds__(THREADS) forward(Forward<T> of) {
 #pragma unroll
     for (int k = 0; k < N; k++) squares += v[k] * v[k];
   });
-  const float r = 1.0f / sqrtf(block_sum<THREADS>(squares) / of.width + of.epsilon);
+  const float all_squares = block_sum<THREADS>(squares);
+  const float r = all_squares < INFINITY ? 1.0f / sqrtf(all_squares / of.width + of.epsilon) : NAN;
   if (threadIdx.x == 0) of.rstd[row] = r;
   for_columns(of.width, of.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;

@@ -1,5 +1,5 @@
 // Forward:  y = w x r, r = 1 / sqrt(mean(x^2) + epsilon). 8 bytes an element: the second look at a row is at the cache. 16 where x is a sum
-//   that is formed on the way.
+//   that is formed on the way. A row whose sum of squares overflows is NaN: 1 / infinity would make it 0, which looks like a result.
 // Backward: d_x = d_residual + r (w d - x r^2 mean(w d x)), d_w += sum over rows of d x r. 16 bytes an element.
 //   d_w sums over rows: rows are cut into kBlocks blocks at most, each sums its own in order, then the blocks are added in order. The cut
 //   depends on the number of rows alone. The workspace holds one partial d_w a block.
@@ -26,7 +26,7 @@ void forward_row(const RmsNormForward& p, int64_t row) {
     const Floats v = load(x + i, lanes);
     return v * v;
   });
-  const float rstd = 1 / __builtin_sqrtf(squares / static_cast<float>(p.width) + p.epsilon);
+  const float rstd = squares < INFINITY ? 1 / __builtin_sqrtf(squares / static_cast<float>(p.width) + p.epsilon) : NAN;
   p.rstd[row] = rstd;
   each_vector(p.width, [&](int64_t i, auto lanes) { store(out + i, load(weight + i, lanes) * (load(x + i, lanes) * rstd), lanes); });
 }

@@ -37,6 +37,42 @@ class RmsNormTest {
         forward(on, 2, 40, new Draw(2).normal(80, 1e17));
     }
 
+    /**
+     * fp32 holds numbers below 3.41e38 and no square of 2e19, so the sum of squares of the second row is infinite. A row
+     * of zeros, 1 / infinity times the row, would hide that.
+     */
+    @OnEachDType
+    @Tag("small")
+    void aRowWhoseSquaresOverflowIsNaN(On on) {
+        int width = 40;
+        double[] values = new Draw(3).normal(3 * width, 1);
+        Arrays.fill(values, width, 2 * width, 2e19);
+        values[2 * width - 1] = -3e38;
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor out = tensors.output("out", on.dtype(), 3, width);
+            Tensor rstd = tensors.output("rstd", DType.F32, 1, 3);
+            Tensor x = tensors.input("x", on.dtype(), 3, width, values);
+            Tensor weight = tensors.input("weight", on.dtype(), 1, width, new Draw(4).normal(width, 1));
+            tensors.run(device -> RmsNorm.forward(
+                    device,
+                    out.address(),
+                    rstd.address(),
+                    x.address(),
+                    weight.address(),
+                    3,
+                    width,
+                    EPSILON,
+                    on.dtype()));
+            assertThat(rstd.values()[1]).isNaN();
+            assertThat(out.row(1)).containsOnly(Double.NaN);
+            for (int row : new int[] {0, 2}) {
+                assertThat(rstd.values()[row]).isFinite();
+                assertThat(Arrays.stream(out.row(row)).allMatch(Double::isFinite))
+                        .isTrue();
+            }
+        }
+    }
+
     private static void forward(On on, int rows, int width, double[] values) {
         try (Tensors tensors = new Tensors(on)) {
             Tensor out = tensors.output("out", on.dtype(), rows, width);

@@ -19,6 +19,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Files that a user names on the command line: pipes, links, standard input; and what is said of what they hold. */
 @Timeout(300)
@@ -260,6 +262,47 @@ class NamedFilesTest {
                     .startsWith(
                             "dpo4j: error: prompt 1, token 1 after it: the logit of token 0 is NaN; the model's weight"
                                     + " model.layers.1.mlp.down_proj.weight is Infinity at [0, 0]; ");
+        }
+    }
+
+    /**
+     * Weights of 3e38 are finite, and products and squares of them are not. All commands say so, whatever overflows: the
+     * product of a matrix and a row, or the sum of squares in a norm.
+     */
+    @ParameterizedTest
+    @ValueSource(strings = {"model.layers.1.mlp.down_proj.weight", "model.embed_tokens.weight", "model.norm.weight"})
+    void finiteWeightsThatOverflow(String tensor) throws IOException {
+        Path file = Cli.write(directory.resolve("pairs.jsonl"), pairs(2));
+        Path texts = Cli.write(directory.resolve("texts.jsonl"), "{\"ids\":[1,5,6,7,2]}\n");
+        fill(tensor, 3e38f);
+        String said = "; all weights of the model are finite, so its activations overflow; use dtype float32, or check"
+                + " that config.json belongs to these weights";
+        assertThat(refused(logps(file.toString())))
+                .isEqualTo("dpo4j: error: " + file + " row 1: the log-prob of the chosen completion is NaN" + said);
+        assertThat(refused(run("generate", Stream.of("--json", "--prompts", file.toString()))))
+                .isEqualTo("dpo4j: error: prompt 1, token 1 after it: the logit of token 0 is NaN" + said);
+        assertThat(refused(train("dpo", file)))
+                .isEqualTo("dpo4j: error: row 1: the reference log-prob of the chosen completion is NaN" + said);
+        String ofGradient = said.replace("activations overflow", "activations or their gradients overflow");
+        assertThat(refused(train("sft", texts)))
+                .isEqualTo(
+                        "dpo4j: error: the gradient of step 1 is not finite, so it was not applied and training stops"
+                                + ofGradient);
+        assertThat(refused(train("dpo", file, "--reference_free"))).endsWith(ofGradient);
+    }
+
+    private void fill(String tensor, float value) throws IOException {
+        try (RandomAccessFile file =
+                new RandomAccessFile(model.resolve("model.safetensors").toFile(), "rw")) {
+            byte[] header = new byte[(int) Long.reverseBytes(file.readLong())];
+            file.readFully(header);
+            JsonNode entry =
+                    Cli.parse(new String(header, StandardCharsets.UTF_8)).get(tensor);
+            long end = entry.get("data_offsets").get(1).longValue();
+            file.seek(8 + header.length + entry.get("data_offsets").get(0).longValue());
+            while (file.getFilePointer() < 8 + header.length + end) {
+                file.writeInt(Integer.reverseBytes(Float.floatToIntBits(value)));
+            }
         }
     }
 

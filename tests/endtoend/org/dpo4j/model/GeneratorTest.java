@@ -137,7 +137,7 @@ class GeneratorTest {
     /** 40000 draws: the count of a token of probability p has deviation sqrt(n p (1 - p)); four of them. */
     @Test
     void drawsFromTheSoftmax() {
-        FloatBuffer logits = FloatBuffer.wrap(new float[] {99, 1, Float.NEGATIVE_INFINITY, 3, 2, 99});
+        FloatBuffer logits = FloatBuffer.wrap(new float[] {99, 1, -Float.MAX_VALUE, 3, 2, 99});
         TokenSampler sampler = new TokenSampler(2, 4);
         int[] counts = new int[4];
         int n = 40_000;
@@ -158,9 +158,11 @@ class GeneratorTest {
         SplittableRandom random = new SplittableRandom(1);
         assertThat(new TokenSampler(0, 4).draw(FloatBuffer.wrap(new float[] {1, 5, 5, 5}), 0, random))
                 .isEqualTo(1);
-        assertThatThrownBy(() -> new TokenSampler(0, 2).draw(FloatBuffer.wrap(new float[] {1, Float.NaN}), 0, random))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContaining("token 1");
+        for (float logit : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
+            assertThatThrownBy(() -> new TokenSampler(0, 2).draw(FloatBuffer.wrap(new float[] {1, logit}), 0, random))
+                    .isInstanceOf(Dpo4jException.class)
+                    .hasMessageContaining("token 1 is " + logit);
+        }
     }
 
     private static void refused(Generator generator, Generator.Request request, String word) {

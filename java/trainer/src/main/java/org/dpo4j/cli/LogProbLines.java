@@ -88,9 +88,9 @@ record LogProbLines<T>(
         for (int i = 0; i < sums.length; i++) {
             if (!Float.isFinite(sums[i])) {
                 String side = sides.get(i % sides.size()).replace('_', ' ');
-                throw new Dpo4jException(
-                        source + " row " + row.applyAsInt(rows.get(i / sides.size())) + ": the log-prob of the " + side
-                                + "completion is " + sums[i] + "; " + WeightCheck.explain(language.model()));
+                throw new Dpo4jException(source + " row " + row.applyAsInt(rows.get(i / sides.size()))
+                        + ": the log-prob of the " + side + "completion is " + sums[i] + "; "
+                        + WeightCheck.explain(language.model().parameters()));
             }
         }
         for (int i = 0; i < rows.size(); i++) {

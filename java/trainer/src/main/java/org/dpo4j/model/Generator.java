@@ -271,7 +271,7 @@ public final class Generator implements AutoCloseable {
         } catch (Dpo4jException e) {
             throw new Dpo4jException(
                     "prompt " + sequence.prompt.number + ", token " + (sequence.count + 1) + " after it: "
-                            + e.getMessage() + "; " + WeightCheck.explain(model),
+                            + e.getMessage() + "; " + WeightCheck.explain(model.parameters()),
                     e);
         }
     }

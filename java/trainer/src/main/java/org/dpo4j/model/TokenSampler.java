@@ -19,7 +19,7 @@ final class TokenSampler {
 
     /**
      * Logits stand at {@code [begin, begin + vocabulary)}. Temperature 0 takes the largest, the lowest id among equals,
-     * and no number. Throws where a logit is not finite that decides.
+     * and no number. Throws where a logit is not finite: its model has overflowed.
      */
     int draw(FloatBuffer logits, int begin, SplittableRandom random) {
         int largest = largest(logits, begin);
@@ -46,16 +46,12 @@ final class TokenSampler {
         int largest = 0;
         for (int id = 0; id < weights.length; id++) {
             float logit = logits.get(begin + id);
-            if (Float.isNaN(logit) || logit == Float.POSITIVE_INFINITY) {
+            if (!Float.isFinite(logit)) {
                 throw new Dpo4jException("the logit of token " + id + " is " + logit);
             }
             if (logit > logits.get(begin + largest)) {
                 largest = id;
             }
-        }
-        float highest = logits.get(begin + largest);
-        if (highest == Float.NEGATIVE_INFINITY) {
-            throw new Dpo4jException("every logit is " + highest);
         }
         return largest;
     }

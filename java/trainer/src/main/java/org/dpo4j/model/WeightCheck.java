@@ -11,14 +11,23 @@ import org.jspecify.annotations.Nullable;
 public final class WeightCheck {
     private WeightCheck() {}
 
-    /** Why a model computes NaN or infinity, and what to do. */
-    public static String explain(Model model) {
-        @Nullable String found = firstNotFinite(model.parameters());
+    /** Why a forward pass of a model gives NaN or infinity, and what to do. */
+    public static String explain(Parameters parameters) {
+        return explain(parameters, "its activations overflow");
+    }
+
+    /** Why a gradient of a model that no step has changed is NaN or infinite, and what to do. */
+    public static String explainGradient(Parameters parameters) {
+        return explain(parameters, "its activations or their gradients overflow");
+    }
+
+    private static String explain(Parameters parameters, String otherwise) {
+        @Nullable String found = firstNotFinite(parameters);
         return found != null
                 ? "the model's weight " + found
                         + "; download the model again, or train it again with a lower learning_rate"
-                : "all weights of the model are finite, so its activations overflow; use dtype float32, or check that"
-                        + " config.json belongs to these weights";
+                : "all weights of the model are finite, so " + otherwise
+                        + "; use dtype float32, or check that config.json belongs to these weights";
     }
 
     /** The first weight that is not finite, as {@code "NAME is NaN at [ROW, COLUMN]"}; null where there is none. */

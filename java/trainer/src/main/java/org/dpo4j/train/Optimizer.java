@@ -13,6 +13,7 @@ import org.dpo4j.kernels.decoder.AdamWOptions;
 import org.dpo4j.kernels.decoder.GradientNorm;
 import org.dpo4j.model.Graphs;
 import org.dpo4j.model.Parameters;
+import org.dpo4j.model.WeightCheck;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -125,8 +126,10 @@ final class Optimizer implements AutoCloseable {
         if (firstSkipped > 0) {
             throw new Dpo4jException("the gradient of step " + firstSkipped
                     + " is not finite, so it was not applied and training stops"
-                    + (applied > firstSkipped ? " after step " + steps : "")
-                    + "; lower learning_rate, or look at the rows of that step");
+                    + (applied > firstSkipped ? " after step " + steps : "") + "; "
+                    + (applied == 0
+                            ? WeightCheck.explainGradient(parameters) // no learning rate had a part in it
+                            : "lower learning_rate, or look at the rows of that step"));
         }
         return lastNorm;
     }

@@ -7,6 +7,7 @@ import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.LanguageModel;
+import org.dpo4j.model.WeightCheck;
 import org.dpo4j.report.RunListener;
 
 /**
@@ -63,8 +64,8 @@ public record ReferenceLogProbs(float[] sums) {
             listener.progress(PHASE, done, read.length);
         }
         for (int row : read) {
-            check(sums[2 * row], pairs.get(row).row(), "chosen");
-            check(sums[2 * row + 1], pairs.get(row).row(), "rejected");
+            check(model, sums[2 * row], pairs.get(row).row(), "chosen");
+            check(model, sums[2 * row + 1], pairs.get(row).row(), "rejected");
         }
         return new ReferenceLogProbs(sums);
     }
@@ -79,10 +80,10 @@ public record ReferenceLogProbs(float[] sums) {
         return selected;
     }
 
-    private static void check(float sum, int row, String side) {
+    private static void check(LanguageModel model, float sum, int row, String side) {
         if (!Float.isFinite(sum)) {
             throw new Dpo4jException("row " + row + ": the reference log-prob of the " + side + " completion is " + sum
-                    + "; the weights of the model are broken, download them again");
+                    + "; " + WeightCheck.explain(model.model().parameters()));
         }
     }
 }
