@@ -36,6 +36,9 @@ class ForeignTokenizerTest {
                 "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
                 " is a Git LFS pointer, not the file itself; run git lfs pull where it was cloned");
         refused(name, "<!doctype html>\n<html></html>", " is a web page; download the file itself");
+        refused(name, "{\n<<<<<<< HEAD\n", " is a file with git's merge conflict markers; keep one version");
+        refused(name, "", " is empty; download it again");
+        refused(name, " \n", " is empty; download it again");
     }
 
     @ParameterizedTest

@@ -194,6 +194,32 @@ class TokenizerFactsTest {
         }
     }
 
+    /** What the tokenizers library refuses (0.23.1), and would not see once it is null. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "\"dropout\": null|\"dropout\": {\"a\": 1}|dropout of its model is an object where null or a number from 0 to 1",
+                "\"dropout\": null|\"dropout\": \"0.1\"|dropout of its model is a text where",
+                "\"dropout\": null|\"dropout\": true|dropout of its model is true where",
+                "\"dropout\": null|\"dropout\": [0.1]|dropout of its model is a list where",
+                "\"dropout\": null|\"dropout\": -1|dropout of its model is -1 where",
+                "\"dropout\": null|\"dropout\": 1.5|dropout of its model is 1.5 where",
+                "{\"version\"|{\"truncation\": 5, \"version\"|truncation is neither an object nor null",
+                "{\"version\"|{\"truncation\": {\"a\": 1}, \"version\"|truncation lacks max_length, strategy, stride",
+                "{\"version\"|{\"padding\": \"Fixed\", \"version\"|padding is neither an object nor null",
+                "{\"version\"|{\"padding\": {\"strategy\": \"Fixed\", \"pad_id\": 0}, \"version\"|padding lacks direction,"
+                        + " pad_type_id, pad_token"
+            })
+    void settingsThatTheLibraryRefuses(String what, String instead, String message) {
+        Path file = LetterTokenizer.write(directory, false).resolve("tokenizer.json");
+        replace(file, what, instead);
+        assertThatThrownBy(this::load)
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageStartingWith(file + ": " + message)
+                .hasMessageEndingWith("; a tokenizer.json of the tokenizers library is expected");
+    }
+
     /** WordLevel without an unknown token. */
     @Test
     void textsWithoutTokens() {

@@ -11,10 +11,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.dpo4j.io.FileFormat;
+import org.dpo4j.io.JsonErrors;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.Dpo4jException;
 
@@ -30,7 +33,11 @@ import org.dpo4j.kernels.Dpo4jException;
 record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String json) {
     static TokenizerFile read(Path file) {
         try {
-            return new Reader(Files.readString(file, StandardCharsets.UTF_8)).read(file);
+            String json = Files.readString(file, StandardCharsets.UTF_8);
+            if (json.isBlank()) {
+                throw new Dpo4jException(file + " is empty; download it again");
+            }
+            return new Reader(json).read(file);
         } catch (JsonProcessingException e) {
             throw JsonFile.malformed(file, e);
         } catch (CharacterCodingException e) {
@@ -62,6 +69,11 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String j
     /** A range of characters of the file. */
     private record Range(int begin, int end) {}
 
+    /** Keys without which the tokenizers library refuses these objects. */
+    private static final List<String> TRUNCATION = List.of("max_length", "strategy", "stride");
+
+    private static final List<String> PADDING = List.of("strategy", "direction", "pad_id", "pad_type_id", "pad_token");
+
     /** One pass over the file. */
     private static final class Reader {
         private final String json;
@@ -84,7 +96,8 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String j
                         case "added_tokens" -> readAddedTokens(parser);
                         case "model" -> readModel(parser);
                         case "post_processor" -> ends = TextEnds.read(parser);
-                        case "truncation", "padding" -> setNull(parser);
+                        case "truncation" -> setNull(parser, name, TRUNCATION);
+                        case "padding" -> setNull(parser, name, PADDING);
                         default -> parser.skipChildren();
                     }
                 }
@@ -144,24 +157,47 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String j
                         parser.nextToken();
                     }
                 } else if (name.equals("dropout")) {
-                    setNull(parser);
+                    setDropoutNull(parser);
                 } else {
                     parser.skipChildren();
                 }
             }
         }
 
-        /** A number or an object becomes null; anything else is for the library to refuse. */
-        private void setNull(JsonParser parser) throws IOException {
+        private void setDropoutNull(JsonParser parser) throws IOException {
+            if (parser.currentToken() == JsonToken.VALUE_NULL) {
+                return;
+            }
+            boolean isShare =
+                    parser.currentToken().isNumeric() && parser.getDoubleValue() >= 0 && parser.getDoubleValue() <= 1;
+            if (!isShare) {
+                throw new Dpo4jException("dropout of its model is "
+                        + (parser.currentToken().isNumeric()
+                                ? parser.getText()
+                                : JsonErrors.words(parser.currentToken()))
+                        + " where null or a number from 0 to 1 is expected");
+            }
             int begin = (int) parser.currentTokenLocation().getCharOffset();
-            if (parser.currentToken().isNumeric()) {
-                nulls.add(new Range(begin, begin + parser.getTextLength()));
-            } else if (parser.currentToken() == JsonToken.START_OBJECT) {
-                parser.skipChildren();
-                nulls.add(new Range(begin, (int) parser.currentLocation().getCharOffset()));
-            } else {
+            nulls.add(new Range(begin, begin + parser.getTextLength()));
+        }
+
+        /** An object with these keys becomes null; any other value but null is one that the library would refuse. */
+        private void setNull(JsonParser parser, String name, List<String> keys) throws IOException {
+            if (parser.currentToken() == JsonToken.VALUE_NULL) {
+                return;
+            }
+            expect(parser, JsonToken.START_OBJECT, name + " is neither an object nor null");
+            int begin = (int) parser.currentTokenLocation().getCharOffset();
+            Set<String> missing = new LinkedHashSet<>(keys);
+            while (parser.nextToken() == JsonToken.FIELD_NAME) {
+                missing.remove(parser.currentName());
+                parser.nextToken();
                 parser.skipChildren();
             }
+            if (!missing.isEmpty()) {
+                throw new Dpo4jException(name + " lacks " + String.join(", ", missing));
+            }
+            nulls.add(new Range(begin, (int) parser.currentLocation().getCharOffset()));
         }
 
         private String withoutNulls() {

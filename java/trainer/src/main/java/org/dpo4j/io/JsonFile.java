@@ -54,7 +54,7 @@ public final class JsonFile {
                 return object;
             }
             throw new Dpo4jException(
-                    bytes.length == 0
+                    json == null || json.isMissingNode() // no byte, or blanks alone
                             ? file + " is empty; download it again"
                             : file + " does not hold a JSON object; download it again");
         } catch (NoSuchFileException e) {
