@@ -126,6 +126,10 @@ class ConfigFileTest {
                 Arguments.of("text", "config FILE is no mapping of options; write one option: value a line"),
                 Arguments.of("seed: 1\n---\nseed: 2", "config FILE holds a second document behind ---; write one"),
                 Arguments.of("seed: 1\n---\n", "config FILE holds a second document behind ---; write one"),
+                Arguments.of(
+                        "beta: 1\n<<<<<<< HEAD\nseed: 1\n=======\nseed: 2\n>>>>>>> main\n",
+                        "config FILE is a file with git's merge conflict markers; keep one version of each conflict,"
+                                + " without the lines of <, = and >"),
                 Arguments.of("seed: 1\nbeta: 1\nseed: 2", "FILE line 3: gives seed twice; leave one out"),
                 Arguments.of("max_length: 5\nmax-length: 6", "FILE line 2: gives max_length twice; leave one out"),
                 Arguments.of(

@@ -67,6 +67,9 @@ class FileFormatTest {
                 "version https://git-lfs.github.com/spec/v1\\0aoid sha256:4d7a|LFS_POINTER", // git-lfs, docs/spec.md
                 "<!DOCTYPE html>\\0a<html>|HTML",
                 "\\ef\\bb\\bf\\0a <HTML lang=\"en\">|HTML",
+                "<<<<<<< HEAD\\0a{}\\0a=======\\0a[]\\0a>>>>>>> main|MERGE_CONFLICT", // git-merge(1), How conflicts are
+                                                                                      // presented
+                "{\\0a<<<<<<< ours\\0a\"a\": 1,\\0a=======\\0a>>>>>>> theirs|MERGE_CONFLICT",
                 "<?xml version=\"1.0\"?>|XML",
                 "prompt,chosen,rejected\\0aa,b,c|CSV", // RFC 4180, 2.3
                 "\"prompt\",\"chosen\"\\0d\\0a\"a, b\",\"c\"|CSV",
@@ -94,6 +97,7 @@ class FileFormatTest {
                 "a,b\\0a{\"prompt\":\"a\"}", // the first of JSON lines may be spoilt
                 "\"a\": 1, \"b\": 2",
                 "{\"a\":\"\\00\"}",
+                "{\"a\":\"<<<<<<< HEAD\"}",
                 "",
                 "\\0a"
             })

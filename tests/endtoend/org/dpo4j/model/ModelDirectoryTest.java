@@ -23,6 +23,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What people give as a model: each is named as what it is, with what to give instead. */
 class ModelDirectoryTest {
@@ -129,6 +130,18 @@ class ModelDirectoryTest {
         refused(model, "holds neither model.safetensors nor model.safetensors.index.json, and no other weights");
         Files.createFile(model.resolve("model-00001-of-00002.safetensors"));
         refused(model, "; it holds model-00001-of-00002.safetensors: download the index where these are shards");
+        for (String foreign : List.of("tf_model.h5", "flax_model.msgpack", "model.onnx", "rust_model.ot")) {
+            Files.delete(model.resolve("model-00001-of-00002.safetensors"));
+            Files.createFile(model.resolve(foreign));
+            refused(
+                    model,
+                    "; it holds " + foreign + ", weights of another library; load the model in that library's format,"
+                            + " and save it with transformers' save_pretrained(safe_serialization=True)");
+            Files.delete(model.resolve(foreign));
+            Files.createFile(model.resolve("model-00001-of-00002.safetensors"));
+        }
+        Files.createFile(model.resolve("tf_model.h5"));
+        refused(model, "; it holds model-00001-of-00002.safetensors: download the index where these are shards");
         Files.createFile(model.resolve("pytorch_model-00001-of-00002.bin"));
         refused(model, "; it holds pytorch_model-00001-of-00002.bin, a pickle, which can run code and is never loaded");
     }
@@ -141,6 +154,11 @@ class ModelDirectoryTest {
         refused(model, file + " is a Git LFS pointer, not the file itself; run git lfs pull where it was cloned");
         Files.writeString(file, "<!DOCTYPE html><html><body>Access denied</body></html>");
         refused(model, file + " is a web page; download the file itself");
+        Files.writeString(file, "{\n<<<<<<< HEAD\n\"a\": 1\n=======\n\"a\": 2\n>>>>>>> main\n}\n");
+        refused(
+                model,
+                file + " is a file with git's merge conflict markers; keep one version of each conflict, without the"
+                        + " lines of <, = and >");
         write(file, "1f8b0800000000000003");
         refused(model, file + " is a gzip file; download it again");
         Files.write(file, new byte[0]);
@@ -161,6 +179,25 @@ class ModelDirectoryTest {
         refused(model, shard + " is a Git LFS pointer");
         Files.delete(shard);
         refused(model, shard + " does not exist; download the model again");
+    }
+
+    /** huggingface_hub's save_torch_state_dict writes {"metadata": ..., "weight_map": {tensor: shard}}. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "{}|has no weight_map",
+                "{\"metadata\": {}}|has no weight_map",
+                "{\"weight_map\": null}|has a weight_map that is no object",
+                "{\"weight_map\": [\"a\"]}|has a weight_map that is no object",
+                "{\"weight_map\": {}}|has a weight_map that is empty",
+                "{\"weight_map\": {\"model.norm.weight\": 1}}|places tensor model.norm.weight in 1, which is no name of a file"
+            })
+    void indicesWithoutShards(String json, String fault) throws IOException {
+        Files.delete(model.resolve("model.safetensors"));
+        Path index = Files.writeString(model.resolve("model.safetensors.index.json"), json);
+        refused(model, index + " " + fault + "; it does not say which shard holds which tensor, so download it again");
     }
 
     @Test
@@ -195,9 +232,36 @@ class ModelDirectoryTest {
     @Test
     void namesOfAnotherClass() {
         rename(name -> name.replaceFirst("^model\\.", ""), "F32");
-        refused(model, ": the names of its tensors lack \"model.\" (embed_tokens.weight)");
+        refused(
+                model,
+                ": the names of its tensors lack \"model.\" (embed_tokens.weight stands for model.embed_tokens.weight)");
+        rename(
+                name -> name.replaceFirst("^model\\.(embed_tokens|norm)", "wrapped.$1")
+                        .replaceFirst("^model\\.", ""),
+                "F32");
+        refused(model, ": the names of its tensors lack \"model.\" (layers.0."); // as do 18 of 20
         rename(name -> "model.layers.0.self_attn.q_proj.lora_A." + name, "F32");
         refused(model, " holds tensors of a LoRA adapter (model.layers.0.self_attn.q_proj.lora_A.");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"transformer.", "llama.", "language_model.", "backbone.decoder."})
+    void aPrefixInsteadOfTheModels(String prefix) {
+        rename(name -> name.replaceFirst("^model\\.", prefix), "F32");
+        refused(
+                model,
+                model + ": the names of its tensors begin with \"" + prefix + "\" instead of \"model.\" (" + prefix
+                        + "embed_tokens.weight stands for model.embed_tokens.weight); rename them");
+        rename(name -> prefix + name.replaceFirst("^model\\.", ""), "F32"); // the head too
+        refused(model, "begin with \"" + prefix + "\" instead of \"model.\"");
+    }
+
+    /** One tensor that happens to end as one of the model's does is no prefix of them all. */
+    @Test
+    void namesOfAnotherArchitecture() {
+        rename(name -> name.endsWith("model.norm.weight") ? "gpt.norm.weight" : "gpt." + name.hashCode(), "F32");
+        assertThatThrownBy(() -> Model.load(model, device, DType.F32).close())
+                .hasMessageContainingAll("model.embed_tokens.weight is missing", "check that both are of one model");
     }
 
     @Test

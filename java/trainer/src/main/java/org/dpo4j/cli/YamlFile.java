@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Iterator;
 import org.dpo4j.io.FileErrors;
+import org.dpo4j.io.FileFormat;
 import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.yaml.snakeyaml.LoaderOptions;
@@ -58,6 +59,10 @@ final class YamlFile {
     static Node read(Path file) {
         String text = text(file);
         checkCharacters(file, text);
+        if (FileFormat.isMergeConflict(text)) {
+            throw new Dpo4jException("config " + file + " is " + FileFormat.MERGE_CONFLICT.description() + "; "
+                    + FileFormat.MERGE_CONFLICT.remedy());
+        }
         try {
             Iterator<Node> documents = new Yaml(new SafeConstructor(new LoaderOptions()))
                     .composeAll(new StringReader(text))

@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -117,6 +118,16 @@ public enum FileFormat {
                     || text.startsWith("version https://hawser.github.com/spec/");
         }
     },
+    /** git-merge(1), "How conflicts are presented": 7 signs at the start of a line. */
+    MERGE_CONFLICT(
+            "a file with git's merge conflict markers",
+            "keep one version of each conflict, without the lines of <, = and >") {
+        @Override
+        boolean matches(byte[] head) {
+            String text = text(head);
+            return isMergeConflict(text) && !text.contains("\0");
+        }
+    },
     HTML("a web page", "download the file itself: a login or an error may have answered with this page") {
         @Override
         boolean matches(byte[] head) {
@@ -165,6 +176,9 @@ public enum FileFormat {
             return isTable(head, "\t");
         }
     };
+
+    /** A conflict's first line; it is never JSON, whose texts hold no line end. */
+    private static final Pattern CONFLICT = Pattern.compile("^<{7} ", Pattern.MULTILINE);
 
     /** Bytes that are enough to tell. */
     public static final int HEAD_BYTES = 1 << 16;
@@ -217,9 +231,19 @@ public enum FileFormat {
         return magic.stream().anyMatch(begin -> digits.matches(begin + ".*"));
     }
 
+    /** Whether a line of the text begins a conflict that git left to be resolved. */
+    public static boolean isMergeConflict(String text) {
+        return CONFLICT.matcher(text).find();
+    }
+
     /** What it is, with its article. */
     public String description() {
         return description;
+    }
+
+    /** What to do with a file that has this format instead of the one that is expected. */
+    public String remedy() {
+        return remedy;
     }
 
     /** Why a file cannot be read as rows, and what to do. */
@@ -230,7 +254,7 @@ public enum FileFormat {
     /** Why a file of a model directory cannot be what its name says, and what to do. */
     public String refuseModelFile(Path file) {
         String remedy = switch (this) {
-            case LFS_POINTER, HTML -> this.remedy;
+            case LFS_POINTER, HTML, MERGE_CONFLICT -> this.remedy;
             case PICKLE, PYTORCH ->
                 "it can run code when it is loaded, so it never is; save the model with transformers'"
                         + " save_pretrained(safe_serialization=True)";

@@ -21,8 +21,11 @@ final class ModelDirectory {
     private static final Pattern HUB_ID = Pattern.compile("[\\w-][\\w.-]*(/[\\w-][\\w.-]*)?");
 
     private static final Pattern PICKLED = Pattern.compile(".*\\.(bin|pt|pth|ckpt)(\\.index\\.json)?");
-    private static final Pattern OTHER_WEIGHTS =
-            Pattern.compile(".*\\.(safetensors|h5|msgpack|onnx|npz)(\\.index\\.json)?");
+    private static final Pattern SHARDS = Pattern.compile(".*\\.safetensors(\\.index\\.json)?");
+    /** Of TensorFlow, JAX, ONNX, NumPy, Rust, TensorFlow Lite and Core ML. */
+    private static final Pattern FOREIGN =
+            Pattern.compile(".*\\.(h5|keras|pb|msgpack|onnx|npz|ot|tflite|mlmodel)(\\.index\\.json)?");
+
     private static final int MAX_NAMES = 5;
 
     private ModelDirectory() {}
@@ -133,11 +136,17 @@ final class ModelDirectory {
                     + ", a pickle, which can run code and is never loaded; save the model with transformers'"
                     + " save_pretrained(safe_serialization=True)");
         }
-        List<Path> others = matching(inside, OTHER_WEIGHTS);
-        if (!others.isEmpty()) {
-            return new Dpo4jException(missing + "; it holds " + names(directory, others)
+        List<Path> shards = matching(inside, SHARDS);
+        if (!shards.isEmpty()) {
+            return new Dpo4jException(missing + "; it holds " + names(directory, shards)
                     + ": download the index where these are shards, or save the model with transformers'"
                     + " save_pretrained");
+        }
+        List<Path> foreign = matching(inside, FOREIGN);
+        if (!foreign.isEmpty()) {
+            return new Dpo4jException(missing + "; it holds " + names(directory, foreign)
+                    + ", weights of another library; load the model in that library's format, and save it with"
+                    + " transformers' save_pretrained(safe_serialization=True)");
         }
         List<Path> llamaCpp = inside.stream()
                 .filter(file -> file.getFileName().toString().endsWith(".gguf"))

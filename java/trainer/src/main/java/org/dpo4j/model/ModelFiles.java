@@ -81,8 +81,19 @@ final class ModelFiles implements AutoCloseable {
     private void openShards(ObjectNode index) {
         Map<String, String> shardOf = new LinkedHashMap<>();
         JsonNode map = index.path("weight_map");
-        map.properties()
-                .forEach(field -> shardOf.put(field.getKey(), field.getValue().asText()));
+        if (map.isMissingNode()) {
+            throw withoutShards("has no weight_map");
+        }
+        if (!map.isObject() || map.isEmpty()) {
+            throw withoutShards("has a weight_map that is " + (map.isObject() ? "empty" : "no object"));
+        }
+        map.properties().forEach(field -> {
+            if (!field.getValue().isTextual()) {
+                throw withoutShards(
+                        "places tensor " + field.getKey() + " in " + field.getValue() + ", which is no name of a file");
+            }
+            shardOf.put(field.getKey(), field.getValue().textValue());
+        });
         for (String shard : new TreeSet<>(shardOf.values())) {
             if (!SHARD.matcher(shard).matches()) {
                 throw new Dpo4jException(directory.resolve(INDEX) + " names the shard \"" + shard
@@ -97,6 +108,11 @@ final class ModelFiles implements AutoCloseable {
                         + ", which lacks it; download it again");
             }
         });
+    }
+
+    private Dpo4jException withoutShards(String fault) {
+        return new Dpo4jException(directory.resolve(INDEX) + " " + fault
+                + "; it does not say which shard holds which tensor, so download it again");
     }
 
     /**
