@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs the JMH benchmarks, writes bench/results/cpu-DATE-COMMIT.json and from all results the tables of PERFORMANCE.md:
 #   bench/run.sh [JMH arguments, a benchmark's name for one]
-#   bench/run.sh tables      the tables alone, where a file of ./bench has come to bench/results; and head_times.csv of the kernels
+#   bench/run.sh tables      the tables alone, where a file of ./bench has come to bench/results
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
@@ -14,6 +14,5 @@ if [ "${1:-}" != tables ]; then
   "${java[@]}" org.dpo4j.bench.Run "$result" "$(git rev-parse --short HEAD)" "$@"
   echo "dpo4j: wrote $result"
 fi
-"${java[@]}" org.dpo4j.bench.device.Performance PERFORMANCE.md bench/results \
-  java/kernels/src/main/resources/org/dpo4j/kernels/head/head_times.csv
-echo "dpo4j: wrote the tables of PERFORMANCE.md and head_times.csv"
+"${java[@]}" org.dpo4j.bench.device.Performance PERFORMANCE.md bench/results
+echo "dpo4j: wrote the tables of PERFORMANCE.md"

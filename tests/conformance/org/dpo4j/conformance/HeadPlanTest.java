@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
-import org.dpo4j.kernels.head.HeadPath;
 import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.junit.jupiter.api.Test;
@@ -108,13 +107,6 @@ class HeadPlanTest {
     }
 
     @Test
-    void otherChunksKeepThePath() {
-        HeadPlan fused = new HeadPlan(Use.FORWARD, 9, 64, DType.BF16, 1, HeadPath.FUSED);
-        assertThat(fused.withChunkRows(5).path()).isEqualTo(HeadPath.FUSED);
-        assertThat(new HeadPlan(Use.FORWARD, 9, 64, DType.BF16, 1).path()).isEqualTo(HeadPath.CHUNKS);
-    }
-
-    @Test
     void refusesByName() {
         refused("997", () -> HeadPlan.within(3999, 10, Use.FORWARD, 997, 64, DType.F32));
         refused("4096 bytes", () -> HeadPlan.within(3999, 10, Use.FORWARD, 997, 64, DType.F32));
@@ -122,9 +114,6 @@ class HeadPlanTest {
         refused("vocabulary", () -> new HeadPlan(Use.FORWARD, 0, 64, DType.F32, 1));
         refused("hidden", () -> new HeadPlan(Use.FORWARD, 9, 1L << 31, DType.F32, 1));
         refused("chunkRows", () -> new HeadPlan(Use.FORWARD, 9, 64, DType.F32, 0));
-        refused("FUSED", () -> new HeadPlan(Use.TRAINING, 9, 64, DType.BF16, 1, HeadPath.FUSED));
-        refused("FUSED", () -> new HeadPlan(Use.FORWARD, 9, 64, DType.F32, 1, HeadPath.FUSED));
-        refused("hidden is 60", () -> new HeadPlan(Use.FORWARD, 9, 60, DType.BF16, 1, HeadPath.FUSED));
         refused("chunkRows", () -> new HeadPlan(Use.FORWARD, 1L << 30, 64, DType.F32, 1L << 30));
     }
 

@@ -11,7 +11,6 @@ import org.dpo4j.kernels.DeviceReport;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.decoder.Segment;
-import org.dpo4j.kernels.head.HeadPath;
 import org.dpo4j.kernels.head.LmHeadForward;
 import org.dpo4j.kernels.internal.CudaSettings;
 import org.dpo4j.kernels.internal.Native;
@@ -79,17 +78,14 @@ class KernelsOffTest {
     }
 
     @OnEachBf16Device
-    void theHeadThenHasChunksAloneAndSaysWhy(On on) {
+    void theHeadWithoutLogitsIsThenRefusedAndSaysWhy(On on) {
         assumeHopper(on);
         String why = "lm_head_forward_sm90a is turned off (DPO4J_WITHOUT)";
         try (Device without = TestDevices.open(on, new CudaSettings("lm_head_forward_sm90a", 0))) {
-            assertThat(HeadPath.FUSED.isSupported(without, DType.BF16)).isFalse();
-            assertThat(HeadPath.FUSED.lacks(without, DType.BF16)).contains(why);
-            assertThat(HeadPath.CHUNKS.lacks(without, DType.BF16)).isEmpty();
             assertThat(LmHeadForward.isSupported(without, DType.BF16)).isFalse();
+            assertThat(LmHeadForward.lacks(without, DType.BF16)).contains(why);
             LmHeadForwardCall call = LmHeadForwardCall.random(3, 40, 16, 1);
             assertThat(call.run(on.with(without, without))).isNull(); // refused by name
-            assertThat(call.run(on.with(without, without), 3)).isNull();
         }
     }
 

@@ -4,13 +4,7 @@ import java.util.Arrays;
 import java.util.function.Consumer;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.kernels.TokenLogProb.Results;
 import org.dpo4j.kernels.TokenLogProb.Transform;
-import org.dpo4j.kernels.head.HeadPath;
-import org.dpo4j.kernels.head.HeadPlan;
-import org.dpo4j.kernels.head.HeadPlan.Use;
-import org.dpo4j.kernels.head.LmHead;
-import org.dpo4j.kernels.head.LmHead.Rows;
 import org.dpo4j.kernels.head.LmHeadForward;
 import org.dpo4j.kernels.head.LmHeadForward.Head;
 import org.dpo4j.kernels.head.LmHeadForward.Hidden;
@@ -90,12 +84,6 @@ record LmHeadForwardCall(
     /** Runs it, twice as {@link Tensors#run} does; where the device has no such operation, sees it refused by name and returns null. */
     @Nullable
     Left run(On on) {
-        return run(on, 0);
-    }
-
-    /** The same by {@link LmHead}, on a plan of so many rows a launch; for 0 rows by the operation itself. */
-    @Nullable
-    Left run(On on, int chunkRows) {
         int rows = rows();
         try (Tensors tensors = new Tensors(on)) {
             Tensor logprob = tensors.output("logprob", DType.F32, 1, rows);
@@ -105,31 +93,20 @@ record LmHeadForwardCall(
             Tensor b = bias.length == 0 ? null : tensors.vector("bias", DType.F32, bias);
             Tensor t = tensors.input("targets", targets);
             Transform transform = new Transform(b == null ? 0 : b.address(), scale, cap);
-            boolean supported = LmHeadForward.isSupported(on.device(), DType.BF16);
-            Consumer<Device> call;
-            if (chunkRows > 0) {
-                HeadPlan plan = new HeadPlan(Use.FORWARD, vocabulary(), width, DType.BF16, chunkRows, HeadPath.FUSED);
-                Tensor workspace = tensors.workspace(supported ? plan.workspaceBytes() : 0);
-                call = device -> new LmHead(device, plan, w.address(), transform, workspace.address())
-                        .forward(
-                                new Results(logprob.address(), lse.address()),
-                                new Rows(x.address(), t.address(), rows));
-            } else {
-                Tensor workspace = tensors.workspace(LmHeadForward.workspaceBytes(rows, vocabulary()));
-                Head head = new Head(w.address(), stride(), vocabulary(), width, transform);
-                call = device -> LmHeadForward.forward(
-                        device,
-                        logprob.address(),
-                        lse.address(),
-                        workspace.address(),
-                        new Hidden(x.address(), stride()),
-                        head,
-                        t.address(),
-                        rows,
-                        DType.BF16);
-            }
-            if (!supported) {
-                tensors.refused("lm_head", chunkRows > 0 ? "FUSED" : "token_logprob_forward", call);
+            Tensor workspace = tensors.workspace(LmHeadForward.workspaceBytes(rows, vocabulary()));
+            Head head = new Head(w.address(), stride(), vocabulary(), width, transform);
+            Consumer<Device> call = device -> LmHeadForward.forward(
+                    device,
+                    logprob.address(),
+                    lse.address(),
+                    workspace.address(),
+                    new Hidden(x.address(), stride()),
+                    head,
+                    t.address(),
+                    rows,
+                    DType.BF16);
+            if (!LmHeadForward.isSupported(on.device(), DType.BF16)) {
+                tensors.refused("lm_head", "token_logprob_forward", call);
                 return null;
             }
             tensors.run(call);
@@ -183,10 +160,7 @@ record LmHeadForwardCall(
 
     /** Runs it and checks every row: masked ones, those whose target does not exist, and the others within their bounds or `most` if that is less. */
     void check(On on, double most) {
-        check(run(on), most);
-    }
-
-    private void check(@Nullable Left left, double most) {
+        Left left = run(on);
         if (left == null) {
             return;
         }
@@ -208,10 +182,5 @@ record LmHeadForwardCall(
 
     void check(On on) {
         check(on, Double.POSITIVE_INFINITY);
-    }
-
-    /** Checks likewise what {@link LmHead} gives. */
-    void checkHead(On on, int chunkRows) {
-        check(run(on, chunkRows), Double.POSITIVE_INFINITY);
     }
 }

@@ -188,4 +188,14 @@ class LmHeadForwardTest {
             assertThat(LmHeadForward.isSupported(on.device(), DType.BF16)).isTrue();
         }
     }
+
+    /** 8 bytes for each row and 256 columns of the vocabulary, and 4 for its target: as the head of the kernel says. */
+    @OnEachDevice
+    @Tag("small")
+    void workspaceGrowsWithRowsAndVocabulary(On on) {
+        if (LmHeadForward.isSupported(on.device(), DType.BF16)) {
+            assertThat(LmHeadForward.workspaceBytes(1000, 300)).isBetween(1000 * 20L, 1000 * 20L + 255);
+            assertThat(LmHeadForward.workspaceBytes(1000, 513)).isBetween(1000 * 28L, 1000 * 28L + 255);
+        }
+    }
 }

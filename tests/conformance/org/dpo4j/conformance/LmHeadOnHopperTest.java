@@ -4,15 +4,19 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.function.ObjLongConsumer;
 import org.dpo4j.conformance.LargeTensor.Image;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.TokenLogProb.Results;
 import org.dpo4j.kernels.TokenLogProb.Transform;
-import org.dpo4j.kernels.head.HeadPath;
 import org.dpo4j.kernels.head.HeadPlan;
+import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.kernels.head.LmHead;
 import org.dpo4j.kernels.head.LmHead.Rows;
+import org.dpo4j.kernels.head.LmHeadForward;
+import org.dpo4j.kernels.head.LmHeadForward.Head;
+import org.dpo4j.kernels.head.LmHeadForward.Hidden;
 import org.dpo4j.kernels.internal.CudaSettings;
 import org.junit.jupiter.api.Tag;
 
@@ -50,7 +54,7 @@ class LmHeadOnHopperTest {
     private static void compare(On on, Size size, int times) {
         double bound = 9 / Math.sqrt(size.hidden); // uniform hidden in (-1, 1): the standard deviation of a logit is 3
         try (Device hopper = TestDevices.open(on, new CudaSettings("", 0))) {
-            String lacks = HeadPath.FUSED.lacks(hopper, DType.BF16);
+            String lacks = LmHeadForward.lacks(hopper, DType.BF16);
             assumeTrue(lacks.isEmpty(), lacks);
             try (LargeTensor hidden = LargeTensor.uniform(hopper, (long) size.rows * size.hidden, 1, 1);
                     LargeTensor weight = LargeTensor.uniform(hopper, (long) size.vocabulary * size.hidden, bound, 2);
@@ -60,12 +64,12 @@ class LmHeadOnHopperTest {
                         new SplittableRandom(3)
                                 .ints(size.rows, 0, size.vocabulary)
                                 .toArray());
-                List<Image> chunks = run(hopper, HeadPath.CHUNKS, size, hidden, weight, targets);
-                List<Image> fused = run(hopper, HeadPath.FUSED, size, hidden, weight, targets);
+                List<Image> chunks = inChunks(hopper, size, hidden, weight, targets);
+                List<Image> fused = fused(hopper, size, hidden, weight, targets);
                 near("log-prob", fused.get(0), chunks.get(0));
                 near("lse", fused.get(1), chunks.get(1));
                 for (int i = 1; i < times; i++) {
-                    List<Image> again = run(hopper, HeadPath.FUSED, size, hidden, weight, targets);
+                    List<Image> again = fused(hopper, size, hidden, weight, targets);
                     again.get(0).sameBitsAs(fused.get(0), "log-probs, time " + i);
                     again.get(1).sameBitsAs(fused.get(1), "lse, time " + i);
                 }
@@ -73,16 +77,43 @@ class LmHeadOnHopperTest {
         }
     }
 
-    private static List<Image> run(
-            Device device, HeadPath path, Size size, LargeTensor hidden, LargeTensor weight, LargeTensor targets) {
-        HeadPlan plan = HeadPlan.within(WORKSPACE_BYTES, size.rows, path, size.vocabulary, size.hidden, DType.BF16);
-        try (LargeTensor workspace = LargeTensor.output(device, DType.F32, (plan.workspaceBytes() + 3) / 4);
+    private static List<Image> inChunks(
+            Device device, Size size, LargeTensor hidden, LargeTensor weight, LargeTensor targets) {
+        HeadPlan plan =
+                HeadPlan.within(WORKSPACE_BYTES, size.rows, Use.FORWARD, size.vocabulary, size.hidden, DType.BF16);
+        return run(
+                device,
+                size,
+                plan.workspaceBytes(),
+                (results, workspace) -> new LmHead(device, plan, weight.address(), Transform.NONE, workspace)
+                        .forward(results, new Rows(hidden.address(), targets.address(), size.rows)));
+    }
+
+    private static List<Image> fused(
+            Device device, Size size, LargeTensor hidden, LargeTensor weight, LargeTensor targets) {
+        long bytes = LmHeadForward.workspaceBytes(size.rows, size.vocabulary);
+        return run(
+                device,
+                size,
+                bytes,
+                (results, workspace) -> LmHeadForward.forward(
+                        device,
+                        results.logprob(),
+                        results.lse(),
+                        workspace,
+                        new Hidden(hidden.address(), size.hidden),
+                        Head.of(weight.address(), size.vocabulary, size.hidden),
+                        targets.address(),
+                        size.rows,
+                        DType.BF16));
+    }
+
+    /** Log-probs and lse of a call, which is given where they go and a workspace. */
+    private static List<Image> run(Device device, Size size, long workspaceBytes, ObjLongConsumer<Results> call) {
+        try (LargeTensor workspace = LargeTensor.output(device, DType.F32, (workspaceBytes + 3) / 4);
                 LargeTensor logprob = LargeTensor.output(device, DType.F32, size.rows);
                 LargeTensor lse = LargeTensor.output(device, DType.F32, size.rows)) {
-            new LmHead(device, plan, weight.address(), Transform.NONE, workspace.address())
-                    .forward(
-                            new Results(logprob.address(), lse.address()),
-                            new Rows(hidden.address(), targets.address(), size.rows));
+            call.accept(new Results(logprob.address(), lse.address()), workspace.address());
             return List.of(logprob.image(), lse.image());
         }
     }

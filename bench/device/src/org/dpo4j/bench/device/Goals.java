@@ -30,9 +30,7 @@ final class Goals {
                     "head forward within 1.03 of one cuBLASLt product at hidden 4096, 1.10 at 896",
                     "lm_head_forward",
                     "lm_head_chunks_forward"),
-            new Goal(
-                    "which path log-probs alone take, head by head: the fused one where it is faster than chunks for every number of rows",
-                    "lm_head_path"),
+            new Goal("log-probs alone, head by head: lm_head_forward against chunks of logits", "lm_head_path"),
             new Goal(
                     "head forward and backward within 1.05 of three products at hidden 4096, 1.12 at 896; at hidden 4096, vocabulary 128 256"
                             + " below 16.7, 34.3 and 73.7 ms for 4096, 8192 and 16384 tokens",

@@ -6,16 +6,18 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.TokenLogProb.Results;
 import org.dpo4j.kernels.TokenLogProb.Transform;
-import org.dpo4j.kernels.head.HeadPath;
 import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.kernels.head.LmHead;
 import org.dpo4j.kernels.head.LmHead.Gradients;
 import org.dpo4j.kernels.head.LmHead.Rows;
+import org.dpo4j.kernels.head.LmHeadForward;
+import org.dpo4j.kernels.head.LmHeadForward.Head;
+import org.dpo4j.kernels.head.LmHeadForward.Hidden;
 import org.dpo4j.model.LanguageModel;
 
 /**
- * {@link LmHead}: log-probs alone by either path, and a training pass of three products in chunks: the unit gradient comes with the log-probs, and the
+ * Log-probs alone, by {@link LmHeadForward} and by {@link LmHead} in chunks; and a training pass of three products in chunks: the unit gradient comes with the log-probs, and the
  * loss enters as a scale of rows. Hidden rows of normal(0, 1), weights of normal(0, 0.02).
  */
 final class LmHeadBenchmark {
@@ -49,36 +51,35 @@ final class LmHeadBenchmark {
         dWeight = fixture.zeros(DType.F32, backward ? weight.count() : 0);
     }
 
-    /** By the path {@link HeadPath#FUSED}. */
+    /** By {@link LmHeadForward}, which has no logits. */
     static Prepared forward(Fixture fixture) {
-        return forward(fixture, HeadPath.FUSED);
-    }
-
-    /** By the path {@link HeadPath#CHUNKS}. */
-    static Prepared forwardInChunks(Fixture fixture) {
-        return forward(fixture, HeadPath.CHUNKS);
-    }
-
-    private static Prepared forward(Fixture fixture, HeadPath path) {
-        if (!path.isSupported(fixture.device(), fixture.dtype())) {
-            throw new Dpo4jException(fixture.device().name() + " has no path " + path + " for " + fixture.dtype());
+        String lacks = LmHeadForward.lacks(fixture.device(), fixture.dtype());
+        if (!lacks.isEmpty()) {
+            throw new Dpo4jException(fixture.device().name() + " has no lm_head_forward: " + lacks);
         }
-        LmHeadBenchmark of = new LmHeadBenchmark(fixture, false);
-        HeadPlan plan =
-                HeadPlan.within(LanguageModel.TRAINING_LOGITS_BYTES, of.rows, path, of.vocabulary, of.hidden, of.dtype);
+        LmHeadBenchmark head = new LmHeadBenchmark(fixture, false);
+        long workspace = fixture.workspace(LmHeadForward.workspaceBytes(head.rows, head.vocabulary));
+        return new Prepared(turn -> head.fused(turn, workspace), gate -> new LmHeadCheck(head, gate).forward());
+    }
+
+    /** By {@link LmHead}, which has the logits of a chunk of rows. */
+    static Prepared forwardInChunks(Fixture fixture) {
+        LmHeadBenchmark head = new LmHeadBenchmark(fixture, false);
+        HeadPlan plan = HeadPlan.within(
+                LanguageModel.TRAINING_LOGITS_BYTES, head.rows, Use.FORWARD, head.vocabulary, head.hidden, head.dtype);
         long workspace = fixture.workspace(plan.workspaceBytes());
         return new Prepared(
-                turn -> of.head(turn, plan, workspace).forward(of.results(turn, 0), of.rows(turn, 0, of.rows)),
-                gate -> new LmHeadCheck(of, gate).forward());
+                turn -> head.head(turn, plan, workspace).forward(head.results(turn, 0), head.rows(turn, 0, head.rows)),
+                gate -> new LmHeadCheck(head, gate).forward());
     }
 
     static Prepared forwardBackward(Fixture fixture) {
-        LmHeadBenchmark of = new LmHeadBenchmark(fixture, true);
+        LmHeadBenchmark head = new LmHeadBenchmark(fixture, true);
         HeadPlan plan = HeadPlan.within(
-                LanguageModel.TRAINING_LOGITS_BYTES, of.rows, Use.TRAINING, of.vocabulary, of.hidden, of.dtype);
+                LanguageModel.TRAINING_LOGITS_BYTES, head.rows, Use.TRAINING, head.vocabulary, head.hidden, head.dtype);
         long workspace = fixture.workspace(plan.workspaceBytes());
-        return new Prepared(turn -> of.forwardBackward(turn, plan, workspace), gate -> {
-            LmHeadCheck check = new LmHeadCheck(of, gate);
+        return new Prepared(turn -> head.forwardBackward(turn, plan, workspace), gate -> {
+            LmHeadCheck check = new LmHeadCheck(head, gate);
             check.forward();
             check.backward();
         });
@@ -107,6 +108,19 @@ final class LmHeadBenchmark {
 
     private LmHead head(int turn, HeadPlan plan, long workspace) {
         return new LmHead(fixture.device(), plan, weight.at(turn), Transform.NONE, workspace);
+    }
+
+    private void fused(int turn, long workspace) {
+        LmHeadForward.forward(
+                fixture.device(),
+                logprob.at(turn),
+                lse.at(turn),
+                workspace,
+                new Hidden(x.at(turn), hidden),
+                Head.of(weight.at(turn), vocabulary, hidden),
+                targets.at(turn),
+                rows,
+                dtype);
     }
 
     private void forwardBackward(int turn, HeadPlan plan, long workspace) {

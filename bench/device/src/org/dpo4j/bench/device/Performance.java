@@ -16,8 +16,8 @@ import java.util.stream.StreamSupport;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * Writes what PERFORMANCE.md has of numbers from bench/results, what waits for a GPU from {@link Goals}, and the times of heads that dpo4j-kernels comes
- * with: {@code Performance PERFORMANCE.md RESULTS-DIRECTORY HEAD-TIMES}. A number that was not measured is not written.
+ * Writes the numbers of PERFORMANCE.md from bench/results, and what waits for a GPU from {@link Goals}: {@code Performance PERFORMANCE.md
+ * RESULTS-DIRECTORY}. A number that was not measured is not written.
  */
 final class Performance {
     private Performance() {}
@@ -26,7 +26,6 @@ final class Performance {
         Path document = Path.of(arguments[0]);
         Path results = Path.of(arguments[1]);
         Files.writeString(document, written(Files.readString(document), results));
-        Files.writeString(Path.of(arguments[2]), MeasuredHeads.of(results).toString());
     }
 
     /** The document with its tables and its list of what waits made anew. */

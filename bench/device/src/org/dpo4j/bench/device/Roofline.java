@@ -35,7 +35,7 @@ record Roofline(String name, @Nullable Preparation preparation, boolean bytes, T
             false,
             fixture -> square(fixture).flops());
 
-    /** Log-probs of the same head by the path that every device has: what {@link MeasuredHeads} compares. */
+    /** Log-probs of the same head in chunks of logits, which every device has. */
     static final Roofline CHUNKS = new Roofline(
             "chunks",
             LmHeadBenchmark::forwardInChunks,

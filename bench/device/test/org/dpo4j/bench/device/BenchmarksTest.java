@@ -50,14 +50,6 @@ class BenchmarksTest {
                 .isEqualTo(Performance.written(document, ROOT.resolve("bench/results")));
     }
 
-    @Test
-    void kernelsComeWithWhatWasMeasured() throws IOException {
-        String resource = "java/kernels/src/main/resources/org/dpo4j/kernels/head/head_times.csv";
-        assertThat(Files.readString(ROOT.resolve(resource)))
-                .as("bench/run.sh tables writes it anew")
-                .isEqualTo(MeasuredHeads.of(ROOT.resolve("bench/results")).toString());
-    }
-
     /** By hand, as the head of adamw.cu says. */
     @Test
     void adamwCountsWhatItMoves() {

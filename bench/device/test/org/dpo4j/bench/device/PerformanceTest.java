@@ -6,9 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
-import org.dpo4j.kernels.head.HeadTimes;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -64,7 +62,7 @@ class PerformanceTest {
                 .contains("`./bench --only dpo_step --peers FOLDER`");
     }
 
-    /** A row behind a gate that failed is shown and marked; it measures nothing, and says nothing of which path of the head is faster. */
+    /** A row behind a gate that failed is shown and marked; it measures nothing. */
     @Test
     void theTimeOfAWrongResultIsNoMeasurement() throws IOException {
         String wrong = RUN.formatted("full")
@@ -74,30 +72,6 @@ class PerformanceTest {
                 .contains("| token_logprob_forward (gate failed) | rows 8192, logits BF16 |")
                 .contains(
                         "* gate failed, time of a wrong result: token_logprob_forward, rows 8192, logits BF16: out is 2, must be 1");
-        String head = """
-                {"device": "cuda", "processor": "NVIDIA H100", "results": [
-                  {"benchmark": "lm_head_path", "parameters": {"rows": "8192", "vocabulary": "32000", "hidden": "4096", "dtype": "BF16"},
-                   "median_us": 1, "roofline": "chunks", "roofline_us": 3000.5, "gate_failed": "out is 2, must be 1"}]}
-                """;
-        Files.writeString(folder.resolve("cuda-2026-12-02-abc1234.json"), head);
-        assertThat(MeasuredHeads.of(folder).times()).isEmpty();
-    }
-
-    /** Of two measurements of one head the newer file's; a cpu's and other benchmarks' are none. */
-    @Test
-    void timesOfHeadsAreThoseOfTheNewestRun() throws IOException {
-        String run = """
-                {"device": "%s", "processor": "NVIDIA H100", "results": [
-                  {"benchmark": "lm_head_path", "parameters": {"rows": "8192", "vocabulary": "32000", "hidden": "4096", "dtype": "BF16"},
-                   "median_us": %s, "roofline": "chunks", "roofline_us": 3000.5},
-                  {"benchmark": "lm_head_forward", "parameters": {"rows": "8192", "vocabulary": "32000", "hidden": "4096", "dtype": "BF16"},
-                   "median_us": 1, "roofline": "products", "roofline_us": 2}]}
-                """;
-        Files.writeString(folder.resolve("cuda-2026-12-01-abc1234.json"), run.formatted("cuda", "2900"));
-        Files.writeString(folder.resolve("cuda-2026-12-02-abc1234.json"), run.formatted("cuda", "2950.25"));
-        Files.writeString(folder.resolve("emulated-2026-12-03.json"), run.formatted("emulated", "1"));
-        assertThat(MeasuredHeads.of(folder).times())
-                .containsExactly(new HeadTimes("NVIDIA H100", 32_000, 4096, DType.BF16, 8192, 3000.5, 2950.25));
     }
 
     @Test

@@ -22,9 +22,9 @@ import org.jspecify.annotations.Nullable;
  * in parts, each laid anew. Where all logits of a part fit, three products do; where they do not, four. The gradients of
  * matrix and norm are sums over rows, part after part.
  *
- * <p>Every pass takes the path {@link org.dpo4j.kernels.head.HeadPath#CHUNKS}. Training needs the logits, whose gradient
- * it makes; what it computes is compared with references and evaluations, and the first step's rewards are exactly 0
- * because those went the same way. On a faster path of their own they would be off by its rounding.
+ * <p>Every pass stores logits; none runs {@link org.dpo4j.kernels.head.LmHeadForward}. Training needs the logits for
+ * their gradient. References and evaluations are compared with training, and the first step's rewards are exactly 0
+ * because both sum in one order; {@code LmHeadForward} sums in another.
  */
 final class CompletionHead implements AutoCloseable {
     /**

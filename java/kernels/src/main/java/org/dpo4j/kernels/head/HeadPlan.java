@@ -13,12 +13,9 @@ import org.dpo4j.kernels.Dpo4jException;
  * @param hidden its columns
  * @param dtype storage of matrix and hidden rows
  * @param chunkRows most rows of logits in memory. Where there are several chunks each begins on 16 bytes of the hidden
- *     rows: a hidden size that is no multiple of 16 bytes wants a multiple of 8 rows, or of 4 in fp32. On the path {@link
- *     HeadPath#FUSED}, which has no logits, most rows of one launch
- * @param path of log-probs alone; gradients are made from logits, so any use but {@link Use#FORWARD} takes {@link
- *     HeadPath#CHUNKS}
+ *     rows: a hidden size that is no multiple of 16 bytes wants a multiple of 8 rows, or of 4 in fp32
  */
-public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long chunkRows, HeadPath path) {
+public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long chunkRows) {
 
     /** What a head is for. */
     public enum Use {
@@ -32,9 +29,6 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
 
     static final long ALIGNMENT = 256;
 
-    /** bf16 elements in 16 bytes, on which the copy engine wants rows to begin. */
-    private static final int FUSED_HIDDEN = 8;
-
     private static final long LARGEST_EXTENT = Integer.MAX_VALUE;
     private static final long LARGEST_CHUNK = 1L << 58;
 
@@ -45,39 +39,14 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         if (chunkRows > LARGEST_CHUNK / Math.max(vocabulary + 7, hidden)) {
             throw new Dpo4jException("HeadPlan: chunkRows is " + chunkRows + ", more than any memory holds");
         }
-        if (path == HeadPath.FUSED) {
-            fused(use == Use.FORWARD, "use", use, "gradients want logits: FORWARD");
-            fused(dtype == DType.BF16, "dtype", dtype, "BF16");
-            fused(hidden % FUSED_HIDDEN == 0, "hidden", hidden, "a multiple of " + FUSED_HIDDEN);
-        }
-    }
-
-    private static void fused(boolean met, String name, Object value, String wanted) {
-        if (!met) {
-            throw new Dpo4jException("HeadPlan: the path is FUSED, but " + name + " is " + value + ", must be " + wanted
-                    + "; plan CHUNKS");
-        }
-    }
-
-    /** On the path that every device has, {@link HeadPath#CHUNKS}. */
-    public HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long chunkRows) {
-        this(use, vocabulary, hidden, dtype, chunkRows, HeadPath.CHUNKS);
     }
 
     /**
      * The plan of the largest chunk whose workspace is within {@code bytes}; never larger than {@code rows} need.
-     * Throws, naming what one chunk takes, where none is. On the path that every device has, {@link HeadPath#CHUNKS}.
+     * Throws, naming what one chunk takes, where none is.
      */
     public static HeadPlan within(long bytes, long rows, Use use, long vocabulary, long hidden, DType dtype) {
         return within(bytes, rows, new HeadPlan(use, vocabulary, hidden, dtype, 1));
-    }
-
-    /**
-     * The same for log-probs alone, on a path. A {@link HeadTable} says which was faster, or {@link HeadTimes#measure}.
-     * Throws for {@link HeadPath#FUSED} where this build has no such kernel.
-     */
-    public static HeadPlan within(long bytes, long rows, HeadPath path, long vocabulary, long hidden, DType dtype) {
-        return within(bytes, rows, new HeadPlan(Use.FORWARD, vocabulary, hidden, dtype, 1, path));
     }
 
     private static HeadPlan within(long bytes, long rows, HeadPlan one) {
@@ -97,7 +66,7 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
 
     /** The same for other chunks. */
     public HeadPlan withChunkRows(long rows) {
-        return new HeadPlan(use, vocabulary, hidden, dtype, rows, path);
+        return new HeadPlan(use, vocabulary, hidden, dtype, rows);
     }
 
     /** Elements between rows of logits, and of their gradient. */
@@ -105,20 +74,9 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         return vocabulary + 7 & -8;
     }
 
-    /**
-     * Bytes of workspace, whatever the number of rows. Throws for {@link HeadPath#FUSED} where this build has no such
-     * kernel.
-     */
+    /** Bytes of workspace, whatever the number of rows. */
     public long workspaceBytes() {
-        return path == HeadPath.FUSED ? aligned(fusedBytes(chunkRows)) : scaledBegin() + aligned(scaledBytes());
-    }
-
-    private long fusedBytes(long rows) {
-        long bytes = LmHeadForward.workspaceBytes(rows, vocabulary);
-        if (bytes == 0) {
-            throw new Dpo4jException("HeadPlan: the path is FUSED, which this build has no kernel for; plan CHUNKS");
-        }
-        return bytes;
+        return scaledBegin() + aligned(scaledBytes());
     }
 
     /**
@@ -166,9 +124,6 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
     }
 
     private long bytesOfRow() {
-        if (path == HeadPath.FUSED) {
-            return fusedBytes(1);
-        }
         return 4 * stride()
                 + (hasGradient() ? stride() * dtype.bytes() : 0)
                 + (use == Use.TRAINING ? hidden * dtype.bytes() : 0);

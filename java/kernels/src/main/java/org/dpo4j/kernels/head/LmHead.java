@@ -16,8 +16,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Log-probs of tokens, {@code log softmax(z)[target]} with z a {@link Transform} of {@code x W^T}, from rows x of
  * hidden width and the head's matrix W; and the gradients of x, W and the bias. Logits exist for a chunk of rows at a
- * time, fp32 whatever the storage, so that log-prob and lse come from fp32 accumulators; or never, where log-probs alone
- * are planned on the path {@link HeadPath#FUSED}.
+ * time, fp32 whatever the storage, so that log-prob and lse come from fp32 accumulators.
  *
  * <p>A loss that needs the log-probs to know their gradient, as every preference loss does, takes rows in two calls.
  * {@link #forwardUnit} makes the gradient for a loss whose gradient by each log-prob is 1, in the read that yields the
@@ -26,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * has no gradient, the plan says what it costs: {@link HeadPlan#products}. Where the number is known beforehand, {@link
  * #forwardBackward} is one call of any length.
  *
- * <p>Bits: on one {@link HeadPath} log-prob, lse and statistics of a row do not depend on other rows, on the chunks, or
+ * <p>Bits: log-prob, lse and statistics of a row do not depend on other rows, on the chunks, or
  * on which of the calls computes them. The gradient of a hidden row does not depend on other rows or, between rows that
  * fit a chunk, on the chunks; that of three products and that of four differ in rounding. The gradients of matrix and
  * bias are sums over rows, chunk after chunk in fp32: their bits depend on the chunks, and repeat.
@@ -75,13 +74,9 @@ public final class LmHead {
      * @param weight dtype[vocabulary, hidden]
      * @param transform of its logits
      * @param workspace {@link HeadPlan#workspaceBytes} bytes, for this object alone while it is used
-     * @throws Dpo4jException where the device has not what the plan wants: its type, or its path
+     * @throws Dpo4jException where the device does not store the plan's type
      */
     public LmHead(Device device, HeadPlan plan, long weight, Transform transform, long workspace) {
-        if (plan.path() == HeadPath.FUSED && !HeadPath.FUSED.isSupported(device, plan.dtype())) {
-            throw new Dpo4jException("lm_head: the plan's path is FUSED, which " + device.name() + " does not have: "
-                    + HeadPath.FUSED.lacks(device, plan.dtype()) + "; plan CHUNKS");
-        }
         if (!device.supports(plan.dtype())) {
             throw new Dpo4jException(
                     "lm_head: dtype is " + plan.dtype() + ", which " + device.name() + " does not store: use F32");
@@ -93,39 +88,11 @@ public final class LmHead {
         this.workspace = workspace;
     }
 
-    /**
-     * Queues the log-probs of all rows, by the path of the plan. One product.
-     *
-     * @param results without statistics on the path {@link HeadPath#FUSED}, which has none
-     */
+    /** Queues the log-probs of all rows. One product. */
     public void forward(Results results, Rows rows) {
         check(rows);
         unit = null;
-        if (plan.path() == HeadPath.FUSED) {
-            fusedLogProbs(results, rows);
-        } else {
-            logProbs(results, rows, 0, rows.count);
-        }
-    }
-
-    private void fusedLogProbs(Results results, Rows rows) {
-        if (results.statistics() != 0) {
-            throw new Dpo4jException("lm_head: statistics are given, which the plan's path FUSED has not: plan CHUNKS");
-        }
-        LmHeadForward.Head head =
-                new LmHeadForward.Head(weight, plan.hidden(), plan.vocabulary(), plan.hidden(), transform);
-        for (long begin = 0; begin < rows.count; begin += plan.chunkRows()) {
-            LmHeadForward.forward(
-                    device,
-                    results.logprob() + 4 * begin,
-                    results.lse() + 4 * begin,
-                    workspace,
-                    new LmHeadForward.Hidden(hidden(rows, begin), plan.hidden()),
-                    head,
-                    rows.targets + 4 * begin,
-                    chunk(rows, begin),
-                    plan.dtype());
-        }
+        logProbs(results, rows, 0, rows.count);
     }
 
     /**
@@ -240,9 +207,6 @@ public final class LmHead {
      * @param hidden [rows, hidden]
      */
     public long logits(long hidden, long rows) {
-        if (plan.path() == HeadPath.FUSED) {
-            throw new Dpo4jException("lm_head: the plan's path is FUSED, which has no logits: plan CHUNKS");
-        }
         if (rows > plan.chunkRows()) {
             throw new Dpo4jException("lm_head: logits of " + rows + " rows, of which the plan has " + plan.chunkRows());
         }

@@ -13,8 +13,8 @@ import org.dpo4j.kernels.internal.Status;
  *
  * <p>Results are those of fp32 logits, and a row's have the same bits whatever other rows there are. Masked rows, targets beyond the vocabulary and
  * logits of {@code -inf} or NaN give what they give in {@link org.dpo4j.kernels.TokenLogProb}; hidden of a masked row has no effect. They are not the
- * bits of {@link LmHead} in chunks, which sums in another order. {@link LmHead} runs it too, where its plan says {@link HeadPath#FUSED}: here is the
- * operation itself, for rows that do not lie end to end.
+ * bits of {@link LmHead}, which sums in another order: numbers that are compared or subtracted, such as those of a policy and its reference, come
+ * from one of the two. No GPU has measured yet which is faster; {@link LmHead} never runs this operation.
  */
 public final class LmHeadForward {
 
