@@ -206,7 +206,7 @@ class OptionValuesTest {
                 .contains("none is no directory");
         assertError(
                 Cli.run("generate", "--config", file.toString(), "--prompts", "rows"),
-                "prompt and prompts are both given; leave one out");
+                file + " line 2: prompt and prompts are both given; leave one out");
         assertError(
                 Cli.run("generate", "--model_name_or_path", "m"), "prompt is missing; give it, or a file of prompts");
     }
@@ -397,6 +397,66 @@ class OptionValuesTest {
         assertError(
                 Cli.run("dpo", "--config", file.toString(), "--max_steps", "some"),
                 "max_steps is some; it must be a whole number from 1 to 1,000,000,000, or -1 for num_train_epochs");
+    }
+
+    /** Which numbers a range holds is known once options are built, or the model is read. */
+    @ParameterizedTest(name = "{0} {1}")
+    @MethodSource("numbers")
+    void anErrorOfARangeNamesFileAndLine(String command, String name, boolean isWhole) {
+        if (name.equals("seed")) {
+            return; // has no range
+        }
+        String value = isWhole ? "-5" : "nan";
+        String[] words = arguments(command, "--" + name + "=" + value);
+        String said = Cli.run(words).err().get(0).replace("dpo4j: error: ", "");
+        Path file = Cli.write(directory.resolve("options.yaml"), "\n\n" + name + ": " + value + "\n");
+        words[words.length - 1] = "--config=" + file;
+        assertError(Cli.run(words), file + " line 3: " + said);
+        assertError(run(words, "--" + name, value), said);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "label_smoothing: 0.7|--seed=1|label_smoothing is 0.7, must be at least 0 and below 0.5",
+                "discopop_tau: 2|--seed=1|discopop_tau is 2, but no loss of these reads it: leave it out (0)",
+                "use_weighting: true|--loss_type=aot|use_weighting is 1, but aot, aot_unpaired and sft are not sums over pairs"
+                        + " that could be weighed: leave it out (0)",
+                "loss_type: zz|--seed=1|loss_type zz is not supported",
+                "device: gpu|--seed=1|device gpu is unknown",
+                "truncation_mode: keep_end|--seed=1|truncation_mode keep_end is not supported",
+                "max_length: 1000|--seed=1|max_length is 1000 but the model has 64 positions",
+                "warmup_ratio: 0.1|--warmup_steps=3|warmup_steps and warmup_ratio are both given",
+                "adam_moments_dtype: bfloat16|--seed=1|adam_moments_dtype is bfloat16 but bf16_stochastic_round is false"
+            })
+    void anErrorOfSeveralOptionsNamesFileAndLine(String line, String word, String message) {
+        Path file = Cli.write(directory.resolve("dpo.yaml"), "weight_decay: 0\n" + line + "\n");
+        List<String> words = new ArrayList<>(Arrays.asList(arguments("dpo", "--config=" + file)));
+        words.add(word);
+        if (line.startsWith("device")) {
+            words.removeAll(List.of("--device", "cpu"));
+        }
+        if (word.startsWith("--loss_type") || line.startsWith("loss_type")) {
+            words.removeAll(List.of("--loss_type", "sigmoid"));
+        }
+        assertThat(Cli.run(words.toArray(String[]::new)).err())
+                .singleElement()
+                .asString()
+                .startsWith("dpo4j: error: " + file + " line 2: " + message);
+    }
+
+    /** A message that is not about an option keeps its words, whatever options it names. */
+    @Test
+    void errorsOfRowsNameNoOption() {
+        String rows = Cli.write(directory.resolve("bad.jsonl"), "{\"prompt_ids\": [3], \"chosen_ids\": []}\n")
+                .toString();
+        Path file = Cli.write(directory.resolve("dpo.yaml"), "max_length: 5\n");
+        assertThat(Cli.run("logps", "--model_name_or_path", MODEL, "--dataset_name", rows, "--config", file.toString())
+                        .err())
+                .last()
+                .asString()
+                .startsWith("dpo4j: error: " + rows + " line 1: ");
     }
 
     @Test

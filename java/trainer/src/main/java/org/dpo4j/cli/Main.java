@@ -2,6 +2,8 @@ package org.dpo4j.cli;
 
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.train.OptionRange;
 import org.jspecify.annotations.Nullable;
@@ -81,7 +83,7 @@ public final class Main {
         OptionTypes.register(commands);
         commands.setParameterExceptionHandler((e, words) -> report(message(e, words), e, words, NOT_UNDERSTOOD));
         commands.setExecutionExceptionHandler((e, command, parsed) ->
-                report(message(e), e, parsed.originalArgs().toArray(String[]::new), FAILED));
+                reportFailure(e, command, parsed.originalArgs().toArray(String[]::new)));
         try {
             return commands.execute(prepare(commands, arguments));
         } catch (Dpo4jException e) {
@@ -137,25 +139,41 @@ public final class Main {
         }
         if (e.getCause() instanceof TypeConversionException wanted && e.getArgSpec() instanceof OptionSpec option) {
             String name = OptionNames.normalised(option.longestName());
-            return origin(e, name, words) + conversion(name, String.valueOf(e.getValue()), wanted);
+            return origin(e.getCommandLine(), name, words) + conversion(name, String.valueOf(e.getValue()), wanted);
         }
         return firstLine(String.valueOf(e.getMessage()));
     }
 
     /** A required option that is not there, or one whose value in a file is read as an option. */
     private static String missing(ParameterException e, String name, String[] words) {
-        String origin = origin(e, name, words);
+        String origin = origin(e.getCommandLine(), name, words);
         return origin.isEmpty()
                 ? name + " is missing; give it"
                 : origin + name + " has a value that begins as an option does; give another";
     }
 
     /** The file and line of a value that the command line does not give. */
-    private static String origin(ParameterException e, String name, String[] words) {
+    private static String origin(CommandLine command, String name, String[] words) {
         boolean isTyped = Arrays.stream(words).anyMatch(word -> word.matches("(?s)--" + name + "(=.*)?"));
-        return !isTyped && e.getCommandLine().getDefaultValueProvider() instanceof ConfigFile config
-                ? config.origin(name)
-                : "";
+        return !isTyped && command.getDefaultValueProvider() instanceof ConfigFile config ? config.origin(name) : "";
+    }
+
+    /**
+     * The same for a message that begins with the name of an option, as those about ranges do: where the first of the
+     * options comes from that the message names before what to do, and that the file gives.
+     */
+    private static String originOf(String message, CommandLine command, String[] words) {
+        Set<String> options = OptionNames.settable(command.getCommandSpec());
+        List<String> named = List.of(message.replaceFirst("(?s);.*", "").split("\\W+"));
+        if (!options.contains(named.get(0))) {
+            return "";
+        }
+        return named.stream()
+                .filter(options::contains)
+                .map(name -> origin(command, name, words))
+                .filter(origin -> !origin.isEmpty())
+                .findFirst()
+                .orElse("");
     }
 
     private static String conversion(String name, String value, TypeConversionException wanted) {
@@ -179,6 +197,12 @@ public final class Main {
 
     private static String firstLine(String text) {
         return text.lines().findFirst().orElse(text);
+    }
+
+    private static int reportFailure(Throwable e, CommandLine command, String[] words) {
+        String message = message(e);
+        String origin = e instanceof Dpo4jException ? originOf(message, command, words) : "";
+        return report(origin + message, e, words, FAILED);
     }
 
     private static int report(String message, Throwable cause, String[] arguments, int exitCode) {

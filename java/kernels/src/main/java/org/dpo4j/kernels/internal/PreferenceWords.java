@@ -81,7 +81,8 @@ public final class PreferenceWords {
         NativeLibrary.load();
         byte[] text = new byte[Status.TEXT_BYTES];
         if (Native.dpo4j_preference_check(words, text, text.length) != 0) {
-            throw new Dpo4jException(Status.text(text));
+            // the library begins its text with the name of the call; the option's name behind it says enough
+            throw new Dpo4jException(Status.text(text).replaceFirst("^preference options: ", ""));
         }
     }
 }
