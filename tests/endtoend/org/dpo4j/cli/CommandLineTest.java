@@ -148,7 +148,9 @@ class CommandLineTest {
     @Test
     void valuesOfTheFileAreChecked() {
         Cli cli = dpo("model_name_or_path: m\ndataset_name: d\noutput_dir: o\nbeta: -1");
-        assertThat(cli.err()).containsExactly("dpo4j: error: beta is -1; it must be from 1e-30 to 1e6");
+        assertThat(cli.err())
+                .containsExactly("dpo4j: error: " + directory.resolve("dpo.yaml")
+                        + " line 4: beta is -1; it must be from 1e-30 to 1e6");
     }
 
     @Test
