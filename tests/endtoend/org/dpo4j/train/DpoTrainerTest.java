@@ -176,8 +176,10 @@ class DpoTrainerTest {
         });
         assertThat(headers).hasSize(1);
         assertThat(headers.get(0).facts()).containsKeys("device", "dtype", "model", "pairs", "loss", "tokens", "steps");
-        assertThat(headers.get(0).facts().get("memory")).startsWith("16 bytes a parameter");
-        assertThat(headers.get(0).facts().get("device memory")).contains(" at most: weights ", "activations ", "head ");
+        assertThat(headers.get(0).facts().get("memory")).startsWith("16 bytes per parameter");
+        assertThat(headers.get(0).facts().get("device memory"))
+                .startsWith("at most ")
+                .contains(": weights ", "activations ", "head ");
         assertThat(headers.get(0).facts().get("steps")).startsWith("3 of 3 rows (3 x 1)");
         assertThat(phases).containsExactly("reference log-probs 8", "training 3");
     }

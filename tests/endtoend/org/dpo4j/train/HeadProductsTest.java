@@ -44,21 +44,21 @@ class HeadProductsTest {
         int longest = tokens[7];
         int second = tokens[6];
         int four = tokens[4] + tokens[5] + second + longest;
-        assertThat(head(on, of(LossType.SIGMOID), longest)).isEqualTo("three products a step");
-        assertThat(head(on, of(LossType.BCO_PAIR), longest)).isEqualTo("three products a step");
-        assertThat(head(on, of(LossType.AOT), four)).isEqualTo("three products a step");
+        assertThat(head(on, of(LossType.SIGMOID), longest)).isEqualTo("three matrix products per step");
+        assertThat(head(on, of(LossType.BCO_PAIR), longest)).isEqualTo("three matrix products per step");
+        assertThat(head(on, of(LossType.AOT), four)).isEqualTo("three matrix products per step");
         assertThat(head(on, of(LossType.SIGMOID), longest - 1))
-                .startsWith("three products a step, but four for ")
+                .startsWith("three matrix products per step, but four for ")
                 .contains("of 8 pairs")
                 .contains("(up to " + longest + ")")
                 .contains("the " + (longest - 1) + " rows");
-        String sorted = "three products a step, but four for micro-batches of more than " + (four - 1)
-                + " completion tokens (up to " + four + "), the rows of the logits' memory, since ";
-        assertThat(head(on, of(LossType.AOT), four - 1)).isEqualTo(sorted + "aot looks at the whole micro-batch");
+        String sorted = "three matrix products per step, but four for micro-batches of more than " + (four - 1)
+                + " completion tokens (up to " + four + "), the rows of logits that fit in memory, because ";
+        assertThat(head(on, of(LossType.AOT), four - 1)).isEqualTo(sorted + "aot needs the whole micro-batch");
         assertThat(head(on, of(LossType.AOT_UNPAIRED), four - 1))
-                .isEqualTo(sorted + "aot_unpaired looks at the whole micro-batch");
+                .isEqualTo(sorted + "aot_unpaired needs the whole micro-batch");
         assertThat(head(on, of(LossType.BCO_PAIR).bcoRunningMean(true), four - 1))
-                .isEqualTo(sorted + "the running mean of bco_pair looks at the whole micro-batch");
+                .isEqualTo(sorted + "the running mean of bco_pair needs the whole micro-batch");
     }
 
     /** Losses of their own pairs, with lengths, weights and tails; losses of whole micro-batches: in parts of any size. */

@@ -24,13 +24,13 @@ public record Comparison(List<Sample> before, List<Sample> after, double kl) {
         return Sample.meanSentiment(after);
     }
 
-    /** Two numbers before, two after. */
+    /** Mean sentiment and KL of both models. */
     String scores() {
         return String.format(Locale.ROOT, """
                           mean sentiment   KL to the reference
             before: sft   %14.3f   %19.3f
             after:  dpo   %14.3f   %19.3f
-            %d beginnings that no pair was made from; sentiment from -1 to 1, KL in nats a review
+            %d held-out prompts; sentiment from -1 to 1, KL in nats per review
             """, sentimentBefore(), 0.0, sentimentAfter(), kl, before.size());
     }
 

@@ -7,32 +7,32 @@ final class ExperimentReadme {
     static String text(ExperimentFiles files, Commands commands, Comparison comparison) {
         String prompt = comparison.before().get(0).prompt();
         return """
-            # Controlled sentiment, in miniature
+            # Controlled sentiment, a small version
 
             The experiment of section 6.1 of the DPO paper (Rafailov et al. 2023) with made-up film reviews, a fixed
-            lexicon as the judge, and a model of about a million parameters. The sentiment of a review is half the mean
-            value, from -2 to 2, of its words that judge. Half of the corpus praises, half blames; one judging word in
-            twenty slips.
+            lexicon as the judge, and a model of about a million parameters. Each sentiment word has a value from -2 to
+            2, and the sentiment of a review is half the mean of these. Half of the corpus is positive, half negative;
+            one sentiment word in twenty is of the other kind.
 
             ```
             %s```
 
             | file | what |
             | --- | --- |
-            | `corpus.jsonl` | reviews drawn from a grammar; seed %d |
-            | `untrained/` | random weights, and a tokenizer of whole words |
+            | `corpus.jsonl` | reviews sampled from a grammar; seed %d |
+            | `untrained/` | random weights, and a word-level tokenizer |
             | `sft/` | trained on the corpus: the reference; `metrics.jsonl` beside the weights |
-            | `pairs.jsonl` | two reviews by `sft/` of one beginning, the one of higher sentiment chosen; no ties |
+            | `pairs.jsonl` | two reviews by `sft/` of one prompt; the one of higher sentiment is chosen; no ties |
             | `dpo/` | trained on the pairs |
-            | `samples.jsonl` | reviews by `dpo/` (chosen) and `sft/` (rejected) of beginnings that are in no pair |
+            | `samples.jsonl` | reviews by `dpo/` (chosen) and `sft/` (rejected) of held-out prompts |
 
             ## Each step by hand
 
-            Train on the corpus; the weights come out the same again:
+            Train on the corpus; this gives the same weights:
 
                 %s
 
-            Write reviews:
+            Generate reviews:
 
                 %s
                 %s
@@ -41,8 +41,8 @@ final class ExperimentReadme {
 
                 %s
 
-            Log-probs of the samples under both models; the mean of `chosen_logps` of the first minus that of the second
-            is the KL above, but for rows left out because both models wrote the same:
+            Log-probs of the samples under both models. The mean of `chosen_logps` of the first minus that of the second
+            is the KL above, except for rows that are left out because both models wrote the same:
 
                 %s
                 %s

@@ -4,20 +4,20 @@ import java.util.Arrays;
 import java.util.Locale;
 
 /**
- * What a run header says of the matrix products with the head in a training step: three, and a fourth where logits do
- * not wait for their gradient in memory.
+ * The line of the run header about matrix products with the LM head: three per training step. A fourth is needed where
+ * logits do not stay in memory until their gradient is known, and must be computed again.
  */
 final class HeadProducts {
-    private static final String THREE = "three products a step";
+    private static final String THREE = "three matrix products per step";
 
     private HeadProducts() {}
 
     /**
-     * Of a loss whose gradient is known a group at a time.
+     * For a loss whose gradient is known group by group.
      *
-     * @param rows of logits that there is memory for
-     * @param tokens of each group's completions
-     * @param unit what a group is, in the plural
+     * @param rows max rows of logits in memory
+     * @param tokens completion tokens of each group
+     * @param unit name of a group, in the plural
      */
     static String ofGroups(int rows, int[] tokens, String unit) {
         long longer = Arrays.stream(tokens).filter(count -> count > rows).count();
@@ -26,8 +26,8 @@ final class HeadProducts {
         }
         return String.format(
                 Locale.ROOT,
-                "%s, but four for %,d of %,d %s, which have more completion tokens (up to %,d) than the %,d rows of the"
-                        + " logits' memory",
+                "%s, but four for %,d of %,d %s: they have more completion tokens (up to %,d) than the %,d rows of"
+                        + " logits that fit in memory",
                 THREE,
                 longer,
                 tokens.length,
@@ -37,29 +37,29 @@ final class HeadProducts {
     }
 
     /**
-     * Of a loss that looks at a whole micro-batch.
+     * For a loss that needs the whole micro-batch.
      *
-     * @param rows of logits that there is memory for
-     * @param tokens of each row's completions
-     * @param batch rows of a micro-batch
-     * @param who looks
+     * @param rows max rows of logits in memory
+     * @param tokens completion tokens of each row
+     * @param batch rows per micro-batch
+     * @param who name of that loss
      */
     static String ofBatches(int rows, int[] tokens, int batch, String who) {
-        long most = Arrays.stream(tokens)
+        long max = Arrays.stream(tokens)
                 .sorted()
                 .skip(Math.max(0, tokens.length - batch))
                 .asLongStream()
                 .sum();
-        if (most <= rows) {
+        if (max <= rows) {
             return THREE;
         }
         return String.format(
                 Locale.ROOT,
-                "%s, but four for micro-batches of more than %,d completion tokens (up to %,d), the rows of the logits'"
-                        + " memory, since %s looks at the whole micro-batch",
+                "%s, but four for micro-batches of more than %,d completion tokens (up to %,d), the rows of logits that"
+                        + " fit in memory, because %s needs the whole micro-batch",
                 THREE,
                 rows,
-                most,
+                max,
                 who);
     }
 }

@@ -105,8 +105,8 @@ public record MemoryPlan(
         parts.put("activations", training.activations());
         parts.put("head", training.head());
         parts.put("evaluation", passes.evaluation().total());
-        parts.put("reference log-probs, before", passes.reference().total());
-        parts.put("rest", arrays + optimizerArrays + training.total() - training.activations() - training.head());
+        parts.put("reference log-probs (before training)", passes.reference().total());
+        parts.put("other", arrays + optimizerArrays + training.total() - training.activations() - training.head());
         return parts.entrySet().stream()
                 .filter(part -> part.getValue() > 0)
                 .map(part -> part.getKey() + " " + inUnits(part.getValue()))
@@ -116,7 +116,7 @@ public record MemoryPlan(
     /** One line for a run header. */
     @Override
     public String toString() {
-        return inUnits(bytes()) + " at most: " + parts();
+        return "at most " + inUnits(bytes()) + ": " + parts();
     }
 
     /** In GB, MB or kB: powers of ten, as the sizes of memory in a data sheet. */

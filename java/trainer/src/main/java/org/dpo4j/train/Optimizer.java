@@ -229,11 +229,11 @@ final class Optimizer implements AutoCloseable {
                 + GradientNorm.workspaceBytes(parameters.count());
     }
 
-    /** One line for a run header: what a weight takes, by what takes it. */
+    /** One line for a run header: bytes per parameter, by what they hold. */
     static String bytesPerParameter(DType dtype, boolean stochastic, DType moments) {
         int master = masterBytes(dtype, stochastic);
         int all = dtype.bytes() + master + Float.BYTES + 2 * moments.bytes();
-        return all + " bytes a parameter: weight " + dtype.bytes() + (master == 0 ? "" : ", master weight " + master)
+        return all + " bytes per parameter: weight " + dtype.bytes() + (master == 0 ? "" : ", master weight " + master)
                 + ", gradient 4, AdamW's moments " + 2 * moments.bytes();
     }
 

@@ -170,7 +170,7 @@ final class PreferenceObjective implements Objective {
                 "tokens",
                 String.format(
                         Locale.ROOT,
-                        "%,d an epoch; %,d (%.0f%%) saved by sharing prompts",
+                        "%,d per epoch; shared prompts save %,d (%.0f%%)",
                         twice,
                         shared,
                         100.0 * shared / twice));
