@@ -1,5 +1,5 @@
-// One call of an operation while its arguments are checked: a chain of requirements that ends in run(). The first requirement that does not
-// hold decides status and text; those after it are not looked at. A call of zero rows has no addresses to check and runs nothing.
+// A call of an operation while its arguments are checked: a chain of requirements that ends in run(). The first requirement that fails sets
+// status and text; later ones are skipped. A call of zero rows checks no addresses and runs nothing.
 #pragma once
 
 #include "context.h"
@@ -11,14 +11,15 @@ class Call {
  public:
   Call(dpo4j_context* context, const char* operation);
 
-  // dtype is known, and the context's device has it.
+  // The dtype exists, and the context's device supports it.
   Call& dtype(const char* name, int32_t value);
-  // One of the three, on every device.
+  // One of the three dtypes, on every device.
   Call& logits_dtype(const char* name, int32_t value);
-  // An extent that may be zero (then there is nothing to do), or must not be. Both fit an int32, so that products fit an int64.
+  // rows(): an extent that may be zero (then there is nothing to do); extent(): one that may not. Both fit an int32, so that products fit
+  // an int64.
   Call& rows(const char* name, int64_t value);
   Call& extent(const char* name, int64_t value);
-  // A number of elements in a flat buffer, beyond an int32 if need be. Zero: nothing to do.
+  // The number of elements of a flat buffer, which may exceed an int32. Zero: nothing to do.
   Call& count(const char* name, int64_t value);
   // Elements between starts of rows: at least the row's width, and a multiple of 16 bytes of `dtype`.
   Call& stride(const char* name, int64_t value, const char* width_name, int64_t width, int32_t dtype);
@@ -26,7 +27,7 @@ class Call {
   // An address of the device: not null and 16-byte aligned.
   Call& tensor(const char* name, const void* at) { return address(name, at, kAlignment, false); }
   Call& tensor_or_null(const char* name, const void* at) { return address(name, at, kAlignment, true); }
-  // The same with 4-byte alignment: index arrays, and arrays of one number a row, at any of which a call may begin.
+  // The same with 4-byte alignment: index arrays, and arrays of one number per row, where a call may start at any row.
   Call& words(const char* name, const void* at) { return address(name, at, kWord, false); }
   Call& words_or_null(const char* name, const void* at) { return address(name, at, kWord, true); }
   // An options struct in host memory.
@@ -36,14 +37,14 @@ class Call {
     if (!holds) refuse(DPO4J_INVALID_ARGUMENT, "%s is %g, %s", name, value, wish);
     return *this;
   }
-  // What a softmax sees of a logit: `bias` is a tensor or null, `scale` above 0, `cap` 0 or something that can be divided by.
+  // The transform of a logit: `bias` is a tensor or null, `scale` is above 0, `cap` is 0 or large enough to divide by.
   Call& transform(const LogitTransform& transform);
-  // Anything else. `wish` follows the argument's name: "beta must be finite and above 0".
+  // Any other requirement. `wish` follows the name of the argument: "beta must be finite and above 0".
   Call& require(bool holds, const char* name, const char* wish) {
     if (!holds) refuse(DPO4J_INVALID_ARGUMENT, "%s %s", name, wish);
     return *this;
   }
-  // What this device or build may lack, and what to do then.
+  // Something that this device or build may lack, and what to do then.
   Call& supported(bool is, const char* lack, const char* advice = "") {
     if (!is) refuse(DPO4J_UNSUPPORTED, "%s%s", lack, advice);
     return *this;
@@ -87,7 +88,7 @@ class Call {
 
   int32_t launched(int error);
   Call& refuse(int32_t status, const char* format, ...) __attribute__((format(printf, 3, 4)));
-  // What holds is found out in place: nearly every call of an operation is accepted.
+  // The check of a requirement is inline, because nearly every call is accepted.
   Call& address(const char* name, const void* address, uintptr_t alignment, bool may_be_null) {
     if (!skipped() && (address != nullptr || !may_be_null)) check_address(name, address, alignment);
     return *this;

@@ -1,5 +1,5 @@
-// What kernels/ offers to native/: the launches, one overload an operation, and the few questions the library asks of the CUDA runtime.
-// No CUDA type appears, so that native/ compiles with the host compiler alone. Built only where the kernels are (DPO4J_WITH_CUDA).
+// The interface from native/ to kernels/: launches, one overload per operation, and a few queries of the CUDA runtime. It has no CUDA
+// types, so that native/ compiles without nvcc. Built only with the kernels (DPO4J_WITH_CUDA).
 #pragma once
 
 #include "kernel_names.h"
@@ -7,19 +7,19 @@
 
 namespace dpo4j::cuda {
 
-// A stream and what a launch must know of its device. `stream` is a cudaStream_t.
+// A stream (a cudaStream_t) and the properties of its device that launches need.
 struct Queue {
   void* stream;
   int32_t ordinal;
-  int32_t shared_bytes;     // the most shared memory a block may have, of fixed size and dynamic together
-  int32_t largest_cluster;  // the most blocks a cluster may have: 8, or 1 where there are no clusters
+  int32_t shared_bytes;     // max shared memory per block, static and dynamic together
+  int32_t largest_cluster;  // max blocks per cluster: 8, or 1 without clusters
   int32_t capability;       // compute capability times ten
   uint32_t without;         // bits of ArchitectureKernel that are turned off
-  // For tests: what resident_clusters() answers. 0 asks the device.
+  // For tests: the result of resident_clusters(). 0 queries the device.
   int32_t resident_clusters;
 };
 
-// 0, or a cudaError_t; error_text names it. Launches are queued, never waited for.
+// Each queues launches, waits for nothing, and returns 0 or a cudaError_t, which error_text names.
 int run(const Queue&, const EmbeddingForward&);
 int run(const Queue&, const EmbeddingBackward&);
 int run(const Queue&, const CopyRows&);
@@ -51,10 +51,10 @@ size_t lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary);
 
 // kernels/runtime.cu
 const char* architectures();                     // as compiled, "sm_80,sm_90a,...", or "emulated"
-bool has_kernel(const Queue&, uint32_t kernel);  // an ArchitectureKernel: its device, its code compiled in, and it is not turned off
+bool has_kernel(const Queue&, uint32_t kernel);  // of ArchitectureKernel: whether the device runs it and it is not off
 const char* error_text(int error);
 const char* error_name(int error);
-bool ends_cuda(int error);  // whether no CUDA call of the process works after it
+bool ends_cuda(int error);  // whether every later CUDA call of the process fails
 int max_cluster(int32_t ordinal, int32_t* blocks);
 int device_count(int32_t* count);
 int device_info(int32_t ordinal, char* name, size_t name_bytes, int32_t* capability, int64_t* memory_bytes, int32_t* driver_version);

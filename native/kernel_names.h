@@ -1,5 +1,5 @@
-// Kernels that a caller may turn off one by one: those for one architecture, beside which another kernel does the same work. Each has the name
-// of its file in kernels/.
+// Kernels that a caller may turn off: those for one architecture, where another kernel can do the same work. A kernel is named as its file
+// in kernels/.
 #pragma once
 
 #include <stddef.h>
@@ -10,7 +10,7 @@ namespace dpo4j {
 // Bits of cuda::Queue::without.
 enum ArchitectureKernel : uint32_t { kAttentionForwardSm90a = 1, kAttentionBackwardSm90a = 2, kLmHeadForwardSm90a = 4 };
 
-// The bits of a comma-separated list of names. False: a name is unknown, and `text` says which, and which there are.
+// Converts a comma-separated list of names to bits. Returns false if a name is unknown; `text` then names it and lists those that exist.
 bool kernels_named(const char* names, uint32_t* kernels, char* text, size_t text_bytes);
 
 }  // namespace dpo4j

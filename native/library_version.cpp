@@ -1,5 +1,5 @@
-// Asks shared libraries for their version, by the calls that their C headers declare. A call that a library lacks is seen before it is made:
-// a lazily bound one would end the process.
+// Asks shared libraries for their version, through the functions of their C headers. A missing function is detected by dlsym; a lazily
+// bound call would end the process.
 #include <dlfcn.h>
 
 #include "dpo4j.h"
@@ -7,7 +7,7 @@
 
 namespace {
 
-struct OneDnnVersion {  // the beginning of dnnl_version_t
+struct OneDnnVersion {  // the first fields of dnnl_version_t
   int major, minor, patch;
 };
 
@@ -16,7 +16,7 @@ Function find(void* library, const char* name) {
   return reinterpret_cast<Function>(dlsym(library, name));
 }
 
-// Writes the version; false where the library has none of the calls.
+// Writes the version; returns false if the library has none of the functions.
 bool ask(void* library, char* text, size_t text_bytes) {
   if (const auto onednn = find<const OneDnnVersion* (*)()>(library, "dnnl_version")) {
     const OneDnnVersion* version = onednn();

@@ -1,4 +1,4 @@
-// Workspace sizes serve whatever device the call then runs on: the larger of the two.
+// A workspace size is the larger of both devices, so that it is valid on each.
 #pragma once
 
 #include "cpu/cpu.h"
@@ -6,7 +6,7 @@
 
 namespace dpo4j {
 
-// A negative size asks for nothing; the call itself will be refused.
+// 0 for negative sizes; the call itself refuses them.
 template <class... Sizes>
 bool all_positive(Sizes... sizes) {
   return ((sizes > 0) && ...);

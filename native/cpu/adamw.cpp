@@ -1,6 +1,6 @@
-// g = clip gradient; m = (m - s1 m) + s1 g; v = (v - s2 v) + s2 g^2; parameter -= lr decay parameter + lr c1 m / (sqrt(v c2) + epsilon), with
-// s1 = 1 - b1 and s2 = 1 - b2 as fp32 rounds them. A product with b2 itself would keep 1.3e-8 too much of v a step, and one with 1 - lr decay
-// would lose the digits of lr decay: both are numbers near 1, and fp32 has no more than 24 bits of them. 28 bytes a parameter.
+// g = clip gradient; m = (m - s1 m) + s1 g; v = (v - s2 v) + s2 g^2; parameter -= lr decay parameter + lr c1 m / (sqrt(v c2) + epsilon),
+// with s1 = 1 - b1 and s2 = 1 - b2 rounded to fp32. b2 v in fp32 would keep 1.3e-8 too much of v per step, and (1 - lr decay) parameter
+// would lose the digits of lr decay: both factors are close to 1, and fp32 has 24 bits. 28 bytes per parameter.
 #include "cpu.h"
 #include "vector.h"
 

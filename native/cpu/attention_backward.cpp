@@ -1,8 +1,8 @@
 // With P = exp(scale q k^T - lse) and D = sum over a row of d_out * out:
 //   d_v = P^T d_out,  d_s = P (d_out v^T - D),  d_q = scale d_s k,  d_k = scale d_s^T q   (Dao et al. 2022, algorithm 4)
-// P is computed again a tile at a time, one exp an element; neither P nor d_s ever exists whole. The workspace holds D.
-// A task is one segment without prefix together with its dependents, and one kv head: everything that adds to the same d_k, d_v or d_q is
-// in one task and added in one order, key tile after key tile, reader after reader.
+// P is computed again tile by tile, one exp per element. Neither P nor d_s is ever materialised. The workspace holds D. A task is one
+// segment without prefix, its dependents, and one kv head. So everything that adds to the same d_k, d_v or d_q is in one task and is added
+// in one order: key tile after key tile, and reading segment after reading segment.
 #include "attention_tiles.h"
 #include "cpu.h"
 #include "product.h"
@@ -24,7 +24,8 @@ struct Tile {
 };
 static_assert(sizeof(Tile) <= kScratchBytes, "a tile fits a thread's scratch");
 
-// Who sees what between the rows of a reader and the keys of a tile: row r sees the first `keys(r)`, key j is seen from row `first_row(j)` on.
+// Visibility between the rows of a reading segment and the keys of a tile: row r sees the first `keys(r)` keys, key j is seen from row
+// `first_row(j)` on.
 struct Sight {
   int64_t row_begin, rows, group, first_unseen, count;
   int64_t keys(int64_t row) const { return most(0, least(count, (row_begin + row) / group + first_unseen)); }
@@ -57,7 +58,7 @@ struct Task {
   void run() const;
 };
 
-// D of each row, and d_q = 0 to add to.
+// Computes D of each row, and sets d_q to 0.
 void Task::prepare(const dpo4j_segment& reader) const {
   const float* d_out = static_cast<const float*>(p.d_out);
   const float* out = static_cast<const float*>(p.out);
@@ -96,7 +97,7 @@ void Task::load_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t 
   }
 }
 
-// Scores become P, d_out v^T becomes d_s, of the keys that the row sees.
+// Turns scores into P, and d_out v^T into d_s, for the keys that the row sees.
 void Task::differentiate_row(float* probabilities, float* d_s, int64_t seen, float lse, float d) const {
   each_vector(seen, [&](int64_t i, auto lanes) {
     const Floats e = exp(load(probabilities + i, lanes) - lse);
@@ -105,8 +106,8 @@ void Task::differentiate_row(float* probabilities, float* d_s, int64_t seen, flo
   });
 }
 
-// sums[key] += sum over rows of weights[row, key] of_rows[row], each key's from the first row that sees it: what others hold may be anything,
-// and is not multiplied by zero.
+// sums[key] += sum over rows of weights[row, key] of_rows[row], for each key from the first row that sees it. Rows that do not see it may
+// hold anything, so they are left out, not multiplied by zero.
 void Task::add_to_keys(float* sums, const float* weights, const float* of_rows, const Sight& sight) const {
   const int64_t width = stride();
   const Left transposed = {weights, 1, kKeys};
@@ -123,7 +124,7 @@ void Task::add_to_keys(float* sums, const float* weights, const float* of_rows, 
   }
 }
 
-// d_q = d_s k, each row's over the keys that it sees; likewise.
+// d_q = d_s k, for each row over the keys that it sees, likewise.
 void Task::add_to_queries(const Sight& sight) const {
   const int64_t width = stride();
   const Left weights = {tile.d_s, kKeys, 1};
@@ -138,8 +139,8 @@ void Task::add_to_queries(const Sight& sight) const {
   }
 }
 
-// Adds what rows [row_begin, row_begin + rows) of a reader owe to the tile's keys, and those keys to d_q. Query i of the reader sees the
-// first i + first_unseen keys of the tile.
+// Adds the terms of rows [row_begin, row_begin + rows) of a reading segment to d_k and d_v of the tile, and the tile's terms to d_q. Query
+// i sees the first i + first_unseen keys of the tile.
 void Task::add_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows, int64_t first_unseen, int64_t count) const {
   load_queries(reader, row_begin, rows);
   const int64_t width = stride();
@@ -197,7 +198,7 @@ void Task::run() const {
 void run(Threads& threads, const AttentionBackward& p) {
   parallel(threads, p.segment_count * p.kv_heads, [&](int64_t task, void* scratch) {
     const dpo4j_segment* segment = p.segments + task / p.kv_heads;
-    if (segment->prefix_count > 0) return;  // served with its prefix
+    if (segment->prefix_count > 0) return;  // handled in the task of its prefix
     const HeadGroup heads = {task % p.kv_heads, p.heads / p.kv_heads, p.head_width};
     Task{p, segment, heads, *static_cast<Tile*>(scratch)}.run();
   });

@@ -1,6 +1,6 @@
-// out = softmax(scale q k^T) v over the keys each query sees (causal, grouped-query), lse = log of the softmax's denominator.
-// The softmax is online (Milakov and Gimelshein 2018): a tile of scores lives in the cache and is gone after its product with v; scores of
-// a whole row never exist. One exp a score. A task is one tile of query rows of one segment and kv head; it reads their keys once.
+// out = softmax(scale q k^T) v over the keys that each query sees (causal, grouped-query), lse = log of the denominator of the softmax.
+// Online softmax (Milakov and Gimelshein 2018): a tile of scores stays in the cache until its product with v. Scores of a whole row are
+// never materialised. One exp per score. A task is one tile of query rows of one segment and kv head, and reads its keys once.
 #include <math.h>
 
 #include "attention_tiles.h"
@@ -16,7 +16,7 @@ struct Tile {
   float keys_transposed[kMostHeadWidth * kKeys];
   float values[kKeys * kMostHeadWidth];
   float scores[kQueryRows * kKeys];
-  float largest[kQueryRows];  // score so far
+  float largest[kQueryRows];  // running maximum of scores
   float sum[kQueryRows];      // of exp(score - largest)
 };
 static_assert(sizeof(Tile) <= kScratchBytes, "a tile fits a thread's scratch");
@@ -29,7 +29,7 @@ struct Task {
   Tile& tile;
 
   int64_t stride() const { return padded(p.head_width); }
-  // Keys that a row of the tile sees.
+  // The number of keys that a row of the tile sees.
   int64_t visible(int64_t row) const { return segment.prefix_count + segment.key_offset + heads.query_of(row_begin + row) + 1; }
 
   void load_queries() const;
@@ -62,7 +62,7 @@ void Task::load_keys(int64_t begin, int64_t count) const {
   clear_columns(tile.keys_transposed, p.head_width, count);
 }
 
-// Turns a row's first `count` scores into exp(score - largest). Returns what the row's earlier sums must be multiplied by.
+// Turns the first `count` scores of a row into exp(score - largest). Returns the factor that rescales the earlier sums of the row.
 float Task::add_scores(int64_t row, int64_t count) const {
   float* scores = tile.scores + row * kKeys;
   const float here = maximum_over(count, [&](int64_t i, auto lanes) { return load(scores + i, lanes, -kInfinity); });
@@ -79,8 +79,8 @@ float Task::add_scores(int64_t row, int64_t count) const {
   return shrink;
 }
 
-// out += scores v. Rows of a block share the keys that the first of them sees; the keys that only later ones see follow row by row: an
-// unseen key is never multiplied by zero, it may hold anything.
+// out += scores v. Keys that the first row of a block sees are multiplied for the whole block; keys that only later rows see, row by row. A
+// key that a row does not see may hold anything, so it is left out, not multiplied by zero.
 void Task::add_values(int64_t first_row, int64_t key_begin, int64_t keys) const {
   for (int64_t row = first_row; row < rows;) {
     const int64_t shared = least(visible(row) - key_begin, keys);

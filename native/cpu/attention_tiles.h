@@ -1,8 +1,8 @@
-// How attention is cut into tiles that stay in the cache, for both directions.
+// The tiles of attention, forward and backward. They stay in the cache.
 //
 // The query heads that share a kv head are stacked: row r of a (segment, kv head) is query r / group of head r % group. A tile holds
-// kQueryRows such rows; keys come in tiles of kKeys, counted from the first key a segment sees. Prefix and own keys form one list, so
-// a completion behind a shared prompt meets the same tiles, and gets the same bits, as in a sequence that holds its prompt.
+// kQueryRows such rows. Tiles of kKeys keys are counted from the first key that a segment sees. Prefix and own keys form one list, so a
+// completion with a shared prompt has the same tiles, and the same bits, as in a sequence that contains its prompt.
 #pragma once
 
 #include "../operations.h"
@@ -17,7 +17,7 @@ constexpr int64_t kMostHeadWidth = 256;
 DPO4J_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 DPO4J_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 
-// head_width rounded up to whole vectors: the row stride of packed tiles, padded with zeros.
+// head_width rounded up to whole vectors: the row stride of packed tiles, which are padded with zeros.
 DPO4J_INLINE int64_t padded(int64_t head_width) { return (head_width + kLanes - 1) / kLanes * kLanes; }
 
 struct HeadGroup {
@@ -26,28 +26,28 @@ struct HeadGroup {
   int64_t head_width;
   int64_t query_of(int64_t row) const { return row / group; }
   int64_t head_of(int64_t row) const { return kv_head * group + row % group; }
-  // Where the vector of a stacked row begins in a [rows, heads, head_width] tensor.
+  // The offset of a stacked row in a [rows, heads, head_width] tensor.
   int64_t at(const dpo4j_segment& s, int64_t row, int64_t stride) const {
     return (s.query_begin + query_of(row)) * stride + head_of(row) * head_width;
   }
 };
 
-// Row of k and v that holds the key-th key a segment sees.
+// The row of k and v of the key-th key that a segment sees.
 DPO4J_INLINE int64_t key_row(const dpo4j_segment& s, int64_t key) {
   return key < s.prefix_count ? s.prefix_begin + key : s.key_begin + key - s.prefix_count;
 }
 
-// Into a row of padded(width) elements.
+// Copies into a row of padded(width) elements.
 DPO4J_INLINE void pack_row(float* out, const float* in, int64_t width, float scale) {
   each_vector(width, [&](int64_t i, auto lanes) { store(out + i, load(in + i, lanes) * scale); });
 }
 
-// Out of one.
+// Copies out of such a row.
 DPO4J_INLINE void unpack_row(float* out, const float* in, int64_t width) {
   each_vector(width, [&](int64_t i, auto lanes) { store(out + i, load(in + i, lanes), lanes); });
 }
 
-// One column of a [width, kKeys] tile.
+// Writes one column of a [width, kKeys] tile.
 DPO4J_INLINE void pack_column(float* out, const float* in, int64_t width) {
   for (int64_t i = 0; i < width; i++) out[i * kKeys] = in[i];
 }

@@ -1,11 +1,11 @@
-// sums[j] += sum over rows of scale[row] in[row, j], row after row. A task has some columns, whose sums stay in the first-level cache.
+// sums[j] += sum over rows of scale[row] in[row, j], row after row. A task owns some columns, whose sums stay in L1.
 #include "cpu.h"
 #include "vector.h"
 
 namespace dpo4j::cpu::DPO4J_ISA {
 namespace {
 
-constexpr int64_t kColumns = 512;  // of a task; whole vectors
+constexpr int64_t kColumns = 512;  // per task; a multiple of the vector width
 
 void add_columns(const ColumnSum& p, int64_t begin, int64_t count) {
   float sums[kColumns] = {};

@@ -1,4 +1,4 @@
-// out[out_rows[i]] = in[in_rows[i]]. 8 bytes an element.
+// out[out_rows[i]] = in[in_rows[i]]. 8 bytes per element.
 #include <string.h>
 
 #include "cpu.h"

@@ -1,7 +1,7 @@
-// The CPU device: threads, an instruction set, and one `run` an operation.
+// The CPU device: threads, an instruction set, and one `run` per operation.
 //
-// Most operations are compiled three times, once for each instruction set, into the namespaces portable, avx2 and avx512; cpu.cpp forwards
-// a call to the one its context was made for. Those without vector arithmetic are compiled once.
+// Most operations are compiled three times, once per instruction set, into the namespaces portable, avx2 and avx512. cpu.cpp calls the one
+// of the context. Operations without vector arithmetic are compiled once.
 #pragma once
 
 #include "../operations.h"
@@ -62,7 +62,7 @@ void run(Cpu&, const PreferenceLoss&);
 void run(Cpu&, const UnpairedLoss&);
 void run(Cpu&, const Matmul&);
 
-// The matrix products of Matmul come from a oneDNN library that is named at run time. 0, or -1 with a sentence in text.
+// Loads the oneDNN library for Matmul, which is named at run time. Returns 0, or -1 and a message in text.
 int load_matmul_library(const char* path, char* text, size_t text_bytes);
 bool has_matmul_library();
 

@@ -1,6 +1,6 @@
-// Forward:  out[row] = table[indices[row]], NaN where there is no such row. 8 bytes an element.
-// Backward: d_table[distinct[s]] += the rows of d_out that carry that index, in order. One task owns a row of the table, so no sum meets
-// another. d_out is read once; d_table rows that do not occur are not touched.
+// Forward:  out[row] = table[indices[row]], NaN if the table has no such row. 8 bytes per element. Backward: d_table[distinct[s]] += the
+// rows of d_out with that index, in order. One task owns a row of the table. d_out is read once; rows of d_table that do not occur are not
+// touched.
 #include "cpu.h"
 #include "vector.h"
 

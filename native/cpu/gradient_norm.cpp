@@ -1,6 +1,6 @@
-// norm = sqrt(sum g^2), clip = min(1, max_norm / (norm + 1e-6)). 4 bytes an element.
-// Squares are fp64, so that none overflows or vanishes. The gradient is cut into blocks of fixed size, one partial sum each in the
-// workspace; the partial sums are added in order.
+// norm = sqrt(sum g^2), clip = min(1, max_norm / (norm + 1e-6)). 4 bytes per element. Squares are fp64, so that none overflows or
+// underflows. The gradient is cut into blocks of fixed size. Each has one partial sum in the workspace, and the partial sums are added in
+// order.
 #include <math.h>
 
 #include "cpu.h"

@@ -1,6 +1,6 @@
-// Logits and their gradients are fp32, bf16 or fp16 in memory and fp32 in registers, a Pair at a time: kPair neighbours of a row. The vectors
-// of a pair are its first and its second half; but the even and the odd elements where all that a loop touches is bf16, since neither
-// widening nor narrowing then moves a lane.
+// Logits and their gradients are fp32, bf16 or fp16 in memory and fp32 in registers, one Pair (kPair consecutive elements of a row) at a
+// time. The two vectors of a pair are its first and second half. If a loop only touches bf16, they are its even and odd elements, so that
+// widening and narrowing move no lanes.
 #pragma once
 
 #include "vector.h"
@@ -24,7 +24,7 @@ typedef uint16_t Halves __attribute__((vector_size(2 * kLanes)));
 constexpr size_t kCacheLine = 64;
 constexpr int32_t kUpperHalf = -65536;
 
-// Significant bits that values must be rounded to before store narrows them. fp16 has an instruction, or its like, that rounds.
+// Significant bits to which values must be rounded before store narrows them. For fp16, store rounds.
 template <class T>
 constexpr int kSignificand = 24;
 template <>
@@ -68,7 +68,7 @@ DPO4J_INLINE void store(F16* at, Floats values) {
   const Ints sign = (Ints)values >> 16 & 0x8000;
   const Ints magnitude = (Ints)values & 0x7fffffff;
   const Ints normal = (magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13;
-  const Ints subnormal = (Ints)((Floats)magnitude + 0.5f) - 0x3f000000;  // 0.5 has the last place that subnormals of fp16 have
+  const Ints subnormal = (Ints)((Floats)magnitude + 0.5f) - 0x3f000000;  // the ulp of 0.5 in fp32 is that of fp16 subnormals
   const Ints finite = magnitude < 0x38800000 ? subnormal : normal;
   const Ints large = magnitude > 0x7f800000 ? Ints{} + 0x7e00 : Ints{} + 0x7c00;
   store_halves(at, sign | (magnitude >= 0x47800000 ? large : finite));
@@ -79,10 +79,10 @@ DPO4J_INLINE void store(F16* at, Floats values) {
 
 DPO4J_INLINE Floats load(const Bf16* at) { return (Floats)(load_halves(at) << 16); }
 
-// The values' upper halves: they are rounded already.
+// Stores the upper halves of values that are already rounded.
 DPO4J_INLINE void store(Bf16* at, Floats rounded) { store_halves(at, (Ints)rounded >> 16 & 0xffff); }
 
-// Rounds to the significand of T, to nearest even, where store would otherwise cut it off.
+// Rounds to the significand of T, to nearest even, where store would truncate.
 template <class T>
 DPO4J_INLINE Floats rounded(Floats values) {
   if constexpr (kSignificand<T> == 8) {
@@ -120,8 +120,7 @@ DPO4J_INLINE void store_pair(T* at, Pair pair) {
   }
 }
 
-// Asks the second-level cache for the memory `ahead` bytes after a pair, if there is any. Not the first level: requests for that one wait in
-// a queue which is too short to keep memory busy.
+// Prefetches the memory `ahead` bytes after a pair into L2, not L1: the queue of L1 requests is too short to keep memory busy.
 template <class T>
 DPO4J_INLINE void prefetch_pair(const T* at, size_t ahead) {
   const uintptr_t first = reinterpret_cast<uintptr_t>(at) + ahead;

@@ -1,9 +1,9 @@
-// c = op(a) op(b) (+ c) by the sgemm of oneDNN, which is found at run time.
+// c = op(a) op(b) (+ c) by the sgemm of oneDNN, which is loaded at run time.
 //
-// oneDNN cuts a product by the number of its threads and takes kernels by the number of rows, and not all of them add in the same order.
-// Here every tile of c is a single-threaded sgemm (a chain of them where k is long), and none has a number of rows at which a row would
-// come out in other bits: with oneDNN 3.11 those are the multiples of 48 up to 144, and 24, for its SSE4.1, AVX, AVX2 and AVX-512 kernels
-// alike. Rows that are left over are padded to 24 or 48.
+// oneDNN partitions a product by its number of threads and chooses kernels by the number of rows, and these kernels do not all add in the
+// same order. So here every tile of c is a single-threaded sgemm (a chain of them where k is long), with a number of rows at which the bits
+// of a row are always the same: in oneDNN 3.11 the multiples of 48 up to 144, and 24, for its SSE4.1, AVX, AVX2 and AVX-512 kernels.
+// Remaining rows are padded to 24 or 48.
 #include <dlfcn.h>
 #include <string.h>
 
@@ -15,17 +15,17 @@
 namespace dpo4j::cpu {
 namespace {
 
-// Row-major, as the C header of oneDNN declares it; dnnl_status_t and dnnl_dim_t are int and int64_t.
+// Row-major, as in the C header of oneDNN; dnnl_status_t is int and dnnl_dim_t is int64_t.
 using Sgemm = int (*)(char transpose_a, char transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t a_stride,
                       const float* b, int64_t b_stride, float beta, float* c, int64_t c_stride);
 using SetThreads = void (*)(int);
 
 std::atomic<Sgemm> sgemm{nullptr};
-std::atomic<SetThreads> set_threads{nullptr};  // of the calling thread alone
+std::atomic<SetThreads> set_threads{nullptr};  // sets the number of threads of the calling thread only
 
 constexpr int64_t kRows = 144, kColumns = 256;  // of a tile, at most
 constexpr int64_t kDepth = 4096;                // of one sgemm, at most
-constexpr int64_t kWholeRows = 48;              // rows of a tile come in multiples of this, the rest is padded
+constexpr int64_t kWholeRows = 48;              // rows of a tile are a multiple of this; the rest is padded
 constexpr int64_t kFewRows = 24;
 constexpr int64_t kColumnMultiple = 16;
 
@@ -35,7 +35,7 @@ struct Padded {
 };
 static_assert(sizeof(Padded) <= kScratchBytes, "padded rows fit a thread's scratch");
 
-// Columns of a tile where there are n: as equal as whole cache lines allow.
+// Columns per tile for n columns: as equal as whole cache lines allow.
 int64_t tile_columns(int64_t n) {
   const int64_t tiles = (n + kColumns - 1) / kColumns;
   const int64_t equal = (n + tiles - 1) / tiles;
@@ -44,7 +44,7 @@ int64_t tile_columns(int64_t n) {
 
 int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// Columns [column, column + n) of c.
+// Computes columns [column, column + n) of c.
 struct Columns {
   const Matmul& p;
   int64_t column, n;

@@ -1,6 +1,5 @@
-// Products of tiles that lie in the cache: c[m, n] = (accumulate ? c : 0) + a[m, k] b[k, n], n a multiple of kLanes.
-// Each element of c is one chain of fma over k from first to last, whatever m and n are: cutting m, n or k (and accumulating) does not
-// change a bit.
+// Products of tiles in the cache: c[m, n] = (accumulate ? c : 0) + a[m, k] b[k, n], n a multiple of kLanes.
+// Each element of c is one chain of fma over k from first to last for all m and n. So cutting m, n or k (and accumulating) changes no bit.
 #pragma once
 
 #include "vector.h"

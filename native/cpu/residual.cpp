@@ -1,4 +1,4 @@
-// out = a + b. 12 bytes an element.
+// out = a + b. 12 bytes per element.
 #include "cpu.h"
 #include "vector.h"
 

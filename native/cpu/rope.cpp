@@ -1,4 +1,4 @@
-// (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin) for the two halves of each head, in place; backward with -sin. 8 bytes an element.
+// (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin) for the two halves of each head, in place; backward with -sin. 8 bytes per element.
 #include "cpu.h"
 #include "vector.h"
 

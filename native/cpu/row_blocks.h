@@ -1,4 +1,4 @@
-// How many rows are summed by one task where a sum runs over rows: a cut that depends on the number of rows alone.
+// The rows that one task sums, for sums over rows. The cut depends only on the number of rows.
 #pragma once
 
 #include <stdint.h>

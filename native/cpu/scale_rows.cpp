@@ -1,4 +1,4 @@
-// out[row] = scale[row] in[row]. 8 bytes an element.
+// out[row] = scale[row] in[row]. 8 bytes per element.
 #include "cpu.h"
 #include "vector.h"
 

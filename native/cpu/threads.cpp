@@ -12,7 +12,7 @@ namespace dpo4j::cpu {
 namespace {
 
 constexpr size_t kPage = 4096;
-// A worker looks for new work this often before it sleeps: the operations of a decoder follow each other within microseconds.
+// A worker polls for new work this often before it sleeps, because the operations of a decoder follow each other within microseconds.
 constexpr int kSpins = 2000;
 
 inline void pause() {
@@ -30,19 +30,19 @@ struct Scratch {
 
 }  // namespace
 
-// One run is a round. A worker that wakes up late finds the round closed and is not waited for: on a busy machine the caller would
-// otherwise sit through the scheduler's pleasure after having done all tasks itself.
+// One run is a round. The caller does not wait for a worker that wakes up late: it finds the round closed. Otherwise, on a busy machine,
+// the caller would wait for the operating system to schedule workers after it has done all tasks itself.
 struct Threads::Pool {
   std::mutex mutex;
   std::condition_variable wake;
   std::atomic<uint64_t> round{0};        // raised under the mutex when a round opens, and once more to stop
   std::atomic<int32_t> guests{kClosed};  // workers in the open round; negative: closed, they may finish but not enter
-  std::atomic<int64_t> next{0};          // the next task that nobody took
+  std::atomic<int64_t> next{0};          // the next task to take
   std::atomic<bool> stopping{false};     // set before the last round; a worker late for an earlier one may see it, and leaves at once
   int64_t tasks = 0;
   Task task = nullptr;
   const void* closure = nullptr;
-  Scratch own;  // of the thread that calls run
+  Scratch own;  // for the thread that calls run
   std::vector<std::thread> workers;
 
   static constexpr int32_t kClosed = INT32_MIN / 2;

@@ -1,5 +1,5 @@
-// The threads of a cpu context. Work is cut into tasks by its sizes alone, each task writes what no other writes and is run by one thread
-// from begin to end: so results do not depend on how many threads there are, or on which of them took which task.
+// The threads of a cpu context. Work is cut into tasks by its sizes only. One thread runs a task, and no two tasks write the same memory.
+// So results do not depend on the number of threads, or on which thread runs which task.
 #pragma once
 
 #include <stddef.h>
@@ -14,7 +14,7 @@ class Threads {
  public:
   using Task = void (*)(const void* closure, int64_t task, void* scratch);
 
-  // Throws where a thread cannot be started or its memory is not there.
+  // Throws if a thread cannot be started or its memory cannot be allocated.
   explicit Threads(int32_t count);
   ~Threads();
   Threads(const Threads&) = delete;
@@ -28,13 +28,13 @@ class Threads {
   Pool* const pool_;
 };
 
-// f(task, scratch) for each task.
+// Calls f(task, scratch) for each task.
 template <class F>
 void parallel(Threads& threads, int64_t tasks, const F& f) {
   threads.run(tasks, [](const void* closure, int64_t task, void* scratch) { (*static_cast<const F*>(closure))(task, scratch); }, &f);
 }
 
-// f(begin, end) over [0, count) in ranges of `range`, the last one shorter.
+// Calls f(begin, end) for ranges of `range` elements of [0, count); the last may be shorter.
 template <class F>
 void parallel_ranges(Threads& threads, int64_t count, int64_t range, const F& f) {
   parallel(threads, (count + range - 1) / range, [&](int64_t task, void*) {

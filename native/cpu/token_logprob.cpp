@@ -1,13 +1,14 @@
-// Forward: logprob = z[target] - lse, lse = log sum_j exp(z[j]), and statistics of the same softmax p. z is the row of logits, or what its
-//   transform makes of it, a block at a time, in the cache: the loops below see logits of fp32 then.
-//   The row is read once from memory: a block of it is searched for its maximum, then summed from the cache relative to the largest value
-//   so far, the anchor; one exp an element, and one fma each for the sums of entropy and log weight. Block sums are added in fp64.
-// Backward: d_logits[j] = d_logprob ((j == target) - exp(z[j] - lse)) dz/dx, one exp an element, in place if wanted.
+// Forward: logprob = z[target] - lse, lse = log sum_j exp(z[j]), and statistics of the same softmax p. z is the row of logits. If there
+//   is a transform, it writes z in fp32 into the cache, block by block.
+//   The row is read once from memory. A block is read for its maximum, then summed from the cache relative to the running maximum, the anchor: one
+//   exp per element, and one fma each for the sums of entropy and log weight. Block sums are added in fp64.
+// Backward: d_logits[j] = d_logprob ((j == target) - exp(z[j] - lse)) dz/dx, one exp per element, also in place.
 // The softmax itself is never stored.
 //
-// Errors given z, with u = 2^-24, t_j = z[j] - the largest, and s u that of a block's sum, kBlock / kPair positive terms a lane: s <= 133 with
-// 16 lanes. An exp is within e_j = 2.23 |t_j| + 3: the subtraction rounds |t_j|, exp2 has the rest.
-//   lse, logprob   (s + sum_j p_j e_j) u, and half a unit in the last place of the result
+// Error bounds for given z, with u = 2^-24, t_j = z[j] - max z. s u bounds the error of a block's sum, which has kBlock / kPair positive
+// terms per lane: s <= 133 with 16 lanes. e_j u, e_j = 2.23 |t_j| + 3, bounds the error of an exp: the subtraction rounds |t_j|, exp2 adds
+// the rest.
+//   lse, logprob   (s + sum_j p_j e_j) u, and half an ulp of the result
 //   entropy        (s (1 + sum_j p_j |t_j|) + sum_j p_j (1 + |t_j|) (e_j + 1)) u, and the same
 //   mean_logit     s u times the mean of |z|, and the same
 //   log_weight     (4 s + 5 + 4 sum_j p_j e_j + 2 sum_j q_j e_j) u, and the same; q is the softmax of 2 z
@@ -21,15 +22,15 @@
 namespace dpo4j::cpu::DPO4J_ISA {
 namespace {
 
-constexpr int64_t kBlock = 4096;  // logits that stay in the first-level cache between the two looks at them
+constexpr int64_t kBlock = 4096;  // logits that stay in L1 between their two reads
 
-// ---- what the softmax sees of a logit
+// ---- the transform of a logit
 
 struct Seen {
   Floats z, slope;  // slope: dz / d logit
 };
 
-// cap tanh(scale (x + bias) / cap), or scale (x + bias). Not fused, so that one logit alone has the bits it has among others.
+// cap tanh(scale (x + bias) / cap), or scale (x + bias). Not fused, so that a single logit gets the same bits as a vector of them.
 struct Transform {
   const float* bias;
   Floats scale, cap, over_cap;
@@ -55,7 +56,7 @@ struct Transform {
   }
 };
 
-// A row whose softmax is of the logits themselves.
+// A row without a transform.
 template <class T>
 struct Plain {
   using Type = T;
@@ -64,7 +65,7 @@ struct Plain {
   float at(int64_t column) const { return widen(logits[column]); }
 };
 
-// A row of transformed logits. One block is known at a time.
+// A row with a transform. One block of z exists at a time.
 template <class T>
 struct Transformed {
   using Type = float;
@@ -82,7 +83,7 @@ struct Transformed {
 
 // ---- forward
 
-// f(at) for each kPair of [0, count). The last one is a copy, filled up with columns that do not exist.
+// Calls f(at) for each kPair of [0, count). The last one is a copy, padded with columns beyond the vocabulary.
 template <class T, class F>
 DPO4J_INLINE void each_pair(const T* logits, int64_t count, const F& f) {
   int64_t i = 0;
@@ -94,7 +95,7 @@ DPO4J_INLINE void each_pair(const T* logits, int64_t count, const F& f) {
   f(rest);
 }
 
-// NaN is passed over.
+// NaN is ignored.
 template <class T>
 float maximum_of(const T* logits, int64_t count) {
   Floats first = all(-kInfinity), second = first;
@@ -106,10 +107,10 @@ float maximum_of(const T* logits, int64_t count) {
   return maximum_of_lanes(maximum(first, second));
 }
 
-// Which sums; kAllThatExist leaves columns of -inf out, for kAll there must be none.
+// The set of sums. kAllThatExist leaves columns of -inf out; for kAll there must be none.
 enum class Sums { kExps, kAll, kAllThatExist };
 
-// The lanes of a block's sums.
+// The sums of a block, per lane.
 template <Sums kSums>
 struct BlockSums {
   Floats exps{}, weighted{}, squares{}, logits{};
@@ -133,16 +134,16 @@ struct BlockSums {
   }
 };
 
-// What forward knows of the part of a row that it has read. Sums are over columns, with t = logit - anchor.
+// The state of forward for the part of a row that it has read. Sums are over columns, with t = logit - anchor.
 struct RowSums {
   float largest = -kInfinity;
-  int64_t largest_block = 0;  // the beginning of the block that has the first of the largest logits
-  double anchor = 0;          // largest, where there is a finite one
+  int64_t largest_block = 0;  // start of the block that contains the first maximum
+  double anchor = 0;          // the running maximum, if it is finite
   double exps = 0;            // of exp(t)
   double weighted = 0;        // of exp(t) t
   double squares = 0;         // of exp(t)^2
   double logits = 0;
-  int64_t columns = 0;  // that exist
+  int64_t columns = 0;  // that are not -inf
 
   void move_anchor(float to) {
     if (exps != 0) {
@@ -247,11 +248,11 @@ void forward_row(const P& p, int64_t row) {
 
 // ---- backward
 
-// Bytes from what is worked on to what is asked for: enough for rows that lie beyond the second-level cache.
+// Prefetch distance in bytes, for rows that are not in L2.
 constexpr size_t kAhead = 8192;
 
-// -d exp(x - lse) = scale 2^((x - lse) log2(e) + offset) where scale is a power of two and offset in [0, 1]: a gradient whose significand was
-// rounded before it was scaled. A d that has no exponent, 0 or not finite, is the scale itself.
+// -d exp(x - lse) = scale 2^((x - lse) log2(e) + offset), where scale is a power of two and offset is in [0, 1]. So the significand of a
+// gradient is rounded before it is scaled. If d is 0 or not finite, the scale is d itself.
 struct Scale {
   float scale, offset;
   explicit Scale(float d) {
@@ -316,7 +317,7 @@ void backward_row(const P& p, int64_t row) {
 
 // ---- types and rows
 
-// f with a value of the type that dtype names.
+// Calls f with a value of the type that dtype names.
 template <class F>
 void with_type(int32_t dtype, const F& f) {
   switch (dtype) {
@@ -329,7 +330,7 @@ void with_type(int32_t dtype, const F& f) {
   }
 }
 
-// f(row, a value of the logits' type).
+// Calls f(row, a value of the type of the logits).
 template <class P, class F>
 void each_row(Threads& threads, const P& p, const F& f) {
   with_type(p.dtype, [&](auto in) {

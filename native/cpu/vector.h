@@ -29,14 +29,14 @@ typedef uint32_t Uints __attribute__((vector_size(4 * kLanes)));
 constexpr float kInfinity = __builtin_inff();
 constexpr float kNan = __builtin_nanf("");
 
-// How many lanes a load or store touches: all of them, or the last few of a row. Two types, so that the loop over whole vectors has no
-// branch and the tail is the same code.
+// The lanes of a load or store: all, or the last few of a row. They are two types, so that the loop over whole vectors has no branch and
+// the tail uses the same code.
 struct Whole {};
 struct Part {
   int lanes;
 };
 
-// Subtracting a zero vector is the one way to spread a number that leaves -0 alone.
+// Broadcasts a number. Subtracting a zero vector keeps -0; adding one would not.
 DPO4J_INLINE Floats all(float value) { return value - Floats{}; }
 
 DPO4J_INLINE Floats load(const float* at, Whole = {}) {
@@ -101,7 +101,7 @@ DPO4J_INLINE Floats maximum(Floats a, Floats b) {
 
 DPO4J_INLINE Floats absolute(Floats a) { return (Floats)((Ints)a & 0x7fffffff); }
 
-// a b + c, rounded once where the processor can.
+// a b + c, rounded once if the processor has fma.
 DPO4J_INLINE Floats fma(Floats a, Floats b, Floats c) {
 #if defined(__AVX512F__)
   return (Floats)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
@@ -196,10 +196,10 @@ constexpr float kLog2E = 1.44269504f;
 
 // 2^y for y <= 1, which is all that a softmax asks for: 2^floor(y) p(y - floor(y)) with p of degree 5, p(0) = 1, minimax on [0, 1] with a
 // relative error of 1.4 u, u = 2^-24. With the rounding of the fraction, where -1 < y < 0, and of p's steps the result is within 3 u of the
-// power of y (over all y in [-4, 1]). exp(t) as 2^(t log2(e)) is within 1.23 |t| u more: the product is rounded, and so is kLog2E. Fewer steps
-// than exp(t), whose argument keeps all its bits. 2^0 is exactly 1, 2^-inf exactly 0, 2^NaN NaN; results below 2^-126 may be 0, and y above
-// 127 may count as 127. Of kBits below 24 that many are left of the significand, rounded to nearest even from p as it was before its last
-// rounding (after it, on processors without fma).
+// power of y (over all y in [-4, 1]). exp(t) as 2^(t log2(e)) is within 1.23 |t| u more: the product is rounded, and so is kLog2E. Fewer
+// steps than exp(t), whose argument keeps all its bits. 2^0 is exactly 1, 2^-inf exactly 0, 2^NaN NaN; results below 2^-126 may be 0, and y
+// above 127 may count as 127. Of kBits below 24 that many are left of the significand, rounded to nearest even from p as it was before its
+// last rounding (after it, on processors without fma).
 template <int kBits = 24>
 DPO4J_INLINE Floats exp2(Floats y) {
 #if defined(__AVX512F__)
@@ -228,9 +228,9 @@ DPO4J_INLINE Floats exp2(Floats y) {
 #endif
 }
 
-// tanh(x) = E / (E + 2) with E = exp(2|x|) - 1, and the sign of x. E is 2^n (exp(r) - 1) + (2^n - 1), n >= 0, with exp's polynomial: relative
-// to E, which may be tiny, r is as exact as x. Within 4 u of the result, u = 2^-24 (3.1 u at
-// worst over every seventh x). tanh(NaN) is NaN, tanh of infinities 1 and -1.
+// tanh(x) = E / (E + 2) with E = exp(2|x|) - 1, and the sign of x. E is 2^n (exp(r) - 1) + (2^n - 1), n >= 0, with exp's polynomial:
+// relative to E, which may be tiny, r is as exact as x. Within 4 u of the result, u = 2^-24 (3.1 u at worst over every seventh x).
+// tanh(NaN) is NaN, tanh of infinities 1 and -1.
 DPO4J_INLINE Floats tanh(Floats x) {
   const Floats y = minimum(all(20), 2 * absolute(x));  // tanh(10) rounds to 1
   const Floats shifted = fma(y, all(1.44269504f), all(kShift));
@@ -248,7 +248,7 @@ DPO4J_INLINE Floats tanh(Floats x) {
   return (Floats)((Ints)t | ((Ints)x & (Ints)all(-0.0f)));
 }
 
-// f(i, lanes) for i = 0, kLanes, ... over [0, count).
+// Calls f(i, lanes) for i = 0, kLanes, ... over [0, count).
 template <class F>
 DPO4J_INLINE void each_vector(int64_t count, const F& f) {
   int64_t i = 0;
@@ -273,7 +273,7 @@ DPO4J_INLINE float sum_over(int64_t count, const F& f) {
   return sum_of_lanes((a + b) + (c + d));
 }
 
-// The largest of f(i, lanes); NaN is passed over. f must return -infinity in lanes outside the part.
+// The max of f(i, lanes); NaN is ignored. f must return -infinity in lanes outside the part.
 template <class F>
 DPO4J_INLINE float maximum_over(int64_t count, const F& f) {
   Floats a = all(-kInfinity), b = a, c = a, d = a;

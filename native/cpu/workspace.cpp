@@ -1,4 +1,4 @@
-// Scratch that the caller of an operation brings along, in bytes.
+// Bytes of workspace that an operation needs on the CPU.
 #include "cpu.h"
 #include "gradient_blocks.h"
 #include "row_blocks.h"
