@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.time.LocalDate;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.DeviceReport;
+import org.dpo4j.kernels.Devices;
 import org.openjdk.jmh.results.RunResult;
 import org.openjdk.jmh.runner.Runner;
 import org.openjdk.jmh.runner.options.CommandLineOptions;
@@ -22,7 +23,7 @@ final class Run {
     public static void main(String[] arguments) throws Exception {
         String[] jmh = java.util.Arrays.copyOfRange(arguments, 2, arguments.length);
         ObjectNode file = JSON.createObjectNode();
-        DeviceReport report = DeviceReport.probe();
+        DeviceReport report = Devices.report();
         file.put("date", LocalDate.now(java.time.ZoneOffset.UTC).toString());
         file.put("commit", arguments[1]);
         file.put("processor", report.cpu().model());

@@ -100,7 +100,7 @@ class KernelsOffTest {
                         .hasMessageContaining("-Ddpo4j.without")
                         .hasMessageContaining(names)
                         .hasMessageContaining(String.join(", ", KERNELS));
-                DeviceReport.Cuda cuda = DeviceReport.probe().cuda();
+                DeviceReport.Cuda cuda = Devices.report().cuda();
                 assertThat(cuda.usable()).isFalse();
                 assertThat(cuda.reason()).contains("DPO4J_WITHOUT");
             });
@@ -111,11 +111,11 @@ class KernelsOffTest {
     @OnEachBf16Device
     void theReportSaysIt(On on) {
         withProperty(KERNELS.get(2) + ", " + KERNELS.get(0), () -> {
-            DeviceReport.Cuda cuda = DeviceReport.probe().cuda();
+            DeviceReport.Cuda cuda = Devices.report().cuda();
             assertThat(cuda.without()).containsExactly(KERNELS.get(2), KERNELS.get(0));
         });
         withProperty("", () -> {
-            DeviceReport.Cuda cuda = DeviceReport.probe().cuda();
+            DeviceReport.Cuda cuda = Devices.report().cuda();
             assertThat(cuda.usable()).isTrue();
             assertThat(cuda.without()).isEmpty();
             if (on.name().equals("emulated")) {

@@ -8,7 +8,6 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.kernels.DeviceReport;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.internal.CudaDevice;
@@ -107,7 +106,7 @@ public final class TestDevices {
     }
 
     private static List<String> byDefault() {
-        List<String> sets = DeviceReport.probe().cpu().instructionSets();
+        List<String> sets = Devices.report().cpu().instructionSets();
         List<String> names = new ArrayList<>(List.of("cpu"));
         for (int i = sets.size() - 2; i >= 0; i--) {
             names.add("cpu-" + sets.get(i));
@@ -121,7 +120,7 @@ public final class TestDevices {
     }
 
     private static List<Device> open(String name) {
-        // Not DeviceReport.probe: that loads oneDNN, whose initialisers do not survive ThreadSanitizer.
+        // Not Devices.report: that loads oneDNN, whose initialisers do not survive ThreadSanitizer.
         NativeLibrary.load();
         boolean emulated = Native.dpo4j_build_info().contains("emulated=1");
         switch (name) {

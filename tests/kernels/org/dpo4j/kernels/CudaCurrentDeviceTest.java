@@ -78,7 +78,7 @@ class CudaCurrentDeviceTest {
             expectCallers("close of a buffer");
             device.close();
             expectCallers("close");
-            assertThat(DeviceReport.probe().cuda().gpus()).hasSizeGreaterThan(1);
+            assertThat(Devices.report().cuda().gpus()).hasSizeGreaterThan(1);
             expectCallers("probe");
         });
     }

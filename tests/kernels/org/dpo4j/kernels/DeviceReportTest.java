@@ -8,7 +8,7 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
 class DeviceReportTest {
-    private final DeviceReport report = DeviceReport.probe();
+    private final DeviceReport report = Devices.report();
 
     @Test
     void describesJavaAndTheLibrary() {

@@ -41,7 +41,7 @@ class DevicesTest {
 
     @Test
     void autoSaysWhyItIsNotCuda() {
-        DeviceReport.Cuda cuda = DeviceReport.probe().cuda();
+        DeviceReport.Cuda cuda = Devices.report().cuda();
         List<String> notices = new ArrayList<>();
         try (Device device = Devices.open("auto", notices::add)) {
             assertThat(device.name()).isEqualTo(cuda.usable() ? "cuda" : "cpu");
@@ -56,7 +56,7 @@ class DevicesTest {
 
     @Test
     void withoutCudaTheReasonIsGiven() {
-        DeviceReport.Cuda cuda = DeviceReport.probe().cuda();
+        DeviceReport.Cuda cuda = Devices.report().cuda();
         assumeTrue(!cuda.usable(), "cuda can be used here");
         assertThat(cuda.reason()).isNotBlank();
         String message = "cuda cannot be used: " + cuda.reason();
@@ -70,7 +70,7 @@ class DevicesTest {
 
     @Test
     void anInstructionSetCanBeForced() {
-        for (String name : DeviceReport.probe().cpu().instructionSets()) {
+        for (String name : Devices.report().cpu().instructionSets()) {
             withInstructionSet(name, () -> {
                 try (Device device = Devices.cpu(1)) {
                     assertThat(device.description()).endsWith("1 thread, " + name);
@@ -86,7 +86,7 @@ class DevicesTest {
                     .isInstanceOf(Dpo4jException.class)
                     .hasMessageContaining("dpo4j.cpu.isa=mmx")
                     .hasMessageContaining("portable");
-            DeviceReport.Cpu cpu = DeviceReport.probe().cpu();
+            DeviceReport.Cpu cpu = Devices.report().cpu();
             assertThat(cpu.usable()).isFalse();
             assertThat(cpu.reason()).contains("mmx");
         });

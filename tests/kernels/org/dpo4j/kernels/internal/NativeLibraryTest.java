@@ -8,7 +8,7 @@ import java.net.URL;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Enumeration;
-import org.dpo4j.kernels.DeviceReport;
+import org.dpo4j.kernels.Devices;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -56,8 +56,8 @@ class NativeLibraryTest {
     }
 
     private static String reportWithout(String hidden) throws ReflectiveOperationException {
-        Class<?> report = new Without(hidden).loadClass(DeviceReport.class.getName());
-        return report.getMethod("probe").invoke(null).toString();
+        Class<?> devices = new Without(hidden).loadClass(Devices.class.getName());
+        return devices.getMethod("report").invoke(null).toString();
     }
 
     @Test

@@ -8,7 +8,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import org.dpo4j.cli.NearestName;
-import org.dpo4j.kernels.DeviceReport;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
@@ -136,7 +135,7 @@ final class Bench implements Callable<Integer> {
             System.setProperty("dpo4j.cuda.path", cuda.toString());
         }
         Devices.open(device).close(); // throws, naming what is missing, before anything is written
-        boolean emulated = String.valueOf(DeviceReport.probe().build()).contains("emulated=1");
+        boolean emulated = String.valueOf(Devices.report().build()).contains("emulated=1");
         boolean tiny = emulated || device.equals("cpu");
         Pace pace = tiny ? Pace.LOOK : quick ? Pace.QUICK : Pace.FULL;
         double limit = seconds != null ? seconds : quick && !tiny ? QUICK_SECONDS : Double.POSITIVE_INFINITY;

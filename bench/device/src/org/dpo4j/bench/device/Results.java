@@ -20,6 +20,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.stream.StreamSupport;
 import org.dpo4j.kernels.DeviceReport;
+import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
 
 /** The file of a run, written again after every benchmark: what was measured stays measured, whatever comes after. Any thread may write. */
@@ -42,7 +43,7 @@ final class Results {
      * @param kind cuda, cpu or emulated: the file's name begins so
      */
     Results(Path directory, String kind, String commit, String pace, String state) {
-        DeviceReport report = DeviceReport.probe();
+        DeviceReport report = Devices.report();
         LocalDateTime now = LocalDateTime.now(ZoneOffset.UTC);
         String date = now.toLocalDate().toString();
         String time = now.format(DateTimeFormatter.ofPattern("HHmmss", Locale.ROOT));

@@ -1,7 +1,6 @@
 package org.dpo4j.kernels;
 
 import java.nio.ByteBuffer;
-import org.dpo4j.kernels.internal.Transfers;
 
 /**
  * A processor, its memory and one queue of work.
@@ -63,27 +62,27 @@ public interface Device extends AutoCloseable {
 
     /** Copies a whole array to the device. */
     default void upload(long destination, int[] source) {
-        Transfers.upload(this, destination, source);
+        Transfers.upload(this::upload, destination, source);
     }
 
     /** Copies a whole array to the device. */
     default void upload(long destination, float[] source) {
-        Transfers.upload(this, destination, source);
+        Transfers.upload(this::upload, destination, source);
     }
 
     /** Waits for all queued work, then copies {@code count} i32 values to a new array. */
     default int[] downloadInts(long source, int count) {
-        return Transfers.downloadInts(this, source, count);
+        return Transfers.downloadInts((address, buffer) -> download(buffer, address), source, count);
     }
 
     /** Waits for all queued work, then copies {@code count} f32 values to a new array. */
     default float[] downloadFloats(long source, int count) {
-        return Transfers.downloadFloats(this, source, count);
+        return Transfers.downloadFloats((address, buffer) -> download(buffer, address), source, count);
     }
 
     /** Waits for all queued work, then copies {@code count} f64 values to a new array. */
     default double[] downloadDoubles(long source, int count) {
-        return Transfers.downloadDoubles(this, source, count);
+        return Transfers.downloadDoubles((address, buffer) -> download(buffer, address), source, count);
     }
 
     /** Copies between two places that do not overlap. */

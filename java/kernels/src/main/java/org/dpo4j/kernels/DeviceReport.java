@@ -4,11 +4,11 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.dpo4j.kernels.internal.Reports;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What this machine has for dpo4j, and for each device that cannot be used, exactly why and what to do.
+ * What this machine has for dpo4j, and for each device that cannot be used, exactly why and what to do. {@link
+ * Devices#report} makes one.
  *
  * @param version of these classes
  * @param java version and vendor of the running Java
@@ -93,9 +93,4 @@ public record DeviceReport(
             long memoryBytes,
             @Nullable Integer maxCluster,
             @Nullable String reason) {}
-
-    /** Looks at this machine. Never throws. */
-    public static DeviceReport probe() {
-        return Reports.probe();
-    }
 }

@@ -32,6 +32,11 @@ public final class Devices {
         };
     }
 
+    /** Looks at this machine. Never throws. */
+    public static DeviceReport report() {
+        return Reports.probe();
+    }
+
     private static Device auto(Consumer<String> notice) {
         DeviceReport.Cuda report = Reports.cuda();
         if (report.usable()) {

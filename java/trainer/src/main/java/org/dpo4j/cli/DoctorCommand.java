@@ -13,6 +13,7 @@ import java.util.stream.Collectors;
 import org.dpo4j.data.TokenizerLibrary;
 import org.dpo4j.io.JsonErrors;
 import org.dpo4j.kernels.DeviceReport;
+import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.RunHeader;
 import org.jspecify.annotations.Nullable;
@@ -42,7 +43,7 @@ final class DoctorCommand implements Callable<Integer> {
         if (!List.of("cpu", "cuda").contains(device)) {
             throw new Dpo4jException("device " + device + " is unknown: use cuda or cpu");
         }
-        DeviceReport report = DeviceReport.probe();
+        DeviceReport report = Devices.report();
         TokenizerLibrary tokenizers = TokenizerLibrary.probe();
         Output.standard()
                 .println(json ? json(report, tokenizers) : new RunHeader(facts(report, tokenizers)).toString());

@@ -19,7 +19,7 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
     public static Dataset<PreferencePair> pairs(Path file, ReadOptions options) {
         DatasetReader<PreferencePair> pairs = DatasetReader.pairs(options);
         DatasetReader.read(file, RowFormat.PAIRS, List.of(pairs));
-        return pairs.dataset(file);
+        return read(file, pairs);
     }
 
     /**
@@ -28,7 +28,7 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
     public static Dataset<Sequence> sequences(Path file, ReadOptions options) {
         DatasetReader<Sequence> sequences = DatasetReader.sequences(options);
         DatasetReader.read(file, RowFormat.SEQUENCES, List.of(sequences));
-        return sequences.dataset(file);
+        return read(file, sequences);
     }
 
     /**
@@ -44,9 +44,13 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
         DatasetReader<Sequence> sequences = DatasetReader.sequences(options);
         DatasetReader.read(file, RowFormat.ALL, List.of(pairs, sequences));
         if (pairs.isLikelierThan(sequences)) {
-            ofPairs.accept(pairs.dataset(file));
+            ofPairs.accept(read(file, pairs));
         } else {
-            ofSequences.accept(sequences.dataset(file));
+            ofSequences.accept(read(file, sequences));
         }
+    }
+
+    private static <T> Dataset<T> read(Path file, DatasetReader<T> reader) {
+        return new Dataset<>(reader.rows(file), reader.report());
     }
 }

@@ -122,23 +122,27 @@ final class DatasetReader<T> {
         return hasRowsOfKind || !other.hasRowsOfKind;
     }
 
-    /** What was read; throws where a row is refused, or none can be used. */
-    Dataset<T> dataset(Path file) {
+    /** The rows that can be used; throws where a row is refused, or none can be used. */
+    List<T> rows(Path file) {
         if (refusal != null) {
             throw refusal;
         }
-        DatasetReport report = new DatasetReport(
+        if (used.isEmpty()) {
+            throw new Dpo4jException(
+                    InputFile.name(file) + " has no row that can be used" + (skipped.isEmpty() ? "" : ": " + report()));
+        }
+        return List.copyOf(used);
+    }
+
+    /** What was left out, cut or moved. */
+    DatasetReport report() {
+        return new DatasetReport(
                 used.size(),
                 reasons(),
                 truncated,
                 backedOff,
                 Collections.unmodifiableMap(columnsUsed),
                 Collections.unmodifiableMap(columnsNotUsed));
-        if (used.isEmpty()) {
-            throw new Dpo4jException(
-                    InputFile.name(file) + " has no row that can be used" + (skipped.isEmpty() ? "" : ": " + report));
-        }
-        return new Dataset<>(List.copyOf(used), report);
     }
 
     private Map<String, Integer> reasons() {

@@ -1,5 +1,6 @@
 package org.dpo4j.data;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.dpo4j.kernels.decoder.Segment;
@@ -52,5 +53,118 @@ public record PackedBatch(
     /** Completions: two a pair. */
     public int completions() {
         return offsets.length - 1;
+    }
+
+    /** Lays token sequences behind one another. Rows are counted first, so that every array is made once. */
+    private static final class Packing {
+        private final int[] ids;
+        private final int[] positions;
+        private final int[] hiddenRows;
+        private final int[] targets;
+        private final int[] offsets;
+        private final List<Segment> segments = new ArrayList<>();
+        private int row;
+        private int target;
+        private int completion;
+
+        private Packing(int rows, int tokens, int completions) {
+            ids = new int[rows];
+            positions = new int[rows];
+            hiddenRows = new int[tokens];
+            targets = new int[tokens];
+            offsets = new int[completions + 1];
+        }
+
+        /** {@code [prompt | chosen | rejected]} a pair: both completions attend to the one prompt. */
+        static PackedBatch sharedPairs(List<PreferencePair> pairs) {
+            int rows = 0;
+            int tokens = 0;
+            for (PreferencePair pair : pairs) {
+                int completions = pair.chosen().length + pair.rejected().length;
+                rows += pair.prompt().length + completions - 2;
+                tokens += completions;
+            }
+            Packing packing = new Packing(rows, tokens, 2 * pairs.size());
+            pairs.forEach(packing::addShared);
+            return packing.batch();
+        }
+
+        /** {@code [prompt | chosen] [prompt | rejected]} a pair. */
+        static PackedBatch plainPairs(List<PreferencePair> pairs) {
+            List<Sequence> sequences = new ArrayList<>();
+            for (PreferencePair pair : pairs) {
+                sequences.add(new Sequence(pair.row(), pair.prompt(), pair.chosen()));
+                sequences.add(new Sequence(pair.row(), pair.prompt(), pair.rejected()));
+            }
+            return sequences(sequences);
+        }
+
+        /** {@code [prompt | completion]} a sequence. */
+        static PackedBatch sequences(List<Sequence> sequences) {
+            int rows = 0;
+            int tokens = 0;
+            for (Sequence sequence : sequences) {
+                rows += sequence.length() - 1;
+                tokens += sequence.completion().length;
+            }
+            Packing packing = new Packing(rows, tokens, sequences.size());
+            sequences.forEach(packing::addSequence);
+            return packing.batch();
+        }
+
+        private void addShared(PreferencePair pair) {
+            int length = pair.prompt().length;
+            int dependents = (pair.chosen().length > 1 ? 1 : 0) + (pair.rejected().length > 1 ? 1 : 0);
+            Segment prompt = Segment.plain(row, length, dependents);
+            segments.add(prompt);
+            addRows(pair.prompt(), length, 0);
+            int last = row - 1;
+            addBehind(prompt, last, pair.chosen());
+            addBehind(prompt, last, pair.rejected());
+        }
+
+        private void addBehind(Segment prompt, int lastOfPrompt, int[] tokens) {
+            addTargets(tokens, lastOfPrompt, row);
+            int count = tokens.length - 1; // the last token is only ever a target
+            if (count > 0) {
+                segments.add(Segment.behind(prompt, row, count));
+                addRows(tokens, count, prompt.queryCount());
+            }
+        }
+
+        private void addSequence(Sequence sequence) {
+            int length = sequence.prompt().length;
+            int count = sequence.completion().length - 1;
+            segments.add(Segment.plain(row, length + count, 0));
+            addRows(sequence.prompt(), length, 0);
+            addTargets(sequence.completion(), row - 1, row);
+            addRows(sequence.completion(), count, length);
+        }
+
+        private void addRows(int[] tokens, int count, int position) {
+            for (int i = 0; i < count; i++) {
+                ids[row] = tokens[i];
+                positions[row] = position + i;
+                row++;
+            }
+        }
+
+        /**
+         * The first token is predicted by the prompt's last row, the others by the completion's own rows from {@code
+         * begin}.
+         */
+        private void addTargets(int[] tokens, int lastOfPrompt, int begin) {
+            for (int i = 0; i < tokens.length; i++) {
+                hiddenRows[target] = i == 0 ? lastOfPrompt : begin + i - 1;
+                targets[target] = tokens[i];
+                target++;
+            }
+            completion++;
+            offsets[completion] = target;
+        }
+
+        private PackedBatch batch() {
+            return new PackedBatch(ids, positions, List.copyOf(segments), hiddenRows, targets, offsets);
+        }
     }
 }

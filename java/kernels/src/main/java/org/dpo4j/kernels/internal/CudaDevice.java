@@ -292,7 +292,7 @@ public final class CudaDevice implements Device {
     @Override
     public double microseconds(Runnable work) {
         outsideCapture("microseconds");
-        try (CudaEvents events = new CudaEvents(this, stream)) {
+        try (CudaEvents events = new CudaEvents(this::current, stream)) {
             events.begin();
             work.run();
             return events.end();
@@ -315,7 +315,7 @@ public final class CudaDevice implements Device {
         outsideCapture("capture");
         capturing = true;
         try {
-            return CudaGraph.capture(this, stream, work);
+            return CudaGraph.capture(this::current, stream, work);
         } finally {
             capturing = false;
         }

@@ -6,20 +6,21 @@ import static org.bytedeco.cuda.global.cudart.cudaEventElapsedTime;
 import static org.bytedeco.cuda.global.cudart.cudaEventRecord;
 import static org.bytedeco.cuda.global.cudart.cudaEventSynchronize;
 
+import java.util.function.Supplier;
 import org.bytedeco.cuda.cudart.CUevent_st;
 import org.bytedeco.cuda.cudart.CUstream_st;
 
-/** Two events of a stream, and the time between them. */
+/** Two events of a stream, and the time between them. {@code device} makes the stream's device current. */
 final class CudaEvents implements AutoCloseable {
-    private final CudaDevice device;
+    private final Supplier<CurrentDevice> device;
     private final CUstream_st stream;
     private final CUevent_st first;
     private final CUevent_st last;
 
-    CudaEvents(CudaDevice device, CUstream_st stream) {
+    CudaEvents(Supplier<CurrentDevice> device, CUstream_st stream) {
         this.device = device;
         this.stream = stream;
-        try (CurrentDevice current = device.current()) {
+        try (CurrentDevice current = device.get()) {
             first = create();
             try {
                 last = create();
@@ -37,14 +38,14 @@ final class CudaEvents implements AutoCloseable {
     }
 
     void begin() {
-        try (CurrentDevice current = device.current()) {
+        try (CurrentDevice current = device.get()) {
             CudaRuntime.check(cudaEventRecord(first, stream), "cudaEventRecord");
         }
     }
 
     /** Waits for the work since {@link #begin}, and gives its microseconds. */
     double end() {
-        try (CurrentDevice current = device.current()) {
+        try (CurrentDevice current = device.get()) {
             CudaRuntime.check(cudaEventRecord(last, stream), "cudaEventRecord");
             CudaRuntime.check(cudaEventSynchronize(last), "cudaEventSynchronize after timed work");
             float[] milliseconds = new float[1];

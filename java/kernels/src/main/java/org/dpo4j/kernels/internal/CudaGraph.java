@@ -9,27 +9,30 @@ import static org.bytedeco.cuda.global.cudart.cudaStreamBeginCapture;
 import static org.bytedeco.cuda.global.cudart.cudaStreamCaptureModeThreadLocal;
 import static org.bytedeco.cuda.global.cudart.cudaStreamEndCapture;
 
+import java.util.function.Supplier;
 import org.bytedeco.cuda.cudart.CUgraphExec_st;
 import org.bytedeco.cuda.cudart.CUgraph_st;
 import org.bytedeco.cuda.cudart.CUstream_st;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 
-/** A CUDA graph of one stream's work. An executable graph that is destroyed while it runs is freed when it is done. */
+/**
+ * A CUDA graph of one stream's work. {@code device} makes the stream's device current. An executable graph that is destroyed while it runs is freed when it is done.
+ */
 final class CudaGraph implements Device.Graph {
-    private final CudaDevice device;
+    private final Supplier<CurrentDevice> device;
     private final CUstream_st stream;
     private final CUgraphExec_st executable;
     private boolean closed;
 
-    private CudaGraph(CudaDevice device, CUstream_st stream, CUgraphExec_st executable) {
+    private CudaGraph(Supplier<CurrentDevice> device, CUstream_st stream, CUgraphExec_st executable) {
         this.device = device;
         this.stream = stream;
         this.executable = executable;
     }
 
     /** Capture in thread-local mode: other threads may go on with other devices and streams. */
-    static CudaGraph capture(CudaDevice device, CUstream_st stream, Runnable work) {
+    static CudaGraph capture(Supplier<CurrentDevice> device, CUstream_st stream, Runnable work) {
         begin(device, stream);
         CUgraph_st graph = new CUgraph_st();
         try {
@@ -38,22 +41,22 @@ final class CudaGraph implements Device.Graph {
             abandon(device, stream, graph);
             throw e;
         }
-        try (CurrentDevice current = device.current()) {
+        try (CurrentDevice current = device.get()) {
             CudaRuntime.check(cudaStreamEndCapture(stream, graph), "cudaStreamEndCapture of a graph");
             return instantiate(device, stream, graph);
         }
     }
 
-    private static void begin(CudaDevice device, CUstream_st stream) {
-        try (CurrentDevice current = device.current()) {
+    private static void begin(Supplier<CurrentDevice> device, CUstream_st stream) {
+        try (CurrentDevice current = device.get()) {
             int error = cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
             CudaRuntime.check(error, "cudaStreamBeginCapture of a graph");
         }
     }
 
     /** What the work threw says more than how its capture then ended. */
-    private static void abandon(CudaDevice device, CUstream_st stream, CUgraph_st graph) {
-        try (CurrentDevice current = device.current()) {
+    private static void abandon(Supplier<CurrentDevice> device, CUstream_st stream, CUgraph_st graph) {
+        try (CurrentDevice current = device.get()) {
             if (cudaStreamEndCapture(stream, graph) == 0) {
                 cudaGraphDestroy(graph);
             }
@@ -61,7 +64,7 @@ final class CudaGraph implements Device.Graph {
         }
     }
 
-    private static CudaGraph instantiate(CudaDevice device, CUstream_st stream, CUgraph_st graph) {
+    private static CudaGraph instantiate(Supplier<CurrentDevice> device, CUstream_st stream, CUgraph_st graph) {
         try {
             CUgraphExec_st executable = new CUgraphExec_st();
             CudaRuntime.check(cudaGraphInstantiate(executable, graph, 0), "cudaGraphInstantiate");
@@ -76,7 +79,7 @@ final class CudaGraph implements Device.Graph {
         if (closed) {
             throw new Dpo4jException("this graph is closed: it has no work any more");
         }
-        try (CurrentDevice current = device.current()) {
+        try (CurrentDevice current = device.get()) {
             int error = cudaGraphLaunch(executable, stream);
             if (error != 0) {
                 throw CudaRuntime.failure(error, "cudaGraphLaunch");

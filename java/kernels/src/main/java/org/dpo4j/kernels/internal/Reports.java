@@ -1,13 +1,18 @@
 package org.dpo4j.kernels.internal;
 
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import org.dpo4j.kernels.DeviceReport;
 import org.dpo4j.kernels.DeviceReport.Cpu;
 import org.dpo4j.kernels.DeviceReport.Cuda;
 import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
 
 /** Fills in a {@link DeviceReport}. */
 public final class Reports {
+    private static final String PRESETS = "org.bytedeco";
+
     private Reports() {}
 
     public static DeviceReport probe() {
@@ -20,12 +25,40 @@ public final class Reports {
         } catch (Dpo4jException e) {
             String reason = String.valueOf(e.getMessage());
             Cpu cpu = new Cpu(false, reason, Processor.model(), Processor.cores(), null, List.of(), OneDnn.find());
-            return new DeviceReport(
-                    version, java, system, null, LibraryVersions.ofBindings(), cpu, withoutNatives(reason));
+            return new DeviceReport(version, java, system, null, bindings(), cpu, withoutNatives(reason));
         }
         Cuda cuda = CudaProbe.withDeviceFacts(CudaProbe.probe());
-        return new DeviceReport(
-                version, java, system, Native.dpo4j_build_info(), LibraryVersions.of(cuda), cpu(), cuda);
+        return new DeviceReport(version, java, system, Native.dpo4j_build_info(), versions(cuda), cpu(), cuda);
+    }
+
+    /** Versions of the bindings, as their jars say. */
+    private static Map<String, String> bindings() {
+        Map<String, String> versions = new LinkedHashMap<>();
+        put(versions, "JavaCPP", LibraryVersions.ofArtifact(PRESETS, "javacpp"));
+        put(versions, "CUDA preset", LibraryVersions.ofArtifact(PRESETS, "cuda"));
+        return versions;
+    }
+
+    /** Versions of the bindings, and of the libraries that can be loaded here, as these say. */
+    private static Map<String, String> versions(Cuda cuda) {
+        Map<String, String> versions = bindings();
+        put(versions, "oneDNN", OneDnn.version());
+        // Where the system's loader found them, it finds them again; where it did not, there are none.
+        List<String> libraries = cuda.usable() && cuda.libraries().isEmpty() ? CudaLibraries.NEEDED : cuda.libraries();
+        for (String library : libraries) {
+            if (library.endsWith(CudaLibraries.RUNTIME)) {
+                versions.put("CUDA runtime", LibraryVersions.ofLibrary(library));
+            } else if (library.endsWith(CudaLibraries.CUBLASLT)) {
+                versions.put("cuBLASLt", LibraryVersions.ofLibrary(library));
+            }
+        }
+        return versions;
+    }
+
+    private static void put(Map<String, String> versions, String name, @Nullable String version) {
+        if (version != null) {
+            versions.put(name, version);
+        }
     }
 
     /** Of cuda alone: touches nothing that only cpu needs. */

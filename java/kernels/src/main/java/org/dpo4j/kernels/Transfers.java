@@ -1,42 +1,46 @@
-package org.dpo4j.kernels.internal;
+package org.dpo4j.kernels;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import org.dpo4j.kernels.Device;
 
 /** Java arrays to and from a device, through a direct buffer of bounded size. */
-public final class Transfers {
+final class Transfers {
     private static final int CHUNK_BYTES = 1 << 20;
 
     private Transfers() {}
+
+    /** Copies between an address of the device and a whole direct buffer. */
+    interface Copy {
+        void run(long address, ByteBuffer buffer);
+    }
 
     /** One piece of an array: {@code count} elements from {@code begin}, in a buffer. */
     private interface Piece {
         void move(ByteBuffer buffer, int begin, int count);
     }
 
-    public static void upload(Device device, long destination, int[] source) {
+    static void upload(Copy copy, long destination, int[] source) {
         send(
-                device,
+                copy,
                 destination,
                 source.length,
                 4,
                 (buffer, begin, count) -> buffer.asIntBuffer().put(source, begin, count));
     }
 
-    public static void upload(Device device, long destination, float[] source) {
+    static void upload(Copy copy, long destination, float[] source) {
         send(
-                device,
+                copy,
                 destination,
                 source.length,
                 4,
                 (buffer, begin, count) -> buffer.asFloatBuffer().put(source, begin, count));
     }
 
-    public static int[] downloadInts(Device device, long source, int count) {
+    static int[] downloadInts(Copy copy, long source, int count) {
         int[] values = new int[count];
         receive(
-                device,
+                copy,
                 source,
                 count,
                 4,
@@ -44,10 +48,10 @@ public final class Transfers {
         return values;
     }
 
-    public static float[] downloadFloats(Device device, long source, int count) {
+    static float[] downloadFloats(Copy copy, long source, int count) {
         float[] values = new float[count];
         receive(
-                device,
+                copy,
                 source,
                 count,
                 4,
@@ -55,10 +59,10 @@ public final class Transfers {
         return values;
     }
 
-    public static double[] downloadDoubles(Device device, long source, int count) {
+    static double[] downloadDoubles(Copy copy, long source, int count) {
         double[] values = new double[count];
         receive(
-                device,
+                copy,
                 source,
                 count,
                 8,
@@ -66,24 +70,24 @@ public final class Transfers {
         return values;
     }
 
-    private static void send(Device device, long destination, int count, int elementBytes, Piece piece) {
+    private static void send(Copy copy, long destination, int count, int elementBytes, Piece piece) {
         ByteBuffer buffer = buffer(count, elementBytes);
         int step = CHUNK_BYTES / elementBytes;
         for (int begin = 0; begin < count; begin += step) {
             int n = Math.min(step, count - begin);
             buffer.clear().limit(n * elementBytes);
             piece.move(buffer, begin, n);
-            device.upload(destination + (long) begin * elementBytes, buffer);
+            copy.run(destination + (long) begin * elementBytes, buffer);
         }
     }
 
-    private static void receive(Device device, long source, int count, int elementBytes, Piece piece) {
+    private static void receive(Copy copy, long source, int count, int elementBytes, Piece piece) {
         ByteBuffer buffer = buffer(count, elementBytes);
         int step = CHUNK_BYTES / elementBytes;
         for (int begin = 0; begin < count; begin += step) {
             int n = Math.min(step, count - begin);
             buffer.clear().limit(n * elementBytes);
-            device.download(buffer, source + (long) begin * elementBytes);
+            copy.run(source + (long) begin * elementBytes, buffer);
             buffer.rewind();
             piece.move(buffer, begin, n);
         }
