@@ -3,17 +3,19 @@
 //   g = clip gradient        m = (m - s1 m) + s1 g        v = (v - s2 v) + s2 g^2
 //   p = p - (lr decay p + lr c1 m / (sqrt(c2 v) + epsilon))
 //
-// s1 = 1 - b1 and s2 = 1 - b2 are computed in fp64 and then rounded. b2 v in fp32 would keep 1.3e-8 too much of v per step, and (1 - lr
-// decay) p would lose the digits of lr decay: both factors are close to 1, and fp32 has 24 bits.
+// s1 = 1 - b1 and s2 = 1 - b2 are computed in fp64 and then rounded. The formula subtracts s2 v and does not multiply by b2: b2 is close to
+// 1, and rounded to the 24 bits of fp32 it would keep 1.3e-8 too much of v per step. For the same reason it does not multiply p by 1 - lr
+// decay, which would lose the digits of lr decay.
 //
-// One pass over all arrays; the clipped gradient is never stored. With a `master`, the exact p is there and the parameter is its rounding.
-// A bf16 parameter without a master is rounded stochastically: its mean is the exact p, so that updates far below its last digit add up
-// (Gupta et al. 2015). The random bits, 16 per element as many as are dropped, come from Philox: key = seed, counter = (element / 8, step).
-// So the bits of an element depend only on its number. A NaN clip (the gradient was not finite) leaves every array unchanged.
+// One pass over all arrays; the clipped gradient is never stored. With a `master`, the master array holds the exact p, and the parameter is
+// p rounded. A bf16 parameter without a master is rounded stochastically. The mean of the rounded values is the exact p, so updates far
+// below the last digit of the parameter add up (Gupta et al. 2015). Rounding drops 16 bits of an element and uses 16 random bits. They come
+// from Philox: key = seed, counter = (element / 8, step). So the random bits of an element depend only on its number, the step and the
+// seed. If clip is NaN (the gradient was not finite), every array stays unchanged.
 //
-// bf16 moments are rounded stochastically too, each with bits of its own. v needs it: if gradients are small, a step changes v by (1 - b2)
-// of itself, which for b2 = 0.999 is between 1/8 and 1/4 of a bf16 ulp. Rounded to nearest, v would never decay. The step itself uses the
-// exact m and v, before rounding.
+// bf16 moments are rounded stochastically too, each with its own random bits. If gradients are small, a step lowers v by (1 - b2) v, which
+// for b2 = 0.999 is between 1/8 and 1/4 of a bf16 ulp. Rounded to nearest, v would never decay. The update of p uses m and v before
+// rounding.
 //
 // Bytes moved per element: 28 (fp32 without master), 30 (bf16 with master), 24 (bf16 without), 16 (bf16 without, bf16 moments). Predicted:
 // PERFORMANCE.md. Share of the roofline: not yet measured on a GPU.
@@ -24,15 +26,15 @@ namespace dpo4j::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-// Resident blocks per SM, at 64 or 80 registers per thread: with 64 the random bits spill.
+// Resident blocks per SM: 4 leave 64 registers per thread, 3 leave 80. Stochastic rounding spills with 64.
 template <bool kStochastic>
 constexpr int kBlocks = kStochastic ? 3 : 4;
 static_assert(kVector == 8, "a whole vector takes the bits of one counter");
 
-// The last word of a counter says which number of an element is rounded.
+// The last word of a Philox counter: which of the three values of an element is rounded.
 enum class Rounded : uint32_t { kParameter, kM, kV };
 
-// Updates N elements from number `element` on; for N > 1 it is a multiple of 8.
+// Rounds N elements stochastically. `element` is the number of the first; for N > 1 it is a multiple of 8.
 template <int N>
 __device__ __forceinline__ Values<N> round_elements(Values<N> x, Rounded what, int64_t element, uint2 seed, uint32_t step) {
   const uint64_t group = static_cast<uint64_t>(element) / kVector;

@@ -1,13 +1,14 @@
-// What all attention kernels share: which rows a block owns, and which keys they see. A block owns rows (queries, or keys for d_k and d_v)
-// and walks over columns (keys, or queries) tile by tile. All arithmetic is two products of tiles:
+// Shared by all attention kernels: which rows a block owns, and which keys these rows see. A row is a query, or, in kernels that compute
+// d_k and d_v, a key; columns are then keys, or queries. A block owns a tile of rows and loops over the columns tile by tile. All matrix
+// arithmetic is two products of tiles:
 //
 //   scores       s[r][c] = sum over d of rows[r][d] columns[c][d]
 //   accumulate   o[r][d] += sum over c of weights[r][c] columns[c][d]
 //
-// fp32 computes them on fp32 units (attention_fma.cuh), bf16 on tensor cores (attention_mma.cuh, mma.sync), on Hopper by WGMMA
-// (attention_sm90a.cuh). The choice depends on dtype, head width and device, never on the rest of the batch.
+// fp32 kernels compute them on fp32 units (attention_fma.cuh). bf16 kernels use tensor cores: mma.sync (attention_mma.cuh), or WGMMA on
+// Hopper (attention_sm90a.cuh). Which kernel runs depends on dtype, head width and device, never on the batch.
 //
-// Heads that share a key head share a block: a row is one query and one head of the group.
+// The query heads that share a key head form a group and share blocks: a query row is one query and one head of the group.
 #pragma once
 
 #include "portable.cuh"
@@ -20,7 +21,7 @@ constexpr float kLog2E = 1.44269504088896340736f, kLn2 = 0.69314718055994530942f
 int forward_mma(const Queue& queue, const AttentionForward& x);
 int backward_mma(const Queue& queue, const AttentionBackward& x);
 
-// bf16 of head widths 64 and 128 on Hopper: attention_forward_sm90a.cu, attention_backward_sm90a.cu.
+// bf16 on Hopper, head widths 64 and 128: attention_forward_sm90a.cu, attention_backward_sm90a.cu.
 bool has_forward_sm90a(const Queue& queue, int64_t head_width);
 int forward_sm90a(const Queue& queue, const AttentionForward& x);
 bool has_backward_sm90a(const Queue& queue, int64_t head_width);
@@ -41,8 +42,8 @@ struct Queries {
   __device__ __forceinline__ int64_t scalar(int32_t r, int64_t heads) const { return query(r) * heads + head(r); }
 };
 
-// The keys that a segment sees, numbered through its prefix and then its own. So a shared prefix and the same tokens stored in place give
-// the same tiles and the same bits.
+// The keys that a segment sees: first those of its prefix, then its own, numbered as one list. So a sequence gives the same tiles and the
+// same bits whether its prefix is shared or stored in the sequence.
 struct Keys {
   dpo4j_segment segment;
   __device__ __forceinline__ int64_t row(int32_t key) const {
@@ -52,7 +53,8 @@ struct Keys {
   __device__ __forceinline__ int32_t last_seen_by(int32_t query) const { return segment.prefix_count + segment.key_offset + query; }
 };
 
-// The rows of a block: the tile_of_segment-th ROWS rows of a segment and key head. X is AttentionForward or AttentionBackward.
+// The query rows of a block: tile number `tile_of_segment`, of ROWS rows, of one segment and key head. X is AttentionForward or
+// AttentionBackward.
 template <int ROWS, class X>
 struct QueryBlock {
   const X& x;
@@ -67,14 +69,15 @@ struct QueryBlock {
     row_end = first_row + ROWS < queries.count() ? first_row + ROWS : queries.count();
     key_end = keys.last_seen_by((row_end - 1) / group) + 1;
   }
-  // From the block index in a grid [segments * row_tiles, kv_heads]; `segment` is x.segments[blockIdx.x / row_tiles]. The last tile sees
-  // the most keys and starts first.
+  // Reads the tile from the block index in a grid [segments * row_tiles, kv_heads]; `segment` is x.segments[blockIdx.x / row_tiles]. The
+  // last tile of a segment sees the max number of keys, so it starts first.
   __device__ __forceinline__ QueryBlock(const X& x, const dpo4j_segment& segment, int32_t row_tiles)
       : QueryBlock(x, segment, static_cast<int32_t>(x.heads / x.kv_heads), static_cast<int32_t>(blockIdx.y),
                    row_tiles - 1 - static_cast<int32_t>(blockIdx.x % row_tiles)) {}
 
   __device__ __forceinline__ bool empty() const { return first_row >= queries.count(); }
-  // The row of the segment for a row of the tile. Tile rows beyond the end of the segment repeat its last row and are not written.
+  // Whether a row of the tile is a row of the segment, and which one. For a tile row beyond the end, row() is the last row of the segment;
+  // its results are not written.
   __device__ __forceinline__ bool exists(int row) const { return first_row + row < row_end; }
   __device__ __forceinline__ int32_t row(int row) const { return exists(row) ? first_row + row : row_end - 1; }
   __device__ __forceinline__ int32_t last_key(int row_of_tile) const { return keys.last_seen_by(row(row_of_tile) / queries.group); }

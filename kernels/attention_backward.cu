@@ -1,13 +1,14 @@
-// attention, backward, from p = exp(scale q k - lse) computed again:
+// attention, backward. p = exp(scale q k - lse) is recomputed:
 //
 //   delta = sum over d of d_out out        d_s = p (d_out v - delta)
 //   d_q = scale d_s k                      d_k = scale d_s^T q                      d_v = p^T d_out
 //
-// Two launches. In the first, a block owns a tile of queries and computes delta (to the workspace) and d_q. In the second, a block owns a
-// tile of keys and walks over the queries that see them: its own segment's, then those of the dependent segments, all heads of the group.
-// One block adds up each row in a fixed order: no atomics. Never materialised: scores, probabilities, their gradients, repeated key heads.
+// Two launches. In the first, a block owns a tile of queries and computes d_q and delta, which it stores in the workspace. In the second, a
+// block owns a tile of keys and computes d_k and d_v. It loops over the queries that see these keys, for all heads of the group: first the
+// queries of the keys' own segment, then those of its dependents (the segments whose prefix it is). One block sums each row of a gradient
+// in a fixed order: no atomics. Never materialised: scores, probabilities, their gradients, repeated key heads.
 //
-// Bytes moved: the tensors of a block's rows once, those it walks over once per tile (from L2). Bound by arithmetic: 14 head_width
+// Bytes moved: the tensors of a block's rows once, those of its columns once per tile of rows (from L2). Bound by arithmetic: 14 head_width
 // FLOPs per visible pair of query and key (7 products of tiles), here on fp32 units. Share of the roofline: not yet measured on a GPU.
 #include <algorithm>
 
@@ -19,7 +20,7 @@ namespace {
 using attention::Queries;
 using attention::Tile;
 
-// This thread's part of the dot product of a row of d_out (in shared memory) and the same row of out (in memory).
+// This thread's part of the dot product of a row of d_out (in shared memory) and the same row of out (in device memory).
 template <class Tile>
 __device__ __forceinline__ float dot_part(const float* d_out, const float* out, int head_width) {
   float dot = 0;
@@ -33,7 +34,7 @@ __device__ __forceinline__ float dot_part(const float* d_out, const float* out, 
   return dot;
 }
 
-// delta and d_q of a tile of queries, which walks over the keys it sees.
+// Computes delta and d_q of a tile of queries; loops over the keys that these queries see.
 template <int D>
 __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlocks) d_queries(AttentionBackward x, int32_t row_tiles) {
   using Tile = Tile<D, true>;
@@ -91,8 +92,8 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
   }
 }
 
-// What d_keys walks over: columns [first_row, first_row + kColumns) of the rows of `queries`. A row that does not exist gets lse =
-// infinity, which makes its weights 0.
+// The columns of d_keys: query rows [first_row, first_row + kColumns). A row that does not exist gets lse = infinity, so that its weights
+// are 0.
 template <class Tile>
 struct QueryTile {
   float *q, *d_out, *lse, *delta;
@@ -114,7 +115,7 @@ struct QueryTile {
   }
 };
 
-// d_k and d_v of a tile of keys, which walks over the queries that see it: rows are keys here, columns queries.
+// Computes d_k and d_v of a tile of keys; loops over the queries that see these keys. Rows are keys here, columns queries.
 template <int D>
 __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlocks) d_keys(AttentionBackward x, int32_t row_tiles) {
   using Tile = Tile<D, true>;
@@ -145,7 +146,7 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
   const float factor = x.scale * attention::kLog2E;
   for (int32_t dependent = 0; dependent <= dependents; dependent++) {
     const Queries queries{segment[dependent], group, static_cast<int32_t>(blockIdx.y) * group};
-    // Queries of the own segment before the first key do not see it. Those of a dependent see every key.
+    // In the keys' own segment, queries before the first key do not see the tile. In a dependent, all queries see all keys.
     for (int32_t first_row = dependent == 0 ? first_key * group : 0; first_row < queries.count(); first_row += Tile::kColumns) {
       __syncthreads();
       walk.read(x, queries, first_row);
@@ -206,7 +207,8 @@ int backward_fma(const Queue& queue, const AttentionBackward& x) {
 
 }  // namespace
 
-// delta, or the largest workspace of any kernel, which may be one for another device.
+// The max over all kernels, because the device is not known here. This file's kernels need delta; those of attention_backward_sm90a.cu may
+// need more.
 size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width) {
   return std::max(query_rows * heads * sizeof(float), attention::backward_sm90a_workspace_bytes(query_rows, heads, head_width));
 }

@@ -1,16 +1,16 @@
-// attention, backward, bf16 on tensor cores, from p = exp(scale q k - lse) computed again:
+// attention, backward, bf16 on tensor cores. p = exp(scale q k - lse) is recomputed:
 //
 //   delta = sum over d of d_out out        d_s = p (d_out v - delta)
 //   d_q = scale d_s k                      d_k = scale d_s^T q                      d_v = p^T d_out
 //
 // The two launches of attention_backward.cu on mma.sync m16n8k16 (sm_80 and later). Rows are queries in the first (delta and d_q) and keys
-// in the second (d_k and d_v). The second computes transposed scores, so that p^T and d_s^T, rounded to bf16, are in the registers where
-// the next product reads them. The next tile of columns is loaded while one is used. One block adds up each row in a fixed order: no
-// atomics. Never materialised: scores, probabilities, their gradients, repeated key heads.
+// in the second (d_k and d_v). The second computes transposed scores: so the accumulators of p^T and d_s^T, rounded to bf16, already are
+// the A fragments of the next products. The next tile of columns is loaded while the current one is used. One block sums each row of a
+// gradient in a fixed order: no atomics. Never materialised: scores, probabilities, their gradients, repeated key heads.
 //
-// Bytes moved: the tensors of a block's rows once, those it walks over once per block (from L2). Bound by arithmetic: 14 head_width FLOPs
-// per visible pair of query and key (7 products; attention_backward_sm90a.cu needs 5, because its blocks add to d_q one after another; it
-// serves head widths 64 and 128 on Hopper). Predicted: PERFORMANCE.md. Share of the roofline: not yet measured on a GPU.
+// Bytes moved: the tensors of a block's rows once, those of its columns once per block (from L2). Bound by arithmetic: 14 head_width FLOPs
+// per visible pair of query and key (7 products). On Hopper, attention_backward_sm90a.cu computes head widths 64 and 128 with 5 products,
+// because its blocks add to d_q one after another. Predicted: PERFORMANCE.md. Share of the roofline: not yet measured on a GPU.
 #include "attention_mma.cuh"
 
 namespace dpo4j::cuda {
@@ -29,8 +29,9 @@ struct QueryTile : attention::MmaTile<D, (D <= 128 ? 2 : 1),
                                        : D <= 128 ? 32
                                                   : 16)> {};
 
-// Writes lse in base 2 of the warp's rows (infinite for a row that does not exist, so that its weights are 0) and delta, also to the
-// workspace. `statistics` holds lse and then delta of the block's rows in shared memory, because they do not fit in registers.
+// Computes delta of the warp's rows, writes it to the workspace, and writes lse (in base 2) and delta to `statistics`. A row that does not
+// exist gets lse = infinity, so that its weights are 0. `statistics` holds lse and then delta of the block's rows in shared memory, because
+// they do not fit in registers.
 template <class Tile, class Block>
 __device__ __forceinline__ void read_statistics(const AttentionBackward& x, const Block& block, const bf16* d_out_rows, float* statistics) {
 #pragma unroll 1
@@ -125,15 +126,15 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(
   }
   typename Tile::RowFloats scale;
   Tile::fill(scale, x.scale);
-  // Read again, because it does not fit in registers during the loop.
+  // Computed again, because the block's fields do not fit in registers during the loop.
   const attention::MmaQueryBlock<Tile, AttentionBackward> again(x, row_tiles);
   again.write(x.d_q, x.q_stride, d_q, scale, q_rows);
 }
 
 // ---- d_k and d_v: rows are keys, columns queries --------------------------------------------------------------------------------------
 
-// WARPS_OF_ROWS warps share the same keys: each computes their scores and accumulates its part of the head width. Beyond head width 128, 16
-// rows of d_k and d_v do not fit in the registers of one warp.
+// How many warps share the same keys. Each of them computes all scores of these keys and accumulates its own part of the head width,
+// because beyond head width 128, 16 rows of d_k and d_v do not fit in the registers of one warp.
 template <int D>
 constexpr int kWarpsOfRows = D <= 128 ? 1 : 2;
 
@@ -142,7 +143,8 @@ struct KeyTile : attention::MmaTile<D, (D <= 64 ? 2 : 1), 32, D / kWarpsOfRows<D
   static constexpr int kRows = kMmaWarps / kWarpsOfRows<D> * 16 * (D <= 64 ? 2 : 1);
 };
 
-// The queries that see a tile of keys, COLUMNS at a time: those of the keys' own segment from the first key on, then all of its dependents.
+// Iterates over the queries that see a tile of keys, COLUMNS at a time: the queries of the keys' own segment from the first key on, then
+// all queries of its dependents.
 template <int COLUMNS>
 struct Walk {
   const dpo4j_segment* segment;
@@ -167,9 +169,9 @@ struct Walk {
   }
 };
 
-// The state of a tile of queries after its copy.
+// Which queries a tile of columns holds. Needed after the iterator has advanced.
 struct Columns {
-  bool own;  // the keys' own segment, whose queries see the keys up to themselves; queries of a dependent see all
+  bool own;  // of the keys' own segment: a query sees the keys up to its own position; queries of a dependent see all
   int32_t first_row;
 };
 
@@ -219,7 +221,8 @@ struct KeyBlock {
     lse[Tile::kColumns + threadIdx.x] = exists ? static_cast<const float*>(x.workspace)[at] : 0.0f;
   }
 
-  // Whether some query sees some key of the warp; whether all queries see all of them; whether all see all keys of the block.
+  // Whether some query sees some key of the warp; whether all queries see all keys of the warp; whether all queries see all keys of the
+  // block; whether one query sees one key.
   __device__ __forceinline__ bool seen(Columns columns) const {
     return first_key + warp_row < key_count && (!columns.own || (first_key + warp_row) * group < columns.first_row + Tile::kColumns);
   }
@@ -233,7 +236,7 @@ struct KeyBlock {
     return !columns.own || (first_key + warp_row + row) * group <= columns.first_row + column;
   }
 
-  // For a tile of the keys' own segment.
+  // Undoes hide_not_finite() for queries of the keys' own segment.
   __device__ __forceinline__ void restore_queries(typename Tile::Output& o, const void* tensor, int64_t stride,
                                                   const dpo4j_segment& segment, Columns columns) const {
     const Queries queries{segment, group, static_cast<int32_t>(blockIdx.y) * group};
@@ -256,7 +259,7 @@ struct KeyBlock {
     if (!seen_by_all(columns)) select_seen(s, columns);
   }
 
-  // Turns d_p^T into d_s^T, likewise.
+  // Turns d_p^T into d_s^T: 0 by selection where the query does not see the key.
   __device__ __forceinline__ void to_d_scores(typename Tile::Scores& d_p, const typename Tile::Scores& p, Columns columns,
                                               const float* delta) const {
 #pragma unroll
@@ -342,7 +345,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(Att
   typename Tile::RowFloats one, scale;
   Tile::fill(one, 1);
   Tile::fill(scale, x.scale);
-  const Block again(x, attention::read_segment(segment), row_tiles);  // read again: it does not fit in registers during the loop
+  const Block again(x, attention::read_segment(segment), row_tiles);  // computed again: its fields do not fit in registers during the loop
   const auto own = [&](int row) { return again.key_offset(again.warp_row + row); };
   Tile::write(x.d_k, again.head_width, d_k, scale, k_rows, again.warp_row, again.first_d, own);
   Tile::write(x.d_v, again.head_width, d_v, one, v_rows, again.warp_row, again.first_d, own);

@@ -1,5 +1,5 @@
-// The order in which blocks of attention_backward_sm90a.cu take tiles of keys (a list that one block writes before they start), and how
-// many heads are in flight at a time.
+// The order in which the blocks of attention_backward_sm90a.cu take tiles of keys, and how many key heads are in flight at a time. One
+// block of the first kernel writes the order as a list, before the second kernel starts.
 #pragma once
 
 #include "attention_backward_sm90a.cuh"
@@ -8,7 +8,8 @@ namespace dpo4j::cuda::attention_backward {
 
 constexpr int kPrepareThreads = 256;
 
-// Segments that native/attention.cpp refuses on the CPU. Here they would let a block wait for its turn for ever.
+// Whether a segment has fields that native/attention.cpp refuses. It can check only segments in host memory; these are in device memory. A
+// kernel that used them could wait for a turn forever.
 __device__ __forceinline__ bool broken(const Problem& problem, int32_t s) {
   const dpo4j_segment& owner = problem.segments[s];
   if (owner.query_count < 0 || owner.query_count > problem.key_tiles * kKeys) return true;
@@ -24,10 +25,11 @@ __device__ __forceinline__ bool broken(const Problem& problem, int32_t s) {
   return next < problem.segment_count && problem.segments[next].prefix_count > 0;
 }
 
-// Heads in flight. With fewer heads, more blocks work on the queries of one head right after each other and find them in L2. But there must
-// be enough tiles without a prefix to fill the SMs, and more of them the longer the chain of tiles that start one after another. The
-// simulation behind the prediction (PERFORMANCE.md) compared rules on 26 shapes and five models of L2 and memory: this one reaches 0.99 of
-// the best number of heads in the mean and 0.87 at worst. All heads at once reach 0.86 and 0.53.
+// The number of key heads in flight. With fewer heads, more blocks read the queries of the same head within a short time and find them in
+// L2. But the heads in flight must have enough tiles without a prefix to fill the SMs. They need more of them for longer segments, whose
+// tiles of keys start one after another. The simulation behind the prediction (PERFORMANCE.md) compared rules on 26 shapes and five models
+// of L2 and memory: with this rule, the mean throughput is 0.99 and the min 0.87 of that with the best number of heads. With all heads at
+// once it is 0.86 and 0.53.
 __device__ __forceinline__ uint32_t heads_together(const Problem& problem, int32_t tiles_without_prefix) {
   constexpr int32_t kTilesAtOnce = 100;
   int32_t heads = 1;
@@ -38,9 +40,10 @@ __device__ __forceinline__ uint32_t heads_together(const Problem& problem, int32
   return heads;
 }
 
-// Called by one block. The order of tickets: heads in flight, then the next heads; among these, segments without a prefix, then those with
-// one; among these, the first tile of every segment, then the second. So the block that adds first to a tile of queries has the lower
-// ticket, and tiles with a longer walk start before shorter ones.
+// Called by one block: lists the tiles of keys of one head. First come segments without a prefix, then segments with one; within each, the
+// first tile of every segment, then the second, and so on. Tickets go through this list once for the heads in flight (each tile for all of
+// these heads), then once for the next heads, and so on. So of two blocks that add to the same d_q, the one that adds first has the lower
+// ticket, and tiles with more queries start before tiles with fewer.
 __device__ __forceinline__ void list_tiles(const Problem& problem) {
   constexpr int kWarps = kPrepareThreads / kWarp;
   DPO4J_SHARED(int, of_warps, [kWarps]);

@@ -1,25 +1,27 @@
-// attention, backward, bf16, head widths 64 and 128, Hopper only (sm_90a), from p = exp(scale q k - lse) computed again:
+// attention, backward, bf16, head widths 64 and 128, Hopper only (sm_90a). p = exp(scale q k - lse) is recomputed:
 //
 //    delta = sum over d of d_out out        d_s = p (d_out v - delta)
 //    d_q = scale d_s k                      d_k = scale d_s^T q                      d_v = p^T d_out
 //
 // Five products per pair of tiles (WGMMA, wgmma.cuh), where attention_backward_mma.cu has seven: scores are computed once for all three
-// gradients. A block owns 128 keys of one key head and walks over the tiles of queries that see them: its own segment's and those of its
-// dependents, all heads of the group. Two consumer warpgroups with 64 keys each accumulate d_k and d_v in registers. p^T and d_s^T, rounded
-// to bf16, are already in the registers where the next product reads them. d_s also goes through shared memory, and each consumer computes
-// half of d_q. The producer warpgroup loads tiles by TMA (tensor_copy.cuh), prepares the mask, lse and delta of each step, and waits at the
-// ordered semaphore.
+// gradients. A block owns 128 keys of one key head. It loops over the tiles of queries that see these keys, those of the keys' own segment
+// and of its dependents, for all heads of the group. Two consumer warpgroups with 64 keys each accumulate d_k and d_v in registers. The
+// accumulators of p^T and d_s^T, rounded to bf16, already are the A fragments of the next products. The consumers also exchange d_s through
+// shared memory, and each computes half of d_q. The producer warpgroup loads tiles by TMA (tensor_copy.cuh), prepares the mask, lse and
+// delta of each step, and waits at the ordered semaphore.
 //
-// d_q of a tile of queries is a sum over blocks. They add to it one after another (ordered semaphore, turns.cuh), in the order of keys,
-// prefix first: fp32 in the workspace, by a load, an addition and a store of the thread that holds the element. The block of the diagonal
-// adds last and writes d_q. So every sum has a fixed order, there are no atomic adds, and the bits of a sequence do not depend on its
-// batch. All blocks walk from the last queries to the first, and blocks of lower keys, whose walk is longer, start first. So a block
-// follows one tile behind the block of the keys before it, and waits at its start if at all.
+// d_q of a tile of queries is a sum over the blocks whose keys it sees. An ordered semaphore (turns.cuh) lets these blocks add one after
+// another, in the order of keys, prefix first. The sum is fp32 in the workspace; the thread that holds an element loads the sum, adds and
+// stores it. The block whose keys are on the diagonal adds last and writes d_q. So every sum has a fixed order, there are no atomic adds,
+// and the bits of a sequence do not depend on its batch. All blocks loop over the queries from last to first, and blocks of lower keys,
+// which have more queries, start first. So a block stays one tile of queries behind the block of the keys before it: if it waits at all, it
+// waits at its start.
 //
 // Never materialised: scores, probabilities, their gradients, repeated key heads.
 //
-// Values that are not finite: 0 times them must not reach a row that does not see them. Rows of q and d_out that are not finite (lse or
-// delta shows it) and such rows of k are 0 in shared memory, and whoever sees them gets NaN.
+// Values that are not finite: 0 times such a value is NaN, which must not reach a row that does not see it. So rows of q and d_out that are
+// not finite (lse or delta shows it), and elements of k that are not finite, are set to 0 in shared memory. The rows that see them get NaN
+// explicitly.
 //
 // Bytes moved, for 128 keys and 64 queries of width 128: 32 KiB of q and d_out, and 64 KiB of d_q (read and written), from L2. Bound by
 // arithmetic: 10 head_width FLOPs per visible pair of query and key. Predicted: PERFORMANCE.md. Share of the roofline: not yet measured on
@@ -129,10 +131,11 @@ __device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shar
   }
 }
 
-// The turn of each step to add to d_q. shared.turn counts two arrivals per step: of the thread that waits for the turn, and of the thread
-// that ends the previous step's turn after all threads have added. Two threads do this because each takes about 1500 clocks under load: one
-// polls for the next turn while the other makes the additions visible to other blocks. No thread misses a phase: the first arrives for a
-// step when the previous step's phase has ended, the second when `added` has ended, and the adding threads wait for both.
+// The turn of this block to add to d_q, for each step. Two threads work on turns: one polls for the next turn, the other ends the previous
+// turn, which makes the additions visible to other blocks. They are two because each takes about 1500 clocks under load. shared.turn
+// expects one arrival of each per step: the first when the block has the turn, the second when all threads have added in the previous step.
+// No thread misses a phase: the first thread waits for each phase of shared.turn, the second for each phase of `added`, and the adding
+// threads arrive at `added` only after shared.turn.
 
 // Called by one thread: waits for turns.
 template <int D>
@@ -146,7 +149,7 @@ __device__ void wait_for_turns(const Problem& problem, const KeyTile& keys, Shar
   }
 }
 
-// Called by one thread: ends turns. Nobody waits for its last arrival.
+// Called by one thread: ends turns. No thread waits for its last arrival.
 template <int D>
 __device__ void end_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
   uint32_t parity = 0;
@@ -161,8 +164,8 @@ __device__ void end_turns(const Problem& problem, const KeyTile& keys, Shared<D>
 
 // ---- consumer warpgroups ----------------------------------------------------------------------------------------------------------------
 
-// Called by all consumer threads: sets rows of k that are not finite, or do not exist, to 0, so that a gradient of 0 times them is 0. A
-// query that sees such a key gets NaN from `poison`.
+// Called by all consumer threads: sets elements of k that are not finite, and keys that do not exist, to 0, so that d_s = 0 times them is
+// 0. A query that sees a key that is not finite gets NaN from `poison`.
 template <int D>
 __device__ __forceinline__ void prepare_keys(const KeyTile& keys, Shared<D>& shared, const Tiles<D>& tiles) {
   using Keys = typename Tiles<D>::Keys;
@@ -200,7 +203,7 @@ struct Consumer {
   const int group;  // which consumer
   const Fragment fragment;
 
-  // s = rows columns^T, where rows are the 64 keys of this warpgroup.
+  // s = rows columns^T. The rows are the 64 keys of this warpgroup.
   __device__ __forceinline__ void scores(Scores& s, const unsigned char* rows, const unsigned char* columns) const {
     wgmma_fence();
 #pragma unroll
@@ -210,7 +213,7 @@ struct Consumer {
     wgmma_commit();
   }
 
-  // gradient += weights times the rows of the tile, which are queries.
+  // gradient += weights times the queries of the tile (rows of q or d_out).
   __device__ __forceinline__ void accumulate(Gradient& gradient, Weights& weights, const unsigned char* queries, bool more) const {
     wgmma_operands(weights);
     wgmma_fence();
@@ -221,7 +224,7 @@ struct Consumer {
     wgmma_commit();
   }
 
-  // This warpgroup's half of d_q = d_s k: 64 of the columns, or 64 of the queries.
+  // This warpgroup's half of d_q = d_s k: 64 of 128 columns at head width 128, 64 of 128 queries at head width 64.
   static constexpr bool kHalfOfWidth = D == 128;
   __device__ __forceinline__ void multiply_keys(QueryGradient& d_q, const unsigned char* d_scores) const {
     const unsigned char* const a = d_scores + (kHalfOfWidth ? 0 : group * T::Scores::kPartBytes);
@@ -244,7 +247,7 @@ struct Consumer {
     }
   }
 
-  // Sets weights of pairs that are not visible to 0 by selection, and of visible keys that are not finite to NaN.
+  // Sets weights of masked pairs to 0 by selection, and weights of visible keys that are not finite to NaN.
   __device__ __forceinline__ void select_seen(Scores& s, const Step& step) const {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
@@ -288,8 +291,8 @@ struct Consumer {
     }
   }
 
-  // Stores in the 128-byte swizzle (tensor_copy.cuh): the key permutes the 16-byte words of eight queries. The eight keys of a warp use all
-  // banks.
+  // Stores d_s^T in the 128-byte swizzle (tensor_copy.cuh): a row is a key, which permutes its 16-byte words of eight queries. So the eight
+  // keys that a warp stores together use all banks.
   __device__ __forceinline__ void write_d_scores(unsigned char* to, const Weights& weights) const {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
@@ -330,7 +333,7 @@ struct Consumer {
     }
   }
 
-  // The columns of a row, scaled and rounded.
+  // Stores this thread's columns of row i, scaled and rounded.
   template <int N>
   __device__ __forceinline__ void write_row(void* tensor, int64_t at, const float (&x)[N], int i, float scale) const {
     uint32_t* const row = reinterpret_cast<uint32_t*>(static_cast<bf16*>(tensor) + at) + fragment.member;
@@ -355,7 +358,7 @@ struct Consumer {
     }
   }
 
-  // All lanes of this warp have passed the code before.
+  // Arrives once per warp, after all lanes of the warp have come this far.
   __device__ __forceinline__ static void arrive(Barrier* barrier) {
     __syncwarp();
     if (threadIdx.x % kWarp == 0) barrier_arrive(barrier);
@@ -460,7 +463,7 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
   } else {
     take_registers<kMultiplyingRegisters>();
     // The compiler must know that the warpgroup index is uniform, so that descriptors stay in uniform registers. Otherwise 45 moves and as
-    // many additions stand between the products of a step: about 300 clocks.
+    // many additions come between the products of a step: about 300 clocks.
     const Consumer<D> consumer{problem, keys, shared, tiles, attention::uniform(threadIdx.x / kWarpgroup) - 1, Fragment()};
     consumer.run();
   }
@@ -507,8 +510,7 @@ int backward(const Queue& queue, const AttentionBackward& x) {
   error = launch(queue, prepare<D>, dim3(1 + divide_up(x.query_rows * x.heads * (D / 8), kPrepareThreads)), dim3(kPrepareThreads), 0, x,
                  problem);
   if (error != cudaSuccess) return error;
-  // A block waits only for blocks with lower tickets, so any number of resident blocks works: as many as fit, or the few that a test asks
-  // for.
+  // A block waits only for blocks with lower tickets, so any number of resident blocks works. Tests launch only a few at a time.
   const int64_t blocks = problem.most_tiles() * x.kv_heads, at_once = queue.resident_clusters > 0 ? queue.resident_clusters : blocks;
   for (int64_t first = 0; first < blocks && error == cudaSuccess; first += at_once) {
     error = launch(queue, gradients<D>, dim3(std::min(at_once, blocks - first)), dim3(kThreads), Tiles<D>::kBytes, maps, problem);

@@ -1,5 +1,5 @@
-// What the kernels of attention_backward_sm90a.cu share: parameters, workspace, which block owns which keys, and the order in which a block
-// walks over the queries that see them.
+// Shared by the kernels of attention_backward_sm90a.cu: parameters, workspace, which block owns which keys, and the order in which a block
+// loops over the queries that see these keys.
 #pragma once
 
 #include <algorithm>
@@ -18,13 +18,14 @@ constexpr int kThreads = kWarpgroup * (1 + kConsumers);
 constexpr int kKeys = kConsumers * kProductRows;  // per block: 64 per consumer
 constexpr int kStages = 2;
 
-// Limited by registers: 64 x 64 scores and their gradients beside d_k and d_v of 64 keys, or 64 x 128 if those are half as wide.
+// Queries of a tile. Registers limit them: a consumer holds scores and their gradients, 64 keys x 64 queries, beside d_k and d_v of 64
+// keys. At head width 64, d_k and d_v are half as wide, and 64 x 128 fit.
 template <int D>
 constexpr int kQueries = D == 128 ? 64 : 128;
 
-// The list of tiles, and how many have been taken.
+// The length of the list of tiles, and how many tickets blocks have taken.
 struct Work {
-  uint32_t tiles, heads_together;  // tiles of keys per head; heads in flight at a time, a divisor of all heads
+  uint32_t tiles, heads_together;  // tiles of keys per key head; key heads in flight at a time, a divisor of kv_heads
   uint32_t tickets;
 };
 
@@ -32,7 +33,7 @@ struct Work {
 struct Workspace {
   float* d_q;          // [heads, query_rows, head_width]: partial sums, columns in the order of Fragment
   float2* statistics;  // lse in base 2 and delta
-  uint32_t* turns;     // one per tile of queries, at its first query: how many tiles of keys have been added to its d_q
+  uint32_t* turns;     // one per tile of queries, stored at its first query: how many tiles of keys have been added to its d_q
   uint32_t* tiles;     // at most query_rows entries: tiles of keys in the order of tickets, as tile * segment_count + segment
   Work* work;
 
@@ -50,16 +51,16 @@ struct Workspace {
   }
 };
 
-// Parameters of a launch. 32 bits where they suffice, because registers are scarce.
+// Parameters of a launch. Fields have 32 bits where these suffice, because registers are scarce.
 struct Problem {
   Workspace workspace;
   void *d_q, *d_k, *d_v;
   const dpo4j_segment* segments;
   int64_t query_rows, q_stride, kv_stride;
-  int32_t segment_count, key_tiles, kv_heads, group;  // key_tiles is that of the longest segment
+  int32_t segment_count, key_tiles, kv_heads, group;  // key_tiles: of the longest segment
   float scale;
 
-  // Upper bound of the number of tiles of keys in all segments.
+  // An upper bound for the number of tiles of keys in all segments.
   int64_t most_tiles() const { return std::min(query_rows, query_rows / kKeys + segment_count); }
 };
 
@@ -70,7 +71,7 @@ struct Maps {
 // The keys of a block.
 struct KeyTile {
   int32_t segment, head;
-  int32_t row, first, count;  // in k and v; in the segment; how many keys of the tile exist, 0 if the ticket has no work
+  int32_t row, first, count;  // the first key's row in k and v; its index in the segment; how many keys exist: 0 if the ticket has no work
   uint32_t turn;              // the turn in which this tile adds to each d_q
 
   KeyTile() = default;
@@ -89,8 +90,9 @@ struct KeyTile {
   }
 };
 
-// The tiles of queries that see a tile of keys, from last to first: those of dependent segments, then the segment's own from the first key
-// on, each for all heads of the group. The block with the next turn walks over a prefix of the same list.
+// Iterates over the tiles of queries that see a tile of keys, from last to first: those of dependent segments, then those of the keys' own
+// segment down to the first key, each for all heads of the group. The block with the next turn iterates over the beginning of the same
+// sequence.
 template <int QUERIES>
 struct Walk {
   const Problem& problem;
@@ -105,7 +107,7 @@ struct Walk {
 
   __device__ __forceinline__ bool valid() const { return segment >= keys.segment; }
   __device__ __forceinline__ bool own() const { return segment == keys.segment; }
-  // Of queries that do not see every key before the end of the tile.
+  // Whether some query of the tile does not see every key up to the end of the tile of keys.
   __device__ __forceinline__ bool diagonal() const { return own() && first < keys.first + kKeys; }
   __device__ __forceinline__ int32_t query_head() const { return keys.head * problem.group + head; }
   // Index of the tile's first query in an array [heads, query_rows].
@@ -131,12 +133,12 @@ struct Walk {
   }
 };
 
-// What the producer tells the consumers about a tile of queries.
+// Describes a tile of queries. The producer writes it for the consumers.
 struct Step {
   int32_t row, count, head;
-  int32_t first_seeing;  // the query that sees the tile's first key, as the next sees the next key; far below 0 if all see all
+  int32_t first_seeing;  // query i sees the keys up to i - first_seeing of the tile; far below 0 if all queries see all keys
   bool diagonal;         // the last tile of keys for these queries: d_q is complete after it
-  bool partly;           // some pair of the tile does not exist or is not visible
+  bool partly;           // some pair of query and key does not exist or is masked
   bool last;
 };
 
@@ -148,8 +150,8 @@ struct Fragment {
   __device__ __forceinline__ Fragment() : warp(threadIdx.x % kWarpgroup / kWarp), group(threadIdx.x % kWarp / 4), member(threadIdx.x % 4) {}
   __device__ __forceinline__ int row(int i) const { return 16 * warp + group + 8 * i; }
   __device__ __forceinline__ int column(int j) const { return 8 * j + 2 * member; }
-  // The workspace permutes the 64 columns of a row, so that four elements of a thread (columns column(2 jj), column(2 jj) + 1, column(2 jj
-  // + 1) and column(2 jj + 1) + 1) are 16 contiguous bytes, and those of four lanes 64.
+  // Where four elements of a thread are in a row of 64 columns in the workspace: columns column(2 jj), column(2 jj) + 1, column(2 jj + 1)
+  // and column(2 jj + 1) + 1. The workspace permutes columns, so that these four are 16 contiguous bytes, and those of four lanes 64.
   __device__ __forceinline__ int quad(int jj) const { return 16 * jj + 4 * member; }
 };
 
@@ -165,7 +167,7 @@ struct Shared {
   Barrier ready[kStages];     // rows that are not finite are 0; the step's mask, lse and delta are written
   Barrier empty[kStages];     // the consumers no longer read the stage
   Barrier d_scores[kStages];  // both consumers have written d_s
-  Barrier turn, added;        // turn: d_q may be added to; added: all threads have added
+  Barrier turn, added;        // turn: this block may add to d_q; added: all its threads have added
   Step steps[kStages];
   float lse[kStages][kQueries<D>], delta[kStages][kQueries<D>];
   KeyTile keys;

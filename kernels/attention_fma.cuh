@@ -1,5 +1,5 @@
-// Tiles of attention on fp32 units. Rows stay in shared memory; a tile of columns is read into it, shared by the rows. A warp owns its rows
-// for both products of attention.cuh, so what it writes into `weights` it alone reads.
+// Tiles of attention on fp32 units. A block keeps its rows in shared memory and reads one tile of columns at a time into it, for all its
+// rows. A warp owns the same rows in both products of attention.cuh, so only the warp that writes weights reads them.
 #pragma once
 
 #include "attention.cuh"
@@ -8,8 +8,8 @@
 
 namespace dpo4j::cuda::attention {
 
-// Shapes for head widths up to D. The lanes of a warp form 4 rows by 8 columns. Forward and backward differ in how many tiles must fit in
-// 99 KiB, the smallest shared memory per block of a supported device.
+// Shapes for head widths up to D. The lanes of a warp form 4 rows by 8 columns. Forward and backward keep different numbers of tiles in
+// shared memory, which must fit in 99 KiB: the min over supported devices of shared memory per block.
 template <int D, bool BACKWARD>
 struct Tile {
   static constexpr int kThreads = 128, kWarps = kThreads / kWarp;
@@ -20,7 +20,7 @@ struct Tile {
   static constexpr int kColumns = D <= 64 ? 32 : (D <= 128 ? 32 : 16) / (BACKWARD ? 2 : 1);
   static constexpr int kColumnsPerThread = kColumns / 8;
   static constexpr int kQuads = D / 32;               // groups of four consecutive d per thread: 4 x + 32 q
-  static constexpr int kStride = D + 4;               // floats between rows of a tile: neighbouring rows are four banks apart
+  static constexpr int kStride = D + 4;               // floats from row to row of a tile: the next row starts four banks further
   static constexpr int kWeightStride = kColumns + 8;  // likewise
   static constexpr int kRowFloats = kRows * kStride, kColumnFloats = kColumns * kStride, kWeightFloats = kRows * kWeightStride;
 
@@ -28,7 +28,7 @@ struct Tile {
   using Output = float4[kRowsPerThread][kQuads];
 
   static __device__ __forceinline__ int lane_x() { return threadIdx.x % 8; }
-  // Row of this thread's i-th row, column of its c-th column, within the tile.
+  // The index, within the tile, of this thread's i-th row and of its c-th column.
   static __device__ __forceinline__ int row(int i) { return threadIdx.x / kWarp * kRowsPerWarp + threadIdx.x % kWarp / 8 + 4 * i; }
   static __device__ __forceinline__ int column(int c) { return lane_x() + 8 * c; }
 
@@ -60,8 +60,8 @@ struct Tile {
     }
   }
 
-  // SELECT: columns with weight 0 are left out of the sum, so that columns a row must not see may hold anything, also infinities and NaN.
-  // Only tiles whose rows see different columns need it.
+  // SELECT: columns with weight 0 are left out of the sum, so that masked columns may contain anything, also infinities and NaN. Only tiles
+  // whose rows see different columns need it.
   template <bool SELECT>
   static __device__ __forceinline__ void accumulate(Output& o, const float* weights, const float* columns) {
     const float* const w = weights + row(0) * kWeightStride;
@@ -113,8 +113,8 @@ struct Tile {
     }
   }
 
-  // Loads COUNT rows into shared memory as fp32, called by all threads. address(row) is null for a row that does not exist: it becomes 0,
-  // and so do the columns beyond head_width.
+  // Loads COUNT rows into shared memory as fp32, called by all threads. address(row) is null for a row that does not exist. Such rows, and
+  // columns beyond head_width, are set to 0.
   template <int COUNT, class Address>
   static __device__ __forceinline__ void read(float* tile, int head_width, Address address) {
     constexpr int kVectors = D / kVector;
@@ -150,7 +150,7 @@ __device__ __forceinline__ float row_sum(float x) {
   return x;
 }
 
-// A block of query rows, and how it fills tiles.
+// A block of query rows, and how it loads tiles.
 template <class Tile, class X>
 struct FmaQueryBlock : QueryBlock<Tile::kRows, X> {
   using QueryBlock<Tile::kRows, X>::QueryBlock;

@@ -1,8 +1,9 @@
-// attention, forward: out = softmax(scale q k^T) v over the keys a query sees (prefix first, then its own segment up to itself), and
-// lse = log(sum of exp(scale q k)).
+// attention, forward: out = softmax(scale q k^T) v over the keys that a query sees (first the prefix, then its own segment up to the
+// query), and lse = log(sum of exp(scale q k)).
 //
-// Online softmax (Milakov and Gimelshein 2018), tiled (Dao et al. 2022). Never materialised: scores, probabilities, repeated key heads.
-// The result of a query depends only on the keys that it sees: not on other queries, its tile, or the place of its prefix.
+// Online softmax (Milakov and Gimelshein 2018), tiled (Dao et al. 2022). Never materialised: scores, probabilities, repeated key heads. The
+// result of a query depends only on the query and the keys that it sees, not on other queries, on its tile, or on where its prefix is
+// stored.
 //
 // Bytes moved: q and out once, k and v once per tile of queries (from L2). Bound by arithmetic: 4 head_width FLOPs per visible pair of
 // query and key, here on fp32 units. Share of the roofline: not yet measured on a GPU.
@@ -23,7 +24,7 @@ struct Softmax {
     for (int i = 0; i < Tile::kRowsPerThread; i++) largest[i] = -INFINITY, sum[i] = 0;
   }
 
-  // Turns the scores of row i into weights, and rescales `o` to the new maximum. Some score so far must be finite.
+  // Turns the scores of row i into weights, and rescales `o` to the new maximum. At least one score so far must be finite.
   __device__ __forceinline__ void add(int i, float (&scores)[Tile::kColumnsPerThread], float4 (&o)[Tile::kQuads]) {
     float now = largest[i];
 #pragma unroll

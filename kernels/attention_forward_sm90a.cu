@@ -4,18 +4,19 @@
 // The algorithm of attention_forward_mma.cu on WGMMA (wgmma.cuh). A tile has 128 rows (a row is one query and one head of the group). Two
 // consumer warpgroups own 64 rows each. A producer warpgroup loads tiles of 128 keys and their values by TMA (tensor_copy.cuh) into rings
 // of two stages. Scores and weights stay in registers: a weight, rounded to bf16, is the A operand of its product with the values. A
-// consumer issues the scores of one tile of keys, then the product of the previous tile's weights with its values, and computes the softmax
-// while that product runs. An ordered semaphore lets the two consumers issue in turn, so that one computes exponentials while the products
-// of the other run.
+// consumer issues the products for the scores of one tile of keys, then the product of the previous tile's weights with its values, and
+// computes the softmax of the scores while the latter runs. An ordered semaphore lets the two consumers issue products alternately, so that
+// one computes exponentials while the products of the other run.
 //
-// The kernel is persistent: blocks take tiles from a dynamic scheduler (attention_tickets.cuh). Work of neighbouring tiles overlaps. Keys
-// and values are loaded as soon as a stage is free, whichever tile they belong to. The queries of the next tile have a buffer of their own
-// and are loaded while the last values of the current tile are multiplied and its results are stored.
+// The kernel is persistent: blocks take tiles from a dynamic tile scheduler (attention_tickets.cuh). The end of one tile overlaps with the
+// start of the next. The producer loads keys and values as soon as a stage is free, also those of the next tile. The queries of the next
+// tile have a buffer of their own. Consumers load them (cp.async) while they multiply the last values of the current tile and store its
+// results.
 //
-// Keys are numbered through the prefix and then the segment's own, in tiles from key 0 on, in every layout: the same tokens give the same
-// tiles and the same bits. A tile that contains the end of the prefix is not contiguous in memory, so the producer gathers it row by row.
-// Keys of a tile beyond the last visible key get weight 0 by selection. Values there, and values that some row of the block does not see,
-// are made finite first.
+// The keys of the prefix and then the segment's own keys are numbered as one list, and tiles start at key 0 of that list. So the same
+// tokens give the same tiles and the same bits, whether the prefix is shared or not. A tile that contains the end of the prefix is not
+// contiguous in memory, so the producer gathers it row by row. Masked keys get weight 0 by selection. In tiles with keys that some row of
+// the block does not see, values that are not finite are set to 0 before the product, because 0 times them is NaN.
 //
 // Never materialised: scores, probabilities, repeated key heads. The result of a query depends only on the keys that it sees, not on the
 // block that took its tile. Bytes moved: q and out once; k and v once per tile (from L2). Bound by arithmetic: 4 head_width FLOPs per
@@ -40,10 +41,10 @@ using attention::warp_index;
 
 constexpr int kKeys = 128;  // of a tile
 constexpr int kStages = 2, kGroups = 2;
-constexpr int kQueryStages = 2;  // one is loaded while the other is used and then holds the results
+constexpr int kQueryStages = 2;  // one is loaded while the other is used, first for queries and then for results
 constexpr int kRows = kGroups * kProductRows, kWarps = kGroups * kWarpsOfGroup;
 constexpr int kThreads = kWarpgroup * (kGroups + 1);
-constexpr int kCopyingWarps = kWarpsOfGroup / 2, kCopyingThreads = kCopyingWarps * kWarp;  // for keys, and as many for values
+constexpr int kCopyingWarps = kWarpsOfGroup / 2, kCopyingThreads = kCopyingWarps * kWarp;  // that load keys; as many load values
 constexpr int kCopyingRegisters = 40, kMultiplyingRegisters = 232;
 static_assert(kCopyingRegisters + kGroups * kMultiplyingRegisters <= launched_registers(kThreads) * (1 + kGroups),
               "the registers that the block is launched with");
@@ -51,7 +52,7 @@ static_assert(kCopyingRegisters + kGroups * kMultiplyingRegisters <= launched_re
 struct Barriers {
   Ring<kStages> keys, values;
   Barrier landed[kStages];   // values are loaded but not yet checked
-  Barrier queries[kGroups];  // first phase: a warpgroup's queries are loaded; second: they are no longer needed
+  Barrier queries[kGroups];  // of the warps of a warpgroup: the queries are loaded; then, no product reads them any more
   Barrier turns[kGroups];
   TileRing tiles;                          // of this block
   int32_t hidden[kStages][kCopyingWarps];  // whether a warp replaced values that are not finite
@@ -95,7 +96,7 @@ __device__ __forceinline__ bool straddles(const Block<D>& block, int32_t first_k
   return first_key < border && first_key + kKeys > border;
 }
 
-// Called by kCopyingThreads threads. On return, the words that this thread copied have arrived.
+// Called by kCopyingThreads threads. Returns when the words that this thread copies have arrived.
 template <int D>
 __device__ __forceinline__ void gather(const Block<D>& block, unsigned char* tile, const void* tensor, int32_t first_key, int thread) {
   KeyRows<D>::template copy<kCopyingThreads>(tile, tensor, thread, [&](int row) { return block.key_offset(first_key + row); });
@@ -118,21 +119,21 @@ __device__ __forceinline__ void copy_keys(const Block<D>& block, const TileMap& 
     Barrier* const full = &ring.full[place.stage];
     unsigned char* const tile = shared.keys(place.stage);
     barrier_wait(&ring.empty[place.stage], place.parity ^ 1);
-    __syncwarp();  // a lane that is late must not find the barrier two phases later
+    __syncwarp();  // a late lane must not find the barrier two phases ahead
     if (straddles<D>(block, first_key)) {
       gather<D>(block, tile, block.x.k, first_key, thread);
       fence_async_proxy();
       __syncwarp();
     } else if (thread == 0) {
       load<D>(block, tile, map, full, first_key);
-      continue;  // the warp has arrived by then
+      continue;  // load() has arrived at the barrier for this warp
     }
     if (lane_index() == 0) barrier_arrive(full);
   }
 }
 
-// The other half loads values. A value that a row does not see may be anything, and 0 times it must be 0. So values that are not finite are
-// replaced by 0 here, and the consumers add them for the rows that see them.
+// The other half loads values. A masked value may be anything, but weight 0 times it must be 0. So values that are not finite are replaced
+// by 0 here, and the consumers add them to the rows that see them.
 template <int D>
 __device__ __forceinline__ void copy_values(const Block<D>& block, const TileMap& map, const Shared<D>& shared, int thread,
                                             Place<kStages>& place) {
@@ -160,7 +161,7 @@ __device__ __forceinline__ void copy_values(const Block<D>& block, const TileMap
   }
 }
 
-// The loop over tiles. The first warp takes them from the scheduler for the block.
+// The loop of the producer's warps over tiles. The first of these warps takes the tiles from the scheduler, for the whole block.
 template <int D, class Copy>
 __device__ void copy_tiles(const AttentionForward& x, const RowTiles& tiles, const Shared<D>& shared, bool draws, Copy copy) {
   TileRing& ring = shared.barriers.tiles;
@@ -192,7 +193,7 @@ __device__ __forceinline__ void wait_for(Ring<kStages>& ring, const Place<kStage
 // The stage as a value that is uniform in the warp: WGMMA descriptors are computed from it.
 __device__ __forceinline__ int stage_at(const Place<kStages>& place) { return attention::uniform(place.stage); }
 
-// The state of a consumer in each pipeline that it shares.
+// The position of a consumer in each pipeline and semaphore.
 struct Position {
   attention::Turns turns;
   attention::Meeting meeting;  // of its own warps
@@ -201,7 +202,8 @@ struct Position {
   Place<TileRing::kStages> of_tiles{};
 };
 
-// The 64 rows of a consumer. A step issues the scores of one tile and the values product of the previous tile.
+// The 64 rows of a consumer. A step issues the product for the scores of one tile of keys and the product with the values of the previous
+// tile.
 template <int D>
 struct Rows {
   const Block<D>& block;
@@ -226,7 +228,7 @@ struct Rows {
     Tile<D>::clear(out);
   }
 
-  // Issues scores = q k^T. Waits for the stage first and for the turn second.
+  // Issues scores = q k^T. The caller has waited for the stage first and for its turn second.
   __device__ __forceinline__ void multiply_keys(int stage) {
     const unsigned char* const keys = shared.keys(stage);
 #pragma unroll
@@ -288,13 +290,13 @@ struct Rows {
     wgmma_fence();
     multiply_keys(stage);
     wait_for(barriers.values, at.of_values);
-    wgmma_fence();  // the branch starts a new basic block, where the compiler would insert one
+    wgmma_fence();  // the wait starts a new basic block, where the compiler would insert a fence
     multiply_values();
     at.turns.pass();
     wgmma_wait<1>();
     const bool moved = weigh(tile * kKeys);
-    // The wait stands here and not at the start of a step: the compiler moves it up past exponentials that should overlap with the product,
-    // but not past a branch.
+    // This wait for the next keys is here and not at the start of the next step, because it is a branch. Without it, the compiler moves the
+    // wait for the values product up, past exponentials that should overlap with that product. It does not move it past a branch.
     if (tile + 1 < tiles) wait_for(barriers.keys, at.of_keys);
     finish_values((tile - 1) * kKeys);
     if (moved) Tile<D>::scale(out, kept);
@@ -319,8 +321,8 @@ struct Rows {
     attention::write_lse(block.x, block, softmax);
   }
 
-  // A tile that only the rows of the other consumer see. No product synchronises the lanes here: a lane that is late must not find the
-  // barrier two phases later.
+  // Skips a tile that only rows of the other consumer see. No product synchronises the lanes here, so __syncwarp does: a late lane must not
+  // find a barrier two phases ahead.
   __device__ __forceinline__ void pass_over() {
     at.turns.take();
     __syncwarp();
@@ -334,7 +336,7 @@ struct Rows {
   }
 };
 
-// Starts the TMA load of this warpgroup's rows of a tile.
+// Called by a consumer warpgroup: starts to load its query rows of a tile, by cp.async.
 template <int D>
 __device__ __forceinline__ void copy_queries(const AttentionForward& x, const RowTiles& tiles, const RowTile& tile, const Shared<D>& shared,
                                              int stage, int group) {
@@ -356,7 +358,7 @@ __device__ void attend(const AttentionForward& x, const RowTiles& tiles, const S
     ring.leave(at.of_tiles);
     if (!tile.exists()) return;
     const Block<D> block = block_of<D>(x, tiles, tile);
-    // Loads the next tile's queries ahead of time. Their buffer is free: the results of the tile before last have been stored from it.
+    // Loads the queries of the next tile. Their buffer is free: the results of the previous tile have been stored from it.
     const auto copy_next = [&] { copy_queries(x, tiles, ring.read(at.of_tiles), shared, at.of_queries.stage ^ 1, group); };
     cp_async_wait<0>();
     fence_async_proxy();

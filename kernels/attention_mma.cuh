@@ -1,12 +1,13 @@
 // Tiles of attention on tensor cores (mma.sync): bf16 in shared memory, fp32 in registers. A warp owns 16 or 32 rows of the block for both
-// products (attention.cuh). Scores become weights in registers, are rounded to bf16 there, and are the A fragments of the second product
-// without a move.
+// products (attention.cuh). In registers, scores become weights and are rounded to bf16. Each lane then already holds its part of the A
+// fragments of the second product.
 //
-// Tiles are loaded by cp.async, 16 bytes at a time. They fit in 99 KiB, the smallest shared memory per block of a supported device, so
-// every device computes with the same tiles.
+// Tiles are loaded by cp.async, 16 bytes at a time. They fit in 99 KiB, the min over supported devices of shared memory per block. So every
+// device computes with the same tiles.
 //
-// 32 rows a warp where registers allow it: each 512 bytes of a column tile read from shared memory then serve four instructions of 2048
-// products. With 16 rows they serve two, and shared memory (128 bytes a cycle) is as slow as mma.sync on H100.
+// A warp has 32 rows where registers allow it: then four instructions, of 2048 multiplications each, use the same 512 bytes of a column
+// tile, read from shared memory once. With 16 rows only two instructions use them, and on H100, reading shared memory (128 bytes per clock)
+// takes as long as mma.sync.
 #pragma once
 
 #include "attention.cuh"
@@ -21,8 +22,8 @@ using bf16 = __nv_bfloat16;
 constexpr int kMmaWarps = 4, kMmaThreads = kMmaWarps * kWarp;
 constexpr int kMmaBlocks = 2;  // resident per SM: 255 registers per thread
 
-// The first lane's x. The compiler then knows that it is uniform in the warp: it takes no register per lane, and branches on it are
-// uniform.
+// The first lane's x. The compiler then knows that the value is uniform in the warp: it keeps the value in a uniform register, and branches
+// on it are uniform.
 __device__ __forceinline__ int32_t uniform(int32_t x) { return __shfl_sync(kAllLanes, x, 0); }
 
 __device__ __forceinline__ int warp_index() { return uniform(static_cast<int>(threadIdx.x) / kWarp); }
@@ -47,7 +48,8 @@ __device__ __forceinline__ float quad_sum(float x) {
   return x + __shfl_xor_sync(kAllLanes, x, 2);
 }
 
-// For two bf16: adding one to the exponent carries exactly where the exponent is all ones, that is for infinities and NaN.
+// For two bf16: adding one to the exponent carries into the sign bit exactly if all bits of the exponent are 1, that is, for infinities and
+// NaN.
 constexpr uint32_t kCarries = 0x80008000u;
 __device__ __forceinline__ uint32_t add_to_exponents(uint32_t pair) { return (pair & 0x7F807F80u) + 0x00800080u; }
 __device__ __forceinline__ bool is_finite_pair(uint32_t pair) { return (add_to_exponents(pair) & kCarries) == 0; }
@@ -63,8 +65,8 @@ __device__ __forceinline__ bool hide_not_finite(uint4* word) {
   return true;
 }
 
-// Rows of D bf16 in shared memory. The row permutes its pieces of 16 bytes, so that the same piece of eight neighbouring rows (a matrix of
-// ldmatrix) uses every bank once. Columns from head_width on are 0.
+// Rows of D bf16 in shared memory. The row number permutes the 16-byte pieces of a row, so that the same piece of eight consecutive rows (a
+// matrix of ldmatrix) uses every bank once. Columns from head_width on are 0.
 template <int D>
 struct SharedRows {
   static constexpr int kPieces = D / 8;
@@ -75,7 +77,7 @@ struct SharedRows {
     return row * D + (piece ^ twist) * 8;
   }
 
-  // Starts the copies of COUNT rows, called by all threads: row i from tensor + offset(i), or zeros where that is negative.
+  // Called by all threads: starts to copy COUNT rows, row i from tensor + offset(i). If offset(i) is negative, row i becomes 0.
   template <int COUNT, class Offset>
   static __device__ __forceinline__ void copy(bf16* rows, const void* tensor, int head_width, Offset offset) {
     static_assert(COUNT * kPieces % kMmaThreads == 0, "every thread has as many pieces");
@@ -103,8 +105,8 @@ struct SharedRows {
     ldmatrix_x4_trans(b, rows + at(row + lane % 16, d / 8 + lane / 16));
   }
 
-  // Sets elements of COUNT rows that are not finite to 0, so that a weight of 0 times them is 0. All threads call it, after other uses of
-  // the rows, and learn whether there were any. If so, restore() adds them to the rows that see them.
+  // Sets elements of COUNT rows that are not finite to 0, so that weight 0 times them is 0. All threads call it, after the previous use of
+  // the rows, and all get whether there were such elements. If so, restore() adds them to the rows that see them.
   template <int COUNT>
   static __device__ __forceinline__ bool hide_not_finite(bf16* rows) {
     __syncthreads();
@@ -116,7 +118,7 @@ struct SharedRows {
   }
 };
 
-// A warp's part of a tile: ROW_TILES times 16 rows, COLUMNS columns, and DEPTH of the D columns of what is accumulated.
+// A warp's part of a tile: ROW_TILES times 16 rows, COLUMNS columns, and DEPTH of the D elements of each accumulated row.
 template <int D, int ROW_TILES, int COLUMNS, int DEPTH = D>
 struct MmaTile {
   using Rows = SharedRows<D>;
@@ -156,7 +158,7 @@ struct MmaTile {
     }
   }
 
-  // The D fragments of two neighbouring 16 x 8 products hold, lane for lane, one 16 x 16 A fragment.
+  // Lane by lane, the D fragments of two adjacent 16 x 8 products are one 16 x 16 A fragment.
   static __device__ __forceinline__ void to_weights(Weights& w, const Scores& s) {
 #pragma unroll
     for (int m = 0; m < ROW_TILES; m++) {
@@ -170,7 +172,7 @@ struct MmaTile {
     }
   }
 
-  // Columns [first_d, first_d + DEPTH) of the column tile are added.
+  // o += weights columns, for elements [first_d, first_d + DEPTH) of each column.
   static __device__ __forceinline__ void accumulate(Output& o, const Weights& w, const bf16* columns, int first_d = 0) {
     const int lane = computed_here(lane_index());
 #pragma unroll
@@ -188,8 +190,8 @@ struct MmaTile {
     }
   }
 
-  // Undoes hide_not_finite(): reads the columns of the tile again, column c from tensor + offset(c), or none where that is negative. A row
-  // gets the elements that are not finite of each column that it sees. This is rare, so it need not be fast.
+  // Undoes hide_not_finite(): reads the columns of the tile again from device memory, column c from tensor + offset(c), and skips it if
+  // offset(c) is negative. Adds the elements that are not finite to the rows that see the column. This is rare, so it need not be fast.
   template <class Offset, class Seen>
   static __device__ __forceinline__ void restore(Output& o, const void* tensor, int head_width, Offset offset, Seen seen, int first_d = 0) {
 #pragma unroll 1
@@ -229,8 +231,8 @@ struct MmaTile {
     }
   }
 
-  // Stores the warp's rows, each times its factor, to tensor + offset(row within the warp's rows), except where that is negative. They go
-  // through shared memory that no other warp uses any more, so that stores are coalesced.
+  // Stores the warp's rows, each times its factor, to tensor + offset(row within the warp's rows). Rows with a negative offset are not
+  // stored. The rows go through shared memory that no other warp uses any more, so that stores are coalesced.
   template <class Offset>
   static __device__ __forceinline__ void write(void* tensor, int head_width, const Output& o, const RowFloats& factor, bf16* rows,
                                                int first_row, int first_d, Offset offset) {
@@ -276,14 +278,14 @@ struct MmaTile {
   }
 };
 
-// A block of query rows, and the keys that one of its warps sees. Tile is a MmaTile.
+// A block of query rows, and which keys the rows of this warp see. Tile is an MmaTile.
 template <class Tile, class X, int WARPS = kMmaWarps>
 struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
   using Base = QueryBlock<WARPS * Tile::kRowsPerWarp, X>;
   static constexpr int kRows = WARPS * Tile::kRowsPerWarp;
   int warp_row;                                 // the warp's first row within the block
-  int32_t first_row_sees_to, last_row_sees_to;  // for the warp's rows; the last is -1 if none of them exists
-  int32_t block_sees_to;                        // for the block's first row
+  int32_t first_row_sees_to, last_row_sees_to;  // the last keys that the warp's first and last row see; -1 if no row exists
+  int32_t block_sees_to;                        // the last key that the block's first row sees
 
   // As in QueryBlock.
   template <class... Place>
@@ -301,7 +303,7 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
   // Whether some row of the warp sees some key of the tile; whether all rows see all of them.
   __device__ __forceinline__ bool sees(int32_t first_key) const { return first_key <= last_row_sees_to; }
   __device__ __forceinline__ bool sees_all(int32_t first_key) const { return first_key + Tile::kColumns - 1 <= first_row_sees_to; }
-  // Whether all rows of the block see all of them.
+  // Whether all rows of the block see all keys of the tile.
   __device__ __forceinline__ bool block_sees_all(int32_t first_key) const { return first_key + Tile::kColumns - 1 <= block_sees_to; }
 
   __device__ __forceinline__ int64_t row_offset(int row, int64_t stride) const {

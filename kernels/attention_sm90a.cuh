@@ -1,7 +1,7 @@
 // Tiles of attention for Hopper: bf16 in shared memory, in the layout that TMA writes (tensor_copy.cuh) and WGMMA reads (wgmma.cuh).
 //
-// In the D fragment of WGMMA each warp owns 16 rows, distributed over its lanes exactly as by mma.sync. So MmaTile<D, 1, COLUMNS> of
-// attention_mma.cuh says which rows and columns a thread holds, turns scores into weights, and writes results.
+// In the D fragment of WGMMA, each warp holds 16 rows, distributed over its lanes exactly as in mma.sync. So MmaTile<D, 1, COLUMNS> of
+// attention_mma.cuh is used here too: it knows which rows and columns a thread holds, turns scores into weights, and writes results.
 #pragma once
 
 #include "attention_mma.cuh"
@@ -12,7 +12,7 @@ namespace dpo4j::cuda::attention {
 
 constexpr int kWarpgroup = 128, kWarpsOfGroup = kWarpgroup / kWarp;
 
-// Fragments in the index order of WGMMA.
+// A fragment as the flat array that WGMMA expects.
 template <class Fragment>
 __device__ __forceinline__ float (&flat(Fragment& fragment))[sizeof(Fragment) / sizeof(float)] {
   return reinterpret_cast<float (&)[sizeof(Fragment) / sizeof(float)]>(fragment);
@@ -25,14 +25,14 @@ struct WarpgroupRows {
   static constexpr int kWords = kBytes / 16, kWordsOfRow = kTileRowBytes / 16;
   static_assert(D % kTileColumns == 0 && kPartBytes % kTileAlignment == 0, "whole tiles");
 
-  // Called by one thread: loads ROWS rows from `row` on and D columns from `column` on. The barrier expects kBytes.
+  // Called by one thread: loads ROWS rows from `row` on and D columns from `column` on. The barrier must expect kBytes.
   static __device__ __forceinline__ void load(unsigned char* rows, const TileMap& map, Barrier* landed, int32_t row, int32_t column) {
 #pragma unroll
     for (int part = 0; part < kParts; part++) load_tile(rows + part * kPartBytes, map, landed, row, column + part * kTileColumns);
   }
 
-  // The same by THREADS threads, row by row: row i from tensor + offset(i), or zeros where that is negative. Each thread starts the copies
-  // of every THREADS-th word.
+  // The same by THREADS threads, row by row: row i from tensor + offset(i), or zeros if offset(i) is negative. Each thread starts to copy
+  // every THREADS-th word.
   template <int THREADS, class Offset>
   static __device__ __forceinline__ void copy(unsigned char* rows, const void* tensor, int thread, Offset offset) {
     const bf16* const from = static_cast<const bf16*>(tensor);
@@ -44,8 +44,8 @@ struct WarpgroupRows {
     }
   }
 
-  // Sets elements that are not finite to 0 in this thread's words, and returns whether there were any. All words are checked first, several
-  // at a time, because a replacement is rare.
+  // Sets elements that are not finite to 0 in this thread's words, and returns whether there were any. First all words are checked, several
+  // at a time, because replacements are rare.
   template <int THREADS>
   static __device__ __forceinline__ bool hide_not_finite(unsigned char* rows, int thread) {
     constexpr int kAtOnce = 8;
@@ -67,19 +67,20 @@ struct WarpgroupRows {
     return true;
   }
 
-  // The step-th 16 columns of all rows as the K dimension: the operand of scores.
+  // Descriptor whose K dimension is 16 columns (number `step`) of all rows: an operand of scores.
   static __device__ __forceinline__ uint64_t columns(const unsigned char* rows, int step) {
     constexpr int kSteps = kTileColumns / kProductDepth;
     return tile_descriptor(shared_address(rows + step / kSteps * kPartBytes)) + step % kSteps * kNextDepth;
   }
 
-  // The step-th 16 rows of all columns as the K dimension: the operand that weights multiply.
+  // Descriptor whose K dimension is 16 rows (number `step`) of all columns: the operand that weights multiply.
   static __device__ __forceinline__ uint64_t rows(const unsigned char* rows, int step) {
     return transposed_descriptor(shared_address(rows), kPartBytes) + step * kNextTransposedDepth;
   }
 };
 
-// Ordered semaphore of the consumers: each waits for its turn and passes it on. So the products of one overlap with the softmax of another.
+// Ordered semaphore of the consumer warpgroups: each waits for its turn, issues its products, and passes the turn on. So the products of
+// one overlap with the softmax of another.
 class Turns {
  public:
   // One barrier per warpgroup, which counts its warps. The first warpgroup has the first turn.
@@ -98,7 +99,7 @@ class Turns {
   uint32_t parity_;
 };
 
-// A barrier of the warps of one warpgroup. It also orders what their lanes stored before.
+// A barrier of the warps of one warpgroup. It also makes what their lanes stored before visible to all of them.
 class Meeting {
  public:
   __device__ __forceinline__ explicit Meeting(Barrier* barrier) : barrier_(barrier) {}

@@ -17,10 +17,11 @@ struct Softmax {
   }
 
   // Turns scores into weights; score * factor is the score in base 2, and the factor is positive. `kept` rescales the sums so far to the
-  // new maximum. Returns whether any lane of the warp has a `kept` other than 1. Each row must have seen a finite score.
+  // new maximum. Returns whether `kept` differs from 1 in any lane of the warp. Each row must have at least one finite score so far.
   //
-  // The factor is applied in the difference: exp2(fma(s, factor, -maximum)), so an exponent is rounded once. The rounding of the maximum is
-  // the same for all weights of a row, so it cancels in out and lse; a weight may exceed 1 by as much.
+  // exp2(fma(s, factor, -maximum)) applies the factor and subtracts the maximum in one step, so an exponent is rounded once. The maximum is
+  // rounded too, but all weights of a row use the same rounded maximum, so its error cancels in out and lse. It may make a weight slightly
+  // larger than 1.
   __device__ __forceinline__ bool weigh(typename Tile::Scores& s, float factor, typename Tile::RowFloats& kept) {
     bool moved = false;
 #pragma unroll
@@ -45,7 +46,7 @@ struct Softmax {
     return __any_sync(kAllLanes, moved);
   }
 
-  // After the last tile: reduces sums over the row; `inverse` is 1 / sum.
+  // Called after the last tile: adds the sums of the lanes that share a row; `inverse` is 1 / sum.
   __device__ __forceinline__ void finish(typename Tile::RowFloats& inverse) {
 #pragma unroll
     for (int m = 0; m < Tile::kRowTiles; m++) {
@@ -58,7 +59,8 @@ struct Softmax {
   }
 };
 
-// The factor that converts scores to base 2, if it is positive and so keeps their order. Otherwise converts the scores and returns 1.
+// Returns the factor that converts scores to base 2 if it is positive, because then the max score stays the max. Otherwise it converts the
+// scores here and returns 1.
 template <class Tile>
 __device__ __forceinline__ float positive_factor(typename Tile::Scores& s, float factor) {
   if (factor > 0) return factor;
@@ -73,7 +75,7 @@ __device__ __forceinline__ float positive_factor(typename Tile::Scores& s, float
   return 1;
 }
 
-// Of whole rows: after finish().
+// Called after finish(), which completes the sums.
 template <class Tile, class Block>
 __device__ __forceinline__ void write_lse(const AttentionForward& x, const Block& block, const Softmax<Tile>& softmax) {
   if (lane_member() != 0) return;

@@ -1,8 +1,9 @@
 // Dynamic tile scheduler of attention_forward_sm90a.cu, a persistent kernel: a block fetches the number of its next tile from an atomic
-// counter. Its first number is its block index, so that no block waits at its start.
+// counter. The first number is the block index, so that no block waits for the counter at its start.
 //
-// Tiles are numbered segment by segment. In a segment, eight key heads at a time, so that their keys and values stay in L2. Among these,
-// from the last rows, which see the most keys, to the first: the tiles that start last are short. Rows that do not exist have no number.
+// Tiles are numbered segment by segment. Within a segment, eight key heads come at a time, so that their keys and values stay in L2. Within
+// eight heads, tiles are numbered from the last rows to the first. The last rows see the max number of keys, so the tiles that start last
+// are short. Tiles without rows have no number.
 #pragma once
 
 #include "attention_mma.cuh"
@@ -15,7 +16,7 @@ constexpr int kHeadsAtOnce = 8;
 // The tiles of a launch. A tile is ROWS rows of one segment and key head. A row is a query and one head of the group.
 struct RowTiles {
   const dpo4j_segment* segments;
-  uint32_t* tickets;  // taken so far
+  uint32_t* tickets;  // the atomic counter: how many numbers blocks have taken
   int32_t segment_count, kv_heads, group;
 };
 
@@ -25,8 +26,8 @@ struct RowTile {
   __device__ __forceinline__ bool exists() const { return tile_of_segment >= 0; }
 };
 
-// Maps tile numbers to tiles, with all lanes of one warp. A block's numbers only grow, so it scans the segments once, 32 at a time, one per
-// lane.
+// Maps tile numbers to tiles. All lanes of one warp work together. The numbers of a block only grow, so the warp scans the segments once,
+// 32 at a time, one per lane.
 template <int ROWS>
 class Tickets {
  public:
@@ -50,7 +51,8 @@ class Tickets {
     tile = {tiles_.segments[first_segment_ + lane], first_head + among % heads, row_tiles - 1 - among / heads};
     return tile;
   }
-  // Fetches the next number. Call it only when the block can start the tile: another block may be ready earlier.
+  // Fetches the next number. Call it only when the block can start the tile. Otherwise a block that is ready earlier would get a later
+  // tile.
   __device__ __forceinline__ void draw() {
     number_ = gridDim.x + uniform(lane_index() == 0 ? static_cast<int32_t>(atomicAdd(tiles_.tickets, 1u)) : 0);
   }
@@ -71,7 +73,7 @@ class Tickets {
   }
 
   const RowTiles& tiles_;
-  uint32_t number_, before_ = 0, end_;  // in tiles: those of segments before the current 32, and up to this lane's segment
+  uint32_t number_, before_ = 0, end_;  // counts of tiles: before the current 32 segments; in these, up to this lane's segment
   int32_t first_segment_, row_tiles_;
 };
 

@@ -1,12 +1,12 @@
-// mbarrier: barriers in shared memory, between threads and with TMA (tensor_copy.cuh): PTX ISA, "Parallel Synchronization and Communication
-// Instructions: mbarrier". Compute capability 9.0.
+// mbarrier: barriers in shared memory that synchronise threads with each other and with TMA (tensor_copy.cuh). PTX ISA, "Parallel
+// Synchronization and Communication Instructions: mbarrier". Compute capability 9.0.
 //
 // A barrier advances from phase to phase. A phase ends when the expected number of arrivals has come and all expected bytes have landed.
 // Phases count from 0, and a thread waits for one by its parity: the wait for parity p ends when the current phase has the other parity. So
 // a wait for parity 1 on a new barrier returns at once, as if a phase before the first had ended.
 //
-// One function per instruction. Threads that did not call barrier_init use a barrier only after fence_barrier_init and a barrier of the
-// block or cluster.
+// One function per instruction. Threads that did not call barrier_init may use the barrier only after fence_barrier_init and a barrier of
+// the block or cluster.
 #pragma once
 
 #include "portable.cuh"
@@ -32,9 +32,9 @@ __device__ __forceinline__ void barrier_arrive(Barrier* barrier) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(shared_address(barrier)) : "memory");
 }
 
-// The same for the barrier at the same address in the block of that rank of the cluster (mapa). The release has the scope of this block: it
-// hands over memory that only TMA writes and only WGMMA reads. At cluster scope every arrival would wait for all memory accesses of the
-// thread, those to device memory too.
+// The same for the barrier at the same address in another block: that of rank `rank` in the cluster (mapa). The release has only the scope
+// of this block. That suffices, because it hands over memory that only TMA writes and only WGMMA reads. At cluster scope, every arrival
+// would wait for all memory accesses of the thread, also those to device memory.
 __device__ __forceinline__ void barrier_arrive_at(Barrier* barrier, uint32_t rank) {
   asm volatile(
       "{\n"

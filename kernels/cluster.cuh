@@ -1,10 +1,10 @@
-// Thread block clusters: up to eight neighbouring blocks along x that run at the same time and can access each other's shared memory.
-// launch_clusters launches a kernel in clusters. Otherwise, and on devices before compute capability 9.0, every block is a cluster of its
-// own, and the same source works.
+// Thread block clusters: up to eight blocks, consecutive along x, that run at the same time and can access each other's shared memory.
+// launch_clusters launches a kernel in clusters. In other launches, and on devices before compute capability 9.0, every block is a cluster
+// of one block, and the same source works.
 //
 // A kernel must have two barriers:
 //   before the first access   to another block's shared memory, since that block may not have started
-//   after the last access     since shared memory ends with its block: no block may exit before all have read
+//   after the last access     since shared memory is freed when its block exits: no block may exit before all have read
 #pragma once
 
 #include <cooperative_groups.h>
@@ -26,7 +26,7 @@ __device__ __forceinline__ T* cluster_shared(T* mine, unsigned) {
 
 #else
 
-// The rank of this block in its cluster, and the number of its blocks.
+// The rank of this block in its cluster, and the number of blocks of the cluster.
 __device__ __forceinline__ unsigned cluster_rank() { return cooperative_groups::this_cluster().block_rank(); }
 __device__ __forceinline__ unsigned cluster_size() { return cooperative_groups::this_cluster().num_blocks(); }
 

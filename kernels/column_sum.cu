@@ -1,6 +1,7 @@
-// column_sum: sums_j += sum over rows of scale_row in_row,j. From the gradient of an output it computes the gradient of the bias.
+// column_sum: sums_j += sum over rows of scale_row in_row,j. The gradient of a bias is the column sum of the gradient of the output.
 //
-// A block owns 32 words of columns. Each of its 8 warps adds every eighth row; then the warps are added in order.
+// A block owns the columns of 32 words (16 bytes each). Each of its 8 warps adds every eighth row. Then the sums of the warps are added in
+// order.
 //
 // Bytes moved, b the size of an element: b rows width. Share of the roofline: not yet measured on a GPU.
 #include "reduce.cuh"

@@ -8,7 +8,7 @@ namespace {
 
 constexpr int kRowsPerBlock = 8;
 
-// A warp copies a row. A null index array means the row's own number.
+// A warp copies a row. If an index array is null, row i has index i.
 template <class T>
 __global__ void __launch_bounds__(32 * kRowsPerBlock, 4) copy(T* out, const T* in, const int32_t* out_rows, const int32_t* in_rows,
                                                               int64_t rows, int64_t width, int64_t out_stride, int64_t in_stride) {

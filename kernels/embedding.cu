@@ -3,8 +3,8 @@
 //   forward    out[r] = table[indices[r]]                      an index outside the table gives a row of NaN and reads nothing
 //   backward   d_table[distinct[s]] += sum over i in [offsets[s], offsets[s+1]) of d_out[order[i]]      an empty range touches no row
 //
-// Never materialised: one-hot rows; gradients of table rows that do not occur. No atomics: the caller sorts, so one block owns each table
-// row and adds in the given order.
+// Never materialised: one-hot rows, and gradients of table rows that do not occur. No atomics: the caller sorts the indices, so one block
+// owns each part of a table row and adds in the given order.
 //
 // Bytes moved, b the size of an element: forward 2 b rows width; backward b rows width + 2 b_table segments width, without empty ranges.
 // Predicted: PERFORMANCE.md. Share of the roofline: not yet measured on a GPU.
@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(32 * kRowsPerBlock)
 
 constexpr int kBackwardThreads = 128;
 
-// A block owns some columns of one table row, and adds the rows of d_out that belong to it.
+// A block owns some columns of one table row and adds the rows of d_out with its index.
 template <class Table, class T>
 __global__ void __launch_bounds__(kBackwardThreads) backward(Table* d_table, const T* d_out, const int32_t* order, const int32_t* offsets,
                                                              const int32_t* distinct, int64_t width, int64_t vectors_end) {

@@ -1,7 +1,7 @@
 // gradient_norm: norm = sqrt(sum of g^2), clip = min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_; max_norm 0: clip = 1.
 //
-// Two launches: blocks write sums of squares to the workspace, and one block adds them. Squares and sums are fp64, so that a finite
-// gradient has a finite norm. The number of blocks depends only on count.
+// Two launches: blocks write sums of squares to the workspace, and one block adds them. Squares and sums are fp64, so that squares of
+// finite gradients do not overflow. The number of blocks depends only on count.
 //
 // Bytes moved: 4 count. Share of the roofline: not yet measured on a GPU.
 #include "reduce.cuh"
