@@ -180,7 +180,7 @@ __device__ void copy_tiles(const AttentionForward& x, const RowTiles& tiles, con
 
 // ---- consumer warpgroups ----------------------------------------------------------------------------------------------------------------
 
-// Neither this warp nor its products read the stage any more.
+// Called when neither this warp nor its products read the stage any more.
 __device__ __forceinline__ void release(Ring<kStages>& ring, Place<kStages>& place) {
   if (lane_index() == 0) barrier_arrive(&ring.empty[place.stage]);
   place.advance();

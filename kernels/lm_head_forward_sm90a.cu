@@ -1,28 +1,30 @@
 // lm_head_forward: log-probs of targets directly from hidden states and the weight of the LM head, Hopper only (sm_90a).
 //
 //   z_j     = scale (x . w_j + b_j), or cap tanh(scale (x . w_j + b_j) / cap)
-//   lse     = m + log(sum over j of exp(z_j - m)), m the largest z
+//   lse     = m + log(sum over j of exp(z_j - m)), m the max z
 //   logprob = (z_target - m) - log(sum ...)
 //
-// Never materialised: logits. They exist only as fp32 accumulators, 128 per thread. Each row and tile of 256 columns leaves two numbers in
-// the workspace, and merge() adds those of a row in the order of its tiles. So the bits of a row depend only on the row, the weight and the
-// vocabulary.
+// Never materialised: logits. They exist only as fp32 accumulators, 128 per thread. For each row and tile of 256 columns, products() writes
+// a maximum and a sum to the workspace, and merge() combines those of a row in an order that depends only on the number of tiles. So the
+// bits of a row depend only on the row, the weight and the vocabulary.
 //
 //   products()   A tile is 128 rows by 256 columns. A producer warpgroup loads 64 columns of x and w at a time by TMA into rings of stages
 //                (tensor_copy.cuh). Two consumer warpgroups with 64 rows each multiply (WGMMA, wgmma.cuh) and then reduce their
-//                accumulators. The kernel is persistent: blocks walk over tiles in an order that keeps rows of x in L2 while w streams.
-//                The two blocks of a cluster own neighbouring rows, and each loads half of a tile of w for both (TMA multicast): 32 KiB
-//                from L2 instead of 48 for 64 columns of a tile.
-//   reductions   They take a warpgroup about 1300 clocks: a maximum, then per element one fma, one exp2 and one addition. exp2 is the
-//                bottleneck, 16 per clock. The products of a tile take 16 clocks per column of x: 14336 at width 896. Reductions of one
-//                consumer overlap with products of the other: no barrier synchronises the two, and the second starts a tile when the first
-//                is four steps of 64 columns ahead. While one reduces, the other has the tensor cores alone, 512 clocks per step.
+//                accumulators. The kernel is persistent: blocks take tiles in an order that keeps rows of x in L2 while w streams.
+//                The two blocks of a cluster own adjacent row tiles, and each loads half of a tile of w for both (TMA multicast). So a
+//                block loads 32 KiB from L2 instead of 48 for 64 columns of a tile.
+//   reductions   A warpgroup reduces its part of a tile in about 1300 clocks: a maximum, then one fma, one exp2 and one addition per
+//                element. exp2 is the bottleneck: an SM computes 16 per clock. The products of a tile take 16 clocks per column of x:
+//                14336 at width 896. The reduction of one consumer overlaps with the products of the other. For this, the second consumer
+//                starts a tile when the first is four steps of 64 columns ahead; afterwards no barrier synchronises the two. While one
+//                reduces, the other uses the tensor cores alone and takes 512 clocks per step.
 //
 // Bytes moved: 2 hidden_width (rows + vocabulary ceil(rows / rows that stay in L2)) and 16 rows ceil(vocabulary / 256). FLOPs: 2 rows
 // vocabulary hidden_width. Predicted: PERFORMANCE.md. Share of the roofline: not yet measured on a GPU.
 //
-// Errors: tensor cores truncate when they accumulate, so a logit shrinks by about hidden_width / 16 * 2^-25 of itself: 1e-4 nat for logits
-// that differ by 13 at width 4096. This holds for every product on these tensor cores. The rest, exponentials and sums, is below 2e-6 nat.
+// Errors: tensor cores truncate when they accumulate. So the relative error of a logit is about hidden_width / 16 * 2^-25, towards 0: 1e-4
+// nat for logits that differ by 13 at width 4096. This holds for every product on these tensor cores. Exponentials and sums add less than
+// 2e-6 nat.
 #include "lm_head_forward_sm90a.cuh"
 
 namespace dpo4j::cuda {
@@ -30,8 +32,8 @@ namespace {
 
 using namespace lm_head_forward;
 
-// Stages of 64 columns. Both consumers read the ring of w. Each has its own ring for its rows of x. So most of the memory holds w, and one
-// consumer may run ahead of the other by all stages of w but one.
+// Stages of 64 columns. Both consumers read one ring for w. Each also has its own ring for its rows of x. So one consumer may be ahead of
+// the other by all stages of w but one.
 constexpr int kWeightStages = 5, kHiddenStages = 4;
 constexpr int kWeightBytes = kTileVocabulary * kTileRowBytes, kHiddenBytes = kProductRows * kTileRowBytes;  // per stage
 
@@ -64,7 +66,8 @@ struct Stages {
   }
 };
 
-// Called by one thread: fills a ring by copy(barrier, stage, walk, step) for all steps of all tiles, each when its stage is free.
+// Called by one thread: fills a ring. For each step of each tile, it waits until the stage is free and calls copy(barrier, stage, walk,
+// step).
 template <int STAGES, class Copy>
 __device__ void fill(Ring<STAGES>& ring, const Problem& problem, Walk walk, uint32_t bytes, Copy copy) {
   Place<STAGES> place;
@@ -78,7 +81,7 @@ __device__ void fill(Ring<STAGES>& ring, const Problem& problem, Walk walk, uint
   }
 }
 
-// This block's part of a tile of w, for all blocks of the cluster.
+// Loads this block's part of each tile of w, for all blocks of the cluster.
 template <int CLUSTER>
 __device__ void fill_weight(const TileMap& weight, const Problem& problem, Barriers& barriers, const Stages& stages, const Walk& walk,
                             uint32_t rank) {
@@ -95,7 +98,7 @@ __device__ void fill_weight(const TileMap& weight, const Problem& problem, Barri
   });
 }
 
-// The rows of x of one warpgroup.
+// Loads the rows of x of one consumer warpgroup.
 template <int CLUSTER>
 __device__ void fill_hidden(const TileMap& hidden, const Problem& problem, Barriers& barriers, const Stages& stages, const Walk& walk,
                             uint32_t rank, int group) {
@@ -105,7 +108,7 @@ __device__ void fill_hidden(const TileMap& hidden, const Problem& problem, Barri
   });
 }
 
-// Neither this warp nor its products read these stages any more.
+// Called when neither this warp nor its products read these stages any more.
 template <int CLUSTER>
 __device__ __forceinline__ void release(Barrier* weight, Barrier* hidden, int lane) {
   if constexpr (CLUSTER > 1) {
@@ -116,14 +119,13 @@ __device__ __forceinline__ void release(Barrier* weight, Barrier* hidden, int la
   if (lane == 0) barrier_arrive(hidden);
 }
 
-// The state of a consumer in both rings.
+// The position of a consumer in both rings.
 struct Places {
   Place<kWeightStages> weight;
   Place<kHiddenStages> hidden;
 };
 
-// d = the 64 rows of this warpgroup times the columns of the tile. The products of a step are issued before those of the previous step have
-// ended.
+// d = (64 rows of x) (tile of w)^T. The products of a step are issued before those of the previous step have ended.
 template <int CLUSTER, class AfterStep>
 __device__ __forceinline__ void multiply(float (&d)[kAccumulators], const Problem& problem, Barriers& barriers, const Stages& stages,
                                          int group, Places& places, int lane, AfterStep after_step) {
@@ -218,7 +220,8 @@ __global__ void __launch_bounds__(kThreads, 1)
 #endif
 }
 
-// Merges the partial results of 32 rows. Warp w merges tiles w, w + kMergingWarps, ...; then the first warp merges the warps.
+// Merges the partial results of 32 rows, one row per lane. Warp w merges tiles w, w + kMergingWarps, ... Then the first warp merges the
+// results of the warps, in order.
 constexpr int kMergingWarps = 16;
 
 __global__ void __launch_bounds__(kMergingWarps* kWarp) merge(LmHeadForward x, Problem problem) {

@@ -1,9 +1,11 @@
-// What a consumer of lm_head_forward does besides products: the order of tiles, the transform of accumulators into logits, their reduction,
-// and the merge of a row's reductions.
+// The parts of lm_head_forward other than loads and products: the order of tiles, the transform of accumulators into logits, the reduction
+// of a tile, and the merge of a row's reductions.
 //
-// Reductions are kept in base 2. With c = scale log2(e) (or log2(e) if accumulators have become logits), e_j = c x_j - M is rounded once,
-// and M = c max x_j is rounded once for a row of a tile. The sum is over 2^e_j, so it matches the rounded M exactly:
-//   log sum exp z = (M + log2 sum 2^e_j) / log2(e), and no error grows with the size of the logits except that of c x_j itself.
+// Reductions are in base 2. x_j is an accumulator and c = scale log2(e); with a transform, x_j is a logit and c = log2(e). M = c max x_j is
+// rounded once per row of a tile, and e_j = c x_j - M is rounded once. e_j is computed from the rounded M, so the rounding of M causes no
+// error in
+//   log sum exp z = (M + log2 sum 2^e_j) / log2(e)
+// and only the error of c x_j itself grows with the size of the logits.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +19,7 @@ namespace dpo4j::cuda::lm_head_forward {
 
 constexpr int kTileRows = 128, kTileVocabulary = kProductColumns;
 
-// For one row and one tile of the vocabulary: M (-inf if all columns are) and the sum.
+// The reduction of one row and one tile of the vocabulary: M (-inf if all columns are -inf) and the sum of 2^e_j.
 struct alignas(8) Partial {
   float maximum, sum;
 };
@@ -29,9 +31,9 @@ struct Problem {
   const int32_t* targets;
   int64_t rows;
   int32_t vocabulary;
-  int32_t steps;                         // of 64 columns of x
+  int32_t steps;                         // the number of steps of 64 columns of x
   uint32_t vocabulary_tiles, row_tiles;  // tiles of 256 columns; tiles of 128 rows, or 256 in a cluster
-  uint32_t together;                     // row tiles whose x stays in L2
+  uint32_t together;                     // the number of row tiles whose x stays in L2
   float scale, cap;                      // cap 0: none
   float to_base_2;                       // c
   double from_base_2;                    // converts to nats: scale / c, which is 1 / log2(e) up to the rounding of c
@@ -39,8 +41,9 @@ struct Problem {
 
 // ---- the order of tiles -----------------------------------------------------------------------------------------------------------------
 
-// One of `walkers` blocks that share the tiles. The global order: groups of `together` row tiles; in a group, tile after tile of the
-// vocabulary; in that, the row tiles of the group. The next tile is found without a division, whose latency would show between two tiles.
+// Iterates over the tiles of one cluster: tiles `first`, `first` + `walkers`, ... of a global order, where `walkers` is the number of
+// clusters. In this order, groups of `together` row tiles come one after another; in a group, the tiles of the vocabulary; for each of
+// these, the row tiles of the group. The next tile is found without a division, because no other work would hide its latency.
 class Walk {
  public:
   __device__ Walk(const Problem& problem, uint32_t first, uint32_t walkers)
@@ -59,7 +62,7 @@ class Walk {
   }
 
  private:
-  // Moves to that tile of the group, or into a later group.
+  // Moves to tile number `tile` of the group. If the group has fewer tiles, continues in later groups.
   __device__ void start_group(uint32_t begin, uint32_t group_rows, uint32_t tile) {
     for (;;) {
       group_begin_ = begin;
@@ -81,7 +84,7 @@ class Walk {
 
 // ---- a tile's accumulators --------------------------------------------------------------------------------------------------------------
 
-// 2^x in one instruction. Subnormal results are flushed to 0, which does not change a sum whose largest term is 1.
+// 2^x in one instruction. Subnormal results are flushed to 0, which does not change a sum whose max term is 1.
 __device__ __forceinline__ float power_of_2(float x) {
 #ifdef __CUDACC__
   float power;
@@ -93,7 +96,7 @@ __device__ __forceinline__ float power_of_2(float x) {
 #endif
 }
 
-// The maximum that is subtracted. If all is -inf, any finite number works.
+// The maximum, or 0 if it is -inf: -inf minus -inf would be NaN, while any finite number works.
 __device__ __forceinline__ float finite_reference(float maximum) { return maximum == -INFINITY ? 0.0f : maximum; }
 
 // The elements of a tile that a thread holds: d[4 j + 2 i + k] is row `row` + 8 i, column `column` + 8 j + k.
@@ -168,8 +171,8 @@ class Fragment {
     }
   }
 
-  // One thread of one tile holds the target. The others only compare its number. The target of a masked row, or one beyond the vocabulary,
-  // is held by no thread or never read.
+  // The thread that holds the accumulator of the target stores it; the others only compare column numbers. If a row is masked or its target
+  // is beyond the vocabulary, either no thread stores it or merge() does not read it.
   __device__ __forceinline__ void store_target(const float (&d)[kAccumulators], const Problem& problem, int64_t row, int32_t offset,
                                                int i) const {
     if (offset < 0 || offset >= kTileVocabulary || offset % 8 >= 2) return;
@@ -190,7 +193,7 @@ class Fragment {
 
 // ---- a row ------------------------------------------------------------------------------------------------------------------------------
 
-// M and the sum of any set of columns, in fp64: a row has few of them.
+// M and the sum of any set of columns. The sum is fp64, which is cheap: a row has only one partial result per tile.
 struct Sums {
   float maximum;
   double sum;
@@ -205,14 +208,14 @@ struct Sums {
 
   __device__ float lse(const Problem& problem) const { return static_cast<float>(maximum * problem.from_base_2 + log(sum)); }
 
-  // maximum is c x rounded for some x; c times the target's is exact in double precision.
+  // maximum is c x, rounded, for some x. c times the accumulator of the target is exact in double precision.
   __device__ float logprob(const Problem& problem, float at_target) const {
     return static_cast<float>((static_cast<double>(at_target) * problem.to_base_2 - maximum) * problem.from_base_2 - log(sum));
   }
 };
 
 inline Problem problem_of(const LmHeadForward& x, int cluster) {
-  constexpr int64_t kStaying = 16 << 20;  // bytes of x, a third of L2: the rest is for w, which streams
+  constexpr int64_t kStaying = 16 << 20;  // bytes of x, a third of L2; the rest is for w, which is read once per group of row tiles
   constexpr double kLog2E = 1.4426950408889634074;
   const int64_t rows_of_tile = int64_t{kTileRows} * cluster;
   const bool transformed = x.transform.bias != nullptr || x.transform.cap != 0;

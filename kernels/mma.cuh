@@ -1,6 +1,6 @@
-// mma.sync products of bf16 on tensor cores, and the instructions that feed them: those from sm_80 on for which CUDA C++ has no function,
-// one function each. Compiled for the CPU, tests/emulation provides functions of the same names and meaning. Section numbers refer to the
-// PTX ISA 9.0.
+// mma.sync products of bf16 on tensor cores, and instructions that load their operands: one function for each instruction of sm_80 and
+// later for which CUDA C++ has none. For the CPU, tests/emulation has functions with the same names and meaning. Section numbers refer to
+// the PTX ISA 9.0.
 //
 // All lanes of a warp call mma_m16n8k16 and ldmatrix_x4 together. With group = lane / 4 and member = lane % 4, a lane holds
 //
@@ -17,7 +17,8 @@
 
 namespace dpo4j::cuda {
 
-// Returns x and hides its value from the compiler, so that expressions of it are computed inside a loop, not hoisted and kept in registers.
+// Returns x and hides its value from the compiler. So expressions of x are computed inside a loop, and not hoisted out of it and kept in
+// registers.
 __device__ __forceinline__ int computed_here(int x) {
   asm volatile("" : "+r"(x));
   return x;
@@ -32,15 +33,15 @@ __device__ __forceinline__ void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[
                : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
-// Four matrices of 8 x 8 16-bit numbers (9.7.15.5.15). Lane 8 i + r names where row r of matrix i begins, on 16 bytes; x[i] is row `group`,
-// columns 2 member and + 1, of matrix i.
+// Four matrices of 8 x 8 16-bit numbers (9.7.15.5.15). Lane 8 i + r passes the address of row r of matrix i, a multiple of 16. The lane
+// gets in x[i] row `group`, columns 2 member and + 1, of matrix i.
 __device__ __forceinline__ void ldmatrix_x4(uint32_t (&x)[4], const void* row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
                : "r"(shared_address(row)));
 }
 
-// The same of the transposed matrices: x[i] is rows 2 member and + 1, column `group`.
+// The same for the transposed matrices: x[i] is rows 2 member and + 1, column `group`, of matrix i.
 __device__ __forceinline__ void ldmatrix_x4_trans(uint32_t (&x)[4], const void* row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(x[0]), "=r"(x[1]), "=r"(x[2]), "=r"(x[3])
@@ -48,7 +49,7 @@ __device__ __forceinline__ void ldmatrix_x4_trans(uint32_t (&x)[4], const void* 
 }
 
 // Starts an asynchronous copy of 16 bytes to shared memory. If `exists` is false, it writes 0 and reads nothing (9.7.9.25.3.1). This thread
-// may read them after its cp_async_wait, others after a barrier behind that. Both addresses are multiples of 16.
+// may read them after its cp_async_wait, other threads after a barrier that follows it. Both addresses are multiples of 16.
 __device__ __forceinline__ void cp_async_16(void* shared, const void* global, bool exists) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global), "r"(exists ? 16 : 0) : "memory");
 }
@@ -62,7 +63,7 @@ __device__ __forceinline__ void cp_async_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(GROUPS) : "memory");
 }
 
-// 2^x within a relative 2^-22; numbers below the normal ones are 0 (9.7.3.22). exp2f takes three more instructions to keep them.
+// 2^x with a relative error of 2^-22. Subnormal results are flushed to 0 (9.7.3.22); exp2f keeps them, with three more instructions.
 __device__ __forceinline__ float exp2_flushed(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));

@@ -1,5 +1,5 @@
-// Philox4x32-10 (Salmon et al. 2011): 128 random bits from a counter and a key, without state. So random bits depend on what they are for,
-// not on which thread computes them, or when.
+// Philox4x32-10 (Salmon et al. 2011): 128 random bits from a counter and a key, without state. So random bits depend only on counter and
+// key, not on which thread computes them, or when.
 #pragma once
 
 #include "portable.cuh"
@@ -26,8 +26,9 @@ __device__ __forceinline__ uint32_t sixteen_bits(uint4 random, int i) {
   return ((i & 4 ? high : low) >> (16 * (i & 1))) & 0xffff;
 }
 
-// Stochastic rounding: adds `random` to the 16 bits that are dropped; the carry rounds away from zero, with the probability that makes the
-// mean exact. Values that bfloat16 represents stay, also infinities and NaN.
+// Stochastic rounding to bfloat16: adds `random` to the 16 bits that are dropped. If the sum carries, the result is rounded away from zero.
+// The probability of a carry is such that the mean of the results is exact. Values that bfloat16 represents do not change, nor do
+// infinities and NaN.
 __device__ __forceinline__ float round_stochastically(float x, uint32_t random) {
   constexpr uint32_t kExponent = 0x7f800000;
   const uint32_t bits = __float_as_uint(x);

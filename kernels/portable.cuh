@@ -22,8 +22,9 @@
 
 namespace dpo4j::cuda {
 
-// Makes the queue's device current, because the null stream belongs to the current device, and restores the caller's at the end. It sets
-// the device even if it is current: a new thread has device 0 but no CUDA context yet, which driver functions need (encode_tile_map).
+// Makes the queue's device current, because the null stream belongs to the current device, and restores the caller's device at the end. It
+// calls cudaSetDevice even if the device is current: in a new thread device 0 is current, but there is no CUDA context yet, and driver
+// functions need one (encode_tile_map).
 class CurrentDevice {
  public:
   explicit CurrentDevice(int ordinal) : ordinal_(ordinal) {
@@ -42,11 +43,11 @@ class CurrentDevice {
   cudaError_t error_;
 };
 
-// Shared memory, static and dynamic together, that a launch may use without an attribute.
+// Bytes of shared memory, static and dynamic together, that a launch may use without setting a function attribute.
 constexpr size_t kDefaultSharedBytes = 48 << 10;
 
-// Allows a kernel `bytes` of dynamic shared memory. If they do not fit beside its static arrays, allows the maximum per block instead. The
-// value is the same in every call, so that threads that use one kernel do not change each other's limit.
+// Lets a kernel use `bytes` of dynamic shared memory: if its current limit is lower, sets the limit to the max per block, less its static
+// arrays. Every call sets the same value, so threads that use one kernel do not lower each other's limit.
 template <class... Parameters>
 cudaError_t allow_dynamic_shared(void (*kernel)(Parameters...), size_t bytes, int32_t most_of_block) {
   cudaFuncAttributes of{};
@@ -86,8 +87,8 @@ class Launch {
 };
 
 // Launches in clusters of `cluster` blocks along x (cluster.cuh), which must divide the grid; an empty grid launches nothing. Returns 0 or
-// a cudaError_t, and leaves no sticky error for the caller's next call. Clusters larger than queue.largest_cluster are refused: code for a
-// device without clusters would run and treat each block as the whole cluster.
+// a cudaError_t, and clears the error, so that the caller's next call does not return it. Clusters larger than queue.largest_cluster are
+// refused, because code for a device without clusters would treat each block as the whole cluster.
 template <class... Parameters, class... Arguments>
 int launch_clusters(const Queue& queue, int cluster, void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes,
                     Arguments... arguments) {
@@ -100,15 +101,15 @@ int launch_clusters(const Queue& queue, int cluster, void (*kernel)(Parameters..
   return error;
 }
 
-// Whether a kernel was compiled for an architecture with clusters. The PTX version of its code says so, or the architecture of code without
-// PTX. Code that the driver compiled from older PTX treats each block as a cluster, so it does not count.
+// Whether a kernel was compiled for an architecture with clusters: the PTX version of its code tells, or the binary version if there is no
+// PTX. Code that the driver compiled from PTX of an older architecture treats each block as a cluster, so the answer is no.
 inline bool knows_clusters(const cudaFuncAttributes& code) {
   constexpr int kFirstWithClusters = 90;
   return (code.ptxVersion > 0 ? code.ptxVersion : code.binaryVersion) >= kFirstWithClusters;
 }
 
-// The number of clusters of such a launch that the device runs at the same time: the grid of a persistent kernel. A queue of a test sets
-// it. Returns 0 or a cudaError_t.
+// The number of clusters of such a launch that the device can run at the same time: the grid of a persistent kernel. Tests set it in the
+// queue. Returns 0 or a cudaError_t.
 template <class... Parameters>
 int resident_clusters(int* clusters, const Queue& queue, int cluster, void (*kernel)(Parameters...), dim3 block, size_t shared_bytes) {
   *clusters = queue.resident_clusters;

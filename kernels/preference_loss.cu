@@ -1,9 +1,10 @@
-// preference_loss: loss, gradient and metrics of every pair, in one launch of one block. The formulas are preference_terms.h's.
+// preference_loss: loss, gradient and metrics of every pair, in one launch of one block. The formulas are in preference_terms.h.
 //
-// Metrics are sums over pairs: thread t adds pairs t, t + 256, ... in fp64, the threads meet in a fixed tree, and the result is added to
-// what is there. Losses that sort the batch do so in the workspace, by a bitonic network, before the pairs are looked at one by one.
+// Metrics are sums over pairs: thread t adds pairs t, t + 256, ... in fp64, a fixed tree adds the threads, and the result is added to the
+// metrics in memory. Losses that sort the batch do so first, in the workspace, by a bitonic network. Then each pair is computed by one
+// thread.
 //
-// Bytes moved: 28 a pair, 68 with statistics and lengths. Launch-bound: a batch holds some dozen pairs.
+// Bytes moved: 28 per pair, 68 with statistics and lengths. Bound by its launch: a batch has a few dozen pairs.
 #include "formulas/preference_loss.h"
 #include "reduce.cuh"
 
@@ -12,7 +13,7 @@ namespace {
 
 constexpr int kThreads = 256;
 
-// Both orders of a term: pair i comes in at place i, and the network sorts.
+// Sorts both orders of a loss: puts pair i at place i of each, then runs the bitonic network.
 __device__ void sort_places(const PreferenceLoss& x, int32_t loss, const Orders& orders) {
   for (int64_t i = threadIdx.x; i < orders.places; i += kThreads) {
     const bool exists = i < x.pairs;
@@ -48,7 +49,7 @@ __device__ void add_sorted_terms(const PreferenceLoss& x, const Orders& orders) 
   }
 }
 
-// Adds this call's rewards to the running mean and returns it.
+// Adds this call's rewards to the running mean and returns the new mean.
 __device__ double advance_running_mean(const PreferenceLoss& x) {
   double mine = 0;
   for (int64_t i = threadIdx.x; i < x.pairs; i += kThreads) {

@@ -8,7 +8,7 @@ namespace dpo4j::cuda {
 constexpr int kWarp = 32;
 constexpr unsigned kAllLanes = 0xffffffffu;
 
-// Every lane gets the sum: in each step both lanes of a pair add the same two numbers.
+// Every lane gets the same sum, because in each step both lanes of a pair add the same two numbers.
 template <class T>
 __device__ __forceinline__ T warp_sum(T x) {
 #pragma unroll
@@ -33,7 +33,8 @@ __device__ __forceinline__ T block_sum(T x) {
   return x;
 }
 
-// total[i] = the sum of x[i] over a block of THREADS, for all of N numbers with two barriers; total is shared memory that nobody reads.
+// total[i] = the sum of x[i] over a block of THREADS, for all N numbers with two barriers. `total` is in shared memory, and no thread may
+// still read its old contents.
 template <int THREADS, class T, int N>
 __device__ __forceinline__ void block_sums(const T (&x)[N], T (&total)[N]) {
   static_assert(THREADS % kWarp == 0 && N <= THREADS, "whole warps only, and a thread for each number");

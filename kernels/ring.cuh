@@ -1,5 +1,5 @@
-// A ring of stages in shared memory: the producer runs ahead of the consumers by up to STAGES stages. Each stage has two barriers
-// (barrier.cuh).
+// A ring of pipeline stages in shared memory: the producer may be ahead of the consumers by up to STAGES stages. Each stage has two
+// barriers (barrier.cuh).
 #pragma once
 
 #include "barrier.cuh"
@@ -11,7 +11,8 @@ struct Ring {
   Barrier full[STAGES];   // the producer has filled the stage
   Barrier empty[STAGES];  // the consumers have released the stage
 
-  // Called by one thread, before fence_barrier_init. The arguments are the arrivals that make a stage full, and empty.
+  // Called by one thread, before fence_barrier_init. The arguments are the numbers of arrivals that make a stage full, and that make it
+  // empty.
   __device__ void initialise(uint32_t writers, uint32_t readers) {
     for (int stage = 0; stage < STAGES; stage++) {
       barrier_init(&full[stage], writers);
@@ -20,8 +21,8 @@ struct Ring {
   }
 };
 
-// Pipeline state: a stage, and the parity of the number of rounds. A consumer waits for `full` at `parity`, the producer for `empty` at the
-// other.
+// A position in the pipeline: a stage, and the parity of the number of rounds through the ring. A consumer waits for `full` at `parity`,
+// the producer for `empty` at the other parity.
 template <int STAGES>
 struct Place {
   int stage = 0;

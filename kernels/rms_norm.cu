@@ -3,10 +3,10 @@
 //
 //   backward, with g = w dy:   d_x = d_residual + rstd (g - x rstd^2 mean(g x))        d_w += sum over rows of dy x rstd
 //
-// A row whose sum of squares overflows is NaN: 1 / infinity would make it 0, which looks like a result.
+// If the sum of squares of a row overflows, the row becomes NaN: 1 / infinity would make it 0, which looks like a valid result.
 //
-// Never materialised: the normalised row, and g. d_w is summed without atomics: `parts` blocks walk over their rows in order, each into its
-// own part of the workspace, and a second launch adds the parts in a fixed tree. The number of parts depends only on the sizes.
+// Never materialised: the normalised row, and g. d_w is summed without atomics: `parts` blocks each add their rows in order to their own
+// part of the workspace. A second launch adds the parts in a fixed order. The number of parts depends only on the sizes.
 //
 // Bytes moved, b the size of an element: forward 2 b rows width, or 4 b with a sum (residual and then rms_norm would move 5 b); backward 4
 // b rows width (3 b without residual) + 8 parts width. The second read of a row hits the cache. Share of the roofline: not yet measured on
@@ -17,7 +17,7 @@
 namespace dpo4j::cuda {
 namespace {
 
-// A narrow row takes a block of one warp, a wide row a block of eight.
+// Threads per block: one warp for a narrow row, eight for a wide row.
 constexpr int kNarrow = 32, kWide = 256;
 constexpr int64_t kNarrowWidth = 512;
 
@@ -34,7 +34,7 @@ struct Forward {
 __device__ __forceinline__ float as_stored(float value, const float*) { return value; }
 __device__ __forceinline__ float as_stored(float value, const __nv_bfloat16*) { return __bfloat162float(__float2bfloat16_rn(value)); }
 
-// x + residual, rounded as it is stored.
+// Stores x + residual, and returns it as rounded by the store.
 template <int N, class T>
 __device__ __forceinline__ Values<N> add(T* sum, const T* x, const T* residual) {
   Values<N> v = load<N>(x);
@@ -79,7 +79,7 @@ struct Backward {
   int64_t rows, rows_per_block, width, vectors_end;
 };
 
-// One row: computes d_x and adds the row's part of d_w to `d_weight`. A thread touches only its own columns of it.
+// One row: computes d_x and adds the row's part of d_w to `d_weight`. A thread accesses only its own columns of `d_weight`.
 template <class T, int THREADS>
 __device__ void backward_row(const Backward<T>& of, int64_t row, float* d_weight) {
   const T *d_out = of.d_out + row * of.width, *x = of.x + row * of.width;
@@ -148,7 +148,7 @@ __global__ void __launch_bounds__(32 * kPartLanes) add_parts(float* d_weight, co
   d_weight[column] += sum;
 }
 
-// Blocks of the first backward launch: enough to fill the largest device, few enough that adding their parts is cheap.
+// Blocks of the first backward launch: enough to fill the largest device, but few enough that adding their parts is cheap.
 int64_t part_count(int64_t rows, int64_t width) {
   const int64_t most = width <= kNarrowWidth ? 2048 : 512;
   return rows < most ? rows : most;

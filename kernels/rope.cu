@@ -3,9 +3,8 @@
 //   forward    (x1, x2) -> (x1 c - x2 s, x2 c + x1 s)      c, s: cosine and sine at the row's position; x1, x2: the halves of a head
 //   backward   the same with -s: the transpose of a rotation is its inverse
 //
-// Never materialised: a rotated copy. A position outside the tables gives a row of NaN.
-// Bytes moved, b the size of an element: 2 b rows heads head_width; the tables stay in the cache. Share of the roofline: not yet measured
-// on a GPU.
+// Never materialised: a rotated copy. If a position is outside the tables, its row becomes NaN. Bytes moved, b the size of an element: 2 b
+// rows heads head_width; the tables stay in the cache. Share of the roofline: not yet measured on a GPU.
 #include "vectors.cuh"
 
 namespace dpo4j::cuda {
@@ -18,7 +17,7 @@ struct Rows {
   float direction;  // 1 forward, -1 backward
 };
 
-// A block rotates a row. A thread rotates N consecutive columns of x1 in a head with those of x2.
+// A block rotates a row. A thread rotates N consecutive columns of the first half of a head with those of the second half.
 template <class T, int N>
 __global__ void __launch_bounds__(128) rotate(T* x, Rows rows) {
   const int64_t row = blockIdx.x;

@@ -1,4 +1,4 @@
-// Calls of the CUDA runtime other than launches: devices, their properties, and texts for errors. The runtime is linked statically, so that
+// Calls of the CUDA runtime other than launches: devices, their properties, and error messages. The runtime is linked statically, so that
 // these calls work on a machine without a driver.
 #include <string.h>
 
@@ -13,8 +13,9 @@ namespace {
 
 __global__ void nothing() {}
 
-// Blocks, 1 without clusters, of the current device. Not by compute capability alone: the code that was compiled in must know clusters too,
-// a small or divided device has room for fewer, and some of 9.0 and later have none, which the runtime says by an error or a 0.
+// The max number of blocks in a cluster on the current device, at most 8; 1 if it has no clusters. The compute capability alone does not
+// tell it: the compiled code must support clusters too, a small or partitioned device (MIG) has room for fewer blocks, and on some devices
+// of 9.0 and later there are no clusters, for which the runtime returns an error or 0.
 int largest_cluster(int ordinal) {
   constexpr int kPortable = 8;
   int launches = 0, blocks = 0;
@@ -36,7 +37,7 @@ int largest_cluster(int ordinal) {
 
 const char* architectures() { return DPO4J_ARCHITECTURES; }
 
-// All of them need sm_90a. The emulation contains the code of every architecture.
+// All kernels that can be turned off need sm_90a. The emulation contains the code of every architecture.
 bool has_kernel(const Queue& queue, uint32_t kernel) {
   const bool compiled = strcmp(architectures(), "emulated") == 0 || strstr(architectures(), "sm_90a") != nullptr;
   return compiled && queue.capability == 90 && (queue.without & kernel) == 0;
@@ -45,8 +46,8 @@ bool has_kernel(const Queue& queue, uint32_t kernel) {
 const char* error_text(int error) { return cudaGetErrorString(static_cast<cudaError_t>(error)); }
 const char* error_name(int error) { return cudaGetErrorName(static_cast<cudaError_t>(error)); }
 
-// Those of which CUDA's header says that "the process must be terminated and relaunched". Numbers, since the last two are newer than CUDA
-// 12.
+// The errors for which CUDA's header says that "the process must be terminated and relaunched". The last two are numbers, because CUDA 12
+// has no names for them.
 bool ends_cuda(int error) {
   constexpr int kContained = 226, kTensorMemoryLeak = 721;
   switch (error) {

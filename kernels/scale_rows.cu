@@ -1,5 +1,5 @@
-// scale_rows: out[row] = scale[row] in[row], also in place: turns unit gradients of rows into gradients, once the factor of each row is
-// known.
+// scale_rows: out[row] = scale[row] in[row], also in place. Turns the unit gradients of rows (for d_logprob = 1) into gradients, once the
+// d_logprob of each row is known.
 //
 // Bytes moved, b the size of an element: 2 b rows width. Share of the roofline: not yet measured on a GPU.
 #include "vectors.cuh"
@@ -9,7 +9,7 @@ namespace {
 
 constexpr int kRowsPerBlock = 8;
 
-// A warp scales a row. One thread reads and writes an element, so out may be in.
+// A warp scales a row. The same thread reads and writes an element, so out may be in.
 template <class T>
 __global__ void __launch_bounds__(32 * kRowsPerBlock)
     scale_row(T* out, const T* in, const float* scale, int64_t rows, int64_t width, int64_t vectors_end) {

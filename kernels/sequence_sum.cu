@@ -1,7 +1,8 @@
 // sequence_sum: sums[s,:] = sum over tokens i in [offsets[s], offsets[s+1]) of factor_i values[i,:], accumulated in fp64. Backward writes
-// factor_i d_sums[s,:] to each token. A factor is 1, or tail_factor in the tail, divided by the number of tokens for averages.
+// factor_i d_sums[s,:] to each token. factor_i is 1, or tail_factor if token i is in the tail; for averages it is divided by the number of
+// tokens.
 //
-// Bytes moved: 4 per value, in both directions. Bound by its launch: a batch holds a few thousand values.
+// Bytes moved: 4 per value, in forward and in backward. Bound by its launch: a batch holds a few thousand values.
 #include "formulas/sequence_sum.h"
 #include "reduce.cuh"
 
@@ -29,7 +30,7 @@ __global__ void __launch_bounds__(kWarp* kSequencesPerBlock) forward(SequenceSum
     }
     head = warp_sum(head);
     tail = warp_sum(tail);
-    // A factor of 0 leaves the tail out, also values that are not finite.
+    // A factor of 0 excludes the tail, even values that are not finite.
     const double sum = range.factor * head + (range.tail_factor != 0 ? range.tail_factor * tail : 0);
     if (threadIdx.x == 0) x.sums[sequence * x.width + column] = static_cast<float>(sum);
   }

@@ -2,8 +2,8 @@
 //
 //   backward, with s = sigmoid(gate):   d_gate = dy up s (1 + gate (1 - s))      d_up = dy gate s
 //
-// Never materialised: silu(gate), which backward computes again. It may run in place: a thread reads its gate and up before it writes
-// there. Bytes moved, b the size of an element: forward 3 b rows width; backward 5 b rows width. Share of the roofline: not yet measured on
+// Never materialised: silu(gate), which backward recomputes. Backward may run in place: a thread reads its gate and up before it overwrites
+// them. Bytes moved, b the size of an element: forward 3 b rows width; backward 5 b rows width. Share of the roofline: not yet measured on
 // a GPU.
 #include "vectors.cuh"
 

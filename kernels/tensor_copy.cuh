@@ -2,10 +2,10 @@
 // cp.async.bulk.tensor", and cuTensorMapEncodeTiled of the driver. Compute capability 9.0.
 //
 // One thread issues the load of a tile; a barrier (barrier.cuh) counts its bytes as they land. A tile is 64 columns of bf16 (128 bytes) and
-// as many rows as its map says. Row r starts r * 128 bytes into it, as eight words of 16 bytes that the 128-byte swizzle permutes: bits 4
-// to 6 of an address are xored with its bits 7 to 9. So the words of one column of eight rows are in different banks, and wgmma.cuh reads
-// the same pattern. Tiles start on 1024 bytes, as the pattern does. Elements outside the matrix, in rows or columns, land as 0 and count as
-// bytes all the same.
+// as many rows as its tensor map says. Row r starts r * 128 bytes into the tile, as eight words of 16 bytes that the 128-byte swizzle
+// permutes: bits 4 to 6 of an address are xored with its bits 7 to 9. So the words of one column of eight consecutive rows are in different
+// banks. WGMMA reads the same swizzle (wgmma.cuh). Tiles are aligned to 1024 bytes, the period of the swizzle. Elements outside the matrix
+// land as 0, and the barrier counts their bytes too.
 #pragma once
 
 #include "barrier.cuh"
@@ -16,7 +16,7 @@ constexpr int kTileColumns = 64;
 constexpr int kTileRowBytes = kTileColumns * 2;
 constexpr size_t kTileAlignment = 1024;
 
-// The driver's CUtensorMap. Its header is not included, because it is called cuda.h, as is a header in native/.
+// The driver's CUtensorMap. The driver's header is not included, because native/ has a header of the same name, cuda.h.
 struct alignas(128) TileMap {
   uint64_t opaque[16];
 };
@@ -68,8 +68,8 @@ __device__ __forceinline__ void load_tile(void* tile, const TileMap& map, Barrie
 #endif
 }
 
-// Multicast: the same for every block of the cluster whose bit is set in `blocks`, to the same address in its shared memory, counted by its
-// barrier.
+// Multicast: the same for every block of the cluster whose bit is set in `blocks`. The tile lands at the same address in the shared memory
+// of each block, and the barrier at the same address there counts its bytes.
 __device__ __forceinline__ void load_tile_for(uint16_t blocks, void* tile, const TileMap& map, Barrier* barrier, int32_t row,
                                               int32_t column) {
 #ifdef __CUDACC__
@@ -83,7 +83,7 @@ __device__ __forceinline__ void load_tile_for(uint16_t blocks, void* tile, const
 #endif
 }
 
-// prefetch.tensormap: the first load does not wait for the map.
+// prefetch.tensormap: so that the first load does not wait for the map.
 __device__ __forceinline__ void prefetch_tile_map([[maybe_unused]] const TileMap& map) {
 #ifdef __CUDACC__
   asm volatile("prefetch.tensormap [%0];" ::"l"(reinterpret_cast<uint64_t>(&map)) : "memory");

@@ -1,12 +1,13 @@
-// What the kernels of token_logprob share: the transform of a logit, how a row is distributed over threads, the accumulators of its
-// softmax, and the gradient of a logit.
+// Shared by the kernels of token_logprob: the transform of a logit, how a row is distributed over threads, the accumulators of its softmax,
+// and the gradient of a logit.
 //
-// A row is cut into slices, and a team of threads reads each slice. A thread adds up its columns in order, the lanes of a warp are merged
-// in a tree, and the warps of all teams are merged in one order. Slices, teams and orders depend only on the vocabulary. So a row has the
-// same bits whether its teams are one block, take turns in a block, or are the blocks of a cluster.
+// A row is cut into slices, and a team of threads reads each slice. A thread accumulates its columns in order, a tree merges the lanes of a
+// warp, and the warps of all teams are merged in one order. Slices, teams and orders depend only on the vocabulary. So a row has the same
+// bits whether its teams run one after another in one block or in parallel in the blocks of a cluster.
 //
-// The running maximum is updated once for the 16 columns that a thread reads together: 17 exponentials for 16 elements. x - maximum is
-// computed before it is scaled to base 2: the difference is exact where it matters, so that errors do not grow with the size of the logits.
+// The running maximum is updated once per 16 columns, which a thread reads together: 17 exponentials for 16 elements. x - maximum is
+// computed first and then scaled to base 2. For logits close to the maximum this difference is exact, so errors do not grow with the size
+// of the logits.
 #pragma once
 
 #include "reduce.cuh"
@@ -72,7 +73,7 @@ struct Tile {
   Word<T> words[kWords];
 };
 
-// Words of -inf, for columns beyond the vocabulary.
+// A word of -inf, for columns beyond the vocabulary.
 __device__ __forceinline__ float4 no_columns(const float*) { return make_float4(-INFINITY, -INFINITY, -INFINITY, -INFINITY); }
 __device__ __forceinline__ uint4 no_columns(const __nv_bfloat16*) { return make_uint4(0xff80ff80u, 0xff80ff80u, 0xff80ff80u, 0xff80ff80u); }
 __device__ __forceinline__ uint4 no_columns(const __half*) { return make_uint4(0xfc00fc00u, 0xfc00fc00u, 0xfc00fc00u, 0xfc00fc00u); }
@@ -174,7 +175,7 @@ constexpr float kLog2E = 1.44269504088896340736f;
 
 __device__ __forceinline__ float exponential(float x) { return exp2f(x * kLog2E); }
 
-// One instruction instead of four. Subnormal results are flushed to 0, which does not change a sum whose largest term is 1.
+// One instruction instead of four. Subnormal results are flushed to 0, which does not change a sum whose max term is 1.
 __device__ __forceinline__ float flushed_exponential(float x) {
 #ifdef __CUDACC__
   float power;
@@ -186,10 +187,11 @@ __device__ __forceinline__ float flushed_exponential(float x) {
 #endif
 }
 
-// exp of this, and of less, is flushed to 0. It replaces -inf where -inf would be multiplied by such a 0.
+// exp of this or of less is flushed to 0. Used instead of -inf where the product with that 0 would be NaN.
 constexpr float kVanishing = -128.0f;
 
-// The accumulator of a set of logits: their maximum m and the sum of exp(x - m). {-inf, 0} for no logits, or only -inf.
+// The accumulator of a set of logits: their maximum m and the sum of exp(x - m). It is {-inf, 0} for an empty set, or if all logits are
+// -inf.
 struct Sums {
   static constexpr bool kStatistics = false;
   float maximum, sum;
@@ -214,11 +216,11 @@ __device__ __forceinline__ S no_logits() {
   return sums;
 }
 
-// The maximum that is subtracted. If all is -inf, any finite number works.
+// The maximum, or 0 if it is -inf: -inf minus -inf would be NaN, while any finite number works.
 __device__ __forceinline__ float finite_reference(float maximum) { return maximum == -INFINITY ? 0.0f : maximum; }
 
-// Rescales sums to another maximum. Products are rounded separately, here and in merge, so that the compiler does not fuse only one side of
-// a sum.
+// Rescales sums to another maximum. __fmul_rn keeps the compiler from fusing a product with the addition in merge(): it would fuse the
+// product of one side only, and the result would depend on the order of the sides.
 template <class S>
 __device__ __forceinline__ void move(S& sums, float maximum) {
   const float distance = sums.maximum - finite_reference(maximum);
@@ -231,7 +233,7 @@ __device__ __forceinline__ void move(S& sums, float maximum) {
   sums.maximum = maximum;
 }
 
-// Symmetric to the bit, so that both lanes of a shuffle get the same result.
+// merge(a, b) and merge(b, a) have the same bits, so that both lanes of a shuffle get the same result.
 template <class S>
 __device__ __forceinline__ S merge(S a, S b) {
   const float maximum = fmaxf(a.maximum, b.maximum);
@@ -266,8 +268,8 @@ __device__ __forceinline__ void add_total(StatisticsSums& sums, const Values<kTi
   sums.count += count;
 }
 
-// The max logit before the target, which is `target` columns into the slice. Columns ascend, so it is the running maximum of a tile that
-// ends there.
+// Updates the max logit before the target, which is column `target` of the slice. A thread reads columns in ascending order. So if a whole
+// tile is before the target, this max is the running maximum.
 template <class T>
 __device__ __forceinline__ void add_before(StatisticsSums& sums, const Values<kTile>& x, uint32_t i, uint32_t threads, uint32_t target) {
   constexpr uint32_t kElements = kWord<T>;
@@ -330,7 +332,7 @@ __device__ __forceinline__ void add_logit(S& sums, float x, bool before_target) 
   sums = merge(sums, one);
 }
 
-// Accumulates a thread's columns of a slice of `row`. keep(word, i) is called with every whole word.
+// Accumulates this thread's columns of a slice of `row`. Calls keep(word, i) with every whole word.
 template <class S, Access A, class T, class L, class Keep>
 __device__ __forceinline__ S sums_of(const T* row, const L& transform, const Slice<T>& slice, int32_t threads, int32_t target, Keep keep) {
   S sums = no_logits<S>();
@@ -380,7 +382,7 @@ __device__ __forceinline__ S merge_warps(const Teams& teams, OfWarp of_warp) {
 
 // ---- results ----------------------------------------------------------------------------------------------------------------------------
 
-// Writes the results of a row that is not read.
+// Writes the same value to all results of a row that is not read.
 template <class S, class Params>
 __device__ __forceinline__ void write_all(const Params& x, int64_t row, float value) {
   x.logprob[row] = x.lse[row] = value;
@@ -412,7 +414,7 @@ __device__ __forceinline__ void write_results(const Params& x, int64_t row, cons
 template <int N, class L>
 __device__ __forceinline__ Values<N> gradient(const Values<N>& logits, const L& transform, int64_t column, float lse, float d_logprob) {
   Values<N> d;
-  // The sign is applied here, where it costs no instruction.
+  // The sign is applied to d_logprob, where it costs no instruction.
   const auto scaled_probability = [&](float z) { return __fmul_rn(-d_logprob, exponential(z - lse)); };
   if constexpr (L::kTransforms) {
     const Values<N> bias = transform.template bias_of<N>(column);
@@ -428,7 +430,8 @@ __device__ __forceinline__ Values<N> gradient(const Values<N>& logits, const L& 
   return d;
 }
 
-// The same for the target: -d expm1(z - lse) dz/dx, which is exact when its probability is close to 1.
+// The same for the target: -d expm1(z - lse) dz/dx. Unlike 1 - exp(z - lse), it keeps its digits when the probability of the target is
+// close to 1.
 template <class L>
 __device__ __forceinline__ float gradient_at_target(float logit, const L& transform, int64_t target, float lse, float d_logprob) {
   if constexpr (L::kTransforms) {
@@ -440,7 +443,7 @@ __device__ __forceinline__ float gradient_at_target(float logit, const L& transf
 }
 
 // Writes the gradient of a thread's columns of a slice; load(i) reads its words. The remaining columns and that of the target are read from
-// `row` before any is written. The gradient of the target overwrites the one that its word has written.
+// `row` before any is written. At the end, the gradient of the target overwrites the one written with its word.
 template <class T, class Out, class L, class Load>
 __device__ __forceinline__ void store_gradient(Out* d_row, const T* row, const L& transform, const Slice<T>& slice, int32_t threads,
                                                int32_t target, float lse, float d_logprob, Load load) {
@@ -465,7 +468,7 @@ __device__ __forceinline__ void store_gradient(Out* d_row, const T* row, const L
   if (has_target) store_one(d_row + target, gradient_at_target(at_target, transform, target, lse, d_logprob));
 }
 
-// Writes the gradient of a row that is not read: exactly 0 if it is masked, NaN if the target is beyond the vocabulary.
+// Writes the gradient of a row that is not read: `value` is exactly 0 for a masked row, and NaN if the target is beyond the vocabulary.
 template <class T, class Out>
 __device__ __forceinline__ void store_all(Out* d_row, const Slice<T>& slice, int32_t threads, float value) {
   Out* to = d_row + slice.begin;

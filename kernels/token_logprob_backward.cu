@@ -1,10 +1,10 @@
-// token_logprob, backward: d_x_j = d_logprob ((j == target) - exp(z_j - lse)) dz_j/dx_j, with the lse of forward, also in place. z is the
-// logit x after its transform.
+// token_logprob, backward: d_x_j = d_logprob ((j == target) - exp(z_j - lse)) dz_j/dx_j, also in place. z is the logit x after its
+// transform, and lse is the result of forward.
 //
 // Never materialised: probabilities, transformed logits. Masked rows are written and not read.
 //
-// Bytes moved, b and b_d the sizes of an element of logits and gradient: (b + b_d) rows vocabulary. A thread reads 16 bytes at a time, and
-// writes 16, or 8 of a 16-bit gradient of fp32 logits. Share of the roofline: not yet measured on a GPU.
+// Bytes moved, b and b_d the sizes of an element of logits and gradient: (b + b_d) rows vocabulary. A thread reads 16 bytes at a time and
+// writes 16 bytes, or 8 if logits are fp32 and the gradient has 16 bits. Share of the roofline: not yet measured on a GPU.
 #include "token_logprob.cuh"
 
 namespace dpo4j::cuda {

@@ -4,11 +4,11 @@
 //   logprob    = (x_target - m) - log(sum ...)
 //   entropy    = log(sum ...) - sum of exp(x_j - m) (x_j - m) / sum ...
 //   log_weight = logprob - log(sum over j of p_j^2), p_j^2 from exp(x_j - m)^2
-//   hit        = x_target is m, and larger than all before it
+//   hit        = x_target is m, and larger than all logits before it
 //
 // Never materialised: probabilities, log-probs of other tokens, and transformed logits (bias, scale and cap are applied in registers).
-// Masked rows (target < 0) are not read. A target beyond the vocabulary makes every result NaN. Columns of -inf add nothing; m - m is never
-// computed for infinities.
+// Masked rows (target < 0) are not read. A target beyond the vocabulary makes every result NaN. Columns of -inf add nothing: -inf minus
+// -inf is never computed, because it is NaN.
 //
 // Bytes moved, b the size of an element: b rows vocabulary. A bias is read again for each row, from L2. Share of the roofline: not yet
 // measured on a GPU.
@@ -19,13 +19,14 @@ namespace {
 
 using namespace token_logprob;
 
-// Resident blocks per SM, as many as registers allow without a spill. An fp32 thread has twice the bytes in flight.
+// Resident blocks per SM: the max that registers allow without a spill. With fp32 logits a thread has twice as many bytes in flight, and so
+// needs more registers.
 template <class S, class T, class L>
 constexpr int kBlocks = L::kTransforms   ? 2
                         : S::kStatistics ? 3
                                          : (sizeof(T) == 4 ? 4 : 5);
 
-// A block reads a row; its teams take turns.
+// A block reads a row. Its threads act as one team after another.
 template <class S, class T, class L>
 __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>) forward(TokenLogprobForward x, Teams teams) {
   const int64_t row = blockIdx.x;

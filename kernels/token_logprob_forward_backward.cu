@@ -1,9 +1,9 @@
-// token_logprob, forward and backward in one read of the row, also in place. Formulas as in token_logprob_forward.cu and
-// token_logprob_backward.cu; every result has the bits of those two, one after the other.
+// token_logprob, forward and backward in one read of the row, also in place. Formulas are those of token_logprob_forward.cu and
+// token_logprob_backward.cu, and every result has the same bits as if these two ran one after the other.
 //
-// Never materialised: probabilities, transformed logits, log-probs of other tokens. Between the read and the write a row stays on chip, in
-// its storage type: in the shared memory of a block, or of the blocks of a cluster, which read each other's sums. Masked rows are written
-// and not read.
+// Never materialised: probabilities, transformed logits, log-probs of other tokens. Between the read and the write, a row stays in shared
+// memory, in its storage type. If one block has too little, a cluster of blocks holds the row, and its blocks read each other's sums.
+// Masked rows are written and not read.
 //
 // Bytes moved, b and b_d the sizes of an element of logits and gradient: (b + b_d) rows vocabulary. Columns that do not fit (on devices
 // without clusters, or for a very large vocabulary) are read a second time, mostly from L2: (2 b + b_d) each. Share of the roofline: not
@@ -20,10 +20,10 @@ using namespace token_logprob;
 struct Share {
   int32_t blocks;  // per row: a cluster
   int32_t teams;   // per block; they run one after another
-  int64_t held;    // columns that stay in the block's shared memory, from its first on; a multiple of kTile
+  int64_t held;    // the first columns of the block that stay in its shared memory; a multiple of kTile
 };
 
-// Resident blocks per SM, as many as registers allow without a spill.
+// Resident blocks per SM: the max that registers allow without a spill.
 template <class S, class T, class L>
 constexpr int kBlocks = L::kTransforms                     ? 2
                         : S::kStatistics || sizeof(T) == 4 ? 3
@@ -85,8 +85,8 @@ __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>)
   });
 }
 
-// The smallest cluster whose blocks fit four to an SM, so that others read and write while one waits for its cluster. If even the largest
-// cluster does not fit so, a block takes all shared memory that it can get.
+// Chooses the min cluster size at which the shared memory of four blocks fits in an SM, so that other blocks read and write while one waits
+// for its cluster. If four do not fit even with the max cluster size, a block uses all shared memory that it can get.
 Share share_of(const Queue& queue, const Teams& teams, int64_t element_bytes) {
   constexpr int64_t kBlocksOfMultiprocessor = 4, kBesides = 3 << 10;  // bytes of shared memory besides the row
   static_assert(kMostWarps * sizeof(StatisticsSums) + 1024 < kBesides, "the sums of warps, and what the system reserves");

@@ -1,8 +1,9 @@
 // Ordered semaphore: blocks of one launch access the same memory one after another, in a fixed order that does not depend on arrival. A
 // counter in device memory holds the turn. One thread of a block waits for its turn and one ends it. What a block wrote before it ended its
-// turn is visible to the block with the next turn; barriers order the other threads of each block.
+// turn is visible to the block with the next turn; within each block, barriers order its other threads before and after that thread.
 //
-// A block may wait only for blocks that have started. So blocks take their work from a ticket counter, and wait only for lower tickets.
+// A block may wait only for blocks that have started; otherwise the launch may hang. So each block takes its work from a ticket counter and
+// waits only for blocks with lower tickets.
 #pragma once
 
 #include "portable.cuh"

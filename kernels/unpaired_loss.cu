@@ -1,7 +1,7 @@
-// unpaired_loss: loss, gradient and metrics of completions that are each desirable or not, in one launch of one block. The formulas are
-// unpaired_loss.h's. The KL baseline is formed first, by all threads, in a fixed tree; so are the metrics.
+// unpaired_loss: loss, gradient and metrics of single completions, each desirable or undesirable, in one launch of one block. The formulas
+// are in unpaired_loss.h. First, all threads compute the KL baseline; fixed trees add it and the metrics.
 //
-// Bytes moved: 20 a completion, 8 a completion of the baseline. Launch-bound.
+// Bytes moved: 20 per completion, 8 per completion of the baseline. Bound by its launch.
 #include "formulas/unpaired_loss.h"
 #include "reduce.cuh"
 

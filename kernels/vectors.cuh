@@ -1,5 +1,5 @@
-// Vectors of consecutive elements, held in registers as fp32 for every storage type. Memory is accessed 16 bytes at a time where rows are
-// 16-byte aligned, and one element at a time elsewhere and at the ends of rows.
+// Vectors of consecutive elements. In registers they are fp32, whatever their storage type. Memory is accessed 16 bytes at a time where
+// rows are 16-byte aligned, and one element at a time elsewhere and at the ends of rows.
 #pragma once
 
 #include <cuda_fp16.h>
@@ -77,7 +77,7 @@ __device__ __forceinline__ uint32_t pack_pair<__half>(float low, float high) {
   return word;
 }
 
-// 16 bytes in storage order, and the number of their elements.
+// Word<T> is 16 bytes in storage order; kWord<T> is how many elements these are.
 template <class T>
 using Word = std::conditional_t<sizeof(T) == 4, float4, uint4>;
 template <class T>
@@ -137,7 +137,7 @@ __device__ __forceinline__ void store(T* address, const Values<N>& v) {
   }
 }
 
-constexpr int kVector = 8;  // 16 bytes of bf16, twice 16 of fp32
+constexpr int kVector = 8;  // 16 bytes of bf16, 32 bytes of fp32
 
 // Distributes the columns of a row over `threads` threads: step(Count<N>, column) for vectors in [0, vectors_end), step(Count<1>, column)
 // from there to width. The columns of a thread, and their order, depend only on width and threads.
@@ -147,10 +147,10 @@ __device__ __forceinline__ void for_columns(int64_t width, int64_t vectors_end, 
   for (int64_t column = vectors_end + thread; column < width; column += threads) step(Count<1>{}, column);
 }
 
-// The end of the whole vectors of a row that is 16-byte aligned.
+// The column where the whole vectors of a 16-byte aligned row end.
 inline __host__ __device__ int64_t whole_vectors(int64_t width, int n = kVector) { return width / n * n; }
 
-// The same for contiguous rows: 0 if the second row, with elements of this size, is not 16-byte aligned.
+// The same for contiguous rows: 0 if the second row would not be 16-byte aligned, because then no vectors are used.
 inline int64_t whole_vectors_end_to_end(int64_t width, int64_t element_bytes) {
   return width * element_bytes % 16 == 0 ? whole_vectors(width) : 0;
 }

@@ -2,18 +2,18 @@
 // Accumulate Instructions". sm_90a only.
 //
 // d[64, N] = a[64, 16] b[N, 16]^T + (accumulate ? d : 0), N = 64, 128 or 256, a and b bf16, d fp32 in registers. b is in shared memory, a
-// there or in registers. Products are asynchronous: from wgmma_fence until wgmma_wait reports that they are done, they own d, the registers
-// of a and the shared memory that they read.
+// in shared memory or in registers. Products are asynchronous: from wgmma_fence until wgmma_wait reports that they are done, the code must
+// not access d, or change the registers of a and the shared memory that they read.
 //
 // D fragment ("Register Fragments for wgmma.mma_async.m64nNk16", matrix D): d[4 j + 2 i + c] of a thread is the element in row 16 (warp %
 // 4) + lane / 4 + 8 i and column 8 j + 2 (lane % 4) + c. A fragment in registers (matrix A): the halves c = 0 and 1 of a[2 j + i] are the
-// elements in the same row and in column 8 j + 2 (lane % 4) + c. So 16 columns of a D fragment, eight numbers, convert to the four
-// registers of an A fragment in place.
+// elements in the same row and in column 8 j + 2 (lane % 4) + c. So each thread converts its eight numbers of 16 columns of a D fragment to
+// the four registers of an A fragment without exchanging data with other threads.
 //
-// A matrix in shared memory is rows of 128 bytes in the 128-byte swizzle, as tensor_copy.cuh writes them, eight rows per pattern of 1024
-// bytes. What a row holds is the matrix's major-ness ("Shared Memory Matrix Layout"):
+// A matrix in shared memory consists of rows of 128 bytes in the 128-byte swizzle, as tensor_copy.cuh writes them, eight rows per swizzle
+// period of 1024 bytes. The major-ness of the matrix says what a row of 128 bytes holds ("Shared Memory Matrix Layout"):
 //   kDepth  64 k of a row of the matrix (K-major)
-//   kRows   64 rows of the matrix for one k (M-major or N-major, that is transposed: so values are stored for the product weights values)
+//   kRows   64 rows of the matrix for one k (M-major or N-major, that is, transposed, like v in the product of weights and v)
 // Descriptor ("Matrix Descriptor Format", "Strides"):
 //   bits  0 to 13  address / 16 of the first element. The swizzle is a function of the address, so it moves by kNext from 16 k to the next 16
 //   bits 16 to 29  leading dimension byte offset / 16. kRows: from 64 rows of the matrix to the next 64. kDepth: not used
@@ -29,7 +29,7 @@ namespace dpo4j::cuda {
 constexpr int kProductRows = 64, kProductColumns = 256, kProductDepth = 16;
 constexpr int kAccumulators = kProductRows * kProductColumns / 128;  // per thread, for the widest product
 
-// The index that is contiguous in shared memory.
+// Which index of a matrix is contiguous in shared memory.
 enum class Major { kDepth = 0, kRows = 1 };
 
 __device__ __forceinline__ uint64_t tile_descriptor(uint32_t tile, uint64_t leading_bytes) {
@@ -37,10 +37,12 @@ __device__ __forceinline__ uint64_t tile_descriptor(uint32_t tile, uint64_t lead
   return static_cast<uint64_t>((tile & 0x3FFFFu) >> 4) | (leading_bytes >> 4) << 16 | (kStride >> 4) << 32 | uint64_t{1} << 62;
 }
 
-// The first 16 k of a tile whose rows are rows of the matrix. The offset of the leading dimension is not used, and 1 by convention.
+// Descriptor of the first 16 k of a tile whose rows are rows of the matrix (K-major). The leading dimension offset is not used; by
+// convention it is 1.
 __device__ __forceinline__ uint64_t tile_descriptor(uint32_t tile) { return tile_descriptor(tile, 16); }
 
-// The first 16 k of tiles whose rows are k: a tile holds 64 rows of the matrix, and the next 64 are `next_tile_bytes` further.
+// Descriptor of the first 16 k of tiles in which each row is one k (M-major or N-major). A tile holds 64 rows of the matrix; the next 64
+// are `next_tile_bytes` further.
 __device__ __forceinline__ uint64_t transposed_descriptor(uint32_t tile, uint32_t next_tile_bytes) {
   return tile_descriptor(tile, next_tile_bytes);
 }
@@ -50,12 +52,13 @@ constexpr uint64_t kNextDepth = kProductDepth * 2 >> 4, kNextTransposedDepth = k
 template <Major MAJOR>
 constexpr uint64_t kNext = MAJOR == Major::kDepth ? kNextDepth : kNextTransposedDepth;
 
-// Registers per thread of a block that is launched with all registers of an SM. setmaxnreg redistributes these, so their sum is the limit.
+// Registers per thread of a block that is launched with all registers of an SM. setmaxnreg only redistributes these, so their sum over the
+// block is the limit.
 constexpr int launched_registers(int threads) { return 65536 / threads / 8 * 8; }
 
 #ifdef __CUDACC__
 
-// wgmma.fence: before the first product, and before a product whose registers were used otherwise.
+// wgmma.fence: needed before the first product, and before a product whose registers other instructions have accessed.
 __device__ __forceinline__ void wgmma_fence() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 
 // fence.proxy.async: makes this thread's stores to shared memory visible to WGMMA and TMA, once the issuing thread has synchronised with
@@ -71,7 +74,7 @@ __device__ __forceinline__ void wgmma_wait() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(PENDING) : "memory");
 }
 
-// Keeps the compiler from moving uses of d across a wait or fence, which name no registers.
+// Keeps the compiler from moving uses of d across a wait or fence: those instructions do not name d, so the compiler sees no dependency.
 template <int N>
 __device__ __forceinline__ void wgmma_results(float (&d)[N]) {
 #pragma unroll
@@ -85,7 +88,7 @@ __device__ __forceinline__ void wgmma_operands(uint32_t (&a)[N][4]) {
   for (int i = 0; i < 4 * N; i++) asm volatile("" : "+r"(a[i / 4][i % 4])::"memory");
 }
 
-// Operands of one instruction. N / 2 accumulators come first, so the numbers of the others depend on N. Each table has one line per shape.
+// Operands of one instruction. The N / 2 accumulators come first, so the operand numbers of the rest depend on N.
 #define DPO4J_NAMES_32                                                     \
   "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
   "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
@@ -106,7 +109,7 @@ __device__ __forceinline__ void wgmma_operands(uint32_t (&a)[N][4]) {
 #define DPO4J_FLOATS_32(d, i) DPO4J_FLOATS_16(d, i), DPO4J_FLOATS_16(d, (i) + 16)
 #define DPO4J_FLOATS_64(d, i) DPO4J_FLOATS_32(d, i), DPO4J_FLOATS_32(d, (i) + 32)
 #define DPO4J_FLOATS_128(d, i) DPO4J_FLOATS_64(d, i), DPO4J_FLOATS_64(d, (i) + 64)
-// d, `accumulate`, a, b, and whether a and b are transposed. 1, 1: neither is negated.
+// The instruction with operands d, a, b, `accumulate`, and whether a and b are transposed. 1, 1: neither is negated.
 #define DPO4J_PRODUCT(shape, d, a, b, accumulate, transposed)      \
   "{\n.reg .pred accumulate;\nsetp.ne.b32 accumulate, " accumulate \
   ", 0;\n"                                                         \
@@ -162,8 +165,8 @@ __device__ __forceinline__ void wgmma(float (&d)[N], uint32_t (&a)[4], uint64_t 
 #undef DPO4J_FLOATS_128
 #undef DPO4J_PRODUCT
 
-// setmaxnreg: sets the registers per thread from here on, for a warpgroup whose four warps all call it. Registers that one warpgroup
-// releases, another may take.
+// setmaxnreg: sets the registers per thread from here on. All four warps of a warpgroup must call it. Another warpgroup may take the
+// registers that one releases.
 template <int REGISTERS>
 __device__ __forceinline__ void give_registers() {
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(REGISTERS));
