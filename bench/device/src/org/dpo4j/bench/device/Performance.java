@@ -16,8 +16,8 @@ import java.util.stream.StreamSupport;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * Writes the numbers of PERFORMANCE.md from bench/results, and what waits for a GPU from {@link Goals}: {@code Performance PERFORMANCE.md
- * RESULTS-DIRECTORY}. A number that was not measured is not written.
+ * Writes the tables of PERFORMANCE.md from bench/results: {@code Performance PERFORMANCE.md RESULTS-DIRECTORY}. A number that was not measured is not
+ * written.
  */
 final class Performance {
     private Performance() {}
@@ -28,35 +28,16 @@ final class Performance {
         Files.writeString(document, written(Files.readString(document), results));
     }
 
-    /** The document with its tables and its list of what waits made anew. */
+    /** The document with its tables made anew. */
     static String written(String document, Path results) throws IOException {
-        Map<Path, JsonNode> runs = runs(results);
         StringBuilder tables = new StringBuilder();
-        runs.forEach((file, run) -> append(tables, file, run));
-        List<JsonNode> measured = runs.values().stream()
-                .filter(run -> run.path("device").asText().equals("cuda"))
-                .flatMap(run -> rows(run).stream())
-                .filter(row -> !row.has(Results.GATE_FAILED))
-                .toList();
-        String waiting = String.join("\n", Goals.waiting(goal -> isMeasured(goal, measured))) + "\n";
-        return replaced(replaced(document, "waiting", waiting), "tables", tables.toString());
-    }
-
-    private static boolean isMeasured(Goals.Goal goal, List<JsonNode> rows) {
-        return goal.benchmarks().stream()
-                .allMatch(name -> rows.stream()
-                        .anyMatch(
-                                row -> row.path("benchmark").asText().equals(name) && row.has("peer") == goal.peers()));
-    }
-
-    private static String replaced(String document, String name, String text) {
-        Matcher matcher = Pattern.compile("(<!-- " + name + " -->\n).*(<!-- end " + name + " -->)", Pattern.DOTALL)
+        runs(results).forEach((file, run) -> append(tables, file, run));
+        Matcher place = Pattern.compile("(<!-- tables -->\n).*(<!-- end tables -->)", Pattern.DOTALL)
                 .matcher(document);
-        if (!matcher.find()) {
-            throw new Dpo4jException(
-                    "the document has no place for its " + name + ": <!-- " + name + " -->, <!-- end " + name + " -->");
+        if (!place.find()) {
+            throw new Dpo4jException("the document has no place for its tables: <!-- tables -->, <!-- end tables -->");
         }
-        return matcher.replaceFirst("$1" + Matcher.quoteReplacement(text) + "$2");
+        return place.replaceFirst("$1" + Matcher.quoteReplacement(tables.toString()) + "$2");
     }
 
     static Map<Path, JsonNode> runs(Path directory) throws IOException {
@@ -85,9 +66,7 @@ final class Performance {
                 run.path("software").asText(),
                 run.path("commit").asText(),
                 run.path("date").asText()));
-        if (run.path("device").asText().equals("cuda")) {
-            GpuTables.append(tables, run);
-        } else if (DpoRunTables.isOf(run)) {
+        if (DpoRunTables.isOf(run)) {
             DpoRunTables.append(tables, run);
         } else if (rows(run).stream()
                 .anyMatch(row -> row.path("benchmark").asText().startsWith("PyTorch."))) {
@@ -105,7 +84,9 @@ final class Performance {
             double median = row.path("median_us").asDouble();
             tables.append(String.format(
                     "| %s | %s | %s | %s |%n",
-                    row.path("benchmark").asText(),
+                    row.path("benchmark").asText()
+                            + (row.has("peer") ? " by " + row.path("peer").asText() : "")
+                            + (row.has(Results.GATE_FAILED) ? " (gate failed: the result is wrong)" : ""),
                     parameters(row),
                     Quantity.times(row),
                     row.has("elements")

@@ -24,9 +24,4 @@ final class Quantity {
     static String number(String format, double value) {
         return String.format(Locale.ROOT, format, value);
     }
-
-    /** Nothing where a row lacks it. */
-    static String field(JsonNode row, String name, String format) {
-        return row.has(name) ? number(format, row.path(name).asDouble()) : "";
-    }
 }

@@ -12,23 +12,15 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Documents from results that were made up. */
 class PerformanceTest {
-    private static final String DOCUMENT =
-            "# P\n<!-- waiting -->\nold\n<!-- end waiting -->\n<!-- tables -->\nold\n<!-- end tables -->\n";
+    private static final String DOCUMENT = "# P\n<!-- tables -->\nold\n<!-- end tables -->\n";
 
     private static final String RUN = """
-            {"date": "2026-12-01", "commit": "abc1234", "device": "cuda", "processor": "NVIDIA H100", "driver": "580.1", "cores": 16,
-             "instructions": "sm 9.0", "software": "Java 17", "pace": "%s", "machine_state": "nvidia-smi",
-             "peers": {"eager": "torch 2.10", "liger": "did not run: no Triton"},
-             "results": [
-              {"benchmark": "token_logprob_forward", "parameters": {"rows": "8192", "logits": "BF16"}, "p20_us": 130, "median_us": 131.5,
-               "p80_us": 133, "gigabytes_per_second": 3987.1, "roofline": "copy", "ratio": 0.962, "burst_us": 129, "sustained_us": 140,
-               "sm_mhz": 1755, "watts": 611},
-              {"benchmark": "preference_loss", "parameters": {"pairs": "8"}, "p20_us": 3.5, "median_us": 3.6, "p80_us": 3.7,
-               "gigabytes_per_second": 0.1, "graph_node_us": 1.54, "burst_us": 3.6, "sustained_us": 3.6},
-              {"benchmark": "token_logprob_forward", "parameters": {"rows": "8192", "logits": "BF16"}, "peer": "eager", "median_us": 526,
-               "times_ours": 4.0}],
-             "not_run": [{"benchmark": "dpo_step", "parameters": {"pairs": "8"}, "peer": "eager", "reason": "no time"}], "failed": []}
-            """;
+        {"date": "2026-12-01", "commit": "abc1234", "device": "cuda", "processor": "NVIDIA H100", "pace": "%s", "results": [
+          {"benchmark": "token_logprob_forward", "parameters": {"rows": "8192"}, "p20_us": 130, "median_us": 131.5, "p80_us": 133},
+          {"benchmark": "token_logprob_forward", "parameters": {"rows": "8192"}, "peer": "eager", "p20_us": 520, "median_us": 526,
+           "p80_us": 530},
+          {"benchmark": "adamw", "parameters": {"count": "8"}, "p20_us": 1, "median_us": 1, "p80_us": 1, "gate_failed": "out is 2, must be 1"}]}
+        """;
 
     @TempDir
     Path folder;
@@ -38,40 +30,15 @@ class PerformanceTest {
         return Performance.written(DOCUMENT, folder);
     }
 
+    /** A peer's time says whose it is; the time of a wrong result says so. */
     @Test
-    void aRunOnAGpuHasRatiosAndPeersAndReasons() throws IOException {
-        String document = written("cuda-2026-12-01-abc1234.json", RUN.formatted("full"));
-        assertThat(document)
-                .contains(
-                        "| token_logprob_forward | rows 8192, logits BF16 | 131.5 us (130.0 us to 133.0 us) | 3987 GB/s"
-                                + " | 0.962 of copy | 129.0 us | 140.0 us | 1755, 611 |")
-                .contains("| preference_loss | pairs 8 | 3.6 us (3.5 us to 3.7 us) | in a graph 1.5 us |")
-                .contains("| benchmark | parameters | eager |")
-                .contains("| token_logprob_forward | rows 8192, logits BF16 | 526.0 us, 4.00 |")
-                .contains("* liger: did not run: no Triton")
-                .contains("* not run: dpo_step by eager, pairs 8: no time")
-                .doesNotContain("old");
-    }
-
-    @Test
-    void whatWasMeasuredWaitsNoLonger() throws IOException {
-        assertThat(Performance.written(DOCUMENT, folder)).contains("`./bench --only token_logprob_forward`");
+    void timesOfPeersAndOfWrongResultsAreMarked() throws IOException {
         assertThat(written("cuda-2026-12-01-abc1234.json", RUN.formatted("full")))
-                .doesNotContain("`./bench --only token_logprob_forward`")
-                .contains("`./bench --only token_logprob_backward,token_logprob_forward_backward`")
-                .contains("`./bench --only dpo_step --peers FOLDER`");
-    }
-
-    /** A row behind a gate that failed is shown and marked; it measures nothing. */
-    @Test
-    void theTimeOfAWrongResultIsNoMeasurement() throws IOException {
-        String wrong = RUN.formatted("full")
-                .replace("\"p20_us\": 130,", "\"p20_us\": 130, \"gate_failed\": \"out is 2, must be 1\",");
-        assertThat(written("cuda-2026-12-01-abc1234.json", wrong))
-                .contains("`./bench --only token_logprob_forward`")
-                .contains("| token_logprob_forward (gate failed) | rows 8192, logits BF16 |")
-                .contains(
-                        "* gate failed, time of a wrong result: token_logprob_forward, rows 8192, logits BF16: out is 2, must be 1");
+                .contains("`bench/results/cuda-2026-12-01-abc1234.json`: NVIDIA H100")
+                .contains("| token_logprob_forward | rows 8192 | 131.5 us (130.0 us to 133.0 us) |")
+                .contains("| token_logprob_forward by eager | rows 8192 | 526.0 us (520.0 us to 530.0 us) |")
+                .contains("| adamw (gate failed: the result is wrong) | count 8 | 1.0 us (1.0 us to 1.0 us) |")
+                .doesNotContain("old");
     }
 
     @Test
