@@ -26,7 +26,7 @@ Block& block_of(uint32_t address) {
 void Block::wait(Thread& self, std::vector<Thread*>& waiting, const char* operation) {
   waiting.push_back(&self);
   self.waits_in = operation;
-  Fiber::suspend();
+  pass_turn();
 }
 
 void Block::wake(std::vector<Thread*>& waiting) {

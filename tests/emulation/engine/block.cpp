@@ -145,18 +145,36 @@ void Block::run_warp(Warp& warp) {
     if (schedule == Schedule::kRandom) {
       for (uint64_t skip = random_.next() % __builtin_popcount(candidates); skip > 0; skip--) candidates &= candidates - 1;
     }
-    const int lane = schedule == Schedule::kDescending ? 31 - __builtin_clz(candidates) : __builtin_ctz(candidates);
-    warp.ready &= ~bit(lane);
-    resume(*warp.threads[lane]);
+    Thread& thread = take_lane(warp, candidates);
+    begin_turn(thread);
+    thread.fiber.resume(&Block::thread_main);
+    current = nullptr;
     if (schedule == Schedule::kRandom && random_.next() % 16 == 0) return;
   }
 }
 
-void Block::resume(Thread& thread) {
+Thread& Block::take_lane(Warp& warp, unsigned candidates) {
+  const int lane = settings().schedule == Schedule::kDescending ? 31 - __builtin_clz(candidates) : __builtin_ctz(candidates);
+  warp.ready &= ~bit(lane);
+  return *warp.threads[lane];
+}
+
+void Block::begin_turn(Thread& thread) {
   current = &thread;
   threadIdx = thread.index;
-  thread.fiber.resume(&Block::thread_main);
-  current = nullptr;
+}
+
+// Straight to the lane that run_warp would resume next, without a switch to run_warp and back. A random schedule draws lanes there.
+void Block::pass_turn() {
+  Warp& warp = *current->warp;
+  if (warp.ready == 0 || settings().schedule == Schedule::kRandom) {
+    Fiber::suspend();
+    return;
+  }
+  Thread& next = take_lane(warp, warp.ready);
+  if (&next == current) return;
+  begin_turn(next);
+  Fiber::pass_to(next.fiber);
 }
 
 // A fiber outlives its thread and serves the next block's. Its threads come after the launch began and after the last block that had these
@@ -168,7 +186,7 @@ void Block::thread_main() {
     block.grid_->body(block.grid_->argument);
     publish(&block.borders_[(block.blocks_ + 1) & 1]);
     block.exit(*current);
-    Fiber::suspend();
+    pass_turn();
   }
 }
 
@@ -222,7 +240,7 @@ int Block::barrier(Thread& self, Vote vote, bool predicate, const char* operatio
   self.waits_in = operation;
   arrived_++;
   if (arrived_ == live_) open_barrier();
-  Fiber::suspend();
+  pass_turn();
   receive(&barrier_places_[side]);
   const int result = results_[side];
   return vote == Vote::kOr ? result != 0 : result;
@@ -276,7 +294,7 @@ const Exchange& Block::exchange(Thread& self, unsigned mask, const Word& mine, c
     warp.ready |= mask & ~bit(self.lane);
   } else {
     self.waits_in = operation;
-    Fiber::suspend();
+    pass_turn();
   }
   if (orders_memory) receive(&words);
   return words;

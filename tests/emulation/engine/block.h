@@ -118,6 +118,9 @@ class Block {
   void landed(uint32_t barrier, size_t bytes);
   bool try_wait(Thread& self, SharedBarrier& barrier, uint32_t parity);
 
+  // Waits inside a thread until it is ready again and has its turn.
+  static void pass_turn();
+
   void take_registers(Thread& self, int registers);
   void give_registers(Thread& self, int registers);
 
@@ -125,7 +128,8 @@ class Block {
   static void thread_main();
   bool take_turn();
   void run_warp(Warp& warp);
-  void resume(Thread& thread);
+  static Thread& take_lane(Warp& warp, unsigned candidates);
+  static void begin_turn(Thread& thread);
   void exit(Thread& thread);
   void check_exit() const;
   void wait(Thread& self, std::vector<Thread*>& waiting, const char* operation);

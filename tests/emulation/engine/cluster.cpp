@@ -63,7 +63,7 @@ void Cluster::barrier(Thread& self, const char* operation) {
   self.waits_in = operation;
   arrived_++;
   if (arrived_ == live_) open_barrier();
-  Fiber::suspend();
+  Block::pass_turn();
   receive(&barrier_places_[side]);
 }
 

@@ -45,6 +45,7 @@ constexpr size_t kColourBytes = 6 * 64;  // lines that a switch touches
 constexpr size_t kStackBytes = (kSanitizeAddress || kSanitizeThread) ? 256 << 10 : 64 << 10;
 
 __thread Stack* running_fiber = nullptr;
+__thread Stack* left = nullptr;  // by the last switch
 __thread void (*fiber_main)() = nullptr;
 
 // The stack of this operating system thread, while it drives fibers.
@@ -54,7 +55,7 @@ Stack& driver() {
 }
 
 void enter() {
-  after_switch(*running_fiber, driver());
+  after_switch(*running_fiber, *left);
   fiber_main();
 }
 
@@ -85,21 +86,29 @@ Fiber::~Fiber() {
   munmap(static_cast<char*>(const_cast<void*>(stack_.bottom)) - kGuardBytes, kGuardBytes + kStackBytes);
 }
 
+// Returns when `from` is switched to again, by whichever stack ran meanwhile.
+void Fiber::leave(Stack& from, Stack& to) {
+  left = &from;
+  before_switch(from, to);
+  switch_stack(&from.pointer, to.pointer);
+  after_switch(from, *left);
+}
+
 void Fiber::resume(void (*main)()) {
   if (stack_.bottom == nullptr) create(main);
   Stack& here = driver();
   here.thread = current_sanitizer_thread();
   running_fiber = &stack_;
-  before_switch(here, stack_);
-  switch_stack(&here.pointer, stack_.pointer);
-  after_switch(here, stack_);
+  leave(here, stack_);
 }
 
-void Fiber::suspend() {
-  Stack &fiber = *running_fiber, &there = driver();
-  before_switch(fiber, there);
-  switch_stack(&fiber.pointer, there.pointer);
-  after_switch(fiber, there);
+void Fiber::suspend() { leave(*running_fiber, driver()); }
+
+void Fiber::pass_to(Fiber& next) {
+  if (next.stack_.bottom == nullptr) next.create(fiber_main);
+  Stack& here = *running_fiber;
+  running_fiber = &next.stack_;
+  leave(here, next.stack_);
 }
 
 }  // namespace cuda_emulation

@@ -18,8 +18,12 @@ class Fiber {
   // Inside a fiber: back to whoever resumed it.
   static void suspend();
 
+  // Inside a fiber: to another of the same driver, which from then on suspends to that driver. One switch, where suspend and resume are two.
+  static void pass_to(Fiber& next);
+
  private:
   void create(void (*main)());
+  static void leave(Stack& from, Stack& to);
   Stack stack_;
 };
 
