@@ -163,7 +163,7 @@ class FirstTest {
     void whatThereIsNoTimeForIsNamed() throws Exception {
         long began = System.nanoTime();
         Run run = first(
-                Map.of("LIMIT", "45", "CLASS_LIMIT", "90", "JOBS", "1"),
+                Map.of("LIMIT", "36", "CLASS_LIMIT", "90", "JOBS", "1"),
                 "--classes",
                 "HangTest,RopeTest",
                 "--benchmarks",
@@ -171,7 +171,7 @@ class FirstTest {
                 "--memcheck",
                 "RopeTest");
         assertThat(run.exit()).isEqualTo(1);
-        assertThat((System.nanoTime() - began) * 1e-9).isLessThan(45);
+        assertThat((System.nanoTime() - began) * 1e-9).isLessThan(36);
         assertThat(steps())
                 .containsEntry("conformance.RopeTest", "NOT RUN: no time is left")
                 .containsEntry("bench.copy", "NOT RUN: no time is left");

@@ -12,6 +12,7 @@ import org.dpo4j.conformance.StandIn;
 import org.dpo4j.conformance.StandIn.Event;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.Sequence;
+import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.DeviceBuffer;
 
 /** Passes as graphs: the bits of passes launch by launch, whatever came between. */
@@ -98,7 +99,8 @@ class GraphsTest {
     /**
      * Each size that a graph depends on in turn changes alone, then comes again: rows, segments, the longest segment,
      * rows and completions of the head's parts, the memory of activations and the rotary table, which both move when a
-     * batch is larger than any before. With several parts, with one of three products and with one of four.
+     * batch is larger than any before. With several parts, with one of three products and with one of four. The long
+     * sequence is for the rotary table alone, which depends neither on parts nor on the type of the weights.
      */
     @OnEachDType
     void theBitsAreThoseOfLaunches(On on) {
@@ -119,7 +121,8 @@ class GraphsTest {
                 };
                 for (int round = 0; round < 3; round++) {
                     for (int[] shape : shapes) {
-                        if (round < 2 || shape[0] < 500) {
+                        boolean isLong = shape[0] > 500;
+                        if (!isLong || round < 2 && group == 1 && on.dtype() == DType.F32) {
                             both.same(shape);
                         }
                     }

@@ -85,7 +85,8 @@ class RotaryTableTest {
      * Log-probs at up to 6,000 tokens against transformers in float64, which takes angles in f32 all the same. A rounding
      * has a standard deviation of U / sqrt(3) of its number at most; a logit of size 8 is a sum of 32 products behind nine
      * such sums, so that of its error is sqrt(320 / 3) U 8 = 4.9e-6, and that of a log-prob's, the difference of two,
-     * 7e-6. Six of them are 4.2e-5. Angles in double precision are off by nearly twice that.
+     * 7e-6. Six of them are 4.2e-5. Angles in double precision are off by nearly twice that. The emulated device takes the
+     * first 1,600 tokens: a log-prob does not depend on later ones, and the table is made on the host, the same for each device.
      */
     @OnEachDevice
     void longSequencesAreThoseOfTransformers(On on) throws IOException {
@@ -98,21 +99,27 @@ class RotaryTableTest {
             largest = Math.max(largest, Math.abs(expected[i] - exact[i]));
         }
         assertThat(largest).isGreaterThan(1.5 * tolerance);
-        float[] logProbs = logProbs(on, golden);
+        int tokens = on.name().equals("emulated") ? 1600 : 6000;
+        float[] logProbs = logProbs(on, golden, tokens);
+        int compared = 0;
         for (int i = 0; i < expected.length; i++) {
             int place = golden.get("places").get(i).asInt();
-            assertThat((double) logProbs[place]).as("place %d", place).isCloseTo(expected[i], within(tolerance));
+            if (place < logProbs.length) {
+                assertThat((double) logProbs[place]).as("place %d", place).isCloseTo(expected[i], within(tolerance));
+                compared++;
+            }
         }
+        assertThat(compared).isEqualTo(tokens == 6000 ? expected.length : 4);
     }
 
-    private float[] logProbs(On on, JsonNode golden) throws IOException {
+    private float[] logProbs(On on, JsonNode golden, int tokens) throws IOException {
         Path source = TestFiles.golden("llama-tiny");
         ObjectNode config = (ObjectNode) TestFiles.json(source.resolve("config.json"));
         config.put("max_position_embeddings", 8192);
         config.put("rope_theta", golden.get("theta").asDouble());
         Files.writeString(directory.resolve("config.json"), config.toString());
         Files.copy(source.resolve("model.safetensors"), directory.resolve("model.safetensors"));
-        int[] ids = tokenIds();
+        int[] ids = Arrays.copyOf(tokenIds(), tokens);
         Sequence sequence = new Sequence(0, new int[] {ids[0]}, Arrays.copyOfRange(ids, 1, ids.length));
         try (Model model = Model.load(directory, on.device(), DType.F32);
                 LanguageModel language = LanguageModel.evaluation(model, CompletionSums.PLAIN)) {

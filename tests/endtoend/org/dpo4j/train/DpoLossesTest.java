@@ -33,9 +33,16 @@ class DpoLossesTest {
         return TinyRun.dpo(on.device(), DType.F32, PAIRS, options.build());
     }
 
+    /**
+     * On the emulated device one loss for each way that a launch differs: plain, sorted, by length, of chosen alone. That each
+     * formula is right there is shown by the conformance tests, and in training by {@code TrlTrainingTest}.
+     */
     @OnEachDevice
     void everyLossFalls(On on) {
-        for (LossType loss : LossType.values()) {
+        List<LossType> losses = on.name().equals("emulated")
+                ? List.of(LossType.SIGMOID, LossType.AOT, LossType.SIMPO, LossType.SFT)
+                : List.of(LossType.values());
+        for (LossType loss : losses) {
             TinyRun run = run(on, options(loss).maxSteps(8));
             assertThat(run.last("loss")).as("%s", loss).isLessThan(run.value(0, "loss"));
             assertThat(run.value(0, "grad_norm")).as("%s", loss).isPositive();

@@ -41,13 +41,14 @@ class MemoryPlanTest {
                 .maxSteps(7);
     }
 
-    private static void planIsPeak(On on, TrainOptions options, Function<Model, Objective> of) {
+    private static long planIsPeak(On on, TrainOptions options, Function<Model, Objective> of) {
         try (Device device = Devices.open(on.device().name(), notice -> {});
                 Model model = Model.create(TinyRun.CONFIG, device, on.dtype(), 3)) {
             Objective objective = of.apply(model);
             MemoryPlan plan = MemoryPlan.of(model.parameters(), objective, steps(objective.rows(), options), options);
             TinyRun.run(model, options, objective);
             assertThat(device.peakAllocatedBytes()).as("%s", plan).isEqualTo(plan.bytes());
+            return plan.bytes();
         }
     }
 
@@ -75,17 +76,32 @@ class MemoryPlanTest {
     @OnEachDType
     void thePlanIsThePeakInLittleMemoryAndWithLargeBatchesOfTheReference(On on) {
         planIsPeak(on, evaluated().build(), 4L * 40 * 6);
-        DpoOptions options = TinyRun.options()
+        DpoOptions options = manyPairs(100);
+        long peak = planIsPeak(on, options.train(), model -> objectiveOfManyPairs(model, options));
+        DpoOptions onePairAtATime = manyPairs(1);
+        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3);
+                Objective objective = objectiveOfManyPairs(model, onePairAtATime)) {
+            Steps steps = steps(objective.rows(), onePairAtATime.train());
+            assertThat(MemoryPlan.of(model.parameters(), objective, steps, onePairAtATime.train())
+                            .bytes())
+                    .as("the plan where training takes more than the reference")
+                    .isLessThan(peak);
+        }
+    }
+
+    /** One step of a hundred pairs, one at a time; the reference takes as many at a time as given. */
+    private static DpoOptions manyPairs(int referenceBatch) {
+        return TinyRun.options()
                 .perDeviceTrainBatchSize(1)
-                .perDeviceEvalBatchSize(400)
-                .gradientAccumulationSteps(400)
+                .perDeviceEvalBatchSize(referenceBatch)
+                .gradientAccumulationSteps(100)
                 .maxSteps(1)
                 .build();
-        List<PreferencePair> many = TinyRun.pairs(400);
-        planIsPeak(
-                on,
-                options.train(),
-                model -> new PreferenceObjective(model, many, List.of(), options, LanguageModel.TRAINING_LOGITS_BYTES));
+    }
+
+    private static Objective objectiveOfManyPairs(Model model, DpoOptions options) {
+        return new PreferenceObjective(
+                model, TinyRun.pairs(100), List.of(), options, LanguageModel.TRAINING_LOGITS_BYTES);
     }
 
     @OnEachDType

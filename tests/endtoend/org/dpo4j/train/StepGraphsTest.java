@@ -9,9 +9,12 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Supplier;
 import org.dpo4j.conformance.On;
+import org.dpo4j.conformance.OnEachBf16Device;
 import org.dpo4j.conformance.OnEachDType;
+import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.conformance.StandIn;
 import org.dpo4j.conformance.StandIn.Event;
+import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.model.LlamaConfig;
 import org.dpo4j.model.Model;
@@ -48,7 +51,8 @@ class StepGraphsTest {
     /**
      * Micro-batches of three and of two pairs, in one part and in several: a loss of its own pair, one with a scale by
      * the step's tokens, which is another in every step, those that look at a whole micro-batch and have a running mean,
-     * and one whose tokens count differently.
+     * and one whose tokens count differently. In bf16 the first and one that looks at a whole micro-batch: the launches of a
+     * loss are the same for every type of the weights.
      */
     @OnEachDType
     void theBitsAreTheSame(On on) {
@@ -66,6 +70,9 @@ class StepGraphsTest {
                 "bco_pair with a running mean",
                 () -> options().lossType(LossType.BCO_PAIR).bcoRunningMean(true));
         losses.put("ld_alpha", () -> options().ldAlpha(0.5));
+        if (on.dtype() == DType.BF16) {
+            losses.keySet().retainAll(List.of("sigmoid", "aot"));
+        }
         losses.forEach((name, loss) -> {
             for (long logits : new long[] {ALL_LOGITS, FEW_LOGITS}) {
                 TinyRun with = run(on, loss.get(), true, logits);
@@ -95,7 +102,7 @@ class StepGraphsTest {
     }
 
     /** Attention heads of the widths that have kernels of their own on Hopper: a graph holds their tensor maps and counters too. */
-    @OnEachDType
+    @OnEachBf16Device
     void theBitsOfWideAttentionHeadsAreTheSame(On on) {
         if (on.device().captures()) {
             sameOf(on, LlamaConfig.of(37, 128, 24, 2, 2, 1, 64, true), 4, ALL_LOGITS, "heads of 64");
@@ -120,14 +127,14 @@ class StepGraphsTest {
         }
     }
 
-    @OnEachDType
+    @OnEachDevice
     void theOptionTurnsThemOff(On on) {
         if (!on.name().equals("emulated")) {
             return;
         }
-        assertThat(StandIn.count(Event.GRAPH_LAUNCHES, () -> run(on, options(), true, ALL_LOGITS)))
+        assertThat(StandIn.count(Event.GRAPH_LAUNCHES, () -> run(on, options().maxSteps(4), true, ALL_LOGITS)))
                 .isPositive();
-        assertThat(StandIn.count(Event.GRAPH_LAUNCHES, () -> run(on, options(), false, ALL_LOGITS)))
+        assertThat(StandIn.count(Event.GRAPH_LAUNCHES, () -> run(on, options().maxSteps(4), false, ALL_LOGITS)))
                 .isZero();
     }
 
