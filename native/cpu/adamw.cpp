@@ -1,6 +1,7 @@
 // g = clip gradient; m = (m - s1 m) + s1 g; v = (v - s2 v) + s2 g^2; parameter -= lr decay parameter + lr c1 m / (sqrt(v c2) + epsilon),
-// with s1 = 1 - b1 and s2 = 1 - b2 rounded to fp32. b2 v in fp32 would keep 1.3e-8 too much of v per step, and (1 - lr decay) parameter
-// would lose the digits of lr decay: both factors are close to 1, and fp32 has 24 bits. 28 bytes per parameter.
+// with s1 = 1 - b1 and s2 = 1 - b2 rounded to fp32. The formula subtracts s2 v and does not multiply by b2: b2 is close to 1, and rounded
+// to the 24 bits of fp32 it would keep 1.3e-8 too much of v per step. For the same reason it does not multiply the parameter by 1 - lr
+// decay, which would lose the digits of lr decay. 28 bytes per parameter.
 #include "cpu.h"
 #include "vector.h"
 

@@ -1,8 +1,8 @@
 // With P = exp(scale q k^T - lse) and D = sum over a row of d_out * out:
 //   d_v = P^T d_out,  d_s = P (d_out v^T - D),  d_q = scale d_s k,  d_k = scale d_s^T q   (Dao et al. 2022, algorithm 4)
-// P is computed again tile by tile, one exp per element. Neither P nor d_s is ever materialised. The workspace holds D. A task is one
-// segment without prefix, its dependents, and one kv head. So everything that adds to the same d_k, d_v or d_q is in one task and is added
-// in one order: key tile after key tile, and reading segment after reading segment.
+// P is recomputed tile by tile, one exp per element. Neither P nor d_s is ever materialised. The workspace holds D. A task is one segment
+// without prefix, its dependents (the segments whose prefix it is), and one kv head. So all terms of the same d_k, d_v or d_q are in one
+// task and are added in one order: key tile after key tile, and within a key tile, segment after segment of its queries.
 #include "attention_tiles.h"
 #include "cpu.h"
 #include "product.h"
@@ -24,8 +24,8 @@ struct Tile {
 };
 static_assert(sizeof(Tile) <= kScratchBytes, "a tile fits a thread's scratch");
 
-// Visibility between the rows of a reading segment and the keys of a tile: row r sees the first `keys(r)` keys, key j is seen from row
-// `first_row(j)` on.
+// The causal mask between query rows of a segment (the reader) and the keys of a tile: row r sees the first `keys(r)` keys; the first row
+// that sees key j is `first_row(j)`.
 struct Sight {
   int64_t row_begin, rows, group, first_unseen, count;
   int64_t keys(int64_t row) const { return most(0, least(count, (row_begin + row) / group + first_unseen)); }
@@ -34,7 +34,7 @@ struct Sight {
 
 struct Task {
   const AttentionBackward& p;
-  const dpo4j_segment* family;  // the prefix, then its dependents
+  const dpo4j_segment* family;  // a segment without prefix, then its dependents
   HeadGroup heads;
   Tile& tile;
 
@@ -97,7 +97,7 @@ void Task::load_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t 
   }
 }
 
-// Turns scores into P, and d_out v^T into d_s, for the keys that the row sees.
+// Turns scores into P, and d_out v^T into d_s, both for the keys that the row sees.
 void Task::differentiate_row(float* probabilities, float* d_s, int64_t seen, float lse, float d) const {
   each_vector(seen, [&](int64_t i, auto lanes) {
     const Floats e = exp(load(probabilities + i, lanes) - lse);
@@ -106,8 +106,8 @@ void Task::differentiate_row(float* probabilities, float* d_s, int64_t seen, flo
   });
 }
 
-// sums[key] += sum over rows of weights[row, key] of_rows[row], for each key from the first row that sees it. Rows that do not see it may
-// hold anything, so they are left out, not multiplied by zero.
+// sums[key] += sum over rows of weights[row, key] of_rows[row], for each key over the rows that see it. Other rows may contain anything,
+// also NaN, so they are left out and not multiplied by 0.
 void Task::add_to_keys(float* sums, const float* weights, const float* of_rows, const Sight& sight) const {
   const int64_t width = stride();
   const Left transposed = {weights, 1, kKeys};
@@ -124,7 +124,7 @@ void Task::add_to_keys(float* sums, const float* weights, const float* of_rows, 
   }
 }
 
-// d_q = d_s k, for each row over the keys that it sees, likewise.
+// d_q = d_s k, for each row over the keys that it sees. Other keys are left out too.
 void Task::add_to_queries(const Sight& sight) const {
   const int64_t width = stride();
   const Left weights = {tile.d_s, kKeys, 1};
@@ -139,8 +139,8 @@ void Task::add_to_queries(const Sight& sight) const {
   }
 }
 
-// Adds the terms of rows [row_begin, row_begin + rows) of a reading segment to d_k and d_v of the tile, and the tile's terms to d_q. Query
-// i sees the first i + first_unseen keys of the tile.
+// Adds the terms of query rows [row_begin, row_begin + rows) of a segment to d_k and d_v of the tile, and the terms of the tile to d_q of
+// these rows. Query i sees the first i + first_unseen keys of the tile.
 void Task::add_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows, int64_t first_unseen, int64_t count) const {
   load_queries(reader, row_begin, rows);
   const int64_t width = stride();

@@ -1,6 +1,7 @@
 // out = softmax(scale q k^T) v over the keys that each query sees (causal, grouped-query), lse = log of the denominator of the softmax.
 // Online softmax (Milakov and Gimelshein 2018): a tile of scores stays in the cache until its product with v. Scores of a whole row are
-// never materialised. One exp per score. A task is one tile of query rows of one segment and kv head, and reads its keys once.
+// never materialised. One exp per score. A task computes one tile of query rows of one segment and kv head, and reads the keys that they
+// see once.
 #include <math.h>
 
 #include "attention_tiles.h"
@@ -79,8 +80,8 @@ float Task::add_scores(int64_t row, int64_t count) const {
   return shrink;
 }
 
-// out += scores v. Keys that the first row of a block sees are multiplied for the whole block; keys that only later rows see, row by row. A
-// key that a row does not see may hold anything, so it is left out, not multiplied by zero.
+// out += scores v. Keys that the first row of a block of rows sees are multiplied for the whole block. Keys that only later rows see are
+// multiplied row by row. The value of a key that a row does not see may be anything, also NaN, so it is left out and not multiplied by 0.
 void Task::add_values(int64_t first_row, int64_t key_begin, int64_t keys) const {
   for (int64_t row = first_row; row < rows;) {
     const int64_t shared = least(visible(row) - key_begin, keys);
@@ -99,7 +100,7 @@ void Task::add_values(int64_t first_row, int64_t key_begin, int64_t keys) const 
 
 void Task::add_keys(int64_t begin, int64_t count) const {
   load_keys(begin, count);
-  int64_t first_row = 0;  // that sees a key of this tile
+  int64_t first_row = 0;  // the first row that sees a key of this tile
   while (visible(first_row) <= begin) first_row++;
   const int64_t score_columns = (count + kLanes - 1) / kLanes * kLanes;
   product(tile.scores + first_row * kKeys, kKeys, {tile.q + first_row * stride(), stride(), 1}, tile.keys_transposed, kKeys,

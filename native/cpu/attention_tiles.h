@@ -1,8 +1,8 @@
-// The tiles of attention, forward and backward. They stay in the cache.
+// The tiles of attention, forward and backward. A tile stays in the cache while it is used.
 //
 // The query heads that share a kv head are stacked: row r of a (segment, kv head) is query r / group of head r % group. A tile holds
-// kQueryRows such rows. Tiles of kKeys keys are counted from the first key that a segment sees. Prefix and own keys form one list, so a
-// completion with a shared prompt has the same tiles, and the same bits, as in a sequence that contains its prompt.
+// kQueryRows such rows. The keys of the prefix and the segment's own keys form one list, and tiles of kKeys keys start at the first key of
+// that list. So a completion with a shared prompt has the same tiles, and the same bits, as in a sequence that contains its prompt.
 #pragma once
 
 #include "../operations.h"

@@ -1,7 +1,7 @@
 // The CPU device: threads, an instruction set, and one `run` per operation.
 //
 // Most operations are compiled three times, once per instruction set, into the namespaces portable, avx2 and avx512. cpu.cpp calls the one
-// of the context. Operations without vector arithmetic are compiled once.
+// for the instruction set of the context. Operations without vector arithmetic are compiled once.
 #pragma once
 
 #include "../operations.h"
@@ -62,7 +62,7 @@ void run(Cpu&, const PreferenceLoss&);
 void run(Cpu&, const UnpairedLoss&);
 void run(Cpu&, const Matmul&);
 
-// Loads the oneDNN library for Matmul, which is named at run time. Returns 0, or -1 and a message in text.
+// Loads the oneDNN library for Matmul from `path`. Returns 0, or -1 and a message in `text`.
 int load_matmul_library(const char* path, char* text, size_t text_bytes);
 bool has_matmul_library();
 

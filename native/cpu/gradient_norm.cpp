@@ -1,5 +1,5 @@
 // norm = sqrt(sum g^2), clip = min(1, max_norm / (norm + 1e-6)). 4 bytes per element. Squares are fp64, so that none overflows or
-// underflows. The gradient is cut into blocks of fixed size. Each has one partial sum in the workspace, and the partial sums are added in
+// underflows. The gradient is cut into blocks of fixed size. Each block writes one partial sum to the workspace, and these are added in
 // order.
 #include <math.h>
 

@@ -1,6 +1,6 @@
 // Logits and their gradients are fp32, bf16 or fp16 in memory and fp32 in registers, one Pair (kPair consecutive elements of a row) at a
-// time. The two vectors of a pair are its first and second half. If a loop only touches bf16, they are its even and odd elements, so that
-// widening and narrowing move no lanes.
+// time. The two vectors of a Pair are its first and second half. If both types of a loop are bf16, they are instead the even and the odd
+// elements: then conversion to and from fp32 needs no permutation of lanes.
 #pragma once
 
 #include "vector.h"
@@ -24,7 +24,8 @@ typedef uint16_t Halves __attribute__((vector_size(2 * kLanes)));
 constexpr size_t kCacheLine = 64;
 constexpr int32_t kUpperHalf = -65536;
 
-// Significant bits to which values must be rounded before store narrows them. For fp16, store rounds.
+// The significant bits to which values must be rounded before store() converts them to T: for bf16, store() truncates. For fp16, store()
+// itself rounds.
 template <class T>
 constexpr int kSignificand = 24;
 template <>
@@ -82,7 +83,7 @@ DPO4J_INLINE Floats load(const Bf16* at) { return (Floats)(load_halves(at) << 16
 // Stores the upper halves of values that are already rounded.
 DPO4J_INLINE void store(Bf16* at, Floats rounded) { store_halves(at, (Ints)rounded >> 16 & 0xffff); }
 
-// Rounds to the significand of T, to nearest even, where store would truncate.
+// Rounds to nearest even, to the significand of T, if store() for T truncates.
 template <class T>
 DPO4J_INLINE Floats rounded(Floats values) {
   if constexpr (kSignificand<T> == 8) {
@@ -96,7 +97,7 @@ DPO4J_INLINE Floats rounded(Floats values) {
 
 // ---- pairs
 
-// With is the other type of the loop.
+// `With` is the other type that the loop loads or stores.
 template <class With, class T>
 DPO4J_INLINE Pair load_pair(const T* at) {
   if constexpr (kIsBf16<T> && kIsBf16<With>) {
@@ -120,7 +121,8 @@ DPO4J_INLINE void store_pair(T* at, Pair pair) {
   }
 }
 
-// Prefetches the memory `ahead` bytes after a pair into L2, not L1: the queue of L1 requests is too short to keep memory busy.
+// Prefetches the memory `ahead` bytes after a pair, into L2 and not L1: L1 allows too few outstanding requests to use the full memory
+// bandwidth.
 template <class T>
 DPO4J_INLINE void prefetch_pair(const T* at, size_t ahead) {
   const uintptr_t first = reinterpret_cast<uintptr_t>(at) + ahead;

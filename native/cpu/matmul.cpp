@@ -1,9 +1,9 @@
 // c = op(a) op(b) (+ c) by the sgemm of oneDNN, which is loaded at run time.
 //
-// oneDNN partitions a product by its number of threads and chooses kernels by the number of rows, and these kernels do not all add in the
-// same order. So here every tile of c is a single-threaded sgemm (a chain of them where k is long), with a number of rows at which the bits
-// of a row are always the same: in oneDNN 3.11 the multiples of 48 up to 144, and 24, for its SSE4.1, AVX, AVX2 and AVX-512 kernels.
-// Remaining rows are padded to 24 or 48.
+// The bits of a row of oneDNN's result depend on the size of the product: oneDNN partitions a product by its number of threads and chooses
+// kernels by the number of rows, and these kernels do not all add in the same order. So every tile of c is computed by a single-threaded
+// sgemm (several in sequence if k is large). Its number of rows is one for which the bits of a row are always the same: in oneDNN 3.11, 24
+// and the multiples of 48 up to 144, for its SSE4.1, AVX, AVX2 and AVX-512 kernels. Remaining rows are padded to 24 or 48.
 #include <dlfcn.h>
 #include <string.h>
 
@@ -23,8 +23,8 @@ using SetThreads = void (*)(int);
 std::atomic<Sgemm> sgemm{nullptr};
 std::atomic<SetThreads> set_threads{nullptr};  // sets the number of threads of the calling thread only
 
-constexpr int64_t kRows = 144, kColumns = 256;  // of a tile, at most
-constexpr int64_t kDepth = 4096;                // of one sgemm, at most
+constexpr int64_t kRows = 144, kColumns = 256;  // max of a tile
+constexpr int64_t kDepth = 4096;                // max of one sgemm
 constexpr int64_t kWholeRows = 48;              // rows of a tile are a multiple of this; the rest is padded
 constexpr int64_t kFewRows = 24;
 constexpr int64_t kColumnMultiple = 16;
@@ -35,7 +35,7 @@ struct Padded {
 };
 static_assert(sizeof(Padded) <= kScratchBytes, "padded rows fit a thread's scratch");
 
-// Columns per tile for n columns: as equal as whole cache lines allow.
+// Columns per tile for n columns. All tiles but the last are equally wide, in whole cache lines.
 int64_t tile_columns(int64_t n) {
   const int64_t tiles = (n + kColumns - 1) / kColumns;
   const int64_t equal = (n + tiles - 1) / tiles;
@@ -55,7 +55,7 @@ struct Columns {
   const float* b_at(int64_t depth) const { return p.b + (p.transpose_b ? column * p.b_stride + depth : depth * p.b_stride + column); }
   float* c_at(int64_t row) const { return p.c + row * p.c_stride + column; }
 
-  // c (+)= the part of the product from `depth` on.
+  // c (+)= the part of the product for kDepth values of k from `depth` on.
   void multiply(float* c, int64_t c_stride, const float* a, int64_t a_stride, int64_t rows, int64_t depth) const {
     sgemm.load(std::memory_order_relaxed)(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', rows, n, least(p.k - depth, kDepth), 1, a,
                                           a_stride, b_at(depth), p.b_stride, depth > 0 || p.accumulate ? 1 : 0, c, c_stride);
@@ -65,7 +65,7 @@ struct Columns {
     for (int64_t depth = 0; depth < p.k; depth += kDepth) multiply(c_at(row), p.c_stride, a_at(row, depth), p.a_stride, rows, depth);
   }
 
-  // Copies rows of a, with rows of zeros behind them. Returns the stride of the copy.
+  // Copies rows of a and appends rows of zeros. Returns the stride of the copy.
   int64_t pad(float* out, int64_t row, int64_t rows, int64_t padded_rows, int64_t depth) const {
     const int64_t steps = least(p.k - depth, kDepth);
     const int64_t lines = p.transpose_a ? steps : rows, length = p.transpose_a ? rows : steps;

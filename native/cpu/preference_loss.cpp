@@ -1,5 +1,5 @@
-// Loss, gradients and metrics of each pair by the formulas of native/formulas/preference_terms.h. Pairs are shared out to the threads, in as many
-// ranges as there is room for metrics of ranges; those are added in order.
+// Loss, gradients and metrics of each pair by the formulas of native/formulas/preference_terms.h. Pairs are cut into ranges, which run in
+// parallel. Each range sums its metrics, and the sums of the ranges are added in order.
 #include "formulas/preference_loss.h"
 
 #include <algorithm>

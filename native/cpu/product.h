@@ -1,12 +1,12 @@
-// Products of tiles in the cache: c[m, n] = (accumulate ? c : 0) + a[m, k] b[k, n], n a multiple of kLanes.
-// Each element of c is one chain of fma over k from first to last for all m and n. So cutting m, n or k (and accumulating) changes no bit.
+// Products of tiles in the cache: c[m, n] = (accumulate ? c : 0) + a[m, k] b[k, n], n a multiple of kLanes. For all m and n, each element
+// of c is one chain of fma over k, from first to last. So a product that is cut along m, n or k (and accumulates) has the same bits.
 #pragma once
 
 #include "vector.h"
 
 namespace dpo4j::cpu::DPO4J_ISA {
 
-// Element (i, j) of a is at[i * row + j * step]: a transpose has row 1.
+// The matrix a. Its element (i, j) is at[i * row + j * step]; for a transposed matrix `row` is 1.
 struct Left {
   const float* at;
   int64_t row, step;

@@ -1,9 +1,9 @@
-// Forward:  y = w x r, r = 1 / sqrt(mean(x^2) + epsilon). 8 bytes per element: the second read of a row hits the cache. 16 if x is a sum
-// that
-//   is computed in the same pass. A row whose sum of squares overflows is NaN: 1 / infinity would give 0, which looks like a result.
+// Forward:  y = w x r, r = 1 / sqrt(mean(x^2) + epsilon). 8 bytes per element: the second read of a row hits the cache. 16 bytes if x is a
+//   sum that is computed in the same pass. If the sum of squares of a row overflows, the row becomes NaN: 1 / infinity would make it 0,
+//   which looks like a valid result.
 // Backward: d_x = d_residual + r (w d - x r^2 mean(w d x)), d_w += sum over rows of d x r. 16 bytes per element.
-//   d_w sums over rows: rows are cut into at most kBlocks blocks, each is summed in order, then the blocks are added in order. The cut depends
-//   only on the number of rows. The workspace holds one partial d_w per block.
+//   d_w is a sum over rows. The rows are cut into blocks (row_blocks.h), each block is summed in order, and then the blocks are added in
+//   order. How rows are cut depends only on their number. The workspace holds one partial d_w per block.
 #include <math.h>
 
 #include "cpu.h"

@@ -1,4 +1,4 @@
-// The rows that one task sums, for sums over rows. The cut depends only on the number of rows.
+// For sums over rows: the blocks of rows that tasks sum. How rows are cut into blocks depends only on their number.
 #pragma once
 
 #include <stdint.h>

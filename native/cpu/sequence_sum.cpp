@@ -19,7 +19,7 @@ void forward_sequence(const SequenceSumForward& p, int64_t sequence) {
   const SequenceRange range = sequence_range(p, sequence);
   for (int64_t column = 0; column < p.width; column++) {
     double sum = range.factor * sum_of_column(p, range.begin, range.tail, column);
-    // A factor of 0 leaves the tail out, also values that are not finite.
+    // A factor of 0 excludes the tail, even values that are not finite.
     if (range.tail_factor != 0) sum += range.tail_factor * sum_of_column(p, range.tail, range.end, column);
     p.sums[sequence * p.width + column] = static_cast<float>(sum);
   }

@@ -12,7 +12,8 @@ namespace dpo4j::cpu {
 namespace {
 
 constexpr size_t kPage = 4096;
-// A worker polls for new work this often before it sleeps, because the operations of a decoder follow each other within microseconds.
+// How many times a worker polls for new work before it sleeps. Operations of a decoder follow each other within microseconds, so polling is
+// usually faster than sleeping.
 constexpr int kSpins = 2000;
 
 inline void pause() {
@@ -30,15 +31,15 @@ struct Scratch {
 
 }  // namespace
 
-// One run is a round. The caller does not wait for a worker that wakes up late: it finds the round closed. Otherwise, on a busy machine,
-// the caller would wait for the operating system to schedule workers after it has done all tasks itself.
+// One call of run() is a round. A worker that wakes up late finds the round closed, so the caller does not wait for it. Otherwise, on a
+// busy machine, the caller would do all tasks itself and then wait until the operating system schedules the workers.
 struct Threads::Pool {
   std::mutex mutex;
   std::condition_variable wake;
-  std::atomic<uint64_t> round{0};        // raised under the mutex when a round opens, and once more to stop
-  std::atomic<int32_t> guests{kClosed};  // workers in the open round; negative: closed, they may finish but not enter
+  std::atomic<uint64_t> round{0};        // incremented under the mutex when a round opens, and once more to stop
+  std::atomic<int32_t> guests{kClosed};  // workers in the open round; negative: closed, workers may finish but not enter
   std::atomic<int64_t> next{0};          // the next task to take
-  std::atomic<bool> stopping{false};     // set before the last round; a worker late for an earlier one may see it, and leaves at once
+  std::atomic<bool> stopping{false};     // set before the last round; a worker that is late for an earlier round may see it too and leaves
   int64_t tasks = 0;
   Task task = nullptr;
   const void* closure = nullptr;
@@ -86,7 +87,7 @@ struct Threads::Pool {
     wake.notify_all();
   }
 
-  // Returns the round that is not `seen`.
+  // Waits for a round other than `seen`, and returns it.
   uint64_t wait_for_round_after(uint64_t seen) {
     for (int i = 0; i < kSpins; i++) {
       const uint64_t now = round.load(std::memory_order_acquire);

@@ -1,5 +1,5 @@
-// The threads of a cpu context. Work is cut into tasks by its sizes only. One thread runs a task, and no two tasks write the same memory.
-// So results do not depend on the number of threads, or on which thread runs which task.
+// The threads of a cpu context. How work is cut into tasks depends only on its sizes. One thread runs a task, and no two tasks write the
+// same memory. So results do not depend on the number of threads, or on which thread runs which task.
 #pragma once
 
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 namespace dpo4j::cpu {
 
-// Memory that a thread lends to the task it runs; 64-byte aligned, contents undefined. Operations do not allocate.
+// Scratch memory of a thread, for the task that it runs, so that operations do not allocate. 64-byte aligned, contents undefined.
 constexpr size_t kScratchBytes = size_t{1} << 20;
 
 class Threads {
@@ -43,7 +43,7 @@ void parallel_ranges(Threads& threads, int64_t count, int64_t range, const F& f)
   });
 }
 
-// Rows that make a task worth handing to another thread: about 64 KiB of fp32.
+// Rows per task: about 64 KiB of fp32, enough to be worth a task.
 static inline constexpr int64_t rows_per_task(int64_t width) {
   constexpr int64_t kElements = 16384;
   return width >= kElements ? 1 : kElements / width;

@@ -1,19 +1,20 @@
 // Forward: logprob = z[target] - lse, lse = log sum_j exp(z[j]), and statistics of the same softmax p. z is the row of logits. If there
 //   is a transform, it writes z in fp32 into the cache, block by block.
-//   The row is read once from memory. A block is read for its maximum, then summed from the cache relative to the running maximum, the anchor: one
-//   exp per element, and one fma each for the sums of entropy and log weight. Block sums are added in fp64.
+//   The row is read once from memory, block by block. The first read of a block finds its maximum. The second, from the cache, sums
+//   exp(z[j] - anchor), where the anchor is the running maximum: one exp per element, and one fma each for the sums of entropy and log
+//   weight. The sums of blocks are added in fp64.
 // Backward: d_logits[j] = d_logprob ((j == target) - exp(z[j] - lse)) dz/dx, one exp per element, also in place.
-// The softmax itself is never stored.
+// Never materialised: the softmax.
 //
-// Error bounds for given z, with u = 2^-24, t_j = z[j] - max z. s u bounds the error of a block's sum, which has kBlock / kPair positive
-// terms per lane: s <= 133 with 16 lanes. e_j u, e_j = 2.23 |t_j| + 3, bounds the error of an exp: the subtraction rounds |t_j|, exp2 adds
-// the rest.
+// Error bounds for given z, with u = 2^-24 and t_j = z[j] - max z. s u bounds the relative error of a block's sum, which has kBlock / kPair
+// positive terms per lane: s <= 133 with 16 lanes. e_j u with e_j = 2.23 |t_j| + 3 bounds the relative error of an exp: |t_j| comes from
+// the rounding of the subtraction, the rest from exp2.
 //   lse, logprob   (s + sum_j p_j e_j) u, and half an ulp of the result
-//   entropy        (s (1 + sum_j p_j |t_j|) + sum_j p_j (1 + |t_j|) (e_j + 1)) u, and the same
-//   mean_logit     s u times the mean of |z|, and the same
-//   log_weight     (4 s + 5 + 4 sum_j p_j e_j + 2 sum_j q_j e_j) u, and the same; q is the softmax of 2 z
+//   entropy        (s (1 + sum_j p_j |t_j|) + sum_j p_j (1 + |t_j|) (e_j + 1)) u, and half an ulp
+//   mean_logit     s u times the mean of |z|, and half an ulp
+//   log_weight     (4 s + 5 + 4 sum_j p_j e_j + 2 sum_j q_j e_j) u, and half an ulp; q is the softmax of 2 z
 //   d_logits       |d_logprob| p_j (2.23 |t_j| + 4.1) u with t_j = z[j] - lse as given, rounded to its type
-// z itself is within 2 u of its size, 9 u with a cap; dz/dx within 16 u of scale.
+// The error of z itself is at most 2 u |z|, or 9 u |z| with a cap; that of dz/dx is at most 16 u scale.
 #include <math.h>
 
 #include "cpu.h"
@@ -30,7 +31,8 @@ struct Seen {
   Floats z, slope;  // slope: dz / d logit
 };
 
-// cap tanh(scale (x + bias) / cap), or scale (x + bias). Not fused, so that a single logit gets the same bits as a vector of them.
+// cap tanh(scale (x + bias) / cap), or scale (x + bias). Multiplication and addition are not fused, so that a single logit gets the same
+// bits as a vector of logits.
 struct Transform {
   const float* bias;
   Floats scale, cap, over_cap;
@@ -65,7 +67,7 @@ struct Plain {
   float at(int64_t column) const { return widen(logits[column]); }
 };
 
-// A row with a transform. One block of z exists at a time.
+// A row with a transform. Only one block of z is stored at a time.
 template <class T>
 struct Transformed {
   using Type = float;
@@ -83,7 +85,7 @@ struct Transformed {
 
 // ---- forward
 
-// Calls f(at) for each kPair of [0, count). The last one is a copy, padded with columns beyond the vocabulary.
+// Calls f(at) for each kPair of [0, count). The last one is a copy, padded with columns of -inf.
 template <class T, class F>
 DPO4J_INLINE void each_pair(const T* logits, int64_t count, const F& f) {
   int64_t i = 0;
@@ -107,14 +109,14 @@ float maximum_of(const T* logits, int64_t count) {
   return maximum_of_lanes(maximum(first, second));
 }
 
-// The set of sums. kAllThatExist leaves columns of -inf out; for kAll there must be none.
+// Which sums are computed. kAllThatExist skips columns of -inf; kAll requires that there are none.
 enum class Sums { kExps, kAll, kAllThatExist };
 
-// The sums of a block, per lane.
+// The sums of a block, one per lane.
 template <Sums kSums>
 struct BlockSums {
   Floats exps{}, weighted{}, squares{}, logits{};
-  Ints gaps{};  // counts down
+  Ints gaps{};  // minus the number of columns of -inf
 
   DPO4J_INLINE void add(Floats x, Floats anchor) {
     const Floats t = x - anchor;
@@ -251,8 +253,9 @@ void forward_row(const P& p, int64_t row) {
 // Prefetch distance in bytes, for rows that are not in L2.
 constexpr size_t kAhead = 8192;
 
-// -d exp(x - lse) = scale 2^((x - lse) log2(e) + offset), where scale is a power of two and offset is in [0, 1]. So the significand of a
-// gradient is rounded before it is scaled. If d is 0 or not finite, the scale is d itself.
+// -d exp(x - lse) = scale 2^((x - lse) log2(e) + offset), where scale is a power of two, with the sign of -d, and offset is in [0, 1]. So
+// exp2 can round the significand of the gradient, and the multiplication by scale does not change it. If d is 0 or not finite, scale is -d
+// and offset is 0.
 struct Scale {
   float scale, offset;
   explicit Scale(float d) {

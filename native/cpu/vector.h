@@ -1,6 +1,7 @@
-// Vectors of fp32 for the operations of native/cpu, as wide as the instruction set this file is compiled for. DPO4J_ISA names it and is the
-// namespace of everything here: code of two instruction sets must never share a symbol, or the linker may hand AVX-512 to a processor
-// without it. For the same reason the operations call no inline function of the standard library.
+// Vectors of fp32 for the operations of native/cpu, as wide as those of the instruction set for which the file is compiled. DPO4J_ISA is
+// the name of that instruction set and the namespace of everything here. If code for two instruction sets shared a symbol, the linker would
+// keep one copy, and a processor without AVX-512 could run AVX-512 code. For the same reason the operations call no inline function of the
+// standard library.
 #pragma once
 
 #include <stddef.h>
@@ -29,14 +30,14 @@ typedef uint32_t Uints __attribute__((vector_size(4 * kLanes)));
 constexpr float kInfinity = __builtin_inff();
 constexpr float kNan = __builtin_nanf("");
 
-// The lanes of a load or store: all, or the last few of a row. They are two types, so that the loop over whole vectors has no branch and
-// the tail uses the same code.
+// Which lanes a load or store accesses: all, or the first few, at the end of a row. These are two types, so that the loop over whole
+// vectors has no branch and the end of the row uses the same code.
 struct Whole {};
 struct Part {
   int lanes;
 };
 
-// Broadcasts a number. Subtracting a zero vector keeps -0; adding one would not.
+// Broadcasts a number. Subtracting a zero vector keeps -0; adding a zero vector would make it 0.
 DPO4J_INLINE Floats all(float value) { return value - Floats{}; }
 
 DPO4J_INLINE Floats load(const float* at, Whole = {}) {
@@ -79,7 +80,7 @@ DPO4J_INLINE void store(float* at, Floats v, Part part) {
 #endif
 }
 
-// Both give the second argument where either is NaN.
+// minimum() and maximum() return the second argument where either is NaN.
 DPO4J_INLINE Floats minimum(Floats a, Floats b) {
 #if defined(__AVX512F__)
   return (Floats)_mm512_min_ps((__m512)a, (__m512)b);
@@ -153,8 +154,8 @@ DPO4J_INLINE float maximum_of_lanes(Floats v) {
   return lanes[0];
 }
 
-// x - n ln 2, for |n| <= 150. One fma is off by 2e-9 n, a twentieth of what rounding x itself has cost. Without fma the product must be
-// exact: the first piece has 10 bits.
+// x - n ln 2, for |n| <= 150. With fma, the rounding of ln 2 causes an error of 2e-9 n, a twentieth of the rounding error of x. Without
+// fma, ln 2 is split in two parts; the first has 10 bits, so that its product with n is exact.
 DPO4J_INLINE Floats minus_ln2(Floats n, Floats x) {
 #if defined(__AVX2__)
   return fma(n, all(-0.693147182f), x);
@@ -163,13 +164,12 @@ DPO4J_INLINE Floats minus_ln2(Floats n, Floats x) {
 #endif
 }
 
-constexpr float kShift = 12582912.f;   // 1.5 * 2^23: adding it rounds to an integer, which the low bits of the sum then hold
+constexpr float kShift = 12582912.f;   // 1.5 * 2^23: adding it rounds to an integer, which is in the low bits of the sum
 constexpr float kLowest = -87.33654f;  // ln of 2^-126
 
 // exp(x) = 2^n exp(r) with n = round(x / ln 2), r = x - n ln 2, and exp(r) a polynomial of degree 6, minimax on |r| <= ln(2)/2 with a
-// relative error of 3e-9. Off by 1.4 units in the last place for |x| <= 20, by 4.5 at the ends of the range. For x <= 88 (above counts as
-// 88), which is all that a softmax or a stable sigmoid asks for; results below 2^-126 may be 0. exp(0) is exactly 1, exp(-inf) exactly 0,
-// exp(NaN) NaN.
+// relative error of 3e-9. The error is at most 1.4 ulp for |x| <= 20, and 4.5 at the ends of the range. An x above 88 is treated as 88:
+// softmax and stable sigmoid need only x <= 0. Results below 2^-126 may be 0. exp(0) is exactly 1, exp(-inf) exactly 0, exp(NaN) NaN.
 DPO4J_INLINE Floats exp(Floats x) {
   const Floats bounded = minimum(all(88), maximum(all(-104), x));  // exp(-104) rounds to 0
   const Floats shifted = fma(bounded, all(1.44269504f), all(kShift));
@@ -194,12 +194,12 @@ DPO4J_INLINE float exp(float x) { return exp(all(x))[0]; }
 
 constexpr float kLog2E = 1.44269504f;
 
-// 2^y for y <= 1, which is all that a softmax asks for: 2^floor(y) p(y - floor(y)) with p of degree 5, p(0) = 1, minimax on [0, 1] with a
-// relative error of 1.4 u, u = 2^-24. With the rounding of the fraction, where -1 < y < 0, and of p's steps the result is within 3 u of the
-// power of y (over all y in [-4, 1]). exp(t) as 2^(t log2(e)) is within 1.23 |t| u more: the product is rounded, and so is kLog2E. Fewer
-// steps than exp(t), whose argument keeps all its bits. 2^0 is exactly 1, 2^-inf exactly 0, 2^NaN NaN; results below 2^-126 may be 0, and y
-// above 127 may count as 127. Of kBits below 24 that many are left of the significand, rounded to nearest even from p as it was before its
-// last rounding (after it, on processors without fma).
+// 2^y for y <= 1, which is all that a softmax needs: 2^floor(y) p(y - floor(y)). p is a polynomial of degree 5 with p(0) = 1, minimax on
+// [0, 1] with a relative error of 1.4 u, u = 2^-24. The fraction y - floor(y), where -1 < y < 0, and the steps of p are rounded too:
+// together the relative error is at most 3 u (checked for all y in [-4, 1]). exp(t) computed as 2^(t log2(e)) has an additional error of
+// 1.23 |t| u, because the product and kLog2E are rounded; in return it needs fewer steps than exp(t). 2^0 is exactly 1, 2^-inf exactly 0,
+// 2^NaN NaN. Results below 2^-126 may be 0, and y above 127 may be treated as 127. If kBits is below 24, the significand is rounded to
+// nearest even to kBits bits. This replaces the last rounding of p (on processors without fma, it comes after it).
 template <int kBits = 24>
 DPO4J_INLINE Floats exp2(Floats y) {
 #if defined(__AVX512F__)
@@ -215,22 +215,22 @@ DPO4J_INLINE Floats exp2(Floats y) {
   p = fma(p, f, all(0x1.ebdb6ap-3f));
   p = fma(p, f, all(0x1.62e4bap-1f));
   if constexpr (kBits < 24) {
-    constexpr float kRound = 0x1.8p24f / (1 << kBits);  // its last place is that of a number of kBits between 1 and 2
+    constexpr float kRound = 0x1.8p24f / (1 << kBits);  // its ulp is that of a number between 1 and 2 with kBits significant bits
     p = fma(p, f, all(1 + kRound)) - kRound;
   } else {
     p = fma(p, f, all(1));
   }
 #if defined(__AVX512F__)
-  return (Floats)_mm512_scalef_ps((__m512)p, (__m512)y);  // takes the floor itself
+  return (Floats)_mm512_scalef_ps((__m512)p, (__m512)y);  // scalef takes the floor of y
 #else
   const Floats scaled = (Floats)((Ints)p + (__builtin_convertvector(n, Ints) << 23));  // adds n to the exponent
   return y < -126 ? Floats{} : scaled;
 #endif
 }
 
-// tanh(x) = E / (E + 2) with E = exp(2|x|) - 1, and the sign of x. E is 2^n (exp(r) - 1) + (2^n - 1), n >= 0, with exp's polynomial:
-// relative to E, which may be tiny, r is as exact as x. Within 4 u of the result, u = 2^-24 (3.1 u at worst over every seventh x).
-// tanh(NaN) is NaN, tanh of infinities 1 and -1.
+// tanh(x) = E / (E + 2) with E = exp(2|x|) - 1, and the sign of x. E is computed as 2^n (exp(r) - 1) + (2^n - 1), n >= 0, with the
+// polynomial of exp(): so E keeps its relative precision when it is tiny. The relative error is at most 4 u, u = 2^-24 (the max over every
+// seventh x is 3.1 u). tanh(NaN) is NaN, tanh(inf) is 1 and tanh(-inf) is -1.
 DPO4J_INLINE Floats tanh(Floats x) {
   const Floats y = minimum(all(20), 2 * absolute(x));  // tanh(10) rounds to 1
   const Floats shifted = fma(y, all(1.44269504f), all(kShift));
@@ -256,8 +256,8 @@ DPO4J_INLINE void each_vector(int64_t count, const F& f) {
   if (i < count) f(i, Part{static_cast<int>(count - i)});
 }
 
-// The sum of f(i, lanes) over [0, count), in an order that depends on count alone: four running vectors, then the lanes as a tree.
-// f must return 0 in lanes outside the part.
+// The sum of f(i, lanes) over [0, count), in an order that depends only on count: four running vectors, then a tree over the lanes. f must
+// return 0 in lanes outside the part.
 template <class F>
 DPO4J_INLINE float sum_over(int64_t count, const F& f) {
   Floats a = all(0), b = a, c = a, d = a;
@@ -273,7 +273,7 @@ DPO4J_INLINE float sum_over(int64_t count, const F& f) {
   return sum_of_lanes((a + b) + (c + d));
 }
 
-// The max of f(i, lanes); NaN is ignored. f must return -infinity in lanes outside the part.
+// The max of f(i, lanes) over [0, count); NaN is ignored. f must return -infinity in lanes outside the part.
 template <class F>
 DPO4J_INLINE float maximum_over(int64_t count, const F& f) {
   Floats a = all(-kInfinity), b = a, c = a, d = a;

@@ -1,4 +1,4 @@
-// Bytes of workspace that an operation needs on the CPU.
+// The bytes of workspace that operations need on the CPU.
 #include "cpu.h"
 #include "gradient_blocks.h"
 #include "row_blocks.h"

@@ -1,7 +1,7 @@
-// The logistic functions of the preference losses, for the CUDA kernels and for the CPU, in fp64.
+// The logistic functions of the losses, in fp64, for the CUDA kernels and for the CPU.
 //
-// Both go through t = exp(-|x|), which is in [0, 1]: softplus(x) = max(x, 0) + log(1 + t), and sigmoid(-|x|) = t / (1 + t) keeps its digits
-// where 1 - sigmoid(|x|) would have lost them.
+// Both use t = exp(-|x|), which is in [0, 1]. softplus(x) = max(x, 0) + log(1 + t). sigmoid(-|x|) = t / (1 + t) keeps its digits for large
+// |x|, where 1 - sigmoid(|x|) loses them.
 #pragma once
 
 #include <math.h>
@@ -11,7 +11,8 @@
 
 namespace dpo4j {
 
-// x^(k - FIRST) / (2 k + 1), summed over COUNT values of k from FIRST, halves first: as many steps as COUNT has bits. powers[i] is x^(2^i).
+// The sum of x^(k - FIRST) / (2 k + 1) over COUNT values of k, from FIRST on. It adds the sums of both halves, so its chain of operations
+// has only log2(COUNT) steps. powers[i] is x^(2^i).
 template <int FIRST, int COUNT, int HALVINGS>
 DPO4J_HOST_DEVICE inline double odd_reciprocals(const double (&powers)[4]) {
   if constexpr (COUNT == 1) {
@@ -23,9 +24,9 @@ DPO4J_HOST_DEVICE inline double odd_reciprocals(const double (&powers)[4]) {
   }
 }
 
-// log(1 + t) of t in [0, 1]: 2 atanh(s) = 2 s (1 + s^2 / 3 + s^4 / 5 + ...), s = t / (2 + t). With s at most 1/3, what follows the 17 terms
-// is below 2^-58 of their sum; rounding is within 8 units of 2^-53, two of s, five of sums near 1, one of the product. The library's log1p
-// takes one of several ways by t, and a processor guesses wrongly where margins differ.
+// log(1 + t) of t in [0, 1]: 2 atanh(s) = 2 s (1 + s^2 / 3 + s^4 / 5 + ...), s = t / (2 + t). s is at most 1/3, so the terms after the
+// first 17 are below 2^-58 of the sum. The rounding error is below 8 * 2^-53: 2 from s, 5 from sums near 1, and 1 from the product. The
+// library's log1p branches on t; margins differ from pair to pair, so a processor would often mispredict that branch.
 DPO4J_HOST_DEVICE inline double log_1_plus(double t) {
   const double s = t / (2 + t), x = s * s, x2 = x * x, x4 = x2 * x2, x8 = x4 * x4;
   const double powers[4] = {x, x2, x4, x8};

@@ -1,12 +1,12 @@
-// What the CUDA kernel and the CPU share of a preference loss besides the formulas of one pair (preference_terms.h): reading a pair, its
-// terms summed and weighted, its metrics, and the losses that sort the batch.
+// Shared by the CUDA kernel and the CPU, besides the formulas for one pair (preference_terms.h): reading a pair, the weighted sum of its
+// terms, its metrics, and the losses that sort the batch.
 #pragma once
 
 #include "preference_terms.h"
 
 namespace dpo4j {
 
-// The losses that look at all pairs of a call at once.
+// The losses that sort the numbers of all pairs of a call.
 DPO4J_HOST_DEVICE inline bool sorts(int32_t loss) { return loss == DPO4J_LOSS_AOT || loss == DPO4J_LOSS_AOT_UNPAIRED; }
 DPO4J_HOST_DEVICE inline bool sorts(const dpo4j_preference& p) {
   for (int32_t term = 0; term < p.terms; term++) {
@@ -46,7 +46,7 @@ DPO4J_HOST_DEVICE inline Batch batch_of(const P& x, double shift) {
   return {shift, token_scale == 0 ? 0 : static_cast<double>(token_scale) / pair_scale(x)};
 }
 
-// The terms of pair i that look at it alone.
+// The sum of the terms that depend only on pair i.
 template <class P>
 DPO4J_HOST_DEVICE inline Dual loss_of_pair(const P& x, int64_t i, const Pair& pair, const Batch& batch) {
   const dpo4j_preference& p = x.preference;
@@ -79,7 +79,7 @@ DPO4J_HOST_DEVICE inline double reward_rejected(const P& x, const Pair& pair) {
   return static_cast<double>(x.preference.beta) * (pair.rejected - pair.reference_rejected);
 }
 
-// Adds pair i, whose loss has been written.
+// Adds the metrics of pair i. Its loss must have been written.
 template <class P>
 DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kPairSums], const P& x, int64_t i) {
   const Pair pair = pair_at(x, i);
@@ -102,7 +102,7 @@ DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kPairSums], const P& x,
   sums[kRejectedTokens] += x.lengths[2 * i + 1];
 }
 
-// What metric m divides by.
+// The count by which the sum of metric m is divided.
 DPO4J_HOST_DEVICE inline double metric_count(int m, double pairs, double chosen_tokens, double rejected_tokens) {
   switch (m) {
     case DPO4J_METRIC_LOGIT_CHOSEN:
@@ -117,15 +117,15 @@ DPO4J_HOST_DEVICE inline double metric_count(int m, double pairs, double chosen_
   }
 }
 
-// ---- losses that sort: place k of one order meets place k of another ------------------------------------------------------------------
+// ---- losses that sort: the k-th number of one order is paired with the k-th of another ---------------------------------------------------
 
-// A number of a pair, on its way to its place.
+// An entry of an order: the number that is sorted, and the pair to which it belongs.
 struct Place {
   double key;
   int32_t pair;
 };
 
-// Numbers ascending, then NaN, then the places beyond the pairs; equal ones in the order of their pairs.
+// The order is: ascending numbers, then NaN, then the places beyond the pairs. Equal numbers are in the order of their pairs.
 DPO4J_HOST_DEVICE inline bool before(Place a, Place b, int64_t pairs) {
   const int of_a = a.pair >= pairs ? 2 : a.key != a.key, of_b = b.pair >= pairs ? 2 : b.key != b.key;
   if (of_a != of_b) return of_a < of_b;
@@ -133,7 +133,7 @@ DPO4J_HOST_DEVICE inline bool before(Place a, Place b, int64_t pairs) {
   return a.pair < b.pair;
 }
 
-// The workspace of a call that sorts: two orders of a power of two of places, and what the sorted terms have given each pair so far.
+// The workspace of a call that sorts: two orders whose length is a power of two, and for each pair the sum of its sorted terms so far.
 struct Orders {
   Place *first, *second;
   Dual* of_pair;
@@ -154,7 +154,7 @@ inline Orders orders_in(void* workspace, int64_t pairs) {
   return {first, first + places, reinterpret_cast<Dual*>(first + 2 * places), places};
 }
 
-// What the term sorts of a pair, in its first and its second order.
+// The numbers of a pair that a loss sorts: for its first and for its second order.
 DPO4J_HOST_DEVICE inline double first_key(int32_t loss, const Pair& pair) {
   return loss == DPO4J_LOSS_AOT ? pair.chosen - pair.rejected : pair.chosen - pair.reference_chosen;
 }
@@ -162,7 +162,8 @@ DPO4J_HOST_DEVICE inline double second_key(int32_t loss, const Pair& pair) {
   return loss == DPO4J_LOSS_AOT ? pair.reference_chosen - pair.reference_rejected : pair.rejected - pair.reference_rejected;
 }
 
-// Gives place k's loss to the pair of its first number, and the gradients to the pairs whose sums are in it. No two places share one.
+// Adds the loss of place k to the pair of its first number, and each gradient to the pair whose log-prob it is for. No two places add to
+// the same element, so places may run in parallel.
 DPO4J_HOST_DEVICE inline void add_place(const dpo4j_preference& p, int32_t term, const Orders& orders, int64_t k) {
   const Place first = orders.first[k], second = orders.second[k];
   const Dual x = static_cast<double>(p.beta) * Dual{first.key - second.key, 1, -1};

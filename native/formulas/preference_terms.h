@@ -1,7 +1,8 @@
-// The preference losses, once, for the CUDA kernel and for the CPU: each formula as dpo4j.h states it, of one pair.
+// The preference losses of one pair, for both the CUDA kernel and the CPU. dpo4j.h states each formula.
 //
-// A formula is written on numbers that carry their derivatives by pi_c and pi_r, so its gradient is the chain rule and cannot differ from
-// it. Inputs are fp32; arithmetic is fp64, since a pair is some dozen numbers: what is rounded is the result alone.
+// Formulas compute with dual numbers, which carry their derivatives with respect to pi_c and pi_r (forward-mode differentiation). So the
+// gradient follows from the formula by the chain rule and cannot disagree with it. Inputs are fp32. Arithmetic is fp64, which is cheap for
+// the few dozen operations of a pair, so only the result is rounded to fp32.
 #pragma once
 
 #include "dpo4j.h"
@@ -9,7 +10,7 @@
 
 namespace dpo4j {
 
-// A number that depends on the two sums of a pair, and its derivatives by them.
+// A number that depends on the two log-probs of a pair (chosen, rejected), and its derivatives with respect to them.
 struct Dual {
   double value, d_chosen, d_rejected;
 };
@@ -25,7 +26,7 @@ DPO4J_HOST_DEVICE inline Dual operator-(Dual a, double b) { return {a.value - b,
 DPO4J_HOST_DEVICE inline Dual operator*(double a, Dual b) { return {a * b.value, a * b.d_chosen, a * b.d_rejected}; }
 DPO4J_HOST_DEVICE inline Dual operator-(Dual a) { return {-a.value, -a.d_chosen, -a.d_rejected}; }
 
-// f(x), given its value and its slope at x.
+// f(x), given the value and the slope of f at x.value.
 DPO4J_HOST_DEVICE inline Dual chain(double value, double slope, Dual x) { return {value, slope * x.d_chosen, slope * x.d_rejected}; }
 
 DPO4J_HOST_DEVICE inline Dual softplus(Dual x) {
@@ -39,8 +40,8 @@ DPO4J_HOST_DEVICE_CALL inline Dual sigmoid(Dual x) {
 DPO4J_HOST_DEVICE inline Dual square(Dual x) { return chain(x.value * x.value, 2 * x.value, x); }
 DPO4J_HOST_DEVICE inline Dual positive_part(Dual x) { return x.value <= 0 ? Dual{0, 0, 0} : x; }  // NaN stays
 
-// exp(x) - 1 where x is at most 80, and a constant beyond: no score is infinite. Near 0 expm1 keeps the digits that exp(x) - 1 loses; the
-// slope exp(x) is computed on its own, because below -36 the value is -1 to fp64.
+// exp(x) - 1 for x up to 80, and its value at 80 for larger x, so that no score is infinite. Near 0, expm1 keeps the digits that exp(x) - 1
+// loses. The slope is computed as exp(x) and not as the value plus 1, because below -36 the value is exactly -1 in fp64.
 DPO4J_HOST_DEVICE_CALL inline Dual bounded_expm1(Dual x) {
   constexpr double kLargestExponent = 80;
   const bool beyond = x.value > kLargestExponent;
@@ -53,13 +54,13 @@ DPO4J_HOST_DEVICE_CALL inline Dual shifted_log_sigmoid(Dual x) {
   return chain((x.value < 0 ? x.value : 0) - log1p(expm1(-fabs(x.value)) / 2), (x.value > 0 ? t : 1) / (1 + t), x);
 }
 
-// What is known of a pair. Without a reference its log-probs are 0; tokens are at least 1.
+// The inputs of a pair. Without a reference, the reference's log-probs are 0. Token counts are at least 1.
 struct Pair {
   double chosen, rejected, reference_chosen, reference_rejected;
   double chosen_tokens, rejected_tokens;
 };
 
-// s(u) of a log-ratio. s(0) is exactly 0, so a policy equal to its reference has the losses of reverse_kl.
+// The score s(u) of a log-ratio u. s(0) is exactly 0, so a policy that equals its reference has the same losses as with reverse_kl.
 DPO4J_HOST_DEVICE inline Dual score(const dpo4j_preference& p, Dual u) {
   const double alpha = p.f_divergence_type == DPO4J_DIVERGENCE_FORWARD_KL ? 0 : p.f_alpha_divergence_coef;
   switch (p.f_divergence_type) {
@@ -73,33 +74,35 @@ DPO4J_HOST_DEVICE inline Dual score(const dpo4j_preference& p, Dual u) {
   }
 }
 
-// -(1-e) ls(x) - e ls(-x). Where x is infinite, one of the two is too, and must not meet a factor of 0.
+// -(1-e) ls(x) - e ls(-x), ls = log sigmoid. If x is infinite, so is one of the two, and 0 times it would be NaN. So e = 0 is a case of its
+// own.
 DPO4J_HOST_DEVICE inline Dual smoothed(Dual x, double e) { return e == 0 ? softplus(-x) : (1 - e) * softplus(-x) + e * softplus(x); }
 
 DPO4J_HOST_DEVICE inline Dual exo_loss(Dual x, double e) {
-  // sg(x) A + sg(-x) B with A = ls(x) - log(1-e), B = ls(-x) - log e. The slopes of ls leave sg(x) sg(-x) - sg(-x) sg(x) = 0, so the
-  // slope of the whole is sg(x) sg(-x) (A - B), and A - B = x + log e - log(1-e).
+  // sg(x) A + sg(-x) B with A = ls(x) - log(1-e), B = ls(-x) - log e. In the derivative, the slopes of A and B contribute sg(x) sg(-x) -
+  // sg(-x) sg(x) = 0. So the slope is sg(x) sg(-x) (A - B), with A - B = x + log e - log(1-e).
   const Softplus up = softplus(x.value), down = softplus(-x.value);
   const double of_chosen = -down.value - log1p(-e), of_rejected = -up.value - log(e);
   return chain(up.slope * of_chosen + down.slope * of_rejected, up.slope * down.slope * (x.value + log(e) - log1p(-e)), x);
 }
 
 DPO4J_HOST_DEVICE inline Dual discopop_loss(Dual x, double tau) {
-  // exp(-x) sg(x / tau) as one exponential: the first alone overflows where the second is 0.
+  // Computes exp(-x) sg(x / tau) as one exponential, because exp(-x) overflows where sg(x / tau) is 0.
   const Softplus down = softplus(-x.value / tau), up = softplus(x.value / tau), logistic = softplus(-x.value);
   const double both = exp(-x.value - down.value), slope_of_both = both * (-1 + down.slope / tau);
   return chain(logistic.value * down.slope + both,
                -logistic.slope * down.slope - logistic.value * up.slope * down.slope / tau + slope_of_both, x);
 }
 
-// (1 - exp(-alpha a)) / alpha of an average log-prob a.
+// (1 - exp(-alpha a)) / alpha, where a is an average log-prob.
 DPO4J_HOST_DEVICE inline Dual alphapo_reward(Dual average, double alpha) {
   if (alpha == 0) return average;
   return -1 / alpha * bounded_expm1(-alpha * average);
 }
 
-// log of the odds p / (1 - p) of an average log-prob a = log p, and its slope 1 / (1 - p). fp32 log-probs resolve no a between -2^-24 and
-// 0, where the odds of certainty would be infinite: a is taken as at most that, its slope by pi as it is.
+// log(p / (1 - p)), where a = log p is an average log-prob; its slope is 1 / (1 - p). It is infinite at a = 0. fp32 log-probs are not
+// accurate between -2^-24 and 0, so a value of a above -2^-24 is replaced by -2^-24. The derivative of a with respect to pi stays
+// unchanged.
 DPO4J_HOST_DEVICE inline Dual log_odds(Dual average) {
   constexpr double kResolution = -1.0 / (1 << 24);
   const double a = average.value > kResolution ? kResolution : average.value;
@@ -107,13 +110,13 @@ DPO4J_HOST_DEVICE inline Dual log_odds(Dual average) {
   return chain(a - log(not_p), 1 / not_p, average);
 }
 
-// What is the same for all pairs of a call.
+// Inputs that are the same for all pairs of a call.
 struct Batch {
   double shift;      // bco_pair's running mean
   double sft_scale;  // token_scale / pair_scale
 };
 
-// A term of one pair. The losses that sort are not here.
+// One term of one pair. The losses that sort are in preference_loss.h.
 DPO4J_HOST_DEVICE inline Dual term_loss(int32_t loss, const dpo4j_preference& p, const Pair& pair, const Batch& batch) {
   const double b = p.beta, e = p.label_smoothing;
   const Dual pi_c{pair.chosen, 1, 0}, pi_r{pair.rejected, 0, 1};

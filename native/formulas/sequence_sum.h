@@ -1,4 +1,4 @@
-// What the CUDA kernel and the CPU share of sequence_sum: where a sequence's tail begins, and what a token counts for.
+// Shared by the CUDA kernel and the CPU for sequence_sum: where the tail of a sequence begins, and the factors of its tokens.
 #pragma once
 
 #include <stdint.h>
@@ -7,7 +7,8 @@
 
 namespace dpo4j {
 
-// One sequence of a call: its tokens, those before its tail, and the factors of both.
+// One sequence of a call: [begin, tail) is its head and [tail, end) its tail, each with its factor. The tail is the tokens beyond the
+// length of the other completion of the pair; it is empty if tail_factor is 1.
 struct SequenceRange {
   int64_t begin, tail, end;
   double factor, tail_factor;

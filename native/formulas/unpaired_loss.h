@@ -1,4 +1,4 @@
-// The losses of single completions, once, for the CUDA kernel and for the CPU, as dpo4j.h states them. Arithmetic is fp64.
+// The losses of single completions, for both the CUDA kernel and the CPU. dpo4j.h states the formulas. Arithmetic is fp64.
 #pragma once
 
 #include "dpo4j.h"
@@ -12,14 +12,14 @@ DPO4J_HOST_DEVICE inline double log_ratio(const P& x, int64_t i) {
   return static_cast<double>(x.sums[i]) - x.reference[i];
 }
 
-// How far the policy is from the reference on completions of other prompts, given the sum of their log-ratios. NaN stays.
+// The KL baseline: the mean log-ratio of completions with other prompts, given its sum, and at least 0. NaN stays NaN.
 template <class P>
 DPO4J_HOST_DEVICE inline double kl_of(const P& x, double sum) {
   const double mean = x.kl_completions == 0 ? 0 : sum / x.kl_completions;
   return mean < 0 ? 0 : mean;
 }
 
-// w (1 - sg(x)) = w sg(-x), with x = b (u - kl) of a desirable completion and its negative of an undesirable one.
+// The loss is w (1 - sg(x)) = w sg(-x), with x = b (u - kl) for a desirable completion and x = -b (u - kl) for an undesirable one.
 template <class P>
 DPO4J_HOST_DEVICE inline void write_completion(const P& x, int64_t i, double kl) {
   const bool desirable = x.desirable[i] != 0;
@@ -30,7 +30,8 @@ DPO4J_HOST_DEVICE inline void write_completion(const P& x, int64_t i, double kl)
   x.d_sums[i] = static_cast<float>(x.scale * (weight * beta * y.slope));
 }
 
-// Sums over completions, desirable ones first of each two; metrics are made of them.
+// Sums over completions, from which metrics are computed. Where there are two, the first is over desirable and the second over undesirable
+// ones.
 enum UnpairedSum {
   kLoss,
   kRewards,
@@ -43,7 +44,7 @@ enum UnpairedSum {
   kUnpairedSums
 };
 
-// Selected, not indexed: an array that is indexed by what is not known before lies in memory, not in registers.
+// Uses a branch and not sums[!desirable]: the compiler would move an array with a variable index from registers to memory.
 DPO4J_HOST_DEVICE inline void add_to_side(double* sums, bool desirable, double value) {
   if (desirable) {
     sums[0] += value;
@@ -52,7 +53,7 @@ DPO4J_HOST_DEVICE inline void add_to_side(double* sums, bool desirable, double v
   }
 }
 
-// Adds completion i, whose loss has been written.
+// Adds the metrics of completion i. Its loss must have been written.
 template <class P>
 DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kUnpairedSums], const P& x, int64_t i) {
   const bool desirable = x.desirable[i] != 0;
