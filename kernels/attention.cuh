@@ -64,7 +64,7 @@ struct QueryBlock {
 
   __device__ __forceinline__ QueryBlock(const X& x, const dpo4j_segment& segment, int32_t group, int32_t kv_head, int32_t tile_of_segment)
       : x(x), queries{segment, group, kv_head * group}, keys{segment}, kv_head(kv_head) {
-    head_width = static_cast<int32_t>(x.head_width);
+    head_width = static_cast<int32_t>(x.shape.head_width);
     first_row = tile_of_segment * ROWS;
     row_end = first_row + ROWS < queries.count() ? first_row + ROWS : queries.count();
     key_end = keys.last_seen_by((row_end - 1) / group) + 1;
@@ -72,7 +72,7 @@ struct QueryBlock {
   // Reads the tile from the block index in a grid [segments * row_tiles, kv_heads]; `segment` is x.segments[blockIdx.x / row_tiles]. The
   // last tile of a segment sees the max number of keys, so it starts first.
   __device__ __forceinline__ QueryBlock(const X& x, const dpo4j_segment& segment, int32_t row_tiles)
-      : QueryBlock(x, segment, static_cast<int32_t>(x.heads / x.kv_heads), static_cast<int32_t>(blockIdx.y),
+      : QueryBlock(x, segment, static_cast<int32_t>(x.shape.heads / x.shape.kv_heads), static_cast<int32_t>(blockIdx.y),
                    row_tiles - 1 - static_cast<int32_t>(blockIdx.x % row_tiles)) {}
 
   __device__ __forceinline__ bool empty() const { return first_row >= queries.count(); }

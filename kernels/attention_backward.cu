@@ -43,8 +43,8 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
   DPO4J_DYNAMIC_SHARED(float, shared);
   float *const q_tile = shared, *const d_out_tile = q_tile + Tile::kRowFloats, *const k_tile = d_out_tile + Tile::kRowFloats;
   float *const v_tile = k_tile + Tile::kColumnFloats, *const weights = v_tile + Tile::kColumnFloats;
-  block.read_rows(q_tile, x.q, x.q_stride);
-  block.read_rows(d_out_tile, x.d_out, x.out_stride);
+  block.read_rows(q_tile, x.q, x.shape.q_stride);
+  block.read_rows(d_out_tile, x.d_out, x.shape.out_stride);
   __syncthreads();
 
   float lse[Tile::kRowsPerThread], delta[Tile::kRowsPerThread];
@@ -52,8 +52,8 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
   for (int i = 0; i < Tile::kRowsPerThread; i++) {
     const int row = Tile::row(i);
     const int32_t r = block.row(row);
-    const float* const out = static_cast<const float*>(x.out) + block.queries.vector(r, x.out_stride, x.head_width);
-    const int64_t at = block.queries.scalar(r, x.heads);
+    const float* const out = static_cast<const float*>(x.out) + block.queries.vector(r, x.shape.out_stride, x.shape.head_width);
+    const int64_t at = block.queries.scalar(r, x.shape.heads);
     lse[i] = x.lse[at] * attention::kLog2E;
     delta[i] = attention::row_sum(dot_part<Tile>(d_out_tile + row * Tile::kStride, out, block.head_width));
     if (Tile::lane_x() == 0 && block.exists(row)) static_cast<float*>(x.workspace)[at] = delta[i];
@@ -61,7 +61,7 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
 
   typename Tile::Output d_q;
   Tile::clear(d_q);
-  const float factor = x.scale * attention::kLog2E;
+  const float factor = x.shape.scale * attention::kLog2E;
   for (int32_t first_key = 0; first_key < block.key_end; first_key += Tile::kColumns) {
     __syncthreads();
     block.read_keys(k_tile, x.k, first_key);
@@ -87,8 +87,8 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
 #pragma unroll
   for (int i = 0; i < Tile::kRowsPerThread; i++) {
     if (!block.exists(Tile::row(i))) continue;
-    const int64_t at = block.queries.vector(block.row(Tile::row(i)), x.q_stride, x.head_width);
-    Tile::write(static_cast<float*>(x.d_q) + at, d_q[i], x.scale, block.head_width);
+    const int64_t at = block.queries.vector(block.row(Tile::row(i)), x.shape.q_stride, x.shape.head_width);
+    Tile::write(static_cast<float*>(x.d_q) + at, d_q[i], x.shape.scale, block.head_width);
   }
 }
 
@@ -101,15 +101,15 @@ struct QueryTile {
   __device__ __forceinline__ void read(const AttentionBackward& x, const Queries& queries, int32_t first_row) const {
     const auto at = [&](const void* tensor, int column, int64_t stride) -> const float* {
       const int32_t r = first_row + column;
-      return r < queries.count() ? static_cast<const float*>(tensor) + queries.vector(r, stride, x.head_width) : nullptr;
+      return r < queries.count() ? static_cast<const float*>(tensor) + queries.vector(r, stride, x.shape.head_width) : nullptr;
     };
-    const int head_width = static_cast<int>(x.head_width);
-    Tile::template read<Tile::kColumns>(q, head_width, [&](int column) { return at(x.q, column, x.q_stride); });
-    Tile::template read<Tile::kColumns>(d_out, head_width, [&](int column) { return at(x.d_out, column, x.out_stride); });
+    const int head_width = static_cast<int>(x.shape.head_width);
+    Tile::template read<Tile::kColumns>(q, head_width, [&](int column) { return at(x.q, column, x.shape.q_stride); });
+    Tile::template read<Tile::kColumns>(d_out, head_width, [&](int column) { return at(x.d_out, column, x.shape.out_stride); });
     if (threadIdx.x >= Tile::kColumns) return;
     const int32_t r = first_row + static_cast<int32_t>(threadIdx.x);
     const bool exists = r < queries.count();
-    const int64_t scalar = exists ? queries.scalar(r, x.heads) : 0;
+    const int64_t scalar = exists ? queries.scalar(r, x.shape.heads) : 0;
     lse[threadIdx.x] = exists ? x.lse[scalar] * attention::kLog2E : INFINITY;
     delta[threadIdx.x] = exists ? static_cast<const float*>(x.workspace)[scalar] : 0.0f;
   }
@@ -124,7 +124,7 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
   const int32_t key_begin = segment->key_begin, key_count = segment->query_count, dependents = segment->dependents;
   const int32_t first_key = static_cast<int32_t>(blockIdx.x % row_tiles) * Tile::kRows;
   if (first_key >= key_count) return;
-  const int32_t group = static_cast<int32_t>(x.heads / x.kv_heads), head_width = static_cast<int32_t>(x.head_width);
+  const int32_t group = static_cast<int32_t>(x.shape.heads / x.shape.kv_heads), head_width = static_cast<int32_t>(x.shape.head_width);
 
   DPO4J_DYNAMIC_SHARED(float, shared);
   float *const k_tile = shared, *const v_tile = k_tile + Tile::kRowFloats, *const q_tile = v_tile + Tile::kRowFloats;
@@ -132,7 +132,7 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
   float* const lse = weights + Tile::kWeightFloats;
   const QueryTile<Tile> walk{q_tile, d_out_tile, lse, lse + Tile::kColumns};
   const auto key_at = [&](int row) {
-    return (key_begin + static_cast<int64_t>(first_key + row)) * x.kv_stride + blockIdx.y * x.head_width;
+    return (key_begin + static_cast<int64_t>(first_key + row)) * x.shape.kv_stride + blockIdx.y * x.shape.head_width;
   };
   const auto own_row = [&](const void* tensor, int row) -> const float* {
     return first_key + row < key_count ? static_cast<const float*>(tensor) + key_at(row) : nullptr;
@@ -143,7 +143,7 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
   typename Tile::Output d_k, d_v;
   Tile::clear(d_k);
   Tile::clear(d_v);
-  const float factor = x.scale * attention::kLog2E;
+  const float factor = x.shape.scale * attention::kLog2E;
   for (int32_t dependent = 0; dependent <= dependents; dependent++) {
     const Queries queries{segment[dependent], group, static_cast<int32_t>(blockIdx.y) * group};
     // In the keys' own segment, queries before the first key do not see the tile. In a dependent, all queries see all keys.
@@ -185,22 +185,22 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
 #pragma unroll
   for (int i = 0; i < kRowsPerThread; i++) {
     if (first_key + Tile::row(i) >= key_count) continue;
-    Tile::write(static_cast<float*>(x.d_k) + key_at(Tile::row(i)), d_k[i], x.scale, head_width);
+    Tile::write(static_cast<float*>(x.d_k) + key_at(Tile::row(i)), d_k[i], x.shape.scale, head_width);
     Tile::write(static_cast<float*>(x.d_v) + key_at(Tile::row(i)), d_v[i], 1.0f, head_width);
   }
 }
 
 int backward_fma(const Queue& queue, const AttentionBackward& x) {
-  return attention::with_width(x.head_width, [&](auto width) {
+  return attention::with_width(x.shape.head_width, [&](auto width) {
     constexpr int D = decltype(width)::value;
     using Tile = Tile<D, true>;
-    const int64_t query_tiles = divide_up(x.max_queries * (x.heads / x.kv_heads), Tile::kRows);
+    const int64_t query_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), Tile::kRows);
     const int64_t key_tiles = divide_up(x.max_queries, Tile::kRows);
     constexpr size_t kFloats = 2 * Tile::kRowFloats + 2 * Tile::kColumnFloats + Tile::kWeightFloats;
-    const int error = launch(queue, d_queries<D>, dim3(query_tiles * x.segment_count, x.kv_heads), dim3(Tile::kThreads),
+    const int error = launch(queue, d_queries<D>, dim3(query_tiles * x.segment_count, x.shape.kv_heads), dim3(Tile::kThreads),
                              kFloats * sizeof(float), x, static_cast<int32_t>(query_tiles));
     if (error != cudaSuccess) return error;
-    return launch(queue, d_keys<D>, dim3(key_tiles * x.segment_count, x.kv_heads), dim3(Tile::kThreads),
+    return launch(queue, d_keys<D>, dim3(key_tiles * x.segment_count, x.shape.kv_heads), dim3(Tile::kThreads),
                   (kFloats + 2 * Tile::kColumns) * sizeof(float), x, static_cast<int32_t>(key_tiles));
   });
 }
@@ -214,8 +214,8 @@ size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int
 }
 
 int run(const Queue& queue, const AttentionBackward& x) {
-  if (x.dtype != DPO4J_BF16) return backward_fma(queue, x);
-  return attention::has_backward_sm90a(queue, x.head_width) ? attention::backward_sm90a(queue, x) : attention::backward_mma(queue, x);
+  if (x.shape.dtype != DPO4J_BF16) return backward_fma(queue, x);
+  return attention::has_backward_sm90a(queue, x.shape.head_width) ? attention::backward_sm90a(queue, x) : attention::backward_mma(queue, x);
 }
 
 }  // namespace dpo4j::cuda

@@ -38,8 +38,8 @@ __device__ __forceinline__ void read_statistics(const AttentionBackward& x, cons
   for (int i = attention::lane_group(); i < Tile::kRowsPerWarp; i += kWarp / 4) {
     const int row = block.warp_row + i;
     const int32_t r = block.row(row);
-    const int64_t at = block.queries.scalar(r, x.heads);
-    const bf16* const out = static_cast<const bf16*>(x.out) + block.queries.vector(r, x.out_stride, x.head_width);
+    const int64_t at = block.queries.scalar(r, x.shape.heads);
+    const bf16* const out = static_cast<const bf16*>(x.out) + block.queries.vector(r, x.shape.out_stride, x.shape.head_width);
     float dot = 0;
     for (int d = 8 * attention::lane_member(); d < block.head_width; d += 32) {
       const Values<8> a = load<8>(d_out_rows + Tile::Rows::at(row, d / 8)), b = load<8>(out + d);
@@ -93,8 +93,8 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(
     block.copy_keys(tiles + stage * 2 * kTileElements + kTileElements, x.v, first_key);
     cp_async_commit();
   };
-  block.copy_rows(q_rows, x.q, x.q_stride);
-  block.copy_rows(d_out_rows, x.d_out, x.out_stride);
+  block.copy_rows(q_rows, x.q, x.shape.q_stride);
+  block.copy_rows(d_out_rows, x.d_out, x.shape.out_stride);
   cp_async_commit();
   copy_keys(0, 0);
   cp_async_wait<1>();
@@ -103,7 +103,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(
 
   typename Tile::Output d_q;
   Tile::clear(d_q);
-  const float factor = x.scale * attention::kLog2E;
+  const float factor = x.shape.scale * attention::kLog2E;
   int stage = 0;
   for (int32_t first_key = 0; first_key < block.key_end; first_key += Tile::kColumns, stage ^= 1) {
     bf16 *const k_tile = tiles + stage * 2 * kTileElements, *const v_tile = k_tile + kTileElements;
@@ -125,10 +125,10 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(
     if (hidden) block.restore_keys(d_q, x.k, first_key);
   }
   typename Tile::RowFloats scale;
-  Tile::fill(scale, x.scale);
+  Tile::fill(scale, x.shape.scale);
   // Computed again, because the block's fields do not fit in registers during the loop.
   const attention::MmaQueryBlock<Tile, AttentionBackward> again(x, row_tiles);
-  again.write(x.d_q, x.q_stride, d_q, scale, q_rows);
+  again.write(x.d_q, x.shape.q_stride, d_q, scale, q_rows);
 }
 
 // ---- d_k and d_v: rows are keys, columns queries --------------------------------------------------------------------------------------
@@ -186,8 +186,8 @@ struct KeyBlock {
   int warp_row, first_d;  // the warp's first row within the block, and its part of the width
 
   __device__ __forceinline__ KeyBlock(const AttentionBackward& x, const dpo4j_segment& segment, int32_t row_tiles) : x(x) {
-    group = static_cast<int32_t>(x.heads / x.kv_heads);
-    head_width = static_cast<int32_t>(x.head_width);
+    group = static_cast<int32_t>(x.shape.heads / x.shape.kv_heads);
+    head_width = static_cast<int32_t>(x.shape.head_width);
     key_begin = segment.key_begin;
     key_count = segment.query_count;
     first_key = static_cast<int32_t>(blockIdx.x % row_tiles) * Tile::kRows;
@@ -197,7 +197,7 @@ struct KeyBlock {
 
   __device__ __forceinline__ int64_t key_offset(int row) const {
     if (first_key + row >= key_count) return -1;
-    return (key_begin + static_cast<int64_t>(first_key + row)) * x.kv_stride + static_cast<int64_t>(blockIdx.y) * head_width;
+    return (key_begin + static_cast<int64_t>(first_key + row)) * x.shape.kv_stride + static_cast<int64_t>(blockIdx.y) * head_width;
   }
   __device__ __forceinline__ void copy_keys(bf16* rows, const void* tensor) const {
     Rows::template copy<Tile::kRows>(rows, tensor, head_width, [&](int row) { return key_offset(row); });
@@ -209,14 +209,15 @@ struct KeyBlock {
   // Loads q, d_out, lse (base 2) and delta of the columns. A column that does not exist gets lse = infinity, so that its weights are 0.
   __device__ __forceinline__ void copy_queries(bf16* q_tile, float* lse, const Walk<Tile::kColumns>& walk) const {
     Rows::template copy<Tile::kColumns>(q_tile, x.q, head_width,
-                                        [&](int column) { return query_offset(walk.queries, walk.first_row + column, x.q_stride); });
-    Rows::template copy<Tile::kColumns>(q_tile + kTileElements, x.d_out, head_width,
-                                        [&](int column) { return query_offset(walk.queries, walk.first_row + column, x.out_stride); });
+                                        [&](int column) { return query_offset(walk.queries, walk.first_row + column, x.shape.q_stride); });
+    Rows::template copy<Tile::kColumns>(q_tile + kTileElements, x.d_out, head_width, [&](int column) {
+      return query_offset(walk.queries, walk.first_row + column, x.shape.out_stride);
+    });
     cp_async_commit();
     if (threadIdx.x >= Tile::kColumns) return;
     const int32_t r = walk.first_row + static_cast<int32_t>(threadIdx.x);
     const bool exists = r < walk.queries.count();
-    const int64_t at = exists ? walk.queries.scalar(r, x.heads) : 0;
+    const int64_t at = exists ? walk.queries.scalar(r, x.shape.heads) : 0;
     lse[threadIdx.x] = exists ? x.lse[at] * attention::kLog2E : INFINITY;
     lse[Tile::kColumns + threadIdx.x] = exists ? static_cast<const float*>(x.workspace)[at] : 0.0f;
   }
@@ -309,7 +310,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(Att
   typename Tile::Output d_k, d_v;
   Tile::clear(d_k);
   Tile::clear(d_v);
-  const float factor = x.scale * attention::kLog2E;
+  const float factor = x.shape.scale * attention::kLog2E;
   for (int stage = 0; walk.valid(); stage ^= 1) {
     bf16 *const q_tile = tiles + stage * 2 * Block::kTileElements, *const d_out_tile = q_tile + Block::kTileElements;
     const float* const lse = statistics + stage * 2 * Tile::kColumns;
@@ -337,14 +338,14 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(Att
       Tile::accumulate(d_v, weights, d_out_tile, block.first_d);
       Tile::to_weights(weights, d_s);
       Tile::accumulate(d_k, weights, q_tile, block.first_d);
-      if (q_hidden) block.restore_queries(d_k, x.q, x.q_stride, attention::read_segment(segment), columns);
-      if (d_out_hidden) block.restore_queries(d_v, x.d_out, x.out_stride, attention::read_segment(segment), columns);
+      if (q_hidden) block.restore_queries(d_k, x.q, x.shape.q_stride, attention::read_segment(segment), columns);
+      if (d_out_hidden) block.restore_queries(d_v, x.d_out, x.shape.out_stride, attention::read_segment(segment), columns);
     }
   }
   __syncthreads();  // all warps have read the shared rows
   typename Tile::RowFloats one, scale;
   Tile::fill(one, 1);
-  Tile::fill(scale, x.scale);
+  Tile::fill(scale, x.shape.scale);
   const Block again(x, attention::read_segment(segment), row_tiles);  // computed again: its fields do not fit in registers during the loop
   const auto own = [&](int row) { return again.key_offset(again.warp_row + row); };
   Tile::write(x.d_k, again.head_width, d_k, scale, k_rows, again.warp_row, again.first_d, own);
@@ -354,17 +355,17 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(Att
 }  // namespace
 
 int attention::backward_mma(const Queue& queue, const AttentionBackward& x) {
-  return with_mma_width(x.head_width, [&](auto width) {
+  return with_mma_width(x.shape.head_width, [&](auto width) {
     constexpr int D = decltype(width)::value;
     constexpr int kQueryRows = kMmaWarps * QueryTile<D>::kRowsPerWarp, kKeyRows = KeyTile<D>::kRows;
     constexpr size_t kQueryBytes = (2 * kQueryRows + 4 * QueryTile<D>::kColumns) * D * sizeof(bf16) + 2 * kQueryRows * sizeof(float);
     constexpr size_t kKeyBytes = (2 * kKeyRows + 4 * KeyTile<D>::kColumns) * D * sizeof(bf16) + 4 * KeyTile<D>::kColumns * sizeof(float);
-    const int64_t query_tiles = divide_up(x.max_queries * (x.heads / x.kv_heads), kQueryRows);
+    const int64_t query_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), kQueryRows);
     const int64_t key_tiles = divide_up(x.max_queries, kKeyRows);
-    const int error = launch(queue, d_queries<D>, dim3(query_tiles * x.segment_count, x.kv_heads), dim3(kMmaThreads), kQueryBytes, x,
+    const int error = launch(queue, d_queries<D>, dim3(query_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads), kQueryBytes, x,
                              static_cast<int32_t>(query_tiles));
     if (error != cudaSuccess) return error;
-    return launch(queue, d_keys<D>, dim3(key_tiles * x.segment_count, x.kv_heads), dim3(kMmaThreads), kKeyBytes, x,
+    return launch(queue, d_keys<D>, dim3(key_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads), kKeyBytes, x,
                   static_cast<int32_t>(key_tiles));
   });
 }

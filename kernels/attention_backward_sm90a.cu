@@ -46,9 +46,9 @@ template <int D>
 __global__ void __launch_bounds__(kPrepareThreads) prepare(AttentionBackward x, Problem problem) {
   if (blockIdx.x == 0) return list_tiles(problem);
   constexpr int kLanes = D / 8;  // of a row
-  const int64_t rows = x.query_rows * x.heads, row = (int64_t{blockIdx.x - 1} * kPrepareThreads + threadIdx.x) / kLanes;
-  const int64_t own = row < rows ? row : rows - 1, query = own / x.heads, head = own % x.heads;
-  const int64_t at = query * x.out_stride + head * D + threadIdx.x % kLanes * 8;
+  const int64_t rows = x.query_rows * x.shape.heads, row = (int64_t{blockIdx.x - 1} * kPrepareThreads + threadIdx.x) / kLanes;
+  const int64_t own = row < rows ? row : rows - 1, query = own / x.shape.heads, head = own % x.shape.heads;
+  const int64_t at = query * x.shape.out_stride + head * D + threadIdx.x % kLanes * 8;
   const Values<8> d_out = load<8>(static_cast<const bf16*>(x.d_out) + at), out = load<8>(static_cast<const bf16*>(x.out) + at);
   float delta = 0;
 #pragma unroll
@@ -480,38 +480,40 @@ __global__ void __launch_bounds__(kThreads, 1) gradients(const __grid_constant__
 }
 
 int encode(const Queue& queue, Maps* maps, const AttentionBackward& x, uint32_t queries) {
-  int error = encode_tile_map(queue, &maps->q, x.q, x.query_rows, x.heads * x.head_width, x.q_stride, queries);
+  int error = encode_tile_map(queue, &maps->q, x.q, x.query_rows, x.shape.heads * x.shape.head_width, x.shape.q_stride, queries);
   if (error == cudaSuccess)
-    error = encode_tile_map(queue, &maps->d_out, x.d_out, x.query_rows, x.heads * x.head_width, x.out_stride, queries);
-  if (error == cudaSuccess) error = encode_tile_map(queue, &maps->k, x.k, x.query_rows, x.kv_heads * x.head_width, x.kv_stride, kKeys);
-  if (error == cudaSuccess) error = encode_tile_map(queue, &maps->v, x.v, x.query_rows, x.kv_heads * x.head_width, x.kv_stride, kKeys);
+    error = encode_tile_map(queue, &maps->d_out, x.d_out, x.query_rows, x.shape.heads * x.shape.head_width, x.shape.out_stride, queries);
+  if (error == cudaSuccess)
+    error = encode_tile_map(queue, &maps->k, x.k, x.query_rows, x.shape.kv_heads * x.shape.head_width, x.shape.kv_stride, kKeys);
+  if (error == cudaSuccess)
+    error = encode_tile_map(queue, &maps->v, x.v, x.query_rows, x.shape.kv_heads * x.shape.head_width, x.shape.kv_stride, kKeys);
   return error;
 }
 
 template <int D>
 int backward(const Queue& queue, const AttentionBackward& x) {
-  const Problem problem{Workspace(x.workspace, x.query_rows, x.heads, D),
+  const Problem problem{Workspace(x.workspace, x.query_rows, x.shape.heads, D),
                         x.d_q,
                         x.d_k,
                         x.d_v,
                         x.segments,
                         x.query_rows,
-                        x.q_stride,
-                        x.kv_stride,
+                        x.shape.q_stride,
+                        x.shape.kv_stride,
                         static_cast<int32_t>(x.segment_count),
                         static_cast<int32_t>(divide_up(x.max_queries, kKeys)),
-                        static_cast<int32_t>(x.kv_heads),
-                        static_cast<int32_t>(x.heads / x.kv_heads),
-                        x.scale};
+                        static_cast<int32_t>(x.shape.kv_heads),
+                        static_cast<int32_t>(x.shape.heads / x.shape.kv_heads),
+                        x.shape.scale};
   if (x.segment_count == 0 || x.max_queries == 0 || x.query_rows == 0) return cudaSuccess;
   Maps maps;
   int error = encode(queue, &maps, x, kQueries<D>);
   if (error != cudaSuccess) return error;
-  error = launch(queue, prepare<D>, dim3(1 + divide_up(x.query_rows * x.heads * (D / 8), kPrepareThreads)), dim3(kPrepareThreads), 0, x,
-                 problem);
+  error = launch(queue, prepare<D>, dim3(1 + divide_up(x.query_rows * x.shape.heads * (D / 8), kPrepareThreads)), dim3(kPrepareThreads), 0,
+                 x, problem);
   if (error != cudaSuccess) return error;
   // A block waits only for blocks with lower tickets, so any number of resident blocks works. Tests launch only a few at a time.
-  const int64_t blocks = problem.most_tiles() * x.kv_heads, at_once = queue.resident_clusters > 0 ? queue.resident_clusters : blocks;
+  const int64_t blocks = problem.most_tiles() * x.shape.kv_heads, at_once = queue.resident_clusters > 0 ? queue.resident_clusters : blocks;
   for (int64_t first = 0; first < blocks && error == cudaSuccess; first += at_once) {
     error = launch(queue, gradients<D>, dim3(std::min(at_once, blocks - first)), dim3(kThreads), Tiles<D>::kBytes, maps, problem);
   }
@@ -529,7 +531,7 @@ size_t attention::backward_sm90a_workspace_bytes(int64_t query_rows, int64_t hea
 }
 
 int attention::backward_sm90a(const Queue& queue, const AttentionBackward& x) {
-  return x.head_width == 128 ? backward<128>(queue, x) : backward<64>(queue, x);
+  return x.shape.head_width == 128 ? backward<128>(queue, x) : backward<64>(queue, x);
 }
 
 }  // namespace dpo4j::cuda

@@ -168,7 +168,7 @@ struct FmaQueryBlock : QueryBlock<Tile::kRows, X> {
     Tile::template read<Tile::kColumns>(tile, this->head_width, [&](int column) -> const float* {
       const int32_t key = first_key + column;
       if (key >= this->key_end) return nullptr;
-      return static_cast<const float*>(tensor) + this->keys.row(key) * this->x.kv_stride + blockIdx.y * this->head_width;
+      return static_cast<const float*>(tensor) + this->keys.row(key) * this->x.shape.kv_stride + blockIdx.y * this->head_width;
     });
   }
 };

@@ -48,12 +48,12 @@ __global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlo
   DPO4J_DYNAMIC_SHARED(float, shared);
   float *const q_tile = shared, *const k_tile = q_tile + Tile::kRowFloats, *const v_tile = k_tile + Tile::kColumnFloats;
   float* const weights = v_tile + Tile::kColumnFloats;
-  block.read_rows(q_tile, x.q, x.q_stride);
+  block.read_rows(q_tile, x.q, x.shape.q_stride);
 
   Softmax<Tile> softmax;
   typename Tile::Output o;
   Tile::clear(o);
-  const float factor = x.scale * attention::kLog2E;
+  const float factor = x.shape.scale * attention::kLog2E;
   for (int32_t first_key = 0; first_key < block.key_end; first_key += Tile::kColumns) {
     __syncthreads();
     block.read_keys(k_tile, x.k, first_key);
@@ -78,18 +78,19 @@ __global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlo
     const float sum = attention::row_sum(softmax.sum[i]);
     if (!block.exists(Tile::row(i))) continue;
     const int32_t r = block.row(Tile::row(i));
-    Tile::write(static_cast<float*>(x.out) + block.queries.vector(r, x.out_stride, x.head_width), o[i], 1.0f / sum, block.head_width);
-    if (Tile::lane_x() == 0) x.lse[block.queries.scalar(r, x.heads)] = (softmax.largest[i] + log2f(sum)) * attention::kLn2;
+    Tile::write(static_cast<float*>(x.out) + block.queries.vector(r, x.shape.out_stride, x.shape.head_width), o[i], 1.0f / sum,
+                block.head_width);
+    if (Tile::lane_x() == 0) x.lse[block.queries.scalar(r, x.shape.heads)] = (softmax.largest[i] + log2f(sum)) * attention::kLn2;
   }
 }
 
 int forward_fma(const Queue& queue, const AttentionForward& x) {
-  return attention::with_width(x.head_width, [&](auto width) {
+  return attention::with_width(x.shape.head_width, [&](auto width) {
     constexpr int D = decltype(width)::value;
     using Tile = Tile<D, false>;
-    const int64_t row_tiles = divide_up(x.max_queries * (x.heads / x.kv_heads), Tile::kRows);
+    const int64_t row_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), Tile::kRows);
     const size_t shared_bytes = (Tile::kRowFloats + 2 * Tile::kColumnFloats + Tile::kWeightFloats) * sizeof(float);
-    return launch(queue, forward<D>, dim3(row_tiles * x.segment_count, x.kv_heads), dim3(Tile::kThreads), shared_bytes, x,
+    return launch(queue, forward<D>, dim3(row_tiles * x.segment_count, x.shape.kv_heads), dim3(Tile::kThreads), shared_bytes, x,
                   static_cast<int32_t>(row_tiles));
   });
 }
@@ -97,8 +98,8 @@ int forward_fma(const Queue& queue, const AttentionForward& x) {
 }  // namespace
 
 int run(const Queue& queue, const AttentionForward& x) {
-  if (x.dtype != DPO4J_BF16) return forward_fma(queue, x);
-  return attention::has_forward_sm90a(queue, x.head_width) ? attention::forward_sm90a(queue, x) : attention::forward_mma(queue, x);
+  if (x.shape.dtype != DPO4J_BF16) return forward_fma(queue, x);
+  return attention::has_forward_sm90a(queue, x.shape.head_width) ? attention::forward_sm90a(queue, x) : attention::forward_mma(queue, x);
 }
 
 }  // namespace dpo4j::cuda

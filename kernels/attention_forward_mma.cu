@@ -28,14 +28,14 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(At
   if (block.empty()) return;
   DPO4J_DYNAMIC_SHARED(bf16, shared);
   bf16 *const q_rows = shared, *const k_tile = q_rows + block.kRows * D, *const v_tile = k_tile + Tile::kColumns * D;
-  block.copy_rows(q_rows, x.q, x.q_stride);
+  block.copy_rows(q_rows, x.q, x.shape.q_stride);
   block.copy_keys(k_tile, x.k, 0);
   cp_async_commit();
 
   attention::Softmax<Tile> softmax;
   typename Tile::Output o;
   Tile::clear(o);
-  const float factor = x.scale * attention::kLog2E;
+  const float factor = x.shape.scale * attention::kLog2E;
   for (int32_t first_key = 0; first_key < block.key_end; first_key += Tile::kColumns) {
     const bool sees = block.sees(first_key);
     typename Tile::Scores s;
@@ -66,20 +66,20 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(At
   typename Tile::RowFloats inverse;
   softmax.finish(inverse);
   const Block again(x, row_tiles);
-  again.write(x.out, x.out_stride, o, inverse, q_rows);
+  again.write(x.out, x.shape.out_stride, o, inverse, q_rows);
   attention::write_lse(x, again, softmax);
 }
 
 }  // namespace
 
 int attention::forward_mma(const Queue& queue, const AttentionForward& x) {
-  return with_mma_width(x.head_width, [&](auto width) {
+  return with_mma_width(x.shape.head_width, [&](auto width) {
     constexpr int D = decltype(width)::value;
     using Tile = ForwardTile<D>;
     constexpr int kRows = kMmaWarps * Tile::kRowsPerWarp;
     constexpr size_t kSharedBytes = (kRows + 2 * Tile::kColumns) * D * sizeof(bf16);
-    const int64_t row_tiles = divide_up(x.max_queries * (x.heads / x.kv_heads), kRows);
-    return launch(queue, forward<D>, dim3(row_tiles * x.segment_count, x.kv_heads), dim3(kMmaThreads), kSharedBytes, x,
+    const int64_t row_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), kRows);
+    return launch(queue, forward<D>, dim3(row_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads), kSharedBytes, x,
                   static_cast<int32_t>(row_tiles));
   });
 }

@@ -224,7 +224,7 @@ struct Rows {
         barriers(shared.barriers),
         at(at),
         queries(shared.queries(stage_at(at.of_queries), group)),
-        factor(block.x.scale * attention::kLog2E) {
+        factor(block.x.shape.scale * attention::kLog2E) {
     Tile<D>::clear(out);
   }
 
@@ -317,7 +317,7 @@ struct Rows {
     typename Tile<D>::RowFloats inverse;
     softmax.finish(inverse);
     at.meeting.meet();
-    block.write(block.x.out, block.x.out_stride, out, inverse, reinterpret_cast<bf16*>(shared.queries(at.of_queries.stage, 0)));
+    block.write(block.x.out, block.x.shape.out_stride, out, inverse, reinterpret_cast<bf16*>(shared.queries(at.of_queries.stage, 0)));
     attention::write_lse(block.x, block, softmax);
   }
 
@@ -343,7 +343,7 @@ __device__ __forceinline__ void copy_queries(const AttentionForward& x, const Ro
   if (!tile.exists()) return;
   const Block<D> block = block_of<D>(x, tiles, tile);
   QueryRows<D>::template copy<kWarpgroup>(shared.queries(stage, group), x.q, threadIdx.x % kWarpgroup,
-                                          [&](int row) { return block.row_offset(group * kProductRows + row, x.q_stride); });
+                                          [&](int row) { return block.row_offset(group * kProductRows + row, x.shape.q_stride); });
   cp_async_commit();
 }
 
@@ -427,13 +427,14 @@ __global__ void __launch_bounds__(kThreads, 1)
 
 template <int D>
 int launch_forward(const Queue& queue, const AttentionForward& x) {
-  const int64_t group = x.heads / x.kv_heads, most_tiles = divide_up(x.max_queries * group, kRows) * x.segment_count * x.kv_heads;
+  const int64_t group = x.shape.heads / x.shape.kv_heads,
+                most_tiles = divide_up(x.max_queries * group, kRows) * x.segment_count * x.shape.kv_heads;
   if (most_tiles == 0 || x.key_rows == 0) return cudaSuccess;  // a tensor map needs a matrix
-  const RowTiles tiles{x.segments, x.workspace, static_cast<int32_t>(x.segment_count), static_cast<int32_t>(x.kv_heads),
-                       static_cast<int32_t>(group)};
+  const RowTiles tiles{x.segments, static_cast<uint32_t*>(x.workspace), static_cast<int32_t>(x.segment_count),
+                       static_cast<int32_t>(x.shape.kv_heads), static_cast<int32_t>(group)};
   TileMap keys, values;
-  int error = encode_tile_map(queue, &keys, x.k, x.key_rows, x.kv_heads * D, x.kv_stride, kKeys);
-  if (error == cudaSuccess) error = encode_tile_map(queue, &values, x.v, x.key_rows, x.kv_heads * D, x.kv_stride, kKeys);
+  int error = encode_tile_map(queue, &keys, x.k, x.key_rows, x.shape.kv_heads * D, x.shape.kv_stride, kKeys);
+  if (error == cudaSuccess) error = encode_tile_map(queue, &values, x.v, x.key_rows, x.shape.kv_heads * D, x.shape.kv_stride, kKeys);
   int blocks = 0;
   if (error == cudaSuccess) error = resident_clusters(&blocks, queue, 1, forward<D>, dim3(kThreads), kSharedBytes<D>);
   if (error == cudaSuccess) error = clear(queue, tiles.tickets, sizeof(uint32_t));
@@ -449,7 +450,7 @@ bool attention::has_forward_sm90a(const Queue& queue, int64_t head_width) {
 }
 
 int attention::forward_sm90a(const Queue& queue, const AttentionForward& x) {
-  return x.head_width == 64 ? launch_forward<64>(queue, x) : launch_forward<128>(queue, x);
+  return x.shape.head_width == 64 ? launch_forward<64>(queue, x) : launch_forward<128>(queue, x);
 }
 
 }  // namespace dpo4j::cuda

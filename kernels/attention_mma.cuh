@@ -310,7 +310,8 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
     return this->exists(row) ? this->queries.vector(this->first_row + row, stride, this->head_width) : -1;
   }
   __device__ __forceinline__ int64_t key_offset(int32_t key) const {
-    return key < this->key_end ? this->keys.row(key) * this->x.kv_stride + static_cast<int64_t>(this->kv_head) * this->head_width : -1;
+    return key < this->key_end ? this->keys.row(key) * this->x.shape.kv_stride + static_cast<int64_t>(this->kv_head) * this->head_width
+                               : -1;
   }
 
   // Sets scores to `hidden` where a row does not see the key.

@@ -86,7 +86,7 @@ __device__ __forceinline__ void write_lse(const AttentionForward& x, const Block
       const int row = block.warp_row + Tile::row(m, half);
       if (!block.exists(row)) continue;
       const float lse = (softmax.largest[m][half] + log2f(softmax.sum[m][half])) * kLn2;
-      x.lse[block.queries.scalar(block.row(row), x.heads)] = lse;
+      x.lse[block.queries.scalar(block.row(row), x.shape.heads)] = lse;
     }
   }
 }

@@ -11,18 +11,19 @@ constexpr int64_t kMostHeadWidth = 256;
 
 template <class Params>
 Call& check_shape(Call& call, const Params& p) {
-  return call.dtype("dtype", p.dtype)
+  const dpo4j_attention_shape& shape = p.shape;
+  return call.dtype("dtype", shape.dtype)
       .rows("segment_count", p.segment_count)
       .rows("max_queries", p.max_queries)
-      .extent("heads", p.heads)
-      .extent("kv_heads", p.kv_heads)
-      .require(p.kv_heads <= 0 || p.heads % p.kv_heads == 0, "heads", "must be a multiple of kv_heads")
-      .extent("head_width", p.head_width)
-      .require(p.head_width % 8 == 0 && p.head_width <= kMostHeadWidth, "head_width", "must be a multiple of 8, at most 256")
-      .stride("out_stride", p.out_stride, "heads * head_width", p.heads * p.head_width, p.dtype)
-      .stride("q_stride", p.q_stride, "heads * head_width", p.heads * p.head_width, p.dtype)
-      .stride("kv_stride", p.kv_stride, "kv_heads * head_width", p.kv_heads * p.head_width, p.dtype)
-      .require(dpo4j::finite(p.scale), "scale", "must be finite")
+      .extent("heads", shape.heads)
+      .extent("kv_heads", shape.kv_heads)
+      .require(shape.kv_heads <= 0 || shape.heads % shape.kv_heads == 0, "heads", "must be a multiple of kv_heads")
+      .extent("head_width", shape.head_width)
+      .require(shape.head_width % 8 == 0 && shape.head_width <= kMostHeadWidth, "head_width", "must be a multiple of 8, at most 256")
+      .stride("out_stride", shape.out_stride, "heads * head_width", shape.heads * shape.head_width, shape.dtype)
+      .stride("q_stride", shape.q_stride, "heads * head_width", shape.heads * shape.head_width, shape.dtype)
+      .stride("kv_stride", shape.kv_stride, "kv_heads * head_width", shape.kv_heads * shape.head_width, shape.dtype)
+      .require(dpo4j::finite(shape.scale), "scale", "must be finite")
       .words("segments", p.segments);
 }
 
@@ -86,39 +87,20 @@ const char* broken_training_segment(const AttentionBackward& p, int64_t s) {
 
 }  // namespace
 
-size_t dpo4j_attention_forward_workspace_bytes(void) { return sizeof(*AttentionForward::workspace); }
+size_t dpo4j_attention_forward_workspace_bytes(void) { return sizeof(uint32_t); }
 
-int32_t dpo4j_attention_forward(dpo4j_context* context, void* out, float* lse, void* workspace, const void* q, const void* k, const void* v,
-                                const dpo4j_segment* segments, int64_t segment_count, int64_t max_queries, int64_t key_rows, int64_t heads,
-                                int64_t kv_heads, int64_t head_width, int64_t out_stride, int64_t q_stride, int64_t kv_stride, float scale,
-                                int32_t dtype) {
-  const AttentionForward p = {out,
-                              lse,
-                              static_cast<uint32_t*>(workspace),
-                              q,
-                              k,
-                              v,
-                              segments,
-                              segment_count,
-                              max_queries,
-                              key_rows,
-                              heads,
-                              kv_heads,
-                              head_width,
-                              out_stride,
-                              q_stride,
-                              kv_stride,
-                              scale,
-                              dtype};
+int32_t dpo4j_attention_forward(dpo4j_context* context, const dpo4j_attention_forward_params* params) {
   Call call(context, "attention_forward");
+  if (call.params(params).refused()) return call.status();
+  const AttentionForward& p = *params;
   check_shape(call, p)
-      .rows("key_rows", key_rows)
-      .tensor("out", out)
-      .tensor("lse", lse)
-      .tensor("workspace", workspace)
-      .tensor("q", q)
-      .tensor("k", k)
-      .tensor("v", v);
+      .rows("key_rows", p.key_rows)
+      .tensor("out", p.out)
+      .tensor("lse", p.lse)
+      .tensor("workspace", p.workspace)
+      .tensor("q", p.q)
+      .tensor("k", p.k)
+      .tensor("v", p.v);
   check_segments(call, p, broken_reading_segment);
   return call.run(p);
 }
@@ -127,26 +109,22 @@ size_t dpo4j_attention_backward_workspace_bytes(int64_t query_rows, int64_t head
   return DPO4J_WORKSPACE_BYTES(attention_backward_workspace_bytes, query_rows, heads, head_width);
 }
 
-int32_t dpo4j_attention_backward(dpo4j_context* context, void* d_q, void* d_k, void* d_v, void* workspace, const void* d_out, const void* q,
-                                 const void* k, const void* v, const void* out, const float* lse, const dpo4j_segment* segments,
-                                 int64_t segment_count, int64_t max_queries, int64_t query_rows, int64_t heads, int64_t kv_heads,
-                                 int64_t head_width, int64_t out_stride, int64_t q_stride, int64_t kv_stride, float scale, int32_t dtype) {
-  const AttentionBackward p = {d_q,        d_k,        d_v,      workspace,     d_out,       q,          k,     v,
-                               out,        lse,        segments, segment_count, max_queries, query_rows, heads, kv_heads,
-                               head_width, out_stride, q_stride, kv_stride,     scale,       dtype};
+int32_t dpo4j_attention_backward(dpo4j_context* context, const dpo4j_attention_backward_params* params) {
   Call call(context, "attention_backward");
+  if (call.params(params).refused()) return call.status();
+  const AttentionBackward& p = *params;
   check_shape(call, p)
-      .rows("query_rows", query_rows)
-      .tensor("d_q", d_q)
-      .tensor("d_k", d_k)
-      .tensor("d_v", d_v)
-      .tensor("workspace", workspace)
-      .tensor("d_out", d_out)
-      .tensor("q", q)
-      .tensor("k", k)
-      .tensor("v", v)
-      .tensor("out", out)
-      .tensor("lse", lse);
+      .rows("query_rows", p.query_rows)
+      .tensor("d_q", p.d_q)
+      .tensor("d_k", p.d_k)
+      .tensor("d_v", p.d_v)
+      .tensor("workspace", p.workspace)
+      .tensor("d_out", p.d_out)
+      .tensor("q", p.q)
+      .tensor("k", p.k)
+      .tensor("v", p.v)
+      .tensor("out", p.out)
+      .tensor("lse", p.lse);
   check_segments(call, p, broken_training_segment);
   return call.run(p);
 }

@@ -101,6 +101,11 @@ void Call::check_address(const char* name, const void* address, uintptr_t alignm
   }
 }
 
+Call& Call::params(const void* at) {
+  if (!refused() && at == nullptr) refuse(DPO4J_INVALID_ARGUMENT, "params is null, must be a struct in host memory");
+  return *this;
+}
+
 Call& Call::options(const char* name, const void* at) {
   if (!refused() && at == nullptr) refuse(DPO4J_INVALID_ARGUMENT, "%s is null, must be an options struct in host memory", name);
   return *this;

@@ -30,6 +30,8 @@ class Call {
   // The same with 4-byte alignment: index arrays, and arrays of one number per row, where a call may start at any row.
   Call& words(const char* name, const void* at) { return address(name, at, kWord, false); }
   Call& words_or_null(const char* name, const void* at) { return address(name, at, kWord, true); }
+  // The struct that holds the other arguments. What it holds may be read where the call is not refused.
+  Call& params(const void* address);
   // An options struct in host memory.
   Call& options(const char* name, const void* address);
   // An option that is a number. `wish` follows its value: "beta is -1, must be above 0".

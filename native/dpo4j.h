@@ -12,6 +12,8 @@
  *   dtype      storage of the tensors that carry no other mark: DPO4J_F32 on every device, DPO4J_BF16 on cuda. token_logprob alone takes
  *              all three everywhere.
  *              Marked f32, i32 or f64 in a shape comment, a tensor has that type whatever dtype says. All arithmetic is fp32 or wider.
+ *   params     a struct in host memory, read before the call returns. One field a line; a field that is said to lie on the device is an
+ *              address there. dpo4j_struct_layout tells the offsets.
  *   status     DPO4J_OK or the reason the call was refused; dpo4j_error_text(context) then names the argument. A refused call has
  *              done nothing.
  *   order      sums run in a fixed order that depends on the operation's sizes alone: same inputs, same bits. A row's result does not
@@ -36,7 +38,7 @@ extern "C" {
 #endif
 
 /* Raised by one whenever a signature, a struct or the meaning of an argument changes. */
-#define DPO4J_ABI_VERSION 7
+#define DPO4J_ABI_VERSION 8
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -61,6 +63,11 @@ DPO4J_API int32_t dpo4j_abi_version(void);
 
 /* One line of space-separated key=value: version, compiler, cuda (architectures compiled in, or none), emulated (0 or 1). Static storage. */
 DPO4J_API const char* dpo4j_build_info(void);
+
+/* The layout of a struct that this header declares, for bindings from other languages: a line `field offset size type` for each field, in order,
+   then `size` and the bytes of the struct. A null name: the names of all structs, one a line. INVALID_ARGUMENT: no such struct; `text`, at most
+   `text_bytes` including the final 0, says so. */
+DPO4J_API int32_t dpo4j_struct_layout(const char* name, char* text, size_t text_bytes);
 
 /* The widest dpo4j_cpu_isa that this processor runs. */
 DPO4J_API int32_t dpo4j_cpu_isa_best(void);
@@ -186,29 +193,61 @@ typedef struct dpo4j_segment {
   int32_t reserved;   /* 0 */
 } dpo4j_segment;
 
+/* What a model fixes of attention; both directions take it. */
+typedef struct dpo4j_attention_shape {
+  int64_t heads;      /* query heads, a multiple of kv_heads; head h reads key and value head h / (heads / kv_heads) */
+  int64_t kv_heads;   /* key and value heads */
+  int64_t head_width; /* elements of a head: a multiple of 8 up to 256 */
+  int64_t out_stride; /* between rows of out and d_out */
+  int64_t q_stride;   /* between rows of q and d_q; the strides let q, k and v lie in one buffer */
+  int64_t kv_stride;  /* between rows of k, v, d_k and d_v */
+  float scale;        /* of q.k before the softmax, finite */
+  int32_t dtype;
+} dpo4j_attention_shape;
+
+typedef struct dpo4j_attention_forward_params {
+  void* out;                     /* [query_rows,heads,head_width]. Query rows of no segment are not written */
+  float* lse;                    /* f32[query_rows,heads] = log of the sum of exp(scale q.k), kept for backward */
+  void* workspace;               /* dpo4j_attention_forward_workspace_bytes; contents undefined before and after */
+  const void* q;                 /* [query_rows,heads,head_width] */
+  const void* k;                 /* [key_rows,kv_heads,head_width] */
+  const void* v;                 /* [key_rows,kv_heads,head_width] */
+  const dpo4j_segment* segments; /* [segment_count], on the device */
+  int64_t segment_count;
+  int64_t max_queries; /* the largest query_count of a segment */
+  int64_t key_rows;    /* bound of the rows of k and v that segments name; rows beyond it are not read */
+  dpo4j_attention_shape shape;
+} dpo4j_attention_forward_params;
+
+typedef struct dpo4j_attention_backward_params {
+  void* d_q; /* gradients, laid out as q, k and v */
+  void* d_k;
+  void* d_v;
+  void* workspace;   /* dpo4j_attention_backward_workspace_bytes; contents undefined before and after */
+  const void* d_out; /* laid out as out */
+  const void* q;     /* these five as in forward */
+  const void* k;
+  const void* v;
+  const void* out;
+  const float* lse;
+  const dpo4j_segment* segments; /* [segment_count], on the device */
+  int64_t segment_count;
+  int64_t max_queries; /* the largest query_count of a segment */
+  int64_t query_rows;  /* bound of the rows that segments name */
+  dpo4j_attention_shape shape;
+} dpo4j_attention_backward_params;
+
 DPO4J_API size_t dpo4j_attention_forward_workspace_bytes(void);
-/* out[query_rows,heads,head_width] (rows out_stride apart), lse f32[query_rows,heads] = log of the sum of exp(scale q.k), kept for backward.
-   q[query_rows,heads,head_width], k and v[key_rows,kv_heads,head_width]; q_stride, kv_stride between rows, so all three may lie in one
-   buffer. heads is a multiple of kv_heads; head h reads kv head h / (heads / kv_heads). head_width: a multiple of 8 up to 256.
-   segments[segments] lies on the device; max_queries is the largest query_count among them. Query rows of no segment are not written.
-   key_rows bounds the rows of k and v that segments name: what lies beyond is not read.
+/* out = softmax(scale q k^T) v over the keys that each query sees.
    In BF16, on tensor cores, weights are rounded to bf16 before they multiply v, and lse is that of the unrounded ones; in backward, weights and
    gradients of scores before they multiply d_out, k and q. All sums are fp32. */
-DPO4J_API int32_t dpo4j_attention_forward(dpo4j_context*, void* out, float* lse, void* workspace, const void* q, const void* k,
-                                          const void* v, const dpo4j_segment* segments, int64_t segment_count, int64_t max_queries,
-                                          int64_t key_rows, int64_t heads, int64_t kv_heads, int64_t head_width, int64_t out_stride,
-                                          int64_t q_stride, int64_t kv_stride, float scale, int32_t dtype);
+DPO4J_API int32_t dpo4j_attention_forward(dpo4j_context*, const dpo4j_attention_forward_params* params);
 
 DPO4J_API size_t dpo4j_attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
-/* d_q, d_k, d_v = gradients, laid out as q, k, v (same strides). Segments must be of the training kind: key_begin = query_begin,
-   key_offset = 0, every prefix the rows of one earlier segment, directly followed by its dependents. Every row of k is of one segment.
-   query_rows bounds the rows that segments name. Segments of another kind are refused where the call can read them; kernels for Hopper, which
-   would wait for ever, trap, and the CUDA context is of no use any more. */
-DPO4J_API int32_t dpo4j_attention_backward(dpo4j_context*, void* d_q, void* d_k, void* d_v, void* workspace, const void* d_out,
-                                           const void* q, const void* k, const void* v, const void* out, const float* lse,
-                                           const dpo4j_segment* segments, int64_t segment_count, int64_t max_queries, int64_t query_rows,
-                                           int64_t heads, int64_t kv_heads, int64_t head_width, int64_t out_stride, int64_t q_stride,
-                                           int64_t kv_stride, float scale, int32_t dtype);
+/* Segments must be of the training kind: key_begin = query_begin, key_offset = 0, every prefix the rows of one earlier segment, directly
+   followed by its dependents. Every row of k belongs to one segment. Segments of another kind are refused where the call can read them. On
+   Hopper they trap instead of waiting for ever; the CUDA context is then lost. */
+DPO4J_API int32_t dpo4j_attention_backward(dpo4j_context*, const dpo4j_attention_backward_params* params);
 
 /* ---- swiglu: y = silu(gate) * up (Shazeer 2020) -------------------------------------------------------------------------------------- */
 

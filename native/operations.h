@@ -69,26 +69,8 @@ struct Rope {
   int32_t dtype;
 };
 
-struct AttentionForward {
-  void* out;
-  float* lse;
-  uint32_t* workspace;
-  const void *q, *k, *v;
-  const dpo4j_segment* segments;
-  int64_t segment_count, max_queries, key_rows, heads, kv_heads, head_width, out_stride, q_stride, kv_stride;
-  float scale;
-  int32_t dtype;
-};
-
-struct AttentionBackward {
-  void *d_q, *d_k, *d_v, *workspace;
-  const void *d_out, *q, *k, *v, *out;
-  const float* lse;
-  const dpo4j_segment* segments;
-  int64_t segment_count, max_queries, query_rows, heads, kv_heads, head_width, out_stride, q_stride, kv_stride;
-  float scale;
-  int32_t dtype;
-};
+using AttentionForward = dpo4j_attention_forward_params;
+using AttentionBackward = dpo4j_attention_backward_params;
 
 struct SwigluForward {
   void* out;

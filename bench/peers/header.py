@@ -2,7 +2,7 @@
 import ctypes
 import re
 
-ABI_VERSION = 7
+ABI_VERSION = 8
 
 DECLARATIONS = """
 int32_t dpo4j_abi_version(void);

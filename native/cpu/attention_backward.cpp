@@ -38,12 +38,12 @@ struct Task {
   HeadGroup heads;
   Tile& tile;
 
-  int64_t stride() const { return padded(p.head_width); }
+  int64_t stride() const { return padded(p.shape.head_width); }
   float& d_of(const dpo4j_segment& s, int64_t row) const {
-    return static_cast<float*>(p.workspace)[(s.query_begin + heads.query_of(row)) * p.heads + heads.head_of(row)];
+    return static_cast<float*>(p.workspace)[(s.query_begin + heads.query_of(row)) * p.shape.heads + heads.head_of(row)];
   }
   float lse_of(const dpo4j_segment& s, int64_t row) const {
-    return p.lse[(s.query_begin + heads.query_of(row)) * p.heads + heads.head_of(row)];
+    return p.lse[(s.query_begin + heads.query_of(row)) * p.shape.heads + heads.head_of(row)];
   }
 
   void prepare(const dpo4j_segment& reader) const;
@@ -63,11 +63,11 @@ void Task::prepare(const dpo4j_segment& reader) const {
   const float* d_out = static_cast<const float*>(p.d_out);
   const float* out = static_cast<const float*>(p.out);
   for (int64_t row = 0; row < reader.query_count * heads.group; row++) {
-    const int64_t at = heads.at(reader, row, p.out_stride);
+    const int64_t at = heads.at(reader, row, p.shape.out_stride);
     d_of(reader, row) =
-        sum_over(p.head_width, [&](int64_t i, auto lanes) { return load(d_out + at + i, lanes) * load(out + at + i, lanes); });
-    float* d_q = static_cast<float*>(p.d_q) + heads.at(reader, row, p.q_stride);
-    each_vector(p.head_width, [&](int64_t i, auto lanes) { store(d_q + i, all(0), lanes); });
+        sum_over(p.shape.head_width, [&](int64_t i, auto lanes) { return load(d_out + at + i, lanes) * load(out + at + i, lanes); });
+    float* d_q = static_cast<float*>(p.d_q) + heads.at(reader, row, p.shape.q_stride);
+    each_vector(p.shape.head_width, [&](int64_t i, auto lanes) { store(d_q + i, all(0), lanes); });
   }
 }
 
@@ -75,13 +75,13 @@ void Task::load_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) c
   const float* k = static_cast<const float*>(p.k);
   const float* v = static_cast<const float*>(p.v);
   for (int64_t j = 0; j < count; j++) {
-    const int64_t at = (owner.key_begin + begin + j) * p.kv_stride + heads.kv_head * p.head_width;
-    pack_row(tile.keys + j * stride(), k + at, p.head_width, 1);
-    pack_column(tile.keys_transposed + j, k + at, p.head_width);
-    pack_column(tile.values_transposed + j, v + at, p.head_width);
+    const int64_t at = (owner.key_begin + begin + j) * p.shape.kv_stride + heads.kv_head * p.shape.head_width;
+    pack_row(tile.keys + j * stride(), k + at, p.shape.head_width, 1);
+    pack_column(tile.keys_transposed + j, k + at, p.shape.head_width);
+    pack_column(tile.values_transposed + j, v + at, p.shape.head_width);
   }
-  clear_columns(tile.keys_transposed, p.head_width, count);
-  clear_columns(tile.values_transposed, p.head_width, count);
+  clear_columns(tile.keys_transposed, p.shape.head_width, count);
+  clear_columns(tile.values_transposed, p.shape.head_width, count);
   each_vector(count * stride(), [&](int64_t i, auto lanes) {
     store(tile.d_keys + i, all(0), lanes);
     store(tile.d_values + i, all(0), lanes);
@@ -92,8 +92,8 @@ void Task::load_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t 
   const float* q = static_cast<const float*>(p.q);
   const float* d_out = static_cast<const float*>(p.d_out);
   for (int64_t row = 0; row < rows; row++) {
-    pack_row(tile.q + row * stride(), q + heads.at(reader, row_begin + row, p.q_stride), p.head_width, p.scale);
-    pack_row(tile.d_out + row * stride(), d_out + heads.at(reader, row_begin + row, p.out_stride), p.head_width, 1);
+    pack_row(tile.q + row * stride(), q + heads.at(reader, row_begin + row, p.shape.q_stride), p.shape.head_width, p.shape.scale);
+    pack_row(tile.d_out + row * stride(), d_out + heads.at(reader, row_begin + row, p.shape.out_stride), p.shape.head_width, 1);
   }
 }
 
@@ -146,8 +146,8 @@ void Task::add_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t r
   const int64_t width = stride();
   const int64_t columns = (count + kLanes - 1) / kLanes * kLanes;
   const Sight sight = {row_begin, rows, heads.group, first_unseen, count};
-  product(tile.p, kKeys, {tile.q, width, 1}, tile.keys_transposed, kKeys, rows, columns, p.head_width, false);
-  product(tile.d_s, kKeys, {tile.d_out, width, 1}, tile.values_transposed, kKeys, rows, columns, p.head_width, false);
+  product(tile.p, kKeys, {tile.q, width, 1}, tile.keys_transposed, kKeys, rows, columns, p.shape.head_width, false);
+  product(tile.d_s, kKeys, {tile.d_out, width, 1}, tile.values_transposed, kKeys, rows, columns, p.shape.head_width, false);
   for (int64_t row = 0; row < rows; row++) {
     const float lse = lse_of(reader, row_begin + row), d = d_of(reader, row_begin + row);
     differentiate_row(tile.p + row * kKeys, tile.d_s + row * kKeys, sight.keys(row), lse, d);
@@ -156,18 +156,18 @@ void Task::add_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t r
   add_to_keys(tile.d_keys, tile.d_s, tile.q, sight);
   add_to_queries(sight);
   for (int64_t row = 0; row < rows; row++) {
-    float* d_q = static_cast<float*>(p.d_q) + heads.at(reader, row_begin + row, p.q_stride);
-    each_vector(p.head_width, [&](int64_t i, auto lanes) {
-      store(d_q + i, fma(all(p.scale), load(tile.d_q + row * width + i, lanes), load(d_q + i, lanes)), lanes);
+    float* d_q = static_cast<float*>(p.d_q) + heads.at(reader, row_begin + row, p.shape.q_stride);
+    each_vector(p.shape.head_width, [&](int64_t i, auto lanes) {
+      store(d_q + i, fma(all(p.shape.scale), load(tile.d_q + row * width + i, lanes), load(d_q + i, lanes)), lanes);
     });
   }
 }
 
 void Task::store_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const {
   for (int64_t j = 0; j < count; j++) {
-    const int64_t at = (owner.key_begin + begin + j) * p.kv_stride + heads.kv_head * p.head_width;
-    unpack_row(static_cast<float*>(p.d_k) + at, tile.d_keys + j * stride(), p.head_width);
-    unpack_row(static_cast<float*>(p.d_v) + at, tile.d_values + j * stride(), p.head_width);
+    const int64_t at = (owner.key_begin + begin + j) * p.shape.kv_stride + heads.kv_head * p.shape.head_width;
+    unpack_row(static_cast<float*>(p.d_k) + at, tile.d_keys + j * stride(), p.shape.head_width);
+    unpack_row(static_cast<float*>(p.d_v) + at, tile.d_values + j * stride(), p.shape.head_width);
   }
 }
 
@@ -196,10 +196,10 @@ void Task::run() const {
 }  // namespace
 
 void run(Threads& threads, const AttentionBackward& p) {
-  parallel(threads, p.segment_count * p.kv_heads, [&](int64_t task, void* scratch) {
-    const dpo4j_segment* segment = p.segments + task / p.kv_heads;
+  parallel(threads, p.segment_count * p.shape.kv_heads, [&](int64_t task, void* scratch) {
+    const dpo4j_segment* segment = p.segments + task / p.shape.kv_heads;
     if (segment->prefix_count > 0) return;  // handled in the task of its prefix
-    const HeadGroup heads = {task % p.kv_heads, p.heads / p.kv_heads, p.head_width};
+    const HeadGroup heads = {task % p.shape.kv_heads, p.shape.heads / p.shape.kv_heads, p.shape.head_width};
     Task{p, segment, heads, *static_cast<Tile*>(scratch)}.run();
   });
 }

@@ -29,7 +29,7 @@ struct Task {
   int64_t row_begin, rows;  // stacked rows
   Tile& tile;
 
-  int64_t stride() const { return padded(p.head_width); }
+  int64_t stride() const { return padded(p.shape.head_width); }
   // The number of keys that a row of the tile sees.
   int64_t visible(int64_t row) const { return segment.prefix_count + segment.key_offset + heads.query_of(row_begin + row) + 1; }
 
@@ -45,7 +45,7 @@ struct Task {
 void Task::load_queries() const {
   const float* q = static_cast<const float*>(p.q);
   for (int64_t row = 0; row < rows; row++) {
-    pack_row(tile.q + row * stride(), q + heads.at(segment, row_begin + row, p.q_stride), p.head_width, p.scale);
+    pack_row(tile.q + row * stride(), q + heads.at(segment, row_begin + row, p.shape.q_stride), p.shape.head_width, p.shape.scale);
     each_vector(stride(), [&](int64_t i, auto lanes) { store(tile.out + row * stride() + i, all(0), lanes); });
     tile.largest[row] = -kInfinity;
     tile.sum[row] = 0;
@@ -56,11 +56,11 @@ void Task::load_keys(int64_t begin, int64_t count) const {
   const float* k = static_cast<const float*>(p.k);
   const float* v = static_cast<const float*>(p.v);
   for (int64_t j = 0; j < count; j++) {
-    const int64_t at = key_row(segment, begin + j) * p.kv_stride + heads.kv_head * p.head_width;
-    pack_column(tile.keys_transposed + j, k + at, p.head_width);
-    pack_row(tile.values + j * stride(), v + at, p.head_width, 1);
+    const int64_t at = key_row(segment, begin + j) * p.shape.kv_stride + heads.kv_head * p.shape.head_width;
+    pack_column(tile.keys_transposed + j, k + at, p.shape.head_width);
+    pack_row(tile.values + j * stride(), v + at, p.shape.head_width, 1);
   }
-  clear_columns(tile.keys_transposed, p.head_width, count);
+  clear_columns(tile.keys_transposed, p.shape.head_width, count);
 }
 
 // Turns the first `count` scores of a row into exp(score - largest). Returns the factor that rescales the earlier sums of the row.
@@ -104,7 +104,7 @@ void Task::add_keys(int64_t begin, int64_t count) const {
   while (visible(first_row) <= begin) first_row++;
   const int64_t score_columns = (count + kLanes - 1) / kLanes * kLanes;
   product(tile.scores + first_row * kKeys, kKeys, {tile.q + first_row * stride(), stride(), 1}, tile.keys_transposed, kKeys,
-          rows - first_row, score_columns, p.head_width, false);
+          rows - first_row, score_columns, p.shape.head_width, false);
   for (int64_t row = first_row; row < rows; row++) {
     const float shrink = add_scores(row, least(visible(row) - begin, count));
     if (shrink == 1) continue;
@@ -117,12 +117,12 @@ void Task::add_keys(int64_t begin, int64_t count) const {
 void Task::store_rows() const {
   for (int64_t row = 0; row < rows; row++) {
     const int64_t query_row = segment.query_begin + heads.query_of(row_begin + row);
-    p.lse[query_row * p.heads + heads.head_of(row_begin + row)] =
+    p.lse[query_row * p.shape.heads + heads.head_of(row_begin + row)] =
         static_cast<float>(tile.largest[row] + ::log(static_cast<double>(tile.sum[row])));
-    float* out = static_cast<float*>(p.out) + heads.at(segment, row_begin + row, p.out_stride);
+    float* out = static_cast<float*>(p.out) + heads.at(segment, row_begin + row, p.shape.out_stride);
     const float* sums = tile.out + row * stride();
     const float inverse = 1 / tile.sum[row];
-    each_vector(p.head_width, [&](int64_t i, auto lanes) { store(out + i, load(sums + i, lanes) * inverse, lanes); });
+    each_vector(p.shape.head_width, [&](int64_t i, auto lanes) { store(out + i, load(sums + i, lanes) * inverse, lanes); });
   }
 }
 
@@ -136,11 +136,11 @@ void Task::run() const {
 }  // namespace
 
 void run(Threads& threads, const AttentionForward& p) {
-  const int64_t group = p.heads / p.kv_heads;
+  const int64_t group = p.shape.heads / p.shape.kv_heads;
   const int64_t tiles = (p.max_queries * group + kQueryRows - 1) / kQueryRows;
-  parallel(threads, p.segment_count * p.kv_heads * tiles, [&](int64_t task, void* scratch) {
-    const dpo4j_segment& segment = p.segments[task / (p.kv_heads * tiles)];
-    const HeadGroup heads = {task / tiles % p.kv_heads, group, p.head_width};
+  parallel(threads, p.segment_count * p.shape.kv_heads * tiles, [&](int64_t task, void* scratch) {
+    const dpo4j_segment& segment = p.segments[task / (p.shape.kv_heads * tiles)];
+    const HeadGroup heads = {task / tiles % p.shape.kv_heads, group, p.shape.head_width};
     const int64_t row_begin = task % tiles * kQueryRows;
     const int64_t rows = least(kQueryRows, segment.query_count * group - row_begin);
     if (rows > 0) Task{p, segment, heads, row_begin, rows, *static_cast<Tile*>(scratch)}.run();

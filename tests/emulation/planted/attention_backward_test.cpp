@@ -88,10 +88,10 @@ class Check {
     x.segments = device(segments_);
     for (const dpo4j_segment& segment : segments_) x.max_queries = std::max<int64_t>(x.max_queries, segment.query_count);
     x.query_rows = rows_;
-    x.heads = heads, x.kv_heads = kv_heads, x.head_width = width_;
-    x.q_stride = x.out_stride = heads * width_, x.kv_stride = kv_heads * width_;
-    x.scale = scale();
-    x.dtype = DPO4J_BF16;
+    x.shape.heads = heads, x.shape.kv_heads = kv_heads, x.shape.head_width = width_;
+    x.shape.q_stride = x.shape.out_stride = heads * width_, x.shape.kv_stride = kv_heads * width_;
+    x.shape.scale = scale();
+    x.shape.dtype = DPO4J_BF16;
     if (dpo4j::cuda::attention::backward_sm90a(queue, x) != cudaSuccess) exit(2);
     const bool right = near("d_q", x.d_q, d_q_) & near("d_k", x.d_k, d_k_) & near("d_v", x.d_v, d_v_);
     for (const void* address : {static_cast<const void*>(x.d_q), static_cast<const void*>(x.d_k), static_cast<const void*>(x.d_v),

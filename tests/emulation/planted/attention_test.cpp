@@ -89,11 +89,11 @@ struct Problem {
     x.segment_count = static_cast<int64_t>(segments.size());
     for (const dpo4j_segment& segment : segments) x.max_queries = std::max<int64_t>(x.max_queries, segment.query_count);
     x.key_rows = shape.key_rows;
-    x.heads = shape.heads, x.kv_heads = shape.kv_heads, x.head_width = shape.width;
-    x.out_stride = x.q_stride = shape.heads * shape.width;
-    x.kv_stride = stride();
-    x.scale = scale;
-    x.dtype = DPO4J_BF16;
+    x.shape.heads = shape.heads, x.shape.kv_heads = shape.kv_heads, x.shape.head_width = shape.width;
+    x.shape.out_stride = x.shape.q_stride = shape.heads * shape.width;
+    x.shape.kv_stride = stride();
+    x.shape.scale = scale;
+    x.shape.dtype = DPO4J_BF16;
     if (dpo4j::cuda::attention::forward_sm90a(queue, x) != cudaSuccess) exit(2);
     bool right = true;
     for (const dpo4j_segment& segment : segments) {

@@ -45,6 +45,10 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
         return kvWidth() + 3 * gap;
     }
 
+    Attention.Shape with(DType dtype) {
+        return new Attention.Shape(heads, kvHeads, headWidth, outStride(), qStride(), kvStride(), scale, dtype);
+    }
+
     /** Values of q, k and v without gaps. */
     record Inputs(double[] q, double[] k, double[] v) {
         /** size multiplies q and k, so that scores grow with its square. */
@@ -79,6 +83,14 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
         Inputs inputs() {
             return new Inputs(q.values(), k.values(), v.values());
         }
+
+        private Attention.Inputs addresses() {
+            return new Attention.Inputs(q.address(), k.address(), v.address());
+        }
+
+        private Attention.Segments packed(int rows) {
+            return AttentionLayout.packed(packed.address(), segments, rows);
+        }
     }
 
     private Operands operands(Tensors tensors, On on, List<Segment> segments, Inputs inputs) {
@@ -96,27 +108,13 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
     /** A forward call and its tensors. */
     record Forward(Operands of, int keyRows, Tensor out, Tensor lse, Tensor workspace) {
         void run(Device device) {
-            AttentionCall shape = of.shape;
             Attention.forward(
                     device,
-                    out.address(),
-                    lse.address(),
+                    new Attention.Saved(out.address(), lse.address()),
+                    of.addresses(),
+                    of.packed(keyRows),
                     workspace.address(),
-                    of.q.address(),
-                    of.k.address(),
-                    of.v.address(),
-                    of.packed.address(),
-                    of.segments.size(),
-                    AttentionLayout.maxQueries(of.segments),
-                    keyRows,
-                    shape.heads,
-                    shape.kvHeads,
-                    shape.headWidth,
-                    shape.outStride(),
-                    shape.qStride(),
-                    shape.kvStride(),
-                    shape.scale(),
-                    of.dtype);
+                    of.shape.with(of.dtype));
         }
     }
 
@@ -133,32 +131,21 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
     /** A backward call and its tensors. */
     record Backward(
             Operands of, Tensor dQ, Tensor dK, Tensor dV, Tensor workspace, Tensor dOut, Tensor out, Tensor lse) {
+        /** The same call with other segments, which lie packed in a tensor. */
+        Backward withSegments(List<Segment> segments, Tensor packed) {
+            Operands other = new Operands(of.shape, segments, of.dtype, of.q, of.k, of.v, packed);
+            return new Backward(other, dQ, dK, dV, workspace, dOut, out, lse);
+        }
+
         void run(Device device) {
-            AttentionCall shape = of.shape;
             Attention.backward(
                     device,
-                    dQ.address(),
-                    dK.address(),
-                    dV.address(),
+                    new Attention.Gradients(dOut.address(), dQ.address(), dK.address(), dV.address()),
+                    of.addresses(),
+                    new Attention.Saved(out.address(), lse.address()),
+                    of.packed(AttentionLayout.rows(of.segments)),
                     workspace.address(),
-                    dOut.address(),
-                    of.q.address(),
-                    of.k.address(),
-                    of.v.address(),
-                    out.address(),
-                    lse.address(),
-                    of.packed.address(),
-                    of.segments.size(),
-                    AttentionLayout.maxQueries(of.segments),
-                    AttentionLayout.rows(of.segments),
-                    shape.heads,
-                    shape.kvHeads,
-                    shape.headWidth,
-                    shape.outStride(),
-                    shape.qStride(),
-                    shape.kvStride(),
-                    shape.scale(),
-                    of.dtype);
+                    of.shape.with(of.dtype));
         }
     }
 
@@ -179,7 +166,7 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
                 tensors.output("d_q", on.dtype(), rows, width(), qStride()),
                 tensors.output("d_k", on.dtype(), rows, kvWidth(), kvStride()),
                 tensors.output("d_v", on.dtype(), rows, kvWidth(), kvStride()),
-                tensors.workspace(Attention.backwardWorkspaceBytes(rows, heads, headWidth)),
+                tensors.workspace(Attention.backwardWorkspaceBytes(rows, with(on.dtype()))),
                 tensors.input(
                         "d_out", on.dtype(), rows, width(), outStride(), new Draw(rows).normal(rows * width(), 1)),
                 tensors.input("out", on.dtype(), rows, width(), outStride(), out),

@@ -2,6 +2,7 @@ package org.dpo4j.conformance;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.dpo4j.kernels.decoder.Attention;
 import org.dpo4j.kernels.decoder.Segment;
 
 /** Segments for tests: pairs with the prompt once, the same pairs with the prompt twice, plain sequences. */
@@ -48,6 +49,10 @@ final class AttentionLayout {
 
     static int maxQueries(List<Segment> segments) {
         return segments.stream().mapToInt(Segment::queryCount).max().orElse(0);
+    }
+
+    static Attention.Segments packed(long address, List<Segment> segments, long rows) {
+        return new Attention.Segments(address, segments.size(), maxQueries(segments), rows);
     }
 
     /** For every row of the plain layout of families, the row of the shared layout that holds the same token behind the same prefix. */

@@ -67,8 +67,7 @@ class AttentionOnHopperTest {
             dK = add(LargeTensor.output(device, DType.BF16, keys));
             dV = add(LargeTensor.output(device, DType.BF16, keys));
             long bytes = Math.max(
-                    Attention.forwardWorkspaceBytes(),
-                    Attention.backwardWorkspaceBytes(rows, shape.heads(), shape.headWidth()));
+                    Attention.forwardWorkspaceBytes(), Attention.backwardWorkspaceBytes(rows, shape.with(DType.BF16)));
             workspace = add(LargeTensor.output(device, DType.F32, (bytes + 3) / 4));
         }
 
@@ -77,30 +76,23 @@ class AttentionOnHopperTest {
             return tensor;
         }
 
+        private Attention.Inputs inputs() {
+            return new Attention.Inputs(q.address(), k.address(), v.address());
+        }
+
+        private Attention.Saved saved() {
+            return new Attention.Saved(out.address(), lse.address());
+        }
+
+        private Attention.Segments packed() {
+            return AttentionLayout.packed(packed.address(), segments, rows);
+        }
+
         List<Image> forward(Device by) {
             out.clear();
             lse.clear();
             device.synchronize();
-            Attention.forward(
-                    by,
-                    out.address(),
-                    lse.address(),
-                    workspace.address(),
-                    q.address(),
-                    k.address(),
-                    v.address(),
-                    packed.address(),
-                    segments.size(),
-                    AttentionLayout.maxQueries(segments),
-                    rows,
-                    shape.heads(),
-                    shape.kvHeads(),
-                    shape.headWidth(),
-                    shape.outStride(),
-                    shape.qStride(),
-                    shape.kvStride(),
-                    shape.scale(),
-                    DType.BF16);
+            Attention.forward(by, saved(), inputs(), packed(), workspace.address(), shape.with(DType.BF16));
             by.synchronize();
             return List.of(out.image(), lse.image());
         }
@@ -111,28 +103,12 @@ class AttentionOnHopperTest {
             device.synchronize();
             Attention.backward(
                     by,
-                    dQ.address(),
-                    dK.address(),
-                    dV.address(),
+                    new Attention.Gradients(dOut.address(), dQ.address(), dK.address(), dV.address()),
+                    inputs(),
+                    saved(),
+                    packed(),
                     workspace.address(),
-                    dOut.address(),
-                    q.address(),
-                    k.address(),
-                    v.address(),
-                    out.address(),
-                    lse.address(),
-                    packed.address(),
-                    segments.size(),
-                    AttentionLayout.maxQueries(segments),
-                    rows,
-                    shape.heads(),
-                    shape.kvHeads(),
-                    shape.headWidth(),
-                    shape.outStride(),
-                    shape.qStride(),
-                    shape.kvStride(),
-                    shape.scale(),
-                    DType.BF16);
+                    shape.with(DType.BF16));
             by.synchronize();
             return List.of(dQ.image(), dK.image(), dV.image());
         }

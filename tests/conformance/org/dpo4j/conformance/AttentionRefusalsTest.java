@@ -30,6 +30,26 @@ class AttentionRefusalsTest {
                 .dtype("dtype", on);
     }
 
+    private static Attention.Inputs inputs(Refusals.Arguments a) {
+        return new Attention.Inputs(a.get("q"), a.get("k"), a.get("v"));
+    }
+
+    private static Attention.Segments segments(Refusals.Arguments a, String rows) {
+        return new Attention.Segments(a.get("segments"), a.get("segment_count"), a.get("max_queries"), a.get(rows));
+    }
+
+    private static Attention.Shape shape(Refusals.Arguments a) {
+        return new Attention.Shape(
+                a.get("heads"),
+                a.get("kv_heads"),
+                a.get("head_width"),
+                a.get("out_stride"),
+                a.get("q_stride"),
+                a.get("kv_stride"),
+                a.number("scale"),
+                a.dtype("dtype"));
+    }
+
     @OnEachDType
     @Tag("small")
     void forwardRefusesBadArguments(On on) {
@@ -43,24 +63,11 @@ class AttentionRefusalsTest {
                     .size("key_rows", 6, -1)
                     .check((device, a) -> Attention.forward(
                             device,
-                            a.get("out"),
-                            a.get("lse"),
+                            new Attention.Saved(a.get("out"), a.get("lse")),
+                            inputs(a),
+                            segments(a, "key_rows"),
                             a.get("workspace"),
-                            a.get("q"),
-                            a.get("k"),
-                            a.get("v"),
-                            a.get("segments"),
-                            a.get("segment_count"),
-                            a.get("max_queries"),
-                            a.get("key_rows"),
-                            a.get("heads"),
-                            a.get("kv_heads"),
-                            a.get("head_width"),
-                            a.get("out_stride"),
-                            a.get("q_stride"),
-                            a.get("kv_stride"),
-                            a.number("scale"),
-                            a.dtype("dtype")));
+                            shape(a)));
         }
     }
 
@@ -81,28 +88,12 @@ class AttentionRefusalsTest {
                     .size("query_rows", 6, -1)
                     .check((device, a) -> Attention.backward(
                             device,
-                            a.get("d_q"),
-                            a.get("d_k"),
-                            a.get("d_v"),
+                            new Attention.Gradients(a.get("d_out"), a.get("d_q"), a.get("d_k"), a.get("d_v")),
+                            inputs(a),
+                            new Attention.Saved(a.get("out"), a.get("lse")),
+                            segments(a, "query_rows"),
                             a.get("workspace"),
-                            a.get("d_out"),
-                            a.get("q"),
-                            a.get("k"),
-                            a.get("v"),
-                            a.get("out"),
-                            a.get("lse"),
-                            a.get("segments"),
-                            a.get("segment_count"),
-                            a.get("max_queries"),
-                            a.get("query_rows"),
-                            a.get("heads"),
-                            a.get("kv_heads"),
-                            a.get("head_width"),
-                            a.get("out_stride"),
-                            a.get("q_stride"),
-                            a.get("kv_stride"),
-                            a.number("scale"),
-                            a.dtype("dtype")));
+                            shape(a)));
         }
     }
 
@@ -127,34 +118,9 @@ class AttentionRefusalsTest {
         for (List<Segment> segments : bad) {
             try (Tensors tensors = new Tensors(on)) {
                 AttentionCall.Backward good = SHAPE.backward(tensors, on, List.of(prompt, chosen, rejected), inputs);
-                Tensor packed = tensors.input("segments", Segment.pack(segments));
-                tensors.refused(
-                        "attention_backward",
-                        "segments",
-                        device -> Attention.backward(
-                                device,
-                                good.dQ().address(),
-                                good.dK().address(),
-                                good.dV().address(),
-                                good.workspace().address(),
-                                good.dOut().address(),
-                                good.of().q().address(),
-                                good.of().k().address(),
-                                good.of().v().address(),
-                                good.out().address(),
-                                good.lse().address(),
-                                packed.address(),
-                                segments.size(),
-                                3,
-                                6,
-                                SHAPE.heads(),
-                                SHAPE.kvHeads(),
-                                SHAPE.headWidth(),
-                                SHAPE.outStride(),
-                                SHAPE.qStride(),
-                                SHAPE.kvStride(),
-                                SHAPE.scale(),
-                                on.dtype()));
+                AttentionCall.Backward call =
+                        good.withSegments(segments, tensors.input("segments", Segment.pack(segments)));
+                tensors.refused("attention_backward", "segments", call::run);
             }
         }
     }

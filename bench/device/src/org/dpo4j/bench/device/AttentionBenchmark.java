@@ -26,14 +26,15 @@ final class AttentionBenchmark {
     private final Tensor lse;
     private final Tensor segments;
     private final long workspace;
+    private final Attention.Shape shape;
 
     private AttentionBenchmark(Fixture fixture) {
         this.fixture = fixture;
-        Shape shape = fixture.shape();
-        layout = AttentionLayout.of(shape);
-        heads = shape.count("heads");
-        kvHeads = shape.count("kv_heads");
-        width = shape.count("width");
+        Shape sizes = fixture.shape();
+        layout = AttentionLayout.of(sizes);
+        heads = sizes.count("heads");
+        kvHeads = sizes.count("kv_heads");
+        width = sizes.count("width");
         stride = (long) (heads + 2 * kvHeads) * width;
         outStride = (long) heads * width;
         scale = (float) (1 / Math.sqrt(width));
@@ -42,6 +43,7 @@ final class AttentionBenchmark {
         lse = fixture.zeros(DType.F32, (long) layout.rows() * heads);
         segments = fixture.ints(Segment.pack(layout.segments()));
         workspace = fixture.workspace(Attention.forwardWorkspaceBytes());
+        shape = new Attention.Shape(heads, kvHeads, width, outStride, stride, stride, scale, fixture.dtype());
     }
 
     static Prepared forward(Fixture fixture) {
@@ -57,59 +59,36 @@ final class AttentionBenchmark {
         fixture.computed(of.out, of.lse);
         Tensor dOut = fixture.normal(1, of.out.count());
         Tensor dQkv = fixture.zeros(of.qkv.count());
-        long workspace = fixture.workspace(Attention.backwardWorkspaceBytes(of.layout.rows(), of.heads, of.width));
+        long workspace = fixture.workspace(Attention.backwardWorkspaceBytes(of.layout.rows(), of.shape));
         return new Prepared(
                 turn -> of.backward(turn, dQkv, dOut, workspace), gate -> of.checkBackward(gate, dQkv, dOut));
     }
 
     private void forward(int turn) {
-        Attention.forward(
-                fixture.device(),
-                out.at(turn),
-                lse.at(turn),
-                workspace,
-                q(qkv, turn),
-                k(qkv, turn),
-                v(qkv, turn),
-                segments.at(turn),
-                layout.segments().size(),
-                layout.maxQueries(),
-                layout.rows(),
-                heads,
-                kvHeads,
-                width,
-                outStride,
-                stride,
-                stride,
-                scale,
-                fixture.dtype());
+        Attention.forward(fixture.device(), saved(turn), inputs(turn), segments(turn), workspace, shape);
     }
 
     private void backward(int turn, Tensor dQkv, Tensor dOut, long workspace) {
         Attention.backward(
                 fixture.device(),
-                q(dQkv, turn),
-                k(dQkv, turn),
-                v(dQkv, turn),
+                new Attention.Gradients(dOut.at(turn), q(dQkv, turn), k(dQkv, turn), v(dQkv, turn)),
+                inputs(turn),
+                saved(turn),
+                segments(turn),
                 workspace,
-                dOut.at(turn),
-                q(qkv, turn),
-                k(qkv, turn),
-                v(qkv, turn),
-                out.at(turn),
-                lse.at(turn),
-                segments.at(turn),
-                layout.segments().size(),
-                layout.maxQueries(),
-                layout.rows(),
-                heads,
-                kvHeads,
-                width,
-                outStride,
-                stride,
-                stride,
-                scale,
-                fixture.dtype());
+                shape);
+    }
+
+    private Attention.Inputs inputs(int turn) {
+        return new Attention.Inputs(q(qkv, turn), k(qkv, turn), v(qkv, turn));
+    }
+
+    private Attention.Saved saved(int turn) {
+        return new Attention.Saved(out.at(turn), lse.at(turn));
+    }
+
+    private Attention.Segments segments(int turn) {
+        return new Attention.Segments(segments.at(turn), layout.segments().size(), layout.maxQueries(), layout.rows());
     }
 
     private static long q(Tensor of, int turn) {

@@ -109,12 +109,23 @@ final class Activations {
         }
     }
 
+    /** Of queries, keys and values that lie side by side in a row of {@link Layer#qkv}. */
+    Attention.Shape attentionShape() {
+        int headDim = config.headDim();
+        return new Attention.Shape(
+                config.numAttentionHeads(),
+                config.numKeyValueHeads(),
+                headDim,
+                queryWidth(),
+                qkvWidth(),
+                qkvWidth(),
+                (float) (1 / Math.sqrt(headDim)),
+                dtype);
+    }
+
     private long attentionWorkspaceBytes(int rows) {
         long forward = Attention.forwardWorkspaceBytes();
-        return training
-                ? Math.max(
-                        forward, Attention.backwardWorkspaceBytes(rows, config.numAttentionHeads(), config.headDim()))
-                : forward;
+        return training ? Math.max(forward, Attention.backwardWorkspaceBytes(rows, attentionShape())) : forward;
     }
 
     private void layBackward(int rows) {

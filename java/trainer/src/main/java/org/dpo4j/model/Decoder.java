@@ -52,7 +52,7 @@ final class Decoder implements AutoCloseable {
     private final int headDim;
     private final int queryWidth;
     private final int qkvWidth;
-    private final float scale;
+    private final Attention.Shape attention;
     private final float epsilon;
     private final Linear qkv;
     private final Linear output;
@@ -77,7 +77,7 @@ final class Decoder implements AutoCloseable {
         headDim = config.headDim();
         queryWidth = activations.queryWidth();
         qkvWidth = activations.qkvWidth();
-        scale = (float) (1 / Math.sqrt(headDim));
+        attention = activations.attentionShape();
         epsilon = (float) config.rmsNormEps();
         qkv = new Linear(device, dtype, hidden, qkvWidth);
         output = new Linear(device, dtype, queryWidth, hidden);
@@ -180,25 +180,16 @@ final class Decoder implements AutoCloseable {
         }
         Attention.forward(
                 device,
-                layer.attention(),
-                layer.lse(),
+                new Attention.Saved(layer.attention(), layer.lse()),
+                new Attention.Inputs(layer.qkv(), keys, values),
+                segments(pass, keyRows),
                 activations.attentionWorkspace,
-                layer.qkv(),
-                keys,
-                values,
-                pass.segments(),
-                pass.segmentCount(),
-                pass.maxQueries(),
-                keyRows,
-                heads,
-                keyHeads,
-                headDim,
-                queryWidth,
-                qkvWidth,
-                keyStride,
-                scale,
-                dtype);
+                attention.withKvStride(keyStride));
         output.forward(activations.branch, layer.attention(), parameters.weight(weights.output()), rows);
+    }
+
+    private static Attention.Segments segments(Pass pass, long rows) {
+        return new Attention.Segments(pass.segments(), pass.segmentCount(), pass.maxQueries(), rows);
     }
 
     private void feedForward(Pass pass, int i) {
@@ -282,28 +273,12 @@ final class Decoder implements AutoCloseable {
         long dQ = activations.dQkv;
         Attention.backward(
                 device,
-                dQ,
-                dQ + keys,
-                dQ + values,
+                new Attention.Gradients(activations.dAttention, dQ, dQ + keys, dQ + values),
+                new Attention.Inputs(q, q + keys, q + values),
+                new Attention.Saved(layer.attention(), layer.lse()),
+                segments(pass, rows),
                 activations.attentionWorkspace,
-                activations.dAttention,
-                q,
-                q + keys,
-                q + values,
-                layer.attention(),
-                layer.lse(),
-                pass.segments(),
-                pass.segmentCount(),
-                pass.maxQueries(),
-                rows,
-                heads,
-                keyHeads,
-                headDim,
-                queryWidth,
-                qkvWidth,
-                qkvWidth,
-                scale,
-                dtype);
+                attention);
         Rope.backward(
                 device,
                 dQ,

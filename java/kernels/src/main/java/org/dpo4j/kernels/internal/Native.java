@@ -4,24 +4,29 @@ import java.nio.ByteBuffer;
 import org.bytedeco.javacpp.annotation.Cast;
 import org.bytedeco.javacpp.annotation.NoException;
 import org.bytedeco.javacpp.annotation.Platform;
+import org.jspecify.annotations.Nullable;
 
 /**
  * {@code native/dpo4j.h}, call by call, under the C names. JavaCPP generates the bridge at build time.
  *
- * <p>Addresses are {@code long}, a struct of 4-byte fields is an array of them, and output parameters are arrays of one
+ * <p>Addresses are {@code long}, also those of params structs ({@link StructWriter}); a struct of options is an
+ * array of its fields, and output parameters are arrays of one
  * element. {@link NativeLibrary#load} must have returned before the first call. Nothing is checked here.
  */
 @NoException
 @Platform(include = "dpo4j.h", link = "dpo4j", library = "jnidpo4j")
 public final class Native {
     /** The {@code DPO4J_ABI_VERSION} this class was written for. */
-    public static final int ABI_VERSION = 7;
+    public static final int ABI_VERSION = 8;
 
     private Native() {}
 
     public static native int dpo4j_abi_version();
 
     public static native String dpo4j_build_info();
+
+    public static native int dpo4j_struct_layout(
+            @Nullable String name, @Cast("char*") byte[] text, @Cast("size_t") long textBytes);
 
     public static native int dpo4j_cpu_isa_best();
 
@@ -192,53 +197,13 @@ public final class Native {
     public static native @Cast("size_t") long dpo4j_attention_forward_workspace_bytes();
 
     public static native int dpo4j_attention_forward(
-            @Cast("dpo4j_context*") long context,
-            @Cast("void*") long out,
-            @Cast("float*") long lse,
-            @Cast("void*") long workspace,
-            @Cast("const void*") long q,
-            @Cast("const void*") long k,
-            @Cast("const void*") long v,
-            @Cast("const dpo4j_segment*") long segments,
-            long segmentCount,
-            long maxQueries,
-            long keyRows,
-            long heads,
-            long kvHeads,
-            long headWidth,
-            long outStride,
-            long qStride,
-            long kvStride,
-            float scale,
-            int dtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_attention_forward_params*") long params);
 
     public static native @Cast("size_t") long dpo4j_attention_backward_workspace_bytes(
             long queryRows, long heads, long headWidth);
 
     public static native int dpo4j_attention_backward(
-            @Cast("dpo4j_context*") long context,
-            @Cast("void*") long dQ,
-            @Cast("void*") long dK,
-            @Cast("void*") long dV,
-            @Cast("void*") long workspace,
-            @Cast("const void*") long dOut,
-            @Cast("const void*") long q,
-            @Cast("const void*") long k,
-            @Cast("const void*") long v,
-            @Cast("const void*") long out,
-            @Cast("const float*") long lse,
-            @Cast("const dpo4j_segment*") long segments,
-            long segmentCount,
-            long maxQueries,
-            long queryRows,
-            long heads,
-            long kvHeads,
-            long headWidth,
-            long outStride,
-            long qStride,
-            long kvStride,
-            float scale,
-            int dtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_attention_backward_params*") long params);
 
     public static native int dpo4j_swiglu_forward(
             @Cast("dpo4j_context*") long context,

@@ -1,0 +1,127 @@
+package org.dpo4j.kernels.internal;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.javacpp.Pointer;
+
+/**
+ * Writes a params struct of {@code dpo4j.h} field by field, in the order of its declaration. C's rule places the
+ * fields: each lies at the next multiple of its size. A call reads its struct before it returns, so memory for one
+ * struct a thread is enough, and a call allocates nothing.
+ *
+ * <p>Names of structs and fields are C's. They place nothing; by them a test compares each struct with {@code
+ * dpo4j_struct_layout}.
+ */
+public final class StructWriter {
+    /** More than any struct has. */
+    private static final int MAX_BYTES = 512;
+
+    private static final int MAX_FIELDS = MAX_BYTES / Integer.BYTES;
+
+    private static final ThreadLocal<StructWriter> OF_THREAD = ThreadLocal.withInitial(StructWriter::new);
+
+    private final ByteBuffer memory = ByteBuffer.allocateDirect(MAX_BYTES).order(ByteOrder.nativeOrder());
+    private final long address = new Pointer(memory).address();
+
+    private final String[] parents = new String[MAX_FIELDS];
+    private final String[] names = new String[MAX_FIELDS];
+    private final int[] offsets = new int[MAX_FIELDS];
+    private final int[] sizes = new int[MAX_FIELDS];
+    private int fields;
+
+    private String struct = "";
+    private String parent = "";
+    private int parentAlignment;
+    private int alignment;
+    private int end;
+
+    private StructWriter() {}
+
+    /** Begins a struct in the memory of this thread; the struct before it is lost. */
+    public static StructWriter begin(String struct) {
+        NativeLibrary.load();
+        StructWriter writer = OF_THREAD.get();
+        writer.struct = struct;
+        writer.fields = 0;
+        writer.alignment = 1;
+        writer.end = 0;
+        return writer;
+    }
+
+    public StructWriter address(String field, long value) {
+        return int64(field, value);
+    }
+
+    public StructWriter int64(String field, long value) {
+        memory.putLong(place(field, Long.BYTES), value);
+        return this;
+    }
+
+    public StructWriter int32(String field, int value) {
+        memory.putInt(place(field, Integer.BYTES), value);
+        return this;
+    }
+
+    public StructWriter float32(String field, float value) {
+        memory.putFloat(place(field, Float.BYTES), value);
+        return this;
+    }
+
+    public StructWriter float64(String field, double value) {
+        memory.putDouble(place(field, Double.BYTES), value);
+        return this;
+    }
+
+    /** Begins a struct that is a field of this one. It has no struct in it, and ends with {@link #close}. */
+    public StructWriter open(String field, int alignmentOfStruct) {
+        end = multiple(end, alignmentOfStruct);
+        parent = field + '.';
+        parentAlignment = alignmentOfStruct;
+        return this;
+    }
+
+    public StructWriter close() {
+        end = multiple(end, parentAlignment);
+        parent = "";
+        return this;
+    }
+
+    /** The address of the struct, valid until this thread begins another. */
+    public long end() {
+        return address;
+    }
+
+    private int place(String field, int bytes) {
+        int offset = multiple(end, bytes);
+        parents[fields] = parent;
+        names[fields] = field;
+        offsets[fields] = offset;
+        sizes[fields] = bytes;
+        fields++;
+        alignment = Math.max(alignment, bytes);
+        end = offset + bytes;
+        return offset;
+    }
+
+    private static int multiple(int offset, int bytes) {
+        return (offset + bytes - 1) / bytes * bytes;
+    }
+
+    /** The last struct that this thread has written: its name. */
+    static String lastStruct() {
+        return OF_THREAD.get().struct;
+    }
+
+    /** Its fields as {@code field offset size}, then {@code size} and the bytes of the struct. */
+    static List<String> lastLayout() {
+        StructWriter writer = OF_THREAD.get();
+        List<String> lines = new ArrayList<>();
+        for (int i = 0; i < writer.fields; i++) {
+            lines.add(writer.parents[i] + writer.names[i] + ' ' + writer.offsets[i] + ' ' + writer.sizes[i]);
+        }
+        lines.add("size " + multiple(writer.end, writer.alignment));
+        return lines;
+    }
+}

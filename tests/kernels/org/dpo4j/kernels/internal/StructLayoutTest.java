@@ -1,0 +1,125 @@
+package org.dpo4j.kernels.internal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import java.lang.reflect.Method;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.decoder.Attention;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Params structs as Java writes them, against what the compiler of {@code libdpo4j.so} says of {@code dpo4j.h}. */
+class StructLayoutTest {
+    private static final int TEXT_BYTES = 8192;
+
+    /** A call that writes a struct: of addresses that are null, so that it is refused or has nothing to do. */
+    private record Call(String struct, Consumer<Device> run) {
+        @Override
+        public String toString() {
+            return struct;
+        }
+    }
+
+    private static List<Call> calls() {
+        Attention.Shape attention = new Attention.Shape(1, 1, 8, 8, 8, 8, 1, DType.F32);
+        Attention.Segments segments = new Attention.Segments(0, 1, 1, 1);
+        Attention.Inputs inputs = new Attention.Inputs(0, 0, 0);
+        Attention.Saved saved = new Attention.Saved(0, 0);
+        return List.of(
+                new Call(
+                        "dpo4j_attention_forward_params",
+                        device -> Attention.forward(device, saved, inputs, segments, 0, attention)),
+                new Call(
+                        "dpo4j_attention_backward_params",
+                        device -> Attention.backward(
+                                device, new Attention.Gradients(0, 0, 0, 0), inputs, saved, segments, 0, attention)));
+    }
+
+    @ParameterizedTest
+    @MethodSource("calls")
+    void javaWritesFieldsWhereCHasThem(Call call) {
+        try (Device device = Devices.cpu(1)) {
+            catchThrowableOfType(Dpo4jException.class, () -> call.run.accept(device));
+        }
+        assertThat(StructWriter.lastStruct()).isEqualTo(call.struct);
+        assertThat(StructWriter.lastLayout()).isEqualTo(layout(call.struct));
+    }
+
+    @Test
+    void everyParamsStructIsCompared() {
+        List<String> params =
+                lines(null).filter(name -> name.endsWith("_params")).toList();
+        assertThat(params)
+                .doesNotHaveDuplicates()
+                .hasSameElementsAs(
+                        new TreeSet<>(calls().stream().map(Call::struct).toList()));
+    }
+
+    @Test
+    void everyCallRefusesNoParams() throws ReflectiveOperationException {
+        try (Device device = Devices.cpu(1)) {
+            int calls = 0;
+            for (Method method : Native.class.getMethods()) {
+                List<Class<?>> types = List.of(method.getParameterTypes());
+                if (method.getReturnType() == int.class && types.equals(List.of(long.class, long.class))) {
+                    String operation = method.getName().replaceFirst("dpo4j_", "");
+                    assertThat(method.invoke(null, device.context(), 0L))
+                            .as(operation)
+                            .isEqualTo(1);
+                    assertThat(Native.dpo4j_error_text(device.context()))
+                            .isEqualTo(operation + ": params is null, must be a struct in host memory");
+                    calls++;
+                }
+            }
+            assertThat(calls).isGreaterThanOrEqualTo(calls().size());
+        }
+    }
+
+    @Test
+    void libraryRefusesAStructThatItDoesNotHave() {
+        byte[] text = new byte[TEXT_BYTES];
+        assertThat(Native.dpo4j_struct_layout("dpo4j_attention", text, text.length))
+                .isNotZero();
+        assertThat(Status.text(text)).isEqualTo("dpo4j.h declares no such struct: give null for the names of all");
+    }
+
+    /** As {@link StructWriter#lastLayout}: the fields of a struct within a struct follow with their names and offsets. */
+    private static List<String> layout(String struct) {
+        List<String> fields = new ArrayList<>();
+        lines(struct).forEach(line -> {
+            String[] words = line.split(" ", 4);
+            if (words.length == 4 && words[3].matches("dpo4j_\\w+")) {
+                layout(words[3]).stream()
+                        .filter(field -> !field.startsWith("size "))
+                        .map(field -> within(words[0], Integer.parseInt(words[1]), field))
+                        .forEach(fields::add);
+            } else {
+                fields.add(words.length == 4 ? words[0] + ' ' + words[1] + ' ' + words[2] : line);
+            }
+        });
+        return fields;
+    }
+
+    private static String within(String parent, int offset, String field) {
+        String[] words = field.split(" ");
+        return parent + '.' + words[0] + ' ' + (offset + Integer.parseInt(words[1])) + ' ' + words[2];
+    }
+
+    private static Stream<String> lines(@Nullable String struct) {
+        NativeLibrary.load();
+        byte[] text = new byte[TEXT_BYTES];
+        assertThat(Native.dpo4j_struct_layout(struct, text, text.length)).isZero();
+        return Status.text(text).lines();
+    }
+}
