@@ -173,7 +173,7 @@ struct FmaQueryBlock : QueryBlock<Tile::kRows, X> {
   }
 };
 
-// Calls f(Count<D>) with the smallest D that holds head_width.
+// Calls f(Count<D>) with the min supported D that is at least head_width.
 template <class F>
 int with_width(int64_t head_width, F f) {
   if (head_width <= 32) return f(Count<32>{});

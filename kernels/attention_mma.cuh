@@ -348,7 +348,7 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
   }
 };
 
-// Calls f(Count<D>) with the smallest D that holds head_width.
+// Calls f(Count<D>) with the min supported D that is at least head_width.
 template <class F>
 int with_mma_width(int64_t head_width, F f) {
   if (head_width <= 64) return f(Count<64>{});

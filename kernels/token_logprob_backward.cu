@@ -14,7 +14,7 @@ using namespace token_logprob;
 
 constexpr int kThreads = 256, kTilesOfThread = 2;
 
-// Resident blocks per SM, as many as registers allow without a spill.
+// Resident blocks per SM: the max that registers allow without a spill.
 template <class L>
 constexpr int kBlocks = L::kTransforms ? 2 : 4;
 

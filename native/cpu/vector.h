@@ -168,8 +168,8 @@ constexpr float kShift = 12582912.f;   // 1.5 * 2^23: adding it rounds to an int
 constexpr float kLowest = -87.33654f;  // ln of 2^-126
 
 // exp(x) = 2^n exp(r) with n = round(x / ln 2), r = x - n ln 2, and exp(r) a polynomial of degree 6, minimax on |r| <= ln(2)/2 with a
-// relative error of 3e-9. The error is at most 1.4 ulp for |x| <= 20, and 4.5 at the ends of the range. An x above 88 is treated as 88:
-// softmax and stable sigmoid need only x <= 0. Results below 2^-126 may be 0. exp(0) is exactly 1, exp(-inf) exactly 0, exp(NaN) NaN.
+// relative error of 3e-9. The error is at most 1.4 ulp for |x| <= 20, and 4.5 at the ends of the range. An x above 88 is treated as 88; a
+// softmax or a stable sigmoid needs no larger x. Results below 2^-126 may be 0. exp(0) is exactly 1, exp(-inf) exactly 0, exp(NaN) NaN.
 DPO4J_INLINE Floats exp(Floats x) {
   const Floats bounded = minimum(all(88), maximum(all(-104), x));  // exp(-104) rounds to 0
   const Floats shifted = fma(bounded, all(1.44269504f), all(kShift));

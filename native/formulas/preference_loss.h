@@ -117,7 +117,7 @@ DPO4J_HOST_DEVICE inline double metric_count(int m, double pairs, double chosen_
   }
 }
 
-// ---- losses that sort: the k-th number of one order is paired with the k-th of another ---------------------------------------------------
+// ---- losses that sort: the k-th number of one order is paired with the k-th of another -------------------------------------------------
 
 // An entry of an order: the number that is sorted, and the pair to which it belongs.
 struct Place {
