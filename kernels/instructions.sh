@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# That kernels are made of the instructions they were written for, on sm_90a: kernels/instructions.sh BUILD, of a build with CUDA. One line a
-# rule; fails when a kernel lacks an instruction, has one it should not, or no kernel is meant.
+# Checks that the kernels for sm_90a consist of the instructions they were written for. Usage: kernels/instructions.sh BUILD, where BUILD is a
+# build with CUDA. Prints one line per rule. Fails if a kernel lacks an instruction that it must have, has one that it must not have, or if a
+# rule matches no kernel.
 set -euo pipefail
 directory=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$directory/objects.sh"
@@ -10,9 +11,10 @@ objects=$(cd "$objects" && pwd)
 cuobjdump=$(cuda_tool "$build" cuobjdump)
 disassembler=$(cuda_tool "$build" nvdisasm)
 
-# File, kernels whose name begins so, whether they have it, lack it or have it so often at most, instruction: a regular expression of all of it.
-# LDL and STL are spills and stacks. MEMBAR waits for all memory: that of two barriers of a cluster, and none while a tile is multiplied.
-# DEPBAR waits for products: more than a kernel has written are the compiler's, which puts products one after the other where it must.
+# Columns: file; prefix of kernel names; rule: "has" the instruction, "lacks" it, or has it at "most" so many times; regular expression for the
+# whole instruction.
+# LDL and STL access local memory: spills and stacks. MEMBAR waits for all memory accesses: only the two cluster barriers may contain it, not the
+# loop over products. DEPBAR waits for products: if there are more than in the source, the compiler has serialised products.
 rules='
 attention_forward_sm90a         forward    has    HGMMA\.64x128x16\.F32\.BF16
 attention_forward_sm90a         forward<64 has    HGMMA\.64x64x16\.F32\.BF16
@@ -54,17 +56,17 @@ token_logprob_forward_backward  forward     has    LDG\.E(\..*)?\.128
 token_logprob_forward_backward  forward     has    STG\.E(\..*)?\.(128|64)
 token_logprob_forward_backward  forward     lacks  LDL.*|STL.*'
 
-# File, kernels, how often at least an instruction comes between a wait for all products but the youngest group and the next wait: what should run
-# while products do. The compiler may move a wait.
+# Instructions that should run while products run. Columns: file; prefix of kernel names; min count of the instruction between a wait for all but
+# the newest group of products and the next wait; instruction. The compiler may move a wait, and then the count falls.
 overlaps='
 attention_forward_sm90a         forward    64     MUFU\.EX2'
 
-# Files whose kernels give registers up (setmaxnreg), of which those warps then use none.
+# Files whose kernels release registers in some warps (setmaxnreg). These warps must not use the released registers.
 giving='attention_forward_sm90a attention_backward_sm90a lm_head_forward_sm90a'
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-# Two columns: kernel and instruction, counted, and in their order with the first operands of waits.
+# Writes two files: how often each kernel has each instruction; and all instructions in order, those of waits with their first operands.
 disassemble() {
   (cd "$scratch" && "$cuobjdump" -xelf sm_90a "$objects/$1.cu.o" >/dev/null)
   "$disassembler" -c "$scratch/$1".*.cubin >"$scratch/$1.sass"

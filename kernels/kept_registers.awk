@@ -1,6 +1,7 @@
-# How many registers warps use that gave some up: reads nvdisasm -c, follows the code from USETMAXREG.DEALLOC on over branches and calls, and
-# prints of each kernel that has one how many it keeps, how many it uses from there on, and its name. Words of several registers are named by their
-# first and begin on a multiple of their size, as what is kept does: counting the first is enough.
+# Counts the registers used by warps that have released some. Reads the output of nvdisasm -c and follows the code from USETMAXREG.DEALLOC on,
+# through branches and calls. For each kernel with that instruction, prints how many registers it keeps, how many it uses from there on, and its name.
+# An operand of several registers is named by its first one, which is a multiple of the operand's size, as is the number of registers kept. So it is
+# enough to look at the first one.
 function report(   stack, top, at, seen, used) {
   used = 0
   for (stack[top++] = start; top > 0;) {

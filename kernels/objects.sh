@@ -1,6 +1,6 @@
-# Sourced: the kernels as nvcc has made them, and NVIDIA's tools that read them.
+# To be sourced: finds the object files that nvcc made of the kernels, and NVIDIA's tools that read them.
 
-# objects_of BUILD: the directory of the kernels' objects in a build with CUDA, as native/build.sh makes it.
+# objects_of BUILD: prints the directory of the kernels' object files in a build with CUDA, as made by native/build.sh.
 objects_of() {
   local objects=$1/CMakeFiles/dpo4j.dir/kernels
   ls "$objects"/*.cu.o >/dev/null 2>&1 || {
@@ -10,7 +10,7 @@ objects_of() {
   echo "$objects"
 }
 
-# cuda_tool BUILD NAME: a program beside the nvcc of the build, or on PATH.
+# cuda_tool BUILD NAME: prints the path of a program in the directory of the build's nvcc, or on PATH.
 cuda_tool() {
   local nvcc
   nvcc=$(sed -n 's/^CMAKE_CUDA_COMPILER:[^=]*=//p' "$1/CMakeCache.txt")

@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# What each kernel takes of a multiprocessor: kernels/resources.sh BUILD, of a build with CUDA (java/kernels/target/cmake).
-# One line a kernel and architecture: file, registers, bytes of fixed shared memory, of stack a thread, name. Fails when a kernel has a stack: it
-# spills, its __launch_bounds__ promising more blocks than its registers allow, or it indexes an array that is not in registers then. Fails when a
-# kernel takes more registers than are allowed below.
+# Prints the resources of each kernel. Usage: kernels/resources.sh BUILD, where BUILD is a build with CUDA (java/kernels/target/cmake).
+# One line per kernel and architecture: file, registers, bytes of static shared memory, bytes of stack per thread, name. Fails if a kernel has a
+# stack: it spills, because __launch_bounds__ asks for more resident blocks than its registers allow, or it indexes an array with a variable, which
+# moves the array from registers to local memory. Fails if a kernel uses more registers than its budget below.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/objects.sh"
 build=${1:?usage: kernels/resources.sh BUILD}
 objects=$(objects_of "$build")
 cuobjdump=$(cuda_tool "$build" cuobjdump)
 
-# The most registers a kernel of a file may take on any architecture, if its name has the second word in it; the last line that fits counts. 256
-# threads of 64, 80 or 128 registers: four, three or two resident blocks per SM. preference_loss and unpaired_loss are one block of
-# 256 a launch, whatever it takes. The kernels for sm_90a have 384 threads, one block per SM; attention_*_mma has two of 128, whose
-# registers hold sums.
+# The max number of registers per thread on any architecture. Columns: file; a part of the kernel's name; registers. The last line that matches a
+# kernel counts. With 256 threads per block, 64, 80 or 128 registers allow four, three or two resident blocks per SM. preference_loss and
+# unpaired_loss launch one block of 256, so occupancy does not limit their registers. The kernels for sm_90a have 384 threads and one block per SM.
+# attention_*_mma has two blocks of 128 threads per SM, which hold their sums in registers.
 budgets='
 attention_forward_mma.cu           (           255
 attention_backward_mma.cu          (           255

@@ -1,4 +1,4 @@
-# The kernels, for whoever compiles them: nvcc (CMakeLists.txt here) or, in tests, the host compiler (tests/emulation).
+# The kernel sources. nvcc compiles them (CMakeLists.txt here) and, for tests, the host compiler (tests/emulation).
 set(DPO4J_KERNEL_SOURCES
     adamw.cu
     attention_backward.cu
