@@ -175,7 +175,7 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
 #pragma unroll
         for (int i = 0; i < kRowsPerThread; i++) d_s[i][c] = p[i][c] == 0 ? 0.0f : p[i][c] * (d_s[i][c] - delta);
       }
-      __syncwarp();  // the weights of d_v have been read
+      __syncwarp();  // the warp has read the weights of d_v
       Tile::write_weights(weights, d_s);
       __syncwarp();
       Tile::accumulate(d_k, weights, walk.q, partly_seen);

@@ -72,7 +72,7 @@ struct Maps {
 struct KeyTile {
   int32_t segment, head;
   int32_t row, first, count;  // the first key's row in k and v; its index in the segment; how many keys exist: 0 if the ticket has no work
-  uint32_t turn;              // the turn in which this tile adds to each d_q
+  uint32_t turn;              // the turn in which this tile of keys adds to each d_q: its number among the tiles of keys
 
   KeyTile() = default;
   __device__ __forceinline__ KeyTile(const Problem& problem, uint32_t ticket) : count(0) {

@@ -19,9 +19,9 @@ struct Tile {
   static constexpr int kRows = kWarps * kRowsPerWarp;
   static constexpr int kColumns = D <= 64 ? 32 : (D <= 128 ? 32 : 16) / (BACKWARD ? 2 : 1);
   static constexpr int kColumnsPerThread = kColumns / 8;
-  static constexpr int kQuads = D / 32;               // groups of four consecutive d per thread: 4 x + 32 q
+  static constexpr int kQuads = D / 32;               // groups of four consecutive d per thread; group q starts at d = 4 lane_x() + 32 q
   static constexpr int kStride = D + 4;               // floats from row to row of a tile: the next row starts four banks further
-  static constexpr int kWeightStride = kColumns + 8;  // likewise
+  static constexpr int kWeightStride = kColumns + 8;  // floats from row to row of the weights
   static constexpr int kRowFloats = kRows * kStride, kColumnFloats = kColumns * kStride, kWeightFloats = kRows * kWeightStride;
 
   using Scores = float[kRowsPerThread][kColumnsPerThread];
@@ -127,7 +127,7 @@ struct Tile {
     }
   }
 
-  // This thread's share of row i, times `factor`.
+  // Stores this thread's columns of a row, times `factor`.
   static __device__ __forceinline__ void write(float* to, const float4 (&o)[kQuads], float factor, int head_width) {
 #pragma unroll
     for (int q = 0; q < kQuads; q++) {
@@ -137,7 +137,7 @@ struct Tile {
   }
 };
 
-// Over the eight lanes that share a row.
+// The max, and the sum, over the eight lanes that share a row.
 __device__ __forceinline__ float row_max(float x) {
 #pragma unroll
   for (int distance = 4; distance > 0; distance /= 2) x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, distance));

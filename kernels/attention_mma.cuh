@@ -37,7 +37,7 @@ __device__ __forceinline__ int lane_index() { return threadIdx.x % kWarp; }
 __device__ __forceinline__ int lane_group() { return lane_index() / 4; }
 __device__ __forceinline__ int lane_member() { return lane_index() % 4; }
 
-// Over the four lanes that share a row.
+// The max, and the sum, over the four lanes that share a row.
 __device__ __forceinline__ float quad_max(float x) {
   x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, 1));
   return fmaxf(x, __shfl_xor_sync(kAllLanes, x, 2));
@@ -287,7 +287,7 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
   int32_t first_row_sees_to, last_row_sees_to;  // the last keys that the warp's first and last row see; -1 if no row exists
   int32_t block_sees_to;                        // the last key that the block's first row sees
 
-  // As in QueryBlock.
+  // `place` are the remaining arguments of a constructor of QueryBlock.
   template <class... Place>
   __device__ __forceinline__ MmaQueryBlock(const X& x, const dpo4j_segment& segment, Place... place) : Base(x, segment, place...) {
     warp_row = warp_index() * Tile::kRowsPerWarp;
@@ -300,7 +300,7 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
   __device__ __forceinline__ MmaQueryBlock(const X& x, int32_t row_tiles)
       : MmaQueryBlock(x, read_segment(x.segments + blockIdx.x / row_tiles), row_tiles) {}
 
-  // Whether some row of the warp sees some key of the tile; whether all rows see all of them.
+  // Whether some row of the warp sees some key of the tile; whether all rows of the warp see all keys of the tile.
   __device__ __forceinline__ bool sees(int32_t first_key) const { return first_key <= last_row_sees_to; }
   __device__ __forceinline__ bool sees_all(int32_t first_key) const { return first_key + Tile::kColumns - 1 <= first_row_sees_to; }
   // Whether all rows of the block see all keys of the tile.

@@ -83,7 +83,8 @@ struct WarpgroupRows {
 // one overlap with the softmax of another.
 class Turns {
  public:
-  // One barrier per warpgroup, which counts its warps. The first warpgroup has the first turn.
+  // `barriers` has one barrier per warpgroup; a phase ends when all warps of the previous warpgroup have passed their turn. The first
+  // warpgroup has the first turn.
   __device__ __forceinline__ Turns(Barrier* barriers, int groups, int group)
       : own_(barriers + group), next_(barriers + (group + 1) % groups), parity_(group == 0 ? 1 : 0) {}
   __device__ __forceinline__ void take() {

@@ -36,7 +36,7 @@ struct Problem {
   uint32_t together;                     // the number of row tiles whose x stays in L2
   float scale, cap;                      // cap 0: none
   float to_base_2;                       // c
-  double from_base_2;                    // converts to nats: scale / c, which is 1 / log2(e) up to the rounding of c
+  double from_base_2;                    // converts base 2 to nats: 1 / log2(e), corrected for the rounding of c
 };
 
 // ---- the order of tiles -----------------------------------------------------------------------------------------------------------------

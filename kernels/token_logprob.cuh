@@ -41,7 +41,7 @@ struct Slice {
 // The slices of a row.
 struct Teams {
   int64_t vocabulary;
-  int64_t width;  // of a slice; a multiple of kTile, so that every slice is 16-byte aligned
+  int64_t width;  // columns of a slice; a multiple of kTile, so that every slice is 16-byte aligned
   int32_t count;
   int32_t threads;  // of a team
   __device__ int32_t warps() const { return threads / kWarp; }
@@ -123,9 +123,9 @@ struct Plain {
   }
 };
 
-// cap tanh(scale (x + bias) / cap), or scale (x + bias), computed in registers wherever a logit is read. The compiler may not fuse its
-// operations, so that every reader gets the same bits. tanhf is within 2 ulp. The single instruction for tanh is off by 2^-11, which is
-// 0.01 nat at a cap of 30.
+// cap tanh(scale (x + bias) / cap), or scale (x + bias), computed in registers wherever a logit is read. __fmul_rn and __fadd_rn keep the
+// compiler from fusing operations, so that z has the same bits wherever it is computed. tanhf has an error of at most 2 ulp. The hardware
+// instruction for tanh has an error of 2^-11, which is 0.01 nat at a cap of 30.
 struct Transformed {
   static constexpr bool kTransforms = true;
   const float* bias;
@@ -370,7 +370,7 @@ __device__ __forceinline__ S merge_lanes(S sums) {
   return sums;
 }
 
-// Merges the accumulators of the row's warps; of_warp(i) is that of warp i. Called by one whole warp.
+// Merges the accumulators of the row's warps; of_warp(i) is that of warp i. All lanes of one warp call it.
 template <class S, class OfWarp>
 __device__ __forceinline__ S merge_warps(const Teams& teams, OfWarp of_warp) {
   const int32_t warps = teams.count * teams.warps();

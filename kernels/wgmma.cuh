@@ -15,7 +15,7 @@
 //   kDepth  64 k of a row of the matrix (K-major)
 //   kRows   64 rows of the matrix for one k (M-major or N-major, that is, transposed, like v in the product of weights and v)
 // Descriptor ("Matrix Descriptor Format", "Strides"):
-//   bits  0 to 13  address / 16 of the first element. The swizzle is a function of the address, so it moves by kNext from 16 k to the next 16
+//   bits  0 to 13  address / 16 of the first element. The swizzle depends only on the address, so adding kNext moves to the next 16 k
 //   bits 16 to 29  leading dimension byte offset / 16. kRows: from 64 rows of the matrix to the next 64. kDepth: not used
 //   bits 32 to 45  stride dimension byte offset / 16: 1024 bytes. kDepth: from eight rows to the next eight. kRows: from eight k to the next
 //   bits 49 to 51  base offset: 0, because tiles start on 1024 bytes
@@ -47,7 +47,7 @@ __device__ __forceinline__ uint64_t transposed_descriptor(uint32_t tile, uint32_
   return tile_descriptor(tile, next_tile_bytes);
 }
 
-// Added to a descriptor, moves it to the next 16 k.
+// These numbers, added to a descriptor, move it to the next 16 k.
 constexpr uint64_t kNextDepth = kProductDepth * 2 >> 4, kNextTransposedDepth = kProductDepth * kTileRowBytes >> 4;
 template <Major MAJOR>
 constexpr uint64_t kNext = MAJOR == Major::kDepth ? kNextDepth : kNextTransposedDepth;

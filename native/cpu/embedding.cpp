@@ -1,6 +1,6 @@
-// Forward: out[row] = table[indices[row]], NaN if the table has no such row. 8 bytes per element. Backward: d_table[distinct[s]] += the sum
-// of the rows of d_out with that index, in order. One task owns a row of the table. d_out is read once. Rows of d_table that do not occur
-// are neither read nor written.
+// Forward:  out[row] = table[indices[row]], NaN if the table has no such row. 8 bytes per element.
+// Backward: d_table[distinct[s]] += the sum of the rows of d_out with that index, in order. One task owns a row of the table. d_out is read
+//   once. Rows of d_table that do not occur are neither read nor written.
 #include "cpu.h"
 #include "vector.h"
 

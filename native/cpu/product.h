@@ -1,5 +1,7 @@
-// Products of tiles in the cache: c[m, n] = (accumulate ? c : 0) + a[m, k] b[k, n], n a multiple of kLanes. For all m and n, each element
-// of c is one chain of fma over k, from first to last. So a product that is cut along m, n or k (and accumulates) has the same bits.
+// Products of tiles in the cache: c[m, n] = (accumulate ? c : 0) + a[m, k] b[k, n], n a multiple of kLanes.
+//
+// For all m and n, each element of c is one chain of fma over k, from first to last. So a product that is cut along m, n or k (and
+// accumulates) has the same bits.
 #pragma once
 
 #include "vector.h"

@@ -1,5 +1,6 @@
-// Forward: y = g s u, with s = 1 / (1 + exp(-g)). 12 bytes per element of y. Backward: d_u = d g s, d_g = d u s (1 + g (1 - s)). 20 bytes
-// per element of y. s and 1 - s are both computed from t = exp(-|g|) <= 1, so neither overflows, and neither loses digits in a subtraction.
+// Forward:  y = g s u, with s = 1 / (1 + exp(-g)). 12 bytes per element of y.
+// Backward: d_u = d g s, d_g = d u s (1 + g (1 - s)). 20 bytes per element of y.
+// s and 1 - s are both computed from t = exp(-|g|) <= 1, so neither overflows, and neither loses digits in a subtraction.
 #include "cpu.h"
 #include "vector.h"
 
