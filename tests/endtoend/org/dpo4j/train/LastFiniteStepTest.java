@@ -29,8 +29,8 @@ class LastFiniteStepTest {
                 MetricsLog log = new MetricsLog(directory.resolve("metrics.jsonl"), metrics -> {})) {
             int rows = objective.rows();
             Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seed(), epoch));
-            objective.begin(steps, metrics -> {});
-            TrainLoop loop = new TrainLoop(objective, model.parameters(), steps, options, metrics -> {}, log);
+            RunState state = RunState.begin(model.parameters(), objective, steps, options, metrics -> {});
+            TrainLoop loop = new TrainLoop(state, options, metrics -> {}, log);
             assertThatThrownBy(loop::run).isInstanceOf(Dpo4jException.class).hasMessageContaining(message);
             return loop.trained();
         }

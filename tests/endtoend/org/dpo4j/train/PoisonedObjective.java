@@ -51,8 +51,13 @@ final class PoisonedObjective implements Objective {
     }
 
     @Override
-    public void begin(Steps steps, RunListener listener) {
-        objective.begin(steps, listener);
+    public Reference reference(Steps steps, RunListener listener) {
+        return objective.reference(steps, listener);
+    }
+
+    @Override
+    public void begin(Reference reference, RunListener listener) {
+        objective.begin(reference, listener);
     }
 
     @Override

@@ -74,7 +74,7 @@ class ReferenceRowsTest {
         try (Device device = Devices.cpu(1);
                 Model model = Model.create(TinyRun.CONFIG, device, DType.F32, 3);
                 PreferenceObjective objective = new PreferenceObjective(model, PAIRS, PAIRS.subList(0, 5), options)) {
-            objective.begin(steps(options.train(), PAIRS.size()), listener);
+            objective.reference(steps(options.train(), PAIRS.size()), listener);
         }
         assertThat(phases)
                 .containsExactly(

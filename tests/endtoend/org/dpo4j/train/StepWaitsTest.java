@@ -76,8 +76,8 @@ class StepWaitsTest {
                 MetricsLog log = new MetricsLog(directory.resolve("metrics.jsonl"), metrics -> {})) {
             int rows = objective.rows();
             Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seed(), epoch));
-            objective.begin(steps, metrics -> {});
-            new TrainLoop(objective, model.parameters(), steps, options, counts, log).run();
+            RunState state = RunState.begin(model.parameters(), objective, steps, options, metrics -> {});
+            new TrainLoop(state, options, counts, log).run();
         }
         for (int step = 2; step <= STEPS; step++) {
             assertThat(Counts.of(counts.allocations, step))

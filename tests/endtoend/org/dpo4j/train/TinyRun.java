@@ -75,9 +75,8 @@ record TinyRun(List<Metrics> history, float[] weights) {
                 MetricsLog log = new MetricsLog(temporary(), metrics -> {})) {
             int rows = objective.rows();
             Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seed(), epoch));
-            objective.begin(steps, metrics -> {});
-            List<Metrics> history =
-                    new TrainLoop(objective, model.parameters(), steps, options, metrics -> {}, log).run();
+            RunState state = RunState.begin(model.parameters(), objective, steps, options, metrics -> {});
+            List<Metrics> history = new TrainLoop(state, options, metrics -> {}, log).run();
             return new TinyRun(history, weights(model));
         }
     }

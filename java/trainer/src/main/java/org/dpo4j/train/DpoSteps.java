@@ -1,6 +1,5 @@
 package org.dpo4j.train;
 
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.dpo4j.data.PreferencePair;
@@ -22,10 +21,7 @@ import org.dpo4j.model.Model;
  */
 public final class DpoSteps implements AutoCloseable {
     private final PreferenceObjective objective;
-    private final Steps steps;
-    private final Schedule schedule;
-    private final Optimizer optimizer;
-    private int done;
+    private final RunState state;
 
     /**
      * Allocates the optimizer's state and computes the reference's log-probs.
@@ -33,13 +29,10 @@ public final class DpoSteps implements AutoCloseable {
      * @param sharePrefix whether a prompt is computed once for both of its completions, as {@link DpoTrainer} does
      */
     public DpoSteps(Model model, List<PreferencePair> pairs, DpoOptions options, boolean sharePrefix) {
-        TrainOptions train = options.train();
-        steps = steps(pairs, train);
-        schedule = train.schedule(steps.total());
         objective = PreferenceObjective.ofPairs(model, pairs, options, sharePrefix);
         try {
-            objective.begin(steps, metrics -> {});
-            optimizer = new Optimizer(model.parameters(), train, train.loggingInterval(steps.total()));
+            Steps steps = steps(pairs, options.train());
+            state = RunState.begin(model.parameters(), objective, steps, options.train(), metrics -> {});
         } catch (RuntimeException e) {
             objective.close();
             throw e;
@@ -66,12 +59,11 @@ public final class DpoSteps implements AutoCloseable {
 
     /** Queues the next step; nothing is waited for. Throws when the steps of the options are over. */
     public void step() {
-        if (done == steps.total()) {
-            throw new Dpo4jException("DpoSteps: all " + done + " steps are done; set max_steps to more");
+        if (state.isOver()) {
+            throw new Dpo4jException("DpoSteps: all " + state.step() + " steps are done; set max_steps to more");
         }
-        objective.accumulate(steps.microBatches(done));
-        optimizer.step(schedule.rate(done));
-        done++;
+        state.accumulate();
+        state.update();
     }
 
     /**
@@ -80,14 +72,12 @@ public final class DpoSteps implements AutoCloseable {
      * logging_steps} steps was not finite.
      */
     public Map<String, Double> metrics() {
-        Map<String, Double> metrics = new LinkedHashMap<>(objective.metrics());
-        metrics.put("grad_norm", optimizer.takeNorm());
-        return metrics;
+        return state.metrics();
     }
 
     @Override
     public void close() {
-        optimizer.close();
+        state.close();
         objective.close();
     }
 }

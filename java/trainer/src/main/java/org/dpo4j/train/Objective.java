@@ -26,10 +26,16 @@ interface Objective extends AutoCloseable {
     Passes passes(Steps steps);
 
     /**
-     * Computes what has to stand before the first of these steps. From then on the listener is asked between batches
+     * Computes the reference's log-probs of the rows that these steps and the evaluations read, with the weights that the
+     * model has now. {@link RunState#begin} alone asks, before the first step.
+     */
+    Reference reference(Steps steps, RunListener listener);
+
+    /**
+     * Sets sums and running means to 0 and takes the reference. From then on the listener is asked between batches
      * whether the run should end.
      */
-    void begin(Steps steps, RunListener listener);
+    void begin(Reference reference, RunListener listener);
 
     /** Tokens the model reads in these rows, counted as TRL counts {@code num_tokens}. */
     long tokens(int[] rows);

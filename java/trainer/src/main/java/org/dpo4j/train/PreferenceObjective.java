@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.Device;
@@ -31,53 +30,16 @@ import org.jspecify.annotations.Nullable;
  * is one packed forward and backward pass, with one launch for loss, gradient and metrics of each part that the head
  * takes. Metrics add up on the device until they are asked for.
  */
-final class PreferenceObjective implements Objective {
+final class PreferenceObjective extends RowObjective<PreferencePair> {
     private static final long METRICS_BYTES = (long) Double.BYTES * PreferenceLoss.METRICS;
     private static final long MEAN_BYTES = 2L * Double.BYTES;
-
-    /** Rows and what the frozen model says of them. */
-    private record Pairs(List<PreferencePair> rows, ReferenceLogProbs reference) {
-        long chosenTokens(IntStream of) {
-            return of.mapToLong(row -> rows.get(row).chosen().length).sum();
-        }
-
-        Passes.Extent extent(int[] of, boolean sharePrefix) {
-            Passes.Extent extent = Passes.Extent.NONE;
-            for (int row : of) {
-                PreferencePair pair = rows.get(row);
-                int prompt = pair.prompt().length;
-                int tokens = pair.chosen().length + pair.rejected().length;
-                int longest = prompt + Math.max(pair.chosen().length, pair.rejected().length);
-                extent = extent.plus(
-                        new Passes.Extent((sharePrefix ? 1 : 2) * prompt + tokens, tokens, tokens, longest, 1));
-            }
-            return extent;
-        }
-
-        /** What passes over batches of these pairs take. */
-        PassMemory memory(LanguageModel language, int group, Stream<int[]> batches, boolean sharePrefix) {
-            return Passes.largest(
-                    language, group, batches, of -> extent(of, sharePrefix), of -> batch(of, sharePrefix));
-        }
-
-        Stream<int[]> inOrder(int batch) {
-            return Passes.inOrder(rows.size(), batch);
-        }
-
-        PackedBatch batch(int[] of, boolean sharePrefix) {
-            return PackedBatch.pairs(IntStream.of(of).mapToObj(rows::get).toList(), sharePrefix);
-        }
-    }
 
     private final DpoOptions options;
     private final boolean sharePrefix;
     /** Which loss looks at all pairs of a micro-batch at once; null where each pair's is its own. */
     private final @Nullable String wholeBatch;
 
-    private final CompletionSums referenceSums;
     private final Device device;
-    private final LanguageModel training;
-    private final LanguageModel evaluation;
     private final DeviceBuffer scale;
     private final DeviceBuffer references;
     private final DeviceBuffer losses;
@@ -90,9 +52,7 @@ final class PreferenceObjective implements Objective {
     private final HostBuffer host;
     private final PairLoss trainingLoss;
     private final PairLoss evaluationLoss;
-    private Pairs pairs;
-    private Pairs evalPairs;
-    private RunListener listener = metrics -> {};
+    private Reference reference = Reference.NONE;
 
     PreferenceObjective(Model model, List<PreferencePair> pairs, List<PreferencePair> evalPairs, DpoOptions options) {
         this(model, pairs, evalPairs, options, LanguageModel.TRAINING_LOGITS_BYTES);
@@ -121,17 +81,17 @@ final class PreferenceObjective implements Objective {
             DpoOptions options,
             long logitsBytes,
             boolean sharePrefix) {
+        super(
+                pairs,
+                evalPairs,
+                options.train(),
+                LanguageModel.training(
+                        model, policySums(options), logitsBytes, options.train().graphsOn(model.device())),
+                LanguageModel.evaluation(model, policySums(options)));
         this.options = options;
         this.sharePrefix = sharePrefix;
         this.wholeBatch = wholeBatch(options);
         this.device = model.device();
-        this.pairs = new Pairs(pairs, ReferenceLogProbs.NONE);
-        this.evalPairs = new Pairs(evalPairs, ReferenceLogProbs.NONE);
-        referenceSums = new CompletionSums((float) options.ldAlpha(), false);
-        CompletionSums sums = new CompletionSums((float) options.ldAlpha(), true);
-        training =
-                LanguageModel.training(model, sums, logitsBytes, options.train().graphsOn(device));
-        evaluation = LanguageModel.evaluation(model, sums);
         int largest = Math.max(
                 options.train().perDeviceTrainBatchSize(), options.train().perDeviceEvalBatchSize());
         scale = device.allocate(2L * Float.BYTES);
@@ -148,9 +108,37 @@ final class PreferenceObjective implements Objective {
         evaluationLoss = new PairLoss(evalMetrics, evalRunningMean);
     }
 
+    /** With the statistics that metrics and WPO read. */
+    private static CompletionSums policySums(DpoOptions options) {
+        return new CompletionSums((float) options.ldAlpha(), true);
+    }
+
+    private LanguageModel reference() {
+        return LanguageModel.evaluation(training.model(), new CompletionSums((float) options.ldAlpha(), false));
+    }
+
     @Override
-    public int rows() {
-        return pairs.rows().size();
+    PackedBatch pack(List<PreferencePair> batch) {
+        return PackedBatch.pairs(batch, sharePrefix);
+    }
+
+    @Override
+    Passes.Extent extent(PreferencePair pair) {
+        int prompt = pair.prompt().length;
+        int tokens = pair.chosen().length + pair.rejected().length;
+        int longest = prompt + Math.max(pair.chosen().length, pair.rejected().length);
+        return new Passes.Extent((sharePrefix ? 1 : 2) * prompt + tokens, tokens, tokens, longest, 1);
+    }
+
+    /** As two sequences, the prompt in both. */
+    @Override
+    long tokens(PreferencePair pair) {
+        return 2L * pair.prompt().length + pair.chosen().length + pair.rejected().length;
+    }
+
+    @Override
+    int group() {
+        return trainingLoss.group();
     }
 
     @Override
@@ -160,10 +148,8 @@ final class PreferenceObjective implements Objective {
 
     @Override
     public Map<String, String> facts() {
-        long twice =
-                pairs.rows().stream().mapToLong(PreferenceObjective::tokens).sum();
-        long shared =
-                pairs.rows().stream().mapToLong(pair -> pair.prompt().length).sum();
+        long twice = rows.stream().mapToLong(this::tokens).sum();
+        long shared = rows.stream().mapToLong(pair -> pair.prompt().length).sum();
         Map<String, String> facts = new LinkedHashMap<>();
         facts.put("loss", LossDescription.of(options));
         facts.put(
@@ -179,13 +165,11 @@ final class PreferenceObjective implements Objective {
     }
 
     private String headProducts() {
-        int[] tokens = pairs.rows().stream()
-                .mapToInt(pair -> pair.chosen().length + pair.rejected().length)
-                .toArray();
-        int rows = training.logitsRows();
+        int max = training.logitsRows();
         return wholeBatch == null
-                ? HeadProducts.ofGroups(rows, tokens, unit())
-                : HeadProducts.ofBatches(rows, tokens, options.train().perDeviceTrainBatchSize(), wholeBatch);
+                ? HeadProducts.ofGroups(max, completionTokens(), unit())
+                : HeadProducts.ofBatches(
+                        max, completionTokens(), options.train().perDeviceTrainBatchSize(), wholeBatch);
     }
 
     @Override
@@ -194,19 +178,14 @@ final class PreferenceObjective implements Objective {
     }
 
     @Override
-    public Passes passes(Steps steps) {
-        int batch = options.train().perDeviceEvalBatchSize();
-        PassMemory frozen = PassMemory.NONE;
-        if (options.reference()) {
-            try (LanguageModel reference = LanguageModel.evaluation(training.model(), referenceSums)) {
-                frozen = pairs.memory(reference, 2, Passes.inOrder(steps.rowsRead(), batch), sharePrefix)
-                        .max(evalPairs.memory(reference, 2, evalPairs.inOrder(batch), sharePrefix));
-            }
+    PassMemory referenceMemory(Steps steps) {
+        if (!options.reference()) {
+            return PassMemory.NONE;
         }
-        return new Passes(
-                pairs.memory(training, trainingLoss.group(), steps.microBatches(), sharePrefix),
-                frozen,
-                evalPairs.memory(evaluation, evaluationLoss.group(), evalPairs.inOrder(batch), sharePrefix));
+        try (LanguageModel frozen = reference()) {
+            return memory(frozen, 2, rows, Passes.inOrder(steps.rowsRead(), evalBatch))
+                    .max(memory(frozen, 2, evalRows, Passes.inOrder(evalRows.size(), evalBatch)));
+        }
     }
 
     private List<DeviceBuffer> buffers() {
@@ -214,39 +193,39 @@ final class PreferenceObjective implements Objective {
     }
 
     @Override
-    public void begin(Steps steps, RunListener listener) {
-        this.listener = listener;
-        if (options.reference()) {
-            int[] everyRow = IntStream.range(0, evalPairs.rows().size()).toArray();
-            try (LanguageModel frozen = LanguageModel.evaluation(training.model(), referenceSums)) {
-                pairs = withReference(frozen, pairs.rows(), steps.rowsRead());
-                evalPairs = withReference(frozen, evalPairs.rows(), everyRow);
-            }
+    public Reference reference(Steps steps, RunListener listener) {
+        if (!options.reference()) {
+            return Reference.NONE;
         }
+        int[] everyRow = IntStream.range(0, evalRows.size()).toArray();
+        try (LanguageModel frozen = reference()) {
+            return new Reference(
+                    logProbs(frozen, rows, steps.rowsRead(), listener), logProbs(frozen, evalRows, everyRow, listener));
+        }
+    }
+
+    private ReferenceLogProbs logProbs(
+            LanguageModel frozen, List<PreferencePair> from, int[] read, RunListener listener) {
+        return ReferenceLogProbs.compute(frozen, from, read, evalBatch, sharePrefix, listener);
+    }
+
+    @Override
+    public void begin(Reference reference, RunListener listener) {
+        super.begin(reference, listener);
+        this.reference = reference;
         device.fill(metrics.address(), 0, METRICS_BYTES);
         device.fill(runningMean.address(), 0, MEAN_BYTES);
     }
 
-    private Pairs withReference(LanguageModel frozen, List<PreferencePair> rows, int[] read) {
-        int batch = options.train().perDeviceEvalBatchSize();
-        return new Pairs(rows, ReferenceLogProbs.compute(frozen, rows, read, batch, sharePrefix, listener));
+    @Override
+    void beginStep(int[] step) {
+        uploadScale(rows, step);
     }
 
     @Override
-    public long tokens(int[] rows) {
-        return IntStream.of(rows)
-                .mapToLong(row -> tokens(pairs.rows().get(row)))
-                .sum();
-    }
-
-    @Override
-    public void accumulate(List<int[]> microBatches) {
-        uploadScale(pairs, microBatches.stream().flatMapToInt(IntStream::of).toArray());
-        for (int[] rows : microBatches) {
-            Cancellation.check(listener);
-            trainingLoss.take(pairs, rows);
-            training.accumulate(pairs.batch(rows, sharePrefix), trainingLoss);
-        }
+    CompletionLoss loss(int[] microBatch) {
+        trainingLoss.take(reference.training(), microBatch);
+        return trainingLoss;
     }
 
     @Override
@@ -257,39 +236,37 @@ final class PreferenceObjective implements Objective {
     @Override
     public Map<String, Double> evaluate() {
         device.fill(evalMetrics.address(), 0, METRICS_BYTES);
-        int batch = options.train().perDeviceEvalBatchSize();
-        int rows = evalPairs.rows().size();
-        uploadScale(evalPairs, IntStream.range(0, rows).toArray());
-        for (int begin = 0; begin < rows; begin += batch) {
-            int[] of = IntStream.range(begin, Math.min(rows, begin + batch)).toArray();
-            Cancellation.check(listener);
+        uploadScale(evalRows, IntStream.range(0, evalRows.size()).toArray());
+        forEachEvaluationBatch((batch, logProbs) -> {
             // Evaluation leaves the running mean of training as it is.
             device.copy(evalRunningMean.address(), runningMean.address(), MEAN_BYTES);
-            LogProbs logProbs = evaluation.forward(evalPairs.batch(of, sharePrefix));
-            evaluationLoss.take(evalPairs, of);
-            evaluationLoss.upload(0, 2 * of.length);
-            evaluationLoss.dSums(logProbs, 2 * of.length);
-        }
+            evaluationLoss.take(reference.evaluation(), batch);
+            evaluationLoss.upload(0, 2 * batch.length);
+            evaluationLoss.dSums(logProbs, 2 * batch.length);
+        });
         return take(evalMetrics);
     }
 
     @Override
     public void close() {
-        List.of(training, evaluation).forEach(LanguageModel::close);
+        super.close();
         buffers().forEach(DeviceBuffer::close);
     }
 
     /** What a pair, and a chosen token, is of all these rows. */
-    private void uploadScale(Pairs from, int[] rows) {
-        float token = options.has(LossType.SFT) ? 1f / from.chosenTokens(IntStream.of(rows)) : 0;
-        host.uploadFloats(scale.address(), new float[] {1f / rows.length, token});
+    private void uploadScale(List<PreferencePair> from, int[] numbers) {
+        long chosen = IntStream.of(numbers)
+                .mapToLong(row -> from.get(row).chosen().length)
+                .sum();
+        float token = options.has(LossType.SFT) ? 1f / chosen : 0;
+        host.uploadFloats(scale.address(), new float[] {1f / numbers.length, token});
     }
 
     /** The loss of one micro-batch after the other; its metrics are added to {@code metrics}. */
     private final class PairLoss implements CompletionLoss {
         private final DeviceBuffer metrics;
         private final DeviceBuffer mean;
-        private float[] reference = {};
+        private float[] sums = {};
 
         PairLoss(DeviceBuffer metrics, DeviceBuffer mean) {
             this.metrics = metrics;
@@ -297,16 +274,16 @@ final class PreferenceObjective implements Objective {
         }
 
         /** The micro-batch that comes next. */
-        void take(Pairs from, int[] rows) {
+        void take(ReferenceLogProbs from, int[] batch) {
             if (options.reference()) {
-                reference = from.reference().of(rows);
+                sums = from.of(batch);
             }
         }
 
         @Override
         public void upload(int first, int count) {
             if (options.reference()) {
-                host.uploadFloats(references.address(), Arrays.copyOfRange(reference, first, first + count));
+                host.uploadFloats(references.address(), Arrays.copyOfRange(sums, first, first + count));
             }
         }
 
@@ -351,10 +328,5 @@ final class PreferenceObjective implements Objective {
                 .map(LossType::option)
                 .findFirst()
                 .orElse(null);
-    }
-
-    /** As two sequences, the prompt in both: what TRL counts. */
-    private static long tokens(PreferencePair pair) {
-        return 2L * pair.prompt().length + pair.chosen().length + pair.rejected().length;
     }
 }

@@ -5,60 +5,48 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.dpo4j.kernels.Dpo4jException;
-import org.dpo4j.model.Parameters;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.MetricsLog;
 import org.dpo4j.report.RunListener;
 
 /**
- * Optimizer steps over an objective. The gradient of a step is that of the mean over all terms of its micro-batches,
- * however they are cut. Nothing is read from the device but every {@code logging_steps} steps, where the evaluation data
- * is, and where reading waits for nothing.
+ * Drives a run to its end: steps, lines of metrics, evaluations. The device is read every {@code logging_steps} steps and
+ * at evaluations; between them only where reading waits for nothing.
  */
 final class TrainLoop {
     /** No step. */
     static final int UNKNOWN = -1;
 
-    private final Objective objective;
-    private final Parameters parameters;
-    private final Steps steps;
-    private final Schedule schedule;
+    private final RunState state;
     private final TrainOptions options;
     private final RunListener listener;
     private final MetricsLog log;
     private final List<Metrics> history = new ArrayList<>();
     private int trained;
-    private long tokens;
-    private long rowsSinceLog;
+    private long loggedRows;
     private long loggedAt;
 
-    TrainLoop(
-            Objective objective,
-            Parameters parameters,
-            Steps steps,
-            TrainOptions options,
-            RunListener listener,
-            MetricsLog log) {
-        this.objective = objective;
-        this.parameters = parameters;
-        this.steps = steps;
-        this.schedule = options.schedule(steps.total());
+    TrainLoop(RunState state, TrainOptions options, RunListener listener, MetricsLog log) {
+        this.state = state;
         this.options = options;
         this.listener = listener;
         this.log = log;
     }
 
-    /** Runs all steps; gives the lines of metrics. When it throws, {@link #trained} says what the weights are. */
+    /**
+     * Runs the steps that are left and closes the state; gives the lines of metrics. When it throws, {@link #trained} says
+     * what the weights are.
+     */
     List<Metrics> run() {
-        try (Optimizer optimizer = new Optimizer(parameters, options, options.loggingInterval(steps.total()))) {
+        try (state) {
             try {
-                train(optimizer);
+                train();
             } catch (RuntimeException | Error e) {
-                trained = lastApplied(optimizer, e);
+                trained = lastApplied(e);
                 throw e;
             }
         }
-        trained = steps.total();
+        trained = state.step();
         return List.copyOf(history);
     }
 
@@ -67,66 +55,55 @@ final class TrainLoop {
         return trained;
     }
 
-    private void train(Optimizer optimizer) {
-        listener.progress("training", 0, steps.total());
+    private void train() {
+        int total = state.steps().total();
+        listener.progress("training", state.step(), total);
         loggedAt = System.nanoTime();
-        for (int step = 0; step < steps.total(); step++) {
-            accumulate(steps.microBatches(step));
-            if (step == 0) {
+        while (!state.isOver()) {
+            state.accumulate();
+            if (state.step() == 0) {
                 log.begin(); // before it the model of an earlier run may stay, and with it its metrics
             }
-            optimizer.step(schedule.rate(step));
-            int done = step + 1;
-            if (optimizer.isNormReady()) {
-                optimizer.takeNorm();
+            state.update();
+            state.checkGradient();
+            if (state.step() % options.loggingInterval(total) == 0 || state.isOver()) {
+                logTraining();
             }
-            if (done % options.loggingInterval(steps.total()) == 0 || done == steps.total()) {
-                logTraining(done, optimizer.takeNorm());
-            }
-            listener.progress("training", done, steps.total());
-            if (options.evaluatesAfter(done, steps.total())) {
-                logEvaluation(done);
+            listener.progress("training", state.step(), total);
+            if (options.evaluatesAfter(state.step(), total)) {
+                logEvaluation();
             }
         }
     }
 
-    private static int lastApplied(Optimizer optimizer, Throwable cause) {
+    private int lastApplied(Throwable cause) {
         try {
-            return optimizer.applied();
+            return state.applied();
         } catch (RuntimeException e) {
             cause.addSuppressed(e);
             return UNKNOWN;
         }
     }
 
-    private void accumulate(List<int[]> microBatches) {
-        objective.accumulate(microBatches);
-        for (int[] rows : microBatches) {
-            tokens += objective.tokens(rows);
-            rowsSinceLog += rows.length;
-        }
-    }
-
-    private void logTraining(int done, double norm) {
-        Map<String, Double> values = new LinkedHashMap<>(objective.metrics());
-        values.put("grad_norm", norm);
-        values.put("learning_rate", schedule.rate(done - 1));
-        values.put("epoch", steps.epoch(done));
-        values.put("num_tokens", (double) tokens);
-        values.put(objective.unit() + "_per_second", rowsSinceLog / seconds(loggedAt));
-        write(new Metrics(done, values));
-        requireFinite(done, values);
-        rowsSinceLog = 0;
+    private void logTraining() {
+        Map<String, Double> values = state.metrics();
+        values.put("learning_rate", state.rate());
+        values.put("epoch", state.epoch());
+        values.put("num_tokens", (double) state.tokens());
+        values.put(state.objective().unit() + "_per_second", (state.rows() - loggedRows) / seconds(loggedAt));
+        write(new Metrics(state.step(), values));
+        requireFinite(state.step(), values);
+        loggedRows = state.rows();
         loggedAt = System.nanoTime();
     }
 
-    private void logEvaluation(int done) {
+    private void logEvaluation() {
         long began = System.nanoTime();
         Map<String, Double> values = new LinkedHashMap<>();
-        objective.evaluate().forEach((name, value) -> values.put("eval_" + name, value));
-        values.put("epoch", steps.epoch(done));
+        state.objective().evaluate().forEach((name, value) -> values.put("eval_" + name, value));
+        values.put("epoch", state.epoch());
         values.put("eval_runtime", seconds(began));
-        write(new Metrics(done, values));
+        write(new Metrics(state.step(), values));
         loggedAt += System.nanoTime() - began;
     }
 

@@ -55,7 +55,6 @@ final class TrainRun {
                 facts.put("disk", output.checkSpace(model, options.modelNameOrPath(), lines(options, steps.total())));
                 listener.header(new RunHeader(facts));
                 memory.check(memoryOf(device));
-                objective.begin(steps, listener);
                 return train(options, objective, model, steps, listener, output);
             }
         }
@@ -91,7 +90,8 @@ final class TrainRun {
             OutputDirectory output) {
         FinalSave last = new FinalSave(model, options.modelNameOrPath(), output, listener);
         try (MetricsLog log = output.metrics(listener)) {
-            TrainLoop loop = new TrainLoop(objective, model.parameters(), steps, options, listener, log);
+            RunState state = RunState.begin(model.parameters(), objective, steps, options, listener);
+            TrainLoop loop = new TrainLoop(state, options, listener, log);
             List<Metrics> history;
             try {
                 history = loop.run();
