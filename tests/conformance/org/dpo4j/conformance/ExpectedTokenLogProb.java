@@ -1,12 +1,15 @@
 package org.dpo4j.conformance;
 
+import java.nio.DoubleBuffer;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import org.dpo4j.conformance.TokenLogProbRun.Left;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Statistic;
+import org.jspecify.annotations.Nullable;
 
 /** What runs of token_logprob left, against the reference. Masked rows are exactly 0, targets beyond the vocabulary NaN throughout. */
 final class ExpectedTokenLogProb {
@@ -75,14 +78,60 @@ final class ExpectedTokenLogProb {
     }
 
     /** What the softmax sees of a row, and how far fp32 may be from it. */
-    private record Seen(double[] z, double[] p, double[] off) {
-        static Seen of(LogitTransform transform, double[] logits) {
-            double[] z = transform.z(logits);
-            double lse = ReferenceTokenLogProb.lse(z);
-            return new Seen(
-                    z,
-                    Arrays.stream(z).map(each -> Math.exp(each - lse)).toArray(),
-                    Arrays.stream(z).map(transform::errorOfZ).toArray());
+    private static final class Seen {
+        private static final Remembered<Seen> SEEN = new Remembered<>(32);
+
+        final double[] z;
+        final double[] p;
+        final double[] off;
+        final double logSum;
+        private final int target;
+        private double @Nullable [][] numbers;
+        private double @Nullable [][] statistics;
+
+        private Seen(LogitTransform transform, double[] logits, int target) {
+            this.target = target;
+            z = transform.z(logits);
+            logSum = ReferenceTokenLogProb.logSum(z);
+            double lse = ReferenceTokenLogProb.maximum(z) + logSum;
+            p = Arrays.stream(z).map(each -> Math.exp(each - lse)).toArray();
+            off = Arrays.stream(z).map(transform::errorOfZ).toArray();
+        }
+
+        static Seen of(LogitTransform transform, double[] logits, int target) {
+            double[] bias = transform.bias() == null ? new double[0] : transform.bias();
+            List<Object> key = List.of(
+                    DoubleBuffer.wrap(bias), transform.scale(), transform.cap(), DoubleBuffer.wrap(logits), target);
+            return SEEN.get(key, () -> new Seen(transform, logits, target));
+        }
+
+        /** Log-prob and lse: the exact ones, and how far each may be. */
+        double[][] numbers() {
+            if (numbers == null) {
+                numbers = new double[][] {
+                    {ReferenceTokenLogProb.forward(z, target), ReferenceTokenLogProb.lse(z)},
+                    {Tolerance.logProb(z, target) + ofLogProb(target), Tolerance.lse(z) + ofLse()}
+                };
+            }
+            return numbers;
+        }
+
+        /** The same of the statistics. */
+        double[][] statistics() {
+            if (statistics == null) {
+                Statistic[] all = Statistic.values();
+                statistics = new double[2][all.length];
+                for (int i = 0; i < all.length; i++) {
+                    statistics[0][i] = switch (all[i]) {
+                        case ENTROPY -> ReferenceTokenLogProb.entropy(z);
+                        case HIT -> ReferenceTokenLogProb.hit(z, target);
+                        case MEAN_LOGIT -> ReferenceTokenLogProb.meanLogit(z);
+                        case LOG_WEIGHT -> ReferenceTokenLogProb.logWeight(z, target);
+                    };
+                    statistics[1][i] = allowed(all[i], z, target) + of(all[i], target);
+                }
+            }
+            return statistics;
         }
 
         /** How far the lse may be for it, to first order, whose remainder is a hundredth of it at most. */
@@ -130,31 +179,13 @@ final class ExpectedTokenLogProb {
     }
 
     private void numbers(String what, int row, int target) {
-        Seen seen = Seen.of(call.transform(), left.logitsRow(left.logits(), call.logitsRow(row)));
-        one(
-                what + " logprob",
-                left.logprob()[row],
-                ReferenceTokenLogProb.forward(seen.z, target),
-                Tolerance.logProb(seen.z, target) + seen.ofLogProb(target));
-        one(what + " lse", left.lse()[row], ReferenceTokenLogProb.lse(seen.z), Tolerance.lse(seen.z) + seen.ofLse());
+        Seen seen = Seen.of(call.transform(), left.logitsRow(left.logits(), call.logitsRow(row)), target);
+        double[][] numbers = seen.numbers();
+        double[] actual = {left.logprob()[row], left.lse()[row]};
+        Expect.near(what + " logprob, lse", actual, numbers[0], i -> numbers[1][i]);
         if (run.statistics()) {
-            statistics(what, left.statisticsRow(row), seen, target);
-        }
-    }
-
-    private static void statistics(String what, double[] statistics, Seen seen, int target) {
-        for (Statistic statistic : Statistic.values()) {
-            double expected = switch (statistic) {
-                case ENTROPY -> ReferenceTokenLogProb.entropy(seen.z);
-                case HIT -> ReferenceTokenLogProb.hit(seen.z, target);
-                case MEAN_LOGIT -> ReferenceTokenLogProb.meanLogit(seen.z);
-                case LOG_WEIGHT -> ReferenceTokenLogProb.logWeight(seen.z, target);
-            };
-            one(
-                    what + " " + statistic,
-                    statistics[statistic.ordinal()],
-                    expected,
-                    allowed(statistic, seen.z, target) + seen.of(statistic, target));
+            double[][] statistics = seen.statistics();
+            Expect.near(what + " statistics", left.statisticsRow(row), statistics[0], i -> statistics[1][i]);
         }
     }
 
@@ -168,25 +199,20 @@ final class ExpectedTokenLogProb {
         };
     }
 
-    private static void one(String what, double actual, double expected, double allowed) {
-        Expect.near(what, new double[] {actual}, new double[] {expected}, i -> allowed);
-    }
-
     private void gradient(String what, int row, int target) {
         if (left.dLogits().length == 0) {
             return;
         }
         double[] logits = left.logitsRow(left.logits(), call.logitsRow(row));
         LogitTransform transform = call.transform();
-        Seen seen = Seen.of(transform, logits);
+        Seen seen = Seen.of(transform, logits, target);
         double lse = left.lse()[row];
-        double logSum = ReferenceTokenLogProb.logSum(seen.z);
         double g = call.dLogProb() == null ? 1 : left.dLogProb()[row];
         double[] byZ = ReferenceTokenLogProb.backward(seen.z, target, lse, g);
         double[] expected = new double[byZ.length];
         Arrays.setAll(expected, j -> byZ[j] * transform.slope(logits[j], j));
         IntToDoubleFunction ofByZ = onePass
-                ? j -> Tolerance.logProbBackwardInOnePass(seen.z[j], lse, logSum, g, j == target)
+                ? j -> Tolerance.logProbBackwardInOnePass(seen.z[j], lse, seen.logSum, g, j == target)
                 : j -> Tolerance.logProbBackward(seen.z[j], lse, g, j == target);
         IntToDoubleFunction ofZ = j -> seen.off[j] == 0 ? 0 : Math.abs(g) * 1.01 * seen.p[j] * seen.off[j];
         boolean plain = transform.equals(LogitTransform.NONE);

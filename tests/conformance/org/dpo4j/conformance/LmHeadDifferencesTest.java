@@ -69,7 +69,7 @@ class LmHeadDifferencesTest {
 
     private static void check(On on, LmHeadCall call, Way way, int chunkRows) {
         Left left = LmHeadRun.of(on, call, way, chunkRows);
-        ReferenceLmHead tolerance = new ReferenceLmHead(call, left, 0);
+        ReferenceLmHead tolerance = ReferenceLmHead.of(call, left, 0);
         double[] bias = call.transform().bias() == null
                 ? new double[call.vocabulary()]
                 : call.transform().bias().clone();

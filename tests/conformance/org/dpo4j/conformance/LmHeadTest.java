@@ -27,7 +27,7 @@ class LmHeadTest {
     private static Left check(On on, LmHeadCall call, Way way, int chunkRows) {
         Left left = LmHeadRun.of(on, call, way, chunkRows);
         double unit = on.dtype() == DType.BF16 ? 0x1p-8 : 0;
-        ReferenceLmHead expected = new ReferenceLmHead(call, left, unit);
+        ReferenceLmHead expected = ReferenceLmHead.of(call, left, unit);
         String what = "%s %s, chunks of %d".formatted(way, call, chunkRows);
         Expect.near(what + " logprob", left.logprob(), expected.logprob, i -> expected.ofLogProb[i]);
         Expect.near(what + " lse", left.lse(), expected.lse, i -> expected.ofLse[i]);
@@ -82,11 +82,11 @@ class LmHeadTest {
         }
     }
 
-    /** Of Qwen 2, SmolLM 2, GPT-2; hidden sizes of Qwen 2, SmolLM 2 and one that is odd, whose chunks are whole 16 bytes. */
+    /** Of Qwen 2 and GPT-2; hidden sizes of Qwen 2, SmolLM 2 and one that is odd, whose chunks are whole 16 bytes. */
     @OnEachDType
     @Tag("large")
     void sizesOfRealModels(On on) {
-        int[][] shapes = {{3, 151_936, 8}, {2, 50_257, 40}, {3, 49_152, 16}, {9, 33, 896}, {9, 50, 576}, {17, 29, 577}};
+        int[][] shapes = {{3, 151_936, 8}, {2, 50_257, 40}, {9, 33, 896}, {9, 50, 576}, {17, 29, 577}};
         for (int[] shape : shapes) {
             LmHeadCall call = LmHeadCall.random(shape[0], shape[1], shape[2]);
             int chunkRows = shape[0] < 8 ? 2 : 8;

@@ -1,6 +1,9 @@
 package org.dpo4j.conformance;
 
+import java.nio.DoubleBuffer;
+import java.nio.IntBuffer;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.dpo4j.conformance.LmHeadRun.Left;
 
@@ -9,6 +12,8 @@ import org.dpo4j.conformance.LmHeadRun.Left;
  * transform, softmax and gradient to first order, whose remainder is a hundredth of it at most.
  */
 final class ReferenceLmHead {
+    private static final Remembered<ReferenceLmHead> KNOWN = new Remembered<>(4);
+
     final double[] logprob;
     final double[] lse;
     final double[] ofLogProb;
@@ -25,7 +30,24 @@ final class ReferenceLmHead {
     private final double unit;
 
     /** Of what a run was given; {@code unit} is half the last place of its storage, relative. */
-    ReferenceLmHead(LmHeadCall call, Left left, double unit) {
+    static ReferenceLmHead of(LmHeadCall call, Left left, double unit) {
+        LogitTransform transform = call.transform();
+        List<Object> key = List.of(
+                DoubleBuffer.wrap(left.x()),
+                DoubleBuffer.wrap(left.w()),
+                IntBuffer.wrap(call.targets()),
+                DoubleBuffer.wrap(left.dLogProb()),
+                DoubleBuffer.wrap(left.dWeightBefore()),
+                DoubleBuffer.wrap(left.dBiasBefore()),
+                DoubleBuffer.wrap(transform.bias() == null ? new double[0] : transform.bias()),
+                transform.scale(),
+                transform.cap(),
+                call.hidden(),
+                unit);
+        return KNOWN.get(key, () -> new ReferenceLmHead(call, left, unit));
+    }
+
+    private ReferenceLmHead(LmHeadCall call, Left left, double unit) {
         this.call = call;
         this.left = left;
         this.unit = unit;
