@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.dpo4j.kernels.Dpo4jException;
@@ -17,6 +18,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Signals that end a run. Expected weights are those of a run that was asked for as many steps. */
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -63,22 +65,54 @@ class StopSignalsTest {
             run.signal("INT");
             assertThat(run.awaitUnread()).as(run.err()).isEqualTo(130);
             assertThat(directory.resolve("out/model.safetensors")).doesNotExist();
+            assertThat(directory.resolve("out")).isDirectoryNotContaining("glob:**/.*");
         }
     }
 
     /** The run waits for rows that nobody writes into its pipe. */
-    @Test
-    void beforeTheFirstStepThereIsNothingToSave() throws IOException, InterruptedException {
+    @ParameterizedTest
+    @CsvSource({"INT, 130", "TERM, 143", "HUP, 129"})
+    void beforeTheFirstStepThereIsNothingToSave(String signal, int exitCode) throws IOException, InterruptedException {
         Path pipe = directory.resolve("pairs.jsonl");
         Files.delete(pipe);
         assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
                 .isZero();
         try (DpoProcess run = DpoProcess.start(directory, "out");
                 OutputStream rows = Files.newOutputStream(pipe)) { // once the run has opened it
-            run.signal("INT");
-            assertThat(run.await()).as(run.err()).isEqualTo(130);
-            assertThat(run.err()).contains("no step was trained: nothing is saved");
-            assertThat(directory.resolve("out/model.safetensors")).doesNotExist();
+            run.signal(signal);
+            assertThat(run.await()).as(run.err()).isEqualTo(exitCode);
+            assertThat(run.err())
+                    .isEqualTo(
+                            "dpo4j: SIG" + signal + ": no step was trained: nothing is saved" + System.lineSeparator());
+            assertThat(directory.resolve("out")).isEmptyDirectory();
+        }
+    }
+
+    /**
+     * The run is in the many micro-batches of its first step when the signal comes, and sees at the next that it is to
+     * end: the signal and the run must not both say so.
+     */
+    @ParameterizedTest
+    @ValueSource(strings = {"INT", "HUP"})
+    void whatASignalSaysTheRunDoesNotSayAgain(String signal) throws IOException, InterruptedException {
+        Path pairs = directory.resolve("pairs.jsonl");
+        String rows = Files.readString(pairs);
+        Files.writeString(pairs, rows.repeat(100));
+        List<String> command = DpoProcess.command(directory, "out");
+        command.addAll(0, List.of("env", "--default-signal=INT,TERM,HUP"));
+        command.remove("--max_steps=20000");
+        command.addAll(List.of(
+                "--max_steps=1",
+                "--reference_free",
+                "--per_device_train_batch_size=1",
+                "--gradient_accumulation_steps=1600"));
+        try (DpoProcess run = DpoProcess.start(directory, command)) {
+            run.awaitLine("disk "); // of the header, behind which the first step begins
+            run.signal(signal);
+            run.await();
+            assertThat(run.err().lines())
+                    .containsExactly("dpo4j: SIG" + signal + ": no step was trained: nothing is saved");
+            assertThat(directory.resolve("out")).isEmptyDirectory();
         }
     }
 

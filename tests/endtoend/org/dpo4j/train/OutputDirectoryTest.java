@@ -120,6 +120,24 @@ class OutputDirectoryTest {
                 .doesNotThrowAnyException();
     }
 
+    /** What the process does when it exits in the middle of a save; the thread that saves may close it after that. */
+    @Test
+    void whatAnExitLeavesIsClearedAway() throws IOException {
+        Path out = directory.resolve("out");
+        try (OutputDirectory output = OutputDirectory.prepare(options(), metrics -> {})) {
+            Files.createDirectories(out.resolve(".writing/more"));
+            Files.writeString(out.resolve(".writing/more/model.safetensors"), "half");
+            OutputDirectory.abandonAll();
+            assertThat(out).isEmptyDirectory();
+            try (OutputDirectory next = OutputDirectory.prepare(options(), metrics -> {})) {
+                assertThat(next).hasToString(out.toString());
+                output.close();
+                assertThat(out.resolve(".lock")).as("of the next run").exists();
+            }
+        }
+        assertThat(out).isEmptyDirectory();
+    }
+
     /** Left by a process that was killed: not locked, and half a model. */
     @Test
     void whatACrashLeftIsClearedAway() throws IOException {

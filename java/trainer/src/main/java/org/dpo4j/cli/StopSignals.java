@@ -3,6 +3,7 @@ package org.dpo4j.cli;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import org.dpo4j.report.Console;
@@ -15,16 +16,21 @@ import sun.misc.SignalHandler;
 
 /**
  * What Ctrl-C (SIGINT), SIGTERM and SIGHUP do while a command trains. The first asks the run to end, which then saves its
- * weights; a second ends the process at once. Before the first step there is nothing to save, and the first does that.
+ * weights; a second ends the process at once, but for deleting what it has half-written. Before the first step there is
+ * nothing to save, and the first signal does that.
  * The exit code is 128 and the signal's number, as a shell gives it. A signal that the process was told to ignore, as
  * by nohup, stays ignored.
  */
 final class StopSignals implements RunListener, AutoCloseable {
     private static final int EXIT_CODE = 128;
 
+    /** Longest that deleting what is half-written may take. */
+    private static final long EXIT_MILLIS = 2000;
+
     private final Console console;
     private final Map<Signal, SignalHandler> replaced = new LinkedHashMap<>();
     private final AtomicReference<@Nullable Signal> first = new AtomicReference<>();
+    private final AtomicBoolean isEnding = new AtomicBoolean();
     private volatile boolean isTrained;
 
     private StopSignals(Console console) {
@@ -66,7 +72,8 @@ final class StopSignals implements RunListener, AutoCloseable {
     private void stop(Signal signal) {
         int exitCode = EXIT_CODE + signal.getNumber();
         if (!first.compareAndSet(null, signal)) {
-            Runtime.getRuntime().halt(exitCode);
+            exit(exitCode);
+            return;
         }
         console.close();
         if (isTrained) {
@@ -74,8 +81,26 @@ final class StopSignals implements RunListener, AutoCloseable {
                     + ": training ends and its weights are saved; once more ends it at once");
         } else {
             System.err.println("dpo4j: SIG" + signal.getName() + ": no step was trained: nothing is saved");
-            System.exit(exitCode);
+            exit(exitCode);
         }
+    }
+
+    /** Exits, which deletes what is half-written; where that takes too long, or at the next call, it stays. */
+    private void exit(int exitCode) {
+        if (isEnding.getAndSet(true)) {
+            Runtime.getRuntime().halt(exitCode);
+        }
+        Thread limit = new Thread(() -> {
+            try {
+                Thread.sleep(EXIT_MILLIS);
+            } catch (InterruptedException e) {
+                // ends the wait
+            }
+            Runtime.getRuntime().halt(exitCode);
+        });
+        limit.setDaemon(true);
+        limit.start();
+        System.exit(exitCode);
     }
 
     @Override
@@ -98,7 +123,10 @@ final class StopSignals implements RunListener, AutoCloseable {
 
     @Override
     public void notice(String line) {
-        console.notice(line);
+        boolean isSaid = first.get() != null && !isTrained; // by the signal: nothing was trained
+        if (!isSaid && !isEnding.get()) {
+            console.notice(line);
+        }
     }
 
     @Override

@@ -1,12 +1,15 @@
 package org.dpo4j.train;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.OutputFile;
@@ -34,6 +37,16 @@ final class OutputDirectory implements AutoCloseable {
     @FunctionalInterface
     interface FreeSpace {
         long bytes(Path directory) throws IOException;
+    }
+
+    /** Attempts to delete a directory that a thread still writes into. */
+    private static final int DELETIONS = 10;
+
+    /** Those in use. What is left of them when the process exits, as on a signal, is cleared away then. */
+    private static final Set<OutputDirectory> OPEN = ConcurrentHashMap.newKeySet();
+
+    static {
+        Runtime.getRuntime().addShutdownHook(new Thread(OutputDirectory::abandonAll, "dpo4j-output"));
     }
 
     private final Path directory;
@@ -65,7 +78,9 @@ final class OutputDirectory implements AutoCloseable {
                     requireNoModel(directory);
                 }
                 deleteTree(directory.resolve(WRITING));
-                return new OutputDirectory(directory, lock, free);
+                OutputDirectory output = new OutputDirectory(directory, lock, free);
+                OPEN.add(output);
+                return output;
             } catch (IOException | RuntimeException e) {
                 lock.close();
                 throw e;
@@ -180,7 +195,30 @@ final class OutputDirectory implements AutoCloseable {
 
     @Override
     public void close() {
-        lock.close();
+        if (OPEN.remove(this)) { // else it was abandoned, and another process may have the lock
+            lock.close();
+        }
+    }
+
+    /** Clears away what every run of this process has half-written, and gives the locks back: the process ends. */
+    static void abandonAll() {
+        OPEN.forEach(OutputDirectory::abandon);
+    }
+
+    private void abandon() {
+        for (int attempt = 0; attempt < DELETIONS; attempt++) {
+            try {
+                deleteTree(directory.resolve(WRITING));
+                break;
+            } catch (IOException | UncheckedIOException e) {
+                // a thread has written a file since; what stays is cleared away by the next run
+            }
+        }
+        try {
+            close();
+        } catch (Dpo4jException e) {
+            // the file stays, and nobody has it locked: it is in no run's way
+        }
     }
 
     private void moveAll(Path from) throws IOException {
