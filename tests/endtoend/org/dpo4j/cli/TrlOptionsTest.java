@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -108,6 +109,10 @@ class TrlOptionsTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
+                "do_eval: true",
+                "dataset_splits: [train]",
+                "dataset_mixer: {}",
+                "preprocessing_num_workers: null",
                 "dataloader_num_workers: 0",
                 "dataloader_num_workers: 0.0",
                 "ddp_backend:",
@@ -134,6 +139,28 @@ class TrlOptionsTest {
         Path file = Cli.write(directory.resolve("one.yaml"), line);
         assertThat(Cli.run("dpo", "--config", file.toString()).err())
                 .containsExactly("dpo4j: error: model_name_or_path is missing; give it");
+    }
+
+    /** Fields of alignment-handbook's DataArguments and ModelArguments (src/alignment/configs.py, v0.4). */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "dataset_mixer: {a/b: 1.0}|dataset_mixer {...} is not supported: dataset_name is one file; write the rows of the"
+                        + " mixture to it",
+                "dataset_splits: [train_prefs, test_prefs]|dataset_splits [...] is not supported: dataset_name and eval_dataset"
+                        + " are files; write each split to one",
+                "preprocessing_num_workers: 12|preprocessing_num_workers 12 is not supported: rows are read by one thread; leave"
+                        + " it out",
+                "auto_insert_empty_system_msg: true|auto_insert_empty_system_msg true is not supported: render the chat template"
+                        + " first and give text",
+                "tokenizer_name_or_path: a/b|tokenizer_name_or_path a/b is not supported: put the tokenizer's files beside the"
+                        + " model's, in model_name_or_path"
+            })
+    void optionsOfAlignmentHandbookAreRefusedByName(String line, String message) {
+        Path file = Cli.write(directory.resolve("one.yaml"), line);
+        assertThat(Cli.run("dpo", "--config", file.toString()).err())
+                .containsExactly("dpo4j: error: " + file + " line 1: " + message);
     }
 
     @Test
