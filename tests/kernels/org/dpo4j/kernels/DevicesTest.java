@@ -54,6 +54,25 @@ class DevicesTest {
         }
     }
 
+    /** It would otherwise be a notice, and the run one on the cpu that nobody asked for. */
+    @Test
+    void aMisspeltKernelIsAnErrorOfAutoToo() {
+        String before = System.setProperty("dpo4j.without", "attention");
+        try {
+            assertThatThrownBy(() -> Devices.open("auto", notice -> {}).close())
+                    .isInstanceOf(Dpo4jException.class)
+                    .hasMessageStartingWith(
+                            "DPO4J_WITHOUT (or -Ddpo4j.without) is 'attention': 'attention' is no kernel");
+            Devices.open("cpu", notice -> {}).close(); // which has none of them
+        } finally {
+            if (before == null) {
+                System.clearProperty("dpo4j.without");
+            } else {
+                System.setProperty("dpo4j.without", before);
+            }
+        }
+    }
+
     @Test
     void withoutCudaTheReasonIsGiven() {
         DeviceReport.Cuda cuda = Devices.report().cuda();

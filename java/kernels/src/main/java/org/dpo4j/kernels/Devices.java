@@ -3,6 +3,7 @@ package org.dpo4j.kernels;
 import java.util.function.Consumer;
 import org.dpo4j.kernels.internal.CpuDevice;
 import org.dpo4j.kernels.internal.CudaDevice;
+import org.dpo4j.kernels.internal.CudaSettings;
 import org.dpo4j.kernels.internal.Reports;
 
 /** Opens devices. A device that cannot be had throws a {@link Dpo4jException} saying why and what to do. */
@@ -42,6 +43,7 @@ public final class Devices {
         if (report.usable()) {
             return cuda(usable(report));
         }
+        CudaSettings.checkProcess(); // a misspelt name is an error of the user's, no lack of this machine's
         notice.accept("running on cpu, because cuda cannot be used: " + report.reason());
         return cpu(0);
     }

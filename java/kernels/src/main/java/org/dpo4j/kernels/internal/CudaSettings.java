@@ -2,6 +2,7 @@ package org.dpo4j.kernels.internal;
 
 import java.util.Arrays;
 import java.util.List;
+import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,6 +28,15 @@ public record CudaSettings(String without, int residentClusters) {
     static CudaSettings of(@Nullable String property, @Nullable String variable) {
         String without = property == null ? variable : property;
         return new CudaSettings(without == null ? "" : without, 0);
+    }
+
+    /** Throws where this process was told to turn off a kernel that there is not. */
+    public static void checkProcess() {
+        NativeLibrary.load();
+        String refusal = ofProcess().refusal();
+        if (refusal != null) {
+            throw new Dpo4jException(refusal);
+        }
     }
 
     /** The names. */
