@@ -48,6 +48,8 @@ TYPES = {"seed": int, "learning_rate": float, "weight_decay": float, "bf16": str
 
 DOCUMENTS = [
     *(f"seed: {text}" for text in ("0x10", "010", "08", "1:30", "1_000", "0b11", "-0x1_0", "+5", "'12'", "0", "'007'", "!!int 7")),
+    *(f"seed: {text}" for text in ("1_", "1__0", "0_7", "-0b_1", "0x_1f", "1_0:20")),
+    *(f"learning_rate: {text}" for text in ("1_.5", "1._5", ".5_", "1_.e+5", "1:30.5", "-1:2:3.", "08.5", '"1\\x2e5"')),
     *(
         f"learning_rate: {text}"
         for text in ("1e-6", "1.0e-6", "1E-6", ".5", "5.", "1_0.5", "3", "0x10", "010", "'1e-6'", "1e+3", "+.5e1", "!!float 2")

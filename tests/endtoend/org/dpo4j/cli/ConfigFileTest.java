@@ -103,6 +103,14 @@ class ConfigFileTest {
         }
         assertThat(text("output_dir: 'null'", "output_dir")).isEqualTo("null");
         assertThat(text("output_dir: \"a\\tb\"", "output_dir")).isEqualTo("a\tb");
+        assertThat(text("output_dir: \"a\\/b\"", "output_dir")).isEqualTo("a/b");
+    }
+
+    /** PyYAML takes them for text, and Python's float for no number: they are not read as another number is written. */
+    @ParameterizedTest
+    @ValueSource(strings = {"1_e5", "1_0.0e5", "1_e+5", "1.5_e5"})
+    void whatPyYamlTakesForTextIsNoNumber(String text) {
+        assertThat(text("learning_rate: " + text, "learning_rate")).isEqualTo(text);
     }
 
     @Test
@@ -130,6 +138,16 @@ class ConfigFileTest {
                         "beta: 1\n<<<<<<< HEAD\nseed: 1\n=======\nseed: 2\n>>>>>>> main\n",
                         "config FILE is a file with git's merge conflict markers; keep one version of each conflict,"
                                 + " without the lines of <, = and >"),
+                Arguments.of(
+                        "seed: &x 1\nbeta: &x 2\nmax_length: *x",
+                        "config FILE line 2 has the anchor &x again; give each a name of its own"),
+                Arguments.of(
+                        "!!set {seed, beta}",
+                        "FILE line 1: the whole file has the tag tag:yaml.org,2002:set, which is not read; leave the tag"
+                                + " out"),
+                Arguments.of(
+                        "--- !mine\nseed: 1",
+                        "FILE line 1: the whole file has the tag !mine, which is not read; leave the tag out"),
                 Arguments.of("seed: 1\nbeta: 1\nseed: 2", "FILE line 3: gives seed twice; leave one out"),
                 Arguments.of("max_length: 5\nmax-length: 6", "FILE line 2: gives max_length twice; leave one out"),
                 Arguments.of(

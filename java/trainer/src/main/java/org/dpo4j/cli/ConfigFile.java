@@ -1,5 +1,6 @@
 package org.dpo4j.cli;
 
+import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -9,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
@@ -31,6 +33,12 @@ import picocli.CommandLine.Model.OptionSpec;
  */
 final class ConfigFile implements IDefaultValueProvider {
     private static final Set<Tag> SCALARS = Set.of(Tag.STR, Tag.INT, Tag.FLOAT, Tag.BOOL, Tag.NULL, Tag.TIMESTAMP);
+
+    /** What PyYAML 6.0.4's resolver takes for a float (yaml/resolver.py). */
+    private static final Pattern FLOAT = Pattern.compile("[-+]?[0-9][0-9_]*\\.[0-9_]*([eE][-+][0-9]+)?"
+            + "|\\.[0-9][0-9_]*([eE][-+][0-9]+)?"
+            + "|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+\\.[0-9_]*"
+            + "|[-+]?\\.(inf|Inf|INF)|\\.(nan|NaN|NAN)");
 
     /** A value under its key, and the key's line. */
     private record Entry(String key, int line, Node value) {}
@@ -58,6 +66,12 @@ final class ConfigFile implements IDefaultValueProvider {
         ConfigFile config = new ConfigFile(file, command);
         if (!(YamlFile.read(file) instanceof MappingNode root)) {
             throw new Dpo4jException("config " + file + " is no mapping of options; write one option: value a line");
+        }
+        if (!root.getTag().equals(Tag.MAP)) {
+            throw config.refusal(
+                    line(root),
+                    "the whole file has the tag " + root.getTag().getValue()
+                            + ", which is not read; leave the tag out");
         }
         config.flattened(root).forEach(config::take);
         return config;
@@ -197,8 +211,11 @@ final class ConfigFile implements IDefaultValueProvider {
         return node.getTag().equals(Tag.NULL);
     }
 
+    /** Whether PyYAML takes it for a number; the parser here takes {@code 1_e5} for one too, which is a text there. */
     private static boolean isNumber(ScalarNode scalar) {
-        return scalar.getTag().equals(Tag.INT) || scalar.getTag().equals(Tag.FLOAT);
+        return scalar.getTag().equals(Tag.INT)
+                || scalar.getTag().equals(Tag.FLOAT)
+                        && FLOAT.matcher(scalar.getValue()).matches();
     }
 
     /** A number of YAML 1.1 as Python writes it: {@code 0x10}, {@code 010} and {@code 1:30} are 16, 8 and 90. */
@@ -206,6 +223,9 @@ final class ConfigFile implements IDefaultValueProvider {
         String text = scalar.getValue().replace("_", "");
         String digits = text.replaceFirst("^[-+]", "");
         String sign = text.startsWith("-") ? "-" : "";
+        if (digits.matches("[0-9]{1,18}(:[0-5]?[0-9]){1,9}\\.[0-9]*")) {
+            return sign + base60(digits);
+        }
         if (scalar.getTag().equals(Tag.FLOAT)) {
             return sign + (digits.matches("\\.(?i:inf|nan)") ? digits.substring(1) : digits);
         }
@@ -219,13 +239,17 @@ final class ConfigFile implements IDefaultValueProvider {
             return sign + new BigInteger(digits, 8);
         }
         if (digits.matches("[0-9]{1,18}(:[0-5]?[0-9]){1,9}")) {
-            BigInteger value = BigInteger.ZERO;
-            for (String part : digits.split(":")) {
-                value = value.multiply(BigInteger.valueOf(60)).add(new BigInteger(part));
-            }
-            return sign + value;
+            return sign + base60(digits);
         }
         return sign + digits;
+    }
+
+    private static String base60(String digits) {
+        BigDecimal value = BigDecimal.ZERO;
+        for (String part : digits.split(":")) {
+            value = value.multiply(BigDecimal.valueOf(60)).add(new BigDecimal(part));
+        }
+        return value.toPlainString();
     }
 
     private static int line(Node node) {

@@ -9,7 +9,9 @@ import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CoderResult;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.Iterator;
+import java.util.Set;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.FileFormat;
 import org.dpo4j.io.InputFile;
@@ -19,8 +21,12 @@ import org.yaml.snakeyaml.Yaml;
 import org.yaml.snakeyaml.constructor.SafeConstructor;
 import org.yaml.snakeyaml.error.MarkedYAMLException;
 import org.yaml.snakeyaml.error.YAMLException;
+import org.yaml.snakeyaml.events.AliasEvent;
+import org.yaml.snakeyaml.events.Event;
+import org.yaml.snakeyaml.events.NodeEvent;
 import org.yaml.snakeyaml.nodes.Node;
 import org.yaml.snakeyaml.reader.StreamReader;
+import org.yaml.snakeyaml.scanner.ScannerImpl;
 
 /** A file of one YAML 1.1 document as its nodes: values keep the text they have in the file. */
 final class YamlFile {
@@ -53,6 +59,10 @@ final class YamlFile {
         {"Global tag is not allowed", "a value has a tag (!!name); leave the tag out"}
     };
 
+    static {
+        ScannerImpl.ESCAPE_REPLACEMENTS.put('/', "/"); // YAML 1.2 has "\\/", and PyYAML reads it
+    }
+
     private YamlFile() {}
 
     /** The root of the only document. */
@@ -74,6 +84,7 @@ final class YamlFile {
             if (documents.hasNext()) {
                 throw new Dpo4jException("config " + file + " holds a second document behind ---; write one");
             }
+            checkAnchors(file, text);
             return root;
         } catch (MarkedYAMLException e) {
             int line = e.getProblemMark() == null ? 1 : e.getProblemMark().getLine() + 1;
@@ -83,6 +94,20 @@ final class YamlFile {
         } catch (YAMLException e) { // one of the parser's limits
             throw new Dpo4jException(
                     "config " + file + " nests or repeats lists and mappings too often for a file of options", e);
+        }
+    }
+
+    /** PyYAML refuses an anchor that stands twice; YAML's specification has the later one win. */
+    private static void checkAnchors(Path file, String text) {
+        Set<String> anchors = new HashSet<>();
+        for (Event event : new Yaml().parse(new StringReader(text))) {
+            boolean isAnchored =
+                    event instanceof NodeEvent node && !(node instanceof AliasEvent) && node.getAnchor() != null;
+            if (isAnchored && !anchors.add(((NodeEvent) event).getAnchor())) {
+                throw new Dpo4jException(
+                        "config " + file + " line " + (event.getStartMark().getLine() + 1) + " has the anchor &"
+                                + ((NodeEvent) event).getAnchor() + " again; give each a name of its own");
+            }
         }
     }
 
