@@ -1,5 +1,6 @@
 package org.dpo4j.conformance;
 
+import java.nio.DoubleBuffer;
 import java.util.Arrays;
 import java.util.List;
 import org.dpo4j.kernels.DType;
@@ -12,6 +13,7 @@ import org.dpo4j.kernels.decoder.Segment;
  * sqrt(headWidth).
  */
 record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale) {
+    private static final Remembered<ReferenceAttention> REFERENCES = new Remembered<>(8);
 
     AttentionCall(int heads, int kvHeads, int headWidth) {
         this(heads, kvHeads, headWidth, 0, (float) (1 / Math.sqrt(headWidth)));
@@ -74,7 +76,16 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
     }
 
     ReferenceAttention reference(Inputs inputs, List<Segment> segments) {
-        return new ReferenceAttention(heads, kvHeads, headWidth, scale(), inputs.q, inputs.k, inputs.v, segments);
+        return REFERENCES.get(
+                key(inputs, segments),
+                () -> new ReferenceAttention(
+                        heads, kvHeads, headWidth, scale(), inputs.q, inputs.k, inputs.v, segments));
+    }
+
+    /** All that a result depends on, but for the storage. */
+    List<Object> key(Inputs inputs, List<Segment> segments) {
+        return List.of(
+                this, segments, DoubleBuffer.wrap(inputs.q), DoubleBuffer.wrap(inputs.k), DoubleBuffer.wrap(inputs.v));
     }
 
     /** What both directions read. */

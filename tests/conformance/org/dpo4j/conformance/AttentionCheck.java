@@ -2,12 +2,34 @@ package org.dpo4j.conformance;
 
 import java.util.Arrays;
 import java.util.List;
-import org.dpo4j.conformance.ReferenceAttention.View;
+import org.dpo4j.conformance.ReferenceAttention.Gradients;
+import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.Segment;
 
 /** What tests of attention have in common: a call, and what its results must be. */
 final class AttentionCheck {
+    private static final Remembered<List<Row>> ROWS = new Remembered<>(16);
+    private static final Remembered<List<Gradients>> GRADIENTS = new Remembered<>(16);
+
     private AttentionCheck() {}
+
+    /** One query row and head: what forward must give, and how far it may be. */
+    private record Row(
+            int query, int head, int first, double[] out, double[] outAllowed, double lse, double lseAllowed) {}
+
+    private static List<Row> rows(ReferenceAttention reference, DType dtype) {
+        AttentionTolerance tolerance = new AttentionTolerance(reference, dtype);
+        return reference.views().stream()
+                .map(view -> new Row(
+                        view.query(),
+                        view.head(),
+                        reference.atQuery(view.query(), view.head()),
+                        reference.forward(view),
+                        tolerance.forward(view),
+                        view.lse(),
+                        tolerance.lse(view) + Float.MIN_NORMAL))
+                .toList();
+    }
 
     /** out and lse against the reference. {@code size} multiplies q and k. */
     static void forward(On on, AttentionCall shape, List<Segment> segments, double size) {
@@ -15,23 +37,19 @@ final class AttentionCheck {
         try (Tensors tensors = new Tensors(on)) {
             AttentionCall.Forward call = shape.forward(tensors, on, segments, inputs);
             tensors.run(call::run);
-            ReferenceAttention reference = shape.reference(call.of().inputs(), segments);
-            AttentionTolerance tolerance = new AttentionTolerance(reference, on.dtype());
+            AttentionCall.Inputs stored = call.of().inputs();
+            List<Object> key = List.of(shape.key(stored, segments), on.dtype());
             double[] out = call.out().values();
             double[] lse = call.lse().values();
-            for (View view : reference.views()) {
-                int first = reference.atQuery(view.query(), view.head());
-                double[] expected = reference.forward(view);
-                double[] allowed = tolerance.forward(view);
-                String what = "%s, row %d, head %d".formatted(shape, view.query(), view.head());
+            for (Row row : ROWS.get(key, () -> rows(shape.reference(stored, segments), on.dtype()))) {
+                String what = "%s, row %d, head %d".formatted(shape, row.query, row.head);
                 Expect.near(
                         what,
-                        Arrays.copyOfRange(out, first, first + shape.headWidth()),
-                        expected,
-                        d -> Tolerance.stored(on.dtype(), expected[d], allowed[d]));
-                double[] actual = {lse[view.query() * shape.heads() + view.head()]};
-                Expect.near(
-                        what + " lse", actual, new double[] {view.lse()}, i -> tolerance.lse(view) + Float.MIN_NORMAL);
+                        Arrays.copyOfRange(out, row.first, row.first + shape.headWidth()),
+                        row.out,
+                        d -> Tolerance.stored(on.dtype(), row.out[d], row.outAllowed[d]));
+                double[] actual = {lse[row.query * shape.heads() + row.head]};
+                Expect.near(what + " lse", actual, new double[] {row.lse}, i -> row.lseAllowed);
             }
         }
     }
@@ -43,13 +61,18 @@ final class AttentionCheck {
         try (Tensors tensors = new Tensors(on)) {
             AttentionCall.Backward call = shape.backward(tensors, on, segments, inputs);
             tensors.run(call::run);
-            ReferenceAttention reference = shape.reference(call.of().inputs(), segments);
-            double[] dOut = call.dOut().values();
-            double[] out = call.out().values();
-            double[] lse = call.lse().values();
-            ReferenceAttention.Gradients expected = reference.backward(dOut, out, lse);
-            ReferenceAttention.Gradients allowed =
-                    new AttentionTolerance(reference, on.dtype()).backward(dOut, out, lse, expected);
+            AttentionCall.Inputs stored = call.of().inputs();
+            List<Object> key = List.of(shape.key(stored, segments), on.dtype());
+            List<Gradients> both = GRADIENTS.get(key, () -> {
+                ReferenceAttention reference = shape.reference(stored, segments);
+                double[] dOut = call.dOut().values();
+                double[] out = call.out().values();
+                double[] lse = call.lse().values();
+                Gradients exact = reference.backward(dOut, out, lse);
+                return List.of(exact, new AttentionTolerance(reference, on.dtype()).backward(dOut, out, lse, exact));
+            });
+            Gradients expected = both.get(0);
+            Gradients allowed = both.get(1);
             near(on, shape + " d_q", call.dQ(), expected.dQ(), allowed.dQ());
             near(on, shape + " d_k", call.dK(), expected.dK(), allowed.dK());
             near(on, shape + " d_v", call.dV(), expected.dV(), allowed.dV());

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.dpo4j.kernels.decoder.Segment;
+import org.jspecify.annotations.Nullable;
 
 /** Causal grouped-query attention over packed segments, in double precision: one query of one head at a time, all its scores at once. */
 final class ReferenceAttention {
@@ -15,6 +16,7 @@ final class ReferenceAttention {
     private final double[] k;
     private final double[] v;
     private final List<Segment> segments;
+    private @Nullable List<View> views;
 
     /** q is [rows, heads, headWidth], k and v [rows, kvHeads, headWidth], without gaps. */
     ReferenceAttention(
@@ -44,6 +46,13 @@ final class ReferenceAttention {
     }
 
     List<View> views() {
+        if (views == null) {
+            views = seen();
+        }
+        return views;
+    }
+
+    private List<View> seen() {
         List<View> views = new ArrayList<>();
         for (Segment segment : segments) {
             for (int i = 0; i < segment.queryCount(); i++) {
