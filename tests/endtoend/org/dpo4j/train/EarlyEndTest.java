@@ -105,7 +105,11 @@ class EarlyEndTest {
                 .maxSteps(60);
     }
 
-    /** Weight decay of 11 at a rate of 1 multiplies matrices by -10: after some 13 steps products of three overflow. */
+    /**
+     * Weight decay of 11 at a rate of 1 multiplies matrices by -10. Activations are products of up to three matrices whose
+     * weights begin at some 0.1, and the squares of what exceeds 1.8e19 overflow in a norm: once weights are 3e6, after
+     * some 7 steps.
+     */
     private DpoOptions.Builder exploding(String output) {
         return options(output).learningRate(1).weightDecay(11).maxGradNorm(0);
     }
@@ -133,7 +137,7 @@ class EarlyEndTest {
                         exploding("out").loggingSteps(loggingSteps).build(), listener))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining("the gradient of step " + (listener.trained + 1) + " is not finite");
-        assertThat(listener.trained).isBetween(8, 20);
+        assertThat(listener.trained).isBetween(5, 10);
         assertThat(listener.notices).containsExactly(saved(listener.trained));
         assertWeightsOf(exploding("out"), listener.trained);
     }
