@@ -129,53 +129,129 @@ DPO4J_API int32_t dpo4j_matmul_library(const char* path, char* text, size_t text
    it, as 3.11.0. INVALID_ARGUMENT: it could not be loaded, or says none; text says why. What was loaded stays loaded. */
 DPO4J_API int32_t dpo4j_library_version(const char* path, char* text, size_t text_bytes);
 
-/* c[m,n] = op(a) op(b) + (accumulate ? c : 0), all f32. op(a) is [m,k]: a itself, or the transpose of a stored as [k,m]. Likewise b, [k,n].
-   A row of c has the same bits whatever m is and however many threads work. */
-DPO4J_API int32_t dpo4j_matmul(dpo4j_context*, float* c, const float* a, const float* b, int64_t m, int64_t n, int64_t k, int64_t c_stride,
-                               int64_t a_stride, int64_t b_stride, int32_t transpose_a, int32_t transpose_b, int32_t accumulate);
+/* op(a) is [m,k]: a itself, or the transpose of a stored as [k,m]. Likewise op(b), [k,n]. All f32; 4 bytes of alignment are enough. */
+typedef struct dpo4j_matmul_params {
+  float* c; /* [m,n] */
+  const float* a;
+  const float* b;
+  int64_t m;
+  int64_t n;
+  int64_t k;
+  int64_t c_stride; /* between rows as stored, as the next two */
+  int64_t a_stride;
+  int64_t b_stride;
+  int32_t transpose_a; /* 0 or 1, as the next two */
+  int32_t transpose_b;
+  int32_t accumulate; /* 1: the product is added to c */
+} dpo4j_matmul_params;
+
+/* c = op(a) op(b), or c += op(a) op(b). A row of c has the same bits whatever m is and however many threads work. */
+DPO4J_API int32_t dpo4j_matmul(dpo4j_context*, const dpo4j_matmul_params* params);
 
 /* ---- embedding: rows of a table by index --------------------------------------------------------------------------------------------- */
 
-/* out[rows,width] = table[indices[row]]. indices i32[rows]. An index outside [0, table_rows) yields a row of NaN: nothing is read outside. */
-DPO4J_API int32_t dpo4j_embedding_forward(dpo4j_context*, void* out, const void* table, const int32_t* indices, int64_t rows,
-                                          int64_t table_rows, int64_t width, int32_t dtype);
+typedef struct dpo4j_embedding_forward_params {
+  void* out;              /* [rows,width] */
+  const void* table;      /* [table_rows,width] */
+  const int32_t* indices; /* i32[rows] */
+  int64_t rows;
+  int64_t table_rows;
+  int64_t width;
+  int32_t dtype;
+} dpo4j_embedding_forward_params;
+
+/* out[row] = table[indices[row]]. An index outside [0, table_rows) yields a row of NaN: nothing is read outside. */
+DPO4J_API int32_t dpo4j_embedding_forward(dpo4j_context*, const dpo4j_embedding_forward_params* params);
+
+typedef struct dpo4j_embedding_backward_params {
+  void* d_table;           /* [table_rows,width] of d_table_dtype, added to */
+  const void* d_out;       /* [rows,width] of dtype */
+  const int32_t* order;    /* i32[rows], the rows sorted by index, stably */
+  const int32_t* offsets;  /* i32[segments+1], where in order the rows of each distinct index begin and end */
+  const int32_t* distinct; /* i32[segments], the indices that occur */
+  int64_t segments;
+  int64_t width;
+  int32_t d_table_dtype;
+  int32_t dtype;
+} dpo4j_embedding_backward_params;
 
 /* d_table[distinct[s]] += sum of d_out[order[i]] for i in [offsets[s], offsets[s+1]), in that order, for s in [0, segments).
-   d_table has d_table_dtype, d_out has dtype. order i32[rows] sorts rows by index, stably; distinct i32[segments] are the indices that occur,
-   offsets i32[segments+1] their ranges in order. An empty range touches no row of d_table, whatever distinct[s] is: a caller may have as many
-   segments as it has rows. The caller sorts on the host, once a batch: that is what makes the sum deterministic. */
-DPO4J_API int32_t dpo4j_embedding_backward(dpo4j_context*, void* d_table, const void* d_out, const int32_t* order, const int32_t* offsets,
-                                           const int32_t* distinct, int64_t segments, int64_t width, int32_t d_table_dtype, int32_t dtype);
+   An empty range touches no row of d_table, whatever distinct[s] is: a caller may have as many segments as it has rows. The caller sorts on
+   the host, once a batch: that is what makes the sum deterministic. */
+DPO4J_API int32_t dpo4j_embedding_backward(dpo4j_context*, const dpo4j_embedding_backward_params* params);
 
-/* out[out_rows[i]] = in[in_rows[i]] for i in [0, rows), `width` elements each. Either index array may be null: i itself. No out row twice. */
-DPO4J_API int32_t dpo4j_copy_rows(dpo4j_context*, void* out, const void* in, const int32_t* out_rows, const int32_t* in_rows, int64_t rows,
-                                  int64_t width, int64_t out_stride, int64_t in_stride, int32_t dtype);
+/* ---- copy_rows: rows gathered, scattered, or both ------------------------------------------------------------------------------------ */
+
+typedef struct dpo4j_copy_rows_params {
+  void* out;
+  const void* in;
+  const int32_t* out_rows; /* i32[rows], no row twice; or null for i itself */
+  const int32_t* in_rows;  /* i32[rows]; or null for i itself */
+  int64_t rows;
+  int64_t width;
+  int64_t out_stride;
+  int64_t in_stride;
+  int32_t dtype;
+} dpo4j_copy_rows_params;
+
+/* out[out_rows[i]] = in[in_rows[i]] for i in [0, rows), `width` elements each. */
+DPO4J_API int32_t dpo4j_copy_rows(dpo4j_context*, const dpo4j_copy_rows_params* params);
 
 /* ---- rms_norm: y = w * x / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019) ------------------------------------------------------- */
 
-/* out[rows,width], rstd f32[rows] (1 / the root, kept for backward), x[rows,width], weight[width]. residual[rows,width], or null: then
-   sum[rows,width] = x + residual is written, rounded, and is what is normed, in one pass and with the bits of residual_forward before it; sum
-   may alias x or residual, and is null where residual is. */
-DPO4J_API int32_t dpo4j_rms_norm_forward(dpo4j_context*, void* out, float* rstd, void* sum, const void* x, const void* residual,
-                                         const void* weight, int64_t rows, int64_t width, float epsilon, int32_t dtype);
+typedef struct dpo4j_rms_norm_forward_params {
+  void* out;            /* [rows,width] */
+  float* rstd;          /* f32[rows], 1 / the root, kept for backward */
+  void* sum;            /* [rows,width], may alias x or residual; null where residual is */
+  const void* x;        /* [rows,width] */
+  const void* residual; /* [rows,width], or null */
+  const void* weight;   /* [width] */
+  int64_t rows;
+  int64_t width;
+  float epsilon; /* finite, not negative */
+  int32_t dtype;
+} dpo4j_rms_norm_forward_params;
+
+/* out = norm(x). With residual: sum = x + residual is written, rounded, and is what is normed, in one pass and with the bits of
+   residual_forward before it. */
+DPO4J_API int32_t dpo4j_rms_norm_forward(dpo4j_context*, const dpo4j_rms_norm_forward_params* params);
+
+typedef struct dpo4j_rms_norm_backward_params {
+  void* d_x;              /* [rows,width] = d_residual + the gradient of x */
+  float* d_weight;        /* f32[width], added to */
+  void* workspace;        /* dpo4j_rms_norm_backward_workspace_bytes; contents undefined before and after */
+  const void* d_out;      /* [rows,width] */
+  const void* d_residual; /* [rows,width], may alias d_x, as the residual stream wants; or null for 0 */
+  const void* x;          /* as in forward; its sum where it had a residual */
+  const void* weight;
+  const float* rstd;
+  int64_t rows;
+  int64_t width;
+  int32_t dtype;
+} dpo4j_rms_norm_backward_params;
 
 DPO4J_API size_t dpo4j_rms_norm_backward_workspace_bytes(int64_t rows, int64_t width);
-/* d_x[rows,width] = d_residual + gradient (d_residual null: 0; may alias d_x, as the residual stream wants). d_weight f32[width] += gradient. */
-DPO4J_API int32_t dpo4j_rms_norm_backward(dpo4j_context*, void* d_x, float* d_weight, void* workspace, const void* d_out,
-                                          const void* d_residual, const void* x, const void* weight, const float* rstd, int64_t rows,
-                                          int64_t width, int32_t dtype);
+DPO4J_API int32_t dpo4j_rms_norm_backward(dpo4j_context*, const dpo4j_rms_norm_backward_params* params);
 
 /* ---- rope: rotary positions, half-split pairs as in Hugging Face Llama (Su et al. 2021) ---------------------------------------------- */
 
-/* In place on x[rows,heads,head_width] whose rows are row_stride apart: (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin) with x1, x2 the two
-   halves of a head. cosine, sine f32[positions_end, head_width/2]; positions i32[rows], each in [0, positions_end) (else the row becomes NaN). */
-DPO4J_API int32_t dpo4j_rope_forward(dpo4j_context*, void* x, const int32_t* positions, const float* cosine, const float* sine,
-                                     int64_t rows, int64_t heads, int64_t head_width, int64_t row_stride, int64_t positions_end,
-                                     int32_t dtype);
-/* The inverse rotation, in place on d_x. */
-DPO4J_API int32_t dpo4j_rope_backward(dpo4j_context*, void* d_x, const int32_t* positions, const float* cosine, const float* sine,
-                                      int64_t rows, int64_t heads, int64_t head_width, int64_t row_stride, int64_t positions_end,
-                                      int32_t dtype);
+typedef struct dpo4j_rope_params {
+  void* x;                  /* [rows,heads,head_width], rotated in place; backward: the gradient of forward's result */
+  const int32_t* positions; /* i32[rows], each in [0, positions_end), else the row becomes NaN */
+  const float* cosine;      /* f32[positions_end,head_width/2] */
+  const float* sine;        /* f32[positions_end,head_width/2] */
+  int64_t rows;
+  int64_t heads;
+  int64_t head_width; /* even */
+  int64_t row_stride; /* between rows of x */
+  int64_t positions_end;
+  int32_t dtype;
+} dpo4j_rope_params;
+
+/* (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin) with x1, x2 the two halves of a head. */
+DPO4J_API int32_t dpo4j_rope_forward(dpo4j_context*, const dpo4j_rope_params* params);
+/* The inverse rotation. */
+DPO4J_API int32_t dpo4j_rope_backward(dpo4j_context*, const dpo4j_rope_params* params);
 
 /* ---- attention: causal, grouped-query, over packed segments that may share a prefix -------------------------------------------------- */
 
@@ -251,22 +327,52 @@ DPO4J_API int32_t dpo4j_attention_backward(dpo4j_context*, const dpo4j_attention
 
 /* ---- swiglu: y = silu(gate) * up (Shazeer 2020) -------------------------------------------------------------------------------------- */
 
-/* out[rows,width]; gate_up[rows,2*width], a row holding gate then up. */
-DPO4J_API int32_t dpo4j_swiglu_forward(dpo4j_context*, void* out, const void* gate_up, int64_t rows, int64_t width, int32_t dtype);
-/* d_gate_up[rows,2*width]; may alias gate_up. */
-DPO4J_API int32_t dpo4j_swiglu_backward(dpo4j_context*, void* d_gate_up, const void* d_out, const void* gate_up, int64_t rows,
-                                        int64_t width, int32_t dtype);
+typedef struct dpo4j_swiglu_forward_params {
+  void* out;           /* [rows,width] */
+  const void* gate_up; /* [rows,2*width], a row holding gate then up */
+  int64_t rows;
+  int64_t width;
+  int32_t dtype;
+} dpo4j_swiglu_forward_params;
+
+DPO4J_API int32_t dpo4j_swiglu_forward(dpo4j_context*, const dpo4j_swiglu_forward_params* params);
+
+typedef struct dpo4j_swiglu_backward_params {
+  void* d_gate_up;     /* [rows,2*width], may alias gate_up */
+  const void* d_out;   /* [rows,width] */
+  const void* gate_up; /* as in forward */
+  int64_t rows;
+  int64_t width;
+  int32_t dtype;
+} dpo4j_swiglu_backward_params;
+
+DPO4J_API int32_t dpo4j_swiglu_backward(dpo4j_context*, const dpo4j_swiglu_backward_params* params);
 
 /* ---- residual: out = a + b. Backward needs no call: both inputs receive d_out (rms_norm_backward adds it in) ------------------------- */
 
-/* out[count] may alias a or b. */
-DPO4J_API int32_t dpo4j_residual_forward(dpo4j_context*, void* out, const void* a, const void* b, int64_t count, int32_t dtype);
+typedef struct dpo4j_residual_forward_params {
+  void* out; /* [count], may alias a or b */
+  const void* a;
+  const void* b;
+  int64_t count;
+  int32_t dtype;
+} dpo4j_residual_forward_params;
+
+DPO4J_API int32_t dpo4j_residual_forward(dpo4j_context*, const dpo4j_residual_forward_params* params);
 
 /* ---- scale_rows: out = diag(scale) in, a gradient that is linear in one number a row ------------------------------------------------- */
 
-/* out[rows,width] = scale[row] in[row,:], rounded once; may alias in. scale f32[rows]. */
-DPO4J_API int32_t dpo4j_scale_rows(dpo4j_context*, void* out, const void* in, const float* scale, int64_t rows, int64_t width,
-                                   int32_t dtype);
+typedef struct dpo4j_scale_rows_params {
+  void* out; /* [rows,width], may alias in */
+  const void* in;
+  const float* scale; /* f32[rows] */
+  int64_t rows;
+  int64_t width;
+  int32_t dtype;
+} dpo4j_scale_rows_params;
+
+/* out[row,:] = scale[row] in[row,:], rounded once. */
+DPO4J_API int32_t dpo4j_scale_rows(dpo4j_context*, const dpo4j_scale_rows_params* params);
 
 /* ---- token_logprob: log softmax of a row of logits at its target --------------------------------------------------------------------- */
 
@@ -468,9 +574,17 @@ DPO4J_API int32_t dpo4j_unpaired_loss(dpo4j_context*, float* losses, float* d_su
 
 /* ---- gradient_norm: global L2 norm and the clip factor of torch.nn.utils.clip_grad_norm_ --------------------------------------------- */
 
+typedef struct dpo4j_gradient_norm_params {
+  float* norm;           /* f32[2] = {L2 norm, clip factor} */
+  void* workspace;       /* dpo4j_gradient_norm_workspace_bytes; contents undefined before and after */
+  const float* gradient; /* f32[count] */
+  int64_t count;
+  float max_norm; /* finite; 0: the factor is 1 */
+} dpo4j_gradient_norm_params;
+
 DPO4J_API size_t dpo4j_gradient_norm_workspace_bytes(int64_t count);
-/* norm f32[2] = {L2 norm of gradient f32[count], clip factor min(1, max_norm / (norm + 1e-6))}; max_norm 0: factor 1. Not finite: both NaN. */
-DPO4J_API int32_t dpo4j_gradient_norm(dpo4j_context*, float* norm, void* workspace, const float* gradient, int64_t count, float max_norm);
+/* The factor is min(1, max_norm / (L2 norm + 1e-6)). A norm that is not finite makes both NaN. */
+DPO4J_API int32_t dpo4j_gradient_norm(dpo4j_context*, const dpo4j_gradient_norm_params* params);
 
 /* ---- adamw: decoupled weight decay (Loshchilov and Hutter 2019), as torch.optim.AdamW ------------------------------------------------ */
 
@@ -482,20 +596,31 @@ typedef struct dpo4j_adamw_options {
   double weight_decay;
 } dpo4j_adamw_options;
 
+typedef struct dpo4j_adamw_params {
+  void* parameter; /* dtype[count] */
+  float* master;   /* f32[count], the exact value, whose rounding to nearest the parameter is; or null, see below */
+  void* m;         /* moments_dtype[count], as v: means of the gradient and of its square */
+  void* v;
+  const float* gradient;  /* f32[count] */
+  const float* rates;     /* f32[3] on the device = {lr, c1 = 1/(1-b1^t), c2 = 1/(1-b2^t)} */
+  const float* clip;      /* f32 on the device, gradient_norm's factor; or null for 1 */
+  const uint32_t* random; /* u32[3] on the device = {low, high half of a seed, number of the step}; or null, see below */
+  int64_t first;          /* number of the call's first element: at least 0, a multiple of 8 */
+  int64_t count;
+  dpo4j_adamw_options options;
+  int32_t dtype;
+  int32_t moments_dtype; /* DPO4J_F32; or DPO4J_BF16 where random is given */
+} dpo4j_adamw_params;
+
 /* g = clip * gradient; parameter *= 1 - lr decay; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
-   parameter -= lr c1 m / (sqrt(v c2) + epsilon), with rates f32[3] on the device = {lr, c1 = 1/(1-b1^t), c2 = 1/(1-b2^t)}.
-   clip: one f32 on the device (gradient_norm's second value), or null for 1. A NaN clip leaves everything as it was: no step is taken.
-   parameter has dtype, m and v have moments_dtype; gradient f32[count]. master f32[count] holds the exact value, whose rounding to nearest the
-   parameter is. Null with DPO4J_F32, the parameter itself is exact. With DPO4J_BF16 either master or random is null:
-   random u32[3] on the device = {low, high half of a seed, number of the step}: the parameter becomes one of the two bfloat16 about the exact
-   value, the further one with the probability that makes the mean exact. Element i of the call has number first + i, and is rounded up in
-   magnitude where its bits that are dropped and 16 random bits reach 2^16: bits 16 j to 16 j + 15, j = number mod 8, of Philox4x32-10
-   (Salmon et al. 2011) with counter {number / 8 (64 bits), step, 0} and the seed as key. first: at least 0, a multiple of 8.
-   moments_dtype: DPO4J_F32; or DPO4J_BF16 where random is given, and m and v are rounded likewise, by the bits of counters that end in 1
-   and 2 where the parameter's ends in 0. The step computes with their exact values. */
-DPO4J_API int32_t dpo4j_adamw(dpo4j_context*, void* parameter, float* master, void* m, void* v, const float* gradient, const float* rates,
-                              const float* clip, const uint32_t* random, int64_t first, int64_t count, const dpo4j_adamw_options* options,
-                              int32_t dtype, int32_t moments_dtype);
+   parameter -= lr c1 m / (sqrt(v c2) + epsilon). A NaN clip leaves everything as it was: no step is taken.
+   A parameter of DPO4J_F32 is exact: master may be null, random is. With DPO4J_BF16 either master or random is null. With random the parameter
+   becomes one of the two bfloat16 about the exact value, the further one with the probability that makes the mean exact. Element i of the call
+   has number first + i, and is rounded up in magnitude where its bits that are dropped and 16 random bits reach 2^16: bits 16 j to 16 j + 15,
+   j = number mod 8, of Philox4x32-10 (Salmon et al. 2011) with counter {number / 8 (64 bits), step, 0} and the seed as key. m and v of
+   DPO4J_BF16 are rounded likewise, by the bits of counters that end in 1 and 2 where the parameter's ends in 0. The step computes with their
+   exact values. */
+DPO4J_API int32_t dpo4j_adamw(dpo4j_context*, const dpo4j_adamw_params* params);
 
 #ifdef __cplusplus
 }

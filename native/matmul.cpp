@@ -2,7 +2,6 @@
 #include "text.h"
 
 using dpo4j::Call;
-using dpo4j::Matmul;
 
 namespace {
 
@@ -22,20 +21,21 @@ int32_t dpo4j_matmul_library(const char* path, char* text, size_t text_bytes) {
   return dpo4j::cpu::load_matmul_library(path, text, text_bytes) == 0 ? DPO4J_OK : DPO4J_INVALID_ARGUMENT;
 }
 
-int32_t dpo4j_matmul(dpo4j_context* context, float* c, const float* a, const float* b, int64_t m, int64_t n, int64_t k, int64_t c_stride,
-                     int64_t a_stride, int64_t b_stride, int32_t transpose_a, int32_t transpose_b, int32_t accumulate) {
+int32_t dpo4j_matmul(dpo4j_context* context, const dpo4j_matmul_params* params) {
   Call call(context, "matmul");
+  if (call.params(params).refused()) return call.status();
+  const dpo4j_matmul_params& p = *params;
   call.supported(call.on_cpu(), "cuda contexts have no such operation, use cuBLASLt")
       .supported(dpo4j::cpu::has_matmul_library(), "no library serves it yet, name libdnnl.so.3 with dpo4j_matmul_library")
-      .rows("m", m)
-      .rows("n", n)
-      .require(k >= 0 && k <= INT32_MAX, "k", "must not be negative, nor beyond an int32")
-      .flag("transpose_a", transpose_a)
-      .flag("transpose_b", transpose_b)
-      .flag("accumulate", accumulate);
-  check_stride(call, "c_stride", c_stride, n);
-  check_stride(call, "a_stride", a_stride, transpose_a ? m : k);
-  check_stride(call, "b_stride", b_stride, transpose_b ? k : n);
-  call.words("c", c).words("a", a).words("b", b);
-  return call.run_on_cpu(Matmul{c, a, b, m, n, k, c_stride, a_stride, b_stride, transpose_a != 0, transpose_b != 0, accumulate != 0});
+      .rows("m", p.m)
+      .rows("n", p.n)
+      .require(p.k >= 0 && p.k <= INT32_MAX, "k", "must not be negative, nor beyond an int32")
+      .flag("transpose_a", p.transpose_a)
+      .flag("transpose_b", p.transpose_b)
+      .flag("accumulate", p.accumulate);
+  check_stride(call, "c_stride", p.c_stride, p.n);
+  check_stride(call, "a_stride", p.a_stride, p.transpose_a ? p.m : p.k);
+  check_stride(call, "b_stride", p.b_stride, p.transpose_b ? p.k : p.n);
+  call.words("c", p.c).words("a", p.a).words("b", p.b);
+  return call.run_on_cpu(p);
 }

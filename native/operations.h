@@ -9,97 +9,23 @@
 
 namespace dpo4j {
 
-struct Matmul {
-  float* c;
-  const float *a, *b;
-  int64_t m, n, k, c_stride, a_stride, b_stride;
-  bool transpose_a, transpose_b, accumulate;
-};
+using Matmul = dpo4j_matmul_params;
+using EmbeddingForward = dpo4j_embedding_forward_params;
+using EmbeddingBackward = dpo4j_embedding_backward_params;
+using CopyRows = dpo4j_copy_rows_params;
+using RmsNormForward = dpo4j_rms_norm_forward_params;
+using RmsNormBackward = dpo4j_rms_norm_backward_params;
 
-struct EmbeddingForward {
-  void* out;
-  const void* table;
-  const int32_t* indices;
-  int64_t rows, table_rows, width;
-  int32_t dtype;
-};
-
-struct EmbeddingBackward {
-  void* d_table;
-  const void* d_out;
-  const int32_t *order, *offsets, *distinct;
-  int64_t segments, width;
-  int32_t d_table_dtype, dtype;
-};
-
-struct CopyRows {
-  void* out;
-  const void* in;
-  const int32_t *out_rows, *in_rows;
-  int64_t rows, width, out_stride, in_stride;
-  int32_t dtype;
-};
-
-struct RmsNormForward {
-  void* out;
-  float* rstd;
-  void* sum;
-  const void *x, *residual, *weight;
-  int64_t rows, width;
-  float epsilon;
-  int32_t dtype;
-};
-
-struct RmsNormBackward {
-  void* d_x;
-  float* d_weight;
-  void* workspace;
-  const void *d_out, *d_residual, *x, *weight;
-  const float* rstd;
-  int64_t rows, width;
-  int32_t dtype;
-};
-
-struct Rope {
-  void* x;
-  const int32_t* positions;
-  const float *cosine, *sine;
-  int64_t rows, heads, head_width, row_stride, positions_end;
+struct Rope : dpo4j_rope_params {
   bool backward;
-  int32_t dtype;
 };
 
 using AttentionForward = dpo4j_attention_forward_params;
 using AttentionBackward = dpo4j_attention_backward_params;
-
-struct SwigluForward {
-  void* out;
-  const void* gate_up;
-  int64_t rows, width;
-  int32_t dtype;
-};
-
-struct SwigluBackward {
-  void* d_gate_up;
-  const void *d_out, *gate_up;
-  int64_t rows, width;
-  int32_t dtype;
-};
-
-struct ResidualForward {
-  void* out;
-  const void *a, *b;
-  int64_t count;
-  int32_t dtype;
-};
-
-struct ScaleRows {
-  void* out;
-  const void* in;
-  const float* scale;
-  int64_t rows, width;
-  int32_t dtype;
-};
+using SwigluForward = dpo4j_swiglu_forward_params;
+using SwigluBackward = dpo4j_swiglu_backward_params;
+using ResidualForward = dpo4j_residual_forward_params;
+using ScaleRows = dpo4j_scale_rows_params;
 
 // What a softmax sees of a logit.
 struct LogitTransform {
@@ -199,25 +125,12 @@ struct UnpairedLoss {
   dpo4j_unpaired_options options;
 };
 
-struct GradientNorm {
-  float* norm;
-  void* workspace;
-  const float* gradient;
-  int64_t count;
-  float max_norm;
-};
+using GradientNorm = dpo4j_gradient_norm_params;
 
-struct Adamw {
-  void* parameter;
-  float* master;
-  void *m, *v;
-  const float *gradient, *rates, *clip;
-  const uint32_t* random;
-  int64_t first, count;
+struct Adamw : dpo4j_adamw_params {
   // 1 - beta1, 1 - beta2: the share of the gradient, and of its square, in the new moments.
   float share1, share2;
   float epsilon, weight_decay;
-  int32_t dtype, moments_dtype;
 };
 
 }  // namespace dpo4j

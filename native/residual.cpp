@@ -1,14 +1,10 @@
 #include "call.h"
 
 using dpo4j::Call;
-using dpo4j::ResidualForward;
 
-int32_t dpo4j_residual_forward(dpo4j_context* context, void* out, const void* a, const void* b, int64_t count, int32_t dtype) {
-  return Call(context, "residual_forward")
-      .dtype("dtype", dtype)
-      .count("count", count)
-      .tensor("out", out)
-      .tensor("a", a)
-      .tensor("b", b)
-      .run(ResidualForward{out, a, b, count, dtype});
+int32_t dpo4j_residual_forward(dpo4j_context* context, const dpo4j_residual_forward_params* params) {
+  Call call(context, "residual_forward");
+  if (call.params(params).refused()) return call.status();
+  const dpo4j_residual_forward_params& p = *params;
+  return call.dtype("dtype", p.dtype).count("count", p.count).tensor("out", p.out).tensor("a", p.a).tensor("b", p.b).run(p);
 }

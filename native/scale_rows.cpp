@@ -1,16 +1,16 @@
 #include "call.h"
 
 using dpo4j::Call;
-using dpo4j::ScaleRows;
 
-int32_t dpo4j_scale_rows(dpo4j_context* context, void* out, const void* in, const float* scale, int64_t rows, int64_t width,
-                         int32_t dtype) {
-  return Call(context, "scale_rows")
-      .dtype("dtype", dtype)
-      .rows("rows", rows)
-      .extent("width", width)
-      .tensor("out", out)
-      .tensor("in", in)
-      .words("scale", scale)
-      .run(ScaleRows{out, in, scale, rows, width, dtype});
+int32_t dpo4j_scale_rows(dpo4j_context* context, const dpo4j_scale_rows_params* params) {
+  Call call(context, "scale_rows");
+  if (call.params(params).refused()) return call.status();
+  const dpo4j_scale_rows_params& p = *params;
+  return call.dtype("dtype", p.dtype)
+      .rows("rows", p.rows)
+      .extent("width", p.width)
+      .tensor("out", p.out)
+      .tensor("in", p.in)
+      .words("scale", p.scale)
+      .run(p);
 }

@@ -188,7 +188,7 @@ class RoomsTest {
                 .filter(type -> type.getModifiers().contains(JavaModifier.PUBLIC) && type.isTopLevelClass())
                 .map(JavaClass::getSimpleName)
                 .toList();
-        assertThat(types).hasSizeBetween(1, 12);
+        assertThat(types).hasSizeBetween(1, 13);
     }
 
     private static ArchCondition<JavaClass> dependOnDataOtherThan(String allowed) {

@@ -70,18 +70,15 @@ class AdamWMomentsTest {
         void run(Device device, int t, int begin, int end) {
             AdamW.step(
                     device,
-                    parameter.address() + 2L * begin,
-                    0,
-                    m.address() + (long) moments.bytes() * begin,
-                    v.address() + (long) moments.bytes() * begin,
-                    gradient.address() + 4L * begin,
-                    rates.address(),
-                    clip.address(),
-                    Rounding.stochastic(random.address() + 4L * WORDS * (t - 1), first + begin),
+                    new AdamW.Parameters(parameter.address() + 2L * begin, 0, DType.BF16),
+                    new AdamW.Moments(
+                            m.address() + (long) moments.bytes() * begin,
+                            v.address() + (long) moments.bytes() * begin,
+                            moments),
+                    new AdamW.Inputs(gradient.address() + 4L * begin, rates.address(), clip.address()),
                     end - begin,
-                    options,
-                    DType.BF16,
-                    moments);
+                    Rounding.stochastic(random.address() + 4L * WORDS * (t - 1), first + begin),
+                    options);
         }
     }
 
@@ -249,18 +246,12 @@ class AdamWMomentsTest {
                     .size("moments_dtype", DType.F32.ordinal(), DType.BF16.ordinal(), DType.F16.ordinal())
                     .check((device, a) -> AdamW.step(
                             device,
-                            parameter.address(),
-                            master.address(),
-                            m.address(),
-                            v.address(),
-                            gradient.address(),
-                            rates.address(),
-                            0,
-                            Rounding.NEAREST,
+                            new AdamW.Parameters(parameter.address(), master.address(), on.dtype()),
+                            new AdamW.Moments(m.address(), v.address(), a.dtype("moments_dtype")),
+                            new AdamW.Inputs(gradient.address(), rates.address(), 0),
                             8,
-                            AdamWOptions.DEFAULT,
-                            on.dtype(),
-                            a.dtype("moments_dtype")));
+                            Rounding.NEAREST,
+                            AdamWOptions.DEFAULT));
         }
     }
 }

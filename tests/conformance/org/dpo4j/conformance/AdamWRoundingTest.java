@@ -54,18 +54,12 @@ class AdamWRoundingTest {
         void run(Device device, int begin, int end) {
             AdamW.step(
                     device,
-                    parameter.address() + 2L * begin,
-                    0,
-                    m.address() + 4L * begin,
-                    v.address() + 4L * begin,
-                    gradient.address() + 4L * begin,
-                    rates.address(),
-                    0,
-                    Rounding.stochastic(random.address(), key.first + begin),
+                    new AdamW.Parameters(parameter.address() + 2L * begin, 0, DType.BF16),
+                    new AdamW.Moments(m.address() + 4L * begin, v.address() + 4L * begin, DType.F32),
+                    new AdamW.Inputs(gradient.address() + 4L * begin, rates.address(), 0),
                     end - begin,
-                    SUBTRACTION,
-                    DType.BF16,
-                    DType.F32);
+                    Rounding.stochastic(random.address(), key.first + begin),
+                    SUBTRACTION);
         }
     }
 
@@ -211,18 +205,12 @@ class AdamWRoundingTest {
                     for (int i = 0; i < 2; i++) {
                         AdamW.step(
                                 device,
-                                parameter[i].address(),
-                                i == 0 ? master.address() : 0,
-                                m[i].address(),
-                                v[i].address(),
-                                gradient.address(),
-                                rates.address(),
-                                clips.address(),
-                                i == 0 ? Rounding.NEAREST : Rounding.stochastic(random.address(), 0),
+                                new AdamW.Parameters(parameter[i].address(), i == 0 ? master.address() : 0, DType.BF16),
+                                new AdamW.Moments(m[i].address(), v[i].address(), DType.F32),
+                                new AdamW.Inputs(gradient.address(), rates.address(), clips.address()),
                                 count,
-                                options,
-                                DType.BF16,
-                                DType.F32);
+                                i == 0 ? Rounding.NEAREST : Rounding.stochastic(random.address(), 0),
+                                options);
                     }
                 });
                 Expect.exactly("m", m[1].values(), m[0].values());
@@ -262,18 +250,12 @@ class AdamWRoundingTest {
             }
             refusals.check((device, a) -> AdamW.step(
                     device,
-                    parameter.address(),
-                    a.get("master"),
-                    m.address(),
-                    v.address(),
-                    gradient.address(),
-                    rates.address(),
-                    0,
-                    new Rounding(a.get("random"), a.get("first")),
+                    new AdamW.Parameters(parameter.address(), a.get("master"), on.dtype()),
+                    new AdamW.Moments(m.address(), v.address(), DType.F32),
+                    new AdamW.Inputs(gradient.address(), rates.address(), 0),
                     8,
-                    AdamWOptions.DEFAULT,
-                    on.dtype(),
-                    DType.F32));
+                    new Rounding(a.get("random"), a.get("first")),
+                    AdamWOptions.DEFAULT));
         }
     }
 }

@@ -35,18 +35,12 @@ class AdamWTest {
             Tensor clip = tensors.vector("clip", DType.F32, step.clip);
             tensors.run(device -> AdamW.step(
                     device,
-                    parameter.address(),
-                    withMaster ? master.address() : 0,
-                    m.address(),
-                    v.address(),
-                    gradient.address(),
-                    rates.address(),
-                    withClip ? clip.address() : 0,
-                    AdamW.Rounding.NEAREST,
+                    new AdamW.Parameters(parameter.address(), withMaster ? master.address() : 0, on.dtype()),
+                    new AdamW.Moments(m.address(), v.address(), DType.F32),
+                    new AdamW.Inputs(gradient.address(), rates.address(), withClip ? clip.address() : 0),
                     count,
-                    step.options,
-                    on.dtype(),
-                    DType.F32));
+                    AdamW.Rounding.NEAREST,
+                    step.options));
             double[] exact = withMaster ? master.values() : parameter.values();
             if (on.dtype() == DType.BF16 && !Float.isNaN(step.clip)) {
                 double[] rounded = Arrays.stream(exact)
@@ -253,22 +247,16 @@ class AdamWTest {
                     .dtype("dtype", on)
                     .check((device, a) -> AdamW.step(
                             device,
-                            a.get("parameter"),
-                            a.get("master"),
-                            a.get("m"),
-                            a.get("v"),
-                            a.get("gradient"),
-                            a.get("rates"),
-                            a.get("clip"),
-                            AdamW.Rounding.NEAREST,
+                            new AdamW.Parameters(a.get("parameter"), a.get("master"), a.dtype("dtype")),
+                            new AdamW.Moments(a.get("m"), a.get("v"), DType.F32),
+                            new AdamW.Inputs(a.get("gradient"), a.get("rates"), a.get("clip")),
                             a.get("count"),
+                            AdamW.Rounding.NEAREST,
                             new AdamWOptions(
                                     a.number("beta1"),
                                     a.number("beta2"),
                                     a.number("epsilon"),
-                                    a.number("weight_decay")),
-                            a.dtype("dtype"),
-                            DType.F32));
+                                    a.number("weight_decay"))));
         }
     }
 }

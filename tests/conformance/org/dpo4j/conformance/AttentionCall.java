@@ -48,7 +48,8 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
     }
 
     Attention.Shape with(DType dtype) {
-        return new Attention.Shape(heads, kvHeads, headWidth, outStride(), qStride(), kvStride(), scale, dtype);
+        return new Attention.Shape(
+                heads, kvHeads, headWidth, new Attention.Strides(outStride(), qStride(), kvStride()), scale, dtype);
     }
 
     /** Values of q, k and v without gaps. */

@@ -43,9 +43,7 @@ class AttentionRefusalsTest {
                 a.get("heads"),
                 a.get("kv_heads"),
                 a.get("head_width"),
-                a.get("out_stride"),
-                a.get("q_stride"),
-                a.get("kv_stride"),
+                new Attention.Strides(a.get("out_stride"), a.get("q_stride"), a.get("kv_stride")),
                 a.number("scale"),
                 a.dtype("dtype"));
     }

@@ -2,6 +2,7 @@ package org.dpo4j.conformance;
 
 import java.util.Arrays;
 import org.dpo4j.kernels.decoder.CopyRows;
+import org.dpo4j.kernels.decoder.MatrixShape;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 
@@ -65,15 +66,9 @@ class CopyRowsTest {
                     inRows == null ? 0 : tensors.input("in_rows", inRows).address();
             tensors.run(device -> CopyRows.forward(
                     device,
-                    out.address(),
-                    in.address(),
-                    toRows,
-                    fromRows,
-                    rows,
-                    width,
-                    outStride,
-                    inStride,
-                    on.dtype()));
+                    new CopyRows.To(out.address(), toRows, outStride),
+                    new CopyRows.From(in.address(), fromRows, inStride),
+                    new MatrixShape(rows, width, on.dtype())));
             Expect.exactly("rows of " + width, out.values(), expected);
         }
     }
@@ -98,15 +93,9 @@ class CopyRowsTest {
                     .dtype("dtype", on)
                     .check((device, a) -> CopyRows.forward(
                             device,
-                            a.get("out"),
-                            a.get("in"),
-                            a.get("out_rows"),
-                            a.get("in_rows"),
-                            a.get("rows"),
-                            a.get("width"),
-                            a.get("out_stride"),
-                            a.get("in_stride"),
-                            a.dtype("dtype")));
+                            new CopyRows.To(a.get("out"), a.get("out_rows"), a.get("out_stride")),
+                            new CopyRows.From(a.get("in"), a.get("in_rows"), a.get("in_stride")),
+                            new MatrixShape(a.get("rows"), a.get("width"), a.dtype("dtype"))));
         }
     }
 }

@@ -4,6 +4,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.MatmulShape;
 import org.jspecify.annotations.Nullable;
 
 /** A device that counts the rows of its products with the head: the only ones that have the vocabulary as a size. */
@@ -36,7 +37,7 @@ public final class CountingDevice {
 
     private @Nullable Object call(Method method, Object @Nullable [] arguments) throws Throwable {
         if (method.getName().equals("matmul") && arguments != null) {
-            count(size(arguments[3]), size(arguments[4]), size(arguments[5]));
+            count((MatmulShape) arguments[3]);
         }
         try {
             return method.invoke(counted, arguments);
@@ -45,13 +46,9 @@ public final class CountingDevice {
         }
     }
 
-    private static int size(Object argument) {
-        return Math.toIntExact((Long) argument);
-    }
-
-    private void count(int m, int n, int k) {
-        logits += n == vocabulary ? m : 0;
-        dRows += k == vocabulary ? m : 0;
-        dHead += m == vocabulary ? k : 0;
+    private void count(MatmulShape shape) {
+        logits += shape.n() == vocabulary ? Math.toIntExact(shape.m()) : 0;
+        dRows += shape.k() == vocabulary ? Math.toIntExact(shape.m()) : 0;
+        dHead += shape.m() == vocabulary ? Math.toIntExact(shape.k()) : 0;
     }
 }

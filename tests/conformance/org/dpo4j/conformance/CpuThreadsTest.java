@@ -7,6 +7,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.kernels.Devices;
+import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.ScaleRows;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -33,7 +34,12 @@ class CpuThreadsTest {
                     DeviceBuffer factors = device.allocate(4L * ROWS)) {
                 device.upload(rows.address(), values);
                 device.upload(factors.address(), scale);
-                ScaleRows.forward(device, rows.address(), rows.address(), factors.address(), ROWS, WIDTH, DType.F32);
+                ScaleRows.forward(
+                        device,
+                        rows.address(),
+                        rows.address(),
+                        factors.address(),
+                        new MatrixShape(ROWS, WIDTH, DType.F32));
                 assertThat(device.downloadFloats(rows.address(), values.length)).isEqualTo(expected);
             }
         }

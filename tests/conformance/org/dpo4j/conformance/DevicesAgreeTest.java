@@ -195,14 +195,9 @@ class DevicesAgreeTest {
             Tensor occurring = tensors.input("distinct", distinct);
             tensors.run(device -> Embedding.backward(
                     device,
-                    dTable.address(),
+                    new Embedding.Table(dTable.address(), width, DType.F32),
                     dOut.address(),
-                    orders.address(),
-                    ranges.address(),
-                    occurring.address(),
-                    distinct.length,
-                    width,
-                    DType.F32,
+                    new Embedding.SortedRows(orders.address(), ranges.address(), occurring.address(), distinct.length),
                     DType.F32));
             return dTable.bits();
         }

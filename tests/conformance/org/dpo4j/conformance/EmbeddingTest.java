@@ -32,7 +32,10 @@ class EmbeddingTest {
                         "table", on.dtype(), tableRows + 1, width, draw.normal((tableRows + 1) * width, 1));
                 Tensor indices = tensors.input("indices", rowIndices);
                 tensors.run(device -> Embedding.forward(
-                        device, out.address(), table.address(), indices.address(), rows, tableRows, width, on.dtype()));
+                        device,
+                        out.address(),
+                        new Embedding.Table(table.address(), width, on.dtype()),
+                        new Embedding.Indices(indices.address(), rows, tableRows)));
                 // A copy: nothing is rounded.
                 Expect.exactly(
                         "embedding of [%d, %d] from %d".formatted(rows, width, tableRows),
@@ -88,14 +91,9 @@ class EmbeddingTest {
             Tensor distinct = tensors.input("distinct", rowsOfRanges);
             tensors.run(device -> Embedding.backward(
                     device,
-                    dTable.address(),
+                    new Embedding.Table(dTable.address(), width, dTableType),
                     dOut.address(),
-                    order.address(),
-                    offsets.address(),
-                    distinct.address(),
-                    segments,
-                    width,
-                    dTableType,
+                    new Embedding.SortedRows(order.address(), offsets.address(), distinct.address(), segments),
                     on.dtype()));
             double[] sums = ReferenceEmbedding.backward(dOut.values(), tableRows, width, indices);
             double[] sizes = ReferenceEmbedding.backward(
@@ -131,12 +129,8 @@ class EmbeddingTest {
                     .check((device, a) -> Embedding.forward(
                             device,
                             a.get("out"),
-                            a.get("table"),
-                            a.get("indices"),
-                            a.get("rows"),
-                            a.get("table_rows"),
-                            a.get("width"),
-                            a.dtype("dtype")));
+                            new Embedding.Table(a.get("table"), a.get("width"), a.dtype("dtype")),
+                            new Embedding.Indices(a.get("indices"), a.get("rows"), a.get("table_rows"))));
         }
         try (Tensors tensors = new Tensors(on)) {
             Tensor dTable = tensors.updated("d_table", on.dtype(), 3, 8, new Draw(2).normal(24, 1));
@@ -156,14 +150,10 @@ class EmbeddingTest {
                     .dtype("dtype", on)
                     .check((device, a) -> Embedding.backward(
                             device,
-                            a.get("d_table"),
+                            new Embedding.Table(a.get("d_table"), a.get("width"), a.dtype("d_table_dtype")),
                             a.get("d_out"),
-                            a.get("order"),
-                            a.get("offsets"),
-                            a.get("distinct"),
-                            a.get("segments"),
-                            a.get("width"),
-                            a.dtype("d_table_dtype"),
+                            new Embedding.SortedRows(
+                                    a.get("order"), a.get("offsets"), a.get("distinct"), a.get("segments")),
                             a.dtype("dtype")));
         }
     }

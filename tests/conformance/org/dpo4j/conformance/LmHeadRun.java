@@ -3,6 +3,7 @@ package org.dpo4j.conformance;
 import java.util.Arrays;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.MatmulShape;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Gradient;
 import org.dpo4j.kernels.TokenLogProb.Logits;
@@ -195,49 +196,46 @@ final class LmHeadRun implements AutoCloseable {
                 at,
                 x.address(),
                 w.address(),
-                rows,
-                vocabulary,
-                hidden,
-                stride,
-                hidden,
-                hidden,
-                false,
-                true,
-                false,
-                DType.F32,
-                dtype);
+                new MatmulShape(
+                        rows,
+                        vocabulary,
+                        hidden,
+                        new MatmulShape.Strides(stride, hidden, hidden),
+                        false,
+                        true,
+                        DType.F32,
+                        dtype),
+                false);
         TokenLogProb.forward(device, results(), logits, targets.address(), rows);
         TokenLogProb.backward(device, gradient, logits, targets.address(), lse.address(), dLogProb.address(), rows);
         device.matmul(
                 dHidden.address(),
                 gradientAt,
                 w.address(),
-                rows,
-                hidden,
-                vocabulary,
-                hidden,
-                stride,
-                hidden,
-                false,
-                false,
-                false,
-                dtype,
-                dtype);
+                new MatmulShape(
+                        rows,
+                        hidden,
+                        vocabulary,
+                        new MatmulShape.Strides(hidden, stride, hidden),
+                        false,
+                        false,
+                        dtype,
+                        dtype),
+                false);
         device.matmul(
                 dWeight.address(),
                 gradientAt,
                 x.address(),
-                vocabulary,
-                hidden,
-                rows,
-                hidden,
-                stride,
-                hidden,
-                true,
-                false,
-                true,
-                DType.F32,
-                dtype);
+                new MatmulShape(
+                        vocabulary,
+                        hidden,
+                        rows,
+                        new MatmulShape.Strides(hidden, stride, hidden),
+                        true,
+                        false,
+                        DType.F32,
+                        dtype),
+                true);
         if (bias != null) {
             ColumnSum.forward(device, dBias.address(), gradientAt, 0, rows, vocabulary, stride, dtype);
         }

@@ -7,6 +7,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.kernels.Devices;
+import org.dpo4j.kernels.MatmulShape;
 
 /** What cuBLASLt is asked to choose, and how often. Counted where the library is one that counts. */
 class MatmulAlgorithmTest {
@@ -19,17 +20,9 @@ class MatmulAlgorithmTest {
                 at,
                 at + (1 << 20),
                 at + (2 << 20),
-                rows,
-                WIDTH,
-                DEPTH,
-                WIDTH,
-                DEPTH,
-                DEPTH,
-                false,
-                true,
-                false,
-                DType.F32,
-                DType.BF16);
+                MatmulShape.contiguous(rows, WIDTH, DEPTH, DType.F32, DType.BF16)
+                        .transposedB(),
+                false);
     }
 
     private static void weightGradient(Device device, DeviceBuffer memory, long rows) {
@@ -38,17 +31,9 @@ class MatmulAlgorithmTest {
                 at,
                 at + (1 << 20),
                 at + (2 << 20),
-                WIDTH,
-                DEPTH,
-                rows,
-                DEPTH,
-                WIDTH,
-                DEPTH,
-                true,
-                false,
-                true,
-                DType.F32,
-                DType.BF16);
+                MatmulShape.contiguous(WIDTH, DEPTH, rows, DType.F32, DType.BF16)
+                        .transposedA(),
+                true);
     }
 
     @OnEachDevice

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.util.Arrays;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.MatmulShape;
 import org.junit.jupiter.api.Tag;
 
 class MatmulTest {
@@ -53,17 +54,16 @@ class MatmulTest {
                     c.address(),
                     a.address(),
                     b.address(),
-                    m,
-                    n,
-                    k,
-                    stride(n, output),
-                    strideA,
-                    strideB,
-                    shape.transposeA,
-                    shape.transposeB,
-                    accumulate,
-                    output,
-                    on.dtype()));
+                    new MatmulShape(
+                            m,
+                            n,
+                            k,
+                            new MatmulShape.Strides(stride(n, output), strideA, strideB),
+                            shape.transposeA,
+                            shape.transposeB,
+                            output,
+                            on.dtype()),
+                    accumulate));
             double[] magnitudes = product(shape, abs(a.values()), abs(b.values()));
             double[] product = product(shape, a.values(), b.values());
             for (int i = 0; i < expected.length; i++) {
@@ -158,17 +158,16 @@ class MatmulTest {
                                 (Long) one[1],
                                 a.address(),
                                 b.address(),
-                                (Integer) one[2],
-                                (Integer) one[3],
-                                (Integer) one[4],
-                                (Integer) one[5],
-                                (Integer) one[6],
-                                (Integer) one[7],
-                                false,
-                                false,
-                                false,
-                                DType.F32,
-                                on.dtype()));
+                                new MatmulShape(
+                                        (Integer) one[2],
+                                        (Integer) one[3],
+                                        (Integer) one[4],
+                                        new MatmulShape.Strides((Integer) one[5], (Integer) one[6], (Integer) one[7]),
+                                        false,
+                                        false,
+                                        DType.F32,
+                                        on.dtype()),
+                                false));
             }
         }
         if (!on.device().supports(DType.BF16)) {
@@ -179,7 +178,9 @@ class MatmulTest {
     }
 
     private static void refusesType(On on, DType output, DType inputs) {
-        assertThatThrownBy(() -> on.device().matmul(0, 0, 0, 1, 1, 1, 4, 4, 4, false, false, false, output, inputs))
+        MatmulShape shape =
+                MatmulShape.contiguous(1, 1, 1, output, inputs).withStrides(new MatmulShape.Strides(4, 4, 4));
+        assertThatThrownBy(() -> on.device().matmul(0, 0, 0, shape, false))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining("matmul")
                 .hasMessageContaining(output == DType.F16 || inputs == DType.F16 ? "F16" : "BF16");

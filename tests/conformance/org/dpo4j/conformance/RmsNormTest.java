@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.function.Consumer;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.Residual;
 import org.dpo4j.kernels.decoder.RmsNorm;
 import org.junit.jupiter.api.Tag;
@@ -55,14 +56,10 @@ class RmsNormTest {
             Tensor weight = tensors.input("weight", on.dtype(), 1, width, new Draw(4).normal(width, 1));
             tensors.run(device -> RmsNorm.forward(
                     device,
-                    out.address(),
-                    rstd.address(),
-                    x.address(),
-                    weight.address(),
-                    3,
-                    width,
-                    EPSILON,
-                    on.dtype()));
+                    new RmsNorm.Results(out.address(), rstd.address()),
+                    new RmsNorm.Inputs(x.address(), weight.address()),
+                    new MatrixShape(3, width, on.dtype()),
+                    EPSILON));
             assertThat(rstd.values()[1]).isNaN();
             assertThat(out.row(1)).containsOnly(Double.NaN);
             for (int row : new int[] {0, 2}) {
@@ -81,14 +78,10 @@ class RmsNormTest {
             Tensor weight = tensors.input("weight", on.dtype(), 1, width, new Draw(rows).normal(width, 1));
             tensors.run(device -> RmsNorm.forward(
                     device,
-                    out.address(),
-                    rstd.address(),
-                    x.address(),
-                    weight.address(),
-                    rows,
-                    width,
-                    EPSILON,
-                    on.dtype()));
+                    new RmsNorm.Results(out.address(), rstd.address()),
+                    new RmsNorm.Inputs(x.address(), weight.address()),
+                    new MatrixShape(rows, width, on.dtype()),
+                    EPSILON));
             for (int row = 0; row < rows; row++) {
                 double r = ReferenceRmsNorm.rstd(x.row(row), EPSILON);
                 double[] y = ReferenceRmsNorm.forward(x.row(row), weight.values(), r);
@@ -136,29 +129,20 @@ class RmsNormTest {
                 for (int i = 0; i < 3; i++) {
                     RmsNorm.forwardSum(
                             device,
-                            outs[i].address(),
-                            rstds[i].address(),
-                            places[i][0],
-                            places[i][1],
-                            places[i][2],
-                            weight.address(),
-                            rows,
-                            width,
-                            EPSILON,
-                            on.dtype());
+                            new RmsNorm.Results(outs[i].address(), rstds[i].address()),
+                            new RmsNorm.Inputs(places[i][1], weight.address()),
+                            new RmsNorm.Sum(places[i][2], places[i][0]),
+                            new MatrixShape(rows, width, on.dtype()),
+                            EPSILON);
                 }
                 Residual.forward(
                         device, sumAlone.address(), x.address(), residual.address(), (long) rows * width, on.dtype());
                 RmsNorm.forward(
                         device,
-                        outs[3].address(),
-                        rstds[3].address(),
-                        sumAlone.address(),
-                        weight.address(),
-                        rows,
-                        width,
-                        EPSILON,
-                        on.dtype());
+                        new RmsNorm.Results(outs[3].address(), rstds[3].address()),
+                        new RmsNorm.Inputs(sumAlone.address(), weight.address()),
+                        new MatrixShape(rows, width, on.dtype()),
+                        EPSILON);
             });
             Tensor[] sums = {sum, inX, inResidual};
             for (int i = 0; i < 3; i++) {
@@ -213,30 +197,23 @@ class RmsNormTest {
             tensors.run(device -> {
                 RmsNorm.backward(
                         device,
-                        dX.address(),
-                        dWeight.address(),
-                        workspace.address(),
-                        dOut.address(),
-                        residual ? dX.address() : 0,
-                        x.address(),
-                        weight.address(),
+                        new RmsNorm.Gradients(
+                                dOut.address(), residual ? dX.address() : 0, dX.address(), dWeight.address()),
+                        new RmsNorm.Inputs(x.address(), weight.address()),
                         rstd.address(),
-                        rows,
-                        width,
-                        on.dtype());
+                        workspace.address(),
+                        new MatrixShape(rows, width, on.dtype()));
                 RmsNorm.backward(
                         device,
-                        dXApart.address(),
-                        dWeightApart.address(),
-                        workspace.address(),
-                        dOut.address(),
-                        residual ? dResidualApart.address() : 0,
-                        x.address(),
-                        weight.address(),
+                        new RmsNorm.Gradients(
+                                dOut.address(),
+                                residual ? dResidualApart.address() : 0,
+                                dXApart.address(),
+                                dWeightApart.address()),
+                        new RmsNorm.Inputs(x.address(), weight.address()),
                         rstd.address(),
-                        rows,
-                        width,
-                        on.dtype());
+                        workspace.address(),
+                        new MatrixShape(rows, width, on.dtype()));
             });
 
             Expect.sameBits("d_x in place", dX.bits(), dXApart.bits());
@@ -296,14 +273,10 @@ class RmsNormTest {
             Tensor weight = tensors.input("weight", on.dtype(), 1, width, weights);
             tensors.run(device -> RmsNorm.forward(
                     device,
-                    out.address(),
-                    rstd.address(),
-                    x.address(),
-                    weight.address(),
-                    rows,
-                    width,
-                    EPSILON,
-                    on.dtype()));
+                    new RmsNorm.Results(out.address(), rstd.address()),
+                    new RmsNorm.Inputs(x.address(), weight.address()),
+                    new MatrixShape(rows, width, on.dtype()),
+                    EPSILON));
             return out.bits();
         }
     }
@@ -314,8 +287,13 @@ class RmsNormTest {
         try (Tensors tensors = new Tensors(on)) {
             Tensor dWeight = tensors.updated("d_weight", DType.F32, 1, 8, new Draw(5).normal(8, 1));
             Tensor weight = tensors.input("weight", on.dtype(), 1, 8, new Draw(6).normal(8, 1));
-            tensors.runEmpty(device ->
-                    RmsNorm.backward(device, 0, dWeight.address(), 0, 0, 0, 0, weight.address(), 0, 0, 8, on.dtype()));
+            tensors.runEmpty(device -> RmsNorm.backward(
+                    device,
+                    new RmsNorm.Gradients(0, 0, 0, dWeight.address()),
+                    new RmsNorm.Inputs(0, weight.address()),
+                    0,
+                    0,
+                    new MatrixShape(0, 8, on.dtype())));
         }
     }
 
@@ -323,16 +301,11 @@ class RmsNormTest {
             On on, Tensor out, Tensor rstd, long sum, Tensor x, long residual, Tensor weight) {
         return device -> RmsNorm.forwardSum(
                 device,
-                out.address(),
-                rstd.address(),
-                sum,
-                x.address(),
-                residual,
-                weight.address(),
-                out.rows,
-                out.width,
-                EPSILON,
-                on.dtype());
+                new RmsNorm.Results(out.address(), rstd.address()),
+                new RmsNorm.Inputs(x.address(), weight.address()),
+                new RmsNorm.Sum(residual, sum),
+                new MatrixShape(out.rows, out.width, on.dtype()),
+                EPSILON);
     }
 
     @OnEachDType
@@ -362,16 +335,11 @@ class RmsNormTest {
                     .dtype("dtype", on)
                     .check((device, a) -> RmsNorm.forwardSum(
                             device,
-                            a.get("out"),
-                            a.get("rstd"),
-                            a.get("sum"),
-                            a.get("x"),
-                            a.get("residual"),
-                            a.get("weight"),
-                            a.get("rows"),
-                            a.get("width"),
-                            a.number("epsilon"),
-                            a.dtype("dtype")));
+                            new RmsNorm.Results(a.get("out"), a.get("rstd")),
+                            new RmsNorm.Inputs(a.get("x"), a.get("weight")),
+                            new RmsNorm.Sum(a.get("residual"), a.get("sum")),
+                            new MatrixShape(a.get("rows"), a.get("width"), a.dtype("dtype")),
+                            a.number("epsilon")));
         }
         try (Tensors tensors = new Tensors(on)) {
             Draw draw = new Draw(9);
@@ -397,17 +365,11 @@ class RmsNormTest {
                     .dtype("dtype", on)
                     .check((device, a) -> RmsNorm.backward(
                             device,
-                            a.get("d_x"),
-                            a.get("d_weight"),
-                            a.get("workspace"),
-                            a.get("d_out"),
-                            a.get("d_residual"),
-                            a.get("x"),
-                            a.get("weight"),
+                            new RmsNorm.Gradients(a.get("d_out"), a.get("d_residual"), a.get("d_x"), a.get("d_weight")),
+                            new RmsNorm.Inputs(a.get("x"), a.get("weight")),
                             a.get("rstd"),
-                            a.get("rows"),
-                            a.get("width"),
-                            a.dtype("dtype")));
+                            a.get("workspace"),
+                            new MatrixShape(a.get("rows"), a.get("width"), a.dtype("dtype"))));
         }
     }
 }

@@ -40,28 +40,16 @@ class RopeTest {
                 Rope.forward(
                         device,
                         x.address(),
-                        positions.address(),
-                        cosine.address(),
-                        sine.address(),
-                        shape.rows,
-                        shape.heads,
-                        shape.headWidth,
-                        shape.stride,
-                        POSITIONS,
-                        dtype);
+                        new Rope.Positions(positions.address(), shape.rows),
+                        new Rope.Table(cosine.address(), sine.address(), POSITIONS),
+                        new Rope.Shape(shape.heads, shape.headWidth, shape.stride, dtype));
             } else {
                 Rope.backward(
                         device,
                         x.address(),
-                        positions.address(),
-                        cosine.address(),
-                        sine.address(),
-                        shape.rows,
-                        shape.heads,
-                        shape.headWidth,
-                        shape.stride,
-                        POSITIONS,
-                        dtype);
+                        new Rope.Positions(positions.address(), shape.rows),
+                        new Rope.Table(cosine.address(), sine.address(), POSITIONS),
+                        new Rope.Shape(shape.heads, shape.headWidth, shape.stride, dtype));
             }
         }
 
@@ -167,7 +155,7 @@ class RopeTest {
                 Tensor sine = tensors.input("sine", DType.F32, 2, 4, new Draw(4).normal(8, 1));
                 boolean forward = direction == Direction.FORWARD;
                 new Refusals(tensors, forward ? "rope_forward" : "rope_backward")
-                        .address(forward ? "x" : "d_x", x)
+                        .address("x", x)
                         .indices("positions", positions)
                         .address("cosine", cosine)
                         .address("sine", sine)
@@ -178,33 +166,29 @@ class RopeTest {
                         .size("positions_end", 2, 0, -1)
                         .dtype("dtype", on)
                         .check((device, a) -> {
-                            long at = a.get(forward ? "x" : "d_x");
+                            long at = a.get("x");
                             if (forward) {
                                 Rope.forward(
                                         device,
                                         at,
-                                        a.get("positions"),
-                                        a.get("cosine"),
-                                        a.get("sine"),
-                                        a.get("rows"),
-                                        a.get("heads"),
-                                        a.get("head_width"),
-                                        a.get("row_stride"),
-                                        a.get("positions_end"),
-                                        a.dtype("dtype"));
+                                        new Rope.Positions(a.get("positions"), a.get("rows")),
+                                        new Rope.Table(a.get("cosine"), a.get("sine"), a.get("positions_end")),
+                                        new Rope.Shape(
+                                                a.get("heads"),
+                                                a.get("head_width"),
+                                                a.get("row_stride"),
+                                                a.dtype("dtype")));
                             } else {
                                 Rope.backward(
                                         device,
                                         at,
-                                        a.get("positions"),
-                                        a.get("cosine"),
-                                        a.get("sine"),
-                                        a.get("rows"),
-                                        a.get("heads"),
-                                        a.get("head_width"),
-                                        a.get("row_stride"),
-                                        a.get("positions_end"),
-                                        a.dtype("dtype"));
+                                        new Rope.Positions(a.get("positions"), a.get("rows")),
+                                        new Rope.Table(a.get("cosine"), a.get("sine"), a.get("positions_end")),
+                                        new Rope.Shape(
+                                                a.get("heads"),
+                                                a.get("head_width"),
+                                                a.get("row_stride"),
+                                                a.dtype("dtype")));
                             }
                         });
             }

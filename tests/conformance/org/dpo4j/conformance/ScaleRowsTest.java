@@ -1,6 +1,7 @@
 package org.dpo4j.conformance;
 
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.ScaleRows;
 import org.junit.jupiter.api.Tag;
 
@@ -36,9 +37,14 @@ class ScaleRowsTest {
             Tensor scale = tensors.input("scale", DType.F32, 1, rows, factors);
             Tensor inPlace = tensors.updated("in", on.dtype(), rows, width, values);
             tensors.run(device -> {
-                ScaleRows.forward(device, out.address(), in.address(), scale.address(), rows, width, on.dtype());
                 ScaleRows.forward(
-                        device, inPlace.address(), inPlace.address(), scale.address(), rows, width, on.dtype());
+                        device, out.address(), in.address(), scale.address(), new MatrixShape(rows, width, on.dtype()));
+                ScaleRows.forward(
+                        device,
+                        inPlace.address(),
+                        inPlace.address(),
+                        scale.address(),
+                        new MatrixShape(rows, width, on.dtype()));
             });
             double[] expected = new double[rows * width];
             double[] x = in.values();
@@ -64,15 +70,14 @@ class ScaleRowsTest {
             Tensor scale = tensors.vector("scale", DType.F32, 2, -0.3, 7);
             long second = (long) width * on.dtype().bytes();
             tensors.run(device -> {
-                ScaleRows.forward(device, whole.address(), in.address(), scale.address(), 3, width, on.dtype());
+                ScaleRows.forward(
+                        device, whole.address(), in.address(), scale.address(), new MatrixShape(3, width, on.dtype()));
                 ScaleRows.forward(
                         device,
                         later.address() + second,
                         in.address() + second,
                         scale.address() + Float.BYTES,
-                        2,
-                        width,
-                        on.dtype());
+                        new MatrixShape(2, width, on.dtype()));
             });
             Expect.exactly("second row", later.row(1), whole.row(1));
             Expect.exactly("third row", later.row(2), whole.row(2));
@@ -98,9 +103,7 @@ class ScaleRowsTest {
                             a.get("out"),
                             a.get("in"),
                             a.get("scale"),
-                            a.get("rows"),
-                            a.get("width"),
-                            a.dtype("dtype")));
+                            new MatrixShape(a.get("rows"), a.get("width"), a.dtype("dtype"))));
         }
     }
 }

@@ -1,5 +1,6 @@
 package org.dpo4j.conformance;
 
+import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.Swiglu;
 import org.junit.jupiter.api.Tag;
 
@@ -42,7 +43,8 @@ class SwigluTest {
         try (Tensors tensors = new Tensors(on)) {
             Tensor out = tensors.output("out", on.dtype(), rows, width);
             Tensor gateUp = tensors.input("gate_up", on.dtype(), rows, 2 * width, values);
-            tensors.run(device -> Swiglu.forward(device, out.address(), gateUp.address(), rows, width, on.dtype()));
+            tensors.run(device ->
+                    Swiglu.forward(device, out.address(), gateUp.address(), new MatrixShape(rows, width, on.dtype())));
             for (int row = 0; row < rows; row++) {
                 double[] in = gateUp.row(row);
                 double[] expected = new double[width];
@@ -87,8 +89,18 @@ class SwigluTest {
             Tensor dOut = tensors.input("d_out", on.dtype(), rows, width, new Draw(rows).normal(rows * width, 1));
             Tensor gateUp = tensors.input("gate_up", on.dtype(), rows, 2 * width, values);
             tensors.run(device -> {
-                Swiglu.backward(device, dGateUp.address(), dOut.address(), gateUp.address(), rows, width, on.dtype());
-                Swiglu.backward(device, inPlace.address(), dOut.address(), inPlace.address(), rows, width, on.dtype());
+                Swiglu.backward(
+                        device,
+                        dGateUp.address(),
+                        dOut.address(),
+                        gateUp.address(),
+                        new MatrixShape(rows, width, on.dtype()));
+                Swiglu.backward(
+                        device,
+                        inPlace.address(),
+                        dOut.address(),
+                        inPlace.address(),
+                        new MatrixShape(rows, width, on.dtype()));
             });
             Expect.sameBits("in place", inPlace.bits(), dGateUp.bits());
             for (int row = 0; row < rows; row++) {
@@ -124,7 +136,10 @@ class SwigluTest {
                     .size("width", 8, 0, -1)
                     .dtype("dtype", on)
                     .check((device, a) -> Swiglu.forward(
-                            device, a.get("out"), a.get("gate_up"), a.get("rows"), a.get("width"), a.dtype("dtype")));
+                            device,
+                            a.get("out"),
+                            a.get("gate_up"),
+                            new MatrixShape(a.get("rows"), a.get("width"), a.dtype("dtype"))));
         }
         try (Tensors tensors = new Tensors(on)) {
             Tensor dGateUp = tensors.output("d_gate_up", on.dtype(), 2, 16);
@@ -142,9 +157,7 @@ class SwigluTest {
                             a.get("d_gate_up"),
                             a.get("d_out"),
                             a.get("gate_up"),
-                            a.get("rows"),
-                            a.get("width"),
-                            a.dtype("dtype")));
+                            new MatrixShape(a.get("rows"), a.get("width"), a.dtype("dtype"))));
         }
     }
 }

@@ -68,7 +68,7 @@ class FileFormatTest {
                 "<!DOCTYPE html>\\0a<html>|HTML",
                 "\\ef\\bb\\bf\\0a <HTML lang=\"en\">|HTML",
                 "<<<<<<< HEAD\\0a{}\\0a=======\\0a[]\\0a>>>>>>> main|MERGE_CONFLICT", // git-merge(1), How conflicts are
-                                                                                      // presented
+                // presented
                 "{\\0a<<<<<<< ours\\0a\"a\": 1,\\0a=======\\0a>>>>>>> theirs|MERGE_CONFLICT",
                 "<?xml version=\"1.0\"?>|XML",
                 "prompt,chosen,rejected\\0aa,b,c|CSV", // RFC 4180, 2.3

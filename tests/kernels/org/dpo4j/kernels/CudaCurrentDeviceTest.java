@@ -93,7 +93,7 @@ class CudaCurrentDeviceTest {
         calls.put(
                 "matmul",
                 () -> device.matmul(
-                        at, at + 64, at + 128, 4, 4, 4, 4, 4, 4, false, false, false, DType.F32, DType.F32));
+                        at, at + 64, at + 128, MatmulShape.contiguous(4, 4, 4, DType.F32, DType.F32), false));
         calls.put("an operation", () -> Residual.forward(device, at, at + 64, at + 128, 16, DType.F32));
         calls.put("synchronize", device::synchronize);
         calls.put("availableBytes", device::availableBytes);

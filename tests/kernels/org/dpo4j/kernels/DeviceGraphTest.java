@@ -26,7 +26,7 @@ class DeviceGraphTest {
         /** array 2 = a + b; array 3 = a b as matrices of 8 x 8; array 4 = array 2 but for its first 16 bytes, which are 0. */
         void queue() {
             Residual.forward(device, array(2), a, array(1), N, DType.F32);
-            device.matmul(array(3), a, array(1), 8, 8, 8, 8, 8, 8, false, false, false, DType.F32, DType.F32);
+            device.matmul(array(3), a, array(1), MatmulShape.contiguous(8, 8, 8, DType.F32, DType.F32), false);
             device.copy(array(4), array(2), BYTES);
             device.fill(array(4), 0, 16);
         }

@@ -60,7 +60,7 @@ class DeviceTest {
                 () -> device.copy(address, address, 4),
                 () -> device.fill(address, 0, 4),
                 () -> device.matmul(
-                        address, address, address, 1, 1, 1, 1, 1, 1, false, false, false, DType.F32, DType.F32),
+                        address, address, address, MatmulShape.contiguous(1, 1, 1, DType.F32, DType.F32), false),
                 () -> Residual.forward(device, address, address, address, 4, DType.F32),
                 device::synchronize,
                 () -> device.microseconds(() -> {}),

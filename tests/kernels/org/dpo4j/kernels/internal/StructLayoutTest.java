@@ -13,7 +13,19 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.MatmulShape;
+import org.dpo4j.kernels.decoder.AdamW;
+import org.dpo4j.kernels.decoder.AdamWOptions;
 import org.dpo4j.kernels.decoder.Attention;
+import org.dpo4j.kernels.decoder.CopyRows;
+import org.dpo4j.kernels.decoder.Embedding;
+import org.dpo4j.kernels.decoder.GradientNorm;
+import org.dpo4j.kernels.decoder.MatrixShape;
+import org.dpo4j.kernels.decoder.Residual;
+import org.dpo4j.kernels.decoder.RmsNorm;
+import org.dpo4j.kernels.decoder.Rope;
+import org.dpo4j.kernels.decoder.ScaleRows;
+import org.dpo4j.kernels.decoder.Swiglu;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -24,26 +36,73 @@ class StructLayoutTest {
     private static final int TEXT_BYTES = 8192;
 
     /** A call that writes a struct: of addresses that are null, so that it is refused or has nothing to do. */
-    private record Call(String struct, Consumer<Device> run) {
+    private record Call(String operation, Consumer<Device> run) {
+        String struct() {
+            return "dpo4j_" + operation + "_params";
+        }
+
         @Override
         public String toString() {
-            return struct;
+            return operation;
         }
     }
 
     private static List<Call> calls() {
-        Attention.Shape attention = new Attention.Shape(1, 1, 8, 8, 8, 8, 1, DType.F32);
+        return Stream.of(attention(), decoder(), training())
+                .flatMap(List::stream)
+                .toList();
+    }
+
+    private static List<Call> attention() {
+        Attention.Shape shape = new Attention.Shape(1, 1, 8, new Attention.Strides(8, 8, 8), 1, DType.F32);
         Attention.Segments segments = new Attention.Segments(0, 1, 1, 1);
         Attention.Inputs inputs = new Attention.Inputs(0, 0, 0);
         Attention.Saved saved = new Attention.Saved(0, 0);
+        Attention.Gradients gradients = new Attention.Gradients(0, 0, 0, 0);
         return List.of(
+                new Call("attention_forward", on -> Attention.forward(on, saved, inputs, segments, 0, shape)),
                 new Call(
-                        "dpo4j_attention_forward_params",
-                        device -> Attention.forward(device, saved, inputs, segments, 0, attention)),
+                        "attention_backward",
+                        on -> Attention.backward(on, gradients, inputs, saved, segments, 0, shape)));
+    }
+
+    private static List<Call> decoder() {
+        MatrixShape rows = new MatrixShape(1, 8, DType.F32);
+        RmsNorm.Inputs norm = new RmsNorm.Inputs(0, 0);
+        RmsNorm.Results normed = new RmsNorm.Results(0, 0);
+        RmsNorm.Gradients gradients = new RmsNorm.Gradients(0, 0, 0, 0);
+        Embedding.Table table = new Embedding.Table(0, 8, DType.F32);
+        Embedding.SortedRows sorted = new Embedding.SortedRows(0, 0, 0, 1);
+        Rope.Shape rope = new Rope.Shape(1, 8, 8, DType.F32);
+        Rope.Table angles = new Rope.Table(0, 0, 1);
+        MatmulShape product = MatmulShape.contiguous(1, 1, 1, DType.F32, DType.F32);
+        return List.of(
+                new Call("matmul", on -> on.matmul(0, 0, 0, product, false)),
+                new Call("embedding_forward", on -> Embedding.forward(on, 0, table, new Embedding.Indices(0, 1, 1))),
+                new Call("embedding_backward", on -> Embedding.backward(on, table, 0, sorted, DType.F32)),
                 new Call(
-                        "dpo4j_attention_backward_params",
-                        device -> Attention.backward(
-                                device, new Attention.Gradients(0, 0, 0, 0), inputs, saved, segments, 0, attention)));
+                        "copy_rows",
+                        on -> CopyRows.forward(on, new CopyRows.To(0, 0, 8), new CopyRows.From(0, 0, 8), rows)),
+                new Call("rms_norm_forward", on -> RmsNorm.forward(on, normed, norm, rows, 0)),
+                new Call("rms_norm_backward", on -> RmsNorm.backward(on, gradients, norm, 0, 0, rows)),
+                new Call("rope", on -> Rope.forward(on, 0, new Rope.Positions(0, 1), angles, rope)),
+                new Call("rope", on -> Rope.backward(on, 0, new Rope.Positions(0, 1), angles, rope)),
+                new Call("swiglu_forward", on -> Swiglu.forward(on, 0, 0, rows)),
+                new Call("swiglu_backward", on -> Swiglu.backward(on, 0, 0, 0, rows)),
+                new Call("residual_forward", on -> Residual.forward(on, 0, 0, 0, 1, DType.F32)),
+                new Call("scale_rows", on -> ScaleRows.forward(on, 0, 0, 0, rows)));
+    }
+
+    private static List<Call> training() {
+        AdamW.Parameters parameters = new AdamW.Parameters(0, 0, DType.F32);
+        AdamW.Moments moments = new AdamW.Moments(0, 0, DType.F32);
+        AdamW.Inputs inputs = new AdamW.Inputs(0, 0, 0);
+        return List.of(
+                new Call("gradient_norm", on -> GradientNorm.compute(on, 0, 0, 0, 1, 0)),
+                new Call(
+                        "adamw",
+                        on -> AdamW.step(
+                                on, parameters, moments, inputs, 1, AdamW.Rounding.NEAREST, AdamWOptions.DEFAULT)));
     }
 
     @ParameterizedTest
@@ -52,8 +111,8 @@ class StructLayoutTest {
         try (Device device = Devices.cpu(1)) {
             catchThrowableOfType(Dpo4jException.class, () -> call.run.accept(device));
         }
-        assertThat(StructWriter.lastStruct()).isEqualTo(call.struct);
-        assertThat(StructWriter.lastLayout()).isEqualTo(layout(call.struct));
+        assertThat(StructWriter.lastStruct()).isEqualTo(call.struct());
+        assertThat(StructWriter.lastLayout()).isEqualTo(layout(call.struct()));
     }
 
     @Test

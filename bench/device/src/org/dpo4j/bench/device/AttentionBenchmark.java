@@ -43,7 +43,8 @@ final class AttentionBenchmark {
         lse = fixture.zeros(DType.F32, (long) layout.rows() * heads);
         segments = fixture.ints(Segment.pack(layout.segments()));
         workspace = fixture.workspace(Attention.forwardWorkspaceBytes());
-        shape = new Attention.Shape(heads, kvHeads, width, outStride, stride, stride, scale, fixture.dtype());
+        shape = new Attention.Shape(
+                heads, kvHeads, width, new Attention.Strides(outStride, stride, stride), scale, fixture.dtype());
     }
 
     static Prepared forward(Fixture fixture) {

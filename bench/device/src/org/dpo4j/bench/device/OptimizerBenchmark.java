@@ -76,18 +76,12 @@ final class OptimizerBenchmark {
         return new Prepared(
                 turn -> AdamW.step(
                         fixture.device(),
-                        parameter.at(turn),
-                        split ? master.at(turn) : 0,
-                        m.at(turn),
-                        v.at(turn),
-                        gradient.at(turn),
-                        rates.at(turn),
-                        0,
-                        rounding,
+                        new AdamW.Parameters(parameter.at(turn), split ? master.at(turn) : 0, dtype),
+                        new AdamW.Moments(m.at(turn), v.at(turn), moments),
+                        new AdamW.Inputs(gradient.at(turn), rates.at(turn), 0),
                         count,
-                        AdamWOptions.DEFAULT,
-                        dtype,
-                        moments),
+                        rounding,
+                        AdamWOptions.DEFAULT),
                 check(fixture, parameter, split ? master : parameter, m, v, gradient));
     }
 

@@ -2,6 +2,7 @@ package org.dpo4j.bench.device;
 
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.MatmulShape;
 
 /**
  * A matrix product {@code c[m,n] = op(a) op(b)} over dense rows, as a linear layer meets it.
@@ -41,6 +42,19 @@ record Product(long m, long n, long k, boolean transposeA, boolean transposeB, D
 
     /** As the trainer asks for it. */
     void multiply(Device device, long c, long a, long b, boolean accumulate, DType inputs) {
-        device.matmul(c, a, b, m, n, k, n, strideA(), strideB(), transposeA, transposeB, accumulate, output, inputs);
+        device.matmul(
+                c,
+                a,
+                b,
+                new MatmulShape(
+                        m,
+                        n,
+                        k,
+                        new MatmulShape.Strides(n, strideA(), strideB()),
+                        transposeA,
+                        transposeB,
+                        output,
+                        inputs),
+                accumulate);
     }
 }

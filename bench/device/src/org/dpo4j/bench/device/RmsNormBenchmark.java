@@ -2,6 +2,7 @@ package org.dpo4j.bench.device;
 
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.RmsNorm;
 
 /** Rows of normal(0, 1), weights around 1; backward with the gradient of a residual stream. */
@@ -35,14 +36,10 @@ final class RmsNormBenchmark {
     private void forward(int turn) {
         RmsNorm.forward(
                 fixture.device(),
-                out.at(turn),
-                rstd.at(turn),
-                x.at(turn),
-                weight.at(turn),
-                rows,
-                width,
-                EPSILON,
-                fixture.dtype());
+                new RmsNorm.Results(out.at(turn), rstd.at(turn)),
+                new RmsNorm.Inputs(x.at(turn), weight.at(turn)),
+                new MatrixShape(rows, width, fixture.dtype()),
+                EPSILON);
     }
 
     /** With the sum of a residual stream and a branch formed on the way. */
@@ -53,16 +50,11 @@ final class RmsNormBenchmark {
         return new Prepared(
                 turn -> RmsNorm.forwardSum(
                         fixture.device(),
-                        of.out.at(turn),
-                        of.rstd.at(turn),
-                        of.x.at(turn),
-                        stream.at(turn),
-                        branch.at(turn),
-                        of.weight.at(turn),
-                        of.rows,
-                        of.width,
-                        EPSILON,
-                        fixture.dtype()),
+                        new RmsNorm.Results(of.out.at(turn), of.rstd.at(turn)),
+                        new RmsNorm.Inputs(stream.at(turn), of.weight.at(turn)),
+                        new RmsNorm.Sum(branch.at(turn), of.x.at(turn)),
+                        new MatrixShape(of.rows, of.width, fixture.dtype()),
+                        EPSILON),
                 gate -> {
                     for (int row : fixture.sample(of.rows)) {
                         double[] expected = stream.read((long) row * of.width, of.width);
@@ -91,17 +83,11 @@ final class RmsNormBenchmark {
         return new Prepared(
                 turn -> RmsNorm.backward(
                         fixture.device(),
-                        dX.at(turn),
-                        dWeight.at(turn),
-                        workspace,
-                        dOut.at(turn),
-                        dResidual.at(turn),
-                        of.x.at(turn),
-                        of.weight.at(turn),
+                        new RmsNorm.Gradients(dOut.at(turn), dResidual.at(turn), dX.at(turn), dWeight.at(turn)),
+                        new RmsNorm.Inputs(of.x.at(turn), of.weight.at(turn)),
                         of.rstd.at(turn),
-                        of.rows,
-                        of.width,
-                        fixture.dtype()),
+                        workspace,
+                        new MatrixShape(of.rows, of.width, fixture.dtype())),
                 gate -> {
                     of.checkRows(gate, dX, dOut, dResidual);
                     of.checkWeight(gate, dWeight, dOut);

@@ -58,28 +58,16 @@ final class RopeBenchmark {
             Rope.forward(
                     fixture.device(),
                     x,
-                    positions,
-                    cosine,
-                    sine,
-                    rows,
-                    heads,
-                    width,
-                    heads * width,
-                    rows,
-                    fixture.dtype());
+                    new Rope.Positions(positions, rows),
+                    new Rope.Table(cosine, sine, rows),
+                    new Rope.Shape(heads, width, heads * width, fixture.dtype()));
         } else {
             Rope.backward(
                     fixture.device(),
                     x,
-                    positions,
-                    cosine,
-                    sine,
-                    rows,
-                    heads,
-                    width,
-                    heads * width,
-                    rows,
-                    fixture.dtype());
+                    new Rope.Positions(positions, rows),
+                    new Rope.Table(cosine, sine, rows),
+                    new Rope.Shape(heads, width, heads * width, fixture.dtype()));
         }
     }
 

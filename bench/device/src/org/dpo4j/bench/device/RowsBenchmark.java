@@ -6,6 +6,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.ColumnSum;
 import org.dpo4j.kernels.decoder.CopyRows;
 import org.dpo4j.kernels.decoder.Embedding;
+import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.Residual;
 import org.dpo4j.kernels.decoder.ScaleRows;
 
@@ -45,15 +46,9 @@ final class RowsBenchmark {
         return new Prepared(
                 turn -> CopyRows.forward(
                         fixture.device(),
-                        out.at(turn),
-                        in.at(turn),
-                        0,
-                        from.at(turn),
-                        rows,
-                        width,
-                        width,
-                        width,
-                        fixture.dtype()),
+                        new CopyRows.To(out.at(turn), 0, width),
+                        new CopyRows.From(in.at(turn), from.at(turn), width),
+                        new MatrixShape(rows, width, fixture.dtype())),
                 gate -> checkGather(gate, fixture, out, in, from, width));
     }
 
@@ -68,12 +63,8 @@ final class RowsBenchmark {
                 turn -> Embedding.forward(
                         fixture.device(),
                         out.at(turn),
-                        table.at(turn),
-                        indices.at(turn),
-                        rows,
-                        vocabulary,
-                        width,
-                        fixture.dtype()),
+                        new Embedding.Table(table.at(turn), width, fixture.dtype()),
+                        new Embedding.Indices(indices.at(turn), rows, vocabulary)),
                 gate -> checkGather(gate, fixture, out, table, indices, width));
     }
 
@@ -100,14 +91,9 @@ final class RowsBenchmark {
         return new Prepared(
                 turn -> Embedding.backward(
                         fixture.device(),
-                        dTable.at(turn),
+                        new Embedding.Table(dTable.at(turn), width, DType.F32),
                         dOut.at(turn),
-                        order.at(turn),
-                        offsets.at(turn),
-                        indices.at(turn),
-                        distinct,
-                        width,
-                        DType.F32,
+                        new Embedding.SortedRows(order.at(turn), offsets.at(turn), indices.at(turn), distinct),
                         fixture.dtype()),
                 gate -> {
                     for (int s : fixture.sample(distinct)) {
@@ -134,7 +120,11 @@ final class RowsBenchmark {
         Tensor scale = fixture.normal(DType.F32, 1, rows);
         return new Prepared(
                 turn -> ScaleRows.forward(
-                        fixture.device(), out.at(turn), in.at(turn), scale.at(turn), rows, width, fixture.dtype()),
+                        fixture.device(),
+                        out.at(turn),
+                        in.at(turn),
+                        scale.at(turn),
+                        new MatrixShape(rows, width, fixture.dtype())),
                 gate -> {
                     for (int row : fixture.sample(rows)) {
                         double[] expected = in.read((long) row * width, width);

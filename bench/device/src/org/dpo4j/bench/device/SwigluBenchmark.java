@@ -1,6 +1,7 @@
 package org.dpo4j.bench.device;
 
 import org.dpo4j.bench.device.Benchmark.Prepared;
+import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.Swiglu;
 
 /** Gate and up of normal(0, 1). */
@@ -13,7 +14,8 @@ final class SwigluBenchmark {
         Tensor out = fixture.zeros(rows * width);
         Tensor gateUp = fixture.normal(1, 2 * rows * width);
         return new Prepared(
-                turn -> Swiglu.forward(fixture.device(), out.at(turn), gateUp.at(turn), rows, width, fixture.dtype()),
+                turn -> Swiglu.forward(
+                        fixture.device(), out.at(turn), gateUp.at(turn), new MatrixShape(rows, width, fixture.dtype())),
                 gate -> {
                     for (int row : fixture.sample(rows)) {
                         double[] of = gateUp.read(2L * row * width, 2 * width);
@@ -42,9 +44,7 @@ final class SwigluBenchmark {
                         dGateUp.at(turn),
                         dOut.at(turn),
                         gateUp.at(turn),
-                        rows,
-                        width,
-                        fixture.dtype()),
+                        new MatrixShape(rows, width, fixture.dtype())),
                 gate -> {
                     for (int row : fixture.sample(rows)) {
                         check(gate, fixture, row, dGateUp, dOut, gateUp, width);

@@ -92,27 +92,9 @@ public interface Device extends AutoCloseable {
     void fill(long destination, int value, long bytes);
 
     /**
-     * {@code c[m,n] = op(a) op(b) + (accumulate ? c : 0)}, row-major, accumulated in fp32.
-     *
-     * <p>{@code op(a)} is {@code [m,k]}: {@code a} itself, or the transpose of {@code a} stored as {@code [k,m]};
-     * likewise {@code op(b)}, {@code [k,n]}. Strides are elements between rows as stored. {@code a} and {@code b} have
-     * {@code inputs}, {@code c} has {@code output}.
+     * {@code c = op(a) op(b) + (accumulate ? c : 0)}, accumulated in fp32; {@code shape} says what each is.
      */
-    void matmul(
-            long c,
-            long a,
-            long b,
-            long m,
-            long n,
-            long k,
-            long strideC,
-            long strideA,
-            long strideB,
-            boolean transposeA,
-            boolean transposeB,
-            boolean accumulate,
-            DType output,
-            DType inputs);
+    void matmul(long c, long a, long b, MatmulShape shape, boolean accumulate);
 
     /** Waits until all queued work is done, and throws what it failed with. */
     void synchronize();

@@ -116,9 +116,7 @@ final class Activations {
                 config.numAttentionHeads(),
                 config.numKeyValueHeads(),
                 headDim,
-                queryWidth(),
-                qkvWidth(),
-                qkvWidth(),
+                new Attention.Strides(queryWidth(), qkvWidth(), qkvWidth()),
                 (float) (1 / Math.sqrt(headDim)),
                 dtype);
     }

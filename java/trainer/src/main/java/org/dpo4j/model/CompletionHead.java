@@ -6,6 +6,7 @@ import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Results;
 import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.decoder.CopyRows;
+import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.RmsNorm;
 import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.kernels.head.HeadPlan.Use;
@@ -122,8 +123,17 @@ final class CompletionHead implements AutoCloseable {
 
     /** Queues the norm of rows {@code hiddenRows} i32[rows] of {@code stream} [.., hidden]. */
     void normalise(long stream, long hiddenRows) {
-        CopyRows.forward(device, gathered, stream, 0, hiddenRows, rows, hidden, hidden, hidden, dtype);
-        RmsNorm.forward(device, normed, rstd, gathered, parameters.weight(layout.norm), rows, hidden, epsilon, dtype);
+        CopyRows.forward(
+                device,
+                new CopyRows.To(gathered, 0, hidden),
+                new CopyRows.From(stream, hiddenRows, hidden),
+                new MatrixShape(rows, hidden, dtype));
+        RmsNorm.forward(
+                device,
+                new RmsNorm.Results(normed, rstd),
+                new RmsNorm.Inputs(gathered, parameters.weight(layout.norm)),
+                new MatrixShape(rows, hidden, dtype),
+                epsilon);
     }
 
     private LmHead head() {
@@ -183,17 +193,11 @@ final class CompletionHead implements AutoCloseable {
     void backwardToStream(long dStream, RowsByIndex rowsByIndex) {
         RmsNorm.backward(
                 device,
-                dGathered,
-                parameters.gradient(layout.norm),
-                normWorkspace,
-                dNormed,
-                0,
-                gathered,
-                parameters.weight(layout.norm),
+                new RmsNorm.Gradients(dNormed, 0, dGathered, parameters.gradient(layout.norm)),
+                new RmsNorm.Inputs(gathered, parameters.weight(layout.norm)),
                 rstd,
-                rows,
-                hidden,
-                dtype);
+                normWorkspace,
+                new MatrixShape(rows, hidden, dtype));
         rowsByIndex.sum(device, dStream, dGathered, hidden, dtype, dtype);
     }
 

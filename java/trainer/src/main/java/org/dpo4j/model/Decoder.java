@@ -5,6 +5,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.Attention;
 import org.dpo4j.kernels.decoder.CopyRows;
 import org.dpo4j.kernels.decoder.Embedding;
+import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.Residual;
 import org.dpo4j.kernels.decoder.RmsNorm;
 import org.dpo4j.kernels.decoder.Rope;
@@ -125,12 +126,8 @@ final class Decoder implements AutoCloseable {
         Embedding.forward(
                 device,
                 in,
-                parameters.weight(layout.embedding),
-                pass.ids(),
-                pass.rows(),
-                config.vocabSize(),
-                hidden,
-                dtype);
+                new Embedding.Table(parameters.weight(layout.embedding), hidden, dtype),
+                new Embedding.Indices(pass.ids(), pass.rows(), config.vocabSize()));
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             attend(pass, i, cache);
             feedForward(pass, i);
@@ -157,22 +154,19 @@ final class Decoder implements AutoCloseable {
         Rope.forward(
                 device,
                 layer.qkv(),
-                pass.positions(),
-                rotary.cosine(),
-                rotary.sine(),
-                rows,
-                heads + keyHeads,
-                headDim,
-                qkvWidth,
-                rotary.positions(),
-                dtype);
+                new Rope.Positions(pass.positions(), rows),
+                new Rope.Table(rotary.cosine(), rotary.sine(), rotary.positions()),
+                new Rope.Shape(heads + keyHeads, headDim, qkvWidth, dtype));
         long keys = layer.qkv() + bytes(queryWidth);
         long values = keys + bytes(keyHeads * headDim);
         long keyStride = qkvWidth;
         long keyRows = rows;
         if (cache != null) {
             CopyRows.forward(
-                    device, cache.keys(i), keys, pass.cacheRows(), 0, rows, cache.width, cache.width, qkvWidth, dtype);
+                    device,
+                    new CopyRows.To(cache.keys(i), pass.cacheRows(), cache.width),
+                    new CopyRows.From(keys, 0, qkvWidth),
+                    new MatrixShape(rows, cache.width, dtype));
             keys = cache.keys(i);
             values = cache.values(i);
             keyStride = cache.width;
@@ -198,7 +192,7 @@ final class Decoder implements AutoCloseable {
         int rows = pass.rows();
         addBranch(layer.middle(), layer.middleRstd(), layer.in(), weights.feedForwardNorm(), rows);
         gateUp.forward(layer.gateUp(), activations.normed, parameters.weight(weights.gateUp()), rows);
-        Swiglu.forward(device, activations.inner, layer.gateUp(), rows, inner, dtype);
+        Swiglu.forward(device, activations.inner, layer.gateUp(), new MatrixShape(rows, inner, dtype));
         down.forward(activations.branch, activations.inner, parameters.weight(weights.down()), rows);
     }
 
@@ -206,20 +200,20 @@ final class Decoder implements AutoCloseable {
     private void addBranch(long sum, long rstd, long before, long weight, int rows) {
         RmsNorm.forwardSum(
                 device,
-                activations.normed,
-                rstd,
-                sum,
-                before,
-                activations.branch,
-                parameters.weight(weight),
-                rows,
-                hidden,
-                epsilon,
-                dtype);
+                new RmsNorm.Results(activations.normed, rstd),
+                new RmsNorm.Inputs(before, parameters.weight(weight)),
+                new RmsNorm.Sum(activations.branch, sum),
+                new MatrixShape(rows, hidden, dtype),
+                epsilon);
     }
 
     private void normalise(long rstd, long x, long weight, int rows) {
-        RmsNorm.forward(device, activations.normed, rstd, x, parameters.weight(weight), rows, hidden, epsilon, dtype);
+        RmsNorm.forward(
+                device,
+                new RmsNorm.Results(activations.normed, rstd),
+                new RmsNorm.Inputs(x, parameters.weight(weight)),
+                new MatrixShape(rows, hidden, dtype),
+                epsilon);
     }
 
     /**
@@ -250,11 +244,11 @@ final class Decoder implements AutoCloseable {
         Activations.Layer layer = activations.layers.get(i);
         ParameterLayout.Layer weights = layout.layers.get(i);
         int rows = pass.rows();
-        Swiglu.forward(device, activations.inner, layer.gateUp(), rows, inner, dtype);
+        Swiglu.forward(device, activations.inner, layer.gateUp(), new MatrixShape(rows, inner, dtype));
         down.backwardWeight(parameters.gradient(weights.down()), activations.dStream, activations.inner, rows);
         down.backwardInput(activations.dInner, activations.dStream, parameters.weight(weights.down()), rows);
         long dGateUp = layer.gateUp(); // in its own place: nothing reads gate and up after this
-        Swiglu.backward(device, dGateUp, activations.dInner, layer.gateUp(), rows, inner, dtype);
+        Swiglu.backward(device, dGateUp, activations.dInner, layer.gateUp(), new MatrixShape(rows, inner, dtype));
         normalise(layer.middleRstd(), layer.middle(), weights.feedForwardNorm(), rows);
         gateUp.backwardWeight(parameters.gradient(weights.gateUp()), dGateUp, activations.normed, rows);
         gateUp.backwardInput(activations.branch, dGateUp, parameters.weight(weights.gateUp()), rows);
@@ -282,15 +276,9 @@ final class Decoder implements AutoCloseable {
         Rope.backward(
                 device,
                 dQ,
-                pass.positions(),
-                rotary.cosine(),
-                rotary.sine(),
-                rows,
-                heads + keyHeads,
-                headDim,
-                qkvWidth,
-                rotary.positions(),
-                dtype);
+                new Rope.Positions(pass.positions(), rows),
+                new Rope.Table(rotary.cosine(), rotary.sine(), rotary.positions()),
+                new Rope.Shape(heads + keyHeads, headDim, qkvWidth, dtype));
         normalise(layer.inRstd(), layer.in(), weights.attentionNorm(), rows);
         qkv.backwardWeight(parameters.gradient(weights.qkv()), dQ, activations.normed, rows);
         qkv.backwardInput(activations.branch, dQ, parameters.weight(weights.qkv()), rows);
@@ -301,17 +289,12 @@ final class Decoder implements AutoCloseable {
     private void backwardNorm(long x, long rstd, long weight, int rows) {
         RmsNorm.backward(
                 device,
-                activations.dStream,
-                parameters.gradient(weight),
-                activations.normWorkspace,
-                activations.branch,
-                activations.dStream,
-                x,
-                parameters.weight(weight),
+                new RmsNorm.Gradients(
+                        activations.branch, activations.dStream, activations.dStream, parameters.gradient(weight)),
+                new RmsNorm.Inputs(x, parameters.weight(weight)),
                 rstd,
-                rows,
-                hidden,
-                dtype);
+                activations.normWorkspace,
+                new MatrixShape(rows, hidden, dtype));
     }
 
     private long bytes(int elements) {

@@ -17,6 +17,11 @@ record RowsByIndex(long order, long offsets, long distinct, int count) {
 
     /** Queues {@code table[index] += sum of rows[row]} over the rows of each index. */
     void sum(Device device, long table, long rows, int width, DType tableType, DType rowType) {
-        Embedding.backward(device, table, rows, order, offsets, distinct, count, width, tableType, rowType);
+        Embedding.backward(
+                device,
+                new Embedding.Table(table, width, tableType),
+                rows,
+                new Embedding.SortedRows(order, offsets, distinct, count),
+                rowType);
     }
 }

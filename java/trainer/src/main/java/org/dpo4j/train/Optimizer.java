@@ -184,18 +184,16 @@ final class Optimizer implements AutoCloseable {
         long bytes = Float.BYTES * begin;
         AdamW.step(
                 device,
-                parameters.weights() + begin * parameters.dtype().bytes(),
-                master == null ? 0 : master.address() + bytes,
-                first.address() + moments.bytes() * begin,
-                second.address() + moments.bytes() * begin,
-                parameters.gradients() + bytes,
-                rates.address(),
-                clip,
-                stochastic ? Rounding.stochastic(rates.address() + SLOT_BYTES, begin) : Rounding.NEAREST,
+                new AdamW.Parameters(
+                        parameters.weights() + begin * parameters.dtype().bytes(),
+                        master == null ? 0 : master.address() + bytes,
+                        parameters.dtype()),
+                new AdamW.Moments(
+                        first.address() + moments.bytes() * begin, second.address() + moments.bytes() * begin, moments),
+                new AdamW.Inputs(parameters.gradients() + bytes, rates.address(), clip),
                 end - begin,
-                options,
-                parameters.dtype(),
-                moments);
+                stochastic ? Rounding.stochastic(rates.address() + SLOT_BYTES, begin) : Rounding.NEAREST,
+                options);
     }
 
     /** {learning rate, 1 / (1 - beta1^t), 1 / (1 - beta2^t)}, then {seed, t}; t counted from 1. */

@@ -4,6 +4,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
+import org.dpo4j.kernels.internal.StructWriter;
 
 /** Adam with decoupled weight decay (Loshchilov and Hutter 2019), as {@code torch.optim.AdamW}. */
 public final class AdamW {
@@ -30,53 +31,64 @@ public final class AdamW {
     }
 
     /**
-     * With {@code g = clip * gradient} and {@code rates = {lr, c1 = 1/(1-beta1^t), c2 = 1/(1-beta2^t)}}: {@code
-     * parameter *= 1 - lr weightDecay; m = beta1 m + (1-beta1) g; v = beta2 v + (1-beta2) g^2; parameter -= lr c1 m /
-     * (sqrt(v c2) + epsilon)}. A NaN clip leaves everything as it was: no step is taken.
+     * Addresses of parameters.
      *
-     * @param parameter in and out, {@code dtype}[count]
+     * @param address in and out, {@code dtype}[count]
      * @param master in and out, f32[count], the exact value of a bf16 parameter; may be 0 for f32, and is 0 where the
      *     rounding is stochastic
-     * @param m in and out, {@code momentsDtype}[count]
-     * @param v in and out, likewise
+     */
+    public record Parameters(long address, long master, DType dtype) {}
+
+    /**
+     * Addresses of the means of the gradient and of its square, both in and out, {@code dtype}[count].
+     *
+     * @param dtype F32; or BF16 where the rounding is stochastic, and then it is that of both moments too, each by bits
+     *     of its own
+     */
+    public record Moments(long m, long v, DType dtype) {}
+
+    /**
+     * Addresses of what a step reads.
+     *
      * @param gradient f32[count]
-     * @param rates f32[3]
+     * @param rates f32[3]: {@code {lr, c1 = 1/(1-beta1^t), c2 = 1/(1-beta2^t)}}
      * @param clip one f32, the second value of {@link GradientNorm}; or 0 for 1
-     * @param momentsDtype F32; or BF16 where the rounding is stochastic, and then it is that of both moments too, each
-     *     by bits of its own
+     */
+    public record Inputs(long gradient, long rates, long clip) {}
+
+    /**
+     * With {@code g = clip * gradient}: {@code parameter *= 1 - lr weightDecay; m = beta1 m + (1-beta1) g; v = beta2 v +
+     * (1-beta2) g^2; parameter -= lr c1 m / (sqrt(v c2) + epsilon)}. A NaN clip leaves everything as it was: no step is
+     * taken.
      */
     public static void step(
             Device device,
-            long parameter,
-            long master,
-            long m,
-            long v,
-            long gradient,
-            long rates,
-            long clip,
-            Rounding rounding,
+            Parameters parameters,
+            Moments moments,
+            Inputs inputs,
             long count,
-            AdamWOptions options,
-            DType dtype,
-            DType momentsDtype) {
-        double[] values = {options.beta1(), options.beta2(), options.epsilon(), options.weightDecay()};
+            Rounding rounding,
+            AdamWOptions options) {
         long context = device.context();
-        Status.check(
-                context,
-                Native.dpo4j_adamw(
-                        context,
-                        parameter,
-                        master,
-                        m,
-                        v,
-                        gradient,
-                        rates,
-                        clip,
-                        rounding.random(),
-                        rounding.first(),
-                        count,
-                        values,
-                        dtype.code(),
-                        momentsDtype.code()));
+        StructWriter params = StructWriter.begin("dpo4j_adamw_params")
+                .address("parameter", parameters.address)
+                .address("master", parameters.master)
+                .address("m", moments.m)
+                .address("v", moments.v)
+                .address("gradient", inputs.gradient)
+                .address("rates", inputs.rates)
+                .address("clip", inputs.clip)
+                .address("random", rounding.random)
+                .int64("first", rounding.first)
+                .int64("count", count)
+                .open("options", Double.BYTES)
+                .float64("beta1", options.beta1())
+                .float64("beta2", options.beta2())
+                .float64("epsilon", options.epsilon())
+                .float64("weight_decay", options.weightDecay())
+                .close()
+                .int32("dtype", parameters.dtype.code())
+                .int32("moments_dtype", moments.dtype.code());
+        Status.check(context, Native.dpo4j_adamw(context, params.end()));
     }
 }

@@ -19,31 +19,28 @@ public final class Attention {
     private Attention() {}
 
     /**
-     * What a model fixes of attention; both directions take it. Strides are elements between rows, and may let q, k and
-     * v lie in one buffer.
+     * Elements between rows; they let q, k and v lie in one buffer.
+     *
+     * @param out of {@code out} and {@code dOut}
+     * @param q of {@code q} and {@code dQ}
+     * @param kv of {@code k}, {@code v}, {@code dK} and {@code dV}
+     */
+    public record Strides(long out, long q, long kv) {}
+
+    /**
+     * What a model fixes of attention; both directions take it.
      *
      * @param heads of queries, a multiple of {@code kvHeads}; head {@code h} reads kv head {@code h / (heads /
      *     kvHeads)}
      * @param kvHeads of keys and values
      * @param headWidth elements of a head: a multiple of 8, at most 256
-     * @param outStride of {@code out} and {@code dOut}
-     * @param qStride of {@code q} and {@code dQ}
-     * @param kvStride of {@code k}, {@code v}, {@code dK} and {@code dV}
      * @param scale of {@code q k^T} before the softmax
      */
-    public record Shape(
-            long heads,
-            long kvHeads,
-            long headWidth,
-            long outStride,
-            long qStride,
-            long kvStride,
-            float scale,
-            DType dtype) {
+    public record Shape(long heads, long kvHeads, long headWidth, Strides strides, float scale, DType dtype) {
 
         /** With keys and values in rows that are {@code stride} apart. */
         public Shape withKvStride(long stride) {
-            return new Shape(heads, kvHeads, headWidth, outStride, qStride, stride, scale, dtype);
+            return new Shape(heads, kvHeads, headWidth, new Strides(strides.out, strides.q, stride), scale, dtype);
         }
 
         private void write(StructWriter params) {
@@ -51,9 +48,9 @@ public final class Attention {
                     .int64("heads", heads)
                     .int64("kv_heads", kvHeads)
                     .int64("head_width", headWidth)
-                    .int64("out_stride", outStride)
-                    .int64("q_stride", qStride)
-                    .int64("kv_stride", kvStride)
+                    .int64("out_stride", strides.out)
+                    .int64("q_stride", strides.q)
+                    .int64("kv_stride", strides.kv)
                     .float32("scale", scale)
                     .int32("dtype", dtype.code())
                     .close();

@@ -1,37 +1,43 @@
 package org.dpo4j.kernels.decoder;
 
-import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
+import org.dpo4j.kernels.internal.StructWriter;
 
 /** Rows gathered, scattered, or both. */
 public final class CopyRows {
     private CopyRows() {}
 
     /**
-     * {@code out[outRows[i]] = in[inRows[i]]} for {@code i} in {@code [0, rows)}.
+     * Where row {@code i} is read.
      *
-     * @param out out, rows of {@code width} elements {@code outStride} apart
-     * @param in rows of {@code width} elements {@code inStride} apart
-     * @param outRows i32[rows], no row twice; or 0 for {@code i} itself
-     * @param inRows i32[rows]; or 0 for {@code i} itself
+     * @param address of rows that are {@code stride} elements apart
+     * @param rows i32[rows], the row to read; or 0 for {@code i} itself
      */
-    public static void forward(
-            Device device,
-            long out,
-            long in,
-            long outRows,
-            long inRows,
-            long rows,
-            long width,
-            long outStride,
-            long inStride,
-            DType dtype) {
+    public record From(long address, long rows, long stride) {}
+
+    /**
+     * Where row {@code i} is written.
+     *
+     * @param address of rows that are {@code stride} elements apart
+     * @param rows i32[rows], the row to write, none twice; or 0 for {@code i} itself
+     */
+    public record To(long address, long rows, long stride) {}
+
+    /** {@code to[to.rows[i]] = from[from.rows[i]]} for {@code i} in {@code [0, shape.rows)}. */
+    public static void forward(Device device, To to, From from, MatrixShape shape) {
         long context = device.context();
-        Status.check(
-                context,
-                Native.dpo4j_copy_rows(
-                        context, out, in, outRows, inRows, rows, width, outStride, inStride, dtype.code()));
+        StructWriter params = StructWriter.begin("dpo4j_copy_rows_params")
+                .address("out", to.address)
+                .address("in", from.address)
+                .address("out_rows", to.rows)
+                .address("in_rows", from.rows)
+                .int64("rows", shape.rows())
+                .int64("width", shape.width())
+                .int64("out_stride", to.stride)
+                .int64("in_stride", from.stride)
+                .int32("dtype", shape.dtype().code());
+        Status.check(context, Native.dpo4j_copy_rows(context, params.end()));
     }
 }

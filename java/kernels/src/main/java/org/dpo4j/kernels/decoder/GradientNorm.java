@@ -4,6 +4,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.NativeLibrary;
 import org.dpo4j.kernels.internal.Status;
+import org.dpo4j.kernels.internal.StructWriter;
 
 /**
  * Global L2 norm of a gradient, and the factor by which {@code torch.nn.utils.clip_grad_norm_} would scale it. Both
@@ -28,6 +29,12 @@ public final class GradientNorm {
      */
     public static void compute(Device device, long norm, long workspace, long gradient, long count, float maxNorm) {
         long context = device.context();
-        Status.check(context, Native.dpo4j_gradient_norm(context, norm, workspace, gradient, count, maxNorm));
+        StructWriter params = StructWriter.begin("dpo4j_gradient_norm_params")
+                .address("norm", norm)
+                .address("workspace", workspace)
+                .address("gradient", gradient)
+                .int64("count", count)
+                .float32("max_norm", maxNorm);
+        Status.check(context, Native.dpo4j_gradient_norm(context, params.end()));
     }
 }

@@ -4,6 +4,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
+import org.dpo4j.kernels.internal.StructWriter;
 
 /**
  * {@code out = a + b}. Backward needs no call: both inputs receive the gradient, which {@link RmsNorm#backward} adds
@@ -21,6 +22,12 @@ public final class Residual {
      */
     public static void forward(Device device, long out, long a, long b, long count, DType dtype) {
         long context = device.context();
-        Status.check(context, Native.dpo4j_residual_forward(context, out, a, b, count, dtype.code()));
+        StructWriter params = StructWriter.begin("dpo4j_residual_forward_params")
+                .address("out", out)
+                .address("a", a)
+                .address("b", b)
+                .int64("count", count)
+                .int32("dtype", dtype.code());
+        Status.check(context, Native.dpo4j_residual_forward(context, params.end()));
     }
 }

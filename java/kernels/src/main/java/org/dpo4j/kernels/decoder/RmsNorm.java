@@ -1,64 +1,76 @@
 package org.dpo4j.kernels.decoder;
 
-import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.NativeLibrary;
 import org.dpo4j.kernels.internal.Status;
+import org.dpo4j.kernels.internal.StructWriter;
 
 /** {@code y = w * x / sqrt(mean(x^2) + epsilon)} by rows: Zhang and Sennrich 2019. */
 public final class RmsNorm {
     private RmsNorm() {}
 
     /**
-     * {@code out[row] = weight * x[row] * rstd[row]}.
+     * Addresses.
      *
-     * @param out out, [rows, width]
-     * @param rstd out, f32[rows]: 1 / the root, kept for {@link #backward}
      * @param x [rows, width]
      * @param weight [width]
      */
-    public static void forward(
-            Device device,
-            long out,
-            long rstd,
-            long x,
-            long weight,
-            long rows,
-            long width,
-            float epsilon,
-            DType dtype) {
-        forwardSum(device, out, rstd, 0, x, 0, weight, rows, width, epsilon, dtype);
+    public record Inputs(long x, long weight) {}
+
+    /**
+     * Addresses of what forward writes.
+     *
+     * @param out [rows, width]
+     * @param rstd f32[rows]: 1 / the root, kept for {@link #backward}
+     */
+    public record Results(long out, long rstd) {}
+
+    /**
+     * Addresses of a sum that is normed.
+     *
+     * @param residual [rows, width], added to {@code x}
+     * @param sum written, [rows, width]; may be {@code x} or {@code residual}
+     */
+    public record Sum(long residual, long sum) {
+        private static final Sum NONE = new Sum(0, 0);
+    }
+
+    /**
+     * Addresses of gradients.
+     *
+     * @param dOut read, [rows, width]
+     * @param dResidual read, [rows, width], and added to the gradient of {@code x}; may be {@code dX} itself, as the
+     *     residual stream wants; or 0 for none
+     * @param dX written, [rows, width]
+     * @param dWeight added to, f32[width]
+     */
+    public record Gradients(long dOut, long dResidual, long dX, long dWeight) {}
+
+    /** {@code out[row] = weight * x[row] * rstd[row]}. */
+    public static void forward(Device device, Results results, Inputs inputs, MatrixShape shape, float epsilon) {
+        forwardSum(device, results, inputs, Sum.NONE, shape, epsilon);
     }
 
     /**
      * {@code sum = x + residual}, rounded as it is stored, and its norm, in one pass: the bits of {@link Residual} and
      * then {@link #forward}.
-     *
-     * @param out out, [rows, width]
-     * @param rstd out, f32[rows]: 1 / the root, kept for {@link #backward}
-     * @param sum out, [rows, width], may be {@code x} or {@code residual}
-     * @param x [rows, width]
-     * @param residual [rows, width]
-     * @param weight [width]
      */
     public static void forwardSum(
-            Device device,
-            long out,
-            long rstd,
-            long sum,
-            long x,
-            long residual,
-            long weight,
-            long rows,
-            long width,
-            float epsilon,
-            DType dtype) {
+            Device device, Results results, Inputs inputs, Sum sum, MatrixShape shape, float epsilon) {
         long context = device.context();
-        Status.check(
-                context,
-                Native.dpo4j_rms_norm_forward(
-                        context, out, rstd, sum, x, residual, weight, rows, width, epsilon, dtype.code()));
+        StructWriter params = StructWriter.begin("dpo4j_rms_norm_forward_params")
+                .address("out", results.out)
+                .address("rstd", results.rstd)
+                .address("sum", sum.sum)
+                .address("x", inputs.x)
+                .address("residual", sum.residual)
+                .address("weight", inputs.weight)
+                .int64("rows", shape.rows())
+                .int64("width", shape.width())
+                .float32("epsilon", epsilon)
+                .int32("dtype", shape.dtype().code());
+        Status.check(context, Native.dpo4j_rms_norm_forward(context, params.end()));
     }
 
     /** Bytes of {@code workspace} for {@link #backward} at these sizes, on any device. */
@@ -70,32 +82,23 @@ public final class RmsNorm {
     /**
      * Gradients of {@code x} and {@code weight}.
      *
-     * @param dX out, [rows, width]: {@code dResidual} + the gradient of {@code x}
-     * @param dWeight added to, f32[width]
-     * @param workspace {@link #backwardWorkspaceBytes} bytes, contents undefined before and after
-     * @param dOut [rows, width]
-     * @param dResidual [rows, width], may be {@code dX} itself, as the residual stream wants; or 0 for none
-     * @param x [rows, width]
-     * @param weight [width]
-     * @param rstd f32[rows], of {@link #forward}
+     * @param inputs of {@link #forward}; of {@link #forwardSum}, with the sum as {@code x}
+     * @param rstd of {@link #forward}
+     * @param workspace address of {@link #backwardWorkspaceBytes} bytes, contents undefined before and after
      */
     public static void backward(
-            Device device,
-            long dX,
-            long dWeight,
-            long workspace,
-            long dOut,
-            long dResidual,
-            long x,
-            long weight,
-            long rstd,
-            long rows,
-            long width,
-            DType dtype) {
+            Device device, Gradients gradients, Inputs inputs, long rstd, long workspace, MatrixShape shape) {
         long context = device.context();
-        Status.check(
-                context,
-                Native.dpo4j_rms_norm_backward(
-                        context, dX, dWeight, workspace, dOut, dResidual, x, weight, rstd, rows, width, dtype.code()));
+        StructWriter params = StructWriter.begin("dpo4j_rms_norm_backward_params")
+                .address("d_x", gradients.dX)
+                .address("d_weight", gradients.dWeight)
+                .address("workspace", workspace)
+                .address("d_out", gradients.dOut)
+                .address("d_residual", gradients.dResidual)
+                .address("x", inputs.x)
+                .address("weight", inputs.weight)
+                .address("rstd", rstd);
+        shape.write(params);
+        Status.check(context, Native.dpo4j_rms_norm_backward(context, params.end()));
     }
 }

@@ -4,6 +4,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
+import org.dpo4j.kernels.internal.StructWriter;
 
 /**
  * Rotary positions (Su et al. 2021) on half-split pairs as in Hugging Face's Llama: {@code (x1, x2) -> (x1 cos - x2
@@ -13,69 +14,57 @@ public final class Rope {
     private Rope() {}
 
     /**
-     * Rotates in place. A position outside {@code [0, positionsEnd)} turns its row into NaN.
+     * What a model fixes of the rotated tensor.
      *
-     * @param x in and out, [rows, heads, headWidth], rows {@code rowStride} apart
-     * @param positions i32[rows]
-     * @param cosine f32[positionsEnd, headWidth / 2]
-     * @param sine f32[positionsEnd, headWidth / 2]
+     * @param headWidth elements of a head, even
+     * @param rowStride elements between rows
      */
-    public static void forward(
-            Device device,
-            long x,
-            long positions,
-            long cosine,
-            long sine,
-            long rows,
-            long heads,
-            long headWidth,
-            long rowStride,
-            long positionsEnd,
-            DType dtype) {
+    public record Shape(long heads, long headWidth, long rowStride, DType dtype) {}
+
+    /**
+     * The positions of the rows.
+     *
+     * @param address of i32[count]
+     */
+    public record Positions(long address, long count) {}
+
+    /**
+     * Angles of positions.
+     *
+     * @param cosine address of f32[positions, headWidth / 2]
+     * @param sine address of f32[positions, headWidth / 2]
+     * @param positions that the table has; one outside {@code [0, positions)} turns its row into NaN
+     */
+    public record Table(long cosine, long sine, long positions) {}
+
+    /**
+     * Rotates in place.
+     *
+     * @param x in and out, [rows, heads, headWidth]
+     */
+    public static void forward(Device device, long x, Positions positions, Table table, Shape shape) {
         long context = device.context();
-        Status.check(
-                context,
-                Native.dpo4j_rope_forward(
-                        context,
-                        x,
-                        positions,
-                        cosine,
-                        sine,
-                        rows,
-                        heads,
-                        headWidth,
-                        rowStride,
-                        positionsEnd,
-                        dtype.code()));
+        Status.check(context, Native.dpo4j_rope_forward(context, params(x, positions, table, shape)));
     }
 
-    /** The inverse rotation, in place on {@code dX}: what {@link #forward} does to {@code x}, undone. */
-    public static void backward(
-            Device device,
-            long dX,
-            long positions,
-            long cosine,
-            long sine,
-            long rows,
-            long heads,
-            long headWidth,
-            long rowStride,
-            long positionsEnd,
-            DType dtype) {
+    /** The inverse rotation, in place on the gradient of {@link #forward}'s result. */
+    public static void backward(Device device, long dX, Positions positions, Table table, Shape shape) {
         long context = device.context();
-        Status.check(
-                context,
-                Native.dpo4j_rope_backward(
-                        context,
-                        dX,
-                        positions,
-                        cosine,
-                        sine,
-                        rows,
-                        heads,
-                        headWidth,
-                        rowStride,
-                        positionsEnd,
-                        dtype.code()));
+        Status.check(context, Native.dpo4j_rope_backward(context, params(dX, positions, table, shape)));
+    }
+
+    private static long params(long x, Positions positions, Table table, Shape shape) {
+        return StructWriter.begin("dpo4j_rope_params")
+                .address("x", x)
+                .address("positions", positions.address)
+                .address("cosine", table.cosine)
+                .address("sine", table.sine)
+                .int64("rows", positions.count)
+                .int64("heads", shape.heads)
+                .int64("head_width", shape.headWidth)
+                .int64("row_stride", shape.rowStride)
+                .int64("positions_end", table.positions)
+                .int32("dtype", shape.dtype.code())
+                .end();
     }
 }

@@ -1,13 +1,13 @@
 package org.dpo4j.kernels.decoder;
 
-import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
+import org.dpo4j.kernels.internal.StructWriter;
 
 /**
- * {@code out = diag(scale) in}: makes a unit gradient, of what is linear in one number a row, the gradient itself. So
- * the long rows of {@link org.dpo4j.kernels.TokenLogProb}'s gradient need no second look once the loss is known.
+ * {@code out = diag(scale) in}. Where a gradient is linear in one number a row, it is the unit gradient with its rows
+ * scaled: {@link org.dpo4j.kernels.TokenLogProb} reads its long rows once, before the loss is known.
  */
 public final class ScaleRows {
     private ScaleRows() {}
@@ -19,8 +19,13 @@ public final class ScaleRows {
      * @param in [rows, width]
      * @param scale f32[rows]
      */
-    public static void forward(Device device, long out, long in, long scale, long rows, long width, DType dtype) {
+    public static void forward(Device device, long out, long in, long scale, MatrixShape shape) {
         long context = device.context();
-        Status.check(context, Native.dpo4j_scale_rows(context, out, in, scale, rows, width, dtype.code()));
+        StructWriter params = StructWriter.begin("dpo4j_scale_rows_params")
+                .address("out", out)
+                .address("in", in)
+                .address("scale", scale);
+        shape.write(params);
+        Status.check(context, Native.dpo4j_scale_rows(context, params.end()));
     }
 }

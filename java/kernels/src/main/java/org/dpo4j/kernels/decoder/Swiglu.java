@@ -1,9 +1,9 @@
 package org.dpo4j.kernels.decoder;
 
-import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
+import org.dpo4j.kernels.internal.StructWriter;
 
 /** {@code y = silu(gate) * up}: Shazeer 2020. A row of {@code gateUp} holds gate, then up. */
 public final class Swiglu {
@@ -14,10 +14,15 @@ public final class Swiglu {
      *
      * @param out out, [rows, width]
      * @param gateUp [rows, 2 width]
+     * @param shape of {@code out}
      */
-    public static void forward(Device device, long out, long gateUp, long rows, long width, DType dtype) {
+    public static void forward(Device device, long out, long gateUp, MatrixShape shape) {
         long context = device.context();
-        Status.check(context, Native.dpo4j_swiglu_forward(context, out, gateUp, rows, width, dtype.code()));
+        StructWriter params = StructWriter.begin("dpo4j_swiglu_forward_params")
+                .address("out", out)
+                .address("gate_up", gateUp);
+        shape.write(params);
+        Status.check(context, Native.dpo4j_swiglu_forward(context, params.end()));
     }
 
     /**
@@ -26,10 +31,15 @@ public final class Swiglu {
      * @param dGateUp out, [rows, 2 width]; may be {@code gateUp} itself
      * @param dOut [rows, width]
      * @param gateUp [rows, 2 width]
+     * @param shape of {@code dOut}
      */
-    public static void backward(
-            Device device, long dGateUp, long dOut, long gateUp, long rows, long width, DType dtype) {
+    public static void backward(Device device, long dGateUp, long dOut, long gateUp, MatrixShape shape) {
         long context = device.context();
-        Status.check(context, Native.dpo4j_swiglu_backward(context, dGateUp, dOut, gateUp, rows, width, dtype.code()));
+        StructWriter params = StructWriter.begin("dpo4j_swiglu_backward_params")
+                .address("d_gate_up", dGateUp)
+                .address("d_out", dOut)
+                .address("gate_up", gateUp);
+        shape.write(params);
+        Status.check(context, Native.dpo4j_swiglu_backward(context, params.end()));
     }
 }

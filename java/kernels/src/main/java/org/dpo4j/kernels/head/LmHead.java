@@ -3,12 +3,15 @@ package org.dpo4j.kernels.head;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.MatmulShape;
+import org.dpo4j.kernels.MatmulShape.Strides;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Gradient;
 import org.dpo4j.kernels.TokenLogProb.Logits;
 import org.dpo4j.kernels.TokenLogProb.Results;
 import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.decoder.ColumnSum;
+import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.ScaleRows;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.jspecify.annotations.Nullable;
@@ -211,21 +214,10 @@ public final class LmHead {
             throw new Dpo4jException("lm_head: logits of " + rows + " rows, of which the plan has " + plan.chunkRows());
         }
         unit = null;
-        device.matmul(
-                workspace,
-                hidden,
-                weight,
-                rows,
-                plan.vocabulary(),
-                plan.hidden(),
-                plan.stride(),
-                plan.hidden(),
-                plan.hidden(),
-                false,
-                true,
-                false,
-                DType.F32,
-                plan.dtype());
+        MatmulShape shape = MatmulShape.contiguous(rows, plan.vocabulary(), plan.hidden(), DType.F32, plan.dtype())
+                .transposedB()
+                .withStrides(new Strides(plan.stride(), plan.hidden(), plan.hidden()));
+        device.matmul(workspace, hidden, weight, shape, false);
         return workspace;
     }
 
@@ -252,41 +244,18 @@ public final class LmHead {
 
     /** {@code dX = dLogits W}. */
     private void dHidden(long dHidden, long rows) {
-        device.matmul(
-                dHidden,
-                workspace + plan.gradientBegin(),
-                weight,
-                rows,
-                plan.hidden(),
-                plan.vocabulary(),
-                plan.hidden(),
-                plan.stride(),
-                plan.hidden(),
-                false,
-                false,
-                false,
-                plan.dtype(),
-                plan.dtype());
+        MatmulShape shape = MatmulShape.contiguous(rows, plan.hidden(), plan.vocabulary(), plan.dtype(), plan.dtype())
+                .withStrides(new Strides(plan.hidden(), plan.stride(), plan.hidden()));
+        device.matmul(dHidden, workspace + plan.gradientBegin(), weight, shape, false);
     }
 
     /** {@code dW += dLogits^T x}, and {@code dBias += dLogits^T scale}. */
     private void dWeight(Gradients gradients, long x, long scale, long rows) {
         long dLogits = workspace + plan.gradientBegin();
-        device.matmul(
-                gradients.dWeight,
-                dLogits,
-                x,
-                plan.vocabulary(),
-                plan.hidden(),
-                rows,
-                plan.hidden(),
-                plan.stride(),
-                plan.hidden(),
-                true,
-                false,
-                true,
-                DType.F32,
-                plan.dtype());
+        MatmulShape shape = MatmulShape.contiguous(plan.vocabulary(), plan.hidden(), rows, DType.F32, plan.dtype())
+                .transposedA()
+                .withStrides(new Strides(plan.hidden(), plan.stride(), plan.hidden()));
+        device.matmul(gradients.dWeight, dLogits, x, shape, true);
         if (gradients.dBias != 0) {
             ColumnSum.forward(
                     device, gradients.dBias, dLogits, scale, rows, plan.vocabulary(), plan.stride(), plan.dtype());
@@ -294,7 +263,7 @@ public final class LmHead {
     }
 
     private void scale(long out, long in, long scale, long rows) {
-        ScaleRows.forward(device, out, in, scale, rows, plan.hidden(), plan.dtype());
+        ScaleRows.forward(device, out, in, scale, new MatrixShape(rows, plan.hidden(), plan.dtype()));
     }
 
     private void check(Rows rows) {

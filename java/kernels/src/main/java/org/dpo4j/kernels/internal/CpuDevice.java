@@ -5,6 +5,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.MatmulShape;
 
 /** Threads of the processor and host memory. Work is done when a call returns. */
 public final class CpuDevice implements Device {
@@ -133,43 +134,28 @@ public final class CpuDevice implements Device {
     }
 
     @Override
-    public void matmul(
-            long c,
-            long a,
-            long b,
-            long m,
-            long n,
-            long k,
-            long strideC,
-            long strideA,
-            long strideB,
-            boolean transposeA,
-            boolean transposeB,
-            boolean accumulate,
-            DType output,
-            DType inputs) {
+    public void matmul(long c, long a, long b, MatmulShape shape, boolean accumulate) {
         long open = context();
-        if (output != DType.F32 || inputs != DType.F32) {
-            throw new Dpo4jException(
-                    "matmul on cpu: output is " + output + " and inputs is " + inputs + ", both must be F32");
+        if (shape.output() != DType.F32 || shape.inputs() != DType.F32) {
+            throw new Dpo4jException("matmul on cpu: output is " + shape.output() + " and inputs is " + shape.inputs()
+                    + ", both must be F32");
         }
         OneDnn.load();
-        Status.check(
-                open,
-                Native.dpo4j_matmul(
-                        open,
-                        c,
-                        a,
-                        b,
-                        m,
-                        n,
-                        k,
-                        strideC,
-                        strideA,
-                        strideB,
-                        transposeA ? 1 : 0,
-                        transposeB ? 1 : 0,
-                        accumulate ? 1 : 0));
+        long params = StructWriter.begin("dpo4j_matmul_params")
+                .address("c", c)
+                .address("a", a)
+                .address("b", b)
+                .int64("m", shape.m())
+                .int64("n", shape.n())
+                .int64("k", shape.k())
+                .int64("c_stride", shape.strides().c())
+                .int64("a_stride", shape.strides().a())
+                .int64("b_stride", shape.strides().b())
+                .int32("transpose_a", shape.transposeA() ? 1 : 0)
+                .int32("transpose_b", shape.transposeB() ? 1 : 0)
+                .int32("accumulate", accumulate ? 1 : 0)
+                .end();
+        Status.check(open, Native.dpo4j_matmul(open, params));
     }
 
     @Override

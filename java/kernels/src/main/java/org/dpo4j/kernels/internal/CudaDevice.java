@@ -17,6 +17,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.kernels.DeviceReport;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.MatmulShape;
 import org.jspecify.annotations.Nullable;
 
 /** One NVIDIA GPU and one stream. Touched only once {@link CudaProbe#require} has returned. */
@@ -244,30 +245,16 @@ public final class CudaDevice implements Device {
     }
 
     @Override
-    public void matmul(
-            long c,
-            long a,
-            long b,
-            long m,
-            long n,
-            long k,
-            long strideC,
-            long strideA,
-            long strideB,
-            boolean transposeA,
-            boolean transposeB,
-            boolean accumulate,
-            DType output,
-            DType inputs) {
-        MatmulShape shape = new MatmulShape(m, n, k, strideC, strideA, strideB, transposeA, transposeB, output, inputs);
+    public void matmul(long c, long a, long b, MatmulShape shape, boolean accumulate) {
         try (CurrentDevice current = current()) {
-            shape.check(c, a, b);
-            if (m == 0 || n == 0 || (k == 0 && accumulate)) {
+            MatmulRules.check(shape, c, a, b);
+            if (shape.m() == 0 || shape.n() == 0 || (shape.k() == 0 && accumulate)) {
                 return;
             }
-            if (k == 0) {
-                for (long row = 0; row < m; row++) {
-                    fill(c + row * strideC * output.bytes(), 0, n * output.bytes());
+            if (shape.k() == 0) {
+                int bytes = shape.output().bytes();
+                for (long row = 0; row < shape.m(); row++) {
+                    fill(c + row * shape.strides().c() * bytes, 0, shape.n() * bytes);
                 }
                 return;
             }

@@ -45,6 +45,7 @@ import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.MatmulShape;
 
 /**
  * Matrix products by cuBLASLt on one stream. fp32 arithmetic is fp32, never TF32.
@@ -52,7 +53,7 @@ import org.dpo4j.kernels.Dpo4jException;
  * <p>cuBLASLt is column-major, and a row-major matrix read by columns is its transpose: {@code c = op(a) op(b)} is
  * asked for as {@code c' = op(b)' op(a)'}, that is with the operands swapped and nothing moved.
  *
- * <p>An algorithm is chosen once a {@link MatmulShape#nominal nominal shape}, for all batch sizes at once, and for a
+ * <p>An algorithm is chosen once a {@link MatmulRules#nominal nominal shape}, for all batch sizes at once, and for a
  * shape of its own where that one refuses it. That keeps
  * the choice out of the training loop, where every batch has its own number of rows, and gives a row the same bits in a
  * batch of any size: how an element is summed depends on the algorithm, not on how many rows there are. The long sums
@@ -117,10 +118,10 @@ final class CudaMatmul implements AutoCloseable {
         try (LongPointer bytes = new LongPointer(1).put(WORKSPACE_BYTES)) {
             prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, bytes, Long.BYTES);
         }
-        prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, MatmulShape.ALIGNMENT);
-        prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, MatmulShape.ALIGNMENT);
-        prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, MatmulShape.ALIGNMENT);
-        prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, MatmulShape.ALIGNMENT);
+        prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, MatmulRules.ALIGNMENT);
+        prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, MatmulRules.ALIGNMENT);
+        prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, MatmulRules.ALIGNMENT);
+        prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, MatmulRules.ALIGNMENT);
     }
 
     private void prefer(int attribute, int value) {
@@ -136,7 +137,7 @@ final class CudaMatmul implements AutoCloseable {
 
     void multiply(long c, long a, long b, MatmulShape shape, boolean accumulate) {
         cublasLtMatmulAlgo_t own = algorithms.get(shape);
-        int status = multiply(c, a, b, shape, accumulate, own != null ? own : algorithm(shape.nominal()));
+        int status = multiply(c, a, b, shape, accumulate, own != null ? own : algorithm(MatmulRules.nominal(shape)));
         if (own == null && (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE)) {
             LOG.log(
                     System.Logger.Level.WARNING,
@@ -203,9 +204,19 @@ final class CudaMatmul implements AutoCloseable {
         long m = shape.m();
         long n = shape.n();
         long k = shape.k();
-        lay(layoutC, shape.output(), n, m, shape.strideC());
-        lay(layoutA, shape.inputs(), shape.transposeA() ? m : k, shape.transposeA() ? k : m, shape.strideA());
-        lay(layoutB, shape.inputs(), shape.transposeB() ? k : n, shape.transposeB() ? n : k, shape.strideB());
+        lay(layoutC, shape.output(), n, m, shape.strides().c());
+        lay(
+                layoutA,
+                shape.inputs(),
+                shape.transposeA() ? m : k,
+                shape.transposeA() ? k : m,
+                shape.strides().a());
+        lay(
+                layoutB,
+                shape.inputs(),
+                shape.transposeB() ? k : n,
+                shape.transposeB() ? n : k,
+                shape.strides().b());
     }
 
     private static void lay(cublasLtMatrixLayoutOpaque_t layout, DType dtype, long width, long rows, long stride) {

@@ -91,108 +91,30 @@ public final class Native {
             String path, @Cast("char*") byte[] text, @Cast("size_t") long textBytes);
 
     public static native int dpo4j_matmul(
-            @Cast("dpo4j_context*") long context,
-            @Cast("float*") long c,
-            @Cast("const float*") long a,
-            @Cast("const float*") long b,
-            long m,
-            long n,
-            long k,
-            long cStride,
-            long aStride,
-            long bStride,
-            int transposeA,
-            int transposeB,
-            int accumulate);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_matmul_params*") long params);
 
     public static native int dpo4j_embedding_forward(
-            @Cast("dpo4j_context*") long context,
-            @Cast("void*") long out,
-            @Cast("const void*") long table,
-            @Cast("const int32_t*") long indices,
-            long rows,
-            long tableRows,
-            long width,
-            int dtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_embedding_forward_params*") long params);
 
     public static native int dpo4j_embedding_backward(
-            @Cast("dpo4j_context*") long context,
-            @Cast("void*") long dTable,
-            @Cast("const void*") long dOut,
-            @Cast("const int32_t*") long order,
-            @Cast("const int32_t*") long offsets,
-            @Cast("const int32_t*") long distinct,
-            long segments,
-            long width,
-            int dTableDtype,
-            int dtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_embedding_backward_params*") long params);
 
     public static native int dpo4j_copy_rows(
-            @Cast("dpo4j_context*") long context,
-            @Cast("void*") long out,
-            @Cast("const void*") long in,
-            @Cast("const int32_t*") long outRows,
-            @Cast("const int32_t*") long inRows,
-            long rows,
-            long width,
-            long outStride,
-            long inStride,
-            int dtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_copy_rows_params*") long params);
 
     public static native int dpo4j_rms_norm_forward(
-            @Cast("dpo4j_context*") long context,
-            @Cast("void*") long out,
-            @Cast("float*") long rstd,
-            @Cast("void*") long sum,
-            @Cast("const void*") long x,
-            @Cast("const void*") long residual,
-            @Cast("const void*") long weight,
-            long rows,
-            long width,
-            float epsilon,
-            int dtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_rms_norm_forward_params*") long params);
 
     public static native @Cast("size_t") long dpo4j_rms_norm_backward_workspace_bytes(long rows, long width);
 
     public static native int dpo4j_rms_norm_backward(
-            @Cast("dpo4j_context*") long context,
-            @Cast("void*") long dX,
-            @Cast("float*") long dWeight,
-            @Cast("void*") long workspace,
-            @Cast("const void*") long dOut,
-            @Cast("const void*") long dResidual,
-            @Cast("const void*") long x,
-            @Cast("const void*") long weight,
-            @Cast("const float*") long rstd,
-            long rows,
-            long width,
-            int dtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_rms_norm_backward_params*") long params);
 
     public static native int dpo4j_rope_forward(
-            @Cast("dpo4j_context*") long context,
-            @Cast("void*") long x,
-            @Cast("const int32_t*") long positions,
-            @Cast("const float*") long cosine,
-            @Cast("const float*") long sine,
-            long rows,
-            long heads,
-            long headWidth,
-            long rowStride,
-            long positionsEnd,
-            int dtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_rope_params*") long params);
 
     public static native int dpo4j_rope_backward(
-            @Cast("dpo4j_context*") long context,
-            @Cast("void*") long dX,
-            @Cast("const int32_t*") long positions,
-            @Cast("const float*") long cosine,
-            @Cast("const float*") long sine,
-            long rows,
-            long heads,
-            long headWidth,
-            long rowStride,
-            long positionsEnd,
-            int dtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_rope_params*") long params);
 
     public static native @Cast("size_t") long dpo4j_attention_forward_workspace_bytes();
 
@@ -206,38 +128,16 @@ public final class Native {
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_attention_backward_params*") long params);
 
     public static native int dpo4j_swiglu_forward(
-            @Cast("dpo4j_context*") long context,
-            @Cast("void*") long out,
-            @Cast("const void*") long gateUp,
-            long rows,
-            long width,
-            int dtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_swiglu_forward_params*") long params);
 
     public static native int dpo4j_swiglu_backward(
-            @Cast("dpo4j_context*") long context,
-            @Cast("void*") long dGateUp,
-            @Cast("const void*") long dOut,
-            @Cast("const void*") long gateUp,
-            long rows,
-            long width,
-            int dtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_swiglu_backward_params*") long params);
 
     public static native int dpo4j_residual_forward(
-            @Cast("dpo4j_context*") long context,
-            @Cast("void*") long out,
-            @Cast("const void*") long a,
-            @Cast("const void*") long b,
-            long count,
-            int dtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_residual_forward_params*") long params);
 
     public static native int dpo4j_scale_rows(
-            @Cast("dpo4j_context*") long context,
-            @Cast("void*") long out,
-            @Cast("const void*") long in,
-            @Cast("const float*") long scale,
-            long rows,
-            long width,
-            int dtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_scale_rows_params*") long params);
 
     public static native int dpo4j_token_logprob_forward(
             @Cast("dpo4j_context*") long context,
@@ -390,26 +290,8 @@ public final class Native {
     public static native @Cast("size_t") long dpo4j_gradient_norm_workspace_bytes(long count);
 
     public static native int dpo4j_gradient_norm(
-            @Cast("dpo4j_context*") long context,
-            @Cast("float*") long norm,
-            @Cast("void*") long workspace,
-            @Cast("const float*") long gradient,
-            long count,
-            float maxNorm);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_gradient_norm_params*") long params);
 
     public static native int dpo4j_adamw(
-            @Cast("dpo4j_context*") long context,
-            @Cast("void*") long parameter,
-            @Cast("float*") long master,
-            @Cast("void*") long m,
-            @Cast("void*") long v,
-            @Cast("const float*") long gradient,
-            @Cast("const float*") long rates,
-            @Cast("const float*") long clip,
-            @Cast("const uint32_t*") long random,
-            long first,
-            long count,
-            @Cast("const dpo4j_adamw_options*") double[] options,
-            int dtype,
-            int momentsDtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_adamw_params*") long params);
 }

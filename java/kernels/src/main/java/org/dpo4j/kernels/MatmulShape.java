@@ -1,0 +1,48 @@
+package org.dpo4j.kernels;
+
+/**
+ * Sizes, layout and types of a matrix product {@code c = op(a) op(b)}, row-major: {@code op(a)} is [m,k], {@code a}
+ * itself or the transpose of {@code a} stored as [k,m]; likewise {@code op(b)}, [k,n].
+ *
+ * @param strides elements between rows as stored
+ * @param output type of {@code c}
+ * @param inputs type of {@code a} and {@code b}
+ */
+public record MatmulShape(
+        long m, long n, long k, Strides strides, boolean transposeA, boolean transposeB, DType output, DType inputs) {
+
+    /** Elements between rows of {@code c}, {@code a} and {@code b}, as stored. */
+    public record Strides(long c, long a, long b) {}
+
+    /** {@code a b}, all rows contiguous. */
+    public static MatmulShape contiguous(long m, long n, long k, DType output, DType inputs) {
+        return contiguous(m, n, k, false, false, output, inputs);
+    }
+
+    /** With {@code a} stored as [k,m], all rows contiguous. */
+    public MatmulShape transposedA() {
+        return contiguous(m, n, k, true, transposeB, output, inputs);
+    }
+
+    /** With {@code b} stored as [n,k], all rows contiguous. */
+    public MatmulShape transposedB() {
+        return contiguous(m, n, k, transposeA, true, output, inputs);
+    }
+
+    /** With rows that are so far apart; after {@link #transposedA} and {@link #transposedB}. */
+    public MatmulShape withStrides(Strides other) {
+        return new MatmulShape(m, n, k, other, transposeA, transposeB, output, inputs);
+    }
+
+    private static MatmulShape contiguous(
+            long m, long n, long k, boolean transposeA, boolean transposeB, DType output, DType inputs) {
+        Strides strides = new Strides(n, transposeA ? m : k, transposeB ? k : n);
+        return new MatmulShape(m, n, k, strides, transposeA, transposeB, output, inputs);
+    }
+
+    @Override
+    public String toString() {
+        return "c[" + m + "," + n + "] " + output + " stride " + strides.c + " = a" + (transposeA ? "^T" : "") + " b"
+                + (transposeB ? "^T" : "") + " over " + k + " " + inputs + ", strides " + strides.a + ", " + strides.b;
+    }
+}

@@ -1,0 +1,69 @@
+package org.dpo4j.kernels.internal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.MatmulShape;
+import org.junit.jupiter.api.Test;
+
+class MatmulRulesTest {
+    private static MatmulShape shape(long m, long n, long k, boolean transposeA, boolean transposeB) {
+        MatmulShape plain = MatmulShape.contiguous(m, n, k, DType.F32, DType.F32);
+        MatmulShape withA = transposeA ? plain.transposedA() : plain;
+        return transposeB ? withA.transposedB() : withA;
+    }
+
+    /** An algorithm chosen for the nominal shape is one for every batch. */
+    @Test
+    void batchesOfAnySizeShareANominalShape() {
+        for (boolean transposeB : new boolean[] {false, true}) {
+            MatmulShape nominal = MatmulRules.nominal(shape(1, 64, 32, false, transposeB));
+            for (long rows : new long[] {2, 3, 100, 4096, 100_000}) {
+                assertThat(MatmulRules.nominal(shape(rows, 64, 32, false, transposeB)))
+                        .isEqualTo(nominal);
+            }
+            assertThat(MatmulRules.nominal(nominal)).isEqualTo(nominal);
+        }
+    }
+
+    @Test
+    void gradientsOfAWeightShareOneForEachPowerOfTwo() {
+        MatmulShape nominal = MatmulRules.nominal(shape(64, 32, 512, true, false));
+        assertThat(MatmulRules.nominal(shape(64, 32, 257, true, false))).isEqualTo(nominal);
+        assertThat(MatmulRules.nominal(shape(64, 32, 256, true, false))).isNotEqualTo(nominal);
+        assertThat(MatmulRules.nominal(shape(64, 32, 513, true, false))).isNotEqualTo(nominal);
+        assertThat(MatmulRules.nominal(shape(64, 32, 1, true, false)).k()).isEqualTo(1);
+    }
+
+    /** Whatever is laid out for an algorithm must itself be a matrix: no row longer than its stride. */
+    @Test
+    void nominalShapesAreShapes() {
+        for (int transposes = 0; transposes < 4; transposes++) {
+            for (long rows : new long[] {1, 5, 129}) {
+                MatmulShape shape = shape(rows, 7, rows + 2, transposes % 2 == 1, transposes > 1);
+                MatmulRules.check(MatmulRules.nominal(shape), 16, 32, 48);
+            }
+        }
+    }
+
+    @Test
+    void refusesByName() {
+        MatmulShape good = shape(4, 4, 4, false, false);
+        MatmulRules.check(good, 16, 32, 48);
+        assertThatThrownBy(() -> MatmulRules.check(good, 0, 32, 48)).hasMessage("matmul: c is null");
+        assertThatThrownBy(() -> MatmulRules.check(good, 16, 0, 48)).hasMessage("matmul: a is null");
+        assertThatThrownBy(() -> MatmulRules.check(good, 16, 32, 56)).hasMessageContaining("b is not aligned to 16");
+        assertThatThrownBy(() -> MatmulRules.check(shape(4, -4, 4, false, false), 16, 32, 48))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining("n is -4");
+        MatmulShape narrow =
+                new MatmulShape(2, 3, 4, new MatmulShape.Strides(3, 3, 3), false, false, DType.F32, DType.F32);
+        assertThatThrownBy(() -> MatmulRules.check(narrow, 16, 32, 48))
+                .hasMessage("matmul: stride of a is 3, its rows have 4");
+        MatmulShape mixed = MatmulShape.contiguous(2, 3, 4, DType.BF16, DType.F32);
+        assertThatThrownBy(() -> MatmulRules.check(mixed, 16, 32, 48))
+                .hasMessageContaining("output BF16 of inputs F32");
+    }
+}
