@@ -3,10 +3,12 @@ package org.dpo4j.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -52,6 +54,47 @@ class OutputDirectoryTest {
                             "output_dir " + directory.resolve("out") + " takes " + MemoryPlan.inUnits(needed),
                             "metrics 12.3 kB",
                             "free space, or choose an output_dir on another disk");
+        }
+    }
+
+    /** The file that is reserved takes as many blocks as those that a save leaves, and goes before them. */
+    @Test
+    void asMuchIsReservedAsASaveTakes() throws IOException {
+        Path tokenizer = Files.createDirectory(directory.resolve("tokenizer"));
+        Files.writeString(tokenizer.resolve("tokenizer.json"), "x".repeat(5000));
+        Path out = directory.resolve("out");
+        try (Device device = Devices.cpu(1);
+                Model model = Model.create(TinyRun.CONFIG, device, DType.F32, 3)) {
+            try (OutputDirectory output = OutputDirectory.prepare(options(), metrics -> {})) {
+                output.reserve(model, tokenizer);
+            }
+            assertThat(out).as("no save came").isEmptyDirectory();
+            try (OutputDirectory output = OutputDirectory.prepare(options(), metrics -> {})) {
+                output.reserve(model, tokenizer);
+                long reserved = Files.size(out.resolve(".writing/reserved"));
+                output.save(model, tokenizer);
+                assertThat(out.resolve(".writing")).doesNotExist();
+                assertThat(reserved).isEqualTo(blocks(out));
+            }
+        }
+    }
+
+    @Test
+    void aDirectoryThatBecomesUnwritableIsNotBlamedOnSpace() throws IOException {
+        Path out = directory.resolve("out");
+        try (Device device = Devices.cpu(1);
+                Model model = Model.create(TinyRun.CONFIG, device, DType.F32, 3);
+                OutputDirectory output = OutputDirectory.prepare(options(), metrics -> {})) {
+            Files.setPosixFilePermissions(out, PosixFilePermissions.fromString("r-xr-xr-x"));
+            try {
+                assumeTrue(!Files.isWritable(out), "skipped: this user, root, may write anywhere");
+                assertThatThrownBy(() -> output.save(model, directory))
+                        .isInstanceOf(Dpo4jException.class)
+                        .hasMessageContaining("(permission denied); make the directory writable for this user")
+                        .hasMessageNotContaining("free");
+            } finally {
+                Files.setPosixFilePermissions(out, PosixFilePermissions.fromString("rwxr-xr-x"));
+            }
         }
     }
 

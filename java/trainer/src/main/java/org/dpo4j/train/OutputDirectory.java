@@ -2,12 +2,17 @@ package org.dpo4j.train;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Stream;
@@ -38,6 +43,8 @@ final class OutputDirectory implements AutoCloseable {
     interface FreeSpace {
         long bytes(Path directory) throws IOException;
     }
+
+    private static final int RESERVED_AT_ONCE = 1 << 20;
 
     /** Attempts to delete a directory that a thread still writes into. */
     private static final int DELETIONS = 10;
@@ -109,9 +116,7 @@ final class OutputDirectory implements AutoCloseable {
      */
     String checkSpace(Model model, Path tokenizer, long linesOfMetrics) {
         long ofModel = modelBytes(model);
-        long ofTokenizer = TokenizerFiles.find(tokenizer).stream()
-                .mapToLong(file -> blocks(bytes(tokenizer.resolve(file))))
-                .sum();
+        long ofTokenizer = tokenizerBytes(tokenizer);
         long ofMetrics = blocks(MetricsLog.MAX_LINE_BYTES * linesOfMetrics);
         long needed = ofModel + ofTokenizer + ofMetrics;
         long available = freeBytes();
@@ -123,6 +128,35 @@ final class OutputDirectory implements AutoCloseable {
                     + " of its disk are free; free space, or choose an output_dir on another disk");
         }
         return MemoryPlan.inUnits(needed) + " at most (" + parts + "), " + MemoryPlan.inUnits(available) + " are free";
+    }
+
+    /**
+     * Writes a file as large as what {@link #save} writes, which deletes it first: what fills the disk while the run
+     * trains leaves that space. Its bytes are random, since some file systems compress.
+     */
+    void reserve(Model model, Path tokenizer) {
+        Path writing = directory.resolve(WRITING);
+        try {
+            Files.createDirectory(writing);
+            try (FileChannel channel = FileChannel.open(
+                    writing.resolve("reserved"), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+                byte[] random = new byte[RESERVED_AT_ONCE];
+                new Random(0).nextBytes(random);
+                ByteBuffer bytes = ByteBuffer.wrap(random);
+                for (long left = modelBytes(model) + tokenizerBytes(tokenizer); left > 0; ) {
+                    bytes.clear().limit((int) Math.min(RESERVED_AT_ONCE, left));
+                    left -= channel.write(bytes);
+                }
+            }
+        } catch (IOException e) {
+            throw unsaved(model, writing, FileErrors.reason(e), e);
+        }
+    }
+
+    private static long tokenizerBytes(Path tokenizer) {
+        return TokenizerFiles.find(tokenizer).stream()
+                .mapToLong(file -> blocks(bytes(tokenizer.resolve(file))))
+                .sum();
     }
 
     private static long modelBytes(Model model) {
@@ -180,10 +214,13 @@ final class OutputDirectory implements AutoCloseable {
         } catch (IOException e) {
             cause.addSuppressed(e);
         }
+        boolean isDenied = cause instanceof AccessDeniedException || cause.getCause() instanceof AccessDeniedException;
         return new Dpo4jException(
-                "the model cannot be written to output_dir " + directory + " (" + reason + "); it takes "
-                        + MemoryPlan.inUnits(modelBytes(model)) + " and " + MemoryPlan.inUnits(freeBytes())
-                        + " are free",
+                "the model cannot be written to output_dir " + directory + " (" + reason + "); "
+                        + (isDenied
+                                ? "make the directory writable for this user, or choose another"
+                                : "it takes " + MemoryPlan.inUnits(modelBytes(model)) + " and "
+                                        + MemoryPlan.inUnits(freeBytes()) + " are free"),
                 cause);
     }
 
@@ -195,8 +232,13 @@ final class OutputDirectory implements AutoCloseable {
 
     @Override
     public void close() {
-        if (OPEN.remove(this)) { // else it was abandoned, and another process may have the lock
-            lock.close();
+        if (!OPEN.remove(this)) {
+            return; // it was abandoned, and another process may have the lock
+        }
+        try (lock) {
+            deleteTree(directory.resolve(WRITING)); // what was reserved for a save that did not come
+        } catch (IOException | UncheckedIOException e) {
+            // it stays in nobody's way: the next run clears it away
         }
     }
 

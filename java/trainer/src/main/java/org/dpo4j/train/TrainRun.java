@@ -55,6 +55,7 @@ final class TrainRun {
                 facts.put("disk", output.checkSpace(model, options.modelNameOrPath(), lines(options, steps.total())));
                 listener.header(new RunHeader(facts));
                 memory.check(memoryOf(device));
+                output.reserve(model, options.modelNameOrPath());
                 return train(options, objective, model, steps, listener, output);
             }
         }
