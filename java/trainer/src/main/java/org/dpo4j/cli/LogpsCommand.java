@@ -63,12 +63,14 @@ final class LogpsCommand implements Callable<Integer> {
 
     @Option(
             names = "--max_length",
-            description = "Most tokens of prompt and completion; default the model's positions.")
+            description =
+                    "Maximum number of tokens of prompt and completion together; default the model's number of positions.")
     private @Nullable Integer maxLength;
 
     @Option(
             names = "--truncation_mode",
-            description = "keep_start cuts a row longer than max_length at its end; default none: see on_bad_row.")
+            description =
+                    "keep_start cuts a row longer than max_length at its end; by default such a row cannot be used.")
     private @Nullable String truncationMode;
 
     @Option(
@@ -78,7 +80,8 @@ final class LogpsCommand implements Callable<Integer> {
 
     @Option(
             names = "--on_bad_row",
-            description = "What a row that cannot be used does: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
+            description =
+                    "What happens at a row that cannot be used: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
     private OnBadRow onBadRow = OnBadRow.STOP;
 
     @Override

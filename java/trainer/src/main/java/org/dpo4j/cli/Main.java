@@ -34,7 +34,10 @@ import picocli.CommandLine.UnmatchedArgumentException;
             DoctorCommand.class
         },
         versionProvider = Main.Version.class,
-        footer = {"", "Options are TRL's, spelled with - or _, on the command line or in --config file.yaml."})
+        footer = {
+            "",
+            "Options have TRL's names, written with - or _. Give them on the command line or in --config file.yaml."
+        })
 @SuppressWarnings("UnusedVariable") // options that picocli acts on by itself, or that are looked up before it
 public final class Main {
     private static final int FAILED = 1;
@@ -44,10 +47,10 @@ public final class Main {
             names = "--config",
             scope = ScopeType.INHERIT,
             paramLabel = "<file.yaml>",
-            description = "Options by name, one a line; the command line wins over them.")
+            description = "YAML file of options, one per line; an option on the command line overrides it.")
     private @Nullable Path config;
 
-    @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Show where an error came from.")
+    @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Print the Java stack trace of an error.")
     private boolean debug = false;
 
     @Option(

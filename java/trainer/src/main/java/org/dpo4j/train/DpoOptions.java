@@ -91,7 +91,7 @@ public record DpoOptions(
 
         @Option(
                 names = "--beta",
-                description = "Strength of the pull to the reference model; default ${DEFAULT-VALUE}.")
+                description = "How strongly the policy is held to the reference model; default ${DEFAULT-VALUE}.")
         private double beta = 0.1;
 
         @Option(
@@ -103,10 +103,9 @@ public record DpoOptions(
 
         @Option(
                 names = "--f_divergence_type",
-                description =
-                        "reverse_kl, forward_kl, js_divergence or alpha_divergence; default ${DEFAULT-VALUE}. Others"
-                                + " than reverse_kl are for the losses sigmoid, sigmoid_norm, hinge, ipo, exo_pair, robust and"
-                                + " discopop.")
+                description = "reverse_kl, forward_kl, js_divergence or alpha_divergence; default ${DEFAULT-VALUE}. The"
+                        + " last three work with the losses sigmoid, sigmoid_norm, hinge, ipo, exo_pair, robust and"
+                        + " discopop only.")
         private String fDivergenceType = Divergence.REVERSE_KL.option();
 
         @Option(names = "--f_alpha_divergence_coef", description = "Coefficient of alpha_divergence; default 0.5.")
@@ -128,12 +127,13 @@ public record DpoOptions(
                 names = "--use_weighting",
                 arity = "0..1",
                 fallbackValue = "true",
-                description = "Weigh pairs by how likely the policy is to write them: WPO.")
+                description = "WPO: weight each pair by its probability under the policy.")
         private boolean useWeighting = false;
 
         @Option(
                 names = "--ld_alpha",
-                description = "What a token counts beyond the shorter completion of its pair: LD-DPO.")
+                description =
+                        "LD-DPO: weight, in [0, 1], of tokens beyond the length of the pair's shorter completion; default 1.")
         private @Nullable Double ldAlpha;
 
         @Option(

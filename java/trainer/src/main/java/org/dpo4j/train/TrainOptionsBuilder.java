@@ -56,31 +56,33 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
             names = "--bf16_stochastic_round",
             arity = "0..1",
             fallbackValue = "true",
-            description = "No float32 master weights beside bfloat16 ones, which AdamW rounds at random, unbiased.")
+            description = "Keep no float32 master weights: AdamW rounds bfloat16 weights stochastically, without bias.")
     private boolean bf16StochasticRound = false;
 
     @Option(
             names = "--cuda_graphs",
             arity = "0..1",
             fallbackValue = "true",
-            description = "Launch steps whose sizes come again as CUDA graphs; default true on cuda.")
+            description = "Replay steps whose sizes were seen before as CUDA graphs; default true on cuda.")
     private @Nullable Boolean cudaGraphs;
 
     @Option(
             names = "--on_bad_row",
-            description = "What a row that cannot be used does: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
+            description =
+                    "What happens at a row that cannot be used: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
     private OnBadRow onBadRow = OnBadRow.STOP;
 
     @Option(
             names = "--max_length",
             description =
-                    "Most tokens of prompt and completion; default 1024, or the model's positions where it has fewer. null"
-                            + " in a file is this default too, where TRL has no limit.")
+                    "Maximum number of tokens of prompt and completion together; default 1024, or the model's number of"
+                            + " positions where that is smaller. null in a config file is this default; in TRL it is no limit.")
     private @Nullable Integer maxLength;
 
     @Option(
             names = "--truncation_mode",
-            description = "keep_start cuts a row longer than max_length at its end; default none: see on_bad_row.")
+            description =
+                    "keep_start cuts a row longer than max_length at its end; by default such a row cannot be used.")
     private @Nullable String truncationMode;
 
     @Option(names = "--learning_rate", description = "Peak learning rate; default ${DEFAULT-VALUE}.")
@@ -93,7 +95,7 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
 
     @Option(
             names = "--warmup_steps",
-            description = "Steps of the warm-up, or below 1 their share of all steps; default 0.")
+            description = "Steps of the warm-up; a number below 1 is a share of all steps; default 0.")
     private double warmupSteps = 0;
 
     @Option(names = "--warmup_ratio", description = "Warm-up as a share of all steps; default ${DEFAULT-VALUE}.")
@@ -133,7 +135,7 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     @Option(
             names = "--adam_moments_dtype",
             description =
-                    "Storage of AdamW's moments: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}. bfloat16 wants"
+                    "Storage of AdamW's moments: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}. bfloat16 needs"
                             + " bf16_stochastic_round.")
     private Precision adamMomentsDtype = Precision.FLOAT32;
 
@@ -147,18 +149,19 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
 
     @Option(
             names = "--logging_steps",
-            description = "Steps between lines of metrics, or below 1 their share of all steps; default 10.")
+            description = "Steps between lines of metrics; a number below 1 is a share of all steps; default 10.")
     private double loggingSteps = 10;
 
     @Option(
             names = "--eval_strategy",
             description =
-                    "${COMPLETION-CANDIDATES}; default steps where eval_steps is given, else no: at the end only.")
+                    "no evaluates after the last step only, steps also every eval_steps; default steps if eval_steps is given,"
+                            + " else no.")
     private @Nullable EvalStrategy evalStrategy;
 
     @Option(
             names = "--eval_steps",
-            description = "Steps between evaluations, or below 1 their share of all steps; default logging_steps.")
+            description = "Steps between evaluations; a number below 1 is a share of all steps; default logging_steps.")
     private @Nullable Double evalSteps;
 
     TrainOptionsBuilder(double learningRate) {
