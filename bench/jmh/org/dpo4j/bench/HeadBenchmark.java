@@ -12,10 +12,11 @@ import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.model.CompletionLoss;
 import org.dpo4j.model.CompletionSums;
-import org.dpo4j.model.LanguageModel;
-import org.dpo4j.model.LlamaConfig;
 import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.TrainingModel;
+import org.dpo4j.model.family.Llama;
+import org.dpo4j.model.family.ModelConfig;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -45,7 +46,7 @@ public class HeadBenchmark {
     private static final int PAIRS = 8;
     private static final int PROMPT = 8;
     private static final int COMPLETION = 96;
-    private static final LlamaConfig CONFIG = LlamaConfig.of(32_000, 256, 64, 1, 4, 1, 256, true);
+    private static final ModelConfig CONFIG = Llama.config(32_000, 256, 64, 1, 4, 1, 256, true);
 
     /** Of logits. */
     @Param({"64", "512"})
@@ -57,7 +58,7 @@ public class HeadBenchmark {
 
     private Device device;
     private Model model;
-    private LanguageModel language;
+    private TrainingModel language;
     private DeviceBuffer dSums;
     private CompletionLoss loss;
     private PackedBatch batch;
@@ -66,7 +67,8 @@ public class HeadBenchmark {
     public void setup() {
         device = Devices.cpu(1);
         model = Model.create(CONFIG, device, DType.F32, 1);
-        language = LanguageModel.training(model, new CompletionSums(1, true), (long) megabytes << 20);
+        language = new TrainingModel(
+                model, new TrainingModel.Options(new CompletionSums(1, true), (long) megabytes << 20, false));
         float[] gradient = new float[2 * PAIRS];
         for (int i = 0; i < gradient.length; i++) {
             gradient[i] = i % 2 == 0 ? -0.01f : 0.01f;
@@ -94,7 +96,7 @@ public class HeadBenchmark {
     }
 
     private static int[] ids(Random random, int count) {
-        return random.ints(count, 0, CONFIG.vocabSize()).toArray();
+        return random.ints(count, 0, CONFIG.architecture().vocabSize()).toArray();
     }
 
     @TearDown(Level.Trial)

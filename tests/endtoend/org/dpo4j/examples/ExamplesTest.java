@@ -19,8 +19,8 @@ import java.util.stream.IntStream;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
-import org.dpo4j.model.LlamaConfig;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.family.Llama;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -127,7 +127,7 @@ class ExamplesTest {
     @Test
     void trainDpo() throws IOException, InterruptedException {
         try (Device device = Devices.cpu(1);
-                Model model = Model.create(LlamaConfig.of(37, 16, 24, 2, 2, 1, 64, true), device, DType.F32, 3)) {
+                Model model = Model.create(Llama.config(37, 16, 24, 2, 2, 1, 64, true), device, DType.F32, 3)) {
             model.save(directory.resolve("model"), DType.F32);
         }
         List<String> rows = new ArrayList<>();

@@ -106,7 +106,8 @@ class CompletionHeadTest {
 
     private static Map<String, float[]> gradients(Model model, float[] dSums, Head head) {
         model.parameters().zeroGradients();
-        try (LanguageModel language = LanguageModel.training(model, CompletionSums.PLAIN, head.logitsBytes(model));
+        try (TrainingModel language = new TrainingModel(
+                        model, new TrainingModel.Options(CompletionSums.PLAIN, head.logitsBytes(model), false));
                 GivenGradient loss = new GivenGradient(model.device(), dSums.length, TOKENS, head.group())) {
             loss.accumulate(language, PackedBatch.pairs(PAIRS, true), dSums);
         }
@@ -161,8 +162,10 @@ class CompletionHeadTest {
     void noAllocationInTheLoop(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
                 GivenGradient loss = new GivenGradient(on.device(), REFERENCE.length, TOKENS, 2);
-                LanguageModel language =
-                        LanguageModel.training(model, new CompletionSums(1, true), new Head(8, 2).logitsBytes(model))) {
+                TrainingModel language = new TrainingModel(
+                        model,
+                        new TrainingModel.Options(
+                                new CompletionSums(1, true), new Head(8, 2).logitsBytes(model), false))) {
             float[] dSums = {1, -1, 1, -1, 1, -1};
             loss.accumulate(language, PackedBatch.pairs(PAIRS, true), dSums);
             long allocated = on.device().allocatedBytes();

@@ -14,6 +14,8 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.family.Llama;
+import org.dpo4j.model.family.ModelConfig;
 import org.junit.jupiter.api.Test;
 
 class GeneratorTest {
@@ -97,7 +99,7 @@ class GeneratorTest {
 
     @OnEachDevice
     void endsWhereThePositionsEnd(On on) {
-        LlamaConfig config = LlamaConfig.of(40, 16, 24, 1, 2, 1, 8, true).withTokens(null, List.of());
+        ModelConfig config = Llama.config(40, 16, 24, 1, 2, 1, 8, true).withTokens(null, List.of());
         try (Model model = Model.create(config, on.device(), DType.F32, 3);
                 Generator generator = new Generator(model)) {
             Generator.Options options = new Generator.Options(100, 1);

@@ -25,7 +25,7 @@ final class GivenGradient implements CompletionLoss, AutoCloseable {
     }
 
     /** Adds the gradient of a batch; its log-probs, f32[tokens], are at {@link #tokens} afterwards. */
-    void accumulate(LanguageModel language, PackedBatch batch, float... dSums) {
+    void accumulate(TrainingModel language, PackedBatch batch, float... dSums) {
         this.dSums = dSums;
         this.offsets = batch.offsets();
         language.accumulate(batch, this);
@@ -46,14 +46,14 @@ final class GivenGradient implements CompletionLoss, AutoCloseable {
     }
 
     @Override
-    public long dSums(LogProbs of, int count) {
+    public long dSums(LogProbs logProbs, int count) {
         return part.address();
     }
 
     @Override
-    public void keep(LogProbs of, int first, int count) {
+    public void keep(LogProbs logProbs, int first, int count) {
         int begin = offsets[first];
-        device.copy(tokens.address() + 4L * begin, of.tokens(), 4L * (offsets[first + count] - begin));
+        device.copy(tokens.address() + 4L * begin, logProbs.tokens(), 4L * (offsets[first + count] - begin));
     }
 
     @Override

@@ -14,10 +14,12 @@ import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.model.family.Llama;
+import org.dpo4j.model.family.ModelConfig;
 
 /** Passes as graphs: the bits of passes launch by launch, whatever came between. */
 class GraphsTest {
-    private static final LlamaConfig CONFIG = LlamaConfig.of(37, 16, 24, 2, 2, 1, 1024, true);
+    private static final ModelConfig CONFIG = Llama.config(37, 16, 24, 2, 2, 1, 1024, true);
 
     /** Rows of logits, in a head of 37 rows, that are 40 apart: batches of more completion tokens are several parts. */
     private static final int LOGITS_ROWS = 24;
@@ -37,12 +39,13 @@ class GraphsTest {
     /** A model's passes, one way. */
     private static final class Passes implements AutoCloseable {
         final Model model;
-        final LanguageModel language;
+        final TrainingModel language;
         final GivenGradient loss;
 
         Passes(Model model, int group, boolean graphs) {
             this.model = model;
-            language = LanguageModel.training(model, CompletionSums.PLAIN, 4L * 40 * LOGITS_ROWS, graphs);
+            language = new TrainingModel(
+                    model, new TrainingModel.Options(CompletionSums.PLAIN, 4L * 40 * LOGITS_ROWS, graphs));
             loss = new GivenGradient(model.device(), 8, 80, group);
         }
 
@@ -211,9 +214,9 @@ class GraphsTest {
         }
         try (Graphs graphs = new Graphs(on.device(), true);
                 DeviceBuffer memory = on.device().allocate(16)) {
-            int more = Graphs.MOST + 2;
+            int more = Graphs.MAX_KEYS + 2;
             assertThat(captures(on, graphs, memory, 1, more)).isZero();
-            assertThat(captures(on, graphs, memory, 3, more)).isEqualTo(Graphs.MOST);
+            assertThat(captures(on, graphs, memory, 3, more)).isEqualTo(Graphs.MAX_KEYS);
             assertThat(captures(on, graphs, memory, 3, more)).isZero();
             assertThat(captures(on, graphs, memory, 1, 1)).isZero(); // known no more: the third goes
             assertThat(captures(on, graphs, memory, 4, more)).isZero();

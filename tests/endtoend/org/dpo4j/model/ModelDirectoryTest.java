@@ -17,6 +17,8 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.family.Llama;
+import org.dpo4j.model.family.ModelConfig;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -27,7 +29,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What people give as a model: each is named as what it is, with what to give instead. */
 class ModelDirectoryTest {
-    private static final LlamaConfig CONFIG = LlamaConfig.of(37, 16, 24, 2, 2, 1, 64, false);
+    private static final ModelConfig CONFIG = Llama.config(37, 16, 24, 2, 2, 1, 64, false);
 
     @TempDir
     private Path directory;
@@ -277,7 +279,7 @@ class ModelDirectoryTest {
         int width = type.equals("F64") ? 8 : 4;
         var header = JsonFile.object();
         long begin = 0;
-        for (ParameterTensor tensor : new ParameterLayout(CONFIG).tensors) {
+        for (ParameterTensor tensor : new ParameterLayout(CONFIG).tensors()) {
             var entry = header.putObject(names.apply(tensor.name())).put("dtype", type);
             ModelFiles.shape(tensor).forEach(entry.putArray("shape")::add);
             entry.putArray("data_offsets").add(begin).add(begin + width * tensor.count());

@@ -26,19 +26,21 @@ import org.dpo4j.io.SafeTensors;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.family.Llama;
+import org.dpo4j.model.family.ModelConfig;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Directories: what is read is what was written, and what does not fit is named. */
 class ModelTest {
-    private static final LlamaConfig TIED = LlamaConfig.of(20, 16, 24, 2, 2, 1, 32, true);
-    private static final LlamaConfig UNTIED = LlamaConfig.of(20, 16, 24, 2, 2, 1, 32, false);
+    private static final ModelConfig TIED = Llama.config(20, 16, 24, 2, 2, 1, 32, true);
+    private static final ModelConfig UNTIED = Llama.config(20, 16, 24, 2, 2, 1, 32, false);
 
     @TempDir
     Path directory;
 
     @OnEachDevice
     void savedAndLoadedTheSameBits(On on) throws IOException {
-        for (LlamaConfig config : List.of(TIED, UNTIED)) {
+        for (ModelConfig config : List.of(TIED, UNTIED)) {
             try (Model made = Model.create(config, on.device(), DType.F32, 5)) {
                 made.save(directory.resolve("a"), DType.F32);
                 try (Model loaded = Model.load(directory.resolve("a"), on.device(), DType.F32)) {
@@ -86,7 +88,7 @@ class ModelTest {
      */
     @OnEachDevice
     void hostMemoryDoesNotGrowWithTheNumberOfTensors(On on) {
-        try (Model made = Model.create(LlamaConfig.of(20, 16, 24, 12, 2, 1, 32, true), on.device(), DType.F32, 5)) {
+        try (Model made = Model.create(Llama.config(20, 16, 24, 12, 2, 1, 32, true), on.device(), DType.F32, 5)) {
             long before = directBytes();
             made.save(directory, DType.F32);
             try (Model loaded = Model.load(directory, on.device(), DType.F32)) {
@@ -131,7 +133,7 @@ class ModelTest {
      */
     @OnEachDevice
     void aNewModelIsDrawnAsTransformersDraws(On on) {
-        LlamaConfig config = LlamaConfig.of(400, 48, 24, 1, 2, 1, 32, true);
+        ModelConfig config = Llama.config(400, 48, 24, 1, 2, 1, 32, true);
         try (Model first = Model.create(config, on.device(), DType.F32, 9);
                 Model same = Model.create(config, on.device(), DType.F32, 9);
                 Model other = Model.create(config, on.device(), DType.F32, 10)) {
@@ -174,10 +176,10 @@ class ModelTest {
                 covered = tensor.offset() + tensor.count();
                 assertThat(tensor.offset() < parameters.decayCount())
                         .as(tensor.name())
-                        .isEqualTo(tensor.matrix());
-                assertThat(covered <= parameters.decayCount()).as(tensor.name()).isEqualTo(tensor.matrix());
+                        .isEqualTo(tensor.isMatrix());
+                assertThat(covered <= parameters.decayCount()).as(tensor.name()).isEqualTo(tensor.isMatrix());
             }
-            assertThat(parameters.decayCount() % Parameters.ALIGNMENT).isZero();
+            assertThat(parameters.decayCount() % ParameterLayout.ALIGNMENT).isZero();
             assertThat(parameters.count()).isGreaterThanOrEqualTo(covered);
             float[] all = PairStep.floats(on.device(), parameters.weights(), (int) parameters.count());
             double padding = 0;

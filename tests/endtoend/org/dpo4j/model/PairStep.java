@@ -34,7 +34,7 @@ record PairStep(float[] tokens, float[] sums, float[] losses, Map<String, float[
         static final Head DEFAULT = new Head(1 << 16, 2);
 
         long logitsBytes(Model model) {
-            return 4L * rows * (model.config().vocabSize() + 7 & -8);
+            return 4L * rows * (model.architecture().vocabSize() + 7 & -8);
         }
     }
 
@@ -59,11 +59,11 @@ record PairStep(float[] tokens, float[] sums, float[] losses, Map<String, float[
         }
 
         @Override
-        public long dSums(LogProbs of, int count) {
+        public long dSums(LogProbs logProbs, int count) {
             PreferenceLoss.compute(
                     device,
                     new PreferenceLoss.Results(losses, dSums, 0),
-                    new PreferenceLoss.Completions(of.sums(), references),
+                    new PreferenceLoss.Completions(logProbs.sums(), references),
                     count / 2,
                     0,
                     new PreferenceLoss.Scale(2f / reference.length),
@@ -72,10 +72,10 @@ record PairStep(float[] tokens, float[] sums, float[] losses, Map<String, float[
         }
 
         @Override
-        public void keep(LogProbs of, int first, int count) {
+        public void keep(LogProbs logProbs, int first, int count) {
             int begin = offsets[first];
-            device.copy(keptTokens + 4L * begin, of.tokens(), 4L * (offsets[first + count] - begin));
-            device.copy(keptSums + 4L * first, of.sums(), 4L * count);
+            device.copy(keptTokens + 4L * begin, logProbs.tokens(), 4L * (offsets[first + count] - begin));
+            device.copy(keptSums + 4L * first, logProbs.sums(), 4L * count);
             device.copy(keptLosses + 2L * first, losses, 2L * count);
         }
     }
@@ -112,7 +112,8 @@ record PairStep(float[] tokens, float[] sums, float[] losses, Map<String, float[
                 .beta((float) beta)
                 .build();
         model.parameters().zeroGradients();
-        try (LanguageModel policy = LanguageModel.training(model, CompletionSums.PLAIN, head.logitsBytes(model));
+        try (TrainingModel policy = new TrainingModel(
+                        model, new TrainingModel.Options(CompletionSums.PLAIN, head.logitsBytes(model), false));
                 DeviceBuffer losses = device.allocate(4L * count);
                 DeviceBuffer dSums = device.allocate(8L * count);
                 DeviceBuffer references = device.allocate(8L * count);

@@ -48,14 +48,14 @@ class RealModelTest {
         Path path = TestFiles.real(directory);
         JsonNode expected = TestFiles.json(TestFiles.real(golden));
         try (Model model = Model.load(path, on.device(), DType.F32);
-                LanguageModel language = LanguageModel.evaluation(model, CompletionSums.PLAIN)) {
+                ScoringModel language = new ScoringModel(model, CompletionSums.PLAIN)) {
             checkTexts(language, expected.get("texts"));
             checkPairs(language, expected.get("pairs"));
             checkGreedy(model, TestFiles.ints(expected.at("/greedy_from_bos/ids")));
         }
     }
 
-    private static void checkTexts(LanguageModel language, JsonNode texts) {
+    private static void checkTexts(ScoringModel language, JsonNode texts) {
         List<Sequence> sequences = new ArrayList<>();
         for (JsonNode text : texts) {
             int[] ids = TestFiles.ints(text.get("ids"));
@@ -76,7 +76,7 @@ class RealModelTest {
         assertThat(token).isEqualTo(actual.length);
     }
 
-    private static void checkPairs(LanguageModel language, JsonNode golden) {
+    private static void checkPairs(ScoringModel language, JsonNode golden) {
         List<PreferencePair> pairs = new ArrayList<>();
         for (JsonNode pair : golden) {
             pairs.add(new PreferencePair(

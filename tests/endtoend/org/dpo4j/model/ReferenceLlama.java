@@ -3,6 +3,7 @@ package org.dpo4j.model;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
+import org.dpo4j.model.family.Architecture;
 
 /**
  * A Llama in double precision, one token after another, one loop after another. It shares no line with the model under
@@ -10,15 +11,15 @@ import java.util.Objects;
  */
 final class ReferenceLlama {
     private final Map<String, double[]> weights = new HashMap<>();
-    private final LlamaConfig config;
+    private final Architecture architecture;
 
-    ReferenceLlama(LlamaConfig config) {
-        this.config = config;
+    ReferenceLlama(Architecture architecture) {
+        this.architecture = architecture;
     }
 
     /** The weights of a model as they lie on its device. */
     static ReferenceLlama of(Model model) {
-        ReferenceLlama reference = new ReferenceLlama(model.config());
+        ReferenceLlama reference = new ReferenceLlama(model.architecture());
         for (ParameterTensor tensor : model.parameters().tensors()) {
             float[] values = model.parameters().readWeights(tensor);
             double[] exact = new double[values.length];
@@ -85,21 +86,21 @@ final class ReferenceLlama {
     double[][] logits(int[] ids) {
         double[][] x = new double[ids.length][];
         for (int t = 0; t < ids.length; t++) {
-            x[t] = row(weight("model.embed_tokens.weight"), ids[t], config.hiddenSize());
+            x[t] = row(weight("model.embed_tokens.weight"), ids[t], architecture.hiddenSize());
         }
-        for (int i = 0; i < config.numHiddenLayers(); i++) {
+        for (int i = 0; i < architecture.layerCount(); i++) {
             String layer = "model.layers." + i + ".";
             add(x, attention(normed(x, layer + "input_layernorm.weight"), layer + "self_attn."));
             add(x, feedForward(normed(x, layer + "post_attention_layernorm.weight"), layer + "mlp."));
         }
-        String head = config.tieWordEmbeddings() ? "model.embed_tokens.weight" : "lm_head.weight";
-        return project(normed(x, "model.norm.weight"), head, config.vocabSize());
+        String head = architecture.isHeadTied() ? "model.embed_tokens.weight" : "lm_head.weight";
+        return project(normed(x, "model.norm.weight"), head, architecture.vocabSize());
     }
 
     private double[][] attention(double[][] x, String names) {
-        int width = config.headDim();
-        int heads = config.numAttentionHeads();
-        int keyHeads = config.numKeyValueHeads();
+        int width = architecture.attention().headDim();
+        int heads = architecture.attention().heads();
+        int keyHeads = architecture.attention().keyHeads();
         double[][] q = rotated(project(x, names + "q_proj.weight", heads * width), heads);
         double[][] k = rotated(project(x, names + "k_proj.weight", keyHeads * width), keyHeads);
         double[][] v = project(x, names + "v_proj.weight", keyHeads * width);
@@ -121,18 +122,21 @@ final class ReferenceLlama {
                 }
             }
         }
-        return project(out, names + "o_proj.weight", config.hiddenSize());
+        return project(out, names + "o_proj.weight", architecture.hiddenSize());
     }
 
     private double[][] rotated(double[][] x, int heads) {
-        int half = config.headDim() / 2;
+        int half = architecture.attention().headDim() / 2;
         double[][] out = new double[x.length][x[0].length];
         for (int t = 0; t < x.length; t++) {
             for (int h = 0; h < heads; h++) {
                 for (int i = 0; i < half; i++) {
-                    float frequency = 1 / (float) Math.pow((float) config.ropeTheta(), 2f * i / config.headDim());
+                    float frequency = 1
+                            / (float) Math.pow(
+                                    (float) architecture.attention().ropeTheta(),
+                                    2f * i / architecture.attention().headDim());
                     float angle = t * frequency; // fp32, as transformers has it in a float64 model too
-                    int first = h * config.headDim() + i;
+                    int first = h * architecture.attention().headDim() + i;
                     int second = first + half;
                     out[t][first] = x[t][first] * Math.cos(angle) - x[t][second] * Math.sin(angle);
                     out[t][second] = x[t][second] * Math.cos(angle) + x[t][first] * Math.sin(angle);
@@ -143,14 +147,15 @@ final class ReferenceLlama {
     }
 
     private double[][] feedForward(double[][] x, String names) {
-        double[][] gate = project(x, names + "gate_proj.weight", config.intermediateSize());
-        double[][] up = project(x, names + "up_proj.weight", config.intermediateSize());
+        double[][] gate =
+                project(x, names + "gate_proj.weight", architecture.mlp().innerSize());
+        double[][] up = project(x, names + "up_proj.weight", architecture.mlp().innerSize());
         for (int t = 0; t < x.length; t++) {
             for (int i = 0; i < gate[t].length; i++) {
                 gate[t][i] = gate[t][i] / (1 + Math.exp(-gate[t][i])) * up[t][i];
             }
         }
-        return project(gate, names + "down_proj.weight", config.hiddenSize());
+        return project(gate, names + "down_proj.weight", architecture.hiddenSize());
     }
 
     private double[][] normed(double[][] x, String name) {
@@ -161,7 +166,8 @@ final class ReferenceLlama {
             for (double value : x[t]) {
                 squares += value * value;
             }
-            double root = Math.sqrt(squares / weight.length + config.rmsNormEps());
+            double root =
+                    Math.sqrt(squares / weight.length + architecture.norm().epsilon());
             for (int i = 0; i < weight.length; i++) {
                 out[t][i] = weight[i] * x[t][i] / root;
             }

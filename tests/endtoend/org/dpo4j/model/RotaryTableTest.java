@@ -122,7 +122,7 @@ class RotaryTableTest {
         int[] ids = Arrays.copyOf(tokenIds(), tokens);
         Sequence sequence = new Sequence(0, new int[] {ids[0]}, Arrays.copyOfRange(ids, 1, ids.length));
         try (Model model = Model.load(directory, on.device(), DType.F32);
-                LanguageModel language = LanguageModel.evaluation(model, CompletionSums.PLAIN)) {
+                ScoringModel language = new ScoringModel(model, CompletionSums.PLAIN)) {
             LogProbs logProbs = language.forward(PackedBatch.sequences(List.of(sequence)));
             return PairStep.floats(model.device(), logProbs.tokens(), ids.length - 1);
         }

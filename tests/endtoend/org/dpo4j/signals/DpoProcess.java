@@ -12,8 +12,8 @@ import java.util.concurrent.TimeUnit;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
-import org.dpo4j.model.LlamaConfig;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.family.Llama;
 import org.dpo4j.train.DpoOptions;
 import org.dpo4j.train.LrSchedulerType;
 
@@ -32,7 +32,7 @@ final class DpoProcess implements AutoCloseable {
     /** Makes {@code model} and {@code pairs.jsonl} in the directory. */
     static void makeInput(Path directory) throws IOException {
         try (Device device = Devices.cpu(1);
-                Model model = Model.create(LlamaConfig.of(2000, 32, 48, 2, 2, 1, 64, true), device, DType.F32, 3)) {
+                Model model = Model.create(Llama.config(2000, 32, 48, 2, 2, 1, 64, true), device, DType.F32, 3)) {
             model.save(directory.resolve("model"), DType.F32);
         }
         List<String> rows = new ArrayList<>();

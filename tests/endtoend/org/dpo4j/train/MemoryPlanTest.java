@@ -20,9 +20,10 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.LossType;
-import org.dpo4j.model.LanguageModel;
-import org.dpo4j.model.LlamaConfig;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.TrainingModel;
+import org.dpo4j.model.family.Llama;
+import org.dpo4j.model.family.ModelConfig;
 import org.junit.jupiter.api.Test;
 
 /** Memory by arithmetic, beside the peak of runs on a device of their own. */
@@ -30,7 +31,7 @@ class MemoryPlanTest {
     private static final List<PreferencePair> PAIRS = TinyRun.pairs(11);
 
     /** Llama-3.1-8B. */
-    private static final LlamaConfig EIGHT_BILLION = LlamaConfig.of(128_256, 4096, 14_336, 32, 32, 8, 131_072, false);
+    private static final ModelConfig EIGHT_BILLION = Llama.config(128_256, 4096, 14_336, 32, 32, 8, 131_072, false);
 
     private static DpoOptions.Builder evaluated() {
         return TinyRun.options()
@@ -61,7 +62,7 @@ class MemoryPlanTest {
     }
 
     private static void planIsPeak(On on, DpoOptions options) {
-        planIsPeak(on, options, LanguageModel.TRAINING_LOGITS_BYTES);
+        planIsPeak(on, options, TrainingModel.Options.DEFAULT_LOGITS_BYTES);
     }
 
     @OnEachDType
@@ -101,7 +102,7 @@ class MemoryPlanTest {
 
     private static Objective objectiveOfManyPairs(Model model, DpoOptions options) {
         return new PreferenceObjective(
-                model, TinyRun.pairs(100), List.of(), options, LanguageModel.TRAINING_LOGITS_BYTES);
+                model, TinyRun.pairs(100), List.of(), options, TrainingModel.Options.DEFAULT_LOGITS_BYTES);
     }
 
     @OnEachDType

@@ -19,8 +19,8 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.model.CompletionSums;
-import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.ScoringModel;
 import org.dpo4j.model.TestFiles;
 import org.dpo4j.report.Metrics;
 import org.junit.jupiter.api.BeforeEach;
@@ -75,9 +75,10 @@ class RealPairsTest {
     void sharedPrefixesChangeNothing() {
         try (Device device = Devices.cpu(2);
                 Model loaded = Model.load(model, device, DType.F32);
-                Tokenizer tokenizer = Tokenizer.load(model, loaded.config().vocabSize());
-                LanguageModel language = LanguageModel.evaluation(loaded, CompletionSums.PLAIN)) {
-            ReadOptions read = new ReadOptions(tokenizer, loaded.config().vocabSize(), 512, null, OnBadRow.SKIP);
+                Tokenizer tokenizer =
+                        Tokenizer.load(model, loaded.architecture().vocabSize());
+                ScoringModel language = new ScoringModel(loaded, CompletionSums.PLAIN)) {
+            ReadOptions read = new ReadOptions(tokenizer, loaded.architecture().vocabSize(), 512, null, OnBadRow.SKIP);
             List<PreferencePair> pairs =
                     Dataset.pairs(directory.resolve("pairs.jsonl"), read).rows().subList(0, 16);
             float[] shared = tokens(language, PackedBatch.pairs(pairs, true));
@@ -90,7 +91,7 @@ class RealPairsTest {
         }
     }
 
-    private static float[] tokens(LanguageModel language, PackedBatch batch) {
+    private static float[] tokens(ScoringModel language, PackedBatch batch) {
         ByteBuffer bytes = ByteBuffer.allocateDirect(4 * batch.tokens()).order(ByteOrder.nativeOrder());
         language.model().device().download(bytes, language.forward(batch).tokens());
         float[] values = new float[batch.tokens()];

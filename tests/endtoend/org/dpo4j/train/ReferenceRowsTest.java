@@ -18,8 +18,8 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.model.CompletionSums;
-import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.ScoringModel;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunListener;
 import org.junit.jupiter.api.Test;
@@ -89,7 +89,7 @@ class ReferenceRowsTest {
     @OnEachDType
     void aRowHasTheSameBitsWhicheverRowsAreRead(On on) {
         try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3);
-                LanguageModel frozen = LanguageModel.evaluation(model, CompletionSums.PLAIN)) {
+                ScoringModel frozen = new ScoringModel(model, CompletionSums.PLAIN)) {
             float[] all =
                     ReferenceLogProbs.compute(frozen, PAIRS, 8, metrics -> {}).sums();
             int[] read = {3, 7, 8, 21, 40, 59};

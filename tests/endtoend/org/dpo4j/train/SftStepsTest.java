@@ -19,7 +19,8 @@ class SftStepsTest {
     void beforeTheFirstStepTheLossIsThatOfAGuess(On on) {
         TinyRun run = TinyRun.sft(on.device(), on.dtype(), TinyRun.sequences(6), options(6, 1));
         // deviation 0.02 over 16 columns moves a logit by 0.02 sqrt(16) = 0.08, and the mean loss by its square
-        assertThat(run.value(0, "loss")).isCloseTo(Math.log(TinyRun.CONFIG.vocabSize()), within(0.05));
+        assertThat(run.value(0, "loss"))
+                .isCloseTo(Math.log(TinyRun.CONFIG.architecture().vocabSize()), within(0.05));
     }
 
     @OnEachDType

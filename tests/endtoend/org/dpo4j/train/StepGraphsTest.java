@@ -16,8 +16,9 @@ import org.dpo4j.conformance.StandIn;
 import org.dpo4j.conformance.StandIn.Event;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.LossType;
-import org.dpo4j.model.LlamaConfig;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.family.Llama;
+import org.dpo4j.model.family.ModelConfig;
 
 /** Runs with steps as CUDA graphs, and without. */
 class StepGraphsTest {
@@ -81,7 +82,7 @@ class StepGraphsTest {
         });
     }
 
-    private static void sameOf(On on, LlamaConfig config, int steps, long logitsBytes, String what) {
+    private static void sameOf(On on, ModelConfig config, int steps, long logitsBytes, String what) {
         List<TinyRun> runs = new ArrayList<>();
         for (boolean graphs : new boolean[] {true, false}) {
             try (Model model = Model.create(config, on.device(), on.dtype(), 3)) {
@@ -97,7 +98,7 @@ class StepGraphsTest {
     @OnEachDType
     void theBitsOfAnUntiedHeadAreTheSame(On on) {
         if (on.device().captures()) {
-            sameOf(on, LlamaConfig.of(37, 16, 24, 2, 2, 1, 64, false), 12, 4L * 40, "untied");
+            sameOf(on, Llama.config(37, 16, 24, 2, 2, 1, 64, false), 12, 4L * 40, "untied");
         }
     }
 
@@ -105,8 +106,8 @@ class StepGraphsTest {
     @OnEachBf16Device
     void theBitsOfWideAttentionHeadsAreTheSame(On on) {
         if (on.device().captures()) {
-            sameOf(on, LlamaConfig.of(37, 128, 24, 2, 2, 1, 64, true), 4, ALL_LOGITS, "heads of 64");
-            sameOf(on, LlamaConfig.of(37, 256, 24, 1, 2, 1, 64, true), 4, ALL_LOGITS, "heads of 128");
+            sameOf(on, Llama.config(37, 128, 24, 2, 2, 1, 64, true), 4, ALL_LOGITS, "heads of 64");
+            sameOf(on, Llama.config(37, 256, 24, 1, 2, 1, 64, true), 4, ALL_LOGITS, "heads of 128");
         }
     }
 

@@ -18,8 +18,8 @@ import org.dpo4j.data.Shuffle;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.model.CompletionSums;
-import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.TrainingModel;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.MetricsLog;
 import org.dpo4j.report.RunListener;
@@ -67,7 +67,7 @@ class StepWaitsTest {
     }
 
     private static int[] tokens(Random random, int count) {
-        return random.ints(count, 3, TinyRun.CONFIG.vocabSize()).toArray();
+        return random.ints(count, 3, TinyRun.CONFIG.architecture().vocabSize()).toArray();
     }
 
     private Counts waitsForMetricsAlone(Model model, Objective objective, TrainOptions options) throws IOException {
@@ -149,7 +149,8 @@ class StepWaitsTest {
                     .build();
             int stride = 40;
             long logitsBytes = 4L * stride * 18;
-            try (LanguageModel checked = LanguageModel.training(model, CompletionSums.PLAIN, logitsBytes)) {
+            try (TrainingModel checked =
+                    new TrainingModel(model, new TrainingModel.Options(CompletionSums.PLAIN, logitsBytes, false))) {
                 assertThat(checked.logitsRows()).isEqualTo(18);
             }
             Counts counts = waitsForMetricsAlone(

@@ -15,8 +15,9 @@ import org.dpo4j.data.Sequence;
 import org.dpo4j.data.Shuffle;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.model.LlamaConfig;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.family.Llama;
+import org.dpo4j.model.family.ModelConfig;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.MetricsLog;
 
@@ -27,7 +28,7 @@ import org.dpo4j.report.MetricsLog;
  * @param weights of the trained model, padding included
  */
 record TinyRun(List<Metrics> history, float[] weights) {
-    static final LlamaConfig CONFIG = LlamaConfig.of(37, 16, 24, 2, 2, 1, 64, true);
+    static final ModelConfig CONFIG = Llama.config(37, 16, 24, 2, 2, 1, 64, true);
 
     /** Every step logged; the paths are not read. */
     static DpoOptions.Builder options() {
@@ -128,7 +129,8 @@ record TinyRun(List<Metrics> history, float[] weights) {
     }
 
     private static int[] tokens(Random random, int most) {
-        return random.ints(1 + random.nextInt(most), 3, CONFIG.vocabSize()).toArray();
+        return random.ints(1 + random.nextInt(most), 3, CONFIG.architecture().vocabSize())
+                .toArray();
     }
 
     private static Path temporary() {

@@ -15,7 +15,8 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceOptions.Divergence;
 import org.dpo4j.kernels.PreferenceOptions.Term;
-import org.dpo4j.model.LlamaConfig;
+import org.dpo4j.model.family.Architecture;
+import org.dpo4j.model.family.Llama;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -86,8 +87,8 @@ class TrainOptionsTest {
                 .hasMessageContainingAll("max_length is 700", "512");
     }
 
-    private static LlamaConfig positions(int positions) {
-        return LlamaConfig.of(37, 16, 24, 2, 2, 1, positions, true);
+    private static Architecture positions(int positions) {
+        return Llama.config(37, 16, 24, 2, 2, 1, positions, true).architecture();
     }
 
     @Test

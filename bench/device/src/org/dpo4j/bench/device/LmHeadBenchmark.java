@@ -14,7 +14,7 @@ import org.dpo4j.kernels.head.LmHead.Rows;
 import org.dpo4j.kernels.head.LmHeadForward;
 import org.dpo4j.kernels.head.LmHeadForward.Head;
 import org.dpo4j.kernels.head.LmHeadForward.Hidden;
-import org.dpo4j.model.LanguageModel;
+import org.dpo4j.model.TrainingModel;
 
 /**
  * Log-probs alone, by {@link LmHeadForward} and by {@link LmHead} in chunks; and a training pass of three products in chunks: the unit gradient comes with the log-probs, and the
@@ -66,7 +66,12 @@ final class LmHeadBenchmark {
     static Prepared forwardInChunks(Fixture fixture) {
         LmHeadBenchmark head = new LmHeadBenchmark(fixture, false);
         HeadPlan plan = HeadPlan.within(
-                LanguageModel.TRAINING_LOGITS_BYTES, head.rows, Use.FORWARD, head.vocabulary, head.hidden, head.dtype);
+                TrainingModel.Options.DEFAULT_LOGITS_BYTES,
+                head.rows,
+                Use.FORWARD,
+                head.vocabulary,
+                head.hidden,
+                head.dtype);
         long workspace = fixture.workspace(plan.workspaceBytes());
         return new Prepared(
                 turn -> head.head(turn, plan, workspace).forward(head.results(turn, 0), head.rows(turn, 0, head.rows)),
@@ -76,7 +81,12 @@ final class LmHeadBenchmark {
     static Prepared forwardBackward(Fixture fixture) {
         LmHeadBenchmark head = new LmHeadBenchmark(fixture, true);
         HeadPlan plan = HeadPlan.within(
-                LanguageModel.TRAINING_LOGITS_BYTES, head.rows, Use.TRAINING, head.vocabulary, head.hidden, head.dtype);
+                TrainingModel.Options.DEFAULT_LOGITS_BYTES,
+                head.rows,
+                Use.TRAINING,
+                head.vocabulary,
+                head.hidden,
+                head.dtype);
         long workspace = fixture.workspace(plan.workspaceBytes());
         return new Prepared(turn -> head.forwardBackward(turn, plan, workspace), gate -> {
             LmHeadCheck check = new LmHeadCheck(head, gate);

@@ -2,7 +2,8 @@ package org.dpo4j.bench.device;
 
 import java.util.LinkedHashMap;
 import java.util.Map;
-import org.dpo4j.model.LlamaConfig;
+import org.dpo4j.model.family.Llama;
+import org.dpo4j.model.family.ModelConfig;
 
 /**
  * Sizes of a decoder that a step is timed on.
@@ -29,8 +30,8 @@ record ModelShape(int vocabulary, int hidden, int intermediate, int layers, int 
         return hidden / heads;
     }
 
-    LlamaConfig config() {
-        return LlamaConfig.of(vocabulary, hidden, intermediate, layers, heads, kvHeads, POSITIONS, tied);
+    ModelConfig config() {
+        return Llama.config(vocabulary, hidden, intermediate, layers, heads, kvHeads, POSITIONS, tied);
     }
 
     /** Matrices, and vectors as matrices of one row, under Hugging Face's names. */

@@ -83,7 +83,7 @@ final class GenerateCommand implements Callable<Integer> {
         try (Device device = modelOptions.open();
                 Model model = modelOptions.load(device);
                 Generator generator = new Generator(model)) {
-            int vocabulary = model.config().vocabSize();
+            int vocabulary = model.architecture().vocabSize();
             try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory, vocabulary)) {
                 if (tokenizer == null && !json) {
                     throw new Dpo4jException(modelOptions.directory

@@ -14,9 +14,9 @@ import org.dpo4j.data.Sequence;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.CompletionSums;
-import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.ScoringModel;
 import org.dpo4j.model.WeightCheck;
 import org.jspecify.annotations.Nullable;
 
@@ -64,7 +64,7 @@ record LogProbLines<T>(
      * row of {@code source}, where a log-prob is not finite.
      */
     void write(String source, List<T> rows, Model model, int batchTokens, Columns columns, PrintStream out) {
-        try (LanguageModel language = LanguageModel.evaluation(model, CompletionSums.PLAIN)) {
+        try (ScoringModel language = new ScoringModel(model, CompletionSums.PLAIN)) {
             for (int begin = 0, end; begin < rows.size(); begin = end) {
                 long tokens = 0;
                 for (end = begin; end < rows.size(); end++) {
@@ -78,7 +78,7 @@ record LogProbLines<T>(
         }
     }
 
-    private void writeBatch(String source, List<T> rows, LanguageModel language, Columns columns, PrintStream out) {
+    private void writeBatch(String source, List<T> rows, ScoringModel language, Columns columns, PrintStream out) {
         Device device = language.model().device();
         PackedBatch batch = pack.apply(rows);
         LogProbs logProbs = language.forward(batch);

@@ -94,9 +94,9 @@ final class LogpsCommand implements Callable<Integer> {
         TruncationMode truncation = truncationMode == null ? null : TruncationMode.of(truncationMode);
         try (Device device = modelOptions.open();
                 Model model = modelOptions.load(device)) {
-            int vocabulary = model.config().vocabSize();
+            int vocabulary = model.architecture().vocabSize();
             try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory, vocabulary)) {
-                int longest = model.config().maxLength(maxLength, Integer.MAX_VALUE);
+                int longest = model.architecture().maxLength(maxLength, Integer.MAX_VALUE);
                 ReadOptions read = new ReadOptions(tokenizer, vocabulary, longest, truncation, onBadRow);
                 Dataset.read(
                         datasetName,

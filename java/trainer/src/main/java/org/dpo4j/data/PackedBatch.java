@@ -33,6 +33,16 @@ public record PackedBatch(
         return Packing.sequences(sequences);
     }
 
+    /** Query rows of the longest segment. */
+    public int maxQueries() {
+        return segments.stream().mapToInt(Segment::queryCount).max().orElse(0);
+    }
+
+    /** The position after the last one that occurs. */
+    public int positionsEnd() {
+        return Arrays.stream(positions).max().orElse(-1) + 1;
+    }
+
     /** Rows the decoder runs on. */
     public int rows() {
         return ids.length;

@@ -5,34 +5,20 @@ import org.dpo4j.kernels.DeviceBuffer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Device memory laid out anew for every pass. It is allocated again only when a pass needs more than any before it;
- * what it held is then gone, so all that a pass needs is laid out at once.
+ * Device memory in which the buffers of each pass are placed anew. It is allocated again only when a pass needs more than
+ * any before it; what it held is then gone, so all buffers of a pass are placed at once.
  */
 final class Arena implements AutoCloseable {
-    private static final long ALIGNMENT = 256;
-
     private final Device device;
     private @Nullable DeviceBuffer buffer;
-    private long next;
 
     Arena(Device device) {
         this.device = device;
     }
 
-    /**
-     * Runs {@code layout}, which calls {@link #take}, twice: first to measure, with addresses that mean nothing, then
-     * for good.
-     */
-    void lay(Runnable layout) {
-        next = reserve(measure(layout));
-        layout.run();
-    }
-
-    /** What {@link #lay} takes of the device. Nothing is allocated, and addresses mean nothing afterwards. */
-    long measure(Runnable layout) {
-        next = 0;
-        layout.run();
-        return Math.max(next, ALIGNMENT);
+    /** Runs {@code buffers} twice: to count bytes, then to place the buffers. */
+    <T> T layout(Layout.Buffers<T> buffers) {
+        return buffers.place(new Layout(reserve(Layout.bytes(buffers))));
     }
 
     private long reserve(long bytes) {
@@ -43,13 +29,6 @@ final class Arena implements AutoCloseable {
         DeviceBuffer larger = device.allocate(bytes);
         buffer = larger;
         return larger.address();
-    }
-
-    /** The next {@code bytes} bytes. */
-    long take(long bytes) {
-        long address = next;
-        next += bytes + ALIGNMENT - 1 & -ALIGNMENT;
-        return address;
     }
 
     @Override

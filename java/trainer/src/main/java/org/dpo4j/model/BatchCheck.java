@@ -3,28 +3,25 @@ package org.dpo4j.model;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.decoder.Segment;
+import org.dpo4j.model.family.Architecture;
 
 /** What the device takes on trust, looked at on the host: no index of a batch leads outside its rows or the model. */
 final class BatchCheck {
     private BatchCheck() {}
 
-    static void check(PackedBatch batch, LlamaConfig config) {
+    static void check(PackedBatch batch, Architecture architecture) {
         int rows = batch.rows();
         within(
                 batch.ids(),
-                config.vocabSize(),
+                architecture.vocabSize(),
                 "token id",
                 "the vocabulary; check that tokenizer and model belong together");
         within(
                 batch.targets(),
-                config.vocabSize(),
+                architecture.vocabSize(),
                 "completion token id",
                 "the vocabulary; check that tokenizer and model belong together");
-        within(
-                batch.positions(),
-                config.maxPositionEmbeddings(),
-                "position",
-                "max_position_embeddings; lower max_length");
+        within(batch.positions(), architecture.maxPositions(), "position", "max_position_embeddings; lower max_length");
         within(batch.hiddenRows(), rows, "hidden row", "the batch's rows");
         check(
                 batch.positions().length == rows,

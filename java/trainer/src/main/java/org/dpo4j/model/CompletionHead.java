@@ -7,216 +7,186 @@ import org.dpo4j.kernels.TokenLogProb.Results;
 import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.decoder.CopyRows;
 import org.dpo4j.kernels.decoder.MatrixShape;
-import org.dpo4j.kernels.decoder.RmsNorm;
 import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.kernels.head.LmHead;
-import org.dpo4j.kernels.head.LmHead.Gradients;
-import org.dpo4j.kernels.head.LmHead.Rows;
-import org.jspecify.annotations.Nullable;
+import org.dpo4j.model.family.ParameterKind;
 
 /**
  * Last norm and {@link LmHead}, for the rows that predict a completion token and for no other: {@code logprob = log
- * softmax(norm(x) W^T)[target]}.
+ * softmax(norm(x) W^T)[target]}. Its caller has the memory.
  *
- * <p>Logits exist for a chunk of rows at a time, f32, within a given number of bytes. A training pass takes the batch
- * in parts, each laid anew. Where all logits of a part fit, three products do; where they do not, four. The gradients of
- * matrix and norm are sums over rows, part after part.
+ * <p>Logits exist for a chunk of rows at a time, f32, within a given number of bytes. In training three matrix products
+ * do for rows whose logits all fit; where they do not, it takes four. The gradients of matrix and norm are sums over rows.
  *
  * <p>Every pass stores logits; none runs {@link org.dpo4j.kernels.head.LmHeadForward}. Training needs the logits for
  * their gradient. References and evaluations are compared with training, and the first step's rewards are exactly 0
  * because both sum in one order; {@code LmHeadForward} sums in another.
  */
-final class CompletionHead implements AutoCloseable {
+final class CompletionHead {
     /**
-     * Of passes forward alone, 256 MiB: 512 rows of a vocabulary of 128 Ki. Each chunk reads the matrix once. On an H200 that takes as long as
-     * to multiply 180 rows by it: with 128 rows, in 64 MiB, the pass would wait for memory.
+     * For scoring, 256 MiB: 512 rows of a vocabulary of 128 Ki. Each chunk reads the matrix once. On an H200 that takes as
+     * long as to multiply 180 rows by it: with 128 rows, in 64 MiB, the pass would wait for memory.
      */
-    static final long LOGITS_BYTES = 256L << 20;
-
-    private static final long STATISTICS_BYTES = 4L * TokenLogProb.STATISTICS;
+    static final long SCORING_LOGITS_BYTES = 256L << 20;
 
     private final Device device;
     private final DType dtype;
     private final Parameters parameters;
-    private final ParameterLayout layout;
-    private final Arena arena;
-    private final boolean training;
-    private final boolean withStatistics;
-    private final int hidden;
-    private final float epsilon;
-    private final HeadPlan largest;
+    private final Norm norm;
+    private final int hiddenSize;
+    private final boolean hasStatistics;
+    private final HeadPlan maxPlan;
 
-    private int rows;
-    private @Nullable LmHead head;
-    private HeadPlan plan;
-    private long gathered;
-    private long rstd;
-    private long normed;
-    private long logprob;
-    private long lse;
-    private long statistics;
-    private long headWorkspace;
-    private long dNormed;
-    private long dGathered;
-    private long normWorkspace;
-
-    CompletionHead(Model model, boolean training, boolean withStatistics, long logitsBytes) {
+    /**
+     * @param use forward alone, or with gradients
+     * @param logitsBytes maximum memory of logits
+     */
+    CompletionHead(Model model, Use use, boolean hasStatistics, long logitsBytes) {
         this.device = model.device();
         this.parameters = model.parameters();
         this.dtype = parameters.dtype();
-        this.layout = parameters.layout();
-        this.arena = new Arena(device);
-        this.training = training;
-        this.withStatistics = withStatistics;
-        this.hidden = model.config().hiddenSize();
-        this.epsilon = (float) model.config().rmsNormEps();
-        Use use = training ? Use.TRAINING : Use.FORWARD;
-        HeadPlan row = new HeadPlan(use, model.config().vocabSize(), hidden, dtype, 1);
+        this.norm = new Norm(
+                parameters,
+                parameters.layout().parameter(ParameterKind.LAST_NORM),
+                model.architecture().norm());
+        this.hiddenSize = model.architecture().hiddenSize();
+        this.hasStatistics = hasStatistics;
+        HeadPlan row = new HeadPlan(use, model.architecture().vocabSize(), hiddenSize, dtype, 1);
         long rows = Math.max(1, Math.min(Integer.MAX_VALUE, logitsBytes / (Float.BYTES * row.stride())));
-        this.largest = row.withChunkRows(rows);
-        this.plan = largest;
+        this.maxPlan = row.withChunkRows(rows);
     }
 
     /** Rows of logits that there may be at a time. */
-    int mostRows() {
-        return (int) largest.chunkRows();
+    int maxRows() {
+        return (int) maxPlan.chunkRows();
     }
 
-    /** Makes room for that many rows; every pass, and every part of one, begins so. */
-    void lay(int rows) {
-        size(rows);
-        arena.lay(this::lay);
-        head = new LmHead(device, plan, parameters.weight(layout.head), Transform.NONE, headWorkspace);
-    }
+    /**
+     * What a forward pass writes.
+     *
+     * @param gathered [rows, hiddenSize], hidden states of the rows, before the norm
+     * @param normed [rows, hiddenSize]
+     * @param logprob f32[rows]
+     * @param lse f32[rows]
+     * @param statistics f32[rows, TokenLogProb.STATISTICS]; 0 where not asked for
+     * @param workspace of {@link LmHead}, logits of a chunk among it
+     */
+    record Activations(
+            int rows,
+            HeadPlan plan,
+            long gathered,
+            long normed,
+            Norm.Saved norm,
+            long logprob,
+            long lse,
+            long statistics,
+            long workspace) {
 
-    /** What {@link #lay} takes of the device; the next pass begins with it as ever. */
-    long passBytes(int rows) {
-        size(rows);
-        return arena.measure(this::lay);
-    }
+        private Results results() {
+            return new Results(logprob, lse, statistics);
+        }
 
-    private void size(int rows) {
-        this.rows = rows;
-        plan = largest.withChunkRows(Math.min(mostRows(), Math.max(rows, 1)));
-    }
+        private LmHead.Rows rows(long targets) {
+            return new LmHead.Rows(normed, targets, rows);
+        }
 
-    private void lay() {
-        gathered = arena.take(bytes(rows));
-        normed = arena.take(bytes(rows));
-        rstd = arena.take(4L * rows);
-        logprob = arena.take(4L * rows);
-        lse = arena.take(4L * rows);
-        statistics = arena.take(withStatistics ? STATISTICS_BYTES * rows : 0);
-        headWorkspace = arena.take(plan.workspaceBytes());
-        if (training) {
-            dNormed = arena.take(bytes(rows));
-            dGathered = arena.take(bytes(rows));
-            normWorkspace = arena.take(RmsNorm.backwardWorkspaceBytes(rows, hidden));
+        /** Rows of logits that {@link #logits} may ask for at a time. */
+        int chunkRows() {
+            return (int) plan.chunkRows();
+        }
+
+        /** Elements between two rows of logits. */
+        int logitsStride() {
+            return Math.toIntExact(plan.stride());
         }
     }
 
-    /** Start of the memory: with the number of rows, it says where everything lies. */
-    long memory() {
-        return gathered;
+    /**
+     * What a backward pass works in.
+     *
+     * @param dNormed [rows, hiddenSize]
+     * @param dGathered [rows, hiddenSize]
+     */
+    record Gradients(long dNormed, long dGathered, long normWorkspace) {}
+
+    /** {@code gathered} comes first. */
+    Activations placeActivations(Layout layout, int rows) {
+        HeadPlan plan = maxPlan.withChunkRows(Math.min(maxRows(), Math.max(rows, 1)));
+        return new Activations(
+                rows,
+                plan,
+                layout.matrix(rows, hiddenSize, dtype),
+                layout.matrix(rows, hiddenSize, dtype),
+                norm.placeSaved(layout, rows),
+                layout.words(rows),
+                layout.words(rows),
+                hasStatistics ? layout.words((long) TokenLogProb.STATISTICS * rows) : 0,
+                layout.allocate(plan.workspaceBytes()));
     }
 
-    /** Queues the norm of rows {@code hiddenRows} i32[rows] of {@code stream} [.., hidden]. */
-    void normalise(long stream, long hiddenRows) {
+    Gradients placeGradients(Layout layout, int rows) {
+        return new Gradients(
+                layout.matrix(rows, hiddenSize, dtype),
+                layout.matrix(rows, hiddenSize, dtype),
+                norm.placeWorkspace(layout, rows));
+    }
+
+    /** Queues the norm of rows {@code hiddenRows} i32[rows] of {@code hidden} [.., hiddenSize]; first of a pass. */
+    void normalise(Activations at, long hidden, long hiddenRows) {
         CopyRows.forward(
                 device,
-                new CopyRows.To(gathered, 0, hidden),
-                new CopyRows.From(stream, hiddenRows, hidden),
-                new MatrixShape(rows, hidden, dtype));
-        RmsNorm.forward(
-                device,
-                new RmsNorm.Results(normed, rstd),
-                new RmsNorm.Inputs(gathered, parameters.weight(layout.norm)),
-                new MatrixShape(rows, hidden, dtype),
-                epsilon);
+                new CopyRows.To(at.gathered, 0, hiddenSize),
+                new CopyRows.From(hidden, hiddenRows, hiddenSize),
+                new MatrixShape(at.rows, hiddenSize, dtype));
+        norm.forward(at.normed, at.norm, at.gathered, at.rows);
     }
 
-    private LmHead head() {
-        if (head == null) {
-            throw new IllegalStateException("normalise comes first");
-        }
+    private LmHead head(Activations at) {
+        return new LmHead(device, at.plan, parameters.weight(parameters.layout().head()), Transform.NONE, at.workspace);
+    }
+
+    /** Queues the log-probs of {@code targets} i32[rows]. */
+    void forward(Activations at, long targets) {
+        head(at).forward(at.results(), at.rows(targets));
+    }
+
+    /** Queues the same, and the part of the gradient that does not depend on the loss; returns what {@link #backward} takes. */
+    LmHead forwardUnit(Activations at, Gradients gradients, long targets) {
+        LmHead head = head(at);
+        head.forwardUnit(matrixGradients(gradients), at.results(), at.rows(targets));
         return head;
     }
 
-    /** Queues the log-probs of {@code targets} i32[rows], after {@link #normalise}. */
-    void forward(long targets) {
-        head().forward(results(), rows(targets));
-    }
-
-    /** Queues the same, and what of the gradient is known before the loss. */
-    void forwardUnit(long targets) {
-        head().forwardUnit(gradients(), results(), rows(targets));
-    }
-
-    /** Queues the rest of the gradient of what {@link #forwardUnit} has last seen; {@code dLogprob} is f32[rows]. */
-    void backward(long dLogprob, long targets) {
-        head().backward(gradients(), rows(targets), lse, dLogprob);
-    }
-
-    private Rows rows(long targets) {
-        return new Rows(normed, targets, rows);
-    }
-
-    private Gradients gradients() {
-        return new Gradients(dNormed, parameters.gradient(layout.head), 0);
-    }
-
-    private Results results() {
-        return new Results(logprob, lse, statistics());
-    }
-
     /**
-     * Queues the logits f32 of {@code count} rows, {@link #logitsStride} apart, after {@link #normalise}; at most {@link
-     * #chunkRows}.
+     * Queues the rest of the gradient: adds to those of matrix, norm and hidden states.
+     *
+     * @param head of {@link #forwardUnit} with the same activations and targets
+     * @param dLogprob f32[rows]
+     * @param dHidden the gradient of {@code hidden}, added to
+     * @param rowsByIndex sorts the hidden rows: one that predicts two tokens receives both gradients
      */
-    long logits(int begin, int count) {
-        return head().logits(normed + bytes(begin), count);
+    void backward(
+            LmHead head,
+            Activations at,
+            Gradients gradients,
+            long targets,
+            long dLogprob,
+            long dHidden,
+            RowsByIndex rowsByIndex) {
+        head.backward(matrixGradients(gradients), at.rows(targets), at.lse, dLogprob);
+        norm.backward(
+                gradients.dGathered, gradients.dNormed, 0, at.gathered, at.norm, gradients.normWorkspace, at.rows);
+        rowsByIndex.sum(device, dHidden, gradients.dGathered, hiddenSize, dtype, dtype);
     }
 
-    int logitsStride() {
-        return Math.toIntExact(plan.stride());
+    private LmHead.Gradients matrixGradients(Gradients gradients) {
+        return new LmHead.Gradients(
+                gradients.dNormed, parameters.gradient(parameters.layout().head()), 0);
     }
 
-    int chunkRows() {
-        return (int) plan.chunkRows();
-    }
-
-    /**
-     * Queues what is left after {@link #backward}: adds to the gradients of the last norm and of the stream. {@code
-     * rowsByIndex} sorts the hidden rows: one that predicts two tokens receives both gradients.
-     */
-    void backwardToStream(long dStream, RowsByIndex rowsByIndex) {
-        RmsNorm.backward(
-                device,
-                new RmsNorm.Gradients(dNormed, 0, dGathered, parameters.gradient(layout.norm)),
-                new RmsNorm.Inputs(gathered, parameters.weight(layout.norm)),
-                rstd,
-                normWorkspace,
-                new MatrixShape(rows, hidden, dtype));
-        rowsByIndex.sum(device, dStream, dGathered, hidden, dtype, dtype);
-    }
-
-    /** f32[rows], valid until {@link #lay}. */
-    long logprob() {
-        return logprob;
-    }
-
-    /** f32[rows, TokenLogProb.STATISTICS], likewise; 0 where not asked for. */
-    long statistics() {
-        return withStatistics ? statistics : 0;
-    }
-
-    private long bytes(int rows) {
-        return (long) rows * hidden * dtype.bytes();
-    }
-
-    @Override
-    public void close() {
-        arena.close();
+    /** Queues the logits f32 of {@code count} rows, at most {@link Activations#chunkRows}; returns their address. */
+    long logits(Activations at, int begin, int count) {
+        return head(at).logits(at.normed + (long) begin * hiddenSize * dtype.bytes(), count);
     }
 }

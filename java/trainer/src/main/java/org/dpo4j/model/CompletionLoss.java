@@ -1,12 +1,11 @@
 package org.dpo4j.model;
 
 /**
- * A loss of completions, of which {@link LanguageModel#accumulate} needs the gradient by their sums alone.
+ * A loss of completions, of which {@link TrainingModel#accumulate} needs the gradient by their sums alone.
  *
- * <p>A batch goes through it a part after the other, in order; a part is of whole groups. Of each part {@link #upload}
- * is called, then what {@link #dSums} has queued runs, then {@link #keep} is called. Where passes are graphs, what
- * {@code dSums} has queued for one part runs again for others: it is asked anew only for another number of completions
- * or other addresses.
+ * <p>A batch is taken in chunks of whole groups, in order. For each chunk {@link #upload} is called, then {@link #dSums}
+ * queues work, then {@link #keep} is called. With CUDA graphs {@code dSums} is called once for each number of completions
+ * and addresses, and its launches are replayed: it reads what differs between chunks from device memory.
  */
 @FunctionalInterface
 public interface CompletionLoss {
@@ -17,17 +16,16 @@ public interface CompletionLoss {
     default void upload(int first, int count) {}
 
     /**
-     * Queues d loss / d sum of the completions of a part. What differs between parts of as many completions is read on
-     * the device, at addresses that are the same for all of them.
+     * Queues d loss / d sum of the completions of a chunk.
      *
-     * @param of what is known of these completions, whose first is that of the part
-     * @param count how many
+     * @param logProbs of these completions; the first is the first of the chunk
+     * @param count completions
      * @return address of the gradient, f32[count]
      */
-    long dSums(LogProbs of, int count);
+    long dSums(LogProbs logProbs, int count);
 
-    /** Queues copies of what is wanted of a part beyond it. */
-    default void keep(LogProbs of, int first, int count) {}
+    /** Queues copies of what is wanted after the chunk. */
+    default void keep(LogProbs logProbs, int first, int count) {}
 
     /** Neighbours whose gradients are known as soon as their own sums are: 1, 2 for pairs, or {@link #WHOLE_BATCH}. */
     default int group() {

@@ -6,10 +6,10 @@ import org.dpo4j.kernels.SequenceSum.Sequences;
 import org.dpo4j.kernels.TokenLogProb;
 
 /**
- * What a {@link LanguageModel} makes of the tokens of completions.
+ * Which sums are formed over the tokens of a completion.
  *
- * @param tailFactor what a token counts beyond the shorter completion of its pair (LD-DPO, Liu et al. 2024); 1 for as
- *     much as any
+ * @param tailFactor weight of tokens past the length of the shorter completion of the pair (LD-DPO, Liu et al. 2024); 1
+ *     to count them fully
  * @param statistics whether entropy, hits, mean logits and WPO's log weights are formed too, in the same read of the
  *     logits
  */
@@ -18,12 +18,12 @@ public record CompletionSums(float tailFactor, boolean statistics) {
     /** Sums of log-probs, and no more. */
     public static final CompletionSums PLAIN = new CompletionSums(1, false);
 
-    /** Queues the sums of log-probs, and of statistics where asked for. */
-    void queue(Device device, CompletionHead head, long offsets, int completions, long sums, long statisticSums) {
-        SequenceSum.forward(device, sums, head.logprob(), sequences(offsets, completions));
+    /** Queues the sums of log-probs, and of statistics where asked for, into {@code logProbs}. */
+    void queue(Device device, CompletionHead.Activations tokens, long offsets, int completions, LogProbs logProbs) {
+        SequenceSum.forward(device, logProbs.sums(), tokens.logprob(), sequences(offsets, completions));
         if (statistics) {
             Sequences plain = new Sequences(offsets, completions, TokenLogProb.STATISTICS, 1, false);
-            SequenceSum.forward(device, statisticSums, head.statistics(), plain);
+            SequenceSum.forward(device, logProbs.statistics(), tokens.statistics(), plain);
         }
     }
 

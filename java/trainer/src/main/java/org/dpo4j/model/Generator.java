@@ -7,9 +7,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import org.dpo4j.data.PackedBatch;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.decoder.Segment;
+import org.dpo4j.kernels.head.HeadPlan.Use;
+import org.dpo4j.model.family.Architecture;
 
 /**
  * Samples continuations with a key cache. Many sequences run at once; samples of one prompt share its cache. Every
@@ -18,9 +21,9 @@ import org.dpo4j.kernels.decoder.Segment;
  */
 public final class Generator implements AutoCloseable {
     /** Sequences and prompt tokens that run together: bounds on memory, without effect on the tokens. */
-    private static final int MOST_SEQUENCES = 256;
+    private static final int MAX_SEQUENCES = 256;
 
-    private static final int MOST_PROMPT_ROWS = 8192;
+    private static final int MAX_PROMPT_ROWS = 8192;
 
     /**
      * What to continue.
@@ -34,7 +37,7 @@ public final class Generator implements AutoCloseable {
     /**
      * How to continue.
      *
-     * @param maxNewTokens longest continuation; one also ends at an ending token, and where the model's positions end
+     * @param maxNewTokens longest continuation; one also ends at an EOS token, and where the model's positions end
      * @param temperature divides the logits; 0 takes the largest logit, the lowest id among equals
      */
     public record Options(int maxNewTokens, double temperature) {
@@ -72,32 +75,44 @@ public final class Generator implements AutoCloseable {
         }
     }
 
+    /** The arrays of a pass on the device; {@code lastRows} are those that tokens are drawn from. */
+    private record Inputs(Pass pass, long lastRows) {
+        static Inputs place(Layout layout, Bucket bucket, PackedBatch rows) {
+            Pass pass = Pass.place(layout, bucket, rows.positionsEnd()).withCacheRows(layout.words(bucket.rows()));
+            return new Inputs(pass, layout.words(rows.hiddenRows().length));
+        }
+    }
+
     private final Model model;
     private final Device device;
-    private final LlamaConfig config;
+    private final Architecture architecture;
     private final Decoder decoder;
     private final CompletionHead head;
     private final Indices indices;
+    private final Arena decoderArena;
+    private final Arena headArena;
     private final KeyCache cache;
     private ByteBuffer logits = ByteBuffer.allocateDirect(0);
 
     public Generator(Model model) {
         this.model = model;
         device = model.device();
-        config = model.config();
-        decoder = new Decoder(model, false, false);
-        head = new CompletionHead(model, false, false, CompletionHead.LOGITS_BYTES);
+        architecture = model.architecture();
+        decoder = new Decoder(model);
+        head = new CompletionHead(model, Use.FORWARD, false, CompletionHead.SCORING_LOGITS_BYTES);
         indices = new Indices(device);
-        cache = new KeyCache(device, config, model.parameters().dtype());
+        decoderArena = new Arena(device);
+        headArena = new Arena(device);
+        cache = new KeyCache(device, architecture, model.parameters().dtype());
     }
 
     /**
-     * The samples of each request, in order: new tokens only, the ending token included where one was drawn. Waits for
+     * The samples of each request, in order: new tokens only, the EOS token included where one was drawn. Waits for
      * the device.
      */
     public List<List<int[]>> generate(List<Request> requests, Options options) {
         requests.forEach(this::check);
-        TokenSampler sampler = new TokenSampler(options.temperature, config.vocabSize());
+        TokenSampler sampler = new TokenSampler(options.temperature, architecture.vocabSize());
         List<List<int[]>> all = new ArrayList<>();
         for (int begin = 0; begin < requests.size(); ) {
             int end = waveEnd(requests, begin);
@@ -109,17 +124,17 @@ public final class Generator implements AutoCloseable {
 
     private void check(Request request) {
         int length = request.prompt.length;
-        if (length == 0 || length >= config.maxPositionEmbeddings()) {
+        if (length == 0 || length >= architecture.maxPositions()) {
             throw new Dpo4jException("the prompt has " + length + " tokens where 1 to "
-                    + (config.maxPositionEmbeddings() - 1) + " leave room for a continuation; shorten it");
+                    + (architecture.maxPositions() - 1) + " leave room for a continuation; shorten it");
         }
         if (request.samples < 1) {
             throw new Dpo4jException("samples is " + request.samples + "; it is at least 1");
         }
         for (int id : request.prompt) {
-            if (id < 0 || id >= config.vocabSize()) {
+            if (id < 0 || id >= architecture.vocabSize()) {
                 throw new Dpo4jException("the prompt has token id " + id + ", outside the vocabulary of "
-                        + config.vocabSize() + "; check that tokenizer and model belong together");
+                        + architecture.vocabSize() + "; check that tokenizer and model belong together");
             }
         }
     }
@@ -131,7 +146,7 @@ public final class Generator implements AutoCloseable {
         while (end < requests.size()) {
             sequences += requests.get(end).samples;
             rows += requests.get(end).prompt.length;
-            if (end > begin && (sequences > MOST_SEQUENCES || rows > MOST_PROMPT_ROWS)) {
+            if (end > begin && (sequences > MAX_SEQUENCES || rows > MAX_PROMPT_ROWS)) {
                 break;
             }
             end++;
@@ -144,7 +159,7 @@ public final class Generator implements AutoCloseable {
         int rows = 0;
         long all = 0;
         for (Request request : requests) {
-            int room = config.maxPositionEmbeddings() - request.prompt.length;
+            int room = architecture.maxPositions() - request.prompt.length;
             int limit = Math.min(maxNewTokens, room);
             prompts.add(new Prompt(first + prompts.size() + 1, request, rows, limit));
             rows += request.prompt.length;
@@ -236,33 +251,32 @@ public final class Generator implements AutoCloseable {
             int[] lastRows,
             List<List<Sequence>> drawing,
             TokenSampler sampler) {
-        indices.clear();
-        int idPlace = indices.add(ids);
-        int positionPlace = indices.add(positions);
-        int cachePlace = indices.add(cacheRows);
-        int segmentPlace = indices.add(segments);
-        int lastPlace = indices.add(lastRows);
-        indices.upload();
-        Pass pass = new Pass(
-                ids.length,
-                indices.address(idPlace),
-                indices.address(positionPlace),
-                LanguageModel.end(positions),
-                indices.address(segmentPlace),
-                segments.size(),
-                LanguageModel.maxQueries(segments),
-                indices.address(cachePlace));
-        head.lay(lastRows.length);
-        head.normalise(decoder.forward(pass, cache), indices.address(lastPlace));
-        for (int begin = 0; begin < lastRows.length; begin += head.chunkRows()) {
-            int rows = Math.min(head.chunkRows(), lastRows.length - begin);
-            FloatBuffer values = download(head.logits(begin, rows), rows);
-            for (int row = 0; row < rows; row++) {
+        PackedBatch rows = new PackedBatch(ids, positions, segments, lastRows, new int[0], new int[] {0});
+        Inputs inputs = upload(rows, cacheRows);
+        decoder.rotary().reserve(inputs.pass.positionsEnd());
+        Decoder.Activations activations = decoderArena.layout(layout -> decoder.placeShared(layout, ids.length));
+        CompletionHead.Activations last = headArena.layout(layout -> head.placeActivations(layout, lastRows.length));
+        decoder.forward(inputs.pass, activations, cache);
+        head.normalise(last, activations.out(), inputs.lastRows);
+        for (int begin = 0; begin < lastRows.length; begin += last.chunkRows()) {
+            int count = Math.min(last.chunkRows(), lastRows.length - begin);
+            FloatBuffer values = download(head.logits(last, begin, count), count * last.logitsStride());
+            for (int row = 0; row < count; row++) {
                 for (Sequence sequence : drawing.get(begin + row)) {
-                    append(sequence, draw(sampler, values, row * head.logitsStride(), sequence));
+                    append(sequence, draw(sampler, values, row * last.logitsStride(), sequence));
                 }
             }
         }
+    }
+
+    private Inputs upload(PackedBatch rows, int[] cacheRows) {
+        Bucket bucket = Bucket.exact(rows);
+        Inputs inputs = indices.layout(layout -> Inputs.place(layout, bucket, rows));
+        inputs.pass.put(indices, rows, bucket);
+        indices.put(inputs.pass.cacheRows(), cacheRows);
+        indices.put(inputs.lastRows, rows.hiddenRows());
+        indices.upload();
+        return inputs;
     }
 
     private int draw(TokenSampler sampler, FloatBuffer values, int begin, Sequence sequence) {
@@ -276,8 +290,8 @@ public final class Generator implements AutoCloseable {
         }
     }
 
-    private FloatBuffer download(long address, int rows) {
-        int bytes = Math.multiplyExact(rows, head.logitsStride() * 4);
+    private FloatBuffer download(long address, int count) {
+        int bytes = Math.multiplyExact(count, Float.BYTES);
         if (logits.capacity() < bytes) {
             logits = ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
         }
@@ -287,8 +301,8 @@ public final class Generator implements AutoCloseable {
 
     private void append(Sequence sequence, int token) {
         sequence.tokens[sequence.count++] = token;
-        sequence.ended =
-                sequence.count == sequence.prompt.limit || config.eosTokenIds().contains(token);
+        sequence.ended = sequence.count == sequence.prompt.limit
+                || model.config().eosTokenIds().contains(token);
     }
 
     private static List<Sequence> running(List<Sequence> sequences) {
@@ -312,8 +326,9 @@ public final class Generator implements AutoCloseable {
     @Override
     public void close() {
         decoder.close();
-        head.close();
         indices.close();
+        decoderArena.close();
+        headArena.close();
         cache.close();
     }
 }

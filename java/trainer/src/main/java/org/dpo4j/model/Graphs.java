@@ -7,20 +7,20 @@ import org.dpo4j.kernels.Device;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Work that comes again, as graphs, each under all that its launches depend on. The first time of a key queues launch
- * after launch, which loads what there is to load; the second is captured; from then on it is one launch. A stale graph
- * cannot be launched: memory that has moved is another key.
+ * Cache of CUDA graphs, keyed by every size and address that a launch uses. The first run with a key launches normally,
+ * which loads kernels; the second is captured; later runs replay the graph. A stale graph cannot be replayed: memory that
+ * has moved is another key.
  *
- * <p>Without graphs every time queues launch after launch, and the bits are the same. One thread at a time.
+ * <p>Without graphs every run launches normally, and the bits are the same. One thread at a time.
  */
 public final class Graphs implements AutoCloseable {
-    /** Keys that are kept; the one that was not used for longest goes first, with its graph. */
-    static final int MOST = 256;
+    /** Keys that are kept; the least recently used is dropped first, with its graph. */
+    static final int MAX_KEYS = 256;
 
     private final Device device;
     private final boolean captures;
     /** Without a graph after the first time. */
-    private final Map<Object, Captured> known = new LinkedHashMap<>(MOST, 0.75f, true);
+    private final Map<Object, Captured> known = new LinkedHashMap<>(MAX_KEYS, 0.75f, true);
 
     private static final class Captured {
         private Device.@Nullable Graph graph;
@@ -56,7 +56,7 @@ public final class Graphs implements AutoCloseable {
     }
 
     private void dropOldest() {
-        if (known.size() > MOST) {
+        if (known.size() > MAX_KEYS) {
             Iterator<Captured> oldest = known.values().iterator();
             close(oldest.next());
             oldest.remove();

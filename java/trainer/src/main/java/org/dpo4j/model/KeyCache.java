@@ -2,29 +2,35 @@ package org.dpo4j.model;
 
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.model.family.Architecture;
 
-/** Keys and values of tokens already seen, [rows, 2 kvHeads headDim] a layer, a row holding keys then values. */
+/** Keys and values of tokens already seen, [rows, 2 keyHeads headDim] a layer, a row holding keys then values. */
 final class KeyCache implements AutoCloseable {
     private final Arena arena;
     private final int layers;
     private final int elementBytes;
-    final int width;
+    private final int width;
     private long base;
     private long layerBytes;
     private long rows;
 
-    KeyCache(Device device, LlamaConfig config, DType dtype) {
+    KeyCache(Device device, Architecture architecture, DType dtype) {
         this.arena = new Arena(device);
-        this.layers = config.numHiddenLayers();
+        this.layers = architecture.layerCount();
         this.elementBytes = dtype.bytes();
-        this.width = 2 * config.numKeyValueHeads() * config.headDim();
+        this.width = 2 * architecture.attention().keyWidth();
     }
 
     /** Room for that many tokens; what was cached is gone. */
     void reserve(long rows) {
         this.rows = rows;
         layerBytes = rows * width * elementBytes;
-        arena.lay(() -> base = arena.take(layerBytes * layers));
+        base = arena.layout(layout -> layout.allocate(layerBytes * layers));
+    }
+
+    /** Elements of a row. */
+    int width() {
+        return width;
     }
 
     long rows() {

@@ -16,23 +16,27 @@ import org.dpo4j.io.SafeTensors;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.family.Architecture;
+import org.dpo4j.model.family.ConfigJson;
+import org.dpo4j.model.family.Families;
+import org.dpo4j.model.family.ModelConfig;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A Llama model: its numbers, its weights on a device, and the JSON files it came with. Closed by its owner, before the
+ * A model: what its {@code config.json} says, its weights on a device, and the JSON files it came with. Closed by its owner, before the
  * device.
  */
 public final class Model implements AutoCloseable {
     private static final String CONFIG = "config.json";
     private static final String GENERATION_CONFIG = "generation_config.json";
 
-    private final LlamaConfig config;
+    private final ModelConfig config;
     private final Parameters parameters;
     private final ObjectNode configJson;
     private final @Nullable ObjectNode generationJson;
 
     private Model(
-            LlamaConfig config, Parameters parameters, ObjectNode configJson, @Nullable ObjectNode generationJson) {
+            ModelConfig config, Parameters parameters, ObjectNode configJson, @Nullable ObjectNode generationJson) {
         this.config = config;
         this.parameters = parameters;
         this.configJson = configJson;
@@ -42,59 +46,67 @@ public final class Model implements AutoCloseable {
     /**
      * Reads a Hugging Face directory: {@code config.json} and {@code model.safetensors}, or the shards of {@code
      * model.safetensors.index.json}. F32, F16 and BF16 files are converted to {@code dtype}. Throws one error that
-     * names every tensor missing, unexpected or of another shape. Where {@code generation_config.json} names ending
+     * names every tensor missing, unexpected or of another shape. Where {@code generation_config.json} names EOS
      * tokens, they replace the config's, as in transformers' {@code generate}.
      */
     public static Model load(Path directory, Device device, DType dtype) {
         ModelDirectory.check(directory);
         Path configFile = directory.resolve(CONFIG);
         ObjectNode configJson = JsonFile.read(configFile);
-        LlamaConfig config = LlamaConfig.parse(configJson, configFile.toString());
+        ModelConfig config = Families.read(configJson, configFile.toString());
         Path generationFile = directory.resolve(GENERATION_CONFIG);
         @Nullable ObjectNode generationJson = Files.exists(generationFile) ? JsonFile.read(generationFile) : null;
         if (generationJson != null) {
-            config = config.withTokens(config.bosTokenId(), ending(generationJson, generationFile, config));
+            config = config.withTokens(config.bosTokenId(), eosTokenIds(generationJson, generationFile, config));
         }
         try (ModelFiles files = ModelFiles.open(directory)) {
             return new Model(config, files.load(config, device, dtype), configJson, generationJson);
         }
     }
 
-    private static List<Integer> ending(ObjectNode json, Path file, LlamaConfig config) {
+    private static List<Integer> eosTokenIds(ObjectNode json, Path file, ModelConfig config) {
         try {
-            return LlamaConfig.ending(json, config.eosTokenIds());
+            return new ConfigJson(json).eosTokenIds(config.eosTokenIds());
         } catch (Dpo4jException e) {
             throw new Dpo4jException(file + ": " + e.getMessage(), e);
         }
     }
 
     /**
-     * A new model, initialised as transformers does: matrices normal with deviation {@code initializer_range}, norms 1.
+     * A new model, initialised as transformers does: matrices normal with the standard deviation {@code
+     * initializer_range}, norms 1.
      * The same seed makes the same bits on any machine: {@link SplittableRandom}, and Box-Muller (1958) in {@link
      * StrictMath}.
      */
-    public static Model create(LlamaConfig config, Device device, DType dtype, long seed) {
+    public static Model create(ModelConfig config, Device device, DType dtype, long seed) {
         Parameters parameters = Parameters.zeros(new ParameterLayout(config), device, dtype);
         Staging staging = new Staging();
         SplittableRandom random = new SplittableRandom(seed);
-        for (ParameterTensor tensor : parameters.tensors()) {
+        for (Parameter parameter : parameters.layout().parameters()) {
             staging.upload(
-                    device, parameters.weight(tensor.offset()), dtype, tensor.count(), "F32", (begin, destination) -> {
+                    device, parameters.weight(parameter), dtype, parameter.count(), "F32", (begin, destination) -> {
                         while (destination.hasRemaining()) {
                             destination.putFloat(
-                                    tensor.matrix() ? (float) (config.initializerRange() * normal(random)) : 1);
+                                    switch (parameter.initialization()) {
+                                        case NORMAL -> (float) (config.initializerRange() * normal(random));
+                                        case ONES -> 1;
+                                    });
                         }
                     });
         }
-        return new Model(config, parameters, config.toJson(), null);
+        return new Model(config, parameters, json(config), null);
     }
 
     /**
      * A model of sizes alone, of any type, whose weights have no memory and cannot be read: what is asked how much it
      * takes before it is loaded.
      */
-    public static Model planned(LlamaConfig config, Device device, DType dtype) {
-        return new Model(config, Parameters.planned(new ParameterLayout(config), device, dtype), config.toJson(), null);
+    public static Model planned(ModelConfig config, Device device, DType dtype) {
+        return new Model(config, Parameters.planned(new ParameterLayout(config), device, dtype), json(config), null);
+    }
+
+    private static ObjectNode json(ModelConfig config) {
+        return Families.named(config.modelType()).write(config);
     }
 
     private static double normal(SplittableRandom random) {
@@ -102,8 +114,14 @@ public final class Model implements AutoCloseable {
         return radius * StrictMath.cos(2 * Math.PI * random.nextDouble());
     }
 
-    public LlamaConfig config() {
+    /** What {@code config.json} says, with the EOS tokens of {@code generation_config.json}. */
+    public ModelConfig config() {
         return config;
+    }
+
+    /** What the decoder computes. */
+    public Architecture architecture() {
+        return config.architecture();
     }
 
     public Parameters parameters() {

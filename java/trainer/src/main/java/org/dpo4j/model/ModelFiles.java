@@ -20,18 +20,16 @@ import org.dpo4j.io.SafeTensorsHeader;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.family.Families;
+import org.dpo4j.model.family.Family;
+import org.dpo4j.model.family.ModelConfig;
+import org.dpo4j.model.family.ParameterKind;
 import org.jspecify.annotations.Nullable;
 
 /** The tensors of a Hugging Face directory, in one safetensors file or in the shards that an index lists. */
 final class ModelFiles implements AutoCloseable {
     private static final String ONE = "model.safetensors";
     private static final String INDEX = "model.safetensors.index.json";
-    private static final String EMBEDDING = "model.embed_tokens.weight";
-    private static final String HEAD = "lm_head.weight";
-    /** Old checkpoints keep the rotary frequencies, which follow from the config; transformers skips them too. */
-    private static final Pattern COMPUTED =
-            Pattern.compile("model\\.layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq");
-
     /** A name in the same directory: an index may not lead out of it. */
     private static final Pattern SHARD = Pattern.compile("\\w[\\w.-]*");
 
@@ -119,14 +117,17 @@ final class ModelFiles implements AutoCloseable {
      * The stored tensor for each of the model's, in their order. One error lists all that is missing, unexpected, or of
      * another shape or type.
      */
-    private List<Place> match(List<ParameterTensor> tensors, boolean tied) {
+    private List<Place> match(ModelConfig config, ParameterLayout layout) {
+        Family family = Families.named(config.modelType());
+        List<ParameterTensor> tensors = layout.tensors();
+        long embedding = layout.parameter(ParameterKind.EMBEDDING).offset();
         Map<String, Place> rest = new TreeMap<>(places);
         List<Place> matched = new ArrayList<>();
         List<String> wrong = new ArrayList<>();
         for (ParameterTensor tensor : tensors) {
             Place place = rest.remove(tensor.name());
-            if (tensor.name().equals(EMBEDDING) && tied) {
-                place = tie(place, rest.remove(HEAD));
+            if (config.architecture().isHeadTied() && tensor.offset() == embedding) {
+                place = tie(place, rest.remove(family.headName()));
             }
             if (place == null) {
                 wrong.add(tensor.name() + " is missing");
@@ -136,7 +137,7 @@ final class ModelFiles implements AutoCloseable {
             }
         }
         for (String name : rest.keySet()) {
-            if (!COMPUTED.matcher(name).matches()) {
+            if (!family.isComputed(name)) {
                 wrong.add(name + " is no part of the model");
             }
         }
@@ -185,7 +186,7 @@ final class ModelFiles implements AutoCloseable {
 
     /** The shape as files have it. */
     static List<Long> shape(ParameterTensor tensor) {
-        return tensor.matrix()
+        return tensor.isMatrix()
                 ? List.of((long) tensor.rows(), (long) tensor.columns())
                 : List.of((long) tensor.columns());
     }
@@ -196,8 +197,8 @@ final class ModelFiles implements AutoCloseable {
             return embedding == null ? head : embedding;
         }
         if (!same(embedding, head)) {
-            throw new Dpo4jException(directory + ": " + EMBEDDING + " and " + HEAD
-                    + " differ though config.json ties them; set tie_word_embeddings" + " to false to keep both");
+            throw new Dpo4jException(directory + ": " + embedding.entry.name() + " and " + head.entry.name()
+                    + " differ though config.json ties them; set tie_word_embeddings to false to keep both");
         }
         return embedding;
     }
@@ -221,14 +222,14 @@ final class ModelFiles implements AutoCloseable {
     }
 
     /** Checks every tensor against the layout, then makes the parameters and uploads them. */
-    Parameters load(LlamaConfig config, Device device, DType dtype) {
+    Parameters load(ModelConfig config, Device device, DType dtype) {
         ParameterLayout layout = new ParameterLayout(config);
-        List<Place> matched = match(layout.tensors, config.tieWordEmbeddings());
+        List<Place> matched = match(config, layout);
         Parameters parameters = Parameters.zeros(layout, device, dtype);
         Staging staging = new Staging();
         try {
             for (int i = 0; i < matched.size(); i++) {
-                ParameterTensor tensor = layout.tensors.get(i);
+                ParameterTensor tensor = layout.tensors().get(i);
                 Place place = matched.get(i);
                 String format = place.entry.dtype();
                 int bytes = FloatFormats.bytes(format);

@@ -1,101 +1,146 @@
 package org.dpo4j.model;
 
-import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.family.Architecture;
+import org.dpo4j.model.family.Families;
+import org.dpo4j.model.family.ModelConfig;
+import org.dpo4j.model.family.NamedTensor;
+import org.dpo4j.model.family.ParameterKind;
 
-/** Where every tensor of a model lies in its flat buffers, in elements: matrices first, norms after them. */
+/**
+ * Where every parameter of a model lies in its flat buffers, in elements: matrices first, which take weight decay, then
+ * vectors, which take none.
+ */
 final class ParameterLayout {
+    /** 256 bytes at two bytes an element, so one layout serves every type. */
+    static final int ALIGNMENT = 128;
 
-    /**
-     * Offsets of one layer.
-     *
-     * @param qkv [(heads + 2 kvHeads) headDim, hidden]: query, key and value projections
-     * @param output [hidden, heads headDim]
-     * @param gateUp [2 intermediate, hidden]
-     * @param down [hidden, intermediate]
-     * @param attentionNorm [hidden], before attention
-     * @param feedForwardNorm [hidden], before the feed-forward network
-     */
-    record Layer(long qkv, long output, long gateUp, long down, long attentionNorm, long feedForwardNorm) {}
+    private record Key(ParameterKind kind, int layer) {}
 
-    final long embedding;
-    /** The embedding's offset where the two are tied. */
-    final long head;
-
-    final long norm;
-    final List<Layer> layers;
-    final List<ParameterTensor> tensors;
-    final long decayCount;
-    final long count;
-
-    private final List<ParameterTensor> found = new ArrayList<>();
+    private final Map<Key, Parameter> parameters = new LinkedHashMap<>();
+    private final List<ParameterTensor> tensors;
+    private final boolean isHeadTied;
+    private final long decayCount;
+    private final long count;
     private long next;
 
-    ParameterLayout(LlamaConfig config) {
-        int hidden = config.hiddenSize();
-        int queryRows = config.numAttentionHeads() * config.headDim();
-        int keyRows = config.numKeyValueHeads() * config.headDim();
-        int inner = config.intermediateSize();
-        int depth = config.numHiddenLayers();
-        long[][] offsets = new long[depth][6];
+    ParameterLayout(ModelConfig config) {
+        isHeadTied = config.architecture().isHeadTied();
         try {
-            embedding = matrix("model.embed_tokens.weight", config.vocabSize(), hidden);
-            for (int i = 0; i < depth; i++) {
-                String layer = "model.layers." + i + ".";
-                offsets[i][0] = matrix(layer + "self_attn.q_proj.weight", queryRows, hidden);
-                append(layer + "self_attn.k_proj.weight", keyRows, hidden);
-                append(layer + "self_attn.v_proj.weight", keyRows, hidden);
-                offsets[i][1] = matrix(layer + "self_attn.o_proj.weight", hidden, queryRows);
-                offsets[i][2] = matrix(layer + "mlp.gate_proj.weight", inner, hidden);
-                append(layer + "mlp.up_proj.weight", inner, hidden);
-                offsets[i][3] = matrix(layer + "mlp.down_proj.weight", hidden, inner);
-            }
-            head = config.tieWordEmbeddings() ? embedding : matrix("lm_head.weight", config.vocabSize(), hidden);
+            placeMatrices(config.architecture());
             align();
             decayCount = next;
-            for (int i = 0; i < depth; i++) {
-                String layer = "model.layers." + i + ".";
-                offsets[i][4] = vector(layer + "input_layernorm.weight", hidden);
-                offsets[i][5] = vector(layer + "post_attention_layernorm.weight", hidden);
-            }
-            norm = vector("model.norm.weight", hidden);
+            placeVectors(config.architecture());
             align();
             count = next;
         } catch (ArithmeticException e) {
             throw new Dpo4jException("the sizes in config.json make a model of more than 2^63 weights", e);
         }
-        List<Layer> all = new ArrayList<>();
-        for (long[] at : offsets) {
-            all.add(new Layer(at[0], at[1], at[2], at[3], at[4], at[5]));
+        tensors = Families.named(config.modelType()).tensors(config.architecture()).stream()
+                .map(this::tensor)
+                .sorted(Comparator.comparingLong(ParameterTensor::offset))
+                .toList();
+    }
+
+    private void placeMatrices(Architecture architecture) {
+        int hidden = architecture.hiddenSize();
+        int inner = architecture.mlp().innerSize();
+        matrix(ParameterKind.EMBEDDING, 0, architecture.vocabSize(), hidden);
+        for (int layer = 0; layer < architecture.layerCount(); layer++) {
+            matrix(ParameterKind.QKV, layer, architecture.attention().qkvWidth(), hidden);
+            matrix(
+                    ParameterKind.ATTENTION_OUTPUT,
+                    layer,
+                    hidden,
+                    architecture.attention().queryWidth());
+            matrix(ParameterKind.GATE_UP, layer, 2 * inner, hidden);
+            matrix(ParameterKind.DOWN, layer, hidden, inner);
         }
-        layers = List.copyOf(all);
-        found.sort(Comparator.comparingLong(ParameterTensor::offset));
-        tensors = List.copyOf(found);
+        if (!isHeadTied) {
+            matrix(ParameterKind.HEAD, 0, architecture.vocabSize(), hidden);
+        }
     }
 
-    private long matrix(String name, int rows, int columns) {
+    private void placeVectors(Architecture architecture) {
+        int hidden = architecture.hiddenSize();
+        for (int layer = 0; layer < architecture.layerCount(); layer++) {
+            vector(ParameterKind.ATTENTION_NORM, layer, hidden, Initialization.ONES);
+            vector(ParameterKind.MLP_NORM, layer, hidden, Initialization.ONES);
+        }
+        vector(ParameterKind.LAST_NORM, 0, hidden, Initialization.ONES);
+    }
+
+    private void matrix(ParameterKind kind, int layer, int rows, int columns) {
+        place(kind, layer, new Parameter(aligned(), rows, columns, true, Initialization.NORMAL));
+    }
+
+    private void vector(ParameterKind kind, int layer, int width, Initialization initialization) {
+        place(kind, layer, new Parameter(aligned(), 1, width, false, initialization));
+    }
+
+    private void place(ParameterKind kind, int layer, Parameter parameter) {
+        parameters.put(new Key(kind, layer), parameter);
+        next = Math.addExact(next, parameter.count());
+    }
+
+    private long aligned() {
         align();
-        return append(name, rows, columns);
-    }
-
-    private long append(String name, int rows, int columns) {
-        return add(new ParameterTensor(name, next, rows, columns, true));
-    }
-
-    private long vector(String name, int columns) {
-        align();
-        return add(new ParameterTensor(name, next, 1, columns, false));
-    }
-
-    private long add(ParameterTensor tensor) {
-        found.add(tensor);
-        next = Math.addExact(next, tensor.count());
-        return tensor.offset();
+        return next;
     }
 
     private void align() {
-        next = Math.addExact(next, -next & Parameters.ALIGNMENT - 1);
+        next = Math.addExact(next, -next & ALIGNMENT - 1);
+    }
+
+    private ParameterTensor tensor(NamedTensor tensor) {
+        Parameter parameter = parameter(tensor.kind(), tensor.layer());
+        return parameter.isMatrix()
+                ? new ParameterTensor(
+                        tensor.name(),
+                        parameter.offset() + (long) tensor.begin() * parameter.columns(),
+                        tensor.count(),
+                        parameter.columns(),
+                        true)
+                : new ParameterTensor(tensor.name(), parameter.offset() + tensor.begin(), 1, tensor.count(), false);
+    }
+
+    /** A parameter of a layer. */
+    Parameter parameter(ParameterKind kind, int layer) {
+        return Objects.requireNonNull(parameters.get(new Key(kind, layer)), () -> kind + " of layer " + layer);
+    }
+
+    /** A parameter of no layer. */
+    Parameter parameter(ParameterKind kind) {
+        return parameter(kind, 0);
+    }
+
+    /** The matrix of the head: the embedding where the two are tied. */
+    Parameter head() {
+        return parameter(isHeadTied ? ParameterKind.EMBEDDING : ParameterKind.HEAD);
+    }
+
+    /** All parameters, in the order of their offsets. */
+    Iterable<Parameter> parameters() {
+        return parameters.values();
+    }
+
+    /** The tensors of files, in the order of their offsets. */
+    List<ParameterTensor> tensors() {
+        return tensors;
+    }
+
+    /** Elements at the front, the matrices and what aligns them. */
+    long decayCount() {
+        return decayCount;
+    }
+
+    /** All elements, what aligns parameters included. */
+    long count() {
+        return count;
     }
 }

@@ -13,14 +13,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * The weights of a model in one flat buffer of the device, and their gradients in another of the same layout.
  *
- * <p>Every matrix and norm begins at a multiple of {@value #ALIGNMENT} elements; what lies between is 0 and stays 0.
- * Matrices come first, in {@code [0, decayCount)}, norms after them: AdamW's weight decay takes the first range alone,
+ * <p>Every parameter begins at a multiple of {@value ParameterLayout#ALIGNMENT} elements; what lies between is 0 and stays 0.
+ * Matrices come first, in {@code [0, decayCount)}, vectors after them: AdamW's weight decay takes the first range alone,
  * as transformers' Trainer does. Query, key and value projections of a layer lie as one matrix, and so do gate and up.
  */
 public final class Parameters implements AutoCloseable {
-    /** 256 bytes at two bytes an element, so one layout serves every type. */
-    static final int ALIGNMENT = 128;
-
     private final Device device;
     private final DType dtype;
     private final ParameterLayout layout;
@@ -39,8 +36,8 @@ public final class Parameters implements AutoCloseable {
         if (!device.supports(dtype)) {
             throw new Dpo4jException("device " + device.name() + " cannot store " + dtype + " weights; choose f32");
         }
-        DeviceBuffer weights = device.allocate(layout.count * dtype.bytes());
-        device.fill(weights.address(), 0, layout.count * dtype.bytes());
+        DeviceBuffer weights = device.allocate(layout.count() * dtype.bytes());
+        device.fill(weights.address(), 0, layout.count() * dtype.bytes());
         return new Parameters(layout, device, dtype, weights);
     }
 
@@ -61,17 +58,17 @@ public final class Parameters implements AutoCloseable {
 
     /** Elements of each buffer, padding included. */
     public long count() {
-        return layout.count;
+        return layout.count();
     }
 
-    /** Elements at the front that take weight decay; a multiple of {@value #ALIGNMENT}. */
+    /** Elements at the front that take weight decay; a multiple of {@value ParameterLayout#ALIGNMENT}. */
     public long decayCount() {
-        return layout.decayCount;
+        return layout.decayCount();
     }
 
     /** Elements without padding: what a user calls the size of the model. */
     public long parameterCount() {
-        return layout.tensors.stream().mapToLong(ParameterTensor::count).sum();
+        return layout.tensors().stream().mapToLong(ParameterTensor::count).sum();
     }
 
     /** Address of the weights. */
@@ -85,7 +82,7 @@ public final class Parameters implements AutoCloseable {
     /** Address of the gradients, f32. Allocated, and zeroed, by the first call. */
     public long gradients() {
         if (gradients == null) {
-            gradients = device.allocate(layout.count * DType.F32.bytes());
+            gradients = device.allocate(layout.count() * DType.F32.bytes());
             zeroGradients();
         }
         return gradients.address();
@@ -100,17 +97,17 @@ public final class Parameters implements AutoCloseable {
 
     /** Queues the zeroing of the gradients. */
     public void zeroGradients() {
-        device.fill(gradients(), 0, layout.count * DType.F32.bytes());
+        device.fill(gradients(), 0, layout.count() * DType.F32.bytes());
     }
 
     /** Every tensor under its Hugging Face name, in the order of their offsets; a tied head is not listed. */
     public List<ParameterTensor> tensors() {
-        return layout.tensors;
+        return layout.tensors();
     }
 
     /** The tensor of that name. */
     public ParameterTensor tensor(String name) {
-        return layout.tensors.stream()
+        return layout.tensors().stream()
                 .filter(tensor -> tensor.name().equals(name))
                 .findFirst()
                 .orElseThrow(() -> new Dpo4jException("the model has no tensor " + name));
@@ -123,7 +120,7 @@ public final class Parameters implements AutoCloseable {
                         device,
                         weights(),
                         dtype,
-                        layout.count,
+                        layout.count(),
                         DType.F32,
                         (begin, floats) -> device.upload(destination + begin * DType.F32.bytes(), floats));
     }
@@ -154,6 +151,16 @@ public final class Parameters implements AutoCloseable {
         return layout;
     }
 
+    /** Address of a parameter's weights. */
+    long weight(Parameter parameter) {
+        return weight(parameter.offset());
+    }
+
+    /** Address of a parameter's gradient. */
+    long gradient(Parameter parameter) {
+        return gradient(parameter.offset());
+    }
+
     /** Address of the weight at an offset. */
     long weight(long offset) {
         return weights() + offset * dtype.bytes();
@@ -166,7 +173,7 @@ public final class Parameters implements AutoCloseable {
 
     Parameters copy() {
         Parameters copy = zeros(layout, device, dtype);
-        device.copy(copy.weights(), weights(), layout.count * dtype.bytes());
+        device.copy(copy.weights(), weights(), layout.count() * dtype.bytes());
         return copy;
     }
 

@@ -1,5 +1,8 @@
 package org.dpo4j.model;
 
+import org.dpo4j.data.PackedBatch;
+import org.dpo4j.kernels.decoder.Segment;
+
 /**
  * The rows of one pass through the decoder, on the device.
  *
@@ -19,7 +22,31 @@ record Pass(
         int maxQueries,
         long cacheRows) {
 
+    /** Places the arrays of a batch, without a cache. */
+    static Pass place(Layout layout, Bucket bucket, int positionsEnd) {
+        return new Pass(
+                bucket.rows(),
+                layout.words(bucket.rows()),
+                layout.words(bucket.rows()),
+                positionsEnd,
+                layout.words((long) Segment.INTS * bucket.segments()),
+                bucket.segments(),
+                bucket.maxQueries(),
+                0);
+    }
+
+    /** Puts the arrays of a batch. */
+    void put(Indices indices, PackedBatch batch, Bucket bucket) {
+        indices.put(ids, bucket.ids(batch));
+        indices.put(positions, bucket.positions(batch));
+        indices.put(segments, Segment.pack(bucket.segments(batch)));
+    }
+
     Pass withPositionsEnd(int end) {
         return new Pass(rows, ids, positions, end, segments, segmentCount, maxQueries, cacheRows);
+    }
+
+    Pass withCacheRows(long address) {
+        return new Pass(rows, ids, positions, positionsEnd, segments, segmentCount, maxQueries, address);
     }
 }

@@ -1,11 +1,11 @@
 package org.dpo4j.model;
 
 /**
- * What passes of a {@link LanguageModel} take of the device, weights and gradients aside, in bytes. Each entry is as large
- * as the largest batch so far made it, and stays until the model is closed.
+ * Device memory used by the passes of a {@link TrainingModel} or {@link ScoringModel}, in bytes, without weights and their
+ * gradients. Each entry is the maximum over the batches so far, and stays until that object is closed.
  *
  * @param activations of the decoder, and their gradients
- * @param head rows of completion tokens, the logits there are at a time, and the indices of a part of a training batch
+ * @param head rows of completion tokens, the logits of a chunk, and the indices of a chunk of a training batch
  * @param rotary cosines and sines
  * @param indices of a batch
  * @param sums of completions

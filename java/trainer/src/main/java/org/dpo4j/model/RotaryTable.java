@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.Rope;
 
 /**
  * Cosines and sines of the rotary angles {@code position * theta^(-2 i / headDim)}, f32[positions, headDim / 2] each, for
@@ -13,22 +14,24 @@ import org.dpo4j.kernels.Device;
  * product with the position. At position 100,000 such an angle is up to 0.004 off the exact one.
  */
 final class RotaryTable implements AutoCloseable {
-    private static final int FIRST = 512;
+    private static final int MIN_POSITIONS = 512;
 
     private final Device device;
     private final float[] frequencies;
     private final int half;
-    private final int most;
+    private final int maxPositions;
     private final Arena arena;
     private int positions;
-    private long cosine;
-    private long sine;
+    private Tables tables = new Tables(0, 0);
 
-    RotaryTable(Device device, LlamaConfig config) {
+    /** Addresses. */
+    private record Tables(long cosine, long sine) {}
+
+    RotaryTable(Device device, double theta, int headDim, int maxPositions) {
         this.device = device;
-        this.half = config.headDim() / 2;
-        this.frequencies = frequencies(config.ropeTheta(), config.headDim());
-        this.most = config.maxPositionEmbeddings();
+        this.half = headDim / 2;
+        this.frequencies = frequencies(theta, headDim);
+        this.maxPositions = maxPositions;
         this.arena = new Arena(device);
     }
 
@@ -38,25 +41,24 @@ final class RotaryTable implements AutoCloseable {
             return;
         }
         positions = positionsFor(end);
-        arena.lay(() -> lay(positions));
-        upload(cosine, false);
-        upload(sine, true);
+        tables = arena.layout(layout -> place(layout, positions));
+        upload(tables.cosine, false);
+        upload(tables.sine, true);
     }
 
-    /** What {@link #reserve} takes of the device; nothing is reserved. */
+    /** Bytes of device memory that {@link #reserve} takes; nothing is reserved. */
     long bytes(int end) {
-        return arena.measure(() -> lay(positionsFor(end)));
+        return Layout.bytes(layout -> place(layout, positionsFor(end)));
     }
 
     private int positionsFor(int end) {
-        int wanted = Math.max(FIRST, Integer.highestOneBit(end - 1) << 1);
-        return wanted < end ? most : Math.min(most, wanted);
+        int wanted = Math.max(MIN_POSITIONS, Integer.highestOneBit(end - 1) << 1);
+        return wanted < end ? maxPositions : Math.min(maxPositions, wanted);
     }
 
-    private void lay(int positions) {
-        long bytes = 4L * positions * half;
-        cosine = arena.take(bytes);
-        sine = arena.take(bytes);
+    private Tables place(Layout layout, int positions) {
+        long count = (long) positions * half;
+        return new Tables(layout.words(count), layout.words(count));
     }
 
     private void upload(long address, boolean sines) {
@@ -97,16 +99,9 @@ final class RotaryTable implements AutoCloseable {
         }
     }
 
-    int positions() {
-        return positions;
-    }
-
-    long cosine() {
-        return cosine;
-    }
-
-    long sine() {
-        return sine;
+    /** The table as it is now. */
+    Rope.Table table() {
+        return new Rope.Table(tables.cosine, tables.sine, positions);
     }
 
     @Override

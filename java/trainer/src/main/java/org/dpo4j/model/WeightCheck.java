@@ -63,7 +63,7 @@ public final class WeightCheck {
     }
 
     private static String place(ParameterTensor tensor, long index) {
-        return tensor.matrix()
+        return tensor.isMatrix()
                 ? "[" + index / tensor.columns() + ", " + index % tensor.columns() + "]"
                 : "[" + index + "]";
     }

@@ -1,4 +1,7 @@
-/** Hugging Face Llama directories, and the decoder they describe on a device: forward, backward, generation. */
+/**
+ * Models from Hugging Face directories, and the decoder of blocks that their {@link
+ * org.dpo4j.model.family.Architecture} describes: forward, backward, generation.
+ */
 @NullMarked
 package org.dpo4j.model;
 

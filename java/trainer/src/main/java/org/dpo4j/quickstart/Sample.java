@@ -25,7 +25,7 @@ record Sample(String prompt, int[] promptIds, String completion, int[] completio
         }
         List<List<Sample>> samples = new ArrayList<>();
         try (Generator generator = new Generator(model)) {
-            int longest = model.config().maxPositionEmbeddings();
+            int longest = model.architecture().maxPositions();
             List<List<int[]>> drawn = generator.generate(requests, new Generator.Options(longest, 1));
             for (int i = 0; i < prompts.size(); i++) {
                 String prompt = prompts.get(i);

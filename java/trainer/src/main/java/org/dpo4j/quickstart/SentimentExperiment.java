@@ -14,9 +14,10 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.model.CompletionSums;
-import org.dpo4j.model.LanguageModel;
-import org.dpo4j.model.LlamaConfig;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.ScoringModel;
+import org.dpo4j.model.family.Llama;
+import org.dpo4j.model.family.ModelConfig;
 import org.dpo4j.report.RunListener;
 import org.dpo4j.train.DpoOptions;
 import org.dpo4j.train.DpoTrainer;
@@ -81,21 +82,17 @@ public final class SentimentExperiment {
     private void create() {
         List<String> words = Reviews.vocabulary();
         int heads = size.hidden() / HEAD_WIDTH;
-        LlamaConfig config = new LlamaConfig(
-                WordTokenizer.size(words),
-                size.hidden(),
-                3 * size.hidden(),
-                size.layers(),
-                heads,
-                heads,
-                HEAD_WIDTH,
-                POSITIONS,
-                1e-6,
-                10000,
-                INITIALIZER_RANGE,
-                true,
-                null,
-                List.of(WordTokenizer.END_ID));
+        ModelConfig config = Llama.config(
+                        WordTokenizer.size(words),
+                        size.hidden(),
+                        3 * size.hidden(),
+                        size.layers(),
+                        heads,
+                        heads,
+                        POSITIONS,
+                        true)
+                .withInitializerRange(INITIALIZER_RANGE)
+                .withTokens(null, List.of(WordTokenizer.END_ID));
         try (Device opened = Devices.open(device, SAID_IN_THE_HEADER);
                 Model model = Model.create(config, opened, DType.F32, seed)) {
             model.save(files.untrained(), DType.F32);
@@ -156,7 +153,7 @@ public final class SentimentExperiment {
 
     private float[] logProbs(Path directory, List<PreferencePair> sequences) {
         return use(directory, (model, tokenizer) -> {
-            try (LanguageModel frozen = LanguageModel.evaluation(model, CompletionSums.PLAIN)) {
+            try (ScoringModel frozen = new ScoringModel(model, CompletionSums.PLAIN)) {
                 return ReferenceLogProbs.compute(frozen, sequences, 16, listener)
                         .sums();
             }
@@ -166,7 +163,8 @@ public final class SentimentExperiment {
     private <T> T use(Path directory, BiFunction<Model, Tokenizer, T> work) {
         try (Device opened = Devices.open(device, SAID_IN_THE_HEADER);
                 Model model = Model.load(directory, opened, DType.F32);
-                Tokenizer tokenizer = Tokenizer.load(directory, model.config().vocabSize())) {
+                Tokenizer tokenizer =
+                        Tokenizer.load(directory, model.architecture().vocabSize())) {
             return work.apply(model, tokenizer);
         }
     }

@@ -7,8 +7,8 @@ import org.dpo4j.data.Shuffle;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
-import org.dpo4j.model.LlamaConfig;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.family.ModelConfig;
 
 /**
  * The optimizer steps of {@link DpoTrainer} on a model and pairs in memory, one at a time: what a run is between its
@@ -41,7 +41,7 @@ public final class DpoSteps implements AutoCloseable {
 
     /** What these steps take of a device, before there is a model: of sizes alone, and of any type. */
     public static MemoryPlan memory(
-            LlamaConfig config,
+            ModelConfig config,
             Device device,
             DType dtype,
             List<PreferencePair> pairs,

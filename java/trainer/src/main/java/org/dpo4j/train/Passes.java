@@ -6,7 +6,6 @@ import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.dpo4j.data.PackedBatch;
-import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.PassMemory;
 
 /**
@@ -55,8 +54,7 @@ public record Passes(PassMemory training, PassMemory reference, PassMemory evalu
 
     /** What the largest batches take; only those that are larger in something than all before are packed. */
     static PassMemory largest(
-            LanguageModel language,
-            int group,
+            Function<PackedBatch, PassMemory> measure,
             Stream<int[]> batches,
             Function<int[], Extent> extent,
             Function<int[], PackedBatch> pack) {
@@ -66,7 +64,7 @@ public record Passes(PassMemory training, PassMemory reference, PassMemory evalu
             Extent larger = most.max(extent.apply(rows));
             if (!larger.equals(most)) {
                 most = larger;
-                memory = memory.max(language.memory(pack.apply(rows), group));
+                memory = memory.max(measure.apply(pack.apply(rows)));
             }
         }
         return memory;

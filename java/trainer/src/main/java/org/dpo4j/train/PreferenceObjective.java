@@ -18,10 +18,11 @@ import org.dpo4j.kernels.PreferenceLoss.Scale;
 import org.dpo4j.kernels.PreferenceOptions;
 import org.dpo4j.model.CompletionLoss;
 import org.dpo4j.model.CompletionSums;
-import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.PassMemory;
+import org.dpo4j.model.ScoringModel;
+import org.dpo4j.model.TrainingModel;
 import org.dpo4j.report.RunListener;
 import org.jspecify.annotations.Nullable;
 
@@ -55,14 +56,14 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     private Reference reference = Reference.NONE;
 
     PreferenceObjective(Model model, List<PreferencePair> pairs, List<PreferencePair> evalPairs, DpoOptions options) {
-        this(model, pairs, evalPairs, options, LanguageModel.TRAINING_LOGITS_BYTES);
+        this(model, pairs, evalPairs, options, TrainingModel.Options.DEFAULT_LOGITS_BYTES);
     }
 
     /** Without evaluation, and with prompts as they are asked for. */
     static PreferenceObjective ofPairs(
             Model model, List<PreferencePair> pairs, DpoOptions options, boolean sharePrefix) {
         return new PreferenceObjective(
-                model, pairs, List.of(), options, LanguageModel.TRAINING_LOGITS_BYTES, sharePrefix);
+                model, pairs, List.of(), options, TrainingModel.Options.DEFAULT_LOGITS_BYTES, sharePrefix);
     }
 
     PreferenceObjective(
@@ -85,9 +86,13 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
                 pairs,
                 evalPairs,
                 options.train(),
-                LanguageModel.training(
-                        model, policySums(options), logitsBytes, options.train().graphsOn(model.device())),
-                LanguageModel.evaluation(model, policySums(options)));
+                new TrainingModel(
+                        model,
+                        new TrainingModel.Options(
+                                policySums(options),
+                                logitsBytes,
+                                options.train().graphsOn(model.device()))),
+                new ScoringModel(model, policySums(options)));
         this.options = options;
         this.sharePrefix = sharePrefix;
         this.wholeBatch = wholeBatch(options);
@@ -113,8 +118,8 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         return new CompletionSums((float) options.ldAlpha(), true);
     }
 
-    private LanguageModel reference() {
-        return LanguageModel.evaluation(training.model(), new CompletionSums((float) options.ldAlpha(), false));
+    private ScoringModel reference() {
+        return new ScoringModel(training.model(), new CompletionSums((float) options.ldAlpha(), false));
     }
 
     @Override
@@ -182,9 +187,9 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         if (!options.reference()) {
             return PassMemory.NONE;
         }
-        try (LanguageModel frozen = reference()) {
-            return memory(frozen, 2, rows, Passes.inOrder(steps.rowsRead(), evalBatch))
-                    .max(memory(frozen, 2, evalRows, Passes.inOrder(evalRows.size(), evalBatch)));
+        try (ScoringModel frozen = reference()) {
+            return memory(frozen::memory, rows, Passes.inOrder(steps.rowsRead(), evalBatch))
+                    .max(memory(frozen::memory, evalRows, Passes.inOrder(evalRows.size(), evalBatch)));
         }
     }
 
@@ -198,14 +203,14 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
             return Reference.NONE;
         }
         int[] everyRow = IntStream.range(0, evalRows.size()).toArray();
-        try (LanguageModel frozen = reference()) {
+        try (ScoringModel frozen = reference()) {
             return new Reference(
                     logProbs(frozen, rows, steps.rowsRead(), listener), logProbs(frozen, evalRows, everyRow, listener));
         }
     }
 
     private ReferenceLogProbs logProbs(
-            LanguageModel frozen, List<PreferencePair> from, int[] read, RunListener listener) {
+            ScoringModel frozen, List<PreferencePair> from, int[] read, RunListener listener) {
         return ReferenceLogProbs.compute(frozen, from, read, evalBatch, sharePrefix, listener);
     }
 

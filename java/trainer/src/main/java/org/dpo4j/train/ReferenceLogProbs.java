@@ -6,7 +6,7 @@ import java.util.stream.IntStream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.Dpo4jException;
-import org.dpo4j.model.LanguageModel;
+import org.dpo4j.model.ScoringModel;
 import org.dpo4j.model.WeightCheck;
 import org.dpo4j.report.RunListener;
 
@@ -28,7 +28,7 @@ public record ReferenceLogProbs(float[] sums) {
      * Runs the model over the pairs, {@code batch} at a time. Throws, naming the row, where a log-prob is not finite.
      */
     public static ReferenceLogProbs compute(
-            LanguageModel model, List<PreferencePair> pairs, int batch, RunListener listener) {
+            ScoringModel model, List<PreferencePair> pairs, int batch, RunListener listener) {
         return compute(model, pairs, IntStream.range(0, pairs.size()).toArray(), batch, true, listener);
     }
 
@@ -37,7 +37,7 @@ public record ReferenceLogProbs(float[] sums) {
      * have NaN.
      */
     static ReferenceLogProbs compute(
-            LanguageModel model,
+            ScoringModel model,
             List<PreferencePair> pairs,
             int[] read,
             int batch,
@@ -80,7 +80,7 @@ public record ReferenceLogProbs(float[] sums) {
         return selected;
     }
 
-    private static void check(LanguageModel model, float sum, int row, String side) {
+    private static void check(ScoringModel model, float sum, int row, String side) {
         if (!Float.isFinite(sum)) {
             throw new Dpo4jException("row " + row + ": the reference log-prob of the " + side + " completion is " + sum
                     + "; " + WeightCheck.explain(model.model().parameters()));

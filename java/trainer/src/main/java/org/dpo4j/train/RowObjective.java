@@ -1,13 +1,15 @@
 package org.dpo4j.train;
 
 import java.util.List;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.model.CompletionLoss;
-import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.PassMemory;
+import org.dpo4j.model.ScoringModel;
+import org.dpo4j.model.TrainingModel;
 import org.dpo4j.report.RunListener;
 
 /**
@@ -25,12 +27,12 @@ abstract class RowObjective<T> implements Objective {
     final List<T> rows;
     final List<T> evalRows;
     final int evalBatch;
-    final LanguageModel training;
-    final LanguageModel evaluation;
+    final TrainingModel training;
+    final ScoringModel evaluation;
     private RunListener listener = metrics -> {};
 
     RowObjective(
-            List<T> rows, List<T> evalRows, TrainOptions options, LanguageModel training, LanguageModel evaluation) {
+            List<T> rows, List<T> evalRows, TrainOptions options, TrainingModel training, ScoringModel evaluation) {
         this.rows = rows;
         this.evalRows = evalRows;
         this.evalBatch = options.perDeviceEvalBatchSize();
@@ -68,15 +70,14 @@ abstract class RowObjective<T> implements Objective {
     @Override
     public final Passes passes(Steps steps) {
         return new Passes(
-                memory(training, group(), rows, steps.microBatches()),
+                memory(batch -> training.memory(batch, group()), rows, steps.microBatches()),
                 referenceMemory(steps),
-                memory(evaluation, group(), evalRows, Passes.inOrder(evalRows.size(), evalBatch)));
+                memory(evaluation::memory, evalRows, Passes.inOrder(evalRows.size(), evalBatch)));
     }
 
     /** Memory of passes over batches of these rows. */
-    final PassMemory memory(LanguageModel language, int group, List<T> from, Stream<int[]> batches) {
-        return Passes.largest(
-                language, group, batches, batch -> extent(from, batch), batch -> pack(select(from, batch)));
+    final PassMemory memory(Function<PackedBatch, PassMemory> measure, List<T> from, Stream<int[]> batches) {
+        return Passes.largest(measure, batches, batch -> extent(from, batch), batch -> pack(select(from, batch)));
     }
 
     private Passes.Extent extent(List<T> from, int[] batch) {
@@ -130,6 +131,7 @@ abstract class RowObjective<T> implements Objective {
 
     @Override
     public void close() {
-        List.of(training, evaluation).forEach(LanguageModel::close);
+        training.close();
+        evaluation.close();
     }
 }

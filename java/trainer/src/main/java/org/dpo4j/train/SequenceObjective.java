@@ -11,9 +11,10 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.model.CompletionLoss;
 import org.dpo4j.model.CompletionSums;
-import org.dpo4j.model.LanguageModel;
 import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.ScoringModel;
+import org.dpo4j.model.TrainingModel;
 
 /**
  * Cross entropy of sequences; its terms are target tokens. The loss of a term is minus its log-prob, so the gradient by
@@ -58,7 +59,7 @@ final class SequenceObjective extends RowObjective<Sequence> {
     private long terms;
 
     SequenceObjective(Model model, List<Sequence> sequences, List<Sequence> evalSequences, TrainOptions options) {
-        this(model, sequences, evalSequences, options, LanguageModel.TRAINING_LOGITS_BYTES);
+        this(model, sequences, evalSequences, options, TrainingModel.Options.DEFAULT_LOGITS_BYTES);
     }
 
     SequenceObjective(
@@ -71,8 +72,10 @@ final class SequenceObjective extends RowObjective<Sequence> {
                 sequences,
                 evalSequences,
                 options,
-                LanguageModel.training(model, CompletionSums.PLAIN, logitsBytes, options.graphsOn(model.device())),
-                LanguageModel.evaluation(model, CompletionSums.PLAIN));
+                new TrainingModel(
+                        model,
+                        new TrainingModel.Options(CompletionSums.PLAIN, logitsBytes, options.graphsOn(model.device()))),
+                new ScoringModel(model, CompletionSums.PLAIN));
         device = model.device();
         batch = options.perDeviceTrainBatchSize();
         capacity = (int) Math.max(batch, Math.min(MOST_KEPT, sumsOfALine(options)));

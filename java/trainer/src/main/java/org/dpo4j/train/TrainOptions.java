@@ -6,7 +6,7 @@ import org.dpo4j.data.TruncationMode;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
-import org.dpo4j.model.LlamaConfig;
+import org.dpo4j.model.family.Architecture;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -123,7 +123,7 @@ public record TrainOptions(
     }
 
     /** Most tokens of a sequence for this model. The default means the same where it is written out. */
-    int maxLengthFor(LlamaConfig model) {
+    int maxLengthFor(Architecture model) {
         Integer asked = maxLength != null && maxLength == DEFAULT_MAX_LENGTH ? null : maxLength;
         return model.maxLength(asked, DEFAULT_MAX_LENGTH);
     }

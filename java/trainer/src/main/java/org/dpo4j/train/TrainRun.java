@@ -110,8 +110,8 @@ final class TrainRun {
 
     private static Objective read(
             TrainOptions options, Model model, ObjectiveReader reader, Map<String, String> facts) {
-        int vocabulary = model.config().vocabSize();
-        int longest = options.maxLengthFor(model.config());
+        int vocabulary = model.architecture().vocabSize();
+        int longest = options.maxLengthFor(model.architecture());
         try (Tokenizer tokenizer = Tokenizer.find(options.modelNameOrPath(), vocabulary)) {
             if (tokenizer != null && tokenizer.size() < vocabulary) {
                 facts.put(

@@ -16,23 +16,23 @@ import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Statistic;
 import org.dpo4j.kernels.decoder.Segment;
 
-class LanguageModelTest {
+class ScoringModelTest {
     private static final Sequence SHORT = new Sequence(0, new int[] {5}, new int[] {9, 30});
     private static final Sequence LONG =
             new Sequence(0, new int[] {7, 8, 9, 10}, new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9});
 
     /**
-     * Evaluation runs the same calls on the same values: not close, the same bits. So does a sequence alone and among
-     * others.
+     * Scoring runs the same calls as training on the same values: not close, the same bits. So does a sequence alone and
+     * among others.
      */
     @OnEachDevice
-    void evaluationAndPackingKeepTheBits(On on) {
+    void scoringAndPackingKeepTheBitsOfTraining(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
-                LanguageModel training = LanguageModel.training(model, CompletionSums.PLAIN);
-                LanguageModel evaluation = LanguageModel.evaluation(model, CompletionSums.PLAIN)) {
+                TrainingModel training = new TrainingModel(model, new TrainingModel.Options(CompletionSums.PLAIN));
+                ScoringModel scoring = new ScoringModel(model, CompletionSums.PLAIN)) {
             float[] together = logprobs(training, List.of(SHORT, LONG));
-            assertThat(logprobs(evaluation, List.of(SHORT, LONG))).isEqualTo(together);
-            assertThat(logprobs(evaluation, List.of(SHORT))).containsExactly(together[0], together[1]);
+            assertThat(logprobs(scoring, List.of(SHORT, LONG))).isEqualTo(together);
+            assertThat(logprobs(scoring, List.of(SHORT))).containsExactly(together[0], together[1]);
             float[] swapped = logprobs(training, List.of(LONG, SHORT));
             assertThat(new float[] {swapped[9], swapped[10]}).containsExactly(together[0], together[1]);
         }
@@ -46,7 +46,7 @@ class LanguageModelTest {
     @OnEachDevice
     void chunksOfTheHeadKeepTheBits(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32)) {
-            float[] whole = headPass(model, CompletionHead.LOGITS_BYTES);
+            float[] whole = headPass(model, CompletionHead.SCORING_LOGITS_BYTES);
             float[] chunked = headPass(model, 4 * 40 * 4);
             int tokens = 11;
             for (int i = 0; i < tokens; i++) {
@@ -65,7 +65,8 @@ class LanguageModelTest {
         model.parameters().zeroGradients();
         PackedBatch batch = PackedBatch.sequences(List.of(LONG, SHORT));
         ParameterTensor embedding = model.parameters().tensor("model.embed_tokens.weight");
-        try (LanguageModel language = LanguageModel.training(model, CompletionSums.PLAIN, logitsBytes);
+        try (TrainingModel language =
+                        new TrainingModel(model, new TrainingModel.Options(CompletionSums.PLAIN, logitsBytes, false));
                 GivenGradient sum = new GivenGradient(model.device(), 2, batch.tokens(), CompletionLoss.WHOLE_BATCH)) {
             sum.accumulate(language, batch, 1, 1);
             float[] tokens = sum.tokens();
@@ -81,7 +82,7 @@ class LanguageModelTest {
     void statisticsOfCompletions(On on) {
         List<Sequence> sequences = List.of(SHORT, LONG);
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
-                LanguageModel language = LanguageModel.evaluation(model, new CompletionSums(1, true))) {
+                ScoringModel language = new ScoringModel(model, new CompletionSums(1, true))) {
             LogProbs logProbs = language.forward(PackedBatch.sequences(sequences));
             int width = TokenLogProb.STATISTICS;
             float[] sums = PairStep.floats(model.device(), logProbs.statistics(), sequences.size() * width);
@@ -106,7 +107,7 @@ class LanguageModelTest {
     @OnEachDevice
     void noAllocationInTheLoop(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
-                LanguageModel language = LanguageModel.training(model, CompletionSums.PLAIN)) {
+                ScoringModel language = new ScoringModel(model, CompletionSums.PLAIN)) {
             logprobs(language, List.of(SHORT, LONG));
             long allocated = on.device().allocatedBytes();
             for (int i = 0; i < 3; i++) {
@@ -120,15 +121,16 @@ class LanguageModelTest {
     @OnEachDevice
     void indicesOutOfRange(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
-                LanguageModel evaluation = LanguageModel.evaluation(model, CompletionSums.PLAIN);
-                LanguageModel language = LanguageModel.training(model, CompletionSums.PLAIN)) {
-            refused(language, batch(37, 0, 0, 1), "token id 37 at 1");
-            refused(language, batch(-1, 0, 0, 1), "token id -1");
-            refused(language, batch(1, 64, 0, 1), "position 64");
-            refused(language, batch(1, 0, 2, 1), "hidden row 2");
-            refused(language, batch(1, 0, 0, 37), "completion token id 37");
+                ScoringModel scoring = new ScoringModel(model, CompletionSums.PLAIN);
+                TrainingModel training = new TrainingModel(model, new TrainingModel.Options(CompletionSums.PLAIN))) {
+            refused(scoring, training, batch(37, 0, 0, 1), "token id 37 at 1");
+            refused(scoring, training, batch(-1, 0, 0, 1), "token id -1");
+            refused(scoring, training, batch(1, 64, 0, 1), "position 64");
+            refused(scoring, training, batch(1, 0, 2, 1), "hidden row 2");
+            refused(scoring, training, batch(1, 0, 0, 37), "completion token id 37");
             refused(
-                    language,
+                    scoring,
+                    training,
                     new PackedBatch(
                             new int[] {1},
                             new int[] {0},
@@ -137,9 +139,6 @@ class LanguageModelTest {
                             new int[] {1},
                             new int[] {0, 1}),
                     "Segment");
-            assertThatThrownBy(() -> evaluation.accumulate(batch(1, 0, 0, 1), (of, count) -> 0))
-                    .isInstanceOf(Dpo4jException.class)
-                    .hasMessageContaining("LanguageModel.training");
         }
     }
 
@@ -153,13 +152,25 @@ class LanguageModelTest {
                 new int[] {0, 1});
     }
 
-    private static void refused(LanguageModel language, PackedBatch batch, String word) {
-        assertThatThrownBy(() -> language.forward(batch))
+    private static void refused(ScoringModel scoring, TrainingModel training, PackedBatch batch, String word) {
+        assertThatThrownBy(() -> scoring.forward(batch))
+                .isInstanceOf(Dpo4jException.class)
+                .hasMessageContaining(word);
+        assertThatThrownBy(() -> training.accumulate(batch, (logProbs, count) -> 0))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining(word);
     }
 
-    private static float[] logprobs(LanguageModel language, List<Sequence> sequences) {
+    private static float[] logprobs(TrainingModel training, List<Sequence> sequences) {
+        PackedBatch batch = PackedBatch.sequences(sequences);
+        int completions = batch.completions();
+        try (GivenGradient loss = new GivenGradient(training.model().device(), completions, batch.tokens(), 1)) {
+            loss.accumulate(training, batch, new float[completions]);
+            return loss.tokens();
+        }
+    }
+
+    private static float[] logprobs(ScoringModel language, List<Sequence> sequences) {
         PackedBatch batch = PackedBatch.sequences(sequences);
         return PairStep.floats(
                 language.model().device(), language.forward(batch).tokens(), batch.tokens());

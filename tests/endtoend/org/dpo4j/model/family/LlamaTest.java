@@ -1,4 +1,4 @@
-package org.dpo4j.model;
+package org.dpo4j.model.family;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -8,12 +8,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.family.Architecture.AttentionTraits;
+import org.dpo4j.model.family.Architecture.MlpTraits;
+import org.dpo4j.model.family.Architecture.NormTraits;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-class LlamaConfigTest {
+class LlamaTest {
     @TempDir
     Path directory;
 
@@ -21,8 +24,20 @@ class LlamaConfigTest {
     @Test
     void absentKeysTakeTransformersDefaults() throws IOException {
         assertThat(parse("{}"))
-                .isEqualTo(new LlamaConfig(
-                        32000, 4096, 11008, 32, 32, 32, 128, 2048, 1e-6, 10000, 0.02, false, 1, List.of(2)));
+                .isEqualTo(new ModelConfig(
+                        "llama",
+                        new Architecture(
+                                32000,
+                                4096,
+                                32,
+                                2048,
+                                new NormTraits(1e-6),
+                                new AttentionTraits(32, 32, 128, 10000),
+                                new MlpTraits(11008),
+                                false),
+                        0.02,
+                        1,
+                        List.of(2)));
     }
 
     @Test
@@ -34,12 +49,27 @@ class LlamaConfigTest {
              "eos_token_id":[3,5],"hidden_act":"silu","rope_scaling":null,"pretraining_tp":1,"use_cache":true}\
             """;
         assertThat(parse(json))
-                .isEqualTo(new LlamaConfig(100, 64, 50, 3, 4, 2, 24, 77, 1e-5, 500.5, 0.1, true, null, List.of(3, 5)));
+                .isEqualTo(new ModelConfig(
+                        "llama",
+                        new Architecture(
+                                100,
+                                64,
+                                3,
+                                77,
+                                new NormTraits(1e-5),
+                                new AttentionTraits(4, 2, 24, 500.5),
+                                new MlpTraits(50),
+                                true),
+                        0.1,
+                        null,
+                        List.of(3, 5)));
     }
 
     @Test
     void ropeParametersOfTransformers5() throws IOException {
         assertThat(parse("{\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":500000.0}}")
+                        .architecture()
+                        .attention()
                         .ropeTheta())
                 .isEqualTo(500000);
     }
@@ -70,7 +100,7 @@ class LlamaConfigTest {
         {"rope_parameters":{"rope_type":"default"}}                                                 | 10000
         """)
     void thetasThatAgreeAreRead(String json, double theta) throws IOException {
-        assertThat(parse(json).ropeTheta()).isEqualTo(theta);
+        assertThat(parse(json).architecture().attention().ropeTheta()).isEqualTo(theta);
     }
 
     @ParameterizedTest
@@ -122,11 +152,11 @@ class LlamaConfigTest {
     /** Reading what a new model writes gives the model back. */
     @Test
     void writtenAndReadAgain() throws IOException {
-        LlamaConfig config = LlamaConfig.of(50, 32, 24, 2, 4, 2, 64, true).withTokens(7, List.of(8, 9));
-        assertThat(parse(config.toJson().toString())).isEqualTo(config);
+        ModelConfig config = Llama.config(50, 32, 24, 2, 4, 2, 64, true).withTokens(7, List.of(8, 9));
+        assertThat(parse(new Llama().write(config).toString())).isEqualTo(config);
     }
 
-    private LlamaConfig parse(String json) throws IOException {
-        return LlamaConfig.read(Files.writeString(directory.resolve("config.json"), json));
+    private ModelConfig parse(String json) throws IOException {
+        return Families.read(Files.writeString(directory.resolve("config.json"), json));
     }
 }

@@ -1,0 +1,165 @@
+package org.dpo4j.model;
+
+import java.util.Arrays;
+import org.dpo4j.data.PackedBatch;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.TokenLogProb;
+import org.dpo4j.kernels.head.HeadPlan.Use;
+import org.dpo4j.kernels.head.LmHead;
+
+/**
+ * Takes a training batch through head and loss and back, one {@link LossChunk} at a time: hidden rows, log-probs, sums,
+ * loss, and the gradient of the hidden states. Only that gradient outlives a chunk. So every chunk uses the same memory,
+ * its launches depend on its sizes alone, and a CUDA graph of them can be replayed. On a device with graphs a chunk is
+ * padded as {@link Bucket#headRows} says: its first hidden row again, with a masked target, whose gradient is exactly 0.
+ */
+final class ChunkedHead implements AutoCloseable {
+    private static final int MASKED = -1;
+
+    private final Device device;
+    private final CompletionSums sums;
+    private final CompletionHead head;
+    private final Indices indices;
+    private final Arena headArena;
+    private final Arena resultArena;
+    private final Graphs graphs;
+
+    /**
+     * The arrays of one chunk, on the device.
+     *
+     * @param rows of the chunk and of its padding
+     * @param hiddenRows i32[rows]
+     * @param targets i32[rows]
+     * @param offsets i32[completions + 1], from the chunk's first token
+     * @param lengths i32[completions]
+     */
+    private record Inputs(
+            int rows,
+            int completions,
+            long hiddenRows,
+            long targets,
+            RowsByIndex rowsByIndex,
+            long offsets,
+            long lengths) {
+
+        static Inputs place(Layout layout, int rows, int completions) {
+            return new Inputs(
+                    rows,
+                    completions,
+                    layout.words(rows),
+                    layout.words(rows),
+                    RowsByIndex.place(layout, rows),
+                    layout.words(completions + 1L),
+                    layout.words(completions));
+        }
+    }
+
+    private record HeadMemory(CompletionHead.Activations activations, CompletionHead.Gradients gradients) {}
+
+    /** Addresses of f32[completions], f32[completions, TokenLogProb.STATISTICS] or 0, f32[rows]. */
+    private record Results(long sums, long statistics, long dLogprob) {}
+
+    /** Everything that the launches of a chunk depend on; the memory of the head begins at {@code head}. */
+    private record Key(Inputs inputs, Results results, long head, long hidden, long dHidden, CompletionLoss loss) {}
+
+    ChunkedHead(Model model, CompletionSums sums, long logitsBytes, boolean hasGraphs) {
+        this.device = model.device();
+        this.sums = sums;
+        this.head = new CompletionHead(model, Use.TRAINING, sums.statistics(), logitsBytes);
+        this.indices = new Indices(device);
+        this.headArena = new Arena(device);
+        this.resultArena = new Arena(device);
+        this.graphs = new Graphs(device, hasGraphs);
+    }
+
+    /** Rows of logits that there is memory for. */
+    int maxRows() {
+        return head.maxRows();
+    }
+
+    /**
+     * Makes room for every chunk of a batch whose chunks have no more tokens than that, so that memory moves, and graphs
+     * with it, as seldom as it can.
+     */
+    void reserve(int tokens, int completions) {
+        int rows = rows(tokens);
+        headArena.layout(layout -> placeHead(layout, rows));
+        resultArena.layout(layout -> placeResults(layout, rows, completions));
+        indices.layout(layout -> Inputs.place(layout, rows, completions));
+    }
+
+    /** Bytes of device memory that {@link #reserve} takes, without results. */
+    long bytes(int tokens, int completions) {
+        int rows = rows(tokens);
+        return Layout.bytes(layout -> placeHead(layout, rows))
+                + Indices.bytes(layout -> Inputs.place(layout, rows, completions));
+    }
+
+    /** Bytes of device memory that {@link #reserve} takes for results. */
+    long resultBytes(int tokens, int completions) {
+        return Layout.bytes(layout -> placeResults(layout, rows(tokens), completions));
+    }
+
+    private int rows(int tokens) {
+        return device.captures() ? Bucket.headRows(tokens, head.maxRows()) : tokens;
+    }
+
+    private HeadMemory placeHead(Layout layout, int rows) {
+        return new HeadMemory(head.placeActivations(layout, rows), head.placeGradients(layout, rows));
+    }
+
+    private Results placeResults(Layout layout, int rows, int completions) {
+        return new Results(
+                layout.words(completions),
+                sums.statistics() ? layout.words((long) TokenLogProb.STATISTICS * completions) : 0,
+                layout.words(rows));
+    }
+
+    /**
+     * Queues one chunk of a batch whose hidden states the decoder has left: adds to the gradients of head and last norm,
+     * and of the hidden states.
+     */
+    void run(PackedBatch batch, LossChunk chunk, CompletionLoss loss, long hidden, long dHidden) {
+        Inputs inputs = upload(batch, chunk);
+        HeadMemory memory = headArena.layout(layout -> placeHead(layout, inputs.rows));
+        Results results = resultArena.layout(layout -> placeResults(layout, inputs.rows, inputs.completions));
+        CompletionHead.Activations at = memory.activations;
+        LogProbs logProbs = new LogProbs(at.logprob(), results.sums, inputs.lengths, results.statistics);
+        loss.upload(chunk.first(), chunk.completions());
+        graphs.run(new Key(inputs, results, at.gathered(), hidden, dHidden, loss), () -> {
+            head.normalise(at, hidden, inputs.hiddenRows);
+            LmHead unit = head.forwardUnit(at, memory.gradients, inputs.targets);
+            sums.queue(device, at, inputs.offsets, inputs.completions, logProbs);
+            long dSums = loss.dSums(logProbs, inputs.completions);
+            device.fill(results.dLogprob, 0, 4L * inputs.rows); // finite in the padding
+            sums.queueBackward(device, results.dLogprob, dSums, inputs.offsets, inputs.completions);
+            head.backward(unit, at, memory.gradients, inputs.targets, results.dLogprob, dHidden, inputs.rowsByIndex);
+        });
+        loss.keep(logProbs, chunk.first(), chunk.completions());
+    }
+
+    private Inputs upload(PackedBatch batch, LossChunk chunk) {
+        int rows = rows(chunk.tokens());
+        int[] own = Arrays.copyOfRange(batch.hiddenRows(), chunk.begin(), chunk.endToken());
+        int[] hiddenRows = Arrays.copyOf(own, rows);
+        Arrays.fill(hiddenRows, own.length, rows, own.length == 0 ? 0 : own[0]);
+        int[] targets = Arrays.copyOf(Arrays.copyOfRange(batch.targets(), chunk.begin(), chunk.endToken()), rows);
+        Arrays.fill(targets, own.length, rows, MASKED);
+        Inputs inputs = indices.layout(layout -> Inputs.place(layout, rows, chunk.completions()));
+        indices.put(inputs.hiddenRows, hiddenRows);
+        indices.put(inputs.targets, targets);
+        inputs.rowsByIndex.put(indices, own);
+        indices.put(inputs.offsets, chunk.offsets(batch));
+        indices.put(inputs.lengths, Arrays.copyOfRange(batch.lengths(), chunk.first(), chunk.end()));
+        indices.upload();
+        return inputs;
+    }
+
+    @Override
+    public void close() {
+        graphs.close();
+        headArena.close();
+        resultArena.close();
+        indices.close();
+    }
+}

@@ -1,0 +1,63 @@
+package org.dpo4j.model;
+
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.MatrixShape;
+import org.dpo4j.kernels.decoder.Swiglu;
+import org.dpo4j.model.family.Architecture.MlpTraits;
+import org.dpo4j.model.family.ParameterKind;
+
+/** The MLP of a layer: {@code branch = swiglu(x Wgu^T) Wdown^T}, x being the norm's output. */
+final class Mlp {
+    private final Device device;
+    private final DType dtype;
+    private final int innerSize;
+    private final Projection gateUp;
+    private final Projection down;
+
+    Mlp(Parameters parameters, MlpTraits traits, int layer) {
+        this.device = parameters.device();
+        this.dtype = parameters.dtype();
+        this.innerSize = traits.innerSize();
+        ParameterLayout layout = parameters.layout();
+        this.gateUp = new Projection(parameters, layout.parameter(ParameterKind.GATE_UP, layer));
+        this.down = new Projection(parameters, layout.parameter(ParameterKind.DOWN, layer));
+    }
+
+    /**
+     * What forward leaves for backward, which writes its gradient in the same place.
+     *
+     * @param gateUp [rows, 2 innerSize]
+     */
+    record Saved(long gateUp) {}
+
+    Saved placeSaved(Layout layout, int rows) {
+        return new Saved(layout.matrix(rows, 2L * innerSize, dtype));
+    }
+
+    /** Address of [rows, innerSize]: {@code inner} of forward and backward, and {@code dInner} of backward. */
+    long placeInner(Layout layout, int rows) {
+        return layout.matrix(rows, innerSize, dtype);
+    }
+
+    void forward(long branch, long normed, Saved saved, long inner, int rows) {
+        gateUp.forward(saved.gateUp, normed, rows);
+        Swiglu.forward(device, inner, saved.gateUp, shape(rows));
+        down.forward(branch, inner, rows);
+    }
+
+    /** dNormed = the gradient of {@code normed}; those of the weights are added to. Computes {@code inner} again. */
+    void backward(long dNormed, long dBranch, long normed, Saved saved, long inner, long dInner, int rows) {
+        Swiglu.forward(device, inner, saved.gateUp, shape(rows));
+        down.backwardWeight(dBranch, inner, rows);
+        down.backwardInput(dInner, dBranch, rows);
+        long dGateUp = saved.gateUp; // in its own place: nothing reads gate and up after this
+        Swiglu.backward(device, dGateUp, dInner, saved.gateUp, shape(rows));
+        gateUp.backwardWeight(dGateUp, normed, rows);
+        gateUp.backwardInput(dNormed, dGateUp, rows);
+    }
+
+    private MatrixShape shape(int rows) {
+        return new MatrixShape(rows, innerSize, dtype);
+    }
+}

@@ -1,0 +1,77 @@
+package org.dpo4j.model;
+
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.MatrixShape;
+import org.dpo4j.kernels.decoder.RmsNorm;
+import org.dpo4j.model.family.Architecture.NormTraits;
+
+/** RMSNorm with its weight. What it makes is cheap to make again: backward does, and nothing of it is kept but rstd. */
+final class Norm {
+    private final Device device;
+    private final DType dtype;
+    private final Parameters parameters;
+    private final Parameter weight;
+    private final int width;
+    private final float epsilon;
+
+    Norm(Parameters parameters, Parameter weight, NormTraits traits) {
+        this.device = parameters.device();
+        this.dtype = parameters.dtype();
+        this.parameters = parameters;
+        this.weight = weight;
+        this.width = weight.columns();
+        this.epsilon = (float) traits.epsilon();
+    }
+
+    /**
+     * What forward leaves for backward.
+     *
+     * @param rstd f32[rows]
+     */
+    record Saved(long rstd) {}
+
+    Saved placeSaved(Layout layout, int rows) {
+        return new Saved(layout.words(rows));
+    }
+
+    /** Address of the memory that {@link #backward} works in. */
+    long placeWorkspace(Layout layout, int rows) {
+        return layout.allocate(RmsNorm.backwardWorkspaceBytes(rows, width));
+    }
+
+    /** normed = norm(x). */
+    void forward(long normed, Saved saved, long x, int rows) {
+        RmsNorm.forward(device, new RmsNorm.Results(normed, saved.rstd), inputs(x), shape(rows), epsilon);
+    }
+
+    /** sum = x + branch and normed = norm(sum), in one pass. */
+    void forwardSum(long normed, Saved saved, long sum, long x, long branch, int rows) {
+        RmsNorm.forwardSum(
+                device,
+                new RmsNorm.Results(normed, saved.rstd),
+                inputs(x),
+                new RmsNorm.Sum(branch, sum),
+                shape(rows),
+                epsilon);
+    }
+
+    /** dX = dResidual + the gradient of x; the weight's is added to. {@code dResidual} may be {@code dX}, or 0 for none. */
+    void backward(long dX, long dNormed, long dResidual, long x, Saved saved, long workspace, int rows) {
+        RmsNorm.backward(
+                device,
+                new RmsNorm.Gradients(dNormed, dResidual, dX, parameters.gradient(weight)),
+                inputs(x),
+                saved.rstd,
+                workspace,
+                shape(rows));
+    }
+
+    private RmsNorm.Inputs inputs(long x) {
+        return new RmsNorm.Inputs(x, parameters.weight(weight));
+    }
+
+    private MatrixShape shape(int rows) {
+        return new MatrixShape(rows, width, dtype);
+    }
+}

@@ -1,0 +1,151 @@
+package org.dpo4j.model;
+
+import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.Attention;
+import org.dpo4j.kernels.decoder.CopyRows;
+import org.dpo4j.kernels.decoder.MatrixShape;
+import org.dpo4j.kernels.decoder.Rope;
+import org.dpo4j.model.family.Architecture.AttentionTraits;
+import org.dpo4j.model.family.ParameterKind;
+import org.jspecify.annotations.Nullable;
+
+/** Attention of a layer: {@code branch = attention(rope(x Wqkv^T)) Wo^T}, x being the norm's output. */
+final class SelfAttention {
+    private final Device device;
+    private final DType dtype;
+    private final AttentionTraits traits;
+    private final RotaryTable rotary;
+    private final int layer;
+    private final Projection qkv;
+    private final Projection output;
+    private final Attention.Shape shape;
+    private final Rope.Shape rotation;
+
+    SelfAttention(Parameters parameters, AttentionTraits traits, int layer, RotaryTable rotary) {
+        this.device = parameters.device();
+        this.dtype = parameters.dtype();
+        this.traits = traits;
+        this.rotary = rotary;
+        this.layer = layer;
+        ParameterLayout layout = parameters.layout();
+        this.qkv = new Projection(parameters, layout.parameter(ParameterKind.QKV, layer));
+        this.output = new Projection(parameters, layout.parameter(ParameterKind.ATTENTION_OUTPUT, layer));
+        this.shape = new Attention.Shape(
+                traits.heads(),
+                traits.keyHeads(),
+                traits.headDim(),
+                new Attention.Strides(traits.queryWidth(), traits.qkvWidth(), traits.qkvWidth()),
+                (float) (1 / Math.sqrt(traits.headDim())),
+                dtype);
+        // Queries and keys lie side by side in a row and turn by the same angles: one call rotates both.
+        this.rotation = new Rope.Shape(
+                traits.heads() + traits.keyHeads(), traits.headDim(), traits.qkvWidth(), dtype);
+    }
+
+    /**
+     * What forward leaves for backward.
+     *
+     * @param qkv [rows, qkvWidth], rotated
+     * @param out [rows, queryWidth]
+     * @param lse f32[rows, heads]
+     */
+    record Saved(long qkv, long out, long lse) {}
+
+    /**
+     * What backward works in.
+     *
+     * @param dOut [rows, queryWidth]
+     * @param dQkv [rows, qkvWidth]
+     */
+    record Gradients(long dOut, long dQkv, long workspace) {}
+
+    Saved placeSaved(Layout layout, int rows) {
+        return new Saved(
+                layout.matrix(rows, traits.qkvWidth(), dtype),
+                layout.matrix(rows, traits.queryWidth(), dtype),
+                layout.words((long) rows * traits.heads()));
+    }
+
+    /** Address of the memory that {@link #forward} works in. */
+    static long placeWorkspace(Layout layout) {
+        return layout.allocate(Attention.forwardWorkspaceBytes());
+    }
+
+    Gradients placeGradients(Layout layout, int rows) {
+        return new Gradients(
+                layout.matrix(rows, traits.queryWidth(), dtype),
+                layout.matrix(rows, traits.qkvWidth(), dtype),
+                layout.allocate(Attention.backwardWorkspaceBytes(rows, shape)));
+    }
+
+    /** A cache receives the rows' keys and values, and is what the rows attend to. */
+    void forward(long branch, long normed, Saved saved, long workspace, Pass pass, @Nullable KeyCache cache) {
+        int rows = pass.rows();
+        qkv.forward(saved.qkv, normed, rows);
+        Rope.forward(device, saved.qkv, positions(pass), rotary.table(), rotation);
+        long keys = keys(saved.qkv);
+        long values = values(saved.qkv);
+        long keyStride = traits.qkvWidth();
+        long keyRows = rows;
+        if (cache != null) {
+            store(cache, keys, pass);
+            keys = cache.keys(layer);
+            values = cache.values(layer);
+            keyStride = cache.width();
+            keyRows = cache.rows();
+        }
+        Attention.forward(
+                device,
+                new Attention.Saved(saved.out, saved.lse),
+                new Attention.Inputs(saved.qkv, keys, values),
+                segments(pass, keyRows),
+                workspace,
+                shape.withKvStride(keyStride));
+        output.forward(branch, saved.out, rows);
+    }
+
+    /** Keys and values lie side by side in a row, as in the cache. */
+    private void store(KeyCache cache, long keys, Pass pass) {
+        CopyRows.forward(
+                device,
+                new CopyRows.To(cache.keys(layer), pass.cacheRows(), cache.width()),
+                new CopyRows.From(keys, 0, traits.qkvWidth()),
+                new MatrixShape(pass.rows(), cache.width(), dtype));
+    }
+
+    /** dNormed = the gradient of {@code normed}; those of the weights are added to. */
+    void backward(long dNormed, long dBranch, long normed, Saved saved, Gradients gradients, Pass pass) {
+        int rows = pass.rows();
+        output.backwardWeight(dBranch, saved.out, rows);
+        output.backwardInput(gradients.dOut, dBranch, rows);
+        long dQkv = gradients.dQkv;
+        Attention.backward(
+                device,
+                new Attention.Gradients(gradients.dOut, dQkv, keys(dQkv), values(dQkv)),
+                new Attention.Inputs(saved.qkv, keys(saved.qkv), values(saved.qkv)),
+                new Attention.Saved(saved.out, saved.lse),
+                segments(pass, rows),
+                gradients.workspace,
+                shape);
+        Rope.backward(device, dQkv, positions(pass), rotary.table(), rotation);
+        qkv.backwardWeight(dQkv, normed, rows);
+        qkv.backwardInput(dNormed, dQkv, rows);
+    }
+
+    private static Rope.Positions positions(Pass pass) {
+        return new Rope.Positions(pass.positions(), pass.rows());
+    }
+
+    private static Attention.Segments segments(Pass pass, long rows) {
+        return new Attention.Segments(pass.segments(), pass.segmentCount(), pass.maxQueries(), rows);
+    }
+
+    private long keys(long qkv) {
+        return qkv + (long) traits.queryWidth() * dtype.bytes();
+    }
+
+    private long values(long qkv) {
+        return keys(qkv) + (long) traits.keyWidth() * dtype.bytes();
+    }
+}
