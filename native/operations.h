@@ -1,5 +1,6 @@
-// One params struct an operation: what dpo4j.h passes as a flat list, checked once in native/<operation>.cpp and handed unchanged to
-// cpu::run (native/cpu/<operation>.cpp) or cuda::run (kernels/<operation>.cu). Shapes and meanings are dpo4j.h's; they are not repeated here.
+// The arguments of each operation, checked once in native/<operation>.cpp and handed unchanged to cpu::run (native/cpu/<operation>.cpp) or
+// cuda::run (kernels/<operation>.cu). Where the call takes a params struct of dpo4j.h, this file gives that struct a short name. Where the call
+// still takes a flat list, the struct here holds it. Shapes and meanings are dpo4j.h's.
 #pragma once
 
 #include <stddef.h>
@@ -16,6 +17,7 @@ using CopyRows = dpo4j_copy_rows_params;
 using RmsNormForward = dpo4j_rms_norm_forward_params;
 using RmsNormBackward = dpo4j_rms_norm_backward_params;
 
+// Either direction of rope.
 struct Rope : dpo4j_rope_params {
   bool backward;
 };
@@ -127,6 +129,7 @@ struct UnpairedLoss {
 
 using GradientNorm = dpo4j_gradient_norm_params;
 
+// The options as the kernels take them: rounded to f32.
 struct Adamw : dpo4j_adamw_params {
   // 1 - beta1, 1 - beta2: the share of the gradient, and of its square, in the new moments.
   float share1, share2;
