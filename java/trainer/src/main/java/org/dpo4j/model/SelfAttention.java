@@ -39,8 +39,7 @@ final class SelfAttention {
                 (float) (1 / Math.sqrt(traits.headDim())),
                 dtype);
         // Queries and keys lie side by side in a row and turn by the same angles: one call rotates both.
-        this.rotation = new Rope.Shape(
-                traits.heads() + traits.keyHeads(), traits.headDim(), traits.qkvWidth(), dtype);
+        this.rotation = new Rope.Shape(traits.heads() + traits.keyHeads(), traits.headDim(), traits.qkvWidth(), dtype);
     }
 
     /**

@@ -22,7 +22,7 @@ final class TokenSampler {
      * and no number. Throws where a logit is not finite: its model has overflowed.
      */
     int draw(FloatBuffer logits, int begin, SplittableRandom random) {
-        int largest = largest(logits, begin);
+        int largest = argmax(logits, begin);
         if (temperature == 0) {
             return largest;
         }
@@ -42,7 +42,7 @@ final class TokenSampler {
         return largest; // rounding ate the last sliver
     }
 
-    private int largest(FloatBuffer logits, int begin) {
+    private int argmax(FloatBuffer logits, int begin) {
         int largest = 0;
         for (int id = 0; id < weights.length; id++) {
             float logit = logits.get(begin + id);

@@ -73,7 +73,8 @@ final class TrainingDecoder implements AutoCloseable {
         }
 
         private ForwardKey key() {
-            return new ForwardKey(pass.withPositionsEnd(0), out(), dHidden, decoder.rotary().table());
+            return new ForwardKey(
+                    pass.withPositionsEnd(0), out(), dHidden, decoder.rotary().table());
         }
     }
 

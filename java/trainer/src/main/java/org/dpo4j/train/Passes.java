@@ -21,19 +21,19 @@ public record Passes(PassMemory training, PassMemory reference, PassMemory evalu
     static final Passes NONE = new Passes(PassMemory.NONE, PassMemory.NONE, PassMemory.NONE);
 
     /**
-     * What decides how much memory a batch takes; more of each takes no less.
+     * Sizes that the memory of a batch depends on. Memory does not fall when one of them grows.
      *
      * @param rows of the decoder
      * @param tokens of completions
-     * @param group the most tokens of completions that a loss takes together
+     * @param group maximum tokens of completions that a loss takes together
      * @param longest sequence
      * @param count of the data's rows
      */
-    record Extent(long rows, long tokens, long group, long longest, long count) {
-        static final Extent NONE = new Extent(0, 0, 0, 0, 0);
+    record BatchSize(long rows, long tokens, long group, long longest, long count) {
+        static final BatchSize NONE = new BatchSize(0, 0, 0, 0, 0);
 
-        Extent max(Extent other) {
-            return new Extent(
+        BatchSize max(BatchSize other) {
+            return new BatchSize(
                     Math.max(rows, other.rows),
                     Math.max(tokens, other.tokens),
                     Math.max(group, other.group),
@@ -42,8 +42,8 @@ public record Passes(PassMemory training, PassMemory reference, PassMemory evalu
         }
 
         /** Of both in one batch. */
-        Extent plus(Extent other) {
-            return new Extent(
+        BatchSize plus(BatchSize other) {
+            return new BatchSize(
                     rows + other.rows,
                     tokens + other.tokens,
                     Math.max(group, other.group),
@@ -52,18 +52,18 @@ public record Passes(PassMemory training, PassMemory reference, PassMemory evalu
         }
     }
 
-    /** What the largest batches take; only those that are larger in something than all before are packed. */
-    static PassMemory largest(
+    /** Maximum memory of any batch. Only batches that are larger in some size than all before are packed. */
+    static PassMemory maxMemory(
             Function<PackedBatch, PassMemory> measure,
             Stream<int[]> batches,
-            Function<int[], Extent> extent,
+            Function<int[], BatchSize> size,
             Function<int[], PackedBatch> pack) {
         PassMemory memory = PassMemory.NONE;
-        Extent most = Extent.NONE;
+        BatchSize max = BatchSize.NONE;
         for (int[] rows : (Iterable<int[]>) batches::iterator) {
-            Extent larger = most.max(extent.apply(rows));
-            if (!larger.equals(most)) {
-                most = larger;
+            BatchSize larger = max.max(size.apply(rows));
+            if (!larger.equals(max)) {
+                max = larger;
                 memory = memory.max(measure.apply(pack.apply(rows)));
             }
         }

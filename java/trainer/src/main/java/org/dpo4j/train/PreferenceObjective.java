@@ -128,11 +128,11 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     }
 
     @Override
-    Passes.Extent extent(PreferencePair pair) {
+    Passes.BatchSize size(PreferencePair pair) {
         int prompt = pair.prompt().length;
         int tokens = pair.chosen().length + pair.rejected().length;
         int longest = prompt + Math.max(pair.chosen().length, pair.rejected().length);
-        return new Passes.Extent((sharePrefix ? 1 : 2) * prompt + tokens, tokens, tokens, longest, 1);
+        return new Passes.BatchSize((sharePrefix ? 1 : 2) * prompt + tokens, tokens, tokens, longest, 1);
     }
 
     /** As two sequences, the prompt in both. */

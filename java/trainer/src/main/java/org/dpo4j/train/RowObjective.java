@@ -43,7 +43,7 @@ abstract class RowObjective<T> implements Objective {
     abstract PackedBatch pack(List<T> batch);
 
     /** What decides the memory that a row takes. */
-    abstract Passes.Extent extent(T row);
+    abstract Passes.BatchSize size(T row);
 
     /** Tokens that the model reads in a row, counted as TRL counts {@code num_tokens}. */
     abstract long tokens(T row);
@@ -77,19 +77,19 @@ abstract class RowObjective<T> implements Objective {
 
     /** Memory of passes over batches of these rows. */
     final PassMemory memory(Function<PackedBatch, PassMemory> measure, List<T> from, Stream<int[]> batches) {
-        return Passes.largest(measure, batches, batch -> extent(from, batch), batch -> pack(select(from, batch)));
+        return Passes.maxMemory(measure, batches, batch -> size(from, batch), batch -> pack(select(from, batch)));
     }
 
-    private Passes.Extent extent(List<T> from, int[] batch) {
+    private Passes.BatchSize size(List<T> from, int[] batch) {
         return IntStream.of(batch)
-                .mapToObj(row -> extent(from.get(row)))
-                .reduce(Passes.Extent.NONE, Passes.Extent::plus);
+                .mapToObj(row -> size(from.get(row)))
+                .reduce(Passes.BatchSize.NONE, Passes.BatchSize::plus);
     }
 
     /** Completion tokens of each training row. */
     final int[] completionTokens() {
         return rows.stream()
-                .mapToInt(row -> Math.toIntExact(extent(row).tokens()))
+                .mapToInt(row -> Math.toIntExact(size(row).tokens()))
                 .toArray();
     }
 

@@ -97,9 +97,9 @@ final class SequenceObjective extends RowObjective<Sequence> {
     }
 
     @Override
-    Passes.Extent extent(Sequence sequence) {
+    Passes.BatchSize size(Sequence sequence) {
         int tokens = sequence.completion().length;
-        return new Passes.Extent(sequence.length(), tokens, tokens, sequence.length(), 1);
+        return new Passes.BatchSize(sequence.length(), tokens, tokens, sequence.length(), 1);
     }
 
     @Override
