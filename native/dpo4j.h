@@ -479,9 +479,30 @@ enum dpo4j_loss {
   DPO4J_LOSSES = 23
 };
 
+/* What a loss reads. A call that gives what none of its losses reads is refused. */
+enum dpo4j_trait {
+  DPO4J_TRAIT_REFERENCE = 1 << 0,       /* the log-probs of a reference; without one they are 0 */
+  DPO4J_TRAIT_NEEDS_REFERENCE = 1 << 1, /* a call without a reference is refused */
+  DPO4J_TRAIT_DIVERGENCE = 1 << 2,      /* the formula has s(u), so every divergence is defined for it */
+  DPO4J_TRAIT_SMOOTHING = 1 << 3,       /* label_smoothing */
+  DPO4J_TRAIT_NEEDS_SMOOTHING = 1 << 4, /* label_smoothing must be above 0 */
+  DPO4J_TRAIT_LENGTHS = 1 << 5,         /* averages over the tokens of a completion */
+  DPO4J_TRAIT_WEIGHTING = 1 << 6,       /* use_weighting: the loss is a sum over pairs, each of which can be weighted */
+  DPO4J_TRAIT_TOKEN_SCALE = 1 << 7,     /* token_scale: the loss is a mean over the chosen tokens of the optimizer step */
+  DPO4J_TRAIT_RUNNING_MEAN = 1 << 8,    /* running_mean */
+  DPO4J_TRAIT_SORTS_PAIRS = 1 << 9,     /* the loss depends on all pairs of the call together */
+  DPO4J_TRAIT_DISCOPOP_TAU = 1 << 16,   /* from here on: the option of this name */
+  DPO4J_TRAIT_DPOP_LAMBDA = 1 << 17,
+  DPO4J_TRAIT_SIMPO_GAMMA = 1 << 18,
+  DPO4J_TRAIT_ALPHAPO_ALPHA = 1 << 19
+};
+
+/* The dpo4j_trait bits of a dpo4j_loss; 0 for any other number. */
+DPO4J_API int32_t dpo4j_loss_traits(int32_t loss);
+
 /* The score s(u) of a log-ratio: f'(exp(u)) of Wang et al. 2024, less f'(1), so that s(0) is 0. Exponents are taken as at most 80, so that no
-   score is infinite. A loss whose formula has u and no s (nca_pair, bco_pair, sppo_hard, aot, aot_unpaired, apo_zero, apo_down, dpop,
-   dpop_additive) is defined for reverse_kl alone; a call that has one with another divergence is refused. */
+   score is infinite. A loss that reads a reference and has no DPO4J_TRAIT_DIVERGENCE is defined for reverse_kl alone: a call that has
+   one with another divergence is refused. */
 enum dpo4j_divergence {
   DPO4J_DIVERGENCE_REVERSE_KL = 0, /* u */
   DPO4J_DIVERGENCE_FORWARD_KL = 1, /* 1 - exp(-u) */

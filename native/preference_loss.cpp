@@ -3,15 +3,37 @@
 #include <stdio.h>
 
 #include "call.h"
-#include "preference_uses.h"
 #include "text.h"
 
 using dpo4j::Call;
 using dpo4j::finite;
 using dpo4j::PreferenceLoss;
-using dpo4j::Uses;
 
 namespace {
+
+// The names of dpo4j_divergence, as messages give them.
+constexpr const char* kDivergenceNames[] = {"reverse_kl", "forward_kl", "js_divergence", "alpha_divergence"};
+
+// The dpo4j_trait bits that some term has, and those that all terms have.
+struct Traits {
+  uint32_t some = 0, all = ~0u;
+  bool some_has(uint32_t trait) const { return (some & trait) != 0; }
+  bool all_have(uint32_t trait) const { return (all & trait) != 0; }
+};
+
+// Whether a loss takes log-ratios themselves, not their scores. It is then defined for reverse_kl alone: the scores of another divergence are
+// known up to a number that depends on the prompt, which cancels only in chosen minus rejected (Wang et al. 2024, theorem 1).
+bool takes_log_ratios(int32_t loss) {
+  return (dpo4j::kLosses[loss].traits & (DPO4J_TRAIT_REFERENCE | DPO4J_TRAIT_DIVERGENCE)) == DPO4J_TRAIT_REFERENCE;
+}
+
+// The first of the terms whose loss has a trait, by name.
+const char* first_with(const dpo4j_preference& p, uint32_t trait) {
+  for (int32_t term = 0; term < p.terms; term++) {
+    if ((dpo4j::kLosses[p.loss[term]].traits & trait) != 0) return dpo4j::kLosses[p.loss[term]].name;
+  }
+  return "";
+}
 
 void check_terms(Call& call, const dpo4j_preference& p) {
   call.option("terms", p.terms, p.terms >= 1 && p.terms <= DPO4J_TERMS, "must be in [1, 8]");
@@ -30,65 +52,72 @@ void check_option(Call& call, bool read, const char* name, float value, bool wit
   }
 }
 
-void check_divergence(Call& call, const dpo4j_preference& p, const Uses& uses) {
+void check_divergence(Call& call, const dpo4j_preference& p, const Traits& traits) {
   const bool known = p.f_divergence_type >= DPO4J_DIVERGENCE_REVERSE_KL && p.f_divergence_type <= DPO4J_DIVERGENCE_ALPHA;
   call.option("f_divergence_type", p.f_divergence_type, known, "must be a dpo4j_divergence");
   if (!known || p.f_divergence_type == DPO4J_DIVERGENCE_REVERSE_KL) return;
-  const char* divergence = dpo4j::kDivergenceNames[p.f_divergence_type];
+  const char* divergence = kDivergenceNames[p.f_divergence_type];
   char wish[160];
   for (int32_t term = 0; term < p.terms; term++) {
-    if (!dpo4j::takes_log_ratios(p.loss[term])) continue;
+    if (!takes_log_ratios(p.loss[term])) continue;
     snprintf(wish, sizeof wish, "%s is not defined for the loss %s, which takes reverse_kl alone: leave f_divergence_type out", divergence,
-             dpo4j::kLossNames[p.loss[term]]);
+             dpo4j::kLosses[p.loss[term]].name);
     call.require(false, "f_divergence_type", wish);
   }
   snprintf(wish, sizeof wish, "%s is read by no loss of these: leave f_divergence_type out", divergence);
-  call.require((uses.any & dpo4j::kDivergence) != 0, "f_divergence_type", wish);
+  call.require(traits.some_has(DPO4J_TRAIT_DIVERGENCE), "f_divergence_type", wish);
 }
 
-void check_options(Call& call, const dpo4j_preference& p, const Uses& uses) {
-  const auto read = [&uses](dpo4j::Use use) { return (uses.any & use) != 0; };
+void check_options(Call& call, const dpo4j_preference& p, const Traits& traits) {
   call.option("beta", p.beta, finite(p.beta) && p.beta > 0, "must be finite and above 0");
   const bool smoothing = p.label_smoothing >= 0 && p.label_smoothing < 0.5f;
-  check_option(call, read(dpo4j::kSmoothing), "label_smoothing", p.label_smoothing, smoothing, "must be at least 0 and below 0.5");
-  call.option("label_smoothing", p.label_smoothing, !read(dpo4j::kNeedsSmoothing) || p.label_smoothing > 0, "must be above 0 for exo_pair");
-  check_divergence(call, p, uses);
-  const bool alpha_divergence = p.f_divergence_type == DPO4J_DIVERGENCE_ALPHA;
-  check_option(call, alpha_divergence, "f_alpha_divergence_coef", p.f_alpha_divergence_coef, finite(p.f_alpha_divergence_coef),
-               "must be finite");
-  const bool tau = p.discopop_tau > 0 && p.discopop_tau <= 1;
-  check_option(call, read(dpo4j::kTau), "discopop_tau", p.discopop_tau, tau, "must be above 0 and at most 1");
-  const bool lambda = finite(p.dpop_lambda) && p.dpop_lambda >= 0;
-  check_option(call, read(dpo4j::kLambda), "dpop_lambda", p.dpop_lambda, lambda, "must be finite and at least 0");
-  check_option(call, read(dpo4j::kGamma), "simpo_gamma", p.simpo_gamma, finite(p.simpo_gamma), "must be finite");
-  check_option(call, read(dpo4j::kAlpha), "alphapo_alpha", p.alphapo_alpha, finite(p.alphapo_alpha), "must be finite");
+  check_option(call, traits.some_has(DPO4J_TRAIT_SMOOTHING), "label_smoothing", p.label_smoothing, smoothing,
+               "must be at least 0 and below 0.5");
+  if (traits.some_has(DPO4J_TRAIT_NEEDS_SMOOTHING)) {
+    char wish[64];
+    snprintf(wish, sizeof wish, "must be above 0 for %s", first_with(p, DPO4J_TRAIT_NEEDS_SMOOTHING));
+    call.option("label_smoothing", p.label_smoothing, p.label_smoothing > 0, wish);
+  }
+  check_divergence(call, p, traits);
+  check_option(call, p.f_divergence_type == DPO4J_DIVERGENCE_ALPHA, "f_alpha_divergence_coef", p.f_alpha_divergence_coef,
+               finite(p.f_alpha_divergence_coef), "must be finite");
+  for (const dpo4j::LossOption& option : dpo4j::kLossOptions) {
+    const float value = p.*option.value;
+    check_option(call, traits.some_has(option.trait), option.name, value, value >= option.min && value <= option.max, option.wish);
+  }
   call.flag("use_weighting", p.use_weighting);
-  call.option("use_weighting", p.use_weighting, p.use_weighting == 0 || (uses.all & dpo4j::kWeighting) != 0,
+  call.option("use_weighting", p.use_weighting, p.use_weighting == 0 || traits.all_have(DPO4J_TRAIT_WEIGHTING),
               "but aot, aot_unpaired and sft are not sums over pairs that could be weighed: leave it out (0)");
 }
 
-Uses check_preference(Call& call, const dpo4j_preference& p) {
+Traits check_preference(Call& call, const dpo4j_preference& p) {
   check_terms(call, p);
-  const Uses uses = call.refused() ? Uses{} : dpo4j::uses_of(p);
-  if (!call.refused()) check_options(call, p, uses);
-  return uses;
+  Traits traits;
+  if (call.refused()) return traits;
+  for (int32_t term = 0; term < p.terms; term++) {
+    traits.some |= dpo4j::kLosses[p.loss[term]].traits;
+    traits.all &= dpo4j::kLosses[p.loss[term]].traits;
+  }
+  check_options(call, p, traits);
+  return traits;
 }
 
-void check_inputs(Call& call, const PreferenceLoss& x, const Uses& uses) {
-  const bool used = (uses.any & dpo4j::kReference) != 0;
-  call.require(used || x.reference == nullptr, "reference", "must be null: no term has a reference");
-  call.require((uses.any & dpo4j::kNeedsReference) == 0 || x.reference != nullptr, "reference", "is null, but dpop measures from one");
-  const bool needs_lengths = (uses.any & dpo4j::kLengths) != 0 || x.statistics != nullptr;
+void check_inputs(Call& call, const PreferenceLoss& x, const Traits& traits) {
+  const bool reads_reference = traits.some_has(DPO4J_TRAIT_REFERENCE);
+  call.require(reads_reference || x.reference == nullptr, "reference", "must be null: no term has a reference");
+  const bool has_reference = x.reference != nullptr || !traits.some_has(DPO4J_TRAIT_NEEDS_REFERENCE);
+  call.require(has_reference, "reference", "is null, but dpop measures from one");
+  const bool needs_lengths = traits.some_has(DPO4J_TRAIT_LENGTHS) || x.statistics != nullptr;
   call.require(!needs_lengths || x.lengths != nullptr, "lengths", "is null, but a term averages, or there are statistics");
   call.require(x.preference.use_weighting == 0 || x.statistics != nullptr, "statistics", "is null, but weighting reads its log weights");
-  call.require((uses.any & dpo4j::kRunningMean) != 0 || x.running_mean == nullptr, "running_mean", "must be null: no term is bco_pair");
+  call.require(traits.some_has(DPO4J_TRAIT_RUNNING_MEAN) || x.running_mean == nullptr, "running_mean", "must be null: no term is bco_pair");
   if (x.scales != nullptr) {
     call.option("pair_scale", x.pair_scale, x.pair_scale == 0, "but scales is given: leave it out (0)");
     call.option("token_scale", x.token_scale, x.token_scale == 0, "but scales is given: leave it out (0)");
     return;
   }
   call.require(finite(x.pair_scale), "pair_scale", "must be finite");
-  if ((uses.any & dpo4j::kTokenScale) != 0) {
+  if (traits.some_has(DPO4J_TRAIT_TOKEN_SCALE)) {
     call.require(finite(x.token_scale) && x.token_scale > 0, "token_scale", "must be finite and above 0 for the sft term");
     call.require(x.pair_scale != 0, "pair_scale", "must not be 0 where there is an sft term");
   } else {
@@ -97,6 +126,8 @@ void check_inputs(Call& call, const PreferenceLoss& x, const Uses& uses) {
 }
 
 }  // namespace
+
+int32_t dpo4j_loss_traits(int32_t loss) { return loss >= 0 && loss < DPO4J_LOSSES ? static_cast<int32_t>(dpo4j::kLosses[loss].traits) : 0; }
 
 int32_t dpo4j_preference_check(const dpo4j_preference* preference, char* text, size_t text_bytes) {
   dpo4j_context context{};
@@ -120,7 +151,7 @@ int32_t dpo4j_preference_loss(dpo4j_context* context, float* losses, float* d_su
                          lengths, statistics, pairs,   pair_scale,   token_scale, scales, p};
   Call call(context, "preference_loss");
   call.options("preference", preference);
-  const Uses uses = check_preference(call, p);
+  const Traits traits = check_preference(call, p);
   call.rows("pairs", pairs)
       .words("losses", losses)
       .words("d_sums", d_sums)
@@ -132,6 +163,6 @@ int32_t dpo4j_preference_loss(dpo4j_context* context, float* losses, float* d_su
       .tensor_or_null("statistics", statistics)
       .words_or_null("scales", scales);
   if (!call.refused() && dpo4j::sorts(p)) call.tensor("workspace", workspace);
-  if (!call.skipped()) check_inputs(call, x, uses);
+  if (!call.skipped()) check_inputs(call, x, traits);
   return call.run(x);
 }

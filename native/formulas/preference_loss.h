@@ -6,8 +6,7 @@
 
 namespace dpo4j {
 
-// The losses that sort the numbers of all pairs of a call.
-DPO4J_HOST_DEVICE inline bool sorts(int32_t loss) { return loss == DPO4J_LOSS_AOT || loss == DPO4J_LOSS_AOT_UNPAIRED; }
+// Whether a term depends on all pairs of the call together.
 DPO4J_HOST_DEVICE inline bool sorts(const dpo4j_preference& p) {
   for (int32_t term = 0; term < p.terms; term++) {
     if (sorts(p.loss[term])) return true;

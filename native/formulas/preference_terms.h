@@ -1,44 +1,97 @@
-// The preference losses of one pair, for both the CUDA kernel and the CPU. dpo4j.h states each formula.
+// The preference losses of one pair, for both the CUDA kernel and the CPU: what each reads, and its formula, which dpo4j.h states.
 //
-// Formulas compute with dual numbers, which carry their derivatives with respect to pi_c and pi_r (forward-mode differentiation). So the
+// Formulas compute with dual numbers (dual.h), which carry their derivatives with respect to pi_c and pi_r (forward-mode differentiation). So the
 // gradient follows from the formula by the chain rule and cannot disagree with it. Inputs are fp32. Arithmetic is fp64, which is cheap for
 // the few dozen operations of a pair, so only the result is rounded to fp32.
 #pragma once
 
+#include <float.h>
+
 #include "dpo4j.h"
-#include "logistic.h"
+#include "dual.h"
 
 namespace dpo4j {
 
-// A number that depends on the two log-probs of a pair (chosen, rejected), and its derivatives with respect to them.
-struct Dual {
-  double value, d_chosen, d_rejected;
+// ---- what each loss reads ----------------------------------------------------------------------------------------------------------------
+
+struct LossTraits {
+  int32_t loss;
+  const char* name;  // in messages
+  uint32_t traits;   // dpo4j_trait bits
 };
 
-DPO4J_HOST_DEVICE inline Dual operator+(Dual a, Dual b) {
-  return {a.value + b.value, a.d_chosen + b.d_chosen, a.d_rejected + b.d_rejected};
-}
-DPO4J_HOST_DEVICE inline Dual operator-(Dual a, Dual b) {
-  return {a.value - b.value, a.d_chosen - b.d_chosen, a.d_rejected - b.d_rejected};
-}
-DPO4J_HOST_DEVICE inline Dual operator+(Dual a, double b) { return {a.value + b, a.d_chosen, a.d_rejected}; }
-DPO4J_HOST_DEVICE inline Dual operator-(Dual a, double b) { return {a.value - b, a.d_chosen, a.d_rejected}; }
-DPO4J_HOST_DEVICE inline Dual operator*(double a, Dual b) { return {a * b.value, a * b.d_chosen, a * b.d_rejected}; }
-DPO4J_HOST_DEVICE inline Dual operator-(Dual a) { return {-a.value, -a.d_chosen, -a.d_rejected}; }
+constexpr uint32_t kReference = DPO4J_TRAIT_REFERENCE, kDivergence = DPO4J_TRAIT_DIVERGENCE, kSmoothing = DPO4J_TRAIT_SMOOTHING;
+constexpr uint32_t kLengths = DPO4J_TRAIT_LENGTHS, kWeighting = DPO4J_TRAIT_WEIGHTING;
+constexpr uint32_t kMargin = kReference | kDivergence | kWeighting;
 
-// f(x), given the value and the slope of f at x.value.
-DPO4J_HOST_DEVICE inline Dual chain(double value, double slope, Dual x) { return {value, slope * x.d_chosen, slope * x.d_rejected}; }
+constexpr LossTraits kLosses[DPO4J_LOSSES] = {
+    {DPO4J_LOSS_SIGMOID, "sigmoid", kMargin | kSmoothing},
+    {DPO4J_LOSS_HINGE, "hinge", kMargin},
+    {DPO4J_LOSS_IPO, "ipo", kMargin | kLengths},
+    {DPO4J_LOSS_EXO_PAIR, "exo_pair", kMargin | kSmoothing | DPO4J_TRAIT_NEEDS_SMOOTHING},
+    {DPO4J_LOSS_NCA_PAIR, "nca_pair", kReference | kWeighting},
+    {DPO4J_LOSS_ROBUST, "robust", kMargin | kSmoothing},
+    {DPO4J_LOSS_BCO_PAIR, "bco_pair", kReference | kWeighting | DPO4J_TRAIT_RUNNING_MEAN},
+    {DPO4J_LOSS_SPPO_HARD, "sppo_hard", kReference | kWeighting},
+    {DPO4J_LOSS_AOT, "aot", kReference | kSmoothing | DPO4J_TRAIT_SORTS_PAIRS},
+    {DPO4J_LOSS_AOT_UNPAIRED, "aot_unpaired", kReference | kSmoothing | DPO4J_TRAIT_SORTS_PAIRS},
+    {DPO4J_LOSS_APO_ZERO, "apo_zero", kReference | kWeighting},
+    {DPO4J_LOSS_APO_DOWN, "apo_down", kReference | kWeighting},
+    {DPO4J_LOSS_DISCOPOP, "discopop", kMargin | DPO4J_TRAIT_DISCOPOP_TAU},
+    {DPO4J_LOSS_SFT, "sft", DPO4J_TRAIT_TOKEN_SCALE},
+    {DPO4J_LOSS_SIGMOID_NORM, "sigmoid_norm", kMargin | kLengths},
+    {DPO4J_LOSS_DPOP, "dpop", kReference | DPO4J_TRAIT_NEEDS_REFERENCE | kWeighting | DPO4J_TRAIT_DPOP_LAMBDA},
+    {DPO4J_LOSS_DPOP_ADDITIVE, "dpop_additive", kReference | DPO4J_TRAIT_NEEDS_REFERENCE | kWeighting | DPO4J_TRAIT_DPOP_LAMBDA},
+    {DPO4J_LOSS_CPO, "cpo", kSmoothing | kWeighting},
+    {DPO4J_LOSS_CPO_HINGE, "cpo_hinge", kWeighting},
+    {DPO4J_LOSS_CPO_IPO, "cpo_ipo", kLengths | kWeighting},
+    {DPO4J_LOSS_SIMPO, "simpo", kSmoothing | kLengths | kWeighting | DPO4J_TRAIT_SIMPO_GAMMA},
+    {DPO4J_LOSS_ALPHAPO, "alphapo", kSmoothing | kLengths | kWeighting | DPO4J_TRAIT_SIMPO_GAMMA | DPO4J_TRAIT_ALPHAPO_ALPHA},
+    {DPO4J_LOSS_ORPO, "orpo", kLengths | kWeighting},
+};
 
-DPO4J_HOST_DEVICE inline Dual softplus(Dual x) {
-  const Softplus y = softplus(x.value);
-  return chain(y.value, y.slope, x);
+constexpr bool every_loss_has_its_row() {
+  for (int32_t loss = 0; loss < DPO4J_LOSSES; loss++) {
+    if (kLosses[loss].loss != loss || kLosses[loss].name == nullptr) return false;
+  }
+  return true;
 }
-DPO4J_HOST_DEVICE_CALL inline Dual sigmoid(Dual x) {
-  const Sigmoid y = sigmoid(x.value);
-  return chain(y.value, y.slope, x);
+static_assert(every_loss_has_its_row(), "kLosses has one row for each dpo4j_loss, in the order of their numbers");
+
+// An option that some losses read: a number from min to max.
+struct LossOption {
+  using Field = float dpo4j_preference::*;
+
+  uint32_t trait;
+  const char* name;
+  Field value;
+  float min, max;
+  const char* wish;
+};
+
+constexpr LossOption kLossOptions[] = {
+    {DPO4J_TRAIT_DISCOPOP_TAU, "discopop_tau", &dpo4j_preference::discopop_tau, FLT_TRUE_MIN, 1, "must be above 0 and at most 1"},
+    {DPO4J_TRAIT_DPOP_LAMBDA, "dpop_lambda", &dpo4j_preference::dpop_lambda, 0, FLT_MAX, "must be finite and at least 0"},
+    {DPO4J_TRAIT_SIMPO_GAMMA, "simpo_gamma", &dpo4j_preference::simpo_gamma, -FLT_MAX, FLT_MAX, "must be finite"},
+    {DPO4J_TRAIT_ALPHAPO_ALPHA, "alphapo_alpha", &dpo4j_preference::alphapo_alpha, -FLT_MAX, FLT_MAX, "must be finite"},
+};
+
+constexpr uint64_t losses_with(uint32_t trait) {
+  static_assert(DPO4J_LOSSES <= 64, "a bit for each loss");
+  uint64_t losses = 0;
+  for (const LossTraits& each : kLosses) {
+    if ((each.traits & trait) != 0) losses |= uint64_t{1} << each.loss;
+  }
+  return losses;
 }
-DPO4J_HOST_DEVICE inline Dual square(Dual x) { return chain(x.value * x.value, 2 * x.value, x); }
-DPO4J_HOST_DEVICE inline Dual positive_part(Dual x) { return x.value <= 0 ? Dual{0, 0, 0} : x; }  // NaN stays
+
+// The table lies in host memory; a GPU reads this one number of it.
+constexpr uint64_t kSortingLosses = losses_with(DPO4J_TRAIT_SORTS_PAIRS);
+
+// Whether the loss depends on all pairs of the call together.
+DPO4J_HOST_DEVICE inline bool sorts(int32_t loss) { return loss >= 0 && loss < DPO4J_LOSSES && (kSortingLosses >> loss & 1) != 0; }
+
+// ---- the formulas ------------------------------------------------------------------------------------------------------------------------
 
 // exp(x) - 1 for x up to 80, and its value at 80 for larger x, so that no score is infinite. Near 0, expm1 keeps the digits that exp(x) - 1
 // loses. The slope is computed as exp(x) and not as the value plus 1, because below -36 the value is exactly -1 in fp64.

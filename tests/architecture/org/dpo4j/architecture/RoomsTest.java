@@ -75,9 +75,6 @@ class RoomsTest {
                 .check(classes);
     }
 
-    /** Files that still form cycles: a package, or a file. */
-    private static final Set<String> IN_CYCLES = Set.of("org.dpo4j.kernels.internal.PreferenceWords");
-
     /** A nested class counts to the file of its outermost class. */
     @ArchTest
     static void noCyclesBetweenFiles(JavaClasses classes) {
@@ -101,10 +98,7 @@ class RoomsTest {
         SliceAssignment assignment = new SliceAssignment() {
             @Override
             public SliceIdentifier getIdentifierOf(JavaClass type) {
-                String name = slice.apply(type);
-                boolean isExempt = IN_CYCLES.contains(file(type))
-                        || (name.equals(file(type)) && IN_CYCLES.contains(type.getPackageName()));
-                return isExempt ? SliceIdentifier.ignore() : SliceIdentifier.of(name);
+                return SliceIdentifier.of(slice.apply(type));
             }
 
             @Override

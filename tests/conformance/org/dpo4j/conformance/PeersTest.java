@@ -223,7 +223,7 @@ class PeersTest {
         double[] mean = each.has("running_mean") ? Golden.numbers(each.get("running_mean")) : new double[0];
         Tensor runningMean = tensors.updatedDoubles("running_mean", mean);
         Tensor workspace = tensors.workspace(PreferenceLoss.workspaceBytes(pairs, options));
-        boolean reference = options.reference() && hasReference(each);
+        boolean reference = options.hasReference() && hasReference(each);
         boolean sft = options.terms().stream().anyMatch(term -> term.loss() == LossType.SFT);
         int chosenTokens = IntStream.range(0, pairs).map(i -> LENGTHS[2 * i]).sum();
         return (device, results, inputs) -> PreferenceLoss.compute(

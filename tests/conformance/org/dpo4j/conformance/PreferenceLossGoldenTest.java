@@ -1,17 +1,21 @@
 package org.dpo4j.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.dpo4j.conformance.PreferenceVariant.with;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.Set;
+import java.util.function.Predicate;
 import java.util.stream.StreamSupport;
 import org.dpo4j.kernels.LossType;
+import org.dpo4j.kernels.LossType.Reduction;
 import org.dpo4j.kernels.PreferenceLoss;
 import org.dpo4j.kernels.PreferenceOptions;
 import org.dpo4j.kernels.PreferenceOptions.Divergence;
+import org.dpo4j.kernels.PreferenceOptions.Scalar;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Statistic;
 import org.jspecify.annotations.Nullable;
@@ -37,6 +41,38 @@ class PreferenceLossGoldenTest {
         for (LossType loss : LossType.values()) {
             assertThat(alone).contains(loss.option());
         }
+    }
+
+    /** What a loss reads is what the script that makes the values gives it: no more, no less. */
+    @Test
+    void lossesReadWhatTheirFormulasHave() {
+        assertThat(with(LossType::hasReference)).isEqualTo(given(each -> !each.get("reference").isNull()));
+        assertThat(with(LossType::hasSmoothing)).isEqualTo(given(each -> number(each, "label_smoothing") != 0));
+        assertThat(with(LossType::hasDivergences))
+                .isEqualTo(given(each -> !each.get("divergence").asText().equals(Divergence.REVERSE_KL.option())));
+        assertThat(with(LossType::hasWeighting))
+                .isEqualTo(given(each -> each.get("weighting").asBoolean()));
+        assertThat(with(LossType::hasRunningMean))
+                .isEqualTo(given(each -> !each.get("running_mean").isNull()));
+        assertThat(with(loss -> loss.reduction() == Reduction.TOKENS))
+                .isEqualTo(given(each -> number(each, "token_scale") != 0));
+        assertThat(with(loss -> loss.reduction() == Reduction.AVERAGE))
+                .isEqualTo(given(each -> !each.get("lengths").isNull()
+                        && !each.get("weighting").asBoolean()));
+        for (Scalar scalar : Scalar.values()) {
+            assertThat(with(loss -> scalar.isReadBy(loss))).isEqualTo(given(each -> number(each, scalar.option()) != 0));
+        }
+    }
+
+    /** Losses that have a case of their own in which this holds. */
+    private static Set<LossType> given(Predicate<JsonNode> holds) {
+        Set<LossType> losses = EnumSet.noneOf(LossType.class);
+        for (JsonNode each : CASES) {
+            if (each.get("terms").size() == 1 && holds.test(each)) {
+                losses.add(LossType.of(each.get("terms").get(0).get("loss").asText()));
+            }
+        }
+        return losses;
     }
 
     @OnEachDevice
@@ -93,7 +129,7 @@ class PreferenceLossGoldenTest {
                 LossType.DISCOPOP);
         boolean any = options.terms().size() > 1
                 || differences.contains(options.terms().get(0).loss())
-                || PreferenceVariant.SMOOTHED.contains(options.terms().get(0).loss());
+                || options.terms().get(0).loss().hasSmoothing();
         double largest = Arrays.stream(call.sums()).map(Math::abs).max().orElse(0);
         return any ? 1 + largest + 1 / (beta * beta) : 0;
     }
@@ -143,13 +179,10 @@ class PreferenceLossGoldenTest {
         for (JsonNode term : each.get("terms")) {
             LossType loss = LossType.of(term.get("loss").asText());
             builder.loss(loss, number(term, "weight"));
-            switch (loss) {
-                case DISCOPOP -> builder.discopopTau(number(each, "discopop_tau"));
-                case DPOP, DPOP_ADDITIVE -> builder.dpopLambda(number(each, "dpop_lambda"));
-                case SIMPO -> builder.simpoGamma(number(each, "simpo_gamma"));
-                case ALPHAPO ->
-                    builder.simpoGamma(number(each, "simpo_gamma")).alphapoAlpha(number(each, "alphapo_alpha"));
-                default -> {}
+            for (Scalar scalar : Scalar.values()) {
+                if (scalar.isReadBy(loss)) {
+                    builder.scalar(scalar, number(each, scalar.option()));
+                }
             }
         }
         return builder.build();

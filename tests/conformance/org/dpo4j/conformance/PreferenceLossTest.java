@@ -40,7 +40,7 @@ class PreferenceLossTest {
     void stepZeroIsThatOfReverseKl(On on) {
         PreferenceCall call = PreferenceCall.random(9, 3);
         PreferenceCall same = call.withReference(call.sums());
-        for (LossType loss : PreferenceVariant.DIVERGING) {
+        for (LossType loss : PreferenceVariant.with(LossType::hasDivergences)) {
             double[] expected = same.on(on, atStepZero(loss).build()).losses();
             if (loss == LossType.SIGMOID || loss == LossType.SIGMOID_NORM) {
                 assertThat(expected).containsOnly((float) Math.log(2));
@@ -216,7 +216,7 @@ class PreferenceLossTest {
                 PreferenceCall.of(new double[] {-7, -7, -1e4, -1e4}, null).on(on, SIGMOID);
         Expect.exactly("losses", alike.losses(), new double[] {(float) Math.log(2), (float) Math.log(2)});
         for (PreferenceVariant variant : PreferenceVariant.all()) {
-            if (variant.options().reference() && !variant.has(LossType.DPOP) && !variant.has(LossType.DPOP_ADDITIVE)) {
+            if (variant.options().hasReference() && !variant.options().needsReference()) {
                 PreferenceCall call = variant.fit(PreferenceCall.random(6, 2));
                 PreferenceCall.Left free = call.withReference(null).on(on, variant.options());
                 PreferenceCall.Left zeros = call.withReference(new double[12]).on(on, variant.options());
@@ -252,7 +252,7 @@ class PreferenceLossTest {
     @OnEachDevice
     @Tag("small")
     void sortingDoesNotFeelTheOrder(On on) {
-        for (LossType loss : PreferenceVariant.SORTING) {
+        for (LossType loss : PreferenceVariant.with(loss -> loss.reduction() == LossType.Reduction.BATCH)) {
             PreferenceOptions options = PreferenceOptions.of(loss);
             PreferenceCall call = PreferenceCall.random(37, 5);
             int[] order = new Draw(6).permutation(37);

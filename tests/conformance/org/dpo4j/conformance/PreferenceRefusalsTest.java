@@ -15,6 +15,7 @@ import org.dpo4j.kernels.PreferenceLoss.Scale;
 import org.dpo4j.kernels.PreferenceOptions;
 import org.dpo4j.kernels.PreferenceOptions.Builder;
 import org.dpo4j.kernels.PreferenceOptions.Divergence;
+import org.dpo4j.kernels.PreferenceOptions.Scalar;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -25,8 +26,10 @@ class PreferenceRefusalsTest {
         Builder builder = PreferenceOptions.builder();
         for (LossType loss : losses) {
             builder.loss(loss);
-            if (loss == LossType.ALPHAPO) {
-                builder.alphapoAlpha(0.25f);
+            for (Scalar scalar : Scalar.values()) {
+                if (scalar.byDefault() == null && scalar.isReadBy(loss)) {
+                    builder.scalar(scalar, PreferenceVariant.value(scalar));
+                }
             }
             if (loss == LossType.EXO_PAIR) {
                 builder.labelSmoothing(0.1f);
@@ -55,8 +58,13 @@ class PreferenceRefusalsTest {
             refused(with(LossType.DISCOPOP).discopopTau(tau), "discopop_tau");
         }
         refused(with(LossType.DPOP).dpopLambda(-1), "dpop_lambda");
-        refused(with(LossType.SIMPO).simpoGamma(Float.NaN), "simpo_gamma");
-        refused(with(LossType.ALPHAPO).alphapoAlpha(Float.NEGATIVE_INFINITY), "alphapo_alpha");
+        for (LossType loss : LossType.values()) {
+            for (Scalar scalar : Scalar.values()) {
+                for (float value : new float[] {Float.NaN, Float.NEGATIVE_INFINITY, Float.POSITIVE_INFINITY}) {
+                    refused(with(loss).scalar(scalar, value), scalar.option());
+                }
+            }
+        }
         refused(
                 with(LossType.SIGMOID).divergence(Divergence.ALPHA_DIVERGENCE).divergenceAlpha(Float.NaN),
                 "f_alpha_divergence_coef");
@@ -73,22 +81,23 @@ class PreferenceRefusalsTest {
     @Test
     void optionsThatNoLossReads() {
         for (LossType loss : LossType.values()) {
-            if (!PreferenceVariant.SMOOTHED.contains(loss)) {
+            if (!loss.hasSmoothing()) {
                 refused(with(loss).labelSmoothing(0.1f), "label_smoothing");
             }
-            if (!PreferenceVariant.DIVERGING.contains(loss)) {
+            if (!loss.hasDivergences()) {
                 for (Divergence other : Arrays.asList(Divergence.values()).subList(1, 4)) {
                     refused(with(loss).divergence(other), "f_divergence_type " + other.option());
                 }
             }
-            if (!PreferenceVariant.WEIGHTED.contains(loss)) {
+            if (!loss.hasWeighting()) {
                 refused(with(loss).weighting(true), "use_weighting");
             }
+            for (Scalar scalar : Scalar.values()) {
+                if (!scalar.isReadBy(loss)) {
+                    refused(with(loss).scalar(scalar, PreferenceVariant.value(scalar)), scalar.option());
+                }
+            }
         }
-        refused(with(LossType.SIGMOID).discopopTau(0.05f), "discopop_tau");
-        refused(with(LossType.SIGMOID).dpopLambda(50), "dpop_lambda");
-        refused(with(LossType.SIGMOID).simpoGamma(0.5f), "simpo_gamma");
-        refused(with(LossType.SIMPO).alphapoAlpha(0.5f), "alphapo_alpha");
         refused(with(LossType.SIGMOID).divergenceAlpha(0.5f), "f_alpha_divergence_coef");
         refused(with(LossType.SIGMOID, LossType.SFT).weighting(true), "use_weighting");
     }
@@ -100,7 +109,7 @@ class PreferenceRefusalsTest {
      */
     @Test
     void aDivergenceIsRefusedByNameWithEveryLossOfLogRatios() {
-        assertThat(PreferenceVariant.DIVERGING)
+        assertThat(PreferenceVariant.with(LossType::hasDivergences))
                 .containsExactlyInAnyOrder(
                         LossType.SIGMOID,
                         LossType.SIGMOID_NORM,
@@ -112,7 +121,7 @@ class PreferenceRefusalsTest {
         for (LossType loss : LossType.values()) {
             for (Divergence other : Arrays.asList(Divergence.values()).subList(1, 4)) {
                 for (Builder list : List.of(with(LossType.SIGMOID, loss), with(loss, LossType.SIGMOID))) {
-                    if (loss.reference() && !PreferenceVariant.DIVERGING.contains(loss)) {
+                    if (loss.hasReference() && !loss.hasDivergences()) {
                         refused(
                                 list.divergence(other),
                                 other.option() + " is not defined for the loss " + loss.option());
@@ -124,16 +133,16 @@ class PreferenceRefusalsTest {
         }
     }
 
-    /** The sets above say which options a loss reads: each of them moves its numbers. */
+    /** The traits of a loss say which options it reads: each of them changes its numbers. */
     @OnEachDevice
     @Tag("small")
     void everyAcceptedOptionChangesANumber(On on) {
         for (LossType loss : LossType.values()) {
             PreferenceOptions plain = with(loss).build();
-            if (PreferenceVariant.SMOOTHED.contains(loss)) {
+            if (loss.hasSmoothing()) {
                 changes(on, plain, with(loss).labelSmoothing(0.2f));
             }
-            if (PreferenceVariant.DIVERGING.contains(loss)) {
+            if (loss.hasDivergences()) {
                 for (Divergence other : Arrays.asList(Divergence.values()).subList(1, 4)) {
                     changes(on, plain, with(loss).divergence(other));
                 }
@@ -144,23 +153,19 @@ class PreferenceRefusalsTest {
                         alpha,
                         with(loss).divergence(Divergence.ALPHA_DIVERGENCE).divergenceAlpha(0.7f));
             }
-            if (PreferenceVariant.WEIGHTED.contains(loss)) {
+            if (loss.hasWeighting()) {
                 changes(on, plain, with(loss).weighting(true));
             }
             if (loss != LossType.SFT) {
                 changes(on, plain, with(loss).beta(0.2f));
             }
             changes(on, plain, twice(loss));
+            for (Scalar scalar : Scalar.values()) {
+                if (scalar.isReadBy(loss)) {
+                    changes(on, plain, with(loss).scalar(scalar, 0.5f * PreferenceVariant.value(scalar)));
+                }
+            }
         }
-        changes(on, with(LossType.DISCOPOP).build(), with(LossType.DISCOPOP).discopopTau(0.5f));
-        changes(on, with(LossType.DPOP).build(), with(LossType.DPOP).dpopLambda(5));
-        changes(
-                on,
-                with(LossType.DPOP_ADDITIVE).build(),
-                with(LossType.DPOP_ADDITIVE).dpopLambda(5));
-        changes(on, with(LossType.SIMPO).build(), with(LossType.SIMPO).simpoGamma(1));
-        changes(on, with(LossType.ALPHAPO).build(), with(LossType.ALPHAPO).simpoGamma(1));
-        changes(on, with(LossType.ALPHAPO).build(), with(LossType.ALPHAPO).alphapoAlpha(0.5f));
     }
 
     private static Builder twice(LossType loss) {
@@ -170,7 +175,7 @@ class PreferenceRefusalsTest {
 
     private static PreferenceCall fit(PreferenceOptions options) {
         PreferenceCall call = PreferenceCall.random(6, 11);
-        call = options.reference() ? call : call.withReference(null);
+        call = options.hasReference() ? call : call.withReference(null);
         boolean sft = options.terms().stream().anyMatch(term -> term.loss() == LossType.SFT);
         return sft ? call.withTokenScale(0.01f) : call;
     }
@@ -190,7 +195,7 @@ class PreferenceRefusalsTest {
         for (LossType loss : LossType.values()) {
             PreferenceOptions options = with(loss).build();
             PreferenceCall fit = fit(options);
-            if (!loss.reference()) {
+            if (!loss.hasReference()) {
                 refused(on, fit.withReference(new double[12]), options, "reference");
             }
             if (loss == LossType.SFT) {

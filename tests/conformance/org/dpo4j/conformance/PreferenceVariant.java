@@ -2,12 +2,17 @@ package org.dpo4j.conformance;
 
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumSet;
+import java.util.EnumMap;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceOptions;
 import org.dpo4j.kernels.PreferenceOptions.Divergence;
+import org.dpo4j.kernels.PreferenceOptions.Scalar;
 import org.dpo4j.kernels.PreferenceOptions.Term;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Statistic;
@@ -20,26 +25,16 @@ import org.dpo4j.kernels.TokenLogProb.Statistic;
 record PreferenceVariant(
         String name, PreferenceOptions options, ReferencePreferenceLoss.Options numbers, boolean weighting) {
 
-    static final Set<LossType> SMOOTHED = EnumSet.of(
-            LossType.SIGMOID,
-            LossType.EXO_PAIR,
-            LossType.ROBUST,
-            LossType.AOT,
-            LossType.AOT_UNPAIRED,
-            LossType.CPO,
-            LossType.SIMPO,
-            LossType.ALPHAPO);
-    static final Set<LossType> DIVERGING = EnumSet.of(
-            LossType.SIGMOID,
-            LossType.HINGE,
-            LossType.IPO,
-            LossType.EXO_PAIR,
-            LossType.ROBUST,
-            LossType.DISCOPOP,
-            LossType.SIGMOID_NORM);
-    static final Set<LossType> SORTING = EnumSet.of(LossType.AOT, LossType.AOT_UNPAIRED);
-    static final Set<LossType> WEIGHTED =
-            EnumSet.complementOf(EnumSet.of(LossType.AOT, LossType.AOT_UNPAIRED, LossType.SFT));
+    /** Losses that have a trait. */
+    static Set<LossType> with(Predicate<LossType> trait) {
+        return Arrays.stream(LossType.values()).filter(trait).collect(Collectors.toCollection(LinkedHashSet::new));
+    }
+
+    /** Scalars for a loss that reads any of them. */
+    static float value(Scalar scalar) {
+        Float byDefault = scalar.byDefault();
+        return byDefault == null ? ALPHA : byDefault;
+    }
 
     private static final float BETA = 0.3f;
     private static final float SMOOTHING = 0.1f;
@@ -51,13 +46,13 @@ record PreferenceVariant(
         for (LossType loss : LossType.values()) {
             float smoothing = loss == LossType.EXO_PAIR ? SMOOTHING : 0;
             all.add(of(smoothing, Divergence.REVERSE_KL, false, loss));
-            if (SMOOTHED.contains(loss)) {
+            if (loss.hasSmoothing()) {
                 all.add(of(0.3f, Divergence.REVERSE_KL, false, loss));
             }
-            if (WEIGHTED.contains(loss)) {
+            if (loss.hasWeighting()) {
                 all.add(of(smoothing, Divergence.REVERSE_KL, true, loss));
             }
-            if (DIVERGING.contains(loss)) {
+            if (loss.hasDivergences()) {
                 for (Divergence divergence : Divergence.values()) {
                     all.add(of(smoothing, divergence, false, loss));
                 }
@@ -77,23 +72,25 @@ record PreferenceVariant(
                 .labelSmoothing(smoothing)
                 .divergence(divergence)
                 .weighting(weighting);
+        Map<Scalar, Float> scalars = new EnumMap<>(Scalar.class);
+        for (Scalar scalar : Scalar.values()) {
+            scalars.put(scalar, value(scalar));
+        }
         float weight = 1;
         for (LossType loss : losses) {
             builder.loss(loss, weight);
             weight /= 2;
-        }
-        if (Arrays.asList(losses).contains(LossType.ALPHAPO)) {
-            builder.alphapoAlpha(ALPHA);
+            scalars.keySet().stream().filter(scalar -> scalar.isReadBy(loss)).forEach(scalar -> builder.scalar(scalar, value(scalar)));
         }
         ReferencePreferenceLoss.Options numbers =
-                new ReferencePreferenceLoss.Options(BETA, smoothing, divergence, 0.5, 0.05f, 50, 0.5, ALPHA, 0, 0);
+                new ReferencePreferenceLoss.Options(BETA, smoothing, divergence, 0.5, scalars, 0, 0);
         String name = Arrays.toString(losses) + " smoothing " + smoothing + " " + divergence
                 + (weighting ? " weighting" : "");
         return new PreferenceVariant(name, builder.build(), numbers, weighting);
     }
 
     boolean sorts() {
-        return options.terms().stream().anyMatch(term -> SORTING.contains(term.loss()));
+        return options.terms().stream().anyMatch(term -> term.loss().reduction() == LossType.Reduction.BATCH);
     }
 
     boolean has(LossType loss) {
@@ -102,7 +99,7 @@ record PreferenceVariant(
 
     /** The call as this variant may be made: no reference where none is read, a token scale where one is. */
     PreferenceCall fit(PreferenceCall call) {
-        PreferenceCall fit = options.reference() ? call : call.withReference(null);
+        PreferenceCall fit = options.hasReference() ? call : call.withReference(null);
         return has(LossType.SFT) ? fit.withTokenScale(0.002f) : fit;
     }
 
@@ -115,10 +112,7 @@ record PreferenceVariant(
                 numbers.labelSmoothing(),
                 numbers.divergence(),
                 numbers.divergenceAlpha(),
-                numbers.tau(),
-                numbers.lambda(),
-                numbers.gamma(),
-                numbers.alpha(),
+                numbers.scalars(),
                 shift,
                 (double) call.tokenScale() / call.pairScale());
         ReferencePreferenceLoss of = new ReferencePreferenceLoss(at, sums, reference, lengths);

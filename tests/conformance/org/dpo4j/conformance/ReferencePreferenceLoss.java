@@ -2,10 +2,12 @@ package org.dpo4j.conformance;
 
 import java.util.Arrays;
 import java.util.Comparator;
+import java.util.Map;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceOptions.Divergence;
+import org.dpo4j.kernels.PreferenceOptions.Scalar;
 
 /**
  * The losses of pairs in double precision, each formula as its paper or TRL writes it, with no thought of speed or of extremes. Gradients are taken by
@@ -23,16 +25,12 @@ record ReferencePreferenceLoss(Options options, double[] sums, double[] referenc
             double labelSmoothing,
             Divergence divergence,
             double divergenceAlpha,
-            double tau,
-            double lambda,
-            double gamma,
-            double alpha,
+            Map<Scalar, Float> scalars,
             double shift,
-            double sftScale) {
+            double sftScale) {}
 
-        static Options of(double beta) {
-            return new Options(beta, 0, Divergence.REVERSE_KL, 0, 0, 0, 0, 0, 0, 0);
-        }
+    private double option(Scalar scalar) {
+        return options.scalars.getOrDefault(scalar, Float.NaN);
     }
 
     static double sigmoid(double x) {
@@ -129,26 +127,27 @@ record ReferencePreferenceLoss(Options options, double[] sums, double[] referenc
             case APO_ZERO -> 1 - sigmoid(b * ratioC) + sigmoid(b * ratioR);
             case APO_DOWN -> sigmoid(b * ratioC) + 1 - sigmoid(b * (ratioC - ratioR));
             case DISCOPOP -> {
-                double m = sigmoid(x / options.tau);
+                double m = sigmoid(x / option(Scalar.DISCOPOP_TAU));
                 yield -logSigmoid(x) * (1 - m) + Math.exp(-x) * m;
             }
             case SFT -> -sums[c] * options.sftScale;
             case SIGMOID_NORM -> -logSigmoid(b * (averageScore(c) - averageScore(r)));
-            case DPOP -> -logSigmoid(b * (ratioC - ratioR - options.lambda * Math.max(0, reference[c] - sums[c])));
+            case DPOP -> -logSigmoid(b * (ratioC - ratioR - option(Scalar.DPOP_LAMBDA) * Math.max(0, reference[c] - sums[c])));
             case DPOP_ADDITIVE ->
-                -logSigmoid(b * (ratioC - ratioR)) + options.lambda * Math.max(0, reference[c] - sums[c]);
+                -logSigmoid(b * (ratioC - ratioR)) + option(Scalar.DPOP_LAMBDA) * Math.max(0, reference[c] - sums[c]);
             case CPO -> smoothed(policy);
             case CPO_HINGE -> Math.max(0, 1 - policy);
             case CPO_IPO -> Math.pow(average(c) - average(r) - 1 / (2 * b), 2);
-            case SIMPO -> smoothed(b * (average(c) - average(r)) - options.gamma);
-            case ALPHAPO -> smoothed(b * (alphaReward(average(c)) - alphaReward(average(r))) - options.gamma);
+            case SIMPO -> smoothed(b * (average(c) - average(r)) - option(Scalar.SIMPO_GAMMA));
+            case ALPHAPO -> smoothed(b * (alphaReward(average(c)) - alphaReward(average(r))) - option(Scalar.SIMPO_GAMMA));
             case ORPO -> -b * logSigmoid(logOdds(average(c)) - logOdds(average(r)));
             case AOT, AOT_UNPAIRED -> throw new IllegalArgumentException(type + " is no loss of one pair");
         };
     }
 
     private double alphaReward(double average) {
-        return options.alpha == 0 ? average : (1 - Math.exp(Math.min(-options.alpha * average, 80))) / options.alpha;
+        double alpha = option(Scalar.ALPHAPO_ALPHA);
+        return alpha == 0 ? average : (1 - Math.exp(Math.min(-alpha * average, 80))) / alpha;
     }
 
     private static double logOdds(double average) {

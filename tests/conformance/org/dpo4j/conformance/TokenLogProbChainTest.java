@@ -117,7 +117,7 @@ class TokenLogProbChainTest {
                         new Results(losses.address(), dSums.address(), 0),
                         new Completions(
                                 sums.address(),
-                                variant.options().reference() ? reference.address() : 0,
+                                variant.options().hasReference() ? reference.address() : 0,
                                 lengths.address(),
                                 0),
                         PAIRS,

@@ -1,12 +1,15 @@
 package org.dpo4j.kernels;
 
+import java.nio.IntBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumSet;
+import java.util.EnumMap;
 import java.util.List;
-import java.util.Set;
+import java.util.Map;
 import java.util.stream.Collectors;
-import org.dpo4j.kernels.internal.PreferenceWords;
+import org.dpo4j.kernels.internal.LossTrait;
+import org.dpo4j.kernels.internal.Native;
+import org.dpo4j.kernels.internal.Status;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,18 +25,25 @@ public final class PreferenceOptions {
      */
     public enum Divergence {
         /** {@code u}. */
-        REVERSE_KL("reverse_kl"),
+        REVERSE_KL(0, "reverse_kl"),
         /** {@code 1 - exp(-u)}. */
-        FORWARD_KL("forward_kl"),
+        FORWARD_KL(1, "forward_kl"),
         /** {@code log 2 + log sigmoid(u)}. */
-        JS_DIVERGENCE("js_divergence"),
+        JS_DIVERGENCE(2, "js_divergence"),
         /** {@code (exp((a-1) u) - 1) / (a-1)}, {@code u} where {@code a} is 1. */
-        ALPHA_DIVERGENCE("alpha_divergence");
+        ALPHA_DIVERGENCE(3, "alpha_divergence");
 
+        private final int code;
         private final String option;
 
-        Divergence(String option) {
+        Divergence(int code, String option) {
+            this.code = code;
             this.option = option;
+        }
+
+        /** The {@code dpo4j_divergence} of the C header. */
+        int code() {
+            return code;
         }
 
         /** The value of {@code f_divergence_type} that means this divergence. */
@@ -55,18 +65,87 @@ public final class PreferenceOptions {
         }
     }
 
+    /**
+     * A number that some losses read. They take its default where it is not given; one that no loss reads is refused. In
+     * the order of the C header's fields.
+     */
+    public enum Scalar {
+        /** Temperature of discopop's blend, in (0, 1]. */
+        DISCOPOP_TAU(1 << 16, "discopop_tau", Default.DISCOPOP_TAU),
+        /** Strength of DPOP's penalty. */
+        DPOP_LAMBDA(1 << 17, "dpop_lambda", Default.DPOP_LAMBDA),
+        /** Margin of simpo and alphapo. */
+        SIMPO_GAMMA(1 << 18, "simpo_gamma", Default.SIMPO_GAMMA),
+        /** Alpha of alphapo, which has no default. */
+        ALPHAPO_ALPHA(1 << 19, "alphapo_alpha", null);
+
+        private final int trait;
+        private final String option;
+        private final @Nullable Float byDefault;
+
+        Scalar(int trait, String option, @Nullable Float byDefault) {
+            this.trait = trait;
+            this.option = option;
+            this.byDefault = byDefault;
+        }
+
+        /** The bit of a loss's {@code dpo4j_loss_traits} that says that it reads this. */
+        int trait() {
+            return trait;
+        }
+
+        /** Whether this loss reads it. */
+        public boolean isReadBy(LossType loss) {
+            return LossTrait.has(loss.code(), trait);
+        }
+
+        /** The name of the option. */
+        public String option() {
+            return option;
+        }
+
+        /** What a loss that reads it takes where it is not given; null where it must be given. */
+        public @Nullable Float byDefault() {
+            return byDefault;
+        }
+    }
+
+    /** Values of options that are not given. */
+    public static final class Default {
+        public static final double BETA = 0.1;
+        public static final float DIVERGENCE_ALPHA = 0.5f;
+        public static final float DISCOPOP_TAU = 0.05f;
+        public static final float DPOP_LAMBDA = 50;
+        public static final float SIMPO_GAMMA = 0.5f;
+
+        private Default() {}
+    }
+
     /** One loss of the sum. */
     public record Term(LossType loss, float weight) {}
 
+    /** {@code DPO4J_TERMS}. */
+    private static final int MAX_TERMS = 8;
+
     private final List<Term> terms;
-    private final PreferenceWords.Values values;
+    private final float beta;
+    private final float labelSmoothing;
+    private final Divergence divergence;
+    private final float divergenceAlpha;
+    private final Map<Scalar, Float> scalars;
+    private final boolean weighting;
     private final int[] words;
 
     private PreferenceOptions(Builder builder) {
         this.terms = List.copyOf(builder.terms);
-        this.values = builder.values();
-        this.words = PreferenceWords.of(terms, values);
-        PreferenceWords.check(words);
+        this.beta = (float) builder.beta;
+        this.labelSmoothing = (float) builder.labelSmoothing;
+        this.divergence = builder.divergence;
+        this.divergenceAlpha = builder.divergenceAlpha();
+        this.scalars = builder.scalars();
+        this.weighting = builder.weighting;
+        this.words = struct();
+        check(words);
     }
 
     /** One loss of weight 1, beta 0.1, and defaults for what it reads besides. */
@@ -83,14 +162,42 @@ public final class PreferenceOptions {
         return terms;
     }
 
-    /** Whether any of the losses measures from a reference model. */
-    public boolean reference() {
-        return terms.stream().anyMatch(term -> term.loss().reference());
+    /** Whether some loss measures from a reference model. */
+    public boolean hasReference() {
+        return terms.stream().anyMatch(term -> term.loss().hasReference());
+    }
+
+    /** Whether some loss has no reference-free form. */
+    public boolean needsReference() {
+        return terms.stream().anyMatch(term -> term.loss().needsReference());
+    }
+
+    /** Whether some loss reads the running mean of rewards. */
+    public boolean hasRunningMean() {
+        return terms.stream().anyMatch(term -> term.loss().hasRunningMean());
+    }
+
+    /** Whether some loss is a mean over the chosen tokens of an optimizer step. */
+    public boolean hasTokenMean() {
+        return terms.stream().anyMatch(term -> term.loss().reduction() == LossType.Reduction.TOKENS);
     }
 
     /** The options that are read, by name: {@code "beta 0.1, label_smoothing 0.05"}. */
     public String options() {
-        return values.toString();
+        StringBuilder text = new StringBuilder("beta ").append(beta);
+        append(text, "label_smoothing", labelSmoothing);
+        if (divergence != Divergence.REVERSE_KL) {
+            text.append(", f_divergence_type ").append(divergence.option());
+        }
+        append(text, "f_alpha_divergence_coef", divergenceAlpha);
+        scalars.forEach((scalar, value) -> append(text, scalar.option(), value));
+        return weighting ? text + ", use_weighting" : text.toString();
+    }
+
+    private static void append(StringBuilder text, String name, float value) {
+        if (value != 0) {
+            text.append(", ").append(name).append(' ').append(value);
+        }
     }
 
     @Override
@@ -98,7 +205,7 @@ public final class PreferenceOptions {
         String losses = terms.stream()
                 .map(term -> term.weight() + " " + term.loss().option())
                 .collect(Collectors.joining(" + "));
-        return losses + ", " + values;
+        return losses + ", " + options();
     }
 
     /** The {@code dpo4j_preference} of the C header, as 4-byte words. */
@@ -106,18 +213,41 @@ public final class PreferenceOptions {
         return words;
     }
 
+    private int[] struct() {
+        if (terms.isEmpty() || terms.size() > MAX_TERMS) {
+            throw new Dpo4jException("loss_type names " + terms.size() + " losses: name one, or up to " + MAX_TERMS);
+        }
+        IntBuffer struct = IntBuffer.allocate(1 + 2 * MAX_TERMS + 5 + Scalar.values().length);
+        struct.put(terms.size());
+        terms.forEach(term -> struct.put(term.loss().code()));
+        struct.position(1 + MAX_TERMS);
+        terms.forEach(term -> struct.put(Float.floatToRawIntBits(term.weight())));
+        struct.position(1 + 2 * MAX_TERMS);
+        struct.put(Float.floatToRawIntBits(beta));
+        struct.put(Float.floatToRawIntBits(labelSmoothing));
+        struct.put(divergence.code());
+        struct.put(Float.floatToRawIntBits(divergenceAlpha));
+        scalars.values().forEach(value -> struct.put(Float.floatToRawIntBits(value)));
+        struct.put(weighting ? 1 : 0);
+        return struct.array();
+    }
+
+    private static void check(int[] words) {
+        byte[] text = new byte[Status.TEXT_BYTES];
+        if (Native.dpo4j_preference_check(words, text, text.length) != 0) {
+            // the library begins its text with the name of the call; the option's name behind it says enough
+            throw new Dpo4jException(Status.text(text).replaceFirst("^preference options: ", ""));
+        }
+    }
+
     /** Options under construction. */
     public static final class Builder {
         private final List<Term> terms = new ArrayList<>();
-        private final Set<LossType> losses = EnumSet.noneOf(LossType.class);
-        private float beta = 0.1f;
-        private float labelSmoothing;
+        private final Map<Scalar, Float> given = new EnumMap<>(Scalar.class);
+        private double beta = Default.BETA;
+        private double labelSmoothing;
         private Divergence divergence = Divergence.REVERSE_KL;
         private @Nullable Float divergenceAlpha;
-        private @Nullable Float discopopTau;
-        private @Nullable Float dpopLambda;
-        private @Nullable Float simpoGamma;
-        private @Nullable Float alphapoAlpha;
         private boolean weighting;
 
         private Builder() {}
@@ -130,18 +260,28 @@ public final class PreferenceOptions {
         /** Adds a loss: {@code [0.8 sigmoid, 0.2 bco_pair, 1 sft]} is MPO, {@code [sigmoid, alpha sft]} RPO. */
         public Builder loss(LossType loss, float weight) {
             terms.add(new Term(loss, weight));
-            losses.add(loss);
             return this;
         }
 
-        /** Strength of the pull towards the reference; above 0, default 0.1. */
-        public Builder beta(float value) {
+        /** These losses instead of those added so far. */
+        public Builder losses(List<Term> values) {
+            terms.clear();
+            terms.addAll(values);
+            return this;
+        }
+
+        /** Strength of the pull towards the reference; above 0. The kernels read it as fp32. */
+        public Builder beta(double value) {
             beta = value;
             return this;
         }
 
-        /** Probability that a label is wrong, in [0, 0.5); default 0. */
-        public Builder labelSmoothing(float value) {
+        public double beta() {
+            return beta;
+        }
+
+        /** Probability that a label is wrong, in [0, 0.5); default 0. The kernels read it as fp32. */
+        public Builder labelSmoothing(double value) {
             labelSmoothing = value;
             return this;
         }
@@ -152,33 +292,39 @@ public final class PreferenceOptions {
             return this;
         }
 
-        /** Coefficient of the alpha divergence; default 0.5. */
-        public Builder divergenceAlpha(float value) {
+        /** Coefficient of the alpha divergence; null for its default. */
+        public Builder divergenceAlpha(@Nullable Float value) {
             divergenceAlpha = value;
             return this;
         }
 
-        /** Temperature of discopop's blend, in (0, 1]; default 0.05. */
+        /** Temperature of discopop's blend, in (0, 1]. */
         public Builder discopopTau(float value) {
-            discopopTau = value;
-            return this;
+            return scalar(Scalar.DISCOPOP_TAU, value);
         }
 
-        /** Strength of DPOP's penalty; default 50. */
+        /** Strength of DPOP's penalty. */
         public Builder dpopLambda(float value) {
-            dpopLambda = value;
-            return this;
+            return scalar(Scalar.DPOP_LAMBDA, value);
         }
 
-        /** Margin of simpo and alphapo; default 0.5. */
+        /** Margin of simpo and alphapo. */
         public Builder simpoGamma(float value) {
-            simpoGamma = value;
-            return this;
+            return scalar(Scalar.SIMPO_GAMMA, value);
         }
 
         /** Alpha of alphapo, which has no default. */
         public Builder alphapoAlpha(float value) {
-            alphapoAlpha = value;
+            return scalar(Scalar.ALPHAPO_ALPHA, value);
+        }
+
+        /** An option that some losses read; null for its default. */
+        public Builder scalar(Scalar scalar, @Nullable Float value) {
+            if (value == null) {
+                given.remove(scalar);
+            } else {
+                given.put(scalar, value);
+            }
             return this;
         }
 
@@ -193,26 +339,39 @@ public final class PreferenceOptions {
             return new PreferenceOptions(this);
         }
 
-        private PreferenceWords.Values values() {
-            boolean dpop = losses.contains(LossType.DPOP) || losses.contains(LossType.DPOP_ADDITIVE);
-            boolean margin = losses.contains(LossType.SIMPO) || losses.contains(LossType.ALPHAPO);
-            if (losses.contains(LossType.ALPHAPO) && alphapoAlpha == null) {
-                throw new Dpo4jException("alphapo_alpha is missing: alphapo needs it, 0 makes it simpo");
+        private float divergenceAlpha() {
+            if (divergenceAlpha != null) {
+                return divergenceAlpha;
             }
-            return new PreferenceWords.Values(
-                    beta,
-                    labelSmoothing,
-                    divergence,
-                    given(divergenceAlpha, divergence == Divergence.ALPHA_DIVERGENCE, 0.5f),
-                    given(discopopTau, losses.contains(LossType.DISCOPOP), 0.05f),
-                    given(dpopLambda, dpop, 50),
-                    given(simpoGamma, margin, 0.5f),
-                    given(alphapoAlpha, false, 0),
-                    weighting);
+            return divergence == Divergence.ALPHA_DIVERGENCE ? Default.DIVERGENCE_ALPHA : 0;
         }
 
-        private static float given(@Nullable Float value, boolean read, float byDefault) {
-            return value != null ? value : read ? byDefault : 0;
+        /** What is given, then the defaults of what the losses read, else 0. */
+        private Map<Scalar, Float> scalars() {
+            Map<Scalar, Float> values = new EnumMap<>(Scalar.class);
+            for (Scalar scalar : Scalar.values()) {
+                values.put(scalar, value(scalar));
+            }
+            return values;
+        }
+
+        private float value(Scalar scalar) {
+            Float value = given.get(scalar);
+            if (value != null) {
+                return value;
+            }
+            for (Term term : terms) {
+                if (!scalar.isReadBy(term.loss())) {
+                    continue;
+                }
+                Float byDefault = scalar.byDefault();
+                if (byDefault == null) {
+                    throw new Dpo4jException(scalar.option() + " is missing: the loss "
+                            + term.loss().option() + " needs it, and it has no default");
+                }
+                return byDefault;
+            }
+            return 0;
         }
     }
 }

@@ -15,14 +15,21 @@ public final class UnpairedLoss {
     /** A loss, by TRL's name. */
     public enum Type {
         /** Desirable: {@code w (1 - sg(b (u - kl)))}, else {@code w (1 - sg(b (kl - u)))}: Ethayarajh et al. 2024, equation 7. */
-        KTO("kto"),
+        KTO(0, "kto"),
         /** Desirable: {@code w (1 - sg(b u))}, else {@code w sg(b u)}: D'Oosterlinck et al. 2024. */
-        APO_ZERO_UNPAIRED("apo_zero_unpaired");
+        APO_ZERO_UNPAIRED(1, "apo_zero_unpaired");
 
+        private final int code;
         private final String option;
 
-        Type(String option) {
+        Type(int code, String option) {
+            this.code = code;
             this.option = option;
+        }
+
+        /** The {@code dpo4j_unpaired} of the C header. */
+        int code() {
+            return code;
         }
 
         /** The value of {@code loss_type} that means this loss. */
@@ -91,7 +98,7 @@ public final class UnpairedLoss {
     public static void compute(
             Device device, Results results, Completions of, Baseline baseline, float scale, Options options) {
         int[] words = {
-            options.type.ordinal(),
+            options.type.code,
             Float.floatToRawIntBits(options.beta),
             Float.floatToRawIntBits(options.desirableWeight),
             Float.floatToRawIntBits(options.undesirableWeight)

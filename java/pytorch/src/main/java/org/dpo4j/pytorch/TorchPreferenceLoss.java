@@ -91,7 +91,7 @@ public final class TorchPreferenceLoss implements AutoCloseable {
     /** On the device of a tensor, and on cuda on libtorch's current stream. */
     public static TorchPreferenceLoss on(Tensor tensor, PreferenceOptions options) {
         TorchDevice torch = TorchDevice.of(tensor);
-        boolean shifted = options.terms().stream().anyMatch(term -> term.loss() == LossType.BCO_PAIR);
+        boolean shifted = options.hasRunningMean();
         return new TorchPreferenceLoss(torch, options, shifted ? zeroed(torch.kernels(), 2 * Double.BYTES) : null);
     }
 

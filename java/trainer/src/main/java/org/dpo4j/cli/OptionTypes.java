@@ -40,7 +40,9 @@ final class OptionTypes {
         for (Class<Double> type : List.of(double.class, Double.class)) {
             commands.registerConverter(type, OptionTypes::number);
         }
-        commands.registerConverter(Float.class, OptionTypes::narrow);
+        for (Class<Float> type : List.of(float.class, Float.class)) {
+            commands.registerConverter(type, OptionTypes::narrow);
+        }
         for (CommandLine command : commands.getSubcommands().values()) {
             for (OptionSpec option : command.getCommandSpec().options()) {
                 if (option.type().isEnum()) {

@@ -3,11 +3,13 @@ package org.dpo4j.train;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.function.Consumer;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceOptions;
+import org.dpo4j.kernels.PreferenceOptions.Default;
 import org.dpo4j.kernels.PreferenceOptions.Divergence;
+import org.dpo4j.kernels.PreferenceOptions.Scalar;
+import org.dpo4j.kernels.PreferenceOptions.Term;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -29,28 +31,24 @@ public record DpoOptions(
 
     public DpoOptions {
         OptionRange.LD_ALPHA.check(ldAlpha);
-        if (referenceFree && !preference.reference()) {
+        if (referenceFree && !preference.hasReference()) {
             throw new Dpo4jException("reference_free is true, but none of the losses has a reference; leave it out");
         }
-        if (referenceFree && (has(preference, LossType.DPOP) || has(preference, LossType.DPOP_ADDITIVE))) {
+        if (referenceFree && preference.needsReference()) {
             throw new Dpo4jException("reference_free is true, but dpop measures from a reference; leave it out");
         }
-        if (ldAlpha != 1 && has(preference, LossType.SFT)) {
+        if (ldAlpha != 1 && preference.hasTokenMean()) {
             throw new Dpo4jException("ld_alpha is " + ldAlpha
                     + ", but the loss sft is a mean over all tokens alike; leave one of the two out");
         }
-        if (bcoRunningMean && !has(preference, LossType.BCO_PAIR)) {
+        if (bcoRunningMean && !preference.hasRunningMean()) {
             throw new Dpo4jException("bco_running_mean is true, but no loss is bco_pair; leave it out");
         }
     }
 
-    private static boolean has(PreferenceOptions preference, LossType loss) {
-        return preference.terms().stream().anyMatch(term -> term.loss() == loss);
-    }
-
     /** Whether one of the losses is this one. */
     boolean has(LossType loss) {
-        return has(preference, loss);
+        return preference.terms().stream().anyMatch(term -> term.loss() == loss);
     }
 
     /**
@@ -62,8 +60,8 @@ public record DpoOptions(
     }
 
     /** Whether log-probs of a reference model are needed. */
-    boolean reference() {
-        return preference.reference() && !referenceFree;
+    boolean hasReference() {
+        return preference.hasReference() && !referenceFree;
     }
 
     public static Builder builder() {
@@ -72,6 +70,7 @@ public record DpoOptions(
 
     /** Options under construction; also the options of the {@code dpo} command. */
     public static final class Builder extends TrainOptionsBuilder<Builder> {
+        private final PreferenceOptions.Builder preference = PreferenceOptions.builder();
 
         @Option(
                 names = "--loss_type",
@@ -90,45 +89,11 @@ public record DpoOptions(
         private @Nullable List<Float> lossWeights;
 
         @Option(
-                names = "--beta",
-                description = "How strongly the policy is held to the reference model; default ${DEFAULT-VALUE}.")
-        private double beta = 0.1;
-
-        @Option(
-                names = "--label_smoothing",
-                description =
-                        "Probability that a pair is labelled the wrong way round; default ${DEFAULT-VALUE}. With the loss"
-                                + " sigmoid this is conservative DPO (cDPO); TRL 1.16 ignores it there.")
-        private double labelSmoothing = 0;
-
-        @Option(
                 names = "--f_divergence_type",
                 description = "reverse_kl, forward_kl, js_divergence or alpha_divergence; default ${DEFAULT-VALUE}. The"
                         + " last three work with the losses sigmoid, sigmoid_norm, hinge, ipo, exo_pair, robust and"
                         + " discopop only.")
         private String fDivergenceType = Divergence.REVERSE_KL.option();
-
-        @Option(names = "--f_alpha_divergence_coef", description = "Coefficient of alpha_divergence; default 0.5.")
-        private @Nullable Float fAlphaDivergenceCoef;
-
-        @Option(names = "--discopop_tau", description = "Temperature of the loss discopop; default 0.05.")
-        private @Nullable Float discopopTau;
-
-        @Option(names = "--dpop_lambda", description = "Strength of the penalty of the losses dpop; default 50.")
-        private @Nullable Float dpopLambda;
-
-        @Option(names = "--simpo_gamma", description = "Margin of the losses simpo and alphapo; default 0.5.")
-        private @Nullable Float simpoGamma;
-
-        @Option(names = "--alphapo_alpha", description = "Alpha of the loss alphapo, which has no default.")
-        private @Nullable Float alphapoAlpha;
-
-        @Option(
-                names = "--use_weighting",
-                arity = "0..1",
-                fallbackValue = "true",
-                description = "WPO: weight each pair by its probability under the policy.")
-        private boolean useWeighting = false;
 
         @Option(
                 names = "--ld_alpha",
@@ -170,13 +135,20 @@ public record DpoOptions(
             return this;
         }
 
+        @Option(
+                names = "--beta",
+                description = "How strongly the policy is held to the reference model; default " + Default.BETA + ".")
         public Builder beta(double value) {
-            beta = value;
+            preference.beta(value);
             return this;
         }
 
+        @Option(
+                names = "--label_smoothing",
+                description = "Probability that a pair is labelled the wrong way round; default 0. With the loss"
+                        + " sigmoid this is conservative DPO (cDPO); TRL 1.16 ignores it there.")
         public Builder labelSmoothing(double value) {
-            labelSmoothing = value;
+            preference.labelSmoothing(value);
             return this;
         }
 
@@ -185,33 +157,54 @@ public record DpoOptions(
             return this;
         }
 
+        @Option(
+                names = "--f_alpha_divergence_coef",
+                description = "Coefficient of alpha_divergence; default " + Default.DIVERGENCE_ALPHA + ".")
         public Builder fAlphaDivergenceCoef(float value) {
-            fAlphaDivergenceCoef = value;
+            preference.divergenceAlpha(value == Default.DIVERGENCE_ALPHA ? null : value);
             return this;
         }
 
+        @Option(
+                names = "--discopop_tau",
+                description = "Temperature of the loss discopop; default " + Default.DISCOPOP_TAU + ".")
         public Builder discopopTau(float value) {
-            discopopTau = value;
-            return this;
+            return scalar(Scalar.DISCOPOP_TAU, value);
         }
 
+        @Option(
+                names = "--dpop_lambda",
+                description = "Strength of the penalty of the losses dpop; default " + Default.DPOP_LAMBDA + ".")
         public Builder dpopLambda(float value) {
-            dpopLambda = value;
-            return this;
+            return scalar(Scalar.DPOP_LAMBDA, value);
         }
 
+        @Option(
+                names = "--simpo_gamma",
+                description = "Margin of the losses simpo and alphapo; default " + Default.SIMPO_GAMMA + ".")
         public Builder simpoGamma(float value) {
-            simpoGamma = value;
-            return this;
+            return scalar(Scalar.SIMPO_GAMMA, value);
         }
 
+        @Option(names = "--alphapo_alpha", description = "Alpha of the loss alphapo, which has no default.")
         public Builder alphapoAlpha(float value) {
-            alphapoAlpha = value;
+            return scalar(Scalar.ALPHAPO_ALPHA, value);
+        }
+
+        /** An option at its default is taken whether or not a loss reads it, as TRL does: it is left out. */
+        private Builder scalar(Scalar scalar, float value) {
+            Float byDefault = scalar.byDefault();
+            preference.scalar(scalar, byDefault != null && byDefault == value ? null : value);
             return this;
         }
 
+        @Option(
+                names = "--use_weighting",
+                arity = "0..1",
+                fallbackValue = "true",
+                description = "WPO: weight each pair by its probability under the policy.")
         public Builder useWeighting(boolean value) {
-            useWeighting = value;
+            preference.weighting(value);
             return this;
         }
 
@@ -242,31 +235,14 @@ public record DpoOptions(
         }
 
         private PreferenceOptions preference() {
-            OptionRange.BETA.check(beta);
-            PreferenceOptions.Builder options = PreferenceOptions.builder()
-                    .beta((float) beta)
-                    .labelSmoothing((float) labelSmoothing)
+            OptionRange.BETA.check(preference.beta());
+            return preference
                     .divergence(Divergence.of(fDivergenceType))
-                    .weighting(useWeighting);
-            addLosses(options);
-            give(fAlphaDivergenceCoef, 0.5f, options::divergenceAlpha);
-            give(discopopTau, 0.05f, options::discopopTau);
-            give(dpopLambda, 50, options::dpopLambda);
-            give(simpoGamma, 0.5f, options::simpoGamma);
-            if (alphapoAlpha != null) {
-                options.alphapoAlpha(alphapoAlpha);
-            }
-            return options.build();
+                    .losses(terms())
+                    .build();
         }
 
-        /** Gives an option, where it is not the default: that is taken whether or not a loss reads the option. */
-        private static void give(@Nullable Float value, float byDefault, Consumer<Float> option) {
-            if (value != null && value != byDefault) {
-                option.accept(value);
-            }
-        }
-
-        private void addLosses(PreferenceOptions.Builder options) {
+        private List<Term> terms() {
             List<Float> weights = lossWeights;
             if (weights != null && weights.size() != lossType.size()) {
                 throw new Dpo4jException("loss_weights has " + weights.size() + " weights for " + lossType.size()
@@ -275,9 +251,11 @@ public record DpoOptions(
             if (weights != null && !weights.stream().allMatch(Float::isFinite)) {
                 throw new Dpo4jException("loss_weights is " + weights + "; each must be a finite number");
             }
+            List<Term> terms = new ArrayList<>();
             for (int i = 0; i < lossType.size(); i++) {
-                options.loss(LossType.of(lossType.get(i)), weights == null ? 1 : weights.get(i));
+                terms.add(new Term(LossType.of(lossType.get(i)), weights == null ? 1 : weights.get(i)));
             }
+            return terms;
         }
     }
 }

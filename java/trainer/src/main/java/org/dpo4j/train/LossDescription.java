@@ -25,7 +25,7 @@ final class LossDescription {
         if (options.bcoRunningMean()) {
             parts.add("shifted by the running mean of rewards");
         }
-        if (!preference.reference()) {
+        if (!preference.hasReference()) {
             parts.add("no reference");
         } else if (options.referenceFree()) {
             parts.add("reference-free");

@@ -184,7 +184,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
 
     @Override
     PassMemory referenceMemory(Steps steps) {
-        if (!options.reference()) {
+        if (!options.hasReference()) {
             return PassMemory.NONE;
         }
         try (ScoringModel frozen = reference()) {
@@ -199,7 +199,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
 
     @Override
     public Reference reference(Steps steps, RunListener listener) {
-        if (!options.reference()) {
+        if (!options.hasReference()) {
             return Reference.NONE;
         }
         int[] everyRow = IntStream.range(0, evalRows.size()).toArray();
@@ -263,7 +263,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         long chosen = IntStream.of(numbers)
                 .mapToLong(row -> from.get(row).chosen().length)
                 .sum();
-        float token = options.has(LossType.SFT) ? 1f / chosen : 0;
+        float token = options.preference().hasTokenMean() ? 1f / chosen : 0;
         host.uploadFloats(scale.address(), new float[] {1f / numbers.length, token});
     }
 
@@ -280,14 +280,14 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
 
         /** The micro-batch that comes next. */
         void take(ReferenceLogProbs from, int[] batch) {
-            if (options.reference()) {
+            if (options.hasReference()) {
                 sums = from.of(batch);
             }
         }
 
         @Override
         public void upload(int first, int count) {
-            if (options.reference()) {
+            if (options.hasReference()) {
                 host.uploadFloats(references.address(), Arrays.copyOfRange(sums, first, first + count));
             }
         }
@@ -307,7 +307,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
                             metrics.address(),
                             options.bcoRunningMean() ? mean.address() : 0),
                     new Completions(
-                            of.sums(), options.reference() ? references.address() : 0, of.lengths(), of.statistics()),
+                            of.sums(), options.hasReference() ? references.address() : 0, of.lengths(), of.statistics()),
                     count / 2,
                     workspace.bytes() == 0 ? 0 : workspace.address(),
                     Scale.at(scale.address()),

@@ -245,6 +245,8 @@ public final class Native {
             float tailFactor,
             int average);
 
+    public static native int dpo4j_loss_traits(int loss);
+
     public static native int dpo4j_preference_check(
             @Cast("const dpo4j_preference*") int[] preference,
             @Cast("char*") byte[] text,

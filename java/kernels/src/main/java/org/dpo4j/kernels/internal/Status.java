@@ -6,7 +6,7 @@ import org.dpo4j.kernels.Dpo4jException;
 /** {@code dpo4j_status} codes turned into exceptions that carry the library's words. */
 public final class Status {
     /** Bytes offered to calls that write a reason where there is no context to hold it. */
-    static final int TEXT_BYTES = 512;
+    public static final int TEXT_BYTES = 512;
 
     private Status() {}
 
@@ -18,7 +18,7 @@ public final class Status {
     }
 
     /** The C string at the start of {@code text}. */
-    static String text(byte[] text) {
+    public static String text(byte[] text) {
         int length = 0;
         while (length < text.length && text[length] != 0) {
             length++;
