@@ -14,6 +14,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceOptions.Divergence;
+import org.dpo4j.kernels.PreferenceOptions.Scalar;
 import org.dpo4j.kernels.PreferenceOptions.Term;
 import org.dpo4j.model.family.Architecture;
 import org.dpo4j.model.family.Llama;
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import picocli.CommandLine;
 
 /** Defaults are TRL's; what cannot be meant is refused by name. */
 class TrainOptionsTest {
@@ -124,6 +126,16 @@ class TrainOptionsTest {
                         .build())
                 .usingRecursiveComparison()
                 .isEqualTo(required(DpoOptions.builder()).build());
+    }
+
+    @Test
+    void everyScalarOfALossIsAnOptionOfTheCommand() {
+        CommandLine command = new CommandLine(DpoOptions.builder());
+        for (Scalar scalar : Scalar.values()) {
+            assertThat(command.getCommandSpec().findOption("--" + scalar.option()))
+                    .as(scalar.option())
+                    .isNotNull();
+        }
     }
 
     /** What transformers' TrainerState and TrainingArguments make of them (tests/golden/trl_options.py). */

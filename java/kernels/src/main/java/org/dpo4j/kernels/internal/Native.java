@@ -16,9 +16,6 @@ import org.jspecify.annotations.Nullable;
 @NoException
 @Platform(include = "dpo4j.h", link = "dpo4j", library = "jnidpo4j")
 public final class Native {
-    /** The {@code DPO4J_ABI_VERSION} this class was written for. */
-    public static final int ABI_VERSION = 8;
-
     private Native() {}
 
     public static native int dpo4j_abi_version();

@@ -1,6 +1,12 @@
 package org.dpo4j.kernels.internal;
 
 import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.bytedeco.javacpp.Loader;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
@@ -12,6 +18,7 @@ public final class NativeLibrary {
 
     private static final String PLATFORM = "linux-x86_64";
     private static final String ARTIFACT = "org.dpo4j:dpo4j-kernels";
+    private static final Pattern ABI_VERSION = Pattern.compile("#define DPO4J_ABI_VERSION (\\d+)");
     private static final String UNPACKAGED = "unpackaged";
 
     private NativeLibrary() {}
@@ -49,12 +56,27 @@ public final class NativeLibrary {
         }
         try {
             int abi = Native.dpo4j_abi_version();
-            return abi == Native.ABI_VERSION
+            int needed = abiOfHeader();
+            return abi == needed
                     ? null
-                    : "the native library has ABI version " + abi + " and these classes need " + Native.ABI_VERSION
+                    : "the native library has ABI version " + abi + " and these classes need " + needed
                             + ": use " + ARTIFACT + " and its " + PLATFORM + " classifier in one version";
         } catch (UnsatisfiedLinkError e) {
             return "the native library serves another class loader of this process: load dpo4j in a common parent";
+        }
+    }
+
+    /** The ABI version of the {@code dpo4j.h} that these classes are written for, which lies beside them. */
+    private static int abiOfHeader() {
+        try (InputStream header = Native.class.getResourceAsStream("dpo4j.h")) {
+            String text = header == null ? "" : new String(header.readAllBytes(), StandardCharsets.UTF_8);
+            Matcher version = ABI_VERSION.matcher(text);
+            if (!version.find()) {
+                throw new IllegalStateException("dpo4j.h is not beside " + Native.class);
+            }
+            return Integer.parseInt(version.group(1));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
