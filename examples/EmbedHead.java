@@ -5,14 +5,16 @@
 
 import java.util.stream.IntStream;
 import org.dpo4j.kernels.*;
-import org.dpo4j.kernels.PreferenceLoss.Completions;
+import org.dpo4j.kernels.PreferenceLoss.PairResults;
+import org.dpo4j.kernels.TokenLogProb.TokenResults;
+import org.dpo4j.kernels.PreferenceLoss.PairLogProbs;
 import org.dpo4j.kernels.PreferenceLoss.Scale;
 import org.dpo4j.kernels.SequenceSum.Sequences;
 import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.kernels.head.LmHead;
-import org.dpo4j.kernels.head.LmHead.Gradients;
-import org.dpo4j.kernels.head.LmHead.Rows;
+import org.dpo4j.kernels.head.LmHead.HeadGradients;
+import org.dpo4j.kernels.head.LmHead.HeadRows;
 
 /**
  * Hidden rows in, the DPO loss and its gradients by hidden rows and head matrix out; logits are never whole in memory.
@@ -43,17 +45,17 @@ class EmbedHead {
             device.fill(dWeight, 0, 4L * vocabulary * width); // it is added to
 
             LmHead head = new LmHead(device, plan, weight, Transform.NONE, workspace.address());
-            Rows rows = new Rows(hidden, targets, tokens);
-            Gradients gradients = new Gradients(dHidden, dWeight, 0);
+            HeadRows rows = new HeadRows(hidden, targets, tokens);
+            HeadGradients gradients = new HeadGradients(dHidden, dWeight);
             Sequences completions = new Sequences(offsets, 2 * pairs); // chosen, rejected of pair 0, of pair 1, ...
-            head.forwardUnit(gradients, new TokenLogProb.Results(logProb, lse), rows);
+            head.forwardUnit(gradients, new TokenResults(logProb, lse), rows);
             SequenceSum.forward(device, sums, logProb, completions);
             PreferenceLoss.compute(
                     device,
-                    new PreferenceLoss.Results(losses, dSums, 0),
-                    new Completions(sums, reference),
+                    new PairResults(losses, dSums),
+                    new PairLogProbs(sums, reference),
                     pairs,
-                    0,
+                    PreferenceLoss.NO_WORKSPACE,
                     new Scale(1f / pairs),
                     PreferenceOptions.of(LossType.SIGMOID));
             SequenceSum.backward(device, dLogProb, dSums, completions);

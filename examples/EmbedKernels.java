@@ -5,10 +5,12 @@
 
 import java.util.stream.IntStream;
 import org.dpo4j.kernels.*;
-import org.dpo4j.kernels.PreferenceLoss.Completions;
+import org.dpo4j.kernels.PreferenceLoss.PairResults;
+import org.dpo4j.kernels.TokenLogProb.TokenResults;
+import org.dpo4j.kernels.PreferenceLoss.PairLogProbs;
 import org.dpo4j.kernels.PreferenceLoss.Scale;
 import org.dpo4j.kernels.SequenceSum.Sequences;
-import org.dpo4j.kernels.TokenLogProb.Gradient;
+import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.dpo4j.kernels.TokenLogProb.Logits;
 
 /**
@@ -37,18 +39,18 @@ class EmbedKernels {
 
             Logits rows = new Logits(logits, vocabulary, vocabulary, DType.F32);
             Sequences completions = new Sequences(offsets, 2 * pairs); // chosen, rejected of pair 0, of pair 1, ...
-            TokenLogProb.forward(device, new TokenLogProb.Results(logProb, lse), rows, targets, tokens);
+            TokenLogProb.forward(device, new TokenResults(logProb, lse), rows, targets, tokens);
             SequenceSum.forward(device, sums, logProb, completions);
             PreferenceLoss.compute(
                     device,
-                    new PreferenceLoss.Results(losses, dSums, 0),
-                    new Completions(sums, reference),
+                    new PairResults(losses, dSums),
+                    new PairLogProbs(sums, reference),
                     pairs,
-                    0,
+                    PreferenceLoss.NO_WORKSPACE,
                     new Scale(1f / pairs),
                     PreferenceOptions.of(LossType.SIGMOID));
             SequenceSum.backward(device, dLogProb, dSums, completions);
-            TokenLogProb.backward(device, Gradient.inPlace(rows), rows, targets, lse, dLogProb, tokens);
+            TokenLogProb.backward(device, LogitsGradient.inPlace(rows), rows, targets, lse, dLogProb, tokens);
 
             System.out.printf("loss %.6f%n", device.downloadFloats(losses, 1)[0]);
             System.out.printf("d loss / d logits[0, 3] %.6f%n", device.downloadFloats(logits, 4)[3]);

@@ -16,12 +16,12 @@ __device__ __forceinline__ int64_t own_sequence() { return static_cast<int64_t>(
 // A warp sums a sequence: lane l adds values l, l + 32, ... of the head and of the tail; then the lanes are added in a fixed tree.
 __global__ void __launch_bounds__(kWarp* kSequencesPerBlock) forward(SequenceSumForward x) {
   const int64_t sequence = own_sequence();
-  if (sequence >= x.sequences) return;
-  const SequenceRange range = sequence_range(x, sequence);
-  for (int64_t column = 0; column < x.width; column++) {
+  if (sequence >= x.sequences.sequences) return;
+  const SequenceRange range = sequence_range(x.sequences, sequence);
+  for (int64_t column = 0; column < x.sequences.width; column++) {
     double head = 0, tail = 0;
     for (int64_t i = range.begin + threadIdx.x; i < range.end; i += kWarp) {
-      const double value = x.values[i * x.width + column];
+      const double value = x.values[i * x.sequences.width + column];
       if (i < range.tail) {
         head += value;
       } else {
@@ -32,25 +32,25 @@ __global__ void __launch_bounds__(kWarp* kSequencesPerBlock) forward(SequenceSum
     tail = warp_sum(tail);
     // A factor of 0 excludes the tail, even values that are not finite.
     const double sum = range.factor * head + (range.tail_factor != 0 ? range.tail_factor * tail : 0);
-    if (threadIdx.x == 0) x.sums[sequence * x.width + column] = static_cast<float>(sum);
+    if (threadIdx.x == 0) x.sums[sequence * x.sequences.width + column] = static_cast<float>(sum);
   }
 }
 
 __global__ void __launch_bounds__(kWarp* kSequencesPerBlock) backward(SequenceSumBackward x) {
   const int64_t sequence = own_sequence();
-  if (sequence >= x.sequences) return;
-  const SequenceRange range = sequence_range(x, sequence);
-  for (int64_t column = 0; column < x.width; column++) {
-    const double d_sum = x.d_sums[sequence * x.width + column];
+  if (sequence >= x.sequences.sequences) return;
+  const SequenceRange range = sequence_range(x.sequences, sequence);
+  for (int64_t column = 0; column < x.sequences.width; column++) {
+    const double d_sum = x.d_sums[sequence * x.sequences.width + column];
     for (int64_t i = range.begin + threadIdx.x; i < range.end; i += kWarp) {
-      x.d_values[i * x.width + column] = static_cast<float>((i < range.tail ? range.factor : range.tail_factor) * d_sum);
+      x.d_values[i * x.sequences.width + column] = static_cast<float>((i < range.tail ? range.factor : range.tail_factor) * d_sum);
     }
   }
 }
 
 template <class Params>
 int launch_sequences(const Queue& queue, void (*kernel)(Params), const Params& x) {
-  return launch(queue, kernel, dim3(divide_up(x.sequences, kSequencesPerBlock)), dim3(kWarp, kSequencesPerBlock), 0, x);
+  return launch(queue, kernel, dim3(divide_up(x.sequences.sequences, kSequencesPerBlock)), dim3(kWarp, kSequencesPerBlock), 0, x);
 }
 
 }  // namespace

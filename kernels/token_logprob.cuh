@@ -504,8 +504,8 @@ int with_stored(int32_t dtype, Launch launch) {
 
 // Calls launch(Named<L>) with the transform of logits.
 template <class Launch>
-int with_transform(const LogitTransform& transform, Launch launch) {
-  return transform.none() ? launch(Named<Plain>{}) : launch(Named<Transformed>{});
+int with_transform(const dpo4j_logit_transform& transform, Launch launch) {
+  return is_identity(transform) ? launch(Named<Plain>{}) : launch(Named<Transformed>{});
 }
 
 }  // namespace dpo4j::cuda::token_logprob

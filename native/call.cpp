@@ -111,7 +111,7 @@ Call& Call::options(const char* name, const void* at) {
   return *this;
 }
 
-Call& Call::transform(const LogitTransform& transform) {
+Call& Call::transform(const dpo4j_logit_transform& transform) {
   constexpr float kLeastCap = 1e-30f, kLargestCap = 1e30f;
   const float scale = transform.scale, cap = transform.cap;
   return option("scale", scale, finite(scale) && scale > 0, "must be finite and above 0")

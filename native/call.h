@@ -40,7 +40,7 @@ class Call {
     return *this;
   }
   // The transform of a logit: `bias` is a tensor or null, `scale` is above 0, `cap` is 0 or large enough to divide by.
-  Call& transform(const LogitTransform& transform);
+  Call& transform(const dpo4j_logit_transform& transform);
   // Any other requirement. `wish` follows the name of the argument: "beta must be finite and above 0".
   Call& require(bool holds, const char* name, const char* wish) {
     if (!holds) refuse(DPO4J_INVALID_ARGUMENT, "%s %s", name, wish);

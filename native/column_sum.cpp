@@ -3,15 +3,16 @@
 using dpo4j::Call;
 using dpo4j::ColumnSum;
 
-int32_t dpo4j_column_sum(dpo4j_context* context, float* sums, const void* in, const float* scale, int64_t rows, int64_t width,
-                         int64_t in_stride, int32_t dtype) {
-  return Call(context, "column_sum")
-      .dtype("dtype", dtype)
-      .rows("rows", rows)
-      .extent("width", width)
-      .stride("in_stride", in_stride, "width", width, dtype)
-      .tensor("sums", sums)
-      .tensor("in", in)
-      .words_or_null("scale", scale)
-      .run(ColumnSum{sums, in, scale, rows, width, in_stride, dtype});
+int32_t dpo4j_column_sum(dpo4j_context* context, const dpo4j_column_sum_params* params) {
+  Call call(context, "column_sum");
+  if (call.params(params).refused()) return call.status();
+  const ColumnSum& p = *params;
+  return call.dtype("dtype", p.dtype)
+      .rows("rows", p.rows)
+      .extent("width", p.width)
+      .stride("in_stride", p.in_stride, "width", p.width, p.dtype)
+      .tensor("sums", p.sums)
+      .tensor("in", p.in)
+      .words_or_null("scale", p.scale)
+      .run(p);
 }

@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 /* Raised by one whenever a signature, a struct or the meaning of an argument changes. */
-#define DPO4J_ABI_VERSION 8
+#define DPO4J_ABI_VERSION 9
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -376,16 +376,21 @@ DPO4J_API int32_t dpo4j_scale_rows(dpo4j_context*, const dpo4j_scale_rows_params
 
 /* ---- token_logprob: log softmax of a row of logits at its target --------------------------------------------------------------------- */
 
-/* Arguments these calls share
+/* What the softmax is taken of: z[j] = cap tanh(scale (x[j] + bias[j]) / cap) of a logit x[j], or scale (x[j] + bias[j]) where cap is 0. A logit
+   or a bias of -inf gives -inf. {null, 1, 0}: z is x, and no time is spent on it. */
+typedef struct dpo4j_logit_transform {
+  const float* bias; /* f32[vocabulary], null for 0 */
+  float scale;       /* finite and above 0 */
+  float cap;         /* 0, or from 1e-30 to 1e30 */
+} dpo4j_logit_transform;
+
+/* Fields that these params share
      logits     x[.., vocabulary], rows logits_stride apart, in F32, BF16 or F16 on every device. Columns of -inf are vocabulary that does not
                 exist; a row of nothing else has lse -inf, and its log-prob is NaN.
      row_index  i32[rows], or null for 0, 1, ...: call row i is logits row row_index[i]. No logits row twice; rows that it does not name are
                 neither read nor written. Every other array has one entry a call row.
      targets    i32[rows]. Negative: the row is masked, its numbers are 0, its gradient exactly 0, and its logits are not read. At or beyond
-                vocabulary: all of them NaN.
-     bias, scale, cap  the softmax is of z[j] = cap tanh(scale (x[j] + bias[j]) / cap), of scale (x[j] + bias[j]) where cap is 0. bias
-                f32[vocabulary], null for 0; scale finite and above 0; cap 0 or from 1e-30 to 1e30. -inf stays -inf, also as a bias.
-                null, 1, 0: z is x, and no time is spent on it. */
+                vocabulary: all of them NaN. */
 
 /* What a row of `statistics` f32[rows, DPO4J_TOKEN_STATISTICS] holds; p is the softmax of the row. */
 enum dpo4j_token_statistic {
@@ -396,31 +401,76 @@ enum dpo4j_token_statistic {
   DPO4J_TOKEN_STATISTICS = 4
 };
 
-/* logprob f32[rows] = z[target] - lse, lse f32[rows] = log sum_j exp(z[j]); statistics may be null. */
-DPO4J_API int32_t dpo4j_token_logprob_forward(dpo4j_context*, float* logprob, float* lse, float* statistics, const void* logits,
-                                              const int32_t* targets, const int32_t* row_index, const float* bias, int64_t rows,
-                                              int64_t vocabulary, int64_t logits_stride, float scale, float cap, int32_t dtype);
+typedef struct dpo4j_token_logprob_forward_params {
+  float* logprob;    /* f32[rows] = z[target] - lse */
+  float* lse;        /* f32[rows] = log sum_j exp(z[j]) */
+  float* statistics; /* f32[rows, DPO4J_TOKEN_STATISTICS], or null */
+  const void* logits;
+  const int32_t* row_index;
+  int64_t vocabulary;
+  int64_t logits_stride;
+  dpo4j_logit_transform transform;
+  int32_t dtype;
+  const int32_t* targets;
+  int64_t rows;
+} dpo4j_token_logprob_forward_params;
+
+typedef struct dpo4j_token_logprob_backward_params {
+  void* d_logits; /* rows as those of logits; may be logits where dtype and stride are its own (in place) */
+  int64_t d_logits_stride;
+  int32_t d_logits_dtype;
+  const void* logits;
+  const int32_t* row_index;
+  int64_t vocabulary;
+  int64_t logits_stride;
+  dpo4j_logit_transform transform;
+  int32_t dtype;
+  const int32_t* targets;
+  const float* lse;       /* f32[rows], of forward */
+  const float* d_logprob; /* f32[rows] */
+  int64_t rows;
+} dpo4j_token_logprob_backward_params;
+
+typedef struct dpo4j_token_logprob_forward_backward_params {
+  void* d_logits; /* these three as in backward */
+  int64_t d_logits_stride;
+  int32_t d_logits_dtype;
+  float* logprob; /* these three as in forward */
+  float* lse;
+  float* statistics;
+  const void* logits;
+  const int32_t* row_index;
+  int64_t vocabulary;
+  int64_t logits_stride;
+  dpo4j_logit_transform transform;
+  int32_t dtype;
+  const int32_t* targets;
+  const float* d_logprob; /* f32[rows], or null for 1: the unit gradient, which a row scale makes any other */
+  int64_t rows;
+} dpo4j_token_logprob_forward_backward_params;
+
+/* The log-prob of each row's target. */
+DPO4J_API int32_t dpo4j_token_logprob_forward(dpo4j_context*, const dpo4j_token_logprob_forward_params* params);
 /* d_logits[row,j] = d_logprob[row] * ((j == target) - exp(z[row,j] - lse[row])) dz/dx, dz/dx = scale (1 - (z[row,j] / cap)^2), or scale where
-   cap is 0; rows of d_logits as rows of logits. d_logits may alias logits when both have one dtype and one stride (the in-place form).
-   d_logits has d_logits_dtype, logits has dtype. The gradient by the bias is column_sum's of d_logits. */
-DPO4J_API int32_t dpo4j_token_logprob_backward(dpo4j_context*, void* d_logits, const void* logits, const int32_t* targets,
-                                               const int32_t* row_index, const float* bias, const float* lse, const float* d_logprob,
-                                               int64_t rows, int64_t vocabulary, int64_t d_logits_stride, int64_t logits_stride,
-                                               float scale, float cap, int32_t d_logits_dtype, int32_t dtype);
-/* Both in one read of the row, for a gradient that is known before the log-prob is: d_logprob f32[rows], or null for 1, the unit gradient
-   that a row scale makes any other. Aliasing as in backward. */
-DPO4J_API int32_t dpo4j_token_logprob_forward_backward(dpo4j_context*, void* d_logits, float* logprob, float* lse, float* statistics,
-                                                       const void* logits, const int32_t* targets, const int32_t* row_index,
-                                                       const float* bias, const float* d_logprob, int64_t rows, int64_t vocabulary,
-                                                       int64_t d_logits_stride, int64_t logits_stride, float scale, float cap,
-                                                       int32_t d_logits_dtype, int32_t dtype);
+   cap is 0. The gradient by the bias is column_sum's of d_logits. */
+DPO4J_API int32_t dpo4j_token_logprob_backward(dpo4j_context*, const dpo4j_token_logprob_backward_params* params);
+/* Both in one read of the row, for a gradient that is known before the log-prob is. */
+DPO4J_API int32_t dpo4j_token_logprob_forward_backward(dpo4j_context*, const dpo4j_token_logprob_forward_backward_params* params);
 
 /* ---- column_sum: the gradient of a bias ---------------------------------------------------------------------------------------------- */
 
-/* sums f32[width] += sum over rows of scale[row] in[row,:], in an order that depends on rows and width alone. in[rows,width], rows in_stride
-   apart; scale f32[rows], or null for 1. */
-DPO4J_API int32_t dpo4j_column_sum(dpo4j_context*, float* sums, const void* in, const float* scale, int64_t rows, int64_t width,
-                                   int64_t in_stride, int32_t dtype);
+typedef struct dpo4j_column_sum_params {
+  float* sums;    /* f32[width], added to */
+  const void* in; /* [rows,width], rows in_stride apart */
+  int64_t rows;
+  int64_t width;
+  int64_t in_stride;
+  int32_t dtype;
+  const float* scale; /* f32[rows], or null for 1 */
+} dpo4j_column_sum_params;
+
+/* sums += sum over rows of scale[row] in[row,:], in an order that depends on rows and width alone. */
+DPO4J_API int32_t dpo4j_column_sum(dpo4j_context*, const dpo4j_column_sum_params* params);
 
 /* ---- lm_head_forward: token_logprob of hidden weight^T, without logits in memory ------------------------------------------------------ */
 
@@ -428,25 +478,55 @@ DPO4J_API int32_t dpo4j_column_sum(dpo4j_context*, float* sums, const void* in, 
    does not turn the kernel off, and DPO4J_BF16. Elsewhere a matrix product and token_logprob_forward are the way. Static storage. */
 DPO4J_API const char* dpo4j_lm_head_forward_lacks(const dpo4j_context*, int32_t dtype);
 
+typedef struct dpo4j_lm_head_forward_params {
+  float* logprob;     /* f32[rows] */
+  float* lse;         /* f32[rows] */
+  void* workspace;    /* dpo4j_lm_head_forward_workspace_bytes; contents undefined before and after */
+  const void* hidden; /* [rows,hidden_width], rows hidden_stride apart; a masked row has no effect */
+  int64_t hidden_stride;
+  const int32_t* targets; /* i32[rows] */
+  int64_t rows;
+  const void* weight; /* [vocabulary,hidden_width], rows weight_stride apart */
+  int64_t weight_stride;
+  int64_t vocabulary;
+  int64_t hidden_width;
+  dpo4j_logit_transform transform;
+  int32_t dtype; /* of hidden and weight */
+} dpo4j_lm_head_forward_params;
+
 DPO4J_API size_t dpo4j_lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary);
-/* logprob f32[rows] and lse f32[rows] as token_logprob's of the logits x[row,j] = hidden[row] . weight[j], from fp32 accumulators. hidden
-   [rows,hidden_width] and weight[vocabulary,hidden_width] have dtype; bias, scale, cap, targets and what masked rows and rows of -inf or NaN
-   give as there; hidden of a masked row has no effect. workspace: its contents are undefined before and after. */
-DPO4J_API int32_t dpo4j_lm_head_forward(dpo4j_context*, float* logprob, float* lse, void* workspace, const void* hidden, const void* weight,
-                                        const float* bias, const int32_t* targets, int64_t rows, int64_t vocabulary, int64_t hidden_width,
-                                        int64_t hidden_stride, int64_t weight_stride, float scale, float cap, int32_t dtype);
+/* logprob and lse as token_logprob_forward gives them for the logits x[row,j] = hidden[row] . weight[j], from fp32 accumulators; so do masked rows
+   and rows of -inf or NaN. */
+DPO4J_API int32_t dpo4j_lm_head_forward(dpo4j_context*, const dpo4j_lm_head_forward_params* params);
 
 /* ---- sequence_sum: sums of per-token values over completions ------------------------------------------------------------------------- */
 
-/* sums f32[sequences,width] = sum over i in [offsets[s], offsets[s+1]) of factor_i values[i,:], values f32[.., width], accumulated in f64 in
-   token order. offsets i32[sequences+1], not decreasing. average 1: divided by max(1, the number of tokens).
-   tail_factor a in [0,1]: factor_i is 1 for the first min(tokens of s, tokens of its partner) tokens and a for the rest, where sequences
-   2i and 2i+1 are partners (LD-DPO, Liu et al. 2024); `sequences` is then even. 1: every factor is 1. */
-DPO4J_API int32_t dpo4j_sequence_sum_forward(dpo4j_context*, float* sums, const float* values, const int32_t* offsets, int64_t sequences,
-                                             int64_t width, float tail_factor, int32_t average);
-/* d_values[i,:] = factor_i d_sums[s,:] (divided likewise) for i in [offsets[s], offsets[s+1]). */
-DPO4J_API int32_t dpo4j_sequence_sum_backward(dpo4j_context*, float* d_values, const float* d_sums, const int32_t* offsets,
-                                              int64_t sequences, int64_t width, float tail_factor, int32_t average);
+/* Ranges of tokens, and the factor that each token counts with. */
+typedef struct dpo4j_sequences {
+  const int32_t* offsets; /* i32[sequences+1], not decreasing: sequence s is the tokens [offsets[s], offsets[s+1]) */
+  int64_t sequences;
+  int64_t width;     /* values of a token */
+  float tail_factor; /* a in [0,1]: factor_i is 1 for the first min(tokens of s, tokens of its partner) tokens and a for the rest, where
+                             sequences 2i and 2i+1 are partners (LD-DPO, Liu et al. 2024); `sequences` is then even. 1: every factor is 1 */
+  int32_t average;   /* 1: divided by max(1, the number of tokens) */
+} dpo4j_sequences;
+
+typedef struct dpo4j_sequence_sum_forward_params {
+  float* sums;         /* f32[sequences,width] */
+  const float* values; /* f32[offsets[sequences],width] */
+  dpo4j_sequences sequences;
+} dpo4j_sequence_sum_forward_params;
+
+typedef struct dpo4j_sequence_sum_backward_params {
+  float* d_values;     /* f32[offsets[sequences],width] */
+  const float* d_sums; /* f32[sequences,width] */
+  dpo4j_sequences sequences;
+} dpo4j_sequence_sum_backward_params;
+
+/* sums[s,:] = sum over the tokens i of s of factor_i values[i,:], accumulated in f64 in token order. */
+DPO4J_API int32_t dpo4j_sequence_sum_forward(dpo4j_context*, const dpo4j_sequence_sum_forward_params* params);
+/* d_values[i,:] = factor_i d_sums[s,:] (divided likewise) for the tokens i of s. */
+DPO4J_API int32_t dpo4j_sequence_sum_backward(dpo4j_context*, const dpo4j_sequence_sum_backward_params* params);
 
 /* ---- preference_loss: losses of pairs, their gradient and their metrics from the sums of completions, in one launch ------------------ */
 
@@ -548,25 +628,28 @@ enum dpo4j_metric {
 /* Whether a call could take these options; text as in dpo4j_cuda_device_count, naming the option. Needs no context. */
 DPO4J_API int32_t dpo4j_preference_check(const dpo4j_preference* preference, char* text, size_t text_bytes);
 
-/* Scratch of a call; 0 unless a term sorts (aot, aot_unpaired). *preference is host memory. */
+typedef struct dpo4j_preference_loss_params {
+  float* losses;           /* f32[pairs] */
+  float* d_sums;           /* f32[2*pairs] = pair_scale times d (sum of losses) / d sums */
+  double* metrics;         /* f64[DPO4J_METRICS,2], or null */
+  double* running_mean;    /* f64[2] = (sum, count) of rewards, for bco_pair; this call's are added before it is read. Null: no shift */
+  void* workspace;         /* dpo4j_preference_loss_workspace_bytes; null where that is 0 */
+  const float* sums;       /* f32[2*pairs]: chosen, rejected of pair 0, of pair 1, ... */
+  const float* reference;  /* the same; null for the reference-free loss, and where no term reads a reference */
+  const int32_t* lengths;  /* i32[2*pairs], tokens of each completion; may be null where no term averages and there are no statistics */
+  const float* statistics; /* f32[2*pairs, DPO4J_TOKEN_STATISTICS], sums over each completion; may be null without use_weighting */
+  int64_t pairs;
+  float pair_scale;    /* 1 / pairs of the whole optimizer step */
+  float token_scale;   /* 1 / chosen tokens of the whole optimizer step, of the sft term; else 0 */
+  const float* scales; /* null; or f32[2] = (pair_scale, token_scale), read when the device gets there, so that a call can be repeated with
+                              other values: the two fields are then 0, and the values on the device are not checked */
+  dpo4j_preference preference;
+} dpo4j_preference_loss_params;
+
+/* Bytes of scratch; 0 unless a loss has DPO4J_TRAIT_SORTS_PAIRS. *preference is host memory. */
 DPO4J_API size_t dpo4j_preference_loss_workspace_bytes(int64_t pairs, const dpo4j_preference* preference);
-/* losses f32[pairs]; d_sums f32[2*pairs] = pair_scale times d (sum of losses) / d sums. sums, reference f32[2*pairs]: chosen, rejected of pair
-   0, of pair 1, ... lengths i32[2*pairs], tokens of each completion. statistics f32[2*pairs, DPO4J_TOKEN_STATISTICS]: sums over each
-   completion.
-     metrics       may be null
-     running_mean  f64[2] = (sum, count) of the rewards of earlier calls, of bco_pair; this call's are added first. May be null: no shift
-     reference     null for the reference-free loss, and where no term has one (cpo*, simpo, alphapo, orpo, sft)
-     lengths       may be null where no term averages and there are no statistics
-     statistics    may be null without use_weighting
-     pair_scale    1 / pairs of the whole optimizer step
-     token_scale   1 / chosen tokens of the whole optimizer step, of the sft term; else 0
-     scales        null; or f32[2] = (pair_scale, token_scale), read when the device gets there, so that a call can be repeated with others:
-                   the two arguments are then 0, and what they must be is the caller's to see to
-   *preference is host memory, read now. */
-DPO4J_API int32_t dpo4j_preference_loss(dpo4j_context*, float* losses, float* d_sums, double* metrics, double* running_mean,
-                                        void* workspace, const float* sums, const float* reference, const int32_t* lengths,
-                                        const float* statistics, int64_t pairs, float pair_scale, float token_scale, const float* scales,
-                                        const dpo4j_preference* preference);
+/* Loss, gradient and metrics of each pair. */
+DPO4J_API int32_t dpo4j_preference_loss(dpo4j_context*, const dpo4j_preference_loss_params* params);
 
 /* ---- unpaired_loss: losses of single completions, each desirable or not, in one launch ----------------------------------------------- */
 
@@ -583,15 +666,25 @@ typedef struct dpo4j_unpaired_options {
   float undesirable_weight; /* at least 0, finite */
 } dpo4j_unpaired_options;
 
-/* losses f32[completions]; d_sums f32[completions] = scale times d (sum of losses) / d sums. sums, reference f32[completions]; desirable
-   i32[completions], 0 or 1. kl = max(0, mean of kl_sums - kl_reference), both f32[kl_completions]: sums of completions that belong to other
-   prompts; it takes no gradient. apo_zero has no kl: kl_completions is 0. metrics as of preference_loss (may be null), desirable counting as
-   chosen; accuracy and margin stay as they were. lengths i32[completions] and statistics as of preference_loss; both may be null.
-   scale: 1 / completions of the whole optimizer step. */
-DPO4J_API int32_t dpo4j_unpaired_loss(dpo4j_context*, float* losses, float* d_sums, double* metrics, const float* sums,
-                                      const float* reference, const int32_t* desirable, const float* kl_sums, const float* kl_reference,
-                                      const int32_t* lengths, const float* statistics, int64_t completions, int64_t kl_completions,
-                                      float scale, const dpo4j_unpaired_options* options);
+typedef struct dpo4j_unpaired_loss_params {
+  float* losses;            /* f32[completions] */
+  float* d_sums;            /* f32[completions] = scale times d (sum of losses) / d sums */
+  double* metrics;          /* as of preference_loss, or null; desirable counts as chosen, accuracy and margin stay as they were */
+  const float* sums;        /* f32[completions] */
+  const float* reference;   /* f32[completions] */
+  const int32_t* desirable; /* i32[completions], 0 or 1 */
+  const int32_t* lengths;   /* i32[completions], or null without statistics */
+  const float* statistics;  /* as of preference_loss, or null */
+  int64_t completions;
+  const float* kl_sums;      /* f32[kl_completions]: sums of completions that belong to other prompts */
+  const float* kl_reference; /* f32[kl_completions] */
+  int64_t kl_completions;    /* 0 for apo_zero, which has no kl */
+  float scale;               /* 1 / completions of the whole optimizer step */
+  dpo4j_unpaired_options options;
+} dpo4j_unpaired_loss_params;
+
+/* Loss, gradient and metrics of each completion. kl = max(0, mean of kl_sums - kl_reference); it takes no gradient. */
+DPO4J_API int32_t dpo4j_unpaired_loss(dpo4j_context*, const dpo4j_unpaired_loss_params* params);
 
 /* ---- gradient_norm: global L2 norm and the clip factor of torch.nn.utils.clip_grad_norm_ --------------------------------------------- */
 

@@ -48,25 +48,24 @@ size_t dpo4j_lm_head_forward_workspace_bytes([[maybe_unused]] int64_t rows, [[ma
 #endif
 }
 
-int32_t dpo4j_lm_head_forward(dpo4j_context* context, float* logprob, float* lse, void* workspace, const void* hidden, const void* weight,
-                              const float* bias, const int32_t* targets, int64_t rows, int64_t vocabulary, int64_t hidden_width,
-                              int64_t hidden_stride, int64_t weight_stride, float scale, float cap, int32_t dtype) {
+int32_t dpo4j_lm_head_forward(dpo4j_context* context, const dpo4j_lm_head_forward_params* params) {
   Call call(context, "lm_head_forward");
-  const char* lacks = context == nullptr ? nullptr : lack(context, dtype);
-  call.supported(lacks == nullptr, lacks, ", use a matrix product and token_logprob_forward")
-      .rows("rows", rows)
-      .extent("vocabulary", vocabulary)
-      .extent("hidden_width", hidden_width)
-      .require(rows / kTile * (vocabulary / kTile) <= kMostTiles, "rows", "must be fewer in one call of so large a vocabulary")
-      .stride("hidden_stride", hidden_stride, "hidden_width", hidden_width, dtype)
-      .stride("weight_stride", weight_stride, "hidden_width", hidden_width, dtype)
-      .transform({bias, scale, cap})
-      .words("logprob", logprob)
-      .words("lse", lse)
-      .tensor("workspace", workspace)
-      .tensor("hidden", hidden)
-      .tensor("weight", weight)
-      .words("targets", targets);
-  return call.run_on_cuda(LmHeadForward{
-      logprob, lse, workspace, hidden, weight, targets, rows, vocabulary, hidden_width, hidden_stride, weight_stride, {bias, scale, cap}});
+  if (call.params(params).refused()) return call.status();
+  const LmHeadForward& p = *params;
+  const char* lacks = lack(context, p.dtype);
+  return call.supported(lacks == nullptr, lacks, ", use a matrix product and token_logprob_forward")
+      .rows("rows", p.rows)
+      .extent("vocabulary", p.vocabulary)
+      .extent("hidden_width", p.hidden_width)
+      .require(p.rows / kTile * (p.vocabulary / kTile) <= kMostTiles, "rows", "must be fewer in one call of so large a vocabulary")
+      .stride("hidden_stride", p.hidden_stride, "hidden_width", p.hidden_width, p.dtype)
+      .stride("weight_stride", p.weight_stride, "hidden_width", p.hidden_width, p.dtype)
+      .transform(p.transform)
+      .words("logprob", p.logprob)
+      .words("lse", p.lse)
+      .tensor("workspace", p.workspace)
+      .tensor("hidden", p.hidden)
+      .tensor("weight", p.weight)
+      .words("targets", p.targets)
+      .run_on_cuda(p);
 }

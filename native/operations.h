@@ -1,6 +1,5 @@
-// The arguments of each operation, checked once in native/<operation>.cpp and handed unchanged to cpu::run (native/cpu/<operation>.cpp) or
-// cuda::run (kernels/<operation>.cu). Where the call takes a params struct of dpo4j.h, this file gives that struct a short name. Where the call
-// still takes a flat list, the struct here holds it. Shapes and meanings are dpo4j.h's.
+// Names for the params structs of dpo4j.h, which native/<operation>.cpp checks and hands unchanged to cpu::run (native/cpu/<operation>.cpp) or
+// cuda::run (kernels/<operation>.cu). dpo4j.h states shapes and meanings.
 #pragma once
 
 #include <stddef.h>
@@ -29,103 +28,20 @@ using SwigluBackward = dpo4j_swiglu_backward_params;
 using ResidualForward = dpo4j_residual_forward_params;
 using ScaleRows = dpo4j_scale_rows_params;
 
-// What a softmax sees of a logit.
-struct LogitTransform {
-  const float* bias;
-  float scale, cap;
-  bool none() const { return bias == nullptr && scale == 1 && cap == 0; }
-};
+using TokenLogprobForward = dpo4j_token_logprob_forward_params;
+using TokenLogprobBackward = dpo4j_token_logprob_backward_params;
+using TokenLogprobForwardBackward = dpo4j_token_logprob_forward_backward_params;
+using ColumnSum = dpo4j_column_sum_params;
+using LmHeadForward = dpo4j_lm_head_forward_params;
+using SequenceSumForward = dpo4j_sequence_sum_forward_params;
+using SequenceSumBackward = dpo4j_sequence_sum_backward_params;
+using PreferenceLoss = dpo4j_preference_loss_params;
+using UnpairedLoss = dpo4j_unpaired_loss_params;
 
-struct TokenLogprobForward {
-  float *logprob, *lse, *statistics;
-  const void* logits;
-  const int32_t *targets, *row_index;
-  int64_t rows, vocabulary, logits_stride;
-  LogitTransform transform;
-  int32_t dtype;
-};
-
-struct TokenLogprobBackward {
-  void* d_logits;
-  const void* logits;
-  const int32_t *targets, *row_index;
-  const float *lse, *d_logprob;
-  int64_t rows, vocabulary, d_logits_stride, logits_stride;
-  LogitTransform transform;
-  int32_t d_logits_dtype, dtype;
-};
-
-struct TokenLogprobForwardBackward {
-  void* d_logits;
-  float *logprob, *lse, *statistics;
-  const void* logits;
-  const int32_t *targets, *row_index;
-  const float* d_logprob;
-  int64_t rows, vocabulary, d_logits_stride, logits_stride;
-  LogitTransform transform;
-  int32_t d_logits_dtype, dtype;
-};
-
-struct ColumnSum {
-  float* sums;
-  const void* in;
-  const float* scale;
-  int64_t rows, width, in_stride;
-  int32_t dtype;
-};
-
-struct LmHeadForward {
-  float *logprob, *lse;
-  void* workspace;
-  const void *hidden, *weight;
-  const int32_t* targets;
-  int64_t rows, vocabulary, hidden_width, hidden_stride, weight_stride;
-  LogitTransform transform;
-};
-
-struct SequenceSumForward {
-  float* sums;
-  const float* values;
-  const int32_t* offsets;
-  int64_t sequences, width;
-  float tail_factor;
-  int32_t average;
-};
-
-struct SequenceSumBackward {
-  float* d_values;
-  const float* d_sums;
-  const int32_t* offsets;
-  int64_t sequences, width;
-  float tail_factor;
-  int32_t average;
-};
-
-struct PreferenceLoss {
-  float *losses, *d_sums;
-  double *metrics, *running_mean;
-  void* workspace;
-  const float *sums, *reference;
-  const int32_t* lengths;
-  const float* statistics;
-  int64_t pairs;
-  float pair_scale, token_scale;
-  const float* scales;
-  dpo4j_preference preference;
-};
-
-struct UnpairedLoss {
-  float *losses, *d_sums;
-  double* metrics;
-  const float *sums, *reference;
-  const int32_t* desirable;
-  const float *kl_sums, *kl_reference;
-  const int32_t* lengths;
-  const float* statistics;
-  int64_t completions, kl_completions;
-  float scale;
-  dpo4j_unpaired_options options;
-};
+// Whether the softmax is of the logits as they are.
+inline bool is_identity(const dpo4j_logit_transform& transform) {
+  return transform.bias == nullptr && transform.scale == 1 && transform.cap == 0;
+}
 
 using GradientNorm = dpo4j_gradient_norm_params;
 

@@ -143,26 +143,22 @@ size_t dpo4j_preference_loss_workspace_bytes(int64_t pairs, const dpo4j_preferen
   return sorted && pairs > 0 && pairs <= INT32_MAX ? dpo4j::orders_bytes(pairs) : 0;
 }
 
-int32_t dpo4j_preference_loss(dpo4j_context* context, float* losses, float* d_sums, double* metrics, double* running_mean, void* workspace,
-                              const float* sums, const float* reference, const int32_t* lengths, const float* statistics, int64_t pairs,
-                              float pair_scale, float token_scale, const float* scales, const dpo4j_preference* preference) {
-  const dpo4j_preference p = preference != nullptr ? *preference : dpo4j_preference{};
-  const PreferenceLoss x{losses,  d_sums,     metrics, running_mean, workspace,   sums,   reference,
-                         lengths, statistics, pairs,   pair_scale,   token_scale, scales, p};
+int32_t dpo4j_preference_loss(dpo4j_context* context, const dpo4j_preference_loss_params* params) {
   Call call(context, "preference_loss");
-  call.options("preference", preference);
-  const Traits traits = check_preference(call, p);
-  call.rows("pairs", pairs)
-      .words("losses", losses)
-      .words("d_sums", d_sums)
-      .tensor_or_null("metrics", metrics)
-      .tensor_or_null("running_mean", running_mean)
-      .words("sums", sums)
-      .words_or_null("reference", reference)
-      .words_or_null("lengths", lengths)
-      .tensor_or_null("statistics", statistics)
-      .words_or_null("scales", scales);
-  if (!call.refused() && dpo4j::sorts(p)) call.tensor("workspace", workspace);
+  if (call.params(params).refused()) return call.status();
+  const PreferenceLoss& x = *params;
+  const Traits traits = check_preference(call, x.preference);
+  call.rows("pairs", x.pairs)
+      .words("losses", x.losses)
+      .words("d_sums", x.d_sums)
+      .tensor_or_null("metrics", x.metrics)
+      .tensor_or_null("running_mean", x.running_mean)
+      .words("sums", x.sums)
+      .words_or_null("reference", x.reference)
+      .words_or_null("lengths", x.lengths)
+      .tensor_or_null("statistics", x.statistics)
+      .words_or_null("scales", x.scales);
+  if (!call.refused() && dpo4j::sorts(x.preference)) call.tensor("workspace", x.workspace);
   if (!call.skipped()) check_inputs(call, x, traits);
   return call.run(x);
 }

@@ -1,38 +1,46 @@
-"""The part of native/dpo4j.h that the scripts here call, word for word: a test of bench/device compares it with the header."""
+"""What the scripts here call of native/dpo4j.h: types and fields are read from the header itself."""
 import ctypes
+import pathlib
 import re
 
-ABI_VERSION = 8
+HEADER = (pathlib.Path(__file__).parents[2] / "native" / "dpo4j.h").read_text()
 
-DECLARATIONS = """
-int32_t dpo4j_abi_version(void);
-int32_t dpo4j_cpu_isa_best(void);
-int32_t dpo4j_cpu_context_create(dpo4j_context** context, int32_t threads, int32_t isa);
-const char* dpo4j_error_text(const dpo4j_context* context);
-int32_t dpo4j_token_logprob_forward(dpo4j_context*, float* logprob, float* lse, float* statistics, const void* logits, const int32_t* targets,
-    const int32_t* row_index, const float* bias, int64_t rows, int64_t vocabulary, int64_t logits_stride, float scale, float cap, int32_t dtype);
-int32_t dpo4j_token_logprob_backward(dpo4j_context*, void* d_logits, const void* logits, const int32_t* targets, const int32_t* row_index,
-    const float* bias, const float* lse, const float* d_logprob, int64_t rows, int64_t vocabulary, int64_t d_logits_stride, int64_t logits_stride,
-    float scale, float cap, int32_t d_logits_dtype, int32_t dtype);
-"""
+FUNCTIONS = (
+    "dpo4j_abi_version",
+    "dpo4j_cpu_isa_best",
+    "dpo4j_cpu_context_create",
+    "dpo4j_error_text",
+    "dpo4j_token_logprob_forward",
+    "dpo4j_token_logprob_backward",
+)
 
 TYPES = {"int32_t": ctypes.c_int32, "int64_t": ctypes.c_int64, "float": ctypes.c_float, "const char*": ctypes.c_char_p}
 
 
 def load(path):
-    """The library, its functions typed as declared. Refused where its header was another version's."""
+    """The library, its functions typed as declared. Refused where it was built from another version of the header."""
     library = ctypes.CDLL(path)
-    for result, name, arguments in re.findall(r"(int32_t|const char\*) (\w+)\(([^)]*)\);", DECLARATIONS):
+    for name in FUNCTIONS:
+        result, arguments = re.search(rf"DPO4J_API (int32_t|const char\*) {name}\(([^)]*)\);", HEADER).groups()
         function = getattr(library, name)
         function.restype = TYPES[result]
         function.argtypes = [] if arguments == "void" else [type_of(argument) for argument in arguments.split(",")]
-    version = library.dpo4j_abi_version()
-    if version != ABI_VERSION:
-        raise RuntimeError(f"{path} has version {version} of dpo4j.h, the declarations in {__file__} are of {ABI_VERSION}: build the library anew, "
-                           "or bring the declarations up to date")
+    version, expected = library.dpo4j_abi_version(), int(re.search(r"#define DPO4J_ABI_VERSION (\d+)", HEADER)[1])
+    if version != expected:
+        raise RuntimeError(f"{path} has version {version} of dpo4j.h, which is at version {expected} here: build the library anew")
     return library
 
 
-def type_of(argument):
+def struct(name):
+    """The ctypes.Structure of a struct of the header."""
+    body = re.search(rf"typedef struct {name} {{\n(.*?)\n}} {name};", HEADER, re.S)[1]
+    fields = [(field, type_of(kind)) for kind, field in re.findall(r"^  ([a-z][\w *]*[ *])(\w+);", body, re.M)]
+    return type(name, (ctypes.Structure,), {"_fields_": fields})
+
+
+def type_of(declaration):
     """Addresses of any type are one type here: the arrays of a context are typed by its dtype."""
-    return ctypes.c_void_p if "*" in argument else TYPES[argument.split()[0]]
+    if "*" in declaration:
+        return ctypes.c_void_p
+    kind = declaration.split()[0]
+    return TYPES[kind] if kind in TYPES else struct(kind)

@@ -19,8 +19,11 @@ ROUNDS = 15
 MEGABYTES = (1, 64)  # in the caches of a core, and a chunk of the head
 VOCABULARIES = (32000, 151936)
 DTYPES = {"F32": (0, torch.float32), "BF16": (1, torch.bfloat16)}
-NO_TRANSFORM = (1, 0)  # scale and cap
+NO_TRANSFORM = (None, 1, 0)  # bias, scale and cap
 INSTRUCTIONS = ("auto", "portable", "avx2", "avx512")
+
+Forward = header.struct("dpo4j_token_logprob_forward_params")
+Backward = header.struct("dpo4j_token_logprob_backward_params")
 
 
 class Library:
@@ -35,15 +38,18 @@ class Library:
 
     def forward(self, logprob, lse, logits, targets, dtype):
         rows, vocabulary = logits.shape
-        self.check(self.library.dpo4j_token_logprob_forward(
-            self.context, address(logprob), address(lse), None, address(logits), address(targets), None, None,
-            rows, vocabulary, vocabulary, *NO_TRANSFORM, dtype))
+        params = Forward(
+            logprob=address(logprob), lse=address(lse), logits=address(logits), vocabulary=vocabulary, logits_stride=vocabulary,
+            transform=NO_TRANSFORM, dtype=dtype, targets=address(targets), rows=rows)
+        self.check(self.library.dpo4j_token_logprob_forward(self.context, ctypes.byref(params)))
 
     def backward_in_place(self, logits, targets, lse, d_logprob, dtype):
         rows, vocabulary = logits.shape
-        self.check(self.library.dpo4j_token_logprob_backward(
-            self.context, address(logits), address(logits), address(targets), None, None, address(lse), address(d_logprob),
-            rows, vocabulary, vocabulary, vocabulary, *NO_TRANSFORM, dtype, dtype))
+        params = Backward(
+            d_logits=address(logits), d_logits_stride=vocabulary, d_logits_dtype=dtype, logits=address(logits), vocabulary=vocabulary,
+            logits_stride=vocabulary, transform=NO_TRANSFORM, dtype=dtype, targets=address(targets), lse=address(lse),
+            d_logprob=address(d_logprob), rows=rows)
+        self.check(self.library.dpo4j_token_logprob_backward(self.context, ctypes.byref(params)))
 
 
 def address(tensor):

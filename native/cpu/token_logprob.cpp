@@ -37,7 +37,7 @@ struct Transform {
   const float* bias;
   Floats scale, cap, over_cap;
   bool capped;
-  explicit Transform(const LogitTransform& by)
+  explicit Transform(const dpo4j_logit_transform& by)
       : bias(by.bias), scale(all(by.scale)), cap(all(by.cap)), over_cap(all(by.cap == 0 ? 0 : 1 / by.cap)), capped(by.cap != 0) {}
 
   DPO4J_INLINE Seen see(Floats logits, Floats bias_of_logits) const {
@@ -243,7 +243,7 @@ void forward_row(const P& p, int64_t row) {
   const int64_t target = p.targets[row];
   if (target < 0 || target >= p.vocabulary) return fill_results(p, row, target < 0 ? 0 : kNan);
   const T* logits = logits_of<T>(p, row);
-  if (p.transform.none()) return write_results(p, row, target, Plain<T>{logits});
+  if (is_identity(p.transform)) return write_results(p, row, target, Plain<T>{logits});
   float z[kBlock];
   write_results(p, row, target, Transformed<T>{logits, Transform(p.transform), z});
 }
@@ -307,7 +307,7 @@ void backward_row(const P& p, int64_t row) {
   }
   const float d = p.d_logprob != nullptr ? p.d_logprob[row] : 1;
   const In at_target = logits[target];  // read before the row is overwritten
-  if (p.transform.none()) {
+  if (is_identity(p.transform)) {
     gradient_of_row(d_logits, logits, p.vocabulary, p.lse[row], d);
     d_logits[target] = narrow<Out>(d * -::expm1f(widen(at_target) - p.lse[row]));
   } else {

@@ -16,9 +16,7 @@ DPO4J_HOST_DEVICE inline bool sorts(const dpo4j_preference& p) {
 
 DPO4J_HOST_DEVICE inline double at_least_one(int32_t tokens) { return tokens < 1 ? 1 : tokens; }
 
-// P is the params struct of the operation, PreferenceLoss.
-template <class P>
-DPO4J_HOST_DEVICE inline Pair pair_at(const P& x, int64_t i) {
+DPO4J_HOST_DEVICE inline Pair pair_at(const dpo4j_preference_loss_params& x, int64_t i) {
   const int64_t chosen = 2 * i, rejected = chosen + 1;
   Pair pair{x.sums[chosen], x.sums[rejected], 0, 0, 1, 1};
   if (x.reference != nullptr) pair.reference_chosen = x.reference[chosen], pair.reference_rejected = x.reference[rejected];
@@ -27,27 +25,23 @@ DPO4J_HOST_DEVICE inline Pair pair_at(const P& x, int64_t i) {
 }
 
 // exp(mean log weight of chosen) exp(mean log weight of rejected).
-template <class P>
-DPO4J_HOST_DEVICE inline double weight_of_pair(const P& x, int64_t i, const Pair& pair) {
+DPO4J_HOST_DEVICE inline double weight_of_pair(const dpo4j_preference_loss_params& x, int64_t i, const Pair& pair) {
   const float* chosen = x.statistics + 2 * i * DPO4J_TOKEN_STATISTICS;
   const float* rejected = chosen + DPO4J_TOKEN_STATISTICS;
   return exp(chosen[DPO4J_TOKEN_LOG_WEIGHT] / pair.chosen_tokens + rejected[DPO4J_TOKEN_LOG_WEIGHT] / pair.rejected_tokens);
 }
 
-template <class P>
-DPO4J_HOST_DEVICE inline float pair_scale(const P& x) {
+DPO4J_HOST_DEVICE inline float pair_scale(const dpo4j_preference_loss_params& x) {
   return x.scales != nullptr ? x.scales[0] : x.pair_scale;
 }
 
-template <class P>
-DPO4J_HOST_DEVICE inline Batch batch_of(const P& x, double shift) {
+DPO4J_HOST_DEVICE inline Batch batch_of(const dpo4j_preference_loss_params& x, double shift) {
   const float token_scale = x.scales != nullptr ? x.scales[1] : x.token_scale;
   return {shift, token_scale == 0 ? 0 : static_cast<double>(token_scale) / pair_scale(x)};
 }
 
 // The sum of the terms that depend only on pair i.
-template <class P>
-DPO4J_HOST_DEVICE inline Dual loss_of_pair(const P& x, int64_t i, const Pair& pair, const Batch& batch) {
+DPO4J_HOST_DEVICE inline Dual loss_of_pair(const dpo4j_preference_loss_params& x, int64_t i, const Pair& pair, const Batch& batch) {
   const dpo4j_preference& p = x.preference;
   Dual total{0, 0, 0};
   for (int32_t term = 0; term < p.terms; term++) {
@@ -56,8 +50,7 @@ DPO4J_HOST_DEVICE inline Dual loss_of_pair(const P& x, int64_t i, const Pair& pa
   return p.use_weighting != 0 ? weight_of_pair(x, i, pair) * total : total;
 }
 
-template <class P>
-DPO4J_HOST_DEVICE inline void write_pair(const P& x, int64_t i, Dual loss) {
+DPO4J_HOST_DEVICE inline void write_pair(const dpo4j_preference_loss_params& x, int64_t i, Dual loss) {
   x.losses[i] = static_cast<float>(loss.value);
   x.d_sums[2 * i] = static_cast<float>(pair_scale(x) * loss.d_chosen);
   x.d_sums[2 * i + 1] = static_cast<float>(pair_scale(x) * loss.d_rejected);
@@ -69,18 +62,15 @@ DPO4J_HOST_DEVICE inline void write_pair(const P& x, int64_t i, Dual loss) {
 constexpr int kPairSums = DPO4J_METRIC_KL + 2;
 constexpr int kChosenTokens = DPO4J_METRIC_KL, kRejectedTokens = kChosenTokens + 1;
 
-template <class P>
-DPO4J_HOST_DEVICE inline double reward_chosen(const P& x, const Pair& pair) {
+DPO4J_HOST_DEVICE inline double reward_chosen(const dpo4j_preference_loss_params& x, const Pair& pair) {
   return static_cast<double>(x.preference.beta) * (pair.chosen - pair.reference_chosen);
 }
-template <class P>
-DPO4J_HOST_DEVICE inline double reward_rejected(const P& x, const Pair& pair) {
+DPO4J_HOST_DEVICE inline double reward_rejected(const dpo4j_preference_loss_params& x, const Pair& pair) {
   return static_cast<double>(x.preference.beta) * (pair.rejected - pair.reference_rejected);
 }
 
 // Adds the metrics of pair i. Its loss must have been written.
-template <class P>
-DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kPairSums], const P& x, int64_t i) {
+DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kPairSums], const dpo4j_preference_loss_params& x, int64_t i) {
   const Pair pair = pair_at(x, i);
   const double chosen = reward_chosen(x, pair), rejected = reward_rejected(x, pair);
   sums[DPO4J_METRIC_LOSS] += x.losses[i];

@@ -1,8 +1,7 @@
 // Shared by the CUDA kernel and the CPU for sequence_sum: where the tail of a sequence begins, and the factors of its tokens.
 #pragma once
 
-#include <stdint.h>
-
+#include "dpo4j.h"
 #include "host_device.h"
 
 namespace dpo4j {
@@ -14,9 +13,7 @@ struct SequenceRange {
   double factor, tail_factor;
 };
 
-// P is SequenceSumForward or SequenceSumBackward.
-template <class P>
-DPO4J_HOST_DEVICE inline SequenceRange sequence_range(const P& x, int64_t sequence) {
+DPO4J_HOST_DEVICE inline SequenceRange sequence_range(const dpo4j_sequences& x, int64_t sequence) {
   const int64_t begin = x.offsets[sequence], end = x.offsets[sequence + 1], tokens = end - begin;
   const double factor = x.average != 0 && tokens > 1 ? 1.0 / tokens : 1.0;
   if (x.tail_factor == 1) return {begin, end, end, factor, factor};

@@ -6,22 +6,18 @@
 
 namespace dpo4j {
 
-// P is the params struct of the operation, UnpairedLoss.
-template <class P>
-DPO4J_HOST_DEVICE inline double log_ratio(const P& x, int64_t i) {
+DPO4J_HOST_DEVICE inline double log_ratio(const dpo4j_unpaired_loss_params& x, int64_t i) {
   return static_cast<double>(x.sums[i]) - x.reference[i];
 }
 
 // The KL baseline: the mean log-ratio of completions with other prompts, given its sum, and at least 0. NaN stays NaN.
-template <class P>
-DPO4J_HOST_DEVICE inline double kl_of(const P& x, double sum) {
+DPO4J_HOST_DEVICE inline double kl_of(const dpo4j_unpaired_loss_params& x, double sum) {
   const double mean = x.kl_completions == 0 ? 0 : sum / x.kl_completions;
   return mean < 0 ? 0 : mean;
 }
 
 // The loss is w (1 - sg(x)) = w sg(-x), with x = b (u - kl) for a desirable completion and x = -b (u - kl) for an undesirable one.
-template <class P>
-DPO4J_HOST_DEVICE inline void write_completion(const P& x, int64_t i, double kl) {
+DPO4J_HOST_DEVICE inline void write_completion(const dpo4j_unpaired_loss_params& x, int64_t i, double kl) {
   const bool desirable = x.desirable[i] != 0;
   const double beta = desirable ? -static_cast<double>(x.options.beta) : x.options.beta;
   const double weight = desirable ? x.options.desirable_weight : x.options.undesirable_weight;
@@ -54,8 +50,7 @@ DPO4J_HOST_DEVICE inline void add_to_side(double* sums, bool desirable, double v
 }
 
 // Adds the metrics of completion i. Its loss must have been written.
-template <class P>
-DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kUnpairedSums], const P& x, int64_t i) {
+DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kUnpairedSums], const dpo4j_unpaired_loss_params& x, int64_t i) {
   const bool desirable = x.desirable[i] != 0;
   sums[kLoss] += x.losses[i];
   add_to_side(sums + kRewards, desirable, x.options.beta * log_ratio(x, i));

@@ -28,7 +28,7 @@ import org.openjdk.jmh.annotations.Warmup;
 @Measurement(iterations = 5, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 public class CallBenchmark {
     private static final int CALLS = 1000;
-    private static final TokenLogProb.Results RESULTS = new TokenLogProb.Results(0, 0);
+    private static final TokenLogProb.TokenResults RESULTS = new TokenLogProb.TokenResults(0, 0);
     private static final TokenLogProb.Logits LOGITS = new TokenLogProb.Logits(0, 8, 8, DType.F32);
 
     private Device device;

@@ -80,10 +80,10 @@ public class PreferenceLossBenchmark {
     public void sigmoidWithMetrics() {
         PreferenceLoss.compute(
                 device,
-                new PreferenceLoss.Results(losses.address(), dSums.address(), metrics.address()),
-                new PreferenceLoss.Completions(sums.address(), reference.address()),
+                new PreferenceLoss.PairResults(losses.address(), dSums.address(), metrics.address()),
+                new PreferenceLoss.PairLogProbs(sums.address(), reference.address()),
                 pairs,
-                0,
+                PreferenceLoss.NO_WORKSPACE,
                 new PreferenceLoss.Scale(1f / pairs),
                 options);
     }

@@ -111,14 +111,14 @@ public class TokenLogProbBenchmark {
     @Benchmark
     public void forward() {
         TokenLogProb.forward(
-                device, new TokenLogProb.Results(logprob.address(), lse.address()), logits, targets.address(), rows);
+                device, new TokenLogProb.TokenResults(logprob.address(), lse.address()), logits, targets.address(), rows);
     }
 
     @Benchmark
     public void forwardWithStatistics() {
         TokenLogProb.forward(
                 device,
-                new TokenLogProb.Results(logprob.address(), lse.address(), statistics.address()),
+                new TokenLogProb.TokenResults(logprob.address(), lse.address(), statistics.address()),
                 logits,
                 targets.address(),
                 rows);
@@ -129,7 +129,7 @@ public class TokenLogProbBenchmark {
     public void backward() {
         TokenLogProb.backward(
                 device,
-                TokenLogProb.Gradient.inPlace(overwritten),
+                TokenLogProb.LogitsGradient.inPlace(overwritten),
                 overwritten,
                 targets.address(),
                 lse.address(),
@@ -141,11 +141,11 @@ public class TokenLogProbBenchmark {
     public void forwardBackward() {
         TokenLogProb.forwardBackward(
                 device,
-                TokenLogProb.Gradient.inPlace(overwritten),
-                new TokenLogProb.Results(logprob.address(), lse.address()),
+                TokenLogProb.LogitsGradient.inPlace(overwritten),
+                new TokenLogProb.TokenResults(logprob.address(), lse.address()),
                 overwritten,
                 targets.address(),
-                0,
+                TokenLogProb.UNIT_GRADIENT,
                 rows);
     }
 }

@@ -2,6 +2,7 @@ package org.dpo4j.conformance;
 
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.ColumnSum;
+import org.dpo4j.kernels.decoder.ColumnSum.Matrix;
 import org.junit.jupiter.api.Tag;
 
 class ColumnSumTest {
@@ -32,9 +33,9 @@ class ColumnSumTest {
             double[] before = sums.values();
             Tensor in = tensors.input("in", on.dtype(), rows, width, stride, draw.normal(rows * width, 3));
             Tensor scale = tensors.vector("scale", DType.F32, draw.normal(rows, 1));
-            long factors = scaled ? scale.address() : 0;
-            tensors.run(device ->
-                    ColumnSum.forward(device, sums.address(), in.address(), factors, rows, width, stride, on.dtype()));
+            long factors = scaled ? scale.address() : ColumnSum.UNSCALED;
+            Matrix matrix = new Matrix(in.address(), rows, width, stride, on.dtype());
+            tensors.run(device -> ColumnSum.forward(device, sums.address(), matrix, factors));
             double[] x = in.values();
             double[] s = scale.values();
             double[] expected = new double[width];
@@ -71,12 +72,9 @@ class ColumnSumTest {
                     .check((device, a) -> ColumnSum.forward(
                             device,
                             a.get("sums"),
-                            a.get("in"),
-                            a.get("scale"),
-                            a.get("rows"),
-                            a.get("width"),
-                            a.get("in_stride"),
-                            a.dtype("dtype")));
+                            new Matrix(
+                                    a.get("in"), a.get("rows"), a.get("width"), a.get("in_stride"), a.dtype("dtype")),
+                            a.get("scale")));
         }
     }
 }

@@ -62,8 +62,8 @@ class DevicesAgreeTest {
             Tensor desirable = tensors.input("desirable", draw.indices(count, 2));
             tensors.run(device -> UnpairedLoss.compute(
                     device,
-                    new UnpairedLoss.Results(losses.address(), dSums.address(), 0),
-                    new UnpairedLoss.Completions(sums.address(), reference.address(), desirable.address(), 0, 0, count),
+                    new UnpairedLoss.UnpairedResults(losses.address(), dSums.address()),
+                    new UnpairedLoss.UnpairedLogProbs(sums.address(), reference.address(), desirable.address(), count),
                     UnpairedLoss.Baseline.NONE,
                     0.25f,
                     options));

@@ -4,10 +4,11 @@ import java.util.Arrays;
 import java.util.function.Consumer;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.head.LmHeadForward;
 import org.dpo4j.kernels.head.LmHeadForward.Head;
-import org.dpo4j.kernels.head.LmHeadForward.Hidden;
+import org.dpo4j.kernels.head.LmHeadForward.HiddenRows;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -94,17 +95,13 @@ record LmHeadForwardCall(
             Tensor t = tensors.input("targets", targets);
             Transform transform = new Transform(b == null ? 0 : b.address(), scale, cap);
             Tensor workspace = tensors.workspace(LmHeadForward.workspaceBytes(rows, vocabulary()));
-            Head head = new Head(w.address(), stride(), vocabulary(), width, transform);
+            Head head = new Head(w.address(), stride(), vocabulary(), width, transform, DType.BF16);
             Consumer<Device> call = device -> LmHeadForward.forward(
                     device,
-                    logprob.address(),
-                    lse.address(),
+                    new TokenResults(logprob.address(), lse.address()),
                     workspace.address(),
-                    new Hidden(x.address(), stride()),
-                    head,
-                    t.address(),
-                    rows,
-                    DType.BF16);
+                    new HiddenRows(x.address(), stride(), t.address(), rows),
+                    head);
             if (!LmHeadForward.isSupported(on.device(), DType.BF16)) {
                 tensors.refused("lm_head", "token_logprob_forward", call);
                 return null;

@@ -1,13 +1,22 @@
 package org.dpo4j.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.dpo4j.conformance.Refusals.Arguments;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.TokenLogProb.TokenResults;
+import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.head.LmHeadForward;
+import org.dpo4j.kernels.head.LmHeadForward.Head;
+import org.dpo4j.kernels.head.LmHeadForward.HiddenRows;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
+import org.dpo4j.kernels.internal.StructWriter;
 import org.junit.jupiter.api.Tag;
 
 /** Bad values of every argument, by the C interface itself. */
@@ -20,25 +29,25 @@ class LmHeadForwardRefusalsTest {
     private static final long TOO_MANY = 1L << 31;
 
     private static void forward(Device device, Arguments a) {
-        Status.check(
-                device.context(),
-                Native.dpo4j_lm_head_forward(
-                        device.context(),
-                        a.get("logprob"),
-                        a.get("lse"),
-                        a.get("workspace"),
-                        a.get("hidden"),
-                        a.get("weight"),
-                        a.get("bias"),
-                        a.get("targets"),
-                        a.get("rows"),
-                        a.get("vocabulary"),
-                        a.get("hidden_width"),
-                        a.get("hidden_stride"),
-                        a.get("weight_stride"),
-                        a.number("scale"),
-                        a.number("cap"),
-                        (int) a.get("dtype")));
+        StructWriter params = StructWriter.begin("dpo4j_lm_head_forward_params")
+                .address("logprob", a.get("logprob"))
+                .address("lse", a.get("lse"))
+                .address("workspace", a.get("workspace"))
+                .address("hidden", a.get("hidden"))
+                .int64("hidden_stride", a.get("hidden_stride"))
+                .address("targets", a.get("targets"))
+                .int64("rows", a.get("rows"))
+                .address("weight", a.get("weight"))
+                .int64("weight_stride", a.get("weight_stride"))
+                .int64("vocabulary", a.get("vocabulary"))
+                .int64("hidden_width", a.get("hidden_width"))
+                .open("transform", Long.BYTES)
+                .address("bias", a.get("bias"))
+                .float32("scale", a.number("scale"))
+                .float32("cap", a.number("cap"))
+                .close()
+                .int32("dtype", (int) a.get("dtype"));
+        Status.check(device.context(), Native.dpo4j_lm_head_forward(device.context(), params.end()));
     }
 
     @OnEachDevice
@@ -76,11 +85,15 @@ class LmHeadForwardRefusalsTest {
     @OnEachDevice
     @Tag("small")
     void noRowsNeedNoAddresses(On on) {
-        long context = on.device().context();
-        int expected = LmHeadForward.isSupported(on.device(), DType.BF16) ? 0 : 2;
-        assertThat(Native.dpo4j_lm_head_forward(
-                        context, 0, 0, 0, 0, 0, 0, 0, 0, 9, 12, 16, 16, 1, 0, DType.BF16.code()))
-                .isEqualTo(expected);
+        TokenResults results = new TokenResults(0, 0);
+        HiddenRows rows = new HiddenRows(0, STRIDE, 0, 0);
+        Head head = new Head(0, STRIDE, VOCABULARY, WIDTH, Transform.NONE, DType.BF16);
+        ThrowingCallable call = () -> LmHeadForward.forward(on.device(), results, 0, rows, head);
+        if (LmHeadForward.isSupported(on.device(), DType.BF16)) {
+            assertThatCode(call).doesNotThrowAnyException();
+        } else {
+            assertThatThrownBy(call).isInstanceOf(Dpo4jException.class).hasMessageContaining("token_logprob_forward");
+        }
         assertThat(LmHeadForward.workspaceBytes(0, 9)).isZero();
         assertThat(LmHeadForward.workspaceBytes(9, -1)).isZero();
     }
@@ -89,8 +102,7 @@ class LmHeadForwardRefusalsTest {
     @Tag("small")
     void noContextIsAStatus(On on) {
         assertThat(on.device().context()).isNotZero(); // the library is loaded
-        assertThat(Native.dpo4j_lm_head_forward(0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 12, 16, 16, 1, 0, 1))
-                .isEqualTo(NULL_CONTEXT);
+        assertThat(Native.dpo4j_lm_head_forward(0, 0)).isEqualTo(NULL_CONTEXT);
         assertThat(Native.dpo4j_lm_head_forward_lacks(0, 1)).isEqualTo("there is no context");
     }
 }

@@ -8,15 +8,15 @@ import java.util.function.ObjLongConsumer;
 import org.dpo4j.conformance.LargeTensor.Image;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.kernels.TokenLogProb.Results;
+import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.kernels.head.LmHead;
-import org.dpo4j.kernels.head.LmHead.Rows;
+import org.dpo4j.kernels.head.LmHead.HeadRows;
 import org.dpo4j.kernels.head.LmHeadForward;
 import org.dpo4j.kernels.head.LmHeadForward.Head;
-import org.dpo4j.kernels.head.LmHeadForward.Hidden;
+import org.dpo4j.kernels.head.LmHeadForward.HiddenRows;
 import org.dpo4j.kernels.internal.CudaSettings;
 import org.junit.jupiter.api.Tag;
 
@@ -86,7 +86,7 @@ class LmHeadOnHopperTest {
                 size,
                 plan.workspaceBytes(),
                 (results, workspace) -> new LmHead(device, plan, weight.address(), Transform.NONE, workspace)
-                        .forward(results, new Rows(hidden.address(), targets.address(), size.rows)));
+                        .forward(results, new HeadRows(hidden.address(), targets.address(), size.rows)));
     }
 
     private static List<Image> fused(
@@ -98,22 +98,18 @@ class LmHeadOnHopperTest {
                 bytes,
                 (results, workspace) -> LmHeadForward.forward(
                         device,
-                        results.logprob(),
-                        results.lse(),
+                        results,
                         workspace,
-                        new Hidden(hidden.address(), size.hidden),
-                        Head.of(weight.address(), size.vocabulary, size.hidden),
-                        targets.address(),
-                        size.rows,
-                        DType.BF16));
+                        new HiddenRows(hidden.address(), size.hidden, targets.address(), size.rows),
+                        Head.of(weight.address(), size.vocabulary, size.hidden, DType.BF16)));
     }
 
     /** Log-probs and lse of a call, which is given where they go and a workspace. */
-    private static List<Image> run(Device device, Size size, long workspaceBytes, ObjLongConsumer<Results> call) {
+    private static List<Image> run(Device device, Size size, long workspaceBytes, ObjLongConsumer<TokenResults> call) {
         try (LargeTensor workspace = LargeTensor.output(device, DType.F32, (workspaceBytes + 3) / 4);
                 LargeTensor logprob = LargeTensor.output(device, DType.F32, size.rows);
                 LargeTensor lse = LargeTensor.output(device, DType.F32, size.rows)) {
-            call.accept(new Results(logprob.address(), lse.address()), workspace.address());
+            call.accept(new TokenResults(logprob.address(), lse.address()), workspace.address());
             return List.of(logprob.image(), lse.image());
         }
     }

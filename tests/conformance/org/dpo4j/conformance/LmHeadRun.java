@@ -5,15 +5,15 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.MatmulShape;
 import org.dpo4j.kernels.TokenLogProb;
-import org.dpo4j.kernels.TokenLogProb.Gradient;
 import org.dpo4j.kernels.TokenLogProb.Logits;
-import org.dpo4j.kernels.TokenLogProb.Results;
+import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
+import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.decoder.ColumnSum;
 import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.kernels.head.LmHead;
-import org.dpo4j.kernels.head.LmHead.Gradients;
-import org.dpo4j.kernels.head.LmHead.Rows;
+import org.dpo4j.kernels.head.LmHead.HeadGradients;
+import org.dpo4j.kernels.head.LmHead.HeadRows;
 import org.jspecify.annotations.Nullable;
 
 /** One run of a head on a device: {@link #of}. */
@@ -161,7 +161,7 @@ final class LmHeadRun implements AutoCloseable {
         }
         LmHead head = new LmHead(
                 device, plan, w.address(), call.transform().on(bias == null ? 0 : bias.address()), workspace.address());
-        Rows rows = new Rows(x.address(), targets.address(), call.rows());
+        HeadRows rows = new HeadRows(x.address(), targets.address(), call.rows());
         switch (way) {
             case FORWARD -> head.forward(results(), rows);
             case KNOWN, KNOWN_FROZEN -> head.forwardBackward(gradients(), results(), rows, dLogProb.address());
@@ -172,14 +172,14 @@ final class LmHeadRun implements AutoCloseable {
         }
     }
 
-    private Results results() {
-        return new Results(logprob.address(), lse.address(), statistics.address());
+    private TokenResults results() {
+        return new TokenResults(logprob.address(), lse.address(), statistics.address());
     }
 
-    private Gradients gradients() {
+    private HeadGradients gradients() {
         return way.use == Use.FROZEN
-                ? Gradients.ofHidden(dHidden.address())
-                : new Gradients(dHidden.address(), dWeight.address(), bias == null ? 0 : dBias.address());
+                ? HeadGradients.ofHidden(dHidden.address())
+                : new HeadGradients(dHidden.address(), dWeight.address(), bias == null ? 0 : dBias.address());
     }
 
     private void unfused(Device device) {
@@ -191,7 +191,7 @@ final class LmHeadRun implements AutoCloseable {
         long gradientAt = dtype == DType.F32 ? at : at + 4 * rows * stride;
         Logits logits = new Logits(
                 at, 0, vocabulary, stride, DType.F32, call.transform().on(bias == null ? 0 : bias.address()));
-        Gradient gradient = new Gradient(gradientAt, stride, dtype);
+        LogitsGradient gradient = new LogitsGradient(gradientAt, stride, dtype);
         device.matmul(
                 at,
                 x.address(),
@@ -237,7 +237,8 @@ final class LmHeadRun implements AutoCloseable {
                         dtype),
                 true);
         if (bias != null) {
-            ColumnSum.forward(device, dBias.address(), gradientAt, 0, rows, vocabulary, stride, dtype);
+            ColumnSum.Matrix matrix = new ColumnSum.Matrix(gradientAt, rows, vocabulary, stride, dtype);
+            ColumnSum.forward(device, dBias.address(), matrix, ColumnSum.UNSCALED);
         }
     }
 

@@ -7,13 +7,13 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.kernels.Dpo4jException;
-import org.dpo4j.kernels.TokenLogProb.Results;
+import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.kernels.head.LmHead;
-import org.dpo4j.kernels.head.LmHead.Gradients;
-import org.dpo4j.kernels.head.LmHead.Rows;
+import org.dpo4j.kernels.head.LmHead.HeadGradients;
+import org.dpo4j.kernels.head.LmHead.HeadRows;
 import org.junit.jupiter.api.Tag;
 
 /** What a head costs, in products and in memory, and what it refuses. */
@@ -26,10 +26,10 @@ class LmHeadUseTest {
     private static final class Zeros implements AutoCloseable {
         private final DeviceBuffer buffer;
         private final LmHead head;
-        private final Rows rows;
-        private final Results results;
-        private final Gradients gradients;
-        private final Gradients ofHidden;
+        private final HeadRows rows;
+        private final TokenResults results;
+        private final HeadGradients gradients;
+        private final HeadGradients ofHidden;
 
         Zeros(Device device, HeadPlan plan) {
             this(device, plan, false);
@@ -42,21 +42,21 @@ class LmHeadUseTest {
             long at = buffer.address();
             Transform transform = bias ? new Transform(at + 7 * part, 1, 0) : Transform.NONE;
             head = new LmHead(device, plan, at, transform, at + 8 * part);
-            rows = new Rows(at + part, at + 2 * part, ROWS);
-            results = new Results(at + 3 * part, at + 4 * part);
-            gradients = new Gradients(at + 5 * part, at + 6 * part, 0);
-            ofHidden = Gradients.ofHidden(at + 5 * part);
+            rows = new HeadRows(at + part, at + 2 * part, ROWS);
+            results = new TokenResults(at + 3 * part, at + 4 * part);
+            gradients = new HeadGradients(at + 5 * part, at + 6 * part);
+            ofHidden = HeadGradients.ofHidden(at + 5 * part);
         }
 
         long dLogprob() {
             return results.logprob();
         }
 
-        void forwardUnit(Gradients to) {
+        void forwardUnit(HeadGradients to) {
             head.forwardUnit(to, results, rows);
         }
 
-        void backward(Gradients to, Rows of) {
+        void backward(HeadGradients to, HeadRows of) {
             head.backward(to, of, results.lse(), dLogprob());
         }
 
@@ -73,7 +73,7 @@ class LmHeadUseTest {
     private static int[] rowsOfProducts(On on, Use use, int chunkRows, boolean known) {
         CountingDevice counting = new CountingDevice(on.device(), VOCABULARY);
         try (Zeros zeros = new Zeros(counting.device(), plan(use, chunkRows))) {
-            Gradients gradients = use == Use.FROZEN ? zeros.ofHidden : zeros.gradients;
+            HeadGradients gradients = use == Use.FROZEN ? zeros.ofHidden : zeros.gradients;
             if (use == Use.FORWARD) {
                 zeros.head.forward(zeros.results, zeros.rows);
             } else if (known) {
@@ -123,11 +123,11 @@ class LmHeadUseTest {
             long dWeight = dHidden + aligned(bytes * rows * hidden);
             long numbers = dWeight + aligned(4L * vocabulary * hidden);
             long lse = numbers + 4L * rows;
-            Rows of = new Rows(x, numbers + 8L * rows, rows);
-            Gradients gradients = new Gradients(dHidden, dWeight, 0);
+            HeadRows of = new HeadRows(x, numbers + 8L * rows, rows);
+            HeadGradients gradients = new HeadGradients(dHidden, dWeight);
             long peak = on.device().peakAllocatedBytes();
             LmHead head = new LmHead(on.device(), plan, weight, Transform.NONE, workspace.address());
-            head.forwardUnit(gradients, new Results(numbers, lse), of);
+            head.forwardUnit(gradients, new TokenResults(numbers, lse), of);
             head.backward(gradients, of, lse, numbers + 12L * rows);
             on.device().synchronize();
             assertThat(on.device().peakAllocatedBytes()).isEqualTo(peak);
@@ -148,17 +148,17 @@ class LmHeadUseTest {
             refused("FORWARD", () -> forward.forwardUnit(forward.gradients));
             refused("dWeight", () -> training.forwardUnit(training.ofHidden));
             refused("dWeight", () -> frozen.forwardUnit(frozen.gradients));
-            Gradients bias = new Gradients(frozen.ofHidden.dHidden(), 0, frozen.gradients.dWeight());
+            HeadGradients bias = new HeadGradients(frozen.ofHidden.dHidden(), 0, frozen.gradients.dWeight());
             refused("dBias", () -> frozen.forwardUnit(bias));
-            Gradients noBias =
-                    new Gradients(training.gradients.dHidden(), training.gradients.dWeight(), frozen.results.lse());
+            HeadGradients noBias =
+                    new HeadGradients(training.gradients.dHidden(), training.gradients.dWeight(), frozen.results.lse());
             refused("dBias", () -> training.forwardUnit(noBias));
-            Rows none = new Rows(forward.rows.hidden(), forward.rows.targets(), -1);
+            HeadRows none = new HeadRows(forward.rows.hidden(), forward.rows.targets(), -1);
             refused("count", () -> forward.head.forward(forward.results, none));
             refused("rows", () -> training.head.logits(training.rows.hidden(), 5));
             refused("forwardUnit", () -> training.backward(training.gradients, training.rows));
             training.forwardUnit(training.gradients);
-            Rows others = new Rows(training.rows.hidden(), training.rows.targets(), 3);
+            HeadRows others = new HeadRows(training.rows.hidden(), training.rows.targets(), 3);
             refused("forwardUnit", () -> training.backward(training.gradients, others));
             training.head.forward(training.results, training.rows); // overwrites what backward needs
             refused("forwardUnit", () -> training.backward(training.gradients, training.rows));

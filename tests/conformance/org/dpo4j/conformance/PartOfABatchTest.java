@@ -4,14 +4,14 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceLoss;
-import org.dpo4j.kernels.PreferenceLoss.Completions;
+import org.dpo4j.kernels.PreferenceLoss.PairLogProbs;
 import org.dpo4j.kernels.PreferenceLoss.Scale;
 import org.dpo4j.kernels.PreferenceOptions;
 import org.dpo4j.kernels.SequenceSum;
 import org.dpo4j.kernels.SequenceSum.Sequences;
 import org.dpo4j.kernels.TokenLogProb;
-import org.dpo4j.kernels.TokenLogProb.Gradient;
 import org.dpo4j.kernels.TokenLogProb.Logits;
+import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.junit.jupiter.api.Tag;
 
 /**
@@ -65,8 +65,8 @@ class PartOfABatchTest {
             Sequences of = new Sequences(word(offsets, first), end - first, 1, 0.5f, false);
             TokenLogProb.forwardBackward(
                     device,
-                    new Gradient(dLogits.address() + row, VOCABULARY, DType.F32),
-                    new TokenLogProb.Results(
+                    new LogitsGradient(dLogits.address() + row, VOCABULARY, DType.F32),
+                    new TokenLogProb.TokenResults(
                             word(logprob, begin), word(lse, begin), word(statistics, TokenLogProb.STATISTICS * begin)),
                     new Logits(logits.address() + row, VOCABULARY, VOCABULARY, DType.F32),
                     word(targets, begin),
@@ -75,10 +75,10 @@ class PartOfABatchTest {
             SequenceSum.forward(device, word(sums, first), logprob.address(), of);
             PreferenceLoss.compute(
                     device,
-                    new PreferenceLoss.Results(word(losses, first / 2), word(dSums, first), 0),
-                    new Completions(word(sums, first), word(reference, first)),
+                    new PreferenceLoss.PairResults(word(losses, first / 2), word(dSums, first)),
+                    new PairLogProbs(word(sums, first), word(reference, first)),
                     (end - first) / 2,
-                    0,
+                    PreferenceLoss.NO_WORKSPACE,
                     new Scale(0.5f),
                     OPTIONS);
             SequenceSum.backward(device, dLogprob.address(), word(dSums, first), of);

@@ -17,8 +17,8 @@ import org.dpo4j.kernels.PreferenceOptions.Divergence;
 import org.dpo4j.kernels.SequenceSum;
 import org.dpo4j.kernels.SequenceSum.Sequences;
 import org.dpo4j.kernels.TokenLogProb;
-import org.dpo4j.kernels.TokenLogProb.Gradient;
 import org.dpo4j.kernels.TokenLogProb.Logits;
+import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.dpo4j.kernels.UnpairedLoss;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -182,13 +182,13 @@ class PeersTest {
             tensors.run(device -> {
                 TokenLogProb.forward(
                         device,
-                        new TokenLogProb.Results(logprob.address(), lse.address(), statistics.address()),
+                        new TokenLogProb.TokenResults(logprob.address(), lse.address(), statistics.address()),
                         policy,
                         targets.address(),
                         TOKENS);
                 TokenLogProb.forward(
                         device,
-                        new TokenLogProb.Results(referenceLogprob.address(), referenceLse.address()),
+                        new TokenLogProb.TokenResults(referenceLogprob.address(), referenceLse.address()),
                         new Logits(referenceLogits.address(), VOCABULARY, STRIDE, DType.F32),
                         targets.address(),
                         TOKENS);
@@ -201,7 +201,7 @@ class PeersTest {
                 SequenceSum.backward(device, dLogprob.address(), dSums.address(), plain);
                 TokenLogProb.backward(
                         device,
-                        new Gradient(dLogits.address(), STRIDE, DType.F32),
+                        new LogitsGradient(dLogits.address(), STRIDE, DType.F32),
                         policy,
                         targets.address(),
                         lse.address(),
@@ -228,9 +228,9 @@ class PeersTest {
         int chosenTokens = IntStream.range(0, pairs).map(i -> LENGTHS[2 * i]).sum();
         return (device, results, inputs) -> PreferenceLoss.compute(
                 device,
-                new PreferenceLoss.Results(
+                new PreferenceLoss.PairResults(
                         results[0], results[1], results[2], mean.length == 0 ? 0 : runningMean.address()),
-                new PreferenceLoss.Completions(inputs[0], reference ? inputs[1] : 0, inputs[2], inputs[3]),
+                new PreferenceLoss.PairLogProbs(inputs[0], reference ? inputs[1] : 0, inputs[2], inputs[3]),
                 pairs,
                 workspace.size() == 0 ? 0 : workspace.address(),
                 new PreferenceLoss.Scale(1f / pairs, sft ? 1f / chosenTokens : 0),
@@ -251,8 +251,8 @@ class PeersTest {
                 type, number(each, "beta"), number(each, "desirable_weight"), number(each, "undesirable_weight"));
         return (device, results, inputs) -> UnpairedLoss.compute(
                 device,
-                new UnpairedLoss.Results(results[0], results[1], results[2]),
-                new UnpairedLoss.Completions(
+                new UnpairedLoss.UnpairedResults(results[0], results[1], results[2]),
+                new UnpairedLoss.UnpairedLogProbs(
                         inputs[0], inputs[1], desirable.address(), inputs[2], inputs[3], COMPLETIONS),
                 others.length == 0
                         ? UnpairedLoss.Baseline.NONE

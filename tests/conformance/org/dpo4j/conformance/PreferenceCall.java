@@ -3,8 +3,8 @@ package org.dpo4j.conformance;
 import java.util.Arrays;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.PreferenceLoss;
-import org.dpo4j.kernels.PreferenceLoss.Completions;
-import org.dpo4j.kernels.PreferenceLoss.Results;
+import org.dpo4j.kernels.PreferenceLoss.PairLogProbs;
+import org.dpo4j.kernels.PreferenceLoss.PairResults;
 import org.dpo4j.kernels.PreferenceLoss.Scale;
 import org.dpo4j.kernels.PreferenceOptions;
 import org.dpo4j.kernels.TokenLogProb;
@@ -130,12 +130,12 @@ record PreferenceCall(
             Tensor workspace = tensors.workspace(PreferenceLoss.workspaceBytes(pairs, options));
             tensors.run(device -> PreferenceLoss.compute(
                     device,
-                    new Results(
+                    new PairResults(
                             losses.address(),
                             dSums.address(),
                             metrics == null ? 0 : metricSums.address(),
                             runningMean == null ? 0 : mean.address()),
-                    new Completions(
+                    new PairLogProbs(
                             policy.address(),
                             reference == null ? 0 : frozen.address(),
                             lengths == null ? 0 : tokens.address(),

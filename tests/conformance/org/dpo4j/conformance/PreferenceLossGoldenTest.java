@@ -46,7 +46,8 @@ class PreferenceLossGoldenTest {
     /** What a loss reads is what the script that makes the values gives it: no more, no less. */
     @Test
     void lossesReadWhatTheirFormulasHave() {
-        assertThat(with(LossType::hasReference)).isEqualTo(given(each -> !each.get("reference").isNull()));
+        assertThat(with(LossType::hasReference))
+                .isEqualTo(given(each -> !each.get("reference").isNull()));
         assertThat(with(LossType::hasSmoothing)).isEqualTo(given(each -> number(each, "label_smoothing") != 0));
         assertThat(with(LossType::hasDivergences))
                 .isEqualTo(given(each -> !each.get("divergence").asText().equals(Divergence.REVERSE_KL.option())));
@@ -57,10 +58,11 @@ class PreferenceLossGoldenTest {
         assertThat(with(loss -> loss.reduction() == Reduction.TOKENS))
                 .isEqualTo(given(each -> number(each, "token_scale") != 0));
         assertThat(with(loss -> loss.reduction() == Reduction.AVERAGE))
-                .isEqualTo(given(each -> !each.get("lengths").isNull()
-                        && !each.get("weighting").asBoolean()));
+                .isEqualTo(given(each ->
+                        !each.get("lengths").isNull() && !each.get("weighting").asBoolean()));
         for (Scalar scalar : Scalar.values()) {
-            assertThat(with(loss -> scalar.isReadBy(loss))).isEqualTo(given(each -> number(each, scalar.option()) != 0));
+            assertThat(with(loss -> scalar.isReadBy(loss)))
+                    .isEqualTo(given(each -> number(each, scalar.option()) != 0));
         }
     }
 

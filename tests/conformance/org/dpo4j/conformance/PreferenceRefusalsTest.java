@@ -9,8 +9,8 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceLoss;
-import org.dpo4j.kernels.PreferenceLoss.Completions;
-import org.dpo4j.kernels.PreferenceLoss.Results;
+import org.dpo4j.kernels.PreferenceLoss.PairLogProbs;
+import org.dpo4j.kernels.PreferenceLoss.PairResults;
 import org.dpo4j.kernels.PreferenceLoss.Scale;
 import org.dpo4j.kernels.PreferenceOptions;
 import org.dpo4j.kernels.PreferenceOptions.Builder;
@@ -258,8 +258,8 @@ class PreferenceRefusalsTest {
                     .number("pair_scale", 1, Float.NaN, Float.POSITIVE_INFINITY)
                     .check((device, a) -> PreferenceLoss.compute(
                             device,
-                            new Results(a.get("losses"), a.get("d_sums"), a.get("metrics")),
-                            new Completions(a.get("sums"), a.get("reference"), a.get("lengths"), a.get("statistics")),
+                            new PairResults(a.get("losses"), a.get("d_sums"), a.get("metrics")),
+                            new PairLogProbs(a.get("sums"), a.get("reference"), a.get("lengths"), a.get("statistics")),
                             a.get("pairs"),
                             a.get("workspace"),
                             new Scale(a.number("pair_scale")),
@@ -268,8 +268,8 @@ class PreferenceRefusalsTest {
             for (Scale scale : List.of(Scale.at(scales.address() + 2), new Scale(1, 0, scales.address()))) {
                 assertThatThrownBy(() -> tensors.run(device -> PreferenceLoss.compute(
                                 device,
-                                new Results(losses.address(), dSums.address(), 0),
-                                new Completions(sums.address(), reference.address()),
+                                new PairResults(losses.address(), dSums.address()),
+                                new PairLogProbs(sums.address(), reference.address()),
                                 2,
                                 workspace.address(),
                                 scale,

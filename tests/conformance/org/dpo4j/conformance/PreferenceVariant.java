@@ -80,7 +80,9 @@ record PreferenceVariant(
         for (LossType loss : losses) {
             builder.loss(loss, weight);
             weight /= 2;
-            scalars.keySet().stream().filter(scalar -> scalar.isReadBy(loss)).forEach(scalar -> builder.scalar(scalar, value(scalar)));
+            scalars.keySet().stream()
+                    .filter(scalar -> scalar.isReadBy(loss))
+                    .forEach(scalar -> builder.scalar(scalar, value(scalar)));
         }
         ReferencePreferenceLoss.Options numbers =
                 new ReferencePreferenceLoss.Options(BETA, smoothing, divergence, 0.5, scalars, 0, 0);

@@ -132,14 +132,16 @@ record ReferencePreferenceLoss(Options options, double[] sums, double[] referenc
             }
             case SFT -> -sums[c] * options.sftScale;
             case SIGMOID_NORM -> -logSigmoid(b * (averageScore(c) - averageScore(r)));
-            case DPOP -> -logSigmoid(b * (ratioC - ratioR - option(Scalar.DPOP_LAMBDA) * Math.max(0, reference[c] - sums[c])));
+            case DPOP ->
+                -logSigmoid(b * (ratioC - ratioR - option(Scalar.DPOP_LAMBDA) * Math.max(0, reference[c] - sums[c])));
             case DPOP_ADDITIVE ->
                 -logSigmoid(b * (ratioC - ratioR)) + option(Scalar.DPOP_LAMBDA) * Math.max(0, reference[c] - sums[c]);
             case CPO -> smoothed(policy);
             case CPO_HINGE -> Math.max(0, 1 - policy);
             case CPO_IPO -> Math.pow(average(c) - average(r) - 1 / (2 * b), 2);
             case SIMPO -> smoothed(b * (average(c) - average(r)) - option(Scalar.SIMPO_GAMMA));
-            case ALPHAPO -> smoothed(b * (alphaReward(average(c)) - alphaReward(average(r))) - option(Scalar.SIMPO_GAMMA));
+            case ALPHAPO ->
+                smoothed(b * (alphaReward(average(c)) - alphaReward(average(r))) - option(Scalar.SIMPO_GAMMA));
             case ORPO -> -b * logSigmoid(logOdds(average(c)) - logOdds(average(r)));
             case AOT, AOT_UNPAIRED -> throw new IllegalArgumentException(type + " is no loss of one pair");
         };

@@ -6,15 +6,15 @@ import java.util.stream.IntStream;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceLoss;
-import org.dpo4j.kernels.PreferenceLoss.Completions;
-import org.dpo4j.kernels.PreferenceLoss.Results;
+import org.dpo4j.kernels.PreferenceLoss.PairLogProbs;
+import org.dpo4j.kernels.PreferenceLoss.PairResults;
 import org.dpo4j.kernels.PreferenceLoss.Scale;
 import org.dpo4j.kernels.PreferenceOptions.Divergence;
 import org.dpo4j.kernels.SequenceSum;
 import org.dpo4j.kernels.SequenceSum.Sequences;
 import org.dpo4j.kernels.TokenLogProb;
-import org.dpo4j.kernels.TokenLogProb.Gradient;
 import org.dpo4j.kernels.TokenLogProb.Logits;
+import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.junit.jupiter.api.Tag;
 
 /**
@@ -107,27 +107,27 @@ class TokenLogProbChainTest {
             tensors.run(device -> {
                 TokenLogProb.forward(
                         device,
-                        new TokenLogProb.Results(logprob.address(), lse.address()),
+                        new TokenLogProb.TokenResults(logprob.address(), lse.address()),
                         of,
                         targets.address(),
                         TOKENS);
                 SequenceSum.forward(device, sums.address(), logprob.address(), sequences);
                 PreferenceLoss.compute(
                         device,
-                        new Results(losses.address(), dSums.address(), 0),
-                        new Completions(
+                        new PairResults(losses.address(), dSums.address()),
+                        new PairLogProbs(
                                 sums.address(),
                                 variant.options().hasReference() ? reference.address() : 0,
                                 lengths.address(),
                                 0),
                         PAIRS,
-                        0,
+                        PreferenceLoss.NO_WORKSPACE,
                         new Scale(PAIR_SCALE),
                         variant.options());
                 SequenceSum.backward(device, dLogProb.address(), dSums.address(), sequences);
                 TokenLogProb.backward(
                         device,
-                        new Gradient(dLogits.address(), 12, DType.F32),
+                        new LogitsGradient(dLogits.address(), 12, DType.F32),
                         of,
                         targets.address(),
                         lse.address(),

@@ -15,9 +15,9 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.TokenLogProb;
-import org.dpo4j.kernels.TokenLogProb.Gradient;
 import org.dpo4j.kernels.TokenLogProb.Logits;
-import org.dpo4j.kernels.TokenLogProb.Results;
+import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
+import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -140,11 +140,18 @@ class TokenLogProbLargeTest {
                 DeviceBuffer lse = device.allocate(4L * rows)) {
             long rowIndex = indexOf.length == 0 ? 0 : index.address();
             Logits of = new Logits(logits.address(), rowIndex, VOCABULARY, STRIDE, DType.BF16);
-            Results results = new Results(logprob.address(), lse.address());
+            TokenResults results = new TokenResults(logprob.address(), lse.address());
             TokenLogProb.forward(device, results, of, targets.address(), rows);
             sameNumbers(device.downloadFloats(logprob.address(), rows), expected, first, second);
             device.fill(logprob.address(), GAP, 4L * rows);
-            TokenLogProb.forwardBackward(device, Gradient.inPlace(of), results, of, targets.address(), 0, rows);
+            TokenLogProb.forwardBackward(
+                    device,
+                    LogitsGradient.inPlace(of),
+                    results,
+                    of,
+                    targets.address(),
+                    TokenLogProb.UNIT_GRADIENT,
+                    rows);
             sameNumbers(device.downloadFloats(logprob.address(), rows), expected, first, second);
         }
     }

@@ -8,6 +8,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
+import org.dpo4j.kernels.internal.StructWriter;
 import org.junit.jupiter.api.Tag;
 
 /** Bad values of every argument, by the C interface itself: a typed call has no way to say a dtype that does not exist. */
@@ -20,69 +21,69 @@ class TokenLogProbRefusalsTest {
     private static final long TOO_MANY = 1L << 31;
 
     private static void forward(Device device, Arguments a) {
-        Status.check(
-                device.context(),
-                Native.dpo4j_token_logprob_forward(
-                        device.context(),
-                        a.get("logprob"),
-                        a.get("lse"),
-                        a.get("statistics"),
-                        a.get("logits"),
-                        a.get("targets"),
-                        a.get("row_index"),
-                        a.get("bias"),
-                        a.get("rows"),
-                        a.get("vocabulary"),
-                        a.get("logits_stride"),
-                        a.number("scale"),
-                        a.number("cap"),
-                        (int) a.get("dtype")));
+        StructWriter params = StructWriter.begin("dpo4j_token_logprob_forward_params")
+                .address("logprob", a.get("logprob"))
+                .address("lse", a.get("lse"))
+                .address("statistics", a.get("statistics"))
+                .address("logits", a.get("logits"))
+                .address("row_index", a.get("row_index"))
+                .int64("vocabulary", a.get("vocabulary"))
+                .int64("logits_stride", a.get("logits_stride"))
+                .open("transform", Long.BYTES)
+                .address("bias", a.get("bias"))
+                .float32("scale", a.number("scale"))
+                .float32("cap", a.number("cap"))
+                .close()
+                .int32("dtype", (int) a.get("dtype"))
+                .address("targets", a.get("targets"))
+                .int64("rows", a.get("rows"));
+        Status.check(device.context(), Native.dpo4j_token_logprob_forward(device.context(), params.end()));
     }
 
     private static void backward(Device device, Arguments a) {
-        Status.check(
-                device.context(),
-                Native.dpo4j_token_logprob_backward(
-                        device.context(),
-                        a.get("d_logits"),
-                        a.get("logits"),
-                        a.get("targets"),
-                        a.get("row_index"),
-                        a.get("bias"),
-                        a.get("lse"),
-                        a.get("d_logprob"),
-                        a.get("rows"),
-                        a.get("vocabulary"),
-                        a.get("d_logits_stride"),
-                        a.get("logits_stride"),
-                        a.number("scale"),
-                        a.number("cap"),
-                        (int) a.get("d_logits_dtype"),
-                        (int) a.get("dtype")));
+        StructWriter params = StructWriter.begin("dpo4j_token_logprob_backward_params")
+                .address("d_logits", a.get("d_logits"))
+                .int64("d_logits_stride", a.get("d_logits_stride"))
+                .int32("d_logits_dtype", (int) a.get("d_logits_dtype"))
+                .address("logits", a.get("logits"))
+                .address("row_index", a.get("row_index"))
+                .int64("vocabulary", a.get("vocabulary"))
+                .int64("logits_stride", a.get("logits_stride"))
+                .open("transform", Long.BYTES)
+                .address("bias", a.get("bias"))
+                .float32("scale", a.number("scale"))
+                .float32("cap", a.number("cap"))
+                .close()
+                .int32("dtype", (int) a.get("dtype"))
+                .address("targets", a.get("targets"))
+                .address("lse", a.get("lse"))
+                .address("d_logprob", a.get("d_logprob"))
+                .int64("rows", a.get("rows"));
+        Status.check(device.context(), Native.dpo4j_token_logprob_backward(device.context(), params.end()));
     }
 
     private static void forwardBackward(Device device, Arguments a) {
-        Status.check(
-                device.context(),
-                Native.dpo4j_token_logprob_forward_backward(
-                        device.context(),
-                        a.get("d_logits"),
-                        a.get("logprob"),
-                        a.get("lse"),
-                        a.get("statistics"),
-                        a.get("logits"),
-                        a.get("targets"),
-                        a.get("row_index"),
-                        a.get("bias"),
-                        a.get("d_logprob"),
-                        a.get("rows"),
-                        a.get("vocabulary"),
-                        a.get("d_logits_stride"),
-                        a.get("logits_stride"),
-                        a.number("scale"),
-                        a.number("cap"),
-                        (int) a.get("d_logits_dtype"),
-                        (int) a.get("dtype")));
+        StructWriter params = StructWriter.begin("dpo4j_token_logprob_forward_backward_params")
+                .address("d_logits", a.get("d_logits"))
+                .int64("d_logits_stride", a.get("d_logits_stride"))
+                .int32("d_logits_dtype", (int) a.get("d_logits_dtype"))
+                .address("logprob", a.get("logprob"))
+                .address("lse", a.get("lse"))
+                .address("statistics", a.get("statistics"))
+                .address("logits", a.get("logits"))
+                .address("row_index", a.get("row_index"))
+                .int64("vocabulary", a.get("vocabulary"))
+                .int64("logits_stride", a.get("logits_stride"))
+                .open("transform", Long.BYTES)
+                .address("bias", a.get("bias"))
+                .float32("scale", a.number("scale"))
+                .float32("cap", a.number("cap"))
+                .close()
+                .int32("dtype", (int) a.get("dtype"))
+                .address("targets", a.get("targets"))
+                .address("d_logprob", a.get("d_logprob"))
+                .int64("rows", a.get("rows"));
+        Status.check(device.context(), Native.dpo4j_token_logprob_forward_backward(device.context(), params.end()));
     }
 
     /** What all three read. */
@@ -158,7 +159,7 @@ class TokenLogProbRefusalsTest {
                     Tensor targets = tensors.input("targets", 1, 7);
                     Tensor words = tensors.vector("lse", DType.F32, 3, 3, 3, 3);
                     TokenLogProb.Logits of = new TokenLogProb.Logits(logits.address(), VOCABULARY, STRIDE, on.dtype());
-                    TokenLogProb.Gradient to = new TokenLogProb.Gradient(logits.address(), stride, dtype);
+                    TokenLogProb.LogitsGradient to = new TokenLogProb.LogitsGradient(logits.address(), stride, dtype);
                     long lse = words.address();
                     tensors.refused(
                             "token_logprob_backward",
@@ -168,7 +169,13 @@ class TokenLogProbRefusalsTest {
                             "token_logprob_forward_backward",
                             "d_logits",
                             device -> TokenLogProb.forwardBackward(
-                                    device, to, new TokenLogProb.Results(lse, lse), of, targets.address(), 0, ROWS));
+                                    device,
+                                    to,
+                                    new TokenLogProb.TokenResults(lse, lse),
+                                    of,
+                                    targets.address(),
+                                    TokenLogProb.UNIT_GRADIENT,
+                                    ROWS));
                 }
             }
         }
@@ -180,8 +187,8 @@ class TokenLogProbRefusalsTest {
     void noRowsNeedNoAddresses(On on) {
         try (Tensors tensors = new Tensors(on)) {
             TokenLogProb.Logits logits = new TokenLogProb.Logits(0, VOCABULARY, STRIDE, on.dtype());
-            TokenLogProb.Gradient dLogits = new TokenLogProb.Gradient(0, GRADIENT_STRIDE, on.dtype());
-            TokenLogProb.Results results = new TokenLogProb.Results(0, 0);
+            TokenLogProb.LogitsGradient dLogits = new TokenLogProb.LogitsGradient(0, GRADIENT_STRIDE, on.dtype());
+            TokenLogProb.TokenResults results = new TokenLogProb.TokenResults(0, 0);
             tensors.runEmpty(device -> {
                 TokenLogProb.forward(device, results, logits, 0, 0);
                 TokenLogProb.backward(device, dLogits, logits, 0, 0, 0, 0);
@@ -199,11 +206,8 @@ class TokenLogProbRefusalsTest {
     @Tag("small")
     void noContextIsAStatus(On on) {
         assertThat(on.device().context()).isNotZero(); // the library is loaded
-        assertThat(Native.dpo4j_token_logprob_forward(0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 1, 0, 0))
-                .isEqualTo(NULL_CONTEXT);
-        assertThat(Native.dpo4j_token_logprob_backward(0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 16, 1, 0, 0, 0))
-                .isEqualTo(NULL_CONTEXT);
-        assertThat(Native.dpo4j_token_logprob_forward_backward(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 16, 1, 0, 0, 0))
-                .isEqualTo(NULL_CONTEXT);
+        assertThat(Native.dpo4j_token_logprob_forward(0, 0)).isEqualTo(NULL_CONTEXT);
+        assertThat(Native.dpo4j_token_logprob_backward(0, 0)).isEqualTo(NULL_CONTEXT);
+        assertThat(Native.dpo4j_token_logprob_forward_backward(0, 0)).isEqualTo(NULL_CONTEXT);
     }
 }

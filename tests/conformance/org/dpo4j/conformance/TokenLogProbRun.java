@@ -4,9 +4,9 @@ import java.util.Arrays;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.TokenLogProb;
-import org.dpo4j.kernels.TokenLogProb.Gradient;
 import org.dpo4j.kernels.TokenLogProb.Logits;
-import org.dpo4j.kernels.TokenLogProb.Results;
+import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
+import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -129,8 +129,8 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
                     statistics ? tensors.output("statistics", DType.F32, call.rows(), TokenLogProb.STATISTICS) : null);
         }
 
-        Results results() {
-            return new Results(logprob.address(), lse.address(), address(statistics));
+        TokenResults results() {
+            return new TokenResults(logprob.address(), lse.address(), address(statistics));
         }
 
         Left left(Inputs inputs, @Nullable Tensor dLogits) {
@@ -165,8 +165,8 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
                 .writes(call.named());
     }
 
-    private Gradient to(Tensor dLogits) {
-        return new Gradient(dLogits.address(), dLogits.stride, gradientType);
+    private LogitsGradient to(Tensor dLogits) {
+        return new LogitsGradient(dLogits.address(), dLogits.stride, gradientType);
     }
 
     /** Forward alone. */
@@ -193,14 +193,14 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
                 backward(device, inputs, outputs, to(dLogits), logits);
                 if (gradientType == logitsType) {
                     Logits overwritten = inputs.in(inPlace);
-                    backward(device, inputs, outputs, Gradient.inPlace(overwritten), overwritten);
+                    backward(device, inputs, outputs, LogitsGradient.inPlace(overwritten), overwritten);
                 }
             });
             return outputs.left(inputs, sameInPlace(call, dLogits, inPlace));
         }
     }
 
-    private static void backward(Device device, Inputs inputs, Outputs outputs, Gradient dLogits, Logits logits) {
+    private static void backward(Device device, Inputs inputs, Outputs outputs, LogitsGradient dLogits, Logits logits) {
         TokenLogProb.backward(
                 device,
                 dLogits,
@@ -224,7 +224,7 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
                 forwardBackward(device, inputs, outputs, to(dLogits), inputs.in(inputs.logits));
                 if (alike) {
                     Logits overwritten = inputs.in(inPlace);
-                    forwardBackward(device, inputs, ofInPlace, Gradient.inPlace(overwritten), overwritten);
+                    forwardBackward(device, inputs, ofInPlace, LogitsGradient.inPlace(overwritten), overwritten);
                 }
             });
             Left left = outputs.left(inputs, sameInPlace(call, dLogits, inPlace));
@@ -236,7 +236,7 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
     }
 
     private static void forwardBackward(
-            Device device, Inputs inputs, Outputs outputs, Gradient dLogits, Logits logits) {
+            Device device, Inputs inputs, Outputs outputs, LogitsGradient dLogits, Logits logits) {
         TokenLogProb.forwardBackward(
                 device,
                 dLogits,

@@ -13,10 +13,10 @@ import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Statistic;
 import org.dpo4j.kernels.UnpairedLoss;
 import org.dpo4j.kernels.UnpairedLoss.Baseline;
-import org.dpo4j.kernels.UnpairedLoss.Completions;
 import org.dpo4j.kernels.UnpairedLoss.Options;
-import org.dpo4j.kernels.UnpairedLoss.Results;
 import org.dpo4j.kernels.UnpairedLoss.Type;
+import org.dpo4j.kernels.UnpairedLoss.UnpairedLogProbs;
+import org.dpo4j.kernels.UnpairedLoss.UnpairedResults;
 import org.junit.jupiter.api.Tag;
 
 class UnpairedLossTest {
@@ -79,8 +79,8 @@ class UnpairedLossTest {
                     new Draw(count).uniform(count * TokenLogProb.STATISTICS, 0, 5));
             tensors.run(device -> UnpairedLoss.compute(
                     device,
-                    new Results(losses.address(), dSums.address(), metrics.address()),
-                    new Completions(
+                    new UnpairedResults(losses.address(), dSums.address(), metrics.address()),
+                    new UnpairedLogProbs(
                             sums.address(),
                             reference.address(),
                             desirable.address(),
@@ -248,8 +248,8 @@ class UnpairedLossTest {
                     .number("undesirable_weight", 0, -1, Float.POSITIVE_INFINITY)
                     .check((device, a) -> UnpairedLoss.compute(
                             device,
-                            new Results(a.get("losses"), a.get("d_sums"), a.get("metrics")),
-                            new Completions(
+                            new UnpairedResults(a.get("losses"), a.get("d_sums"), a.get("metrics")),
+                            new UnpairedLogProbs(
                                     a.get("sums"),
                                     a.get("reference"),
                                     a.get("desirable"),

@@ -62,10 +62,10 @@ record PairStep(float[] tokens, float[] sums, float[] losses, Map<String, float[
         public long dSums(LogProbs logProbs, int count) {
             PreferenceLoss.compute(
                     device,
-                    new PreferenceLoss.Results(losses, dSums, 0),
-                    new PreferenceLoss.Completions(logProbs.sums(), references),
+                    new PreferenceLoss.PairResults(losses, dSums),
+                    new PreferenceLoss.PairLogProbs(logProbs.sums(), references),
                     count / 2,
-                    0,
+                    PreferenceLoss.NO_WORKSPACE,
                     new PreferenceLoss.Scale(2f / reference.length),
                     options);
             return dSums;

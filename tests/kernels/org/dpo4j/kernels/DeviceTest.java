@@ -179,7 +179,7 @@ class DeviceTest {
             long address = buffer.address();
             assertThatThrownBy(() -> TokenLogProb.forward(
                             on.device(),
-                            new TokenLogProb.Results(address, 0),
+                            new TokenLogProb.TokenResults(address, 0),
                             new TokenLogProb.Logits(address, 4, 4, DType.F32),
                             address,
                             1))

@@ -23,7 +23,8 @@ class EnumCodesTest {
     /** The constants of a C enum by name, without the prefix that they share and without the one that counts them. */
     private static Map<String, Integer> constants(String type, String prefix) throws IOException {
         String header = Files.readString(Path.of(System.getenv("DPO4J_ROOT"), "native", "dpo4j.h"));
-        Matcher body = Pattern.compile("enum " + type + " \\{(.*?)};", Pattern.DOTALL).matcher(header);
+        Matcher body =
+                Pattern.compile("enum " + type + " \\{(.*?)};", Pattern.DOTALL).matcher(header);
         assertThat(body.find()).as("enum %s", type).isTrue();
         Map<String, Integer> constants = new LinkedHashMap<>();
         Matcher constant = Pattern.compile(prefix + "_(\\w+) = (1 << )?(\\d+)").matcher(body.group(1));

@@ -12,12 +12,14 @@ import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.SizeTPointer;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDevice;
-import org.dpo4j.kernels.PreferenceLoss.Completions;
+import org.dpo4j.kernels.PreferenceLoss.PairLogProbs;
 import org.dpo4j.kernels.PreferenceLoss.Scale;
 import org.dpo4j.kernels.SequenceSum.Sequences;
-import org.dpo4j.kernels.TokenLogProb.Gradient;
 import org.dpo4j.kernels.TokenLogProb.Logits;
+import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
+import org.dpo4j.kernels.internal.LogitTransform;
 import org.dpo4j.kernels.internal.Native;
+import org.dpo4j.kernels.internal.StructWriter;
 
 /** A thousand calls of every operation of this package leave no more memory in use than one: neither the device's nor the process's. */
 class LeakTest {
@@ -90,16 +92,16 @@ class LeakTest {
             SequenceSum.forward(device, sums, logprob, sequences);
             PreferenceLoss.compute(
                     device,
-                    new PreferenceLoss.Results(losses, dSums, metrics),
-                    new Completions(sums, zeros),
+                    new PreferenceLoss.PairResults(losses, dSums, metrics),
+                    new PairLogProbs(sums, zeros),
                     PAIRS,
                     workspace,
                     new Scale(1),
                     sorting);
             UnpairedLoss.compute(
                     device,
-                    new UnpairedLoss.Results(losses, dSums, metrics),
-                    new UnpairedLoss.Completions(sums, zeros, ones, 0, 0, 2 * PAIRS),
+                    new UnpairedLoss.UnpairedResults(losses, dSums, metrics),
+                    new UnpairedLoss.UnpairedLogProbs(sums, zeros, ones, 2 * PAIRS),
                     new UnpairedLoss.Baseline(sums, zeros, 2 * PAIRS),
                     1,
                     UnpairedLoss.Options.of(UnpairedLoss.Type.KTO));
@@ -113,11 +115,11 @@ class LeakTest {
 
         private void tokenLogProb(DType dtype) {
             Logits of = new Logits(logits, VOCABULARY, STRIDE, dtype);
-            Gradient gradient = new Gradient(dLogits, STRIDE, dtype);
-            TokenLogProb.Results results = new TokenLogProb.Results(logprob, lse, statistics);
+            LogitsGradient gradient = new LogitsGradient(dLogits, STRIDE, dtype);
+            TokenLogProb.TokenResults results = new TokenLogProb.TokenResults(logprob, lse, statistics);
             TokenLogProb.forward(device, results, of, zeros, ROWS);
             TokenLogProb.backward(device, gradient, of, zeros, lse, logprob, ROWS);
-            TokenLogProb.forwardBackward(device, gradient, results, of, zeros, 0, ROWS);
+            TokenLogProb.forwardBackward(device, gradient, results, of, zeros, TokenLogProb.UNIT_GRADIENT, ROWS);
         }
 
         @Override
@@ -176,7 +178,23 @@ class LeakTest {
     }
 
     private static void refused(long context, boolean askWhy) {
-        if (Native.dpo4j_token_logprob_forward(context, 16, 16, 0, 16, 16, 0, 0, 1, VOCABULARY, 1, 1, 0, 0) == 0) {
+        long params = LogitTransform.write(
+                        StructWriter.begin("dpo4j_token_logprob_forward_params")
+                                .address("logprob", 16)
+                                .address("lse", 16)
+                                .address("statistics", 0)
+                                .address("logits", 16)
+                                .address("row_index", 0)
+                                .int64("vocabulary", VOCABULARY)
+                                .int64("logits_stride", 1),
+                        0,
+                        1,
+                        0)
+                .int32("dtype", DType.F32.code())
+                .address("targets", 16)
+                .int64("rows", 1)
+                .end();
+        if (Native.dpo4j_token_logprob_forward(context, params) == 0) {
             throw new AssertionError("a stride of 1 was accepted");
         }
         if (askWhy && !Native.dpo4j_error_text(context).contains("logits_stride")) {

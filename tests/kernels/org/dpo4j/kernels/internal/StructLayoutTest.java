@@ -1,7 +1,6 @@
 package org.dpo4j.kernels.internal;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import java.lang.reflect.Method;
 import java.util.ArrayList;
@@ -13,10 +12,21 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.MatmulShape;
+import org.dpo4j.kernels.PreferenceLoss;
+import org.dpo4j.kernels.PreferenceOptions;
+import org.dpo4j.kernels.SequenceSum;
+import org.dpo4j.kernels.SequenceSum.Sequences;
+import org.dpo4j.kernels.TokenLogProb;
+import org.dpo4j.kernels.TokenLogProb.Logits;
+import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
+import org.dpo4j.kernels.TokenLogProb.TokenResults;
+import org.dpo4j.kernels.UnpairedLoss;
 import org.dpo4j.kernels.decoder.AdamW;
 import org.dpo4j.kernels.decoder.AdamWOptions;
 import org.dpo4j.kernels.decoder.Attention;
+import org.dpo4j.kernels.decoder.ColumnSum;
 import org.dpo4j.kernels.decoder.CopyRows;
 import org.dpo4j.kernels.decoder.Embedding;
 import org.dpo4j.kernels.decoder.GradientNorm;
@@ -26,6 +36,7 @@ import org.dpo4j.kernels.decoder.RmsNorm;
 import org.dpo4j.kernels.decoder.Rope;
 import org.dpo4j.kernels.decoder.ScaleRows;
 import org.dpo4j.kernels.decoder.Swiglu;
+import org.dpo4j.kernels.head.LmHeadForward;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -48,7 +59,7 @@ class StructLayoutTest {
     }
 
     private static List<Call> calls() {
-        return Stream.of(attention(), decoder(), training())
+        return Stream.of(attention(), decoder(), losses(), training())
                 .flatMap(List::stream)
                 .toList();
     }
@@ -93,6 +104,46 @@ class StructLayoutTest {
                 new Call("scale_rows", on -> ScaleRows.forward(on, 0, 0, 0, rows)));
     }
 
+    private static List<Call> losses() {
+        Logits logits = new Logits(0, 8, 8, DType.F32);
+        TokenResults results = new TokenResults(0, 0);
+        LogitsGradient gradient = LogitsGradient.inPlace(logits);
+        Sequences sequences = new Sequences(0, 0);
+        ColumnSum.Matrix matrix = new ColumnSum.Matrix(0, 0, 8, 8, DType.F32);
+        LmHeadForward.HiddenRows hidden = new LmHeadForward.HiddenRows(0, 8, 0, 0);
+        LmHeadForward.Head head = LmHeadForward.Head.of(0, 8, 8, DType.BF16);
+        return List.of(
+                new Call("token_logprob_forward", on -> TokenLogProb.forward(on, results, logits, 0, 0)),
+                new Call("token_logprob_backward", on -> TokenLogProb.backward(on, gradient, logits, 0, 0, 0, 0)),
+                new Call(
+                        "token_logprob_forward_backward",
+                        on -> TokenLogProb.forwardBackward(
+                                on, gradient, results, logits, 0, TokenLogProb.UNIT_GRADIENT, 0)),
+                new Call("column_sum", on -> ColumnSum.forward(on, 0, matrix, ColumnSum.UNSCALED)),
+                new Call("lm_head_forward", on -> LmHeadForward.forward(on, results, 0, hidden, head)),
+                new Call("sequence_sum_forward", on -> SequenceSum.forward(on, 0, 0, sequences)),
+                new Call("sequence_sum_backward", on -> SequenceSum.backward(on, 0, 0, sequences)),
+                new Call(
+                        "preference_loss",
+                        on -> PreferenceLoss.compute(
+                                on,
+                                new PreferenceLoss.PairResults(0, 0),
+                                PreferenceLoss.PairLogProbs.withoutReference(0),
+                                0,
+                                PreferenceLoss.NO_WORKSPACE,
+                                new PreferenceLoss.Scale(1),
+                                PreferenceOptions.of(LossType.SIGMOID))),
+                new Call(
+                        "unpaired_loss",
+                        on -> UnpairedLoss.compute(
+                                on,
+                                new UnpairedLoss.UnpairedResults(0, 0),
+                                new UnpairedLoss.UnpairedLogProbs(0, 0, 0, 0),
+                                UnpairedLoss.Baseline.NONE,
+                                1,
+                                UnpairedLoss.Options.of(UnpairedLoss.Type.KTO))));
+    }
+
     private static List<Call> training() {
         AdamW.Parameters parameters = new AdamW.Parameters(0, 0, DType.F32);
         AdamW.Moments moments = new AdamW.Moments(0, 0, DType.F32);
@@ -109,7 +160,9 @@ class StructLayoutTest {
     @MethodSource("calls")
     void javaWritesFieldsWhereCHasThem(Call call) {
         try (Device device = Devices.cpu(1)) {
-            catchThrowableOfType(Dpo4jException.class, () -> call.run.accept(device));
+            call.run.accept(device);
+        } catch (Dpo4jException refused) {
+            assertThat(refused).hasMessageStartingWith(call.operation);
         }
         assertThat(StructWriter.lastStruct()).isEqualTo(call.struct());
         assertThat(StructWriter.lastLayout()).isEqualTo(layout(call.struct()));

@@ -4,16 +4,16 @@ import java.util.List;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
-import org.dpo4j.kernels.TokenLogProb.Results;
+import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.kernels.head.LmHead;
-import org.dpo4j.kernels.head.LmHead.Gradients;
-import org.dpo4j.kernels.head.LmHead.Rows;
+import org.dpo4j.kernels.head.LmHead.HeadGradients;
+import org.dpo4j.kernels.head.LmHead.HeadRows;
 import org.dpo4j.kernels.head.LmHeadForward;
 import org.dpo4j.kernels.head.LmHeadForward.Head;
-import org.dpo4j.kernels.head.LmHeadForward.Hidden;
+import org.dpo4j.kernels.head.LmHeadForward.HiddenRows;
 import org.dpo4j.model.TrainingModel;
 
 /**
@@ -123,32 +123,28 @@ final class LmHeadBenchmark {
     private void fused(int turn, long workspace) {
         LmHeadForward.forward(
                 fixture.device(),
-                logprob.at(turn),
-                lse.at(turn),
+                results(turn, 0),
                 workspace,
-                new Hidden(x.at(turn), hidden),
-                Head.of(weight.at(turn), vocabulary, hidden),
-                targets.at(turn),
-                rows,
-                dtype);
+                new HiddenRows(x.at(turn), hidden, targets.at(turn), rows),
+                Head.of(weight.at(turn), vocabulary, hidden, dtype));
     }
 
     private void forwardBackward(int turn, HeadPlan plan, long workspace) {
         LmHead head = head(turn, plan, workspace);
         for (int begin = 0; begin < rows; begin += Math.toIntExact(plan.chunkRows())) {
-            Rows part = rows(turn, begin, (int) Math.min(plan.chunkRows(), rows - begin));
-            Gradients gradients = new Gradients(dX.at(turn) + bytes(begin), dWeight.at(turn), 0);
+            HeadRows part = rows(turn, begin, (int) Math.min(plan.chunkRows(), rows - begin));
+            HeadGradients gradients = new HeadGradients(dX.at(turn) + bytes(begin), dWeight.at(turn));
             head.forwardUnit(gradients, results(turn, begin), part);
             head.backward(gradients, part, lse.at(turn) + 4L * begin, scale.at(turn) + 4L * begin);
         }
     }
 
-    private Rows rows(int turn, int begin, int count) {
-        return new Rows(x.at(turn) + bytes(begin), targets.at(turn) + 4L * begin, count);
+    private HeadRows rows(int turn, int begin, int count) {
+        return new HeadRows(x.at(turn) + bytes(begin), targets.at(turn) + 4L * begin, count);
     }
 
-    private Results results(int turn, int begin) {
-        return new Results(logprob.at(turn) + 4L * begin, lse.at(turn) + 4L * begin);
+    private TokenResults results(int turn, int begin) {
+        return new TokenResults(logprob.at(turn) + 4L * begin, lse.at(turn) + 4L * begin);
     }
 
     private long bytes(int count) {

@@ -4,8 +4,8 @@ import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceLoss;
-import org.dpo4j.kernels.PreferenceLoss.Completions;
-import org.dpo4j.kernels.PreferenceLoss.Results;
+import org.dpo4j.kernels.PreferenceLoss.PairLogProbs;
+import org.dpo4j.kernels.PreferenceLoss.PairResults;
 import org.dpo4j.kernels.PreferenceLoss.Scale;
 import org.dpo4j.kernels.PreferenceOptions;
 
@@ -26,10 +26,10 @@ final class PreferenceLossBenchmark {
         return new Prepared(
                 turn -> PreferenceLoss.compute(
                         fixture.device(),
-                        new Results(losses.at(turn), dSums.at(turn), metrics.at(turn)),
-                        new Completions(sums.at(turn), reference.at(turn)),
+                        new PairResults(losses.at(turn), dSums.at(turn), metrics.at(turn)),
+                        new PairLogProbs(sums.at(turn), reference.at(turn)),
                         pairs,
-                        0,
+                        PreferenceLoss.NO_WORKSPACE,
                         new Scale(1f / pairs),
                         options),
                 gate -> check(gate, fixture, losses, dSums, sums, reference, pairs));

@@ -149,12 +149,8 @@ final class RowsBenchmark {
                 turn -> ColumnSum.forward(
                         fixture.device(),
                         sums.at(turn),
-                        in.at(turn),
-                        scale.at(turn),
-                        rows,
-                        width,
-                        width,
-                        fixture.dtype()),
+                        new ColumnSum.Matrix(in.at(turn), rows, width, width, fixture.dtype()),
+                        scale.at(turn)),
                 gate -> {
                     double[] factors = scale.read(0, rows);
                     for (int j : fixture.sample(width)) {

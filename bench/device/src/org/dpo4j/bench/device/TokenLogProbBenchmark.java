@@ -4,9 +4,9 @@ import java.util.stream.LongStream;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.TokenLogProb;
-import org.dpo4j.kernels.TokenLogProb.Gradient;
+import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.dpo4j.kernels.TokenLogProb.Logits;
-import org.dpo4j.kernels.TokenLogProb.Results;
+import org.dpo4j.kernels.TokenLogProb.TokenResults;
 
 /**
  * Logits of normal(0, 3). The gradient lies beside them: in place, a second call would find a row of one value. {@code masked half}: every second run of
@@ -113,16 +113,16 @@ final class TokenLogProbBenchmark {
         TokenLogProb.forward(fixture.device(), results(turn), logits(turn), targets.at(turn), rows);
     }
 
-    private Results results(int turn) {
-        return new Results(logprob.at(turn), lse.at(turn));
+    private TokenResults results(int turn) {
+        return new TokenResults(logprob.at(turn), lse.at(turn));
     }
 
     private Logits logits(int turn) {
         return new Logits(logits.at(turn), vocabulary, vocabulary, dtype);
     }
 
-    private Gradient gradient(Tensor tensor, int turn) {
-        return new Gradient(tensor.at(turn), vocabulary, dtype);
+    private LogitsGradient gradient(Tensor tensor, int turn) {
+        return new LogitsGradient(tensor.at(turn), vocabulary, dtype);
     }
 
     private double[] row(Tensor tensor, int row) {

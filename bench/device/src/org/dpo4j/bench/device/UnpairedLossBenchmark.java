@@ -6,9 +6,9 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.PreferenceLoss;
 import org.dpo4j.kernels.UnpairedLoss;
 import org.dpo4j.kernels.UnpairedLoss.Baseline;
-import org.dpo4j.kernels.UnpairedLoss.Completions;
+import org.dpo4j.kernels.UnpairedLoss.UnpairedLogProbs;
 import org.dpo4j.kernels.UnpairedLoss.Options;
-import org.dpo4j.kernels.UnpairedLoss.Results;
+import org.dpo4j.kernels.UnpairedLoss.UnpairedResults;
 
 /** KTO's loss with its gradient and metrics, the baseline over as many completions. */
 final class UnpairedLossBenchmark {
@@ -30,8 +30,8 @@ final class UnpairedLossBenchmark {
         return new Prepared(
                 turn -> UnpairedLoss.compute(
                         fixture.device(),
-                        new Results(losses.at(turn), dSums.at(turn), metrics.at(turn)),
-                        new Completions(sums.at(turn), reference.at(turn), desirable.at(turn), 0, 0, count),
+                        new UnpairedResults(losses.at(turn), dSums.at(turn), metrics.at(turn)),
+                        new UnpairedLogProbs(sums.at(turn), reference.at(turn), desirable.at(turn), count),
                         new Baseline(klSums.at(turn), klReference.at(turn), count),
                         1f / count,
                         Options.of(UnpairedLoss.Type.KTO)),

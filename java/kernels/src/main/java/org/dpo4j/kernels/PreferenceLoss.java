@@ -2,6 +2,7 @@ package org.dpo4j.kernels;
 
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
+import org.dpo4j.kernels.internal.StructWriter;
 
 /**
  * Losses of preference pairs, their gradient and their metrics from the log-probs of completions, in one launch. The
@@ -66,10 +67,15 @@ public final class PreferenceLoss {
      * @param runningMean f64[2], sum and count of the rewards of earlier calls, for {@link LossType#BCO_PAIR}: this
      *     call's are added, then their mean is the loss's shift; or 0 for no shift
      */
-    public record Results(long losses, long dSums, long metrics, long runningMean) {
+    public record PairResults(long losses, long dSums, long metrics, long runningMean) {
+
+        /** Without metrics and running mean. */
+        public PairResults(long losses, long dSums) {
+            this(losses, dSums, 0, 0);
+        }
 
         /** Without a running mean. */
-        public Results(long losses, long dSums, long metrics) {
+        public PairResults(long losses, long dSums, long metrics) {
             this(losses, dSums, metrics, 0);
         }
     }
@@ -84,11 +90,16 @@ public final class PreferenceLoss {
      * @param statistics f32[2 pairs, {@link TokenLogProb#STATISTICS}], sums over completions; may be 0 without
      *     weighting
      */
-    public record Completions(long sums, long reference, long lengths, long statistics) {
+    public record PairLogProbs(long sums, long reference, long lengths, long statistics) {
 
         /** Without statistics, for losses that do not average. */
-        public Completions(long sums, long reference) {
+        public PairLogProbs(long sums, long reference) {
             this(sums, reference, 0, 0);
+        }
+
+        /** Without reference and statistics, for losses that do not average. */
+        public static PairLogProbs withoutReference(long sums) {
+            return new PairLogProbs(sums, 0);
         }
     }
 
@@ -118,44 +129,45 @@ public final class PreferenceLoss {
         }
     }
 
+    /** As {@code workspace} of {@link #compute}, where {@link #workspaceBytes} is 0. */
+    public static final long NO_WORKSPACE = 0;
+
     private PreferenceLoss() {}
 
     /** Bytes of scratch that a call needs: 0 unless a loss sorts the batch. */
     public static long workspaceBytes(long pairs, PreferenceOptions options) {
-        return Native.dpo4j_preference_loss_workspace_bytes(pairs, options.words());
+        return Native.dpo4j_preference_loss_workspace_bytes(pairs, options.struct());
     }
 
     /**
      * Loss, gradient and metrics of every pair.
      *
-     * @param workspace of {@link #workspaceBytes}; 0 where that is 0
+     * @param workspace of {@link #workspaceBytes}, or {@link #NO_WORKSPACE}
      */
     public static void compute(
             Device device,
-            Results results,
-            Completions of,
+            PairResults results,
+            PairLogProbs logProbs,
             long pairs,
             long workspace,
             Scale scale,
             PreferenceOptions options) {
         long context = device.context();
-        Status.check(
-                context,
-                Native.dpo4j_preference_loss(
-                        context,
-                        results.losses,
-                        results.dSums,
-                        results.metrics,
-                        results.runningMean,
-                        workspace,
-                        of.sums,
-                        of.reference,
-                        of.lengths,
-                        of.statistics,
-                        pairs,
-                        scale.pair,
-                        scale.token,
-                        scale.address,
-                        options.words()));
+        StructWriter params = StructWriter.begin("dpo4j_preference_loss_params")
+                .address("losses", results.losses)
+                .address("d_sums", results.dSums)
+                .address("metrics", results.metrics)
+                .address("running_mean", results.runningMean)
+                .address("workspace", workspace)
+                .address("sums", logProbs.sums)
+                .address("reference", logProbs.reference)
+                .address("lengths", logProbs.lengths)
+                .address("statistics", logProbs.statistics)
+                .int64("pairs", pairs)
+                .float32("pair_scale", scale.pair)
+                .float32("token_scale", scale.token)
+                .address("scales", scale.address);
+        options.write(params.open("preference", Integer.BYTES)).close();
+        Status.check(context, Native.dpo4j_preference_loss(context, params.end()));
     }
 }

@@ -1,6 +1,5 @@
 package org.dpo4j.kernels;
 
-import java.nio.IntBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
@@ -10,6 +9,7 @@ import java.util.stream.Collectors;
 import org.dpo4j.kernels.internal.LossTrait;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
+import org.dpo4j.kernels.internal.StructWriter;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -124,6 +124,8 @@ public final class PreferenceOptions {
     /** One loss of the sum. */
     public record Term(LossType loss, float weight) {}
 
+    private static final Scalar[] SCALARS = Scalar.values();
+
     /** {@code DPO4J_TERMS}. */
     private static final int MAX_TERMS = 8;
 
@@ -132,9 +134,10 @@ public final class PreferenceOptions {
     private final float labelSmoothing;
     private final Divergence divergence;
     private final float divergenceAlpha;
-    private final Map<Scalar, Float> scalars;
+    private final float[] scalars;
     private final boolean weighting;
-    private final int[] words;
+    private final int[] codes = new int[MAX_TERMS];
+    private final float[] weights = new float[MAX_TERMS];
 
     private PreferenceOptions(Builder builder) {
         this.terms = List.copyOf(builder.terms);
@@ -144,8 +147,14 @@ public final class PreferenceOptions {
         this.divergenceAlpha = builder.divergenceAlpha();
         this.scalars = builder.scalars();
         this.weighting = builder.weighting;
-        this.words = struct();
-        check(words);
+        if (terms.isEmpty() || terms.size() > MAX_TERMS) {
+            throw new Dpo4jException("loss_type names " + terms.size() + " losses: name one, or up to " + MAX_TERMS);
+        }
+        for (int i = 0; i < terms.size(); i++) {
+            codes[i] = terms.get(i).loss().code();
+            weights[i] = terms.get(i).weight();
+        }
+        check();
     }
 
     /** One loss of weight 1, beta 0.1, and defaults for what it reads besides. */
@@ -190,7 +199,9 @@ public final class PreferenceOptions {
             text.append(", f_divergence_type ").append(divergence.option());
         }
         append(text, "f_alpha_divergence_coef", divergenceAlpha);
-        scalars.forEach((scalar, value) -> append(text, scalar.option(), value));
+        for (int i = 0; i < SCALARS.length; i++) {
+            append(text, SCALARS[i].option(), scalars[i]);
+        }
         return weighting ? text + ", use_weighting" : text.toString();
     }
 
@@ -208,33 +219,29 @@ public final class PreferenceOptions {
         return losses + ", " + options();
     }
 
-    /** The {@code dpo4j_preference} of the C header, as 4-byte words. */
-    int[] words() {
-        return words;
-    }
-
-    private int[] struct() {
-        if (terms.isEmpty() || terms.size() > MAX_TERMS) {
-            throw new Dpo4jException("loss_type names " + terms.size() + " losses: name one, or up to " + MAX_TERMS);
+    /** The fields of the C header's {@code dpo4j_preference}. */
+    StructWriter write(StructWriter struct) {
+        struct.int32("terms", terms.size())
+                .int32s("loss", codes)
+                .float32s("weight", weights)
+                .float32("beta", beta)
+                .float32("label_smoothing", labelSmoothing)
+                .int32("f_divergence_type", divergence.code())
+                .float32("f_alpha_divergence_coef", divergenceAlpha);
+        for (int i = 0; i < SCALARS.length; i++) {
+            struct.float32(SCALARS[i].option(), scalars[i]);
         }
-        IntBuffer struct = IntBuffer.allocate(1 + 2 * MAX_TERMS + 5 + Scalar.values().length);
-        struct.put(terms.size());
-        terms.forEach(term -> struct.put(term.loss().code()));
-        struct.position(1 + MAX_TERMS);
-        terms.forEach(term -> struct.put(Float.floatToRawIntBits(term.weight())));
-        struct.position(1 + 2 * MAX_TERMS);
-        struct.put(Float.floatToRawIntBits(beta));
-        struct.put(Float.floatToRawIntBits(labelSmoothing));
-        struct.put(divergence.code());
-        struct.put(Float.floatToRawIntBits(divergenceAlpha));
-        scalars.values().forEach(value -> struct.put(Float.floatToRawIntBits(value)));
-        struct.put(weighting ? 1 : 0);
-        return struct.array();
+        return struct.int32("use_weighting", weighting ? 1 : 0);
     }
 
-    private static void check(int[] words) {
+    /** The address of a {@code dpo4j_preference} with these fields, until this thread writes another struct. */
+    long struct() {
+        return write(StructWriter.begin("dpo4j_preference")).end();
+    }
+
+    private void check() {
         byte[] text = new byte[Status.TEXT_BYTES];
-        if (Native.dpo4j_preference_check(words, text, text.length) != 0) {
+        if (Native.dpo4j_preference_check(struct(), text, text.length) != 0) {
             // the library begins its text with the name of the call; the option's name behind it says enough
             throw new Dpo4jException(Status.text(text).replaceFirst("^preference options: ", ""));
         }
@@ -347,10 +354,10 @@ public final class PreferenceOptions {
         }
 
         /** What is given, then the defaults of what the losses read, else 0. */
-        private Map<Scalar, Float> scalars() {
-            Map<Scalar, Float> values = new EnumMap<>(Scalar.class);
-            for (Scalar scalar : Scalar.values()) {
-                values.put(scalar, value(scalar));
+        private float[] scalars() {
+            float[] values = new float[SCALARS.length];
+            for (int i = 0; i < SCALARS.length; i++) {
+                values[i] = value(SCALARS[i]);
             }
             return values;
         }

@@ -2,6 +2,7 @@ package org.dpo4j.kernels;
 
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
+import org.dpo4j.kernels.internal.StructWriter;
 
 /**
  * Sums or means of per-token values over completions: the log-prob of a completion from those of its tokens.
@@ -28,6 +29,17 @@ public final class SequenceSum {
         public Sequences(long offsets, long sequences) {
             this(offsets, sequences, 1, 1, false);
         }
+
+        private long end(StructWriter params) {
+            return params.open("sequences", Long.BYTES)
+                    .address("offsets", offsets)
+                    .int64("sequences", sequences)
+                    .int64("width", width)
+                    .float32("tail_factor", tailFactor)
+                    .int32("average", average ? 1 : 0)
+                    .close()
+                    .end();
+        }
     }
 
     private SequenceSum() {}
@@ -38,12 +50,12 @@ public final class SequenceSum {
      * @param sums out, f32[sequences, width]
      * @param values f32[offsets[sequences], width]
      */
-    public static void forward(Device device, long sums, long values, Sequences of) {
+    public static void forward(Device device, long sums, long values, Sequences sequences) {
         long context = device.context();
-        Status.check(
-                context,
-                Native.dpo4j_sequence_sum_forward(
-                        context, sums, values, of.offsets, of.sequences, of.width, of.tailFactor, of.average ? 1 : 0));
+        StructWriter params = StructWriter.begin("dpo4j_sequence_sum_forward_params")
+                .address("sums", sums)
+                .address("values", values);
+        Status.check(context, Native.dpo4j_sequence_sum_forward(context, sequences.end(params)));
     }
 
     /**
@@ -52,18 +64,11 @@ public final class SequenceSum {
      * @param dValues out, f32[offsets[sequences], width]
      * @param dSums f32[sequences, width]
      */
-    public static void backward(Device device, long dValues, long dSums, Sequences of) {
+    public static void backward(Device device, long dValues, long dSums, Sequences sequences) {
         long context = device.context();
-        Status.check(
-                context,
-                Native.dpo4j_sequence_sum_backward(
-                        context,
-                        dValues,
-                        dSums,
-                        of.offsets,
-                        of.sequences,
-                        of.width,
-                        of.tailFactor,
-                        of.average ? 1 : 0));
+        StructWriter params = StructWriter.begin("dpo4j_sequence_sum_backward_params")
+                .address("d_values", dValues)
+                .address("d_sums", dSums);
+        Status.check(context, Native.dpo4j_sequence_sum_backward(context, sequences.end(params)));
     }
 }

@@ -1,7 +1,9 @@
 package org.dpo4j.kernels;
 
+import org.dpo4j.kernels.internal.LogitTransform;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
+import org.dpo4j.kernels.internal.StructWriter;
 
 /**
  * Log softmax of a row of logits at its target, without the softmax: {@code logprob = z[target] - lse}, {@code lse = log
@@ -71,6 +73,15 @@ public final class TokenLogProb {
         public Logits(long address, long rowIndex, long vocabulary, long stride, DType dtype) {
             this(address, rowIndex, vocabulary, stride, dtype, Transform.NONE);
         }
+
+        private StructWriter write(StructWriter params) {
+            params.address("logits", address)
+                    .address("row_index", rowIndex)
+                    .int64("vocabulary", vocabulary)
+                    .int64("logits_stride", stride);
+            return LogitTransform.write(params, transform.bias, transform.scale, transform.cap)
+                    .int32("dtype", dtype.code());
+        }
     }
 
     /**
@@ -80,11 +91,15 @@ public final class TokenLogProb {
      * @param stride elements between rows
      * @param dtype storage
      */
-    public record Gradient(long address, long stride, DType dtype) {
+    public record LogitsGradient(long address, long stride, DType dtype) {
 
         /** In place of the logits. */
-        public static Gradient inPlace(Logits logits) {
-            return new Gradient(logits.address, logits.stride, logits.dtype);
+        public static LogitsGradient inPlace(Logits logits) {
+            return new LogitsGradient(logits.address, logits.stride, logits.dtype);
+        }
+
+        private void write(StructWriter params) {
+            params.address("d_logits", address).int64("d_logits_stride", stride).int32("d_logits_dtype", dtype.code());
         }
     }
 
@@ -95,13 +110,20 @@ public final class TokenLogProb {
      * @param lse f32[rows], kept for backward
      * @param statistics f32[rows, {@link #STATISTICS}], or 0
      */
-    public record Results(long logprob, long lse, long statistics) {
+    public record TokenResults(long logprob, long lse, long statistics) {
 
         /** Without statistics. */
-        public Results(long logprob, long lse) {
+        public TokenResults(long logprob, long lse) {
             this(logprob, lse, 0);
         }
+
+        private void write(StructWriter params) {
+            params.address("logprob", logprob).address("lse", lse).address("statistics", statistics);
+        }
     }
+
+    /** As {@code dLogprob} of {@link #forwardBackward}: 1 for every row. */
+    public static final long UNIT_GRADIENT = 0;
 
     private TokenLogProb() {}
 
@@ -110,25 +132,12 @@ public final class TokenLogProb {
      *
      * @param targets i32[rows]
      */
-    public static void forward(Device device, Results results, Logits logits, long targets, long rows) {
+    public static void forward(Device device, TokenResults results, Logits logits, long targets, long rows) {
         long context = device.context();
-        Status.check(
-                context,
-                Native.dpo4j_token_logprob_forward(
-                        context,
-                        results.logprob,
-                        results.lse,
-                        results.statistics,
-                        logits.address,
-                        targets,
-                        logits.rowIndex,
-                        logits.transform.bias,
-                        rows,
-                        logits.vocabulary,
-                        logits.stride,
-                        logits.transform.scale,
-                        logits.transform.cap,
-                        logits.dtype.code()));
+        StructWriter params = StructWriter.begin("dpo4j_token_logprob_forward_params");
+        results.write(params);
+        logits.write(params).address("targets", targets).int64("rows", rows);
+        Status.check(context, Native.dpo4j_token_logprob_forward(context, params.end()));
     }
 
     /**
@@ -140,27 +149,16 @@ public final class TokenLogProb {
      * @param dLogprob f32[rows]
      */
     public static void backward(
-            Device device, Gradient dLogits, Logits logits, long targets, long lse, long dLogprob, long rows) {
+            Device device, LogitsGradient dLogits, Logits logits, long targets, long lse, long dLogprob, long rows) {
         long context = device.context();
-        Status.check(
-                context,
-                Native.dpo4j_token_logprob_backward(
-                        context,
-                        dLogits.address,
-                        logits.address,
-                        targets,
-                        logits.rowIndex,
-                        logits.transform.bias,
-                        lse,
-                        dLogprob,
-                        rows,
-                        logits.vocabulary,
-                        dLogits.stride,
-                        logits.stride,
-                        logits.transform.scale,
-                        logits.transform.cap,
-                        dLogits.dtype.code(),
-                        logits.dtype.code()));
+        StructWriter params = StructWriter.begin("dpo4j_token_logprob_backward_params");
+        dLogits.write(params);
+        logits.write(params)
+                .address("targets", targets)
+                .address("lse", lse)
+                .address("d_logprob", dLogprob)
+                .int64("rows", rows);
+        Status.check(context, Native.dpo4j_token_logprob_backward(context, params.end()));
     }
 
     /**
@@ -168,31 +166,24 @@ public final class TokenLogProb {
      * For losses that are linear in one scalar a completion, the unit gradient serves: the scalar is a row scale of it.
      *
      * @param targets i32[rows]
-     * @param dLogprob f32[rows], or 0 for 1
+     * @param dLogprob f32[rows], or {@link #UNIT_GRADIENT}
      */
     public static void forwardBackward(
-            Device device, Gradient dLogits, Results results, Logits logits, long targets, long dLogprob, long rows) {
+            Device device,
+            LogitsGradient dLogits,
+            TokenResults results,
+            Logits logits,
+            long targets,
+            long dLogprob,
+            long rows) {
         long context = device.context();
-        Status.check(
-                context,
-                Native.dpo4j_token_logprob_forward_backward(
-                        context,
-                        dLogits.address,
-                        results.logprob,
-                        results.lse,
-                        results.statistics,
-                        logits.address,
-                        targets,
-                        logits.rowIndex,
-                        logits.transform.bias,
-                        dLogprob,
-                        rows,
-                        logits.vocabulary,
-                        dLogits.stride,
-                        logits.stride,
-                        logits.transform.scale,
-                        logits.transform.cap,
-                        dLogits.dtype.code(),
-                        logits.dtype.code()));
+        StructWriter params = StructWriter.begin("dpo4j_token_logprob_forward_backward_params");
+        dLogits.write(params);
+        results.write(params);
+        logits.write(params)
+                .address("targets", targets)
+                .address("d_logprob", dLogprob)
+                .int64("rows", rows);
+        Status.check(context, Native.dpo4j_token_logprob_forward_backward(context, params.end()));
     }
 }

@@ -2,6 +2,7 @@ package org.dpo4j.kernels;
 
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
+import org.dpo4j.kernels.internal.StructWriter;
 
 /**
  * Losses of single completions, each desirable or not, their gradient and their metrics, in one launch. With {@code u =
@@ -61,7 +62,13 @@ public final class UnpairedLoss {
      * @param dSums f32[completions]: scale times d (sum of losses) / d sums
      * @param metrics f64[{@link PreferenceLoss#METRICS}], added to, desirable as chosen; or 0. Accuracy and margin stay
      */
-    public record Results(long losses, long dSums, long metrics) {}
+    public record UnpairedResults(long losses, long dSums, long metrics) {
+
+        /** Without metrics. */
+        public UnpairedResults(long losses, long dSums) {
+            this(losses, dSums, 0);
+        }
+    }
 
     /**
      * What a call reads.
@@ -73,7 +80,14 @@ public final class UnpairedLoss {
      * @param statistics f32[count, {@link TokenLogProb#STATISTICS}], sums over completions; or 0
      * @param count completions
      */
-    public record Completions(long sums, long reference, long desirable, long lengths, long statistics, long count) {}
+    public record UnpairedLogProbs(
+            long sums, long reference, long desirable, long lengths, long statistics, long count) {
+
+        /** Without statistics. */
+        public UnpairedLogProbs(long sums, long reference, long desirable, long count) {
+            this(sums, reference, desirable, 0, 0, count);
+        }
+    }
 
     /**
      * Completions that belong to other prompts: {@code kl = max(0, mean of sums - reference)}, which takes no gradient.
@@ -96,31 +110,33 @@ public final class UnpairedLoss {
      * @param scale 1 / completions of the whole optimizer step
      */
     public static void compute(
-            Device device, Results results, Completions of, Baseline baseline, float scale, Options options) {
-        int[] words = {
-            options.type.code,
-            Float.floatToRawIntBits(options.beta),
-            Float.floatToRawIntBits(options.desirableWeight),
-            Float.floatToRawIntBits(options.undesirableWeight)
-        };
+            Device device,
+            UnpairedResults results,
+            UnpairedLogProbs logProbs,
+            Baseline baseline,
+            float scale,
+            Options options) {
         long context = device.context();
-        Status.check(
-                context,
-                Native.dpo4j_unpaired_loss(
-                        context,
-                        results.losses,
-                        results.dSums,
-                        results.metrics,
-                        of.sums,
-                        of.reference,
-                        of.desirable,
-                        baseline.sums,
-                        baseline.reference,
-                        of.lengths,
-                        of.statistics,
-                        of.count,
-                        baseline.count,
-                        scale,
-                        words));
+        StructWriter params = StructWriter.begin("dpo4j_unpaired_loss_params")
+                .address("losses", results.losses)
+                .address("d_sums", results.dSums)
+                .address("metrics", results.metrics)
+                .address("sums", logProbs.sums)
+                .address("reference", logProbs.reference)
+                .address("desirable", logProbs.desirable)
+                .address("lengths", logProbs.lengths)
+                .address("statistics", logProbs.statistics)
+                .int64("completions", logProbs.count)
+                .address("kl_sums", baseline.sums)
+                .address("kl_reference", baseline.reference)
+                .int64("kl_completions", baseline.count)
+                .float32("scale", scale)
+                .open("options", Integer.BYTES)
+                .int32("loss", options.type.code)
+                .float32("beta", options.beta)
+                .float32("desirable_weight", options.desirableWeight)
+                .float32("undesirable_weight", options.undesirableWeight)
+                .close();
+        Status.check(context, Native.dpo4j_unpaired_loss(context, params.end()));
     }
 }

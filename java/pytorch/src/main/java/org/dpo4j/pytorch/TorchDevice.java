@@ -13,7 +13,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
-import org.dpo4j.kernels.TokenLogProb.Gradient;
+import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.dpo4j.kernels.TokenLogProb.Logits;
 
 /**
@@ -99,13 +99,13 @@ public final class TorchDevice implements AutoCloseable {
     }
 
     /** Rows to write the gradient by logits to: as {@link #logits}, where it must not be part of a graph. */
-    public Gradient gradient(String name, Tensor gradient) {
+    public LogitsGradient gradient(String name, Tensor gradient) {
         long stride = checkRows(name, gradient);
         if (gradient.requires_grad()) {
             throw new Dpo4jException(name + " requires grad, must not where a kernel writes it: use detach()");
         }
         long address = aligned(name, gradient.mutable_data_ptr().address(), ALIGNMENT);
-        return new Gradient(address, stride, dtype(name, gradient));
+        return new LogitsGradient(address, stride, dtype(name, gradient));
     }
 
     /** New memory of the caller's {@code PointerScope}. */

@@ -16,7 +16,7 @@ import org.dpo4j.kernels.PreferenceOptions;
 import org.dpo4j.kernels.SequenceSum;
 import org.dpo4j.kernels.SequenceSum.Sequences;
 import org.dpo4j.kernels.TokenLogProb;
-import org.dpo4j.kernels.TokenLogProb.Gradient;
+import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.dpo4j.kernels.TokenLogProb.Logits;
 import org.jspecify.annotations.Nullable;
 
@@ -137,7 +137,7 @@ public final class TorchPreferenceLoss implements AutoCloseable {
             throw new Dpo4jException("logits is a leaf, whose values are not autograd's to lose: use compute");
         }
         Tensor gradient = of.logits.detach();
-        Gradient place = torch.gradient("logits", gradient);
+        LogitsGradient place = torch.gradient("logits", gradient);
         Result result = compute(of, rows, gradient, place, reference, scale);
         of.logits.unsafeGetTensorImpl().bump_version();
         return result;
@@ -192,7 +192,7 @@ public final class TorchPreferenceLoss implements AutoCloseable {
     }
 
     private Result compute(
-            Completions of, Rows rows, Tensor gradient, Gradient place, @Nullable Tensor reference, Scale scale) {
+            Completions of, Rows rows, Tensor gradient, LogitsGradient place, @Nullable Tensor reference, Scale scale) {
         long pairs = rows.sequences.sequences() / 2;
         long ofReference = reference == null ? 0 : torch.read("reference", reference, ScalarType.Float, 2 * pairs);
         Tensor losses = torch.zeros(ScalarType.Float, pairs);
@@ -208,8 +208,8 @@ public final class TorchPreferenceLoss implements AutoCloseable {
             long mean = runningMean == null ? 0 : runningMean.address();
             PreferenceLoss.compute(
                     torch.kernels(),
-                    new PreferenceLoss.Results(address(losses), address(dSums), address(metrics), mean),
-                    new PreferenceLoss.Completions(address(sums), ofReference, lengths(rows), address(statistics)),
+                    new PreferenceLoss.PairResults(address(losses), address(dSums), address(metrics), mean),
+                    new PreferenceLoss.PairLogProbs(address(sums), ofReference, lengths(rows), address(statistics)),
                     pairs,
                     workspace(pairs),
                     scale,
@@ -221,7 +221,7 @@ public final class TorchPreferenceLoss implements AutoCloseable {
 
     private void forward(Rows rows, Tensor sums, Tensor lse, long statistics) {
         Tensor logProb = torch.zeros(ScalarType.Float, rows.count);
-        TokenLogProb.Results results = new TokenLogProb.Results(address(logProb), address(lse), statistics);
+        TokenLogProb.TokenResults results = new TokenLogProb.TokenResults(address(logProb), address(lse), statistics);
         TokenLogProb.forward(torch.kernels(), results, rows.logits, rows.targets, rows.count);
         sum(sums, logProb, rows.sequences, 1);
     }
@@ -231,7 +231,7 @@ public final class TorchPreferenceLoss implements AutoCloseable {
         SequenceSum.forward(torch.kernels(), address(sums), address(values), sequences);
     }
 
-    private void backward(Rows rows, Gradient place, Tensor lse, Tensor dSums) {
+    private void backward(Rows rows, LogitsGradient place, Tensor lse, Tensor dSums) {
         Tensor dLogProb = torch.zeros(ScalarType.Float, rows.count); // 0 for rows of no completion
         SequenceSum.backward(torch.kernels(), address(dLogProb), address(dSums), rows.sequences);
         TokenLogProb.backward(

@@ -16,7 +16,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.SequenceSum;
 import org.dpo4j.kernels.SequenceSum.Sequences;
-import org.dpo4j.kernels.TokenLogProb.Gradient;
+import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.dpo4j.kernels.TokenLogProb.Logits;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -54,11 +54,11 @@ class TorchDeviceTest {
         assertThat(device.logits("row", row).address()).isEqualTo(Values.address(logits) + 3 * 64 * 4);
         Tensor columns = logits.detach().narrow(1, 16, 33);
         assertThat(device.gradient("columns", columns))
-                .isEqualTo(new Gradient(Values.address(logits) + 16 * 4, 64, DType.F32));
+                .isEqualTo(new LogitsGradient(Values.address(logits) + 16 * 4, 64, DType.F32));
         Tensor half = logits.detach().to(ScalarType.Half);
         assertThat(device.logits("half", half)).isEqualTo(new Logits(Values.address(half), 64, 64, DType.F16));
         Tensor brain = logits.detach().to(ScalarType.BFloat16);
-        assertThat(device.gradient("brain", brain)).isEqualTo(new Gradient(Values.address(brain), 64, DType.BF16));
+        assertThat(device.gradient("brain", brain)).isEqualTo(new LogitsGradient(Values.address(brain), 64, DType.BF16));
     }
 
     /** Any operation of the kernels, straight into a tensor. */

@@ -3,7 +3,7 @@ package org.dpo4j.model;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.TokenLogProb;
-import org.dpo4j.kernels.TokenLogProb.Results;
+import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.decoder.CopyRows;
 import org.dpo4j.kernels.decoder.MatrixShape;
@@ -83,12 +83,12 @@ final class CompletionHead {
             long statistics,
             long workspace) {
 
-        private Results results() {
-            return new Results(logprob, lse, statistics);
+        private TokenResults results() {
+            return new TokenResults(logprob, lse, statistics);
         }
 
-        private LmHead.Rows rows(long targets) {
-            return new LmHead.Rows(normed, targets, rows);
+        private LmHead.HeadRows rows(long targets) {
+            return new LmHead.HeadRows(normed, targets, rows);
         }
 
         /** Rows of logits that {@link #logits} may ask for at a time. */
@@ -180,8 +180,8 @@ final class CompletionHead {
         rowsByIndex.sum(device, dHidden, gradients.dGathered, hiddenSize, dtype, dtype);
     }
 
-    private LmHead.Gradients matrixGradients(Gradients gradients) {
-        return new LmHead.Gradients(
+    private LmHead.HeadGradients matrixGradients(Gradients gradients) {
+        return new LmHead.HeadGradients(
                 gradients.dNormed, parameters.gradient(parameters.layout().head()), 0);
     }
 

@@ -12,8 +12,8 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceLoss;
-import org.dpo4j.kernels.PreferenceLoss.Completions;
-import org.dpo4j.kernels.PreferenceLoss.Results;
+import org.dpo4j.kernels.PreferenceLoss.PairLogProbs;
+import org.dpo4j.kernels.PreferenceLoss.PairResults;
 import org.dpo4j.kernels.PreferenceLoss.Scale;
 import org.dpo4j.kernels.PreferenceOptions;
 import org.dpo4j.model.CompletionLoss;
@@ -301,13 +301,16 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         public long dSums(LogProbs of, int count) {
             PreferenceLoss.compute(
                     device,
-                    new Results(
+                    new PairResults(
                             losses.address(),
                             dSums.address(),
                             metrics.address(),
                             options.bcoRunningMean() ? mean.address() : 0),
-                    new Completions(
-                            of.sums(), options.hasReference() ? references.address() : 0, of.lengths(), of.statistics()),
+                    new PairLogProbs(
+                            of.sums(),
+                            options.hasReference() ? references.address() : 0,
+                            of.lengths(),
+                            of.statistics()),
                     count / 2,
                     workspace.bytes() == 0 ? 0 : workspace.address(),
                     Scale.at(scale.address()),

@@ -4,22 +4,39 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
+import org.dpo4j.kernels.internal.StructWriter;
 
 /** {@code sums += in^T scale}: the gradient of a bias, from the gradient by what it was added to. */
 public final class ColumnSum {
+    /** As {@code scale} of {@link #forward}: 1 for every row. */
+    public static final long UNSCALED = 0;
+
+    /**
+     * What is summed over its rows.
+     *
+     * @param address of {@code dtype[rows, width]}
+     * @param stride elements between rows
+     */
+    public record Matrix(long address, long rows, long width, long stride, DType dtype) {}
+
     private ColumnSum() {}
 
     /**
      * {@code sums[j] += sum over rows of scale[row] in[row,j]}, in an order that depends on rows and width alone.
      *
      * @param sums added to, f32[width]
-     * @param in [rows, width]
-     * @param scale f32[rows], or 0 for 1
-     * @param inStride elements between rows
+     * @param scale f32[rows], or {@link #UNSCALED}
      */
-    public static void forward(
-            Device device, long sums, long in, long scale, long rows, long width, long inStride, DType dtype) {
+    public static void forward(Device device, long sums, Matrix in, long scale) {
         long context = device.context();
-        Status.check(context, Native.dpo4j_column_sum(context, sums, in, scale, rows, width, inStride, dtype.code()));
+        StructWriter params = StructWriter.begin("dpo4j_column_sum_params")
+                .address("sums", sums)
+                .address("in", in.address)
+                .int64("rows", in.rows)
+                .int64("width", in.width)
+                .int64("in_stride", in.stride)
+                .int32("dtype", in.dtype.code())
+                .address("scale", scale);
+        Status.check(context, Native.dpo4j_column_sum(context, params.end()));
     }
 }

@@ -6,11 +6,12 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.MatmulShape;
 import org.dpo4j.kernels.MatmulShape.Strides;
 import org.dpo4j.kernels.TokenLogProb;
-import org.dpo4j.kernels.TokenLogProb.Gradient;
 import org.dpo4j.kernels.TokenLogProb.Logits;
-import org.dpo4j.kernels.TokenLogProb.Results;
+import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
+import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.decoder.ColumnSum;
+import org.dpo4j.kernels.decoder.ColumnSum.Matrix;
 import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.ScaleRows;
 import org.dpo4j.kernels.head.HeadPlan.Use;
@@ -47,7 +48,7 @@ public final class LmHead {
      *     are paid for
      * @param count rows
      */
-    public record Rows(long hidden, long targets, long count) {}
+    public record HeadRows(long hidden, long targets, long count) {}
 
     /**
      * Where gradients go.
@@ -56,11 +57,16 @@ public final class LmHead {
      * @param dWeight added to, f32[vocabulary, hidden]; 0 with a frozen matrix
      * @param dBias added to, f32[vocabulary]; 0 for none
      */
-    public record Gradients(long dHidden, long dWeight, long dBias) {
+    public record HeadGradients(long dHidden, long dWeight, long dBias) {
+
+        /** Without a bias. */
+        public HeadGradients(long dHidden, long dWeight) {
+            this(dHidden, dWeight, 0);
+        }
 
         /** Of hidden rows alone: the matrix is frozen. */
-        public static Gradients ofHidden(long dHidden) {
-            return new Gradients(dHidden, 0, 0);
+        public static HeadGradients ofHidden(long dHidden) {
+            return new HeadGradients(dHidden, 0, 0);
         }
     }
 
@@ -69,7 +75,7 @@ public final class LmHead {
     private final long weight;
     private final Transform transform;
     private final long workspace;
-    private @Nullable Rows unit;
+    private @Nullable HeadRows unit;
 
     /**
      * Of a matrix on a device.
@@ -92,7 +98,7 @@ public final class LmHead {
     }
 
     /** Queues the log-probs of all rows. One product. */
-    public void forward(Results results, Rows rows) {
+    public void forward(TokenResults results, HeadRows rows) {
         check(rows);
         unit = null;
         logProbs(results, rows, 0, rows.count);
@@ -104,7 +110,7 @@ public final class LmHead {
      *
      * @param dLogprob f32[count]
      */
-    public void forwardBackward(Gradients gradients, Results results, Rows rows, long dLogprob) {
+    public void forwardBackward(HeadGradients gradients, TokenResults results, HeadRows rows, long dLogprob) {
         check(rows);
         check(gradients);
         unit = null;
@@ -129,7 +135,7 @@ public final class LmHead {
      *
      * @param gradients as given to {@link #backward}: a frozen matrix's dHidden holds the unit gradient until then
      */
-    public void forwardUnit(Gradients gradients, Results results, Rows rows) {
+    public void forwardUnit(HeadGradients gradients, TokenResults results, HeadRows rows) {
         check(rows);
         check(gradients);
         if (plan.use() == Use.FROZEN || fits(rows)) {
@@ -143,11 +149,17 @@ public final class LmHead {
         unit = rows;
     }
 
-    private void unitGradient(Gradients gradients, Results results, Rows rows, long begin) {
+    private void unitGradient(HeadGradients gradients, TokenResults results, HeadRows rows, long begin) {
         long count = chunk(rows, begin);
         logits(hidden(rows, begin), count);
         TokenLogProb.forwardBackward(
-                device, gradient(), from(results, begin), logits(), rows.targets + 4 * begin, 0, count);
+                device,
+                gradient(),
+                from(results, begin),
+                logits(),
+                rows.targets + 4 * begin,
+                TokenLogProb.UNIT_GRADIENT,
+                count);
         if (plan.use() == Use.FROZEN) {
             dHidden(gradients.dHidden + bytes(begin), count);
         }
@@ -159,7 +171,7 @@ public final class LmHead {
      * @param lse f32[count], of {@link #forwardUnit}
      * @param dLogprob f32[count], finite also where a row is masked
      */
-    public void backward(Gradients gradients, Rows rows, long lse, long dLogprob) {
+    public void backward(HeadGradients gradients, HeadRows rows, long lse, long dLogprob) {
         check(gradients);
         if (!rows.equals(unit)) {
             throw new Dpo4jException("lm_head: backward of " + rows + ", but the last call was "
@@ -176,7 +188,7 @@ public final class LmHead {
         }
     }
 
-    private void scaleUnitGradient(Gradients gradients, Rows rows, long dLogprob) {
+    private void scaleUnitGradient(HeadGradients gradients, HeadRows rows, long dLogprob) {
         long scaled = workspace + plan.scaledBegin();
         scale(scaled, rows.hidden, dLogprob, rows.count);
         dHidden(gradients.dHidden, rows.count);
@@ -184,7 +196,7 @@ public final class LmHead {
         scale(gradients.dHidden, gradients.dHidden, dLogprob, rows.count);
     }
 
-    private void recomputeGradient(Gradients gradients, Rows rows, long lse, long dLogprob) {
+    private void recomputeGradient(HeadGradients gradients, HeadRows rows, long lse, long dLogprob) {
         long last = lastChunk(rows);
         for (long begin = last; begin >= 0; begin -= plan.chunkRows()) {
             long count = chunk(rows, begin);
@@ -222,23 +234,23 @@ public final class LmHead {
     }
 
     /** Log-probs of the rows from begin to end, whose logits nobody needs afterwards. */
-    private void logProbs(Results results, Rows rows, long begin, long end) {
+    private void logProbs(TokenResults results, HeadRows rows, long begin, long end) {
         for (long chunk = begin; chunk < end; chunk += plan.chunkRows()) {
             chunkLogProbs(results, rows, chunk);
         }
     }
 
-    private void chunkLogProbs(Results results, Rows rows, long begin) {
+    private void chunkLogProbs(TokenResults results, HeadRows rows, long begin) {
         long count = chunk(rows, begin);
         logits(hidden(rows, begin), count);
         TokenLogProb.forward(device, from(results, begin), logits(), rows.targets + 4 * begin, count);
     }
 
     /** Of a chunk whose gradient by the logits is the loss's own. */
-    private void products(Gradients gradients, Rows rows, long begin, long count) {
+    private void products(HeadGradients gradients, HeadRows rows, long begin, long count) {
         dHidden(gradients.dHidden + bytes(begin), count);
         if (plan.use() == Use.TRAINING) {
-            dWeight(gradients, hidden(rows, begin), 0, count);
+            dWeight(gradients, hidden(rows, begin), ColumnSum.UNSCALED, count);
         }
     }
 
@@ -250,15 +262,15 @@ public final class LmHead {
     }
 
     /** {@code dW += dLogits^T x}, and {@code dBias += dLogits^T scale}. */
-    private void dWeight(Gradients gradients, long x, long scale, long rows) {
+    private void dWeight(HeadGradients gradients, long x, long scale, long rows) {
         long dLogits = workspace + plan.gradientBegin();
         MatmulShape shape = MatmulShape.contiguous(plan.vocabulary(), plan.hidden(), rows, DType.F32, plan.dtype())
                 .transposedA()
                 .withStrides(new Strides(plan.hidden(), plan.stride(), plan.hidden()));
         device.matmul(gradients.dWeight, dLogits, x, shape, true);
         if (gradients.dBias != 0) {
-            ColumnSum.forward(
-                    device, gradients.dBias, dLogits, scale, rows, plan.vocabulary(), plan.stride(), plan.dtype());
+            Matrix gradient = new Matrix(dLogits, rows, plan.vocabulary(), plan.stride(), plan.dtype());
+            ColumnSum.forward(device, gradients.dBias, gradient, scale);
         }
     }
 
@@ -266,7 +278,7 @@ public final class LmHead {
         ScaleRows.forward(device, out, in, scale, new MatrixShape(rows, plan.hidden(), plan.dtype()));
     }
 
-    private void check(Rows rows) {
+    private void check(HeadRows rows) {
         if (rows.count < 0) {
             throw new Dpo4jException("lm_head: count of rows is " + rows.count + ", must be 0 or more");
         }
@@ -276,7 +288,7 @@ public final class LmHead {
         }
     }
 
-    private void check(Gradients gradients) {
+    private void check(HeadGradients gradients) {
         boolean training = plan.use() == Use.TRAINING;
         if (plan.use() == Use.FORWARD) {
             throw new Dpo4jException("lm_head: the plan is FORWARD, which has no gradients: plan TRAINING or FROZEN");
@@ -291,20 +303,20 @@ public final class LmHead {
         }
     }
 
-    private boolean fits(Rows rows) {
+    private boolean fits(HeadRows rows) {
         return rows.count <= plan.chunkRows();
     }
 
     /** Rows of the chunk that begins there. */
-    private long chunk(Rows rows, long begin) {
+    private long chunk(HeadRows rows, long begin) {
         return Math.min(plan.chunkRows(), rows.count - begin);
     }
 
-    private long lastChunk(Rows rows) {
+    private long lastChunk(HeadRows rows) {
         return (rows.count - 1) / plan.chunkRows() * plan.chunkRows();
     }
 
-    private long hidden(Rows rows, long begin) {
+    private long hidden(HeadRows rows, long begin) {
         return rows.hidden + bytes(begin);
     }
 
@@ -312,9 +324,9 @@ public final class LmHead {
         return rows * plan.hidden() * plan.dtype().bytes();
     }
 
-    private static Results from(Results results, long row) {
+    private static TokenResults from(TokenResults results, long row) {
         long statistics = results.statistics();
-        return new Results(
+        return new TokenResults(
                 results.logprob() + 4 * row,
                 results.lse() + 4 * row,
                 statistics == 0 ? 0 : statistics + 4 * TokenLogProb.STATISTICS * row);
@@ -324,7 +336,7 @@ public final class LmHead {
         return new Logits(workspace, 0, plan.vocabulary(), plan.stride(), DType.F32, transform);
     }
 
-    private Gradient gradient() {
-        return new Gradient(workspace + plan.gradientBegin(), plan.stride(), plan.dtype());
+    private LogitsGradient gradient() {
+        return new LogitsGradient(workspace + plan.gradientBegin(), plan.stride(), plan.dtype());
     }
 }

@@ -2,10 +2,14 @@ package org.dpo4j.kernels.head;
 
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.TokenLogProb.Transform;
+import org.dpo4j.kernels.internal.LogitTransform;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.NativeLibrary;
 import org.dpo4j.kernels.internal.Status;
+import org.dpo4j.kernels.internal.StructWriter;
 
 /**
  * Log-probs of targets straight from hidden rows: {@link org.dpo4j.kernels.TokenLogProb} of {@code hidden weight^T}, whose logits are never
@@ -24,22 +28,25 @@ public final class LmHeadForward {
      * @param weight address of {@code dtype[vocabulary, hiddenWidth]}
      * @param weightStride elements between its rows, a multiple of 16 bytes
      * @param transform what the softmax sees of a product; its bias is 16-byte aligned
+     * @param dtype of the matrix and of hidden rows
      */
-    public record Head(long weight, long weightStride, long vocabulary, long hiddenWidth, Transform transform) {
+    public record Head(
+            long weight, long weightStride, long vocabulary, long hiddenWidth, Transform transform, DType dtype) {
 
         /** Rows of the weight end to end, products as they are. */
-        public static Head of(long weight, long vocabulary, long hiddenWidth) {
-            return new Head(weight, hiddenWidth, vocabulary, hiddenWidth, Transform.NONE);
+        public static Head of(long weight, long vocabulary, long hiddenWidth, DType dtype) {
+            return new Head(weight, hiddenWidth, vocabulary, hiddenWidth, Transform.NONE, dtype);
         }
     }
 
     /**
-     * Hidden rows.
+     * Hidden rows and their targets.
      *
-     * @param address of {@code dtype[.., hiddenWidth]}
+     * @param address of {@code dtype[count, hiddenWidth]}
      * @param stride elements between rows, a multiple of 16 bytes
+     * @param targets i32[count]; negative: the row is masked, and its numbers are 0
      */
-    public record Hidden(long address, long stride) {}
+    public record HiddenRows(long address, long stride, long targets, long count) {}
 
     private LmHeadForward() {}
 
@@ -62,41 +69,29 @@ public final class LmHeadForward {
     /**
      * {@code logprob[row] = logits[row, targets[row]] - lse[row]}.
      *
-     * @param logprob out, f32[rows]
-     * @param lse out, f32[rows]
+     * @param results without statistics, which this operation does not have
      * @param workspace {@link #workspaceBytes} bytes, contents undefined before and after
-     * @param targets i32[rows]; negative: the row is masked, and its numbers are 0
-     * @param dtype of hidden and weight
      */
-    public static void forward(
-            Device device,
-            long logprob,
-            long lse,
-            long workspace,
-            Hidden hidden,
-            Head head,
-            long targets,
-            long rows,
-            DType dtype) {
+    public static void forward(Device device, TokenResults results, long workspace, HiddenRows rows, Head head) {
+        if (results.statistics() != 0) {
+            throw new Dpo4jException("lm_head_forward: statistics are given, which it does not have: leave them out");
+        }
         long context = device.context();
-        Status.check(
-                context,
-                Native.dpo4j_lm_head_forward(
-                        context,
-                        logprob,
-                        lse,
-                        workspace,
-                        hidden.address,
-                        head.weight,
-                        head.transform.bias(),
-                        targets,
-                        rows,
-                        head.vocabulary,
-                        head.hiddenWidth,
-                        hidden.stride,
-                        head.weightStride,
-                        head.transform.scale(),
-                        head.transform.cap(),
-                        dtype.code()));
+        StructWriter params = StructWriter.begin("dpo4j_lm_head_forward_params")
+                .address("logprob", results.logprob())
+                .address("lse", results.lse())
+                .address("workspace", workspace)
+                .address("hidden", rows.address)
+                .int64("hidden_stride", rows.stride)
+                .address("targets", rows.targets)
+                .int64("rows", rows.count)
+                .address("weight", head.weight)
+                .int64("weight_stride", head.weightStride)
+                .int64("vocabulary", head.vocabulary)
+                .int64("hidden_width", head.hiddenWidth);
+        Transform transform = head.transform;
+        LogitTransform.write(params, transform.bias(), transform.scale(), transform.cap())
+                .int32("dtype", head.dtype.code());
+        Status.check(context, Native.dpo4j_lm_head_forward(context, params.end()));
     }
 }

@@ -137,154 +137,46 @@ public final class Native {
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_scale_rows_params*") long params);
 
     public static native int dpo4j_token_logprob_forward(
-            @Cast("dpo4j_context*") long context,
-            @Cast("float*") long logprob,
-            @Cast("float*") long lse,
-            @Cast("float*") long statistics,
-            @Cast("const void*") long logits,
-            @Cast("const int32_t*") long targets,
-            @Cast("const int32_t*") long rowIndex,
-            @Cast("const float*") long bias,
-            long rows,
-            long vocabulary,
-            long logitsStride,
-            float scale,
-            float cap,
-            int dtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_token_logprob_forward_params*") long params);
 
     public static native int dpo4j_token_logprob_backward(
-            @Cast("dpo4j_context*") long context,
-            @Cast("void*") long dLogits,
-            @Cast("const void*") long logits,
-            @Cast("const int32_t*") long targets,
-            @Cast("const int32_t*") long rowIndex,
-            @Cast("const float*") long bias,
-            @Cast("const float*") long lse,
-            @Cast("const float*") long dLogprob,
-            long rows,
-            long vocabulary,
-            long dLogitsStride,
-            long logitsStride,
-            float scale,
-            float cap,
-            int dLogitsDtype,
-            int dtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_token_logprob_backward_params*") long params);
 
     public static native int dpo4j_token_logprob_forward_backward(
             @Cast("dpo4j_context*") long context,
-            @Cast("void*") long dLogits,
-            @Cast("float*") long logprob,
-            @Cast("float*") long lse,
-            @Cast("float*") long statistics,
-            @Cast("const void*") long logits,
-            @Cast("const int32_t*") long targets,
-            @Cast("const int32_t*") long rowIndex,
-            @Cast("const float*") long bias,
-            @Cast("const float*") long dLogprob,
-            long rows,
-            long vocabulary,
-            long dLogitsStride,
-            long logitsStride,
-            float scale,
-            float cap,
-            int dLogitsDtype,
-            int dtype);
+            @Cast("const dpo4j_token_logprob_forward_backward_params*") long params);
 
     public static native int dpo4j_column_sum(
-            @Cast("dpo4j_context*") long context,
-            @Cast("float*") long sums,
-            @Cast("const void*") long in,
-            @Cast("const float*") long scale,
-            long rows,
-            long width,
-            long inStride,
-            int dtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_column_sum_params*") long params);
 
     public static native String dpo4j_lm_head_forward_lacks(@Cast("const dpo4j_context*") long context, int dtype);
 
     public static native @Cast("size_t") long dpo4j_lm_head_forward_workspace_bytes(long rows, long vocabulary);
 
     public static native int dpo4j_lm_head_forward(
-            @Cast("dpo4j_context*") long context,
-            @Cast("float*") long logprob,
-            @Cast("float*") long lse,
-            @Cast("void*") long workspace,
-            @Cast("const void*") long hidden,
-            @Cast("const void*") long weight,
-            @Cast("const float*") long bias,
-            @Cast("const int32_t*") long targets,
-            long rows,
-            long vocabulary,
-            long hiddenWidth,
-            long hiddenStride,
-            long weightStride,
-            float scale,
-            float cap,
-            int dtype);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_lm_head_forward_params*") long params);
 
     public static native int dpo4j_sequence_sum_forward(
-            @Cast("dpo4j_context*") long context,
-            @Cast("float*") long sums,
-            @Cast("const float*") long values,
-            @Cast("const int32_t*") long offsets,
-            long sequences,
-            long width,
-            float tailFactor,
-            int average);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_sequence_sum_forward_params*") long params);
 
     public static native int dpo4j_sequence_sum_backward(
-            @Cast("dpo4j_context*") long context,
-            @Cast("float*") long dValues,
-            @Cast("const float*") long dSums,
-            @Cast("const int32_t*") long offsets,
-            long sequences,
-            long width,
-            float tailFactor,
-            int average);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_sequence_sum_backward_params*") long params);
 
     public static native int dpo4j_loss_traits(int loss);
 
     public static native int dpo4j_preference_check(
-            @Cast("const dpo4j_preference*") int[] preference,
+            @Cast("const dpo4j_preference*") long preference,
             @Cast("char*") byte[] text,
             @Cast("size_t") long textBytes);
 
     public static native @Cast("size_t") long dpo4j_preference_loss_workspace_bytes(
-            long pairs, @Cast("const dpo4j_preference*") int[] preference);
+            long pairs, @Cast("const dpo4j_preference*") long preference);
 
     public static native int dpo4j_preference_loss(
-            @Cast("dpo4j_context*") long context,
-            @Cast("float*") long losses,
-            @Cast("float*") long dSums,
-            @Cast("double*") long metrics,
-            @Cast("double*") long runningMean,
-            @Cast("void*") long workspace,
-            @Cast("const float*") long sums,
-            @Cast("const float*") long reference,
-            @Cast("const int32_t*") long lengths,
-            @Cast("const float*") long statistics,
-            long pairs,
-            float pairScale,
-            float tokenScale,
-            @Cast("const float*") long scales,
-            @Cast("const dpo4j_preference*") int[] preference);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_preference_loss_params*") long params);
 
     public static native int dpo4j_unpaired_loss(
-            @Cast("dpo4j_context*") long context,
-            @Cast("float*") long losses,
-            @Cast("float*") long dSums,
-            @Cast("double*") long metrics,
-            @Cast("const float*") long sums,
-            @Cast("const float*") long reference,
-            @Cast("const int32_t*") long desirable,
-            @Cast("const float*") long klSums,
-            @Cast("const float*") long klReference,
-            @Cast("const int32_t*") long lengths,
-            @Cast("const float*") long statistics,
-            long completions,
-            long klCompletions,
-            float scale,
-            @Cast("const dpo4j_unpaired_options*") int[] options);
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_unpaired_loss_params*") long params);
 
     public static native @Cast("size_t") long dpo4j_gradient_norm_workspace_bytes(long count);
 

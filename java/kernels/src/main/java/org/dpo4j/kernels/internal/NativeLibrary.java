@@ -59,8 +59,8 @@ public final class NativeLibrary {
             int needed = abiOfHeader();
             return abi == needed
                     ? null
-                    : "the native library has ABI version " + abi + " and these classes need " + needed
-                            + ": use " + ARTIFACT + " and its " + PLATFORM + " classifier in one version";
+                    : "the native library has ABI version " + abi + " and these classes need " + needed + ": use "
+                            + ARTIFACT + " and its " + PLATFORM + " classifier in one version";
         } catch (UnsatisfiedLinkError e) {
             return "the native library serves another class loader of this process: load dpo4j in a common parent";
         }

@@ -74,6 +74,22 @@ public final class StructWriter {
         return this;
     }
 
+    public StructWriter int32s(String field, int[] values) {
+        int offset = place(field, Integer.BYTES, values.length);
+        for (int i = 0; i < values.length; i++) {
+            memory.putInt(offset + Integer.BYTES * i, values[i]);
+        }
+        return this;
+    }
+
+    public StructWriter float32s(String field, float[] values) {
+        int offset = place(field, Float.BYTES, values.length);
+        for (int i = 0; i < values.length; i++) {
+            memory.putFloat(offset + Float.BYTES * i, values[i]);
+        }
+        return this;
+    }
+
     /** Begins a struct that is a field of this one. It has no struct in it, and ends with {@link #close}. */
     public StructWriter open(String field, int alignmentOfStruct) {
         end = multiple(end, alignmentOfStruct);
@@ -94,14 +110,18 @@ public final class StructWriter {
     }
 
     private int place(String field, int bytes) {
+        return place(field, bytes, 1);
+    }
+
+    private int place(String field, int bytes, int elements) {
         int offset = multiple(end, bytes);
         parents[fields] = parent;
         names[fields] = field;
         offsets[fields] = offset;
-        sizes[fields] = bytes;
+        sizes[fields] = bytes * elements;
         fields++;
         alignment = Math.max(alignment, bytes);
-        end = offset + bytes;
+        end = offset + bytes * elements;
         return offset;
     }
 
