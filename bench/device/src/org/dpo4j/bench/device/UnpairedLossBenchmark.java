@@ -6,8 +6,8 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.PreferenceLoss;
 import org.dpo4j.kernels.UnpairedLoss;
 import org.dpo4j.kernels.UnpairedLoss.Baseline;
-import org.dpo4j.kernels.UnpairedLoss.UnpairedLogProbs;
 import org.dpo4j.kernels.UnpairedLoss.Options;
+import org.dpo4j.kernels.UnpairedLoss.UnpairedLogProbs;
 import org.dpo4j.kernels.UnpairedLoss.UnpairedResults;
 
 /** KTO's loss with its gradient and metrics, the baseline over as many completions. */

@@ -32,7 +32,8 @@ class PeersTest {
     @Test
     void callWhatTheyDeclare() throws IOException {
         List<String> declared = all("\"(dpo4j_\\w+)\"", read(PEERS.resolve("header.py")));
-        assertThat(declared).isSubsetOf(all("DPO4J_API [\\w* ]+[ *](dpo4j_\\w+)\\(", read(ROOT.resolve("native/dpo4j.h"))));
+        assertThat(declared)
+                .isSubsetOf(all("DPO4J_API [\\w* ]+[ *](dpo4j_\\w+)\\(", read(ROOT.resolve("native/dpo4j.h"))));
         TreeSet<String> called = new TreeSet<>();
         try (Stream<Path> files = Files.list(PEERS)) {
             for (Path file :

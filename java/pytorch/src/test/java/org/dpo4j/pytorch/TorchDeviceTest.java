@@ -16,8 +16,8 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.SequenceSum;
 import org.dpo4j.kernels.SequenceSum.Sequences;
-import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.dpo4j.kernels.TokenLogProb.Logits;
+import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -58,7 +58,8 @@ class TorchDeviceTest {
         Tensor half = logits.detach().to(ScalarType.Half);
         assertThat(device.logits("half", half)).isEqualTo(new Logits(Values.address(half), 64, 64, DType.F16));
         Tensor brain = logits.detach().to(ScalarType.BFloat16);
-        assertThat(device.gradient("brain", brain)).isEqualTo(new LogitsGradient(Values.address(brain), 64, DType.BF16));
+        assertThat(device.gradient("brain", brain))
+                .isEqualTo(new LogitsGradient(Values.address(brain), 64, DType.BF16));
     }
 
     /** Any operation of the kernels, straight into a tensor. */
