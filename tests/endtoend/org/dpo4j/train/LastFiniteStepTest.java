@@ -28,7 +28,8 @@ class LastFiniteStepTest {
         try (objective;
                 MetricsLog log = new MetricsLog(directory.resolve("metrics.jsonl"), metrics -> {})) {
             int rows = objective.rows();
-            Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seed(), epoch));
+            Steps steps = new Steps(
+                    rows, options, epoch -> Shuffle.order(rows, options.seeds().seed(), epoch));
             RunState state = RunState.begin(model.parameters(), objective, steps, options, metrics -> {});
             TrainLoop loop = new TrainLoop(state, options, metrics -> {}, log);
             assertThatThrownBy(loop::run).isInstanceOf(Dpo4jException.class).hasMessageContaining(message);

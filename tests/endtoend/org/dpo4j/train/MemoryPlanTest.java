@@ -54,7 +54,8 @@ class MemoryPlanTest {
     }
 
     private static Steps steps(int rows, TrainOptions options) {
-        return new Steps(rows, options, epoch -> Shuffle.order(rows, options.seed(), epoch));
+        return new Steps(
+                rows, options, epoch -> Shuffle.order(rows, options.seeds().seed(), epoch));
     }
 
     private static void planIsPeak(On on, DpoOptions options, long logitsBytes) {

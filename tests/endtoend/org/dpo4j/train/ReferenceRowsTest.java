@@ -31,7 +31,8 @@ class ReferenceRowsTest {
     private static final List<PreferencePair> PAIRS = TinyRun.pairs(60);
 
     private static Steps steps(TrainOptions options, int rows) {
-        return new Steps(rows, options, epoch -> Shuffle.order(rows, options.seed(), epoch));
+        return new Steps(
+                rows, options, epoch -> Shuffle.order(rows, options.seeds().seed(), epoch));
     }
 
     /** By what its micro-batches read. */

@@ -75,7 +75,8 @@ class StepWaitsTest {
         try (objective;
                 MetricsLog log = new MetricsLog(directory.resolve("metrics.jsonl"), metrics -> {})) {
             int rows = objective.rows();
-            Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seed(), epoch));
+            Steps steps = new Steps(
+                    rows, options, epoch -> Shuffle.order(rows, options.seeds().seed(), epoch));
             RunState state = RunState.begin(model.parameters(), objective, steps, options, metrics -> {});
             new TrainLoop(state, options, counts, log).run();
         }

@@ -75,7 +75,7 @@ record TinyRun(List<Metrics> history, float[] weights) {
         try (objective;
                 MetricsLog log = new MetricsLog(temporary(), metrics -> {})) {
             int rows = objective.rows();
-            Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seed(), epoch));
+            Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seeds().seed(), epoch));
             RunState state = RunState.begin(model.parameters(), objective, steps, options, metrics -> {});
             List<Metrics> history = new TrainLoop(state, options, metrics -> {}, log).run();
             return new TinyRun(history, weights(model));

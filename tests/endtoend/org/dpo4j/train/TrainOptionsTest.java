@@ -6,7 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.lang.reflect.Field;
+import java.lang.reflect.RecordComponent;
 import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.dpo4j.data.OnBadRow;
@@ -36,42 +40,74 @@ class TrainOptionsTest {
         assertThat(options.preference().options()).isEqualTo("beta 0.1");
         assertThat(options.ldAlpha()).isEqualTo(1);
         assertThat(options.referenceFree()).isFalse();
-        assertThat(options.train())
-                .isEqualTo(new TrainOptions(
-                        PATH,
-                        PATH,
-                        null,
-                        PATH,
-                        false,
-                        "auto",
-                        null,
-                        false,
-                        null,
-                        OnBadRow.STOP,
-                        null,
-                        null,
-                        1e-6,
-                        LrSchedulerType.LINEAR,
-                        0,
-                        0,
-                        8,
-                        8,
-                        1,
-                        3,
-                        -1,
-                        0,
-                        0.9,
-                        0.999,
-                        1e-8,
-                        DType.F32,
-                        1,
-                        42,
-                        10,
-                        EvalStrategy.NO,
-                        null));
+        Map<String, Object> values = values(options.train());
+        assertThat(values)
+                .containsEntry("device", "auto")
+                .containsEntry("overwrite_output_dir", false)
+                .containsEntry("bf16_stochastic_round", false)
+                .containsEntry("on_bad_row", OnBadRow.STOP)
+                .containsEntry("learning_rate", 1e-6)
+                .containsEntry("lr_scheduler_type", LrSchedulerType.LINEAR)
+                .containsEntry("warmup_steps", 0.0)
+                .containsEntry("warmup_ratio", 0.0)
+                .containsEntry("per_device_train_batch_size", 8)
+                .containsEntry("per_device_eval_batch_size", 8)
+                .containsEntry("gradient_accumulation_steps", 1)
+                .containsEntry("num_train_epochs", 3.0)
+                .containsEntry("max_steps", -1)
+                .containsEntry("weight_decay", 0.0)
+                .containsEntry("adam_beta1", 0.9)
+                .containsEntry("adam_beta2", 0.999)
+                .containsEntry("adam_epsilon", 1e-8)
+                .containsEntry("adam_moments_dtype", Precision.FLOAT32)
+                .containsEntry("max_grad_norm", 1.0)
+                .containsEntry("seed", 42L)
+                .containsEntry("logging_steps", 10.0);
+        assertThat(Stream.of(
+                        "dtype",
+                        "bf16",
+                        "cuda_graphs",
+                        "max_length",
+                        "truncation_mode",
+                        "eval_dataset",
+                        "eval_strategy",
+                        "eval_steps"))
+                .allMatch(name -> values.containsKey(name) && values.get(name) == null);
+        assertThat(Stream.of("model_name_or_path", "dataset_name", "output_dir").map(values::get))
+                .containsOnly(PATH);
         SftOptions.Builder sft =
                 SftOptions.builder().modelNameOrPath(PATH).datasetName(PATH).outputDir(PATH);
-        assertThat(sft.build().train().learningRate()).isEqualTo(2e-5);
+        assertThat(values(sft.build().train())).containsEntry("learning_rate", 2e-5);
+    }
+
+    /** Every option of every group, by its name on the command line. */
+    private static Map<String, Object> values(TrainOptions options) {
+        Map<String, Object> values = new HashMap<>();
+        for (RecordComponent component : TrainOptions.class.getRecordComponents()) {
+            try {
+                Object group = component.getAccessor().invoke(options);
+                for (Field field : group.getClass().getDeclaredFields()) {
+                    field.setAccessible(true);
+                    values.put(
+                            field.getAnnotation(CommandLine.Option.class)
+                                    .names()[0]
+                                    .substring(2),
+                            field.get(group));
+                }
+            } catch (ReflectiveOperationException e) {
+                throw new AssertionError(e);
+            }
+        }
+        return values;
+    }
+
+    @Test
+    void optionsThatAreBuiltStayAsTheyAre() {
+        DpoOptions.Builder builder = required(DpoOptions.builder());
+        TrainOptions before = builder.build().train();
+        TrainOptions after = builder.learningRate(0.5).seed(7).build().train();
+        assertThat(values(before)).containsEntry("learning_rate", 1e-6).containsEntry("seed", 42L);
+        assertThat(values(after)).containsEntry("learning_rate", 0.5).containsEntry("seed", 7L);
     }
 
     @Test
@@ -155,16 +191,16 @@ class TrainOptionsTest {
                     .warmupSteps(value)
                     .build()
                     .train();
-            assertThat(options.loggingInterval(total))
+            assertThat(options.logging().loggingInterval(total))
                     .isEqualTo(shares.get("logging").intValue());
             int every = shares.get("eval").intValue();
             for (int done = 1; done <= total; done++) {
-                assertThat(options.evaluatesAfter(done, total)).isEqualTo(done == total || done % every == 0);
+                assertThat(options.logging().evaluatesAfter(done, total)).isEqualTo(done == total || done % every == 0);
             }
-            assertThat(options.evaluations(total)).isEqualTo((int) Math.ceil((double) total / every));
+            assertThat(options.logging().evaluations(total)).isEqualTo((int) Math.ceil((double) total / every));
             int warmup = shares.get("warmup").intValue();
             if (warmup <= total) {
-                assertThat(options.schedule(total).warmup()).isEqualTo(warmup);
+                assertThat(options.step().schedule(total).warmup()).isEqualTo(warmup);
             }
         }
     }

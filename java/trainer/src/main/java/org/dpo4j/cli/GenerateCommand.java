@@ -17,11 +17,16 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Generator;
 import org.dpo4j.model.Model;
+import org.dpo4j.train.DeviceOptions;
+import org.dpo4j.train.ModelOptions;
 import org.dpo4j.train.OptionRange;
+import org.dpo4j.train.SeedOptions;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** {@code dpo4j generate}: continues prompts. */
 @Command(
@@ -39,16 +44,22 @@ import picocli.CommandLine.Option;
 final class GenerateCommand implements Callable<Integer> {
     private static final JsonMapper JSON = new JsonMapper();
 
+    @Spec
+    private CommandSpec command;
+
     @Mixin
     private final ModelOptions modelOptions = new ModelOptions();
+
+    @Mixin
+    private final DeviceOptions deviceOptions = new DeviceOptions();
 
     @Option(names = "--prompt", description = "Text to continue; may be empty where the model has a beginning token.")
     private @Nullable String prompt;
 
     @Option(
             names = "--prompts",
-            description =
-                    "Or a file of rows with prompt or prompt_ids: .jsonl, .json or .jsonl.gz, a pipe, or - for standard input.")
+            description = "Or a file of rows with prompt or prompt_ids: .jsonl, .json or .jsonl.gz, a pipe, or - for"
+                    + " standard input.")
     private @Nullable Path prompts;
 
     @Option(names = "--max_new_tokens", description = "Longest continuation; default ${DEFAULT-VALUE}.")
@@ -62,14 +73,15 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--num_return_sequences", description = "Samples of each prompt; default ${DEFAULT-VALUE}.")
     private int samples = 1;
 
-    @Option(names = "--seed", description = "Seed of the samples; default ${DEFAULT-VALUE}.")
-    private long seed = 42;
+    @Mixin
+    private final SeedOptions seeds = new SeedOptions(42);
 
     @Option(names = "--json", arity = "0..1", fallbackValue = "true", description = "Print JSON lines, with token ids.")
     private boolean json = false;
 
     @Override
     public Integer call() {
+        Output.require(command, "model_name_or_path", modelOptions.hasDirectory());
         if ((prompt == null) == (prompts == null)) {
             throw new Dpo4jException(
                     prompt == null
@@ -80,13 +92,13 @@ final class GenerateCommand implements Callable<Integer> {
         OptionRange.NUM_RETURN_SEQUENCES.check(samples);
         OptionRange.TEMPERATURE.check(temperature);
         Generator.Options options = new Generator.Options(maxNewTokens, temperature);
-        try (Device device = modelOptions.open();
-                Model model = modelOptions.load(device);
+        try (Device device = deviceOptions.open(Output::notice);
+                Model model = Model.load(modelOptions.directory(), device, modelOptions.storage(device));
                 Generator generator = new Generator(model)) {
             int vocabulary = model.architecture().vocabSize();
-            try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory, vocabulary)) {
+            try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory(), vocabulary)) {
                 if (tokenizer == null && !json) {
-                    throw new Dpo4jException(modelOptions.directory
+                    throw new Dpo4jException(modelOptions.directory()
                             + " has no tokenizer.json to write text with; add it, or give --json");
                 }
                 print(generator, tokenizer, read(tokenizer, vocabulary), options);
@@ -111,7 +123,7 @@ final class GenerateCommand implements Callable<Integer> {
             Generator generator, @Nullable Tokenizer tokenizer, List<Prompt> given, Generator.Options options) {
         List<Generator.Request> requests = new ArrayList<>();
         for (int i = 0; i < given.size(); i++) {
-            requests.add(new Generator.Request(given.get(i).ids(), samples, seed + i));
+            requests.add(new Generator.Request(given.get(i).ids(), samples, seeds.seed() + i));
         }
         List<List<int[]>> drawn = generator.generate(requests, options);
         Output.write(null, out -> print(out, tokenizer, given, drawn));

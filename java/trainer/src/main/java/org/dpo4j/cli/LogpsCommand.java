@@ -3,18 +3,21 @@ package org.dpo4j.cli;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.dpo4j.data.Dataset;
-import org.dpo4j.data.OnBadRow;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Tokenizer;
-import org.dpo4j.data.TruncationMode;
 import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.model.Model;
+import org.dpo4j.train.DataOptions;
+import org.dpo4j.train.DeviceOptions;
+import org.dpo4j.train.ModelOptions;
 import org.dpo4j.train.OptionRange;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** {@code dpo4j logps}: log-probs of completions, one JSON line a row. */
 @Command(
@@ -32,15 +35,17 @@ import picocli.CommandLine.Option;
         },
         sortOptions = false)
 final class LogpsCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec command;
+
     @Mixin
     private final ModelOptions modelOptions = new ModelOptions();
 
-    @Option(
-            names = "--dataset_name",
-            required = true,
-            description =
-                    "Pairs, or rows of text or of ids: a .jsonl, .json or .jsonl.gz file, a pipe, or - for standard input.")
-    private Path datasetName;
+    @Mixin
+    private final DeviceOptions deviceOptions = new DeviceOptions();
+
+    @Mixin
+    private final DataOptions data = new DataOptions();
 
     @Option(
             names = "--output",
@@ -62,44 +67,25 @@ final class LogpsCommand implements Callable<Integer> {
     private boolean ids = false;
 
     @Option(
-            names = "--max_length",
-            description =
-                    "Maximum number of tokens of prompt and completion together; default the model's number of positions.")
-    private @Nullable Integer maxLength;
-
-    @Option(
-            names = "--truncation_mode",
-            description =
-                    "keep_start cuts a row longer than max_length at its end; by default such a row cannot be used.")
-    private @Nullable String truncationMode;
-
-    @Option(
             names = "--batch_tokens",
             description = "Tokens that run together, a row at least; default ${DEFAULT-VALUE}.")
     private int batchTokens = 4096;
 
-    @Option(
-            names = "--on_bad_row",
-            description =
-                    "What happens at a row that cannot be used: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
-    private OnBadRow onBadRow = OnBadRow.STOP;
-
     @Override
     public Integer call() {
+        Output.require(command, "model_name_or_path", modelOptions.hasDirectory());
+        Output.require(command, "dataset_name", data.hasFile());
         OptionRange.BATCH_TOKENS.check(batchTokens);
-        if (maxLength != null) {
-            OptionRange.MAX_LENGTH.check(maxLength);
-        }
+        data.checkValues();
         Output.check(output);
-        TruncationMode truncation = truncationMode == null ? null : TruncationMode.of(truncationMode);
-        try (Device device = modelOptions.open();
-                Model model = modelOptions.load(device)) {
+        try (Device device = deviceOptions.open(Output::notice);
+                Model model = Model.load(modelOptions.directory(), device, modelOptions.storage(device))) {
             int vocabulary = model.architecture().vocabSize();
-            try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory, vocabulary)) {
-                int longest = model.architecture().maxLength(maxLength, Integer.MAX_VALUE);
-                ReadOptions read = new ReadOptions(tokenizer, vocabulary, longest, truncation, onBadRow);
+            try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory(), vocabulary)) {
+                int longest = model.architecture().maxLength(data.maxLength(), Integer.MAX_VALUE);
+                ReadOptions read = data.readOptions(tokenizer, vocabulary, longest);
                 Dataset.read(
-                        datasetName,
+                        data.file(),
                         read,
                         pairs -> write(model, pairs, LogProbLines.PAIRS),
                         sequences -> write(model, sequences, LogProbLines.SEQUENCES));
@@ -108,13 +94,13 @@ final class LogpsCommand implements Callable<Integer> {
         return 0;
     }
 
-    private <T> void write(Model model, Dataset<T> data, LogProbLines<T> lines) {
-        String source = InputFile.name(datasetName);
-        data.report()
+    private <T> void write(Model model, Dataset<T> read, LogProbLines<T> lines) {
+        String source = InputFile.name(data.file());
+        read.report()
                 .facts("rows", "")
                 .forEach((name, fact) -> System.err.println(
                         "dpo4j: " + source + ": " + (name.equals("rows") ? "" : name + ": ") + fact));
         LogProbLines.Columns columns = new LogProbLines.Columns(perToken, ids);
-        Output.write(output, out -> lines.write(source, data.rows(), model, batchTokens, columns, out));
+        Output.write(output, out -> lines.write(source, read.rows(), model, batchTokens, columns, out));
     }
 }

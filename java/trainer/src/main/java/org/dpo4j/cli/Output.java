@@ -8,6 +8,8 @@ import java.nio.file.Path;
 import java.util.function.Consumer;
 import org.dpo4j.io.OutputFile;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
 
 /** Where a command's result goes, in UTF-8 whatever the locale. */
 final class Output {
@@ -29,6 +31,18 @@ final class Output {
                 throw new IOException("the disk or the reader of the pipe did not take it");
             }
         });
+    }
+
+    /** A line for the user beside the result. */
+    static void notice(String line) {
+        System.err.println("dpo4j: " + line);
+    }
+
+    /** Throws, as of a command that is not understood, where an option without default is not given. */
+    static void require(CommandSpec command, String option, boolean isGiven) {
+        if (!isGiven) {
+            throw new ParameterException(command.commandLine(), option + " is missing; give it");
+        }
     }
 
     static PrintStream standard() {

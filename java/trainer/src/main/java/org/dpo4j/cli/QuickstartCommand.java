@@ -6,7 +6,10 @@ import org.dpo4j.quickstart.Comparison;
 import org.dpo4j.quickstart.SentimentExperiment;
 import org.dpo4j.quickstart.Size;
 import org.dpo4j.report.Console;
+import org.dpo4j.train.DeviceOptions;
+import org.dpo4j.train.SeedOptions;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code dpo4j quickstart}: the whole path in miniature, from a made-up corpus to a better model. */
@@ -17,16 +20,17 @@ final class QuickstartCommand implements Callable<Integer> {
     @Option(names = "--output_dir", description = "Directory for everything it makes; default ${DEFAULT-VALUE}.")
     private Path outputDir = Path.of("output", "quickstart");
 
-    @Option(names = "--device", description = "auto, cuda or cpu; default ${DEFAULT-VALUE}.")
-    private String device = "auto";
+    @Mixin
+    private final DeviceOptions device = new DeviceOptions();
 
-    @Option(names = "--seed", description = "Seed of corpus, weights and samples; default ${DEFAULT-VALUE}.")
-    private long seed = 1;
+    @Mixin
+    private final SeedOptions seeds = new SeedOptions(1);
 
     @Override
     public Integer call() {
         try (Console console = Console.standard()) {
-            Comparison comparison = new SentimentExperiment(outputDir, device, seed, Size.QUICKSTART, console).run();
+            Comparison comparison =
+                    new SentimentExperiment(outputDir, device.name(), seeds.seed(), Size.QUICKSTART, console).run();
             System.out.printf(
                     "%n%s%nEverything is in %s; its README.md repeats each step by hand.%n", comparison, outputDir);
         }

@@ -54,7 +54,7 @@ public final class DpoSteps implements AutoCloseable {
     }
 
     private static Steps steps(List<PreferencePair> pairs, TrainOptions options) {
-        return new Steps(pairs.size(), options, epoch -> Shuffle.order(pairs.size(), options.seed(), epoch));
+        return new Steps(pairs.size(), options, epoch -> Shuffle.order(pairs.size(), options.seeds().seed, epoch));
     }
 
     /** Queues the next step; nothing is waited for. Throws when the steps of the options are over. */

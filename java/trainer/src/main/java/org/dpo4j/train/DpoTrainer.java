@@ -32,15 +32,16 @@ public final class DpoTrainer {
         return TrainRun.run(
                 train,
                 (model, read, facts) -> {
-                    Dataset<PreferencePair> pairs = Dataset.pairs(train.datasetName(), read);
+                    Dataset<PreferencePair> pairs = Dataset.pairs(train.data().file(), read);
                     facts.putAll(pairs.report().facts("pairs", ""));
                     List<PreferencePair> evalPairs = List.of();
-                    Path evalDataset = train.evalDataset();
+                    Path evalDataset = train.logging().evalDataset;
                     if (evalDataset != null) {
                         // a file that is both is read once: it may be a pipe
-                        Dataset<PreferencePair> eval = InputFile.isSame(train.datasetName(), evalDataset)
-                                ? pairs
-                                : Dataset.pairs(evalDataset, read);
+                        Dataset<PreferencePair> eval =
+                                InputFile.isSame(train.data().file(), evalDataset)
+                                        ? pairs
+                                        : Dataset.pairs(evalDataset, read);
                         facts.putAll(eval.report().facts("eval pairs", "eval "));
                         evalPairs = eval.rows();
                     }

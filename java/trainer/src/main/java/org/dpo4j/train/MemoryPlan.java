@@ -43,7 +43,7 @@ public record MemoryPlan(
                 objective.passes(steps),
                 objective.bytes(),
                 options,
-                options.loggingInterval(steps.total()));
+                options.logging().loggingInterval(steps.total()));
     }
 
     /** Of weights, gradients and optimizer alone. */

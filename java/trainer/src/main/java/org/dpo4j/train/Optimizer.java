@@ -65,19 +65,19 @@ final class Optimizer implements AutoCloseable {
 
     /** The ring holds the norms of {@code ring} steps, of at most {@value #MAX_RING}: then a step reads them first. */
     Optimizer(Parameters parameters, TrainOptions options, int ring) {
-        this.graphs = new Graphs(parameters.device(), options.graphsOn(parameters.device()));
+        this.graphs = new Graphs(parameters.device(), options.step().graphsOn(parameters.device()));
         this.ring = Math.min(ring, MAX_RING);
         this.isRingShort = ring > MAX_RING;
         this.parameters = parameters;
         this.device = parameters.device();
-        this.maxGradNorm = (float) options.maxGradNorm();
-        this.beta1 = options.adamBeta1();
-        this.beta2 = options.adamBeta2();
-        this.decayed = adamw(options, options.weightDecay());
+        this.maxGradNorm = (float) options.optimizer().maxGradNorm;
+        this.beta1 = options.optimizer().adamBeta1;
+        this.beta2 = options.optimizer().adamBeta2;
+        this.decayed = adamw(options, options.optimizer().weightDecay);
         this.undecayed = adamw(options, 0);
-        this.stochastic = options.bf16StochasticRound();
-        this.seed = options.seed();
-        this.moments = options.adamMomentsDtype();
+        this.stochastic = options.optimizer().bf16StochasticRound;
+        this.seed = options.seeds().seed;
+        this.moments = options.optimizer().adamMomentsDtype.storage();
         this.first = zeros(moments.bytes() * parameters.count());
         this.second = zeros(moments.bytes() * parameters.count());
         int ofMaster = masterBytes(parameters.dtype(), stochastic);
@@ -211,12 +211,12 @@ final class Optimizer implements AutoCloseable {
 
     /** Bytes of both moments. */
     static long momentBytes(Parameters parameters, TrainOptions options) {
-        return 2L * options.adamMomentsDtype().bytes() * parameters.count();
+        return 2L * options.optimizer().adamMomentsDtype.storage().bytes() * parameters.count();
     }
 
     /** Bytes of the master weights. */
     static long masterBytes(Parameters parameters, TrainOptions options) {
-        return masterBytes(parameters.dtype(), options.bf16StochasticRound()) * parameters.count();
+        return masterBytes(parameters.dtype(), options.optimizer().bf16StochasticRound) * parameters.count();
     }
 
     /** Bytes of all else that an optimizer of this ring allocates. */
@@ -246,6 +246,10 @@ final class Optimizer implements AutoCloseable {
     }
 
     private static AdamWOptions adamw(TrainOptions options, double weightDecay) {
-        return new AdamWOptions(options.adamBeta1(), options.adamBeta2(), options.adamEpsilon(), weightDecay);
+        return new AdamWOptions(
+                options.optimizer().adamBeta1,
+                options.optimizer().adamBeta2,
+                options.optimizer().adamEpsilon,
+                weightDecay);
     }
 }

@@ -2,6 +2,7 @@ package org.dpo4j.train;
 
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.DoublePredicate;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
@@ -15,17 +16,28 @@ public enum OptionRange {
     BATCH_TOKENS(1, 1_000_000),
     BETA(1e-30, 1e6, "from 1e-30 to 1e6"),
     /** Below 1 a share of all steps. */
-    EVAL_STEPS(Double.MIN_VALUE, 1_000_000_000, "a whole number from 1 to 1,000,000,000, or a share between 0 and 1"),
+    EVAL_STEPS(
+            Double.MIN_VALUE,
+            1_000_000_000,
+            "a whole number from 1 to 1,000,000,000, or a share between 0 and 1",
+            OptionRange::isStepsOrShare),
     GRADIENT_ACCUMULATION_STEPS(1, 1_000_000),
     LD_ALPHA(0, 1, "in [0, 1]"),
     LEARNING_RATE(0, 1e30, "from 0 to 1e30"),
     /** Below 1 a share of all steps. */
     LOGGING_STEPS(
-            Double.MIN_VALUE, 1_000_000_000, "a whole number from 1 to 1,000,000,000, or a share between 0 and 1"),
+            Double.MIN_VALUE,
+            1_000_000_000,
+            "a whole number from 1 to 1,000,000,000, or a share between 0 and 1",
+            OptionRange::isStepsOrShare),
     MAX_GRAD_NORM(0, 1e30, "from 0 to 1e30"),
     MAX_LENGTH(2, 1_000_000_000),
     MAX_NEW_TOKENS(1, 1_000_000_000),
-    MAX_STEPS(-1, 1_000_000_000, "a whole number from 1 to 1,000,000,000, or -1 for num_train_epochs"),
+    MAX_STEPS(
+            -1,
+            1_000_000_000,
+            "a whole number from 1 to 1,000,000,000, or -1 for num_train_epochs",
+            value -> value != 0),
     NUM_RETURN_SEQUENCES(1, 1_000_000),
     NUM_TRAIN_EPOCHS(Double.MIN_VALUE, 1_000_000, "above 0 and at most 1,000,000"),
     PER_DEVICE_EVAL_BATCH_SIZE(1, 65_536),
@@ -40,15 +52,21 @@ public enum OptionRange {
     private final double min;
     private final double max;
     private final String words;
+    private final DoublePredicate holds;
 
     OptionRange(long min, long max) {
         this(min, max, String.format(Locale.ROOT, "a whole number from %,d to %,d", min, max));
     }
 
     OptionRange(double min, double max, String words) {
+        this(min, max, words, value -> true);
+    }
+
+    OptionRange(double min, double max, String words, DoublePredicate holds) {
         this.min = min;
         this.max = max;
         this.words = words;
+        this.holds = holds;
     }
 
     /** The range of an option, where it has one here. */
@@ -72,14 +90,13 @@ public enum OptionRange {
 
     /** Throws, naming option, value and range, where the value is not in the range. */
     public void check(double value) {
-        check(value, true);
-    }
-
-    /** The same where {@code holds} too is asked. */
-    void check(double value, boolean holds) {
-        if (!holds || !(value >= min && value <= max)) {
+        if (!(value >= min && value <= max) || !holds.test(value)) {
             throw new Dpo4jException(option() + " is " + written(value) + "; it must be " + words);
         }
+    }
+
+    private static boolean isStepsOrShare(double value) {
+        return value < 1 || value == Math.rint(value);
     }
 
     private static String written(double value) {

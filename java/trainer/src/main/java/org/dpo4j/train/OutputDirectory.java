@@ -76,12 +76,12 @@ final class OutputDirectory implements AutoCloseable {
      * directory that another run writes into, that holds a model which may not be overwritten, or that is not writable.
      */
     static OutputDirectory prepare(TrainOptions options, RunListener listener, FreeSpace free) {
-        Path directory = options.outputDir();
+        Path directory = options.output().directory();
         try {
             OutputFile.makeDirectory(directory);
             OutputLock lock = OutputLock.take(directory, listener);
             try {
-                if (!options.overwriteOutputDir()) {
+                if (!options.output().overwriteOutputDir) {
                     requireNoModel(directory);
                 }
                 deleteTree(directory.resolve(WRITING));

@@ -17,6 +17,11 @@ public enum Precision {
         this.storage = storage;
     }
 
+    /** The one that is stored so. */
+    static Precision of(DType storage) {
+        return storage == DType.BF16 ? BFLOAT16 : FLOAT32;
+    }
+
     public DType storage() {
         return storage;
     }

@@ -91,14 +91,14 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
                         new TrainingModel.Options(
                                 policySums(options),
                                 logitsBytes,
-                                options.train().graphsOn(model.device()))),
+                                options.train().step().graphsOn(model.device()))),
                 new ScoringModel(model, policySums(options)));
         this.options = options;
         this.sharePrefix = sharePrefix;
         this.wholeBatch = wholeBatch(options);
         this.device = model.device();
         int largest = Math.max(
-                options.train().perDeviceTrainBatchSize(), options.train().perDeviceEvalBatchSize());
+                options.train().step().perDeviceTrainBatchSize, options.train().step().perDeviceEvalBatchSize);
         scale = device.allocate(2L * Float.BYTES);
         references = device.allocate(2L * Float.BYTES * largest);
         losses = device.allocate((long) Float.BYTES * largest);
@@ -174,7 +174,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         return wholeBatch == null
                 ? HeadProducts.ofGroups(max, completionTokens(), unit())
                 : HeadProducts.ofBatches(
-                        max, completionTokens(), options.train().perDeviceTrainBatchSize(), wholeBatch);
+                        max, completionTokens(), options.train().step().perDeviceTrainBatchSize, wholeBatch);
     }
 
     @Override

@@ -35,7 +35,7 @@ abstract class RowObjective<T> implements Objective {
             List<T> rows, List<T> evalRows, TrainOptions options, TrainingModel training, ScoringModel evaluation) {
         this.rows = rows;
         this.evalRows = evalRows;
-        this.evalBatch = options.perDeviceEvalBatchSize();
+        this.evalBatch = options.step().perDeviceEvalBatchSize;
         this.training = training;
         this.evaluation = evaluation;
     }

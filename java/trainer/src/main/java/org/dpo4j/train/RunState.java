@@ -39,10 +39,10 @@ final class RunState implements AutoCloseable {
             RunListener listener) {
         this.objective = objective;
         this.steps = steps;
-        this.schedule = options.schedule(steps.total());
+        this.schedule = options.step().schedule(steps.total());
         this.reference = reference;
         objective.begin(reference, listener);
-        this.optimizer = new Optimizer(parameters, options, options.loggingInterval(steps.total()));
+        this.optimizer = new Optimizer(parameters, options, options.logging().loggingInterval(steps.total()));
     }
 
     Objective objective() {

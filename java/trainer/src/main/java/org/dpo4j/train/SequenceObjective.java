@@ -74,10 +74,10 @@ final class SequenceObjective extends RowObjective<Sequence> {
                 options,
                 new TrainingModel(
                         model,
-                        new TrainingModel.Options(CompletionSums.PLAIN, logitsBytes, options.graphsOn(model.device()))),
+                        new TrainingModel.Options(CompletionSums.PLAIN, logitsBytes, options.step().graphsOn(model.device()))),
                 new ScoringModel(model, CompletionSums.PLAIN));
         device = model.device();
-        batch = options.perDeviceTrainBatchSize();
+        batch = options.step().perDeviceTrainBatchSize;
         capacity = (int) Math.max(batch, Math.min(MOST_KEPT, sumsOfALine(options)));
         dSums = device.allocate((long) Float.BYTES * batch);
         kept = device.allocate((long) Float.BYTES * capacity);
@@ -85,10 +85,10 @@ final class SequenceObjective extends RowObjective<Sequence> {
     }
 
     private static long sumsOfALine(TrainOptions options) {
-        if (options.loggingSteps() < 1) {
+        if (options.logging().loggingSteps < 1) {
             return MOST_KEPT; // a share of steps that are not counted yet
         }
-        return (long) options.loggingSteps() * options.gradientAccumulationSteps() * options.perDeviceTrainBatchSize();
+        return (long) options.logging().loggingSteps * options.step().gradientAccumulationSteps * options.step().perDeviceTrainBatchSize;
     }
 
     @Override

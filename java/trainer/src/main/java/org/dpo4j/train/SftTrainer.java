@@ -24,13 +24,13 @@ public final class SftTrainer {
         return TrainRun.run(
                 train,
                 (model, read, facts) -> {
-                    Dataset<Sequence> sequences = Dataset.sequences(train.datasetName(), read);
+                    Dataset<Sequence> sequences = Dataset.sequences(train.data().file(), read);
                     facts.putAll(sequences.report().facts("rows", ""));
                     List<Sequence> evalSequences = List.of();
-                    Path evalDataset = train.evalDataset();
+                    Path evalDataset = train.logging().evalDataset;
                     if (evalDataset != null) {
                         // a file that is both is read once: it may be a pipe
-                        Dataset<Sequence> eval = InputFile.isSame(train.datasetName(), evalDataset)
+                        Dataset<Sequence> eval = InputFile.isSame(train.data().file(), evalDataset)
                                 ? sequences
                                 : Dataset.sequences(evalDataset, read);
                         facts.putAll(eval.report().facts("eval rows", "eval "));

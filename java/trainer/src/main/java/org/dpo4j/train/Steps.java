@@ -30,10 +30,12 @@ final class Steps {
     /** {@code order} gives the rows of an epoch, counted from 0, in the order they are read. */
     Steps(int rows, TrainOptions options, IntFunction<int[]> order) {
         this.rows = rows;
-        this.batch = options.perDeviceTrainBatchSize();
-        this.accumulation = options.gradientAccumulationSteps();
+        this.batch = options.step().perDeviceTrainBatchSize;
+        this.accumulation = options.step().gradientAccumulationSteps;
         this.perEpoch = ceilDiv(ceilDiv(rows, batch), accumulation);
-        this.total = options.maxSteps() > 0 ? options.maxSteps() : ofEpochs(options.numTrainEpochs(), perEpoch);
+        this.total = options.step().maxSteps > 0
+                ? options.step().maxSteps
+                : ofEpochs(options.step().numTrainEpochs, perEpoch);
         this.order = order;
     }
 
@@ -42,7 +44,8 @@ final class Steps {
         if (steps > MAX_STEPS) {
             throw new Dpo4jException(String.format(
                     Locale.ROOT,
-                    "num_train_epochs is %s, which makes %,.0f steps of %,d an epoch; more than %,d are not supported, lower it",
+                    "num_train_epochs is %s, which makes %,.0f steps of %,d an epoch; more than %,d are not supported,"
+                            + " lower it",
                     epochs,
                     steps,
                     perEpoch,

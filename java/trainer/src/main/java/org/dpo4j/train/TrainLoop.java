@@ -66,11 +66,11 @@ final class TrainLoop {
             }
             state.update();
             state.checkGradient();
-            if (state.step() % options.loggingInterval(total) == 0 || state.isOver()) {
+            if (state.step() % options.logging().loggingInterval(total) == 0 || state.isOver()) {
                 logTraining();
             }
             listener.progress("training", state.step(), total);
-            if (options.evaluatesAfter(state.step(), total)) {
+            if (options.logging().evaluatesAfter(state.step(), total)) {
                 logEvaluation();
             }
         }

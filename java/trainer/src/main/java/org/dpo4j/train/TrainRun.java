@@ -9,7 +9,6 @@ import org.dpo4j.data.Shuffle;
 import org.dpo4j.data.Tokenizer;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.Parameters;
@@ -40,22 +39,22 @@ final class TrainRun {
         Cancellation.check(listener);
         Map<String, String> facts = new LinkedHashMap<>();
         try (OutputDirectory output = OutputDirectory.prepare(options, listener);
-                Device device = Devices.open(options.device(), notice -> facts.put("notice", notice));
-                Model model = Model.load(options.modelNameOrPath(), device, dtype(options, device))) {
+                Device device = options.device().open(notice -> facts.put("notice", notice));
+                Model model = Model.load(options.model().directory(), device, options.storage(device))) {
             requireFinite(model, options);
             describe(options, model, facts);
             MemoryPlan.ofState(model.parameters(), options).check(memoryOf(device));
             try (Objective objective = read(options, model, reader, facts)) {
                 int rows = objective.rows();
-                Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seed(), epoch));
+                Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seeds().seed, epoch));
                 facts.putAll(objective.facts());
-                facts.put("steps", steps + "; " + options.schedule(steps.total()));
+                facts.put("steps", steps + "; " + options.step().schedule(steps.total()));
                 MemoryPlan memory = MemoryPlan.of(model.parameters(), objective, steps, options);
                 facts.put("device memory", memory.toString());
-                facts.put("disk", output.checkSpace(model, options.modelNameOrPath(), lines(options, steps.total())));
+                facts.put("disk", output.checkSpace(model, options.model().directory(), lines(options, steps.total())));
                 listener.header(new RunHeader(facts));
                 memory.check(memoryOf(device));
-                output.reserve(model, options.modelNameOrPath());
+                output.reserve(model, options.model().directory());
                 return train(options, objective, model, steps, listener, output);
             }
         }
@@ -64,7 +63,7 @@ final class TrainRun {
     private static void requireFinite(Model model, TrainOptions options) {
         @Nullable String found = WeightCheck.firstNotFinite(model.parameters());
         if (found != null) {
-            throw new Dpo4jException(options.modelNameOrPath() + ": weight " + found
+            throw new Dpo4jException(options.model().directory() + ": weight " + found
                     + ", in the file or once it is "
                     + (model.parameters().dtype() == DType.F32 ? "float32" : "bfloat16")
                     + "; download the model again, or start from another");
@@ -73,7 +72,7 @@ final class TrainRun {
 
     /** Lines of metrics of a run of so many steps, at most. */
     private static long lines(TrainOptions options, int steps) {
-        return steps / options.loggingInterval(steps) + 1L + options.evaluations(steps);
+        return steps / options.logging().loggingInterval(steps) + 1L + options.logging().evaluations(steps);
     }
 
     /** What the run may take: what it has, and what nobody has. */
@@ -89,7 +88,7 @@ final class TrainRun {
             Steps steps,
             RunListener listener,
             OutputDirectory output) {
-        FinalSave last = new FinalSave(model, options.modelNameOrPath(), output, listener);
+        FinalSave last = new FinalSave(model, options.model().directory(), output, listener);
         try (MetricsLog log = output.metrics(listener)) {
             RunState state = RunState.begin(model.parameters(), objective, steps, options, listener);
             TrainLoop loop = new TrainLoop(state, options, listener, log);
@@ -112,33 +111,15 @@ final class TrainRun {
             TrainOptions options, Model model, ObjectiveReader reader, Map<String, String> facts) {
         int vocabulary = model.architecture().vocabSize();
         int longest = options.maxLengthFor(model.architecture());
-        try (Tokenizer tokenizer = Tokenizer.find(options.modelNameOrPath(), vocabulary)) {
+        try (Tokenizer tokenizer = Tokenizer.find(options.model().directory(), vocabulary)) {
             if (tokenizer != null && tokenizer.size() < vocabulary) {
                 facts.put(
                         "vocabulary",
                         vocabulary + " in the model, " + tokenizer.size() + " in the tokenizer: "
                                 + (vocabulary - tokenizer.size()) + " rows are padding");
             }
-            ReadOptions read =
-                    new ReadOptions(tokenizer, vocabulary, longest, options.truncationMode(), options.onBadRow());
-            return reader.read(model, read, facts);
+            return reader.read(model, options.data().readOptions(tokenizer, vocabulary, longest), facts);
         }
-    }
-
-    private static DType dtype(TrainOptions options, Device device) {
-        DType dtype = options.dtype();
-        if (dtype == null) {
-            if (options.bf16StochasticRound() && !device.supports(DType.BF16)) {
-                throw new Dpo4jException("bf16_stochastic_round is true but weights on " + device.name()
-                        + " are float32, where nothing is rounded; leave it out, or use device cuda");
-            }
-            return device.supports(DType.BF16) ? DType.BF16 : DType.F32;
-        }
-        if (!device.supports(dtype)) {
-            throw new Dpo4jException("dtype bfloat16 is not supported on " + device.name()
-                    + "; leave dtype and bf16 out for float32, or use device cuda");
-        }
-        return dtype;
     }
 
     private static void describe(TrainOptions options, Model model, Map<String, String> facts) {
@@ -148,25 +129,25 @@ final class TrainRun {
         facts.put(
                 "model",
                 String.format(
-                        Locale.ROOT, "%s, %,d parameters", options.modelNameOrPath(), parameters.parameterCount()));
-        boolean graphs = options.graphsOn(model.device());
+                        Locale.ROOT, "%s, %,d parameters", options.model().directory(), parameters.parameterCount()));
+        boolean graphs = options.step().graphsOn(model.device());
         if (model.device().captures()) {
             facts.put("graphs", graphs ? GRAPHS : "none: launches one by one");
         }
         facts.put(
                 "memory",
                 Optimizer.bytesPerParameter(
-                        parameters.dtype(), options.bf16StochasticRound(), options.adamMomentsDtype()));
+                        parameters.dtype(), options.optimizer().bf16StochasticRound, options.optimizer().adamMomentsDtype.storage()));
     }
 
     private static String weights(DType dtype, TrainOptions options) {
         if (dtype == DType.F32) {
             return "float32";
         }
-        if (!options.bf16StochasticRound()) {
+        if (!options.optimizer().bf16StochasticRound) {
             return "bfloat16, master weights float32";
         }
-        boolean moments = options.adamMomentsDtype() == DType.BF16;
+        boolean moments = options.optimizer().adamMomentsDtype.storage() == DType.BF16;
         return "bfloat16, rounded stochastically" + (moments ? ", and AdamW's moments likewise" : "");
     }
 }

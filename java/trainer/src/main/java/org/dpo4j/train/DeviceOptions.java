@@ -1,0 +1,28 @@
+package org.dpo4j.train;
+
+import java.util.function.Consumer;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
+import picocli.CommandLine.Option;
+
+/** Which device a command runs on. */
+public final class DeviceOptions extends OptionGroup {
+
+    /** {@code auto}, {@code cuda} or {@code cpu}. */
+    @Option(names = "--device", description = "auto, cuda or cpu; default ${DEFAULT-VALUE}.")
+    String device = "auto";
+
+    /**
+     * Opens the device.
+     *
+     * @param notice told why {@code auto} took the cpu
+     */
+    public Device open(Consumer<String> notice) {
+        return Devices.open(device, notice);
+    }
+
+    /** The name that was given. */
+    public String name() {
+        return device;
+    }
+}

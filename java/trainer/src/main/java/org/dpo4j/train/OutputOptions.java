@@ -1,0 +1,26 @@
+package org.dpo4j.train;
+
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Where a run writes. */
+public final class OutputOptions extends OptionGroup {
+
+    /** Directory for the trained model and {@code metrics.jsonl}. */
+    @Option(names = "--output_dir", description = "Directory for the trained model and metrics.jsonl.")
+    @Nullable
+    Path outputDir;
+
+    /** Whether a model that is already there may be replaced. */
+    @Option(
+            names = "--overwrite_output_dir",
+            arity = "0..1",
+            fallbackValue = "true",
+            description = "Replace a model that is already in output_dir.")
+    boolean overwriteOutputDir = false;
+
+    Path directory() {
+        return required("output_dir", outputDir);
+    }
+}
