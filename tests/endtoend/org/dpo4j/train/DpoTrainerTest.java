@@ -10,10 +10,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.stream.Stream;
 import org.dpo4j.data.OnBadRow;
-import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
@@ -39,16 +37,7 @@ class DpoTrainerTest {
 
     @BeforeEach
     void makeModelAndPairs() throws IOException {
-        try (Device device = Devices.cpu(1);
-                Model model = Model.create(TinyRun.CONFIG, device, DType.F32, 3)) {
-            model.save(directory.resolve("model"), DType.F32);
-        }
-        List<String> rows = new ArrayList<>();
-        for (PreferencePair pair : TinyRun.pairs(8)) {
-            rows.add(JSON.writeValueAsString(
-                    Map.of("prompt_ids", pair.prompt(), "chosen_ids", pair.chosen(), "rejected_ids", pair.rejected())));
-        }
-        Files.write(directory.resolve("pairs.jsonl"), rows);
+        TinyRun.writeModelAndPairs(directory);
     }
 
     @Test
@@ -108,41 +97,14 @@ class DpoTrainerTest {
                 metrics -> {});
         List<String> lines = Files.readAllLines(directory.resolve("out/metrics.jsonl"));
         assertThat(lines).hasSameSizeAs(history);
-        assertThat(keys(lines.get(0)))
-                .containsExactly(
-                        "step",
-                        "loss",
-                        "rewards/chosen",
-                        "rewards/rejected",
-                        "rewards/accuracies",
-                        "rewards/margins",
-                        "logps/chosen",
-                        "logps/rejected",
-                        "logits/chosen",
-                        "logits/rejected",
-                        "entropy",
-                        "mean_token_accuracy",
-                        "grad_norm",
-                        "learning_rate",
-                        "epoch",
-                        "num_tokens",
-                        "pairs_per_second");
-        assertThat(keys(lines.get(2)))
-                .containsExactly(
-                        "step",
-                        "eval_loss",
-                        "eval_rewards/chosen",
-                        "eval_rewards/rejected",
-                        "eval_rewards/accuracies",
-                        "eval_rewards/margins",
-                        "eval_logps/chosen",
-                        "eval_logps/rejected",
-                        "eval_logits/chosen",
-                        "eval_logits/rejected",
-                        "eval_entropy",
-                        "eval_mean_token_accuracy",
-                        "epoch",
-                        "eval_runtime");
+        List<String> training = new ArrayList<>(List.of("step"));
+        training.addAll(TinyRun.METRICS);
+        training.addAll(List.of("grad_norm", "learning_rate", "epoch", "num_tokens", "pairs_per_second"));
+        assertThat(keys(lines.get(0))).containsExactlyElementsOf(training);
+        List<String> evaluation = new ArrayList<>(List.of("step"));
+        TinyRun.METRICS.forEach(name -> evaluation.add("eval_" + name));
+        evaluation.addAll(List.of("epoch", "eval_runtime"));
+        assertThat(keys(lines.get(2))).containsExactlyElementsOf(evaluation);
         assertThat(history.get(history.size() - 1).step()).isEqualTo(3);
     }
 

@@ -5,17 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CancellationException;
 import java.util.function.IntPredicate;
-import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
@@ -76,22 +73,7 @@ class EarlyEndTest {
 
     @BeforeEach
     void makeModelAndPairs() throws IOException {
-        try (Device device = Devices.cpu(1);
-                Model model = Model.create(TinyRun.CONFIG, device, DType.F32, 3)) {
-            model.save(directory.resolve("model"), DType.F32);
-        }
-        List<String> rows = new ArrayList<>();
-        for (PreferencePair pair : TinyRun.pairs(8)) {
-            rows.add(new ObjectMapper()
-                    .writeValueAsString(Map.of(
-                            "prompt_ids",
-                            pair.prompt(),
-                            "chosen_ids",
-                            pair.chosen(),
-                            "rejected_ids",
-                            pair.rejected())));
-        }
-        Files.write(directory.resolve("pairs.jsonl"), rows);
+        TinyRun.writeModelAndPairs(directory);
     }
 
     private DpoOptions.Builder options(String output) {

@@ -7,8 +7,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import org.dpo4j.report.Console;
-import org.dpo4j.report.Metrics;
-import org.dpo4j.report.RunHeader;
+import org.dpo4j.report.ForwardingListener;
 import org.dpo4j.report.RunListener;
 import org.jspecify.annotations.Nullable;
 import sun.misc.Signal;
@@ -21,7 +20,7 @@ import sun.misc.SignalHandler;
  * The exit code is 128 and the signal's number, as a shell gives it. A signal that the process was told to ignore, as
  * by nohup, stays ignored.
  */
-final class StopSignals implements RunListener, AutoCloseable {
+final class StopSignals extends ForwardingListener implements AutoCloseable {
     private static final int EXIT_CODE = 128;
 
     /** Longest that deleting what is half-written may take. */
@@ -34,6 +33,7 @@ final class StopSignals implements RunListener, AutoCloseable {
     private volatile boolean isTrained;
 
     private StopSignals(Console console) {
+        super(console);
         this.console = console;
     }
 
@@ -104,28 +104,18 @@ final class StopSignals implements RunListener, AutoCloseable {
     }
 
     @Override
-    public void header(RunHeader header) {
-        console.header(header);
-    }
-
-    @Override
-    public void metrics(Metrics metrics) {
-        console.metrics(metrics);
-    }
-
-    @Override
     public void progress(String phase, long done, long total) {
         if (phase.equals("training") && done > 0) {
             isTrained = true;
         }
-        console.progress(phase, done, total);
+        super.progress(phase, done, total);
     }
 
     @Override
     public void notice(String line) {
         boolean isSaid = first.get() != null && !isTrained; // by the signal: nothing was trained
         if (!isSaid && !isEnding.get()) {
-            console.notice(line);
+            super.notice(line);
         }
     }
 
@@ -136,7 +126,7 @@ final class StopSignals implements RunListener, AutoCloseable {
 
     @Override
     public boolean isSaveTriedAgain(String why) {
-        return first.get() == null && console.isSaveTriedAgain(why);
+        return first.get() == null && super.isSaveTriedAgain(why);
     }
 
     /** Gives the signals back to whom they were with. */

@@ -1,0 +1,40 @@
+package org.dpo4j.report;
+
+/** Passes everything on to another listener; a subclass overrides what it does otherwise. */
+public abstract class ForwardingListener implements RunListener {
+    private final RunListener listener;
+
+    protected ForwardingListener(RunListener listener) {
+        this.listener = listener;
+    }
+
+    @Override
+    public void metrics(Metrics metrics) {
+        listener.metrics(metrics);
+    }
+
+    @Override
+    public void header(RunHeader header) {
+        listener.header(header);
+    }
+
+    @Override
+    public void progress(String phase, long done, long total) {
+        listener.progress(phase, done, total);
+    }
+
+    @Override
+    public void notice(String line) {
+        listener.notice(line);
+    }
+
+    @Override
+    public boolean isCancelled() {
+        return listener.isCancelled();
+    }
+
+    @Override
+    public boolean isSaveTriedAgain(String why) {
+        return listener.isSaveTriedAgain(why);
+    }
+}
