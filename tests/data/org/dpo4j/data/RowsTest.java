@@ -29,7 +29,7 @@ class RowsTest {
     /** Each row as {@code number:value of a}. */
     private static List<String> read(Path file) {
         List<String> read = new ArrayList<>();
-        try (Rows rows = Rows.open(file)) {
+        try (Rows rows = RowFiles.open(file)) {
             for (boolean more = true; more; ) {
                 try {
                     Rows.Row row = rows.next();
@@ -259,7 +259,7 @@ class RowsTest {
                 assertThat(read(Path.of(name))).containsExactly("1:1", "2:2");
             }
             System.setIn(new ByteArrayInputStream("{oops".getBytes(StandardCharsets.UTF_8)));
-            try (Rows rows = Rows.open(Path.of("-"))) {
+            try (Rows rows = RowFiles.open(Path.of("-"))) {
                 assertThat(rows.place(1)).isEqualTo("standard input line 1");
             }
         } finally {

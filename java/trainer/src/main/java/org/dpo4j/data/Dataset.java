@@ -18,7 +18,7 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
      */
     public static Dataset<PreferencePair> pairs(Path file, ReadOptions options) {
         DatasetReader<PreferencePair> pairs = DatasetReader.pairs(options);
-        DatasetReader.read(file, RowFormat.PAIRS, List.of(pairs));
+        DatasetReader.read(file, RowFormats.PAIRS, List.of(pairs));
         return read(file, pairs);
     }
 
@@ -27,7 +27,7 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
      */
     public static Dataset<Sequence> sequences(Path file, ReadOptions options) {
         DatasetReader<Sequence> sequences = DatasetReader.sequences(options);
-        DatasetReader.read(file, RowFormat.SEQUENCES, List.of(sequences));
+        DatasetReader.read(file, RowFormats.SEQUENCES, List.of(sequences));
         return read(file, sequences);
     }
 
@@ -42,7 +42,7 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
             Consumer<Dataset<Sequence>> ofSequences) {
         DatasetReader<PreferencePair> pairs = DatasetReader.pairs(options);
         DatasetReader<Sequence> sequences = DatasetReader.sequences(options);
-        DatasetReader.read(file, RowFormat.ALL, List.of(pairs, sequences));
+        DatasetReader.read(file, RowFormats.ALL, List.of(pairs, sequences));
         if (pairs.isLikelierThan(sequences)) {
             ofPairs.accept(read(file, pairs));
         } else {

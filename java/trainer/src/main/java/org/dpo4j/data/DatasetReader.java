@@ -10,7 +10,6 @@ import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import org.dpo4j.data.Encoder.Joint;
 import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.Dpo4jException;
@@ -19,15 +18,12 @@ import org.jspecify.annotations.Nullable;
 /** The rows of one kind in one reading of one file: pairs, or sequences. */
 final class DatasetReader<T> {
 
-    /** Ends the prompt of Anthropic's transcripts. */
-    private static final String ASSISTANT = "\n\nAssistant:";
-
     private interface RowReader<T> {
-        T read(DatasetReader<T> reader, int number, ObjectNode row, RowFormat format) throws BadRow;
+        T read(DatasetReader<T> reader, int number, Joint joint) throws BadRow;
     }
 
     private final ReadOptions options;
-    private final Set<RowFormat> wanted;
+    private final List<RowFormat> wanted;
     private final RowReader<T> rowReader;
     private final Encoder encoder;
     private final List<T> used = new ArrayList<>();
@@ -40,7 +36,7 @@ final class DatasetReader<T> {
     private int truncated;
     private int backedOff;
 
-    private DatasetReader(ReadOptions options, Set<RowFormat> wanted, RowReader<T> rowReader) {
+    private DatasetReader(ReadOptions options, List<RowFormat> wanted, RowReader<T> rowReader) {
         this.options = options;
         this.wanted = wanted;
         this.rowReader = rowReader;
@@ -48,22 +44,22 @@ final class DatasetReader<T> {
     }
 
     static DatasetReader<PreferencePair> pairs(ReadOptions options) {
-        return new DatasetReader<>(options, RowFormat.PAIRS, DatasetReader::pair);
+        return new DatasetReader<>(options, RowFormats.PAIRS, DatasetReader::pair);
     }
 
     static DatasetReader<Sequence> sequences(ReadOptions options) {
-        return new DatasetReader<>(options, RowFormat.SEQUENCES, DatasetReader::sequence);
+        return new DatasetReader<>(options, RowFormats.SEQUENCES, DatasetReader::sequence);
     }
 
     /** Reads the file once and gives every row to all readers, until its end or until none can go on. */
-    static void read(Path file, Set<RowFormat> wanted, List<DatasetReader<?>> readers) {
-        try (Rows rows = Rows.open(file)) {
+    static void read(Path file, List<RowFormat> wanted, List<DatasetReader<?>> readers) {
+        try (Rows rows = RowFiles.open(file)) {
             for (boolean more = true; more && readers.stream().anyMatch(reader -> reader.refusal == null); ) {
                 try {
                     Rows.Row row = rows.next();
                     more = row != null;
                     if (row != null) {
-                        RowFormat found = RowFormat.find(row.values(), wanted);
+                        RowFormat found = RowFormats.find(row.values(), wanted);
                         readers.forEach(reader -> reader.take(row, found, rows));
                     }
                 } catch (BadRow bad) {
@@ -79,9 +75,9 @@ final class DatasetReader<T> {
             return;
         }
         try {
-            found.checkWanted(wanted);
+            RowFormats.checkWanted(found, wanted);
             checkFormat(found);
-            used.add(rowReader.read(this, row.number(), row.values(), found));
+            used.add(rowReader.read(this, row.number(), found.read(row.values(), encoder)));
             format = found; // a row that cannot be used says nothing of the others
             countColumns(row.values(), found);
         } catch (BadRow bad) {
@@ -99,7 +95,7 @@ final class DatasetReader<T> {
 
     /** The format of this row must be that of the rows before it. */
     private void checkFormat(RowFormat found) throws BadRow {
-        if (format != null && found != format) {
+        if (format != null && !found.equals(format)) {
             throw new BadRow(
                     BadRow.Reason.MIXED_FORMAT,
                     "it has " + found + " but the rows before it have " + format + "; give one format a file");
@@ -109,7 +105,8 @@ final class DatasetReader<T> {
     private void countColumns(ObjectNode row, RowFormat found) {
         for (Map.Entry<String, JsonNode> column : row.properties()) {
             if (!column.getValue().isNull()) {
-                (found.reads(column.getKey()) ? columnsUsed : columnsNotUsed).merge(column.getKey(), 1, Integer::sum);
+                (found.keys().contains(column.getKey()) ? columnsUsed : columnsNotUsed)
+                        .merge(column.getKey(), 1, Integer::sum);
             }
         }
     }
@@ -151,98 +148,27 @@ final class DatasetReader<T> {
         return Collections.unmodifiableMap(reasons);
     }
 
-    private PreferencePair pair(int number, ObjectNode row, RowFormat rowFormat) throws BadRow {
-        int[] prompt;
-        int[] chosen;
-        int[] rejected;
-        boolean moved = false;
-        if (rowFormat.isIds()) {
-            prompt = encoder.ids(row, "prompt_ids");
-            chosen = encoder.ids(row, "chosen_ids");
-            rejected = encoder.ids(row, "rejected_ids");
-        } else {
-            Joint joint = rowFormat == RowFormat.TRANSCRIPT_PAIR ? transcripts(row) : promptPair(row);
-            prompt = joint.prompt();
-            chosen = joint.completions()[0];
-            rejected = joint.completions()[1];
-            moved = joint.backedOff();
-        }
+    private PreferencePair pair(int number, Joint joint) throws BadRow {
+        int[] prompt = joint.prompt();
+        int[] chosen = joint.completions()[0];
+        int[] rejected = joint.completions()[1];
         Encoder.checkNotEmpty(prompt, chosen, "chosen");
         Encoder.checkNotEmpty(prompt, rejected, "rejected");
         checkDifferent(chosen, rejected, "");
         int[] cutChosen = encoder.fit(prompt, chosen, "chosen");
         int[] cutRejected = encoder.fit(prompt, rejected, "rejected");
         checkDifferent(cutChosen, cutRejected, " once cut to max_length " + options.maxLength());
-        count(moved, cutChosen.length < chosen.length || cutRejected.length < rejected.length);
+        count(joint.backedOff(), cutChosen.length < chosen.length || cutRejected.length < rejected.length);
         return new PreferencePair(number, prompt, cutChosen, cutRejected);
     }
 
-    private Joint promptPair(ObjectNode row) throws BadRow {
-        return encoder.joint(Encoder.text(row, "prompt"), Encoder.text(row, "chosen"), Encoder.text(row, "rejected"));
-    }
-
-    /**
-     * The chosen side up to its last {@code "\n\nAssistant:"} is the prompt, and the rejected side must begin with it.
-     */
-    private Joint transcripts(ObjectNode row) throws BadRow {
-        String chosen = Encoder.text(row, "chosen");
-        String rejected = Encoder.text(row, "rejected");
-        int turn = chosen.lastIndexOf(ASSISTANT);
-        if (turn < 0) {
-            throw new BadRow(
-                    BadRow.Reason.NO_SHARED_PROMPT,
-                    "there is no prompt, and chosen is no transcript with \"\\n\\nAssistant:\"; add a prompt");
-        }
-        String prompt = chosen.substring(0, turn + ASSISTANT.length());
-        if (!rejected.startsWith(prompt)) {
-            throw new BadRow(
-                    BadRow.Reason.NO_SHARED_PROMPT,
-                    "chosen and rejected differ before the last \"\\n"
-                            + "\\n"
-                            + "Assistant:\" of chosen; only the last answer may differ");
-        }
-        return encoder.joint(prompt, chosen.substring(prompt.length()), rejected.substring(prompt.length()));
-    }
-
-    private Sequence sequence(int number, ObjectNode row, RowFormat rowFormat) throws BadRow {
-        int[] prompt;
-        int[] completion;
-        boolean moved = false;
-        switch (rowFormat) {
-            case ID_COMPLETION -> {
-                prompt = encoder.ids(row, "prompt_ids");
-                completion = encoder.ids(row, "completion_ids");
-            }
-            case PROMPT_COMPLETION -> {
-                Joint joint = encoder.joint(Encoder.text(row, "prompt"), Encoder.text(row, "completion"));
-                prompt = joint.prompt();
-                completion = joint.completions()[0];
-                moved = joint.backedOff();
-            }
-            default -> {
-                int[] ids = rowFormat.isIds() ? encoder.ids(row, "ids") : wholeText(row);
-                if (ids.length < 2) {
-                    throw new BadRow(
-                            BadRow.Reason.EMPTY_COMPLETION,
-                            rowFormat + " has " + ids.length + " tokens; the second is the first to learn");
-                }
-                encoder.checkLength(rowFormat.isIds() ? "ids" : "text", ids);
-                prompt = Arrays.copyOf(ids, 1);
-                completion = Arrays.copyOfRange(ids, 1, ids.length);
-            }
-        }
+    private Sequence sequence(int number, Joint joint) throws BadRow {
+        int[] prompt = joint.prompt();
+        int[] completion = joint.completions()[0];
         Encoder.checkNotEmpty(prompt, completion, "completion");
         int[] cut = encoder.fit(prompt, completion, "completion");
-        count(moved, cut.length < completion.length);
+        count(joint.backedOff(), cut.length < completion.length);
         return new Sequence(number, prompt, cut);
-    }
-
-    private int[] wholeText(ObjectNode row) throws BadRow {
-        String text = Encoder.text(row, "text");
-        if (text.isEmpty()) {
-            throw new BadRow(BadRow.Reason.EMPTY_COMPLETION, "text is empty");
-        }
-        return encoder.whole(text);
     }
 
     private static void checkDifferent(int[] chosen, int[] rejected, String when) throws BadRow {

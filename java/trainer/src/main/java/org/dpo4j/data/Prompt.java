@@ -33,7 +33,7 @@ public record Prompt(int row, int[] ids) {
         List<Prompt> prompts = new ArrayList<>();
         Map<String, Integer> used = new LinkedHashMap<>();
         Map<String, Integer> notUsed = new LinkedHashMap<>();
-        try (Rows rows = Rows.open(file)) {
+        try (Rows rows = RowFiles.open(file)) {
             try {
                 for (Rows.Row row = rows.next(); row != null; row = rows.next()) {
                     ObjectNode values = row.values();

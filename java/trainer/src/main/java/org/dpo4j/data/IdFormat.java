@@ -1,0 +1,32 @@
+package org.dpo4j.data;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
+
+/**
+ * A column of token ids for the prompt and one for each completion, taken as they are.
+ *
+ * @param keys the prompt's, then those of the completions
+ */
+record IdFormat(List<String> keys) implements RowFormat {
+
+    @Override
+    public boolean isPair() {
+        return keys.size() == 3;
+    }
+
+    @Override
+    public Encoder.Joint read(ObjectNode row, Encoder encoder) throws BadRow {
+        int[] prompt = encoder.ids(row, keys.get(0));
+        int[][] completions = new int[keys.size() - 1][];
+        for (int i = 0; i < completions.length; i++) {
+            completions[i] = encoder.ids(row, keys.get(i + 1));
+        }
+        return new Encoder.Joint(prompt, completions, false);
+    }
+
+    @Override
+    public String toString() {
+        return keys.toString();
+    }
+}

@@ -1,0 +1,81 @@
+package org.dpo4j.data;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.Locale;
+import org.dpo4j.io.FileErrors;
+import org.dpo4j.io.JsonErrors;
+import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
+
+/** Rows that are JSON objects, in a stream. */
+abstract class JsonRows implements Rows {
+    static final JsonFactory FACTORY = JsonFactory.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .build();
+
+    final String name;
+    private final InputStream input;
+    private final String unit;
+    private int number;
+
+    /** {@code unit}: what rows are counted in; {@code number}: of the last before the first row. */
+    JsonRows(String name, InputStream input, String unit, int number) {
+        this.name = name;
+        this.input = input;
+        this.unit = unit;
+        this.number = number;
+    }
+
+    /** The next row, or null after the last; moves on by {@link #advance} first. */
+    abstract @Nullable Row read() throws IOException, BadRow;
+
+    final void advance() {
+        number++;
+    }
+
+    @Override
+    public final int number() {
+        return number;
+    }
+
+    @Override
+    public final String place(int number) {
+        return name + " " + unit + " " + number;
+    }
+
+    @Override
+    public final @Nullable Row next() throws BadRow {
+        try {
+            return read();
+        } catch (JsonProcessingException e) {
+            throw new Dpo4jException(place(number) + " is malformed JSON: " + JsonErrors.reason(e, false), e);
+        } catch (IOException e) {
+            throw new Dpo4jException(
+                    place(number) + " cannot be read (" + FileErrors.reason(e) + "); is the file whole?", e);
+        }
+    }
+
+    final Row row(JsonNode node) throws BadRow {
+        if (node instanceof ObjectNode object) {
+            return new Row(number, object);
+        }
+        throw new BadRow(
+                BadRow.Reason.MALFORMED,
+                "not a JSON object but " + node.getNodeType().toString().toLowerCase(Locale.ROOT));
+    }
+
+    @Override
+    public void close() {
+        try {
+            input.close();
+        } catch (IOException e) {
+            throw new Dpo4jException(name + " cannot be closed: " + FileErrors.reason(e), e);
+        }
+    }
+}

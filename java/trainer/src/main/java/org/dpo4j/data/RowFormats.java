@@ -1,0 +1,94 @@
+package org.dpo4j.data;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/** The formats of rows, and which of them a row has. Columns of no format are not used: {@link DatasetReport} says so. */
+final class RowFormats {
+    static final List<RowFormat> ALL = List.of(
+            new TextFormat(List.of("prompt", "chosen", "rejected")),
+            new TranscriptFormat(),
+            new IdFormat(List.of("prompt_ids", "chosen_ids", "rejected_ids")),
+            new WholeFormat("text", false),
+            new TextFormat(List.of("prompt", "completion")),
+            new WholeFormat("ids", true),
+            new IdFormat(List.of("prompt_ids", "completion_ids")));
+
+    static final List<RowFormat> PAIRS = ALL.stream().filter(RowFormat::isPair).toList();
+
+    static final List<RowFormat> SEQUENCES =
+            ALL.stream().filter(format -> !format.isPair()).toList();
+
+    private static final Set<String> CONVERSATIONAL = Set.of("messages", "conversations");
+
+    private RowFormats() {}
+
+    /**
+     * The format whose keys a row has, all of them and none of another's. A column that is null is absent: tables that
+     * were joined write null where a row lacks a column. Throws where it is none of those {@code wanted}.
+     */
+    static RowFormat find(ObjectNode row, List<RowFormat> wanted) throws BadRow {
+        Set<String> present = new LinkedHashSet<>();
+        List<String> nulls = new ArrayList<>();
+        for (Map.Entry<String, JsonNode> column : row.properties()) {
+            String key = column.getKey();
+            JsonNode value = column.getValue();
+            if (value.isNull()) {
+                nulls.addAll(isKey(key) ? List.of(key) : List.of());
+                continue;
+            }
+            if (CONVERSATIONAL.contains(key) || (isKey(key) && isMessages(value))) {
+                throw new BadRow(
+                        BadRow.Reason.CONVERSATIONAL,
+                        key
+                                + " holds role and content messages, which need the model's chat template; render them"
+                                + " to text first (apply_chat_template in transformers) and give the text as prompt,"
+                                + " chosen and rejected");
+            }
+            if (isKey(key)) {
+                present.add(key);
+            }
+        }
+        for (RowFormat format : ALL) {
+            if (present.equals(new HashSet<>(format.keys()))) {
+                checkWanted(format, wanted);
+                return format;
+            }
+        }
+        List<String> all = new ArrayList<>();
+        row.fieldNames().forEachRemaining(all::add);
+        throw new BadRow(
+                BadRow.Reason.UNKNOWN_FORMAT,
+                (present.isEmpty() ? "its keys are " + all : "of its keys, " + present + " make no format")
+                        + (nulls.isEmpty() ? "" : " (null: " + String.join(", ", nulls) + ")") + "; give "
+                        + names(wanted));
+    }
+
+    private static boolean isKey(String key) {
+        return ALL.stream().anyMatch(format -> format.keys().contains(key));
+    }
+
+    /** A message, or a list that begins with one. */
+    private static boolean isMessages(JsonNode value) {
+        return value.isObject() || (value.isArray() && value.path(0).isObject());
+    }
+
+    static void checkWanted(RowFormat found, List<RowFormat> wanted) throws BadRow {
+        if (!wanted.contains(found)) {
+            throw new BadRow(
+                    BadRow.Reason.UNKNOWN_FORMAT,
+                    "it has " + found + (found.isPair() ? ", a pair" : ", no pair") + "; give " + names(wanted));
+        }
+    }
+
+    private static String names(List<RowFormat> formats) {
+        return formats.stream().map(Object::toString).collect(Collectors.joining(" or "));
+    }
+}

@@ -1,0 +1,32 @@
+package org.dpo4j.data;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
+
+/**
+ * A column of text for the prompt and one for each completion.
+ *
+ * @param keys the prompt's, then those of the completions
+ */
+record TextFormat(List<String> keys) implements RowFormat {
+
+    @Override
+    public boolean isPair() {
+        return keys.size() == 3;
+    }
+
+    @Override
+    public Encoder.Joint read(ObjectNode row, Encoder encoder) throws BadRow {
+        String prompt = Encoder.text(row, keys.get(0));
+        String[] completions = new String[keys.size() - 1];
+        for (int i = 0; i < completions.length; i++) {
+            completions[i] = Encoder.text(row, keys.get(i + 1));
+        }
+        return encoder.joint(prompt, completions);
+    }
+
+    @Override
+    public String toString() {
+        return keys.toString();
+    }
+}

@@ -1,0 +1,49 @@
+package org.dpo4j.data;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * One column that holds a whole sequence: its first token is the prompt.
+ *
+ * @param key the column
+ * @param hasIds whether it holds token ids, taken as they are, and not text
+ */
+record WholeFormat(String key, boolean hasIds) implements RowFormat {
+
+    @Override
+    public List<String> keys() {
+        return List.of(key);
+    }
+
+    @Override
+    public boolean isPair() {
+        return false;
+    }
+
+    @Override
+    public Encoder.Joint read(ObjectNode row, Encoder encoder) throws BadRow {
+        int[] ids = hasIds ? encoder.ids(row, key) : text(row, encoder);
+        if (ids.length < 2) {
+            throw new BadRow(
+                    BadRow.Reason.EMPTY_COMPLETION,
+                    this + " has " + ids.length + " tokens; the second is the first to learn");
+        }
+        encoder.checkLength(key, ids);
+        return new Encoder.Joint(Arrays.copyOf(ids, 1), new int[][] {Arrays.copyOfRange(ids, 1, ids.length)}, false);
+    }
+
+    private int[] text(ObjectNode row, Encoder encoder) throws BadRow {
+        String text = Encoder.text(row, key);
+        if (text.isEmpty()) {
+            throw new BadRow(BadRow.Reason.EMPTY_COMPLETION, key + " is empty");
+        }
+        return encoder.whole(text);
+    }
+
+    @Override
+    public String toString() {
+        return keys().toString();
+    }
+}
