@@ -1,5 +1,6 @@
 package org.dpo4j.train;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -8,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.function.Function;
 import org.dpo4j.data.PreferencePair;
@@ -15,6 +17,7 @@ import org.dpo4j.data.Sequence;
 import org.dpo4j.data.Shuffle;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.Devices;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.family.Llama;
 import org.dpo4j.model.family.ModelConfig;
@@ -29,6 +32,40 @@ import org.dpo4j.report.MetricsLog;
  */
 record TinyRun(List<Metrics> history, float[] weights) {
     static final ModelConfig CONFIG = Llama.config(37, 16, 24, 2, 2, 1, 64, true);
+
+    /** TRL's names of what a preference loss logs, in their order. */
+    static final List<String> METRICS = List.of(
+            "loss",
+            "rewards/chosen",
+            "rewards/rejected",
+            "rewards/accuracies",
+            "rewards/margins",
+            "logps/chosen",
+            "logps/rejected",
+            "logits/chosen",
+            "logits/rejected",
+            "entropy",
+            "mean_token_accuracy");
+
+    /** Writes the directory {@code model} of random weights, and 8 pairs in {@code pairs.jsonl}. */
+    static void writeModelAndPairs(Path directory) throws IOException {
+        try (Device device = Devices.cpu(1);
+                Model model = Model.create(CONFIG, device, DType.F32, 3)) {
+            model.save(directory.resolve("model"), DType.F32);
+        }
+        List<String> rows = new ArrayList<>();
+        for (PreferencePair pair : pairs(8)) {
+            rows.add(new ObjectMapper()
+                    .writeValueAsString(Map.of(
+                            "prompt_ids",
+                            pair.prompt(),
+                            "chosen_ids",
+                            pair.chosen(),
+                            "rejected_ids",
+                            pair.rejected())));
+        }
+        Files.write(directory.resolve("pairs.jsonl"), rows);
+    }
 
     /** Every step logged; the paths are not read. */
     static DpoOptions.Builder options() {
@@ -75,7 +112,8 @@ record TinyRun(List<Metrics> history, float[] weights) {
         try (objective;
                 MetricsLog log = new MetricsLog(temporary(), metrics -> {})) {
             int rows = objective.rows();
-            Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seeds().seed(), epoch));
+            Steps steps = new Steps(
+                    rows, options, epoch -> Shuffle.order(rows, options.seeds().seed(), epoch));
             RunState state = RunState.begin(model.parameters(), objective, steps, options, metrics -> {});
             List<Metrics> history = new TrainLoop(state, options, metrics -> {}, log).run();
             return new TinyRun(history, weights(model));

@@ -28,9 +28,9 @@ public final class DataOptions extends OptionGroup {
     /** Max tokens of a sequence, prompt and completion together; null: the default of the command. */
     @Option(
             names = "--max_length",
-            description =
-                    "Maximum number of tokens of prompt and completion together; default the model's number of positions,"
-                            + " in training at most 1024. null in a config file is this default; in TRL it is no limit.")
+            description = "Maximum number of tokens of prompt and completion together; default the model's number of"
+                    + " positions, in training at most 1024. null in a config file is this default; in TRL it is"
+                    + " no limit.")
     @Nullable
     Integer maxLength;
 

@@ -23,8 +23,8 @@ public final class LoggingOptions extends OptionGroup {
     @Option(
             names = "--eval_strategy",
             description =
-                    "no evaluates after the last step only, steps also every eval_steps; default steps if eval_steps is given,"
-                            + " else no.")
+                    "no evaluates after the last step only, steps also every eval_steps; default steps if eval_steps"
+                            + " is given, else no.")
     @Nullable
     EvalStrategy evalStrategy;
 

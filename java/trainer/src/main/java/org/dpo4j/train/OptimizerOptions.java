@@ -11,9 +11,8 @@ public final class OptimizerOptions extends OptionGroup {
             names = "--bf16",
             arity = "0..1",
             fallbackValue = "true",
-            description =
-                    "true is --dtype bfloat16: weights and activations bfloat16, master weights float32, whatever --dtype"
-                            + " says; false is --dtype float32.")
+            description = "true is --dtype bfloat16: weights and activations bfloat16, master weights float32, whatever"
+                    + " --dtype says; false is --dtype float32.")
     @Nullable
     Boolean bf16;
 

@@ -74,7 +74,10 @@ final class SequenceObjective extends RowObjective<Sequence> {
                 options,
                 new TrainingModel(
                         model,
-                        new TrainingModel.Options(CompletionSums.PLAIN, logitsBytes, options.step().graphsOn(model.device()))),
+                        new TrainingModel.Options(
+                                CompletionSums.PLAIN,
+                                logitsBytes,
+                                options.step().graphsOn(model.device()))),
                 new ScoringModel(model, CompletionSums.PLAIN));
         device = model.device();
         batch = options.step().perDeviceTrainBatchSize;
@@ -88,7 +91,9 @@ final class SequenceObjective extends RowObjective<Sequence> {
         if (options.logging().loggingSteps < 1) {
             return MOST_KEPT; // a share of steps that are not counted yet
         }
-        return (long) options.logging().loggingSteps * options.step().gradientAccumulationSteps * options.step().perDeviceTrainBatchSize;
+        return (long) options.logging().loggingSteps
+                * options.step().gradientAccumulationSteps
+                * options.step().perDeviceTrainBatchSize;
     }
 
     @Override

@@ -72,7 +72,9 @@ final class TrainRun {
 
     /** Lines of metrics of a run of so many steps, at most. */
     private static long lines(TrainOptions options, int steps) {
-        return steps / options.logging().loggingInterval(steps) + 1L + options.logging().evaluations(steps);
+        return steps / options.logging().loggingInterval(steps)
+                + 1L
+                + options.logging().evaluations(steps);
     }
 
     /** What the run may take: what it has, and what nobody has. */
@@ -137,7 +139,9 @@ final class TrainRun {
         facts.put(
                 "memory",
                 Optimizer.bytesPerParameter(
-                        parameters.dtype(), options.optimizer().bf16StochasticRound, options.optimizer().adamMomentsDtype.storage()));
+                        parameters.dtype(),
+                        options.optimizer().bf16StochasticRound,
+                        options.optimizer().adamMomentsDtype.storage()));
     }
 
     private static String weights(DType dtype, TrainOptions options) {
