@@ -111,7 +111,11 @@ public class TokenLogProbBenchmark {
     @Benchmark
     public void forward() {
         TokenLogProb.forward(
-                device, new TokenLogProb.TokenResults(logprob.address(), lse.address()), logits, targets.address(), rows);
+                device,
+                new TokenLogProb.TokenResults(logprob.address(), lse.address()),
+                logits,
+                targets.address(),
+                rows);
     }
 
     @Benchmark

@@ -76,6 +76,9 @@ class MetricsLogTest {
         Path file = Files.writeString(directory.resolve("metrics.jsonl"), "{\"step\": 1000}\n");
         new MetricsLog(file, metrics -> {}).close();
         assertThat(file).hasContent("{\"step\": 1000}\n");
+        Path absent = directory.resolve("absent.jsonl");
+        new MetricsLog(absent, metrics -> {}).close();
+        assertThat(absent).doesNotExist();
         try (MetricsLog log = new MetricsLog(file, metrics -> {})) {
             log.begin();
             assertThat(file).isEmptyFile();

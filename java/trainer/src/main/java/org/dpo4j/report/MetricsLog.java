@@ -6,9 +6,12 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * {@code metrics.jsonl}: one JSON object a line, on the disk before the run goes on. Replaces what an earlier run wrote
@@ -25,8 +28,8 @@ public final class MetricsLog implements AutoCloseable {
 
     private final Path file;
     private final RunListener listener;
-    /** Not a channel, which an interrupt of this thread would close. */
-    private final RandomAccessFile lines;
+    /** Null before the file exists. Not a channel, which an interrupt of this thread would close. */
+    private @Nullable RandomAccessFile lines;
 
     private final ByteArrayOutputStream waiting = new ByteArrayOutputStream();
     private int waitingLines;
@@ -34,12 +37,19 @@ public final class MetricsLog implements AutoCloseable {
     /** Bytes of the whole lines on the disk. */
     private long end;
 
-    /** Tells the listener when lines begin to wait. What an earlier run wrote stays until {@link #begin}. */
+    /**
+     * Creates no file and keeps that of an earlier run, until {@link #begin}. Throws if the file could not be written then.
+     * The listener is told when lines wait in memory.
+     */
     public MetricsLog(Path file, RunListener listener) {
         this.file = file;
         this.listener = listener;
         try {
-            lines = new RandomAccessFile(file.toFile(), "rw");
+            if (Files.exists(file)) {
+                lines = new RandomAccessFile(file.toFile(), "rw");
+            } else if (!Files.isDirectory(file.resolveSibling(""))) {
+                throw new NoSuchFileException(file.toString(), null, "the directory does not exist");
+            }
         } catch (IOException e) {
             throw new Dpo4jException(
                     file + " cannot be written (" + FileErrors.reason(e) + "); free space or choose another output_dir",
@@ -81,9 +91,15 @@ public final class MetricsLog implements AutoCloseable {
     /** Throws when the disk has not taken every line. */
     @Override
     public void close() {
-        try (lines) {
-            if (waitingLines > 0) {
-                writeWaiting();
+        try {
+            try {
+                if (waitingLines > 0) {
+                    writeWaiting();
+                }
+            } finally {
+                if (lines != null) {
+                    lines.close();
+                }
             }
         } catch (IOException e) {
             throw new Dpo4jException(
@@ -93,8 +109,16 @@ public final class MetricsLog implements AutoCloseable {
         }
     }
 
+    private RandomAccessFile opened() throws IOException {
+        if (lines == null) {
+            lines = new RandomAccessFile(file.toFile(), "rw");
+        }
+        return lines;
+    }
+
     /** Leaves no part of a line on the disk. */
     private void writeWaiting() throws IOException {
+        RandomAccessFile lines = opened();
         try {
             if (!isBegun && lines.length() > 0) {
                 lines.setLength(0);
