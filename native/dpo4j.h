@@ -1,25 +1,23 @@
 /*
  * dpo4j: operations for Direct Preference Optimization on one device. This is the only public header.
  *
- * Conventions, true of every operation below unless it says otherwise
- *   context    first argument; names a device and the stream the work is queued on. One thread at a time may use a context.
- *   addresses  memory of the context's device, owned by the caller. Outputs come first, then inputs. Nothing is retained after the work
- *              queued by the call has run. Outputs may not overlap inputs unless the operation says "may alias".
- *   alignment  16 bytes for addresses, and for the start of each row (row strides times the element size) where a row stride is given.
- *              4 bytes are enough for index arrays (int32) and for what scale_rows, column_sum, token_logprob, sequence_sum and the losses take of f32
-              a token, completion or pair, so that a call may begin at any of them; statistics alone, four a row, want 16.
- *   strides    in elements, between the starts of consecutive rows; row-major throughout.
- *   dtype      storage of the tensors that carry no other mark: DPO4J_F32 on every device, DPO4J_BF16 on cuda. token_logprob alone takes
- *              all three everywhere.
- *              Marked f32, i32 or f64 in a shape comment, a tensor has that type whatever dtype says. All arithmetic is fp32 or wider.
- *   params     a struct in host memory, read before the call returns. One field a line; a field that is said to lie on the device is an
- *              address there. dpo4j_struct_layout tells the offsets.
- *   status     DPO4J_OK or the reason the call was refused; dpo4j_error_text(context) then names the argument. A refused call has
- *              done nothing.
- *   order      sums run in a fixed order that depends on the operation's sizes alone: same inputs, same bits. A row's result does not
- *              depend on the other rows of the call.
- *   sizes      zero rows is a call that does nothing. Products of sizes may exceed 2^31.
- * No operation allocates, synchronises, prints or throws; each can be captured in a CUDA graph.
+ * Conventions of every operation below, unless it says otherwise
+ *   context    the first argument: a device, and the stream or threads that run the work. One thread at a time may use a context.
+ *   addresses  memory of the context's device, owned by the caller. Fields of params list outputs first, then inputs. An operation keeps no
+ *              address after its work has run. Outputs may not overlap inputs, unless the operation says "may alias".
+ *   alignment  16 bytes, for addresses and for the start of each row (row stride times the element size) where there is a row stride. 4 bytes
+ *              suffice for index arrays (int32), and for the f32 arrays with one number per token, completion or pair of scale_rows, column_sum,
+ *              token_logprob, sequence_sum and the losses, so that a call may start at any of these. statistics, four per row, need 16.
+ *   strides    in elements, between the starts of consecutive rows. Memory is row-major.
+ *   dtype      the storage type of tensors without another mark: DPO4J_F32 on every device, DPO4J_BF16 on cuda. Only token_logprob takes all
+ *              three everywhere. A tensor that a shape comment marks f32, i32 or f64 has that type for every dtype. Arithmetic is fp32 or wider.
+ *   params     a struct in host memory, read before the call returns. Addresses in it are device addresses unless a field says otherwise.
+ *              dpo4j_struct_layout gives the offsets of its fields, which are one a line.
+ *   status     DPO4J_OK, or why the call was refused; dpo4j_error_text(context) then names the argument. A refused call does nothing.
+ *   order      sums have a fixed order that depends only on the sizes of the operation: same inputs, same bits. The result of a row does not
+ *              depend on other rows of the call.
+ *   sizes      a call of zero rows does nothing. Products of sizes may exceed 2^31.
+ * No operation allocates, synchronises, prints or throws. Each can be captured in a CUDA graph.
  */
 #ifndef DPO4J_H
 #define DPO4J_H
