@@ -208,7 +208,7 @@ struct Sums {
 
   __device__ float lse(const Problem& problem) const { return static_cast<float>(maximum * problem.from_base_2 + log(sum)); }
 
-  // maximum is c x, rounded, for some x. c times the accumulator of the target is exact in double precision.
+  // logprob = z_target - lse. at_target * to_base_2 is exact in fp64; `maximum` was rounded once, in fp32.
   __device__ float logprob(const Problem& problem, float at_target) const {
     return static_cast<float>((static_cast<double>(at_target) * problem.to_base_2 - maximum) * problem.from_base_2 - log(sum));
   }

@@ -101,8 +101,9 @@ int launch_clusters(const Queue& queue, int cluster, void (*kernel)(Parameters..
   return error;
 }
 
-// Whether a kernel was compiled for an architecture with clusters: the PTX version of its code tells, or the binary version if there is no
-// PTX. Code that the driver compiled from PTX of an older architecture treats each block as a cluster, so the answer is no.
+// Returns whether a kernel was compiled for an architecture with clusters (compute capability 9.0 or later). It compares the PTX version of the
+// kernel, or the binary version if the library has no PTX of it. It returns false if the driver compiled the kernel from older PTX, because
+// such code treats each block as a cluster.
 inline bool knows_clusters(const cudaFuncAttributes& code) {
   constexpr int kFirstWithClusters = 90;
   return (code.ptxVersion > 0 ? code.ptxVersion : code.binaryVersion) >= kFirstWithClusters;

@@ -15,8 +15,8 @@ class Call {
   Call& dtype(const char* name, int32_t value);
   // One of the three dtypes, on every device.
   Call& logits_dtype(const char* name, int32_t value);
-  // rows(): an extent that may be zero (then there is nothing to do); extent(): one that may not. Both fit an int32, so that products fit
-  // an int64.
+  // rows() requires 0 <= value < 2^31; a call with value 0 does nothing. extent() requires 0 < value < 2^31. So a product of two such values
+  // fits an int64.
   Call& rows(const char* name, int64_t value);
   Call& extent(const char* name, int64_t value);
   // The number of elements of a flat buffer, which may exceed an int32. Zero: nothing to do.
@@ -30,7 +30,7 @@ class Call {
   // The same with 4-byte alignment: index arrays, and arrays of one number per row, where a call may start at any row.
   Call& words(const char* name, const void* at) { return address(name, at, kWord, false); }
   Call& words_or_null(const char* name, const void* at) { return address(name, at, kWord, true); }
-  // The struct that holds the other arguments. What it holds may be read where the call is not refused.
+  // Requires a params struct. The caller may read its fields only if the call is not refused so far.
   Call& params(const void* address);
   // An options struct in host memory.
   Call& options(const char* name, const void* address);

@@ -66,8 +66,8 @@ public final class PreferenceOptions {
     }
 
     /**
-     * A number that some losses read. They take its default where it is not given; one that no loss reads is refused. In
-     * the order of the C header's fields.
+     * A numeric option of some losses. If it is not set, these losses use its default. Setting it is refused if no loss of
+     * the options reads it. The constants have the order of the fields in {@code dpo4j_preference}.
      */
     public enum Scalar {
         /** Temperature of discopop's blend, in (0, 1]. */

@@ -162,8 +162,8 @@ public final class Main {
     }
 
     /**
-     * The same for a message that begins with the name of an option, as those about ranges do: where the first of the
-     * options comes from that the message names before what to do, and that the file gives.
+     * The same for a message that begins with the name of an option, as messages about ranges do. Looks at the words before
+     * the advice (before the first semicolon), and returns the place in the file of the first of them that is an option set there.
      */
     private static String originOf(String message, CommandLine command, String[] words) {
         Set<String> options = OptionNames.settable(command.getCommandSpec());

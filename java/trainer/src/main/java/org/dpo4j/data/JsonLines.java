@@ -44,7 +44,7 @@ final class JsonLines extends JsonRows {
         }
     }
 
-    /** The bytes up to the next line feed; null at the end of the file. */
+    /** Reads the bytes before the next line feed. Returns null at the end of the file. */
     private byte @Nullable [] readLine() throws IOException {
         ByteArrayOutputStream line = new ByteArrayOutputStream(256);
         advance();

@@ -89,7 +89,7 @@ final class Decoder implements AutoCloseable {
         return rotary;
     }
 
-    /** Queues a forward pass. A cache receives the rows' keys, and is what they attend to. */
+    /** Queues a forward pass. With a cache, stores the keys and values of the rows in it, and attends to all its rows. */
     void forward(Pass pass, Activations activations, @Nullable KeyCache cache) {
         Layer.Scratch scratch = activations.scratch;
         embed(pass, activations.layers.get(0).in());

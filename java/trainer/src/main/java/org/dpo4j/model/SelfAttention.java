@@ -78,7 +78,7 @@ final class SelfAttention {
                 layout.allocate(Attention.backwardWorkspaceBytes(rows, shape)));
     }
 
-    /** A cache receives the rows' keys and values, and is what the rows attend to. */
+    /** With a cache, stores the keys and values of the rows in it, and attends to all rows of the cache. */
     void forward(long branch, long normed, Saved saved, long workspace, Pass pass, @Nullable KeyCache cache) {
         int rows = pass.rows();
         qkv.forward(saved.qkv, normed, rows);

@@ -92,10 +92,10 @@ public final class Attention {
     public record Saved(long out, long lse) {}
 
     /**
-     * Addresses of gradients, laid out as what they are the gradients of.
+     * Addresses of gradients. Each has the shape and strides of its tensor: {@code dQ} those of {@code q}.
      *
-     * @param dOut read
-     * @param dQ written, as {@code dK} and {@code dV}
+     * @param dOut input
+     * @param dQ output, as are {@code dK} and {@code dV}
      */
     public record Gradients(long dOut, long dQ, long dK, long dV) {}
 

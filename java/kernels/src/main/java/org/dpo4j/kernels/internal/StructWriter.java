@@ -129,7 +129,7 @@ public final class StructWriter {
         return (offset + bytes - 1) / bytes * bytes;
     }
 
-    /** The last struct that this thread has written: its name. */
+    /** Returns the name of the struct that this thread has written last. */
     static String lastStruct() {
         return OF_THREAD.get().struct;
     }
