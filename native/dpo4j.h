@@ -2,21 +2,22 @@
  * dpo4j: operations for Direct Preference Optimization on one device. This is the only public header.
  *
  * Conventions of every operation below, unless it says otherwise
- *   context    the first argument: a device, and the stream or threads that run the work. One thread at a time may use a context.
+ *   context    the first argument: a device, and the stream or threads that run the work. Only one thread at a time may use a context.
  *   addresses  memory of the context's device, owned by the caller. Fields of params list outputs first, then inputs. An operation keeps no
  *              address after its work has run. Outputs may not overlap inputs, unless the operation says "may alias".
- *   alignment  16 bytes, for addresses and for the start of each row (row stride times the element size) where there is a row stride. 4 bytes
- *              suffice for index arrays (int32), and for the f32 arrays with one number per token, completion or pair of scale_rows, column_sum,
- *              token_logprob, sequence_sum and the losses, so that a call may start at any of these. statistics, four per row, need 16.
+ *   alignment  16 bytes, for addresses and for every row of a tensor with a row stride. 4 bytes are enough for index arrays (i32). They are also
+ *              enough for arrays with one f32 per row, token, completion or pair in scale_rows, column_sum, token_logprob, lm_head_forward,
+ *              sequence_sum and the losses, so that a call may start at any row. `statistics` has four f32 per row and needs 16 bytes.
  *   strides    in elements, between the starts of consecutive rows. Memory is row-major.
- *   dtype      the storage type of tensors without another mark: DPO4J_F32 on every device, DPO4J_BF16 on cuda. Only token_logprob takes all
- *              three everywhere. A tensor that a shape comment marks f32, i32 or f64 has that type for every dtype. Arithmetic is fp32 or wider.
+ *   dtype      the storage type of tensors whose comment names no type: DPO4J_F32 on every device, or DPO4J_BF16 on cuda. Logits of
+ *              token_logprob can have any dtype on every device. A tensor marked f32, i32 or f64 always has that type. Arithmetic is fp32 or
+ *              wider.
  *   params     a struct in host memory, read before the call returns. Addresses in it are device addresses unless a field says otherwise.
- *              dpo4j_struct_layout gives the offsets of its fields, which are one a line.
+ *              dpo4j_struct_layout returns the offsets of its fields, which this header declares one per line.
  *   status     DPO4J_OK, or why the call was refused; dpo4j_error_text(context) then names the argument. A refused call does nothing.
  *   order      sums have a fixed order that depends only on the sizes of the operation: same inputs, same bits. The result of a row does not
  *              depend on other rows of the call.
- *   sizes      a call of zero rows does nothing. Products of sizes may exceed 2^31.
+ *   sizes      below 2^31, except `count`; products of sizes may exceed 2^31. A call of zero rows does nothing.
  * No operation allocates, synchronises, prints or throws. Each can be captured in a CUDA graph.
  */
 #ifndef DPO4J_H
@@ -35,99 +36,106 @@ extern "C" {
 #define DPO4J_API
 #endif
 
-/* Raised by one whenever a signature, a struct or the meaning of an argument changes. */
+/* Increases by one with every change of a signature, a struct or the meaning of an argument. */
 #define DPO4J_ABI_VERSION 9
 
 enum dpo4j_status {
   DPO4J_OK = 0,
   DPO4J_INVALID_ARGUMENT = 1, /* a size, address, alignment or option; the text names the argument */
-  DPO4J_UNSUPPORTED = 2,      /* this build or device lacks it; the text says which and what to do */
-  DPO4J_DEVICE_ERROR = 3,     /* the CUDA runtime refused; the text carries its words */
-  DPO4J_NULL_CONTEXT = 4      /* there is no context to hold a text */
+  DPO4J_UNSUPPORTED = 2,      /* this build or device cannot do it; the text says what is missing and what to do */
+  DPO4J_DEVICE_ERROR = 3,     /* a CUDA call failed; the text contains CUDA's error message */
+  DPO4J_NULL_CONTEXT = 4      /* the context is null, so there is nowhere to store a text */
 };
 
 enum dpo4j_dtype { DPO4J_F32 = 0, DPO4J_BF16 = 1, DPO4J_F16 = 2 };
 
 enum dpo4j_device { DPO4J_CPU = 0, DPO4J_CUDA = 1 };
 
-/* Instruction set of a cpu context. AUTO takes the widest that the processor has; naming one that it lacks is refused. */
+/* Instruction set of a cpu context. AUTO is the widest that the processor supports. */
 enum dpo4j_cpu_isa { DPO4J_ISA_AUTO = 0, DPO4J_ISA_PORTABLE = 1, DPO4J_ISA_AVX2 = 2, DPO4J_ISA_AVX512 = 3 };
 
 typedef struct dpo4j_context dpo4j_context;
 
 /* ---- library, devices, contexts ------------------------------------------------------------------------------------------------------ */
 
+/* Unless it says otherwise, a function with an argument `text` writes to it one sentence that says why the call failed, or "" if it did not.
+   The text is cut to text_bytes, including the final 0. `text` may be null. */
+
 DPO4J_API int32_t dpo4j_abi_version(void);
 
-/* One line of space-separated key=value: version, compiler, cuda (architectures compiled in, or none), emulated (0 or 1). Static storage. */
+/* One line of key=value pairs, separated by spaces: version, compiler, cuda (compiled architectures, or none), emulated (0 or 1). Static
+   storage. */
 DPO4J_API const char* dpo4j_build_info(void);
 
-/* The layout of a struct that this header declares, for bindings from other languages: a line `field offset size type` for each field, in order,
-   then `size` and the bytes of the struct. A null name: the names of all structs, one a line. INVALID_ARGUMENT: no such struct; `text`, at most
-   `text_bytes` including the final 0, says so. */
+/* Writes the layout of a struct of this header to `text`, for bindings in other languages: for each field, in order, a line
+   `field offset size type`, then a line `size` with the bytes of the struct. With a null name it writes the names of all structs, one per line.
+   INVALID_ARGUMENT: there is no such struct. */
 DPO4J_API int32_t dpo4j_struct_layout(const char* name, char* text, size_t text_bytes);
 
-/* The widest dpo4j_cpu_isa that this processor runs. */
+/* The widest dpo4j_cpu_isa that the processor supports. */
 DPO4J_API int32_t dpo4j_cpu_isa_best(void);
 
-/* Devices the driver offers. UNSUPPORTED: no CUDA kernels in this build; DEVICE_ERROR: no driver, or one too old. `text` (may be null)
-   receives a sentence of at most `text_bytes` including the final 0: the reason on failure, "" on success. Never throws, needs no driver. */
+/* The number of devices that the CUDA driver offers. Can be called without a driver. UNSUPPORTED: this build has no CUDA kernels. DEVICE_ERROR:
+   there is no driver, or it is too old. */
 DPO4J_API int32_t dpo4j_cuda_device_count(int32_t* count, char* text, size_t text_bytes);
 
-/* Facts of one CUDA device: name (at most name_bytes including the final 0), compute capability times ten (sm_90 is 90), bytes of memory,
-   and driver version as CUDA writes it (13000 for 13.0). Null outputs are skipped. Text as in dpo4j_cuda_device_count. */
+/* Properties of a CUDA device: name (cut to name_bytes including the final 0), compute capability times ten (sm_90: 90), bytes of memory,
+   and the version of the driver in CUDA's encoding (13.0: 13000). Outputs may be null. Status as in dpo4j_cuda_device_count. */
 DPO4J_API int32_t dpo4j_cuda_device_info(int32_t ordinal, char* name, size_t name_bytes, int32_t* capability, int64_t* memory_bytes,
                                          int32_t* driver_version, char* text, size_t text_bytes);
 
-/* The number of blocks that a thread block cluster of device `ordinal` may have, at most 8; 1 where device or build has no clusters. Makes the
-   device's CUDA context. Status and text as in dpo4j_cuda_device_count. */
+/* The max number of blocks in a thread block cluster on device `ordinal`, up to 8; 1 if the device or the build has no clusters. Creates the
+   device's CUDA context. Status as in dpo4j_cuda_device_count. */
 DPO4J_API int32_t dpo4j_cuda_max_cluster(int32_t ordinal, int32_t* blocks, char* text, size_t text_bytes);
 
-/* Words for a cudaError_t other than 0 that `call` returned; "" in a build without CUDA kernels. After some errors no CUDA call of the process
-   works any more: the first such failure is remembered, and the text of every later one names it and says to restart the process. */
+/* Writes the message for a nonzero cudaError_t that `call` returned; "" in a build without CUDA kernels. After some errors, every later CUDA
+   call of the process fails. Their messages name the first such error, and say to restart the process. */
 DPO4J_API void dpo4j_cuda_describe_failure(int32_t error, const char* call, char* text, size_t text_bytes);
 
-/* Whether `names` is a comma-separated list of kernels that can be turned off: those for one architecture, beside which another kernel does the
-   same work. Null and "" name none. INVALID_ARGUMENT: a name is unknown; text names it and those there are. */
+/* Checks a comma-separated list of kernels to turn off. A kernel can be turned off if it is for one architecture and other kernels can do its
+   work. Null and "" are empty lists. INVALID_ARGUMENT: a name is unknown; the text names it and all known ones. */
 DPO4J_API int32_t dpo4j_cuda_check_kernels(const char* names, char* text, size_t text_bytes);
 
-/* A context on `threads` threads of the cpu (0: all that the process may use). Work has finished when a call returns. */
+/* Creates a context with `threads` CPU threads (0: as many as the process may use). On it, a call returns when its work has finished.
+   INVALID_ARGUMENT: threads is not in [0, 1024], or isa is unknown. UNSUPPORTED: the processor lacks isa. DEVICE_ERROR: threads or memory could
+   not be allocated. */
 DPO4J_API int32_t dpo4j_cpu_context_create(dpo4j_context** context, int32_t threads, int32_t isa);
 
-/* A context on a stream the caller owns (a cudaStream_t; null is the default stream), of device `ordinal`. `without` lists kernels that the
-   context does not use, as in dpo4j_cuda_check_kernels. `resident_clusters` is for tests: 0 asks the device how many blocks or clusters it runs at
-   once, a number above 0 is taken for its answer, so that persistent blocks take several tiles in small shapes too. Status and text as in
-   dpo4j_cuda_device_count. */
+/* Creates a context on device `ordinal` and a stream that the caller owns (a cudaStream_t; null is the default stream). The context does not
+   use the kernels in `without`, a list as in dpo4j_cuda_check_kernels. `resident_clusters` is for tests: 0 asks the device how many blocks or
+   clusters it can run at once; a number above 0 replaces the answer, so that in small shapes, too, a persistent block processes several tiles.
+   Status as in dpo4j_cuda_device_count; INVALID_ARGUMENT names the argument. */
 DPO4J_API int32_t dpo4j_cuda_context_create(dpo4j_context** context, int32_t ordinal, void* stream, const char* without,
                                             int32_t resident_clusters, char* text, size_t text_bytes);
 
-/* 1: calls on this context use the kernel of this name (one that can be turned off) for the shapes and types it has. 0: they do not. */
+/* 1 if calls on this context use the kernel `name` for the shapes and types that it supports, else 0. Names as in dpo4j_cuda_check_kernels. */
 DPO4J_API int32_t dpo4j_cuda_has_kernel(const dpo4j_context*, const char* name);
 
-/* Null is allowed. Work already queued on the stream is not waited for. */
+/* Does not wait for work that is queued on the stream. The context may be null. */
 DPO4J_API void dpo4j_context_destroy(dpo4j_context* context);
 
-/* Why the last call on this context was refused, naming the operation and the argument; "" if it was not. Valid until the next call. */
+/* Why the last call on this context was refused, with the names of the operation and the argument; "" if it was not refused. Valid until the
+   next call on the context. */
 DPO4J_API const char* dpo4j_error_text(const dpo4j_context* context);
 
-/* Host memory for cpu contexts, 64-byte aligned. Null on failure. Contents undefined. */
+/* Allocates host memory for cpu contexts, 64-byte aligned, with undefined contents. Returns null on failure. */
 DPO4J_API void* dpo4j_host_allocate(size_t bytes);
 DPO4J_API void dpo4j_host_free(void* address);
-/* memcpy and memset for languages without raw memory. */
+/* memcpy and memset, for languages that cannot access raw memory. */
 DPO4J_API void dpo4j_host_copy(void* destination, const void* source, size_t bytes);
 DPO4J_API void dpo4j_host_fill(void* destination, int32_t byte, size_t bytes);
 
-/* ---- matmul: matrix products of cpu contexts (cuda uses cuBLASLt, called from Java) -------------------------------------------------- */
+/* ---- matmul: matrix products on cpu contexts (for cuda, Java calls cuBLASLt) --------------------------------------------------------- */
 
-/* Names the oneDNN library (libdnnl.so.3) whose sgemm serves dpo4j_matmul, once a process. INVALID_ARGUMENT: it could not be loaded; text as
-   in dpo4j_cuda_device_count. */
+/* Loads the oneDNN library (libdnnl.so.3) whose sgemm computes dpo4j_matmul, once per process. INVALID_ARGUMENT: it could not be loaded. */
 DPO4J_API int32_t dpo4j_matmul_library(const char* path, char* text, size_t text_bytes);
 
-/* The version that a shared library itself says it has: oneDNN, or NVIDIA's cudart or cublasLt, which need no driver for it. `text` receives
-   it, as 3.11.0. INVALID_ARGUMENT: it could not be loaded, or says none; text says why. What was loaded stays loaded. */
+/* Loads a shared library (oneDNN, cudart or cublasLt; needs no CUDA driver), asks it for its version, and writes that to `text`, such as
+   3.11.0. The library stays loaded. INVALID_ARGUMENT: it could not be loaded, or has no function that returns a version. */
 DPO4J_API int32_t dpo4j_library_version(const char* path, char* text, size_t text_bytes);
 
-/* op(a) is [m,k]: a itself, or the transpose of a stored as [k,m]. Likewise op(b), [k,n]. All f32; 4 bytes of alignment are enough. */
+/* op(a) is [m,k]: a itself, or the transpose of an a stored as [k,m]. op(b) is [k,n]: b itself, or the transpose of a b stored as [n,k]. All
+   f32. Addresses need 4-byte alignment, strides none. */
 typedef struct dpo4j_matmul_params {
   float* c; /* [m,n] */
   const float* a;
@@ -135,15 +143,15 @@ typedef struct dpo4j_matmul_params {
   int64_t m;
   int64_t n;
   int64_t k;
-  int64_t c_stride; /* between rows as stored, as the next two */
+  int64_t c_stride; /* elements between the rows of c, a and b as stored */
   int64_t a_stride;
   int64_t b_stride;
-  int32_t transpose_a; /* 0 or 1, as the next two */
-  int32_t transpose_b;
-  int32_t accumulate; /* 1: the product is added to c */
+  int32_t transpose_a; /* 0 or 1 */
+  int32_t transpose_b; /* 0 or 1 */
+  int32_t accumulate;  /* 0 or 1 */
 } dpo4j_matmul_params;
 
-/* c = op(a) op(b), or c += op(a) op(b). A row of c has the same bits whatever m is and however many threads work. */
+/* c = op(a) op(b), or c += op(a) op(b) if accumulate is 1. The bits of a row of c depend neither on m nor on the number of threads. */
 DPO4J_API int32_t dpo4j_matmul(dpo4j_context*, const dpo4j_matmul_params* params);
 
 /* ---- embedding: rows of a table by index --------------------------------------------------------------------------------------------- */
@@ -158,33 +166,33 @@ typedef struct dpo4j_embedding_forward_params {
   int32_t dtype;
 } dpo4j_embedding_forward_params;
 
-/* out[row] = table[indices[row]]. An index outside [0, table_rows) yields a row of NaN: nothing is read outside. */
+/* out[row] = table[indices[row]]. If the index is outside [0, table_rows), the row is NaN and the table is not read. */
 DPO4J_API int32_t dpo4j_embedding_forward(dpo4j_context*, const dpo4j_embedding_forward_params* params);
 
 typedef struct dpo4j_embedding_backward_params {
-  void* d_table;           /* [table_rows,width] of d_table_dtype, added to */
+  void* d_table;           /* [table_rows,width] of d_table_dtype, accumulated */
   const void* d_out;       /* [rows,width] of dtype */
-  const int32_t* order;    /* i32[rows], the rows sorted by index, stably */
-  const int32_t* offsets;  /* i32[segments+1], where in order the rows of each distinct index begin and end */
-  const int32_t* distinct; /* i32[segments], the indices that occur */
+  const int32_t* order;    /* i32[rows], the row numbers, stably sorted by index */
+  const int32_t* offsets;  /* i32[segments+1]: order[offsets[s]] to order[offsets[s+1]-1] are the rows with index distinct[s] */
+  const int32_t* distinct; /* i32[segments], the indices that occur, each once */
   int64_t segments;
   int64_t width;
   int32_t d_table_dtype;
   int32_t dtype;
 } dpo4j_embedding_backward_params;
 
-/* d_table[distinct[s]] += sum of d_out[order[i]] for i in [offsets[s], offsets[s+1]), in that order, for s in [0, segments).
-   An empty range touches no row of d_table, whatever distinct[s] is: a caller may have as many segments as it has rows. The caller sorts on
-   the host, once a batch: that is what makes the sum deterministic. */
+/* d_table[distinct[s]] += sum of d_out[order[i]] for i in [offsets[s], offsets[s+1]), in that order, for s in [0, segments). The order makes the
+   sum deterministic; the caller sorts on the host, once per batch. If a range is empty, distinct[s] is not used and no row of d_table changes.
+   So `segments` can be padded, for example to the number of rows. */
 DPO4J_API int32_t dpo4j_embedding_backward(dpo4j_context*, const dpo4j_embedding_backward_params* params);
 
-/* ---- copy_rows: rows gathered, scattered, or both ------------------------------------------------------------------------------------ */
+/* ---- copy_rows: gather rows, scatter rows, or both ----------------------------------------------------------------------------------- */
 
 typedef struct dpo4j_copy_rows_params {
   void* out;
   const void* in;
-  const int32_t* out_rows; /* i32[rows], no row twice; or null for i itself */
-  const int32_t* in_rows;  /* i32[rows]; or null for i itself */
+  const int32_t* out_rows; /* i32[rows], no value twice; null: out_rows[i] = i */
+  const int32_t* in_rows;  /* i32[rows]; null: in_rows[i] = i */
   int64_t rows;
   int64_t width;
   int64_t out_stride;
@@ -192,37 +200,37 @@ typedef struct dpo4j_copy_rows_params {
   int32_t dtype;
 } dpo4j_copy_rows_params;
 
-/* out[out_rows[i]] = in[in_rows[i]] for i in [0, rows), `width` elements each. */
+/* out[out_rows[i]] = in[in_rows[i]] for i in [0, rows). A row has `width` elements. */
 DPO4J_API int32_t dpo4j_copy_rows(dpo4j_context*, const dpo4j_copy_rows_params* params);
 
 /* ---- rms_norm: y = w * x / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019) ------------------------------------------------------- */
 
 typedef struct dpo4j_rms_norm_forward_params {
   void* out;            /* [rows,width] */
-  float* rstd;          /* f32[rows], 1 / the root, kept for backward */
-  void* sum;            /* [rows,width], may alias x or residual; null where residual is */
+  float* rstd;          /* f32[rows] = 1 / sqrt(mean(x^2) + epsilon), saved for backward */
+  void* sum;            /* [rows,width], may alias x or residual; null if and only if residual is null */
   const void* x;        /* [rows,width] */
   const void* residual; /* [rows,width], or null */
   const void* weight;   /* [width] */
   int64_t rows;
   int64_t width;
-  float epsilon; /* finite, not negative */
+  float epsilon; /* finite, at least 0 */
   int32_t dtype;
 } dpo4j_rms_norm_forward_params;
 
-/* out = norm(x). With residual: sum = x + residual is written, rounded, and is what is normed, in one pass and with the bits of
-   residual_forward before it. */
+/* out = norm(x). With a residual: sum = x + residual, rounded to dtype, and out = norm(sum), in one pass. The bits are those of residual_forward
+   followed by rms_norm_forward. */
 DPO4J_API int32_t dpo4j_rms_norm_forward(dpo4j_context*, const dpo4j_rms_norm_forward_params* params);
 
 typedef struct dpo4j_rms_norm_backward_params {
   void* d_x;              /* [rows,width] = d_residual + the gradient of x */
-  float* d_weight;        /* f32[width], added to */
+  float* d_weight;        /* f32[width], accumulated */
   void* workspace;        /* dpo4j_rms_norm_backward_workspace_bytes; contents undefined before and after */
   const void* d_out;      /* [rows,width] */
-  const void* d_residual; /* [rows,width], may alias d_x, as the residual stream wants; or null for 0 */
-  const void* x;          /* as in forward; its sum where it had a residual */
-  const void* weight;
-  const float* rstd;
+  const void* d_residual; /* [rows,width], may alias d_x, so that d_x accumulates the residual stream's gradient; null: 0 */
+  const void* x;          /* [rows,width], the input of the norm: x of forward, or its sum if it had a residual */
+  const void* weight;     /* [width] */
+  const float* rstd;      /* f32[rows] from forward */
   int64_t rows;
   int64_t width;
   int32_t dtype;
@@ -231,11 +239,11 @@ typedef struct dpo4j_rms_norm_backward_params {
 DPO4J_API size_t dpo4j_rms_norm_backward_workspace_bytes(int64_t rows, int64_t width);
 DPO4J_API int32_t dpo4j_rms_norm_backward(dpo4j_context*, const dpo4j_rms_norm_backward_params* params);
 
-/* ---- rope: rotary positions, half-split pairs as in Hugging Face Llama (Su et al. 2021) ---------------------------------------------- */
+/* ---- rope: rotary position embedding (Su et al. 2021) on the two halves of a head, as in Hugging Face's Llama ------------------------ */
 
 typedef struct dpo4j_rope_params {
-  void* x;                  /* [rows,heads,head_width], rotated in place; backward: the gradient of forward's result */
-  const int32_t* positions; /* i32[rows], each in [0, positions_end), else the row becomes NaN */
+  void* x;                  /* [rows,heads,head_width], rotated in place; in backward, the gradient of forward's result */
+  const int32_t* positions; /* i32[rows]; a position outside [0, positions_end) makes its row NaN */
   const float* cosine;      /* f32[positions_end,head_width/2] */
   const float* sine;        /* f32[positions_end,head_width/2] */
   int64_t rows;
@@ -246,16 +254,16 @@ typedef struct dpo4j_rope_params {
   int32_t dtype;
 } dpo4j_rope_params;
 
-/* (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin) with x1, x2 the two halves of a head. */
+/* (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin), where x1 and x2 are the two halves of a head. */
 DPO4J_API int32_t dpo4j_rope_forward(dpo4j_context*, const dpo4j_rope_params* params);
 /* The inverse rotation. */
 DPO4J_API int32_t dpo4j_rope_backward(dpo4j_context*, const dpo4j_rope_params* params);
 
 /* ---- attention: causal, grouped-query, over packed segments that may share a prefix -------------------------------------------------- */
 
-/* One run of query rows. Query i of the segment (i from 0) sees the rows [prefix_begin, prefix_begin + prefix_count) of k and v, and the rows
-   key_begin + j for j in [0, key_offset + i]. A prompt is a segment without prefix; its two completions name it as theirs; the plain layout
-   has no prefix at all. With a key cache, one query row at key_offset = tokens already cached. */
+/* A run of query rows. Query i of the segment (i = 0, 1, ...) attends to the key rows [prefix_begin, prefix_begin + prefix_count), and to those
+   from key_begin to key_begin + key_offset + i. In training, a prompt is a segment without a prefix, and its two completions are segments whose
+   prefix is the prompt. In generation, a segment has one query row, and key_offset is the number of tokens in the KV cache. */
 typedef struct dpo4j_segment {
   int32_t query_begin;
   int32_t query_count;
@@ -263,71 +271,71 @@ typedef struct dpo4j_segment {
   int32_t key_offset;
   int32_t prefix_begin;
   int32_t prefix_count;
-  int32_t dependents; /* segments directly after this one whose prefix is exactly this segment's own keys; 0 for a completion */
+  int32_t dependents; /* the number of segments directly after this one whose prefix is the rows of this one; 0 for a completion */
   int32_t reserved;   /* 0 */
 } dpo4j_segment;
 
-/* What a model fixes of attention; both directions take it. */
+/* The parameters that the model fixes, for forward and backward. Strides let q, k and v lie in one buffer. */
 typedef struct dpo4j_attention_shape {
-  int64_t heads;      /* query heads, a multiple of kv_heads; head h reads key and value head h / (heads / kv_heads) */
+  int64_t heads;      /* query heads, a multiple of kv_heads; query head h uses key and value head h / (heads / kv_heads) */
   int64_t kv_heads;   /* key and value heads */
-  int64_t head_width; /* elements of a head: a multiple of 8 up to 256 */
+  int64_t head_width; /* elements of a head: a multiple of 8, at most 256 */
   int64_t out_stride; /* between rows of out and d_out */
-  int64_t q_stride;   /* between rows of q and d_q; the strides let q, k and v lie in one buffer */
+  int64_t q_stride;   /* between rows of q and d_q */
   int64_t kv_stride;  /* between rows of k, v, d_k and d_v */
-  float scale;        /* of q.k before the softmax, finite */
+  float scale;        /* factor of q.k before the softmax, finite */
   int32_t dtype;
 } dpo4j_attention_shape;
 
 typedef struct dpo4j_attention_forward_params {
-  void* out;                     /* [query_rows,heads,head_width]. Query rows of no segment are not written */
-  float* lse;                    /* f32[query_rows,heads] = log of the sum of exp(scale q.k), kept for backward */
+  void* out;                     /* [query_rows,heads,head_width]; query rows outside all segments are not written */
+  float* lse;                    /* f32[query_rows,heads] = log of the sum of exp(scale q.k), saved for backward */
   void* workspace;               /* dpo4j_attention_forward_workspace_bytes; contents undefined before and after */
   const void* q;                 /* [query_rows,heads,head_width] */
   const void* k;                 /* [key_rows,kv_heads,head_width] */
   const void* v;                 /* [key_rows,kv_heads,head_width] */
   const dpo4j_segment* segments; /* [segment_count], on the device */
   int64_t segment_count;
-  int64_t max_queries; /* the largest query_count of a segment */
-  int64_t key_rows;    /* bound of the rows of k and v that segments name; rows beyond it are not read */
+  int64_t max_queries; /* max query_count of the segments */
+  int64_t key_rows;    /* number of rows of k and v; segments may not name others */
   dpo4j_attention_shape shape;
 } dpo4j_attention_forward_params;
 
 typedef struct dpo4j_attention_backward_params {
-  void* d_q; /* gradients, laid out as q, k and v */
+  void* d_q; /* shapes and strides of q, k and v */
   void* d_k;
   void* d_v;
   void* workspace;   /* dpo4j_attention_backward_workspace_bytes; contents undefined before and after */
-  const void* d_out; /* laid out as out */
-  const void* q;     /* these five as in forward */
+  const void* d_out; /* shape and stride of out */
+  const void* q;     /* q, k, v, out and lse as in forward */
   const void* k;
   const void* v;
   const void* out;
   const float* lse;
   const dpo4j_segment* segments; /* [segment_count], on the device */
   int64_t segment_count;
-  int64_t max_queries; /* the largest query_count of a segment */
-  int64_t query_rows;  /* bound of the rows that segments name */
+  int64_t max_queries; /* max query_count of the segments */
+  int64_t query_rows;  /* number of rows of q, k and v; segments may not name others */
   dpo4j_attention_shape shape;
 } dpo4j_attention_backward_params;
 
 DPO4J_API size_t dpo4j_attention_forward_workspace_bytes(void);
-/* out = softmax(scale q k^T) v over the keys that each query sees.
-   In BF16, on tensor cores, weights are rounded to bf16 before they multiply v, and lse is that of the unrounded ones; in backward, weights and
-   gradients of scores before they multiply d_out, k and q. All sums are fp32. */
+/* out = softmax(scale q k^T) v, over the keys that each query attends to. All sums are fp32. In BF16, tensor cores multiply bf16: forward rounds
+   softmax weights to bf16 before it multiplies them by v, but lse is computed from unrounded weights. Backward rounds weights and gradients of
+   scores before it multiplies them by d_out, k and q. */
 DPO4J_API int32_t dpo4j_attention_forward(dpo4j_context*, const dpo4j_attention_forward_params* params);
 
 DPO4J_API size_t dpo4j_attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
-/* Segments must be of the training kind: key_begin = query_begin, key_offset = 0, every prefix the rows of one earlier segment, directly
-   followed by its dependents. Every row of k belongs to one segment. Segments of another kind are refused where the call can read them. On
-   Hopper they trap instead of waiting for ever; the CUDA context is then lost. */
+/* Gradients of q, k and v. Segments must be those of training: key_begin = query_begin and key_offset = 0; every row of k is in one segment; a
+   prefix is all rows of one earlier segment, directly followed by its dependents. On cpu, other segments are refused. On cuda, the call
+   cannot check segments, because they are in device memory. On other segments the Hopper kernel traps, and the CUDA context is lost. */
 DPO4J_API int32_t dpo4j_attention_backward(dpo4j_context*, const dpo4j_attention_backward_params* params);
 
 /* ---- swiglu: y = silu(gate) * up (Shazeer 2020) -------------------------------------------------------------------------------------- */
 
 typedef struct dpo4j_swiglu_forward_params {
   void* out;           /* [rows,width] */
-  const void* gate_up; /* [rows,2*width], a row holding gate then up */
+  const void* gate_up; /* [rows,2*width]; a row is gate, then up */
   int64_t rows;
   int64_t width;
   int32_t dtype;
@@ -346,7 +354,7 @@ typedef struct dpo4j_swiglu_backward_params {
 
 DPO4J_API int32_t dpo4j_swiglu_backward(dpo4j_context*, const dpo4j_swiglu_backward_params* params);
 
-/* ---- residual: out = a + b. Backward needs no call: both inputs receive d_out (rms_norm_backward adds it in) ------------------------- */
+/* ---- residual: out = a + b. There is no backward: the gradient of a and of b is d_out, which rms_norm_backward adds ------------------ */
 
 typedef struct dpo4j_residual_forward_params {
   void* out; /* [count], may alias a or b */
@@ -358,7 +366,7 @@ typedef struct dpo4j_residual_forward_params {
 
 DPO4J_API int32_t dpo4j_residual_forward(dpo4j_context*, const dpo4j_residual_forward_params* params);
 
-/* ---- scale_rows: out = diag(scale) in, a gradient that is linear in one number a row ------------------------------------------------- */
+/* ---- scale_rows: a factor per row, such as d loss / d log-prob for the unit gradient of token_logprob -------------------------------- */
 
 typedef struct dpo4j_scale_rows_params {
   void* out; /* [rows,width], may alias in */
@@ -372,29 +380,29 @@ typedef struct dpo4j_scale_rows_params {
 /* out[row,:] = scale[row] in[row,:], rounded once. */
 DPO4J_API int32_t dpo4j_scale_rows(dpo4j_context*, const dpo4j_scale_rows_params* params);
 
-/* ---- token_logprob: log softmax of a row of logits at its target --------------------------------------------------------------------- */
+/* ---- token_logprob: the log-prob of a row's target, log softmax(z)[target] ----------------------------------------------------------- */
 
-/* What the softmax is taken of: z[j] = cap tanh(scale (x[j] + bias[j]) / cap) of a logit x[j], or scale (x[j] + bias[j]) where cap is 0. A logit
-   or a bias of -inf gives -inf. {null, 1, 0}: z is x, and no time is spent on it. */
+/* The softmax is that of z[j] = cap tanh(scale (x[j] + bias[j]) / cap), where x[j] are the logits, or of z[j] = scale (x[j] + bias[j]) if cap is
+   0. If a logit or a bias is -inf, so is z[j]. With {null, 1, 0}, z is x, at no cost. */
 typedef struct dpo4j_logit_transform {
-  const float* bias; /* f32[vocabulary], null for 0 */
+  const float* bias; /* f32[vocabulary]; null: 0 */
   float scale;       /* finite and above 0 */
   float cap;         /* 0, or from 1e-30 to 1e30 */
 } dpo4j_logit_transform;
 
-/* Fields that these params share
-     logits     x[.., vocabulary], rows logits_stride apart, in F32, BF16 or F16 on every device. Columns of -inf are vocabulary that does not
-                exist; a row of nothing else has lse -inf, and its log-prob is NaN.
-     row_index  i32[rows], or null for 0, 1, ...: call row i is logits row row_index[i]. No logits row twice; rows that it does not name are
-                neither read nor written. Every other array has one entry a call row.
-     targets    i32[rows]. Negative: the row is masked, its numbers are 0, its gradient exactly 0, and its logits are not read. At or beyond
-                vocabulary: all of them NaN. */
+/* Fields of all three params
+     logits     x[..,vocabulary] in F32, BF16 or F16 on every device. -inf marks a column that is not part of the vocabulary. If a whole row is
+                -inf, its lse is -inf and its log-prob is NaN.
+     row_index  i32[rows], no value twice; null: row_index[i] = i. Row i of the call is row row_index[i] of logits and d_logits. Rows that it
+                does not name are neither read nor written. Row i of all other arrays belongs to row i of the call.
+     targets    i32[rows]. If negative, the row is masked: its logits are not read, and its log-prob, lse, statistics and gradient are exactly
+                0. If at least vocabulary, they are all NaN. */
 
-/* What a row of `statistics` f32[rows, DPO4J_TOKEN_STATISTICS] holds; p is the softmax of the row. */
+/* Columns of `statistics` f32[rows, DPO4J_TOKEN_STATISTICS]; p is the softmax of the row. */
 enum dpo4j_token_statistic {
   DPO4J_TOKEN_ENTROPY = 0,    /* -sum_j p_j log p_j, in nats */
-  DPO4J_TOKEN_HIT = 1,        /* 1 where the target is the first of the largest logits, else 0 */
-  DPO4J_TOKEN_MEAN_LOGIT = 2, /* of z, over the vocabulary that exists */
+  DPO4J_TOKEN_HIT = 1,        /* 1 if the target is the argmax of z (the first, if several are equal), else 0 */
+  DPO4J_TOKEN_MEAN_LOGIT = 2, /* the mean of z over columns that are not -inf */
   DPO4J_TOKEN_LOG_WEIGHT = 3, /* logprob - log sum_j p_j^2 = logprob - (LSE(2 z) - 2 lse): WPO (Zhou et al. 2024, eq. 2) */
   DPO4J_TOKEN_STATISTICS = 4
 };
@@ -414,7 +422,7 @@ typedef struct dpo4j_token_logprob_forward_params {
 } dpo4j_token_logprob_forward_params;
 
 typedef struct dpo4j_token_logprob_backward_params {
-  void* d_logits; /* rows as those of logits; may be logits where dtype and stride are its own (in place) */
+  void* d_logits; /* [..,vocabulary], may alias logits if dtype and stride are the same */
   int64_t d_logits_stride;
   int32_t d_logits_dtype;
   const void* logits;
@@ -424,16 +432,16 @@ typedef struct dpo4j_token_logprob_backward_params {
   dpo4j_logit_transform transform;
   int32_t dtype;
   const int32_t* targets;
-  const float* lse;       /* f32[rows], of forward */
+  const float* lse;       /* f32[rows], from forward */
   const float* d_logprob; /* f32[rows] */
   int64_t rows;
 } dpo4j_token_logprob_backward_params;
 
 typedef struct dpo4j_token_logprob_forward_backward_params {
-  void* d_logits; /* these three as in backward */
+  void* d_logits; /* d_logits, its stride and dtype as in backward */
   int64_t d_logits_stride;
   int32_t d_logits_dtype;
-  float* logprob; /* these three as in forward */
+  float* logprob; /* logprob, lse and statistics as in forward */
   float* lse;
   float* statistics;
   const void* logits;
@@ -443,48 +451,48 @@ typedef struct dpo4j_token_logprob_forward_backward_params {
   dpo4j_logit_transform transform;
   int32_t dtype;
   const int32_t* targets;
-  const float* d_logprob; /* f32[rows], or null for 1: the unit gradient, which a row scale makes any other */
+  const float* d_logprob; /* f32[rows]; null: 1, so that d_logits is the unit gradient, which scale_rows can scale later */
   int64_t rows;
 } dpo4j_token_logprob_forward_backward_params;
 
 /* The log-prob of each row's target. */
 DPO4J_API int32_t dpo4j_token_logprob_forward(dpo4j_context*, const dpo4j_token_logprob_forward_params* params);
-/* d_logits[row,j] = d_logprob[row] * ((j == target) - exp(z[row,j] - lse[row])) dz/dx, dz/dx = scale (1 - (z[row,j] / cap)^2), or scale where
-   cap is 0. The gradient by the bias is column_sum's of d_logits. */
+/* d_logits[row,j] = d_logprob[row] * ((j == target) - exp(z[row,j] - lse[row])) dz/dx, with dz/dx = scale (1 - (z[row,j] / cap)^2), or scale if
+   cap is 0. The gradient of the bias is the column_sum of d_logits. */
 DPO4J_API int32_t dpo4j_token_logprob_backward(dpo4j_context*, const dpo4j_token_logprob_backward_params* params);
-/* Both in one read of the row, for a gradient that is known before the log-prob is. */
+/* Forward and backward in one read of the logits, for a d_logprob that does not depend on the log-probs. */
 DPO4J_API int32_t dpo4j_token_logprob_forward_backward(dpo4j_context*, const dpo4j_token_logprob_forward_backward_params* params);
 
 /* ---- column_sum: the gradient of a bias ---------------------------------------------------------------------------------------------- */
 
 typedef struct dpo4j_column_sum_params {
-  float* sums;    /* f32[width], added to */
-  const void* in; /* [rows,width], rows in_stride apart */
+  float* sums;    /* f32[width], accumulated */
+  const void* in; /* [rows,width] */
   int64_t rows;
   int64_t width;
   int64_t in_stride;
   int32_t dtype;
-  const float* scale; /* f32[rows], or null for 1 */
+  const float* scale; /* f32[rows]; null: 1 */
 } dpo4j_column_sum_params;
 
-/* sums += sum over rows of scale[row] in[row,:], in an order that depends on rows and width alone. */
+/* sums += sum over rows of scale[row] in[row,:], in an order that depends only on rows and width. */
 DPO4J_API int32_t dpo4j_column_sum(dpo4j_context*, const dpo4j_column_sum_params* params);
 
-/* ---- lm_head_forward: token_logprob of hidden weight^T, without logits in memory ------------------------------------------------------ */
+/* ---- lm_head_forward: token_logprob of the logits hidden weight^T, which are never in memory ----------------------------------------- */
 
-/* What the context lacks for lm_head_forward, or "": it needs a Hopper GPU (compute capability 9.0), a library with code for sm_90a, a context that
-   does not turn the kernel off, and DPO4J_BF16. Elsewhere a matrix product and token_logprob_forward are the way. Static storage. */
+/* Why the context cannot run lm_head_forward, or "". It needs a Hopper GPU (compute capability 9.0), a library with code for sm_90a, a context
+   that does not turn the kernel off, and DPO4J_BF16. Otherwise use a matrix product and token_logprob_forward. Static storage. */
 DPO4J_API const char* dpo4j_lm_head_forward_lacks(const dpo4j_context*, int32_t dtype);
 
 typedef struct dpo4j_lm_head_forward_params {
   float* logprob;     /* f32[rows] */
   float* lse;         /* f32[rows] */
   void* workspace;    /* dpo4j_lm_head_forward_workspace_bytes; contents undefined before and after */
-  const void* hidden; /* [rows,hidden_width], rows hidden_stride apart; a masked row has no effect */
+  const void* hidden; /* hidden states [rows,hidden_width]; a masked row has no effect */
   int64_t hidden_stride;
   const int32_t* targets; /* i32[rows] */
   int64_t rows;
-  const void* weight; /* [vocabulary,hidden_width], rows weight_stride apart */
+  const void* weight; /* [vocabulary,hidden_width] */
   int64_t weight_stride;
   int64_t vocabulary;
   int64_t hidden_width;
@@ -493,20 +501,20 @@ typedef struct dpo4j_lm_head_forward_params {
 } dpo4j_lm_head_forward_params;
 
 DPO4J_API size_t dpo4j_lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary);
-/* logprob and lse as token_logprob_forward gives them for the logits x[row,j] = hidden[row] . weight[j], from fp32 accumulators; so do masked rows
-   and rows of -inf or NaN. */
+/* logprob and lse of token_logprob_forward for the fp32 logits x[row,j] = hidden[row] . weight[j], also for masked rows and for logits of -inf
+   or NaN. */
 DPO4J_API int32_t dpo4j_lm_head_forward(dpo4j_context*, const dpo4j_lm_head_forward_params* params);
 
 /* ---- sequence_sum: sums of per-token values over completions ------------------------------------------------------------------------- */
 
-/* Ranges of tokens, and the factor that each token counts with. */
+/* Ranges of tokens, and a factor for each token. Sequences 2i and 2i+1 are a pair (their number must be even unless tail_factor is 1). The
+   factor of a token is 1 up to the length of the shorter sequence of its pair, and tail_factor beyond it (LD-DPO, Liu et al. 2024). */
 typedef struct dpo4j_sequences {
   const int32_t* offsets; /* i32[sequences+1], not decreasing: sequence s is the tokens [offsets[s], offsets[s+1]) */
   int64_t sequences;
-  int64_t width;     /* values of a token */
-  float tail_factor; /* a in [0,1]: factor_i is 1 for the first min(tokens of s, tokens of its partner) tokens and a for the rest, where
-                             sequences 2i and 2i+1 are partners (LD-DPO, Liu et al. 2024); `sequences` is then even. 1: every factor is 1 */
-  int32_t average;   /* 1: divided by max(1, the number of tokens) */
+  int64_t width;     /* values per token */
+  float tail_factor; /* in [0,1] */
+  int32_t average;   /* 1: the factor is divided by max(1, tokens of the sequence); 0: it is not */
 } dpo4j_sequences;
 
 typedef struct dpo4j_sequence_sum_forward_params {
@@ -523,53 +531,54 @@ typedef struct dpo4j_sequence_sum_backward_params {
 
 /* sums[s,:] = sum over the tokens i of s of factor_i values[i,:], accumulated in f64 in token order. */
 DPO4J_API int32_t dpo4j_sequence_sum_forward(dpo4j_context*, const dpo4j_sequence_sum_forward_params* params);
-/* d_values[i,:] = factor_i d_sums[s,:] (divided likewise) for the tokens i of s. */
+/* d_values[i,:] = factor_i d_sums[s,:] for the tokens i of s. */
 DPO4J_API int32_t dpo4j_sequence_sum_backward(dpo4j_context*, const dpo4j_sequence_sum_backward_params* params);
 
-/* ---- preference_loss: losses of pairs, their gradient and their metrics from the sums of completions, in one launch ------------------ */
+/* ---- preference_loss: losses of pairs, their gradients and metrics, from summed log-probs, in one launch ----------------------------- */
 
-/* Names are TRL's loss_type where it has one. pi, ref: sums of log-probs; u = pi - ref; s(u) the score of the divergence, u itself for
-   reverse_kl; D = s(u_c) - s(u_r); n: tokens of a completion, at least 1; b: beta; e: label_smoothing; ls = log sigmoid, sg = sigmoid. */
+/* Names are TRL's loss_type, if TRL has the loss. c: chosen; r: rejected; pi, ref: log-prob of a completion, summed over its tokens, under the
+   policy and the reference; u = pi - ref; s(u): score of the divergence, u itself for reverse_kl; D = s(u_c) - s(u_r); n: tokens of a
+   completion, at least 1; b: beta; e: label_smoothing; ls: log sigmoid; sg: sigmoid. */
 enum dpo4j_loss {
   DPO4J_LOSS_SIGMOID = 0,      /* -(1-e) ls(bD) - e ls(-bD): Rafailov et al. 2023, eq. 7; e > 0 is conservative DPO */
   DPO4J_LOSS_HINGE = 1,        /* max(0, 1 - bD): Zhao et al. 2023 (SLiC) */
-  DPO4J_LOSS_IPO = 2,          /* (s(u_c)/n_c - s(u_r)/n_r - 1/(2b))^2: Azar et al. 2023, eq. 17, on averages as its authors say */
+  DPO4J_LOSS_IPO = 2,          /* (s(u_c)/n_c - s(u_r)/n_r - 1/(2b))^2: Azar et al. 2023, eq. 17, on averages, as its authors recommend */
   DPO4J_LOSS_EXO_PAIR = 3,     /* sg(bD) (ls(bD) - log(1-e)) + sg(-bD) (ls(-bD) - log e), e > 0: Ji et al. 2024, eq. 16 */
   DPO4J_LOSS_NCA_PAIR = 4,     /* -ls(b u_c) - ls(-b u_c)/2 - ls(-b u_r)/2: Chen et al. 2024 */
   DPO4J_LOSS_ROBUST = 5,       /* (-(1-e) ls(bD) + e ls(-bD)) / (1-2e): Chowdhury et al. 2024 */
-  DPO4J_LOSS_BCO_PAIR = 6,     /* -ls(b u_c - d) - ls(-(b u_r - d)), d the running mean or 0: Jung et al. 2024 */
+  DPO4J_LOSS_BCO_PAIR = 6,     /* -ls(b u_c - d) - ls(-(b u_r - d)), d: mean of running_mean, 0 if it is null: Jung et al. 2024 */
   DPO4J_LOSS_SPPO_HARD = 7,    /* (u_c - 1/(2b))^2 + (u_r + 1/(2b))^2: Wu et al. 2024, eq. 4.7 */
-  DPO4J_LOSS_AOT = 8,          /* sigmoid's of d = sort(pi_c - pi_r) - sort(ref_c - ref_r) over the pairs of the call: Melnyk et al. 2024 */
-  DPO4J_LOSS_AOT_UNPAIRED = 9, /* the same of d = sort(u_c) - sort(u_r) */
+  DPO4J_LOSS_AOT = 8,          /* SIGMOID with D = sort(pi_c - pi_r) - sort(ref_c - ref_r) over the pairs of the call: Melnyk et al. 2024 */
+  DPO4J_LOSS_AOT_UNPAIRED = 9, /* SIGMOID with D = sort(u_c) - sort(u_r) over the pairs of the call: Melnyk et al. 2024 */
   DPO4J_LOSS_APO_ZERO = 10,    /* 1 - sg(b u_c) + sg(b u_r): D'Oosterlinck et al. 2024, eq. 7 */
-  DPO4J_LOSS_APO_DOWN = 11,    /* sg(b u_c) + 1 - sg(b (u_c - u_r)): the same, eq. 8 */
+  DPO4J_LOSS_APO_DOWN = 11,    /* sg(b u_c) + 1 - sg(b (u_c - u_r)): D'Oosterlinck et al. 2024, eq. 8 */
   DPO4J_LOSS_DISCOPOP = 12,    /* -ls(bD) (1-m) + exp(-bD) m, m = sg(bD/discopop_tau): Lu et al. 2024, eq. 5 */
   DPO4J_LOSS_SFT = 13,         /* -pi_c token_scale / pair_scale: cross entropy, a mean over chosen tokens */
-  DPO4J_LOSS_SIGMOID_NORM = 14,  /* -ls(b (s_c/n_c - s_r/n_r)): Lambert et al. 2024 (Tulu 3) */
+  DPO4J_LOSS_SIGMOID_NORM = 14,  /* -ls(b (s(u_c)/n_c - s(u_r)/n_r)): Lambert et al. 2024 (Tulu 3) */
   DPO4J_LOSS_DPOP = 15,          /* -ls(b (u_c - u_r - dpop_lambda max(0, ref_c - pi_c))): Pal et al. 2024, eq. 4 */
-  DPO4J_LOSS_DPOP_ADDITIVE = 16, /* -ls(b (u_c - u_r)) + dpop_lambda max(0, ref_c - pi_c): as some trainers have it */
-  DPO4J_LOSS_CPO = 17,           /* -(1-e) ls(b (pi_c - pi_r)) - e ls(-b (pi_c - pi_r)): Xu et al. 2024, eq. 3; add sft for its NLL */
+  DPO4J_LOSS_DPOP_ADDITIVE = 16, /* -ls(b (u_c - u_r)) + dpop_lambda max(0, ref_c - pi_c): as in some trainers */
+  DPO4J_LOSS_CPO = 17,           /* -(1-e) ls(b (pi_c - pi_r)) - e ls(-b (pi_c - pi_r)): Xu et al. 2024, eq. 3, without NLL: add sft */
   DPO4J_LOSS_CPO_HINGE = 18,     /* max(0, 1 - b (pi_c - pi_r)) */
   DPO4J_LOSS_CPO_IPO = 19,       /* (pi_c/n_c - pi_r/n_r - 1/(2b))^2 */
   DPO4J_LOSS_SIMPO = 20,         /* -(1-e) ls(x) - e ls(-x), x = b (pi_c/n_c - pi_r/n_r) - simpo_gamma: Meng et al. 2024, eq. 6 */
-  DPO4J_LOSS_ALPHAPO = 21,       /* simpo's of r = (1 - p^-alpha)/alpha, p = exp(pi/n): Gupta et al. 2025; alphapo_alpha 0: pi/n */
-  DPO4J_LOSS_ORPO = 22,          /* -b ls(log odds_c - log odds_r), odds = p/(1-p), p = exp(pi/n): Hong et al. 2024; add sft for its NLL */
+  DPO4J_LOSS_ALPHAPO = 21,       /* SIMPO with (1 - p^-a)/a, p = exp(pi/n), a = alphapo_alpha, for pi/n: Gupta et al. 2025; same if a = 0 */
+  DPO4J_LOSS_ORPO = 22,          /* -b ls(log odds_c - log odds_r), odds = p/(1-p), p = exp(pi/n): Hong et al. 2024, without NLL: add sft */
   DPO4J_LOSSES = 23
 };
 
-/* What a loss reads. A call that gives what none of its losses reads is refused. */
+/* What a loss reads. A call with an argument that none of its losses reads is refused. */
 enum dpo4j_trait {
-  DPO4J_TRAIT_REFERENCE = 1 << 0,       /* the log-probs of a reference; without one they are 0 */
+  DPO4J_TRAIT_REFERENCE = 1 << 0,       /* the log-probs of a reference; if there is none, they count as 0 */
   DPO4J_TRAIT_NEEDS_REFERENCE = 1 << 1, /* a call without a reference is refused */
-  DPO4J_TRAIT_DIVERGENCE = 1 << 2,      /* the formula has s(u), so every divergence is defined for it */
+  DPO4J_TRAIT_DIVERGENCE = 1 << 2,      /* the formula contains s(u), so the loss is defined for every divergence */
   DPO4J_TRAIT_SMOOTHING = 1 << 3,       /* label_smoothing */
   DPO4J_TRAIT_NEEDS_SMOOTHING = 1 << 4, /* label_smoothing must be above 0 */
-  DPO4J_TRAIT_LENGTHS = 1 << 5,         /* averages over the tokens of a completion */
-  DPO4J_TRAIT_WEIGHTING = 1 << 6,       /* use_weighting: the loss is a sum over pairs, each of which can be weighted */
+  DPO4J_TRAIT_LENGTHS = 1 << 5,         /* the formula contains n, so lengths must not be null */
+  DPO4J_TRAIT_WEIGHTING = 1 << 6,       /* use_weighting: the loss is a sum over pairs, and each pair can have a weight */
   DPO4J_TRAIT_TOKEN_SCALE = 1 << 7,     /* token_scale: the loss is a mean over the chosen tokens of the optimizer step */
   DPO4J_TRAIT_RUNNING_MEAN = 1 << 8,    /* running_mean */
-  DPO4J_TRAIT_SORTS_PAIRS = 1 << 9,     /* the loss depends on all pairs of the call together */
-  DPO4J_TRAIT_DISCOPOP_TAU = 1 << 16,   /* from here on: the option of this name */
+  DPO4J_TRAIT_SORTS_PAIRS = 1 << 9,     /* the loss sorts the pairs of the call, so it depends on all of them together */
+  DPO4J_TRAIT_DISCOPOP_TAU = 1 << 16,   /* the option of this name; likewise the next three */
   DPO4J_TRAIT_DPOP_LAMBDA = 1 << 17,
   DPO4J_TRAIT_SIMPO_GAMMA = 1 << 18,
   DPO4J_TRAIT_ALPHAPO_ALPHA = 1 << 19
@@ -578,87 +587,89 @@ enum dpo4j_trait {
 /* The dpo4j_trait bits of a dpo4j_loss; 0 for any other number. */
 DPO4J_API int32_t dpo4j_loss_traits(int32_t loss);
 
-/* The score s(u) of a log-ratio: f'(exp(u)) of Wang et al. 2024, less f'(1), so that s(0) is 0. Exponents are taken as at most 80, so that no
-   score is infinite. A loss that reads a reference and has no DPO4J_TRAIT_DIVERGENCE is defined for reverse_kl alone: a call that has
-   one with another divergence is refused. */
+/* The score s(u) of a log-ratio u: f'(exp(u)) - f'(1) with the f of Wang et al. 2024. So s(0) is 0. Exponents are limited to 80, so that no
+   score is infinite. A loss with DPO4J_TRAIT_REFERENCE and without DPO4J_TRAIT_DIVERGENCE is defined only for reverse_kl, and is refused with
+   any other divergence. */
 enum dpo4j_divergence {
   DPO4J_DIVERGENCE_REVERSE_KL = 0, /* u */
   DPO4J_DIVERGENCE_FORWARD_KL = 1, /* 1 - exp(-u) */
   DPO4J_DIVERGENCE_JS = 2,         /* log 2 + ls(u) */
-  DPO4J_DIVERGENCE_ALPHA = 3       /* (exp((a-1) u) - 1) / (a-1), u where a is 1: a = f_alpha_divergence_coef */
+  DPO4J_DIVERGENCE_ALPHA = 3       /* (exp((a-1) u) - 1) / (a-1), or u if a is 1; a = f_alpha_divergence_coef */
 };
 
 enum { DPO4J_TERMS = 8 };
 
-/* The loss of a pair is the sum of weight times loss over its terms. An option that no term uses must be 0: nothing is ignored. */
+/* The loss of a pair is the sum of weight times loss over the terms. With use_weighting, it is multiplied by exp(mean log weight of chosen +
+   mean log weight of rejected), which has no gradient (WPO). An option that no term reads must be 0. */
 typedef struct dpo4j_preference {
-  int32_t terms;                 /* 1 to DPO4J_TERMS */
-  int32_t loss[DPO4J_TERMS];     /* dpo4j_loss of each term, as many as terms says */
-  float weight[DPO4J_TERMS];     /* of each term, finite */
+  int32_t terms;                 /* number of terms, 1 to DPO4J_TERMS */
+  int32_t loss[DPO4J_TERMS];     /* a dpo4j_loss per term */
+  float weight[DPO4J_TERMS];     /* a weight per term, finite */
   float beta;                    /* above 0, finite */
-  float label_smoothing;         /* in [0, 0.5); above 0 where a term is exo_pair */
-  int32_t f_divergence_type;     /* dpo4j_divergence */
+  float label_smoothing;         /* in [0, 0.5); above 0 if a term is exo_pair */
+  int32_t f_divergence_type;     /* a dpo4j_divergence */
   float f_alpha_divergence_coef; /* finite */
   float discopop_tau;            /* in (0, 1] */
   float dpop_lambda;             /* at least 0, finite */
-  float simpo_gamma;             /* finite; of simpo and alphapo */
+  float simpo_gamma;             /* finite; for simpo and alphapo */
   float alphapo_alpha;           /* finite */
-  int32_t use_weighting;         /* 1: losses are multiplied by exp of the mean log weight of chosen, and of rejected; no gradient: WPO */
+  int32_t use_weighting;         /* 0 or 1 */
 } dpo4j_preference;
 
-/* Metrics are f64[DPO4J_METRICS,2] = (sum, count), added to what is there, so that micro-batches add up exactly. */
+/* Rows of metrics, f64[DPO4J_METRICS,2] = (sum, count). A call adds to both, so the metrics of several micro-batches accumulate exactly. */
 enum dpo4j_metric {
-  DPO4J_METRIC_LOSS = 0,          /* of pairs, or of completions */
-  DPO4J_METRIC_REWARD_CHOSEN = 1, /* beta u, or beta pi without a reference */
+  DPO4J_METRIC_LOSS = 0,          /* losses of pairs, or of completions */
+  DPO4J_METRIC_REWARD_CHOSEN = 1, /* reward = beta u, or beta pi without a reference */
   DPO4J_METRIC_REWARD_REJECTED = 2,
-  DPO4J_METRIC_ACCURACY = 3,    /* reward chosen > reward rejected, strictly */
+  DPO4J_METRIC_ACCURACY = 3,    /* 1 if reward chosen > reward rejected, else 0 */
   DPO4J_METRIC_MARGIN = 4,      /* reward chosen - reward rejected */
   DPO4J_METRIC_LOGP_CHOSEN = 5, /* pi */
   DPO4J_METRIC_LOGP_REJECTED = 6,
-  DPO4J_METRIC_LOGIT_CHOSEN = 7, /* from here: of tokens, counted only where statistics are given */
+  DPO4J_METRIC_LOGIT_CHOSEN = 7, /* this and the next three: means over tokens, counted only if statistics are given */
   DPO4J_METRIC_LOGIT_REJECTED = 8,
-  DPO4J_METRIC_ENTROPY = 9,         /* chosen and rejected */
-  DPO4J_METRIC_TOKEN_ACCURACY = 10, /* chosen */
-  DPO4J_METRIC_KL = 11,             /* unpaired_loss: the baseline of each call */
+  DPO4J_METRIC_ENTROPY = 9,         /* over chosen and rejected tokens */
+  DPO4J_METRIC_TOKEN_ACCURACY = 10, /* over chosen tokens */
+  DPO4J_METRIC_KL = 11,             /* unpaired_loss: kl of each call */
   DPO4J_METRICS = 12
 };
 
-/* Whether a call could take these options; text as in dpo4j_cuda_device_count, naming the option. Needs no context. */
+/* Checks options without a context. INVALID_ARGUMENT: the text names the option. */
 DPO4J_API int32_t dpo4j_preference_check(const dpo4j_preference* preference, char* text, size_t text_bytes);
 
 typedef struct dpo4j_preference_loss_params {
   float* losses;           /* f32[pairs] */
   float* d_sums;           /* f32[2*pairs] = pair_scale times d (sum of losses) / d sums */
-  double* metrics;         /* f64[DPO4J_METRICS,2], or null */
-  double* running_mean;    /* f64[2] = (sum, count) of rewards, for bco_pair; this call's are added before it is read. Null: no shift */
-  void* workspace;         /* dpo4j_preference_loss_workspace_bytes; null where that is 0 */
-  const float* sums;       /* f32[2*pairs]: chosen, rejected of pair 0, of pair 1, ... */
-  const float* reference;  /* the same; null for the reference-free loss, and where no term reads a reference */
-  const int32_t* lengths;  /* i32[2*pairs], tokens of each completion; may be null where no term averages and there are no statistics */
-  const float* statistics; /* f32[2*pairs, DPO4J_TOKEN_STATISTICS], sums over each completion; may be null without use_weighting */
+  double* metrics;         /* f64[DPO4J_METRICS,2], accumulated; or null */
+  double* running_mean;    /* f64[2] = (sum, count) of rewards, for bco_pair; the call adds its rewards first. Null: d is 0 */
+  void* workspace;         /* dpo4j_preference_loss_workspace_bytes; may be null if that is 0 */
+  const float* sums;       /* f32[2*pairs] = pi: chosen and rejected of pair 0, chosen and rejected of pair 1, ... */
+  const float* reference;  /* f32[2*pairs] = ref, in the same order; null for a reference-free loss, or if no term reads a reference */
+  const int32_t* lengths;  /* i32[2*pairs] = n; may be null if no term averages and statistics is null */
+  const float* statistics; /* f32[2*pairs, DPO4J_TOKEN_STATISTICS], sums over each completion; may be null if use_weighting is 0 */
   int64_t pairs;
-  float pair_scale;    /* 1 / pairs of the whole optimizer step */
-  float token_scale;   /* 1 / chosen tokens of the whole optimizer step, of the sft term; else 0 */
-  const float* scales; /* null; or f32[2] = (pair_scale, token_scale), read when the device gets there, so that a call can be repeated with
-                              other values: the two fields are then 0, and the values on the device are not checked */
+  float pair_scale;    /* 1 / pairs of the optimizer step */
+  float token_scale;   /* 1 / chosen tokens of the optimizer step, if a term is sft; else 0 */
+  const float* scales; /* f32[2] = (pair_scale, token_scale) on the device, read when the kernel runs, so that a replayed CUDA graph can
+                          use new values; these are not checked, and the two fields above must be 0. Or null */
   dpo4j_preference preference;
 } dpo4j_preference_loss_params;
 
-/* Bytes of scratch; 0 unless a loss has DPO4J_TRAIT_SORTS_PAIRS. *preference is host memory. */
+/* 0 unless a loss has DPO4J_TRAIT_SORTS_PAIRS. *preference is in host memory. */
 DPO4J_API size_t dpo4j_preference_loss_workspace_bytes(int64_t pairs, const dpo4j_preference* preference);
 /* Loss, gradient and metrics of each pair. */
 DPO4J_API int32_t dpo4j_preference_loss(dpo4j_context*, const dpo4j_preference_loss_params* params);
 
-/* ---- unpaired_loss: losses of single completions, each desirable or not, in one launch ----------------------------------------------- */
+/* ---- unpaired_loss: losses of single completions, each desirable or undesirable, in one launch --------------------------------------- */
 
+/* w: weight of desirable or of undesirable completions; the other symbols as in dpo4j_loss. */
 enum dpo4j_unpaired {
-  DPO4J_UNPAIRED_KTO = 0,      /* desirable: w (1 - sg(b (u - kl))), else w (1 - sg(b (kl - u))): Ethayarajh et al. 2024, eq. 7 */
-  DPO4J_UNPAIRED_APO_ZERO = 1, /* desirable: w (1 - sg(b u)), else w sg(b u): D'Oosterlinck et al. 2024 */
+  DPO4J_UNPAIRED_KTO = 0,      /* desirable: w (1 - sg(b (u - kl))); undesirable: w (1 - sg(b (kl - u))): Ethayarajh et al. 2024, eq. 7 */
+  DPO4J_UNPAIRED_APO_ZERO = 1, /* desirable: w (1 - sg(b u)); undesirable: w sg(b u): D'Oosterlinck et al. 2024 */
   DPO4J_UNPAIRED_LOSSES = 2
 };
 
 typedef struct dpo4j_unpaired_options {
-  int32_t loss;             /* dpo4j_unpaired */
+  int32_t loss;             /* a dpo4j_unpaired */
   float beta;               /* above 0, finite */
   float desirable_weight;   /* at least 0, finite */
   float undesirable_weight; /* at least 0, finite */
@@ -667,40 +678,40 @@ typedef struct dpo4j_unpaired_options {
 typedef struct dpo4j_unpaired_loss_params {
   float* losses;            /* f32[completions] */
   float* d_sums;            /* f32[completions] = scale times d (sum of losses) / d sums */
-  double* metrics;          /* as of preference_loss, or null; desirable counts as chosen, accuracy and margin stay as they were */
+  double* metrics;          /* as in preference_loss, or null; desirable counts as chosen; accuracy and margin do not change */
   const float* sums;        /* f32[completions] */
   const float* reference;   /* f32[completions] */
   const int32_t* desirable; /* i32[completions], 0 or 1 */
-  const int32_t* lengths;   /* i32[completions], or null without statistics */
-  const float* statistics;  /* as of preference_loss, or null */
+  const int32_t* lengths;   /* i32[completions]; may be null if statistics is null */
+  const float* statistics;  /* f32[completions, DPO4J_TOKEN_STATISTICS], sums over each completion; or null */
   int64_t completions;
-  const float* kl_sums;      /* f32[kl_completions]: sums of completions that belong to other prompts */
+  const float* kl_sums;      /* f32[kl_completions]: log-probs of completions, each given the prompt of another row */
   const float* kl_reference; /* f32[kl_completions] */
   int64_t kl_completions;    /* 0 for apo_zero, which has no kl */
-  float scale;               /* 1 / completions of the whole optimizer step */
+  float scale;               /* 1 / completions of the optimizer step */
   dpo4j_unpaired_options options;
 } dpo4j_unpaired_loss_params;
 
-/* Loss, gradient and metrics of each completion. kl = max(0, mean of kl_sums - kl_reference); it takes no gradient. */
+/* Loss, gradient and metrics of each completion. kl = max(0, mean of kl_sums - kl_reference), without gradient. */
 DPO4J_API int32_t dpo4j_unpaired_loss(dpo4j_context*, const dpo4j_unpaired_loss_params* params);
 
-/* ---- gradient_norm: global L2 norm and the clip factor of torch.nn.utils.clip_grad_norm_ --------------------------------------------- */
+/* ---- gradient_norm: global L2 norm, and the factor of torch.nn.utils.clip_grad_norm_ ------------------------------------------------- */
 
 typedef struct dpo4j_gradient_norm_params {
   float* norm;           /* f32[2] = {L2 norm, clip factor} */
   void* workspace;       /* dpo4j_gradient_norm_workspace_bytes; contents undefined before and after */
   const float* gradient; /* f32[count] */
   int64_t count;
-  float max_norm; /* finite; 0: the factor is 1 */
+  float max_norm; /* finite; 0: the clip factor is 1 */
 } dpo4j_gradient_norm_params;
 
 DPO4J_API size_t dpo4j_gradient_norm_workspace_bytes(int64_t count);
-/* The factor is min(1, max_norm / (L2 norm + 1e-6)). A norm that is not finite makes both NaN. */
+/* The clip factor is min(1, max_norm / (L2 norm + 1e-6)). If the norm is not finite, both results are NaN. */
 DPO4J_API int32_t dpo4j_gradient_norm(dpo4j_context*, const dpo4j_gradient_norm_params* params);
 
 /* ---- adamw: decoupled weight decay (Loshchilov and Hutter 2019), as torch.optim.AdamW ------------------------------------------------ */
 
-/* f64, because a step takes 1 - beta1 and 1 - beta2, computed in f64 and then rounded to f32: 1 - 0.999 in f32 is 1.3e-5 of itself off. */
+/* f64, because 1 - beta1 and 1 - beta2 are computed in f64 and then rounded to f32: in f32, 1 - 0.999 has a relative error of 1.3e-5. */
 typedef struct dpo4j_adamw_options {
   double beta1;
   double beta2;
@@ -709,29 +720,29 @@ typedef struct dpo4j_adamw_options {
 } dpo4j_adamw_options;
 
 typedef struct dpo4j_adamw_params {
-  void* parameter; /* dtype[count] */
-  float* master;   /* f32[count], the exact value, whose rounding to nearest the parameter is; or null, see below */
-  void* m;         /* moments_dtype[count], as v: means of the gradient and of its square */
-  void* v;
+  void* parameter;        /* dtype[count] */
+  float* master;          /* f32[count]: exact values, of which parameter is the value rounded to nearest; or null, see below */
+  void* m;                /* moments_dtype[count], mean of the gradient */
+  void* v;                /* moments_dtype[count], mean of the squared gradient */
   const float* gradient;  /* f32[count] */
   const float* rates;     /* f32[3] on the device = {lr, c1 = 1/(1-b1^t), c2 = 1/(1-b2^t)} */
-  const float* clip;      /* f32 on the device, gradient_norm's factor; or null for 1 */
-  const uint32_t* random; /* u32[3] on the device = {low, high half of a seed, number of the step}; or null, see below */
-  int64_t first;          /* number of the call's first element: at least 0, a multiple of 8 */
+  const float* clip;      /* f32 on the device, the clip factor of gradient_norm; null: 1 */
+  const uint32_t* random; /* u32[3] on the device = {low half of the seed, high half of the seed, step}; or null, see below */
+  int64_t first;          /* the number of the call's first element; at least 0, a multiple of 8 */
   int64_t count;
   dpo4j_adamw_options options;
   int32_t dtype;
-  int32_t moments_dtype; /* DPO4J_F32; or DPO4J_BF16 where random is given */
+  int32_t moments_dtype; /* DPO4J_F32, or DPO4J_BF16 if random is given */
 } dpo4j_adamw_params;
 
-/* g = clip * gradient; parameter *= 1 - lr decay; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2;
-   parameter -= lr c1 m / (sqrt(v c2) + epsilon). A NaN clip leaves everything as it was: no step is taken.
-   A parameter of DPO4J_F32 is exact: master may be null, random is. With DPO4J_BF16 either master or random is null. With random the parameter
-   becomes one of the two bfloat16 about the exact value, the further one with the probability that makes the mean exact. Element i of the call
-   has number first + i, and is rounded up in magnitude where its bits that are dropped and 16 random bits reach 2^16: bits 16 j to 16 j + 15,
-   j = number mod 8, of Philox4x32-10 (Salmon et al. 2011) with counter {number / 8 (64 bits), step, 0} and the seed as key. m and v of
-   DPO4J_BF16 are rounded likewise, by the bits of counters that end in 1 and 2 where the parameter's ends in 0. The step computes with their
-   exact values. */
+/* g = clip gradient; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; parameter -= lr (decay parameter + c1 m / (sqrt(c2 v) + epsilon)).
+   If clip is NaN, nothing changes.
+   DPO4J_F32 parameters: master may be null, and random must be null. DPO4J_BF16 parameters: either master or random is given, not both.
+   With random, parameters are rounded stochastically: to one of the two neighbouring bf16 values, with probabilities that make the mean exact.
+   Rounding drops the low 16 bits of an f32, and rounds away from 0 if these bits plus 16 random bits are at least 2^16. Element i of the call
+   has number e = first + i. Its random bits are bits 16 j to 16 j + 15, j = e mod 8, of Philox4x32-10 (Salmon et al. 2011) with the seed as
+   key and the counter {e / 8 (64 bits), step, 0}. DPO4J_BF16 moments are rounded in the same way, with 1 (m) or 2 (v) as the last word of the
+   counter. The update of the parameter uses the moments before rounding. */
 DPO4J_API int32_t dpo4j_adamw(dpo4j_context*, const dpo4j_adamw_params* params);
 
 #ifdef __cplusplus
