@@ -17,7 +17,8 @@ import org.dpo4j.kernels.head.LmHead.HeadGradients;
 import org.dpo4j.kernels.head.LmHead.HeadRows;
 
 /**
- * Hidden rows in, the DPO loss and its gradients by hidden rows and head matrix out; logits are never whole in memory.
+ * Computes the DPO loss of hidden states, and the gradients of hidden states and head weight. Only a chunk of logits is in
+ * memory at a time.
  *
  * <pre>
  * java -cp 'java/trainer/target/*:java/trainer/target/lib/*' examples/EmbedHead.java [cpu|cuda]
@@ -42,7 +43,7 @@ class EmbedHead {
             device.upload(targets, new int[] {3, 1, 4, 15});
             device.upload(offsets, new int[] {0, 2, 4});
             device.upload(reference, new float[] {-9, -5});
-            device.fill(dWeight, 0, 4L * vocabulary * width); // it is added to
+            device.fill(dWeight, 0, 4L * vocabulary * width); // backward accumulates into it
 
             LmHead head = new LmHead(device, plan, weight, Transform.NONE, workspace.address());
             HeadRows rows = new HeadRows(hidden, targets, tokens);
@@ -57,7 +58,7 @@ class EmbedHead {
                     pairs,
                     PreferenceLoss.NO_WORKSPACE,
                     new Scale(1f / pairs),
-                    PreferenceOptions.of(LossType.SIGMOID));
+                    PreferenceOptions.forLoss(LossType.SIGMOID));
             SequenceSum.backward(device, dLogProb, dSums, completions);
             head.backward(gradients, rows, lse, dLogProb);
 

@@ -14,7 +14,7 @@ import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.dpo4j.kernels.TokenLogProb.Logits;
 
 /**
- * Logits in, the DPO loss and its gradient by the logits out, on memory of one's own.
+ * Computes the DPO loss of logits, and the gradient of the logits, in memory that the caller owns.
  *
  * <pre>
  * java -cp 'java/trainer/target/*:java/trainer/target/lib/*' examples/EmbedKernels.java [cpu|cuda]
@@ -48,7 +48,7 @@ class EmbedKernels {
                     pairs,
                     PreferenceLoss.NO_WORKSPACE,
                     new Scale(1f / pairs),
-                    PreferenceOptions.of(LossType.SIGMOID));
+                    PreferenceOptions.forLoss(LossType.SIGMOID));
             SequenceSum.backward(device, dLogProb, dSums, completions);
             TokenLogProb.backward(device, LogitsGradient.inPlace(rows), rows, targets, lse, dLogProb, tokens);
 

@@ -19,7 +19,7 @@ import org.dpo4j.pytorch.TorchPreferenceLoss.Completions;
 import org.dpo4j.pytorch.TorchPreferenceLoss.Result;
 
 /**
- * Trains a libtorch layer on preferences: its logits are read where they lie, and the gradient takes their place.
+ * Trains a libtorch layer with DPO. The kernels read its logits in place, and overwrite them with the gradient.
  *
  * <pre>
  * ./mvnw -q -Ppytorch -pl java/kernels,java/pytorch -DskipTests package
@@ -32,12 +32,12 @@ class EmbedPyTorch {
         int vocabulary = 64;
         torch.manual_seed(1);
         try (PointerScope all = new PointerScope()) {
-            Tensor hidden = torch.randn(8, 32); // what a model says at each completion token
+            Tensor hidden = torch.randn(8, 32); // hidden states, one per completion token
             Tensor weight = torch.randn(vocabulary, 32).requires_grad_(true);
             Tensor targets = torch.tensor(3, 14, 15, 9, 26, 5, 35, 8);
             Tensor offsets = torch.tensor(0, 3, 5, 6, 8); // chosen, rejected of pair 0, of pair 1
             AdamW optimizer = new AdamW(new TensorVector(weight), new AdamWOptions(0.02));
-            try (TorchPreferenceLoss loss = TorchPreferenceLoss.on(weight, PreferenceOptions.of(LossType.SIGMOID))) {
+            try (TorchPreferenceLoss loss = TorchPreferenceLoss.on(weight, PreferenceOptions.forLoss(LossType.SIGMOID))) {
                 Tensor reference = loss.logProbs(new Completions(torch.linear(hidden, weight), targets, offsets));
                 for (int step = 0; step < 5; step++) {
                     try (PointerScope scope = new PointerScope()) {

@@ -38,7 +38,7 @@ public class PreferenceLossBenchmark {
     @Param({"1", "2"})
     public int threads;
 
-    private final PreferenceOptions options = PreferenceOptions.of(LossType.SIGMOID);
+    private final PreferenceOptions options = PreferenceOptions.forLoss(LossType.SIGMOID);
     private Device device;
     private DeviceBuffer losses;
     private DeviceBuffer dSums;

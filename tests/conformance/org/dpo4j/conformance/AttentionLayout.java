@@ -32,7 +32,7 @@ final class AttentionLayout {
             segments.add(prompt);
             begin += family.prompt;
             for (int completion : family.completions) {
-                segments.add(Segment.behind(prompt, begin, completion));
+                segments.add(Segment.withPrefix(prompt, begin, completion));
                 begin += completion;
             }
         }

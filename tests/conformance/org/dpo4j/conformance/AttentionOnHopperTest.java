@@ -125,8 +125,8 @@ class AttentionOnHopperTest {
         for (int begin = 2 * length; begin < 4 * length; begin += length) {
             Segment prompt = Segment.plain(begin, length / 2, 2);
             segments.add(prompt);
-            segments.add(Segment.behind(prompt, begin + length / 2, length / 4));
-            segments.add(Segment.behind(prompt, begin + 3 * length / 4, length - 3 * length / 4));
+            segments.add(Segment.withPrefix(prompt, begin + length / 2, length / 4));
+            segments.add(Segment.withPrefix(prompt, begin + 3 * length / 4, length - 3 * length / 4));
         }
         return segments;
     }

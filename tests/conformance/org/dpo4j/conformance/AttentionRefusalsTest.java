@@ -100,8 +100,8 @@ class AttentionRefusalsTest {
     void backwardRefusesSegmentsItWasNotMadeFor(On on) {
         assumeFalse(on.cuda(), "segments of a cuda device lie where the call cannot look at them");
         Segment prompt = Segment.plain(0, 3, 2);
-        Segment chosen = Segment.behind(prompt, 3, 2);
-        Segment rejected = Segment.behind(prompt, 5, 1);
+        Segment chosen = Segment.withPrefix(prompt, 3, 2);
+        Segment rejected = Segment.withPrefix(prompt, 5, 1);
         List<List<Segment>> bad = new ArrayList<>();
         bad.add(List.of(prompt, chosen));
         bad.add(List.of(chosen, prompt, rejected));

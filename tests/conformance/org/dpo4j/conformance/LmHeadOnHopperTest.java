@@ -101,7 +101,7 @@ class LmHeadOnHopperTest {
                         results,
                         workspace,
                         new HiddenRows(hidden.address(), size.hidden, targets.address(), size.rows),
-                        Head.of(weight.address(), size.vocabulary, size.hidden, DType.BF16)));
+                        Head.contiguous(weight.address(), size.vocabulary, size.hidden, DType.BF16)));
     }
 
     /** Log-probs and lse of a call, which is given where they go and a workspace. */

@@ -178,7 +178,7 @@ final class LmHeadRun implements AutoCloseable {
 
     private HeadGradients gradients() {
         return way.use == Use.FROZEN
-                ? HeadGradients.ofHidden(dHidden.address())
+                ? HeadGradients.hiddenOnly(dHidden.address())
                 : new HeadGradients(dHidden.address(), dWeight.address(), bias == null ? 0 : dBias.address());
     }
 

@@ -45,7 +45,7 @@ class LmHeadUseTest {
             rows = new HeadRows(at + part, at + 2 * part, ROWS);
             results = new TokenResults(at + 3 * part, at + 4 * part);
             gradients = new HeadGradients(at + 5 * part, at + 6 * part);
-            ofHidden = HeadGradients.ofHidden(at + 5 * part);
+            ofHidden = HeadGradients.hiddenOnly(at + 5 * part);
         }
 
         long dLogprob() {

@@ -23,7 +23,7 @@ class PartOfABatchTest {
     private static final int TOKENS = 14;
     private static final int COMPLETIONS = 6;
     private static final int VOCABULARY = 40;
-    private static final PreferenceOptions OPTIONS = PreferenceOptions.of(LossType.SIGMOID);
+    private static final PreferenceOptions OPTIONS = PreferenceOptions.forLoss(LossType.SIGMOID);
 
     /** The tensors of one way through the batch. */
     private record Batch(

@@ -264,13 +264,13 @@ class PeersTest {
     private static PreferenceOptions options(JsonNode each) {
         PreferenceOptions.Builder builder = PreferenceOptions.builder().beta(number(each, "beta"));
         for (JsonNode term : each.get("terms")) {
-            builder.loss(LossType.of(term.get("loss").asText()), number(term, "weight"));
+            builder.loss(LossType.fromOption(term.get("loss").asText()), number(term, "weight"));
         }
         each.fieldNames().forEachRemaining(name -> {
             switch (name) {
                 case "label_smoothing" -> builder.labelSmoothing(number(each, name));
                 case "divergence" ->
-                    builder.divergence(Divergence.of(each.get(name).asText()));
+                    builder.divergence(Divergence.fromOption(each.get(name).asText()));
                 case "divergence_alpha" -> builder.divergenceAlpha(number(each, name));
                 case "weighting" -> builder.weighting(each.get(name).asBoolean());
                 case "discopop_tau" -> builder.discopopTau(number(each, name));

@@ -71,7 +71,8 @@ class PreferenceLossGoldenTest {
         Set<LossType> losses = EnumSet.noneOf(LossType.class);
         for (JsonNode each : CASES) {
             if (each.get("terms").size() == 1 && holds.test(each)) {
-                losses.add(LossType.of(each.get("terms").get(0).get("loss").asText()));
+                losses.add(
+                        LossType.fromOption(each.get("terms").get(0).get("loss").asText()));
             }
         }
         return losses;
@@ -167,7 +168,7 @@ class PreferenceLossGoldenTest {
     }
 
     private static PreferenceOptions options(JsonNode each) {
-        Divergence divergence = Divergence.of(each.get("divergence").asText());
+        Divergence divergence = Divergence.fromOption(each.get("divergence").asText());
         PreferenceOptions.Builder builder = PreferenceOptions.builder()
                 .labelSmoothing(number(each, "label_smoothing"))
                 .divergence(divergence)
@@ -179,7 +180,7 @@ class PreferenceLossGoldenTest {
             builder.divergenceAlpha(number(each, "divergence_alpha"));
         }
         for (JsonNode term : each.get("terms")) {
-            LossType loss = LossType.of(term.get("loss").asText());
+            LossType loss = LossType.fromOption(term.get("loss").asText());
             builder.loss(loss, number(term, "weight"));
             for (Scalar scalar : Scalar.values()) {
                 if (scalar.isReadBy(loss)) {

@@ -18,7 +18,7 @@ class PreferenceLossTest {
     /** Step of the differences below. */
     private static final double H = 1e-3;
 
-    private static final PreferenceOptions SIGMOID = PreferenceOptions.of(LossType.SIGMOID);
+    private static final PreferenceOptions SIGMOID = PreferenceOptions.forLoss(LossType.SIGMOID);
 
     @OnEachDevice
     @Tag("small")
@@ -253,7 +253,7 @@ class PreferenceLossTest {
     @Tag("small")
     void sortingDoesNotFeelTheOrder(On on) {
         for (LossType loss : PreferenceVariant.with(loss -> loss.reduction() == LossType.Reduction.BATCH)) {
-            PreferenceOptions options = PreferenceOptions.of(loss);
+            PreferenceOptions options = PreferenceOptions.forLoss(loss);
             PreferenceCall call = PreferenceCall.random(37, 5);
             int[] order = new Draw(6).permutation(37);
             PreferenceCall.Left straight = call.on(on, options);

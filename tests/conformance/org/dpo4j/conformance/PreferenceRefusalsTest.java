@@ -27,7 +27,7 @@ class PreferenceRefusalsTest {
         for (LossType loss : losses) {
             builder.loss(loss);
             for (Scalar scalar : Scalar.values()) {
-                if (scalar.byDefault() == null && scalar.isReadBy(loss)) {
+                if (scalar.defaultValue() == null && scalar.isReadBy(loss)) {
                     builder.scalar(scalar, PreferenceVariant.value(scalar));
                 }
             }
@@ -235,7 +235,7 @@ class PreferenceRefusalsTest {
     @OnEachDevice
     @Tag("small")
     void badArguments(On on) {
-        PreferenceOptions options = PreferenceOptions.of(LossType.AOT);
+        PreferenceOptions options = PreferenceOptions.forLoss(LossType.AOT);
         try (Tensors tensors = new Tensors(on)) {
             Tensor losses = tensors.output("losses", DType.F32, 1, 2);
             Tensor dSums = tensors.output("d_sums", DType.F32, 1, 4);

@@ -32,7 +32,7 @@ record PreferenceVariant(
 
     /** Scalars for a loss that reads any of them. */
     static float value(Scalar scalar) {
-        Float byDefault = scalar.byDefault();
+        Float byDefault = scalar.defaultValue();
         return byDefault == null ? ALPHA : byDefault;
     }
 

@@ -124,7 +124,7 @@ class CompletionHeadTest {
      */
     @OnEachDevice
     void threeProductsWhereAPartFits(On on) {
-        boolean laid = on.device().captures();
+        boolean laid = on.device().supportsGraphs();
         Map<Integer, Integer> rows =
                 Map.of(40, laid ? 32 : 26, 26, 26, 18, laid ? 18 + 8 : 26, 14, laid ? 14 + 14 : 26);
         rows.forEach((most, expected) ->
@@ -136,7 +136,7 @@ class CompletionHeadTest {
     /** Logits of a part that does not fit are computed again, but for its last chunk. */
     @OnEachDevice
     void fourWhereItDoesNot(On on) {
-        boolean laid = on.device().captures();
+        boolean laid = on.device().supportsGraphs();
         // chunks of 5: 5, 5, 5, 5, 5, 1, of which the last is not computed again; laid in 32 rows, 30 and 2
         int whole = laid ? 32 : TOKENS;
         assertThat(rowsOfProducts(on, RECOMPUTING)).containsExactly(whole + (laid ? 30 : 25), whole, whole);

@@ -107,7 +107,7 @@ class GraphsTest {
      */
     @OnEachDType
     void theBitsAreThoseOfLaunches(On on) {
-        if (!on.device().captures()) {
+        if (!on.device().supportsGraphs()) {
             return;
         }
         for (int group : new int[] {1, CompletionLoss.WHOLE_BATCH}) {

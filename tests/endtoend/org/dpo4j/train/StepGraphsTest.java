@@ -57,7 +57,7 @@ class StepGraphsTest {
      */
     @OnEachDType
     void theBitsAreTheSame(On on) {
-        if (!on.device().captures()) {
+        if (!on.device().supportsGraphs()) {
             return;
         }
         Map<String, Supplier<DpoOptions.Builder>> losses = new LinkedHashMap<>();
@@ -97,7 +97,7 @@ class StepGraphsTest {
     /** With a head of its own, and logits that no part fits: four products each. */
     @OnEachDType
     void theBitsOfAnUntiedHeadAreTheSame(On on) {
-        if (on.device().captures()) {
+        if (on.device().supportsGraphs()) {
             sameOf(on, Llama.config(37, 16, 24, 2, 2, 1, 64, false), 12, 4L * 40, "untied");
         }
     }
@@ -105,7 +105,7 @@ class StepGraphsTest {
     /** Attention heads of the widths that have kernels of their own on Hopper: a graph holds their tensor maps and counters too. */
     @OnEachBf16Device
     void theBitsOfWideAttentionHeadsAreTheSame(On on) {
-        if (on.device().captures()) {
+        if (on.device().supportsGraphs()) {
             sameOf(on, Llama.config(37, 128, 24, 2, 2, 1, 64, true), 4, ALL_LOGITS, "heads of 64");
             sameOf(on, Llama.config(37, 256, 24, 1, 2, 1, 64, true), 4, ALL_LOGITS, "heads of 128");
         }
@@ -113,7 +113,7 @@ class StepGraphsTest {
 
     @OnEachDType
     void theBitsOfSequencesAreTheSame(On on) {
-        if (!on.device().captures()) {
+        if (!on.device().supportsGraphs()) {
             return;
         }
         for (long logits : new long[] {ALL_LOGITS, FEW_LOGITS}) {

@@ -32,7 +32,7 @@ class CudaStreamTest {
                     .isEqualTo(cudaErrorStreamCaptureUnsupported);
             cudaGetLastError();
             try (Device device = Devices.cuda(0, legacy)) {
-                assertThat(device.captures()).isFalse();
+                assertThat(device.supportsGraphs()).isFalse();
                 assertThatThrownBy(() -> device.capture(() -> {}))
                         .isInstanceOf(Dpo4jException.class)
                         .hasMessageContaining("legacy default stream")
@@ -46,8 +46,8 @@ class CudaStreamTest {
     void aThreadsOwnStreamIsCaptured(On on) {
         try (Device device = Devices.cuda(0, PER_THREAD);
                 DeviceBuffer buffer = device.allocate(16)) {
-            assertThat(on.device().captures()).isTrue();
-            assertThat(device.captures()).isTrue();
+            assertThat(on.device().supportsGraphs()).isTrue();
+            assertThat(device.supportsGraphs()).isTrue();
             device.fill(buffer.address(), 1, 16);
             try (Device.Graph graph = device.capture(() -> device.fill(buffer.address(), 7, 16))) {
                 assertThat(device.downloadInts(buffer.address(), 1)[0]).isEqualTo(0x01010101);

@@ -35,7 +35,7 @@ class DeviceTest {
         assertThat(device.supports(DType.F32)).isTrue();
         assertThat(device.supports(DType.BF16)).isEqualTo(on.cuda());
         assertThat(device.supports(DType.F16)).isFalse();
-        assertThat(device.captures()).isEqualTo(on.cuda());
+        assertThat(device.supportsGraphs()).isEqualTo(on.cuda());
     }
 
     @OnEachDevice
@@ -64,7 +64,7 @@ class DeviceTest {
                 () -> Residual.forward(device, address, address, address, 4, DType.F32),
                 device::synchronize,
                 () -> device.microseconds(() -> {}),
-                device::captures,
+                device::supportsGraphs,
                 () -> device.capture(() -> {}));
         for (Runnable call : calls) {
             assertThatThrownBy(call::run).isInstanceOf(Dpo4jException.class).hasMessageContaining("closed");

@@ -56,7 +56,7 @@ class LeakTest {
         private final long metrics;
         private final long workspace;
         private final long offsets;
-        private final PreferenceOptions sorting = PreferenceOptions.of(LossType.AOT);
+        private final PreferenceOptions sorting = PreferenceOptions.forLoss(LossType.AOT);
 
         Calls(Device device) {
             this.device = device;
@@ -104,7 +104,7 @@ class LeakTest {
                     new UnpairedLoss.UnpairedLogProbs(sums, zeros, ones, 2 * PAIRS),
                     new UnpairedLoss.Baseline(sums, zeros, 2 * PAIRS),
                     1,
-                    UnpairedLoss.Options.of(UnpairedLoss.Type.KTO));
+                    UnpairedLoss.Options.forLoss(UnpairedLoss.Type.KTO));
             SequenceSum.backward(device, logprob, dSums, sequences);
             try (DeviceBuffer scratch = device.allocate(BYTES)) {
                 device.fill(scratch.address(), 0, BYTES);

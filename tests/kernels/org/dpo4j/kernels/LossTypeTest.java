@@ -9,13 +9,13 @@ class LossTypeTest {
     @Test
     void optionsNameLosses() {
         for (LossType type : LossType.values()) {
-            assertThat(LossType.of(type.option())).isEqualTo(type);
+            assertThat(LossType.fromOption(type.option())).isEqualTo(type);
         }
     }
 
     @Test
     void anUnknownLossIsRefusedWithTheKnownOnes() {
-        assertThatThrownBy(() -> LossType.of("hinge_v2"))
+        assertThatThrownBy(() -> LossType.fromOption("hinge_v2"))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining("hinge_v2")
                 .hasMessageContaining("sigmoid");

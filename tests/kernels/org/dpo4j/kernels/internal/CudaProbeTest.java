@@ -27,19 +27,20 @@ class CudaProbeTest {
         "110, false"
     })
     void releaseBuildRunsOn(int capability, boolean runs) {
-        assertThat(CudaProbe.runs("sm_80,sm_90a,sm_100,sm_120", capability)).isEqualTo(runs);
+        assertThat(CudaProbe.hasCodeFor("sm_80,sm_90a,sm_100,sm_120", capability))
+                .isEqualTo(runs);
     }
 
     @ParameterizedTest
     @CsvSource({"90, true", "80, false", "100, false", "120, false"})
     void hopperBuildRunsOn(int capability, boolean runs) {
-        assertThat(CudaProbe.runs("sm_90a", capability)).isEqualTo(runs);
+        assertThat(CudaProbe.hasCodeFor("sm_90a", capability)).isEqualTo(runs);
     }
 
     @ParameterizedTest
     @CsvSource({"52", "90"})
     void emulationRunsOnAnything(int capability) {
-        assertThat(CudaProbe.runs("emulated", capability)).isTrue();
+        assertThat(CudaProbe.hasCodeFor("emulated", capability)).isTrue();
     }
 
     /** A GPU that the driver names and that has no context to give, as one that another process has for itself: here, one that is not there. */

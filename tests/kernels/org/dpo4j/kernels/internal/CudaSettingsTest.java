@@ -13,20 +13,20 @@ class CudaSettingsTest {
 
     @Test
     void thePropertyGoesBeforeTheVariable() {
-        assertThat(CudaSettings.of(null, null).without()).isEmpty();
-        assertThat(CudaSettings.of(null, FORWARD).kernelsOff()).containsExactly(FORWARD);
-        assertThat(CudaSettings.of(BACKWARD, FORWARD).kernelsOff()).containsExactly(BACKWARD);
-        assertThat(CudaSettings.of("", FORWARD).kernelsOff()).isEmpty();
-        assertThat(CudaSettings.of(null, FORWARD).residentClusters()).isZero();
+        assertThat(CudaSettings.from(null, null).without()).isEmpty();
+        assertThat(CudaSettings.from(null, FORWARD).kernelsOff()).containsExactly(FORWARD);
+        assertThat(CudaSettings.from(BACKWARD, FORWARD).kernelsOff()).containsExactly(BACKWARD);
+        assertThat(CudaSettings.from("", FORWARD).kernelsOff()).isEmpty();
+        assertThat(CudaSettings.from(null, FORWARD).residentClusters()).isZero();
     }
 
     @Test
     void namesAreSeparatedByCommas() {
-        CudaSettings both = CudaSettings.of(null, " " + FORWARD + " , " + BACKWARD);
+        CudaSettings both = CudaSettings.from(null, " " + FORWARD + " , " + BACKWARD);
         assertThat(both.kernelsOff()).containsExactly(FORWARD, BACKWARD);
         NativeLibrary.load();
         assertThat(both.refusal()).isNull();
-        assertThat(CudaSettings.of(null, " ").refusal()).isNull();
+        assertThat(CudaSettings.from(null, " ").refusal()).isNull();
     }
 
     /** In every build, also one without CUDA kernels. */
@@ -43,7 +43,7 @@ class CudaSettingsTest {
             })
     void unknownNamesAreRefusedWithThoseThereAre(String names, String unknown) {
         NativeLibrary.load();
-        assertThat(CudaSettings.of(null, names).refusal())
+        assertThat(CudaSettings.from(null, names).refusal())
                 .isEqualTo("DPO4J_WITHOUT (or -Ddpo4j.without) is '" + names + "': '" + unknown
                         + "' is no kernel that can be turned off: use attention_forward_sm90a, attention_backward_sm90a,"
                         + " lm_head_forward_sm90a");

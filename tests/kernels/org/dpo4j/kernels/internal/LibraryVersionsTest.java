@@ -22,23 +22,25 @@ class LibraryVersionsTest {
     @Test
     void aLibraryThatIsNotThere() {
         Path absent = directory.resolve("libcudart.so.13");
-        assertThat(LibraryVersions.ofLibrary(absent.toString())).startsWith("unknown: " + absent + ": cannot open");
+        assertThat(LibraryVersions.libraryVersion(absent.toString()))
+                .startsWith("unknown: " + absent + ": cannot open");
     }
 
     @Test
     void aFileThatIsNoLibrary() throws IOException {
         Path empty = Files.createFile(directory.resolve("libcublasLt.so.13"));
-        assertThat(LibraryVersions.ofLibrary(empty.toString())).isEqualTo("unknown: " + empty + ": file too short");
+        assertThat(LibraryVersions.libraryVersion(empty.toString()))
+                .isEqualTo("unknown: " + empty + ": file too short");
     }
 
     @Test
     void aLibraryWithoutAVersionCall() {
-        assertThat(LibraryVersions.ofLibrary("libc.so.6"))
+        assertThat(LibraryVersions.libraryVersion("libc.so.6"))
                 .isEqualTo("unknown: it says no version: oneDNN, cudart or cublasLt is expected");
     }
 
     @Test
     void artifactsThatAreNotThere() {
-        assertThat(LibraryVersions.ofArtifact("org.bytedeco", "absent")).isNull();
+        assertThat(LibraryVersions.artifactVersion("org.bytedeco", "absent")).isNull();
     }
 }

@@ -61,7 +61,7 @@ class MatmulRulesTest {
         MatmulShape narrow =
                 new MatmulShape(2, 3, 4, new MatmulShape.Strides(3, 3, 3), false, false, DType.F32, DType.F32);
         assertThatThrownBy(() -> MatmulRules.check(narrow, 16, 32, 48))
-                .hasMessage("matmul: stride of a is 3, its rows have 4");
+                .hasMessage("matmul: stride of a is 3, must be at least 4");
         MatmulShape mixed = MatmulShape.contiguous(2, 3, 4, DType.BF16, DType.F32);
         assertThatThrownBy(() -> MatmulRules.check(mixed, 16, 32, 48))
                 .hasMessageContaining("output BF16 of inputs F32");

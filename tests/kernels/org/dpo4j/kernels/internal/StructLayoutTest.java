@@ -111,7 +111,7 @@ class StructLayoutTest {
         Sequences sequences = new Sequences(0, 0);
         ColumnSum.Matrix matrix = new ColumnSum.Matrix(0, 0, 8, 8, DType.F32);
         LmHeadForward.HiddenRows hidden = new LmHeadForward.HiddenRows(0, 8, 0, 0);
-        LmHeadForward.Head head = LmHeadForward.Head.of(0, 8, 8, DType.BF16);
+        LmHeadForward.Head head = LmHeadForward.Head.contiguous(0, 8, 8, DType.BF16);
         return List.of(
                 new Call("token_logprob_forward", on -> TokenLogProb.forward(on, results, logits, 0, 0)),
                 new Call("token_logprob_backward", on -> TokenLogProb.backward(on, gradient, logits, 0, 0, 0, 0)),
@@ -132,7 +132,7 @@ class StructLayoutTest {
                                 0,
                                 PreferenceLoss.NO_WORKSPACE,
                                 new PreferenceLoss.Scale(1),
-                                PreferenceOptions.of(LossType.SIGMOID))),
+                                PreferenceOptions.forLoss(LossType.SIGMOID))),
                 new Call(
                         "unpaired_loss",
                         on -> UnpairedLoss.compute(
@@ -141,7 +141,7 @@ class StructLayoutTest {
                                 new UnpairedLoss.UnpairedLogProbs(0, 0, 0, 0),
                                 UnpairedLoss.Baseline.NONE,
                                 1,
-                                UnpairedLoss.Options.of(UnpairedLoss.Type.KTO))));
+                                UnpairedLoss.Options.forLoss(UnpairedLoss.Type.KTO))));
     }
 
     private static List<Call> training() {

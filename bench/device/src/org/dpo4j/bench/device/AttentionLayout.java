@@ -37,8 +37,8 @@ record AttentionLayout(int rows, List<Segment> segments) {
         for (int begin = 0; begin < pairs * rows; begin += rows) {
             Segment of = Segment.plain(begin, prompt, 2);
             segments.add(of);
-            segments.add(Segment.behind(of, begin + prompt, completion));
-            segments.add(Segment.behind(of, begin + prompt + completion, completion));
+            segments.add(Segment.withPrefix(of, begin + prompt, completion));
+            segments.add(Segment.withPrefix(of, begin + prompt + completion, completion));
         }
         return new AttentionLayout(pairs * rows, List.copyOf(segments));
     }

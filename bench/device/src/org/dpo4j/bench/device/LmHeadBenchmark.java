@@ -126,7 +126,7 @@ final class LmHeadBenchmark {
                 results(turn, 0),
                 workspace,
                 new HiddenRows(x.at(turn), hidden, targets.at(turn), rows),
-                Head.of(weight.at(turn), vocabulary, hidden, dtype));
+                Head.contiguous(weight.at(turn), vocabulary, hidden, dtype));
     }
 
     private void forwardBackward(int turn, HeadPlan plan, long workspace) {

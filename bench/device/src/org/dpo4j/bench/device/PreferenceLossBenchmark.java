@@ -22,7 +22,7 @@ final class PreferenceLossBenchmark {
         Tensor metrics = fixture.zeros(DType.F32, 2L * PreferenceLoss.METRICS);
         Tensor sums = fixture.normal(DType.F32, 10, 2L * pairs);
         Tensor reference = fixture.normal(DType.F32, 10, 2L * pairs);
-        PreferenceOptions options = PreferenceOptions.of(LossType.SIGMOID);
+        PreferenceOptions options = PreferenceOptions.forLoss(LossType.SIGMOID);
         return new Prepared(
                 turn -> PreferenceLoss.compute(
                         fixture.device(),

@@ -252,7 +252,7 @@ final class Runner {
     /** The call as nodes of a graph, where its launch is what it costs. */
     private static List<Rounds.Contender> nodes(
             Entry entry, Rounds rounds, Benchmark.Call call, Device device, Fixtures fixtures) {
-        if (!entry.benchmark.isLaunchBound(entry.shape) || !device.captures()) {
+        if (!entry.benchmark.isLaunchBound(entry.shape) || !device.supportsGraphs()) {
             return List.of();
         }
         GraphNodes nodes = new GraphNodes(device, call);

@@ -34,7 +34,7 @@ final class UnpairedLossBenchmark {
                         new UnpairedLogProbs(sums.at(turn), reference.at(turn), desirable.at(turn), count),
                         new Baseline(klSums.at(turn), klReference.at(turn), count),
                         1f / count,
-                        Options.of(UnpairedLoss.Type.KTO)),
+                        Options.forLoss(UnpairedLoss.Type.KTO)),
                 gate -> {
                     double kl = Math.max(0, mean(klSums, count) - mean(klReference, count));
                     for (int i : fixture.sample(count)) {

@@ -1,12 +1,12 @@
 package org.dpo4j.kernels;
 
-/** Storage type of a tensor. Arithmetic is fp32 or wider whatever the storage. */
+/** Storage type of a tensor. Arithmetic is always fp32 or wider. */
 public enum DType {
     /** IEEE binary32. */
     F32(0, 4),
-    /** bfloat16: the upper half of a binary32, rounded to nearest even. On {@code cpu} logits only. */
+    /** bfloat16: the upper half of a binary32, rounded to nearest even. On {@code cpu}, only for logits. */
     BF16(1, 2),
-    /** IEEE binary16. Logits only: {@link TokenLogProb} alone takes it. */
+    /** IEEE binary16. Only for logits, in {@link TokenLogProb}. */
     F16(2, 2);
 
     private final int code;

@@ -3,61 +3,62 @@ package org.dpo4j.kernels;
 import java.nio.ByteBuffer;
 
 /**
- * A processor, its memory and one queue of work.
+ * A CPU or a GPU, its memory and one stream of work. Not to be implemented outside this library.
  *
- * <p>Addresses are raw 64-bit addresses in the device's memory: those of {@link #allocate}, or anybody else's (a tensor
- * of another library on the same device). Nothing checks that an address is what the caller says. Work runs in the
- * order it was given; on {@code cpu} it is done when the call returns, on {@code cuda} it is queued on {@link #stream}.
+ * <p>An address is a raw 64-bit address of the device's memory, from {@link #allocate} or from another library on the
+ * same device. Addresses are not checked. Work runs in the order of the calls. On {@code cpu} it has finished when the
+ * call returns; on {@code cuda} the call queues it on {@link #stream}.
  *
- * <p>A thread's current CUDA device is after every call what it was before.
+ * <p>Threading: only one thread at a time may use a device. Two threads may use two devices, also on the same GPU. A
+ * call leaves the thread's current CUDA device as it was.
  *
- * <p>Threading: one thread at a time may use a device. Two devices, also two on one GPU, may be used by two threads.
- *
- * <p>Ownership: buffers belong to the caller and are closed before the device. {@link #close} may be called twice;
- * every other call after it throws. Not for implementation outside this library.
+ * <p>Ownership: buffers belong to the caller, who closes them before the device. {@link #close} may be called twice;
+ * after it, every other call throws.
  */
 public interface Device extends AutoCloseable {
 
     /** {@code "cpu"} or {@code "cuda"}. */
     String name();
 
-    /** The processor's name, the same for every device on a processor of its kind. */
+    /** The model name of the CPU or GPU. */
     String processor();
 
-    /** One line for a run header: the processor's name, and what of it is used. */
+    /** One line for a run header: the model name, and the threads and instruction set or the GPU that are used. */
     String description();
 
-    /** Address of the {@code dpo4j_context}, for callers of the C interface. */
+    /** The address of the {@code dpo4j_context}, for callers of the C interface. */
     long context();
 
-    /** The {@code cudaStream_t} that work is queued on; 0 on {@code cpu}. */
+    /** The {@code cudaStream_t} on which work is queued; 0 on {@code cpu}. */
     long stream();
 
-    /** Whether tensors of a model can be stored here in this type. Logits are taken in every type: {@link TokenLogProb}. */
+    /**
+     * Whether tensors can be stored in this type. {@link TokenLogProb} accepts logits of every type on every device.
+     */
     boolean supports(DType dtype);
 
     /**
-     * Memory of at least {@code bytes} bytes, aligned to 256. Contents undefined. Throws when there is not enough,
-     * naming both sizes.
+     * Allocates {@code bytes} bytes, aligned to 256, with undefined contents. If there is not enough memory, throws and
+     * names the requested and the available bytes.
      */
     DeviceBuffer allocate(long bytes);
 
-    /** Bytes allocated through this device and not yet closed. */
+    /** Bytes of all open buffers of this device. */
     long allocatedBytes();
 
-    /** The largest value {@link #allocatedBytes} has had. */
+    /** The max of {@link #allocatedBytes} so far. */
     long peakAllocatedBytes();
 
-    /** Bytes that could be allocated now, as the driver or the system says it: others may take them too. */
+    /** Bytes that the driver or the operating system reports as free. Other processes can use them too. */
     long availableBytes();
 
     /**
-     * Copies the remaining bytes of a direct buffer to the device and moves its position to its limit. The buffer may
-     * be changed as soon as this returns.
+     * Copies the remaining bytes of a direct buffer to the device, and moves the buffer's position to its limit. The
+     * buffer may change as soon as this returns.
      */
     void upload(long destination, ByteBuffer source);
 
-    /** Waits for all queued work, then copies to a direct buffer from its position until it is full. */
+    /** Waits for all queued work, then fills the remaining bytes of a direct buffer from the device. */
     void download(ByteBuffer destination, long source);
 
     /** Copies a whole array to the device. */
@@ -85,38 +86,35 @@ public interface Device extends AutoCloseable {
         return Transfers.downloadDoubles((address, buffer) -> download(buffer, address), source, count);
     }
 
-    /** Copies between two places that do not overlap. */
+    /** Copies between two ranges of device memory that do not overlap. */
     void copy(long destination, long source, long bytes);
 
-    /** Sets bytes to the low 8 bits of {@code value}. */
+    /** Sets each byte to the low 8 bits of {@code value}. */
     void fill(long destination, int value, long bytes);
 
-    /**
-     * {@code c = op(a) op(b) + (accumulate ? c : 0)}, accumulated in fp32; {@code shape} says what each is.
-     */
+    /** {@code c = op(a) op(b) + (accumulate ? c : 0)} with fp32 accumulators; {@code shape} defines {@code op}. */
     void matmul(long c, long a, long b, MatmulShape shape, boolean accumulate);
 
-    /** Waits until all queued work is done, and throws what it failed with. */
+    /** Waits for all queued work. Throws if it failed. */
     void synchronize();
 
     /**
-     * Queues what {@code work} queues, waits until it is done, and returns the microseconds that it took the device:
-     * between two events of the stream on {@code cuda}, by the clock of the host on {@code cpu}. Refused in a {@link
-     * #capture}.
+     * Runs {@code work}, waits for the work that it queues, and returns its time in microseconds: between two CUDA
+     * events of the stream on {@code cuda}, by the host's clock on {@code cpu}. Refused in a {@link #capture}.
      */
     double microseconds(Runnable work);
 
     /**
-     * Whether there is {@link #capture}: on {@code cuda}, whose launches cost time of the host, but not on the legacy
-     * default stream, of which CUDA captures nothing.
+     * Whether this device supports CUDA graphs, that is {@link #capture}: false on {@code cpu}, and on the legacy
+     * default stream, which CUDA cannot capture.
      */
-    boolean captures();
+    boolean supportsGraphs();
 
     /**
-     * Keeps what {@code work} queues on this device, instead of running it. It must have been run before, so that
-     * nothing is allocated or loaded for the first time; and only queue: uploads, downloads, waiting, allocating and
-     * closing of buffers are refused. Throws then, or what {@code work} throws, and the
-     * device is as it was. The addresses that the work uses must be there whenever it is launched.
+     * Captures what {@code work} queues on this device in a CUDA graph, without running it. Run {@code work} once
+     * before, because nothing can be loaded or allocated for the first time in a capture. In a capture, uploads,
+     * downloads, waiting, and allocating and closing of buffers are refused. If {@code work} throws, so does this, and
+     * the device is as it was. The addresses that the work uses must be valid at every launch.
      */
     Graph capture(Runnable work);
 
@@ -124,13 +122,13 @@ public interface Device extends AutoCloseable {
     void close();
 
     /**
-     * Work that was {@link #capture captured}, to be queued again by one call. Its kernels, sizes and addresses are those
-     * of the capture; what lies at the addresses is read when it runs. Closing twice is allowed; it does not wait for
-     * work that runs.
+     * A CUDA graph: {@link #capture captured} work that one call launches. Its kernels, sizes and addresses are those
+     * of the capture; the contents of the addresses are read when it runs. {@link #close} may be called twice, and does
+     * not wait for a launch that is still running.
      */
     interface Graph extends AutoCloseable {
 
-        /** Queues the work, after all that is queued. */
+        /** Queues the graph on the stream. */
         void launch();
 
         @Override

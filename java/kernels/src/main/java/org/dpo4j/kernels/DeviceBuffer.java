@@ -1,15 +1,15 @@
 package org.dpo4j.kernels;
 
 /**
- * Memory of a device, until closed. Closing twice is allowed; {@link #address} after it throws. Closing waits for work
- * that may still use it.
+ * Device memory, until it is closed. {@link #close} waits for work that may still use the memory, and may be called
+ * twice. After it, {@link #address} throws.
  */
 public interface DeviceBuffer extends AutoCloseable {
 
-    /** First byte, aligned to 256. */
+    /** The address of the first byte, aligned to 256. */
     long address();
 
-    /** Usable bytes. */
+    /** The number of bytes that were requested. */
     long bytes();
 
     @Override

@@ -7,18 +7,17 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What this machine has for dpo4j, and for each device that cannot be used, exactly why and what to do. {@link
- * Devices#report} makes one.
+ * The devices of this machine; for a device that cannot be used, the reason and what to do. Made by {@link
+ * Devices#report}. The names of the components are the keys of {@code doctor --json}.
  *
- * @param version of these classes
+ * @param version version of dpo4j
  * @param java version and vendor of the running Java
  * @param system operating system and architecture
- * @param build {@code key=value} facts of the native library: version, compiler, CUDA architectures; null where it
- *     could not be loaded
- * @param versions of the libraries beneath, by name: JavaCPP, CUDA preset, oneDNN, CUDA runtime, cuBLASLt; without those
- *     that are not there
- * @param cpu the processor
- * @param cuda NVIDIA's
+ * @param build {@code dpo4j_build_info} of the native library; null if it could not be loaded
+ * @param versions versions of the libraries that were found, by name: JavaCPP, CUDA preset, oneDNN, CUDA runtime,
+ *     cuBLASLt
+ * @param cpu the {@code cpu} device
+ * @param cuda the {@code cuda} devices
  */
 public record DeviceReport(
         String version,
@@ -37,12 +36,12 @@ public record DeviceReport(
      * The {@code cpu} device.
      *
      * @param usable whether {@link Devices#cpu} works
-     * @param reason why not, or null
-     * @param model name of the processor
-     * @param cores that the process may use
-     * @param instructionSet in use; null where not usable
-     * @param instructionSets that the processor runs, narrowest first
-     * @param matmul where oneDNN was found; or what is missing for matrix products
+     * @param reason why it does not work, or null
+     * @param model model name of the processor
+     * @param cores number of cores that the process may use
+     * @param instructionSet the instruction set that is used; null if the device is not usable
+     * @param instructionSets the instruction sets that the processor supports, narrowest first
+     * @param matmul the path of oneDNN, or why matrix products do not work
      */
     public record Cpu(
             boolean usable,
@@ -54,15 +53,15 @@ public record DeviceReport(
             String matmul) {}
 
     /**
-     * The {@code cuda} device.
+     * The {@code cuda} devices.
      *
-     * @param usable whether {@link Devices#cuda} works, for the GPUs without a reason
-     * @param reason why not, or null
-     * @param driver version of NVIDIA's kernel driver; null for none
-     * @param driverNeeded the oldest that works
-     * @param gpus that the driver offers
-     * @param libraries NVIDIA's, as found; empty leaves them to the system's loader
-     * @param searched directories they were looked for in, as patterns where names vary
+     * @param usable whether {@link Devices#cuda} works on at least one GPU
+     * @param reason why it does not work, or null
+     * @param driver version of NVIDIA's kernel driver; null if there is none
+     * @param driverNeeded the min version of the driver
+     * @param gpus the GPUs that the driver offers
+     * @param libraries paths of NVIDIA's libraries; empty if the system's loader has to find them
+     * @param searched directories that were searched for these libraries; some are glob patterns
      * @param without kernels that {@code DPO4J_WITHOUT} turns off
      */
     public record Cuda(
@@ -78,12 +77,12 @@ public record DeviceReport(
     /**
      * One GPU.
      *
-     * @param ordinal what {@link Devices#cuda} takes
-     * @param name as the driver says
-     * @param capability compute capability, {@code "9.0"}
-     * @param memoryBytes all of its memory
-     * @param maxCluster the number of blocks that a thread block cluster may have, 1 for no clusters; null where the GPU
-     *     cannot be used or was not asked, which takes a context on it
+     * @param ordinal its number for {@link Devices#cuda}
+     * @param name the driver's name for it
+     * @param capability compute capability, such as {@code "9.0"}
+     * @param memoryBytes bytes of its memory
+     * @param maxCluster max blocks of a thread block cluster, 1 if it has no clusters; null if it cannot be used or was
+     *     not asked (asking creates a CUDA context)
      * @param reason why it cannot be used, or null
      */
     public record Gpu(

@@ -6,34 +6,34 @@ import org.dpo4j.kernels.internal.CudaDevice;
 import org.dpo4j.kernels.internal.CudaSettings;
 import org.dpo4j.kernels.internal.Reports;
 
-/** Opens devices. A device that cannot be had throws a {@link Dpo4jException} saying why and what to do. */
+/** Opens devices. If a device cannot be opened, throws a {@link Dpo4jException} that says why and what to do. */
 public final class Devices {
     private static final System.Logger LOG = System.getLogger("org.dpo4j.kernels");
 
     private Devices() {}
 
-    /** As {@link #open(String, Consumer)}, with the reason logged as a warning. */
+    /** {@link #open(String, Consumer)} with a notice that is logged as a warning. */
     public static Device open(String name) {
         return open(name, reason -> LOG.log(System.Logger.Level.WARNING, reason));
     }
 
     /**
-     * The device a user names.
+     * Opens a device by name.
      *
-     * @param name {@code "cuda"}: the first GPU that can be used; {@code "cpu"}: all cores; {@code "auto"}: cuda where
-     *     it can be used, else cpu
-     * @param notice told, in one sentence, why {@code "auto"} did not take cuda
+     * @param name {@code "cuda"}: the first usable GPU; {@code "cpu"}: all cores; {@code "auto"}: cuda if it is usable,
+     *     else cpu
+     * @param notice receives one sentence that says why {@code "auto"} opened cpu
      */
     public static Device open(String name, Consumer<String> notice) {
         return switch (name) {
             case "cpu" -> cpu(0);
-            case "cuda" -> cuda(usable(Reports.cuda()));
+            case "cuda" -> cuda(firstUsable(Reports.cuda()));
             case "auto" -> auto(notice);
             default -> throw new Dpo4jException("device " + name + " is unknown: use auto, cuda or cpu");
         };
     }
 
-    /** Looks at this machine. Never throws. */
+    /** Reports on the devices of this machine. Never throws. */
     public static DeviceReport report() {
         return Reports.probe();
     }
@@ -41,14 +41,14 @@ public final class Devices {
     private static Device auto(Consumer<String> notice) {
         DeviceReport.Cuda report = Reports.cuda();
         if (report.usable()) {
-            return cuda(usable(report));
+            return cuda(firstUsable(report));
         }
-        CudaSettings.checkProcess(); // a misspelt name is an error of the user's, no lack of this machine's
+        CudaSettings.checkProcess(); // a misspelt kernel name is an error, and no reason to fall back to cpu
         notice.accept("running on cpu, because cuda cannot be used: " + report.reason());
         return cpu(0);
     }
 
-    private static int usable(DeviceReport.Cuda report) {
+    private static int firstUsable(DeviceReport.Cuda report) {
         return report.gpus().stream()
                 .filter(gpu -> gpu.reason() == null)
                 .findFirst()
@@ -57,24 +57,23 @@ public final class Devices {
     }
 
     /**
-     * The processor.
+     * Opens the cpu.
      *
-     * @param threads 0 for as many as the process may use
+     * @param threads number of threads; 0 for as many as the process may use
      */
     public static Device cpu(int threads) {
         return CpuDevice.open(threads);
     }
 
-    /** A GPU, with a stream of its own. */
+    /** Opens a GPU with a new stream. */
     public static Device cuda(int ordinal) {
         return CudaDevice.open(ordinal);
     }
 
     /**
-     * A GPU, on a stream of the caller's.
+     * Opens a GPU on a stream that the caller owns.
      *
-     * @param stream a {@code cudaStream_t}, which must outlive the device and is not closed with it; 0 is the default
-     *     stream
+     * @param stream a {@code cudaStream_t} that the caller closes after the device; 0 is the default stream
      */
     public static Device cuda(int ordinal, long stream) {
         return CudaDevice.open(ordinal, stream);

@@ -1,8 +1,8 @@
 package org.dpo4j.kernels;
 
 /**
- * What went wrong, where (operation and argument, file, row, tensor), and what to do: one sentence a user can act on.
- * The only exception type.
+ * The only exception type of dpo4j. Its message is one sentence: what is wrong, where (operation and argument, file,
+ * row, tensor), and what to do.
  */
 public final class Dpo4jException extends RuntimeException {
     private static final long serialVersionUID = 1L;

@@ -5,12 +5,12 @@ import java.util.stream.Collectors;
 import org.dpo4j.kernels.internal.LossTrait;
 
 /**
- * A preference loss, by the name TRL's {@code loss_type} gives it where it has one.
+ * A preference loss, under the name of TRL's {@code loss_type} if TRL has it.
  *
- * <p>{@code pi}, {@code ref}: sums of log-probs of a completion; {@code u = pi - ref}; {@code s(u)} the score of the
- * {@link PreferenceOptions.Divergence}, {@code u} itself unless chosen otherwise; {@code D = s(u_c) - s(u_r)}; {@code
- * n}: tokens of a completion; {@code b}: beta; {@code e}: label smoothing; {@code ls} = log sigmoid, {@code sg} =
- * sigmoid. Each loss divides by tokens or does not; that is no property of the batch.
+ * <p>Symbols: {@code _c} chosen, {@code _r} rejected; {@code pi}, {@code ref}: log-prob of a completion, summed over
+ * its tokens, under the policy and the reference; {@code u = pi - ref}; {@code s(u)}: score of the {@link
+ * PreferenceOptions.Divergence}, by default {@code u}; {@code D = s(u_c) - s(u_r)}; {@code n}: tokens of a completion;
+ * {@code b}: beta; {@code e}: label smoothing; {@code ls}: log sigmoid; {@code sg}: sigmoid.
  */
 public enum LossType {
     /** {@code -(1-e) ls(bD) - e ls(-bD)}: Rafailov et al. 2023, equation 7; conservative DPO with {@code e > 0}. */
@@ -25,13 +25,16 @@ public enum LossType {
     NCA_PAIR(4, "nca_pair"),
     /** {@code (-(1-e) ls(bD) + e ls(-bD)) / (1-2e)}: Chowdhury et al. 2024. */
     ROBUST(5, "robust"),
-    /** {@code -ls(b u_c - d) - ls(-(b u_r - d))}, {@code d} the running mean of rewards or 0: Jung et al. 2024. */
+    /** {@code -ls(b u_c - d) - ls(-(b u_r - d))}, {@code d}: running mean of rewards, or 0: Jung et al. 2024. */
     BCO_PAIR(6, "bco_pair"),
     /** {@code (u_c - 1/(2b))^2 + (u_r + 1/(2b))^2}: Wu et al. 2024, equation 4.7. */
     SPPO_HARD(7, "sppo_hard"),
-    /** Sigmoid's of {@code sort(pi_c - pi_r) - sort(ref_c - ref_r)} over the pairs of a call: Melnyk et al. 2024. */
+    /**
+     * {@link #SIGMOID} with {@code D = sort(pi_c - pi_r) - sort(ref_c - ref_r)} over the pairs of a call: Melnyk et al.
+     * 2024.
+     */
     AOT(8, "aot"),
-    /** Sigmoid's of {@code sort(u_c) - sort(u_r)} over the pairs of a call: Melnyk et al. 2024. */
+    /** {@link #SIGMOID} with {@code D = sort(u_c) - sort(u_r)} over the pairs of a call: Melnyk et al. 2024. */
     AOT_UNPAIRED(9, "aot_unpaired"),
     /** {@code 1 - sg(b u_c) + sg(b u_r)}: D'Oosterlinck et al. 2024, equation 7. */
     APO_ZERO(10, "apo_zero"),
@@ -39,36 +42,41 @@ public enum LossType {
     APO_DOWN(11, "apo_down"),
     /** {@code -ls(bD) (1-m) + exp(-bD) m}, {@code m = sg(bD/tau)}: Lu et al. 2024, equation 5. */
     DISCOPOP(12, "discopop"),
-    /** Cross entropy of the chosen completions, a mean over their tokens. */
+    /** Cross entropy of the chosen completions: {@code -pi_c}, divided by the chosen tokens of the optimizer step. */
     SFT(13, "sft"),
-    /** {@code -ls(b (s_c/n_c - s_r/n_r))}: Lambert et al. 2024. */
+    /** {@code -ls(b (s(u_c)/n_c - s(u_r)/n_r))}: Lambert et al. 2024 (Tulu 3). */
     SIGMOID_NORM(14, "sigmoid_norm"),
     /** {@code -ls(b (u_c - u_r - lambda max(0, ref_c - pi_c)))}: Pal et al. 2024, equation 4. */
     DPOP(15, "dpop"),
-    /** {@code -ls(b (u_c - u_r)) + lambda max(0, ref_c - pi_c)}: the penalty outside, as some trainers have it. */
+    /** {@code -ls(b (u_c - u_r)) + lambda max(0, ref_c - pi_c)}: the penalty is outside, as in some trainers. */
     DPOP_ADDITIVE(16, "dpop_additive"),
-    /** {@code -(1-e) ls(x) - e ls(-x)}, {@code x = b (pi_c - pi_r)}: Xu et al. 2024, equation 3, without its SFT term. */
+    /**
+     * {@code -(1-e) ls(x) - e ls(-x)}, {@code x = b (pi_c - pi_r)}: Xu et al. 2024, equation 3, without its SFT term.
+     */
     CPO(17, "cpo"),
     /** {@code max(0, 1 - b (pi_c - pi_r))}. */
     CPO_HINGE(18, "cpo_hinge"),
     /** {@code (pi_c/n_c - pi_r/n_r - 1/(2b))^2}. */
     CPO_IPO(19, "cpo_ipo"),
-    /** As CPO with {@code x = b (pi_c/n_c - pi_r/n_r) - gamma}: Meng et al. 2024, equation 6. */
+    /** {@link #CPO} with {@code x = b (pi_c/n_c - pi_r/n_r) - gamma}: Meng et al. 2024, equation 6. */
     SIMPO(20, "simpo"),
-    /** SimPO's of {@code (1 - p^-alpha)/alpha}, {@code p = exp(pi/n)}: Gupta et al. 2025. */
+    /** {@link #SIMPO} with {@code (1 - p^-alpha)/alpha}, {@code p = exp(pi/n)}, for {@code pi/n}: Gupta et al. 2025. */
     ALPHAPO(21, "alphapo"),
-    /** {@code -b ls(log odds_c - log odds_r)}, {@code odds = p/(1-p)}, {@code p = exp(pi/n)}: Hong et al. 2024, without its SFT term. */
+    /**
+     * {@code -b ls(log odds_c - log odds_r)}, {@code odds = p/(1-p)}, {@code p = exp(pi/n)}: Hong et al. 2024, without
+     * its SFT term.
+     */
     ORPO(22, "orpo");
 
-    /** What a loss takes of the log-probs of a completion's tokens. */
+    /** How a loss reduces the log-probs of tokens. */
     public enum Reduction {
-        /** Their sum. */
+        /** The sum over each completion. */
         SUM,
-        /** Their mean: lengths are needed. */
+        /** The mean over each completion; needs lengths. */
         AVERAGE,
-        /** Their mean over all chosen completions of an optimizer step. */
+        /** The mean over all chosen tokens of an optimizer step. */
         TOKENS,
-        /** Their sums, sorted over the pairs of a call. */
+        /** The sum over each completion, sorted over the pairs of a call. */
         BATCH
     }
 
@@ -85,7 +93,7 @@ public enum LossType {
         return code;
     }
 
-    /** The value of {@code loss_type} that means this loss. */
+    /** The name of this loss in {@code loss_type}. */
     public String option() {
         return option;
     }
@@ -94,12 +102,12 @@ public enum LossType {
         return LossTrait.has(code, trait.bit());
     }
 
-    /** Whether it measures from a reference model. */
+    /** Whether it reads log-probs of a reference model. */
     public boolean hasReference() {
         return has(LossTrait.REFERENCE);
     }
 
-    /** Whether it has no reference-free form. */
+    /** Whether it is undefined without a reference model. */
     public boolean needsReference() {
         return has(LossTrait.NEEDS_REFERENCE);
     }
@@ -114,7 +122,7 @@ public enum LossType {
         return has(LossTrait.SMOOTHING);
     }
 
-    /** Whether its pairs can be weighted. */
+    /** Whether pairs can have weights: see {@link PreferenceOptions.Builder#weighting}. */
     public boolean hasWeighting() {
         return has(LossTrait.WEIGHTING);
     }
@@ -124,7 +132,7 @@ public enum LossType {
         return has(LossTrait.RUNNING_MEAN);
     }
 
-    /** What it takes of the log-probs of tokens; each loss its own, whatever else is summed with it. */
+    /** How it reduces the log-probs of tokens. */
     public Reduction reduction() {
         if (has(LossTrait.SORTS_PAIRS)) {
             return Reduction.BATCH;
@@ -135,8 +143,10 @@ public enum LossType {
         return has(LossTrait.LENGTHS) ? Reduction.AVERAGE : Reduction.SUM;
     }
 
-    /** The loss that an option names. An unknown name throws, listing the known ones. */
-    public static LossType of(String option) {
+    /**
+     * Returns the loss with this name in {@code loss_type}. Throws if the name is unknown, and lists the known ones.
+     */
+    public static LossType fromOption(String option) {
         for (LossType type : values()) {
             if (type.option.equals(option)) {
                 return type;

@@ -1,8 +1,9 @@
 package org.dpo4j.kernels;
 
 /**
- * Sizes, layout and types of a matrix product {@code c = op(a) op(b)}, row-major: {@code op(a)} is [m,k], {@code a}
- * itself or the transpose of {@code a} stored as [k,m]; likewise {@code op(b)}, [k,n].
+ * Sizes, layout and types of a row-major matrix product {@code c = op(a) op(b)}. {@code op(a)} is [m,k]: {@code a}
+ * itself, or the transpose of an {@code a} stored as [k,m]. {@code op(b)} is [k,n]: {@code b} itself, or the transpose
+ * of a {@code b} stored as [n,k].
  *
  * @param strides elements between rows as stored
  * @param output type of {@code c}
@@ -11,25 +12,25 @@ package org.dpo4j.kernels;
 public record MatmulShape(
         long m, long n, long k, Strides strides, boolean transposeA, boolean transposeB, DType output, DType inputs) {
 
-    /** Elements between rows of {@code c}, {@code a} and {@code b}, as stored. */
+    /** Elements between the rows of {@code c}, {@code a} and {@code b} as stored. */
     public record Strides(long c, long a, long b) {}
 
-    /** {@code a b}, all rows contiguous. */
+    /** {@code c = a b}, all matrices contiguous. */
     public static MatmulShape contiguous(long m, long n, long k, DType output, DType inputs) {
         return contiguous(m, n, k, false, false, output, inputs);
     }
 
-    /** With {@code a} stored as [k,m], all rows contiguous. */
+    /** The same with {@code a} stored as [k,m], all matrices contiguous. */
     public MatmulShape transposedA() {
         return contiguous(m, n, k, true, transposeB, output, inputs);
     }
 
-    /** With {@code b} stored as [n,k], all rows contiguous. */
+    /** The same with {@code b} stored as [n,k], all matrices contiguous. */
     public MatmulShape transposedB() {
         return contiguous(m, n, k, transposeA, true, output, inputs);
     }
 
-    /** With rows that are so far apart; after {@link #transposedA} and {@link #transposedB}. */
+    /** The same with these strides. Call it last: {@link #transposedA} and {@link #transposedB} reset strides. */
     public MatmulShape withStrides(Strides other) {
         return new MatmulShape(m, n, k, other, transposeA, transposeB, output, inputs);
     }

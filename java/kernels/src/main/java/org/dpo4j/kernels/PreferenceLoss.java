@@ -5,18 +5,20 @@ import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.kernels.internal.StructWriter;
 
 /**
- * Losses of preference pairs, their gradient and their metrics from the log-probs of completions, in one launch. The
- * formulas are {@link LossType}'s; arithmetic is fp64 on inputs of fp32.
+ * Losses of preference pairs, their gradients and metrics, from the log-probs of completions, in one launch. {@link
+ * LossType} has the formulas. Inputs are fp32, arithmetic is fp64.
  *
- * <p>Completions are in pairs: chosen, rejected of pair 0, of pair 1, ... Addresses are device memory owned by the
- * caller, 0 is null; 4-byte aligned, so that a call may begin at any pair, but statistics, metrics, running mean and
- * workspace 16-byte. Refused arguments throw {@link Dpo4jException} naming the argument.
+ * <p>Completions are ordered by pairs: chosen and rejected of pair 0, chosen and rejected of pair 1, ... Addresses are
+ * device memory that the caller owns; 0 is null. Alignment is 4 bytes, so that a call may begin at any pair, but 16 for
+ * statistics, metrics, running mean and workspace. An argument that is refused throws a {@link Dpo4jException} with its
+ * name.
  */
 public final class PreferenceLoss {
 
     /**
-     * Index of a (sum, count) in {@code metrics}: {@link #ordinal}. The quotient is the mean over the pairs, or the
-     * tokens, of all calls that were added up (TRL logs the mean of the calls' means). A reward is {@code beta (pi - ref)}.
+     * Metrics, each a (sum, count) in {@code metrics} at the index {@link #ordinal}. Sum / count is the mean over the
+     * pairs or tokens of all accumulated calls. (TRL logs the mean of the calls' means.) The reward is {@code beta (pi
+     * - ref)}.
      */
     public enum Metric {
         /** Losses of pairs. */
@@ -25,7 +27,7 @@ public final class PreferenceLoss {
         REWARD_CHOSEN,
         /** Rewards of rejected completions. */
         REWARD_REJECTED,
-        /** Pairs whose chosen reward is strictly the larger. */
+        /** Whether the chosen reward is larger than the rejected. */
         ACCURACY,
         /** Chosen reward minus rejected reward. */
         MARGIN,
@@ -33,39 +35,39 @@ public final class PreferenceLoss {
         LOGP_CHOSEN,
         /** Log-probs of rejected completions. */
         LOGP_REJECTED,
-        /** Mean logits at chosen tokens; from here on, only where statistics are given. */
+        /** Mean logits at chosen tokens. This and the next three are counted only if statistics are given. */
         LOGIT_CHOSEN,
         /** Mean logits at rejected tokens. */
         LOGIT_REJECTED,
         /** Entropies at all tokens. */
         ENTROPY,
-        /** Chosen tokens that the policy would have chosen. */
+        /** Whether a chosen token is the argmax of the policy. */
         TOKEN_ACCURACY,
         /** The baseline of each call of {@link UnpairedLoss}. */
         KL;
 
-        /** Sum over count of this metric; NaN where nothing was counted. */
+        /** The mean of this metric; NaN if its count is 0. */
         public double mean(double[] metrics) {
             return metrics[2 * ordinal()] / count(metrics);
         }
 
-        /** How many were added up. */
+        /** The count of this metric. */
         public double count(double[] metrics) {
             return metrics[2 * ordinal() + 1];
         }
     }
 
-    /** Values in {@code metrics}: a sum and a count for each {@link Metric}. */
+    /** The number of values in {@code metrics}: a sum and a count for each {@link Metric}. */
     public static final int METRICS = 2 * Metric.values().length;
 
     /**
-     * What a call writes.
+     * Output addresses.
      *
      * @param losses f32[pairs]
      * @param dSums f32[2 pairs]: the pair scale times d (sum of losses) / d sums
-     * @param metrics f64[{@link #METRICS}], added to, so that micro-batches add up; or 0
-     * @param runningMean f64[2], sum and count of the rewards of earlier calls, for {@link LossType#BCO_PAIR}: this
-     *     call's are added, then their mean is the loss's shift; or 0 for no shift
+     * @param metrics f64[{@link #METRICS}], accumulated over calls; or 0
+     * @param runningMean f64[2] for {@link LossType#BCO_PAIR}: sum and count of rewards. The call adds its rewards,
+     *     then reads the mean. 0: the loss has no shift
      */
     public record PairResults(long losses, long dSums, long metrics, long runningMean) {
 
@@ -81,68 +83,67 @@ public final class PreferenceLoss {
     }
 
     /**
-     * What a call reads.
+     * Input addresses.
      *
-     * @param sums f32[2 pairs], log-probs of completions
-     * @param reference the same of the reference model; 0 for the reference-free loss, and where no loss measures from
-     *     one
-     * @param lengths i32[2 pairs], tokens of completions; may be 0 where no loss averages and there are no statistics
+     * @param sums f32[2 pairs], log-probs of completions under the policy
+     * @param reference f32[2 pairs], log-probs under the reference; 0 for a reference-free loss, or if no loss reads a
+     *     reference
+     * @param lengths i32[2 pairs], tokens of completions; may be 0 if no loss averages and there are no statistics
      * @param statistics f32[2 pairs, {@link TokenLogProb#STATISTICS}], sums over completions; may be 0 without
      *     weighting
      */
     public record PairLogProbs(long sums, long reference, long lengths, long statistics) {
 
-        /** Without statistics, for losses that do not average. */
+        /** Without lengths and statistics, for losses that do not average. */
         public PairLogProbs(long sums, long reference) {
             this(sums, reference, 0, 0);
         }
 
-        /** Without reference and statistics, for losses that do not average. */
+        /** Without reference, lengths and statistics, for losses that do not average. */
         public static PairLogProbs withoutReference(long sums) {
             return new PairLogProbs(sums, 0);
         }
     }
 
     /**
-     * How much a pair is of the whole optimizer step.
+     * Factors of the gradient, such that the micro-batches of an optimizer step add up to a mean.
      *
-     * @param pair 1 / pairs of the step
-     * @param token 1 / chosen tokens of the step where one of the losses is {@link LossType#SFT}, else 0
-     * @param address 0; or f32[2] of the device, which holds both, and is read when the call gets its turn: then they
-     *     are 0 here
+     * @param pair 1 / pairs of the optimizer step
+     * @param token 1 / chosen tokens of the optimizer step if a loss is {@link LossType#SFT}, else 0
+     * @param address 0; or the address of f32[2] = {pair, token}, read when the kernel runs. Then pair and token are 0
      */
     public record Scale(float pair, float token, long address) {
 
-        /** Known when the call is made. */
+        /** Factors that are known at the time of the call. */
         public Scale(float pair, float token) {
             this(pair, token, 0);
         }
 
-        /** In device memory, {pair, token}: a call in a graph reads what stands there then. Not looked at beforehand. */
+        /** Factors in device memory, so that a replayed CUDA graph can use new values. They are not checked. */
         public static Scale at(long address) {
             return new Scale(0, 0, address);
         }
 
-        /** Without an SFT loss. */
+        /** For losses without {@link LossType#SFT}. */
         public Scale(float pair) {
             this(pair, 0);
         }
     }
 
-    /** As {@code workspace} of {@link #compute}, where {@link #workspaceBytes} is 0. */
+    /** The {@code workspace} of {@link #compute} if {@link #workspaceBytes} is 0. */
     public static final long NO_WORKSPACE = 0;
 
     private PreferenceLoss() {}
 
-    /** Bytes of scratch that a call needs: 0 unless a loss sorts the batch. */
+    /** Bytes of {@code workspace} for {@link #compute}: 0 unless a loss sorts the pairs. */
     public static long workspaceBytes(long pairs, PreferenceOptions options) {
         return Native.dpo4j_preference_loss_workspace_bytes(pairs, options.struct());
     }
 
     /**
-     * Loss, gradient and metrics of every pair.
+     * Computes loss, gradient and metrics of every pair.
      *
-     * @param workspace of {@link #workspaceBytes}, or {@link #NO_WORKSPACE}
+     * @param workspace {@link #workspaceBytes} bytes, or {@link #NO_WORKSPACE}
      */
     public static void compute(
             Device device,

@@ -13,15 +13,15 @@ import org.dpo4j.kernels.internal.StructWriter;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What {@link PreferenceLoss} computes: a sum of weighted losses and their options, under TRL's names. Checked when
- * built: an option that none of its losses reads is refused by name. Immutable; safe for use by many threads.
+ * Options of {@link PreferenceLoss}, under TRL's names: a weighted sum of losses, and the options that they read.
+ * {@link Builder#build} refuses an option that none of the losses reads. Immutable and thread-safe.
  */
 public final class PreferenceOptions {
 
     /**
-     * The score {@code s(u)} of a log-ratio (Wang et al. 2024), 0 where the log-ratio is 0. Exponents are taken as at
-     * most 80. Losses whose formula in {@link LossType} has {@code u} and no {@code s} are defined for {@link
-     * #REVERSE_KL} alone: with another one they are refused.
+     * The score {@code s(u)} of a log-ratio {@code u} (Wang et al. 2024), with {@code s(0) = 0}. Exponents are limited
+     * to 80. A loss whose formula in {@link LossType} has {@code u} but not {@code s(u)} is defined only for {@link
+     * #REVERSE_KL}, and is refused with any other divergence.
      */
     public enum Divergence {
         /** {@code u}. */
@@ -30,7 +30,7 @@ public final class PreferenceOptions {
         FORWARD_KL(1, "forward_kl"),
         /** {@code log 2 + log sigmoid(u)}. */
         JS_DIVERGENCE(2, "js_divergence"),
-        /** {@code (exp((a-1) u) - 1) / (a-1)}, {@code u} where {@code a} is 1. */
+        /** {@code (exp((a-1) u) - 1) / (a-1)}, or {@code u} if {@code a} is 1. */
         ALPHA_DIVERGENCE(3, "alpha_divergence");
 
         private final int code;
@@ -46,13 +46,13 @@ public final class PreferenceOptions {
             return code;
         }
 
-        /** The value of {@code f_divergence_type} that means this divergence. */
+        /** The name of this divergence in {@code f_divergence_type}. */
         public String option() {
             return option;
         }
 
-        /** The divergence that an option names. An unknown name throws, listing the known ones. */
-        public static Divergence of(String option) {
+        /** Returns the divergence with this name in {@code f_divergence_type}. Throws if the name is unknown. */
+        public static Divergence fromOption(String option) {
             for (Divergence divergence : values()) {
                 if (divergence.option.equals(option)) {
                     return divergence;
@@ -66,30 +66,30 @@ public final class PreferenceOptions {
     }
 
     /**
-     * A numeric option of some losses. If it is not set, these losses use its default. Setting it is refused if no loss of
-     * the options reads it. The constants have the order of the fields in {@code dpo4j_preference}.
+     * A numeric option that some losses read. It is refused if no loss of the options reads it. The constants have the
+     * order of the fields in {@code dpo4j_preference}.
      */
     public enum Scalar {
-        /** Temperature of discopop's blend, in (0, 1]. */
+        /** Temperature of the sigmoid that blends discopop's two losses, in (0, 1]. */
         DISCOPOP_TAU(1 << 16, "discopop_tau", Default.DISCOPOP_TAU),
-        /** Strength of DPOP's penalty. */
+        /** Factor of the penalty of dpop and dpop_additive, at least 0. */
         DPOP_LAMBDA(1 << 17, "dpop_lambda", Default.DPOP_LAMBDA),
-        /** Margin of simpo and alphapo. */
+        /** Target margin of simpo and alphapo. */
         SIMPO_GAMMA(1 << 18, "simpo_gamma", Default.SIMPO_GAMMA),
         /** Alpha of alphapo, which has no default. */
         ALPHAPO_ALPHA(1 << 19, "alphapo_alpha", null);
 
         private final int trait;
         private final String option;
-        private final @Nullable Float byDefault;
+        private final @Nullable Float defaultValue;
 
-        Scalar(int trait, String option, @Nullable Float byDefault) {
+        Scalar(int trait, String option, @Nullable Float defaultValue) {
             this.trait = trait;
             this.option = option;
-            this.byDefault = byDefault;
+            this.defaultValue = defaultValue;
         }
 
-        /** The bit of a loss's {@code dpo4j_loss_traits} that says that it reads this. */
+        /** The {@code dpo4j_trait} bit of losses that read it. */
         int trait() {
             return trait;
         }
@@ -104,13 +104,13 @@ public final class PreferenceOptions {
             return option;
         }
 
-        /** What a loss that reads it takes where it is not given; null where it must be given. */
-        public @Nullable Float byDefault() {
-            return byDefault;
+        /** The value if it is not set; null if a loss that reads it needs it to be set. */
+        public @Nullable Float defaultValue() {
+            return defaultValue;
         }
     }
 
-    /** Values of options that are not given. */
+    /** Default values of options. */
     public static final class Default {
         public static final double BETA = 0.1;
         public static final float DIVERGENCE_ALPHA = 0.5f;
@@ -121,7 +121,7 @@ public final class PreferenceOptions {
         private Default() {}
     }
 
-    /** One loss of the sum. */
+    /** A loss of the sum and its weight. */
     public record Term(LossType loss, float weight) {}
 
     private static final Scalar[] SCALARS = Scalar.values();
@@ -157,8 +157,8 @@ public final class PreferenceOptions {
         check();
     }
 
-    /** One loss of weight 1, beta 0.1, and defaults for what it reads besides. */
-    public static PreferenceOptions of(LossType loss) {
+    /** Returns options for one loss of weight 1; everything else has its default. */
+    public static PreferenceOptions forLoss(LossType loss) {
         return builder().loss(loss).build();
     }
 
@@ -166,32 +166,32 @@ public final class PreferenceOptions {
         return new Builder();
     }
 
-    /** The losses that are summed. */
+    /** The losses of the sum. */
     public List<Term> terms() {
         return terms;
     }
 
-    /** Whether some loss measures from a reference model. */
+    /** Whether a loss reads log-probs of a reference model. */
     public boolean hasReference() {
         return terms.stream().anyMatch(term -> term.loss().hasReference());
     }
 
-    /** Whether some loss has no reference-free form. */
+    /** Whether a loss is undefined without a reference model. */
     public boolean needsReference() {
         return terms.stream().anyMatch(term -> term.loss().needsReference());
     }
 
-    /** Whether some loss reads the running mean of rewards. */
+    /** Whether a loss reads the running mean of rewards. */
     public boolean hasRunningMean() {
         return terms.stream().anyMatch(term -> term.loss().hasRunningMean());
     }
 
-    /** Whether some loss is a mean over the chosen tokens of an optimizer step. */
+    /** Whether a loss is a mean over the chosen tokens of an optimizer step. */
     public boolean hasTokenMean() {
         return terms.stream().anyMatch(term -> term.loss().reduction() == LossType.Reduction.TOKENS);
     }
 
-    /** The options that are read, by name: {@code "beta 0.1, label_smoothing 0.05"}. */
+    /** Beta and the options that are not 0, by name: {@code "beta 0.1, label_smoothing 0.05"}. */
     public String options() {
         StringBuilder text = new StringBuilder("beta ").append(beta);
         append(text, "label_smoothing", labelSmoothing);
@@ -219,7 +219,7 @@ public final class PreferenceOptions {
         return losses + ", " + options();
     }
 
-    /** The fields of the C header's {@code dpo4j_preference}. */
+    /** Writes the fields of {@code dpo4j_preference}. */
     StructWriter write(StructWriter struct) {
         struct.int32("terms", terms.size())
                 .int32s("loss", codes)
@@ -234,7 +234,7 @@ public final class PreferenceOptions {
         return struct.int32("use_weighting", weighting ? 1 : 0);
     }
 
-    /** The address of a {@code dpo4j_preference} with these fields, until this thread writes another struct. */
+    /** Writes a {@code dpo4j_preference} and returns its address, valid until this thread writes another struct. */
     long struct() {
         return write(StructWriter.begin("dpo4j_preference")).end();
     }
@@ -242,12 +242,12 @@ public final class PreferenceOptions {
     private void check() {
         byte[] text = new byte[Status.TEXT_BYTES];
         if (Native.dpo4j_preference_check(struct(), text, text.length) != 0) {
-            // the library begins its text with the name of the call; the option's name behind it says enough
+            // drops the name of the call from the start of the text: the name of the option follows it
             throw new Dpo4jException(Status.text(text).replaceFirst("^preference options: ", ""));
         }
     }
 
-    /** Options under construction. */
+    /** Builds {@link PreferenceOptions}. */
     public static final class Builder {
         private final List<Term> terms = new ArrayList<>();
         private final Map<Scalar, Float> given = new EnumMap<>(Scalar.class);
@@ -264,20 +264,20 @@ public final class PreferenceOptions {
             return loss(loss, 1);
         }
 
-        /** Adds a loss: {@code [0.8 sigmoid, 0.2 bco_pair, 1 sft]} is MPO, {@code [sigmoid, alpha sft]} RPO. */
+        /** Adds a loss. {@code [0.8 sigmoid, 0.2 bco_pair, 1 sft]} is MPO; {@code [sigmoid, alpha sft]} is RPO. */
         public Builder loss(LossType loss, float weight) {
             terms.add(new Term(loss, weight));
             return this;
         }
 
-        /** These losses instead of those added so far. */
+        /** Replaces the losses added so far. */
         public Builder losses(List<Term> values) {
             terms.clear();
             terms.addAll(values);
             return this;
         }
 
-        /** Strength of the pull towards the reference; above 0. The kernels read it as fp32. */
+        /** A higher beta keeps the policy closer to the reference; above 0; default 0.1. Rounded to fp32. */
         public Builder beta(double value) {
             beta = value;
             return this;
@@ -287,35 +287,35 @@ public final class PreferenceOptions {
             return beta;
         }
 
-        /** Probability that a label is wrong, in [0, 0.5); default 0. The kernels read it as fp32. */
+        /** Probability that a label is wrong, in [0, 0.5); default 0. Rounded to fp32. */
         public Builder labelSmoothing(double value) {
             labelSmoothing = value;
             return this;
         }
 
-        /** Score of log-ratios; default reverse KL, the one that every loss takes. */
+        /** The divergence whose score is used; default reverse KL, which every loss supports. */
         public Builder divergence(Divergence value) {
             divergence = value;
             return this;
         }
 
-        /** Coefficient of the alpha divergence; null for its default. */
+        /** Coefficient {@code a} of the alpha divergence; null: 0.5. */
         public Builder divergenceAlpha(@Nullable Float value) {
             divergenceAlpha = value;
             return this;
         }
 
-        /** Temperature of discopop's blend, in (0, 1]. */
+        /** Temperature of the sigmoid that blends discopop's two losses, in (0, 1]. */
         public Builder discopopTau(float value) {
             return scalar(Scalar.DISCOPOP_TAU, value);
         }
 
-        /** Strength of DPOP's penalty. */
+        /** Factor of the penalty of dpop and dpop_additive, at least 0. */
         public Builder dpopLambda(float value) {
             return scalar(Scalar.DPOP_LAMBDA, value);
         }
 
-        /** Margin of simpo and alphapo. */
+        /** Target margin of simpo and alphapo. */
         public Builder simpoGamma(float value) {
             return scalar(Scalar.SIMPO_GAMMA, value);
         }
@@ -325,7 +325,7 @@ public final class PreferenceOptions {
             return scalar(Scalar.ALPHAPO_ALPHA, value);
         }
 
-        /** An option that some losses read; null for its default. */
+        /** Sets an option that some losses read; null: its default. */
         public Builder scalar(Scalar scalar, @Nullable Float value) {
             if (value == null) {
                 given.remove(scalar);
@@ -335,13 +335,13 @@ public final class PreferenceOptions {
             return this;
         }
 
-        /** Weighs pairs by how likely the policy is to write them (WPO, Zhou et al. 2024); needs statistics. */
+        /** Weights pairs by their likelihood under the policy (WPO, Zhou et al. 2024); needs statistics. */
         public Builder weighting(boolean value) {
             weighting = value;
             return this;
         }
 
-        /** Throws, naming the option, where one is out of its range or no loss reads it. */
+        /** Throws if an option is out of its range or no loss reads it, and names the option. */
         public PreferenceOptions build() {
             return new PreferenceOptions(this);
         }
@@ -353,7 +353,7 @@ public final class PreferenceOptions {
             return divergence == Divergence.ALPHA_DIVERGENCE ? Default.DIVERGENCE_ALPHA : 0;
         }
 
-        /** What is given, then the defaults of what the losses read, else 0. */
+        /** The value that is set, else the default if a loss reads the option, else 0. */
         private float[] scalars() {
             float[] values = new float[SCALARS.length];
             for (int i = 0; i < SCALARS.length; i++) {
@@ -371,12 +371,12 @@ public final class PreferenceOptions {
                 if (!scalar.isReadBy(term.loss())) {
                     continue;
                 }
-                Float byDefault = scalar.byDefault();
-                if (byDefault == null) {
+                Float defaultValue = scalar.defaultValue();
+                if (defaultValue == null) {
                     throw new Dpo4jException(scalar.option() + " is missing: the loss "
                             + term.loss().option() + " needs it, and it has no default");
                 }
-                return byDefault;
+                return defaultValue;
             }
             return 0;
         }

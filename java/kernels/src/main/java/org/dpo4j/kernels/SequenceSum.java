@@ -5,27 +5,27 @@ import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.kernels.internal.StructWriter;
 
 /**
- * Sums or means of per-token values over completions: the log-prob of a completion from those of its tokens.
- * Accumulated in f64, in token order.
+ * Sums or means of per-token values over completions, such as the log-prob of a completion. Accumulated in f64, in
+ * token order.
  *
- * <p>Addresses are device memory owned by the caller, 4-byte aligned. Refused arguments throw {@link Dpo4jException}
- * naming the argument.
+ * <p>Addresses are device memory that the caller owns, 4-byte aligned. An argument that is refused throws a {@link
+ * Dpo4jException} with its name.
  */
 public final class SequenceSum {
 
     /**
-     * Completions, and how their tokens count.
+     * The tokens of each completion, and the factor of each token.
      *
      * @param offsets i32[sequences + 1], not decreasing: completion s is the tokens {@code [offsets[s], offsets[s+1])}
-     * @param sequences completions
-     * @param width values a token
-     * @param tailFactor in [0, 1]: what a token counts beyond the length of the shorter of its completion and the
-     *     other of the pair, completions 2i and 2i+1 (LD-DPO, Liu et al. 2024); 1 for as much as any
-     * @param average divide by the number of tokens
+     * @param sequences number of completions
+     * @param width values per token
+     * @param tailFactor in [0, 1]. Completions 2i and 2i+1 are a pair. The factor of a token is 1 up to the length of
+     *     the shorter completion of its pair, and {@code tailFactor} beyond it (LD-DPO, Liu et al. 2024)
+     * @param average whether factors are divided by the number of tokens of the completion
      */
     public record Sequences(long offsets, long sequences, long width, float tailFactor, boolean average) {
 
-        /** Plain sums of one value a token. */
+        /** Plain sums of one value per token. */
         public Sequences(long offsets, long sequences) {
             this(offsets, sequences, 1, 1, false);
         }
@@ -45,9 +45,9 @@ public final class SequenceSum {
     private SequenceSum() {}
 
     /**
-     * {@code sums[s,:]} = sum of {@code values[i,:]} over the tokens of s; 0 for an empty completion.
+     * {@code sums[s,:]} = the sum of {@code factor_i values[i,:]} over the tokens i of completion s; 0 if it is empty.
      *
-     * @param sums out, f32[sequences, width]
+     * @param sums written, f32[sequences, width]
      * @param values f32[offsets[sequences], width]
      */
     public static void forward(Device device, long sums, long values, Sequences sequences) {
@@ -59,9 +59,9 @@ public final class SequenceSum {
     }
 
     /**
-     * {@code dValues[i,:]} = what token i counts times {@code dSums[s,:]}, for the tokens of s.
+     * {@code dValues[i,:] = factor_i dSums[s,:]} for the tokens i of completion s.
      *
-     * @param dValues out, f32[offsets[sequences], width]
+     * @param dValues written, f32[offsets[sequences], width]
      * @param dSums f32[sequences, width]
      */
     public static void backward(Device device, long dValues, long dSums, Sequences sequences) {

@@ -6,70 +6,67 @@ import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.kernels.internal.StructWriter;
 
 /**
- * Log softmax of a row of logits at its target, without the softmax: {@code logprob = z[target] - lse}, {@code lse = log
- * sum exp(z)}, both from fp32 accumulators whatever the storage of the logits; z are the logits, or what a {@link
- * Transform} makes of them.
+ * The log-prob of a row's target, {@code logprob = z[target] - lse} with {@code lse = log sum exp(z)}, without storing
+ * the softmax. z are the logits, or a {@link Transform} of them. Accumulators are fp32 for every storage type.
  *
- * <p>A negative target masks its row: the row is not read, its numbers and its gradient are exactly 0. A target at or
- * beyond the vocabulary yields NaN. Logits of {@code -inf} are vocabulary that does not exist. A row's results have the
- * same bits whatever other rows there are.
+ * <p>A row with a negative target is masked: it is not read, and its results and gradient are exactly 0. A target at or
+ * beyond the vocabulary gives NaN. A logit of {@code -inf} marks a column that is not part of the vocabulary. The bits
+ * of a row do not depend on other rows.
  *
- * <p>All addresses are memory of the device, owned by the caller, 16-byte aligned, rows too; those of one number a row
- * 4-byte. 0 is null. Nothing is
- * retained once the queued work has run. Refused arguments throw {@link Dpo4jException} naming the argument.
+ * <p>Addresses are device memory that the caller owns, until the queued work has run; 0 is null. Alignment is 16 bytes,
+ * also of rows, and 4 bytes for arrays with one number per row. An argument that is refused throws a {@link
+ * Dpo4jException} with its name.
  */
 public final class TokenLogProb {
 
-    /**
-     * What a row of {@code statistics} holds, in this order; p is the softmax of the row. They cost no second read of
-     * it.
-     */
+    /** The columns of {@code statistics}; p is the softmax of the row. They need no second read of the row. */
     public enum Statistic {
         /** {@code -sum p log p}, in nats. */
         ENTROPY,
-        /** 1 where the target is the first of the largest z, else 0. */
+        /** 1 if the target is the argmax of z (the first, if several are equal), else 0. */
         HIT,
-        /** Mean of the z that exist. */
+        /** Mean of z over columns that are not -inf. */
         MEAN_LOGIT,
         /** {@code logprob - log sum p^2}: the log weight of a token in WPO (Zhou et al. 2024, equation 2). */
         LOG_WEIGHT
     }
 
-    /** Values in a row of {@code statistics}. */
+    /** The number of columns of {@code statistics}. */
     public static final int STATISTICS = Statistic.values().length;
 
     /**
-     * What the softmax is taken of: {@code z = cap tanh(scale (x + bias) / cap)} of a logit x, or {@code scale (x +
-     * bias)} where cap is 0. Gradients are by x: they hold dz/dx. Logits of -inf stay so.
+     * The input of the softmax: {@code z = cap tanh(scale (x + bias) / cap)} for a logit x, or {@code z = scale (x +
+     * bias)} if cap is 0. Logits of -inf stay -inf. Gradients are with respect to x, so they contain dz/dx.
      *
-     * @param bias f32[vocabulary], -inf where a column shall not exist; or 0 for none
-     * @param scale finite and above 0; 1 for none
-     * @param cap from 1e-30 to 1e30: the soft cap of Gemma 2 (Gemma team 2024, section 2); 0 for none
+     * @param bias f32[vocabulary], -inf for a column that is not part of the vocabulary; 0: no bias
+     * @param scale finite and above 0; 1: no scale
+     * @param cap from 1e-30 to 1e30, the soft cap of Gemma 2 (Gemma team 2024, section 2); 0: no cap
      */
     public record Transform(long bias, float scale, float cap) {
-        /** z is x, and no time is spent on it. */
+        /** z = x, at no cost. */
         public static final Transform NONE = new Transform(0, 1, 0);
     }
 
     /**
      * Rows of logits.
      *
-     * @param address of {@code dtype[.., vocabulary]}
-     * @param rowIndex i32[rows] for the logits row of each row of a call, no row twice; or 0 for row after row. Rows
-     *     that it does not name are neither read nor written. All other arrays of a call have one entry a call row
+     * @param address {@code dtype[.., vocabulary]}
+     * @param rowIndex i32[rows], no value twice: row i of the call is row {@code rowIndex[i]} of the logits and of
+     *     their gradient; other rows are neither read nor written. Row i of all other arrays belongs to row i of the
+     *     call. 0: {@code rowIndex[i] = i}
      * @param vocabulary columns
      * @param stride elements between rows
-     * @param dtype storage: all three on every device
-     * @param transform what the softmax sees of them
+     * @param dtype any type, on every device
+     * @param transform makes the input of the softmax from the logits
      */
     public record Logits(long address, long rowIndex, long vocabulary, long stride, DType dtype, Transform transform) {
 
-        /** Row after row, as they are. */
+        /** Without row index and transform. */
         public Logits(long address, long vocabulary, long stride, DType dtype) {
             this(address, 0, vocabulary, stride, dtype);
         }
 
-        /** As they are. */
+        /** Without transform. */
         public Logits(long address, long rowIndex, long vocabulary, long stride, DType dtype) {
             this(address, rowIndex, vocabulary, stride, dtype, Transform.NONE);
         }
@@ -85,15 +82,15 @@ public final class TokenLogProb {
     }
 
     /**
-     * Where the gradient by the logits goes: rows as those of the logits.
+     * The gradient of the logits, with the same rows.
      *
-     * @param address of {@code dtype[.., vocabulary]}; may be the logits' own when type and stride are theirs
+     * @param address {@code dtype[.., vocabulary]}; may be the address of the logits if type and stride are the same
      * @param stride elements between rows
-     * @param dtype storage
+     * @param dtype any type, on every device
      */
     public record LogitsGradient(long address, long stride, DType dtype) {
 
-        /** In place of the logits. */
+        /** A gradient that overwrites the logits. */
         public static LogitsGradient inPlace(Logits logits) {
             return new LogitsGradient(logits.address, logits.stride, logits.dtype);
         }
@@ -104,10 +101,10 @@ public final class TokenLogProb {
     }
 
     /**
-     * What forward writes.
+     * Output addresses of forward.
      *
      * @param logprob f32[rows]
-     * @param lse f32[rows], kept for backward
+     * @param lse f32[rows], which backward reads
      * @param statistics f32[rows, {@link #STATISTICS}], or 0
      */
     public record TokenResults(long logprob, long lse, long statistics) {
@@ -122,7 +119,7 @@ public final class TokenLogProb {
         }
     }
 
-    /** As {@code dLogprob} of {@link #forwardBackward}: 1 for every row. */
+    /** The {@code dLogprob} of {@link #forwardBackward} that is 1 for every row. */
     public static final long UNIT_GRADIENT = 0;
 
     private TokenLogProb() {}
@@ -143,9 +140,9 @@ public final class TokenLogProb {
     /**
      * {@code dLogits[row,j] = dLogprob[row] * ((j == target) - exp(z[row,j] - lse[row])) dz/dx}.
      *
-     * @param logits as given to {@link #forward}
+     * @param logits as in {@link #forward}
      * @param targets i32[rows]
-     * @param lse f32[rows], of {@link #forward}
+     * @param lse f32[rows], from {@link #forward}
      * @param dLogprob f32[rows]
      */
     public static void backward(
@@ -162,8 +159,8 @@ public final class TokenLogProb {
     }
 
     /**
-     * {@link #forward} and {@link #backward} in one read of the row, where the gradient is known before the log-prob.
-     * For losses that are linear in one scalar a completion, the unit gradient serves: the scalar is a row scale of it.
+     * {@link #forward} and {@link #backward} in one read of the row, for a {@code dLogprob} that does not depend on the
+     * log-probs. For a preference loss, use {@link #UNIT_GRADIENT}, and multiply rows by d loss / d log-prob later.
      *
      * @param targets i32[rows]
      * @param dLogprob f32[rows], or {@link #UNIT_GRADIENT}

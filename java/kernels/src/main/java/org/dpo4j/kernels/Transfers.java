@@ -3,20 +3,20 @@ package org.dpo4j.kernels;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/** Java arrays to and from a device, through a direct buffer of bounded size. */
+/** Copies Java arrays to and from a device through a direct buffer of at most 1 MiB. */
 final class Transfers {
     private static final int CHUNK_BYTES = 1 << 20;
 
     private Transfers() {}
 
-    /** Copies between an address of the device and a whole direct buffer. */
+    /** Copies between a direct buffer and the same number of bytes at a device address. */
     interface Copy {
         void run(long address, ByteBuffer buffer);
     }
 
-    /** One piece of an array: {@code count} elements from {@code begin}, in a buffer. */
+    /** Copies elements {@code [begin, begin + count)} of an array to or from a buffer. */
     private interface Piece {
-        void move(ByteBuffer buffer, int begin, int count);
+        void copy(ByteBuffer buffer, int begin, int count);
     }
 
     static void upload(Copy copy, long destination, int[] source) {
@@ -76,7 +76,7 @@ final class Transfers {
         for (int begin = 0; begin < count; begin += step) {
             int n = Math.min(step, count - begin);
             buffer.clear().limit(n * elementBytes);
-            piece.move(buffer, begin, n);
+            piece.copy(buffer, begin, n);
             copy.run(destination + (long) begin * elementBytes, buffer);
         }
     }
@@ -89,7 +89,7 @@ final class Transfers {
             buffer.clear().limit(n * elementBytes);
             copy.run(source + (long) begin * elementBytes, buffer);
             buffer.rewind();
-            piece.move(buffer, begin, n);
+            piece.copy(buffer, begin, n);
         }
     }
 

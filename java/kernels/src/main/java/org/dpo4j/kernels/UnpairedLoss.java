@@ -5,19 +5,24 @@ import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.kernels.internal.StructWriter;
 
 /**
- * Losses of single completions, each desirable or not, their gradient and their metrics, in one launch. With {@code u =
- * pi - ref}, {@code b} beta, {@code w} the weight of the completion's kind and {@code sg} sigmoid.
+ * Losses of single completions, each desirable or undesirable, their gradients and metrics, in one launch.
  *
- * <p>Addresses are device memory owned by the caller, 0 is null; 4-byte aligned, statistics and metrics 16-byte. Refused arguments throw {@link
- * Dpo4jException} naming the argument.
+ * <p>Addresses are device memory that the caller owns; 0 is null. Alignment is 4 bytes, but 16 for statistics and
+ * metrics. An argument that is refused throws a {@link Dpo4jException} with its name.
  */
 public final class UnpairedLoss {
 
-    /** A loss, by TRL's name. */
+    /**
+     * A loss, under TRL's name. {@code u = pi - ref}: log-prob of the completion under the policy minus that under the
+     * reference; {@code b}: beta; {@code w}: weight of desirable or of undesirable completions; {@code sg}: sigmoid.
+     */
     public enum Type {
-        /** Desirable: {@code w (1 - sg(b (u - kl)))}, else {@code w (1 - sg(b (kl - u)))}: Ethayarajh et al. 2024, equation 7. */
+        /**
+         * Desirable: {@code w (1 - sg(b (u - kl)))}, undesirable: {@code w (1 - sg(b (kl - u)))}: Ethayarajh et al.
+         * 2024, equation 7.
+         */
         KTO(0, "kto"),
-        /** Desirable: {@code w (1 - sg(b u))}, else {@code w sg(b u)}: D'Oosterlinck et al. 2024. */
+        /** Desirable: {@code w (1 - sg(b u))}, undesirable: {@code w sg(b u)}: D'Oosterlinck et al. 2024. */
         APO_ZERO_UNPAIRED(1, "apo_zero_unpaired");
 
         private final int code;
@@ -33,34 +38,34 @@ public final class UnpairedLoss {
             return code;
         }
 
-        /** The value of {@code loss_type} that means this loss. */
+        /** The name of this loss in {@code loss_type}. */
         public String option() {
             return option;
         }
     }
 
     /**
-     * What to compute.
+     * The loss and its options.
      *
-     * @param type formula
-     * @param beta strength of the pull towards the reference, above 0
-     * @param desirableWeight of desirable completions, at least 0
-     * @param undesirableWeight of the others, at least 0
+     * @param beta above 0
+     * @param desirableWeight weight of desirable completions, at least 0
+     * @param undesirableWeight weight of undesirable completions, at least 0
      */
     public record Options(Type type, float beta, float desirableWeight, float undesirableWeight) {
 
-        /** TRL's defaults. */
-        public static Options of(Type type) {
+        /** Returns a loss with TRL's defaults for its options. */
+        public static Options forLoss(Type type) {
             return new Options(type, 0.1f, 1, 1);
         }
     }
 
     /**
-     * What a call writes.
+     * Output addresses.
      *
      * @param losses f32[completions]
      * @param dSums f32[completions]: scale times d (sum of losses) / d sums
-     * @param metrics f64[{@link PreferenceLoss#METRICS}], added to, desirable as chosen; or 0. Accuracy and margin stay
+     * @param metrics f64[{@link PreferenceLoss#METRICS}], accumulated over calls; or 0. Desirable completions count as
+     *     chosen; accuracy and margin do not change
      */
     public record UnpairedResults(long losses, long dSums, long metrics) {
 
@@ -71,14 +76,14 @@ public final class UnpairedLoss {
     }
 
     /**
-     * What a call reads.
+     * Input addresses.
      *
-     * @param sums f32[count], log-probs of completions
-     * @param reference the same of the reference model
+     * @param sums f32[count], log-probs of completions under the policy
+     * @param reference f32[count], log-probs under the reference
      * @param desirable i32[count], 1 or 0
      * @param lengths i32[count], tokens of completions; may be 0 without statistics
      * @param statistics f32[count, {@link TokenLogProb#STATISTICS}], sums over completions; or 0
-     * @param count completions
+     * @param count number of completions
      */
     public record UnpairedLogProbs(
             long sums, long reference, long desirable, long lengths, long statistics, long count) {
@@ -90,23 +95,24 @@ public final class UnpairedLoss {
     }
 
     /**
-     * Completions that belong to other prompts: {@code kl = max(0, mean of sums - reference)}, which takes no gradient.
+     * Log-probs of completions, each given the prompt of another row. {@code kl = max(0, mean of sums - reference)},
+     * without gradient.
      *
-     * @param sums f32[count]
-     * @param reference f32[count]
-     * @param count completions
+     * @param sums f32[count], under the policy
+     * @param reference f32[count], under the reference
+     * @param count number of completions
      */
     public record Baseline(long sums, long reference, long count) {
-        /** A kl of 0. */
+        /** kl = 0. */
         public static final Baseline NONE = new Baseline(0, 0, 0);
     }
 
     private UnpairedLoss() {}
 
     /**
-     * Loss, gradient and metrics of every completion.
+     * Computes loss, gradient and metrics of every completion.
      *
-     * @param baseline of KTO; {@link Baseline#NONE} for the other
+     * @param baseline for {@link Type#KTO}; else {@link Baseline#NONE}
      * @param scale 1 / completions of the whole optimizer step
      */
     public static void compute(

@@ -1,6 +1,6 @@
 /**
- * Devices, and the operations of preference optimization on them: token log-prob, sums over completions, preference
- * loss. For embedding in any trainer that has raw device addresses.
+ * Devices, and the operations of preference optimization: token log-probs, sums over completions, preference losses. A
+ * trainer can call them on its own device memory.
  */
 @NullMarked
 package org.dpo4j.kernels;

@@ -5,12 +5,15 @@ import org.bytedeco.pytorch.cuda.CUDAStream;
 import org.bytedeco.pytorch.global.torch_cuda;
 import org.jspecify.annotations.Nullable;
 
-/** The stream libtorch queues work on. The only class that names libtorch's CUDA half, which loads nowhere but on GPU machines. */
+/**
+ * libtorch's current CUDA stream. No other class uses libtorch's CUDA bindings, which can be loaded only on a GPU
+ * machine.
+ */
 final class CurrentCudaStream {
     private CurrentCudaStream() {}
 
-    /** Its {@code cudaStream_t} for this thread; 0 is the default stream. */
-    static long of(int ordinal) {
+    /** Returns this thread's current {@code cudaStream_t} on a device; 0 is the default stream. */
+    static long address(int ordinal) {
         try (CUDAStream current = torch_cuda.getCurrentCUDAStream((byte) ordinal)) {
             @Nullable CUstream_st stream = current.stream();
             return stream == null ? 0 : stream.address();

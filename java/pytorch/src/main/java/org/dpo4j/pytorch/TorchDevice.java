@@ -17,14 +17,15 @@ import org.dpo4j.kernels.TokenLogProb.Logits;
 import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 
 /**
- * A device of libtorch, and its tensors as the operations of {@code org.dpo4j.kernels} take them: addresses of the
- * tensors' own memory. Nothing is copied and nothing converted; a tensor that a kernel could not use where it lies is
- * refused with a {@link Dpo4jException} that names it and says what to do.
+ * A device of libtorch, and the addresses of its tensors for the operations of {@code org.dpo4j.kernels}. Nothing is
+ * copied or converted. A tensor that a kernel cannot use in place is refused with a {@link Dpo4jException} that names
+ * it and says what to do.
  *
- * <p>Work goes to as many threads as libtorch has on cpu, and to libtorch's current stream on cuda, so that it is in
- * order with libtorch's own.
+ * <p>On cpu, work uses as many threads as libtorch. On cuda, it is queued on libtorch's current stream, in order with
+ * libtorch's own work.
  *
- * <p>Ownership: tensors stay the caller's. An address is good while its tensor is. Threading: one thread at a time.
+ * <p>Ownership: the caller owns the tensors. An address is valid as long as its tensor. Threading: only one thread at a
+ * time may use a device.
  */
 public final class TorchDevice implements AutoCloseable {
     private static final int ALIGNMENT = 16;
@@ -39,26 +40,26 @@ public final class TorchDevice implements AutoCloseable {
         this.kernels = kernels;
     }
 
-    /** The device a tensor lies on; on cuda with the stream that is current now. */
-    public static TorchDevice of(Tensor tensor) {
+    /** Opens the device of a tensor; on cuda with the stream that is current now. */
+    public static TorchDevice on(Tensor tensor) {
         if (!tensor.defined()) {
-            throw new Dpo4jException("the tensor is undefined, so it is on no device");
+            throw new Dpo4jException("the tensor is undefined, so it has no device");
         }
         DeviceType type = type(tensor);
         int ordinal = ordinal(tensor);
         return switch (type) {
             case CPU -> new TorchDevice(type, ordinal, Devices.cpu(torch.get_num_threads()));
-            case CUDA -> new TorchDevice(type, ordinal, Devices.cuda(ordinal, CurrentCudaStream.of(ordinal)));
+            case CUDA -> new TorchDevice(type, ordinal, Devices.cuda(ordinal, CurrentCudaStream.address(ordinal)));
             default -> throw new Dpo4jException("tensors on " + type + " are not supported: use cpu or cuda");
         };
     }
 
     /**
-     * The same device for the operations of {@code org.dpo4j.kernels}. Throws where libtorch's current stream is no
-     * longer the one that this was opened on.
+     * The device for the operations of {@code org.dpo4j.kernels}. Throws if libtorch's current stream has changed since
+     * {@link #on}.
      */
     public Device kernels() {
-        if (type == DeviceType.CUDA && CurrentCudaStream.of(ordinal) != kernels.stream()) {
+        if (type == DeviceType.CUDA && CurrentCudaStream.address(ordinal) != kernels.stream()) {
             throw new Dpo4jException("the current stream of " + this
                     + " has changed since the device was opened: open one for each stream");
         }
@@ -66,56 +67,58 @@ public final class TorchDevice implements AutoCloseable {
     }
 
     /**
-     * Address of a tensor that a kernel reads: contiguous, aligned to 16 bytes (integers to 4).
+     * Returns the address of a tensor that a kernel reads. The tensor must be contiguous and aligned to 16 bytes
+     * (integers to 4).
      *
-     * @param name of the argument, for refusals
-     * @param type elements it must have: {@code Float}, {@code Int} or {@code Double} where a kernel says f32, i32, f64
-     * @param sizes it must have
+     * @param name name of the argument, for errors
+     * @param type required type: {@code Float}, {@code Int} or {@code Double} for f32, i32 or f64
+     * @param sizes required sizes
      */
-    public long read(String name, Tensor tensor, ScalarType type, long... sizes) {
-        checkDense(name, tensor, type, sizes);
-        return aligned(name, tensor.const_data_ptr().address(), type == ScalarType.Int ? 4 : ALIGNMENT);
+    public long readAddress(String name, Tensor tensor, ScalarType type, long... sizes) {
+        checkContiguous(name, tensor, type, sizes);
+        return requireAligned(name, tensor.const_data_ptr().address(), type == ScalarType.Int ? 4 : ALIGNMENT);
     }
 
-    /** As {@link #read}, of a tensor that a kernel writes. It must not be part of a graph. */
-    public long written(String name, Tensor tensor, ScalarType type, long... sizes) {
-        checkDense(name, tensor, type, sizes);
+    /** {@link #readAddress} for a tensor that a kernel writes. It must not require grad. */
+    public long writeAddress(String name, Tensor tensor, ScalarType type, long... sizes) {
+        checkContiguous(name, tensor, type, sizes);
         if (tensor.requires_grad()) {
-            throw new Dpo4jException(name + " requires grad, must not where a kernel writes it: use detach()");
+            throw new Dpo4jException(name + " requires grad, but a kernel writes it: use detach()");
         }
-        return aligned(name, tensor.mutable_data_ptr().address(), ALIGNMENT);
+        return requireAligned(name, tensor.mutable_data_ptr().address(), ALIGNMENT);
     }
 
     /**
-     * Rows of logits, to be read.
+     * Returns logits that a kernel reads.
      *
-     * @param logits {@code [rows, vocabulary]} of {@code Float}, {@code BFloat16} or {@code Half}, columns next to each
-     *     other, every row starting on 16 bytes; a {@code narrow} of a wider tensor will do
+     * @param name name of the argument, for errors
+     * @param logits {@code [rows, vocabulary]} of {@code Float}, {@code BFloat16} or {@code Half}; columns are
+     *     contiguous and rows 16-byte aligned, as in a {@code narrow} of a wider tensor
      */
     public Logits logits(String name, Tensor logits) {
         long stride = checkRows(name, logits);
-        long address = aligned(name, logits.const_data_ptr().address(), ALIGNMENT);
+        long address = requireAligned(name, logits.const_data_ptr().address(), ALIGNMENT);
         return new Logits(address, logits.size(1), stride, dtype(name, logits));
     }
 
-    /** Rows to write the gradient by logits to: as {@link #logits}, where it must not be part of a graph. */
+    /** {@link #logits} for a gradient that a kernel writes. It must not require grad. */
     public LogitsGradient gradient(String name, Tensor gradient) {
         long stride = checkRows(name, gradient);
         if (gradient.requires_grad()) {
-            throw new Dpo4jException(name + " requires grad, must not where a kernel writes it: use detach()");
+            throw new Dpo4jException(name + " requires grad, but a kernel writes it: use detach()");
         }
-        long address = aligned(name, gradient.mutable_data_ptr().address(), ALIGNMENT);
+        long address = requireAligned(name, gradient.mutable_data_ptr().address(), ALIGNMENT);
         return new LogitsGradient(address, stride, dtype(name, gradient));
     }
 
-    /** New memory of the caller's {@code PointerScope}. */
+    /** Makes a tensor in the caller's {@code PointerScope}. */
     Tensor zeros(ScalarType type, long... sizes) {
         try (TensorOptions options = options(type)) {
             return torch.zeros(sizes, options);
         }
     }
 
-    /** New memory of the caller's {@code PointerScope}, laid out as {@code like} is. */
+    /** Makes a tensor with the sizes and type of {@code like} in the caller's {@code PointerScope}. */
     Tensor emptyRows(Tensor like, long stride) {
         try (TensorOptions options = options(like.scalar_type())) {
             return torch.empty_strided(new long[] {like.size(0), like.size(1)}, new long[] {stride, 1}, options);
@@ -134,23 +137,23 @@ public final class TorchDevice implements AutoCloseable {
         return type == DeviceType.CPU;
     }
 
-    /** Closes what the kernels hold; waits for their work. */
+    /** Waits for queued work, and frees the resources of the kernels. */
     @Override
     public void close() {
         kernels.close();
     }
 
-    /** As libtorch writes it: {@code cpu}, {@code cuda:0}. */
+    /** The name in libtorch: {@code cpu}, {@code cuda:0}. */
     @Override
     public String toString() {
         return name(type, ordinal);
     }
 
-    private void checkDense(String name, Tensor tensor, ScalarType wanted, long... sizes) {
-        checkPlace(name, tensor);
-        ScalarType is = tensor.scalar_type().intern();
-        if (is != wanted) {
-            throw new Dpo4jException(name + " is " + is + ", must be " + wanted + ": convert it with to(ScalarType."
+    private void checkContiguous(String name, Tensor tensor, ScalarType wanted, long... sizes) {
+        checkDevice(name, tensor);
+        ScalarType type = tensor.scalar_type().intern();
+        if (type != wanted) {
+            throw new Dpo4jException(name + " is " + type + ", must be " + wanted + ": convert it with to(ScalarType."
                     + wanted + "), once for all uses");
         }
         long[] own = sizes(tensor);
@@ -163,9 +166,9 @@ public final class TorchDevice implements AutoCloseable {
         }
     }
 
-    /** Returns the elements between rows. */
+    /** Returns the number of elements between rows. */
     private long checkRows(String name, Tensor tensor) {
-        checkPlace(name, tensor);
+        checkDevice(name, tensor);
         if (tensor.dim() != 2) {
             throw new Dpo4jException(name + " has sizes " + Arrays.toString(sizes(tensor))
                     + ", must be [rows, vocabulary]: use view(-1, vocabulary)");
@@ -178,23 +181,23 @@ public final class TorchDevice implements AutoCloseable {
             throw new Dpo4jException(name + " has stride " + tensor.stride(1)
                     + " between the columns of a row, must have 1: use contiguous()");
         }
-        int inAlignment = ALIGNMENT / dtype(name, tensor).bytes();
+        int alignment = ALIGNMENT / dtype(name, tensor).bytes();
         if (tensor.size(0) == 1) {
-            return (vocabulary + inAlignment - 1) / inAlignment * inAlignment; // libtorch says anything here
+            return (vocabulary + alignment - 1) / alignment * alignment; // the stride of a single row is arbitrary
         }
         long stride = tensor.stride(0);
         if (stride < vocabulary) {
             throw new Dpo4jException(name + " has rows " + stride + " elements apart, which overlap: use contiguous()");
         }
-        if (stride % inAlignment != 0) {
+        if (stride % alignment != 0) {
             throw new Dpo4jException(name + " has rows " + stride + " elements apart, must be a multiple of "
-                    + inAlignment + ", so that every row starts on 16 bytes: pad the vocabulary to such a multiple"
+                    + alignment + ", so that every row is 16-byte aligned: pad the vocabulary to such a multiple"
                     + " and narrow the logits to it");
         }
         return stride;
     }
 
-    private void checkPlace(String name, Tensor tensor) {
+    private void checkDevice(String name, Tensor tensor) {
         if (!tensor.defined()) {
             throw new Dpo4jException(name + " is an undefined tensor");
         }
@@ -220,7 +223,7 @@ public final class TorchDevice implements AutoCloseable {
         };
     }
 
-    private static long aligned(String name, long address, int alignment) {
+    private static long requireAligned(String name, long address, int alignment) {
         if (address % alignment != 0) {
             throw new Dpo4jException(name + " starts " + address % alignment + " bytes after a multiple of " + alignment
                     + ": use clone(), or begin a view on such a multiple");
@@ -240,7 +243,7 @@ public final class TorchDevice implements AutoCloseable {
         }
     }
 
-    /** 0 where the device has no number, as cpu. */
+    /** The number of the tensor's device; 0 if it has none, as cpu. */
     private static int ordinal(Tensor tensor) {
         try (org.bytedeco.pytorch.Device device = tensor.device()) {
             return Math.max(device.index(), 0);

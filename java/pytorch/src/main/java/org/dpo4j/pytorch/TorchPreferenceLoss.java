@@ -20,54 +20,54 @@ import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A preference loss from libtorch logits, and its gradient for autograd. The kernels read the logits where they lie and
- * write the gradient once, without a softmax, a graph or a copy of either.
+ * A preference loss of libtorch logits, and its gradient for autograd. The kernels read the logits in place and write
+ * the gradient once, without a softmax, an autograd graph or a copy of either.
  *
  * <pre>{@code
- * try (TorchPreferenceLoss loss = TorchPreferenceLoss.on(logits, PreferenceOptions.of(LossType.SIGMOID))) {
+ * try (TorchPreferenceLoss loss = TorchPreferenceLoss.on(logits, PreferenceOptions.forLoss(LossType.SIGMOID))) {
  *     Result result = loss.compute(new Completions(logits, targets, offsets), reference, new Scale(1f / pairs));
- *     result.backward(); // on through whatever made the logits
+ *     result.backward(); // continues through the model that computed the logits
  * }
  * }</pre>
  *
- * <p>Ownership: tensors given stay the caller's and are not retained. Tensors returned belong to the
- * {@code PointerScope} that is open at the call: open one for each step.
+ * <p>Ownership: the caller owns the tensors it passes, and they are not retained. Returned tensors belong to the {@code
+ * PointerScope} that is open at the call: open one for each step.
  *
- * <p>Threading: one thread at a time. On cuda, work is queued on the stream that was current when this was opened, and
- * nothing waits for it. Nothing of a call is recorded in a graph.
+ * <p>Threading: only one thread at a time may use an object. On cuda, work is queued on the stream that was current
+ * when the object was made, and no call waits for it. Autograd records nothing of a call.
  *
- * <p>Tensors that do not fit are refused with a {@link Dpo4jException} that names them and says what to do; see
- * {@link TorchDevice}. Before it throws, nothing has been written.
+ * <p>A tensor that the kernels cannot use in place is refused with a {@link Dpo4jException} that names it and says what
+ * to do (see {@link TorchDevice}). Then nothing has been written.
  */
 public final class TorchPreferenceLoss implements AutoCloseable {
 
     /**
-     * Completions and what the model says of them. They are in pairs: chosen, rejected of pair 0, of pair 1, ...
+     * Completions and their logits, ordered by pairs: chosen and rejected of pair 0, chosen and rejected of pair 1, ...
      *
-     * @param logits {@code Float}, {@code BFloat16} or {@code Half} {@code [rows, vocabulary]}, see
-     *     {@link TorchDevice#logits}: row i is what the model expected at token i
-     * @param targets {@code Int[rows]}: token i. Negative: the row counts for nothing and its gradient is 0. At or
-     *     beyond the vocabulary: its numbers are NaN
+     * @param logits {@code Float}, {@code BFloat16} or {@code Half} {@code [rows, vocabulary]}, see {@link
+     *     TorchDevice#logits}. Row i has the logits that predict {@code targets[i]}
+     * @param targets {@code Int[rows]}, token ids. A row with a negative target is masked: it does not count, and its
+     *     gradient is 0. A target at or beyond the vocabulary gives NaN
      * @param offsets {@code Int[2 pairs + 1]}, not decreasing: completion s is the rows {@code [offsets[s],
-     *     offsets[s+1])}. Rows of no completion get a gradient of 0. Checked on cpu; on cuda wrong offsets read and
-     *     write wherever they point, as looking at them would stop the stream
+     *     offsets[s+1])}. Rows outside all completions have a gradient of 0. On cpu, offsets are checked. On cuda they
+     *     are not, because that would wait for the stream: with wrong offsets, kernels access memory out of bounds
      */
     public record Completions(Tensor logits, Tensor targets, Tensor offsets) {}
 
     /**
-     * What a call has computed.
+     * The result of a call.
      *
      * @param losses {@code Float[pairs]}
-     * @param logProbs {@code Float[2 pairs]}: sums over completions
+     * @param logProbs {@code Float[2 pairs]}, summed over each completion
      * @param metrics {@code Double[PreferenceLoss.METRICS]}, a sum and a count for each {@link PreferenceLoss.Metric}
-     * @param gradient of the logits' type and sizes, the scale times d (sum of losses) / d logits
-     * @param logits as given
+     * @param gradient the scale times d (sum of losses) / d logits, with the type and sizes of the logits
+     * @param logits the logits that were passed
      */
     public record Result(Tensor losses, Tensor logProbs, Tensor metrics, Tensor gradient, Tensor logits) {
 
         /**
-         * Gives the gradient to autograd, which frees the graph. For other wishes: {@code logits.backward(gradient,
-         * ...)}.
+         * Passes the gradient to autograd, which then frees the graph. For other options, call {@code
+         * logits.backward(gradient, ...)}.
          */
         public void backward() {
             try (BoolOptional freeGraph = new BoolOptional();
@@ -87,11 +87,11 @@ public final class TorchPreferenceLoss implements AutoCloseable {
         this.runningMean = runningMean;
     }
 
-    /** On the device of a tensor, and on cuda on libtorch's current stream. */
+    /** Makes a loss on the device of a tensor; on cuda with the stream that is current now. */
     public static TorchPreferenceLoss on(Tensor tensor, PreferenceOptions options) {
-        TorchDevice torch = TorchDevice.of(tensor);
-        boolean shifted = options.hasRunningMean();
-        return new TorchPreferenceLoss(torch, options, shifted ? zeroed(torch.kernels(), 2 * Double.BYTES) : null);
+        TorchDevice torch = TorchDevice.on(tensor);
+        boolean hasMean = options.hasRunningMean();
+        return new TorchPreferenceLoss(torch, options, hasMean ? zeroed(torch.kernels(), 2 * Double.BYTES) : null);
     }
 
     private static DeviceBuffer zeroed(Device device, long bytes) {
@@ -100,49 +100,52 @@ public final class TorchPreferenceLoss implements AutoCloseable {
         return buffer;
     }
 
-    /** Sums of log-probs over completions, {@code Float[2 pairs]}: what a reference model is asked for. No gradient. */
-    public Tensor logProbs(Completions of) {
-        Rows rows = rows(of);
-        Tensor sums = torch.zeros(ScalarType.Float, rows.sequences.sequences());
+    /**
+     * Returns log-probs, summed over each completion, {@code Float[2 pairs]}, without gradient: for the reference
+     * model.
+     */
+    public Tensor logProbs(Completions completions) {
+        Inputs inputs = check(completions);
+        Tensor sums = torch.zeros(ScalarType.Float, inputs.sequences.sequences());
         try (PointerScope temporaries = new PointerScope()) {
-            forward(rows, sums, torch.zeros(ScalarType.Float, rows.count), 0);
+            forward(inputs, sums, torch.zeros(ScalarType.Float, inputs.count), 0);
         }
         return sums;
     }
 
     /**
-     * Losses and their gradient, in memory of its own.
+     * Computes losses and their gradient, in new memory.
      *
-     * @param reference {@code Float[2 pairs]}, {@link #logProbs} of the reference model; null for the reference-free
-     *     loss, and where no loss measures from one
-     * @param scale how much a pair, and a token of an SFT loss, is of the whole optimizer step
+     * @param reference {@code Float[2 pairs]}, {@link #logProbs} of the reference model; null for a reference-free
+     *     loss, or if no loss reads a reference
+     * @param scale 1 / pairs of the optimizer step, and 1 / chosen tokens for an SFT loss
      */
-    public Result compute(Completions of, @Nullable Tensor reference, Scale scale) {
-        Rows rows = rows(of);
-        checkRequiresGrad(of.logits);
-        Tensor gradient = torch.emptyRows(of.logits, rows.logits.stride());
-        return compute(of, rows, gradient, torch.gradient("gradient", gradient), reference, scale);
+    public Result compute(Completions completions, @Nullable Tensor reference, Scale scale) {
+        Inputs inputs = check(completions);
+        checkRequiresGrad(completions.logits);
+        Tensor gradient = torch.emptyRows(completions.logits, inputs.logits.stride());
+        return compute(completions, inputs, gradient, torch.gradient("gradient", gradient), reference, scale);
     }
 
     /**
-     * As {@link #compute}, with the gradient in place of the logits, whose values are gone. Autograd knows that they
-     * are: where an operation needs them for its own gradient (tanh of a soft cap, say), {@link Result#backward}
-     * throws. A leaf is refused.
+     * {@link #compute} with a gradient that overwrites the logits. Autograd sees the change: if an operation
+     * needs the logits for its own gradient (such as tanh of a soft cap), {@link Result#backward} throws. A leaf tensor
+     * is refused.
      */
-    public Result computeInPlace(Completions of, @Nullable Tensor reference, Scale scale) {
-        Rows rows = rows(of);
-        checkRequiresGrad(of.logits);
-        if (of.logits.is_leaf()) {
-            throw new Dpo4jException("logits is a leaf, whose values are not autograd's to lose: use compute");
+    public Result computeInPlace(Completions completions, @Nullable Tensor reference, Scale scale) {
+        Inputs inputs = check(completions);
+        checkRequiresGrad(completions.logits);
+        if (completions.logits.is_leaf()) {
+            throw new Dpo4jException("logits is a leaf tensor, whose values must stay: use compute");
         }
-        Tensor gradient = of.logits.detach();
-        LogitsGradient place = torch.gradient("logits", gradient);
-        Result result = compute(of, rows, gradient, place, reference, scale);
-        of.logits.unsafeGetTensorImpl().bump_version();
+        Tensor gradient = completions.logits.detach();
+        LogitsGradient dLogits = torch.gradient("logits", gradient);
+        Result result = compute(completions, inputs, gradient, dLogits, reference, scale);
+        completions.logits.unsafeGetTensorImpl().bump_version();
         return result;
     }
 
-    /** Closes the device's resources; waits for work that was queued. */
+    /** Waits for queued work, and frees the resources of the device. */
     @Override
     public void close() {
         if (runningMean != null) {
@@ -151,22 +154,23 @@ public final class TorchPreferenceLoss implements AutoCloseable {
         torch.close();
     }
 
-    /** Arguments once checked. */
-    private record Rows(Logits logits, long targets, Tensor targetsTensor, long count, Sequences sequences) {}
+    /** Checked arguments. */
+    private record Inputs(Logits logits, long targets, Tensor targetsTensor, long count, Sequences sequences) {}
 
-    private Rows rows(Completions of) {
-        Logits logits = torch.logits("logits", of.logits);
-        long count = of.logits.size(0);
-        long targets = torch.read("targets", of.targets, ScalarType.Int, count);
-        long ends = of.offsets.numel();
-        if (ends < 3 || ends % 2 == 0) {
-            throw new Dpo4jException("offsets has " + ends + " values, must have 2 pairs + 1, of at least one pair");
+    private Inputs check(Completions completions) {
+        Logits logits = torch.logits("logits", completions.logits);
+        long count = completions.logits.size(0);
+        long targets = torch.readAddress("targets", completions.targets, ScalarType.Int, count);
+        long offsetCount = completions.offsets.numel();
+        if (offsetCount < 3 || offsetCount % 2 == 0) {
+            throw new Dpo4jException(
+                    "offsets has " + offsetCount + " values, must have 2 pairs + 1, with at least one pair");
         }
-        long offsets = torch.read("offsets", of.offsets, ScalarType.Int, ends);
+        long offsets = torch.readAddress("offsets", completions.offsets, ScalarType.Int, offsetCount);
         if (torch.isCpu()) {
-            checkOffsets(torch.kernels().downloadInts(offsets, Math.toIntExact(ends)), count);
+            checkOffsets(torch.kernels().downloadInts(offsets, Math.toIntExact(offsetCount)), count);
         }
-        return new Rows(logits, targets, of.targets, count, new Sequences(offsets, ends - 1));
+        return new Inputs(logits, targets, completions.targets, count, new Sequences(offsets, offsetCount - 1));
     }
 
     private static void checkOffsets(int[] offsets, long rows) {
@@ -185,63 +189,69 @@ public final class TorchPreferenceLoss implements AutoCloseable {
 
     private static void checkRequiresGrad(Tensor logits) {
         if (!logits.requires_grad()) {
-            throw new Dpo4jException("logits does not require grad, so nobody would receive a gradient: compute it with"
-                    + " gradients enabled, or ask for logProbs alone");
+            throw new Dpo4jException("logits does not require grad, so its gradient would be lost: compute it with"
+                    + " gradients enabled, or call logProbs");
         }
     }
 
     private Result compute(
-            Completions of, Rows rows, Tensor gradient, LogitsGradient place, @Nullable Tensor reference, Scale scale) {
-        long pairs = rows.sequences.sequences() / 2;
-        long ofReference = reference == null ? 0 : torch.read("reference", reference, ScalarType.Float, 2 * pairs);
+            Completions completions,
+            Inputs inputs,
+            Tensor gradient,
+            LogitsGradient dLogits,
+            @Nullable Tensor reference,
+            Scale scale) {
+        long pairs = inputs.sequences.sequences() / 2;
+        long refs = reference == null ? 0 : torch.readAddress("reference", reference, ScalarType.Float, 2 * pairs);
         Tensor losses = torch.zeros(ScalarType.Float, pairs);
         Tensor sums = torch.zeros(ScalarType.Float, 2 * pairs);
         Tensor metrics = torch.zeros(ScalarType.Double, PreferenceLoss.METRICS);
         try (PointerScope temporaries = new PointerScope()) {
-            Tensor lse = torch.zeros(ScalarType.Float, rows.count);
-            Tensor ofTokens = torch.zeros(ScalarType.Float, rows.count, TokenLogProb.STATISTICS);
+            Tensor lse = torch.zeros(ScalarType.Float, inputs.count);
+            Tensor tokenStatistics = torch.zeros(ScalarType.Float, inputs.count, TokenLogProb.STATISTICS);
             Tensor statistics = torch.zeros(ScalarType.Float, 2 * pairs, TokenLogProb.STATISTICS);
             Tensor dSums = torch.zeros(ScalarType.Float, 2 * pairs);
-            forward(rows, sums, lse, address(ofTokens));
-            sum(statistics, ofTokens, rows.sequences, TokenLogProb.STATISTICS);
+            forward(inputs, sums, lse, address(tokenStatistics));
+            sum(statistics, tokenStatistics, inputs.sequences, TokenLogProb.STATISTICS);
             long mean = runningMean == null ? 0 : runningMean.address();
             PreferenceLoss.compute(
                     torch.kernels(),
                     new PreferenceLoss.PairResults(address(losses), address(dSums), address(metrics), mean),
-                    new PreferenceLoss.PairLogProbs(address(sums), ofReference, lengths(rows), address(statistics)),
+                    new PreferenceLoss.PairLogProbs(address(sums), refs, lengths(inputs), address(statistics)),
                     pairs,
                     workspace(pairs),
                     scale,
                     options);
-            backward(rows, place, lse, dSums);
+            backward(inputs, dLogits, lse, dSums);
         }
-        return new Result(losses, sums, metrics, gradient, of.logits);
+        return new Result(losses, sums, metrics, gradient, completions.logits);
     }
 
-    private void forward(Rows rows, Tensor sums, Tensor lse, long statistics) {
-        Tensor logProb = torch.zeros(ScalarType.Float, rows.count);
+    private void forward(Inputs inputs, Tensor sums, Tensor lse, long statistics) {
+        Tensor logProb = torch.zeros(ScalarType.Float, inputs.count);
         TokenLogProb.TokenResults results = new TokenLogProb.TokenResults(address(logProb), address(lse), statistics);
-        TokenLogProb.forward(torch.kernels(), results, rows.logits, rows.targets, rows.count);
-        sum(sums, logProb, rows.sequences, 1);
+        TokenLogProb.forward(torch.kernels(), results, inputs.logits, inputs.targets, inputs.count);
+        sum(sums, logProb, inputs.sequences, 1);
     }
 
-    private void sum(Tensor sums, Tensor values, Sequences of, long width) {
-        Sequences sequences = new Sequences(of.offsets(), of.sequences(), width, of.tailFactor(), of.average());
+    private void sum(Tensor sums, Tensor values, Sequences plain, long width) {
+        Sequences sequences =
+                new Sequences(plain.offsets(), plain.sequences(), width, plain.tailFactor(), plain.average());
         SequenceSum.forward(torch.kernels(), address(sums), address(values), sequences);
     }
 
-    private void backward(Rows rows, LogitsGradient place, Tensor lse, Tensor dSums) {
-        Tensor dLogProb = torch.zeros(ScalarType.Float, rows.count); // 0 for rows of no completion
-        SequenceSum.backward(torch.kernels(), address(dLogProb), address(dSums), rows.sequences);
+    private void backward(Inputs inputs, LogitsGradient dLogits, Tensor lse, Tensor dSums) {
+        Tensor dLogProb = torch.zeros(ScalarType.Float, inputs.count); // 0 for rows outside all completions
+        SequenceSum.backward(torch.kernels(), address(dLogProb), address(dSums), inputs.sequences);
         TokenLogProb.backward(
-                torch.kernels(), place, rows.logits, rows.targets, address(lse), address(dLogProb), rows.count);
+                torch.kernels(), dLogits, inputs.logits, inputs.targets, address(lse), address(dLogProb), inputs.count);
     }
 
-    /** Address of i32[2 pairs]: rows of completions that are not masked. */
-    private long lengths(Rows rows) {
-        Tensor counted = rows.targetsTensor.ge(new Scalar(0)).to(ScalarType.Float);
-        Tensor lengths = torch.zeros(ScalarType.Float, rows.sequences.sequences());
-        sum(lengths, counted, rows.sequences, 1);
+    /** The address of i32[2 pairs]: the number of rows of each completion that are not masked. */
+    private long lengths(Inputs inputs) {
+        Tensor counted = inputs.targetsTensor.ge(new Scalar(0)).to(ScalarType.Float);
+        Tensor lengths = torch.zeros(ScalarType.Float, inputs.sequences.sequences());
+        sum(lengths, counted, inputs.sequences, 1);
         return lengths.to(ScalarType.Int).const_data_ptr().address();
     }
 
@@ -250,7 +260,7 @@ public final class TorchPreferenceLoss implements AutoCloseable {
         return bytes == 0 ? 0 : address(torch.zeros(ScalarType.Byte, bytes));
     }
 
-    /** Of a tensor made here, which fits. */
+    /** The address of a tensor that was made here, and needs no check. */
     private static long address(Tensor tensor) {
         return tensor.mutable_data_ptr().address();
     }

@@ -1,7 +1,4 @@
-/**
- * Tensors of {@code org.bytedeco:pytorch} under dpo4j's kernels: read and written where they lie, with gradients that
- * autograd carries on.
- */
+/** dpo4j's kernels on libtorch tensors ({@code org.bytedeco:pytorch}), in place, with gradients for autograd. */
 @NullMarked
 package org.dpo4j.pytorch;
 

@@ -30,7 +30,7 @@ class MemoryTest {
             Tensor weight = Values.normal(random, 1, VOCABULARY, 8).requires_grad_(true);
             Tensor targets = Values.ints(random.ints(ROWS, -1, VOCABULARY).toArray());
             Tensor offsets = Values.ints(0, 16, 30, 50, ROWS);
-            PreferenceOptions options = PreferenceOptions.of(LossType.SIGMOID);
+            PreferenceOptions options = PreferenceOptions.forLoss(LossType.SIGMOID);
             try (TorchPreferenceLoss loss = TorchPreferenceLoss.on(hidden, options)) {
                 long left = 0;
                 long resident = 0;

@@ -25,12 +25,12 @@ import org.junit.jupiter.api.Test;
 /** Tensors are used where they lie, or refused by name. */
 class TorchDeviceTest {
     private PointerScope scope = new PointerScope();
-    private TorchDevice device = TorchDevice.of(torch.zeros(1));
+    private TorchDevice device = TorchDevice.on(torch.zeros(1));
 
     @BeforeEach
     void open() {
         scope = new PointerScope();
-        device = TorchDevice.of(torch.zeros(1));
+        device = TorchDevice.on(torch.zeros(1));
     }
 
     @AfterEach
@@ -70,9 +70,9 @@ class TorchDeviceTest {
         Tensor sums = torch.zeros(2);
         SequenceSum.forward(
                 device.kernels(),
-                device.written("sums", sums, ScalarType.Float, 2),
-                device.read("values", values, ScalarType.Float, 5),
-                new Sequences(device.read("offsets", offsets, ScalarType.Int, 3), 2));
+                device.writeAddress("sums", sums, ScalarType.Float, 2),
+                device.readAddress("values", values, ScalarType.Float, 5),
+                new Sequences(device.readAddress("offsets", offsets, ScalarType.Int, 3), 2));
         assertThat(Values.of(sums)).containsExactly(3, 28);
     }
 
@@ -81,8 +81,8 @@ class TorchDeviceTest {
         Tensor longs = torch.tensor(1L, 2L);
         refuses(
                 "targets is Long, must be Int: convert it with to(ScalarType.Int)",
-                () -> device.read("targets", longs, ScalarType.Int, 2));
-        refuses("sums is Double, must be Float", () -> device.read("sums", doubles(2), ScalarType.Float, 2));
+                () -> device.readAddress("targets", longs, ScalarType.Int, 2));
+        refuses("sums is Double, must be Float", () -> device.readAddress("sums", doubles(2), ScalarType.Float, 2));
         refuses("logits is Double, must be Float, BFloat16 or Half", () -> device.logits("logits", doubles(2, 8)));
         refuses("logits is Double, must be Float, BFloat16 or Half", () -> device.logits("logits", doubles(1, 8)));
     }
@@ -91,7 +91,7 @@ class TorchDeviceTest {
     void refusesSizes() {
         refuses(
                 "targets has sizes [2], must have [3]",
-                () -> device.read("targets", Values.ints(1, 2), ScalarType.Int, 3));
+                () -> device.readAddress("targets", Values.ints(1, 2), ScalarType.Int, 3));
         refuses(
                 "logits has sizes [2, 3, 8], must be [rows, vocabulary]: use view(-1, vocabulary)",
                 () -> device.logits("logits", torch.zeros(2, 3, 8)));
@@ -107,14 +107,14 @@ class TorchDeviceTest {
                 "logits has rows 0 elements apart, which overlap",
                 () -> device.logits("logits", torch.zeros(1, 8).expand(4, 8)));
         refuses(
-                "logits has rows 33 elements apart, must be a multiple of 4, so that every row starts on 16 bytes",
+                "logits has rows 33 elements apart, must be a multiple of 4, so that every row is 16-byte aligned",
                 () -> device.logits("logits", torch.zeros(2, 33)));
         refuses(
                 "logits has rows 36 elements apart, must be a multiple of 8",
                 () -> device.logits("logits", torch.zeros(2, 36).to(ScalarType.Half)));
         refuses(
                 "sums is not contiguous: use contiguous()",
-                () -> device.read("sums", torch.zeros(4, 2).select(1, 0), ScalarType.Float, 4));
+                () -> device.readAddress("sums", torch.zeros(4, 2).select(1, 0), ScalarType.Float, 4));
         refuses(
                 "logits has layout Sparse, must be strided: use to_dense()",
                 () -> device.logits("logits", torch.zeros(2, 8).to_sparse()));
@@ -127,17 +127,19 @@ class TorchDeviceTest {
                 () -> device.logits("logits", torch.zeros(2, 64).narrow(1, 1, 32)));
         refuses(
                 "reference starts 8 bytes after a multiple of 16",
-                () -> device.read("reference", torch.zeros(6).narrow(0, 2, 4), ScalarType.Float, 4));
+                () -> device.readAddress("reference", torch.zeros(6).narrow(0, 2, 4), ScalarType.Float, 4));
         Tensor targets = Values.ints(1, 2, 3);
-        assertThat(device.read("targets", targets.narrow(0, 1, 2), ScalarType.Int, 2))
+        assertThat(device.readAddress("targets", targets.narrow(0, 1, 2), ScalarType.Int, 2))
                 .isEqualTo(Values.address(targets) + 4);
     }
 
     @Test
     void refusesToWriteIntoAGraph() {
         Tensor inGraph = torch.zeros(2, 8).requires_grad_(true);
-        refuses("gradient requires grad, must not", () -> device.gradient("gradient", inGraph));
-        refuses("sums requires grad, must not", () -> device.written("sums", inGraph, ScalarType.Float, 2, 8));
+        refuses("gradient requires grad, but a kernel writes it", () -> device.gradient("gradient", inGraph));
+        refuses(
+                "sums requires grad, but a kernel writes it",
+                () -> device.writeAddress("sums", inGraph, ScalarType.Float, 2, 8));
     }
 
     @Test
@@ -145,9 +147,9 @@ class TorchDeviceTest {
         Tensor nowhere = torch.empty(
                 new long[] {2, 8}, new TensorOptions(new Device(DeviceType.Meta)), new MemoryFormatOptional());
         refuses("logits is on meta:0, must be on cpu: move it there", () -> device.logits("logits", nowhere));
-        refuses("tensors on Meta are not supported: use cpu or cuda", () -> TorchDevice.of(nowhere));
+        refuses("tensors on Meta are not supported: use cpu or cuda", () -> TorchDevice.on(nowhere));
         refuses("logits is an undefined tensor", () -> device.logits("logits", new Tensor()));
-        refuses("the tensor is undefined", () -> TorchDevice.of(new Tensor()));
+        refuses("the tensor is undefined", () -> TorchDevice.on(new Tensor()));
     }
 
     @Test

@@ -163,7 +163,7 @@ class TorchPreferenceLossTest {
                 .weighting(true)
                 .build();
         try (TorchPreferenceLoss plain =
-                        TorchPreferenceLoss.on(layer.logits(), PreferenceOptions.of(LossType.SIGMOID));
+                        TorchPreferenceLoss.on(layer.logits(), PreferenceOptions.forLoss(LossType.SIGMOID));
                 TorchPreferenceLoss loss = TorchPreferenceLoss.on(layer.logits(), weighted)) {
             Result unit = plain.compute(Layer.completions(layer.logits()), reference, new Scale(1));
             Result result = loss.compute(Layer.completions(layer.logits()), reference, new Scale(1));
@@ -249,7 +249,7 @@ class TorchPreferenceLossTest {
     void logProbsOfTheReferenceAreThoseOfThePolicy() {
         Layer layer = Layer.of(random, ScalarType.Float);
         try (TorchPreferenceLoss loss =
-                TorchPreferenceLoss.on(layer.logits(), PreferenceOptions.of(LossType.SIGMOID))) {
+                TorchPreferenceLoss.on(layer.logits(), PreferenceOptions.forLoss(LossType.SIGMOID))) {
             Tensor reference = loss.logProbs(Layer.completions(layer.logits().detach()));
             assertThat(reference.requires_grad()).isFalse();
             Result result = loss.compute(Layer.completions(layer.logits()), reference, new Scale(1f / PAIRS));

@@ -137,7 +137,7 @@ public record PackedBatch(
             addTargets(tokens, lastOfPrompt, row);
             int count = tokens.length - 1; // the last token is only ever a target
             if (count > 0) {
-                segments.add(Segment.behind(prompt, row, count));
+                segments.add(Segment.withPrefix(prompt, row, count));
                 addRows(tokens, count, prompt.queryCount());
             }
         }

@@ -101,7 +101,7 @@ final class ChunkedHead implements AutoCloseable {
     }
 
     private int rows(int tokens) {
-        return device.captures() ? Bucket.headRows(tokens, head.maxRows()) : tokens;
+        return device.supportsGraphs() ? Bucket.headRows(tokens, head.maxRows()) : tokens;
     }
 
     private HeadMemory placeHead(Layout layout, int rows) {

@@ -26,7 +26,7 @@ public final class Graphs implements AutoCloseable {
         private Device.@Nullable Graph graph;
     }
 
-    /** {@code captures} wants a device that {@link Device#captures captures}. */
+    /** {@code captures} wants a device that {@link Device#supportsGraphs supports CUDA graphs}. */
     public Graphs(Device device, boolean captures) {
         this.device = device;
         this.captures = captures;

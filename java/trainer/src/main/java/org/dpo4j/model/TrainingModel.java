@@ -18,7 +18,7 @@ public final class TrainingModel implements AutoCloseable {
      *     more; every chunk of a batch adds to the gradient of the head once
      * @param hasGraphs whether the launches of a pass are CUDA graphs: one forward through the decoder, one for each chunk
      *     that head and loss take, one back. The bits are the same: batches are padded wherever graphs could be. Wants a
-     *     device that {@link Device#captures captures}
+     *     device that {@link Device#supportsGraphs supports CUDA graphs}
      */
     public record Options(CompletionSums sums, long logitsBytes, boolean hasGraphs) {
         /** 512 MiB: 1024 rows of a vocabulary of 128 Ki. */
@@ -105,7 +105,7 @@ public final class TrainingModel implements AutoCloseable {
     }
 
     private Bucket bucket(PackedBatch batch) {
-        return model.device().captures() ? Bucket.rounded(batch) : Bucket.exact(batch);
+        return model.device().supportsGraphs() ? Bucket.rounded(batch) : Bucket.exact(batch);
     }
 
     @Override

@@ -193,7 +193,7 @@ public record DpoOptions(
 
         /** An option at its default is taken whether or not a loss reads it, as TRL does: it is left out. */
         private Builder scalar(Scalar scalar, float value) {
-            Float byDefault = scalar.byDefault();
+            Float byDefault = scalar.defaultValue();
             preference.scalar(scalar, byDefault != null && byDefault == value ? null : value);
             return this;
         }
@@ -237,7 +237,7 @@ public record DpoOptions(
         private PreferenceOptions preference() {
             OptionRange.BETA.check(preference.beta());
             return preference
-                    .divergence(Divergence.of(fDivergenceType))
+                    .divergence(Divergence.fromOption(fDivergenceType))
                     .losses(terms())
                     .build();
         }
@@ -253,7 +253,7 @@ public record DpoOptions(
             }
             List<Term> terms = new ArrayList<>();
             for (int i = 0; i < lossType.size(); i++) {
-                terms.add(new Term(LossType.of(lossType.get(i)), weights == null ? 1 : weights.get(i)));
+                terms.add(new Term(LossType.fromOption(lossType.get(i)), weights == null ? 1 : weights.get(i)));
             }
             return terms;
         }

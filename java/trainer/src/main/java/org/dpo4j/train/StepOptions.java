@@ -70,11 +70,11 @@ public final class StepOptions extends OptionGroup {
 
     /** Whether training steps are captured on this device. Throws when that was asked for and it cannot. */
     boolean graphsOn(Device device) {
-        if (cudaGraphs != null && cudaGraphs && !device.captures()) {
+        if (cudaGraphs != null && cudaGraphs && !device.supportsGraphs()) {
             throw new Dpo4jException("cuda_graphs is true but device " + device.name()
                     + " has no graphs; leave it out, or use device cuda");
         }
-        return cudaGraphs == null ? device.captures() : cudaGraphs;
+        return cudaGraphs == null ? device.supportsGraphs() : cudaGraphs;
     }
 
     /** The rates of a run of so many steps. */

@@ -133,7 +133,7 @@ final class TrainRun {
                 String.format(
                         Locale.ROOT, "%s, %,d parameters", options.model().directory(), parameters.parameterCount()));
         boolean graphs = options.step().graphsOn(model.device());
-        if (model.device().captures()) {
+        if (model.device().supportsGraphs()) {
             facts.put("graphs", graphs ? GRAPHS : "none: launches one by one");
         }
         facts.put(

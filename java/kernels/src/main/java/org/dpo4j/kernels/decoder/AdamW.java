@@ -11,19 +11,20 @@ public final class AdamW {
     private AdamW() {}
 
     /**
-     * How the exact value becomes a parameter.
+     * How exact values are rounded to parameters.
      *
-     * @param random u32[3]: low and high half of a seed, number of the step; or 0, and the value is rounded to nearest
-     * @param first number of the call's first element, a multiple of 8: with seed and step it decides what the element
-     *     is rounded by, in whatever calls a step is made
+     * @param random address of u32[3]: low half of the seed, high half of the seed, step; 0: to nearest
+     * @param first the number of the call's first element, a multiple of 8. The random bits of an element depend only
+     *     on its number, the step and the seed, so a step may be split into calls in any way
      */
     public record Rounding(long random, long first) {
+        /** To nearest. */
         public static final Rounding NEAREST = new Rounding(0, 0);
 
         /**
-         * Of bf16 parameters without master, and of bf16 moments beside them: to one of the two neighbours, the further
-         * one with the probability that makes the mean exact (Gupta et al. 2015). The random bits are those that {@code
-         * dpo4j.h} names.
+         * Stochastic, for bf16 parameters without master weights, and their bf16 moments: to one of the two
+         * neighbouring bf16 values, with probabilities that make the mean exact (Gupta et al. 2015). {@code dpo4j.h}
+         * defines the random bits.
          */
         public static Rounding stochastic(long random, long first) {
             return new Rounding(random, first);
@@ -33,33 +34,33 @@ public final class AdamW {
     /**
      * Addresses of parameters.
      *
-     * @param address in and out, {@code dtype}[count]
-     * @param master in and out, f32[count], the exact value of a bf16 parameter; may be 0 for f32, and is 0 where the
-     *     rounding is stochastic
+     * @param address updated, {@code dtype}[count]
+     * @param master updated, f32[count], the exact values of bf16 parameters; 0 if the rounding is stochastic, may be 0
+     *     for f32 parameters
      */
     public record Parameters(long address, long master, DType dtype) {}
 
     /**
-     * Addresses of the means of the gradient and of its square, both in and out, {@code dtype}[count].
+     * Addresses of the moments, both updated, {@code dtype}[count].
      *
-     * @param dtype F32; or BF16 where the rounding is stochastic, and then it is that of both moments too, each by bits
-     *     of its own
+     * @param m mean of the gradient
+     * @param v mean of the squared gradient
+     * @param dtype F32; or BF16 if the rounding is stochastic, which then applies to the moments too
      */
     public record Moments(long m, long v, DType dtype) {}
 
     /**
-     * Addresses of what a step reads.
+     * Addresses of the inputs of a step.
      *
      * @param gradient f32[count]
      * @param rates f32[3]: {@code {lr, c1 = 1/(1-beta1^t), c2 = 1/(1-beta2^t)}}
-     * @param clip one f32, the second value of {@link GradientNorm}; or 0 for 1
+     * @param clip f32, the clip factor of {@link GradientNorm}; 0: no clipping
      */
     public record Inputs(long gradient, long rates, long clip) {}
 
     /**
-     * With {@code g = clip * gradient}: {@code parameter *= 1 - lr weightDecay; m = beta1 m + (1-beta1) g; v = beta2 v +
-     * (1-beta2) g^2; parameter -= lr c1 m / (sqrt(v c2) + epsilon)}. A NaN clip leaves everything as it was: no step is
-     * taken.
+     * {@code g = clip gradient; m = beta1 m + (1-beta1) g; v = beta2 v + (1-beta2) g^2; parameter -= lr (weightDecay
+     * parameter + c1 m / (sqrt(c2 v) + epsilon))}. If clip is NaN, nothing changes.
      */
     public static void step(
             Device device,

@@ -9,36 +9,36 @@ import org.dpo4j.kernels.internal.StructWriter;
 
 /**
  * Causal grouped-query attention over packed {@link Segment}s that may share a prefix: {@code softmax(scale q k^T) v}
- * for each query over the keys its segment lets it see (Vaswani et al. 2017; Ainslie et al. 2023). The scores are never
- * whole in memory.
+ * over the keys that each query attends to (Vaswani et al. 2017; Ainslie et al. 2023). The matrix of scores is never in
+ * memory.
  *
- * <p>In bf16, weights and gradients of scores are rounded to bf16 before they multiply {@code v}, {@code dOut},
- * {@code k} or {@code q}, as tensor cores take them; sums, softmax and {@code lse} are fp32.
+ * <p>In bf16, tensor cores multiply bf16: softmax weights and gradients of scores are rounded before they are
+ * multiplied by {@code v}, {@code dOut}, {@code k} or {@code q}. Sums, softmax and {@code lse} are fp32.
  */
 public final class Attention {
     private Attention() {}
 
     /**
-     * Elements between rows; they let q, k and v lie in one buffer.
+     * Elements between rows, so that q, k and v can lie in one buffer.
      *
-     * @param out of {@code out} and {@code dOut}
-     * @param q of {@code q} and {@code dQ}
-     * @param kv of {@code k}, {@code v}, {@code dK} and {@code dV}
+     * @param out stride of {@code out} and {@code dOut}
+     * @param q stride of {@code q} and {@code dQ}
+     * @param kv stride of {@code k}, {@code v}, {@code dK} and {@code dV}
      */
     public record Strides(long out, long q, long kv) {}
 
     /**
-     * What a model fixes of attention; both directions take it.
+     * The parameters that the model fixes, for forward and backward.
      *
-     * @param heads of queries, a multiple of {@code kvHeads}; head {@code h} reads kv head {@code h / (heads /
-     *     kvHeads)}
-     * @param kvHeads of keys and values
+     * @param heads query heads, a multiple of {@code kvHeads}; query head {@code h} uses key and value head {@code h /
+     *     (heads / kvHeads)}
+     * @param kvHeads key and value heads
      * @param headWidth elements of a head: a multiple of 8, at most 256
-     * @param scale of {@code q k^T} before the softmax
+     * @param scale factor of {@code q k^T} before the softmax
      */
     public record Shape(long heads, long kvHeads, long headWidth, Strides strides, float scale, DType dtype) {
 
-        /** With keys and values in rows that are {@code stride} apart. */
+        /** The same with another stride of keys and values. */
         public Shape withKvStride(long stride) {
             return new Shape(heads, kvHeads, headWidth, new Strides(strides.out, strides.q, stride), scale, dtype);
         }
@@ -58,12 +58,13 @@ public final class Attention {
     }
 
     /**
-     * Which rows see which.
+     * The segments of a call.
      *
-     * @param address on the device, of what {@link Segment#pack} makes
-     * @param maxQueries the largest query count of a segment
-     * @param rows bound of the rows of {@code k} and {@code v} that segments name; in {@link #backward}, where these are
-     *     the rows of {@code q}, of both. Rows beyond are not read
+     * @param address device address of the array that {@link Segment#pack} makes
+     * @param count number of segments
+     * @param maxQueries max query count of the segments
+     * @param rows number of rows of {@code k} and {@code v}, and in {@link #backward} of {@code q} too; segments may
+     *     not name others
      */
     public record Segments(long address, long count, long maxQueries, long rows) {
         private void write(StructWriter params, String boundOfRows) {
@@ -75,7 +76,7 @@ public final class Attention {
     }
 
     /**
-     * Addresses.
+     * Addresses of the inputs.
      *
      * @param q [queryRows, heads, headWidth]
      * @param k [keyRows, kvHeads, headWidth]
@@ -84,7 +85,8 @@ public final class Attention {
     public record Inputs(long q, long k, long v) {}
 
     /**
-     * Addresses of what {@link #forward} writes and {@link #backward} reads. Query rows of no segment are not written.
+     * Addresses of the results of {@link #forward}, which {@link #backward} reads. Query rows outside all segments are
+     * not written.
      *
      * @param out [queryRows, heads, headWidth]
      * @param lse f32[queryRows, heads]: log of the sum of exp(scale q.k)
@@ -92,10 +94,12 @@ public final class Attention {
     public record Saved(long out, long lse) {}
 
     /**
-     * Addresses of gradients. Each has the shape and strides of its tensor: {@code dQ} those of {@code q}.
+     * Addresses of gradients, each with the shape and stride of its tensor.
      *
-     * @param dOut input
-     * @param dQ output, as are {@code dK} and {@code dV}
+     * @param dOut read
+     * @param dQ written
+     * @param dK written
+     * @param dV written
      */
     public record Gradients(long dOut, long dQ, long dK, long dV) {}
 
@@ -106,7 +110,7 @@ public final class Attention {
     }
 
     /**
-     * Each query's mean of the values it sees, weighted by the softmax of its scores.
+     * {@code out = softmax(scale q k^T) v} and {@code lse}.
      *
      * @param workspace address of {@link #forwardWorkspaceBytes} bytes, contents undefined before and after
      */
@@ -132,9 +136,9 @@ public final class Attention {
     }
 
     /**
-     * Gradients of {@code q}, {@code k} and {@code v}. Segments are of the training kind: own keys are own rows from
-     * the first, every prefix is the rows of one earlier segment, directly followed by its dependents, and every row of
-     * {@code k} belongs to one segment.
+     * Gradients of {@code q}, {@code k} and {@code v}. Segments must be those of training: {@code keyBegin =
+     * queryBegin} and {@code keyOffset = 0}; every row of {@code k} is in one segment; a prefix is all rows of one
+     * earlier segment, directly followed by its dependents.
      *
      * @param workspace address of {@link #backwardWorkspaceBytes} bytes, contents undefined before and after
      */

@@ -6,15 +6,15 @@ import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.kernels.internal.StructWriter;
 
-/** {@code sums += in^T scale}: the gradient of a bias, from the gradient by what it was added to. */
+/** {@code sums += in^T scale}: the gradient of a bias, from the gradient of the rows to which it was added. */
 public final class ColumnSum {
-    /** As {@code scale} of {@link #forward}: 1 for every row. */
+    /** The {@code scale} of {@link #forward} that is 1 for every row. */
     public static final long UNSCALED = 0;
 
     /**
-     * What is summed over its rows.
+     * The matrix whose rows are summed.
      *
-     * @param address of {@code dtype[rows, width]}
+     * @param address {@code dtype[rows, width]}
      * @param stride elements between rows
      */
     public record Matrix(long address, long rows, long width, long stride, DType dtype) {}
@@ -22,9 +22,9 @@ public final class ColumnSum {
     private ColumnSum() {}
 
     /**
-     * {@code sums[j] += sum over rows of scale[row] in[row,j]}, in an order that depends on rows and width alone.
+     * {@code sums[j] += sum over rows of scale[row] in[row,j]}, in an order that depends only on rows and width.
      *
-     * @param sums added to, f32[width]
+     * @param sums accumulated, f32[width]
      * @param scale f32[rows], or {@link #UNSCALED}
      */
     public static void forward(Device device, long sums, Matrix in, long scale) {

@@ -5,23 +5,25 @@ import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.kernels.internal.StructWriter;
 
-/** Rows gathered, scattered, or both. */
+/** Gathers rows, scatters rows, or both. */
 public final class CopyRows {
     private CopyRows() {}
 
     /**
-     * Where row {@code i} is read.
+     * Where rows are read.
      *
-     * @param address of rows that are {@code stride} elements apart
-     * @param rows i32[rows], the row to read; or 0 for {@code i} itself
+     * @param address address of row 0
+     * @param rows i32[shape.rows]: the row that is read for each {@code i}; 0: row {@code i}
+     * @param stride elements between rows
      */
     public record From(long address, long rows, long stride) {}
 
     /**
-     * Where row {@code i} is written.
+     * Where rows are written.
      *
-     * @param address of rows that are {@code stride} elements apart
-     * @param rows i32[rows], the row to write, none twice; or 0 for {@code i} itself
+     * @param address address of row 0
+     * @param rows i32[shape.rows], no value twice: the row that is written for each {@code i}; 0: row {@code i}
+     * @param stride elements between rows
      */
     public record To(long address, long rows, long stride) {}
 

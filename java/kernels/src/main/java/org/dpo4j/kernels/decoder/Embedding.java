@@ -6,35 +6,37 @@ import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.kernels.internal.StructWriter;
 
-/** Rows of a table by index, and the sums that go back to them. */
+/** Rows of a table by index; backward sums the gradients of equal indices. */
 public final class Embedding {
     private Embedding() {}
 
-    /** A table, or its gradient: address of rows of {@code width} elements. */
+    /** The address of a table or of its gradient, [table rows, width]. */
     public record Table(long address, long width, DType dtype) {}
 
     /**
      * The indices of a forward pass.
      *
-     * @param address of i32[count]
-     * @param tableRows rows of the table; an index outside {@code [0, tableRows)} yields a row of NaN
+     * @param address i32[count]
+     * @param tableRows rows of the table; an index outside {@code [0, tableRows)} gives a row of NaN
      */
     public record Indices(long address, long count, long tableRows) {}
 
     /**
-     * The rows of a pass, sorted by index on the host, once a batch: that makes the sums deterministic.
+     * The rows of a batch by index. The order makes the sums deterministic; the caller sorts on the host, once per
+     * batch.
      *
-     * @param order address of i32[rows], the rows sorted by index, stably
-     * @param offsets address of i32[count + 1], the range in {@code order} of each index; an empty range touches no row
-     *     of the table, whatever its index is
-     * @param distinct address of i32[count], the indices that occur
+     * @param order i32[rows], the row numbers, stably sorted by index
+     * @param offsets i32[count + 1]: {@code order[offsets[s]]} to {@code order[offsets[s+1]-1]} are the rows with index
+     *     {@code distinct[s]}. If a range is empty, no row of the table changes, whatever {@code distinct[s]} is
+     * @param distinct i32[count], the indices that occur, each once
+     * @param count number of distinct indices
      */
     public record SortedRows(long order, long offsets, long distinct, long count) {}
 
     /**
      * {@code out[row] = table[indices[row]]}.
      *
-     * @param out out, [indices.count, width], of the table's type
+     * @param out written, [indices.count, width], with the dtype of the table
      */
     public static void forward(Device device, long out, Table table, Indices indices) {
         long context = device.context();
@@ -53,7 +55,7 @@ public final class Embedding {
      * {@code dTable[distinct[s]] += sum of dOut[order[i]]} for {@code i} in {@code [offsets[s], offsets[s+1])}, in that
      * order.
      *
-     * @param dTable added to
+     * @param dTable accumulated
      * @param dOut {@code dtype}[rows, width]
      */
     public static void backward(Device device, Table dTable, long dOut, SortedRows rows, DType dtype) {

@@ -7,8 +7,7 @@ import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.kernels.internal.StructWriter;
 
 /**
- * Global L2 norm of a gradient, and the factor by which {@code torch.nn.utils.clip_grad_norm_} would scale it. Both
- * stay on the device.
+ * Global L2 norm of a gradient, and the clip factor of {@code torch.nn.utils.clip_grad_norm_}. Both stay on the device.
  */
 public final class GradientNorm {
     private GradientNorm() {}
@@ -20,12 +19,12 @@ public final class GradientNorm {
     }
 
     /**
-     * {@code norm = {L2 norm, min(1, maxNorm / (L2 norm + 1e-6))}}; both NaN when the norm is not finite.
+     * {@code norm = {L2 norm, min(1, maxNorm / (L2 norm + 1e-6))}}; if the norm is not finite, both are NaN.
      *
-     * @param norm out, f32[2]
+     * @param norm written, f32[2]: the norm and the clip factor
      * @param workspace {@link #workspaceBytes} bytes, contents undefined before and after
      * @param gradient f32[count]
-     * @param maxNorm 0 for no clipping: the factor is 1
+     * @param maxNorm 0: no clipping, the factor is 1
      */
     public static void compute(Device device, long norm, long workspace, long gradient, long count, float maxNorm) {
         long context = device.context();

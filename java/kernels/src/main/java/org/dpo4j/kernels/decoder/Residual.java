@@ -7,8 +7,8 @@ import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.kernels.internal.StructWriter;
 
 /**
- * {@code out = a + b}. Backward needs no call: both inputs receive the gradient, which {@link RmsNorm#backward} adds
- * in.
+ * {@code out = a + b}. There is no backward: the gradient of both inputs is that of {@code out}, which {@link
+ * RmsNorm#backward} adds.
  */
 public final class Residual {
     private Residual() {}
@@ -16,7 +16,7 @@ public final class Residual {
     /**
      * {@code out[i] = a[i] + b[i]}.
      *
-     * @param out out, [count]; may be {@code a} or {@code b} itself
+     * @param out written, [count]; may be {@code a} or {@code b}
      * @param a [count]
      * @param b [count]
      */

@@ -6,12 +6,12 @@ import org.dpo4j.kernels.internal.NativeLibrary;
 import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.kernels.internal.StructWriter;
 
-/** {@code y = w * x / sqrt(mean(x^2) + epsilon)} by rows: Zhang and Sennrich 2019. */
+/** {@code y = w * x / sqrt(mean(x^2) + epsilon)} for each row: Zhang and Sennrich 2019. */
 public final class RmsNorm {
     private RmsNorm() {}
 
     /**
-     * Addresses.
+     * Addresses of the inputs.
      *
      * @param x [rows, width]
      * @param weight [width]
@@ -19,15 +19,15 @@ public final class RmsNorm {
     public record Inputs(long x, long weight) {}
 
     /**
-     * Addresses of what forward writes.
+     * Addresses of the results of forward.
      *
      * @param out [rows, width]
-     * @param rstd f32[rows]: 1 / the root, kept for {@link #backward}
+     * @param rstd f32[rows] = {@code 1 / sqrt(mean(x^2) + epsilon)}, which {@link #backward} reads
      */
     public record Results(long out, long rstd) {}
 
     /**
-     * Addresses of a sum that is normed.
+     * Addresses for {@link #forwardSum}.
      *
      * @param residual [rows, width], added to {@code x}
      * @param sum written, [rows, width]; may be {@code x} or {@code residual}
@@ -40,10 +40,10 @@ public final class RmsNorm {
      * Addresses of gradients.
      *
      * @param dOut read, [rows, width]
-     * @param dResidual read, [rows, width], and added to the gradient of {@code x}; may be {@code dX} itself, as the
-     *     residual stream wants; or 0 for none
+     * @param dResidual read, [rows, width], and added to the gradient of {@code x}; may be {@code dX}, so that it
+     *     accumulates the residual stream's gradient; 0: none
      * @param dX written, [rows, width]
-     * @param dWeight added to, f32[width]
+     * @param dWeight accumulated, f32[width]
      */
     public record Gradients(long dOut, long dResidual, long dX, long dWeight) {}
 
@@ -53,8 +53,8 @@ public final class RmsNorm {
     }
 
     /**
-     * {@code sum = x + residual}, rounded as it is stored, and its norm, in one pass: the bits of {@link Residual} and
-     * then {@link #forward}.
+     * {@code sum = x + residual}, rounded to its dtype, and the norm of {@code sum}, in one pass. The bits are those of
+     * {@link Residual#forward} followed by {@link #forward}.
      */
     public static void forwardSum(
             Device device, Results results, Inputs inputs, Sum sum, MatrixShape shape, float epsilon) {
@@ -82,8 +82,8 @@ public final class RmsNorm {
     /**
      * Gradients of {@code x} and {@code weight}.
      *
-     * @param inputs of {@link #forward}; of {@link #forwardSum}, with the sum as {@code x}
-     * @param rstd of {@link #forward}
+     * @param inputs those of {@link #forward}; after {@link #forwardSum}, {@code x} is the sum
+     * @param rstd f32[rows] from forward
      * @param workspace address of {@link #backwardWorkspaceBytes} bytes, contents undefined before and after
      */
     public static void backward(

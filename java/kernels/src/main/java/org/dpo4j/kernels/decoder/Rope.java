@@ -7,14 +7,14 @@ import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.kernels.internal.StructWriter;
 
 /**
- * Rotary positions (Su et al. 2021) on half-split pairs as in Hugging Face's Llama: {@code (x1, x2) -> (x1 cos - x2
- * sin, x2 cos + x1 sin)} with {@code x1, x2} the halves of a head.
+ * Rotary position embedding (Su et al. 2021), {@code (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin)}, where {@code x1}
+ * and {@code x2} are the two halves of a head, as in Hugging Face's Llama.
  */
 public final class Rope {
     private Rope() {}
 
     /**
-     * What a model fixes of the rotated tensor.
+     * The shape of the rotated tensor.
      *
      * @param headWidth elements of a head, even
      * @param rowStride elements between rows
@@ -24,30 +24,30 @@ public final class Rope {
     /**
      * The positions of the rows.
      *
-     * @param address of i32[count]
+     * @param address i32[count]
      */
     public record Positions(long address, long count) {}
 
     /**
-     * Angles of positions.
+     * Cosines and sines by position.
      *
      * @param cosine address of f32[positions, headWidth / 2]
      * @param sine address of f32[positions, headWidth / 2]
-     * @param positions that the table has; one outside {@code [0, positions)} turns its row into NaN
+     * @param positions number of positions; a position outside {@code [0, positions)} makes its row NaN
      */
     public record Table(long cosine, long sine, long positions) {}
 
     /**
      * Rotates in place.
      *
-     * @param x in and out, [rows, heads, headWidth]
+     * @param x updated, [rows, heads, headWidth]
      */
     public static void forward(Device device, long x, Positions positions, Table table, Shape shape) {
         long context = device.context();
         Status.check(context, Native.dpo4j_rope_forward(context, params(x, positions, table, shape)));
     }
 
-    /** The inverse rotation, in place on the gradient of {@link #forward}'s result. */
+    /** Rotates the gradient of {@link #forward}'s result back, in place. */
     public static void backward(Device device, long dX, Positions positions, Table table, Shape shape) {
         long context = device.context();
         Status.check(context, Native.dpo4j_rope_backward(context, params(dX, positions, table, shape)));

@@ -6,8 +6,8 @@ import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.kernels.internal.StructWriter;
 
 /**
- * {@code out = diag(scale) in}. Where a gradient is linear in one number a row, it is the unit gradient with its rows
- * scaled: {@link org.dpo4j.kernels.TokenLogProb} reads its long rows once, before the loss is known.
+ * A factor per row. It makes the gradient of a loss from the unit gradient of {@link org.dpo4j.kernels.TokenLogProb},
+ * so that logits are read once, before the loss is known.
  */
 public final class ScaleRows {
     private ScaleRows() {}
@@ -15,7 +15,7 @@ public final class ScaleRows {
     /**
      * {@code out[row,:] = scale[row] in[row,:]}, rounded once.
      *
-     * @param out out, [rows, width]; may be {@code in} itself
+     * @param out written, [rows, width]; may be {@code in}
      * @param in [rows, width]
      * @param scale f32[rows]
      */

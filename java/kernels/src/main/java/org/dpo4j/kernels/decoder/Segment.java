@@ -3,36 +3,37 @@ package org.dpo4j.kernels.decoder;
 import java.util.List;
 
 /**
- * One run of query rows in a packed batch: the {@code dpo4j_segment} of the C header. Query {@code i} sees the key rows
- * {@code [prefixBegin, prefixBegin + prefixCount)} and the rows {@code keyBegin + j} for {@code j <= keyOffset + i}.
+ * A run of query rows in a packed batch: the {@code dpo4j_segment} of the C header. Query {@code i} attends to the key
+ * rows {@code [prefixBegin, prefixBegin + prefixCount)}, and to those from {@code keyBegin} to {@code keyBegin +
+ * keyOffset + i}.
  *
  * @param queryBegin first query row
- * @param queryCount query rows
- * @param keyBegin first of the segment's own key rows
- * @param keyOffset own keys before the first query's: 0 in training, the tokens already cached when generating
- * @param prefixBegin first key row of the prefix every query sees
- * @param prefixCount key rows of that prefix; 0 for none
- * @param dependents segments directly after this one that have its rows as their prefix
+ * @param queryCount number of query rows
+ * @param keyBegin first key row after the prefix
+ * @param keyOffset 0 in training; the number of tokens in the KV cache in generation
+ * @param prefixBegin first key row of the prefix, to which every query attends
+ * @param prefixCount number of key rows of the prefix; 0: no prefix
+ * @param dependents number of segments directly after this one whose prefix is the rows of this one
  */
 public record Segment(
         int queryBegin, int queryCount, int keyBegin, int keyOffset, int prefixBegin, int prefixCount, int dependents) {
 
-    /** Fields of the C struct, one int each; the last is reserved and 0. */
+    /** The number of ints of the C struct; the last is reserved and 0. */
     public static final int INTS = 8;
 
-    /** A training segment with no prefix: keys are its own rows. */
+    /** A training segment without a prefix. */
     public static Segment plain(int begin, int count, int dependents) {
         return new Segment(begin, count, begin, 0, 0, 0, dependents);
     }
 
-    /** A training segment behind a shared prefix. */
-    public static Segment behind(Segment prefix, int begin, int count) {
+    /** A training segment whose prefix is the rows of another segment. */
+    public static Segment withPrefix(Segment prefix, int begin, int count) {
         return new Segment(begin, count, begin, 0, prefix.queryBegin, prefix.queryCount, 0);
     }
 
     /**
-     * The array that {@link Attention} reads on the device: {@link #INTS} values a segment, in the order of the C
-     * struct.
+     * Returns the array that {@link Attention} reads on the device: {@link #INTS} ints per segment, in the order of the
+     * C struct.
      */
     public static int[] pack(List<Segment> segments) {
         int[] fields = new int[segments.size() * INTS];

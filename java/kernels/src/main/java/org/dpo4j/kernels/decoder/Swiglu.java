@@ -5,14 +5,14 @@ import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.kernels.internal.StructWriter;
 
-/** {@code y = silu(gate) * up}: Shazeer 2020. A row of {@code gateUp} holds gate, then up. */
+/** {@code y = silu(gate) * up}: Shazeer 2020. A row of {@code gateUp} is gate, then up. */
 public final class Swiglu {
     private Swiglu() {}
 
     /**
      * {@code out = silu(gate) * up}.
      *
-     * @param out out, [rows, width]
+     * @param out written, [rows, width]
      * @param gateUp [rows, 2 width]
      * @param shape of {@code out}
      */
@@ -28,7 +28,7 @@ public final class Swiglu {
     /**
      * Gradients of {@code gate} and {@code up}.
      *
-     * @param dGateUp out, [rows, 2 width]; may be {@code gateUp} itself
+     * @param dGateUp written, [rows, 2 width]; may be {@code gateUp}
      * @param dOut [rows, width]
      * @param gateUp [rows, 2 width]
      * @param shape of {@code dOut}

@@ -4,86 +4,89 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * How a head of given sizes is computed: the rows of logits that there are at a time, the memory they take, and the
- * matrix products with the head. Arithmetic alone: nothing is allocated, and nothing depends on how many completions
- * there are.
+ * The sizes of an {@link LmHead}, and the memory and the number of matrix products that follow from them. They do not
+ * depend on the number of completions. Nothing is allocated.
  *
  * @param use what is computed
- * @param vocabulary rows of the head's matrix
- * @param hidden its columns
- * @param dtype storage of matrix and hidden rows
- * @param chunkRows most rows of logits in memory. Where there are several chunks each begins on 16 bytes of the hidden
- *     rows: a hidden size that is no multiple of 16 bytes wants a multiple of 8 rows, or of 4 in fp32
+ * @param vocabulary rows of the head's weight
+ * @param hidden columns of the head's weight
+ * @param dtype storage of weight and hidden states
+ * @param chunkRows max rows of logits in memory. If there are several chunks, the hidden states of each must be 16-byte
+ *     aligned: if a row of hidden states is not a multiple of 16 bytes, use a multiple of 8 rows (of 4 in fp32)
  */
 public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long chunkRows) {
 
-    /** What a head is for. */
+    /** What a head computes. */
     public enum Use {
-        /** Log-probs alone: references, evaluation. */
+        /** Log-probs, for references and evaluation. */
         FORWARD,
-        /** Log-probs and the gradients of hidden rows and matrix. */
+        /** Log-probs, and the gradients of hidden states and weight. */
         TRAINING,
-        /** Log-probs and the gradient of hidden rows: the matrix is frozen, as where adapters are trained. */
+        /** Log-probs, and the gradient of hidden states; the weight is frozen, for example if adapters are trained. */
         FROZEN
     }
 
     static final long ALIGNMENT = 256;
 
-    private static final long LARGEST_EXTENT = Integer.MAX_VALUE;
-    private static final long LARGEST_CHUNK = 1L << 58;
+    private static final long MAX_EXTENT = Integer.MAX_VALUE;
+    private static final long MAX_CHUNK_ELEMENTS = 1L << 58;
 
     public HeadPlan {
         extent("vocabulary", vocabulary);
         extent("hidden", hidden);
         extent("chunkRows", chunkRows);
-        if (chunkRows > LARGEST_CHUNK / Math.max(vocabulary + 7, hidden)) {
+        if (chunkRows > MAX_CHUNK_ELEMENTS / Math.max(vocabulary + 7, hidden)) {
             throw new Dpo4jException("HeadPlan: chunkRows is " + chunkRows + ", more than any memory holds");
         }
     }
 
     /**
-     * The plan of the largest chunk whose workspace is within {@code bytes}; never larger than {@code rows} need.
-     * Throws, naming what one chunk takes, where none is.
+     * Returns the plan with the max number of rows per chunk, at most {@code rows}, whose workspace fits in {@code
+     * bytes}. If no chunk fits, throws and names the bytes that the min chunk needs.
      */
     public static HeadPlan within(long bytes, long rows, Use use, long vocabulary, long hidden, DType dtype) {
         return within(bytes, rows, new HeadPlan(use, vocabulary, hidden, dtype, 1));
     }
 
-    private static HeadPlan within(long bytes, long rows, HeadPlan one) {
-        long most = Math.min(Math.max(rows, 1), Math.max(bytes / one.bytesOfRow(), 1));
-        HeadPlan plan = one.withChunkRows(most);
-        while (plan.chunkRows > 1 && (plan.workspaceBytes() > bytes || !plan.takes(rows))) {
-            plan = one.withChunkRows(plan.chunkRows - 1);
+    private static HeadPlan within(long bytes, long rows, HeadPlan oneRow) {
+        long maxRows = Math.min(Math.max(rows, 1), Math.max(bytes / oneRow.bytesPerRow(), 1));
+        HeadPlan plan = oneRow.withChunkRows(maxRows);
+        while (plan.chunkRows > 1 && !plan.isWithin(bytes, rows)) {
+            plan = oneRow.withChunkRows(plan.chunkRows - 1);
         }
-        if (plan.workspaceBytes() > bytes || !plan.takes(rows)) {
-            long least = Math.min(Math.max(rows, 1), one.rowsOfAlignment());
-            throw new Dpo4jException("HeadPlan: " + bytes + " bytes are less than a chunk of " + least
-                    + " rows takes at vocabulary " + one.vocabulary + " and hidden " + one.hidden + ": "
-                    + one.withChunkRows(least).workspaceBytes() + " bytes");
+        if (!plan.isWithin(bytes, rows)) {
+            long minRows = Math.min(Math.max(rows, 1), oneRow.alignedRows());
+            throw new Dpo4jException("HeadPlan: " + bytes + " bytes are too few: a chunk of " + minRows
+                    + " rows with vocabulary " + oneRow.vocabulary + " and hidden " + oneRow.hidden + " needs "
+                    + oneRow.withChunkRows(minRows).workspaceBytes() + " bytes");
         }
         return plan;
     }
 
-    /** The same for other chunks. */
+    private boolean isWithin(long bytes, long rows) {
+        return workspaceBytes() <= bytes && hasAlignedChunks(rows);
+    }
+
+    /** The same plan with other chunks. */
     public HeadPlan withChunkRows(long rows) {
         return new HeadPlan(use, vocabulary, hidden, dtype, rows);
     }
 
-    /** Elements between rows of logits, and of their gradient. */
+    /** Elements between rows of logits and of their gradient. */
     public long stride() {
         return vocabulary + 7 & -8;
     }
 
-    /** Bytes of workspace, whatever the number of rows. */
+    /** Bytes of workspace, for any number of rows. */
     public long workspaceBytes() {
         return scaledBegin() + aligned(scaledBytes());
     }
 
     /**
-     * Matrix products with the head, each of {@code 2 rows vocabulary hidden} flops, for {@code rows} rows that {@link
-     * LmHead#forwardUnit} and {@link LmHead#backward} take together: 1 forward, 2 with a frozen matrix, 3 for training;
-     * 4 where the rows are more than a chunk, whose logits are then computed twice, but for the last chunk's. {@link
-     * LmHead#forwardBackward} costs what one chunk does.
+     * The number of matrix products, each of {@code 2 rows vocabulary hidden} FLOPs, for {@code rows} rows in one call
+     * of {@link LmHead#forwardUnit} and one of {@link LmHead#backward}: 1 for log-probs, 2 with a frozen weight, 3 for
+     * training. Training with more than one chunk needs 4, because the logits of all chunks but the last are computed
+     * twice. {@link LmHead#forwardBackward} never needs a fourth.
      */
     public int products(long rows) {
         return switch (use) {
@@ -93,29 +96,29 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         };
     }
 
-    /** Whether chunks of these rows begin on 16 bytes. */
-    boolean takes(long rows) {
-        return rows <= chunkRows || chunkRows % rowsOfAlignment() == 0;
+    /** Whether every chunk of so many rows begins at a 16-byte aligned hidden state. */
+    boolean hasAlignedChunks(long rows) {
+        return rows <= chunkRows || chunkRows % alignedRows() == 0;
     }
 
-    /** Rows of hidden width that are a multiple of 16 bytes. */
-    private long rowsOfAlignment() {
-        long odd = Long.lowestOneBit(hidden * dtype.bytes() | 16);
-        return 16 / odd;
+    /** The min number of rows of hidden states that is a multiple of 16 bytes. */
+    private long alignedRows() {
+        return 16 / Long.lowestOneBit(hidden * dtype.bytes() | 16);
     }
 
-    /** Where the gradient by the logits begins in the workspace: on the logits, or behind them. */
+    /** The offset of the gradient of the logits in the workspace: the offset of the logits, or after them. */
     long gradientBegin() {
-        return hasGradient() ? aligned(4 * chunkRows * stride()) : 0;
+        return hasSeparateGradient() ? aligned(4 * chunkRows * stride()) : 0;
     }
 
-    /** Where scaled hidden rows begin. */
+    /** The offset of scaled hidden states. */
     long scaledBegin() {
-        return aligned(4 * chunkRows * stride()) + (hasGradient() ? aligned(chunkRows * stride() * dtype.bytes()) : 0);
+        return aligned(4 * chunkRows * stride())
+                + (hasSeparateGradient() ? aligned(chunkRows * stride() * dtype.bytes()) : 0);
     }
 
-    /** fp32 logits become their gradient in place; products of 16 bits want a gradient of 16 bits. */
-    private boolean hasGradient() {
+    /** Whether the gradient of the logits has memory of its own. In fp32 it overwrites the logits. */
+    private boolean hasSeparateGradient() {
         return use != Use.FORWARD && dtype != DType.F32;
     }
 
@@ -123,9 +126,9 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         return use == Use.TRAINING ? chunkRows * hidden * dtype.bytes() : 0;
     }
 
-    private long bytesOfRow() {
+    private long bytesPerRow() {
         return 4 * stride()
-                + (hasGradient() ? stride() * dtype.bytes() : 0)
+                + (hasSeparateGradient() ? stride() * dtype.bytes() : 0)
                 + (use == Use.TRAINING ? hidden * dtype.bytes() : 0);
     }
 
@@ -134,8 +137,8 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
     }
 
     private static void extent(String name, long value) {
-        if (value < 1 || value > LARGEST_EXTENT) {
-            throw new Dpo4jException("HeadPlan: " + name + " is " + value + ", must be from 1 to " + LARGEST_EXTENT);
+        if (value < 1 || value > MAX_EXTENT) {
+            throw new Dpo4jException("HeadPlan: " + name + " is " + value + ", must be from 1 to " + MAX_EXTENT);
         }
     }
 }

@@ -18,44 +18,44 @@ import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Log-probs of tokens, {@code log softmax(z)[target]} with z a {@link Transform} of {@code x W^T}, from rows x of
- * hidden width and the head's matrix W; and the gradients of x, W and the bias. Logits exist for a chunk of rows at a
- * time, fp32 whatever the storage, so that log-prob and lse come from fp32 accumulators.
+ * Log-probs of tokens, {@code log softmax(z)[target]} with z a {@link Transform} of the logits {@code x W^T}, from
+ * hidden states x and the head's weight W; and the gradients of x, W and the bias. Logits exist for one chunk of rows
+ * at a time, always in fp32, so log-prob and lse have fp32 accumulators.
  *
- * <p>A loss that needs the log-probs to know their gradient, as every preference loss does, takes rows in two calls.
- * {@link #forwardUnit} makes the gradient for a loss whose gradient by each log-prob is 1, in the read that yields the
- * log-probs; {@link #backward} scales it by what the loss has made of them: one number a row, of hidden width, so that
- * three products do. Rows that go together into two such calls must fit a chunk; where they do not, or a frozen matrix
- * has no gradient, the plan says what it costs: {@link HeadPlan#products}. Where the number is known beforehand, {@link
- * #forwardBackward} is one call of any length.
+ * <p>A preference loss needs all log-probs before it knows their gradients. So there are two calls: {@link
+ * #forwardUnit} computes log-probs and the unit gradient of the logits (that of a loss with d loss / d log-prob = 1) in
+ * one read of the logits. {@link #backward} multiplies it by d loss / d log-prob, one factor per row. That takes three
+ * matrix products, or two if the weight is frozen. If the weight is not frozen and the rows are more than one chunk,
+ * backward computes their logits again: a fourth product ({@link HeadPlan#products}). If d loss / d log-prob is known
+ * in advance, {@link #forwardBackward} does all in one call and never needs a fourth product.
  *
- * <p>Bits: log-prob, lse and statistics of a row do not depend on other rows, on the chunks, or
- * on which of the calls computes them. The gradient of a hidden row does not depend on other rows or, between rows that
- * fit a chunk, on the chunks; that of three products and that of four differ in rounding. The gradients of matrix and
- * bias are sums over rows, chunk after chunk in fp32: their bits depend on the chunks, and repeat.
+ * <p>Bits: log-prob, lse and statistics of a row depend neither on other rows, nor on the chunks, nor on which call
+ * computes them. The gradient of a hidden state does not depend on other rows, or on the chunks as long as the rows fit
+ * in one; three and four products round it differently. The gradients of weight and bias are sums over rows, added
+ * chunk by chunk in fp32, so their bits depend on the chunks.
  *
- * <p>Addresses are memory of the device, owned by the caller, 16-byte aligned; targets and what has one f32 a row
- * 4-byte. 0 is null. Nothing is allocated or waited for. The workspace holds state between {@link #forwardUnit} and
- * {@link #backward}. One thread at a time.
+ * <p>Addresses are device memory that the caller owns; 0 is null. Alignment is 16 bytes, and 4 bytes for targets and
+ * arrays with one f32 per row. Nothing is allocated, and no call waits for the device. The workspace holds state
+ * between {@link #forwardUnit} and {@link #backward}. Only one thread at a time may use an object.
  */
 public final class LmHead {
 
     /**
-     * Rows of a call.
+     * The rows of a call.
      *
-     * @param hidden dtype[count, hidden]
-     * @param targets i32[count]; negative: the row is masked, its log-prob and its gradient are 0, but its products
-     *     are paid for
-     * @param count rows
+     * @param hidden hidden states, dtype[count, hidden]
+     * @param targets i32[count]. A row with a negative target is masked: its log-prob and gradient are 0. It still
+     *     takes part in the matrix products
+     * @param count number of rows
      */
     public record HeadRows(long hidden, long targets, long count) {}
 
     /**
-     * Where gradients go.
+     * Addresses of gradients.
      *
-     * @param dHidden out, dtype[count, hidden]
-     * @param dWeight added to, f32[vocabulary, hidden]; 0 with a frozen matrix
-     * @param dBias added to, f32[vocabulary]; 0 for none
+     * @param dHidden written, dtype[count, hidden]
+     * @param dWeight accumulated, f32[vocabulary, hidden]; 0 if the weight is frozen
+     * @param dBias accumulated, f32[vocabulary]; 0 if it is not needed
      */
     public record HeadGradients(long dHidden, long dWeight, long dBias) {
 
@@ -64,8 +64,8 @@ public final class LmHead {
             this(dHidden, dWeight, 0);
         }
 
-        /** Of hidden rows alone: the matrix is frozen. */
-        public static HeadGradients ofHidden(long dHidden) {
+        /** Of hidden states only: the weight is frozen. */
+        public static HeadGradients hiddenOnly(long dHidden) {
             return new HeadGradients(dHidden, 0, 0);
         }
     }
@@ -78,17 +78,17 @@ public final class LmHead {
     private @Nullable HeadRows unit;
 
     /**
-     * Of a matrix on a device.
+     * Makes a head from a weight on a device.
      *
      * @param weight dtype[vocabulary, hidden]
-     * @param transform of its logits
-     * @param workspace {@link HeadPlan#workspaceBytes} bytes, for this object alone while it is used
-     * @throws Dpo4jException where the device does not store the plan's type
+     * @param transform of the logits
+     * @param workspace {@link HeadPlan#workspaceBytes} bytes that only this object uses
+     * @throws Dpo4jException if the device does not support the plan's dtype
      */
     public LmHead(Device device, HeadPlan plan, long weight, Transform transform, long workspace) {
         if (!device.supports(plan.dtype())) {
             throw new Dpo4jException(
-                    "lm_head: dtype is " + plan.dtype() + ", which " + device.name() + " does not store: use F32");
+                    "lm_head: dtype is " + plan.dtype() + ", which " + device.name() + " does not support: use F32");
         }
         this.device = device;
         this.plan = plan;
@@ -97,7 +97,7 @@ public final class LmHead {
         this.workspace = workspace;
     }
 
-    /** Queues the log-probs of all rows. One product. */
+    /** Queues the log-probs of all rows: one matrix product. */
     public void forward(TokenResults results, HeadRows rows) {
         check(rows);
         unit = null;
@@ -105,10 +105,10 @@ public final class LmHead {
     }
 
     /**
-     * Queues log-probs and gradients where d loss / d log-prob is known beforehand. Three products, two with a frozen
-     * matrix.
+     * Queues log-probs and gradients, if d loss / d log-prob is known in advance: three matrix products, or two with a
+     * frozen weight.
      *
-     * @param dLogprob f32[count]
+     * @param dLogprob f32[count], d loss / d log-prob
      */
     public void forwardBackward(HeadGradients gradients, TokenResults results, HeadRows rows, long dLogprob) {
         check(rows);
@@ -130,21 +130,21 @@ public final class LmHead {
     }
 
     /**
-     * Queues log-probs, and what is known of the gradient before the loss is. {@link #backward} of the same rows must
-     * be the next call.
+     * Queues log-probs and the unit gradient. The next call must be {@link #backward} with the same rows.
      *
-     * @param gradients as given to {@link #backward}: a frozen matrix's dHidden holds the unit gradient until then
+     * @param gradients the same as for {@link #backward}. With a frozen weight, dHidden holds its unit gradient until
+     *     then
      */
     public void forwardUnit(HeadGradients gradients, TokenResults results, HeadRows rows) {
         check(rows);
         check(gradients);
-        if (plan.use() == Use.FROZEN || fits(rows)) {
+        if (plan.use() == Use.FROZEN || isOneChunk(rows)) {
             for (long begin = 0; begin < rows.count; begin += plan.chunkRows()) {
                 unitGradient(gradients, results, rows, begin);
             }
         } else {
             logProbs(results, rows, 0, lastChunk(rows));
-            chunkLogProbs(results, rows, lastChunk(rows)); // whose logits backward finds
+            chunkLogProbs(results, rows, lastChunk(rows)); // backward reuses its logits
         }
         unit = rows;
     }
@@ -166,10 +166,10 @@ public final class LmHead {
     }
 
     /**
-     * Queues the rest of the gradients of the rows that {@link #forwardUnit} has just seen.
+     * Queues the gradients of the rows of the {@link #forwardUnit} before it.
      *
-     * @param lse f32[count], of {@link #forwardUnit}
-     * @param dLogprob f32[count], finite also where a row is masked
+     * @param lse f32[count], from {@link #forwardUnit}
+     * @param dLogprob f32[count], d loss / d log-prob; finite also for masked rows
      */
     public void backward(HeadGradients gradients, HeadRows rows, long lse, long dLogprob) {
         check(gradients);
@@ -181,7 +181,7 @@ public final class LmHead {
         unit = null;
         if (plan.use() == Use.FROZEN) {
             scale(gradients.dHidden, gradients.dHidden, dLogprob, rows.count);
-        } else if (fits(rows)) {
+        } else if (isOneChunk(rows)) {
             scaleUnitGradient(gradients, rows, dLogprob);
         } else {
             recomputeGradient(gradients, rows, lse, dLogprob);
@@ -216,14 +216,15 @@ public final class LmHead {
     }
 
     /**
-     * Queues {@code x W^T} of at most a chunk of rows, before any transform. Returns where it is f32, {@link
-     * HeadPlan#stride} apart, until the next call.
+     * Queues the logits {@code x W^T} of at most one chunk of rows, without transform. Returns their address: f32, rows
+     * {@link HeadPlan#stride} elements apart, valid until the next call.
      *
-     * @param hidden [rows, hidden]
+     * @param hidden hidden states, [rows, hidden]
      */
     public long logits(long hidden, long rows) {
         if (rows > plan.chunkRows()) {
-            throw new Dpo4jException("lm_head: logits of " + rows + " rows, of which the plan has " + plan.chunkRows());
+            throw new Dpo4jException("lm_head: logits of " + rows + " rows, must be at most " + plan.chunkRows()
+                    + ", the chunkRows of the plan");
         }
         unit = null;
         MatmulShape shape = MatmulShape.contiguous(rows, plan.vocabulary(), plan.hidden(), DType.F32, plan.dtype())
@@ -233,7 +234,7 @@ public final class LmHead {
         return workspace;
     }
 
-    /** Log-probs of the rows from begin to end, whose logits nobody needs afterwards. */
+    /** Log-probs of rows {@code [begin, end)}; their logits are not kept. */
     private void logProbs(TokenResults results, HeadRows rows, long begin, long end) {
         for (long chunk = begin; chunk < end; chunk += plan.chunkRows()) {
             chunkLogProbs(results, rows, chunk);
@@ -246,7 +247,7 @@ public final class LmHead {
         TokenLogProb.forward(device, from(results, begin), logits(), rows.targets + 4 * begin, count);
     }
 
-    /** Of a chunk whose gradient by the logits is the loss's own. */
+    /** The gradients of a chunk, from the gradient of the loss with respect to its logits. */
     private void products(HeadGradients gradients, HeadRows rows, long begin, long count) {
         dHidden(gradients.dHidden + bytes(begin), count);
         if (plan.use() == Use.TRAINING) {
@@ -282,9 +283,9 @@ public final class LmHead {
         if (rows.count < 0) {
             throw new Dpo4jException("lm_head: count of rows is " + rows.count + ", must be 0 or more");
         }
-        if (!plan.takes(rows.count)) {
+        if (!plan.hasAlignedChunks(rows.count)) {
             throw new Dpo4jException("lm_head: chunkRows is " + plan.chunkRows() + " and hidden is " + plan.hidden()
-                    + ": chunks would not begin on 16 bytes; use a multiple of 8 rows, or as many as there are");
+                    + ": chunks would not be 16-byte aligned: use a multiple of 8 rows, or all rows of a call");
         }
     }
 
@@ -303,11 +304,11 @@ public final class LmHead {
         }
     }
 
-    private boolean fits(HeadRows rows) {
+    private boolean isOneChunk(HeadRows rows) {
         return rows.count <= plan.chunkRows();
     }
 
-    /** Rows of the chunk that begins there. */
+    /** The number of rows of the chunk that begins at row {@code begin}. */
     private long chunk(HeadRows rows, long begin) {
         return Math.min(plan.chunkRows(), rows.count - begin);
     }

@@ -12,50 +12,51 @@ import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.kernels.internal.StructWriter;
 
 /**
- * Log-probs of targets straight from hidden rows: {@link org.dpo4j.kernels.TokenLogProb} of {@code hidden weight^T}, whose logits are never
- * in memory. Not every device has it: {@link #isSupported} says so, and a call where it is not is refused.
+ * {@link org.dpo4j.kernels.TokenLogProb} of the logits {@code hidden weight^T}, which are never in memory. It needs a
+ * Hopper GPU. Check {@link #isSupported}; on other devices a call is refused.
  *
- * <p>Results are those of fp32 logits, and a row's have the same bits whatever other rows there are. Masked rows, targets beyond the vocabulary and
- * logits of {@code -inf} or NaN give what they give in {@link org.dpo4j.kernels.TokenLogProb}; hidden of a masked row has no effect. They are not the
- * bits of {@link LmHead}, which sums in another order: numbers that are compared or subtracted, such as those of a policy and its reference, come
- * from one of the two. No GPU has measured yet which is faster; {@link LmHead} never runs this operation.
+ * <p>The results are those of fp32 logits, also for masked rows, targets beyond the vocabulary and logits of {@code
+ * -inf} or NaN. The bits of a row do not depend on other rows, and the hidden state of a masked row has no effect. The
+ * bits differ from those of {@link LmHead}, which sums in another order. So use only one of the two for numbers that
+ * are compared or subtracted, such as log-probs of a policy and its reference. {@link LmHead} never uses this
+ * operation; no GPU has measured which of the two is faster.
  */
 public final class LmHeadForward {
 
     /**
-     * The head's matrix.
+     * The head's weight.
      *
      * @param weight address of {@code dtype[vocabulary, hiddenWidth]}
      * @param weightStride elements between its rows, a multiple of 16 bytes
-     * @param transform what the softmax sees of a product; its bias is 16-byte aligned
-     * @param dtype of the matrix and of hidden rows
+     * @param transform of the logits; its bias is 16-byte aligned
+     * @param dtype of weight and hidden states
      */
     public record Head(
             long weight, long weightStride, long vocabulary, long hiddenWidth, Transform transform, DType dtype) {
 
-        /** Rows of the weight end to end, products as they are. */
-        public static Head of(long weight, long vocabulary, long hiddenWidth, DType dtype) {
+        /** A contiguous weight, without transform. */
+        public static Head contiguous(long weight, long vocabulary, long hiddenWidth, DType dtype) {
             return new Head(weight, hiddenWidth, vocabulary, hiddenWidth, Transform.NONE, dtype);
         }
     }
 
     /**
-     * Hidden rows and their targets.
+     * Hidden states and their targets.
      *
-     * @param address of {@code dtype[count, hiddenWidth]}
+     * @param address {@code dtype[count, hiddenWidth]}
      * @param stride elements between rows, a multiple of 16 bytes
-     * @param targets i32[count]; negative: the row is masked, and its numbers are 0
+     * @param targets i32[count]. A row with a negative target is masked: its results are 0
      */
     public record HiddenRows(long address, long stride, long targets, long count) {}
 
     private LmHeadForward() {}
 
-    /** Whether this device runs it on tensors of this type: a Hopper GPU, and BF16. */
+    /** Whether the device supports it for this dtype: it must be a Hopper GPU, and BF16. */
     public static boolean isSupported(Device device, DType dtype) {
         return lacks(device, dtype).isEmpty();
     }
 
-    /** What this device lacks to run it on tensors of this type; empty where {@link #isSupported}. */
+    /** Why the device does not support it for this dtype; empty if it does. */
     public static String lacks(Device device, DType dtype) {
         return Native.dpo4j_lm_head_forward_lacks(device.context(), dtype.code());
     }
@@ -69,12 +70,12 @@ public final class LmHeadForward {
     /**
      * {@code logprob[row] = logits[row, targets[row]] - lse[row]}.
      *
-     * @param results without statistics, which this operation does not have
+     * @param results without statistics, which this operation does not compute
      * @param workspace {@link #workspaceBytes} bytes, contents undefined before and after
      */
     public static void forward(Device device, TokenResults results, long workspace, HiddenRows rows, Head head) {
         if (results.statistics() != 0) {
-            throw new Dpo4jException("lm_head_forward: statistics are given, which it does not have: leave them out");
+            throw new Dpo4jException("lm_head_forward: statistics are given, but not computed: leave them out");
         }
         long context = device.context();
         StructWriter params = StructWriter.begin("dpo4j_lm_head_forward_params")

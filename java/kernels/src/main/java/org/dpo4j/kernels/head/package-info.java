@@ -1,7 +1,6 @@
 /**
- * The LM head as one operation: log-probs of tokens from hidden rows and the head's matrix, and the gradient of a loss
- * that is linear in one number a row once its log-probs are known, as every preference loss is. Logits are never in
- * memory beyond one chunk of rows.
+ * The LM head as one operation: log-probs of tokens from hidden states and the head's weight, and the gradients of both
+ * for a loss that is known only after the log-probs. Only a chunk of logits is in memory at a time.
  */
 @NullMarked
 package org.dpo4j.kernels.head;

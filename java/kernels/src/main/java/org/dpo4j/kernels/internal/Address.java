@@ -2,7 +2,7 @@ package org.dpo4j.kernels.internal;
 
 import org.bytedeco.javacpp.Pointer;
 
-/** A raw address in the form the presets take. Owns nothing. */
+/** A raw address as the JavaCPP presets need it. Owns no memory. */
 final class Address extends Pointer {
     Address(long address) {
         this.address = address;

@@ -3,7 +3,7 @@ package org.dpo4j.kernels.internal;
 import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.kernels.Dpo4jException;
 
-/** A buffer that knows how its memory is given back. */
+/** A buffer with the action that frees its memory. */
 final class Allocation implements DeviceBuffer {
     private final long address;
     private final long bytes;
@@ -28,7 +28,7 @@ final class Allocation implements DeviceBuffer {
     @Override
     public long address() {
         if (closed) {
-            throw new Dpo4jException("this buffer of " + bytes + " bytes is closed: it has no address any more");
+            throw new Dpo4jException("this buffer of " + bytes + " bytes is closed, so it has no address");
         }
         return address;
     }
@@ -41,7 +41,7 @@ final class Allocation implements DeviceBuffer {
     @Override
     public void close() {
         if (!closed) {
-            // Where it is refused, as in a capture, the memory is still there, and may be closed later.
+            // throws in a graph capture; then the buffer stays open
             release.run();
             closed = true;
             count.remove(bytes);

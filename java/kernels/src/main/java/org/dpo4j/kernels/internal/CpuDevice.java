@@ -7,7 +7,7 @@ import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.MatmulShape;
 
-/** Threads of the processor and host memory. Work is done when a call returns. */
+/** CPU threads and host memory. A call returns when its work has finished. */
 public final class CpuDevice implements Device {
     private static final int ALIGNMENT = 256;
 
@@ -20,11 +20,11 @@ public final class CpuDevice implements Device {
         this.description = description;
     }
 
-    /** On this many threads; 0 for as many as the process may use. */
+    /** Opens a device with this number of threads; 0 for as many as the process may use. */
     public static CpuDevice open(int threads) {
         NativeLibrary.load();
         if (threads < 0) {
-            throw new Dpo4jException("cpu: threads is " + threads + ", must be positive, or 0 for all there are");
+            throw new Dpo4jException("cpu: threads is " + threads + ", must be positive, or 0 for all cores");
         }
         InstructionSet set = InstructionSet.chosen();
         long[] context = new long[1];
@@ -78,7 +78,7 @@ public final class CpuDevice implements Device {
         Allocation.checkSize(bytes);
         long memoryStart = bytes > Long.MAX_VALUE - ALIGNMENT ? 0 : Native.dpo4j_host_allocate(bytes + ALIGNMENT);
         if (memoryStart == 0) {
-            throw new Dpo4jException("cpu: " + bytes + " bytes asked for, " + Processor.availableMemory()
+            throw new Dpo4jException("cpu: " + bytes + " bytes requested, " + Processor.availableMemory()
                     + " bytes of memory available: use smaller batches or a smaller model");
         }
         long address = (memoryStart + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -97,7 +97,7 @@ public final class CpuDevice implements Device {
         return memory.peak();
     }
 
-    /** No bound where the system does not say. */
+    /** {@link Long#MAX_VALUE} if the operating system does not report it. */
     @Override
     public long availableBytes() {
         context();
@@ -166,13 +166,13 @@ public final class CpuDevice implements Device {
     @Override
     public double microseconds(Runnable work) {
         context();
-        long began = System.nanoTime();
+        long start = System.nanoTime();
         work.run();
-        return (System.nanoTime() - began) / 1e3;
+        return (System.nanoTime() - start) / 1e3;
     }
 
     @Override
-    public boolean captures() {
+    public boolean supportsGraphs() {
         context();
         return false;
     }
@@ -180,7 +180,7 @@ public final class CpuDevice implements Device {
     @Override
     public Graph capture(Runnable work) {
         context();
-        throw new Dpo4jException("cpu: there are no graphs, work is done when it is asked for; ask captures() first");
+        throw new Dpo4jException("capture: the cpu device has no graphs: check supportsGraphs() first");
     }
 
     @Override

@@ -20,7 +20,7 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.MatmulShape;
 import org.jspecify.annotations.Nullable;
 
-/** One NVIDIA GPU and one stream. Touched only once {@link CudaProbe#require} has returned. */
+/** An NVIDIA GPU and a stream. {@link CudaProbe#require} must return before this class is loaded. */
 public final class CudaDevice implements Device {
     private final int ordinal;
     private final DeviceReport.Gpu gpu;
@@ -31,7 +31,7 @@ public final class CudaDevice implements Device {
     private final MemoryCount memory = new MemoryCount();
     private @Nullable CudaMatmul matmul;
     private long context;
-    private boolean capturing;
+    private boolean isCapturing;
 
     private CudaDevice(
             DeviceReport.Gpu gpu,
@@ -49,12 +49,12 @@ public final class CudaDevice implements Device {
         this.context = context;
     }
 
-    /** On a stream of its own, with the settings of the process. */
+    /** Opens a GPU with a new stream and the settings of the process. */
     public static CudaDevice open(int ordinal) {
-        return open(ordinal, CudaSettings.ofProcess());
+        return open(ordinal, CudaSettings.fromProcess());
     }
 
-    /** On a stream of its own. */
+    /** Opens a GPU with a new stream. */
     public static CudaDevice open(int ordinal, CudaSettings settings) {
         DeviceReport.Gpu gpu = CudaProbe.require(ordinal);
         try (CurrentDevice current = new CurrentDevice(ordinal)) {
@@ -62,11 +62,11 @@ public final class CudaDevice implements Device {
         }
     }
 
-    /** On a {@code cudaStream_t} that the caller owns and closes after the device; 0 is the default stream. */
+    /** Opens a GPU on a {@code cudaStream_t} that the caller closes after the device; 0 is the default stream. */
     public static CudaDevice open(int ordinal, long stream) {
         DeviceReport.Gpu gpu = CudaProbe.require(ordinal);
         try (CurrentDevice current = new CurrentDevice(ordinal)) {
-            return open(gpu, new CUstream_st(new Address(stream)), false, CudaSettings.ofProcess());
+            return open(gpu, new CUstream_st(new Address(stream)), false, CudaSettings.fromProcess());
         }
     }
 
@@ -98,16 +98,16 @@ public final class CudaDevice implements Device {
         }
     }
 
-    /** Makes this device the thread's until what it returns is closed; throws when the device is closed. */
+    /** Makes this device the thread's current one until the result is closed. Throws if the device is closed. */
     CurrentDevice current() {
         context();
         return new CurrentDevice(ordinal);
     }
 
-    /** A graph would do it once, now, or not again with what it had: an upload's bytes are gone by then. */
-    private void outsideCapture(String what) {
-        if (capturing) {
-            throw new Dpo4jException(what + " is not for a graph: do it before the capture, or after");
+    /** For calls that a replay of the graph would not repeat, or would repeat with memory that has changed. */
+    private void refuseInCapture(String call) {
+        if (isCapturing) {
+            throw new Dpo4jException(call + " is not allowed during graph capture: do it before or after");
         }
     }
 
@@ -156,16 +156,16 @@ public final class CudaDevice implements Device {
     @Override
     public DeviceBuffer allocate(long bytes) {
         try (CurrentDevice current = current()) {
-            outsideCapture("allocate");
+            refuseInCapture("allocate");
             Allocation.checkSize(bytes);
             long address = CudaRuntime.allocate(bytes, ordinal);
             return new Allocation(address, bytes, memory, () -> release(address));
         }
     }
 
-    /** The stream may still use the memory; after the device's close nothing does. */
+    /** Waits for the stream, which may still use the memory, unless the device is closed. */
     private void release(long address) {
-        outsideCapture("closing a buffer");
+        refuseInCapture("closing a buffer");
         try (CurrentDevice current = new CurrentDevice(ordinal)) {
             int waited = context == 0 ? 0 : cudaStreamSynchronize(stream);
             int freed = CudaRuntime.free(address);
@@ -196,7 +196,7 @@ public final class CudaDevice implements Device {
     @Override
     public void upload(long destination, ByteBuffer source) {
         try (CurrentDevice current = current()) {
-            outsideCapture("upload");
+            refuseInCapture("upload");
             DirectBuffers.remaining("upload", source);
             uploads.upload(destination, source);
         }
@@ -205,7 +205,7 @@ public final class CudaDevice implements Device {
     @Override
     public void download(ByteBuffer destination, long source) {
         try (CurrentDevice current = current()) {
-            outsideCapture("download");
+            refuseInCapture("download");
             ByteBuffer bytes = DirectBuffers.remaining("download", destination);
             long count = bytes.remaining();
             if (count == 0) {
@@ -268,7 +268,7 @@ public final class CudaDevice implements Device {
     @Override
     public void synchronize() {
         try (CurrentDevice current = current()) {
-            outsideCapture("synchronize");
+            refuseInCapture("synchronize");
             int error = cudaStreamSynchronize(stream);
             if (error != 0) {
                 throw CudaRuntime.failure(error, "cudaStreamSynchronize");
@@ -278,7 +278,7 @@ public final class CudaDevice implements Device {
 
     @Override
     public double microseconds(Runnable work) {
-        outsideCapture("microseconds");
+        refuseInCapture("microseconds");
         try (CudaEvents events = new CudaEvents(this::current, stream)) {
             events.begin();
             work.run();
@@ -286,35 +286,34 @@ public final class CudaDevice implements Device {
         }
     }
 
-    /** Not on the legacy default stream (0, or cudaStreamLegacy, which is 1): CUDA captures no work of it. */
+    /** False on the legacy default stream (0, or cudaStreamLegacy, which is 1): CUDA cannot capture it. */
     @Override
-    public boolean captures() {
+    public boolean supportsGraphs() {
         return stream() > 1;
     }
 
     @Override
     public Graph capture(Runnable work) {
-        if (!captures()) {
-            throw new Dpo4jException(
-                    "capture: CUDA does not capture the legacy default stream, on which this device is:"
-                            + " open the device on another stream");
+        if (!supportsGraphs()) {
+            throw new Dpo4jException("capture: this device is on the legacy default stream, which CUDA cannot capture:"
+                    + " open the device on another stream");
         }
-        outsideCapture("capture");
-        capturing = true;
+        refuseInCapture("capture");
+        isCapturing = true;
         try {
             return CudaGraph.capture(this::current, stream, work);
         } finally {
-            capturing = false;
+            isCapturing = false;
         }
     }
 
-    /** Gives back everything, whatever fails; throws what failed first. */
+    /** Frees everything, also after a failure; throws the first failure. */
     @Override
     public void close() {
         if (context == 0) {
             return;
         }
-        outsideCapture("closing the device");
+        refuseInCapture("closing the device");
         Native.dpo4j_context_destroy(context);
         context = 0;
         try (CurrentDevice current = new CurrentDevice(ordinal);
@@ -331,7 +330,7 @@ public final class CudaDevice implements Device {
         }
     }
 
-    /** What is closed like a resource. */
+    /** An {@link AutoCloseable} without checked exceptions. */
     private interface Closing extends AutoCloseable {
         @Override
         void close();

@@ -10,7 +10,7 @@ import java.util.function.Supplier;
 import org.bytedeco.cuda.cudart.CUevent_st;
 import org.bytedeco.cuda.cudart.CUstream_st;
 
-/** Two events of a stream, and the time between them. {@code device} makes the stream's device current. */
+/** Two CUDA events of a stream, and the time between them. {@code device} makes the stream's device current. */
 final class CudaEvents implements AutoCloseable {
     private final Supplier<CurrentDevice> device;
     private final CUstream_st stream;
@@ -43,7 +43,7 @@ final class CudaEvents implements AutoCloseable {
         }
     }
 
-    /** Waits for the work since {@link #begin}, and gives its microseconds. */
+    /** Waits for the work since {@link #begin}, and returns its time in microseconds. */
     double end() {
         try (CurrentDevice current = device.get()) {
             CudaRuntime.check(cudaEventRecord(last, stream), "cudaEventRecord");
@@ -54,7 +54,7 @@ final class CudaEvents implements AutoCloseable {
         }
     }
 
-    /** Failures of work that was waited for are told by {@link #end}. */
+    /** Ignores errors: {@link #end} reports those of the timed work. */
     @Override
     public void close() {
         cudaEventDestroy(first);

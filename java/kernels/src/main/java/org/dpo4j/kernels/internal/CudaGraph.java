@@ -17,7 +17,8 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * A CUDA graph of one stream's work. {@code device} makes the stream's device current. An executable graph that is destroyed while it runs is freed when it is done.
+ * A CUDA graph of work on one stream. {@code device} makes the stream's device current. An executable graph may be
+ * destroyed while it runs: CUDA frees it when it has finished.
  */
 final class CudaGraph implements Device.Graph {
     private final Supplier<CurrentDevice> device;
@@ -31,7 +32,7 @@ final class CudaGraph implements Device.Graph {
         this.executable = executable;
     }
 
-    /** Capture in thread-local mode: other threads may go on with other devices and streams. */
+    /** Captures in thread-local mode, so that other threads can use other devices and streams meanwhile. */
     static CudaGraph capture(Supplier<CurrentDevice> device, CUstream_st stream, Runnable work) {
         begin(device, stream);
         CUgraph_st graph = new CUgraph_st();
@@ -54,7 +55,7 @@ final class CudaGraph implements Device.Graph {
         }
     }
 
-    /** What the work threw says more than how its capture then ended. */
+    /** Ends the capture of work that threw. Ignores CUDA errors: the exception of the work says more. */
     private static void abandon(Supplier<CurrentDevice> device, CUstream_st stream, CUgraph_st graph) {
         try (CurrentDevice current = device.get()) {
             if (cudaStreamEndCapture(stream, graph) == 0) {
@@ -77,7 +78,7 @@ final class CudaGraph implements Device.Graph {
     @Override
     public void launch() {
         if (closed) {
-            throw new Dpo4jException("this graph is closed: it has no work any more");
+            throw new Dpo4jException("this graph is closed, so it cannot be launched");
         }
         try (CurrentDevice current = device.get()) {
             int error = cudaGraphLaunch(executable, stream);

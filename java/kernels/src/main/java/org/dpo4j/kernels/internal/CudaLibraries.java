@@ -17,19 +17,20 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds and loads NVIDIA's CUDA 13 libraries, which this artifact does not carry: from the directory that is named
- * (theirs, or a {@code site-packages} that holds NVIDIA's wheels), else a toolkit under /usr/local, else NVIDIA's wheels
- * of a Python that is active, on the PATH or in a usual place, else wherever the system's loader finds them.
+ * Finds and loads NVIDIA's CUDA 13 libraries, which are not part of this artifact. Searches, in this order: the
+ * directory in {@link #PROPERTY} or {@link #VARIABLE} (a directory of libraries, or a {@code site-packages} with
+ * NVIDIA's wheels); toolkits under /usr/local; NVIDIA's wheels of an active Python, of one on the PATH, and of one in a
+ * usual place. If it finds none, the system's loader searches.
  *
- * <p>They are loaded by absolute path before the JavaCPP presets, whose NEEDED entries then resolve to them by soname.
+ * <p>Loads them by absolute path before the JavaCPP presets, whose NEEDED entries then resolve to them by soname.
  */
 final class CudaLibraries {
-    /** System property and environment variable: the directory to take the libraries from, or a site-packages. */
+    /** System property and environment variable: the directory of the libraries, or a site-packages. */
     static final String PROPERTY = "dpo4j.cuda.path";
 
     static final String VARIABLE = "DPO4J_CUDA_PATH";
 
-    /** Each needs those before it; the driver is the system's unless it lies beside the others. */
+    /** Each library needs those before it. The driver is the system's, unless it is in the same directory. */
     private static final String DRIVER = "libcuda.so.1";
 
     static final String RUNTIME = "libcudart.so.13";
@@ -44,11 +45,14 @@ final class CudaLibraries {
     private CudaLibraries() {}
 
     /**
-     * Where the libraries lie: absolute paths in the order of loading, or none, and then the system's loader is asked.
+     * The result of a search.
+     *
+     * @param found absolute paths in the order of loading; empty if the system's loader has to find them
+     * @param searched the directories that were searched; some are glob patterns
      */
     record Search(List<String> found, List<String> searched) {}
 
-    /** Loads once a process. Throws, the same each time, what was not found and where it was looked for. */
+    /** Loads the libraries, once per process. If that failed, every call throws what was not found and where. */
     static void load() {
         String reason = Outcome.REASON;
         if (reason != null) {
@@ -86,7 +90,7 @@ final class CudaLibraries {
                 + "=DIRECTORY or " + VARIABLE;
     }
 
-    /** Looks without loading. A directory that was named and lacks a library throws. */
+    /** Searches without loading. Throws if the directory in {@link #PROPERTY} lacks a library. */
     static Search search() {
         return search(System.getProperty(PROPERTY, System.getenv(VARIABLE)), System.getenv());
     }
@@ -96,9 +100,9 @@ final class CudaLibraries {
             return named(Path.of(named).toAbsolutePath());
         }
         List<String> searched = new ArrayList<>();
-        for (Place place : places(environment)) {
-            searched.add(place.pattern());
-            for (List<Path> installation : place.installations()) {
+        for (Location location : locations(environment)) {
+            searched.add(location.pattern());
+            for (List<Path> installation : location.installations()) {
                 List<String> found = complete(installation);
                 if (!found.isEmpty()) {
                     return new Search(found, searched);
@@ -121,29 +125,29 @@ final class CudaLibraries {
     }
 
     /**
-     * Where to look.
+     * Directories to search.
      *
-     * @param pattern what is said of it
-     * @param installations directories that belong together: libraries of two installations are never mixed
+     * @param pattern the text for {@link Search#searched}
+     * @param installations groups of directories; libraries of two installations are never mixed
      */
-    private record Place(String pattern, List<List<Path>> installations) {}
+    private record Location(String pattern, List<List<Path>> installations) {}
 
-    private static List<Place> places(Map<String, String> environment) {
-        List<Place> places = new ArrayList<>();
+    private static List<Location> locations(Map<String, String> environment) {
+        List<Location> locations = new ArrayList<>();
         List<List<Path>> toolkits = new ArrayList<>();
         matches(Path.of("/usr/local"), "cuda*").forEach(toolkit -> toolkits.add(List.of(toolkit.resolve("lib64"))));
-        places.add(new Place("/usr/local/cuda*/lib64", toolkits));
+        locations.add(new Location("/usr/local/cuda*/lib64", toolkits));
         for (Path prefix : pythonPrefixes(environment)) {
             List<List<Path>> pythons = new ArrayList<>();
             for (Path python : matches(prefix.resolve("lib"), "python3*")) {
                 matches(python, "{site,dist}-packages").forEach(packages -> pythons.add(wheels(packages)));
             }
-            places.add(new Place(prefix + "/lib/python3*/{site,dist}-packages/nvidia/*/lib", pythons));
+            locations.add(new Location(prefix + "/lib/python3*/{site,dist}-packages/nvidia/*/lib", pythons));
         }
-        return places;
+        return locations;
     }
 
-    /** Where NVIDIA's wheels of one Python keep their libraries: one directory, or one a wheel. */
+    /** The library directories of NVIDIA's wheels in a site-packages. */
     private static List<Path> wheels(Path packages) {
         return matches(packages.resolve("nvidia"), "*").stream()
                 .map(wheel -> wheel.resolve("lib"))
@@ -165,8 +169,8 @@ final class CudaLibraries {
     }
 
     /**
-     * The parents of PATH's directories that hold a python3. Links are not followed: the python3 of a virtual
-     * environment is a link to another Python, whose packages are not the environment's.
+     * The parents of the PATH directories that contain a python3. Links are not followed: the python3 of a virtual
+     * environment is a link to another Python, which has other packages.
      */
     private static List<Path> prefixesOnPath(String path) {
         return Arrays.stream(path.split(File.pathSeparator))
@@ -178,7 +182,7 @@ final class CudaLibraries {
                 .toList();
     }
 
-    /** Every needed library from these directories, in the order of loading; empty if one is missing. */
+    /** The paths of all needed libraries in these directories, in the order of loading; empty if one is missing. */
     private static List<String> complete(List<Path> directories) {
         List<String> found = new ArrayList<>();
         String driver = find(DRIVER, directories);
@@ -206,8 +210,8 @@ final class CudaLibraries {
     }
 
     /**
-     * Entries of a directory, the shortest name first (cuda before cuda-13.0), then the newest; none where there is no
-     * directory.
+     * The matching entries of a directory, sorted by length of their names (cuda before cuda-13.0), then descending.
+     * Empty if there is no directory.
      */
     private static List<Path> matches(Path directory, String glob) {
         List<Path> matches = new ArrayList<>();
@@ -215,7 +219,7 @@ final class CudaLibraries {
             try (DirectoryStream<Path> entries = Files.newDirectoryStream(directory, glob)) {
                 entries.forEach(matches::add);
             } catch (IOException e) {
-                return List.of(); // a directory that may not be read holds nothing for us
+                return List.of(); // a directory that cannot be read counts as empty
             }
         }
         Collections.sort(matches, Collections.reverseOrder());

@@ -50,17 +50,17 @@ import org.dpo4j.kernels.MatmulShape;
 /**
  * Matrix products by cuBLASLt on one stream. fp32 arithmetic is fp32, never TF32.
  *
- * <p>cuBLASLt is column-major, and a row-major matrix read by columns is its transpose: {@code c = op(a) op(b)} is
- * asked for as {@code c' = op(b)' op(a)'}, that is with the operands swapped and nothing moved.
+ * <p>cuBLASLt is column-major, and a row-major matrix read by columns is its transpose. So {@code c = op(a) op(b)} is
+ * computed as {@code c' = op(b)' op(a)'}: the operands are swapped, and no data moves.
  *
- * <p>An algorithm is chosen once a {@link MatmulRules#nominal nominal shape}, for all batch sizes at once, and for a
- * shape of its own where that one refuses it. That keeps
- * the choice out of the training loop, where every batch has its own number of rows, and gives a row the same bits in a
- * batch of any size: how an element is summed depends on the algorithm, not on how many rows there are. The long sums
- * of a weight's gradient may be split over blocks, if the parts are kept in fp32 in the workspace and added in order.
+ * <p>An algorithm is chosen once per {@link MatmulRules#nominal nominal shape}, for all batch sizes. So the training
+ * loop, where every batch has another number of rows, chooses no algorithms; and a row has the same bits in every
+ * batch, because the algorithm decides how an element is summed. If that algorithm refuses a shape, one is chosen for
+ * this shape alone. Split-K is allowed for the long sums of a weight's gradient, but only with fp32 partial sums in the
+ * workspace that are added in order.
  */
 final class CudaMatmul implements AutoCloseable {
-    /** NVIDIA's recommendation for Hopper and later; algorithms that want more are not considered. */
+    /** NVIDIA's recommendation for Hopper and later. Algorithms that need more are not considered. */
     private static final long WORKSPACE_BYTES = 32L << 20;
 
     private static final System.Logger LOG = System.getLogger("org.dpo4j.kernels");
@@ -136,9 +136,10 @@ final class CudaMatmul implements AutoCloseable {
     }
 
     void multiply(long c, long a, long b, MatmulShape shape, boolean accumulate) {
-        cublasLtMatmulAlgo_t own = algorithms.get(shape);
-        int status = multiply(c, a, b, shape, accumulate, own != null ? own : algorithm(MatmulRules.nominal(shape)));
-        if (own == null && (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE)) {
+        cublasLtMatmulAlgo_t exact = algorithms.get(shape);
+        int status =
+                multiply(c, a, b, shape, accumulate, exact != null ? exact : algorithm(MatmulRules.nominal(shape)));
+        if (exact == null && (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE)) {
             LOG.log(
                     System.Logger.Level.WARNING,
                     "cuBLASLt has no algorithm for {0} that serves every batch size: rows may differ in their last"
@@ -153,7 +154,7 @@ final class CudaMatmul implements AutoCloseable {
 
     private int multiply(
             long c, long a, long b, MatmulShape shape, boolean accumulate, cublasLtMatmulAlgo_t algorithm) {
-        lay(shape);
+        setLayouts(shape);
         Address addressC = new Address(c);
         return cublasLtMatmul(
                 handle,
@@ -179,7 +180,7 @@ final class CudaMatmul implements AutoCloseable {
         if (known != null) {
             return known;
         }
-        lay(shape);
+        setLayouts(shape);
         prefer(
                 CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
                 shape.transposeA() ? CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE : CUBLASLT_REDUCTION_SCHEME_NONE);
@@ -199,19 +200,19 @@ final class CudaMatmul implements AutoCloseable {
         return descriptions.get((shape.transposeA() ? 1 : 0) + (shape.transposeB() ? 2 : 0));
     }
 
-    /** Lays the three matrices out as stored, row-major read by columns. */
-    private void lay(MatmulShape shape) {
+    /** Sets the layouts of the three matrices as stored: row-major, read as column-major. */
+    private void setLayouts(MatmulShape shape) {
         long m = shape.m();
         long n = shape.n();
         long k = shape.k();
-        lay(layoutC, shape.output(), n, m, shape.strides().c());
-        lay(
+        setLayout(layoutC, shape.output(), n, m, shape.strides().c());
+        setLayout(
                 layoutA,
                 shape.inputs(),
                 shape.transposeA() ? m : k,
                 shape.transposeA() ? k : m,
                 shape.strides().a());
-        lay(
+        setLayout(
                 layoutB,
                 shape.inputs(),
                 shape.transposeB() ? k : n,
@@ -219,7 +220,8 @@ final class CudaMatmul implements AutoCloseable {
                 shape.strides().b());
     }
 
-    private static void lay(cublasLtMatrixLayoutOpaque_t layout, DType dtype, long width, long rows, long stride) {
+    private static void setLayout(
+            cublasLtMatrixLayoutOpaque_t layout, DType dtype, long width, long rows, long stride) {
         int type = dtype == DType.BF16 ? CUDA_R_16BF : CUDA_R_32F;
         check(cublasLtMatrixLayoutInit(layout, type, width, rows, stride), "cublasLtMatrixLayoutInit");
     }
@@ -235,7 +237,7 @@ final class CudaMatmul implements AutoCloseable {
                 call + " failed: " + cublasLtGetStatusName(status).getString());
     }
 
-    /** The stream has no product left to compute. Gives back everything, whatever fails; throws what failed first. */
+    /** Frees everything, also after a failure; throws the first failure. The stream must have no product left. */
     @Override
     public void close() {
         owned.forEach(Pointer::close);

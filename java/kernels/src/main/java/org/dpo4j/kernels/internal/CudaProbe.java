@@ -13,11 +13,11 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Whether cuda can be used, and if not, why: kernels in this build, a driver, a GPU they were compiled for, NVIDIA's
- * libraries, in this order. Touches no class of the presets.
+ * Checks whether cuda can be used, and if not, why. Checks in this order: kernels in this build, a driver, a GPU for
+ * which they were compiled, NVIDIA's libraries. Uses no class of the JavaCPP presets.
  */
 final class CudaProbe {
-    /** CUDA 13.0, as CUDA writes versions, and the driver that came with it. */
+    /** CUDA 13.0 in CUDA's encoding, and the first driver that supports it. */
     private static final int VERSION_NEEDED = 13000;
 
     static final String DRIVER_NEEDED = "580";
@@ -25,7 +25,7 @@ final class CudaProbe {
 
     private CudaProbe() {}
 
-    /** Everything {@code doctor} says of cuda. Needs {@link NativeLibrary#load}; otherwise never throws. */
+    /** Everything that {@code doctor} prints about cuda. Throws only if {@link NativeLibrary#load} was not called. */
     static Cuda probe() {
         String driver = driver();
         List<Gpu> gpus = new ArrayList<>();
@@ -33,7 +33,7 @@ final class CudaProbe {
         if (reason == null && gpus.stream().allMatch(gpu -> gpu.reason() != null)) {
             reason = gpus.get(0).reason();
         }
-        CudaSettings settings = CudaSettings.ofProcess();
+        CudaSettings settings = CudaSettings.fromProcess();
         reason = reason == null ? settings.refusal() : reason;
         CudaLibraries.Search search = new CudaLibraries.Search(List.of(), List.of());
         try {
@@ -49,7 +49,7 @@ final class CudaProbe {
                 reason == null, reason, driver, DRIVER_NEEDED, gpus, search.found(), search.searched(), without);
     }
 
-    /** The same with what has to be asked of the GPUs themselves; those that do not answer cannot be used. */
+    /** Adds what only the GPUs themselves can answer. GPUs that do not answer cannot be used. */
     static Cuda withDeviceFacts(Cuda cuda) {
         if (!cuda.usable()) {
             return cuda;
@@ -83,13 +83,13 @@ final class CudaProbe {
                 answers ? null : "it does not answer: " + Status.text(text));
     }
 
-    /** Returns a device that can be used; throws why it cannot be. */
+    /** Returns the GPU with this number. If it cannot be used, throws and says why. */
     static Gpu require(int ordinal) {
         NativeLibrary.load();
         List<Gpu> gpus = new ArrayList<>();
         String reason = devices(gpus, driver());
         if (reason == null && (ordinal < 0 || ordinal >= gpus.size())) {
-            reason = "there is no device " + ordinal + ", the last is " + (gpus.size() - 1);
+            reason = "there is no device " + ordinal + ", the devices are 0 to " + (gpus.size() - 1);
         }
         if (reason == null) {
             reason = gpus.get(ordinal).reason();
@@ -101,7 +101,7 @@ final class CudaProbe {
         return gpus.get(ordinal);
     }
 
-    /** Adds the devices; returns why there are none. */
+    /** Adds the GPUs to the list. If there are none, returns why. */
     private static @Nullable String devices(List<Gpu> gpus, @Nullable String driver) {
         int[] count = new int[1];
         byte[] text = new byte[Status.TEXT_BYTES];
@@ -117,14 +117,14 @@ final class CudaProbe {
         return null;
     }
 
-    /** The runtime says "driver too old" also where there is none at all. */
-    private static String explain(String words, @Nullable String driver) {
+    /** CUDA's message is "driver too old" even if there is no driver. */
+    private static String explain(String message, @Nullable String driver) {
         if (architectures().equals("none")) {
-            return words;
+            return message;
         }
         return driver == null
-                ? "no NVIDIA driver is installed (" + words + "): install driver " + DRIVER_NEEDED + " or newer"
-                : "the NVIDIA driver is " + driver + " and " + DRIVER_NEEDED + " or newer is needed (" + words + ")";
+                ? "no NVIDIA driver is installed (" + message + "): install driver " + DRIVER_NEEDED + " or newer"
+                : "the NVIDIA driver is " + driver + " and " + DRIVER_NEEDED + " or newer is needed (" + message + ")";
     }
 
     private static Gpu gpu(int ordinal, @Nullable String driver) {
@@ -142,7 +142,7 @@ final class CudaProbe {
             reason = "the NVIDIA driver" + (driver == null ? "" : " " + driver) + " offers CUDA " + version[0] / 1000
                     + "." + version[0] % 1000 / 10 + " and 13.0 is needed: install driver " + DRIVER_NEEDED
                     + " or newer";
-        } else if (!runs(architectures(), capability[0])) {
+        } else if (!hasCodeFor(architectures(), capability[0])) {
             reason = Status.text(name) + " has compute capability " + capability(capability[0])
                     + " and this build has kernels for " + architectures() + ": build dpo4j with"
                     + " CMAKE_CUDA_ARCHITECTURES=" + capability[0];
@@ -154,7 +154,7 @@ final class CudaProbe {
         return timesTen / 10 + "." + timesTen % 10;
     }
 
-    /** The cuda= of the build info: architectures as compiled, comma separated, or none. */
+    /** The value of cuda= in the build info: the compiled architectures, separated by commas, or none. */
     private static String architectures() {
         for (String field : Native.dpo4j_build_info().split(" ", -1)) {
             if (field.startsWith("cuda=")) {
@@ -165,10 +165,11 @@ final class CudaProbe {
     }
 
     /**
-     * Whether machine code for one of these runs at a capability: within a major version upwards, with the suffix "a"
-     * at that capability alone. The newest also has PTX, which the driver compiles for anything newer.
+     * Whether code for one of these architectures runs on a GPU of this compute capability. Machine code runs on the
+     * same and later minor versions; with the suffix "a", on the same capability only. The last architecture also has
+     * PTX, which the driver compiles for newer GPUs.
      */
-    static boolean runs(String architectures, int capability) {
+    static boolean hasCodeFor(String architectures, int capability) {
         Matcher matcher = Pattern.compile("sm_(\\d+)(a?)").matcher(architectures);
         boolean named = false;
         while (matcher.find()) {
@@ -181,10 +182,10 @@ final class CudaProbe {
                 return true;
             }
         }
-        return !named; // the emulation names none
+        return !named; // the emulated build names none
     }
 
-    /** The kernel driver's version, "580.65.06", or null where there is none. */
+    /** The version of the kernel driver, such as "580.65.06"; null if there is none. */
     private static @Nullable String driver() {
         try {
             Matcher version = Pattern.compile("\\d{3}\\.\\d+(\\.\\d+)?").matcher(Files.readString(DRIVER_FILE));

@@ -15,9 +15,9 @@ import org.bytedeco.javacpp.SizeTPointer;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * Calls of the CUDA runtime whose failure has more to say than its name. Like every class here that names a preset's,
- * it is touched only after {@link CudaLibraries#load}. No function newer than CUDA 13.0 may be called anywhere: on an
- * older runtime that ends the process.
+ * Calls of the CUDA runtime with detailed errors. This class, like all that use the JavaCPP presets, may be loaded only
+ * after {@link CudaLibraries#load}. No class may call a function that is newer than CUDA 13.0: with an older runtime
+ * that would end the process.
  */
 final class CudaRuntime {
     private static final int FAILURE_BYTES = 640;
@@ -25,11 +25,12 @@ final class CudaRuntime {
     private CudaRuntime() {}
 
     /**
-     * The exception for a call that returned a cudaError_t other than 0; {@code call} names it and its sizes. After an
-     * error that ended CUDA in this process it names the first such error too, and says to restart.
+     * Makes the exception for a call that returned a nonzero cudaError_t; {@code call} has its name and sizes. If no
+     * CUDA call of the process can succeed any more, the message names the first error that caused this, and says to
+     * restart.
      */
     static Dpo4jException failure(int error, String call) {
-        cudaGetLastError(); // else the next caller of the runtime in this process finds our error
+        cudaGetLastError(); // else the next caller of the runtime in this process would get this error
         byte[] text = new byte[FAILURE_BYTES];
         Native.dpo4j_cuda_describe_failure(error, call, text, text.length);
         return new Dpo4jException(Status.text(text));
@@ -58,7 +59,7 @@ final class CudaRuntime {
         }
     }
 
-    /** Of the current device. */
+    /** Free memory of the current device. */
     static long freeBytes() {
         try (SizeTPointer free = new SizeTPointer(1);
                 SizeTPointer total = new SizeTPointer(1)) {
@@ -72,7 +73,7 @@ final class CudaRuntime {
         return cudaFree(new Address(address));
     }
 
-    /** Host memory that the device copies from without the host waiting. */
+    /** Allocates pinned host memory, from which copies are asynchronous. */
     static long allocatePinned(long bytes) {
         Address address = new Address(0);
         check(cudaHostAlloc(address, bytes, cudaHostAllocDefault), "cudaHostAlloc of " + bytes + " bytes");
@@ -84,7 +85,7 @@ final class CudaRuntime {
         return cudaFreeHost(new Address(address));
     }
 
-    /** A stream that does not wait for the default stream. */
+    /** Creates a stream that does not synchronise with the default stream. */
     static CUstream_st createStream() {
         CUstream_st stream = new CUstream_st();
         check(cudaStreamCreateWithFlags(stream, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");

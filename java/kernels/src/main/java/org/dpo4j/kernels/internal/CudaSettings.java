@@ -6,40 +6,39 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a {@link CudaDevice} is opened with.
+ * Settings of a {@link CudaDevice}.
  *
- * @param without comma-separated names of kernels that it does not use: those for one architecture, beside which another
- *     kernel does the same work
- * @param residentClusters for tests: 0 asks the GPU how many blocks or clusters it runs at once, a number above 0 is
- *     taken for its answer
+ * @param without comma-separated names of kernels that it does not use, as in {@code dpo4j_cuda_check_kernels}
+ * @param residentClusters for tests: 0 asks the GPU how many blocks or clusters it can run at once; a number above 0
+ *     replaces the answer
  */
 public record CudaSettings(String without, int residentClusters) {
-    /** System property and environment variable: the {@code without} of devices that are opened with nothing else. */
+    /** System property and environment variable for {@code without}. */
     static final String PROPERTY = "dpo4j.without";
 
     static final String VARIABLE = "DPO4J_WITHOUT";
 
-    /** As this process was told. */
-    static CudaSettings ofProcess() {
-        return of(System.getProperty(PROPERTY), System.getenv(VARIABLE));
+    /** Settings from the system property or the environment of this process. */
+    static CudaSettings fromProcess() {
+        return from(System.getProperty(PROPERTY), System.getenv(VARIABLE));
     }
 
-    /** Settings by the value of the system property, else of the environment variable; null where one is not set. */
-    static CudaSettings of(@Nullable String property, @Nullable String variable) {
+    /** Settings from the value of the system property, or else of the environment variable; null if not set. */
+    static CudaSettings from(@Nullable String property, @Nullable String variable) {
         String without = property == null ? variable : property;
         return new CudaSettings(without == null ? "" : without, 0);
     }
 
-    /** Throws where this process was told to turn off a kernel that there is not. */
+    /** Throws if the settings of this process name an unknown kernel. */
     public static void checkProcess() {
         NativeLibrary.load();
-        String refusal = ofProcess().refusal();
+        String refusal = fromProcess().refusal();
         if (refusal != null) {
             throw new Dpo4jException(refusal);
         }
     }
 
-    /** The names. */
+    /** The names in {@code without}. */
     List<String> kernelsOff() {
         return Arrays.stream(without.split(",", -1))
                 .map(String::trim)
@@ -48,7 +47,7 @@ public record CudaSettings(String without, int residentClusters) {
                 .toList();
     }
 
-    /** Why no device can be opened with these; null where one can. Needs {@link NativeLibrary#load}. */
+    /** Why no device can be opened with these settings, or null. Needs {@link NativeLibrary#load}. */
     @Nullable
     String refusal() {
         byte[] text = new byte[Status.TEXT_BYTES];

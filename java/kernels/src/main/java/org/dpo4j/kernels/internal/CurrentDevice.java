@@ -4,9 +4,9 @@ import static org.bytedeco.cuda.global.cudart.cudaGetDevice;
 import static org.bytedeco.cuda.global.cudart.cudaSetDevice;
 
 /**
- * Makes a device the thread's current one until it is closed, and then the one that the caller had: other libraries in
- * the process depend on theirs. The device is set also where it is current already, since a new thread has no context of
- * its device yet.
+ * Makes a device the thread's current one. {@link #close} restores the device that was current before, because other
+ * libraries in the process depend on it. Sets the device even if it is already current, because a new thread has no
+ * CUDA context yet.
  */
 final class CurrentDevice implements AutoCloseable {
     private final int ordinal;
@@ -20,7 +20,7 @@ final class CurrentDevice implements AutoCloseable {
         CudaRuntime.check(cudaSetDevice(ordinal), "cudaSetDevice to " + ordinal);
     }
 
-    /** Fails only after the work has failed with an error that every later call repeats. */
+    /** Ignores errors: if cudaSetDevice fails here, an earlier call has failed with the same error. */
     @Override
     public void close() {
         if (before != ordinal) {

@@ -11,7 +11,7 @@ public enum InstructionSet {
     AVX2(2),
     AVX512(3);
 
-    /** System property that forces one, for tests: {@code portable}, {@code avx2} or {@code avx512}. */
+    /** System property that selects one, for tests: {@code portable}, {@code avx2} or {@code avx512}. */
     public static final String PROPERTY = "dpo4j.cpu.isa";
 
     private final int code;
@@ -24,12 +24,12 @@ public enum InstructionSet {
         return code;
     }
 
-    /** Its name as options and reports write it. */
+    /** Its name in options and reports. */
     public String option() {
         return name().toLowerCase(Locale.ROOT);
     }
 
-    /** The widest this processor runs. */
+    /** The widest that this processor supports. */
     static InstructionSet best() {
         int best = Native.dpo4j_cpu_isa_best();
         for (InstructionSet set : values()) {
@@ -40,7 +40,7 @@ public enum InstructionSet {
         throw new IllegalStateException("dpo4j_cpu_isa_best returned " + best);
     }
 
-    /** All that this processor runs. */
+    /** All that this processor supports. */
     static List<InstructionSet> available() {
         List<InstructionSet> available = new ArrayList<>();
         for (InstructionSet set : values()) {
@@ -51,22 +51,24 @@ public enum InstructionSet {
         return available;
     }
 
-    /** What {@link #PROPERTY} asks for, or the best. A name that is unknown, or that this processor lacks, throws. */
+    /**
+     * The one in {@link #PROPERTY}, or else the best. Throws if it is unknown or this processor does not support it.
+     */
     static InstructionSet chosen() {
         String name = System.getProperty(PROPERTY);
         if (name == null) {
             return best();
         }
-        String runs = "this processor runs " + String.join(", ", names(available()));
+        String supported = "this processor supports " + String.join(", ", names(available()));
         for (InstructionSet set : values()) {
             if (set.option().equals(name)) {
                 if (!available().contains(set)) {
-                    throw new Dpo4jException(PROPERTY + "=" + name + " is not available: " + runs);
+                    throw new Dpo4jException(PROPERTY + "=" + name + " is not available: " + supported);
                 }
                 return set;
             }
         }
-        throw new Dpo4jException(PROPERTY + "=" + name + " is unknown: " + runs);
+        throw new Dpo4jException(PROPERTY + "=" + name + " is unknown: " + supported);
     }
 
     static List<String> names(List<InstructionSet> sets) {

@@ -6,19 +6,19 @@ import java.io.UncheckedIOException;
 import java.util.Properties;
 import org.jspecify.annotations.Nullable;
 
-/** Asks one artifact, or one native library, for its version. */
+/** Versions of artifacts and of native libraries. */
 final class LibraryVersions {
     private LibraryVersions() {}
 
-    /** What the library answers; or why it does not. */
-    static String ofLibrary(String path) {
+    /** The version that a native library returns, or why it returns none. */
+    static String libraryVersion(String path) {
         byte[] text = new byte[Status.TEXT_BYTES];
         int status = Native.dpo4j_library_version(path, text, text.length);
         return (status == 0 ? "" : "unknown: ") + Status.text(text);
     }
 
-    /** What Maven wrote into the jar; null where the classes do not come from one. */
-    static @Nullable String ofArtifact(String group, String artifact) {
+    /** The version that Maven wrote into the jar; null if the classes are not in a jar. */
+    static @Nullable String artifactVersion(String group, String artifact) {
         String file = "/META-INF/maven/" + group + "/" + artifact + "/pom.properties";
         try (InputStream in = Native.class.getResourceAsStream(file)) {
             if (in == null) {

@@ -1,6 +1,6 @@
 package org.dpo4j.kernels.internal;
 
-/** The {@code dpo4j_logit_transform} that several params structs hold. */
+/** Writes the {@code dpo4j_logit_transform} of a params struct. */
 public final class LogitTransform {
     private LogitTransform() {}
 

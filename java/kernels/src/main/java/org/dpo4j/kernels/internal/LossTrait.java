@@ -1,6 +1,6 @@
 package org.dpo4j.kernels.internal;
 
-/** What a loss reads: {@code dpo4j_trait} of the C header, which says what each means. */
+/** What a loss reads: {@code dpo4j_trait}, which the C header explains. */
 public enum LossTrait {
     REFERENCE(1),
     NEEDS_REFERENCE(1 << 1),
@@ -23,7 +23,7 @@ public enum LossTrait {
         return bit;
     }
 
-    /** Whether the loss of this code has the traits of these bits. */
+    /** Whether the {@code dpo4j_loss} has all of these traits. */
     public static boolean has(int loss, int bits) {
         NativeLibrary.load();
         return (Native.dpo4j_loss_traits(loss) & bits) == bits;

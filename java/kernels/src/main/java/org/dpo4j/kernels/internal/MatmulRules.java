@@ -4,21 +4,23 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.MatmulShape;
 
-/** What {@code cuda} asks of a matrix product, and the shapes that share an algorithm. */
+/** Checks of matrix products on {@code cuda}, and the shapes that share an algorithm. */
 final class MatmulRules {
-    /** Rows of a typical batch: algorithms are chosen for this many, whatever the batch has. */
+    /** Rows of a typical batch. Algorithms are chosen for this number of rows. */
     private static final long NOMINAL_ROWS = 4096;
 
-    /** Of addresses, as everywhere in dpo4j.h; cuBLASLt would assume 256. What strides allow it sees for itself. */
+    /**
+     * Alignment of addresses, as in dpo4j.h. cuBLASLt would assume 256; it derives the alignment of rows from strides.
+     */
     static final int ALIGNMENT = 16;
 
     private MatmulRules() {}
 
     /**
-     * The shape that stands for this one with any number of batch rows. These are {@code m}, the rows of {@code a}; in
-     * the gradient of a weight, with {@code a} transposed, they are {@code k}, rounded up to a power of two, for the
-     * longer the sum, the more it pays to split it. With both transposed they lie along the rows of {@code b}, whose
-     * stride bounds them: such a shape stands for itself.
+     * The shape for which the algorithm is chosen, for all numbers of batch rows. Batch rows are {@code m}, the rows of
+     * {@code a}: they become {@link #NOMINAL_ROWS}. In the gradient of a weight, {@code a} is transposed and batch rows
+     * are {@code k}: they are rounded up to a power of two, because longer sums gain more from split-K. If both are
+     * transposed, the stride of {@code b} bounds the batch rows, and the shape stays as it is.
      */
     static MatmulShape nominal(MatmulShape shape) {
         if (!shape.transposeA()) {
@@ -35,7 +37,9 @@ final class MatmulRules {
         return value <= 1 ? 1 : Long.highestOneBit(value - 1) << 1;
     }
 
-    /** Throws on what cuBLASLt would refuse without a name, or take and read out of bounds. */
+    /**
+     * Throws on arguments that cuBLASLt would refuse without naming them, or with which it would read out of bounds.
+     */
     static void check(MatmulShape shape, long c, long a, long b) {
         extent("m", shape.m());
         extent("n", shape.n());
@@ -67,7 +71,7 @@ final class MatmulRules {
 
     private static void operand(String name, long address, long width, long stride) {
         if (stride < width) {
-            throw new Dpo4jException("matmul: stride of " + name + " is " + stride + ", its rows have " + width);
+            throw new Dpo4jException("matmul: stride of " + name + " is " + stride + ", must be at least " + width);
         }
         if (address == 0) {
             throw new Dpo4jException("matmul: " + name + " is null");

@@ -1,6 +1,6 @@
 package org.dpo4j.kernels.internal;
 
-/** Bytes of a device that are allocated now, and the most there ever were. */
+/** The allocated bytes of a device, and their max so far. */
 final class MemoryCount {
     private long current;
     private long peak;

@@ -7,11 +7,10 @@ import org.bytedeco.javacpp.annotation.Platform;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code native/dpo4j.h}, call by call, under the C names. JavaCPP generates the bridge at build time.
+ * The functions of {@code native/dpo4j.h} under their C names. JavaCPP generates the bridge at build time.
  *
- * <p>Addresses are {@code long}, also those of params structs ({@link StructWriter}); a struct of options is an
- * array of its fields, and output parameters are arrays of one
- * element. {@link NativeLibrary#load} must have returned before the first call. Nothing is checked here.
+ * <p>Addresses are {@code long}, also those of structs ({@link StructWriter}). Output parameters are arrays of one
+ * element. Nothing is checked here. Call {@link NativeLibrary#load} first.
  */
 @NoException
 @Platform(include = "dpo4j.h", link = "dpo4j", library = "jnidpo4j")

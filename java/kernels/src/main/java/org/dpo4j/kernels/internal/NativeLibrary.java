@@ -11,9 +11,9 @@ import org.bytedeco.javacpp.Loader;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
-/** Loads {@code libdpo4j.so} and its bridge, once a process. */
+/** Loads {@code libdpo4j.so} and its JavaCPP bridge, once per process. */
 public final class NativeLibrary {
-    /** System property: a {@code libdpo4j.so} to use in place of the packed one. */
+    /** System property: the path of a {@code libdpo4j.so} that replaces the one in the jar. */
     public static final String PATH_PROPERTY = "dpo4j.native.path";
 
     private static final String PLATFORM = "linux-x86_64";
@@ -23,7 +23,7 @@ public final class NativeLibrary {
 
     private NativeLibrary() {}
 
-    /** Returns once {@link Native} can be called; throws, the same each time, why it cannot. */
+    /** Makes {@link Native} callable. If that failed, every call throws the same reason. */
     public static void load() {
         String reason = Outcome.REASON;
         if (reason != null) {
@@ -31,7 +31,7 @@ public final class NativeLibrary {
         }
     }
 
-    /** Runs the attempt once, in its static initialiser. */
+    /** Its static initialiser loads the library once. */
     private static final class Outcome {
         static final @Nullable String REASON = attempt();
     }
@@ -66,7 +66,7 @@ public final class NativeLibrary {
         }
     }
 
-    /** The ABI version of the {@code dpo4j.h} that these classes are written for, which lies beside them. */
+    /** The ABI version of the {@code dpo4j.h} in the jar of these classes. */
     private static int abiOfHeader() {
         try (InputStream header = Native.class.getResourceAsStream("dpo4j.h")) {
             String text = header == null ? "" : new String(header.readAllBytes(), StandardCharsets.UTF_8);
@@ -80,15 +80,14 @@ public final class NativeLibrary {
         }
     }
 
-    /** Version of this artifact; a word for it where the classes do not come from its jar. */
+    /** The version of this artifact, or "unpackaged" if the classes are not in its jar. */
     static String version() {
-        String version = LibraryVersions.ofArtifact("org.dpo4j", "dpo4j-kernels");
+        String version = LibraryVersions.artifactVersion("org.dpo4j", "dpo4j-kernels");
         return version == null ? UNPACKAGED : version;
     }
 
     /**
-     * First line of the innermost cause: JavaCPP's outer message says "no jni... in java.library.path" whatever went
-     * wrong.
+     * The first line of the innermost cause. JavaCPP's outer message is always "no jni... in java.library.path".
      */
     static String rootMessage(Throwable thrown) {
         Throwable root = thrown;

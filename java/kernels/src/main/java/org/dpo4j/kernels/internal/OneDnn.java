@@ -7,8 +7,8 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The oneDNN library behind the cpu's matrix products: a file in the jar of JavaCPP's preset. None of the preset's
- * classes is used, because they need OpenCL.
+ * Loads oneDNN, which computes matrix products on cpu, from the jar of JavaCPP's preset. The classes of the preset are
+ * not used, because they need OpenCL.
  */
 final class OneDnn {
     private static final String COORDINATE = "org.bytedeco:dnnl:3.11-1.5.13:linux-x86_64";
@@ -19,7 +19,7 @@ final class OneDnn {
 
     private OneDnn() {}
 
-    /** Returns once {@code dpo4j_matmul} can be called; throws, the same each time, why it cannot. */
+    /** Makes {@code dpo4j_matmul} callable. If that failed, every call throws the same reason. */
     static void load() {
         String reason = Once.OUTCOME.reason;
         if (reason != null) {
@@ -27,28 +27,28 @@ final class OneDnn {
         }
     }
 
-    /** Where the library was found, or what to add. */
+    /** Says where the library was found, or what to add to the class path. */
     static String find() {
         URL library = OneDnn.class.getResource(DIRECTORY + LIBRARY);
         return library == null ? MISSING : "oneDNN from " + library;
     }
 
-    /** As {@link #find}; or why what was found cannot be loaded. */
+    /** Says where the library was found, or why it could not be loaded. */
     static String describe() {
         String reason = Once.OUTCOME.reason;
         return reason == null ? find() : reason;
     }
 
-    /** What the library says; null where there is none. */
+    /** The version that the library returns; null if it could not be loaded. */
     static @Nullable String version() {
         Outcome outcome = Once.OUTCOME;
-        return outcome.reason == null ? LibraryVersions.ofLibrary(outcome.path) : null;
+        return outcome.reason == null ? LibraryVersions.libraryVersion(outcome.path) : null;
     }
 
     /**
-     * What came of loading.
+     * The result of loading.
      *
-     * @param path of the library
+     * @param path path of the library
      * @param reason why it was not loaded, or null
      */
     private record Outcome(String path, @Nullable String reason) {}
@@ -64,7 +64,7 @@ final class OneDnn {
             return new Outcome(LIBRARY, MISSING);
         }
         try {
-            Loader.cacheResource(openmp); // beside the library, which looks for it there
+            Loader.cacheResource(openmp); // into the directory of the library, which looks for it there
             String path = Loader.cacheResource(library).getPath();
             byte[] text = new byte[Status.TEXT_BYTES];
             int status = Native.dpo4j_matmul_library(path, text, text.length);

@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** What the operating system says of the processor and its memory. */
+/** Properties of the processor and its memory, from the operating system. */
 final class Processor {
     private Processor() {}
 
@@ -16,13 +16,13 @@ final class Processor {
         return field("/proc/cpuinfo", "model name", System.getProperty("os.arch", "unknown processor"));
     }
 
-    /** Bytes a program can still have without swapping; 0 where the system does not tell. */
+    /** Bytes that a program can use without swapping; 0 if the operating system does not report it. */
     static long availableMemory() {
         String kilobytes = field("/proc/meminfo", "MemAvailable", "0 kB");
         return Long.parseLong(kilobytes.replaceAll("\\D", "")) << 10;
     }
 
-    /** Value of the first {@code key : value} line. */
+    /** The value of the first line {@code key : value}. */
     private static String field(String file, String key, String otherwise) {
         try {
             for (String line : Files.readAllLines(Path.of(file))) {

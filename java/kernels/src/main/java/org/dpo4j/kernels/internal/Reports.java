@@ -9,7 +9,7 @@ import org.dpo4j.kernels.DeviceReport.Cuda;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
-/** Fills in a {@link DeviceReport}. */
+/** Makes a {@link DeviceReport}. */
 public final class Reports {
     private static final String PRESETS = "org.bytedeco";
 
@@ -31,25 +31,25 @@ public final class Reports {
         return new DeviceReport(version, java, system, Native.dpo4j_build_info(), versions(cuda), cpu(), cuda);
     }
 
-    /** Versions of the bindings, as their jars say. */
+    /** Versions of the bindings, from their jars. */
     private static Map<String, String> bindings() {
         Map<String, String> versions = new LinkedHashMap<>();
-        put(versions, "JavaCPP", LibraryVersions.ofArtifact(PRESETS, "javacpp"));
-        put(versions, "CUDA preset", LibraryVersions.ofArtifact(PRESETS, "cuda"));
+        put(versions, "JavaCPP", LibraryVersions.artifactVersion(PRESETS, "javacpp"));
+        put(versions, "CUDA preset", LibraryVersions.artifactVersion(PRESETS, "cuda"));
         return versions;
     }
 
-    /** Versions of the bindings, and of the libraries that can be loaded here, as these say. */
+    /** Versions of the bindings, and of the native libraries that can be loaded on this machine. */
     private static Map<String, String> versions(Cuda cuda) {
         Map<String, String> versions = bindings();
         put(versions, "oneDNN", OneDnn.version());
-        // Where the system's loader found them, it finds them again; where it did not, there are none.
+        // If the system's loader found them before, it finds them again by name.
         List<String> libraries = cuda.usable() && cuda.libraries().isEmpty() ? CudaLibraries.NEEDED : cuda.libraries();
         for (String library : libraries) {
             if (library.endsWith(CudaLibraries.RUNTIME)) {
-                versions.put("CUDA runtime", LibraryVersions.ofLibrary(library));
+                versions.put("CUDA runtime", LibraryVersions.libraryVersion(library));
             } else if (library.endsWith(CudaLibraries.CUBLASLT)) {
-                versions.put("cuBLASLt", LibraryVersions.ofLibrary(library));
+                versions.put("cuBLASLt", LibraryVersions.libraryVersion(library));
             }
         }
         return versions;
@@ -61,7 +61,7 @@ public final class Reports {
         }
     }
 
-    /** Of cuda alone: touches nothing that only cpu needs. */
+    /** The report on cuda. Does not load what only cpu needs. */
     public static Cuda cuda() {
         try {
             NativeLibrary.load();

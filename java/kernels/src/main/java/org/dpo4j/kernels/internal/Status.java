@@ -3,14 +3,14 @@ package org.dpo4j.kernels.internal;
 import java.nio.charset.StandardCharsets;
 import org.dpo4j.kernels.Dpo4jException;
 
-/** {@code dpo4j_status} codes turned into exceptions that carry the library's words. */
+/** Turns {@code dpo4j_status} codes into exceptions with the text of the library. */
 public final class Status {
-    /** Bytes offered to calls that write a reason where there is no context to hold it. */
+    /** Size of the {@code text} of calls that have no context. */
     public static final int TEXT_BYTES = 512;
 
     private Status() {}
 
-    /** Throws what {@code dpo4j_error_text} says unless the status is {@code DPO4J_OK}. */
+    /** If the status is not {@code DPO4J_OK}, throws with the text of {@code dpo4j_error_text}. */
     public static void check(long context, int status) {
         if (status != 0) {
             throw new Dpo4jException(Native.dpo4j_error_text(context));

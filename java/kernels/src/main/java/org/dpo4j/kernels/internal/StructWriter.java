@@ -7,20 +7,20 @@ import java.util.List;
 import org.bytedeco.javacpp.Pointer;
 
 /**
- * Writes a params struct of {@code dpo4j.h} field by field, in the order of its declaration. C's rule places the
- * fields: each lies at the next multiple of its size. A call reads its struct before it returns, so memory for one
- * struct a thread is enough, and a call allocates nothing.
+ * Writes a params struct of {@code dpo4j.h}, field by field in the order of its declaration. The offset of a field
+ * follows from C's rule: the next multiple of its size. A call reads its struct before it returns, so each thread needs
+ * memory for only one struct, and a call allocates nothing.
  *
- * <p>Names of structs and fields are C's. They place nothing; by them a test compares each struct with {@code
- * dpo4j_struct_layout}.
+ * <p>Names of structs and fields are those in C. Offsets do not depend on them: a test uses them to compare each struct
+ * with {@code dpo4j_struct_layout}.
  */
 public final class StructWriter {
-    /** More than any struct has. */
+    /** More than any struct needs. */
     private static final int MAX_BYTES = 512;
 
     private static final int MAX_FIELDS = MAX_BYTES / Integer.BYTES;
 
-    private static final ThreadLocal<StructWriter> OF_THREAD = ThreadLocal.withInitial(StructWriter::new);
+    private static final ThreadLocal<StructWriter> PER_THREAD = ThreadLocal.withInitial(StructWriter::new);
 
     private final ByteBuffer memory = ByteBuffer.allocateDirect(MAX_BYTES).order(ByteOrder.nativeOrder());
     private final long address = new Pointer(memory).address();
@@ -39,10 +39,10 @@ public final class StructWriter {
 
     private StructWriter() {}
 
-    /** Begins a struct in the memory of this thread; the struct before it is lost. */
+    /** Begins a struct in the memory of this thread. It overwrites the struct before it. */
     public static StructWriter begin(String struct) {
         NativeLibrary.load();
-        StructWriter writer = OF_THREAD.get();
+        StructWriter writer = PER_THREAD.get();
         writer.struct = struct;
         writer.fields = 0;
         writer.alignment = 1;
@@ -90,11 +90,11 @@ public final class StructWriter {
         return this;
     }
 
-    /** Begins a struct that is a field of this one. It has no struct in it, and ends with {@link #close}. */
-    public StructWriter open(String field, int alignmentOfStruct) {
-        end = multiple(end, alignmentOfStruct);
+    /** Begins a field that is a struct; {@link #close} ends it. It cannot contain another struct. */
+    public StructWriter open(String field, int nestedAlignment) {
+        end = multiple(end, nestedAlignment);
         parent = field + '.';
-        parentAlignment = alignmentOfStruct;
+        parentAlignment = nestedAlignment;
         return this;
     }
 
@@ -104,7 +104,7 @@ public final class StructWriter {
         return this;
     }
 
-    /** The address of the struct, valid until this thread begins another. */
+    /** Returns the address of the struct, valid until this thread begins another. */
     public long end() {
         return address;
     }
@@ -129,14 +129,14 @@ public final class StructWriter {
         return (offset + bytes - 1) / bytes * bytes;
     }
 
-    /** Returns the name of the struct that this thread has written last. */
+    /** Returns the name of the last struct that this thread has written. */
     static String lastStruct() {
-        return OF_THREAD.get().struct;
+        return PER_THREAD.get().struct;
     }
 
-    /** Its fields as {@code field offset size}, then {@code size} and the bytes of the struct. */
+    /** Returns the layout of the last struct, in the format of {@code dpo4j_struct_layout} without types. */
     static List<String> lastLayout() {
-        StructWriter writer = OF_THREAD.get();
+        StructWriter writer = PER_THREAD.get();
         List<String> lines = new ArrayList<>();
         for (int i = 0; i < writer.fields; i++) {
             lines.add(writer.parents[i] + writer.names[i] + ' ' + writer.offsets[i] + ' ' + writer.sizes[i]);

@@ -14,12 +14,12 @@ import org.bytedeco.cuda.cudart.CUstream_st;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * Uploads that do not wait for the stream: bytes go to pinned memory at once and to the device when the stream gets
- * there. A copy from ordinary memory would not do: where the device can read such memory itself, it may do so after the
- * call has returned and the caller has changed it.
+ * Uploads that do not wait for the stream. {@link #upload} copies to pinned memory, and queues an asynchronous copy
+ * from there to the device. It does not copy from the caller's memory directly, because a device that can access
+ * pageable memory could read it after the call has returned and the caller has changed it.
  *
- * <p>Two halves; a half is used again once the copies out of it are done, which the host waits for only if it runs half
- * a ring ahead.
+ * <p>The pinned memory has two halves. A half is used again after the copies from it have finished. The host waits for
+ * them only if it is half a ring ahead of the device.
  */
 final class UploadRing implements AutoCloseable {
     private static final int HALF_BYTES = 4 << 20;
@@ -47,12 +47,12 @@ final class UploadRing implements AutoCloseable {
         long to = destination;
         while (source.hasRemaining()) {
             if (used == HALF_BYTES) {
-                turn();
+                switchHalf();
             }
             int bytes = Math.min(source.remaining(), HALF_BYTES - used);
-            long place = memory + (long) half * HALF_BYTES + used;
-            Native.dpo4j_host_copy(place, source.slice(), bytes);
-            int error = cudaMemcpyAsync(new Address(to), new Address(place), bytes, cudaMemcpyHostToDevice, stream);
+            long pinned = memory + (long) half * HALF_BYTES + used;
+            Native.dpo4j_host_copy(pinned, source.slice(), bytes);
+            int error = cudaMemcpyAsync(new Address(to), new Address(pinned), bytes, cudaMemcpyHostToDevice, stream);
             if (error != 0) {
                 throw CudaRuntime.failure(error, "cudaMemcpyAsync of " + bytes + " bytes to the device");
             }
@@ -62,7 +62,7 @@ final class UploadRing implements AutoCloseable {
         }
     }
 
-    private void turn() {
+    private void switchHalf() {
         CudaRuntime.check(cudaEventRecord(copied[half], stream), "cudaEventRecord");
         half = 1 - half;
         used = 0;
