@@ -195,7 +195,8 @@ class TrainOptionsTest {
                     .isEqualTo(shares.get("logging").intValue());
             int every = shares.get("eval").intValue();
             for (int done = 1; done <= total; done++) {
-                assertThat(options.logging().evaluatesAfter(done, total)).isEqualTo(done == total || done % every == 0);
+                assertThat(options.logging().isEvaluatedAfter(done, total))
+                        .isEqualTo(done == total || done % every == 0);
             }
             assertThat(options.logging().evaluations(total)).isEqualTo((int) Math.ceil((double) total / every));
             int warmup = shares.get("warmup").intValue();
@@ -224,7 +225,7 @@ class TrainOptionsTest {
                 bad("discopop_tau is 0.1, but no loss", b -> b.discopopTau(0.1f)),
                 bad("dpop_lambda is 5, but no loss", b -> b.dpopLambda(5)),
                 bad("simpo_gamma is 1, but no loss", b -> b.simpoGamma(1)),
-                bad("alphapo_alpha is missing", b -> b.lossType(LossType.ALPHAPO)),
+                bad("it has no default; 0 makes it simpo", b -> b.lossType(LossType.ALPHAPO)),
                 bad("use_weighting is 1, but aot", b -> b.lossType(LossType.AOT).useWeighting(true)),
                 bad("ld_alpha is 1.5", b -> b.ldAlpha(1.5)),
                 bad(

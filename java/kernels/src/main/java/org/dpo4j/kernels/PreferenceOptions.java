@@ -77,16 +77,26 @@ public final class PreferenceOptions {
         /** Target margin of simpo and alphapo. */
         SIMPO_GAMMA(1 << 18, "simpo_gamma", Default.SIMPO_GAMMA),
         /** Alpha of alphapo, which has no default. */
-        ALPHAPO_ALPHA(1 << 19, "alphapo_alpha", null);
+        ALPHAPO_ALPHA(1 << 19, "alphapo_alpha", "0 makes it simpo");
 
         private final int trait;
         private final String option;
         private final @Nullable Float defaultValue;
+        private final String advice;
 
-        Scalar(int trait, String option, @Nullable Float defaultValue) {
+        Scalar(int trait, String option, Float defaultValue) {
             this.trait = trait;
             this.option = option;
             this.defaultValue = defaultValue;
+            this.advice = "";
+        }
+
+        /** Without a default. {@code advice} ends the error for a missing value. */
+        Scalar(int trait, String option, String advice) {
+            this.trait = trait;
+            this.option = option;
+            this.defaultValue = null;
+            this.advice = advice;
         }
 
         /** The {@code dpo4j_trait} bit of losses that read it. */
@@ -374,7 +384,7 @@ public final class PreferenceOptions {
                 Float defaultValue = scalar.defaultValue();
                 if (defaultValue == null) {
                     throw new Dpo4jException(scalar.option() + " is missing: the loss "
-                            + term.loss().option() + " needs it, and it has no default");
+                            + term.loss().option() + " needs it, and it has no default; " + scalar.advice);
                 }
                 return defaultValue;
             }
