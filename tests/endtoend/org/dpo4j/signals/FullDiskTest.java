@@ -43,7 +43,7 @@ class FullDiskTest {
         assertThat(out).contains("code 1").noneMatch(line -> line.startsWith("step 1 "));
         assertThat(err())
                 .contains("output_dir " + output + " takes ", "(model 3", "free space, or choose")
-                .containsPattern("and 20\\.\\d MB of its disk are free")
+                .containsPattern("but 20\\.\\d MB of its disk are free")
                 .hasLineCount(1);
     }
 

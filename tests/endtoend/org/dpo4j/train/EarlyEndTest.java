@@ -300,7 +300,7 @@ class EarlyEndTest {
         assertThatThrownBy(() -> DpoTrainer.train(
                         options("out").maxSteps(2).overwriteOutputDir(true).build(), metrics -> {}))
                 .isInstanceOf(Dpo4jException.class)
-                .hasMessageContainingAll("cannot be written to output_dir", "it takes ", "are free");
+                .hasMessageContainingAll("cannot be written to output_dir", "it needs ", "are free");
         assertThat(directory.resolve("out/model.safetensors")).hasBinaryContent(before);
         assertThat(directory.resolve("out/.writing")).doesNotExist();
     }

@@ -52,7 +52,7 @@ class OutputDirectoryTest {
             assertThatThrownBy(() -> checkSpace(model, tokenizer, needed - 1))
                     .isInstanceOf(Dpo4jException.class)
                     .hasMessageContainingAll(
-                            "output_dir " + directory.resolve("out") + " takes " + MemoryPlan.inUnits(needed),
+                            "output_dir " + directory.resolve("out") + " needs " + MemoryPlan.inUnits(needed),
                             "metrics 12.3 kB",
                             "free space, or choose an output_dir on another disk");
         }

@@ -47,6 +47,13 @@ class StepsTest {
         }
     }
 
+    /** Two rows at a time of 100,000 in each step, and 10^9 steps. */
+    @Test
+    void aMemoryPlanReadsAMillionMicroBatchesAtMost() {
+        assertThat(steps(100_000, 2, 1_000_000, 1, 1_000_000_000).microBatches().count())
+                .isEqualTo(1 << 20);
+    }
+
     private static Steps steps(int rows, int batch, int accumulation, double epochs, int maxSteps) {
         TrainOptions options = TinyRun.options()
                 .perDeviceTrainBatchSize(batch)

@@ -18,23 +18,23 @@ public final class DataOptions extends OptionGroup {
     @Nullable
     Path datasetName;
 
-    /** What a row that cannot be used does. */
+    /** What happens at a row that cannot be used. */
     @Option(
             names = "--on_bad_row",
             description =
                     "What happens at a row that cannot be used: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
     OnBadRow onBadRow = OnBadRow.STOP;
 
-    /** Max tokens of a sequence, prompt and completion together; null: the default of the command. */
+    /** Maximum tokens of prompt and completion together; null for the command's default. */
     @Option(
             names = "--max_length",
             description = "Maximum number of tokens of prompt and completion together; default the model's number of"
-                    + " positions, in training at most 1024. null in a config file is this default; in TRL it is"
-                    + " no limit.")
+                    + " positions, in training at most 1024. null in a config file means this default, in TRL it"
+                    + " means no limit.")
     @Nullable
     Integer maxLength;
 
-    /** How a longer row is cut; null: it is a row that cannot be used. */
+    /** How a longer row is cut; null: a longer row cannot be used. */
     @Option(
             names = "--truncation_mode",
             description =
@@ -47,26 +47,26 @@ public final class DataOptions extends OptionGroup {
         return datasetName != null;
     }
 
-    /** The file; throws where none is given. */
+    /** The file. Throws if none is given. */
     public Path file() {
         return required("dataset_name", datasetName);
     }
 
-    /** Max tokens that were asked for; null where none were. */
+    /** The value of {@code max_length}; null if it is not given. */
     public @Nullable Integer maxLength() {
         return maxLength;
     }
 
-    /** How rows become token ids of a model that reads at most {@code longest} tokens. */
-    public ReadOptions readOptions(@Nullable Tokenizer tokenizer, int vocabularySize, int longest) {
-        return new ReadOptions(tokenizer, vocabularySize, longest, truncation(), onBadRow);
+    /** How rows become token ids. {@code maxLength} is the maximum number of tokens of a row. */
+    public ReadOptions readOptions(@Nullable Tokenizer tokenizer, int vocabularySize, int maxLength) {
+        return new ReadOptions(tokenizer, vocabularySize, maxLength, truncation(), onBadRow);
     }
 
     private @Nullable TruncationMode truncation() {
         return truncationMode == null ? null : TruncationMode.of(truncationMode);
     }
 
-    /** Throws, naming the option, where a value is not one of it. */
+    /** Throws, naming the option, if a value is not allowed. */
     public void checkValues() {
         check();
         truncation();

@@ -5,7 +5,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import picocli.CommandLine.Option;
 
-/** Which device a command runs on. */
+/** The device that a command runs on. */
 public final class DeviceOptions extends OptionGroup {
 
     /** {@code auto}, {@code cuda} or {@code cpu}. */
@@ -15,13 +15,13 @@ public final class DeviceOptions extends OptionGroup {
     /**
      * Opens the device.
      *
-     * @param notice told why {@code auto} took the cpu
+     * @param notice receives the reason if {@code auto} selects the cpu
      */
     public Device open(Consumer<String> notice) {
         return Devices.open(device, notice);
     }
 
-    /** The name that was given. */
+    /** The value of {@code device}. */
     public String name() {
         return device;
     }

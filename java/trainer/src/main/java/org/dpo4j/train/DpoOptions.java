@@ -14,13 +14,14 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /**
- * Everything that decides a run of {@link DpoTrainer}.
+ * All options of {@link DpoTrainer}.
  *
- * @param train what it shares with {@link SftOptions}
- * @param preference losses and what they read
- * @param referenceFree the losses see a reference whose log-probs are all 0; it is not computed
- * @param ldAlpha what a token counts beyond the shorter completion of its pair, in [0, 1]: LD-DPO; 1 for as much as any
- * @param bcoRunningMean the loss bco_pair is shifted by the mean of all rewards so far
+ * @param train options shared with {@link SftOptions}
+ * @param preference losses and their options
+ * @param referenceFree whether reference log-probs are 0 instead of computed
+ * @param ldAlpha LD-DPO: weight, in [0, 1], of tokens beyond the length of the pair's shorter completion; 1 turns it
+ *     off
+ * @param bcoRunningMean whether the loss bco_pair is shifted by the mean of all rewards so far
  */
 public record DpoOptions(
         TrainOptions train,
@@ -35,25 +36,25 @@ public record DpoOptions(
             throw new Dpo4jException("reference_free is true, but none of the losses has a reference; leave it out");
         }
         if (referenceFree && preference.needsReference()) {
-            throw new Dpo4jException("reference_free is true, but dpop measures from a reference; leave it out");
+            throw new Dpo4jException("reference_free is true, but the loss dpop needs a reference; leave it out");
         }
         if (ldAlpha != 1 && preference.hasTokenMean()) {
             throw new Dpo4jException("ld_alpha is " + ldAlpha
-                    + ", but the loss sft is a mean over all tokens alike; leave one of the two out");
+                    + ", but the loss sft weighs all tokens equally; leave one of the two out");
         }
         if (bcoRunningMean && !preference.hasRunningMean()) {
             throw new Dpo4jException("bco_running_mean is true, but no loss is bco_pair; leave it out");
         }
     }
 
-    /** Whether one of the losses is this one. */
+    /** Whether {@code loss} is one of the losses. */
     boolean has(LossType loss) {
         return preference.terms().stream().anyMatch(term -> term.loss() == loss);
     }
 
     /**
-     * Whether metrics have rewards. The loss sft alone reads no reference, and no reward means anything to it: TRL logs
-     * those against a reference that it loads for them.
+     * Whether metrics include rewards. They do not if sft is the only loss, because it has no reference. TRL loads a
+     * reference in that case only to log rewards.
      */
     boolean hasRewards() {
         return preference.terms().stream().anyMatch(term -> term.loss() != LossType.SFT);
@@ -68,7 +69,7 @@ public record DpoOptions(
         return new Builder();
     }
 
-    /** Options under construction; also the options of the {@code dpo} command. */
+    /** Builds {@link DpoOptions}; also the options of the {@code dpo} command. */
     public static final class Builder extends TrainOptionsBuilder<Builder> {
         private final PreferenceOptions.Builder preference = PreferenceOptions.builder();
 
@@ -105,7 +106,7 @@ public record DpoOptions(
                 names = "--reference_free",
                 arity = "0..1",
                 fallbackValue = "true",
-                description = "Take the reference model's log-probs to be 0.")
+                description = "Use 0 for the reference model's log-probs.")
         private boolean referenceFree = false;
 
         @Option(
@@ -119,7 +120,7 @@ public record DpoOptions(
             super(1e-6);
         }
 
-        /** Losses that are summed. */
+        /** The losses to sum. */
         public Builder lossType(LossType... values) {
             lossType = Arrays.stream(values).map(LossType::option).toList();
             return this;
@@ -137,7 +138,7 @@ public record DpoOptions(
 
         @Option(
                 names = "--beta",
-                description = "How strongly the policy is held to the reference model; default " + Default.BETA + ".")
+                description = "Strength of the pull towards the reference model; default " + Default.BETA + ".")
         public Builder beta(double value) {
             preference.beta(value);
             return this;
@@ -145,7 +146,7 @@ public record DpoOptions(
 
         @Option(
                 names = "--label_smoothing",
-                description = "Probability that a pair is labelled the wrong way round; default 0. With the loss"
+                description = "Probability that chosen and rejected are swapped in a pair; default 0. With the loss"
                         + " sigmoid this is conservative DPO (cDPO); TRL 1.16 ignores it there.")
         public Builder labelSmoothing(double value) {
             preference.labelSmoothing(value);
@@ -172,9 +173,7 @@ public record DpoOptions(
             return scalar(Scalar.DISCOPOP_TAU, value);
         }
 
-        @Option(
-                names = "--dpop_lambda",
-                description = "Strength of the penalty of the losses dpop; default " + Default.DPOP_LAMBDA + ".")
+        @Option(names = "--dpop_lambda", description = "Weight of dpop's penalty; default " + Default.DPOP_LAMBDA + ".")
         public Builder dpopLambda(float value) {
             return scalar(Scalar.DPOP_LAMBDA, value);
         }
@@ -191,7 +190,9 @@ public record DpoOptions(
             return scalar(Scalar.ALPHAPO_ALPHA, value);
         }
 
-        /** An option at its default is taken whether or not a loss reads it, as TRL does: it is left out. */
+        /**
+         * Sets an option, or unsets it if the value is the default: TRL accepts the default even if no loss reads it.
+         */
         private Builder scalar(Scalar scalar, float value) {
             Float byDefault = scalar.defaultValue();
             preference.scalar(scalar, byDefault != null && byDefault == value ? null : value);
@@ -228,7 +229,7 @@ public record DpoOptions(
             return this;
         }
 
-        /** Throws, naming the option, when one is missing, out of its range, or read by no loss. */
+        /** Builds the options. Throws, naming the option, if one is missing, out of range, or read by no loss. */
         public DpoOptions build() {
             return new DpoOptions(
                     trainOptions(), preference(), referenceFree, ldAlpha == null ? 1 : ldAlpha, bcoRunningMean);

@@ -11,13 +11,12 @@ import org.dpo4j.model.Model;
 import org.dpo4j.model.family.ModelConfig;
 
 /**
- * The optimizer steps of {@link DpoTrainer} on a model and pairs in memory, one at a time: what a run is between its
- * files. The same launches and the same bits.
+ * Runs the optimizer steps of {@link DpoTrainer} one at a time, on a model and pairs in memory, with the same launches
+ * and the same bits. The caller does logging, evaluation and saving.
  *
- * <p>The reference is the model as it is when this is made; its log-probs of the pairs that the steps read are computed
- * then. Of the options those of
- * steps, losses and optimizer are read; files, device, dtype, logging and evaluation are the caller's. The model stays
- * the caller's, and is closed after this. One thread at a time.
+ * <p>The reference is the model at construction; the constructor computes its log-probs of the pairs that the steps
+ * read. Only the options of steps, losses, optimizer, seed and {@code logging_steps} are used; files, device, dtype and
+ * evaluation are not. The caller owns the model and closes it after this object. Use it from one thread at a time.
  */
 public final class DpoSteps implements AutoCloseable {
     private final PreferenceObjective objective;
@@ -26,10 +25,10 @@ public final class DpoSteps implements AutoCloseable {
     /**
      * Allocates the optimizer's state and computes the reference's log-probs.
      *
-     * @param sharePrefix whether a prompt is computed once for both of its completions, as {@link DpoTrainer} does
+     * @param isPrefixShared whether a prompt is computed once for both of its completions, as in {@link DpoTrainer}
      */
-    public DpoSteps(Model model, List<PreferencePair> pairs, DpoOptions options, boolean sharePrefix) {
-        objective = PreferenceObjective.ofPairs(model, pairs, options, sharePrefix);
+    public DpoSteps(Model model, List<PreferencePair> pairs, DpoOptions options, boolean isPrefixShared) {
+        objective = PreferenceObjective.ofPairs(model, pairs, options, isPrefixShared);
         try {
             Steps steps = steps(pairs, options.train());
             state = RunState.begin(model.parameters(), objective, steps, options.train(), metrics -> {});
@@ -39,16 +38,18 @@ public final class DpoSteps implements AutoCloseable {
         }
     }
 
-    /** What these steps take of a device, before there is a model: of sizes alone, and of any type. */
+    /**
+     * The device memory that these steps need. The model need not exist, and the device need not support {@code dtype}.
+     */
     public static MemoryPlan memory(
             ModelConfig config,
             Device device,
             DType dtype,
             List<PreferencePair> pairs,
             DpoOptions options,
-            boolean sharePrefix) {
+            boolean isPrefixShared) {
         try (Model model = Model.planned(config, device, dtype);
-                PreferenceObjective objective = PreferenceObjective.ofPairs(model, pairs, options, sharePrefix)) {
+                PreferenceObjective objective = PreferenceObjective.ofPairs(model, pairs, options, isPrefixShared)) {
             return MemoryPlan.of(model.parameters(), objective, steps(pairs, options.train()), options.train());
         }
     }
@@ -57,7 +58,7 @@ public final class DpoSteps implements AutoCloseable {
         return new Steps(pairs.size(), options, epoch -> Shuffle.order(pairs.size(), options.seeds().seed, epoch));
     }
 
-    /** Queues the next step; nothing is waited for. Throws when the steps of the options are over. */
+    /** Queues the next step without waiting for the device. Throws if all steps of the options are done. */
     public void step() {
         if (state.isOver()) {
             throw new Dpo4jException("DpoSteps: all " + state.step() + " steps are done; set max_steps to more");
@@ -67,8 +68,8 @@ public final class DpoSteps implements AutoCloseable {
     }
 
     /**
-     * Waits for the queued steps. Means over the pairs since the last call under TRL's names, as in {@code
-     * metrics.jsonl}, and {@code grad_norm} of the last step. Throws when the gradient of one of the last {@code
+     * Waits for the queued steps and returns means over the pairs since the last call, under TRL's names as in {@code
+     * metrics.jsonl}, and {@code grad_norm} of the last step. Throws if the gradient of one of the last {@code
      * logging_steps} steps was not finite.
      */
     public Map<String, Double> metrics() {

@@ -9,21 +9,21 @@ import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunListener;
 
 /**
- * Direct Preference Optimization (Rafailov et al. 2023): a model directory and preference pairs in, a better model
- * directory out.
+ * Direct Preference Optimization (Rafailov et al. 2023): trains the model of a directory on preference pairs and writes
+ * the trained model to another directory.
  */
 public final class DpoTrainer {
     private DpoTrainer() {}
 
     /**
-     * Runs to the end and writes the model, its tokenizer and {@code metrics.jsonl} into {@code output_dir}. The
-     * reference is the model as it was loaded: its log-probs of the pairs that the run reads are computed before the
-     * first step, and no copy of it is kept.
+     * Trains and writes the model, its tokenizer and {@code metrics.jsonl} to {@code output_dir}. The reference is the
+     * loaded model: its log-probs of the pairs that the run reads are computed before the first step, so no copy of its
+     * weights is kept.
      *
-     * <p>A run that ends early saves the weights of its last step all the same, and tells {@link RunListener#notice}
-     * which step that is, or why they cannot be saved. It ends early when a gradient is not finite, when something
-     * fails, when {@link RunListener#isCancelled} says so, or when this thread is interrupted; in the last two cases it
-     * throws {@link java.util.concurrent.CancellationException}.
+     * <p>A run ends early if a gradient is not finite, an error occurs, {@link RunListener#isCancelled} returns true,
+     * or the thread is interrupted. Even then it saves the weights of its last step, and {@link RunListener#notice}
+     * receives the number of that step, or the reason why they cannot be saved. A cancelled or interrupted run throws
+     * {@link java.util.concurrent.CancellationException}.
      *
      * @return the lines of {@code metrics.jsonl}, in order
      */
@@ -37,7 +37,7 @@ public final class DpoTrainer {
                     List<PreferencePair> evalPairs = List.of();
                     Path evalDataset = train.logging().evalDataset;
                     if (evalDataset != null) {
-                        // a file that is both is read once: it may be a pipe
+                        // if both are the same file, read it once: it may be a pipe
                         Dataset<PreferencePair> eval =
                                 InputFile.isSame(train.data().file(), evalDataset)
                                         ? pairs

@@ -1,13 +1,13 @@
 package org.dpo4j.train;
 
 /**
- * When the evaluation data is read, under the names of transformers' {@code eval_strategy}. At the end of the run it
- * always is.
+ * When a run evaluates, under the names of transformers' {@code eval_strategy}. A run with evaluation data always
+ * evaluates after its last step.
  */
 public enum EvalStrategy {
-    /** At the end only. */
+    /** After the last step only. */
     NO("no"),
-    /** Every {@code eval_steps} steps, and at the end. */
+    /** Every {@code eval_steps} steps, and after the last. */
     STEPS("steps");
 
     private final String option;

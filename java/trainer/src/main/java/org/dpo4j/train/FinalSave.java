@@ -8,23 +8,23 @@ import org.dpo4j.report.RunListener;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The one save of a run: at its end, or on its way out.
+ * Saves the model once per run: after its last step, or when it ends early.
  *
- * @param model whose weights training changes
- * @param tokenizer directory that the tokenizer is copied from
- * @param output where both go
- * @param listener who is told
+ * @param model the model in training
+ * @param tokenizer directory from which the tokenizer's files are copied
+ * @param output destination
+ * @param listener receives notices, and decides whether a failed save is tried again
  */
 record FinalSave(Model model, Path tokenizer, OutputDirectory output, RunListener listener) {
 
-    /** Saves the weights of the last step, or throws and says why not. */
+    /** Saves the weights, which are those of {@code step}. Throws if they are not finite or cannot be written. */
     void save(int step) {
         @Nullable String found = WeightCheck.firstNotFinite(model.parameters());
         if (found != null) {
             throw new Dpo4jException("the weights of step " + step + " are not finite (" + found
                     + "), so they are not saved; lower learning_rate");
         }
-        boolean isInterrupted = Thread.interrupted(); // an interrupt closes the file that is written
+        boolean isInterrupted = Thread.interrupted(); // an interrupt would close the file during the write
         try {
             saveUntilGivenUp();
         } catch (Dpo4jException e) {
@@ -54,18 +54,18 @@ record FinalSave(Model model, Path tokenizer, OutputDirectory output, RunListene
         }
     }
 
-    /** Says that these weights are saved, where a run ends with an error all the same. */
-    void tell(int step) {
+    /** Tells the listener that the weights of {@code step} are saved, for a run that ends with an error. */
+    void announce(int step) {
         listener.notice("saved the weights of step " + step + " in " + output);
     }
 
     /**
-     * Saves the weights of {@code step} of a run that {@code cause} ends, and tells the listener; what goes wrong is told
-     * too, and the cause remains what the run throws.
+     * Saves the weights of {@code step} when {@code cause} ends the run, and tells the listener the result. An error of
+     * the save is added to {@code cause} as suppressed, so the run still throws {@code cause}.
      */
     void rescue(int step, Throwable cause) {
         if (step == TrainLoop.UNKNOWN) {
-            listener.notice("the device no longer gives the weights: nothing is saved");
+            listener.notice("the weights cannot be read from the device: nothing is saved");
             return;
         }
         if (step == 0) {
@@ -74,7 +74,7 @@ record FinalSave(Model model, Path tokenizer, OutputDirectory output, RunListene
         }
         try {
             save(step);
-            tell(step);
+            announce(step);
         } catch (RuntimeException e) {
             cause.addSuppressed(e);
             listener.notice("the weights of step " + step + " are lost: " + e.getMessage());

@@ -4,8 +4,8 @@ import java.util.Arrays;
 import java.util.Locale;
 
 /**
- * The line of the run header about matrix products with the LM head: three per training step. A fourth is needed where
- * logits do not stay in memory until their gradient is known, and must be computed again.
+ * The line of the run header about matrix products with the LM head: three per training step. A fourth computes logits
+ * again if they do not fit in memory until their gradient is known.
  */
 final class HeadProducts {
     private static final String THREE = "three matrix products per step";
@@ -13,11 +13,11 @@ final class HeadProducts {
     private HeadProducts() {}
 
     /**
-     * For a loss whose gradient is known group by group.
+     * For a loss whose gradient depends on one group of completions only.
      *
-     * @param rows max rows of logits in memory
+     * @param rows maximum rows of logits in memory
      * @param tokens completion tokens of each group
-     * @param unit name of a group, in the plural
+     * @param unit plural name of a group
      */
     static String ofGroups(int rows, int[] tokens, String unit) {
         long longer = Arrays.stream(tokens).filter(count -> count > rows).count();
@@ -37,14 +37,14 @@ final class HeadProducts {
     }
 
     /**
-     * For a loss that needs the whole micro-batch.
+     * For a loss whose gradient depends on the whole micro-batch.
      *
-     * @param rows max rows of logits in memory
+     * @param rows maximum rows of logits in memory
      * @param tokens completion tokens of each row
      * @param batch rows per micro-batch
-     * @param who name of that loss
+     * @param loss its name
      */
-    static String ofBatches(int rows, int[] tokens, int batch, String who) {
+    static String ofBatches(int rows, int[] tokens, int batch, String loss) {
         long max = Arrays.stream(tokens)
                 .sorted()
                 .skip(Math.max(0, tokens.length - batch))
@@ -60,6 +60,6 @@ final class HeadProducts {
                 THREE,
                 rows,
                 max,
-                who);
+                loss);
     }
 }

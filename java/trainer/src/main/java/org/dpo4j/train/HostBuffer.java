@@ -4,7 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.dpo4j.kernels.Device;
 
-/** A direct buffer for small arrays of numbers that cross between host and device. */
+/** Copies small arrays of numbers between host and device through a direct buffer. */
 final class HostBuffer {
     private final Device device;
     private final ByteBuffer bytes;

@@ -3,7 +3,7 @@ package org.dpo4j.train;
 import org.dpo4j.report.ForwardingListener;
 import org.dpo4j.report.RunListener;
 
-/** Cancels a run when its thread is interrupted, as an executor's {@code shutdownNow} does it. */
+/** Cancels a run if its thread is interrupted, for example by an executor's {@code shutdownNow}. */
 final class InterruptibleListener extends ForwardingListener {
 
     InterruptibleListener(RunListener listener) {

@@ -5,21 +5,21 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Lines of metrics, and evaluations. */
+/** When a run writes metrics and evaluates. */
 public final class LoggingOptions extends OptionGroup {
 
-    /** Steps between lines of metrics; below 1 a share of all steps, rounded up. */
+    /** Steps between lines of metrics; a value below 1 is a share of all steps, rounded up. */
     @Option(
             names = "--logging_steps",
             description = "Steps between lines of metrics; a number below 1 is a share of all steps; default 10.")
     double loggingSteps = 10;
 
     /** File of evaluation rows, or null. */
-    @Option(names = "--eval_dataset", description = "Evaluation rows, a file of the same kinds.")
+    @Option(names = "--eval_dataset", description = "File of evaluation rows, in the formats of dataset_name.")
     @Nullable
     Path evalDataset;
 
-    /** When the evaluation data is read; null: at {@code evalSteps}, where they are given. */
+    /** When to evaluate; null: {@code STEPS} if {@code evalSteps} is given, else {@code NO}. */
     @Option(
             names = "--eval_strategy",
             description =
@@ -28,7 +28,7 @@ public final class LoggingOptions extends OptionGroup {
     @Nullable
     EvalStrategy evalStrategy;
 
-    /** Steps between evaluations; below 1 a share of all steps, rounded up; null: {@code loggingSteps}. */
+    /** Steps between evaluations; a value below 1 is a share of all steps, rounded up; null: {@code loggingSteps}. */
     @Option(
             names = "--eval_steps",
             description = "Steps between evaluations; a number below 1 is a share of all steps; default logging_steps.")
@@ -45,17 +45,17 @@ public final class LoggingOptions extends OptionGroup {
         return evalSteps == null ? EvalStrategy.NO : EvalStrategy.STEPS;
     }
 
-    /** Steps from one line of metrics to the next, in a run of so many steps. */
+    /** Steps between lines of metrics in a run of {@code steps} steps. */
     int loggingInterval(int steps) {
         return interval(loggingSteps, steps);
     }
 
-    /** Whether the evaluation data is read after {@code done} of {@code steps} steps. */
-    boolean evaluatesAfter(int done, int steps) {
+    /** Whether a run of {@code steps} steps evaluates after step {@code done}. */
+    boolean isEvaluatedAfter(int done, int steps) {
         return evalDataset != null && (done == steps || done % evalInterval(steps) == 0);
     }
 
-    /** How often the evaluation data is read in so many steps. */
+    /** Number of evaluations in a run of {@code steps} steps. */
     int evaluations(int steps) {
         int every = evalInterval(steps);
         return evalDataset == null ? 0 : steps / every + (steps % every == 0 ? 0 : 1);
@@ -67,7 +67,7 @@ public final class LoggingOptions extends OptionGroup {
                 : Math.max(1, steps);
     }
 
-    /** As transformers' {@code TrainerState.compute_steps}. */
+    /** As {@code TrainerState.compute_steps} of transformers. */
     private static int interval(double every, int steps) {
         return every < 1 ? share(every, steps) : (int) every;
     }

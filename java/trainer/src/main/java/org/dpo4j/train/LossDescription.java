@@ -7,7 +7,10 @@ import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceOptions;
 import org.dpo4j.kernels.PreferenceOptions.Term;
 
-/** What a run header says of the losses: each with its weight and over what it is taken, then the options that are not at their defaults. */
+/**
+ * The line of the run header about the losses: weight, name and reduction of each, then options that differ from their
+ * defaults.
+ */
 final class LossDescription {
     private LossDescription() {}
 

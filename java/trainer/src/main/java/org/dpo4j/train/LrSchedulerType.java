@@ -6,7 +6,7 @@ public enum LrSchedulerType {
     LINEAR("linear"),
     /** Warm-up, then half a cosine to 0. */
     COSINE("cosine"),
-    /** The peak rate throughout; takes no warm-up. */
+    /** The peak rate from the first step on; warm-up is refused. */
     CONSTANT("constant"),
     /** Warm-up, then the peak rate. */
     CONSTANT_WITH_WARMUP("constant_with_warmup");

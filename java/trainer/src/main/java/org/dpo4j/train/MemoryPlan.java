@@ -13,19 +13,19 @@ import org.dpo4j.model.Parameters;
 import org.dpo4j.model.PassMemory;
 
 /**
- * What a run takes of the device's memory, by arithmetic, before it is taken: the largest number of bytes that {@link
- * Device#allocatedBytes} comes to. The CUDA context, the 32 MiB that cuBLASLt works in, and graphs come on top.
+ * The device memory of a run in bytes, computed before it is allocated: the maximum of {@link Device#allocatedBytes}.
+ * The CUDA context, cuBLASLt's workspace of 32 MiB and CUDA graphs are not included.
  *
- * <p>The reference's log-probs are computed before the first step, with the weights that training begins with: there is
- * no second copy of the model, and what those passes take is given back before moments and activations are allocated.
+ * <p>The reference's log-probs are computed before the first step, with the initial weights, so there is no second copy
+ * of the model. The memory of those passes is freed before moments and activations are allocated.
  *
- * @param weights in their type
- * @param masterWeights f32 copy beside bf16 weights that are not rounded stochastically
+ * @param weights in their dtype
+ * @param masterWeights f32 copy of bf16 weights; 0 with stochastic rounding
  * @param gradients f32
- * @param moments AdamW's
- * @param passes of training, reference and evaluation
- * @param arrays small ones of the objective
- * @param optimizerArrays and of the optimizer
+ * @param moments AdamW's first and second moments
+ * @param passes activations and logits of training, reference and evaluation
+ * @param arrays small arrays of the objective
+ * @param optimizerArrays small arrays of the optimizer
  */
 public record MemoryPlan(
         long weights,
@@ -36,7 +36,7 @@ public record MemoryPlan(
         long arrays,
         long optimizerArrays) {
 
-    /** Of a run that trains on these steps of the objective. */
+    /** The plan of a run that trains these steps. */
     static MemoryPlan of(Parameters parameters, Objective objective, Steps steps, TrainOptions options) {
         return of(
                 parameters,
@@ -46,7 +46,7 @@ public record MemoryPlan(
                 options.logging().loggingInterval(steps.total()));
     }
 
-    /** Of weights, gradients and optimizer alone. */
+    /** The plan of weights, gradients and optimizer, without passes. */
     static MemoryPlan ofState(Parameters parameters, TrainOptions options) {
         return of(parameters, Passes.NONE, 0, options, 1);
     }
@@ -62,17 +62,17 @@ public record MemoryPlan(
                 Optimizer.arrayBytes(parameters, ring));
     }
 
-    /** The most bytes at a time: before the first step, or from it on. */
+    /** Maximum bytes allocated at a time: while the reference is computed, or during training. */
     public long bytes() {
         long optimizer = masterWeights + moments + optimizerArrays;
         long steps = optimizer + passes.training().total() + passes.evaluation().total();
         return weights + gradients + arrays + Math.max(passes.reference().total(), steps);
     }
 
-    /** Throws, saying what to lower, when that is more than {@code available} bytes. */
+    /** Throws, with advice on what to lower, if the run needs more than {@code available} bytes. */
     public void check(long available) {
         if (bytes() > available) {
-            throw new Dpo4jException("the run takes " + inUnits(bytes()) + " of device memory, and "
+            throw new Dpo4jException("the run needs " + inUnits(bytes()) + " of device memory, but "
                     + inUnits(available) + " are available: " + parts() + "; " + String.join(", or ", ways()));
         }
     }
@@ -119,7 +119,7 @@ public record MemoryPlan(
         return "at most " + inUnits(bytes()) + ": " + parts();
     }
 
-    /** In GB, MB or kB: powers of ten, as the sizes of memory in a data sheet. */
+    /** Bytes as GB, MB or kB, which are powers of ten. */
     static String inUnits(long bytes) {
         String[] units = {"GB", "MB"};
         double unit = 1e9;

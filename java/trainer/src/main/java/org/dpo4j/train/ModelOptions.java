@@ -7,7 +7,7 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Which model a command begins with, and how its weights are stored. */
+/** The model that a command loads, and the dtype of its weights. */
 public final class ModelOptions extends OptionGroup {
 
     /** Hugging Face directory. */
@@ -15,7 +15,7 @@ public final class ModelOptions extends OptionGroup {
     @Nullable
     Path modelNameOrPath;
 
-    /** Storage of weights and activations; null: bf16 where the device supports it, else f32. */
+    /** Storage of weights and activations; null: bf16 if the device supports it, else f32. */
     @Option(
             names = "--dtype",
             description =
@@ -29,17 +29,17 @@ public final class ModelOptions extends OptionGroup {
         return modelNameOrPath != null;
     }
 
-    /** The directory; throws where none is given. */
+    /** The directory. Throws if none is given. */
     public Path directory() {
         return required("model_name_or_path", modelNameOrPath);
     }
 
-    /** How weights are stored on this device. Throws where it does not support what is asked for. */
+    /** The storage of weights on this device. Throws if the device does not support {@code dtype}. */
     public DType storage(Device device) {
         return storage(dtype == null ? null : dtype.storage(), device);
     }
 
-    /** The same of a type that is asked for, or of null. */
+    /** As {@link #storage(Device)}, for a requested dtype or null. */
     static DType storage(@Nullable DType asked, Device device) {
         if (asked == null) {
             return device.supports(DType.BF16) ? DType.BF16 : DType.F32;

@@ -5,44 +5,44 @@ import java.util.Map;
 import org.dpo4j.report.RunListener;
 
 /**
- * What a run minimises: the mean over its terms (pairs, or target tokens) of a loss. Queues work; only metrics and
- * evaluation wait for it.
+ * The objective that a run minimises: the mean of a loss over terms, which are pairs or target tokens. Methods queue
+ * work; only metrics and evaluation wait for it.
  */
 interface Objective extends AutoCloseable {
 
-    /** Training rows. */
+    /** Number of training rows. */
     int rows();
 
-    /** What a row is, in the plural. */
+    /** Plural name of a row: {@code pairs} or {@code sequences}. */
     String unit();
 
-    /** What a run header says of the data and the loss. */
+    /** Lines of the run header about the data and the loss. */
     Map<String, String> facts();
 
-    /** Bytes of the arrays that it has on the device from the beginning. */
+    /** Device memory of the arrays that the constructor has allocated. */
     long bytes();
 
-    /** What its passes take of the device, if training takes these steps. Nothing is allocated. */
+    /** Device memory of the passes of a run that trains these steps. Allocates nothing. */
     Passes passes(Steps steps);
 
     /**
-     * Computes the reference's log-probs of the rows that these steps and the evaluations read, with the weights that the
-     * model has now. {@link RunState#begin} alone asks, before the first step.
+     * Computes the reference's log-probs of the rows that these steps and the evaluations read, with the model's
+     * current weights. Only {@link RunState#begin} calls it, before the first step.
      */
     Reference reference(Steps steps, RunListener listener);
 
     /**
-     * Sets sums and running means to 0 and takes the reference. From then on the listener is asked between batches
-     * whether the run should end.
+     * Sets sums and running means to 0. Later calls use this reference, and between batches they throw if the listener
+     * cancels the run.
      */
     void begin(Reference reference, RunListener listener);
 
-    /** Tokens the model reads in these rows, counted as TRL counts {@code num_tokens}. */
+    /** Tokens of these rows, counted as TRL counts {@code num_tokens}. */
     long tokens(int[] rows);
 
     /**
-     * Adds the gradient of one optimizer step to the model's: that of the mean over all terms of its micro-batches,
-     * however they are cut.
+     * Adds the gradient of one optimizer step to the model's gradients: the gradient of the mean over all terms of the
+     * step. How the rows are split into micro-batches does not change the mean.
      */
     void accumulate(List<int[]> microBatches);
 

@@ -17,16 +17,16 @@ import org.dpo4j.model.WeightCheck;
 import org.jspecify.annotations.Nullable;
 
 /**
- * AdamW over the weights of a model, its state on their device: 8 bytes a weight, 4 with moments of bf16; and 4 more where
- * weights are bf16 beside an f32 master copy. Without that copy bf16 weights are rounded stochastically, and bf16 moments
- * with them. A step queues its work and reads nothing back; the norms of the last steps wait in a ring until {@link
- * #takeNorm} asks.
+ * AdamW over the weights of a model. Its state is on their device: 8 bytes per weight, or 4 with bf16 moments, and 4
+ * more for the f32 master copy of bf16 weights. Without a master copy, bf16 weights and bf16 moments are rounded
+ * stochastically. A step queues work and does not wait; gradient norms stay in a ring on the device until {@link
+ * #takeNorm} reads them.
  */
 final class Optimizer implements AutoCloseable {
-    /** Bytes of {norm, clip factor} and of the rates, widened to the alignment of an address. */
+    /** Bytes of {norm, clip factor} and of the rates, padded to the alignment of an address. */
     private static final int SLOT_BYTES = 16;
 
-    /** The rates, then what decides random bits. */
+    /** The rates, then the key of the random bits. */
     private static final int STEP_BYTES = 2 * SLOT_BYTES;
 
     private static final int MAX_RING = 1 << 16;
@@ -39,7 +39,7 @@ final class Optimizer implements AutoCloseable {
     private final double beta2;
     private final AdamWOptions decayed;
     private final AdamWOptions undecayed;
-    private final boolean stochastic;
+    private final boolean isStochastic;
     private final DType moments;
     private final long seed;
     private final DeviceBuffer first;
@@ -55,17 +55,22 @@ final class Optimizer implements AutoCloseable {
     private final int ring;
     private final boolean isRingShort;
     private int steps;
-    /** Steps whose norms were read. */
+    /** Number of steps whose norms were read. */
     private int read;
 
     private float lastNorm;
+    /** The last step that changed the weights, counted from 1; 0 if there is none. */
     private int applied;
-    /** The first step whose gradient was not finite, counted from 1; 0 where there is none. */
+    /** The first step whose gradient was not finite, counted from 1; 0 if there is none. */
     private int firstSkipped;
 
-    /** The ring holds the norms of {@code ring} steps, of at most {@value #MAX_RING}: then a step reads them first. */
+    /**
+     * Allocates the state. {@link #takeNorm} must be called at least every {@code ring} steps to see all norms; a
+     * {@code ring} above {@value #MAX_RING} is shortened, and steps then read the norms themselves when the ring is
+     * full.
+     */
     Optimizer(Parameters parameters, TrainOptions options, int ring) {
-        this.graphs = new Graphs(parameters.device(), options.step().graphsOn(parameters.device()));
+        this.graphs = new Graphs(parameters.device(), options.step().hasGraphs(parameters.device()));
         this.ring = Math.min(ring, MAX_RING);
         this.isRingShort = ring > MAX_RING;
         this.parameters = parameters;
@@ -75,13 +80,13 @@ final class Optimizer implements AutoCloseable {
         this.beta2 = options.optimizer().adamBeta2;
         this.decayed = adamw(options, options.optimizer().weightDecay);
         this.undecayed = adamw(options, 0);
-        this.stochastic = options.optimizer().bf16StochasticRound;
+        this.isStochastic = options.optimizer().bf16StochasticRound;
         this.seed = options.seeds().seed;
         this.moments = options.optimizer().adamMomentsDtype.storage();
         this.first = zeros(moments.bytes() * parameters.count());
         this.second = zeros(moments.bytes() * parameters.count());
-        int ofMaster = masterBytes(parameters.dtype(), stochastic);
-        this.master = ofMaster == 0 ? null : device.allocate(ofMaster * parameters.count());
+        int masterWidth = masterBytes(parameters.dtype(), isStochastic);
+        this.master = masterWidth == 0 ? null : device.allocate(masterWidth * parameters.count());
         if (master != null) {
             parameters.copyAsF32(master.address());
         }
@@ -94,7 +99,7 @@ final class Optimizer implements AutoCloseable {
     }
 
     /**
-     * Takes one step at this learning rate and zeroes the gradients. Weights stay as they are where the gradient is not
+     * Queues one step at this learning rate, then zeroes the gradients. Weights do not change if the gradient is not
      * finite.
      */
     void step(double learningRate) {
@@ -104,7 +109,7 @@ final class Optimizer implements AutoCloseable {
         long slot = norms.address() + (long) SLOT_BYTES * (steps % ring);
         steps++;
         uploadRates(learningRate);
-        graphs.run(this, this::queueStep); // no launch of a step depends on which step it is
+        graphs.run(this, this::queueStep); // the launches are the same in every step
         device.copy(slot, norm.address(), SLOT_BYTES);
     }
 
@@ -118,8 +123,8 @@ final class Optimizer implements AutoCloseable {
     }
 
     /**
-     * The gradient norm of the last step, before clipping; waits for it. Throws when a step since the last call had
-     * none.
+     * Waits for the last step and returns its gradient norm before clipping. Throws if the norm of a step since the
+     * last call is not finite.
      */
     double takeNorm() {
         readNorms();
@@ -128,33 +133,33 @@ final class Optimizer implements AutoCloseable {
                     + " is not finite, so it was not applied and training stops"
                     + (applied > firstSkipped ? " after step " + steps : "") + "; "
                     + (applied == 0
-                            ? WeightCheck.explainGradient(parameters) // no learning rate had a part in it
+                            ? WeightCheck.explainGradient(parameters) // the weights are still the initial ones
                             : "lower learning_rate, or look at the rows of that step"));
         }
         return lastNorm;
     }
 
-    /** The last step that changed the weights: its gradient was finite. Waits for the steps. */
+    /** Waits for the steps and returns the last one that changed the weights, counted from 1; 0 if there is none. */
     int applied() {
         readNorms();
         return applied;
     }
 
-    /** Whether norms are there as soon as a step is queued, so that reading them waits for nothing. */
+    /** Whether a step has finished when {@link #step} returns, so that reading its norm does not wait. */
     boolean isNormReady() {
         return device.name().equals("cpu");
     }
 
-    /** Of the steps whose norms are in the ring still. */
+    /** Reads the norms that are still in the ring. */
     private void readNorms() {
         if (read == steps) {
             return;
         }
         read = Math.max(read, steps - ring);
         int slot = read % ring;
-        boolean wraps = slot + (steps - read) > ring;
-        int begin = wraps ? 0 : slot;
-        int count = wraps ? ring : steps - read;
+        boolean isWrapped = slot + (steps - read) > ring;
+        int begin = isWrapped ? 0 : slot;
+        int count = isWrapped ? ring : steps - read;
         host.clear().limit(SLOT_BYTES * count);
         device.download(host, norms.address() + (long) SLOT_BYTES * begin);
         FloatBuffer values = host.clear().asFloatBuffer();
@@ -192,7 +197,7 @@ final class Optimizer implements AutoCloseable {
                         first.address() + moments.bytes() * begin, second.address() + moments.bytes() * begin, moments),
                 new AdamW.Inputs(parameters.gradients() + bytes, rates.address(), clip),
                 end - begin,
-                stochastic ? Rounding.stochastic(rates.address() + SLOT_BYTES, begin) : Rounding.NEAREST,
+                isStochastic ? Rounding.stochastic(rates.address() + SLOT_BYTES, begin) : Rounding.NEAREST,
                 options);
     }
 
@@ -219,7 +224,7 @@ final class Optimizer implements AutoCloseable {
         return masterBytes(parameters.dtype(), options.optimizer().bf16StochasticRound) * parameters.count();
     }
 
-    /** Bytes of all else that an optimizer of this ring allocates. */
+    /** Bytes of the optimizer's other arrays. */
     static long arrayBytes(Parameters parameters, int ring) {
         return STEP_BYTES
                 + SLOT_BYTES
@@ -227,16 +232,16 @@ final class Optimizer implements AutoCloseable {
                 + GradientNorm.workspaceBytes(parameters.count());
     }
 
-    /** One line for a run header: bytes per parameter, by what they hold. */
-    static String bytesPerParameter(DType dtype, boolean stochastic, DType moments) {
-        int master = masterBytes(dtype, stochastic);
+    /** One line for a run header: bytes per parameter, in total and by array. */
+    static String bytesPerParameter(DType dtype, boolean isStochastic, DType moments) {
+        int master = masterBytes(dtype, isStochastic);
         int all = dtype.bytes() + master + Float.BYTES + 2 * moments.bytes();
         return all + " bytes per parameter: weight " + dtype.bytes() + (master == 0 ? "" : ", master weight " + master)
                 + ", gradient 4, AdamW's moments " + 2 * moments.bytes();
     }
 
-    private static int masterBytes(DType dtype, boolean stochastic) {
-        return dtype == DType.F32 || stochastic ? 0 : Float.BYTES;
+    private static int masterBytes(DType dtype, boolean isStochastic) {
+        return dtype == DType.F32 || isStochastic ? 0 : Float.BYTES;
     }
 
     private DeviceBuffer zeros(long bytes) {

@@ -3,22 +3,22 @@ package org.dpo4j.train;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** AdamW, and what it stores. */
+/** Options of AdamW and the dtypes of its state. */
 public final class OptimizerOptions extends OptionGroup {
 
-    /** Another name of dtype, where it is given. */
+    /** Overrides {@code dtype} if it is given. */
     @Option(
             names = "--bf16",
             arity = "0..1",
             fallbackValue = "true",
-            description = "true is --dtype bfloat16: weights and activations bfloat16, master weights float32, whatever"
-                    + " --dtype says; false is --dtype float32.")
+            description = "true: weights and activations bfloat16, master weights float32, whatever --dtype is; false:"
+                    + " --dtype float32.")
     @Nullable
     Boolean bf16;
 
     /**
-     * Whether bf16 weights have no f32 master weights, and AdamW rounds them at random to one of their neighbours, unbiased;
-     * torchao's name.
+     * Whether bf16 weights have no f32 master weights. AdamW then rounds each weight to one of the two nearest bf16
+     * numbers at random, without bias. The name is torchao's.
      */
     @Option(
             names = "--bf16_stochastic_round",
@@ -27,7 +27,7 @@ public final class OptimizerOptions extends OptionGroup {
             description = "Keep no float32 master weights: AdamW rounds bfloat16 weights stochastically, without bias.")
     boolean bf16StochasticRound = false;
 
-    /** On matrices; norms do not decay. */
+    /** Weight decay of matrices; norms have none. */
     @Option(names = "--weight_decay", description = "AdamW's weight decay, on matrices; default ${DEFAULT-VALUE}.")
     double weightDecay = 0;
 
@@ -39,11 +39,11 @@ public final class OptimizerOptions extends OptionGroup {
     @Option(names = "--adam_beta2", description = "AdamW's beta2; default ${DEFAULT-VALUE}.")
     double adamBeta2 = 0.999;
 
-    /** Added to the root of the second moment. */
+    /** Added to the square root of the second moment. */
     @Option(names = "--adam_epsilon", description = "AdamW's epsilon; default ${DEFAULT-VALUE}.")
     double adamEpsilon = 1e-8;
 
-    /** Storage of both moments; bf16 where weights are rounded at random, and then so are they. */
+    /** Storage of both moments. bf16 requires stochastic rounding, which then applies to the moments too. */
     @Option(
             names = "--adam_moments_dtype",
             description =
@@ -51,9 +51,9 @@ public final class OptimizerOptions extends OptionGroup {
                             + " bf16_stochastic_round.")
     Precision adamMomentsDtype = Precision.FLOAT32;
 
-    /** Global L2 norm that gradients are clipped to; 0: no clipping. */
+    /** Maximum global L2 norm of the gradients; 0 for no clipping. */
     @Option(
             names = "--max_grad_norm",
-            description = "Norm that gradients are clipped to, 0 for none; default ${DEFAULT-VALUE}.")
+            description = "Gradients are clipped to this norm; 0 for no clipping; default ${DEFAULT-VALUE}.")
     double maxGradNorm = 1;
 }

@@ -6,19 +6,19 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /**
- * Options that belong together. Each is one field of a subclass: name, type, default and description stand there, and its
- * range in {@link OptionRange}. A group is a mixin of every command that has its options, and of the builders; options
- * that are built hold copies, which nobody changes.
+ * Options that belong together. Each option is a field of a subclass, which declares its name, type, default and
+ * description; its range is in {@link OptionRange}. Commands and builders include a group as a picocli mixin. Options
+ * that have been built hold copies of the groups, which do not change.
  */
 public abstract class OptionGroup implements Cloneable {
 
-    /** A copy of the group, its numbers checked against their ranges. */
+    /** Checks the numbers of a group against their ranges and returns a copy of it. */
     static <G extends OptionGroup> G checked(G group) {
         group.check();
         return copy(group);
     }
 
-    /** Throws, naming the option, where a number is out of its range. */
+    /** Throws, naming the option, if a number is out of its range. */
     public final void check() {
         for (Field field : getClass().getDeclaredFields()) {
             Option option = field.getAnnotation(Option.class);
@@ -47,7 +47,7 @@ public abstract class OptionGroup implements Cloneable {
         }
     }
 
-    /** The value of an option that has no default. */
+    /** The value of a required option. Throws if it is missing. */
     static <T> T required(String name, @Nullable T value) {
         if (value == null || value.toString().isEmpty()) {
             throw new Dpo4jException(name + " is missing; give it");

@@ -6,8 +6,8 @@ import java.util.function.DoublePredicate;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * Ranges of the numbers that a user gives, under the names of their options in capitals: one table for the commands and
- * for callers from Java. A limit at the upper end is far above any use; it keeps products of these numbers countable.
+ * Ranges of numeric options, one constant per option, for the command line, config files and callers from Java. Upper
+ * limits are far above any use; they keep products of these numbers from overflowing.
  */
 public enum OptionRange {
     ADAM_BETA1(0, Math.nextDown(1.0), "at least 0 and below 1"),
@@ -15,7 +15,7 @@ public enum OptionRange {
     ADAM_EPSILON(1e-30, 1, "from 1e-30 to 1"),
     BATCH_TOKENS(1, 1_000_000),
     BETA(1e-30, 1e6, "from 1e-30 to 1e6"),
-    /** Below 1 a share of all steps. */
+    /** A value below 1 is a share of all steps. */
     EVAL_STEPS(
             Double.MIN_VALUE,
             1_000_000_000,
@@ -24,7 +24,7 @@ public enum OptionRange {
     GRADIENT_ACCUMULATION_STEPS(1, 1_000_000),
     LD_ALPHA(0, 1, "in [0, 1]"),
     LEARNING_RATE(0, 1e30, "from 0 to 1e30"),
-    /** Below 1 a share of all steps. */
+    /** A value below 1 is a share of all steps. */
     LOGGING_STEPS(
             Double.MIN_VALUE,
             1_000_000_000,
@@ -44,7 +44,7 @@ public enum OptionRange {
     PER_DEVICE_TRAIN_BATCH_SIZE(1, 65_536),
     SEED(Long.MIN_VALUE, Long.MAX_VALUE, "a whole number from -2^63 to 2^63 - 1"),
     TEMPERATURE(0, 1e6, "from 0 to 1e6"),
-    /** Below 1 a share of all steps. */
+    /** A value below 1 is a share of all steps. */
     WARMUP_STEPS(0, 1_000_000_000, "from 0 to 1,000,000,000; below 1 it is a share of all steps"),
     WARMUP_RATIO(0, 1, "from 0 to 1"),
     WEIGHT_DECAY(0, 1e38, "from 0 to 1e38");
@@ -52,7 +52,7 @@ public enum OptionRange {
     private final double min;
     private final double max;
     private final String words;
-    private final DoublePredicate holds;
+    private final DoublePredicate isAllowed;
 
     OptionRange(long min, long max) {
         this(min, max, String.format(Locale.ROOT, "a whole number from %,d to %,d", min, max));
@@ -62,14 +62,14 @@ public enum OptionRange {
         this(min, max, words, value -> true);
     }
 
-    OptionRange(double min, double max, String words, DoublePredicate holds) {
+    OptionRange(double min, double max, String words, DoublePredicate isAllowed) {
         this.min = min;
         this.max = max;
         this.words = words;
-        this.holds = holds;
+        this.isAllowed = isAllowed;
     }
 
-    /** The range of an option, where it has one here. */
+    /** The range of an option; empty if it has none. */
     public static Optional<OptionRange> find(String option) {
         for (OptionRange range : values()) {
             if (range.option().equals(option)) {
@@ -79,7 +79,7 @@ public enum OptionRange {
         return Optional.empty();
     }
 
-    /** What completes "it must be". */
+    /** The range in words, to complete "it must be". */
     public String words() {
         return words;
     }
@@ -88,9 +88,9 @@ public enum OptionRange {
         return name().toLowerCase(Locale.ROOT);
     }
 
-    /** Throws, naming option, value and range, where the value is not in the range. */
+    /** Throws, naming option, value and range, if the value is not in the range. */
     public void check(double value) {
-        if (!(value >= min && value <= max) || !holds.test(value)) {
+        if (!(value >= min && value <= max) || !isAllowed.test(value)) {
             throw new Dpo4jException(option() + " is " + written(value) + "; it must be " + words);
         }
     }

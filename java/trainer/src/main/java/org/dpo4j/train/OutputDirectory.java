@@ -25,31 +25,34 @@ import org.dpo4j.report.RunListener;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where a trained model goes: checked before the long work, filled after it, never left half-written. One run at a time
- * has it.
+ * The directory of a trained model. It is checked before training and written after it, and never holds an incomplete
+ * model. One run at a time may use it.
  */
 final class OutputDirectory implements AutoCloseable {
     private static final String INDEX = "model.safetensors.index.json";
     private static final String WRITING = ".writing";
     private static final List<String> WEIGHTS = List.of("model.safetensors", INDEX);
 
-    /** Files take whole blocks of the disk. */
+    /** The disk allocates whole blocks. */
     private static final long BLOCK = 4096;
 
     private static final String METRICS = "metrics.jsonl";
 
-    /** Bytes that may still be written to the disk of a directory. */
+    /** Free bytes of the disk that holds a directory. */
     @FunctionalInterface
     interface FreeSpace {
         long bytes(Path directory) throws IOException;
     }
 
-    private static final int RESERVED_AT_ONCE = 1 << 20;
+    private static final int RESERVE_CHUNK_BYTES = 1 << 20;
 
     /** Attempts to delete a directory that a thread still writes into. */
-    private static final int DELETIONS = 10;
+    private static final int MAX_DELETIONS = 10;
 
-    /** Those in use. What is left of them when the process exits, as on a signal, is cleared away then. */
+    /**
+     * Directories in use. If the process exits, for example on a signal, a shutdown hook deletes their incomplete
+     * files.
+     */
     private static final Set<OutputDirectory> OPEN = ConcurrentHashMap.newKeySet();
 
     static {
@@ -66,14 +69,14 @@ final class OutputDirectory implements AutoCloseable {
         this.free = free;
     }
 
-    /** As {@link #prepare(TrainOptions, RunListener, FreeSpace)}, on the disk that is there. */
+    /** As {@link #prepare(TrainOptions, RunListener, FreeSpace)}, with the free space that the file system reports. */
     static OutputDirectory prepare(TrainOptions options, RunListener listener) {
         return prepare(options, listener, path -> Files.getFileStore(path).getUsableSpace());
     }
 
     /**
-     * Makes the directory, takes its lock and clears away what a run that was killed has left half-written. Refuses a
-     * directory that another run writes into, that holds a model which may not be overwritten, or that is not writable.
+     * Creates the directory if needed, locks it and deletes incomplete files of a killed run. Throws if another run
+     * uses the directory, if it holds a model that may not be overwritten, or if it is not writable.
      */
     static OutputDirectory prepare(TrainOptions options, RunListener listener, FreeSpace free) {
         Path directory = options.output().directory();
@@ -105,34 +108,36 @@ final class OutputDirectory implements AutoCloseable {
         }
     }
 
-    /** Where lines of metrics go. */
+    /** Opens {@code metrics.jsonl}. */
     MetricsLog metrics(RunListener listener) {
         return new MetricsLog(directory.resolve(METRICS), listener);
     }
 
     /**
-     * Refuses a run whose model and metrics have no space on the disk. The files are written beside those that they
-     * replace, which therefore count as taken. Gives a line for the run header.
+     * Throws if model and metrics do not fit on the disk. New files are written before old ones are deleted, so the
+     * space of old files does not count as free. Returns a line for the run header.
      */
     String checkSpace(Model model, Path tokenizer, long linesOfMetrics) {
-        long ofModel = modelBytes(model);
-        long ofTokenizer = tokenizerBytes(tokenizer);
-        long ofMetrics = blocks(MetricsLog.MAX_LINE_BYTES * linesOfMetrics);
-        long needed = ofModel + ofTokenizer + ofMetrics;
+        long modelSize = modelBytes(model);
+        long tokenizerSize = tokenizerBytes(tokenizer);
+        long metricsSize = blocks(MetricsLog.MAX_LINE_BYTES * linesOfMetrics);
+        long needed = modelSize + tokenizerSize + metricsSize;
         long available = freeBytes();
-        String parts = "model " + MemoryPlan.inUnits(ofModel) + ", tokenizer " + MemoryPlan.inUnits(ofTokenizer)
-                + ", metrics " + MemoryPlan.inUnits(ofMetrics);
+        String parts = "model " + MemoryPlan.inUnits(modelSize) + ", tokenizer " + MemoryPlan.inUnits(tokenizerSize)
+                + ", metrics " + MemoryPlan.inUnits(metricsSize);
         if (needed > available) {
-            throw new Dpo4jException("output_dir " + directory + " takes " + MemoryPlan.inUnits(needed) + " ("
-                    + parts + "), and " + MemoryPlan.inUnits(available)
+            throw new Dpo4jException("output_dir " + directory + " needs " + MemoryPlan.inUnits(needed) + " ("
+                    + parts + "), but " + MemoryPlan.inUnits(available)
                     + " of its disk are free; free space, or choose an output_dir on another disk");
         }
-        return MemoryPlan.inUnits(needed) + " at most (" + parts + "), " + MemoryPlan.inUnits(available) + " are free";
+        return "at most " + MemoryPlan.inUnits(needed) + " (" + parts + "), " + MemoryPlan.inUnits(available)
+                + " are free";
     }
 
     /**
-     * Writes a file as large as what {@link #save} writes, which deletes it first: what fills the disk while the run
-     * trains leaves that space. Its bytes are random, since some file systems compress.
+     * Reserves the disk space of {@link #save} by a file of that size, which {@code save} deletes before it writes. So
+     * the space stays free for the model even if the disk fills up during training. The bytes of the file are random,
+     * because some file systems compress.
      */
     void reserve(Model model, Path tokenizer) {
         Path writing = directory.resolve(WRITING);
@@ -140,11 +145,11 @@ final class OutputDirectory implements AutoCloseable {
             Files.createDirectory(writing);
             try (FileChannel channel = FileChannel.open(
                     writing.resolve("reserved"), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-                byte[] random = new byte[RESERVED_AT_ONCE];
+                byte[] random = new byte[RESERVE_CHUNK_BYTES];
                 new Random(0).nextBytes(random);
                 ByteBuffer bytes = ByteBuffer.wrap(random);
                 for (long left = modelBytes(model) + tokenizerBytes(tokenizer); left > 0; ) {
-                    bytes.clear().limit((int) Math.min(RESERVED_AT_ONCE, left));
+                    bytes.clear().limit((int) Math.min(RESERVE_CHUNK_BYTES, left));
                     left -= channel.write(bytes);
                 }
             }
@@ -183,15 +188,16 @@ final class OutputDirectory implements AutoCloseable {
             return free.bytes(directory);
         } catch (IOException e) {
             throw new Dpo4jException(
-                    "output_dir " + directory + " does not say how much space it has (" + FileErrors.reason(e)
+                    "the free space of output_dir " + directory + " cannot be read (" + FileErrors.reason(e)
                             + "); choose another",
                     e);
         }
     }
 
     /**
-     * Writes the model and copies the tokenizer of the directory it came from: all of it beside its place first, then
-     * renamed, weights last. When this throws, the model that was there is there still, and nothing half-written.
+     * Writes the model and copies the tokenizer's files from {@code tokenizer}: first into a temporary directory, then
+     * renamed into place, weights last. If this throws while writing, an earlier model is unchanged and nothing
+     * incomplete is left.
      */
     void save(Model model, Path tokenizer) {
         Path writing = directory.resolve(WRITING);
@@ -219,12 +225,12 @@ final class OutputDirectory implements AutoCloseable {
                 "the model cannot be written to output_dir " + directory + " (" + reason + "); "
                         + (isDenied
                                 ? "make the directory writable for this user, or choose another"
-                                : "it takes " + MemoryPlan.inUnits(modelBytes(model)) + " and "
+                                : "it needs " + MemoryPlan.inUnits(modelBytes(model)) + ", and "
                                         + MemoryPlan.inUnits(freeBytes()) + " are free"),
                 cause);
     }
 
-    /** Its path, as the user gave it. */
+    /** The path as the user gave it. */
     @Override
     public String toString() {
         return directory.toString();
@@ -233,33 +239,33 @@ final class OutputDirectory implements AutoCloseable {
     @Override
     public void close() {
         if (!OPEN.remove(this)) {
-            return; // it was abandoned, and another process may have the lock
+            return; // abandon() has closed it, and another process may hold the lock
         }
         try (lock) {
-            deleteTree(directory.resolve(WRITING)); // what was reserved for a save that did not come
+            deleteTree(directory.resolve(WRITING)); // the reserved file, if nothing was saved
         } catch (IOException | UncheckedIOException e) {
-            // it stays in nobody's way: the next run clears it away
+            // the next run deletes it
         }
     }
 
-    /** Clears away what every run of this process has half-written, and gives the locks back: the process ends. */
+    /** Deletes the incomplete files of all runs of this process and releases their locks, when the process ends. */
     static void abandonAll() {
         OPEN.forEach(OutputDirectory::abandon);
     }
 
     private void abandon() {
-        for (int attempt = 0; attempt < DELETIONS; attempt++) {
+        for (int attempt = 0; attempt < MAX_DELETIONS; attempt++) {
             try {
                 deleteTree(directory.resolve(WRITING));
                 break;
             } catch (IOException | UncheckedIOException e) {
-                // a thread has written a file since; what stays is cleared away by the next run
+                // a thread has written another file meanwhile; the next run deletes what remains
             }
         }
         try {
             close();
         } catch (Dpo4jException e) {
-            // the file stays, and nobody has it locked: it is in no run's way
+            // the lock file remains but is not locked, so it hinders no run
         }
     }
 
@@ -272,7 +278,7 @@ final class OutputDirectory implements AutoCloseable {
         for (Path file : files) {
             Path place = directory.resolve(file.getFileName());
             if (Files.isDirectory(file) && Files.isDirectory(place)) {
-                deleteTree(place); // a rename replaces files and empty directories alone
+                deleteTree(place); // a rename cannot replace a directory that is not empty
             }
             Files.move(file, place, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         }

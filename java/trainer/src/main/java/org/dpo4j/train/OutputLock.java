@@ -17,15 +17,15 @@ import org.dpo4j.report.RunListener;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The right of one run to write into a directory: a lock on its file {@code .lock}, which the operating system takes
- * back when the process ends, however it ends. The file holds the number of the process.
+ * Locks an output directory for one run by locking its file {@code .lock}. The operating system releases the lock when
+ * the process ends, even if it is killed. The file holds the process id.
  */
 final class OutputLock implements AutoCloseable {
     private static final String NAME = ".lock";
 
     /**
-     * Directories of this process's own runs. The operating system locks between processes alone, and gives all locks of
-     * a process on a file back when any of its channels to that file closes: a second run here must not open it.
+     * Directories locked by this process. File locks do not exclude the same process, and closing any channel to a file
+     * releases all locks that the process has on it. So a second run of this process must not even open the file.
      */
     private static final Set<Path> OWN = ConcurrentHashMap.newKeySet();
 
@@ -37,7 +37,7 @@ final class OutputLock implements AutoCloseable {
         this.channel = channel;
     }
 
-    /** Takes the lock of an existing directory, or throws naming who has it. */
+    /** Locks an existing directory. Throws, naming the process that holds the lock, if there is one. */
     static OutputLock take(Path directory, RunListener listener) throws IOException {
         Path real = directory.toRealPath();
         if (!OWN.add(real)) {
@@ -53,7 +53,7 @@ final class OutputLock implements AutoCloseable {
 
     private static FileChannel lock(Path directory, Path file, RunListener listener) throws IOException {
         while (true) {
-            open(file).close(); // makes it
+            open(file).close(); // creates it
             Object before = key(file);
             FileChannel channel = open(file);
             try {
@@ -64,7 +64,7 @@ final class OutputLock implements AutoCloseable {
                     writeNumber(channel);
                     return channel;
                 }
-                channel.close(); // the run that had the lock has deleted this file
+                channel.close(); // the run that held the lock has deleted this file meanwhile
             } catch (IOException | RuntimeException e) {
                 channel.close();
                 throw e;
@@ -72,7 +72,9 @@ final class OutputLock implements AutoCloseable {
         }
     }
 
-    /** A directory that cannot be locked, as over some networks, is used all the same, and the user told. */
+    /**
+     * Tries to lock. If the file system has no locks, as some network file systems, tells the user and goes on without.
+     */
     private static boolean isLocked(FileChannel channel, Path directory, RunListener listener) {
         try {
             return channel.tryLock() != null;
@@ -87,7 +89,7 @@ final class OutputLock implements AutoCloseable {
         return FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
     }
 
-    /** What tells the file of that name from another that takes its place; null where there is none. */
+    /** Identity of the file (its inode), to detect that another has replaced it; null if it does not exist. */
     private static @Nullable Object key(Path file) throws IOException {
         try {
             return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
@@ -110,10 +112,10 @@ final class OutputLock implements AutoCloseable {
 
     private static Dpo4jException inUse(Path directory, String by) {
         return new Dpo4jException("output_dir " + directory + " is in use by another run (" + by
-                + "); wait for its end, or choose another");
+                + "); wait until that run ends, or choose another");
     }
 
-    /** Gives the lock back and deletes its file. */
+    /** Deletes the lock file and releases the lock. */
     @Override
     public void close() {
         try (channel) {

@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Where a run writes. */
+/** The output directory of a run. */
 public final class OutputOptions extends OptionGroup {
 
     /** Directory for the trained model and {@code metrics.jsonl}. */
@@ -12,7 +12,7 @@ public final class OutputOptions extends OptionGroup {
     @Nullable
     Path outputDir;
 
-    /** Whether a model that is already there may be replaced. */
+    /** Whether to replace a model that is already in the directory. */
     @Option(
             names = "--overwrite_output_dir",
             arity = "0..1",

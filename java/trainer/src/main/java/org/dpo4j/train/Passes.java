@@ -1,7 +1,9 @@
 package org.dpo4j.train;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.Function;
+import java.util.function.ToLongFunction;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
@@ -9,25 +11,25 @@ import org.dpo4j.data.PackedBatch;
 import org.dpo4j.model.PassMemory;
 
 /**
- * What the passes of a run take of the device.
+ * Device memory of the forward and backward passes of a run.
  *
- * @param training of its micro-batches
- * @param reference of the batches before the first step; given back then
- * @param evaluation of the batches between steps
+ * @param training maximum over the micro-batches
+ * @param reference maximum over the batches of reference log-probs; freed before the first step
+ * @param evaluation maximum over the batches of evaluation
  */
 public record Passes(PassMemory training, PassMemory reference, PassMemory evaluation) {
 
-    /** Of a run that has none. */
+    /** No passes. */
     static final Passes NONE = new Passes(PassMemory.NONE, PassMemory.NONE, PassMemory.NONE);
 
     /**
-     * Sizes that the memory of a batch depends on. Memory does not fall when one of them grows.
+     * Sizes that the memory of a batch depends on. Memory never decreases if one of them grows.
      *
-     * @param rows of the decoder
-     * @param tokens of completions
-     * @param group maximum tokens of completions that a loss takes together
-     * @param longest sequence
-     * @param count of the data's rows
+     * @param rows rows of the decoder
+     * @param tokens completion tokens
+     * @param group maximum tokens of a group of completions whose loss is computed together
+     * @param longest tokens of the longest sequence
+     * @param count rows of data
      */
     record BatchSize(long rows, long tokens, long group, long longest, long count) {
         static final BatchSize NONE = new BatchSize(0, 0, 0, 0, 0);
@@ -41,7 +43,23 @@ public record Passes(PassMemory training, PassMemory reference, PassMemory evalu
                     Math.max(count, other.count));
         }
 
-        /** Of both in one batch. */
+        /** Upper bound on the size of every batch of at most {@code batch} of these rows. */
+        static BatchSize bound(List<BatchSize> rows, int batch) {
+            return new BatchSize(
+                    maxSum(rows, batch, BatchSize::rows),
+                    maxSum(rows, batch, BatchSize::tokens),
+                    maxSum(rows, 1, BatchSize::group),
+                    maxSum(rows, 1, BatchSize::longest),
+                    maxSum(rows, batch, BatchSize::count));
+        }
+
+        private static long maxSum(List<BatchSize> rows, int batch, ToLongFunction<BatchSize> size) {
+            long[] sorted = rows.stream().mapToLong(size).sorted().toArray();
+            return Arrays.stream(sorted, Math.max(0, sorted.length - batch), sorted.length)
+                    .sum();
+        }
+
+        /** The size of one batch that contains both. */
         BatchSize plus(BatchSize other) {
             return new BatchSize(
                     rows + other.rows,
@@ -52,12 +70,16 @@ public record Passes(PassMemory training, PassMemory reference, PassMemory evalu
         }
     }
 
-    /** Maximum memory of any batch. Only batches that are larger in some size than all before are packed. */
+    /**
+     * Maximum memory of the batches. Packs only batches that exceed all earlier ones in some size, and stops at {@code
+     * bound}, which no batch exceeds.
+     */
     static PassMemory maxMemory(
             Function<PackedBatch, PassMemory> measure,
             Stream<int[]> batches,
             Function<int[], BatchSize> size,
-            Function<int[], PackedBatch> pack) {
+            Function<int[], PackedBatch> pack,
+            BatchSize bound) {
         PassMemory memory = PassMemory.NONE;
         BatchSize max = BatchSize.NONE;
         for (int[] rows : (Iterable<int[]>) batches::iterator) {
@@ -66,16 +88,19 @@ public record Passes(PassMemory training, PassMemory reference, PassMemory evalu
                 max = larger;
                 memory = memory.max(measure.apply(pack.apply(rows)));
             }
+            if (max.equals(bound)) {
+                break;
+            }
         }
         return memory;
     }
 
-    /** Rows 0 to {@code rows}, {@code batch} at a time, in order. */
+    /** Splits rows 0 to {@code rows} - 1 into batches of {@code batch}, in order. */
     static Stream<int[]> inOrder(int rows, int batch) {
         return inOrder(IntStream.range(0, rows).toArray(), batch);
     }
 
-    /** These rows, {@code batch} at a time, in order. */
+    /** Splits rows into batches of {@code batch}, in order. */
     static Stream<int[]> inOrder(int[] rows, int batch) {
         return LongStream.iterate(0, begin -> begin < rows.length, begin -> begin + batch)
                 .mapToObj(begin -> Arrays.copyOfRange(rows, (int) begin, (int) Math.min(rows.length, begin + batch)));

@@ -6,7 +6,7 @@ import org.dpo4j.kernels.DType;
 public enum Precision {
     /** {@link DType#F32}. */
     FLOAT32("float32", DType.F32),
-    /** {@link DType#BF16}, beside f32 master weights. */
+    /** {@link DType#BF16}. */
     BFLOAT16("bfloat16", DType.BF16);
 
     private final String option;
@@ -17,7 +17,7 @@ public enum Precision {
         this.storage = storage;
     }
 
-    /** The one that is stored so. */
+    /** The precision stored as {@code storage}. */
     static Precision of(DType storage) {
         return storage == DType.BF16 ? BFLOAT16 : FLOAT32;
     }

@@ -24,7 +24,7 @@ final class PreferenceMeans {
 
     private PreferenceMeans() {}
 
-    /** Sum over count of each, where something was counted; rewards where the losses have them. */
+    /** The mean of each metric that has a count above 0. Leaves rewards out unless {@code hasRewards}. */
     static Map<String, Double> of(double[] metrics, boolean hasRewards) {
         Map<String, Double> means = new LinkedHashMap<>();
         NAMES.forEach((name, metric) -> {

@@ -27,17 +27,17 @@ import org.dpo4j.report.RunListener;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Preference losses of a policy against the log-probs it had when the run began; their terms are pairs. A micro-batch
- * is one packed forward and backward pass, with one launch for loss, gradient and metrics of each part that the head
- * takes. Metrics add up on the device until they are asked for.
+ * The mean of preference losses over pairs. The reference is the policy at the start of the run. A micro-batch is one
+ * packed forward and backward pass. For each of its loss chunks, one launch computes loss, gradient and metrics.
+ * Metrics are summed on the device until they are read.
  */
 final class PreferenceObjective extends RowObjective<PreferencePair> {
     private static final long METRICS_BYTES = (long) Double.BYTES * PreferenceLoss.METRICS;
     private static final long MEAN_BYTES = 2L * Double.BYTES;
 
     private final DpoOptions options;
-    private final boolean sharePrefix;
-    /** Which loss looks at all pairs of a micro-batch at once; null where each pair's is its own. */
+    private final boolean isPrefixShared;
+    /** The loss that depends on all pairs of a micro-batch together; null if each loss depends on one pair only. */
     private final @Nullable String wholeBatch;
 
     private final Device device;
@@ -59,11 +59,13 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         this(model, pairs, evalPairs, options, TrainingModel.Options.DEFAULT_LOGITS_BYTES);
     }
 
-    /** Without evaluation, and with prompts as they are asked for. */
+    /**
+     * An objective without evaluation. {@code isPrefixShared}: whether a prompt is computed once for both completions.
+     */
     static PreferenceObjective ofPairs(
-            Model model, List<PreferencePair> pairs, DpoOptions options, boolean sharePrefix) {
+            Model model, List<PreferencePair> pairs, DpoOptions options, boolean isPrefixShared) {
         return new PreferenceObjective(
-                model, pairs, List.of(), options, TrainingModel.Options.DEFAULT_LOGITS_BYTES, sharePrefix);
+                model, pairs, List.of(), options, TrainingModel.Options.DEFAULT_LOGITS_BYTES, isPrefixShared);
     }
 
     PreferenceObjective(
@@ -81,7 +83,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
             List<PreferencePair> evalPairs,
             DpoOptions options,
             long logitsBytes,
-            boolean sharePrefix) {
+            boolean isPrefixShared) {
         super(
                 pairs,
                 evalPairs,
@@ -91,40 +93,40 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
                         new TrainingModel.Options(
                                 policySums(options),
                                 logitsBytes,
-                                options.train().step().graphsOn(model.device()))),
+                                options.train().step().hasGraphs(model.device()))),
                 new ScoringModel(model, policySums(options)));
         this.options = options;
-        this.sharePrefix = sharePrefix;
+        this.isPrefixShared = isPrefixShared;
         this.wholeBatch = wholeBatch(options);
         this.device = model.device();
-        int largest = Math.max(
-                options.train().step().perDeviceTrainBatchSize, options.train().step().perDeviceEvalBatchSize);
+        int maxBatch = Math.max(trainBatch, evalBatch);
         scale = device.allocate(2L * Float.BYTES);
-        references = device.allocate(2L * Float.BYTES * largest);
-        losses = device.allocate((long) Float.BYTES * largest);
-        dSums = device.allocate(2L * Float.BYTES * largest);
+        references = device.allocate(2L * Float.BYTES * maxBatch);
+        losses = device.allocate((long) Float.BYTES * maxBatch);
+        dSums = device.allocate(2L * Float.BYTES * maxBatch);
         metrics = device.allocate(METRICS_BYTES);
         evalMetrics = device.allocate(METRICS_BYTES);
         runningMean = device.allocate(MEAN_BYTES);
         evalRunningMean = device.allocate(MEAN_BYTES);
-        workspace = device.allocate(PreferenceLoss.workspaceBytes(largest, options.preference()));
-        host = new HostBuffer(device, (int) Math.max(METRICS_BYTES, 2L * Float.BYTES * largest));
+        workspace = device.allocate(PreferenceLoss.workspaceBytes(maxBatch, options.preference()));
+        host = new HostBuffer(device, (int) Math.max(METRICS_BYTES, 2L * Float.BYTES * maxBatch));
         trainingLoss = new PairLoss(metrics, runningMean);
         evaluationLoss = new PairLoss(evalMetrics, evalRunningMean);
     }
 
-    /** With the statistics that metrics and WPO read. */
+    /** Sums for the policy, with the statistics that metrics and WPO read. */
     private static CompletionSums policySums(DpoOptions options) {
         return new CompletionSums((float) options.ldAlpha(), true);
     }
 
-    private ScoringModel reference() {
+    /** The model as a reference. The caller closes it. */
+    private ScoringModel referenceModel() {
         return new ScoringModel(training.model(), new CompletionSums((float) options.ldAlpha(), false));
     }
 
     @Override
     PackedBatch pack(List<PreferencePair> batch) {
-        return PackedBatch.pairs(batch, sharePrefix);
+        return PackedBatch.pairs(batch, isPrefixShared);
     }
 
     @Override
@@ -132,10 +134,10 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         int prompt = pair.prompt().length;
         int tokens = pair.chosen().length + pair.rejected().length;
         int longest = prompt + Math.max(pair.chosen().length, pair.rejected().length);
-        return new Passes.BatchSize((sharePrefix ? 1 : 2) * prompt + tokens, tokens, tokens, longest, 1);
+        return new Passes.BatchSize((isPrefixShared ? 1 : 2) * prompt + tokens, tokens, tokens, longest, 1);
     }
 
-    /** As two sequences, the prompt in both. */
+    /** Counts the prompt twice, as part of both sequences. */
     @Override
     long tokens(PreferencePair pair) {
         return 2L * pair.prompt().length + pair.chosen().length + pair.rejected().length;
@@ -173,8 +175,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         int max = training.logitsRows();
         return wholeBatch == null
                 ? HeadProducts.ofGroups(max, completionTokens(), unit())
-                : HeadProducts.ofBatches(
-                        max, completionTokens(), options.train().step().perDeviceTrainBatchSize, wholeBatch);
+                : HeadProducts.ofBatches(max, completionTokens(), trainBatch, wholeBatch);
     }
 
     @Override
@@ -187,9 +188,9 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         if (!options.hasReference()) {
             return PassMemory.NONE;
         }
-        try (ScoringModel frozen = reference()) {
-            return memory(frozen::memory, rows, Passes.inOrder(steps.rowsRead(), evalBatch))
-                    .max(memory(frozen::memory, evalRows, Passes.inOrder(evalRows.size(), evalBatch)));
+        try (ScoringModel frozen = referenceModel()) {
+            return memory(frozen::memory, rows, evalBatch, Passes.inOrder(steps.rowsRead(), evalBatch))
+                    .max(memory(frozen::memory, evalRows, evalBatch, Passes.inOrder(evalRows.size(), evalBatch)));
         }
     }
 
@@ -203,7 +204,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
             return Reference.NONE;
         }
         int[] everyRow = IntStream.range(0, evalRows.size()).toArray();
-        try (ScoringModel frozen = reference()) {
+        try (ScoringModel frozen = referenceModel()) {
             return new Reference(
                     logProbs(frozen, rows, steps.rowsRead(), listener), logProbs(frozen, evalRows, everyRow, listener));
         }
@@ -211,7 +212,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
 
     private ReferenceLogProbs logProbs(
             ScoringModel frozen, List<PreferencePair> from, int[] read, RunListener listener) {
-        return ReferenceLogProbs.compute(frozen, from, read, evalBatch, sharePrefix, listener);
+        return ReferenceLogProbs.compute(frozen, from, read, evalBatch, isPrefixShared, listener);
     }
 
     @Override
@@ -229,13 +230,13 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
 
     @Override
     CompletionLoss loss(int[] microBatch) {
-        trainingLoss.take(reference.training(), microBatch);
+        trainingLoss.setBatch(reference.training(), microBatch);
         return trainingLoss;
     }
 
     @Override
     public Map<String, Double> metrics() {
-        return take(metrics);
+        return readMeans(metrics);
     }
 
     @Override
@@ -243,13 +244,13 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         device.fill(evalMetrics.address(), 0, METRICS_BYTES);
         uploadScale(evalRows, IntStream.range(0, evalRows.size()).toArray());
         forEachEvaluationBatch((batch, logProbs) -> {
-            // Evaluation leaves the running mean of training as it is.
+            // Evaluation uses the running mean of training but does not change it.
             device.copy(evalRunningMean.address(), runningMean.address(), MEAN_BYTES);
-            evaluationLoss.take(reference.evaluation(), batch);
+            evaluationLoss.setBatch(reference.evaluation(), batch);
             evaluationLoss.upload(0, 2 * batch.length);
             evaluationLoss.dSums(logProbs, 2 * batch.length);
         });
-        return take(evalMetrics);
+        return readMeans(evalMetrics);
     }
 
     @Override
@@ -258,7 +259,9 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         buffers().forEach(DeviceBuffer::close);
     }
 
-    /** What a pair, and a chosen token, is of all these rows. */
+    /**
+     * Uploads the weight of a pair, 1 / pairs, and of a chosen token, 1 / chosen tokens, in the mean over these rows.
+     */
     private void uploadScale(List<PreferencePair> from, int[] numbers) {
         long chosen = IntStream.of(numbers)
                 .mapToLong(row -> from.get(row).chosen().length)
@@ -267,7 +270,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         host.uploadFloats(scale.address(), new float[] {1f / numbers.length, token});
     }
 
-    /** The loss of one micro-batch after the other; its metrics are added to {@code metrics}. */
+    /** The loss of the micro-batch that {@link #setBatch} names. Adds its metrics to {@code metrics}. */
     private final class PairLoss implements CompletionLoss {
         private final DeviceBuffer metrics;
         private final DeviceBuffer mean;
@@ -278,10 +281,10 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
             this.mean = mean;
         }
 
-        /** The micro-batch that comes next. */
-        void take(ReferenceLogProbs from, int[] batch) {
+        /** Sets the rows of the next micro-batch. */
+        void setBatch(ReferenceLogProbs from, int[] batch) {
             if (options.hasReference()) {
-                sums = from.of(batch);
+                sums = from.select(batch);
             }
         }
 
@@ -298,7 +301,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         }
 
         @Override
-        public long dSums(LogProbs of, int count) {
+        public long dSums(LogProbs logProbs, int count) {
             PreferenceLoss.compute(
                     device,
                     new PairResults(
@@ -307,10 +310,10 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
                             metrics.address(),
                             options.bcoRunningMean() ? mean.address() : 0),
                     new PairLogProbs(
-                            of.sums(),
+                            logProbs.sums(),
                             options.hasReference() ? references.address() : 0,
-                            of.lengths(),
-                            of.statistics()),
+                            logProbs.lengths(),
+                            logProbs.statistics()),
                     count / 2,
                     workspace.bytes() == 0 ? 0 : workspace.address(),
                     Scale.at(scale.address()),
@@ -319,8 +322,8 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         }
     }
 
-    /** Means under TRL's names; the sums begin again at 0. */
-    private Map<String, Double> take(DeviceBuffer from) {
+    /** Reads means under TRL's names and resets the sums to 0. */
+    private Map<String, Double> readMeans(DeviceBuffer from) {
         double[] sums = host.downloadDoubles(from.address(), PreferenceLoss.METRICS);
         device.fill(from.address(), 0, METRICS_BYTES);
         return PreferenceMeans.of(sums, options.hasRewards());

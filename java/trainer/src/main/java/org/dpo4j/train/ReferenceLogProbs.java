@@ -11,21 +11,21 @@ import org.dpo4j.model.WeightCheck;
 import org.dpo4j.report.RunListener;
 
 /**
- * Log-probs of both completions of every pair under a model as it stands now: 8 bytes a pair. A policy that has not
- * moved yet gives the very same bits later, because it takes the same path and a completion's log-prob does not depend
- * on the batch around it.
+ * Log-probs of both completions of every pair under a model's current weights: 8 bytes per pair. Training computes the
+ * same bits while the weights are unchanged, because it takes the same code path and a completion's log-prob does not
+ * depend on the rest of the batch.
  *
- * @param sums f32: chosen, rejected of pair 0, of pair 1, ...
+ * @param sums chosen and rejected of pair 0, then of pair 1, ...
  */
 public record ReferenceLogProbs(float[] sums) {
 
     private static final String PHASE = "reference log-probs";
 
-    /** Of no pairs. */
+    /** Log-probs of no pairs. */
     static final ReferenceLogProbs NONE = new ReferenceLogProbs(new float[0]);
 
     /**
-     * Runs the model over the pairs, {@code batch} at a time. Throws, naming the row, where a log-prob is not finite.
+     * Computes the log-probs of all pairs, {@code batch} at a time. Throws, naming the row, if one is not finite.
      */
     public static ReferenceLogProbs compute(
             ScoringModel model, List<PreferencePair> pairs, int batch, RunListener listener) {
@@ -33,15 +33,15 @@ public record ReferenceLogProbs(float[] sums) {
     }
 
     /**
-     * The same of the pairs numbered {@code read} alone, with each prompt once, or once for each completion. The others
-     * have NaN.
+     * Computes the log-probs of the pairs with the indices {@code read}; the others are NaN. {@code isPrefixShared}:
+     * whether a prompt is computed once for both completions.
      */
     static ReferenceLogProbs compute(
             ScoringModel model,
             List<PreferencePair> pairs,
             int[] read,
             int batch,
-            boolean sharePrefix,
+            boolean isPrefixShared,
             RunListener listener) {
         if (read.length == 0) {
             return NONE;
@@ -56,7 +56,7 @@ public record ReferenceLogProbs(float[] sums) {
             List<PreferencePair> together =
                     IntStream.of(rows).mapToObj(pairs::get).toList();
             float[] downloaded = host.downloadFloats(
-                    model.forward(PackedBatch.pairs(together, sharePrefix)).sums(), 2 * rows.length);
+                    model.forward(PackedBatch.pairs(together, isPrefixShared)).sums(), 2 * rows.length);
             for (int i = 0; i < downloaded.length; i++) {
                 sums[2 * rows[i / 2] + i % 2] = downloaded[i];
             }
@@ -70,8 +70,8 @@ public record ReferenceLogProbs(float[] sums) {
         return new ReferenceLogProbs(sums);
     }
 
-    /** The sums of these pairs, laid out as {@link PackedBatch} lays out their completions. */
-    float[] of(int[] rows) {
+    /** The sums of these pairs, in the order in which {@link PackedBatch} places their completions. */
+    float[] select(int[] rows) {
         float[] selected = new float[2 * rows.length];
         for (int i = 0; i < rows.length; i++) {
             selected[2 * i] = sums[2 * rows[i]];

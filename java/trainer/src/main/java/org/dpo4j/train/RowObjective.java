@@ -13,19 +13,20 @@ import org.dpo4j.model.TrainingModel;
 import org.dpo4j.report.RunListener;
 
 /**
- * What objectives over rows of any kind have in common. A step packs its micro-batches and runs them forward and backward;
- * an evaluation runs its batches forward; the memory of both is that of the largest batches. A subclass says how rows are
- * packed and what the loss of a batch is.
+ * Base of the objectives. A step packs its micro-batches and runs them forward and backward; an evaluation runs its
+ * batches forward. Memory is planned for the maximum over the batches. A subclass packs rows and defines the loss of a
+ * batch.
  */
 abstract class RowObjective<T> implements Objective {
 
-    /** What an evaluation does with the log-probs of a batch. */
+    /** Receives the log-probs of each batch of an evaluation. */
     interface BatchReader {
         void read(int[] batch, LogProbs logProbs);
     }
 
     final List<T> rows;
     final List<T> evalRows;
+    final int trainBatch;
     final int evalBatch;
     final TrainingModel training;
     final ScoringModel evaluation;
@@ -35,6 +36,7 @@ abstract class RowObjective<T> implements Objective {
             List<T> rows, List<T> evalRows, TrainOptions options, TrainingModel training, ScoringModel evaluation) {
         this.rows = rows;
         this.evalRows = evalRows;
+        this.trainBatch = options.step().perDeviceTrainBatchSize;
         this.evalBatch = options.step().perDeviceEvalBatchSize;
         this.training = training;
         this.evaluation = evaluation;
@@ -42,22 +44,22 @@ abstract class RowObjective<T> implements Objective {
 
     abstract PackedBatch pack(List<T> batch);
 
-    /** What decides the memory that a row takes. */
+    /** The sizes of a row that its memory depends on. */
     abstract Passes.BatchSize size(T row);
 
-    /** Tokens that the model reads in a row, counted as TRL counts {@code num_tokens}. */
+    /** Tokens of a row, counted as TRL counts {@code num_tokens}. */
     abstract long tokens(T row);
 
     /** {@link CompletionLoss#group} of the loss. */
     abstract int group();
 
-    /** Prepares a step over these rows: what each counts for in the mean. */
+    /** Prepares a step over these rows: uploads their weights in the mean. */
     abstract void beginStep(int[] step);
 
     /** The loss of a micro-batch of the step. */
     abstract CompletionLoss loss(int[] microBatch);
 
-    /** Memory of the passes that compute the reference. */
+    /** Device memory of the passes that compute the reference. */
     PassMemory referenceMemory(Steps steps) {
         return PassMemory.NONE;
     }
@@ -70,20 +72,24 @@ abstract class RowObjective<T> implements Objective {
     @Override
     public final Passes passes(Steps steps) {
         return new Passes(
-                memory(batch -> training.memory(batch, group()), rows, steps.microBatches()),
+                memory(batch -> training.memory(batch, group()), rows, trainBatch, steps.microBatches()),
                 referenceMemory(steps),
-                memory(evaluation::memory, evalRows, Passes.inOrder(evalRows.size(), evalBatch)));
+                memory(evaluation::memory, evalRows, evalBatch, Passes.inOrder(evalRows.size(), evalBatch)));
     }
 
-    /** Memory of passes over batches of these rows. */
-    final PassMemory memory(Function<PackedBatch, PassMemory> measure, List<T> from, Stream<int[]> batches) {
-        return Passes.maxMemory(measure, batches, batch -> size(from, batch), batch -> pack(select(from, batch)));
+    /** Maximum device memory of passes over these batches, each of at most {@code batch} of the rows {@code from}. */
+    final PassMemory memory(Function<PackedBatch, PassMemory> measure, List<T> from, int batch, Stream<int[]> batches) {
+        List<Passes.BatchSize> sizes = from.stream().map(this::size).toList();
+        return Passes.maxMemory(
+                measure,
+                batches,
+                chosen -> sum(sizes, chosen),
+                chosen -> pack(select(from, chosen)),
+                Passes.BatchSize.bound(sizes, batch));
     }
 
-    private Passes.BatchSize size(List<T> from, int[] batch) {
-        return IntStream.of(batch)
-                .mapToObj(row -> size(from.get(row)))
-                .reduce(Passes.BatchSize.NONE, Passes.BatchSize::plus);
+    private static Passes.BatchSize sum(List<Passes.BatchSize> sizes, int[] batch) {
+        return IntStream.of(batch).mapToObj(sizes::get).reduce(Passes.BatchSize.NONE, Passes.BatchSize::plus);
     }
 
     /** Completion tokens of each training row. */
@@ -117,7 +123,7 @@ abstract class RowObjective<T> implements Objective {
         }
     }
 
-    /** Runs the evaluation rows forward, batch by batch. */
+    /** Runs a forward pass over each batch of evaluation rows. */
     final void forEachEvaluationBatch(BatchReader reader) {
         Passes.inOrder(evalRows.size(), evalBatch).forEach(batch -> {
             Cancellation.check(listener);

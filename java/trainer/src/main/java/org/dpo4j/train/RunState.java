@@ -7,11 +7,11 @@ import org.dpo4j.model.Parameters;
 import org.dpo4j.report.RunListener;
 
 /**
- * Where a run stands: the steps that are done, the optimizer's state, the sums and running means of the objective, and the
- * reference. The reference is computed once, from the weights before the first step. {@link TrainLoop} and {@link DpoSteps}
- * drive a run by this alone and count no steps of their own.
+ * The state of a run: steps done, the optimizer's state, sums and running means of the objective, and the reference.
+ * The reference is computed once, from the weights before the first step. {@link TrainLoop} and {@link DpoSteps} both
+ * drive a run through this class and keep no step count of their own.
  *
- * <p>The objective stays the caller's, and is closed after this.
+ * <p>The caller owns the objective and closes it after this.
  */
 final class RunState implements AutoCloseable {
     private final Objective objective;
@@ -23,13 +23,13 @@ final class RunState implements AutoCloseable {
     private long tokens;
     private long rows;
 
-    /** A run at its beginning. Computes the reference, then allocates the optimizer's state. */
+    /** Begins a run: computes the reference, then allocates the optimizer's state. */
     static RunState begin(
             Parameters parameters, Objective objective, Steps steps, TrainOptions options, RunListener listener) {
         return new RunState(parameters, objective, steps, options, objective.reference(steps, listener), listener);
     }
 
-    /** Step 0 with weights that the reference may not be of. */
+    /** Begins a run with a given reference, which may come from other weights than the model's. */
     RunState(
             Parameters parameters,
             Objective objective,
@@ -53,12 +53,12 @@ final class RunState implements AutoCloseable {
         return steps;
     }
 
-    /** The log-probs that the run measures from, from its first step to its last. */
+    /** The reference's log-probs, the same from the first step to the last. */
     Reference reference() {
         return reference;
     }
 
-    /** Steps that are done; queued, where the device works behind the host. */
+    /** Steps that are queued. The device may not have finished them. */
     int step() {
         return step;
     }
@@ -67,17 +67,17 @@ final class RunState implements AutoCloseable {
         return step == steps.total();
     }
 
-    /** Tokens in the rows that were read, counted as TRL counts {@code num_tokens}. */
+    /** Tokens of the rows read so far, counted as TRL counts {@code num_tokens}. */
     long tokens() {
         return tokens;
     }
 
-    /** Rows that were read. */
+    /** Rows read so far. */
     long rows() {
         return rows;
     }
 
-    /** Epochs that are done. */
+    /** Epochs done, with a fraction. */
     double epoch() {
         return steps.epoch(step);
     }
@@ -97,13 +97,13 @@ final class RunState implements AutoCloseable {
         }
     }
 
-    /** Queues the update of the weights: the step is done. */
+    /** Queues the update of the weights and counts the step. */
     void update() {
         optimizer.step(schedule.rate(step));
         step++;
     }
 
-    /** Throws where the gradient of a step was not finite, if that is known without waiting for the device. */
+    /** On a device where reading does not wait, throws if the gradient of a step was not finite. */
     void checkGradient() {
         if (optimizer.isNormReady()) {
             optimizer.takeNorm();
@@ -111,8 +111,8 @@ final class RunState implements AutoCloseable {
     }
 
     /**
-     * Waits for the steps. Means over the terms since the last call, and {@code grad_norm} of the last step. Throws where
-     * the gradient of a step since then was not finite.
+     * Waits for the steps and returns means over the terms since the last call, and {@code grad_norm} of the last step.
+     * Throws if the gradient of a step since the last call was not finite.
      */
     Map<String, Double> metrics() {
         double norm = optimizer.takeNorm();
@@ -121,7 +121,7 @@ final class RunState implements AutoCloseable {
         return metrics;
     }
 
-    /** The last step that changed the weights: its gradient was finite. Waits for the steps. */
+    /** Waits for the steps and returns the last one that changed the weights, counted from 1; 0 if there is none. */
     int applied() {
         return optimizer.applied();
     }

@@ -4,12 +4,12 @@ import java.util.Locale;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * Learning rate of every optimizer step, as transformers' {@code get_scheduler} gives it: step {@code t}, counted from
- * 0, takes {@code peak * f(t)}. With a warm-up of {@code w} steps {@code f(t) = t / max(1, w)} while {@code t < w}, so
- * that the first step of a warm-up moves nothing.
+ * Learning rate of every optimizer step, as in transformers' {@code get_scheduler}: the rate of step {@code t}, counted
+ * from 0, is {@code peak * f(t)}. During a warm-up of {@code w} steps, {@code f(t) = t / max(1, w)}. So the rate of the
+ * first step of a warm-up is 0.
  *
  * @param type shape after the warm-up
- * @param peak largest rate
+ * @param peak maximum rate
  * @param warmup steps of the warm-up
  * @param steps optimizer steps of the run
  */
@@ -17,13 +17,12 @@ public record Schedule(LrSchedulerType type, double peak, int warmup, int steps)
 
     public Schedule {
         if (warmup > steps) {
-            throw new Dpo4jException(
-                    "warmup_steps is " + warmup + " but the run has " + steps + " steps; warm up for fewer");
+            throw new Dpo4jException("warmup_steps is " + warmup + " but the run has " + steps + " steps; lower it");
         }
         if (type == LrSchedulerType.CONSTANT && warmup > 0) {
             throw new Dpo4jException(
-                    "lr_scheduler_type constant has no warm-up; ask for constant_with_warmup or leave warmup_steps and"
-                            + " warmup_ratio out");
+                    "lr_scheduler_type constant has no warm-up; set it to constant_with_warmup, or leave warmup_steps"
+                            + " and warmup_ratio out");
         }
     }
 

@@ -5,7 +5,7 @@ import picocli.CommandLine.Option;
 /** The seed of all random choices. */
 public final class SeedOptions extends OptionGroup {
 
-    /** Of the order of rows, of samples, of what is rounded at random. */
+    /** Seed of the order of rows, of samples and of stochastic rounding. */
     @Option(names = "--seed", description = "Seed of all random choices; default ${DEFAULT-VALUE}.")
     long seed;
 

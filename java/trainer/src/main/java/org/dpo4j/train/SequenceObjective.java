@@ -17,15 +17,15 @@ import org.dpo4j.model.ScoringModel;
 import org.dpo4j.model.TrainingModel;
 
 /**
- * Cross entropy of sequences; its terms are target tokens. The loss of a term is minus its log-prob, so the gradient by
- * every sum is the same number, and the loss is known from the sums: they are kept on the device until metrics are
- * asked for, or there are a million.
+ * The mean cross entropy over target tokens. The loss of a token is minus its log-prob, so the gradient with respect to
+ * each sum of log-probs is the same number, -1 / targets. Sums are kept on the device until metrics are read, or the
+ * buffer is full.
  */
 final class SequenceObjective extends RowObjective<Sequence> {
-    /** Sums that are kept before they are read, where there are as many between lines of metrics: 4 MiB. */
-    private static final long MOST_KEPT = 1L << 20;
+    /** Maximum number of sums kept on the device: 4 MiB. */
+    private static final long MAX_KEPT = 1L << 20;
 
-    /** A gradient that does not wait for the log-probs, and is the same for all completions of a step. */
+    /** The loss of every micro-batch. Its gradient does not depend on the log-probs. */
     private final class CrossEntropy implements CompletionLoss {
         @Override
         public int group() {
@@ -33,22 +33,21 @@ final class SequenceObjective extends RowObjective<Sequence> {
         }
 
         @Override
-        public long dSums(LogProbs of, int count) {
+        public long dSums(LogProbs logProbs, int count) {
             return dSums.address();
         }
 
         @Override
-        public void keep(LogProbs of, int first, int count) {
+        public void keep(LogProbs logProbs, int first, int count) {
             if (keptSums + count > capacity) {
                 readKept();
             }
-            device.copy(kept.address() + (long) Float.BYTES * keptSums, of.sums(), (long) Float.BYTES * count);
+            device.copy(kept.address() + (long) Float.BYTES * keptSums, logProbs.sums(), (long) Float.BYTES * count);
             keptSums += count;
         }
     }
 
     private final Device device;
-    private final int batch;
     private final DeviceBuffer dSums;
     private final DeviceBuffer kept;
     private final HostBuffer host;
@@ -77,19 +76,20 @@ final class SequenceObjective extends RowObjective<Sequence> {
                         new TrainingModel.Options(
                                 CompletionSums.PLAIN,
                                 logitsBytes,
-                                options.step().graphsOn(model.device()))),
+                                options.step().hasGraphs(model.device()))),
                 new ScoringModel(model, CompletionSums.PLAIN));
         device = model.device();
-        batch = options.step().perDeviceTrainBatchSize;
-        capacity = (int) Math.max(batch, Math.min(MOST_KEPT, sumsOfALine(options)));
-        dSums = device.allocate((long) Float.BYTES * batch);
+
+        capacity = (int) Math.max(trainBatch, Math.min(MAX_KEPT, sumsPerLine(options)));
+        dSums = device.allocate((long) Float.BYTES * trainBatch);
         kept = device.allocate((long) Float.BYTES * capacity);
         host = new HostBuffer(device, Float.BYTES * Math.max(capacity, evalBatch));
     }
 
-    private static long sumsOfALine(TrainOptions options) {
+    /** Sums between two lines of metrics. */
+    private static long sumsPerLine(TrainOptions options) {
         if (options.logging().loggingSteps < 1) {
-            return MOST_KEPT; // a share of steps that are not counted yet
+            return MAX_KEPT; // a share of all steps, whose number is not known here
         }
         return (long) options.logging().loggingSteps
                 * options.step().gradientAccumulationSteps
@@ -129,7 +129,7 @@ final class SequenceObjective extends RowObjective<Sequence> {
                 "tokens",
                 String.format(
                         Locale.ROOT,
-                        "%,d an epoch, %,d of them targets",
+                        "%,d per epoch, %,d of them targets",
                         rows.stream().mapToLong(this::tokens).sum(),
                         terms(rows)));
         facts.put("head", HeadProducts.ofGroups(training.logitsRows(), completionTokens(), unit()));
@@ -144,7 +144,7 @@ final class SequenceObjective extends RowObjective<Sequence> {
     @Override
     void beginStep(int[] step) {
         long targets = terms(select(rows, step));
-        float[] gradient = new float[batch];
+        float[] gradient = new float[trainBatch];
         Arrays.fill(gradient, (float) (-1.0 / targets));
         host.uploadFloats(dSums.address(), gradient);
         terms += targets;

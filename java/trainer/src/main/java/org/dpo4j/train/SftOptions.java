@@ -1,9 +1,9 @@
 package org.dpo4j.train;
 
 /**
- * Everything that decides a run of {@link SftTrainer}.
+ * All options of {@link SftTrainer}.
  *
- * @param train what it shares with {@link DpoOptions}
+ * @param train options shared with {@link DpoOptions}
  */
 public record SftOptions(TrainOptions train) {
 
@@ -11,7 +11,7 @@ public record SftOptions(TrainOptions train) {
         return new Builder();
     }
 
-    /** Options under construction; also the options of the {@code sft} command. */
+    /** Builds {@link SftOptions}; also the options of the {@code sft} command. */
     public static final class Builder extends TrainOptionsBuilder<Builder> {
 
         private Builder() {
@@ -23,7 +23,7 @@ public record SftOptions(TrainOptions train) {
             return this;
         }
 
-        /** Throws, naming the option, when one is missing or out of its range. */
+        /** Builds the options. Throws, naming the option, if one is missing or out of range. */
         public SftOptions build() {
             return new SftOptions(trainOptions());
         }

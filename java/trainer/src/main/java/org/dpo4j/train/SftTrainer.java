@@ -8,14 +8,17 @@ import org.dpo4j.io.InputFile;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunListener;
 
-/** Supervised fine-tuning: a model directory and texts, or prompts with completions, in; a model directory out. */
+/**
+ * Supervised fine-tuning: trains the model of a directory on texts, or on prompts with completions, and writes the
+ * trained model to another directory.
+ */
 public final class SftTrainer {
     private SftTrainer() {}
 
     /**
-     * Runs to the end and writes the model, its tokenizer and {@code metrics.jsonl} into {@code output_dir}. The loss
-     * is the mean over target tokens: all but the first of a text, those of the completion where there is a prompt. A
-     * run that ends early saves its weights as {@link DpoTrainer#train} does.
+     * Trains and writes the model, its tokenizer and {@code metrics.jsonl} to {@code output_dir}. The loss is the mean
+     * cross entropy over target tokens: those of the completion, or all but the first of a text without prompt. A run
+     * that ends early saves its weights, as {@link DpoTrainer#train} does.
      *
      * @return the lines of {@code metrics.jsonl}, in order
      */
@@ -29,7 +32,7 @@ public final class SftTrainer {
                     List<Sequence> evalSequences = List.of();
                     Path evalDataset = train.logging().evalDataset;
                     if (evalDataset != null) {
-                        // a file that is both is read once: it may be a pipe
+                        // if both are the same file, read it once: it may be a pipe
                         Dataset<Sequence> eval = InputFile.isSame(train.data().file(), evalDataset)
                                 ? sequences
                                 : Dataset.sequences(evalDataset, read);

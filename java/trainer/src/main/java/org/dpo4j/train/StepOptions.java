@@ -5,7 +5,7 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Steps of a run: their rows, their number, their learning rates, how they are launched. */
+/** Options of the steps of a run: number, batch sizes, learning rate, CUDA graphs. */
 public final class StepOptions extends OptionGroup {
 
     /** Peak rate. */
@@ -18,43 +18,43 @@ public final class StepOptions extends OptionGroup {
             description = "Shape of the learning rate: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
     LrSchedulerType lrSchedulerType = LrSchedulerType.LINEAR;
 
-    /** Steps of the warm-up; below 1 a share of all steps, rounded up, as transformers 5 has it. */
+    /** Steps of the warm-up; a value below 1 is a share of all steps, rounded up, as in transformers 5. */
     @Option(
             names = "--warmup_steps",
             description = "Steps of the warm-up; a number below 1 is a share of all steps; default 0.")
     double warmupSteps = 0;
 
-    /** Or the warm-up as a share of all steps, rounded up. */
+    /** The warm-up as a share of all steps, rounded up; an alternative to {@code warmupSteps}. */
     @Option(names = "--warmup_ratio", description = "Warm-up as a share of all steps; default ${DEFAULT-VALUE}.")
     double warmupRatio = 0;
 
     /** Rows of a micro-batch. */
-    @Option(names = "--per_device_train_batch_size", description = "Rows of a micro-batch; default ${DEFAULT-VALUE}.")
+    @Option(names = "--per_device_train_batch_size", description = "Rows per micro-batch; default ${DEFAULT-VALUE}.")
     int perDeviceTrainBatchSize = 8;
 
     /** Rows of a batch without gradients: evaluation and reference log-probs. */
     @Option(
             names = "--per_device_eval_batch_size",
-            description = "Rows of a batch without gradients; default ${DEFAULT-VALUE}.")
+            description = "Rows per batch of evaluations and reference log-probs; default ${DEFAULT-VALUE}.")
     int perDeviceEvalBatchSize = 8;
 
     /** Micro-batches of an optimizer step. */
     @Option(
             names = "--gradient_accumulation_steps",
-            description = "Micro-batches of an optimizer step; default ${DEFAULT-VALUE}.")
+            description = "Micro-batches per optimizer step; default ${DEFAULT-VALUE}.")
     int gradientAccumulationSteps = 1;
 
     /** Passes over the data; may be a fraction. */
     @Option(names = "--num_train_epochs", description = "Passes over the data; default ${DEFAULT-VALUE}.")
     double numTrainEpochs = 3;
 
-    /** Optimizer steps instead, where positive. */
+    /** If positive, the number of optimizer steps, instead of {@code numTrainEpochs}. */
     @Option(names = "--max_steps", description = "Optimizer steps, instead of num_train_epochs.")
     int maxSteps = -1;
 
     /**
-     * Whether steps are launched as CUDA graphs where their sizes come again; the bits are the same. Null: where the device
-     * supports graphs.
+     * Whether steps whose sizes repeat are replayed as CUDA graphs, with the same bits. Null: if the device supports
+     * graphs.
      */
     @Option(
             names = "--cuda_graphs",
@@ -68,8 +68,8 @@ public final class StepOptions extends OptionGroup {
         this.learningRate = learningRate;
     }
 
-    /** Whether training steps are captured on this device. Throws when that was asked for and it cannot. */
-    boolean graphsOn(Device device) {
+    /** Whether to use CUDA graphs on this device. Throws if {@code cuda_graphs} is true but the device has none. */
+    boolean hasGraphs(Device device) {
         if (cudaGraphs != null && cudaGraphs && !device.supportsGraphs()) {
             throw new Dpo4jException("cuda_graphs is true but device " + device.name()
                     + " has no graphs; leave it out, or use device cuda");
@@ -77,7 +77,7 @@ public final class StepOptions extends OptionGroup {
         return cudaGraphs == null ? device.supportsGraphs() : cudaGraphs;
     }
 
-    /** The rates of a run of so many steps. */
+    /** The learning rates of a run of {@code steps} steps. */
     Schedule schedule(int steps) {
         int warmup = warmupSteps >= 1
                 ? (int) warmupSteps

@@ -10,12 +10,15 @@ import java.util.stream.Stream;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * Which rows each optimizer step reads. Steps are counted as transformers' {@code Trainer} counts them: an epoch has
- * {@code ceil(micro-batches / accumulation)} steps, its last step and last micro-batch being smaller where the rows do
- * not divide, and a run has {@code ceil(epochs * steps of an epoch)} unless {@code max_steps} says otherwise.
+ * The rows of each optimizer step. Steps are counted as in transformers' {@code Trainer}: an epoch has {@code
+ * ceil(micro-batches / accumulation)} steps. The last step and the last micro-batch of an epoch may be smaller. A run
+ * has {@code ceil(epochs * steps per epoch)} steps, or {@code max_steps} if that is given.
  */
 final class Steps {
-    private static final int LOOKED_AT = 1 << 17;
+    /** Limits of a memory plan. Of shuffled micro-batches, a later one is hardly ever larger than all of these. */
+    private static final int MAX_PLANNED_STEPS = 1 << 17;
+
+    private static final int MAX_PLANNED_MICRO_BATCHES = 1 << 20;
     private static final int MAX_STEPS = 1_000_000_000;
 
     private final int rows;
@@ -27,7 +30,7 @@ final class Steps {
     private int orderedEpoch = -1;
     private int[] ordered = {};
 
-    /** {@code order} gives the rows of an epoch, counted from 0, in the order they are read. */
+    /** {@code order} maps an epoch, counted from 0, to its rows in the order in which they are read. */
     Steps(int rows, TrainOptions options, IntFunction<int[]> order) {
         this.rows = rows;
         this.batch = options.step().perDeviceTrainBatchSize;
@@ -35,16 +38,16 @@ final class Steps {
         this.perEpoch = ceilDiv(ceilDiv(rows, batch), accumulation);
         this.total = options.step().maxSteps > 0
                 ? options.step().maxSteps
-                : ofEpochs(options.step().numTrainEpochs, perEpoch);
+                : epochSteps(options.step().numTrainEpochs, perEpoch);
         this.order = order;
     }
 
-    private static int ofEpochs(double epochs, int perEpoch) {
+    private static int epochSteps(double epochs, int perEpoch) {
         double steps = Math.ceil(epochs * perEpoch);
         if (steps > MAX_STEPS) {
             throw new Dpo4jException(String.format(
                     Locale.ROOT,
-                    "num_train_epochs is %s, which makes %,.0f steps of %,d an epoch; more than %,d are not supported,"
+                    "num_train_epochs is %s, which makes %,.0f steps at %,d per epoch; at most %,d are supported,"
                             + " lower it",
                     epochs,
                     steps,
@@ -54,12 +57,12 @@ final class Steps {
         return (int) steps;
     }
 
-    /** Optimizer steps of the run. */
+    /** Number of optimizer steps of the run. */
     int total() {
         return total;
     }
 
-    /** Epochs passed once {@code done} steps are done. */
+    /** Epochs done after {@code done} steps, with a fraction. */
     double epoch(int done) {
         return (double) done / perEpoch;
     }
@@ -79,7 +82,7 @@ final class Steps {
         return micro;
     }
 
-    /** The rows that the steps read, ascending. */
+    /** The rows that the steps read, in ascending order. */
     int[] rowsRead() {
         if (total >= perEpoch) {
             return IntStream.range(0, rows).toArray();
@@ -89,11 +92,14 @@ final class Steps {
     }
 
     /**
-     * The micro-batches of all steps, of the first {@value #LOOKED_AT} where there are more: what shuffles do is seen by
-     * then.
+     * The micro-batches of a memory plan: those of all steps, but of at most the first {@value #MAX_PLANNED_STEPS}
+     * steps, and at most {@value #MAX_PLANNED_MICRO_BATCHES}.
      */
     Stream<int[]> microBatches() {
-        return IntStream.range(0, Math.min(total, LOOKED_AT)).boxed().flatMap(step -> microBatches(step).stream());
+        return IntStream.range(0, Math.min(total, MAX_PLANNED_STEPS))
+                .boxed()
+                .flatMap(step -> microBatches(step).stream())
+                .limit(MAX_PLANNED_MICRO_BATCHES);
     }
 
     /** One line for a run header. */

@@ -8,7 +8,7 @@ import java.util.stream.Stream;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.kernels.Dpo4jException;
 
-/** What a tokenizer may consist of in a Hugging Face directory: all that transformers' save_pretrained writes of it. */
+/** The files of a tokenizer in a Hugging Face directory: those that transformers' save_pretrained may write. */
 final class TokenizerFiles {
     private static final List<String> FILES = List.of(
             "tokenizer.json",
@@ -27,19 +27,19 @@ final class TokenizerFiles {
             "chat_template.jinja",
             "chat_template.json");
 
-    /** Templates beside the one that is taken unless another is named; transformers reads them by this name. */
+    /** Directory of further chat templates, besides the default one; the name is that of transformers. */
     private static final String TEMPLATES = "additional_chat_templates";
 
     private TokenizerFiles() {}
 
-    /** Those that are there, as paths below the directory. */
+    /** The files that exist, as paths relative to the directory. */
     static List<Path> find(Path directory) {
         return Stream.concat(FILES.stream().map(Path::of), templates(directory))
                 .filter(file -> Files.exists(directory.resolve(file)))
                 .toList();
     }
 
-    /** Copies those that are there into a directory that has none of them. */
+    /** Copies the files that exist. Throws if {@code to} already has one of them. */
     static void copy(Path from, Path to) throws IOException {
         for (Path file : find(from)) {
             Path copy = to.resolve(file);

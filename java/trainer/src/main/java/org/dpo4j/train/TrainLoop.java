@@ -10,11 +10,11 @@ import org.dpo4j.report.MetricsLog;
 import org.dpo4j.report.RunListener;
 
 /**
- * Drives a run to its end: steps, lines of metrics, evaluations. The device is read every {@code logging_steps} steps and
- * at evaluations; between them only where reading waits for nothing.
+ * Runs the steps of a run, writes its metrics and evaluates. It reads from the device every {@code logging_steps} steps
+ * and at evaluations; otherwise only on devices where a read does not wait.
  */
 final class TrainLoop {
-    /** No step. */
+    /** The step of the weights is unknown, because the device cannot be read. */
     static final int UNKNOWN = -1;
 
     private final RunState state;
@@ -34,8 +34,8 @@ final class TrainLoop {
     }
 
     /**
-     * Runs the steps that are left and closes the state; gives the lines of metrics. When it throws, {@link #trained} says
-     * what the weights are.
+     * Runs the remaining steps, closes the state and returns the lines of metrics. If it throws, {@link #trained}
+     * returns the step of the weights.
      */
     List<Metrics> run() {
         try (state) {
@@ -50,7 +50,7 @@ final class TrainLoop {
         return List.copyOf(history);
     }
 
-    /** The step that the weights are from; {@link #UNKNOWN} where the device no longer says it. */
+    /** The step that produced the weights; {@link #UNKNOWN} if the device cannot be read. */
     int trained() {
         return trained;
     }
@@ -62,7 +62,7 @@ final class TrainLoop {
         while (!state.isOver()) {
             state.accumulate();
             if (state.step() == 0) {
-                log.begin(); // before it the model of an earlier run may stay, and with it its metrics
+                log.begin(); // a run that fails before its first step keeps the metrics of an earlier one
             }
             state.update();
             state.checkGradient();
@@ -70,7 +70,7 @@ final class TrainLoop {
                 logTraining();
             }
             listener.progress("training", state.step(), total);
-            if (options.logging().evaluatesAfter(state.step(), total)) {
+            if (options.logging().isEvaluatedAfter(state.step(), total)) {
                 logEvaluation();
             }
         }
@@ -107,12 +107,12 @@ final class TrainLoop {
         loggedAt += System.nanoTime() - began;
     }
 
-    /** A loss may overflow where its gradient does not. */
+    /** Throws if the mean loss is not finite: a loss can overflow even if its gradient does not. */
     private static void requireFinite(int done, Map<String, Double> values) {
         double loss = values.getOrDefault("loss", 0.0);
         if (!Double.isFinite(loss)) {
             throw new Dpo4jException("the loss of the steps up to " + done + " is " + loss
-                    + " though their gradients are finite, and training stops; lower learning_rate");
+                    + ", although their gradients are finite; training stops; lower learning_rate");
         }
     }
 

@@ -7,8 +7,8 @@ import org.dpo4j.model.family.Architecture;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What {@code dpo} and {@code sft} have in common: TRL's options under TRL's names, with TRL's defaults. Made by the
- * builders of {@link DpoOptions} and {@link SftOptions}; checked when built. Each option is a field of its group.
+ * The options that {@code dpo} and {@code sft} share: TRL's options, with TRL's names and defaults. The builders of
+ * {@link DpoOptions} and {@link SftOptions} build and check them. Each option is a field of its group.
  */
 public record TrainOptions(
         ModelOptions model,
@@ -42,22 +42,23 @@ public record TrainOptions(
         if (logging.strategy() == EvalStrategy.STEPS && logging.evalDataset == null) {
             throw new Dpo4jException(
                     (logging.evalSteps == null ? "eval_strategy steps has" : "eval_steps and eval_strategy steps have")
-                            + " nothing to read; give eval_dataset");
+                            + " no data; give eval_dataset");
         }
     }
 
     private static void checkPrecision(OptimizerOptions optimizer, @Nullable DType dtype) {
         if (optimizer.bf16StochasticRound && dtype == DType.F32) {
-            throw new Dpo4jException("bf16_stochastic_round is true but dtype is float32, where nothing is rounded;"
+            throw new Dpo4jException("bf16_stochastic_round is true but dtype is float32, which is not rounded;"
                     + " leave it out, or set dtype to bfloat16");
         }
         if (optimizer.adamMomentsDtype == Precision.BFLOAT16 && !optimizer.bf16StochasticRound) {
-            throw new Dpo4jException("adam_moments_dtype is bfloat16 but bf16_stochastic_round is false: to nearest,"
-                    + " bfloat16 moments would not decay; set bf16_stochastic_round to true, or leave it out");
+            throw new Dpo4jException("adam_moments_dtype is bfloat16 but bf16_stochastic_round is false: rounded to"
+                    + " nearest, bfloat16 moments would not decay; set bf16_stochastic_round to true, or leave"
+                    + " adam_moments_dtype out");
         }
     }
 
-    /** Storage of weights and activations that is asked for; null: bf16 on {@code cuda}, f32 on {@code cpu}. */
+    /** Storage of weights and activations; null for the default: bf16 on {@code cuda}, f32 on {@code cpu}. */
     @Nullable
     DType dtype() {
         return dtype(model, optimizer);
@@ -71,21 +72,24 @@ public record TrainOptions(
         if (!bf16 && model.dtype == Precision.BFLOAT16) {
             throw new Dpo4jException("bf16 is false but dtype is bfloat16; leave one out");
         }
-        // TRL's bf16 with dtype float32 is float32 weights under bfloat16 arithmetic: here the master weights
+        // In TRL, bf16 with dtype float32 means float32 weights and bfloat16 arithmetic. Here the master weights are
+        // float32.
         return bf16 ? DType.BF16 : DType.F32;
     }
 
-    /** Storage of weights and activations on this device. Throws where it does not support what is asked for. */
+    /** Storage of weights and activations on this device. Throws if the device does not support the options. */
     DType storage(Device opened) {
         DType storage = ModelOptions.storage(dtype(), opened);
         if (optimizer.bf16StochasticRound && storage == DType.F32) {
             throw new Dpo4jException("bf16_stochastic_round is true but weights on " + opened.name()
-                    + " are float32, where nothing is rounded; leave it out, or use device cuda");
+                    + " are float32, which is not rounded; leave it out, or use device cuda");
         }
         return storage;
     }
 
-    /** Max tokens of a sequence for this model. The default means the same where it is written out. */
+    /**
+     * Maximum tokens of a sequence for this model. Giving the default value explicitly is the same as leaving it out.
+     */
     int maxLengthFor(Architecture model) {
         Integer asked = data.maxLength;
         return model.maxLength(asked != null && asked == DEFAULT_MAX_LENGTH ? null : asked, DEFAULT_MAX_LENGTH);

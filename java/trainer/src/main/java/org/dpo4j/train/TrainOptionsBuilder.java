@@ -5,7 +5,9 @@ import org.dpo4j.data.OnBadRow;
 import org.dpo4j.data.TruncationMode;
 import picocli.CommandLine.Mixin;
 
-/** {@link TrainOptions} under construction. Setters have TRL's names in Java's spelling; the groups say what each means. */
+/**
+ * Builds {@link TrainOptions}. Setters have TRL's names in camel case. The fields of the option groups document them.
+ */
 public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
 
     @Mixin
@@ -198,7 +200,7 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
-    /** The options, checked; later calls of this builder do not change them. */
+    /** Builds and checks the options. Later calls of this builder do not change them. */
     TrainOptions trainOptions() {
         return new TrainOptions(model, device, data, output, step, optimizer, logging, seeds);
     }

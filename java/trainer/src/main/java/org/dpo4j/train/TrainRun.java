@@ -20,22 +20,24 @@ import org.dpo4j.report.RunListener;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A run from files to files. What can be refused is refused before the long work: output directory, device, model,
- * rows, schedule.
+ * Runs a training from files to files. Output directory, device, model, rows, schedule and memory are checked before
+ * the first forward pass.
  */
 final class TrainRun {
 
-    /** Reads the data and says what is minimised; puts what became of the rows among the facts of the header. */
+    /**
+     * Reads the rows and creates the objective. Adds the numbers of rows used, cut and skipped to the header's facts.
+     */
     interface ObjectiveReader {
         Objective read(Model model, ReadOptions options, Map<String, String> facts);
     }
 
-    private static final String GRAPHS = "the decoder's passes, from the second of a bucket of rows on";
+    private static final String GRAPHS = "all launches of a step whose sizes occurred before";
 
     private TrainRun() {}
 
-    static List<Metrics> run(TrainOptions options, ObjectiveReader reader, RunListener told) {
-        RunListener listener = new InterruptibleListener(told);
+    static List<Metrics> run(TrainOptions options, ObjectiveReader reader, RunListener given) {
+        RunListener listener = new InterruptibleListener(given);
         Cancellation.check(listener);
         Map<String, String> facts = new LinkedHashMap<>();
         try (OutputDirectory output = OutputDirectory.prepare(options, listener);
@@ -64,20 +66,20 @@ final class TrainRun {
         @Nullable String found = WeightCheck.firstNotFinite(model.parameters());
         if (found != null) {
             throw new Dpo4jException(options.model().directory() + ": weight " + found
-                    + ", in the file or once it is "
+                    + ", in the file or after conversion to "
                     + (model.parameters().dtype() == DType.F32 ? "float32" : "bfloat16")
                     + "; download the model again, or start from another");
         }
     }
 
-    /** Lines of metrics of a run of so many steps, at most. */
+    /** Maximum number of lines of metrics of a run of {@code steps} steps. */
     private static long lines(TrainOptions options, int steps) {
         return steps / options.logging().loggingInterval(steps)
                 + 1L
                 + options.logging().evaluations(steps);
     }
 
-    /** What the run may take: what it has, and what nobody has. */
+    /** Device memory that the run may use: what it has allocated already, and what is free. */
     private static long memoryOf(Device device) {
         long available = device.availableBytes();
         return available == Long.MAX_VALUE ? available : device.allocatedBytes() + available;
@@ -103,7 +105,7 @@ final class TrainRun {
             }
             last.save(loop.trained());
             if (log.hasWaitingLines()) {
-                last.tell(loop.trained());
+                last.announce(loop.trained());
             }
             return history;
         }
@@ -112,7 +114,7 @@ final class TrainRun {
     private static Objective read(
             TrainOptions options, Model model, ObjectiveReader reader, Map<String, String> facts) {
         int vocabulary = model.architecture().vocabSize();
-        int longest = options.maxLengthFor(model.architecture());
+        int maxLength = options.maxLengthFor(model.architecture());
         try (Tokenizer tokenizer = Tokenizer.find(options.model().directory(), vocabulary)) {
             if (tokenizer != null && tokenizer.size() < vocabulary) {
                 facts.put(
@@ -120,7 +122,7 @@ final class TrainRun {
                         vocabulary + " in the model, " + tokenizer.size() + " in the tokenizer: "
                                 + (vocabulary - tokenizer.size()) + " rows are padding");
             }
-            return reader.read(model, options.data().readOptions(tokenizer, vocabulary, longest), facts);
+            return reader.read(model, options.data().readOptions(tokenizer, vocabulary, maxLength), facts);
         }
     }
 
@@ -132,9 +134,9 @@ final class TrainRun {
                 "model",
                 String.format(
                         Locale.ROOT, "%s, %,d parameters", options.model().directory(), parameters.parameterCount()));
-        boolean graphs = options.step().graphsOn(model.device());
+        boolean hasGraphs = options.step().hasGraphs(model.device());
         if (model.device().supportsGraphs()) {
-            facts.put("graphs", graphs ? GRAPHS : "none: launches one by one");
+            facts.put("graphs", hasGraphs ? GRAPHS : "none: kernels are launched one by one");
         }
         facts.put(
                 "memory",
@@ -151,7 +153,7 @@ final class TrainRun {
         if (!options.optimizer().bf16StochasticRound) {
             return "bfloat16, master weights float32";
         }
-        boolean moments = options.optimizer().adamMomentsDtype.storage() == DType.BF16;
-        return "bfloat16, rounded stochastically" + (moments ? ", and AdamW's moments likewise" : "");
+        boolean hasRoundedMoments = options.optimizer().adamMomentsDtype.storage() == DType.BF16;
+        return "bfloat16" + (hasRoundedMoments ? ", AdamW's moments too" : "") + ", rounded stochastically";
     }
 }

@@ -1,4 +1,4 @@
-/** Training: options, schedules, reference log-probs, and the loops of {@code dpo} and {@code sft}. */
+/** Training: options, schedules, reference log-probs, objectives and the loop of {@code dpo} and {@code sft}. */
 @NullMarked
 package org.dpo4j.train;
 
