@@ -141,7 +141,7 @@ class BadInputTest {
     void promptsLongerThanTheModel() throws IOException {
         assertRowRefused(
                 "{\"prompt_ids\":[1" + ",5".repeat(69) + "],\"chosen_ids\":[7],\"rejected_ids\":[9]}",
-                "prompt has 70 tokens, which leaves nothing of max_length 64; raise max_length, or leave such rows out"
+                "prompt has 70 tokens, which leaves no room in max_length 64; raise max_length, or leave such rows out"
                         + " with on_bad_row skip");
     }
 
@@ -150,8 +150,8 @@ class BadInputTest {
         String row = "{\"prompt_ids\":[1,5],\"chosen_ids\":[7" + ",8".repeat(69) + "],\"rejected_ids\":[9]}";
         assertRowRefused(
                 row,
-                "prompt with chosen has 2 + 70 tokens, more than max_length 64; raise max_length (to the model's"
-                        + " positions at most), leave such rows out with on_bad_row skip, or cut them at their end with"
+                "prompt with chosen has 2 + 70 tokens, more than max_length 64; raise max_length (up to the model's"
+                        + " positions), leave such rows out with on_bad_row skip, or cut them at their end with"
                         + " truncation_mode keep_start");
         Cli cutting = run("--truncation_mode", "keep_start", "--overwrite_output_dir");
         assertThat(cutting.code()).as("%s", cutting.err()).isZero();

@@ -56,7 +56,7 @@ class CommandLineTest {
     void lettersTheLocaleCannotHold() {
         assertNotUnderstood(
                 Cli.run("generate", "--prompt", "Zo\ufffd"),
-                "the locale cannot hold what was typed; set LC_ALL=C.UTF-8 and try again");
+                "the locale cannot represent the arguments; set LC_ALL=C.UTF-8 and try again");
     }
 
     @Test

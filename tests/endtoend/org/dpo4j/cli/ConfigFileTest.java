@@ -130,10 +130,10 @@ class ConfigFileTest {
         return Stream.of(
                 Arguments.of("", "config FILE is empty; write one option: value a line"),
                 Arguments.of("# nothing\n", "config FILE is empty; write one option: value a line"),
-                Arguments.of("- a\n- b", "config FILE is no mapping of options; write one option: value a line"),
-                Arguments.of("text", "config FILE is no mapping of options; write one option: value a line"),
-                Arguments.of("seed: 1\n---\nseed: 2", "config FILE holds a second document behind ---; write one"),
-                Arguments.of("seed: 1\n---\n", "config FILE holds a second document behind ---; write one"),
+                Arguments.of("- a\n- b", "config FILE is not a mapping of options; write one option: value a line"),
+                Arguments.of("text", "config FILE is not a mapping of options; write one option: value a line"),
+                Arguments.of("seed: 1\n---\nseed: 2", "config FILE holds a second document after ---; write one"),
+                Arguments.of("seed: 1\n---\n", "config FILE holds a second document after ---; write one"),
                 Arguments.of(
                         "beta: 1\n<<<<<<< HEAD\nseed: 1\n=======\nseed: 2\n>>>>>>> main\n",
                         "config FILE is a file with git's merge conflict markers; keep one version of each conflict,"
@@ -152,7 +152,7 @@ class ConfigFileTest {
                 Arguments.of("max_length: 5\nmax-length: 6", "FILE line 2: gives max_length twice; leave one out"),
                 Arguments.of(
                         "<<: [{seed: 1}, {seed: 2}]", "FILE line 1: two merged mappings (<<) give seed; leave one out"),
-                Arguments.of("seed: 1\n<<: 5", "FILE line 2: merges (<<) what is no mapping"),
+                Arguments.of("seed: 1\n<<: 5", "FILE line 2: merges (<<) a value that is not a mapping"),
                 Arguments.of("&a\n<<: *a\nseed: 1", "FILE line 1: merges (<<) a mapping into itself"),
                 Arguments.of("on: 1", "FILE line 1: has on where the name of an option belongs"),
                 Arguments.of("5: 1", "FILE line 1: has 5 where the name of an option belongs"),
@@ -173,7 +173,7 @@ class ConfigFileTest {
                                 + " use single quotes"),
                 Arguments.of(
                         "loss_type: - sft",
-                        "config FILE line 1 is not valid YAML: a list begins behind a name; begin it on a line of its"
+                        "config FILE line 1 is not valid YAML: a list begins after a name; begin it on a line of its"
                                 + " own"),
                 Arguments.of("\nbf16: maybe", "FILE line 2: bf16 is maybe; it must be true or false"),
                 Arguments.of(

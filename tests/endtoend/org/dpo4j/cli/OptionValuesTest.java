@@ -161,7 +161,7 @@ class OptionValuesTest {
         Path file = Cli.write(directory.resolve("dpo.yaml"), "loss_type: --beta\n");
         assertError(
                 Cli.run("dpo", "--config", file.toString()),
-                file + " line 1: loss_type has a value that begins as an option does; give another");
+                file + " line 1: loss_type has a value that looks like an option; give another");
     }
 
     /** 1e40 is beyond float32, whose largest number is 3.4028235e38, and 1e-46 rounds to 0: its smallest is 1.4e-45. */
@@ -203,7 +203,7 @@ class OptionValuesTest {
         assertThat(Cli.run("generate", "--config", file.toString()).err())
                 .singleElement()
                 .asString()
-                .contains("none is no directory");
+                .contains("none is not a directory");
         assertError(
                 Cli.run("generate", "--config", file.toString(), "--prompts", "rows"),
                 file + " line 2: prompt and prompts are both given; leave one out");
@@ -215,7 +215,7 @@ class OptionValuesTest {
     void helpNamesDefaultsAndValues() {
         assertThat(String.join(" ", Cli.run("dpo", "--help").out()).replaceAll(" +", " "))
                 .contains("linear, cosine, constant, constant_with_warmup; default linear")
-                .contains("Rows of a micro-batch; default 8.")
+                .contains("Rows per micro-batch; default 8.")
                 .contains("conservative DPO (cDPO); TRL 1.16 ignores it there")
                 .doesNotContain("${");
     }

@@ -26,33 +26,34 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 
 /**
- * {@code --config file.yaml}: options of a command by name, as TRL's configs are written. The file is YAML 1.1, as PyYAML
- * reads it: anchors, aliases and merge keys are resolved, and a blank is null, which is the option's default. A text or a
- * path is what was written ({@code 2024_01}, {@code 007}, {@code on}). The options stand where defaults stand, so the
- * command line wins.
+ * {@code --config file.yaml}: options of a command by name, written as in TRL's configs. The file is YAML 1.1, read as
+ * PyYAML reads it: anchors, aliases and merge keys are resolved. A blank value is null, which means the option's
+ * default. A text or path keeps the characters of the file ({@code 2024_01}, {@code 007}, {@code on}). The values
+ * replace the options' defaults, so the command line overrides them.
  */
 final class ConfigFile implements IDefaultValueProvider {
     private static final Set<Tag> SCALARS = Set.of(Tag.STR, Tag.INT, Tag.FLOAT, Tag.BOOL, Tag.NULL, Tag.TIMESTAMP);
 
-    /** What PyYAML 6.0.4's resolver takes for a float (yaml/resolver.py). */
+    /** Floats, as the resolver of PyYAML 6.0.4 recognises them (yaml/resolver.py). */
     private static final Pattern FLOAT = Pattern.compile("[-+]?[0-9][0-9_]*\\.[0-9_]*([eE][-+][0-9]+)?"
             + "|\\.[0-9][0-9_]*([eE][-+][0-9]+)?"
             + "|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+\\.[0-9_]*"
             + "|[-+]?\\.(inf|Inf|INF)|\\.(nan|NaN|NAN)");
 
-    /** A value under its key, and the key's line. */
+    /** A key as written, its line, and its value. */
     private record Entry(String key, int line, Node value) {}
 
-    /** The text of a value as it would stand on the command line, and its line. */
+    /** A value as it would be written on the command line, and its line in the file. */
     private record Value(String text, int line) {}
 
     private final Path file;
     private final CommandSpec command;
     private final Set<String> known;
-    /** By option name, without dashes before it and with underscores within. */
+    /** Keys are option names with underscores and no leading dashes. */
     private final Map<String, Value> values = new LinkedHashMap<>();
 
     private final Map<Node, Map<String, Entry>> flattened = new IdentityHashMap<>();
+    /** Mappings that are being flattened, to detect one that merges itself. */
     private final Set<Node> open = Collections.newSetFromMap(new IdentityHashMap<>());
 
     private ConfigFile(Path file, CommandSpec command) {
@@ -61,11 +62,11 @@ final class ConfigFile implements IDefaultValueProvider {
         this.known = OptionNames.settable(command);
     }
 
-    /** Reads the options of {@code command}; refuses keys it has not. */
+    /** Reads the options of {@code command}. Throws, naming the line, if a key is unknown or a value invalid. */
     static ConfigFile read(Path file, CommandSpec command) {
         ConfigFile config = new ConfigFile(file, command);
         if (!(YamlFile.read(file) instanceof MappingNode root)) {
-            throw new Dpo4jException("config " + file + " is no mapping of options; write one option: value a line");
+            throw new Dpo4jException("config " + file + " is not a mapping of options; write one option: value a line");
         }
         if (!root.getTag().equals(Tag.MAP)) {
             throw config.refusal(
@@ -77,7 +78,10 @@ final class ConfigFile implements IDefaultValueProvider {
         return config;
     }
 
-    /** What a mapping holds, and what it merges besides. A mapping is read once, however often it is merged. */
+    /**
+     * The entries of a mapping and of the mappings that it merges. Each mapping is read once, however often it is
+     * merged.
+     */
     private Map<String, Entry> flattened(MappingNode mapping) {
         Map<String, Entry> done = flattened.get(mapping);
         if (done != null) {
@@ -106,10 +110,13 @@ final class ConfigFile implements IDefaultValueProvider {
         return all;
     }
 
-    /** A mapping's own key wins. Two merged ones are refused: YAML takes the first, PyYAML 6.0.4 mostly the last. */
+    /**
+     * Adds the entries of a merged mapping. The mapping's own keys override them. Throws if two merged mappings give
+     * the same key: YAML uses the first, PyYAML 6.0.4 mostly the last.
+     */
     private void merge(Node node, Map<String, Entry> own, Map<String, Entry> all) {
         if (!(node instanceof MappingNode mapping)) {
-            throw refusal(line(node), "merges (<<) what is no mapping");
+            throw refusal(line(node), "merges (<<) a value that is not a mapping");
         }
         flattened(mapping).forEach((name, entry) -> {
             Entry other = all.putIfAbsent(name, entry);
@@ -150,7 +157,7 @@ final class ConfigFile implements IDefaultValueProvider {
         OtherOptions.check(file + " line " + entry.line + ": " + entry.key, name, described(entry.value));
     }
 
-    /** As {@link OtherOptions} compare it. */
+    /** A value as text that {@link OtherOptions} compares. */
     private String described(Node node) {
         if (node instanceof ScalarNode scalar) {
             return isNull(node) ? "null" : isNumber(scalar) ? number(scalar) : scalar.getValue();
@@ -211,14 +218,14 @@ final class ConfigFile implements IDefaultValueProvider {
         return node.getTag().equals(Tag.NULL);
     }
 
-    /** Whether PyYAML takes it for a number; the parser here takes {@code 1_e5} for one too, which is a text there. */
+    /** Whether PyYAML reads it as a number. SnakeYAML also reads {@code 1_e5} as one, PyYAML as a text. */
     private static boolean isNumber(ScalarNode scalar) {
         return scalar.getTag().equals(Tag.INT)
                 || scalar.getTag().equals(Tag.FLOAT)
                         && FLOAT.matcher(scalar.getValue()).matches();
     }
 
-    /** A number of YAML 1.1 as Python writes it: {@code 0x10}, {@code 010} and {@code 1:30} are 16, 8 and 90. */
+    /** A YAML 1.1 number in Python's notation: {@code 0x10}, {@code 010} and {@code 1:30} are 16, 8 and 90. */
     private static String number(ScalarNode scalar) {
         String text = scalar.getValue().replace("_", "");
         String digits = text.replaceFirst("^[-+]", "");
@@ -260,7 +267,7 @@ final class ConfigFile implements IDefaultValueProvider {
         return new Dpo4jException(file + " line " + line + ": " + what);
     }
 
-    /** Where the value of an option comes from, for a message: the file and line, or nothing. */
+    /** Start of an error message: file and line of the option's value; empty if the file does not set the option. */
     String origin(String name) {
         Value value = values.get(name);
         return value == null ? "" : file + " line " + value.line + ": ";

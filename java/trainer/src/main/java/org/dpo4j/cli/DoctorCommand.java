@@ -21,8 +21,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * {@code dpo4j doctor}: what this machine has, and why a device cannot be used. Exits 0 where the cpu can be used, or the device that {@code --device}
- * names.
+ * {@code dpo4j doctor}: shows what this machine has, and why a device cannot be used. Exits 0 if the device that {@code
+ * --device} names can be used (default: the cpu), else 1.
  */
 @Command(name = "doctor", description = "Show devices, libraries and versions, and why a device cannot be used.")
 final class DoctorCommand implements Callable<Integer> {
@@ -35,7 +35,7 @@ final class DoctorCommand implements Callable<Integer> {
     @Option(names = "--json", arity = "0..1", fallbackValue = "true", description = "Print one JSON object.")
     private boolean json = false;
 
-    @Option(names = "--device", description = "Exit 1 where this device, cuda or cpu, cannot be used (default: cpu).")
+    @Option(names = "--device", description = "Exit 1 if this device, cuda or cpu, cannot be used (default: cpu).")
     private String device = "cpu";
 
     @Override

@@ -34,9 +34,9 @@ import picocli.CommandLine.Spec;
         description = "Continue prompts.",
         footer = {
             "",
-            "Prompt i of a file, counted from 0, is drawn with seed + i, so its samples do not depend on the other"
+            "Prompt i of a file, counted from 0, is sampled with seed + i, so its samples do not depend on the other"
                     + " prompts.",
-            "With --json, a line a sample:"
+            "With --json, one line per sample:"
                     + " {\"row\":1,\"sample\":1,\"prompt\":...,\"completion\":...,\"prompt_ids\":[...],"
                     + "\"completion_ids\":[...]}"
         },
@@ -53,24 +53,24 @@ final class GenerateCommand implements Callable<Integer> {
     @Mixin
     private final DeviceOptions deviceOptions = new DeviceOptions();
 
-    @Option(names = "--prompt", description = "Text to continue; may be empty where the model has a beginning token.")
+    @Option(names = "--prompt", description = "Text to continue; may be empty if the tokenizer adds a BOS token.")
     private @Nullable String prompt;
 
     @Option(
             names = "--prompts",
-            description = "Or a file of rows with prompt or prompt_ids: .jsonl, .json or .jsonl.gz, a pipe, or - for"
-                    + " standard input.")
+            description = "Instead of --prompt: a file of rows with prompt or prompt_ids, .jsonl, .json or .jsonl.gz, a"
+                    + " pipe, or - for standard input.")
     private @Nullable Path prompts;
 
-    @Option(names = "--max_new_tokens", description = "Longest continuation; default ${DEFAULT-VALUE}.")
+    @Option(names = "--max_new_tokens", description = "Maximum tokens of a continuation; default ${DEFAULT-VALUE}.")
     private int maxNewTokens = 128;
 
     @Option(
             names = "--temperature",
-            description = "Divides the logits; 0 takes the likeliest token; default ${DEFAULT-VALUE}.")
+            description = "Divides the logits; 0 picks the token with the maximum logit; default ${DEFAULT-VALUE}.")
     private double temperature = 0;
 
-    @Option(names = "--num_return_sequences", description = "Samples of each prompt; default ${DEFAULT-VALUE}.")
+    @Option(names = "--num_return_sequences", description = "Samples per prompt; default ${DEFAULT-VALUE}.")
     private int samples = 1;
 
     @Mixin
@@ -141,7 +141,10 @@ final class GenerateCommand implements Callable<Integer> {
         }
     }
 
-    /** Prompt and completion decoded together, as some tokenizers write a token otherwise at the start of a text. */
+    /**
+     * Decodes prompt and completion together, because some tokenizers decode a token differently at the start of a
+     * text.
+     */
     private static String text(Prompt prompt, int[] completion, @Nullable Tokenizer tokenizer) {
         if (tokenizer == null) {
             return "";

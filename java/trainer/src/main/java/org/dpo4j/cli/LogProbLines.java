@@ -21,14 +21,14 @@ import org.dpo4j.model.WeightCheck;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Rows of one kind, and the JSON lines of their log-probs.
+ * Computes log-probs of rows of one kind (pairs or sequences) and writes them as JSON lines.
  *
- * @param row where a row stands in its file
- * @param length tokens of its longest sequence
- * @param pack rows to a batch
- * @param sides how the names of each completion's values begin
- * @param ids ids of the prompt, then of each completion
- * @param idNames their names
+ * @param row number of a row in its file
+ * @param length tokens of the row's longest sequence
+ * @param pack packs rows into a batch
+ * @param sides for each completion, the prefix of its keys
+ * @param ids token ids of the prompt, then of each completion
+ * @param idNames their keys
  */
 record LogProbLines<T>(
         ToIntFunction<T> row,
@@ -54,14 +54,14 @@ record LogProbLines<T>(
             sequence -> List.of(sequence.prompt(), sequence.completion()),
             List.of("prompt_ids", "completion_ids"));
 
-    /** What a line holds besides sums and numbers of tokens. */
+    /** Optional keys of a line. It always has sums and token counts. */
     record Columns(boolean hasTokenLogProbs, boolean hasIds) {}
 
     private static final JsonMapper JSON = new JsonMapper();
 
     /**
-     * Writes a line a row, running rows together while they have at most {@code batchTokens} tokens. Throws, naming the
-     * row of {@code source}, where a log-prob is not finite.
+     * Writes one line per row. A batch has at most {@code batchTokens} tokens, but at least one row. Throws, naming the
+     * row of {@code source}, if a log-prob is not finite.
      */
     void write(String source, List<T> rows, Model model, int batchTokens, Columns columns, PrintStream out) {
         try (ScoringModel language = new ScoringModel(model, CompletionSums.PLAIN)) {

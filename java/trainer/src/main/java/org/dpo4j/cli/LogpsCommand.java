@@ -19,19 +19,19 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** {@code dpo4j logps}: log-probs of completions, one JSON line a row. */
+/** {@code dpo4j logps}: prints log-probs of completions, one JSON line per row. */
 @Command(
         name = "logps",
-        description = "Print log-probs of completions, one JSON line a row.",
+        description = "Print log-probs of completions, one JSON line per row.",
         footer = {
             "",
-            "A pair is {\"row\", \"chosen_logps\", \"rejected_logps\", \"chosen_tokens\", \"rejected_tokens\"};"
-                    + " any other row {\"row\", \"logps\", \"tokens\"}.",
-            "--ids adds {\"prompt_ids\", \"chosen_ids\", \"rejected_ids\"} or {\"prompt_ids\", \"completion_ids\"}:"
-                    + " the answer starts where prompt_ids ends, and a text without prompt behind its first token."
-                    + " Rows of these ids have the same log-probs.",
-            "row counts from 1: the line, or the element of a JSON array.",
-            "What became of the rows goes to standard error."
+            "The line of a pair has {\"row\", \"chosen_logps\", \"rejected_logps\", \"chosen_tokens\","
+                    + " \"rejected_tokens\"}, that of any other row {\"row\", \"logps\", \"tokens\"}.",
+            "--ids adds {\"prompt_ids\", \"chosen_ids\", \"rejected_ids\"} or {\"prompt_ids\", \"completion_ids\"}."
+                    + " For a row without a prompt, prompt_ids is the first token. Rows made of these ids have the"
+                    + " same log-probs.",
+            "row is the line in the file, or the element of a JSON array, counted from 1.",
+            "The numbers of rows used, cut and skipped go to standard error."
         },
         sortOptions = false)
 final class LogpsCommand implements Callable<Integer> {
@@ -49,7 +49,8 @@ final class LogpsCommand implements Callable<Integer> {
 
     @Option(
             names = "--output",
-            description = "File to write, whole or not at all; a pipe; or - for standard output, the default.")
+            description = "File to write, which appears only when complete; a pipe; or - for standard output, the"
+                    + " default.")
     private @Nullable Path output;
 
     @Option(
@@ -63,12 +64,12 @@ final class LogpsCommand implements Callable<Integer> {
             names = "--ids",
             arity = "0..1",
             fallbackValue = "true",
-            description = "Add the token ids of prompt and completions, as they are trained on.")
+            description = "Add the token ids of prompt and completions, as training uses them.")
     private boolean ids = false;
 
     @Option(
             names = "--batch_tokens",
-            description = "Tokens that run together, a row at least; default ${DEFAULT-VALUE}.")
+            description = "Maximum tokens of a batch; a batch has at least one row; default ${DEFAULT-VALUE}.")
     private int batchTokens = 4096;
 
     @Override
@@ -82,8 +83,8 @@ final class LogpsCommand implements Callable<Integer> {
                 Model model = Model.load(modelOptions.directory(), device, modelOptions.storage(device))) {
             int vocabulary = model.architecture().vocabSize();
             try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory(), vocabulary)) {
-                int longest = model.architecture().maxLength(data.maxLength(), Integer.MAX_VALUE);
-                ReadOptions read = data.readOptions(tokenizer, vocabulary, longest);
+                int maxLength = model.architecture().maxLength(data.maxLength(), Integer.MAX_VALUE);
+                ReadOptions read = data.readOptions(tokenizer, vocabulary, maxLength);
                 Dataset.read(
                         data.file(),
                         read,

@@ -19,8 +19,8 @@ import picocli.CommandLine.TypeConversionException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /**
- * The command line: {@code dpo4j COMMAND}. Exits 0 when done, 2 when the command is not understood, 1 when it failed,
- * 128 and the number of the signal that ended it.
+ * The command line: {@code dpo4j COMMAND}. Exit codes: 0 for success, 1 if the command failed, 2 if it was not
+ * understood, 128 plus the signal's number if a signal ended it.
  */
 @Command(
         name = "dpo4j",
@@ -38,7 +38,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             "",
             "Options have TRL's names, written with - or _. Give them on the command line or in --config file.yaml."
         })
-@SuppressWarnings("UnusedVariable") // options that picocli acts on by itself, or that are looked up before it
+@SuppressWarnings("UnusedVariable") // picocli handles these options, or they are looked up before it parses
 public final class Main {
     private static final int FAILED = 1;
     private static final int NOT_UNDERSTOOD = 2;
@@ -80,9 +80,9 @@ public final class Main {
 
     /** Runs a command; returns its exit code. Errors are one line on standard error. */
     public static int run(String... arguments) {
-        System.setProperty("slf4j.internal.verbosity", "ERROR"); // that a library finds no logger is no news to a user
+        System.setProperty("slf4j.internal.verbosity", "ERROR"); // hides SLF4J's warning that no logger is configured
         CommandLine commands = new CommandLine(new Main()).setUsageHelpWidth(100);
-        commands.setExpandAtFiles(false); // values are what was written
+        commands.setExpandAtFiles(false); // a value may begin with @
         OptionTypes.register(commands);
         commands.setParameterExceptionHandler((e, words) -> report(message(e, words), e, words, NOT_UNDERSTOOD));
         commands.setExecutionExceptionHandler((e, command, parsed) ->
@@ -96,7 +96,9 @@ public final class Main {
         }
     }
 
-    /** The arguments in one spelling, once the config file they name stands where defaults stand. */
+    /**
+     * Checks the arguments and returns them in one spelling. Makes the values of the config file the options' defaults.
+     */
     private static String[] prepare(CommandLine commands, String[] arguments) {
         if (arguments.length == 0) {
             throw new Dpo4jException("no command; ./dpo4j help lists them");
@@ -105,8 +107,8 @@ public final class Main {
             return arguments.length == 1 ? new String[] {"--help"} : new String[] {arguments[1], "--help"};
         }
         if (String.join("", arguments)
-                .contains("\ufffd")) { // what Java makes of bytes that the locale has no letter for
-            throw new Dpo4jException("the locale cannot hold what was typed; set LC_ALL=C.UTF-8 and try again");
+                .contains("\ufffd")) { // Java's replacement for bytes that the locale cannot decode
+            throw new Dpo4jException("the locale cannot represent the arguments; set LC_ALL=C.UTF-8 and try again");
         }
         CommandLine command = Arrays.stream(arguments)
                 .filter(commands.getSubcommands()::containsKey)
@@ -121,7 +123,7 @@ public final class Main {
         String[] checked = OptionNames.checked(arguments, command.getCommandSpec());
         boolean isHelp = Arrays.asList(checked).contains("--help")
                 || Arrays.asList(checked).contains("-h");
-        commands.setInterpolateVariables(isHelp); // of descriptions; there are no values then
+        commands.setInterpolateVariables(isHelp); // for ${DEFAULT-VALUE} in help, never in values
         Path file = isHelp ? null : OptionNames.config(checked);
         if (file != null) {
             commands.setDefaultValueProvider(ConfigFile.read(file, command.getCommandSpec()));
@@ -147,25 +149,25 @@ public final class Main {
         return firstLine(String.valueOf(e.getMessage()));
     }
 
-    /** A required option that is not there, or one whose value in a file is read as an option. */
+    /** The error for a required option that is missing, or whose value in a config file picocli reads as an option. */
     private static String missing(ParameterException e, String name, String[] words) {
         String origin = origin(e.getCommandLine(), name, words);
         return origin.isEmpty()
                 ? name + " is missing; give it"
-                : origin + name + " has a value that begins as an option does; give another";
+                : origin + name + " has a value that looks like an option; give another";
     }
 
-    /** The file and line of a value that the command line does not give. */
+    /** The file and line of an option's value; empty if the command line gives the value. */
     private static String origin(CommandLine command, String name, String[] words) {
         boolean isTyped = Arrays.stream(words).anyMatch(word -> word.matches("(?s)--" + name + "(=.*)?"));
         return !isTyped && command.getDefaultValueProvider() instanceof ConfigFile config ? config.origin(name) : "";
     }
 
     /**
-     * The same for a message that begins with the name of an option, as messages about ranges do. Looks at the words before
-     * the advice (before the first semicolon), and returns the place in the file of the first of them that is an option set there.
+     * The file and line for a message that begins with the name of an option, as messages about ranges do. Of the
+     * options named before the first semicolon, where the advice begins, it uses the first that the file sets.
      */
-    private static String originOf(String message, CommandLine command, String[] words) {
+    private static String originOfMessage(String message, CommandLine command, String[] words) {
         Set<String> options = OptionNames.settable(command.getCommandSpec());
         List<String> named = List.of(message.replaceFirst("(?s);.*", "").split("\\W+"));
         if (!options.contains(named.get(0))) {
@@ -194,8 +196,7 @@ public final class Main {
         if (e instanceof OutOfMemoryError) {
             return "out of memory (" + e.getMessage() + "); use smaller batches or a larger -Xmx in DPO4J_JAVA_OPTIONS";
         }
-        return "this should not happen: " + firstLine(e.toString())
-                + "; run it again with --debug and report what it shows";
+        return "internal error: " + firstLine(e.toString()) + "; run it again with --debug and report the output";
     }
 
     private static String firstLine(String text) {
@@ -204,7 +205,7 @@ public final class Main {
 
     private static int reportFailure(Throwable e, CommandLine command, String[] words) {
         String message = message(e);
-        String origin = e instanceof Dpo4jException ? originOf(message, command, words) : "";
+        String origin = e instanceof Dpo4jException ? originOfMessage(message, command, words) : "";
         return report(origin + message, e, words, FAILED);
     }
 

@@ -9,9 +9,9 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
-/** What somebody may have meant. */
+/** Suggests a known name for an unknown one. */
 public final class NearestName {
-    /** Options that a name people use may mean, the likeliest first. */
+    /** Common other names, each with the options it may mean, the likeliest first. */
     private static final Map<String, List<String>> SYNONYMS = synonyms();
 
     private NearestName() {}
@@ -27,17 +27,17 @@ public final class NearestName {
     }
 
     /**
-     * {@code "; did you mean max_length?"}: the known name that people use this one for, or else the nearest, of which at
-     * most a third of the letters differ; nothing where there is none.
+     * {@code "; did you mean max_length?"}: the known name that this one is a synonym of, else the nearest known name
+     * if at most a third of its letters differ; empty if there is neither.
      */
     public static String suggestion(String name, Collection<String> known) {
-        return meant(name.toLowerCase(Locale.ROOT), known)
+        return synonym(name.toLowerCase(Locale.ROOT), known)
                 .or(() -> nearest(name, known))
                 .map(found -> "; did you mean " + found + "?")
                 .orElse("");
     }
 
-    private static Optional<String> meant(String name, Collection<String> known) {
+    private static Optional<String> synonym(String name, Collection<String> known) {
         return SYNONYMS.getOrDefault(name, List.of()).stream()
                 .filter(known::contains)
                 .findFirst();
@@ -50,7 +50,7 @@ public final class NearestName {
                 .filter(nearest -> 3 * distance(name, nearest) <= Math.max(name.length(), nearest.length()));
     }
 
-    /** Letters to insert, delete or replace (Levenshtein 1965). */
+    /** Number of letters to insert, delete or replace (Levenshtein 1965). */
     static int distance(String a, String b) {
         int[] row = new int[b.length() + 1];
         Arrays.setAll(row, j -> j);

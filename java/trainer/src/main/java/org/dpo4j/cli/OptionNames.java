@@ -13,10 +13,12 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.TypeConversionException;
 
-/** Options under one spelling: TRL's, with underscores; {@code --max-length} is {@code --max_length}. */
+/**
+ * Checks the options of a command line and spells them as TRL does: {@code --max-length} becomes {@code --max_length}.
+ */
 final class OptionNames {
-    /** Options about the command line itself, which no file sets. */
-    private static final Set<String> OF_THE_COMMAND_LINE = Set.of("config", "debug", "help", "version");
+    /** Options that a config file cannot set. */
+    private static final Set<String> COMMAND_LINE_ONLY = Set.of("config", "debug", "help", "version");
 
     private final CommandSpec command;
     private final Set<String> known;
@@ -29,26 +31,26 @@ final class OptionNames {
         this.command = command;
         this.arguments = Arrays.asList(arguments);
         this.known = settable(command);
-        known.addAll(OF_THE_COMMAND_LINE);
+        known.addAll(COMMAND_LINE_ONLY);
     }
 
     static String normalised(String name) {
         return name.replaceFirst("^-+", "").replace('-', '_');
     }
 
-    /** What a file may set of a command. */
+    /** Names of the options that a config file may set for a command. */
     static Set<String> settable(CommandSpec command) {
         Set<String> names = new TreeSet<>();
         for (OptionSpec option : command.options()) {
             names.add(normalised(option.longestName()));
         }
-        names.removeAll(OF_THE_COMMAND_LINE);
+        names.removeAll(COMMAND_LINE_ONLY);
         return names;
     }
 
     /**
-     * The arguments with known options in the one spelling, without those that ask for what holds anyway. Throws for
-     * options that the command has not.
+     * The arguments with TRL's spelling, without options of TRL whose value changes nothing here ({@link
+     * OtherOptions}). Throws for unknown options, missing values and options given twice.
      */
     static String[] checked(String[] arguments, CommandSpec command) {
         OptionNames names = new OptionNames(arguments, command);
@@ -81,7 +83,9 @@ final class OptionNames {
         }
     }
 
-    /** Whether it is {@code no_} and an option, which transformers' parser reads as that option being false. */
+    /**
+     * Whether the name is {@code no_} and a boolean option; transformers' parser reads it as that option set to false.
+     */
     private boolean isNegation(String name) {
         if (!name.startsWith("no_")) {
             return false;
@@ -116,10 +120,10 @@ final class OptionNames {
     }
 
     private void takeValue(OptionSpec option, String name, @Nullable String attached) {
-        if (attached == null && !valueFollows(option)) {
+        if (attached == null && !isValueNext(option)) {
             throw new Dpo4jException(name + " has no value; give one");
         }
-        String value = attached == null ? arguments.get(next++) : attached; // whatever it looks like
+        String value = attached == null ? arguments.get(next++) : attached;
         String fault = OptionTypes.fault(option, value);
         if (fault != null) {
             throw new Dpo4jException(name + " " + fault);
@@ -131,7 +135,7 @@ final class OptionNames {
         }
     }
 
-    private boolean valueFollows(OptionSpec option) {
+    private boolean isValueNext(OptionSpec option) {
         if (next == arguments.size()) {
             return false;
         }
@@ -140,23 +144,23 @@ final class OptionNames {
     }
 
     private void takeBoolean(OptionSpec option, String name, @Nullable String attached) {
-        boolean takesValue = option.arity().max() > 0;
-        String value = attached != null ? attached : takesValue && hasValue() ? arguments.get(next++) : "true";
+        boolean isValueAllowed = option.arity().max() > 0;
+        String value = attached != null ? attached : isValueAllowed && hasValue() ? arguments.get(next++) : "true";
         Boolean truth = OptionTypes.truth(value);
         if (truth == null) {
             String fault = OptionTypes.fault(option, value);
             throw new Dpo4jException(
                     name + (fault == null ? " is " + value + "; it must be true or false" : " " + fault));
         }
-        checked.add("--" + name + (takesValue || !truth ? "=" + truth : ""));
+        checked.add("--" + name + (isValueAllowed || !truth ? "=" + truth : ""));
     }
 
-    /** Whether the next argument is a value, not an option. */
+    /** Whether there is a next argument and it is not an option. */
     private boolean hasValue() {
         return next < arguments.size() && !isOption(arguments.get(next));
     }
 
-    /** Whether it begins as an option does; a negative number does not. */
+    /** Whether the argument looks like an option; a negative number does not. */
     private static boolean isOption(String argument) {
         return argument.matches("(?s)--?[^-0-9.].*");
     }

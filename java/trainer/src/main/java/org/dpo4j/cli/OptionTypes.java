@@ -15,20 +15,20 @@ import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.TypeConversionException;
 
 /**
- * Values of options from their text, as Python reads them where TRL does. What a converter throws completes {@code "NAME
- * is VALUE; it must be"}.
+ * Converts the text of option values, as Python does for TRL's options. The message of a converter's exception
+ * completes {@code "NAME is VALUE; it must be"}.
  */
 final class OptionTypes {
     private static final Pattern WHOLE = Pattern.compile("[-+]?[0-9]+(_[0-9]+)*");
     private static final Pattern NUMBER =
             Pattern.compile("[-+]?([0-9]+(_[0-9]+)*\\.?([0-9]+(_[0-9]+)*)?|\\.[0-9]+(_[0-9]+)*)([eE][-+]?[0-9]+)?");
 
-    /** The options that name a directory. */
+    /** Options whose path is a directory. */
     private static final Set<String> DIRECTORIES = Set.of("--model_name_or_path", "--output_dir");
 
     private OptionTypes() {}
 
-    /** Gives the commands these converters. */
+    /** Registers the converters. */
     static void register(CommandLine commands) {
         commands.registerConverter(Path.class, OptionTypes::path);
         for (Class<Integer> type : List.of(int.class, Integer.class)) {
@@ -75,8 +75,9 @@ final class OptionTypes {
     }
 
     /**
-     * What is wrong with the text of a value, whatever its type: it is empty, has an empty element, or names a directory
-     * where a file is expected. The text stands behind the option's name. Null where nothing is wrong.
+     * The error in a value's text that does not depend on its type: it is empty, has an empty element, or names a
+     * directory although a file is expected. The result continues a message that begins with the option's name; null if
+     * the text is valid.
      */
     static @Nullable String fault(OptionSpec option, String value) {
         if (value.isEmpty()) {
@@ -97,7 +98,7 @@ final class OptionTypes {
         return option.type() == Path.class && !DIRECTORIES.contains(option.longestName());
     }
 
-    /** What YAML 1.1 and transformers' HfArgumentParser read as true or false; null where it is neither. */
+    /** The value of a boolean, as YAML 1.1 and transformers' HfArgumentParser read it; null for any other text. */
     static @Nullable Boolean truth(String text) {
         return switch (text.toLowerCase(Locale.ROOT)) {
             case "true", "yes", "on", "t", "y", "1" -> true;
@@ -106,7 +107,7 @@ final class OptionTypes {
         };
     }
 
-    /** A path; {@code ~} before it is the home directory. */
+    /** A path; a leading {@code ~} is the home directory. */
     static Path path(String text) {
         if (text.isEmpty()) {
             throw new TypeConversionException("a path");

@@ -7,15 +7,15 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Options of TRL and transformers that dpo4j has not: {@code other-options.txt}. One whose value asks for what holds
- * anyway, or that changes no number, is taken; every other is refused with what to do instead, so that a config of TRL's
- * either means here what it means there or says where it does not.
+ * Options of TRL and transformers that dpo4j does not implement, listed in {@code other-options.txt}. A value that
+ * matches what dpo4j always does, or that changes no number, is accepted. Any other is refused with advice. So a TRL
+ * config either means the same here, or the error says which option does not.
  *
- * @param name or the beginning of names, with a star
- * @param holding values that are taken
- * @param instead what to do
+ * @param name a name, or a prefix of names followed by {@code *}
+ * @param accepted values that are accepted
+ * @param instead advice for any other value
  */
-record OtherOptions(String name, List<String> holding, String instead) {
+record OtherOptions(String name, List<String> accepted, String instead) {
 
     private static final List<OtherOptions> ALL = TableFile.rows("other-options.txt", 3).stream()
             .map(cells -> new OtherOptions(cells[0], List.of(cells[1].split(" ")), cells[2]))
@@ -23,9 +23,9 @@ record OtherOptions(String name, List<String> holding, String instead) {
 
     private static @Nullable OtherOptions find(String name) {
         for (OtherOptions other : ALL) {
-            boolean isFamily =
+            boolean isPrefix =
                     other.name.endsWith("*") && name.startsWith(other.name.substring(0, other.name.length() - 1));
-            if (isFamily || other.name.equals(name)) {
+            if (isPrefix || other.name.equals(name)) {
                 return other;
             }
         }
@@ -36,28 +36,31 @@ record OtherOptions(String name, List<String> holding, String instead) {
         return find(name) != null;
     }
 
-    /** Throws unless {@code value} asks for what holds anyway; {@code written} is how the option was given. */
+    /**
+     * Throws unless {@code value} is accepted. The message begins with {@code written}, the option as the user wrote
+     * it.
+     */
     static void check(String written, String name, String value) {
         OtherOptions other = find(name);
-        if (other == null || other.holding.stream().anyMatch(held -> isSame(held, value))) {
+        if (other == null || other.accepted.stream().anyMatch(accepted -> isSame(accepted, value))) {
             return;
         }
         throw new Dpo4jException(
                 written + (value.isEmpty() ? "" : " ") + value + " is not supported: " + other.instead);
     }
 
-    private static boolean isSame(String held, String value) {
-        if (held.equals("''")) {
+    private static boolean isSame(String accepted, String value) {
+        if (accepted.equals("''")) {
             return value.isEmpty();
         }
-        if (held.equalsIgnoreCase(value.equals("None") ? "null" : value)) {
+        if (accepted.equalsIgnoreCase(value.equals("None") ? "null" : value)) {
             return true;
         }
         Boolean truth = OptionTypes.truth(value.toLowerCase(Locale.ROOT));
-        if (held.equals("true") || held.equals("false")) {
-            return truth != null && truth == held.equals("true");
+        if (accepted.equals("true") || accepted.equals("false")) {
+            return truth != null && truth == accepted.equals("true");
         }
-        return isNumber(held) && isNumber(value) && new BigDecimal(held).compareTo(new BigDecimal(value)) == 0;
+        return isNumber(accepted) && isNumber(value) && new BigDecimal(accepted).compareTo(new BigDecimal(value)) == 0;
     }
 
     private static boolean isNumber(String text) {

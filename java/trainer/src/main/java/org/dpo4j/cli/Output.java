@@ -11,34 +11,34 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 
-/** Where a command's result goes, in UTF-8 whatever the locale. */
+/** Writes the result of a command, in UTF-8 whatever the locale. */
 final class Output {
     private Output() {}
 
-    /** Throws where the result could not be written to {@code file}; null is standard output. */
+    /** Throws if the result could not be written to {@code file}; null is standard output. */
     static void check(@Nullable Path file) {
         if (file != null) {
             OutputFile.check(file);
         }
     }
 
-    /** To a file, as {@link OutputFile} writes it; to standard output where {@code file} is null. */
+    /** Writes to a file as {@link OutputFile} does, or to standard output if {@code file} is null. */
     static void write(@Nullable Path file, Consumer<PrintStream> content) {
         OutputFile.write(file == null ? Path.of("-") : file, channel -> {
             PrintStream out = new PrintStream(Channels.newOutputStream(channel), false, StandardCharsets.UTF_8);
             content.accept(out);
             if (out.checkError()) { // flushes; a PrintStream keeps its exceptions to itself
-                throw new IOException("the disk or the reader of the pipe did not take it");
+                throw new IOException("the disk is full, or the reader of the pipe has closed it");
             }
         });
     }
 
-    /** A line for the user beside the result. */
+    /** Prints a line on standard error. */
     static void notice(String line) {
         System.err.println("dpo4j: " + line);
     }
 
-    /** Throws, as of a command that is not understood, where an option without default is not given. */
+    /** Throws picocli's exception for an unusable command line (exit code 2) if a required option is not given. */
     static void require(CommandSpec command, String option, boolean isGiven) {
         if (!isGiven) {
             throw new ParameterException(command.commandLine(), option + " is missing; give it");

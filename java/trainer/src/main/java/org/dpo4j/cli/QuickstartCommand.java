@@ -12,12 +12,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code dpo4j quickstart}: the whole path in miniature, from a made-up corpus to a better model. */
+/** {@code dpo4j quickstart}: runs a small experiment from a made-up corpus to a model trained by DPO. */
 @Command(
         name = "quickstart",
-        description = "Make a corpus, train a small model on it, prefer its better samples, and see it improve.")
+        description = "Make a corpus, train a small model on it, train it by DPO to prefer its better samples, and"
+                + " compare before and after.")
 final class QuickstartCommand implements Callable<Integer> {
-    @Option(names = "--output_dir", description = "Directory for everything it makes; default ${DEFAULT-VALUE}.")
+    @Option(names = "--output_dir", description = "Directory for all files it writes; default ${DEFAULT-VALUE}.")
     private Path outputDir = Path.of("output", "quickstart");
 
     @Mixin
@@ -32,7 +33,7 @@ final class QuickstartCommand implements Callable<Integer> {
             Comparison comparison =
                     new SentimentExperiment(outputDir, device.name(), seeds.seed(), Size.QUICKSTART, console).run();
             System.out.printf(
-                    "%n%s%nEverything is in %s; its README.md repeats each step by hand.%n", comparison, outputDir);
+                    "%n%s%nAll files are in %s. Its README.md has the command of each step.%n", comparison, outputDir);
         }
         return 0;
     }

@@ -14,16 +14,17 @@ import sun.misc.Signal;
 import sun.misc.SignalHandler;
 
 /**
- * What Ctrl-C (SIGINT), SIGTERM and SIGHUP do while a command trains. The first asks the run to end, which then saves its
- * weights; a second ends the process at once, but for deleting what it has half-written. Before the first step there is
- * nothing to save, and the first signal does that.
- * The exit code is 128 and the signal's number, as a shell gives it. A signal that the process was told to ignore, as
- * by nohup, stays ignored.
+ * Handles Ctrl-C (SIGINT), SIGTERM and SIGHUP while a command trains. The first signal asks the run to save its weights
+ * and end. A second ends the process after deleting incomplete files. Before the first step there is nothing to save,
+ * so the first signal ends the process.
+ *
+ * <p>The exit code is 128 plus the signal's number, as in a shell. A signal that the process was told to ignore, as by
+ * nohup, stays ignored.
  */
 final class StopSignals extends ForwardingListener implements AutoCloseable {
     private static final int EXIT_CODE = 128;
 
-    /** Longest that deleting what is half-written may take. */
+    /** Time limit for deleting incomplete files. */
     private static final long EXIT_MILLIS = 2000;
 
     private final Console console;
@@ -37,7 +38,7 @@ final class StopSignals extends ForwardingListener implements AutoCloseable {
         this.console = console;
     }
 
-    /** Trains with a listener that shows the run on the console and ends it on a signal; gives the exit code. */
+    /** Trains with a listener that shows the run on the console and ends it on a signal; returns the exit code. */
     static int during(Consumer<RunListener> training) {
         try (Console console = Console.standard();
                 StopSignals signals = new StopSignals(console)) {
@@ -64,7 +65,7 @@ final class StopSignals extends ForwardingListener implements AutoCloseable {
             try {
                 replaced.put(signal, Signal.handle(signal, this::stop));
             } catch (IllegalArgumentException e) {
-                // java -Xrs leaves signals to the operating system: they end the process, as asked.
+                // With java -Xrs the operating system handles signals: they end the process.
             }
         }
     }
@@ -78,14 +79,16 @@ final class StopSignals extends ForwardingListener implements AutoCloseable {
         console.close();
         if (isTrained) {
             System.err.println("dpo4j: SIG" + signal.getName()
-                    + ": training ends and its weights are saved; once more ends it at once");
+                    + ": training ends and its weights are saved; a second signal ends it at once");
         } else {
             System.err.println("dpo4j: SIG" + signal.getName() + ": no step was trained: nothing is saved");
             exit(exitCode);
         }
     }
 
-    /** Exits, which deletes what is half-written; where that takes too long, or at the next call, it stays. */
+    /**
+     * Exits; shutdown hooks delete incomplete files. Halts without deleting after the time limit, or on a second call.
+     */
     private void exit(int exitCode) {
         if (isEnding.getAndSet(true)) {
             Runtime.getRuntime().halt(exitCode);
@@ -94,7 +97,7 @@ final class StopSignals extends ForwardingListener implements AutoCloseable {
             try {
                 Thread.sleep(EXIT_MILLIS);
             } catch (InterruptedException e) {
-                // ends the wait
+                // halt now
             }
             Runtime.getRuntime().halt(exitCode);
         });
@@ -113,8 +116,8 @@ final class StopSignals extends ForwardingListener implements AutoCloseable {
 
     @Override
     public void notice(String line) {
-        boolean isSaid = first.get() != null && !isTrained; // by the signal: nothing was trained
-        if (!isSaid && !isEnding.get()) {
+        boolean isRepeated = first.get() != null && !isTrained; // stop() has said that nothing was trained
+        if (!isRepeated && !isEnding.get()) {
             super.notice(line);
         }
     }
@@ -129,7 +132,7 @@ final class StopSignals extends ForwardingListener implements AutoCloseable {
         return first.get() == null && super.isSaveTriedAgain(why);
     }
 
-    /** Gives the signals back to whom they were with. */
+    /** Restores the signal handlers of before. */
     @Override
     public void close() {
         replaced.forEach(Signal::handle);

@@ -7,11 +7,14 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Objects;
 
-/** A table beside the classes: a row a line, cells between bars, comments behind {@code #}. */
+/**
+ * A table in a resource file: one row per line, cells separated by {@code |}; lines that begin with {@code #} are
+ * comments.
+ */
 final class TableFile {
     private TableFile() {}
 
-    /** The rows of the resource {@code name}, each of so many cells. */
+    /** The rows of the resource {@code name}, each with {@code cells} cells. */
     static List<String[]> rows(String name, int cells) {
         try (InputStream in = Objects.requireNonNull(TableFile.class.getResourceAsStream(name), name)) {
             return new String(in.readAllBytes(), StandardCharsets.UTF_8)

@@ -28,11 +28,11 @@ import org.yaml.snakeyaml.nodes.Node;
 import org.yaml.snakeyaml.reader.StreamReader;
 import org.yaml.snakeyaml.scanner.ScannerImpl;
 
-/** A file of one YAML 1.1 document as its nodes: values keep the text they have in the file. */
+/** Reads a file of one YAML 1.1 document into nodes, whose values keep the text of the file. */
 final class YamlFile {
     private static final int MAX_BYTES = 1 << 20;
 
-    /** How the parser begins a problem, and what it means for a file of options. */
+    /** Beginnings of the parser's messages, and our words for them. */
     private static final String[][] PROBLEMS = {
         {"found character '\\t", "a tab stands where spaces belong; indent with spaces"},
         {"found character '\t", "a tab stands where spaces belong; indent with spaces"},
@@ -42,7 +42,7 @@ final class YamlFile {
         {"found unknown escape character", "a value in double quotes has a \\ that begins no escape; use single quotes"
         },
         {"expected escape sequence of", "a value in double quotes has a \\ that begins no escape; use single quotes"},
-        {"sequence entries are not allowed here", "a list begins behind a name; begin it on a line of its own"},
+        {"sequence entries are not allowed here", "a list begins after a name; begin it on a line of its own"},
         {"found undefined alias", "an alias (*name) stands before its anchor (&name), or has none"},
         {"found unexpected end of stream", "a quoted value has no closing quote"},
         {"mapping values are not allowed here", "there is a second ': ' in a line; quote the value"},
@@ -50,11 +50,9 @@ final class YamlFile {
         {"while scanning a simple key", "a line has no ': '; write option: value"},
         {"expected ',' or ']'", "a list has no closing ]"},
         {"expected ',' or '}'", "a mapping has no closing }"},
-        {
-            "expected <block end>",
-            "a line does not begin where the lines above do, or a quoted value goes on behind its quote"
+        {"expected <block end>", "a line is indented differently from the lines above, or text follows a closing quote"
         },
-        {"expected <document start>", "a line stands behind the end of the document"},
+        {"expected <document start>", "a line follows the end of the document"},
         {"expected alphabetic or numeric", "a value begins with * or &; quote it"},
         {"Global tag is not allowed", "a value has a tag (!!name); leave the tag out"}
     };
@@ -65,7 +63,7 @@ final class YamlFile {
 
     private YamlFile() {}
 
-    /** The root of the only document. */
+    /** The root of the document. Throws if there is none, or more than one. */
     static Node read(Path file) {
         String text = text(file);
         checkCharacters(file, text);
@@ -82,7 +80,7 @@ final class YamlFile {
             }
             Node root = documents.next();
             if (documents.hasNext()) {
-                throw new Dpo4jException("config " + file + " holds a second document behind ---; write one");
+                throw new Dpo4jException("config " + file + " holds a second document after ---; write one");
             }
             checkAnchors(file, text);
             return root;
@@ -97,7 +95,7 @@ final class YamlFile {
         }
     }
 
-    /** PyYAML refuses an anchor that stands twice; YAML's specification has the later one win. */
+    /** Throws if an anchor is defined twice, as PyYAML does. In YAML's specification the later definition wins. */
     private static void checkAnchors(Path file, String text) {
         Set<String> anchors = new HashSet<>();
         for (Event event : new Yaml().parse(new StringReader(text))) {

@@ -1,4 +1,4 @@
-/** The commands. */
+/** The commands of the command line, their options and config files. */
 @NullMarked
 package org.dpo4j.cli;
 
