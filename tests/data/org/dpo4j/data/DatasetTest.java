@@ -161,7 +161,7 @@ class DatasetTest {
                 OnBadRow.STOP);
         assertPair(pairs.rows().get(0), ids(START, C), ids(AB, D, END), ids(A, D, END));
         assertPair(pairs.rows().get(1), ids(START, C), ids(AB, END), ids(D, END));
-        assertThat(pairs.report().backedOff()).isOne();
+        assertThat(pairs.report().mergedPrompts()).isOne();
         assertThat(pairs.report()).hasToString("2 rows, 1 whose prompt and completion share a token");
     }
 
@@ -192,7 +192,7 @@ class DatasetTest {
                         + "Assistant:\" of chosen; only the last answer may differ");
         assertRefused(
                 "{\"chosen\":\"a\",\"rejected\":\"b\"}",
-                "there is no prompt, and chosen is no transcript with \"\\n\\nAssistant:\"; add a prompt");
+                "there is no prompt, and chosen is not a transcript with \"\\n\\nAssistant:\"; add a prompt");
     }
 
     @Test
@@ -220,8 +220,7 @@ class DatasetTest {
         try (Tokenizer tokenizer = Tokenizer.load(directory, LetterTokenizer.SIZE)) {
             ReadOptions options = new ReadOptions(tokenizer, LetterTokenizer.SIZE, null, null, OnBadRow.STOP);
             assertThatThrownBy(() -> Dataset.pairs(file, options))
-                    .hasMessage(
-                            "the model names no eos_token to end completions with; name it in tokenizer_config.json");
+                    .hasMessage("the model has no eos_token to end completions with; name it in tokenizer_config.json");
         }
     }
 
@@ -261,7 +260,7 @@ class DatasetTest {
     @Test
     void emptyPrompts() {
         String message =
-                "prompt is empty and the tokenizer adds no beginning token, so nothing predicts the first token";
+                "prompt is empty and the tokenizer adds no BOS token, so no token precedes the completion; give a prompt";
         assertRefused("{\"prompt\":\"\",\"chosen\":\"c\",\"rejected\":\"d\"}", message);
         assertRefused("{\"prompt_ids\":[],\"chosen_ids\":[3],\"rejected_ids\":[4]}", message);
     }
@@ -285,7 +284,7 @@ class DatasetTest {
     void valuesOfAnotherKind() {
         assertRefused(
                 "{\"prompt\":\"a\",\"chosen\":null,\"rejected\":\"d\"}",
-                "of its keys, [prompt, rejected] make no format (null: chosen); give [prompt, chosen, rejected] or"
+                "its keys [prompt, rejected] match no format (null, so ignored: chosen); give [prompt, chosen, rejected] or"
                         + " [chosen, rejected] or [prompt_ids, chosen_ids, rejected_ids]");
         assertRefused("{\"prompt\":\"a\",\"chosen\":[\"c\"],\"rejected\":\"d\"}", "chosen is a list; give text");
         assertRefused("{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":4}", "rejected is 4; give text");
@@ -309,7 +308,7 @@ class DatasetTest {
         assertThatThrownBy(() -> pairs("\n{\"prompt\"\n", true, OnBadRow.STOP))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageStartingWith(directory.resolve("rows.jsonl") + " line 2: malformed JSON: ")
-                .hasMessageEndingWith("; each line is one JSON object");
+                .hasMessageEndingWith("; write one JSON object per line");
     }
 
     @Test
@@ -318,12 +317,12 @@ class DatasetTest {
         assertRefused(
                 "{\"instruction\":\"prompt\",\"output\":\"b\"}", "its keys are [instruction, output]; give " + formats);
         assertRefused(
-                "{\"prompt\":\"a\",\"chosen\":\"b\"}", "of its keys, [prompt, chosen] make no format; give " + formats);
+                "{\"prompt\":\"a\",\"chosen\":\"b\"}", "its keys [prompt, chosen] match no format; give " + formats);
         assertRefused(
                 "{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\",\"chosen_ids\":[1]}",
-                "of its keys, [prompt, chosen, rejected, chosen_ids] make no format; give " + formats);
+                "its keys [prompt, chosen, rejected, chosen_ids] match no format; give " + formats);
         assertRefused(
-                "{\"prompt\":\"a\",\"completion\":\"b\"}", "it has [prompt, completion], no pair; give " + formats);
+                "{\"prompt\":\"a\",\"completion\":\"b\"}", "it has [prompt, completion], not a pair; give " + formats);
     }
 
     @Test
@@ -335,7 +334,7 @@ class DatasetTest {
                         OnBadRow.STOP))
                 .hasMessage(directory.resolve("rows.jsonl")
                         + " line 2: it has [prompt_ids, chosen_ids, rejected_ids] but the rows before it have"
-                        + " [prompt, chosen, rejected]; give one format a file");
+                        + " [prompt, chosen, rejected]; use one format per file");
     }
 
     @ParameterizedTest
@@ -408,7 +407,8 @@ class DatasetTest {
     @Test
     void sequencesWithNothingToLearn() {
         assertSequenceRefused("{\"text\":\"\"}", "text is empty");
-        assertSequenceRefused("{\"ids\":[3]}", "[ids] has 1 tokens; the second is the first to learn");
+        assertSequenceRefused(
+                "{\"ids\":[3]}", "[ids] has 1 tokens; at least 2 are needed, because the second is the first target");
         assertSequenceRefused("{\"prompt\":\"a\",\"completion\":\"\"}", "completion is empty");
         assertSequenceRefused(
                 "{\"chosen\":\"a\",\"rejected\":\"b\"}",
@@ -440,11 +440,13 @@ class DatasetTest {
     @Test
     void whatAFileHoldsIsRefusedByItsKind() {
         String pair = "{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":\"d\"}\n";
-        assertHeldRefused(pair + "{\"text\":\"a\"}", " line 2: it has [text], no pair; give [prompt, ");
+        assertHeldRefused(pair + "{\"text\":\"a\"}", " line 2: it has [text], not a pair; give [prompt, ");
         assertHeldRefused(
                 "{\"text\":\"a\"}\n" + pair, " line 2: it has [prompt, chosen, rejected], a pair; give [text] ");
         assertHeldRefused("{\"prompt\":\"a\",\"chosen\":\"\",\"rejected\":\"d\"}", " line 1: chosen is empty");
-        assertHeldRefused("{\"ids\":[3]}", " line 1: [ids] has 1 tokens; the second is the first to learn");
+        assertHeldRefused(
+                "{\"ids\":[3]}",
+                " line 1: [ids] has 1 tokens; at least 2 are needed, because the second is the first target");
         assertHeldRefused(
                 "{\"question\":\"a\"}",
                 " line 1: its keys are [question]; give [prompt, chosen, rejected] or [chosen, rejected] or [prompt_ids,"

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Rows longer than {@code max_length}, of 5 tokens: refused, left out, or cut, as is asked. */
 class MaxLengthTest {
     private static final String WAYS =
-            " tokens, more than max_length 5; raise max_length (to the model's positions at most), leave such rows out"
+            " tokens, more than max_length 5; raise max_length (up to the model's positions), leave such rows out"
                     + " with on_bad_row skip, or cut them at their end with truncation_mode keep_start";
 
     @TempDir
@@ -83,7 +83,7 @@ class MaxLengthTest {
     void promptsThatFillMaxLengthAreRefused() {
         String row = "{\"prompt\":\"cccc\",\"chosen\":\"c\",\"rejected\":\"d\"}";
         String message =
-                "prompt has 5 tokens, which leaves nothing of max_length 5; raise max_length, or leave such rows"
+                "prompt has 5 tokens, which leaves no room in max_length 5; raise max_length, or leave such rows"
                         + " out with on_bad_row skip";
         assertPairRefused(row, null, message);
         assertPairRefused(row, TruncationMode.KEEP_START, message);

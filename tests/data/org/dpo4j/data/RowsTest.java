@@ -99,8 +99,8 @@ class RowsTest {
         assertThat(rows.get(0)).isEqualTo("1:1");
         assertThat(rows.get(1)).startsWith("2 bad: malformed JSON: ").contains("at column 7");
         assertThat(rows.get(2)).startsWith("3 bad: malformed JSON: ");
-        assertThat(rows.get(3)).isEqualTo("4 bad: not a JSON object but array");
-        assertThat(rows.get(4)).startsWith("5 bad: malformed JSON: ").contains("the key \"a\" stands twice");
+        assertThat(rows.get(3)).isEqualTo("4 bad: a JSON object is expected, not array");
+        assertThat(rows.get(4)).startsWith("5 bad: malformed JSON: ").contains("the key \"a\" occurs twice");
         assertThat(rows.get(5)).isEqualTo("6:7");
     }
 
@@ -116,13 +116,13 @@ class RowsTest {
     void aMistakeInAnArrayEndsTheReadingAtItsRow() {
         assertError("[{\"a\":1},\n {\"a\" 2}]", "rows.jsonl row 2 is malformed JSON: ", "at line 2 column 7");
         assertError("[{\"a\":1},", "rows.jsonl row 2 is malformed JSON: ");
-        assertError("[{\"a\":1}] {\"a\":2}", "rows.jsonl goes on behind its array, at line 1");
+        assertError("[{\"a\":1}] {\"a\":2}", "rows.jsonl continues after its array, at line 1");
     }
 
     @Test
     void elementsThatAreNoObjects() {
         assertThat(readText("[{\"a\":1}, 7, {\"a\":2}]"))
-                .containsExactly("1:1", "2 bad: not a JSON object but number", "3:2");
+                .containsExactly("1:1", "2 bad: a JSON object is expected, not number", "3:2");
     }
 
     @Test
@@ -132,7 +132,7 @@ class RowsTest {
         Path zipped = TestData.zip(directory, "empty.gz", "");
         assertThatThrownBy(() -> read(zipped))
                 .isInstanceOf(Dpo4jException.class)
-                .hasMessageEndingWith("empty.gz holds no rows: it is empty; was it written whole?");
+                .hasMessageEndingWith("empty.gz holds no rows: it is empty; was it written completely?");
     }
 
     @Test
@@ -187,7 +187,7 @@ class RowsTest {
         assertThatThrownBy(() -> read(cut))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining("cut.gz line ")
-                .hasMessageEndingWith("is the file whole?");
+                .hasMessageEndingWith("is the file complete?");
     }
 
     /** mkfifo(3): what is written is read once, and a second opening would wait for ever. */

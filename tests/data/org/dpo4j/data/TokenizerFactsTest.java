@@ -141,11 +141,11 @@ class TokenizerFactsTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "{\"added_tokens\": null, \"model\": {\"vocab\": {\"a\": 0}}} | added_tokens is no list",
-                "{\"added_tokens\": {\"a\": 1}} | added_tokens is no list",
-                "{\"added_tokens\": [\"a\"]} | added_tokens holds what is no object",
-                "{\"model\": null} | model is no object",
-                "{\"model\": [\"vocab\"]} | model is no object"
+                "{\"added_tokens\": null, \"model\": {\"vocab\": {\"a\": 0}}} | added_tokens is not a list",
+                "{\"added_tokens\": {\"a\": 1}} | added_tokens is not a list",
+                "{\"added_tokens\": [\"a\"]} | added_tokens has an element that is not an object",
+                "{\"model\": null} | model is not an object",
+                "{\"model\": [\"vocab\"]} | model is not an object"
             })
     void tablesOfAnotherShape(String json, String message) {
         Path file = TestData.write(directory, "tokenizer.json", json);
@@ -157,17 +157,17 @@ class TokenizerFactsTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "\"type\": \"BPE\" | \"type\": \"Nonsense\" | its model has a type or fields that it does not know",
-                "\"decoder\": {\"type\": \"Fuse\"} | \"decoder\": {\"type\": \"Nonsense\"} | its decoder has a type or fields that it"
-                        + " does not know",
-                "\"normalizer\": null | \"normalizer\": {\"type\": \"Nonsense\"} | its normalizer has a type or fields"
-                        + " that it does not know"
+                "\"type\": \"BPE\" | \"type\": \"Nonsense\" | its model has an unknown type or unknown fields",
+                "\"decoder\": {\"type\": \"Fuse\"} | \"decoder\": {\"type\": \"Nonsense\"} | its decoder has an unknown type or"
+                        + " unknown fields",
+                "\"normalizer\": null | \"normalizer\": {\"type\": \"Nonsense\"} | its normalizer has an unknown type"
+                        + " or unknown fields"
             })
     void filesThatTheLibraryRefuses(String what, String instead, String reason) {
         Path file = LetterTokenizer.write(directory, false).resolve("tokenizer.json");
         replace(file, what, instead);
         String version = TokenizerLibrary.probe().version();
-        assertRefused(file + " is no tokenizer that the tokenizers library " + version + " can load: " + reason
+        assertRefused(file + " is not a tokenizer that the tokenizers library " + version + " can load: " + reason
                 + "; download it again, or save it with that version of the library");
     }
 
@@ -260,12 +260,11 @@ class TokenizerFactsTest {
         try (Tokenizer tokenizer = LetterTokenizer.load(directory, false)) {
             ReadOptions stop = new ReadOptions(tokenizer, 10, null, null, OnBadRow.STOP);
             assertThatThrownBy(() -> Dataset.pairs(data, stop))
-                    .hasMessage(
-                            data + " line 1: the tokenizer drops every character of the prompt and adds no beginning"
-                                    + " token, so nothing predicts the first token");
+                    .hasMessage(data + " line 1: the tokenizer drops every character of the prompt and adds no BOS"
+                            + " token, so no token precedes the completion; change the prompt");
             assertThatThrownBy(() -> Prompt.of("xyz", tokenizer))
                     .hasMessage("the prompt has no characters that the tokenizer knows and the tokenizer adds"
-                            + " no beginning token; give at least one token");
+                            + " no BOS token; give at least one token");
         }
     }
 
@@ -276,9 +275,8 @@ class TokenizerFactsTest {
         try (Tokenizer tokenizer = LetterTokenizer.load(directory, false)) {
             ReadOptions stop = new ReadOptions(tokenizer, 10, null, null, OnBadRow.STOP);
             assertThatThrownBy(() -> Dataset.pairs(data, stop))
-                    .hasMessage(
-                            data + " line 1: an answer adds no token to the prompt's: the tokenizer drops all of its"
-                                    + " characters, or merges them with the prompt's last token");
+                    .hasMessage(data + " line 1: a completion adds no token to the prompt: the tokenizer drops all of"
+                            + " its characters, or merges them with the prompt's last token");
         }
     }
 
@@ -289,12 +287,12 @@ class TokenizerFactsTest {
         try (Tokenizer tokenizer = LetterTokenizer.load(directory, false)) {
             ReadOptions stop = new ReadOptions(tokenizer, 10, null, null, OnBadRow.STOP);
             assertThatThrownBy(() -> Dataset.pairs(data, stop))
-                    .hasMessage(data + " line 1: the whole prompt merges with the answer's first token, so nothing is"
-                            + " left to predict that token from; end the prompt where a token ends, for instance with a"
-                            + " line break");
+                    .hasMessage(data + " line 1: the tokenizer merges the whole prompt with the completion's first"
+                            + " token, so no token precedes the completion; end the prompt where a token ends, for"
+                            + " instance with a line break");
             ReadOptions skip = new ReadOptions(tokenizer, 10, null, null, OnBadRow.SKIP);
             assertThatThrownBy(() -> Dataset.pairs(data, skip))
-                    .hasMessageContaining("skipped 1: prompt merges with the answer's first token 1");
+                    .hasMessageContaining("skipped 1: prompt merges with the completion's first token 1");
         }
         try (Tokenizer tokenizer = LetterTokenizer.load(directory, true)) { // BOS is left to predict it from
             ReadOptions stop = new ReadOptions(tokenizer, 10, null, null, OnBadRow.STOP);

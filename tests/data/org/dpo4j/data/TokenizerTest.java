@@ -97,11 +97,11 @@ class TokenizerTest {
         TestData.write(directory, "tokenizer.json", "{}");
         assertThatThrownBy(() -> Tokenizer.load(directory, 10))
                 .isInstanceOf(Dpo4jException.class)
-                .hasMessageStartingWith(file + " holds no vocabulary");
+                .hasMessageStartingWith(file + " has no vocabulary");
         TestData.write(directory, "tokenizer.json", "{\"model\": {\"type\": \"Nonsense\", \"vocab\": {\"a\": 0}}}");
         assertThatThrownBy(() -> Tokenizer.load(directory, 10))
                 .isInstanceOf(Dpo4jException.class)
-                .hasMessageStartingWith(file + " is no tokenizer");
+                .hasMessageStartingWith(file + " is not a tokenizer");
     }
 
     @Test

@@ -1,13 +1,13 @@
 package org.dpo4j.data;
 
 /**
- * A row that cannot be used. Never leaves this package: it becomes an error that names the file and the line, or a
- * count.
+ * A row that cannot be used. It never leaves this package: readers turn it into an error that names file and line, or
+ * count it.
  */
 final class BadRow extends Exception {
     private static final long serialVersionUID = 1L;
 
-    /** Why rows are left out, as reports name it. */
+    /** Why a row cannot be used, in the words of reports. */
     enum Reason {
         MALFORMED("malformed JSON"),
         UNKNOWN_FORMAT("unknown format"),
@@ -15,7 +15,7 @@ final class BadRow extends Exception {
         CONVERSATIONAL("role and content messages"),
         NO_SHARED_PROMPT("no shared prompt"),
         EMPTY_PROMPT("empty prompt"),
-        PROMPT_MERGES("prompt merges with the answer's first token"),
+        PROMPT_MERGES("prompt merges with the completion's first token"),
         EMPTY_COMPLETION("empty completion"),
         IDENTICAL_SIDES("identical sides"),
         OUTSIDE_VOCABULARY("token id outside the vocabulary"),

@@ -8,13 +8,13 @@ import java.util.function.Consumer;
  * The rows of a file as token ids, in file order.
  *
  * @param rows at least one
- * @param report what was left out, cut or moved
+ * @param report numbers of rows used, cut and skipped
  */
 public record Dataset<T>(List<T> rows, DatasetReport report) {
 
     /**
-     * Reads pairs: {@code prompt, chosen, rejected} as text or as {@code _ids}, or transcripts {@code chosen,
-     * rejected}.
+     * Reads preference pairs. A row has the columns {@code prompt, chosen, rejected}, or {@code prompt_ids, chosen_ids,
+     * rejected_ids}, or transcripts in {@code chosen, rejected}.
      */
     public static Dataset<PreferencePair> pairs(Path file, ReadOptions options) {
         DatasetReader<PreferencePair> pairs = DatasetReader.pairs(options);
@@ -23,7 +23,8 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
     }
 
     /**
-     * Reads sequences: {@code text}, {@code prompt, completion}, {@code ids}, or {@code prompt_ids, completion_ids}.
+     * Reads sequences. A row has the columns {@code text}, or {@code prompt, completion}, or {@code ids}, or {@code
+     * prompt_ids, completion_ids}.
      */
     public static Dataset<Sequence> sequences(Path file, ReadOptions options) {
         DatasetReader<Sequence> sequences = DatasetReader.sequences(options);
@@ -32,21 +33,21 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
     }
 
     /**
-     * Reads what the file holds, in one reading, for it may be a pipe: pairs where a row can be used as one, as {@link
-     * #pairs} would read them, and otherwise sequences.
+     * Reads pairs if any row can be used as a pair, else sequences. The file is read only once, because it may be a
+     * pipe. Calls one of the consumers.
      */
     public static void read(
             Path file,
             ReadOptions options,
-            Consumer<Dataset<PreferencePair>> ofPairs,
-            Consumer<Dataset<Sequence>> ofSequences) {
+            Consumer<Dataset<PreferencePair>> pairConsumer,
+            Consumer<Dataset<Sequence>> sequenceConsumer) {
         DatasetReader<PreferencePair> pairs = DatasetReader.pairs(options);
         DatasetReader<Sequence> sequences = DatasetReader.sequences(options);
         DatasetReader.read(file, RowFormats.ALL, List.of(pairs, sequences));
         if (pairs.isLikelierThan(sequences)) {
-            ofPairs.accept(read(file, pairs));
+            pairConsumer.accept(read(file, pairs));
         } else {
-            ofSequences.accept(read(file, sequences));
+            sequenceConsumer.accept(read(file, sequences));
         }
     }
 

@@ -15,7 +15,7 @@ import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
-/** The rows of one kind in one reading of one file: pairs, or sequences. */
+/** Collects the rows of one kind, pairs or sequences, while a file is read. */
 final class DatasetReader<T> {
 
     private interface RowReader<T> {
@@ -34,7 +34,7 @@ final class DatasetReader<T> {
     private @Nullable Dpo4jException refusal;
     private boolean hasRowsOfKind;
     private int truncated;
-    private int backedOff;
+    private int mergedPrompts;
 
     private DatasetReader(ReadOptions options, List<RowFormat> wanted, RowReader<T> rowReader) {
         this.options = options;
@@ -51,13 +51,13 @@ final class DatasetReader<T> {
         return new DatasetReader<>(options, RowFormats.SEQUENCES, DatasetReader::sequence);
     }
 
-    /** Reads the file once and gives every row to all readers, until its end or until none can go on. */
+    /** Reads the file once and passes every row to all readers. Stops early if every reader has refused a row. */
     static void read(Path file, List<RowFormat> wanted, List<DatasetReader<?>> readers) {
         try (Rows rows = RowFiles.open(file)) {
-            for (boolean more = true; more && readers.stream().anyMatch(reader -> reader.refusal == null); ) {
+            for (boolean hasMore = true; hasMore && readers.stream().anyMatch(reader -> reader.refusal == null); ) {
                 try {
                     Rows.Row row = rows.next();
-                    more = row != null;
+                    hasMore = row != null;
                     if (row != null) {
                         RowFormat found = RowFormats.find(row.values(), wanted);
                         readers.forEach(reader -> reader.take(row, found, rows));
@@ -78,7 +78,7 @@ final class DatasetReader<T> {
             RowFormats.checkWanted(found, wanted);
             checkFormat(found);
             used.add(rowReader.read(this, row.number(), found.read(row.values(), encoder)));
-            format = found; // a row that cannot be used says nothing of the others
+            format = found; // only a usable row sets the format of the file
             countColumns(row.values(), found);
         } catch (BadRow bad) {
             leaveOut(rows.place(row.number()), bad);
@@ -93,12 +93,12 @@ final class DatasetReader<T> {
         }
     }
 
-    /** The format of this row must be that of the rows before it. */
+    /** Throws if the format of this row differs from that of the rows before it. */
     private void checkFormat(RowFormat found) throws BadRow {
         if (format != null && !found.equals(format)) {
             throw new BadRow(
                     BadRow.Reason.MIXED_FORMAT,
-                    "it has " + found + " but the rows before it have " + format + "; give one format a file");
+                    "it has " + found + " but the rows before it have " + format + "; use one format per file");
         }
     }
 
@@ -111,7 +111,7 @@ final class DatasetReader<T> {
         }
     }
 
-    /** Whether what the file holds is of this kind rather than of the other. Pairs are asked first. */
+    /** Whether the file holds rows of this kind rather than of the other; true if it has no rows of either. */
     boolean isLikelierThan(DatasetReader<?> other) {
         if (used.isEmpty() != other.used.isEmpty()) {
             return other.used.isEmpty();
@@ -119,7 +119,7 @@ final class DatasetReader<T> {
         return hasRowsOfKind || !other.hasRowsOfKind;
     }
 
-    /** The rows that can be used; throws where a row is refused, or none can be used. */
+    /** The usable rows. Throws if a row was refused or no row is usable. */
     List<T> rows(Path file) {
         if (refusal != null) {
             throw refusal;
@@ -131,13 +131,13 @@ final class DatasetReader<T> {
         return List.copyOf(used);
     }
 
-    /** What was left out, cut or moved. */
+    /** Numbers of rows used, cut and skipped. */
     DatasetReport report() {
         return new DatasetReport(
                 used.size(),
                 reasons(),
                 truncated,
-                backedOff,
+                mergedPrompts,
                 Collections.unmodifiableMap(columnsUsed),
                 Collections.unmodifiableMap(columnsNotUsed));
     }
@@ -158,7 +158,7 @@ final class DatasetReader<T> {
         int[] cutChosen = encoder.fit(prompt, chosen, "chosen");
         int[] cutRejected = encoder.fit(prompt, rejected, "rejected");
         checkDifferent(cutChosen, cutRejected, " once cut to max_length " + options.maxLength());
-        count(joint.backedOff(), cutChosen.length < chosen.length || cutRejected.length < rejected.length);
+        count(joint.isPromptMerged(), cutChosen.length < chosen.length || cutRejected.length < rejected.length);
         return new PreferencePair(number, prompt, cutChosen, cutRejected);
     }
 
@@ -167,7 +167,7 @@ final class DatasetReader<T> {
         int[] completion = joint.completions()[0];
         Encoder.checkNotEmpty(prompt, completion, "completion");
         int[] cut = encoder.fit(prompt, completion, "completion");
-        count(joint.backedOff(), cut.length < completion.length);
+        count(joint.isPromptMerged(), cut.length < completion.length);
         return new Sequence(number, prompt, cut);
     }
 
@@ -179,8 +179,8 @@ final class DatasetReader<T> {
         }
     }
 
-    private void count(boolean moved, boolean cut) {
-        backedOff += moved ? 1 : 0;
-        truncated += cut ? 1 : 0;
+    private void count(boolean isPromptMerged, boolean isCut) {
+        mergedPrompts += isPromptMerged ? 1 : 0;
+        truncated += isCut ? 1 : 0;
     }
 }

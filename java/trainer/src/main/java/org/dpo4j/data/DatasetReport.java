@@ -7,30 +7,30 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * What became of the rows of a file.
+ * How many rows of a file were used, cut and skipped.
  *
- * @param used rows that became token ids
- * @param skipped rows left out, by reason
- * @param truncated used rows of which a completion was cut to {@code max_length}
- * @param backedOff used rows in which the last tokens of the prompt merge with the completion's first, and count as
- *     completion
- * @param columnsUsed columns that the rows were read from, and in how many used rows each is there
- * @param columnsNotUsed columns that were read past, likewise
+ * @param used rows converted to token ids
+ * @param skipped skipped rows, by reason
+ * @param truncated used rows with a completion cut to {@code max_length}
+ * @param mergedPrompts used rows in which the tokenizer merges the end of the prompt with the start of the completion,
+ *     so that the merged tokens belong to the completion
+ * @param columnsUsed columns that were read, each with the number of used rows that have it
+ * @param columnsNotUsed columns that were ignored, each with the number of used rows that have it
  */
 public record DatasetReport(
         int used,
         Map<String, Integer> skipped,
         int truncated,
-        int backedOff,
+        int mergedPrompts,
         Map<String, Integer> columnsUsed,
         Map<String, Integer> columnsNotUsed) {
 
-    /** Names of columns that a line has room for. */
+    /** Maximum number of columns named in a line. */
     private static final int MAX_COLUMNS = 30;
 
     /**
-     * The lines of a report by name: what became of the {@code rows}, and which columns were used and which were not,
-     * their names behind {@code prefix}.
+     * The lines of a report by name. {@code rows} names the line of row counts; {@code prefix} goes before the names of
+     * the lines of columns used and not used.
      */
     public Map<String, String> facts(String rows, String prefix) {
         Map<String, String> facts = new LinkedHashMap<>();
@@ -63,8 +63,8 @@ public record DatasetReport(
         if (truncated > 0) {
             line.append(", ").append(truncated).append(" cut to max_length");
         }
-        if (backedOff > 0) {
-            line.append(", ").append(backedOff).append(" whose prompt and completion share a token");
+        if (mergedPrompts > 0) {
+            line.append(", ").append(mergedPrompts).append(" whose prompt and completion share a token");
         }
         if (!skipped.isEmpty()) {
             int total = skipped.values().stream().mapToInt(Integer::intValue).sum();

@@ -6,20 +6,21 @@ import java.util.Arrays;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * The values of rows as token ids.
+ * Converts the values of rows to token ids.
  *
- * <p>A prompt and its completions are tokenised together, for tokenizers merge across the border between them. Where
- * the joint ids do not begin with the prompt's own, the border moves back to the last token that the prompt has in
- * common with all of them, as in TRL 1.16.
+ * <p>Prompt and completion are tokenised together, because tokenizers merge across the boundary between them. If the
+ * joint ids do not begin with the ids of the prompt alone, the prompt is cut before the first token that differs in any
+ * of the joint ids, as in TRL 1.16.
  */
 final class Encoder {
 
     /**
      * A prompt with the completions that share it.
      *
-     * @param backedOff whether the last tokens of the prompt belong to the completions
+     * @param isPromptMerged whether the last tokens of the prompt merged with a completion, and belong to the
+     *     completions
      */
-    record Joint(int[] prompt, int[][] completions, boolean backedOff) {}
+    record Joint(int[] prompt, int[][] completions, boolean isPromptMerged) {}
 
     private final ReadOptions options;
 
@@ -27,7 +28,7 @@ final class Encoder {
         this.options = options;
     }
 
-    /** The value of a key that holds text. */
+    /** The text under a key. */
     static String text(ObjectNode row, String key) throws BadRow {
         JsonNode value = row.path(key);
         if (!value.isTextual()) {
@@ -48,7 +49,7 @@ final class Encoder {
         return text;
     }
 
-    /** The value of a key that holds token ids, all within the vocabulary. */
+    /** The token ids under a key. Throws if one is outside the vocabulary. */
     int[] ids(ObjectNode row, String key) throws BadRow {
         JsonNode value = row.path(key);
         if (!value.isArray()) {
@@ -73,19 +74,19 @@ final class Encoder {
         return ids;
     }
 
-    /** A text that begins a sequence, and EOS. */
+    /** The ids of a whole sequence: what the tokenizer puts before a text, the text, EOS. */
     int[] whole(String text) throws BadRow {
         return ended(text, encode(text));
     }
 
-    /** A prompt and its completions; EOS behind each completion that is more than white space. */
+    /** The ids of a prompt and its completions, each followed by EOS. A completion of only white space gives no ids. */
     Joint joint(String prompt, String... completions) throws BadRow {
         int[] alone = encode(prompt);
         if (alone.length == 0 && !prompt.isEmpty()) {
             throw new BadRow(
                     BadRow.Reason.EMPTY_PROMPT,
-                    "the tokenizer drops every character of the prompt and adds no beginning token, so nothing predicts"
-                            + " the first token");
+                    "the tokenizer drops every character of the prompt and adds no BOS token, so no token precedes"
+                            + " the completion; change the prompt");
         }
         int[][] joint = new int[completions.length][];
         int common = alone.length;
@@ -97,15 +98,15 @@ final class Encoder {
         if (common == 0 && alone.length > 0) {
             throw new BadRow(
                     BadRow.Reason.PROMPT_MERGES,
-                    "the whole prompt merges with the answer's first token, so nothing is left to predict that token"
-                            + " from; end the prompt where a token ends, for instance with a line break");
+                    "the tokenizer merges the whole prompt with the completion's first token, so no token precedes"
+                            + " the completion; end the prompt where a token ends, for instance with a line break");
         }
         for (int i = 0; i < completions.length; i++) {
             int[] completion = Arrays.copyOfRange(joint[i], common, joint[i].length);
             if (completion.length == 0 && !completions[i].isBlank()) {
                 throw new BadRow(
                         BadRow.Reason.EMPTY_COMPLETION,
-                        "an answer adds no token to the prompt's: the tokenizer drops all of its characters, or merges"
+                        "a completion adds no token to the prompt: the tokenizer drops all of its characters, or merges"
                                 + " them with the prompt's last token");
             }
             joint[i] = completions[i].isBlank() ? new int[0] : ended(prompt + completions[i], completion);
@@ -113,14 +114,14 @@ final class Encoder {
         return new Joint(Arrays.copyOf(alone, common), joint, common < alone.length);
     }
 
-    /** The last ids of a text, and EOS unless the text spells it out. */
+    /** Appends EOS to the last ids of a text, unless the text already ends in EOS. */
     private int[] ended(String text, int[] ids) throws BadRow {
         Integer end = tokenizer().eosTokenId();
         if (end == null) {
             throw new Dpo4jException(
-                    "the model names no eos_token to end completions with; name it in tokenizer_config.json");
+                    "the model has no eos_token to end completions with; name it in tokenizer_config.json");
         }
-        if (endsIn(end, ids) || endsBeforeWhiteSpace(end, text, ids)) {
+        if (isEndedBy(end, ids) || isEndedBeforeWhiteSpace(end, text, ids)) {
             return ids;
         }
         int[] ended = Arrays.copyOf(ids, ids.length + 1);
@@ -128,22 +129,22 @@ final class Encoder {
         return ended;
     }
 
-    private static boolean endsIn(int end, int[] ids) {
+    private static boolean isEndedBy(int end, int[] ids) {
         return ids.length > 0 && ids[ids.length - 1] == end;
     }
 
-    /** Whether only white space follows EOS: most chat templates write a line break there. */
-    private boolean endsBeforeWhiteSpace(int end, String text, int[] ids) throws BadRow {
+    /** Whether the text ends in EOS and white space, as with chat templates that write a line break after EOS. */
+    private boolean isEndedBeforeWhiteSpace(int end, String text, int[] ids) throws BadRow {
         int length = text.length();
         while (length > 0 && isSpace(text.charAt(length - 1))) {
             length--;
         }
         return length < text.length()
                 && Arrays.stream(ids).anyMatch(id -> id == end)
-                && endsIn(end, encode(text.substring(0, length)));
+                && isEndedBy(end, encode(text.substring(0, length)));
     }
 
-    /** Unicode's white space, which has spaces that forbid a line break as well. */
+    /** Whether it is white space in Unicode; {@link Character#isWhitespace(char)} leaves out non-breaking spaces. */
     private static boolean isSpace(char c) {
         return Character.isWhitespace(c) || Character.isSpaceChar(c) || c == '\u0085';
     }
@@ -176,19 +177,20 @@ final class Encoder {
         return value.isTextual() ? "text" : value.toString();
     }
 
-    /** Refuses what cannot be learned from: no prompt to predict from, or nothing to predict. */
+    /** Throws if the prompt or the completion has no tokens. */
     static void checkNotEmpty(int[] prompt, int[] completion, String name) throws BadRow {
         if (prompt.length == 0) {
             throw new BadRow(
                     BadRow.Reason.EMPTY_PROMPT,
-                    "prompt is empty and the tokenizer adds no beginning token, so nothing predicts the first token");
+                    "prompt is empty and the tokenizer adds no BOS token, so no token precedes the completion; give a"
+                            + " prompt");
         }
         if (completion.length == 0) {
             throw new BadRow(BadRow.Reason.EMPTY_COMPLETION, name + " is empty");
         }
     }
 
-    /** Refuses a text that is longer than {@code max_length}, unless it is to be cut. */
+    /** Throws if a text is longer than {@code max_length} and {@code truncation_mode} is not set. */
     void checkLength(String name, int[] ids) throws BadRow {
         if (isTooLong(ids.length) && options.truncationMode() == null) {
             throw tooLong(name + " has " + ids.length);
@@ -196,8 +198,8 @@ final class Encoder {
     }
 
     /**
-     * The completion, cut at its end if that is asked for and it does not fit {@code max_length} together with its
-     * prompt.
+     * The completion, cut so that it fits {@code max_length} together with its prompt. Throws if it has to be cut but
+     * {@code truncation_mode} is not set, or if the prompt alone fills {@code max_length}.
      */
     int[] fit(int[] prompt, int[] completion, String name) throws BadRow {
         Integer longest = options.maxLength();
@@ -207,7 +209,7 @@ final class Encoder {
         if (prompt.length >= longest) {
             throw new BadRow(
                     BadRow.Reason.PROMPT_TOO_LONG,
-                    "prompt has " + prompt.length + " tokens, which leaves nothing of max_length " + longest
+                    "prompt has " + prompt.length + " tokens, which leaves no room in max_length " + longest
                             + "; raise max_length, or leave such rows out with on_bad_row skip");
         }
         if (options.truncationMode() == null) {
@@ -224,8 +226,8 @@ final class Encoder {
     private BadRow tooLong(String what) {
         return new BadRow(
                 BadRow.Reason.TOO_LONG,
-                what + " tokens, more than max_length " + options.maxLength() + "; raise max_length (to the model's"
-                        + " positions at most), leave such rows out with on_bad_row skip, or cut them at their end with"
+                what + " tokens, more than max_length " + options.maxLength() + "; raise max_length (up to the model's"
+                        + " positions), leave such rows out with on_bad_row skip, or cut them at their end with"
                         + " truncation_mode keep_start");
     }
 }

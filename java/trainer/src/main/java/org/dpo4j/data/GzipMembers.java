@@ -6,14 +6,14 @@ import java.io.InputStream;
 import java.util.zip.GZIPInputStream;
 
 /**
- * The content of all members of a gzip file (RFC 1952, 2.2). {@link GZIPInputStream} takes bytes behind a member that
- * are no whole header of another for the end of the file, and loses them in silence. This throws there.
+ * Reads all members of a gzip file (RFC 1952, 2.2). If bytes after a member are not the complete header of another,
+ * {@link GZIPInputStream} silently ends there. This class throws instead.
  */
 final class GzipMembers extends GZIPInputStream {
-    /** Bytes of CRC32 and ISIZE, which the inflater is not given. */
+    /** Bytes of CRC32 and ISIZE, which follow the compressed data and remain in the inflater's input. */
     private static final int TRAILER_BYTES = 8;
 
-    /** Keeps whether bytes follow. {@link GZIPInputStream} asks for it behind every trailer. */
+    /** Remembers the last result of {@code available}, which {@link GZIPInputStream} calls after every trailer. */
     private static final class Source extends FilterInputStream {
         private boolean hasMore;
 
@@ -31,7 +31,7 @@ final class GzipMembers extends GZIPInputStream {
 
     private final Source source;
 
-    /** {@code input}: its {@code available} is 0 at the end of the file and nowhere else. */
+    /** The {@code available} of {@code input} must be 0 only at the end of the file. */
     GzipMembers(InputStream input) throws IOException {
         this(new Source(input));
     }

@@ -4,9 +4,10 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 
 /**
- * A column of token ids for the prompt and one for each completion, taken as they are.
+ * One column of token ids for the prompt and one for each completion. The ids are used unchanged: no BOS or EOS is
+ * added.
  *
- * @param keys the prompt's, then those of the completions
+ * @param keys column of the prompt, then those of the completions
  */
 record IdFormat(List<String> keys) implements RowFormat {
 

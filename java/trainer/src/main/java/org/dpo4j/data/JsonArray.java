@@ -8,7 +8,10 @@ import java.io.InputStream;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
-/** The elements of one JSON array. What follows malformed JSON is lost. */
+/**
+ * Reads the elements of one JSON array. Malformed JSON ends the file with an error, since later elements cannot be
+ * found.
+ */
 final class JsonArray extends JsonRows {
     private static final JsonMapper MAPPER = new JsonMapper(FACTORY);
 
@@ -19,7 +22,7 @@ final class JsonArray extends JsonRows {
         this.parser = parser;
     }
 
-    /** {@code input} stands at the opening bracket. */
+    /** {@code input} must be at the opening bracket. */
     static JsonArray open(String name, InputStream input) throws IOException {
         JsonParser parser = FACTORY.createParser(input);
         parser.nextToken();
@@ -32,8 +35,8 @@ final class JsonArray extends JsonRows {
         advance();
         if (parser.nextToken() == JsonToken.END_ARRAY) {
             if (parser.nextToken() != null) {
-                throw new Dpo4jException(name + " goes on behind its array, at line "
-                        + parser.currentLocation().getLineNr() + "; a file is one array of rows, or one row a line");
+                throw new Dpo4jException(name + " continues after its array, at line "
+                        + parser.currentLocation().getLineNr() + "; give one array of rows, or one row per line");
             }
             return null;
         }

@@ -10,16 +10,16 @@ import org.dpo4j.io.JsonErrors;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
-/** One JSON object a line. Lines behind one that is no object can be read. */
+/** Reads one JSON object per line. A malformed line does not prevent reading the lines after it. */
 final class JsonLines extends JsonRows {
-    private static final int LONGEST_LINE = 64 << 20;
+    private static final int MAX_LINE_BYTES = 64 << 20;
     private static final JsonMapper MAPPER = JsonMapper.builder(FACTORY)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
 
     private final InputStream input;
 
-    /** {@code line}: complete lines before the place of the stream. */
+    /** {@code line}: number of lines that have been read from the stream. */
     JsonLines(String name, InputStream input, int line) {
         super(name, input, "line", line);
         this.input = input;
@@ -40,7 +40,7 @@ final class JsonLines extends JsonRows {
         } catch (JsonProcessingException e) {
             throw new BadRow(
                     BadRow.Reason.MALFORMED,
-                    "malformed JSON: " + JsonErrors.reason(e, true) + "; each line is one JSON object");
+                    "malformed JSON: " + JsonErrors.reason(e, true) + "; write one JSON object per line");
         }
     }
 
@@ -53,7 +53,7 @@ final class JsonLines extends JsonRows {
             return null;
         }
         while (next >= 0 && next != '\n') {
-            if (line.size() == LONGEST_LINE) {
+            if (line.size() == MAX_LINE_BYTES) {
                 throw new Dpo4jException(place(number()) + " is longer than 64 MiB; is this a JSONL file?");
             }
             line.write(next);

@@ -13,7 +13,7 @@ import org.dpo4j.io.JsonErrors;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
-/** Rows that are JSON objects, in a stream. */
+/** Reads rows that are JSON objects from a stream. */
 abstract class JsonRows implements Rows {
     static final JsonFactory FACTORY = JsonFactory.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
@@ -24,7 +24,7 @@ abstract class JsonRows implements Rows {
     private final String unit;
     private int number;
 
-    /** {@code unit}: what rows are counted in; {@code number}: of the last before the first row. */
+    /** {@code unit} names what {@link #number} counts: line or row. {@code number} is its initial value. */
     JsonRows(String name, InputStream input, String unit, int number) {
         this.name = name;
         this.input = input;
@@ -32,7 +32,7 @@ abstract class JsonRows implements Rows {
         this.number = number;
     }
 
-    /** The next row, or null after the last; moves on by {@link #advance} first. */
+    /** The next row, or null after the last. Calls {@link #advance} before it reads. */
     abstract @Nullable Row read() throws IOException, BadRow;
 
     final void advance() {
@@ -57,7 +57,7 @@ abstract class JsonRows implements Rows {
             throw new Dpo4jException(place(number) + " is malformed JSON: " + JsonErrors.reason(e, false), e);
         } catch (IOException e) {
             throw new Dpo4jException(
-                    place(number) + " cannot be read (" + FileErrors.reason(e) + "); is the file whole?", e);
+                    place(number) + " cannot be read (" + FileErrors.reason(e) + "); is the file complete?", e);
         }
     }
 
@@ -67,7 +67,8 @@ abstract class JsonRows implements Rows {
         }
         throw new BadRow(
                 BadRow.Reason.MALFORMED,
-                "not a JSON object but " + node.getNodeType().toString().toLowerCase(Locale.ROOT));
+                "a JSON object is expected, not "
+                        + node.getNodeType().toString().toLowerCase(Locale.ROOT));
     }
 
     @Override

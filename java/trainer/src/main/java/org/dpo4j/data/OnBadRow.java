@@ -1,10 +1,10 @@
 package org.dpo4j.data;
 
-/** What a row that cannot be used does: {@code on_bad_row}. */
+/** What happens at a row that cannot be used: {@code on_bad_row}. */
 public enum OnBadRow {
-    /** Ends the run with the file, the line and the reason. */
+    /** The run ends with an error that names file, line and reason. */
     STOP("error"),
-    /** Is left out, and counted under its reason. */
+    /** The row is left out and counted under its reason. */
     SKIP("skip");
 
     private final String option;

@@ -6,29 +6,30 @@ import java.util.List;
 import org.dpo4j.kernels.decoder.Segment;
 
 /**
- * Token sequences without padding, as the decoder reads them. A pair is {@code [prompt | chosen | rejected]} with the prompt once; the last token of
- * a completion is only ever a target, so it has no row.
+ * Token sequences packed for the decoder, one after another without padding. A pair is {@code [prompt | chosen |
+ * rejected]}, with the prompt once. The last token of a completion is only a target, so it has no row.
  *
  * @param ids token of each row
- * @param positions rotary position of each row; both completions continue their prompt's
- * @param segments who attends to whom
- * @param hiddenRows for each completion token, in order, the row whose hidden state predicts it. The last prompt row predicts the first token of
- *     both completions, so it stands here twice
- * @param targets the completion tokens themselves
- * @param offsets completion {@code s} owns the targets {@code [offsets[s], offsets[s+1])}. For pairs: chosen, rejected, chosen, rejected, ...
+ * @param positions rotary position of each row; both completions continue the positions of their prompt
+ * @param segments which rows attend to which
+ * @param hiddenRows for each completion token, in order, the row whose hidden state predicts it. The last row of a
+ *     prompt predicts the first token of both completions, so it occurs twice
+ * @param targets the completion tokens
+ * @param offsets completion {@code s} owns the targets {@code [offsets[s], offsets[s+1])}. For pairs: chosen, rejected,
+ *     chosen, rejected, ...
  */
 public record PackedBatch(
         int[] ids, int[] positions, List<Segment> segments, int[] hiddenRows, int[] targets, int[] offsets) {
 
     /**
-     * Pairs, each with its prompt once ({@code sharePrefix}), or as two sequences {@code [prompt | chosen] [prompt | rejected]}. A completion of one
-     * token has no segment: the prompt's last row predicts it.
+     * Packs pairs, each with its prompt once ({@code isPrefixShared}), or as two sequences {@code [prompt | chosen]
+     * [prompt | rejected]}. A completion of one token has no segment, because the prompt's last row predicts it.
      */
-    public static PackedBatch pairs(List<PreferencePair> pairs, boolean sharePrefix) {
-        return sharePrefix ? Packing.sharedPairs(pairs) : Packing.plainPairs(pairs);
+    public static PackedBatch pairs(List<PreferencePair> pairs, boolean isPrefixShared) {
+        return isPrefixShared ? Packing.sharedPairs(pairs) : Packing.plainPairs(pairs);
     }
 
-    /** Sequences, each one completion. */
+    /** Packs sequences. Each has one completion. */
     public static PackedBatch sequences(List<Sequence> sequences) {
         return Packing.sequences(sequences);
     }
@@ -38,12 +39,12 @@ public record PackedBatch(
         return segments.stream().mapToInt(Segment::queryCount).max().orElse(0);
     }
 
-    /** The position after the last one that occurs. */
+    /** Maximum position + 1. */
     public int positionsEnd() {
         return Arrays.stream(positions).max().orElse(-1) + 1;
     }
 
-    /** Rows the decoder runs on. */
+    /** Rows of the decoder. */
     public int rows() {
         return ids.length;
     }
@@ -60,12 +61,12 @@ public record PackedBatch(
         return lengths;
     }
 
-    /** Completions: two a pair. */
+    /** Number of completions; two per pair. */
     public int completions() {
         return offsets.length - 1;
     }
 
-    /** Lays token sequences behind one another. Rows are counted first, so that every array is made once. */
+    /** Places token sequences one after another. The constructor takes the number of rows, to allocate arrays once. */
     private static final class Packing {
         private final int[] ids;
         private final int[] positions;
@@ -85,7 +86,7 @@ public record PackedBatch(
             offsets = new int[completions + 1];
         }
 
-        /** {@code [prompt | chosen | rejected]} a pair: both completions attend to the one prompt. */
+        /** {@code [prompt | chosen | rejected]} per pair; both completions attend to the prompt. */
         static PackedBatch sharedPairs(List<PreferencePair> pairs) {
             int rows = 0;
             int tokens = 0;
@@ -99,7 +100,7 @@ public record PackedBatch(
             return packing.batch();
         }
 
-        /** {@code [prompt | chosen] [prompt | rejected]} a pair. */
+        /** {@code [prompt | chosen] [prompt | rejected]} per pair. */
         static PackedBatch plainPairs(List<PreferencePair> pairs) {
             List<Sequence> sequences = new ArrayList<>();
             for (PreferencePair pair : pairs) {
@@ -109,7 +110,7 @@ public record PackedBatch(
             return sequences(sequences);
         }
 
-        /** {@code [prompt | completion]} a sequence. */
+        /** {@code [prompt | completion]} per sequence. */
         static PackedBatch sequences(List<Sequence> sequences) {
             int rows = 0;
             int tokens = 0;
@@ -129,13 +130,13 @@ public record PackedBatch(
             segments.add(prompt);
             addRows(pair.prompt(), length, 0);
             int last = row - 1;
-            addBehind(prompt, last, pair.chosen());
-            addBehind(prompt, last, pair.rejected());
+            addCompletion(prompt, last, pair.chosen());
+            addCompletion(prompt, last, pair.rejected());
         }
 
-        private void addBehind(Segment prompt, int lastOfPrompt, int[] tokens) {
+        private void addCompletion(Segment prompt, int lastOfPrompt, int[] tokens) {
             addTargets(tokens, lastOfPrompt, row);
-            int count = tokens.length - 1; // the last token is only ever a target
+            int count = tokens.length - 1; // the last token is only a target
             if (count > 0) {
                 segments.add(Segment.withPrefix(prompt, row, count));
                 addRows(tokens, count, prompt.queryCount());
@@ -160,8 +161,8 @@ public record PackedBatch(
         }
 
         /**
-         * The first token is predicted by the prompt's last row, the others by the completion's own rows from {@code
-         * begin}.
+         * Adds the targets of a completion. The prompt's last row predicts the first token; the completion's rows from
+         * {@code begin} on predict the others.
          */
         private void addTargets(int[] tokens, int lastOfPrompt, int begin) {
             for (int i = 0; i < tokens.length; i++) {

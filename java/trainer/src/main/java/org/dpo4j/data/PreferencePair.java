@@ -1,16 +1,16 @@
 package org.dpo4j.data;
 
 /**
- * A prompt and two answers to it, as token ids. The first answer was preferred.
+ * A prompt with a chosen and a rejected completion, as token ids.
  *
- * @param row where it stands in its file: the line, or the element of a JSON array, counted from 1
- * @param prompt at least one token; starts with the beginning token where the tokenizer adds one
- * @param chosen at least one token; ends with the ending token unless it was cut
- * @param rejected likewise; differs from {@code chosen}
+ * @param row line of the file, or element of a JSON array, counted from 1
+ * @param prompt at least one token; begins with BOS if the tokenizer adds it
+ * @param chosen at least one token; ends with EOS if it was text and is not cut
+ * @param rejected as {@code chosen}, but not equal to it
  */
 public record PreferencePair(int row, int[] prompt, int[] chosen, int[] rejected) {
 
-    /** Tokens of the prompt and the longer answer. */
+    /** Tokens of the prompt and the longer completion. */
     public int length() {
         return prompt.length + Math.max(chosen.length, rejected.length);
     }

@@ -11,14 +11,14 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a model is asked to continue.
+ * A prompt to continue.
  *
- * @param row where it stands in its file: the line, or the element of a JSON array, counted from 1
- * @param ids at least one token; starts with the beginning token where the tokenizer adds one
+ * @param row line of the file, or element of a JSON array, counted from 1
+ * @param ids at least one token; begins with BOS if the tokenizer adds it
  */
 public record Prompt(int row, int[] ids) {
 
-    /** A prompt that stands alone. */
+    /** A prompt from text, as row 1. */
     public static Prompt of(String text, @Nullable Tokenizer tokenizer) {
         try {
             return new Prompt(1, encode(text, tokenizer));
@@ -27,7 +27,7 @@ public record Prompt(int row, int[] ids) {
         }
     }
 
-    /** The {@code prompt} of every row, or its {@code prompt_ids}. The report names the columns that are not used. */
+    /** Reads the {@code prompt} or {@code prompt_ids} of every row of a file. The report names the columns not used. */
     public static Dataset<Prompt> read(Path file, @Nullable Tokenizer tokenizer, int vocabularySize) {
         Encoder encoder = new Encoder(new ReadOptions(tokenizer, vocabularySize, null, null, OnBadRow.STOP));
         List<Prompt> prompts = new ArrayList<>();
@@ -80,7 +80,7 @@ public record Prompt(int row, int[] ids) {
             throw new BadRow(
                     BadRow.Reason.EMPTY_PROMPT,
                     "the prompt " + (text.isEmpty() ? "is empty" : "has no characters that the tokenizer knows")
-                            + " and the tokenizer adds no beginning token; give at least one token");
+                            + " and the tokenizer adds no BOS token; give at least one token");
         }
         return ids;
     }

@@ -6,11 +6,11 @@ import org.jspecify.annotations.Nullable;
 /**
  * How rows become token ids.
  *
- * @param tokenizer of the model; null where it has none, and rows hold ids
- * @param vocabularySize rows of the model's embedding table: every id lies below it
- * @param maxLength most tokens of prompt and completion together; null for no limit
- * @param truncationMode how a longer row is cut; null: it is a row that cannot be used
- * @param onBadRow what a row that cannot be used does
+ * @param tokenizer the model's tokenizer; null if it has none, and rows must hold ids
+ * @param vocabularySize rows of the model's embedding table; every id must be below it
+ * @param maxLength maximum tokens of prompt and completion together; null for no limit
+ * @param truncationMode how a longer row is cut; null: a longer row cannot be used
+ * @param onBadRow what happens at a row that cannot be used
  */
 public record ReadOptions(
         @Nullable Tokenizer tokenizer,

@@ -10,12 +10,14 @@ import org.dpo4j.io.FileFormat;
 import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.Dpo4jException;
 
-/** Opens files of rows. What a file holds decides how it is read, not its name; it may be gzipped. */
+/** Opens files of rows. The content of a file determines its format, not its name. A file may be gzipped. */
 final class RowFiles {
     private static final String WANTED = "a .jsonl, .json or .jsonl.gz file, or - for standard input"
-            + " (a data set of the Hugging Face hub is to be downloaded first)";
+            + " (download a data set of the Hugging Face hub first)";
 
-    /** Tells whether more bytes follow by reading one: of a pipe no other answer is sure, and members of gzip ask. */
+    /**
+     * Its {@code available} reads ahead one byte, because {@link GzipMembers} needs an exact answer, also for a pipe.
+     */
     private static final class Peeking extends BufferedInputStream {
         Peeking(InputStream input) {
             super(input, FileFormat.HEAD_BYTES);
@@ -43,7 +45,7 @@ final class RowFiles {
 
     private RowFiles() {}
 
-    /** Opens the file, once: it may be a pipe. */
+    /** Opens the file. It is opened and read only once, because it may be a pipe. */
     static Rows open(Path file) {
         String name = InputFile.name(file);
         refuseSavedDataset(file);
@@ -51,11 +53,11 @@ final class RowFiles {
         try {
             return open(name, bytes);
         } catch (IOException e) {
-            throw new Dpo4jException(name + " cannot be read (" + FileErrors.reason(e) + "); is the file whole?", e);
+            throw new Dpo4jException(name + " cannot be read (" + FileErrors.reason(e) + "); is the file complete?", e);
         }
     }
 
-    /** What save_to_disk of Hugging Face's datasets makes: a directory, of one data set or of its splits. */
+    /** Throws if the file is a directory written by save_to_disk of Hugging Face's datasets. */
     private static void refuseSavedDataset(Path file) {
         boolean hasSplits = Files.exists(file.resolve("dataset_dict.json"));
         if (hasSplits || Files.exists(file.resolve("dataset_info.json"))) {
@@ -79,7 +81,7 @@ final class RowFiles {
             throw new Dpo4jException(other.refuseRows(name));
         }
         skipByteOrderMark(input, head);
-        int line = 0; // complete lines of white space
+        int line = 0; // blank lines before the first row
         for (int next = input.peek();
                 next == ' ' || next == '\t' || next == '\r' || next == '\n';
                 next = input.peek()) {
@@ -88,8 +90,8 @@ final class RowFiles {
         int first = input.peek();
         if (first < 0) {
             input.close();
-            throw new Dpo4jException(name + " holds no rows: it is "
-                    + (head.length == 0 ? "empty" : "white space alone") + "; was it written whole?");
+            throw new Dpo4jException(name + " holds no rows: it is " + (head.length == 0 ? "empty" : "only white space")
+                    + "; was it written completely?");
         }
         if (first != '[') {
             return new JsonLines(name, input, line);

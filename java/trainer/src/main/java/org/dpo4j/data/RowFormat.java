@@ -3,15 +3,15 @@ package org.dpo4j.data;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 
-/** How the columns of a row hold a prompt and its completions. {@link RowFormats} lists the formats there are. */
+/** A format of rows: which columns hold the prompt and its completions. {@link RowFormats} lists all formats. */
 interface RowFormat {
 
-    /** Names of the columns: a row of this format has all of them, and none of another format's. */
+    /** Names of the columns. A row of this format has all of them and no column of another format. */
     List<String> keys();
 
-    /** Whether rows have a chosen and a rejected completion; otherwise they have one. */
+    /** Whether rows have a chosen and a rejected completion, rather than one completion. */
     boolean isPair();
 
-    /** The ids of a row of this format. Throws where it cannot be used. */
+    /** The token ids of a row of this format. Throws if the row cannot be used. */
     Encoder.Joint read(ObjectNode row, Encoder encoder) throws BadRow;
 }

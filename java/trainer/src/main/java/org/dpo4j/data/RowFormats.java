@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 
-/** The formats of rows, and which of them a row has. Columns of no format are not used: {@link DatasetReport} says so. */
+/** All row formats. Finds the format of a row by its columns. Columns of no format are ignored and reported. */
 final class RowFormats {
     static final List<RowFormat> ALL = List.of(
             new TextFormat(List.of("prompt", "chosen", "rejected")),
@@ -31,8 +31,8 @@ final class RowFormats {
     private RowFormats() {}
 
     /**
-     * The format whose keys a row has, all of them and none of another's. A column that is null is absent: tables that
-     * were joined write null where a row lacks a column. Throws where it is none of those {@code wanted}.
+     * The format whose keys a row has: all of them and none of another format. A null value counts as absent, because
+     * joined tables write null for columns that a row lacks. Throws if the format is not one of {@code wanted}.
      */
     static RowFormat find(ObjectNode row, List<RowFormat> wanted) throws BadRow {
         Set<String> present = new LinkedHashSet<>();
@@ -66,8 +66,8 @@ final class RowFormats {
         row.fieldNames().forEachRemaining(all::add);
         throw new BadRow(
                 BadRow.Reason.UNKNOWN_FORMAT,
-                (present.isEmpty() ? "its keys are " + all : "of its keys, " + present + " make no format")
-                        + (nulls.isEmpty() ? "" : " (null: " + String.join(", ", nulls) + ")") + "; give "
+                (present.isEmpty() ? "its keys are " + all : "its keys " + present + " match no format")
+                        + (nulls.isEmpty() ? "" : " (null, so ignored: " + String.join(", ", nulls) + ")") + "; give "
                         + names(wanted));
     }
 
@@ -84,7 +84,7 @@ final class RowFormats {
         if (!wanted.contains(found)) {
             throw new BadRow(
                     BadRow.Reason.UNKNOWN_FORMAT,
-                    "it has " + found + (found.isPair() ? ", a pair" : ", no pair") + "; give " + names(wanted));
+                    "it has " + found + (found.isPair() ? ", a pair" : ", not a pair") + "; give " + names(wanted));
         }
     }
 

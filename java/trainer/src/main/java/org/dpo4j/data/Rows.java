@@ -3,20 +3,20 @@ package org.dpo4j.data;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import org.jspecify.annotations.Nullable;
 
-/** The rows of a file, one at a time. {@link RowFiles} opens one for what the file holds. */
+/** Reads the rows of a file, one at a time. {@link RowFiles} opens a file in the format that it has. */
 interface Rows extends AutoCloseable {
 
-    /** A row and where it stands: the line, or the element of an array, counted from 1. */
+    /** A row and its number: the line, or the element of an array, counted from 1. */
     record Row(int number, ObjectNode values) {}
 
-    /** The next row, or null after the last. Throws {@link BadRow} for a row that cannot be read where others can. */
+    /** The next row, or null after the last. Throws {@link BadRow} if a row is malformed but later rows can be read. */
     @Nullable
     Row next() throws BadRow;
 
-    /** Where the last row stands. */
+    /** The number of the row read last. */
     int number();
 
-    /** Line or row {@code number} of the file, for errors. */
+    /** Names line or row {@code number} of the file, for errors. */
     String place(int number);
 
     @Override

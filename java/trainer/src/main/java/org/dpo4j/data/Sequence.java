@@ -1,10 +1,10 @@
 package org.dpo4j.data;
 
 /**
- * Tokens to learn, after tokens that are given.
+ * A prompt and a completion to learn, as token ids.
  *
- * @param row where it stands in its file: the line, or the element of a JSON array, counted from 1
- * @param prompt at least one token; of a plain text, the first
+ * @param row line of the file, or element of a JSON array, counted from 1
+ * @param prompt at least one token; for a text without prompt, its first token
  * @param completion at least one token
  */
 public record Sequence(int row, int[] prompt, int[] completion) {

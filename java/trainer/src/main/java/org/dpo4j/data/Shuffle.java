@@ -1,8 +1,8 @@
 package org.dpo4j.data;
 
 /**
- * The order of rows in an epoch: a permutation that depends on the seed, the epoch and the number of rows alone, on
- * every machine and Java. Its generator is its own, so nothing else that draws numbers can move it.
+ * The order of rows in an epoch: a random permutation that depends only on the seed, the epoch and the number of rows,
+ * on every machine and Java version. It has a generator of its own, so other random choices do not change it.
  */
 public final class Shuffle {
 
@@ -32,8 +32,8 @@ public final class Shuffle {
     }
 
     /**
-     * Uniform in {@code 0 .. bound-1}: the high half of a 32 by 32 bit product, rejecting what would bias it (Lemire
-     * 2019).
+     * A uniform number in {@code 0 .. bound-1}: the high half of a product of 32 by 32 bits, with rejection to avoid
+     * bias (Lemire 2019).
      */
     private int below(int bound) {
         long rejected = (1L << 32) % bound;

@@ -10,13 +10,13 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The tokens that begin and end a text. {@code tokenizer_config.json} names them; where it does not, {@code
- * special_tokens_map.json}; where neither does, {@code config.json} or {@code generation_config.json} gives their ids,
- * the first of several.
+ * The ids of BOS and EOS. Each is looked up, in this order, as a token in {@code tokenizer_config.json} and {@code
+ * special_tokens_map.json}, then as an id in {@code config.json} and {@code generation_config.json}. Of a list of ids
+ * the first is used.
  */
 record SpecialTokens(@Nullable Integer bos, @Nullable Integer eos) {
-    private static final List<String> NAMING = List.of("tokenizer_config.json", "special_tokens_map.json");
-    private static final List<String> NUMBERING = List.of("config.json", "generation_config.json");
+    private static final List<String> FILES_WITH_TOKENS = List.of("tokenizer_config.json", "special_tokens_map.json");
+    private static final List<String> FILES_WITH_IDS = List.of("config.json", "generation_config.json");
 
     static SpecialTokens read(Path directory, TokenizerFile tokenizer, int vocabularySize) {
         return new SpecialTokens(
@@ -25,7 +25,7 @@ record SpecialTokens(@Nullable Integer bos, @Nullable Integer eos) {
     }
 
     private static @Nullable Integer id(Path directory, TokenizerFile tokenizer, int vocabularySize, String key) {
-        for (String name : NAMING) {
+        for (String name : FILES_WITH_TOKENS) {
             Path file = directory.resolve(name);
             String text = text(file, key, json(file).path(key));
             if (text.isEmpty()) {
@@ -38,7 +38,7 @@ record SpecialTokens(@Nullable Integer bos, @Nullable Integer eos) {
             }
             return id;
         }
-        for (String name : NUMBERING) {
+        for (String name : FILES_WITH_IDS) {
             Integer id = first(directory.resolve(name), key + "_id", vocabularySize);
             if (id != null) {
                 return id;
@@ -47,7 +47,7 @@ record SpecialTokens(@Nullable Integer bos, @Nullable Integer eos) {
         return null;
     }
 
-    /** The text of a token, or of an object that describes one; empty where there is none. */
+    /** The text of a token, given as text or as an object with {@code content}; empty if there is none. */
     private static String text(Path file, String key, JsonNode token) {
         JsonNode text = token.isObject() ? token.path("content") : token;
         if (token.isMissingNode() || token.isNull()) {
@@ -60,7 +60,7 @@ record SpecialTokens(@Nullable Integer bos, @Nullable Integer eos) {
         return text.textValue();
     }
 
-    /** The id, or the first of a list, all of which must be ids; null where there is none. */
+    /** The id under a key, or the first of a list of ids; null if there is none. */
     private static @Nullable Integer first(Path file, String key, int vocabularySize) {
         JsonNode value = json(file).path(key);
         if (value.isMissingNode() || value.isNull()) {

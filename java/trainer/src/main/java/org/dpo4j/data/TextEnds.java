@@ -13,20 +13,20 @@ import java.util.stream.IntStream;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * The ids that a post-processor puts around the ids of a text, whatever the text.
+ * The ids that the post-processor of a tokenizer adds around the ids of every text.
  *
- * @param beginning before it: none, BOS, or several
- * @param ending behind it
+ * @param beginning ids before the text: none, BOS, or several
+ * @param ending ids after the text
  */
 record TextEnds(int[] beginning, int[] ending) {
     static final TextEnds NONE = new TextEnds(new int[0], new int[0]);
 
-    /** Stands for all ids of the text. */
+    /** Placeholder for the ids of the text. */
     private static final int TEXT = -1;
 
     private static final JsonMapper MAPPER = new JsonMapper();
 
-    /** The value of {@code post_processor}, at which the parser stands. Throws where it is none that is known. */
+    /** Reads the value of {@code post_processor} at the parser's position. Throws if its type is unknown. */
     static TextEnds read(JsonParser json) throws IOException {
         if (json.currentToken() == JsonToken.VALUE_NULL) {
             return NONE;
@@ -44,8 +44,8 @@ record TextEnds(int[] beginning, int[] ending) {
     }
 
     /**
-     * A post-processor takes parts to parts. A template makes one of each of its pieces, which is what the next of a
-     * sequence finds.
+     * Applies a post-processor to the parts of a sequence. A template returns each of its pieces as a part, and the
+     * next post-processor in a {@code Sequence} receives these parts.
      */
     private static List<int[]> apply(JsonNode processor, List<int[]> parts) {
         String type = type(processor);
@@ -53,7 +53,7 @@ record TextEnds(int[] beginning, int[] ending) {
             case "TemplateProcessing" -> template(processor, parts);
             case "BertProcessing" -> surround(parts, id(processor, "cls"), id(processor, "sep"), false);
             case "RobertaProcessing" -> surround(parts, id(processor, "cls"), id(processor, "sep"), true);
-            case "ByteLevel" -> parts; // moves offsets alone
+            case "ByteLevel" -> parts; // changes only offsets
             case "Sequence" -> {
                 List<int[]> result = parts;
                 for (JsonNode next : processor.path("processors")) {
@@ -65,7 +65,7 @@ record TextEnds(int[] beginning, int[] ending) {
         };
     }
 
-    /** Old files name no type; the library then goes by the fields. */
+    /** The type, or for old files without one, the type that the library deduces from the fields. */
     private static String type(JsonNode processor) {
         if (processor.hasNonNull("type")) {
             return processor.get("type").asText();
@@ -79,10 +79,10 @@ record TextEnds(int[] beginning, int[] ending) {
         return processor.has("processors") ? "Sequence" : "";
     }
 
-    /** {@code "single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}]}; {@code pair} where there are two. */
+    /** {@code "single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}]}; {@code pair} for two parts. */
     private static List<int[]> template(JsonNode processor, List<int[]> parts) {
         if (parts.isEmpty() || parts.size() > 2) {
-            throw new Dpo4jException("post_processor has a template behind " + parts.size() + " parts");
+            throw new Dpo4jException("post_processor applies a template to " + parts.size() + " parts");
         }
         List<int[]> result = new ArrayList<>();
         for (JsonNode piece : processor.path(parts.size() == 1 ? "single" : "pair")) {
@@ -92,7 +92,7 @@ record TextEnds(int[] beginning, int[] ending) {
             } else {
                 int part = piece.path("Sequence").path("id").asText().equals("A") ? 0 : 1;
                 if (part >= parts.size()) {
-                    throw new Dpo4jException("post_processor names a second text in its template of one");
+                    throw new Dpo4jException("post_processor names a second text in its template for one text");
                 }
                 result.add(parts.get(part));
             }
@@ -122,18 +122,18 @@ record TextEnds(int[] beginning, int[] ending) {
         return id.intValue();
     }
 
-    private static List<int[]> surround(List<int[]> parts, int cls, int sep, boolean separatesTwice) {
+    private static List<int[]> surround(List<int[]> parts, int cls, int sep, boolean hasTwoSeparators) {
         List<int[]> result = new ArrayList<>();
         for (int[] part : parts) {
             boolean isFirst = result.isEmpty();
-            IntStream begin = isFirst ? IntStream.of(cls) : separatesTwice ? IntStream.of(sep) : IntStream.empty();
+            IntStream begin = isFirst ? IntStream.of(cls) : hasTwoSeparators ? IntStream.of(sep) : IntStream.empty();
             result.add(IntStream.concat(begin, IntStream.concat(Arrays.stream(part), IntStream.of(sep)))
                     .toArray());
         }
         return result;
     }
 
-    /** One more than the largest id it adds. */
+    /** Maximum added id + 1. */
     int size() {
         return IntStream.concat(Arrays.stream(beginning), Arrays.stream(ending))
                         .max()

@@ -4,9 +4,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 
 /**
- * A column of text for the prompt and one for each completion.
+ * One column of text for the prompt and one for each completion.
  *
- * @param keys the prompt's, then those of the completions
+ * @param keys column of the prompt, then those of the completions
  */
 record TextFormat(List<String> keys) implements RowFormat {
 

@@ -7,7 +7,7 @@ import java.util.Arrays;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
-/** Text to token ids and back, by the {@code tokenizer.json} of a model directory. Reads local files only. */
+/** Converts text to token ids and back with the {@code tokenizer.json} of a model directory. Reads only local files. */
 public final class Tokenizer implements AutoCloseable {
     private final HuggingFaceTokenizer tokenizer;
     private final SpecialTokens special;
@@ -22,7 +22,7 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * The tokenizer of a model directory. Throws when there is none, or when it has ids beyond the model's {@code
+     * Loads the tokenizer of a model directory. Throws if there is none, or if it has ids beyond the model's {@code
      * vocabularySize}.
      */
     public static Tokenizer load(Path modelDirectory, int vocabularySize) {
@@ -51,20 +51,21 @@ public final class Tokenizer implements AutoCloseable {
             return new Tokenizer(TokenizerLibrary.open(tables.json()), special, tables.ends(), tables.size());
         } catch (RuntimeException e) {
             throw new Dpo4jException(
-                    file + " is no tokenizer that the tokenizers library "
+                    file + " is not a tokenizer that the tokenizers library "
                             + TokenizerLibrary.probe().version() + " can load: " + TokenizerLibrary.reason(e)
                             + "; download it again, or save it with that version of the library",
                     e);
         }
     }
 
-    /** As {@link #load}, or null when the directory has no {@code tokenizer.json}: rows of ids need none. */
+    /** As {@link #load}, but null if the directory has no {@code tokenizer.json}. Rows of ids need none. */
     public static @Nullable Tokenizer find(Path modelDirectory, int vocabularySize) {
         return Files.exists(modelDirectory.resolve("tokenizer.json")) ? load(modelDirectory, vocabularySize) : null;
     }
 
     /**
-     * Token ids of the text alone. Throws where the vocabulary has no token for a part of it, nor one for unknown parts.
+     * Token ids of the text, without BOS and EOS. Throws if the vocabulary has no token for a part of the text, and no
+     * token for unknown parts.
      */
     public int[] encode(String text) {
         try {
@@ -80,42 +81,43 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * Token ids of a text that begins a sequence: first what the post-processor puts before it, once, then the text.
-     * What it puts behind a text is left out: the caller knows whether a sequence ends there.
+     * Token ids of a text at the start of a sequence: the ids that the post-processor adds before it, then the text.
+     * They are not added again if the text already begins with them. Ids that the post-processor adds after a text are
+     * left out, because the sequence may continue.
      */
     public int[] encodeStart(String text) {
         int[] beginning = ends.beginning();
         int[] ids = encode(text);
         int mismatch = Arrays.mismatch(beginning, ids);
         if (mismatch < 0 || mismatch == beginning.length) {
-            return ids; // adds none, or the text spells it out
+            return ids; // nothing to add, or the text begins with it
         }
         int[] begun = Arrays.copyOf(beginning, beginning.length + ids.length);
         System.arraycopy(ids, 0, begun, beginning.length, ids.length);
         return begun;
     }
 
-    /** The text of token ids, special tokens left out. */
+    /** The text of token ids, without special tokens. */
     public String decode(int[] ids) {
         return tokenizer.decode(Arrays.stream(ids).asLongStream().toArray(), true);
     }
 
-    /** One more than its largest id. */
+    /** Maximum token id + 1. */
     public int size() {
         return size;
     }
 
-    /** What its post-processor puts around a text. */
+    /** The ids that the post-processor adds around a text. */
     TextEnds ends() {
         return ends;
     }
 
-    /** First token of a sequence, or null. */
+    /** BOS, or null if there is none. */
     public @Nullable Integer bosTokenId() {
         return special.bos();
     }
 
-    /** Token that ends a completion, or null. */
+    /** EOS, which ends a completion, or null if there is none. */
     public @Nullable Integer eosTokenId() {
         return special.eos();
     }

@@ -22,13 +22,13 @@ import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * What the tables of a {@code tokenizer.json} say; read as a stream, for some hold half a million tokens.
+ * The content of a {@code tokenizer.json}, parsed as a stream, because some files hold half a million tokens.
  *
  * @param ids token to id, as the tokenizers library numbers them
- * @param size one more than the largest id
- * @param ends what its post-processor puts around a text
- * @param json the file without what must not change ids here: {@code dropout}, {@code truncation} and {@code padding}
- *     are null
+ * @param size maximum id + 1
+ * @param ends the ids that the post-processor adds around a text
+ * @param json the file's text with {@code dropout}, {@code truncation} and {@code padding} set to null, so that they do
+ *     not change ids
  */
 record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String json) {
     static TokenizerFile read(Path file) {
@@ -69,7 +69,7 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String j
     /** A range of characters of the file. */
     private record Range(int begin, int end) {}
 
-    /** Keys without which the tokenizers library refuses these objects. */
+    /** Required keys of {@code truncation} and {@code padding}: the tokenizers library refuses objects without them. */
     private static final List<String> TRUNCATION = List.of("max_length", "strategy", "stride");
 
     private static final List<String> PADDING = List.of("strategy", "direction", "pad_id", "pad_type_id", "pad_token");
@@ -107,11 +107,10 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String j
             }
             Map<String, Integer> ids = ids();
             if (ids.isEmpty()) {
-                throw new Dpo4jException(file + " holds no vocabulary; a Hugging Face tokenizer.json is expected");
+                throw new Dpo4jException(file + " has no vocabulary; a Hugging Face tokenizer.json is expected");
             }
-            int largest =
-                    ids.values().stream().mapToInt(Integer::intValue).max().orElseThrow();
-            return new TokenizerFile(ids, largest + 1, ends, withoutNulls());
+            int max = ids.values().stream().mapToInt(Integer::intValue).max().orElseThrow();
+            return new TokenizerFile(ids, max + 1, ends, withoutNulls());
         }
 
         private static void expect(JsonParser parser, JsonToken token, String otherwise) {
@@ -122,9 +121,9 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String j
 
         /** {@code [{"id": 0, "content": "<s>", ...}, ...]} */
         private void readAddedTokens(JsonParser parser) throws IOException {
-            expect(parser, JsonToken.START_ARRAY, "added_tokens is no list");
+            expect(parser, JsonToken.START_ARRAY, "added_tokens is not a list");
             while (parser.nextToken() != JsonToken.END_ARRAY) {
-                expect(parser, JsonToken.START_OBJECT, "added_tokens holds what is no object");
+                expect(parser, JsonToken.START_OBJECT, "added_tokens has an element that is not an object");
                 while (parser.nextToken() == JsonToken.FIELD_NAME) {
                     String name = parser.currentName();
                     parser.nextToken();
@@ -139,7 +138,7 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String j
 
         /** {@code {"vocab": {"a": 0, ...}, ...}}, or a list of {@code ["a", score]} in the order of ids (Unigram). */
         private void readModel(JsonParser parser) throws IOException {
-            expect(parser, JsonToken.START_OBJECT, "model is no object");
+            expect(parser, JsonToken.START_OBJECT, "model is not an object");
             while (parser.nextToken() == JsonToken.FIELD_NAME) {
                 String name = parser.currentName();
                 JsonToken value = parser.nextToken();
@@ -181,7 +180,7 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String j
             nulls.add(new Range(begin, begin + parser.getTextLength()));
         }
 
-        /** An object with these keys becomes null; any other value but null is one that the library would refuse. */
+        /** Replaces an object by null. Throws if the value is not an object with these keys, as the library does. */
         private void setNull(JsonParser parser, String name, List<String> keys) throws IOException {
             if (parser.currentToken() == JsonToken.VALUE_NULL) {
                 return;
@@ -211,16 +210,16 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String j
         }
 
         /**
-         * Ids of added tokens are not those that the file names: the tokenizers library gives a token that its model
-         * has the model's id, and any other the next free one.
+         * The ids that the tokenizers library assigns, which may differ from those in {@code added_tokens}: an added
+         * token that is in the model's vocabulary keeps that id, and any other gets the next free id.
          */
         private Map<String, Integer> ids() {
             Map<String, Integer> ids = new HashMap<>(vocabulary);
-            int largestAdded = -1;
+            int maxAdded = -1;
             for (String token : added) {
                 if (!token.isEmpty()) {
-                    int next = Math.max(largestAdded + 1, vocabulary.size());
-                    largestAdded = Math.max(largestAdded, ids.computeIfAbsent(token, absent -> next));
+                    int next = Math.max(maxAdded + 1, vocabulary.size());
+                    maxAdded = Math.max(maxAdded, ids.computeIfAbsent(token, absent -> next));
                 }
             }
             return ids;

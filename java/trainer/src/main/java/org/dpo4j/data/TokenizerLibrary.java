@@ -14,27 +14,26 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The native library of the tokenizers. The binding unpacks it from its jar into a directory, once, and loads it from
- * there.
+ * The native tokenizers library. DJL, its Java binding, unpacks it from a jar into a directory and loads it from there.
  *
- * @param version of the library and of its binding
- * @param directory where it is unpacked
- * @param reason why it cannot be loaded; null where it is loaded
+ * @param version version of the library and of its binding
+ * @param directory directory that it is unpacked to
+ * @param reason why it cannot be loaded; null if it is loaded
  */
 public record TokenizerLibrary(
         String version, Path directory, @Nullable String reason) {
 
     static {
-        // The binding would fetch a CUDA build of the library on some machines, and report its use to its makers.
+        // By default DJL downloads a CUDA build of the library on some machines, and reports usage to its authors.
         System.setProperty("RUST_FLAVOR", "cpu");
         System.setProperty("ai.djl.offline", "true");
         System.setProperty("OPT_OUT_TRACKING", "true");
     }
 
-    /** Without these the binding cuts texts to 512 tokens. */
+    /** Without these options DJL cuts texts to 512 tokens. */
     private static final Map<String, String> WHOLE_TEXTS = Map.of("truncation", "false", "padding", "false");
 
-    /** How the names of the library's types begin, and the part of a file that is read as one. */
+    /** Types of the library in its error messages, and the part of the file that each one is parsed from. */
     private static final String[][] PARTS = {
         {"enum Model", "its model"},
         {"enum MergeType", "the list of merges"},
@@ -44,12 +43,12 @@ public record TokenizerLibrary(
         {"enum Decoder", "its decoder"}
     };
 
-    /** A second try to load would only say that the first one failed. */
+    /** Loads once: the error of a second attempt would only say that the first failed. */
     private static final class Loaded {
         static final TokenizerLibrary LIBRARY = load();
     }
 
-    /** Loads the library where that has not been done, and says what became of it. Throws nothing. */
+    /** Loads the library if that has not been tried, and returns the result. Never throws. */
     public static TokenizerLibrary probe() {
         return Loaded.LIBRARY;
     }
@@ -67,7 +66,7 @@ public record TokenizerLibrary(
         }
     }
 
-    /** The binding does not say that it could not write. */
+    /** The error if the directory is not writable, which DJL does not report; else null. */
     private static @Nullable String tryToWrite(Path directory) {
         try {
             Files.delete(Files.createTempFile(Files.createDirectories(directory), "dpo4j", null));
@@ -85,7 +84,7 @@ public record TokenizerLibrary(
         return String.valueOf(cause.getMessage());
     }
 
-    /** What is wrong and what to set; null where it is loaded. */
+    /** Why the library cannot be loaded and which variable to set; null if it is loaded. */
     public @Nullable String problem() {
         return reason == null
                 ? null
@@ -94,24 +93,24 @@ public record TokenizerLibrary(
                         + " to a directory that this user can write to and run programs from";
     }
 
-    /** The binding asks for both; the second gives a directory that holds more than this library. */
+    /** The environment variable that sets the directory. DJL reads ENGINE_CACHE_DIR first, then DJL_CACHE_DIR. */
     private static String variable() {
         String engines = Utils.getEnvOrSystemProperty("ENGINE_CACHE_DIR");
         return engines == null || engines.isEmpty() ? "DJL_CACHE_DIR" : "ENGINE_CACHE_DIR";
     }
 
-    /** Why the library refuses a file: a part of the file where it names but its own types, and without places. */
+    /** Why the library refuses a file: without line and column, and with our name of the part instead of its type. */
     static String reason(RuntimeException refusal) {
         String message = String.valueOf(refusal.getMessage()).replaceFirst(" at line [0-9]+ column [0-9]+$", "");
         for (String[] part : PARTS) {
             if (message.contains("untagged enum") && message.contains(part[0])) {
-                return part[1] + " has a type or fields that it does not know";
+                return part[1] + " has an unknown type or unknown fields";
             }
         }
         return message;
     }
 
-    /** A tokenizer of the text of a {@code tokenizer.json}. Throws what the binding throws. */
+    /** A tokenizer from the text of a {@code tokenizer.json}. Throws DJL's exceptions. */
     static HuggingFaceTokenizer open(String json) {
         try {
             return HuggingFaceTokenizer.newInstance(

@@ -4,8 +4,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 
 /**
- * Anthropic's transcripts: the chosen side up to its last {@code "\n\nAssistant:"} is the prompt, and the rejected side
- * must begin with it.
+ * Transcripts as in Anthropic's HH data: {@code chosen} up to and including its last {@code "\n\nAssistant:"} is the
+ * prompt, and {@code rejected} must begin with it.
  */
 record TranscriptFormat() implements RowFormat {
     private static final String ASSISTANT = "\n\nAssistant:";
@@ -28,7 +28,7 @@ record TranscriptFormat() implements RowFormat {
         if (turn < 0) {
             throw new BadRow(
                     BadRow.Reason.NO_SHARED_PROMPT,
-                    "there is no prompt, and chosen is no transcript with \"\\n\\nAssistant:\"; add a prompt");
+                    "there is no prompt, and chosen is not a transcript with \"\\n\\nAssistant:\"; add a prompt");
         }
         String prompt = chosen.substring(0, turn + ASSISTANT.length());
         if (!rejected.startsWith(prompt)) {

@@ -2,9 +2,9 @@ package org.dpo4j.data;
 
 import org.dpo4j.kernels.Dpo4jException;
 
-/** How a row longer than {@code max_length} is cut, where that is asked for: TRL's {@code truncation_mode}. */
+/** How a row longer than {@code max_length} is cut, if {@code truncation_mode} is set. The names are TRL's. */
 public enum TruncationMode {
-    /** Prompt and completion together, at their end; the prompt stays whole. */
+    /** Cuts the completion at its end. */
     KEEP_START("keep_start");
 
     private final String option;
@@ -13,7 +13,7 @@ public enum TruncationMode {
         this.option = option;
     }
 
-    /** The mode that an option names. Any other name throws, saying what to do instead. */
+    /** The mode that an option names. Throws, with advice, for any other name. */
     public static TruncationMode of(String option) {
         return switch (option) {
             case "keep_start" -> KEEP_START;

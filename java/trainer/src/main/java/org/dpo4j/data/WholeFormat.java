@@ -5,10 +5,10 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * One column that holds a whole sequence: its first token is the prompt.
+ * One column that holds a whole sequence, whose first token is the prompt.
  *
- * @param key the column
- * @param hasIds whether it holds token ids, taken as they are, and not text
+ * @param key name of the column
+ * @param hasIds whether it holds token ids, which are used unchanged, rather than text
  */
 record WholeFormat(String key, boolean hasIds) implements RowFormat {
 
@@ -28,7 +28,8 @@ record WholeFormat(String key, boolean hasIds) implements RowFormat {
         if (ids.length < 2) {
             throw new BadRow(
                     BadRow.Reason.EMPTY_COMPLETION,
-                    this + " has " + ids.length + " tokens; the second is the first to learn");
+                    this + " has " + ids.length
+                            + " tokens; at least 2 are needed, because the second is the first target");
         }
         encoder.checkLength(key, ids);
         return new Encoder.Joint(Arrays.copyOf(ids, 1), new int[][] {Arrays.copyOfRange(ids, 1, ids.length)}, false);

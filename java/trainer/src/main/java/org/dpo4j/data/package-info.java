@@ -1,4 +1,4 @@
-/** Rows of preference data to token ids to packed batches. */
+/** Reads rows of preference data, converts them to token ids and packs them into batches. */
 @NullMarked
 package org.dpo4j.data;
 
