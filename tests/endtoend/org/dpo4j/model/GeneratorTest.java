@@ -105,8 +105,8 @@ class GeneratorTest {
             Generator.Options options = new Generator.Options(100, 1);
             Generator.Request five = new Generator.Request(new int[] {1, 2, 3, 4, 5}, 1, 0);
             assertThat(generator.generate(List.of(five), options).get(0).get(0)).hasSize(3);
-            refused(generator, new Generator.Request(new int[8], 1, 0), "8 tokens where 1 to 7");
-            refused(generator, new Generator.Request(new int[0], 1, 0), "0 tokens where 1 to 7");
+            refused(generator, new Generator.Request(new int[8], 1, 0), "8 tokens, but must have 1 to 7");
+            refused(generator, new Generator.Request(new int[0], 1, 0), "0 tokens, but must have 1 to 7");
             refused(generator, new Generator.Request(new int[] {40}, 1, 0), "token id 40");
             refused(generator, new Generator.Request(new int[] {1}, 0, 0), "samples");
         }

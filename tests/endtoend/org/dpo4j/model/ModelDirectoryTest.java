@@ -70,7 +70,7 @@ class ModelDirectoryTest {
             refused(
                     Path.of(id),
                     id
-                            + " is no directory here, and models are not downloaded; if it is a model of the Hugging Face hub,"
+                            + " is not a directory here, and models are not downloaded; if it is a model of the Hugging Face hub,"
                             + " download it first (hf download " + id + " --local-dir ");
         }
         refused(Path.of("https://huggingface.co/Qwen/Qwen2-0.5B"), "is an address, and models are not downloaded");
@@ -85,9 +85,9 @@ class ModelDirectoryTest {
         refused(weights, weights + " is a file; give the directory that holds it, " + model);
         refused(model.resolve("config.json"), "config.json is a file; give the directory that holds it, " + model);
         Path gguf = write(directory.resolve("model.Q4_K_M.gguf"), "4747554603000000"); // GGUF, version 3
-        refused(gguf, gguf + " is a GGUF file of llama.cpp, which is not read; give the Hugging Face directory");
+        refused(gguf, gguf + " is a GGUF file of llama.cpp, which is not supported; give the Hugging Face directory");
         Path pickle = write(directory.resolve("pytorch_model.bin"), "80028a0a6cfc9c46f920"); // torch before 1.6
-        refused(pickle, pickle + " is a Python pickle; it can run code when it is loaded, so it never is; save the");
+        refused(pickle, pickle + " is a Python pickle; loading it can run code, so it is never loaded; save the");
         Path zip = write(directory.resolve("model.zip"), "504b030414000000");
         refused(zip, zip + " is a zip archive; give a Hugging Face model directory");
     }
@@ -100,7 +100,8 @@ class ModelDirectoryTest {
                 "{\"peft_type\": \"LORA\", \"base_model_name_or_path\": \"meta-llama/Llama-3.2-1B\", \"r\": 8}");
         refused(
                 adapter,
-                adapter + " holds a PEFT adapter (LORA) of the base model meta-llama/Llama-3.2-1B, which is not read;"
+                adapter
+                        + " holds a PEFT adapter (LORA) of the base model meta-llama/Llama-3.2-1B, which is not supported;"
                         + " merge the two first",
                 "merge_and_unload()");
         Files.copy(adapter.resolve("adapter_config.json"), model.resolve("adapter_config.json"));
@@ -117,10 +118,12 @@ class ModelDirectoryTest {
         refused(runs, runs + " holds no config.json; give one of checkpoint-500");
         Path adapter = Files.createDirectory(directory.resolve("adapter"));
         Files.createFile(adapter.resolve("adapter_model.safetensors"));
-        refused(adapter, " holds the weights of a PEFT adapter (adapter_model.safetensors) alone");
+        refused(adapter, " holds only the weights of a PEFT adapter (adapter_model.safetensors), without");
         Path original = Files.createDirectory(directory.resolve("original"));
         Files.createFile(original.resolve("consolidated.00.pth"));
-        refused(original, " holds consolidated.00.pth, a model as its makers train it; give its Hugging Face version");
+        refused(
+                original,
+                " holds consolidated.00.pth, a model in its authors' own format; give its Hugging Face version");
         Path cache = directory.resolve("models--a--b");
         Files.createDirectories(cache.resolve("snapshots/0123abc"));
         refused(cache, " is a directory of the hub's cache; give one of snapshots/0123abc");
@@ -131,19 +134,19 @@ class ModelDirectoryTest {
         Files.delete(model.resolve("model.safetensors"));
         refused(model, "holds neither model.safetensors nor model.safetensors.index.json, and no other weights");
         Files.createFile(model.resolve("model-00001-of-00002.safetensors"));
-        refused(model, "; it holds model-00001-of-00002.safetensors: download the index where these are shards");
+        refused(model, "; it holds model-00001-of-00002.safetensors: download the index if these are shards");
         for (String foreign : List.of("tf_model.h5", "flax_model.msgpack", "model.onnx", "rust_model.ot")) {
             Files.delete(model.resolve("model-00001-of-00002.safetensors"));
             Files.createFile(model.resolve(foreign));
             refused(
                     model,
-                    "; it holds " + foreign + ", weights of another library; load the model in that library's format,"
+                    "; it holds " + foreign + ", weights of another library; load the model from that format,"
                             + " and save it with transformers' save_pretrained(safe_serialization=True)");
             Files.delete(model.resolve(foreign));
             Files.createFile(model.resolve("model-00001-of-00002.safetensors"));
         }
         Files.createFile(model.resolve("tf_model.h5"));
-        refused(model, "; it holds model-00001-of-00002.safetensors: download the index where these are shards");
+        refused(model, "; it holds model-00001-of-00002.safetensors: download the index if these are shards");
         Files.createFile(model.resolve("pytorch_model-00001-of-00002.bin"));
         refused(model, "; it holds pytorch_model-00001-of-00002.bin, a pickle, which can run code and is never loaded");
     }
@@ -191,10 +194,10 @@ class ModelDirectoryTest {
             value = {
                 "{}|has no weight_map",
                 "{\"metadata\": {}}|has no weight_map",
-                "{\"weight_map\": null}|has a weight_map that is no object",
-                "{\"weight_map\": [\"a\"]}|has a weight_map that is no object",
+                "{\"weight_map\": null}|has a weight_map that is not an object",
+                "{\"weight_map\": [\"a\"]}|has a weight_map that is not an object",
                 "{\"weight_map\": {}}|has a weight_map that is empty",
-                "{\"weight_map\": {\"model.norm.weight\": 1}}|places tensor model.norm.weight in 1, which is no name of a file"
+                "{\"weight_map\": {\"model.norm.weight\": 1}}|places tensor model.norm.weight in 1, which is not a file name"
             })
     void indicesWithoutShards(String json, String fault) throws IOException {
         Files.delete(model.resolve("model.safetensors"));
@@ -207,7 +210,7 @@ class ModelDirectoryTest {
         Files.writeString(model.resolve("config.json"), "{\n \"vocab_size\": 37,\n}\n");
         refused(
                 model,
-                "config.json is not valid JSON: a comma stands before }, with no key behind it at line 3 column 1;"
+                "config.json is not valid JSON: a comma stands before }, with no key after it at line 3 column 1;"
                         + " download it again");
     }
 
@@ -236,7 +239,7 @@ class ModelDirectoryTest {
         rename(name -> name.replaceFirst("^model\\.", ""), "F32");
         refused(
                 model,
-                ": the names of its tensors lack \"model.\" (embed_tokens.weight stands for model.embed_tokens.weight)");
+                ": the names of its tensors lack \"model.\" (embed_tokens.weight instead of model.embed_tokens.weight)");
         rename(
                 name -> name.replaceFirst("^model\\.(embed_tokens|norm)", "wrapped.$1")
                         .replaceFirst("^model\\.", ""),
@@ -253,7 +256,7 @@ class ModelDirectoryTest {
         refused(
                 model,
                 model + ": the names of its tensors begin with \"" + prefix + "\" instead of \"model.\" (" + prefix
-                        + "embed_tokens.weight stands for model.embed_tokens.weight); rename them");
+                        + "embed_tokens.weight instead of model.embed_tokens.weight); rename them");
         rename(name -> prefix + name.replaceFirst("^model\\.", ""), "F32"); // the head too
         refused(model, "begin with \"" + prefix + "\" instead of \"model.\"");
     }
@@ -263,7 +266,7 @@ class ModelDirectoryTest {
     void namesOfAnotherArchitecture() {
         rename(name -> name.endsWith("model.norm.weight") ? "gpt.norm.weight" : "gpt." + name.hashCode(), "F32");
         assertThatThrownBy(() -> Model.load(model, device, DType.F32).close())
-                .hasMessageContainingAll("model.embed_tokens.weight is missing", "check that both are of one model");
+                .hasMessageContainingAll("model.embed_tokens.weight is missing", "check that both belong to one model");
     }
 
     @Test
@@ -271,7 +274,8 @@ class ModelDirectoryTest {
         rename(name -> name, "F64");
         refused(
                 model,
-                model + ": of 21 tensors, 21 have the type F64 where F32, BF16 or F16 is expected; save the model");
+                model
+                        + ": of 21 tensors, 21 have the type F64, but only F32, BF16 and F16 are supported; save the model");
     }
 
     /** Writes zeros of the model's shapes under other names, in another type: the header by the format's README. */

@@ -229,9 +229,9 @@ class ModelTest {
         refused(on, "model.layers.2.mlp.down_proj.weight is missing");
         refused(on, "model.layers.0.mlp.up_proj.weight has the shape [24, 16] instead of [32, 16]");
         edit("config.json", json -> json.put("num_hidden_layers", 1).put("intermediate_size", 24));
-        refused(on, "model.layers.1.input_layernorm.weight is no part of the model");
+        refused(on, "model.layers.1.input_layernorm.weight is not part of the model");
         edit("config.json", json -> json.put("num_hidden_layers", 2).put("tie_word_embeddings", true));
-        refused(on, "differ though config.json ties them");
+        refused(on, "differ although config.json ties them");
         Files.delete(directory.resolve("model.safetensors"));
         Files.writeString(directory.resolve("pytorch_model.bin"), "pickle");
         refused(on, "pickle");

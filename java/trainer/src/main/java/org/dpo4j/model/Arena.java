@@ -5,8 +5,8 @@ import org.dpo4j.kernels.DeviceBuffer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Device memory in which the buffers of each pass are placed anew. It is allocated again only when a pass needs more than
- * any before it; what it held is then gone, so all buffers of a pass are placed at once.
+ * Device memory for the buffers of one pass, reused by the next. It is reallocated only if a pass needs more than all
+ * before it. Its content is then lost, so all buffers of a pass are placed by one call of {@link #layout}.
  */
 final class Arena implements AutoCloseable {
     private final Device device;

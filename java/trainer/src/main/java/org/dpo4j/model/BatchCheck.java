@@ -5,7 +5,7 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.decoder.Segment;
 import org.dpo4j.model.family.Architecture;
 
-/** What the device takes on trust, looked at on the host: no index of a batch leads outside its rows or the model. */
+/** Checks on the host that every index of a batch is within the batch and the model. Kernels do not check them. */
 final class BatchCheck {
     private BatchCheck() {}
 
@@ -30,8 +30,8 @@ final class BatchCheck {
         checkOffsets(batch.offsets(), batch.tokens());
         for (Segment segment : batch.segments()) {
             check(
-                    inside(segment.queryBegin(), segment.queryCount(), rows)
-                            && inside(segment.prefixBegin(), segment.prefixCount(), rows)
+                    isInside(segment.queryBegin(), segment.queryCount(), rows)
+                            && isInside(segment.prefixBegin(), segment.prefixCount(), rows)
                             && segment.keyBegin() == segment.queryBegin()
                             && segment.keyOffset() == 0,
                     segment + " does not lie within the " + rows + " rows");
@@ -56,7 +56,7 @@ final class BatchCheck {
         }
     }
 
-    private static boolean inside(int begin, int count, int rows) {
+    private static boolean isInside(int begin, int count, int rows) {
         return begin >= 0 && count >= 0 && begin <= rows - count;
     }
 

@@ -7,25 +7,26 @@ import org.dpo4j.data.PackedBatch;
 import org.dpo4j.kernels.decoder.Segment;
 
 /**
- * The padded sizes of a batch in the decoder. Batches of about one size share a bucket, and with it their CUDA graphs.
- * Padding rows are token 0 at position 0 in a segment of their own, which no other attends to: their gradient is exactly
- * 0.
+ * The padded sizes of a batch in the decoder. Batches of similar size share a bucket, and so can reuse its CUDA graphs.
+ * Padding rows are token 0 at position 0, in a segment of their own that no other segment attends to. Their gradient is
+ * exactly 0.
  *
- * @param rows of all segments; padding is at most one in 16, or 7
- * @param segments the batch's, one of the padding rows, and empty ones
- * @param maxQueries at least the rows of the longest segment; a larger bound launches blocks that exit at once
+ * @param rows rows of all segments; padding is at most 1 in 16, or 7 rows
+ * @param segments the batch's segments, one of padding rows, and empty ones
+ * @param maxQueries upper bound on the rows of a segment; blocks of the kernel beyond a segment's rows exit at once
  */
 record Bucket(int rows, int segments, int maxQueries) {
 
-    /** The sizes of the batch itself. */
+    /** The sizes of the batch without padding. */
     static Bucket exact(PackedBatch batch) {
         return new Bucket(batch.rows(), batch.segments().size(), batch.maxQueries());
     }
 
     /**
-     * The bucket of a batch: from a power of two to the next, 16 sizes of rows and one of the longest segment.
-     * Fewer sizes come again more often and add more rows: over the real pairs of BucketTest some 2 %, and all their
-     * buckets have room among {@link Graphs}; with twice as many sizes of both those of four pairs have not.
+     * The bucket of a batch. Between two powers of two there are 16 sizes of rows and one of {@code maxQueries}. Fewer
+     * sizes would repeat more often but add more padding. With the real pairs of BucketTest, padding is about 2 % and
+     * {@link Graphs} has room for all buckets; with twice as many sizes it has no room for those of batches of four
+     * pairs.
      */
     static Bucket rounded(PackedBatch batch) {
         int rows = up(batch.rows(), 8, 16);
@@ -33,15 +34,18 @@ record Bucket(int rows, int segments, int maxQueries) {
         return new Bucket(rows, up(batch.segments().size() + 1, 4, 8), up(longest, 64, 1));
     }
 
-    /** The multiple of a step from {@code value} on, where the step is {@code min} or that part of a power of two. */
+    /**
+     * Rounds up to a multiple of {@code max(min, p / parts)}, where p is the highest power of two not above {@code
+     * value}.
+     */
     private static int up(int value, int min, int parts) {
         int step = Math.max(min, Integer.highestOneBit(Math.max(1, value)) / parts);
         return Math.toIntExact(((long) value + step - 1) / step * step);
     }
 
     /**
-     * Padded rows of the head for a chunk of so many tokens: 16 sizes from a power of two to the next. Logits that fit
-     * into {@code max} rows, which there is memory for, still do.
+     * Padded rows of the head for a chunk of {@code tokens} tokens: 16 sizes between two powers of two. Padding never
+     * exceeds {@code max}, the rows of logits that fit in memory, unless the tokens do.
      */
     static int headRows(int tokens, int max) {
         int rows = up(tokens, 8, 16);

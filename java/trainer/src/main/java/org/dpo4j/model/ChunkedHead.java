@@ -8,10 +8,11 @@ import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.kernels.head.LmHead;
 
 /**
- * Takes a training batch through head and loss and back, one {@link LossChunk} at a time: hidden rows, log-probs, sums,
- * loss, and the gradient of the hidden states. Only that gradient outlives a chunk. So every chunk uses the same memory,
- * its launches depend on its sizes alone, and a CUDA graph of them can be replayed. On a device with graphs a chunk is
- * padded as {@link Bucket#headRows} says: its first hidden row again, with a masked target, whose gradient is exactly 0.
+ * Runs head and loss of a training batch forward and backward, one {@link LossChunk} at a time: hidden rows, log-probs,
+ * sums, loss, gradient of the hidden states. Only that gradient outlives a chunk. So all chunks use the same memory,
+ * their launches depend only on their sizes, and can be replayed as a CUDA graph. On a device with graphs a chunk is
+ * padded to {@link Bucket#headRows}. Padding repeats its first hidden row with a masked target, so its gradient is
+ * exactly 0.
  */
 final class ChunkedHead implements AutoCloseable {
     private static final int MASKED = -1;
@@ -27,7 +28,7 @@ final class ChunkedHead implements AutoCloseable {
     /**
      * The arrays of one chunk, on the device.
      *
-     * @param rows of the chunk and of its padding
+     * @param rows rows of the chunk, with padding
      * @param hiddenRows i32[rows]
      * @param targets i32[rows]
      * @param offsets i32[completions + 1], from the chunk's first token
@@ -59,27 +60,29 @@ final class ChunkedHead implements AutoCloseable {
     /** Addresses of f32[completions], f32[completions, TokenLogProb.STATISTICS] or 0, f32[rows]. */
     private record Results(long sums, long statistics, long dLogprob) {}
 
-    /** Everything that the launches of a chunk depend on; the memory of the head begins at {@code head}. */
+    /**
+     * All sizes and addresses that the launches of a chunk depend on. The memory of the head begins at {@code head}.
+     */
     private record Key(Inputs inputs, Results results, long head, long hidden, long dHidden, CompletionLoss loss) {}
 
     ChunkedHead(Model model, CompletionSums sums, long logitsBytes, boolean hasGraphs) {
         this.device = model.device();
         this.sums = sums;
-        this.head = new CompletionHead(model, Use.TRAINING, sums.statistics(), logitsBytes);
+        this.head = new CompletionHead(model, Use.TRAINING, sums.hasStatistics(), logitsBytes);
         this.indices = new Indices(device);
         this.headArena = new Arena(device);
         this.resultArena = new Arena(device);
         this.graphs = new Graphs(device, hasGraphs);
     }
 
-    /** Rows of logits that there is memory for. */
+    /** Maximum rows of logits in memory. */
     int maxRows() {
         return head.maxRows();
     }
 
     /**
-     * Makes room for every chunk of a batch whose chunks have no more tokens than that, so that memory moves, and graphs
-     * with it, as seldom as it can.
+     * Allocates memory for all chunks of a batch at once. {@code tokens} is an upper bound on the tokens of a chunk. So
+     * memory moves, which invalidates graphs, at most once per batch.
      */
     void reserve(int tokens, int completions) {
         int rows = rows(tokens);
@@ -111,13 +114,15 @@ final class ChunkedHead implements AutoCloseable {
     private Results placeResults(Layout layout, int rows, int completions) {
         return new Results(
                 layout.words(completions),
-                sums.statistics() ? layout.words((long) TokenLogProb.STATISTICS * completions) : 0,
+                sums.hasStatistics() ? layout.words((long) TokenLogProb.STATISTICS * completions) : 0,
                 layout.words(rows));
     }
 
     /**
-     * Queues one chunk of a batch whose hidden states the decoder has left: adds to the gradients of head and last norm,
-     * and of the hidden states.
+     * Queues one chunk of a batch. Adds to the gradients of head and last norm, and to {@code dHidden}.
+     *
+     * @param hidden hidden states after the decoder
+     * @param dHidden their gradient
      */
     void run(PackedBatch batch, LossChunk chunk, CompletionLoss loss, long hidden, long dHidden) {
         Inputs inputs = upload(batch, chunk);
@@ -131,7 +136,7 @@ final class ChunkedHead implements AutoCloseable {
             LmHead unit = head.forwardUnit(at, memory.gradients, inputs.targets);
             sums.queue(device, at, inputs.offsets, inputs.completions, logProbs);
             long dSums = loss.dSums(logProbs, inputs.completions);
-            device.fill(results.dLogprob, 0, 4L * inputs.rows); // finite in the padding
+            device.fill(results.dLogprob, 0, 4L * inputs.rows); // so that it is finite in padding rows
             sums.queueBackward(device, results.dLogprob, dSums, inputs.offsets, inputs.completions);
             head.backward(unit, at, memory.gradients, inputs.targets, results.dLogprob, dHidden, inputs.rowsByIndex);
         });
@@ -140,10 +145,10 @@ final class ChunkedHead implements AutoCloseable {
 
     private Inputs upload(PackedBatch batch, LossChunk chunk) {
         int rows = rows(chunk.tokens());
-        int[] own = Arrays.copyOfRange(batch.hiddenRows(), chunk.begin(), chunk.endToken());
+        int[] own = Arrays.copyOfRange(batch.hiddenRows(), chunk.beginToken(), chunk.endToken());
         int[] hiddenRows = Arrays.copyOf(own, rows);
         Arrays.fill(hiddenRows, own.length, rows, own.length == 0 ? 0 : own[0]);
-        int[] targets = Arrays.copyOf(Arrays.copyOfRange(batch.targets(), chunk.begin(), chunk.endToken()), rows);
+        int[] targets = Arrays.copyOf(Arrays.copyOfRange(batch.targets(), chunk.beginToken(), chunk.endToken()), rows);
         Arrays.fill(targets, own.length, rows, MASKED);
         Inputs inputs = indices.layout(layout -> Inputs.place(layout, rows, chunk.completions()));
         indices.put(inputs.hiddenRows, hiddenRows);

@@ -13,20 +13,21 @@ import org.dpo4j.kernels.head.LmHead;
 import org.dpo4j.model.family.ParameterKind;
 
 /**
- * Last norm and {@link LmHead}, for the rows that predict a completion token and for no other: {@code logprob = log
- * softmax(norm(x) W^T)[target]}. Its caller has the memory.
+ * Last norm and {@link LmHead} for the rows that predict a completion token, and no others: {@code logprob = log
+ * softmax(norm(x) W^T)[target]}. The caller owns the memory.
  *
- * <p>Logits exist for a chunk of rows at a time, f32, within a given number of bytes. In training three matrix products
- * do for rows whose logits all fit; where they do not, it takes four. The gradients of matrix and norm are sums over rows.
+ * <p>f32 logits exist for one chunk of rows at a time, within a given number of bytes. Training needs three matrix
+ * products if the logits of all rows fit in memory, else four.
  *
- * <p>Every pass stores logits; none runs {@link org.dpo4j.kernels.head.LmHeadForward}. Training needs the logits for
- * their gradient. References and evaluations are compared with training, and the first step's rewards are exactly 0
- * because both sum in one order; {@code LmHeadForward} sums in another.
+ * <p>Every pass stores logits, and none uses {@link org.dpo4j.kernels.head.LmHeadForward}. Training needs the logits
+ * for their gradient. Reference and evaluation must sum in the same order as training, so that rewards at step 0 are
+ * exactly 0; {@code LmHeadForward} sums in another order.
  */
 final class CompletionHead {
     /**
-     * For scoring, 256 MiB: 512 rows of a vocabulary of 128 Ki. Each chunk reads the matrix once. On an H200 that takes as
-     * long as to multiply 180 rows by it: with 128 rows, in 64 MiB, the pass would wait for memory.
+     * Memory of logits for scoring, 256 MiB: 512 rows with a vocabulary of 128 Ki. Each chunk reads the matrix once. On
+     * an H200 this read takes as long as the product of 180 rows, so chunks of 128 rows (64 MiB) would be limited by
+     * memory bandwidth.
      */
     static final long SCORING_LOGITS_BYTES = 256L << 20;
 
@@ -39,7 +40,7 @@ final class CompletionHead {
     private final HeadPlan maxPlan;
 
     /**
-     * @param use forward alone, or with gradients
+     * @param use whether gradients are computed
      * @param logitsBytes maximum memory of logits
      */
     CompletionHead(Model model, Use use, boolean hasStatistics, long logitsBytes) {
@@ -57,20 +58,20 @@ final class CompletionHead {
         this.maxPlan = row.withChunkRows(rows);
     }
 
-    /** Rows of logits that there may be at a time. */
+    /** Maximum rows of logits in memory. */
     int maxRows() {
         return (int) maxPlan.chunkRows();
     }
 
     /**
-     * What a forward pass writes.
+     * Results of a forward pass.
      *
      * @param gathered [rows, hiddenSize], hidden states of the rows, before the norm
      * @param normed [rows, hiddenSize]
      * @param logprob f32[rows]
      * @param lse f32[rows]
-     * @param statistics f32[rows, TokenLogProb.STATISTICS]; 0 where not asked for
-     * @param workspace of {@link LmHead}, logits of a chunk among it
+     * @param statistics f32[rows, TokenLogProb.STATISTICS]; 0 if they are not computed
+     * @param workspace memory of {@link LmHead}, which includes the logits of a chunk
      */
     record Activations(
             int rows,
@@ -91,7 +92,7 @@ final class CompletionHead {
             return new LmHead.HeadRows(normed, targets, rows);
         }
 
-        /** Rows of logits that {@link #logits} may ask for at a time. */
+        /** Maximum rows of a call of {@link #logits}. */
         int chunkRows() {
             return (int) plan.chunkRows();
         }
@@ -103,14 +104,14 @@ final class CompletionHead {
     }
 
     /**
-     * What a backward pass works in.
+     * Memory of a backward pass.
      *
      * @param dNormed [rows, hiddenSize]
      * @param dGathered [rows, hiddenSize]
      */
     record Gradients(long dNormed, long dGathered, long normWorkspace) {}
 
-    /** {@code gathered} comes first. */
+    /** Places {@code gathered} first. */
     Activations placeActivations(Layout layout, int rows) {
         HeadPlan plan = maxPlan.withChunkRows(Math.min(maxRows(), Math.max(rows, 1)));
         return new Activations(
@@ -132,7 +133,9 @@ final class CompletionHead {
                 norm.placeWorkspace(layout, rows));
     }
 
-    /** Queues the norm of rows {@code hiddenRows} i32[rows] of {@code hidden} [.., hiddenSize]; first of a pass. */
+    /**
+     * Gathers rows {@code hiddenRows} i32[rows] of {@code hidden} [.., hiddenSize] and normalises them. Begins a pass.
+     */
     void normalise(Activations at, long hidden, long hiddenRows) {
         CopyRows.forward(
                 device,
@@ -151,7 +154,7 @@ final class CompletionHead {
         head(at).forward(at.results(), at.rows(targets));
     }
 
-    /** Queues the same, and the part of the gradient that does not depend on the loss; returns what {@link #backward} takes. */
+    /** As {@link #forward}, and queues the unit gradient. Returns the head for {@link #backward}. */
     LmHead forwardUnit(Activations at, Gradients gradients, long targets) {
         LmHead head = head(at);
         head.forwardUnit(matrixGradients(gradients), at.results(), at.rows(targets));
@@ -159,12 +162,13 @@ final class CompletionHead {
     }
 
     /**
-     * Queues the rest of the gradient: adds to those of matrix, norm and hidden states.
+     * Queues the rest of the gradient. Adds to the gradients of matrix, norm and hidden states.
      *
-     * @param head of {@link #forwardUnit} with the same activations and targets
+     * @param head the result of {@link #forwardUnit} with the same activations and targets
      * @param dLogprob f32[rows]
-     * @param dHidden the gradient of {@code hidden}, added to
-     * @param rowsByIndex sorts the hidden rows: one that predicts two tokens receives both gradients
+     * @param dHidden the gradient of {@code hidden}
+     * @param rowsByIndex the rows sorted by hidden row: a hidden row that predicts two tokens receives the sum of both
+     *     gradients
      */
     void backward(
             LmHead head,
@@ -185,7 +189,9 @@ final class CompletionHead {
                 gradients.dNormed, parameters.gradient(parameters.layout().head()), 0);
     }
 
-    /** Queues the logits f32 of {@code count} rows, at most {@link Activations#chunkRows}; returns their address. */
+    /**
+     * Queues the f32 logits of {@code count} rows, at most {@link Activations#chunkRows}, and returns their address.
+     */
     long logits(Activations at, int begin, int count) {
         return head(at).logits(at.normed + (long) begin * hiddenSize * dtype.bytes(), count);
     }

@@ -13,9 +13,9 @@ import org.dpo4j.model.family.ParameterKind;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Embedding and layers, from token ids to the hidden states before the last norm, and back. Its caller has the memory:
- * in training each layer has activations of its own; else all layers share one set, the hidden states are updated in
- * place, and memory does not grow with depth. The calls are the same, and so are the bits.
+ * Embedding and layers, from token ids to the hidden states before the last norm, forward and backward. The caller owns
+ * the memory. In training each layer has its own activations. Otherwise all layers share one set and update the hidden
+ * states in place, so memory does not grow with depth. The calls and the bits are the same.
  */
 final class Decoder implements AutoCloseable {
     private final Device device;
@@ -44,14 +44,14 @@ final class Decoder implements AutoCloseable {
     }
 
     /**
-     * What a forward pass writes.
+     * Results of a forward pass.
      *
      * @param out [rows, hiddenSize], hidden states after the last layer
-     * @param layers each layer's own, or the same for all of them
+     * @param layers activations of each layer, or the same ones for all
      */
     record Activations(long out, List<Layer.Saved> layers, Layer.Scratch scratch) {}
 
-    /** One set of activations for all layers: no backward pass can follow. {@code out} comes first. */
+    /** Places one set of activations for all layers. No backward pass can follow. Places {@code out} first. */
     Activations placeShared(Layout layout, int rows) {
         long out = placeHidden(layout, rows);
         Layer.Saved shared = layers.get(0).placeSaved(layout, rows, out, out);
@@ -59,7 +59,7 @@ final class Decoder implements AutoCloseable {
                 out, Collections.nCopies(layers.size(), shared), layers.get(0).placeScratch(layout, rows));
     }
 
-    /** Activations that {@link #backward} reads, each layer's own. {@code out} comes first. */
+    /** Places activations for each layer, for {@link #backward} to read. Places {@code out} first. */
     Activations placeKept(Layout layout, int rows) {
         long out = placeHidden(layout, rows);
         List<Layer.Saved> kept = new ArrayList<>();
@@ -69,12 +69,12 @@ final class Decoder implements AutoCloseable {
         return new Activations(out, List.copyOf(kept), layers.get(0).placeScratch(layout, rows));
     }
 
-    /** What {@link #backward} works in. */
+    /** Places the memory that {@link #backward} writes. */
     Layer.Gradients placeGradients(Layout layout, int rows) {
         return layers.get(0).placeGradients(layout, rows);
     }
 
-    /** Address of [rows, hiddenSize]: hidden states, or their gradient. */
+    /** Places [rows, hiddenSize]: hidden states or their gradient. */
     long placeHidden(Layout layout, int rows) {
         return layout.matrix(rows, hiddenSize, dtype);
     }
@@ -84,12 +84,15 @@ final class Decoder implements AutoCloseable {
         return (long) rows * hiddenSize * dtype.bytes();
     }
 
-    /** The table of angles, which a pass needs for its positions before it is queued. */
+    /** The table of rotary angles. Reserve the positions of a pass in it before queueing the pass. */
     RotaryTable rotary() {
         return rotary;
     }
 
-    /** Queues a forward pass. With a cache, stores the keys and values of the rows in it, and attends to all its rows. */
+    /**
+     * Queues a forward pass. With a cache, it stores keys and values of the rows there and attends to rows of the
+     * cache.
+     */
     void forward(Pass pass, Activations activations, @Nullable KeyCache cache) {
         Layer.Scratch scratch = activations.scratch;
         embed(pass, activations.layers.get(0).in());
@@ -111,10 +114,11 @@ final class Decoder implements AutoCloseable {
     }
 
     /**
-     * Queues the backward pass of a forward pass over kept activations: adds to the gradients of all layers and, by the
-     * sorted ids, of the embedding.
+     * Queues the backward pass after a forward pass with {@link #placeKept}. Adds to the gradients of all layers and of
+     * the embedding.
      *
-     * @param dHidden [rows, hiddenSize], the gradient of {@code activations.out}; written over
+     * @param ids the rows sorted by token id
+     * @param dHidden [rows, hiddenSize], the gradient of {@code activations.out}; it is overwritten
      */
     void backward(Pass pass, RowsByIndex ids, long dHidden, Activations activations, Layer.Gradients gradients) {
         for (int i = layers.size() - 1; i >= 0; i--) {

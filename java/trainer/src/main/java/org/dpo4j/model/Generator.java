@@ -15,57 +15,64 @@ import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.model.family.Architecture;
 
 /**
- * Samples continuations with a key cache. Many sequences run at once; samples of one prompt share its cache. Every
- * sequence has a random generator of its own, so its tokens do not depend on the others of the call. Does not close the
- * model.
+ * Samples continuations of prompts with a key cache. Many sequences run at once, and samples of one prompt share the
+ * prompt's part of the cache. Every sequence has its own random generator, so its tokens do not depend on the other
+ * requests. Does not close the model.
  */
 public final class Generator implements AutoCloseable {
-    /** Sequences and prompt tokens that run together: bounds on memory, without effect on the tokens. */
+    /** Maximum sequences and prompt tokens that run at once. They bound memory and do not change the tokens. */
     private static final int MAX_SEQUENCES = 256;
 
     private static final int MAX_PROMPT_ROWS = 8192;
 
     /**
-     * What to continue.
+     * A prompt to continue.
      *
      * @param prompt token ids, at least one
-     * @param samples continuations wanted
-     * @param seed of this prompt's samples; sample {@code i} depends on the seed and {@code i} alone
+     * @param samples number of continuations
+     * @param seed seed of the samples; sample {@code i} depends only on the seed and {@code i}
      */
     public record Request(int[] prompt, int samples, long seed) {}
 
     /**
      * How to continue.
      *
-     * @param maxNewTokens longest continuation; one also ends at an EOS token, and where the model's positions end
-     * @param temperature divides the logits; 0 takes the largest logit, the lowest id among equals
+     * @param maxNewTokens maximum tokens of a continuation, which also ends at an EOS token or the model's last
+     *     position
+     * @param temperature divides the logits; 0 picks the maximum logit, and the lowest id among equal ones
      */
     public record Options(int maxNewTokens, double temperature) {
         public Options {
             if (maxNewTokens < 1) {
-                throw new Dpo4jException("max_new_tokens is " + maxNewTokens + "; it is at least 1");
+                throw new Dpo4jException("max_new_tokens is " + maxNewTokens + "; it must be at least 1");
             }
             if (!(temperature >= 0) || Double.isInfinite(temperature)) {
-                throw new Dpo4jException("temperature is " + temperature + "; it is 0 (greedy) or a positive number");
+                throw new Dpo4jException("temperature is " + temperature + "; it must be 0 (greedy) or positive");
             }
         }
     }
 
-    /** A request at work: which it is, counted from 1, its prompt's rows in the cache, and how many tokens its samples may have. */
+    /**
+     * A request that runs.
+     *
+     * @param number of the request, counted from 1
+     * @param cacheBegin first row of the prompt in the cache
+     * @param limit maximum tokens of a sample
+     */
     private record Prompt(int number, Request request, int cacheBegin, int limit) {
         int length() {
             return request.prompt.length;
         }
     }
 
-    /** One sample at work. Its tokens' keys lie in the cache from {@code cacheBegin} on. */
+    /** A sample that runs. The keys of its tokens are in the cache from {@code cacheBegin} on. */
     private static final class Sequence {
         final Prompt prompt;
         final int cacheBegin;
         final SplittableRandom random;
         final int[] tokens;
         int count;
-        boolean ended;
+        boolean isEnded;
 
         Sequence(Prompt prompt, int cacheBegin, SplittableRandom random) {
             this.prompt = prompt;
@@ -75,7 +82,7 @@ public final class Generator implements AutoCloseable {
         }
     }
 
-    /** The arrays of a pass on the device; {@code lastRows} are those that tokens are drawn from. */
+    /** The arrays of a pass on the device. Tokens are sampled from the logits of {@code lastRows}. */
     private record Inputs(Pass pass, long lastRows) {
         static Inputs place(Layout layout, Bucket bucket, PackedBatch rows) {
             Pass pass = Pass.place(layout, bucket, rows.positionsEnd()).withCacheRows(layout.words(bucket.rows()));
@@ -107,8 +114,8 @@ public final class Generator implements AutoCloseable {
     }
 
     /**
-     * The samples of each request, in order: new tokens only, the EOS token included where one was drawn. Waits for
-     * the device.
+     * Generates the samples of each request, in order: only new tokens, including EOS if it was sampled. Waits for the
+     * device.
      */
     public List<List<int[]>> generate(List<Request> requests, Options options) {
         requests.forEach(this::check);
@@ -125,11 +132,11 @@ public final class Generator implements AutoCloseable {
     private void check(Request request) {
         int length = request.prompt.length;
         if (length == 0 || length >= architecture.maxPositions()) {
-            throw new Dpo4jException("the prompt has " + length + " tokens where 1 to "
-                    + (architecture.maxPositions() - 1) + " leave room for a continuation; shorten it");
+            throw new Dpo4jException("the prompt has " + length + " tokens, but must have 1 to "
+                    + (architecture.maxPositions() - 1) + " to leave room for a continuation");
         }
         if (request.samples < 1) {
-            throw new Dpo4jException("samples is " + request.samples + "; it is at least 1");
+            throw new Dpo4jException("samples is " + request.samples + "; it must be at least 1");
         }
         for (int id : request.prompt) {
             if (id < 0 || id >= architecture.vocabSize()) {
@@ -166,9 +173,9 @@ public final class Generator implements AutoCloseable {
             all += request.prompt.length + (long) request.samples * limit;
         }
         if (all > Integer.MAX_VALUE) {
-            throw new Dpo4jException("num_return_sequences and max_new_tokens ask for " + all
+            throw new Dpo4jException("num_return_sequences and max_new_tokens need " + all
                     + " rows of the key cache, more than " + Integer.MAX_VALUE
-                    + "; ask for fewer samples at a time, each time with another seed");
+                    + "; generate fewer samples at a time, each time with another seed");
         }
         List<Sequence> sequences = new ArrayList<>();
         for (Prompt prompt : prompts) {
@@ -188,7 +195,7 @@ public final class Generator implements AutoCloseable {
         return results(requests, sequences);
     }
 
-    /** One pass over all prompts; each sequence then draws its first token from its prompt's last row. */
+    /** Runs all prompts in one pass. Each sequence then samples its first token from the last row of its prompt. */
     private void readPrompts(List<Prompt> prompts, List<Sequence> sequences, TokenSampler sampler) {
         int rows = prompts.stream().mapToInt(Prompt::length).sum();
         int[] ids = new int[rows];
@@ -199,7 +206,7 @@ public final class Generator implements AutoCloseable {
         List<Segment> segments = new ArrayList<>();
         for (int p = 0; p < prompts.size(); p++) {
             Prompt prompt = prompts.get(p);
-            int begin = prompt.cacheBegin; // prompts lie in the cache as they lie in this pass
+            int begin = prompt.cacheBegin; // prompts have the same rows in the cache as in this pass
             System.arraycopy(prompt.request.prompt, 0, ids, begin, prompt.length());
             for (int i = 0; i < prompt.length(); i++) {
                 positions[begin + i] = i;
@@ -207,16 +214,16 @@ public final class Generator implements AutoCloseable {
             segments.add(Segment.plain(begin, prompt.length(), 0));
             lastRows[p] = begin + prompt.length() - 1;
         }
-        List<List<Sequence>> drawing = new ArrayList<>();
+        List<List<Sequence>> sampling = new ArrayList<>();
         int next = 0;
         for (Prompt prompt : prompts) {
-            drawing.add(sequences.subList(next, next + prompt.request.samples));
+            sampling.add(sequences.subList(next, next + prompt.request.samples));
             next += prompt.request.samples;
         }
-        run(ids, positions, cacheRows, segments, lastRows, drawing, sampler);
+        run(ids, positions, cacheRows, segments, lastRows, sampling, sampler);
     }
 
-    /** One token more for each sequence. */
+    /** Samples the next token of each sequence. */
     private void step(List<Sequence> running, TokenSampler sampler) {
         int rows = running.size();
         int[] ids = new int[rows];
@@ -224,7 +231,7 @@ public final class Generator implements AutoCloseable {
         int[] cacheRows = new int[rows];
         int[] lastRows = new int[rows];
         List<Segment> segments = new ArrayList<>();
-        List<List<Sequence>> drawing = new ArrayList<>();
+        List<List<Sequence>> sampling = new ArrayList<>();
         for (int row = 0; row < rows; row++) {
             Sequence sequence = running.get(row);
             Prompt prompt = sequence.prompt;
@@ -234,14 +241,14 @@ public final class Generator implements AutoCloseable {
             cacheRows[row] = sequence.cacheBegin + cached;
             lastRows[row] = row;
             segments.add(new Segment(row, 1, sequence.cacheBegin, cached, prompt.cacheBegin, prompt.length(), 0));
-            drawing.add(List.of(sequence));
+            sampling.add(List.of(sequence));
         }
-        run(ids, positions, cacheRows, segments, lastRows, drawing, sampler);
+        run(ids, positions, cacheRows, segments, lastRows, sampling, sampler);
     }
 
     /**
-     * Runs rows through the model; the sequences of {@code drawing[i]} then draw from the logits of row {@code
-     * lastRows[i]}.
+     * Runs rows through the model. The sequences of {@code sampling[i]} then sample a token from the logits of row
+     * {@code lastRows[i]}.
      */
     private void run(
             int[] ids,
@@ -249,7 +256,7 @@ public final class Generator implements AutoCloseable {
             int[] cacheRows,
             List<Segment> segments,
             int[] lastRows,
-            List<List<Sequence>> drawing,
+            List<List<Sequence>> sampling,
             TokenSampler sampler) {
         PackedBatch rows = new PackedBatch(ids, positions, segments, lastRows, new int[0], new int[] {0});
         Inputs inputs = upload(rows, cacheRows);
@@ -262,7 +269,7 @@ public final class Generator implements AutoCloseable {
             int count = Math.min(last.chunkRows(), lastRows.length - begin);
             FloatBuffer values = download(head.logits(last, begin, count), count * last.logitsStride());
             for (int row = 0; row < count; row++) {
-                for (Sequence sequence : drawing.get(begin + row)) {
+                for (Sequence sequence : sampling.get(begin + row)) {
                     append(sequence, draw(sampler, values, row * last.logitsStride(), sequence));
                 }
             }
@@ -301,12 +308,12 @@ public final class Generator implements AutoCloseable {
 
     private void append(Sequence sequence, int token) {
         sequence.tokens[sequence.count++] = token;
-        sequence.ended = sequence.count == sequence.prompt.limit
+        sequence.isEnded = sequence.count == sequence.prompt.limit
                 || model.config().eosTokenIds().contains(token);
     }
 
     private static List<Sequence> running(List<Sequence> sequences) {
-        return sequences.stream().filter(sequence -> !sequence.ended).toList();
+        return sequences.stream().filter(sequence -> !sequence.isEnded).toList();
     }
 
     private static List<List<int[]>> results(List<Request> requests, List<Sequence> sequences) {

@@ -7,35 +7,35 @@ import org.dpo4j.kernels.Device;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Cache of CUDA graphs, keyed by every size and address that a launch uses. The first run with a key launches normally,
- * which loads kernels; the second is captured; later runs replay the graph. A stale graph cannot be replayed: memory that
- * has moved is another key.
+ * Cache of CUDA graphs, keyed by every size and address that the launches use. The first run with a key launches
+ * normally, which loads kernels; the second captures a graph; later runs replay it. A stale graph is never replayed,
+ * because memory that has moved changes the key.
  *
- * <p>Without graphs every run launches normally, and the bits are the same. One thread at a time.
+ * <p>If graphs are off, every run launches normally, with the same bits. Use it from one thread at a time.
  */
 public final class Graphs implements AutoCloseable {
-    /** Keys that are kept; the least recently used is dropped first, with its graph. */
+    /** Maximum number of keys. The least recently used key is dropped first, with its graph. */
     static final int MAX_KEYS = 256;
 
     private final Device device;
-    private final boolean captures;
-    /** Without a graph after the first time. */
+    private final boolean isOn;
+    /** A key has no graph after its first run. */
     private final Map<Object, Captured> known = new LinkedHashMap<>(MAX_KEYS, 0.75f, true);
 
     private static final class Captured {
         private Device.@Nullable Graph graph;
     }
 
-    /** {@code captures} wants a device that {@link Device#supportsGraphs supports CUDA graphs}. */
-    public Graphs(Device device, boolean captures) {
+    /** {@code isOn} requires a device with {@link Device#supportsGraphs}. */
+    public Graphs(Device device, boolean isOn) {
         this.device = device;
-        this.captures = captures;
+        this.isOn = isOn;
     }
 
-    /** Queues {@code work}, whose launches depend on {@code key} alone. */
+    /** Queues {@code work}, whose launches must depend only on {@code key}. */
     public void run(Object key, Runnable work) {
         Captured captured = known.get(key);
-        if (!captures) {
+        if (!isOn) {
             work.run();
         } else if (captured == null) {
             work.run();

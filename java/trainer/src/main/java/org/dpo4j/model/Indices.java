@@ -5,7 +5,10 @@ import java.nio.ByteOrder;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 
-/** The i32 arrays of one pass, sent to the device in one copy: {@link #layout}, {@link #put} each, {@link #upload}. */
+/**
+ * Uploads the i32 arrays of one pass in one copy. Call {@link #layout} to place them, {@link #put} for each, then
+ * {@link #upload}.
+ */
 final class Indices implements AutoCloseable {
     private static final int MIN_BYTES = 1 << 16;
     private static final long MAX_BYTES = Integer.MAX_VALUE / 2;
@@ -20,7 +23,10 @@ final class Indices implements AutoCloseable {
         this.arena = new Arena(device);
     }
 
-    /** Places arrays; those of the pass before are gone. They move seldom: graphs hold their addresses. */
+    /**
+     * Places arrays over those of the previous pass. The capacity is a power of two, so that the memory, whose
+     * addresses graphs contain, rarely moves.
+     */
     <T> T layout(Layout.Buffers<T> arrays) {
         long used = Layout.bytes(arrays);
         int capacity = capacity(used);
@@ -32,7 +38,7 @@ final class Indices implements AutoCloseable {
         return arrays.place(new Layout(begin));
     }
 
-    /** Bytes of device memory that {@link #layout} takes, when no pass before had more. */
+    /** Bytes of device memory of {@link #layout}, if no earlier pass needed more. */
     static long bytes(Layout.Buffers<?> arrays) {
         return capacity(Layout.bytes(arrays));
     }
@@ -48,7 +54,7 @@ final class Indices implements AutoCloseable {
         return ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /** Sets an array that was placed. */
+    /** Sets the values of an array that was placed at {@code address}. */
     void put(long address, int[] values) {
         host.position((int) (address - begin))
                 .slice()

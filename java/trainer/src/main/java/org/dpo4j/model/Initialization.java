@@ -1,8 +1,8 @@
 package org.dpo4j.model;
 
-/** How a new model's parameter begins. */
+/** Initial values of a parameter of a new model. */
 enum Initialization {
-    /** Normal with mean 0 and the standard deviation of {@code initializer_range}. */
+    /** Normal distribution with mean 0 and standard deviation {@code initializer_range}. */
     NORMAL,
     ONES
 }

@@ -4,7 +4,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.model.family.Architecture;
 
-/** Keys and values of tokens already seen, [rows, 2 keyHeads headDim] a layer, a row holding keys then values. */
+/** Keys and values of earlier tokens: per layer [rows, 2 keyHeads headDim], where a row is keys, then values. */
 final class KeyCache implements AutoCloseable {
     private final Arena arena;
     private final int layers;
@@ -21,14 +21,14 @@ final class KeyCache implements AutoCloseable {
         this.width = 2 * architecture.attention().keyWidth();
     }
 
-    /** Room for that many tokens; what was cached is gone. */
+    /** Makes room for {@code rows} tokens. The content is lost. */
     void reserve(long rows) {
         this.rows = rows;
         layerBytes = rows * width * elementBytes;
         base = arena.layout(layout -> layout.allocate(layerBytes * layers));
     }
 
-    /** Elements of a row. */
+    /** Elements per row. */
     int width() {
         return width;
     }

@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
  *   out    = middle + mlp(norm(middle))
  * </pre>
  *
- * The sum with a branch is made by the norm that reads it, in one pass. So a layer leaves its last branch beside {@code
- * middle}, and the next layer makes {@code out}, as its {@code in}.
+ * The norm that reads a sum also computes it, in one pass. So a layer leaves {@code middle} and the output of its MLP,
+ * and the next layer computes their sum {@code out}, which is its {@code in}.
  */
 final class Layer {
     private final DType dtype;
@@ -36,7 +36,7 @@ final class Layer {
     }
 
     /**
-     * What forward leaves for backward.
+     * Activations that forward writes and backward reads.
      *
      * @param in [rows, hiddenSize], hidden states before attention
      * @param middle [rows, hiddenSize], hidden states before the MLP
@@ -50,16 +50,16 @@ final class Layer {
             Mlp.Saved mlp) {}
 
     /**
-     * What both directions work in. All layers share it.
+     * Temporary memory of forward and backward. All layers share it.
      *
-     * @param normed [rows, hiddenSize], a norm's output
-     * @param branch [rows, hiddenSize], what is to be added to the hidden states; in backward the gradient of {@code
-     *     normed}
+     * @param normed [rows, hiddenSize], output of a norm
+     * @param branch [rows, hiddenSize], output of attention or MLP, to be added to the hidden states; in backward the
+     *     gradient of {@code normed}
      * @param inner [rows, innerSize]
      */
     record Scratch(long normed, long branch, long inner, long attentionWorkspace) {}
 
-    /** What backward works in besides. All layers share it. */
+    /** Further temporary memory of backward. All layers share it. */
     record Gradients(long dInner, SelfAttention.Gradients attention, long normWorkspace) {}
 
     Saved placeSaved(Layout layout, int rows, long in, long middle) {
@@ -88,10 +88,10 @@ final class Layer {
     }
 
     /**
-     * Leaves {@code middle} and, in {@code scratch}, the branch that is to be added to it.
+     * Computes {@code middle} and the output of the MLP, which is left in {@code scratch.branch} and not yet added.
      *
-     * @param before hidden states that the layer before has left with its branch in {@code scratch}; 0 where {@code in}
-     *     is there already
+     * @param before {@code middle} of the previous layer, whose MLP output is in {@code scratch.branch}; 0 for the
+     *     first layer, whose {@code in} is already computed
      */
     void forward(Pass pass, long before, Saved saved, Scratch scratch, @Nullable KeyCache cache) {
         int rows = pass.rows();
@@ -106,8 +106,8 @@ final class Layer {
     }
 
     /**
-     * From the gradient of {@code out} to that of {@code in}, both in {@code dHidden}: it goes around a branch, and
-     * through the branch and its norm, which adds to it.
+     * Replaces the gradient of {@code out} in {@code dHidden} by that of {@code in}. Each branch adds its gradient to
+     * {@code dHidden}, which already is the gradient of the residual connection.
      */
     void backward(Pass pass, long dHidden, Saved saved, Scratch scratch, Gradients gradients) {
         int rows = pass.rows();

@@ -3,14 +3,14 @@ package org.dpo4j.model;
 import org.dpo4j.kernels.DType;
 
 /**
- * Places buffers one after another in device memory, or counts the memory that they need: {@link #bytes} and {@link
- * Arena#layout} run the same code, so a memory plan cannot disagree with the run. Whoever places buffers returns their
- * addresses, and keeps none of them; while bytes are counted they mean nothing.
+ * Places buffers one after another in device memory, or counts the memory that they need. {@link #bytes} and {@link
+ * Arena#layout} run the same code, so a memory plan cannot disagree with the run. Code that places buffers must return
+ * their addresses and not store them, because they are meaningless while bytes are counted.
  */
 final class Layout {
     private static final long ALIGNMENT = 256;
 
-    /** Code that places buffers; it runs once to count and once to place. */
+    /** Code that places buffers. It runs once to count bytes and once to place. */
     @FunctionalInterface
     interface Buffers<T> {
         /** Places buffers one after another and returns their addresses. */
@@ -19,31 +19,31 @@ final class Layout {
 
     private long next;
 
-    /** Begins at an address. */
+    /** Places buffers from {@code begin} on. */
     Layout(long begin) {
         next = begin;
     }
 
-    /** The memory that {@code buffers} places. Nothing is allocated. */
+    /** Bytes of memory that {@code buffers} needs. Allocates nothing. */
     static long bytes(Buffers<?> buffers) {
         Layout counted = new Layout(0);
         buffers.place(counted);
         return Math.max(counted.next, ALIGNMENT);
     }
 
-    /** Address of the next {@code bytes} bytes. */
+    /** Places {@code bytes} bytes and returns their address. */
     long allocate(long bytes) {
         long address = next;
         next += bytes + ALIGNMENT - 1 & -ALIGNMENT;
         return address;
     }
 
-    /** Address of so many f32 or i32 numbers. */
+    /** Places {@code count} f32 or i32 numbers. */
     long words(long count) {
         return allocate(4 * count);
     }
 
-    /** Address of a matrix. */
+    /** Places a matrix. */
     long matrix(long rows, long columns, DType dtype) {
         return allocate(rows * columns * dtype.bytes());
     }

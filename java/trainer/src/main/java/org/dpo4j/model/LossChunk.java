@@ -6,39 +6,39 @@ import java.util.List;
 import org.dpo4j.data.PackedBatch;
 
 /**
- * Completions that a training pass takes through head and loss together: log-probs, loss and gradient, before those of
- * the next chunk.
+ * Consecutive completions of a batch whose log-probs, loss and gradient are computed together, so that their logits fit
+ * in memory.
  *
- * @param first completion
+ * @param first first completion
  * @param end completion after the last
- * @param begin token
+ * @param beginToken first token
  * @param endToken token after the last
  */
-record LossChunk(int first, int end, int begin, int endToken) {
+record LossChunk(int first, int end, int beginToken, int endToken) {
 
     int completions() {
         return end - first;
     }
 
     int tokens() {
-        return endToken - begin;
+        return endToken - beginToken;
     }
 
-    /** i32[completions + 1]: where each completion begins, from the chunk's first token on. */
+    /** i32[completions + 1]: the first token of each completion, counted from the chunk's first token. */
     int[] offsets(PackedBatch batch) {
         int[] offsets = Arrays.copyOfRange(batch.offsets(), first, end + 1);
         for (int i = 0; i < offsets.length; i++) {
-            offsets[i] -= begin;
+            offsets[i] -= beginToken;
         }
         return offsets;
     }
 
     /**
-     * Splits a batch into as few chunks as do with {@code rows} rows of logits each, of whole groups. A group that alone
-     * has more tokens is a chunk of its own.
+     * Splits a batch into the minimum number of chunks of whole groups, each of at most {@code rows} tokens. A group
+     * with more tokens is a chunk of its own.
      *
      * @param offsets completion {@code s} has the tokens {@code [offsets[s], offsets[s+1])}
-     * @param group completions; the last group may be shorter
+     * @param group completions per group; the last group may have fewer
      */
     static List<LossChunk> split(int[] offsets, int group, int rows) {
         List<LossChunk> chunks = new ArrayList<>();
@@ -55,8 +55,9 @@ record LossChunk(int first, int end, int begin, int endToken) {
     }
 
     /**
-     * Upper bound on the tokens of any chunk of this batch: all its tokens where they fit into {@code rows}, else {@code
-     * rows} or the largest group. It never falls when a batch has more tokens or a larger group.
+     * Upper bound on the tokens of any chunk of this batch: all its tokens if there are at most {@code rows}, else the
+     * maximum of {@code rows} and the tokens of a group. It never decreases if a batch has more tokens or a longer
+     * group.
      */
     static int maxTokens(int[] offsets, int group, int rows) {
         int completions = offsets.length - 1;

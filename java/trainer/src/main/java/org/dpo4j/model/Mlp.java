@@ -7,7 +7,7 @@ import org.dpo4j.kernels.decoder.Swiglu;
 import org.dpo4j.model.family.Architecture.MlpTraits;
 import org.dpo4j.model.family.ParameterKind;
 
-/** The MLP of a layer: {@code branch = swiglu(x Wgu^T) Wdown^T}, x being the norm's output. */
+/** The MLP of a layer: {@code branch = swiglu(x Wgu^T) Wdown^T}, where x is the output of the norm. */
 final class Mlp {
     private final Device device;
     private final DType dtype;
@@ -25,7 +25,7 @@ final class Mlp {
     }
 
     /**
-     * What forward leaves for backward, which writes its gradient in the same place.
+     * Activations that forward writes and backward reads. Backward overwrites them with their gradient.
      *
      * @param gateUp [rows, 2 innerSize]
      */
@@ -35,7 +35,7 @@ final class Mlp {
         return new Saved(layout.matrix(rows, 2L * innerSize, dtype));
     }
 
-    /** Address of [rows, innerSize]: {@code inner} of forward and backward, and {@code dInner} of backward. */
+    /** Places [rows, innerSize]: {@code inner} of forward and backward, or {@code dInner} of backward. */
     long placeInner(Layout layout, int rows) {
         return layout.matrix(rows, innerSize, dtype);
     }
@@ -46,12 +46,12 @@ final class Mlp {
         down.forward(branch, inner, rows);
     }
 
-    /** dNormed = the gradient of {@code normed}; those of the weights are added to. Computes {@code inner} again. */
+    /** Writes the gradient of {@code normed}, and adds to the gradients of the weights. Recomputes {@code inner}. */
     void backward(long dNormed, long dBranch, long normed, Saved saved, long inner, long dInner, int rows) {
         Swiglu.forward(device, inner, saved.gateUp, shape(rows));
         down.backwardWeight(dBranch, inner, rows);
         down.backwardInput(dInner, dBranch, rows);
-        long dGateUp = saved.gateUp; // in its own place: nothing reads gate and up after this
+        long dGateUp = saved.gateUp; // in place: nothing reads gate and up after this
         Swiglu.backward(device, dGateUp, dInner, saved.gateUp, shape(rows));
         gateUp.backwardWeight(dGateUp, normed, rows);
         gateUp.backwardInput(dNormed, dGateUp, rows);

@@ -23,8 +23,8 @@ import org.dpo4j.model.family.ModelConfig;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A model: what its {@code config.json} says, its weights on a device, and the JSON files it came with. Closed by its owner, before the
- * device.
+ * A model: its config, its weights on a device, and the JSON files that it was loaded with. The owner closes it before
+ * the device.
  */
 public final class Model implements AutoCloseable {
     private static final String CONFIG = "config.json";
@@ -44,10 +44,10 @@ public final class Model implements AutoCloseable {
     }
 
     /**
-     * Reads a Hugging Face directory: {@code config.json} and {@code model.safetensors}, or the shards of {@code
-     * model.safetensors.index.json}. F32, F16 and BF16 files are converted to {@code dtype}. Throws one error that
-     * names every tensor missing, unexpected or of another shape. Where {@code generation_config.json} names EOS
-     * tokens, they replace the config's, as in transformers' {@code generate}.
+     * Loads a Hugging Face directory: {@code config.json} and {@code model.safetensors}, or the shards of {@code
+     * model.safetensors.index.json}. Converts F32, F16 and BF16 tensors to {@code dtype}. EOS tokens of {@code
+     * generation_config.json} replace those of the config, as in transformers' {@code generate}. Throws one error that
+     * lists all tensors that are missing, unexpected or of another shape.
      */
     public static Model load(Path directory, Device device, DType dtype) {
         ModelDirectory.check(directory);
@@ -73,10 +73,9 @@ public final class Model implements AutoCloseable {
     }
 
     /**
-     * A new model, initialised as transformers does: matrices normal with the standard deviation {@code
-     * initializer_range}, norms 1.
-     * The same seed makes the same bits on any machine: {@link SplittableRandom}, and Box-Muller (1958) in {@link
-     * StrictMath}.
+     * A new model, initialised as in transformers: matrices from a normal distribution with standard deviation {@code
+     * initializer_range}, norms with 1. The same seed gives the same bits on any machine, by {@link SplittableRandom}
+     * and Box-Muller (1958) in {@link StrictMath}.
      */
     public static Model create(ModelConfig config, Device device, DType dtype, long seed) {
         Parameters parameters = Parameters.zeros(new ParameterLayout(config), device, dtype);
@@ -98,8 +97,8 @@ public final class Model implements AutoCloseable {
     }
 
     /**
-     * A model of sizes alone, of any type, whose weights have no memory and cannot be read: what is asked how much it
-     * takes before it is loaded.
+     * A model whose weights have sizes but no memory, to plan the memory of a run before the model is loaded. The
+     * device need not support {@code dtype}.
      */
     public static Model planned(ModelConfig config, Device device, DType dtype) {
         return new Model(config, Parameters.planned(new ParameterLayout(config), device, dtype), json(config), null);
@@ -114,12 +113,12 @@ public final class Model implements AutoCloseable {
         return radius * StrictMath.cos(2 * Math.PI * random.nextDouble());
     }
 
-    /** What {@code config.json} says, with the EOS tokens of {@code generation_config.json}. */
+    /** The content of {@code config.json}, with the EOS tokens of {@code generation_config.json}. */
     public ModelConfig config() {
         return config;
     }
 
-    /** What the decoder computes. */
+    /** Sizes and traits of the decoder. */
     public Architecture architecture() {
         return config.architecture();
     }
@@ -132,22 +131,22 @@ public final class Model implements AutoCloseable {
         return parameters.device();
     }
 
-    /** A copy with weights of its own, as a frozen reference. */
+    /** A copy with its own weights, to be closed by the caller; for example as a reference. */
     public Model copy() {
         return new Model(config, parameters.copy(), configJson, generationJson);
     }
 
     /**
      * Writes {@code model.safetensors} in {@code dtype}, {@code config.json} with every key of the original, and {@code
-     * generation_config.json} where there was one; each file whole or not at all. The directory is made where it is
-     * missing. Waits for queued work.
+     * generation_config.json} if there was one. Each file is written completely or not at all. Creates the directory if
+     * it does not exist. Waits for queued work.
      */
     public void save(Path directory, DType dtype) {
         try {
             OutputFile.makeDirectory(directory);
         } catch (IOException e) {
             throw new Dpo4jException(
-                    directory + " cannot be made (" + FileErrors.reason(e) + "); choose another directory", e);
+                    directory + " cannot be created (" + FileErrors.reason(e) + "); choose another directory", e);
         }
         saveWeights(directory.resolve("model.safetensors"), dtype);
         jsonFiles(dtype).forEach((name, json) -> JsonFile.write(directory.resolve(name), json));

@@ -12,17 +12,17 @@ import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
-/** What a user gave as a model, where it is no Hugging Face directory: said by name, with what to give instead. */
+/** Checks that a path is a Hugging Face model directory. Errors name what it is instead, and what to give. */
 final class ModelDirectory {
     private static final String WANTED = "give a Hugging Face model directory, with config.json and model.safetensors";
     private static final String ADAPTER = "adapter_config.json";
 
-    /** {@code name} or {@code owner/name}, as the hub has them. */
+    /** {@code name} or {@code owner/name}, as on the Hugging Face hub. */
     private static final Pattern HUB_ID = Pattern.compile("[\\w-][\\w.-]*(/[\\w-][\\w.-]*)?");
 
     private static final Pattern PICKLED = Pattern.compile(".*\\.(bin|pt|pth|ckpt)(\\.index\\.json)?");
     private static final Pattern SHARDS = Pattern.compile(".*\\.safetensors(\\.index\\.json)?");
-    /** Of TensorFlow, JAX, ONNX, NumPy, Rust, TensorFlow Lite and Core ML. */
+    /** Weights of TensorFlow, JAX, ONNX, NumPy, Rust, TensorFlow Lite and Core ML. */
     private static final Pattern FOREIGN =
             Pattern.compile(".*\\.(h5|keras|pb|msgpack|onnx|npz|ot|tflite|mlmodel)(\\.index\\.json)?");
 
@@ -30,7 +30,7 @@ final class ModelDirectory {
 
     private ModelDirectory() {}
 
-    /** Throws where this is no directory, or one that holds something else than a model. */
+    /** Throws if the path is not a directory, or the directory holds something other than a model. */
     static void check(Path given) {
         if (!Files.exists(given)) {
             throw new Dpo4jException(absent(given));
@@ -55,8 +55,8 @@ final class ModelDirectory {
             return name + " is an address, and models are not downloaded; download the model and give its directory";
         }
         if (!given.isAbsolute() && HUB_ID.matcher(name).matches()) {
-            return name + " is no directory here, and models are not downloaded; if it is a model of the Hugging Face"
-                    + " hub, download it first (hf download " + name + " --local-dir " + given.getFileName()
+            return name + " is not a directory here, and models are not downloaded; if it is a model of the Hugging"
+                    + " Face hub, download it first (hf download " + name + " --local-dir " + given.getFileName()
                     + ") and give that directory";
         }
         return name + " does not exist; " + WANTED;
@@ -85,8 +85,8 @@ final class ModelDirectory {
 
     private static String gguf(String what) {
         return what
-                + " is a GGUF file of llama.cpp, which is not read; give the Hugging Face directory that it was made"
-                + " from";
+                + " is a GGUF file of llama.cpp, which is not supported; give the Hugging Face directory that it was"
+                + " made from";
     }
 
     private static String adapter(Path given) {
@@ -94,12 +94,14 @@ final class ModelDirectory {
         String type = json.path("peft_type").asText("");
         String base = json.path("base_model_name_or_path").asText("");
         return given + " holds a PEFT adapter" + (type.isEmpty() ? "" : " (" + type + ")")
-                + (base.isEmpty() ? "" : " of the base model " + base) + ", which is not read; merge the two first, in"
-                + " Python: AutoPeftModelForCausalLM.from_pretrained(\"" + given
-                + "\").merge_and_unload().save_pretrained(\"merged\"), and give that directory with the tokenizer's files";
+                + (base.isEmpty() ? "" : " of the base model " + base)
+                + ", which is not supported; merge the two first, in Python:"
+                + " AutoPeftModelForCausalLM.from_pretrained(\"" + given
+                + "\").merge_and_unload().save_pretrained(\"merged\"), and give that directory with the tokenizer's"
+                + " files";
     }
 
-    /** A directory of another kind; null for one that may be a model's whose config.json is missing. */
+    /** The error for a directory without config.json that holds something other than a model; null if it may be one. */
     private static @Nullable String withoutConfig(Path given) {
         List<Path> inside = list(given);
         for (Path file : inside) {
@@ -108,12 +110,12 @@ final class ModelDirectory {
                 return gguf(file.toString());
             }
             if (name.startsWith("adapter_model.")) {
-                return given + " holds the weights of a PEFT adapter (" + name + ") alone, without " + ADAPTER
+                return given + " holds only the weights of a PEFT adapter (" + name + "), without " + ADAPTER
                         + "; merge it into its base model with PEFT (merge_and_unload), and give that directory";
             }
             if (name.equals("params.json") || name.startsWith("consolidated.")) {
                 return given + " holds " + name
-                        + ", a model as its makers train it; give its Hugging Face version, with"
+                        + ", a model in its authors' own format; give its Hugging Face version, with"
                         + " config.json and model.safetensors";
             }
             if (name.equals("snapshots")) {
@@ -126,7 +128,7 @@ final class ModelDirectory {
         return models.isEmpty() ? null : given + " holds no config.json; give one of " + names(given, models);
     }
 
-    /** The error for a directory with neither of the weight files that are read. */
+    /** The error for a directory that holds neither {@code model.safetensors} nor its index. */
     static Dpo4jException withoutWeights(Path directory) {
         List<Path> inside = list(directory);
         List<Path> pickles = matching(inside, PICKLED);
@@ -139,13 +141,13 @@ final class ModelDirectory {
         List<Path> shards = matching(inside, SHARDS);
         if (!shards.isEmpty()) {
             return new Dpo4jException(missing + "; it holds " + names(directory, shards)
-                    + ": download the index where these are shards, or save the model with transformers'"
+                    + ": download the index if these are shards, or save the model with transformers'"
                     + " save_pretrained");
         }
         List<Path> foreign = matching(inside, FOREIGN);
         if (!foreign.isEmpty()) {
             return new Dpo4jException(missing + "; it holds " + names(directory, foreign)
-                    + ", weights of another library; load the model in that library's format, and save it with"
+                    + ", weights of another library; load the model from that format, and save it with"
                     + " transformers' save_pretrained(safe_serialization=True)");
         }
         List<Path> llamaCpp = inside.stream()

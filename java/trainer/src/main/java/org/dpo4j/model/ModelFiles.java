@@ -26,18 +26,18 @@ import org.dpo4j.model.family.ModelConfig;
 import org.dpo4j.model.family.ParameterKind;
 import org.jspecify.annotations.Nullable;
 
-/** The tensors of a Hugging Face directory, in one safetensors file or in the shards that an index lists. */
+/** Reads the tensors of a Hugging Face directory from one safetensors file or from the shards that an index lists. */
 final class ModelFiles implements AutoCloseable {
     private static final String ONE = "model.safetensors";
     private static final String INDEX = "model.safetensors.index.json";
-    /** A name in the same directory: an index may not lead out of it. */
+    /** A file name without a path, so that an index cannot name files in other directories. */
     private static final Pattern SHARD = Pattern.compile("\\w[\\w.-]*");
 
-    private record Place(SafeTensors file, SafeTensorsHeader.Entry entry) {}
+    private record StoredTensor(SafeTensors file, SafeTensorsHeader.Entry entry) {}
 
     private final Path directory;
     private final List<SafeTensors> files = new ArrayList<>();
-    private final Map<String, Place> places = new TreeMap<>();
+    private final Map<String, StoredTensor> stored = new TreeMap<>();
 
     private ModelFiles(Path directory) {
         this.directory = directory;
@@ -68,7 +68,7 @@ final class ModelFiles implements AutoCloseable {
         SafeTensors file = SafeTensors.open(path);
         files.add(file);
         for (SafeTensorsHeader.Entry entry : file.entries().values()) {
-            Place earlier = places.put(entry.name(), new Place(file, entry));
+            StoredTensor earlier = stored.put(entry.name(), new StoredTensor(file, entry));
             if (earlier != null) {
                 throw new Dpo4jException("tensor " + entry.name() + " is in " + earlier.file.file() + " and in " + path
                         + "; one file must hold it");
@@ -83,12 +83,12 @@ final class ModelFiles implements AutoCloseable {
             throw withoutShards("has no weight_map");
         }
         if (!map.isObject() || map.isEmpty()) {
-            throw withoutShards("has a weight_map that is " + (map.isObject() ? "empty" : "no object"));
+            throw withoutShards("has a weight_map that is " + (map.isObject() ? "empty" : "not an object"));
         }
         map.properties().forEach(field -> {
             if (!field.getValue().isTextual()) {
                 throw withoutShards(
-                        "places tensor " + field.getKey() + " in " + field.getValue() + ", which is no name of a file");
+                        "places tensor " + field.getKey() + " in " + field.getValue() + ", which is not a file name");
             }
             shardOf.put(field.getKey(), field.getValue().textValue());
         });
@@ -100,8 +100,8 @@ final class ModelFiles implements AutoCloseable {
             openFile(directory.resolve(shard));
         }
         shardOf.forEach((name, shard) -> {
-            Place place = places.get(name);
-            if (place == null || !place.file.file().equals(directory.resolve(shard))) {
+            StoredTensor found = stored.get(name);
+            if (found == null || !found.file.file().equals(directory.resolve(shard))) {
                 throw new Dpo4jException(directory.resolve(INDEX) + " places tensor " + name + " in " + shard
                         + ", which lacks it; download it again");
             }
@@ -114,50 +114,52 @@ final class ModelFiles implements AutoCloseable {
     }
 
     /**
-     * The stored tensor for each of the model's, in their order. One error lists all that is missing, unexpected, or of
-     * another shape or type.
+     * The stored tensors of the model's tensors, in the model's order. Throws one error that lists all tensors that are
+     * missing, unexpected, or of another shape.
      */
-    private List<Place> match(ModelConfig config, ParameterLayout layout) {
+    private List<StoredTensor> match(ModelConfig config, ParameterLayout layout) {
         Family family = Families.named(config.modelType());
         List<ParameterTensor> tensors = layout.tensors();
         long embedding = layout.parameter(ParameterKind.EMBEDDING).offset();
-        Map<String, Place> rest = new TreeMap<>(places);
-        List<Place> matched = new ArrayList<>();
+        Map<String, StoredTensor> rest = new TreeMap<>(stored);
+        List<StoredTensor> matched = new ArrayList<>();
         List<String> wrong = new ArrayList<>();
         for (ParameterTensor tensor : tensors) {
-            Place place = rest.remove(tensor.name());
+            StoredTensor found = rest.remove(tensor.name());
             if (config.architecture().isHeadTied() && tensor.offset() == embedding) {
-                place = tie(place, rest.remove(family.headName()));
+                found = tie(found, rest.remove(family.headName()));
             }
-            if (place == null) {
+            if (found == null) {
                 wrong.add(tensor.name() + " is missing");
             } else {
-                describe(tensor, place.entry, wrong);
-                matched.add(place);
+                describe(tensor, found.entry, wrong);
+                matched.add(found);
             }
         }
         for (String name : rest.keySet()) {
             if (!family.isComputed(name)) {
-                wrong.add(name + " is no part of the model");
+                wrong.add(name + " is not part of the model");
             }
         }
         checkTypes(matched);
         if (!wrong.isEmpty()) {
-            TensorNames.refuse(
-                    directory,
-                    places.keySet(),
-                    tensors.stream().map(ParameterTensor::name).toList());
+            new TensorNames(
+                            directory,
+                            stored.keySet(),
+                            tensors.stream().map(ParameterTensor::name).toList(),
+                            family.bodyPrefix())
+                    .check();
             throw new Dpo4jException(directory + ": config.json and the weights disagree: " + summary(wrong)
-                    + "; check that both are of one model");
+                    + "; check that both belong to one model");
         }
         return matched;
     }
 
-    /** One line for all of them: as a rule every tensor has the type that cannot be read. */
-    private void checkTypes(List<Place> matched) {
+    /** Throws one error with counts, not names, since usually all tensors have the same unsupported type. */
+    private void checkTypes(List<StoredTensor> matched) {
         Map<String, Integer> others = new TreeMap<>();
-        for (Place place : matched) {
-            String type = place.entry.dtype();
+        for (StoredTensor found : matched) {
+            String type = found.entry.dtype();
             if (FloatFormats.bytes(type) == 0) {
                 others.merge(type, 1, Integer::sum);
             }
@@ -167,7 +169,7 @@ final class ModelFiles implements AutoCloseable {
                     + others.entrySet().stream()
                             .map(type -> type.getValue() + " have the type " + type.getKey())
                             .collect(Collectors.joining(" and "))
-                    + " where F32, BF16 or F16 is expected; save the model in one of these (model.float()"
+                    + ", but only F32, BF16 and F16 are supported; save the model in one of these (model.float()"
                     + ".save_pretrained in transformers), without quantization");
         }
     }
@@ -184,26 +186,28 @@ final class ModelFiles implements AutoCloseable {
         return shown == wrong.size() ? list : list + ", and " + (wrong.size() - shown) + " more";
     }
 
-    /** The shape as files have it. */
+    /** The shape of a tensor in files. */
     static List<Long> shape(ParameterTensor tensor) {
         return tensor.isMatrix()
                 ? List.of((long) tensor.rows(), (long) tensor.columns())
                 : List.of((long) tensor.columns());
     }
 
-    /** Tied models are stored with either tensor or both; both must then be the same. */
-    private @Nullable Place tie(@Nullable Place embedding, @Nullable Place head) {
+    /**
+     * The stored tensor of a tied embedding and head. Files may hold either or both. Throws if both exist and differ.
+     */
+    private @Nullable StoredTensor tie(@Nullable StoredTensor embedding, @Nullable StoredTensor head) {
         if (embedding == null || head == null) {
             return embedding == null ? head : embedding;
         }
-        if (!same(embedding, head)) {
+        if (!isSame(embedding, head)) {
             throw new Dpo4jException(directory + ": " + embedding.entry.name() + " and " + head.entry.name()
-                    + " differ though config.json ties them; set tie_word_embeddings to false to keep both");
+                    + " differ although config.json ties them; set tie_word_embeddings to false to keep both");
         }
         return embedding;
     }
 
-    private static boolean same(Place a, Place b) {
+    private static boolean isSame(StoredTensor a, StoredTensor b) {
         if (!a.entry.shape().equals(b.entry.shape()) || !a.entry.dtype().equals(b.entry.dtype())) {
             return false;
         }
@@ -221,17 +225,17 @@ final class ModelFiles implements AutoCloseable {
         return true;
     }
 
-    /** Checks every tensor against the layout, then makes the parameters and uploads them. */
+    /** Checks all tensors against the layout, then allocates the parameters and uploads them. */
     Parameters load(ModelConfig config, Device device, DType dtype) {
         ParameterLayout layout = new ParameterLayout(config);
-        List<Place> matched = match(config, layout);
+        List<StoredTensor> matched = match(config, layout);
         Parameters parameters = Parameters.zeros(layout, device, dtype);
         Staging staging = new Staging();
         try {
             for (int i = 0; i < matched.size(); i++) {
                 ParameterTensor tensor = layout.tensors().get(i);
-                Place place = matched.get(i);
-                String format = place.entry.dtype();
+                StoredTensor found = matched.get(i);
+                String format = found.entry.dtype();
                 int bytes = FloatFormats.bytes(format);
                 staging.upload(
                         device,
@@ -239,7 +243,7 @@ final class ModelFiles implements AutoCloseable {
                         dtype,
                         tensor.count(),
                         format,
-                        (begin, destination) -> place.file.read(place.entry, begin * bytes, destination));
+                        (begin, destination) -> found.file.read(found.entry, begin * bytes, destination));
             }
         } catch (RuntimeException e) {
             parameters.close();

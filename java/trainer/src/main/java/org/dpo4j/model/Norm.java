@@ -6,7 +6,7 @@ import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.RmsNorm;
 import org.dpo4j.model.family.Architecture.NormTraits;
 
-/** RMSNorm with its weight. What it makes is cheap to make again: backward does, and nothing of it is kept but rstd. */
+/** RMSNorm with its weight. Only rstd is kept for backward, which recomputes the output because it is cheap. */
 final class Norm {
     private final Device device;
     private final DType dtype;
@@ -25,9 +25,9 @@ final class Norm {
     }
 
     /**
-     * What forward leaves for backward.
+     * Results of forward that backward reads.
      *
-     * @param rstd f32[rows]
+     * @param rstd f32[rows], 1 / sqrt(mean(x^2) + epsilon)
      */
     record Saved(long rstd) {}
 
@@ -35,7 +35,7 @@ final class Norm {
         return new Saved(layout.words(rows));
     }
 
-    /** Address of the memory that {@link #backward} works in. */
+    /** Places the temporary memory of {@link #backward}. */
     long placeWorkspace(Layout layout, int rows) {
         return layout.allocate(RmsNorm.backwardWorkspaceBytes(rows, width));
     }
@@ -45,7 +45,7 @@ final class Norm {
         RmsNorm.forward(device, new RmsNorm.Results(normed, saved.rstd), inputs(x), shape(rows), epsilon);
     }
 
-    /** sum = x + branch and normed = norm(sum), in one pass. */
+    /** sum = x + branch, normed = norm(sum), in one pass. */
     void forwardSum(long normed, Saved saved, long sum, long x, long branch, int rows) {
         RmsNorm.forwardSum(
                 device,
@@ -56,7 +56,10 @@ final class Norm {
                 epsilon);
     }
 
-    /** dX = dResidual + the gradient of x; the weight's is added to. {@code dResidual} may be {@code dX}, or 0 for none. */
+    /**
+     * dX = dResidual + gradient of x. Adds to the gradient of the weight. {@code dResidual} may be {@code dX}, or 0 for
+     * none.
+     */
     void backward(long dX, long dNormed, long dResidual, long x, Saved saved, long workspace, int rows) {
         RmsNorm.backward(
                 device,

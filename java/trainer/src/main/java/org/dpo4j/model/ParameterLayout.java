@@ -13,11 +13,14 @@ import org.dpo4j.model.family.NamedTensor;
 import org.dpo4j.model.family.ParameterKind;
 
 /**
- * Where every parameter of a model lies in its flat buffers, in elements: matrices first, which take weight decay, then
- * vectors, which take none.
+ * The offset of every parameter of a model in its flat buffers, in elements. Matrices, which have weight decay, are
+ * first; vectors, which have none, follow.
  */
 final class ParameterLayout {
-    /** 256 bytes at two bytes an element, so one layout serves every type. */
+    /**
+     * Alignment of parameters in elements: 256 bytes at 2 bytes per element, so that the layout is the same for all
+     * dtypes.
+     */
     static final int ALIGNMENT = 128;
 
     private record Key(ParameterKind kind, int layer) {}
@@ -114,12 +117,12 @@ final class ParameterLayout {
         return Objects.requireNonNull(parameters.get(new Key(kind, layer)), () -> kind + " of layer " + layer);
     }
 
-    /** A parameter of no layer. */
+    /** A parameter that belongs to no layer. */
     Parameter parameter(ParameterKind kind) {
         return parameter(kind, 0);
     }
 
-    /** The matrix of the head: the embedding where the two are tied. */
+    /** The matrix of the head, which is the embedding if the two are tied. */
     Parameter head() {
         return parameter(isHeadTied ? ParameterKind.EMBEDDING : ParameterKind.HEAD);
     }
@@ -134,12 +137,12 @@ final class ParameterLayout {
         return tensors;
     }
 
-    /** Elements at the front, the matrices and what aligns them. */
+    /** Number of elements with weight decay, at the front: the matrices and their padding. */
     long decayCount() {
         return decayCount;
     }
 
-    /** All elements, what aligns parameters included. */
+    /** Number of all elements, with padding. */
     long count() {
         return count;
     }

@@ -13,9 +13,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * The weights of a model in one flat buffer of the device, and their gradients in another of the same layout.
  *
- * <p>Every parameter begins at a multiple of {@value ParameterLayout#ALIGNMENT} elements; what lies between is 0 and stays 0.
- * Matrices come first, in {@code [0, decayCount)}, vectors after them: AdamW's weight decay takes the first range alone,
- * as transformers' Trainer does. Query, key and value projections of a layer lie as one matrix, and so do gate and up.
+ * <p>Every parameter begins at a multiple of {@value ParameterLayout#ALIGNMENT} elements; the padding is 0 and stays 0.
+ * Matrices are first, in {@code [0, decayCount)}, then vectors. AdamW's weight decay applies only to the first range,
+ * as in transformers' Trainer. Query, key and value projections of a layer are one matrix, and so are gate and up
+ * projections.
  */
 public final class Parameters implements AutoCloseable {
     private final Device device;
@@ -31,42 +32,42 @@ public final class Parameters implements AutoCloseable {
         this.weights = weights;
     }
 
-    /** All zero. */
+    /** Allocates weights, all 0. */
     static Parameters zeros(ParameterLayout layout, Device device, DType dtype) {
         if (!device.supports(dtype)) {
-            throw new Dpo4jException("device " + device.name() + " cannot store " + dtype + " weights; choose f32");
+            throw new Dpo4jException("device " + device.name() + " does not support " + dtype + " weights; use f32");
         }
         DeviceBuffer weights = device.allocate(layout.count() * dtype.bytes());
         device.fill(weights.address(), 0, layout.count() * dtype.bytes());
         return new Parameters(layout, device, dtype, weights);
     }
 
-    /** Sizes without memory, of any type, for what is asked of a model before there is one. */
+    /** Parameters with sizes but no memory, for {@link Model#planned}. */
     static Parameters planned(ParameterLayout layout, Device device, DType dtype) {
         return new Parameters(layout, device, dtype, null);
     }
 
-    /** Storage of the weights. Gradients are f32 always. */
+    /** Storage of the weights. Gradients are always f32. */
     public DType dtype() {
         return dtype;
     }
 
-    /** Device the buffers belong to. */
+    /** The device of the buffers. */
     public Device device() {
         return device;
     }
 
-    /** Elements of each buffer, padding included. */
+    /** Number of elements of each buffer, with padding. */
     public long count() {
         return layout.count();
     }
 
-    /** Elements at the front that take weight decay; a multiple of {@value ParameterLayout#ALIGNMENT}. */
+    /** Number of elements with weight decay, at the front; a multiple of {@value ParameterLayout#ALIGNMENT}. */
     public long decayCount() {
         return layout.decayCount();
     }
 
-    /** Elements without padding: what a user calls the size of the model. */
+    /** Number of parameters of the model, without padding. */
     public long parameterCount() {
         return layout.tensors().stream().mapToLong(ParameterTensor::count).sum();
     }
@@ -74,12 +75,12 @@ public final class Parameters implements AutoCloseable {
     /** Address of the weights. */
     public long weights() {
         if (weights == null) {
-            throw new Dpo4jException("these weights are planned: they have sizes, and no memory");
+            throw new Dpo4jException("the weights of a planned model have no memory; load the model");
         }
         return weights.address();
     }
 
-    /** Address of the gradients, f32. Allocated, and zeroed, by the first call. */
+    /** Address of the f32 gradients. The first call allocates and zeroes them. */
     public long gradients() {
         if (gradients == null) {
             gradients = device.allocate(layout.count() * DType.F32.bytes());
@@ -88,24 +89,24 @@ public final class Parameters implements AutoCloseable {
         return gradients.address();
     }
 
-    /** Allocates and zeroes the gradients, where the weights are more than a plan. */
-    void makeGradients() {
+    /** Allocates and zeroes the gradients, unless the model is only planned. */
+    void allocateGradients() {
         if (weights != null) {
             gradients();
         }
     }
 
-    /** Queues the zeroing of the gradients. */
+    /** Queues a fill of the gradients with 0. */
     public void zeroGradients() {
         device.fill(gradients(), 0, layout.count() * DType.F32.bytes());
     }
 
-    /** Every tensor under its Hugging Face name, in the order of their offsets; a tied head is not listed. */
+    /** All tensors with their Hugging Face names, in the order of their offsets, without a tied head. */
     public List<ParameterTensor> tensors() {
         return layout.tensors();
     }
 
-    /** The tensor of that name. */
+    /** The tensor with that name. Throws if there is none. */
     public ParameterTensor tensor(String name) {
         return layout.tensors().stream()
                 .filter(tensor -> tensor.name().equals(name))
@@ -113,7 +114,7 @@ public final class Parameters implements AutoCloseable {
                 .orElseThrow(() -> new Dpo4jException("the model has no tensor " + name));
     }
 
-    /** Converts the weights to f32[count] at an address of the device: the master copy of bf16 weights. */
+    /** Writes the weights as f32[count] to a device address, as a master copy. Waits for queued work. */
     public void copyAsF32(long destination) {
         new Staging()
                 .download(
@@ -161,12 +162,12 @@ public final class Parameters implements AutoCloseable {
         return gradient(parameter.offset());
     }
 
-    /** Address of the weight at an offset. */
+    /** Address of the weight at an offset in elements. */
     long weight(long offset) {
         return weights() + offset * dtype.bytes();
     }
 
-    /** Address of the gradient at an offset. */
+    /** Address of the gradient at an offset in elements. */
     long gradient(long offset) {
         return gradients() + offset * DType.F32.bytes();
     }

@@ -4,13 +4,13 @@ import org.dpo4j.data.PackedBatch;
 import org.dpo4j.kernels.decoder.Segment;
 
 /**
- * The rows of one pass through the decoder, on the device.
+ * The arrays of one pass through the decoder, on the device.
  *
  * @param ids i32[rows]
  * @param positions i32[rows], each below {@code positionsEnd}
  * @param segments dpo4j_segment[segmentCount]
- * @param maxQueries query rows of the longest segment
- * @param cacheRows i32[rows], the rows of the key cache to write; 0 where there is no cache
+ * @param maxQueries upper bound on the query rows of a segment
+ * @param cacheRows i32[rows], the rows of the key cache to write; 0 if there is no cache
  */
 record Pass(
         int rows,
@@ -35,7 +35,7 @@ record Pass(
                 0);
     }
 
-    /** Puts the arrays of a batch. */
+    /** Sets the values of the arrays. */
     void put(Indices indices, PackedBatch batch, Bucket bucket) {
         indices.put(ids, bucket.ids(batch));
         indices.put(positions, bucket.positions(batch));

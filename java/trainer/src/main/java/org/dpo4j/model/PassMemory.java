@@ -1,20 +1,20 @@
 package org.dpo4j.model;
 
 /**
- * Device memory used by the passes of a {@link TrainingModel} or {@link ScoringModel}, in bytes, without weights and their
- * gradients. Each entry is the maximum over the batches so far, and stays until that object is closed.
+ * Device memory of the passes of a {@link TrainingModel} or {@link ScoringModel} in bytes, without weights and their
+ * gradients. It is allocated until that object is closed.
  *
- * @param activations of the decoder, and their gradients
- * @param head rows of completion tokens, the logits of a chunk, and the indices of a chunk of a training batch
+ * @param activations activations of the decoder and their gradients
+ * @param head activations and logits of the head, and in training the indices of a chunk
  * @param rotary cosines and sines
- * @param indices of a batch
- * @param sums of completions
+ * @param indices indices of a batch
+ * @param sums sums of completions
  */
 public record PassMemory(long activations, long head, long rotary, long indices, long sums) {
-    /** Of no pass. */
+    /** No memory. */
     public static final PassMemory NONE = new PassMemory(0, 0, 0, 0, 0);
 
-    /** After both. */
+    /** The maximum of each part. */
     public PassMemory max(PassMemory other) {
         return new PassMemory(
                 Math.max(activations, other.activations),

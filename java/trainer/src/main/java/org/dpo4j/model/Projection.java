@@ -4,7 +4,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.MatmulShape;
 
-/** One matrix of the decoder: {@code y = x W^T} with W[out, in], and its two gradients. Rows are contiguous. */
+/** A matrix of the decoder: {@code y = x W^T} with W[out, in], and the gradients of x and W. Rows are contiguous. */
 final class Projection {
     private final Device device;
     private final DType dtype;

@@ -7,11 +7,12 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.Rope;
 
 /**
- * Cosines and sines of the rotary angles {@code position * theta^(-2 i / headDim)}, f32[positions, headDim / 2] each, for
- * the positions that batches use, which may be far fewer than the model's.
+ * Cosines and sines of the rotary angles {@code position * theta^(-2 i / headDim)}, f32[positions, headDim / 2] each.
+ * The table covers the positions that batches use, which may be far fewer than the model's.
  *
- * <p>Angles are those of transformers, which models were trained with: frequencies are rounded to f32, and so is their
- * product with the position. At position 100,000 such an angle is up to 0.004 off the exact one.
+ * <p>Angles are computed as in transformers, because models were trained with these: frequencies are rounded to f32,
+ * and so are their products with positions. At position 100,000 such an angle differs from the exact one by up to
+ * 0.004.
  */
 final class RotaryTable implements AutoCloseable {
     private static final int MIN_POSITIONS = 512;
@@ -35,7 +36,7 @@ final class RotaryTable implements AutoCloseable {
         this.arena = new Arena(device);
     }
 
-    /** Makes sure that positions below {@code end} are there; {@code end} is within the model's. */
+    /** Extends the table to positions below {@code end}, which must not exceed the model's positions. */
     void reserve(int end) {
         if (end <= positions) {
             return;
@@ -46,7 +47,7 @@ final class RotaryTable implements AutoCloseable {
         upload(tables.sine, true);
     }
 
-    /** Bytes of device memory that {@link #reserve} takes; nothing is reserved. */
+    /** Bytes of device memory of {@link #reserve}. Allocates nothing. */
     long bytes(int end) {
         return Layout.bytes(layout -> place(layout, positionsFor(end)));
     }
@@ -61,7 +62,7 @@ final class RotaryTable implements AutoCloseable {
         return new Tables(layout.words(count), layout.words(count));
     }
 
-    private void upload(long address, boolean sines) {
+    private void upload(long address, boolean isSine) {
         int rows = Math.max(1, Staging.BYTES / (4 * half));
         ByteBuffer bytes =
                 ByteBuffer.allocateDirect(4 * half * Math.min(rows, positions)).order(ByteOrder.LITTLE_ENDIAN);
@@ -69,16 +70,16 @@ final class RotaryTable implements AutoCloseable {
         for (int begin = 0; begin < positions; begin += rows) {
             int end = Math.min(positions, begin + rows);
             values.clear();
-            fill(values, frequencies, begin, end, sines);
+            fill(values, frequencies, begin, end, isSine);
             device.upload(address + 4L * begin * half, bytes.clear().limit(4 * half * (end - begin)));
         }
     }
 
     /**
-     * {@code 1 / theta^(2 i / headDim)} as transformers computes it, every step in f32: {@code 1.0 / (base **
-     * (torch.arange(0, dim, 2).float() / dim))}. The power here is the f32 number next to the exact one. PyTorch's own
-     * depends on the processor (glibc, SLEEF or CUDA) and is now and then the number beside it; one frequency then
-     * differs by 2^-23 of itself or the double of it, and the angle of a position likewise.
+     * {@code 1 / theta^(2 i / headDim)}, every step in f32 as in transformers: {@code 1.0 / (base ** (torch.arange(0,
+     * dim, 2).float() / dim))}. The power here is the f32 number nearest to the exact one. PyTorch's power depends on
+     * the processor (glibc, SLEEF or CUDA) and is sometimes a neighbouring f32 number. A frequency and its angles then
+     * differ by a relative 2^-23 or 2^-22.
      */
     static float[] frequencies(double theta, int headDim) {
         float[] frequencies = new float[headDim / 2];
@@ -89,17 +90,17 @@ final class RotaryTable implements AutoCloseable {
         return frequencies;
     }
 
-    /** Puts the cosines, or the sines, of positions from {@code begin} to before {@code end}. */
-    static void fill(FloatBuffer values, float[] frequencies, int begin, int end, boolean sines) {
+    /** Writes the cosines, or the sines, of the positions in [begin, end). */
+    static void fill(FloatBuffer values, float[] frequencies, int begin, int end, boolean isSine) {
         for (int position = begin; position < end; position++) {
             for (float frequency : frequencies) {
                 float angle = position * frequency;
-                values.put((float) (sines ? StrictMath.sin(angle) : StrictMath.cos(angle)));
+                values.put((float) (isSine ? StrictMath.sin(angle) : StrictMath.cos(angle)));
             }
         }
     }
 
-    /** The table as it is now. */
+    /** The addresses and positions of the current table. */
     Rope.Table table() {
         return new Rope.Table(tables.cosine, tables.sine, positions);
     }

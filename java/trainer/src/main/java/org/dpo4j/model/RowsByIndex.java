@@ -6,22 +6,25 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.Embedding;
 
 /**
- * Rows sorted by the index that each carries, on the device: what goes from rows back to a table, in an order that
- * repeats. There are as many ranges as there are places for rows, so that sizes do not depend on how many indices occur; the
- * rest are empty ranges, whose blocks end at once.
+ * Rows sorted by an index, on the device, to sum rows with the same index in a fixed order: gradients of token
+ * embeddings or of hidden rows. The arrays have room for {@code count} distinct indices, so their sizes do not depend
+ * on the values; unused ranges are empty, and their blocks exit at once.
  *
- * @param order i32[count], the rows
- * @param offsets i32[count + 1], the range of each index
- * @param distinct i32[count], the indices
+ * @param order i32[count], the rows in sorted order
+ * @param offsets i32[count + 1], the range in {@code order} of each distinct index
+ * @param distinct i32[count], the distinct indices
  */
 record RowsByIndex(long order, long offsets, long distinct, int count) {
 
-    /** With places for {@code count} rows. */
+    /** Places arrays for {@code count} rows. */
     static RowsByIndex place(Layout layout, int count) {
         return new RowsByIndex(layout.words(count), layout.words(count + 1L), layout.words(count), count);
     }
 
-    /** Puts the ranges of equal {@code values}, one value a row. There may be fewer rows than places. */
+    /**
+     * Sorts the rows by {@code values}, one index per row, and sets the arrays. There may be fewer than {@code count}
+     * rows.
+     */
     void put(Indices indices, int[] values) {
         long[] keys = new long[values.length];
         for (int row = 0; row < values.length; row++) {

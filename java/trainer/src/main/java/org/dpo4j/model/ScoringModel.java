@@ -5,8 +5,9 @@ import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 
 /**
- * Log-probs of completions under a {@link Model}, forward alone: all layers share one set of activations. Several may
- * share a model. Its memory grows when a larger batch arrives and is freed by {@link #close}. Does not close the model.
+ * Computes log-probs of completions under a {@link Model}, without gradients. All layers share one set of activations.
+ * Several of these may share a model. Memory grows if a batch is larger than all before, and is freed by {@link
+ * #close}, which does not close the model.
  */
 public final class ScoringModel implements AutoCloseable {
 
@@ -33,12 +34,12 @@ public final class ScoringModel implements AutoCloseable {
     private final Arena headArena;
     private final Arena resultArena;
 
-    /** With these sums of a completion's tokens. */
+    /** {@code sums}: which sums to compute. */
     public ScoringModel(Model model, CompletionSums sums) {
         this.model = model;
         this.sums = sums;
         this.decoder = new Decoder(model);
-        this.head = new CompletionHead(model, Use.FORWARD, sums.statistics(), CompletionHead.SCORING_LOGITS_BYTES);
+        this.head = new CompletionHead(model, Use.FORWARD, sums.hasStatistics(), CompletionHead.SCORING_LOGITS_BYTES);
         this.indices = new Indices(model.device());
         this.decoderArena = new Arena(model.device());
         this.headArena = new Arena(model.device());
@@ -50,8 +51,8 @@ public final class ScoringModel implements AutoCloseable {
     }
 
     /**
-     * Device memory that {@link #forward} takes for a batch when no batch before was larger; weights are not in it.
-     * Nothing is allocated.
+     * Device memory of {@link #forward} for a batch, if no earlier batch was larger, without weights. Allocates
+     * nothing.
      */
     public PassMemory memory(PackedBatch batch) {
         Bucket bucket = Bucket.exact(batch);
@@ -63,7 +64,10 @@ public final class ScoringModel implements AutoCloseable {
                 Layout.bytes(layout -> placeResults(layout, batch.completions())));
     }
 
-    /** Queues a forward pass; nothing is waited for. Throws, naming the row, when an index of the batch is out of range. */
+    /**
+     * Queues a forward pass and does not wait for the device. Throws, naming the index, if an index of the batch is out
+     * of range.
+     */
     public LogProbs forward(PackedBatch batch) {
         BatchCheck.check(batch, model.architecture());
         Inputs inputs = upload(batch);
@@ -94,7 +98,7 @@ public final class ScoringModel implements AutoCloseable {
     private Results placeResults(Layout layout, int completions) {
         return new Results(
                 layout.words(completions),
-                sums.statistics() ? layout.words((long) TokenLogProb.STATISTICS * completions) : 0);
+                sums.hasStatistics() ? layout.words((long) TokenLogProb.STATISTICS * completions) : 0);
     }
 
     @Override

@@ -10,7 +10,7 @@ import org.dpo4j.model.family.Architecture.AttentionTraits;
 import org.dpo4j.model.family.ParameterKind;
 import org.jspecify.annotations.Nullable;
 
-/** Attention of a layer: {@code branch = attention(rope(x Wqkv^T)) Wo^T}, x being the norm's output. */
+/** Attention of a layer: {@code branch = attention(rope(x Wqkv^T)) Wo^T}, where x is the output of the norm. */
 final class SelfAttention {
     private final Device device;
     private final DType dtype;
@@ -38,21 +38,21 @@ final class SelfAttention {
                 new Attention.Strides(traits.queryWidth(), traits.qkvWidth(), traits.qkvWidth()),
                 (float) (1 / Math.sqrt(traits.headDim())),
                 dtype);
-        // Queries and keys lie side by side in a row and turn by the same angles: one call rotates both.
+        // Queries and keys are adjacent in a row and have the same angles, so one call rotates both.
         this.rotation = new Rope.Shape(traits.heads() + traits.keyHeads(), traits.headDim(), traits.qkvWidth(), dtype);
     }
 
     /**
-     * What forward leaves for backward.
+     * Activations that forward writes and backward reads.
      *
-     * @param qkv [rows, qkvWidth], rotated
+     * @param qkv [rows, qkvWidth], after rotation
      * @param out [rows, queryWidth]
      * @param lse f32[rows, heads]
      */
     record Saved(long qkv, long out, long lse) {}
 
     /**
-     * What backward works in.
+     * Temporary memory of backward.
      *
      * @param dOut [rows, queryWidth]
      * @param dQkv [rows, qkvWidth]
@@ -66,7 +66,7 @@ final class SelfAttention {
                 layout.words((long) rows * traits.heads()));
     }
 
-    /** Address of the memory that {@link #forward} works in. */
+    /** Places the temporary memory of {@link #forward}. */
     static long placeWorkspace(Layout layout) {
         return layout.allocate(Attention.forwardWorkspaceBytes());
     }
@@ -78,7 +78,7 @@ final class SelfAttention {
                 layout.allocate(Attention.backwardWorkspaceBytes(rows, shape)));
     }
 
-    /** With a cache, stores the keys and values of the rows in it, and attends to all rows of the cache. */
+    /** With a cache, stores keys and values of the rows there and attends to rows of the cache. */
     void forward(long branch, long normed, Saved saved, long workspace, Pass pass, @Nullable KeyCache cache) {
         int rows = pass.rows();
         qkv.forward(saved.qkv, normed, rows);
@@ -104,7 +104,7 @@ final class SelfAttention {
         output.forward(branch, saved.out, rows);
     }
 
-    /** Keys and values lie side by side in a row, as in the cache. */
+    /** Copies keys and values together: they are adjacent in a row, as in the cache. */
     private void store(KeyCache cache, long keys, Pass pass) {
         CopyRows.forward(
                 device,
@@ -113,7 +113,7 @@ final class SelfAttention {
                 new MatrixShape(pass.rows(), cache.width(), dtype));
     }
 
-    /** dNormed = the gradient of {@code normed}; those of the weights are added to. */
+    /** Writes the gradient of {@code normed} to {@code dNormed}, and adds to the gradients of the weights. */
     void backward(long dNormed, long dBranch, long normed, Saved saved, Gradients gradients, Pass pass) {
         int rows = pass.rows();
         output.backwardWeight(dBranch, saved.out, rows);

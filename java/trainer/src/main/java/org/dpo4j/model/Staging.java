@@ -7,8 +7,8 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 
 /**
- * Copies weights between host and device, a piece at a time, and converts them on the way. It holds two direct buffers of
- * at most 8 MiB. They are freed by the garbage collector, which does not see their size: use one for all tensors.
+ * Copies weights between host and device in pieces of at most 8 MiB and converts their dtype. It has two direct
+ * buffers. Use one object for all tensors, because direct buffers are freed only when the garbage collector runs.
  */
 final class Staging {
     static final int BYTES = 8 << 20;
@@ -22,20 +22,20 @@ final class Staging {
         this(ELEMENTS);
     }
 
-    /** For tensors of at most {@code count} elements, or for larger ones in pieces of 8 MiB. */
+    /** With smaller buffers if tensors have at most {@code count} elements. */
     Staging(long count) {
         int bytes = (int) Math.min(BYTES, Math.multiplyExact(count, 4L));
         host = ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
         device = ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /** Gives elements [begin, begin + n) of some tensor: fills a buffer of n of them. */
+    /** Fills a buffer with elements [begin, begin + n) of a tensor, where n is what fits. */
     @FunctionalInterface
     interface Reader {
         void read(long begin, ByteBuffer destination);
     }
 
-    /** Takes elements [begin, begin + n). */
+    /** Receives elements [begin, begin + n). */
     @FunctionalInterface
     interface Writer {
         void write(long begin, ByteBuffer source);
@@ -54,7 +54,8 @@ final class Staging {
     }
 
     /**
-     * Downloads {@code count} elements stored as {@code dtype} at {@code address}, handing them over in {@code format}.
+     * Downloads {@code count} elements stored as {@code dtype} at {@code address} and passes them to a writer in {@code
+     * format}.
      */
     void download(Device source, long address, DType dtype, long count, DType format, Writer writer) {
         int piece = host.capacity() / 4;

@@ -2,7 +2,6 @@ package org.dpo4j.model;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
@@ -13,10 +12,17 @@ import java.util.stream.Collectors;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
-/** What the names of a file's tensors say, where they are not the model's, of who wrote them. */
-final class TensorNames {
+/**
+ * Recognises, by the names of the tensors in a file, which tool wrote them with other names than the model's.
+ *
+ * @param directory directory that holds the file
+ * @param names tensors in the file
+ * @param expected tensors of the model
+ * @param bodyPrefix {@link org.dpo4j.model.family.Family#bodyPrefix}
+ */
+record TensorNames(Path directory, Set<String> names, List<String> expected, String bodyPrefix) {
 
-    /** Who puts a prefix before every name, and how to save the model without. */
+    /** Prefixes that tools put before every name, and how to save the model without them. */
     private static final Map<String, String> WRITERS = Map.of(
             "module.", "DataParallel, DDP or DeepSpeed wrote it: save model.module",
             "_orig_mod.", "torch.compile wrote it: save model._orig_mod",
@@ -24,32 +30,26 @@ final class TensorNames {
             "pretrained_model.", "a TRL model with a value head wrote it: save model.pretrained_model",
             "_fsdp_wrapped_module.", "FSDP wrote it: gather its full state dict and save that");
 
-    /** What the names of all tensors but the head begin with. */
-    private static final String MODEL = "model.";
-
-    private TensorNames() {}
-
-    /** Throws where the names say what is wrong with all of them; {@code expected} are the model's. */
-    static void refuse(Path directory, Set<String> names, List<String> expected) {
+    /** Throws, with advice, if the names have a known error. */
+    void check() {
         if (names.stream().anyMatch(name -> name.contains(".lora_A.") || name.contains(".lora_B."))) {
-            throw new Dpo4jException(
-                    directory + " holds tensors of a LoRA adapter (" + any(names, ".lora_A.", ".lora_B.")
-                            + "); merge it into its base model first (merge_and_unload of PEFT), and give that directory");
+            throw new Dpo4jException(directory + " holds tensors of a LoRA adapter (" + any(".lora_A.", ".lora_B.")
+                    + "); merge it into its base model first (merge_and_unload of PEFT), and give that directory");
         }
-        @Nullable String prefix = prefix(names, expected);
+        @Nullable String prefix = addedPrefix();
         if (prefix != null) {
             throw new Dpo4jException(directory + ": the names of its tensors begin with \"" + prefix + "\" (" + prefix
                     + expected.get(0) + "); " + writer(prefix)
-                    + ", or rename them so that they begin as " + expected.get(0) + " does");
+                    + ", or rename them like " + expected.get(0));
         }
-        refuseInstead(directory, names, expected);
+        checkBodyPrefix();
     }
 
-    /** Throws where no name begins with "model.", and as a rule all have nothing or one other prefix in its place. */
-    private static void refuseInstead(Path directory, Set<String> names, List<String> expected) {
+    /** Throws if most names lack {@code bodyPrefix}, or have one other prefix instead, and no name begins with it. */
+    private void checkBodyPrefix() {
         Set<String> bodies = expected.stream()
-                .filter(name -> name.startsWith(MODEL))
-                .map(name -> name.substring(MODEL.length()))
+                .filter(name -> name.startsWith(bodyPrefix))
+                .map(name -> name.substring(bodyPrefix.length()))
                 .collect(Collectors.toSet());
         Map<String, List<String>> byPrefix = new TreeMap<>();
         for (String name : names) {
@@ -62,7 +62,7 @@ final class TensorNames {
                 byPrefix.computeIfAbsent(prefix, absent -> new ArrayList<>()).add(body);
             }
         }
-        if (byPrefix.isEmpty() || byPrefix.containsKey(MODEL)) {
+        if (byPrefix.isEmpty() || byPrefix.containsKey(bodyPrefix)) {
             return;
         }
         var commonest = Collections.max(
@@ -73,28 +73,28 @@ final class TensorNames {
         }
         String prefix = commonest.getKey();
         String body = commonest.getValue().get(0);
-        String example = " (" + prefix + body + " stands for " + MODEL + body + "); ";
+        String example = " (" + prefix + body + " instead of " + bodyPrefix + body + "); ";
         throw new Dpo4jException(directory + ": the names of its tensors "
                 + (prefix.isEmpty()
-                        ? "lack \"" + MODEL + "\"" + example
+                        ? "lack \"" + bodyPrefix + "\"" + example
                                 + "save the whole model as AutoModelForCausalLM, not its inner"
                                 + " model alone, or rename them"
-                        : "begin with \"" + prefix + "\" instead of \"" + MODEL + "\"" + example
-                                + "rename them, or save" + " the model as AutoModelForCausalLM"));
+                        : "begin with \"" + prefix + "\" instead of \"" + bodyPrefix + "\"" + example
+                                + "rename them, or save the model as AutoModelForCausalLM"));
     }
 
-    private static String any(Collection<String> names, String... parts) {
+    private String any(String... parts) {
         return names.stream()
                 .filter(name -> List.of(parts).stream().anyMatch(name::contains))
                 .findFirst()
                 .orElseThrow();
     }
 
-    /** What stands before the first expected name that a file's name ends with; null where nothing does. */
-    private static @Nullable String prefix(Set<String> names, List<String> expected) {
+    /** The prefix that a name in the file has before an expected name; null if there is none. */
+    private @Nullable String addedPrefix() {
         for (String wanted : expected) {
-            if (!wanted.startsWith(MODEL)) {
-                continue; // the head's name is shorter: what stands before it may stand in place of "model."
+            if (!wanted.startsWith(bodyPrefix)) {
+                continue; // before the head's name, a prefix may replace bodyPrefix rather than be added to it
             }
             if (names.contains(wanted)) {
                 return null;

@@ -5,8 +5,8 @@ import java.util.SplittableRandom;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * Draws a token from softmax(logits / temperature). One uniform number a token, by inversion of the cumulative sum in
- * id order.
+ * Samples a token from softmax(logits / temperature): inverts the cumulative distribution, in the order of ids, at one
+ * uniform random number.
  */
 final class TokenSampler {
     private final double temperature;
@@ -18,18 +18,18 @@ final class TokenSampler {
     }
 
     /**
-     * Logits stand at {@code [begin, begin + vocabulary)}. Temperature 0 takes the largest, the lowest id among equals,
-     * and no number. Throws where a logit is not finite: its model has overflowed.
+     * Samples from the logits at {@code [begin, begin + vocabulary)}. Temperature 0 returns the maximum, the lowest id
+     * among equal ones, and uses no random number. Throws if a logit is not finite, because the model has overflowed.
      */
     int draw(FloatBuffer logits, int begin, SplittableRandom random) {
-        int largest = argmax(logits, begin);
+        int argmax = argmax(logits, begin);
         if (temperature == 0) {
-            return largest;
+            return argmax;
         }
-        double highest = logits.get(begin + largest);
+        double max = logits.get(begin + argmax);
         double total = 0;
         for (int id = 0; id < weights.length; id++) {
-            weights[id] = Math.exp((logits.get(begin + id) - highest) / temperature);
+            weights[id] = Math.exp((logits.get(begin + id) - max) / temperature);
             total += weights[id];
         }
         double left = random.nextDouble() * total;
@@ -39,20 +39,20 @@ final class TokenSampler {
                 return id;
             }
         }
-        return largest; // rounding ate the last sliver
+        return argmax; // rounding left a remainder
     }
 
     private int argmax(FloatBuffer logits, int begin) {
-        int largest = 0;
+        int argmax = 0;
         for (int id = 0; id < weights.length; id++) {
             float logit = logits.get(begin + id);
             if (!Float.isFinite(logit)) {
                 throw new Dpo4jException("the logit of token " + id + " is " + logit);
             }
-            if (logit > logits.get(begin + largest)) {
-                largest = id;
+            if (logit > logits.get(begin + argmax)) {
+                argmax = id;
             }
         }
-        return largest;
+        return argmax;
     }
 }

@@ -4,21 +4,22 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.Rope;
 
 /**
- * A {@link Decoder} with the memory of training, and its two passes as CUDA graphs where they are wanted: each is keyed by
- * every size and address that its launches use.
+ * A {@link Decoder} with its memory for training. Its forward and backward passes can be CUDA graphs, keyed by every
+ * size and address that their launches use.
  */
 final class TrainingDecoder implements AutoCloseable {
 
     /**
-     * Of a forward pass. Weights and their gradients are the model's, and stay.
+     * Key of a forward pass. It does not contain the addresses of weights and their gradients, because they never
+     * change.
      *
-     * @param pass without {@code positionsEnd}, which no launch uses
-     * @param out start of the activations; the rows decide what lies where
-     * @param dHidden start of its memory
+     * @param pass with {@code positionsEnd} 0, since no launch uses it
+     * @param out start of the activations; all their addresses follow from it and the rows
+     * @param dHidden gradient of {@code out}
      */
     private record ForwardKey(Pass pass, long out, long dHidden, Rope.Table rotary) {}
 
-    /** Of the backward pass after it. */
+    /** Key of the backward pass after it. */
     private record BackwardKey(ForwardKey forward, RowsByIndex ids) {}
 
     private record Buffers(Decoder.Activations activations, Layer.Gradients gradients) {}
@@ -27,7 +28,7 @@ final class TrainingDecoder implements AutoCloseable {
     private final Decoder decoder;
     private final Graphs graphs;
     private final Arena arena;
-    /** For dHidden alone, which then begins at one address, whatever the rows. So does {@code out} in the other arena. */
+    /** Only for dHidden, so that its address does not depend on the rows. {@code out} is first in the other arena. */
     private final Arena gradientArena;
 
     TrainingDecoder(Model model, boolean hasGraphs) {
@@ -38,7 +39,7 @@ final class TrainingDecoder implements AutoCloseable {
         gradientArena = new Arena(device);
     }
 
-    /** A queued forward pass, valid until the next. */
+    /** A queued forward pass, valid until the next one. */
     final class Forward {
         private final Pass pass;
         private final Buffers buffers;
@@ -55,12 +56,14 @@ final class TrainingDecoder implements AutoCloseable {
             return buffers.activations.out();
         }
 
-        /** Where the caller adds the gradient of {@link #out}, of its shape, before {@link #backward}; 0 at first. */
+        /**
+         * The gradient of {@link #out}, of the same shape, initially 0. The caller adds to it before {@link #backward}.
+         */
         long dHidden() {
             return dHidden;
         }
 
-        /** Queues the backward pass: adds to the gradients of all layers and, by the sorted ids, of the embedding. */
+        /** Queues the backward pass: adds to the gradients of all layers and of the embedding. */
         void backward(RowsByIndex ids) {
             graphs.run(
                     new BackwardKey(key(), ids),
@@ -94,12 +97,12 @@ final class TrainingDecoder implements AutoCloseable {
         return new Buffers(decoder.placeKept(layout, rows), decoder.placeGradients(layout, rows));
     }
 
-    /** Bytes of device memory that activations and their gradients take in a pass of so many rows. */
+    /** Bytes of device memory of activations and their gradients in a pass of {@code rows} rows. */
     long activationBytes(int rows) {
         return Layout.bytes(layout -> place(layout, rows)) + Layout.bytes(layout -> decoder.placeHidden(layout, rows));
     }
 
-    /** Bytes of device memory that the angles of positions below {@code end} take. */
+    /** Bytes of device memory of the rotary table for positions below {@code end}. */
     long rotaryBytes(int end) {
         return decoder.rotary().bytes(end);
     }

@@ -4,24 +4,24 @@ import org.dpo4j.data.PackedBatch;
 import org.dpo4j.kernels.Device;
 
 /**
- * A {@link Model} in training: the gradient of a {@link CompletionLoss} through head and decoder. All activations are
- * kept between forward and backward. Its memory grows when a larger batch arrives and is freed by {@link #close}. Does not
- * close the model. {@link ScoringModel} computes the same bits of log-probs without gradients.
+ * Computes the gradient of a {@link CompletionLoss} through the head and decoder of a {@link Model}. All activations
+ * are kept between forward and backward. Its memory grows if a batch is larger than all before, and is freed by {@link
+ * #close}, which does not close the model. {@link ScoringModel} computes the same bits of log-probs without gradients.
  */
 public final class TrainingModel implements AutoCloseable {
 
     /**
-     * How to train.
+     * Options of training.
      *
-     * @param sums what the loss reads of the completions
-     * @param logitsBytes maximum memory of logits. Groups of completions that do not fit cost a product with the head
-     *     more; every chunk of a batch adds to the gradient of the head once
-     * @param hasGraphs whether the launches of a pass are CUDA graphs: one forward through the decoder, one for each chunk
-     *     that head and loss take, one back. The bits are the same: batches are padded wherever graphs could be. Wants a
-     *     device that {@link Device#supportsGraphs supports CUDA graphs}
+     * @param sums the sums that the loss reads
+     * @param logitsBytes maximum memory of logits. A group of completions that does not fit needs one more matrix
+     *     product with the head
+     * @param hasGraphs whether the launches of a pass are CUDA graphs: one for the decoder's forward pass, one per loss
+     *     chunk, one for the decoder's backward pass. The bits are the same, because on a device with graphs batches
+     *     are padded in either case. Requires a device with {@link Device#supportsGraphs}
      */
     public record Options(CompletionSums sums, long logitsBytes, boolean hasGraphs) {
-        /** 512 MiB: 1024 rows of a vocabulary of 128 Ki. */
+        /** 512 MiB: 1024 rows with a vocabulary of 128 Ki. */
         public static final long DEFAULT_LOGITS_BYTES = 512L << 20;
 
         /** Without graphs. */
@@ -42,9 +42,9 @@ public final class TrainingModel implements AutoCloseable {
     private final ChunkedHead head;
     private final Indices indices;
 
-    /** Makes the model's gradients. */
+    /** Allocates the model's gradients if it has none. */
     public TrainingModel(Model model, Options options) {
-        model.parameters().makeGradients();
+        model.parameters().allocateGradients();
         this.model = model;
         this.decoder = new TrainingDecoder(model, options.hasGraphs);
         this.head = new ChunkedHead(model, options.sums, options.logitsBytes, options.hasGraphs);
@@ -56,16 +56,16 @@ public final class TrainingModel implements AutoCloseable {
     }
 
     /**
-     * Rows of logits that there is memory for. A group of completions with more tokens costs four products with the head,
-     * others three.
+     * Maximum rows of logits in memory. A group of completions with more tokens needs four matrix products with the
+     * head, any other three.
      */
     public int logitsRows() {
         return head.maxRows();
     }
 
     /**
-     * Device memory that {@link #accumulate} takes for a batch and a loss of this {@link CompletionLoss#group} when no
-     * batch before was larger; weights and gradients are not in it. Nothing is allocated.
+     * Device memory of {@link #accumulate} for a batch and a loss with this {@link CompletionLoss#group}, if no earlier
+     * batch was larger, without weights and their gradients. Allocates nothing.
      */
     public PassMemory memory(PackedBatch batch, int group) {
         Bucket bucket = bucket(batch);
@@ -79,9 +79,9 @@ public final class TrainingModel implements AutoCloseable {
     }
 
     /**
-     * Queues a forward pass and the backward pass of {@code loss}: adds d loss / d weights to the model's gradients. Head
-     * and loss take the batch a chunk at a time. Nothing is waited for. Throws, naming the row, when an index of the batch
-     * is out of range.
+     * Queues a forward and a backward pass, which adds d loss / d weights to the model's gradients. Head and loss run
+     * one chunk at a time. Does not wait for the device. Throws, naming the index, if an index of the batch is out of
+     * range.
      */
     public void accumulate(PackedBatch batch, CompletionLoss loss) {
         BatchCheck.check(batch, model.architecture());

@@ -11,12 +11,12 @@ import org.jspecify.annotations.Nullable;
 public final class WeightCheck {
     private WeightCheck() {}
 
-    /** Why a forward pass of a model gives NaN or infinity, and what to do. */
+    /** Why a forward pass gives NaN or infinity, and what to do. */
     public static String explain(Parameters parameters) {
         return explain(parameters, "its activations overflow");
     }
 
-    /** Why a gradient of a model that no step has changed is NaN or infinite, and what to do. */
+    /** Why the gradient of a model with its initial weights is NaN or infinite, and what to do. */
     public static String explainGradient(Parameters parameters) {
         return explain(parameters, "its activations or their gradients overflow");
     }
@@ -30,7 +30,7 @@ public final class WeightCheck {
                         + "; use dtype float32, or check that config.json belongs to these weights";
     }
 
-    /** The first weight that is not finite, as {@code "NAME is NaN at [ROW, COLUMN]"}; null where there is none. */
+    /** The first weight that is not finite, as {@code "NAME is NaN at [ROW, COLUMN]"}; null if all are finite. */
     public static @Nullable String firstNotFinite(Parameters parameters) {
         Staging staging = new Staging();
         for (ParameterTensor tensor : parameters.tensors()) {
@@ -42,7 +42,7 @@ public final class WeightCheck {
         return null;
     }
 
-    /** Its value and place, read a piece at a time: a table of embeddings may not fit into Java's memory. */
+    /** Its value and index. Reads the tensor in pieces, because an embedding table may not fit into the Java heap. */
     private static @Nullable String firstNotFinite(Parameters parameters, ParameterTensor tensor, Staging staging) {
         List<String> found = new ArrayList<>();
         staging.download(
@@ -55,14 +55,14 @@ public final class WeightCheck {
                     FloatBuffer values = source.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
                     for (int i = 0; found.isEmpty() && i < values.remaining(); i++) {
                         if (!Float.isFinite(values.get(i))) {
-                            found.add(values.get(i) + " at " + place(tensor, begin + i));
+                            found.add(values.get(i) + " at " + index(tensor, begin + i));
                         }
                     }
                 });
         return found.isEmpty() ? null : found.get(0);
     }
 
-    private static String place(ParameterTensor tensor, long index) {
+    private static String index(ParameterTensor tensor, long index) {
         return tensor.isMatrix()
                 ? "[" + index / tensor.columns() + ", " + index % tensor.columns() + "]"
                 : "[" + index + "]";

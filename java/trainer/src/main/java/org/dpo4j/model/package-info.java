@@ -1,6 +1,6 @@
 /**
- * Models from Hugging Face directories, and the decoder of blocks that their {@link
- * org.dpo4j.model.family.Architecture} describes: forward, backward, generation.
+ * Models from Hugging Face directories. A decoder of blocks, described by an {@link
+ * org.dpo4j.model.family.Architecture}, computes forward and backward passes and generates text.
  */
 @NullMarked
 package org.dpo4j.model;

@@ -4,16 +4,16 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a decoder computes, whatever its family: the blocks of {@code org.dpo4j.model} read sizes and traits from here. A
- * layer is serial with a norm before each branch: {@code x += attention(norm(x)); x += mlp(norm(x))}.
+ * Sizes and traits of a decoder, independent of its family. The blocks of {@code org.dpo4j.model} read them. A layer is
+ * serial with a norm before each branch: {@code x += attention(norm(x)); x += mlp(norm(x))}.
  *
  * @param vocabSize rows of the embedding and of the head
  * @param hiddenSize width of the hidden states
- * @param layerCount attention and MLP, so many times
- * @param maxPositions tokens of the longest sequence
- * @param norm all norms of the decoder
- * @param attention all layers' attention
- * @param mlp all layers' MLP
+ * @param layerCount number of layers, each with attention and MLP
+ * @param maxPositions maximum tokens of a sequence
+ * @param norm traits of all norms
+ * @param attention traits of attention in all layers
+ * @param mlp traits of the MLP in all layers
  * @param isHeadTied whether the head is the embedding table
  */
 public record Architecture(
@@ -29,15 +29,15 @@ public record Architecture(
     /** RMSNorm: {@code w x / sqrt(mean(x^2) + epsilon)}. */
     public record NormTraits(double epsilon) {
         public NormTraits {
-            check(epsilon > 0 && epsilon < 1, "rms_norm_eps is " + epsilon + "; it lies between 0 and 1");
+            check(epsilon > 0 && epsilon < 1, "rms_norm_eps is " + epsilon + "; it must be between 0 and 1");
         }
     }
 
     /**
      * Grouped-query attention with rotary positions.
      *
-     * @param heads of queries
-     * @param keyHeads of keys and of values
+     * @param heads number of query heads
+     * @param keyHeads number of key heads, and of value heads
      * @param headDim width of a head
      * @param ropeTheta base of the rotary frequencies
      */
@@ -52,26 +52,26 @@ public record Architecture(
             checkSize("num_attention_heads * head_dim", (int) Math.min(Integer.MAX_VALUE, (long) heads * headDim));
             check(
                     ropeTheta > 1 && ropeTheta <= Float.MAX_VALUE,
-                    "rope_theta is " + ropeTheta + "; it is above 1 and an fp32 number");
+                    "rope_theta is " + ropeTheta + "; it must be above 1 and within fp32");
         }
 
-        /** Elements of a row of queries, and of attention's result. */
+        /** Elements per row of queries, and of attention's output. */
         public int queryWidth() {
             return heads * headDim;
         }
 
-        /** Elements of a row of keys, and of values. */
+        /** Elements per row of keys, and of values. */
         public int keyWidth() {
             return keyHeads * headDim;
         }
 
-        /** Elements of a row that holds queries, keys and values. */
+        /** Elements per row of queries, keys and values together. */
         public int qkvWidth() {
             return queryWidth() + 2 * keyWidth();
         }
     }
 
-    /** SwiGLU: {@code down(silu(gate(x)) * up(x))}, with {@code innerSize} elements between. */
+    /** SwiGLU: {@code down(silu(gate(x)) * up(x))}, where gate and up have {@code innerSize} outputs. */
     public record MlpTraits(int innerSize) {
         public MlpTraits {
             checkSize("intermediate_size", innerSize);
@@ -88,8 +88,8 @@ public record Architecture(
     }
 
     /**
-     * Maximum tokens of a sequence where {@code asked} are asked for, or {@code otherwise} where null is: never more than
-     * there are positions. Throws where more were asked for.
+     * Maximum tokens of a sequence: {@code asked}, or if that is null the minimum of {@code otherwise} and the model's
+     * positions. Throws if {@code asked} exceeds the model's positions.
      */
     public int maxLength(@Nullable Integer asked, int otherwise) {
         if (asked == null) {
@@ -104,7 +104,7 @@ public record Architecture(
 
     /** The upper bound keeps every product of two sizes within 64 bits, whatever a file claims. */
     static void checkSize(String key, int value) {
-        check(value > 0 && value <= 1 << 26, key + " is " + value + "; sizes lie between 1 and 2^26");
+        check(value > 0 && value <= 1 << 26, key + " is " + value + "; sizes must be between 1 and 2^26");
     }
 
     private static void check(boolean holds, String otherwise) {

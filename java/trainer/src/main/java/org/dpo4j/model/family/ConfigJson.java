@@ -6,7 +6,7 @@ import java.util.List;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
-/** Reads the keys of a {@code config.json} or {@code generation_config.json}. A value of another type is an error. */
+/** Reads keys of a {@code config.json} or {@code generation_config.json}. Throws if a value has the wrong type. */
 public record ConfigJson(JsonNode json) {
 
     int integer(String key, int absent) {
@@ -40,12 +40,12 @@ public record ConfigJson(JsonNode json) {
         return json.path(key).asText(absent);
     }
 
-    /** The object under a key, without keys of its own where there is none. */
+    /** The object under a key; without any keys if there is none. */
     ConfigJson at(String key) {
         return new ConfigJson(json.path(key));
     }
 
-    /** {@code bos_token_id}: a token id, or null for none; {@code absent} when the key is not there. */
+    /** {@code bos_token_id}: a token id, or null for none; {@code absent} if there is no such key. */
     @Nullable
     Integer bosTokenId(@Nullable Integer absent) {
         JsonNode bos = json.get("bos_token_id");
@@ -56,7 +56,7 @@ public record ConfigJson(JsonNode json) {
     }
 
     /**
-     * {@code eos_token_id}: a token id, an array of them, or null for none; {@code absent} when the key is not there.
+     * {@code eos_token_id}: a token id, an array of them, or null for none; {@code absent} if there is no such key.
      */
     public List<Integer> eosTokenIds(List<Integer> absent) {
         JsonNode eos = json.get("eos_token_id");
@@ -72,7 +72,7 @@ public record ConfigJson(JsonNode json) {
         return ids;
     }
 
-    /** Throws where a key is set that would change what the model computes. */
+    /** Throws if an unsupported key is set. {@code instead} is advice. */
     void refuse(String key, String instead) {
         check(!json.hasNonNull(key), key + " is set, which is not supported; " + instead);
     }

@@ -7,18 +7,18 @@ import java.util.stream.Collectors;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.Dpo4jException;
 
-/** The families there are. */
+/** All supported model families. */
 public final class Families {
     private static final List<Family> ALL = List.of(new Llama());
 
     private Families() {}
 
-    /** Reads a {@code config.json}. Errors name the file and the key. */
+    /** Reads a {@code config.json}. Errors name file and key. */
     public static ModelConfig read(Path file) {
         return read(JsonFile.read(file), file.toString());
     }
 
-    /** As {@link #read(Path)}, from parsed JSON; {@code where} names it in errors. */
+    /** As {@link #read(Path)}, from parsed JSON. {@code where} names the file in errors. */
     public static ModelConfig read(ObjectNode json, String where) {
         try {
             ConfigJson config = new ConfigJson(json);
@@ -28,7 +28,7 @@ public final class Families {
         }
     }
 
-    /** The family of that {@code model_type}. */
+    /** The family with that {@code model_type}. Throws if it is not supported. */
     public static Family named(String modelType) {
         return ALL.stream()
                 .filter(family -> family.modelType().equals(modelType))

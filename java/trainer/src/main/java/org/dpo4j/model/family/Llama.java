@@ -13,26 +13,27 @@ import org.dpo4j.model.family.Architecture.MlpTraits;
 import org.dpo4j.model.family.Architecture.NormTraits;
 
 /**
- * Llama (Touvron et al. 2023), without biases and without scaled positions. Absent keys of {@code config.json} take the
- * defaults of transformers' {@code LlamaConfig}.
+ * Llama (Touvron et al. 2023), without biases and without scaled positions. Keys that {@code config.json} lacks have
+ * the defaults of transformers' {@code LlamaConfig}.
  */
 public final class Llama implements Family {
     static final String MODEL_TYPE = "llama";
 
+    private static final String BODY = "model.";
     private static final String HEAD = "lm_head.weight";
     private static final double DEFAULT_EPSILON = 1e-6;
     private static final double DEFAULT_THETA = 10000;
     private static final double DEFAULT_RANGE = 0.02;
 
-    /** Old checkpoints keep the rotary frequencies; transformers skips them too. */
+    /** Rotary frequencies, which old checkpoints contain. transformers skips them too. */
     private static final Pattern FREQUENCIES =
-            Pattern.compile("model\\.layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq");
+            Pattern.compile(Pattern.quote(BODY) + "layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq");
 
     Llama() {}
 
     /**
-     * A new model, the other numbers being transformers' defaults: epsilon 1e-6, theta 10000, initializer range 0.02, BOS
-     * 1, EOS 2, head width hidden / heads.
+     * The config of a new model. All other values are transformers' defaults: epsilon 1e-6, theta 10000, initializer
+     * range 0.02, BOS 1, EOS 2, head width hidden / heads.
      */
     public static ModelConfig config(
             int vocabSize,
@@ -91,25 +92,27 @@ public final class Llama implements Family {
     private static void refuseOtherModels(ConfigJson config) {
         for (JsonNode architecture : config.at("architectures").json()) {
             String name = architecture.asText();
-            check(name.equals("LlamaForCausalLM"), "architecture " + name + " is not supported; LlamaForCausalLM is");
+            check(
+                    name.equals("LlamaForCausalLM"),
+                    "architecture " + name + " is not supported; only LlamaForCausalLM is");
         }
         String act = config.text("hidden_act", "silu");
         check(act.equals("silu"), "hidden_act is \"" + act + "\"; only \"silu\" is supported");
         for (String bias : List.of("attention_bias", "mlp_bias")) {
-            check(!config.flag(bias, false), bias + " is true; models without biases are supported");
+            check(!config.flag(bias, false), bias + " is true; only models without biases are supported");
         }
         check(
                 config.number("attention_dropout", 0) == 0,
-                "attention_dropout is not 0; set it to 0, attention has no dropout here");
+                "attention_dropout is not 0; set it to 0, dpo4j has no dropout");
         check(
                 config.integer("pretraining_tp", 1) == 1,
-                "pretraining_tp is not 1; set it to 1 to compute without its slicing");
+                "pretraining_tp is not 1; set it to 1, dpo4j does not slice matrices");
         config.refuse("quantization_config", "save the model with dense float weights first");
-        config.refuse("sliding_window", "attention over the whole sequence is supported");
+        config.refuse("sliding_window", "only attention over the whole sequence is supported");
         for (JsonNode layer : config.at("layer_types").json()) {
             check(
                     layer.asText().equals("full_attention"),
-                    "layer_types has " + layer + "; attention over the whole sequence is supported");
+                    "layer_types has " + layer + "; only attention over the whole sequence is supported");
         }
         RopeKeys.refuseScaling(config);
     }
@@ -153,11 +156,11 @@ public final class Llama implements Family {
         List<NamedTensor> tensors = new ArrayList<>();
         int hidden = architecture.hiddenSize();
         tensors.add(
-                new NamedTensor("model.embed_tokens.weight", ParameterKind.EMBEDDING, 0, 0, architecture.vocabSize()));
+                new NamedTensor(BODY + "embed_tokens.weight", ParameterKind.EMBEDDING, 0, 0, architecture.vocabSize()));
         for (int layer = 0; layer < architecture.layerCount(); layer++) {
             addLayer(tensors, architecture, layer);
         }
-        tensors.add(new NamedTensor("model.norm.weight", ParameterKind.LAST_NORM, 0, 0, hidden));
+        tensors.add(new NamedTensor(BODY + "norm.weight", ParameterKind.LAST_NORM, 0, 0, hidden));
         if (!architecture.isHeadTied()) {
             tensors.add(new NamedTensor(HEAD, ParameterKind.HEAD, 0, 0, architecture.vocabSize()));
         }
@@ -169,7 +172,7 @@ public final class Llama implements Family {
         int queries = architecture.attention().queryWidth();
         int keys = architecture.attention().keyWidth();
         int inner = architecture.mlp().innerSize();
-        String prefix = "model.layers." + layer + ".";
+        String prefix = BODY + "layers." + layer + ".";
         String attention = prefix + "self_attn.";
         String mlp = prefix + "mlp.";
         tensors.addAll(List.of(
@@ -187,6 +190,11 @@ public final class Llama implements Family {
     @Override
     public String headName() {
         return HEAD;
+    }
+
+    @Override
+    public String bodyPrefix() {
+        return BODY;
     }
 
     @Override

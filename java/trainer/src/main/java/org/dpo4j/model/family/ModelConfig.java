@@ -5,12 +5,12 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a {@code config.json} says, once its family has read it.
+ * The content of a {@code config.json}, as its family reads it.
  *
- * @param modelType the family, by the file's {@code model_type}
+ * @param modelType {@code model_type}, which names the family
  * @param initializerRange standard deviation of the matrices of a new model
- * @param bosTokenId BOS, the first token of a text, or null
- * @param eosTokenIds EOS, tokens that end a text; may be empty
+ * @param bosTokenId BOS, or null
+ * @param eosTokenIds EOS tokens; may be empty
  */
 public record ModelConfig(
         String modelType,
@@ -21,7 +21,7 @@ public record ModelConfig(
 
     public ModelConfig {
         if (!(initializerRange >= 0 && initializerRange < 10)) {
-            throw new Dpo4jException("initializer_range is " + initializerRange + "; it lies between 0 and 10");
+            throw new Dpo4jException("initializer_range is " + initializerRange + "; it must be between 0 and 10");
         }
         eosTokenIds = List.copyOf(eosTokenIds);
     }
@@ -31,7 +31,7 @@ public record ModelConfig(
         return new ModelConfig(modelType, architecture, initializerRange, bosTokenId, eosTokenIds);
     }
 
-    /** The same model with other random weights when it is new. */
+    /** The same model with another standard deviation of initial weights. */
     public ModelConfig withInitializerRange(double initializerRange) {
         return new ModelConfig(modelType, architecture, initializerRange, bosTokenId, eosTokenIds);
     }

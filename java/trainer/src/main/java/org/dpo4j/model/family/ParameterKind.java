@@ -1,18 +1,18 @@
 package org.dpo4j.model.family;
 
-/** The parameters of a decoder, whatever a family calls the tensors that hold them. */
+/** The parameters of a decoder, independent of the tensor names of its family. */
 public enum ParameterKind {
     /** [vocabSize, hiddenSize]. */
     EMBEDDING,
-    /** [qkvWidth, hiddenSize] of a layer: rows of the query, then the key, then the value projection. */
+    /** [qkvWidth, hiddenSize] of a layer: rows of the query, key and value projections, in this order. */
     QKV,
     /** [hiddenSize, queryWidth] of a layer. */
     ATTENTION_OUTPUT,
-    /** [2 innerSize, hiddenSize] of a layer: rows of the gate, then of the up projection. */
+    /** [2 innerSize, hiddenSize] of a layer: rows of the gate projection, then of the up projection. */
     GATE_UP,
     /** [hiddenSize, innerSize] of a layer. */
     DOWN,
-    /** [vocabSize, hiddenSize]; absent where the head is the embedding. */
+    /** [vocabSize, hiddenSize]; absent if the head is tied to the embedding. */
     HEAD,
     /** [hiddenSize] of a layer. */
     ATTENTION_NORM,

@@ -9,16 +9,17 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * Rotary positions in a {@code config.json}: {@code rope_theta} and {@code rope_scaling} of transformers 4, {@code
+ * Reads the keys of rotary positions: {@code rope_theta} and {@code rope_scaling} of transformers 4, {@code
  * rope_parameters} of transformers 5.
  */
 final class RopeKeys {
     private RopeKeys() {}
 
     /**
-     * {@code rope_theta}, which transformers 4 writes on top and transformers 5 in {@code rope_parameters}. transformers 5
-     * takes the one inside where a file has both, and of {@code rope_scaling} and {@code rope_parameters} the first; 4
-     * takes the one on top. So a file whose values differ means different models, and is refused.
+     * {@code rope_theta}, which transformers 4 writes at the top level and transformers 5 in {@code rope_parameters}.
+     * If a file has both, transformers 4 reads the one at the top level and transformers 5 the other. If a file has
+     * {@code rope_scaling} and {@code rope_parameters}, transformers 5 reads only {@code rope_scaling}. Throws if a
+     * file means different models to different versions.
      */
     static double theta(ConfigJson config, double absent) {
         Map<String, Double> given = new LinkedHashMap<>();
@@ -34,8 +35,8 @@ final class RopeKeys {
         boolean isShadowed = given.size() == 1 && given.containsKey("rope_parameters.rope_theta");
         check(
                 !isShadowed || config.at("rope_scaling").json().isEmpty(),
-                "rope_scaling and rope_parameters are both set, and rope_theta stands in rope_parameters, which"
-                        + " transformers then does not read; keep one of the two");
+                "rope_scaling and rope_parameters are both set, so transformers does not read the rope_theta in"
+                        + " rope_parameters; keep one of the two");
         return given.isEmpty() ? absent : given.values().iterator().next();
     }
 
@@ -45,11 +46,11 @@ final class RopeKeys {
         }
     }
 
-    /** Throws where positions are scaled, or only a part of a head is rotated. */
+    /** Throws if positions are scaled or only a part of a head is rotated. */
     static void refuseScaling(ConfigJson config) {
         check(
                 config.number("partial_rotary_factor", 1) == 1,
-                "partial_rotary_factor is not 1; whole heads are rotated here");
+                "partial_rotary_factor is not 1; only rotation of whole heads is supported");
         refuseScaling(config, "rope_scaling");
         refuseScaling(config, "rope_parameters");
     }
@@ -62,14 +63,14 @@ final class RopeKeys {
         }
         check(json.isObject(), key + " is " + json + "; an object is expected");
         for (JsonNode value : json) {
-            check(!value.isObject(), key + " differs by kind of layer; one for all layers is supported");
+            check(!value.isObject(), key + " differs between kinds of layers, which is not supported");
         }
         String type = scaling.text("rope_type", scaling.text("type", "default"));
         check(
                 type.equals("default"),
-                key + " of type \"" + type + "\" is not supported; positions without scaling are");
+                key + " of type \"" + type + "\" is not supported; only positions without scaling are");
         check(
                 scaling.number("partial_rotary_factor", 1) == 1,
-                key + ".partial_rotary_factor is not 1; whole heads are rotated here");
+                key + ".partial_rotary_factor is not 1; only rotation of whole heads is supported");
     }
 }

@@ -1,6 +1,6 @@
 /**
- * Model families as data: how each one's {@code config.json} describes an {@link org.dpo4j.model.family.Architecture},
- * and which of its tensors hold which parameters. One class a family.
+ * Model families. Each is one class that reads a {@code config.json} into an {@link
+ * org.dpo4j.model.family.Architecture} and maps tensor names to parameters.
  */
 @NullMarked
 package org.dpo4j.model.family;
