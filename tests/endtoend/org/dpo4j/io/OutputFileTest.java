@@ -88,7 +88,7 @@ class OutputFileTest {
     void linksInACircle() throws IOException {
         Files.createSymbolicLink(directory.resolve("a"), Path.of("b"));
         Files.createSymbolicLink(directory.resolve("b"), Path.of("a"));
-        refused(directory.resolve("a"), "a cannot be written (its links lead in a circle)");
+        refused(directory.resolve("a"), "a cannot be written (its links form a cycle)");
     }
 
     @Test

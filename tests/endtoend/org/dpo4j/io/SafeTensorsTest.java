@@ -49,7 +49,7 @@ class SafeTensorsTest {
         {"a":[0,8]}                                                                                         | tensor a
         {"__metadata__":{"format":7},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}                  | __metadata__
         {"__metadata__":["pt"],"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}                        | __metadata__
-        {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} {}                                           | goes on after
+        {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}} {}                                           | continues after
         {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}                                               | not valid
         {"a":{"dtype":"F32","shape":[[[[[[2]]]]]],"data_offsets":[0,8]}}                                    | nests
         []                                                                                                  | the header

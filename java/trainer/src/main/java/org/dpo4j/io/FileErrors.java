@@ -11,11 +11,11 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.util.zip.ZipException;
 
-/** Why a file could not be read or written, in plain words: an exception's own text may name Java classes. */
+/** Says in plain words why a file could not be read or written. Messages of Java's exceptions may name Java classes. */
 public final class FileErrors {
     private FileErrors() {}
 
-    /** Whether more space on the disk could mend it. What is not known to have another cause could be. */
+    /** Whether the cause may be a full disk; also true if the cause is unknown. */
     public static boolean isAboutSpace(IOException e) {
         return !(e instanceof FileSystemException system)
                 || reason(system).contains("space")
@@ -30,16 +30,16 @@ public final class FileErrors {
             return "permission denied";
         }
         if (e instanceof FileAlreadyExistsException) {
-            return "something of that name is there already";
+            return "a file of that name exists already";
         }
         if (e instanceof DirectoryNotEmptyException) {
-            return "a directory of that name is there, and is not empty";
+            return "a directory of that name exists, and is not empty";
         }
         if (e instanceof NotDirectoryException file) {
             return file.getFile() + " is a file, not a directory";
         }
         if (e instanceof FileSystemException system) {
-            return system.getReason() == null ? "the file system refused" : system.getReason();
+            return system.getReason() == null ? "the file system gives no reason" : system.getReason();
         }
         if (e instanceof ZipException) {
             return "the gzip data are damaged";

@@ -15,11 +15,13 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Formats that files have instead of the one that is wanted. The first bytes of a file say which, as each format's
- * specification has them; its name says nothing.
+ * Formats that a file may have instead of the expected one. They are recognised by the first bytes, from the
+ * specification of each format, not by the name. The first constant that matches is used.
  */
 public enum FileFormat {
-    /** 8 bytes of header length, then a JSON object (the README of safetensors). Before all others: any number begins it. */
+    /**
+     * 8 bytes of header length, then a JSON object (README of safetensors). First, because the length can be any bytes.
+     */
     SAFETENSORS("a safetensors file", "it holds weights; give rows") {
         @Override
         boolean matches(byte[] head) {
@@ -30,12 +32,15 @@ public enum FileFormat {
             return header >= 2 && header < 1L << 32;
         }
     },
-    /** Format.md of parquet-format; PARE where the footer is encrypted. */
+    /** Format.md of parquet-format; PARE if the footer is encrypted. */
     PARQUET("a Parquet file", inPython("Dataset.from_parquet(\"%s\")"), "50415231", "50415245"),
-    /** The IPC file format, which is Feather 2 as well. */
+    /** The IPC file format, which is also Feather 2. */
     ARROW_FILE("an Arrow IPC or Feather file", asPandas("feather"), "4152524f5731"),
     FEATHER_1("a Feather file", asPandas("feather"), "46454131"),
-    /** The IPC stream format: a continuation of ones, the size of the schema's metadata. Datasets are saved in it. */
+    /**
+     * The IPC stream format: 4 bytes 0xff, then the size of the schema's metadata. Hugging Face's datasets are saved in
+     * it.
+     */
     ARROW_STREAM("an Arrow IPC stream", inPython("Dataset.from_file(\"%s\")")) {
         @Override
         boolean matches(byte[] head) {
@@ -52,7 +57,7 @@ public enum FileFormat {
     HDF5("an HDF5 file", "write its rows as JSONL first", "894844460d0a1a0a"),
     NUMPY("a NumPy array", "write its rows as JSONL first", "934e554d5059"),
     SQLITE("an SQLite database", "write its rows as JSONL first", "53514c69746520666f726d6174203300"),
-    /** PyTorch's since 1.6 is a zip archive of a folder with a pickle; its first entry is that pickle. */
+    /** PyTorch 1.6 and later: a zip archive, whose first entry is a pickle in a folder. */
     PYTORCH("a PyTorch checkpoint, a pickle", Remedies.PICKLE) {
         @Override
         boolean matches(byte[] head) {
@@ -60,7 +65,7 @@ public enum FileFormat {
             return ZIP.matches(head) && names.contains("/data.pkl");
         }
     },
-    /** ECMA-376 part 2: a zip archive that names its content types, as a rule first. */
+    /** ECMA-376 part 2: a zip archive, whose first entry usually lists content types. */
     OFFICE_OPEN("an Excel or Word document", "save its rows as JSONL first") {
         @Override
         boolean matches(byte[] head) {
@@ -68,7 +73,7 @@ public enum FileFormat {
             return ZIP.matches(head) && names.contains("[Content_Types].xml");
         }
     },
-    /** APPNOTE.TXT of PKWARE 4.3.7; 4.3.16 where it is empty. */
+    /** APPNOTE.TXT of PKWARE, 4.3.7, and 4.3.16 for an empty archive. */
     ZIP("a zip archive", unpackedBy("unzip '%s'"), "504b0304", "504b0506"),
     /** Protocol 2 to 5 (pickletools, opcode PROTO). */
     PICKLE("a Python pickle", Remedies.PICKLE, "8002", "8003", "8004", "8005"),
@@ -85,14 +90,14 @@ public enum FileFormat {
     COMPRESS("a .Z file of compress", unpackedBy("uncompress '%s'"), "1f9d"),
     SEVEN_ZIP("a 7z archive", unpackedBy("7z x '%s'"), "377abcaf271c"),
     RAR("a rar archive", unpackedBy("unrar x '%s'"), "526172211a07"),
-    /** POSIX.1-1988's ustar: the magic stands behind the first header's fields. */
+    /** ustar of POSIX.1-1988: the magic is at byte 257. */
     TAR("a tar archive", unpackedBy("tar -xf '%s'")) {
         @Override
         boolean matches(byte[] head) {
             return head.length >= 262 && new String(head, 257, 5, StandardCharsets.US_ASCII).equals("ustar");
         }
     },
-    /** docs/gguf.md of ggml; before it ggml, ggmf, ggjt and ggla. */
+    /** docs/gguf.md of ggml, and its predecessors ggml, ggmf, ggjt and ggla. */
     GGUF(
             "a GGUF file of llama.cpp",
             "it holds weights; give rows",
@@ -104,9 +109,9 @@ public enum FileFormat {
     PDF("a PDF file", "write its text as JSONL first", "255044462d"),
     OFFICE("an Office document", "save its rows as JSONL first", "d0cf11e0a1b11ae1", "7b5c727466"),
     IMAGE("an image", "give rows of text", "89504e470d0a1a0a", "ffd8ff", "47494638"),
-    /** UTF-32 before UTF-16: its mark begins with that of UTF-16. */
+    /** Before UTF-16, because its byte order mark begins with that of UTF-16. */
     UTF_32("UTF-32", "save it as UTF-8", "fffe0000", "0000feff", "7b000000", "5b000000", "0000007b", "0000005b"),
-    /** With a byte order mark, or a bracket of 2 bytes. */
+    /** A byte order mark, or a bracket of 2 bytes. */
     UTF_16("UTF-16", "save it as UTF-8", "fffe", "feff", "7b00", "5b00", "007b", "005b"),
     /** docs/spec.md of git-lfs; hawser is its earlier name. */
     LFS_POINTER(
@@ -141,10 +146,10 @@ public enum FileFormat {
             return text(head).startsWith("<");
         }
     },
-    BINARY("a binary file of a format that is not known here", "give rows as JSONL") {
+    BINARY("a binary file of unknown format", "give rows as JSONL") {
         @Override
         boolean matches(byte[] head) {
-            if (head.length == 0 || beginsAsJson(text(head))) {
+            if (head.length == 0 || isLikeJson(text(head))) {
                 return false;
             }
             String begin = new String(head, 0, Math.min(head.length, 512), StandardCharsets.UTF_8);
@@ -154,14 +159,14 @@ public enum FileFormat {
             return begin.indexOf('\0') >= 0 || strange > begin.length() / 10;
         }
     },
-    /** YAML 1.2: a document's mark, or a list of mappings. */
+    /** YAML 1.2: a document marker, or a list of mappings. */
     YAML("a YAML file", "write its rows as JSONL first") {
         @Override
         boolean matches(byte[] head) {
             List<String> lines = text(head).lines().toList();
             return !lines.isEmpty()
                     && lines.get(0).matches("---|- *[\\w\"']+ *:.*")
-                    && lines.stream().noneMatch(FileFormat::beginsAsJson);
+                    && lines.stream().noneMatch(FileFormat::isLikeJson);
         }
     },
     CSV("a CSV file", inPython("Dataset.from_csv(\"%s\")")) {
@@ -177,21 +182,21 @@ public enum FileFormat {
         }
     };
 
-    /** A conflict's first line; it is never JSON, whose texts hold no line end. */
+    /** First line of a conflict. It cannot be inside a JSON text, which has no line breaks. */
     private static final Pattern CONFLICT = Pattern.compile("^<{7} ", Pattern.MULTILINE);
 
-    /** Bytes that are enough to tell. */
+    /** Number of first bytes that {@link #find(byte[])} needs. */
     public static final int HEAD_BYTES = 1 << 16;
 
     private static final class Remedies {
-        static final String PICKLE = "it can run code when it is loaded, so it never is; give rows as JSONL";
+        static final String PICKLE = "loading it can run code, so it is never loaded; give rows as JSONL";
     }
 
     private final String description;
     private final String remedy;
     private final List<String> magic;
 
-    /** {@code magic}: the first bytes in hexadecimal digits, with a dot for any digit. */
+    /** {@code magic}: alternative first bytes in hexadecimal, with a dot for any digit. */
     FileFormat(String description, String remedy, String... magic) {
         this.description = description;
         this.remedy = remedy;
@@ -211,7 +216,7 @@ public enum FileFormat {
         return "unpack it first (" + command + ")";
     }
 
-    /** The format that a file with these first bytes has; null where it is none of these, as JSON is not. */
+    /** The format of a file with these first bytes; null if it is none of these, for example JSON. */
     public static @Nullable FileFormat find(byte[] head) {
         return Arrays.stream(values())
                 .filter(format -> format.matches(head))
@@ -219,7 +224,7 @@ public enum FileFormat {
                 .orElse(null);
     }
 
-    /** As {@link #find(byte[])}, of a regular file. */
+    /** As {@link #find(byte[])}, for a regular file. */
     public static @Nullable FileFormat find(Path file) throws IOException {
         try (InputStream input = Files.newInputStream(file)) {
             return find(input.readNBytes(HEAD_BYTES));
@@ -231,51 +236,51 @@ public enum FileFormat {
         return magic.stream().anyMatch(begin -> digits.matches(begin + ".*"));
     }
 
-    /** Whether a line of the text begins a conflict that git left to be resolved. */
+    /** Whether the text contains an unresolved git merge conflict. */
     public static boolean isMergeConflict(String text) {
         return CONFLICT.matcher(text).find();
     }
 
-    /** What it is, with its article. */
+    /** Name of the format, with an article. */
     public String description() {
         return description;
     }
 
-    /** What to do with a file that has this format instead of the one that is expected. */
+    /** Advice for a file that has this format instead of the expected one. */
     public String remedy() {
         return remedy;
     }
 
-    /** Why a file cannot be read as rows, and what to do. */
+    /** The error for a file of this format that should hold rows. */
     public String refuseRows(String file) {
         return file + " is " + description + "; " + remedy.formatted(file);
     }
 
-    /** Why a file of a model directory cannot be what its name says, and what to do. */
+    /** The error for a file of this format in a model directory, whose name claims another format. */
     public String refuseModelFile(Path file) {
         String remedy = switch (this) {
             case LFS_POINTER, HTML, MERGE_CONFLICT -> this.remedy;
             case PICKLE, PYTORCH ->
-                "it can run code when it is loaded, so it never is; save the model with transformers'"
+                "loading it can run code, so it is never loaded; save the model with transformers'"
                         + " save_pretrained(safe_serialization=True)";
             default -> "download it again";
         };
         return file + " is " + description + "; " + remedy;
     }
 
-    /** The text of the first bytes, from the first letter on. */
+    /** The first bytes as text, without byte order mark and leading white space. */
     private static String text(byte[] head) {
         String text = new String(head, StandardCharsets.UTF_8);
         return (text.startsWith("\ufeff") ? text.substring(1) : text).stripLeading();
     }
 
     /**
-     * Whether the first line is names with this between them, and no line begins as JSON does: of JSON lines the first
-     * may be spoilt.
+     * Whether the first line is a list of names with this separator. False if any line begins like JSON, because it may
+     * be JSON lines whose first line is damaged.
      */
     private static boolean isTable(byte[] head, String separator) {
         List<String> lines = text(head).lines().toList();
-        if (lines.isEmpty() || lines.stream().anyMatch(FileFormat::beginsAsJson)) {
+        if (lines.isEmpty() || lines.stream().anyMatch(FileFormat::isLikeJson)) {
             return false;
         }
         String[] names = lines.get(0).split(separator, -1);
@@ -283,7 +288,7 @@ public enum FileFormat {
                 && Arrays.stream(names).allMatch(name -> name.strip().matches("\"[^\"]+\"|[^\"{}\\[\\]:.!?]{1,40}"));
     }
 
-    private static boolean beginsAsJson(String line) {
+    private static boolean isLikeJson(String line) {
         String text = line.stripLeading();
         return text.startsWith("{") || text.startsWith("[");
     }

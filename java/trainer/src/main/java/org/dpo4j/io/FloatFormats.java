@@ -5,13 +5,12 @@ import java.nio.ByteOrder;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * The float formats weights are stored in, under safetensors' names, and the conversions between them. Rounding is to
- * nearest, ties to even.
+ * Float formats of weights, under safetensors' names, and conversions between them. Rounds to nearest, ties to even.
  */
 public final class FloatFormats {
     private FloatFormats() {}
 
-    /** Bytes of one element of F32, F16 or BF16; 0 for what is no float format of weights. */
+    /** Bytes per element of F32, F16 or BF16; 0 for any other format. */
     public static int bytes(String format) {
         return switch (format) {
             case "F32" -> 4;
@@ -20,7 +19,7 @@ public final class FloatFormats {
         };
     }
 
-    /** Converts all remaining elements of {@code source}, little-endian both; {@code to} is F32 or BF16. */
+    /** Converts all remaining elements of {@code source}. Both buffers are little-endian; {@code to} is F32 or BF16. */
     public static void convert(ByteBuffer source, String from, ByteBuffer destination, String to) {
         source.order(ByteOrder.LITTLE_ENDIAN);
         destination.order(ByteOrder.LITTLE_ENDIAN);
@@ -29,16 +28,16 @@ public final class FloatFormats {
             return;
         }
         while (source.hasRemaining()) {
-            float value = take(source, from);
+            float value = read(source, from);
             switch (to) {
                 case "F32" -> destination.putFloat(value);
                 case "BF16" -> destination.putShort(toBfloat16(value));
-                default -> throw new Dpo4jException("weights of type " + to + " cannot be made; use F32 or BF16");
+                default -> throw new Dpo4jException("weights of type " + to + " cannot be written; use F32 or BF16");
             }
         }
     }
 
-    private static float take(ByteBuffer source, String from) {
+    private static float read(ByteBuffer source, String from) {
         return switch (from) {
             case "F32" -> source.getFloat();
             case "F16" -> fromFloat16(source.getShort());

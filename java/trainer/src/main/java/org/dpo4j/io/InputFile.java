@@ -10,13 +10,13 @@ import java.util.Set;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
- * A file that a user names for reading. It is opened once and read from its start to its end, so that a pipe, {@code
- * <(...)} of a shell or {@code /dev/stdin} will do. {@code -} is standard input.
+ * A file that a user names for reading. It is opened once and read from start to end, so it may be a pipe, a shell's
+ * {@code <(...)} or {@code /dev/stdin}. {@code -} is standard input.
  */
 public final class InputFile {
     private static final Set<String> STANDARD = Set.of("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0");
 
-    /** Answers available() without seeking, which pipes refuse. */
+    /** Has an {@code available} that does not seek, because pipes cannot. */
     private static final class Unseekable extends FilterInputStream {
         Unseekable(InputStream input) {
             super(input);
@@ -30,12 +30,12 @@ public final class InputFile {
 
     private InputFile() {}
 
-    /** What errors and reports call it. */
+    /** The name of the file in errors and reports. */
     public static String name(Path file) {
         return isStandardInput(file) ? "standard input" : file.toString();
     }
 
-    /** The bytes of the file. {@code wanted} says in errors what to give. */
+    /** Opens the file. {@code wanted} describes the expected file in errors. */
     public static InputStream open(Path file, String wanted) {
         if (isStandardInput(file)) {
             return System.in;
@@ -55,7 +55,7 @@ public final class InputFile {
         }
     }
 
-    /** Whether both are one file, which then has to be read once for both. */
+    /** Whether both are the same file, which must then be read only once, because it may be a pipe. */
     public static boolean isSame(Path a, Path b) {
         if (isStandardInput(a) || isStandardInput(b)) {
             return isStandardInput(a) && isStandardInput(b);
@@ -63,7 +63,7 @@ public final class InputFile {
         try {
             return Files.isSameFile(a, b);
         } catch (IOException e) {
-            return false; // one of them is absent, which opening it says
+            return false; // one of them does not exist; opening it will throw
         }
     }
 

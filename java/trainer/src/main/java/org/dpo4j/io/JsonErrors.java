@@ -10,12 +10,12 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What is wrong with JSON, in plain words. The library's own messages name its classes, options and token types, so each
- * kind of them is translated here; one that is not known becomes a sentence without detail.
+ * Says in plain words what is wrong with JSON. Jackson's messages name its classes, options and token types, so they
+ * are translated here. An unknown message becomes "it is not JSON".
  */
 public final class JsonErrors {
 
-    /** A kind of the library's messages, and the words for it; {@code $1} is the first group of the pattern. */
+    /** A pattern of Jackson's messages and our words for it; {@code $1} is the first group of the pattern. */
     private record Rule(Pattern message, String words) {
         Rule(String message, String words) {
             this(Pattern.compile(message, Pattern.DOTALL), words);
@@ -24,7 +24,7 @@ public final class JsonErrors {
 
     private static final String CHARACTER = "Unexpected character \\('(.+?)' \\(code .*";
 
-    /** The first that matches counts. */
+    /** The first rule that matches is used. */
     private static final List<Rule> RULES = List.of(
             new Rule("Unexpected end-of-input in character escape.*", "it ends inside an escape"),
             new Rule("Unexpected end-of-input in VALUE_STRING.*", "it ends inside a text, whose closing \" is missing"),
@@ -33,45 +33,44 @@ public final class JsonErrors {
                     "it ends inside a key, whose closing \" is missing"),
             new Rule("Unexpected end-of-input.*Array.*", "it ends before its list is closed"),
             new Rule("Unexpected end-of-input.*", "it ends before its object is closed"),
-            new Rule("Duplicate field '(.*)'.*", "the key \"$1\" stands twice"),
+            new Rule("Duplicate field '(.*)'.*", "the key \"$1\" occurs twice"),
             new Rule(
                     "Non-standard token '(.*?)'.*|Unrecognized token '(?:nan|inf)'.*",
-                    "NaN and infinity are no JSON numbers; write null"),
+                    "NaN and infinity are not JSON numbers; write null"),
             new Rule("Unrecognized token '(None|True|False)'.*", "$1 is Python; JSON has null, true and false"),
-            new Rule("Unrecognized token '(.{1,40}?)':.*", "$1 is no JSON value"),
-            new Rule("Unrecognized token '(.{40}).*", "$1... is no JSON value"),
+            new Rule("Unrecognized token '(.{1,40}?)':.*", "$1 is not a JSON value"),
+            new Rule("Unrecognized token '(.{40}).*", "$1... is not a JSON value"),
             new Rule("Unexpected character \\(''' .*", "' stands where JSON has \""),
-            new Rule("Unexpected character \\('[/#]' .*comment.*", "it has a comment, and JSON has none"),
+            new Rule("Unexpected character \\('[/#]' .*comment.*", "it has a comment, which JSON does not allow"),
             new Rule(CHARACTER + "hex-digit.*", "\\\\u is not followed by four hexadecimal digits"),
-            new Rule(
-                    CHARACTER + "in numeric value.*|Invalid numeric value.*", "a number is not written as JSON has it"),
+            new Rule(CHARACTER + "in numeric value.*|Invalid numeric value.*", "a number is not written as in JSON"),
             new Rule(
                     "Unexpected character \\('}' .*start field name.*",
-                    "a comma stands before }, with no key behind it"),
+                    "a comma stands before }, with no key after it"),
             new Rule(CHARACTER + "start field name.*", "$1 stands where a key in \" is expected"),
             new Rule(CHARACTER + "comma to separate.*", "$1 stands where a comma or the end is expected"),
-            new Rule(CHARACTER + "colon to separate.*", "$1 stands where the : behind a key is expected"),
+            new Rule(CHARACTER + "colon to separate.*", "$1 stands where the : after a key is expected"),
             new Rule(CHARACTER, "$1 stands where a value is expected"),
             new Rule("Unexpected close marker '(.)'.*", "$1 closes what was not opened"),
             new Rule(
                     "Illegal unquoted character.*",
-                    "a text holds a line end or another control character; write it as \\\\n or \\\\u0000"),
-            new Rule("Illegal character.*", "a control character stands outside of any text"),
+                    "a text holds a line break or another control character; write it as \\\\n or \\\\u0000"),
+            new Rule("Illegal character.*", "a control character is outside of any text"),
             new Rule(
                     "Unrecognized character escape '(.)'.*",
-                    "\\\\$1 is no escape that JSON has; a backslash itself is \\\\\\\\"),
+                    "\\\\$1 is not an escape of JSON; write a backslash as \\\\\\\\"),
             new Rule("Invalid UTF-8.*", "its bytes are not UTF-8; save it as UTF-8"),
             new Rule("Trailing token.*", "more follows after its end"),
             new Rule("Document nesting depth.*allowed \\((\\d+).*", "it nests lists and objects deeper than $1 levels"),
             new Rule("Number value length.*allowed \\((\\d+).*", "a number has more than $1 digits"),
             new Rule("String value length.*allowed \\((\\d+).*", "a text has more than $1 characters"),
             new Rule("Name length.*allowed \\((\\d+).*", "a key has more than $1 characters"),
-            new Rule("Numeric value \\((.{1,40}?)\\) out of range.*", "$1 is larger than the whole numbers it may be"),
+            new Rule("Numeric value \\((.{1,40}?)\\) out of range.*", "$1 is too large for this whole number"),
             new Rule("Current token .*numeric.*", "a number is expected"));
 
     private JsonErrors() {}
 
-    /** What is wrong, without where. */
+    /** What is wrong, without its position. */
     public static String reason(JsonProcessingException e) {
         for (Rule rule : RULES) {
             Matcher matcher = rule.message.matcher(e.getOriginalMessage());
@@ -82,17 +81,17 @@ public final class JsonErrors {
         return "it is not JSON";
     }
 
-    /** What is wrong, and at which line and column; of text that is one line, at which column. */
-    public static String reason(JsonProcessingException e, boolean oneLine) {
+    /** What is wrong, with line and column; for text of one line, with the column only. */
+    public static String reason(JsonProcessingException e, boolean isOneLine) {
         JsonLocation location = e.getLocation();
         if (location == null) {
             return reason(e);
         }
-        String line = oneLine ? "" : "line " + location.getLineNr() + " ";
+        String line = isOneLine ? "" : "line " + location.getLineNr() + " ";
         return reason(e) + " at " + line + "column " + location.getColumnNr();
     }
 
-    /** What a token is called in JSON; null is the end. */
+    /** Name of a token in plain words; null is the end of the file. */
     public static String words(@Nullable JsonToken token) {
         return token == null
                 ? "the end"
@@ -110,7 +109,7 @@ public final class JsonErrors {
                 };
     }
 
-    /** Control and format characters as their numbers, for a message is one line. */
+    /** Replaces control and format characters by their code points, so that a message stays one readable line. */
     private static String visible(String text) {
         StringBuilder visible = new StringBuilder();
         text.codePoints().forEach(c -> {

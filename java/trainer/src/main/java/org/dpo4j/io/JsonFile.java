@@ -19,16 +19,19 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import org.dpo4j.kernels.Dpo4jException;
 
-/** The small JSON files beside a model's weights: one object each, no key twice, bounded in size and depth. */
+/**
+ * Reads and writes the small JSON files of a model: each is one object without duplicate keys, of bounded size and
+ * depth.
+ */
 public final class JsonFile {
-    /** A config is a few KiB and the index of a thousand shards a few MiB. */
+    /** A config has a few KiB, the index of a thousand shards a few MiB. */
     private static final int MAX_BYTES = 64 << 20;
 
-    private static final int DEEPEST = 64;
+    private static final int MAX_DEPTH = 64;
 
     private static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
                     .streamReadConstraints(StreamReadConstraints.builder()
-                            .maxNestingDepth(DEEPEST)
+                            .maxNestingDepth(MAX_DEPTH)
                             .build())
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                     .build())
@@ -41,7 +44,7 @@ public final class JsonFile {
         return MAPPER.createObjectNode();
     }
 
-    /** Reads a file that holds one object. */
+    /** Reads a file that holds one object. Errors name the file. */
     public static ObjectNode read(Path file) {
         try (InputStream input = Files.newInputStream(file)) {
             byte[] bytes = input.readNBytes(MAX_BYTES + 1);
@@ -54,7 +57,7 @@ public final class JsonFile {
                 return object;
             }
             throw new Dpo4jException(
-                    json == null || json.isMissingNode() // no byte, or blanks alone
+                    json == null || json.isMissingNode() // empty or only white space
                             ? file + " is empty; download it again"
                             : file + " does not hold a JSON object; download it again");
         } catch (NoSuchFileException e) {
@@ -66,7 +69,9 @@ public final class JsonFile {
         }
     }
 
-    /** The error for a file that does not hold JSON: it names another format that the file has, or what is wrong where. */
+    /**
+     * The error for a file that is not valid JSON. It names the file's actual format, or the fault and its position.
+     */
     public static Dpo4jException malformed(Path file, JsonProcessingException e) {
         try {
             FileFormat other = FileFormat.find(file);
@@ -74,7 +79,7 @@ public final class JsonFile {
                 return new Dpo4jException(other.refuseModelFile(file), e);
             }
         } catch (IOException absent) {
-            // it could be read a moment ago; what was wrong then is said below
+            // the file has just vanished; report the error of the first read
         }
         return new Dpo4jException(
                 file + " is not valid JSON: " + JsonErrors.reason(e, false) + "; download it again", e);
@@ -86,12 +91,12 @@ public final class JsonFile {
                 file + " cannot be read (" + FileErrors.reason(e) + "); make it readable, or download it again", e);
     }
 
-    /** Writes the object as Python's {@code json.dumps(indent=2)} would lay it out, whole or not at all. */
+    /** Writes the object in the format of Python's {@code json.dumps(indent=2)}, completely or not at all. */
     public static void write(Path file, ObjectNode json) {
         OutputFile.write(file, text(json));
     }
 
-    /** Bytes of the file that {@link #write} makes. */
+    /** Size of the file that {@link #write} writes. */
     public static long bytes(ObjectNode json) {
         return text(json).length;
     }

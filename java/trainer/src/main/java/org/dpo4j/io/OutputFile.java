@@ -25,23 +25,24 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A file that a user names for writing. A regular file is whole or as it was: its content is written under a temporary
- * name beside it, forced to the disk, then renamed over it. A link is followed, and stays a link. A pipe or a device is
- * opened and written to, for a rename would put a regular file in its place. {@code -} is standard output.
+ * A file that a user names for writing. A regular file is written completely or keeps its old content: the new content
+ * is written to a temporary file beside it, forced to disk, then renamed over it. A symbolic link is followed and stays
+ * a link. A pipe or device is written directly, because a rename would replace it by a regular file. {@code -} is
+ * standard output.
  */
 public final class OutputFile {
     private static final String STANDARD = "-";
 
-    /** As Linux has it (path_resolution(7)). */
+    /** The limit of Linux (path_resolution(7)). */
     private static final int MAX_LINKS = 40;
 
-    /** Bytes of a name that file systems take, less those that a temporary name adds. */
+    /** Maximum bytes of a name (255 on common file systems), less those that a temporary name adds. */
     private static final int MAX_NAME = 200;
 
     private static final Set<PosixFilePermission> WRITE =
             Set.of(PosixFilePermission.OWNER_WRITE, PosixFilePermission.GROUP_WRITE, PosixFilePermission.OTHERS_WRITE);
 
-    /** What to write. */
+    /** Writes the content of a file. */
     @FunctionalInterface
     public interface Content {
         void writeTo(WritableByteChannel channel) throws IOException;
@@ -49,7 +50,7 @@ public final class OutputFile {
 
     private OutputFile() {}
 
-    /** Writes {@code file}; its directory exists. When this throws, a regular file that was there is untouched. */
+    /** Writes {@code file}, whose directory must exist. If this throws, an existing regular file is unchanged. */
     public static void write(Path file, Content content) {
         try {
             Path target = target(file);
@@ -67,7 +68,7 @@ public final class OutputFile {
         }
     }
 
-    /** Throws where {@link #write} could not begin to write this file; for a check before long work. Changes nothing. */
+    /** Throws if {@link #write} would fail before it writes content. For a check before long work; changes nothing. */
     public static void check(Path file) {
         try {
             Path target = target(file);
@@ -93,7 +94,7 @@ public final class OutputFile {
         return FileErrors.isAboutSpace(e) ? "free space or choose another path" : "choose another path";
     }
 
-    /** As {@link #write(Path, Content)}, of bytes. */
+    /** As {@link #write(Path, Content)}, with bytes. */
     public static void write(Path file, byte[] bytes) {
         write(file, channel -> {
             ByteBuffer rest = ByteBuffer.wrap(bytes);
@@ -103,7 +104,7 @@ public final class OutputFile {
         });
     }
 
-    /** Makes a directory and those above it; a link to a directory is one. */
+    /** Creates a directory and its parents. A link to a directory counts as a directory. */
     public static void makeDirectory(Path directory) throws IOException {
         @Nullable Path inTheWay = fileInTheWay(directory);
         if (inTheWay != null) {
@@ -114,7 +115,7 @@ public final class OutputFile {
         }
     }
 
-    /** The first of a directory and those above it that exists, where that is a file; else null. */
+    /** The nearest existing path among a directory and its parents if it is a file; else null. */
     private static @Nullable Path fileInTheWay(Path directory) {
         Path existing = directory;
         while (existing != null && !Files.exists(existing)) {
@@ -123,19 +124,21 @@ public final class OutputFile {
         return existing == null || Files.isDirectory(existing) ? null : existing;
     }
 
-    /** Where links lead, which may be a name that is not taken yet. Links of /proc lead to pipes, which have no name. */
+    /**
+     * The target of links, which need not exist. Links in /proc are not followed: they lead to pipes without a name.
+     */
     private static Path target(Path file) throws IOException {
         Path target = file;
-        for (int links = 0; Files.isSymbolicLink(target) && !isOfProcess(target); links++) {
+        for (int links = 0; Files.isSymbolicLink(target) && !isInProc(target); links++) {
             if (links == MAX_LINKS) {
-                throw new IOException("its links lead in a circle");
+                throw new IOException("its links form a cycle");
             }
             target = target.resolveSibling(Files.readSymbolicLink(target));
         }
         return target;
     }
 
-    private static boolean isOfProcess(Path file) throws IOException {
+    private static boolean isInProc(Path file) throws IOException {
         return directory(file).toRealPath().startsWith("/proc");
     }
 
@@ -144,7 +147,7 @@ public final class OutputFile {
         return parent == null ? file.toAbsolutePath() : parent;
     }
 
-    /** The stream that {@code -} and the descriptors 1 and 2 of this process are. */
+    /** Standard output or error if the target is {@code -} or descriptor 1 or 2 of this process; else null. */
     private static @Nullable PrintStream standard(Path target) throws IOException {
         if (target.toString().equals(STANDARD)) {
             return System.out;
@@ -163,7 +166,7 @@ public final class OutputFile {
     private static void writeStandard(PrintStream stream, Content content) throws IOException {
         content.writeTo(Channels.newChannel(stream));
         if (stream.checkError()) { // flushes; a PrintStream keeps its exceptions to itself
-            throw new IOException("it was closed, or its disk is full");
+            throw new IOException("it was closed, or the disk is full");
         }
     }
 
@@ -171,12 +174,12 @@ public final class OutputFile {
         if (!Files.exists(target)) {
             return false;
         }
-        return Files.readAttributes(target, BasicFileAttributes.class).isOther() || isOfProcess(target);
+        return Files.readAttributes(target, BasicFileAttributes.class).isOther() || isInProc(target);
     }
 
     private static void writeInPlace(Path target, Content content) throws IOException {
-        // APPEND: a descriptor of this process may stand for a regular file that others have begun
-        StandardOpenOption how = isOfProcess(target) ? StandardOpenOption.APPEND : StandardOpenOption.WRITE;
+        // APPEND: a descriptor of this process may be a regular file that already has content
+        StandardOpenOption how = isInProc(target) ? StandardOpenOption.APPEND : StandardOpenOption.WRITE;
         try (FileChannel channel = FileChannel.open(target, how)) {
             content.writeTo(channel);
         }
@@ -205,12 +208,12 @@ public final class OutputFile {
     private static void replace(Path target, Content content) throws IOException {
         @Nullable PosixFileAttributes old = attributes(target);
         Path temporary = temporary(target);
-        temporary.toFile().deleteOnExit(); // what Ctrl-C leaves
+        temporary.toFile().deleteOnExit(); // in case of Ctrl-C
         try {
             try (FileChannel channel =
                     FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
                 if (old != null) {
-                    keepAttributes(old, temporary); // before there is anything to read
+                    keepAttributes(old, temporary); // before there is content, which may be private
                 }
                 content.writeTo(channel);
                 channel.force(true);
@@ -227,7 +230,7 @@ public final class OutputFile {
                 : null;
     }
 
-    /** A name of its own, so that two who write the same file do not write into each other's. */
+    /** A random name, so that two processes that write the same file do not share a temporary file. */
     private static Path temporary(Path target) {
         String name = String.valueOf(target.getFileName());
         String begin = name.getBytes(StandardCharsets.UTF_8).length <= MAX_NAME ? name : "long-name";
@@ -235,7 +238,7 @@ public final class OutputFile {
         return target.resolveSibling("." + begin + "." + random + ".writing");
     }
 
-    /** Permissions as they were; owner and group where this user may set them. */
+    /** Copies permissions, and owner and group if this user may set them. */
     private static void keepAttributes(PosixFileAttributes old, Path temporary) throws IOException {
         PosixFileAttributeView view = Files.getFileAttributeView(temporary, PosixFileAttributeView.class);
         PosixFileAttributes now = view.readAttributes();
@@ -247,9 +250,9 @@ public final class OutputFile {
                 view.setOwner(old.owner());
             }
         } catch (IOException e) {
-            // the file is this user's from now on, as it is when any editor saves it
+            // the file now belongs to this user, as after saving it in an editor
         }
-        view.setPermissions(old.permissions()); // last, as chown clears some
+        view.setPermissions(old.permissions()); // last, because chown clears some permissions
     }
 
     private static void delete(Path temporary) {

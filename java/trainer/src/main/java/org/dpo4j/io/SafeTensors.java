@@ -15,9 +15,9 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A safetensors file, read by position: 8 bytes of header length, a JSON header, the tensors' bytes. Not mapped, so a
- * file that shrinks while it is read is an error and not the end of the process. Who opens a file closes it; several
- * threads may read from one file.
+ * A safetensors file: 8 bytes of header length, a JSON header, the bytes of the tensors. It is read by position instead
+ * of memory-mapped, so that a file that is truncated during a read gives an error and not a crash. The caller closes
+ * it. Several threads may read at the same time.
  */
 public final class SafeTensors implements AutoCloseable {
     /** A model of a thousand tensors has a header of 100 KiB. */
@@ -43,7 +43,7 @@ public final class SafeTensors implements AutoCloseable {
         long max = Math.min(MAX_HEADER_BYTES, fileBytes - 8);
         if (headerBytes < 2 || headerBytes > max) {
             throw new Dpo4jException("its header claims " + Long.toUnsignedString(headerBytes) + " bytes where 2 to "
-                    + max + " are possible; the file is cut short or no safetensors file, download it again");
+                    + max + " are possible; the file is cut short or not a safetensors file, download it again");
         }
         ByteBuffer header = ByteBuffer.allocate((int) headerBytes);
         fill(header, 8);
@@ -51,7 +51,7 @@ public final class SafeTensors implements AutoCloseable {
         this.entries = SafeTensorsHeader.parse(header.array(), fileBytes - dataBegin);
     }
 
-    /** Opens and checks a file; errors name it. */
+    /** Opens a file and checks its header. Errors name the file. */
     public static SafeTensors open(Path file) {
         try {
             refuseOtherFormat(file, FileFormat.find(file));
@@ -75,25 +75,25 @@ public final class SafeTensors implements AutoCloseable {
         }
     }
 
-    /** A file of unknown bytes may be damaged; which of its numbers is wrong is said when they are read. */
+    /** Throws if the file has another known format. Unknown binary content is left to the check of the header. */
     private static void refuseOtherFormat(Path file, @Nullable FileFormat format) {
         if (format != null && format != FileFormat.SAFETENSORS && format != FileFormat.BINARY) {
             throw new Dpo4jException(format.refuseModelFile(file));
         }
     }
 
-    /** The file as it was named to {@link #open}. */
+    /** The path given to {@link #open}. */
     public Path file() {
         return file;
     }
 
-    /** The tensors by name, in the header's order. */
+    /** The tensors by name, in the order of the header. */
     public Map<String, SafeTensorsHeader.Entry> entries() {
         return entries;
     }
 
     /**
-     * Fills {@code destination} with the tensor's bytes from {@code offset} on; it may not ask for more than there are.
+     * Fills {@code destination} with bytes of a tensor from {@code offset} on. Throws if the tensor has fewer bytes.
      */
     public void read(SafeTensorsHeader.Entry entry, long offset, ByteBuffer destination) {
         if (offset < 0 || destination.remaining() > entry.end() - entry.begin() - offset) {
@@ -128,23 +128,24 @@ public final class SafeTensors implements AutoCloseable {
         }
     }
 
-    /** Where a writer gets a tensor's bytes: fills {@code destination} with those from {@code offset} on. */
+    /** Supplies bytes to {@link #write}: fills {@code destination} with a tensor's bytes from {@code offset} on. */
     @FunctionalInterface
     public interface Source {
         void read(String name, long offset, ByteBuffer destination);
     }
 
-    /** Tensors of a file to be written: name, type and shape, in the order their bytes will lie. */
+    /** A tensor to be written. */
     public record Plan(String name, String dtype, List<Long> shape) {
-        /** Bytes of the tensor; its type is one of {@link FloatFormats}. */
+        /** Bytes of the tensor. Its dtype must be one of {@link FloatFormats}. */
         public long bytes() {
             return shape.stream().reduce((long) FloatFormats.bytes(dtype), Math::multiplyExact);
         }
     }
 
     /**
-     * Writes a file as transformers does: metadata {@code format: pt}, header padded with spaces to a multiple of 8.
-     * Same plan, same bytes. {@code source} fills the buffer that it is given and does not keep it.
+     * Writes tensors in the order of {@code plans}, in the format of transformers: metadata {@code format: pt}, header
+     * padded with spaces to a multiple of 8 bytes. The same input gives the same file. {@code source} must not keep the
+     * buffer.
      */
     public static void write(Path file, List<Plan> plans, Source source) {
         byte[] header = header(plans);
@@ -166,7 +167,7 @@ public final class SafeTensors implements AutoCloseable {
         });
     }
 
-    /** Bytes of the file that {@link #write} makes. */
+    /** Size of the file that {@link #write} writes. */
     public static long bytes(List<Plan> plans) {
         return 8 + header(plans).length + plans.stream().mapToLong(Plan::bytes).sum();
     }

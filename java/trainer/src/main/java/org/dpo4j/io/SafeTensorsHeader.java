@@ -16,9 +16,9 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The JSON header of a safetensors file, checked before a byte of data is read: shapes and types agree with their
- * ranges, and the ranges cover the data exactly once. Parsed as a stream, so memory is bounded by the header's own
- * bytes, never by what it claims.
+ * Parses and checks the JSON header of a safetensors file: the byte range of each tensor must match its shape and
+ * dtype, and the ranges must cover the data exactly once. It is parsed as a stream, so memory is bounded by the bytes
+ * of the header and not by sizes that it claims.
  */
 public final class SafeTensorsHeader {
     private static final JsonFactory JSON = JsonFactory.builder()
@@ -62,8 +62,8 @@ public final class SafeTensorsHeader {
     }
 
     /**
-     * The entries by name. Throws, naming the tensor, when the header contradicts itself or the {@code dataBytes} that
-     * follow it.
+     * The entries by name. Throws, naming the tensor, if the header is inconsistent, or does not match the {@code
+     * dataBytes} bytes that follow it.
      */
     static Map<String, Entry> parse(byte[] json, long dataBytes) {
         try (JsonParser parser = JSON.createParser(json)) {
@@ -92,11 +92,11 @@ public final class SafeTensorsHeader {
             }
         }
         if (parser.nextToken() != null) {
-            throw new Dpo4jException("the header goes on after its object");
+            throw new Dpo4jException("the header continues after its object");
         }
     }
 
-    /** The format allows strings only. Nothing here is used, so nothing is kept. */
+    /** Checks that metadata is text, as the format requires. It is not used. */
     private void readMetadata() throws IOException {
         expect(JsonToken.START_OBJECT, parser.nextToken(), "__metadata__");
         while (parser.nextToken() != JsonToken.END_OBJECT) {
@@ -138,7 +138,7 @@ public final class SafeTensorsHeader {
         while (parser.nextToken() != JsonToken.END_ARRAY) {
             expect(JsonToken.VALUE_NUMBER_INT, parser.currentToken(), where);
             if (parser.getNumberType() == JsonParser.NumberType.BIG_INTEGER || parser.getLongValue() < 0) {
-                throw new Dpo4jException(where + " holds " + parser.getText() + "; a size is from 0 to 2^63-1");
+                throw new Dpo4jException(where + " holds " + parser.getText() + "; a size must be from 0 to 2^63-1");
             }
             sizes.add(parser.getLongValue());
         }
@@ -152,8 +152,8 @@ public final class SafeTensorsHeader {
         }
         long size = bytes;
         try {
-            for (long extent : entry.shape) {
-                size = Math.multiplyExact(size, extent);
+            for (long dimension : entry.shape) {
+                size = Math.multiplyExact(size, dimension);
             }
         } catch (ArithmeticException e) {
             throw new Dpo4jException(
@@ -166,7 +166,7 @@ public final class SafeTensorsHeader {
         return entry;
     }
 
-    /** The format's own rule: no holes, no overlaps, nothing behind the last tensor. */
+    /** Checks the rule of the format: no holes, no overlaps, nothing after the last tensor. */
     private static void checkCoverage(Iterable<Entry> entries, long dataBytes) {
         List<Entry> sorted = new ArrayList<>();
         entries.forEach(sorted::add);

@@ -1,4 +1,6 @@
-/** Files that users name, for reading and for writing, and plain words for what is wrong with them. Knows no model. */
+/**
+ * Reads and writes files that users name, and says in plain words what is wrong with them. Does not depend on models.
+ */
 @NullMarked
 package org.dpo4j.io;
 
