@@ -6,7 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/** The steps of the experiment as arguments of dpo4j's commands: what runs, and what a reader repeats by hand. */
+/** The arguments of the commands of the experiment. The experiment runs them, and its README lists them. */
 record Commands(ExperimentFiles files, String device, long seed, Size size) {
 
     List<String> sft() {
@@ -43,7 +43,7 @@ record Commands(ExperimentFiles files, String device, long seed, Size size) {
         return arguments;
     }
 
-    /** A command as it is typed. */
+    /** A command line as a user would type it. */
     static String line(String command, List<String> arguments) {
         return arguments.stream()
                 .map(argument -> argument.matches("[\\w./+-]+") ? argument : "'" + argument + "'")

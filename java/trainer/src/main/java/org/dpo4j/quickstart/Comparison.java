@@ -4,12 +4,12 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * The model before and after, on prompts that no pair was made from.
+ * Samples of the model before and after DPO, on held-out prompts.
  *
- * @param before one sample a prompt of the model that was trained on the corpus alone: the reference
- * @param after one sample a prompt of the model that {@code dpo} trained
- * @param kl estimate of KL(after || before) in nats a review: the mean of log after(x) - log before(x) over
- *     {@code after}
+ * @param before one sample per prompt of the reference, which was trained only on the corpus
+ * @param after one sample per prompt of the model trained by {@code dpo}
+ * @param kl estimate of KL(after || before) in nats per review: the mean of log after(x) - log before(x) over {@code
+ *     after}
  */
 public record Comparison(List<Sample> before, List<Sample> after, double kl) {
     private static final int SHOWN = 4;
@@ -34,7 +34,7 @@ public record Comparison(List<Sample> before, List<Sample> after, double kl) {
             """, sentimentBefore(), 0.0, sentimentAfter(), kl, before.size());
     }
 
-    /** The scores, and a few samples of both models side by side. */
+    /** The scores, then a few samples of both models side by side. */
     @Override
     public String toString() {
         SideBySide samples = new SideBySide("before: sft", "after: dpo");

@@ -13,36 +13,36 @@ import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.OutputFile;
 import org.dpo4j.kernels.Dpo4jException;
 
-/** The directory of an experiment: what every step reads and writes. */
+/** The files of an experiment. */
 record ExperimentFiles(Path directory) {
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    /** One review a row. */
+    /** One review per row. */
     Path corpus() {
         return directory.resolve("corpus.jsonl");
     }
 
-    /** A model of random weights, and its tokenizer. */
+    /** A model with random weights, and its tokenizer. */
     Path untrained() {
         return directory.resolve("untrained");
     }
 
-    /** The model that writes reviews like the corpus; the reference. */
+    /** The model trained on the corpus, which is the reference. */
     Path sft() {
         return directory.resolve("sft");
     }
 
-    /** Two of its reviews a row, the better one chosen. */
+    /** Two reviews by the reference per row; the better one is chosen. */
     Path pairs() {
         return directory.resolve("pairs.jsonl");
     }
 
-    /** The model that was told which it should prefer. */
+    /** The model trained on the pairs. */
     Path dpo() {
         return directory.resolve("dpo");
     }
 
-    /** A review of each model a row, as token ids and as text. */
+    /** A review by each model per row, as token ids and as text. */
     Path samples() {
         return directory.resolve("samples.jsonl");
     }
@@ -51,7 +51,7 @@ record ExperimentFiles(Path directory) {
         return directory.resolve("README.md");
     }
 
-    /** Makes the directory. Refuses one that holds something else. */
+    /** Creates the directory. Throws if it holds files that are not of an experiment. */
     void prepare() {
         try {
             OutputFile.makeDirectory(directory);
@@ -81,7 +81,7 @@ record ExperimentFiles(Path directory) {
                         .put("rejected", " " + pair.rejected().completion()));
     }
 
-    /** Chosen is the sample of {@link #dpo}, rejected that of {@link #sft}. */
+    /** Writes pairs in which the sample of {@link #dpo} is chosen and that of {@link #sft} rejected. */
     void writeSamples(Comparison comparison) {
         List<Pair> samples = new ArrayList<>();
         for (int i = 0; i < comparison.before().size(); i++) {

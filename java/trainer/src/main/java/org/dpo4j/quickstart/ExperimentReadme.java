@@ -1,6 +1,6 @@
 package org.dpo4j.quickstart;
 
-/** README.md of an experiment: what lies there, and how to make each of it again by hand. */
+/** README.md of an experiment: its files and the command of each step. */
 final class ExperimentReadme {
     private ExperimentReadme() {}
 
@@ -11,8 +11,8 @@ final class ExperimentReadme {
 
             The experiment of section 6.1 of the DPO paper (Rafailov et al. 2023) with made-up film reviews, a fixed
             lexicon as the judge, and a model of about a million parameters. Each sentiment word has a value from -2 to
-            2, and the sentiment of a review is half the mean of these. Half of the corpus is positive, half negative;
-            one sentiment word in twenty is of the other kind.
+            2, and the sentiment of a review is half the mean of these values. Half of the corpus is positive, half
+            negative; one sentiment word in twenty has the opposite sign.
 
             ```
             %s```
@@ -22,13 +22,13 @@ final class ExperimentReadme {
             | `corpus.jsonl` | reviews sampled from a grammar; seed %d |
             | `untrained/` | random weights, and a word-level tokenizer |
             | `sft/` | trained on the corpus: the reference; `metrics.jsonl` beside the weights |
-            | `pairs.jsonl` | two reviews by `sft/` of one prompt; the one of higher sentiment is chosen; no ties |
+            | `pairs.jsonl` | two reviews by `sft/` of one prompt; the one with higher sentiment is chosen; no ties |
             | `dpo/` | trained on the pairs |
             | `samples.jsonl` | reviews by `dpo/` (chosen) and `sft/` (rejected) of held-out prompts |
 
             ## Each step by hand
 
-            Train on the corpus; this gives the same weights:
+            Train on the corpus. The weights are the same as in `sft/`:
 
                 %s
 

@@ -6,15 +6,14 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * Words that judge, each with what it says of a film: from -2, the worst, to 2, the best. The experiment's ground
- * truth.
+ * Sentiment words, each with a value from -2 (worst) to 2 (best). They are the ground truth of the experiment.
  */
 final class Lexicon {
 
     /**
-     * A word that judges.
+     * A sentiment word.
      *
-     * @param part its place in a sentence: adjective, noun or verb
+     * @param part part of speech: adjective, noun or verb
      * @param value -2, -1, 1 or 2
      */
     record Entry(String part, int value, String word) {}
@@ -42,7 +41,7 @@ final class Lexicon {
 
     private Lexicon() {}
 
-    /** Sentiment of a text, from -1 to 1: half the mean value of the words in it that judge; 0 where none does. */
+    /** Sentiment of a text, from -1 to 1: half the mean value of its sentiment words; 0 if it has none. */
     static double sentiment(String text) {
         return Arrays.stream(text.split(" "))
                         .filter(VALUES::containsKey)
@@ -52,10 +51,10 @@ final class Lexicon {
                 / 2;
     }
 
-    /** The words of one part that praise, or that blame. */
-    static List<String> words(String part, boolean praise) {
+    /** The positive or the negative words of one part of speech. */
+    static List<String> words(String part, boolean isPositive) {
         return ENTRIES.stream()
-                .filter(entry -> entry.part().equals(part) && entry.value() > 0 == praise)
+                .filter(entry -> entry.part().equals(part) && entry.value() > 0 == isPositive)
                 .map(Entry::word)
                 .toList();
     }

@@ -1,4 +1,4 @@
 package org.dpo4j.quickstart;
 
-/** Two finished reviews of one beginning, the better one first. */
+/** Two finished reviews of one prompt. */
 record Pair(Sample chosen, Sample rejected) {}

@@ -9,16 +9,16 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
- * Made-up film reviews. Each has a tone that decides how often its judging words praise; its first sentence never
- * judges, so that a prompt cut from it gives nothing away. Words and full stops are parted by one space, and every word
- * is lower case.
+ * Generates film reviews from a grammar. Each review has a tone: the probability that a sentiment word in it is
+ * positive. The first sentence has no sentiment words, so a prompt cut from it does not reveal the tone. Words and full
+ * stops are separated by one space, and all words are lower case.
  */
 final class Reviews {
 
-    /** Share of a review's judging words that praise: half of the reviews have the one, half the other. */
+    /** Probability that a sentiment word is positive. Half of the reviews have the first value, half the second. */
     private static final double[] TONES = {0.05, 0.95};
 
-    /** {@code symbol = alternative | alternative}; symbols in an alternative stand in angle brackets. */
+    /** {@code symbol = alternative | alternative}. Symbols in an alternative are in angle brackets. */
     private static final Map<String, List<String>> GRAMMAR = """
         review = <opening> <body> <closing> | <opening> <body> <body> <closing>
         opening = <who> <watched> this <film> <where> <when> . | <when> <who> <watched> this <film> <where> .
@@ -58,35 +58,35 @@ final class Reviews {
         return review.replaceAll("\\ba (?=[aeiou])", "an ");
     }
 
-    /** The first words of the next review, three to five of them: less than its first sentence. */
+    /** The first three to five words of the next review, which are less than its first sentence. */
     String nextPrompt() {
         return Arrays.stream(next().split(" ")).limit(random.nextInt(3, 6)).collect(Collectors.joining(" "));
     }
 
-    /** Every word a review can hold, in alphabetical order. */
+    /** All words that a review can contain, in alphabetical order. */
     static List<String> vocabulary() {
-        Stream<String> judging = Lexicon.ENTRIES.stream().map(Lexicon.Entry::word);
+        Stream<String> sentiment = Lexicon.ENTRIES.stream().map(Lexicon.Entry::word);
         Stream<String> others = GRAMMAR.values().stream()
                 .flatMap(List::stream)
                 .flatMap(alternative -> Arrays.stream(alternative.split(" ")))
                 .filter(word -> !word.startsWith("<"));
-        return Stream.of(judging, others, Stream.of("an"))
+        return Stream.of(sentiment, others, Stream.of("an"))
                 .flatMap(Function.identity())
                 .distinct()
                 .sorted()
                 .toList();
     }
 
-    private String expand(String text, double praise) {
+    private String expand(String text, double tone) {
         Function<String, String> word = symbol -> symbol.startsWith("<")
-                ? expand(draw(alternatives(symbol.substring(1, symbol.length() - 1), praise)), praise)
+                ? expand(draw(alternatives(symbol.substring(1, symbol.length() - 1), tone)), tone)
                 : symbol;
         return Arrays.stream(text.split(" ")).map(word).collect(Collectors.joining(" "));
     }
 
-    private List<String> alternatives(String symbol, double praise) {
+    private List<String> alternatives(String symbol, double tone) {
         List<String> neutral = GRAMMAR.get(symbol);
-        return neutral == null ? Lexicon.words(symbol, random.nextDouble() < praise) : neutral;
+        return neutral == null ? Lexicon.words(symbol, random.nextDouble() < tone) : neutral;
     }
 
     private String draw(List<String> alternatives) {

@@ -8,16 +8,16 @@ import org.dpo4j.model.Generator;
 import org.dpo4j.model.Model;
 
 /**
- * A review that a model finished.
+ * A review that a model sampled.
  *
- * @param prompt its first words, given
- * @param promptIds their tokens
- * @param completion the words the model drew
- * @param completionIds their tokens, the ending token included
+ * @param prompt the given first words
+ * @param promptIds their token ids
+ * @param completion the sampled words
+ * @param completionIds their token ids, with EOS if it was sampled
  */
 record Sample(String prompt, int[] promptIds, String completion, int[] completionIds) {
 
-    /** Draws {@code each} continuations of every prompt at temperature 1. */
+    /** Samples {@code each} continuations of every prompt at temperature 1. */
     static List<List<Sample>> draw(Model model, Tokenizer tokenizer, List<String> prompts, int each, long seed) {
         List<Generator.Request> requests = new ArrayList<>();
         for (int i = 0; i < prompts.size(); i++) {
@@ -25,8 +25,8 @@ record Sample(String prompt, int[] promptIds, String completion, int[] completio
         }
         List<List<Sample>> samples = new ArrayList<>();
         try (Generator generator = new Generator(model)) {
-            int longest = model.architecture().maxPositions();
-            List<List<int[]>> drawn = generator.generate(requests, new Generator.Options(longest, 1));
+            int maxNewTokens = model.architecture().maxPositions();
+            List<List<int[]>> drawn = generator.generate(requests, new Generator.Options(maxNewTokens, 1));
             for (int i = 0; i < prompts.size(); i++) {
                 String prompt = prompts.get(i);
                 int[] ids = requests.get(i).prompt();
@@ -38,8 +38,8 @@ record Sample(String prompt, int[] promptIds, String completion, int[] completio
         return samples;
     }
 
-    /** Whether the model ended the review itself, with something in it. */
-    boolean finished() {
+    /** Whether the model ended the review by EOS, after at least one word. */
+    boolean isFinished() {
         return completionIds.length > 1 && completionIds[completionIds.length - 1] == WordTokenizer.END_ID;
     }
 

@@ -27,20 +27,20 @@ import org.dpo4j.train.SftTrainer;
 import picocli.CommandLine;
 
 /**
- * A model learns to write reviews, writes some, is told which of two is the better one, and writes better ones. The
- * same seed and size make the same files on the same machine.
+ * Trains a model to write reviews, samples pairs of reviews from it, trains it by DPO to prefer the better of each
+ * pair, and compares samples before and after. The same seed and size give the same files on the same machine.
  */
 public final class SentimentExperiment {
-    /** Longest review: four sentences of at most 20 words, with room. */
+    /** Positions of the model. The longest review has four sentences of at most 20 words. */
     private static final int POSITIONS = 128;
 
     private static final int HEAD_WIDTH = 32;
 
-    /** About 1 / sqrt(hidden): from transformers' 0.02, so narrow a model sees too late that words share a tone. */
+    /** About 1 / sqrt(hidden). With transformers' 0.02, such a narrow model learns the tone of a review too slowly. */
     private static final double INITIALIZER_RANGE = 0.08;
 
-    /** Why a run is on the cpu stands at the head of each training. */
-    private static final Consumer<String> SAID_IN_THE_HEADER = reason -> {};
+    /** Ignores why {@code auto} selects the cpu, because the header of each training says it. */
+    private static final Consumer<String> IGNORED = reason -> {};
 
     private final ExperimentFiles files;
     private final Commands commands;
@@ -49,7 +49,7 @@ public final class SentimentExperiment {
     private final Size size;
     private final RunListener listener;
 
-    /** Everything is written under {@code directory}; what an earlier experiment left there is replaced. */
+    /** Writes all files under {@code directory} and replaces those of an earlier experiment. */
     public SentimentExperiment(Path directory, String device, long seed, Size size, RunListener listener) {
         this.files = new ExperimentFiles(directory);
         this.commands = new Commands(files, device, seed, size);
@@ -59,7 +59,7 @@ public final class SentimentExperiment {
         this.listener = listener;
     }
 
-    /** Runs all of it. */
+    /** Runs all steps. */
     public Comparison run() {
         files.prepare();
         Reviews reviews = new Reviews(seed);
@@ -93,14 +93,14 @@ public final class SentimentExperiment {
                         true)
                 .withInitializerRange(INITIALIZER_RANGE)
                 .withTokens(null, List.of(WordTokenizer.END_ID));
-        try (Device opened = Devices.open(device, SAID_IN_THE_HEADER);
+        try (Device opened = Devices.open(device, IGNORED);
                 Model model = Model.create(config, opened, DType.F32, seed)) {
             model.save(files.untrained(), DType.F32);
         }
         WordTokenizer.write(files.untrained(), words, POSITIONS);
     }
 
-    /** Prompts that differ from each other and from {@code others}. */
+    /** {@code count} prompts that differ from each other and from {@code others}. */
     private static Set<String> prompts(Reviews reviews, int count, Set<String> others) {
         Set<String> prompts = new LinkedHashSet<>();
         while (prompts.size() < count) {
@@ -116,14 +116,16 @@ public final class SentimentExperiment {
         return use(directory, (model, tokenizer) -> Sample.draw(model, tokenizer, List.copyOf(prompts), each, seed));
     }
 
-    /** Neighbouring samples of a prompt, the better one first; without those that are as good, or unfinished. */
+    /**
+     * Pairs of neighbouring samples of a prompt. Pairs of equal sentiment or with an unfinished sample are left out.
+     */
     private static List<Pair> pairs(List<List<Sample>> samples) {
         List<Pair> pairs = new ArrayList<>();
-        for (List<Sample> ofPrompt : samples) {
-            for (int i = 0; i + 1 < ofPrompt.size(); i += 2) {
-                Sample one = ofPrompt.get(i);
-                Sample other = ofPrompt.get(i + 1);
-                if (one.finished() && other.finished() && one.sentiment() != other.sentiment()) {
+        for (List<Sample> prompt : samples) {
+            for (int i = 0; i + 1 < prompt.size(); i += 2) {
+                Sample one = prompt.get(i);
+                Sample other = prompt.get(i + 1);
+                if (one.isFinished() && other.isFinished() && one.sentiment() != other.sentiment()) {
                     pairs.add(one.sentiment() > other.sentiment() ? new Pair(one, other) : new Pair(other, one));
                 }
             }
@@ -161,7 +163,7 @@ public final class SentimentExperiment {
     }
 
     private <T> T use(Path directory, BiFunction<Model, Tokenizer, T> work) {
-        try (Device opened = Devices.open(device, SAID_IN_THE_HEADER);
+        try (Device opened = Devices.open(device, IGNORED);
                 Model model = Model.load(directory, opened, DType.F32);
                 Tokenizer tokenizer =
                         Tokenizer.load(directory, model.architecture().vocabSize())) {

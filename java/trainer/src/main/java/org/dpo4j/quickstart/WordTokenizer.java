@@ -7,18 +7,18 @@ import java.nio.file.Path;
 import java.util.List;
 import org.dpo4j.io.OutputFile;
 
-/** Writes a tokenizer whose tokens are whole words parted by spaces: the Hugging Face files of a WordLevel model. */
+/** Writes the Hugging Face files of a WordLevel tokenizer, whose tokens are words separated by spaces. */
 final class WordTokenizer {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String UNKNOWN = "<unk>";
     private static final String END = "</s>";
 
-    /** Id of the token that ends a text. */
+    /** Id of EOS. */
     static final int END_ID = 1;
 
     private WordTokenizer() {}
 
-    /** Tokens of a tokenizer over these words. */
+    /** Vocabulary size of a tokenizer for these words. */
     static int size(List<String> words) {
         return words.size() + 2;
     }
@@ -27,11 +27,11 @@ final class WordTokenizer {
      * Writes {@code tokenizer.json}, {@code tokenizer_config.json} and {@code special_tokens_map.json} into an existing
      * directory.
      */
-    static void write(Path directory, List<String> words, int longest) {
+    static void write(Path directory, List<String> words, int maxLength) {
         ObjectNode special = JSON.createObjectNode().put("eos_token", END).put("unk_token", UNKNOWN);
         ObjectNode config = special.deepCopy()
                 .put("tokenizer_class", "PreTrainedTokenizerFast")
-                .put("model_max_length", longest)
+                .put("model_max_length", maxLength)
                 .put("clean_up_tokenization_spaces", false);
         write(directory.resolve("tokenizer.json"), tokenizer(words));
         write(directory.resolve("tokenizer_config.json"), config);

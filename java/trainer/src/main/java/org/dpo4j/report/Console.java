@@ -3,8 +3,8 @@ package org.dpo4j.report;
 import java.io.PrintStream;
 
 /**
- * Shows a run to a person. Metrics are lines. On a terminal they break between names, and a bar stays below them;
- * elsewhere, where a line cannot be taken back, a phase is announced once.
+ * Prints a run. Metrics are lines. On a terminal, long lines break between metrics, and a progress bar is drawn below
+ * them. Otherwise each phase is announced by one line, because a bar could not be erased.
  */
 public final class Console implements RunListener, AutoCloseable {
     private static final String BETWEEN = "  ";
@@ -13,25 +13,24 @@ public final class Console implements RunListener, AutoCloseable {
     private final int columns;
     private String phase = "";
     private ProgressBar bar = new ProgressBar("", 0, 0);
-    private boolean unfinishedLine;
-    private boolean closed;
+    private boolean hasUnfinishedLine;
+    private boolean isClosed;
 
     /**
-     * To {@code out}.
+     * Prints to {@code out}.
      *
-     * @param columns of the terminal that it is: one that goes back to the start of its line when told to; 0 where it is
-     *     none
+     * @param columns width of the terminal, or 0 if {@code out} is not a terminal
      */
     public Console(PrintStream out, int columns) {
         this.out = out;
         this.columns = columns;
     }
 
-    /** On standard output, with bars where that is a terminal. */
+    /** Prints to standard output, with progress bars if it is a terminal. */
     public static Console standard() {
         Console console = new Console(System.out, Terminal.columns());
         if (console.isTerminal()) {
-            Runtime.getRuntime().addShutdownHook(new Thread(console::close)); // Ctrl-C ends no line
+            Runtime.getRuntime().addShutdownHook(new Thread(console::close)); // Ctrl-C leaves an unfinished line
         }
         return console;
     }
@@ -44,7 +43,7 @@ public final class Console implements RunListener, AutoCloseable {
     @Override
     public synchronized void metrics(Metrics metrics) {
         out.println(isTerminal() ? ProgressBar.ERASE + broken(metrics.toString()) : metrics.toString());
-        unfinishedLine = false;
+        hasUnfinishedLine = false;
     }
 
     @Override
@@ -56,24 +55,24 @@ public final class Console implements RunListener, AutoCloseable {
                 out.println(phase + ": " + total);
             }
         }
-        if (isTerminal() && !closed) {
+        if (isTerminal() && !isClosed) {
             out.print(bar.line(done));
-            unfinishedLine = done != total;
-            if (!unfinishedLine) {
+            hasUnfinishedLine = done != total;
+            if (!hasUnfinishedLine) {
                 out.println();
             }
             out.flush();
         }
     }
 
-    /** On standard error, below the bar. */
+    /** Prints a line on standard error, below the bar. */
     @Override
     public synchronized void notice(String line) {
         endLine();
         System.err.println("dpo4j: " + line);
     }
 
-    /** Asks, where standard input and output are a terminal; elsewhere nobody would answer. */
+    /** Asks the user if standard input and output are a terminal; otherwise returns false. */
     @Override
     public boolean isSaveTriedAgain(String why) {
         if (!isTerminal() || !Terminal.isStandardInput()) {
@@ -83,17 +82,17 @@ public final class Console implements RunListener, AutoCloseable {
         return Terminal.isEnterPressed();
     }
 
-    /** Leaves a bar that was not done as it is, and ends its line; no other is drawn. */
+    /** Ends the line of an unfinished bar and draws no further bar. */
     @Override
     public synchronized void close() {
-        closed = true;
+        isClosed = true;
         endLine();
     }
 
     private void endLine() {
-        if (unfinishedLine) {
+        if (hasUnfinishedLine) {
             out.println();
-            unfinishedLine = false;
+            hasUnfinishedLine = false;
         }
     }
 
@@ -101,7 +100,7 @@ public final class Console implements RunListener, AutoCloseable {
         return columns > 0;
     }
 
-    /** Breaks the line between its parts where the terminal ends, the rest below the second part. */
+    /** Breaks a line between its parts to fit the terminal, and indents the rest to the second part. */
     private String broken(String line) {
         String[] parts = line.split(BETWEEN);
         StringBuilder text = new StringBuilder(parts[0]);

@@ -1,6 +1,6 @@
 package org.dpo4j.report;
 
-/** Passes everything on to another listener; a subclass overrides what it does otherwise. */
+/** Forwards all calls to another listener. Subclasses override some. */
 public abstract class ForwardingListener implements RunListener {
     private final RunListener listener;
 

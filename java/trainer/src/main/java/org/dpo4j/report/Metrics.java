@@ -7,7 +7,7 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * Numbers of a run after an optimizer step, under TRL's names, in the order they are written.
+ * Metrics after an optimizer step, under TRL's names, in the order in which they are written.
  *
  * @param step optimizer steps done
  * @param values by name
@@ -18,7 +18,7 @@ public record Metrics(int step, Map<String, Double> values) {
         values = Collections.unmodifiableMap(new LinkedHashMap<>(values));
     }
 
-    /** One line for a person: step, then every metric, whole numbers in full and others with four digits. */
+    /** One line for a person: step, then every metric; whole numbers in full, others with four digits. */
     @Override
     public String toString() {
         return values.entrySet().stream()
@@ -27,7 +27,7 @@ public record Metrics(int step, Map<String, Double> values) {
     }
 
     private static String written(double value) {
-        boolean whole = value == Math.rint(value) && Math.abs(value) < 1L << 53;
-        return whole ? Long.toString((long) value) : String.format(Locale.ROOT, "%.4g", value);
+        boolean isWhole = value == Math.rint(value) && Math.abs(value) < 1L << 53;
+        return isWhole ? Long.toString((long) value) : String.format(Locale.ROOT, "%.4g", value);
     }
 }

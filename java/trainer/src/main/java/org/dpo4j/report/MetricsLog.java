@@ -14,13 +14,14 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code metrics.jsonl}: one JSON object a line, on the disk before the run goes on. Replaces what an earlier run wrote
- * there. A full disk does not end the run: lines that it does not take wait in memory, and each later line tries again.
+ * Writes {@code metrics.jsonl}: one JSON object per line, written to the file before the run continues. Replaces the
+ * file of an earlier run. A full disk does not end the run: lines that cannot be written wait in memory, and each later
+ * line tries to write them again.
  */
 public final class MetricsLog implements AutoCloseable {
     /**
-     * A line takes no more bytes. The longest has 17 metrics; a name has at most 24 characters, a double at most 24, and
-     * four stand around them: 884.
+     * Upper bound on the bytes of a line. The longest has 17 metrics, each with at most 24 characters of name, 24 of
+     * number and 4 of punctuation: 884.
      */
     public static final int MAX_LINE_BYTES = 1024;
 
@@ -28,18 +29,18 @@ public final class MetricsLog implements AutoCloseable {
 
     private final Path file;
     private final RunListener listener;
-    /** Null before the file exists. Not a channel, which an interrupt of this thread would close. */
+    /** Null before the file exists. Not a FileChannel, because an interrupt of this thread would close it. */
     private @Nullable RandomAccessFile lines;
 
     private final ByteArrayOutputStream waiting = new ByteArrayOutputStream();
     private int waitingLines;
     private boolean isBegun;
-    /** Bytes of the whole lines on the disk. */
+    /** Bytes of the complete lines in the file. */
     private long end;
 
     /**
-     * Creates no file and keeps that of an earlier run, until {@link #begin}. Throws if the file could not be written then.
-     * The listener is told when lines wait in memory.
+     * Does not create or change the file before {@link #begin}. Throws if the file cannot be opened for writing, or its
+     * directory does not exist. The listener receives a notice if lines wait in memory.
      */
     public MetricsLog(Path file, RunListener listener) {
         this.file = file;
@@ -57,7 +58,7 @@ public final class MetricsLog implements AutoCloseable {
         }
     }
 
-    /** Empties the file: from now on it is this run's. The first line does so too. */
+    /** Empties the file. The first line does so too. */
     public void begin() {
         try {
             writeWaiting();
@@ -67,7 +68,7 @@ public final class MetricsLog implements AutoCloseable {
         }
     }
 
-    /** Appends a line. JSON has no NaN or infinity: such a value is written as null. */
+    /** Appends a line. NaN and infinity are written as null, because JSON does not have them. */
     public void write(Metrics metrics) {
         ObjectNode line = JSON.createObjectNode().put("step", metrics.step());
         metrics.values().forEach((name, value) -> line.put(name, Double.isFinite(value) ? value : null));
@@ -78,17 +79,17 @@ public final class MetricsLog implements AutoCloseable {
         } catch (IOException e) {
             if (waitingLines == 1) {
                 listener.notice(file + " cannot be written (" + FileErrors.reason(e)
-                        + "); training goes on, and its lines wait in memory: free space");
+                        + "); training goes on and its lines wait in memory; free space");
             }
         }
     }
 
-    /** Whether the disk has not taken every line yet. */
+    /** Whether lines wait in memory. */
     public boolean hasWaitingLines() {
         return waitingLines > 0;
     }
 
-    /** Throws when the disk has not taken every line. */
+    /** Writes waiting lines and closes the file. Throws if they cannot be written. */
     @Override
     public void close() {
         try {
@@ -116,7 +117,7 @@ public final class MetricsLog implements AutoCloseable {
         return lines;
     }
 
-    /** Leaves no part of a line on the disk. */
+    /** Writes the waiting lines. If that fails, the file keeps only complete lines. */
     private void writeWaiting() throws IOException {
         RandomAccessFile lines = opened();
         try {

@@ -3,12 +3,12 @@ package org.dpo4j.report;
 import java.time.Duration;
 import java.util.Locale;
 
-/** The bar of one phase, as the text that redraws it in place: what, how far, how much longer. */
+/** The progress bar of one phase, as text that redraws it in place: name, progress, time left. */
 final class ProgressBar {
-    /** Empties the line from where it is on (ECMA-48 EL). */
+    /** Erases from the cursor to the end of the line (ECMA-48 EL). */
     private static final String ERASE_REST = "\u001b[K";
 
-    /** Back to the start of the line, and empties it. */
+    /** Moves to the start of the line and erases it. */
     static final String ERASE = "\r" + ERASE_REST;
 
     private static final int CELLS = 30;
@@ -19,17 +19,17 @@ final class ProgressBar {
     private final int cells;
     private final long began = System.nanoTime();
 
-    /** {@code columns} of the terminal: a line that filled them would not be redrawn but added to. */
+    /** {@code columns}: width of the terminal. The bar leaves one column free, because a full line would wrap. */
     ProgressBar(String phase, long total, int columns) {
         this.phase = phase;
         this.total = total;
         this.columns = columns;
-        int widest = String.format(Locale.ROOT, "%s [] %d/%d  00:00 left", phase, total, total)
+        int maxWidth = String.format(Locale.ROOT, "%s [] %d/%d  00:00 left", phase, total, total)
                 .length();
-        this.cells = Math.max(0, Math.min(CELLS, columns - 1 - widest));
+        this.cells = Math.max(0, Math.min(CELLS, columns - 1 - maxWidth));
     }
 
-    /** Drawn over the last one, so that the line is at no time empty. */
+    /** The text that draws the bar over the previous one, without erasing it first, to avoid flicker. */
     String line(long done) {
         int full = total == 0 ? cells : (int) (cells * done / total);
         String text = String.format(

@@ -6,9 +6,9 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /**
- * What a run is about to do: facts by name, in the order they are shown.
+ * Facts about a run, printed before it starts.
  *
- * @param facts such as device, dtype, model, rows
+ * @param facts text by name, such as device, dtype, model or rows, in the order in which they are printed
  */
 public record RunHeader(Map<String, String> facts) {
 
@@ -16,7 +16,7 @@ public record RunHeader(Map<String, String> facts) {
         facts = Collections.unmodifiableMap(new LinkedHashMap<>(facts));
     }
 
-    /** One fact a line, names in a column of their own. */
+    /** One fact per line, with the texts aligned. */
     @Override
     public String toString() {
         int width = facts.keySet().stream().mapToInt(String::length).max().orElse(0);

@@ -5,13 +5,13 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 
-/** The terminal that standard output may be. */
+/** Queries about the terminal. */
 final class Terminal {
-    private static final int USUAL_COLUMNS = 80;
+    private static final int DEFAULT_COLUMNS = 80;
 
     private Terminal() {}
 
-    /** Its columns as they are now, 80 where it does not say; 0 where standard output is none. */
+    /** Width of the terminal, or 80 if it is unknown; 0 if standard output is not a terminal. */
     static int columns() {
         if (!isStandardOutput()) {
             return 0;
@@ -23,7 +23,7 @@ final class Terminal {
                     .start();
             return parse(new String(stty.getInputStream().readAllBytes(), StandardCharsets.US_ASCII));
         } catch (IOException e) {
-            return USUAL_COLUMNS; // no stty
+            return DEFAULT_COLUMNS; // no stty
         }
     }
 
@@ -32,15 +32,15 @@ final class Terminal {
         String[] numbers = size.strip().split(" ", -1);
         return numbers.length == 2 && numbers[1].matches("[1-9]\\d{0,5}")
                 ? Integer.parseInt(numbers[1])
-                : USUAL_COLUMNS;
+                : DEFAULT_COLUMNS;
     }
 
-    /** Whether somebody can type an answer. */
+    /** Whether standard input is a terminal. */
     static boolean isStandardInput() {
         return isTerminal(0);
     }
 
-    /** Waits for a line of standard input; false where it has ended. */
+    /** Waits for a line on standard input. Returns false at the end of input. */
     static boolean isEnterPressed() {
         try {
             int typed = System.in.read();
@@ -53,7 +53,7 @@ final class Terminal {
         }
     }
 
-    /** System.console() asks about input as well, and from Java 22 on is there without a terminal too. */
+    /** Not System.console(), which also depends on input, and since Java 22 is not null without a terminal either. */
     private static boolean isStandardOutput() {
         return isTerminal(1);
     }

@@ -1,4 +1,4 @@
-/** What a run tells: its header, progress on a terminal, and metrics in a file. */
+/** Reports a run: its header, progress on a terminal, metrics in a file. */
 @NullMarked
 package org.dpo4j.report;
 
