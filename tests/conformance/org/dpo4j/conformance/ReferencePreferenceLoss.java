@@ -45,10 +45,6 @@ record ReferencePreferenceLoss(Options options, double[] sums, double[] referenc
         return sums.length / 2;
     }
 
-    ReferencePreferenceLoss withSums(double[] other) {
-        return new ReferencePreferenceLoss(options, other, reference, lengths);
-    }
-
     private double score(double u) {
         return switch (options.divergence) {
             case REVERSE_KL -> u;
