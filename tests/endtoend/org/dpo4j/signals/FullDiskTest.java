@@ -42,7 +42,7 @@ class FullDiskTest {
         List<String> out = run("20200k", "\"$@\"; echo code $?; ls -A $0");
         assertThat(out).contains("code 1").noneMatch(line -> line.startsWith("step 1 "));
         assertThat(err())
-                .contains("output_dir " + output + " takes ", "(model 3", "free space, or choose")
+                .contains("output_dir " + output + " needs ", "(model 3", "free space, or choose")
                 .containsPattern("but 20\\.\\d MB of its disk are free")
                 .hasLineCount(1);
     }
