@@ -147,7 +147,7 @@ class TrlOptionsTest {
             delimiter = '|',
             value = {
                 "dataset_mixer: {a/b: 1.0}|dataset_mixer {...} is not supported: dataset_name is one file; write the rows of the"
-                        + " mixture to it",
+                        + " mixture to one file",
                 "dataset_splits: [train_prefs, test_prefs]|dataset_splits [...] is not supported: dataset_name and eval_dataset"
                         + " are files; write each split to a file",
                 "preprocessing_num_workers: 12|preprocessing_num_workers 12 is not supported: rows are read by one thread; leave"
