@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
+import org.dpo4j.model.TestFiles;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -45,9 +46,9 @@ class ChatRowsTest {
             assertThat(pairs).hasSize(group.get("rows").size());
             for (PreferencePair pair : pairs) {
                 JsonNode expected = group.get("rows").get(pair.row() - 1);
-                assertThat(pair.prompt()).isEqualTo(TestData.ints(expected.get("prompt_ids")));
-                assertThat(pair.chosen()).isEqualTo(TestData.ints(expected.get("chosen_ids")));
-                assertThat(pair.rejected()).isEqualTo(TestData.ints(expected.get("rejected_ids")));
+                assertThat(pair.prompt()).isEqualTo(TestFiles.ints(expected.get("prompt_ids")));
+                assertThat(pair.chosen()).isEqualTo(TestFiles.ints(expected.get("chosen_ids")));
+                assertThat(pair.rejected()).isEqualTo(TestFiles.ints(expected.get("rejected_ids")));
             }
         }
     }

@@ -5,11 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.dpo4j.data.LetterTokenizer.A;
 import static org.dpo4j.data.LetterTokenizer.AB;
 import static org.dpo4j.data.LetterTokenizer.B;
+import static org.dpo4j.data.LetterTokenizer.BOS;
 import static org.dpo4j.data.LetterTokenizer.C;
 import static org.dpo4j.data.LetterTokenizer.D;
-import static org.dpo4j.data.LetterTokenizer.END;
+import static org.dpo4j.data.LetterTokenizer.EOS;
 import static org.dpo4j.data.LetterTokenizer.SPACE;
-import static org.dpo4j.data.LetterTokenizer.START;
+import static org.dpo4j.data.TestData.ids;
+import static org.dpo4j.data.TestData.pair;
+import static org.dpo4j.model.RefusalAssertions.assertRefusedWith;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,59 +26,64 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Rows to token ids, by a tokenizer of ten tokens: every format, every border, every reason to leave a row out. */
 class DatasetTest {
+    private static final String PAIR = pair("a", "c", "d");
+    private static final String FORMATS =
+            "[prompt, chosen, rejected] or [chosen, rejected] or [prompt_ids, chosen_ids, rejected_ids]";
+
     @TempDir
     Path directory;
 
-    private Dataset<PreferencePair> pairs(String rows, boolean beginning, OnBadRow onBadRow) {
-        try (Tokenizer tokenizer = LetterTokenizer.load(directory, beginning)) {
-            Path file = TestData.write(directory, "rows.jsonl", rows);
-            return Dataset.pairs(file, new ReadOptions(tokenizer, LetterTokenizer.SIZE, null, null, onBadRow));
-        }
+    private Path file(String rows) {
+        return TestData.write(directory, "rows.jsonl", rows);
     }
 
-    private PreferencePair pair(String row) {
-        return pairs(row, true, OnBadRow.STOP).rows().get(0);
+    private Dataset<PreferencePair> pairs(String rows, OnBadRow onBadRow) {
+        return LetterTokenizer.pairs(file(rows), true, onBadRow);
     }
 
-    private Sequence sequence(String row) {
-        return sequences(row).rows().get(0);
+    private void assertPair(String row, int[] prompt, int[] chosen, int[] rejected) {
+        assertPair(pairs(row, OnBadRow.STOP), 0, prompt, chosen, rejected);
     }
 
-    private Dataset<Sequence> sequences(String rows) {
-        try (Tokenizer tokenizer = LetterTokenizer.load(directory, true)) {
-            Path file = TestData.write(directory, "rows.jsonl", rows);
-            return Dataset.sequences(file, new ReadOptions(tokenizer, LetterTokenizer.SIZE, null, null, OnBadRow.STOP));
-        }
-    }
-
-    private static void assertPair(PreferencePair pair, int[] prompt, int[] chosen, int[] rejected) {
+    private static void assertPair(
+            Dataset<PreferencePair> pairs, int index, int[] prompt, int[] chosen, int[] rejected) {
+        PreferencePair pair = pairs.rows().get(index);
         assertThat(pair.prompt()).as("prompt").isEqualTo(prompt);
         assertThat(pair.chosen()).as("chosen").isEqualTo(chosen);
         assertThat(pair.rejected()).as("rejected").isEqualTo(rejected);
     }
 
-    private static int[] ids(int... ids) {
+    private void assertSequence(String row, int[] prompt, int[] completion) {
+        Sequence sequence = LetterTokenizer.sequences(file(row), true).rows().get(0);
+        assertThat(sequence.prompt()).as("prompt").isEqualTo(prompt);
+        assertThat(sequence.completion()).as("completion").isEqualTo(completion);
+    }
+
+    private static int[] list(int... ids) {
         return ids;
     }
 
     @Test
-    void promptChosenRejected() {
-        assertPair(
-                pair("{\"prompt\":\"ac\",\"chosen\":\"d\",\"rejected\":\"cc\"}"),
-                ids(START, A, C),
-                ids(D, END),
-                ids(C, C, END));
+    void textsBecomeIds() {
+        assertPair(pair("ac", "d", "cc"), list(BOS, A, C), list(D, EOS), list(C, C, EOS));
+        assertPair(pair("<s>a", "d</s>", "c"), list(BOS, A), list(D, EOS), list(C, EOS)); // not doubled
+        assertPair(pair("", "d", "c"), list(BOS), list(D, EOS), list(C, EOS));
+    }
+
+    @Test
+    void noBosIsAddedIfTheTokenizerAddsNone() {
+        Dataset<PreferencePair> pairs = LetterTokenizer.pairs(file(pair("a", "d", "c")), false, OnBadRow.STOP);
+        assertPair(pairs, 0, list(A), list(D, EOS), list(C, EOS));
     }
 
     @Test
     void columnsThatAreNotUsedAreNamed() {
-        Dataset<PreferencePair> pairs = pairs(
-                "{\"prompt\":\"a\",\"score\":[1],\"chosen\":\"d\",\"rejected\":\"c\",\"system\":\"b\"}\n"
-                        + "{\"prompt\":\"a\",\"score\":null,\"chosen\":\"d\",\"rejected\":\"c\",\"system\":\"b\"}\n"
-                        + "{\"prompt\":\"a\",\"chosen\":\"d\",\"rejected\":\"d\",\"tools\":[]}\n",
-                true,
-                OnBadRow.SKIP);
-        assertPair(pairs.rows().get(0), ids(START, A), ids(D, END), ids(C, END));
+        Dataset<PreferencePair> pairs = pairs("""
+            {"prompt":"a","score":[1],"chosen":"d","rejected":"c","system":"b"}
+            {"prompt":"a","score":null,"chosen":"d","rejected":"c","system":"b"}
+            {"prompt":"a","chosen":"d","rejected":"d","tools":[]}
+            """, OnBadRow.SKIP);
+        assertPair(pairs, 0, list(BOS, A), list(D, EOS), list(C, EOS));
         assertThat(pairs.report().facts("pairs", ""))
                 .containsExactly(
                         Map.entry("pairs", "2 rows; skipped 1: identical sides 1"),
@@ -83,274 +91,202 @@ class DatasetTest {
                         Map.entry("columns not used", "score (1 row), system (2 rows)"));
     }
 
-    /** Joined tables write null where a row lacks a column (datasets.concatenate_datasets, a pandas merge). */
+    /** Joined tables write null if a row lacks a column (datasets.concatenate_datasets, a pandas merge). */
     @Test
     void aNullColumnIsAnAbsentColumn() {
         String nulls = ",\"prompt_ids\":null,\"chosen_ids\":null,\"ids\":null,\"text\":null,\"completion\":null,"
                 + "\"messages\":null,\"conversations\":null}";
+        assertPair(pair("ac", "d", "cc").replace("}", nulls), list(BOS, A, C), list(D, EOS), list(C, C, EOS));
         assertPair(
-                pair("{\"prompt\":\"ac\",\"chosen\":\"d\",\"rejected\":\"cc\"" + nulls),
-                ids(START, A, C),
-                ids(D, END),
-                ids(C, C, END));
-        assertPair(
-                pair("{\"prompt\":null,\"chosen\":null,\"rejected\":null,\"system\":null,"
-                        + "\"prompt_ids\":[9],\"chosen_ids\":[0,1],\"rejected_ids\":[2]}"),
-                ids(9),
-                ids(0, 1),
-                ids(2));
-        assertThat(pair("{\"prompt\":null,\"chosen\":\"\\n\\nAssistant:d\",\"rejected\":\"\\n\\nAssistant:c\"}")
-                        .chosen())
-                .containsExactly(D, END);
-        assertThat(sequence("{\"text\":null,\"prompt\":\"ca\",\"completion\":\"bd\"}")
-                        .completion())
-                .containsExactly(AB, D, END);
-        assertThat(sequence("{\"text\":\"cd\",\"prompt\":null,\"chosen\":null}").completion())
-                .containsExactly(C, D, END);
-        assertThat(pairs("{\"prompt\":\"a\",\"chosen\":\"d\",\"rejected\":\"c\",\"tools\":null}", true, OnBadRow.STOP)
-                        .report()
-                        .columnsNotUsed())
-                .isEmpty();
+                "{\"prompt\":null,\"chosen\":null,\"rejected\":null,\"system\":null,"
+                        + "\"prompt_ids\":[9],\"chosen_ids\":[0,1],\"rejected_ids\":[2]}",
+                list(9),
+                list(0, 1),
+                list(2));
+        String transcript = "{\"prompt\":null,\"chosen\":\"\\n\\nAssistant:d\",\"rejected\":\"\\n\\nAssistant:c\"}";
+        assertThat(pairs(transcript, OnBadRow.STOP).rows().get(0).chosen()).containsExactly(D, EOS);
+        assertSequence("{\"text\":null,\"prompt\":\"ca\",\"completion\":\"bd\"}", list(BOS, C), list(AB, D, EOS));
+        assertSequence("{\"text\":\"cd\",\"prompt\":null,\"chosen\":null}", list(BOS), list(C, D, EOS));
+        Dataset<PreferencePair> unused = pairs(PAIR.replace("}", ",\"tools\":null}"), OnBadRow.STOP);
+        assertThat(unused.report().columnsNotUsed()).isEmpty();
     }
 
-    /** The first row that can be used says what the others must be, not one that cannot. */
+    /** The first usable row determines the format of the others; a bad row before it does not. */
     @Test
-    void aBadFirstRowDecidesNothing() {
+    void aBadFirstRowDoesNotDetermineTheFormat() {
         for (String bad : List.of(
                 "{\"prompt\":\"a\",\"rejected\":\"b\"}",
-                "{\"prompt_ids\":[2],\"chosen_ids\":[],\"rejected_ids\":[4]}",
+                ids("[2]", "[]", "[4]"),
                 "{\"text\":\"a\"}",
                 "{\"ids\":[]}",
                 "{\"prompt\":null}",
                 "{}",
                 "{oops",
                 "a,b")) {
-            Dataset<PreferencePair> pairs =
-                    pairs(bad + "\n{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":\"d\"}", true, OnBadRow.SKIP);
+            Dataset<PreferencePair> pairs = pairs(bad + "\n" + PAIR, OnBadRow.SKIP);
             assertThat(pairs.rows()).as(bad).extracting(PreferencePair::row).containsExactly(2);
         }
     }
 
     @Test
-    void withoutBeginningTokenNoneIsAdded() {
-        Dataset<PreferencePair> pairs =
-                pairs("{\"prompt\":\"a\",\"chosen\":\"d\",\"rejected\":\"c\"}", false, OnBadRow.STOP);
-        assertPair(pairs.rows().get(0), ids(A), ids(D, END), ids(C, END));
-    }
-
-    @Test
-    void specialTokensSpelledOutAreNotDoubled() {
-        assertPair(
-                pair("{\"prompt\":\"<s>a\",\"chosen\":\"d</s>\",\"rejected\":\"c\"}"),
-                ids(START, A),
-                ids(D, END),
-                ids(C, END));
-    }
-
-    @Test
-    void anEmptyPromptIsTheBeginningToken() {
-        assertPair(pair("{\"prompt\":\"\",\"chosen\":\"d\",\"rejected\":\"c\"}"), ids(START), ids(D, END), ids(C, END));
-    }
-
-    @Test
     void aBorderInsideATokenMovesBackForBothSides() {
-        Dataset<PreferencePair> pairs = pairs(
-                "{\"prompt\":\"ca\",\"chosen\":\"bd\",\"rejected\":\"d\"}\n"
-                        + "{\"prompt\":\"c\",\"chosen\":\"ab\",\"rejected\":\"d\"}",
-                true,
-                OnBadRow.STOP);
-        assertPair(pairs.rows().get(0), ids(START, C), ids(AB, D, END), ids(A, D, END));
-        assertPair(pairs.rows().get(1), ids(START, C), ids(AB, END), ids(D, END));
+        Dataset<PreferencePair> pairs = pairs(pair("ca", "bd", "d") + "\n" + pair("c", "ab", "d"), OnBadRow.STOP);
+        assertPair(pairs, 0, list(BOS, C), list(AB, D, EOS), list(A, D, EOS));
+        assertPair(pairs, 1, list(BOS, C), list(AB, EOS), list(D, EOS));
         assertThat(pairs.report().mergedPrompts()).isOne();
         assertThat(pairs.report()).hasToString("2 rows, 1 whose prompt and completion share a token");
     }
 
+    /** The vocabulary lacks line breaks and most letters of "Assistant:", so the ids show only the rest. */
     @Test
-    void transcripts() {
-        // \n and the letters of "Assistant:" are not in the vocabulary, so the ids show only what is
-        PreferencePair pair = pair("{\"chosen\":\"\\n\\nHuman: a\\n\\nAssistant: c\\n\\nHuman: b\\n\\nAssistant: d\","
-                + "\"rejected\":\"\\n\\nHuman: a\\n\\nAssistant: c\\n\\nHuman: b\\n\\nAssistant: cc\"}");
-        assertThat(pair.chosen()).containsExactly(SPACE, D, END);
-        assertThat(pair.rejected()).containsExactly(SPACE, C, C, END);
-        assertThat(pair.prompt()).startsWith(START).contains(C, B);
+    void aTranscriptIsSplitBeforeItsLastAnswer() {
+        String start = "\\n\\nHuman: a\\n\\nAssistant: c\\n\\nHuman: b\\n\\nAssistant: ";
+        String row = "{\"chosen\":\"" + start + "d\",\"rejected\":\"" + start + "cc\"}";
+        PreferencePair pair = pairs(row, OnBadRow.STOP).rows().get(0);
+        assertThat(pair.chosen()).containsExactly(SPACE, D, EOS);
+        assertThat(pair.rejected()).containsExactly(SPACE, C, C, EOS);
+        assertThat(pair.prompt()).startsWith(BOS).contains(C, B);
     }
 
     @Test
     void transcriptsMustShareTheirPrompt() {
         assertRefused(
-                "{\"chosen\":\"\\n"
-                        + "\\n"
-                        + "Assistant: a\\n"
-                        + "\\n"
-                        + "Human: b\\n"
-                        + "\\n"
-                        + "Assistant: d\",\"rejected\":\"\\n"
-                        + "\\n"
-                        + "Assistant: c\"}",
-                "chosen and rejected differ before the last \"\\n"
-                        + "\\n"
-                        + "Assistant:\" of chosen; only the last answer may differ");
+                "{\"chosen\":\"\\n\\nAssistant: a\\n\\nHuman: b\\n\\nAssistant: d\",\"rejected\":\"\\n\\nAssistant: c\"}",
+                "chosen and rejected differ before the last \"\\n\\nAssistant:\" of chosen; only the last answer may"
+                        + " differ");
         assertRefused(
                 "{\"chosen\":\"a\",\"rejected\":\"b\"}",
                 "there is no prompt, and chosen is not a transcript with \"\\n\\nAssistant:\"; add a prompt");
     }
 
     @Test
-    void tokenIdsAreTakenAsTheyAreAndNeedNoTokenizer() {
-        Path file = TestData.write(
-                directory, "ids.jsonl", "{\"prompt_ids\":[9],\"chosen_ids\":[0,1],\"rejected_ids\":[2]}");
-        ReadOptions options = new ReadOptions(null, LetterTokenizer.SIZE, null, null, OnBadRow.STOP);
-        assertPair(Dataset.pairs(file, options).rows().get(0), ids(9), ids(0, 1), ids(2));
+    void idsAreUsedAsTheyAreAndNeedNoTokenizer() {
+        ReadOptions options = LetterTokenizer.options(null, OnBadRow.STOP);
+        Dataset<PreferencePair> pairs = Dataset.pairs(file(ids("[9]", "[0,1]", "[2]")), options);
+        assertPair(pairs, 0, list(9), list(0, 1), list(2));
+        assertRefusedWith(
+                () -> Dataset.pairs(file(PAIR), options),
+                "rows hold text but the model directory has no tokenizer.json; add it, or give token ids");
     }
 
     @Test
-    void textWithoutTokenizer() {
-        Path file = TestData.write(directory, "text.jsonl", "{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\"}");
-        ReadOptions options = new ReadOptions(null, LetterTokenizer.SIZE, null, null, OnBadRow.STOP);
-        assertThatThrownBy(() -> Dataset.pairs(file, options))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessage("rows hold text but the model directory has no tokenizer.json; add it, or give token ids");
-    }
-
-    @Test
-    void aModelWithoutEndingToken() {
+    void aModelWithoutEosIsRefused() {
         LetterTokenizer.write(directory, true);
         TestData.write(directory, "tokenizer_config.json", "{}");
-        Path file = TestData.write(directory, "rows.jsonl", "{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\"}");
         try (Tokenizer tokenizer = Tokenizer.load(directory, LetterTokenizer.SIZE)) {
-            ReadOptions options = new ReadOptions(tokenizer, LetterTokenizer.SIZE, null, null, OnBadRow.STOP);
-            assertThatThrownBy(() -> Dataset.pairs(file, options))
-                    .hasMessage("the model has no eos_token to end completions with; name it in tokenizer_config.json");
+            assertRefusedWith(
+                    () -> Dataset.pairs(file(PAIR), LetterTokenizer.options(tokenizer, OnBadRow.STOP)),
+                    "the model has no eos_token to end completions with; name it in tokenizer_config.json");
         }
     }
 
     @Test
-    void rowsAreNumberedAsErrorsNumberThem() {
-        String row = "{\"prompt\":\"a\",\"chosen\":\"d\",\"rejected\":\"c\"}";
-        List<PreferencePair> lines =
-                pairs(row + "\n\n" + row, true, OnBadRow.STOP).rows();
-        assertThat(lines).extracting(PreferencePair::row).containsExactly(1, 3);
-        List<PreferencePair> elements =
-                pairs("[" + row + ",\n\n" + row + "]", true, OnBadRow.STOP).rows();
-        assertThat(elements).extracting(PreferencePair::row).containsExactly(1, 2);
+    void rowsAreNumberedAsInErrors() {
+        assertThat(pairs(PAIR + "\n\n" + PAIR, OnBadRow.STOP).rows())
+                .extracting(PreferencePair::row)
+                .containsExactly(1, 3);
+        assertThat(pairs("[" + PAIR + ",\n\n" + PAIR + "]", OnBadRow.STOP).rows())
+                .extracting(PreferencePair::row)
+                .containsExactly(1, 2);
     }
 
-    /** Line 3, behind a good row and a blank line. */
+    /** On line 3, behind a good row and a blank line. If bad rows are skipped, it is counted. */
     private void assertRefused(String row, String message) {
         String good = row.contains("_ids")
-                ? "{\"prompt_ids\":[2],\"chosen_ids\":[3],\"rejected_ids\":[4]}"
+                ? ids("[2]", "[3]", "[4]")
                 : row.contains("\"prompt\"")
-                        ? "{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":\"d\"}"
+                        ? PAIR
                         : "{\"chosen\":\"\\n\\nAssistant:a\",\"rejected\":\"\\n\\nAssistant:c\"}";
-        assertThatThrownBy(() -> pairs(good + "\n\n" + row, false, OnBadRow.STOP))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessage(directory.resolve("rows.jsonl") + " line 3: " + message);
-        Dataset<PreferencePair> skipping = pairs(good + "\n\n" + row, false, OnBadRow.SKIP);
+        Path file = file(good + "\n\n" + row);
+        assertRefusedWith(() -> LetterTokenizer.pairs(file, false, OnBadRow.STOP), file + " line 3: " + message);
+        Dataset<PreferencePair> skipping = LetterTokenizer.pairs(file, false, OnBadRow.SKIP);
         assertThat(skipping.rows()).hasSize(1);
         assertThat(skipping.report().skipped().values()).containsExactly(1);
     }
 
     @Test
-    void emptyCompletions() {
-        assertRefused("{\"prompt\":\"a\",\"chosen\":\"\",\"rejected\":\"c\"}", "chosen is empty");
-        assertRefused("{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":\" \\n\"}", "rejected is empty");
-        assertRefused("{\"prompt_ids\":[2],\"chosen_ids\":[3],\"rejected_ids\":[]}", "rejected is empty");
-    }
-
-    @Test
-    void emptyPrompts() {
+    void emptyTextsAndIdsAreRefused() {
+        assertRefused(pair("a", "", "c"), "chosen is empty");
+        assertRefused(pair("a", "c", " \\n"), "rejected is empty");
+        assertRefused(ids("[2]", "[3]", "[]"), "rejected is empty");
         String message =
                 "prompt is empty and the tokenizer adds no BOS token, so no token precedes the completion; give a prompt";
-        assertRefused("{\"prompt\":\"\",\"chosen\":\"c\",\"rejected\":\"d\"}", message);
-        assertRefused("{\"prompt_ids\":[],\"chosen_ids\":[3],\"rejected_ids\":[4]}", message);
+        assertRefused(pair("", "c", "d"), message);
+        assertRefused(ids("[]", "[3]", "[4]"), message);
     }
 
     @Test
-    void identicalSides() {
-        assertRefused(
-                "{\"prompt\":\"a\",\"chosen\":\"cd\",\"rejected\":\"cd\"}",
-                "chosen and rejected are the same; there is nothing to prefer");
+    void identicalSidesAreRefused() {
+        assertRefused(pair("a", "cd", "cd"), "chosen and rejected are the same; there is nothing to prefer");
     }
 
     @ParameterizedTest
     @CsvSource({"10", "-1", "99999999999"})
-    void idsOutsideTheVocabulary(String id) {
+    void idsOutsideTheVocabularyAreRefused(String id) {
         assertRefused(
-                "{\"prompt_ids\":[2],\"chosen_ids\":[3," + id + "],\"rejected_ids\":[4]}",
+                ids("[2]", "[3," + id + "]", "[4]"),
                 "chosen_ids[1] is " + id + ", outside the model's vocabulary of 10 tokens");
     }
 
     @Test
-    void valuesOfAnotherKind() {
+    void valuesOfAnotherTypeAreRefused() {
         assertRefused(
                 "{\"prompt\":\"a\",\"chosen\":null,\"rejected\":\"d\"}",
-                "its keys [prompt, rejected] match no format (null, so ignored: chosen); give [prompt, chosen, rejected] or"
-                        + " [chosen, rejected] or [prompt_ids, chosen_ids, rejected_ids]");
+                "its keys [prompt, rejected] match no format (null, so ignored: chosen); give " + FORMATS);
         assertRefused("{\"prompt\":\"a\",\"chosen\":[\"c\"],\"rejected\":\"d\"}", "chosen is a list; give text");
         assertRefused("{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":4}", "rejected is 4; give text");
-        assertRefused(
-                "{\"prompt_ids\":\"a\",\"chosen_ids\":[3],\"rejected_ids\":[4]}",
-                "prompt_ids is text; give a list of token ids");
-        assertRefused(
-                "{\"prompt_ids\":[2,1.5],\"chosen_ids\":[3],\"rejected_ids\":[4]}",
-                "prompt_ids[1] is 1.5; give a list of token ids");
+        assertRefused(ids("\"a\"", "[3]", "[4]"), "prompt_ids is text; give a list of token ids");
+        assertRefused(ids("[2,1.5]", "[3]", "[4]"), "prompt_ids[1] is 1.5; give a list of token ids");
     }
 
     @Test
-    void halfACharacter() {
+    void halfACharacterIsRefused() {
         assertRefused(
-                "{\"prompt\":\"a\",\"chosen\":\"c\\ud83d\",\"rejected\":\"d\"}",
-                "chosen holds \\ud83d, half of a character; write the whole character");
+                pair("a", "c\\ud83d", "d"), "chosen holds \\ud83d, half of a character; write the whole character");
     }
 
     @Test
-    void malformedJson() {
-        assertThatThrownBy(() -> pairs("\n{\"prompt\"\n", true, OnBadRow.STOP))
+    void malformedJsonIsRefused() {
+        Path file = file("\n{\"prompt\"\n");
+        assertThatThrownBy(() -> LetterTokenizer.pairs(file, true, OnBadRow.STOP))
                 .isInstanceOf(Dpo4jException.class)
-                .hasMessageStartingWith(directory.resolve("rows.jsonl") + " line 2: malformed JSON: ")
+                .hasMessageStartingWith(file + " line 2: malformed JSON: ")
                 .hasMessageEndingWith("; write one JSON object per line");
     }
 
     @Test
-    void unknownKeys() {
-        String formats = "[prompt, chosen, rejected] or [chosen, rejected] or [prompt_ids, chosen_ids, rejected_ids]";
+    void keysOfNoFormatAreRefused() {
         assertRefused(
-                "{\"instruction\":\"prompt\",\"output\":\"b\"}", "its keys are [instruction, output]; give " + formats);
+                "{\"instruction\":\"prompt\",\"output\":\"b\"}", "its keys are [instruction, output]; give " + FORMATS);
         assertRefused(
-                "{\"prompt\":\"a\",\"chosen\":\"b\"}", "its keys [prompt, chosen] match no format; give " + formats);
+                "{\"prompt\":\"a\",\"chosen\":\"b\"}", "its keys [prompt, chosen] match no format; give " + FORMATS);
         assertRefused(
-                "{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\",\"chosen_ids\":[1]}",
-                "its keys [prompt, chosen, rejected, chosen_ids] match no format; give " + formats);
+                pair("a", "b", "c").replace("}", ",\"chosen_ids\":[1]}"),
+                "its keys [prompt, chosen, rejected, chosen_ids] match no format; give " + FORMATS);
         assertRefused(
-                "{\"prompt\":\"a\",\"completion\":\"b\"}", "it has [prompt, completion], not a pair; give " + formats);
+                "{\"prompt\":\"a\",\"completion\":\"b\"}", "it has [prompt, completion], not a pair; give " + FORMATS);
     }
 
     @Test
-    void mixedFormats() {
-        assertThatThrownBy(() -> pairs(
-                        "{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":\"d\"}\n"
-                                + "{\"prompt_ids\":[2],\"chosen_ids\":[3],\"rejected_ids\":[4]}",
-                        true,
-                        OnBadRow.STOP))
-                .hasMessage(directory.resolve("rows.jsonl")
-                        + " line 2: it has [prompt_ids, chosen_ids, rejected_ids] but the rows before it have"
+    void twoFormatsInAFileAreRefused() {
+        Path file = file(PAIR + "\n" + ids("[2]", "[3]", "[4]"));
+        assertRefusedWith(
+                () -> LetterTokenizer.pairs(file, true, OnBadRow.STOP),
+                file + " line 2: it has [prompt_ids, chosen_ids, rejected_ids] but the rows before it have"
                         + " [prompt, chosen, rejected]; use one format per file");
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            value = {
-                "prompt|{\"prompt\":[{\"role\":\"user\",\"content\":\"a\"}],\"chosen\":[],\"rejected\":[]}",
-                "chosen|{\"prompt\":\"a\",\"chosen\":[{\"role\":\"assistant\",\"content\":\"a\"}],\"rejected\":\"b\"}",
-                "chosen|{\"prompt\":\"a\",\"chosen\":{\"from\":\"gpt\",\"value\":\"a\"},\"rejected\":\"b\"}",
-                "conversations|{\"prompt\":\"a\",\"conversations\":[],\"chosen\":\"a\",\"rejected\":\"b\"}"
-            })
+    @CsvSource(delimiter = '|', textBlock = """
+        prompt | {"prompt":[{"role":"user","content":"a"}],"chosen":[],"rejected":[]}
+        chosen | {"prompt":"a","chosen":[{"role":"assistant","content":"a"}],"rejected":"b"}
+        chosen | {"prompt":"a","chosen":{"from":"gpt","value":"a"},"rejected":"b"}
+        conversations | {"prompt":"a","conversations":[],"chosen":"a","rejected":"b"}
+        """)
     void messagesNeedAChatTemplate(String key, String row) {
         assertRefused(
                 row,
-                key
-                        + " holds role and content messages, which need the model's chat template; render them to text"
+                key + " holds role and content messages, which need the model's chat template; render them to text"
                         + " first (apply_chat_template in transformers) and give the text as prompt, chosen and"
                         + " rejected");
     }
@@ -364,48 +300,32 @@ class DatasetTest {
             {"prompt":"a","chosen":"d","rejected":"d"}
             {oops
             {"prompt":"a","chosen":"d","rejected":"c"}
-            """, true, OnBadRow.SKIP);
+            """, OnBadRow.SKIP);
         assertThat(pairs.rows()).extracting(PreferencePair::row).containsExactly(1, 6);
         assertThat(pairs.report())
                 .hasToString("2 rows; skipped 4: malformed JSON 1, empty completion 1, identical sides 2");
     }
 
     @Test
-    void aFileOfWhichNothingCanBeUsed() {
-        assertThatThrownBy(() -> pairs("{oops\n{}\n", true, OnBadRow.SKIP))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessage(directory.resolve("rows.jsonl")
+    void aFileWithoutUsableRowsIsRefused() {
+        assertRefusedWith(
+                () -> pairs("{oops\n{}\n", OnBadRow.SKIP),
+                directory.resolve("rows.jsonl")
                         + " has no row that can be used: 0 rows; skipped 2: malformed JSON 1, unknown format 1");
-        assertThatThrownBy(() -> pairs("[]", true, OnBadRow.STOP))
-                .hasMessageEndingWith("rows.jsonl has no row that can be used");
+        assertRefusedWith(
+                () -> pairs("[]", OnBadRow.STOP), directory.resolve("rows.jsonl") + " has no row that can be used");
     }
 
     @Test
-    void textsAreLearnedAfterTheirFirstToken() {
-        Sequence sequence = sequence("{\"text\":\"cd\"}");
-        assertThat(sequence.prompt()).containsExactly(START);
-        assertThat(sequence.completion()).containsExactly(C, D, END);
+    void sequencesInEveryFormat() {
+        assertSequence("{\"text\":\"cd\"}", list(BOS), list(C, D, EOS));
+        assertSequence("{\"prompt\":\"ca\",\"completion\":\"bd\"}", list(BOS, C), list(AB, D, EOS));
+        assertSequence("{\"ids\":[4,5,6]}", list(4), list(5, 6));
+        assertSequence("{\"prompt_ids\":[4,5],\"completion_ids\":[6]}", list(4, 5), list(6));
     }
 
     @Test
-    void promptsAndCompletions() {
-        Sequence sequence = sequence("{\"prompt\":\"ca\",\"completion\":\"bd\"}");
-        assertThat(sequence.prompt()).containsExactly(START, C);
-        assertThat(sequence.completion()).containsExactly(AB, D, END);
-    }
-
-    @Test
-    void idsOfSequences() {
-        Sequence whole = sequence("{\"ids\":[4,5,6]}");
-        assertThat(whole.prompt()).containsExactly(4);
-        assertThat(whole.completion()).containsExactly(5, 6);
-        Sequence parts = sequence("{\"prompt_ids\":[4,5],\"completion_ids\":[6]}");
-        assertThat(parts.prompt()).containsExactly(4, 5);
-        assertThat(parts.completion()).containsExactly(6);
-    }
-
-    @Test
-    void sequencesWithNothingToLearn() {
+    void sequencesWithNothingToLearnAreRefused() {
         assertSequenceRefused("{\"text\":\"\"}", "text is empty");
         assertSequenceRefused(
                 "{\"ids\":[3]}", "[ids] has 1 tokens; at least 2 are needed, because the second is the first target");
@@ -417,41 +337,44 @@ class DatasetTest {
     }
 
     private void assertSequenceRefused(String row, String message) {
-        assertThatThrownBy(() -> sequences(row)).hasMessage(directory.resolve("rows.jsonl") + " line 1: " + message);
+        Path file = file(row);
+        assertRefusedWith(() -> LetterTokenizer.sequences(file, true), file + " line 1: " + message);
     }
 
-    /** A file of pairs where one row can be used as a pair; logps takes of it what dpo does. */
+    /** A file in which one row is usable as a pair holds pairs: logps uses the rows that dpo uses. */
     @Test
-    void whatAFileHolds() {
-        String pair = "{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":\"d\"}\n";
-        assertThat(held(OnBadRow.SKIP, "{\"prompt\":\"a\",\"rejected\":\"b\"}\n" + pair + pair))
-                .isEqualTo("pairs [2, 3]");
-        assertThat(held(OnBadRow.SKIP, "{\"text\":\"a\"}\n" + pair + "{oops\n" + pair))
-                .isEqualTo("pairs [2, 4]");
-        assertThat(held(OnBadRow.SKIP, "{\"text\":\"a\"}\n{\"prompt\":\"a\",\"chosen\":\"c\"}\n{\"text\":\"b\"}"))
-                .isEqualTo("sequences [1, 3]");
-        assertThat(held(OnBadRow.SKIP, "{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":\"c\"}\n{\"text\":\"a\"}"))
-                .isEqualTo("sequences [2]");
-        assertThat(held(OnBadRow.SKIP, "{\"chosen\":null,\"text\":\"a\"}")).isEqualTo("sequences [1]");
-        assertThat(held(OnBadRow.STOP, pair + pair)).isEqualTo("pairs [1, 2]");
-        assertThat(held(OnBadRow.STOP, "{\"ids\":[2,3]}")).isEqualTo("sequences [1]");
+    void aFileHoldsPairsIfOneRowIsAPairElseSequences() {
+        assertHolds("pairs [2, 3]", OnBadRow.SKIP, "{\"prompt\":\"a\",\"rejected\":\"b\"}", PAIR, PAIR);
+        assertHolds("pairs [2, 4]", OnBadRow.SKIP, "{\"text\":\"a\"}", PAIR, "{oops", PAIR);
+        assertHolds(
+                "sequences [1, 3]",
+                OnBadRow.SKIP,
+                "{\"text\":\"a\"}",
+                "{\"prompt\":\"a\",\"chosen\":\"c\"}",
+                "{\"text\":\"b\"}");
+        assertHolds("sequences [2]", OnBadRow.SKIP, pair("a", "c", "c"), "{\"text\":\"a\"}");
+        assertHolds("sequences [1]", OnBadRow.SKIP, "{\"chosen\":null,\"text\":\"a\"}");
+        assertHolds("pairs [1, 2]", OnBadRow.STOP, PAIR, PAIR);
+        assertHolds("sequences [1]", OnBadRow.STOP, "{\"ids\":[2,3]}");
+    }
+
+    private void assertHolds(String expected, OnBadRow onBadRow, String... rows) {
+        assertThat(held(onBadRow, String.join("\n", rows))).isEqualTo(expected);
     }
 
     @Test
-    void whatAFileHoldsIsRefusedByItsKind() {
-        String pair = "{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":\"d\"}\n";
-        assertHeldRefused(pair + "{\"text\":\"a\"}", " line 2: it has [text], not a pair; give [prompt, ");
+    void aRowOfTheOtherKindIsRefused() {
+        assertHeldRefused(PAIR + "\n{\"text\":\"a\"}", " line 2: it has [text], not a pair; give [prompt, ");
         assertHeldRefused(
-                "{\"text\":\"a\"}\n" + pair, " line 2: it has [prompt, chosen, rejected], a pair; give [text] ");
-        assertHeldRefused("{\"prompt\":\"a\",\"chosen\":\"\",\"rejected\":\"d\"}", " line 1: chosen is empty");
+                "{\"text\":\"a\"}\n" + PAIR, " line 2: it has [prompt, chosen, rejected], a pair; give [text] ");
+        assertHeldRefused(pair("a", "", "d"), " line 1: chosen is empty");
         assertHeldRefused(
                 "{\"ids\":[3]}",
                 " line 1: [ids] has 1 tokens; at least 2 are needed, because the second is the first target");
         assertHeldRefused(
                 "{\"question\":\"a\"}",
-                " line 1: its keys are [question]; give [prompt, chosen, rejected] or [chosen, rejected] or [prompt_ids,"
-                        + " chosen_ids, rejected_ids] or [text] or [prompt, completion] or [ids] or [prompt_ids,"
-                        + " completion_ids]");
+                " line 1: its keys are [question]; give " + FORMATS
+                        + " or [text] or [prompt, completion] or [ids] or [prompt_ids, completion_ids]");
     }
 
     private void assertHeldRefused(String rows, String message) {
@@ -460,12 +383,13 @@ class DatasetTest {
                 .hasMessageStartingWith(directory.resolve("rows.jsonl") + message);
     }
 
+    /** Kind and numbers of the rows that were read. */
     private String held(OnBadRow onBadRow, String rows) {
         List<String> held = new ArrayList<>();
         try (Tokenizer tokenizer = LetterTokenizer.load(directory, true)) {
             Dataset.read(
-                    TestData.write(directory, "rows.jsonl", rows),
-                    new ReadOptions(tokenizer, LetterTokenizer.SIZE, null, null, onBadRow),
+                    file(rows),
+                    LetterTokenizer.options(tokenizer, onBadRow),
                     pairs -> held.add("pairs "
                             + pairs.rows().stream().map(PreferencePair::row).toList()),
                     sequences -> held.add("sequences "
@@ -476,11 +400,9 @@ class DatasetTest {
     }
 
     @Test
-    void promptsNameWhatTheyDoNotUse() {
-        Path file = TestData.write(
-                directory,
-                "prompts.jsonl",
-                "{\"prompt\":null,\"prompt_ids\":[9],\"system\":\"b\"}\n{\"prompt\":\"x\",\"prompt_ids\":[3,4]}");
+    void columnsThatPromptsDoNotUseAreNamed() {
+        Path file =
+                file("{\"prompt\":null,\"prompt_ids\":[9],\"system\":\"b\"}\n{\"prompt\":\"x\",\"prompt_ids\":[3,4]}");
         Dataset<Prompt> prompts = Prompt.read(file, null, LetterTokenizer.SIZE);
         assertThat(prompts.rows()).extracting(Prompt::row).containsExactly(1, 2);
         assertThat(prompts.rows().get(1).ids()).containsExactly(3, 4);

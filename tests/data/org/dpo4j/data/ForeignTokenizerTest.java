@@ -11,7 +11,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Files of a tokenizer that hold something else: named as what they are, in plain words. */
+/** Files of a tokenizer that hold something else: the error says what they are. */
 class ForeignTokenizerTest {
     @TempDir
     Path directory;
@@ -42,13 +42,10 @@ class ForeignTokenizerTest {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            quoteCharacter = '`',
-            value = {
-                "tokenizer.json|{\"model\": {\"vocab\": {\"a\": }}}|} stands where a value is expected at line 1 column 27",
-                "tokenizer_config.json|{\"eos_token\": '</s>'}|' stands where JSON has \" at line 1 column 15"
-            })
+    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+        tokenizer.json | {"model": {"vocab": {"a": }}} | } stands where a value is expected at line 1 column 27
+        tokenizer_config.json | {"eos_token": '</s>'} | ' stands where JSON has " at line 1 column 15
+        """)
     void malformedJson(String name, String content, String reason) {
         refused(name, content, " is not valid JSON: " + reason);
     }

@@ -1,16 +1,17 @@
 package org.dpo4j.data;
 
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A tokenizer one can do in one's head: {@code <s>} 0, {@code </s>} 1, the letters a to f are 2 to 7, a space is 8, and
- * {@code ab} together is 9. A prompt that ends in a, before a completion that begins with b, therefore loses its last
+ * A tokenizer small enough to check by hand: {@code <s>} is 0, {@code </s>} is 1, the letters a to f are 2 to 7, a space
+ * is 8, and {@code ab} together is 9. So a prompt that ends in a, before a completion that begins with b, loses its last
  * token.
  */
 public final class LetterTokenizer {
     static final int SIZE = 10;
-    static final int START = 0;
-    static final int END = 1;
+    static final int BOS = 0;
+    static final int EOS = 1;
     static final int A = 2;
     static final int B = 3;
     static final int C = 4;
@@ -34,7 +35,7 @@ public final class LetterTokenizer {
            "merges": ["a b"]}}
         """;
 
-    /** {@code <s> $A </s>}: as some tokenizers do, it also ends every text, which says nothing of completions. */
+    /** {@code <s> $A </s>}: like some tokenizers it ends every text with EOS, which must not matter for completions. */
     private static final String TEMPLATE = """
         {"type": "TemplateProcessing",
          "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
@@ -47,14 +48,33 @@ public final class LetterTokenizer {
     private LetterTokenizer() {}
 
     /** Puts the files of the tokenizer into a directory. */
-    public static Path write(Path directory, boolean addsBeginning) {
-        TestData.write(directory, "tokenizer.json", JSON.formatted(addsBeginning ? TEMPLATE : "null"));
+    public static Path write(Path directory, boolean addsBos) {
+        TestData.write(directory, "tokenizer.json", JSON.formatted(addsBos ? TEMPLATE : "null"));
         TestData.write(
                 directory, "tokenizer_config.json", "{\"bos_token\": \"<s>\", \"eos_token\": {\"content\": \"</s>\"}}");
         return directory;
     }
 
-    static Tokenizer load(Path directory, boolean addsBeginning) {
-        return Tokenizer.load(write(directory, addsBeginning), SIZE);
+    static Tokenizer load(Path directory, boolean addsBos) {
+        return Tokenizer.load(write(directory, addsBos), SIZE);
+    }
+
+    /** Rows of any length, read with a tokenizer, or as ids without one. */
+    static ReadOptions options(@Nullable Tokenizer tokenizer, OnBadRow onBadRow) {
+        return new ReadOptions(tokenizer, SIZE, null, null, onBadRow);
+    }
+
+    /** The pairs of a file, read with these files of the tokenizer. */
+    static Dataset<PreferencePair> pairs(Path file, boolean addsBos, OnBadRow onBadRow) {
+        try (Tokenizer tokenizer = load(file.resolveSibling(""), addsBos)) {
+            return Dataset.pairs(file, options(tokenizer, onBadRow));
+        }
+    }
+
+    /** The sequences of a file, likewise. */
+    static Dataset<Sequence> sequences(Path file, boolean addsBos) {
+        try (Tokenizer tokenizer = load(file.resolveSibling(""), addsBos)) {
+            return Dataset.sequences(file, options(tokenizer, OnBadRow.STOP));
+        }
     }
 }

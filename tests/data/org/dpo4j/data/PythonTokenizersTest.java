@@ -13,6 +13,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.zip.CRC32;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.TestFiles;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -48,7 +49,7 @@ class PythonTokenizersTest {
         try (Tokenizer tokenizer = load(expected)) {
             for (JsonNode example : expected.get("examples")) {
                 assertThat(processed(tokenizer, text(example.get("text").intValue())))
-                        .isEqualTo(TestData.ints(example.get("ids")));
+                        .isEqualTo(TestFiles.ints(example.get("ids")));
             }
             for (int i = 0; i < sums.length; i++) {
                 assertThat(sum(tokenizer, text(i)))

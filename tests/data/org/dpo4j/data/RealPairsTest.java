@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.dpo4j.model.TestFiles;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -12,8 +13,8 @@ import org.junit.jupiter.api.Test;
 class RealPairsTest {
 
     private static Dataset<PreferencePair> read(String name, @Nullable Integer maxLength) {
-        Path file = TestData.real("preference/" + name);
-        try (Tokenizer tokenizer = Tokenizer.load(TestData.real("models/stories260K/hf"), 512)) {
+        Path file = TestFiles.real("preference/" + name);
+        try (Tokenizer tokenizer = Tokenizer.load(TestFiles.real("models/stories260K/hf"), 512)) {
             return Dataset.pairs(file, new ReadOptions(tokenizer, 512, maxLength, null, OnBadRow.SKIP));
         }
     }

@@ -1,7 +1,7 @@
 package org.dpo4j.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -14,12 +14,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.TestFiles;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Files as they come: every container, every mistake at its line. */
+/** Files of rows: every container, and every error with its line. */
 class RowsTest {
     private static final String TWO_LINES = "{\"a\":1}\n{\"a\":2}\n";
 
@@ -52,30 +52,18 @@ class RowsTest {
     @Test
     void aLineIsARow() {
         assertThat(readText(TWO_LINES)).containsExactly("1:1", "2:2");
+        assertThat(readText("{\"a\":1}\n{\"a\":2}")).as("no last line end").containsExactly("1:1", "2:2");
+        assertThat(readText("\n \t\n{\"a\":1}\n\n\n{\"a\":2}\n\n"))
+                .as("blank lines are counted")
+                .containsExactly("3:1", "6:2");
+        assertThat(readText("{\"a\":1}\r\n\r\n{\"a\":2}\r\n"))
+                .as("line ends of Windows")
+                .containsExactly("1:1", "3:2");
+        assertThat(readText("\ufeff" + TWO_LINES)).as("byte order mark").containsExactly("1:1", "2:2");
     }
 
     @Test
-    void theLastLineNeedsNoEnd() {
-        assertThat(readText("{\"a\":1}\n{\"a\":2}")).containsExactly("1:1", "2:2");
-    }
-
-    @Test
-    void blankLinesCountAsLinesButAreNoRows() {
-        assertThat(readText("\n \t\n{\"a\":1}\n\n\n{\"a\":2}\n\n")).containsExactly("3:1", "6:2");
-    }
-
-    @Test
-    void windowsLineEnds() {
-        assertThat(readText("{\"a\":1}\r\n\r\n{\"a\":2}\r\n")).containsExactly("1:1", "3:2");
-    }
-
-    @Test
-    void aByteOrderMarkIsNoPartOfTheFirstRow() {
-        assertThat(readText("\ufeff" + TWO_LINES)).containsExactly("1:1", "2:2");
-    }
-
-    @Test
-    void otherLineSeparatorsOfUnicodeStayInsideTheirText() {
+    void otherLineSeparatorsOfUnicodeStayInTheirText() {
         String text = "é中😀\u2028\u2029\u0085x";
         assertThat(readText("{\"a\":\"" + text + "\"}\n{\"a\":2}")).containsExactly("1:" + text, "2:2");
     }
@@ -113,14 +101,14 @@ class RowsTest {
     }
 
     @Test
-    void aMistakeInAnArrayEndsTheReadingAtItsRow() {
+    void anErrorInAnArrayEndsReadingAtItsRow() {
         assertError("[{\"a\":1},\n {\"a\" 2}]", "rows.jsonl row 2 is malformed JSON: ", "at line 2 column 7");
         assertError("[{\"a\":1},", "rows.jsonl row 2 is malformed JSON: ");
         assertError("[{\"a\":1}] {\"a\":2}", "rows.jsonl continues after its array, at line 1");
     }
 
     @Test
-    void elementsThatAreNoObjects() {
+    void elementsOfAnArrayThatAreNoObjects() {
         assertThat(readText("[{\"a\":1}, 7, {\"a\":2}]"))
                 .containsExactly("1:1", "2 bad: a JSON object is expected, not number", "3:2");
     }
@@ -130,23 +118,16 @@ class RowsTest {
         assertError("", "rows.jsonl holds no rows");
         assertError(" \n\n", "rows.jsonl holds no rows");
         Path zipped = TestData.zip(directory, "empty.gz", "");
-        assertThatThrownBy(() -> read(zipped))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageEndingWith("empty.gz holds no rows: it is empty; was it written completely?");
+        assertRefused(() -> read(zipped), "empty.gz holds no rows: it is empty; was it written completely?");
     }
 
     @Test
-    void filesThatAreNoFiles() {
-        assertThatThrownBy(() -> read(directory.resolve("none")))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContaining("none does not exist; give a .jsonl");
-        assertThatThrownBy(() -> read(Path.of("https://host/pairs.jsonl")))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageStartingWith(
-                        "https:/host/pairs.jsonl is an address, and files are not downloaded; give a .jsonl");
-        assertThatThrownBy(() -> read(directory))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContaining("is a directory");
+    void absentFilesAddressesAndDirectoriesAreRefused() {
+        assertRefused(() -> read(directory.resolve("none")), "none does not exist; give a .jsonl");
+        assertRefused(
+                () -> read(Path.of("https://host/pairs.jsonl")),
+                "https:/host/pairs.jsonl is an address, and files are not downloaded; give a .jsonl");
+        assertRefused(() -> read(directory), "is a directory");
     }
 
     /** The files that datasets' save_to_disk writes beside its Arrow files. */
@@ -154,46 +135,35 @@ class RowsTest {
     void aSavedDatasetIsNamed() throws IOException {
         Path saved = Files.createDirectory(directory.resolve("saved"));
         TestData.write(saved, "dataset_info.json", "{}");
-        assertThatThrownBy(() -> read(saved))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageEndingWith("write it as JSONL first, in Python: datasets.load_from_disk(\"" + saved
+        assertRefused(
+                () -> read(saved),
+                "write it as JSONL first, in Python: datasets.load_from_disk(\"" + saved
                         + "\").to_json(\"rows.jsonl\")");
         TestData.write(saved, "dataset_dict.json", "{}");
-        assertThatThrownBy(() -> read(saved)).hasMessageContaining("(\"" + saved + "\")[\"train\"].to_json");
+        assertRefused(() -> read(saved), "(\"" + saved + "\")[\"train\"].to_json");
     }
 
     @Test
     void otherFormatsAreNamedAlsoInsideGzip() {
         Path parquet = TestData.write(directory, "rows.jsonl", "PAR1 and more");
-        assertThatThrownBy(() -> read(parquet))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageStartingWith(parquet + " is a Parquet file; write it as JSONL first");
+        assertRefused(() -> read(parquet), parquet + " is a Parquet file; write it as JSONL first");
         Path csv = TestData.zip(directory, "rows.csv.gz", "prompt,chosen\na,b\n");
-        assertThatThrownBy(() -> read(csv)).hasMessageStartingWith(csv + " is a CSV file; write it as JSONL first");
-    }
-
-    @Test
-    void utf16IsRefusedByName() {
-        Path file = TestData.write(directory, "utf16.jsonl", "\ufeff{\"a\":1}".getBytes(StandardCharsets.UTF_16LE));
-        assertThatThrownBy(() -> read(file))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContaining("is UTF-16; save it as UTF-8");
+        assertRefused(() -> read(csv), csv + " is a CSV file; write it as JSONL first");
+        byte[] utf16 = "\ufeff{\"a\":1}".getBytes(StandardCharsets.UTF_16LE);
+        Path file = TestData.write(directory, "utf16.jsonl", utf16);
+        assertRefused(() -> read(file), "is UTF-16; save it as UTF-8");
     }
 
     @Test
     void aZippedFileCutShort() throws IOException {
         byte[] whole = Files.readAllBytes(TestData.zip(directory, "whole.gz", TWO_LINES.repeat(20_000)));
         Path cut = TestData.write(directory, "cut.gz", Arrays.copyOf(whole, whole.length / 2));
-        assertThatThrownBy(() -> read(cut))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContaining("cut.gz line ")
-                .hasMessageEndingWith("is the file complete?");
+        assertRefused(() -> read(cut), "cut.gz line ", "is the file complete?");
     }
 
-    /** mkfifo(3): what is written is read once, and a second opening would wait for ever. */
     /**
-     * As Python's gzip has it, which refuses both ("Not a gzipped file", "end-of-stream marker was reached"). In the
-     * larger file the bytes behind the member lie beyond the buffer that holds its trailer.
+     * Python's gzip refuses both too ("Not a gzipped file", "end-of-stream marker was reached"). In the larger file the
+     * bytes behind the member lie beyond the buffer that holds its trailer.
      */
     @Test
     void bytesBehindGzipDataThatAreNotGzipAreRefused() throws IOException {
@@ -210,10 +180,7 @@ class RowsTest {
         byte[] both = Arrays.copyOf(zipped, zipped.length + behind.length);
         System.arraycopy(behind, 0, both, zipped.length, behind.length);
         Path file = TestData.write(directory, "both.gz", both);
-        assertThatThrownBy(() -> read(file))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContaining("both.gz")
-                .hasMessageContaining("bytes that are not gzip follow its gzip data");
+        assertRefused(() -> read(file), "both.gz", "bytes that are not gzip follow its gzip data");
     }
 
     @Test
@@ -228,11 +195,9 @@ class RowsTest {
         assertThat(piped(twoMembers)).containsExactly("1:1", "2:2", "3:1", "4:2");
     }
 
-    /** Each byte in a write of its own, so that no reader can count on what is there already. */
+    /** The rows of a pipe. Each byte is written alone, so that a read may return fewer bytes than it asks for. */
     private List<String> piped(byte[] bytes) throws Exception {
-        Path pipe = directory.resolve("pipe");
-        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
-                .isZero();
+        Path pipe = TestFiles.pipe(directory.resolve("pipe"));
         Thread writer = new Thread(() -> {
             try (OutputStream out = Files.newOutputStream(pipe)) {
                 for (byte b : bytes) {
@@ -268,8 +233,6 @@ class RowsTest {
     }
 
     private void assertError(String content, String... parts) {
-        assertThatThrownBy(() -> readText(content))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContainingAll(parts);
+        assertRefused(() -> readText(content), parts);
     }
 }

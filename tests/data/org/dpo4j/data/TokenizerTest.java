@@ -1,18 +1,19 @@
 package org.dpo4j.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
+import static org.dpo4j.model.RefusalAssertions.assertRefusedWith;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
-import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.TestFiles;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** One's own tokenizer by hand; published ones against other programs' ids. */
+/** A small tokenizer by hand; published ones against ids of other programs. */
 class TokenizerTest {
     @TempDir
     Path directory;
@@ -39,14 +40,14 @@ class TokenizerTest {
     }
 
     @Test
-    void aBeginningTokenIsOnlyAddedWhereTheTokenizerAddsIt() {
+    void bosIsAddedOnlyIfTheTokenizerAddsIt() {
         try (Tokenizer tokenizer = LetterTokenizer.load(directory, false)) {
             assertThat(tokenizer.encodeStart("c")).containsExactly(4);
         }
     }
 
     @Test
-    void endingTokensWhereTheTokenizerNamesNone() {
+    void eosComesFromOtherFilesIfTheTokenizerNamesNone() {
         LetterTokenizer.write(directory, true);
         TestData.write(directory, "tokenizer_config.json", "{\"eos_token\": null}");
         assertThat(eos()).isNull();
@@ -65,81 +66,66 @@ class TokenizerTest {
     }
 
     @Test
-    void moreTokensThanTheModel() {
+    void aTokenizerLargerThanTheModelIsRefused() {
         Path file = LetterTokenizer.write(directory, true).resolve("tokenizer.json");
-        assertThatThrownBy(() -> Tokenizer.load(directory, 9))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessage(file
-                        + " has token ids up to 9, 10 in all, but the model's vocabulary has 9; use the tokenizer the"
+        assertRefusedWith(
+                () -> Tokenizer.load(directory, 9),
+                file + " has token ids up to 9, 10 in all, but the model's vocabulary has 9; use the tokenizer the"
                         + " model was trained with, or give the model a row for each token (resize_token_embeddings in"
                         + " transformers)");
-        try (Tokenizer smaller = Tokenizer.load(directory, 11)) { // models pad their tables
+        try (Tokenizer smaller = Tokenizer.load(directory, 11)) { // models round the rows of their embedding up
             assertThat(smaller.encode("c")).containsExactly(4);
             assertThat(smaller.size()).isEqualTo(10);
         }
     }
 
     @Test
-    void directoriesWithoutTokenizer() {
+    void aDirectoryWithoutTokenizerIsRefused() {
         assertThat(Tokenizer.find(directory, 10)).isNull();
-        assertThatThrownBy(() -> Tokenizer.load(directory, 10))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessage(directory.resolve("tokenizer.json")
-                        + " does not exist; add it, or give token ids instead of text");
+        assertRefusedWith(
+                () -> Tokenizer.load(directory, 10),
+                directory.resolve("tokenizer.json") + " does not exist; add it, or give token ids instead of text");
     }
 
     @Test
-    void filesThatAreNoTokenizers() {
-        Path file = TestData.write(directory, "tokenizer.json", "{\"model\": ");
-        assertThatThrownBy(() -> Tokenizer.load(directory, 10))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageStartingWith(file + " is not valid JSON");
-        TestData.write(directory, "tokenizer.json", "{}");
-        assertThatThrownBy(() -> Tokenizer.load(directory, 10))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageStartingWith(file + " has no vocabulary");
-        TestData.write(directory, "tokenizer.json", "{\"model\": {\"type\": \"Nonsense\", \"vocab\": {\"a\": 0}}}");
-        assertThatThrownBy(() -> Tokenizer.load(directory, 10))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageStartingWith(file + " is not a tokenizer");
+    void aTokenizerWithoutVocabularyIsRefused() {
+        Path file = TestData.write(directory, "tokenizer.json", "{}");
+        assertRefused(() -> Tokenizer.load(directory, 10), file + " has no vocabulary");
     }
 
     @Test
-    void aTokenNobodyKnows() {
+    void anEosThatIsNotInTheVocabularyIsRefused() {
         LetterTokenizer.write(directory, true);
         Path file = TestData.write(directory, "tokenizer_config.json", "{\"eos_token\": \"<|end|>\"}");
-        assertThatThrownBy(() -> Tokenizer.load(directory, 10))
-                .hasMessage(file
-                        + ": eos_token is \"<|end|>\", which tokenizer.json does not know; use the two files"
-                        + " of one model");
+        assertRefusedWith(
+                () -> Tokenizer.load(directory, 10),
+                file
+                        + ": eos_token is \"<|end|>\", which tokenizer.json does not know; use the two files of one model");
     }
 
-    /**
-     * Their ids of prompts begin with the beginning token; those of completions are of the completion's text alone,
-     * without ending token.
-     */
+    /** The golden ids of prompts begin with BOS. Those of completions are ids of their text alone, without EOS. */
     @ParameterizedTest
     @CsvSource({
         "models/TinyStories-656K, models/TinyStories-656K/golden.json, 2048",
         "models/stories260K/hf, models/stories260K/golden.json, 512"
     })
     void publishedModels(String model, String golden, int vocabulary) {
-        JsonNode expected = TestData.json(TestData.real(golden));
-        try (Tokenizer tokenizer = Tokenizer.load(TestData.real(model), vocabulary)) {
+        JsonNode expected = TestFiles.json(TestFiles.real(golden));
+        try (Tokenizer tokenizer = Tokenizer.load(TestFiles.real(model), vocabulary)) {
             assertThat(tokenizer.bosTokenId()).isEqualTo(1);
             assertThat(tokenizer.eosTokenId()).isEqualTo(2);
             for (JsonNode text : expected.get("texts")) {
                 assertThat(tokenizer.encodeStart(text.get("text").textValue()))
-                        .isEqualTo(TestData.ints(text.get("ids")));
+                        .isEqualTo(TestFiles.ints(text.get("ids")));
             }
             assertThat(expected.get("pairs")).hasSize(8);
             for (JsonNode pair : expected.get("pairs")) {
                 assertThat(tokenizer.encodeStart(pair.get("prompt").textValue()))
-                        .isEqualTo(TestData.ints(pair.get("prompt_ids")));
+                        .isEqualTo(TestFiles.ints(pair.get("prompt_ids")));
                 assertThat(tokenizer.encode(pair.get("chosen").textValue()))
-                        .isEqualTo(TestData.ints(pair.get("chosen_ids")));
+                        .isEqualTo(TestFiles.ints(pair.get("chosen_ids")));
                 assertThat(tokenizer.encode(pair.get("rejected").textValue()))
-                        .isEqualTo(TestData.ints(pair.get("rejected_ids")));
+                        .isEqualTo(TestFiles.ints(pair.get("rejected_ids")));
             }
         }
     }
@@ -147,12 +133,12 @@ class TokenizerTest {
     @ParameterizedTest
     @CsvSource({"gpt2, llama.cpp-gpt-2.json, 50257", "qwen2.5, llama.cpp-qwen2.json, 151665"})
     void publishedTokenizers(String name, String vectors, int vocabulary) {
-        JsonNode expected = TestData.json(TestData.real("tokenizers/vectors/" + vectors));
+        JsonNode expected = TestFiles.json(TestFiles.real("tokenizers/vectors/" + vectors));
         assertThat(expected).hasSize(46);
-        try (Tokenizer tokenizer = Tokenizer.load(TestData.real("tokenizers/" + name), vocabulary)) {
+        try (Tokenizer tokenizer = Tokenizer.load(TestFiles.real("tokenizers/" + name), vocabulary)) {
             for (JsonNode vector : expected) {
                 String text = vector.get("text").textValue();
-                assertThat(tokenizer.encode(text)).as(text).isEqualTo(TestData.ints(vector.get("ids")));
+                assertThat(tokenizer.encode(text)).as(text).isEqualTo(TestFiles.ints(vector.get("ids")));
             }
         }
     }

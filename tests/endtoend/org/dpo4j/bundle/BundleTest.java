@@ -13,7 +13,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code ./dpo4j bundle} on a build that is a few empty files, with a JDK whose runtime says what the library was built for. */
+/** {@code ./dpo4j bundle} on a build of a few empty files. The runtime of its JDK prints the architectures of the library. */
 class BundleTest {
     @TempDir
     Path root;
@@ -27,7 +27,7 @@ class BundleTest {
             scripts.copy(name, "tests/bundle/" + name);
         }
         scripts.write("mvnw", "mkdir -p tests/target/bundle && touch tests/target/bundle/dpo4j-tests-1.jar");
-        // Every build has these words, with kernels and without.
+        // Every library contains this text, with kernels and without.
         file("java/kernels/target/cmake/libdpo4j.so", "code for sm_90a, use a matrix product");
         file("java/trainer/target/lib/some.jar", "");
         file("java/trainer/target/dpo4j-trainer-1.jar", "");
@@ -42,7 +42,7 @@ class BundleTest {
                 [ "$1" != tf ] || printf 'org/dpo4j/%s.class\\n' conformance/RopeTest 'conformance/RopeTest$Case' conformance/LargeTest \
                   conformance/Tensors kernels/LeakTest kernels/DevicesTest train/StepGraphsTest
                 """);
-        // Random bytes would be as good; xz need not be there to be asked.
+        // The test does not need compression, and the machine may lack xz.
         scripts.write("path/xz", "cat");
         builtFor("none");
     }
@@ -88,22 +88,22 @@ class BundleTest {
     @Test
     void aBuildWithoutKernelsIsRefused() throws Exception {
         Run run = bundle();
-        assertThat(run.exit()).as(String.join("\n", run.lines())).isEqualTo(1);
+        run.exits(1);
         assertThat(run.last()).startsWith("dpo4j: bundle: this build has no CUDA kernels: put nvcc on PATH, or run");
         assertThat(root.resolve("new/out.tar.xz")).doesNotExist();
     }
 
     @Test
-    void anEmulatedBuildHasNoneEither() throws Exception {
+    void anEmulatedBuildIsRefusedToo() throws Exception {
         builtFor("emulated");
-        assertThat(bundle().exit()).isEqualTo(1);
+        bundle().exits(1);
     }
 
     @Test
-    void aBuildWithKernelsSaysForWhatAndIsPacked() throws Exception {
+    void aBuildWithKernelsIsPackedAndItsArchitecturesArePrinted() throws Exception {
         builtFor("sm_80,sm_90a");
         Run run = bundle();
-        assertThat(run.exit()).as(String.join("\n", run.lines())).isZero();
+        run.exits(0);
         assertThat(run.lines())
                 .contains("dpo4j: bundle: CUDA kernels for sm_80,sm_90a;"
                         + " build: version=1 compiler=g++-12 cuda=sm_80,sm_90a emulated=0");
@@ -118,9 +118,9 @@ class BundleTest {
     }
 
     @Test
-    void oneForTheCpuIsAskedForByName() throws Exception {
+    void cpuOnlyPacksABuildWithoutKernels() throws Exception {
         Run run = bundle("--cpu-only");
-        assertThat(run.exit()).as(String.join("\n", run.lines())).isZero();
+        run.exits(0);
         assertThat(root.resolve("new/out.tar.xz")).isNotEmptyFile();
     }
 }

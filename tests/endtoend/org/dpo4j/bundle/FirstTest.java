@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code first} on an archive whose commands are scripts: one hangs, one dies of a signal, one fails, one has no device. */
+/** {@code first} on an archive whose commands are scripts that hang, die of a signal, fail or find no device. */
 @Timeout(120)
 class FirstTest {
     @TempDir
@@ -29,7 +30,7 @@ class FirstTest {
     void layOut() throws IOException {
         scripts = new Scripts(folder.resolve("packed"));
         scripts.write("dpo4j/dpo4j", "echo '{\"build\" : \"cuda=sm_90a\"}'");
-        // The shell's own `exec` keeps the process whose end is waited for.
+        // `exec` keeps the process, so that its end can be waited for.
         scripts.write("dpo4j/conformance", """
                 [ "$1" != --list ] || { printf 'org.dpo4j.conformance.%s\\n' RopeTest AttentionTest; exit; }
                 for class; do :; done
@@ -52,15 +53,16 @@ class FirstTest {
                 """);
     }
 
-    private Run first(Map<String, String> more, String... arguments) throws Exception {
+    /** Runs it with these options, each as {@code --name=value}. */
+    private Run first(Map<String, String> more, String... options) throws Exception {
         Path archive = folder.resolve("dpo4j.tar");
         Scripts.run(Map.of(), "tar", "-C", scripts.folder().toString(), "-cf", archive.toString(), "dpo4j");
         Map<String, String> environment = new HashMap<>(Map.of(
                 "OUT", out().toString(), "WORK", folder.resolve("work").toString(), "CLASS_LIMIT", "2", "JOBS", "2"));
         environment.putAll(more);
-        List<String> command = new ArrayList<>(
-                List.of("bash", Scripts.root().resolve("tests/bundle/first").toString(), archive.toString()));
-        command.addAll(List.of(arguments));
+        List<String> command =
+                new ArrayList<>(List.of("bash", Scripts.script("first").toString(), archive.toString()));
+        Arrays.stream(options).flatMap(option -> Stream.of(option.split("="))).forEach(command::add);
         return Scripts.run(environment, command.toArray(String[]::new));
     }
 
@@ -86,16 +88,13 @@ class FirstTest {
     }
 
     @Test
-    void whatHangsFaultsOrFailsLosesItsOwnStep() throws Exception {
+    void aStepThatHangsFaultsOrFailsDoesNotEndTheOthers() throws Exception {
         Run run = first(
                 Map.of(),
-                "--classes",
-                "HangTest,RopeTest,FaultTest,WrongTest,AttentionTest",
-                "--benchmarks",
-                "wrong:5,copy+write:5",
-                "--memcheck",
-                "RopeTest");
-        assertThat(run.exit()).as(String.join("\n", run.lines())).isEqualTo(1);
+                "--classes=HangTest,RopeTest,FaultTest,WrongTest,AttentionTest",
+                "--benchmarks=wrong:5,copy+write:5",
+                "--memcheck=RopeTest");
+        run.exits(1);
         assertThat(steps())
                 .containsEntry("unpack", "passed")
                 .containsEntry("machine", "passed")
@@ -123,11 +122,11 @@ class FirstTest {
         }
     }
 
-    /** The rest of a group runs in a new process, which is told what is done. */
+    /** A new process runs the rest of a group, and skips benchmarks that are done. */
     @Test
     void benchmarksGoOnAfterAFaultAndAfterAHang() throws Exception {
-        Run run = first(Map.of(), "--classes", "none", "--memcheck", "none", "--benchmarks", "fault:5,stuck:5");
-        assertThat(run.exit()).isEqualTo(1);
+        Run run = first(Map.of(), "--classes=none", "--memcheck=none", "--benchmarks=fault:5,stuck:5");
+        run.exits(1);
         assertThat(steps())
                 .containsEntry("bench.fault", "FAILED (exit 3)")
                 .containsEntry("bench.fault.2", "passed")
@@ -139,38 +138,35 @@ class FirstTest {
     }
 
     @Test
-    void whereEverythingPassesItSaysSo() throws Exception {
-        Run run = first(Map.of(), "--benchmarks", "copy:5", "--memcheck", "none");
-        assertThat(run.exit()).as(String.join("\n", run.lines())).isZero();
+    void theLastLineSaysThatAllStepsPassed() throws Exception {
+        Run run = first(Map.of(), "--benchmarks=copy:5", "--memcheck=none");
+        run.exits(0);
         assertThat(run.last()).isEqualTo("first: 6 steps on cuda, 0 did not pass");
         List<String> steps = Files.readAllLines(out().resolve("steps.txt"));
         assertThat(steps.stream().filter(line -> line.contains("conformance."))).hasSize(2);
     }
 
     @Test
-    void withoutADeviceNothingIsRun() throws Exception {
+    void withoutADeviceNoTestIsRun() throws Exception {
         scripts.write("dpo4j/dpo4j", """
                 case $* in *cuda*) echo 'cuda not usable: this build has no CUDA kernels'; exit 1 ;; *) echo '{}' ;; esac
                 """);
         Run run = first(Map.of());
-        assertThat(run.exit()).isEqualTo(1);
+        run.exits(1);
         assertThat(steps()).containsEntry("doctor", "FAILED (exit 1)").hasSize(3);
         assertThat(run.last()).isEqualTo("cuda not usable: this build has no CUDA kernels");
     }
 
-    /** Where time runs out, what was not run is named, and the run has ended before its limit. */
+    /** The run ends before its limit. */
     @Test
-    void whatThereIsNoTimeForIsNamed() throws Exception {
+    void stepsForWhichThereIsNoTimeAreNamed() throws Exception {
         long began = System.nanoTime();
         Run run = first(
                 Map.of("LIMIT", "36", "CLASS_LIMIT", "90", "JOBS", "1"),
-                "--classes",
-                "HangTest,RopeTest",
-                "--benchmarks",
-                "copy:60",
-                "--memcheck",
-                "RopeTest");
-        assertThat(run.exit()).isEqualTo(1);
+                "--classes=HangTest,RopeTest",
+                "--benchmarks=copy:60",
+                "--memcheck=RopeTest");
+        run.exits(1);
         assertThat((System.nanoTime() - began) * 1e-9).isLessThan(36);
         assertThat(steps())
                 .containsEntry("conformance.RopeTest", "NOT RUN: no time is left")
@@ -178,13 +174,10 @@ class FirstTest {
     }
 
     @Test
-    void anArchiveThatIsNoneIsRefused() throws Exception {
+    void anAbsentArchiveIsRefused() throws Exception {
         Run run = Scripts.run(
-                Map.of("OUT", out().toString()),
-                "bash",
-                Scripts.root().resolve("tests/bundle/first").toString(),
-                "nothing.tar.xz");
-        assertThat(run.exit()).isEqualTo(2);
+                Map.of("OUT", out().toString()), "bash", Scripts.script("first").toString(), "nothing.tar.xz");
+        run.exits(2);
         assertThat(run.last())
                 .isEqualTo("first: name the archive that ./dpo4j bundle wrote: 'nothing.tar.xz' is no file");
     }

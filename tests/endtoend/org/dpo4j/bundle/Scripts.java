@@ -9,15 +9,16 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.dpo4j.model.TestFiles;
 
 /**
- * A folder in which scripts of {@code tests/bundle} run, with scripts of a few lines in the place of what they call.
+ * A folder in which scripts of {@code tests/bundle} run. The programs that they call are replaced by scripts of a few lines.
  *
  * @param folder of all of them
  */
 record Scripts(Path folder) {
     /**
-     * What a script did.
+     * The result of a script.
      *
      * @param exit its exit code
      * @param lines that it printed
@@ -26,17 +27,24 @@ record Scripts(Path folder) {
         String last() {
             return lines.get(lines.size() - 1);
         }
+
+        /** The exit code is this one; if it is not, the failure shows the output. */
+        Run exits(int code) {
+            assertThat(exit).as(String.join("\n", lines)).isEqualTo(code);
+            return this;
+        }
     }
 
-    static Path root() {
-        return Path.of(System.getenv("DPO4J_ROOT"));
+    /** A script of tests/bundle. */
+    static Path script(String name) {
+        return TestFiles.repository("tests/bundle").resolve(name);
     }
 
     /** Copies a script of tests/bundle to a place in the folder. */
     Path copy(String name, String place) throws IOException {
         Path file = folder.resolve(place);
         Files.createDirectories(file.getParent());
-        return Files.copy(root().resolve("tests/bundle").resolve(name), file);
+        return Files.copy(script(name), file);
     }
 
     /** Writes a script. */

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** {@code verify} and {@code conformance}, with a Java, a dpo4j and a compute-sanitizer that are scripts of a few lines. */
+/** {@code verify} and {@code conformance}. Java, dpo4j and compute-sanitizer are replaced by scripts of a few lines. */
 class VerifyTest {
     private static final String CLEAN = """
             case $2 in
@@ -56,7 +56,7 @@ class VerifyTest {
                 """.formatted(doctor));
     }
 
-    /** Says so, and does not run what it is given; `$2` is the tool. */
+    /** A compute-sanitizer that records its arguments and runs nothing; `$2` is the tool. */
     private Path sanitizer(String then) throws IOException {
         return scripts.write("sanitizer/compute-sanitizer", "echo \"$@\" >>" + folder.resolve("asked") + "\n" + then);
     }
@@ -68,10 +68,14 @@ class VerifyTest {
         return Scripts.run(Map.of(), command.toArray(String[]::new));
     }
 
+    private Run tool(String name, Path sanitizer) throws Exception {
+        return run("conformance", "--tool", name, "--sanitizer", sanitizer.toString());
+    }
+
     @Test
-    void runsEveryClassTestByTest() throws Exception {
+    void everyClassIsRunTestByTest() throws Exception {
         Run run = run("verify");
-        assertThat(run.exit()).isZero();
+        run.exits(0);
         assertThat(run.last()).isEqualTo("== verify: conformance on cuda passed; dpo on cuda passed");
         assertThat(run.lines()).contains("doctor --device cuda", "Test run finished", "trained");
         assertThat(Files.readString(folder.resolve("java")))
@@ -84,20 +88,20 @@ class VerifyTest {
     }
 
     @Test
-    void stopsAfterDoctorWhereTheDeviceCannotBeUsed() throws Exception {
+    void anUnusableDeviceStopsItAfterDoctor() throws Exception {
         dpo4j(1);
         Run run = run("verify");
-        assertThat(run.exit()).isEqualTo(1);
+        run.exits(1);
         assertThat(run.last()).startsWith("== verify: STOPPED, since cuda cannot be used; doctor says why");
         assertThat(folder.resolve("java")).doesNotExist();
     }
 
     @Test
-    void keepsLogsAndStillSaysThemAloud() throws Exception {
+    void logsAreWrittenAndPrinted() throws Exception {
         java("echo 'AttentionTest > one :: FAILED'; exit 1");
         Path logs = folder.resolve("logs/of today");
         Run run = run("verify", "--device", "cpu", "--output", logs.toString(), "AttentionTest");
-        assertThat(run.exit()).isEqualTo(1);
+        run.exits(1);
         assertThat(run.last()).isEqualTo("== verify: conformance on cpu FAILED (exit 1); dpo on cpu passed");
         assertThat(run.lines()).contains("AttentionTest > one :: FAILED");
         assertThat(Files.readString(logs.resolve("doctor.log"))).isEqualTo("doctor --device cpu\n");
@@ -109,17 +113,17 @@ class VerifyTest {
     }
 
     @Test
-    void aClassThatIsNotThereIsRefused() throws Exception {
+    void anUnknownClassIsRefused() throws Exception {
         Run run = run("conformance", "RoppeTest");
-        assertThat(run.exit()).isEqualTo(2);
+        run.exits(2);
         assertThat(run.last()).isEqualTo("conformance: no class is called RoppeTest: ./conformance --list names them");
     }
 
     @Test
-    void memcheckRunsTheSmallTestsOfTheClassesThatAreNamed() throws Exception {
+    void memcheckRunsTheSmallTestsOfTheNamedClasses() throws Exception {
         Path tool = sanitizer(CLEAN);
         Run run = run("conformance", "--tool", "memcheck", "--sanitizer", tool.toString(), "AttentionTest", "LeakTest");
-        assertThat(run.exit()).isZero();
+        run.exits(0);
         assertThat(run.last()).isEqualTo("== conformance: memcheck on cuda passed, ERROR SUMMARY: 0 errors");
         String asked = Files.readString(folder.resolve("asked"));
         assertThat(asked)
@@ -132,17 +136,12 @@ class VerifyTest {
                 .doesNotContain("RopeTest");
     }
 
-    /** Barriers are counted per block; a kernel that waits for ever is ended; what the tool cannot follow is left out. */
+    /** The options: the number of barriers of a block, a time limit for kernels that hang, and kernels that the tool cannot check. */
     @Test
-    void racecheckIsToldOfBarriersAndLeavesHopperOut() throws Exception {
+    void racecheckHasLimitsForBarriersAndSkipsHopperKernels() throws Exception {
         sanitizer(CLEAN);
-        Run run = run(
-                "conformance",
-                "--tool",
-                "racecheck",
-                "--sanitizer",
-                folder.resolve("sanitizer").toString());
-        assertThat(run.exit()).isZero();
+        Run run = tool("racecheck", folder.resolve("sanitizer"));
+        run.exits(0);
         assertThat(run.last())
                 .isEqualTo("== conformance: racecheck on cuda passed,"
                         + " RACECHECK SUMMARY: 0 hazards displayed (0 errors, 0 warnings)");
@@ -153,41 +152,34 @@ class VerifyTest {
 
     @Test
     void anErrorOfAToolFailsTheRun() throws Exception {
-        Path tool = sanitizer(CLEAN + "exit 99");
-        Run run = run("conformance", "--tool", "racecheck", "--sanitizer", tool.toString());
-        assertThat(run.exit()).isEqualTo(99);
+        Run run = tool("racecheck", sanitizer(CLEAN + "exit 99"));
+        run.exits(99);
         assertThat(run.last()).contains("racecheck on cuda FAILED (exit 99)");
     }
 
     @Test
-    void aToolWithoutASummaryHasNotLooked() throws Exception {
-        Path tool = sanitizer("");
-        Run run = run("conformance", "--tool", "memcheck", "--sanitizer", tool.toString());
-        assertThat(run.exit()).isEqualTo(1);
+    void aToolWithoutASummaryFailsTheRun() throws Exception {
+        Run run = tool("memcheck", sanitizer(""));
+        run.exits(1);
         assertThat(run.last()).contains("memcheck on cuda FAILED (exit 1), no summary of memcheck");
     }
 
     @Test
-    void whereThereIsNoToolItIsSaid() throws Exception {
+    void anAbsentToolIsNamed() throws Exception {
         assumeFalse(Files.exists(Path.of("/usr/local/cuda/bin/compute-sanitizer")), "this machine has one");
         Run run = run("conformance", "--tool", "memcheck");
-        assertThat(run.exit()).isEqualTo(2);
+        run.exits(2);
         assertThat(run.last()).startsWith("conformance: memcheck was NOT RUN: no compute-sanitizer on PATH");
     }
 
     @Test
-    void aToolThatIsNoneIsRefused() throws Exception {
-        Run run = run(
-                "conformance",
-                "--tool",
-                "memcheck",
-                "--sanitizer",
-                folder.resolve("nothing").toString());
-        assertThat(run.exit()).isEqualTo(2);
+    void aPathWithoutAToolIsRefused() throws Exception {
+        Run run = tool("memcheck", folder.resolve("nothing"));
+        run.exits(2);
         assertThat(run.last()).contains("is no program: name compute-sanitizer or its directory");
     }
 
-    /** Where sh is bash, a shift beyond the last argument is no error, and the script would read it for ever. */
+    /** In bash a shift beyond the last argument is no error, so without this check the script would loop for ever. */
     @Test
     void anOptionWithoutItsValueIsNamed() throws Exception {
         for (String option : List.of("--device", "--cuda", "--output")) {
@@ -197,12 +189,12 @@ class VerifyTest {
             assertThat(run("conformance", option))
                     .isEqualTo(new Run(2, List.of("conformance: " + option + " needs a value")));
         }
-        String scripts = Scripts.root().resolve("tests/bundle").toString();
+        String first = Scripts.script("first").toString();
         for (String option : List.of("--device", "--classes", "--benchmarks", "--memcheck")) {
-            assertThat(Scripts.run(Map.of("OUT", folder.toString()), "bash", scripts + "/first", option))
+            assertThat(Scripts.run(Map.of("OUT", folder.toString()), "bash", first, option))
                     .isEqualTo(new Run(2, List.of("first: " + option + " needs a value")));
         }
-        assertThat(Scripts.run(Map.of(), "bash", scripts + "/bundle.sh", "--output"))
+        assertThat(Scripts.run(Map.of(), "bash", Scripts.script("bundle.sh").toString(), "--output"))
                 .isEqualTo(new Run(2, List.of("dpo4j: bundle: --output needs a value")));
     }
 }

@@ -7,25 +7,24 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import org.dpo4j.bundle.Scripts.Run;
+import org.dpo4j.model.TestFiles;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Where the bundle is written: through links, into pipes and devices, and whole over regular files. */
+/** The bundle is written through links, into pipes and devices, and over whole regular files. */
 @Timeout(60)
 class WriteTest {
     @TempDir
     Path folder;
 
     private static Run write(Path file, String more) throws Exception {
-        String script = Scripts.root().resolve("tests/bundle/write.sh").toString();
+        String script = Scripts.script("write.sh").toString();
         return Scripts.run(Map.of(), "sh", "-c", "printf new | \"$0\" \"$1\" " + more, script, file.toString());
     }
 
     private static void assertWritten(Path file) throws Exception {
-        Run run = write(file, "");
-        assertThat(run.lines()).isEmpty();
-        assertThat(run.exit()).isZero();
+        assertThat(write(file, "").exits(0).lines()).isEmpty();
     }
 
     @Test
@@ -42,9 +41,7 @@ class WriteTest {
 
     @Test
     void pipesAndDevices() throws Exception {
-        Path pipe = folder.resolve("pipe");
-        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
-                .isZero();
+        Path pipe = TestFiles.pipe(folder.resolve("pipe"));
         Process reader = new ProcessBuilder("cat", pipe.toString()).start();
         assertWritten(pipe);
         assertThat(new String(reader.getInputStream().readAllBytes(), StandardCharsets.UTF_8))
@@ -56,14 +53,12 @@ class WriteTest {
     }
 
     @Test
-    void whatCannotBeWrittenIsSaidBefore() throws Exception {
-        Run directory = write(folder, "check");
-        assertThat(directory.exit()).isEqualTo(1);
-        assertThat(directory.last()).isEqualTo("dpo4j: " + folder + " is a directory; name a file in it");
-        Run absent = write(folder.resolve("absent/file"), "check");
-        assertThat(absent.exit()).isEqualTo(1);
-        assertThat(absent.last()).contains("the directory " + folder.resolve("absent") + " does not exist; make it");
-        assertThat(write(folder.resolve("file"), "check").exit()).isZero();
+    void aPathThatCannotBeWrittenIsRefusedBeforeWriting() throws Exception {
+        assertThat(write(folder, "check").exits(1).last())
+                .isEqualTo("dpo4j: " + folder + " is a directory; name a file in it");
+        assertThat(write(folder.resolve("absent/file"), "check").exits(1).last())
+                .contains("the directory " + folder.resolve("absent") + " does not exist; make it");
+        write(folder.resolve("file"), "check").exits(0);
         assertThat(folder.resolve("file")).doesNotExist();
     }
 }

@@ -1,31 +1,42 @@
 package org.dpo4j.cli;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
+import static org.assertj.core.api.Assertions.assertThat;
+
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.ByteArrayOutputStream;
-import java.io.IOException;
 import java.io.PrintStream;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.junit.jupiter.api.Assumptions;
+import org.assertj.core.api.AbstractStringAssert;
+import org.dpo4j.model.TestFiles;
 
 /**
- * What a command did.
+ * The result of a command.
  *
  * @param code its exit code
  * @param out lines of standard output
  * @param err lines of standard error
  */
 record Cli(int code, List<String> out, List<String> err) {
-    private static final ObjectMapper JSON = new ObjectMapper();
+    /** The tiny model of the repository. */
+    static final String MODEL = TestFiles.golden("llama-tiny").toString();
 
-    static Cli run(String... arguments) {
+    /** Runs a line of words; each {@code %s} in it stands for the next value, which may contain spaces or be empty. */
+    static Cli run(String line, Object... values) {
+        return run(words(line, values));
+    }
+
+    /** As {@link #run}, on the device under test, in fp32. */
+    static Cli runOnDevice(String line, Object... values) {
+        boolean isCpu = System.getProperty("dpo4j.test.devices", "cpu").equals("cpu");
+        List<String> words = words(line, values);
+        words.addAll(List.of("--device", isCpu ? "cpu" : "cuda", "--dtype", "float32"));
+        return run(words);
+    }
+
+    static Cli run(List<String> words) {
         PrintStream out = System.out;
         PrintStream err = System.err;
         ByteArrayOutputStream outBytes = new ByteArrayOutputStream();
@@ -33,7 +44,7 @@ record Cli(int code, List<String> out, List<String> err) {
         try {
             System.setOut(new PrintStream(outBytes, true, StandardCharsets.UTF_8));
             System.setErr(new PrintStream(errBytes, true, StandardCharsets.UTF_8));
-            int code = Main.run(arguments);
+            int code = Main.run(words.toArray(String[]::new));
             return new Cli(code, lines(outBytes), lines(errBytes));
         } finally {
             System.setOut(out);
@@ -41,12 +52,26 @@ record Cli(int code, List<String> out, List<String> err) {
         }
     }
 
-    /** As {@link #run}, on the device under test, in fp32. */
-    static Cli runOnDevice(String... arguments) {
-        boolean cpu = System.getProperty("dpo4j.test.devices", "cpu").equals("cpu");
-        List<String> all = new ArrayList<>(Arrays.asList(arguments));
-        all.addAll(List.of("--device", cpu ? "cpu" : "cuda", "--dtype", "float32"));
-        return run(all.toArray(String[]::new));
+    /** The words of a line and its values, in a list that can grow. */
+    static List<String> words(String line, Object... values) {
+        List<String> words = new ArrayList<>();
+        int used = 0;
+        for (String word : line.strip().split(" +")) {
+            int next = used + word.split("%s", -1).length - 1;
+            if (!word.isEmpty()) {
+                words.add(word.formatted(Arrays.copyOfRange(values, used, next)));
+            }
+            used = next;
+        }
+        assertThat(used).as("values of %s", line).isEqualTo(values.length);
+        return words;
+    }
+
+    /** {@code words} and those of a line behind them. */
+    static List<String> words(List<String> words, String line, Object... values) {
+        List<String> all = new ArrayList<>(words);
+        all.addAll(words(line, values));
+        return all;
     }
 
     private static List<String> lines(ByteArrayOutputStream bytes) {
@@ -55,46 +80,46 @@ record Cli(int code, List<String> out, List<String> err) {
 
     /** The lines of standard output as JSON. */
     List<JsonNode> json() {
-        return out.stream().map(Cli::parse).toList();
+        return out.stream().map(TestFiles::json).toList();
     }
 
-    static JsonNode parse(String json) {
-        try {
-            return JSON.readTree(json);
-        } catch (JsonProcessingException e) {
-            throw new UncheckedIOException(e);
-        }
+    /** All of standard output as one JSON document. */
+    JsonNode document() {
+        return TestFiles.json(String.join("\n", out));
     }
 
-    static String read(Path file) {
-        try {
-            return Files.readString(file);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+    Cli assertSucceeded() {
+        assertThat(code).as("%s", err).isZero();
+        return this;
     }
 
-    static Path write(Path file, String content) {
-        try {
-            return Files.writeString(file, content);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+    /** A line of standard output matches this pattern. */
+    Cli assertPrints(String pattern) {
+        assertThat(out).anyMatch(line -> line.matches(pattern));
+        return this;
     }
 
-    /** A file or directory of the repository. */
-    static Path repository(String name) {
-        String root = System.getenv("DPO4J_ROOT");
-        return Path.of(root == null ? "." : root).resolve(name);
+    /** The command failed, and printed this error and no other line to standard error. */
+    void assertError(String message) {
+        assertThat(err).containsExactly("dpo4j: error: " + message);
+        assertThat(code).isNotZero();
     }
 
-    /** A real file or directory; where it is absent the test is skipped, saying so. */
-    static Path real(String name) {
-        String data = System.getenv("DPO4J_DATA");
-        Path path = (data == null ? repository("../shared/data") : Path.of(data)).resolve(name);
-        Assumptions.assumeTrue(
-                Files.exists(path),
-                () -> "skipped: " + path + " is absent; set DPO4J_DATA to a directory that holds " + name);
-        return path;
+    /** The words or the file of options were refused, before anything was printed. */
+    void assertUsageError(String message) {
+        assertError(message);
+        assertThat(code).isEqualTo(2);
+        assertThat(out).isEmpty();
+    }
+
+    /** The only line of standard error. */
+    AbstractStringAssert<?> assertThatError() {
+        return assertThat(err).singleElement().asString();
+    }
+
+    /** The error with which the run ended, after other lines of standard error. */
+    AbstractStringAssert<?> assertThatRunEndedWith() {
+        assertThat(code).as("%s", out).isEqualTo(1);
+        return assertThat(err).last().asString();
     }
 }

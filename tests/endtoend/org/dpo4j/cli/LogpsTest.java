@@ -4,14 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
 import org.dpo4j.data.LetterTokenizer;
+import org.dpo4j.model.TestFiles;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -19,17 +19,24 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * {@code logps} on published models, against a float64 forward pass that others wrote. RealModelTest derives the
- * tolerances.
+ * {@code logps} on published models, against an independent float64 forward pass.
+ *
+ * <p>Tolerances. A log-prob is the difference of two numbers of size |logit| <= 40, each the end of a chain of some 100
+ * fp32 roundings (2^-24 = 6e-8 relative): dot products of up to 384 terms whose errors add as their square root, norms,
+ * softmaxes. 40 * 100 * 6e-8 = 2.4e-4 if all point one way. Roundings of random direction stay below a tenth of it, so
+ * 1e-4 has room. A wrong rotation, scale or epsilon moves log-probs by more than 1e-2. Sums of up to 160 tokens: 1e-4 *
+ * sqrt(160) = 1.3e-3, so 2e-3. The bf16 model has the same weights as the fp32 one.
  */
 @Tag("device")
 class LogpsTest {
     private static final double TOKEN = 1e-4;
     private static final double SUM = 2e-3;
+    private static final String STORIES = "models/stories260K/hf";
 
     @TempDir
     Path directory;
 
+    /** The rows as JSONL, each with these keys. */
     private static String lines(Iterable<JsonNode> rows, String... keys) {
         return StreamSupport.stream(rows.spliterator(), false)
                 .map(row -> List.of(keys).stream()
@@ -38,17 +45,27 @@ class LogpsTest {
                 .collect(Collectors.joining());
     }
 
+    private Path pairs(JsonNode rows) {
+        return file(lines(rows, "prompt_ids", "chosen_ids", "rejected_ids"));
+    }
+
+    private Path file(String content) {
+        return TestFiles.write(directory.resolve("rows.jsonl"), content);
+    }
+
+    private static JsonNode golden(String file) {
+        return TestFiles.json(TestFiles.real(file));
+    }
+
     @ParameterizedTest
     @CsvSource({
         "models/TinyStories-656K, models/TinyStories-656K/golden.json",
+        "models/TinyStories-656K-bf16, models/TinyStories-656K/golden.json",
         "models/stories260K/hf, models/stories260K/golden.json"
     })
-    void pairs(String model, String goldenFile) {
-        JsonNode golden = Cli.parse(Cli.read(Cli.real(goldenFile))).get("pairs");
-        Path data =
-                Cli.write(directory.resolve("pairs.jsonl"), lines(golden, "prompt_ids", "chosen_ids", "rejected_ids"));
-        Cli logps = logps(model, data, "--per_token");
-        assertThat(logps.code()).as("%s", logps.err()).isZero();
+    void pairsHaveTheExpectedLogProbs(String model, String goldenFile) {
+        JsonNode golden = golden(goldenFile).get("pairs");
+        Cli logps = logps(model, pairs(golden), "--per_token").assertSucceeded();
         assertThat(logps.out()).hasSize(8);
         for (int i = 0; i < 8; i++) {
             JsonNode line = logps.json().get(i);
@@ -70,10 +87,10 @@ class LogpsTest {
         "models/TinyStories-656K-bf16, models/TinyStories-656K/golden.json",
         "models/stories260K/hf, models/stories260K/golden.json"
     })
-    void texts(String model, String goldenFile) {
-        JsonNode golden = Cli.parse(Cli.read(Cli.real(goldenFile))).get("texts");
-        Path data = Cli.write(directory.resolve("texts.jsonl"), lines(golden, "ids"));
-        List<JsonNode> lines = logps(model, data, "--per_token").json();
+    void textsHaveTheExpectedLogProbs(String model, String goldenFile) {
+        JsonNode golden = golden(goldenFile).get("texts");
+        List<JsonNode> lines =
+                logps(model, file(lines(golden, "ids")), "--per_token").json();
         assertThat(lines).hasSize(golden.size());
         for (int i = 0; i < golden.size(); i++) {
             JsonNode expected = golden.get(i).get("logprobs");
@@ -90,131 +107,95 @@ class LogpsTest {
     }
 
     private static double total(JsonNode numbers) {
-        return StreamSupport.stream(numbers.spliterator(), false)
-                .mapToDouble(JsonNode::doubleValue)
-                .sum();
+        return Arrays.stream(TestFiles.doubles(numbers)).sum();
     }
 
-    /** Rows run together or alone, in one order or the other: a row's numbers are its own, to the bit. */
+    /** Rows in one batch or each alone, in either order: the bits of a row are the same. */
     @Test
-    void aRowDoesNotDependOnItsNeighbours() {
-        JsonNode golden =
-                Cli.parse(Cli.read(Cli.real("models/stories260K/golden.json"))).get("pairs");
-        Path data =
-                Cli.write(directory.resolve("pairs.jsonl"), lines(golden, "prompt_ids", "chosen_ids", "rejected_ids"));
-        List<String> together =
-                logps("models/stories260K/hf", data, "--per_token").out();
-        assertThat(logps("models/stories260K/hf", data, "--per_token", "--batch_tokens", "1")
-                        .out())
-                .isEqualTo(together);
+    void aRowDoesNotDependOnOtherRows() {
+        Path data = pairs(golden("models/stories260K/golden.json").get("pairs"));
+        List<String> together = logps(STORIES, data, "--per_token").out();
+        assertThat(logps(STORIES, data, "--per_token --batch_tokens 1").out()).isEqualTo(together);
     }
 
-    /**
-     * By hand: {@code a} and {@code b} are one token together, so the border stands before {@code a}. Rows of these ids
-     * are the same rows.
-     */
+    /** By hand: {@code a} and {@code b} are one token together, so the completion begins before {@code a}. */
     @Test
-    void ids() throws IOException {
-        for (String name : List.of("config.json", "model.safetensors")) {
-            Files.copy(Cli.repository("tests/golden/llama-tiny").resolve(name), directory.resolve(name));
-        }
-        LetterTokenizer.write(directory, true);
-        Path texts =
-                Cli.write(directory.resolve("texts.jsonl"), "{\"prompt\":\"ca\",\"chosen\":\"bd\",\"rejected\":\"e\"}");
-        Cli ofTexts = logps(directory, texts, "--ids");
-        assertThat(ofTexts.out())
+    void idsOfTextsReadAgainAreTheSameRows() {
+        Path model = LetterTokenizer.write(TestFiles.copyModel("llama-tiny", directory), true);
+        Cli texts = logps(model, file("{\"prompt\":\"ca\",\"chosen\":\"bd\",\"rejected\":\"e\"}"), "--ids");
+        assertThat(texts.out())
                 .singleElement()
                 .asString()
                 .endsWith(",\"prompt_ids\":[0,4],\"chosen_ids\":[9,5,1],\"rejected_ids\":[2,6,1]}");
-        Path ids = Cli.write(
-                directory.resolve("ids.jsonl"), lines(ofTexts.json(), "prompt_ids", "chosen_ids", "rejected_ids"));
-        assertThat(logps(directory, ids, "--ids").out()).isEqualTo(ofTexts.out());
+        Path ids = file(lines(texts.json(), "prompt_ids", "chosen_ids", "rejected_ids"));
+        assertThat(logps(model, ids, "--ids").out()).isEqualTo(texts.out());
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            value = {
-                "{\"ids\":[1,5,6]} | \"prompt_ids\":[1],\"completion_ids\":[5,6]",
-                "{\"prompt_ids\":[1,5],\"completion_ids\":[6,7]} | \"prompt_ids\":[1,5],\"completion_ids\":[6,7]"
-            })
+    @CsvSource(delimiter = '|', textBlock = """
+        {"ids":[1,5,6]} | "prompt_ids":[1],"completion_ids":[5,6]
+        {"prompt_ids":[1,5],"completion_ids":[6,7]} | "prompt_ids":[1,5],"completion_ids":[6,7]
+        """)
     void idsOfSequences(String row, String ids) {
-        Path data = Cli.write(directory.resolve("ids.jsonl"), row);
-        assertThat(logps("models/stories260K/hf", data, "--ids").out())
+        assertThat(logps(STORIES, file(row), "--ids").out())
                 .singleElement()
                 .asString()
                 .endsWith(",\"tokens\":2," + ids + "}");
     }
 
     @Test
-    void toAFile() {
-        Path data = Cli.write(directory.resolve("ids.jsonl"), "{\"ids\":[1,5,6]}\n\n{\"ids\":[1,5,6,7]}\n");
-        List<String> printed = logps("models/stories260K/hf", data).out();
-        Path file = directory.resolve("logps.jsonl");
-        Cli written = logps("models/stories260K/hf", data, "--output", file.toString());
-        assertThat(written.out()).isEmpty();
-        assertThat(Cli.read(file).lines()).isEqualTo(printed).hasSize(2);
+    void aFileGetsTheLinesThatAreOtherwisePrinted() {
+        Path data = file("{\"ids\":[1,5,6]}\n\n{\"ids\":[1,5,6,7]}\n");
+        List<String> printed = logps(STORIES, data, "").out();
+        Path output = directory.resolve("logps.jsonl");
+        assertThat(logps(STORIES, data, "--output %s", output).out()).isEmpty();
+        assertThat(TestFiles.read(output).lines()).isEqualTo(printed).hasSize(2);
         assertThat(printed.get(1)).startsWith("{\"row\":3,\"logps\":-").endsWith(",\"tokens\":3}");
     }
 
     @Test
-    void whatBecameOfTheRows() {
-        Path data = Cli.write(directory.resolve("text.jsonl"), """
+    void rowsThatAreCutOrLeftOutAreCounted() {
+        Path data = file("""
             {"prompt":"Once upon a time","chosen":" there was a dog.","rejected":""}
             {"prompt":"Once upon a time","chosen":" there was a dog.","rejected":" dog"}
             """);
-        Cli logps = logps(
-                "models/stories260K/hf",
-                data,
-                "--on_bad_row",
-                "skip",
-                "--max_length",
-                "8",
-                "--truncation_mode",
-                "keep_start");
-        assertThat(logps.code()).isZero();
-        assertThat(logps.json())
-                .singleElement()
-                .satisfies(line -> assertThat(line.get("row").intValue()).isEqualTo(2));
+        Cli logps = logps(STORIES, data, "--on_bad_row skip --max_length 8 --truncation_mode keep_start")
+                .assertSucceeded();
+        assertThat(logps.json()).extracting(line -> line.get("row").intValue()).containsExactly(2);
         assertThat(logps.err())
                 .contains("dpo4j: " + data + ": 1 rows, 1 cut to max_length; skipped 1: empty completion 1");
     }
 
     @Test
-    void rowsLongerThanTheModel() {
-        String ids = "1" + ",5".repeat(512);
-        Path data = Cli.write(directory.resolve("long.jsonl"), "{\"ids\":[" + ids + "]}\n{\"ids\":[1,5]}\n");
-        Path output = directory.resolve("out");
-        assertRefused(data, output, data + " line 1: ids has 513 tokens, more than max_length 512;");
-        assertRefused(data, output, "max_length is 513 but the model has 512 positions", "--max_length", "513");
-        assertThat(tokens(logps("models/stories260K/hf", data, "--on_bad_row", "skip")))
-                .containsExactly(1);
-        assertThat(tokens(logps("models/stories260K/hf", data, "--truncation_mode", "keep_start")))
-                .containsExactly(511, 1);
+    void rowsLongerThanTheModelAreRefusedLeftOutOrCut() {
+        Path data = file("{\"ids\":[1" + ",5".repeat(512) + "]}\n{\"ids\":[1,5]}\n");
+        assertRefused(data, "", data + " line 1: ids has 513 tokens, more than max_length 512;");
+        assertRefused(data, "--max_length 513", "max_length is 513 but the model has 512 positions");
+        assertThat(tokens(logps(STORIES, data, "--on_bad_row skip"))).containsExactly(1);
+        assertThat(tokens(logps(STORIES, data, "--truncation_mode keep_start"))).containsExactly(511, 1);
     }
 
-    private static void assertRefused(Path data, Path output, String message, String... more) {
-        List<String> arguments = new ArrayList<>(List.of("--output", output.toString()));
-        arguments.addAll(List.of(more));
-        Cli refused = logps("models/stories260K/hf", data, arguments.toArray(String[]::new));
-        assertThat(refused.code()).isEqualTo(1);
-        assertThat(refused.err()).last().asString().startsWith("dpo4j: error: " + message);
+    private void assertRefused(Path data, String more, String message) {
+        Path output = directory.resolve("out");
+        logps(STORIES, data, "--output %s " + more, output)
+                .assertThatRunEndedWith()
+                .startsWith("dpo4j: error: " + message);
         assertThat(output).doesNotExist();
     }
 
     private static List<Integer> tokens(Cli logps) {
-        assertThat(logps.code()).as("%s", logps.err()).isZero();
-        return logps.json().stream().map(line -> line.get("tokens").intValue()).toList();
+        return logps.assertSucceeded().json().stream()
+                .map(line -> line.get("tokens").intValue())
+                .toList();
     }
 
-    private static Cli logps(String model, Path data, String... more) {
-        return logps(Cli.real(model), data, more);
+    private static Cli logps(String model, Path data, String more, Object... values) {
+        return logps(TestFiles.real(model), data, more, values);
     }
 
-    private static Cli logps(Path model, Path data, String... more) {
-        List<String> arguments = new ArrayList<>(List.of("logps", "--dataset_name", data.toString()));
-        arguments.addAll(List.of("--model_name_or_path", model.toString()));
-        arguments.addAll(List.of(more));
-        return Cli.runOnDevice(arguments.toArray(String[]::new));
+    private static Cli logps(Path model, Path data, String more, Object... values) {
+        List<Object> all = new ArrayList<>(List.of(model, data));
+        all.addAll(List.of(values));
+        return Cli.runOnDevice("logps --model_name_or_path %s --dataset_name %s " + more, all.toArray());
     }
 }

@@ -2,7 +2,6 @@ package org.dpo4j.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -10,17 +9,18 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.dpo4j.model.TestFiles;
 
-/** The tensors of a small safetensors file of F32 or BF16, read by the format's description and by nothing of the trainer's. */
+/** Reads the tensors of a small safetensors file of F32 or BF16 by the description of the format, without the trainer's code. */
 final class SavedWeights {
     private SavedWeights() {}
 
-    static Map<String, float[]> read(Path file) {
-        ByteBuffer bytes = ByteBuffer.wrap(bytes(file)).order(ByteOrder.LITTLE_ENDIAN);
+    static Map<String, float[]> read(Path file) throws IOException {
+        ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
         int header = Math.toIntExact(bytes.getLong());
-        JsonNode entries = Cli.parse(new String(bytes.array(), Long.BYTES, header, StandardCharsets.UTF_8));
+        JsonNode entries = TestFiles.json(new String(bytes.array(), Long.BYTES, header, StandardCharsets.UTF_8));
         Map<String, float[]> tensors = new LinkedHashMap<>();
-        entries.fields().forEachRemaining(entry -> {
+        entries.properties().forEach(entry -> {
             if (!entry.getKey().equals("__metadata__")) {
                 tensors.put(entry.getKey(), tensor(bytes, Long.BYTES + header, entry.getValue()));
             }
@@ -38,13 +38,5 @@ final class SavedWeights {
             values[i] = isBf16 ? Float.intBitsToFloat(bytes.getShort(at) << 16) : bytes.getFloat(at);
         }
         return values;
-    }
-
-    private static byte[] bytes(Path file) {
-        try {
-            return Files.readAllBytes(file);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 }

@@ -4,19 +4,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import org.dpo4j.data.LetterTokenizer;
+import org.dpo4j.model.TestFiles;
+import org.dpo4j.model.TestJvm;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Processes that have nowhere to unpack the native library of the tokenizers. A process loads it once, so each test
- * starts its own.
+ * The native library of the tokenizers cannot be unpacked, because a file is in the way. A process loads it once, so
+ * each test starts its own.
  */
 class TokenizerLibraryTest {
     @TempDir
@@ -26,26 +25,16 @@ class TokenizerLibraryTest {
 
     @BeforeEach
     void writeAFileInTheWay() {
-        cache = Cli.write(directory.resolve("file"), "no directory").resolve("cache");
+        cache = TestFiles.write(directory.resolve("file"), "no directory").resolve("cache");
     }
 
-    private String run(int status, String... arguments) throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Dorg.bytedeco.javacpp.cachedir=" + System.getProperty("org.bytedeco.javacpp.cachedir"),
-                "-cp",
-                System.getProperty("java.class.path"),
-                Main.class.getName()));
-        command.addAll(List.of(arguments));
-        Path printed = directory.resolve("printed");
-        ProcessBuilder builder = new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .redirectOutput(printed.toFile())
-                .directory(directory.toFile());
+    private String run(int code, String line, Object... values) throws IOException, InterruptedException {
+        List<String> command = TestJvm.command(Main.class.getName());
+        command.addAll(Cli.words(line, values));
+        ProcessBuilder builder = new ProcessBuilder(command).directory(directory.toFile());
         builder.environment().put("DJL_CACHE_DIR", cache.toString());
         builder.environment().remove("ENGINE_CACHE_DIR");
-        assertThat(builder.start().waitFor()).isEqualTo(status);
-        return Files.readString(printed, StandardCharsets.UTF_8);
+        return TestJvm.run(builder, code);
     }
 
     private String problem() {
@@ -55,33 +44,20 @@ class TokenizerLibraryTest {
                 + " write to and run programs from";
     }
 
-    /** The user's file is not blamed. */
     @Test
-    void commands() throws IOException, InterruptedException {
-        Path model = Files.createDirectory(directory.resolve("model"));
-        for (String name : List.of("config.json", "model.safetensors")) {
-            Files.copy(Cli.repository("tests/golden/llama-tiny").resolve(name), model.resolve(name));
-        }
-        LetterTokenizer.write(model, true);
-        Path rows = Cli.write(directory.resolve("rows.jsonl"), "{\"text\":\"abc\"}\n");
-        String printed = run(
-                1,
-                "logps",
-                "--model_name_or_path",
-                model.toString(),
-                "--dataset_name",
-                rows.toString(),
-                "--device",
-                "cpu");
-        assertThat(printed).endsWith("dpo4j: error: " + problem() + "\n");
+    void aCommandNamesTheDirectoryAndNotTheFilesOfTheUser() throws IOException, InterruptedException {
+        Path model = LetterTokenizer.write(TestFiles.copyModel("llama-tiny", directory.resolve("model")), true);
+        Path rows = TestFiles.write(directory.resolve("rows.jsonl"), "{\"text\":\"abc\"}\n");
+        assertThat(run(1, "logps --model_name_or_path %s --dataset_name %s --device cpu", model, rows))
+                .endsWith("dpo4j: error: " + problem() + "\n");
     }
 
     @Test
-    void doctor() throws IOException, InterruptedException {
+    void doctorNamesTheDirectory() throws IOException, InterruptedException {
         assertThat(run(0, "doctor").lines())
                 .anyMatch(line -> line.matches("tokenizers +not usable: .*") && line.endsWith(problem()))
                 .anyMatch(line -> line.endsWith(" in " + cache.resolve("tokenizers")));
-        JsonNode report = Cli.parse(run(0, "doctor", "--json")).get("tokenizers");
+        JsonNode report = TestFiles.json(run(0, "doctor --json")).get("tokenizers");
         assertThat(report.get("usable").booleanValue()).isFalse();
         assertThat(report.get("version").textValue()).matches("[0-9.-]+");
         assertThat(report.get("directory").textValue())

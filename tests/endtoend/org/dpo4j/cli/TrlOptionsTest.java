@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.dpo4j.model.TestFiles;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -21,13 +22,9 @@ class TrlOptionsTest {
     @TempDir
     Path directory;
 
-    private static JsonNode golden() {
-        return Cli.parse(Cli.read(Cli.repository("tests/golden/trl_options.json")));
-    }
-
     /** Each option with TRL's default. */
     private static Map<String, JsonNode> defaults(String command) {
-        JsonNode golden = golden();
+        JsonNode golden = TestFiles.json(TestFiles.golden("trl_options.json"));
         Map<String, JsonNode> defaults = new TreeMap<>();
         for (String table :
                 new String[] {command.equals("dpo") ? "DPOConfig" : "SFTConfig", "ModelConfig", "ScriptArguments"}) {
@@ -40,31 +37,29 @@ class TrlOptionsTest {
         return name + ": " + value + "\n"; // JSON is YAML
     }
 
-    /** The whole file is taken, by a run on a model of 64 positions. */
+    private Cli run(String command, String yaml) {
+        return Cli.run(command + " --config %s", TestFiles.write(directory.resolve("options.yaml"), yaml));
+    }
+
+    /** A run on a model of 64 positions accepts the whole file. */
     @ParameterizedTest
     @ValueSource(strings = {"dpo", "sft"})
-    void everyOptionAtItsDefaultIsTaken(String command) {
+    void everyOptionAtItsDefaultIsAccepted(String command) {
         Map<String, JsonNode> defaults = defaults(command);
         assertThat(defaults).hasSizeGreaterThan(150);
         defaults.keySet().removeAll(Set.of("model_name_or_path", "dataset_name", "output_dir"));
         StringBuilder yaml = new StringBuilder();
         defaults.forEach((name, value) -> yaml.append(line(name, value)));
-        Path rows = Cli.write(
+        Path rows = TestFiles.write(
                 directory.resolve("rows.jsonl"),
                 command.equals("dpo")
                         ? "{\"prompt_ids\": [3, 4], \"chosen_ids\": [5, 6, 7], \"rejected_ids\": [8, 9]}\n"
                         : "{\"ids\": [3, 4, 5, 6, 7, 2]}\n");
-        yaml.append(line("model_name_or_path", Cli.repository("tests/golden/llama-tiny")));
+        yaml.append(line("model_name_or_path", Cli.MODEL));
         yaml.append(line("dataset_name", rows));
         yaml.append(line("output_dir", directory.resolve("out")));
-        Cli run = Cli.run(
-                command,
-                "--config",
-                Cli.write(directory.resolve("all.yaml"), yaml.toString()).toString(),
-                "--device",
-                "cpu");
+        Cli run = run(command + " --device cpu", yaml.toString()).assertSucceeded();
         assertThat(run.err()).isEmpty();
-        assertThat(run.code()).isZero();
         assertThat(directory.resolve("out/model.safetensors")).exists();
     }
 
@@ -75,25 +70,28 @@ class TrlOptionsTest {
     }
 
     /**
-     * An option with a value that is not TRL's default gets to the first thing that is missing, or is refused by its name
-     * with what to do: none is unknown.
+     * An option with a value other than TRL's default is accepted, so that the run ends at the first missing option, or it
+     * is refused by name with advice. No option is unknown.
      */
     @ParameterizedTest(name = "{0} {1}")
     @MethodSource("fields")
     void noOptionIsUnknown(String command, String name, JsonNode value) {
         for (String other : others(value)) {
-            Path file = Cli.write(directory.resolve("one.yaml"), line(name, other));
-            Cli run = Cli.run(command, "--config", file.toString());
+            Cli run = run(command, line(name, other));
             assertThat(run.code()).isNotZero();
-            assertThat(run.err()).singleElement().asString().satisfies(message -> {
-                boolean isTaken =
+            run.assertThatError().satisfies(message -> {
+                boolean isAccepted =
                         message.matches("dpo4j: error: (model_name_or_path|dataset_name) is missing; give it");
-                boolean isNamed = message.startsWith("dpo4j: error: " + file + " line 1: " + name + " ");
+                boolean isNamed = message.startsWith(errorOfLine1() + name + " ");
                 boolean isOfEval = message.matches("dpo4j: error: eval_(steps|strategy) .*");
-                assertThat(isTaken || isNamed || isOfEval).as(message).isTrue();
+                assertThat(isAccepted || isNamed || isOfEval).as(message).isTrue();
                 assertThat(message).doesNotContain("unknown option", "should not happen");
             });
         }
+    }
+
+    private String errorOfLine1() {
+        return "dpo4j: error: " + directory.resolve("options.yaml") + " line 1: ";
     }
 
     private static String[] others(JsonNode value) {
@@ -135,44 +133,31 @@ class TrlOptionsTest {
                 "gradient_checkpointing: true",
                 "gradient_checkpointing_kwargs: {use_reentrant: false}"
             })
-    void valuesThatAskForWhatHoldsAnywayAreTaken(String line) {
-        Path file = Cli.write(directory.resolve("one.yaml"), line);
-        assertThat(Cli.run("dpo", "--config", file.toString()).err())
-                .containsExactly("dpo4j: error: model_name_or_path is missing; give it");
+    void valuesThatMatchWhatDpo4jAlwaysDoesAreAccepted(String line) {
+        run("dpo", line).assertError("model_name_or_path is missing; give it");
     }
 
     /** Fields of alignment-handbook's DataArguments and ModelArguments (src/alignment/configs.py, v0.4). */
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            value = {
-                "dataset_mixer: {a/b: 1.0}|dataset_mixer {...} is not supported: dataset_name is one file; write the rows of the"
-                        + " mixture to one file",
-                "dataset_splits: [train_prefs, test_prefs]|dataset_splits [...] is not supported: dataset_name and eval_dataset"
-                        + " are files; write each split to a file",
-                "preprocessing_num_workers: 12|preprocessing_num_workers 12 is not supported: rows are read by one thread; leave"
-                        + " it out",
-                "auto_insert_empty_system_msg: true|auto_insert_empty_system_msg true is not supported: render the chat template"
-                        + " first and give text",
-                "tokenizer_name_or_path: a/b|tokenizer_name_or_path a/b is not supported: put the tokenizer's files beside the"
-                        + " model's, in model_name_or_path"
-            })
-    void optionsOfAlignmentHandbookAreRefusedByName(String line, String message) {
-        Path file = Cli.write(directory.resolve("one.yaml"), line);
-        assertThat(Cli.run("dpo", "--config", file.toString()).err())
-                .containsExactly("dpo4j: error: " + file + " line 1: " + message);
+    @CsvSource(delimiter = '|', textBlock = """
+        dataset_mixer | {a/b: 1.0} | {...} | dataset_name is one file; write the rows of the mixture to one file
+        dataset_splits | [train_prefs, test_prefs] | [...] | dataset_name and eval_dataset are files; write each split to a file
+        preprocessing_num_workers | 12 | 12 | rows are read by one thread; leave it out
+        auto_insert_empty_system_msg | true | true | render the chat template first and give text
+        tokenizer_name_or_path | a/b | a/b | put the tokenizer's files beside the model's, in model_name_or_path
+        """)
+    void optionsOfAlignmentHandbookAreRefusedByName(String option, String value, String shown, String advice) {
+        assertThat(run("dpo", line(option, value)).err())
+                .containsExactly(errorOfLine1() + option + " " + shown + " is not supported: " + advice);
     }
 
     @Test
     void bf16MeansWhatItMeansInTrl() {
-        Path file = Cli.write(
-                directory.resolve("one.yaml"),
-                "bf16: yes\ndtype: float32\nmodel_name_or_path: " + Cli.repository("tests/golden/llama-tiny")
-                        + "\ndataset_name: none\noutput_dir: " + directory.resolve("out"));
-        assertThat(Cli.run("dpo", "--config", file.toString(), "--device", "cpu")
-                        .err())
-                .singleElement()
-                .asString()
+        run(
+                        "dpo --device cpu",
+                        "bf16: yes\ndtype: float32\nmodel_name_or_path: " + Cli.MODEL
+                                + "\ndataset_name: none\noutput_dir: " + directory.resolve("out"))
+                .assertThatError()
                 .contains("bfloat16 is not supported on cpu", "bf16");
     }
 }

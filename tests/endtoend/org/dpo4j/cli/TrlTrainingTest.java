@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,6 +13,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
+import org.dpo4j.model.TestFiles;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -19,17 +21,16 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * {@code dpo4j dpo} against TRL's own DPOTrainer, step by step (tests/golden/trl_training.py says how its values were made): the lines of metrics, the
- * trained weights, and how far each tensor has moved.
+ * {@code dpo4j dpo} against TRL's DPOTrainer, step by step (tests/golden/trl_training.py makes the values): lines of metrics, trained weights, and how
+ * far each tensor has moved.
  *
- * <p>The expected values are TRL's in float64. Their {@code noise} is the largest distance of three float32 runs of TRL from them: what float32 makes of
- * the case, over all its steps. Our run adds the same terms in float32 in another order, so its error is one more sample of that size. {@value #SAMPLES}
- * times the noise leaves room for a sample beyond the largest of three; the term {@link #FLOAT} is the rounding of the value itself, for values whose
- * noise happens to be 0.
+ * <p>TRL computes the expected values in float64. {@code noise} is the largest distance of three float32 runs of TRL from them, over all steps of the
+ * case. Our run adds the same terms in float32 in another order, so its error is one more sample of that size. {@value #SAMPLES} times the noise leaves
+ * room for a sample beyond the largest of three. The term {@link #FLOAT} is the rounding of the value itself, for values whose noise happens to be 0.
  *
- * <p>The length of a tensor's move errs by about the root mean square of its elements' errors, since those do not know the direction of the move. Three
- * samples of one number can all be small by chance. So its tolerance is at least {@code weights_noise}, the largest of some ten thousand errors of
- * elements: four of their standard deviations, or more.
+ * <p>The length of a tensor's move is off by about the root mean square of its elements' errors, because these errors do not depend on the direction of
+ * the move. Three samples of one number can all be small by chance. So its tolerance is at least {@code weights_noise}, the largest of some ten thousand
+ * errors of elements, which is four of their standard deviations or more.
  */
 @Tag("device")
 class TrlTrainingTest {
@@ -39,7 +40,7 @@ class TrlTrainingTest {
     private static final double FLOAT = 0x1p-23;
 
     private static final Set<String> EXACT = Set.of("step", "num_tokens", "learning_rate", "epoch");
-    private static final JsonNode GOLDEN = Cli.parse(Cli.read(Cli.repository("tests/golden/trl_training.json")));
+    private static final JsonNode GOLDEN = TestFiles.json(TestFiles.golden("trl_training.json"));
 
     @TempDir
     private Path directory;
@@ -51,28 +52,28 @@ class TrlTrainingTest {
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("cases")
-    void trainsAsTrl(String name, JsonNode golden) {
-        Cli run = Cli.runOnDevice(arguments(golden));
-        assertThat(run.code()).as("%s", run.err()).isZero();
-        List<JsonNode> lines = Cli.read(directory.resolve("out/metrics.jsonl"))
+    void trainsAsTrl(String name, JsonNode golden) throws IOException {
+        Object[] arguments = arguments(golden).toArray();
+        Cli.runOnDevice("dpo" + " %s".repeat(arguments.length), arguments).assertSucceeded();
+        List<JsonNode> lines = TestFiles.read(directory.resolve("out/metrics.jsonl"))
                 .lines()
-                .map(Cli::parse)
+                .map(TestFiles::json)
                 .toList();
-        metricsAreTrls(golden, lines);
-        weightsAreTrls(golden);
+        assertMetricsAreTrls(golden, lines);
+        assertWeightsAreTrls(golden);
         if (golden.has("as_given")) {
-            differs(golden, lines);
+            assertDiffersFromTrl(golden, lines);
         }
     }
 
-    private void metricsAreTrls(JsonNode golden, List<JsonNode> lines) {
+    private void assertMetricsAreTrls(JsonNode golden, List<JsonNode> lines) {
         List<String> without =
                 elements(golden.get("without")).map(JsonNode::textValue).toList();
-        // Where rewards are not compared, the losses have no reference: then there are none.
+        // If rewards are not compared, the losses have no reference, and the run logs no rewards.
         without.stream()
                 .filter(name -> name.startsWith("rewards/"))
                 .forEach(name -> assertThat(column(lines, name)).as(name).isEmpty());
-        golden.get("expected").fields().forEachRemaining(column -> {
+        golden.get("expected").properties().forEach(column -> {
             if (!without.contains(column.getKey())) {
                 List<Double> actual = column(lines, column.getKey());
                 assertThat(actual).as(column.getKey()).hasSameSizeAs(column.getValue());
@@ -93,13 +94,13 @@ class TrlTrainingTest {
         return SAMPLES * golden.get("noise").get(metric).doubleValue() + FLOAT * Math.abs(expected);
     }
 
-    private void weightsAreTrls(JsonNode golden) {
+    private void assertWeightsAreTrls(JsonNode golden) throws IOException {
         int stride = GOLDEN.get("weights_stride").intValue();
         double noise = golden.get("weights_noise").doubleValue();
         Map<String, float[]> before = SavedWeights.read(model(golden).resolve("model.safetensors"));
         Map<String, float[]> after = SavedWeights.read(directory.resolve("out/model.safetensors"));
         assertThat(after).containsOnlyKeys(before.keySet());
-        golden.get("weights").fields().forEachRemaining(tensor -> {
+        golden.get("weights").properties().forEach(tensor -> {
             float[] weights = tensor(after, tensor.getKey());
             for (int i = 0; i < tensor.getValue().size(); i++) {
                 double expected = tensor.getValue().get(i).doubleValue();
@@ -108,7 +109,7 @@ class TrlTrainingTest {
                         .isCloseTo(expected, within(SAMPLES * noise + FLOAT * Math.abs(expected)));
             }
         });
-        golden.get("moves").fields().forEachRemaining(tensor -> {
+        golden.get("moves").properties().forEach(tensor -> {
             double measured =
                     SAMPLES * golden.get("moves_noise").get(tensor.getKey()).doubleValue();
             double tolerance = Math.max(measured, noise);
@@ -120,26 +121,25 @@ class TrlTrainingTest {
         });
     }
 
-    /** From what TRL makes of the options as they are: by far more than the tolerance, in some line. */
-    private static void differs(JsonNode golden, List<JsonNode> lines) {
-        golden.get("as_given").fields().forEachRemaining(column -> {
+    /** TRL's numbers for the options as given differ from ours by far more than the tolerance, in some line. */
+    private static void assertDiffersFromTrl(JsonNode golden, List<JsonNode> lines) {
+        golden.get("as_given").properties().forEach(column -> {
             List<Double> actual = column(lines, column.getKey());
-            double largest = 0;
+            double max = 0;
             for (int line = 0; line < actual.size(); line++) {
                 double theirs = column.getValue().get(line).doubleValue();
                 double tolerance = tolerance(golden, column.getKey(), theirs);
-                largest = Math.max(largest, Math.abs(actual.get(line) - theirs) / tolerance);
+                max = Math.max(max, Math.abs(actual.get(line) - theirs) / tolerance);
             }
-            assertThat(largest)
-                    .as("%s as TRL has it, in tolerances", column.getKey())
+            assertThat(max)
+                    .as("distance of %s from TRL, in tolerances", column.getKey())
                     .isGreaterThan(10);
         });
     }
 
-    private String[] arguments(JsonNode golden) {
+    private List<String> arguments(JsonNode golden) {
         JsonNode options = golden.get("options");
         List<String> arguments = new ArrayList<>(List.of(
-                "dpo",
                 "--model_name_or_path=" + model(golden),
                 "--dataset_name=" + rows("rows", options.path("rows").asInt(Integer.MAX_VALUE)),
                 "--output_dir=" + directory.resolve("out"),
@@ -150,12 +150,12 @@ class TrlTrainingTest {
         if (options.has("eval_strategy")) {
             arguments.add("--eval_dataset=" + rows("eval_rows", Integer.MAX_VALUE));
         }
-        options.fields().forEachRemaining(option -> {
+        options.properties().forEach(option -> {
             if (!option.getKey().equals("rows")) {
                 arguments.add("--" + option.getKey() + "=" + text(option.getValue()));
             }
         });
-        return arguments.toArray(String[]::new);
+        return arguments;
     }
 
     private static String text(JsonNode value) {
@@ -168,14 +168,14 @@ class TrlTrainingTest {
     private Path rows(String kind, int limit) {
         List<String> rows =
                 elements(GOLDEN.get(kind)).limit(limit).map(JsonNode::toString).toList();
-        return Cli.write(directory.resolve(kind + ".jsonl"), String.join("\n", rows) + "\n");
+        return TestFiles.write(directory.resolve(kind + ".jsonl"), String.join("\n", rows) + "\n");
     }
 
     private static Path model(JsonNode golden) {
-        return Cli.repository("tests/golden").resolve(golden.get("model").textValue());
+        return TestFiles.golden(golden.get("model").textValue());
     }
 
-    /** What a metric is in each line that has it; steps and epochs of the lines of training alone. */
+    /** A metric in each line that has it; steps and epochs only in lines of training. */
     private static List<Double> column(List<JsonNode> lines, String name) {
         return lines.stream()
                 .filter(line -> line.has(name) && (!EXACT.contains(name) || line.has("loss")))

@@ -3,36 +3,30 @@ package org.dpo4j.examples;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.function.DoubleSupplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
-import org.dpo4j.kernels.DType;
-import org.dpo4j.kernels.Device;
-import org.dpo4j.kernels.Devices;
-import org.dpo4j.model.Model;
-import org.dpo4j.model.family.Llama;
+import org.dpo4j.model.TestFiles;
+import org.dpo4j.model.TestJvm;
+import org.dpo4j.train.TinyRun;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class ExamplesTest {
-    private static final Path ROOT = Path.of(System.getenv("DPO4J_ROOT"));
+    private static final Path ROOT = TestFiles.repository("");
 
     @TempDir
     private Path directory;
 
-    /** The loss and an element of its gradient, in double precision from the logits that the program makes. */
+    /** Expected: the loss and an element of its gradient, in double precision, from the same logits as in the program. */
     @Test
-    void embedKernels() throws IOException, InterruptedException {
+    void embedKernelsPrintsLossAndGradient() throws IOException, InterruptedException {
         double chosen = logProb(0, 3) + logProb(1, 1);
         double rejected = logProb(2, 4) + logProb(3, 15);
         double margin = 0.1 * (chosen + 9 - (rejected + 5));
@@ -41,7 +35,7 @@ class ExamplesTest {
         Matcher printed = Pattern.compile("loss (\\S+)\nd loss / d logits\\[0, 3] (\\S+)\n")
                 .matcher(run("EmbedKernels.java", "cpu"));
         assertThat(printed.matches()).isTrue();
-        // Six digits are printed; fp32's share is a hundredth of the last.
+        // Six digits are printed. The error of fp32 is a hundredth of the last digit.
         assertThat(Double.parseDouble(printed.group(1))).isCloseTo(loss, within(0.51e-6));
         assertThat(Double.parseDouble(printed.group(2))).isCloseTo(gradient, within(0.51e-6));
     }
@@ -59,16 +53,16 @@ class ExamplesTest {
         return i % 7 - i % 5;
     }
 
-    /** The loss and elements of both gradients, which are central differences, in double precision from the rows that the program makes. */
+    /** Expected: the loss and, by central differences, elements of both gradients, in double precision, from the same rows as in the program. */
     @Test
-    void embedHead() throws IOException, InterruptedException {
+    void embedHeadPrintsLossAndGradients() throws IOException, InterruptedException {
         double[] hidden = values(4 * 8, 5);
         double[] weight = values(16 * 8, 7);
         Matcher printed = Pattern.compile("3 products with the head\nloss (\\S+)\nd loss / d hidden\\[0, 3] (\\S+)\n"
                         + "d loss / d weight\\[1, 2] (\\S+)\n")
                 .matcher(run("EmbedHead.java", "cpu"));
         assertThat(printed.matches()).isTrue();
-        // Six digits are printed; fp32's share is a hundredth of the last, and so is that of differences.
+        // Six digits are printed. The errors of fp32 and of the differences are each a hundredth of the last digit.
         assertThat(Double.parseDouble(printed.group(1))).isCloseTo(headLoss(hidden, weight), within(0.51e-6));
         assertThat(Double.parseDouble(printed.group(2)))
                 .isCloseTo(difference(hidden, 3, () -> headLoss(hidden, weight)), within(0.51e-6));
@@ -76,14 +70,14 @@ class ExamplesTest {
                 .isCloseTo(difference(weight, 8 + 2, () -> headLoss(hidden, weight)), within(0.51e-6));
     }
 
-    private static double difference(double[] by, int at, DoubleSupplier loss) {
+    private static double difference(double[] values, int at, DoubleSupplier loss) {
         double step = 1e-5;
-        double here = by[at];
-        by[at] = here + step;
+        double kept = values[at];
+        values[at] = kept + step;
         double above = loss.getAsDouble();
-        by[at] = here - step;
+        values[at] = kept - step;
         double below = loss.getAsDouble();
-        by[at] = here;
+        values[at] = kept;
         return (above - below) / (2 * step);
     }
 
@@ -108,7 +102,7 @@ class ExamplesTest {
         return Math.log1p(Math.exp(-margin));
     }
 
-    /** What the README shows is a part of a program that runs. */
+    /** The snippet of the README is a part of a program that runs. */
     @Test
     void readmeShowsEmbedKernels() throws IOException {
         String readme = Files.readString(ROOT.resolve("README.md"));
@@ -125,19 +119,8 @@ class ExamplesTest {
     }
 
     @Test
-    void trainDpo() throws IOException, InterruptedException {
-        try (Device device = Devices.cpu(1);
-                Model model = Model.create(Llama.config(37, 16, 24, 2, 2, 1, 64, true), device, DType.F32, 3)) {
-            model.save(directory.resolve("model"), DType.F32);
-        }
-        List<String> rows = new ArrayList<>();
-        for (int row = 0; row < 16; row++) {
-            Map<String, int[]> ids = Map.of(
-                    "prompt_ids", new int[] {3 + row, 4}, "chosen_ids", new int[] {5, 6}, "rejected_ids", new int[] {7
-                    });
-            rows.add(new ObjectMapper().writeValueAsString(ids));
-        }
-        Files.write(directory.resolve("pairs.jsonl"), rows);
+    void trainDpoTrainsAndSaves() throws IOException, InterruptedException {
+        TinyRun.writeModelAndPairs(directory);
         String output = run(
                 "TrainDpo.java",
                 directory.resolve("model").toString(),
@@ -147,23 +130,11 @@ class ExamplesTest {
         assertThat(directory.resolve("out/model.safetensors")).exists();
     }
 
-    /** Runs a source file on this class path; returns what it printed. */
-    private String run(String example, String... arguments) throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Dorg.bytedeco.javacpp.cachedir=" + System.getProperty("org.bytedeco.javacpp.cachedir"),
-                "-cp",
-                System.getProperty("java.class.path"),
-                ROOT.resolve("examples").resolve(example).toString()));
+    /** Runs a source file on this class path; the output. */
+    private static String run(String example, String... arguments) throws IOException, InterruptedException {
+        List<String> command =
+                TestJvm.command(ROOT.resolve("examples").resolve(example).toString());
         command.addAll(List.of(arguments));
-        Path output = directory.resolve("output.txt");
-        int status = new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .redirectOutput(output.toFile())
-                .start()
-                .waitFor();
-        String printed = Files.readString(output, StandardCharsets.UTF_8);
-        assertThat(status).as(printed).isZero();
-        return printed;
+        return TestJvm.run(new ProcessBuilder(command), 0);
     }
 }

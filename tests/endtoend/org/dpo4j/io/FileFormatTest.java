@@ -13,7 +13,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** First bytes as the specification beside each line has them, against the format that is found. */
+/** The first bytes of a file, from the specification beside each line, and the format that is found. */
 class FileFormatTest {
 
     @ParameterizedTest
@@ -80,7 +80,7 @@ class FileFormatTest {
                 "\\01\\02\\00\\03|BINARY",
                 "\\91\\e2\\15\\c3\\7f\\a8\\03\\fe\\90|BINARY" // neither zeros nor UTF-8
             })
-    void byFirstBytes(String head, FileFormat format) {
+    void aFormatIsFoundByItsFirstBytes(String head, FileFormat format) {
         assertThat(FileFormat.find(bytes(head))).isEqualTo(format);
     }
 
@@ -101,13 +101,13 @@ class FileFormatTest {
                 "",
                 "\\0a"
             })
-    void noneOfThem(String head) {
+    void otherFilesHaveNoFormat(String head) {
         assertThat(FileFormat.find(bytes(head))).isNull();
     }
 
     /** POSIX.1-1988, pax interchange: magic ustar behind the 257 bytes of the fields before it. */
     @Test
-    void archives() throws IOException {
+    void archivesAreToldApart() throws IOException {
         byte[] tar = new byte[512];
         System.arraycopy("rows.jsonl".getBytes(StandardCharsets.US_ASCII), 0, tar, 0, 10);
         System.arraycopy("ustar\000".getBytes(StandardCharsets.US_ASCII), 0, tar, 257, 6);
@@ -118,7 +118,7 @@ class FileFormatTest {
     }
 
     @Test
-    void saysWhatToDo() {
+    void theErrorSaysWhatToDo() {
         assertThat(FileFormat.PARQUET.refuseRows("a.jsonl"))
                 .isEqualTo("a.jsonl is a Parquet file; write it as JSONL first, in Python:"
                         + " datasets.Dataset.from_parquet(\"a.jsonl\").to_json(\"rows.jsonl\")");

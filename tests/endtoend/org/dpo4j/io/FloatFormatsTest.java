@@ -9,14 +9,14 @@ import org.junit.jupiter.api.Test;
 class FloatFormatsTest {
 
     @Test
-    void everyFloat16() {
+    void everyFloat16IsRead() {
         for (int bits = 0; bits < 1 << 16; bits++) {
             assertThat(FloatFormats.fromFloat16((short) bits)).isEqualTo(Float.valueOf((float) value(bits, 5, 10)));
         }
     }
 
     @Test
-    void everyBfloat16ThereAndBack() {
+    void everyBfloat16IsReadAndWritten() {
         for (int bits = 0; bits < 1 << 16; bits++) {
             float value = FloatFormats.fromBfloat16((short) bits);
             assertThat(value).isEqualTo(Float.valueOf((float) value(bits, 8, 7)));
@@ -28,7 +28,7 @@ class FloatFormatsTest {
                 .isNaN();
     }
 
-    /** Between two neighbours the nearer one; from the middle the one whose last bit is 0. */
+    /** A value between two neighbours rounds to the nearer one, the middle to the one whose last bit is 0. */
     @Test
     void roundsToNearestTiesToEven() {
         for (int bits = 0; bits < 0x7f7f; bits += 7) {

@@ -2,6 +2,7 @@ package org.dpo4j.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -16,12 +17,12 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.Stream;
-import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.TestFiles;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What open(2), rename(2) and symlink(7) make of a path, on links and pipes made here. */
+/** Writing to files, links, pipes and devices behaves as open(2), rename(2) and symlink(7) say. */
 @Timeout(60)
 class OutputFileTest {
     @TempDir
@@ -49,7 +50,7 @@ class OutputFileTest {
     }
 
     @Test
-    void permissionsStay() throws IOException {
+    void permissionsAreKept() throws IOException {
         Path file = Files.writeString(directory.resolve("file"), "old");
         Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rw-rw---x"));
         write(file, "new");
@@ -63,7 +64,7 @@ class OutputFileTest {
     }
 
     @Test
-    void linksAreFollowedAndStay() throws IOException {
+    void linksAreFollowedAndKept() throws IOException {
         Files.createDirectory(directory.resolve("deep"));
         Path file = Files.writeString(directory.resolve("deep/file"), "old");
         Path inner = Files.createSymbolicLink(directory.resolve("deep/inner"), Path.of("file"));
@@ -77,7 +78,7 @@ class OutputFileTest {
 
     /** As open(2) with O_CREAT does. */
     @Test
-    void aLinkToNothingMakesItsTarget() throws IOException {
+    void aLinkToAnAbsentFileCreatesIt() throws IOException {
         Path link = Files.createSymbolicLink(directory.resolve("link"), directory.resolve("target"));
         write(link, "new");
         assertThat(Files.isSymbolicLink(link)).isTrue();
@@ -85,7 +86,7 @@ class OutputFileTest {
     }
 
     @Test
-    void linksInACircle() throws IOException {
+    void linksInACircleAreRefused() throws IOException {
         Files.createSymbolicLink(directory.resolve("a"), Path.of("b"));
         Files.createSymbolicLink(directory.resolve("b"), Path.of("a"));
         refused(directory.resolve("a"), "a cannot be written (its links form a cycle)");
@@ -93,9 +94,7 @@ class OutputFileTest {
 
     @Test
     void aPipeIsWrittenTo() throws Exception {
-        Path pipe = directory.resolve("pipe");
-        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
-                .isZero();
+        Path pipe = TestFiles.pipe(directory.resolve("pipe"));
         Path link = Files.createSymbolicLink(directory.resolve("link"), pipe);
         for (Path path : new Path[] {pipe, link}) {
             assertThat(reading(() -> Files.readString(pipe), () -> write(path, "through")))
@@ -125,7 +124,7 @@ class OutputFileTest {
     }
 
     @Test
-    void standardOutput() throws IOException {
+    void namesOfStandardOutputAreWrittenTo() throws IOException {
         PrintStream out = System.out;
         for (String name : new String[] {"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}) {
             ByteArrayOutputStream bytes = new ByteArrayOutputStream();
@@ -141,7 +140,7 @@ class OutputFileTest {
     }
 
     @Test
-    void whatCannotBeWritten() throws IOException {
+    void pathsThatCannotBeWrittenAreRefused() throws IOException {
         refused(directory, directory + " is a directory; name a file in it");
         refused(
                 Files.createSymbolicLink(directory.resolve("link"), directory),
@@ -169,7 +168,7 @@ class OutputFileTest {
 
     /** NAME_MAX is 255 bytes; a temporary name has to fit as well. */
     @Test
-    void longNames() throws IOException {
+    void theLongestNameIsWritten() throws IOException {
         write(directory.resolve("é".repeat(127)), "new");
         assertFiles("é".repeat(127));
     }
@@ -182,15 +181,11 @@ class OutputFileTest {
         assertThat(real.resolve("a/b")).isDirectory();
     }
 
-    /** The check before long work finds what writing would, but for what only writing can: a device that is full. */
+    /** The check before long work finds the same errors as writing, except on a device that is full. */
     private static void refused(Path file, String message) {
-        assertThatThrownBy(() -> write(file, "new"))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContaining(message);
+        assertRefused(() -> write(file, "new"), message);
         if (!file.startsWith("/dev")) {
-            assertThatThrownBy(() -> OutputFile.check(file))
-                    .isInstanceOf(Dpo4jException.class)
-                    .hasMessageContaining(message);
+            assertRefused(() -> OutputFile.check(file), message);
         }
     }
 }

@@ -1,7 +1,7 @@
 package org.dpo4j.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -12,19 +12,18 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
-import org.dpo4j.kernels.Dpo4jException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Files that lie: each is one error that names the file, and takes no memory for what the file claims. */
+/** Corrupt files: each is an error that names the file, before memory is allocated for sizes that it claims. */
 class SafeTensorsTest {
     @TempDir
     Path directory;
 
-    /** Headers over eight bytes of data, and a word of the error each deserves. */
+    /** Headers before eight bytes of data, and a part of the error. */
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
         {"a":{"dtype":"F32","shape":[2],"data_offsets":[0,16]}}                                             | takes 8 bytes
@@ -55,18 +54,18 @@ class SafeTensorsTest {
         []                                                                                                  | the header
         garbage!                                                                                            | not valid
         """)
-    void headersThatContradictThemselves(String header, String word) throws IOException {
+    void headersThatContradictThemselvesAreRefused(String header, String word) throws IOException {
         refused(file(header.length(), header, 8), word);
     }
 
     @ParameterizedTest
     @ValueSource(longs = {1L << 60, -1, Long.MIN_VALUE, 1L << 32, 1 << 24, 17, 1, 0})
-    void headerLengthsThatCannotBe(long length) throws IOException {
+    void impossibleLengthsOfTheHeaderAreRefused(long length) throws IOException {
         refused(file(length, "{\"a\":{}}", 8), "header");
     }
 
     @Test
-    void filesCutShortAnywhere() throws IOException {
+    void aFileCutShortAnywhereIsRefused() throws IOException {
         byte[] whole =
                 Files.readAllBytes(file(54, "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8));
         for (int length = 0; length < whole.length; length++) {
@@ -77,7 +76,7 @@ class SafeTensorsTest {
     }
 
     @Test
-    void deepNesting() throws IOException {
+    void deepNestingIsRefused() throws IOException {
         String objects = "{\"a\":".repeat(100_000) + "1" + "}".repeat(100_000);
         refused(file(objects.length(), objects, 8), "tensor a");
         String arrays = "[".repeat(100_000);
@@ -87,13 +86,13 @@ class SafeTensorsTest {
     }
 
     @Test
-    void aFileThatIsNotThere() {
+    void anAbsentFileIsRefused() {
         refused(directory.resolve("absent.safetensors"), "does not exist");
     }
 
-    /** The bytes a reader of the format expects, written out by hand. */
+    /** Expected bytes by hand, from the description of the format. */
     @Test
-    void writesTheFormat() throws IOException {
+    void theWrittenBytesFollowTheFormat() throws IOException {
         Path file = directory.resolve("written.safetensors");
         SafeTensors.write(
                 file,
@@ -121,15 +120,15 @@ class SafeTensorsTest {
     }
 
     @Test
-    void aWriteThatFailsLeavesTheOldFile() throws IOException {
+    void aFailedWriteKeepsTheOldFile() throws IOException {
         Path file = directory.resolve("kept.safetensors");
         Files.writeString(file, "old");
-        assertThatThrownBy(() -> OutputFile.write(file, channel -> {
+        assertRefused(
+                () -> OutputFile.write(file, channel -> {
                     throw new IOException("No space left on device");
-                }))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContaining("kept.safetensors")
-                .hasMessageContaining("No space left");
+                }),
+                "kept.safetensors",
+                "No space left");
         assertThat(Files.readString(file)).isEqualTo("old");
         try (var files = Files.list(directory)) {
             assertThat(files).containsExactly(file);
@@ -144,9 +143,6 @@ class SafeTensorsTest {
     }
 
     private static void refused(Path file, String word) {
-        assertThatThrownBy(() -> SafeTensors.open(file).close())
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContaining(file.getFileName().toString())
-                .hasMessageContaining(word);
+        assertRefused(() -> SafeTensors.open(file).close(), file.getFileName().toString(), word);
     }
 }

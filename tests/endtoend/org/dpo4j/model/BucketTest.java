@@ -31,7 +31,7 @@ class BucketTest {
     }
 
     @Test
-    void holdsTheBatchAndARestThatNobodySees() {
+    void aBucketHoldsTheBatchAndPaddingThatNoRowAttendsTo() {
         PackedBatch batch = batch(5, 17, 9, 2, 6);
         Bucket bucket = Bucket.rounded(batch);
         assertThat(bucket).isEqualTo(new Bucket(40, 8, 64));
@@ -46,15 +46,15 @@ class BucketTest {
         assertThat(segments.subList(6, 8)).allMatch(segment -> segment.queryCount() == 0);
     }
 
-    /** A batch that fills its rows has a segment of no rows too, so that it is the same bucket as one that does not. */
+    /** A batch without padding rows has a padding segment of no rows, so its bucket is that of a batch with padding rows. */
     @Test
-    void aFullBatchIsInTheBucketOfTheOthers() {
+    void aBatchWithoutPaddingRowsHasTheSameBucket() {
         assertThat(Bucket.rounded(batch(30, 10))).isEqualTo(Bucket.rounded(batch(29, 10)));
         assertThat(Bucket.rounded(batch(30, 10)).rows()).isEqualTo(40);
     }
 
     @Test
-    void addsFewRowsAndHasFewSizes() {
+    void paddingIsSmallAndSizesAreFew() {
         TreeSet<Integer> sizes = new TreeSet<>();
         for (int rows = 1; rows < 5000; rows++) {
             PackedBatch batch = batch(rows);
@@ -65,16 +65,18 @@ class BucketTest {
             if (rows >= 2048 && rows < 4096) {
                 sizes.add(bucket.rows());
             }
-            int laid = Bucket.headRows(rows, 3000);
-            assertThat(laid - rows).isBetween(0, Math.max(7, rows / 16));
-            assertThat(laid <= 3000).as("%d rows are laid in %d", rows, laid).isEqualTo(rows <= 3000);
+            int rounded = Bucket.headRows(rows, 3000);
+            assertThat(rounded - rows).isBetween(0, Math.max(7, rows / 16));
+            assertThat(rounded <= 3000)
+                    .as("%d rows are rounded to %d", rows, rounded)
+                    .isEqualTo(rows <= 3000);
         }
         assertThat(sizes).hasSize(17); // 2048, 2176, ..., 4096
     }
 
-    /** What buckets cost and what they are for: few rows are added, and sizes come again. */
+    /** With real pairs few rows are added, and most batches have the bucket of an earlier one. */
     @Test
-    void ofRealPairs() {
+    void realPairsNeedLittlePaddingAndReuseBuckets() {
         List<PreferencePair> pairs;
         try (Tokenizer tokenizer = Tokenizer.load(TestFiles.real("models/TinyStories-656K"), 2048)) {
             pairs = Dataset.pairs(
@@ -84,7 +86,7 @@ class BucketTest {
         }
         for (int size : new int[] {4, 8, 16}) {
             long rows = 0;
-            long laid = 0;
+            long bucketRows = 0;
             int again = 0;
             int batches = 0;
             Map<Bucket, Integer> seen = new HashMap<>();
@@ -98,13 +100,13 @@ class BucketTest {
                             true);
                     Bucket bucket = Bucket.rounded(batch);
                     rows += batch.rows();
-                    laid += bucket.rows();
+                    bucketRows += bucket.rows();
                     again += seen.merge(bucket, 1, Integer::sum) > 2 ? 1 : 0;
                     batches++;
                 }
             }
-            // A quarter of the largest step, 1 in 16, is about the mean between two powers of two.
-            assertThat((double) (laid - rows) / rows)
+            // Padding is at most 1 in 16. Between two powers of two it is about a quarter of that on average.
+            assertThat((double) (bucketRows - rows) / rows)
                     .as("rows added, %d pairs", size)
                     .isBetween(0.01, 0.03);
             assertThat((double) again / batches)

@@ -1,11 +1,10 @@
 package org.dpo4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.dpo4j.model.PairStep.get;
 
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
 import org.dpo4j.conformance.CountingDevice;
 import org.dpo4j.conformance.On;
@@ -17,16 +16,16 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.model.PairStep.Head;
 
-/** The head of a training pass in parts: what each costs, and that no number feels it. */
+/** The head of a training pass in chunks: the number of products, and results that do not depend on the chunks. */
 class CompletionHeadTest {
     /** Of 14, 4 and 8 completion tokens. */
     private static final List<PreferencePair> PAIRS = List.of(pair(7, 5, 9), pair(4, 1, 3), pair(1, 6, 2));
 
     private static final int TOKENS = 26;
-    private static final float[] REFERENCE = {-20, -30, -5, -12, -25, -6};
-    private static final double BETA = 0.1;
-    /** Tensors whose gradient is a sum over rows of the head, part after part. */
-    private static final Set<String> SUMS_OVER_PARTS = Set.of("lm_head.weight", "model.norm.weight");
+    private static final PairStep.Input INPUT =
+            new PairStep.Input(PAIRS, new float[] {-20, -30, -5, -12, -25, -6}, 0.1);
+    /** Tensors whose gradient is a sum over rows of the head, chunk after chunk. */
+    private static final Set<String> SUMS_OVER_CHUNKS = Set.of("lm_head.weight", "model.norm.weight");
 
     private static final Head RECOMPUTING = new Head(5, CompletionLoss.WHOLE_BATCH);
 
@@ -43,10 +42,10 @@ class CompletionHeadTest {
     }
 
     private static PairStep run(Model model, Head head) {
-        return PairStep.run(model, PAIRS, true, REFERENCE, BETA, head);
+        return INPUT.run(model, head);
     }
 
-    /** Log-probs and losses have the same bits in any parts, and two runs have the same gradients. */
+    /** Log-probs and losses have the same bits in any chunks, and two runs have the same gradients. */
     @OnEachDType
     void logProbsKeepTheirBits(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), on.dtype())) {
@@ -69,7 +68,7 @@ class CompletionHeadTest {
      * product's), added in another order: 1e-6 of a tensor's norm, so 1e-5 has room.
      */
     @OnEachDevice
-    void gradientsAreThoseOfTheRecomputingWay(On on) {
+    void gradientsAreThoseOfRecomputedLogits(On on) {
         for (String name : List.of("llama-tiny", "llama-tiny-untied")) {
             try (Model model = Model.load(TestFiles.golden(name), on.device(), DType.F32)) {
                 Map<String, float[]> expected = run(model, RECOMPUTING).gradients();
@@ -77,7 +76,7 @@ class CompletionHeadTest {
                     run(model, new Head(rows, 2))
                             .gradients()
                             .forEach((tensor, gradient) -> assertThat(GradientTest.relativeError(
-                                            gradient, GradientTest.doubles(of(expected, tensor))))
+                                            gradient, GradientTest.doubles(get(expected, tensor))))
                                     .as("%s %s, %d rows", name, tensor, rows)
                                     .isLessThan(1e-5));
                 }
@@ -86,8 +85,8 @@ class CompletionHeadTest {
     }
 
     /**
-     * A gradient by the sums that is a power of two scales without rounding: what flows back through the head has the
-     * same bits in three products and in four.
+     * A gradient with respect to the sums that is a power of two scales without rounding, so gradients have the same bits
+     * with three products and with four.
      */
     @OnEachDType
     void powersOfTwoScaleExactly(On on) {
@@ -96,8 +95,8 @@ class CompletionHeadTest {
             Map<String, float[]> expected = gradients(model, dSums, RECOMPUTING);
             for (Head head : List.of(Head.DEFAULT, new Head(14, 2), new Head(9, 1))) {
                 gradients(model, dSums, head).forEach((tensor, gradient) -> {
-                    if (!SUMS_OVER_PARTS.contains(tensor)) {
-                        assertThat(gradient).as("%s, %s", tensor, head).isEqualTo(of(expected, tensor));
+                    if (!SUMS_OVER_CHUNKS.contains(tensor)) {
+                        assertThat(gradient).as("%s, %s", tensor, head).isEqualTo(get(expected, tensor));
                     }
                 });
             }
@@ -106,45 +105,40 @@ class CompletionHeadTest {
 
     private static Map<String, float[]> gradients(Model model, float[] dSums, Head head) {
         model.parameters().zeroGradients();
-        try (TrainingModel language = new TrainingModel(
-                        model, new TrainingModel.Options(CompletionSums.PLAIN, head.logitsBytes(model), false));
+        try (TrainingModel language = new TrainingModel(model, head.options(model, CompletionSums.PLAIN));
                 GivenGradient loss = new GivenGradient(model.device(), dSums.length, TOKENS, head.group())) {
             loss.accumulate(language, PackedBatch.pairs(PAIRS, true), dSums);
         }
-        Map<String, float[]> gradients = new LinkedHashMap<>();
-        for (ParameterTensor tensor : model.parameters().tensors()) {
-            gradients.put(tensor.name(), model.parameters().readGradient(tensor));
-        }
-        return gradients;
+        return PairStep.gradients(model);
     }
 
     /**
-     * Every row has its logits once, its gradient once and its share of the head's once: three products. On a device
-     * that captures a part is laid in rows of a multiple of 8, but in no more than there is memory for.
+     * Each row is in one product for logits, one for its gradient and one for the gradient of the head: three products. On a
+     * device with graphs the rows of a chunk are rounded up to a multiple of 8, within the memory for logits.
      */
     @OnEachDevice
-    void threeProductsWhereAPartFits(On on) {
-        boolean laid = on.device().supportsGraphs();
+    void threeProductsIfEachChunkFits(On on) {
+        boolean isRounded = on.device().supportsGraphs();
         Map<Integer, Integer> rows =
-                Map.of(40, laid ? 32 : 26, 26, 26, 18, laid ? 18 + 8 : 26, 14, laid ? 14 + 14 : 26);
-        rows.forEach((most, expected) ->
-                assertThat(rowsOfProducts(on, new Head(most, 2))).containsExactly(expected, expected, expected));
+                Map.of(40, isRounded ? 32 : 26, 26, 26, 18, isRounded ? 18 + 8 : 26, 14, isRounded ? 14 + 14 : 26);
+        rows.forEach((max, expected) ->
+                assertThat(rowsOfProducts(on, new Head(max, 2))).containsExactly(expected, expected, expected));
         assertThat(rowsOfProducts(on, new Head(TOKENS, CompletionLoss.WHOLE_BATCH)))
                 .containsExactly(TOKENS, TOKENS, TOKENS);
     }
 
-    /** Logits of a part that does not fit are computed again, but for its last chunk. */
+    /** If the logits of a pair do not fit, all but those of its last piece are computed again. */
     @OnEachDevice
-    void fourWhereItDoesNot(On on) {
-        boolean laid = on.device().supportsGraphs();
-        // chunks of 5: 5, 5, 5, 5, 5, 1, of which the last is not computed again; laid in 32 rows, 30 and 2
-        int whole = laid ? 32 : TOKENS;
-        assertThat(rowsOfProducts(on, RECOMPUTING)).containsExactly(whole + (laid ? 30 : 25), whole, whole);
-        // the pair of 14 alone: 8 and 6; laid, 8 and 8
-        int both = laid ? 16 + 8 + 8 : TOKENS;
+    void fourProductsIfAPairDoesNotFit(On on) {
+        boolean isRounded = on.device().supportsGraphs();
+        // chunks of 5: 5, 5, 5, 5, 5, 1, of which the last is not computed again; rounded to 32 rows, 30 and 2
+        int whole = isRounded ? 32 : TOKENS;
+        assertThat(rowsOfProducts(on, RECOMPUTING)).containsExactly(whole + (isRounded ? 30 : 25), whole, whole);
+        // the pair of 14 alone: 8 and 6; rounded, 8 and 8
+        int both = isRounded ? 16 + 8 + 8 : TOKENS;
         assertThat(rowsOfProducts(on, new Head(8, 2))).containsExactly(both + 8, both, both);
-        // 14 in 4, 4, 4, 2, laid in 4, 4, 4, 4; 4; 8 in 4, 4
-        int all = laid ? 16 + 4 + 8 : TOKENS;
+        // 14 in 4, 4, 4, 2, rounded to 4, 4, 4, 4; 4; 8 in 4, 4
+        int all = isRounded ? 16 + 4 + 8 : TOKENS;
         assertThat(rowsOfProducts(on, new Head(4, 2))).containsExactly(all + 12 + 4, all, all);
     }
 
@@ -157,15 +151,13 @@ class CompletionHeadTest {
         }
     }
 
-    /** Batches of other sizes and parts, none larger than the first. */
+    /** Batches of other sizes and chunks, none larger than the first. */
     @OnEachDevice
     void noAllocationInTheLoop(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
-                GivenGradient loss = new GivenGradient(on.device(), REFERENCE.length, TOKENS, 2);
-                TrainingModel language = new TrainingModel(
-                        model,
-                        new TrainingModel.Options(
-                                new CompletionSums(1, true), new Head(8, 2).logitsBytes(model), false))) {
+                GivenGradient loss = new GivenGradient(on.device(), 6, TOKENS, 2);
+                TrainingModel language =
+                        new TrainingModel(model, new Head(8, 2).options(model, new CompletionSums(1, true)))) {
             float[] dSums = {1, -1, 1, -1, 1, -1};
             loss.accumulate(language, PackedBatch.pairs(PAIRS, true), dSums);
             long allocated = on.device().allocatedBytes();
@@ -174,9 +166,5 @@ class CompletionHeadTest {
                 assertThat(on.device().allocatedBytes()).isEqualTo(allocated);
             }
         }
-    }
-
-    private static float[] of(Map<String, float[]> tensors, String name) {
-        return Objects.requireNonNull(tensors.get(name), name);
     }
 }

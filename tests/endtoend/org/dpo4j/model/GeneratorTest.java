@@ -3,6 +3,7 @@ package org.dpo4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.nio.FloatBuffer;
 import java.util.ArrayList;
@@ -13,7 +14,6 @@ import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
-import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.family.Llama;
 import org.dpo4j.model.family.ModelConfig;
 import org.junit.jupiter.api.Test;
@@ -22,17 +22,17 @@ class GeneratorTest {
     private static final Generator.Options GREEDY = new Generator.Options(6, 0);
     private static final Generator.Options WARM = new Generator.Options(6, 1.5);
 
-    /** A model whose logits are far from flat: PyTorch's, with ending tokens of our choice. */
+    /** A golden model, because its logits differ by far more than those of random weights. */
     private static Model model(Device device) {
         return Model.load(TestFiles.golden("llama-tiny"), device, DType.F32);
     }
 
     /**
-     * Each greedy token has the largest logit when a double-precision model reads the whole text again without a cache:
-     * the largest but for fp32's error of a logit, at most 3e-5 here, so twice that between two of them.
+     * A double-precision model reads the whole text again without a cache. Each greedy token has its largest logit, up to the
+     * fp32 error of a logit, at most 3e-5 here, so twice that between two logits.
      */
     @OnEachDevice
-    void aCachedStepEqualsReadingEverythingAgain(On on) {
+    void cachedStepsChooseTheTokensOfAModelWithoutCache(On on) {
         try (Model model = model(on.device());
                 Generator generator = new Generator(model)) {
             ReferenceLlama reference = ReferenceLlama.of(model);
@@ -72,7 +72,7 @@ class GeneratorTest {
     }
 
     @OnEachDevice
-    void aTextDependsOnItsSeedAlone(On on) {
+    void aTextDependsOnItsPromptAndSeedOnly(On on) {
         try (Model model = model(on.device());
                 Generator generator = new Generator(model)) {
             Generator.Request one = new Generator.Request(new int[] {13, 8}, 3, 1);
@@ -98,7 +98,7 @@ class GeneratorTest {
     }
 
     @OnEachDevice
-    void endsWhereThePositionsEnd(On on) {
+    void aTextEndsAtTheLastPosition(On on) {
         ModelConfig config = Llama.config(40, 16, 24, 1, 2, 1, 8, true).withTokens(null, List.of());
         try (Model model = Model.create(config, on.device(), DType.F32, 3);
                 Generator generator = new Generator(model)) {
@@ -114,31 +114,31 @@ class GeneratorTest {
     }
 
     @OnEachDevice
-    void stopsAtAnEndingToken(On on) {
+    void aTextEndsAtEos(On on) {
         try (Model model = model(on.device());
                 Generator generator = new Generator(model)) {
             for (int[] text : generator
                     .generate(List.of(new Generator.Request(new int[] {13}, 40, 8)), new Generator.Options(30, 3))
                     .get(0)) {
                 for (int i = 0; i < text.length; i++) {
-                    boolean last = i + 1 == text.length;
-                    assertThat(text[i] == 2 || (text.length == 30 && last)).isEqualTo(last);
+                    boolean isLast = i + 1 == text.length;
+                    assertThat(text[i] == 2 || (text.length == 30 && isLast)).isEqualTo(isLast);
                 }
             }
         }
     }
 
     @Test
-    void optionsOutOfRange() {
+    void optionsOutOfRangeAreRefused() {
         for (double temperature : new double[] {-1, Double.NaN, Double.POSITIVE_INFINITY}) {
             assertThatThrownBy(() -> new Generator.Options(1, temperature)).hasMessageContaining("temperature");
         }
         assertThatThrownBy(() -> new Generator.Options(0, 1)).hasMessageContaining("max_new_tokens");
     }
 
-    /** 40000 draws: the count of a token of probability p has deviation sqrt(n p (1 - p)); four of them. */
+    /** Of n = 40000 samples the count of a token of probability p has the standard deviation sqrt(n p (1 - p)); four of them. */
     @Test
-    void drawsFromTheSoftmax() {
+    void samplesFollowTheSoftmax() {
         FloatBuffer logits = FloatBuffer.wrap(new float[] {99, 1, -Float.MAX_VALUE, 3, 2, 99});
         TokenSampler sampler = new TokenSampler(2, 4);
         int[] counts = new int[4];
@@ -161,16 +161,13 @@ class GeneratorTest {
         assertThat(new TokenSampler(0, 4).draw(FloatBuffer.wrap(new float[] {1, 5, 5, 5}), 0, random))
                 .isEqualTo(1);
         for (float logit : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
-            assertThatThrownBy(() -> new TokenSampler(0, 2).draw(FloatBuffer.wrap(new float[] {1, logit}), 0, random))
-                    .isInstanceOf(Dpo4jException.class)
-                    .hasMessageContaining("token 1 is " + logit);
+            FloatBuffer logits = FloatBuffer.wrap(new float[] {1, logit});
+            assertRefused(() -> new TokenSampler(0, 2).draw(logits, 0, random), "token 1 is " + logit);
         }
     }
 
     private static void refused(Generator generator, Generator.Request request, String word) {
-        assertThatThrownBy(() -> generator.generate(List.of(request), WARM))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContaining(word);
+        assertRefused(() -> generator.generate(List.of(request), WARM), word);
     }
 
     private static void same(List<int[]> left, List<int[]> right) {
@@ -187,9 +184,8 @@ class GeneratorTest {
                 Model model = model(device);
                 Generator generator = new Generator(model)) {
             List<Generator.Request> many = List.of(new Generator.Request(new int[] {13}, 40_000_000, 0));
-            assertThatThrownBy(() -> generator.generate(many, new Generator.Options(1_000_000_000, 1)))
-                    .isInstanceOf(Dpo4jException.class)
-                    .hasMessageContainingAll("num_return_sequences", "2520000001 rows");
+            Generator.Options options = new Generator.Options(1_000_000_000, 1);
+            assertRefused(() -> generator.generate(many, options), "num_return_sequences", "2520000001 rows");
         }
     }
 }

@@ -6,13 +6,13 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
 
 /**
- * A loss whose gradient by the sums is known beforehand; it keeps the log-probs of tokens. One object may see many
- * batches, none with more completions or tokens than the first.
+ * A loss whose gradient with respect to the sums is given. It keeps the log-probs of tokens. An object serves several
+ * batches, of no more completions and tokens than it was made for.
  */
 final class GivenGradient implements CompletionLoss, AutoCloseable {
     private final Device device;
     private final int group;
-    private final DeviceBuffer part;
+    private final DeviceBuffer chunk;
     private final DeviceBuffer tokens;
     private float[] dSums = {};
     private int[] offsets = {};
@@ -20,7 +20,7 @@ final class GivenGradient implements CompletionLoss, AutoCloseable {
     GivenGradient(Device device, int completions, int tokens, int group) {
         this.device = device;
         this.group = group;
-        this.part = device.allocate(4L * completions);
+        this.chunk = device.allocate(4L * completions);
         this.tokens = device.allocate(4L * tokens);
     }
 
@@ -32,7 +32,7 @@ final class GivenGradient implements CompletionLoss, AutoCloseable {
     }
 
     float[] tokens() {
-        return PairStep.floats(device, tokens.address(), offsets[offsets.length - 1]);
+        return device.downloadFloats(tokens.address(), offsets[offsets.length - 1]);
     }
 
     @Override
@@ -42,12 +42,12 @@ final class GivenGradient implements CompletionLoss, AutoCloseable {
 
     @Override
     public void upload(int first, int count) {
-        device.upload(part.address(), Arrays.copyOfRange(dSums, first, first + count));
+        device.upload(chunk.address(), Arrays.copyOfRange(dSums, first, first + count));
     }
 
     @Override
     public long dSums(LogProbs logProbs, int count) {
-        return part.address();
+        return chunk.address();
     }
 
     @Override
@@ -58,7 +58,7 @@ final class GivenGradient implements CompletionLoss, AutoCloseable {
 
     @Override
     public void close() {
-        part.close();
+        chunk.close();
         tokens.close();
     }
 }

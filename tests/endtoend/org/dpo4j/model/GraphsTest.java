@@ -17,11 +17,11 @@ import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.model.family.Llama;
 import org.dpo4j.model.family.ModelConfig;
 
-/** Passes as graphs: the bits of passes launch by launch, whatever came between. */
+/** Passes as CUDA graphs have the bits of passes launched one by one, whatever ran in between. */
 class GraphsTest {
     private static final ModelConfig CONFIG = Llama.config(37, 16, 24, 2, 2, 1, 1024, true);
 
-    /** Rows of logits, in a head of 37 rows, that are 40 apart: batches of more completion tokens are several parts. */
+    /** Rows of logits that fit: batches of more completion tokens have several chunks. */
     private static final int LOGITS_ROWS = 24;
 
     private static PackedBatch batch(Random random, int... lengths) {
@@ -36,7 +36,7 @@ class GraphsTest {
         return PackedBatch.sequences(sequences);
     }
 
-    /** A model's passes, one way. */
+    /** A model's passes, with or without graphs. */
     private static final class Passes implements AutoCloseable {
         final Model model;
         final TrainingModel language;
@@ -100,10 +100,10 @@ class GraphsTest {
     }
 
     /**
-     * Each size that a graph depends on in turn changes alone, then comes again: rows, segments, the longest segment,
-     * rows and completions of the head's parts, the memory of activations and the rotary table, which both move when a
-     * batch is larger than any before. With several parts, with one of three products and with one of four. The long
-     * sequence is for the rotary table alone, which depends neither on parts nor on the type of the weights.
+     * Each size that a graph depends on changes alone, then occurs again: rows, segments, the longest segment, rows and
+     * completions of loss chunks. Activations and the rotary table move when a batch is larger than any before. The loss
+     * has several chunks, or one for the whole batch. The long sequence tests only the rotary table, which depends neither
+     * on chunks nor on the dtype.
      */
     @OnEachDType
     void theBitsAreThoseOfLaunches(On on) {
@@ -134,7 +134,7 @@ class GraphsTest {
         }
     }
 
-    /** Of one part: its launches, and those of the decoder's two passes, are graphs from the third time on. */
+    /** With one chunk: from the third time on, its launches and those of the two passes of the decoder are three graphs. */
     @OnEachDType
     void aBucketIsCapturedOnce(On on) {
         if (!on.name().equals("emulated")) {
@@ -153,14 +153,14 @@ class GraphsTest {
         assertThat(on.device().allocatedBytes()).as("bytes still allocated").isZero();
     }
 
-    /** A batch of two parts of one size has the graph of a part twice; and where it has one, it is that graph. */
+    /** A batch with two chunks of one size launches the same graph twice. A batch with one such chunk launches it too. */
     @OnEachDType
-    void partsShareAGraphWhereverTheyAre(On on) {
+    void chunksOfOneSizeShareAGraph(On on) {
         if (!on.name().equals("emulated")) {
             return;
         }
         try (Both both = new Both(on, 1)) {
-            count(Event.LAUNCHES, both, 18, 20, 30); // 36 tokens of 24 rows: the part of a completion comes twice
+            count(Event.LAUNCHES, both, 18, 20, 30); // 36 tokens of 24 rows: the chunk of a completion occurs twice
             assertThat(count(Event.LAUNCHES, both, 18, 20, 30)).isZero();
             assertThat(count(Event.GRAPH_LAUNCHES, both, 17, 20, 30)).isEqualTo(4);
             count(Event.LAUNCHES, both, 17, 30);
@@ -169,7 +169,7 @@ class GraphsTest {
         }
     }
 
-    /** What a pass makes of sequences with so many completion tokens each. */
+    /** The number of events in a pass over sequences with this number of completion tokens each. */
     private static long count(Event event, Both both, int completion, int... lengths) {
         List<Sequence> sequences = new ArrayList<>();
         for (int length : lengths) {
@@ -183,11 +183,11 @@ class GraphsTest {
     }
 
     /**
-     * A graph reads and writes where memory was when it was captured. Memory that moves is another key: a model that
-     * frees and takes it again between passes has the bits of one that never did.
+     * A graph uses the addresses of its capture, so memory that moved has another key: a model that frees and allocates
+     * memory between passes has the same bits as one that does not.
      */
     @OnEachDType
-    void memoryThatMovedIsAnotherKey(On on) {
+    void memoryThatMovedHasAnotherKey(On on) {
         if (!on.name().equals("emulated")) {
             return;
         }
@@ -206,9 +206,9 @@ class GraphsTest {
         }
     }
 
-    /** More keys than are kept: those that were not used for longest are captured again. */
+    /** With more keys than are kept, the least recently used graphs are captured again. */
     @OnEachDType
-    void oldGraphsGo(On on) {
+    void theLeastRecentlyUsedGraphsAreDropped(On on) {
         if (!on.name().equals("emulated")) {
             return;
         }
@@ -218,14 +218,14 @@ class GraphsTest {
             assertThat(captures(on, graphs, memory, 1, more)).isZero();
             assertThat(captures(on, graphs, memory, 3, more)).isEqualTo(Graphs.MAX_KEYS);
             assertThat(captures(on, graphs, memory, 3, more)).isZero();
-            assertThat(captures(on, graphs, memory, 1, 1)).isZero(); // known no more: the third goes
+            assertThat(captures(on, graphs, memory, 1, 1)).isZero(); // no longer known: key 3 is dropped
             assertThat(captures(on, graphs, memory, 4, more)).isZero();
             assertThat(captures(on, graphs, memory, 1, 1)).isEqualTo(1);
             assertThat(captures(on, graphs, memory, 3, 3)).isZero();
         }
     }
 
-    /** Of work with the keys from first to last. */
+    /** The number of captures while work runs with the keys from first to last. */
     private static long captures(On on, Graphs graphs, DeviceBuffer memory, int first, int last) {
         return StandIn.count(Event.CAPTURES, () -> {
             for (int key = first; key <= last; key++) {

@@ -3,7 +3,6 @@ package org.dpo4j.model;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -27,9 +26,11 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What people give as a model: each is named as what it is, with what to give instead. */
+/** Paths that are no model directory: the error says what they are and what to give instead. */
 class ModelDirectoryTest {
     private static final ModelConfig CONFIG = Llama.config(37, 16, 24, 2, 2, 1, 64, false);
+
+    private static final String POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
 
     @TempDir
     private Path directory;
@@ -65,7 +66,7 @@ class ModelDirectoryTest {
     }
 
     @Test
-    void anIdOfTheHub() {
+    void anIdOfTheHubIsNamed() {
         for (String id : List.of("Qwen/Qwen2-0.5B", "gpt2")) {
             refused(
                     Path.of(id),
@@ -80,7 +81,7 @@ class ModelDirectoryTest {
     }
 
     @Test
-    void aFileOfAModel() throws IOException {
+    void aFileInsteadOfADirectoryIsNamed() throws IOException {
         Path weights = model.resolve("model.safetensors");
         refused(weights, weights + " is a file; give the directory that holds it, " + model);
         refused(model.resolve("config.json"), "config.json is a file; give the directory that holds it, " + model);
@@ -93,7 +94,7 @@ class ModelDirectoryTest {
     }
 
     @Test
-    void aDirectoryOfAnAdapter() throws IOException {
+    void anAdapterIsNamed() throws IOException {
         Path adapter = Files.createDirectory(directory.resolve("adapter"));
         Files.writeString(
                 adapter.resolve("adapter_config.json"),
@@ -109,7 +110,7 @@ class ModelDirectoryTest {
     }
 
     @Test
-    void directoriesWithoutAConfig() throws IOException {
+    void directoriesWithoutConfigAreNamed() throws IOException {
         Path ggufs = Files.createDirectory(directory.resolve("ggufs"));
         write(ggufs.resolve("a.gguf"), "47475546");
         refused(ggufs, "a.gguf is a GGUF file of llama.cpp");
@@ -130,7 +131,7 @@ class ModelDirectoryTest {
     }
 
     @Test
-    void weightsThatAreNotRead() throws IOException {
+    void weightsOfOtherFormatsAreNamed() throws IOException {
         Files.delete(model.resolve("model.safetensors"));
         refused(model, "holds neither model.safetensors nor model.safetensors.index.json, and no other weights");
         Files.createFile(model.resolve("model-00001-of-00002.safetensors"));
@@ -153,9 +154,9 @@ class ModelDirectoryTest {
 
     @ParameterizedTest
     @CsvSource({"config.json", "model.safetensors", "generation_config.json"})
-    void filesThatAreNotWhatTheyAreCalled(String name) throws IOException {
+    void filesOfAnotherKindAreNamed(String name) throws IOException {
         Path file = model.resolve(name);
-        Files.writeString(file, "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n");
+        Files.writeString(file, POINTER);
         refused(model, file + " is a Git LFS pointer, not the file itself; run git lfs pull where it was cloned");
         Files.writeString(file, "<!DOCTYPE html><html><body>Access denied</body></html>");
         refused(model, file + " is a web page; download the file itself");
@@ -170,17 +171,16 @@ class ModelDirectoryTest {
         refused(model, file.toString(), "download it again");
     }
 
-    /** A clone without git lfs: the index and the shards are there, and are pointers. */
+    /** In a clone without git lfs the index and the shards are pointers. */
     @Test
-    void shardsThatArePointers() throws IOException {
-        String pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+    void shardsThatArePointersAreNamed() throws IOException {
         Files.delete(model.resolve("model.safetensors"));
         Path index = model.resolve("model.safetensors.index.json");
-        Files.writeString(index, pointer);
+        Files.writeString(index, POINTER);
         refused(model, index + " is a Git LFS pointer");
         Files.writeString(index, "{\"weight_map\": {\"model.norm.weight\": \"model-00001-of-00001.safetensors\"}}");
         Path shard = model.resolve("model-00001-of-00001.safetensors");
-        Files.writeString(shard, pointer);
+        Files.writeString(shard, POINTER);
         refused(model, shard + " is a Git LFS pointer");
         Files.delete(shard);
         refused(model, shard + " does not exist; download the model again");
@@ -188,25 +188,22 @@ class ModelDirectoryTest {
 
     /** huggingface_hub's save_torch_state_dict writes {"metadata": ..., "weight_map": {tensor: shard}}. */
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            quoteCharacter = '`',
-            value = {
-                "{}|has no weight_map",
-                "{\"metadata\": {}}|has no weight_map",
-                "{\"weight_map\": null}|has a weight_map that is not an object",
-                "{\"weight_map\": [\"a\"]}|has a weight_map that is not an object",
-                "{\"weight_map\": {}}|has a weight_map that is empty",
-                "{\"weight_map\": {\"model.norm.weight\": 1}}|places tensor model.norm.weight in 1, which is not a file name"
-            })
-    void indicesWithoutShards(String json, String fault) throws IOException {
+    @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
+        {} | has no weight_map
+        {"metadata": {}} | has no weight_map
+        {"weight_map": null} | has a weight_map that is not an object
+        {"weight_map": ["a"]} | has a weight_map that is not an object
+        {"weight_map": {}} | has a weight_map that is empty
+        {"weight_map": {"model.norm.weight": 1}} | places tensor model.norm.weight in 1, which is not a file name
+        """)
+    void anIndexWithoutShardsIsRefused(String json, String fault) throws IOException {
         Files.delete(model.resolve("model.safetensors"));
         Path index = Files.writeString(model.resolve("model.safetensors.index.json"), json);
         refused(model, index + " " + fault + "; it does not say which shard holds which tensor, so download it again");
     }
 
     @Test
-    void malformedJsonInPlainWords() throws IOException {
+    void malformedJsonIsRefused() throws IOException {
         Files.writeString(model.resolve("config.json"), "{\n \"vocab_size\": 37,\n}\n");
         refused(
                 model,
@@ -225,7 +222,7 @@ class ModelDirectoryTest {
                 "pretrained_model.|value head",
                 "policy.|save the inner model alone"
             })
-    void aPrefixBeforeEveryName(String prefix, String writer) {
+    void aPrefixBeforeEveryNameIsNamed(String prefix, String writer) {
         rename(name -> prefix + name, "F32");
         refused(
                 model,
@@ -235,7 +232,7 @@ class ModelDirectoryTest {
     }
 
     @Test
-    void namesOfAnotherClass() {
+    void missingAndForeignPrefixesAreNamed() {
         rename(name -> name.replaceFirst("^model\\.", ""), "F32");
         refused(
                 model,
@@ -251,7 +248,7 @@ class ModelDirectoryTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"transformer.", "llama.", "language_model.", "backbone.decoder."})
-    void aPrefixInsteadOfTheModels(String prefix) {
+    void anotherPrefixIsNamed(String prefix) {
         rename(name -> name.replaceFirst("^model\\.", prefix), "F32");
         refused(
                 model,
@@ -261,16 +258,16 @@ class ModelDirectoryTest {
         refused(model, "begin with \"" + prefix + "\" instead of \"model.\"");
     }
 
-    /** One tensor that happens to end as one of the model's does is no prefix of them all. */
+    /** If only one tensor ends in the name of a tensor of the model, the error suggests no prefix. */
     @Test
-    void namesOfAnotherArchitecture() {
+    void namesOfAnotherArchitectureAreReportedAsMissing() {
         rename(name -> name.endsWith("model.norm.weight") ? "gpt.norm.weight" : "gpt." + name.hashCode(), "F32");
         assertThatThrownBy(() -> Model.load(model, device, DType.F32).close())
                 .hasMessageContainingAll("model.embed_tokens.weight is missing", "check that both belong to one model");
     }
 
     @Test
-    void weightsOfATypeThatIsNotRead() {
+    void weightsOfAnotherTypeAreRefused() {
         rename(name -> name, "F64");
         refused(
                 model,
@@ -294,10 +291,6 @@ class ModelDirectoryTest {
                 .order(ByteOrder.LITTLE_ENDIAN)
                 .putLong(json.length)
                 .put(json);
-        try {
-            Files.write(model.resolve("model.safetensors"), bytes.array());
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        TestFiles.write(model.resolve("model.safetensors"), bytes.array());
     }
 }

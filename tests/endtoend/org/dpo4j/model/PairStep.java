@@ -1,11 +1,11 @@
 package org.dpo4j.model;
 
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.Device;
@@ -15,43 +15,81 @@ import org.dpo4j.kernels.PreferenceLoss;
 import org.dpo4j.kernels.PreferenceOptions;
 
 /**
- * What one forward and backward pass over preference pairs leaves, on the host.
+ * Results of a forward and backward pass over preference pairs, on the host.
  *
  * @param tokens log-prob of each completion token
- * @param sums of the completions: chosen, rejected, ...
  * @param losses one a pair
  * @param gradients of the mean loss, by the parameter's name
  */
-record PairStep(float[] tokens, float[] sums, float[] losses, Map<String, float[]> gradients) {
+record PairStep(float[] tokens, float[] losses, Map<String, float[]> gradients) {
 
     /**
-     * How the head takes a batch.
+     * How the head splits a batch into chunks.
      *
      * @param rows of logits that it has memory for
-     * @param group of the loss: 2, or {@link CompletionLoss#WHOLE_BATCH} for one that would look at all pairs
+     * @param group of the loss: 2, or {@link CompletionLoss#WHOLE_BATCH} for a loss that needs all pairs
      */
     record Head(int rows, int group) {
         static final Head DEFAULT = new Head(1 << 16, 2);
 
-        long logitsBytes(Model model) {
-            return 4L * rows * (model.architecture().vocabSize() + 7 & -8);
+        TrainingModel.Options options(Model model, CompletionSums sums) {
+            long stride = model.architecture().vocabSize() + 7 & -8;
+            return new TrainingModel.Options(sums, 4 * rows * stride, false);
         }
     }
 
-    /** Each address is of a part, but for what is kept. */
-    private record Sigmoid(
-            Device device,
-            PreferenceOptions options,
-            int[] offsets,
-            float[] reference,
-            long losses,
-            long dSums,
-            long references,
-            long keptTokens,
-            long keptSums,
-            long keptLosses,
-            int group)
-            implements CompletionLoss {
+    /**
+     * Pairs under DPO's sigmoid loss.
+     *
+     * @param reference log-probs of the reference: chosen, rejected, ...
+     * @param beta of the loss
+     */
+    record Input(List<PreferencePair> pairs, float[] reference, double beta) {
+        PairStep run(Model model, Head head) {
+            return PairStep.run(model, this, PackedBatch.pairs(pairs, true), head, 1);
+        }
+    }
+
+    /** Keeps log-probs and losses of all chunks; the other buffers hold a chunk. */
+    private static final class Sigmoid implements CompletionLoss, AutoCloseable {
+        private final Device device;
+        private final PreferenceOptions options;
+        private final float[] reference;
+        private final int[] offsets;
+        private final int group;
+        private final List<DeviceBuffer> buffers = new ArrayList<>();
+        private final long losses;
+        private final long dSums;
+        private final long references;
+        private final long keptTokens;
+        private final long keptLosses;
+
+        Sigmoid(Device device, Input input, PackedBatch batch, int group) {
+            this.device = device;
+            this.options = PreferenceOptions.builder()
+                    .loss(LossType.SIGMOID)
+                    .beta((float) input.beta)
+                    .build();
+            this.reference = input.reference;
+            this.offsets = batch.offsets();
+            this.group = group;
+            int pairs = input.pairs.size();
+            losses = floats(pairs);
+            dSums = floats(2 * pairs);
+            references = floats(2 * pairs);
+            keptTokens = floats(batch.tokens());
+            keptLosses = floats(pairs);
+        }
+
+        private long floats(int count) {
+            buffers.add(device.allocate(4L * count));
+            return buffers.get(buffers.size() - 1).address();
+        }
+
+        @Override
+        public int group() {
+            return group;
+        }
 
         @Override
         public void upload(int first, int count) {
@@ -75,75 +113,32 @@ record PairStep(float[] tokens, float[] sums, float[] losses, Map<String, float[
         public void keep(LogProbs logProbs, int first, int count) {
             int begin = offsets[first];
             device.copy(keptTokens + 4L * begin, logProbs.tokens(), 4L * (offsets[first + count] - begin));
-            device.copy(keptSums + 4L * first, logProbs.sums(), 4L * count);
             device.copy(keptLosses + 2L * first, losses, 2L * count);
+        }
+
+        @Override
+        public void close() {
+            buffers.forEach(DeviceBuffer::close);
         }
     }
 
-    /** DPO's sigmoid loss with {@code beta}; {@code reference} holds the reference model's sums. */
-    static PairStep run(Model model, List<PreferencePair> pairs, boolean sharePrefix, float[] reference, double beta) {
-        return run(model, pairs, sharePrefix, reference, beta, Head.DEFAULT);
-    }
-
-    /** As {@link #run}, with the head taking the batch as {@code head} says. */
-    static PairStep run(
-            Model model, List<PreferencePair> pairs, boolean sharePrefix, float[] reference, double beta, Head head) {
-        return run(model, pairs, sharePrefix, reference, beta, head, 1);
-    }
-
-    /** As {@link #run}, with the passes done twice and the gradients added up. */
-    static PairStep runTwice(Model model, List<PreferencePair> pairs, float[] reference, double beta) {
-        return run(model, pairs, true, reference, beta, Head.DEFAULT, 2);
-    }
-
-    private static PairStep run(
-            Model model,
-            List<PreferencePair> pairs,
-            boolean sharePrefix,
-            float[] reference,
-            double beta,
-            Head head,
-            int passes) {
+    /** Runs the passes this number of times; their gradients add up. */
+    static PairStep run(Model model, Input input, PackedBatch batch, Head head, int passes) {
         Device device = model.device();
-        PackedBatch batch = PackedBatch.pairs(pairs, sharePrefix);
-        int count = pairs.size();
-        PreferenceOptions options = PreferenceOptions.builder()
-                .loss(LossType.SIGMOID)
-                .beta((float) beta)
-                .build();
         model.parameters().zeroGradients();
-        try (TrainingModel policy = new TrainingModel(
-                        model, new TrainingModel.Options(CompletionSums.PLAIN, head.logitsBytes(model), false));
-                DeviceBuffer losses = device.allocate(4L * count);
-                DeviceBuffer dSums = device.allocate(8L * count);
-                DeviceBuffer references = device.allocate(8L * count);
-                DeviceBuffer keptTokens = device.allocate(4L * batch.tokens());
-                DeviceBuffer keptSums = device.allocate(8L * count);
-                DeviceBuffer keptLosses = device.allocate(4L * count)) {
-            Sigmoid loss = new Sigmoid(
-                    device,
-                    options,
-                    batch.offsets(),
-                    reference,
-                    losses.address(),
-                    dSums.address(),
-                    references.address(),
-                    keptTokens.address(),
-                    keptSums.address(),
-                    keptLosses.address(),
-                    head.group());
+        try (TrainingModel policy = new TrainingModel(model, head.options(model, CompletionSums.PLAIN));
+                Sigmoid loss = new Sigmoid(device, input, batch, head.group())) {
             for (int pass = 0; pass < passes; pass++) {
                 policy.accumulate(batch, loss);
             }
             return new PairStep(
-                    floats(device, keptTokens.address(), batch.tokens()),
-                    floats(device, keptSums.address(), batch.completions()),
-                    floats(device, keptLosses.address(), count),
+                    device.downloadFloats(loss.keptTokens, batch.tokens()),
+                    device.downloadFloats(loss.keptLosses, input.pairs.size()),
                     gradients(model));
         }
     }
 
-    private static Map<String, float[]> gradients(Model model) {
+    static Map<String, float[]> gradients(Model model) {
         Map<String, float[]> gradients = new LinkedHashMap<>();
         for (ParameterTensor tensor : model.parameters().tensors()) {
             gradients.put(tensor.name(), model.parameters().readGradient(tensor));
@@ -151,17 +146,7 @@ record PairStep(float[] tokens, float[] sums, float[] losses, Map<String, float[
         return gradients;
     }
 
-    static float[] floats(Device device, long address, int count) {
-        ByteBuffer bytes = ByteBuffer.allocateDirect(4 * count).order(ByteOrder.LITTLE_ENDIAN);
-        device.download(bytes, address);
-        float[] values = new float[count];
-        bytes.rewind().asFloatBuffer().get(values);
-        return values;
-    }
-
-    static ByteBuffer direct(float[] values) {
-        ByteBuffer bytes = ByteBuffer.allocateDirect(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
-        bytes.asFloatBuffer().put(values);
-        return bytes;
+    static <T> T get(Map<String, T> tensors, String name) {
+        return Objects.requireNonNull(tensors.get(name), name);
     }
 }

@@ -13,7 +13,7 @@ class ParameterLayoutTest {
     private static final ModelConfig TIED = Llama.config(20, 32, 24, 2, 4, 2, 32, true);
     private static final ModelConfig UNTIED = Llama.config(20, 32, 24, 2, 4, 2, 32, false);
 
-    /** A weight that no tensor held would be saved nowhere; one that two held would be whichever is read last. */
+    /** A weight in no tensor would not be saved. A weight in two tensors would have the value of the one that is read last. */
     @Test
     void tensorsHoldEveryWeightOnce() {
         for (ModelConfig config : List.of(TIED, UNTIED)) {
@@ -32,7 +32,7 @@ class ParameterLayoutTest {
         }
     }
 
-    /** As transformers' Trainer: matrices decay, norms do not. Parameters begin at multiples of 128. */
+    /** As in transformers' Trainer, matrices decay and norms do not. Parameters begin at multiples of 128. */
     @Test
     void matricesComeFirstAndDecay() {
         ParameterLayout layout = new ParameterLayout(UNTIED);
@@ -47,6 +47,7 @@ class ParameterLayoutTest {
             }
         }
         assertThat(decaying).hasSize(2 + 2 * 4);
+        assertThat(layout.decayCount() % ParameterLayout.ALIGNMENT).isZero();
     }
 
     @Test

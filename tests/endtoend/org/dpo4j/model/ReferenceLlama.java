@@ -1,13 +1,15 @@
 package org.dpo4j.model;
 
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.IntStream;
 import org.dpo4j.model.family.Architecture;
 
 /**
- * A Llama in double precision, one token after another, one loop after another. It shares no line with the model under
- * test but the names of its tensors.
+ * A Llama in double precision, written as plain loops. It shares nothing with the model under test but the names of
+ * tensors.
  */
 final class ReferenceLlama {
     private final Map<String, double[]> weights = new HashMap<>();
@@ -17,16 +19,12 @@ final class ReferenceLlama {
         this.architecture = architecture;
     }
 
-    /** The weights of a model as they lie on its device. */
+    /** The weights of a model, read from its device. */
     static ReferenceLlama of(Model model) {
         ReferenceLlama reference = new ReferenceLlama(model.architecture());
         for (ParameterTensor tensor : model.parameters().tensors()) {
-            float[] values = model.parameters().readWeights(tensor);
-            double[] exact = new double[values.length];
-            for (int i = 0; i < exact.length; i++) {
-                exact[i] = values[i];
-            }
-            reference.weights.put(tensor.name(), exact);
+            reference.weights.put(
+                    tensor.name(), GradientTest.doubles(model.parameters().readWeights(tensor)));
         }
         return reference;
     }
@@ -35,49 +33,41 @@ final class ReferenceLlama {
         return Objects.requireNonNull(weights.get(name), name);
     }
 
-    /** The log-prob of each completion token behind a prompt. */
-    double[] tokenLogProbs(int[] prompt, int[] completion) {
-        int[] ids = new int[prompt.length + completion.length];
-        System.arraycopy(prompt, 0, ids, 0, prompt.length);
-        System.arraycopy(completion, 0, ids, prompt.length, completion.length);
-        double[][] logits = logits(ids);
-        double[] result = new double[completion.length];
-        for (int i = 0; i < completion.length; i++) {
-            double[] row = logits[prompt.length - 1 + i];
-            result[i] = row[completion[i]] - logSumExp(row, row.length);
-        }
-        return result;
+    /** Logits that predict each completion token behind a prompt. */
+    private double[][] completionLogits(int[] prompt, int[] completion) {
+        int[] ids =
+                IntStream.concat(IntStream.of(prompt), IntStream.of(completion)).toArray();
+        return Arrays.copyOfRange(logits(ids), prompt.length - 1, ids.length - 1);
     }
 
-    /** Sums over a completion's tokens of what TokenLogProb.Statistic names. */
+    /** Sums over a completion's tokens of each TokenLogProb.Statistic. */
     double[] statistics(int[] prompt, int[] completion) {
-        int[] ids = new int[prompt.length + completion.length];
-        System.arraycopy(prompt, 0, ids, 0, prompt.length);
-        System.arraycopy(completion, 0, ids, prompt.length, completion.length);
-        double[][] logits = logits(ids);
+        double[][] logits = completionLogits(prompt, completion);
         double[] sums = new double[4];
         for (int i = 0; i < completion.length; i++) {
-            double[] row = logits[prompt.length - 1 + i];
+            double[] row = logits[i];
             double lse = logSumExp(row, row.length);
             double squares = 0;
-            int largest = 0;
+            int argmax = 0;
             for (int j = 0; j < row.length; j++) {
                 double p = Math.exp(row[j] - lse);
                 sums[0] -= p * (row[j] - lse);
                 sums[2] += row[j] / row.length;
                 squares += p * p;
-                largest = row[j] > row[largest] ? j : largest;
+                argmax = row[j] > row[argmax] ? j : argmax;
             }
-            sums[1] += largest == completion[i] ? 1 : 0;
+            sums[1] += argmax == completion[i] ? 1 : 0;
             sums[3] += row[completion[i]] - lse - Math.log(squares);
         }
         return sums;
     }
 
+    /** The log-prob of a completion behind a prompt. */
     double sum(int[] prompt, int[] completion) {
+        double[][] logits = completionLogits(prompt, completion);
         double sum = 0;
-        for (double value : tokenLogProbs(prompt, completion)) {
-            sum += value;
+        for (int i = 0; i < completion.length; i++) {
+            sum += logits[i][completion[i]] - logSumExp(logits[i], logits[i].length);
         }
         return sum;
     }
@@ -86,7 +76,8 @@ final class ReferenceLlama {
     double[][] logits(int[] ids) {
         double[][] x = new double[ids.length][];
         for (int t = 0; t < ids.length; t++) {
-            x[t] = row(weight("model.embed_tokens.weight"), ids[t], architecture.hiddenSize());
+            int width = architecture.hiddenSize();
+            x[t] = Arrays.copyOfRange(weight("model.embed_tokens.weight"), ids[t] * width, (ids[t] + 1) * width);
         }
         for (int i = 0; i < architecture.layerCount(); i++) {
             String layer = "model.layers." + i + ".";
@@ -198,21 +189,12 @@ final class ReferenceLlama {
         }
     }
 
-    private static double[] row(double[] matrix, int row, int columns) {
-        double[] values = new double[columns];
-        System.arraycopy(matrix, row * columns, values, 0, columns);
-        return values;
-    }
-
     private static double logSumExp(double[] values, int count) {
-        double most = Double.NEGATIVE_INFINITY;
-        for (int i = 0; i < count; i++) {
-            most = Math.max(most, values[i]);
-        }
+        double max = Arrays.stream(values, 0, count).max().orElseThrow();
         double sum = 0;
         for (int i = 0; i < count; i++) {
-            sum += Math.exp(values[i] - most);
+            sum += Math.exp(values[i] - max);
         }
-        return most + Math.log(sum);
+        return max + Math.log(sum);
     }
 }

@@ -28,9 +28,9 @@ class RotaryTableTest {
     Path directory;
 
     /**
-     * PyTorch's f32 power is within one unit in the last place of the exact one, ours the nearest to it: the two are the
-     * same or neighbours, 2 U apart, and a reciprocal rounds by U on either side. With glibc's power, which these values
-     * are of, that happens in one of 1,680.
+     * PyTorch's f32 power is within one unit in the last place of the exact power; ours is the nearest f32 number. So the two
+     * are equal or neighbours, 2 U apart, and the reciprocal of each rounds by U. These values come from glibc's power,
+     * with which one of 1,680 is a neighbour.
      */
     @Test
     void frequenciesAreThoseOfTransformers() {
@@ -52,9 +52,8 @@ class RotaryTableTest {
     }
 
     /**
-     * Of equal frequencies angles have equal bits. A cosine of ours is the nearest f32 number, off by U / 2 at most;
-     * PyTorch's is within one unit in the last place, U where values are below 1. An exact angle would be off by
-     * 131,071 U.
+     * Angles of equal frequencies have equal bits. Our cosine is the nearest f32 number, off by at most U / 2. PyTorch's is
+     * within one unit in the last place, U for values below 1. Angles in double precision would be off by 131,071 U.
      */
     @Test
     void cosinesAndSinesAreThoseOfTransformers() {
@@ -82,23 +81,23 @@ class RotaryTableTest {
     }
 
     /**
-     * Log-probs at up to 6,000 tokens against transformers in float64, which takes angles in f32 all the same. A rounding
-     * has a standard deviation of U / sqrt(3) of its number at most; a logit of size 8 is a sum of 32 products behind nine
-     * such sums, so that of its error is sqrt(320 / 3) U 8 = 4.9e-6, and that of a log-prob's, the difference of two,
-     * 7e-6. Six of them are 4.2e-5. Angles in double precision are off by nearly twice that. The emulated device takes the
-     * first 1,600 tokens: a log-prob does not depend on later ones, and the table is made on the host, the same for each device.
+     * Log-probs at up to 6,000 tokens against transformers in float64, which computes angles in f32 all the same. A rounding
+     * has a standard deviation of at most U / sqrt(3), relative. A logit of size 8 is a sum of 32 products behind nine such
+     * sums, so its error has the standard deviation sqrt(320 / 3) U 8 = 4.9e-6. A log-prob is a difference of two such
+     * numbers: 7e-6. Six of them are 4.2e-5. Angles in double precision would be off by nearly twice that. The emulated
+     * device reads the first 1,600 tokens: a log-prob does not depend on later ones, and the host makes the table.
      */
     @OnEachDevice
     void longSequencesAreThoseOfTransformers(On on) throws IOException {
         double tolerance = 4.2e-5;
         JsonNode golden = TestFiles.json(TestFiles.golden("long_positions.json"));
-        double[] expected = doubles(golden.get("log_probs"));
-        double[] exact = doubles(golden.get("exact"));
-        double largest = 0;
+        double[] expected = TestFiles.doubles(golden.get("log_probs"));
+        double[] exact = TestFiles.doubles(golden.get("exact"));
+        double max = 0;
         for (int i = 0; i < expected.length; i++) {
-            largest = Math.max(largest, Math.abs(expected[i] - exact[i]));
+            max = Math.max(max, Math.abs(expected[i] - exact[i]));
         }
-        assertThat(largest).isGreaterThan(1.5 * tolerance);
+        assertThat(max).isGreaterThan(1.5 * tolerance);
         int tokens = on.name().equals("emulated") ? 1600 : 6000;
         float[] logProbs = logProbs(on, golden, tokens);
         int compared = 0;
@@ -124,7 +123,7 @@ class RotaryTableTest {
         try (Model model = Model.load(directory, on.device(), DType.F32);
                 ScoringModel language = new ScoringModel(model, CompletionSums.PLAIN)) {
             LogProbs logProbs = language.forward(PackedBatch.sequences(List.of(sequence)));
-            return PairStep.floats(model.device(), logProbs.tokens(), ids.length - 1);
+            return model.device().downloadFloats(logProbs.tokens(), ids.length - 1);
         }
     }
 
@@ -139,16 +138,10 @@ class RotaryTableTest {
         return ids;
     }
 
-    private static double[] doubles(JsonNode array) {
-        double[] values = new double[array.size()];
-        Arrays.setAll(values, i -> array.get(i).asDouble());
-        return values;
-    }
-
     private static float[] floats(JsonNode array) {
         float[] values = new float[array.size()];
         for (int i = 0; i < values.length; i++) {
-            values[i] = (float) array.get(i).asDouble();
+            values[i] = array.get(i).floatValue();
         }
         return values;
     }

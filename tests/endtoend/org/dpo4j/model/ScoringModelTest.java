@@ -1,8 +1,8 @@
 package org.dpo4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.util.Arrays;
 import java.util.List;
@@ -11,7 +11,6 @@ import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.kernels.DType;
-import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Statistic;
 import org.dpo4j.kernels.decoder.Segment;
@@ -22,8 +21,8 @@ class ScoringModelTest {
             new Sequence(0, new int[] {7, 8, 9, 10}, new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9});
 
     /**
-     * Scoring runs the same calls as training on the same values: not close, the same bits. So does a sequence alone and
-     * among others.
+     * Scoring makes the same calls as training on the same values, so the bits are the same. They are also the same for a
+     * sequence alone and among others.
      */
     @OnEachDevice
     void scoringAndPackingKeepTheBitsOfTraining(On on) {
@@ -40,8 +39,8 @@ class ScoringModelTest {
     }
 
     /**
-     * Logits a few rows at a time or all at once: rows of a product do not depend on each other, so the log-probs have
-     * the same bits.
+     * The log-probs have the same bits with logits of a few rows at a time and of all at once, because rows of a product
+     * do not depend on each other.
      */
     @OnEachDevice
     void chunksOfTheHeadKeepTheBits(On on) {
@@ -52,8 +51,9 @@ class ScoringModelTest {
             for (int i = 0; i < tokens; i++) {
                 assertThat(chunked[i]).isEqualTo(whole[i]);
             }
-            // Gradients of the head are sums over rows in two orders: 2^-24 * sqrt(11) relative to the largest terms,
-            // which are below 10.
+            // Gradients of the head are sums over rows in two orders. The largest terms are below 10; the error
+            // relative to
+            // them is 2^-24 * sqrt(11).
             for (int i = tokens; i < whole.length; i++) {
                 assertThat(chunked[i]).isCloseTo(whole[i], within(1e-5f));
             }
@@ -85,16 +85,16 @@ class ScoringModelTest {
                 ScoringModel language = new ScoringModel(model, new CompletionSums(1, true))) {
             LogProbs logProbs = language.forward(PackedBatch.sequences(sequences));
             int width = TokenLogProb.STATISTICS;
-            float[] sums = PairStep.floats(model.device(), logProbs.statistics(), sequences.size() * width);
+            float[] sums = model.device().downloadFloats(logProbs.statistics(), sequences.size() * width);
             assertThat(model.device().downloadInts(logProbs.lengths(), 2)).containsExactly(2, 9);
             ReferenceLlama reference = ReferenceLlama.of(model);
             for (int s = 0; s < sequences.size(); s++) {
                 double[] expected = reference.statistics(
                         sequences.get(s).prompt(), sequences.get(s).completion());
                 for (int k = 0; k < width; k++) {
-                    // Logits of size 8 are off by sqrt(32) 2^-24 8 = 3e-6; so are their mean, log-probs and entropy,
-                    // and
-                    // a log weight by thrice that, each of nine tokens.
+                    // Logits of size 8 are off by sqrt(32) 2^-24 8 = 3e-6, and so are their mean, log-probs and
+                    // entropy.
+                    // A log weight is off by three times that. Each is a sum of nine tokens.
                     assertThat((double) sums[s * width + k])
                             .as("%s of completion %d", Statistic.values()[k], s)
                             .isCloseTo(expected[k], within(9 * 1e-5));
@@ -119,7 +119,7 @@ class ScoringModelTest {
     }
 
     @OnEachDevice
-    void indicesOutOfRange(On on) {
+    void indicesOutOfRangeAreRefused(On on) {
         try (Model model = Model.load(TestFiles.golden("llama-tiny"), on.device(), DType.F32);
                 ScoringModel scoring = new ScoringModel(model, CompletionSums.PLAIN);
                 TrainingModel training = new TrainingModel(model, new TrainingModel.Options(CompletionSums.PLAIN))) {
@@ -153,12 +153,8 @@ class ScoringModelTest {
     }
 
     private static void refused(ScoringModel scoring, TrainingModel training, PackedBatch batch, String word) {
-        assertThatThrownBy(() -> scoring.forward(batch))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContaining(word);
-        assertThatThrownBy(() -> training.accumulate(batch, (logProbs, count) -> 0))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContaining(word);
+        assertRefused(() -> scoring.forward(batch), word);
+        assertRefused(() -> training.accumulate(batch, (logProbs, count) -> 0), word);
     }
 
     private static float[] logprobs(TrainingModel training, List<Sequence> sequences) {
@@ -172,7 +168,6 @@ class ScoringModelTest {
 
     private static float[] logprobs(ScoringModel language, List<Sequence> sequences) {
         PackedBatch batch = PackedBatch.sequences(sequences);
-        return PairStep.floats(
-                language.model().device(), language.forward(batch).tokens(), batch.tokens());
+        return language.model().device().downloadFloats(language.forward(batch).tokens(), batch.tokens());
     }
 }

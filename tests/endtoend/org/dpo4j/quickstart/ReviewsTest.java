@@ -9,7 +9,7 @@ import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
-/** The corpus and its judge. */
+/** The generated reviews, and the lexicon that rates their sentiment. */
 class ReviewsTest {
     private static final int COUNT = 2000;
 
@@ -19,7 +19,7 @@ class ReviewsTest {
     }
 
     @Test
-    void everyWordIsInTheVocabularyAndEveryReviewFits() {
+    void wordsAreInTheVocabularyAndReviewsFitTheModel() {
         Set<String> vocabulary = Set.copyOf(Reviews.vocabulary());
         for (String review : reviews(1)) {
             assertThat(vocabulary).contains(review.split(" "));
@@ -29,7 +29,7 @@ class ReviewsTest {
     }
 
     @Test
-    void promptsDoNotJudge() {
+    void promptsAreNeutral() {
         Reviews reviews = new Reviews(1);
         for (int i = 0; i < COUNT; i++) {
             String prompt = reviews.nextPrompt();
@@ -38,19 +38,19 @@ class ReviewsTest {
         }
     }
 
-    /** Half of the reviews praise, half blame: on the whole nothing, each for itself much. */
+    /** Half of the reviews are positive and half negative: the mean sentiment is near 0, single sentiments are not. */
     @Test
     void theCorpusIsBalanced() {
         double[] sentiments =
                 reviews(1).stream().mapToDouble(Lexicon::sentiment).toArray();
-        // the mean of 2000 values of deviation at most 1 has deviation 0.022; four of them
+        // the mean of 2000 values of standard deviation at most 1 has standard deviation 0.022; four of them
         assertThat(Arrays.stream(sentiments).average().orElseThrow()).isCloseTo(0, within(0.09));
         assertThat(Arrays.stream(sentiments).map(Math::abs).average().orElseThrow())
                 .isGreaterThan(0.5);
     }
 
     @Test
-    void sentimentIsHalfTheMeanValueOfTheWordsThatJudge() {
+    void sentimentIsHalfTheMeanValueOfRatedWords() {
         assertThat(Lexicon.sentiment("the plot was wonderful .")).isEqualTo(1);
         assertThat(Lexicon.sentiment("the plot was wonderful and the cast was slow ."))
                 .isEqualTo(0.25);

@@ -1,23 +1,20 @@
 package org.dpo4j.quickstart;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.dpo4j.data.Tokenizer;
-import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.train.DpoOptions;
 import org.dpo4j.train.SftOptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
 
-/**
- * The quickstart's experiment with a model of a few thousand parameters. It learns next to nothing; every step runs.
- */
+/** The quickstart's experiment with a model of a few thousand parameters. It runs every step, but learns almost nothing. */
 class SentimentExperimentTest {
     private static final Size TINY = new Size(64, 32, 1, 1, 12, 2, 6);
 
@@ -25,7 +22,7 @@ class SentimentExperimentTest {
     private Path directory;
 
     @Test
-    void leavesEveryFileAndTheSameNumbersEveryTime() throws IOException {
+    void everyRunWritesTheSameFilesAndNumbers() throws IOException {
         Comparison one = run("one");
         Comparison other = run("other");
         assertThat(other.scores()).isEqualTo(one.scores());
@@ -42,13 +39,13 @@ class SentimentExperimentTest {
         assertThat(Files.readAllLines(directory.resolve("one/samples.jsonl"))).hasSize(TINY.heldOut());
         assertThat(one.before()).hasSameSizeAs(one.after());
         assertThat(one.kl()).isFinite();
-        // the samples of both models stand side by side
+        // samples of both models are shown side by side
         assertThat(one.toString())
                 .contains("before: sft", "after: dpo", one.before().get(0).prompt());
     }
 
     @Test
-    void theReadmeHoldsTheCommandsThatRan() throws IOException {
+    void theReadmeListsTheCommandsThatRan() throws IOException {
         run("out");
         String readme = Files.readString(directory.resolve("out/README.md"));
         Commands commands = new Commands(new ExperimentFiles(directory.resolve("out")), "cpu", 1, TINY);
@@ -56,7 +53,7 @@ class SentimentExperimentTest {
                 .contains(Commands.line("sft", commands.sft()))
                 .contains(Commands.line("dpo", commands.dpo()))
                 .contains("./dpo4j generate", "./dpo4j logps");
-        // what stands there is what the commands understand
+        // the commands accept these words
         CommandLine.populateCommand(SftOptions.builder(), commands.sft().toArray(String[]::new))
                 .build();
         CommandLine.populateCommand(DpoOptions.builder(), commands.dpo().toArray(String[]::new))
@@ -83,12 +80,10 @@ class SentimentExperimentTest {
     }
 
     @Test
-    void aDirectoryOfSomethingElseIsLeftAlone() throws IOException {
+    void aDirectoryOfOtherFilesIsRefused() throws IOException {
         Files.createDirectories(directory.resolve("out"));
         Files.writeString(directory.resolve("out/thesis.tex"), "");
-        assertThatThrownBy(() -> run("out"))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContainingAll("output_dir", "other files");
+        assertRefused(() -> run("out"), "output_dir", "other files");
     }
 
     private Comparison run(String output) {

@@ -11,13 +11,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** What a person sees. */
+/** The output of a run on a terminal and elsewhere. */
 class ConsoleTest {
     private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     private final PrintStream out = new PrintStream(bytes, true, StandardCharsets.UTF_8);
 
     @Test
-    void plainLinesElsewhereThanOnATerminal() {
+    void withoutATerminalThereArePlainLines() {
         run(new Console(out, 0));
         assertThat(text().lines())
                 .containsExactly("device  cpu", "rows    4", "training: 2", "step 1  loss 0.6931  num_tokens 1234567");
@@ -25,7 +25,7 @@ class ConsoleTest {
     }
 
     @Test
-    void aBarOnATerminalThatMetricsDoNotTear() {
+    void aTerminalShowsABarBelowTheMetrics() {
         run(new Console(out, 80));
         String[] drawn = text().split("\r", -1);
         assertThat(drawn[1]).isEqualTo("training [" + " ".repeat(30) + "] 0/2\u001b[K");
@@ -34,7 +34,7 @@ class ConsoleTest {
         assertThat(drawn[4]).matches("training \\[" + "=".repeat(30) + "] 2/2  took 0:0\\d\u001b\\[K\\R");
     }
 
-    /** A line as wide as the terminal would leave its first part behind when it is drawn again. */
+    /** If a line were as wide as the terminal, its first part would stay visible when the line is drawn again. */
     @ParameterizedTest
     @CsvSource({"80, 30", "50, 14", "35, 0", "10, 0"})
     void aBarIsNarrowerThanItsTerminal(int columns, int cells) {
@@ -57,15 +57,15 @@ class ConsoleTest {
         new Console(out, 40).metrics(new Metrics(12, values));
         assertThat(text().lines())
                 .containsExactly(
-                        "", // back to its start
+                        "", // the return to the start of the line
                         "\u001b[Kstep 12  loss 0.5000",
                         "         rewards/chosen 0.2500",
                         "         rewards/rejected -0.2500");
     }
 
-    /** What a run ends with otherwise, such as an error, stands on a line of its own. */
+    /** The next output, such as an error, must begin on a new line. */
     @Test
-    void aBarThatIsNotDoneIsLeftOnALineOfItsOwn() {
+    void closingEndsTheLineOfAnUnfinishedBar() {
         try (Console console = new Console(out, 80)) {
             console.progress("training", 1, 2);
         }
@@ -87,12 +87,19 @@ class ConsoleTest {
     }
 
     @Test
-    void aPhaseThatIsDoneAgainIsAnnouncedAgain() {
+    void aPhaseThatBeginsAgainIsAnnouncedAgain() {
         Console console = new Console(out, 0);
         console.progress("reference log-probs", 0, 5);
         console.progress("reference log-probs", 5, 5);
         console.progress("reference log-probs", 0, 3);
         assertThat(text().lines()).containsExactly("reference log-probs: 5", "reference log-probs: 3");
+    }
+
+    /** The output of stty size, and output that is no size. */
+    @ParameterizedTest
+    @CsvSource({"24 132, 132", "'50 97\n', 97", "0 0, 80", "'', 80", "nonsense, 80", "24 99999999, 80"})
+    void theWidthComesFromStty(String size, int columns) {
+        assertThat(Terminal.parse(size)).isEqualTo(columns);
     }
 
     private static void run(Console console) {

@@ -1,17 +1,15 @@
 package org.dpo4j.report;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
-import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.train.Recorder;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -21,7 +19,7 @@ class MetricsLogTest {
     private Path directory;
 
     @Test
-    void aLineIsOnTheDiskWhenItIsWritten() {
+    void aLineIsInTheFileOnceWriteReturns() {
         Path file = directory.resolve("metrics.jsonl");
         try (MetricsLog log = new MetricsLog(file, metrics -> {})) {
             log.write(new Metrics(1, values(Math.log(2))));
@@ -32,38 +30,28 @@ class MetricsLogTest {
     }
 
     @Test
-    void aDirectoryThatIsNotThereIsNamed() {
+    void anAbsentDirectoryIsNamed() {
         Path file = directory.resolve("absent/metrics.jsonl");
-        assertThatThrownBy(() -> new MetricsLog(file, metrics -> {}))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContaining(file.toString());
+        assertRefused(() -> new MetricsLog(file, metrics -> {}), file.toString());
     }
 
-    /** A disk that is full does not end the run; what it did not take is said once, and at the end. */
+    /** A full disk does not end the run. A notice says so once, and closing says how many lines are missing. */
     @Test
-    void linesThatTheDiskDoesNotTakeWait() throws IOException {
+    void aFullDiskIsReportedOnceAndAtTheEnd() throws IOException {
         assumeTrue(Files.exists(Path.of("/dev/full")), "skipped: there is no /dev/full here");
-        List<String> notices = new ArrayList<>();
-        RunListener listener = new RunListener() {
-            @Override
-            public void metrics(Metrics metrics) {}
-
-            @Override
-            public void notice(String line) {
-                notices.add(line);
-            }
-        };
-        MetricsLog log = new MetricsLog(Path.of("/dev/full"), listener);
+        Recorder recorder = new Recorder();
+        MetricsLog log = new MetricsLog(Path.of("/dev/full"), recorder);
         log.write(new Metrics(1, values(0.5)));
         log.write(new Metrics(2, values(0.25)));
-        assertThat(notices).singleElement().asString().contains("/dev/full cannot be written", "training goes on");
-        assertThatThrownBy(log::close)
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContainingAll("/dev/full lacks the last 2 lines", "free space");
+        assertThat(recorder.notices)
+                .singleElement()
+                .asString()
+                .contains("/dev/full cannot be written", "training goes on");
+        assertRefused(log::close, "/dev/full lacks the last 2 lines", "free space");
     }
 
     @Test
-    void whatAnEarlierRunWroteIsReplaced() throws IOException {
+    void linesOfAnEarlierRunAreReplaced() throws IOException {
         Path file = Files.writeString(directory.resolve("metrics.jsonl"), "{\"step\": 1000}\n".repeat(100));
         try (MetricsLog log = new MetricsLog(file, metrics -> {})) {
             log.write(new Metrics(1, Map.of()));
@@ -72,7 +60,7 @@ class MetricsLogTest {
     }
 
     @Test
-    void whatAnEarlierRunWroteStaysWhereNoStepIsTaken() throws IOException {
+    void linesOfAnEarlierRunStayUntilTheFirstStep() throws IOException {
         Path file = Files.writeString(directory.resolve("metrics.jsonl"), "{\"step\": 1000}\n");
         new MetricsLog(file, metrics -> {}).close();
         assertThat(file).hasContent("{\"step\": 1000}\n");

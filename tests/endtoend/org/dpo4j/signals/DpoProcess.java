@@ -6,16 +6,13 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.dpo4j.kernels.DType;
-import org.dpo4j.kernels.Device;
-import org.dpo4j.kernels.Devices;
-import org.dpo4j.model.Model;
+import org.dpo4j.model.TestJvm;
 import org.dpo4j.model.family.Llama;
 import org.dpo4j.train.DpoOptions;
 import org.dpo4j.train.LrSchedulerType;
+import org.dpo4j.train.TinyRun;
 
 /** {@code dpo4j dpo} in a process of its own, on files in one directory; its lines of standard error go to a file. */
 final class DpoProcess implements AutoCloseable {
@@ -31,18 +28,10 @@ final class DpoProcess implements AutoCloseable {
 
     /** Makes {@code model} and {@code pairs.jsonl} in the directory. */
     static void makeInput(Path directory) throws IOException {
-        try (Device device = Devices.cpu(1);
-                Model model = Model.create(Llama.config(2000, 32, 48, 2, 2, 1, 64, true), device, DType.F32, 3)) {
-            model.save(directory.resolve("model"), DType.F32);
-        }
-        List<String> rows = new ArrayList<>();
-        for (int row = 0; row < 16; row++) {
-            rows.add("{\"prompt_ids\": [%d, 4], \"chosen_ids\": [5, 6], \"rejected_ids\": [7]}".formatted(3 + row));
-        }
-        Files.write(directory.resolve("pairs.jsonl"), rows);
+        TinyRun.writeModelAndPairs(directory, Llama.config(2000, 32, 48, 2, 2, 1, 64, true), 16);
     }
 
-    /** The same run from Java, of so many steps. */
+    /** The same run from Java, with this number of steps. */
     static DpoOptions options(Path directory, String output, int steps) {
         return DpoOptions.builder()
                 .modelNameOrPath(directory.resolve("model"))
@@ -58,11 +47,7 @@ final class DpoProcess implements AutoCloseable {
 
     /** The command of a run of 20,000 steps. */
     static List<String> command(Path directory, String output) {
-        return new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Dorg.bytedeco.javacpp.cachedir=" + System.getProperty("org.bytedeco.javacpp.cachedir"),
-                "-cp",
-                System.getProperty("java.class.path"),
+        return TestJvm.command(
                 "org.dpo4j.cli.Main",
                 "dpo",
                 "--model_name_or_path=" + directory.resolve("model"),
@@ -72,10 +57,10 @@ final class DpoProcess implements AutoCloseable {
                 "--learning_rate=1e-3",
                 "--lr_scheduler_type=constant",
                 "--max_steps=20000",
-                "--logging_steps=1"));
+                "--logging_steps=1");
     }
 
-    /** Starts it. A shell that ran these tests in the background would have had SIGINT ignored; env undoes that. */
+    /** Starts the command. If a shell runs these tests in the background, it ignores SIGINT; env undoes that. */
     static DpoProcess start(Path directory, String output) throws IOException {
         List<String> command = command(directory, output);
         command.addAll(0, List.of("env", "--default-signal=INT,TERM,HUP"));
@@ -105,7 +90,7 @@ final class DpoProcess implements AutoCloseable {
         }
     }
 
-    /** Waits until it is stuck, since nobody reads what it prints: a pipe holds 64 KiB. */
+    /** Waits until the process blocks because nobody reads its output: a pipe holds 64 KiB. */
     void awaitFullPipe() throws IOException, InterruptedException {
         int before = -1;
         int now = process.getInputStream().available();

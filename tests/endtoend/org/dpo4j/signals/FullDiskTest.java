@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A small disk: a tmpfs that a user namespace of the test mounts over output_dir. */
+/** A small disk: the test mounts a tmpfs over output_dir in a user namespace. */
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class FullDiskTest {
     @TempDir
@@ -48,11 +48,11 @@ class FullDiskTest {
     }
 
     /**
-     * Something else fills the disk while the run trains, as far as it can: the space of the model is taken since before
-     * the first step. What is lost is lines of metrics.
+     * Another program fills the disk while the run trains. The space of the model was reserved before the first step, so
+     * only lines of metrics are lost.
      */
     @Test
-    void aDiskThatFillsUpLosesMetricsAlone() throws IOException, InterruptedException {
+    void aDiskThatFillsUpLosesOnlyMetrics() throws IOException, InterruptedException {
         List<String> out = run("24m", """
                 echo old > $0/model.safetensors
                 "$@" --overwrite_output_dir > $0/out.txt &
@@ -93,7 +93,7 @@ class FullDiskTest {
         try {
             process.waitFor();
         } finally {
-            process.descendants().forEach(ProcessHandle::destroyForcibly); // where this test was given up
+            process.descendants().forEach(ProcessHandle::destroyForcibly); // if this test timed out
             process.destroyForcibly();
         }
         return Files.readAllLines(printed);

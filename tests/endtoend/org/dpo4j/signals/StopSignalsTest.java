@@ -1,7 +1,7 @@
 package org.dpo4j.signals;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.io.IOException;
 import java.io.OutputStream;
@@ -10,7 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.TestFiles;
 import org.dpo4j.train.DpoTrainer;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -20,7 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Signals that end a run. Expected weights are those of a run that was asked for as many steps. */
+/** Signals that end a run. Expected weights are those of a run of as many steps. */
 @Timeout(value = 120, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class StopSignalsTest {
     private static final Pattern SAVED = Pattern.compile("dpo4j: saved the weights of step (\\d+) in (\\S+)");
@@ -55,7 +55,7 @@ class StopSignalsTest {
         }
     }
 
-    /** A run that writes into a pipe that nobody reads stands still; the first signal would wait for its next step. */
+    /** A run whose output pipe is full blocks, so after the first signal its next step never comes. */
     @Test
     void aSecondSignalEndsTheProcessAtOnce() throws IOException, InterruptedException {
         try (DpoProcess run = DpoProcess.start(directory, "out")) {
@@ -75,8 +75,7 @@ class StopSignalsTest {
     void beforeTheFirstStepThereIsNothingToSave(String signal, int exitCode) throws IOException, InterruptedException {
         Path pipe = directory.resolve("pairs.jsonl");
         Files.delete(pipe);
-        assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor())
-                .isZero();
+        TestFiles.pipe(pipe);
         try (DpoProcess run = DpoProcess.start(directory, "out");
                 OutputStream rows = Files.newOutputStream(pipe)) { // once the run has opened it
             run.signal(signal);
@@ -89,12 +88,12 @@ class StopSignalsTest {
     }
 
     /**
-     * The run is in the many micro-batches of its first step when the signal comes, and sees at the next that it is to
-     * end: the signal and the run must not both say so.
+     * The signal comes during the first step, which has many micro-batches, and the run ends at the next micro-batch. The
+     * handler of the signal and the run must not both report it.
      */
     @ParameterizedTest
     @ValueSource(strings = {"INT", "HUP"})
-    void whatASignalSaysTheRunDoesNotSayAgain(String signal) throws IOException, InterruptedException {
+    void theEndIsReportedOnce(String signal) throws IOException, InterruptedException {
         Path pairs = directory.resolve("pairs.jsonl");
         String rows = Files.readString(pairs);
         Files.writeString(pairs, rows.repeat(100));
@@ -107,7 +106,7 @@ class StopSignalsTest {
                 "--per_device_train_batch_size=1",
                 "--gradient_accumulation_steps=1600"));
         try (DpoProcess run = DpoProcess.start(directory, command)) {
-            run.awaitLine("disk "); // of the header, behind which the first step begins
+            run.awaitLine("disk "); // of the header; the first step follows it
             run.signal(signal);
             run.await();
             assertThat(run.err().lines())
@@ -120,9 +119,11 @@ class StopSignalsTest {
     void aSecondRunInTheDirectoryIsRefusedUntilTheFirstIsGone() throws IOException, InterruptedException {
         try (DpoProcess run = DpoProcess.start(directory, "out")) {
             run.awaitLine("step 1 ");
-            assertThatThrownBy(() -> DpoTrainer.train(DpoProcess.options(directory, "out", 1), metrics -> {}))
-                    .isInstanceOf(Dpo4jException.class)
-                    .hasMessageContainingAll("output_dir", "in use by another run", "process " + run.pid());
+            assertRefused(
+                    () -> DpoTrainer.train(DpoProcess.options(directory, "out", 1), metrics -> {}),
+                    "output_dir",
+                    "in use by another run",
+                    "process " + run.pid());
             run.signal("KILL");
             assertThat(run.await()).isEqualTo(128 + 9);
         }

@@ -1,12 +1,12 @@
 package org.dpo4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.util.Map;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDType;
-import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Model;
 
 /** Steps one at a time, beside the loop of a run. */
@@ -23,8 +23,8 @@ class DpoStepsTest {
 
     @OnEachDType
     void theBitsAreThoseOfARun(On on) {
-        TinyRun run = TinyRun.dpo(on.device(), on.dtype(), TinyRun.pairs(8), options());
-        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3);
+        TinyRun run = TinyRun.dpo(on, TinyRun.pairs(8), options());
+        try (Model model = TinyRun.model(on);
                 DpoSteps steps = new DpoSteps(model, TinyRun.pairs(8), options(), true)) {
             for (int step = 0; step < STEPS; step++) {
                 steps.step();
@@ -35,23 +35,20 @@ class DpoStepsTest {
                 }
             }
             assertThat(TinyRun.weights(model)).containsExactly(run.weights());
-            assertThatThrownBy(steps::step)
-                    .isInstanceOf(Dpo4jException.class)
-                    .hasMessageContaining("all 6 steps")
-                    .hasMessageContaining("max_steps");
+            assertRefused(steps::step, "all 6 steps", "max_steps");
         }
     }
 
-    /** Policy and reference are laid the same way, so the first step's rewards are exactly 0 either way. */
+    /** Policy and reference use the same layout, so the rewards of the first step are exactly 0 in this layout too. */
     @OnEachDType
-    void promptsOnceForEachCompletion(On on) {
-        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3);
+    void rewardsAreZeroIfEachCompletionHasItsOwnPrompt(On on) {
+        try (Model model = TinyRun.model(on);
                 DpoSteps steps = new DpoSteps(model, TinyRun.pairs(8), options(), false)) {
             steps.step();
             Map<String, Double> metrics = steps.metrics();
             assertThat(metrics.get("rewards/chosen")).isZero();
             assertThat(metrics.get("rewards/rejected")).isZero();
-            assertThat(metrics.get("loss")).isCloseTo(Math.log(2), org.assertj.core.data.Offset.offset(1e-7));
+            assertThat(metrics.get("loss")).isCloseTo(Math.log(2), within(1e-7));
         }
     }
 }

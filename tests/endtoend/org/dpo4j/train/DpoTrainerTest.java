@@ -1,27 +1,23 @@
 package org.dpo4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
-import org.dpo4j.data.OnBadRow;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
-import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.ParameterTensor;
+import org.dpo4j.model.TestFiles;
 import org.dpo4j.report.Metrics;
-import org.dpo4j.report.RunHeader;
-import org.dpo4j.report.RunListener;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -30,8 +26,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Runs from files to files. */
 class DpoTrainerTest {
-    private static final ObjectMapper JSON = new ObjectMapper();
-
     @TempDir
     private Path directory;
 
@@ -56,7 +50,7 @@ class DpoTrainerTest {
 
     /** The names under which transformers 5 saves templates (CHAT_TEMPLATE_DIR) and vocabularies (VOCAB_FILES_NAMES). */
     @Test
-    void whatBelongsToTheTokenizerGoesAlong() throws IOException {
+    void filesOfTheTokenizerAreCopied() throws IOException {
         Path templates = Files.createDirectory(directory.resolve("model/additional_chat_templates"));
         Files.writeString(templates.resolve("tool_use.jinja"), "one");
         Files.writeString(directory.resolve("model/sentencepiece.bpe.model"), "two");
@@ -86,7 +80,7 @@ class DpoTrainerTest {
         assertThat(Files.isSymbolicLink(directory.resolve("out"))).isTrue();
     }
 
-    /** TRL's names, and what is ours beside them. */
+    /** Metrics have TRL's names; dpo4j adds pairs_per_second. */
     @Test
     void metricsHaveTrlsNames() throws IOException {
         List<Metrics> history = DpoTrainer.train(
@@ -117,33 +111,18 @@ class DpoTrainerTest {
     }
 
     @Test
-    void tellsWhatItWillDoBeforeItDoes() {
-        List<RunHeader> headers = new ArrayList<>();
-        List<String> phases = new ArrayList<>();
-        DpoTrainer.train(options("out").build(), new RunListener() {
-            @Override
-            public void metrics(Metrics metrics) {}
-
-            @Override
-            public void header(RunHeader header) {
-                headers.add(header);
-            }
-
-            @Override
-            public void progress(String phase, long done, long total) {
-                if (done == total) {
-                    phases.add(phase + " " + total);
-                }
-            }
-        });
-        assertThat(headers).hasSize(1);
-        assertThat(headers.get(0).facts()).containsKeys("device", "dtype", "model", "pairs", "loss", "tokens", "steps");
-        assertThat(headers.get(0).facts().get("memory")).startsWith("16 bytes per parameter");
-        assertThat(headers.get(0).facts().get("device memory"))
-                .startsWith("at most ")
-                .contains(": weights ", "activations ", "head ");
-        assertThat(headers.get(0).facts().get("steps")).startsWith("3 of 3 rows (3 x 1)");
-        assertThat(phases).containsExactly("reference log-probs 8", "training 3");
+    void theHeaderComesFirstAndProgressIsReported() {
+        Recorder recorder = new Recorder();
+        DpoTrainer.train(options("out").build(), recorder);
+        assertThat(recorder.headers).hasSize(1);
+        Map<String, String> facts = recorder.headers.get(0).facts();
+        assertThat(facts).containsKeys("device", "dtype", "model", "pairs", "loss", "tokens", "steps");
+        assertThat(facts.get("memory")).startsWith("16 bytes per parameter");
+        assertThat(facts.get("device memory")).startsWith("at most ").contains(": weights ", "activations ", "head ");
+        assertThat(facts.get("steps")).startsWith("3 of 3 rows (3 x 1)");
+        assertThat(recorder.progress)
+                .filteredOn(line -> line.matches(".* (\\d+)/\\1"))
+                .containsExactly("reference log-probs 8/8", "training 3/3");
     }
 
     @Test
@@ -159,12 +138,12 @@ class DpoTrainerTest {
 
     /** Before the model is looked for, let alone trained. */
     @Test
-    void anOutputDirectoryThatCannotBeIsRefusedFirst() throws IOException {
+    void anOutputDirectoryThatCannotBeMadeIsRefusedFirst() throws IOException {
         Files.writeString(directory.resolve("file"), "");
         refused(options("file/out").modelNameOrPath(directory.resolve("absent")), "output_dir", "file/out");
     }
 
-    /** As the file has it, or as the device would. */
+    /** Weights that are not finite in the file, or would not be on the device. */
     @ParameterizedTest
     @ValueSource(floats = {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY})
     void weightsThatAreNotFiniteAreRefused(float broken) throws IOException {
@@ -184,12 +163,10 @@ class DpoTrainerTest {
                 .datasetName(directory.resolve("texts.jsonl"))
                 .outputDir(directory.resolve("out"))
                 .device("cpu");
-        assertThatThrownBy(() -> SftTrainer.train(sft.build(), metrics -> {}))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContainingAll(words);
+        assertRefused(() -> SftTrainer.train(sft.build(), metrics -> {}), words);
     }
 
-    /** It has no reference to measure a reward from. */
+    /** The loss sft has no reference, so it has no rewards. */
     @Test
     void sftAloneHasNoRewards() {
         for (List<LossType> losses :
@@ -211,7 +188,7 @@ class DpoTrainerTest {
     }
 
     @Test
-    void whatTheModelOrTheDeviceCannotDoIsRefused() {
+    void optionsThatTheModelOrTheDeviceCannotSupportAreRefused() {
         refused(options("out").maxLength(65), "max_length is 65", "64 positions");
         refused(options("out").bf16(true), "bfloat16 is not supported on cpu");
         refused(options("out").cudaGraphs(true), "cuda_graphs is true", "cpu has no graphs");
@@ -225,39 +202,12 @@ class DpoTrainerTest {
         refused(options("out").warmupSteps(4), "warmup_steps is 4");
     }
 
-    @Test
-    void badRowsStopTheRunOrAreCounted() throws IOException {
-        Path pairs = directory.resolve("pairs.jsonl");
-        Files.writeString(
-                pairs, Files.readString(pairs) + "{\"prompt_ids\": [3], \"chosen_ids\": [4], \"rejected_ids\": [4]}\n");
-        refused(options("out"), "pairs.jsonl", "9");
-        List<RunHeader> headers = new ArrayList<>();
-        DpoTrainer.train(options("out").onBadRow(OnBadRow.SKIP).build(), new RunListener() {
-            @Override
-            public void metrics(Metrics metrics) {}
-
-            @Override
-            public void header(RunHeader header) {
-                headers.add(header);
-            }
-        });
-        assertThat(headers.get(0).facts().get("pairs")).contains("8 rows", "identical");
-    }
-
     private DpoOptions.Builder options(String output) {
-        return TinyRun.options()
-                .modelNameOrPath(directory.resolve("model"))
-                .datasetName(directory.resolve("pairs.jsonl"))
-                .outputDir(directory.resolve(output))
-                .device("cpu")
-                .perDeviceTrainBatchSize(3)
-                .numTrainEpochs(1);
+        return TinyRun.options(directory, output).numTrainEpochs(1);
     }
 
-    private void refused(DpoOptions.Builder options, String... words) {
-        assertThatThrownBy(() -> DpoTrainer.train(options.build(), metrics -> {}))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContainingAll(words);
+    private static void refused(DpoOptions.Builder options, String... parts) {
+        assertRefused(() -> DpoTrainer.train(options.build(), metrics -> {}), parts);
     }
 
     private List<String> names(String output) throws IOException {
@@ -266,10 +216,9 @@ class DpoTrainerTest {
         }
     }
 
-    private static List<String> keys(String line) throws IOException {
-        JsonNode json = JSON.readTree(line);
+    private static List<String> keys(String line) {
         List<String> keys = new ArrayList<>();
-        json.fieldNames().forEachRemaining(keys::add);
+        TestFiles.json(line).fieldNames().forEachRemaining(keys::add);
         return keys;
     }
 }

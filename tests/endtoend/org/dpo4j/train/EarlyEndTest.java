@@ -3,13 +3,13 @@ package org.dpo4j.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.function.IntPredicate;
@@ -28,16 +28,15 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Runs that end before their last step. What they save is, byte for byte, what a run of as many steps saves: the rate is
- * constant, so that it does not depend on the number of steps.
+ * Runs that end before their last step. They save the same bytes as a run of as many steps: the learning rate is
+ * constant, so it does not depend on the number of steps.
  */
 class EarlyEndTest {
     @TempDir
     private Path directory;
 
-    /** Keeps notices; cancels once {@code cancels} says so of the number of the question. */
-    private static class Listener implements RunListener {
-        final List<String> notices = new ArrayList<>();
+    /** Counts trained steps; cancels the run once {@code cancels} accepts the number of the question. */
+    private static class Listener extends Recorder {
         private final IntPredicate cancels;
         private int asked;
         int trained;
@@ -51,18 +50,10 @@ class EarlyEndTest {
         }
 
         @Override
-        public void metrics(Metrics metrics) {}
-
-        @Override
         public void progress(String phase, long done, long total) {
             if (phase.equals("training")) {
                 trained = (int) done;
             }
-        }
-
-        @Override
-        public void notice(String line) {
-            notices.add(line);
         }
 
         @Override
@@ -77,31 +68,30 @@ class EarlyEndTest {
     }
 
     private DpoOptions.Builder options(String output) {
-        return TinyRun.options()
-                .modelNameOrPath(directory.resolve("model"))
-                .datasetName(directory.resolve("pairs.jsonl"))
-                .outputDir(directory.resolve(output))
-                .device("cpu")
-                .perDeviceTrainBatchSize(3)
+        return TinyRun.options(directory, output)
                 .lrSchedulerType(LrSchedulerType.CONSTANT)
                 .maxSteps(60);
     }
 
+    private static void train(DpoOptions.Builder options, RunListener listener) {
+        DpoTrainer.train(options.build(), listener);
+    }
+
+    private void assertCancelled(DpoOptions.Builder options, Listener listener) {
+        assertThatThrownBy(() -> train(options, listener)).isInstanceOf(CancellationException.class);
+    }
+
     /**
-     * Weight decay of 11 at a rate of 1 multiplies matrices by -10. Activations are products of up to three matrices whose
-     * weights begin at some 0.1, and the squares of what exceeds 1.8e19 overflow in a norm: once weights are 3e6, after
-     * some 7 steps.
+     * Weight decay of 11 at a learning rate of 1 multiplies matrices by -10. Activations are products of up to three
+     * matrices whose weights begin at about 0.1. A norm overflows once activations exceed 1.8e19, which is when weights are
+     * 3e6, after about 7 steps.
      */
     private DpoOptions.Builder exploding(String output) {
         return options(output).learningRate(1).weightDecay(11).maxGradNorm(0);
     }
 
     private void assertWeightsOf(DpoOptions.Builder expected, int steps) {
-        DpoTrainer.train(
-                expected.outputDir(directory.resolve("expected"))
-                        .maxSteps(steps)
-                        .build(),
-                metrics -> {});
+        train(expected.outputDir(directory.resolve("expected")).maxSteps(steps), metrics -> {});
         assertThat(directory.resolve("out/model.safetensors"))
                 .hasSameBinaryContentAs(directory.resolve("expected/model.safetensors"));
         assertThat(directory.resolve("out")).isDirectoryNotContaining("glob:**/.*");
@@ -113,10 +103,10 @@ class EarlyEndTest {
 
     @ParameterizedTest
     @ValueSource(ints = {1, 7, 1000})
-    void theLastFiniteStepIsSavedWhereAGradientIsNotFinite(int loggingSteps) {
+    void theLastFiniteStepIsSavedIfAGradientIsNotFinite(int loggingSteps) {
         Listener listener = new Listener();
-        assertThatThrownBy(() -> DpoTrainer.train(
-                        exploding("out").loggingSteps(loggingSteps).build(), listener))
+        Throwable thrown = catchThrowable(() -> train(exploding("out").loggingSteps(loggingSteps), listener));
+        assertThat(thrown)
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining("the gradient of step " + (listener.trained + 1) + " is not finite");
         assertThat(listener.trained).isBetween(5, 10);
@@ -128,7 +118,7 @@ class EarlyEndTest {
     @Test
     void weightsThatAreNotFiniteAreNotSaved() {
         try (Device device = Devices.cpu(1);
-                Model model = Model.create(TinyRun.CONFIG, device, DType.F32, 3)) {
+                Model model = TinyRun.model(device, DType.F32)) {
             ParameterTensor embedding = model.parameters().tensor("model.embed_tokens.weight");
             float[] weights = model.parameters().readWeights(embedding);
             weights[0] = 1e4f; // of a token that is in no pair
@@ -136,13 +126,13 @@ class EarlyEndTest {
             model.save(directory.resolve("model"), DType.F32);
         }
         DpoOptions.Builder options = options("out").learningRate(1e30).weightDecay(1e6);
-        assertThatThrownBy(() -> DpoTrainer.train(options.maxSteps(1).build(), metrics -> {}))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContainingAll(
-                        "the weights of step 1 are not finite", "model.embed_tokens.weight", "not saved");
+        assertRefused(
+                () -> train(options.maxSteps(1), metrics -> {}),
+                "the weights of step 1 are not finite",
+                "model.embed_tokens.weight",
+                "not saved");
         Listener listener = new Listener();
-        assertThatThrownBy(() -> DpoTrainer.train(options.maxSteps(9).build(), listener))
-                .hasMessageContaining("the gradient of step 2 is not finite");
+        assertRefused(() -> train(options.maxSteps(9), listener), "the gradient of step 2 is not finite");
         assertThat(listener.notices)
                 .singleElement()
                 .asString()
@@ -152,18 +142,16 @@ class EarlyEndTest {
 
     @Test
     void aRunThatIsCancelledBeforeItBeginsWritesNothing() {
-        assertThatThrownBy(() -> DpoTrainer.train(options("out").build(), new Listener(asked -> true)))
-                .isInstanceOf(CancellationException.class);
+        assertCancelled(options("out"), new Listener(asked -> true));
         assertThat(directory.resolve("out")).doesNotExist();
     }
 
-    /** A question before the run, and one a micro-batch: those of the reference are 3, a step has 2. */
+    /** The listener is asked once before the run and once a micro-batch: 3 of the reference, then 2 a step. */
     @ParameterizedTest
     @ValueSource(ints = {5, 6, 7, 18})
     void aListenerEndsARun(int question) {
         Listener listener = new Listener(asked -> asked >= question);
-        assertThatThrownBy(() -> DpoTrainer.train(accumulating("out").build(), listener))
-                .isInstanceOf(CancellationException.class);
+        assertCancelled(accumulating("out"), listener);
         int step = (question - 5) / 2;
         assertThat(listener.trained).isEqualTo(step);
         if (step == 0) {
@@ -182,21 +170,21 @@ class EarlyEndTest {
                 .perDeviceEvalBatchSize(3);
     }
 
-    /** The questions: 1 before the run, 2 of the reference, 1 a step, and the sixth in the evaluation after step 2. */
+    /** It is asked once before the run, twice in the reference, once a step, and the sixth time in the evaluation after step 2. */
     @Test
-    void anEvaluationEndsToo() {
+    void aListenerEndsARunDuringAnEvaluation() {
         DpoOptions.Builder options = options("out")
                 .perDeviceTrainBatchSize(8)
                 .perDeviceEvalBatchSize(8)
                 .evalDataset(directory.resolve("pairs.jsonl"))
                 .evalSteps(2);
         Listener listener = new Listener(asked -> asked >= 6);
-        assertThatThrownBy(() -> DpoTrainer.train(options.build(), listener)).isInstanceOf(CancellationException.class);
+        assertCancelled(options, listener);
         assertThat(listener.notices).containsExactly(saved(2));
         assertWeightsOf(options, 2);
     }
 
-    /** What an executor's shutdownNow does; it comes between the steps, and once more while the model is written. */
+    /** An executor's shutdownNow interrupts. The interrupt comes between steps, and is still set while the model is written. */
     @Test
     void anInterruptEndsARunAndIsPassedOn() {
         Listener listener = new Listener() {
@@ -208,14 +196,14 @@ class EarlyEndTest {
                 }
             }
         };
-        Throwable thrown = catchThrowable(() -> DpoTrainer.train(options("out").build(), listener));
+        Throwable thrown = catchThrowable(() -> train(options("out"), listener));
         assertThat(Thread.interrupted()).isTrue();
         assertThat(thrown).isInstanceOf(CancellationException.class);
         assertThat(listener.notices).containsExactly(saved(5));
         assertWeightsOf(options("out"), 5);
     }
 
-    /** It does not close the files of the last step. */
+    /** An interrupt closes channels in use; the files of the last step must be written all the same. */
     @Test
     void anInterruptAfterTheLastStepLosesNothing() {
         Listener listener = new Listener() {
@@ -242,27 +230,27 @@ class EarlyEndTest {
                 }
             }
         };
-        assertThatThrownBy(() -> DpoTrainer.train(options("out").build(), listener))
-                .hasMessage("planted");
+        assertThatThrownBy(() -> train(options("out"), listener)).hasMessage("planted");
         assertThat(listener.notices).containsExactly(saved(4));
         assertWeightsOf(options("out"), 4);
     }
 
     @Test
-    void metricsThatTheDiskDoesNotTakeEndNoRun() throws IOException {
+    void aFullDiskForMetricsDoesNotEndTheRun() throws IOException {
         assumeTrue(Files.exists(Path.of("/dev/full")), "skipped: there is no /dev/full here");
         Files.createDirectory(directory.resolve("out"));
         Files.createSymbolicLink(directory.resolve("out/metrics.jsonl"), Path.of("/dev/full"));
         Listener listener = new Listener();
-        assertThatThrownBy(() -> DpoTrainer.train(options("out").maxSteps(4).build(), listener))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContainingAll("metrics.jsonl lacks the last 4 lines", "No space left");
+        assertRefused(
+                () -> train(options("out").maxSteps(4), listener),
+                "metrics.jsonl lacks the last 4 lines",
+                "No space left");
         assertThat(listener.notices).hasSize(2).last().isEqualTo(saved(4));
         assertThat(listener.notices.get(0)).contains("metrics.jsonl", "training goes on");
         assertWeightsOf(options("out"), 4);
     }
 
-    /** A directory stands where the weights go, until the listener is asked. */
+    /** A directory is in the way of the weights until the listener deletes it. */
     @Test
     void aSaveIsTriedAgainAsOftenAsTheListenerWants() throws IOException {
         Path inTheWay = Files.createDirectories(directory.resolve("out/model.safetensors/deeper"));
@@ -273,7 +261,7 @@ class EarlyEndTest {
                 return notices.size() < 3 || delete(inTheWay);
             }
         };
-        DpoTrainer.train(options("out").maxSteps(2).overwriteOutputDir(true).build(), listener);
+        train(options("out").maxSteps(2).overwriteOutputDir(true), listener);
         assertThat(listener.notices)
                 .hasSize(3)
                 .allMatch(why -> why.contains("the model cannot be written to output_dir " + directory.resolve("out")));
@@ -292,15 +280,16 @@ class EarlyEndTest {
 
     @Test
     void aModelThatCannotBeReplacedStays() throws IOException {
-        DpoTrainer.train(options("out").maxSteps(1).build(), metrics -> {});
+        train(options("out").maxSteps(1), metrics -> {});
         Path config = directory.resolve("out/config.json");
         Files.delete(config);
         Files.createDirectories(config.resolve("in the way"));
         byte[] before = Files.readAllBytes(directory.resolve("out/model.safetensors"));
-        assertThatThrownBy(() -> DpoTrainer.train(
-                        options("out").maxSteps(2).overwriteOutputDir(true).build(), metrics -> {}))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContainingAll("cannot be written to output_dir", "it needs ", "are free");
+        assertRefused(
+                () -> train(options("out").maxSteps(2).overwriteOutputDir(true), metrics -> {}),
+                "cannot be written to output_dir",
+                "it needs ",
+                "are free");
         assertThat(directory.resolve("out/model.safetensors")).hasBinaryContent(before);
         assertThat(directory.resolve("out/.writing")).doesNotExist();
     }

@@ -1,20 +1,18 @@
 package org.dpo4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDType;
-import org.dpo4j.data.Shuffle;
-import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Model;
 import org.dpo4j.report.MetricsLog;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Which step the weights are from once a gradient, or a loss, was not finite. */
+/** The step from which the weights are once a gradient or a loss was not finite. */
 class LastFiniteStepTest {
     @TempDir
     private Path directory;
@@ -27,39 +25,29 @@ class LastFiniteStepTest {
     private int trained(Model model, Objective objective, TrainOptions options, String message) {
         try (objective;
                 MetricsLog log = new MetricsLog(directory.resolve("metrics.jsonl"), metrics -> {})) {
-            int rows = objective.rows();
-            Steps steps = new Steps(
-                    rows, options, epoch -> Shuffle.order(rows, options.seeds().seed(), epoch));
-            RunState state = RunState.begin(model.parameters(), objective, steps, options, metrics -> {});
-            TrainLoop loop = new TrainLoop(state, options, metrics -> {}, log);
-            assertThatThrownBy(loop::run).isInstanceOf(Dpo4jException.class).hasMessageContaining(message);
+            TrainLoop loop = TinyRun.loop(model, options, objective, metrics -> {}, log);
+            assertRefused(loop::run, message);
             return loop.trained();
         }
     }
 
     private static Objective poisoned(Model model, DpoOptions options, Set<Integer> steps, double loss) {
-        return new PoisonedObjective(
+        return PoisonedObjective.create(
                 new PreferenceObjective(model, TinyRun.pairs(8), List.of(), options), model, steps, loss);
     }
 
     private static float[] weightsAfter(On on, int steps) {
-        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3)) {
-            return TinyRun.dpo(
-                            model,
-                            TinyRun.pairs(8),
-                            List.of(),
-                            options().maxSteps(steps).loggingSteps(steps).build())
-                    .weights();
-        }
+        DpoOptions options = options().maxSteps(steps).loggingSteps(steps).build();
+        return TinyRun.dpo(on, TinyRun.pairs(8), options).weights();
     }
 
-    /** All steps from the fourth on: the weights are those of the third, whenever norms are read. */
+    /** Every gradient from the fourth step on is not finite: the weights are those of the third, whenever norms are read. */
     @OnEachDType
-    void isTheStepBeforeThoseThatAreNot(On on) {
+    void itIsTheStepBeforeAllThatAreNotFinite(On on) {
         for (int loggingSteps : new int[] {1, 2, 5, 100}) {
             DpoOptions options =
                     options().maxSteps(12).loggingSteps(loggingSteps).build();
-            try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3)) {
+            try (Model model = TinyRun.model(on)) {
                 Objective objective = poisoned(model, options, Set.of(4, 5, 6, 7, 8, 9, 10, 11, 12), 0);
                 assertThat(trained(model, objective, options.train(), "the gradient of step 4 is not finite"))
                         .isEqualTo(3);
@@ -69,14 +57,14 @@ class LastFiniteStepTest {
     }
 
     /**
-     * The fourth alone: the cpu sees it at once; elsewhere the host does not wait for it, and steps follow that change
-     * the weights, which are those of the last.
+     * Only the gradient of the fourth step is not finite. The cpu sees it at once. On another device the host does not
+     * wait for it, later steps change the weights, and the weights are those of the last.
      */
     @OnEachDType
-    void isTheLastThatChangedTheWeights(On on) {
+    void itIsTheLastStepThatChangedTheWeights(On on) {
         boolean isSeenAtOnce = on.device().name().equals("cpu");
         DpoOptions options = options().maxSteps(12).loggingSteps(6).build();
-        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3)) {
+        try (Model model = TinyRun.model(on)) {
             int trained = trained(
                     model,
                     poisoned(model, options, Set.of(4), 0),
@@ -90,12 +78,12 @@ class LastFiniteStepTest {
         }
     }
 
-    /** Its gradients were finite, and so are the weights that they made. */
+    /** The gradients before it were finite, so the weights are too. */
     @OnEachDType
     void aLossThatIsNotFiniteEndsTheRunWithTheWeightsOfItsLine(On on) {
         for (double loss : new double[] {Double.NaN, Double.POSITIVE_INFINITY}) {
             DpoOptions options = options().maxSteps(12).loggingSteps(5).build();
-            try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3)) {
+            try (Model model = TinyRun.model(on)) {
                 assertThat(trained(
                                 model,
                                 poisoned(model, options, Set.of(), loss),

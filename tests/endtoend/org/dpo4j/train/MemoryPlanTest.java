@@ -2,8 +2,8 @@ package org.dpo4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -14,11 +14,9 @@ import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachBf16Device;
 import org.dpo4j.conformance.OnEachDType;
 import org.dpo4j.data.PreferencePair;
-import org.dpo4j.data.Shuffle;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
-import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.LossType;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.TrainingModel;
@@ -26,7 +24,7 @@ import org.dpo4j.model.family.Llama;
 import org.dpo4j.model.family.ModelConfig;
 import org.junit.jupiter.api.Test;
 
-/** Memory by arithmetic, beside the peak of runs on a device of their own. */
+/** The planned memory equals the peak of runs, each on a device of its own. */
 class MemoryPlanTest {
     private static final List<PreferencePair> PAIRS = TinyRun.pairs(11);
 
@@ -42,56 +40,55 @@ class MemoryPlanTest {
                 .maxSteps(7);
     }
 
-    private static long planIsPeak(On on, TrainOptions options, Function<Model, Objective> of) {
+    private static long assertPlanIsPeak(On on, TrainOptions options, Function<Model, Objective> newObjective) {
         try (Device device = Devices.open(on.device().name(), notice -> {});
-                Model model = Model.create(TinyRun.CONFIG, device, on.dtype(), 3)) {
-            Objective objective = of.apply(model);
-            MemoryPlan plan = MemoryPlan.of(model.parameters(), objective, steps(objective.rows(), options), options);
+                Model model = TinyRun.model(device, on.dtype())) {
+            Objective objective = newObjective.apply(model);
+            MemoryPlan plan = plan(model, objective, options);
             TinyRun.run(model, options, objective);
             assertThat(device.peakAllocatedBytes()).as("%s", plan).isEqualTo(plan.bytes());
             return plan.bytes();
         }
     }
 
-    private static Steps steps(int rows, TrainOptions options) {
-        return new Steps(
-                rows, options, epoch -> Shuffle.order(rows, options.seeds().seed(), epoch));
+    private static MemoryPlan plan(Model model, Objective objective, TrainOptions options) {
+        return MemoryPlan.of(model.parameters(), objective, TinyRun.steps(objective.rows(), options), options);
     }
 
-    private static void planIsPeak(On on, DpoOptions options, long logitsBytes) {
-        planIsPeak(on, options.train(), model -> new PreferenceObjective(model, PAIRS, PAIRS, options, logitsBytes));
+    private static void assertPlanIsPeak(On on, DpoOptions.Builder builder) {
+        assertPlanIsPeak(on, builder, TrainingModel.Options.DEFAULT_LOGITS_BYTES);
     }
 
-    private static void planIsPeak(On on, DpoOptions options) {
-        planIsPeak(on, options, TrainingModel.Options.DEFAULT_LOGITS_BYTES);
+    private static void assertPlanIsPeak(On on, DpoOptions.Builder builder, long logitsBytes) {
+        DpoOptions options = builder.build();
+        assertPlanIsPeak(
+                on, options.train(), model -> new PreferenceObjective(model, PAIRS, PAIRS, options, logitsBytes));
     }
 
     @OnEachDType
     void thePlanIsThePeakOfPreferences(On on) {
-        planIsPeak(on, evaluated().build());
-        planIsPeak(on, evaluated().perDeviceTrainBatchSize(8).loggingSteps(3).build());
-        planIsPeak(on, evaluated().referenceFree(true).build());
-        planIsPeak(on, evaluated().lossType(LossType.AOT).build());
+        assertPlanIsPeak(on, evaluated());
+        assertPlanIsPeak(on, evaluated().perDeviceTrainBatchSize(8).loggingSteps(3));
+        assertPlanIsPeak(on, evaluated().referenceFree(true));
+        assertPlanIsPeak(on, evaluated().lossType(LossType.AOT));
     }
 
-    /** Where logits of a micro-batch do not fit; and where all pairs before the first step take more than training does. */
+    /** The logits of a micro-batch do not fit; and the reference needs more memory than training. */
     @OnEachDType
     void thePlanIsThePeakInLittleMemoryAndWithLargeBatchesOfTheReference(On on) {
-        planIsPeak(on, evaluated().build(), 4L * 40 * 6);
+        assertPlanIsPeak(on, evaluated(), 4L * 40 * 6);
         DpoOptions options = manyPairs(100);
-        long peak = planIsPeak(on, options.train(), model -> objectiveOfManyPairs(model, options));
+        long peak = assertPlanIsPeak(on, options.train(), model -> objectiveOfManyPairs(model, options));
         DpoOptions onePairAtATime = manyPairs(1);
-        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3);
+        try (Model model = TinyRun.model(on);
                 Objective objective = objectiveOfManyPairs(model, onePairAtATime)) {
-            Steps steps = steps(objective.rows(), onePairAtATime.train());
-            assertThat(MemoryPlan.of(model.parameters(), objective, steps, onePairAtATime.train())
-                            .bytes())
-                    .as("the plan where training takes more than the reference")
+            assertThat(plan(model, objective, onePairAtATime.train()).bytes())
+                    .as("the plan if training needs more than the reference")
                     .isLessThan(peak);
         }
     }
 
-    /** One step of a hundred pairs, one at a time; the reference takes as many at a time as given. */
+    /** One step of a hundred pairs, one at a time. The reference has {@code referenceBatch} at a time. */
     private static DpoOptions manyPairs(int referenceBatch) {
         return TinyRun.options()
                 .perDeviceTrainBatchSize(1)
@@ -109,7 +106,7 @@ class MemoryPlanTest {
     @OnEachDType
     void thePlanIsThePeakOfSequences(On on) {
         TrainOptions options = evaluated().build().train();
-        planIsPeak(
+        assertPlanIsPeak(
                 on,
                 options,
                 model -> new SequenceObjective(model, TinyRun.sequences(13), TinyRun.sequences(5), options));
@@ -117,13 +114,8 @@ class MemoryPlanTest {
 
     @OnEachBf16Device
     void thePlanIsThePeakWithoutMasterWeightsAndWithSmallMoments(On on) {
-        planIsPeak(on, evaluated().bf16StochasticRound(true).build());
-        planIsPeak(
-                on,
-                evaluated()
-                        .bf16StochasticRound(true)
-                        .adamMomentsDtype(Precision.BFLOAT16)
-                        .build());
+        assertPlanIsPeak(on, evaluated().bf16StochasticRound(true));
+        assertPlanIsPeak(on, evaluated().bf16StochasticRound(true).adamMomentsDtype(Precision.BFLOAT16));
     }
 
     private static PreferencePair pair(int prompt, int completion) {
@@ -153,14 +145,14 @@ class MemoryPlanTest {
         return TinyRun.options().bf16StochasticRound(true).adamMomentsDtype(Precision.BFLOAT16);
     }
 
-    private static void takesGigabytes(MemoryPlan plan, double expected) {
+    private static void assertGigabytes(MemoryPlan plan, double expected) {
         assertThat(plan.bytes() / 1e9).as("%s", plan).isCloseTo(expected, within(0.5));
     }
 
     /**
-     * By hand: 8,030,261,248 parameters; of a row and layer 2 (2 4096 + 6144 + 4096 + 28672) + 4 32 + 8 bytes are kept,
-     * 94,344; of a row 2 (4 4096 + 2 14336 + 4096 + 6144) bytes beside them, and workspaces of less than 20 KB. Half a
-     * gigabyte is left for what workspaces may become.
+     * By hand: 8,030,261,248 parameters. Each row keeps 2 (2 4096 + 6144 + 4096 + 28672) + 4 32 + 8 = 94,344 bytes per
+     * layer, 2 (4 4096 + 2 14336 + 4096 + 6144) bytes besides, and workspaces of less than 20 KB. The tolerance is half a
+     * gigabyte, so that workspaces may change.
      */
     @Test
     void eightBillionParametersIn130Gigabytes() {
@@ -170,15 +162,15 @@ class MemoryPlanTest {
             assertThat(plan.weights() + plan.gradients() + plan.moments()).isEqualTo(10 * parameters);
             long row = 32 * 94_344 + 2 * (4 * 4096 + 2 * 14_336 + 4096 + 6144);
             assertThat(plan.passes().training().activations()).isBetween(8192 * row, 8192 * (row + 20_000));
-            takesGigabytes(plan, 106.9);
+            assertGigabytes(plan, 106.9);
             assertThat(plan.bytes() + plan.weights())
                     .as("with a second, frozen copy")
                     .isLessThan(130_000_000_000L);
-            takesGigabytes(eightBillion(device, 8, small()), 132.7);
-            takesGigabytes(eightBillion(device, 2, TinyRun.options().bf16StochasticRound(true)), 126.1);
-            takesGigabytes(eightBillion(device, 1, TinyRun.options()), 151.8);
+            assertGigabytes(eightBillion(device, 8, small()), 132.7);
+            assertGigabytes(eightBillion(device, 2, TinyRun.options().bf16StochasticRound(true)), 126.1);
+            assertGigabytes(eightBillion(device, 1, TinyRun.options()), 151.8);
             assertThat(device.peakAllocatedBytes())
-                    .as("of the model nothing is made")
+                    .as("the model is not allocated")
                     .isLessThan(1 << 20);
         }
     }
@@ -188,12 +180,12 @@ class MemoryPlanTest {
         try (Device device = Devices.open("cpu", notice -> {})) {
             MemoryPlan plan = eightBillion(device, 4, TinyRun.options());
             assertThatCode(() -> plan.check(plan.bytes())).doesNotThrowAnyException();
-            assertThatThrownBy(() -> plan.check(85_000_000_000L))
-                    .isInstanceOf(Dpo4jException.class)
-                    .hasMessageContaining("85.0 GB are available")
-                    .hasMessageContaining("master weights 32.1 GB")
-                    .hasMessageContaining("bf16_stochastic_round and adam_moments_dtype bfloat16")
-                    .hasMessageContaining("lower per_device_train_batch_size");
+            assertRefused(
+                    () -> plan.check(85_000_000_000L),
+                    "85.0 GB are available",
+                    "master weights 32.1 GB",
+                    "bf16_stochastic_round and adam_moments_dtype bfloat16",
+                    "lower per_device_train_batch_size");
         }
     }
 }

@@ -3,6 +3,7 @@ package org.dpo4j.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
@@ -24,53 +25,54 @@ import org.dpo4j.report.MetricsLog;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Space, and who has the directory. */
+/** The space that a save needs, and the lock of a directory. */
 class OutputDirectoryTest {
     @TempDir
     private Path directory;
 
-    private TrainOptions options() {
-        return TinyRun.options().outputDir(directory.resolve("out")).build().train();
+    private OutputDirectory prepare(String name) {
+        TrainOptions options =
+                TinyRun.options().outputDir(directory.resolve(name)).build().train();
+        return OutputDirectory.prepare(options, metrics -> {});
     }
 
-    /** The blocks of the files that a save leaves, counted on the disk. */
+    /** Counts the blocks of the files of a save on the disk. */
     @Test
-    void asMuchSpaceAsTheFilesTakeIsEnoughAndABlockLessIsNot() throws IOException {
+    void theSpaceOfTheFilesIsEnoughAndOneByteLessIsNot() throws IOException {
         Path tokenizer = Files.createDirectory(directory.resolve("tokenizer"));
         Files.writeString(tokenizer.resolve("tokenizer.json"), "x".repeat(5000));
         Files.writeString(tokenizer.resolve("merges.txt"), "y");
         try (Device device = Devices.cpu(1);
-                Model model = Model.create(TinyRun.CONFIG, device, DType.F32, 3)) {
+                Model model = TinyRun.model(device, DType.F32)) {
             long files;
-            try (OutputDirectory output = OutputDirectory.prepare(options(), metrics -> {})) {
+            try (OutputDirectory output = prepare("out")) {
                 output.save(model, tokenizer);
                 files = blocks(directory.resolve("out"));
             }
             Files.delete(directory.resolve("out/model.safetensors"));
             long needed = files + 3 * 4096; // ten lines of metrics of up to 1024 bytes
             checkSpace(model, tokenizer, needed);
-            assertThatThrownBy(() -> checkSpace(model, tokenizer, needed - 1))
-                    .isInstanceOf(Dpo4jException.class)
-                    .hasMessageContainingAll(
-                            "output_dir " + directory.resolve("out") + " needs " + MemoryPlan.inUnits(needed),
-                            "metrics 12.3 kB",
-                            "free space, or choose an output_dir on another disk");
+            assertRefused(
+                    () -> checkSpace(model, tokenizer, needed - 1),
+                    "output_dir " + directory.resolve("out") + " needs " + MemoryPlan.inUnits(needed),
+                    "metrics 12.3 kB",
+                    "free space, or choose an output_dir on another disk");
         }
     }
 
-    /** The file that is reserved takes as many blocks as those that a save leaves, and goes before them. */
+    /** The reserved file has as many blocks as the files of a save, which deletes it first. */
     @Test
-    void asMuchIsReservedAsASaveTakes() throws IOException {
+    void theReservedFileIsAsLargeAsASave() throws IOException {
         Path tokenizer = Files.createDirectory(directory.resolve("tokenizer"));
         Files.writeString(tokenizer.resolve("tokenizer.json"), "x".repeat(5000));
         Path out = directory.resolve("out");
         try (Device device = Devices.cpu(1);
-                Model model = Model.create(TinyRun.CONFIG, device, DType.F32, 3)) {
-            try (OutputDirectory output = OutputDirectory.prepare(options(), metrics -> {})) {
+                Model model = TinyRun.model(device, DType.F32)) {
+            try (OutputDirectory output = prepare("out")) {
                 output.reserve(model, tokenizer);
             }
-            assertThat(out).as("no save came").isEmptyDirectory();
-            try (OutputDirectory output = OutputDirectory.prepare(options(), metrics -> {})) {
+            assertThat(out).as("without a save").isEmptyDirectory();
+            try (OutputDirectory output = prepare("out")) {
                 output.reserve(model, tokenizer);
                 long reserved = Files.size(out.resolve(".writing/reserved"));
                 output.save(model, tokenizer);
@@ -81,11 +83,11 @@ class OutputDirectoryTest {
     }
 
     @Test
-    void aDirectoryThatBecomesUnwritableIsNotBlamedOnSpace() throws IOException {
+    void aDirectoryThatBecomesReadOnlyIsNotReportedAsFull() throws IOException {
         Path out = directory.resolve("out");
         try (Device device = Devices.cpu(1);
-                Model model = Model.create(TinyRun.CONFIG, device, DType.F32, 3);
-                OutputDirectory output = OutputDirectory.prepare(options(), metrics -> {})) {
+                Model model = TinyRun.model(device, DType.F32);
+                OutputDirectory output = prepare("out")) {
             Files.setPosixFilePermissions(out, PosixFilePermissions.fromString("r-xr-xr-x"));
             try {
                 assumeTrue(!Files.isWritable(out), "skipped: this user, root, may write anywhere");
@@ -100,7 +102,9 @@ class OutputDirectoryTest {
     }
 
     private void checkSpace(Model model, Path tokenizer, long free) {
-        try (OutputDirectory output = OutputDirectory.prepare(options(), metrics -> {}, path -> free)) {
+        TrainOptions options =
+                TinyRun.options().outputDir(directory.resolve("out")).build().train();
+        try (OutputDirectory output = OutputDirectory.prepare(options, metrics -> {}, path -> free)) {
             output.checkSpace(model, tokenizer, 10);
         }
     }
@@ -115,9 +119,9 @@ class OutputDirectoryTest {
         return 4096 * blocks;
     }
 
-    /** The longest line there is: every name of evaluation, and the longest double. */
+    /** The longest possible line has every name of an evaluation and the longest double. */
     @Test
-    void noLineOfMetricsIsLongerThanWasCounted() throws IOException {
+    void theLongestLineOfMetricsHasRoom() throws IOException {
         Path file = directory.resolve("metrics.jsonl");
         Map<String, Double> values = new LinkedHashMap<>();
         List<String> names = new ArrayList<>(TinyRun.METRICS);
@@ -132,50 +136,45 @@ class OutputDirectoryTest {
     }
 
     @Test
-    void oneRunAtATimeHasTheDirectoryUnderAnyOfItsNames() throws IOException {
+    void aDirectoryIsLockedUnderAllItsNames() throws IOException {
         Files.createDirectory(directory.resolve("real"));
         Files.createSymbolicLink(directory.resolve("out"), directory.resolve("real"));
-        TrainOptions real =
-                TinyRun.options().outputDir(directory.resolve("real")).build().train();
-        try (OutputDirectory first = OutputDirectory.prepare(options(), metrics -> {})) {
+        try (OutputDirectory first = prepare("out")) {
             assertThat(first).hasToString(directory.resolve("out").toString());
             for (int attempt = 0; attempt < 2; attempt++) {
-                assertThatThrownBy(() -> OutputDirectory.prepare(real, metrics -> {}))
-                        .isInstanceOf(Dpo4jException.class)
-                        .hasMessageContainingAll("real is in use by another run (this process)", "choose another");
+                assertRefused(() -> prepare("real"), "real is in use by another run (this process)", "choose another");
             }
         }
         assertThat(directory.resolve("real")).isEmptyDirectory();
-        assertThatCode(() -> OutputDirectory.prepare(real, metrics -> {}).close())
-                .doesNotThrowAnyException();
+        assertThatCode(() -> prepare("real").close()).doesNotThrowAnyException();
     }
 
-    /** What the process does when it exits in the middle of a save; the thread that saves may close it after that. */
+    /** A process that exits during a save abandons it. The thread that saves may close the directory after that. */
     @Test
-    void whatAnExitLeavesIsClearedAway() throws IOException {
+    void anAbandonedSaveLeavesNoFiles() throws IOException {
         Path out = directory.resolve("out");
-        try (OutputDirectory output = OutputDirectory.prepare(options(), metrics -> {})) {
+        try (OutputDirectory output = prepare("out")) {
             Files.createDirectories(out.resolve(".writing/more"));
             Files.writeString(out.resolve(".writing/more/model.safetensors"), "half");
             OutputDirectory.abandonAll();
             assertThat(out).isEmptyDirectory();
-            try (OutputDirectory next = OutputDirectory.prepare(options(), metrics -> {})) {
+            try (OutputDirectory next = prepare("out")) {
                 assertThat(next).hasToString(out.toString());
                 output.close();
-                assertThat(out.resolve(".lock")).as("of the next run").exists();
+                assertThat(out.resolve(".lock")).as("lock of the next run").exists();
             }
         }
         assertThat(out).isEmptyDirectory();
     }
 
-    /** Left by a process that was killed: not locked, and half a model. */
+    /** A process that was killed leaves a file that is not locked, and half a model. */
     @Test
-    void whatACrashLeftIsClearedAway() throws IOException {
+    void filesOfACrashedRunAreDeleted() throws IOException {
         Path out = Files.createDirectory(directory.resolve("out"));
         Files.writeString(out.resolve(".lock"), "4242");
         Files.createDirectories(out.resolve(".writing/more"));
         Files.writeString(out.resolve(".writing/more/model.safetensors"), "half");
-        try (OutputDirectory output = OutputDirectory.prepare(options(), metrics -> {})) {
+        try (OutputDirectory output = prepare("out")) {
             assertThat(output).hasToString(out.toString());
             assertThat(out.resolve(".writing")).doesNotExist();
         }

@@ -1,97 +1,42 @@
 package org.dpo4j.train;
 
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.dpo4j.model.Model;
-import org.dpo4j.report.RunListener;
 
-/** An objective, but that the gradients of some steps are not finite, or its loss is not. */
-final class PoisonedObjective implements Objective {
-    private final Objective objective;
-    private final Model model;
-    private final Set<Integer> poisoned;
-    private final double loss;
-    private int step;
+/** An objective with gradients that are not finite in some steps, or with a loss that is not finite. */
+final class PoisonedObjective {
+    private PoisonedObjective() {}
 
-    /** Steps are counted from 1; where {@code loss} is not finite, it is that of every line of metrics. */
-    PoisonedObjective(Objective objective, Model model, Set<Integer> poisoned, double loss) {
-        this.objective = objective;
-        this.model = model;
-        this.poisoned = poisoned;
-        this.loss = loss;
-    }
-
-    @Override
-    public int rows() {
-        return objective.rows();
-    }
-
-    @Override
-    public String unit() {
-        return objective.unit();
-    }
-
-    @Override
-    public Map<String, String> facts() {
-        return objective.facts();
-    }
-
-    @Override
-    public long bytes() {
-        return objective.bytes();
-    }
-
-    @Override
-    public Passes passes(Steps steps) {
-        return objective.passes(steps);
-    }
-
-    @Override
-    public Reference reference(Steps steps, RunListener listener) {
-        return objective.reference(steps, listener);
-    }
-
-    @Override
-    public void begin(Reference reference, RunListener listener) {
-        objective.begin(reference, listener);
-    }
-
-    @Override
-    public long tokens(int[] rows) {
-        return objective.tokens(rows);
-    }
-
-    @Override
-    public void accumulate(List<int[]> microBatches) {
-        step++;
-        objective.accumulate(microBatches);
-        if (poisoned.contains(step)) {
-            ByteBuffer infinity = ByteBuffer.allocateDirect(Float.BYTES).order(ByteOrder.nativeOrder());
-            infinity.putFloat(Float.POSITIVE_INFINITY).flip();
-            model.device().upload(model.parameters().gradients() + 5 * Float.BYTES, infinity);
-        }
-    }
-
-    @Override
-    public Map<String, Double> metrics() {
-        Map<String, Double> metrics = new HashMap<>(objective.metrics());
-        if (!Double.isFinite(loss)) {
-            metrics.put("loss", loss);
-        }
-        return metrics;
-    }
-
-    @Override
-    public Map<String, Double> evaluate() {
-        return objective.evaluate();
-    }
-
-    @Override
-    public void close() {
-        objective.close();
+    /** Steps are counted from 1. If {@code loss} is not finite, it is the loss of every line of metrics. */
+    static Objective create(Objective objective, Model model, Set<Integer> poisoned, double loss) {
+        int[] step = {0};
+        return (Objective) Proxy.newProxyInstance(
+                Objective.class.getClassLoader(), new Class<?>[] {Objective.class}, (proxy, method, arguments) -> {
+                    Object result;
+                    try {
+                        result = method.invoke(objective, arguments);
+                    } catch (InvocationTargetException e) {
+                        throw Objects.requireNonNull(e.getCause());
+                    }
+                    if (method.getName().equals("accumulate") && poisoned.contains(++step[0])) {
+                        ByteBuffer infinity =
+                                ByteBuffer.allocateDirect(Float.BYTES).order(ByteOrder.nativeOrder());
+                        infinity.putFloat(Float.POSITIVE_INFINITY).flip();
+                        model.device().upload(model.parameters().gradients() + 5 * Float.BYTES, infinity);
+                    }
+                    if (method.getName().equals("metrics") && !Double.isFinite(loss)) {
+                        Map<Object, Object> metrics = new HashMap<>((Map<?, ?>) result);
+                        metrics.put("loss", loss);
+                        return metrics;
+                    }
+                    return result;
+                });
     }
 }

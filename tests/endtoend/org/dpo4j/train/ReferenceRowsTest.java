@@ -3,7 +3,6 @@ package org.dpo4j.train;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,7 +12,6 @@ import java.util.stream.IntStream;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDType;
 import org.dpo4j.data.PreferencePair;
-import org.dpo4j.data.Shuffle;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
@@ -21,32 +19,24 @@ import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.ScoringModel;
 import org.dpo4j.report.Metrics;
-import org.dpo4j.report.RunListener;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Log-probs of the reference are computed of the rows that a run reads, and of no other. */
+/** The reference computes log-probs of the rows that a run reads, and of no others. */
 class ReferenceRowsTest {
     private static final List<PreferencePair> PAIRS = TinyRun.pairs(60);
 
-    private static Steps steps(TrainOptions options, int rows) {
-        return new Steps(
-                rows, options, epoch -> Shuffle.order(rows, options.seeds().seed(), epoch));
-    }
-
-    /** By what its micro-batches read. */
     @ParameterizedTest
     @CsvSource({"1525,8,1,1", "1525,8,4,3", "60,7,2,4", "60,7,2,5", "60,7,2,6", "60,100,1,1", "5,1,3,1"})
     void rowsReadAreThoseOfTheMicroBatches(int rows, int batch, int accumulation, int maxSteps) {
-        Steps steps = steps(
-                TinyRun.options()
-                        .perDeviceTrainBatchSize(batch)
-                        .gradientAccumulationSteps(accumulation)
-                        .maxSteps(maxSteps)
-                        .build()
-                        .train(),
-                rows);
+        TrainOptions options = TinyRun.options()
+                .perDeviceTrainBatchSize(batch)
+                .gradientAccumulationSteps(accumulation)
+                .maxSteps(maxSteps)
+                .build()
+                .train();
+        Steps steps = TinyRun.steps(rows, options);
         Set<Integer> read = new TreeSet<>();
         for (int step = 0; step < maxSteps; step++) {
             steps.microBatches(step).forEach(micro -> IntStream.of(micro).forEach(read::add));
@@ -57,27 +47,18 @@ class ReferenceRowsTest {
     /** A run of one step of 8 rows, and 5 rows of evaluation. */
     @Test
     void aShortRunReadsFewRows() {
-        List<String> phases = new ArrayList<>();
-        RunListener listener = new RunListener() {
-            @Override
-            public void metrics(Metrics metrics) {}
-
-            @Override
-            public void progress(String phase, long done, long total) {
-                phases.add(phase + " " + done + "/" + total);
-            }
-        };
+        Recorder recorder = new Recorder();
         DpoOptions options = TinyRun.options()
                 .perDeviceTrainBatchSize(8)
                 .perDeviceEvalBatchSize(4)
                 .maxSteps(1)
                 .build();
         try (Device device = Devices.cpu(1);
-                Model model = Model.create(TinyRun.CONFIG, device, DType.F32, 3);
+                Model model = TinyRun.model(device, DType.F32);
                 PreferenceObjective objective = new PreferenceObjective(model, PAIRS, PAIRS.subList(0, 5), options)) {
-            objective.reference(steps(options.train(), PAIRS.size()), listener);
+            objective.reference(TinyRun.steps(PAIRS.size(), options.train()), recorder);
         }
-        assertThat(phases)
+        assertThat(recorder.progress)
                 .containsExactly(
                         "reference log-probs 0/8",
                         "reference log-probs 4/8",
@@ -88,8 +69,8 @@ class ReferenceRowsTest {
     }
 
     @OnEachDType
-    void aRowHasTheSameBitsWhicheverRowsAreRead(On on) {
-        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3);
+    void aRowHasTheSameBitsWhateverOtherRowsAreRead(On on) {
+        try (Model model = TinyRun.model(on);
                 ScoringModel frozen = new ScoringModel(model, CompletionSums.PLAIN)) {
             float[] all =
                     ReferenceLogProbs.compute(frozen, PAIRS, 8, metrics -> {}).sums();
@@ -104,9 +85,9 @@ class ReferenceRowsTest {
         }
     }
 
-    /** Training, gradient norms and evaluations of a run of two steps are those of a longer run's first two, to the bit. */
+    /** A run of two steps has, to the bit, the metrics, gradient norms and evaluations of the first two steps of a longer run. */
     @OnEachDType
-    void aShortRunHasTheNumbersOfALongOnesBeginning(On on) {
+    void aShortRunHasTheNumbersOfTheStartOfALongRun(On on) {
         List<Map<String, Double>> shortRun = run(on, 2);
         List<Map<String, Double>> longRun = run(on, 9); // 60 rows are 8 steps: it reads every row
         assertThat(shortRun).hasSize(4).isEqualTo(longRun.subList(0, 4));
@@ -121,7 +102,7 @@ class ReferenceRowsTest {
                 .evalSteps(1)
                 .maxSteps(steps)
                 .build();
-        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3)) {
+        try (Model model = TinyRun.model(on)) {
             return TinyRun.dpo(model, PAIRS, PAIRS.subList(10, 21), options).history().stream()
                     .map(ReferenceRowsTest::withoutTimes)
                     .toList();

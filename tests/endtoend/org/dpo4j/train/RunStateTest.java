@@ -11,7 +11,7 @@ import org.dpo4j.conformance.OnEachDType;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.model.Model;
 
-/** Where a run stands, and what it measures from. */
+/** The step of a run, its counters, and the reference of its rewards. */
 class RunStateTest {
     private static final int TRAINED = 3;
 
@@ -35,34 +35,34 @@ class RunStateTest {
     }
 
     /**
-     * Weights of three steps under the reference of the beginning have the metrics of the fourth step of a run that goes
-     * on, to the bit. Under a reference of their own they would have rewards of exactly 0.
+     * Weights of three steps with the reference of the start have, to the bit, the metrics of the fourth step of a run that
+     * goes on. With the log-probs of these weights as the reference all rewards would be exactly 0.
      */
     @OnEachDType
-    void trainedWeightsAreMeasuredFromTheReferenceOfTheBeginning(On on) {
+    void rewardsOfTrainedWeightsUseTheReferenceOfTheStart(On on) {
         DpoOptions options = onePair();
         TrainOptions train = options.train();
         List<PreferencePair> pair = TinyRun.pairs(1);
         List<Map<String, Double>> whole = new ArrayList<>();
-        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3);
+        try (Model model = TinyRun.model(on);
                 Objective objective = new PreferenceObjective(model, pair, List.of(), options);
                 RunState state = RunState.begin(model.parameters(), objective, steps(train, 1), train, metrics -> {})) {
             while (!state.isOver()) {
                 whole.add(next(state));
             }
         }
-        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3);
+        try (Model model = TinyRun.model(on);
                 Objective objective = new PreferenceObjective(model, pair, List.of(), options)) {
-            Reference beginning;
+            Reference reference;
             try (RunState state =
                     RunState.begin(model.parameters(), objective, steps(train, 1), train, metrics -> {})) {
                 for (int step = 0; step < TRAINED; step++) {
                     next(state);
                 }
-                beginning = state.reference();
+                reference = state.reference();
             }
             try (RunState state =
-                    new RunState(model.parameters(), objective, steps(train, 1), train, beginning, metrics -> {})) {
+                    new RunState(model.parameters(), objective, steps(train, 1), train, reference, metrics -> {})) {
                 assertThat(next(state)).isEqualTo(whole.get(TRAINED));
             }
         }
@@ -72,7 +72,7 @@ class RunStateTest {
 
     /** 8 pairs in micro-batches of 3, two a step: 6 rows, then 2, then 6 of the second epoch. */
     @OnEachDType
-    void stepsRowsAndTokensAreCountedInOnePlace(On on) {
+    void stepsRowsAndTokensAreCounted(On on) {
         DpoOptions options = TinyRun.options()
                 .perDeviceTrainBatchSize(3)
                 .gradientAccumulationSteps(2)
@@ -80,7 +80,7 @@ class RunStateTest {
                 .build();
         TrainOptions train = options.train();
         List<PreferencePair> pairs = TinyRun.pairs(8);
-        try (Model model = Model.create(TinyRun.CONFIG, on.device(), on.dtype(), 3);
+        try (Model model = TinyRun.model(on);
                 Objective objective = new PreferenceObjective(model, pairs, List.of(), options);
                 RunState state = RunState.begin(model.parameters(), objective, steps(train, 8), train, metrics -> {})) {
             long tokens = 0;

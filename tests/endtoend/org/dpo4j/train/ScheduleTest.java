@@ -1,12 +1,11 @@
 package org.dpo4j.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Arrays;
-import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.TestFiles;
 import org.junit.jupiter.api.Test;
 
@@ -30,13 +29,9 @@ class ScheduleTest {
     }
 
     @Test
-    void refusesWarmupThatDoesNothingOrNeverEnds() {
-        assertThatThrownBy(() -> new Schedule(LrSchedulerType.CONSTANT, 1, 2, 10))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContaining("constant_with_warmup");
-        assertThatThrownBy(() -> new Schedule(LrSchedulerType.LINEAR, 1, 11, 10))
-                .isInstanceOf(Dpo4jException.class)
-                .hasMessageContaining("warmup_steps is 11");
+    void aWarmupWithoutEffectOrWithoutEndIsRefused() {
+        assertRefused(() -> new Schedule(LrSchedulerType.CONSTANT, 1, 2, 10), "constant_with_warmup");
+        assertRefused(() -> new Schedule(LrSchedulerType.LINEAR, 1, 11, 10), "warmup_steps is 11");
     }
 
     private static LrSchedulerType type(String name) {

@@ -9,16 +9,16 @@ import org.dpo4j.conformance.OnEachDType;
 import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.data.Shuffle;
-import org.dpo4j.kernels.DType;
 
 /** Optimizer steps on sequences. */
 class SftStepsTest {
 
-    /** Weights near 0 make every token about as likely as any other: the loss is ln of the vocabulary. */
+    /** Weights near 0 make all tokens about equally likely, so the loss is ln of the vocabulary size. */
     @OnEachDType
-    void beforeTheFirstStepTheLossIsThatOfAGuess(On on) {
-        TinyRun run = TinyRun.sft(on.device(), on.dtype(), TinyRun.sequences(6), options(6, 1));
-        // deviation 0.02 over 16 columns moves a logit by 0.02 sqrt(16) = 0.08, and the mean loss by its square
+    void theFirstLossIsLnOfTheVocabularySize(On on) {
+        TinyRun run = TinyRun.sft(on, TinyRun.sequences(6), options(6, 1));
+        // a standard deviation of 0.02 over 16 columns moves a logit by 0.02 sqrt(16) = 0.08, and the mean loss by its
+        // square
         assertThat(run.value(0, "loss"))
                 .isCloseTo(Math.log(TinyRun.CONFIG.architecture().vocabSize()), within(0.05));
     }
@@ -26,16 +26,16 @@ class SftStepsTest {
     @OnEachDType
     void theLossFalls(On on) {
         TrainOptions options = TinyRun.options().maxSteps(60).build().train();
-        TinyRun run = TinyRun.sft(on.device(), on.dtype(), TinyRun.sequences(4), options);
+        TinyRun run = TinyRun.sft(on, TinyRun.sequences(4), options);
         assertThat(run.last("loss")).isLessThan(0.5 * run.value(0, "loss"));
     }
 
     /** The mean is over tokens: short and long sequences in one micro-batch or in several. */
     @OnEachDevice
     void accumulationChangesNothing(On on) {
-        TinyRun whole = TinyRun.sft(on.device(), DType.F32, TinyRun.sequences(8), options(8, 1));
+        TinyRun whole = TinyRun.sft(on, TinyRun.sequences(8), options(8, 1));
         for (TrainOptions options : List.of(options(1, 8), options(3, 3))) {
-            TinyRun run = TinyRun.sft(on.device(), DType.F32, TinyRun.sequences(8), options);
+            TinyRun run = TinyRun.sft(on, TinyRun.sequences(8), options);
             for (int step = 0; step < 3; step++) {
                 for (String name : List.of("loss", "grad_norm")) {
                     // the same numbers added in another order: a few f32 roundings a gradient, carried over two steps
@@ -51,9 +51,8 @@ class SftStepsTest {
     @OnEachDevice
     void aLineIsTheMeanOverItsTokens(On on) {
         List<Sequence> sequences = TinyRun.sequences(70);
-        TinyRun lines = TinyRun.sft(on.device(), DType.F32, sequences, onePass(1));
-        double mean =
-                TinyRun.sft(on.device(), DType.F32, sequences, onePass(70)).last("loss");
+        TinyRun lines = TinyRun.sft(on, sequences, onePass(1));
+        double mean = TinyRun.sft(on, sequences, onePass(70)).last("loss");
         int[] order = Shuffle.order(70, 42, 0);
         double sum = 0;
         long tokens = 0;

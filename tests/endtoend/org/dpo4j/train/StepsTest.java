@@ -13,9 +13,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Which rows a step reads, and how many steps there are. */
 class StepsTest {
 
-    /**
-     * Totals by hand from the rule of transformers' Trainer: ceil(epochs * ceil(ceil(rows / batch) / accumulation)).
-     */
+    /** Totals by hand from the rule of transformers' Trainer: ceil(epochs * ceil(ceil(rows / batch) / accumulation)). */
     @ParameterizedTest
     @CsvSource({"16,8,1,3,6", "17,8,1,3,9", "17,8,2,1,2", "17,8,4,1,1", "1,8,4,3,3", "100,3,4,0.5,5", "10,1,1,0.05,1"})
     void countsAsTransformersDoes(int rows, int batch, int accumulation, double epochs, int expected) {
@@ -62,6 +60,6 @@ class StepsTest {
                 .maxSteps(maxSteps)
                 .build()
                 .train();
-        return new Steps(rows, options, epoch -> Shuffle.order(rows, 42, epoch));
+        return TinyRun.steps(rows, options);
     }
 }

@@ -10,7 +10,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.model.Model;
 import org.junit.jupiter.api.Test;
 
-/** Training of bf16 weights that have no f32 master. */
+/** Training of bf16 weights without f32 master weights. */
 class StochasticRoundingTest {
     private static final List<PreferencePair> PAIRS = TinyRun.pairs(8);
 
@@ -19,33 +19,35 @@ class StochasticRoundingTest {
     }
 
     private static TinyRun run(On on, DpoOptions.Builder options) {
-        return TinyRun.dpo(on.device(), DType.BF16, PAIRS, options.build());
+        return TinyRun.dpo(on, PAIRS, options.build());
     }
 
     /**
      * The thresholds of the same run with master weights. Adam's first steps move every weight by about the learning
-     * rate, 1e-2. A rounding moves one of 0.02, the deviation they begin with, by at most the distance of its
-     * neighbours, 2^-13, and with no preferred sign: over 20 steps that is a walk of sqrt(20) 2^-14 at most, 3% of one
-     * step.
+     * rate, 1e-2. Weights begin with a standard deviation of 0.02. A rounding moves a weight of that size by at most the
+     * distance of its neighbours, 2^-13, with no preferred sign: over 20 steps that is a random walk of at most sqrt(20)
+     * 2^-14, 3% of one step. bf16 moments change a step by at most 2^-8 of itself, at random.
      */
     @OnEachBf16Device
-    void theMarginRises(On on) {
-        TinyRun run = run(on, options().maxSteps(20));
-        assertThat(run.last("rewards/margins")).isGreaterThan(0.5);
-        assertThat(run.last("rewards/accuracies")).isEqualTo(1);
-        assertThat(run.last("loss")).isLessThan(0.4);
+    void theMarginRisesWithF32AndWithBf16Moments(On on) {
+        for (Precision moments : new Precision[] {Precision.FLOAT32, Precision.BFLOAT16}) {
+            TinyRun run = run(on, options().adamMomentsDtype(moments).maxSteps(20));
+            assertThat(run.last("rewards/margins")).isGreaterThan(0.5);
+            assertThat(run.last("rewards/accuracies")).isEqualTo(1);
+            assertThat(run.last("loss")).isLessThan(0.4);
+        }
     }
 
     /**
      * Adam's first step changes each of n weights by the learning rate r, whatever its gradient, if that is far above
      * epsilon. With r far below the distance s of a weight's neighbours, a weight goes to the next one with probability
-     * r / s, so the sum of all changes has mean n r and variance sum(r s - r^2). It is within six of its deviations, and
-     * of the f32 rounding of each exact weight. To nearest, most weights would not move at all.
+     * r / s, so the sum of all changes has mean n r and variance sum(r s - r^2). The tolerance is six standard deviations,
+     * plus the f32 rounding of each exact weight. Rounding to nearest would leave most weights where they are.
      */
     @OnEachBf16Device
-    void updatesFarBelowTheLastPlaceAreMadeOnAverage(On on) {
+    void updatesFarBelowTheLastPlaceAreRightOnAverage(On on) {
         double rate = 1e-5;
-        try (Model model = Model.create(TinyRun.CONFIG, on.device(), DType.BF16, 3)) {
+        try (Model model = TinyRun.model(on)) {
             float[] before = TinyRun.weights(model);
             TinyRun run = TinyRun.dpo(
                     model,
@@ -79,27 +81,19 @@ class StochasticRoundingTest {
         assertThat(nearest).isNotEqualTo(one);
     }
 
-    /** The same thresholds as with f32 moments: their roundings change a step by 2^-8 of itself at most, at random. */
-    @OnEachBf16Device
-    void theMarginRisesWithMomentsOfBf16(On on) {
-        TinyRun run = run(on, options().adamMomentsDtype(Precision.BFLOAT16).maxSteps(20));
-        assertThat(run.last("rewards/margins")).isGreaterThan(0.5);
-        assertThat(run.last("rewards/accuracies")).isEqualTo(1);
-        assertThat(run.last("loss")).isLessThan(0.4);
-    }
-
     @OnEachBf16Device
     void momentsOfBf16GiveTheSameBitsAgainAndOthersThanF32(On on) {
-        DpoOptions.Builder of = options().adamMomentsDtype(Precision.BFLOAT16).maxSteps(4);
-        float[] one = run(on, of).weights();
-        assertThat(TinyRun.dpo(on.again(), DType.BF16, PAIRS, of.build()).weights())
+        DpoOptions.Builder options =
+                options().adamMomentsDtype(Precision.BFLOAT16).maxSteps(4);
+        float[] one = run(on, options).weights();
+        assertThat(TinyRun.dpo(on.again(), DType.BF16, PAIRS, options.build()).weights())
                 .containsExactly(one);
         assertThat(run(on, options().maxSteps(4)).weights()).isNotEqualTo(one);
     }
 
     /** Sizes by hand: weight, master, gradient, two moments. */
     @Test
-    void theHeaderSaysWhatAParameterTakes() {
+    void theHeaderSaysTheBytesOfAParameter() {
         assertThat(Optimizer.bytesPerParameter(DType.F32, false, DType.F32)).startsWith("16 bytes");
         assertThat(Optimizer.bytesPerParameter(DType.BF16, false, DType.F32)).startsWith("18 bytes");
         assertThat(Optimizer.bytesPerParameter(DType.BF16, true, DType.F32)).startsWith("14 bytes");

@@ -1,17 +1,18 @@
 package org.dpo4j.train;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.Random;
 import java.util.function.Function;
+import org.dpo4j.conformance.On;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.data.Shuffle;
@@ -23,46 +24,40 @@ import org.dpo4j.model.family.Llama;
 import org.dpo4j.model.family.ModelConfig;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.MetricsLog;
+import org.dpo4j.report.RunListener;
 
 /**
- * What the training loop made of a very small model.
+ * A training run of a very small model.
  *
  * @param history lines of metrics
- * @param weights of the trained model, padding included
+ * @param weights of the trained model, with padding
  */
-record TinyRun(List<Metrics> history, float[] weights) {
+public record TinyRun(List<Metrics> history, float[] weights) {
     static final ModelConfig CONFIG = Llama.config(37, 16, 24, 2, 2, 1, 64, true);
 
-    /** TRL's names of what a preference loss logs, in their order. */
-    static final List<String> METRICS = List.of(
-            "loss",
-            "rewards/chosen",
-            "rewards/rejected",
-            "rewards/accuracies",
-            "rewards/margins",
-            "logps/chosen",
-            "logps/rejected",
-            "logits/chosen",
-            "logits/rejected",
-            "entropy",
-            "mean_token_accuracy");
+    /** TRL's names of the metrics of a preference loss, in TRL's order. */
+    static final List<String> METRICS =
+            List.of(("loss rewards/chosen rewards/rejected rewards/accuracies rewards/margins logps/chosen"
+                            + " logps/rejected logits/chosen logits/rejected entropy mean_token_accuracy")
+                    .split(" "));
 
     /** Writes the directory {@code model} of random weights, and 8 pairs in {@code pairs.jsonl}. */
-    static void writeModelAndPairs(Path directory) throws IOException {
+    public static void writeModelAndPairs(Path directory) throws IOException {
+        writeModelAndPairs(directory, CONFIG, 8);
+    }
+
+    public static void writeModelAndPairs(Path directory, ModelConfig config, int count) throws IOException {
         try (Device device = Devices.cpu(1);
-                Model model = Model.create(CONFIG, device, DType.F32, 3)) {
+                Model model = Model.create(config, device, DType.F32, 3)) {
             model.save(directory.resolve("model"), DType.F32);
         }
         List<String> rows = new ArrayList<>();
-        for (PreferencePair pair : pairs(8)) {
-            rows.add(new ObjectMapper()
-                    .writeValueAsString(Map.of(
-                            "prompt_ids",
-                            pair.prompt(),
-                            "chosen_ids",
-                            pair.chosen(),
-                            "rejected_ids",
-                            pair.rejected())));
+        for (PreferencePair pair : pairs(count)) {
+            rows.add("{\"prompt_ids\":%s,\"chosen_ids\":%s,\"rejected_ids\":%s}"
+                    .formatted(
+                            Arrays.toString(pair.prompt()),
+                            Arrays.toString(pair.chosen()),
+                            Arrays.toString(pair.rejected())));
         }
         Files.write(directory.resolve("pairs.jsonl"), rows);
     }
@@ -79,9 +74,32 @@ record TinyRun(List<Metrics> history, float[] weights) {
                 .seed(42);
     }
 
+    /** A run on {@code cpu} of the files of {@link #writeModelAndPairs}. */
+    static DpoOptions.Builder options(Path directory, String output) {
+        return options()
+                .modelNameOrPath(directory.resolve("model"))
+                .datasetName(directory.resolve("pairs.jsonl"))
+                .outputDir(directory.resolve(output))
+                .device("cpu")
+                .perDeviceTrainBatchSize(3);
+    }
+
+    /** Random weights, the same in every test. */
+    static Model model(Device device, DType dtype) {
+        return Model.create(CONFIG, device, dtype, 3);
+    }
+
+    static Model model(On on) {
+        return model(on.device(), on.dtype());
+    }
+
     /** {@code dpo} on random weights. */
+    static TinyRun dpo(On on, List<PreferencePair> pairs, DpoOptions options) {
+        return dpo(on.device(), on.dtype(), pairs, options);
+    }
+
     static TinyRun dpo(Device device, DType dtype, List<PreferencePair> pairs, DpoOptions options) {
-        try (Model model = Model.create(CONFIG, device, dtype, 3)) {
+        try (Model model = model(device, dtype)) {
             return dpo(model, pairs, List.of(), options);
         }
     }
@@ -101,22 +119,47 @@ record TinyRun(List<Metrics> history, float[] weights) {
     }
 
     /** {@code sft} on random weights. */
-    static TinyRun sft(Device device, DType dtype, List<Sequence> sequences, TrainOptions options) {
-        try (Model model = Model.create(CONFIG, device, dtype, 3)) {
+    static TinyRun sft(On on, List<Sequence> sequences, TrainOptions options) {
+        try (Model model = model(on)) {
             return run(model, options, new SequenceObjective(model, sequences, sequences, options));
         }
     }
 
-    /** Closes the objective. */
+    /** Runs to the end and closes the objective. */
     static TinyRun run(Model model, TrainOptions options, Objective objective) {
         try (objective;
                 MetricsLog log = new MetricsLog(temporary(), metrics -> {})) {
-            int rows = objective.rows();
-            Steps steps = new Steps(
-                    rows, options, epoch -> Shuffle.order(rows, options.seeds().seed(), epoch));
-            RunState state = RunState.begin(model.parameters(), objective, steps, options, metrics -> {});
-            List<Metrics> history = new TrainLoop(state, options, metrics -> {}, log).run();
-            return new TinyRun(history, weights(model));
+            return new TinyRun(
+                    loop(model, options, objective, metrics -> {}, log).run(), weights(model));
+        }
+    }
+
+    /** The loop of a run, which begins it. */
+    static TrainLoop loop(
+            Model model, TrainOptions options, Objective objective, RunListener listener, MetricsLog log) {
+        Steps steps = steps(objective.rows(), options);
+        RunState state = RunState.begin(model.parameters(), objective, steps, options, metrics -> {});
+        return new TrainLoop(state, options, listener, log);
+    }
+
+    /** Steps over rows in the order of a run. */
+    static Steps steps(int rows, TrainOptions options) {
+        return new Steps(
+                rows, options, epoch -> Shuffle.order(rows, options.seeds().seed(), epoch));
+    }
+
+    /**
+     * Metrics of the first steps are close to those of a run that adds the same numbers in another order: a few f32
+     * roundings a gradient, carried over the steps.
+     */
+    void assertCloseTo(TinyRun expected, int steps, String description, String... names) {
+        for (String name : names) {
+            for (int step = 0; step < steps; step++) {
+                double value = expected.value(step, name);
+                assertThat(value(step, name))
+                        .as("%s of step %d, %s", name, step + 1, description)
+                        .isCloseTo(value, within(1e-5 * Math.max(1, Math.abs(value))));
+            }
         }
     }
 
@@ -138,36 +181,32 @@ record TinyRun(List<Metrics> history, float[] weights) {
         int count = Math.toIntExact(model.parameters().count());
         try (var copy = device.allocate(4L * count)) {
             model.parameters().copyAsF32(copy.address());
-            ByteBuffer bytes = ByteBuffer.allocateDirect(4 * count).order(ByteOrder.nativeOrder());
-            device.download(bytes, copy.address());
-            float[] weights = new float[count];
-            bytes.rewind().asFloatBuffer().get(weights);
-            return weights;
+            return device.downloadFloats(copy.address(), count);
         }
     }
 
     /** Pairs of random tokens: prompts of 1 to 6, completions of 1 to 7. */
     static List<PreferencePair> pairs(int count) {
         Random random = new Random(5);
-        return draw(count, row -> new PreferencePair(row, tokens(random, 6), tokens(random, 7), tokens(random, 7)));
+        return rows(count, row -> new PreferencePair(row, tokens(random, 6), tokens(random, 7), tokens(random, 7)));
     }
 
     /** Sequences of random tokens of very different lengths. */
     static List<Sequence> sequences(int count) {
         Random random = new Random(6);
-        return draw(count, row -> new Sequence(row, tokens(random, 3), tokens(random, row % 2 == 0 ? 3 : 20)));
+        return rows(count, row -> new Sequence(row, tokens(random, 3), tokens(random, row % 2 == 0 ? 3 : 20)));
     }
 
-    private static <T> List<T> draw(int count, Function<Integer, T> next) {
-        List<T> drawn = new ArrayList<>();
+    private static <T> List<T> rows(int count, Function<Integer, T> next) {
+        List<T> rows = new ArrayList<>();
         for (int row = 1; row <= count; row++) {
-            drawn.add(next.apply(row));
+            rows.add(next.apply(row));
         }
-        return drawn;
+        return rows;
     }
 
-    private static int[] tokens(Random random, int most) {
-        return random.ints(1 + random.nextInt(most), 3, CONFIG.architecture().vocabSize())
+    private static int[] tokens(Random random, int max) {
+        return random.ints(1 + random.nextInt(max), 3, CONFIG.architecture().vocabSize())
                 .toArray();
     }
 
