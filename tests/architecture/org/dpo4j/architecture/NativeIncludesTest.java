@@ -3,22 +3,22 @@ package org.dpo4j.architecture;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.dpo4j.model.TestFiles;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Files of kernels/ include files of native/, never the other way round: a build without CUDA must not need a CUDA file. */
 class NativeIncludesTest {
-    private static final Path ROOT = Path.of(System.getenv("DPO4J_ROOT"));
+    private static final Path ROOT = TestFiles.repository("");
     private static final Pattern INCLUDE = Pattern.compile("(?m)^\\s*#\\s*include\\s*[\"<]([^\">]+)[\">]");
 
-    /** CUDA files that a source of native/ includes: by their ending, by their directory, or because kernels/ has a file of that name. */
+    /** CUDA files that a source of native/ includes. They have a suffix of CUDA, or are in kernels/. */
     private static List<String> cudaFiles(String source) {
         return INCLUDE.matcher(source)
                 .results()
@@ -36,7 +36,7 @@ class NativeIncludesTest {
                     .toList();
             assertThat(sources).hasSizeGreaterThan(40);
             assertThat(sources)
-                    .allSatisfy(file -> assertThat(cudaFiles(read(file)))
+                    .allSatisfy(file -> assertThat(cudaFiles(TestFiles.read(file)))
                             .as("files of kernels/ that %s includes", file)
                             .isEmpty());
         }
@@ -47,13 +47,5 @@ class NativeIncludesTest {
             strings = {"#include \"reduce.cuh\"", "#include \"../kernels/shared.h\"", "  # include <sources.cmake>"})
     void anIncludeOfKernelsIsFound(String line) {
         assertThat(cudaFiles("#include \"dpo4j.h\"\n" + line + "\n")).hasSize(1);
-    }
-
-    private static String read(Path file) {
-        try {
-            return Files.readString(file);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
     }
 }

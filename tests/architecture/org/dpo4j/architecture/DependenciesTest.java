@@ -15,6 +15,7 @@ import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchCondition;
 import com.tngtech.archunit.lang.ConditionEvents;
 import com.tngtech.archunit.lang.SimpleConditionEvent;
+import com.tngtech.archunit.library.Architectures.LayeredArchitecture;
 import com.tngtech.archunit.library.dependencies.SliceAssignment;
 import com.tngtech.archunit.library.dependencies.SliceIdentifier;
 import java.util.List;
@@ -23,33 +24,19 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /**
- * The arrows between rooms, as ARCHITECTURE.md draws them. Rules are methods: Surefire neither counts those that are
- * fields nor tells when they fail.
+ * Dependencies between packages point in the directions that ARCHITECTURE.md lists. Rules are methods, because Surefire
+ * neither counts rules that are fields nor reports when they fail.
  */
 @AnalyzeClasses(packages = "org.dpo4j", importOptions = ImportOption.DoNotIncludeTests.class)
-class RoomsTest {
+class DependenciesTest {
 
     @ArchTest
-    static void roomsKnowEachOtherOneWay(JavaClasses classes) {
-        layeredArchitecture()
-                .consideringOnlyDependenciesInLayers()
-                .layer("cli")
-                .definedBy("org.dpo4j.cli..")
-                .layer("quickstart")
-                .definedBy("org.dpo4j.quickstart..")
-                .layer("train")
-                .definedBy("org.dpo4j.train..")
-                .layer("report")
-                .definedBy("org.dpo4j.report..")
-                .layer("model")
-                .definedBy("org.dpo4j.model..")
-                .layer("data")
-                .definedBy("org.dpo4j.data..")
-                .layer("io")
-                .definedBy("org.dpo4j.io..")
-                .layer("kernels")
-                .definedBy("org.dpo4j.kernels..")
-                .whereLayer("cli")
+    static void packagesDependInOneDirection(JavaClasses classes) {
+        LayeredArchitecture packages = layeredArchitecture().consideringOnlyDependenciesInLayers();
+        for (String name : "cli quickstart train report model data io kernels".split(" ")) {
+            packages = packages.layer(name).definedBy("org.dpo4j." + name + "..");
+        }
+        packages.whereLayer("cli")
                 .mayNotBeAccessedByAnyLayer()
                 .whereLayer("quickstart")
                 .mayOnlyBeAccessedByLayers("cli")
@@ -75,26 +62,26 @@ class RoomsTest {
                 .check(classes);
     }
 
-    /** A nested class counts to the file of its outermost class. */
+    /** A nested class belongs to the file of its outermost class. */
     @ArchTest
     static void noCyclesBetweenFiles(JavaClasses classes) {
-        freeOfCycles(classes, "files", RoomsTest::file);
+        assertFreeOfCycles(classes, "files", DependenciesTest::file);
     }
 
     /**
-     * A package that has sub-packages is taken file by file: a sub-package may use some of its files and serve others, as
-     * long as no path leads back. So the types that embedders need stay in one package, {@code org.dpo4j.kernels}.
+     * In a package with sub-packages each file counts by itself: a sub-package may use some of these files and be used by
+     * others, as long as there is no cycle. So the types that embedders need stay in one package, {@code org.dpo4j.kernels}.
      */
     @ArchTest
     static void noCyclesBetweenPackages(JavaClasses classes) {
         Set<String> packages = classes.stream().map(JavaClass::getPackageName).collect(Collectors.toSet());
-        freeOfCycles(
+        assertFreeOfCycles(
                 classes,
                 "packages",
                 type -> hasSubPackage(type.getPackageName(), packages) ? file(type) : type.getPackageName());
     }
 
-    private static void freeOfCycles(JavaClasses classes, String what, Function<JavaClass, String> slice) {
+    private static void assertFreeOfCycles(JavaClasses classes, String description, Function<JavaClass, String> slice) {
         SliceAssignment assignment = new SliceAssignment() {
             @Override
             public SliceIdentifier getIdentifierOf(JavaClass type) {
@@ -103,7 +90,7 @@ class RoomsTest {
 
             @Override
             public String getDescription() {
-                return what;
+                return description;
             }
         };
         slices().assignedFrom(assignment).should().beFreeOfCycles().check(classes);
@@ -139,30 +126,16 @@ class RoomsTest {
                 .check(classes);
     }
 
-    /** Functions newer than CUDA 13.0 end the process when called on 13.0: there is no exception to catch. */
-    private static final Set<String> NEWER_THAN_CUDA_13_0 = Set.of(
-            "cudaDeviceGetDevResource",
-            "cudaDevSmResourceSplitByCount",
-            "cudaDevSmResourceSplit",
-            "cudaDevResourceGenerateDesc",
-            "cudaGreenCtxCreate",
-            "cudaExecutionCtxDestroy",
-            "cudaExecutionCtxGetDevResource",
-            "cudaExecutionCtxGetDevice",
-            "cudaExecutionCtxGetId",
-            "cudaExecutionCtxStreamCreate",
-            "cudaExecutionCtxSynchronize",
-            "cudaExecutionCtxRecordEvent",
-            "cudaExecutionCtxWaitEvent",
-            "cudaDeviceGetExecutionCtx",
-            "cudaStreamGetDevResource",
-            "cudaGraphGetId",
-            "cudaGraphExecGetId",
-            "cudaGraphNodeGetLocalId",
-            "cudaGraphNodeGetToolsId",
-            "cudaGraphNodeGetContainingGraph",
-            "cublasLtGroupedMatrixLayoutCreate",
-            "cublasLtGroupedMatrixLayoutInit_internal");
+    /** Functions newer than CUDA 13.0. A call of one on CUDA 13.0 ends the process, without an exception. */
+    private static final Set<String> NEWER_THAN_CUDA_13_0 = Set.of("""
+            cudaDeviceGetDevResource cudaDevSmResourceSplitByCount cudaDevSmResourceSplit
+            cudaDevResourceGenerateDesc cudaGreenCtxCreate cudaExecutionCtxDestroy
+            cudaExecutionCtxGetDevResource cudaExecutionCtxGetDevice cudaExecutionCtxGetId
+            cudaExecutionCtxStreamCreate cudaExecutionCtxSynchronize cudaExecutionCtxRecordEvent
+            cudaExecutionCtxWaitEvent cudaDeviceGetExecutionCtx cudaStreamGetDevResource cudaGraphGetId
+            cudaGraphExecGetId cudaGraphNodeGetLocalId cudaGraphNodeGetToolsId cudaGraphNodeGetContainingGraph
+            cublasLtGroupedMatrixLayoutCreate cublasLtGroupedMatrixLayoutInit_internal
+            """.split("\\s+"));
 
     @ArchTest
     static void callsNothingNewerThanCuda130(JavaClasses classes) {
