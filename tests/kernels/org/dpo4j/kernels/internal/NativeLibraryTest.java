@@ -10,12 +10,23 @@ import java.util.Collections;
 import java.util.Enumeration;
 import org.dpo4j.kernels.Devices;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 
-/** What is said on a class path that lacks a jar: the same classes, in a loader that hides files. */
+/** Errors on a class path that lacks a jar: the same classes, in a class loader that hides files. */
 class NativeLibraryTest {
 
-    /** Loads this library's classes anew and finds no resource whose name contains {@code hidden}. */
+    /**
+     * Loads the library in the class loader of the tests first, so that the result does not depend on other tests in the
+     * JVM. JavaCPP loads a library once. For another class loader than its own it would call {@code Runtime.load0} by
+     * reflection, which Java does not permit.
+     */
+    @BeforeAll
+    static void loadLibrary() {
+        NativeLibrary.load();
+    }
+
+    /** Loads the classes of dpo4j again, and finds no resource whose name contains {@code hidden}. */
     private static final class Without extends ClassLoader {
         private final String hidden;
 
