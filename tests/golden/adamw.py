@@ -1,4 +1,4 @@
-"""Steps of torch.optim.AdamW behind torch.nn.utils.clip_grad_norm_, in float64: adamw.json.
+"""Writes adamw.json: steps of torch.optim.AdamW after torch.nn.utils.clip_grad_norm_, in float64.
 
 Parameters, gradients, learning rates, epsilon and weight decay are float32 numbers; betas are doubles, as an option file gives them. Per
 step: the norm and the clip factor of the step's gradient, and at some steps the parameters after it.
@@ -19,13 +19,16 @@ def f32(x):
 
 
 def of_any_sign(generator, count):
-    """Parameters, and gradients of all magnitudes: one is 0."""
+    """Parameters, and gradients of all magnitudes; one gradient is 0."""
     scales = torch.tensor([1, 1e-3, 1e-6, 10, 0, 1])
     return torch.randn(COUNT, generator=generator), [torch.randn(COUNT, generator=generator) * scales for _ in range(count)]
 
 
 def of_one_sign(generator, count):
-    """Parameters of 0 that walk one way, so that no rounding of theirs hides a step's length; the last has any sign and begins elsewhere."""
+    """Parameters that start at 0 and move in one direction, so that rounding does not hide the length of a step.
+
+    The last one starts elsewhere and has gradients of both signs.
+    """
     scales = torch.tensor([1, -(2**-10), 2**-20, -8, 1, 1])
     gradients = [(1 + torch.randint(-16, 17, (COUNT,), generator=generator) / 64) * scales for _ in range(count)]
     for gradient in gradients:

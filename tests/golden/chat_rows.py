@@ -1,4 +1,4 @@
-"""Makes chat_rows.json: rows as text, and their ids by TRL's DPOTrainer.
+"""Writes chat_rows.json: rows as text, and their ids by TRL's DPOTrainer.
 
     python chat_rows.py
 
@@ -72,7 +72,7 @@ def load(name, bos, eos, template=None):
 
 
 def prepare(tokenizer, rows):
-    """Ids as DPOTrainer makes them, before any model is there."""
+    """Ids by DPOTrainer, without a model."""
     trainer = SimpleNamespace(_tokenizer=tokenizer)
     options = SimpleNamespace(dataset_num_proc=None, max_length=None, truncation_mode="keep_start")
     return DPOTrainer._prepare_dataset(trainer, Dataset.from_list(rows), tokenizer, options, "train")

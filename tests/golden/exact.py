@@ -1,4 +1,4 @@
-"""What the scripts of 25-digit values share: float32 inputs, numbers as text, slopes by differences, the file that is written.
+"""Shared by the scripts with 25 digits: float32 inputs, numbers as text, derivatives by differences, the output file.
 
 A slope is a central difference over 1e-200 at 1000 digits, so it knows nothing of anybody's derivative, and is good to 25 digits wherever it
 is above 1e-340. Magnitudes below 1e-340 are written "0.0" and those above 1e340 "inf": in double both are that already.
@@ -17,7 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Point:
-    """The point at which a loss is differentiated. What it keeps is as it was there, in every evaluation after the first.
+    """The point at which a loss is differentiated. Values that it keeps from the first evaluation are constant in all later ones.
 
     So a slope is that of the side of a kink that the point itself is on, and takes nothing through an order or a constant.
     """
@@ -39,11 +39,11 @@ class Point:
         return x if self.keep(x > 0) else mpf(0)
 
     def clamped_exp(self, x):
-        """exp(min(x, 80)), constant beyond."""
+        """exp(min(x, 80)), constant above 80."""
         return exp(x) if self.keep(x < 80) else exp(mpf(80))
 
     def order(self, values):
-        """Places of the values from the smallest up, those of equal values in order."""
+        """Indices of the values in ascending order; equal values stay in their order."""
         return self.keep(sorted(range(len(values)), key=lambda i: (values[i], i)))
 
 

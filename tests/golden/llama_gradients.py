@@ -1,4 +1,4 @@
-"""Tiny random Llamas as Hugging Face directories, and what PyTorch makes of a few preference pairs with them.
+"""Writes tiny random Llamas as Hugging Face directories, and PyTorch's results for a few preference pairs with them.
 
     python llama_gradients.py            writes llama-tiny/ and llama-tiny-untied/ beside this file
 
@@ -30,7 +30,7 @@ LENGTHS = [(7, 5, 9), (4, 1, 3), (1, 6, 2)]
 
 
 def random_model(config, seed, dtype):
-    """Weights large enough that no softmax is flat and no norm weight is 1, representable in dtype, computed with in float64."""
+    """Weights so large that no softmax is flat and no norm weight is 1. They are representable in dtype; computation is in float64."""
     model = LlamaForCausalLM(config)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -56,7 +56,7 @@ def random_pairs(vocabulary, seed):
 
 
 def golden(model, reference, pairs):
-    """Fills in the pairs and leaves the gradient of the mean loss in model."""
+    """Adds results to the pairs, and leaves the gradient of the mean loss in the model."""
     losses = []
     for pair in pairs:
         logratios = {}

@@ -1,4 +1,4 @@
-"""Log-probs of tokens at positions up to 6,000, where a rotary angle rounded to float32 is no longer the exact one: long_positions.json.
+"""Writes long_positions.json: log-probs of tokens at positions up to 6,000, at which a rotary angle in float32 differs from the exact angle.
 
 The model is llama-tiny with other positions: max_position_embeddings and rope_theta are changed here and in the test. It computes in float64,
 but for RMSNorm and the rotary angles, which transformers takes in float32 whatever it is asked. Token ids come from a generator that the test
@@ -14,7 +14,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOKENS, VOCABULARY = 6000, 37
 THETA = 10000.0
-# Places whose log-prob, of the token behind them, is kept.
+# Positions whose log-prob, that of the next token, is written.
 PLACES = [*range(0, TOKENS - 1, 500), *range(TOKENS - 33, TOKENS - 1)]
 
 

@@ -1,8 +1,8 @@
-"""What TRL and Liger compute on one small problem of three pairs, and who agrees with whom: peers.json, and the table in peers.md.
+"""Writes peers.json, the results of TRL and Liger for one small problem of three pairs, and the table in peers.md of which results agree.
 
-Every case is run through each peer that has it (peers_run.py, a process a version) and through the definitions of preference_loss.py and
-unpaired_loss.py. A peer within TOLERANCE of the definitions stands in "same" of one entry; one that is not has an entry of its own with
-"differs", and the script stops where that is not foreseen in peers_why.py, or foreseen and not so.
+Each peer that has a case computes it (peers_run.py, one process for each version), and so do the definitions in preference_loss.py and
+unpaired_loss.py. Peers within TOLERANCE of the definitions are listed in "same" of one entry. Any other peer has an entry of its own with
+"differs". The script stops if peers_why.py does not expect a difference, or expects one that does not occur.
 """
 
 import json
@@ -21,7 +21,7 @@ from exact import HERE, f32
 VOCABULARY = 7
 PROMPTS = [[3, 5], [1, 0], [6, 2]]
 LENGTHS = [4, 2, 1, 6, 3, 3]  # chosen0, rejected0, chosen1, ...
-# Of the largest magnitude at hand: what float32 arithmetic leaves of it. What differs by meaning does so by 1e-3 and more.
+# Relative to the largest magnitude, the error of float32 arithmetic. Losses with another meaning differ by 1e-3 or more.
 TOLERANCE = 5e-6
 DIGITS = "%.9g"
 
@@ -47,7 +47,7 @@ def make_problem():
 
 
 def make_kl_logits(problem):
-    """Policy and reference where the first is more likely and where it is less: the estimate is above 0, or clamped."""
+    """Policy and reference. If the policy is more likely, the estimate is above 0; if less, it is clamped."""
     source = random.Random(10)
     first = draw_rows(source, sum(LENGTHS))
     onto = [[x + (2 if i == target else 0) for i, x in enumerate(row)] for row, target in zip(first, problem["targets"])]
@@ -55,7 +55,7 @@ def make_kl_logits(problem):
 
 
 class Sums:
-    """The completions' sums of log-probs and of WPO's log weights, and what their slopes are along the logits."""
+    """The sums of log-probs and of WPO's log weights over each completion, and their derivatives with respect to the logits."""
 
     def __init__(self, logits, targets, weights):
         self.targets, self.weights = targets, weights
@@ -82,7 +82,7 @@ class Sums:
 
 
 def token_weights(ld_alpha):
-    """LD-DPO: tokens behind the length of the pair's shorter completion count ld_alpha."""
+    """LD-DPO: tokens beyond the length of the pair's shorter completion have the weight ld_alpha."""
     weights = []
     for i, n in enumerate(LENGTHS):
         shared = min(n, LENGTHS[i ^ 1])
@@ -107,7 +107,9 @@ def by_definition(problem, kl_logits, case):
 def unpaired_by_definition(problem, kl_logits, case, policy, reference):
     kl = kl_logits.get(case["kl_rows"], [[], []])
     # The KL rows are the completions before a prompt of another pair, so in the packed order of the completions.
-    case["kl_sums"], case["kl_reference"] = ([float(x) for x in Sums(of, problem["targets"], policy.weights).logps] if of else [] for of in kl)
+    case["kl_sums"], case["kl_reference"] = (
+        [float(x) for x in Sums(logits, problem["targets"], policy.weights).logps] if logits else [] for logits in kl
+    )
     solved = unpaired_loss.solve({
         "loss": case["terms"][0]["loss"], "beta": case["beta"], "desirable_weight": case["desirable_weight"],
         "undesirable_weight": case["undesirable_weight"], "scale": mpf(1) / len(LENGTHS), "sums": policy.logps,
@@ -118,7 +120,7 @@ def unpaired_by_definition(problem, kl_logits, case, policy, reference):
     return {"loss": float(loss), "d_logits": policy.d_logits([mpf(d) for d in solved["d_sums"]])}
 
 
-# Options that a case does not set. All are float32 numbers, so that no peer's precision enters.
+# Defaults of options that a case does not set. All are float32 numbers, so that every peer reads the same value.
 UNSET = {
     "beta": 0.125, "label_smoothing": 0, "divergence": "reverse_kl", "divergence_alpha": 0, "discopop_tau": 0.0625, "dpop_lambda": 0,
     "simpo_gamma": 0.5, "alphapo_alpha": 0, "weighting": False, "running_mean": None, "ld_alpha": None, "reference": True,
@@ -199,8 +201,8 @@ def agree(a, b):
     if "error" in a or "error" in b:
         return a.get("error") == b.get("error")
     flat_a, flat_b = (sum(x["d_logits"], []) for x in (a, b))
-    largest = max(map(abs, flat_b))
-    return near(a["loss"], b["loss"]) and all(near(x, y, largest) for x, y in zip(flat_a, flat_b))
+    scale = max(map(abs, flat_b))
+    return near(a["loss"], b["loss"]) and all(near(x, y, scale) for x, y in zip(flat_a, flat_b))
 
 
 def number(x):
@@ -209,7 +211,7 @@ def number(x):
 
 def entry(case, peer, result, differs):
     losses = {term["loss"] for term in case["terms"]}
-    read = [k for k, of in (("discopop_tau", {"discopop"}), ("simpo_gamma", {"simpo", "alphapo"})) if losses & of]
+    read = [k for k, readers in (("discopop_tau", {"discopop"}), ("simpo_gamma", {"simpo", "alphapo"})) if losses & readers]
     shown = {**{k: case[k] for k in read}, **{k: v for k, v in case["options"].items() if k != "kl_rows"}}
     kl = {k: case[k] for k in ("kl_sums", "kl_reference", "kl") if k in case}
     about = {"peer": peer, "same": [], "terms": case["terms"], "beta": case["beta"], **shown, **kl, "differs": differs}
@@ -223,7 +225,7 @@ def entry(case, peer, result, differs):
 
 
 def other_metrics(result, first):
-    """What a peer of the same loss says that the first does not."""
+    """Metrics of a peer that the first peer with the same loss does not have, or has with another value."""
     return {
         k: number(v) for k, v in sorted(result["metrics"].items())
         if k not in first["metrics"] or not near(v, first["metrics"][k])
@@ -231,13 +233,13 @@ def other_metrics(result, first):
 
 
 def entries(case, expected, results):
-    """One entry for all that agree with the definitions, and one for each way not to."""
+    """One entry for all peers that agree with the definitions, and one for each kind of difference."""
     made = []
     for peer, result in results:
         differs = peers_why.differs(peer, case)
         assert agree(result, expected) == (differs is None), (
             f"{peer}, {case['terms']}, {case['options']}: {result.get('loss', result.get('error'))}, "
-            f"by definition {expected['loss']}, foreseen: {differs}"
+            f"by definition {expected['loss']}, expected difference: {differs}"
         )
         for other in made:
             if agree(result, other["result"]) and differs == other["entry"]["differs"]:
@@ -257,7 +259,7 @@ def main():
     problem, cases = make_problem(), make_cases()
     kl_logits = make_kl_logits(problem)
     expected = [by_definition(problem, kl_logits, case) for case in cases]
-    # Those that compute in float64 first: an entry's numbers are its first peer's.
+    # Peers that compute in float64 come first, because an entry has the numbers of its first peer.
     paths = [("trl", ""), ("trl", os.path.abspath(sys.argv[1])), ("trl", os.path.abspath(sys.argv[2])), ("liger-kernel", "")]
     peers = [run_peer(name, path, problem, kl_logits, cases) for name, path in paths]
     made = []

@@ -1,7 +1,7 @@
 """Runs one peer's own loss code on the problem of peers.py: JSON {"problem", "cases"} on stdin, one result a case (or null) on stdout.
 
-Its one argument names the peer: "trl" (the version on the path) or "liger-kernel". What stands in for a model returns the problem's logits:
-the peers' trainers, log-probs, losses and metrics are theirs. A trainer is made without its __init__ and given what the called method reads.
+Its one argument names the peer: "trl" (the version on the path) or "liger-kernel". A stand-in for a model returns the logits of the problem.
+Trainers, log-probs, losses and metrics are the peers' own code. A trainer is made without its __init__, with the attributes that the called method reads.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ PADDING = 0
 
 
 class StandIn(torch.nn.Module):
-    """A model that knows the logits of its sequences. The head is the identity, so the hidden states are the logits."""
+    """A model that returns given logits for its sequences. The head is the identity, so the hidden states are the logits."""
 
     is_gradient_checkpointing = False
 
@@ -123,7 +123,7 @@ def finished(problem, model, loss, metrics):
 
 
 def fuse(model, *outputs):
-    """TRL 1.10 and later put their own head on a model; earlier ones read its logits."""
+    """TRL 1.10 and later add their own head to a model; earlier versions read its logits."""
     utils = importlib.import_module("trl.trainer.utils")
     if hasattr(utils, "add_fused_lm_head"):
         utils.add_fused_lm_head(model, outputs=("log_probs", *outputs))
@@ -138,7 +138,7 @@ def trl_dpo(problem, case):
     names, weights = terms_of(case)
     if not case["reference"] or set(names) - DPO_LOSSES or case["running_mean"]:
         return None
-    # TRL's clamp of alpha_divergence knows no float64.
+    # TRL's clamp of alpha_divergence does not support float64.
     dtype = torch.float32 if case["divergence"] == "alpha_divergence" else torch.float64
     model = fuse(problem.model(dtype), "entropy", "mean_logits", "is_top1", "log_sum_sq_probs")
     reference = fuse(problem.model(dtype, problem.reference))
@@ -161,14 +161,14 @@ DPO_LOSSES = {
 
 
 def trl_dpo_of_old(problem, case):
-    """TRL 0.28, the last before DPOTrainer was written anew."""
+    """TRL 0.28, the last version before DPOTrainer was rewritten."""
     from trl.trainer.dpo_config import FDivergenceConstants, FDivergenceType
     from trl.trainer.utils import RunningMoments
 
     names, weights = terms_of(case)
     if set(names) - (DPO_LOSSES - {"sigmoid_norm"}) or case["divergence"] == "forward_kl":
         return None
-    if case["weighting"] and names != ["sigmoid"]:  # its weights are what differs, and do so alike in every loss
+    if case["weighting"] and names != ["sigmoid"]:  # only the weights differ, and they differ alike in every loss
         return None
     model, reference = problem.model(torch.float64), problem.model(torch.float64, problem.reference)
     divergence = {"reverse_kl": "REVERSE_KL", "js_divergence": "JS_DIVERGENCE", "alpha_divergence": "ALPHA_DIVERGENCE"}[case["divergence"]]
@@ -230,7 +230,7 @@ def trl_orpo(problem, case):
         "trl.experimental.orpo.orpo_trainer", "ORPOTrainer", model=model, beta=case["beta"], is_encoder_decoder=False, padding_value=PADDING,
         pad_token_id=PADDING,
     )  # fmt: skip
-    if names == ["orpo"]:  # the trainer has no way to leave the NLL out, its loss has
+    if names == ["orpo"]:  # the trainer always adds the NLL, its loss function does not
         batch = trainer.concatenated_inputs(pairs_of_labels(problem), padding_value=PADDING)
         logits = model(batch["concatenated_input_ids"], batch["concatenated_attention_mask"]).logits
         averages = trainer.get_batch_logps(logits, batch["concatenated_labels"], average_log_prob=True)
@@ -243,7 +243,7 @@ def trl_orpo(problem, case):
 
 
 def with_kl_rows(problem, dtype, logits, kl_logits):
-    """A stand-in that knows the sequences of the KL estimate too: every prompt before a completion of the next pair."""
+    """A stand-in that also has the sequences of the KL estimate: each prompt followed by a completion of the next pair."""
     count = len(problem.lengths)
     rows = [problem.rows(i, logits) for i in range(count)]
     sequences = [problem.sequence(i) for i in range(count)]
@@ -291,7 +291,7 @@ def trl_kto(problem, case):
 
 
 def trl_bco(problem, case):
-    """BCOTrainer takes completions one by one; here those of the pairs, the chosen ones desirable."""
+    """BCOTrainer reads single completions; here those of the pairs, with the chosen ones as desirable."""
     module = "trl.experimental.bco.bco_trainer"
     names, _ = terms_of(case)
     plain = case["divergence"] == "reverse_kl" and not case["weighting"] and case["reference"] and case["ld_alpha"] is None
@@ -363,7 +363,7 @@ def liger_kto(problem, case, chunked):
     model, reference = problem.model(torch.float32), problem.model(torch.float32, problem.reference)
     ids, attention, completion = problem.batch(range(len(problem.lengths)))
     target = torch.where(completion == 1, ids, IGNORED)[:, 1:].contiguous()
-    # It takes the estimate ready made and clamped; nothing in it sees the rows that the estimate comes from.
+    # It reads an estimate that is already computed and clamped, not the rows from which the estimate is computed.
     loss_of = chunked.LigerFusedLinearKTOLoss(beta=case["beta"], compiled=False, use_ref_model=True)
     loss, (chosen_logps, rejected_logps, *_, chosen, rejected) = loss_of(
         model.base_model(ids, attention).last_hidden_state[:, :-1], model.head.weight, target, None,
@@ -379,7 +379,7 @@ def liger_kto(problem, case, chunked):
 
 
 def attempt(run, problem, case):
-    """What the peer raises is an answer too."""
+    """The result of a peer, which may be an exception."""
     try:
         return run(problem, case)
     except Exception as e:
@@ -387,7 +387,7 @@ def attempt(run, problem, case):
 
 
 def optional_modules():
-    """TRL 0.28 imports these where transformers says that it found them, and transformers 5 says so wrongly. The losses use none."""
+    """TRL 0.28 imports these modules if transformers reports them, which transformers 5 does even if they are absent. The losses use none."""
     for name in ("weave", "weave.trace", "weave.trace.context", "joblib"):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""Losses of preference pairs and their slopes to 25 digits, of every loss and what modifies it: preference_loss.json.
+"""Writes preference_loss.json: every loss of preference pairs with its options, and its derivatives, to 25 digits.
 
 The formulas are written out in LOSSES and COUPLED below. pi and rho are sums of log-probs by policy and reference (rho 0 where there is
 none), u = pi - rho, s the score of u, n a completion's length and at least 1. Inputs are float32 numbers, written exactly; an option that no
@@ -18,7 +18,7 @@ def smoothed(x, smoothing):
 
 
 class Pair:
-    """What the formulas read of a pair: names ending in _c are of the chosen completion, in _r of the rejected."""
+    """The values of a pair that formulas read: _c is the chosen completion, _r the rejected one."""
 
     def __init__(self, case, place, sums, point):
         both = (2 * place, 2 * place + 1)
@@ -96,7 +96,7 @@ def alphapo(p):
 
 
 def orpo(p):
-    """An average is at most -2^-24; where that changes it, the slope is taken there all the same."""
+    """An average is at most -2^-24. If that changes it, the derivative is that at -2^-24."""
     chosen, rejected = (x + p.point.keep(min(x, -(mpf(2) ** -24)) - x) for x in p.averages())
     return -p.beta * log_sigmoid((chosen - rejected) - (log(-expm1(chosen)) - log(-expm1(rejected))))
 
@@ -138,10 +138,10 @@ def aot_unpaired(pairs, point):
     return [(place, x[place] - y[other]) for place, other in zip(chosen, rejected)]
 
 
-# Each gives (place of the pair that a sorted place's loss is reported for, difference there).
+# Each yields (index of the pair to which a sorted position belongs, difference at that position).
 COUPLED = {"aot": aot, "aot_unpaired": aot_unpaired}
 
-# What each loss takes besides beta.
+# The options of each loss besides beta.
 DIVERGENCE = ("sigmoid", "hinge", "ipo", "exo_pair", "robust", "discopop", "sigmoid_norm")
 SMOOTHING = ("sigmoid", "exo_pair", "robust", "aot", "aot_unpaired", "cpo", "simpo", "alphapo")
 LENGTHS = ("ipo", "sigmoid_norm", "cpo_ipo", "simpo", "alphapo", "orpo")
@@ -151,7 +151,7 @@ NEEDS_REFERENCE = ("dpop", "dpop_additive")
 
 
 def losses(case, sums, places, point):
-    """Losses of the pairs at these places, or of all where a term couples them."""
+    """Losses of the pairs at these indices, or of all pairs if a term couples them."""
     pairs = [Pair(case, place, sums, point.again() if place == places[0] else point) for place in places]
     totals = [mpf(0) for _ in pairs]
     for term in case["terms"]:
@@ -173,7 +173,7 @@ def weighting(case, place):
 
 
 def running_mean(case):
-    """The state behind this call, and the mean that the call takes off its rewards."""
+    """The state after this call, and the mean that the call subtracts from rewards."""
     if case["running_mean"] is None:
         return None, mpf(0)
     sums, reference = case["sums"], case["reference"] or [0] * len(case["sums"])
@@ -208,7 +208,7 @@ EXTREMES = (
     (-5, -7, -10005, -10007, 50, 61), (-5, -10007, -10005, -7, 50, 61), (-10005, -7, -5, -10007, 50, 61), (-10005, -10007, -5, -7, 50, 61),
     (0, -20.5, 0, -19.25, 0, 9), (-33.25, 0, -31, 0, 12, 0), (0, 0, 0, 0, 0, 0),
 )  # fmt: skip
-# Without a reference: of one side alone likely, of averages exactly 0, of one token.
+# Without a reference: only one side is likely; averages are exactly 0; one token.
 EXTREMES_ALONE = (
     (-41.7, -41.7, 0, 0, 17, 17), (-5, -10005, 0, 0, 50, 61), (-10005, -5, 0, 0, 50, 61), (-10005, -10005, 0, 0, 50, 61),
     (-10005, -2.5, 0, 0, 1, 1), (-2.5, -10005, 0, 0, 1, 1), (0, 0, 0, 0, 3, 2), (0, -12, 0, 0, 5, 6), (-12, 0, 0, 0, 6, 5),
@@ -234,7 +234,7 @@ def draw(source, whole, reference):
 
 
 def case(name, terms, whole=True, reference=True, pairs=None, **options):
-    """terms: a loss, or (loss, weight) pairs. The name seeds the draw of the pairs."""
+    """terms: a loss, or (loss, weight) pairs. The name is the seed of the random pairs."""
     terms = [(terms, 1)] if isinstance(terms, str) else terms
     names = [loss for loss, _ in terms]
     source = random.Random(name)
@@ -286,7 +286,7 @@ def single(loss, whole, reference=True, **options):
 
 
 def alone():
-    """Every loss alone: whole draws of pairs at both betas, and of every divergence."""
+    """Every loss alone: all pairs with both betas and with every divergence."""
     for loss in (*LOSSES, *COUPLED):
         smoothing = {"label_smoothing": 0.1} if loss == "exo_pair" else {}
         for beta in (0.1, 2.5) if loss != "sft" else (0,):
@@ -296,7 +296,7 @@ def alone():
 
 
 def crossed():
-    """Every loss with all that modifies it at once, on few pairs; the beta alternates."""
+    """Every loss with all its options at once, on few pairs; beta alternates."""
     betas = (0.1, 2.5)
     count = 0
     for loss in (*LOSSES, *COUPLED):
@@ -307,7 +307,7 @@ def crossed():
                         if loss == "exo_pair" and smoothing == 0:
                             continue
                         if reference and not weighting and smoothing == (0.1 if loss == "exo_pair" else 0):
-                            continue  # alone() has it
+                            continue  # covered by alone()
                         count += 1
                         options = {"beta": betas[count % 2], **divergence}
                         options.update({"label_smoothing": smoothing} if smoothing else {})
@@ -334,14 +334,14 @@ def options_of_one_loss():
 
 
 def kinks():
-    """beta 0.5 and a margin of 2 stand exactly at the kink of hinge."""
+    """beta 0.5 and a margin of 2 are exactly at the kink of hinge."""
     pairs = [(-10, -12, -20, -20, 5, 6), (-10, -12.0625, -20, -20, 5, 6), (-10, -11.9375, -20, -20, 5, 6), (-10, -20, -30, -38, 5, 6)]
     yield case("hinge at its kink", "hinge", pairs=pairs, beta=0.5)
     yield case("cpo_hinge at its kink", "cpo_hinge", pairs=pairs, reference=False, beta=0.5)
 
 
 def far_weights():
-    """Weights that float32 has no exp of, and some above 1."""
+    """Log weights whose exp is out of range of float32, and some above 1."""
     for loss in ("sigmoid", "robust"):
         yield case(f"{loss}, weights from e^-120 to e^5", loss, beta=0.1, weighting=True, token_log_weights=(-120, 5))
 

@@ -1,4 +1,4 @@
-"""Frequencies, cosines and sines of transformers' LlamaRotaryEmbedding, float32: rotary.json.
+"""Writes rotary.json: frequencies, cosines and sines of transformers' LlamaRotaryEmbedding, float32.
 
 PyTorch's float32 power depends on the processor; the environment variable below takes glibc's everywhere.
 """
@@ -15,12 +15,12 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding  # noq
 HERE = os.path.dirname(os.path.abspath(__file__))
 THETAS = (10000.0, 500000.0, 1000000.0)
 WIDTHS = (8, 16, 24, 40, 64, 72, 80, 96, 104, 112, 120, 128, 256)
-# Widths and positions whose cosines and sines are kept.
+# Widths and positions for which cosines and sines are written.
 SHOWN, POSITIONS = (24, 128), (1, 511, 5999, 32768, 131071)
 
 
 def short(tensor):
-    """Nine digits name a float32."""
+    """Nine digits identify a float32."""
     return [float(f"{x:.9g}") for x in tensor.tolist()]
 
 

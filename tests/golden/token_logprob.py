@@ -1,4 +1,4 @@
-"""Log-probs, log-sum-exps, gradients and statistics of short rows of logits to 25 digits, ordinary and extreme: token_logprob.json.
+"""Writes token_logprob.json: log-probs, log-sum-exps, gradients and statistics of short rows of logits, ordinary and extreme, to 25 digits.
 
 Logits are float32 numbers, written exactly ("-inf" for vocabulary that does not exist). The gradient is that of the log-prob itself. p being
 the row's probabilities: entropy is -sum p log p; hit is 1 where the target is the first of the largest logits; mean_logit is of the columns
@@ -46,7 +46,7 @@ def main():
         [1e4, -1e4, 0, 1], [1e4, 1e4, 1e4, 1e4], [-1e4, -1e4, -1e4, -9.9e3], [1e4, 9999.5, 9999, 9990], [0, -20, -40, -80],
         [0, -88, -104, -120], [-1e-3, 1e-3, 0, 1e-7], [1e38, -1e38, 0, 1], [5, none, none, 4], [none, -1e4, none, none],
         [none, none, 1e4, 1e4], [16, 0.0625, none, -16],
-        # Largest logits twice, after a smaller one and beside columns that do not exist; -0 equals 0; close to one-hot; nothing but zeros.
+        # The maximum twice, after a smaller logit and beside padding columns; -0 equals 0; almost one-hot; only zeros.
         [-2, 3.5, 3.5, 1], [none, 2.25, -1e4, 2.25], [-0.0, 0, -3, -0.0], [0, 0, 17.5, 0], [0, 0, 0, 0], [-1e4, none, 1e4, 1e4],
     ):  # fmt: skip
         for target in range(4):

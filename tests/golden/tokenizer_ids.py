@@ -1,12 +1,12 @@
-"""Makes tokenizer_ids.json: small tokenizer.json files, 500 texts, and what Python's tokenizers library makes of them.
+"""Writes tokenizer_ids.json: small tokenizer.json files, 500 texts, and their ids by Python's tokenizers library.
 
     python tokenizer_ids.py
 
-Each tokenizer shows one or two traits that published ones have. `ids` holds a CRC-32 sum of every text's ids as the library
-gives them, post-processor included; a text that it refuses (a closed vocabulary without an unknown token) has 0. `rows` holds a
-sum of each row that has text i for a prompt and texts i + 4 and i + 8 for answers: ids as TRL 1.16 makes them, but one BOS where the text
-spells BOS out, and one EOS where only white space follows it; 0 for a row that nothing can be learnt from. Sums are of
-little-endian int32, the length of each part before its ids. `examples` holds the ids of some texts, to read.
+Each tokenizer has one or two traits of published ones. `ids` holds, for every text, the CRC-32 of the library's ids with the
+post-processor. It is 0 for a text that the library refuses, because its vocabulary is closed and has no unknown token. `rows`
+holds the CRC-32 of each row with text i as the prompt and texts i + 4 and i + 8 as answers: ids as in TRL 1.16, but with one BOS
+if the text spells BOS out, and one EOS if only white space follows EOS. It is 0 for a row without anything to learn. A CRC-32
+covers little-endian int32, the length of each part before its ids. `examples` holds the ids of some texts, for readers.
 """
 
 import base64
@@ -35,60 +35,18 @@ Der M\u00fcller mahlt das Korn. O\u00f9 est la biblioth\u00e8que ? Le gar\u00e7o
 """
 SPELLED = ["<s>", "</s>", "<unk>", "<|im_start|>", "<|im_end|>", "<|endoftext|>", "[CLS]", "[SEP]", "[MASK]", "<a>", "<b>", "<c>"]
 MARKS = ["\u0301", "\u0308", "\u0327", "\u200d", "\ufe0f", "\u00ad", "\u200b"]
-ODD = [
-    "",
-    " ",
-    "  ",
-    "\n",
-    "\t",
-    "\r\n",
-    "\u00a0",
-    "\u3000",
-    "\u2003",
-    "\0",
-    "\x7f",
-    "\u2028",
-    "a",
-    "A",
-    "1",
-    "\u2581",
-    "\u0120",
-    "##",
-    "</w>",
-    "\U0001f600",
-    "\U0001f469\u200d\U0001f469\u200d\U0001f467",
-    "\U0001f1e9\U0001f1ea",
-    "\U0001f44d\U0001f3fd",
-    "e\u0301",
-    "\ufb01",
-    "\u00bd",
-    "\u2460",
-    "\uff21\uff22",
-    "\u1e9b\u0323",
-    "\u0130",
-    "\u0131",
-    "\u00df",
-    "\ufffd",
-    "\ufeff",
-    "\ud55c\uae00",
-    "\u1112\u1161\u11ab",
-    "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35",
-    "\u0645\u0631\u062d\u0628\u0627",
-    "\u05e9\u05dc\u05d5\u05dd",
-    "\u0928\u092e\u0938\u094d\u0924\u0947",
-    "\U00020000",
-    "\U0001d54f",
-    "ACGT",
-    "ACGTNACGT",
-    "0123456789",
-    "3.14159",
-    "x" * 300,
-]
+ODD = (
+    "| |  |\n|\t|\r\n|\u00a0|\u3000|\u2003|\0|\x7f|\u2028|a|A|1|\u2581|\u0120|##|</w>|\U0001f600|"
+    "\U0001f469\u200d\U0001f469\u200d\U0001f467|\U0001f1e9\U0001f1ea|\U0001f44d\U0001f3fd|e\u0301|\ufb01|\u00bd|\u2460|"
+    "\uff21\uff22|\u1e9b\u0323|\u0130|\u0131|\u00df|\ufffd|\ufeff|\ud55c\uae00|\u1112\u1161\u11ab|"
+    "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35|\u0645\u0631\u062d\u0628\u0627|\u05e9\u05dc\u05d5\u05dd|"
+    "\u0928\u092e\u0938\u094d\u0924\u0947|\U00020000|\U0001d54f|ACGT|ACGTNACGT|0123456789|3.14159"
+).split("|") + ["x" * 300]
 EXAMPLES = 4
 
 
 def texts():
-    """Odd ones, then words, code, digits, marks and special tokens thrown together."""
+    """Odd texts, then random mixtures of words, code, digits, marks and special tokens."""
     chance = random.Random(SEED)
     words = CORPUS.split()
     pieces = [
@@ -109,7 +67,7 @@ def texts():
     made += ["<s>" + line for line in CORPUS.split("\n")[:3]]
     while len(made) < TEXTS:
         length = chance.randrange(1, 12)
-        if len(made) % 4 == 0:  # what closed vocabularies know
+        if len(made) % 4 == 0:  # words of closed vocabularies
             made.append("".join(" " + chance.choice(words) for _ in range(length)))
             continue
         parts = [chance.choice(pieces)() + chance.choice(spaces) for _ in range(length)]
@@ -131,7 +89,7 @@ BYTES = letters_of_bytes()
 
 
 def words(space):
-    """The corpus in words; a space before a word is its first letter."""
+    """The words of the corpus. A space before a word is its first letter."""
     return [word for line in CORPUS.split("\n") for word in line.replace(" ", "\0" + space).split("\0")]
 
 
@@ -140,7 +98,7 @@ def byte_words():
 
 
 def merges(words, count):
-    """Pairs to merge: the most frequent first, of equal ones the first by code point."""
+    """Pairs to merge, by frequency, then by code point."""
     words = [list(word) for word in words]
     learnt = []
     for _ in range(count):
@@ -190,7 +148,7 @@ def llama_bpe(**more):
 
 
 def unigram(first, unk_id, byte_fallback=False, space="\u2581"):
-    """Letters and the corpus's words with their first letters; a score is the log of a share, to two places."""
+    """Letters and pieces of the words of the corpus. A score approximates the log of a frequency, to two places."""
     pieces = {}
     for word in words(space):
         for length in range(1, min(len(word), 6) + 1):
@@ -450,7 +408,7 @@ def files():
 
 
 def reader(whole):
-    """Python's tokenizer without what dpo4j turns off too."""
+    """Python's tokenizer without truncation, padding and dropout, which dpo4j turns off too."""
     tokenizer = Tokenizer.from_str(json.dumps({**whole, "truncation": None, "padding": None}))
     if whole["model"]["type"] == "BPE":
         tokenizer.model.dropout = None
@@ -462,7 +420,7 @@ def packed(sums):
 
 
 def crc(*parts):
-    """Of the length of each part and its ids."""
+    """CRC-32 of the length of each part and its ids."""
     numbers = [number for part in parts for number in [len(part), *part]]
     return zlib.crc32(struct.pack(f"<{len(numbers)}i", *numbers))
 
@@ -488,7 +446,7 @@ class Ids:
             return None
 
     def start(self, text):
-        """The text behind what the post-processor puts before it, once."""
+        """Ids of the text, with the tokens that the post-processor puts before it once."""
         plain = self.encode(text, False)
         if plain is None:
             return None
@@ -504,7 +462,7 @@ class Ids:
         return self.beginning
 
     def row(self, prompt, answers):
-        """Ids of prompt and answers; None where there is nothing to learn."""
+        """Ids of prompt and answers; None if there is nothing to learn."""
         alone, *joint = (self.start(text) for text in (prompt, *(prompt + answer for answer in answers)))
         if alone is None or None in joint:
             return None
@@ -561,7 +519,7 @@ def line(value):
 
 
 def shared(whole, tables):
-    """The file with "@n" in place of vocabulary and merges, which several have in common."""
+    """The file with "@n" instead of vocabulary and merges, because several files share them."""
     model = dict(whole["model"])
     for key in ("vocab", "merges"):
         if key in model:

@@ -1,4 +1,4 @@
-"""Learning rates of transformers' get_scheduler, and DPO steps by PyTorch on llama-tiny: training.json.
+"""Writes training.json: learning rates of transformers' get_scheduler, and DPO steps by PyTorch on llama-tiny.
 
 The steps take the three pairs of llama-tiny/golden.json whole, the reference being the model as it was before the first: AdamW with decay on
 matrices alone, gradients clipped, a linear schedule behind a warm-up. Computed in float64 from the float32 weights. Per step: learning rate,
@@ -22,7 +22,7 @@ OPTIONS = {
 
 
 def schedule(name, warmup, steps):
-    """Rates of an optimizer whose peak is 1: step after step, as Trainer takes them."""
+    """Learning rates with a maximum of 1, step by step as in Trainer."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     scheduler = get_scheduler(name, optimizer, num_warmup_steps=warmup, num_training_steps=steps)
     rates = []

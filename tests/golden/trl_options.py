@@ -18,7 +18,7 @@ from transformers.hf_argparser import string_to_bool
 
 
 def plain(value):
-    """The value as YAML has it: an enum by its value, a tuple as a list."""
+    """The value as in YAML: an enum by its value, a tuple as a list."""
     if isinstance(value, enum.Enum):
         return plain(value.value)
     if isinstance(value, (list, tuple)):
@@ -37,7 +37,7 @@ def defaults(options):
 
 
 def steps(value, total):
-    """Steps between lines of metrics, between evaluations, and of the warm-up, in a run of so many steps."""
+    """Steps between lines of metrics, between evaluations, and of the warm-up, in a run of `total` steps."""
     state = TrainerState()
     state.compute_steps(SimpleNamespace(logging_steps=value, eval_steps=value, save_steps=value), total)
     warmup = TrainingArguments.get_warmup_steps(SimpleNamespace(warmup_steps=value), total)
@@ -67,7 +67,7 @@ DOCUMENTS = [
 
 
 def options(document):
-    """The options of a document: what is text becomes the option's type, as argparse makes it."""
+    """The options of a document. Text is converted to the type of the option, as argparse does."""
     return {key: TYPES[key](value) if isinstance(value, str) else value for key, value in yaml.safe_load(document).items()}
 
 

@@ -1,20 +1,20 @@
-"""Training runs of TRL's DPOTrainer, step by step: trl_training.json.
+"""Writes trl_training.json: training runs of TRL's DPOTrainer, step by step.
 
-    python trl_training.py [WORD ...]      needs requirements-peers.txt; WORD: only cases whose name holds it, the others stay as they are
+    python trl_training.py [WORD ...]      needs requirements-peers.txt; WORD: only cases with this word in their name
 
 A case names options of DPOTrainer; TrlTrainingTest gives the same options to dpo4j and compares. TRL's trainer, loss, optimizer, schedule,
-gradient accumulation and metrics are its own. Three things are given to it:
-    rows    token ids, as a file of dpo4j holds them: what TRL's tokenisation makes of text is not the subject here
-    order   that of dpo4j (shuffle.py), since the two draw other orders from one seed
-    width   float64: TRL's fused head and the RMSNorm of transformers compute in float32 whatever the model is, and are widened here. Rotary
-            angles stay float32, which transformers computes for every model
+gradient accumulation and metrics are unchanged. Three things are replaced:
+    rows    token ids, as in a file for dpo4j, because tokenisation is tested elsewhere
+    order   that of dpo4j (shuffle.py), because the two shuffle differently with the same seed
+    width   float64: TRL's fused head and the RMSNorm of transformers compute in float32 for every dtype of the model, and are widened here.
+            Rotary angles stay float32, as transformers computes them for every model
 
 Every case also runs in float32, as TRL does for its users: once with the weights as they are, and twice with each weight moved at random to
-a neighbouring float32 number or left. The largest distance of these three from the float64 run is committed as "noise". It is what float32
-makes of this case, by whichever order sums are taken, and the test derives its tolerance from it.
+a neighbouring float32 number or not at all. The largest distance of these three from the float64 run is committed as "noise". It estimates
+the float32 error of this case for any order of summation, and the test derives its tolerance from it.
 
-Where dpo4j differs from TRL on purpose, "instead" names the options that make TRL compute what dpo4j says it computes, "as_given" holds what
-TRL computes from the options as they are, and "differs" what of it must not be equal.
+If dpo4j differs from TRL on purpose, "instead" names options with which TRL computes the numbers that dpo4j documents, "as_given" holds TRL's
+numbers with the unchanged options, and "differs" names the metrics that must not be equal.
 """
 
 import json
@@ -47,7 +47,7 @@ ALL_LOSSES = (
 )  # fmt: skip
 # TRL averages these over the micro-batches of a line of metrics, dpo4j over its tokens.
 TOKEN_MEANS = ["logits/chosen", "logits/rejected", "entropy", "mean_token_accuracy"]
-# The losses aot sort log-ratios of a micro-batch. Only where steps are long does that order leave the one of the pairs.
+# The losses aot sort log-ratios of a micro-batch. Only with long steps does that order differ from the order of the pairs.
 SORTED = {"learning_rate": 1e-2, "per_device_train_batch_size": 8}
 BASE = {"learning_rate": 1e-3, "per_device_train_batch_size": 4, "max_steps": 10}
 
@@ -62,7 +62,7 @@ def cases():
     for loss in ALL_LOSSES:
         smoothing = {"label_smoothing": 0.1} if loss in ("exo_pair", "robust") else {}
         rewards = ["rewards/chosen", "rewards/rejected", "rewards/accuracies", "rewards/margins"] if loss == "sft" else []
-        # The slope of discopop turns within discopop_tau = 0.05 of a margin of 0: long steps multiply what float32 makes of the steps before.
+        # The derivative of discopop changes sign within discopop_tau = 0.05 of a margin of 0: long steps amplify errors of earlier steps.
         pace = {"aot": SORTED, "aot_unpaired": SORTED, "discopop": {"learning_rate": 3e-4}}.get(loss, {})
         yield case(loss, without=rewards, loss_type=[loss], **smoothing, **pace)
     accumulation = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 3, "rows": 12}
@@ -133,7 +133,7 @@ def rows(count, seed):
 
 
 class InOrder(torch.utils.data.Sampler):
-    """Rows in dpo4j's order: another one every time it is asked, epoch after epoch."""
+    """Rows in dpo4j's order: each iteration is the next epoch."""
 
     def __init__(self, count):
         self.count, self.epoch = count, 0
@@ -148,7 +148,7 @@ class InOrder(torch.utils.data.Sampler):
 
 class Trainer(DPOTrainer):
     def _prepare_dataset(self, dataset, processing_class, args, dataset_name):
-        """The rows are ids already; what is left of it is its last filter."""
+        """The rows are ids already, so only the last filter remains."""
         return dataset if args.max_length is None else dataset.filter(lambda row: len(row["prompt_ids"]) < args.max_length)
 
     def _get_train_sampler(self, train_dataset=None):
@@ -156,7 +156,7 @@ class Trainer(DPOTrainer):
 
 
 class Widened:
-    """torch for a module that computes in float32 whatever it is given: in float64."""
+    """A torch for a module that always computes in float32: with it the module computes in float64."""
 
     float32 = torch.float64
 
@@ -205,7 +205,7 @@ def run(directory, dtype, options, train_rows, eval_rows):
 
 
 def columns(lines, digits=10):
-    """By name, the numbers of all lines."""
+    """The numbers of all lines, by name."""
     names = [name for name in lines[0] if not name.endswith(("_runtime", "_per_second", "eval_num_tokens"))] if lines else []
     return {name: [line[name] if name in EXACT else float(f"{line[name]:.{digits}g}") for line in lines] for name in names}
 
@@ -215,7 +215,7 @@ def moves(before, after):
 
 
 def neighbours(directory, seed, output):
-    """The model with every weight one float32 number higher, lower, or where it was."""
+    """The model with every weight one float32 number higher, one lower, or unchanged."""
     model = LlamaForCausalLM.from_pretrained(directory, dtype=torch.float32)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -227,7 +227,7 @@ def neighbours(directory, seed, output):
 
 
 def largest_distance(runs, expected):
-    """By name, between the lines of any of these runs and the expected ones."""
+    """The largest distance between the lines of these runs and the expected ones, by name."""
     return {
         name: float(f"{max(abs(a - b) for run in runs for a, b in zip(run[name], values, strict=True)):.3g}")
         for name, values in expected.items()
@@ -256,7 +256,7 @@ def finished(each, exact, narrow, as_given):
 
 
 def check_order(each, lines, train_rows):
-    """num_tokens says whether TRL has read the rows that dpo4j reads, in its order."""
+    """num_tokens shows whether TRL has read the rows of dpo4j, in the same order."""
     options = {**each["options"], **(each["instead"] or {})}
     kept = [row for row in train_rows[: options.get("rows", ROWS)] if len(row["prompt_ids"]) < options.get("max_length", 1000)]
     size = options["per_device_train_batch_size"] * options.get("gradient_accumulation_steps", 1)
@@ -272,7 +272,7 @@ def check_order(each, lines, train_rows):
 
 
 def computed(selected, train_rows, eval_rows):
-    """By name, the finished cases. All runs in float32 come first: what widen does stays."""
+    """The finished cases by name. All runs in float32 come first, because widen cannot be undone."""
     with tempfile.TemporaryDirectory() as folder:
         variants = {}
         for model in {each["model"] for each in selected}:

@@ -1,4 +1,4 @@
-"""Losses of unpaired completions, each desirable or not, and their slopes to 25 digits: unpaired_loss.json.
+"""Writes unpaired_loss.json: losses of unpaired completions, each desirable or not, and their derivatives to 25 digits.
 
 u = pi - rho, sums of log-probs by policy and reference. kto: desirable w_d (1 - sigmoid(b (u - kl))), undesirable w_u (1 - sigmoid(b (kl - u)))
 with kl = max(0, mean of kl_sums - kl_reference), 0 without such rows, and no slope through it. apo_zero_unpaired: w_d (1 - sigmoid(b u)) and
@@ -43,7 +43,7 @@ def solve(case):
 
 
 def draw(source, rows, drift):
-    """Sums of a policy that on average is drift above its reference."""
+    """Sums of a policy that is on average `drift` above its reference."""
     reference = [source.uniform(-300, -35) for _ in range(rows)]
     return [(rho + drift + source.uniform(-3, 3) * source.choice((1, 10)), rho) for rho in reference]
 
