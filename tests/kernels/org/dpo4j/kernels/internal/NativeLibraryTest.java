@@ -74,7 +74,7 @@ class NativeLibraryTest {
     @Test
     void aMissingNativeJarIsNamed() throws ReflectiveOperationException {
         String report = reportWithout("linux-x86_64/libjnidpo4j.so");
-        String[] reasons = report.split("the native library is not on the class path", -1);
+        String[] reasons = report.split("the native library is not on the class path or module path", -1);
         assertThat(Arrays.asList(reasons)).as(report).hasSize(3); // cpu's reason and cuda's
         assertThat(report).contains("org.dpo4j:dpo4j-kernels:").contains(":linux-x86_64");
     }

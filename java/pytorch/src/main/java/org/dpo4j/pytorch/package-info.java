@@ -1,4 +1,7 @@
-/** dpo4j's kernels on libtorch tensors ({@code org.bytedeco:pytorch}), in place, with gradients for autograd. */
+/**
+ * Log-probs and preference losses on tensors of {@code org.bytedeco:pytorch}. The kernels read and write the memory of
+ * the tensors, without copies, and give the gradient to autograd.
+ */
 @NullMarked
 package org.dpo4j.pytorch;
 

@@ -1,4 +1,7 @@
-/** Reports a run: its header, progress on a terminal, metrics in a file. */
+/**
+ * Reports a run: its header, progress on a terminal, metrics in a file. A {@link org.dpo4j.report.RunListener} receives
+ * all of it, and can end the run.
+ */
 @NullMarked
 package org.dpo4j.report;
 

@@ -3,6 +3,7 @@ package org.dpo4j.kernels.internal;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.net.URL;
 import java.util.Properties;
 import org.jspecify.annotations.Nullable;
 
@@ -19,11 +20,11 @@ final class LibraryVersions {
 
     /** The version that Maven wrote into the jar; null if the classes are not in a jar. */
     static @Nullable String artifactVersion(String group, String artifact) {
-        String file = "/META-INF/maven/" + group + "/" + artifact + "/pom.properties";
-        try (InputStream in = Native.class.getResourceAsStream(file)) {
-            if (in == null) {
-                return null;
-            }
+        URL file = JarFiles.find("META-INF/maven/" + group + "/" + artifact + "/pom.properties");
+        if (file == null) {
+            return null;
+        }
+        try (InputStream in = file.openStream()) {
             Properties properties = new Properties();
             properties.load(in);
             return properties.getProperty("version");

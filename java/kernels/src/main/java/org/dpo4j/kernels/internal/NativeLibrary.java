@@ -4,6 +4,7 @@ import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.lang.reflect.InaccessibleObjectException;
 import java.nio.charset.StandardCharsets;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -17,6 +18,7 @@ public final class NativeLibrary {
     public static final String PATH_PROPERTY = "dpo4j.native.path";
 
     private static final String PLATFORM = "linux-x86_64";
+    private static final String BRIDGE = "org/dpo4j/kernels/internal/" + PLATFORM + "/libjnidpo4j.so";
     private static final String ARTIFACT = "org.dpo4j:dpo4j-kernels";
     private static final Pattern ABI_VERSION = Pattern.compile("#define DPO4J_ABI_VERSION (\\d+)");
     private static final String UNPACKAGED = "unpackaged";
@@ -41,9 +43,9 @@ public final class NativeLibrary {
         if (!platform.equals(PLATFORM)) {
             return "dpo4j runs on " + PLATFORM + "; this Java runs on " + platform + ": use a 64-bit x86 Linux machine";
         }
-        if (Native.class.getResource(PLATFORM + "/libjnidpo4j.so") == null) {
-            return "the native library is not on the class path: add " + ARTIFACT + ":" + version() + ":" + PLATFORM
-                    + " (classifier " + PLATFORM + ")";
+        if (JarFiles.find(BRIDGE) == null) {
+            return "the native library is not on the class path or module path: add " + ARTIFACT + ":" + version() + ":"
+                    + PLATFORM + " (classifier " + PLATFORM + ")";
         }
         try {
             String path = System.getProperty(PATH_PROPERTY);
@@ -53,6 +55,9 @@ public final class NativeLibrary {
             Loader.load(Native.class);
         } catch (LinkageError e) {
             return "the native library could not be loaded: " + rootMessage(e);
+        } catch (InaccessibleObjectException e) { // how JavaCPP loads for classes of another loader
+            return "JavaCPP and dpo4j have different class loaders, and Java refuses to load the native library for the"
+                    + " other: load both jars with one class loader";
         }
         try {
             int abi = Native.dpo4j_abi_version();

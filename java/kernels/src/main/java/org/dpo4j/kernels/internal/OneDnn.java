@@ -12,10 +12,11 @@ import org.jspecify.annotations.Nullable;
  */
 final class OneDnn {
     private static final String COORDINATE = "org.bytedeco:dnnl:3.11-1.5.13:linux-x86_64";
-    private static final String DIRECTORY = "/org/bytedeco/dnnl/linux-x86_64/";
+    private static final String DIRECTORY = "org/bytedeco/dnnl/linux-x86_64/";
     private static final String LIBRARY = "libdnnl.so.3";
     private static final String OPENMP = "libgomp.so.1";
-    private static final String MISSING = "oneDNN is not on the class path: add " + COORDINATE;
+    private static final String MISSING = "oneDNN was not found: add " + COORDINATE
+            + " to the class path; a program of modules says `requires org.bytedeco.dnnl.linux.x86_64`";
 
     private OneDnn() {}
 
@@ -29,7 +30,7 @@ final class OneDnn {
 
     /** Says where the library was found, or what to add to the class path. */
     static String find() {
-        URL library = OneDnn.class.getResource(DIRECTORY + LIBRARY);
+        URL library = JarFiles.find(DIRECTORY + LIBRARY);
         return library == null ? MISSING : "oneDNN from " + library;
     }
 
@@ -58,8 +59,8 @@ final class OneDnn {
     }
 
     private static Outcome attempt() {
-        URL library = OneDnn.class.getResource(DIRECTORY + LIBRARY);
-        URL openmp = OneDnn.class.getResource(DIRECTORY + OPENMP);
+        URL library = JarFiles.find(DIRECTORY + LIBRARY);
+        URL openmp = JarFiles.find(DIRECTORY + OPENMP);
         if (library == null || openmp == null) {
             return new Outcome(LIBRARY, MISSING);
         }

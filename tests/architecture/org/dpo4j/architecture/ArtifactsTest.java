@@ -1,0 +1,66 @@
+package org.dpo4j.architecture;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.Locale;
+import java.util.Set;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What is published: the artifacts of java/, their modules, and the BOM that names them. */
+class ArtifactsTest {
+    private static final Path JAVA = Path.of(System.getenv("DPO4J_ROOT"), "java");
+    private static final Pattern ARTIFACT =
+            Pattern.compile("<artifactId>(dpo4j-[a-z]+)</artifactId>\\s*<version>\\$\\{project.version}</version>"
+                    + "(?:\\s*<classifier>(.*?)</classifier>)?");
+    private static final Pattern EXPORT = Pattern.compile("(?m)^    exports ([a-z0-9.]+);");
+
+    /** The BOM has no parent, so its version is written by itself. */
+    @Test
+    void theBomNamesEveryArtifactInItsVersion() throws IOException {
+        String bom = Files.readString(JAVA.resolve("bom/pom.xml"));
+        String parent = Files.readString(JAVA.resolve("../pom.xml"));
+        assertThat(first("<artifactId>dpo4j-bom</artifactId>\\s*<version>(.*?)</version>", bom))
+                .isEqualTo(first("<artifactId>dpo4j</artifactId>\\s*<version>(.*?)</version>", parent));
+        Set<String> named = new HashSet<>();
+        for (MatchResult artifact : ARTIFACT.matcher(bom).results().toList()) {
+            named.add(artifact.group(1) + (artifact.group(2) == null ? "" : ":" + artifact.group(2)));
+        }
+        assertThat(named)
+                .containsExactlyInAnyOrder(
+                        "dpo4j-kernels", "dpo4j-kernels:linux-x86_64", "dpo4j-trainer", "dpo4j-pytorch");
+        try (var directories = Files.list(JAVA)) {
+            assertThat(directories.filter(directory -> Files.exists(directory.resolve("pom.xml"))))
+                    .hasSize(4); // with the BOM
+        }
+    }
+
+    /** Public is what embedders may use: no package that a module exports is called internal, and each says what it holds. */
+    @ParameterizedTest
+    @ValueSource(strings = {"kernels", "pytorch", "trainer"})
+    void modulesExportDocumentedPackages(String artifact) throws IOException {
+        Path sources = JAVA.resolve(artifact + "/src/main/java");
+        String module = Files.readString(sources.resolve("module-info.java"));
+        assertThat(module).contains("module org.dpo4j." + artifact.toLowerCase(Locale.ROOT) + " {");
+        Set<String> exported = new HashSet<>();
+        EXPORT.matcher(module).results().forEach(match -> exported.add(match.group(1)));
+        assertThat(exported).isNotEmpty().doesNotContain("org.dpo4j.kernels.internal", "org.dpo4j.cli");
+        for (String name : exported) {
+            String documentation = Files.readString(sources.resolve(name.replace('.', '/') + "/package-info.java"));
+            assertThat(documentation).as(name).startsWith("/**").containsPattern("[.]\\s");
+        }
+    }
+
+    private static String first(String pattern, String text) {
+        var matcher = Pattern.compile(pattern).matcher(text);
+        assertThat(matcher.find()).as(pattern).isTrue();
+        return matcher.group(1);
+    }
+}
