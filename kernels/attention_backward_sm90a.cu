@@ -10,7 +10,7 @@
 // shared memory, and each computes half of d_q. The producer warpgroup loads tiles by TMA (tensor_copy.cuh), prepares the mask, lse and
 // delta of each step, and waits at the ordered semaphore.
 //
-// d_q of a tile of queries is a sum over the blocks whose keys it sees. An ordered semaphore (turns.cuh) lets these blocks add one after
+// d_q of a tile of queries is a sum over the blocks whose keys it sees. An ordered semaphore (ordered_semaphore.cuh) lets these blocks add one after
 // another, in the order of keys, prefix first. The sum is fp32 in the workspace; the thread that holds an element loads the sum, adds and
 // stores it. The block whose keys are on the diagonal adds last and writes d_q. So every sum has a fixed order, there are no atomic adds,
 // and the bits of a sequence do not depend on its batch. All blocks loop over the queries from last to first, and blocks of lower keys,

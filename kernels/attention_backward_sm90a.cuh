@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "attention_sm90a.cuh"
-#include "turns.cuh"
+#include "ordered_semaphore.cuh"
 
 namespace dpo4j::cuda::attention_backward {
 

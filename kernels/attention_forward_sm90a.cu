@@ -8,7 +8,7 @@
 // computes the softmax of the scores while the latter runs. An ordered semaphore lets the two consumers issue products alternately, so that
 // one computes exponentials while the products of the other run.
 //
-// The kernel is persistent: blocks take tiles from a dynamic tile scheduler (attention_tickets.cuh). The end of one tile overlaps with the
+// The kernel is persistent: blocks take tiles from a dynamic tile scheduler (attention_tile_scheduler.cuh). The end of one tile overlaps with the
 // start of the next. The producer loads keys and values as soon as a stage is free, also those of the next tile. The queries of the next
 // tile have a buffer of their own. Consumers load them (cp.async) while they multiply the last values of the current tile and store its
 // results.
@@ -25,7 +25,7 @@
 
 #include "attention_sm90a.cuh"
 #include "attention_softmax.cuh"
-#include "attention_tickets.cuh"
+#include "attention_tile_scheduler.cuh"
 
 namespace dpo4j::cuda {
 namespace {

@@ -209,7 +209,7 @@ head_plant wrong_parity none 'deadlock in block|row [0-9]+: -?nan' 's/place.pari
 head_plant unordered_barriers thread 'ThreadSanitizer: data race' '/^  if constexpr (CLUSTER > 1) {$/,/^  }$/d'
 head_plant unordered_merge thread 'ThreadSanitizer: data race' '/^  __syncthreads();$/d'
 
-attention_plant() { program_plant attention 'attention_forward_sm90a.cu attention_sm90a.cuh attention_softmax.cuh attention_tickets.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
+attention_plant() { program_plant attention 'attention_forward_sm90a.cu attention_sm90a.cuh attention_softmax.cuh attention_tile_scheduler.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
 attention_plant no_wait_for_scores none 'registers of matrix D were written while products had them' 's/wgmma_wait<1>();/wgmma_wait<2>();/'
 attention_plant no_wait_for_values none 'query [0-9]+, head [0-9]+: -?nan|before its products have ended|were written while products' '/wgmma_wait<0>();/d'
 attention_plant no_product_fence none 'no wgmma.fence since' '/wgmma_fence();/d'
