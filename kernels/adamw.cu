@@ -36,7 +36,7 @@ enum class Rounded : uint32_t { kParameter, kM, kV };
 
 // Rounds N elements stochastically. `element` is the number of the first; for N > 1 it is a multiple of 8.
 template <int N>
-__device__ __forceinline__ Values<N> round_elements(Values<N> x, Rounded what, int64_t element, uint2 seed, uint32_t step) {
+__device__ __forceinline__ Vec<N> round_elements(Vec<N> x, Rounded what, int64_t element, uint2 seed, uint32_t step) {
   const uint64_t group = static_cast<uint64_t>(element) / kVector;
   const uint4 random =
       philox(make_uint4(static_cast<uint32_t>(group), static_cast<uint32_t>(group >> 32), step, static_cast<uint32_t>(what)), seed);
@@ -62,9 +62,9 @@ __global__ void __launch_bounds__(kThreads, kBlocks<kStochastic>)
   for_columns(count, whole_vectors(count), thread, static_cast<int64_t>(gridDim.x) * kThreads, [&](auto n, int64_t i) {
     constexpr int N = decltype(n)::value;
     constexpr Access kOnce = Access::kOnce;
-    Values<N> p = master ? load<N, kOnce>(master + i) : load<N>(parameter + i);
-    Values<N> mean = load<N, kOnce>(m + i), square = load<N, kOnce>(v + i);
-    const Values<N> d = load<N, kOnce>(gradient + i);
+    Vec<N> p = master ? load<N, kOnce>(master + i) : load<N>(parameter + i);
+    Vec<N> mean = load<N, kOnce>(m + i), square = load<N, kOnce>(v + i);
+    const Vec<N> d = load<N, kOnce>(gradient + i);
 #pragma unroll
     for (int k = 0; k < N; k++) {
       const float g = scale * d[k];
@@ -85,18 +85,18 @@ __global__ void __launch_bounds__(kThreads, kBlocks<kStochastic>)
 }
 
 template <class T, class Moment = float, bool kStochastic = false>
-int step_of(const Queue& queue, const Adamw& x) {
-  return launch(queue, step<T, Moment, kStochastic>, dim3(divide_up(x.count, kThreads * kVector)), dim3(kThreads), 0,
+int launch_step(const LaunchContext& context, const Adamw& x) {
+  return launch(context, step<T, Moment, kStochastic>, dim3(divide_up(x.count, kThreads * kVector)), dim3(kThreads), 0,
                 static_cast<T*>(x.parameter), x.master, static_cast<Moment*>(x.m), static_cast<Moment*>(x.v), x.gradient, x.rates, x.clip,
                 x.random, x.first, x.count, x.share1, x.share2, x.epsilon, x.weight_decay);
 }
 
 }  // namespace
 
-int run(const Queue& queue, const Adamw& x) {
-  if (x.moments_dtype == DPO4J_BF16) return step_of<__nv_bfloat16, __nv_bfloat16, true>(queue, x);
-  if (x.random) return step_of<__nv_bfloat16, float, true>(queue, x);
-  return x.dtype == DPO4J_BF16 ? step_of<__nv_bfloat16>(queue, x) : step_of<float>(queue, x);
+int run(const LaunchContext& context, const Adamw& x) {
+  if (x.moments_dtype == DPO4J_BF16) return launch_step<__nv_bfloat16, __nv_bfloat16, true>(context, x);
+  if (x.random) return launch_step<__nv_bfloat16, float, true>(context, x);
+  return x.dtype == DPO4J_BF16 ? launch_step<__nv_bfloat16>(context, x) : launch_step<float>(context, x);
 }
 
 }  // namespace dpo4j::cuda

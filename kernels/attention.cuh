@@ -18,14 +18,14 @@ namespace dpo4j::cuda::attention {
 constexpr float kLog2E = 1.44269504088896340736f, kLn2 = 0.69314718055994530942f;
 
 // bf16: attention_forward_mma.cu, attention_backward_mma.cu.
-int forward_mma(const Queue& queue, const AttentionForward& x);
-int backward_mma(const Queue& queue, const AttentionBackward& x);
+int forward_mma(const LaunchContext& context, const AttentionForward& x);
+int backward_mma(const LaunchContext& context, const AttentionBackward& x);
 
 // bf16 on Hopper, head widths 64 and 128: attention_forward_sm90a.cu, attention_backward_sm90a.cu.
-bool has_forward_sm90a(const Queue& queue, int64_t head_width);
-int forward_sm90a(const Queue& queue, const AttentionForward& x);
-bool has_backward_sm90a(const Queue& queue, int64_t head_width);
-int backward_sm90a(const Queue& queue, const AttentionBackward& x);
+bool has_forward_sm90a(const LaunchContext& context, int64_t head_width);
+int forward_sm90a(const LaunchContext& context, const AttentionForward& x);
+bool has_backward_sm90a(const LaunchContext& context, int64_t head_width);
+int backward_sm90a(const LaunchContext& context, const AttentionBackward& x);
 size_t backward_sm90a_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
 
 // The query rows of one segment and one group of heads. Row r is query r / group, head first_head + r % group.

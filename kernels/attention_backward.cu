@@ -28,7 +28,7 @@ __device__ __forceinline__ float dot_part(const float* d_out, const float* out, 
   for (int q = 0; q < Tile::kQuads; q++) {
     const int d = 4 * Tile::lane_x() + 32 * q;
     if (d >= head_width) break;
-    const Values<4> a = load<4>(d_out + d), b = load<4>(out + d);
+    const Vec<4> a = load<4>(d_out + d), b = load<4>(out + d);
     dot += a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3];
   }
   return dot;
@@ -130,7 +130,7 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
   float *const k_tile = shared, *const v_tile = k_tile + Tile::kRowFloats, *const q_tile = v_tile + Tile::kRowFloats;
   float *const d_out_tile = q_tile + Tile::kColumnFloats, *const weights = d_out_tile + Tile::kColumnFloats;
   float* const lse = weights + Tile::kWeightFloats;
-  const QueryTile<Tile> walk{q_tile, d_out_tile, lse, lse + Tile::kColumns};
+  const QueryTile<Tile> columns{q_tile, d_out_tile, lse, lse + Tile::kColumns};
   const auto key_at = [&](int row) {
     return (key_begin + static_cast<int64_t>(first_key + row)) * x.shape.kv_stride + blockIdx.y * x.shape.head_width;
   };
@@ -149,36 +149,36 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
     // In the keys' own segment, queries before the first key do not see the tile. In a dependent, all queries see all keys.
     for (int32_t first_row = dependent == 0 ? first_key * group : 0; first_row < queries.count(); first_row += Tile::kColumns) {
       __syncthreads();
-      walk.read(x, queries, first_row);
+      columns.read(x, queries, first_row);
       __syncthreads();
       typename Tile::Scores p, d_s;
-      Tile::scores(p, k_tile, walk.q, head_width);
+      Tile::scores(p, k_tile, columns.q, head_width);
 #pragma unroll
       for (int c = 0; c < kColumnsPerThread; c++) {
         const int column = Tile::column(c);
         const int32_t last_key = dependent == 0 ? (first_row + column) / group : key_count;
 #pragma unroll
         for (int i = 0; i < kRowsPerThread; i++) {
-          p[i][c] = first_key + Tile::row(i) <= last_key ? exp2f(p[i][c] * factor - walk.lse[column]) : 0.0f;
+          p[i][c] = first_key + Tile::row(i) <= last_key ? exp2f(p[i][c] * factor - columns.lse[column]) : 0.0f;
         }
       }
       // Whether some query of the tile does not see all of the tile of keys.
       const bool partly_seen = dependent == 0 && first_row / group < first_key + Tile::kRows - 1;
       Tile::write_weights(weights, p);
       __syncwarp();
-      Tile::accumulate(d_v, weights, walk.d_out, partly_seen);
+      Tile::accumulate(d_v, weights, columns.d_out, partly_seen);
 
-      Tile::scores(d_s, v_tile, walk.d_out, head_width);
+      Tile::scores(d_s, v_tile, columns.d_out, head_width);
 #pragma unroll
       for (int c = 0; c < kColumnsPerThread; c++) {
-        const float delta = walk.delta[Tile::column(c)];
+        const float delta = columns.delta[Tile::column(c)];
 #pragma unroll
         for (int i = 0; i < kRowsPerThread; i++) d_s[i][c] = p[i][c] == 0 ? 0.0f : p[i][c] * (d_s[i][c] - delta);
       }
       __syncwarp();  // the warp has read the weights of d_v
       Tile::write_weights(weights, d_s);
       __syncwarp();
-      Tile::accumulate(d_k, weights, walk.q, partly_seen);
+      Tile::accumulate(d_k, weights, columns.q, partly_seen);
     }
   }
 
@@ -190,17 +190,17 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
   }
 }
 
-int backward_fma(const Queue& queue, const AttentionBackward& x) {
+int backward_fma(const LaunchContext& context, const AttentionBackward& x) {
   return attention::with_width(x.shape.head_width, [&](auto width) {
     constexpr int D = decltype(width)::value;
     using Tile = Tile<D, true>;
     const int64_t query_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), Tile::kRows);
     const int64_t key_tiles = divide_up(x.max_queries, Tile::kRows);
     constexpr size_t kFloats = 2 * Tile::kRowFloats + 2 * Tile::kColumnFloats + Tile::kWeightFloats;
-    const int error = launch(queue, d_queries<D>, dim3(query_tiles * x.segment_count, x.shape.kv_heads), dim3(Tile::kThreads),
+    const int error = launch(context, d_queries<D>, dim3(query_tiles * x.segment_count, x.shape.kv_heads), dim3(Tile::kThreads),
                              kFloats * sizeof(float), x, static_cast<int32_t>(query_tiles));
     if (error != cudaSuccess) return error;
-    return launch(queue, d_keys<D>, dim3(key_tiles * x.segment_count, x.shape.kv_heads), dim3(Tile::kThreads),
+    return launch(context, d_keys<D>, dim3(key_tiles * x.segment_count, x.shape.kv_heads), dim3(Tile::kThreads),
                   (kFloats + 2 * Tile::kColumns) * sizeof(float), x, static_cast<int32_t>(key_tiles));
   });
 }
@@ -213,9 +213,10 @@ size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int
   return std::max(query_rows * heads * sizeof(float), attention::backward_sm90a_workspace_bytes(query_rows, heads, head_width));
 }
 
-int run(const Queue& queue, const AttentionBackward& x) {
-  if (x.shape.dtype != DPO4J_BF16) return backward_fma(queue, x);
-  return attention::has_backward_sm90a(queue, x.shape.head_width) ? attention::backward_sm90a(queue, x) : attention::backward_mma(queue, x);
+int run(const LaunchContext& context, const AttentionBackward& x) {
+  if (x.shape.dtype != DPO4J_BF16) return backward_fma(context, x);
+  return attention::has_backward_sm90a(context, x.shape.head_width) ? attention::backward_sm90a(context, x)
+                                                                    : attention::backward_mma(context, x);
 }
 
 }  // namespace dpo4j::cuda

@@ -42,7 +42,7 @@ __device__ __forceinline__ void read_statistics(const AttentionBackward& x, cons
     const bf16* const out = static_cast<const bf16*>(x.out) + block.queries.vector(r, x.shape.out_stride, x.shape.head_width);
     float dot = 0;
     for (int d = 8 * attention::lane_member(); d < block.head_width; d += 32) {
-      const Values<8> a = load<8>(d_out_rows + Tile::Rows::at(row, d / 8)), b = load<8>(out + d);
+      const Vec<8> a = load<8>(d_out_rows + Tile::Rows::at(row, d / 8)), b = load<8>(out + d);
 #pragma unroll
       for (int k = 0; k < 8; k++) dot = fmaf(a[k], b[k], dot);
     }
@@ -146,12 +146,12 @@ struct KeyTile : attention::MmaTile<D, (D <= 64 ? 2 : 1), 32, D / kWarpsOfRows<D
 // Iterates over the queries that see a tile of keys, COLUMNS at a time: the queries of the keys' own segment from the first key on, then
 // all queries of its dependents.
 template <int COLUMNS>
-struct Walk {
+struct QueryTileIterator {
   const dpo4j_segment* segment;
   int32_t dependents, dependent, first_row;
   Queries queries;
 
-  __device__ __forceinline__ Walk(const dpo4j_segment* segment, int32_t group, int32_t first_key)
+  __device__ __forceinline__ QueryTileIterator(const dpo4j_segment* segment, int32_t group, int32_t first_key)
       : segment(segment),
         dependent(0),
         first_row(first_key * group),
@@ -207,17 +207,16 @@ struct KeyBlock {
     return r < queries.count() ? queries.vector(r, stride, head_width) : -1;
   }
   // Loads q, d_out, lse (base 2) and delta of the columns. A column that does not exist gets lse = infinity, so that its weights are 0.
-  __device__ __forceinline__ void copy_queries(bf16* q_tile, float* lse, const Walk<Tile::kColumns>& walk) const {
+  __device__ __forceinline__ void copy_queries(bf16* q_tile, float* lse, const QueryTileIterator<Tile::kColumns>& it) const {
     Rows::template copy<Tile::kColumns>(q_tile, x.q, head_width,
-                                        [&](int column) { return query_offset(walk.queries, walk.first_row + column, x.shape.q_stride); });
-    Rows::template copy<Tile::kColumns>(q_tile + kTileElements, x.d_out, head_width, [&](int column) {
-      return query_offset(walk.queries, walk.first_row + column, x.shape.out_stride);
-    });
+                                        [&](int column) { return query_offset(it.queries, it.first_row + column, x.shape.q_stride); });
+    Rows::template copy<Tile::kColumns>(q_tile + kTileElements, x.d_out, head_width,
+                                        [&](int column) { return query_offset(it.queries, it.first_row + column, x.shape.out_stride); });
     cp_async_commit();
     if (threadIdx.x >= Tile::kColumns) return;
-    const int32_t r = walk.first_row + static_cast<int32_t>(threadIdx.x);
-    const bool exists = r < walk.queries.count();
-    const int64_t at = exists ? walk.queries.scalar(r, x.shape.heads) : 0;
+    const int32_t r = it.first_row + static_cast<int32_t>(threadIdx.x);
+    const bool exists = r < it.queries.count();
+    const int64_t at = exists ? it.queries.scalar(r, x.shape.heads) : 0;
     lse[threadIdx.x] = exists ? x.lse[at] * attention::kLog2E : INFINITY;
     lse[Tile::kColumns + threadIdx.x] = exists ? static_cast<const float*>(x.workspace)[at] : 0.0f;
   }
@@ -250,11 +249,11 @@ struct KeyBlock {
   __device__ __forceinline__ void to_probabilities(typename Tile::Scores& s, Columns columns, const float* lse, float factor) const {
 #pragma unroll
     for (int n = 0; n < Tile::kColumns / 8; n++) {
-      const float2 of_columns = *reinterpret_cast<const float2*>(lse + Tile::column(n, 0));
+      const float2 column_lse = *reinterpret_cast<const float2*>(lse + Tile::column(n, 0));
 #pragma unroll
       for (int m = 0; m < Tile::kRowTiles; m++) {
 #pragma unroll
-        for (int i = 0; i < 4; i++) s[m][n][i] = exp2_flushed(fmaf(s[m][n][i], factor, i % 2 ? -of_columns.y : -of_columns.x));
+        for (int i = 0; i < 4; i++) s[m][n][i] = exp2_flushed(fmaf(s[m][n][i], factor, i % 2 ? -column_lse.y : -column_lse.x));
       }
     }
     if (!seen_by_all(columns)) select_seen(s, columns);
@@ -265,11 +264,11 @@ struct KeyBlock {
                                               const float* delta) const {
 #pragma unroll
     for (int n = 0; n < Tile::kColumns / 8; n++) {
-      const float2 of_columns = *reinterpret_cast<const float2*>(delta + Tile::column(n, 0));
+      const float2 column_delta = *reinterpret_cast<const float2*>(delta + Tile::column(n, 0));
 #pragma unroll
       for (int m = 0; m < Tile::kRowTiles; m++) {
 #pragma unroll
-        for (int i = 0; i < 4; i++) d_p[m][n][i] = p[m][n][i] * (d_p[m][n][i] - (i % 2 ? of_columns.y : of_columns.x));
+        for (int i = 0; i < 4; i++) d_p[m][n][i] = p[m][n][i] * (d_p[m][n][i] - (i % 2 ? column_delta.y : column_delta.x));
       }
     }
     if (!seen_by_all(columns)) select_seen(d_p, columns);
@@ -299,26 +298,26 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(Att
   DPO4J_DYNAMIC_SHARED(bf16, shared);
   bf16 *const k_rows = shared, *const v_rows = k_rows + Tile::kRows * D, *const tiles = v_rows + Tile::kRows * D;
   float* const statistics = reinterpret_cast<float*>(tiles + 4 * Block::kTileElements);
-  const auto copy_queries = [&](int stage, const Walk<Tile::kColumns>& walk) {
-    block.copy_queries(tiles + stage * 2 * Block::kTileElements, statistics + stage * 2 * Tile::kColumns, walk);
+  const auto copy_queries = [&](int stage, const QueryTileIterator<Tile::kColumns>& it) {
+    block.copy_queries(tiles + stage * 2 * Block::kTileElements, statistics + stage * 2 * Tile::kColumns, it);
   };
-  Walk<Tile::kColumns> walk(segment, block.group, block.first_key);
+  QueryTileIterator<Tile::kColumns> it(segment, block.group, block.first_key);
   block.copy_keys(k_rows, x.k);
   block.copy_keys(v_rows, x.v);
-  copy_queries(0, walk);
+  copy_queries(0, it);
 
   typename Tile::Output d_k, d_v;
   Tile::clear(d_k);
   Tile::clear(d_v);
   const float factor = x.shape.scale * attention::kLog2E;
-  for (int stage = 0; walk.valid(); stage ^= 1) {
+  for (int stage = 0; it.valid(); stage ^= 1) {
     bf16 *const q_tile = tiles + stage * 2 * Block::kTileElements, *const d_out_tile = q_tile + Block::kTileElements;
     const float* const lse = statistics + stage * 2 * Tile::kColumns;
-    const Columns columns{walk.dependent == 0, walk.first_row};
-    walk.advance();
+    const Columns columns{it.dependent == 0, it.first_row};
+    it.advance();
     cp_async_wait<0>();
     __syncthreads();  // this stage has arrived, and the other has been used
-    if (walk.valid()) copy_queries(stage ^ 1, walk);
+    if (it.valid()) copy_queries(stage ^ 1, it);
     const bool seen = block.seen(columns);
     typename Tile::Scores p, d_s;
     if (seen) {
@@ -354,7 +353,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(Att
 
 }  // namespace
 
-int attention::backward_mma(const Queue& queue, const AttentionBackward& x) {
+int attention::backward_mma(const LaunchContext& context, const AttentionBackward& x) {
   return with_mma_width(x.shape.head_width, [&](auto width) {
     constexpr int D = decltype(width)::value;
     constexpr int kQueryRows = kMmaWarps * QueryTile<D>::kRowsPerWarp, kKeyRows = KeyTile<D>::kRows;
@@ -362,10 +361,10 @@ int attention::backward_mma(const Queue& queue, const AttentionBackward& x) {
     constexpr size_t kKeyBytes = (2 * kKeyRows + 4 * KeyTile<D>::kColumns) * D * sizeof(bf16) + 4 * KeyTile<D>::kColumns * sizeof(float);
     const int64_t query_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), kQueryRows);
     const int64_t key_tiles = divide_up(x.max_queries, kKeyRows);
-    const int error = launch(queue, d_queries<D>, dim3(query_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads), kQueryBytes, x,
-                             static_cast<int32_t>(query_tiles));
+    const int error = launch(context, d_queries<D>, dim3(query_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads), kQueryBytes,
+                             x, static_cast<int32_t>(query_tiles));
     if (error != cudaSuccess) return error;
-    return launch(queue, d_keys<D>, dim3(key_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads), kKeyBytes, x,
+    return launch(context, d_keys<D>, dim3(key_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads), kKeyBytes, x,
                   static_cast<int32_t>(key_tiles));
   });
 }

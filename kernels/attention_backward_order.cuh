@@ -46,7 +46,7 @@ __device__ __forceinline__ uint32_t heads_together(const Problem& problem, int32
 // ticket, and tiles with more queries start before tiles with fewer.
 __device__ __forceinline__ void list_tiles(const Problem& problem) {
   constexpr int kWarps = kPrepareThreads / kWarp;
-  DPO4J_SHARED(int, of_warps, [kWarps]);
+  DPO4J_SHARED(int, warp_counts, [kWarps]);
   const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
   const int64_t candidates = int64_t{problem.key_tiles} * problem.segment_count;
   for (int32_t s = threadIdx.x; s < problem.segment_count; s += kPrepareThreads) {
@@ -60,13 +60,13 @@ __device__ __forceinline__ void list_tiles(const Problem& problem) {
       const dpo4j_segment& segment = problem.segments[tile % problem.segment_count];
       const bool exists =
           tile < candidates && (segment.prefix_count > 0) == behind_prefix && tile / problem.segment_count * kKeys < segment.query_count;
-      const unsigned of_warp = __ballot_sync(kAllLanes, exists);
-      if (lane == 0) of_warps[warp] = __popc(of_warp);
+      const unsigned ballot = __ballot_sync(kAllLanes, exists);
+      if (lane == 0) warp_counts[warp] = __popc(ballot);
       __syncthreads();
-      int32_t place = listed + __popc(of_warp & ((1u << lane) - 1));
+      int32_t place = listed + __popc(ballot & ((1u << lane) - 1));
       for (int i = 0; i < kWarps; i++) {
-        if (i < warp) place += of_warps[i];
-        listed += of_warps[i];
+        if (i < warp) place += warp_counts[i];
+        listed += warp_counts[i];
       }
       if (exists) problem.workspace.tiles[place] = static_cast<uint32_t>(tile);
       __syncthreads();

@@ -36,8 +36,8 @@ namespace {
 using namespace attention_backward;
 using attention::kLog2E;
 
-constexpr int kCopyingRegisters = 24, kMultiplyingRegisters = 240;
-static_assert(kCopyingRegisters + kConsumers * kMultiplyingRegisters <= launched_registers(kThreads) * (1 + kConsumers),
+constexpr int kProducerRegisters = 24, kConsumerRegisters = 240;
+static_assert(kProducerRegisters + kConsumers * kConsumerRegisters <= launched_registers(kThreads) * (1 + kConsumers),
               "the registers that the block is launched with");
 
 // ---- first kernel: lse and delta of each query and head, counters at 0 ------------------------------------------------------------------
@@ -49,7 +49,7 @@ __global__ void __launch_bounds__(kPrepareThreads) prepare(AttentionBackward x, 
   const int64_t rows = x.query_rows * x.shape.heads, row = (int64_t{blockIdx.x - 1} * kPrepareThreads + threadIdx.x) / kLanes;
   const int64_t own = row < rows ? row : rows - 1, query = own / x.shape.heads, head = own % x.shape.heads;
   const int64_t at = query * x.shape.out_stride + head * D + threadIdx.x % kLanes * 8;
-  const Values<8> d_out = load<8>(static_cast<const bf16*>(x.d_out) + at), out = load<8>(static_cast<const bf16*>(x.out) + at);
+  const Vec<8> d_out = load<8>(static_cast<const bf16*>(x.d_out) + at), out = load<8>(static_cast<const bf16*>(x.out) + at);
   float delta = 0;
 #pragma unroll
   for (int i = 0; i < 8; i++) delta = fmaf(d_out[i], out[i], delta);
@@ -74,12 +74,12 @@ __device__ void copy_tiles(const Maps& maps, const Problem& problem, const KeyTi
   T::Keys::load(tiles.k(), maps.k, &shared.keys_landed, keys.row, keys.head * D);
   T::Keys::load(tiles.v(), maps.v, &shared.keys_landed, keys.row, keys.head * D);
   uint32_t step = 0;
-  for (Walk<kQueries<D>> walk(problem, keys); walk.valid(); walk.advance(), step++) {
+  for (QueryTileIterator<kQueries<D>> it(problem, keys); it.valid(); it.advance(), step++) {
     const int stage = step % kStages;
     barrier_wait(&shared.empty[stage], phase(step) ^ 1);
     barrier_arrive_expecting(&shared.landed[stage], 2 * T::Queries::kBytes);
-    T::Queries::load(tiles.q(stage), maps.q, &shared.landed[stage], walk.row, walk.query_head() * D);
-    T::Queries::load(tiles.d_out(stage), maps.d_out, &shared.landed[stage], walk.row, walk.query_head() * D);
+    T::Queries::load(tiles.q(stage), maps.q, &shared.landed[stage], it.row, it.query_head() * D);
+    T::Queries::load(tiles.d_out(stage), maps.d_out, &shared.landed[stage], it.row, it.query_head() * D);
   }
 }
 
@@ -87,11 +87,11 @@ __device__ void copy_tiles(const Maps& maps, const Problem& problem, const KeyTi
 template <int D>
 __device__ __forceinline__ void clear_rows(const Tiles<D>& tiles, int stage, int first_row, unsigned rows, int lane) {
   using Queries = typename Tiles<D>::Queries;
-  if (lane >= 2 * Queries::kParts * Queries::kWordsOfRow) return;
-  unsigned char* const word =
-      tiles.q(stage) + lane / Queries::kWordsOfRow * Queries::kPartBytes + first_row * kTileRowBytes + lane % Queries::kWordsOfRow * 16;
+  if (lane >= 2 * Queries::kParts * Queries::kRowChunks) return;
+  unsigned char* const chunk =
+      tiles.q(stage) + lane / Queries::kRowChunks * Queries::kPartBytes + first_row * kTileRowBytes + lane % Queries::kRowChunks * 16;
   for (; rows != 0; rows &= rows - 1) {
-    *reinterpret_cast<uint4*>(word + (__ffs(static_cast<int>(rows)) - 1) * kTileRowBytes) = make_uint4(0, 0, 0, 0);
+    *reinterpret_cast<uint4*>(chunk + (__ffs(static_cast<int>(rows)) - 1) * kTileRowBytes) = make_uint4(0, 0, 0, 0);
   }
 }
 
@@ -100,32 +100,28 @@ __device__ __forceinline__ void clear_rows(const Tiles<D>& tiles, int stage, int
 template <int D>
 __device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shared<D>& shared, const Tiles<D>& tiles, int lane) {
   uint32_t step = 0;
-  for (Walk<kQueries<D>> walk(problem, keys); walk.valid(); step++) {
+  for (QueryTileIterator<kQueries<D>> it(problem, keys); it.valid(); step++) {
     const int stage = step % kStages;
     barrier_wait(&shared.empty[stage], phase(step) ^ 1);
     if (lane == 0) {
-      const bool diagonal = walk.diagonal();
-      shared.steps[stage] = {walk.row,
-                             walk.count,
-                             walk.query_head(),
-                             diagonal ? keys.first - walk.first : kAllSee,
-                             diagonal,
-                             diagonal || walk.count < kQueries<D>,
-                             false};
+      const bool diagonal = it.diagonal();
+      shared.steps[stage] = {
+          it.row, it.count, it.query_head(), diagonal ? keys.first - it.first : kAllSee, diagonal, diagonal || it.count < kQueries<D>,
+          false};
     }
 #pragma unroll 1
     for (int row = lane; row < kQueries<D>; row += kWarp) {
-      const float2 of_row = row < walk.count ? problem.workspace.statistics[walk.place() + row] : make_float2(INFINITY, 0);
-      shared.lse[stage][row] = of_row.x;
-      shared.delta[stage][row] = of_row.y;
-      const unsigned without = __ballot_sync(kAllLanes, !isfinite(of_row.x));
+      const float2 row_statistics = row < it.count ? problem.workspace.statistics[it.place() + row] : make_float2(INFINITY, 0);
+      shared.lse[stage][row] = row_statistics.x;
+      shared.delta[stage][row] = row_statistics.y;
+      const unsigned without = __ballot_sync(kAllLanes, !isfinite(row_statistics.x));
       if (without == 0) continue;
       barrier_wait(&shared.landed[stage], phase(step));
       clear_rows(tiles, stage, row - lane, without, lane);
       fence_async_proxy();
     }
-    walk.advance();
-    if (lane == 0) shared.steps[stage].last = !walk.valid();
+    it.advance();
+    if (lane == 0) shared.steps[stage].last = !it.valid();
     __syncwarp();
     if (lane == 0) barrier_arrive(&shared.ready[stage]);
   }
@@ -141,8 +137,8 @@ __device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shar
 template <int D>
 __device__ void wait_for_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
   uint32_t parity = 0;
-  for (Walk<kQueries<D>> walk(problem, keys); walk.valid(); walk.advance(), parity ^= 1) {
-    const uint32_t* const counter = problem.workspace.turns + walk.place();
+  for (QueryTileIterator<kQueries<D>> it(problem, keys); it.valid(); it.advance(), parity ^= 1) {
+    const uint32_t* const counter = problem.workspace.turns + it.place();
     wait_for_turn(counter, keys.turn);
     barrier_arrive(&shared.turn);
     barrier_wait(&shared.turn, parity);
@@ -154,8 +150,8 @@ template <int D>
 __device__ void end_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
   uint32_t parity = 0;
   barrier_arrive(&shared.turn);
-  for (Walk<kQueries<D>> walk(problem, keys); walk.valid(); walk.advance(), parity ^= 1) {
-    uint32_t* const counter = problem.workspace.turns + walk.place();
+  for (QueryTileIterator<kQueries<D>> it(problem, keys); it.valid(); it.advance(), parity ^= 1) {
+    uint32_t* const counter = problem.workspace.turns + it.place();
     barrier_wait(&shared.added, parity);
     barrier_arrive(&shared.turn);
     end_turn(counter, keys.turn);
@@ -169,12 +165,12 @@ __device__ void end_turns(const Problem& problem, const KeyTile& keys, Shared<D>
 template <int D>
 __device__ __forceinline__ void prepare_keys(const KeyTile& keys, Shared<D>& shared, const Tiles<D>& tiles) {
   using Keys = typename Tiles<D>::Keys;
-  for (int item = threadIdx.x - kWarpgroup; item < Keys::kWords; item += kConsumers * kWarpgroup) {
-    const int row = item / Keys::kWordsOfRow % kKeys;
-    uint4* const word = reinterpret_cast<uint4*>(tiles.k()) + item;
+  for (int item = threadIdx.x - kWarpgroup; item < Keys::kChunks; item += kConsumers * kWarpgroup) {
+    const int row = item / Keys::kRowChunks % kKeys;
+    uint4* const chunk = reinterpret_cast<uint4*>(tiles.k()) + item;
     if (row >= keys.count) {
-      *word = make_uint4(0, 0, 0, 0);
-    } else if (attention::hide_not_finite(word)) {
+      *chunk = make_uint4(0, 0, 0, 0);
+    } else if (attention::hide_not_finite(chunk)) {
       atomicExch(reinterpret_cast<uint32_t*>(&shared.poison[row]), __float_as_uint(NAN));
     } else {
       continue;
@@ -269,11 +265,11 @@ struct Consumer {
   __device__ __forceinline__ void to_probabilities(Scores& p, const Scores& s, const float* lse, float factor) const {
 #pragma unroll
     for (int j = 0; j < R / 8; j++) {
-      const float2 of_columns = *reinterpret_cast<const float2*>(lse + fragment.column(j));
+      const float2 column_lse = *reinterpret_cast<const float2*>(lse + fragment.column(j));
 #pragma unroll
       for (int i = 0; i < 2; i++) {
-        p[4 * j + 2 * i] = exp2_flushed(fmaf(s[4 * j + 2 * i], factor, -of_columns.x));
-        p[4 * j + 2 * i + 1] = exp2_flushed(fmaf(s[4 * j + 2 * i + 1], factor, -of_columns.y));
+        p[4 * j + 2 * i] = exp2_flushed(fmaf(s[4 * j + 2 * i], factor, -column_lse.x));
+        p[4 * j + 2 * i + 1] = exp2_flushed(fmaf(s[4 * j + 2 * i + 1], factor, -column_lse.y));
       }
     }
   }
@@ -282,16 +278,16 @@ struct Consumer {
   __device__ __forceinline__ void to_d_scores(Scores& p, const Scores& d_p, const float* delta) const {
 #pragma unroll
     for (int j = 0; j < R / 8; j++) {
-      const float2 of_columns = *reinterpret_cast<const float2*>(delta + fragment.column(j));
+      const float2 column_delta = *reinterpret_cast<const float2*>(delta + fragment.column(j));
 #pragma unroll
       for (int i = 0; i < 2; i++) {
-        p[4 * j + 2 * i] *= d_p[4 * j + 2 * i] - of_columns.x;
-        p[4 * j + 2 * i + 1] *= d_p[4 * j + 2 * i + 1] - of_columns.y;
+        p[4 * j + 2 * i] *= d_p[4 * j + 2 * i] - column_delta.x;
+        p[4 * j + 2 * i + 1] *= d_p[4 * j + 2 * i + 1] - column_delta.y;
       }
     }
   }
 
-  // Stores d_s^T in the 128-byte swizzle (tensor_copy.cuh): a row is a key, which permutes its 16-byte words of eight queries. So the eight
+  // Stores d_s^T in the 128-byte swizzle (tensor_copy.cuh): a row is a key, which permutes its 16-byte chunks of eight queries. So the eight
   // keys that a warp stores together use all banks.
   __device__ __forceinline__ void write_d_scores(unsigned char* to, const Weights& weights) const {
 #pragma unroll
@@ -388,15 +384,15 @@ struct Consumer {
       wgmma_results(s);
       to_probabilities(p, s, shared.lse[stage], factor);
       if (partly) select_seen(p, step);
-      Weights of_values, of_keys;
-      pack(of_values, p);
-      accumulate(d_v, of_values, tiles.d_out(stage), t > 0);
+      Weights value_weights, key_weights;
+      pack(value_weights, p);
+      accumulate(d_v, value_weights, tiles.d_out(stage), t > 0);
       wgmma_wait<1>();
       wgmma_results(d_p);
       to_d_scores(p, d_p, shared.delta[stage]);
       if (partly) select_seen(p, step);
-      pack(of_keys, p);
-      write_d_scores(tiles.d_scores(stage), of_keys);
+      pack(key_weights, p);
+      write_d_scores(tiles.d_scores(stage), key_weights);
       fence_async_proxy();
       arrive(&shared.d_scores[stage]);
       QueryGradient d_q, sum;
@@ -404,10 +400,10 @@ struct Consumer {
       read_sums(sum, step);
       barrier_wait(&shared.d_scores[stage], phase(t));
       multiply_keys(d_q, tiles.d_scores(stage));
-      accumulate(d_k, of_keys, tiles.q(stage), t > 0);
+      accumulate(d_k, key_weights, tiles.q(stage), t > 0);
       wgmma_wait<1>();
       wgmma_results(d_q);
-      wgmma_operands(of_values);
+      wgmma_operands(value_weights);
 #pragma unroll
       for (int i = 0; i < 32; i++) d_q[i] += sum[i];
       if (step.diagonal) {
@@ -417,7 +413,7 @@ struct Consumer {
       }
       arrive(&shared.added);
       wgmma_wait<0>();
-      wgmma_operands(of_keys);
+      wgmma_operands(key_weights);
       arrive(&shared.empty[stage]);
     }
     wgmma_results(d_k);
@@ -454,14 +450,14 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
   if (keys.count == 0) return;
 
   if (threadIdx.x < kWarpgroup) {
-    give_registers<kCopyingRegisters>();
+    give_registers<kProducerRegisters>();
     const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
     if (warp == 0 && lane == 0) copy_tiles<D>(maps, problem, keys, shared, tiles);
     if (warp == 1) describe_steps<D>(problem, keys, shared, tiles, lane);
     if (warp == 2 && lane == 0) wait_for_turns<D>(problem, keys, shared);
     if (warp == 3 && lane == 0) end_turns<D>(problem, keys, shared);
   } else {
-    take_registers<kMultiplyingRegisters>();
+    take_registers<kConsumerRegisters>();
     // The compiler must know that the warpgroup index is uniform, so that descriptors stay in uniform registers. Otherwise 45 moves and as
     // many additions come between the products of a step: about 300 clocks.
     const Consumer<D> consumer{problem, keys, shared, tiles, attention::uniform(threadIdx.x / kWarpgroup) - 1, Fragment()};
@@ -479,19 +475,19 @@ __global__ void __launch_bounds__(kThreads, 1) gradients(const __grid_constant__
 #endif
 }
 
-int encode(const Queue& queue, Maps* maps, const AttentionBackward& x, uint32_t queries) {
-  int error = encode_tile_map(queue, &maps->q, x.q, x.query_rows, x.shape.heads * x.shape.head_width, x.shape.q_stride, queries);
+int encode(const LaunchContext& context, Maps* maps, const AttentionBackward& x, uint32_t queries) {
+  int error = encode_tile_map(context, &maps->q, x.q, x.query_rows, x.shape.heads * x.shape.head_width, x.shape.q_stride, queries);
   if (error == cudaSuccess)
-    error = encode_tile_map(queue, &maps->d_out, x.d_out, x.query_rows, x.shape.heads * x.shape.head_width, x.shape.out_stride, queries);
+    error = encode_tile_map(context, &maps->d_out, x.d_out, x.query_rows, x.shape.heads * x.shape.head_width, x.shape.out_stride, queries);
   if (error == cudaSuccess)
-    error = encode_tile_map(queue, &maps->k, x.k, x.query_rows, x.shape.kv_heads * x.shape.head_width, x.shape.kv_stride, kKeys);
+    error = encode_tile_map(context, &maps->k, x.k, x.query_rows, x.shape.kv_heads * x.shape.head_width, x.shape.kv_stride, kKeys);
   if (error == cudaSuccess)
-    error = encode_tile_map(queue, &maps->v, x.v, x.query_rows, x.shape.kv_heads * x.shape.head_width, x.shape.kv_stride, kKeys);
+    error = encode_tile_map(context, &maps->v, x.v, x.query_rows, x.shape.kv_heads * x.shape.head_width, x.shape.kv_stride, kKeys);
   return error;
 }
 
 template <int D>
-int backward(const Queue& queue, const AttentionBackward& x) {
+int backward(const LaunchContext& context, const AttentionBackward& x) {
   const Problem problem{Workspace(x.workspace, x.query_rows, x.shape.heads, D),
                         x.d_q,
                         x.d_k,
@@ -507,31 +503,32 @@ int backward(const Queue& queue, const AttentionBackward& x) {
                         x.shape.scale};
   if (x.segment_count == 0 || x.max_queries == 0 || x.query_rows == 0) return cudaSuccess;
   Maps maps;
-  int error = encode(queue, &maps, x, kQueries<D>);
+  int error = encode(context, &maps, x, kQueries<D>);
   if (error != cudaSuccess) return error;
-  error = launch(queue, prepare<D>, dim3(1 + divide_up(x.query_rows * x.shape.heads * (D / 8), kPrepareThreads)), dim3(kPrepareThreads), 0,
-                 x, problem);
+  error = launch(context, prepare<D>, dim3(1 + divide_up(x.query_rows * x.shape.heads * (D / 8), kPrepareThreads)), dim3(kPrepareThreads),
+                 0, x, problem);
   if (error != cudaSuccess) return error;
   // A block waits only for blocks with lower tickets, so any number of resident blocks works. Tests launch only a few at a time.
-  const int64_t blocks = problem.most_tiles() * x.shape.kv_heads, at_once = queue.resident_clusters > 0 ? queue.resident_clusters : blocks;
+  const int64_t blocks = problem.max_tiles() * x.shape.kv_heads,
+                at_once = context.resident_clusters > 0 ? context.resident_clusters : blocks;
   for (int64_t first = 0; first < blocks && error == cudaSuccess; first += at_once) {
-    error = launch(queue, gradients<D>, dim3(std::min(at_once, blocks - first)), dim3(kThreads), Tiles<D>::kBytes, maps, problem);
+    error = launch(context, gradients<D>, dim3(std::min(at_once, blocks - first)), dim3(kThreads), Tiles<D>::kBytes, maps, problem);
   }
   return error;
 }
 
 }  // namespace
 
-bool attention::has_backward_sm90a(const Queue& queue, int64_t head_width) {
-  return (head_width == 64 || head_width == 128) && has_kernel(queue, kAttentionBackwardSm90a);
+bool attention::has_backward_sm90a(const LaunchContext& context, int64_t head_width) {
+  return (head_width == 64 || head_width == 128) && has_kernel(context, kAttentionBackwardSm90a);
 }
 
 size_t attention::backward_sm90a_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width) {
   return head_width == 64 || head_width == 128 ? Workspace::bytes(query_rows, heads, head_width) : 0;
 }
 
-int attention::backward_sm90a(const Queue& queue, const AttentionBackward& x) {
-  return x.shape.head_width == 128 ? backward<128>(queue, x) : backward<64>(queue, x);
+int attention::backward_sm90a(const LaunchContext& context, const AttentionBackward& x) {
+  return x.shape.head_width == 128 ? backward<128>(context, x) : backward<64>(context, x);
 }
 
 }  // namespace dpo4j::cuda

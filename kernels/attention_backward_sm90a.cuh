@@ -61,7 +61,7 @@ struct Problem {
   float scale;
 
   // An upper bound for the number of tiles of keys in all segments.
-  int64_t most_tiles() const { return std::min(query_rows, query_rows / kKeys + segment_count); }
+  int64_t max_tiles() const { return std::min(query_rows, query_rows / kKeys + segment_count); }
 };
 
 struct Maps {
@@ -78,15 +78,16 @@ struct KeyTile {
   __device__ __forceinline__ KeyTile(const Problem& problem, uint32_t ticket) : count(0) {
     const Work& work = *problem.workspace.work;
     if (ticket >= work.tiles * problem.kv_heads) return;
-    const uint32_t of_heads = work.tiles * work.heads_together, listed = problem.workspace.tiles[ticket % of_heads / work.heads_together];
+    const uint32_t group_tickets = work.tiles * work.heads_together,
+                   listed = problem.workspace.tiles[ticket % group_tickets / work.heads_together];
     const int32_t tile = listed / problem.segment_count;
     segment = listed % problem.segment_count;
-    head = ticket / of_heads * work.heads_together + ticket % work.heads_together;
-    const dpo4j_segment& of = problem.segments[segment];
+    head = ticket / group_tickets * work.heads_together + ticket % work.heads_together;
+    const dpo4j_segment& owner = problem.segments[segment];
     first = tile * kKeys;
-    row = of.key_begin + first;
-    count = min(of.query_count - first, kKeys);
-    turn = (of.prefix_count + kKeys - 1) / kKeys + tile;
+    row = owner.key_begin + first;
+    count = min(owner.query_count - first, kKeys);
+    turn = (owner.prefix_count + kKeys - 1) / kKeys + tile;
   }
 };
 
@@ -94,13 +95,13 @@ struct KeyTile {
 // segment down to the first key, each for all heads of the group. The block with the next turn iterates over the beginning of the same
 // sequence.
 template <int QUERIES>
-struct Walk {
+struct QueryTileIterator {
   const Problem& problem;
   const KeyTile& keys;
   int32_t segment;
   int32_t row, first, count, head;  // the tile's first query in q, and in its segment; how many queries exist; head within the group
 
-  __device__ __forceinline__ Walk(const Problem& problem, const KeyTile& keys)
+  __device__ __forceinline__ QueryTileIterator(const Problem& problem, const KeyTile& keys)
       : problem(problem), keys(keys), segment(keys.segment + problem.segments[keys.segment].dependents + 1) {
     next_segment();
   }

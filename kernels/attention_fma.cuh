@@ -121,7 +121,7 @@ struct Tile {
     for (int item = threadIdx.x; item < COUNT * kVectors; item += kThreads) {
       const int row = item / kVectors, d = item % kVectors * kVector;
       const auto from = address(row);
-      Values<kVector> v{};
+      Vec<kVector> v{};
       if (from && d < head_width) v = load<kVector>(from + d);
       store<kVector>(tile + row * kStride + d, v);
     }
@@ -132,7 +132,7 @@ struct Tile {
 #pragma unroll
     for (int q = 0; q < kQuads; q++) {
       const int d = 4 * lane_x() + 32 * q;
-      if (d < head_width) store<4>(to + d, Values<4>{{o[q].x * factor, o[q].y * factor, o[q].z * factor, o[q].w * factor}});
+      if (d < head_width) store<4>(to + d, Vec<4>{{o[q].x * factor, o[q].y * factor, o[q].z * factor, o[q].w * factor}});
     }
   }
 };

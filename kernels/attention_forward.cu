@@ -17,21 +17,21 @@ using attention::Tile;
 // For this thread's rows, in base 2: the running maximum score, and the sum of exp2(score - maximum) over this thread's columns.
 template <class Tile>
 struct Softmax {
-  float largest[Tile::kRowsPerThread], sum[Tile::kRowsPerThread];
+  float maximum[Tile::kRowsPerThread], sum[Tile::kRowsPerThread];
 
   __device__ __forceinline__ Softmax() {
 #pragma unroll
-    for (int i = 0; i < Tile::kRowsPerThread; i++) largest[i] = -INFINITY, sum[i] = 0;
+    for (int i = 0; i < Tile::kRowsPerThread; i++) maximum[i] = -INFINITY, sum[i] = 0;
   }
 
   // Turns the scores of row i into weights, and rescales `o` to the new maximum. At least one score so far must be finite.
   __device__ __forceinline__ void add(int i, float (&scores)[Tile::kColumnsPerThread], float4 (&o)[Tile::kQuads]) {
-    float now = largest[i];
+    float now = maximum[i];
 #pragma unroll
     for (int c = 0; c < Tile::kColumnsPerThread; c++) now = fmaxf(now, scores[c]);
     now = attention::row_max(now);
-    const float kept = exp2f(largest[i] - now);
-    largest[i] = now;
+    const float kept = exp2f(maximum[i] - now);
+    maximum[i] = now;
     sum[i] *= kept;
 #pragma unroll
     for (int c = 0; c < Tile::kColumnsPerThread; c++) sum[i] += scores[c] = exp2f(scores[c] - now);
@@ -80,26 +80,27 @@ __global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlo
     const int32_t r = block.row(Tile::row(i));
     Tile::write(static_cast<float*>(x.out) + block.queries.vector(r, x.shape.out_stride, x.shape.head_width), o[i], 1.0f / sum,
                 block.head_width);
-    if (Tile::lane_x() == 0) x.lse[block.queries.scalar(r, x.shape.heads)] = (softmax.largest[i] + log2f(sum)) * attention::kLn2;
+    if (Tile::lane_x() == 0) x.lse[block.queries.scalar(r, x.shape.heads)] = (softmax.maximum[i] + log2f(sum)) * attention::kLn2;
   }
 }
 
-int forward_fma(const Queue& queue, const AttentionForward& x) {
+int forward_fma(const LaunchContext& context, const AttentionForward& x) {
   return attention::with_width(x.shape.head_width, [&](auto width) {
     constexpr int D = decltype(width)::value;
     using Tile = Tile<D, false>;
     const int64_t row_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), Tile::kRows);
     const size_t shared_bytes = (Tile::kRowFloats + 2 * Tile::kColumnFloats + Tile::kWeightFloats) * sizeof(float);
-    return launch(queue, forward<D>, dim3(row_tiles * x.segment_count, x.shape.kv_heads), dim3(Tile::kThreads), shared_bytes, x,
+    return launch(context, forward<D>, dim3(row_tiles * x.segment_count, x.shape.kv_heads), dim3(Tile::kThreads), shared_bytes, x,
                   static_cast<int32_t>(row_tiles));
   });
 }
 
 }  // namespace
 
-int run(const Queue& queue, const AttentionForward& x) {
-  if (x.shape.dtype != DPO4J_BF16) return forward_fma(queue, x);
-  return attention::has_forward_sm90a(queue, x.shape.head_width) ? attention::forward_sm90a(queue, x) : attention::forward_mma(queue, x);
+int run(const LaunchContext& context, const AttentionForward& x) {
+  if (x.shape.dtype != DPO4J_BF16) return forward_fma(context, x);
+  return attention::has_forward_sm90a(context, x.shape.head_width) ? attention::forward_sm90a(context, x)
+                                                                   : attention::forward_mma(context, x);
 }
 
 }  // namespace dpo4j::cuda

@@ -72,14 +72,14 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(At
 
 }  // namespace
 
-int attention::forward_mma(const Queue& queue, const AttentionForward& x) {
+int attention::forward_mma(const LaunchContext& context, const AttentionForward& x) {
   return with_mma_width(x.shape.head_width, [&](auto width) {
     constexpr int D = decltype(width)::value;
     using Tile = ForwardTile<D>;
     constexpr int kRows = kMmaWarps * Tile::kRowsPerWarp;
     constexpr size_t kSharedBytes = (kRows + 2 * Tile::kColumns) * D * sizeof(bf16);
     const int64_t row_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), kRows);
-    return launch(queue, forward<D>, dim3(row_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads), kSharedBytes, x,
+    return launch(context, forward<D>, dim3(row_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads), kSharedBytes, x,
                   static_cast<int32_t>(row_tiles));
   });
 }

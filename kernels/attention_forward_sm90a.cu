@@ -40,22 +40,22 @@ using attention::TileRing;
 using attention::warp_index;
 
 constexpr int kKeys = 128;  // of a tile
-constexpr int kStages = 2, kGroups = 2;
+constexpr int kStages = 2, kConsumers = 2;
 constexpr int kQueryStages = 2;  // one is loaded while the other is used, first for queries and then for results
-constexpr int kRows = kGroups * kProductRows, kWarps = kGroups * kWarpsOfGroup;
-constexpr int kThreads = kWarpgroup * (kGroups + 1);
-constexpr int kCopyingWarps = kWarpsOfGroup / 2, kCopyingThreads = kCopyingWarps * kWarp;  // that load keys; as many load values
-constexpr int kCopyingRegisters = 40, kMultiplyingRegisters = 232;
-static_assert(kCopyingRegisters + kGroups * kMultiplyingRegisters <= launched_registers(kThreads) * (1 + kGroups),
+constexpr int kRows = kConsumers * kProductRows, kWarps = kConsumers * kWarpsOfGroup;
+constexpr int kThreads = kWarpgroup * (kConsumers + 1);
+constexpr int kLoaderWarps = kWarpsOfGroup / 2, kLoaderThreads = kLoaderWarps * kWarp;  // that load keys; as many load values
+constexpr int kProducerRegisters = 40, kConsumerRegisters = 232;
+static_assert(kProducerRegisters + kConsumers * kConsumerRegisters <= launched_registers(kThreads) * (1 + kConsumers),
               "the registers that the block is launched with");
 
 struct Barriers {
   Ring<kStages> keys, values;
-  Barrier landed[kStages];   // values are loaded but not yet checked
-  Barrier queries[kGroups];  // of the warps of a warpgroup: the queries are loaded; then, no product reads them any more
-  Barrier turns[kGroups];
-  TileRing tiles;                          // of this block
-  int32_t hidden[kStages][kCopyingWarps];  // whether a warp replaced values that are not finite
+  Barrier landed[kStages];      // values are loaded but not yet checked
+  Barrier queries[kConsumers];  // of the warps of a warpgroup: the queries are loaded; then, no product reads them any more
+  Barrier turns[kConsumers];
+  TileRing tiles;                         // of this block
+  int32_t hidden[kStages][kLoaderWarps];  // whether a warp replaced values that are not finite
 };
 
 template <int D>
@@ -77,7 +77,7 @@ template <int D>
 struct Shared {
   Barriers& barriers;
   unsigned char* begin;
-  __device__ unsigned char* queries(int stage, int group) const { return begin + (stage * kGroups + group) * QueryRows<D>::kBytes; }
+  __device__ unsigned char* queries(int stage, int group) const { return begin + (stage * kConsumers + group) * QueryRows<D>::kBytes; }
   __device__ unsigned char* keys(int stage) const { return queries(kQueryStages, 0) + stage * KeyRows<D>::kBytes; }
   __device__ unsigned char* values(int stage) const { return keys(kStages + stage); }
 };
@@ -96,10 +96,10 @@ __device__ __forceinline__ bool straddles(const Block<D>& block, int32_t first_k
   return first_key < border && first_key + kKeys > border;
 }
 
-// Called by kCopyingThreads threads. Returns when the words that this thread copies have arrived.
+// Called by kLoaderThreads threads. Returns when the chunks that this thread copies have arrived.
 template <int D>
 __device__ __forceinline__ void gather(const Block<D>& block, unsigned char* tile, const void* tensor, int32_t first_key, int thread) {
-  KeyRows<D>::template copy<kCopyingThreads>(tile, tensor, thread, [&](int row) { return block.key_offset(first_key + row); });
+  KeyRows<D>::template copy<kLoaderThreads>(tile, tensor, thread, [&](int row) { return block.key_offset(first_key + row); });
   cp_async_commit();
   cp_async_wait<0>();
 }
@@ -113,12 +113,12 @@ __device__ __forceinline__ void load(const Block<D>& block, unsigned char* tile,
 // Half of the producer's warps load keys.
 template <int D>
 __device__ __forceinline__ void copy_keys(const Block<D>& block, const TileMap& map, const Shared<D>& shared, int thread,
-                                          Place<kStages>& place) {
+                                          PipelineState<kStages>& state) {
   Ring<kStages>& ring = shared.barriers.keys;
-  for (int32_t first_key = 0; first_key < block.key_end; first_key += kKeys, place.advance()) {
-    Barrier* const full = &ring.full[place.stage];
-    unsigned char* const tile = shared.keys(place.stage);
-    barrier_wait(&ring.empty[place.stage], place.parity ^ 1);
+  for (int32_t first_key = 0; first_key < block.key_end; first_key += kKeys, state.advance()) {
+    Barrier* const full = &ring.full[state.stage];
+    unsigned char* const tile = shared.keys(state.stage);
+    barrier_wait(&ring.empty[state.stage], state.parity ^ 1);
     __syncwarp();  // a late lane must not find the barrier two phases ahead
     if (straddles<D>(block, first_key)) {
       gather<D>(block, tile, block.x.k, first_key, thread);
@@ -136,12 +136,12 @@ __device__ __forceinline__ void copy_keys(const Block<D>& block, const TileMap& 
 // by 0 here, and the consumers add them to the rows that see them.
 template <int D>
 __device__ __forceinline__ void copy_values(const Block<D>& block, const TileMap& map, const Shared<D>& shared, int thread,
-                                            Place<kStages>& place) {
+                                            PipelineState<kStages>& state) {
   Ring<kStages>& ring = shared.barriers.values;
-  for (int32_t first_key = 0; first_key < block.key_end; first_key += kKeys, place.advance()) {
-    Barrier* const landed = &shared.barriers.landed[place.stage];
-    unsigned char* const tile = shared.values(place.stage);
-    barrier_wait(&ring.empty[place.stage], place.parity ^ 1);
+  for (int32_t first_key = 0; first_key < block.key_end; first_key += kKeys, state.advance()) {
+    Barrier* const landed = &shared.barriers.landed[state.stage];
+    unsigned char* const tile = shared.values(state.stage);
+    barrier_wait(&ring.empty[state.stage], state.parity ^ 1);
     const bool gathers = straddles<D>(block, first_key), looks = !block.block_sees_all(first_key);
     if (gathers) {
       gather<D>(block, tile, block.x.v, first_key, thread);
@@ -149,57 +149,57 @@ __device__ __forceinline__ void copy_values(const Block<D>& block, const TileMap
     } else if (thread == 0) {
       load<D>(block, tile, map, landed, first_key);
     }
-    barrier_wait(landed, place.parity);
+    barrier_wait(landed, state.parity);
     if (looks) {
-      const bool found = KeyRows<D>::template hide_not_finite<kCopyingThreads>(tile, thread);
-      const bool of_warp = __any_sync(kAllLanes, found);
-      if (lane_index() == 0) shared.barriers.hidden[place.stage][thread / kWarp] = of_warp;
+      const bool found = KeyRows<D>::template hide_not_finite<kLoaderThreads>(tile, thread);
+      const bool any_found = __any_sync(kAllLanes, found);
+      if (lane_index() == 0) shared.barriers.hidden[state.stage][thread / kWarp] = any_found;
     }
     if (gathers || looks) fence_async_proxy();
     __syncwarp();
-    if (lane_index() == 0) barrier_arrive(&ring.full[place.stage]);
+    if (lane_index() == 0) barrier_arrive(&ring.full[state.stage]);
   }
 }
 
 // The loop of the producer's warps over tiles. The first of these warps takes the tiles from the scheduler, for the whole block.
 template <int D, class Copy>
-__device__ void copy_tiles(const AttentionForward& x, const RowTiles& tiles, const Shared<D>& shared, bool draws, Copy copy) {
+__device__ void copy_tiles(const AttentionForward& x, const RowTiles& tiles, const Shared<D>& shared, bool is_scheduler, Copy copy) {
   TileRing& ring = shared.barriers.tiles;
-  attention::Tickets<kRows> tickets(tiles);
-  Place<TileRing::kStages> place_of_tile;
-  Place<kStages> place;
+  attention::TileScheduler<kRows> scheduler(tiles);
+  PipelineState<TileRing::kStages> tile_state;
+  PipelineState<kStages> state;
   for (;;) {
-    if (draws) ring.write(place_of_tile, tickets.take());
-    const RowTile tile = ring.read(place_of_tile);
-    ring.leave(place_of_tile);
+    if (is_scheduler) ring.write(tile_state, scheduler.tile());
+    const RowTile tile = ring.read(tile_state);
+    ring.leave(tile_state);
     if (!tile.exists()) return;
-    copy(block_of<D>(x, tiles, tile), place);
-    if (draws) tickets.draw();
+    copy(block_of<D>(x, tiles, tile), state);
+    if (is_scheduler) scheduler.fetch_next();
   }
 }
 
 // ---- consumer warpgroups ----------------------------------------------------------------------------------------------------------------
 
 // Called when neither this warp nor its products read the stage any more.
-__device__ __forceinline__ void release(Ring<kStages>& ring, Place<kStages>& place) {
-  if (lane_index() == 0) barrier_arrive(&ring.empty[place.stage]);
-  place.advance();
+__device__ __forceinline__ void release(Ring<kStages>& ring, PipelineState<kStages>& state) {
+  if (lane_index() == 0) barrier_arrive(&ring.empty[state.stage]);
+  state.advance();
 }
 
-__device__ __forceinline__ void wait_for(Ring<kStages>& ring, const Place<kStages>& place) {
-  barrier_wait(&ring.full[place.stage], place.parity);
+__device__ __forceinline__ void wait_for(Ring<kStages>& ring, const PipelineState<kStages>& state) {
+  barrier_wait(&ring.full[state.stage], state.parity);
 }
 
 // The stage as a value that is uniform in the warp: WGMMA descriptors are computed from it.
-__device__ __forceinline__ int stage_at(const Place<kStages>& place) { return attention::uniform(place.stage); }
+__device__ __forceinline__ int stage_at(const PipelineState<kStages>& state) { return attention::uniform(state.stage); }
 
 // The position of a consumer in each pipeline and semaphore.
-struct Position {
+struct ConsumerState {
   attention::Turns turns;
   attention::Meeting meeting;  // of its own warps
-  Place<kStages> of_keys{}, of_values{};
-  Place<kQueryStages> of_queries{};
-  Place<TileRing::kStages> of_tiles{};
+  PipelineState<kStages> keys{}, values{};
+  PipelineState<kQueryStages> queries{};
+  PipelineState<TileRing::kStages> tiles{};
 };
 
 // The 64 rows of a consumer. A step issues the product for the scores of one tile of keys and the product with the values of the previous
@@ -209,7 +209,7 @@ struct Rows {
   const Block<D>& block;
   const Shared<D>& shared;
   Barriers& barriers;
-  Position& at;
+  ConsumerState& state;
   const unsigned char* queries;
   float factor;  // converts scores to base 2
   attention::Softmax<Tile<D>> softmax;
@@ -218,12 +218,12 @@ struct Rows {
   typename Tile<D>::Weights weights;
   typename Tile<D>::Output out;
 
-  __device__ __forceinline__ Rows(const Block<D>& block, const Shared<D>& shared, Position& at, int group)
+  __device__ __forceinline__ Rows(const Block<D>& block, const Shared<D>& shared, ConsumerState& state, int group)
       : block(block),
         shared(shared),
         barriers(shared.barriers),
-        at(at),
-        queries(shared.queries(stage_at(at.of_queries), group)),
+        state(state),
+        queries(shared.queries(stage_at(state.queries), group)),
         factor(block.x.shape.scale * attention::kLog2E) {
     Tile<D>::clear(out);
   }
@@ -240,7 +240,7 @@ struct Rows {
 
   // Issues out += weights v.
   __device__ __forceinline__ void multiply_values() {
-    const unsigned char* const values = shared.values(stage_at(at.of_values));
+    const unsigned char* const values = shared.values(stage_at(state.values));
 #pragma unroll
     for (int step = 0; step < kKeys / kProductDepth; step++) {
       wgmma<Major::kRows>(attention::flat(out), weights[0][step], KeyRows<D>::rows(values, step), true);
@@ -251,7 +251,7 @@ struct Rows {
   // Turns finished scores into weights, still fp32. Returns whether `kept` rescales the sums so far.
   __device__ __forceinline__ bool weigh(int32_t first_key) {
     wgmma_results(attention::flat(scores));
-    release(barriers.keys, at.of_keys);
+    release(barriers.keys, state.keys);
     const float positive = attention::positive_factor<Tile<D>>(scores, factor);
     if (!block.sees_all(first_key)) block.hide(scores, first_key, -INFINITY);
     return softmax.weigh(scores, positive, kept);
@@ -262,49 +262,49 @@ struct Rows {
     wgmma_results(attention::flat(out));
     wgmma_operands(weights[0]);
     if (!block.block_sees_all(first_key)) {
-      const int32_t (&hidden)[kCopyingWarps] = barriers.hidden[at.of_values.stage];
+      const int32_t (&hidden)[kLoaderWarps] = barriers.hidden[state.values.stage];
       if ((hidden[0] | hidden[1]) != 0) block.restore_keys(out, block.x.v, first_key);
       __syncwarp();  // all lanes have read the flag
     }
-    release(barriers.values, at.of_values);
+    release(barriers.values, state.values);
   }
 
   __device__ __forceinline__ void first_step(int32_t tiles) {
-    wait_for(barriers.keys, at.of_keys);
-    const int stage = stage_at(at.of_keys);
-    at.turns.take();
+    wait_for(barriers.keys, state.keys);
+    const int stage = stage_at(state.keys);
+    state.turns.take();
     wgmma_fence();
     multiply_keys(stage);
-    at.turns.pass();
+    state.turns.pass();
     wgmma_wait<0>();
     weigh(0);  // nothing to rescale yet; every row sees key 0
-    if (tiles > 1) wait_for(barriers.keys, at.of_keys);
+    if (tiles > 1) wait_for(barriers.keys, state.keys);
     Tile<D>::to_weights(weights, scores);
   }
 
   __device__ __forceinline__ void step(int32_t tile, int32_t tiles) {
-    const int stage = stage_at(at.of_keys);
-    at.turns.take();
+    const int stage = stage_at(state.keys);
+    state.turns.take();
     wgmma_operands(weights[0]);
     wgmma_results(attention::flat(out));
     wgmma_fence();
     multiply_keys(stage);
-    wait_for(barriers.values, at.of_values);
+    wait_for(barriers.values, state.values);
     wgmma_fence();  // the wait starts a new basic block, where the compiler would insert a fence
     multiply_values();
-    at.turns.pass();
+    state.turns.pass();
     wgmma_wait<1>();
     const bool moved = weigh(tile * kKeys);
     // This wait for the next keys is here and not at the start of the next step, because it is a branch. Without it, the compiler moves the
     // wait for the values product up, past exponentials that should overlap with that product. It does not move it past a branch.
-    if (tile + 1 < tiles) wait_for(barriers.keys, at.of_keys);
+    if (tile + 1 < tiles) wait_for(barriers.keys, state.keys);
     finish_values((tile - 1) * kKeys);
     if (moved) Tile<D>::scale(out, kept);
     Tile<D>::to_weights(weights, scores);
   }
 
   __device__ __forceinline__ void last_values(int32_t tile) {
-    wait_for(barriers.values, at.of_values);
+    wait_for(barriers.values, state.values);
     wgmma_operands(weights[0]);
     wgmma_results(attention::flat(out));
     wgmma_fence();
@@ -316,23 +316,23 @@ struct Rows {
   __device__ __forceinline__ void write() {
     typename Tile<D>::RowFloats inverse;
     softmax.finish(inverse);
-    at.meeting.meet();
-    block.write(block.x.out, block.x.shape.out_stride, out, inverse, reinterpret_cast<bf16*>(shared.queries(at.of_queries.stage, 0)));
+    state.meeting.meet();
+    block.write(block.x.out, block.x.shape.out_stride, out, inverse, reinterpret_cast<bf16*>(shared.queries(state.queries.stage, 0)));
     attention::write_lse(block.x, block, softmax);
   }
 
   // Skips a tile that only rows of the other consumer see. No product synchronises the lanes here, so __syncwarp does: a late lane must not
   // find a barrier two phases ahead.
   __device__ __forceinline__ void pass_over() {
-    at.turns.take();
+    state.turns.take();
     __syncwarp();
-    at.turns.pass();
-    wait_for(barriers.keys, at.of_keys);
+    state.turns.pass();
+    wait_for(barriers.keys, state.keys);
     __syncwarp();
-    release(barriers.keys, at.of_keys);
-    wait_for(barriers.values, at.of_values);
+    release(barriers.keys, state.keys);
+    wait_for(barriers.values, state.values);
     __syncwarp();
-    release(barriers.values, at.of_values);
+    release(barriers.values, state.values);
   }
 };
 
@@ -351,22 +351,22 @@ template <int D>
 __device__ void attend(const AttentionForward& x, const RowTiles& tiles, const Shared<D>& shared) {
   const int group = warp_index() / kWarpsOfGroup, group_row = group * kProductRows;
   TileRing& ring = shared.barriers.tiles;
-  Position at{attention::Turns(shared.barriers.turns, kGroups, group), attention::Meeting(&shared.barriers.queries[group])};
-  copy_queries(x, tiles, ring.read(at.of_tiles), shared, at.of_queries.stage, group);
-  for (;; at.of_queries.advance()) {
-    const RowTile tile = ring.read(at.of_tiles);
-    ring.leave(at.of_tiles);
+  ConsumerState state{attention::Turns(shared.barriers.turns, kConsumers, group), attention::Meeting(&shared.barriers.queries[group])};
+  copy_queries(x, tiles, ring.read(state.tiles), shared, state.queries.stage, group);
+  for (;; state.queries.advance()) {
+    const RowTile tile = ring.read(state.tiles);
+    ring.leave(state.tiles);
     if (!tile.exists()) return;
     const Block<D> block = block_of<D>(x, tiles, tile);
     // Loads the queries of the next tile. Their buffer is free: the results of the previous tile have been stored from it.
-    const auto copy_next = [&] { copy_queries(x, tiles, ring.read(at.of_tiles), shared, at.of_queries.stage ^ 1, group); };
+    const auto copy_next = [&] { copy_queries(x, tiles, ring.read(state.tiles), shared, state.queries.stage ^ 1, group); };
     cp_async_wait<0>();
     fence_async_proxy();
-    at.meeting.meet();
+    state.meeting.meet();
 
     const int32_t key_tiles = (block.key_end + kKeys - 1) / kKeys;
     const int32_t own = block.exists(group_row) ? block.last_key(group_row + kProductRows - 1) / kKeys + 1 : 0;
-    Rows<D> rows(block, shared, at, group);
+    Rows<D> rows(block, shared, state, group);
     if (own > 0) {
       rows.first_step(own);
       for (int32_t key_tile = 1; key_tile < own; key_tile++) rows.step(key_tile, own);
@@ -388,9 +388,9 @@ __device__ void attend_tiles(const TileMap& keys, const TileMap& values, const A
   if (threadIdx.x == 0) {
     prefetch_tile_map(keys);
     prefetch_tile_map(values);
-    shared.barriers.keys.initialise(kCopyingWarps, kWarps);
-    shared.barriers.values.initialise(kCopyingWarps, kWarps);
-    shared.barriers.tiles.ring.initialise(1, kWarps + 2 * kCopyingWarps);
+    shared.barriers.keys.initialise(kLoaderWarps, kWarps);
+    shared.barriers.values.initialise(kLoaderWarps, kWarps);
+    shared.barriers.tiles.ring.initialise(1, kWarps + 2 * kLoaderWarps);
     for (Barrier& landed : shared.barriers.landed) barrier_init(&landed, 1);
     for (Barrier& queries : shared.barriers.queries) barrier_init(&queries, kWarpsOfGroup);
     for (Barrier& turn : shared.barriers.turns) barrier_init(&turn, kWarpsOfGroup);
@@ -398,18 +398,18 @@ __device__ void attend_tiles(const TileMap& keys, const TileMap& values, const A
   }
   __syncthreads();
 
-  const int copying_warp = warp_index() - kWarps, thread = threadIdx.x % kCopyingThreads;
-  if (copying_warp < 0) {
-    take_registers<kMultiplyingRegisters>();
+  const int producer_warp = warp_index() - kWarps, thread = threadIdx.x % kLoaderThreads;
+  if (producer_warp < 0) {
+    take_registers<kConsumerRegisters>();
     attend<D>(x, tiles, shared);
   } else {
-    give_registers<kCopyingRegisters>();
-    if (copying_warp < kCopyingWarps) {
-      copy_tiles<D>(x, tiles, shared, copying_warp == 0,
-                    [&](const Block<D>& block, Place<kStages>& place) { copy_keys<D>(block, keys, shared, thread, place); });
+    give_registers<kProducerRegisters>();
+    if (producer_warp < kLoaderWarps) {
+      copy_tiles<D>(x, tiles, shared, producer_warp == 0,
+                    [&](const Block<D>& block, PipelineState<kStages>& state) { copy_keys<D>(block, keys, shared, thread, state); });
     } else {
       copy_tiles<D>(x, tiles, shared, false,
-                    [&](const Block<D>& block, Place<kStages>& place) { copy_values<D>(block, values, shared, thread, place); });
+                    [&](const Block<D>& block, PipelineState<kStages>& state) { copy_values<D>(block, values, shared, thread, state); });
     }
   }
 }
@@ -426,31 +426,31 @@ __global__ void __launch_bounds__(kThreads, 1)
 }
 
 template <int D>
-int launch_forward(const Queue& queue, const AttentionForward& x) {
+int launch_forward(const LaunchContext& context, const AttentionForward& x) {
   const int64_t group = x.shape.heads / x.shape.kv_heads,
-                most_tiles = divide_up(x.max_queries * group, kRows) * x.segment_count * x.shape.kv_heads;
-  if (most_tiles == 0 || x.key_rows == 0) return cudaSuccess;  // a tensor map needs a matrix
+                max_tiles = divide_up(x.max_queries * group, kRows) * x.segment_count * x.shape.kv_heads;
+  if (max_tiles == 0 || x.key_rows == 0) return cudaSuccess;  // a tensor map needs a matrix
   const RowTiles tiles{x.segments, static_cast<uint32_t*>(x.workspace), static_cast<int32_t>(x.segment_count),
                        static_cast<int32_t>(x.shape.kv_heads), static_cast<int32_t>(group)};
   TileMap keys, values;
-  int error = encode_tile_map(queue, &keys, x.k, x.key_rows, x.shape.kv_heads * D, x.shape.kv_stride, kKeys);
-  if (error == cudaSuccess) error = encode_tile_map(queue, &values, x.v, x.key_rows, x.shape.kv_heads * D, x.shape.kv_stride, kKeys);
+  int error = encode_tile_map(context, &keys, x.k, x.key_rows, x.shape.kv_heads * D, x.shape.kv_stride, kKeys);
+  if (error == cudaSuccess) error = encode_tile_map(context, &values, x.v, x.key_rows, x.shape.kv_heads * D, x.shape.kv_stride, kKeys);
   int blocks = 0;
-  if (error == cudaSuccess) error = resident_clusters(&blocks, queue, 1, forward<D>, dim3(kThreads), kSharedBytes<D>);
-  if (error == cudaSuccess) error = clear(queue, tiles.tickets, sizeof(uint32_t));
+  if (error == cudaSuccess) error = resident_clusters(&blocks, context, 1, forward<D>, dim3(kThreads), kSharedBytes<D>);
+  if (error == cudaSuccess) error = clear(context, tiles.tickets, sizeof(uint32_t));
   if (error != cudaSuccess) return error;
-  return launch(queue, forward<D>, dim3(std::min<int64_t>(most_tiles, std::max(blocks, 1))), dim3(kThreads), kSharedBytes<D>, keys, values,
+  return launch(context, forward<D>, dim3(std::min<int64_t>(max_tiles, std::max(blocks, 1))), dim3(kThreads), kSharedBytes<D>, keys, values,
                 x, tiles);
 }
 
 }  // namespace
 
-bool attention::has_forward_sm90a(const Queue& queue, int64_t head_width) {
-  return (head_width == 64 || head_width == 128) && has_kernel(queue, kAttentionForwardSm90a);
+bool attention::has_forward_sm90a(const LaunchContext& context, int64_t head_width) {
+  return (head_width == 64 || head_width == 128) && has_kernel(context, kAttentionForwardSm90a);
 }
 
-int attention::forward_sm90a(const Queue& queue, const AttentionForward& x) {
-  return x.shape.head_width == 64 ? launch_forward<64>(queue, x) : launch_forward<128>(queue, x);
+int attention::forward_sm90a(const LaunchContext& context, const AttentionForward& x) {
+  return x.shape.head_width == 64 ? launch_forward<64>(context, x) : launch_forward<128>(context, x);
 }
 
 }  // namespace dpo4j::cuda

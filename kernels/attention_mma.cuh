@@ -55,40 +55,40 @@ __device__ __forceinline__ uint32_t add_to_exponents(uint32_t pair) { return (pa
 __device__ __forceinline__ bool is_finite_pair(uint32_t pair) { return (add_to_exponents(pair) & kCarries) == 0; }
 
 // Sets elements of eight bf16 that are not finite to 0, and returns whether there were any.
-__device__ __forceinline__ bool hide_not_finite(uint4* word) {
-  const uint4 x = *word;
+__device__ __forceinline__ bool hide_not_finite(uint4* chunk) {
+  const uint4 x = *chunk;
   if (is_finite_pair(x.x) && is_finite_pair(x.y) && is_finite_pair(x.z) && is_finite_pair(x.w)) return false;
   const auto kept = [](uint32_t pair) {
     return ((pair & 0x7F80u) != 0x7F80u ? pair & 0xFFFFu : 0u) | ((pair & 0x7F800000u) != 0x7F800000u ? pair & 0xFFFF0000u : 0u);
   };
-  *word = make_uint4(kept(x.x), kept(x.y), kept(x.z), kept(x.w));
+  *chunk = make_uint4(kept(x.x), kept(x.y), kept(x.z), kept(x.w));
   return true;
 }
 
-// Rows of D bf16 in shared memory. The row number permutes the 16-byte pieces of a row, so that the same piece of eight consecutive rows (a
+// Rows of D bf16 in shared memory. The row number permutes the 16-byte chunks of a row, so that the same chunk of eight consecutive rows (a
 // matrix of ldmatrix) uses every bank once. Columns from head_width on are 0.
 template <int D>
 struct SharedRows {
-  static constexpr int kPieces = D / 8;
-  static constexpr int kBlock = kPieces % 8 == 0 ? 8 : 4;  // pieces that are permuted among each other
+  static constexpr int kChunks = D / 8;
+  static constexpr int kBlock = kChunks % 8 == 0 ? 8 : 4;  // chunks that are permuted among each other
 
-  static __device__ __forceinline__ int at(int row, int piece) {
+  static __device__ __forceinline__ int at(int row, int chunk) {
     const int twist = kBlock == 8 ? row % 8 : row / 2 % 4;
-    return row * D + (piece ^ twist) * 8;
+    return row * D + (chunk ^ twist) * 8;
   }
 
   // Called by all threads: starts to copy COUNT rows, row i from tensor + offset(i). If offset(i) is negative, row i becomes 0.
   template <int COUNT, class Offset>
   static __device__ __forceinline__ void copy(bf16* rows, const void* tensor, int head_width, Offset offset) {
-    static_assert(COUNT * kPieces % kMmaThreads == 0, "every thread has as many pieces");
+    static_assert(COUNT * kChunks % kMmaThreads == 0, "every thread has as many chunks");
     const bf16* const from = static_cast<const bf16*>(tensor);
     const int thread = computed_here(threadIdx.x);
-#pragma unroll 2  // more would keep the addresses of all pieces in registers
-    for (int i = 0; i < COUNT * kPieces / kMmaThreads; i++) {
-      const int item = thread + i * kMmaThreads, row = item / kPieces, piece = item % kPieces;
+#pragma unroll 2  // more would keep the addresses of all chunks in registers
+    for (int i = 0; i < COUNT * kChunks / kMmaThreads; i++) {
+      const int item = thread + i * kMmaThreads, row = item / kChunks, chunk = item % kChunks;
       const int64_t begin = offset(row);
-      const bool exists = begin >= 0 && 8 * piece < head_width;
-      cp_async_16(rows + at(row, piece), exists ? from + begin + 8 * piece : from, exists);
+      const bool exists = begin >= 0 && 8 * chunk < head_width;
+      cp_async_16(rows + at(row, chunk), exists ? from + begin + 8 * chunk : from, exists);
     }
   }
 
@@ -111,7 +111,7 @@ struct SharedRows {
   static __device__ __forceinline__ bool hide_not_finite(bf16* rows) {
     __syncthreads();
     bool found = false;
-    for (int item = threadIdx.x; item < COUNT * kPieces; item += kMmaThreads) {
+    for (int item = threadIdx.x; item < COUNT * kChunks; item += kMmaThreads) {
       if (attention::hide_not_finite(reinterpret_cast<uint4*>(rows + 8 * item))) found = true;
     }
     return __syncthreads_or(found);
@@ -250,9 +250,9 @@ struct MmaTile {
       }
     }
     __syncwarp();
-    constexpr int kPieces = DEPTH / 8;
-    for (int item = lane_index(); item < kRowsPerWarp * kPieces; item += kWarp) {
-      const int row = item / kPieces, d = first_d + item % kPieces * 8;
+    constexpr int kChunks = DEPTH / 8;
+    for (int item = lane_index(); item < kRowsPerWarp * kChunks; item += kWarp) {
+      const int row = item / kChunks, d = first_d + item % kChunks * 8;
       const int64_t begin = offset(row);
       if (begin < 0 || d >= head_width) continue;
       *reinterpret_cast<uint4*>(static_cast<bf16*>(tensor) + begin + d) =

@@ -22,7 +22,7 @@ __device__ __forceinline__ float (&flat(Fragment& fragment))[sizeof(Fragment) / 
 template <int D, int ROWS>
 struct WarpgroupRows {
   static constexpr int kParts = D / kTileColumns, kPartBytes = ROWS * kTileRowBytes, kBytes = kParts * kPartBytes;
-  static constexpr int kWords = kBytes / 16, kWordsOfRow = kTileRowBytes / 16;
+  static constexpr int kChunks = kBytes / 16, kRowChunks = kTileRowBytes / 16;
   static_assert(D % kTileColumns == 0 && kPartBytes % kTileAlignment == 0, "whole tiles");
 
   // Called by one thread: loads ROWS rows from `row` on and D columns from `column` on. The barrier must expect kBytes.
@@ -32,38 +32,38 @@ struct WarpgroupRows {
   }
 
   // The same by THREADS threads, row by row: row i from tensor + offset(i), or zeros if offset(i) is negative. Each thread starts to copy
-  // every THREADS-th word.
+  // every THREADS-th chunk.
   template <int THREADS, class Offset>
   static __device__ __forceinline__ void copy(unsigned char* rows, const void* tensor, int thread, Offset offset) {
     const bf16* const from = static_cast<const bf16*>(tensor);
 #pragma unroll 4
-    for (int word = thread; word < kWords; word += THREADS) {
-      const int row = word / kWordsOfRow % ROWS, column = word / (ROWS * kWordsOfRow) * kTileColumns + (word ^ row) % kWordsOfRow * 8;
+    for (int chunk = thread; chunk < kChunks; chunk += THREADS) {
+      const int row = chunk / kRowChunks % ROWS, column = chunk / (ROWS * kRowChunks) * kTileColumns + (chunk ^ row) % kRowChunks * 8;
       const int64_t begin = offset(row);
-      cp_async_16(rows + word * 16, begin < 0 ? from : from + begin + column, begin >= 0);
+      cp_async_16(rows + chunk * 16, begin < 0 ? from : from + begin + column, begin >= 0);
     }
   }
 
-  // Sets elements that are not finite to 0 in this thread's words, and returns whether there were any. First all words are checked, several
+  // Sets elements that are not finite to 0 in this thread's chunks, and returns whether there were any. First all chunks are checked, several
   // at a time, because replacements are rare.
   template <int THREADS>
   static __device__ __forceinline__ bool hide_not_finite(unsigned char* rows, int thread) {
     constexpr int kAtOnce = 8;
-    static_assert(kWords % (kAtOnce * THREADS) == 0, "every thread has as many words");
-    uint4* const words = reinterpret_cast<uint4*>(rows) + thread;
+    static_assert(kChunks % (kAtOnce * THREADS) == 0, "every thread has as many chunks");
+    uint4* const chunks = reinterpret_cast<uint4*>(rows) + thread;
     uint32_t sums = 0;
 #pragma unroll 1
-    for (int first = 0; first < kWords; first += kAtOnce * THREADS) {
+    for (int first = 0; first < kChunks; first += kAtOnce * THREADS) {
       uint4 x[kAtOnce];
 #pragma unroll
-      for (int i = 0; i < kAtOnce; i++) x[i] = words[first + i * THREADS];
+      for (int i = 0; i < kAtOnce; i++) x[i] = chunks[first + i * THREADS];
 #pragma unroll
       for (int i = 0; i < kAtOnce; i++) {
         sums |= add_to_exponents(x[i].x) | add_to_exponents(x[i].y) | add_to_exponents(x[i].z) | add_to_exponents(x[i].w);
       }
     }
     if ((sums & kCarries) == 0) return false;
-    for (int word = 0; word < kWords; word += THREADS) attention::hide_not_finite(words + word);
+    for (int chunk = 0; chunk < kChunks; chunk += THREADS) attention::hide_not_finite(chunks + chunk);
     return true;
   }
 

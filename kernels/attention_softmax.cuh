@@ -9,10 +9,10 @@ namespace dpo4j::cuda::attention {
 // For this thread's rows, in base 2: the running maximum score, and the sum of exp2(score - maximum) over this thread's columns.
 template <class Tile>
 struct Softmax {
-  typename Tile::RowFloats largest, sum;
+  typename Tile::RowFloats maximum, sum;
 
   __device__ __forceinline__ Softmax() {
-    Tile::fill(largest, -INFINITY);
+    Tile::fill(maximum, -INFINITY);
     Tile::fill(sum, 0);
   }
 
@@ -28,13 +28,13 @@ struct Softmax {
     for (int m = 0; m < Tile::kRowTiles; m++) {
 #pragma unroll
       for (int half = 0; half < 2; half++) {
-        float of_tile = fmaxf(s[m][0][2 * half], s[m][0][2 * half + 1]);
+        float tile_maximum = fmaxf(s[m][0][2 * half], s[m][0][2 * half + 1]);
 #pragma unroll
-        for (int n = 1; n < Tile::kColumns / 8; n++) of_tile = fmaxf(of_tile, fmaxf(s[m][n][2 * half], s[m][n][2 * half + 1]));
-        const float now = fmaxf(largest[m][half], quad_max(of_tile) * factor);
-        kept[m][half] = exp2_flushed(largest[m][half] - now);
+        for (int n = 1; n < Tile::kColumns / 8; n++) tile_maximum = fmaxf(tile_maximum, fmaxf(s[m][n][2 * half], s[m][n][2 * half + 1]));
+        const float now = fmaxf(maximum[m][half], quad_max(tile_maximum) * factor);
+        kept[m][half] = exp2_flushed(maximum[m][half] - now);
         moved |= kept[m][half] != 1;
-        largest[m][half] = now;
+        maximum[m][half] = now;
         sum[m][half] *= kept[m][half];
 #pragma unroll
         for (int n = 0; n < Tile::kColumns / 8; n++) {
@@ -85,7 +85,7 @@ __device__ __forceinline__ void write_lse(const AttentionForward& x, const Block
     for (int half = 0; half < 2; half++) {
       const int row = block.warp_row + Tile::row(m, half);
       if (!block.exists(row)) continue;
-      const float lse = (softmax.largest[m][half] + log2f(softmax.sum[m][half])) * kLn2;
+      const float lse = (softmax.maximum[m][half] + log2f(softmax.sum[m][half])) * kLn2;
       x.lse[block.queries.scalar(block.row(row), x.shape.heads)] = lse;
     }
   }

@@ -29,31 +29,31 @@ struct RowTile {
 // Maps tile numbers to tiles. All lanes of one warp work together. The numbers of a block only grow, so the warp scans the segments once,
 // 32 at a time, one per lane.
 template <int ROWS>
-class Tickets {
+class TileScheduler {
  public:
-  __device__ __forceinline__ explicit Tickets(const RowTiles& tiles) : tiles_(tiles), number_(blockIdx.x) { look_at(0); }
+  __device__ __forceinline__ explicit TileScheduler(const RowTiles& tiles) : tiles_(tiles), number_(blockIdx.x) { look_at(0); }
 
   // The tile of this block's number.
-  __device__ __forceinline__ RowTile take() {
-    RowTile tile{};
-    tile.tile_of_segment = -1;
-    uint32_t of_all;
-    while (number_ - before_ >= (of_all = __shfl_sync(kAllLanes, end_, kWarp - 1))) {
-      before_ += of_all;
-      if (first_segment_ + kWarp >= tiles_.segment_count) return tile;
+  __device__ __forceinline__ RowTile tile() {
+    RowTile found{};
+    found.tile_of_segment = -1;
+    uint32_t in_view;
+    while (number_ - before_ >= (in_view = __shfl_sync(kAllLanes, end_, kWarp - 1))) {
+      before_ += in_view;
+      if (first_segment_ + kWarp >= tiles_.segment_count) return found;
       look_at(first_segment_ + kWarp);
     }
     const int lane = __ffs(static_cast<int>(__ballot_sync(kAllLanes, number_ - before_ < end_))) - 1;
     const int32_t begin = __shfl_sync(kAllLanes, static_cast<int32_t>(end_) - row_tiles_ * tiles_.kv_heads, lane);
-    const int32_t row_tiles = __shfl_sync(kAllLanes, row_tiles_, lane), place = static_cast<int32_t>(number_ - before_) - begin;
-    const int32_t first_head = place / (kHeadsAtOnce * row_tiles) * kHeadsAtOnce, among = place - first_head * row_tiles;
+    const int32_t row_tiles = __shfl_sync(kAllLanes, row_tiles_, lane), index = static_cast<int32_t>(number_ - before_) - begin;
+    const int32_t first_head = index / (kHeadsAtOnce * row_tiles) * kHeadsAtOnce, among = index - first_head * row_tiles;
     const int32_t heads = min(kHeadsAtOnce, tiles_.kv_heads - first_head);
-    tile = {tiles_.segments[first_segment_ + lane], first_head + among % heads, row_tiles - 1 - among / heads};
-    return tile;
+    found = {tiles_.segments[first_segment_ + lane], first_head + among % heads, row_tiles - 1 - among / heads};
+    return found;
   }
   // Fetches the next number. Call it only when the block can start the tile. Otherwise a block that is ready earlier would get a later
   // tile.
-  __device__ __forceinline__ void draw() {
+  __device__ __forceinline__ void fetch_next() {
     number_ = gridDim.x + uniform(lane_index() == 0 ? static_cast<int32_t>(atomicAdd(tiles_.tickets, 1u)) : 0);
   }
 
@@ -83,22 +83,22 @@ struct TileRing {
   Ring<kStages> ring;
   RowTile tiles[kStages];
 
-  __device__ __forceinline__ void write(const Place<kStages>& place, const RowTile& tile) {
-    barrier_wait(&ring.empty[place.stage], place.parity ^ 1);
+  __device__ __forceinline__ void write(const PipelineState<kStages>& state, const RowTile& tile) {
+    barrier_wait(&ring.empty[state.stage], state.parity ^ 1);
     if (lane_index() != 0) return;
-    tiles[place.stage] = tile;
-    barrier_arrive(&ring.full[place.stage]);
+    tiles[state.stage] = tile;
+    barrier_arrive(&ring.full[state.stage]);
   }
   // The tile in a pipeline stage. It may be read again until this warp releases the stage.
-  __device__ __forceinline__ RowTile read(const Place<kStages>& place) {
-    barrier_wait(&ring.full[place.stage], place.parity);
-    const RowTile& tile = tiles[place.stage];
+  __device__ __forceinline__ RowTile read(const PipelineState<kStages>& state) {
+    barrier_wait(&ring.full[state.stage], state.parity);
+    const RowTile& tile = tiles[state.stage];
     return {read_segment(&tile.segment), uniform(tile.kv_head), uniform(tile.tile_of_segment)};
   }
-  __device__ __forceinline__ void leave(Place<kStages>& place) {
+  __device__ __forceinline__ void leave(PipelineState<kStages>& state) {
     __syncwarp();
-    if (lane_index() == 0) barrier_arrive(&ring.empty[place.stage]);
-    place.advance();
+    if (lane_index() == 0) barrier_arrive(&ring.empty[state.stage]);
+    state.advance();
   }
 };
 

@@ -14,7 +14,7 @@
 namespace dpo4j::cuda {
 
 struct Barrier {
-  uint64_t word;  // opaque, defined by the hardware
+  uint64_t state;  // opaque, defined by the hardware
 };
 
 #ifdef __CUDACC__

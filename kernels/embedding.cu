@@ -27,7 +27,7 @@ __global__ void __launch_bounds__(32 * kRowsPerBlock)
   const T* from = table + (inside ? index : 0) * width;
   for_columns(width, vectors_end, threadIdx.x, 32, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
-    Values<N> v;
+    Vec<N> v;
     if (inside) {
       v = load<N>(from + column);
     } else {
@@ -51,14 +51,14 @@ __global__ void __launch_bounds__(kBackwardThreads) backward(Table* d_table, con
   const int64_t thread = static_cast<int64_t>(blockIdx.y) * kBackwardThreads + threadIdx.x;
   for_columns(width, vectors_end, thread, static_cast<int64_t>(gridDim.y) * kBackwardThreads, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
-    Values<N> sum{};
+    Vec<N> sum{};
 #pragma unroll 4
     for (int32_t i = begin; i < end; i++) {
-      const Values<N> v = load<N>(d_out + order[i] * width + column);
+      const Vec<N> v = load<N>(d_out + order[i] * width + column);
 #pragma unroll
       for (int k = 0; k < N; k++) sum[k] += v[k];
     }
-    const Values<N> old = load<N>(to + column);
+    const Vec<N> old = load<N>(to + column);
 #pragma unroll
     for (int k = 0; k < N; k++) sum[k] += old[k];
     store<N>(to + column, sum);
@@ -66,30 +66,31 @@ __global__ void __launch_bounds__(kBackwardThreads) backward(Table* d_table, con
 }
 
 template <class T>
-int forward_of(const Queue& queue, const EmbeddingForward& x) {
-  return launch(queue, forward<T>, dim3(divide_up(x.rows, kRowsPerBlock)), dim3(32, kRowsPerBlock), 0, static_cast<T*>(x.out),
+int launch_forward(const LaunchContext& context, const EmbeddingForward& x) {
+  return launch(context, forward<T>, dim3(divide_up(x.rows, kRowsPerBlock)), dim3(32, kRowsPerBlock), 0, static_cast<T*>(x.out),
                 static_cast<const T*>(x.table), x.indices, x.rows, x.table_rows, x.width, whole_vectors_end_to_end(x.width, sizeof(T)));
 }
 
 template <class Table, class T>
-int backward_of(const Queue& queue, const EmbeddingBackward& x) {
+int launch_backward(const LaunchContext& context, const EmbeddingBackward& x) {
   // Elements of d_out are not larger than those of the table: if rows of d_out are 16-byte aligned, so are rows of the table.
   const int64_t vectors_end = whole_vectors_end_to_end(x.width, sizeof(T));
   const int64_t columns_per_block = kBackwardThreads * (vectors_end > 0 ? kVector : 1);
   const dim3 grid(x.segments, x.segments > 0 ? divide_up(x.width, columns_per_block) : 0);
-  return launch(queue, backward<Table, T>, grid, dim3(kBackwardThreads), 0, static_cast<Table*>(x.d_table), static_cast<const T*>(x.d_out),
-                x.order, x.offsets, x.distinct, x.width, vectors_end);
+  return launch(context, backward<Table, T>, grid, dim3(kBackwardThreads), 0, static_cast<Table*>(x.d_table),
+                static_cast<const T*>(x.d_out), x.order, x.offsets, x.distinct, x.width, vectors_end);
 }
 
 }  // namespace
 
-int run(const Queue& queue, const EmbeddingForward& x) {
-  return x.dtype == DPO4J_BF16 ? forward_of<__nv_bfloat16>(queue, x) : forward_of<float>(queue, x);
+int run(const LaunchContext& context, const EmbeddingForward& x) {
+  return x.dtype == DPO4J_BF16 ? launch_forward<__nv_bfloat16>(context, x) : launch_forward<float>(context, x);
 }
 
-int run(const Queue& queue, const EmbeddingBackward& x) {
-  if (x.dtype == DPO4J_F32) return backward_of<float, float>(queue, x);
-  return x.d_table_dtype == DPO4J_F32 ? backward_of<float, __nv_bfloat16>(queue, x) : backward_of<__nv_bfloat16, __nv_bfloat16>(queue, x);
+int run(const LaunchContext& context, const EmbeddingBackward& x) {
+  if (x.dtype == DPO4J_F32) return launch_backward<float, float>(context, x);
+  return x.d_table_dtype == DPO4J_F32 ? launch_backward<float, __nv_bfloat16>(context, x)
+                                      : launch_backward<__nv_bfloat16, __nv_bfloat16>(context, x);
 }
 
 }  // namespace dpo4j::cuda

@@ -11,14 +11,14 @@ namespace dpo4j::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int64_t kMostBlocks = 1024, kVectorsPerThread = 4;
+constexpr int64_t kMaxBlocks = 1024, kVectorsPerThread = 4;
 
 __global__ void __launch_bounds__(kThreads) sum_squares(double* sums, const float* gradient, int64_t count) {
   double sum = 0;
   const int64_t thread = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   for_columns(count, whole_vectors(count), thread, static_cast<int64_t>(gridDim.x) * kThreads, [&](auto n, int64_t i) {
     constexpr int N = decltype(n)::value;
-    const Values<N> g = load<N>(gradient + i);
+    const Vec<N> g = load<N>(gradient + i);
 #pragma unroll
     for (int k = 0; k < N; k++) sum += static_cast<double>(g[k]) * g[k];
   });
@@ -40,19 +40,19 @@ __global__ void __launch_bounds__(kThreads) finish(float* norm, const double* su
 
 int64_t block_count(int64_t count) {
   const int64_t blocks = divide_up(count, kThreads * kVector * kVectorsPerThread);
-  return blocks < kMostBlocks ? blocks : kMostBlocks;
+  return blocks < kMaxBlocks ? blocks : kMaxBlocks;
 }
 
 }  // namespace
 
 size_t gradient_norm_workspace_bytes(int64_t count) { return block_count(count) * sizeof(double); }
 
-int run(const Queue& queue, const GradientNorm& x) {
+int run(const LaunchContext& context, const GradientNorm& x) {
   const int64_t blocks = block_count(x.count);
   double* sums = static_cast<double*>(x.workspace);
-  const int error = launch(queue, sum_squares, dim3(blocks), dim3(kThreads), 0, sums, x.gradient, x.count);
+  const int error = launch(context, sum_squares, dim3(blocks), dim3(kThreads), 0, sums, x.gradient, x.count);
   if (error != cudaSuccess) return error;
-  return launch(queue, finish, dim3(1), dim3(kThreads), 0, x.norm, sums, static_cast<int32_t>(blocks), x.max_norm);
+  return launch(context, finish, dim3(1), dim3(kThreads), 0, x.norm, sums, static_cast<int32_t>(blocks), x.max_norm);
 }
 
 }  // namespace dpo4j::cuda

@@ -11,7 +11,7 @@ objects=$(cd "$objects" && pwd)
 cuobjdump=$(cuda_tool "$build" cuobjdump)
 disassembler=$(cuda_tool "$build" nvdisasm)
 
-# Columns: file; prefix of kernel names; rule: "has" the instruction, "lacks" it, or has it at "most" so many times; regular expression for the
+# Columns: file; prefix of kernel names; rule: "has" the instruction, "lacks" it, or has it at "max" so many times; regular expression for the
 # whole instruction.
 # LDL and STL access local memory: spills and stacks. MEMBAR waits for all memory accesses: only the two cluster barriers may contain it, not the
 # loop over products. DEPBAR waits for products: if there are more than in the source, the compiler has serialised products.
@@ -24,7 +24,7 @@ attention_forward_sm90a         forward    has    USETMAXREG\.DEALLOC\.CTAPOOL
 attention_forward_sm90a         forward    has    USETMAXREG\.TRY_ALLOC\.CTAPOOL
 attention_forward_sm90a         forward    has    ATOMG\.E\.ADD.*
 attention_forward_sm90a         forward    lacks  LDL.*|STL.*
-attention_forward_sm90a         forward    most:4 WARPGROUP\.DEPBAR.*
+attention_forward_sm90a         forward    max:4 WARPGROUP\.DEPBAR.*
 lm_head_forward_sm90a           products    has    HGMMA\.64x256x16\.F32\.BF16
 lm_head_forward_sm90a           products    has    UTMALDG\.2D
 lm_head_forward_sm90a           products<2  has    UTMALDG\.2D\.MULTICAST
@@ -35,7 +35,7 @@ lm_head_forward_sm90a           products    has    USETMAXREG\.TRY_ALLOC\.CTAPOO
 lm_head_forward_sm90a           products    has    MUFU\.EX2
 lm_head_forward_sm90a           products    lacks  LDL.*|STL.*
 lm_head_forward_sm90a           products<1  lacks  MEMBAR.*
-lm_head_forward_sm90a           products<2  most:4 MEMBAR.*
+lm_head_forward_sm90a           products<2  max:4 MEMBAR.*
 lm_head_forward_sm90a           merge       lacks  LDL.*|STL.*
 attention_backward_sm90a        gradients   has    HGMMA\.64x64x16\.F32\.BF16
 attention_backward_sm90a        gradients   has    HGMMA\.64x128x16\.F32\.BF16
@@ -46,7 +46,7 @@ attention_backward_sm90a        gradients   has    LDG\.E\.128\.STRONG\.GPU
 attention_backward_sm90a        gradients   has    STG\.E\.128\.STRONG\.GPU
 attention_backward_sm90a        gradients   lacks  RED.*
 attention_backward_sm90a        gradients   lacks  LDL.*|STL.*
-attention_backward_sm90a        gradients   most:4 WARPGROUP\.DEPBAR.*
+attention_backward_sm90a        gradients   max:4 WARPGROUP\.DEPBAR.*
 token_logprob_forward           forward     has    LDG\.E(\..*)?\.128
 token_logprob_forward           forward     lacks  LDL.*|STL.*
 token_logprob_backward          backward    has    LDG\.E(\..*)?\.128
@@ -83,43 +83,43 @@ failed=0
 while read -r file name verb instruction; do
   [ -n "$file" ] || continue
   awk -v name="$name" -v verb="$verb" -v instruction="^($instruction)\$" '
-    BEGIN { most = 0; if (verb ~ /^most:/) most = substr(verb, 6) + 0 }
+    BEGIN { max = 0; if (verb ~ /^max:/) max = substr(verb, 5) + 0 }
     index($2, name) == 1 { kernels[$2] += 0; if ($3 ~ instruction) kernels[$2] += $1 }
     END {
-      least = -1
+      min = -1
       for (kernel in kernels) {
         count++
-        if (verb == "has" ? kernels[kernel] == 0 : kernels[kernel] > most) { print "  " kernel ": " kernels[kernel]; wrong = 1 }
-        if (least < 0 || kernels[kernel] < least) least = kernels[kernel]
+        if (verb == "has" ? kernels[kernel] == 0 : kernels[kernel] > max) { print "  " kernel ": " kernels[kernel]; wrong = 1 }
+        if (min < 0 || kernels[kernel] < min) min = kernels[kernel]
       }
       if (count == 0) { print "  no kernel has that name"; wrong = 1 }
-      else if (verb == "has") printf "%d kernels, at least %d each", count, least
+      else if (verb == "has") printf "%d kernels, at least %d each", count, min
       else printf "%d kernels", count
       exit wrong
     }' "$scratch/$file" >"$scratch/found" || { failed=1; echo "instructions.sh: $file: $name does not keep to: $verb $instruction" >&2; cat "$scratch/found" >&2; continue; }
   printf '%-31s %-10s %-6s %-34s %s\n' "$file" "$name" "$verb" "$instruction" "$(cat "$scratch/found")"
 done <<<"$rules"
-while read -r file name least instruction; do
+while read -r file name min instruction; do
   [ -n "$file" ] || continue
-  awk -v name="$name" -v least="$least" -v instruction="^($instruction)\$" '
+  awk -v name="$name" -v min="$min" -v instruction="^($instruction)\$" '
     index($1, name) != 1 { next }
-    !($1 in most) { most[$1] = 0; open = 0 }
+    !($1 in max) { max[$1] = 0; open = 0 }
     $2 ~ /^WARPGROUP\.DEPBAR/ { open = $3 ~ /,0x[1-9]/; count = 0; next }
-    open && $2 ~ instruction && ++count > most[$1] { most[$1] = count }
+    open && $2 ~ instruction && ++count > max[$1] { max[$1] = count }
     END {
-      for (kernel in most) { kernels++; if (most[kernel] < least) { print "  " kernel ": " most[kernel]; wrong = 1 } }
+      for (kernel in max) { kernels++; if (max[kernel] < min) { print "  " kernel ": " max[kernel]; wrong = 1 } }
       if (kernels == 0) { print "  no kernel has that name"; wrong = 1 }
       else if (!wrong) printf "%d kernels", kernels
       exit wrong
-    }' "$scratch/$file.ordered" >"$scratch/found" || { failed=1; echo "instructions.sh: $file: $name has fewer than $least $instruction while products run" >&2; cat "$scratch/found" >&2; continue; }
-  printf '%-31s %-10s %-6s %-34s %s\n' "$file" "$name" "$least" "$instruction" "while products run, $(cat "$scratch/found")"
+    }' "$scratch/$file.ordered" >"$scratch/found" || { failed=1; echo "instructions.sh: $file: $name has fewer than $min $instruction while products run" >&2; cat "$scratch/found" >&2; continue; }
+  printf '%-31s %-10s %-6s %-34s %s\n' "$file" "$name" "$min" "$instruction" "while products run, $(cat "$scratch/found")"
 done <<<"$overlaps"
 for file in $giving; do
   awk -f "$directory/kept_registers.awk" "$scratch/$file.sass" | awk '
-    { count++; if ($2 > most) most = $2; if ($2 > $1) { print "  " $3 ": " $2 " of " $1; wrong = 1 } }
+    { count++; if ($2 > max) max = $2; if ($2 > $1) { print "  " $3 ": " $2 " of " $1; wrong = 1 } }
     END {
       if (count == 0) { print "  no kernel gives registers up"; wrong = 1 }
-      else if (!wrong) printf "%d kernels, at most %d", count, most
+      else if (!wrong) printf "%d kernels, at most %d", count, max
       exit wrong
     }' >"$scratch/found" || { failed=1; echo "instructions.sh: $file: warps use registers that they gave up" >&2; cat "$scratch/found" >&2; continue; }
   printf '%-31s uses no registers that it gave up: %s\n' "$file" "$(cat "$scratch/found")"

@@ -39,8 +39,8 @@ constexpr int kWeightBytes = kTileVocabulary * kTileRowBytes, kHiddenBytes = kPr
 
 constexpr int kWarpgroup = 128, kConsumers = kTileRows / kProductRows;
 constexpr int kThreads = kWarpgroup * (1 + kConsumers);
-constexpr int kCopyingRegisters = 40, kMultiplyingRegisters = 232;
-static_assert(kCopyingRegisters + kConsumers * kMultiplyingRegisters <= launched_registers(kThreads) * (1 + kConsumers),
+constexpr int kProducerRegisters = 40, kConsumerRegisters = 232;
+static_assert(kProducerRegisters + kConsumers * kConsumerRegisters <= launched_registers(kThreads) * (1 + kConsumers),
               "the registers that the block is launched with");
 
 struct Barriers {
@@ -66,27 +66,27 @@ struct Stages {
   }
 };
 
-// Called by one thread: fills a ring. For each step of each tile, it waits until the stage is free and calls copy(barrier, stage, walk,
+// Called by one thread: fills a ring. For each step of each tile, it waits until the stage is free and calls copy(barrier, stage, it,
 // step).
 template <int STAGES, class Copy>
-__device__ void fill(Ring<STAGES>& ring, const Problem& problem, Walk walk, uint32_t bytes, Copy copy) {
-  Place<STAGES> place;
-  for (; walk.is_on(); walk.advance()) {
-    for (int32_t step = 0; step < problem.steps; step++, place.advance()) {
-      Barrier* full = &ring.full[place.stage];
-      barrier_wait(&ring.empty[place.stage], place.parity ^ 1);
+__device__ void fill(Ring<STAGES>& ring, const Problem& problem, TileIterator it, uint32_t bytes, Copy copy) {
+  PipelineState<STAGES> state;
+  for (; it.valid(); it.advance()) {
+    for (int32_t step = 0; step < problem.steps; step++, state.advance()) {
+      Barrier* full = &ring.full[state.stage];
+      barrier_wait(&ring.empty[state.stage], state.parity ^ 1);
       barrier_arrive_expecting(full, bytes);
-      copy(full, place.stage, walk, step);
+      copy(full, state.stage, it, step);
     }
   }
 }
 
 // Loads this block's part of each tile of w, for all blocks of the cluster.
 template <int CLUSTER>
-__device__ void fill_weight(const TileMap& weight, const Problem& problem, Barriers& barriers, const Stages& stages, const Walk& walk,
+__device__ void fill_weight(const TileMap& weight, const Problem& problem, Barriers& barriers, const Stages& stages, const TileIterator& it,
                             uint32_t rank) {
   constexpr int kColumns = kTileVocabulary / CLUSTER;
-  fill(barriers.weight, problem, walk, kWeightBytes, [&](Barrier* full, int stage, const Walk& at, int32_t step) {
+  fill(barriers.weight, problem, it, kWeightBytes, [&](Barrier* full, int stage, const TileIterator& at, int32_t step) {
     const int32_t column = at.vocabulary_tile() * kTileVocabulary + rank * kColumns;
     unsigned char* tile = stages.weight(stage) + rank * kColumns * kTileRowBytes;
     if constexpr (CLUSTER > 1) {
@@ -100,9 +100,9 @@ __device__ void fill_weight(const TileMap& weight, const Problem& problem, Barri
 
 // Loads the rows of x of one consumer warpgroup.
 template <int CLUSTER>
-__device__ void fill_hidden(const TileMap& hidden, const Problem& problem, Barriers& barriers, const Stages& stages, const Walk& walk,
+__device__ void fill_hidden(const TileMap& hidden, const Problem& problem, Barriers& barriers, const Stages& stages, const TileIterator& it,
                             uint32_t rank, int group) {
-  fill(barriers.hidden[group], problem, walk, kHiddenBytes, [&](Barrier* full, int stage, const Walk& at, int32_t step) {
+  fill(barriers.hidden[group], problem, it, kHiddenBytes, [&](Barrier* full, int stage, const TileIterator& at, int32_t step) {
     const int32_t row = (at.row_tile() * CLUSTER + rank) * kTileRows + group * kProductRows;
     load_tile(stages.hidden(group, stage), hidden, full, row, step * kTileColumns);
   });
@@ -120,31 +120,31 @@ __device__ __forceinline__ void release(Barrier* weight, Barrier* hidden, int la
 }
 
 // The position of a consumer in both rings.
-struct Places {
-  Place<kWeightStages> weight;
-  Place<kHiddenStages> hidden;
+struct ConsumerState {
+  PipelineState<kWeightStages> weight;
+  PipelineState<kHiddenStages> hidden;
 };
 
 // d = (64 rows of x) (tile of w)^T. The products of a step are issued before those of the previous step have ended.
 template <int CLUSTER, class AfterStep>
 __device__ __forceinline__ void multiply(float (&d)[kAccumulators], const Problem& problem, Barriers& barriers, const Stages& stages,
-                                         int group, Places& places, int lane, AfterStep after_step) {
+                                         int group, ConsumerState& state, int lane, AfterStep after_step) {
   Ring<kHiddenStages>& hidden = barriers.hidden[group];
   Barrier *last_weight = nullptr, *last_hidden = nullptr;
-  for (int32_t step = 0; step < problem.steps; step++, places.weight.advance(), places.hidden.advance()) {
-    const int of_weight = places.weight.stage, of_hidden = places.hidden.stage;
-    barrier_wait(&hidden.full[of_hidden], places.hidden.parity);
-    barrier_wait(&barriers.weight.full[of_weight], places.weight.parity);
+  for (int32_t step = 0; step < problem.steps; step++, state.weight.advance(), state.hidden.advance()) {
+    const int weight_stage = state.weight.stage, hidden_stage = state.hidden.stage;
+    barrier_wait(&hidden.full[hidden_stage], state.hidden.parity);
+    barrier_wait(&barriers.weight.full[weight_stage], state.weight.parity);
     wgmma_fence();
-    uint64_t a = tile_descriptor(shared_address(stages.hidden(group, of_hidden))),
-             b = tile_descriptor(shared_address(stages.weight(of_weight)));
+    uint64_t a = tile_descriptor(shared_address(stages.hidden(group, hidden_stage))),
+             b = tile_descriptor(shared_address(stages.weight(weight_stage)));
 #pragma unroll
     for (int k = 0; k < kTileColumns / kProductDepth; k++, a += kNextDepth, b += kNextDepth) wgmma(d, a, b, step > 0 || k > 0);
     wgmma_commit();
     wgmma_wait<1>();
     if (step > 0) release<CLUSTER>(last_weight, last_hidden, lane);
-    last_weight = &barriers.weight.empty[of_weight];
-    last_hidden = &hidden.empty[of_hidden];
+    last_weight = &barriers.weight.empty[weight_stage];
+    last_hidden = &hidden.empty[hidden_stage];
     after_step(step);
   }
   wgmma_wait<0>();
@@ -154,16 +154,17 @@ __device__ __forceinline__ void multiply(float (&d)[kAccumulators], const Proble
 
 // The loop of a consumer: multiplies and reduces tile after tile. `group` is 0 or 1.
 template <int CLUSTER, bool TRANSFORMED>
-__device__ void multiply_tiles(const Problem& problem, Barriers& barriers, const Stages& stages, Walk walk, uint32_t rank, int group) {
+__device__ void multiply_tiles(const Problem& problem, Barriers& barriers, const Stages& stages, TileIterator it, uint32_t rank,
+                               int group) {
   const int thread = threadIdx.x % kWarpgroup, warp = thread / kWarp, lane = thread % kWarp;
   const bool keeps_a_lead = problem.steps >= kAhead;
-  Places places;
-  for (uint32_t tiles = 0; walk.is_on(); walk.advance(), tiles++) {
-    const int64_t row_of_tile = (int64_t{walk.row_tile()} * CLUSTER + rank) * kTileRows + group * kProductRows;
-    const Fragment fragment(problem, row_of_tile + warp * 16 + lane / 4, walk.vocabulary_tile(), lane);
+  ConsumerState state;
+  for (uint32_t tiles = 0; it.valid(); it.advance(), tiles++) {
+    const int64_t row_of_tile = (int64_t{it.row_tile()} * CLUSTER + rank) * kTileRows + group * kProductRows;
+    const Fragment fragment(problem, row_of_tile + warp * 16 + lane / 4, it.vocabulary_tile(), lane);
     if (keeps_a_lead && group == 1) barrier_wait(&barriers.ahead, tiles % 2);
     float d[kAccumulators];
-    multiply<CLUSTER>(d, problem, barriers, stages, group, places, lane, [&](int32_t step) {
+    multiply<CLUSTER>(d, problem, barriers, stages, group, state, lane, [&](int32_t step) {
       if (keeps_a_lead && group == 0 && step == kAhead - 1 && lane == 0) barrier_arrive(&barriers.ahead);
     });
     if constexpr (TRANSFORMED) fragment.transform(d, problem);
@@ -194,17 +195,17 @@ __device__ void products_of_block(const TileMap& hidden, const TileMap& weight, 
     __syncthreads();
   }
 
-  const Walk walk(problem, blockIdx.x / CLUSTER, gridDim.x / CLUSTER);
+  const TileIterator it(problem, blockIdx.x / CLUSTER, gridDim.x / CLUSTER);
   if (threadIdx.x < kWarpgroup) {
-    give_registers<kCopyingRegisters>();
+    give_registers<kProducerRegisters>();
     const int warp = threadIdx.x / kWarp;
     if (threadIdx.x % kWarp == 0) {
-      if (warp < kConsumers) fill_hidden<CLUSTER>(hidden, problem, barriers, stages, walk, rank, warp);
-      if (warp == kConsumers) fill_weight<CLUSTER>(weight, problem, barriers, stages, walk, rank);
+      if (warp < kConsumers) fill_hidden<CLUSTER>(hidden, problem, barriers, stages, it, rank, warp);
+      if (warp == kConsumers) fill_weight<CLUSTER>(weight, problem, barriers, stages, it, rank);
     }
   } else {
-    take_registers<kMultiplyingRegisters>();
-    multiply_tiles<CLUSTER, TRANSFORMED>(problem, barriers, stages, walk, rank, threadIdx.x / kWarpgroup - 1);
+    take_registers<kConsumerRegisters>();
+    multiply_tiles<CLUSTER, TRANSFORMED>(problem, barriers, stages, it, rank, threadIdx.x / kWarpgroup - 1);
   }
   if constexpr (CLUSTER > 1) cluster_sync();  // the other block may still multicast into this one's memory and arrive at its barriers
 }
@@ -232,11 +233,11 @@ __global__ void __launch_bounds__(kMergingWarps* kWarp) merge(LmHeadForward x, P
 #pragma unroll 4
     for (uint32_t tile = warp; tile < problem.vocabulary_tiles; tile += kMergingWarps) sums.add(problem.partials[tile * x.rows + row]);
   }
-  DPO4J_SHARED(Sums, of_warp, [kMergingWarps][kWarp]);
-  of_warp[warp][lane] = sums;
+  DPO4J_SHARED(Sums, warp_sums, [kMergingWarps][kWarp]);
+  warp_sums[warp][lane] = sums;
   __syncthreads();
   if (warp > 0 || row >= x.rows) return;
-  for (int other = 1; other < kMergingWarps; other++) sums.add(of_warp[other][lane]);
+  for (int other = 1; other < kMergingWarps; other++) sums.add(warp_sums[other][lane]);
   const int32_t target = x.targets[row];
   const bool is_read = target >= 0 && target < x.vocabulary;
   const float otherwise = target < 0 ? 0.0f : NAN;
@@ -245,18 +246,18 @@ __global__ void __launch_bounds__(kMergingWarps* kWarp) merge(LmHeadForward x, P
 }
 
 template <int CLUSTER, bool TRANSFORMED>
-int launch_products(const Queue& queue, const LmHeadForward& x, const Problem& problem) {
+int launch_products(const LaunchContext& context, const LmHeadForward& x, const Problem& problem) {
   TileMap hidden, weight;
-  int error = encode_tile_map(queue, &hidden, x.hidden, x.rows, x.hidden_width, x.hidden_stride, kProductRows);
+  int error = encode_tile_map(context, &hidden, x.hidden, x.rows, x.hidden_width, x.hidden_stride, kProductRows);
   if (error == cudaSuccess) {
-    error = encode_tile_map(queue, &weight, x.weight, x.vocabulary, x.hidden_width, x.weight_stride, kTileVocabulary / CLUSTER);
+    error = encode_tile_map(context, &weight, x.weight, x.vocabulary, x.hidden_width, x.weight_stride, kTileVocabulary / CLUSTER);
   }
   if (error != cudaSuccess) return error;
   int resident = 0;
-  error = resident_clusters(&resident, queue, CLUSTER, products<CLUSTER, TRANSFORMED>, dim3(kThreads), kSharedBytes);
+  error = resident_clusters(&resident, context, CLUSTER, products<CLUSTER, TRANSFORMED>, dim3(kThreads), kSharedBytes);
   if (error != cudaSuccess) return error;
   const int64_t clusters = std::min<int64_t>(int64_t{problem.row_tiles} * problem.vocabulary_tiles, std::max(resident, 1));
-  return launch_clusters(queue, CLUSTER, products<CLUSTER, TRANSFORMED>, dim3(clusters * CLUSTER), dim3(kThreads), kSharedBytes, hidden,
+  return launch_clusters(context, CLUSTER, products<CLUSTER, TRANSFORMED>, dim3(clusters * CLUSTER), dim3(kThreads), kSharedBytes, hidden,
                          weight, problem);
 }
 
@@ -266,17 +267,17 @@ size_t lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary) {
   return rows * (divide_up(vocabulary, kTileVocabulary) * sizeof(Partial) + sizeof(float));
 }
 
-int run(const Queue& queue, const LmHeadForward& x) {
-  const bool transformed = x.transform.bias != nullptr || x.transform.cap != 0, pairs = x.rows > kTileRows && queue.largest_cluster >= 2;
+int run(const LaunchContext& context, const LmHeadForward& x) {
+  const bool transformed = x.transform.bias != nullptr || x.transform.cap != 0, pairs = x.rows > kTileRows && context.max_cluster_size >= 2;
   const Problem problem = problem_of(x, pairs ? 2 : 1);
   int error;
   if (pairs) {
-    error = transformed ? launch_products<2, true>(queue, x, problem) : launch_products<2, false>(queue, x, problem);
+    error = transformed ? launch_products<2, true>(context, x, problem) : launch_products<2, false>(context, x, problem);
   } else {
-    error = transformed ? launch_products<1, true>(queue, x, problem) : launch_products<1, false>(queue, x, problem);
+    error = transformed ? launch_products<1, true>(context, x, problem) : launch_products<1, false>(context, x, problem);
   }
   if (error != cudaSuccess) return error;
-  return launch(queue, merge, dim3(divide_up(x.rows, kWarp)), dim3(kMergingWarps * kWarp), 0, x, problem);
+  return launch(context, merge, dim3(divide_up(x.rows, kWarp)), dim3(kMergingWarps * kWarp), 0, x, problem);
 }
 
 }  // namespace dpo4j::cuda

@@ -41,16 +41,16 @@ struct Problem {
 
 // ---- the order of tiles -----------------------------------------------------------------------------------------------------------------
 
-// Iterates over the tiles of one cluster: tiles `first`, `first` + `walkers`, ... of a global order, where `walkers` is the number of
+// Iterates over the tiles of one cluster: tiles `first`, `first` + `stride`, ... of a global order, where `stride` is the number of
 // clusters. In this order, groups of `together` row tiles come one after another; in a group, the tiles of the vocabulary; for each of
 // these, the row tiles of the group. The next tile is found without a division, because no other work would hide its latency.
-class Walk {
+class TileIterator {
  public:
-  __device__ Walk(const Problem& problem, uint32_t first, uint32_t walkers)
-      : rows_(problem.row_tiles), columns_(problem.vocabulary_tiles), walkers_(walkers) {
+  __device__ TileIterator(const Problem& problem, uint32_t first, uint32_t stride)
+      : rows_(problem.row_tiles), columns_(problem.vocabulary_tiles), stride_(stride) {
     start_group(0, problem.together, first);
   }
-  __device__ bool is_on() const { return group_begin_ < rows_; }
+  __device__ bool valid() const { return group_begin_ < rows_; }
   __device__ int32_t row_tile() const { return static_cast<int32_t>(group_begin_ + row_); }
   __device__ int32_t vocabulary_tile() const { return static_cast<int32_t>(column_); }
 
@@ -74,11 +74,11 @@ class Walk {
       begin += group_rows_;
     }
     row_ = tile % group_rows_;
-    step_columns_ = walkers_ / group_rows_;
-    step_rows_ = walkers_ % group_rows_;
+    step_columns_ = stride_ / group_rows_;
+    step_rows_ = stride_ % group_rows_;
   }
 
-  uint32_t rows_, columns_, walkers_;
+  uint32_t rows_, columns_, stride_;
   uint32_t group_begin_ = 0, group_rows_ = 1, row_ = 0, column_ = 0, step_rows_ = 0, step_columns_ = 0;
 };
 

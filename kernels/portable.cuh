@@ -22,7 +22,7 @@
 
 namespace dpo4j::cuda {
 
-// Makes the queue's device current, because the null stream belongs to the current device, and restores the caller's device at the end. It
+// Makes the context's device current, because the null stream belongs to the current device, and restores the caller's device at the end. It
 // calls cudaSetDevice even if the device is current: in a new thread device 0 is current, but there is no CUDA context yet, and driver
 // functions need one (encode_tile_map).
 class CurrentDevice {
@@ -49,28 +49,28 @@ constexpr size_t kDefaultSharedBytes = 48 << 10;
 // Lets a kernel use `bytes` of dynamic shared memory: if its current limit is lower, sets the limit to the max per block, less its static
 // arrays. Every call sets the same value, so threads that use one kernel do not lower each other's limit.
 template <class... Parameters>
-cudaError_t allow_dynamic_shared(void (*kernel)(Parameters...), size_t bytes, int32_t most_of_block) {
-  cudaFuncAttributes of{};
-  const cudaError_t error = cudaFuncGetAttributes(&of, kernel);
-  if (error != cudaSuccess || bytes <= static_cast<size_t>(of.maxDynamicSharedSizeBytes)) return error;
-  const int most = most_of_block - static_cast<int>(of.sharedSizeBytes);
-  return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, most);
+cudaError_t allow_dynamic_shared(void (*kernel)(Parameters...), size_t bytes, int32_t max_block_bytes) {
+  cudaFuncAttributes attributes{};
+  const cudaError_t error = cudaFuncGetAttributes(&attributes, kernel);
+  if (error != cudaSuccess || bytes <= static_cast<size_t>(attributes.maxDynamicSharedSizeBytes)) return error;
+  const int max_dynamic = max_block_bytes - static_cast<int>(attributes.sharedSizeBytes);
+  return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, max_dynamic);
 }
 
 // The configuration of a launch in clusters of `cluster` blocks along x, with the attributes that it needs.
 class Launch {
  public:
   template <class... Parameters>
-  Launch(const Queue& queue, int cluster, void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes)
-      : device_(queue.ordinal) {
+  Launch(const LaunchContext& context, int cluster, void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes)
+      : device_(context.ordinal) {
     error_ = device_.error();
-    if (error_ == cudaSuccess && shared_bytes > 0) error_ = allow_dynamic_shared(kernel, shared_bytes, queue.shared_bytes);
+    if (error_ == cudaSuccess && shared_bytes > 0) error_ = allow_dynamic_shared(kernel, shared_bytes, context.shared_bytes);
     dimension_.id = cudaLaunchAttributeClusterDimension;
     dimension_.val.clusterDim = {static_cast<unsigned>(cluster), 1, 1};
     config_.gridDim = grid;
     config_.blockDim = block;
     config_.dynamicSmemBytes = shared_bytes;
-    config_.stream = static_cast<cudaStream_t>(queue.stream);
+    config_.stream = static_cast<cudaStream_t>(context.stream);
     config_.attrs = &dimension_;
     config_.numAttrs = cluster > 1 ? 1 : 0;
   }
@@ -87,14 +87,14 @@ class Launch {
 };
 
 // Launches in clusters of `cluster` blocks along x (cluster.cuh), which must divide the grid; an empty grid launches nothing. Returns 0 or
-// a cudaError_t, and clears the error, so that the caller's next call does not return it. Clusters larger than queue.largest_cluster are
+// a cudaError_t, and clears the error, so that the caller's next call does not return it. Clusters larger than context.max_cluster_size are
 // refused, because code for a device without clusters would treat each block as the whole cluster.
 template <class... Parameters, class... Arguments>
-int launch_clusters(const Queue& queue, int cluster, void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes,
+int launch_clusters(const LaunchContext& context, int cluster, void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes,
                     Arguments... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return cudaSuccess;
-  if (cluster < 1 || cluster > queue.largest_cluster) return cudaErrorInvalidClusterSize;
-  const Launch launch(queue, cluster, kernel, grid, block, shared_bytes);
+  if (cluster < 1 || cluster > context.max_cluster_size) return cudaErrorInvalidClusterSize;
+  const Launch launch(context, cluster, kernel, grid, block, shared_bytes);
   cudaError_t error = launch.error();
   if (error == cudaSuccess) error = cudaLaunchKernelEx(&launch.config(), kernel, static_cast<Parameters>(arguments)...);
   if (error != cudaSuccess) cudaGetLastError();
@@ -110,12 +110,13 @@ inline bool knows_clusters(const cudaFuncAttributes& code) {
 }
 
 // The number of clusters of such a launch that the device can run at the same time: the grid of a persistent kernel. Tests set it in the
-// queue. Returns 0 or a cudaError_t.
+// context. Returns 0 or a cudaError_t.
 template <class... Parameters>
-int resident_clusters(int* clusters, const Queue& queue, int cluster, void (*kernel)(Parameters...), dim3 block, size_t shared_bytes) {
-  *clusters = queue.resident_clusters;
+int resident_clusters(int* clusters, const LaunchContext& context, int cluster, void (*kernel)(Parameters...), dim3 block,
+                      size_t shared_bytes) {
+  *clusters = context.resident_clusters;
   if (*clusters > 0) return cudaSuccess;
-  const Launch launch(queue, cluster, kernel, dim3(cluster), block, shared_bytes);
+  const Launch launch(context, cluster, kernel, dim3(cluster), block, shared_bytes);
   cudaLaunchConfig_t config = launch.config();
   config.numAttrs = 1;  // unlike a launch, this query needs a cluster size, even if it is 1
   cudaError_t error = launch.error();
@@ -126,15 +127,16 @@ int resident_clusters(int* clusters, const Queue& queue, int cluster, void (*ker
 
 // The same without clusters.
 template <class... Parameters, class... Arguments>
-int launch(const Queue& queue, void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, Arguments... arguments) {
-  return launch_clusters(queue, 1, kernel, grid, block, shared_bytes, arguments...);
+int launch(const LaunchContext& context, void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes,
+           Arguments... arguments) {
+  return launch_clusters(context, 1, kernel, grid, block, shared_bytes, arguments...);
 }
 
 // Queues a fill of `bytes` from `memory` on with 0. Returns 0 or a cudaError_t.
-inline int clear(const Queue& queue, void* memory, size_t bytes) {
-  const CurrentDevice device(queue.ordinal);
+inline int clear(const LaunchContext& context, void* memory, size_t bytes) {
+  const CurrentDevice device(context.ordinal);
   cudaError_t error = device.error();
-  if (error == cudaSuccess) error = cudaMemsetAsync(memory, 0, bytes, static_cast<cudaStream_t>(queue.stream));
+  if (error == cudaSuccess) error = cudaMemsetAsync(memory, 0, bytes, static_cast<cudaStream_t>(context.stream));
   if (error != cudaSuccess) cudaGetLastError();
   return error;
 }

@@ -14,23 +14,23 @@ namespace {
 constexpr int kThreads = 256;
 
 // Sorts both orders of a loss: puts pair i at place i of each, then runs the bitonic network.
-__device__ void sort_places(const PreferenceLoss& x, int32_t loss, const Orders& orders) {
-  for (int64_t i = threadIdx.x; i < orders.places; i += kThreads) {
+__device__ void sort_orders(const PreferenceLoss& x, int32_t loss, const Orders& orders) {
+  for (int64_t i = threadIdx.x; i < orders.length; i += kThreads) {
     const bool exists = i < x.pairs;
     const Pair pair = exists ? pair_at(x, i) : Pair{};
     orders.first[i] = {first_key(loss, pair), static_cast<int32_t>(i)};
     orders.second[i] = {second_key(loss, pair), static_cast<int32_t>(i)};
   }
-  for (int64_t run = 2; run <= orders.places; run *= 2) {
+  for (int64_t run = 2; run <= orders.length; run *= 2) {
     for (int64_t distance = run / 2; distance > 0; distance /= 2) {
       __syncthreads();
-      for (int64_t i = threadIdx.x; i < orders.places; i += kThreads) {
+      for (int64_t i = threadIdx.x; i < orders.length; i += kThreads) {
         const int64_t other = i ^ distance;
         if (other < i) continue;
         const bool ascending = (i & run) == 0;
-        Place* const both[] = {orders.first, orders.second};
-        for (Place* order : both) {
-          const Place low = order[i], high = order[other];
+        OrderEntry* const both[] = {orders.first, orders.second};
+        for (OrderEntry* order : both) {
+          const OrderEntry low = order[i], high = order[other];
           if (before(high, low, x.pairs) == ascending) order[i] = high, order[other] = low;
         }
       }
@@ -40,11 +40,11 @@ __device__ void sort_places(const PreferenceLoss& x, int32_t loss, const Orders&
 }
 
 __device__ void add_sorted_terms(const PreferenceLoss& x, const Orders& orders) {
-  for (int64_t i = threadIdx.x; i < x.pairs; i += kThreads) orders.of_pair[i] = {0, 0, 0};
+  for (int64_t i = threadIdx.x; i < x.pairs; i += kThreads) orders.sorted_terms[i] = {0, 0, 0};
   for (int32_t term = 0; term < x.preference.terms; term++) {
     if (!sorts(x.preference.loss[term])) continue;
-    sort_places(x, x.preference.loss[term], orders);
-    for (int64_t k = threadIdx.x; k < x.pairs; k += kThreads) add_place(x.preference, term, orders, k);
+    sort_orders(x, x.preference.loss[term], orders);
+    for (int64_t k = threadIdx.x; k < x.pairs; k += kThreads) add_entry(x.preference, term, orders, k);
     __syncthreads();
   }
 }
@@ -74,11 +74,11 @@ __device__ void write_metrics(const PreferenceLoss& x) {
 }
 
 __global__ void __launch_bounds__(kThreads) losses_of_pairs(PreferenceLoss x, Orders orders) {
-  if (orders.places > 0) add_sorted_terms(x, orders);
+  if (orders.length > 0) add_sorted_terms(x, orders);
   const Batch batch = batch_of(x, x.running_mean ? advance_running_mean(x) : 0);
   for (int64_t i = threadIdx.x; i < x.pairs; i += kThreads) {
     Dual loss = loss_of_pair(x, i, pair_at(x, i), batch);
-    if (orders.places > 0) loss = loss + orders.of_pair[i];
+    if (orders.length > 0) loss = loss + orders.sorted_terms[i];
     write_pair(x, i, loss);
   }
   if (x.metrics) write_metrics(x);
@@ -86,9 +86,9 @@ __global__ void __launch_bounds__(kThreads) losses_of_pairs(PreferenceLoss x, Or
 
 }  // namespace
 
-int run(const Queue& queue, const PreferenceLoss& x) {
+int run(const LaunchContext& context, const PreferenceLoss& x) {
   const Orders orders = sorts(x.preference) ? orders_in(x.workspace, x.pairs) : Orders{};
-  return launch(queue, losses_of_pairs, dim3(x.pairs > 0 ? 1 : 0), dim3(kThreads), 0, x, orders);
+  return launch(context, losses_of_pairs, dim3(x.pairs > 0 ? 1 : 0), dim3(kThreads), 0, x, orders);
 }
 
 }  // namespace dpo4j::cuda

@@ -22,13 +22,13 @@ __device__ __forceinline__ T block_sum(T x) {
   static_assert(THREADS % kWarp == 0, "whole warps only");
   x = warp_sum(x);
   if constexpr (THREADS > kWarp) {
-    DPO4J_SHARED(T, of_warp, [THREADS / kWarp]);
-    if (threadIdx.x % kWarp == 0) of_warp[threadIdx.x / kWarp] = x;
+    DPO4J_SHARED(T, warp_sums, [THREADS / kWarp]);
+    if (threadIdx.x % kWarp == 0) warp_sums[threadIdx.x / kWarp] = x;
     __syncthreads();
     x = 0;
 #pragma unroll
-    for (int warp = 0; warp < THREADS / kWarp; warp++) x += of_warp[warp];
-    __syncthreads();  // of_warp may be written again
+    for (int warp = 0; warp < THREADS / kWarp; warp++) x += warp_sums[warp];
+    __syncthreads();  // warp_sums may be written again
   }
   return x;
 }
@@ -38,16 +38,16 @@ __device__ __forceinline__ T block_sum(T x) {
 template <int THREADS, class T, int N>
 __device__ __forceinline__ void block_sums(const T (&x)[N], T (&total)[N]) {
   static_assert(THREADS % kWarp == 0 && N <= THREADS, "whole warps only, and a thread for each number");
-  DPO4J_SHARED(T, of_warps, [N][THREADS / kWarp]);
+  DPO4J_SHARED(T, warp_sums, [N][THREADS / kWarp]);
 #pragma unroll
   for (int i = 0; i < N; i++) {
     const T sum = warp_sum(x[i]);
-    if (threadIdx.x % kWarp == 0) of_warps[i][threadIdx.x / kWarp] = sum;
+    if (threadIdx.x % kWarp == 0) warp_sums[i][threadIdx.x / kWarp] = sum;
   }
   __syncthreads();
   if (threadIdx.x < N) {
     T sum = 0;
-    for (int warp = 0; warp < THREADS / kWarp; warp++) sum += of_warps[threadIdx.x][warp];
+    for (int warp = 0; warp < THREADS / kWarp; warp++) sum += warp_sums[threadIdx.x][warp];
     total[threadIdx.x] = sum;
   }
   __syncthreads();

@@ -38,7 +38,7 @@ for object in "$objects"/*.cu.o; do
     $1 == "arch" { architecture = $3 }
     $1 == "Function" { name = $2; sub(/:$/, "", name) }
     $1 ~ /^REG:/ {
-      for (i = 1; i <= NF; i++) { split($i, of, ":"); bytes[of[1]] = of[2] }
+      for (i = 1; i <= NF; i++) { split($i, pair, ":"); bytes[pair[1]] = pair[2] }
       printf "%-33s %-7s %3d registers %6d shared %4d stack  %s\n", file, architecture, bytes["REG"], bytes["SHARED"], bytes["STACK"], name
     }'
 done | c++filt | sed 's/dpo4j::cuda::(anonymous namespace):://g; s/dpo4j:://g; s/__nv_bfloat16/bf16/g' >"$scratch/report"
@@ -50,12 +50,12 @@ if grep -v ' 0 stack ' "$scratch/report" >"$scratch/stacks"; then
   failed=1
 fi
 awk '
-  NR == FNR { if (NF > 0) { file[++lines] = $1; word[lines] = $2; most[lines] = $3 } next }
+  NR == FNR { if (NF > 0) { file[++lines] = $1; word[lines] = $2; max[lines] = $3 } next }
   {
     line = 0
     for (i = 1; i <= lines; i++) if (file[i] == $1 && index($0, word[i])) line = i
     if (line) seen[line] = 1
-    if (line && $3 > most[line]) { print "resources.sh: over its budget of " most[line] " registers: " $0; failed = 1 }
+    if (line && $3 > max[line]) { print "resources.sh: over its budget of " max[line] " registers: " $0; failed = 1 }
   }
   END {
     for (i = 1; i <= lines; i++) {

@@ -24,7 +24,7 @@ struct Ring {
 // A position in the pipeline: a stage, and the parity of the number of rounds through the ring. A consumer waits for `full` at `parity`,
 // the producer for `empty` at the other parity.
 template <int STAGES>
-struct Place {
+struct PipelineState {
   int stage = 0;
   uint32_t parity = 0;
   __device__ void advance() {

@@ -36,9 +36,9 @@ __device__ __forceinline__ float as_stored(float value, const __nv_bfloat16*) { 
 
 // Stores x + residual, and returns it as rounded by the store.
 template <int N, class T>
-__device__ __forceinline__ Values<N> add(T* sum, const T* x, const T* residual) {
-  Values<N> v = load<N>(x);
-  const Values<N> other = load<N>(residual);
+__device__ __forceinline__ Vec<N> add(T* sum, const T* x, const T* residual) {
+  Vec<N> v = load<N>(x);
+  const Vec<N> other = load<N>(residual);
 #pragma unroll
   for (int k = 0; k < N; k++) v[k] = as_stored(v[k] + other[k], sum);
   store<N>(sum, v);
@@ -46,27 +46,27 @@ __device__ __forceinline__ Values<N> add(T* sum, const T* x, const T* residual) 
 }
 
 template <class T, int THREADS, bool RESIDUAL>
-__global__ void __launch_bounds__(THREADS) forward(Forward<T> of) {
-  const int64_t row = blockIdx.x, begin = row * of.width;
-  const T* const x = RESIDUAL ? of.sum + begin : of.x + begin;
+__global__ void __launch_bounds__(THREADS) forward(Forward<T> params) {
+  const int64_t row = blockIdx.x, begin = row * params.width;
+  const T* const x = RESIDUAL ? params.sum + begin : params.x + begin;
   float squares = 0;
-  for_columns(of.width, of.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
+  for_columns(params.width, params.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
     const int64_t at = begin + column;
-    const Values<N> v = RESIDUAL ? add<N>(of.sum + at, of.x + at, of.residual + at) : load<N>(x + column);
+    const Vec<N> v = RESIDUAL ? add<N>(params.sum + at, params.x + at, params.residual + at) : load<N>(x + column);
 #pragma unroll
     for (int k = 0; k < N; k++) squares += v[k] * v[k];
   });
   const float all_squares = block_sum<THREADS>(squares);
-  const float r = all_squares < INFINITY ? 1.0f / sqrtf(all_squares / of.width + of.epsilon) : NAN;
-  if (threadIdx.x == 0) of.rstd[row] = r;
-  for_columns(of.width, of.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
+  const float r = all_squares < INFINITY ? 1.0f / sqrtf(all_squares / params.width + params.epsilon) : NAN;
+  if (threadIdx.x == 0) params.rstd[row] = r;
+  for_columns(params.width, params.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
-    Values<N> v = load<N>(x + column);
-    const Values<N> w = load<N>(of.weight + column);
+    Vec<N> v = load<N>(x + column);
+    const Vec<N> w = load<N>(params.weight + column);
 #pragma unroll
     for (int k = 0; k < N; k++) v[k] = v[k] * r * w[k];
-    store<N>(of.out + begin + column, v);
+    store<N>(params.out + begin + column, v);
   });
 }
 
@@ -81,16 +81,16 @@ struct Backward {
 
 // One row: computes d_x and adds the row's part of d_w to `d_weight`. A thread accesses only its own columns of `d_weight`.
 template <class T, int THREADS>
-__device__ void backward_row(const Backward<T>& of, int64_t row, float* d_weight) {
-  const T *d_out = of.d_out + row * of.width, *x = of.x + row * of.width;
-  const T* d_residual = of.d_residual ? of.d_residual + row * of.width : nullptr;
-  T* d_x = of.d_x + row * of.width;
-  const float r = of.rstd[row];
+__device__ void backward_row(const Backward<T>& params, int64_t row, float* d_weight) {
+  const T *d_out = params.d_out + row * params.width, *x = params.x + row * params.width;
+  const T* d_residual = params.d_residual ? params.d_residual + row * params.width : nullptr;
+  T* d_x = params.d_x + row * params.width;
+  const float r = params.rstd[row];
   float dot = 0;
-  for_columns(of.width, of.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
+  for_columns(params.width, params.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
-    const Values<N> dy = load<N>(d_out + column), v = load<N>(x + column), w = load<N>(of.weight + column);
-    Values<N> dw = load<N>(d_weight + column);
+    const Vec<N> dy = load<N>(d_out + column), v = load<N>(x + column), w = load<N>(params.weight + column);
+    Vec<N> dw = load<N>(d_weight + column);
 #pragma unroll
     for (int k = 0; k < N; k++) {
       dot += dy[k] * w[k] * v[k];
@@ -98,11 +98,11 @@ __device__ void backward_row(const Backward<T>& of, int64_t row, float* d_weight
     }
     store<N>(d_weight + column, dw);
   });
-  const float slope = block_sum<THREADS>(dot) / of.width * r * r;
-  for_columns(of.width, of.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
+  const float slope = block_sum<THREADS>(dot) / params.width * r * r;
+  for_columns(params.width, params.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
-    const Values<N> dy = load<N>(d_out + column), v = load<N>(x + column), w = load<N>(of.weight + column);
-    Values<N> dx{};
+    const Vec<N> dy = load<N>(d_out + column), v = load<N>(x + column), w = load<N>(params.weight + column);
+    Vec<N> dx{};
     if (d_residual) dx = load<N>(d_residual + column);
 #pragma unroll
     for (int k = 0; k < N; k++) dx[k] += r * (dy[k] * w[k] - v[k] * slope);
@@ -112,19 +112,19 @@ __device__ void backward_row(const Backward<T>& of, int64_t row, float* d_weight
 
 // SHARED: a part of d_w fits in shared memory and is accumulated there. Otherwise it is accumulated in the workspace.
 template <class T, int THREADS, bool SHARED>
-__global__ void __launch_bounds__(THREADS, 1024 / THREADS) backward(Backward<T> of) {
+__global__ void __launch_bounds__(THREADS, 1024 / THREADS) backward(Backward<T> params) {
   DPO4J_DYNAMIC_SHARED(float, shared);
-  float* const part = of.parts + blockIdx.x * of.width;
+  float* const part = params.parts + blockIdx.x * params.width;
   float* const d_weight = SHARED ? shared : part;
   const auto clear = [&](auto n, int64_t column) { store<decltype(n)::value>(d_weight + column, {}); };
-  for_columns(of.width, of.vectors_end, threadIdx.x, THREADS, clear);
+  for_columns(params.width, params.vectors_end, threadIdx.x, THREADS, clear);
 
-  const int64_t begin = blockIdx.x * of.rows_per_block;
-  const int64_t end = begin + of.rows_per_block < of.rows ? begin + of.rows_per_block : of.rows;
-  for (int64_t row = begin; row < end; row++) backward_row<T, THREADS>(of, row, d_weight);
+  const int64_t begin = blockIdx.x * params.rows_per_block;
+  const int64_t end = begin + params.rows_per_block < params.rows ? begin + params.rows_per_block : params.rows;
+  for (int64_t row = begin; row < end; row++) backward_row<T, THREADS>(params, row, d_weight);
 
   if (!SHARED) return;
-  for_columns(of.width, of.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
+  for_columns(params.width, params.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
     store<N>(part + column, load<N>(shared + column));
   });
@@ -135,84 +135,84 @@ constexpr int kPartLanes = 32;
 // d_weight += sum of the parts, 32 columns per block: lane y adds parts y, y + 32, ..., and the first warp adds the lanes in order.
 __global__ void __launch_bounds__(32 * kPartLanes) add_parts(float* d_weight, const float* parts, int64_t count, int64_t width) {
   const int64_t column = static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x;
-  DPO4J_SHARED(float, of_lane, [kPartLanes][32]);
+  DPO4J_SHARED(float, lane_sums, [kPartLanes][32]);
   float sum = 0;
   if (column < width) {
 #pragma unroll 4
     for (int64_t i = threadIdx.y; i < count; i += kPartLanes) sum += parts[i * width + column];
   }
-  of_lane[threadIdx.y][threadIdx.x] = sum;
+  lane_sums[threadIdx.y][threadIdx.x] = sum;
   __syncthreads();
   if (threadIdx.y > 0 || column >= width) return;
-  for (int lane = 1; lane < kPartLanes; lane++) sum += of_lane[lane][threadIdx.x];
+  for (int lane = 1; lane < kPartLanes; lane++) sum += lane_sums[lane][threadIdx.x];
   d_weight[column] += sum;
 }
 
 // Blocks of the first backward launch: enough to fill the largest device, but few enough that adding their parts is cheap.
 int64_t part_count(int64_t rows, int64_t width) {
-  const int64_t most = width <= kNarrowWidth ? 2048 : 512;
-  return rows < most ? rows : most;
+  const int64_t max_parts = width <= kNarrowWidth ? 2048 : 512;
+  return rows < max_parts ? rows : max_parts;
 }
 
 template <class T, bool RESIDUAL>
-int forward_of(const Queue& queue, const RmsNormForward& x) {
+int launch_forward(const LaunchContext& context, const RmsNormForward& x) {
   const bool narrow = x.width <= kNarrowWidth;
-  const Forward<T> of{static_cast<T*>(x.out),
-                      x.rstd,
-                      static_cast<T*>(x.sum),
-                      static_cast<const T*>(x.x),
-                      static_cast<const T*>(x.residual),
-                      static_cast<const T*>(x.weight),
-                      x.width,
-                      whole_vectors_end_to_end(x.width, sizeof(T)),
-                      x.epsilon};
-  return launch(queue, narrow ? forward<T, kNarrow, RESIDUAL> : forward<T, kWide, RESIDUAL>, dim3(x.rows), dim3(narrow ? kNarrow : kWide),
-                0, of);
+  const Forward<T> params{static_cast<T*>(x.out),
+                          x.rstd,
+                          static_cast<T*>(x.sum),
+                          static_cast<const T*>(x.x),
+                          static_cast<const T*>(x.residual),
+                          static_cast<const T*>(x.weight),
+                          x.width,
+                          whole_vectors_end_to_end(x.width, sizeof(T)),
+                          x.epsilon};
+  return launch(context, narrow ? forward<T, kNarrow, RESIDUAL> : forward<T, kWide, RESIDUAL>, dim3(x.rows), dim3(narrow ? kNarrow : kWide),
+                0, params);
 }
 
 template <class T>
-int forward_of(const Queue& queue, const RmsNormForward& x) {
-  return x.residual != nullptr ? forward_of<T, true>(queue, x) : forward_of<T, false>(queue, x);
+int launch_forward(const LaunchContext& context, const RmsNormForward& x) {
+  return x.residual != nullptr ? launch_forward<T, true>(context, x) : launch_forward<T, false>(context, x);
 }
 
 template <class T>
-int backward_of(const Queue& queue, const RmsNormBackward& x) {
+int launch_backward(const LaunchContext& context, const RmsNormBackward& x) {
   if (x.rows == 0) return cudaSuccess;
   const int64_t parts = part_count(x.rows, x.width);
-  const Backward<T> of{static_cast<T*>(x.d_x),
-                       static_cast<float*>(x.workspace),
-                       static_cast<const T*>(x.d_out),
-                       static_cast<const T*>(x.d_residual),
-                       static_cast<const T*>(x.x),
-                       static_cast<const T*>(x.weight),
-                       x.rstd,
-                       x.rows,
-                       divide_up(x.rows, parts),
-                       x.width,
-                       whole_vectors_end_to_end(x.width, sizeof(T))};
+  const Backward<T> params{static_cast<T*>(x.d_x),
+                           static_cast<float*>(x.workspace),
+                           static_cast<const T*>(x.d_out),
+                           static_cast<const T*>(x.d_residual),
+                           static_cast<const T*>(x.x),
+                           static_cast<const T*>(x.weight),
+                           x.rstd,
+                           x.rows,
+                           divide_up(x.rows, parts),
+                           x.width,
+                           whole_vectors_end_to_end(x.width, sizeof(T))};
   const size_t part_bytes = x.width * sizeof(float);
   int error;
   if (x.width <= kNarrowWidth) {
-    error = launch(queue, backward<T, kNarrow, true>, dim3(parts), dim3(kNarrow), part_bytes, of);
+    error = launch(context, backward<T, kNarrow, true>, dim3(parts), dim3(kNarrow), part_bytes, params);
   } else if (part_bytes <= kDefaultSharedBytes) {
-    error = launch(queue, backward<T, kWide, true>, dim3(parts), dim3(kWide), part_bytes, of);
+    error = launch(context, backward<T, kWide, true>, dim3(parts), dim3(kWide), part_bytes, params);
   } else {
-    error = launch(queue, backward<T, kWide, false>, dim3(parts), dim3(kWide), 0, of);
+    error = launch(context, backward<T, kWide, false>, dim3(parts), dim3(kWide), 0, params);
   }
   if (error != cudaSuccess) return error;
-  return launch(queue, add_parts, dim3(divide_up(x.width, 32)), dim3(32, kPartLanes), 0, x.d_weight, of.parts, parts, x.width);
+  return launch(context, add_parts, dim3(divide_up(x.width, 32)), dim3(32, kPartLanes), 0, x.d_weight, params.parts, parts, x.width);
 }
 
 }  // namespace
 
 size_t rms_norm_backward_workspace_bytes(int64_t rows, int64_t width) { return part_count(rows, width) * width * sizeof(float); }
 
-int run(const Queue& queue, const RmsNormForward& x) {
-  return x.dtype == DPO4J_BF16 ? forward_of<__nv_bfloat16>(queue, x) : forward_of<float>(queue, x);
+int run(const LaunchContext& context, const RmsNormForward& x) {
+  return x.dtype == DPO4J_BF16 ? launch_forward<__nv_bfloat16>(context, x) : launch_forward<float>(context, x);
 }
 
-int run(const Queue& queue, const RmsNormBackward& x) {
-  return x.dtype == DPO4J_BF16 ? backward_of<__nv_bfloat16>(queue, x) : backward_of<float>(queue, x);
+int run(const LaunchContext& context, const RmsNormBackward& x) {
+  return x.dtype == DPO4J_BF16 ? launch_backward<__nv_bfloat16>(context, x) : launch_backward<float>(context, x);
 }
 
 }  // namespace dpo4j::cuda

@@ -29,8 +29,8 @@ __global__ void __launch_bounds__(128) rotate(T* x, Rows rows) {
     T* first = x + row * rows.row_stride + head * 2 * rows.half + column;
     T* second = first + rows.half;
     const int64_t angle = (inside ? position : 0) * rows.half + column;
-    const Values<N> a = load<N>(first), b = load<N>(second), c = load<N>(rows.cosine + angle), s = load<N>(rows.sine + angle);
-    Values<N> rotated_a, rotated_b;
+    const Vec<N> a = load<N>(first), b = load<N>(second), c = load<N>(rows.cosine + angle), s = load<N>(rows.sine + angle);
+    Vec<N> rotated_a, rotated_b;
 #pragma unroll
     for (int k = 0; k < N; k++) {
       const float sine = rows.direction * s[k];
@@ -43,20 +43,20 @@ __global__ void __launch_bounds__(128) rotate(T* x, Rows rows) {
 }
 
 template <class T>
-int rotate_of(const Queue& queue, const Rope& x) {
+int launch_rotate(const LaunchContext& context, const Rope& x) {
   const int64_t half = x.head_width / 2;
   const Rows rows{x.positions, x.cosine, x.sine, x.heads, half, x.row_stride, x.positions_end, x.backward ? -1.0f : 1.0f};
   // If half a head is a multiple of the vector, halves are 16-byte aligned in the tensor and in the tables.
   const bool vectors = half % kVector == 0;
   const int64_t items = x.heads * half / (vectors ? kVector : 1);
-  return launch(queue, vectors ? rotate<T, kVector> : rotate<T, 1>, dim3(x.rows), dim3(items > 32 ? 128 : 32), 0, static_cast<T*>(x.x),
+  return launch(context, vectors ? rotate<T, kVector> : rotate<T, 1>, dim3(x.rows), dim3(items > 32 ? 128 : 32), 0, static_cast<T*>(x.x),
                 rows);
 }
 
 }  // namespace
 
-int run(const Queue& queue, const Rope& x) {
-  return x.dtype == DPO4J_BF16 ? rotate_of<__nv_bfloat16>(queue, x) : rotate_of<float>(queue, x);
+int run(const LaunchContext& context, const Rope& x) {
+  return x.dtype == DPO4J_BF16 ? launch_rotate<__nv_bfloat16>(context, x) : launch_rotate<float>(context, x);
 }
 
 }  // namespace dpo4j::cuda

@@ -16,7 +16,7 @@ __global__ void nothing() {}
 // The max number of blocks in a cluster on the current device, at most 8; 1 if it has no clusters. The compute capability alone does not
 // tell it: the compiled code must support clusters too, a small or partitioned device (MIG) has room for fewer blocks, and on some devices
 // of 9.0 and later there are no clusters, for which the runtime returns an error or 0.
-int largest_cluster(int ordinal) {
+int query_max_cluster_size(int ordinal) {
   constexpr int kPortable = 8;
   int launches = 0, blocks = 0;
   cudaFuncAttributes code{};
@@ -38,9 +38,9 @@ int largest_cluster(int ordinal) {
 const char* architectures() { return DPO4J_ARCHITECTURES; }
 
 // All kernels that can be turned off need sm_90a. The emulation contains the code of every architecture.
-bool has_kernel(const Queue& queue, uint32_t kernel) {
+bool has_kernel(const LaunchContext& context, uint32_t kernel) {
   const bool compiled = strcmp(architectures(), "emulated") == 0 || strstr(architectures(), "sm_90a") != nullptr;
-  return compiled && queue.capability == 90 && (queue.without & kernel) == 0;
+  return compiled && context.capability == 90 && (context.without & kernel) == 0;
 }
 
 const char* error_text(int error) { return cudaGetErrorString(static_cast<cudaError_t>(error)); }
@@ -76,7 +76,7 @@ int max_cluster(int32_t ordinal, int32_t* blocks) {
     cudaGetLastError();
     return device.error();
   }
-  *blocks = largest_cluster(ordinal);
+  *blocks = query_max_cluster_size(ordinal);
   return cudaSuccess;
 }
 
@@ -108,7 +108,7 @@ int device_info(int32_t ordinal, char* name, size_t name_bytes, int32_t* capabil
   return cudaSuccess;
 }
 
-int open_queue(Queue* queue, int32_t ordinal, void* stream) {
+int make_launch_context(LaunchContext* context, int32_t ordinal, void* stream) {
   const CurrentDevice device(ordinal);
   cudaError_t error = device.error();
   int shared_bytes = 0, major = 0, minor = 0;
@@ -122,7 +122,7 @@ int open_queue(Queue* queue, int32_t ordinal, void* stream) {
     cudaGetLastError();
     return error;
   }
-  *queue = {stream, ordinal, shared_bytes, largest_cluster(ordinal), 10 * major + minor, 0, 0};
+  *context = {stream, ordinal, shared_bytes, query_max_cluster_size(ordinal), 10 * major + minor, 0, 0};
   return cudaSuccess;
 }
 

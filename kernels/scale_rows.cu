@@ -20,7 +20,7 @@ __global__ void __launch_bounds__(32 * kRowsPerBlock)
   const float factor = scale[row];
   for_columns(width, vectors_end, threadIdx.x, 32, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
-    Values<N> v = load<N>(from + column);
+    Vec<N> v = load<N>(from + column);
 #pragma unroll
     for (int k = 0; k < N; k++) v[k] *= factor;
     store<N>(to + column, v);
@@ -28,15 +28,15 @@ __global__ void __launch_bounds__(32 * kRowsPerBlock)
 }
 
 template <class T>
-int scale_of(const Queue& queue, const ScaleRows& x) {
-  return launch(queue, scale_row<T>, dim3(divide_up(x.rows, kRowsPerBlock)), dim3(32, kRowsPerBlock), 0, static_cast<T*>(x.out),
+int launch_scale(const LaunchContext& context, const ScaleRows& x) {
+  return launch(context, scale_row<T>, dim3(divide_up(x.rows, kRowsPerBlock)), dim3(32, kRowsPerBlock), 0, static_cast<T*>(x.out),
                 static_cast<const T*>(x.in), x.scale, x.rows, x.width, whole_vectors_end_to_end(x.width, sizeof(T)));
 }
 
 }  // namespace
 
-int run(const Queue& queue, const ScaleRows& x) {
-  return x.dtype == DPO4J_BF16 ? scale_of<__nv_bfloat16>(queue, x) : scale_of<float>(queue, x);
+int run(const LaunchContext& context, const ScaleRows& x) {
+  return x.dtype == DPO4J_BF16 ? launch_scale<__nv_bfloat16>(context, x) : launch_scale<float>(context, x);
 }
 
 }  // namespace dpo4j::cuda

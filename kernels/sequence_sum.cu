@@ -49,14 +49,14 @@ __global__ void __launch_bounds__(kWarp* kSequencesPerBlock) backward(SequenceSu
 }
 
 template <class Params>
-int launch_sequences(const Queue& queue, void (*kernel)(Params), const Params& x) {
-  return launch(queue, kernel, dim3(divide_up(x.sequences.sequences, kSequencesPerBlock)), dim3(kWarp, kSequencesPerBlock), 0, x);
+int launch_sequences(const LaunchContext& context, void (*kernel)(Params), const Params& x) {
+  return launch(context, kernel, dim3(divide_up(x.sequences.sequences, kSequencesPerBlock)), dim3(kWarp, kSequencesPerBlock), 0, x);
 }
 
 }  // namespace
 
-int run(const Queue& queue, const SequenceSumForward& x) { return launch_sequences(queue, forward, x); }
+int run(const LaunchContext& context, const SequenceSumForward& x) { return launch_sequences(context, forward, x); }
 
-int run(const Queue& queue, const SequenceSumBackward& x) { return launch_sequences(queue, backward, x); }
+int run(const LaunchContext& context, const SequenceSumBackward& x) { return launch_sequences(context, backward, x); }
 
 }  // namespace dpo4j::cuda

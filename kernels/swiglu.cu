@@ -19,8 +19,8 @@ __global__ void __launch_bounds__(256) forward(T* out, const T* gate_up, int64_t
   const int64_t thread = static_cast<int64_t>(blockIdx.y) * blockDim.x + threadIdx.x;
   for_columns(width, vectors_end, thread, static_cast<int64_t>(gridDim.y) * blockDim.x, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
-    const Values<N> g = load<N>(gate + column), up = load<N>(gate + width + column);
-    Values<N> y;
+    const Vec<N> g = load<N>(gate + column), up = load<N>(gate + width + column);
+    Vec<N> y;
 #pragma unroll
     for (int k = 0; k < N; k++) y[k] = g[k] * sigmoid(g[k]) * up[k];
     store<N>(out + row * width + column, y);
@@ -35,8 +35,8 @@ __global__ void __launch_bounds__(256) backward(T* d_gate_up, const T* d_out, co
   const int64_t thread = static_cast<int64_t>(blockIdx.y) * blockDim.x + threadIdx.x;
   for_columns(width, vectors_end, thread, static_cast<int64_t>(gridDim.y) * blockDim.x, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
-    const Values<N> g = load<N>(gate + column), up = load<N>(gate + width + column), dy = load<N>(d_out + row * width + column);
-    Values<N> dg, du;
+    const Vec<N> g = load<N>(gate + column), up = load<N>(gate + width + column), dy = load<N>(d_out + row * width + column);
+    Vec<N> dg, du;
 #pragma unroll
     for (int k = 0; k < N; k++) {
       const float s = sigmoid(g[k]);
@@ -64,27 +64,27 @@ Shape shape_of(int64_t rows, int64_t width) {
 }
 
 template <class T>
-int forward_of(const Queue& queue, const SwigluForward& x) {
+int launch_forward(const LaunchContext& context, const SwigluForward& x) {
   const Shape shape = shape_of<T>(x.rows, x.width);
-  return launch(queue, forward<T>, shape.grid, shape.block, 0, static_cast<T*>(x.out), static_cast<const T*>(x.gate_up), x.width,
+  return launch(context, forward<T>, shape.grid, shape.block, 0, static_cast<T*>(x.out), static_cast<const T*>(x.gate_up), x.width,
                 shape.vectors_end);
 }
 
 template <class T>
-int backward_of(const Queue& queue, const SwigluBackward& x) {
+int launch_backward(const LaunchContext& context, const SwigluBackward& x) {
   const Shape shape = shape_of<T>(x.rows, x.width);
-  return launch(queue, backward<T>, shape.grid, shape.block, 0, static_cast<T*>(x.d_gate_up), static_cast<const T*>(x.d_out),
+  return launch(context, backward<T>, shape.grid, shape.block, 0, static_cast<T*>(x.d_gate_up), static_cast<const T*>(x.d_out),
                 static_cast<const T*>(x.gate_up), x.width, shape.vectors_end);
 }
 
 }  // namespace
 
-int run(const Queue& queue, const SwigluForward& x) {
-  return x.dtype == DPO4J_BF16 ? forward_of<__nv_bfloat16>(queue, x) : forward_of<float>(queue, x);
+int run(const LaunchContext& context, const SwigluForward& x) {
+  return x.dtype == DPO4J_BF16 ? launch_forward<__nv_bfloat16>(context, x) : launch_forward<float>(context, x);
 }
 
-int run(const Queue& queue, const SwigluBackward& x) {
-  return x.dtype == DPO4J_BF16 ? backward_of<__nv_bfloat16>(queue, x) : backward_of<float>(queue, x);
+int run(const LaunchContext& context, const SwigluBackward& x) {
+  return x.dtype == DPO4J_BF16 ? launch_backward<__nv_bfloat16>(context, x) : launch_backward<float>(context, x);
 }
 
 }  // namespace dpo4j::cuda

@@ -2,8 +2,8 @@
 // cp.async.bulk.tensor", and cuTensorMapEncodeTiled of the driver. Compute capability 9.0.
 //
 // One thread issues the load of a tile; a barrier (barrier.cuh) counts its bytes as they land. A tile is 64 columns of bf16 (128 bytes) and
-// as many rows as its tensor map says. Row r starts r * 128 bytes into the tile, as eight words of 16 bytes that the 128-byte swizzle
-// permutes: bits 4 to 6 of an address are xored with its bits 7 to 9. So the words of one column of eight consecutive rows are in different
+// as many rows as its tensor map says. Row r starts r * 128 bytes into the tile, as eight chunks of 16 bytes that the 128-byte swizzle
+// permutes: bits 4 to 6 of an address are xored with its bits 7 to 9. So the chunks of one column of eight consecutive rows are in different
 // banks. WGMMA reads the same swizzle (wgmma.cuh). Tiles are aligned to 1024 bytes, the period of the swizzle. Elements outside the matrix
 // land as 0, and the barrier counts their bytes too.
 #pragma once
@@ -43,11 +43,11 @@ inline EncodeTiled encode_tiled() {
 
 // Makes the tensor map of a bf16 matrix [rows, columns], rows `stride` elements apart, in tiles of tile_rows rows. Returns 0 or a
 // cudaError_t (the driver's codes have the same values).
-inline int encode_tile_map(const Queue& queue, TileMap* map, const void* matrix, int64_t rows, int64_t columns, int64_t stride,
+inline int encode_tile_map(const LaunchContext& context, TileMap* map, const void* matrix, int64_t rows, int64_t columns, int64_t stride,
                            uint32_t tile_rows) {
   const EncodeTiled encode = encode_tiled();
   if (encode == nullptr) return cudaErrorNotSupported;
-  const CurrentDevice device(queue.ordinal);
+  const CurrentDevice device(context.ordinal);
   if (device.error() != cudaSuccess) return device.error();
   const uint64_t extents[] = {static_cast<uint64_t>(columns), static_cast<uint64_t>(rows)}, strides[] = {static_cast<uint64_t>(stride) * 2};
   const uint32_t tile[] = {kTileColumns, tile_rows}, every[] = {1, 1};

@@ -21,20 +21,22 @@ constexpr int kTile = 16;  // columns that a thread reads together
 
 __device__ __forceinline__ int32_t thread_of_team() { return static_cast<int32_t>(threadIdx.x); }
 
-// The whole words of one slice, and the columns that remain at the end of a row. Thread t of the team handles words t, t + threads, ..., so
+// The whole 16-byte vectors of one slice, and the columns that remain at the end of a row. Thread t of the team handles vectors t, t + threads, ..., so
 // that accesses are coalesced, and the t-th remaining column.
 template <class T>
 struct Slice {
   int64_t begin;  // the first column
-  int32_t words, left;
+  int32_t vectors, left;
   __device__ Slice(int64_t begin, int64_t end)
-      : begin(begin), words(static_cast<int32_t>((end - begin) / kWord<T>)), left(static_cast<int32_t>((end - begin) % kWord<T>)) {}
-  __device__ int64_t columns_in_words() const { return static_cast<int64_t>(words) * kWord<T>; }
+      : begin(begin),
+        vectors(static_cast<int32_t>((end - begin) / kPer16Bytes<T>)),
+        left(static_cast<int32_t>((end - begin) % kPer16Bytes<T>)) {}
+  __device__ int64_t columns_in_vectors() const { return static_cast<int64_t>(vectors) * kPer16Bytes<T>; }
   // The thread that handles a column, counted from `begin`; -1 if it is outside the slice.
   __device__ int32_t thread_of(int64_t column, int32_t threads) const {
-    const int64_t beyond_words = column - columns_in_words();
-    if (beyond_words >= left) return -1;
-    return static_cast<int32_t>(beyond_words >= 0 ? beyond_words : column / kWord<T> % threads);
+    const int64_t beyond_vectors = column - columns_in_vectors();
+    if (beyond_vectors >= left) return -1;
+    return static_cast<int32_t>(beyond_vectors >= 0 ? beyond_vectors : column / kPer16Bytes<T> % threads);
   }
 };
 
@@ -52,7 +54,7 @@ struct Teams {
   }
 };
 
-constexpr int kTeamThreads = 256, kMostWarps = 64;  // threads of a team; warps of all teams of a row
+constexpr int kTeamThreads = 256, kMaxWarps = 64;  // threads of a team; warps of all teams of a row
 
 inline Teams teams_of(int64_t vocabulary) {
   constexpr int64_t kShort = 4096, kMedium = 65536;
@@ -69,39 +71,39 @@ __device__ __forceinline__ int64_t logits_row(const Params& x, int64_t row) {
 // Words i, i + threads, ... of a slice.
 template <class T>
 struct Tile {
-  static constexpr int kWords = kTile / kWord<T>;
-  Word<T> words[kWords];
+  static constexpr int kVectors = kTile / kPer16Bytes<T>;
+  Packed16<T> vectors[kVectors];
 };
 
-// A word of -inf, for columns beyond the vocabulary.
+// A vector of -inf, for columns beyond the vocabulary.
 __device__ __forceinline__ float4 no_columns(const float*) { return make_float4(-INFINITY, -INFINITY, -INFINITY, -INFINITY); }
 __device__ __forceinline__ uint4 no_columns(const __nv_bfloat16*) { return make_uint4(0xff80ff80u, 0xff80ff80u, 0xff80ff80u, 0xff80ff80u); }
 __device__ __forceinline__ uint4 no_columns(const __half*) { return make_uint4(0xfc00fc00u, 0xfc00fc00u, 0xfc00fc00u, 0xfc00fc00u); }
 
 template <Access A, class T>
-__device__ __forceinline__ Word<T> load_word_of(const T* slice, int32_t i) {
-  return load_word<A>(reinterpret_cast<const Word<T>*>(slice) + i);
+__device__ __forceinline__ Packed16<T> load_packed(const T* slice, int32_t i) {
+  return load_vector<A>(reinterpret_cast<const Packed16<T>*>(slice) + i);
 }
 
-// Calls step(tile, i) for this thread's tiles in ascending order; i is the first word of the tile, and load(i) reads a word. Words beyond
+// Calls step(tile, i) for this thread's tiles in ascending order; i is the first vector of the tile, and load(i) reads a vector. Vectors beyond
 // the slice are -inf. The next tile is loaded while one is processed.
 template <class T, class Load, class Step>
-__device__ __forceinline__ void for_tiles(int32_t words, int32_t threads, Load load, Step step) {
-  constexpr int kWords = Tile<T>::kWords;
+__device__ __forceinline__ void for_tiles(int32_t vectors, int32_t threads, Load load, Step step) {
+  constexpr int kVectors = Tile<T>::kVectors;
   const auto load_tile = [&](int32_t first) {
     Tile<T> tile;
 #pragma unroll
-    for (int k = 0; k < kWords; k++) {
+    for (int k = 0; k < kVectors; k++) {
       const int32_t i = first + k * threads;
-      tile.words[k] = i < words ? load(i) : no_columns(static_cast<const T*>(nullptr));
+      tile.vectors[k] = i < vectors ? load(i) : no_columns(static_cast<const T*>(nullptr));
     }
     return tile;
   };
   int32_t i = thread_of_team();
   Tile<T> next = load_tile(i);
-  for (; i < words; i += kWords * threads) {
+  for (; i < vectors; i += kVectors * threads) {
     const Tile<T> tile = next;
-    next = load_tile(i + kWords * threads);
+    next = load_tile(i + kVectors * threads);
     step(tile, i);
   }
 }
@@ -118,7 +120,7 @@ struct Plain {
   template <class Params>
   __device__ explicit Plain(const Params&) {}
   template <int N>
-  __device__ __forceinline__ Values<N> operator()(const Values<N>& logits, int64_t) const {
+  __device__ __forceinline__ Vec<N> operator()(const Vec<N>& logits, int64_t) const {
     return logits;
   }
 };
@@ -140,11 +142,11 @@ struct Transformed {
         cap(x.transform.cap),
         over_cap(x.transform.cap == 0 ? 0.0f : 1.0f / x.transform.cap) {}
 
-  // The bias of columns from `column` on: a whole word, or one. 0 beyond the vocabulary.
+  // The bias of columns from `column` on: a whole vector, or one. 0 beyond the vocabulary.
   template <int N>
-  __device__ __forceinline__ Values<N> bias_of(int64_t column) const {
+  __device__ __forceinline__ Vec<N> bias_of(int64_t column) const {
     if (bias != nullptr && column + N <= vocabulary) return load<N>(bias + column);
-    return Values<N>{};
+    return Vec<N>{};
   }
 
   __device__ __forceinline__ Seen see(float logit, float bias_of_logit) const {
@@ -156,17 +158,17 @@ struct Transformed {
   }
 
   template <int N>
-  __device__ __forceinline__ Values<N> operator()(Values<N> logits, int64_t column) const {
-    const Values<N> of = bias_of<N>(column);
+  __device__ __forceinline__ Vec<N> operator()(Vec<N> logits, int64_t column) const {
+    const Vec<N> biases = bias_of<N>(column);
 #pragma unroll
-    for (int k = 0; k < N; k++) logits[k] = see(logits[k], of[k]).z;
+    for (int k = 0; k < N; k++) logits[k] = see(logits[k], biases[k]).z;
     return logits;
   }
 };
 
 template <class L, class T>
 __device__ __forceinline__ float see_one(const L& transform, const T* row, int64_t column) {
-  return transform(Values<1>{{load_one(row + column)}}, column)[0];
+  return transform(Vec<1>{{load_one(row + column)}}, column)[0];
 }
 
 // ---- the softmax of a row ---------------------------------------------------------------------------------------------------------------
@@ -251,7 +253,7 @@ __device__ __forceinline__ S merge(S a, S b) {
 }
 
 // Adds the sum and the number of the logits that are not -inf. They are checked one by one only if their sum is -inf.
-__device__ __forceinline__ void add_total(StatisticsSums& sums, const Values<kTile>& x) {
+__device__ __forceinline__ void add_total(StatisticsSums& sums, const Vec<kTile>& x) {
   float total = 0;
   int32_t count = kTile;
 #pragma unroll
@@ -271,9 +273,9 @@ __device__ __forceinline__ void add_total(StatisticsSums& sums, const Values<kTi
 // Updates the max logit before the target, which is column `target` of the slice. A thread reads columns in ascending order. So if a whole
 // tile is before the target, this max is the running maximum.
 template <class T>
-__device__ __forceinline__ void add_before(StatisticsSums& sums, const Values<kTile>& x, uint32_t i, uint32_t threads, uint32_t target) {
-  constexpr uint32_t kElements = kWord<T>;
-  if ((i + (Tile<T>::kWords - 1) * threads + 1) * kElements <= target) {
+__device__ __forceinline__ void add_before(StatisticsSums& sums, const Vec<kTile>& x, uint32_t i, uint32_t threads, uint32_t target) {
+  constexpr uint32_t kElements = kPer16Bytes<T>;
+  if ((i + (Tile<T>::kVectors - 1) * threads + 1) * kElements <= target) {
     sums.before = sums.maximum;
   } else if (i * kElements < target) {
 #pragma unroll
@@ -286,15 +288,15 @@ __device__ __forceinline__ void add_before(StatisticsSums& sums, const Values<kT
 template <class T, class S, class L>
 __device__ __forceinline__ void add_tile(S& sums, const Tile<T>& tile, const L& transform, int64_t begin, int32_t i, int32_t threads,
                                          uint32_t target) {
-  Values<kTile> x;
+  Vec<kTile> x;
   float maximum = sums.maximum;
 #pragma unroll
-  for (int w = 0; w < Tile<T>::kWords; w++) {
-    const Values<kWord<T>> of_word = transform(unpack<T>(tile.words[w]), begin + static_cast<int64_t>(i + w * threads) * kWord<T>);
+  for (int w = 0; w < Tile<T>::kVectors; w++) {
+    const Vec<kPer16Bytes<T>> z = transform(unpack<T>(tile.vectors[w]), begin + static_cast<int64_t>(i + w * threads) * kPer16Bytes<T>);
 #pragma unroll
-    for (int k = 0; k < kWord<T>; k++) {
-      x[w * kWord<T> + k] = of_word[k];
-      maximum = fmaxf(maximum, of_word[k]);
+    for (int k = 0; k < kPer16Bytes<T>; k++) {
+      x[w * kPer16Bytes<T> + k] = z[k];
+      maximum = fmaxf(maximum, z[k]);
     }
   }
   move(sums, maximum);
@@ -332,28 +334,28 @@ __device__ __forceinline__ void add_logit(S& sums, float x, bool before_target) 
   sums = merge(sums, one);
 }
 
-// Accumulates this thread's columns of a slice of `row`. Calls keep(word, i) with every whole word.
+// Accumulates this thread's columns of a slice of `row`. Calls keep(vector, i) with every whole vector.
 template <class S, Access A, class T, class L, class Keep>
 __device__ __forceinline__ S sums_of(const T* row, const L& transform, const Slice<T>& slice, int32_t threads, int32_t target, Keep keep) {
   S sums = no_logits<S>();
-  const T* of_slice = row + slice.begin;
+  const T* slice_logits = row + slice.begin;
   const uint32_t target_in_slice = target > slice.begin ? static_cast<uint32_t>(target - slice.begin) : 0;
   for_tiles<T>(
-      slice.words, threads, [&](int32_t i) { return load_word_of<A>(of_slice, i); },
+      slice.vectors, threads, [&](int32_t i) { return load_packed<A>(slice_logits, i); },
       [&](const Tile<T>& tile, int32_t i) {
 #pragma unroll
-        for (int k = 0; k < Tile<T>::kWords; k++) keep(tile.words[k], i + k * threads);
+        for (int k = 0; k < Tile<T>::kVectors; k++) keep(tile.vectors[k], i + k * threads);
         add_tile<T>(sums, tile, transform, slice.begin, i, threads, target_in_slice);
       });
   if (thread_of_team() < slice.left) {
-    const int64_t column = slice.columns_in_words() + thread_of_team();
+    const int64_t column = slice.columns_in_vectors() + thread_of_team();
     add_logit(sums, see_one(transform, row, slice.begin + column), column < target_in_slice);
   }
   return sums;
 }
 
 template <class S>
-__device__ __forceinline__ S of_lane(const S& sums, int distance) {
+__device__ __forceinline__ S shuffle_xor(const S& sums, int distance) {
   uint32_t words[sizeof(S) / 4];
   memcpy(words, &sums, sizeof sums);
 #pragma unroll
@@ -366,17 +368,17 @@ __device__ __forceinline__ S of_lane(const S& sums, int distance) {
 template <class S>
 __device__ __forceinline__ S merge_lanes(S sums) {
 #pragma unroll
-  for (int distance = kWarp / 2; distance > 0; distance /= 2) sums = merge(sums, of_lane(sums, distance));
+  for (int distance = kWarp / 2; distance > 0; distance /= 2) sums = merge(sums, shuffle_xor(sums, distance));
   return sums;
 }
 
-// Merges the accumulators of the row's warps; of_warp(i) is that of warp i. All lanes of one warp call it.
-template <class S, class OfWarp>
-__device__ __forceinline__ S merge_warps(const Teams& teams, OfWarp of_warp) {
+// Merges the accumulators of the row's warps; warp_sums(i) is that of warp i. All lanes of one warp call it.
+template <class S, class WarpSums>
+__device__ __forceinline__ S merge_warps(const Teams& teams, WarpSums warp_sums) {
   const int32_t warps = teams.count * teams.warps();
   S sums = no_logits<S>();
 #pragma unroll 1
-  for (int32_t i = thread_of_team(); i < warps; i += kWarp) sums = merge(sums, of_warp(i));
+  for (int32_t i = thread_of_team(); i < warps; i += kWarp) sums = merge(sums, warp_sums(i));
   return merge_lanes(sums);
 }
 
@@ -402,7 +404,7 @@ __device__ __forceinline__ void write_results(const Params& x, int64_t row, cons
   if constexpr (S::kStatistics) {
     static_assert(DPO4J_TOKEN_ENTROPY == 0 && DPO4J_TOKEN_HIT == 1 && DPO4J_TOKEN_MEAN_LOGIT == 2 && DPO4J_TOKEN_LOG_WEIGHT == 3 &&
                       DPO4J_TOKEN_STATISTICS == 4,
-                  "a row of statistics is four words, in this order");
+                  "a row of statistics is four numbers, in this order");
     const float entropy = log_sum - sums.weighted / sums.sum;
     const float hit = at_target == sums.maximum && sums.before < at_target ? 1.0f : 0.0f;
     const float log_weight = distance + (log_sum - logf(sums.squares));  // logprob - (log squares - 2 log sum)
@@ -412,12 +414,12 @@ __device__ __forceinline__ void write_results(const Params& x, int64_t row, cons
 
 // d ((j == target) - exp(z - lse)) dz/dx for columns j other than the target.
 template <int N, class L>
-__device__ __forceinline__ Values<N> gradient(const Values<N>& logits, const L& transform, int64_t column, float lse, float d_logprob) {
-  Values<N> d;
+__device__ __forceinline__ Vec<N> gradient(const Vec<N>& logits, const L& transform, int64_t column, float lse, float d_logprob) {
+  Vec<N> d;
   // The sign is applied to d_logprob, where it costs no instruction.
   const auto scaled_probability = [&](float z) { return __fmul_rn(-d_logprob, exponential(z - lse)); };
   if constexpr (L::kTransforms) {
-    const Values<N> bias = transform.template bias_of<N>(column);
+    const Vec<N> bias = transform.template bias_of<N>(column);
 #pragma unroll
     for (int k = 0; k < N; k++) {
       const Seen seen = transform.see(logits[k], bias[k]);
@@ -442,8 +444,8 @@ __device__ __forceinline__ float gradient_at_target(float logit, const L& transf
   }
 }
 
-// Writes the gradient of a thread's columns of a slice; load(i) reads its words. The remaining columns and that of the target are read from
-// `row` before any is written. At the end, the gradient of the target overwrites the one written with its word.
+// Writes the gradient of a thread's columns of a slice; load(i) reads its vectors. The remaining columns and that of the target are read from
+// `row` before any is written. At the end, the gradient of the target overwrites the one written with its vector.
 template <class T, class Out, class L, class Load>
 __device__ __forceinline__ void store_gradient(Out* d_row, const T* row, const L& transform, const Slice<T>& slice, int32_t threads,
                                                int32_t target, float lse, float d_logprob, Load load) {
@@ -452,18 +454,19 @@ __device__ __forceinline__ void store_gradient(Out* d_row, const T* row, const L
   const int64_t target_in_slice = target - slice.begin;
   const bool has_target = target_in_slice >= 0 && slice.thread_of(target_in_slice, threads) == thread_of_team();
   const float at_target = has_target ? load_one(row + target) : 0.0f;
-  for_tiles<T>(slice.words, threads, load, [&](const Tile<T>& tile, int32_t first) {
+  for_tiles<T>(slice.vectors, threads, load, [&](const Tile<T>& tile, int32_t first) {
 #pragma unroll
-    for (int k = 0; k < Tile<T>::kWords; k++) {
+    for (int k = 0; k < Tile<T>::kVectors; k++) {
       const int32_t i = first + k * threads;
-      if (i >= slice.words) break;
-      const int64_t column = static_cast<int64_t>(i) * kWord<T>;
-      store<kWord<T>, Access::kOnce>(to + column, gradient(unpack<T>(tile.words[k]), transform, slice.begin + column, lse, d_logprob));
+      if (i >= slice.vectors) break;
+      const int64_t column = static_cast<int64_t>(i) * kPer16Bytes<T>;
+      store<kPer16Bytes<T>, Access::kOnce>(to + column,
+                                           gradient(unpack<T>(tile.vectors[k]), transform, slice.begin + column, lse, d_logprob));
     }
   });
   if (thread_of_team() < slice.left) {
-    const int64_t column = slice.columns_in_words() + thread_of_team();
-    store_one(to + column, gradient(Values<1>{{load_one(from + column)}}, transform, slice.begin + column, lse, d_logprob)[0]);
+    const int64_t column = slice.columns_in_vectors() + thread_of_team();
+    store_one(to + column, gradient(Vec<1>{{load_one(from + column)}}, transform, slice.begin + column, lse, d_logprob)[0]);
   }
   if (has_target) store_one(d_row + target, gradient_at_target(at_target, transform, target, lse, d_logprob));
 }
@@ -472,13 +475,13 @@ __device__ __forceinline__ void store_gradient(Out* d_row, const T* row, const L
 template <class T, class Out>
 __device__ __forceinline__ void store_all(Out* d_row, const Slice<T>& slice, int32_t threads, float value) {
   Out* to = d_row + slice.begin;
-  Values<kWord<T>> d;
+  Vec<kPer16Bytes<T>> d;
 #pragma unroll
-  for (int k = 0; k < kWord<T>; k++) d[k] = value;
-  for (int32_t i = thread_of_team(); i < slice.words; i += threads) {
-    store<kWord<T>, Access::kOnce>(to + static_cast<int64_t>(i) * kWord<T>, d);
+  for (int k = 0; k < kPer16Bytes<T>; k++) d[k] = value;
+  for (int32_t i = thread_of_team(); i < slice.vectors; i += threads) {
+    store<kPer16Bytes<T>, Access::kOnce>(to + static_cast<int64_t>(i) * kPer16Bytes<T>, d);
   }
-  if (thread_of_team() < slice.left) store_one(to + slice.columns_in_words() + thread_of_team(), value);
+  if (thread_of_team() < slice.left) store_one(to + slice.columns_in_vectors() + thread_of_team(), value);
 }
 
 // True for a row that is masked or whose target is beyond the vocabulary; `value` is then the value of all its results.

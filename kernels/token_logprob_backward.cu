@@ -12,7 +12,7 @@ namespace {
 
 using namespace token_logprob;
 
-constexpr int kThreads = 256, kTilesOfThread = 2;
+constexpr int kThreads = 256, kTilesPerThread = 2;
 
 // Resident blocks per SM: the max that registers allow without a spill.
 template <class L>
@@ -24,37 +24,37 @@ __global__ void __launch_bounds__(kThreads, kBlocks<L>) backward(TokenLogprobBac
   const int64_t row = blockIdx.x, begin = blockIdx.y * columns;
   const Slice<T> slice(begin, begin + columns < x.vocabulary ? begin + columns : x.vocabulary);
   const int32_t target = x.targets[row];
-  const int64_t of_logits = logits_row(x, row);
-  Out* d_logits = static_cast<Out*>(x.d_logits) + of_logits * x.d_logits_stride;
+  const int64_t logits_index = logits_row(x, row);
+  Out* d_logits = static_cast<Out*>(x.d_logits) + logits_index * x.d_logits_stride;
   float value;
   if (is_not_read(target, x.vocabulary, value)) {
     store_all(d_logits, slice, kThreads, value);
     return;
   }
-  const T* logits = static_cast<const T*>(x.logits) + of_logits * x.logits_stride;
+  const T* logits = static_cast<const T*>(x.logits) + logits_index * x.logits_stride;
   const float lse = x.lse[row], d_logprob = x.d_logprob[row];
-  const T* of_slice = logits + slice.begin;
+  const T* slice_logits = logits + slice.begin;
   store_gradient(d_logits, logits, L(x), slice, kThreads, target, lse, d_logprob,
-                 [&](int32_t i) { return load_word_of<Access::kOnce>(of_slice, i); });
+                 [&](int32_t i) { return load_packed<Access::kOnce>(slice_logits, i); });
 }
 
 template <class Out, class T>
-int launch_backward(const Queue& queue, const TokenLogprobBackward& x) {
-  constexpr int64_t kMostBlocks = 65535;
-  const int64_t wanted = divide_up(x.vocabulary, kThreads * kTile * kTilesOfThread), blocks = wanted < kMostBlocks ? wanted : kMostBlocks;
+int launch_backward(const LaunchContext& context, const TokenLogprobBackward& x) {
+  constexpr int64_t kMaxBlocks = 65535;
+  const int64_t wanted = divide_up(x.vocabulary, kThreads * kTile * kTilesPerThread), blocks = wanted < kMaxBlocks ? wanted : kMaxBlocks;
   const int64_t columns = divide_up(x.vocabulary, blocks * kTile) * kTile;
   return with_transform(x.transform, [&](auto transform) {
-    return launch(queue, backward<Out, T, typename decltype(transform)::Type>, dim3(x.rows, divide_up(x.vocabulary, columns)),
+    return launch(context, backward<Out, T, typename decltype(transform)::Type>, dim3(x.rows, divide_up(x.vocabulary, columns)),
                   dim3(kThreads), 0, x, columns);
   });
 }
 
 }  // namespace
 
-int run(const Queue& queue, const TokenLogprobBackward& x) {
+int run(const LaunchContext& context, const TokenLogprobBackward& x) {
   return with_stored(x.d_logits_dtype, [&](auto out) {
     return with_stored(
-        x.dtype, [&](auto stored) { return launch_backward<typename decltype(out)::Type, typename decltype(stored)::Type>(queue, x); });
+        x.dtype, [&](auto stored) { return launch_backward<typename decltype(out)::Type, typename decltype(stored)::Type>(context, x); });
   });
 }
 

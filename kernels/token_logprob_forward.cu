@@ -38,26 +38,26 @@ __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>) forward(TokenL
   }
   const T* logits = static_cast<const T*>(x.logits) + logits_row(x, row) * x.logits_stride;
   const L transform(x);
-  DPO4J_SHARED(S, of_warp, [kMostWarps]);
+  DPO4J_SHARED(S, warp_sums, [kMaxWarps]);
   for (int32_t team = 0; team < teams.count; team++) {
-    const S of_thread =
-        sums_of<S, Access::kOnce>(logits, transform, teams.slice<T>(team), teams.threads, target, [](const Word<T>&, int32_t) {});
-    const S sums = merge_lanes(of_thread);
-    if (threadIdx.x % kWarp == 0) of_warp[team * teams.warps() + threadIdx.x / kWarp] = sums;
+    const S thread_sums =
+        sums_of<S, Access::kOnce>(logits, transform, teams.slice<T>(team), teams.threads, target, [](const Packed16<T>&, int32_t) {});
+    const S sums = merge_lanes(thread_sums);
+    if (threadIdx.x % kWarp == 0) warp_sums[team * teams.warps() + threadIdx.x / kWarp] = sums;
   }
   const float at_target = see_one(transform, logits, target);
   __syncthreads();
   if (threadIdx.x >= kWarp) return;
-  const S sums = merge_warps<S>(teams, [&](int32_t warp) { return of_warp[warp]; });
+  const S sums = merge_warps<S>(teams, [&](int32_t warp) { return warp_sums[warp]; });
   if (threadIdx.x == 0) write_results(x, row, sums, at_target);
 }
 
 template <class S>
-int launch_forward(const Queue& queue, const TokenLogprobForward& x) {
+int launch_forward(const LaunchContext& context, const TokenLogprobForward& x) {
   const Teams teams = teams_of(x.vocabulary);
   return with_transform(x.transform, [&](auto transform) {
     return with_stored(x.dtype, [&](auto stored) {
-      return launch(queue, forward<S, typename decltype(stored)::Type, typename decltype(transform)::Type>, dim3(x.rows),
+      return launch(context, forward<S, typename decltype(stored)::Type, typename decltype(transform)::Type>, dim3(x.rows),
                     dim3(teams.threads), 0, x, teams);
     });
   });
@@ -65,8 +65,8 @@ int launch_forward(const Queue& queue, const TokenLogprobForward& x) {
 
 }  // namespace
 
-int run(const Queue& queue, const TokenLogprobForward& x) {
-  return x.statistics ? launch_forward<StatisticsSums>(queue, x) : launch_forward<Sums>(queue, x);
+int run(const LaunchContext& context, const TokenLogprobForward& x) {
+  return x.statistics ? launch_forward<StatisticsSums>(context, x) : launch_forward<Sums>(context, x);
 }
 
 }  // namespace dpo4j::cuda

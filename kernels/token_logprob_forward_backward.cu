@@ -34,9 +34,9 @@ constexpr int kBlocks = L::kTransforms                     ? 2
 template <class S, class Out, class T, class L>
 __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>)
     forward_backward(TokenLogprobForwardBackward x, Teams teams, Share share) {
-  const int64_t row = blockIdx.x / share.blocks, of_logits = logits_row(x, row);
+  const int64_t row = blockIdx.x / share.blocks, logits_index = logits_row(x, row);
   const int32_t target = x.targets[row], rank = cluster_rank(), first_team = rank * share.teams;
-  Out* d_logits = static_cast<Out*>(x.d_logits) + of_logits * x.d_logits_stride;
+  Out* d_logits = static_cast<Out*>(x.d_logits) + logits_index * x.d_logits_stride;
   const auto each_team = [&](auto act) {
     for (int32_t i = 0; i < share.teams; i++) act(i, teams.slice<T>(first_team + i));
   };
@@ -47,83 +47,85 @@ __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>)
     return;
   }
 
-  const T* logits = static_cast<const T*>(x.logits) + of_logits * x.logits_stride;
+  const T* logits = static_cast<const T*>(x.logits) + logits_index * x.logits_stride;
   const float d_logprob = x.d_logprob ? x.d_logprob[row] : 1.0f;
   const L transform(x);
-  const int32_t words_of_team = static_cast<int32_t>(teams.width / kWord<T>), words_held = static_cast<int32_t>(share.held / kWord<T>);
-  DPO4J_DYNAMIC_SHARED(Word<T>, held);
+  const int32_t team_vectors = static_cast<int32_t>(teams.width / kPer16Bytes<T>),
+                held_vectors = static_cast<int32_t>(share.held / kPer16Bytes<T>);
+  DPO4J_DYNAMIC_SHARED(Packed16<T>, held);
 
-  DPO4J_SHARED(S, of_warp, [kMostWarps]);
+  DPO4J_SHARED(S, warp_sums, [kMaxWarps]);
   each_team([&](int32_t team, const Slice<T>& slice) {
-    const int32_t first = team * words_of_team;
-    const S of_thread = sums_of<S, Access::kPlain>(logits, transform, slice, teams.threads, target, [&](const Word<T>& word, int32_t i) {
-      if (i < slice.words && first + i < words_held) held[first + i] = word;
-    });
-    const S sums = merge_lanes(of_thread);
-    if (threadIdx.x % kWarp == 0) of_warp[team * teams.warps() + threadIdx.x / kWarp] = sums;
+    const int32_t first = team * team_vectors;
+    const S thread_sums =
+        sums_of<S, Access::kPlain>(logits, transform, slice, teams.threads, target, [&](const Packed16<T>& vector, int32_t i) {
+          if (i < slice.vectors && first + i < held_vectors) held[first + i] = vector;
+        });
+    const S sums = merge_lanes(thread_sums);
+    if (threadIdx.x % kWarp == 0) warp_sums[team * teams.warps() + threadIdx.x / kWarp] = sums;
   });
 
   const float at_target = see_one(transform, logits, target);
-  DPO4J_SHARED(float, of_row, [1]);
+  DPO4J_SHARED(float, row_lse, [1]);
   cluster_sync();
   if (threadIdx.x < kWarp) {
-    const int32_t of_block = share.teams * teams.warps();
-    const S sums = merge_warps<S>(teams, [&](int32_t i) { return *cluster_shared(of_warp + i % of_block, i / of_block); });
+    const int32_t block_warps = share.teams * teams.warps();
+    const S sums = merge_warps<S>(teams, [&](int32_t i) { return *cluster_shared(warp_sums + i % block_warps, i / block_warps); });
     if (threadIdx.x == 0) {
-      of_row[0] = lse_of(sums);
+      row_lse[0] = lse_of(sums);
       if (rank == 0) write_results(x, row, sums, at_target);
     }
   }
-  cluster_sync();  // of_row is written; every block has read the others' sums, so a block may exit
+  cluster_sync();  // row_lse is written; every block has read the others' sums, so a block may exit
 
-  const float lse = of_row[0];
+  const float lse = row_lse[0];
   each_team([&](int32_t team, const Slice<T>& slice) {
-    const int32_t first = team * words_of_team;
-    const T* of_slice = logits + slice.begin;
+    const int32_t first = team * team_vectors;
+    const T* slice_logits = logits + slice.begin;
     store_gradient(d_logits, logits, transform, slice, teams.threads, target, lse, d_logprob,
-                   [&](int32_t i) { return first + i < words_held ? held[first + i] : load_word_of<Access::kOnce>(of_slice, i); });
+                   [&](int32_t i) { return first + i < held_vectors ? held[first + i] : load_packed<Access::kOnce>(slice_logits, i); });
   });
 }
 
 // Chooses the min cluster size at which the shared memory of four blocks fits in an SM, so that other blocks read and write while one waits
 // for its cluster. If four do not fit even with the max cluster size, a block uses all shared memory that it can get.
-Share share_of(const Queue& queue, const Teams& teams, int64_t element_bytes) {
-  constexpr int64_t kBlocksOfMultiprocessor = 4, kBesides = 3 << 10;  // bytes of shared memory besides the row
-  static_assert(kMostWarps * sizeof(StatisticsSums) + 1024 < kBesides, "the sums of warps, and what the system reserves");
+Share share_of(const LaunchContext& context, const Teams& teams, int64_t element_bytes) {
+  constexpr int64_t kBlocksPerSm = 4, kBesides = 3 << 10;  // bytes of shared memory besides the row
+  static_assert(kMaxWarps * sizeof(StatisticsSums) + 1024 < kBesides, "the sums of warps, and what the system reserves");
   Share share{1, teams.count, 0};
   const auto columns = [&] { return share.teams * teams.width; };
-  while (share.teams > 1 && 2 * share.blocks <= queue.largest_cluster &&
-         columns() * element_bytes > queue.shared_bytes / kBlocksOfMultiprocessor - kBesides) {
+  while (share.teams > 1 && 2 * share.blocks <= context.max_cluster_size &&
+         columns() * element_bytes > context.shared_bytes / kBlocksPerSm - kBesides) {
     share.blocks *= 2;
     share.teams /= 2;
   }
-  const int64_t most = (queue.shared_bytes - kBesides) / (kTile * element_bytes) * kTile;
-  share.held = columns() < most ? columns() : most;
+  const int64_t max_held = (context.shared_bytes - kBesides) / (kTile * element_bytes) * kTile;
+  share.held = columns() < max_held ? columns() : max_held;
   return share;
 }
 
 template <class S, class Out, class T>
-int launch_both(const Queue& queue, const TokenLogprobForwardBackward& x) {
+int launch_both(const LaunchContext& context, const TokenLogprobForwardBackward& x) {
   const Teams teams = teams_of(x.vocabulary);
-  const Share share = share_of(queue, teams, sizeof(T));
+  const Share share = share_of(context, teams, sizeof(T));
   return with_transform(x.transform, [&](auto transform) {
-    return launch_clusters(queue, share.blocks, forward_backward<S, Out, T, typename decltype(transform)::Type>,
+    return launch_clusters(context, share.blocks, forward_backward<S, Out, T, typename decltype(transform)::Type>,
                            dim3(x.rows * share.blocks), dim3(teams.threads), share.held * sizeof(T), x, teams, share);
   });
 }
 
 template <class S>
-int launch_both_of(const Queue& queue, const TokenLogprobForwardBackward& x) {
+int launch_with_types(const LaunchContext& context, const TokenLogprobForwardBackward& x) {
   return with_stored(x.d_logits_dtype, [&](auto out) {
     return with_stored(
-        x.dtype, [&](auto stored) { return launch_both<S, typename decltype(out)::Type, typename decltype(stored)::Type>(queue, x); });
+        x.dtype, [&](auto stored) { return launch_both<S, typename decltype(out)::Type, typename decltype(stored)::Type>(context, x); });
   });
 }
 
 }  // namespace
 
-int run(const Queue& queue, const TokenLogprobForwardBackward& x) {
-  return x.statistics ? launch_both_of<StatisticsSums>(queue, x) : launch_both_of<Sums>(queue, x);
+int run(const LaunchContext& context, const TokenLogprobForwardBackward& x) {
+  return x.statistics ? launch_with_types<StatisticsSums>(context, x) : launch_with_types<Sums>(context, x);
 }
 
 }  // namespace dpo4j::cuda

@@ -11,9 +11,9 @@ namespace {
 constexpr int kThreads = 256;
 
 __global__ void __launch_bounds__(kThreads) losses_of_completions(UnpairedLoss x) {
-  double of_others = 0;
-  for (int64_t i = threadIdx.x; i < x.kl_completions; i += kThreads) of_others += static_cast<double>(x.kl_sums[i]) - x.kl_reference[i];
-  const double kl = kl_of(x, block_sum<kThreads>(of_others));
+  double kl_sum = 0;
+  for (int64_t i = threadIdx.x; i < x.kl_completions; i += kThreads) kl_sum += static_cast<double>(x.kl_sums[i]) - x.kl_reference[i];
+  const double kl = kl_of(x, block_sum<kThreads>(kl_sum));
   double sums[kUnpairedSums] = {};
   for (int64_t i = threadIdx.x; i < x.completions; i += kThreads) {
     write_completion(x, i, kl);
@@ -27,8 +27,8 @@ __global__ void __launch_bounds__(kThreads) losses_of_completions(UnpairedLoss x
 
 }  // namespace
 
-int run(const Queue& queue, const UnpairedLoss& x) {
-  return launch(queue, losses_of_completions, dim3(x.completions > 0 ? 1 : 0), dim3(kThreads), 0, x);
+int run(const LaunchContext& context, const UnpairedLoss& x) {
+  return launch(context, losses_of_completions, dim3(x.completions > 0 ? 1 : 0), dim3(kThreads), 0, x);
 }
 
 }  // namespace dpo4j::cuda

@@ -11,7 +11,7 @@
 namespace dpo4j::cuda {
 
 template <int N>
-struct Values {
+struct Vec {
   float x[N];
   __device__ __forceinline__ float& operator[](int i) { return x[i]; }
   __device__ __forceinline__ float operator[](int i) const { return x[i]; }
@@ -25,17 +25,17 @@ struct Count {
 // The cache hint of an access. kOnce (evict-first) marks bytes that are not read again soon.
 enum class Access { kPlain, kOnce };
 
-template <Access A, class W>
-__device__ __forceinline__ W load_word(const W* address) {
+template <Access A, class V>
+__device__ __forceinline__ V load_vector(const V* address) {
   return A == Access::kOnce ? __ldcs(address) : *address;
 }
 
-template <Access A, class W>
-__device__ __forceinline__ void store_word(W* address, W word) {
+template <Access A, class V>
+__device__ __forceinline__ void store_vector(V* address, V vector) {
   if (A == Access::kOnce) {
-    __stcs(address, word);
+    __stcs(address, vector);
   } else {
-    *address = word;
+    *address = vector;
   }
 }
 
@@ -77,25 +77,25 @@ __device__ __forceinline__ uint32_t pack_pair<__half>(float low, float high) {
   return word;
 }
 
-// Word<T> is 16 bytes in storage order; kWord<T> is how many elements these are.
+// A 16-byte vector of elements in their storage type, and the number of these elements.
 template <class T>
-using Word = std::conditional_t<sizeof(T) == 4, float4, uint4>;
+using Packed16 = std::conditional_t<sizeof(T) == 4, float4, uint4>;
 template <class T>
-constexpr int kWord = 16 / sizeof(T);
+constexpr int kPer16Bytes = 16 / sizeof(T);
 
 template <class T>
-__device__ __forceinline__ Values<kWord<T>> unpack(const Word<T>& word) {
+__device__ __forceinline__ Vec<kPer16Bytes<T>> unpack(const Packed16<T>& packed) {
   if constexpr (sizeof(T) == 4) {
-    return {{word.x, word.y, word.z, word.w}};
+    return {{packed.x, packed.y, packed.z, packed.w}};
   } else {
-    const float2 a = unpack_pair<T>(word.x), b = unpack_pair<T>(word.y), c = unpack_pair<T>(word.z), d = unpack_pair<T>(word.w);
+    const float2 a = unpack_pair<T>(packed.x), b = unpack_pair<T>(packed.y), c = unpack_pair<T>(packed.z), d = unpack_pair<T>(packed.w);
     return {{a.x, a.y, b.x, b.y, c.x, c.y, d.x, d.y}};
   }
 }
 
-// The word that stores v[i], v[i + 1], ...
+// The 16-byte vector that stores v[i], v[i + 1], ...
 template <class T, int N>
-__device__ __forceinline__ Word<T> pack(const Values<N>& v, int i = 0) {
+__device__ __forceinline__ Packed16<T> pack(const Vec<N>& v, int i = 0) {
   if constexpr (sizeof(T) == 4) {
     return make_float4(v[i], v[i + 1], v[i + 2], v[i + 3]);
   } else {
@@ -106,34 +106,34 @@ __device__ __forceinline__ Word<T> pack(const Values<N>& v, int i = 0) {
 
 // Loads N elements from `address`. For N > 1 it must be 16-byte aligned (8 bytes for four 16-bit elements).
 template <int N, Access A = Access::kPlain, class T>
-__device__ __forceinline__ Values<N> load(const T* address) {
-  Values<N> v;
+__device__ __forceinline__ Vec<N> load(const T* address) {
+  Vec<N> v;
   if constexpr (N == 1) {
     v[0] = load_one(address);
   } else if constexpr (N == 4 && sizeof(T) == 2) {
-    const uint2 word = load_word<A>(reinterpret_cast<const uint2*>(address));
-    const float2 a = unpack_pair<T>(word.x), b = unpack_pair<T>(word.y);
+    const uint2 packed = load_vector<A>(reinterpret_cast<const uint2*>(address));
+    const float2 a = unpack_pair<T>(packed.x), b = unpack_pair<T>(packed.y);
     v[0] = a.x, v[1] = a.y, v[2] = b.x, v[3] = b.y;
   } else {
 #pragma unroll
-    for (int i = 0; i < N; i += kWord<T>) {
-      const Values<kWord<T>> of_word = unpack<T>(load_word<A>(reinterpret_cast<const Word<T>*>(address + i)));
+    for (int i = 0; i < N; i += kPer16Bytes<T>) {
+      const Vec<kPer16Bytes<T>> part = unpack<T>(load_vector<A>(reinterpret_cast<const Packed16<T>*>(address + i)));
 #pragma unroll
-      for (int k = 0; k < kWord<T>; k++) v[i + k] = of_word[k];
+      for (int k = 0; k < kPer16Bytes<T>; k++) v[i + k] = part[k];
     }
   }
   return v;
 }
 
 template <int N, Access A = Access::kPlain, class T>
-__device__ __forceinline__ void store(T* address, const Values<N>& v) {
+__device__ __forceinline__ void store(T* address, const Vec<N>& v) {
   if constexpr (N == 1) {
     store_one(address, v[0]);
   } else if constexpr (N == 4 && sizeof(T) == 2) {
-    store_word<A>(reinterpret_cast<uint2*>(address), make_uint2(pack_pair<T>(v[0], v[1]), pack_pair<T>(v[2], v[3])));
+    store_vector<A>(reinterpret_cast<uint2*>(address), make_uint2(pack_pair<T>(v[0], v[1]), pack_pair<T>(v[2], v[3])));
   } else {
 #pragma unroll
-    for (int i = 0; i < N; i += kWord<T>) store_word<A>(reinterpret_cast<Word<T>*>(address + i), pack<T>(v, i));
+    for (int i = 0; i < N; i += kPer16Bytes<T>) store_vector<A>(reinterpret_cast<Packed16<T>*>(address + i), pack<T>(v, i));
   }
 }
 

@@ -7,7 +7,7 @@ using dpo4j::Call;
 
 namespace {
 
-constexpr int64_t kMostHeadWidth = 256;
+constexpr int64_t kMaxHeadWidth = 256;
 
 template <class Params>
 Call& check_shape(Call& call, const Params& p) {
@@ -19,7 +19,7 @@ Call& check_shape(Call& call, const Params& p) {
       .extent("kv_heads", shape.kv_heads)
       .require(shape.kv_heads <= 0 || shape.heads % shape.kv_heads == 0, "heads", "must be a multiple of kv_heads")
       .extent("head_width", shape.head_width)
-      .require(shape.head_width % 8 == 0 && shape.head_width <= kMostHeadWidth, "head_width", "must be a multiple of 8, at most 256")
+      .require(shape.head_width % 8 == 0 && shape.head_width <= kMaxHeadWidth, "head_width", "must be a multiple of 8, at most 256")
       .stride("out_stride", shape.out_stride, "heads * head_width", shape.heads * shape.head_width, shape.dtype)
       .stride("q_stride", shape.q_stride, "heads * head_width", shape.heads * shape.head_width, shape.dtype)
       .stride("kv_stride", shape.kv_stride, "kv_heads * head_width", shape.kv_heads * shape.head_width, shape.dtype)

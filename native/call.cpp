@@ -8,8 +8,8 @@
 namespace dpo4j {
 namespace {
 
-constexpr int64_t kLargestExtent = INT32_MAX;
-constexpr int64_t kLargestCount = int64_t{1} << 56;
+constexpr int64_t kMaxExtent = INT32_MAX;
+constexpr int64_t kMaxCount = int64_t{1} << 56;
 
 long long wide(int64_t value) { return value; }
 
@@ -36,29 +36,29 @@ Call& Call::refuse(int32_t status, const char* format, ...) {
   return *this;
 }
 
-bool Call::out_of_bounds(const char* name, int64_t value, int64_t least, int64_t most) {
-  if (value < least) refuse(DPO4J_INVALID_ARGUMENT, "%s is %lld, must be at least %lld", name, wide(value), wide(least));
-  if (value > most) refuse(DPO4J_INVALID_ARGUMENT, "%s is %lld, must be at most %lld", name, wide(value), wide(most));
+bool Call::out_of_bounds(const char* name, int64_t value, int64_t min, int64_t max) {
+  if (value < min) refuse(DPO4J_INVALID_ARGUMENT, "%s is %lld, must be at least %lld", name, wide(value), wide(min));
+  if (value > max) refuse(DPO4J_INVALID_ARGUMENT, "%s is %lld, must be at most %lld", name, wide(value), wide(max));
   return false;
 }
 
 Call& Call::rows(const char* name, int64_t value) {
-  if (bounded(name, value, 0, kLargestExtent) && value == 0) empty_ = true;
+  if (bounded(name, value, 0, kMaxExtent) && value == 0) empty_ = true;
   return *this;
 }
 
 Call& Call::extent(const char* name, int64_t value) {
-  bounded(name, value, 1, kLargestExtent);
+  bounded(name, value, 1, kMaxExtent);
   return *this;
 }
 
 Call& Call::count(const char* name, int64_t value) {
-  if (bounded(name, value, 0, kLargestCount) && value == 0) empty_ = true;
+  if (bounded(name, value, 0, kMaxCount) && value == 0) empty_ = true;
   return *this;
 }
 
 Call& Call::stride(const char* name, int64_t value, const char* width_name, int64_t width, int32_t dtype) {
-  if (!bounded(name, value, 0, kLargestExtent)) return *this;
+  if (!bounded(name, value, 0, kMaxExtent)) return *this;
   if (value < width) {
     return refuse(DPO4J_INVALID_ARGUMENT, "%s is %lld, must be at least %s = %lld", name, wide(value), width_name, wide(width));
   }
@@ -112,10 +112,10 @@ Call& Call::options(const char* name, const void* at) {
 }
 
 Call& Call::transform(const dpo4j_logit_transform& transform) {
-  constexpr float kLeastCap = 1e-30f, kLargestCap = 1e30f;
+  constexpr float kMinCap = 1e-30f, kMaxCap = 1e30f;
   const float scale = transform.scale, cap = transform.cap;
   return option("scale", scale, finite(scale) && scale > 0, "must be finite and above 0")
-      .option("cap", cap, cap == 0 || (cap >= kLeastCap && cap <= kLargestCap), "must be from 1e-30 to 1e30, or 0 for none")
+      .option("cap", cap, cap == 0 || (cap >= kMinCap && cap <= kMaxCap), "must be from 1e-30 to 1e30, or 0 for none")
       .tensor_or_null("bias", transform.bias);
 }
 

@@ -82,7 +82,7 @@ class Call {
   template <class Params>
   int32_t launch([[maybe_unused]] const Params& params) {
 #ifdef DPO4J_WITH_CUDA
-    return launched(cuda::run(context_->queue, params));
+    return launched(cuda::run(context_->cuda, params));
 #else
     return status_;  // no cuda context can exist in this build
 #endif
@@ -95,12 +95,12 @@ class Call {
     if (!skipped() && (address != nullptr || !may_be_null)) check_address(name, address, alignment);
     return *this;
   }
-  bool bounded(const char* name, int64_t value, int64_t least, int64_t most) {
+  bool bounded(const char* name, int64_t value, int64_t min, int64_t max) {
     if (refused()) return false;
-    return (value >= least && value <= most) || out_of_bounds(name, value, least, most);
+    return (value >= min && value <= max) || out_of_bounds(name, value, min, max);
   }
   void check_address(const char* name, const void* address, uintptr_t alignment);
-  bool out_of_bounds(const char* name, int64_t value, int64_t least, int64_t most);
+  bool out_of_bounds(const char* name, int64_t value, int64_t min, int64_t max);
 
   static constexpr uintptr_t kAlignment = 16, kWord = 4;
 

@@ -11,7 +11,7 @@ namespace {
 using dpo4j::cpu::best_isa;
 using dpo4j::cpu::Cpu;
 
-constexpr int32_t kMostThreads = 1024;
+constexpr int32_t kMaxThreads = 1024;
 
 // Threads may not start and memory may not be there; neither may throw through a C call.
 std::unique_ptr<Cpu> start_cpu(int32_t threads, int32_t isa) {
@@ -27,7 +27,7 @@ std::unique_ptr<Cpu> start_cpu(int32_t threads, int32_t isa) {
 int32_t dpo4j_cpu_context_create(dpo4j_context** context, int32_t threads, int32_t isa) {
   if (context == nullptr) return DPO4J_INVALID_ARGUMENT;
   *context = nullptr;
-  if (threads < 0 || threads > kMostThreads || isa < DPO4J_ISA_AUTO || isa > DPO4J_ISA_AVX512) return DPO4J_INVALID_ARGUMENT;
+  if (threads < 0 || threads > kMaxThreads || isa < DPO4J_ISA_AUTO || isa > DPO4J_ISA_AVX512) return DPO4J_INVALID_ARGUMENT;
   if (isa > best_isa()) return DPO4J_UNSUPPORTED;
   std::unique_ptr<Cpu> cpu = start_cpu(threads, isa == DPO4J_ISA_AUTO ? best_isa() : isa);
   if (!cpu) return DPO4J_DEVICE_ERROR;
@@ -48,15 +48,15 @@ int32_t dpo4j_cuda_context_create(dpo4j_context** context, [[maybe_unused]] int3
   uint32_t kernels_off;
   if (!dpo4j::kernels_named(without, &kernels_off, text, text_bytes)) return DPO4J_INVALID_ARGUMENT;
 #ifdef DPO4J_WITH_CUDA
-  dpo4j::cuda::Queue queue{};
-  const int error = dpo4j::cuda::open_queue(&queue, ordinal, stream);
+  dpo4j::cuda::LaunchContext launch_context{};
+  const int error = dpo4j::cuda::make_launch_context(&launch_context, ordinal, stream);
   if (error != 0) {
     dpo4j::describe_failure(error, "asking the device for its attributes", text, text_bytes);
     return DPO4J_DEVICE_ERROR;
   }
-  queue.without = kernels_off;
-  queue.resident_clusters = resident_clusters;
-  *context = new (std::nothrow) dpo4j_context{DPO4J_CUDA, nullptr, queue, {}};
+  launch_context.without = kernels_off;
+  launch_context.resident_clusters = resident_clusters;
+  *context = new (std::nothrow) dpo4j_context{DPO4J_CUDA, nullptr, launch_context, {}};
   return *context != nullptr ? DPO4J_OK : refuse(DPO4J_DEVICE_ERROR, "the host has no memory for a context");
 #else
   return refuse(DPO4J_UNSUPPORTED, "this build of dpo4j has no CUDA kernels");

@@ -1,4 +1,5 @@
-// What a dpo4j_context is: one device, the queue or threads that serve it, and the text of the last refusal.
+// What a dpo4j_context is: one device, the threads or the launch context that serve it, and the text of the last
+// refusal.
 #pragma once
 
 #include <memory>
@@ -10,6 +11,6 @@
 struct dpo4j_context {
   int32_t device;                        // dpo4j_device
   std::unique_ptr<dpo4j::cpu::Cpu> cpu;  // of a cpu context
-  dpo4j::cuda::Queue queue;              // of a cuda context
+  dpo4j::cuda::LaunchContext cuda;       // of a cuda context
   char text[512];
 };

@@ -8,41 +8,41 @@
 namespace dpo4j::cuda {
 
 // A stream (a cudaStream_t) and the properties of its device that launches need.
-struct Queue {
+struct LaunchContext {
   void* stream;
   int32_t ordinal;
-  int32_t shared_bytes;     // max shared memory per block, static and dynamic together
-  int32_t largest_cluster;  // max blocks per cluster: 8, or 1 without clusters
-  int32_t capability;       // compute capability times ten
-  uint32_t without;         // bits of ArchitectureKernel that are turned off
+  int32_t shared_bytes;      // max shared memory per block, static and dynamic together
+  int32_t max_cluster_size;  // max blocks per cluster: 8, or 1 without clusters
+  int32_t capability;        // compute capability times ten
+  uint32_t without;          // bits of ArchitectureKernel that are turned off
   // For tests: the result of resident_clusters(). 0 queries the device.
   int32_t resident_clusters;
 };
 
 // Each queues launches, waits for nothing, and returns 0 or a cudaError_t, which error_text names.
-int run(const Queue&, const EmbeddingForward&);
-int run(const Queue&, const EmbeddingBackward&);
-int run(const Queue&, const CopyRows&);
-int run(const Queue&, const RmsNormForward&);
-int run(const Queue&, const RmsNormBackward&);
-int run(const Queue&, const Rope&);
-int run(const Queue&, const AttentionForward&);
-int run(const Queue&, const AttentionBackward&);
-int run(const Queue&, const SwigluForward&);
-int run(const Queue&, const SwigluBackward&);
-int run(const Queue&, const ResidualForward&);
-int run(const Queue&, const ScaleRows&);
-int run(const Queue&, const ColumnSum&);
-int run(const Queue&, const TokenLogprobForward&);
-int run(const Queue&, const TokenLogprobBackward&);
-int run(const Queue&, const TokenLogprobForwardBackward&);
-int run(const Queue&, const LmHeadForward&);
-int run(const Queue&, const SequenceSumForward&);
-int run(const Queue&, const SequenceSumBackward&);
-int run(const Queue&, const PreferenceLoss&);
-int run(const Queue&, const UnpairedLoss&);
-int run(const Queue&, const GradientNorm&);
-int run(const Queue&, const Adamw&);
+int run(const LaunchContext&, const EmbeddingForward&);
+int run(const LaunchContext&, const EmbeddingBackward&);
+int run(const LaunchContext&, const CopyRows&);
+int run(const LaunchContext&, const RmsNormForward&);
+int run(const LaunchContext&, const RmsNormBackward&);
+int run(const LaunchContext&, const Rope&);
+int run(const LaunchContext&, const AttentionForward&);
+int run(const LaunchContext&, const AttentionBackward&);
+int run(const LaunchContext&, const SwigluForward&);
+int run(const LaunchContext&, const SwigluBackward&);
+int run(const LaunchContext&, const ResidualForward&);
+int run(const LaunchContext&, const ScaleRows&);
+int run(const LaunchContext&, const ColumnSum&);
+int run(const LaunchContext&, const TokenLogprobForward&);
+int run(const LaunchContext&, const TokenLogprobBackward&);
+int run(const LaunchContext&, const TokenLogprobForwardBackward&);
+int run(const LaunchContext&, const LmHeadForward&);
+int run(const LaunchContext&, const SequenceSumForward&);
+int run(const LaunchContext&, const SequenceSumBackward&);
+int run(const LaunchContext&, const PreferenceLoss&);
+int run(const LaunchContext&, const UnpairedLoss&);
+int run(const LaunchContext&, const GradientNorm&);
+int run(const LaunchContext&, const Adamw&);
 
 size_t rms_norm_backward_workspace_bytes(int64_t rows, int64_t width);
 size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
@@ -50,14 +50,14 @@ size_t gradient_norm_workspace_bytes(int64_t count);
 size_t lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary);
 
 // kernels/runtime.cu
-const char* architectures();                     // as compiled, "sm_80,sm_90a,...", or "emulated"
-bool has_kernel(const Queue&, uint32_t kernel);  // of ArchitectureKernel: whether the device runs it and it is not off
+const char* architectures();                             // as compiled, "sm_80,sm_90a,...", or "emulated"
+bool has_kernel(const LaunchContext&, uint32_t kernel);  // of ArchitectureKernel: whether the device runs it and it is not off
 const char* error_text(int error);
 const char* error_name(int error);
 bool ends_cuda(int error);  // whether every later CUDA call of the process fails
 int max_cluster(int32_t ordinal, int32_t* blocks);
 int device_count(int32_t* count);
 int device_info(int32_t ordinal, char* name, size_t name_bytes, int32_t* capability, int64_t* memory_bytes, int32_t* driver_version);
-int open_queue(Queue*, int32_t ordinal, void* stream);
+int make_launch_context(LaunchContext*, int32_t ordinal, void* stream);
 
 }  // namespace dpo4j::cuda

@@ -74,7 +74,7 @@ int32_t dpo4j_cuda_has_kernel([[maybe_unused]] const dpo4j_context* context, [[m
 #ifdef DPO4J_WITH_CUDA
   if (context == nullptr || name == nullptr || context->device != DPO4J_CUDA) return 0;
   const uint32_t kernel = kernel_named(name);
-  return kernel != 0 && cuda::has_kernel(context->queue, kernel) ? 1 : 0;
+  return kernel != 0 && cuda::has_kernel(context->cuda, kernel) ? 1 : 0;
 #else
   return 0;
 #endif

@@ -7,7 +7,7 @@
 
 namespace dpo4j {
 
-// Bits of cuda::Queue::without.
+// Bits of cuda::LaunchContext::without.
 enum ArchitectureKernel : uint32_t { kAttentionForwardSm90a = 1, kAttentionBackwardSm90a = 2, kLmHeadForwardSm90a = 4 };
 
 // Converts a comma-separated list of names to bits. Returns false if a name is unknown; `text` then names it and lists those that exist.

@@ -6,11 +6,11 @@ using dpo4j::LmHeadForward;
 
 namespace {
 
-constexpr int64_t kTile = 128, kMostTiles = UINT32_MAX;  // tiles have at least so many rows and columns, and are numbered in 32 bits
+constexpr int64_t kTile = 128, kMaxTiles = UINT32_MAX;  // tiles have at least so many rows and columns, and are numbered in 32 bits
 
 bool on_hopper([[maybe_unused]] const dpo4j_context* context) {
 #ifdef DPO4J_WITH_CUDA
-  return context->device == DPO4J_CUDA && dpo4j::cuda::has_kernel(context->queue, dpo4j::kLmHeadForwardSm90a);
+  return context->device == DPO4J_CUDA && dpo4j::cuda::has_kernel(context->cuda, dpo4j::kLmHeadForwardSm90a);
 #else
   return false;
 #endif
@@ -18,7 +18,7 @@ bool on_hopper([[maybe_unused]] const dpo4j_context* context) {
 
 bool is_turned_off([[maybe_unused]] const dpo4j_context* context) {
 #ifdef DPO4J_WITH_CUDA
-  return context->device == DPO4J_CUDA && (context->queue.without & dpo4j::kLmHeadForwardSm90a) != 0;
+  return context->device == DPO4J_CUDA && (context->cuda.without & dpo4j::kLmHeadForwardSm90a) != 0;
 #else
   return false;
 #endif
@@ -57,7 +57,7 @@ int32_t dpo4j_lm_head_forward(dpo4j_context* context, const dpo4j_lm_head_forwar
       .rows("rows", p.rows)
       .extent("vocabulary", p.vocabulary)
       .extent("hidden_width", p.hidden_width)
-      .require(p.rows / kTile * (p.vocabulary / kTile) <= kMostTiles, "rows", "must be fewer in one call of so large a vocabulary")
+      .require(p.rows / kTile * (p.vocabulary / kTile) <= kMaxTiles, "rows", "must be fewer in one call of so large a vocabulary")
       .stride("hidden_stride", p.hidden_stride, "hidden_width", p.hidden_width, p.dtype)
       .stride("weight_stride", p.weight_stride, "hidden_width", p.hidden_width, p.dtype)
       .transform(p.transform)

@@ -11,14 +11,14 @@ namespace dpo4j::cpu::DPO4J_ISA {
 namespace {
 
 struct Tile {
-  float q[kQueryRows * kMostHeadWidth];  // times scale
-  float d_out[kQueryRows * kMostHeadWidth];
-  float d_q[kQueryRows * kMostHeadWidth];
-  float keys[kKeys * kMostHeadWidth];
-  float keys_transposed[kMostHeadWidth * kKeys];
-  float values_transposed[kMostHeadWidth * kKeys];
-  float d_keys[kKeys * kMostHeadWidth];
-  float d_values[kKeys * kMostHeadWidth];
+  float q[kQueryRows * kMaxHeadWidth];  // times scale
+  float d_out[kQueryRows * kMaxHeadWidth];
+  float d_q[kQueryRows * kMaxHeadWidth];
+  float keys[kKeys * kMaxHeadWidth];
+  float keys_transposed[kMaxHeadWidth * kKeys];
+  float values_transposed[kMaxHeadWidth * kKeys];
+  float d_keys[kKeys * kMaxHeadWidth];
+  float d_values[kKeys * kMaxHeadWidth];
   float p[kQueryRows * kKeys];
   float d_s[kQueryRows * kKeys];
 };
@@ -28,8 +28,8 @@ static_assert(sizeof(Tile) <= kScratchBytes, "a tile fits a thread's scratch");
 // that sees key j is `first_row(j)`.
 struct Sight {
   int64_t row_begin, rows, group, first_unseen, count;
-  int64_t keys(int64_t row) const { return most(0, least(count, (row_begin + row) / group + first_unseen)); }
-  int64_t first_row(int64_t key) const { return most(0, least(rows, (key + 1 - first_unseen) * group - row_begin)); }
+  int64_t keys(int64_t row) const { return max(0, min(count, (row_begin + row) / group + first_unseen)); }
+  int64_t first_row(int64_t key) const { return max(0, min(rows, (key + 1 - first_unseen) * group - row_begin)); }
 };
 
 struct Task {
@@ -50,7 +50,7 @@ struct Task {
   void load_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const;
   void load_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows) const;
   void differentiate_row(float* probabilities, float* d_s, int64_t seen, float lse, float d) const;
-  void add_to_keys(float* sums, const float* weights, const float* of_rows, const Sight& sight) const;
+  void add_to_keys(float* sums, const float* weights, const float* rows, const Sight& sight) const;
   void add_to_queries(const Sight& sight) const;
   void add_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows, int64_t first_unseen, int64_t count) const;
   void store_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const;
@@ -106,20 +106,20 @@ void Task::differentiate_row(float* probabilities, float* d_s, int64_t seen, flo
   });
 }
 
-// sums[key] += sum over rows of weights[row, key] of_rows[row], for each key over the rows that see it. Other rows may contain anything,
+// sums[key] += sum over rows of weights[row, key] rows[row], for each key over the rows that see it. Other rows may contain anything,
 // also NaN, so they are left out and not multiplied by 0.
-void Task::add_to_keys(float* sums, const float* weights, const float* of_rows, const Sight& sight) const {
+void Task::add_to_keys(float* sums, const float* weights, const float* rows, const Sight& sight) const {
   const int64_t width = stride();
   const Left transposed = {weights, 1, kKeys};
   for (int64_t key = 0; key < sight.count; key += kTileRows) {
-    const int64_t block = least(kTileRows, sight.count - key), shared = sight.first_row(key + block - 1);
+    const int64_t block = min(kTileRows, sight.count - key), shared = sight.first_row(key + block - 1);
     for (int64_t i = key; i < key + block; i++) {
       const int64_t first = sight.first_row(i);
       if (first < shared)
-        product(sums + i * width, width, transposed.from(i, first), of_rows + first * width, width, 1, width, shared - first, true);
+        product(sums + i * width, width, transposed.from(i, first), rows + first * width, width, 1, width, shared - first, true);
     }
     if (shared < sight.rows)
-      product(sums + key * width, width, transposed.from(key, shared), of_rows + shared * width, width, block, width, sight.rows - shared,
+      product(sums + key * width, width, transposed.from(key, shared), rows + shared * width, width, block, width, sight.rows - shared,
               true);
   }
 }
@@ -129,7 +129,7 @@ void Task::add_to_queries(const Sight& sight) const {
   const int64_t width = stride();
   const Left weights = {tile.d_s, kKeys, 1};
   for (int64_t row = 0; row < sight.rows;) {
-    const int64_t shared = sight.keys(row), block = shared == sight.count ? sight.rows - row : least(kTileRows, sight.rows - row);
+    const int64_t shared = sight.keys(row), block = shared == sight.count ? sight.rows - row : min(kTileRows, sight.rows - row);
     product(tile.d_q + row * width, width, weights.from(row, 0), tile.keys, width, block, width, shared, false);
     for (int64_t i = row; i < row + block; i++) {
       const int64_t more = sight.keys(i) - shared;
@@ -179,7 +179,7 @@ void Task::run_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) co
     const int64_t rows = reader->query_count * heads.group;
     const int64_t first_row = own ? begin * heads.group : 0;
     for (int64_t row = first_row; row < rows; row += kQueryRows) {
-      add_queries(*reader, row, least(kQueryRows, rows - row), own ? 1 - begin : kKeys, count);
+      add_queries(*reader, row, min(kQueryRows, rows - row), own ? 1 - begin : kKeys, count);
     }
   }
   store_keys(owner, begin, count);
@@ -189,7 +189,7 @@ void Task::run() const {
   for (int64_t member = 0; member <= family->dependents; member++) prepare(family[member]);
   for (int64_t member = 0; member <= family->dependents; member++) {
     const dpo4j_segment& owner = family[member];
-    for (int64_t begin = 0; begin < owner.query_count; begin += kKeys) run_keys(owner, begin, least(kKeys, owner.query_count - begin));
+    for (int64_t begin = 0; begin < owner.query_count; begin += kKeys) run_keys(owner, begin, min(kKeys, owner.query_count - begin));
   }
 }
 

@@ -12,13 +12,13 @@ namespace dpo4j::cpu::DPO4J_ISA {
 namespace {
 
 struct Tile {
-  float q[kQueryRows * kMostHeadWidth];  // times scale
-  float out[kQueryRows * kMostHeadWidth];
-  float keys_transposed[kMostHeadWidth * kKeys];
-  float values[kKeys * kMostHeadWidth];
+  float q[kQueryRows * kMaxHeadWidth];  // times scale
+  float out[kQueryRows * kMaxHeadWidth];
+  float keys_transposed[kMaxHeadWidth * kKeys];
+  float values[kKeys * kMaxHeadWidth];
   float scores[kQueryRows * kKeys];
-  float largest[kQueryRows];  // running maximum of scores
-  float sum[kQueryRows];      // of exp(score - largest)
+  float maximum[kQueryRows];  // running maximum of scores
+  float sum[kQueryRows];      // of exp(score - maximum)
 };
 static_assert(sizeof(Tile) <= kScratchBytes, "a tile fits a thread's scratch");
 
@@ -47,7 +47,7 @@ void Task::load_queries() const {
   for (int64_t row = 0; row < rows; row++) {
     pack_row(tile.q + row * stride(), q + heads.at(segment, row_begin + row, p.shape.q_stride), p.shape.head_width, p.shape.scale);
     each_vector(stride(), [&](int64_t i, auto lanes) { store(tile.out + row * stride() + i, all(0), lanes); });
-    tile.largest[row] = -kInfinity;
+    tile.maximum[row] = -kInfinity;
     tile.sum[row] = 0;
   }
 }
@@ -63,19 +63,19 @@ void Task::load_keys(int64_t begin, int64_t count) const {
   clear_columns(tile.keys_transposed, p.shape.head_width, count);
 }
 
-// Turns the first `count` scores of a row into exp(score - largest). Returns the factor that rescales the earlier sums of the row.
+// Turns the first `count` scores of a row into exp(score - maximum). Returns the factor that rescales the earlier sums of the row.
 float Task::add_scores(int64_t row, int64_t count) const {
   float* scores = tile.scores + row * kKeys;
   const float here = maximum_over(count, [&](int64_t i, auto lanes) { return load(scores + i, lanes, -kInfinity); });
-  const float before = tile.largest[row];
-  const float largest = here > before ? here : before;
+  const float before = tile.maximum[row];
+  const float maximum = here > before ? here : before;
   const float sum = sum_over(count, [&](int64_t i, auto lanes) {
-    const Floats e = exp(load(scores + i, lanes, -kInfinity) - largest);
+    const Floats e = exp(load(scores + i, lanes, -kInfinity) - maximum);
     store(scores + i, e, lanes);
     return e;
   });
-  const float shrink = before == largest ? 1 : exp(before - largest);
-  tile.largest[row] = largest;
+  const float shrink = before == maximum ? 1 : exp(before - maximum);
+  tile.maximum[row] = maximum;
   tile.sum[row] = tile.sum[row] * shrink + sum;
   return shrink;
 }
@@ -84,13 +84,13 @@ float Task::add_scores(int64_t row, int64_t count) const {
 // multiplied row by row. The value of a key that a row does not see may be anything, also NaN, so it is left out and not multiplied by 0.
 void Task::add_values(int64_t first_row, int64_t key_begin, int64_t keys) const {
   for (int64_t row = first_row; row < rows;) {
-    const int64_t shared = least(visible(row) - key_begin, keys);
-    const int64_t block = shared == keys ? rows - row : least(kTileRows, rows - row);
+    const int64_t shared = min(visible(row) - key_begin, keys);
+    const int64_t block = shared == keys ? rows - row : min(kTileRows, rows - row);
     float* out = tile.out + row * stride();
     const Left scores = {tile.scores + row * kKeys, kKeys, 1};
     product(out, stride(), scores, tile.values, stride(), block, stride(), shared, true);
     for (int64_t i = 0; i < block; i++) {
-      const int64_t more = least(visible(row + i) - key_begin, keys) - shared;
+      const int64_t more = min(visible(row + i) - key_begin, keys) - shared;
       if (more > 0)
         product(out + i * stride(), stride(), scores.from(i, shared), tile.values + shared * stride(), stride(), 1, stride(), more, true);
     }
@@ -106,7 +106,7 @@ void Task::add_keys(int64_t begin, int64_t count) const {
   product(tile.scores + first_row * kKeys, kKeys, {tile.q + first_row * stride(), stride(), 1}, tile.keys_transposed, kKeys,
           rows - first_row, score_columns, p.shape.head_width, false);
   for (int64_t row = first_row; row < rows; row++) {
-    const float shrink = add_scores(row, least(visible(row) - begin, count));
+    const float shrink = add_scores(row, min(visible(row) - begin, count));
     if (shrink == 1) continue;
     float* out = tile.out + row * stride();
     each_vector(stride(), [&](int64_t i, auto lanes) { store(out + i, load(out + i, lanes) * shrink, lanes); });
@@ -118,7 +118,7 @@ void Task::store_rows() const {
   for (int64_t row = 0; row < rows; row++) {
     const int64_t query_row = segment.query_begin + heads.query_of(row_begin + row);
     p.lse[query_row * p.shape.heads + heads.head_of(row_begin + row)] =
-        static_cast<float>(tile.largest[row] + ::log(static_cast<double>(tile.sum[row])));
+        static_cast<float>(tile.maximum[row] + ::log(static_cast<double>(tile.sum[row])));
     float* out = static_cast<float*>(p.out) + heads.at(segment, row_begin + row, p.shape.out_stride);
     const float* sums = tile.out + row * stride();
     const float inverse = 1 / tile.sum[row];
@@ -129,7 +129,7 @@ void Task::store_rows() const {
 void Task::run() const {
   load_queries();
   const int64_t keys = visible(rows - 1);
-  for (int64_t begin = 0; begin < keys; begin += kKeys) add_keys(begin, least(kKeys, keys - begin));
+  for (int64_t begin = 0; begin < keys; begin += kKeys) add_keys(begin, min(kKeys, keys - begin));
   store_rows();
 }
 
@@ -142,7 +142,7 @@ void run(Threads& threads, const AttentionForward& p) {
     const dpo4j_segment& segment = p.segments[task / (p.shape.kv_heads * tiles)];
     const HeadGroup heads = {task / tiles % p.shape.kv_heads, group, p.shape.head_width};
     const int64_t row_begin = task % tiles * kQueryRows;
-    const int64_t rows = least(kQueryRows, segment.query_count * group - row_begin);
+    const int64_t rows = min(kQueryRows, segment.query_count * group - row_begin);
     if (rows > 0) Task{p, segment, heads, row_begin, rows, *static_cast<Tile*>(scratch)}.run();
   });
 }

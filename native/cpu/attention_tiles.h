@@ -12,10 +12,10 @@ namespace dpo4j::cpu::DPO4J_ISA {
 
 constexpr int64_t kQueryRows = 128;
 constexpr int64_t kKeys = 64;
-constexpr int64_t kMostHeadWidth = 256;
+constexpr int64_t kMaxHeadWidth = 256;
 
-DPO4J_INLINE int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-DPO4J_INLINE int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+DPO4J_INLINE int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+DPO4J_INLINE int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 
 // head_width rounded up to whole vectors: the row stride of packed tiles, which are padded with zeros.
 DPO4J_INLINE int64_t padded(int64_t head_width) { return (head_width + kLanes - 1) / kLanes * kLanes; }

@@ -42,7 +42,7 @@ int64_t tile_columns(int64_t n) {
   return (equal + kColumnMultiple - 1) / kColumnMultiple * kColumnMultiple;
 }
 
-int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Computes columns [column, column + n) of c.
 struct Columns {
@@ -57,7 +57,7 @@ struct Columns {
 
   // c (+)= the part of the product for kDepth values of k from `depth` on.
   void multiply(float* c, int64_t c_stride, const float* a, int64_t a_stride, int64_t rows, int64_t depth) const {
-    sgemm.load(std::memory_order_relaxed)(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', rows, n, least(p.k - depth, kDepth), 1, a,
+    sgemm.load(std::memory_order_relaxed)(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', rows, n, min(p.k - depth, kDepth), 1, a,
                                           a_stride, b_at(depth), p.b_stride, depth > 0 || p.accumulate ? 1 : 0, c, c_stride);
   }
 
@@ -67,7 +67,7 @@ struct Columns {
 
   // Copies rows of a and appends rows of zeros. Returns the stride of the copy.
   int64_t pad(float* out, int64_t row, int64_t rows, int64_t padded_rows, int64_t depth) const {
-    const int64_t steps = least(p.k - depth, kDepth);
+    const int64_t steps = min(p.k - depth, kDepth);
     const int64_t lines = p.transpose_a ? steps : rows, length = p.transpose_a ? rows : steps;
     const int64_t stride = p.transpose_a ? padded_rows : steps;
     memset(out, 0, padded_rows * steps * sizeof(float));
@@ -123,9 +123,9 @@ void run(Cpu& cpu, const Matmul& p) {
     set_threads.load(std::memory_order_relaxed)(1);
     const int64_t column = task % column_tiles * width;
     const int64_t row = task / column_tiles * kRows;
-    const int64_t rows = least(kRows, p.m - row);
+    const int64_t rows = min(kRows, p.m - row);
     const int64_t whole = rows / kWholeRows * kWholeRows;
-    const Columns columns = {p, column, least(width, p.n - column)};
+    const Columns columns = {p, column, min(width, p.n - column)};
     if (whole > 0) columns.run(row, whole);
     if (rows > whole) columns.run_padded(row + whole, rows - whole, *static_cast<Padded*>(scratch));
   });

@@ -9,25 +9,25 @@
 namespace dpo4j::cpu {
 namespace {
 
-constexpr int64_t kFewestPairs = 128, kMostRanges = 32;
+constexpr int64_t kMinPairs = 128, kMaxRanges = 32;
 
-void sort_places(const PreferenceLoss& p, int32_t loss, const Orders& orders) {
+void sort_orders(const PreferenceLoss& p, int32_t loss, const Orders& orders) {
   for (int64_t i = 0; i < p.pairs; i++) {
     const Pair pair = pair_at(p, i);
     orders.first[i] = {first_key(loss, pair), static_cast<int32_t>(i)};
     orders.second[i] = {second_key(loss, pair), static_cast<int32_t>(i)};
   }
-  const auto earlier = [&p](Place a, Place b) { return before(a, b, p.pairs); };
+  const auto earlier = [&p](OrderEntry a, OrderEntry b) { return before(a, b, p.pairs); };
   std::sort(orders.first, orders.first + p.pairs, earlier);
   std::sort(orders.second, orders.second + p.pairs, earlier);
 }
 
 void add_sorted_terms(const PreferenceLoss& p, const Orders& orders) {
-  std::fill(orders.of_pair, orders.of_pair + p.pairs, Dual{0, 0, 0});
+  std::fill(orders.sorted_terms, orders.sorted_terms + p.pairs, Dual{0, 0, 0});
   for (int32_t term = 0; term < p.preference.terms; term++) {
     if (!sorts(p.preference.loss[term])) continue;
-    sort_places(p, p.preference.loss[term], orders);
-    for (int64_t k = 0; k < p.pairs; k++) add_place(p.preference, term, orders, k);
+    sort_orders(p, p.preference.loss[term], orders);
+    for (int64_t k = 0; k < p.pairs; k++) add_entry(p.preference, term, orders, k);
   }
 }
 
@@ -56,21 +56,21 @@ void run(Cpu& cpu, const PreferenceLoss& p) {
   const Orders orders = sorted ? orders_in(p.workspace, p.pairs) : Orders{};
   if (sorted) add_sorted_terms(p, orders);
   const Batch batch = batch_of(p, p.running_mean != nullptr ? advance_running_mean(p) : 0);
-  const int64_t range = std::max(kFewestPairs, (p.pairs + kMostRanges - 1) / kMostRanges);
-  double of_range[kMostRanges][kPairSums] = {};
+  const int64_t range = std::max(kMinPairs, (p.pairs + kMaxRanges - 1) / kMaxRanges);
+  double range_sums[kMaxRanges][kPairSums] = {};
   parallel_ranges(cpu.threads, p.pairs, range, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
       const Dual loss = loss_of_pair(p, i, pair_at(p, i), batch);
-      write_pair(p, i, sorted ? loss + orders.of_pair[i] : loss);
+      write_pair(p, i, sorted ? loss + orders.sorted_terms[i] : loss);
     }
     if (p.metrics == nullptr) return;
     double sums[kPairSums] = {};
     for (int64_t i = begin; i < end; i++) add_metrics(sums, p, i);
-    std::copy(sums, sums + kPairSums, of_range[begin / range]);
+    std::copy(sums, sums + kPairSums, range_sums[begin / range]);
   });
   if (p.metrics == nullptr) return;
   double sums[kPairSums] = {};
-  for (const auto& part : of_range) {
+  for (const auto& part : range_sums) {
     for (int m = 0; m < kPairSums; m++) sums[m] += part[m];
   }
   write_metrics(p, sums);

@@ -5,12 +5,12 @@
 
 namespace dpo4j::cpu {
 
-constexpr int64_t kMostRowBlocks = 64;
-constexpr int64_t kFewestBlockRows = 16;
+constexpr int64_t kMaxRowBlocks = 64;
+constexpr int64_t kMinBlockRows = 16;
 
 static inline constexpr int64_t row_blocks(int64_t rows) {
-  const int64_t blocks = (rows + kFewestBlockRows - 1) / kFewestBlockRows;
-  return blocks < kMostRowBlocks ? blocks : kMostRowBlocks;
+  const int64_t blocks = (rows + kMinBlockRows - 1) / kMinBlockRows;
+  return blocks < kMaxRowBlocks ? blocks : kMaxRowBlocks;
 }
 
 // The first row of a block; block row_blocks(rows) begins at rows.

@@ -138,8 +138,8 @@ struct BlockSums {
 
 // The state of forward for the part of a row that it has read. Sums are over columns, with t = logit - anchor.
 struct RowSums {
-  float largest = -kInfinity;
-  int64_t largest_block = 0;  // start of the block that contains the first maximum
+  float maximum = -kInfinity;
+  int64_t maximum_block = 0;  // start of the block that contains the first maximum
   double anchor = 0;          // the running maximum, if it is finite
   double exps = 0;            // of exp(t)
   double weighted = 0;        // of exp(t) t
@@ -155,7 +155,7 @@ struct RowSums {
       squares *= factor * factor;
       exps *= factor;
     }
-    anchor = largest = to;
+    anchor = maximum = to;
   }
 };
 
@@ -184,15 +184,15 @@ void add_block(RowSums& row, const T* block, int64_t size) {
 }
 
 template <Sums kSums, class Row>
-RowSums sums_of(const Row& of, int64_t count) {
+RowSums sums_of(const Row& logits, int64_t count) {
   RowSums row;
   for (int64_t begin = 0; begin < count; begin += kBlock) {
     const int64_t size = count - begin < kBlock ? count - begin : kBlock;
-    const typename Row::Type* block = of.block(begin, size);
-    const float largest = maximum_of(block, size);
-    if (largest > row.largest) {
-      row.move_anchor(largest);
-      row.largest_block = begin;
+    const typename Row::Type* block = logits.block(begin, size);
+    const float maximum = maximum_of(block, size);
+    if (maximum > row.maximum) {
+      row.move_anchor(maximum);
+      row.maximum_block = begin;
     }
     add_block<kSums>(row, block, size);
   }
@@ -200,9 +200,9 @@ RowSums sums_of(const Row& of, int64_t count) {
 }
 
 template <class Row>
-bool hit(const RowSums& row, const Row& of, int64_t target) {
-  const int64_t before = target - row.largest_block;
-  return of.at(target) == row.largest && before < kBlock && maximum_of(of.block(row.largest_block, before), before) < row.largest;
+bool hit(const RowSums& row, const Row& logits, int64_t target) {
+  const int64_t before = target - row.maximum_block;
+  return logits.at(target) == row.maximum && before < kBlock && maximum_of(logits.block(row.maximum_block, before), before) < row.maximum;
 }
 
 template <class P>
@@ -223,17 +223,17 @@ void fill_results(const P& p, int64_t row, float value) {
 }
 
 template <class Row, class P>
-void write_results(const P& p, int64_t row, int64_t target, const Row& of) {
-  const RowSums sums = p.statistics != nullptr ? sums_of<Sums::kAll>(of, p.vocabulary) : sums_of<Sums::kExps>(of, p.vocabulary);
+void write_results(const P& p, int64_t row, int64_t target, const Row& logits) {
+  const RowSums sums = p.statistics != nullptr ? sums_of<Sums::kAll>(logits, p.vocabulary) : sums_of<Sums::kExps>(logits, p.vocabulary);
   const double log_sum = ::log(sums.exps);
   const double lse = sums.anchor + log_sum;
-  const double logprob = of.at(target) - lse;
+  const double logprob = logits.at(target) - lse;
   p.lse[row] = static_cast<float>(lse);
   p.logprob[row] = static_cast<float>(logprob);
   if (p.statistics == nullptr) return;
   float* statistics = p.statistics + row * DPO4J_TOKEN_STATISTICS;
   statistics[DPO4J_TOKEN_ENTROPY] = static_cast<float>(log_sum - sums.weighted / sums.exps);
-  statistics[DPO4J_TOKEN_HIT] = hit(sums, of, target) ? 1 : 0;
+  statistics[DPO4J_TOKEN_HIT] = hit(sums, logits, target) ? 1 : 0;
   statistics[DPO4J_TOKEN_MEAN_LOGIT] = static_cast<float>(sums.logits / static_cast<double>(sums.columns));
   statistics[DPO4J_TOKEN_LOG_WEIGHT] = static_cast<float>(logprob - (::log(sums.squares) - 2 * log_sum));
 }
@@ -275,8 +275,8 @@ DPO4J_INLINE void gradient_of_pair(Out* d_logits, const In* logits, Floats lse, 
 
 template <class In, class Out>
 void gradient_of_row(Out* d_logits, const In* logits, int64_t count, float lse_of_row, float d) {
-  const Scale of(d);
-  const Floats lse = all(lse_of_row), scale = all(of.scale), offset = all(of.offset);
+  const Scale split(d);
+  const Floats lse = all(lse_of_row), scale = all(split.scale), offset = all(split.offset);
   int64_t i = 0;
   for (; i + kPair <= count; i += kPair) gradient_of_pair(d_logits + i, logits + i, lse, scale, offset);
   if (i == count) return;

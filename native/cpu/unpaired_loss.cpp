@@ -6,9 +6,9 @@
 namespace dpo4j::cpu {
 
 void run(Cpu&, const UnpairedLoss& p) {
-  double of_others = 0;
-  for (int64_t i = 0; i < p.kl_completions; i++) of_others += static_cast<double>(p.kl_sums[i]) - p.kl_reference[i];
-  const double kl = kl_of(p, of_others);
+  double kl_sum = 0;
+  for (int64_t i = 0; i < p.kl_completions; i++) kl_sum += static_cast<double>(p.kl_sums[i]) - p.kl_reference[i];
+  const double kl = kl_of(p, kl_sum);
   double sums[kUnpairedSums] = {};
   for (int64_t i = 0; i < p.completions; i++) {
     write_completion(p, i, kl);

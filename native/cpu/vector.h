@@ -241,9 +241,9 @@ DPO4J_INLINE Floats tanh(Floats x) {
   p = fma(p, r, all(0.04166838899254799f));
   p = fma(p, r, all(0.1666652113199234f));
   p = fma(p, r, all(0.4999999403953552f));
-  const Floats of_rest = fma(p * r, r, r);
+  const Floats expm1_r = fma(p * r, r, r);
   const Floats power = (Floats)((Ints)all(1) + ((Ints)shifted << 23));  // 2^n
-  const Floats e = fma(power, of_rest, power - 1);
+  const Floats e = fma(power, expm1_r, power - 1);
   const Floats t = e / (e + 2);
   return (Floats)((Ints)t | ((Ints)x & (Ints)all(-0.0f)));
 }

@@ -81,12 +81,12 @@ DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kPairSums], const dpo4j
   sums[DPO4J_METRIC_LOGP_CHOSEN] += pair.chosen;
   sums[DPO4J_METRIC_LOGP_REJECTED] += pair.rejected;
   if (x.statistics == nullptr) return;
-  const float* of_chosen = x.statistics + 2 * i * DPO4J_TOKEN_STATISTICS;
-  const float* of_rejected = of_chosen + DPO4J_TOKEN_STATISTICS;
-  sums[DPO4J_METRIC_LOGIT_CHOSEN] += of_chosen[DPO4J_TOKEN_MEAN_LOGIT];
-  sums[DPO4J_METRIC_LOGIT_REJECTED] += of_rejected[DPO4J_TOKEN_MEAN_LOGIT];
-  sums[DPO4J_METRIC_ENTROPY] += static_cast<double>(of_chosen[DPO4J_TOKEN_ENTROPY]) + of_rejected[DPO4J_TOKEN_ENTROPY];
-  sums[DPO4J_METRIC_TOKEN_ACCURACY] += of_chosen[DPO4J_TOKEN_HIT];
+  const float* chosen_statistics = x.statistics + 2 * i * DPO4J_TOKEN_STATISTICS;
+  const float* rejected_statistics = chosen_statistics + DPO4J_TOKEN_STATISTICS;
+  sums[DPO4J_METRIC_LOGIT_CHOSEN] += chosen_statistics[DPO4J_TOKEN_MEAN_LOGIT];
+  sums[DPO4J_METRIC_LOGIT_REJECTED] += rejected_statistics[DPO4J_TOKEN_MEAN_LOGIT];
+  sums[DPO4J_METRIC_ENTROPY] += static_cast<double>(chosen_statistics[DPO4J_TOKEN_ENTROPY]) + rejected_statistics[DPO4J_TOKEN_ENTROPY];
+  sums[DPO4J_METRIC_TOKEN_ACCURACY] += chosen_statistics[DPO4J_TOKEN_HIT];
   sums[kChosenTokens] += x.lengths[2 * i];
   sums[kRejectedTokens] += x.lengths[2 * i + 1];
 }
@@ -109,38 +109,38 @@ DPO4J_HOST_DEVICE inline double metric_count(int m, double pairs, double chosen_
 // ---- losses that sort: the k-th number of one order is paired with the k-th of another -------------------------------------------------
 
 // An entry of an order: the number that is sorted, and the pair to which it belongs.
-struct Place {
+struct OrderEntry {
   double key;
   int32_t pair;
 };
 
 // The order is: ascending numbers, then NaN, then the places beyond the pairs. Equal numbers are in the order of their pairs.
-DPO4J_HOST_DEVICE inline bool before(Place a, Place b, int64_t pairs) {
-  const int of_a = a.pair >= pairs ? 2 : a.key != a.key, of_b = b.pair >= pairs ? 2 : b.key != b.key;
-  if (of_a != of_b) return of_a < of_b;
-  if (of_a == 0 && a.key != b.key) return a.key < b.key;
+DPO4J_HOST_DEVICE inline bool before(OrderEntry a, OrderEntry b, int64_t pairs) {
+  const int class_a = a.pair >= pairs ? 2 : a.key != a.key, class_b = b.pair >= pairs ? 2 : b.key != b.key;
+  if (class_a != class_b) return class_a < class_b;
+  if (class_a == 0 && a.key != b.key) return a.key < b.key;
   return a.pair < b.pair;
 }
 
 // The workspace of a call that sorts: two orders whose length is a power of two, and for each pair the sum of its sorted terms so far.
 struct Orders {
-  Place *first, *second;
-  Dual* of_pair;
-  int64_t places;
+  OrderEntry *first, *second;
+  Dual* sorted_terms;
+  int64_t length;
 };
 
-inline int64_t places_of(int64_t pairs) {
-  int64_t places = 1;
-  while (places < pairs) places *= 2;
-  return places;
+inline int64_t order_length(int64_t pairs) {
+  int64_t length = 1;
+  while (length < pairs) length *= 2;
+  return length;
 }
 
-inline size_t orders_bytes(int64_t pairs) { return 2 * sizeof(Place) * places_of(pairs) + sizeof(Dual) * pairs; }
+inline size_t orders_bytes(int64_t pairs) { return 2 * sizeof(OrderEntry) * order_length(pairs) + sizeof(Dual) * pairs; }
 
 inline Orders orders_in(void* workspace, int64_t pairs) {
-  const int64_t places = places_of(pairs);
-  Place* first = static_cast<Place*>(workspace);
-  return {first, first + places, reinterpret_cast<Dual*>(first + 2 * places), places};
+  const int64_t length = order_length(pairs);
+  OrderEntry* first = static_cast<OrderEntry*>(workspace);
+  return {first, first + length, reinterpret_cast<Dual*>(first + 2 * length), length};
 }
 
 // The numbers of a pair that a loss sorts: for its first and for its second order.
@@ -153,14 +153,14 @@ DPO4J_HOST_DEVICE inline double second_key(int32_t loss, const Pair& pair) {
 
 // Adds the loss of place k to the pair of its first number, and each gradient to the pair whose log-prob it is for. No two places add to
 // the same element, so places may run in parallel.
-DPO4J_HOST_DEVICE inline void add_place(const dpo4j_preference& p, int32_t term, const Orders& orders, int64_t k) {
-  const Place first = orders.first[k], second = orders.second[k];
+DPO4J_HOST_DEVICE inline void add_entry(const dpo4j_preference& p, int32_t term, const Orders& orders, int64_t k) {
+  const OrderEntry first = orders.first[k], second = orders.second[k];
   const Dual x = static_cast<double>(p.beta) * Dual{first.key - second.key, 1, -1};
   const Dual loss = static_cast<double>(p.weight[term]) * smoothed(x, p.label_smoothing);
-  orders.of_pair[first.pair].value += loss.value;
-  orders.of_pair[first.pair].d_chosen += loss.d_chosen;
+  orders.sorted_terms[first.pair].value += loss.value;
+  orders.sorted_terms[first.pair].d_chosen += loss.d_chosen;
   const int32_t rejected = p.loss[term] == DPO4J_LOSS_AOT ? first.pair : second.pair;
-  orders.of_pair[rejected].d_rejected += loss.d_rejected;
+  orders.sorted_terms[rejected].d_rejected += loss.d_rejected;
 }
 
 }  // namespace dpo4j

@@ -96,9 +96,9 @@ DPO4J_HOST_DEVICE inline bool sorts(int32_t loss) { return loss >= 0 && loss < D
 // exp(x) - 1 for x up to 80, and its value at 80 for larger x, so that no score is infinite. Near 0, expm1 keeps the digits that exp(x) - 1
 // loses. The slope is computed as exp(x) and not as the value plus 1, because below -36 the value is exactly -1 in fp64.
 DPO4J_HOST_DEVICE_CALL inline Dual bounded_expm1(Dual x) {
-  constexpr double kLargestExponent = 80;
-  const bool beyond = x.value > kLargestExponent;
-  return chain(expm1(beyond ? kLargestExponent : x.value), beyond ? 0 : exp(x.value), x);
+  constexpr double kMaxExponent = 80;
+  const bool beyond = x.value > kMaxExponent;
+  return chain(expm1(beyond ? kMaxExponent : x.value), beyond ? 0 : exp(x.value), x);
 }
 
 // log 2 + log sigmoid(x) = min(x, 0) - log(1 + (exp(-|x|) - 1) / 2), exactly 0 at 0.
@@ -135,8 +135,8 @@ DPO4J_HOST_DEVICE inline Dual exo_loss(Dual x, double e) {
   // sg(x) A + sg(-x) B with A = ls(x) - log(1-e), B = ls(-x) - log e. In the derivative, the slopes of A and B contribute sg(x) sg(-x) -
   // sg(-x) sg(x) = 0. So the slope is sg(x) sg(-x) (A - B), with A - B = x + log e - log(1-e).
   const Softplus up = softplus(x.value), down = softplus(-x.value);
-  const double of_chosen = -down.value - log1p(-e), of_rejected = -up.value - log(e);
-  return chain(up.slope * of_chosen + down.slope * of_rejected, up.slope * down.slope * (x.value + log(e) - log1p(-e)), x);
+  const double chosen_term = -down.value - log1p(-e), rejected_term = -up.value - log(e);
+  return chain(up.slope * chosen_term + down.slope * rejected_term, up.slope * down.slope * (x.value + log(e) - log1p(-e)), x);
 }
 
 DPO4J_HOST_DEVICE inline Dual discopop_loss(Dual x, double tau) {
@@ -174,15 +174,15 @@ DPO4J_HOST_DEVICE inline Dual term_loss(int32_t loss, const dpo4j_preference& p,
   const double b = p.beta, e = p.label_smoothing;
   const Dual pi_c{pair.chosen, 1, 0}, pi_r{pair.rejected, 0, 1};
   const Dual u_c = pi_c - pair.reference_chosen, u_r = pi_r - pair.reference_rejected;
-  const auto of_chosen = [&pair](Dual x) { return 1 / pair.chosen_tokens * x; };  // averages
-  const auto of_rejected = [&pair](Dual x) { return 1 / pair.rejected_tokens * x; };
+  const auto per_chosen_token = [&pair](Dual x) { return 1 / pair.chosen_tokens * x; };  // averages
+  const auto per_rejected_token = [&pair](Dual x) { return 1 / pair.rejected_tokens * x; };
   switch (loss) {
     case DPO4J_LOSS_SIGMOID:
       return smoothed(b * (score(p, u_c) - score(p, u_r)), e);
     case DPO4J_LOSS_HINGE:
       return positive_part(-(b * (score(p, u_c) - score(p, u_r))) + 1);
     case DPO4J_LOSS_IPO:
-      return square(of_chosen(score(p, u_c)) - of_rejected(score(p, u_r)) - 1 / (2 * b));
+      return square(per_chosen_token(score(p, u_c)) - per_rejected_token(score(p, u_r)) - 1 / (2 * b));
     case DPO4J_LOSS_EXO_PAIR:
       return exo_loss(b * (score(p, u_c) - score(p, u_r)), e);
     case DPO4J_LOSS_NCA_PAIR: {
@@ -206,7 +206,7 @@ DPO4J_HOST_DEVICE inline Dual term_loss(int32_t loss, const dpo4j_preference& p,
     case DPO4J_LOSS_SFT:
       return -batch.sft_scale * pi_c;
     case DPO4J_LOSS_SIGMOID_NORM:
-      return softplus(-(b * (of_chosen(score(p, u_c)) - of_rejected(score(p, u_r)))));
+      return softplus(-(b * (per_chosen_token(score(p, u_c)) - per_rejected_token(score(p, u_r)))));
     case DPO4J_LOSS_DPOP:
       return softplus(-(b * (u_c - u_r - (double)p.dpop_lambda * positive_part(-u_c))));
     case DPO4J_LOSS_DPOP_ADDITIVE:
@@ -216,14 +216,16 @@ DPO4J_HOST_DEVICE inline Dual term_loss(int32_t loss, const dpo4j_preference& p,
     case DPO4J_LOSS_CPO_HINGE:
       return positive_part(-(b * (pi_c - pi_r)) + 1);
     case DPO4J_LOSS_CPO_IPO:
-      return square(of_chosen(pi_c) - of_rejected(pi_r) - 1 / (2 * b));
+      return square(per_chosen_token(pi_c) - per_rejected_token(pi_r) - 1 / (2 * b));
     case DPO4J_LOSS_SIMPO:
-      return smoothed(b * (of_chosen(pi_c) - of_rejected(pi_r)) - p.simpo_gamma, e);
+      return smoothed(b * (per_chosen_token(pi_c) - per_rejected_token(pi_r)) - p.simpo_gamma, e);
     case DPO4J_LOSS_ALPHAPO:
       return smoothed(
-          b * (alphapo_reward(of_chosen(pi_c), p.alphapo_alpha) - alphapo_reward(of_rejected(pi_r), p.alphapo_alpha)) - p.simpo_gamma, e);
+          b * (alphapo_reward(per_chosen_token(pi_c), p.alphapo_alpha) - alphapo_reward(per_rejected_token(pi_r), p.alphapo_alpha)) -
+              p.simpo_gamma,
+          e);
     case DPO4J_LOSS_ORPO:
-      return b * softplus(log_odds(of_rejected(pi_r)) - log_odds(of_chosen(pi_c)));
+      return b * softplus(log_odds(per_rejected_token(pi_r)) - log_odds(per_chosen_token(pi_c)));
     default:
       return {(double)NAN, (double)NAN, (double)NAN};  // refused before the launch
   }

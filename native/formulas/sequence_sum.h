@@ -17,8 +17,8 @@ DPO4J_HOST_DEVICE inline SequenceRange sequence_range(const dpo4j_sequences& x, 
   const int64_t begin = x.offsets[sequence], end = x.offsets[sequence + 1], tokens = end - begin;
   const double factor = x.average != 0 && tokens > 1 ? 1.0 / tokens : 1.0;
   if (x.tail_factor == 1) return {begin, end, end, factor, factor};
-  const int64_t partner = sequence ^ 1, of_partner = static_cast<int64_t>(x.offsets[partner + 1]) - x.offsets[partner];
-  return {begin, begin + (tokens < of_partner ? tokens : of_partner), end, factor, x.tail_factor * factor};
+  const int64_t partner = sequence ^ 1, partner_tokens = static_cast<int64_t>(x.offsets[partner + 1]) - x.offsets[partner];
+  return {begin, begin + (tokens < partner_tokens ? tokens : partner_tokens), end, factor, x.tail_factor * factor};
 }
 
 }  // namespace dpo4j

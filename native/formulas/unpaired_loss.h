@@ -57,11 +57,11 @@ DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kUnpairedSums], const d
   add_to_side(sums + kLogps, desirable, x.sums[i]);
   add_to_side(sums + kCounts, desirable, 1);
   if (x.statistics == nullptr) return;
-  const float* of = x.statistics + i * DPO4J_TOKEN_STATISTICS;
-  add_to_side(sums + kLogits, desirable, of[DPO4J_TOKEN_MEAN_LOGIT]);
+  const float* statistics = x.statistics + i * DPO4J_TOKEN_STATISTICS;
+  add_to_side(sums + kLogits, desirable, statistics[DPO4J_TOKEN_MEAN_LOGIT]);
   add_to_side(sums + kTokens, desirable, x.lengths[i]);
-  sums[kEntropy] += of[DPO4J_TOKEN_ENTROPY];
-  if (desirable) sums[kHits] += of[DPO4J_TOKEN_HIT];
+  sums[kEntropy] += statistics[DPO4J_TOKEN_ENTROPY];
+  if (desirable) sums[kHits] += statistics[DPO4J_TOKEN_HIT];
 }
 
 DPO4J_HOST_DEVICE inline void add_metric(double* metrics, int m, double sum, double count) {

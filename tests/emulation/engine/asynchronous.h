@@ -44,12 +44,12 @@ struct Copy {
 };
 
 // Registers that products were given. They hold NaN meanwhile, and the numbers are here.
-template <class T, int MOST>
+template <class T, int MAX>
 struct Lent {
-  T* of_lane[warpSize];
+  T* lanes[warpSize];
   int count;  // of a lane
   int under_way = 0;
-  T values[warpSize][MOST];
+  T values[warpSize][MAX];
 };
 using Accumulators = Lent<float, 128>;
 using LeftRegisters = Lent<uint32_t, 4>;  // matrix A

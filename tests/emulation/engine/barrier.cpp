@@ -7,8 +7,8 @@
 namespace cuda_emulation {
 namespace {
 
-constexpr uint32_t kBarrierBytes = 8, kMostArrivals = (1u << 20) - 1;
-constexpr int64_t kMostBytes = (1 << 20) - 1;
+constexpr uint32_t kBarrierBytes = 8, kMaxArrivals = (1u << 20) - 1;
+constexpr int64_t kMaxBytes = (1 << 20) - 1;
 
 // Addresses of other blocks have their rank above those of shared memory.
 constexpr int kRankShift = 20;
@@ -41,7 +41,7 @@ void Block::wake(std::vector<Thread*>& waiting) {
 
 SharedBarrier& Block::new_barrier(uint32_t address, uint32_t arrivals) {
   if (address % kBarrierBytes != 0) fail("mbarrier.init: %#x is not aligned to 8 bytes", address);
-  if (arrivals == 0 || arrivals > kMostArrivals) fail("mbarrier.init: %u arrivals, must be 1 to %u", arrivals, kMostArrivals);
+  if (arrivals == 0 || arrivals > kMaxArrivals) fail("mbarrier.init: %u arrivals, must be 1 to %u", arrivals, kMaxArrivals);
   write_memory(at(address, kBarrierBytes, "mbarrier.init"), kBarrierBytes);
   SharedBarrier& barrier = shared_barriers_[address];
   if (!barrier.waiting.empty()) fail("mbarrier.init: threads wait at %#x", address);
@@ -78,7 +78,7 @@ void Block::end_phase_if_done(SharedBarrier& barrier) {
 void Block::landed(uint32_t address, size_t bytes) {
   SharedBarrier& barrier = barrier_at(address, "complete_tx");
   barrier.bytes -= static_cast<int64_t>(bytes);
-  if (barrier.bytes < -kMostBytes) fail("complete_tx: %#x counts fewer than %lld bytes", address, static_cast<long long>(-kMostBytes));
+  if (barrier.bytes < -kMaxBytes) fail("complete_tx: %#x counts fewer than %lld bytes", address, static_cast<long long>(-kMaxBytes));
   end_phase_if_done(barrier);
 }
 
@@ -138,7 +138,7 @@ void arrive(uint32_t address, uint32_t bytes, const char* what) {
   SharedBarrier& barrier = use(block, address & kAddressMask, what);
   if (&block != running().block && !barrier.fenced) fail("%s: the barrier of another block was initialised without a fence", what);
   barrier.bytes += bytes;
-  if (barrier.bytes > kMostBytes)
+  if (barrier.bytes > kMaxBytes)
     fail("%s: %lld bytes are announced, more than a barrier counts", what, static_cast<long long>(barrier.bytes));
   publish(&barrier.places[barrier.phase & 1]);
   block.arrive(barrier);

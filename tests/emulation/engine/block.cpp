@@ -20,7 +20,7 @@ __thread Thread* current = nullptr;
 constexpr size_t kRedzoneBytes = kSanitizeAddress ? 64 : 0;
 constexpr size_t kArenaAlignment = 1024;  // as shared memory has on a device: swizzles are functions of the address
 constexpr size_t kArenaBytes = (kSharedBytes + 64 * (kRedzoneBytes + 128) + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
-constexpr int kMostRegisters = 255;  // of a thread
+constexpr int kMaxRegisters = 255;  // of a thread
 
 // What tells the launch's bytes from arrays of a fixed size.
 const char dynamic_tag = 0;
@@ -97,7 +97,7 @@ void Block::start(const Grid& grid, uint3 index, uint64_t number) {
   if (settings().schedule == Schedule::kDescending) std::reverse(order_.begin(), order_.end());
 
   // As many as a kernel of this size may have at most, in steps of 8.
-  const int registers = std::min(kRegistersOfBlock / live_ / 8 * 8, kMostRegisters);
+  const int registers = std::min(kRegistersOfBlock / live_ / 8 * 8, kMaxRegisters);
   registers_ = launched_registers_ = registers * live_;
   for (int i = 0; i < live_; i++) {
     Thread& thread = threads_[i];
@@ -285,7 +285,7 @@ const Exchange& Block::exchange(Thread& self, unsigned mask, const Word& mine, c
     fail("a lane is in %s while others of its warp wait in %s", operation, meeting.operation);
   }
   Exchange& words = meeting.words[meeting.count & 1];
-  words.of_lane[self.lane] = mine;
+  words.values[self.lane] = mine;
   if (orders_memory) publish(&words);
   meeting.arrived |= bit(self.lane);
   if (meeting.arrived == mask) {

@@ -111,13 +111,13 @@ constexpr int kPortableClusterBlocks = 8;
 cudaError_t find_cluster(const cudaLaunchConfig_t& config, dim3* cluster) {
   for (unsigned i = 0; i < config.numAttrs; i++) {
     if (config.attrs[i].id != cudaLaunchAttributeClusterDimension) return cudaErrorNotSupported;
-    const uint3& of = config.attrs[i].val.clusterDim;
-    *cluster = dim3(of.x, of.y, of.z);
+    const uint3& size = config.attrs[i].val.clusterDim;
+    *cluster = dim3(size.x, size.y, size.z);
   }
-  const dim3 &grid = config.gridDim, &of = *cluster;
-  const uint64_t blocks = static_cast<uint64_t>(of.x) * of.y * of.z;
-  if (blocks == 0 || blocks > static_cast<uint64_t>(largest_cluster())) return cudaErrorInvalidClusterSize;
-  return grid.x % of.x != 0 || grid.y % of.y != 0 || grid.z % of.z != 0 ? cudaErrorInvalidClusterSize : cudaSuccess;
+  const dim3 &grid = config.gridDim, &size = *cluster;
+  const uint64_t blocks = static_cast<uint64_t>(size.x) * size.y * size.z;
+  if (blocks == 0 || blocks > static_cast<uint64_t>(max_cluster_size())) return cudaErrorInvalidClusterSize;
+  return grid.x % size.x != 0 || grid.y % size.y != 0 || grid.z % size.z != 0 ? cudaErrorInvalidClusterSize : cudaSuccess;
 }
 
 cudaError_t check(const cudaLaunchConfig_t& config, const void* kernel, dim3* cluster) {
@@ -134,8 +134,8 @@ cudaError_t check(const cudaLaunchConfig_t& config, const void* kernel, dim3* cl
 
 // ThreadSanitizer knows at most about 8000 threads, and fibers stay for the next launch.
 void check_sanitizer_has_room(int cluster_blocks, int threads) {
-  constexpr int kMostThreads = 8000;
-  if (!kSanitizeThread || kPools * (kMaxThreads + (cluster_blocks - 1) * threads) <= kMostThreads) return;
+  constexpr int kMaxSanitizerThreads = 8000;
+  if (!kSanitizeThread || kPools * (kMaxThreads + (cluster_blocks - 1) * threads) <= kMaxSanitizerThreads) return;
   fail("clusters of %d blocks of %d threads are too much for ThreadSanitizer: test with smaller ones", cluster_blocks, threads);
 }
 
@@ -194,6 +194,6 @@ size_t dynamic_shared_limit(const void* kernel) {
   return limit == limits().end() ? 0 : limit->second;
 }
 
-int largest_cluster() { return device_attribute(cudaDevAttrClusterLaunch) != 0 ? kPortableClusterBlocks : 1; }
+int max_cluster_size() { return device_attribute(cudaDevAttrClusterLaunch) != 0 ? kPortableClusterBlocks : 1; }
 
 }  // namespace cuda_emulation

@@ -10,9 +10,9 @@
 namespace cuda_emulation {
 namespace {
 
-constexpr int kRows = 16, kDepth = 16, kMostColumns = 256, kWarpsOfGroup = 4;
+constexpr int kRows = 16, kDepth = 16, kMaxColumns = 256, kWarpsOfGroup = 4;
 
-float of_bf16(uint32_t bits) {
+float bf16_to_float(uint32_t bits) {
   const uint32_t word = bits << 16;
   float value;
   memcpy(&value, &word, sizeof value);
@@ -48,7 +48,7 @@ class Operand {
     memcpy(&stored, block_.shared_byte(address), sizeof stored);
     memcpy(&seen, block_.seen_byte(address), sizeof seen);
     if (stored != seen) fail("wgmma: %s at %#x was written without a fence.proxy.async, or while products read it", what_, address);
-    return of_bf16(seen);
+    return bf16_to_float(seen);
   }
 
  private:
@@ -89,13 +89,13 @@ Owner owner_of(int row, int column) { return {row % 8 * 4 + column % 8 / 2, colu
 // The same, matrix A in registers: register 2 (k / 8) + row / 8 has two neighbouring k.
 float left_element(const LeftRegisters& a, int row, int k) {
   const uint32_t pair = a.values[row % 8 * 4 + k % 8 / 2][k / 8 * 2 + row / 8];
-  return of_bf16(k % 2 == 0 ? pair & 0xFFFF : pair >> 16);
+  return bf16_to_float(k % 2 == 0 ? pair & 0xFFFF : pair >> 16);
 }
 
-template <class T, int MOST>
-Lent<T, MOST>& lent(std::deque<Lent<T, MOST>>& all, T* const (&of_lane)[warpSize], int count) {
+template <class T, int MAX>
+Lent<T, MAX>& lent(std::deque<Lent<T, MAX>>& all, T* const (&lanes)[warpSize], int count) {
   for (auto& each : all) {
-    if (each.under_way == 0 || each.of_lane[0] != of_lane[0]) continue;
+    if (each.under_way == 0 || each.lanes[0] != lanes[0]) continue;
     if (each.count != count) fail("wgmma: products of different shapes for the same registers, without a wait between them");
     each.under_way++;
     return each;
@@ -106,23 +106,23 @@ Lent<T, MOST>& lent(std::deque<Lent<T, MOST>>& all, T* const (&of_lane)[warpSize
   each.count = count;
   each.under_way = 1;
   for (int lane = 0; lane < warpSize; lane++) {
-    each.of_lane[lane] = of_lane[lane];
-    memcpy(each.values[lane], of_lane[lane], count * sizeof(T));
-    fill_with_ff(of_lane[lane], count * sizeof(T));
+    each.lanes[lane] = lanes[lane];
+    memcpy(each.values[lane], lanes[lane], count * sizeof(T));
+    fill_with_ff(lanes[lane], count * sizeof(T));
   }
   return each;
 }
 
 // The last product that has them gives them back, if nobody has touched them.
-template <class T, int MOST>
-void give_back(Lent<T, MOST>& registers, const char* what) {
+template <class T, int MAX>
+void give_back(Lent<T, MAX>& registers, const char* what) {
   if (--registers.under_way > 0) return;
   const size_t bytes = registers.count * sizeof(T);
   for (int lane = 0; lane < warpSize; lane++) {
-    const auto* first = reinterpret_cast<const unsigned char*>(registers.of_lane[lane]);
+    const auto* first = reinterpret_cast<const unsigned char*>(registers.lanes[lane]);
     if (!std::all_of(first, first + bytes, [](unsigned char byte) { return byte == 0xFF; }))
       fail("wgmma: registers of %s were written while products had them", what);
-    memcpy(registers.of_lane[lane], registers.values[lane], bytes);
+    memcpy(registers.lanes[lane], registers.values[lane], bytes);
   }
 }
 
@@ -130,20 +130,20 @@ void compute(const Block& block, int warp_of_group, const Product& product) {
   Accumulators& d = *product.d;
   const int columns = d.count * 2;
   const Operand b(block, product.b, columns, "matrix B");
-  double of_a[kRows][kDepth], of_b[kDepth][kMostColumns];
+  double a_values[kRows][kDepth], b_values[kDepth][kMaxColumns];
   for (int k = 0; k < kDepth; k++) {
-    for (int column = 0; column < columns; column++) of_b[k][column] = b.element(column, k);
+    for (int column = 0; column < columns; column++) b_values[k][column] = b.element(column, k);
   }
   if (product.registers != nullptr) {
-    for (int i = 0; i < kRows * kDepth; i++) of_a[i / kDepth][i % kDepth] = left_element(*product.registers, i / kDepth, i % kDepth);
+    for (int i = 0; i < kRows * kDepth; i++) a_values[i / kDepth][i % kDepth] = left_element(*product.registers, i / kDepth, i % kDepth);
   } else {
     const Operand a(block, product.a, kWarpsOfGroup * kRows, "matrix A");
-    for (int i = 0; i < kRows * kDepth; i++) of_a[i / kDepth][i % kDepth] = a.element(warp_of_group * kRows + i / kDepth, i % kDepth);
+    for (int i = 0; i < kRows * kDepth; i++) a_values[i / kDepth][i % kDepth] = a.element(warp_of_group * kRows + i / kDepth, i % kDepth);
   }
   for (int row = 0; row < kRows; row++) {
-    double sums[kMostColumns] = {};
+    double sums[kMaxColumns] = {};
     for (int k = 0; k < kDepth; k++) {
-      for (int column = 0; column < columns; column++) sums[column] += of_a[row][k] * of_b[k][column];
+      for (int column = 0; column < columns; column++) sums[column] += a_values[row][k] * b_values[k][column];
     }
     for (int column = 0; column < columns; column++) {
       const Owner owner = owner_of(row, column);
@@ -159,20 +159,20 @@ bool same(const SharedMatrix& a, const SharedMatrix& b) { return a.descriptor ==
 
 void issue(Products& products) {
   const Products::Request& first = products.requests[0];
-  if (first.columns % 8 != 0 || first.columns < 8 || first.columns > kMostColumns) fail("wgmma: no shape has %d columns", first.columns);
-  float* of_d[warpSize];
-  uint32_t* of_a[warpSize];
+  if (first.columns % 8 != 0 || first.columns < 8 || first.columns > kMaxColumns) fail("wgmma: no shape has %d columns", first.columns);
+  float* d_lanes[warpSize];
+  uint32_t* a_lanes[warpSize];
   for (int lane = 0; lane < warpSize; lane++) {
     const Products::Request& each = products.requests[lane];
     if (!same(each.a, first.a) || !same(each.b, first.b) || each.accumulate != first.accumulate ||
         (each.registers == nullptr) != (first.registers == nullptr))
       fail("wgmma: lanes of a warp have different operands");
-    of_d[lane] = each.d;
-    of_a[lane] = each.registers;
+    d_lanes[lane] = each.d;
+    a_lanes[lane] = each.registers;
   }
   if (!products.fenced) fail("wgmma: no wgmma.fence since the registers were last waited for");
-  Accumulators& d = lent(products.accumulators, of_d, first.columns / 2);
-  LeftRegisters* left = first.registers == nullptr ? nullptr : &lent(products.left, of_a, 4);
+  Accumulators& d = lent(products.accumulators, d_lanes, first.columns / 2);
+  LeftRegisters* left = first.registers == nullptr ? nullptr : &lent(products.left, a_lanes, 4);
   products.open.push_back({first.a, first.b, first.accumulate, &d, left});
   products.issued++;
 }

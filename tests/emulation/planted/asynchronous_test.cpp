@@ -15,10 +15,10 @@ constexpr int kGroup = 128;
 constexpr int kTileBytes = kProductRows * kTileRowBytes, kWideTileBytes = kProductColumns * kTileRowBytes;
 constexpr size_t kBytes = kTileAlignment + kTileBytes + kWideTileBytes;
 
-Queue queue() {
-  Queue queue{};
-  CHECK(open_queue(&queue, 0, nullptr) == cudaSuccess);
-  return queue;
+LaunchContext context() {
+  LaunchContext context{};
+  CHECK(make_launch_context(&context, 0, nullptr) == cudaSuccess);
+  return context;
 }
 
 // Shared memory from where tiles may begin.
@@ -48,7 +48,7 @@ __nv_bfloat16* matrix(int rows, int columns, int stride) {
 
 TileMap map_of(const void* matrix, int rows, int columns, int stride, int tile_rows) {
   TileMap map;
-  CHECK(encode_tile_map(queue(), &map, matrix, rows, columns, stride, tile_rows) == cudaSuccess);
+  CHECK(encode_tile_map(context(), &map, matrix, rows, columns, stride, tile_rows) == cudaSuccess);
   return map;
 }
 
@@ -74,7 +74,7 @@ void tiles_are_swizzled_and_filled_up() {
   const TileMap map = map_of(in, kRows, kColumns, kStride, kProductRows);
   const int corners[][2] = {{0, 0}, {64, 64}, {36, 19}, {-5, -3}, {100, 0}, {0, 83}, {99, 82}};
   for (const auto& corner : corners) {
-    CHECK(launch(queue(), copy_out, 1, kGroup, kBytes, map, corner[0], corner[1], out) == cudaSuccess);
+    CHECK(launch(context(), copy_out, 1, kGroup, kBytes, map, corner[0], corner[1], out) == cudaSuccess);
     for (int r = 0; r < kProductRows; r++) {
       for (int c = 0; c < kTileColumns; c++) {
         const int row = corner[0] + r, column = corner[1] + c;
@@ -91,14 +91,14 @@ void tiles_are_swizzled_and_filled_up() {
 void maps_are_refused() {
   TileMap map;
   const __nv_bfloat16* in = matrix(4, 16, 16);
-  CHECK(encode_tile_map(queue(), &map, in, 4, 16, 16, 256) == cudaSuccess);
-  CHECK(encode_tile_map(queue(), &map, in, 4, 16, 16, 257) != cudaSuccess);
-  CHECK(encode_tile_map(queue(), &map, in, 4, 16, 16, 0) != cudaSuccess);
-  CHECK(encode_tile_map(queue(), &map, in + 4, 3, 16, 16, 8) != cudaSuccess);
-  CHECK(encode_tile_map(queue(), &map, in, 4, 12, 12, 8) != cudaSuccess);
-  CHECK(encode_tile_map(queue(), &map, in, 4, 16, 8, 8) != cudaSuccess);
-  CHECK(encode_tile_map(queue(), &map, in, 0, 16, 16, 8) != cudaSuccess);
-  CHECK(encode_tile_map(queue(), &map, nullptr, 4, 16, 16, 8) != cudaSuccess);
+  CHECK(encode_tile_map(context(), &map, in, 4, 16, 16, 256) == cudaSuccess);
+  CHECK(encode_tile_map(context(), &map, in, 4, 16, 16, 257) != cudaSuccess);
+  CHECK(encode_tile_map(context(), &map, in, 4, 16, 16, 0) != cudaSuccess);
+  CHECK(encode_tile_map(context(), &map, in + 4, 3, 16, 16, 8) != cudaSuccess);
+  CHECK(encode_tile_map(context(), &map, in, 4, 12, 12, 8) != cudaSuccess);
+  CHECK(encode_tile_map(context(), &map, in, 4, 16, 8, 8) != cudaSuccess);
+  CHECK(encode_tile_map(context(), &map, in, 0, 16, 16, 8) != cudaSuccess);
+  CHECK(encode_tile_map(context(), &map, nullptr, 4, 16, 16, 8) != cudaSuccess);
   cudaFree(const_cast<__nv_bfloat16*>(in));
 }
 
@@ -124,7 +124,7 @@ __global__ void copy_for_both(TileMap map, uint16_t* out) {
 void clusters_share_tiles() {
   const __nv_bfloat16* in = matrix(64, 64, 64);
   auto* out = device<uint16_t>(4 * kTileBytes / 2);
-  CHECK(launch_clusters(queue(), 2, copy_for_both, 4, kGroup, kBytes, map_of(in, 64, 64, 64, 32), out) == cudaSuccess);
+  CHECK(launch_clusters(context(), 2, copy_for_both, 4, kGroup, kBytes, map_of(in, 64, 64, 64, 32), out) == cudaSuccess);
   for (int i = 0; i < 4 * kTileBytes / 2; i++) {
     const int r = i / 64 % 64, c = (i % 64 / 8 ^ r % 8) * 8 + i % 8;
     CHECK(__bfloat162float({out[i]}) == value(r, c));
@@ -161,7 +161,7 @@ __global__ void pass_back_and_forth(int* out) {
 
 void phases_alternate() {
   int* out = device<int>(1);
-  CHECK(launch(queue(), pass_back_and_forth, 1, 64, 0, out) == cudaSuccess);
+  CHECK(launch(context(), pass_back_and_forth, 1, 64, 0, out) == cudaSuccess);
   int expected = 0;
   for (int i = 0; i < 10; i++) expected = expected * 2 + 1 + i % 2;
   CHECK(*out == expected);
@@ -183,7 +183,7 @@ __global__ void arrive_at_neighbour(int* out) {
 
 void clusters_arrive() {
   int* out = device<int>(4);
-  CHECK(launch_clusters(queue(), 2, arrive_at_neighbour, 4, 32, 0, out) == cudaSuccess);
+  CHECK(launch_clusters(context(), 2, arrive_at_neighbour, 4, 32, 0, out) == cudaSuccess);
   for (int block = 0; block < 4; block++) CHECK(out[block] == 1);
   cudaFree(out);
 }
@@ -226,7 +226,7 @@ void products_are_exact() {
   auto* out = device<float>(kProductRows * kProductColumns);
   for (int times : {1, 3}) {
     const TileMap of_a = map_of(a, 64, kDepthOfA, 64, kProductRows), of_b = map_of(b, 250, 64, 72, kProductColumns);
-    CHECK(launch(queue(), multiply, 1, kGroup, kBytes, of_a, of_b, times, out) == cudaSuccess);
+    CHECK(launch(context(), multiply, 1, kGroup, kBytes, of_a, of_b, times, out) == cudaSuccess);
     for (int row = 0; row < kProductRows; row++) {
       for (int column = 0; column < kProductColumns; column++) {
         double sum = 0;
@@ -249,7 +249,7 @@ void sums_are_cut() {
   memset(b, 0, 256 * 64 * 2);
   a[0] = __float2bfloat16_rn(4096), b[0] = __float2bfloat16_rn(4096);
   a[1] = __float2bfloat16_rn(3), b[1] = __float2bfloat16_rn(1);
-  CHECK(launch(queue(), multiply, 1, kGroup, kBytes, map_of(a, 64, 64, 64, 64), map_of(b, 256, 64, 64, 256), 1, out) == cudaSuccess);
+  CHECK(launch(context(), multiply, 1, kGroup, kBytes, map_of(a, 64, 64, 64, 64), map_of(b, 256, 64, 64, 256), 1, out) == cudaSuccess);
   CHECK(out[0] == 0x1p24f + 2);
   for (void* address : {static_cast<void*>(a), static_cast<void*>(b), static_cast<void*>(out)}) cudaFree(address);
 }
@@ -265,7 +265,7 @@ __global__ void exchange_registers(int* out) {
 
 void registers_change_hands() {
   int* out = device<int>(3 * kGroup);
-  CHECK(launch(queue(), exchange_registers, 1, 3 * kGroup, 0, out) == cudaSuccess);
+  CHECK(launch(context(), exchange_registers, 1, 3 * kGroup, 0, out) == cudaSuccess);
   for (int thread = 0; thread < 3 * kGroup; thread++) CHECK(out[thread] == 1);
   cudaFree(out);
 }
@@ -350,7 +350,7 @@ int run_fault(const char* name) {
     const int threads = FAULT == kTooManyRegisters ? 3 * kGroup : kGroup;
     auto* out = device<float>(threads);
     for (int i = 0; i < 64 * 64; i++) ones[i] = __float2bfloat16_rn(1);
-    CHECK(launch(queue(), wrong<static_cast<Fault>(FAULT)>, 1, threads, kBytes, map_of(ones, 64, 64, 64, 64), out) == cudaSuccess);
+    CHECK(launch(context(), wrong<static_cast<Fault>(FAULT)>, 1, threads, kBytes, map_of(ones, 64, 64, 64, 64), out) == cudaSuccess);
     for (int thread = 0; thread < threads; thread++) {
       if (out[thread] == kProductDepth) continue;
       printf("the kernel's result is %g\n", out[thread]);

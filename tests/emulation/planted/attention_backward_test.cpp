@@ -75,7 +75,7 @@ class Check {
     }
   }
 
-  bool run(const dpo4j::cuda::Queue& queue, void (*broken)(std::vector<dpo4j_segment>&) = nullptr) {
+  bool run(const dpo4j::cuda::LaunchContext& context, void (*broken)(std::vector<dpo4j_segment>&) = nullptr) {
     dpo4j::AttentionBackward x{};
     const int heads = layout_.heads, kv_heads = layout_.kv_heads;
     const size_t bytes = dpo4j::cuda::attention::backward_sm90a_workspace_bytes(rows_, heads, width_);
@@ -92,7 +92,7 @@ class Check {
     x.shape.q_stride = x.shape.out_stride = heads * width_, x.shape.kv_stride = kv_heads * width_;
     x.shape.scale = scale();
     x.shape.dtype = DPO4J_BF16;
-    if (dpo4j::cuda::attention::backward_sm90a(queue, x) != cudaSuccess) exit(2);
+    if (dpo4j::cuda::attention::backward_sm90a(context, x) != cudaSuccess) exit(2);
     const bool right = near("d_q", x.d_q, d_q_) & near("d_k", x.d_k, d_k_) & near("d_v", x.d_v, d_v_);
     for (const void* address : {static_cast<const void*>(x.d_q), static_cast<const void*>(x.d_k), static_cast<const void*>(x.d_v),
                                 static_cast<const void*>(x.workspace), x.d_out, x.q, x.k, x.v, x.out, static_cast<const void*>(x.lse),
@@ -192,15 +192,15 @@ const struct BrokenFamily {
 }  // namespace
 
 int main(int argc, char** argv) {
-  dpo4j::cuda::Queue queue;
-  if (dpo4j::cuda::open_queue(&queue, 0, nullptr) != cudaSuccess) return 2;
-  const bool has = dpo4j::cuda::attention::has_backward_sm90a(queue, 128);
+  dpo4j::cuda::LaunchContext context;
+  if (dpo4j::cuda::make_launch_context(&context, 0, nullptr) != cudaSuccess) return 2;
+  const bool has = dpo4j::cuda::attention::has_backward_sm90a(context, 128);
   if (argc > 1 && strcmp(argv[1], "a100") == 0) return has ? 1 : 0;
-  if (!has || dpo4j::cuda::attention::has_backward_sm90a(queue, 96)) return 2;
+  if (!has || dpo4j::cuda::attention::has_backward_sm90a(context, 96)) return 2;
   for (const BrokenFamily& family : kBrokenFamilies) {
-    if (argc > 1 && strcmp(argv[1], family.name) == 0) return Check(kPair, 64).run(queue, family.plant) ? 0 : 1;
+    if (argc > 1 && strcmp(argv[1], family.name) == 0) return Check(kPair, 64).run(context, family.plant) ? 0 : 1;
   }
-  const bool right = Check(kPair, 64).run(queue) && Check(kPair, 128).run(queue) && Check(kFamilies, 64).run(queue) &&
-                     Check(kFamilies, 128).run(queue) && Check(many_segments(), 64).run(queue);
+  const bool right = Check(kPair, 64).run(context) && Check(kPair, 128).run(context) && Check(kFamilies, 64).run(context) &&
+                     Check(kFamilies, 128).run(context) && Check(many_segments(), 64).run(context);
   return right ? 0 : 1;
 }

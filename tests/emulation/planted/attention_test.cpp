@@ -13,7 +13,7 @@
 namespace {
 
 using dpo4j::AttentionForward;
-using dpo4j::cuda::Queue;
+using dpo4j::cuda::LaunchContext;
 
 struct Shape {
   int heads, kv_heads, width, query_rows, key_rows;
@@ -75,7 +75,7 @@ struct Problem {
     return right;
   }
 
-  bool check(const Queue& queue) const {
+  bool check(const LaunchContext& context) const {
     AttentionForward x{};
     const size_t outputs = static_cast<size_t>(shape.query_rows) * shape.heads;
     Matrix no_out(outputs * shape.width, {0xFFFF});
@@ -94,7 +94,7 @@ struct Problem {
     x.shape.kv_stride = stride();
     x.shape.scale = scale;
     x.shape.dtype = DPO4J_BF16;
-    if (dpo4j::cuda::attention::forward_sm90a(queue, x) != cudaSuccess) exit(2);
+    if (dpo4j::cuda::attention::forward_sm90a(context, x) != cudaSuccess) exit(2);
     bool right = true;
     for (const dpo4j_segment& segment : segments) {
       for (int i = 0; i < segment.query_count; i++) right = right && check(segment, i, out, lse);
@@ -121,27 +121,27 @@ Problem problem(const Shape& shape, const std::vector<dpo4j_segment>& segments, 
 }  // namespace
 
 int main(int argc, char** argv) {
-  Queue queue;
-  if (dpo4j::cuda::open_queue(&queue, 0, nullptr) != cudaSuccess) return 2;
-  if (argc > 1 && strcmp(argv[1], "a100") == 0) return dpo4j::cuda::attention::has_forward_sm90a(queue, 128) ? 1 : 0;
-  if (!dpo4j::cuda::attention::has_forward_sm90a(queue, 64) || dpo4j::cuda::attention::has_forward_sm90a(queue, 72)) return 2;
+  LaunchContext context;
+  if (dpo4j::cuda::make_launch_context(&context, 0, nullptr) != cudaSuccess) return 2;
+  if (argc > 1 && strcmp(argv[1], "a100") == 0) return dpo4j::cuda::attention::has_forward_sm90a(context, 128) ? 1 : 0;
+  if (!dpo4j::cuda::attention::has_forward_sm90a(context, 64) || dpo4j::cuda::attention::has_forward_sm90a(context, 72)) return 2;
   bool right = true;
   // 410 keys, four tiles; 3 rows a query, so that rows of a query lie in two blocks.
-  right &= problem({3, 1, 128, 410, 410}, {{0, 410, 0, 0, 0, 0, 0, 0}}).check(queue);
+  right &= problem({3, 1, 128, 410, 410}, {{0, 410, 0, 0, 0, 0, 0, 0}}).check(context);
   // Prompts of 150 and 128 with completions; the second half of a block may have nothing to do.
   right &= problem({2, 2, 64, 403, 403}, {{0, 150, 0, 0, 0, 0, 2, 0},
                                           {150, 70, 150, 0, 0, 150, 0, 0},
                                           {220, 41, 220, 0, 0, 150, 0, 0},
                                           {261, 128, 261, 0, 0, 0, 1, 0},
                                           {389, 14, 389, 0, 261, 128, 0, 0}})
-               .check(queue);
+               .check(context);
   // One query behind 1099 keys of its own, 20 of a prefix, which half of a block walks over for nothing; keys beyond that are not to be seen, and
   // no numbers.
   Problem cached = problem({4, 2, 128, 1, 1150}, {{0, 1, 20, 1098, 0, 20, 0, 0}});
   for (size_t i = static_cast<size_t>(1119) * cached.stride(); i < cached.k.size(); i++) cached.k[i] = cached.v[i] = {0x7FC0};
-  right &= cached.check(queue);
+  right &= cached.check(context);
   // Where the largest product has the least weight.
-  right &= problem({1, 1, 64, 140, 140}, {{0, 140, 0, 0, 0, 0, 0, 0}}, -0.25f).check(queue);
+  right &= problem({1, 1, 64, 140, 140}, {{0, 140, 0, 0, 0, 0, 0, 0}}, -0.25f).check(context);
   // More segments than a warp looks at together, every third without a query, and more key heads than are drawn at once.
   std::vector<dpo4j_segment> many;
   for (int i = 0, row = 0; i < 40; i++) {
@@ -150,7 +150,7 @@ int main(int argc, char** argv) {
     row += count;
   }
   many.push_back({80, 140, 80, 0, 0, 0, 0, 0});
-  right &= problem({1, 1, 64, 220, 220}, many).check(queue);
-  right &= problem({9, 9, 64, 130, 130}, {{0, 130, 0, 0, 0, 0, 0, 0}}).check(queue);
+  right &= problem({1, 1, 64, 220, 220}, many).check(context);
+  right &= problem({9, 9, 64, 130, 130}, {{0, 130, 0, 0, 0, 0, 0, 0}}).check(context);
   return right ? 0 : 1;
 }

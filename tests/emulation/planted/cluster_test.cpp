@@ -15,14 +15,14 @@ using dpo4j::cuda::cluster_shared;
 using dpo4j::cuda::cluster_size;
 using dpo4j::cuda::cluster_sync;
 using dpo4j::cuda::launch_clusters;
-using dpo4j::cuda::Queue;
+using dpo4j::cuda::LaunchContext;
 
 constexpr int kLargest = 8;
 
-Queue queue() {
-  Queue queue{};
-  CHECK(dpo4j::cuda::open_queue(&queue, 0, nullptr) == cudaSuccess);
-  return queue;
+LaunchContext context() {
+  LaunchContext context{};
+  CHECK(dpo4j::cuda::make_launch_context(&context, 0, nullptr) == cudaSuccess);
+  return context;
 }
 
 template <class... Parameters, class... Arguments>
@@ -52,7 +52,7 @@ __global__ void positions(Position* out) {
 void neighbours_form_clusters() {
   Position* out = device<Position>(3 * kLargest * 2);
   for (int size = 1; size <= kLargest; size++) {
-    CHECK(launch_clusters(queue(), size, positions, dim3(3 * size, 2), 32, 0, out) == cudaSuccess);
+    CHECK(launch_clusters(context(), size, positions, dim3(3 * size, 2), 32, 0, out) == cudaSuccess);
     for (int block = 0; block < 3 * size * 2; block++) {
       CHECK(out[block].rank == static_cast<unsigned>(block % size) && out[block].size == static_cast<unsigned>(size));
     }
@@ -99,7 +99,7 @@ void blocks_read_each_other() {
   constexpr int kClusters = 3;
   for (int size : {1, 2, 3, kLargest}) {
     int* out = device<int>(kClusters * size * kThreads * 3);
-    CHECK(launch_clusters(queue(), size, read_neighbour, kClusters * size, kThreads, kThreads * sizeof(int), out) == cudaSuccess);
+    CHECK(launch_clusters(context(), size, read_neighbour, kClusters * size, kThreads, kThreads * sizeof(int), out) == cudaSuccess);
     for (int i = 0; i < kClusters * size * kThreads; i++) {
       const int block = i / kThreads, thread = i % kThreads, next = block / size * size + (block % size + 1) % size;
       CHECK(out[i * 3] == next * 1000 + kThreads - 1 - thread);
@@ -123,7 +123,7 @@ __global__ void write_to_leader(float* out) {
 void blocks_write_to_each_other() {
   constexpr int kClusters = 2;
   float* out = device<float>(kClusters * (kLargest + 1));
-  CHECK(launch_clusters(queue(), kLargest, write_to_leader, kClusters * kLargest, 32, 0, out) == cudaSuccess);
+  CHECK(launch_clusters(context(), kLargest, write_to_leader, kClusters * kLargest, 32, 0, out) == cudaSuccess);
   for (int cluster = 0; cluster < kClusters; cluster++) {
     const float* of_cluster = out + cluster * (kLargest + 1);
     for (int rank = 0; rank < kLargest; rank++) CHECK(of_cluster[rank] == static_cast<float>(cluster * kLargest + rank));
@@ -150,9 +150,10 @@ __global__ void fill_all(int* out, int count) {
 
 void clusters_have_all_the_shared_memory() {
   int* out = device<int>(kLargest);
-  CHECK(launch_clusters(queue(), kLargest, fill_all, kLargest, 32, queue().shared_bytes, out, queue().shared_bytes / 4) == cudaSuccess);
+  CHECK(launch_clusters(context(), kLargest, fill_all, kLargest, 32, context().shared_bytes, out, context().shared_bytes / 4) ==
+        cudaSuccess);
   for (int rank = 0; rank < kLargest; rank++) CHECK(out[rank] == 0);
-  CHECK(launch_clusters(queue(), kLargest, fill_all, kLargest, 32, queue().shared_bytes + 4, out, 1) == cudaErrorInvalidValue);
+  CHECK(launch_clusters(context(), kLargest, fill_all, kLargest, 32, context().shared_bytes + 4, out, 1) == cudaErrorInvalidValue);
   cudaFree(out);
 }
 
@@ -178,7 +179,7 @@ __global__ void go_round(int* out) {
 void clusters_meet() {
   constexpr int kSize = 4, kStaying = kSize - 1, kClusters = 2;
   int* out = device<int>(kClusters * kSize * kThreads);
-  CHECK(launch_clusters(queue(), kSize, go_round, kClusters * kSize, kThreads, 0, out) == cudaSuccess);
+  CHECK(launch_clusters(context(), kSize, go_round, kClusters * kSize, kThreads, 0, out) == cudaSuccess);
   int expected[kStaying] = {1, 2, 3};
   for (int turn = 0; turn < kTurns; turn++) {
     const int first = expected[0];
@@ -202,7 +203,7 @@ __global__ void pass_through_device_memory(int* values, int* out) {
 void barriers_order_device_memory() {
   constexpr int kBlocks = 2 * kLargest;
   int *values = device<int>(kBlocks * kThreads), *out = device<int>(kBlocks * kThreads);
-  CHECK(launch_clusters(queue(), kLargest, pass_through_device_memory, kBlocks, kThreads, 0, values, out) == cudaSuccess);
+  CHECK(launch_clusters(context(), kLargest, pass_through_device_memory, kBlocks, kThreads, 0, values, out) == cudaSuccess);
   for (int i = 0; i < kBlocks * kThreads; i++) {
     const int block = i / kThreads;
     CHECK(out[i] == block / kLargest * kLargest + (block % kLargest + 1) % kLargest);
@@ -214,11 +215,11 @@ void barriers_order_device_memory() {
 
 void launches_are_refused() {
   Position* out = device<Position>(32);
-  CHECK(queue().largest_cluster == kLargest && queue().shared_bytes == 227 << 10);
-  CHECK(launch_clusters(queue(), 3, positions, 8, 1, 0, out) == cudaErrorInvalidClusterSize);
-  CHECK(launch_clusters(queue(), 0, positions, 8, 1, 0, out) == cudaErrorInvalidClusterSize);
-  CHECK(launch_clusters(queue(), 9, positions, 18, 1, 0, out) == cudaErrorInvalidClusterSize);
-  CHECK(launch_clusters(queue(), 3, positions, 0, 1, 0, out) == cudaSuccess);
+  CHECK(context().max_cluster_size == kLargest && context().shared_bytes == 227 << 10);
+  CHECK(launch_clusters(context(), 3, positions, 8, 1, 0, out) == cudaErrorInvalidClusterSize);
+  CHECK(launch_clusters(context(), 0, positions, 8, 1, 0, out) == cudaErrorInvalidClusterSize);
+  CHECK(launch_clusters(context(), 9, positions, 18, 1, 0, out) == cudaErrorInvalidClusterSize);
+  CHECK(launch_clusters(context(), 3, positions, 0, 1, 0, out) == cudaSuccess);
   CHECK(cudaGetLastError() == cudaSuccess);
   CHECK(run(9, positions, 18, 1, out) == cudaErrorInvalidClusterSize);
   CHECK(run(dim3(1, 0, 1), positions, 8, 1, out) == cudaErrorInvalidClusterSize);
@@ -238,10 +239,10 @@ void code_knows_clusters_by_its_architecture() {
   CHECK(!knows(80, 90) && !knows(80, 80) && !knows(0, 80));
 }
 
-// The device has 4 multiprocessors. A queue of a test says another number, which need not be smaller.
+// The device has 4 multiprocessors. A context of a test says another number, which need not be smaller.
 void residence_is_the_devices_or_the_tests() {
   for (int said : {0, 1, 3, 7}) {
-    Queue asked = queue();
+    LaunchContext asked = context();
     asked.resident_clusters = said;
     int clusters = -1;
     CHECK(dpo4j::cuda::resident_clusters(&clusters, asked, 2, positions, dim3(32), 0) == cudaSuccess);
@@ -252,15 +253,15 @@ void residence_is_the_devices_or_the_tests() {
 // What kernels choose by, and that a kernel which knows clusters is the same without.
 void an_a100_has_no_clusters() {
   Position* out = device<Position>(4);
-  CHECK(queue().largest_cluster == 1 && queue().shared_bytes == 163 << 10);
-  CHECK(launch_clusters(queue(), 2, positions, 4, 1, 0, out) == cudaErrorInvalidClusterSize);
+  CHECK(context().max_cluster_size == 1 && context().shared_bytes == 163 << 10);
+  CHECK(launch_clusters(context(), 2, positions, 4, 1, 0, out) == cudaErrorInvalidClusterSize);
   CHECK(run(2, positions, 4, 1, out) == cudaErrorInvalidClusterSize);
-  CHECK(launch_clusters(queue(), 1, positions, 4, 1, 0, out) == cudaSuccess);
+  CHECK(launch_clusters(context(), 1, positions, 4, 1, 0, out) == cudaSuccess);
   for (int block = 0; block < 4; block++) CHECK(out[block].rank == 0 && out[block].size == 1);
   int* wrong = device<int>(2);
-  CHECK(launch_clusters(queue(), 1, fill_all, 2, 32, queue().shared_bytes, wrong, queue().shared_bytes / 4) == cudaSuccess);
+  CHECK(launch_clusters(context(), 1, fill_all, 2, 32, context().shared_bytes, wrong, context().shared_bytes / 4) == cudaSuccess);
   CHECK(wrong[0] == 0 && wrong[1] == 0);
-  CHECK(launch_clusters(queue(), 1, fill_all, 2, 32, queue().shared_bytes + 4, wrong, 1) == cudaErrorInvalidValue);
+  CHECK(launch_clusters(context(), 1, fill_all, 2, 32, context().shared_bytes + 4, wrong, 1) == cudaErrorInvalidValue);
   cudaFree(out);
   cudaFree(wrong);
 }
@@ -343,7 +344,7 @@ int run_fault(const char* fault) {
   float* out = device<float>(kThreads + 1);
   int* numbers = device<int>(kThreads + 1);
   const auto is = [&](const char* name) { return strcmp(fault, name) == 0; };
-  const auto pair = [&](auto kernel, auto... arguments) { launch_clusters(queue(), 2, kernel, 2, 32, 0, arguments...); };
+  const auto pair = [&](auto kernel, auto... arguments) { launch_clusters(context(), 2, kernel, 2, 32, 0, arguments...); };
   if (is("dropped_before_reading")) pair(sum_of_cluster<kBeforeReading>, out);
   if (is("dropped_before_exit")) pair(sum_of_cluster<kBeforeExit>, out);
   if (is("dropped_none")) pair(sum_of_cluster<kNone>, out);
@@ -352,11 +353,11 @@ int run_fault(const char* fault) {
   if (is("before_start")) pair(before_start, numbers);
   if (is("mapped_after_exit")) pair(after_exit<false>, out);
   if (is("read_after_exit")) pair(after_exit<true>, out);
-  if (is("beyond_array")) launch_clusters(queue(), 2, beyond_array, 2, kThreads, 0, numbers);
+  if (is("beyond_array")) launch_clusters(context(), 2, beyond_array, 2, kThreads, 0, numbers);
   if (is("missing_thread")) pair(missing_thread);
-  if (is("race_between_clusters")) launch_clusters(queue(), 2, race_between_clusters, 4, 32, 0, out);
-  if (is("too_much_shared")) launch_clusters(queue(), 2, too_much_shared, 2, 2, queue().shared_bytes - 4);
-  if (is("too_many_threads")) launch_clusters(queue(), kLargest, positions, kLargest, 512, 0, device<Position>(kLargest));
+  if (is("race_between_clusters")) launch_clusters(context(), 2, race_between_clusters, 4, 32, 0, out);
+  if (is("too_much_shared")) launch_clusters(context(), 2, too_much_shared, 2, 2, context().shared_bytes - 4);
+  if (is("too_many_threads")) launch_clusters(context(), kLargest, positions, kLargest, 512, 0, device<Position>(kLargest));
   const bool right = out[0] == 1;
   if (!right) printf("the kernel's result is %g\n", out[0]);
   return right ? 0 : 1;

@@ -40,8 +40,8 @@ int main() {
     d_logprob[row] = 0.5f * static_cast<float>(row + 1);
   }
 
-  dpo4j::cuda::Queue queue;
-  if (dpo4j::cuda::open_queue(&queue, 0, nullptr) != cudaSuccess) return 2;
+  dpo4j::cuda::LaunchContext context;
+  if (dpo4j::cuda::make_launch_context(&context, 0, nullptr) != cudaSuccess) return 2;
   dpo4j::TokenLogprobForward forward{};
   forward.logprob = output(kRows);
   forward.lse = output(kRows);
@@ -51,7 +51,7 @@ int main() {
   forward.vocabulary = forward.logits_stride = kVocabulary;
   forward.transform.scale = 1;
   forward.dtype = DPO4J_F32;
-  if (dpo4j::cuda::run(queue, forward) != cudaSuccess) return 2;
+  if (dpo4j::cuda::run(context, forward) != cudaSuccess) return 2;
 
   bool right = true;
   std::vector<float> lse(kRows);
@@ -75,7 +75,7 @@ int main() {
   backward.vocabulary = backward.d_logits_stride = backward.logits_stride = kVocabulary;
   backward.transform.scale = 1;
   backward.d_logits_dtype = backward.dtype = DPO4J_F32;
-  if (dpo4j::cuda::run(queue, backward) != cudaSuccess) return 2;
+  if (dpo4j::cuda::run(context, backward) != cudaSuccess) return 2;
   for (int row = 0; row < kRows; row++) {
     for (int j = 0; j < kVocabulary; j++) {
       const double probability = std::exp(static_cast<double>(logits[row * kVocabulary + j]) - lse[row]);

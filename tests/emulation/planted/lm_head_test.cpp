@@ -25,7 +25,7 @@ struct Shape {
   int rows, vocabulary, width;
 };
 
-bool check(const dpo4j::cuda::Queue& queue, const Shape& shape, float cap) {
+bool check(const dpo4j::cuda::LaunchContext& context, const Shape& shape, float cap) {
   const auto [rows, vocabulary, width] = shape;
   const int stride = (width + 7) / 8 * 8;
   std::vector<__nv_bfloat16> hidden(rows * stride, {0xFFFF}), weight(vocabulary * stride, {0xFFFF});
@@ -51,7 +51,7 @@ bool check(const dpo4j::cuda::Queue& queue, const Shape& shape, float cap) {
   x.hidden_stride = x.weight_stride = stride;
   x.transform.scale = 0.5f;
   x.transform.cap = cap;
-  if (dpo4j::cuda::run(queue, x) != cudaSuccess) exit(2);
+  if (dpo4j::cuda::run(context, x) != cudaSuccess) exit(2);
 
   bool right = true;
   for (int row = 0; row < rows && right; row++) {
@@ -78,18 +78,18 @@ bool check(const dpo4j::cuda::Queue& queue, const Shape& shape, float cap) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  dpo4j::cuda::Queue queue;
-  if (dpo4j::cuda::open_queue(&queue, 0, nullptr) != cudaSuccess) return 2;
-  if (argc > 1 && strcmp(argv[1], "a100") == 0) return dpo4j::cuda::has_kernel(queue, dpo4j::kLmHeadForwardSm90a) ? 1 : 0;
-  if (!dpo4j::cuda::has_kernel(queue, dpo4j::kLmHeadForwardSm90a)) return 2;
-  dpo4j::cuda::Queue without = queue;
+  dpo4j::cuda::LaunchContext context;
+  if (dpo4j::cuda::make_launch_context(&context, 0, nullptr) != cudaSuccess) return 2;
+  if (argc > 1 && strcmp(argv[1], "a100") == 0) return dpo4j::cuda::has_kernel(context, dpo4j::kLmHeadForwardSm90a) ? 1 : 0;
+  if (!dpo4j::cuda::has_kernel(context, dpo4j::kLmHeadForwardSm90a)) return 2;
+  dpo4j::cuda::LaunchContext without = context;
   without.without = dpo4j::kLmHeadForwardSm90a;
   if (dpo4j::cuda::has_kernel(without, dpo4j::kLmHeadForwardSm90a)) return 2;
   bool right = true;
   for (const Shape& shape : {Shape{3, 300, 40}, Shape{70, 1300, 330}, Shape{150, 700, 264}, Shape{260, 520, 256}}) {
-    right &= check(queue, shape, 0);
+    right &= check(context, shape, 0);
   }
-  right &= check(queue, {5, 300, 40}, 2);
-  right &= check(queue, {140, 300, 40}, 2);
+  right &= check(context, {5, 300, 40}, 2);
+  right &= check(context, {140, 300, 40}, 2);
   return right ? 0 : 1;
 }

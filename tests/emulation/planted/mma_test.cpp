@@ -14,9 +14,9 @@ using namespace dpo4j::cuda;
 
 template <class... Parameters, class... Arguments>
 void run(void (*kernel)(Parameters...), int threads, Arguments... arguments) {
-  Queue queue{};
-  CHECK(open_queue(&queue, 0, nullptr) == cudaSuccess);
-  CHECK(launch(queue, kernel, 1, threads, 0, arguments...) == cudaSuccess);
+  LaunchContext context{};
+  CHECK(make_launch_context(&context, 0, nullptr) == cudaSuccess);
+  CHECK(launch(context, kernel, 1, threads, 0, arguments...) == cudaSuccess);
 }
 
 uint16_t bits(float x) { return __bfloat16_as_ushort(__float2bfloat16_rn(x)); }

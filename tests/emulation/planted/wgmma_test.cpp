@@ -14,10 +14,10 @@ constexpr int kGroup = 128, kDepth = 64;
 constexpr int kTileBytes = kDepth * kTileRowBytes;  // 64 rows of 64 k, or the transpose
 constexpr size_t kBytes = kTileAlignment + 5 * kTileBytes;
 
-Queue queue() {
-  Queue queue{};
-  CHECK(open_queue(&queue, 0, nullptr) == cudaSuccess);
-  return queue;
+LaunchContext context() {
+  LaunchContext context{};
+  CHECK(make_launch_context(&context, 0, nullptr) == cudaSuccess);
+  return context;
 }
 
 float value(int row, int k) { return static_cast<float>((row * 37 + k * 11) % 61 - 30) / 4; }
@@ -38,7 +38,7 @@ __nv_bfloat16* matrix(int rows, Major major, Value value) {
 TileMap map_of(const __nv_bfloat16* matrix, int rows, Major major) {
   TileMap map;
   const bool transposed = major == Major::kRows;
-  CHECK(encode_tile_map(queue(), &map, matrix, transposed ? kDepth : rows, transposed ? rows : kDepth, transposed ? rows : kDepth,
+  CHECK(encode_tile_map(context(), &map, matrix, transposed ? kDepth : rows, transposed ? rows : kDepth, transposed ? rows : kDepth,
                         kDepth) == cudaSuccess);
   return map;
 }
@@ -132,7 +132,8 @@ void products_are_exact() {
   const __nv_bfloat16 *a = matrix(64, A, value), *b = matrix(2 * N, B, other_value);
   for (bool from_registers : {false, true}) {
     auto* out = device<float>(64 * 2 * N);
-    CHECK(launch(queue(), multiply<N, A, B>, 1, kGroup, kBytes, map_of(a, 64, A), map_of(b, 2 * N, B), from_registers, out) == cudaSuccess);
+    CHECK(launch(context(), multiply<N, A, B>, 1, kGroup, kBytes, map_of(a, 64, A), map_of(b, 2 * N, B), from_registers, out) ==
+          cudaSuccess);
     for (int row = 0; row < 64; row++) {
       for (int column = 0; column < 2 * N; column++) {
         double sum = 0;
@@ -184,7 +185,7 @@ __global__ void multiply_stored(TileMap b, float* out) {
 void stored_operands_are_seen() {
   const __nv_bfloat16* b = matrix(64, Major::kDepth, other_value);
   auto* out = device<float>(64 * 64);
-  CHECK(launch(queue(), multiply_stored, 1, kGroup, kBytes, map_of(b, 64, Major::kDepth), out) == cudaSuccess);
+  CHECK(launch(context(), multiply_stored, 1, kGroup, kBytes, map_of(b, 64, Major::kDepth), out) == cudaSuccess);
   for (int row = 0; row < 64; row++) {
     for (int column = 0; column < 64; column++) {
       double sum = 0;
@@ -265,7 +266,7 @@ int run_fault(const char* name) {
     if (strcmp(name, kNames[FAULT]) != 0) return run_fault<FAULT + 1>(name);
     const __nv_bfloat16* ones = matrix(64, Major::kRows, [](int, int) { return 1.0f; });
     auto* out = device<float>(kGroup);
-    CHECK(launch(queue(), wrong<static_cast<Fault>(FAULT)>, 1, kGroup, kBytes, map_of(ones, 64, Major::kRows), out) == cudaSuccess);
+    CHECK(launch(context(), wrong<static_cast<Fault>(FAULT)>, 1, kGroup, kBytes, map_of(ones, 64, Major::kRows), out) == cudaSuccess);
     for (int thread = 0; thread < kGroup; thread++) {
       if (out[thread] == kProductDepth) continue;
       printf("the kernel's result is %g\n", out[thread]);

@@ -48,7 +48,7 @@ constexpr bool fits = sizeof(T) <= T::kOpaqueBytes;
 static_assert(fits<cublasLtMatmulDesc> && fits<cublasLtMatrixLayout> && fits<cublasLtMatmulPreference>, "CUDA 13's opaque structs");
 
 constexpr size_t kWorkspaceBytes = 64 << 10;  // an algorithm wants this much, if it may have it
-constexpr uint32_t kWidestAccess = 16;        // no algorithm needs operands aligned further
+constexpr uint32_t kMaxAccess = 16;           // no algorithm needs operands aligned further
 constexpr uint64_t kWorkspaceAlignment = 256;
 
 cublasStatus_t not_emulated(const char* what, long long value) {
@@ -203,7 +203,7 @@ uint64_t line_bytes(const cublasLtMatrixLayout& layout) { return static_cast<uin
 
 // The widest access, in bytes, for which a line of the matrix starts as well aligned as the matrix.
 uint32_t line_alignment(const cublasLtMatrixLayout& layout, uint32_t address_alignment) {
-  uint32_t alignment = std::min(address_alignment, kWidestAccess);
+  uint32_t alignment = std::min(address_alignment, kMaxAccess);
   while (line_bytes(layout) % alignment != 0) alignment /= 2;
   return alignment;
 }
@@ -424,12 +424,13 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmul(cublasLtContext* handle, const cubla
   if (c == d ? c_layout->ld != d_layout->ld : beta_value != 0 && overlap(d, d_bytes, c, bytes_of(*c_layout))) {
     return invalid("c and d overlap but are not one matrix");
   }
-  const Matrix of_d = matrix(d, *d_layout, false), of_c = matrix(c, *c_layout, false);
-  const Matrix of_a = matrix(a, *a_layout, desc->transpose_a != CUBLAS_OP_N), of_b = matrix(b, *b_layout, desc->transpose_b != CUBLAS_OP_N);
+  const Matrix d_matrix = matrix(d, *d_layout, false), c_matrix = matrix(c, *c_layout, false);
+  const Matrix a_matrix = matrix(a, *a_layout, desc->transpose_a != CUBLAS_OP_N),
+               b_matrix = matrix(b, *b_layout, desc->transpose_b != CUBLAS_OP_N);
   const auto multiply = [=, m = product.m, n = product.n, k = product.k] {
     if (!dpo4j_standin_touch(d, d_bytes, "cublasLtMatmul d")) return cudaErrorIllegalAddress;
     if (used_workspace_bytes != 0) memset(workspace, 0xFF, used_workspace_bytes);  // an algorithm leaves nothing there as it was
-    gemm(of_d, of_a, of_b, of_c, m, n, k, alpha_value, beta_value);
+    gemm(d_matrix, a_matrix, b_matrix, c_matrix, m, n, k, alpha_value, beta_value);
     return cudaSuccess;
   };
   if (dpo4j_standin_is_capturing(stream)) {

@@ -8,8 +8,8 @@
 namespace {
 
 constexpr int kDriverSuccess = 0, kDriverInvalidValue = 1, kDriverInvalidContext = 201;
-constexpr uint64_t kLargestExtent = uint64_t{1} << 32, kStrideEnd = uint64_t{1} << 40;
-constexpr uint32_t kLargestTile = 256, kWordBytes = 16;
+constexpr uint64_t kMaxExtent = uint64_t{1} << 32, kStrideEnd = uint64_t{1} << 40;
+constexpr uint32_t kMaxTile = 256, kWordBytes = 16;
 
 // CUtensorMapDataType in its order, as far as elements are whole bytes.
 constexpr uint32_t kElementBytes[] = {1, 2, 4, 4, 8, 8, 2, 4, 8, 2, 4, 4, 4};
@@ -27,8 +27,7 @@ int encode_tiled(void* map, int type, uint32_t rank, void* address, const uint64
   if (address == nullptr || reinterpret_cast<uintptr_t>(address) % kWordBytes != 0) return kDriverInvalidValue;
   const uint32_t element = kElementBytes[type], row = tile[0] * element;
   for (int i = 0; i < 2; i++) {
-    if (extents[i] == 0 || extents[i] > kLargestExtent || tile[i] == 0 || tile[i] > kLargestTile || every[i] != 1)
-      return kDriverInvalidValue;
+    if (extents[i] == 0 || extents[i] > kMaxExtent || tile[i] == 0 || tile[i] > kMaxTile || every[i] != 1) return kDriverInvalidValue;
   }
   if (strides[0] % kWordBytes != 0 || strides[0] >= kStrideEnd || strides[0] < extents[0] * element) return kDriverInvalidValue;
   if (row % kWordBytes != 0 || (swizzle != 0 && row > kSwizzleBytes[swizzle])) return kDriverInvalidValue;

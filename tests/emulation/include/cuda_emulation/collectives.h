@@ -25,7 +25,7 @@ T shuffle(unsigned mask, T value, int source, int first, int last, const char* o
   const Exchange& all = exchange(mask, to_word(value), operation);
   if (source < first || source >= last) return value;
   if (!(mask >> source & 1)) fail("%s reads lane %d, which is not in its mask %08x", operation, source, mask);
-  return from_word<T>(all.of_lane[source]);
+  return from_word<T>(all.values[source]);
 }
 
 inline int segment(int width) { return lane() & ~(width - 1); }
@@ -33,9 +33,9 @@ inline int segment(int width) { return lane() & ~(width - 1); }
 template <class T, class Combine>
 T reduce(unsigned mask, T value, const char* operation, Combine combine) {
   const Exchange& all = exchange(mask, to_word(value), operation);
-  T result = from_word<T>(all.of_lane[__builtin_ctz(mask)]);
+  T result = from_word<T>(all.values[__builtin_ctz(mask)]);
   for (unsigned rest = mask & (mask - 1); rest != 0; rest &= rest - 1)
-    result = combine(result, from_word<T>(all.of_lane[__builtin_ctz(rest)]));
+    result = combine(result, from_word<T>(all.values[__builtin_ctz(rest)]));
   return result;
 }
 

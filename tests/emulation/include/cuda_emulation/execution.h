@@ -33,7 +33,7 @@ struct Word {
 };
 
 struct Exchange {
-  Word of_lane[warpSize];
+  Word values[warpSize];
 };
 
 // Waits until every lane of `mask` has called with the same mask and operation, and returns what each brought. Valid until the calling lane

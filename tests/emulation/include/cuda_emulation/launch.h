@@ -16,7 +16,7 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*
 cudaError_t set_dynamic_shared_limit(const void* kernel, int bytes);
 size_t dynamic_shared_limit(const void* kernel);  // 0 before it has been set
 
-int largest_cluster();  // of the emulated device, in blocks; 1: it has no clusters
+int max_cluster_size();  // of the emulated device, in blocks; 1: it has no clusters
 
 }  // namespace cuda_emulation
 
@@ -28,8 +28,8 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   };
   const auto call =
       std::make_shared<const Call>(Call{kernel, std::tuple<Parameters...>(static_cast<Parameters>(std::forward<Arguments>(arguments))...)});
-  const auto body = [](const void* of) {
-    const Call& call = *static_cast<const Call*>(of);
+  const auto body = [](const void* argument) {
+    const Call& call = *static_cast<const Call*>(argument);
     std::apply(call.kernel, call.arguments);
   };
   return cuda_emulation::launch(*config, reinterpret_cast<const void*>(kernel), body, call);
@@ -55,7 +55,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, void (*kernel)
 
 template <class... Parameters>
 cudaError_t cudaOccupancyMaxPotentialClusterSize(int* blocks, void (*)(Parameters...), const cudaLaunchConfig_t*) {
-  *blocks = cuda_emulation::largest_cluster();
+  *blocks = cuda_emulation::max_cluster_size();
   return cudaSuccess;
 }
 

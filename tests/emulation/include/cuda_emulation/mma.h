@@ -58,8 +58,8 @@ inline void ldmatrix_x4(uint32_t (&x)[4], const void* row) {
   require_shared_16(row, "ldmatrix");
   const Exchange& rows = exchange(kWholeWarp, to_word(row), "ldmatrix");
   for (int i = 0; i < 4; i++) {
-    const char* of_group = from_word<const char*>(rows.of_lane[8 * i + lane() / 4]);
-    x[i] = *reinterpret_cast<const uint32_t*>(of_group + 4 * (lane() % 4));
+    const char* row_address = from_word<const char*>(rows.values[8 * i + lane() / 4]);
+    x[i] = *reinterpret_cast<const uint32_t*>(row_address + 4 * (lane() % 4));
   }
 }
 
@@ -68,15 +68,15 @@ inline void ldmatrix_x4_trans(uint32_t (&x)[4], const void* row) {
   const Exchange& rows = exchange(kWholeWarp, to_word(row), "ldmatrix");
   for (int i = 0; i < 4; i++) {
     const int first = 8 * i + 2 * (lane() % 4), column = lane() / 4;
-    const uint32_t low = from_word<const uint16_t*>(rows.of_lane[first])[column];
-    const uint32_t high = from_word<const uint16_t*>(rows.of_lane[first + 1])[column];
+    const uint32_t low = from_word<const uint16_t*>(rows.values[first])[column];
+    const uint32_t high = from_word<const uint16_t*>(rows.values[first + 1])[column];
     x[i] = low | high << 16;
   }
 }
 
 // ---- mma ------------------------------------------------------------------------------------------------------------------------------
 
-inline float of_bf16(uint32_t bits) {
+inline float bf16_to_float(uint32_t bits) {
   const uint32_t word = bits << 16;
   float value;
   memcpy(&value, &word, sizeof value);
@@ -96,22 +96,22 @@ inline float cut(double x) {
 inline void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
   const int group = lane() / 4, member = lane() % 4;
   double left[2][16], right[2][16];
-  const Exchange& of_a = exchange(kWholeWarp, to_word(make_uint4(a[0], a[1], a[2], a[3])), "mma");
-  for (int of_member = 0; of_member < 4; of_member++) {
-    const uint4 word = from_word<uint4>(of_a.of_lane[4 * group + of_member]);
+  const Exchange& a_lanes = exchange(kWholeWarp, to_word(make_uint4(a[0], a[1], a[2], a[3])), "mma");
+  for (int owner = 0; owner < 4; owner++) {
+    const uint4 word = from_word<uint4>(a_lanes.values[4 * group + owner]);
     const uint32_t halves[4] = {word.x, word.y, word.z, word.w};
     for (int i = 0; i < 8; i++) {
       const bool upper = i < 2 || (i >= 4 && i < 6);
-      left[upper ? 0 : 1][2 * of_member + i % 2 + (i < 4 ? 0 : 8)] = of_bf16(halves[i / 2] >> 16 * (i % 2) & 0xFFFFu);
+      left[upper ? 0 : 1][2 * owner + i % 2 + (i < 4 ? 0 : 8)] = bf16_to_float(halves[i / 2] >> 16 * (i % 2) & 0xFFFFu);
     }
   }
-  const Exchange& of_b = exchange(kWholeWarp, to_word(make_uint2(b0, b1)), "mma");
+  const Exchange& b_lanes = exchange(kWholeWarp, to_word(make_uint2(b0, b1)), "mma");
   for (int column = 0; column < 2; column++) {
-    for (int of_member = 0; of_member < 4; of_member++) {
-      const uint2 word = from_word<uint2>(of_b.of_lane[4 * (2 * member + column) + of_member]);
+    for (int owner = 0; owner < 4; owner++) {
+      const uint2 word = from_word<uint2>(b_lanes.values[4 * (2 * member + column) + owner]);
       const uint32_t halves[2] = {word.x, word.y};
       for (int i = 0; i < 4; i++) {
-        right[column][2 * of_member + i % 2 + (i < 2 ? 0 : 8)] = of_bf16(halves[i / 2] >> 16 * (i % 2) & 0xFFFFu);
+        right[column][2 * owner + i % 2 + (i < 2 ? 0 : 8)] = bf16_to_float(halves[i / 2] >> 16 * (i % 2) & 0xFFFFu);
       }
     }
   }
