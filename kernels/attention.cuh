@@ -18,14 +18,14 @@ namespace dpo4j::cuda::attention {
 constexpr float kLog2E = 1.44269504088896340736f, kLn2 = 0.69314718055994530942f;
 
 // bf16: attention_forward_mma.cu, attention_backward_mma.cu.
-int forward_mma(const LaunchContext& context, const AttentionForward& x);
-int backward_mma(const LaunchContext& context, const AttentionBackward& x);
+int forward_mma(const LaunchContext& context, const dpo4j_attention_forward_params& x);
+int backward_mma(const LaunchContext& context, const dpo4j_attention_backward_params& x);
 
 // bf16 on Hopper, head widths 64 and 128: attention_forward_sm90a.cu, attention_backward_sm90a.cu.
 bool has_forward_sm90a(const LaunchContext& context, int64_t head_width);
-int forward_sm90a(const LaunchContext& context, const AttentionForward& x);
+int forward_sm90a(const LaunchContext& context, const dpo4j_attention_forward_params& x);
 bool has_backward_sm90a(const LaunchContext& context, int64_t head_width);
-int backward_sm90a(const LaunchContext& context, const AttentionBackward& x);
+int backward_sm90a(const LaunchContext& context, const dpo4j_attention_backward_params& x);
 size_t backward_sm90a_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
 
 // The query rows of one segment and one group of heads. Row r is query r / group, head first_head + r % group.
@@ -53,8 +53,8 @@ struct Keys {
   __device__ __forceinline__ int32_t last_seen_by(int32_t query) const { return segment.prefix_count + segment.key_offset + query; }
 };
 
-// The query rows of a block: tile number `tile_of_segment`, of ROWS rows, of one segment and key head. X is AttentionForward or
-// AttentionBackward.
+// The query rows of a block: tile number `tile_of_segment`, of ROWS rows, of one segment and key head. X is dpo4j_attention_forward_params or
+// dpo4j_attention_backward_params.
 template <int ROWS, class X>
 struct QueryBlock {
   const X& x;

@@ -36,9 +36,10 @@ __device__ __forceinline__ float dot_part(const float* d_out, const float* out, 
 
 // Computes delta and d_q of a tile of queries; loops over the keys that these queries see.
 template <int D>
-__global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlocks) d_queries(AttentionBackward x, int32_t row_tiles) {
+__global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlocks)
+    d_queries(dpo4j_attention_backward_params x, int32_t row_tiles) {
   using Tile = Tile<D, true>;
-  const attention::FmaQueryBlock<Tile, AttentionBackward> block(x, x.segments[blockIdx.x / row_tiles], row_tiles);
+  const attention::FmaQueryBlock<Tile, dpo4j_attention_backward_params> block(x, x.segments[blockIdx.x / row_tiles], row_tiles);
   if (block.empty()) return;
   DPO4J_DYNAMIC_SHARED(float, shared);
   float *const q_tile = shared, *const d_out_tile = q_tile + Tile::kRowFloats, *const k_tile = d_out_tile + Tile::kRowFloats;
@@ -98,7 +99,7 @@ template <class Tile>
 struct QueryTile {
   float *q, *d_out, *lse, *delta;
 
-  __device__ __forceinline__ void read(const AttentionBackward& x, const Queries& queries, int32_t first_row) const {
+  __device__ __forceinline__ void read(const dpo4j_attention_backward_params& x, const Queries& queries, int32_t first_row) const {
     const auto at = [&](const void* tensor, int column, int64_t stride) -> const float* {
       const int32_t r = first_row + column;
       return r < queries.count() ? static_cast<const float*>(tensor) + queries.vector(r, stride, x.shape.head_width) : nullptr;
@@ -117,7 +118,8 @@ struct QueryTile {
 
 // Computes d_k and d_v of a tile of keys; loops over the queries that see these keys. Rows are keys here, columns queries.
 template <int D>
-__global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlocks) d_keys(AttentionBackward x, int32_t row_tiles) {
+__global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlocks)
+    d_keys(dpo4j_attention_backward_params x, int32_t row_tiles) {
   using Tile = Tile<D, true>;
   constexpr int kRowsPerThread = Tile::kRowsPerThread, kColumnsPerThread = Tile::kColumnsPerThread;
   const dpo4j_segment* const segment = x.segments + blockIdx.x / row_tiles;
@@ -190,7 +192,7 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
   }
 }
 
-int backward_fma(const LaunchContext& context, const AttentionBackward& x) {
+int backward_fma(const LaunchContext& context, const dpo4j_attention_backward_params& x) {
   return attention::with_width(x.shape.head_width, [&](auto width) {
     constexpr int D = decltype(width)::value;
     using Tile = Tile<D, true>;
@@ -213,7 +215,7 @@ size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int
   return std::max(query_rows * heads * sizeof(float), attention::backward_sm90a_workspace_bytes(query_rows, heads, head_width));
 }
 
-int run(const LaunchContext& context, const AttentionBackward& x) {
+int run(const LaunchContext& context, const dpo4j_attention_backward_params& x) {
   if (x.shape.dtype != DPO4J_BF16) return backward_fma(context, x);
   return attention::has_backward_sm90a(context, x.shape.head_width) ? attention::backward_sm90a(context, x)
                                                                     : attention::backward_mma(context, x);

@@ -33,7 +33,8 @@ struct QueryTile : attention::MmaTile<D, (D <= 128 ? 2 : 1),
 // exist gets lse = infinity, so that its weights are 0. `statistics` holds lse and then delta of the block's rows in shared memory, because
 // they do not fit in registers.
 template <class Tile, class Block>
-__device__ __forceinline__ void read_statistics(const AttentionBackward& x, const Block& block, const bf16* d_out_rows, float* statistics) {
+__device__ __forceinline__ void read_statistics(const dpo4j_attention_backward_params& x, const Block& block, const bf16* d_out_rows,
+                                                float* statistics) {
 #pragma unroll 1
   for (int i = attention::lane_group(); i < Tile::kRowsPerWarp; i += kWarp / 4) {
     const int row = block.warp_row + i;
@@ -80,10 +81,10 @@ __device__ __forceinline__ void to_d_scores(typename Tile::Scores& s, const type
 }
 
 template <int D>
-__global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(AttentionBackward x, int32_t row_tiles) {
+__global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(dpo4j_attention_backward_params x, int32_t row_tiles) {
   using Tile = QueryTile<D>;
   constexpr int kTileElements = Tile::kColumns * D;
-  const attention::MmaQueryBlock<Tile, AttentionBackward> block(x, row_tiles);
+  const attention::MmaQueryBlock<Tile, dpo4j_attention_backward_params> block(x, row_tiles);
   if (block.empty()) return;
   DPO4J_DYNAMIC_SHARED(bf16, shared);
   bf16 *const q_rows = shared, *const d_out_rows = q_rows + block.kRows * D, *const tiles = d_out_rows + block.kRows * D;
@@ -127,7 +128,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(
   typename Tile::RowFloats scale;
   Tile::fill(scale, x.shape.scale);
   // Computed again, because the block's fields do not fit in registers during the loop.
-  const attention::MmaQueryBlock<Tile, AttentionBackward> again(x, row_tiles);
+  const attention::MmaQueryBlock<Tile, dpo4j_attention_backward_params> again(x, row_tiles);
   again.write(x.d_q, x.shape.q_stride, d_q, scale, q_rows);
 }
 
@@ -181,11 +182,11 @@ struct KeyBlock {
   using Rows = typename Tile::Rows;
   static constexpr int kTileElements = Tile::kColumns * D;
 
-  const AttentionBackward& x;
+  const dpo4j_attention_backward_params& x;
   int32_t group, head_width, key_begin, key_count, first_key;
   int warp_row, first_d;  // the warp's first row within the block, and its part of the width
 
-  __device__ __forceinline__ KeyBlock(const AttentionBackward& x, const dpo4j_segment& segment, int32_t row_tiles) : x(x) {
+  __device__ __forceinline__ KeyBlock(const dpo4j_attention_backward_params& x, const dpo4j_segment& segment, int32_t row_tiles) : x(x) {
     group = static_cast<int32_t>(x.shape.heads / x.shape.kv_heads);
     head_width = static_cast<int32_t>(x.shape.head_width);
     key_begin = segment.key_begin;
@@ -289,7 +290,7 @@ struct KeyBlock {
 };
 
 template <int D>
-__global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(AttentionBackward x, int32_t row_tiles) {
+__global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(dpo4j_attention_backward_params x, int32_t row_tiles) {
   using Tile = KeyTile<D>;
   using Block = KeyBlock<D>;
   const dpo4j_segment* const segment = x.segments + blockIdx.x / row_tiles;
@@ -353,7 +354,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(Att
 
 }  // namespace
 
-int attention::backward_mma(const LaunchContext& context, const AttentionBackward& x) {
+int attention::backward_mma(const LaunchContext& context, const dpo4j_attention_backward_params& x) {
   return with_mma_width(x.shape.head_width, [&](auto width) {
     constexpr int D = decltype(width)::value;
     constexpr int kQueryRows = kMmaWarps * QueryTile<D>::kRowsPerWarp, kKeyRows = KeyTile<D>::kRows;

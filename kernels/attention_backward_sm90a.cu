@@ -43,7 +43,7 @@ static_assert(kProducerRegisters + kConsumers * kConsumerRegisters <= launched_r
 // ---- first kernel: lse and delta of each query and head, counters at 0 ------------------------------------------------------------------
 
 template <int D>
-__global__ void __launch_bounds__(kPrepareThreads) prepare(AttentionBackward x, Problem problem) {
+__global__ void __launch_bounds__(kPrepareThreads) prepare(dpo4j_attention_backward_params x, Problem problem) {
   if (blockIdx.x == 0) return list_tiles(problem);
   constexpr int kLanes = D / 8;  // of a row
   const int64_t rows = x.query_rows * x.shape.heads, row = (int64_t{blockIdx.x - 1} * kPrepareThreads + threadIdx.x) / kLanes;
@@ -475,7 +475,7 @@ __global__ void __launch_bounds__(kThreads, 1) gradients(const __grid_constant__
 #endif
 }
 
-int encode(const LaunchContext& context, Maps* maps, const AttentionBackward& x, uint32_t queries) {
+int encode(const LaunchContext& context, Maps* maps, const dpo4j_attention_backward_params& x, uint32_t queries) {
   int error = encode_tile_map(context, &maps->q, x.q, x.query_rows, x.shape.heads * x.shape.head_width, x.shape.q_stride, queries);
   if (error == cudaSuccess)
     error = encode_tile_map(context, &maps->d_out, x.d_out, x.query_rows, x.shape.heads * x.shape.head_width, x.shape.out_stride, queries);
@@ -487,7 +487,7 @@ int encode(const LaunchContext& context, Maps* maps, const AttentionBackward& x,
 }
 
 template <int D>
-int backward(const LaunchContext& context, const AttentionBackward& x) {
+int backward(const LaunchContext& context, const dpo4j_attention_backward_params& x) {
   const Problem problem{Workspace(x.workspace, x.query_rows, x.shape.heads, D),
                         x.d_q,
                         x.d_k,
@@ -527,7 +527,7 @@ size_t attention::backward_sm90a_workspace_bytes(int64_t query_rows, int64_t hea
   return head_width == 64 || head_width == 128 ? Workspace::bytes(query_rows, heads, head_width) : 0;
 }
 
-int attention::backward_sm90a(const LaunchContext& context, const AttentionBackward& x) {
+int attention::backward_sm90a(const LaunchContext& context, const dpo4j_attention_backward_params& x) {
   return x.shape.head_width == 128 ? backward<128>(context, x) : backward<64>(context, x);
 }
 

@@ -41,9 +41,10 @@ struct Softmax {
 };
 
 template <int D>
-__global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlocks) forward(AttentionForward x, int32_t row_tiles) {
+__global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlocks)
+    forward(dpo4j_attention_forward_params x, int32_t row_tiles) {
   using Tile = Tile<D, false>;
-  const attention::FmaQueryBlock<Tile, AttentionForward> block(x, x.segments[blockIdx.x / row_tiles], row_tiles);
+  const attention::FmaQueryBlock<Tile, dpo4j_attention_forward_params> block(x, x.segments[blockIdx.x / row_tiles], row_tiles);
   if (block.empty()) return;
   DPO4J_DYNAMIC_SHARED(float, shared);
   float *const q_tile = shared, *const k_tile = q_tile + Tile::kRowFloats, *const v_tile = k_tile + Tile::kColumnFloats;
@@ -84,7 +85,7 @@ __global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlo
   }
 }
 
-int forward_fma(const LaunchContext& context, const AttentionForward& x) {
+int forward_fma(const LaunchContext& context, const dpo4j_attention_forward_params& x) {
   return attention::with_width(x.shape.head_width, [&](auto width) {
     constexpr int D = decltype(width)::value;
     using Tile = Tile<D, false>;
@@ -97,7 +98,7 @@ int forward_fma(const LaunchContext& context, const AttentionForward& x) {
 
 }  // namespace
 
-int run(const LaunchContext& context, const AttentionForward& x) {
+int run(const LaunchContext& context, const dpo4j_attention_forward_params& x) {
   if (x.shape.dtype != DPO4J_BF16) return forward_fma(context, x);
   return attention::has_forward_sm90a(context, x.shape.head_width) ? attention::forward_sm90a(context, x)
                                                                    : attention::forward_mma(context, x);

@@ -21,9 +21,9 @@ template <int D>
 using ForwardTile = attention::MmaTile<D, (D <= 128 ? 2 : 1), (D <= 128 ? 64 : 32)>;
 
 template <int D>
-__global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(AttentionForward x, int32_t row_tiles) {
+__global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(dpo4j_attention_forward_params x, int32_t row_tiles) {
   using Tile = ForwardTile<D>;
-  using Block = attention::MmaQueryBlock<Tile, AttentionForward>;
+  using Block = attention::MmaQueryBlock<Tile, dpo4j_attention_forward_params>;
   const Block block(x, row_tiles);
   if (block.empty()) return;
   DPO4J_DYNAMIC_SHARED(bf16, shared);
@@ -72,7 +72,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(At
 
 }  // namespace
 
-int attention::forward_mma(const LaunchContext& context, const AttentionForward& x) {
+int attention::forward_mma(const LaunchContext& context, const dpo4j_attention_forward_params& x) {
   return with_mma_width(x.shape.head_width, [&](auto width) {
     constexpr int D = decltype(width)::value;
     using Tile = ForwardTile<D>;

@@ -67,7 +67,7 @@ static_assert(kSharedBytes<128> + sizeof(Barriers) + 1024 <= 228 << 10, "the sha
 template <int D>
 using Tile = attention::MmaTile<D, 1, kKeys>;
 template <int D>
-using Block = attention::MmaQueryBlock<Tile<D>, AttentionForward, kWarps>;
+using Block = attention::MmaQueryBlock<Tile<D>, dpo4j_attention_forward_params, kWarps>;
 template <int D>
 using QueryRows = attention::WarpgroupRows<D, kProductRows>;
 template <int D>
@@ -83,7 +83,7 @@ struct Shared {
 };
 
 template <int D>
-__device__ __forceinline__ Block<D> block_of(const AttentionForward& x, const RowTiles& tiles, const RowTile& tile) {
+__device__ __forceinline__ Block<D> block_of(const dpo4j_attention_forward_params& x, const RowTiles& tiles, const RowTile& tile) {
   return Block<D>(x, tile.segment, tiles.group, tile.kv_head, tile.tile_of_segment);
 }
 
@@ -163,7 +163,8 @@ __device__ __forceinline__ void copy_values(const Block<D>& block, const TileMap
 
 // The loop of the producer's warps over tiles. The first of these warps takes the tiles from the scheduler, for the whole block.
 template <int D, class Copy>
-__device__ void copy_tiles(const AttentionForward& x, const RowTiles& tiles, const Shared<D>& shared, bool is_scheduler, Copy copy) {
+__device__ void copy_tiles(const dpo4j_attention_forward_params& x, const RowTiles& tiles, const Shared<D>& shared, bool is_scheduler,
+                           Copy copy) {
   TileRing& ring = shared.barriers.tiles;
   attention::TileScheduler<kRows> scheduler(tiles);
   PipelineState<TileRing::kStages> tile_state;
@@ -338,8 +339,8 @@ struct Rows {
 
 // Called by a consumer warpgroup: starts to load its query rows of a tile, by cp.async.
 template <int D>
-__device__ __forceinline__ void copy_queries(const AttentionForward& x, const RowTiles& tiles, const RowTile& tile, const Shared<D>& shared,
-                                             int stage, int group) {
+__device__ __forceinline__ void copy_queries(const dpo4j_attention_forward_params& x, const RowTiles& tiles, const RowTile& tile,
+                                             const Shared<D>& shared, int stage, int group) {
   if (!tile.exists()) return;
   const Block<D> block = block_of<D>(x, tiles, tile);
   QueryRows<D>::template copy<kWarpgroup>(shared.queries(stage, group), x.q, threadIdx.x % kWarpgroup,
@@ -348,7 +349,7 @@ __device__ __forceinline__ void copy_queries(const AttentionForward& x, const Ro
 }
 
 template <int D>
-__device__ void attend(const AttentionForward& x, const RowTiles& tiles, const Shared<D>& shared) {
+__device__ void attend(const dpo4j_attention_forward_params& x, const RowTiles& tiles, const Shared<D>& shared) {
   const int group = warp_index() / kWarpsOfGroup, group_row = group * kProductRows;
   TileRing& ring = shared.barriers.tiles;
   ConsumerState state{attention::Turns(shared.barriers.turns, kConsumers, group), attention::Meeting(&shared.barriers.queries[group])};
@@ -380,7 +381,7 @@ __device__ void attend(const AttentionForward& x, const RowTiles& tiles, const S
 }
 
 template <int D>
-__device__ void attend_tiles(const TileMap& keys, const TileMap& values, const AttentionForward& x, const RowTiles& tiles) {
+__device__ void attend_tiles(const TileMap& keys, const TileMap& values, const dpo4j_attention_forward_params& x, const RowTiles& tiles) {
   DPO4J_SHARED(Barriers, shared_barriers, [1]);
   DPO4J_DYNAMIC_SHARED(unsigned char, memory);
   const uint32_t misplaced = shared_address(memory) % kTileAlignment;
@@ -418,15 +419,15 @@ __device__ void attend_tiles(const TileMap& keys, const TileMap& values, const A
 
 // Other architectures compile an empty kernel; has_forward_sm90a() makes sure that it is never launched.
 template <int D>
-__global__ void __launch_bounds__(kThreads, 1)
-    forward(const __grid_constant__ TileMap keys, const __grid_constant__ TileMap values, const AttentionForward x, const RowTiles tiles) {
+__global__ void __launch_bounds__(kThreads, 1) forward(const __grid_constant__ TileMap keys, const __grid_constant__ TileMap values,
+                                                       const dpo4j_attention_forward_params x, const RowTiles tiles) {
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
   attend_tiles<D>(keys, values, x, tiles);
 #endif
 }
 
 template <int D>
-int launch_forward(const LaunchContext& context, const AttentionForward& x) {
+int launch_forward(const LaunchContext& context, const dpo4j_attention_forward_params& x) {
   const int64_t group = x.shape.heads / x.shape.kv_heads,
                 max_tiles = divide_up(x.max_queries * group, kRows) * x.segment_count * x.shape.kv_heads;
   if (max_tiles == 0 || x.key_rows == 0) return cudaSuccess;  // a tensor map needs a matrix
@@ -449,7 +450,7 @@ bool attention::has_forward_sm90a(const LaunchContext& context, int64_t head_wid
   return (head_width == 64 || head_width == 128) && has_kernel(context, kAttentionForwardSm90a);
 }
 
-int attention::forward_sm90a(const LaunchContext& context, const AttentionForward& x) {
+int attention::forward_sm90a(const LaunchContext& context, const dpo4j_attention_forward_params& x) {
   return x.shape.head_width == 64 ? launch_forward<64>(context, x) : launch_forward<128>(context, x);
 }
 

@@ -77,7 +77,7 @@ __device__ __forceinline__ float positive_factor(typename Tile::Scores& s, float
 
 // Called after finish(), which completes the sums.
 template <class Tile, class Block>
-__device__ __forceinline__ void write_lse(const AttentionForward& x, const Block& block, const Softmax<Tile>& softmax) {
+__device__ __forceinline__ void write_lse(const dpo4j_attention_forward_params& x, const Block& block, const Softmax<Tile>& softmax) {
   if (lane_member() != 0) return;
 #pragma unroll
   for (int m = 0; m < Tile::kRowTiles; m++) {

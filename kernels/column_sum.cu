@@ -14,7 +14,7 @@ constexpr int kWarps = 8;
 
 // The N columns of a thread: 16 bytes of them, or one column at the end of a row.
 template <int N, class T>
-__device__ __forceinline__ Vec<N> sum_rows(const ColumnSum& x, int64_t column) {
+__device__ __forceinline__ Vec<N> sum_rows(const dpo4j_column_sum_params& x, int64_t column) {
   const T* const in = static_cast<const T*>(x.in) + column;
   Vec<N> sum{};
 #pragma unroll 4
@@ -28,7 +28,7 @@ __device__ __forceinline__ Vec<N> sum_rows(const ColumnSum& x, int64_t column) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kWarp* kWarps) add_columns(ColumnSum x) {
+__global__ void __launch_bounds__(kWarp* kWarps) add_columns(dpo4j_column_sum_params x) {
   constexpr int N = kPer16Bytes<T>;
   const int64_t column = (static_cast<int64_t>(blockIdx.x) * kWarp + threadIdx.x) * N;
   const int32_t columns = static_cast<int32_t>(x.width - column < N ? x.width - column : N);  // none if 0 or less
@@ -51,14 +51,14 @@ __global__ void __launch_bounds__(kWarp* kWarps) add_columns(ColumnSum x) {
 }
 
 template <class T>
-int launch_add_columns(const LaunchContext& context, const ColumnSum& x) {
+int launch_add_columns(const LaunchContext& context, const dpo4j_column_sum_params& x) {
   static_assert(kPer16Bytes<T> <= kWarps, "a warp for each column of a vector");
   return launch(context, add_columns<T>, dim3(divide_up(x.width, kWarp * kPer16Bytes<T>)), dim3(kWarp, kWarps), 0, x);
 }
 
 }  // namespace
 
-int run(const LaunchContext& context, const ColumnSum& x) {
+int run(const LaunchContext& context, const dpo4j_column_sum_params& x) {
   return x.dtype == DPO4J_BF16 ? launch_add_columns<__nv_bfloat16>(context, x) : launch_add_columns<float>(context, x);
 }
 

@@ -23,14 +23,14 @@ __global__ void __launch_bounds__(32 * kRowsPerBlock, 4) copy(T* out, const T* i
 }
 
 template <class T>
-int launch_copy(const LaunchContext& context, const CopyRows& x) {
+int launch_copy(const LaunchContext& context, const dpo4j_copy_rows_params& x) {
   return launch(context, copy<T>, dim3(divide_up(x.rows, kRowsPerBlock)), dim3(32, kRowsPerBlock), 0, static_cast<T*>(x.out),
                 static_cast<const T*>(x.in), x.out_rows, x.in_rows, x.rows, x.width, x.out_stride, x.in_stride);
 }
 
 }  // namespace
 
-int run(const LaunchContext& context, const CopyRows& x) {
+int run(const LaunchContext& context, const dpo4j_copy_rows_params& x) {
   return x.dtype == DPO4J_BF16 ? launch_copy<__nv_bfloat16>(context, x) : launch_copy<float>(context, x);
 }
 

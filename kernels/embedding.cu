@@ -66,13 +66,13 @@ __global__ void __launch_bounds__(kBackwardThreads) backward(Table* d_table, con
 }
 
 template <class T>
-int launch_forward(const LaunchContext& context, const EmbeddingForward& x) {
+int launch_forward(const LaunchContext& context, const dpo4j_embedding_forward_params& x) {
   return launch(context, forward<T>, dim3(divide_up(x.rows, kRowsPerBlock)), dim3(32, kRowsPerBlock), 0, static_cast<T*>(x.out),
                 static_cast<const T*>(x.table), x.indices, x.rows, x.table_rows, x.width, whole_vectors_end_to_end(x.width, sizeof(T)));
 }
 
 template <class Table, class T>
-int launch_backward(const LaunchContext& context, const EmbeddingBackward& x) {
+int launch_backward(const LaunchContext& context, const dpo4j_embedding_backward_params& x) {
   // Elements of d_out are not larger than those of the table: if rows of d_out are 16-byte aligned, so are rows of the table.
   const int64_t vectors_end = whole_vectors_end_to_end(x.width, sizeof(T));
   const int64_t columns_per_block = kBackwardThreads * (vectors_end > 0 ? kVector : 1);
@@ -83,11 +83,11 @@ int launch_backward(const LaunchContext& context, const EmbeddingBackward& x) {
 
 }  // namespace
 
-int run(const LaunchContext& context, const EmbeddingForward& x) {
+int run(const LaunchContext& context, const dpo4j_embedding_forward_params& x) {
   return x.dtype == DPO4J_BF16 ? launch_forward<__nv_bfloat16>(context, x) : launch_forward<float>(context, x);
 }
 
-int run(const LaunchContext& context, const EmbeddingBackward& x) {
+int run(const LaunchContext& context, const dpo4j_embedding_backward_params& x) {
   if (x.dtype == DPO4J_F32) return launch_backward<float, float>(context, x);
   return x.d_table_dtype == DPO4J_F32 ? launch_backward<float, __nv_bfloat16>(context, x)
                                       : launch_backward<__nv_bfloat16, __nv_bfloat16>(context, x);

@@ -47,7 +47,7 @@ int64_t block_count(int64_t count) {
 
 size_t gradient_norm_workspace_bytes(int64_t count) { return block_count(count) * sizeof(double); }
 
-int run(const LaunchContext& context, const GradientNorm& x) {
+int run(const LaunchContext& context, const dpo4j_gradient_norm_params& x) {
   const int64_t blocks = block_count(x.count);
   double* sums = static_cast<double*>(x.workspace);
   const int error = launch(context, sum_squares, dim3(blocks), dim3(kThreads), 0, sums, x.gradient, x.count);

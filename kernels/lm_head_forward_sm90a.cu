@@ -225,7 +225,7 @@ __global__ void __launch_bounds__(kThreads, 1)
 // results of the warps, in order.
 constexpr int kMergingWarps = 16;
 
-__global__ void __launch_bounds__(kMergingWarps* kWarp) merge(LmHeadForward x, Problem problem) {
+__global__ void __launch_bounds__(kMergingWarps* kWarp) merge(dpo4j_lm_head_forward_params x, Problem problem) {
   const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
   const int64_t row = int64_t{blockIdx.x} * kWarp + lane;
   Sums sums{-INFINITY, 0};
@@ -246,7 +246,7 @@ __global__ void __launch_bounds__(kMergingWarps* kWarp) merge(LmHeadForward x, P
 }
 
 template <int CLUSTER, bool TRANSFORMED>
-int launch_products(const LaunchContext& context, const LmHeadForward& x, const Problem& problem) {
+int launch_products(const LaunchContext& context, const dpo4j_lm_head_forward_params& x, const Problem& problem) {
   TileMap hidden, weight;
   int error = encode_tile_map(context, &hidden, x.hidden, x.rows, x.hidden_width, x.hidden_stride, kProductRows);
   if (error == cudaSuccess) {
@@ -267,7 +267,7 @@ size_t lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary) {
   return rows * (divide_up(vocabulary, kTileVocabulary) * sizeof(Partial) + sizeof(float));
 }
 
-int run(const LaunchContext& context, const LmHeadForward& x) {
+int run(const LaunchContext& context, const dpo4j_lm_head_forward_params& x) {
   const bool transformed = x.transform.bias != nullptr || x.transform.cap != 0, pairs = x.rows > kTileRows && context.max_cluster_size >= 2;
   const Problem problem = problem_of(x, pairs ? 2 : 1);
   int error;

@@ -214,7 +214,7 @@ struct Sums {
   }
 };
 
-inline Problem problem_of(const LmHeadForward& x, int cluster) {
+inline Problem problem_of(const dpo4j_lm_head_forward_params& x, int cluster) {
   constexpr int64_t kStaying = 16 << 20;  // bytes of x, a third of L2; the rest is for w, which is read once per group of row tiles
   constexpr double kLog2E = 1.4426950408889634074;
   const int64_t rows_of_tile = int64_t{kTileRows} * cluster;

@@ -14,7 +14,7 @@ namespace {
 constexpr int kThreads = 256;
 
 // Sorts both orders of a loss: puts pair i at place i of each, then runs the bitonic network.
-__device__ void sort_orders(const PreferenceLoss& x, int32_t loss, const Orders& orders) {
+__device__ void sort_orders(const dpo4j_preference_loss_params& x, int32_t loss, const Orders& orders) {
   for (int64_t i = threadIdx.x; i < orders.length; i += kThreads) {
     const bool exists = i < x.pairs;
     const Pair pair = exists ? pair_at(x, i) : Pair{};
@@ -39,7 +39,7 @@ __device__ void sort_orders(const PreferenceLoss& x, int32_t loss, const Orders&
   __syncthreads();
 }
 
-__device__ void add_sorted_terms(const PreferenceLoss& x, const Orders& orders) {
+__device__ void add_sorted_terms(const dpo4j_preference_loss_params& x, const Orders& orders) {
   for (int64_t i = threadIdx.x; i < x.pairs; i += kThreads) orders.sorted_terms[i] = {0, 0, 0};
   for (int32_t term = 0; term < x.preference.terms; term++) {
     if (!sorts(x.preference.loss[term])) continue;
@@ -50,7 +50,7 @@ __device__ void add_sorted_terms(const PreferenceLoss& x, const Orders& orders) 
 }
 
 // Adds this call's rewards to the running mean and returns the new mean.
-__device__ double advance_running_mean(const PreferenceLoss& x) {
+__device__ double advance_running_mean(const dpo4j_preference_loss_params& x) {
   double mine = 0;
   for (int64_t i = threadIdx.x; i < x.pairs; i += kThreads) {
     const Pair pair = pair_at(x, i);
@@ -62,7 +62,7 @@ __device__ double advance_running_mean(const PreferenceLoss& x) {
   return sum / count;
 }
 
-__device__ void write_metrics(const PreferenceLoss& x) {
+__device__ void write_metrics(const dpo4j_preference_loss_params& x) {
   double sums[kPairSums] = {};
   for (int64_t i = threadIdx.x; i < x.pairs; i += kThreads) add_metrics(sums, x, i);
   DPO4J_SHARED(double, total, [kPairSums]);
@@ -73,7 +73,7 @@ __device__ void write_metrics(const PreferenceLoss& x) {
   }
 }
 
-__global__ void __launch_bounds__(kThreads) losses_of_pairs(PreferenceLoss x, Orders orders) {
+__global__ void __launch_bounds__(kThreads) losses_of_pairs(dpo4j_preference_loss_params x, Orders orders) {
   if (orders.length > 0) add_sorted_terms(x, orders);
   const Batch batch = batch_of(x, x.running_mean ? advance_running_mean(x) : 0);
   for (int64_t i = threadIdx.x; i < x.pairs; i += kThreads) {
@@ -86,7 +86,7 @@ __global__ void __launch_bounds__(kThreads) losses_of_pairs(PreferenceLoss x, Or
 
 }  // namespace
 
-int run(const LaunchContext& context, const PreferenceLoss& x) {
+int run(const LaunchContext& context, const dpo4j_preference_loss_params& x) {
   const Orders orders = sorts(x.preference) ? orders_in(x.workspace, x.pairs) : Orders{};
   return launch(context, losses_of_pairs, dim3(x.pairs > 0 ? 1 : 0), dim3(kThreads), 0, x, orders);
 }

@@ -22,14 +22,14 @@ __global__ void __launch_bounds__(kThreads) add(T* out, const T* a, const T* b, 
 }
 
 template <class T>
-int launch_add(const LaunchContext& context, const ResidualForward& x) {
+int launch_add(const LaunchContext& context, const dpo4j_residual_forward_params& x) {
   return launch(context, add<T>, dim3(divide_up(x.count, kThreads * kVector)), dim3(kThreads), 0, static_cast<T*>(x.out),
                 static_cast<const T*>(x.a), static_cast<const T*>(x.b), x.count);
 }
 
 }  // namespace
 
-int run(const LaunchContext& context, const ResidualForward& x) {
+int run(const LaunchContext& context, const dpo4j_residual_forward_params& x) {
   return x.dtype == DPO4J_BF16 ? launch_add<__nv_bfloat16>(context, x) : launch_add<float>(context, x);
 }
 

@@ -155,7 +155,7 @@ int64_t part_count(int64_t rows, int64_t width) {
 }
 
 template <class T, bool RESIDUAL>
-int launch_forward(const LaunchContext& context, const RmsNormForward& x) {
+int launch_forward(const LaunchContext& context, const dpo4j_rms_norm_forward_params& x) {
   const bool narrow = x.width <= kNarrowWidth;
   const Forward<T> params{static_cast<T*>(x.out),
                           x.rstd,
@@ -171,12 +171,12 @@ int launch_forward(const LaunchContext& context, const RmsNormForward& x) {
 }
 
 template <class T>
-int launch_forward(const LaunchContext& context, const RmsNormForward& x) {
+int launch_forward(const LaunchContext& context, const dpo4j_rms_norm_forward_params& x) {
   return x.residual != nullptr ? launch_forward<T, true>(context, x) : launch_forward<T, false>(context, x);
 }
 
 template <class T>
-int launch_backward(const LaunchContext& context, const RmsNormBackward& x) {
+int launch_backward(const LaunchContext& context, const dpo4j_rms_norm_backward_params& x) {
   if (x.rows == 0) return cudaSuccess;
   const int64_t parts = part_count(x.rows, x.width);
   const Backward<T> params{static_cast<T*>(x.d_x),
@@ -207,11 +207,11 @@ int launch_backward(const LaunchContext& context, const RmsNormBackward& x) {
 
 size_t rms_norm_backward_workspace_bytes(int64_t rows, int64_t width) { return part_count(rows, width) * width * sizeof(float); }
 
-int run(const LaunchContext& context, const RmsNormForward& x) {
+int run(const LaunchContext& context, const dpo4j_rms_norm_forward_params& x) {
   return x.dtype == DPO4J_BF16 ? launch_forward<__nv_bfloat16>(context, x) : launch_forward<float>(context, x);
 }
 
-int run(const LaunchContext& context, const RmsNormBackward& x) {
+int run(const LaunchContext& context, const dpo4j_rms_norm_backward_params& x) {
   return x.dtype == DPO4J_BF16 ? launch_backward<__nv_bfloat16>(context, x) : launch_backward<float>(context, x);
 }
 

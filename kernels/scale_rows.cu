@@ -28,14 +28,14 @@ __global__ void __launch_bounds__(32 * kRowsPerBlock)
 }
 
 template <class T>
-int launch_scale(const LaunchContext& context, const ScaleRows& x) {
+int launch_scale(const LaunchContext& context, const dpo4j_scale_rows_params& x) {
   return launch(context, scale_row<T>, dim3(divide_up(x.rows, kRowsPerBlock)), dim3(32, kRowsPerBlock), 0, static_cast<T*>(x.out),
                 static_cast<const T*>(x.in), x.scale, x.rows, x.width, whole_vectors_end_to_end(x.width, sizeof(T)));
 }
 
 }  // namespace
 
-int run(const LaunchContext& context, const ScaleRows& x) {
+int run(const LaunchContext& context, const dpo4j_scale_rows_params& x) {
   return x.dtype == DPO4J_BF16 ? launch_scale<__nv_bfloat16>(context, x) : launch_scale<float>(context, x);
 }
 

@@ -14,7 +14,7 @@ constexpr int kSequencesPerBlock = 4;
 __device__ __forceinline__ int64_t own_sequence() { return static_cast<int64_t>(blockIdx.x) * kSequencesPerBlock + threadIdx.y; }
 
 // A warp sums a sequence: lane l adds values l, l + 32, ... of the head and of the tail; then the lanes are added in a fixed tree.
-__global__ void __launch_bounds__(kWarp* kSequencesPerBlock) forward(SequenceSumForward x) {
+__global__ void __launch_bounds__(kWarp* kSequencesPerBlock) forward(dpo4j_sequence_sum_forward_params x) {
   const int64_t sequence = own_sequence();
   if (sequence >= x.sequences.sequences) return;
   const SequenceRange range = sequence_range(x.sequences, sequence);
@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(kWarp* kSequencesPerBlock) forward(SequenceSum
   }
 }
 
-__global__ void __launch_bounds__(kWarp* kSequencesPerBlock) backward(SequenceSumBackward x) {
+__global__ void __launch_bounds__(kWarp* kSequencesPerBlock) backward(dpo4j_sequence_sum_backward_params x) {
   const int64_t sequence = own_sequence();
   if (sequence >= x.sequences.sequences) return;
   const SequenceRange range = sequence_range(x.sequences, sequence);
@@ -55,8 +55,8 @@ int launch_sequences(const LaunchContext& context, void (*kernel)(Params), const
 
 }  // namespace
 
-int run(const LaunchContext& context, const SequenceSumForward& x) { return launch_sequences(context, forward, x); }
+int run(const LaunchContext& context, const dpo4j_sequence_sum_forward_params& x) { return launch_sequences(context, forward, x); }
 
-int run(const LaunchContext& context, const SequenceSumBackward& x) { return launch_sequences(context, backward, x); }
+int run(const LaunchContext& context, const dpo4j_sequence_sum_backward_params& x) { return launch_sequences(context, backward, x); }
 
 }  // namespace dpo4j::cuda

@@ -64,14 +64,14 @@ Shape shape_of(int64_t rows, int64_t width) {
 }
 
 template <class T>
-int launch_forward(const LaunchContext& context, const SwigluForward& x) {
+int launch_forward(const LaunchContext& context, const dpo4j_swiglu_forward_params& x) {
   const Shape shape = shape_of<T>(x.rows, x.width);
   return launch(context, forward<T>, shape.grid, shape.block, 0, static_cast<T*>(x.out), static_cast<const T*>(x.gate_up), x.width,
                 shape.vectors_end);
 }
 
 template <class T>
-int launch_backward(const LaunchContext& context, const SwigluBackward& x) {
+int launch_backward(const LaunchContext& context, const dpo4j_swiglu_backward_params& x) {
   const Shape shape = shape_of<T>(x.rows, x.width);
   return launch(context, backward<T>, shape.grid, shape.block, 0, static_cast<T*>(x.d_gate_up), static_cast<const T*>(x.d_out),
                 static_cast<const T*>(x.gate_up), x.width, shape.vectors_end);
@@ -79,11 +79,11 @@ int launch_backward(const LaunchContext& context, const SwigluBackward& x) {
 
 }  // namespace
 
-int run(const LaunchContext& context, const SwigluForward& x) {
+int run(const LaunchContext& context, const dpo4j_swiglu_forward_params& x) {
   return x.dtype == DPO4J_BF16 ? launch_forward<__nv_bfloat16>(context, x) : launch_forward<float>(context, x);
 }
 
-int run(const LaunchContext& context, const SwigluBackward& x) {
+int run(const LaunchContext& context, const dpo4j_swiglu_backward_params& x) {
   return x.dtype == DPO4J_BF16 ? launch_backward<__nv_bfloat16>(context, x) : launch_backward<float>(context, x);
 }
 

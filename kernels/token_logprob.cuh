@@ -10,6 +10,7 @@
 // of the logits.
 #pragma once
 
+#include "formulas/logit_transform.h"
 #include "reduce.cuh"
 #include "vectors.cuh"
 

@@ -20,7 +20,7 @@ constexpr int kBlocks = L::kTransforms ? 2 : 4;
 
 // A block writes some columns of a row. It reads only its own elements of the row, so it may run in place.
 template <class Out, class T, class L>
-__global__ void __launch_bounds__(kThreads, kBlocks<L>) backward(TokenLogprobBackward x, int64_t columns) {
+__global__ void __launch_bounds__(kThreads, kBlocks<L>) backward(dpo4j_token_logprob_backward_params x, int64_t columns) {
   const int64_t row = blockIdx.x, begin = blockIdx.y * columns;
   const Slice<T> slice(begin, begin + columns < x.vocabulary ? begin + columns : x.vocabulary);
   const int32_t target = x.targets[row];
@@ -39,7 +39,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks<L>) backward(TokenLogprobBac
 }
 
 template <class Out, class T>
-int launch_backward(const LaunchContext& context, const TokenLogprobBackward& x) {
+int launch_backward(const LaunchContext& context, const dpo4j_token_logprob_backward_params& x) {
   constexpr int64_t kMaxBlocks = 65535;
   const int64_t wanted = divide_up(x.vocabulary, kThreads * kTile * kTilesPerThread), blocks = wanted < kMaxBlocks ? wanted : kMaxBlocks;
   const int64_t columns = divide_up(x.vocabulary, blocks * kTile) * kTile;
@@ -51,7 +51,7 @@ int launch_backward(const LaunchContext& context, const TokenLogprobBackward& x)
 
 }  // namespace
 
-int run(const LaunchContext& context, const TokenLogprobBackward& x) {
+int run(const LaunchContext& context, const dpo4j_token_logprob_backward_params& x) {
   return with_stored(x.d_logits_dtype, [&](auto out) {
     return with_stored(
         x.dtype, [&](auto stored) { return launch_backward<typename decltype(out)::Type, typename decltype(stored)::Type>(context, x); });

@@ -28,7 +28,7 @@ constexpr int kBlocks = L::kTransforms   ? 2
 
 // A block reads a row. Its threads act as one team after another.
 template <class S, class T, class L>
-__global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>) forward(TokenLogprobForward x, Teams teams) {
+__global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>) forward(dpo4j_token_logprob_forward_params x, Teams teams) {
   const int64_t row = blockIdx.x;
   const int32_t target = x.targets[row];
   float value;
@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>) forward(TokenL
 }
 
 template <class S>
-int launch_forward(const LaunchContext& context, const TokenLogprobForward& x) {
+int launch_forward(const LaunchContext& context, const dpo4j_token_logprob_forward_params& x) {
   const Teams teams = teams_of(x.vocabulary);
   return with_transform(x.transform, [&](auto transform) {
     return with_stored(x.dtype, [&](auto stored) {
@@ -65,7 +65,7 @@ int launch_forward(const LaunchContext& context, const TokenLogprobForward& x) {
 
 }  // namespace
 
-int run(const LaunchContext& context, const TokenLogprobForward& x) {
+int run(const LaunchContext& context, const dpo4j_token_logprob_forward_params& x) {
   return x.statistics ? launch_forward<StatisticsSums>(context, x) : launch_forward<Sums>(context, x);
 }
 

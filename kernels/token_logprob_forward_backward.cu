@@ -33,7 +33,7 @@ constexpr int kBlocks = L::kTransforms                     ? 2
 // anything is written. So it may run in place.
 template <class S, class Out, class T, class L>
 __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>)
-    forward_backward(TokenLogprobForwardBackward x, Teams teams, Share share) {
+    forward_backward(dpo4j_token_logprob_forward_backward_params x, Teams teams, Share share) {
   const int64_t row = blockIdx.x / share.blocks, logits_index = logits_row(x, row);
   const int32_t target = x.targets[row], rank = cluster_rank(), first_team = rank * share.teams;
   Out* d_logits = static_cast<Out*>(x.d_logits) + logits_index * x.d_logits_stride;
@@ -105,7 +105,7 @@ Share share_of(const LaunchContext& context, const Teams& teams, int64_t element
 }
 
 template <class S, class Out, class T>
-int launch_both(const LaunchContext& context, const TokenLogprobForwardBackward& x) {
+int launch_both(const LaunchContext& context, const dpo4j_token_logprob_forward_backward_params& x) {
   const Teams teams = teams_of(x.vocabulary);
   const Share share = share_of(context, teams, sizeof(T));
   return with_transform(x.transform, [&](auto transform) {
@@ -115,7 +115,7 @@ int launch_both(const LaunchContext& context, const TokenLogprobForwardBackward&
 }
 
 template <class S>
-int launch_with_types(const LaunchContext& context, const TokenLogprobForwardBackward& x) {
+int launch_with_types(const LaunchContext& context, const dpo4j_token_logprob_forward_backward_params& x) {
   return with_stored(x.d_logits_dtype, [&](auto out) {
     return with_stored(
         x.dtype, [&](auto stored) { return launch_both<S, typename decltype(out)::Type, typename decltype(stored)::Type>(context, x); });
@@ -124,7 +124,7 @@ int launch_with_types(const LaunchContext& context, const TokenLogprobForwardBac
 
 }  // namespace
 
-int run(const LaunchContext& context, const TokenLogprobForwardBackward& x) {
+int run(const LaunchContext& context, const dpo4j_token_logprob_forward_backward_params& x) {
   return x.statistics ? launch_with_types<StatisticsSums>(context, x) : launch_with_types<Sums>(context, x);
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kThreads = 256;
 
-__global__ void __launch_bounds__(kThreads) losses_of_completions(UnpairedLoss x) {
+__global__ void __launch_bounds__(kThreads) losses_of_completions(dpo4j_unpaired_loss_params x) {
   double kl_sum = 0;
   for (int64_t i = threadIdx.x; i < x.kl_completions; i += kThreads) kl_sum += static_cast<double>(x.kl_sums[i]) - x.kl_reference[i];
   const double kl = kl_of(x, block_sum<kThreads>(kl_sum));
@@ -27,7 +27,7 @@ __global__ void __launch_bounds__(kThreads) losses_of_completions(UnpairedLoss x
 
 }  // namespace
 
-int run(const LaunchContext& context, const UnpairedLoss& x) {
+int run(const LaunchContext& context, const dpo4j_unpaired_loss_params& x) {
   return launch(context, losses_of_completions, dim3(x.completions > 0 ? 1 : 0), dim3(kThreads), 0, x);
 }
 

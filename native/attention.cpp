@@ -1,8 +1,6 @@
 #include "call.h"
 #include "workspace.h"
 
-using dpo4j::AttentionBackward;
-using dpo4j::AttentionForward;
 using dpo4j::Call;
 
 namespace {
@@ -49,7 +47,7 @@ const char* broken_segment(const Params& p, int64_t s) {
   return nullptr;
 }
 
-const char* broken_reading_segment(const AttentionForward& p, int64_t s) {
+const char* broken_reading_segment(const dpo4j_attention_forward_params& p, int64_t s) {
   const char* broken = broken_segment(p, s);
   if (broken != nullptr) return broken;
   const dpo4j_segment& segment = p.segments[s];
@@ -59,7 +57,7 @@ const char* broken_reading_segment(const AttentionForward& p, int64_t s) {
 }
 
 // The dependents of a prefix follow it, and nothing else has a prefix: what lets one task own all gradients of a prompt.
-const char* broken_family(const AttentionBackward& p, int64_t prefix) {
+const char* broken_family(const dpo4j_attention_backward_params& p, int64_t prefix) {
   const dpo4j_segment& owner = p.segments[prefix];
   if (owner.prefix_count > 0) return owner.dependents == 0 ? nullptr : "must have dependents on segments without prefix only";
   if (owner.dependents > 0 && owner.query_count == 0) return "must have rows where they have dependents";
@@ -75,7 +73,7 @@ const char* broken_family(const AttentionBackward& p, int64_t prefix) {
   return nullptr;
 }
 
-const char* broken_training_segment(const AttentionBackward& p, int64_t s) {
+const char* broken_training_segment(const dpo4j_attention_backward_params& p, int64_t s) {
   const char* broken = broken_segment(p, s);
   if (broken != nullptr) return broken;
   const dpo4j_segment& segment = p.segments[s];
@@ -92,7 +90,7 @@ size_t dpo4j_attention_forward_workspace_bytes(void) { return sizeof(uint32_t); 
 int32_t dpo4j_attention_forward(dpo4j_context* context, const dpo4j_attention_forward_params* params) {
   Call call(context, "attention_forward");
   if (call.params(params).refused()) return call.status();
-  const AttentionForward& p = *params;
+  const dpo4j_attention_forward_params& p = *params;
   check_shape(call, p)
       .rows("key_rows", p.key_rows)
       .tensor("out", p.out)
@@ -112,7 +110,7 @@ size_t dpo4j_attention_backward_workspace_bytes(int64_t query_rows, int64_t head
 int32_t dpo4j_attention_backward(dpo4j_context* context, const dpo4j_attention_backward_params* params) {
   Call call(context, "attention_backward");
   if (call.params(params).refused()) return call.status();
-  const AttentionBackward& p = *params;
+  const dpo4j_attention_backward_params& p = *params;
   check_shape(call, p)
       .rows("query_rows", p.query_rows)
       .tensor("d_q", p.d_q)

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "context.h"
-#include "operations.h"
 
 namespace dpo4j {
 

@@ -1,12 +1,11 @@
 #include "call.h"
 
 using dpo4j::Call;
-using dpo4j::ColumnSum;
 
 int32_t dpo4j_column_sum(dpo4j_context* context, const dpo4j_column_sum_params* params) {
   Call call(context, "column_sum");
   if (call.params(params).refused()) return call.status();
-  const ColumnSum& p = *params;
+  const dpo4j_column_sum_params& p = *params;
   return call.dtype("dtype", p.dtype)
       .rows("rows", p.rows)
       .extent("width", p.width)

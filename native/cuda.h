@@ -1,9 +1,11 @@
-// The interface from native/ to kernels/: launches, one overload per operation, and a few queries of the CUDA runtime. It has no CUDA
-// types, so that native/ compiles without nvcc. Built only with the kernels (DPO4J_WITH_CUDA).
+// The interface from native/ to kernels/: launches, one overload of run() per params struct, and a few queries of the CUDA runtime. It has no
+// CUDA types, so that native/ compiles without nvcc. Built only with the kernels (DPO4J_WITH_CUDA).
 #pragma once
 
+#include "adamw.h"
+#include "dpo4j.h"
 #include "kernel_names.h"
-#include "operations.h"
+#include "rope.h"
 
 namespace dpo4j::cuda {
 
@@ -20,28 +22,28 @@ struct LaunchContext {
 };
 
 // Each queues launches, waits for nothing, and returns 0 or a cudaError_t, which error_text names.
-int run(const LaunchContext&, const EmbeddingForward&);
-int run(const LaunchContext&, const EmbeddingBackward&);
-int run(const LaunchContext&, const CopyRows&);
-int run(const LaunchContext&, const RmsNormForward&);
-int run(const LaunchContext&, const RmsNormBackward&);
+int run(const LaunchContext&, const dpo4j_embedding_forward_params&);
+int run(const LaunchContext&, const dpo4j_embedding_backward_params&);
+int run(const LaunchContext&, const dpo4j_copy_rows_params&);
+int run(const LaunchContext&, const dpo4j_rms_norm_forward_params&);
+int run(const LaunchContext&, const dpo4j_rms_norm_backward_params&);
 int run(const LaunchContext&, const Rope&);
-int run(const LaunchContext&, const AttentionForward&);
-int run(const LaunchContext&, const AttentionBackward&);
-int run(const LaunchContext&, const SwigluForward&);
-int run(const LaunchContext&, const SwigluBackward&);
-int run(const LaunchContext&, const ResidualForward&);
-int run(const LaunchContext&, const ScaleRows&);
-int run(const LaunchContext&, const ColumnSum&);
-int run(const LaunchContext&, const TokenLogprobForward&);
-int run(const LaunchContext&, const TokenLogprobBackward&);
-int run(const LaunchContext&, const TokenLogprobForwardBackward&);
-int run(const LaunchContext&, const LmHeadForward&);
-int run(const LaunchContext&, const SequenceSumForward&);
-int run(const LaunchContext&, const SequenceSumBackward&);
-int run(const LaunchContext&, const PreferenceLoss&);
-int run(const LaunchContext&, const UnpairedLoss&);
-int run(const LaunchContext&, const GradientNorm&);
+int run(const LaunchContext&, const dpo4j_attention_forward_params&);
+int run(const LaunchContext&, const dpo4j_attention_backward_params&);
+int run(const LaunchContext&, const dpo4j_swiglu_forward_params&);
+int run(const LaunchContext&, const dpo4j_swiglu_backward_params&);
+int run(const LaunchContext&, const dpo4j_residual_forward_params&);
+int run(const LaunchContext&, const dpo4j_scale_rows_params&);
+int run(const LaunchContext&, const dpo4j_column_sum_params&);
+int run(const LaunchContext&, const dpo4j_token_logprob_forward_params&);
+int run(const LaunchContext&, const dpo4j_token_logprob_backward_params&);
+int run(const LaunchContext&, const dpo4j_token_logprob_forward_backward_params&);
+int run(const LaunchContext&, const dpo4j_lm_head_forward_params&);
+int run(const LaunchContext&, const dpo4j_sequence_sum_forward_params&);
+int run(const LaunchContext&, const dpo4j_sequence_sum_backward_params&);
+int run(const LaunchContext&, const dpo4j_preference_loss_params&);
+int run(const LaunchContext&, const dpo4j_unpaired_loss_params&);
+int run(const LaunchContext&, const dpo4j_gradient_norm_params&);
 int run(const LaunchContext&, const Adamw&);
 
 size_t rms_norm_backward_workspace_bytes(int64_t rows, int64_t width);

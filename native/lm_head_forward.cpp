@@ -2,7 +2,6 @@
 #include "workspace.h"
 
 using dpo4j::Call;
-using dpo4j::LmHeadForward;
 
 namespace {
 
@@ -51,7 +50,7 @@ size_t dpo4j_lm_head_forward_workspace_bytes([[maybe_unused]] int64_t rows, [[ma
 int32_t dpo4j_lm_head_forward(dpo4j_context* context, const dpo4j_lm_head_forward_params* params) {
   Call call(context, "lm_head_forward");
   if (call.params(params).refused()) return call.status();
-  const LmHeadForward& p = *params;
+  const dpo4j_lm_head_forward_params& p = *params;
   const char* lacks = lack(context, p.dtype);
   return call.supported(lacks == nullptr, lacks, ", use a matrix product and token_logprob_forward")
       .rows("rows", p.rows)

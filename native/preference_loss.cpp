@@ -7,7 +7,6 @@
 
 using dpo4j::Call;
 using dpo4j::finite;
-using dpo4j::PreferenceLoss;
 
 namespace {
 
@@ -102,7 +101,7 @@ Traits check_preference(Call& call, const dpo4j_preference& p) {
   return traits;
 }
 
-void check_inputs(Call& call, const PreferenceLoss& x, const Traits& traits) {
+void check_inputs(Call& call, const dpo4j_preference_loss_params& x, const Traits& traits) {
   const bool reads_reference = traits.some_has(DPO4J_TRAIT_REFERENCE);
   call.require(reads_reference || x.reference == nullptr, "reference", "must be null: no term has a reference");
   const bool has_reference = x.reference != nullptr || !traits.some_has(DPO4J_TRAIT_NEEDS_REFERENCE);
@@ -146,7 +145,7 @@ size_t dpo4j_preference_loss_workspace_bytes(int64_t pairs, const dpo4j_preferen
 int32_t dpo4j_preference_loss(dpo4j_context* context, const dpo4j_preference_loss_params* params) {
   Call call(context, "preference_loss");
   if (call.params(params).refused()) return call.status();
-  const PreferenceLoss& x = *params;
+  const dpo4j_preference_loss_params& x = *params;
   const Traits traits = check_preference(call, x.preference);
   call.rows("pairs", x.pairs)
       .words("losses", x.losses)

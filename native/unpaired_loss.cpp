@@ -2,12 +2,11 @@
 
 using dpo4j::Call;
 using dpo4j::finite;
-using dpo4j::UnpairedLoss;
 
 int32_t dpo4j_unpaired_loss(dpo4j_context* context, const dpo4j_unpaired_loss_params* params) {
   Call call(context, "unpaired_loss");
   if (call.params(params).refused()) return call.status();
-  const UnpairedLoss& x = *params;
+  const dpo4j_unpaired_loss_params& x = *params;
   const dpo4j_unpaired_options& o = x.options;
   const bool desirable_weight = finite(o.desirable_weight) && o.desirable_weight >= 0;
   const bool undesirable_weight = finite(o.undesirable_weight) && o.undesirable_weight >= 0;

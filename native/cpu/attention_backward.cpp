@@ -33,7 +33,7 @@ struct Sight {
 };
 
 struct Task {
-  const AttentionBackward& p;
+  const dpo4j_attention_backward_params& p;
   const dpo4j_segment* family;  // a segment without prefix, then its dependents
   HeadGroup heads;
   Tile& tile;
@@ -195,7 +195,7 @@ void Task::run() const {
 
 }  // namespace
 
-void run(Threads& threads, const AttentionBackward& p) {
+void run(Threads& threads, const dpo4j_attention_backward_params& p) {
   parallel(threads, p.segment_count * p.shape.kv_heads, [&](int64_t task, void* scratch) {
     const dpo4j_segment* segment = p.segments + task / p.shape.kv_heads;
     if (segment->prefix_count > 0) return;  // handled in the task of its prefix

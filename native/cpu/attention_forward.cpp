@@ -23,7 +23,7 @@ struct Tile {
 static_assert(sizeof(Tile) <= kScratchBytes, "a tile fits a thread's scratch");
 
 struct Task {
-  const AttentionForward& p;
+  const dpo4j_attention_forward_params& p;
   const dpo4j_segment& segment;
   HeadGroup heads;
   int64_t row_begin, rows;  // stacked rows
@@ -135,7 +135,7 @@ void Task::run() const {
 
 }  // namespace
 
-void run(Threads& threads, const AttentionForward& p) {
+void run(Threads& threads, const dpo4j_attention_forward_params& p) {
   const int64_t group = p.shape.heads / p.shape.kv_heads;
   const int64_t tiles = (p.max_queries * group + kQueryRows - 1) / kQueryRows;
   parallel(threads, p.segment_count * p.shape.kv_heads * tiles, [&](int64_t task, void* scratch) {

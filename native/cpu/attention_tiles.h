@@ -5,7 +5,7 @@
 // that list. So a completion with a shared prompt has the same tiles, and the same bits, as in a sequence that contains its prompt.
 #pragma once
 
-#include "../operations.h"
+#include "../dpo4j.h"
 #include "vector.h"
 
 namespace dpo4j::cpu::DPO4J_ISA {

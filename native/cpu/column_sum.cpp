@@ -7,7 +7,7 @@ namespace {
 
 constexpr int64_t kColumns = 512;  // per task; a multiple of the vector width
 
-void add_columns(const ColumnSum& p, int64_t begin, int64_t count) {
+void add_columns(const dpo4j_column_sum_params& p, int64_t begin, int64_t count) {
   float sums[kColumns] = {};
   for (int64_t row = 0; row < p.rows; row++) {
     const float* in = static_cast<const float*>(p.in) + row * p.in_stride + begin;
@@ -20,7 +20,7 @@ void add_columns(const ColumnSum& p, int64_t begin, int64_t count) {
 
 }  // namespace
 
-void run(Threads& threads, const ColumnSum& p) {
+void run(Threads& threads, const dpo4j_column_sum_params& p) {
   parallel_ranges(threads, p.width, kColumns, [&](int64_t begin, int64_t end) { add_columns(p, begin, end - begin); });
 }
 

@@ -5,7 +5,7 @@
 
 namespace dpo4j::cpu {
 
-void run(Cpu& cpu, const CopyRows& p) {
+void run(Cpu& cpu, const dpo4j_copy_rows_params& p) {
   float* out = static_cast<float*>(p.out);
   const float* in = static_cast<const float*>(p.in);
   parallel_ranges(cpu.threads, p.rows, rows_per_task(p.width), [&](int64_t begin, int64_t end) {

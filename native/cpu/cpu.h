@@ -4,7 +4,9 @@
 // for the instruction set of the context. Operations without vector arithmetic are compiled once.
 #pragma once
 
-#include "../operations.h"
+#include "../adamw.h"
+#include "../dpo4j.h"
+#include "../rope.h"
 #include "threads.h"
 
 namespace dpo4j::cpu {
@@ -19,23 +21,23 @@ int32_t best_isa();
 int32_t usable_processors();
 
 // Compiled for each instruction set.
-#define DPO4J_CPU_VECTOR_OPERATIONS(X) \
-  X(EmbeddingForward)                  \
-  X(EmbeddingBackward)                 \
-  X(RmsNormForward)                    \
-  X(RmsNormBackward)                   \
-  X(Rope)                              \
-  X(AttentionForward)                  \
-  X(AttentionBackward)                 \
-  X(SwigluForward)                     \
-  X(SwigluBackward)                    \
-  X(ResidualForward)                   \
-  X(ScaleRows)                         \
-  X(ColumnSum)                         \
-  X(TokenLogprobForward)               \
-  X(TokenLogprobBackward)              \
-  X(TokenLogprobForwardBackward)       \
-  X(GradientNorm)                      \
+#define DPO4J_CPU_VECTOR_OPERATIONS(X)           \
+  X(dpo4j_embedding_forward_params)              \
+  X(dpo4j_embedding_backward_params)             \
+  X(dpo4j_rms_norm_forward_params)               \
+  X(dpo4j_rms_norm_backward_params)              \
+  X(Rope)                                        \
+  X(dpo4j_attention_forward_params)              \
+  X(dpo4j_attention_backward_params)             \
+  X(dpo4j_swiglu_forward_params)                 \
+  X(dpo4j_swiglu_backward_params)                \
+  X(dpo4j_residual_forward_params)               \
+  X(dpo4j_scale_rows_params)                     \
+  X(dpo4j_column_sum_params)                     \
+  X(dpo4j_token_logprob_forward_params)          \
+  X(dpo4j_token_logprob_backward_params)         \
+  X(dpo4j_token_logprob_forward_backward_params) \
+  X(dpo4j_gradient_norm_params)                  \
   X(Adamw)
 
 #define DPO4J_DECLARE(Params) void run(Cpu&, const Params&);
@@ -55,14 +57,14 @@ DPO4J_CPU_VECTOR_OPERATIONS(DPO4J_DECLARE)
 #undef DPO4J_DECLARE
 
 // Compiled once.
-void run(Cpu&, const CopyRows&);
-void run(Cpu&, const SequenceSumForward&);
-void run(Cpu&, const SequenceSumBackward&);
-void run(Cpu&, const PreferenceLoss&);
-void run(Cpu&, const UnpairedLoss&);
-void run(Cpu&, const Matmul&);
+void run(Cpu&, const dpo4j_copy_rows_params&);
+void run(Cpu&, const dpo4j_sequence_sum_forward_params&);
+void run(Cpu&, const dpo4j_sequence_sum_backward_params&);
+void run(Cpu&, const dpo4j_preference_loss_params&);
+void run(Cpu&, const dpo4j_unpaired_loss_params&);
+void run(Cpu&, const dpo4j_matmul_params&);
 
-// Loads the oneDNN library for Matmul from `path`. Returns 0, or -1 and a message in `text`.
+// Loads the oneDNN library for matrix products from `path`. Returns 0, or -1 and a message in `text`.
 int load_matmul_library(const char* path, char* text, size_t text_bytes);
 bool has_matmul_library();
 

@@ -6,7 +6,7 @@
 
 namespace dpo4j::cpu::DPO4J_ISA {
 
-void run(Threads& threads, const EmbeddingForward& p) {
+void run(Threads& threads, const dpo4j_embedding_forward_params& p) {
   const float* table = static_cast<const float*>(p.table);
   parallel_ranges(threads, p.rows, rows_per_task(p.width), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
@@ -19,7 +19,7 @@ void run(Threads& threads, const EmbeddingForward& p) {
   });
 }
 
-void run(Threads& threads, const EmbeddingBackward& p) {
+void run(Threads& threads, const dpo4j_embedding_backward_params& p) {
   float* d_table = static_cast<float*>(p.d_table);
   const float* d_out = static_cast<const float*>(p.d_out);
   parallel_ranges(threads, p.segments, rows_per_task(p.width), [&](int64_t begin, int64_t end) {

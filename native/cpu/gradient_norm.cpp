@@ -38,7 +38,7 @@ double sum_of_squares(const float* x, int64_t count) {
 
 }  // namespace
 
-void run(Threads& threads, const GradientNorm& p) {
+void run(Threads& threads, const dpo4j_gradient_norm_params& p) {
   double* partials = static_cast<double*>(p.workspace);
   parallel_ranges(threads, p.count, kGradientBlock,
                   [&](int64_t begin, int64_t end) { partials[begin / kGradientBlock] = sum_of_squares(p.gradient + begin, end - begin); });

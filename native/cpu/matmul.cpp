@@ -46,7 +46,7 @@ int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Computes columns [column, column + n) of c.
 struct Columns {
-  const Matmul& p;
+  const dpo4j_matmul_params& p;
   int64_t column, n;
 
   const float* a_at(int64_t row, int64_t depth) const {
@@ -87,7 +87,7 @@ struct Columns {
   }
 };
 
-void fill_zero(const Matmul& p) {
+void fill_zero(const dpo4j_matmul_params& p) {
   for (int64_t row = 0; row < p.m; row++) memset(p.c + row * p.c_stride, 0, p.n * sizeof(float));
 }
 
@@ -114,7 +114,7 @@ int load_matmul_library(const char* path, char* text, size_t text_bytes) {
   return 0;
 }
 
-void run(Cpu& cpu, const Matmul& p) {
+void run(Cpu& cpu, const dpo4j_matmul_params& p) {
   if (p.k == 0 && !p.accumulate) return fill_zero(p);
   const int64_t width = tile_columns(p.n);
   const int64_t column_tiles = (p.n + width - 1) / width;

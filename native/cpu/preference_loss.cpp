@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t kMinPairs = 128, kMaxRanges = 32;
 
-void sort_orders(const PreferenceLoss& p, int32_t loss, const Orders& orders) {
+void sort_orders(const dpo4j_preference_loss_params& p, int32_t loss, const Orders& orders) {
   for (int64_t i = 0; i < p.pairs; i++) {
     const Pair pair = pair_at(p, i);
     orders.first[i] = {first_key(loss, pair), static_cast<int32_t>(i)};
@@ -22,7 +22,7 @@ void sort_orders(const PreferenceLoss& p, int32_t loss, const Orders& orders) {
   std::sort(orders.second, orders.second + p.pairs, earlier);
 }
 
-void add_sorted_terms(const PreferenceLoss& p, const Orders& orders) {
+void add_sorted_terms(const dpo4j_preference_loss_params& p, const Orders& orders) {
   std::fill(orders.sorted_terms, orders.sorted_terms + p.pairs, Dual{0, 0, 0});
   for (int32_t term = 0; term < p.preference.terms; term++) {
     if (!sorts(p.preference.loss[term])) continue;
@@ -31,7 +31,7 @@ void add_sorted_terms(const PreferenceLoss& p, const Orders& orders) {
   }
 }
 
-double advance_running_mean(const PreferenceLoss& p) {
+double advance_running_mean(const dpo4j_preference_loss_params& p) {
   double sum = 0;
   for (int64_t i = 0; i < p.pairs; i++) {
     const Pair pair = pair_at(p, i);
@@ -42,7 +42,7 @@ double advance_running_mean(const PreferenceLoss& p) {
   return p.running_mean[0] / p.running_mean[1];
 }
 
-void write_metrics(const PreferenceLoss& p, const double (&sums)[kPairSums]) {
+void write_metrics(const dpo4j_preference_loss_params& p, const double (&sums)[kPairSums]) {
   for (int m = 0; m < DPO4J_METRIC_KL; m++) {
     p.metrics[2 * m] += sums[m];
     p.metrics[2 * m + 1] += metric_count(m, static_cast<double>(p.pairs), sums[kChosenTokens], sums[kRejectedTokens]);
@@ -51,7 +51,7 @@ void write_metrics(const PreferenceLoss& p, const double (&sums)[kPairSums]) {
 
 }  // namespace
 
-void run(Cpu& cpu, const PreferenceLoss& p) {
+void run(Cpu& cpu, const dpo4j_preference_loss_params& p) {
   const bool sorted = sorts(p.preference);
   const Orders orders = sorted ? orders_in(p.workspace, p.pairs) : Orders{};
   if (sorted) add_sorted_terms(p, orders);

@@ -4,7 +4,7 @@
 
 namespace dpo4j::cpu::DPO4J_ISA {
 
-void run(Threads& threads, const ResidualForward& p) {
+void run(Threads& threads, const dpo4j_residual_forward_params& p) {
   float* out = static_cast<float*>(p.out);
   const float* a = static_cast<const float*>(p.a);
   const float* b = static_cast<const float*>(p.b);

@@ -13,7 +13,7 @@
 namespace dpo4j::cpu::DPO4J_ISA {
 namespace {
 
-void forward_row(const RmsNormForward& p, int64_t row) {
+void forward_row(const dpo4j_rms_norm_forward_params& p, int64_t row) {
   const float* x = static_cast<const float*>(p.x) + row * p.width;
   const float* weight = static_cast<const float*>(p.weight);
   float* out = static_cast<float*>(p.out) + row * p.width;
@@ -33,7 +33,7 @@ void forward_row(const RmsNormForward& p, int64_t row) {
 }
 
 // Adds this row's part of d_weight to `partial`.
-void backward_row(const RmsNormBackward& p, int64_t row, float* partial) {
+void backward_row(const dpo4j_rms_norm_backward_params& p, int64_t row, float* partial) {
   const int64_t begin = row * p.width;
   const float* x = static_cast<const float*>(p.x) + begin;
   const float* d_out = static_cast<const float*>(p.d_out) + begin;
@@ -55,13 +55,13 @@ void backward_row(const RmsNormBackward& p, int64_t row, float* partial) {
 
 }  // namespace
 
-void run(Threads& threads, const RmsNormForward& p) {
+void run(Threads& threads, const dpo4j_rms_norm_forward_params& p) {
   parallel_ranges(threads, p.rows, rows_per_task(p.width), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) forward_row(p, row);
   });
 }
 
-void run(Threads& threads, const RmsNormBackward& p) {
+void run(Threads& threads, const dpo4j_rms_norm_backward_params& p) {
   float* partials = static_cast<float*>(p.workspace);
   const int64_t blocks = row_blocks(p.rows);
   parallel(threads, blocks, [&](int64_t block, void*) {

@@ -4,7 +4,7 @@
 
 namespace dpo4j::cpu::DPO4J_ISA {
 
-void run(Threads& threads, const ScaleRows& p) {
+void run(Threads& threads, const dpo4j_scale_rows_params& p) {
   parallel_ranges(threads, p.rows, rows_per_task(p.width), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; row++) {
       float* out = static_cast<float*>(p.out) + row * p.width;

@@ -9,13 +9,13 @@ namespace {
 
 constexpr int64_t kSequencesPerTask = 16;
 
-double sum_of_column(const SequenceSumForward& p, int64_t begin, int64_t end, int64_t column) {
+double sum_of_column(const dpo4j_sequence_sum_forward_params& p, int64_t begin, int64_t end, int64_t column) {
   double sum = 0;
   for (int64_t i = begin; i < end; i++) sum += p.values[i * p.sequences.width + column];
   return sum;
 }
 
-void forward_sequence(const SequenceSumForward& p, int64_t sequence) {
+void forward_sequence(const dpo4j_sequence_sum_forward_params& p, int64_t sequence) {
   const SequenceRange range = sequence_range(p.sequences, sequence);
   for (int64_t column = 0; column < p.sequences.width; column++) {
     double sum = range.factor * sum_of_column(p, range.begin, range.tail, column);
@@ -25,7 +25,7 @@ void forward_sequence(const SequenceSumForward& p, int64_t sequence) {
   }
 }
 
-void backward_sequence(const SequenceSumBackward& p, int64_t sequence) {
+void backward_sequence(const dpo4j_sequence_sum_backward_params& p, int64_t sequence) {
   const SequenceRange range = sequence_range(p.sequences, sequence);
   for (int64_t i = range.begin; i < range.end; i++) {
     const double factor = i < range.tail ? range.factor : range.tail_factor;
@@ -37,13 +37,13 @@ void backward_sequence(const SequenceSumBackward& p, int64_t sequence) {
 
 }  // namespace
 
-void run(Cpu& cpu, const SequenceSumForward& p) {
+void run(Cpu& cpu, const dpo4j_sequence_sum_forward_params& p) {
   parallel_ranges(cpu.threads, p.sequences.sequences, kSequencesPerTask, [&](int64_t begin, int64_t end) {
     for (int64_t s = begin; s < end; s++) forward_sequence(p, s);
   });
 }
 
-void run(Cpu& cpu, const SequenceSumBackward& p) {
+void run(Cpu& cpu, const dpo4j_sequence_sum_backward_params& p) {
   parallel_ranges(cpu.threads, p.sequences.sequences, kSequencesPerTask, [&](int64_t begin, int64_t end) {
     for (int64_t s = begin; s < end; s++) backward_sequence(p, s);
   });

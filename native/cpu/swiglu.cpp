@@ -33,7 +33,7 @@ void backward_row(float* d_gate, float* d_up, const float* d_out, const float* g
 
 }  // namespace
 
-void run(Threads& threads, const SwigluForward& p) {
+void run(Threads& threads, const dpo4j_swiglu_forward_params& p) {
   float* out = static_cast<float*>(p.out);
   const float* gate_up = static_cast<const float*>(p.gate_up);
   parallel_ranges(threads, p.rows, rows_per_task(p.width), [&](int64_t begin, int64_t end) {
@@ -44,7 +44,7 @@ void run(Threads& threads, const SwigluForward& p) {
   });
 }
 
-void run(Threads& threads, const SwigluBackward& p) {
+void run(Threads& threads, const dpo4j_swiglu_backward_params& p) {
   float* d_gate_up = static_cast<float*>(p.d_gate_up);
   const float* d_out = static_cast<const float*>(p.d_out);
   const float* gate_up = static_cast<const float*>(p.gate_up);

@@ -18,6 +18,7 @@
 #include <math.h>
 
 #include "cpu.h"
+#include "formulas/logit_transform.h"
 #include "logits.h"
 
 namespace dpo4j::cpu::DPO4J_ISA {
@@ -345,16 +346,16 @@ void each_row(Threads& threads, const P& p, const F& f) {
 
 }  // namespace
 
-void run(Threads& threads, const TokenLogprobForward& p) {
+void run(Threads& threads, const dpo4j_token_logprob_forward_params& p) {
   each_row(threads, p, [&](int64_t row, auto in) { forward_row<decltype(in)>(p, row); });
 }
 
-void run(Threads& threads, const TokenLogprobBackward& p) {
+void run(Threads& threads, const dpo4j_token_logprob_backward_params& p) {
   with_type(p.d_logits_dtype,
             [&](auto out) { each_row(threads, p, [&](int64_t row, auto in) { backward_row<decltype(in), decltype(out)>(p, row); }); });
 }
 
-void run(Threads& threads, const TokenLogprobForwardBackward& p) {
+void run(Threads& threads, const dpo4j_token_logprob_forward_backward_params& p) {
   with_type(p.d_logits_dtype, [&](auto out) {
     each_row(threads, p, [&](int64_t row, auto in) {
       forward_row<decltype(in)>(p, row);

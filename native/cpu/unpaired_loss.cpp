@@ -5,7 +5,7 @@
 
 namespace dpo4j::cpu {
 
-void run(Cpu&, const UnpairedLoss& p) {
+void run(Cpu&, const dpo4j_unpaired_loss_params& p) {
   double kl_sum = 0;
   for (int64_t i = 0; i < p.kl_completions; i++) kl_sum += static_cast<double>(p.kl_sums[i]) - p.kl_reference[i];
   const double kl = kl_of(p, kl_sum);

@@ -76,7 +76,7 @@ class Check {
   }
 
   bool run(const dpo4j::cuda::LaunchContext& context, void (*broken)(std::vector<dpo4j_segment>&) = nullptr) {
-    dpo4j::AttentionBackward x{};
+    dpo4j_attention_backward_params x{};
     const int heads = layout_.heads, kv_heads = layout_.kv_heads;
     const size_t bytes = dpo4j::cuda::attention::backward_sm90a_workspace_bytes(rows_, heads, width_);
     const std::vector<bf16> none(q_.size(), bf16{0xFFFF}), none_of_keys(k_.size(), bf16{0xFFFF});

@@ -12,7 +12,6 @@
 
 namespace {
 
-using dpo4j::AttentionForward;
 using dpo4j::cuda::LaunchContext;
 
 struct Shape {
@@ -76,7 +75,7 @@ struct Problem {
   }
 
   bool check(const LaunchContext& context) const {
-    AttentionForward x{};
+    dpo4j_attention_forward_params x{};
     const size_t outputs = static_cast<size_t>(shape.query_rows) * shape.heads;
     Matrix no_out(outputs * shape.width, {0xFFFF});
     auto* out = device(no_out);

@@ -42,7 +42,7 @@ int main() {
 
   dpo4j::cuda::LaunchContext context;
   if (dpo4j::cuda::make_launch_context(&context, 0, nullptr) != cudaSuccess) return 2;
-  dpo4j::TokenLogprobForward forward{};
+  dpo4j_token_logprob_forward_params forward{};
   forward.logprob = output(kRows);
   forward.lse = output(kRows);
   forward.logits = device(logits);
@@ -64,7 +64,7 @@ int main() {
     right &= near("logprob", row, forward.logprob[row], masked ? 0 : logits[row * kVocabulary + targets[row]] - std::log(sum));
   }
 
-  dpo4j::TokenLogprobBackward backward{};
+  dpo4j_token_logprob_backward_params backward{};
   float* d_logits = output(logits.size());
   backward.d_logits = d_logits;
   backward.logits = forward.logits;

@@ -38,7 +38,7 @@ bool check(const dpo4j::cuda::LaunchContext& context, const Shape& shape, float 
     for (int k = 0; k < width; k++) weight[j * stride + k] = __float2bfloat16_rn(static_cast<float>(std::sin(j * 7 + k * (1 + j % 3))));
   }
   const size_t bytes = dpo4j::cuda::lm_head_forward_workspace_bytes(rows, vocabulary);
-  dpo4j::LmHeadForward x{};
+  dpo4j_lm_head_forward_params x{};
   x.logprob = device(std::vector<float>(rows, NAN));
   x.lse = device(std::vector<float>(rows, NAN));
   x.workspace = device(std::vector<unsigned char>(bytes, 0xFF));
