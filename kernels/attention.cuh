@@ -11,11 +11,9 @@
 // The query heads that share a key head form a group and share blocks: a query row is one query and one head of the group.
 #pragma once
 
-#include "portable.cuh"
+#include "math.cuh"
 
 namespace dpo4j::cuda::attention {
-
-constexpr float kLog2E = 1.44269504088896340736f, kLn2 = 0.69314718055994530942f;
 
 // bf16: attention_forward_mma.cu, attention_backward_mma.cu.
 int forward_mma(const LaunchContext& context, const dpo4j_attention_forward_params& x);

@@ -55,14 +55,14 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
     const int32_t r = block.row(row);
     const float* const out = static_cast<const float*>(x.out) + block.queries.vector(r, x.shape.out_stride, x.shape.head_width);
     const int64_t at = block.queries.scalar(r, x.shape.heads);
-    lse[i] = x.lse[at] * attention::kLog2E;
+    lse[i] = x.lse[at] * kLog2E;
     delta[i] = attention::row_sum(dot_part<Tile>(d_out_tile + row * Tile::kStride, out, block.head_width));
     if (Tile::lane_x() == 0 && block.exists(row)) static_cast<float*>(x.workspace)[at] = delta[i];
   }
 
   typename Tile::Output d_q;
   Tile::clear(d_q);
-  const float factor = x.shape.scale * attention::kLog2E;
+  const float factor = x.shape.scale * kLog2E;
   for (int32_t first_key = 0; first_key < block.key_end; first_key += Tile::kColumns) {
     __syncthreads();
     block.read_keys(k_tile, x.k, first_key);
@@ -111,7 +111,7 @@ struct QueryTile {
     const int32_t r = first_row + static_cast<int32_t>(threadIdx.x);
     const bool exists = r < queries.count();
     const int64_t scalar = exists ? queries.scalar(r, x.shape.heads) : 0;
-    lse[threadIdx.x] = exists ? x.lse[scalar] * attention::kLog2E : INFINITY;
+    lse[threadIdx.x] = exists ? x.lse[scalar] * kLog2E : INFINITY;
     delta[threadIdx.x] = exists ? static_cast<const float*>(x.workspace)[scalar] : 0.0f;
   }
 };
@@ -145,7 +145,7 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
   typename Tile::Output d_k, d_v;
   Tile::clear(d_k);
   Tile::clear(d_v);
-  const float factor = x.shape.scale * attention::kLog2E;
+  const float factor = x.shape.scale * kLog2E;
   for (int32_t dependent = 0; dependent <= dependents; dependent++) {
     const Queries queries{segment[dependent], group, static_cast<int32_t>(blockIdx.y) * group};
     // In the keys' own segment, queries before the first key do not see the tile. In a dependent, all queries see all keys.

@@ -47,9 +47,9 @@ __device__ __forceinline__ void read_statistics(const dpo4j_attention_backward_p
 #pragma unroll
       for (int k = 0; k < 8; k++) dot = fmaf(a[k], b[k], dot);
     }
-    const float delta = attention::quad_sum(dot);
+    const float delta = quad_sum(dot);
     if (attention::lane_member() != 0) continue;
-    statistics[row] = block.exists(row) ? x.lse[at] * attention::kLog2E : INFINITY;
+    statistics[row] = block.exists(row) ? x.lse[at] * kLog2E : INFINITY;
     statistics[Block::kRows + row] = delta;
     if (block.exists(row)) static_cast<float*>(x.workspace)[at] = delta;
   }
@@ -104,7 +104,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(
 
   typename Tile::Output d_q;
   Tile::clear(d_q);
-  const float factor = x.shape.scale * attention::kLog2E;
+  const float factor = x.shape.scale * kLog2E;
   int stage = 0;
   for (int32_t first_key = 0; first_key < block.key_end; first_key += Tile::kColumns, stage ^= 1) {
     bf16 *const k_tile = tiles + stage * 2 * kTileElements, *const v_tile = k_tile + kTileElements;
@@ -218,7 +218,7 @@ struct KeyBlock {
     const int32_t r = it.first_row + static_cast<int32_t>(threadIdx.x);
     const bool exists = r < it.queries.count();
     const int64_t at = exists ? it.queries.scalar(r, x.shape.heads) : 0;
-    lse[threadIdx.x] = exists ? x.lse[at] * attention::kLog2E : INFINITY;
+    lse[threadIdx.x] = exists ? x.lse[at] * kLog2E : INFINITY;
     lse[Tile::kColumns + threadIdx.x] = exists ? static_cast<const float*>(x.workspace)[at] : 0.0f;
   }
 
@@ -310,7 +310,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(dpo
   typename Tile::Output d_k, d_v;
   Tile::clear(d_k);
   Tile::clear(d_v);
-  const float factor = x.shape.scale * attention::kLog2E;
+  const float factor = x.shape.scale * kLog2E;
   for (int stage = 0; it.valid(); stage ^= 1) {
     bf16 *const q_tile = tiles + stage * 2 * Block::kTileElements, *const d_out_tile = q_tile + Block::kTileElements;
     const float* const lse = statistics + stage * 2 * Tile::kColumns;

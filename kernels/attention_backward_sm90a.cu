@@ -34,7 +34,6 @@ namespace dpo4j::cuda {
 namespace {
 
 using namespace attention_backward;
-using attention::kLog2E;
 
 constexpr int kProducerRegisters = 24, kConsumerRegisters = 240;
 static_assert(kProducerRegisters + kConsumers * kConsumerRegisters <= launched_registers(kThreads) * (1 + kConsumers),
@@ -53,8 +52,7 @@ __global__ void __launch_bounds__(kPrepareThreads) prepare(dpo4j_attention_backw
   float delta = 0;
 #pragma unroll
   for (int i = 0; i < 8; i++) delta = fmaf(d_out[i], out[i], delta);
-#pragma unroll
-  for (int distance = kLanes / 2; distance > 0; distance /= 2) delta += __shfl_xor_sync(kAllLanes, delta, distance);
+  delta = lane_sum<kLanes>(delta);
   if (row >= rows || threadIdx.x % kLanes != 0) return;
   const float lse = x.lse[own] * kLog2E;
   const bool finite = isfinite(lse) && isfinite(delta);
@@ -427,8 +425,7 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
   DPO4J_SHARED(Shared<D>, all_shared, [1]);
   DPO4J_DYNAMIC_SHARED(unsigned char, dynamic);
   Shared<D>& shared = all_shared[0];
-  const uint32_t misplaced = shared_address(dynamic) % kTileAlignment;
-  const Tiles<D> tiles{dynamic + (misplaced == 0 ? 0 : kTileAlignment - misplaced)};
+  const Tiles<D> tiles{dynamic + tile_padding(dynamic)};
   if (threadIdx.x < kKeys) shared.poison[threadIdx.x] = 0;
   if (threadIdx.x == 0) {
     shared.keys = KeyTile(problem, atomicAdd(&problem.workspace.work->tickets, 1u));

@@ -10,8 +10,6 @@
 namespace dpo4j::cuda::attention_backward {
 
 using attention::bf16;
-using attention::kWarpgroup;
-using attention::kWarpsOfGroup;
 
 constexpr int kConsumers = 2, kConsumerWarps = kConsumers * kWarpsOfGroup;
 constexpr int kThreads = kWarpgroup * (1 + kConsumers);

@@ -138,17 +138,8 @@ struct Tile {
 };
 
 // The max, and the sum, over the eight lanes that share a row.
-__device__ __forceinline__ float row_max(float x) {
-#pragma unroll
-  for (int distance = 4; distance > 0; distance /= 2) x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, distance));
-  return x;
-}
-
-__device__ __forceinline__ float row_sum(float x) {
-#pragma unroll
-  for (int distance = 4; distance > 0; distance /= 2) x += __shfl_xor_sync(kAllLanes, x, distance);
-  return x;
-}
+__device__ __forceinline__ float row_max(float x) { return lane_max<8>(x); }
+__device__ __forceinline__ float row_sum(float x) { return lane_sum<8>(x); }
 
 // A block of query rows, and how it loads tiles.
 template <class Tile, class X>

@@ -8,37 +8,29 @@
 // Bytes moved: q and out once, k and v once per tile of queries (from L2). Bound by arithmetic: 4 head_width FLOPs per visible pair of
 // query and key, here on fp32 units. Share of the roofline: not yet measured on a GPU.
 #include "attention_fma.cuh"
+#include "online_softmax.cuh"
 
 namespace dpo4j::cuda {
 namespace {
 
 using attention::Tile;
 
-// For this thread's rows, in base 2: the running maximum score, and the sum of exp2(score - maximum) over this thread's columns.
+// Turns the scores of row i into weights, and rescales `o` to the new maximum. At least one score so far must be finite. The sum of
+// `softmax` is over this thread's columns.
 template <class Tile>
-struct Softmax {
-  float maximum[Tile::kRowsPerThread], sum[Tile::kRowsPerThread];
-
-  __device__ __forceinline__ Softmax() {
+__device__ __forceinline__ void add_scores(OnlineSoftmax<Tile::kRowsPerThread>& softmax, int i, float (&scores)[Tile::kColumnsPerThread],
+                                           float4 (&o)[Tile::kQuads]) {
+  float now = softmax.maximum[i];
 #pragma unroll
-    for (int i = 0; i < Tile::kRowsPerThread; i++) maximum[i] = -INFINITY, sum[i] = 0;
-  }
-
-  // Turns the scores of row i into weights, and rescales `o` to the new maximum. At least one score so far must be finite.
-  __device__ __forceinline__ void add(int i, float (&scores)[Tile::kColumnsPerThread], float4 (&o)[Tile::kQuads]) {
-    float now = maximum[i];
+  for (int c = 0; c < Tile::kColumnsPerThread; c++) now = fmaxf(now, scores[c]);
+  now = attention::row_max(now);
+  const float rescale = exp2f(softmax.maximum[i] - now);
+  softmax.move_to(i, now, rescale);
 #pragma unroll
-    for (int c = 0; c < Tile::kColumnsPerThread; c++) now = fmaxf(now, scores[c]);
-    now = attention::row_max(now);
-    const float kept = exp2f(maximum[i] - now);
-    maximum[i] = now;
-    sum[i] *= kept;
+  for (int c = 0; c < Tile::kColumnsPerThread; c++) softmax.sum[i] += scores[c] = exp2f(scores[c] - now);
 #pragma unroll
-    for (int c = 0; c < Tile::kColumnsPerThread; c++) sum[i] += scores[c] = exp2f(scores[c] - now);
-#pragma unroll
-    for (int q = 0; q < Tile::kQuads; q++) o[q].x *= kept, o[q].y *= kept, o[q].z *= kept, o[q].w *= kept;
-  }
-};
+  for (int q = 0; q < Tile::kQuads; q++) o[q].x *= rescale, o[q].y *= rescale, o[q].z *= rescale, o[q].w *= rescale;
+}
 
 template <int D>
 __global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlocks)
@@ -51,10 +43,10 @@ __global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlo
   float* const weights = v_tile + Tile::kColumnFloats;
   block.read_rows(q_tile, x.q, x.shape.q_stride);
 
-  Softmax<Tile> softmax;
+  OnlineSoftmax<Tile::kRowsPerThread> softmax;
   typename Tile::Output o;
   Tile::clear(o);
-  const float factor = x.shape.scale * attention::kLog2E;
+  const float factor = x.shape.scale * kLog2E;
   for (int32_t first_key = 0; first_key < block.key_end; first_key += Tile::kColumns) {
     __syncthreads();
     block.read_keys(k_tile, x.k, first_key);
@@ -67,7 +59,7 @@ __global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlo
       const int32_t last_key = block.last_key(Tile::row(i));
 #pragma unroll
       for (int c = 0; c < Tile::kColumnsPerThread; c++) s[i][c] = first_key + Tile::column(c) <= last_key ? s[i][c] * factor : -INFINITY;
-      softmax.add(i, s[i], o[i]);  // the first tile holds key 0, which every row sees
+      add_scores<Tile>(softmax, i, s[i], o[i]);  // the first tile holds key 0, which every row sees
     }
     Tile::write_weights(weights, s);
     __syncwarp();
@@ -76,12 +68,12 @@ __global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlo
 
 #pragma unroll
   for (int i = 0; i < Tile::kRowsPerThread; i++) {
-    const float sum = attention::row_sum(softmax.sum[i]);
+    softmax.sum[i] = attention::row_sum(softmax.sum[i]);
     if (!block.exists(Tile::row(i))) continue;
     const int32_t r = block.row(Tile::row(i));
-    Tile::write(static_cast<float*>(x.out) + block.queries.vector(r, x.shape.out_stride, x.shape.head_width), o[i], 1.0f / sum,
+    Tile::write(static_cast<float*>(x.out) + block.queries.vector(r, x.shape.out_stride, x.shape.head_width), o[i], 1.0f / softmax.sum[i],
                 block.head_width);
-    if (Tile::lane_x() == 0) x.lse[block.queries.scalar(r, x.shape.heads)] = (softmax.maximum[i] + log2f(sum)) * attention::kLn2;
+    if (Tile::lane_x() == 0) x.lse[block.queries.scalar(r, x.shape.heads)] = softmax.lse(i);
   }
 }
 

@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(dp
   attention::Softmax<Tile> softmax;
   typename Tile::Output o;
   Tile::clear(o);
-  const float factor = x.shape.scale * attention::kLog2E;
+  const float factor = x.shape.scale * kLog2E;
   for (int32_t first_key = 0; first_key < block.key_end; first_key += Tile::kColumns) {
     const bool sees = block.sees(first_key);
     typename Tile::Scores s;
@@ -55,8 +55,8 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(dp
     const float positive = attention::positive_factor<Tile>(s, factor);
     // The Block is constructed again here and at the end, because its fields do not fit in registers during the loop.
     if (!block.sees_all(first_key)) Block(x, row_tiles).hide(s, first_key, -INFINITY);
-    typename Tile::RowFloats kept;
-    if (softmax.weigh(s, positive, kept)) Tile::scale(o, kept);  // the first tile holds key 0, which every row sees
+    typename Tile::RowFloats rescale;
+    if (softmax.weigh(s, positive, rescale)) Tile::scale(o, rescale);  // the first tile holds key 0, which every row sees
     typename Tile::Weights weights;
     Tile::to_weights(weights, s);
     Tile::accumulate(o, weights, v_tile);

@@ -31,8 +31,6 @@ namespace dpo4j::cuda {
 namespace {
 
 using attention::bf16;
-using attention::kWarpgroup;
-using attention::kWarpsOfGroup;
 using attention::lane_index;
 using attention::RowTile;
 using attention::RowTiles;
@@ -214,7 +212,7 @@ struct Rows {
   const unsigned char* queries;
   float factor;  // converts scores to base 2
   attention::Softmax<Tile<D>> softmax;
-  typename Tile<D>::RowFloats kept;
+  typename Tile<D>::RowFloats rescale;
   typename Tile<D>::Scores scores;
   typename Tile<D>::Weights weights;
   typename Tile<D>::Output out;
@@ -225,7 +223,7 @@ struct Rows {
         barriers(shared.barriers),
         state(state),
         queries(shared.queries(stage_at(state.queries), group)),
-        factor(block.x.shape.scale * attention::kLog2E) {
+        factor(block.x.shape.scale * kLog2E) {
     Tile<D>::clear(out);
   }
 
@@ -249,13 +247,13 @@ struct Rows {
     wgmma_commit();
   }
 
-  // Turns finished scores into weights, still fp32. Returns whether `kept` rescales the sums so far.
+  // Turns finished scores into weights, still fp32. Returns whether `rescale` rescales the sums so far.
   __device__ __forceinline__ bool weigh(int32_t first_key) {
     wgmma_results(attention::flat(scores));
     release(barriers.keys, state.keys);
     const float positive = attention::positive_factor<Tile<D>>(scores, factor);
     if (!block.sees_all(first_key)) block.hide(scores, first_key, -INFINITY);
-    return softmax.weigh(scores, positive, kept);
+    return softmax.weigh(scores, positive, rescale);
   }
 
   __device__ __forceinline__ void finish_values(int32_t first_key) {
@@ -300,7 +298,7 @@ struct Rows {
     // wait for the values product up, past exponentials that should overlap with that product. It does not move it past a branch.
     if (tile + 1 < tiles) wait_for(barriers.keys, state.keys);
     finish_values((tile - 1) * kKeys);
-    if (moved) Tile<D>::scale(out, kept);
+    if (moved) Tile<D>::scale(out, rescale);
     Tile<D>::to_weights(weights, scores);
   }
 
@@ -384,8 +382,7 @@ template <int D>
 __device__ void attend_tiles(const TileMap& keys, const TileMap& values, const dpo4j_attention_forward_params& x, const RowTiles& tiles) {
   DPO4J_SHARED(Barriers, shared_barriers, [1]);
   DPO4J_DYNAMIC_SHARED(unsigned char, memory);
-  const uint32_t misplaced = shared_address(memory) % kTileAlignment;
-  const Shared<D> shared{shared_barriers[0], memory + (misplaced == 0 ? 0 : kTileAlignment - misplaced)};
+  const Shared<D> shared{shared_barriers[0], memory + tile_padding(memory)};
   if (threadIdx.x == 0) {
     prefetch_tile_map(keys);
     prefetch_tile_map(values);

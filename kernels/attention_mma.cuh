@@ -37,17 +37,6 @@ __device__ __forceinline__ int lane_index() { return threadIdx.x % kWarp; }
 __device__ __forceinline__ int lane_group() { return lane_index() / 4; }
 __device__ __forceinline__ int lane_member() { return lane_index() % 4; }
 
-// The max, and the sum, over the four lanes that share a row.
-__device__ __forceinline__ float quad_max(float x) {
-  x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, 1));
-  return fmaxf(x, __shfl_xor_sync(kAllLanes, x, 2));
-}
-
-__device__ __forceinline__ float quad_sum(float x) {
-  x += __shfl_xor_sync(kAllLanes, x, 1);
-  return x + __shfl_xor_sync(kAllLanes, x, 2);
-}
-
 // For two bf16: adding one to the exponent carries into the sign bit exactly if all bits of the exponent are 1, that is, for infinities and
 // NaN.
 constexpr uint32_t kCarries = 0x80008000u;

@@ -10,8 +10,6 @@
 
 namespace dpo4j::cuda::attention {
 
-constexpr int kWarpgroup = 128, kWarpsOfGroup = kWarpgroup / kWarp;
-
 // A fragment as the flat array that WGMMA expects.
 template <class Fragment>
 __device__ __forceinline__ float (&flat(Fragment& fragment))[sizeof(Fragment) / sizeof(float)] {

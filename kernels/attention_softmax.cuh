@@ -1,28 +1,23 @@
-// The online softmax of attention's forward kernels (Milakov and Gimelshein 2018), over tiles of scores in the fragments of
-// attention_mma.cuh.
+// The online softmax of attention's forward kernels on tensor cores, over tiles of scores in the fragments of attention_mma.cuh.
 #pragma once
 
 #include "attention_mma.cuh"
+#include "online_softmax.cuh"
 
 namespace dpo4j::cuda::attention {
 
-// For this thread's rows, in base 2: the running maximum score, and the sum of exp2(score - maximum) over this thread's columns.
+// The softmax of this thread's rows. Sums are over this thread's columns until finish() adds the lanes that share a row.
 template <class Tile>
-struct Softmax {
-  typename Tile::RowFloats maximum, sum;
+struct Softmax : OnlineSoftmax<2 * Tile::kRowTiles> {
+  static __device__ __forceinline__ int index(int m, int half) { return 2 * m + half; }  // of row(m, half)
 
-  __device__ __forceinline__ Softmax() {
-    Tile::fill(maximum, -INFINITY);
-    Tile::fill(sum, 0);
-  }
-
-  // Turns scores into weights; score * factor is the score in base 2, and the factor is positive. `kept` rescales the sums so far to the
-  // new maximum. Returns whether `kept` differs from 1 in any lane of the warp. Each row must have at least one finite score so far.
+  // Turns scores into weights; score * factor is the score in base 2, and the factor is positive. `rescale` rescales the sums so far to
+  // the new maximum. Returns whether it differs from 1 in any lane of the warp. Each row must have at least one finite score so far.
   //
   // exp2(fma(s, factor, -maximum)) applies the factor and subtracts the maximum in one step, so an exponent is rounded once. The maximum is
   // rounded too, but all weights of a row use the same rounded maximum, so its error cancels in out and lse. It may make a weight slightly
   // larger than 1.
-  __device__ __forceinline__ bool weigh(typename Tile::Scores& s, float factor, typename Tile::RowFloats& kept) {
+  __device__ __forceinline__ bool weigh(typename Tile::Scores& s, float factor, typename Tile::RowFloats& rescale) {
     bool moved = false;
 #pragma unroll
     for (int m = 0; m < Tile::kRowTiles; m++) {
@@ -31,15 +26,15 @@ struct Softmax {
         float tile_maximum = fmaxf(s[m][0][2 * half], s[m][0][2 * half + 1]);
 #pragma unroll
         for (int n = 1; n < Tile::kColumns / 8; n++) tile_maximum = fmaxf(tile_maximum, fmaxf(s[m][n][2 * half], s[m][n][2 * half + 1]));
-        const float now = fmaxf(maximum[m][half], quad_max(tile_maximum) * factor);
-        kept[m][half] = exp2_flushed(maximum[m][half] - now);
-        moved |= kept[m][half] != 1;
-        maximum[m][half] = now;
-        sum[m][half] *= kept[m][half];
+        const int i = index(m, half);
+        const float now = fmaxf(this->maximum[i], quad_max(tile_maximum) * factor);
+        rescale[m][half] = exp2_flushed(this->maximum[i] - now);
+        moved |= rescale[m][half] != 1;
+        this->move_to(i, now, rescale[m][half]);
 #pragma unroll
         for (int n = 0; n < Tile::kColumns / 8; n++) {
 #pragma unroll
-          for (int c = 2 * half; c < 2 * half + 2; c++) sum[m][half] += s[m][n][c] = exp2_flushed(fmaf(s[m][n][c], factor, -now));
+          for (int c = 2 * half; c < 2 * half + 2; c++) this->sum[i] += s[m][n][c] = exp2_flushed(fmaf(s[m][n][c], factor, -now));
         }
       }
     }
@@ -52,8 +47,9 @@ struct Softmax {
     for (int m = 0; m < Tile::kRowTiles; m++) {
 #pragma unroll
       for (int half = 0; half < 2; half++) {
-        sum[m][half] = quad_sum(sum[m][half]);
-        inverse[m][half] = 1.0f / sum[m][half];
+        float& sum = this->sum[index(m, half)];
+        sum = quad_sum(sum);
+        inverse[m][half] = 1.0f / sum;
       }
     }
   }
@@ -85,8 +81,7 @@ __device__ __forceinline__ void write_lse(const dpo4j_attention_forward_params& 
     for (int half = 0; half < 2; half++) {
       const int row = block.warp_row + Tile::row(m, half);
       if (!block.exists(row)) continue;
-      const float lse = (softmax.maximum[m][half] + log2f(softmax.sum[m][half])) * kLn2;
-      x.lse[block.queries.scalar(block.row(row), x.shape.heads)] = lse;
+      x.lse[block.queries.scalar(block.row(row), x.shape.heads)] = softmax.lse(softmax.index(m, half));
     }
   }
 }

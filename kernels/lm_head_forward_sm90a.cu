@@ -37,7 +37,7 @@ using namespace lm_head_forward;
 constexpr int kWeightStages = 5, kHiddenStages = 4;
 constexpr int kWeightBytes = kTileVocabulary * kTileRowBytes, kHiddenBytes = kProductRows * kTileRowBytes;  // per stage
 
-constexpr int kWarpgroup = 128, kConsumers = kTileRows / kProductRows;
+constexpr int kConsumers = kTileRows / kProductRows;
 constexpr int kThreads = kWarpgroup * (1 + kConsumers);
 constexpr int kProducerRegisters = 40, kConsumerRegisters = 232;
 static_assert(kProducerRegisters + kConsumers * kConsumerRegisters <= launched_registers(kThreads) * (1 + kConsumers),
@@ -55,7 +55,6 @@ static_assert(kSharedBytes + sizeof(Barriers) + 1024 <= 228 << 10, "the shared m
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
 constexpr int kAhead = kWeightStages - 1;  // steps that the first consumer is ahead at the start of a tile
-constexpr int kWarpsOfGroup = kWarpgroup / kWarp;
 
 // The memory of the rings, from its first aligned address.
 struct Stages {
@@ -177,8 +176,7 @@ __device__ void products_of_block(const TileMap& hidden, const TileMap& weight, 
   DPO4J_SHARED(Barriers, shared_barriers, [1]);
   DPO4J_DYNAMIC_SHARED(unsigned char, shared);
   Barriers& barriers = shared_barriers[0];
-  const uint32_t misplaced = shared_address(shared) % kTileAlignment;
-  const Stages stages{shared + (misplaced == 0 ? 0 : kTileAlignment - misplaced)};
+  const Stages stages{shared + tile_padding(shared)};
   const uint32_t rank = CLUSTER > 1 ? cluster_rank() : 0;
 
   if (threadIdx.x == 0) {

@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "cluster.cuh"
+#include "math.cuh"
 #include "reduce.cuh"
 #include "ring.cuh"
 #include "wgmma.cuh"
@@ -84,21 +85,6 @@ class TileIterator {
 
 // ---- a tile's accumulators --------------------------------------------------------------------------------------------------------------
 
-// 2^x in one instruction. Subnormal results are flushed to 0, which does not change a sum whose max term is 1.
-__device__ __forceinline__ float power_of_2(float x) {
-#ifdef __CUDACC__
-  float power;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x));
-  return power;
-#else
-  const float power = exp2f(x);
-  return power < 0x1p-126f ? 0.0f : power;
-#endif
-}
-
-// The maximum, or 0 if it is -inf: -inf minus -inf would be NaN, while any finite number works.
-__device__ __forceinline__ float finite_reference(float maximum) { return maximum == -INFINITY ? 0.0f : maximum; }
-
 // The elements of a tile that a thread holds: d[4 j + 2 i + k] is row `row` + 8 i, column `column` + 8 j + k.
 class Fragment {
  public:
@@ -129,20 +115,16 @@ class Fragment {
       float maximum = -INFINITY;
 #pragma unroll
       for (int j = 0; j < kTileVocabulary / 8; j++) maximum = fmaxf(maximum, fmaxf(d[4 * j + 2 * i], d[4 * j + 2 * i + 1]));
-      maximum = fmaxf(maximum, __shfl_xor_sync(kAllLanes, maximum, 1));
-      maximum = fmaxf(maximum, __shfl_xor_sync(kAllLanes, maximum, 2));
-      maximum = __fmul_rn(maximum, problem.to_base_2);
+      maximum = __fmul_rn(quad_max(maximum), problem.to_base_2);
 
       const float reference = finite_reference(maximum);
       float sums[4] = {};
 #pragma unroll
       for (int j = 0; j < kTileVocabulary / 8; j++) {
 #pragma unroll
-        for (int k = 0; k < 2; k++) sums[(2 * j + k) % 4] += power_of_2(fmaf(d[4 * j + 2 * i + k], problem.to_base_2, -reference));
+        for (int k = 0; k < 2; k++) sums[(2 * j + k) % 4] += exp2_flushed(fmaf(d[4 * j + 2 * i + k], problem.to_base_2, -reference));
       }
-      float sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-      sum += __shfl_xor_sync(kAllLanes, sum, 1);
-      sum += __shfl_xor_sync(kAllLanes, sum, 2);
+      const float sum = quad_sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
 
       const int64_t row = row_ + 8 * i;
       if (writes_ && row < problem.rows) problem.partials[tile_ * problem.rows + row] = {maximum, sum};
@@ -216,7 +198,6 @@ struct Sums {
 
 inline Problem problem_of(const dpo4j_lm_head_forward_params& x, int cluster) {
   constexpr int64_t kStaying = 16 << 20;  // bytes of x, a third of L2; the rest is for w, which is read once per group of row tiles
-  constexpr double kLog2E = 1.4426950408889634074;
   const int64_t rows_of_tile = int64_t{kTileRows} * cluster;
   const bool transformed = x.transform.bias != nullptr || x.transform.cap != 0;
   Problem problem{};
@@ -233,7 +214,7 @@ inline Problem problem_of(const dpo4j_lm_head_forward_params& x, int cluster) {
   problem.scale = x.transform.scale;
   problem.cap = x.transform.cap;
   const double unit = transformed ? 1 : x.transform.scale;
-  problem.to_base_2 = static_cast<float>(unit * kLog2E);
+  problem.to_base_2 = static_cast<float>(unit * kLog2EDouble);
   problem.from_base_2 = unit / problem.to_base_2;
   return problem;
 }

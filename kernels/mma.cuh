@@ -63,19 +63,11 @@ __device__ __forceinline__ void cp_async_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(GROUPS) : "memory");
 }
 
-// 2^x with a relative error of 2^-22. Subnormal results are flushed to 0 (9.7.3.22); exp2f keeps them, with three more instructions.
-__device__ __forceinline__ float exp2_flushed(float x) {
-  float y;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-  return y;
-}
-
 #else
 
 using cuda_emulation::cp_async_16;
 using cuda_emulation::cp_async_commit;
 using cuda_emulation::cp_async_wait;
-using cuda_emulation::exp2_flushed;
 using cuda_emulation::ldmatrix_x4;
 using cuda_emulation::ldmatrix_x4_trans;
 using cuda_emulation::mma_m16n8k16;

@@ -8,12 +8,36 @@ namespace dpo4j::cuda {
 constexpr int kWarp = 32;
 constexpr unsigned kAllLanes = 0xffffffffu;
 
-// Every lane gets the same sum, because in each step both lanes of a pair add the same two numbers.
+// The sum, and the max, over LANES consecutive lanes. Each of them gets the same result, because in each step both lanes of a pair combine
+// the same two numbers.
+template <int LANES, class T>
+__device__ __forceinline__ T lane_sum(T x) {
+#pragma unroll
+  for (int distance = LANES / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(kAllLanes, x, distance);
+  return x;
+}
+
+template <int LANES>
+__device__ __forceinline__ float lane_max(float x) {
+#pragma unroll
+  for (int distance = LANES / 2; distance > 0; distance /= 2) x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, distance));
+  return x;
+}
+
 template <class T>
 __device__ __forceinline__ T warp_sum(T x) {
-#pragma unroll
-  for (int distance = kWarp / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(kAllLanes, x, distance);
-  return x;
+  return lane_sum<kWarp>(x);
+}
+
+// The max, and the sum, over the four lanes that share a row of a tensor core fragment (mma.cuh, wgmma.cuh). Neighbours are added first.
+__device__ __forceinline__ float quad_max(float x) {
+  x = fmaxf(x, __shfl_xor_sync(kAllLanes, x, 1));
+  return fmaxf(x, __shfl_xor_sync(kAllLanes, x, 2));
+}
+
+__device__ __forceinline__ float quad_sum(float x) {
+  x += __shfl_xor_sync(kAllLanes, x, 1);
+  return x + __shfl_xor_sync(kAllLanes, x, 2);
 }
 
 // Every thread of a block of THREADS gets the sum. All threads must call it.

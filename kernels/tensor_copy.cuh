@@ -55,6 +55,13 @@ inline int encode_tile_map(const LaunchContext& context, TileMap* map, const voi
                 kSecondLevel256Bytes, kFillZero);
 }
 
+// The bytes from `dynamic`, the start of dynamic shared memory, to the first address where a tile may start. A launch asks for
+// kTileAlignment bytes more than its tiles need.
+__device__ __forceinline__ size_t tile_padding(const void* dynamic) {
+  const uint32_t misplaced = shared_address(dynamic) % kTileAlignment;
+  return misplaced == 0 ? 0 : kTileAlignment - misplaced;
+}
+
 // Loads the tile whose first element is [row, column] to `tile` in this block's shared memory. `map` is a __grid_constant__ parameter of
 // the kernel.
 __device__ __forceinline__ void load_tile(void* tile, const TileMap& map, Barrier* barrier, int32_t row, int32_t column) {

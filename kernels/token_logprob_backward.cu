@@ -5,7 +5,7 @@
 //
 // Bytes moved, b and b_d the sizes of an element of logits and gradient: (b + b_d) rows vocabulary. A thread reads 16 bytes at a time and
 // writes 16 bytes, or 8 if logits are fp32 and the gradient has 16 bits. Share of the roofline: not yet measured on a GPU.
-#include "token_logprob.cuh"
+#include "token_logprob_gradient.cuh"
 
 namespace dpo4j::cuda {
 namespace {

@@ -12,7 +12,7 @@
 //
 // Bytes moved, b the size of an element: b rows vocabulary. A bias is read again for each row, from L2. Share of the roofline: not yet
 // measured on a GPU.
-#include "token_logprob.cuh"
+#include "token_logprob_softmax.cuh"
 
 namespace dpo4j::cuda {
 namespace {

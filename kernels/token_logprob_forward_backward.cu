@@ -9,7 +9,8 @@
 // without clusters, or for a very large vocabulary) are read a second time, mostly from L2: (2 b + b_d) each. Share of the roofline: not
 // yet measured on a GPU.
 #include "cluster.cuh"
-#include "token_logprob.cuh"
+#include "token_logprob_gradient.cuh"
+#include "token_logprob_softmax.cuh"
 
 namespace dpo4j::cuda {
 namespace {

@@ -26,8 +26,9 @@
 
 namespace dpo4j::cuda {
 
+constexpr int kWarpgroup = 128, kWarpsOfGroup = 4;  // threads and warps of a warpgroup
 constexpr int kProductRows = 64, kProductColumns = 256, kProductDepth = 16;
-constexpr int kAccumulators = kProductRows * kProductColumns / 128;  // per thread, for the widest product
+constexpr int kAccumulators = kProductRows * kProductColumns / kWarpgroup;  // per thread, for the widest product
 
 // Which index of a matrix is contiguous in shared memory.
 enum class Major { kDepth = 0, kRows = 1 };

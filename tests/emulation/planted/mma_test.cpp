@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "check.h"
+#include "math.cuh"
 
 namespace {
 

@@ -40,6 +40,12 @@ inline int __ffs(int x) { return __builtin_ffs(x); }
 
 namespace cuda_emulation {
 
+// ex2.approx.ftz, under the name of kernels/math.cuh.
+inline float exp2_flushed(float x) {
+  const float y = exp2f(x);
+  return y < 0x1p-126f ? 0.0f : y;
+}
+
 template <class To, class From>
 To bit_cast(From from) {
   static_assert(sizeof(To) == sizeof(From), "the same bits");

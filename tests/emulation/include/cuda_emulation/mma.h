@@ -122,11 +122,4 @@ inline void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], uint32_t b0, uin
   }
 }
 
-// ---- ex2.approx.ftz -------------------------------------------------------------------------------------------------------------------
-
-inline float exp2_flushed(float x) {
-  const float y = exp2f(x);
-  return y < 0x1p-126f ? 0.0f : y;
-}
-
 }  // namespace cuda_emulation

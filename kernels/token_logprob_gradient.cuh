@@ -1,0 +1,81 @@
+// The gradient of the logits of a row, for the backward kernels of token_logprob.
+#pragma once
+
+#include "math.cuh"
+#include "token_logprob.cuh"
+
+namespace dpo4j::cuda::token_logprob {
+
+// d ((j == target) - exp(z - lse)) dz/dx for columns j other than the target.
+template <int N, class L>
+__device__ __forceinline__ Vec<N> gradient(const Vec<N>& logits, const L& transform, int64_t column, float lse, float d_logprob) {
+  Vec<N> d;
+  // The sign is applied to d_logprob, where it costs no instruction.
+  const auto scaled_probability = [&](float z) { return __fmul_rn(-d_logprob, exp2f((z - lse) * kLog2E)); };
+  if constexpr (L::kTransforms) {
+    const Vec<N> bias = transform.template bias_of<N>(column);
+#pragma unroll
+    for (int k = 0; k < N; k++) {
+      const Seen seen = transform.see(logits[k], bias[k]);
+      d[k] = __fmul_rn(scaled_probability(seen.z), seen.slope);
+    }
+  } else {
+#pragma unroll
+    for (int k = 0; k < N; k++) d[k] = scaled_probability(logits[k]);
+  }
+  return d;
+}
+
+// The same for the target: -d expm1(z - lse) dz/dx. Unlike 1 - exp(z - lse), it keeps its digits when the probability of the target is
+// close to 1.
+template <class L>
+__device__ __forceinline__ float gradient_at_target(float logit, const L& transform, int64_t target, float lse, float d_logprob) {
+  if constexpr (L::kTransforms) {
+    const Seen seen = transform.see(logit, transform.template bias_of<1>(target)[0]);
+    return -d_logprob * expm1f(seen.z - lse) * seen.slope;
+  } else {
+    return -d_logprob * expm1f(logit - lse);
+  }
+}
+
+// Writes the gradient of a thread's columns of a slice; load(i) reads its vectors. The remaining columns and that of the target are read from
+// `row` before any is written. At the end, the gradient of the target overwrites the one written with its vector.
+template <class T, class Out, class L, class Load>
+__device__ __forceinline__ void store_gradient(Out* d_row, const T* row, const L& transform, const Slice<T>& slice, int32_t threads,
+                                               int32_t target, float lse, float d_logprob, Load load) {
+  const T* from = row + slice.begin;
+  Out* to = d_row + slice.begin;
+  const int64_t target_in_slice = target - slice.begin;
+  const bool has_target = target_in_slice >= 0 && slice.thread_of(target_in_slice, threads) == thread_of_team();
+  const float at_target = has_target ? load_one(row + target) : 0.0f;
+  for_tiles<T>(slice.vectors, threads, load, [&](const Tile<T>& tile, int32_t first) {
+#pragma unroll
+    for (int k = 0; k < Tile<T>::kVectors; k++) {
+      const int32_t i = first + k * threads;
+      if (i >= slice.vectors) break;
+      const int64_t column = static_cast<int64_t>(i) * kPer16Bytes<T>;
+      store<kPer16Bytes<T>, Access::kOnce>(to + column,
+                                           gradient(unpack<T>(tile.vectors[k]), transform, slice.begin + column, lse, d_logprob));
+    }
+  });
+  if (thread_of_team() < slice.left) {
+    const int64_t column = slice.columns_in_vectors() + thread_of_team();
+    store_one(to + column, gradient(Vec<1>{{load_one(from + column)}}, transform, slice.begin + column, lse, d_logprob)[0]);
+  }
+  if (has_target) store_one(d_row + target, gradient_at_target(at_target, transform, target, lse, d_logprob));
+}
+
+// Writes the gradient of a row that is not read: `value` is exactly 0 for a masked row, and NaN if the target is beyond the vocabulary.
+template <class T, class Out>
+__device__ __forceinline__ void store_all(Out* d_row, const Slice<T>& slice, int32_t threads, float value) {
+  Out* to = d_row + slice.begin;
+  Vec<kPer16Bytes<T>> d;
+#pragma unroll
+  for (int k = 0; k < kPer16Bytes<T>; k++) d[k] = value;
+  for (int32_t i = thread_of_team(); i < slice.vectors; i += threads) {
+    store<kPer16Bytes<T>, Access::kOnce>(to + static_cast<int64_t>(i) * kPer16Bytes<T>, d);
+  }
+  if (thread_of_team() < slice.left) store_one(to + slice.columns_in_vectors() + thread_of_team(), value);
+}
+
+}  // namespace dpo4j::cuda::token_logprob
