@@ -51,8 +51,8 @@ struct Keys {
   __device__ __forceinline__ int32_t last_seen_by(int32_t query) const { return segment.prefix_count + segment.key_offset + query; }
 };
 
-// The query rows of a block: tile number `tile_of_segment`, of ROWS rows, of one segment and key head. X is dpo4j_attention_forward_params or
-// dpo4j_attention_backward_params.
+// The query rows of a block: tile number `tile_of_segment`, of ROWS rows, of one segment and key head. X is dpo4j_attention_forward_params
+// or dpo4j_attention_backward_params.
 template <int ROWS, class X>
 struct QueryBlock {
   const X& x;

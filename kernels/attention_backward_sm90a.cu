@@ -10,12 +10,12 @@
 // shared memory, and each computes half of d_q. The producer warpgroup loads tiles by TMA (tensor_copy.cuh), prepares the mask, lse and
 // delta of each step, and waits at the ordered semaphore.
 //
-// d_q of a tile of queries is a sum over the blocks whose keys it sees. An ordered semaphore (ordered_semaphore.cuh) lets these blocks add one after
-// another, in the order of keys, prefix first. The sum is fp32 in the workspace; the thread that holds an element loads the sum, adds and
-// stores it. The block whose keys are on the diagonal adds last and writes d_q. So every sum has a fixed order, there are no atomic adds,
-// and the bits of a sequence do not depend on its batch. All blocks loop over the queries from last to first, and blocks of lower keys,
-// which have more queries, start first. So a block stays one tile of queries behind the block of the keys before it: if it waits at all, it
-// waits at its start.
+// d_q of a tile of queries is a sum over the blocks whose keys it sees. An ordered semaphore (ordered_semaphore.cuh) lets these blocks add
+// one after another, in the order of keys, prefix first. The sum is fp32 in the workspace; the thread that holds an element loads the sum,
+// adds and stores it. The block whose keys are on the diagonal adds last and writes d_q. So every sum has a fixed order, there are no
+// atomic adds, and the bits of a sequence do not depend on its batch. All blocks loop over the queries from last to first, and blocks of
+// lower keys, which have more queries, start first. So a block stays one tile of queries behind the block of the keys before it: if it
+// waits at all, it waits at its start.
 //
 // Never materialised: scores, probabilities, their gradients, repeated key heads.
 //
@@ -285,8 +285,8 @@ struct Consumer {
     }
   }
 
-  // Stores d_s^T in the 128-byte swizzle (tensor_copy.cuh): a row is a key, which permutes its 16-byte chunks of eight queries. So the eight
-  // keys that a warp stores together use all banks.
+  // Stores d_s^T in the 128-byte swizzle (tensor_copy.cuh): a row is a key, which permutes its 16-byte chunks of eight queries. So the
+  // eight keys that a warp stores together use all banks.
   __device__ __forceinline__ void write_d_scores(unsigned char* to, const Weights& weights) const {
 #pragma unroll
     for (int i = 0; i < 2; i++) {

@@ -8,10 +8,10 @@
 // computes the softmax of the scores while the latter runs. An ordered semaphore lets the two consumers issue products alternately, so that
 // one computes exponentials while the products of the other run.
 //
-// The kernel is persistent: blocks take tiles from a dynamic tile scheduler (attention_tile_scheduler.cuh). The end of one tile overlaps with the
-// start of the next. The producer loads keys and values as soon as a stage is free, also those of the next tile. The queries of the next
-// tile have a buffer of their own. Consumers load them (cp.async) while they multiply the last values of the current tile and store its
-// results.
+// The kernel is persistent: blocks take tiles from a dynamic tile scheduler (attention_tile_scheduler.cuh). The end of one tile overlaps
+// with the start of the next. The producer loads keys and values as soon as a stage is free, also those of the next tile. The queries of
+// the next tile have a buffer of their own. Consumers load them (cp.async) while they multiply the last values of the current tile and
+// store its results.
 //
 // The keys of the prefix and then the segment's own keys are numbered as one list, and tiles start at key 0 of that list. So the same
 // tokens give the same tiles and the same bits, whether the prefix is shared or not. A tile that contains the end of the prefix is not

@@ -42,8 +42,8 @@ struct WarpgroupRows {
     }
   }
 
-  // Sets elements that are not finite to 0 in this thread's chunks, and returns whether there were any. First all chunks are checked, several
-  // at a time, because replacements are rare.
+  // Sets elements that are not finite to 0 in this thread's chunks, and returns whether there were any. First all chunks are checked,
+  // several at a time, because replacements are rare.
   template <int THREADS>
   static __device__ __forceinline__ bool hide_not_finite(unsigned char* rows, int thread) {
     constexpr int kAtOnce = 8;

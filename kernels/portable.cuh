@@ -22,8 +22,8 @@
 
 namespace dpo4j::cuda {
 
-// Makes the context's device current, because the null stream belongs to the current device, and restores the caller's device at the end. It
-// calls cudaSetDevice even if the device is current: in a new thread device 0 is current, but there is no CUDA context yet, and driver
+// Makes the context's device current, because the null stream belongs to the current device, and restores the caller's device at the end.
+// It calls cudaSetDevice even if the device is current: in a new thread device 0 is current, but there is no CUDA context yet, and driver
 // functions need one (encode_tile_map).
 class CurrentDevice {
  public:
@@ -101,9 +101,9 @@ int launch_clusters(const LaunchContext& context, int cluster, void (*kernel)(Pa
   return error;
 }
 
-// Returns whether a kernel was compiled for an architecture with clusters (compute capability 9.0 or later). It compares the PTX version of the
-// kernel, or the binary version if the library has no PTX of it. It returns false if the driver compiled the kernel from older PTX, because
-// such code treats each block as a cluster.
+// Returns whether a kernel was compiled for an architecture with clusters (compute capability 9.0 or later). It compares the PTX version of
+// the kernel, or the binary version if the library has no PTX of it. It returns false if the driver compiled the kernel from older PTX,
+// because such code treats each block as a cluster.
 inline bool knows_clusters(const cudaFuncAttributes& code) {
   constexpr int kFirstWithClusters = 90;
   return (code.ptxVersion > 0 ? code.ptxVersion : code.binaryVersion) >= kFirstWithClusters;

@@ -3,9 +3,9 @@
 //
 // One thread issues the load of a tile; a barrier (barrier.cuh) counts its bytes as they land. A tile is 64 columns of bf16 (128 bytes) and
 // as many rows as its tensor map says. Row r starts r * 128 bytes into the tile, as eight chunks of 16 bytes that the 128-byte swizzle
-// permutes: bits 4 to 6 of an address are xored with its bits 7 to 9. So the chunks of one column of eight consecutive rows are in different
-// banks. WGMMA reads the same swizzle (wgmma.cuh). Tiles are aligned to 1024 bytes, the period of the swizzle. Elements outside the matrix
-// land as 0, and the barrier counts their bytes too.
+// permutes: bits 4 to 6 of an address are xored with its bits 7 to 9. So the chunks of one column of eight consecutive rows are in
+// different banks. WGMMA reads the same swizzle (wgmma.cuh). Tiles are aligned to 1024 bytes, the period of the swizzle. Elements outside
+// the matrix land as 0, and the barrier counts their bytes too.
 #pragma once
 
 #include "barrier.cuh"
@@ -23,16 +23,16 @@ struct alignas(128) TileMap {
 
 // cuTensorMapEncodeTiled (CUDA 12.0 and later), and the enumerators (ints) that are used here.
 using EncodeTiled = int (*)(TileMap*, int type, uint32_t rank, void* address, const uint64_t* extents, const uint64_t* strides,
-                            const uint32_t* tile, const uint32_t* every, int interleave, int swizzle, int second_level, int fill);
-constexpr int kTypeBf16 = 9, kInterleaveNone = 0, kSwizzle128Bytes = 3, kSecondLevel256Bytes = 3, kFillZero = 0;
+                            const uint32_t* tile, const uint32_t* element_strides, int interleave, int swizzle, int l2_promotion, int fill);
+constexpr int kTypeBf16 = 9, kInterleaveNone = 0, kSwizzle128Bytes = 3, kL2Promotion256Bytes = 3, kFillZero = 0;
 
 // The driver's function, looked up through the runtime so that the library loads without a driver; null if the driver is too old.
 inline EncodeTiled encode_tiled() {
   static const EncodeTiled function = [] {
-    constexpr unsigned kSince = 12000;
+    constexpr unsigned kSinceVersion = 12000;
     void* function = nullptr;
     cudaDriverEntryPointQueryResult found;
-    if (cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, kSince, cudaEnableDefault, &found) != cudaSuccess) {
+    if (cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, kSinceVersion, cudaEnableDefault, &found) != cudaSuccess) {
       cudaGetLastError();
       return EncodeTiled{nullptr};
     }
@@ -50,9 +50,9 @@ inline int encode_tile_map(const LaunchContext& context, TileMap* map, const voi
   const CurrentDevice device(context.ordinal);
   if (device.error() != cudaSuccess) return device.error();
   const uint64_t extents[] = {static_cast<uint64_t>(columns), static_cast<uint64_t>(rows)}, strides[] = {static_cast<uint64_t>(stride) * 2};
-  const uint32_t tile[] = {kTileColumns, tile_rows}, every[] = {1, 1};
-  return encode(map, kTypeBf16, 2, const_cast<void*>(matrix), extents, strides, tile, every, kInterleaveNone, kSwizzle128Bytes,
-                kSecondLevel256Bytes, kFillZero);
+  const uint32_t tile[] = {kTileColumns, tile_rows}, element_strides[] = {1, 1};
+  return encode(map, kTypeBf16, 2, const_cast<void*>(matrix), extents, strides, tile, element_strides, kInterleaveNone, kSwizzle128Bytes,
+                kL2Promotion256Bytes, kFillZero);
 }
 
 // The bytes from `dynamic`, the start of dynamic shared memory, to the first address where a tile may start. A launch asks for

@@ -17,8 +17,8 @@ constexpr int kTile = 16;  // columns that a thread reads together
 
 __device__ __forceinline__ int32_t thread_of_team() { return static_cast<int32_t>(threadIdx.x); }
 
-// The whole 16-byte vectors of one slice, and the columns that remain at the end of a row. Thread t of the team handles vectors t, t + threads, ..., so
-// that accesses are coalesced, and the t-th remaining column.
+// The whole 16-byte vectors of one slice, and the columns that remain at the end of a row. Thread t of the team handles vectors t, t +
+// threads, ..., so that accesses are coalesced, and the t-th remaining column.
 template <class T>
 struct Slice {
   int64_t begin;  // the first column
@@ -81,8 +81,8 @@ __device__ __forceinline__ Packed16<T> load_packed(const T* slice, int32_t i) {
   return load_vector<A>(reinterpret_cast<const Packed16<T>*>(slice) + i);
 }
 
-// Calls step(tile, i) for this thread's tiles in ascending order; i is the first vector of the tile, and load(i) reads a vector. Vectors beyond
-// the slice are -inf. The next tile is loaded while one is processed.
+// Calls step(tile, i) for this thread's tiles in ascending order; i is the first vector of the tile, and load(i) reads a vector. Vectors
+// beyond the slice are -inf. The next tile is loaded while one is processed.
 template <class T, class Load, class Step>
 __device__ __forceinline__ void for_tiles(int32_t vectors, int32_t threads, Load load, Step step) {
   constexpr int kVectors = Tile<T>::kVectors;

@@ -38,8 +38,8 @@ __device__ __forceinline__ float gradient_at_target(float logit, const L& transf
   }
 }
 
-// Writes the gradient of a thread's columns of a slice; load(i) reads its vectors. The remaining columns and that of the target are read from
-// `row` before any is written. At the end, the gradient of the target overwrites the one written with its vector.
+// Writes the gradient of a thread's columns of a slice; load(i) reads its vectors. The remaining columns and that of the target are read
+// from `row` before any is written. At the end, the gradient of the target overwrites the one written with its vector.
 template <class T, class Out, class L, class Load>
 __device__ __forceinline__ void store_gradient(Out* d_row, const T* row, const L& transform, const Slice<T>& slice, int32_t threads,
                                                int32_t target, float lse, float d_logprob, Load load) {

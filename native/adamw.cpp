@@ -6,7 +6,7 @@ using dpo4j::finite;
 
 namespace {
 
-constexpr int64_t kElementsOfACounter = 8;
+constexpr int64_t kElementsPerCounter = 8;
 
 }  // namespace
 
@@ -34,7 +34,7 @@ int32_t dpo4j_adamw(dpo4j_context* context, const dpo4j_adamw_params* params) {
                "is null, must hold the exact value of DPO4J_BF16 parameters that random does not round")
       .require(p.moments_dtype == DPO4J_F32 || p.random != nullptr || p.count == 0, "moments_dtype",
                "must be DPO4J_F32 where random is null: it rounds moments of DPO4J_BF16")
-      .require(p.first >= 0 && p.first % kElementsOfACounter == 0, "first", "must be a multiple of 8, and not negative")
+      .require(p.first >= 0 && p.first % kElementsPerCounter == 0, "first", "must be a multiple of 8, and not negative")
       .tensor("m", p.m)
       .tensor("v", p.v)
       .tensor("gradient", p.gradient)

@@ -25,16 +25,17 @@ Call& check_shape(Call& call, const Params& p) {
       .words("segments", p.segments);
 }
 
-// Segments of a cuda context lie on the device and cannot be looked at here.
-template <class Params, class Wish>
-void check_segments(Call& call, const Params& p, const Wish& wish) {
+// Checks the segments of a cpu context. Those of a cuda context are in device memory. find_problem(p, s) returns what is wrong with segment
+// s, or null.
+template <class Params, class FindProblem>
+void check_segments(Call& call, const Params& p, const FindProblem& find_problem) {
   for (int64_t s = 0; !call.skipped() && call.on_cpu() && s < p.segment_count; s++) {
-    const char* broken = wish(p, s);
+    const char* broken = find_problem(p, s);
     call.require(broken == nullptr, "segments", broken);
   }
 }
 
-// What is wrong with segment s, or null.
+// The checks of either direction.
 template <class Params>
 const char* broken_segment(const Params& p, int64_t s) {
   const dpo4j_segment& segment = p.segments[s];
@@ -56,7 +57,8 @@ const char* broken_reading_segment(const dpo4j_attention_forward_params& p, int6
   return segment.query_count == 0 || within ? nullptr : "must see no row beyond key_rows";
 }
 
-// The dependents of a prefix follow it, and nothing else has a prefix: what lets one task own all gradients of a prompt.
+// The dependents of a prefix must directly follow it, and no other segment may have a prefix. So one task can own all gradients of a
+// prompt.
 const char* broken_family(const dpo4j_attention_backward_params& p, int64_t prefix) {
   const dpo4j_segment& owner = p.segments[prefix];
   if (owner.prefix_count > 0) return owner.dependents == 0 ? nullptr : "must have dependents on segments without prefix only";

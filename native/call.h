@@ -14,8 +14,8 @@ class Call {
   Call& dtype(const char* name, int32_t value);
   // One of the three dtypes, on every device.
   Call& logits_dtype(const char* name, int32_t value);
-  // rows() requires 0 <= value < 2^31; a call with value 0 does nothing. extent() requires 0 < value < 2^31. So a product of two such values
-  // fits an int64.
+  // rows() requires 0 <= value < 2^31; a call with value 0 does nothing. extent() requires 0 < value < 2^31. So a product of two such
+  // values fits an int64.
   Call& rows(const char* name, int64_t value);
   Call& extent(const char* name, int64_t value);
   // The number of elements of a flat buffer, which may exceed an int32. Zero: nothing to do.
@@ -33,16 +33,16 @@ class Call {
   Call& params(const void* address);
   // An options struct in host memory.
   Call& options(const char* name, const void* address);
-  // An option that is a number. `wish` follows its value: "beta is -1, must be above 0".
-  Call& option(const char* name, double value, bool holds, const char* wish) {
-    if (!holds) refuse(DPO4J_INVALID_ARGUMENT, "%s is %g, %s", name, value, wish);
+  // An option that is a number. `requirement` follows its value: "beta is -1, must be above 0".
+  Call& option(const char* name, double value, bool holds, const char* requirement) {
+    if (!holds) refuse(DPO4J_INVALID_ARGUMENT, "%s is %g, %s", name, value, requirement);
     return *this;
   }
   // The transform of a logit: `bias` is a tensor or null, `scale` is above 0, `cap` is 0 or large enough to divide by.
   Call& transform(const dpo4j_logit_transform& transform);
-  // Any other requirement. `wish` follows the name of the argument: "beta must be finite and above 0".
-  Call& require(bool holds, const char* name, const char* wish) {
-    if (!holds) refuse(DPO4J_INVALID_ARGUMENT, "%s %s", name, wish);
+  // Any other requirement. `requirement` follows the name of the argument: "beta must be finite and above 0".
+  Call& require(bool holds, const char* name, const char* requirement) {
+    if (!holds) refuse(DPO4J_INVALID_ARGUMENT, "%s %s", name, requirement);
     return *this;
   }
   // Something that this device or build may lack, and what to do then.

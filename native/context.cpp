@@ -13,7 +13,7 @@ using dpo4j::cpu::Cpu;
 
 constexpr int32_t kMaxThreads = 1024;
 
-// Threads may not start and memory may not be there; neither may throw through a C call.
+// Starting threads and allocating memory may throw, but no exception may leave a C function.
 std::unique_ptr<Cpu> start_cpu(int32_t threads, int32_t isa) {
   try {
     return std::make_unique<Cpu>(threads == 0 ? dpo4j::cpu::usable_processors() : threads, isa);

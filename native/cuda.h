@@ -1,5 +1,5 @@
-// The interface from native/ to kernels/: launches, one overload of run() per params struct, and a few queries of the CUDA runtime. It has no
-// CUDA types, so that native/ compiles without nvcc. Built only with the kernels (DPO4J_WITH_CUDA).
+// The interface from native/ to kernels/: launches, one overload of run() per params struct, and a few queries of the CUDA runtime. It has
+// no CUDA types, so that native/ compiles without nvcc. Built only with the kernels (DPO4J_WITH_CUDA).
 #pragma once
 
 #include "adamw.h"

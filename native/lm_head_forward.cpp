@@ -5,7 +5,7 @@ using dpo4j::Call;
 
 namespace {
 
-constexpr int64_t kTile = 128, kMaxTiles = UINT32_MAX;  // tiles have at least so many rows and columns, and are numbered in 32 bits
+constexpr int64_t kTile = 128, kMaxTiles = UINT32_MAX;  // min rows and columns of a tile; tile numbers have 32 bits
 
 bool on_hopper([[maybe_unused]] const dpo4j_context* context) {
 #ifdef DPO4J_WITH_CUDA

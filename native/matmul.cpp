@@ -5,7 +5,7 @@ using dpo4j::Call;
 
 namespace {
 
-// Strides of matmul need no 16-byte rows: oneDNN takes any.
+// oneDNN takes any stride, so rows need not start on 16 bytes.
 Call& check_stride(Call& call, const char* name, int64_t stride, int64_t width) {
   return call.extent(name, stride).require(stride >= width, name, "must be at least the number of columns stored");
 }

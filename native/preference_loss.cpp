@@ -20,8 +20,8 @@ struct Traits {
   bool all_have(uint32_t trait) const { return (all & trait) != 0; }
 };
 
-// Whether a loss takes log-ratios themselves, not their scores. It is then defined for reverse_kl alone: the scores of another divergence are
-// known up to a number that depends on the prompt, which cancels only in chosen minus rejected (Wang et al. 2024, theorem 1).
+// Whether a loss takes log-ratios themselves, not their scores. It is then defined for reverse_kl alone: the scores of another divergence
+// are known up to a number that depends on the prompt, which cancels only in chosen minus rejected (Wang et al. 2024, theorem 1).
 bool takes_log_ratios(int32_t loss) {
   return (dpo4j::kLosses[loss].traits & (DPO4J_TRAIT_REFERENCE | DPO4J_TRAIT_DIVERGENCE)) == DPO4J_TRAIT_REFERENCE;
 }
@@ -42,10 +42,10 @@ void check_terms(Call& call, const dpo4j_preference& p) {
   }
 }
 
-// An option that some term reads is within its range; one that none reads is 0.
-void check_option(Call& call, bool read, const char* name, float value, bool within, const char* wish) {
+// Requires that an option is within its range if some term reads it, and 0 otherwise.
+void check_option(Call& call, bool read, const char* name, float value, bool within, const char* requirement) {
   if (read) {
-    call.option(name, value, within, wish);
+    call.option(name, value, within, requirement);
   } else {
     call.option(name, value, value == 0, "but no loss of these reads it: leave it out (0)");
   }
@@ -56,15 +56,16 @@ void check_divergence(Call& call, const dpo4j_preference& p, const Traits& trait
   call.option("f_divergence_type", p.f_divergence_type, known, "must be a dpo4j_divergence");
   if (!known || p.f_divergence_type == DPO4J_DIVERGENCE_REVERSE_KL) return;
   const char* divergence = kDivergenceNames[p.f_divergence_type];
-  char wish[160];
+  char requirement[160];
   for (int32_t term = 0; term < p.terms; term++) {
     if (!takes_log_ratios(p.loss[term])) continue;
-    snprintf(wish, sizeof wish, "%s is not defined for the loss %s, which takes reverse_kl alone: leave f_divergence_type out", divergence,
+    snprintf(requirement, sizeof requirement,
+             "%s is not defined for the loss %s, which takes reverse_kl alone: leave f_divergence_type out", divergence,
              dpo4j::kLosses[p.loss[term]].name);
-    call.require(false, "f_divergence_type", wish);
+    call.require(false, "f_divergence_type", requirement);
   }
-  snprintf(wish, sizeof wish, "%s is read by no loss of these: leave f_divergence_type out", divergence);
-  call.require(traits.some_has(DPO4J_TRAIT_DIVERGENCE), "f_divergence_type", wish);
+  snprintf(requirement, sizeof requirement, "%s is read by no loss of these: leave f_divergence_type out", divergence);
+  call.require(traits.some_has(DPO4J_TRAIT_DIVERGENCE), "f_divergence_type", requirement);
 }
 
 void check_options(Call& call, const dpo4j_preference& p, const Traits& traits) {
@@ -73,16 +74,16 @@ void check_options(Call& call, const dpo4j_preference& p, const Traits& traits) 
   check_option(call, traits.some_has(DPO4J_TRAIT_SMOOTHING), "label_smoothing", p.label_smoothing, smoothing,
                "must be at least 0 and below 0.5");
   if (traits.some_has(DPO4J_TRAIT_NEEDS_SMOOTHING)) {
-    char wish[64];
-    snprintf(wish, sizeof wish, "must be above 0 for %s", first_with(p, DPO4J_TRAIT_NEEDS_SMOOTHING));
-    call.option("label_smoothing", p.label_smoothing, p.label_smoothing > 0, wish);
+    char requirement[64];
+    snprintf(requirement, sizeof requirement, "must be above 0 for %s", first_with(p, DPO4J_TRAIT_NEEDS_SMOOTHING));
+    call.option("label_smoothing", p.label_smoothing, p.label_smoothing > 0, requirement);
   }
   check_divergence(call, p, traits);
   check_option(call, p.f_divergence_type == DPO4J_DIVERGENCE_ALPHA, "f_alpha_divergence_coef", p.f_alpha_divergence_coef,
                finite(p.f_alpha_divergence_coef), "must be finite");
   for (const dpo4j::LossOption& option : dpo4j::kLossOptions) {
     const float value = p.*option.value;
-    check_option(call, traits.some_has(option.trait), option.name, value, value >= option.min && value <= option.max, option.wish);
+    check_option(call, traits.some_has(option.trait), option.name, value, value >= option.min && value <= option.max, option.requirement);
   }
   call.flag("use_weighting", p.use_weighting);
   call.option("use_weighting", p.use_weighting, p.use_weighting == 0 || traits.all_have(DPO4J_TRAIT_WEIGHTING),

@@ -1,4 +1,5 @@
-// The offsets and sizes of the structs of dpo4j.h, as the compiler lays them out. Java writes params structs field by field: a test compares.
+// The offsets and sizes of the structs of dpo4j.h, as the compiler lays them out. Java writes params structs field by field: a test
+// compares.
 #include <stddef.h>
 #include <string.h>
 

@@ -4,7 +4,7 @@ using dpo4j::Call;
 
 namespace {
 
-// The rows of logits that every call reads, and what the softmax sees of them.
+// The arguments that every call has: logits, their transform, targets and row indices.
 template <class Params>
 Call& check_logits(Call& call, const Params& p) {
   return call.logits_dtype("dtype", p.dtype)

@@ -254,9 +254,9 @@ void forward_row(const P& p, int64_t row) {
 // Prefetch distance in bytes, for rows that are not in L2.
 constexpr size_t kAhead = 8192;
 
-// Splits -d into a power of two and a remainder: -d exp(x - lse) = scale 2^((x - lse) log2(e) + offset). `scale` is a power of two with the sign
-// of -d, and `offset` is in [0, 1]. exp2 rounds the significand of the gradient; multiplying by `scale` is then exact. If d is 0 or not finite,
-// `scale` is -d and `offset` is 0.
+// Splits -d into a power of two and a remainder: -d exp(x - lse) = scale 2^((x - lse) log2(e) + offset). `scale` is a power of two with the
+// sign of -d, and `offset` is in [0, 1]. exp2 rounds the significand of the gradient; multiplying by `scale` is then exact. If d is 0 or
+// not finite, `scale` is -d and `offset` is 0.
 struct Scale {
   float scale, offset;
   explicit Scale(float d) {

@@ -1,8 +1,8 @@
 // The preference losses of one pair, for both the CUDA kernel and the CPU: what each reads, and its formula, which dpo4j.h states.
 //
-// Formulas compute with dual numbers (dual.h), which carry their derivatives with respect to pi_c and pi_r (forward-mode differentiation). So the
-// gradient follows from the formula by the chain rule and cannot disagree with it. Inputs are fp32. Arithmetic is fp64, which is cheap for
-// the few dozen operations of a pair, so only the result is rounded to fp32.
+// Formulas compute with dual numbers (dual.h), which carry their derivatives with respect to pi_c and pi_r (forward-mode differentiation).
+// So the gradient follows from the formula by the chain rule and cannot disagree with it. Inputs are fp32. Arithmetic is fp64, which is
+// cheap for the few dozen operations of a pair, so only the result is rounded to fp32.
 #pragma once
 
 #include <float.h>
@@ -66,7 +66,7 @@ struct LossOption {
   const char* name;
   Field value;
   float min, max;
-  const char* wish;
+  const char* requirement;
 };
 
 constexpr LossOption kLossOptions[] = {

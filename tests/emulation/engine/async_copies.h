@@ -1,4 +1,4 @@
-// A thread's copies under way (cp.async): those of each group it has committed, oldest first, and those of the next.
+// The unfinished copies (cp.async) of a thread: the committed groups, oldest first, and the group that is not committed yet.
 #pragma once
 
 #include <stddef.h>

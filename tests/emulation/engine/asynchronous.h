@@ -1,4 +1,4 @@
-// What blocks have of compute capability 9.0 that works by itself: barriers in shared memory, copies under way, products of warpgroups.
+// The state of the asynchronous instructions of compute capability 9.0: mbarriers, TMA copies and WGMMA products.
 #pragma once
 
 #include <stdint.h>
@@ -16,22 +16,22 @@ namespace cuda_emulation {
 class Block;
 struct Thread;
 
-// Something with an address, at which threads announce what they have done and hear what others have.
-struct alignas(16) Place {};
+// An object whose address ThreadSanitizer uses as a synchronisation point: publish() releases, receive() acquires (sanitizers.h).
+struct alignas(16) SyncPoint {};
 
-// An mbarrier. Its word in shared memory holds nothing; a thread that touches it counts as reading it, or as writing it when it
-// initialises.
+// An mbarrier. Its 8 bytes in shared memory are not used. For ThreadSanitizer, barrier_init writes them and every other operation reads
+// them.
 struct SharedBarrier {
-  uint32_t arrivals = 0;  // that end a phase
-  uint32_t missing = 0;   // of this phase
-  int64_t bytes = 0;      // announced and not landed; below zero where some landed before they were announced
-  uint32_t phase = 0;     // that is not done
-  bool fenced = false;    // its initialisation is
+  uint32_t arrivals = 0;  // expected per phase
+  uint32_t missing = 0;   // arrivals still expected in this phase
+  int64_t bytes = 0;      // expected and not landed; negative if bytes landed before they were expected
+  uint32_t phase = 0;     // the current one
+  bool fenced = false;    // fence.mbarrier_init has followed the initialisation
   std::vector<Thread*> waiting;
-  Place places[2];  // by phase: an arrival at the next one must not order who waits for this one
+  SyncPoint sync_points[2];  // by the parity of the phase: an arrival in the next phase must not order the waiters of this one
 };
 
-// A tile on its way to one or several blocks.
+// A TMA copy of a tile to one or several blocks, before it lands.
 struct Copy {
   struct Destination {
     Block* block;
@@ -43,18 +43,18 @@ struct Copy {
   size_t bytes() const { return static_cast<size_t>(map.tile[0]) * map.tile[1] * map.element_bytes; }
 };
 
-// Registers that products were given. They hold NaN meanwhile, and the numbers are here.
+// Registers that unfinished products use. They hold NaN until the products end; their contents are kept here.
 template <class T, int MAX>
 struct Lent {
   T* lanes[warpSize];
-  int count;  // of a lane
+  int count;  // per lane
   int under_way = 0;
   T values[warpSize][MAX];
 };
 using Accumulators = Lent<float, 128>;
 using LeftRegisters = Lent<uint32_t, 4>;  // matrix A
 
-// One product of a warp's 16 rows, between its issue and its end. Matrix A is in registers, or they are null.
+// One issued product of a warp's 16 rows. `registers` is null if matrix A is in shared memory.
 struct Product {
   SharedMatrix a, b;
   bool accumulate;
@@ -62,7 +62,7 @@ struct Product {
   LeftRegisters* registers;
 };
 
-// What a warp has of products.
+// The WGMMA state of a warp.
 struct Products {
   struct Request {
     float* d;
@@ -72,8 +72,8 @@ struct Products {
     bool accumulate;
   };
   Request requests[warpSize];
-  uint64_t meetings = 0;  // of all lanes, that one of them has acted for
-  bool fenced = false;    // since registers were last waited for
+  uint64_t meetings = 0;  // collective operations that one lane has executed for the warp
+  bool fenced = false;    // wgmma.fence has followed the last wait
   uint64_t issued = 0;
   std::vector<Product> open;
   std::deque<std::vector<Product>> groups;

@@ -1,4 +1,4 @@
-// Barriers in shared memory, and registers that change hands: PTX ISA, "mbarrier" and "setmaxnreg".
+// mbarriers and setmaxnreg: PTX ISA, "mbarrier" and "setmaxnreg".
 #include <algorithm>
 
 #include "block.h"
@@ -10,7 +10,7 @@ namespace {
 constexpr uint32_t kBarrierBytes = 8, kMaxArrivals = (1u << 20) - 1;
 constexpr int64_t kMaxBytes = (1 << 20) - 1;
 
-// Addresses of other blocks have their rank above those of shared memory.
+// An address in another block has that block's rank + 1 in the bits above those of shared memory addresses.
 constexpr int kRankShift = 20;
 constexpr uint32_t kAddressMask = (1u << kRankShift) - 1;
 
@@ -82,7 +82,7 @@ void Block::landed(uint32_t address, size_t bytes) {
   end_phase_if_done(barrier);
 }
 
-// Waits without end: a time limit has no meaning where no time passes. In a random schedule a wait that was long may end with false.
+// There is no time limit, because the emulation has no clock. In a random schedule, a thread that had to wait may get false.
 bool Block::try_wait(Thread& self, SharedBarrier& barrier, uint32_t parity) {
   const auto is_done = [&] { return (barrier.phase & 1) != parity; };
   if (!is_done()) {
@@ -90,7 +90,7 @@ bool Block::try_wait(Thread& self, SharedBarrier& barrier, uint32_t parity) {
     if (settings().schedule == Schedule::kRandom && random_.next() % 4 == 0) return false;
   }
   if (!is_done()) return false;
-  receive(&barrier.places[parity]);
+  receive(&barrier.sync_points[parity]);
   return true;
 }
 
@@ -126,7 +126,7 @@ void fence_mbarrier_init() { running().block->fence_barriers(); }
 
 namespace {
 
-// Every use but the first. What initialised it must come before.
+// Every operation except barrier_init, which must happen before it.
 SharedBarrier& use(Block& block, uint32_t address, const char* what) {
   SharedBarrier& barrier = block.barrier_at(address, what);
   read_memory(block.at(address, kBarrierBytes, what), kBarrierBytes);
@@ -140,14 +140,14 @@ void arrive(uint32_t address, uint32_t bytes, const char* what) {
   barrier.bytes += bytes;
   if (barrier.bytes > kMaxBytes)
     fail("%s: %lld bytes are announced, more than a barrier counts", what, static_cast<long long>(barrier.bytes));
-  publish(&barrier.places[barrier.phase & 1]);
+  publish(&barrier.sync_points[barrier.phase & 1]);
   block.arrive(barrier);
 }
 
 void check_registers(int registers, const char* what) {
   if (registers < 24 || registers > 256 || registers % 8 != 0)
     fail("%s: %d registers, must be a multiple of 8 in 24 to 256", what, registers);
-  exchange(~0u, to_word(registers), what);
+  exchange(~0u, to_lane_value(registers), what);
 }
 
 }  // namespace

@@ -18,16 +18,16 @@ namespace {
 __thread Thread* current = nullptr;
 
 constexpr size_t kRedzoneBytes = kSanitizeAddress ? 64 : 0;
-constexpr size_t kArenaAlignment = 1024;  // as shared memory has on a device: swizzles are functions of the address
+constexpr size_t kArenaAlignment = 1024;  // the period of the swizzle, which is a function of the address
 constexpr size_t kArenaBytes = (kSharedBytes + 64 * (kRedzoneBytes + 128) + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
-constexpr int kMaxRegisters = 255;  // of a thread
+constexpr int kMaxRegisters = 255;  // per thread
 
-// What tells the launch's bytes from arrays of a fixed size.
+// The tag of dynamic shared memory, as arrays of a fixed size have theirs.
 const char dynamic_tag = 0;
 
 unsigned bit(int lane) { return 1u << lane; }
 
-// Names are literals, of which a compiler may keep several copies.
+// Names are string literals. The compiler may keep several copies of one.
 bool same(const char* a, const char* b) { return a == b || strcmp(a, b) == 0; }
 
 }  // namespace
@@ -66,7 +66,7 @@ Block::~Block() {
   free(seen_);
 }
 
-// ---- turns ----------------------------------------------------------------------------------------------------------------------------
+// ---- scheduling ------------------------------------------------------------------------------------------------------------------------
 
 void Block::start(const Grid& grid, uint3 index, uint64_t number) {
   grid_ = &grid;
@@ -96,7 +96,7 @@ void Block::start(const Grid& grid, uint3 index, uint64_t number) {
   }
   if (settings().schedule == Schedule::kDescending) std::reverse(order_.begin(), order_.end());
 
-  // As many as a kernel of this size may have at most, in steps of 8.
+  // The max that a kernel with so many threads may have, a multiple of 8.
   const int registers = std::min(kRegistersOfBlock / live_ / 8 * 8, kMaxRegisters);
   registers_ = launched_registers_ = registers * live_;
   for (int i = 0; i < live_; i++) {
@@ -118,7 +118,7 @@ bool Block::take_turns() {
   blockIdx = index_;
   bool progress = false;
   const bool random = settings().schedule == Schedule::kRandom;
-  // Copies land as late as they can, or at any time.
+  // A copy lands when no thread of the block can continue; in a random schedule, at any time.
   while (live_ > 0 && (take_turn() || cluster_.land_copy())) {
     progress = true;
     if (random && random_.next() % 4 == 0) cluster_.land_copy();
@@ -137,7 +137,7 @@ bool Block::take_turn() {
   return progress;
 }
 
-// Until all its lanes wait or have exited; in a random schedule, possibly not so far.
+// Runs the warp until all its lanes wait or have exited. A random schedule may stop earlier.
 void Block::run_warp(Warp& warp) {
   const Schedule schedule = settings().schedule;
   while (warp.ready != 0) {
@@ -164,7 +164,7 @@ void Block::begin_turn(Thread& thread) {
   threadIdx = thread.index;
 }
 
-// Straight to the lane that run_warp would resume next, without a switch to run_warp and back. A random schedule draws lanes there.
+// Switches directly to the lane that run_warp would resume next. In a random schedule run_warp chooses the lane, so it switches there.
 void Block::pass_turn() {
   Warp& warp = *current->warp;
   if (warp.ready == 0 || settings().schedule == Schedule::kRandom) {
@@ -177,8 +177,8 @@ void Block::pass_turn() {
   Fiber::pass_to(next.fiber);
 }
 
-// A fiber outlives its thread and serves the next block's. Its threads come after the launch began and after the last block that had these
-// fibers and this shared memory.
+// A fiber runs a thread of one block, then a thread of the next. For ThreadSanitizer, these threads start after the beginning of the launch
+// and after the end of the previous block with these fibers and this shared memory.
 void Block::thread_main() {
   for (;;) {
     Block& block = *current->block;
@@ -219,7 +219,7 @@ void Block::report_waiting() const {
   }
 }
 
-// ---- meetings -------------------------------------------------------------------------------------------------------------------------
+// ---- barriers and exchanges ------------------------------------------------------------------------------------------------------------
 
 int Block::barrier(Thread& self, Vote vote, bool predicate, const char* operation) {
   if (arrived_ == 0) {
@@ -235,13 +235,13 @@ int Block::barrier(Thread& self, Vote vote, bool predicate, const char* operatio
     votes_ += predicate;
   }
   const int side = barriers_ & 1;
-  publish(&barrier_places_[side]);
+  publish(&barrier_points_[side]);
   self.warp->at_barrier |= bit(self.lane);
   self.waits_in = operation;
   arrived_++;
   if (arrived_ == live_) open_barrier();
   pass_turn();
-  receive(&barrier_places_[side]);
+  receive(&barrier_points_[side]);
   const int result = results_[side];
   return vote == Vote::kOr ? result != 0 : result;
 }
@@ -274,7 +274,7 @@ Meeting& Block::meeting_of(Warp& warp, unsigned mask) {
   return meeting;
 }
 
-const Exchange& Block::exchange(Thread& self, unsigned mask, const Word& mine, const char* operation, bool orders_memory) {
+const Exchange& Block::exchange(Thread& self, unsigned mask, const LaneValue& mine, const char* operation, bool orders_memory) {
   Warp& warp = *self.warp;
   if ((mask & bit(self.lane)) == 0) fail("%s: the calling lane %d is not in its own mask %08x", operation, self.lane, mask);
   if ((mask & ~warp.live) != 0) fail("%s: mask %08x names lanes %08x, which have exited or never were", operation, mask, mask & ~warp.live);
@@ -284,9 +284,9 @@ const Exchange& Block::exchange(Thread& self, unsigned mask, const Word& mine, c
   } else if (!same(meeting.operation, operation)) {
     fail("a lane is in %s while others of its warp wait in %s", operation, meeting.operation);
   }
-  Exchange& words = meeting.words[meeting.count & 1];
-  words.values[self.lane] = mine;
-  if (orders_memory) publish(&words);
+  Exchange& exchanged = meeting.exchanges[meeting.count & 1];
+  exchanged.values[self.lane] = mine;
+  if (orders_memory) publish(&exchanged);
   meeting.arrived |= bit(self.lane);
   if (meeting.arrived == mask) {
     meeting.arrived = 0;
@@ -296,8 +296,8 @@ const Exchange& Block::exchange(Thread& self, unsigned mask, const Word& mine, c
     self.waits_in = operation;
     pass_turn();
   }
-  if (orders_memory) receive(&words);
-  return words;
+  if (orders_memory) receive(&exchanged);
+  return exchanged;
 }
 
 // ---- shared memory --------------------------------------------------------------------------------------------------------------------
@@ -338,7 +338,7 @@ bool Block::has_shared(const void* address, size_t bytes) const {
   return false;
 }
 
-// The other block may not have come to the array yet, but has it, as on a device.
+// If the other block has not asked for the array yet, it gets it here: on a device it has the array from its start.
 void* Block::counterpart(const void* mine, Block& other) const {
   const char* address = static_cast<const char*>(mine);
   for (const SharedArray& array : arrays_) {
@@ -349,10 +349,10 @@ void* Block::counterpart(const void* mine, Block& other) const {
   fail("%p is not in the shared memory of the calling block", mine);
 }
 
-// By the last thread to exit, after all that the others did. Whoever of the cluster comes later finds NaN, AddressSanitizer finds it, and to
-// ThreadSanitizer it races with the end.
+// Called by the last thread to exit. If another block of the cluster accesses this shared memory later, it reads NaN, AddressSanitizer
+// reports a poisoned address, and ThreadSanitizer reports a race with this write.
 void Block::end_shared_memory() {
-  Place& end = borders_[(blocks_ + 1) & 1];
+  SyncPoint& end = borders_[(blocks_ + 1) & 1];
   receive(&end);
   write_memory(shared_, shared_used_);
   publish(&end);
@@ -382,11 +382,11 @@ unsigned live_lanes() { return current->warp->live; }
 void fence() { current->fenced = true; }
 bool has_fenced() { return current->fenced; }
 
-const Exchange& exchange(unsigned mask, const Word& mine, const char* operation) {
+const Exchange& exchange(unsigned mask, const LaneValue& mine, const char* operation) {
   return current->block->exchange(*current, mask, mine, operation, false);
 }
 
-void order_warp(unsigned mask) { current->block->exchange(*current, mask, Word{}, "__syncwarp", true); }
+void order_warp(unsigned mask) { current->block->exchange(*current, mask, LaneValue{}, "__syncwarp", true); }
 
 int barrier(Vote vote, bool predicate, const char* operation) { return current->block->barrier(*current, vote, predicate, operation); }
 

@@ -1,5 +1,4 @@
-// What runs one block of a launch after another: fibers for its threads, its warps, its shared memory, and the loop in which they take
-// turns.
+// Runs the blocks of a launch, one after another: the fibers of the threads, the warps, shared memory, and the loop that schedules them.
 #pragma once
 
 #include <stdint.h>
@@ -22,22 +21,22 @@ constexpr size_t kStaticSharedBytes = 48 << 10;
 constexpr size_t kSharedBytes = 227 << 10;
 constexpr int kRegistersOfBlock = 65536;
 
-// A launch, as every block of it sees it.
+// The configuration of a launch.
 struct Grid {
   dim3 blocks, threads, cluster;
   size_t dynamic_shared_bytes;
-  size_t shared_limit_bytes;  // of dynamic and fixed size together
+  size_t shared_limit_bytes;  // dynamic and static together
   void (*body)(const void*);
   const void* argument;
 };
 
-// Lanes of one mask on their way to meet. Two sets of words: a lane may be reading what the last meeting brought while another is early for
-// the next. It cannot be two meetings ahead, because the reader takes part in both.
+// An exchange of values among the lanes of one mask. There are two buffers, because one lane may still read the values of the last exchange
+// when another arrives at the next. It cannot be two exchanges ahead, because the reader takes part in each of them.
 struct Meeting {
   unsigned mask, arrived;
   uint32_t count;
   const char* operation;
-  Exchange words[2];
+  Exchange exchanges[2];
 };
 
 class Block;
@@ -50,14 +49,14 @@ struct Thread {
   int lane = 0;
   uint3 index{};
   bool fenced = false;
-  bool woken = false;  // of a wait that may end for nothing
+  bool woken = false;  // from a wait that may end without its condition
   int registers = 0;
   uint64_t product_meetings = 0;
   const char* waits_in = nullptr;
   AsyncCopies copies;
 };
 
-Thread& current_thread();  // that runs on this operating system thread
+Thread& current_thread();  // the thread whose fiber runs on this operating system thread
 
 constexpr int kMaxMasks = 16;
 
@@ -72,7 +71,7 @@ struct Warp {
 // The thread whose fiber runs on this operating system thread.
 Thread& running();
 
-// Not memset and memcpy: ThreadSanitizer would take them for accesses of whoever came here first.
+// Used instead of memset and memcpy, which ThreadSanitizer would count as accesses of the calling thread.
 void fill_with_ff(void* address, size_t bytes);
 void copy_bytes(void* to, const void* from, size_t bytes);
 
@@ -81,13 +80,14 @@ class Block {
   Block(Cluster& cluster, unsigned rank);
   ~Block();
 
-  // A block of a launch: started, given turns until no thread of it is live, ended. `number` seeds its schedule.
+  // A block of a launch: start(), then take_turns() until no thread is live, then end(). `number` seeds its schedule.
   void start(const Grid& grid, uint3 index, uint64_t number);
-  bool take_turns();  // as far as its threads come without other blocks, in a random schedule possibly not so far; whether any ran
+  // Runs its threads until all wait for other blocks; a random schedule may stop earlier. Returns whether any thread ran.
+  bool take_turns();
   void end() { blocks_++; }
 
-  // Where the last block has announced its end, and the next will listen before it begins.
-  Place& border() { return borders_[blocks_ & 1]; }
+  // Where the end of the last block is published, and the start of the next block receives.
+  SyncPoint& border() { return borders_[blocks_ & 1]; }
 
   Cluster& cluster() const { return cluster_; }
   unsigned rank() const { return rank_; }
@@ -96,18 +96,18 @@ class Block {
   void leave_cluster_barrier();
   void report_waiting() const;
   int barrier(Thread& self, Vote vote, bool predicate, const char* operation);
-  const Exchange& exchange(Thread& self, unsigned mask, const Word& mine, const char* operation, bool orders_memory);
+  const Exchange& exchange(Thread& self, unsigned mask, const LaneValue& mine, const char* operation, bool orders_memory);
   void* shared_array(const void* tag, size_t bytes, size_t alignment);
   void* dynamic_shared() const { return dynamic_shared_; }
   bool has_shared(const void* address, size_t bytes) const;
-  void* counterpart(const void* mine, Block& other) const;  // where `mine`, in this block's shared memory, is in the other's
+  void* counterpart(const void* mine, Block& other) const;  // the address in `other` of `mine`, which is in this block's shared memory
 
-  // Addresses in shared memory, as instructions have them: bytes from its start. `what` is refused outside of an array.
+  // Shared memory addresses as instructions take them: bytes from its start. at() fails, naming `what`, if they are not within an array.
   uint32_t window_address(const void* address) const;
   char* at(uint32_t address, size_t bytes, const char* what) const;
   const char* shared_byte(uint32_t address) const { return shared_ + address; }
 
-  // Shared memory as asynchronous instructions see it: threads' stores come there by a fence.
+  // Shared memory as asynchronous instructions see it. A fence copies the stores of threads there.
   char* seen_byte(uint32_t address) const { return seen_ + address; }
   void show_to_products();
 
@@ -152,19 +152,19 @@ class Block {
   int live_ = 0;
 
   uint32_t blocks_ = 0;
-  Place borders_[2];  // two, or a thread that begins would hear from one of its own block that has already ended
+  SyncPoint borders_[2];  // two, so that a thread that starts does not receive from a thread of its own block that has already ended
 
   int arrived_ = 0;
   uint32_t barriers_ = 0;
   const char* barrier_operation_ = nullptr;
   Vote vote_ = Vote::kNone;
   int votes_ = 0;
-  // Two of each, for the reason Meeting has two sets of words.
+  // Two of each, for the same reason as the two buffers of Meeting.
   int results_[2] = {};
-  Place barrier_places_[2];
+  SyncPoint barrier_points_[2];
 
   std::map<uint32_t, SharedBarrier> shared_barriers_;
-  int registers_ = 0, launched_registers_ = 0;  // of all threads: now, and at the start
+  int registers_ = 0, launched_registers_ = 0;  // of all threads: now, and at launch
   std::vector<Thread*> want_registers_;
 
   struct SharedArray {
@@ -172,7 +172,7 @@ class Block {
     char* address;
     size_t bytes, alignment;
   };
-  std::vector<SharedArray> arrays_;  // in the order the block came to them, which another block need not share
+  std::vector<SharedArray> arrays_;  // in the order in which the block asked for them; other blocks may have another order
   char *shared_, *seen_;
   size_t shared_used_ = 0;
   size_t static_bytes_ = 0;

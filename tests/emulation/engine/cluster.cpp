@@ -16,7 +16,7 @@ void Cluster::end() {
   for (const auto& block : blocks_) receive(&block->border());
 }
 
-// ---- turns ----------------------------------------------------------------------------------------------------------------------------
+// ---- scheduling ------------------------------------------------------------------------------------------------------------------------
 
 void Cluster::run(const Grid& grid, uint64_t number) {
   const unsigned x = grid.cluster.x, y = grid.cluster.y, z = grid.cluster.z;
@@ -54,20 +54,20 @@ void Cluster::report_deadlock() {
   fail("threads wait for others that wait elsewhere or have exited");
 }
 
-// ---- what blocks do together ----------------------------------------------------------------------------------------------------------
+// ---- barriers and shared memory of a cluster -------------------------------------------------------------------------------------------
 
 void Cluster::barrier(Thread& self, const char* operation) {
   const int side = barriers_ & 1;
-  publish(&barrier_places_[side]);
+  publish(&barrier_points_[side]);
   self.warp->at_cluster_barrier |= 1u << self.lane;
   self.waits_in = operation;
   arrived_++;
   if (arrived_ == live_) open_barrier();
   Block::pass_turn();
-  receive(&barrier_places_[side]);
+  receive(&barrier_points_[side]);
 }
 
-// Threads that have exited are not waited for, as on the hardware.
+// The barrier does not wait for threads that have exited, as on hardware.
 void Cluster::exit() {
   live_--;
   if (live_ > 0 && arrived_ == live_) open_barrier();

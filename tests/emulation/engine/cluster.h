@@ -1,4 +1,4 @@
-// What runs one cluster of a launch after another: its blocks take turns. A launch without clusters has one block in each.
+// Runs the clusters of a launch, one after another; the blocks of a cluster run in turn. Without clusters, each cluster has one block.
 #pragma once
 
 #include <memory>
@@ -10,26 +10,26 @@ namespace cuda_emulation {
 
 class Cluster {
  public:
-  // Around the clusters of a launch: has the blocks it takes, and tells ThreadSanitizer that they come after what the caller did before the
-  // launch, and before what it does after.
+  // Called before and after the clusters of a launch. begin() makes the blocks. Both tell ThreadSanitizer that the blocks run after what
+  // the caller did before the launch, and before what it does afterwards.
   void begin(const Grid& grid);
   void end();
 
-  // Runs a cluster of a launch from the first thread's start to the last one's end. `number` places it in the grid and seeds its schedule.
+  // Runs cluster `number` of a launch to its end. The number also seeds its schedule.
   void run(const Grid& grid, uint64_t number);
 
   int size() const { return size_; }
   void barrier(Thread& self, const char* operation);
-  void exit();  // one of the threads has
+  void exit();  // called when a thread has exited
 
-  // Another block's, by its rank.
+  // The block of that rank, as seen from another block.
   Block& block(Block& caller, unsigned rank);
 
   void start_copy(Copy copy) { copies_.push_back(std::move(copy)); }
-  bool land_copy();  // of those under way the oldest, or any; false if there is none
+  bool land_copy();  // the oldest, or in a random schedule any; false if there is none
   bool has_copy_to(const Block& block) const;
 
-  // Where `mine`, in the shared memory of `caller`, is in the block of that rank.
+  // The address in the block of that rank of `mine`, which is in the shared memory of `caller`.
   void* shared(Block& caller, const void* mine, unsigned rank);
 
  private:
@@ -37,7 +37,7 @@ class Cluster {
   void open_barrier();
   [[noreturn]] void report_deadlock();
 
-  std::vector<std::unique_ptr<Block>> blocks_;  // by rank; as many as the largest cluster so far had
+  std::vector<std::unique_ptr<Block>> blocks_;  // by rank; as many as the max cluster so far had
   std::vector<Block*> order_;
   Random random_;
   int size_ = 0, live_ = 0;
@@ -46,7 +46,7 @@ class Cluster {
 
   int arrived_ = 0;
   uint32_t barriers_ = 0;
-  Place barrier_places_[2];  // two, for the reason Meeting has two sets of words
+  SyncPoint barrier_points_[2];  // two, for the same reason as the two buffers of Meeting
 };
 
 }  // namespace cuda_emulation

@@ -1,4 +1,4 @@
-// Which call of dpo4j.h a launch comes from is read off the stack: those functions are the library's exported symbols, kernels are not.
+// The stack shows which call of dpo4j.h makes a launch: these functions are exported symbols of the library, kernels are not.
 #include "faults.h"
 
 #include <dlfcn.h>
@@ -32,7 +32,7 @@ void fault_if_asked() {
     fprintf(stderr, "CUDA emulation: hangs in %s, as DPO4J_EMULATION_HANG says\n", asked.hang);
     for (;;) pause();
   }
-  // Null is no device memory: the stand-in then fails the device for good.
+  // Null is not device memory, so from now on the stand-in fails every call.
   if (asked.fault != nullptr && is_called_from(asked.fault)) dpo4j_standin_touch(nullptr, 1, asked.fault);
 }
 

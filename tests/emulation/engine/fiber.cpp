@@ -11,8 +11,8 @@
 #error "the emulation switches stacks by hand, and only knows how on x86-64"
 #endif
 
-// void switch_stack(void** from, void* to): leaves what a callee must preserve on the old stack, its address in *from, and takes up the
-// new.
+// void switch_stack(void** from, void* to): pushes the callee-saved registers on the current stack, stores the stack pointer in *from, and
+// continues on the stack `to`.
 asm(R"(
 .text
 .type dpo4j_emulation_switch_stack, @function
@@ -41,11 +41,11 @@ namespace {
 
 constexpr int kPreservedRegisters = 6;
 constexpr size_t kGuardBytes = 4096;
-constexpr size_t kColourBytes = 6 * 64;  // lines that a switch touches
+constexpr size_t kColourBytes = 6 * 64;  // the cache lines that a switch touches
 constexpr size_t kStackBytes = (kSanitizeAddress || kSanitizeThread) ? 256 << 10 : 64 << 10;
 
 __thread Stack* running_fiber = nullptr;
-__thread Stack* left = nullptr;  // by the last switch
+__thread Stack* left = nullptr;  // the stack that the last switch left
 __thread void (*fiber_main)() = nullptr;
 
 // The stack of this operating system thread, while it drives fibers.
@@ -66,8 +66,8 @@ void Fiber::create(void (*main)()) {
   void* memory = mmap(nullptr, kGuardBytes + kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED || mprotect(memory, kGuardBytes, PROT_NONE) != 0) fail("no memory for the stack of a thread");
   char* bottom = static_cast<char*>(memory) + kGuardBytes;
-  // What switch_stack takes up: six registers, then the address it returns to; above it a null return address for unwinders.
-  // Not all stacks at the same address of a page: the part that fibers use would be in the same few sets of a cache.
+  // switch_stack pops six registers and then a return address. Above it is a null return address for unwinders.
+  // Stacks start at different addresses within a page; otherwise the parts that fibers use would share the same few cache sets.
   static std::atomic<size_t> fibers{0};
   const size_t colour = fibers++ % (4096 / kColourBytes) * kColourBytes;
   uintptr_t* top = reinterpret_cast<uintptr_t*>(bottom + kStackBytes - colour);
@@ -86,7 +86,7 @@ Fiber::~Fiber() {
   munmap(static_cast<char*>(const_cast<void*>(stack_.bottom)) - kGuardBytes, kGuardBytes + kStackBytes);
 }
 
-// Returns when `from` is switched to again, by whichever stack ran meanwhile.
+// Returns when another stack switches back to `from`.
 void Fiber::leave(Stack& from, Stack& to) {
   left = &from;
   before_switch(from, to);

@@ -1,4 +1,4 @@
-// Fibers: code with a stack of its own that is left and resumed by hand. x86-64.
+// Fibers: code with its own stack, which the engine suspends and resumes. x86-64.
 #pragma once
 
 #include "sanitizers.h"
@@ -15,10 +15,10 @@ class Fiber {
   // Runs the fiber until it suspends; the first time from the start of `main`, which must not return.
   void resume(void (*main)());
 
-  // Inside a fiber: back to whoever resumed it.
+  // Called in a fiber: returns to the code that resumed it.
   static void suspend();
 
-  // Inside a fiber: to another of the same driver, which from then on suspends to that driver. One switch, where suspend and resume are two.
+  // Called in a fiber: switches to another fiber of the same driver. One switch instead of the two of suspend and resume.
   static void pass_to(Fiber& next);
 
  private:

@@ -1,4 +1,4 @@
-// Launches: what a device would refuse, and the workers that blocks are spread over.
+// Launches: refuses what a device would refuse, and distributes clusters over workers.
 #include "../include/cuda_emulation/launch.h"
 
 #include <algorithm>
@@ -15,11 +15,12 @@
 namespace cuda_emulation {
 namespace {
 
-// Consecutive clusters run on different fibers. To ThreadSanitizer those are unrelated threads, so a race between clusters of one launch
-// shows. Not more than two sets, since the cost of a barrier grows with the square of the number of threads ThreadSanitizer has seen.
+// Under ThreadSanitizer, consecutive clusters run on different fibers, which it takes for different threads. So it reports races between
+// the clusters of a launch. There are only two sets of fibers, because the cost of a barrier grows with the square of the number of
+// threads.
 constexpr int kPools = kSanitizeThread ? 2 : 1;
 
-// The clusters of a launch, taken by whoever is free.
+// The clusters of a launch. Each worker takes the next one.
 struct Work {
   const Grid& grid;
   uint64_t clusters;
@@ -38,22 +39,22 @@ struct Work {
   }
 };
 
-// Threads that live as long as the process and help the launch of the moment. A launch that finds them busy runs alone.
-class Helpers {
+// Threads that live as long as the process and run clusters of the current launch. If they are busy, a launch runs on its own thread alone.
+class Workers {
  public:
-  static Helpers& instance() {
-    static Helpers* const helpers = new Helpers;  // never destroyed: its threads may outlive static objects
-    return *helpers;
+  static Workers& instance() {
+    static Workers* const workers = new Workers;  // never destroyed: its threads may outlive static objects
+    return *workers;
   }
 
   void run(Work& work) {
     std::unique_lock<std::mutex> use(in_use_, std::try_to_lock);
-    if (use.owns_lock() && helpers_ > 0 && work.clusters > 1 && work.workers > 1) {
+    if (use.owns_lock() && count_ > 0 && work.clusters > 1 && work.workers > 1) {
       {
         std::lock_guard<std::mutex> lock(mutex_);
         work_ = &work;
         round_++;
-        busy_ = helpers_;
+        busy_ = count_;
       }
       wake_.notify_all();
       work.run();
@@ -65,11 +66,11 @@ class Helpers {
   }
 
  private:
-  Helpers() : helpers_(settings().workers - 1) {
-    for (int i = 0; i < helpers_; i++) std::thread([this, i] { help(i + 1); }).detach();
+  Workers() : count_(settings().workers - 1) {
+    for (int i = 0; i < count_; i++) std::thread([this, i] { work_on(i + 1); }).detach();
   }
 
-  [[noreturn]] void help(int worker) {
+  [[noreturn]] void work_on(int worker) {
     for (uint64_t seen = 0;;) {
       Work* work;
       {
@@ -86,13 +87,13 @@ class Helpers {
 
   std::mutex in_use_, mutex_;
   std::condition_variable wake_, done_;
-  const int helpers_;
+  const int count_;
   Work* work_ = nullptr;
   uint64_t round_ = 0;
   int busy_ = 0;
 };
 
-// Bytes of dynamic shared memory that kernels have asked to be allowed.
+// The limits of dynamic shared memory that cudaFuncSetAttribute has set.
 std::mutex limits_mutex;
 std::map<const void*, size_t>& limits() {
   static auto* const limits = new std::map<const void*, size_t>;
@@ -107,7 +108,7 @@ int device_attribute(cudaDeviceAttr attribute) {
 
 constexpr int kPortableClusterBlocks = 8;
 
-// A launch without the attribute has clusters of one block. The real library's documentation has one code for all that can be wrong.
+// A launch without the attribute has clusters of one block. CUDA documents one error code for every invalid cluster.
 cudaError_t find_cluster(const cudaLaunchConfig_t& config, dim3* cluster) {
   for (unsigned i = 0; i < config.numAttrs; i++) {
     if (config.attrs[i].id != cudaLaunchAttributeClusterDimension) return cudaErrorNotSupported;
@@ -132,7 +133,7 @@ cudaError_t check(const cudaLaunchConfig_t& config, const void* kernel, dim3* cl
   return dpo4j_standin_is_of_current_device(config.stream) ? cudaSuccess : cudaErrorInvalidResourceHandle;
 }
 
-// ThreadSanitizer knows at most about 8000 threads, and fibers stay for the next launch.
+// ThreadSanitizer supports at most about 8000 threads, and fibers are kept for the next launch.
 void check_sanitizer_has_room(int cluster_blocks, int threads) {
   constexpr int kMaxSanitizerThreads = 8000;
   if (!kSanitizeThread || kPools * (kMaxThreads + (cluster_blocks - 1) * threads) <= kMaxSanitizerThreads) return;
@@ -148,10 +149,11 @@ void run(const Grid& grid) {
   const int cluster_blocks = static_cast<int>(cluster.x * cluster.y * cluster.z);
   check_sanitizer_has_room(cluster_blocks, static_cast<int>(grid.threads.x * grid.threads.y * grid.threads.z));
   const uint64_t blocks = static_cast<uint64_t>(grid.blocks.x) * grid.blocks.y * grid.blocks.z;
-  // Stacks are mappings, which a process may not have without end: no more blocks at once for being in clusters.
+  // Each stack is a mapping, and their number per process is limited. So clusters run with fewer workers: the number of blocks stays the
+  // same.
   Work work{grid, blocks / cluster_blocks, std::max(settings().workers / cluster_blocks, 1)};
   if (settings().workers > 1) {
-    Helpers::instance().run(work);
+    Workers::instance().run(work);
   } else {
     work.run();
   }
@@ -164,7 +166,7 @@ cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*
   const cudaError_t refused = check(config, kernel, &cluster);
   if (refused != cudaSuccess) return dpo4j_standin_report(refused);
   fault_if_asked();
-  // Without permission, what is dynamic and arrays of fixed size, which show when the kernel runs, have 48 KiB together.
+  // If no limit was set, dynamic and static shared memory have 48 KiB together. The static part is known only when the kernel runs.
   const size_t shared_limit = dynamic_shared_limit(kernel) > 0
                                   ? static_cast<size_t>(device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin))
                                   : kStaticSharedBytes;

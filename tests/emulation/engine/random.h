@@ -1,4 +1,4 @@
-// The random schedule's choices: xorshift, the same for the same seed.
+// The random numbers of a random schedule: xorshift, reproducible from the seed.
 #pragma once
 
 #include <stdint.h>

@@ -1,7 +1,7 @@
-// What the sanitizers must be told: which stack runs, and who has synchronised with whom. Nothing in builds without them.
+// Tells the sanitizers which stack runs and which threads have synchronised. Does nothing in builds without sanitizers.
 //
-// Under ThreadSanitizer each fiber is a thread of its own, and only the synchronisation CUDA promises is announced. The engine itself is
-// not instrumented (-fno-sanitize=thread -DDPO4J_SANITIZE_THREAD), or its bookkeeping would order everything.
+// For ThreadSanitizer each fiber is a thread, and the engine announces only the synchronisation that CUDA guarantees. The engine itself is
+// not instrumented (-fno-sanitize=thread -DDPO4J_SANITIZE_THREAD), because its own accesses would order all threads.
 #pragma once
 
 #include <stddef.h>
@@ -16,15 +16,15 @@
 #endif
 #if defined(DPO4J_SANITIZE_THREAD)
 #include <sanitizer/tsan_interface.h>
-extern "C" void __tsan_write_range(void* address, unsigned long bytes);  // the runtime has them, the header does not
+extern "C" void __tsan_write_range(void* address, unsigned long bytes);  // in the runtime, but not in its header
 extern "C" void __tsan_read_range(void* address, unsigned long bytes);
 #endif
 
 namespace cuda_emulation {
 
-// A place that code runs on: a fiber's stack, or the stack of the operating system's thread that drives fibers.
+// A stack: of a fiber, or of the operating system thread that runs fibers.
 struct Stack {
-  void* pointer = nullptr;  // where it was left
+  void* pointer = nullptr;  // the stack pointer when it was left
   const void* bottom = nullptr;
   size_t bytes = 0;
   void* shadow = nullptr;  // AddressSanitizer's fake frames
@@ -51,7 +51,7 @@ inline void before_switch([[maybe_unused]] Stack& from, [[maybe_unused]] const S
 #endif
 }
 
-// On the stack that has just taken over; `from` is the one that was left.
+// Called on the stack that now runs; `from` is the stack that was left.
 inline void after_switch([[maybe_unused]] Stack& to, [[maybe_unused]] Stack& from) {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(to.shadow, &from.bottom, &from.bytes);
@@ -80,7 +80,7 @@ inline void destroy_sanitizer_thread([[maybe_unused]] void* thread) {
 #endif
 }
 
-// What this thread did before publish(place) happens before what another does after receive(place).
+// What this thread did before publish(place) happens before what another thread does after receive(place).
 inline void publish([[maybe_unused]] void* place) {
 #if defined(DPO4J_SANITIZE_THREAD)
   __tsan_release(place);
@@ -93,7 +93,7 @@ inline void receive([[maybe_unused]] void* place) {
 #endif
 }
 
-// Counts as a write, or read, of all of it by this thread.
+// ThreadSanitizer counts it as a write, or read, of all these bytes by this thread.
 inline void write_memory([[maybe_unused]] void* address, [[maybe_unused]] size_t bytes) {
 #if defined(DPO4J_SANITIZE_THREAD)
   __tsan_write_range(address, bytes);

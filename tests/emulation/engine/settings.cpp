@@ -35,7 +35,7 @@ Settings read() {
   }
   if (const char* workers = getenv(kWorkers)) settings.workers = static_cast<int>(number(workers, kWorkers));
   if (settings.workers == 0) settings.workers = static_cast<int>(std::thread::hardware_concurrency());
-  // Fibers are threads to ThreadSanitizer, which knows at most about 8000.
+  // For ThreadSanitizer fibers are threads, and it supports at most about 8000.
   if (kSanitizeThread || settings.workers < 1) settings.workers = 1;
   return settings;
 }

@@ -1,5 +1,5 @@
-// The copy engine: PTX ISA, "cp.async.bulk.tensor". A copy begins by spoiling its destination, whose readers should be gone, and lands when no
-// thread can go on, or in a random schedule at any time: whoever does not wait for it reads NaN.
+// TMA: PTX ISA, "cp.async.bulk.tensor". When a copy is issued, its destination becomes NaN. It lands when no thread can continue, or in a
+// random schedule at any time. So a thread that does not wait for it reads NaN, and so does a thread that still needs the old contents.
 #include <string.h>
 
 #include <algorithm>
@@ -10,36 +10,37 @@
 namespace cuda_emulation {
 namespace {
 
-constexpr uint32_t kWordBytes = 16, kDestinationAlignment = 128, kMapAlignment = 64;
+constexpr uint32_t kChunkBytes = 16, kDestinationAlignment = 128, kMapAlignment = 64;
 
-// "Swizzling Modes": 16-byte words of 128, 64 or 32 bytes change places by the address of the 128 bytes that they lie in.
+// "Swizzling Modes": the 16-byte chunks of 128, 64 or 32 bytes are permuted by the address of the 128 bytes that contain them.
 uint32_t swizzled(uint32_t address, uint32_t swizzle_bytes) {
   if (swizzle_bytes == 0) return address;
-  const uint32_t words = swizzle_bytes / kWordBytes;  // 8, 4, 2: bits 7 to 9, 7 to 8, 7
-  return address ^ ((address >> 7) % words * kWordBytes);
+  const uint32_t chunks = swizzle_bytes / kChunkBytes;  // 8, 4, 2: bits 7 to 9, 7 to 8, 7
+  return address ^ ((address >> 7) % chunks * kChunkBytes);
 }
 
-// One word of a tile's row, from column x on; elements beyond the matrix are 0.
-void load_word(char* to, const TensorMap& map, int64_t x, int64_t y) {
-  memset(to, 0, kWordBytes);
+// One chunk of a row of a tile, from column x on. Elements outside the matrix are 0.
+void load_chunk(char* to, const TensorMap& map, int64_t x, int64_t y) {
+  memset(to, 0, kChunkBytes);
   if (y < 0 || y >= static_cast<int64_t>(map.extent[1])) return;
   const char* row = map.address + static_cast<uint64_t>(y) * map.stride;
-  const int64_t elements = kWordBytes / map.element_bytes, end = static_cast<int64_t>(map.extent[0]);
+  const int64_t elements = kChunkBytes / map.element_bytes, end = static_cast<int64_t>(map.extent[0]);
   const int64_t first = std::max<int64_t>(x, 0), last = std::min(x + elements, end);
   if (first < last) memcpy(to + (first - x) * map.element_bytes, row + first * map.element_bytes, (last - first) * map.element_bytes);
 }
 
 void land(const Copy& copy) {
   const TensorMap& map = copy.map;
-  const uint32_t row_bytes = map.tile[0] * map.element_bytes, in_word = kWordBytes / map.element_bytes;
+  const uint32_t row_bytes = map.tile[0] * map.element_bytes, chunk_elements = kChunkBytes / map.element_bytes;
   for (const Copy::Destination& destination : copy.destinations) {
     if (destination.block->live() == 0) fail("cp.async.bulk.tensor: a tile lands in a block that has exited");
     char* base = destination.block->at(destination.to, copy.bytes(), "cp.async.bulk.tensor") - destination.to;
     for (uint32_t row = 0; row < map.tile[1]; row++) {
-      for (uint32_t at = 0; at < row_bytes; at += kWordBytes) {
+      for (uint32_t at = 0; at < row_bytes; at += kChunkBytes) {
         const uint32_t address = swizzled(destination.to + row * row_bytes + at, map.swizzle_bytes);
-        load_word(base + address, map, copy.x + static_cast<int64_t>(at / kWordBytes) * in_word, copy.y + static_cast<int64_t>(row));
-        memcpy(destination.block->seen_byte(address), base + address, kWordBytes);
+        load_chunk(base + address, map, copy.x + static_cast<int64_t>(at / kChunkBytes) * chunk_elements,
+                   copy.y + static_cast<int64_t>(row));
+        memcpy(destination.block->seen_byte(address), base + address, kChunkBytes);
       }
     }
     destination.block->landed(destination.barrier, copy.bytes());

@@ -1,5 +1,5 @@
-// Products of warpgroups: PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions". Each of the four warps computes its own 16 rows,
-// when it waits for them and not before: a tile that was overwritten meanwhile, and registers that are read meanwhile, give NaN.
+// WGMMA: PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions". Each of the four warps computes its 16 rows when it waits for them,
+// not earlier. So if a tile is overwritten, or registers are read, before the wait, the result is NaN.
 #include <string.h>
 
 #include <algorithm>
@@ -19,8 +19,8 @@ float bf16_to_float(uint32_t bits) {
   return value;
 }
 
-// "Matrix Descriptor Format" and "Strides", for the 128-byte swizzle: patterns of eight times 128 bytes, a row of 64 k each (K-major, one
-// pattern wide) or a k of 64 rows each (MN-major).
+// An operand in shared memory: "Matrix Descriptor Format" and "Strides", for the 128-byte swizzle. A pattern is eight times 128 bytes.
+// K-major: each 128 bytes hold 64 k of one row, and the matrix is one pattern wide. MN-major: they hold 64 rows for one k.
 class Operand {
  public:
   Operand(const Block& block, SharedMatrix matrix, int rows, const char* what)
@@ -39,7 +39,7 @@ class Operand {
     for (int pattern = 0; pattern < patterns(rows); pattern++) block.at(corner(pattern), pattern_bytes(rows), what);
   }
 
-  // "Swizzling Modes". Threads' stores and what products see of them differ between a store and its fence.
+  // "Swizzling Modes". Between a store and its fence, the memory of the threads differs from what products see.
   float element(int row, int k) const {
     const uint32_t at = transposed_ ? start_ + row / kPatternRows * leading_ + k / 8 * stride_ + k % 8 * kRowBytes + row % kPatternRows * 2
                                     : start_ + row / 8 * stride_ + row % 8 * kRowBytes + k * 2;
@@ -70,7 +70,7 @@ class Operand {
   uint32_t start_, leading_, stride_;
 };
 
-// Cut, not rounded, as tensor cores do when they add up.
+// Truncates to fp32, as tensor cores do when they add.
 float cut(double x) {
   uint64_t bits;
   memcpy(&bits, &x, sizeof bits);
@@ -80,13 +80,13 @@ float cut(double x) {
   return static_cast<float>(x);
 }
 
-// "Register Fragments for wgmma.mma_async.m64nNk16", matrix D: whose element it is, and which.
+// "Register Fragments for wgmma.mma_async.m64nNk16", matrix D: the lane that holds an element, and its index there.
 struct Owner {
   int lane, element;
 };
 Owner owner_of(int row, int column) { return {row % 8 * 4 + column % 8 / 2, column / 8 * 4 + row / 8 * 2 + column % 2}; }
 
-// The same, matrix A in registers: register 2 (k / 8) + row / 8 has two neighbouring k.
+// The same for matrix A in registers: register 2 (k / 8) + row / 8 holds two neighbouring k.
 float left_element(const LeftRegisters& a, int row, int k) {
   const uint32_t pair = a.values[row % 8 * 4 + k % 8 / 2][k / 8 * 2 + row / 8];
   return bf16_to_float(k % 2 == 0 ? pair & 0xFFFF : pair >> 16);
@@ -113,7 +113,7 @@ Lent<T, MAX>& lent(std::deque<Lent<T, MAX>>& all, T* const (&lanes)[warpSize], i
   return each;
 }
 
-// The last product that has them gives them back, if nobody has touched them.
+// Called at the end of each product. The last product that uses the registers restores them, unless the kernel has written them.
 template <class T, int MAX>
 void give_back(Lent<T, MAX>& registers, const char* what) {
   if (--registers.under_way > 0) return;
@@ -182,11 +182,11 @@ void request(const Products::Request& request) {
   self.warp->products.requests[self.lane] = request;
 }
 
-// All lanes of the warp meet, then act(its products) is done once, by the lane that came last, before any other goes on.
+// Waits for all lanes of the warp. Then the lane that came last calls act(products) once, before any lane continues.
 template <class Act>
 void meet(const char* operation, Act act) {
   Thread& self = running();
-  exchange(~0u, Word{}, operation);
+  exchange(~0u, LaneValue{}, operation);
   Products& products = self.warp->products;
   if (products.meetings != self.product_meetings++) return;
   products.meetings++;
@@ -204,7 +204,7 @@ void Products::clear() {
   left.clear();
 }
 
-// A block leaves nothing under way, and its warpgroups have worked as such.
+// Fails if copies or products are unfinished, or if the warps of a warpgroup have not issued the same products.
 void Block::check_exit() const {
   if (cluster_.has_copy_to(*this)) fail("the block exits while a tile is on its way to it");
   for (size_t warp = 0; warp < order_.size(); warp++) {
@@ -216,7 +216,7 @@ void Block::check_exit() const {
   }
 }
 
-// Once for the warp, by the lane that came last.
+// Executed once per warp, by the lane that came last.
 void fence_proxy_async() {
   meet("fence.proxy.async", [](Products&) { running().block->show_to_products(); });
 }

@@ -1,5 +1,5 @@
-// Of cooperative groups only the cluster: blocks of a launch that run together and reach each other's shared memory. Stricter than a device
-// in one thing: another block's memory is mapped only after the cluster's first barrier, since before it that block may not have started.
+// The cluster group of cooperative groups; other groups are not emulated. Stricter than a device in one thing: map_shared_rank may be
+// called only after the cluster's first barrier, because before it the other block may not have started.
 #pragma once
 
 #include "cuda_emulation/execution.h"

@@ -1,5 +1,5 @@
-// bfloat16: the upper half of a binary32, rounded to nearest even; every NaN becomes 0x7FFF, as on the device. Storage only: a kernel
-// converts, computes in fp32 and converts back, so there are no operators here and arithmetic on bf16 does not compile.
+// bfloat16: the upper half of a binary32, rounded to nearest even. Every NaN becomes 0x7FFF, as on the device. bf16 is a storage type: a
+// kernel converts it, computes in fp32 and converts back. There are no operators here, so arithmetic on bf16 does not compile.
 #pragma once
 
 #include <stdint.h>
@@ -29,7 +29,7 @@ inline __nv_bfloat16 __float2bfloat16_rn(float value) {
   if (value != value) return {0x7FFF};
   uint32_t bits;
   memcpy(&bits, &value, sizeof bits);
-  // Half of the last kept place, less one where that place is even: a tie then carries only into an odd one.
+  // Adds half an ulp, or one less if the result is even so far. So a tie carries only where the result is odd.
   return {static_cast<uint16_t>((bits + 0x7FFFu + (bits >> 16 & 1)) >> 16)};
 }
 inline __nv_bfloat16 __float2bfloat16(float value) { return __float2bfloat16_rn(value); }

@@ -1,5 +1,5 @@
-// binary16: 5 bits of exponent, 10 of fraction. Rounded to nearest even, subnormal numbers kept, what is too large infinite, every NaN 0x7FFF,
-// as on the device. Storage only, as cuda_bf16.h has it.
+// binary16: 5 bits of exponent, 10 of fraction. Conversion rounds to nearest even, keeps subnormal numbers, and makes numbers that are too
+// large infinite and every NaN 0x7FFF, as on the device. fp16 is a storage type, as bf16 is (cuda_bf16.h).
 #pragma once
 
 #include <stdint.h>
@@ -37,16 +37,17 @@ inline __half __float2half_rn(float value) {
   memcpy(&bits, &value, sizeof bits);
   const uint16_t sign = static_cast<uint16_t>(bits >> 16 & 0x8000u);
   bits &= 0x7FFFFFFFu;
-  if (bits >= 0x47800000u) return {static_cast<uint16_t>(sign | 0x7C00u)};  // 65536 and more; what rounds up to it carries there below
+  if (bits >= 0x47800000u)
+    return {static_cast<uint16_t>(sign | 0x7C00u)};  // 65536 and above; smaller numbers that round up to it become infinite below
   if (bits < 0x38800000u) {
-    // Below 2^-14: the sum with 1/2 has its last place at 2^-24, and so rounds to the subnormal's.
+    // Below 2^-14: the ulp of the sum with 1/2 is 2^-24, the ulp of subnormal results. So the addition rounds to it.
     float magnitude;
     memcpy(&magnitude, &bits, sizeof magnitude);
     magnitude += 0.5f;
     memcpy(&bits, &magnitude, sizeof bits);
     return {static_cast<uint16_t>(sign | (bits - 0x3F000000u))};
   }
-  // Half of the last kept place, less one where that place is even: a tie then carries only into an odd one.
+  // Adds half an ulp, or one less if the result is even so far. So a tie carries only where the result is odd.
   bits += 0xFFFu + (bits >> 13 & 1);
   return {static_cast<uint16_t>(sign | (bits - 0x38000000u) >> 13)};
 }

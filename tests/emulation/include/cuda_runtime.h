@@ -1,15 +1,16 @@
-// The CUDA runtime as kernel sources see it, on a CPU: put this directory first on the include path and a host C++17 compiler accepts the
-// .cu files unchanged. Threads of a block are fibers that take turns (engine/), blocks run one after another on each of several workers.
+// The CUDA runtime as kernel sources see it, on a CPU. With this directory first on the include path, a C++17 compiler compiles the .cu
+// files unchanged. The threads of a block are fibers that run in turn (engine/). Several workers run blocks, each one block after another.
 //
-// What it offers is what the kernels of this project use, with the semantics of compute capability 9.0. What it lacks does not compile.
-// Kernels launch through cudaLaunchKernelEx and declare shared memory through DPO4J_SHARED and DPO4J_DYNAMIC_SHARED.
+// It contains only what the kernels of this project use, with the semantics of compute capability 9.0. A kernel that uses anything else
+// does not compile. Kernels are launched through cudaLaunchKernelEx and declare shared memory through DPO4J_SHARED and
+// DPO4J_DYNAMIC_SHARED.
 #pragma once
 
 #ifdef __CUDACC__
 #error "nvcc must not see the emulation: remove tests/emulation/include from its include path"
 #endif
 
-#include <memory>  // before __noinline__ means something: the standard library has attributes of that name
+#include <memory>  // before __noinline__ is defined: the standard library has attributes of that name
 
 #define __host__
 #define __device__

@@ -1,4 +1,4 @@
-// The stand-in libcublas: the presets link to it beside libcublasLt. Handles only; products go through cuBLASLt.
+// The stand-in libcublas, to which the JavaCPP presets link besides libcublasLt. It has only handles; products go through cuBLASLt.
 #include "cublas_status.h"
 #include "standin.h"
 

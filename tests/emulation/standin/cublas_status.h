@@ -1,4 +1,4 @@
-// Words for statuses, which both cuBLAS libraries export under names of their own.
+// The names and texts of statuses. Each of the two cuBLAS libraries exports functions of its own for them.
 #pragma once
 
 #include "cublas_types.h"

@@ -1,4 +1,4 @@
-// The values of cuBLAS and cuBLASLt that the stand-ins know, and the layouts that callers see.
+// The enumerators and structs of cuBLAS and cuBLASLt that the stand-ins support, with the values and layouts of the real libraries.
 #pragma once
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
-// The stand-in libcublasLt: handles, descriptors, heuristics and products of fp32 and bf16 matrices with fp32 accumulation. It refuses what
-// the library refuses, with the library's status, and says on stderr what it refuses only because it does not emulate it.
+// The stand-in libcublasLt: handles, descriptors, heuristics, and products of fp32 and bf16 matrices with fp32 accumulation. It refuses
+// what the library refuses, with the same status. What it refuses only because it is not emulated, it names on stderr.
 #include "cublaslt.h"
 
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include "cublas_status.h"
 #include "gemm.h"
 
-// Descriptors begin with a mark of their kind and fit the opaque structs that callers may make themselves and have initialised here.
+// A descriptor starts with a mark of its type. It fits in the opaque struct that callers may allocate themselves and initialise here.
 struct cublasLtMatmulDesc {
   static constexpr uint64_t kMark = 0x6473656d74616d31;
   static constexpr size_t kOpaqueBytes = 256;
@@ -47,8 +47,8 @@ template <class T>
 constexpr bool fits = sizeof(T) <= T::kOpaqueBytes;
 static_assert(fits<cublasLtMatmulDesc> && fits<cublasLtMatrixLayout> && fits<cublasLtMatmulPreference>, "CUDA 13's opaque structs");
 
-constexpr size_t kWorkspaceBytes = 64 << 10;  // an algorithm wants this much, if it may have it
-constexpr uint32_t kMaxAccess = 16;           // no algorithm needs operands aligned further
+constexpr size_t kWorkspaceBytes = 64 << 10;  // an algorithm uses so much, if the preference allows it
+constexpr uint32_t kMaxAccess = 16;           // no algorithm needs a larger alignment of operands
 constexpr uint64_t kWorkspaceAlignment = 256;
 
 cublasStatus_t not_emulated(const char* what, long long value) {
@@ -90,7 +90,7 @@ cublasStatus_t destroy(T* descriptor) {
   return CUBLAS_STATUS_SUCCESS;
 }
 
-// An attribute is read or written whole.
+// Sets a whole attribute; its size must match.
 template <class T>
 cublasStatus_t set(T* attribute, const void* value, size_t bytes) {
   if (value == nullptr || bytes != sizeof(T)) return invalid("an attribute of another size");
@@ -142,7 +142,7 @@ cublasStatus_t check_layout(const cublasLtMatrixLayout* layout) {
   return CUBLAS_STATUS_SUCCESS;
 }
 
-// fp32 throughout, or bf16 operands with a result of either type: what cuBLASLt offers for fp32 accumulation of these types.
+// All fp32, or bf16 operands with a result of either type: the combinations that cuBLASLt supports with fp32 accumulation.
 cublasStatus_t check_types(const Product& product) {
   const cublasLtMatmulDesc& desc = *product.desc;
   if (desc.compute_type != CUBLAS_COMPUTE_32F && desc.compute_type != CUBLAS_COMPUTE_32F_PEDANTIC) {
@@ -178,8 +178,8 @@ cublasStatus_t describe(Product* product, const cublasLtMatmulDesc* desc, const 
 // ---- algorithms
 // ---------------------------------------------------------------------------------------------------------------------------
 
-// What a heuristic hands out: good for products of one kind, whatever their sizes, with addresses and leading dimensions aligned as they
-// were promised.
+// The result of a heuristic. It is valid for products of one kind, of any size, whose addresses and leading dimensions have at least the
+// given alignments.
 struct Algorithm {
   static constexpr uint64_t kMark = 0x6d687469726f6734;
   uint64_t mark, kind, workspace_bytes;
@@ -187,7 +187,7 @@ struct Algorithm {
 };
 static_assert(sizeof(Algorithm) <= sizeof(cublasLtMatmulAlgo_t), "an algorithm fits its opaque struct");
 
-// Everything a choice of algorithm depends on but the sizes: a digit each.
+// All that the choice of an algorithm depends on, except sizes: one digit each.
 uint64_t kind_of(const Product& product) {
   const cublasLtMatmulDesc& desc = *product.desc;
   uint64_t kind = 0;
@@ -201,7 +201,7 @@ uint64_t kind_of(const Product& product) {
 
 uint64_t line_bytes(const cublasLtMatrixLayout& layout) { return static_cast<uint64_t>(layout.ld) * (layout.type == CUDA_R_32F ? 4 : 2); }
 
-// The widest access, in bytes, for which a line of the matrix starts as well aligned as the matrix.
+// The max alignment, in bytes, at which every line of the matrix starts.
 uint32_t line_alignment(const cublasLtMatrixLayout& layout, uint32_t address_alignment) {
   uint32_t alignment = std::min(address_alignment, kMaxAccess);
   while (line_bytes(layout) % alignment != 0) alignment /= 2;
@@ -403,7 +403,7 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmul(cublasLtContext* handle, const cubla
   cublasStatus_t status = describe(&product, desc, a_layout, b_layout, c_layout, d_layout);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
   if (reinterpret_cast<uintptr_t>(workspace) % kWorkspaceAlignment != 0) return invalid("a workspace not aligned to 256 bytes");
-  int device;  // asked for because it is refused, like every call, once the device has failed
+  int device;  // this call fails, like every call, once the device has failed
   if (!dpo4j_standin_is_stream(stream) || cudaGetDevice(&device) != cudaSuccess) return CUBLAS_STATUS_EXECUTION_FAILED;
   size_t used_workspace_bytes = 0;
   if (algorithm != nullptr) {
@@ -418,7 +418,7 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmul(cublasLtContext* handle, const cubla
   if (!dpo4j_standin_touch(a, bytes_of(*a_layout), "cublasLtMatmul a") ||
       !dpo4j_standin_touch(b, bytes_of(*b_layout), "cublasLtMatmul b") || !dpo4j_standin_touch(d, d_bytes, "cublasLtMatmul d") ||
       (beta_value != 0 && !dpo4j_standin_touch(c, bytes_of(*c_layout), "cublasLtMatmul c"))) {
-    return CUBLAS_STATUS_SUCCESS;  // as on a device: the launch succeeds, and synchronising fails
+    return CUBLAS_STATUS_SUCCESS;  // as on a device: the launch succeeds, and synchronisation fails
   }
   if (overlap(d, d_bytes, a, bytes_of(*a_layout)) || overlap(d, d_bytes, b, bytes_of(*b_layout))) return invalid("d overlaps a or b");
   if (c == d ? c_layout->ld != d_layout->ld : beta_value != 0 && overlap(d, d_bytes, c, bytes_of(*c_layout))) {
@@ -429,7 +429,7 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmul(cublasLtContext* handle, const cubla
                b_matrix = matrix(b, *b_layout, desc->transpose_b != CUBLAS_OP_N);
   const auto multiply = [=, m = product.m, n = product.n, k = product.k] {
     if (!dpo4j_standin_touch(d, d_bytes, "cublasLtMatmul d")) return cudaErrorIllegalAddress;
-    if (used_workspace_bytes != 0) memset(workspace, 0xFF, used_workspace_bytes);  // an algorithm leaves nothing there as it was
+    if (used_workspace_bytes != 0) memset(workspace, 0xFF, used_workspace_bytes);  // an algorithm overwrites its workspace
     gemm(d_matrix, a_matrix, b_matrix, c_matrix, m, n, k, alpha_value, beta_value);
     return cudaSuccess;
   };

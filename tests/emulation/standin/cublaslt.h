@@ -1,4 +1,4 @@
-// The calls of cuBLASLt that the stand-in has.
+// The cuBLASLt calls of the stand-in.
 #pragma once
 
 #include "cublas_types.h"

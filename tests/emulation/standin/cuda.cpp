@@ -1,4 +1,4 @@
-// The stand-in libcuda: the presets link to the driver, and ask it little.
+// The stand-in libcuda: the few driver calls of the JavaCPP presets, which link to it.
 #include "standin.h"
 
 DPO4J_STANDIN int cuInit(unsigned flags) { return flags == 0 ? cudaSuccess : cudaErrorInvalidValue; }

@@ -1,4 +1,5 @@
-// The stand-in libcudart: a device, or two of one kind where a test asks, their facts, errors, streams and events. Work is done when a call returns, so streams are always idle.
+// The stand-in libcudart: one device, or two equal ones for tests, with properties, errors, streams and events. Calls return after their
+// work is done, so streams are always idle.
 #include "cudart.h"
 
 #include <stdio.h>
@@ -14,10 +15,10 @@
 namespace {
 
 constexpr int kVersion = 13010;
-constexpr int kMultiprocessors = 4;  // few, so that grids sized by it loop
+constexpr int kMultiprocessors = 4;  // few, so that kernels with a grid of this size loop
 constexpr int kSharedBytes = 48 << 10;
 
-// What devices answer, as far as kernels choose by it.
+// The properties by which kernels are chosen.
 struct Device {
   const char* name;
   int capability_major, capability_minor, shared_bytes_optin, l2_bytes, cluster_launch;
@@ -27,7 +28,7 @@ constexpr Device kDevices[] = {
     {"a100", 8, 0, 163 << 10, 40 << 20, 0},
 };
 
-// DPO4J_STANDIN_DEVICE, or the first.
+// The device that DPO4J_STANDIN_DEVICE names, or the first.
 const Device& device() {
   static const Device& chosen = []() -> const Device& {
     const char* name = getenv("DPO4J_STANDIN_DEVICE");
@@ -116,7 +117,7 @@ int attribute(cudaDeviceAttr attribute) {
   return -1;
 }
 
-// With DPO4J_STANDIN_REPORT_LEAKS set, the end of the process says what was not given back.
+// If DPO4J_STANDIN_REPORT_LEAKS is set, reports at the end of the process what was not freed.
 __attribute__((destructor)) void report_leaks() {
   const size_t allocations = dpo4j_standin_live_allocations(), live_handles = dpo4j_standin_live_handles();
   if (getenv("DPO4J_STANDIN_REPORT_LEAKS") == nullptr || allocations + live_handles == 0) return;
@@ -147,7 +148,7 @@ struct CUstream_st {
   int device;
 };
 
-// 0, 1 and 2 name the default streams, of the current device.
+// 0, 1 and 2 are the default streams of the current device.
 static bool is_default_stream(cudaStream_t stream) { return reinterpret_cast<uintptr_t>(stream) <= 2; }
 
 bool dpo4j_standin_is_stream(cudaStream_t stream) { return is_default_stream(stream) || dpo4j_standin_has_handle(stream, "stream"); }
@@ -156,7 +157,8 @@ bool dpo4j_standin_is_of_current_device(cudaStream_t stream) {
   return is_default_stream(stream) || (dpo4j_standin_has_handle(stream, "stream") && stream->device == current);
 }
 
-// What org.dpo4j.conformance.StandIn calls; the first two pointers are JNI's. Unlike a device, the stand-in can be repaired, by `fail` with 0.
+// Called by org.dpo4j.conformance.StandIn; the first two pointers are JNI's. Unlike a device, the stand-in recovers from a failure: by
+// `fail` with 0.
 DPO4J_STANDIN void Java_org_dpo4j_conformance_StandIn_setDevices(void*, void*, int32_t count) {
   if (count < 1 || count > kMaxDevices) abort();
   devices = count;

@@ -1,4 +1,4 @@
-// Counts of what a program asks of the stand-ins.
+// Counts calls of the stand-ins, by kind.
 #include <stdint.h>
 
 #include <atomic>
@@ -13,5 +13,5 @@ std::atomic<int64_t> counts[kUnorderedSums + 1];
 
 void dpo4j_standin_count(int event) { counts[event]++; }
 
-// What org.dpo4j.conformance.StandIn calls: `static native long counted(int)`. The two pointers are JNI's, which this has no use for.
+// Called by org.dpo4j.conformance.StandIn: `static native long counted(int)`. The first two pointers are JNI's.
 DPO4J_STANDIN int64_t Java_org_dpo4j_conformance_StandIn_counted(void*, void*, int32_t event) { return counts[event]; }

@@ -1,5 +1,6 @@
-// The stand-in libcudart: stream capture, and graphs. A graph is the work of one stream in its order. As of a capture in thread-local mode, what
-// waits or allocates on the capturing thread is refused and spoils the capture; stricter than a device, so does every copy from or to the host.
+// The stand-in libcudart: stream capture, and graphs. A graph is the work of one stream, in order. Captures have thread-local mode: calls
+// of the capturing thread that wait or allocate are refused and invalidate the capture. Stricter than a device: so do copies from or to the
+// host.
 #include <stdint.h>
 
 #include <map>
@@ -36,7 +37,7 @@ thread_local cudaStream_t captured_here = nullptr;
 
 cudaError_t begin(cudaStream_t stream, cudaStreamCaptureMode mode) {
   if (mode != cudaStreamCaptureModeThreadLocal) return cudaErrorNotSupported;
-  // Of the default streams, CUDA captures those that each thread has for itself, cudaStreamPerThread, and not the legacy one.
+  // Of the default streams, CUDA captures cudaStreamPerThread, but not the legacy stream.
   const bool per_thread = reinterpret_cast<uintptr_t>(stream) == 2;
   if (!per_thread && !dpo4j_standin_has_handle(stream, "stream")) return cudaErrorStreamCaptureUnsupported;
   if (captured_here != nullptr || dpo4j_standin_is_capturing(stream)) return cudaErrorIllegalState;
@@ -68,7 +69,7 @@ cudaError_t launch(cudaGraphExec_t executable, cudaStream_t stream) {
   dpo4j_standin_count(kGraphLaunches);
   for (const auto& work : executable->work) {
     const cudaError_t error = work();
-    if (error != cudaSuccess) cudart::fail_for_good(error);  // as on a device: synchronising fails
+    if (error != cudaSuccess) cudart::fail_for_good(error);  // as on a device: synchronisation fails
   }
   return cudaSuccess;
 }

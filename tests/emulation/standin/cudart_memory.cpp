@@ -1,6 +1,5 @@
-// The stand-in libcudart: memory. Device memory is host memory that only these calls and kernels may touch; it starts as 0xFF (NaN), and
-// every copy is checked against what is allocated. Blocks come from posix_memalign in their exact size, so that AddressSanitizer sees the
-// first byte beyond.
+// The stand-in libcudart: memory. Device memory is host memory that only these calls and kernels may access. It starts as 0xFF (NaN). Every
+// copy is checked against the allocations. Allocations have their exact size, so that AddressSanitizer reports the first byte beyond.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,12 +13,12 @@ namespace {
 
 constexpr size_t kAlignment = 256;
 
-enum class Place { kDevice, kPinned };
+enum class MemoryKind { kDevice, kPinned };
 
 struct Allocation {
   size_t bytes;
-  Place place;
-  int device;  // that was the thread's
+  MemoryKind kind;
+  int device;  // the current device of the thread that allocated it
 };
 
 struct Memory {
@@ -27,7 +26,7 @@ struct Memory {
   std::map<const char*, Allocation> allocations;
   size_t device_bytes = 0;
 
-  // The allocation that holds this address, whether or not it holds what follows.
+  // The allocation that contains this address.
   const Allocation* find(const void* address, const char** start) const {
     auto after = allocations.upper_bound(static_cast<const char*>(address));
     if (after == allocations.begin()) return nullptr;
@@ -40,11 +39,11 @@ struct Memory {
     std::lock_guard<std::mutex> lock(mutex);
     const char* start;
     const Allocation* allocation = find(address, &start);
-    if (allocation == nullptr || allocation->place != Place::kDevice) return false;
+    if (allocation == nullptr || allocation->kind != MemoryKind::kDevice) return false;
     return bytes <= static_cast<size_t>(start + allocation->bytes - static_cast<const char*>(address));
   }
 
-  // Whether the device copies from or to it while the host goes on.
+  // Whether a copy from or to it is asynchronous.
   bool is_pinned_or_device(const void* address) {
     std::lock_guard<std::mutex> lock(mutex);
     const char* start;
@@ -59,35 +58,35 @@ Memory& memory() {
   return *memory;
 }
 
-cudaError_t allocate(void** address, size_t bytes, Place place) {
+cudaError_t allocate(void** address, size_t bytes, MemoryKind kind) {
   if (address == nullptr) return cudaErrorInvalidValue;
   *address = nullptr;
   if (bytes == 0) return cudaSuccess;
   dpo4j_standin_count(kAllocations);
   std::lock_guard<std::mutex> lock(memory().mutex);
-  if (place == Place::kDevice && bytes > cudart::device_memory_bytes() - memory().device_bytes) return cudaErrorMemoryAllocation;
+  if (kind == MemoryKind::kDevice && bytes > cudart::device_memory_bytes() - memory().device_bytes) return cudaErrorMemoryAllocation;
   void* block;
   if (posix_memalign(&block, kAlignment, bytes) != 0) return cudaErrorMemoryAllocation;
   memset(block, 0xFF, bytes);
-  memory().allocations[static_cast<char*>(block)] = {bytes, place, cudart::current_device()};
-  if (place == Place::kDevice) memory().device_bytes += bytes;
+  memory().allocations[static_cast<char*>(block)] = {bytes, kind, cudart::current_device()};
+  if (kind == MemoryKind::kDevice) memory().device_bytes += bytes;
   *address = block;
   return cudaSuccess;
 }
 
-cudaError_t release(void* address, Place place) {
+cudaError_t release(void* address, MemoryKind kind) {
   if (address == nullptr) return cudaSuccess;
   std::lock_guard<std::mutex> lock(memory().mutex);
   const auto found = memory().allocations.find(static_cast<char*>(address));
-  if (found == memory().allocations.end() || found->second.place != place) return cudaErrorInvalidValue;
-  if (place == Place::kDevice) memory().device_bytes -= found->second.bytes;
-  memset(address, 0xFF, found->second.bytes);  // whoever still reads it reads NaN
+  if (found == memory().allocations.end() || found->second.kind != kind) return cudaErrorInvalidValue;
+  if (kind == MemoryKind::kDevice) memory().device_bytes -= found->second.bytes;
+  memset(address, 0xFF, found->second.bytes);  // later reads give NaN
   memory().allocations.erase(found);
   free(address);
   return cudaSuccess;
 }
 
-// A copy may read and write only what its kind says: device memory in range on one side, anything but device memory on the other.
+// A copy may access only what its kind names: on a device side, memory within an allocation; on a host side, no device memory.
 cudaError_t check_copy(const void* to, const void* from, size_t bytes, int kind) {
   if (kind < cudaMemcpyHostToHost || kind > cudaMemcpyDefault) return cudaErrorInvalidMemcpyDirection;
   if (bytes == 0) return cudaSuccess;
@@ -117,7 +116,7 @@ cudaError_t set(void* address, int value, size_t bytes) {
   return cudaSuccess;
 }
 
-// The same at once, or with the graph that captures the stream; checked now and then.
+// The same now, or in the graph if the stream is being captured. A captured copy is checked now and when the graph runs.
 cudaError_t copy_on(cudaStream_t stream, void* to, const void* from, size_t bytes, int kind) {
   if (!dpo4j_standin_is_capturing(stream)) return copy(to, from, bytes, kind);
   const cudaError_t refused = check_copy(to, from, bytes, kind);
@@ -136,12 +135,12 @@ cudaError_t set_on(cudaStream_t stream, void* address, int value, size_t bytes) 
 
 }  // namespace
 
-// What org.dpo4j.conformance.StandIn calls: the device whose memory it is, -1 for none's.
+// Called by org.dpo4j.conformance.StandIn: the device to which this memory belongs, or -1.
 DPO4J_STANDIN int32_t Java_org_dpo4j_conformance_StandIn_deviceOf(void*, void*, int64_t address) {
   std::lock_guard<std::mutex> lock(memory().mutex);
   const char* start;
   const Allocation* allocation = memory().find(reinterpret_cast<const void*>(address), &start);
-  return allocation == nullptr || allocation->place != Place::kDevice ? -1 : allocation->device;
+  return allocation == nullptr || allocation->kind != MemoryKind::kDevice ? -1 : allocation->device;
 }
 
 size_t dpo4j_standin_live_allocations() {
@@ -157,25 +156,25 @@ bool dpo4j_standin_touch(const void* address, size_t bytes, const char* what) {
 }
 
 DPO4J_STANDIN cudaError_t cudaMalloc(void** address, size_t bytes) {
-  return CALL_OUTSIDE_CAPTURE(allocate(address, bytes, Place::kDevice));
+  return CALL_OUTSIDE_CAPTURE(allocate(address, bytes, MemoryKind::kDevice));
 }
 DPO4J_STANDIN cudaError_t cudaFree(void* address) {
   dpo4j_standin_count(kWaits);
-  return CALL_OUTSIDE_CAPTURE(release(address, Place::kDevice));
+  return CALL_OUTSIDE_CAPTURE(release(address, MemoryKind::kDevice));
 }
 DPO4J_STANDIN cudaError_t cudaMallocAsync(void** address, size_t bytes, cudaStream_t stream) {
-  return CALL_ON_OUTSIDE_CAPTURE(stream, allocate(address, bytes, Place::kDevice));
+  return CALL_ON_OUTSIDE_CAPTURE(stream, allocate(address, bytes, MemoryKind::kDevice));
 }
 DPO4J_STANDIN cudaError_t cudaFreeAsync(void* address, cudaStream_t stream) {
-  return CALL_ON_OUTSIDE_CAPTURE(stream, release(address, Place::kDevice));
+  return CALL_ON_OUTSIDE_CAPTURE(stream, release(address, MemoryKind::kDevice));
 }
 DPO4J_STANDIN cudaError_t cudaMallocHost(void** address, size_t bytes) {
-  return CALL_OUTSIDE_CAPTURE(allocate(address, bytes, Place::kPinned));
+  return CALL_OUTSIDE_CAPTURE(allocate(address, bytes, MemoryKind::kPinned));
 }
 DPO4J_STANDIN cudaError_t cudaHostAlloc(void** address, size_t bytes, unsigned) {
-  return CALL_OUTSIDE_CAPTURE(allocate(address, bytes, Place::kPinned));
+  return CALL_OUTSIDE_CAPTURE(allocate(address, bytes, MemoryKind::kPinned));
 }
-DPO4J_STANDIN cudaError_t cudaFreeHost(void* address) { return CALL_OUTSIDE_CAPTURE(release(address, Place::kPinned)); }
+DPO4J_STANDIN cudaError_t cudaFreeHost(void* address) { return CALL_OUTSIDE_CAPTURE(release(address, MemoryKind::kPinned)); }
 
 DPO4J_STANDIN cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   if (free == nullptr || total == nullptr) return dpo4j_standin_report(cudaErrorInvalidValue);

@@ -1,6 +1,6 @@
-// A cache-blocked product: panels of a and b are copied to fp32 in the order in which the innermost loop reads them, which then runs on
-// vector registers. Copying touches every element of the operands, so sanitizers see those accesses; the innermost loop is left to run at
-// speed.
+// A cache-blocked matrix product. Panels of a and b are converted to fp32 and stored in the order in which the innermost loop reads them,
+// which uses vector registers. Sanitizers see the accesses to the operands when panels are copied. The innermost loop is not instrumented,
+// so that it is fast.
 #include "gemm.h"
 
 #include <stddef.h>
@@ -32,8 +32,8 @@ void store(const Matrix& matrix, int64_t i, int64_t j, float value) {
   }
 }
 
-// Rows [row, row + rows) and columns [column, column + columns), in groups of `width` rows or columns with the depth running inside; short
-// groups are filled up with 0.
+// Copies rows [row, row + rows) and columns [column, column + columns) in groups of kRows rows, or kColumns columns; within a group, depth
+// by depth. A last group that is not full is padded with 0.
 void pack_rows(float* to, const Matrix& a, int64_t row, int64_t rows, int64_t column, int64_t columns) {
   for (int64_t group = 0; group < rows; group += kRows) {
     for (int64_t j = 0; j < columns; j++) {

@@ -3,12 +3,13 @@
 
 #include <stdint.h>
 
-// A matrix as it lies in memory: element (i, j) is elements[i * row_step + j * column_step], fp32 or bf16.
+// A matrix in memory: element (i, j) is elements[i * row_step + j * column_step], fp32 or bf16.
 struct Matrix {
   void* elements;
   bool bf16;
   int64_t row_step, column_step;
 };
 
-// d[m,n] = alpha a[m,k] b[k,n] + beta c[m,n]; c is not read where beta is 0. Accumulated in fp32, over k in one order whatever m and n are.
+// d[m,n] = alpha a[m,k] b[k,n] + beta c[m,n]; c is not read where beta is 0. Accumulated in fp32, over k in an order that does not depend
+// on m and n.
 void gemm(const Matrix& d, const Matrix& a, const Matrix& b, const Matrix& c, int64_t m, int64_t n, int64_t k, float alpha, float beta);

@@ -1,4 +1,4 @@
-// What the stand-in libraries share, and what tests may ask of them.
+// Shared by the stand-in libraries, and the functions that tests call.
 #pragma once
 
 #include <stddef.h>
@@ -9,25 +9,26 @@
 
 #define DPO4J_STANDIN extern "C" __attribute__((visibility("default")))
 
-// Objects made through the stand-ins and not yet destroyed: device and pinned memory; streams, events, library handles and descriptors.
+// The number of objects that were made through the stand-ins and not destroyed yet: device and pinned memory; streams, events, library
+// handles and descriptors.
 DPO4J_STANDIN size_t dpo4j_standin_live_allocations();
 DPO4J_STANDIN size_t dpo4j_standin_live_handles();
 
-// What is counted of a program's calls, for tests that say how often something may happen: StandIn.java has the same order.
+// The calls that are counted, for tests that limit how often something may happen. StandIn.java has the same order.
 enum dpo4j_standin_event {
   kWaits,        // the host waits for the device: synchronisation, cudaMemcpy, copies to or from memory that is not pinned, cudaFree
   kAllocations,  // of device or pinned memory
-  kLaunches,     // of kernels, one by one
+  kLaunches,     // of single kernels
   kCaptures,     // of graphs
   kGraphLaunches,
   kHeuristics,    // choices of an algorithm by cuBLASLt
-  kUnorderedSums  // such choices that allow parts of a sum to be added in an order of arrival, or in 16 bits
+  kUnorderedSums  // such choices that allow parts of a sum to be added in order of arrival, or in 16 bits
 };
 DPO4J_STANDIN void dpo4j_standin_count(int event);
 
-// Work that is queued on a stream that is captured is kept for the graph, and runs when that is launched.
+// Work on a stream that is being captured is stored in the graph and runs when the graph is launched.
 DPO4J_STANDIN bool dpo4j_standin_is_stream(cudaStream_t stream);
-// Whether the stream is of the thread's current device: kernels are launched on no other.
+// Whether the stream belongs to the thread's current device, as a launch requires.
 DPO4J_STANDIN bool dpo4j_standin_is_of_current_device(cudaStream_t stream);
 DPO4J_STANDIN bool dpo4j_standin_is_capturing(cudaStream_t stream);
 DPO4J_STANDIN void dpo4j_standin_capture(cudaStream_t stream, std::function<cudaError_t()> work);
@@ -35,10 +36,10 @@ DPO4J_STANDIN void dpo4j_standin_capture(cudaStream_t stream, std::function<cuda
 // Makes `error` the one that cudaGetLastError returns next, and returns it.
 DPO4J_STANDIN cudaError_t dpo4j_standin_report(cudaError_t error);
 
-// Whether [address, address + bytes) is device memory. If not, says so and, as a device does, fails every later call with IllegalAddress.
+// Whether [address, address + bytes) is device memory. If not, it prints that, and every later call fails with cudaErrorIllegalAddress.
 DPO4J_STANDIN bool dpo4j_standin_touch(const void* address, size_t bytes, const char* what);
 
-// Handles are addresses of small objects: live between add and remove.
+// A handle is the address of a small object. It is live from add to remove.
 DPO4J_STANDIN void dpo4j_standin_add_handle(const void* handle, const char* kind);
 DPO4J_STANDIN bool dpo4j_standin_has_handle(const void* handle, const char* kind);
 DPO4J_STANDIN bool dpo4j_standin_remove_handle(const void* handle, const char* kind);

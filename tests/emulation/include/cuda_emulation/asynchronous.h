@@ -1,6 +1,5 @@
-// Of compute capability 9.0: barriers in shared memory, the copy engine, products of warpgroups, and registers that change hands. One
-// function an instruction of the PTX ISA, called by the kernels' headers barrier.cuh, tensor_copy.cuh and wgmma.cuh. What each does follows
-// the PTX ISA; where it is stricter, README.md says so.
+// Instructions of compute capability 9.0: mbarrier, TMA, WGMMA and setmaxnreg. There is one function per instruction of the PTX ISA.
+// barrier.cuh, tensor_copy.cuh and wgmma.cuh of the kernels call them. README.md lists where they are stricter than the PTX ISA.
 #pragma once
 
 #include <stddef.h>
@@ -8,8 +7,8 @@
 
 namespace cuda_emulation {
 
-// cvta.to.shared: where an object of this block's shared memory lies in it. Such an address names the calling block's memory for every
-// instruction below; of mapa, another block's of its cluster.
+// cvta.to.shared: the address of an object within this block's shared memory. Every instruction below takes such addresses. An address from
+// mapa is in the shared memory of another block of the cluster.
 uint32_t shared_window_address(const void* address);
 uint32_t mapa(uint32_t address, uint32_t rank);
 
@@ -20,15 +19,15 @@ void mbarrier_arrive(uint32_t barrier);
 void mbarrier_arrive_expect_tx(uint32_t barrier, uint32_t bytes);
 bool mbarrier_try_wait_parity(uint32_t barrier, uint32_t parity);
 
-// "cp.async.bulk.tensor", two dimensions, tiles. The second goes to each block of the cluster whose bit is set.
+// "cp.async.bulk.tensor", two dimensions, tiled mode. The second is multicast: to each block of the cluster whose bit is set.
 void copy_tensor_tile(uint32_t to, const void* map, uint32_t barrier, int32_t x, int32_t y);
 void copy_tensor_tile_to(uint16_t blocks, uint32_t to, const void* map, uint32_t barrier, int32_t x, int32_t y);
 
-// "fence.proxy.async": what this warp's threads wrote to shared memory is there for the instructions above and below.
+// "fence.proxy.async": makes the stores of this warp's threads to shared memory visible to TMA and WGMMA.
 void fence_proxy_async();
 
-// "wgmma": m64nNk16 of bf16. A matrix in shared memory is in the 128-byte swizzle, K-major or, transposed, MN-major. Matrix A may be four
-// registers a lane instead. d has columns / 2 elements.
+// "wgmma": m64nNk16 of bf16. A matrix in shared memory has the 128-byte swizzle and is K-major, or MN-major if transposed. Matrix A may be
+// in registers instead, four per lane. d has columns / 2 elements.
 struct SharedMatrix {
   uint64_t descriptor;
   bool transposed;

@@ -1,6 +1,6 @@
-// Atomics and fences. An atomic alone orders nothing but itself; after a fence of the calling thread it publishes what the thread wrote
-// before and acquires what others have published: the "last block sums up" pattern is clean under ThreadSanitizer with its fence, and
-// reported without.
+// Atomics and fences. An atomic operation alone does not order other accesses. Once the calling thread has executed a fence, its atomics
+// release what it wrote before and acquire what others have released. So ThreadSanitizer accepts the "last block sums" pattern with its
+// fence and reports it without.
 #pragma once
 
 #include <sched.h>
@@ -26,7 +26,7 @@ T read_modify_write(T* address, Update update) {
   return before;
 }
 
-// ld.acquire.gpu and st.release.gpu. Who waits for another block waits for another worker: a block's start never depends on a later one's.
+// ld.acquire.gpu and st.release.gpu. A block may wait for an earlier block, which another worker runs; it never waits for a later one.
 template <class T>
 T load_acquire(const T* address) {
   return __atomic_load_n(address, __ATOMIC_ACQUIRE);

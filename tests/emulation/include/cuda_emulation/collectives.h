@@ -18,24 +18,24 @@ inline unsigned __activemask() { return cuda_emulation::live_lanes(); }
 
 namespace cuda_emulation {
 
-// A shuffle from lane `source`; a source outside [first, last) yields the lane's own value.
+// A shuffle from lane `source`. If `source` is outside [first, last), the result is the lane's own value.
 template <class T>
 T shuffle(unsigned mask, T value, int source, int first, int last, const char* operation) {
   static_assert(std::is_arithmetic<T>::value, "CUDA shuffles numbers");
-  const Exchange& all = exchange(mask, to_word(value), operation);
+  const Exchange& all = exchange(mask, to_lane_value(value), operation);
   if (source < first || source >= last) return value;
   if (!(mask >> source & 1)) fail("%s reads lane %d, which is not in its mask %08x", operation, source, mask);
-  return from_word<T>(all.values[source]);
+  return from_lane_value<T>(all.values[source]);
 }
 
 inline int segment(int width) { return lane() & ~(width - 1); }
 
 template <class T, class Combine>
 T reduce(unsigned mask, T value, const char* operation, Combine combine) {
-  const Exchange& all = exchange(mask, to_word(value), operation);
-  T result = from_word<T>(all.values[__builtin_ctz(mask)]);
+  const Exchange& all = exchange(mask, to_lane_value(value), operation);
+  T result = from_lane_value<T>(all.values[__builtin_ctz(mask)]);
   for (unsigned rest = mask & (mask - 1); rest != 0; rest &= rest - 1)
-    result = combine(result, from_word<T>(all.values[__builtin_ctz(rest)]));
+    result = combine(result, from_lane_value<T>(all.values[__builtin_ctz(rest)]));
   return result;
 }
 

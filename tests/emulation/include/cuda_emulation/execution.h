@@ -1,4 +1,4 @@
-// What a running kernel asks of the engine: which thread it is, and to meet the others of its block or warp.
+// What running kernels call in the engine: the coordinates of a thread, and the collectives of a warp, block or cluster.
 #pragma once
 
 #include <stddef.h>
@@ -8,8 +8,8 @@
 
 #include "types.h"
 
-// One fiber at a time runs on an operating system thread, so its coordinates are ordinary variables, set whenever another fiber takes over.
-// __thread with the initial-exec model makes reading one a load; thread_local would make it a call.
+// An operating system thread runs one fiber at a time. So the coordinates are thread-local variables, which are set when another fiber
+// continues. With __thread and the initial-exec model, reading one is a load; with thread_local it would be a call.
 #define DPO4J_EMULATION_LOCAL extern __thread __attribute__((tls_model("initial-exec"), visibility("hidden")))
 DPO4J_EMULATION_LOCAL uint3 threadIdx;
 DPO4J_EMULATION_LOCAL uint3 blockIdx;
@@ -21,56 +21,57 @@ constexpr int warpSize = 32;
 
 namespace cuda_emulation {
 
-// Says what the kernel did wrong, in which block and thread, and aborts.
+// Prints what the kernel did wrong, in which block and thread, and aborts.
 [[noreturn]] void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 int lane();
 unsigned live_lanes();  // lanes of this warp that have not exited
 
-// A value of up to 16 bytes on its way between lanes.
-struct Word {
+// A value of up to 16 bytes that lanes exchange.
+struct LaneValue {
   alignas(16) unsigned char bytes[16];
 };
 
 struct Exchange {
-  Word values[warpSize];
+  LaneValue values[warpSize];
 };
 
-// Waits until every lane of `mask` has called with the same mask and operation, and returns what each brought. Valid until the calling lane
-// takes part in another exchange with this mask. As on a GPU, an exchange orders no memory accesses; order_warp does.
-const Exchange& exchange(unsigned mask, const Word& mine, const char* operation);
+// Waits until every lane of `mask` has called it with the same mask and operation, and returns the values of all lanes. They are valid
+// until the calling lane takes part in another exchange with this mask. As on a GPU, an exchange does not order memory accesses; order_warp
+// does.
+const Exchange& exchange(unsigned mask, const LaneValue& mine, const char* operation);
 void order_warp(unsigned mask);
 
 enum class Vote { kNone, kCount, kAnd, kOr };
 
-// Waits until every thread of the block that has not exited has called, and returns the vote on their predicates.
+// Waits until every thread of the block that has not exited has called it, and returns the vote on their predicates.
 int barrier(Vote vote, bool predicate, const char* operation);
 
-// Remembers that this thread has fenced: from here on its atomics order the memory accesses around them.
+// Records that this thread has executed a fence: from now on its atomics order the memory accesses around them.
 void fence();
 bool has_fenced();
 
-// The block's array behind one DPO4J_SHARED, filled with 0xFF when the block first comes to it.
+// The block's array of one DPO4J_SHARED. It is filled with 0xFF when a thread of the block first asks for it.
 void* shared_array(const void* tag, size_t bytes, size_t alignment);
 void* dynamic_shared();
 
-// The cluster: which of its blocks this is, how many it has, a barrier of all their threads, and where something in this block's shared
-// memory is in another's.
+// The cluster: the rank of this block, the number of blocks, a barrier of all their threads, and the counterpart of an address of this
+// block's shared memory in another block.
 unsigned cluster_rank();
 unsigned cluster_size();
 void cluster_barrier(const char* operation);
 void* cluster_shared(const void* mine, unsigned rank);
 
 template <class T>
-Word to_word(T value) {
-  static_assert(sizeof(T) <= sizeof(Word) && std::is_trivially_copyable<T>::value, "lanes exchange up to 16 bytes");
-  Word word;
+LaneValue to_lane_value(T value) {
+  static_assert(sizeof(T) <= sizeof(LaneValue) && std::is_trivially_copyable<T>::value, "lanes exchange up to 16 bytes");
+  LaneValue word;
   memcpy(word.bytes, &value, sizeof value);
   return word;
 }
 
 template <class T>
-T from_word(const Word& word) {
+T from_lane_value(const LaneValue& word) {
   T value;
   memcpy(&value, word.bytes, sizeof value);
   return value;

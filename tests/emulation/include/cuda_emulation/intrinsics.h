@@ -1,5 +1,5 @@
-// Arithmetic, bit casts, and loads and stores with cache hints. Fast functions follow the formula of the device function where its error
-// grows with the argument, so that a tolerance that holds here is not the host library's gift.
+// Arithmetic, bit casts, and loads and stores with cache hints. If the error of a fast device function grows with its argument, the
+// function here uses the same formula. So a tolerance that holds here does not hold only because the host's library is more accurate.
 #pragma once
 
 #include <math.h>

@@ -1,4 +1,4 @@
-// Launches. They have run when the call returns, but for those that a graph captures: the emulated device has one queue, and it is empty.
+// Launches. A kernel has run when the call returns, unless a graph captures the launch.
 #pragma once
 
 #include <memory>
@@ -9,14 +9,14 @@
 
 namespace cuda_emulation {
 
-// Runs body(argument) once for every thread of the grid, or refuses what a device would refuse. On a stream that is captured it will run with
-// the graph. `kernel` identifies the kernel.
+// Runs body(argument) once for every thread of the grid, or refuses what a device would refuse. If the stream is being captured, it runs
+// when the graph is launched. `kernel` identifies the kernel.
 cudaError_t launch(const cudaLaunchConfig_t& config, const void* kernel, void (*body)(const void*), std::shared_ptr<const void> argument);
 
 cudaError_t set_dynamic_shared_limit(const void* kernel, int bytes);
 size_t dynamic_shared_limit(const void* kernel);  // 0 before it has been set
 
-int max_cluster_size();  // of the emulated device, in blocks; 1: it has no clusters
+int max_cluster_size();  // max blocks per cluster of the emulated device; 1 if it has no clusters
 
 }  // namespace cuda_emulation
 
@@ -40,8 +40,8 @@ cudaError_t cudaFuncSetAttribute(void (*kernel)(Parameters...), cudaFuncAttribut
   return cuda_emulation::set_dynamic_shared_limit(reinterpret_cast<const void*>(kernel), value);
 }
 
-// Kernels are compiled for the device that is emulated. What they have of fixed size shows when they run, so nothing dynamic is sure to be allowed
-// before it is asked for.
+// Kernels are compiled for the emulated device. The size of their static shared arrays is known only when they run. So sharedSizeBytes is
+// 0, and the limit of dynamic shared memory is 0 until cudaFuncSetAttribute sets it.
 template <class... Parameters>
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, void (*kernel)(Parameters...)) {
   int major = 0, minor = 0;
@@ -59,10 +59,10 @@ cudaError_t cudaOccupancyMaxPotentialClusterSize(int* blocks, void (*)(Parameter
   return cudaSuccess;
 }
 
-// As many blocks at the same time as there are multiprocessors, whatever they take.
+// One resident block per SM, whatever its registers and shared memory.
 template <class... Parameters>
 cudaError_t cudaOccupancyMaxActiveClusters(int* clusters, void (*)(Parameters...), const cudaLaunchConfig_t* config) {
-  if (config->numAttrs == 0) return cudaErrorInvalidClusterSize;  // the real library wants a size
+  if (config->numAttrs == 0) return cudaErrorInvalidClusterSize;  // the real library needs a cluster size
   int multiprocessors = 0;
   const cudaError_t error = cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, 0);
   *clusters = multiprocessors / static_cast<int>(config->attrs[0].val.clusterDim.x);

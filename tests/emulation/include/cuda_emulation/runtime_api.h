@@ -1,5 +1,4 @@
-// The calls of the CUDA runtime that are not about kernels. The stand-in libcudart (standin/) has them: one runtime for kernels and for
-// Java.
+// The calls of the CUDA runtime other than launches. The stand-in libcudart (standin/) defines them, for kernels and for Java.
 #pragma once
 
 #include "types.h"

@@ -1,5 +1,5 @@
-// Shared memory: DPO4J_SHARED(float, tile, [8][33]); for arrays of a fixed size, DPO4J_DYNAMIC_SHARED(float, scratch); for the launch's
-// bytes. Every block starts with 0xFF in all of it (NaN), so that what is read before it is written shows in the result.
+// Shared memory: DPO4J_SHARED(float, tile, [8][33]) is an array of a fixed size, DPO4J_DYNAMIC_SHARED(float, scratch) the bytes of the
+// launch. In every block all of it starts as 0xFF (NaN). So a read before the first write shows in the result.
 #pragma once
 
 #include "execution.h"

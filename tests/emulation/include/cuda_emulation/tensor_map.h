@@ -1,4 +1,4 @@
-// What the stand-in driver writes into a tensor map, whose contents are its own business, and the copy engine reads.
+// The contents of a tensor map, which are opaque to callers: the stand-in driver writes them, and the emulated TMA reads them.
 #pragma once
 
 #include <stdint.h>

@@ -1,5 +1,5 @@
-// Vector types, with CUDA's alignment so that UBSan reports a misaligned vector access, and the types of the runtime API, with its values
-// and layouts: the stand-in libraries exchange them with code compiled against NVIDIA's headers.
+// Vector types and the types of the runtime API. Vectors have CUDA's alignment, so that UBSan reports misaligned accesses. Values and
+// layouts are those of CUDA, because the stand-in libraries exchange them with code that was compiled with NVIDIA's headers.
 #pragma once
 
 #include <stddef.h>
@@ -110,7 +110,7 @@ enum cudaStreamCaptureMode { cudaStreamCaptureModeGlobal = 0, cudaStreamCaptureM
 constexpr unsigned cudaStreamDefault = 0, cudaStreamNonBlocking = 1;
 constexpr unsigned cudaEventDefault = 0, cudaEventBlockingSync = 1, cudaEventDisableTiming = 2;
 
-// The head of CUDA 13's struct, and its size.
+// The first fields of CUDA 13's struct, and its size.
 struct cudaDeviceProp {
   char name[256];
   char uuid[16];
@@ -135,7 +135,7 @@ struct cudaDeviceProp {
 static_assert(offsetof(cudaDeviceProp, totalGlobalMem) == 288 && offsetof(cudaDeviceProp, major) == 360, "CUDA 13's layout");
 static_assert(offsetof(cudaDeviceProp, multiProcessorCount) == 384 && sizeof(cudaDeviceProp) == 1008, "CUDA 13's layout");
 
-// A launch that has other attributes is refused.
+// Launches with other attributes are refused.
 enum cudaLaunchAttributeID { cudaLaunchAttributeClusterDimension = 4 };
 
 union cudaLaunchAttributeValue {
@@ -158,7 +158,7 @@ struct cudaLaunchConfig_t {
   unsigned numAttrs = 0;
 };
 
-// What of it is emulated.
+// The fields that are emulated.
 struct cudaFuncAttributes {
   size_t sharedSizeBytes;
   int ptxVersion;
