@@ -63,12 +63,12 @@ __device__ __forceinline__ void list_tiles(const Problem& problem) {
       const unsigned ballot = __ballot_sync(kAllLanes, exists);
       if (lane == 0) warp_counts[warp] = __popc(ballot);
       __syncthreads();
-      int32_t place = listed + __popc(ballot & ((1u << lane) - 1));
+      int32_t position = listed + __popc(ballot & ((1u << lane) - 1));
       for (int i = 0; i < kWarps; i++) {
-        if (i < warp) place += warp_counts[i];
+        if (i < warp) position += warp_counts[i];
         listed += warp_counts[i];
       }
-      if (exists) problem.workspace.tiles[place] = static_cast<uint32_t>(tile);
+      if (exists) problem.workspace.tiles[position] = static_cast<uint32_t>(tile);
       __syncthreads();
     }
   }

@@ -109,7 +109,7 @@ __device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shar
     }
 #pragma unroll 1
     for (int row = lane; row < kQueries<D>; row += kWarp) {
-      const float2 row_statistics = row < it.count ? problem.workspace.statistics[it.place() + row] : make_float2(INFINITY, 0);
+      const float2 row_statistics = row < it.count ? problem.workspace.statistics[it.row_index() + row] : make_float2(INFINITY, 0);
       shared.lse[stage][row] = row_statistics.x;
       shared.delta[stage][row] = row_statistics.y;
       const unsigned without = __ballot_sync(kAllLanes, !isfinite(row_statistics.x));
@@ -136,7 +136,7 @@ template <int D>
 __device__ void wait_for_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
   uint32_t parity = 0;
   for (QueryTileIterator<kQueries<D>> it(problem, keys); it.valid(); it.advance(), parity ^= 1) {
-    const uint32_t* const counter = problem.workspace.turns + it.place();
+    const uint32_t* const counter = problem.workspace.turns + it.row_index();
     wait_for_turn(counter, keys.turn);
     barrier_arrive(&shared.turn);
     barrier_wait(&shared.turn, parity);
@@ -149,7 +149,7 @@ __device__ void end_turns(const Problem& problem, const KeyTile& keys, Shared<D>
   uint32_t parity = 0;
   barrier_arrive(&shared.turn);
   for (QueryTileIterator<kQueries<D>> it(problem, keys); it.valid(); it.advance(), parity ^= 1) {
-    uint32_t* const counter = problem.workspace.turns + it.place();
+    uint32_t* const counter = problem.workspace.turns + it.row_index();
     barrier_wait(&shared.added, parity);
     barrier_arrive(&shared.turn);
     end_turn(counter, keys.turn);

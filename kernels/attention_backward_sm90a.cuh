@@ -110,7 +110,7 @@ struct QueryTileIterator {
   __device__ __forceinline__ bool diagonal() const { return own() && first < keys.first + kKeys; }
   __device__ __forceinline__ int32_t query_head() const { return keys.head * problem.group + head; }
   // Index of the tile's first query in an array [heads, query_rows].
-  __device__ __forceinline__ int64_t place() const { return query_head() * problem.query_rows + row; }
+  __device__ __forceinline__ int64_t row_index() const { return query_head() * problem.query_rows + row; }
   __device__ __forceinline__ void advance() {
     if (++head < problem.group) return;
     head = 0;

@@ -276,9 +276,9 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
   int32_t first_row_sees_to, last_row_sees_to;  // the last keys that the warp's first and last row see; -1 if no row exists
   int32_t block_sees_to;                        // the last key that the block's first row sees
 
-  // `place` are the remaining arguments of a constructor of QueryBlock.
-  template <class... Place>
-  __device__ __forceinline__ MmaQueryBlock(const X& x, const dpo4j_segment& segment, Place... place) : Base(x, segment, place...) {
+  // `position` are the remaining arguments of a constructor of QueryBlock.
+  template <class... Position>
+  __device__ __forceinline__ MmaQueryBlock(const X& x, const dpo4j_segment& segment, Position... position) : Base(x, segment, position...) {
     warp_row = warp_index() * Tile::kRowsPerWarp;
     if (this->empty()) return;
     block_sees_to = this->last_key(0);

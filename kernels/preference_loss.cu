@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kThreads = 256;
 
-// Sorts both orders of a loss: puts pair i at place i of each, then runs the bitonic network.
+// Sorts both orders of a loss: makes entry i of each from pair i, then runs the bitonic network.
 __device__ void sort_orders(const dpo4j_preference_loss_params& x, int32_t loss, const Orders& orders) {
   for (int64_t i = threadIdx.x; i < orders.length; i += kThreads) {
     const bool exists = i < x.pairs;

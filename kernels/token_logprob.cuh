@@ -64,7 +64,7 @@ __device__ __forceinline__ int64_t logits_row(const Params& x, int64_t row) {
   return x.row_index ? x.row_index[row] : row;
 }
 
-// Words i, i + threads, ... of a slice.
+// Vectors i, i + threads, ... of a slice.
 template <class T>
 struct Tile {
   static constexpr int kVectors = kTile / kPer16Bytes<T>;
@@ -106,7 +106,7 @@ __device__ __forceinline__ void for_tiles(int32_t vectors, int32_t threads, Load
 
 // ---- the transform of a logit -----------------------------------------------------------------------------------------------------------
 
-struct Seen {
+struct TransformedLogit {
   float z, slope;  // slope: dz / d logit
 };
 
@@ -145,7 +145,7 @@ struct Transformed {
     return Vec<N>{};
   }
 
-  __device__ __forceinline__ Seen see(float logit, float bias_of_logit) const {
+  __device__ __forceinline__ TransformedLogit apply(float logit, float bias_of_logit) const {
     const float scaled = __fmul_rn(scale, __fadd_rn(logit, bias_of_logit));
     if (cap == 0) return {scaled, scale};
     const float t = tanhf(__fmul_rn(scaled, over_cap));
@@ -157,13 +157,13 @@ struct Transformed {
   __device__ __forceinline__ Vec<N> operator()(Vec<N> logits, int64_t column) const {
     const Vec<N> biases = bias_of<N>(column);
 #pragma unroll
-    for (int k = 0; k < N; k++) logits[k] = see(logits[k], biases[k]).z;
+    for (int k = 0; k < N; k++) logits[k] = apply(logits[k], biases[k]).z;
     return logits;
   }
 };
 
 template <class L, class T>
-__device__ __forceinline__ float see_one(const L& transform, const T* row, int64_t column) {
+__device__ __forceinline__ float transform_one(const L& transform, const T* row, int64_t column) {
   return transform(Vec<1>{{load_one(row + column)}}, column)[0];
 }
 

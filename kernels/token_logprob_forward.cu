@@ -45,7 +45,7 @@ __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>) forward(dpo4j_
     const S sums = merge_lanes(thread_sums);
     if (threadIdx.x % kWarp == 0) warp_sums[team * teams.warps() + threadIdx.x / kWarp] = sums;
   }
-  const float at_target = see_one(transform, logits, target);
+  const float at_target = transform_one(transform, logits, target);
   __syncthreads();
   if (threadIdx.x >= kWarp) return;
   const S sums = merge_warps<S>(teams, [&](int32_t warp) { return warp_sums[warp]; });

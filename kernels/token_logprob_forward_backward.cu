@@ -66,7 +66,7 @@ __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>)
     if (threadIdx.x % kWarp == 0) warp_sums[team * teams.warps() + threadIdx.x / kWarp] = sums;
   });
 
-  const float at_target = see_one(transform, logits, target);
+  const float at_target = transform_one(transform, logits, target);
   DPO4J_SHARED(float, row_lse, [1]);
   cluster_sync();
   if (threadIdx.x < kWarp) {

@@ -16,8 +16,8 @@ __device__ __forceinline__ Vec<N> gradient(const Vec<N>& logits, const L& transf
     const Vec<N> bias = transform.template bias_of<N>(column);
 #pragma unroll
     for (int k = 0; k < N; k++) {
-      const Seen seen = transform.see(logits[k], bias[k]);
-      d[k] = __fmul_rn(scaled_probability(seen.z), seen.slope);
+      const TransformedLogit transformed = transform.apply(logits[k], bias[k]);
+      d[k] = __fmul_rn(scaled_probability(transformed.z), transformed.slope);
     }
   } else {
 #pragma unroll
@@ -31,8 +31,8 @@ __device__ __forceinline__ Vec<N> gradient(const Vec<N>& logits, const L& transf
 template <class L>
 __device__ __forceinline__ float gradient_at_target(float logit, const L& transform, int64_t target, float lse, float d_logprob) {
   if constexpr (L::kTransforms) {
-    const Seen seen = transform.see(logit, transform.template bias_of<1>(target)[0]);
-    return -d_logprob * expm1f(seen.z - lse) * seen.slope;
+    const TransformedLogit transformed = transform.apply(logit, transform.template bias_of<1>(target)[0]);
+    return -d_logprob * expm1f(transformed.z - lse) * transformed.slope;
   } else {
     return -d_logprob * expm1f(logit - lse);
   }

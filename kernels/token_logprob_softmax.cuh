@@ -169,7 +169,7 @@ __device__ __forceinline__ S sums_of(const T* row, const L& transform, const Sli
       });
   if (thread_of_team() < slice.left) {
     const int64_t column = slice.columns_in_vectors() + thread_of_team();
-    add_logit(sums, see_one(transform, row, slice.begin + column), column < target_in_slice);
+    add_logit(sums, transform_one(transform, row, slice.begin + column), column < target_in_slice);
   }
   return sums;
 }

@@ -26,7 +26,7 @@ static_assert(sizeof(Tile) <= kScratchBytes, "a tile fits a thread's scratch");
 
 // The causal mask between query rows of a segment (the reader) and the keys of a tile: row r sees the first `keys(r)` keys; the first row
 // that sees key j is `first_row(j)`.
-struct Sight {
+struct CausalMask {
   int64_t row_begin, rows, group, first_unseen, count;
   int64_t keys(int64_t row) const { return max(0, min(count, (row_begin + row) / group + first_unseen)); }
   int64_t first_row(int64_t key) const { return max(0, min(rows, (key + 1 - first_unseen) * group - row_begin)); }
@@ -50,8 +50,8 @@ struct Task {
   void load_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const;
   void load_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows) const;
   void differentiate_row(float* probabilities, float* d_s, int64_t seen, float lse, float d) const;
-  void add_to_keys(float* sums, const float* weights, const float* rows, const Sight& sight) const;
-  void add_to_queries(const Sight& sight) const;
+  void add_to_keys(float* sums, const float* weights, const float* rows, const CausalMask& mask) const;
+  void add_to_queries(const CausalMask& mask) const;
   void add_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows, int64_t first_unseen, int64_t count) const;
   void store_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const;
   void run_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const;
@@ -108,31 +108,31 @@ void Task::differentiate_row(float* probabilities, float* d_s, int64_t seen, flo
 
 // sums[key] += sum over rows of weights[row, key] rows[row], for each key over the rows that see it. Other rows may contain anything,
 // also NaN, so they are left out and not multiplied by 0.
-void Task::add_to_keys(float* sums, const float* weights, const float* rows, const Sight& sight) const {
+void Task::add_to_keys(float* sums, const float* weights, const float* rows, const CausalMask& mask) const {
   const int64_t width = stride();
   const Left transposed = {weights, 1, kKeys};
-  for (int64_t key = 0; key < sight.count; key += kTileRows) {
-    const int64_t block = min(kTileRows, sight.count - key), shared = sight.first_row(key + block - 1);
+  for (int64_t key = 0; key < mask.count; key += kTileRows) {
+    const int64_t block = min(kTileRows, mask.count - key), shared = mask.first_row(key + block - 1);
     for (int64_t i = key; i < key + block; i++) {
-      const int64_t first = sight.first_row(i);
+      const int64_t first = mask.first_row(i);
       if (first < shared)
         product(sums + i * width, width, transposed.from(i, first), rows + first * width, width, 1, width, shared - first, true);
     }
-    if (shared < sight.rows)
-      product(sums + key * width, width, transposed.from(key, shared), rows + shared * width, width, block, width, sight.rows - shared,
+    if (shared < mask.rows)
+      product(sums + key * width, width, transposed.from(key, shared), rows + shared * width, width, block, width, mask.rows - shared,
               true);
   }
 }
 
 // d_q = d_s k, for each row over the keys that it sees. Other keys are left out too.
-void Task::add_to_queries(const Sight& sight) const {
+void Task::add_to_queries(const CausalMask& mask) const {
   const int64_t width = stride();
   const Left weights = {tile.d_s, kKeys, 1};
-  for (int64_t row = 0; row < sight.rows;) {
-    const int64_t shared = sight.keys(row), block = shared == sight.count ? sight.rows - row : min(kTileRows, sight.rows - row);
+  for (int64_t row = 0; row < mask.rows;) {
+    const int64_t shared = mask.keys(row), block = shared == mask.count ? mask.rows - row : min(kTileRows, mask.rows - row);
     product(tile.d_q + row * width, width, weights.from(row, 0), tile.keys, width, block, width, shared, false);
     for (int64_t i = row; i < row + block; i++) {
-      const int64_t more = sight.keys(i) - shared;
+      const int64_t more = mask.keys(i) - shared;
       if (more > 0) product(tile.d_q + i * width, width, weights.from(i, shared), tile.keys + shared * width, width, 1, width, more, true);
     }
     row += block;
@@ -145,16 +145,16 @@ void Task::add_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t r
   load_queries(reader, row_begin, rows);
   const int64_t width = stride();
   const int64_t columns = (count + kLanes - 1) / kLanes * kLanes;
-  const Sight sight = {row_begin, rows, heads.group, first_unseen, count};
+  const CausalMask mask = {row_begin, rows, heads.group, first_unseen, count};
   product(tile.p, kKeys, {tile.q, width, 1}, tile.keys_transposed, kKeys, rows, columns, p.shape.head_width, false);
   product(tile.d_s, kKeys, {tile.d_out, width, 1}, tile.values_transposed, kKeys, rows, columns, p.shape.head_width, false);
   for (int64_t row = 0; row < rows; row++) {
     const float lse = lse_of(reader, row_begin + row), d = d_of(reader, row_begin + row);
-    differentiate_row(tile.p + row * kKeys, tile.d_s + row * kKeys, sight.keys(row), lse, d);
+    differentiate_row(tile.p + row * kKeys, tile.d_s + row * kKeys, mask.keys(row), lse, d);
   }
-  add_to_keys(tile.d_values, tile.p, tile.d_out, sight);
-  add_to_keys(tile.d_keys, tile.d_s, tile.q, sight);
-  add_to_queries(sight);
+  add_to_keys(tile.d_values, tile.p, tile.d_out, mask);
+  add_to_keys(tile.d_keys, tile.d_s, tile.q, mask);
+  add_to_queries(mask);
   for (int64_t row = 0; row < rows; row++) {
     float* d_q = static_cast<float*>(p.d_q) + heads.at(reader, row_begin + row, p.shape.q_stride);
     each_vector(p.shape.head_width, [&](int64_t i, auto lanes) {

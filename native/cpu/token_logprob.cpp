@@ -28,7 +28,7 @@ constexpr int64_t kBlock = 4096;  // logits that stay in L1 between their two re
 
 // ---- the transform of a logit
 
-struct Seen {
+struct TransformedLogit {
   Floats z, slope;  // slope: dz / d logit
 };
 
@@ -41,7 +41,7 @@ struct Transform {
   explicit Transform(const dpo4j_logit_transform& by)
       : bias(by.bias), scale(all(by.scale)), cap(all(by.cap)), over_cap(all(by.cap == 0 ? 0 : 1 / by.cap)), capped(by.cap != 0) {}
 
-  DPO4J_INLINE Seen see(Floats logits, Floats bias_of_logits) const {
+  DPO4J_INLINE TransformedLogit apply(Floats logits, Floats bias_of_logits) const {
     const Floats scaled = scale * (logits + bias_of_logits);
     if (!capped) return {scaled, scale};
     const Floats t = tanh(scaled * over_cap);
@@ -49,13 +49,13 @@ struct Transform {
   }
 
   template <class T>
-  DPO4J_INLINE Seen see(const T* logits, int64_t column) const {
-    return see(load(logits + column), bias != nullptr ? load(bias + column) : Floats{});
+  DPO4J_INLINE TransformedLogit apply(const T* logits, int64_t column) const {
+    return apply(load(logits + column), bias != nullptr ? load(bias + column) : Floats{});
   }
 
   template <class T>
-  DPO4J_INLINE Seen see_one(T logit, int64_t column) const {
-    return see(all(widen(logit)), all(bias != nullptr ? bias[column] : 0));
+  DPO4J_INLINE TransformedLogit apply_one(T logit, int64_t column) const {
+    return apply(all(widen(logit)), all(bias != nullptr ? bias[column] : 0));
   }
 };
 
@@ -77,11 +77,11 @@ struct Transformed {
   float* z;  // [kBlock]
   const float* block(int64_t begin, int64_t size) const {
     int64_t i = 0;
-    for (; i + kLanes <= size; i += kLanes) store(z + i, by.see(logits, begin + i).z);
+    for (; i + kLanes <= size; i += kLanes) store(z + i, by.apply(logits, begin + i).z);
     for (; i < size; i++) z[i] = at(begin + i);
     return z;
   }
-  float at(int64_t column) const { return by.see_one(logits[column], column).z[0]; }
+  float at(int64_t column) const { return by.apply_one(logits[column], column).z[0]; }
 };
 
 // ---- forward
@@ -290,10 +290,10 @@ void gradient_of_row(Out* d_logits, const In* logits, int64_t count, float lse_o
 
 template <class In, class Out>
 void gradient_of_row(Out* d_logits, const In* logits, const Transform& by, int64_t count, float lse, float d) {
-  const auto gradient = [&](const Seen& seen) { return -d * exp2((seen.z - lse) * kLog2E) * seen.slope; };
+  const auto gradient = [&](const TransformedLogit& transformed) { return -d * exp2((transformed.z - lse) * kLog2E) * transformed.slope; };
   int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) store(d_logits + i, rounded<Out>(gradient(by.see(logits, i))));
-  for (; i < count; i++) d_logits[i] = narrow<Out>(gradient(by.see_one(logits[i], i))[0]);
+  for (; i + kLanes <= count; i += kLanes) store(d_logits + i, rounded<Out>(gradient(by.apply(logits, i))));
+  for (; i < count; i++) d_logits[i] = narrow<Out>(gradient(by.apply_one(logits[i], i))[0]);
 }
 
 template <class In, class Out, class P>
@@ -314,8 +314,8 @@ void backward_row(const P& p, int64_t row) {
   } else {
     const Transform by(p.transform);
     gradient_of_row(d_logits, logits, by, p.vocabulary, p.lse[row], d);
-    const Seen seen = by.see_one(at_target, target);
-    d_logits[target] = narrow<Out>(d * -::expm1f(seen.z[0] - p.lse[row]) * seen.slope[0]);
+    const TransformedLogit transformed = by.apply_one(at_target, target);
+    d_logits[target] = narrow<Out>(d * -::expm1f(transformed.z[0] - p.lse[row]) * transformed.slope[0]);
   }
 }
 

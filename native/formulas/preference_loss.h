@@ -114,7 +114,7 @@ struct OrderEntry {
   int32_t pair;
 };
 
-// The order is: ascending numbers, then NaN, then the places beyond the pairs. Equal numbers are in the order of their pairs.
+// The order is: ascending numbers, then NaN, then the entries beyond the pairs. Equal numbers are in the order of their pairs.
 DPO4J_HOST_DEVICE inline bool before(OrderEntry a, OrderEntry b, int64_t pairs) {
   const int class_a = a.pair >= pairs ? 2 : a.key != a.key, class_b = b.pair >= pairs ? 2 : b.key != b.key;
   if (class_a != class_b) return class_a < class_b;
@@ -151,8 +151,8 @@ DPO4J_HOST_DEVICE inline double second_key(int32_t loss, const Pair& pair) {
   return loss == DPO4J_LOSS_AOT ? pair.reference_chosen - pair.reference_rejected : pair.rejected - pair.reference_rejected;
 }
 
-// Adds the loss of place k to the pair of its first number, and each gradient to the pair whose log-prob it is for. No two places add to
-// the same element, so places may run in parallel.
+// Adds the loss of entry k to the pair of its first number, and each gradient to the pair whose log-prob it is for. No two entries add to
+// the same element, so entries may run in parallel.
 DPO4J_HOST_DEVICE inline void add_entry(const dpo4j_preference& p, int32_t term, const Orders& orders, int64_t k) {
   const OrderEntry first = orders.first[k], second = orders.second[k];
   const Dual x = static_cast<double>(p.beta) * Dual{first.key - second.key, 1, -1};
