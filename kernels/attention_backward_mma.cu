@@ -160,10 +160,10 @@ struct QueryTileIterator {
     dependents = queries.segment.dependents;
   }
 
-  __device__ __forceinline__ bool valid() const { return dependent <= dependents; }
+  __device__ __forceinline__ bool is_valid() const { return dependent <= dependents; }
   __device__ __forceinline__ void advance() {
     first_row += COLUMNS;
-    while (valid() && first_row >= queries.count()) {
+    while (is_valid() && first_row >= queries.count()) {
       first_row = 0;
       if (++dependent <= dependents) queries.segment = attention::read_segment(segment + dependent);
     }
@@ -172,7 +172,7 @@ struct QueryTileIterator {
 
 // Which queries a tile of columns holds. Needed after the iterator has advanced.
 struct Columns {
-  bool own;  // of the keys' own segment: a query sees the keys up to its own position; queries of a dependent see all
+  bool is_own;  // of the keys' own segment: a query sees the keys up to its own position; queries of a dependent see all
   int32_t first_row;
 };
 
@@ -225,16 +225,16 @@ struct KeyBlock {
   // Whether some query sees some key of the warp; whether all queries see all keys of the warp; whether all queries see all keys of the
   // block; whether one query sees one key.
   __device__ __forceinline__ bool seen(Columns columns) const {
-    return first_key + warp_row < key_count && (!columns.own || (first_key + warp_row) * group < columns.first_row + Tile::kColumns);
+    return first_key + warp_row < key_count && (!columns.is_own || (first_key + warp_row) * group < columns.first_row + Tile::kColumns);
   }
   __device__ __forceinline__ bool seen_by_all(Columns columns) const {
-    return !columns.own || (first_key + warp_row + Tile::kRowsPerWarp - 1) * group <= columns.first_row;
+    return !columns.is_own || (first_key + warp_row + Tile::kRowsPerWarp - 1) * group <= columns.first_row;
   }
   __device__ __forceinline__ bool block_seen_by_all(Columns columns) const {
-    return !columns.own || (first_key + Tile::kRows - 1) * group <= columns.first_row;
+    return !columns.is_own || (first_key + Tile::kRows - 1) * group <= columns.first_row;
   }
   __device__ __forceinline__ bool seen(Columns columns, int row, int column) const {
-    return !columns.own || (first_key + warp_row + row) * group <= columns.first_row + column;
+    return !columns.is_own || (first_key + warp_row + row) * group <= columns.first_row + column;
   }
 
   // Undoes hide_not_finite() for queries of the keys' own segment.
@@ -311,14 +311,14 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(dpo
   Tile::clear(d_k);
   Tile::clear(d_v);
   const float factor = x.shape.scale * kLog2E;
-  for (int stage = 0; it.valid(); stage ^= 1) {
+  for (int stage = 0; it.is_valid(); stage ^= 1) {
     bf16 *const q_tile = tiles + stage * 2 * Block::kTileElements, *const d_out_tile = q_tile + Block::kTileElements;
     const float* const lse = statistics + stage * 2 * Tile::kColumns;
     const Columns columns{it.dependent == 0, it.first_row};
     it.advance();
     cp_async_wait<0>();
     __syncthreads();  // this stage has arrived, and the other has been used
-    if (it.valid()) copy_queries(stage ^ 1, it);
+    if (it.is_valid()) copy_queries(stage ^ 1, it);
     const bool seen = block.seen(columns);
     typename Tile::Scores p, d_s;
     if (seen) {

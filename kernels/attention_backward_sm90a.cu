@@ -72,7 +72,7 @@ __device__ void copy_tiles(const Maps& maps, const Problem& problem, const KeyTi
   T::Keys::load(tiles.k(), maps.k, &shared.keys_landed, keys.row, keys.head * D);
   T::Keys::load(tiles.v(), maps.v, &shared.keys_landed, keys.row, keys.head * D);
   uint32_t step = 0;
-  for (QueryTileIterator<kQueries<D>> it(problem, keys); it.valid(); it.advance(), step++) {
+  for (QueryTileIterator<kQueries<D>> it(problem, keys); it.is_valid(); it.advance(), step++) {
     const int stage = step % kStages;
     barrier_wait(&shared.empty[stage], phase(step) ^ 1);
     barrier_arrive_expecting(&shared.landed[stage], 2 * T::Queries::kBytes);
@@ -98,14 +98,18 @@ __device__ __forceinline__ void clear_rows(const Tiles<D>& tiles, int stage, int
 template <int D>
 __device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shared<D>& shared, const Tiles<D>& tiles, int lane) {
   uint32_t step = 0;
-  for (QueryTileIterator<kQueries<D>> it(problem, keys); it.valid(); step++) {
+  for (QueryTileIterator<kQueries<D>> it(problem, keys); it.is_valid(); step++) {
     const int stage = step % kStages;
     barrier_wait(&shared.empty[stage], phase(step) ^ 1);
     if (lane == 0) {
-      const bool diagonal = it.diagonal();
-      shared.steps[stage] = {
-          it.row, it.count, it.query_head(), diagonal ? keys.first - it.first : kAllSee, diagonal, diagonal || it.count < kQueries<D>,
-          false};
+      const bool is_diagonal = it.is_diagonal();
+      shared.steps[stage] = {it.row,
+                             it.count,
+                             it.query_head(),
+                             is_diagonal ? keys.first - it.first : kAllSee,
+                             is_diagonal,
+                             is_diagonal || it.count < kQueries<D>,
+                             false};
     }
 #pragma unroll 1
     for (int row = lane; row < kQueries<D>; row += kWarp) {
@@ -119,7 +123,7 @@ __device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shar
       fence_async_proxy();
     }
     it.advance();
-    if (lane == 0) shared.steps[stage].last = !it.valid();
+    if (lane == 0) shared.steps[stage].is_last = !it.is_valid();
     __syncwarp();
     if (lane == 0) barrier_arrive(&shared.ready[stage]);
   }
@@ -135,7 +139,7 @@ __device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shar
 template <int D>
 __device__ void wait_for_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
   uint32_t parity = 0;
-  for (QueryTileIterator<kQueries<D>> it(problem, keys); it.valid(); it.advance(), parity ^= 1) {
+  for (QueryTileIterator<kQueries<D>> it(problem, keys); it.is_valid(); it.advance(), parity ^= 1) {
     const uint32_t* const counter = problem.workspace.turns + it.row_index();
     wait_for_turn(counter, keys.turn);
     barrier_arrive(&shared.turn);
@@ -148,7 +152,7 @@ template <int D>
 __device__ void end_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
   uint32_t parity = 0;
   barrier_arrive(&shared.turn);
-  for (QueryTileIterator<kQueries<D>> it(problem, keys); it.valid(); it.advance(), parity ^= 1) {
+  for (QueryTileIterator<kQueries<D>> it(problem, keys); it.is_valid(); it.advance(), parity ^= 1) {
     uint32_t* const counter = problem.workspace.turns + it.row_index();
     barrier_wait(&shared.added, parity);
     barrier_arrive(&shared.turn);
@@ -173,7 +177,7 @@ __device__ __forceinline__ void prepare_keys(const KeyTile& keys, Shared<D>& sha
     } else {
       continue;
     }
-    atomicExch(&shared.partly, 1u);
+    atomicExch(&shared.has_masked_keys, 1u);
   }
   fence_async_proxy();
   __syncwarp();
@@ -365,30 +369,30 @@ struct Consumer {
   __device__ __forceinline__ void run() const {
     barrier_wait(&shared.keys_landed, 0);
     prepare_keys(keys, shared, tiles);
-    const bool keys_partly = shared.partly != 0;
+    const bool has_masked_keys = shared.has_masked_keys != 0;
     const float factor = problem.scale * kLog2E;
     Gradient d_k, d_v;
-    bool last = false;
-    for (uint32_t t = 0; !last; t++) {
+    bool is_last = false;
+    for (uint32_t t = 0; !is_last; t++) {
       const int stage = t % kStages;
       wait_for_queries(t);
       const Step step = shared.steps[stage];
-      const bool partly = step.partly || keys_partly;
-      last = step.last;
+      const bool has_masked_pairs = step.has_masked_pairs || has_masked_keys;
+      is_last = step.is_last;
       Scores s, d_p, p;
       scores(s, tiles.k(), tiles.q(stage));
       scores(d_p, tiles.v(), tiles.d_out(stage));
       wgmma_wait<1>();
       wgmma_results(s);
       to_probabilities(p, s, shared.lse[stage], factor);
-      if (partly) select_seen(p, step);
+      if (has_masked_pairs) select_seen(p, step);
       Weights value_weights, key_weights;
       pack(value_weights, p);
       accumulate(d_v, value_weights, tiles.d_out(stage), t > 0);
       wgmma_wait<1>();
       wgmma_results(d_p);
       to_d_scores(p, d_p, shared.delta[stage]);
-      if (partly) select_seen(p, step);
+      if (has_masked_pairs) select_seen(p, step);
       pack(key_weights, p);
       write_d_scores(tiles.d_scores(stage), key_weights);
       fence_async_proxy();
@@ -404,7 +408,7 @@ struct Consumer {
       wgmma_operands(value_weights);
 #pragma unroll
       for (int i = 0; i < 32; i++) d_q[i] += sum[i];
-      if (step.diagonal) {
+      if (step.is_diagonal) {
         write_queries(d_q, step);
       } else {
         write_sums(d_q, step);
@@ -429,7 +433,7 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
   if (threadIdx.x < kKeys) shared.poison[threadIdx.x] = 0;
   if (threadIdx.x == 0) {
     shared.keys = KeyTile(problem, atomicAdd(&problem.workspace.work->tickets, 1u));
-    shared.partly = 0;
+    shared.has_masked_keys = 0;
     barrier_init(&shared.keys_landed, 1);
     barrier_init(&shared.keys_ready, kConsumerWarps);
     for (int stage = 0; stage < kStages; stage++) {

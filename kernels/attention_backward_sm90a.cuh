@@ -104,10 +104,10 @@ struct QueryTileIterator {
     next_segment();
   }
 
-  __device__ __forceinline__ bool valid() const { return segment >= keys.segment; }
-  __device__ __forceinline__ bool own() const { return segment == keys.segment; }
+  __device__ __forceinline__ bool is_valid() const { return segment >= keys.segment; }
+  __device__ __forceinline__ bool is_own() const { return segment == keys.segment; }
   // Whether some query of the tile does not see every key up to the end of the tile of keys.
-  __device__ __forceinline__ bool diagonal() const { return own() && first < keys.first + kKeys; }
+  __device__ __forceinline__ bool is_diagonal() const { return is_own() && first < keys.first + kKeys; }
   __device__ __forceinline__ int32_t query_head() const { return keys.head * problem.group + head; }
   // Index of the tile's first query in an array [heads, query_rows].
   __device__ __forceinline__ int64_t row_index() const { return query_head() * problem.query_rows + row; }
@@ -117,14 +117,14 @@ struct QueryTileIterator {
     count = QUERIES;
     row -= QUERIES;
     first -= QUERIES;
-    if (first < (own() ? keys.first : 0)) next_segment();
+    if (first < (is_own() ? keys.first : 0)) next_segment();
   }
 
  private:
   __device__ __forceinline__ void next_segment() {
     int32_t queries = 0;
     while (queries == 0 && --segment >= keys.segment) queries = problem.segments[segment].query_count;
-    if (!valid()) return;
+    if (!is_valid()) return;
     first = (queries - 1) / QUERIES * QUERIES;
     row = problem.segments[segment].query_begin + first;
     count = queries - first;
@@ -135,10 +135,10 @@ struct QueryTileIterator {
 // Describes a tile of queries. The producer writes it for the consumers.
 struct Step {
   int32_t row, count, head;
-  int32_t first_seeing;  // query i sees the keys up to i - first_seeing of the tile; far below 0 if all queries see all keys
-  bool diagonal;         // the last tile of keys for these queries: d_q is complete after it
-  bool partly;           // some pair of query and key does not exist or is masked
-  bool last;
+  int32_t first_seeing;   // query i sees the keys up to i - first_seeing of the tile; far below 0 if all queries see all keys
+  bool is_diagonal;       // the last tile of keys for these queries: d_q is complete after it
+  bool has_masked_pairs;  // some pair of query and key does not exist or is masked
+  bool is_last;
 };
 
 constexpr int32_t kAllSee = -(1 << 20);
@@ -170,8 +170,8 @@ struct Shared {
   Step steps[kStages];
   float lse[kStages][kQueries<D>], delta[kStages][kQueries<D>];
   KeyTile keys;
-  float poison[kKeys];  // NaN for a key that is not finite, otherwise 0
-  uint32_t partly;      // some key is not finite, or does not exist
+  float poison[kKeys];       // NaN for a key that is not finite, otherwise 0
+  uint32_t has_masked_keys;  // some key is not finite, or does not exist
 };
 
 // Tiles in dynamic shared memory, from its first aligned address.

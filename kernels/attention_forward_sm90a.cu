@@ -89,9 +89,9 @@ __device__ __forceinline__ Block<D> block_of(const dpo4j_attention_forward_param
 
 // Whether a tile contains the end of the prefix: then it is not contiguous.
 template <int D>
-__device__ __forceinline__ bool straddles(const Block<D>& block, int32_t first_key) {
-  const int32_t border = block.keys.segment.prefix_count;
-  return first_key < border && first_key + kKeys > border;
+__device__ __forceinline__ bool is_split(const Block<D>& block, int32_t first_key) {
+  const int32_t prefix_end = block.keys.segment.prefix_count;
+  return first_key < prefix_end && first_key + kKeys > prefix_end;
 }
 
 // Called by kLoaderThreads threads. Returns when the chunks that this thread copies have arrived.
@@ -118,7 +118,7 @@ __device__ __forceinline__ void copy_keys(const Block<D>& block, const TileMap& 
     unsigned char* const tile = shared.keys(state.stage);
     barrier_wait(&ring.empty[state.stage], state.parity ^ 1);
     __syncwarp();  // a late lane must not find the barrier two phases ahead
-    if (straddles<D>(block, first_key)) {
+    if (is_split<D>(block, first_key)) {
       gather<D>(block, tile, block.x.k, first_key, thread);
       fence_async_proxy();
       __syncwarp();
@@ -140,20 +140,20 @@ __device__ __forceinline__ void copy_values(const Block<D>& block, const TileMap
     Barrier* const landed = &shared.barriers.landed[state.stage];
     unsigned char* const tile = shared.values(state.stage);
     barrier_wait(&ring.empty[state.stage], state.parity ^ 1);
-    const bool gathers = straddles<D>(block, first_key), looks = !block.block_sees_all(first_key);
-    if (gathers) {
+    const bool is_gathered = is_split<D>(block, first_key), has_masked_keys = !block.block_sees_all(first_key);
+    if (is_gathered) {
       gather<D>(block, tile, block.x.v, first_key, thread);
       if (thread == 0) barrier_arrive(landed);
     } else if (thread == 0) {
       load<D>(block, tile, map, landed, first_key);
     }
     barrier_wait(landed, state.parity);
-    if (looks) {
+    if (has_masked_keys) {
       const bool found = KeyRows<D>::template hide_not_finite<kLoaderThreads>(tile, thread);
       const bool any_found = __any_sync(kAllLanes, found);
       if (lane_index() == 0) shared.barriers.hidden[state.stage][thread / kWarp] = any_found;
     }
-    if (gathers || looks) fence_async_proxy();
+    if (is_gathered || has_masked_keys) fence_async_proxy();
     __syncwarp();
     if (lane_index() == 0) barrier_arrive(&ring.full[state.stage]);
   }
@@ -293,12 +293,12 @@ struct Rows {
     multiply_values();
     state.turns.pass();
     wgmma_wait<1>();
-    const bool moved = weigh(tile * kKeys);
+    const bool is_rescaled = weigh(tile * kKeys);
     // This wait for the next keys is here and not at the start of the next step, because it is a branch. Without it, the compiler moves the
     // wait for the values product up, past exponentials that should overlap with that product. It does not move it past a branch.
     if (tile + 1 < tiles) wait_for(barriers.keys, state.keys);
     finish_values((tile - 1) * kKeys);
-    if (moved) Tile<D>::scale(out, rescale);
+    if (is_rescaled) Tile<D>::scale(out, rescale);
     Tile<D>::to_weights(weights, scores);
   }
 

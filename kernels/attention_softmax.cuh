@@ -18,7 +18,7 @@ struct Softmax : OnlineSoftmax<2 * Tile::kRowTiles> {
   // rounded too, but all weights of a row use the same rounded maximum, so its error cancels in out and lse. It may make a weight slightly
   // larger than 1.
   __device__ __forceinline__ bool weigh(typename Tile::Scores& s, float factor, typename Tile::RowFloats& rescale) {
-    bool moved = false;
+    bool is_rescaled = false;
 #pragma unroll
     for (int m = 0; m < Tile::kRowTiles; m++) {
 #pragma unroll
@@ -29,7 +29,7 @@ struct Softmax : OnlineSoftmax<2 * Tile::kRowTiles> {
         const int i = index(m, half);
         const float now = fmaxf(this->maximum[i], quad_max(tile_maximum) * factor);
         rescale[m][half] = exp2_flushed(this->maximum[i] - now);
-        moved |= rescale[m][half] != 1;
+        is_rescaled |= rescale[m][half] != 1;
         this->move_to(i, now, rescale[m][half]);
 #pragma unroll
         for (int n = 0; n < Tile::kColumns / 8; n++) {
@@ -38,7 +38,7 @@ struct Softmax : OnlineSoftmax<2 * Tile::kRowTiles> {
         }
       }
     }
-    return __any_sync(kAllLanes, moved);
+    return __any_sync(kAllLanes, is_rescaled);
   }
 
   // Called after the last tile: adds the sums of the lanes that share a row; `inverse` is 1 / sum.

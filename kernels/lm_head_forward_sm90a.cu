@@ -70,7 +70,7 @@ struct Stages {
 template <int STAGES, class Copy>
 __device__ void fill(Ring<STAGES>& ring, const Problem& problem, TileIterator it, uint32_t bytes, Copy copy) {
   PipelineState<STAGES> state;
-  for (; it.valid(); it.advance()) {
+  for (; it.is_valid(); it.advance()) {
     for (int32_t step = 0; step < problem.steps; step++, state.advance()) {
       Barrier* full = &ring.full[state.stage];
       barrier_wait(&ring.empty[state.stage], state.parity ^ 1);
@@ -156,15 +156,15 @@ template <int CLUSTER, bool TRANSFORMED>
 __device__ void multiply_tiles(const Problem& problem, Barriers& barriers, const Stages& stages, TileIterator it, uint32_t rank,
                                int group) {
   const int thread = threadIdx.x % kWarpgroup, warp = thread / kWarp, lane = thread % kWarp;
-  const bool keeps_a_lead = problem.steps >= kAhead;
+  const bool has_lead = problem.steps >= kAhead;
   ConsumerState state;
-  for (uint32_t tiles = 0; it.valid(); it.advance(), tiles++) {
+  for (uint32_t tiles = 0; it.is_valid(); it.advance(), tiles++) {
     const int64_t row_of_tile = (int64_t{it.row_tile()} * CLUSTER + rank) * kTileRows + group * kProductRows;
     const Fragment fragment(problem, row_of_tile + warp * 16 + lane / 4, it.vocabulary_tile(), lane);
-    if (keeps_a_lead && group == 1) barrier_wait(&barriers.ahead, tiles % 2);
+    if (has_lead && group == 1) barrier_wait(&barriers.ahead, tiles % 2);
     float d[kAccumulators];
     multiply<CLUSTER>(d, problem, barriers, stages, group, state, lane, [&](int32_t step) {
-      if (keeps_a_lead && group == 0 && step == kAhead - 1 && lane == 0) barrier_arrive(&barriers.ahead);
+      if (has_lead && group == 0 && step == kAhead - 1 && lane == 0) barrier_arrive(&barriers.ahead);
     });
     if constexpr (TRANSFORMED) fragment.transform(d, problem);
     fragment.reduce(d, problem);

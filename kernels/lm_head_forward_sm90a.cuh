@@ -51,7 +51,7 @@ class TileIterator {
       : rows_(problem.row_tiles), columns_(problem.vocabulary_tiles), stride_(stride) {
     start_group(0, problem.together, first);
   }
-  __device__ bool valid() const { return group_begin_ < rows_; }
+  __device__ bool is_valid() const { return group_begin_ < rows_; }
   __device__ int32_t row_tile() const { return static_cast<int32_t>(group_begin_ + row_); }
   __device__ int32_t vocabulary_tile() const { return static_cast<int32_t>(column_); }
 
