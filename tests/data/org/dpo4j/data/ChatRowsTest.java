@@ -13,7 +13,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Conversations that a chat template has rendered, and plain text, against TRL's ids of them: golden/chat_rows.py. */
+/** Conversations rendered by a chat template, and plain text, against ids of TRL: golden/chat_rows.py. */
 class ChatRowsTest {
     private static final JsonNode GOLDEN = GoldenTokenizers.read("chat_rows.json");
 

@@ -52,7 +52,7 @@ class ForeignTokenizerTest {
 
     /** Each begins with a JSON value, which is not all that the file holds, or is no object. */
     @Test
-    void specialTokensOfNoObject() {
+    void specialTokensThatAreNoObjectAreRefused() {
         String name = "tokenizer_config.json";
         refused(name, "", " is empty; download it again");
         refused(name, "null", " does not hold a JSON object; download it again");

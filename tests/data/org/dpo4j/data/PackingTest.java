@@ -6,7 +6,7 @@ import java.util.List;
 import org.dpo4j.kernels.decoder.Segment;
 import org.junit.jupiter.api.Test;
 
-/** Batches against ones laid out by hand. */
+/** Packed batches against layouts by hand. */
 class PackingTest {
 
     private static final PreferencePair PAIR =

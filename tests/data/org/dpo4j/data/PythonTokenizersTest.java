@@ -36,7 +36,7 @@ class PythonTokenizersTest {
     }
 
     @Test
-    void thereAreTwentyOdd() {
+    void theGoldenFileIsComplete() {
         assertThat(names()).hasSizeGreaterThan(20).doesNotHaveDuplicates();
         assertThat(TEXTS).hasSize(500);
     }
@@ -59,7 +59,7 @@ class PythonTokenizersTest {
         }
     }
 
-    /** The ids of tables: no text is encoded to find them. */
+    /** The ids of added tokens come from tables, not from encoding a text. */
     @ParameterizedTest
     @MethodSource("names")
     void addedTokens(String name) {
@@ -76,7 +76,7 @@ class PythonTokenizersTest {
         }
     }
 
-    /** The way of a row from its file to ids of prompt, border and answers. */
+    /** Rows of a file become ids of prompt and answers. */
     @ParameterizedTest
     @MethodSource("names")
     void rows(String name) {

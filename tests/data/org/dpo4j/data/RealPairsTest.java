@@ -9,7 +9,7 @@ import org.dpo4j.model.TestFiles;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
-/** Anthropic's helpful transcripts, with the counts their README gives. */
+/** Anthropic's helpful transcripts. Expected counts are those of their README. */
 class RealPairsTest {
 
     private static Dataset<PreferencePair> read(String name, @Nullable Integer maxLength) {
@@ -29,9 +29,9 @@ class RealPairsTest {
                 .isEqualTo(Map.of("no shared prompt", 2, "empty completion", 4, "identical sides", 2));
     }
 
-    /** The same pairs as transcripts, and with the prompt split off by others. */
+    /** A file of transcripts, and one whose prompts were split off by another program. */
     @Test
-    void transcriptsSplitWhereOthersSplitThem() {
+    void transcriptsAndSplitPromptsGiveTheSamePairs() {
         List<PreferencePair> transcripts =
                 read("hh-rlhf/hh-helpful-base.test.jsonl", null).rows();
         List<PreferencePair> strings =
@@ -43,11 +43,10 @@ class RealPairsTest {
     }
 
     /**
-     * 1,408 of all 2,346 fit 512 tokens; counted there without ending tokens, so that a pair of exactly 512 is left
-     * out here.
+     * 1,408 of all 2,346 fit 512 tokens. That count is without EOS, so here a pair of exactly 512 does not fit.
      */
     @Test
-    void whatFitsTheModel() {
+    void rowsThatFitTheModelAreCounted() {
         int used = 0;
         for (String split : List.of("test", "train")) {
             DatasetReport report =

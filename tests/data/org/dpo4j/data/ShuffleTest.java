@@ -27,11 +27,11 @@ class ShuffleTest {
     }
 
     /**
-     * Where row 0 goes, over 6000 seeds and 6 places: each place expects 1000 with deviation sqrt(6000 * 1/6 * 5/6) =
-     * 29, so 150 is five deviations.
+     * The position of row 0 over 6000 seeds and 6 positions: each is expected 1000 times with a standard deviation of
+     * sqrt(6000 * 1/6 * 5/6) = 29, so 150 is five standard deviations.
      */
     @Test
-    void everyPlaceIsAsLikely() {
+    void everyPositionIsEquallyLikely() {
         int[] counts = new int[6];
         for (int seed = 0; seed < 6000; seed++) {
             int[] order = Shuffle.order(6, seed, 0);

@@ -28,7 +28,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import picocli.CommandLine;
 
-/** Defaults are TRL's; what cannot be meant is refused by name. */
+/** Defaults are TRL's. Values that cannot be meant are refused by name. */
 class TrainOptionsTest {
     private static final Path PATH = Path.of("path");
 
@@ -102,7 +102,7 @@ class TrainOptionsTest {
     }
 
     @Test
-    void optionsThatAreBuiltStayAsTheyAre() {
+    void builtOptionsDoNotChangeWithTheirBuilder() {
         DpoOptions.Builder builder = required(DpoOptions.builder());
         TrainOptions before = builder.build().train();
         TrainOptions after = builder.learningRate(0.5).seed(7).build().train();
@@ -111,7 +111,7 @@ class TrainOptionsTest {
     }
 
     @Test
-    void maxLengthIsTheModelsWhereItIsNotGiven() {
+    void maxLengthDefaultsToTheModels() {
         TrainOptions unset = required(DpoOptions.builder()).build().train();
         assertThat(unset.maxLengthFor(positions(512))).isEqualTo(512);
         assertThat(unset.maxLengthFor(positions(4096))).isEqualTo(1024);
@@ -151,9 +151,9 @@ class TrainOptionsTest {
                 .isEqualTo(DType.BF16);
     }
 
-    /** Options at the value that they have where they are left out. */
+    /** Options at their defaults, which the loss does not read. */
     @Test
-    void aDefaultIsTakenWhetherOrNotALossReadsIt() {
+    void anOptionAtItsDefaultIsAcceptedIfNoLossReadsIt() {
         assertThat(required(DpoOptions.builder())
                         .fAlphaDivergenceCoef(0.5f)
                         .discopopTau(0.05f)
@@ -174,7 +174,7 @@ class TrainOptionsTest {
         }
     }
 
-    /** What transformers' TrainerState and TrainingArguments make of them (tests/golden/trl_options.py). */
+    /** Expected: the steps of transformers' TrainerState and TrainingArguments (tests/golden/trl_options.py). */
     @Test
     void stepsBelow1AreShares() throws IOException {
         String root = System.getenv("DPO4J_ROOT");
