@@ -9,6 +9,10 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.AdamW;
 import org.dpo4j.kernels.decoder.AdamW.Rounding;
 import org.dpo4j.kernels.decoder.AdamWOptions;
+import org.dpo4j.testkit.Bfloat16;
+import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.ReferenceAdamW;
+import org.dpo4j.testkit.ReferencePhilox;
 import org.junit.jupiter.api.Tag;
 
 /** Moments that are stored in bf16 and rounded stochastically. */
@@ -171,14 +175,14 @@ class AdamWMomentsTest {
             double mean = value * Math.pow(beta, steps);
             double tolerance = 6 * neighbours(value) * Math.sqrt(steps / (4.0 * count)) + steps * 0x1p-24 * value;
             try (Tensors tensors = new Tensors(on)) {
-                Steps of = new Steps(tensors, state, DType.BF16, options, 0, steps, 1);
+                Steps stepsOfType = new Steps(tensors, state, DType.BF16, options, 0, steps, 1);
                 tensors.run(device -> {
                     for (int t = 1; t <= steps; t++) {
-                        of.run(device, t, 0, count);
+                        stepsOfType.run(device, t, 0, count);
                     }
                 });
-                Expect.near("mean of m", new double[] {mean(of.m)}, new double[] {mean}, i -> tolerance);
-                Expect.near("mean of v", new double[] {mean(of.v)}, new double[] {mean}, i -> tolerance);
+                Expect.near("mean of m", new double[] {mean(stepsOfType.m)}, new double[] {mean}, i -> tolerance);
+                Expect.near("mean of v", new double[] {mean(stepsOfType.v)}, new double[] {mean}, i -> tolerance);
             }
             float nearest = value;
             for (int t = 1; t <= steps; t++) {

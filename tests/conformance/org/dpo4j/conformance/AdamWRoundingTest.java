@@ -9,6 +9,8 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.AdamW;
 import org.dpo4j.kernels.decoder.AdamW.Rounding;
 import org.dpo4j.kernels.decoder.AdamWOptions;
+import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.ReferencePhilox;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 

@@ -5,6 +5,10 @@ import java.util.Arrays;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.AdamW;
 import org.dpo4j.kernels.decoder.AdamWOptions;
+import org.dpo4j.testkit.Bfloat16;
+import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.ReferenceAdamW;
+import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
 class AdamWTest {

@@ -7,6 +7,9 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.Attention;
 import org.dpo4j.kernels.decoder.Segment;
+import org.dpo4j.testkit.AttentionLayout;
+import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.ReferenceAttention;
 
 /**
  * Calls of attention with one shape. Strides are this many elements beyond the rows' widths: by default there is no gap. By default the scale is 1 /
@@ -118,15 +121,15 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
     }
 
     /** A forward call and its tensors. */
-    record Forward(Operands of, int keyRows, Tensor out, Tensor lse, Tensor workspace) {
+    record Forward(Operands operands, int keyRows, Tensor out, Tensor lse, Tensor workspace) {
         void run(Device device) {
             Attention.forward(
                     device,
                     new Attention.Saved(out.address(), lse.address()),
-                    of.addresses(),
-                    of.packed(keyRows),
+                    operands.addresses(),
+                    operands.packed(keyRows),
                     workspace.address(),
-                    of.shape.with(of.dtype));
+                    operands.shape.with(operands.dtype));
         }
     }
 
@@ -142,10 +145,11 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
 
     /** A backward call and its tensors. */
     record Backward(
-            Operands of, Tensor dQ, Tensor dK, Tensor dV, Tensor workspace, Tensor dOut, Tensor out, Tensor lse) {
+            Operands operands, Tensor dQ, Tensor dK, Tensor dV, Tensor workspace, Tensor dOut, Tensor out, Tensor lse) {
         /** The same call with other segments, which lie packed in a tensor. */
         Backward withSegments(List<Segment> segments, Tensor packed) {
-            Operands other = new Operands(of.shape, segments, of.dtype, of.q, of.k, of.v, packed);
+            Operands other =
+                    new Operands(operands.shape, segments, operands.dtype, operands.q, operands.k, operands.v, packed);
             return new Backward(other, dQ, dK, dV, workspace, dOut, out, lse);
         }
 
@@ -153,28 +157,28 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
             Attention.backward(
                     device,
                     new Attention.Gradients(dOut.address(), dQ.address(), dK.address(), dV.address()),
-                    of.addresses(),
+                    operands.addresses(),
                     new Attention.Saved(out.address(), lse.address()),
-                    of.packed(AttentionLayout.rows(of.segments)),
+                    operands.packed(AttentionLayout.rows(operands.segments)),
                     workspace.address(),
-                    of.shape.with(of.dtype));
+                    operands.shape.with(operands.dtype));
         }
     }
 
     /** out and lse are the reference's, as stored: what backward makes of given numbers is what is tested. */
     Backward backward(Tensors tensors, On on, List<Segment> segments, Inputs inputs) {
         int rows = inputs.q.length / width();
-        Operands of = operands(tensors, on, segments, inputs);
+        Operands operands = operands(tensors, on, segments, inputs);
         double[] out = new double[rows * width()];
         double[] lse = new double[rows * heads];
-        ReferenceAttention reference = reference(of.inputs(), segments);
+        ReferenceAttention reference = reference(operands.inputs(), segments);
         for (ReferenceAttention.View view : reference.views()) {
             double[] row = reference.forward(view);
             System.arraycopy(row, 0, out, reference.atQuery(view.query(), view.head()), headWidth);
             lse[view.query() * heads + view.head()] = view.lse();
         }
         return new Backward(
-                of,
+                operands,
                 tensors.output("d_q", on.dtype(), rows, width(), qStride()),
                 tensors.output("d_k", on.dtype(), rows, kvWidth(), kvStride()),
                 tensors.output("d_v", on.dtype(), rows, kvWidth(), kvStride()),

@@ -2,9 +2,13 @@ package org.dpo4j.conformance;
 
 import java.util.Arrays;
 import java.util.List;
-import org.dpo4j.conformance.ReferenceAttention.Gradients;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.Segment;
+import org.dpo4j.testkit.AttentionLayout;
+import org.dpo4j.testkit.AttentionTolerance;
+import org.dpo4j.testkit.ReferenceAttention;
+import org.dpo4j.testkit.ReferenceAttention.Gradients;
+import org.dpo4j.testkit.Tolerance;
 
 /** What tests of attention have in common: a call, and what its results must be. */
 final class AttentionCheck {
@@ -37,7 +41,7 @@ final class AttentionCheck {
         try (Tensors tensors = new Tensors(on)) {
             AttentionCall.Forward call = shape.forward(tensors, on, segments, inputs);
             tensors.run(call::run);
-            AttentionCall.Inputs stored = call.of().inputs();
+            AttentionCall.Inputs stored = call.operands().inputs();
             List<Object> key = List.of(shape.key(stored, segments), on.dtype());
             double[] out = call.out().values();
             double[] lse = call.lse().values();
@@ -61,7 +65,7 @@ final class AttentionCheck {
         try (Tensors tensors = new Tensors(on)) {
             AttentionCall.Backward call = shape.backward(tensors, on, segments, inputs);
             tensors.run(call::run);
-            AttentionCall.Inputs stored = call.of().inputs();
+            AttentionCall.Inputs stored = call.operands().inputs();
             List<Object> key = List.of(shape.key(stored, segments), on.dtype());
             List<Gradients> both = GRADIENTS.get(key, () -> {
                 ReferenceAttention reference = shape.reference(stored, segments);

@@ -1,7 +1,7 @@
 package org.dpo4j.conformance;
 
-import static org.dpo4j.conformance.AttentionLayout.plain;
-import static org.dpo4j.conformance.Tolerance.U;
+import static org.dpo4j.testkit.AttentionLayout.plain;
+import static org.dpo4j.testkit.Tolerance.U;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.ArrayList;
@@ -13,6 +13,8 @@ import org.dpo4j.kernels.decoder.Attention;
 import org.dpo4j.kernels.decoder.Segment;
 import org.dpo4j.kernels.internal.CudaSettings;
 import org.dpo4j.kernels.internal.Native;
+import org.dpo4j.testkit.AttentionLayout;
+import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
 /**

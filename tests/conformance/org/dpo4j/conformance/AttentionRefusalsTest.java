@@ -4,20 +4,21 @@ import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.dpo4j.conformance.AttentionLayout.Family;
 import org.dpo4j.kernels.decoder.Attention;
 import org.dpo4j.kernels.decoder.Segment;
+import org.dpo4j.testkit.AttentionLayout;
+import org.dpo4j.testkit.AttentionLayout.Family;
 import org.junit.jupiter.api.Tag;
 
 class AttentionRefusalsTest {
     private static final AttentionCall SHAPE = new AttentionCall(4, 2, 8).withStrides(8);
     private static final List<Segment> SEGMENTS = AttentionLayout.shared(new Family(3, 2, 1));
 
-    private static Refusals common(Refusals refusals, On on, AttentionCall.Operands of) {
-        return refusals.address("q", of.q())
-                .address("k", of.k())
-                .address("v", of.v())
-                .indices("segments", of.packed())
+    private static Refusals common(Refusals refusals, On on, AttentionCall.Operands operands) {
+        return refusals.address("q", operands.q())
+                .address("k", operands.k())
+                .address("v", operands.v())
+                .indices("segments", operands.packed())
                 .size("segment_count", SEGMENTS.size(), -1)
                 .size("max_queries", 3, -1)
                 .size("heads", SHAPE.heads(), 0, -4, 3)
@@ -54,7 +55,7 @@ class AttentionRefusalsTest {
         AttentionCall.Inputs inputs = AttentionCall.Inputs.random(SHAPE, 6, 1);
         try (Tensors tensors = new Tensors(on)) {
             AttentionCall.Forward call = SHAPE.forward(tensors, on, SEGMENTS, inputs);
-            common(new Refusals(tensors, "attention_forward"), on, call.of())
+            common(new Refusals(tensors, "attention_forward"), on, call.operands())
                     .address("out", call.out())
                     .address("lse", call.lse())
                     .address("workspace", call.workspace())
@@ -75,7 +76,7 @@ class AttentionRefusalsTest {
         AttentionCall.Inputs inputs = AttentionCall.Inputs.random(SHAPE, 6, 1);
         try (Tensors tensors = new Tensors(on)) {
             AttentionCall.Backward call = SHAPE.backward(tensors, on, SEGMENTS, inputs);
-            common(new Refusals(tensors, "attention_backward"), on, call.of())
+            common(new Refusals(tensors, "attention_backward"), on, call.operands())
                     .address("d_q", call.dQ())
                     .address("d_k", call.dK())
                     .address("d_v", call.dV())

@@ -1,15 +1,16 @@
 package org.dpo4j.conformance;
 
-import static org.dpo4j.conformance.AttentionLayout.plain;
-import static org.dpo4j.conformance.AttentionLayout.shared;
+import static org.dpo4j.testkit.AttentionLayout.plain;
+import static org.dpo4j.testkit.AttentionLayout.shared;
 
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.stream.IntStream;
-import org.dpo4j.conformance.AttentionLayout.Family;
 import org.dpo4j.kernels.decoder.Segment;
+import org.dpo4j.testkit.AttentionLayout;
+import org.dpo4j.testkit.AttentionLayout.Family;
 import org.junit.jupiter.api.Tag;
 
 class AttentionTest {
@@ -129,7 +130,7 @@ class AttentionTest {
 
     /** A sequence alone, or among others in another order: to the bit the same outputs. */
     @OnEachDType
-    void sequencesDoNotFeelEachOther(On on) {
+    void sequencesDoNotDependOnOtherSequences(On on) {
         AttentionCall shape = new AttentionCall(4, 2, 16);
         List<Segment> segments = plain(33, 70, 5);
         AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, 108, 1);
@@ -148,7 +149,7 @@ class AttentionTest {
 
     /** Gradients of a sequence, too, are the same bits alone and among others. */
     @OnEachDType
-    void gradientsOfSequencesDoNotFeelEachOther(On on) {
+    void gradientsOfSequencesDoNotDependOnOtherSequences(On on) {
         AttentionCall shape = new AttentionCall(4, 2, 16);
         AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, 80, 1);
         AttentionCall.Inputs others = AttentionCall.Inputs.random(shape, 80, 9);

@@ -1,14 +1,15 @@
 package org.dpo4j.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.dpo4j.conformance.AttentionLayout.plain;
-import static org.dpo4j.conformance.AttentionLayout.shared;
+import static org.dpo4j.testkit.AttentionLayout.plain;
+import static org.dpo4j.testkit.AttentionLayout.shared;
 
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.dpo4j.conformance.AttentionLayout.Family;
 import org.dpo4j.kernels.decoder.Segment;
+import org.dpo4j.testkit.AttentionLayout;
+import org.dpo4j.testkit.AttentionLayout.Family;
 
 /**
  * Attention over more than one tile of every shape of tile: head widths up to 64, 96, 128 and 256 have tiles of their own in bf16, with 64 or 128 rows
@@ -131,7 +132,7 @@ class AttentionTilesTest {
 
     /** Gradients of a family are the same bits whatever the others hold, and every time. */
     @OnEachDType
-    void gradientsOfFamiliesDoNotFeelEachOther(On on) {
+    void gradientsOfFamiliesDoNotDependOnOtherFamilies(On on) {
         List<Segment> families = shared(new Family(140, 135, 20), new Family(131, 3));
         int ofFirst = 295;
         for (AttentionCall shape : List.of(new AttentionCall(2, 1, 128), new AttentionCall(2, 2, 64))) {

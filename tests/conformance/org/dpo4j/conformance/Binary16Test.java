@@ -3,6 +3,7 @@ package org.dpo4j.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.math.BigDecimal;
+import org.dpo4j.testkit.Binary16;
 import org.junit.jupiter.api.Test;
 
 /** All 65,536 values of {@link Binary16} against the definition of the format: sign, exponent, fraction. */

@@ -3,6 +3,8 @@ package org.dpo4j.conformance;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.ColumnSum;
 import org.dpo4j.kernels.decoder.ColumnSum.Matrix;
+import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
 class ColumnSumTest {

@@ -3,6 +3,7 @@ package org.dpo4j.conformance;
 import java.util.Arrays;
 import org.dpo4j.kernels.decoder.CopyRows;
 import org.dpo4j.kernels.decoder.MatrixShape;
+import org.dpo4j.testkit.Draw;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 
@@ -86,16 +87,14 @@ class CopyRowsTest {
                     .address("in", in)
                     .size("out_rows", outRows.address(), outRows.address() + 2)
                     .size("in_rows", inRows.address(), inRows.address() + 2)
-                    .size("rows", 2, -1)
-                    .size("width", 8, 0, -1)
+                    .matrix(2, 8, on)
                     .size("out_stride", 16, 0, 7, 17)
                     .size("in_stride", 24, 0, 7, 25)
-                    .dtype("dtype", on)
                     .check((device, a) -> CopyRows.forward(
                             device,
                             new CopyRows.To(a.get("out"), a.get("out_rows"), a.get("out_stride")),
                             new CopyRows.From(a.get("in"), a.get("in_rows"), a.get("in_stride")),
-                            new MatrixShape(a.get("rows"), a.get("width"), a.dtype("dtype"))));
+                            a.matrix()));
         }
     }
 }

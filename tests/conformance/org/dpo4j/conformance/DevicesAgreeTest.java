@@ -10,6 +10,7 @@ import org.dpo4j.kernels.UnpairedLoss;
 import org.dpo4j.kernels.UnpairedLoss.Type;
 import org.dpo4j.kernels.decoder.Embedding;
 import org.dpo4j.kernels.decoder.GradientNorm;
+import org.dpo4j.testkit.Draw;
 import org.junit.jupiter.api.Tag;
 
 /**
@@ -25,9 +26,9 @@ import org.junit.jupiter.api.Tag;
  */
 class DevicesAgreeTest {
 
-    /** Whole numbers in [-most, most]. */
-    private static double[] whole(int count, int most, long seed) {
-        return new Random(seed).ints(count, -most, most + 1).asDoubleStream().toArray();
+    /** Whole numbers in [-max, max]. */
+    private static double[] whole(int count, int max, long seed) {
+        return new Random(seed).ints(count, -max, max + 1).asDoubleStream().toArray();
     }
 
     @OnEachDevice
@@ -95,10 +96,10 @@ class DevicesAgreeTest {
             Tensor values = tensors.vector("values", DType.F32, new Draw(1).uniform(count * width, -9, -0.1));
             Tensor dSums = tensors.vector("d_sums", DType.F32, new Draw(2).normal(sequences * width, 1));
             Tensor offsets = tensors.input("offsets", ranges);
-            Sequences of = new Sequences(offsets.address(), sequences, width, 1f / 3, true);
+            Sequences arguments = new Sequences(offsets.address(), sequences, width, 1f / 3, true);
             tensors.run(device -> {
-                SequenceSum.forward(device, sums.address(), values.address(), of);
-                SequenceSum.backward(device, dValues.address(), dSums.address(), of);
+                SequenceSum.forward(device, sums.address(), values.address(), arguments);
+                SequenceSum.backward(device, dValues.address(), dSums.address(), arguments);
             });
             return both(sums, dValues);
         }

@@ -5,6 +5,9 @@ import java.util.Comparator;
 import java.util.stream.IntStream;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.Embedding;
+import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.ReferenceEmbedding;
+import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
 class EmbeddingTest {

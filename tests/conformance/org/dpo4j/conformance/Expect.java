@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.Arrays;
 import java.util.function.IntToDoubleFunction;
+import org.dpo4j.testkit.Expected;
 
 /** Comparisons of what a device computed with what it should have. */
 final class Expect {
@@ -27,6 +28,10 @@ final class Expect {
                 assertThat((Double) actual[i]).as("%s [%d]", what, i).isEqualTo((Double) expected[i]);
             }
         }
+    }
+
+    static void near(String what, double[] actual, Expected expected) {
+        near(what, actual, expected.values(), i -> expected.allowed()[i]);
     }
 
     /** As {@link #near}, of values that may have been computed only with exactly this result. Both zeros are one. */

@@ -9,6 +9,8 @@ import org.dpo4j.conformance.TokenLogProbRun.Left;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Statistic;
+import org.dpo4j.testkit.ReferenceTokenLogProb;
+import org.dpo4j.testkit.Tolerance;
 import org.jspecify.annotations.Nullable;
 
 /** What runs of token_logprob left, against the reference. Masked rows are exactly 0, targets beyond the vocabulary NaN throughout. */

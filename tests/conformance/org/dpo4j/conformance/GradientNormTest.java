@@ -2,6 +2,9 @@ package org.dpo4j.conformance;
 
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.GradientNorm;
+import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.ReferenceGradientNorm;
+import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
 class GradientNormTest {

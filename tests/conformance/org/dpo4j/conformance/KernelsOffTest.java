@@ -14,6 +14,7 @@ import org.dpo4j.kernels.decoder.Segment;
 import org.dpo4j.kernels.head.LmHeadForward;
 import org.dpo4j.kernels.internal.CudaSettings;
 import org.dpo4j.kernels.internal.Native;
+import org.dpo4j.testkit.AttentionLayout;
 
 /** Kernels that DPO4J_WITHOUT, here as the system property dpo4j.without, turns off one by one. */
 class KernelsOffTest {

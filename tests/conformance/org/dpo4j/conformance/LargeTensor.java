@@ -6,6 +6,7 @@ import java.util.SplittableRandom;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.testkit.Bfloat16;
 
 /** Some 100 MB of a device's memory in bf16 or fp32, which is filled and read as bytes: as doubles it would not fit the heap. */
 final class LargeTensor implements AutoCloseable {

@@ -2,6 +2,7 @@ package org.dpo4j.conformance;
 
 import java.util.Arrays;
 import java.util.stream.IntStream;
+import org.dpo4j.testkit.Draw;
 
 /**
  * The inputs of a head, on the host.
@@ -54,8 +55,8 @@ record LmHeadCall(
     }
 
     /** Some of its rows, in that order. */
-    LmHeadCall select(int... of) {
-        double[] selected = Arrays.stream(of)
+    LmHeadCall select(int... selectedRows) {
+        double[] selected = Arrays.stream(selectedRows)
                 .boxed()
                 .flatMapToDouble(row -> Arrays.stream(x, row * hidden, (row + 1) * hidden))
                 .toArray();
@@ -64,8 +65,8 @@ record LmHeadCall(
                 hidden,
                 selected,
                 w,
-                IntStream.of(of).map(row -> targets[row]).toArray(),
-                IntStream.of(of).mapToDouble(row -> dLogProb[row]).toArray(),
+                IntStream.of(selectedRows).map(row -> targets[row]).toArray(),
+                IntStream.of(selectedRows).mapToDouble(row -> dLogProb[row]).toArray(),
                 transform);
     }
 

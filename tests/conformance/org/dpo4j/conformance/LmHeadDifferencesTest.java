@@ -3,6 +3,7 @@ package org.dpo4j.conformance;
 import java.util.List;
 import org.dpo4j.conformance.LmHeadRun.Left;
 import org.dpo4j.conformance.LmHeadRun.Way;
+import org.dpo4j.testkit.ReferenceTokenLogProb;
 import org.junit.jupiter.api.Tag;
 
 /** Gradients of hidden rows, matrix and bias against central differences of the log-probs in double precision. */

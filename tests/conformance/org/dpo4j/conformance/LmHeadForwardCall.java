@@ -9,18 +9,19 @@ import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.head.LmHeadForward;
 import org.dpo4j.kernels.head.LmHeadForward.Head;
 import org.dpo4j.kernels.head.LmHeadForward.HiddenRows;
+import org.dpo4j.testkit.Bfloat16;
+import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.ReferenceTokenLogProb;
+import org.dpo4j.testkit.Tolerance;
 import org.jspecify.annotations.Nullable;
 
 /**
  * One call of {@link LmHeadForward}, its exact results and how far from them a device may be.
  *
- * @param hidden [rows, width], as bf16 holds them
- * @param weight [vocabulary, width], likewise
- * @param bias [vocabulary], as fp32 holds them; empty for none
+ * @param inputs with hidden rows and weights as bf16 holds them
  * @param gap elements between the end of a row and the start of the next, a multiple of 8 added to what the width needs
  */
-record LmHeadForwardCall(
-        int width, double[] hidden, double[] weight, double[] bias, int[] targets, float scale, float cap, int gap) {
+record LmHeadForwardCall(LmHeadCall inputs, int gap) {
 
     /** What a call leaves: log-probs and lses, as numbers and as bits. */
     record Left(double[] logprob, double[] lse, long[] logprobBits, long[] lseBits) {}
@@ -28,58 +29,69 @@ record LmHeadForwardCall(
     /** Hidden rows of N(0, 1), weights so that logits are N(0, spread). */
     static LmHeadForwardCall random(int rows, int vocabulary, int width, double spread) {
         Draw draw = new Draw(31L * rows + vocabulary + width);
+        double[] x = stored(draw.normal(rows * width, 1));
+        double[] w = stored(draw.normal(vocabulary * width, spread / Math.sqrt(width)));
+        int[] targets = draw.indices(rows, vocabulary);
         return new LmHeadForwardCall(
-                width,
-                stored(draw.normal(rows * width, 1)),
-                stored(draw.normal(vocabulary * width, spread / Math.sqrt(width))),
-                new double[0],
-                draw.indices(rows, vocabulary),
-                1,
-                0,
-                0);
+                new LmHeadCall(vocabulary, width, x, w, targets, new double[rows], LogitTransform.NONE), 0);
     }
 
     private static double[] stored(double[] values) {
         return Arrays.stream(values).map(x -> Bfloat16.rounded((float) x)).toArray();
     }
 
-    LmHeadForwardCall withTransformation(float newScale, float newCap) {
-        return new LmHeadForwardCall(width, hidden, weight, bias, targets, newScale, newCap, gap);
+    private LmHeadForwardCall withTransform(LogitTransform transform) {
+        return new LmHeadForwardCall(inputs.withTransform(transform), gap);
     }
 
-    LmHeadForwardCall withBias(double... newBias) {
-        double[] asStored = Arrays.stream(newBias).map(x -> (float) x).toArray();
-        return new LmHeadForwardCall(width, hidden, weight, asStored, targets, scale, cap, gap);
+    LmHeadForwardCall withTransformation(float scale, float cap) {
+        return withTransform(new LogitTransform(inputs.transform().bias(), scale, cap));
     }
 
-    LmHeadForwardCall withTargets(int... newTargets) {
-        return new LmHeadForwardCall(width, hidden, weight, bias, newTargets, scale, cap, gap);
+    LmHeadForwardCall withBias(double... bias) {
+        return withTransform(new LogitTransform(
+                bias, inputs.transform().scale(), inputs.transform().cap()));
     }
 
-    LmHeadForwardCall withGap(int newGap) {
-        return new LmHeadForwardCall(width, hidden, weight, bias, targets, scale, cap, newGap);
+    LmHeadForwardCall withTargets(int... targets) {
+        return new LmHeadForwardCall(inputs.withTargets(targets), gap);
+    }
+
+    LmHeadForwardCall withGap(int other) {
+        return new LmHeadForwardCall(inputs, other);
     }
 
     /** Rows of this call, in that order. */
     LmHeadForwardCall select(int... rows) {
-        double[] selected = new double[rows.length * width];
-        for (int i = 0; i < rows.length; i++) {
-            System.arraycopy(hidden, rows[i] * width, selected, i * width, width);
-        }
-        int[] ofRows = Arrays.stream(rows).map(row -> targets[row]).toArray();
-        return new LmHeadForwardCall(width, selected, weight, bias, ofRows, scale, cap, gap);
+        return new LmHeadForwardCall(inputs.select(rows), gap);
     }
 
-    int rows() {
-        return targets.length;
+    double[] hidden() {
+        return inputs.x();
     }
 
-    int vocabulary() {
-        return weight.length / width;
+    double[] weight() {
+        return inputs.w();
+    }
+
+    int[] targets() {
+        return inputs.targets();
+    }
+
+    private int rows() {
+        return inputs.rows();
+    }
+
+    private int vocabulary() {
+        return inputs.vocabulary();
+    }
+
+    private int width() {
+        return inputs.hidden();
     }
 
     private int stride() {
-        return (width + 7) / 8 * 8 + gap;
+        return (width() + 7) / 8 * 8 + gap;
     }
 
     /** Runs it, twice as {@link Tensors#run} does; where the device has no such operation, sees it refused by name and returns null. */
@@ -89,13 +101,14 @@ record LmHeadForwardCall(
         try (Tensors tensors = new Tensors(on)) {
             Tensor logprob = tensors.output("logprob", DType.F32, 1, rows);
             Tensor lse = tensors.output("lse", DType.F32, 1, rows);
-            Tensor x = tensors.input("hidden", DType.BF16, rows, width, stride(), hidden);
-            Tensor w = tensors.input("weight", DType.BF16, vocabulary(), width, stride(), weight);
-            Tensor b = bias.length == 0 ? null : tensors.vector("bias", DType.F32, bias);
-            Tensor t = tensors.input("targets", targets);
-            Transform transform = new Transform(b == null ? 0 : b.address(), scale, cap);
+            Tensor x = tensors.input("hidden", DType.BF16, rows, width(), stride(), hidden());
+            Tensor w = tensors.input("weight", DType.BF16, vocabulary(), width(), stride(), weight());
+            double[] biases = inputs.transform().bias();
+            Tensor b = biases == null ? null : tensors.vector("bias", DType.F32, biases);
+            Tensor t = tensors.input("targets", targets());
+            Transform transform = inputs.transform().on(b == null ? 0 : b.address());
             Tensor workspace = tensors.workspace(LmHeadForward.workspaceBytes(rows, vocabulary()));
-            Head head = new Head(w.address(), stride(), vocabulary(), width, transform, DType.BF16);
+            Head head = new Head(w.address(), stride(), vocabulary(), width(), transform, DType.BF16);
             Consumer<Device> call = device -> LmHeadForward.forward(
                     device,
                     new TokenResults(logprob.address(), lse.address()),
@@ -113,16 +126,13 @@ record LmHeadForwardCall(
 
     /** Logits of a row. */
     double[] logits(int row) {
-        double[] logits = new double[vocabulary()];
-        for (int j = 0; j < logits.length; j++) {
-            double z = 0;
-            for (int k = 0; k < width; k++) {
-                z += hidden[row * width + k] * weight[j * width + k];
+        double[] products = new double[vocabulary()];
+        for (int j = 0; j < products.length; j++) {
+            for (int k = 0; k < width(); k++) {
+                products[j] += hidden()[row * width() + k] * weight()[j * width() + k];
             }
-            z = scale * (z + (bias.length == 0 ? 0 : bias[j]));
-            logits[j] = cap == 0 ? z : cap * Math.tanh(z / cap);
         }
-        return logits;
+        return inputs.transform().z(products);
     }
 
     /**
@@ -132,12 +142,14 @@ record LmHeadForwardCall(
      */
     private double logitError(int row, int j) {
         double magnitudes = 0;
-        for (int k = 0; k < width; k++) {
-            magnitudes += Math.abs(hidden[row * width + k] * weight[j * width + k]);
+        for (int k = 0; k < width(); k++) {
+            magnitudes += Math.abs(hidden()[row * width() + k] * weight()[j * width() + k]);
         }
-        int steps = (width + 15) / 16;
-        double ofBias = bias.length == 0 || !Double.isFinite(bias[j]) ? 0 : Math.abs(bias[j]);
-        return scale * (steps * 17 * 0x1p-23 * magnitudes + 8 * Tolerance.U * (magnitudes + ofBias));
+        int steps = (width() + 15) / 16;
+        double[] bias = inputs.transform().bias();
+        double ofBias = bias == null || !Double.isFinite(bias[j]) ? 0 : Math.abs(bias[j]);
+        return inputs.transform().scale()
+                * (steps * 17 * 0x1p-23 * magnitudes + 8 * Tolerance.U * (magnitudes + ofBias));
     }
 
     /** The error of an lse is the probabilities' mean of the logits' errors, and what the log of a sum of exponentials costs. */
@@ -152,28 +164,29 @@ record LmHeadForwardCall(
     }
 
     double logprobError(int row, double[] logits) {
-        return lseError(row, logits) + logitError(row, targets[row]) + Tolerance.logProb(logits, targets[row]);
+        return lseError(row, logits) + logitError(row, targets()[row]) + Tolerance.logProb(logits, targets()[row]);
     }
 
-    /** Runs it and checks every row: masked ones, those whose target does not exist, and the others within their bounds or `most` if that is less. */
-    void check(On on, double most) {
+    /** Runs it and checks every row: masked ones, those whose target does not exist, and the others within their bounds, or within {@code max} if that is less. */
+    void check(On on, double max) {
         Left left = run(on);
         if (left == null) {
             return;
         }
         for (int row = 0; row < rows(); row++) {
-            String what = "row %d of %d, vocabulary %d, width %d".formatted(row, rows(), vocabulary(), width);
+            String what = "row %d of %d, vocabulary %d, width %d".formatted(row, rows(), vocabulary(), width());
             double[] actual = {left.lse[row], left.logprob[row]};
-            if (targets[row] < 0 || targets[row] >= vocabulary()) {
-                double all = targets[row] < 0 ? 0 : Double.NaN;
+            if (targets()[row] < 0 || targets()[row] >= vocabulary()) {
+                double all = targets()[row] < 0 ? 0 : Double.NaN;
                 Expect.exactly(what, actual, new double[] {all, all});
                 continue;
             }
             double[] logits = logits(row);
-            double[] expected = {ReferenceTokenLogProb.lse(logits), ReferenceTokenLogProb.forward(logits, targets[row])
+            double[] expected = {
+                ReferenceTokenLogProb.lse(logits), ReferenceTokenLogProb.forward(logits, targets()[row])
             };
             double[] allowed = {lseError(row, logits), logprobError(row, logits)};
-            Expect.near("lse, log-prob of " + what, actual, expected, i -> Math.min(allowed[i], most));
+            Expect.near("lse, log-prob of " + what, actual, expected, i -> Math.min(allowed[i], max));
         }
     }
 

@@ -16,7 +16,7 @@ import org.dpo4j.kernels.head.LmHeadForward.Head;
 import org.dpo4j.kernels.head.LmHeadForward.HiddenRows;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
-import org.dpo4j.kernels.internal.StructWriter;
+import org.dpo4j.testkit.Draw;
 import org.junit.jupiter.api.Tag;
 
 /** Bad values of every argument, by the C interface itself. */
@@ -29,25 +29,11 @@ class LmHeadForwardRefusalsTest {
     private static final long TOO_MANY = 1L << 31;
 
     private static void forward(Device device, Arguments a) {
-        StructWriter params = StructWriter.begin("dpo4j_lm_head_forward_params")
-                .address("logprob", a.get("logprob"))
-                .address("lse", a.get("lse"))
-                .address("workspace", a.get("workspace"))
-                .address("hidden", a.get("hidden"))
-                .int64("hidden_stride", a.get("hidden_stride"))
-                .address("targets", a.get("targets"))
-                .int64("rows", a.get("rows"))
-                .address("weight", a.get("weight"))
-                .int64("weight_stride", a.get("weight_stride"))
-                .int64("vocabulary", a.get("vocabulary"))
-                .int64("hidden_width", a.get("hidden_width"))
-                .open("transform", Long.BYTES)
-                .address("bias", a.get("bias"))
-                .float32("scale", a.number("scale"))
-                .float32("cap", a.number("cap"))
-                .close()
-                .int32("dtype", (int) a.get("dtype"));
-        Status.check(device.context(), Native.dpo4j_lm_head_forward(device.context(), params.end()));
+        long params = a.struct(
+                "dpo4j_lm_head_forward_params",
+                "*logprob *lse *workspace *hidden hidden_stride *targets rows *weight weight_stride vocabulary hidden_width"
+                        + " {transform *bias %scale %cap } #dtype");
+        Status.check(device.context(), Native.dpo4j_lm_head_forward(device.context(), params));
     }
 
     @OnEachDevice

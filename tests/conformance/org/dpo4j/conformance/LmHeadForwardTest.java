@@ -7,6 +7,7 @@ import java.util.stream.IntStream;
 import org.dpo4j.conformance.LmHeadForwardCall.Left;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.head.LmHeadForward;
+import org.dpo4j.testkit.Draw;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 
@@ -87,7 +88,7 @@ class LmHeadForwardTest {
         call.withBias(bias).withTransformation(0.3f, 5).check(on);
     }
 
-    /** A masked row may hold anything; neither it nor a row of NaN is felt by others. */
+    /** A masked row may hold anything; other rows do not depend on it or on a row of NaN. */
     @OnEachDevice
     @Tag("small")
     void maskedRowsAndTargetsBeyondTheVocabulary(On on) {
@@ -151,7 +152,7 @@ class LmHeadForwardTest {
 
     /** A row has the same bits alone, among others, at another place of another tile, and with rows further apart. */
     @OnEachDevice
-    void rowsDoNotFeelEachOther(On on) {
+    void rowsDoNotDependOnOtherRows(On on) {
         int rows = 300;
         LmHeadForwardCall whole = LmHeadForwardCall.random(rows, 600, 136, 4);
         whole.targets()[5] = -1;

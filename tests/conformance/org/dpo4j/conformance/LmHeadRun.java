@@ -14,6 +14,7 @@ import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.kernels.head.LmHead;
 import org.dpo4j.kernels.head.LmHead.HeadGradients;
 import org.dpo4j.kernels.head.LmHead.HeadRows;
+import org.dpo4j.testkit.Draw;
 import org.jspecify.annotations.Nullable;
 
 /** One run of a head on a device: {@link #of}. */

@@ -9,6 +9,9 @@ import org.dpo4j.conformance.LmHeadRun.Left;
 import org.dpo4j.conformance.LmHeadRun.Way;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.head.HeadPlan.Use;
+import org.dpo4j.testkit.Bfloat16;
+import org.dpo4j.testkit.ReferenceTokenLogProb;
+import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
 /** Log-probs and gradients of a head, every way to compute them, in any chunks. */

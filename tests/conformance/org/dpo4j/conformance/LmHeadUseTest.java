@@ -56,8 +56,8 @@ class LmHeadUseTest {
             head.forwardUnit(to, results, rows);
         }
 
-        void backward(HeadGradients to, HeadRows of) {
-            head.backward(to, of, results.lse(), dLogprob());
+        void backward(HeadGradients to, HeadRows headRows) {
+            head.backward(to, headRows, results.lse(), dLogprob());
         }
 
         @Override
@@ -123,12 +123,12 @@ class LmHeadUseTest {
             long dWeight = dHidden + aligned(bytes * rows * hidden);
             long numbers = dWeight + aligned(4L * vocabulary * hidden);
             long lse = numbers + 4L * rows;
-            HeadRows of = new HeadRows(x, numbers + 8L * rows, rows);
+            HeadRows headRows = new HeadRows(x, numbers + 8L * rows, rows);
             HeadGradients gradients = new HeadGradients(dHidden, dWeight);
             long peak = on.device().peakAllocatedBytes();
             LmHead head = new LmHead(on.device(), plan, weight, Transform.NONE, workspace.address());
-            head.forwardUnit(gradients, new TokenResults(numbers, lse), of);
-            head.backward(gradients, of, lse, numbers + 12L * rows);
+            head.forwardUnit(gradients, new TokenResults(numbers, lse), headRows);
+            head.backward(gradients, headRows, lse, numbers + 12L * rows);
             on.device().synchronize();
             assertThat(on.device().peakAllocatedBytes()).isEqualTo(peak);
             assertThat(on.device().allocatedBytes() - before - given.bytes()).isLessThanOrEqualTo(1 << 18);

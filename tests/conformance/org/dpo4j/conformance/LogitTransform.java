@@ -1,6 +1,8 @@
 package org.dpo4j.conformance;
 
 import org.dpo4j.kernels.TokenLogProb.Transform;
+import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.Tolerance;
 import org.jspecify.annotations.Nullable;
 
 /**

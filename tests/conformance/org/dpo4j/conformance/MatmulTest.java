@@ -6,6 +6,9 @@ import java.util.Arrays;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.kernels.MatmulShape;
+import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.ReferenceMatmul;
+import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
 class MatmulTest {
@@ -29,7 +32,7 @@ class MatmulTest {
         }
     }
 
-    /** The least stride whose rows start on 16 bytes, and one such step more. */
+    /** The smallest stride whose rows start on 16 bytes, and one such step more. */
     private static int stride(int columns, DType dtype) {
         int unit = 16 / dtype.bytes();
         return (columns + unit - 1) / unit * unit + unit;
@@ -117,7 +120,7 @@ class MatmulTest {
 
     /** A row of c has the same bits alone and among more rows. */
     @OnEachDevice
-    void rowsDoNotFeelEachOther(On on) {
+    void rowsDoNotDependOnOtherRows(On on) {
         int n = 96;
         int k = 320;
         for (boolean transposeB : new boolean[] {false, true}) {

@@ -12,6 +12,7 @@ import org.dpo4j.kernels.SequenceSum.Sequences;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Logits;
 import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
+import org.dpo4j.testkit.Draw;
 import org.junit.jupiter.api.Tag;
 
 /**
@@ -62,7 +63,7 @@ class PartOfABatchTest {
             int begin = OFFSETS[first];
             int tokens = OFFSETS[end] - begin;
             long row = 4L * VOCABULARY * begin;
-            Sequences of = new Sequences(word(offsets, first), end - first, 1, 0.5f, false);
+            Sequences sequences = new Sequences(word(offsets, first), end - first, 1, 0.5f, false);
             TokenLogProb.forwardBackward(
                     device,
                     new LogitsGradient(dLogits.address() + row, VOCABULARY, DType.F32),
@@ -72,7 +73,7 @@ class PartOfABatchTest {
                     word(targets, begin),
                     0,
                     tokens);
-            SequenceSum.forward(device, word(sums, first), logprob.address(), of);
+            SequenceSum.forward(device, word(sums, first), logprob.address(), sequences);
             PreferenceLoss.compute(
                     device,
                     new PreferenceLoss.PairResults(word(losses, first / 2), word(dSums, first)),
@@ -81,7 +82,7 @@ class PartOfABatchTest {
                     PreferenceLoss.NO_WORKSPACE,
                     new Scale(0.5f),
                     OPTIONS);
-            SequenceSum.backward(device, dLogprob.address(), word(dSums, first), of);
+            SequenceSum.backward(device, dLogprob.address(), word(dSums, first), sequences);
         }
 
         private static long word(Tensor tensor, int index) {

@@ -20,6 +20,7 @@ import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Logits;
 import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.dpo4j.kernels.UnpairedLoss;
+import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 

@@ -8,6 +8,7 @@ import org.dpo4j.kernels.PreferenceLoss.PairResults;
 import org.dpo4j.kernels.PreferenceLoss.Scale;
 import org.dpo4j.kernels.PreferenceOptions;
 import org.dpo4j.kernels.TokenLogProb;
+import org.dpo4j.testkit.Draw;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -84,24 +85,24 @@ record PreferenceCall(
     }
 
     /** The same call of some of its pairs. */
-    PreferenceCall select(int... of) {
+    PreferenceCall select(int... pairs) {
         return new PreferenceCall(
-                rows(sums, 2, of),
-                reference == null ? null : rows(reference, 2, of),
+                rows(sums, 2, pairs),
+                reference == null ? null : rows(reference, 2, pairs),
                 lengths == null
                         ? null
-                        : Arrays.stream(of)
+                        : Arrays.stream(pairs)
                                 .flatMap(i -> Arrays.stream(lengths, 2 * i, 2 * i + 2))
                                 .toArray(),
-                statistics == null ? null : rows(statistics, 2 * TokenLogProb.STATISTICS, of),
+                statistics == null ? null : rows(statistics, 2 * TokenLogProb.STATISTICS, pairs),
                 metrics,
                 runningMean,
                 pairScale,
                 tokenScale);
     }
 
-    private static double[] rows(double[] all, int width, int... of) {
-        return Arrays.stream(of)
+    private static double[] rows(double[] all, int width, int... pairs) {
+        return Arrays.stream(pairs)
                 .boxed()
                 .flatMapToDouble(i -> Arrays.stream(all, width * i, width * (i + 1)))
                 .toArray();

@@ -18,6 +18,7 @@ import org.dpo4j.kernels.PreferenceOptions.Divergence;
 import org.dpo4j.kernels.PreferenceOptions.Scalar;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Statistic;
+import org.dpo4j.testkit.Tolerance;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;

@@ -12,6 +12,8 @@ import org.dpo4j.kernels.PreferenceOptions;
 import org.dpo4j.kernels.PreferenceOptions.Divergence;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Statistic;
+import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
 class PreferenceLossTest {
@@ -230,7 +232,7 @@ class PreferenceLossTest {
     /** A pair has the same bits alone, in another order, and among others, unless its loss sorts them. */
     @OnEachDevice
     @Tag("small")
-    void pairsDoNotFeelEachOther(On on) {
+    void pairsDoNotDependOnOtherPairs(On on) {
         int pairs = 9;
         int[] order = new Draw(3).permutation(pairs);
         for (PreferenceVariant variant : PreferenceVariant.all()) {
@@ -251,7 +253,7 @@ class PreferenceLossTest {
     /** The losses that sort treat all orders of the pairs alike, and ties as the order they come in. */
     @OnEachDevice
     @Tag("small")
-    void sortingDoesNotFeelTheOrder(On on) {
+    void sortingDoesNotDependOnTheOrder(On on) {
         for (LossType loss : PreferenceVariant.with(loss -> loss.reduction() == LossType.Reduction.BATCH)) {
             PreferenceOptions options = PreferenceOptions.forLoss(loss);
             PreferenceCall call = PreferenceCall.random(37, 5);

@@ -3,6 +3,7 @@ package org.dpo4j.conformance;
 import org.dpo4j.kernels.PreferenceLoss.Metric;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Statistic;
+import org.dpo4j.testkit.Tolerance;
 
 /** What the metrics of a call must be, from its inputs and its losses as written. */
 final class PreferenceMetrics {

@@ -16,6 +16,7 @@ import org.dpo4j.kernels.PreferenceOptions.Scalar;
 import org.dpo4j.kernels.PreferenceOptions.Term;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Statistic;
+import org.dpo4j.testkit.ReferencePreferenceLoss;
 
 /**
  * Options for the device and the same ones for the reference.
@@ -117,10 +118,10 @@ record PreferenceVariant(
                 numbers.scalars(),
                 shift,
                 (double) call.tokenScale() / call.pairScale());
-        ReferencePreferenceLoss of = new ReferencePreferenceLoss(at, sums, reference, lengths);
+        ReferencePreferenceLoss pairLosses = new ReferencePreferenceLoss(at, sums, reference, lengths);
         double[] total = new double[sums.length / 2];
         for (Term term : options.terms()) {
-            double[] losses = of.losses(term.loss());
+            double[] losses = pairLosses.losses(term.loss());
             Arrays.setAll(total, i -> total[i] + term.weight() * losses[i] * weight(call, i));
         }
         return total;

@@ -6,6 +6,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.dpo4j.conformance.LmHeadRun.Left;
+import org.dpo4j.testkit.ReferenceTokenLogProb;
+import org.dpo4j.testkit.Tolerance;
 
 /**
  * A head in double precision, of inputs as stored, and how far each number may be. A logit is a sum of {@code hidden} products; its error goes through

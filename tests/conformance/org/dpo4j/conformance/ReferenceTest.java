@@ -1,14 +1,24 @@
 package org.dpo4j.conformance;
 
-import static org.dpo4j.conformance.AttentionLayout.shared;
+import static org.dpo4j.testkit.AttentionLayout.shared;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
-import org.dpo4j.conformance.AttentionLayout.Family;
 import org.dpo4j.kernels.decoder.Segment;
+import org.dpo4j.testkit.AttentionLayout;
+import org.dpo4j.testkit.AttentionLayout.Family;
+import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.ReferenceAttention;
+import org.dpo4j.testkit.ReferenceEmbedding;
+import org.dpo4j.testkit.ReferenceRmsNorm;
+import org.dpo4j.testkit.ReferenceRope;
+import org.dpo4j.testkit.ReferenceSequenceSum;
+import org.dpo4j.testkit.ReferenceSwiglu;
+import org.dpo4j.testkit.ReferenceTokenLogProb;
+import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Test;
 
 /**

@@ -6,6 +6,8 @@ import java.util.List;
 import java.util.Map;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.MatrixShape;
+import org.dpo4j.kernels.internal.StructWriter;
 
 /**
  * The arguments of one call by the header's names, and bad values of each. The call is accepted with all good ones; with any one bad value it is
@@ -34,6 +36,31 @@ final class Refusals {
 
         DType dtype(String name) {
             return DType.values()[Math.toIntExact(get(name))];
+        }
+
+        /**
+         * Address of a params struct that holds these arguments. {@code fields} lists its fields in C's order. A sign before a name says the
+         * type: {@code *} an address, {@code #} an int32, {@code %} a float, none an int64. A left brace before a name opens a struct in the
+         * struct, a right brace closes it.
+         */
+        long struct(String name, String fields) {
+            StructWriter params = StructWriter.begin(name);
+            for (String field : fields.split(" ", -1)) {
+                String argument = field.substring(1);
+                switch (field.charAt(0)) {
+                    case '*' -> params.address(argument, get(argument));
+                    case '#' -> params.int32(argument, (int) get(argument));
+                    case '%' -> params.float32(argument, number(argument));
+                    case '{' -> params.open(argument, Long.BYTES);
+                    case '}' -> params.close();
+                    default -> params.int64(field, get(field));
+                }
+            }
+            return params.end();
+        }
+
+        MatrixShape matrix() {
+            return new MatrixShape(get("rows"), get("width"), dtype("dtype"));
         }
     }
 
@@ -93,6 +120,11 @@ final class Refusals {
             bad.add(new Bad(name, DType.BF16.ordinal()));
         }
         return this;
+    }
+
+    /** Rows, width and storage type of a matrix: the arguments of {@link Arguments#matrix}. */
+    Refusals matrix(int rows, int width, On on) {
+        return size("rows", rows, -1).size("width", width, 0, -1, -8).dtype("dtype", on);
     }
 
     void check(Call call) {

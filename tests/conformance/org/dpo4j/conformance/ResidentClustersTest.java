@@ -1,16 +1,16 @@
 package org.dpo4j.conformance;
 
-import static org.dpo4j.conformance.AttentionLayout.plain;
-import static org.dpo4j.conformance.AttentionLayout.shared;
+import static org.dpo4j.testkit.AttentionLayout.plain;
+import static org.dpo4j.testkit.AttentionLayout.shared;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.List;
 import java.util.function.Consumer;
-import org.dpo4j.conformance.AttentionLayout.Family;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.Segment;
 import org.dpo4j.kernels.internal.CudaSettings;
 import org.dpo4j.kernels.internal.Native;
+import org.dpo4j.testkit.AttentionLayout.Family;
 import org.junit.jupiter.api.Tag;
 
 /**

@@ -2,6 +2,8 @@ package org.dpo4j.conformance;
 
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.Residual;
+import org.dpo4j.testkit.Bfloat16;
+import org.dpo4j.testkit.Draw;
 import org.junit.jupiter.api.Tag;
 
 class ResidualTest {

@@ -3,6 +3,8 @@ package org.dpo4j.conformance;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.ScaleRows;
+import org.dpo4j.testkit.Bfloat16;
+import org.dpo4j.testkit.Draw;
 import org.junit.jupiter.api.Tag;
 
 class ScaleRowsTest {
@@ -95,15 +97,9 @@ class ScaleRowsTest {
                     .address("out", out)
                     .address("in", in)
                     .indices("scale", scale)
-                    .size("rows", 2, -1)
-                    .size("width", 8, 0, -1)
-                    .dtype("dtype", on)
-                    .check((device, a) -> ScaleRows.forward(
-                            device,
-                            a.get("out"),
-                            a.get("in"),
-                            a.get("scale"),
-                            new MatrixShape(a.get("rows"), a.get("width"), a.dtype("dtype"))));
+                    .matrix(2, 8, on)
+                    .check((device, a) ->
+                            ScaleRows.forward(device, a.get("out"), a.get("in"), a.get("scale"), a.matrix()));
         }
     }
 }

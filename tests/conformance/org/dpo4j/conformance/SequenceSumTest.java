@@ -4,6 +4,9 @@ import java.util.Arrays;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.SequenceSum;
 import org.dpo4j.kernels.SequenceSum.Sequences;
+import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.ReferenceSequenceSum;
+import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
 class SequenceSumTest {
@@ -56,10 +59,10 @@ class SequenceSumTest {
             Tensor dValues = tensors.output("d_values", DType.F32, 1, count * width);
             Tensor dSums = tensors.input("d_sums", DType.F32, 1, sequences * width, draw.normal(sequences * width, 1));
             Tensor offsets = tensors.input("offsets", ranges);
-            Sequences of = new Sequences(offsets.address(), sequences, width, tail, average);
+            Sequences arguments = new Sequences(offsets.address(), sequences, width, tail, average);
             tensors.run(device -> {
-                SequenceSum.forward(device, sums.address(), values.address(), of);
-                SequenceSum.backward(device, dValues.address(), dSums.address(), of);
+                SequenceSum.forward(device, sums.address(), values.address(), arguments);
+                SequenceSum.backward(device, dValues.address(), dSums.address(), arguments);
             });
             double[] expected = ReferenceSequenceSum.forward(values.values(), ranges, width, tail, average);
             double[] magnitudes = ReferenceSequenceSum.forward(
@@ -100,8 +103,8 @@ class SequenceSumTest {
             Tensor sums = tensors.output("sums", DType.F32, 1, 2);
             Tensor values = tensors.vector("values", DType.F32, -1, -2, Double.NEGATIVE_INFINITY, Double.NaN, -3);
             Tensor offsets = tensors.input("offsets", 0, 4, 5);
-            Sequences of = new Sequences(offsets.address(), 2, 1, 0, false);
-            tensors.run(device -> SequenceSum.forward(device, sums.address(), values.address(), of));
+            Sequences arguments = new Sequences(offsets.address(), 2, 1, 0, false);
+            tensors.run(device -> SequenceSum.forward(device, sums.address(), values.address(), arguments));
             Expect.exactly("sums", sums.values(), new double[] {-1, -3});
         }
     }

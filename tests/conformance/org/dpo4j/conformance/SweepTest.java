@@ -3,6 +3,7 @@ package org.dpo4j.conformance;
 import java.util.Arrays;
 import java.util.Random;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.testkit.Draw;
 
 /** A thousand drawn calls of token_logprob, each of them against the reference. {@link DevicesAgreeTest} holds devices against each other. */
 class SweepTest {
@@ -44,13 +45,13 @@ class SweepTest {
             return DType.values()[random.nextInt(DType.values().length)];
         }
 
-        private double one(double... of) {
-            return of[random.nextInt(of.length)];
+        private double one(double... choices) {
+            return choices[random.nextInt(choices.length)];
         }
 
-        /** From 1 to most, small ones far more often. */
-        private int skewed(int most) {
-            return (int) Math.exp(random.nextDouble() * Math.log(most + 1));
+        /** From 1 to max, small ones far more often. */
+        private int skewed(int max) {
+            return (int) Math.exp(random.nextDouble() * Math.log(max + 1));
         }
 
         private static void makeTies(double[] logits) {

@@ -47,8 +47,8 @@ final class Tally {
     /** A line for each device, and one for each test that was skipped. */
     List<String> lines(String asked) {
         List<String> lines = new ArrayList<>();
-        counts.forEach((name, of) -> lines.add(name + ": " + of[0] + " passed, " + of[1] + " failed, " + of[2]
-                + " skipped" + (descriptions.containsKey(name) ? " on " + descriptions.get(name) : "")));
+        counts.forEach((name, counted) -> lines.add(name + ": " + counted[0] + " passed, " + counted[1] + " failed, "
+                + counted[2] + " skipped" + (descriptions.containsKey(name) ? " on " + descriptions.get(name) : "")));
         List<String> notRun = TestDevices.KNOWN.stream()
                 .filter(name -> !counts.containsKey(name))
                 .toList();
@@ -62,9 +62,9 @@ final class Tally {
     /** Adds what this process has to a file of its own in {@code directory}. */
     void append(Path directory) throws IOException {
         List<String> lines = new ArrayList<>();
-        counts.forEach((name, of) -> {
+        counts.forEach((name, counted) -> {
             for (End end : End.values()) {
-                lines.add(String.join(SEPARATOR, end.name(), name, String.valueOf(of[end.ordinal()])));
+                lines.add(String.join(SEPARATOR, end.name(), name, String.valueOf(counted[end.ordinal()])));
             }
         });
         descriptions.forEach((name, description) -> lines.add(String.join(SEPARATOR, "ON", name, description)));

@@ -3,9 +3,9 @@ package org.dpo4j.conformance;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.function.IntPredicate;
-import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.testkit.Storage;
 
 /**
  * One tensor of a call, between two guard zones. Everything that is not a value of the tensor (guards, the gap between a row's end and the next
@@ -20,30 +20,6 @@ final class Tensor implements AutoCloseable {
         SCRATCH
     }
 
-    /** What an element is. */
-    enum Kind {
-        F32(4),
-        BF16(2),
-        F16(2),
-        I32(4),
-        F64(8),
-        BYTE(1);
-
-        final int bytes;
-
-        Kind(int bytes) {
-            this.bytes = bytes;
-        }
-
-        static Kind of(DType dtype) {
-            return switch (dtype) {
-                case F32 -> F32;
-                case BF16 -> BF16;
-                case F16 -> F16;
-            };
-        }
-    }
-
     /** 16 more than a multiple of 256: the tensor is aligned as the header asks, and no better. */
     private static final int GUARD = 256 + 16;
 
@@ -52,22 +28,22 @@ final class Tensor implements AutoCloseable {
     final int stride;
     private final String name;
     private final Role role;
-    private final Kind kind;
+    private final Storage storage;
     private final Device device;
     private final DeviceBuffer buffer;
     private final ByteBuffer before;
     private ByteBuffer image;
     private IntPredicate writtenRows = row -> true;
 
-    Tensor(Device device, String name, Role role, Kind kind, int rows, int width, int stride) {
+    Tensor(Device device, String name, Role role, Storage storage, int rows, int width, int stride) {
         this.device = device;
         this.name = name;
         this.role = role;
-        this.kind = kind;
+        this.storage = storage;
         this.rows = rows;
         this.width = width;
         this.stride = stride;
-        long extent = rows == 0 ? 0 : ((rows - 1L) * stride + width) * kind.bytes;
+        long extent = rows == 0 ? 0 : ((rows - 1L) * stride + width) * storage.bytes;
         before = allBitsSet(Math.toIntExact(extent + 2 * GUARD));
         image = before;
         buffer = device.allocate(before.capacity());
@@ -98,20 +74,9 @@ final class Tensor implements AutoCloseable {
             throw new IllegalArgumentException(name + " has " + size() + " elements, not " + values.length);
         }
         for (int i = 0; i < values.length; i++) {
-            put(offset(i / width, i % width), values[i]);
+            storage.write(before, offset(i / width, i % width), values[i]);
         }
         return this;
-    }
-
-    private void put(int at, double value) {
-        switch (kind) {
-            case F32 -> before.putFloat(at, (float) value);
-            case BF16 -> before.putShort(at, Bfloat16.bits((float) value));
-            case F16 -> before.putShort(at, Binary16.bits((float) value));
-            case I32 -> before.putInt(at, (int) value);
-            case F64 -> before.putDouble(at, value);
-            case BYTE -> before.put(at, (byte) value);
-        }
     }
 
     /** Declares that the call writes only these rows of an output; the others must stay as they were. */
@@ -133,20 +98,9 @@ final class Tensor implements AutoCloseable {
     private double[] range(int begin, int end) {
         double[] values = new double[end - begin];
         for (int i = begin; i < end; i++) {
-            values[i - begin] = value(offset(i / width, i % width));
+            values[i - begin] = storage.read(image, offset(i / width, i % width));
         }
         return values;
-    }
-
-    private double value(int at) {
-        return switch (kind) {
-            case F32 -> image.getFloat(at);
-            case BF16 -> Bfloat16.value(image.getShort(at));
-            case F16 -> Binary16.value(image.getShort(at));
-            case I32 -> image.getInt(at);
-            case F64 -> image.getDouble(at);
-            case BYTE -> image.get(at);
-        };
     }
 
     /** The values' bits, for comparisons that forgive nothing. */
@@ -162,22 +116,13 @@ final class Tensor implements AutoCloseable {
     private long[] bits(int begin, int end) {
         long[] bits = new long[end - begin];
         for (int i = begin; i < end; i++) {
-            bits[i - begin] = bits(offset(i / width, i % width));
+            bits[i - begin] = storage.bits(image, offset(i / width, i % width));
         }
         return bits;
     }
 
-    private long bits(int at) {
-        return switch (kind) {
-            case F32, I32 -> image.getInt(at);
-            case BF16, F16 -> image.getShort(at);
-            case F64 -> image.getLong(at);
-            case BYTE -> image.get(at);
-        };
-    }
-
     private int offset(int row, int column) {
-        return GUARD + (row * stride + column) * kind.bytes;
+        return GUARD + (row * stride + column) * storage.bytes;
     }
 
     void upload() {
@@ -216,7 +161,7 @@ final class Tensor implements AutoCloseable {
 
     private void written(int row) {
         for (int column = 0; column < width; column++) {
-            if (bits(offset(row, column)) == -1) {
+            if (storage.bits(image, offset(row, column)) == -1) {
                 throw new AssertionError(
                         name + " was not written at [" + row + ", " + column + "] of [" + rows + ", " + width + "]");
             }
@@ -231,7 +176,7 @@ final class Tensor implements AutoCloseable {
     private void unchanged(int begin, int end, String where) {
         int at = image.slice(begin, end - begin).mismatch(before.slice(begin, end - begin));
         if (at >= 0) {
-            int element = Math.floorDiv(begin + at - GUARD, kind.bytes);
+            int element = Math.floorDiv(begin + at - GUARD, storage.bytes);
             throw new AssertionError(name + " was written " + where + ": element " + element
                     + " counted from its first, stride " + stride);
         }
@@ -241,8 +186,8 @@ final class Tensor implements AutoCloseable {
     void sameAs(ByteBuffer then, String when) {
         int at = role == Role.SCRATCH ? -1 : image.mismatch(then);
         if (at >= 0) {
-            throw new AssertionError(
-                    name + " has other bits " + when + ", first at element " + Math.floorDiv(at - GUARD, kind.bytes));
+            throw new AssertionError(name + " has other bits " + when + ", first at element "
+                    + Math.floorDiv(at - GUARD, storage.bytes));
         }
     }
 

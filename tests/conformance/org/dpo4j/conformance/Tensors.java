@@ -11,6 +11,7 @@ import java.util.function.Consumer;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.testkit.Storage;
 
 /** The tensors of one call. {@link #run} runs it, checks what it touched, and runs it again: the second time must leave the same bits. */
 final class Tensors implements AutoCloseable {
@@ -26,7 +27,7 @@ final class Tensors implements AutoCloseable {
     }
 
     Tensor input(String name, DType dtype, int rows, int width, int stride, double... values) {
-        return add(name, Tensor.Role.INPUT, Tensor.Kind.of(dtype), rows, width, stride)
+        return add(name, Tensor.Role.INPUT, Storage.of(dtype), rows, width, stride)
                 .set(values);
     }
 
@@ -37,7 +38,7 @@ final class Tensors implements AutoCloseable {
 
     /** An index array. */
     Tensor input(String name, int... values) {
-        return add(name, Tensor.Role.INPUT, Tensor.Kind.I32, 1, values.length, values.length)
+        return add(name, Tensor.Role.INPUT, Storage.I32, 1, values.length, values.length)
                 .set(Arrays.stream(values).asDoubleStream().toArray());
     }
 
@@ -46,7 +47,7 @@ final class Tensors implements AutoCloseable {
     }
 
     Tensor output(String name, DType dtype, int rows, int width, int stride) {
-        return add(name, Tensor.Role.OUTPUT, Tensor.Kind.of(dtype), rows, width, stride);
+        return add(name, Tensor.Role.OUTPUT, Storage.of(dtype), rows, width, stride);
     }
 
     /** Read and written: in place, or added to. */
@@ -55,23 +56,23 @@ final class Tensors implements AutoCloseable {
     }
 
     Tensor updated(String name, DType dtype, int rows, int width, int stride, double... values) {
-        return add(name, Tensor.Role.UPDATED, Tensor.Kind.of(dtype), rows, width, stride)
+        return add(name, Tensor.Role.UPDATED, Storage.of(dtype), rows, width, stride)
                 .set(values);
     }
 
     /** An f64 array that is added to. */
     Tensor updatedDoubles(String name, double... values) {
-        return add(name, Tensor.Role.UPDATED, Tensor.Kind.F64, 1, values.length, values.length)
+        return add(name, Tensor.Role.UPDATED, Storage.F64, 1, values.length, values.length)
                 .set(values);
     }
 
     Tensor workspace(long bytes) {
         int size = Math.toIntExact(bytes);
-        return add("workspace", Tensor.Role.SCRATCH, Tensor.Kind.BYTE, 1, size, size);
+        return add("workspace", Tensor.Role.SCRATCH, Storage.BYTE, 1, size, size);
     }
 
-    private Tensor add(String name, Tensor.Role role, Tensor.Kind kind, int rows, int width, int stride) {
-        Tensor tensor = new Tensor(on.device(), name, role, kind, rows, width, stride);
+    private Tensor add(String name, Tensor.Role role, Storage storage, int rows, int width, int stride) {
+        Tensor tensor = new Tensor(on.device(), name, role, storage, rows, width, stride);
         tensors.add(tensor);
         return tensor;
     }

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.function.IntPredicate;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.testkit.Draw;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -99,8 +100,8 @@ record TokenLogProbCall(
     }
 
     /** The same call of some of its rows, packed. */
-    TokenLogProbCall select(int... of) {
-        double[] selected = Arrays.stream(of)
+    TokenLogProbCall select(int... selectedRows) {
+        double[] selected = Arrays.stream(selectedRows)
                 .boxed()
                 .flatMapToDouble(
                         row -> Arrays.stream(logits, logitsRow(row) * vocabulary, (logitsRow(row) + 1) * vocabulary))
@@ -109,11 +110,13 @@ record TokenLogProbCall(
                 vocabulary,
                 gap,
                 selected,
-                Arrays.stream(of).map(row -> targets[row]).toArray(),
+                Arrays.stream(selectedRows).map(row -> targets[row]).toArray(),
                 null,
                 dLogProb == null
                         ? null
-                        : Arrays.stream(of).mapToDouble(row -> dLogProb[row]).toArray(),
+                        : Arrays.stream(selectedRows)
+                                .mapToDouble(row -> dLogProb[row])
+                                .toArray(),
                 transform);
     }
 

@@ -15,6 +15,10 @@ import org.dpo4j.kernels.SequenceSum.Sequences;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Logits;
 import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
+import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.ReferenceSequenceSum;
+import org.dpo4j.testkit.ReferenceTokenLogProb;
+import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
 /**
@@ -102,13 +106,13 @@ class TokenLogProbChainTest {
             Tensor dSums = tensors.output("d_sums", DType.F32, 1, 2 * PAIRS);
             Tensor dLogProb = tensors.output("d_logprob", DType.F32, 1, TOKENS);
             Tensor dLogits = tensors.output("d_logits", DType.F32, TOKENS, VOCABULARY, 12);
-            Logits of = new Logits(logits.address(), VOCABULARY, 12, DType.F32);
+            Logits chained = new Logits(logits.address(), VOCABULARY, 12, DType.F32);
             Sequences sequences = new Sequences(offsets.address(), 2 * PAIRS);
             tensors.run(device -> {
                 TokenLogProb.forward(
                         device,
                         new TokenLogProb.TokenResults(logprob.address(), lse.address()),
-                        of,
+                        chained,
                         targets.address(),
                         TOKENS);
                 SequenceSum.forward(device, sums.address(), logprob.address(), sequences);
@@ -128,7 +132,7 @@ class TokenLogProbChainTest {
                 TokenLogProb.backward(
                         device,
                         new LogitsGradient(dLogits.address(), 12, DType.F32),
-                        of,
+                        chained,
                         targets.address(),
                         lse.address(),
                         dLogProb.address(),

@@ -6,6 +6,7 @@ import org.dpo4j.conformance.TokenLogProbRun.Left;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
+import org.dpo4j.testkit.Draw;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -59,7 +60,7 @@ class TokenLogProbInvarianceTest {
 
     @OnEachLogitsType
     @Tag("small")
-    void rowsDoNotFeelEachOther(On on) {
+    void rowsDoNotDependOnOtherRows(On on) {
         for (int vocabulary : new int[] {1, 33, 400}) {
             TokenLogProbCall call = TokenLogProbCall.random(9, vocabulary, 4);
             call.targets()[5] = -1;
@@ -68,7 +69,7 @@ class TokenLogProbInvarianceTest {
     }
 
     @OnEachLogitsType
-    void rowsOfLargeVocabulariesDoNotFeelEachOther(On on) {
+    void rowsOfLargeVocabulariesDoNotDependOnOtherRows(On on) {
         TokenLogProbCall call = TokenLogProbCall.random(13, 5000, 4);
         call.targets()[5] = -1;
         check(on, call);

@@ -18,6 +18,7 @@ import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Logits;
 import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.dpo4j.kernels.TokenLogProb.TokenResults;
+import org.dpo4j.testkit.Bfloat16;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -139,16 +140,16 @@ class TokenLogProbLargeTest {
                 DeviceBuffer logprob = device.allocate(4L * rows);
                 DeviceBuffer lse = device.allocate(4L * rows)) {
             long rowIndex = indexOf.length == 0 ? 0 : index.address();
-            Logits of = new Logits(logits.address(), rowIndex, VOCABULARY, STRIDE, DType.BF16);
+            Logits rowsOfLogits = new Logits(logits.address(), rowIndex, VOCABULARY, STRIDE, DType.BF16);
             TokenResults results = new TokenResults(logprob.address(), lse.address());
-            TokenLogProb.forward(device, results, of, targets.address(), rows);
+            TokenLogProb.forward(device, results, rowsOfLogits, targets.address(), rows);
             sameNumbers(device.downloadFloats(logprob.address(), rows), expected, first, second);
             device.fill(logprob.address(), GAP, 4L * rows);
             TokenLogProb.forwardBackward(
                     device,
-                    LogitsGradient.inPlace(of),
+                    LogitsGradient.inPlace(rowsOfLogits),
                     results,
-                    of,
+                    rowsOfLogits,
                     targets.address(),
                     TokenLogProb.UNIT_GRADIENT,
                     rows);

@@ -8,7 +8,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
-import org.dpo4j.kernels.internal.StructWriter;
+import org.dpo4j.testkit.Draw;
 import org.junit.jupiter.api.Tag;
 
 /** Bad values of every argument, by the C interface itself: a typed call has no way to say a dtype that does not exist. */
@@ -20,70 +20,25 @@ class TokenLogProbRefusalsTest {
     private static final int NULL_CONTEXT = 4;
     private static final long TOO_MANY = 1L << 31;
 
+    private static final String LOGITS =
+            " *logits *row_index vocabulary logits_stride {transform *bias %scale %cap } #dtype *targets";
+    private static final String RESULTS = "*logprob *lse *statistics";
+    private static final String GRADIENT = "*d_logits d_logits_stride #d_logits_dtype";
+
     private static void forward(Device device, Arguments a) {
-        StructWriter params = StructWriter.begin("dpo4j_token_logprob_forward_params")
-                .address("logprob", a.get("logprob"))
-                .address("lse", a.get("lse"))
-                .address("statistics", a.get("statistics"))
-                .address("logits", a.get("logits"))
-                .address("row_index", a.get("row_index"))
-                .int64("vocabulary", a.get("vocabulary"))
-                .int64("logits_stride", a.get("logits_stride"))
-                .open("transform", Long.BYTES)
-                .address("bias", a.get("bias"))
-                .float32("scale", a.number("scale"))
-                .float32("cap", a.number("cap"))
-                .close()
-                .int32("dtype", (int) a.get("dtype"))
-                .address("targets", a.get("targets"))
-                .int64("rows", a.get("rows"));
-        Status.check(device.context(), Native.dpo4j_token_logprob_forward(device.context(), params.end()));
+        long params = a.struct("dpo4j_token_logprob_forward_params", RESULTS + LOGITS + " rows");
+        Status.check(device.context(), Native.dpo4j_token_logprob_forward(device.context(), params));
     }
 
     private static void backward(Device device, Arguments a) {
-        StructWriter params = StructWriter.begin("dpo4j_token_logprob_backward_params")
-                .address("d_logits", a.get("d_logits"))
-                .int64("d_logits_stride", a.get("d_logits_stride"))
-                .int32("d_logits_dtype", (int) a.get("d_logits_dtype"))
-                .address("logits", a.get("logits"))
-                .address("row_index", a.get("row_index"))
-                .int64("vocabulary", a.get("vocabulary"))
-                .int64("logits_stride", a.get("logits_stride"))
-                .open("transform", Long.BYTES)
-                .address("bias", a.get("bias"))
-                .float32("scale", a.number("scale"))
-                .float32("cap", a.number("cap"))
-                .close()
-                .int32("dtype", (int) a.get("dtype"))
-                .address("targets", a.get("targets"))
-                .address("lse", a.get("lse"))
-                .address("d_logprob", a.get("d_logprob"))
-                .int64("rows", a.get("rows"));
-        Status.check(device.context(), Native.dpo4j_token_logprob_backward(device.context(), params.end()));
+        long params = a.struct("dpo4j_token_logprob_backward_params", GRADIENT + LOGITS + " *lse *d_logprob rows");
+        Status.check(device.context(), Native.dpo4j_token_logprob_backward(device.context(), params));
     }
 
     private static void forwardBackward(Device device, Arguments a) {
-        StructWriter params = StructWriter.begin("dpo4j_token_logprob_forward_backward_params")
-                .address("d_logits", a.get("d_logits"))
-                .int64("d_logits_stride", a.get("d_logits_stride"))
-                .int32("d_logits_dtype", (int) a.get("d_logits_dtype"))
-                .address("logprob", a.get("logprob"))
-                .address("lse", a.get("lse"))
-                .address("statistics", a.get("statistics"))
-                .address("logits", a.get("logits"))
-                .address("row_index", a.get("row_index"))
-                .int64("vocabulary", a.get("vocabulary"))
-                .int64("logits_stride", a.get("logits_stride"))
-                .open("transform", Long.BYTES)
-                .address("bias", a.get("bias"))
-                .float32("scale", a.number("scale"))
-                .float32("cap", a.number("cap"))
-                .close()
-                .int32("dtype", (int) a.get("dtype"))
-                .address("targets", a.get("targets"))
-                .address("d_logprob", a.get("d_logprob"))
-                .int64("rows", a.get("rows"));
-        Status.check(device.context(), Native.dpo4j_token_logprob_forward_backward(device.context(), params.end()));
+        long params = a.struct(
+                "dpo4j_token_logprob_forward_backward_params", GRADIENT + " " + RESULTS + LOGITS + " *d_logprob rows");
+        Status.check(device.context(), Native.dpo4j_token_logprob_forward_backward(device.context(), params));
     }
 
     /** What all three read. */
@@ -158,13 +113,14 @@ class TokenLogProbRefusalsTest {
                     Tensor logits = tensors.updated("logits", on.dtype(), 1, widest, new Draw(4).normal(widest, 1));
                     Tensor targets = tensors.input("targets", 1, 7);
                     Tensor words = tensors.vector("lse", DType.F32, 3, 3, 3, 3);
-                    TokenLogProb.Logits of = new TokenLogProb.Logits(logits.address(), VOCABULARY, STRIDE, on.dtype());
+                    TokenLogProb.Logits inPlace =
+                            new TokenLogProb.Logits(logits.address(), VOCABULARY, STRIDE, on.dtype());
                     TokenLogProb.LogitsGradient to = new TokenLogProb.LogitsGradient(logits.address(), stride, dtype);
                     long lse = words.address();
                     tensors.refused(
                             "token_logprob_backward",
                             "d_logits",
-                            device -> TokenLogProb.backward(device, to, of, targets.address(), lse, lse, ROWS));
+                            device -> TokenLogProb.backward(device, to, inPlace, targets.address(), lse, lse, ROWS));
                     tensors.refused(
                             "token_logprob_forward_backward",
                             "d_logits",
@@ -172,7 +128,7 @@ class TokenLogProbRefusalsTest {
                                     device,
                                     to,
                                     new TokenLogProb.TokenResults(lse, lse),
-                                    of,
+                                    inPlace,
                                     targets.address(),
                                     TokenLogProb.UNIT_GRADIENT,
                                     ROWS));

@@ -3,6 +3,8 @@ package org.dpo4j.conformance;
 import java.util.Arrays;
 import org.dpo4j.conformance.TokenLogProbRun.Left;
 import org.dpo4j.kernels.TokenLogProb.Statistic;
+import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
 /** Entropy, hit, mean logit and log weight of rows where they are easily wrong; TokenLogProbTest has them of ordinary ones. */

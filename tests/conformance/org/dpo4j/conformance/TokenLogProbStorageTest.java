@@ -5,6 +5,8 @@ import java.util.Arrays;
 import java.util.List;
 import org.dpo4j.conformance.TokenLogProbRun.Left;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.testkit.Bfloat16;
+import org.dpo4j.testkit.Binary16;
 
 /**
  * Each number that 16 bits have is read as what it is, and written rounded as IEEE 754 says; of fp32, one number of each upper half is read and written

@@ -8,6 +8,8 @@ import java.util.Locale;
 import org.dpo4j.conformance.TokenLogProbRun.Left;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.TokenLogProb.Statistic;
+import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
 /** Values and gradients of token log-probs, in every storage of logits and in every way to compute them. */

@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.dpo4j.conformance.TokenLogProbRun.Left;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.testkit.Draw;
 import org.junit.jupiter.api.Tag;
 
 /** Bias, scale and soft cap of logits: what the softmax sees, and the gradient by what it does not. */

@@ -17,6 +17,9 @@ import org.dpo4j.kernels.UnpairedLoss.Options;
 import org.dpo4j.kernels.UnpairedLoss.Type;
 import org.dpo4j.kernels.UnpairedLoss.UnpairedLogProbs;
 import org.dpo4j.kernels.UnpairedLoss.UnpairedResults;
+import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.Functions;
+import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
 class UnpairedLossTest {
@@ -131,14 +134,9 @@ class UnpairedLossTest {
             double beta = call.options.beta();
             double weight = desirable ? call.options.desirableWeight() : call.options.undesirableWeight();
             double x = beta * (left.sums[i] - left.reference[i] - kl);
-            double of = ReferencePreferenceLoss.sigmoid(desirable ? -x : x);
-            losses[i] = weight * of;
-            dSums[i] = call.scale
-                    * weight
-                    * (desirable ? -1 : 1)
-                    * beta
-                    * of
-                    * ReferencePreferenceLoss.sigmoid(desirable ? x : -x);
+            double loss = Functions.sigmoid(desirable ? -x : x);
+            losses[i] = weight * loss;
+            dSums[i] = call.scale * weight * (desirable ? -1 : 1) * beta * loss * Functions.sigmoid(desirable ? x : -x);
         }
         // x errs by some roundings of numbers up to 500 in fp64, and so do the sigmoids, relatively.
         double relative = Tolerance.doubles(left.klSums.length + 8, 500);

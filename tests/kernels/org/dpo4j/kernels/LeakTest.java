@@ -114,12 +114,13 @@ class LeakTest {
         }
 
         private void tokenLogProb(DType dtype) {
-            Logits of = new Logits(logits, VOCABULARY, STRIDE, dtype);
+            Logits logitsOfType = new Logits(logits, VOCABULARY, STRIDE, dtype);
             LogitsGradient gradient = new LogitsGradient(dLogits, STRIDE, dtype);
             TokenLogProb.TokenResults results = new TokenLogProb.TokenResults(logprob, lse, statistics);
-            TokenLogProb.forward(device, results, of, zeros, ROWS);
-            TokenLogProb.backward(device, gradient, of, zeros, lse, logprob, ROWS);
-            TokenLogProb.forwardBackward(device, gradient, results, of, zeros, TokenLogProb.UNIT_GRADIENT, ROWS);
+            TokenLogProb.forward(device, results, logitsOfType, zeros, ROWS);
+            TokenLogProb.backward(device, gradient, logitsOfType, zeros, lse, logprob, ROWS);
+            TokenLogProb.forwardBackward(
+                    device, gradient, results, logitsOfType, zeros, TokenLogProb.UNIT_GRADIENT, ROWS);
         }
 
         @Override

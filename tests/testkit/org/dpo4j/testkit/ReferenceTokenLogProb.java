@@ -1,10 +1,12 @@
-package org.dpo4j.conformance;
+package org.dpo4j.testkit;
+
+import org.dpo4j.kernels.DType;
 
 /** Log softmax of a row of logits at its target, in double precision. */
-final class ReferenceTokenLogProb {
+public final class ReferenceTokenLogProb {
     private ReferenceTokenLogProb() {}
 
-    static double maximum(double[] logits) {
+    public static double maximum(double[] logits) {
         double maximum = Double.NEGATIVE_INFINITY;
         for (double logit : logits) {
             maximum = Math.max(maximum, logit);
@@ -13,7 +15,7 @@ final class ReferenceTokenLogProb {
     }
 
     /** log(sum of exp(logits - maximum)). */
-    static double logSum(double[] logits) {
+    public static double logSum(double[] logits) {
         double maximum = maximum(logits);
         double sum = 0;
         for (double logit : logits) {
@@ -22,16 +24,16 @@ final class ReferenceTokenLogProb {
         return Math.log(sum);
     }
 
-    static double lse(double[] logits) {
+    public static double lse(double[] logits) {
         return maximum(logits) + logSum(logits);
     }
 
-    static double forward(double[] logits, int target) {
+    public static double forward(double[] logits, int target) {
         return logits[target] - maximum(logits) - logSum(logits);
     }
 
     /** -sum of p log p, in nats, where p is the softmax. */
-    static double entropy(double[] logits) {
+    public static double entropy(double[] logits) {
         double maximum = maximum(logits);
         double logSum = logSum(logits);
         double entropy = logSum;
@@ -43,7 +45,7 @@ final class ReferenceTokenLogProb {
     }
 
     /** 1 where the target is the first of the largest, else 0. */
-    static double hit(double[] logits, int target) {
+    public static double hit(double[] logits, int target) {
         int first = 0;
         for (int j = 1; j < logits.length; j++) {
             if (logits[j] > logits[first]) {
@@ -54,7 +56,7 @@ final class ReferenceTokenLogProb {
     }
 
     /** Of the logits that exist: -inf does not. */
-    static double meanLogit(double[] logits) {
+    public static double meanLogit(double[] logits) {
         double sum = 0;
         int count = 0;
         for (double logit : logits) {
@@ -67,7 +69,7 @@ final class ReferenceTokenLogProb {
     }
 
     /** log(sum of p^2), where p is the softmax. */
-    static double logSumOfSquares(double[] logits) {
+    public static double logSumOfSquares(double[] logits) {
         double maximum = maximum(logits);
         double logSum = logSum(logits);
         double sum = 0;
@@ -78,12 +80,34 @@ final class ReferenceTokenLogProb {
     }
 
     /** WPO's log weight (Zhou et al. 2024, equation 2): log-prob over the sum of p^2. */
-    static double logWeight(double[] logits, int target) {
+    public static double logWeight(double[] logits, int target) {
         return forward(logits, target) - logSumOfSquares(logits);
     }
 
+    /** Log-prob and lse of a row. */
+    public static Expected forwardNumbers(double[] logits, int target) {
+        double[] values = {forward(logits, target), lse(logits)};
+        return new Expected(values, new double[] {Tolerance.logProb(logits, target), Tolerance.lse(logits)});
+    }
+
+    /**
+     * d_logits of one row as stored, from the lse that forward stored.
+     *
+     * @param isOnePass whether forward and backward are one call
+     */
+    public static Expected backward(
+            DType dtype, double[] logits, int target, double lse, double dLogProb, boolean isOnePass) {
+        double logSum = isOnePass ? logSum(logits) : 0;
+        return Expected.stored(
+                dtype,
+                backward(logits, target, lse, dLogProb),
+                j -> isOnePass
+                        ? Tolerance.logProbBackwardInOnePass(logits[j], lse, logSum, dLogProb, j == target)
+                        : Tolerance.logProbBackward(logits[j], lse, dLogProb, j == target));
+    }
+
     /** d_logits of one row, from the lse that forward kept. */
-    static double[] backward(double[] logits, int target, double lse, double dLogProb) {
+    public static double[] backward(double[] logits, int target, double lse, double dLogProb) {
         double[] dLogits = new double[logits.length];
         for (int j = 0; j < logits.length; j++) {
             dLogits[j] = dLogProb * ((j == target ? 1 : 0) - Math.exp(logits[j] - lse));

@@ -1,7 +1,7 @@
-package org.dpo4j.conformance;
+package org.dpo4j.testkit;
 
 /** IEEE 754 binary16: 11 bits of significand, one of them implied, from 2^-14; below that, multiples of 2^-24. */
-final class Binary16 {
+public final class Binary16 {
     private static final int IMPLIED = 1024;
     private static final int INFINITY = 0x7C00;
 
@@ -11,7 +11,7 @@ final class Binary16 {
     private Binary16() {}
 
     /** Rounded to nearest, ties to even. */
-    static short bits(float value) {
+    public static short bits(float value) {
         int sign = Float.floatToRawIntBits(value) >>> 16 & 0x8000;
         float size = Math.abs(value);
         if (Float.isNaN(value)) {
@@ -27,7 +27,7 @@ final class Binary16 {
         return (short) (sign | (exponent + 14) * IMPLIED + significand);
     }
 
-    static float value(short bits) {
+    public static float value(short bits) {
         int exponent = bits >>> 10 & 31;
         int fraction = bits & IMPLIED - 1;
         float size;

@@ -1,4 +1,4 @@
-package org.dpo4j.conformance;
+package org.dpo4j.testkit;
 
 import org.dpo4j.kernels.DType;
 
@@ -9,27 +9,27 @@ import org.dpo4j.kernels.DType;
  * <p>The model of fp32: each rounding is within a relative {@link #U}; an exponential or logarithm is within two units in the last place, and scaling
  * its argument to base 2 costs two roundings of that argument. Fused or reordered operations only round less often.
  */
-final class Tolerance {
+public final class Tolerance {
     private Tolerance() {}
 
     /** Unit roundoff of fp32: half a unit in the last place of a 24-bit significand. */
-    static final double U = 0x1p-24;
+    public static final double U = 0x1p-24;
 
     /**
      * Relative error of a sum's terms after n roundings. At worst n U; of many independent roundings, 6 sqrt(n) U but for once in 3e7 (Higham and
      * Mary 2019, "A new approach to probabilistic rounding error analysis", theorem 2.4 with lambda = 6). Second-order terms: a thousandth.
      */
-    static double roundings(double n) {
+    public static double roundings(double n) {
         return Math.min(n, 6 * Math.sqrt(n)) * U * 1.001;
     }
 
     /** A sum of n products or terms: n - 1 additions and a rounding of each term. */
-    static double sum(int n, double magnitudes) {
+    public static double sum(int n, double magnitudes) {
         return roundings(n) * magnitudes;
     }
 
     /** Relative error of an fp32 exponential of an exact argument. */
-    static double exponential(double argument) {
+    public static double exponential(double argument) {
         return (4 + 2 * Math.abs(argument)) * U;
     }
 
@@ -37,7 +37,7 @@ final class Tolerance {
      * A value known within {@code error} as it is stored: 16 bits round once more, by half a unit in the last place of the largest it may be. What is
      * below the normal numbers of fp32 may be flushed to zero; what is below those of fp16, where most probabilities are, may not.
      */
-    static double stored(DType dtype, double value, double error) {
+    public static double stored(DType dtype, double value, double error) {
         int exponent = Math.getExponent(Math.abs(value) + error);
         double rounding = switch (dtype) {
             case F32 -> 0;
@@ -51,12 +51,12 @@ final class Tolerance {
     // ----------------------------------------------------------------------------------------------------------------------
 
     /** rstd: width squares and their sum, all positive, one division, one addition; halved by the root; root and reciprocal. */
-    static double rstd(int width, double rstd) {
+    public static double rstd(int width, double rstd) {
         return (roundings(width + 2) / 2 + 4 * U) * rstd;
     }
 
     /** y = w x rstd: rstd's error and two products. */
-    static double rmsNorm(int width, double y) {
+    public static double rmsNorm(int width, double y) {
         return rstd(width, Math.abs(y)) + 2 * U * Math.abs(y);
     }
 
@@ -64,7 +64,8 @@ final class Tolerance {
      * d_x = d_residual + rstd (g - x rstd^2 dot / width), with dot = sum(g x): a sum of width products of three, then at most eight roundings of each
      * of the two terms, and one of the result's parts. {@code dotMagnitude} is the sum of |g x|.
      */
-    static double rmsNormBackward(int width, double residual, double rstd, double g, double x, double dotMagnitude) {
+    public static double rmsNormBackward(
+            int width, double residual, double rstd, double g, double x, double dotMagnitude) {
         double viaDot = rstd * rstd * rstd * Math.abs(x) * dotMagnitude / width;
         return 8 * U * (Math.abs(residual) + rstd * Math.abs(g) + viaDot) + roundings(width + 2) * viaDot;
     }
@@ -73,7 +74,7 @@ final class Tolerance {
     // --------------------------------------------------------------------------------------------------------------------------
 
     /** a cos - b sin: two products and a sum. */
-    static double rope(double a, double b) {
+    public static double rope(double a, double b) {
         return 2 * U * 1.001 * (Math.abs(a) + Math.abs(b));
     }
 
@@ -83,7 +84,7 @@ final class Tolerance {
     /**
      * gate sigmoid(gate) up: the exponential's error and five roundings. exp(-gate) may overflow for gate below -88, where |silu| is under 2^-120.
      */
-    static double swiglu(double gate, double up, double y) {
+    public static double swiglu(double gate, double up, double y) {
         return (exponential(gate) + 5 * U) * Math.abs(y) + 0x1p-120 * Math.abs(up);
     }
 
@@ -91,8 +92,8 @@ final class Tolerance {
      * dy up s (1 + gate (1 - s)): s has the exponential's error and two roundings, and 1 - s the same absolute error; six more roundings. The terms are
      * s and gate s (1 - s).
      */
-    static double swigluBackwardGate(double dOut, double gate, double up) {
-        double s = ReferenceSwiglu.sigmoid(gate);
+    public static double swigluBackwardGate(double dOut, double gate, double up) {
+        double s = Functions.sigmoid(gate);
         double relative = exponential(gate) + 8 * U;
         double bracket = 1 + Math.abs(gate) * (1 - s);
         double error = relative * bracket + Math.abs(gate) * (relative * s * (1 - s) + 2 * U) + U * bracket;
@@ -108,7 +109,7 @@ final class Tolerance {
      * like one more exponential of a distance that adds up to the row's spread where it still matters, which sum's weights already hold: four
      * roundings a halving of the sum, 24 halvings before nothing is left. Then the logarithm.
      */
-    static double logSum(double[] logits) {
+    public static double logSum(double[] logits) {
         return relativeSum(logits, 1) + 4 * U * Math.abs(ReferenceTokenLogProb.logSum(logits));
     }
 
@@ -127,14 +128,14 @@ final class Tolerance {
     }
 
     /** (x_target - m) - logSum: two roundings. */
-    static double logProb(double[] logits, int target) {
+    public static double logProb(double[] logits, int target) {
         double distance = ReferenceTokenLogProb.maximum(logits) - logits[target];
         double logProb = Math.abs(ReferenceTokenLogProb.forward(logits, target));
         return logSum(logits) + U * (distance + logProb);
     }
 
     /** m + logSum: one rounding. */
-    static double lse(double[] logits) {
+    public static double lse(double[] logits) {
         return logSum(logits) + U * Math.abs(ReferenceTokenLogProb.lse(logits));
     }
 
@@ -142,7 +143,7 @@ final class Tolerance {
      * g ((j == target) - p) with p = exp(x - lse): x - lse is rounded once, then the exponential, which may be flushed to zero before it is multiplied, a
      * subtraction and a product.
      */
-    static double logProbBackward(double logit, double lse, double dLogProb, boolean target) {
+    public static double logProbBackward(double logit, double lse, double dLogProb, boolean target) {
         double distance = Math.abs(logit - lse);
         double p = Math.exp(logit - lse);
         double relative = p == 0 ? 0 : p * (U * distance + exponential(distance));
@@ -153,7 +154,8 @@ final class Tolerance {
      * The same in one pass with forward, which need not know the lse as stored: against that one, the logarithm's and the lse's last roundings, a
      * reciprocal and a product; an absolute error in an exponent is a relative one of its exponential.
      */
-    static double logProbBackwardInOnePass(double logit, double lse, double logSum, double dLogProb, boolean target) {
+    public static double logProbBackwardInOnePass(
+            double logit, double lse, double logSum, double dLogProb, boolean target) {
         double p = Math.exp(logit - lse);
         double ofLse = Math.expm1(4 * U * Math.abs(logSum) + 2 * U * Math.abs(lse) + 4 * U);
         return logProbBackward(logit, lse, dLogProb, target) + Math.abs(dLogProb) * p * ofLse;
@@ -163,7 +165,7 @@ final class Tolerance {
      * logSum + sum of p_j (m - x_j), no term below 0. A term of the sum errs as its exponential does, a rounding for the distance, one for the product;
      * sum and moves of the maximum as in {@link #relativeSum}; then the division by the sum of exponentials and the addition.
      */
-    static double entropy(double[] logits) {
+    public static double entropy(double[] logits) {
         double maximum = ReferenceTokenLogProb.maximum(logits);
         double logSum = ReferenceTokenLogProb.logSum(logits);
         double meanDistance = 0;
@@ -179,7 +181,7 @@ final class Tolerance {
     }
 
     /** A sum, a division, and a rounding more where the sum is of vectors. */
-    static double meanLogit(double[] logits) {
+    public static double meanLogit(double[] logits) {
         double magnitudes = 0;
         int count = 0;
         for (double logit : logits) {
@@ -193,7 +195,7 @@ final class Tolerance {
      * (x_target - m) + logSum - log(sum of exp(2 (x_j - m))): the sum of squares errs as the other one does with twice the distances; a logarithm of each;
      * the additions round what is no larger than the terms together.
      */
-    static double logWeight(double[] logits, int target) {
+    public static double logWeight(double[] logits, int target) {
         double distance = ReferenceTokenLogProb.maximum(logits) - logits[target];
         double logSum = ReferenceTokenLogProb.logSum(logits);
         double logSquares = ReferenceTokenLogProb.logSumOfSquares(logits) + 2 * logSum;
@@ -207,12 +209,12 @@ final class Tolerance {
     // ---------------------------------------------------------------------------------------
 
     /** An fp32 result of fp64 arithmetic on few terms: half a unit in the last place, and a thousandth of it for the arithmetic. */
-    static double roundedOnce(double value) {
+    public static double roundedOnce(double value) {
         return 1.001 * U * Math.abs(value) + Float.MIN_VALUE;
     }
 
     /** An fp64 sum of n terms, each of a handful of roundings. */
-    static double doubles(int n, double magnitudes) {
+    public static double doubles(int n, double magnitudes) {
         return (n + 8) * 0x1p-53 * magnitudes;
     }
 
@@ -223,7 +225,7 @@ final class Tolerance {
      * m = (m - s m) + s g with g = clip gradient and s = 1 - b1, b1 at least 0.4 or 0: s itself, two products and two sums; the largest of v has one
      * more, of the square.
      */
-    static double moment(double kept, double added) {
+    public static double moment(double kept, double added) {
         return 6 * U * (Math.abs(kept) + Math.abs(added));
     }
 
@@ -232,7 +234,7 @@ final class Tolerance {
      * the last difference. The update: ten roundings, and
      * the errors of m (absolute) and v (relative, halved by the root). {@code slope} is update / m, {@code of...} the two moments' errors.
      */
-    static double adamw(double kept, double update, double slope, double ofM, double relativeOfV) {
+    public static double adamw(double kept, double update, double slope, double ofM, double relativeOfV) {
         return 4 * U * Math.abs(kept) + (10 * U + relativeOfV / 2) * Math.abs(update) + Math.abs(slope) * ofM;
     }
 }

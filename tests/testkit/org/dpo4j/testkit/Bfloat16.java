@@ -1,11 +1,11 @@
-package org.dpo4j.conformance;
+package org.dpo4j.testkit;
 
 /** bfloat16 as the upper half of a binary32. */
-final class Bfloat16 {
+public final class Bfloat16 {
     private Bfloat16() {}
 
     /** Rounded to nearest, ties to even. */
-    static short bits(float value) {
+    public static short bits(float value) {
         int bits = Float.floatToRawIntBits(value);
         if (Float.isNaN(value)) {
             return (short) (bits >>> 16 | 0x40);
@@ -14,11 +14,11 @@ final class Bfloat16 {
         return (short) (bits + half >>> 16);
     }
 
-    static float value(short bits) {
+    public static float value(short bits) {
         return Float.intBitsToFloat(bits << 16);
     }
 
-    static float rounded(float value) {
+    public static float rounded(float value) {
         return value(bits(value));
     }
 }

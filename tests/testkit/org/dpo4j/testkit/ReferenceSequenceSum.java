@@ -1,10 +1,10 @@
-package org.dpo4j.conformance;
+package org.dpo4j.testkit;
 
 /** Sums of rows of values over ranges, in double precision; tokens beyond the partner's length count {@code tail}. */
-final class ReferenceSequenceSum {
+public final class ReferenceSequenceSum {
     private ReferenceSequenceSum() {}
 
-    static double factor(int[] offsets, int sequence, int token, double tail, boolean average) {
+    public static double factor(int[] offsets, int sequence, int token, double tail, boolean average) {
         int tokens = offsets[sequence + 1] - offsets[sequence];
         double factor = average ? 1.0 / tokens : 1;
         if (tail == 1) {
@@ -15,7 +15,7 @@ final class ReferenceSequenceSum {
         return token - offsets[sequence] < Math.min(tokens, ofPartner) ? factor : tail * factor;
     }
 
-    static double[] forward(double[] values, int[] offsets, int width, double tail, boolean average) {
+    public static double[] forward(double[] values, int[] offsets, int width, double tail, boolean average) {
         double[] sums = new double[(offsets.length - 1) * width];
         for (int s = 0; s < offsets.length - 1; s++) {
             for (int i = offsets[s]; i < offsets[s + 1]; i++) {
@@ -28,7 +28,7 @@ final class ReferenceSequenceSum {
         return sums;
     }
 
-    static double[] backward(double[] dSums, int[] offsets, int width, double tail, boolean average) {
+    public static double[] backward(double[] dSums, int[] offsets, int width, double tail, boolean average) {
         double[] dValues = new double[offsets[offsets.length - 1] * width];
         for (int s = 0; s < offsets.length - 1; s++) {
             for (int i = offsets[s]; i < offsets[s + 1]; i++) {

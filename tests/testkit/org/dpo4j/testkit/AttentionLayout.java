@@ -1,4 +1,4 @@
-package org.dpo4j.conformance;
+package org.dpo4j.testkit;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -6,14 +6,14 @@ import org.dpo4j.kernels.decoder.Attention;
 import org.dpo4j.kernels.decoder.Segment;
 
 /** Segments for tests: pairs with the prompt once, the same pairs with the prompt twice, plain sequences. */
-final class AttentionLayout {
+public final class AttentionLayout {
     private AttentionLayout() {}
 
     /** Lengths of a prompt and the completions behind it. */
-    record Family(int prompt, int... completions) {}
+    public record Family(int prompt, int... completions) {}
 
     /** Plain sequences one after another. */
-    static List<Segment> plain(int... lengths) {
+    public static List<Segment> plain(int... lengths) {
         List<Segment> segments = new ArrayList<>();
         int begin = 0;
         for (int length : lengths) {
@@ -24,7 +24,7 @@ final class AttentionLayout {
     }
 
     /** Every prompt once, its completions behind it. */
-    static List<Segment> shared(Family... families) {
+    public static List<Segment> shared(Family... families) {
         List<Segment> segments = new ArrayList<>();
         int begin = 0;
         for (Family family : families) {
@@ -39,7 +39,7 @@ final class AttentionLayout {
         return segments;
     }
 
-    static int rows(List<Segment> segments) {
+    public static int rows(List<Segment> segments) {
         int rows = 0;
         for (Segment segment : segments) {
             rows = Math.max(rows, segment.queryBegin() + segment.queryCount());
@@ -47,16 +47,16 @@ final class AttentionLayout {
         return rows;
     }
 
-    static int maxQueries(List<Segment> segments) {
+    public static int maxQueries(List<Segment> segments) {
         return segments.stream().mapToInt(Segment::queryCount).max().orElse(0);
     }
 
-    static Attention.Segments packed(long address, List<Segment> segments, long rows) {
+    public static Attention.Segments packed(long address, List<Segment> segments, long rows) {
         return new Attention.Segments(address, segments.size(), maxQueries(segments), rows);
     }
 
     /** For every row of the plain layout of families, the row of the shared layout that holds the same token behind the same prefix. */
-    static int[] sharedRowOfPlainRow(Family... families) {
+    public static int[] sharedRowOfPlainRow(Family... families) {
         List<Integer> rows = new ArrayList<>();
         int begin = 0;
         for (Family family : families) {

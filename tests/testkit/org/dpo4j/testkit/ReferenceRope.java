@@ -1,11 +1,13 @@
-package org.dpo4j.conformance;
+package org.dpo4j.testkit;
+
+import org.dpo4j.kernels.DType;
 
 /** Rotary positions in double precision: the pair (x[i], x[i + width/2]) of a head turned by the angle of row and i. */
-final class ReferenceRope {
+public final class ReferenceRope {
     private ReferenceRope() {}
 
     /** cos or sin f32 [positions, width / 2], as a model would make them. */
-    static double[] table(int positions, int headWidth, double theta, boolean sine) {
+    public static double[] table(int positions, int headWidth, double theta, boolean sine) {
         int half = headWidth / 2;
         double[] table = new double[positions * half];
         for (int i = 0; i < table.length; i++) {
@@ -15,8 +17,15 @@ final class ReferenceRope {
         return table;
     }
 
+    /** One head of the result as stored. Both products are at most the larger of the pair. */
+    public static Expected expected(DType dtype, double[] head, double[] cosine, double[] sine, boolean backward) {
+        int half = head.length / 2;
+        double[] turned = backward ? backward(head, cosine, sine) : forward(head, cosine, sine);
+        return Expected.stored(dtype, turned, i -> Tolerance.rope(head[i % half], head[half + i % half]));
+    }
+
     /** One head. cosine and sine are those of its row. */
-    static double[] forward(double[] head, double[] cosine, double[] sine) {
+    public static double[] forward(double[] head, double[] cosine, double[] sine) {
         int half = head.length / 2;
         double[] turned = new double[head.length];
         for (int i = 0; i < half; i++) {
@@ -26,7 +35,7 @@ final class ReferenceRope {
         return turned;
     }
 
-    static double[] backward(double[] head, double[] cosine, double[] sine) {
+    public static double[] backward(double[] head, double[] cosine, double[] sine) {
         int half = head.length / 2;
         double[] turned = new double[head.length];
         for (int i = 0; i < half; i++) {

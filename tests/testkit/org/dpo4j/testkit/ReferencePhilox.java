@@ -1,7 +1,7 @@
-package org.dpo4j.conformance;
+package org.dpo4j.testkit;
 
 /** Philox4x32-10 (Salmon et al. 2011), and the rounding to bf16 that AdamW makes of it, written from the paper. */
-final class ReferencePhilox {
+public final class ReferencePhilox {
     private static final int ROUNDS = 10;
     private static final long M0 = 0xD2511F53L;
     private static final long M1 = 0xCD9E8D57L;
@@ -11,7 +11,7 @@ final class ReferencePhilox {
     private ReferencePhilox() {}
 
     /** Figure 2 of the paper, with N = 4 and W = 32: words of the counter, two of the key. */
-    static int[] bits(int[] counter, int[] key) {
+    public static int[] bits(int[] counter, int[] key) {
         int[] x = counter.clone();
         for (int round = 0; round < ROUNDS; round++) {
             long product0 = M0 * (x[0] & 0xFFFFFFFFL);
@@ -29,12 +29,12 @@ final class ReferencePhilox {
     }
 
     /** The 16 bits that dpo4j.h gives to an element of the parameter. */
-    static int sixteenBits(long seed, int step, long number) {
+    public static int sixteenBits(long seed, int step, long number) {
         return sixteenBits(seed, step, number, 0);
     }
 
     /** Likewise of the parameter (0), m (1) or v (2). */
-    static int sixteenBits(long seed, int step, long number, int what) {
+    public static int sixteenBits(long seed, int step, long number, int what) {
         long group = number / 8;
         int[] bits = bits(
                 new int[] {(int) group, (int) (group >>> 32), step, what}, new int[] {(int) seed, (int) (seed >>> 32)});
@@ -43,7 +43,7 @@ final class ReferencePhilox {
     }
 
     /** The bf16 value about {@code exact}, finite, that {@code random} picks. */
-    static float rounded(float exact, int random) {
+    public static float rounded(float exact, int random) {
         int bits = Float.floatToRawIntBits(exact);
         boolean up = (bits & 0xFFFF) + random >= 1 << 16;
         return Float.intBitsToFloat((bits & 0xFFFF0000) + (up ? 1 << 16 : 0));

@@ -1,11 +1,12 @@
-package org.dpo4j.conformance;
+package org.dpo4j.testkit;
 
-import static org.dpo4j.conformance.Tolerance.U;
+import static org.dpo4j.testkit.Tolerance.U;
 
+import java.util.List;
 import java.util.function.IntToDoubleFunction;
-import org.dpo4j.conformance.ReferenceAttention.Gradients;
-import org.dpo4j.conformance.ReferenceAttention.View;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.testkit.ReferenceAttention.Gradients;
+import org.dpo4j.testkit.ReferenceAttention.View;
 
 /**
  * {@link Tolerance} of attention: the same model of fp32, followed through the loops of {@link ReferenceAttention}.
@@ -14,11 +15,11 @@ import org.dpo4j.kernels.DType;
  * of rounded; exponentials below the normal numbers are 0. What multiplies v, d_out, k and q there (weights, d_score) is rounded to bf16 first, while
  * the weights' sum and lse are of the unrounded ones.
  */
-final class AttentionTolerance {
+public final class AttentionTolerance {
     private final ReferenceAttention attention;
     private final boolean tensorCores;
 
-    AttentionTolerance(ReferenceAttention attention, DType dtype) {
+    public AttentionTolerance(ReferenceAttention attention, DType dtype) {
         this.attention = attention;
         this.tensorCores = dtype == DType.BF16;
     }
@@ -74,7 +75,7 @@ final class AttentionTolerance {
      * out = sum(w v) / sum(w). Errors of the weights count in both sums, their rounding before the product in one. Each sum has n terms, and is rescaled
      * at most n times when the maximum moves, by the same factor, so that of the factor only its product's rounding is left. A division, a product.
      */
-    double[] forward(View view) {
+    public double[] forward(View view) {
         int n = view.keys().length;
         double relative =
                 2 * weight(score(view), spread(view)) + left() + products(2 * n) + Tolerance.roundings(2 * n) + 2 * U;
@@ -96,7 +97,7 @@ final class AttentionTolerance {
      * lse = maximum + log(sum of w): the weights, n terms, at most n rescalings, whose factors' arguments add up to the spread; the logarithm; the sum,
      * perhaps brought back from base 2.
      */
-    double lse(View view) {
+    public double lse(View view) {
         int n = view.keys().length;
         double lse = view.lse();
         double rescaling = Tolerance.roundings(5.0 * n) + 2 * U * spread(view);
@@ -110,17 +111,22 @@ final class AttentionTolerance {
     }
 
     /** How far each gradient may be off. */
-    Gradients backward(double[] dOut, double[] out, double[] lse, Gradients shapes) {
+    public Gradients backward(double[] dOut, double[] out, double[] lse, Gradients shapes) {
+        return backward(attention.views(), dOut, out, lse, shapes);
+    }
+
+    /** The same of what some views add. */
+    public Gradients backward(List<View> views, double[] dOut, double[] out, double[] lse, Gradients shapes) {
         double[] ofQ = new double[shapes.dQ().length];
         double[] ofK = new double[shapes.dK().length];
         double[] ofV = new double[shapes.dV().length];
         int[] queriesOfKey = new int[shapes.dK().length / (attention.kvHeads * attention.headWidth) + 1];
-        for (View view : attention.views()) {
+        for (View view : views) {
             for (int key : view.keys()) {
                 queriesOfKey[key]++;
             }
         }
-        for (View view : attention.views()) {
+        for (View view : views) {
             addView(view, dOut, out, lse[view.query() * attention.heads + view.head()], queriesOfKey, ofQ, ofK, ofV);
         }
         return new Gradients(ofQ, ofK, ofV);

@@ -1,11 +1,12 @@
-package org.dpo4j.conformance;
+package org.dpo4j.testkit;
 
 /** c = op(a) op(b), in double precision. */
-final class ReferenceMatmul {
+public final class ReferenceMatmul {
     private ReferenceMatmul() {}
 
     /** op(a) is [m,k], op(b) is [k,n], both stored without gaps. */
-    static double[] product(double[] a, double[] b, int m, int n, int k, boolean transposeA, boolean transposeB) {
+    public static double[] product(
+            double[] a, double[] b, int m, int n, int k, boolean transposeA, boolean transposeB) {
         double[] c = new double[m * n];
         for (int i = 0; i < m; i++) {
             for (int j = 0; j < n; j++) {

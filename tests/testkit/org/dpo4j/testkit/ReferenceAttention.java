@@ -1,4 +1,4 @@
-package org.dpo4j.conformance;
+package org.dpo4j.testkit;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -7,11 +7,11 @@ import org.dpo4j.kernels.decoder.Segment;
 import org.jspecify.annotations.Nullable;
 
 /** Causal grouped-query attention over packed segments, in double precision: one query of one head at a time, all its scores at once. */
-final class ReferenceAttention {
-    final int heads;
-    final int kvHeads;
-    final int headWidth;
-    final double scale;
+public final class ReferenceAttention {
+    public final int heads;
+    public final int kvHeads;
+    public final int headWidth;
+    public final double scale;
     private final double[] q;
     private final double[] k;
     private final double[] v;
@@ -19,7 +19,7 @@ final class ReferenceAttention {
     private @Nullable List<View> views;
 
     /** q is [rows, heads, headWidth], k and v [rows, kvHeads, headWidth], without gaps. */
-    ReferenceAttention(
+    public ReferenceAttention(
             int heads,
             int kvHeads,
             int headWidth,
@@ -39,13 +39,13 @@ final class ReferenceAttention {
     }
 
     /** One query row and head, the key rows it sees, and its score for each. */
-    record View(int query, int head, int[] keys, double[] scores) {
-        double lse() {
+    public record View(int query, int head, int[] keys, double[] scores) {
+        public double lse() {
             return ReferenceTokenLogProb.lse(scores);
         }
     }
 
-    List<View> views() {
+    public List<View> views() {
         if (views == null) {
             views = seen();
         }
@@ -56,10 +56,7 @@ final class ReferenceAttention {
         List<View> views = new ArrayList<>();
         for (Segment segment : segments) {
             for (int i = 0; i < segment.queryCount(); i++) {
-                int[] keys = IntStream.concat(
-                                IntStream.range(segment.prefixBegin(), segment.prefixBegin() + segment.prefixCount()),
-                                IntStream.rangeClosed(segment.keyBegin(), segment.keyBegin() + segment.keyOffset() + i))
-                        .toArray();
+                int[] keys = keys(segment, i);
                 for (int head = 0; head < heads; head++) {
                     views.add(view(segment.queryBegin() + i, head, keys));
                 }
@@ -68,7 +65,30 @@ final class ReferenceAttention {
         return views;
     }
 
-    private View view(int query, int head, int[] keys) {
+    private static int[] keys(Segment segment, int i) {
+        return IntStream.concat(
+                        IntStream.range(segment.prefixBegin(), segment.prefixBegin() + segment.prefixCount()),
+                        IntStream.rangeClosed(segment.keyBegin(), segment.keyBegin() + segment.keyOffset() + i))
+                .toArray();
+    }
+
+    /** Rows of the keys that a query sees, in ascending order where its prefix lies before its segment. */
+    public int[] keys(int query) {
+        for (Segment segment : segments) {
+            int i = query - segment.queryBegin();
+            if (i >= 0 && i < segment.queryCount()) {
+                return keys(segment, i);
+            }
+        }
+        throw new IllegalArgumentException("row " + query + " is in no segment");
+    }
+
+    public View view(int query, int head) {
+        return view(query, head, keys(query));
+    }
+
+    /** Scores of some of the keys that a query sees. */
+    public View view(int query, int head, int[] keys) {
         double[] scores = new double[keys.length];
         for (int j = 0; j < keys.length; j++) {
             for (int d = 0; d < headWidth; d++) {
@@ -79,28 +99,28 @@ final class ReferenceAttention {
     }
 
     /** First element of a query row's head in q, out and the like. */
-    int atQuery(int query, int head) {
+    public int atQuery(int query, int head) {
         return (query * heads + head) * headWidth;
     }
 
     /** First element of the key head that a head reads, in k and v. */
-    int atKey(int key, int head) {
+    public int atKey(int key, int head) {
         return (key * kvHeads + head / (heads / kvHeads)) * headWidth;
     }
 
-    double q(int index) {
+    public double q(int index) {
         return q[index];
     }
 
-    double k(int index) {
+    public double k(int index) {
         return k[index];
     }
 
-    double v(int index) {
+    public double v(int index) {
         return v[index];
     }
 
-    double[] forward(View view) {
+    public double[] forward(View view) {
         double lse = view.lse();
         double[] out = new double[headWidth];
         for (int j = 0; j < view.keys.length; j++) {
@@ -112,12 +132,17 @@ final class ReferenceAttention {
         return out;
     }
 
-    record Gradients(double[] dQ, double[] dK, double[] dV) {}
+    public record Gradients(double[] dQ, double[] dK, double[] dV) {}
 
     /** From out and lse as forward kept them. */
-    Gradients backward(double[] dOut, double[] out, double[] lse) {
+    public Gradients backward(double[] dOut, double[] out, double[] lse) {
+        return backward(views(), dOut, out, lse);
+    }
+
+    /** What some views add to the gradients. */
+    public Gradients backward(List<View> views, double[] dOut, double[] out, double[] lse) {
         Gradients gradients = new Gradients(new double[q.length], new double[k.length], new double[v.length]);
-        for (View view : views()) {
+        for (View view : views) {
             int query = atQuery(view.query, view.head);
             double delta = dot(dOut, query, out, query);
             for (int j = 0; j < view.keys.length; j++) {
@@ -134,7 +159,7 @@ final class ReferenceAttention {
         return gradients;
     }
 
-    double dot(double[] a, int atA, double[] b, int atB) {
+    public double dot(double[] a, int atA, double[] b, int atB) {
         double sum = 0;
         for (int d = 0; d < headWidth; d++) {
             sum += a[atA + d] * b[atB + d];

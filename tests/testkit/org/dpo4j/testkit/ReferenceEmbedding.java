@@ -1,10 +1,10 @@
-package org.dpo4j.conformance;
+package org.dpo4j.testkit;
 
 /** Rows of a table by index, and their gradient, in double precision. */
-final class ReferenceEmbedding {
+public final class ReferenceEmbedding {
     private ReferenceEmbedding() {}
 
-    static double[] forward(double[] table, int tableRows, int width, int[] indices) {
+    public static double[] forward(double[] table, int tableRows, int width, int[] indices) {
         double[] out = new double[indices.length * width];
         for (int i = 0; i < out.length; i++) {
             int index = indices[i / width];
@@ -14,7 +14,7 @@ final class ReferenceEmbedding {
     }
 
     /** The table's gradient: every row of d_out added to the table row it came from. */
-    static double[] backward(double[] dOut, int tableRows, int width, int[] indices) {
+    public static double[] backward(double[] dOut, int tableRows, int width, int[] indices) {
         double[] dTable = new double[tableRows * width];
         for (int i = 0; i < dOut.length; i++) {
             dTable[indices[i / width] * width + i % width] += dOut[i];

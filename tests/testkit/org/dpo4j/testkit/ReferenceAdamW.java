@@ -1,18 +1,19 @@
-package org.dpo4j.conformance;
+package org.dpo4j.testkit;
 
 /** torch.optim.AdamW (decoupled weight decay, no amsgrad) for one element, in double precision. */
-final class ReferenceAdamW {
-    double parameter;
-    double m;
-    double v;
+public final class ReferenceAdamW {
+    public double parameter;
+    public double m;
+    public double v;
 
-    ReferenceAdamW(double parameter, double m, double v) {
+    public ReferenceAdamW(double parameter, double m, double v) {
         this.parameter = parameter;
         this.m = m;
         this.v = v;
     }
 
-    void step(int t, double gradient, double lr, double beta1, double beta2, double epsilon, double weightDecay) {
+    public void step(
+            int t, double gradient, double lr, double beta1, double beta2, double epsilon, double weightDecay) {
         parameter *= 1 - lr * weightDecay;
         m = beta1 * m + (1 - beta1) * gradient;
         v = beta2 * v + (1 - beta2) * gradient * gradient;

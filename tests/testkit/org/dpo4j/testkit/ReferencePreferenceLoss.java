@@ -1,4 +1,7 @@
-package org.dpo4j.conformance;
+package org.dpo4j.testkit;
+
+import static org.dpo4j.testkit.Functions.logSigmoid;
+import static org.dpo4j.testkit.Functions.sigmoid;
 
 import java.util.Arrays;
 import java.util.Comparator;
@@ -17,10 +20,10 @@ import org.dpo4j.kernels.PreferenceOptions.Scalar;
  * @param reference likewise; zeros for the reference-free loss
  * @param lengths likewise
  */
-record ReferencePreferenceLoss(Options options, double[] sums, double[] reference, int[] lengths) {
+public record ReferencePreferenceLoss(Options options, double[] sums, double[] reference, int[] lengths) {
 
     /** Numbers as the kernel receives them. */
-    record Options(
+    public record Options(
             double beta,
             double labelSmoothing,
             Divergence divergence,
@@ -33,15 +36,7 @@ record ReferencePreferenceLoss(Options options, double[] sums, double[] referenc
         return options.scalars.getOrDefault(scalar, Float.NaN);
     }
 
-    static double sigmoid(double x) {
-        return 1 / (1 + Math.exp(-x));
-    }
-
-    static double logSigmoid(double x) {
-        return x < 0 ? x - Math.log1p(Math.exp(x)) : -Math.log1p(Math.exp(-x));
-    }
-
-    int pairs() {
+    public int pairs() {
         return sums.length / 2;
     }
 
@@ -75,7 +70,7 @@ record ReferencePreferenceLoss(Options options, double[] sums, double[] referenc
     }
 
     /** The loss of every pair; the ones that sort report a place's loss at the pair whose first number stands there. */
-    double[] losses(LossType type) {
+    public double[] losses(LossType type) {
         return switch (type) {
             case AOT -> sorted(i -> sums[2 * i] - sums[2 * i + 1], i -> reference[2 * i] - reference[2 * i + 1]);
             case AOT_UNPAIRED -> sorted(i -> ratio(2 * i), i -> ratio(2 * i + 1));
