@@ -1,18 +1,15 @@
 #!/usr/bin/env bash
-# Runs the JMH benchmarks, writes bench/results/cpu-DATE-COMMIT.json and from all results the tables of PERFORMANCE.md:
-#   bench/run.sh [JMH arguments, a benchmark's name for one]
-#   bench/run.sh tables      the tables alone, where a file of ./bench has come to bench/results
+# Times operations on this machine's CPU, writes bench/results/cpu-DATE-COMMIT-TIME.json, and writes the tables of PERFORMANCE.md from all results:
+#   bench/run.sh [options of ./bench, such as --only token_logprob]
+#   bench/run.sh tables      only the tables, when a file of a GPU machine was copied to bench/results
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
-./mvnw -q -B -Dspotless.check.skip=true -DskipTests -pl java/kernels,java/trainer,bench/device,bench package
-java=("${JAVA_HOME:+$JAVA_HOME/bin/}java" -Dorg.bytedeco.javacpp.maxPhysicalBytes=0 -Dorg.bytedeco.javacpp.maxBytes=0
-  --enable-native-access=ALL-UNNAMED -cp "bench/target/classes:bench/target/lib/*")
+./mvnw -q -B -Dspotless.check.skip=true -DskipTests -pl java/kernels,java/trainer,bench/device package
+java=("${JAVA_HOME:+$JAVA_HOME/bin/}java" -Xmx4g -Dorg.bytedeco.javacpp.maxPhysicalBytes=0 -Dorg.bytedeco.javacpp.maxBytes=0
+  --enable-native-access=ALL-UNNAMED -cp "bench/device/target/classes:java/trainer/target/*:java/trainer/target/lib/*")
 if [ "${1:-}" != tables ]; then
-  mkdir -p bench/results
-  result=bench/results/cpu-$(date -u +%F)-$(git rev-parse --short HEAD).json
-  "${java[@]}" org.dpo4j.bench.Run "$result" "$(git rev-parse --short HEAD)" "$@"
-  echo "dpo4j: wrote $result"
+  "${java[@]}" org.dpo4j.bench.device.Bench --device cpu --output bench/results --commit "$(git describe --always --dirty --exclude='*')" "$@"
 fi
 "${java[@]}" org.dpo4j.bench.device.Performance PERFORMANCE.md bench/results
 echo "dpo4j: wrote the tables of PERFORMANCE.md"

@@ -1,12 +1,12 @@
-"""Another library's operations, timed in turns with ours: bench/device's Peer starts one process a library and speaks a JSON object a line with it.
-    python3 gpu.py --peer eager|compile|liger|trl [--peers FOLDER] [--device cuda|cpu]
-FOLDER holds packages (pip install --target FOLDER ...) or wheels, which are unpacked for the process, and comes first on sys.path.
-Requests: {"do": "prepare", "benchmark", "parameters", "block_seconds"}, {"do": "round"}, {"do": "release"}; the end of the input is the end.
-Every answer has "ok", and a "reason" where that is false.
+"""Times other libraries on the benchmarks that ./bench has measured, and adds their rows to its file:
+    python3 gpu.py RESULTS.json [--peer eager|compile|liger|trl] [--packages FOLDER]
+Without --peer all of them, each in a process of its own. FOLDER holds packages (pip install --target FOLDER ...) or wheels, which are unpacked for
+the process, and comes first on sys.path. Run it right after ./bench on the same machine. A row has "ours_us", the median of dpo4j in the same file,
+and "times_ours", how many times as long the peer takes.
 
-The protocol is that of bench/device: random data of the same distributions, a gate in fp64 on sampled rows before any time is taken, tensors that
-rotate through more memory than the second-level cache has, a warm-up, CUDA events around many calls. Results that a library rounds to bf16 are
-allowed that rounding; "gate" says how large the error was, as a share of what is allowed.
+The rules are those of bench/device: random data of the same distributions, a gate in fp64 on sampled rows before any time is taken, tensors that
+rotate through more memory than L2 has, a warm-up, CUDA events around many calls. Results that a library rounds to bf16 are allowed that rounding;
+"gate" says how large the error was, as a share of what is allowed.
 """
 import argparse
 import atexit
@@ -14,6 +14,7 @@ import glob
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +25,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # on a cpu, idle threads of
 CACHE_BYTES = 4 * 60_000_000
 LAUNCH_BOUND_BYTES = 1 << 20
 SAMPLES = 16
+ROUNDS = 30
+PACES = {"full": (1, 20, 5e-3), "quick": (0.1, 1.2, 2e-3), "look": (0, 0.05, 1e-4)}  # seconds of warm-up, of the rounds and of a round
 
 
 class Case:
@@ -42,33 +45,54 @@ class Unsupported(Exception):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--peer", required=True, choices=sorted(PEERS))
-    parser.add_argument("--peers")
-    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
+    parser.add_argument("results")
+    parser.add_argument("--peer", choices=sorted(PEERS))
+    parser.add_argument("--packages")
     arguments = parser.parse_args()
-    answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print is no answer
+    if arguments.packages and not os.path.isdir(arguments.packages):
+        parser.error(f"--packages {arguments.packages} is no folder")
+    if not arguments.peer:
+        codes = [subprocess.run([sys.executable, *sys.argv, "--peer", peer]).returncode for peer in PEERS]
+        sys.exit(any(codes))
+    if arguments.packages:
+        sys.path[:0] = [arguments.packages, *unpacked(sorted(glob.glob(os.path.join(arguments.packages, "*.whl"))))]
+    with open(arguments.results) as file:
+        run = json.load(file)
+    measure(run, arguments.peer, lambda: write(arguments.results, run))
 
-    def answer(**fields):
-        answers.write(json.dumps(fields) + "\n")
-        answers.flush()
 
+def write(path, run):
+    with open(path + ".part", "w") as file:
+        json.dump(run, file, indent=2)
+        file.write("\n")
+    os.replace(path + ".part", path)
+
+
+def measure(run, peer, keep):
+    """Adds the peer's rows to a run, and what it could not run."""
+    peers = run.setdefault("peers", {})
+    run["results"] = [row for row in run["results"] if row.get("peer") != peer]
     try:
-        if arguments.peers:
-            if not os.path.isdir(arguments.peers):
-                raise NotADirectoryError(f"--peers {arguments.peers} is no folder")
-            sys.path[:0] = [arguments.peers, *unpacked(sorted(glob.glob(os.path.join(arguments.peers, "*.whl"))))]
-        worker = Worker(arguments.peer, arguments.device)
+        worker = Worker(peer, "cuda" if run["device"] == "cuda" else "cpu")
     except Exception as reason:
-        answer(ok=False, reason=describe(reason))
-        return
-    answer(ok=True, software=worker.software, benchmarks=sorted(worker.cases))
-    for line in sys.stdin:
-        request = json.loads(line)
+        peers[peer] = f"did not run: {describe(reason)}"
+        print(f"{peer}: {peers[peer]}")
+        return keep()
+    peers[peer] = worker.software
+    warm_up, seconds, block = PACES[run["pace"]]
+    for ours in [row for row in run["results"] if "peer" not in row and "gate_failed" not in row and row["benchmark"] in worker.cases]:
+        row = {"benchmark": ours["benchmark"], "parameters": ours["parameters"], "peer": peer}
         try:
-            answer(ok=True, **getattr(worker, request.pop("do"))(**request))
+            row |= worker.prepare(ours["benchmark"], ours["parameters"], block)
+            row |= worker.rounds(warm_up, seconds)
+            row |= {"ours_us": ours["median_us"], "times_ours": row["median_us"] / ours["median_us"]}
+            run["results"].append(row)
+            print(f"{peer}: {row['benchmark']} {row['parameters']}: {row['median_us']:.1f} us, {row['times_ours']:.2f} times ours", flush=True)
         except Exception as reason:
-            worker.release()
-            answer(ok=False, reason=describe(reason))
+            run["not_run"].append({**row, "reason": describe(reason)})
+            print(f"{peer}: not run: {row['benchmark']}: {describe(reason)}", flush=True)
+        worker.release()
+        keep()
 
 
 def unpacked(wheels):
@@ -128,11 +152,21 @@ class Worker:
         self.ready = [case.call] + [self.cases[benchmark](self, sizes).call for _ in range(copies - 1)]
         self.turn, self.calls = 0, 3
         self.round()
-        estimate = max(1e-3, min(self.round()["us"], self.round()["us"]))
-        most = max(1, int(0.4e6 / estimate))
-        self.calls = min(most, max(20, min(500, int(block_seconds * 1e6 / estimate))))
+        estimate = max(1e-3, min(self.round(), self.round()))
+        longest = max(1, int(0.4e6 / estimate))
+        self.calls = min(longest, max(20, min(500, int(block_seconds * 1e6 / estimate))))
         memory = self.torch.cuda.max_memory_allocated() if self.device == "cuda" else 0
         return {"calls": self.calls, "gate": worst, "peak_memory_bytes": memory}
+
+    def rounds(self, warm_up, seconds):
+        end = time.perf_counter() + warm_up
+        while time.perf_counter() < end:
+            self.round()
+        times, end = [], time.perf_counter() + seconds
+        while len(times) < ROUNDS and (len(times) < 3 or time.perf_counter() < end):
+            times.append(self.round())
+        at = lambda percent: sorted(times)[round(percent / 100 * (len(times) - 1))]
+        return {"samples": len(times), "p20_us": at(20), "median_us": at(50), "p80_us": at(80), "round_us": times}
 
     def error(self, actual, expected, allowed):
         """Largest error as a share of what is allowed, which may differ from place to place."""
@@ -140,16 +174,17 @@ class Worker:
         return (difference / allowed).max().item()
 
     def round(self):
+        """Microseconds of a call."""
         if self.device == "cpu":
             began = time.perf_counter()
             self.run()
-            return {"us": (time.perf_counter() - began) / self.calls * 1e6}
+            return (time.perf_counter() - began) / self.calls * 1e6
         first, last = (self.torch.cuda.Event(enable_timing=True) for _ in range(2))
         first.record()
         self.run()
         last.record()
         last.synchronize()
-        return {"us": 1e3 * first.elapsed_time(last) / self.calls}
+        return 1e3 * first.elapsed_time(last) / self.calls
 
     def run(self):
         for _ in range(self.calls):
@@ -161,7 +196,6 @@ class Worker:
         if self.device == "cuda":
             self.torch.cuda.empty_cache()
             self.torch.cuda.reset_peak_memory_stats()
-        return {}
 
 
 def rounding(tensor):

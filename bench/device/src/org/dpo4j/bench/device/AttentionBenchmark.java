@@ -1,87 +1,127 @@
 package org.dpo4j.bench.device;
 
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.Attention;
 import org.dpo4j.kernels.decoder.Segment;
+import org.dpo4j.testkit.AttentionLayout;
+import org.dpo4j.testkit.AttentionLayout.Family;
+import org.dpo4j.testkit.AttentionTolerance;
+import org.dpo4j.testkit.Expected;
+import org.dpo4j.testkit.ReferenceAttention;
+import org.dpo4j.testkit.ReferenceAttention.Gradients;
+import org.dpo4j.testkit.ReferenceAttention.View;
 
 /**
- * Grouped-query attention over q, k and v in one buffer, as the decoder lays them. The gate looks at the last key head of the first sequence: a few
- * of its queries and keys.
+ * Grouped-query attention over q, k and v in one buffer, as in the decoder. The gate looks at a few rows of the first sequence or pair, and at
+ * the last key head with the heads that read it.
  */
 final class AttentionBenchmark {
     private static final int SAMPLES = 8;
 
     private final Fixture fixture;
-    private final AttentionLayout layout;
+    private final List<Segment> segments;
+    private final int rows;
     private final int heads;
     private final int kvHeads;
     private final int width;
     private final long stride;
     private final long outStride;
     private final float scale;
-    private final Tensor qkv;
-    private final Tensor out;
-    private final Tensor lse;
-    private final Tensor segments;
+    private final Operand qkv;
+    private final Operand out;
+    private final Operand lse;
+    private final Operand packed;
     private final long workspace;
     private final Attention.Shape shape;
 
     private AttentionBenchmark(Fixture fixture) {
         this.fixture = fixture;
-        Shape sizes = fixture.shape();
-        layout = AttentionLayout.of(sizes);
-        heads = sizes.count("heads");
-        kvHeads = sizes.count("kv_heads");
-        width = sizes.count("width");
+        segments = segments(fixture.shape());
+        rows = AttentionLayout.rows(segments);
+        heads = fixture.count("heads");
+        kvHeads = fixture.count("kv_heads");
+        width = fixture.count("width");
         stride = (long) (heads + 2 * kvHeads) * width;
         outStride = (long) heads * width;
         scale = (float) (1 / Math.sqrt(width));
-        qkv = fixture.normal(1, layout.rows() * stride);
-        out = fixture.zeros(layout.rows() * outStride);
-        lse = fixture.zeros(DType.F32, (long) layout.rows() * heads);
-        segments = fixture.ints(Segment.pack(layout.segments()));
+        qkv = fixture.normal(1, rows * stride);
+        out = fixture.zeros(rows * outStride);
+        lse = fixture.zeros(DType.F32, (long) rows * heads);
+        packed = fixture.ints(Segment.pack(segments));
         workspace = fixture.workspace(Attention.forwardWorkspaceBytes());
         shape = new Attention.Shape(
                 heads, kvHeads, width, new Attention.Strides(outStride, stride, stride), scale, fixture.dtype());
     }
 
+    /**
+     * With {@code layout causal}: {@code sequences} of {@code tokens} each. With {@code layout shared}: {@code pairs} of a prompt and two
+     * completions behind it. With {@code layout plain}: the same pairs as two sequences each.
+     */
+    static List<Segment> segments(Shape shape) {
+        if (shape.has("layout", "causal")) {
+            return plain(shape.count("sequences"), shape.count("tokens"));
+        }
+        int pairs = shape.count("pairs");
+        int prompt = shape.count("prompt");
+        int completion = shape.count("completion");
+        if (shape.has("layout", "plain")) {
+            return plain(2 * pairs, prompt + completion);
+        }
+        Family[] families = new Family[pairs];
+        Arrays.setAll(families, pair -> new Family(prompt, completion, completion));
+        return AttentionLayout.shared(families);
+    }
+
+    private static List<Segment> plain(int sequences, int tokens) {
+        int[] lengths = new int[sequences];
+        Arrays.fill(lengths, tokens);
+        return AttentionLayout.plain(lengths);
+    }
+
+    /** Pairs of a query and a key that it sees. */
+    static double visible(Shape shape) {
+        return segments(shape).stream()
+                .mapToDouble(
+                        s -> (double) s.queryCount() * s.prefixCount() + s.queryCount() * (s.queryCount() + 1.0) / 2)
+                .sum();
+    }
+
     static Prepared forward(Fixture fixture) {
-        AttentionBenchmark of = new AttentionBenchmark(fixture);
-        return new Prepared(of::forward, of::checkForward);
+        AttentionBenchmark attention = new AttentionBenchmark(fixture);
+        return new Prepared(attention::forward, attention::checkForward);
     }
 
     static Prepared backward(Fixture fixture) {
-        AttentionBenchmark of = new AttentionBenchmark(fixture);
-        for (int copy = 0; copy < of.out.copies(); copy++) {
-            of.forward(copy);
+        AttentionBenchmark attention = new AttentionBenchmark(fixture);
+        for (int copy = 0; copy < attention.out.copies(); copy++) {
+            attention.forward(copy);
         }
-        fixture.computed(of.out, of.lse);
-        Tensor dOut = fixture.normal(1, of.out.count());
-        Tensor dQkv = fixture.zeros(of.qkv.count());
-        long workspace = fixture.workspace(Attention.backwardWorkspaceBytes(of.layout.rows(), of.shape));
+        fixture.computed(attention.out, attention.lse);
+        Operand dOut = fixture.normal(1, attention.out.count());
+        Operand dQkv = fixture.zeros(attention.qkv.count());
+        long workspace = fixture.workspace(Attention.backwardWorkspaceBytes(attention.rows, attention.shape));
         return new Prepared(
-                turn -> of.backward(turn, dQkv, dOut, workspace), gate -> of.checkBackward(gate, dQkv, dOut));
+                turn -> attention.backward(turn, dQkv, dOut, workspace),
+                gate -> attention.checkBackward(gate, dQkv, dOut));
     }
 
     private void forward(int turn) {
         Attention.forward(fixture.device(), saved(turn), inputs(turn), segments(turn), workspace, shape);
     }
 
-    private void backward(int turn, Tensor dQkv, Tensor dOut, long workspace) {
-        Attention.backward(
-                fixture.device(),
-                new Attention.Gradients(dOut.at(turn), q(dQkv, turn), k(dQkv, turn), v(dQkv, turn)),
-                inputs(turn),
-                saved(turn),
-                segments(turn),
-                workspace,
-                shape);
+    private void backward(int turn, Operand dQkv, Operand dOut, long workspace) {
+        Attention.Gradients gradients =
+                new Attention.Gradients(dOut.at(turn), dQkv.at(turn), k(dQkv, turn), v(dQkv, turn));
+        Attention.backward(fixture.device(), gradients, inputs(turn), saved(turn), segments(turn), workspace, shape);
     }
 
     private Attention.Inputs inputs(int turn) {
-        return new Attention.Inputs(q(qkv, turn), k(qkv, turn), v(qkv, turn));
+        return new Attention.Inputs(qkv.at(turn), k(qkv, turn), v(qkv, turn));
     }
 
     private Attention.Saved saved(int turn) {
@@ -89,170 +129,125 @@ final class AttentionBenchmark {
     }
 
     private Attention.Segments segments(int turn) {
-        return new Attention.Segments(segments.at(turn), layout.segments().size(), layout.maxQueries(), layout.rows());
+        return AttentionLayout.packed(packed.at(turn), segments, rows);
     }
 
-    private static long q(Tensor of, int turn) {
-        return of.at(turn);
+    private long k(Operand operand, int turn) {
+        return operand.at(turn) + (long) heads * width * operand.storage().bytes;
     }
 
-    private long k(Tensor of, int turn) {
-        return of.at(turn) + (long) heads * width * of.dtype().bytes();
+    private long v(Operand operand, int turn) {
+        return operand.at(turn) + (long) (heads + kvHeads) * width * operand.storage().bytes;
     }
 
-    private long v(Tensor of, int turn) {
-        return of.at(turn) + (long) (heads + kvHeads) * width * of.dtype().bytes();
-    }
+    /** The last key head and the heads that read it, over the rows that the first family of segments has. */
+    private final class Checked {
+        final int count;
+        final int group = heads / kvHeads;
+        final int rowsOfFamily;
+        final ReferenceAttention reference;
+        final AttentionTolerance tolerance;
+        final int[] sample;
 
-    /** One head of the rows of the first sequence, {@code at} elements into a row. */
-    private double[][] head(Tensor of, long rowStride, int at) {
-        return IntStream.range(0, layout.firstRows())
-                .mapToObj(row -> of.read(row * rowStride + (long) at * width, width))
-                .toArray(double[][]::new);
-    }
+        Checked() {
+            int end = segments.get(0).queryCount();
+            for (Segment segment : segments) {
+                if (segment.prefixCount() > 0 && segment.prefixBegin() == 0) {
+                    end = segment.queryBegin() + segment.queryCount();
+                }
+            }
+            rowsOfFamily = end;
+            count = (int)
+                    segments.stream().filter(s -> s.queryBegin() < rowsOfFamily).count();
+            reference = new ReferenceAttention(
+                    group,
+                    1,
+                    width,
+                    scale,
+                    read(qkv, stride, heads - group, group),
+                    read(qkv, stride, heads + kvHeads - 1, 1),
+                    read(qkv, stride, heads + 2 * kvHeads - 1, 1),
+                    segments.subList(0, count));
+            tolerance = new AttentionTolerance(reference, fixture.dtype());
+            sample = Fixture.sample(SAMPLES, rowsOfFamily);
+        }
 
-    private double[][] keys(Tensor of) {
-        return head(of, stride, heads + kvHeads - 1);
-    }
+        /** So many heads of each row, from {@code first} on. */
+        double[] read(Operand operand, long rowStride, int first, int headCount) {
+            double[] values = new double[rowsOfFamily * headCount * width];
+            for (int row = 0; row < rowsOfFamily; row++) {
+                double[] ofRow = operand.read(row * rowStride + (long) first * width, headCount * width);
+                System.arraycopy(ofRow, 0, values, row * ofRow.length, ofRow.length);
+            }
+            return values;
+        }
 
-    private double[][] values(Tensor of) {
-        return head(of, stride, heads + 2 * kvHeads - 1);
-    }
-
-    /** Of some rows, ends included. */
-    private int[] sample() {
-        int rows = layout.firstRows();
-        return IntStream.range(0, Math.min(SAMPLES, rows))
-                .map(i -> (int) ((long) i * (rows - 1) / Math.max(1, Math.min(SAMPLES, rows) - 1)))
-                .toArray();
+        /** lse of the group's heads. */
+        double[] lses() {
+            double[] values = new double[rowsOfFamily * group];
+            for (int row = 0; row < rowsOfFamily; row++) {
+                double[] ofRow = lse.read((long) row * heads + heads - group, group);
+                System.arraycopy(ofRow, 0, values, row * group, group);
+            }
+            return values;
+        }
     }
 
     private void checkForward(Gate gate) {
-        double[][] k = keys(qkv);
-        double[][] v = values(qkv);
-        int head = heads - 1;
-        for (int query : sample()) {
-            double[] q = qkv.read(query * stride + (long) head * width, width);
-            int[] seen = IntStream.range(0, k.length)
-                    .filter(key -> layout.sees(query, key))
+        Checked checked = new Checked();
+        for (int query : checked.sample) {
+            View view = checked.reference.view(query, checked.group - 1);
+            gate.value(
+                    "lse of row " + query,
+                    view.lse(),
+                    lse.read((long) query * heads + heads - 1),
+                    checked.tolerance.lse(view) + Float.MIN_NORMAL);
+            double[] allowed = checked.tolerance.forward(view);
+            gate.values(
+                    "out of row " + query,
+                    Expected.stored(fixture.dtype(), checked.reference.forward(view), d -> allowed[d]),
+                    out.read(query * outStride + (long) (heads - 1) * width, width));
+        }
+    }
+
+    private void checkBackward(Gate gate, Operand dQkv, Operand dOut) {
+        Checked checked = new Checked();
+        double[] d = checked.read(dOut, outStride, heads - checked.group, checked.group);
+        double[] o = checked.read(out, outStride, heads - checked.group, checked.group);
+        double[] lses = checked.lses();
+        List<View> queries = new ArrayList<>();
+        for (int query : checked.sample) {
+            queries.add(checked.reference.view(query, checked.group - 1));
+        }
+        List<View> keys = new ArrayList<>();
+        for (int query = 0; query < checked.rowsOfFamily; query++) {
+            int[] seen = checked.reference.keys(query);
+            int[] sampled = IntStream.of(checked.sample)
+                    .filter(key -> Arrays.binarySearch(seen, key) >= 0)
                     .toArray();
-            double[] scores = IntStream.of(seen)
-                    .mapToDouble(key -> scale * Reference.dot(q, k[key]))
-                    .toArray();
-            double ofLse = Reference.lse(scores);
-            double[] expected = new double[width];
-            double[] magnitudes = new double[width];
-            for (int i = 0; i < seen.length; i++) {
-                add(expected, magnitudes, Math.exp(scores[i] - ofLse), v[seen[i]]);
-            }
-            double share = share(seen.length, magnitude(q, k, seen));
-            double[] actual = out.read(query * outStride + (long) head * width, width);
-            gate.value("lse", ofLse, lse.read((long) query * heads + head), share(seen.length, magnitude(q, k, seen)));
-            gate.values("out of row " + query, expected, actual, magnitudes, share);
-        }
-    }
-
-    /**
-     * Sums of n terms whose weights are exponentials of scores: twice the error of a score besides. Tensor cores take weights, and gradients of
-     * scores, in the type of the tensors: a rounding more.
-     */
-    private double share(int terms, double score) {
-        double weights = fixture.dtype() == DType.F32 ? 0 : 0x1p-8;
-        return Gate.sum(terms, fixture.dtype()) + weights + 2 * Gate.sum(width, DType.F32) * score;
-    }
-
-    /** The largest magnitude of a score. */
-    private double magnitude(double[] q, double[][] k, int[] seen) {
-        double largest = 0;
-        for (int key : seen) {
-            double sum = 0;
-            for (int d = 0; d < width; d++) {
-                sum += Math.abs(q[d] * k[key][d]);
-            }
-            largest = Math.max(largest, scale * sum);
-        }
-        return largest;
-    }
-
-    private static void add(double[] sums, double[] magnitudes, double factor, double[] terms) {
-        for (int d = 0; d < sums.length; d++) {
-            sums[d] += factor * terms[d];
-            magnitudes[d] += Math.abs(factor * terms[d]);
-        }
-    }
-
-    private void checkBackward(Gate gate, Tensor dQkv, Tensor dOut) {
-        double[][] k = keys(qkv);
-        double[][] v = values(qkv);
-        int[] sample = sample();
-        int rows = layout.firstRows();
-        double[][] dK = new double[rows][width];
-        double[][] dKMagnitudes = new double[rows][width];
-        double[][] dV = new double[rows][width];
-        double[][] dVMagnitudes = new double[rows][width];
-        double largest = 0;
-        int group = heads / kvHeads;
-        for (int head = heads - group; head < heads; head++) {
-            double[][] q = head(qkv, stride, head);
-            double[][] o = head(out, outStride, head);
-            double[][] d = head(dOut, outStride, head);
-            double[] lses = lse.read(0, rows * heads);
-            for (int query = 0; query < rows; query++) {
-                double ofLse = lses[query * heads + head];
-                double delta = Reference.dot(d[query], o[query]);
-                double deltaMagnitude = norms(d[query], o[query]);
-                for (int key : sample) {
-                    if (layout.sees(query, key)) {
-                        double p = Math.exp(scale * Reference.dot(q[query], k[key]) - ofLse);
-                        double dScore = p * (Reference.dot(d[query], v[key]) - delta);
-                        double magnitude = p * (norms(d[query], v[key]) + deltaMagnitude);
-                        add(dV[key], dVMagnitudes[key], p, d[query]);
-                        add(dK[key], dKMagnitudes[key], scale * dScore, scale * magnitude, q[query]);
-                        largest = Math.max(largest, magnitude(q[query], k, new int[] {key}));
-                    }
-                }
+            for (int head = 0; head < checked.group; head++) {
+                keys.add(checked.reference.view(query, head, sampled));
             }
         }
-        for (int key : sample) {
-            double share = share(rows * group, largest);
-            long row = key * stride;
-            double[] actualV = dQkv.read(row + (long) (heads + 2 * kvHeads - 1) * width, width);
-            double[] actualK = dQkv.read(row + (long) (heads + kvHeads - 1) * width, width);
-            gate.values("d_v of row " + key, dV[key], actualV, dVMagnitudes[key], share);
-            gate.values("d_k of row " + key, dK[key], actualK, dKMagnitudes[key], share);
-            checkQuery(gate, key, k, v, dQkv, dOut);
+        Gradients ofQueries = checked.reference.backward(queries, d, o, lses);
+        Gradients offQueries = checked.tolerance.backward(queries, d, o, lses, ofQueries);
+        Gradients ofKeys = checked.reference.backward(keys, d, o, lses);
+        Gradients offKeys = checked.tolerance.backward(keys, d, o, lses, ofKeys);
+        int lastOfGroup = (checked.group - 1) * width;
+        for (int row : checked.sample) {
+            int ofQ = row * checked.group * width + lastOfGroup;
+            check(gate, "d_q", row, dQkv, heads - 1, ofQueries.dQ(), offQueries.dQ(), ofQ);
+            check(gate, "d_k", row, dQkv, heads + kvHeads - 1, ofKeys.dK(), offKeys.dK(), row * width);
+            check(gate, "d_v", row, dQkv, heads + 2 * kvHeads - 1, ofKeys.dV(), offKeys.dV(), row * width);
         }
     }
 
-    private void checkQuery(Gate gate, int query, double[][] k, double[][] v, Tensor dQkv, Tensor dOut) {
-        int head = heads - 1;
-        double[] q = qkv.read(query * stride + (long) head * width, width);
-        double[] o = out.read(query * outStride + (long) head * width, width);
-        double[] d = dOut.read(query * outStride + (long) head * width, width);
-        double ofLse = lse.read((long) query * heads + head);
-        double[] expected = new double[width];
-        double[] magnitudes = new double[width];
-        int[] seen = IntStream.range(0, k.length)
-                .filter(key -> layout.sees(query, key))
-                .toArray();
-        for (int key : seen) {
-            double p = Math.exp(scale * Reference.dot(q, k[key]) - ofLse);
-            double dScore = p * (Reference.dot(d, v[key]) - Reference.dot(d, o));
-            add(expected, magnitudes, scale * dScore, scale * p * (norms(d, v[key]) + norms(d, o)), k[key]);
-        }
-        double[] actual = dQkv.read(query * stride + (long) head * width, width);
-        double share = share(seen.length, magnitude(q, k, seen));
-        gate.values("d_q of row " + query, expected, actual, magnitudes, share);
-    }
-
-    private static void add(double[] sums, double[] magnitudes, double factor, double magnitude, double[] terms) {
-        for (int d = 0; d < sums.length; d++) {
-            sums[d] += factor * terms[d];
-            magnitudes[d] += magnitude * Math.abs(terms[d]);
-        }
-    }
-
-    private static double norms(double[] a, double[] b) {
-        return Math.sqrt(Reference.dot(a, a) * Reference.dot(b, b));
+    /** One head of a row of a gradient; what it must be stands in {@code expected} from {@code at} on. */
+    private void check(
+            Gate gate, String what, int row, Operand dQkv, int head, double[] expected, double[] off, int at) {
+        gate.values(
+                what + " of row " + row,
+                Expected.stored(fixture.dtype(), Arrays.copyOfRange(expected, at, at + width), d -> off[at + d]),
+                dQkv.read(row * stride + (long) head * width, width));
     }
 }

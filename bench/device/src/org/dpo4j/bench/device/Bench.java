@@ -19,8 +19,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "bench",
         mixinStandardHelpOptions = true,
-        description =
-                "Times every operation beside the rooflines of this machine, and others' beside ours; writes JSON.",
+        description = "Times every operation beside rooflines of this machine; writes JSON.",
         exitCodeListHeading = "Exit codes:%n",
         exitCodeList = {
             "0:every result was right",
@@ -30,57 +29,47 @@ import picocli.CommandLine.Option;
             "4:a benchmark hung: --skip-done goes on after it"
         })
 final class Bench implements Callable<Integer> {
-    private static final int FAILED = 1;
+    static final int FAILED = 1;
+    static final int HUNG = 4;
     private static final int NOT_UNDERSTOOD = 2;
     private static final int DEVICE_LOST = 3;
-    private static final int HUNG = 4;
-    /** For a benchmark that began before the deadline: {@code --quick} promises eight minutes. */
+    /** A benchmark that began before the deadline may go on for so long: {@code --quick} promises eight minutes. */
     private static final double GRACE_SECONDS = 20;
 
     private static final double QUICK_SECONDS = 7.5 * 60;
 
     @Option(
             names = "--quick",
-            description = "under eight minutes: shorter rounds, 0.8 s of sustained work instead of 20 s")
+            description =
+                    "under eight minutes: shorter rounds, 0.8 s of sustained work instead of 20 s; on the cpu: tiny sizes, to see it run")
     boolean quick;
 
-    @Option(names = "--only", split = ",", description = "benchmarks, or the beginning of their names; all without it")
+    @Option(names = "--only", split = ",", description = "benchmarks, or beginnings of their names (default: all)")
     List<String> only = List.of();
 
-    @Option(names = "--device", description = "cuda (the default), or cpu: tiny sizes, to see it run")
+    @Option(names = "--device", description = "cuda (the default), or cpu, which has sizes of few benchmarks")
     String device = "cuda";
 
     @Option(names = "--cuda", description = "directory of NVIDIA's CUDA 13 libraries")
     @Nullable
     Path cuda;
 
-    @Option(names = "--output", description = "directory of the results; ./results without it")
+    @Option(names = "--output", description = "directory of the results (default: ./results)")
     Path output = Path.of("results");
 
-    @Option(
-            names = "--peers",
-            description = "folder of Python packages or wheels of other libraries, put first on sys.path")
-    @Nullable
-    Path peers;
-
-    @Option(names = "--no-peers", description = "start no other library")
-    boolean noPeers;
-
-    @Option(names = "--seconds", description = "after which no benchmark begins; 450 with --quick, no end without it")
+    @Option(names = "--seconds", description = "no benchmark begins later; 450 with --quick, else no limit")
     @Nullable
     Double seconds;
 
     @Option(
             names = "--skip-done",
             split = ",",
-            description = "results of a run that broke off: what has a row there, or failed there, is not run again")
+            description =
+                    "results of a run that was cut short: benchmarks with a row or a failure there are not run again")
     List<Path> done = List.of();
 
     @Option(names = "--list", description = "names of the benchmarks")
     boolean list;
-
-    @Option(names = "--script", hidden = true, description = "bench/peers/gpu.py")
-    Path script = Path.of("bench/peers/gpu.py");
 
     @Option(names = "--commit", hidden = true)
     String commit = "unknown";
@@ -125,44 +114,43 @@ final class Bench implements Callable<Integer> {
             throw new Dpo4jException("device " + device + " is unknown: use cuda or cpu");
         }
         if (seconds != null && !(seconds > 0)) {
-            throw new Dpo4jException("--seconds " + seconds + " is no time: use a number above 0");
-        }
-        if (noPeers && peers != null) {
-            throw new Dpo4jException("--peers and --no-peers exclude each other: leave one out");
+            throw new Dpo4jException("--seconds " + seconds + " is no time limit: use a number above 0");
         }
         List<Benchmark> chosen = chosen();
         if (cuda != null) {
             System.setProperty("dpo4j.cuda.path", cuda.toString());
         }
         Devices.open(device).close(); // throws, naming what is missing, before anything is written
-        boolean emulated = String.valueOf(Devices.report().build()).contains("emulated=1");
-        boolean tiny = emulated || device.equals("cpu");
-        Pace pace = tiny ? Pace.LOOK : quick ? Pace.QUICK : Pace.FULL;
-        double limit = seconds != null ? seconds : quick && !tiny ? QUICK_SECONDS : Double.POSITIVE_INFINITY;
-        try (MachineState state = tiny ? MachineState.none("not asked") : MachineState.watch(environment);
-                Deadline deadline = new Deadline(limit, GRACE_SECONDS)) {
-            String kind = device.equals("cpu") ? "cpu" : emulated ? "emulated" : "cuda";
+        boolean isCpu = device.equals("cpu");
+        boolean isEmulated = String.valueOf(Devices.report().build()).contains("emulated=1");
+        boolean isTiny = isEmulated || isCpu && quick;
+        Pace pace = isTiny ? Pace.LOOK : isCpu ? Pace.CPU : quick ? Pace.QUICK : Pace.FULL;
+        double limit = seconds != null ? seconds : quick && !isTiny ? QUICK_SECONDS : Double.POSITIVE_INFINITY;
+        String kind = isCpu ? "cpu" : isEmulated ? "emulated" : "cuda";
+        if (chosen.stream().allMatch(each -> each.shapes().of(pace.scale()).isEmpty())) {
+            throw new Dpo4jException("these benchmarks have no sizes for the cpu: --quick runs them with tiny sizes");
+        }
+        try (MachineState state = kind.equals("cuda")
+                ? MachineState.watch(environment)
+                : MachineState.none("not read on the " + kind + " device")) {
             Results results =
-                    new Results(output, kind, commit, tiny ? "look" : quick ? "quick" : "full", state.source());
+                    new Results(output, kind, commit, isTiny ? "look" : quick ? "quick" : "full", state.source());
             done.forEach(results::resume);
             Runner runner = new Runner(
-                    () -> Devices.open(device), pace, deadline, state, results, out, () -> abort(results, HUNG));
-            deadline.enforce(() -> {
-                runner.cut();
-                abort(results, results.failures() == 0 ? 0 : FAILED);
-            });
-            return run(runner, chosen, results, emulated ? "cpu" : device);
+                    () -> Devices.open(device),
+                    pace,
+                    new Deadline(limit, GRACE_SECONDS),
+                    state,
+                    results,
+                    out,
+                    code -> abort(results, code));
+            return run(runner, chosen, results);
         }
     }
 
-    private int run(Runner runner, List<Benchmark> chosen, Results results, String peersDevice) {
+    private int run(Runner runner, List<Benchmark> chosen, Results results) {
         try {
             runner.run(chosen);
-            if (noPeers) {
-                runner.leavePeers("not started: --no-peers");
-            } else {
-                runner.peers(chosen, script, peers, peersDevice, environment);
-            }
         } catch (Runner.DeviceLost e) {
             out.println("bench: " + e.getMessage());
             end(results);
@@ -179,8 +167,8 @@ final class Bench implements Callable<Integer> {
     }
 
     /**
-     * Ends the process, and others it has started, in the middle of what the main thread waits for: without the exit handlers of the driver, which would
-     * wait for it too.
+     * Ends the process, and those that it has started, while the main thread waits for the device. Exit handlers of the driver would wait for it
+     * too, so they do not run.
      */
     private void abort(Results results, int code) {
         ProcessHandle.current().descendants().forEach(ProcessHandle::destroyForcibly);

@@ -1,42 +1,62 @@
 package org.dpo4j.bench.device;
 
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import org.dpo4j.io.SafeTensors;
 
 /**
  * A line of the table of benchmarks.
  *
  * @param name of the operation, as in dpo4j.h
- * @param bytes that a call must move at least: each tensor once
- * @param flops of a call; 0 where the bytes bound it
- * @param counts what else a call does so many of, for a rate a second: elements, pairs, tokens
+ * @param work of a call
  * @param roofline what bounds it
  * @param preparation makes its tensors, its call and its gate
- * @param shapes on a GPU
- * @param tiny on the cpu, and emulated: to see it run
  */
-record Benchmark(
-        String name,
-        Count bytes,
-        Count flops,
-        Map<String, Count> counts,
-        Roofline roofline,
-        Preparation preparation,
-        List<Shape> shapes,
-        List<Shape> tiny) {
+record Benchmark(String name, Work work, Roofline roofline, Preparation preparation, Shapes shapes) {
 
     /** A number that follows from a shape. */
     interface Count {
         double of(Shape shape);
     }
 
-    /** Queues the work of one call; {@code turn} says which of the rotating tensors it uses. */
+    /**
+     * What a call does.
+     *
+     * @param bytes that it must move at least, each tensor once; 0 where the FLOPs bound it
+     * @param flops 0 where the bytes bound it
+     * @param counts numbers of other things, for a rate per second: elements, pairs, tokens
+     */
+    record Work(Count bytes, Count flops, Map<String, Count> counts) {
+        static Work bytes(Count bytes) {
+            return new Work(bytes, shape -> 0, Map.of());
+        }
+
+        static Work flops(Count flops) {
+            return new Work(shape -> 0, flops, Map.of());
+        }
+    }
+
+    /**
+     * Shapes by scale.
+     *
+     * @param cpu none for most: a CPU measures few operations
+     */
+    record Shapes(List<Shape> gpu, List<Shape> cpu, List<Shape> tiny) {
+        List<Shape> of(Scale scale) {
+            return switch (scale) {
+                case GPU -> gpu;
+                case CPU -> cpu;
+                case TINY -> tiny;
+            };
+        }
+    }
+
+    /** Queues the work of one call, on the copies of the tensors whose turn it is. */
     interface Call {
         void queue(int turn);
     }
 
-    /** Compares what the call for turn 0 has written with what it ought to be. */
+    /** Compares what the call for turn 0 has written with what it should be. */
     interface Check {
         void run(Gate gate);
     }
@@ -44,10 +64,10 @@ record Benchmark(
     /**
      * Ready to be timed.
      *
-     * @param close what there is to close besides the fixture's tensors
-     * @param repeats whether a call on the fixture's tensors as they were leaves the same bits: it has no state of its own
+     * @param close closes what it holds besides the fixture's tensors
+     * @param isRepeatable whether a call on the same tensors leaves the same bits: it has no state of its own
      */
-    record Prepared(Call call, Check check, AutoCloseable close, boolean repeats) {
+    record Prepared(Call call, Check check, AutoCloseable close, boolean isRepeatable) {
 
         Prepared(Call call, Check check) {
             this(call, check, () -> {}, true);
@@ -58,30 +78,33 @@ record Benchmark(
         Prepared prepare(Fixture fixture);
     }
 
-    /** Copies of its tensors that a call takes in turn, so that none is found in the second-level cache (60 MB on the largest). */
-    int copies(Shape shape) {
-        double moved = bytes.of(shape);
-        return moved < LAUNCH_BOUND_BYTES ? 1 : (int) Math.ceil(CACHE_BYTES / moved);
+    /** Copies of its tensors that calls use in turn, so that a GPU finds none of them in L2 (60 MB on the largest). */
+    int copies(Shape shape, Scale scale) {
+        return switch (scale) {
+            case GPU -> {
+                double moved = work.bytes.of(shape);
+                yield moved < LAUNCH_BOUND_BYTES ? 1 : (int) Math.ceil(L2_BYTES / moved);
+            }
+            case CPU -> 1;
+            case TINY -> 2;
+        };
     }
 
-    /** Whether a call costs its launch, wherever its tensors are; in training a kernel before it has just written them. */
+    /** Whether the time of a call is that of its launch, wherever its tensors are; in training, a kernel before it has just written them. */
     boolean isLaunchBound(Shape shape) {
-        double moved = bytes.of(shape);
+        double moved = work.bytes.of(shape);
         return moved > 0 && moved < LAUNCH_BOUND_BYTES;
     }
 
-    /** What its preparation writes to disk and reads again: the weights of a model. */
+    /** Bytes that its preparation writes to disk and reads again: the weights of a model. */
     static double bytesOnDisk(Shape shape) {
         if (!shape.parameters().containsKey("model")) {
             return 0;
         }
-        double weights = ModelShape.of(shape).tensors().values().stream()
-                .mapToDouble(sizes -> Arrays.stream(sizes).asDoubleStream().reduce(1, (a, b) -> a * b))
-                .sum();
-        return weights * shape.dtype().bytes();
+        return SafeTensors.bytes(ModelShape.of(shape).tensors());
     }
 
     private static final double LAUNCH_BOUND_BYTES = 1 << 20;
 
-    private static final double CACHE_BYTES = 4 * 60e6;
+    private static final double L2_BYTES = 4 * 60e6;
 }

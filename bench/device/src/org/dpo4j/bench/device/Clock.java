@@ -3,7 +3,7 @@ package org.dpo4j.bench.device;
 import org.dpo4j.bench.device.Benchmark.Call;
 import org.dpo4j.kernels.Device;
 
-/** Time that a device takes for calls, each for the next turn. */
+/** Times calls on a device, each on the copies of the next turn. */
 final class Clock {
     private final Device device;
     private int turn;
@@ -12,7 +12,7 @@ final class Clock {
         this.device = device;
     }
 
-    /** Queues {@code calls} calls, waits for them, and gives the microseconds of one. */
+    /** Queues calls, waits for them, and returns the microseconds of one. */
     double microseconds(int calls, Call call) {
         double all = device.microseconds(() -> {
             for (int i = 0; i < calls; i++) {

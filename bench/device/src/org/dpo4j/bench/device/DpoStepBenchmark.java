@@ -46,7 +46,7 @@ final class DpoStepBenchmark implements AutoCloseable {
         }
     }
 
-    /** What it takes of a device, of which nothing is taken to say so. */
+    /** Device memory that it takes, before any is allocated. */
     static MemoryPlan memory(Fixture fixture) {
         return memory(fixture, pairs(fixture));
     }
@@ -63,8 +63,8 @@ final class DpoStepBenchmark implements AutoCloseable {
     }
 
     static Prepared step(Fixture fixture) {
-        DpoStepBenchmark of = new DpoStepBenchmark(fixture);
-        return new Prepared(turn -> of.steps.step(), of::check, of, false);
+        DpoStepBenchmark benchmark = new DpoStepBenchmark(fixture);
+        return new Prepared(turn -> benchmark.steps.step(), benchmark::check, benchmark, false);
     }
 
     /** All pairs are one step, in micro-batches of {@code micro_batch} where that is given, and no step is the last; the paths are not read. */
@@ -90,10 +90,10 @@ final class DpoStepBenchmark implements AutoCloseable {
 
     private static List<PreferencePair> pairs(Fixture fixture) {
         int vocabulary = ModelShape.of(fixture.shape()).vocabulary();
-        int prompt = fixture.shape().count("prompt");
-        int completion = fixture.shape().count("completion");
+        int prompt = fixture.count("prompt");
+        int completion = fixture.count("completion");
         List<PreferencePair> pairs = new ArrayList<>();
-        for (int row = 1; row <= fixture.shape().count("pairs"); row++) {
+        for (int row = 1; row <= fixture.count("pairs"); row++) {
             pairs.add(new PreferencePair(
                     row,
                     fixture.numbers().indices(prompt, vocabulary),
@@ -109,8 +109,8 @@ final class DpoStepBenchmark implements AutoCloseable {
         for (String reward : List.of("rewards/chosen", "rewards/rejected")) {
             gate.value(reward, 0, metrics.getOrDefault(reward, Double.NaN), 0);
         }
-        double ofGradient = metrics.getOrDefault("grad_norm", Double.NaN);
-        gate.value("gradient norm, which is finite and above 0,", 1, ofGradient > 0 && ofGradient < 1e30 ? 1 : 0, 0);
+        double norm = metrics.getOrDefault("grad_norm", Double.NaN);
+        gate.value("gradient norm, which is finite and above 0,", 1, norm > 0 && norm < 1e30 ? 1 : 0, 0);
     }
 
     @Override

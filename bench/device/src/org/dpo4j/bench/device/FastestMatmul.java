@@ -38,8 +38,8 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One product of cuBLASLt by the fastest of the algorithms that it proposes for this very shape. The trainer chooses otherwise: once for all batch
- * sizes, without trying. What that costs is what the benchmark matmul shows. Column-major: the operands are swapped, nothing is moved.
+ * One product of cuBLASLt, by the fastest of the algorithms that it proposes for this shape. The trainer takes one algorithm for all batch sizes
+ * and tries none; the benchmark matmul shows what that costs. cuBLASLt is column-major, so the operands are swapped.
  */
 final class FastestMatmul implements AutoCloseable {
     private static final long WORKSPACE_BYTES = 64L << 20;
@@ -71,9 +71,9 @@ final class FastestMatmul implements AutoCloseable {
         long m = product.m();
         long n = product.n();
         long k = product.k();
-        lay(layoutC, product.output(), n, m);
-        lay(layoutA, inputs, product.transposeA() ? m : k, product.transposeA() ? k : m);
-        lay(layoutB, inputs, product.transposeB() ? k : n, product.transposeB() ? n : k);
+        layout(layoutC, product.output(), n, m);
+        layout(layoutA, inputs, product.transposeA() ? m : k, product.transposeA() ? k : m);
+        layout(layoutB, inputs, product.transposeB() ? k : n, product.transposeB() ? n : k);
         propose(product);
     }
 
@@ -89,7 +89,7 @@ final class FastestMatmul implements AutoCloseable {
         }
     }
 
-    private static void lay(cublasLtMatrixLayoutOpaque_t layout, DType dtype, long width, long rows) {
+    private static void layout(cublasLtMatrixLayoutOpaque_t layout, DType dtype, long width, long rows) {
         int type = dtype == DType.BF16 ? CUDA_R_16BF : CUDA_R_32F;
         check(cublasLtMatrixLayoutInit(layout, type, width, rows, width), "cublasLtMatrixLayoutInit");
     }
@@ -117,7 +117,7 @@ final class FastestMatmul implements AutoCloseable {
 
     /** Tries every proposal on these matrices, and keeps the fastest. */
     void choose(long c, long a, long b) {
-        double least = Double.POSITIVE_INFINITY;
+        double min = Double.POSITIVE_INFINITY;
         @Nullable cublasLtMatmulAlgo_t best = null;
         Clock clock = new Clock(device);
         for (cublasLtMatmulHeuristicResult_t proposal : proposals) {
@@ -126,8 +126,8 @@ final class FastestMatmul implements AutoCloseable {
                 continue;
             }
             double time = clock.microseconds(TRIALS, turn -> queue(c, a, b));
-            if (time < least) {
-                least = time;
+            if (time < min) {
+                min = time;
                 best = algorithm;
             }
         }

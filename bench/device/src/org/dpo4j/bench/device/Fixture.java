@@ -6,8 +6,10 @@ import java.util.stream.IntStream;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.kernels.decoder.MatrixShape;
+import org.dpo4j.testkit.Storage;
 
-/** What a benchmark is made from: a device, a shape, and tensors that are closed with it. */
+/** What a benchmark is made of: a device, a shape, and tensors that are closed with it. */
 final class Fixture implements AutoCloseable {
     private static final int SAMPLES = 64;
 
@@ -16,8 +18,8 @@ final class Fixture implements AutoCloseable {
     private final Numbers numbers;
     private final int copies;
     private final List<DeviceBuffer> buffers = new ArrayList<>();
-    private final List<Tensor> cleared = new ArrayList<>();
-    private final List<Tensor> updated = new ArrayList<>();
+    private final List<Operand> cleared = new ArrayList<>();
+    private final List<Operand> updated = new ArrayList<>();
 
     /**
      * @param copies of every tensor, for calls to take in turn
@@ -45,30 +47,38 @@ final class Fixture implements AutoCloseable {
         return shape.at(name);
     }
 
-    /** Whether sizes are those of a look, not of a measurement. */
-    boolean tiny() {
-        return numbers.tiny();
+    int count(String name) {
+        return shape.count(name);
+    }
+
+    /** Rows, width and storage of a matrix. */
+    MatrixShape matrix() {
+        return new MatrixShape(at("rows"), at("width"), dtype());
     }
 
     Numbers numbers() {
         return numbers;
     }
 
-    /** Some of {@code count} rows, the first and the last among them. */
+    /** Some of {@code count} indices, the first and the last among them. */
     int[] sample(long count) {
-        int samples = (int) Math.min(SAMPLES, count);
+        return sample(SAMPLES, count);
+    }
+
+    static int[] sample(int max, long count) {
+        int samples = (int) Math.min(max, count);
         return IntStream.range(0, samples)
                 .map(i -> samples == 1 ? 0 : (int) (i * (count - 1) / (samples - 1)))
                 .toArray();
     }
 
     /** Normal numbers in the shape's type. */
-    Tensor normal(double deviation, long count) {
+    Operand normal(double deviation, long count) {
         return normal(dtype(), deviation, count);
     }
 
-    Tensor normal(DType dtype, double deviation, long count) {
-        Tensor tensor = empty(dtype, count);
+    Operand normal(DType dtype, double deviation, long count) {
+        Operand tensor = empty(Storage.of(dtype), count);
         for (int copy = 0; copy < copies; copy++) {
             int drawn = (int) Math.min(count, numbers.size());
             device.upload(tensor.at(copy), numbers.deal(drawn, deviation, dtype));
@@ -80,37 +90,37 @@ final class Fixture implements AutoCloseable {
         return tensor;
     }
 
-    /** Zeros in the shape's type, for results, which may add to them. */
-    Tensor zeros(long count) {
+    /** Zeros in the shape's type, for results that calls write or add to. */
+    Operand zeros(long count) {
         return zeros(dtype(), count);
     }
 
-    Tensor zeros(DType dtype, long count) {
-        Tensor tensor = empty(dtype, count);
+    Operand zeros(DType dtype, long count) {
+        Operand tensor = empty(Storage.of(dtype), count);
         device.fill(tensor.base(), 0, tensor.stride() * copies);
         cleared.add(tensor);
         return tensor;
     }
 
     /** A tensor of this fixture that a call reads and overwrites. */
-    Tensor updated(Tensor tensor) {
+    Operand updated(Operand tensor) {
         updated.add(tensor);
         return tensor;
     }
 
-    /** Of zeros: what was computed into them beforehand, and calls leave as it is. */
-    void computed(Tensor... tensors) {
+    /** Says of zeros that something was computed into them beforehand, which calls do not write. */
+    void computed(Operand... tensors) {
         cleared.removeAll(List.of(tensors));
     }
 
-    /** Zeros that calls write, or add to. */
-    List<Tensor> cleared() {
+    /** Zeros that calls write or add to. */
+    List<Operand> cleared() {
         return List.copyOf(cleared);
     }
 
-    /** What calls write. */
-    List<Tensor> results() {
-        List<Tensor> results = new ArrayList<>(cleared);
+    /** All that calls write. */
+    List<Operand> results() {
+        List<Operand> results = new ArrayList<>(cleared);
         results.addAll(updated);
         return results;
     }
@@ -125,7 +135,7 @@ final class Fixture implements AutoCloseable {
         private final List<DeviceBuffer> kept = new ArrayList<>();
 
         private Restored() {
-            for (Tensor tensor : updated) {
+            for (Operand tensor : updated) {
                 DeviceBuffer copy = device.allocate(tensor.bytes());
                 kept.add(copy);
                 device.copy(copy.address(), tensor.base(), tensor.bytes());
@@ -133,7 +143,7 @@ final class Fixture implements AutoCloseable {
         }
 
         void restore() {
-            for (Tensor tensor : cleared) {
+            for (Operand tensor : cleared) {
                 device.fill(tensor.base(), 0, tensor.bytes());
             }
             for (int i = 0; i < kept.size(); i++) {
@@ -150,8 +160,8 @@ final class Fixture implements AutoCloseable {
         }
     }
 
-    Tensor ints(int... values) {
-        Tensor tensor = empty(DType.F32, values.length);
+    Operand ints(int... values) {
+        Operand tensor = empty(Storage.I32, values.length);
         for (int copy = 0; copy < copies; copy++) {
             device.upload(tensor.at(copy), values);
         }
@@ -159,26 +169,26 @@ final class Fixture implements AutoCloseable {
     }
 
     /** Random indices below {@code end}. */
-    Tensor indices(int count, int end) {
+    Operand indices(int count, int end) {
         return ints(numbers.indices(count, end));
     }
 
-    Tensor floats(float... values) {
-        Tensor tensor = empty(DType.F32, values.length);
+    Operand floats(float... values) {
+        Operand tensor = empty(Storage.F32, values.length);
         for (int copy = 0; copy < copies; copy++) {
             device.upload(tensor.at(copy), values);
         }
         return tensor;
     }
 
-    /** Scratch of that many bytes; 0 where there are none. */
+    /** Address of scratch memory; 0 where it has no bytes. */
     long workspace(long bytes) {
         return bytes == 0 ? 0 : allocate(bytes).address();
     }
 
-    private Tensor empty(DType dtype, long count) {
-        long stride = (count * dtype.bytes() + 255) & -256;
-        return new Tensor(device, allocate(stride * copies).address(), stride, copies, count, dtype);
+    private Operand empty(Storage storage, long count) {
+        long stride = (count * storage.bytes + 255) & -256;
+        return new Operand(device, allocate(stride * copies).address(), stride, copies, count, storage);
     }
 
     private DeviceBuffer allocate(long bytes) {

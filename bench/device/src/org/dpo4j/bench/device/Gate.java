@@ -1,20 +1,17 @@
 package org.dpo4j.bench.device;
 
 import java.util.Locale;
-import org.dpo4j.kernels.DType;
+import java.util.function.IntFunction;
+import java.util.function.IntToDoubleFunction;
+import org.dpo4j.testkit.Expected;
 
 /**
- * What an operation must pass for its time to count: sampled results against double arithmetic on the very inputs. A time that was taken behind a
- * gate that failed is marked, since it may still say where a kernel stands.
- *
- * <p>A bound is a share of a result's magnitude, the sum of the absolute values of its terms. In fp32, whose unit is
- * 2^-24, a sum of n terms errs by less than 6 sqrt(n) units of that but once in 10^7 sums (Higham and Mary 2019), and
- * what comes before and after the sum by 16 units; a result or an intermediate that is stored in bf16 by 2^-8 of it.
+ * The check that results must pass before their time counts: samples of them against the references and tolerances of the conformance
+ * tests, on the very inputs of the benchmark. A time behind a gate that failed is kept and marked, since it may still say how fast a kernel is.
  */
 final class Gate {
-    private static final double UNIT = 0x1p-24;
 
-    /** A result that is wrong, or that is another one in a repeat: which, and by how much. */
+    /** Says which result is wrong, or differs in a repeat, and by how much. */
     static final class Failed extends RuntimeException {
         private static final long serialVersionUID = 1L;
 
@@ -30,45 +27,41 @@ final class Gate {
         this.name = name;
     }
 
-    /** Share of its magnitude by which a sum of {@code terms} terms, stored so, may be off. */
-    static double sum(double terms, DType stored) {
-        return (6 * Math.sqrt(terms) + 16) * UNIT + (stored == DType.F32 ? 0 : 0x1p-8);
-    }
-
-    /** One result. */
-    void value(String what, double expected, double actual, double bound) {
+    void value(String what, double expected, double actual, double allowed) {
         double error = Math.abs(expected - actual);
-        if (!(error <= bound)) {
+        if (!(error <= allowed)) {
             throw new Failed(String.format(
-                    Locale.ROOT, "%s: %s is %.9g, must be %.9g within %.3g", name, what, actual, expected, bound));
+                    Locale.ROOT, "%s: %s is %.9g, must be %.9g within %.3g", name, what, actual, expected, allowed));
         }
-        worst = Math.max(worst, bound == 0 ? 0 : error / bound);
+        worst = Math.max(worst, allowed == 0 ? 0 : error / allowed);
     }
 
-    /** Results side by side; {@code magnitudes} as the class says. */
-    void values(String what, double[] expected, double[] actual, double[] magnitudes, double share) {
+    void values(String what, double[] expected, double[] actual, IntToDoubleFunction allowed) {
         for (int i = 0; i < expected.length; i++) {
-            value(what + "[" + i + "]", expected[i], actual[i], share * magnitudes[i] + Float.MIN_NORMAL);
+            value(what + "[" + i + "]", expected[i], actual[i], allowed.applyAsDouble(i));
         }
     }
 
-    /** Results of one term each, or a few. */
-    void values(String what, double[] expected, double[] actual, double share) {
-        double[] magnitudes = new double[expected.length];
-        for (int i = 0; i < expected.length; i++) {
-            magnitudes[i] = Math.abs(expected[i]);
+    void values(String what, Expected expected, double[] actual) {
+        values(what, expected.values(), actual, i -> expected.allowed()[i]);
+    }
+
+    /** Some rows of a matrix, as wide as what each of them must be. */
+    void rows(String what, Operand matrix, int[] rows, IntFunction<Expected> expected) {
+        for (int row : rows) {
+            Expected ofRow = expected.apply(row);
+            values(what + " of row " + row, ofRow, matrix.row(row, ofRow.values().length));
         }
-        values(what, expected, actual, magnitudes, share);
     }
 
     /** Whether the call, done {@code times} times, has left the bits of the first time. */
-    void repeat(int times, boolean same) {
-        if (!same) {
+    void repeat(int times, boolean isSame) {
+        if (!isSame) {
             throw new Failed(name + ": repeat " + times + " left other bits than the first");
         }
     }
 
-    /** The largest error so far, as a share of its bound. */
+    /** The largest error so far, as a share of what is allowed. */
     double worst() {
         return worst;
     }

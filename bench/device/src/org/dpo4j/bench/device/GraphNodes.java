@@ -3,7 +3,7 @@ package org.dpo4j.bench.device;
 import org.dpo4j.bench.device.Benchmark.Call;
 import org.dpo4j.kernels.Device;
 
-/** A call {@value #NODES} times over in one CUDA graph: what it takes where the host launches none of it, as in a captured step. */
+/** A call {@value #NODES} times in one CUDA graph: its time where the host launches none of it, as in a captured step. */
 final class GraphNodes implements AutoCloseable {
     static final int NODES = 100;
 

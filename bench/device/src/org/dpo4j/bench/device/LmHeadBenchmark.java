@@ -17,8 +17,8 @@ import org.dpo4j.kernels.head.LmHeadForward.HiddenRows;
 import org.dpo4j.model.TrainingModel;
 
 /**
- * Log-probs alone, by {@link LmHeadForward} and by {@link LmHead} in chunks; and a training pass of three products in chunks: the unit gradient comes with the log-probs, and the
- * loss enters as a scale of rows. Hidden rows of normal(0, 1), weights of normal(0, 0.02).
+ * Log-probs alone, by {@link LmHeadForward} and by {@link LmHead} in chunks of logits; and a training pass of three products in chunks. Hidden
+ * rows of normal(0, 1), weights of normal(0, 0.02).
  */
 final class LmHeadBenchmark {
     final Fixture fixture;
@@ -26,32 +26,32 @@ final class LmHeadBenchmark {
     final int rows;
     final int hidden;
     final int vocabulary;
-    final Tensor x;
-    final Tensor weight;
-    final Tensor targets;
-    final Tensor logprob;
-    final Tensor lse;
-    final Tensor scale;
-    final Tensor dX;
-    final Tensor dWeight;
+    final Operand x;
+    final Operand weight;
+    final Operand targets;
+    final Operand logprob;
+    final Operand lse;
+    final Operand scale;
+    final Operand dX;
+    final Operand dWeight;
 
-    private LmHeadBenchmark(Fixture fixture, boolean backward) {
+    private LmHeadBenchmark(Fixture fixture, boolean hasBackward) {
         this.fixture = fixture;
         dtype = fixture.dtype();
-        rows = fixture.shape().count("rows");
-        hidden = fixture.shape().count("hidden");
-        vocabulary = fixture.shape().count("vocabulary");
+        rows = fixture.count("rows");
+        hidden = fixture.count("hidden");
+        vocabulary = fixture.count("vocabulary");
         x = fixture.normal(1, (long) rows * hidden);
         weight = fixture.normal(0.02, (long) vocabulary * hidden);
         targets = fixture.indices(rows, vocabulary);
         logprob = fixture.zeros(DType.F32, rows);
         lse = fixture.zeros(DType.F32, rows);
         scale = fixture.normal(DType.F32, 1, rows);
-        dX = fixture.zeros(backward ? x.count() : 0);
-        dWeight = fixture.zeros(DType.F32, backward ? weight.count() : 0);
+        dX = fixture.zeros(hasBackward ? x.count() : 0);
+        dWeight = fixture.zeros(DType.F32, hasBackward ? weight.count() : 0);
     }
 
-    /** By {@link LmHeadForward}, which has no logits. */
+    /** By {@link LmHeadForward}, which computes no logits in memory. */
     static Prepared forward(Fixture fixture) {
         String lacks = LmHeadForward.lacks(fixture.device(), fixture.dtype());
         if (!lacks.isEmpty()) {
@@ -62,16 +62,14 @@ final class LmHeadBenchmark {
         return new Prepared(turn -> head.fused(turn, workspace), gate -> new LmHeadCheck(head, gate).forward());
     }
 
-    /** By {@link LmHead}, which has the logits of a chunk of rows. */
+    private HeadPlan plan(Use use) {
+        return HeadPlan.within(TrainingModel.Options.DEFAULT_LOGITS_BYTES, rows, use, vocabulary, hidden, dtype);
+    }
+
+    /** By {@link LmHead}, which has the logits of a chunk of rows in memory. */
     static Prepared forwardInChunks(Fixture fixture) {
         LmHeadBenchmark head = new LmHeadBenchmark(fixture, false);
-        HeadPlan plan = HeadPlan.within(
-                TrainingModel.Options.DEFAULT_LOGITS_BYTES,
-                head.rows,
-                Use.FORWARD,
-                head.vocabulary,
-                head.hidden,
-                head.dtype);
+        HeadPlan plan = head.plan(Use.FORWARD);
         long workspace = fixture.workspace(plan.workspaceBytes());
         return new Prepared(
                 turn -> head.head(turn, plan, workspace).forward(head.results(turn, 0), head.rows(turn, 0, head.rows)),
@@ -80,13 +78,7 @@ final class LmHeadBenchmark {
 
     static Prepared forwardBackward(Fixture fixture) {
         LmHeadBenchmark head = new LmHeadBenchmark(fixture, true);
-        HeadPlan plan = HeadPlan.within(
-                TrainingModel.Options.DEFAULT_LOGITS_BYTES,
-                head.rows,
-                Use.TRAINING,
-                head.vocabulary,
-                head.hidden,
-                head.dtype);
+        HeadPlan plan = head.plan(Use.TRAINING);
         long workspace = fixture.workspace(plan.workspaceBytes());
         return new Prepared(turn -> head.forwardBackward(turn, plan, workspace), gate -> {
             LmHeadCheck check = new LmHeadCheck(head, gate);

@@ -5,6 +5,7 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -22,7 +23,6 @@ final class MachineState implements AutoCloseable {
             List.of("--query-gpu=clocks.sm,power.draw,temperature.gpu", "--format=csv,noheader,nounits", "-lms", "200");
     private static final Pattern NUMBERS = Pattern.compile("\\s*([\\d.]+)\\s*,\\s*([\\d.]+)\\s*,\\s*([\\d.]+)\\s*");
 
-    /** One look. */
     private record Look(double megahertz, double watts, double celsius) {}
 
     private final @Nullable Process process;
@@ -37,15 +37,14 @@ final class MachineState implements AutoCloseable {
 
     /** Starts to watch the first GPU that this process may see. */
     static MachineState watch(Map<String, String> environment) {
-        Path program = Programs.find("nvidia-smi", environment);
+        Path program = find("nvidia-smi", environment);
         if (program == null) {
             return none("nvidia-smi is not on PATH");
         }
         try {
             String visible = environment.getOrDefault("CUDA_VISIBLE_DEVICES", "");
-            long gpus = Programs.output(List.of(program.toString(), "--list-gpus"))
-                    .lines()
-                    .count();
+            long gpus =
+                    output(List.of(program.toString(), "--list-gpus")).lines().count();
             if (gpus > 1 && !visible.matches("\\d+")) {
                 return none("nvidia-smi lists " + gpus + " GPUs, and CUDA_VISIBLE_DEVICES is no index of one");
             }
@@ -65,13 +64,32 @@ final class MachineState implements AutoCloseable {
         }
     }
 
+    /** Where PATH has it; null where it does not. */
+    private static @Nullable Path find(String name, Map<String, String> environment) {
+        for (String directory : environment.getOrDefault("PATH", "").split(":", -1)) {
+            Path program = Path.of(directory, name);
+            if (!directory.isEmpty() && Files.isExecutable(program)) {
+                return program;
+            }
+        }
+        return null;
+    }
+
+    /** What it prints. */
+    private static String output(List<String> command) throws IOException {
+        Process process = new ProcessBuilder(command)
+                .redirectError(ProcessBuilder.Redirect.DISCARD)
+                .start();
+        return new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    }
+
     static MachineState none(String reason) {
         return new MachineState(null, reason);
     }
 
-    private void read(Process of) {
+    private void read(Process program) {
         try (BufferedReader lines =
-                new BufferedReader(new InputStreamReader(of.getInputStream(), StandardCharsets.UTF_8))) {
+                new BufferedReader(new InputStreamReader(program.getInputStream(), StandardCharsets.UTF_8))) {
             for (String line = lines.readLine(); line != null; line = lines.readLine()) {
                 var numbers = NUMBERS.matcher(line);
                 if (numbers.matches()) {
@@ -99,7 +117,7 @@ final class MachineState implements AutoCloseable {
         }
     }
 
-    /** Writes what was seen since the last report: median clock, its lowest, mean power, highest temperature, and each look's. */
+    /** Writes what was seen since the last report: median and lowest clock, mean power, highest temperature, and the values of each look. */
     void report(ObjectNode row) {
         if (!looks.isEmpty()) {
             List<Double> clocks =

@@ -1,16 +1,15 @@
 package org.dpo4j.bench.device;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.dpo4j.bench.device.Benchmark.Call;
 import org.dpo4j.bench.device.Benchmark.Prepared;
-import org.dpo4j.kernels.DType;
+import org.dpo4j.testkit.Functions;
+import org.dpo4j.testkit.Tolerance;
 
-/** Products as the trainer asks for them, and as fast as cuBLASLt has them: the roofline of what is bound by arithmetic. */
+/** Matrix products as the trainer queues them, and as fast as cuBLASLt computes them: the roofline of what is bound by arithmetic. */
 final class MatmulBenchmark {
-    private static final int ROWS = 2;
-    private static final int COLUMNS = 2;
-
     private MatmulBenchmark() {}
 
     /** The product that a shape names: {@code product forward}, {@code input_gradient} or {@code weight_gradient}. */
@@ -26,76 +25,78 @@ final class MatmulBenchmark {
         };
     }
 
-    static Prepared trainers(Fixture fixture) {
-        Product product = product(fixture.shape());
-        Tensor c = fixture.zeros(product.output(), product.m() * product.n());
-        Tensor a = fixture.normal(1, product.m() * product.k());
-        Tensor b = fixture.normal(0.02, product.n() * product.k());
-        return new Prepared(
-                turn -> product.multiply(fixture.device(), c.at(turn), a.at(turn), b.at(turn), false, fixture.dtype()),
-                gate -> check(gate, product, c, a, b));
+    /** The operands of a product. */
+    private record Operands(Product product, Operand c, Operand a, Operand b) {
+        static Operands of(Fixture fixture, Product product) {
+            return new Operands(
+                    product,
+                    fixture.zeros(product.output(), product.m() * product.n()),
+                    fixture.normal(1, product.m() * product.k()),
+                    fixture.normal(0.02, product.n() * product.k()));
+        }
+
+        Call trainers(Fixture fixture) {
+            return turn ->
+                    product.multiply(fixture.device(), c.at(turn), a.at(turn), b.at(turn), false, fixture.dtype());
+        }
     }
 
-    /** These products one after the other, each by the algorithm that was the fastest here of those cuBLASLt proposes. */
+    static Prepared trainers(Fixture fixture) {
+        Operands operands = Operands.of(fixture, product(fixture.shape()));
+        return new Prepared(operands.trainers(fixture), gate -> check(gate, operands));
+    }
+
+    /** These products one after another; on cuda each by the fastest algorithm of those that cuBLASLt proposes. */
     static Prepared fastest(Fixture fixture, List<Product> products) {
         List<Call> calls = new ArrayList<>();
-        List<AutoCloseable> closed = new ArrayList<>();
+        List<FastestMatmul> opened = new ArrayList<>();
         for (Product product : products) {
-            Tensor c = fixture.zeros(product.output(), product.m() * product.n());
-            Tensor a = fixture.normal(1, product.m() * product.k());
-            Tensor b = fixture.normal(0.02, product.n() * product.k());
+            Operands operands = Operands.of(fixture, product);
             if (fixture.device().name().equals("cuda")) {
                 FastestMatmul fastest = new FastestMatmul(fixture.device(), product, fixture.dtype());
-                closed.add(fastest);
-                fastest.choose(c.base(), a.base(), b.base());
-                calls.add(turn -> fastest.multiply(c.at(turn), a.at(turn), b.at(turn)));
+                opened.add(fastest);
+                fastest.choose(operands.c.base(), operands.a.base(), operands.b.base());
+                calls.add(turn -> fastest.multiply(operands.c.at(turn), operands.a.at(turn), operands.b.at(turn)));
             } else {
-                calls.add(turn ->
-                        product.multiply(fixture.device(), c.at(turn), a.at(turn), b.at(turn), false, fixture.dtype()));
+                calls.add(operands.trainers(fixture));
             }
         }
         return new Prepared(
                 turn -> calls.forEach(call -> call.queue(turn)),
                 gate -> {},
-                () -> {
-                    for (AutoCloseable each : closed) {
-                        each.close();
-                    }
-                },
+                () -> opened.forEach(FastestMatmul::close),
                 true);
     }
 
-    /** Corners of c. */
-    private static void check(Gate gate, Product product, Tensor c, Tensor a, Tensor b) {
-        double share = Gate.sum((double) product.k(), DType.F32) + (product.output() == DType.F32 ? 0 : 0x1p-8);
-        for (int i = 0; i < ROWS; i++) {
-            long row = i * (product.m() - 1);
-            double[] ofA = line(a, row, product.k(), product.transposeA() ? product.m() : 0);
-            for (int j = 0; j < COLUMNS; j++) {
-                long column = j * (product.n() - 1);
-                double[] ofB = line(b, column, product.k(), product.transposeB() ? 0 : product.n());
-                double magnitude = 0;
-                for (int k = 0; k < ofA.length; k++) {
-                    magnitude += Math.abs(ofA[k] * ofB[k]);
-                }
+    /** The four corners of c. */
+    private static void check(Gate gate, Operands operands) {
+        Product product = operands.product;
+        for (long row : new long[] {0, product.m() - 1}) {
+            double[] a = line(operands.a, row, product.k(), product.transposeA() ? product.m() : 0);
+            for (long column : new long[] {0, product.n() - 1}) {
+                double[] b = line(operands.b, column, product.k(), product.transposeB() ? 0 : product.n());
+                double expected = Functions.dot(a, b);
+                double magnitude = Functions.dot(magnitudes(a), magnitudes(b));
                 gate.value(
                         "c[" + row + "," + column + "]",
-                        Reference.dot(ofA, ofB),
-                        c.read(row * product.n() + column),
-                        share * magnitude);
+                        expected,
+                        operands.c.read(row * product.n() + column),
+                        Tolerance.stored(product.output(), expected, Tolerance.sum(a.length + 1, magnitude)));
             }
         }
     }
 
+    private static double[] magnitudes(double[] values) {
+        return Arrays.stream(values).map(Math::abs).toArray();
+    }
+
     /** Row {@code index}; or, where a stride is given, column {@code index} of rows so far apart. */
-    private static double[] line(Tensor of, long index, long length, long stride) {
+    private static double[] line(Operand matrix, long index, long length, long stride) {
         if (stride == 0) {
-            return of.read(index * length, (int) length);
+            return matrix.row(index, (int) length);
         }
         double[] column = new double[(int) length];
-        for (int i = 0; i < column.length; i++) {
-            column[i] = of.read(i * stride + index);
-        }
+        Arrays.setAll(column, i -> matrix.read(i * stride + index));
         return column;
     }
 }

@@ -1,16 +1,15 @@
 package org.dpo4j.bench.device;
 
-import java.util.LinkedHashMap;
-import java.util.Map;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.dpo4j.io.SafeTensors;
 import org.dpo4j.model.family.Llama;
 import org.dpo4j.model.family.ModelConfig;
 
 /**
- * Sizes of a decoder that a step is timed on.
+ * Sizes of a decoder on which a step is timed.
  *
- * @param layers of it
- * @param heads of queries
- * @param kvHeads of keys and values
  * @param tied whether the head is the embedding
  */
 record ModelShape(int vocabulary, int hidden, int intermediate, int layers, int heads, int kvHeads, boolean tied) {
@@ -34,27 +33,32 @@ record ModelShape(int vocabulary, int hidden, int intermediate, int layers, int 
         return Llama.config(vocabulary, hidden, intermediate, layers, heads, kvHeads, POSITIONS, tied);
     }
 
-    /** Matrices, and vectors as matrices of one row, under Hugging Face's names. */
-    Map<String, int[]> tensors() {
-        Map<String, int[]> tensors = new LinkedHashMap<>();
-        tensors.put("model.embed_tokens.weight", new int[] {vocabulary, hidden});
+    /** Its tensors in bf16, under Hugging Face's names. */
+    List<SafeTensors.Plan> tensors() {
+        List<SafeTensors.Plan> plans = new ArrayList<>();
+        add(plans, "model.embed_tokens.weight", vocabulary, hidden);
         for (int layer = 0; layer < layers; layer++) {
             String prefix = "model.layers." + layer + ".";
-            tensors.put(prefix + "input_layernorm.weight", new int[] {hidden});
-            tensors.put(prefix + "post_attention_layernorm.weight", new int[] {hidden});
-            tensors.put(prefix + "self_attn.q_proj.weight", new int[] {heads * headWidth(), hidden});
-            tensors.put(prefix + "self_attn.k_proj.weight", new int[] {kvHeads * headWidth(), hidden});
-            tensors.put(prefix + "self_attn.v_proj.weight", new int[] {kvHeads * headWidth(), hidden});
-            tensors.put(prefix + "self_attn.o_proj.weight", new int[] {hidden, heads * headWidth()});
-            tensors.put(prefix + "mlp.gate_proj.weight", new int[] {intermediate, hidden});
-            tensors.put(prefix + "mlp.up_proj.weight", new int[] {intermediate, hidden});
-            tensors.put(prefix + "mlp.down_proj.weight", new int[] {hidden, intermediate});
+            add(plans, prefix + "input_layernorm.weight", hidden);
+            add(plans, prefix + "post_attention_layernorm.weight", hidden);
+            add(plans, prefix + "self_attn.q_proj.weight", (long) heads * headWidth(), hidden);
+            add(plans, prefix + "self_attn.k_proj.weight", (long) kvHeads * headWidth(), hidden);
+            add(plans, prefix + "self_attn.v_proj.weight", (long) kvHeads * headWidth(), hidden);
+            add(plans, prefix + "self_attn.o_proj.weight", hidden, (long) heads * headWidth());
+            add(plans, prefix + "mlp.gate_proj.weight", intermediate, hidden);
+            add(plans, prefix + "mlp.up_proj.weight", intermediate, hidden);
+            add(plans, prefix + "mlp.down_proj.weight", hidden, intermediate);
         }
-        tensors.put("model.norm.weight", new int[] {hidden});
+        add(plans, "model.norm.weight", hidden);
         if (!tied) {
-            tensors.put("lm_head.weight", new int[] {vocabulary, hidden});
+            add(plans, "lm_head.weight", vocabulary, hidden);
         }
-        return tensors;
+        return plans;
+    }
+
+    private static void add(List<SafeTensors.Plan> plans, String name, long... sizes) {
+        plans.add(
+                new SafeTensors.Plan(name, "BF16", Arrays.stream(sizes).boxed().toList()));
     }
 
     /** Weights of the matrices of the layers: no embedding, no head. */
@@ -64,8 +68,8 @@ record ModelShape(int vocabulary, int hidden, int intermediate, int layers, int 
     }
 
     /**
-     * FLOPs of a pair that are needed: every token once forward and twice backward, prompts once where they are shared, causal attention, the
-     * head on completion tokens, nothing computed again, the reference known.
+     * FLOPs that a pair needs: every token once forward and twice backward, prompts once where they are shared, causal attention, and the head
+     * on completion tokens. Nothing is computed twice, and the log-probs of the reference are known.
      */
     double flops(Shape shape) {
         double prompt = shape.at("prompt");

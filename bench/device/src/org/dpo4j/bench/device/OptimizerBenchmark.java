@@ -1,126 +1,139 @@
 package org.dpo4j.bench.device;
 
+import org.dpo4j.bench.device.Benchmark.Check;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.AdamW;
 import org.dpo4j.kernels.decoder.AdamW.Rounding;
 import org.dpo4j.kernels.decoder.AdamWOptions;
 import org.dpo4j.kernels.decoder.GradientNorm;
+import org.dpo4j.testkit.ReferenceAdamW;
+import org.dpo4j.testkit.ReferenceGradientNorm;
+import org.dpo4j.testkit.Tolerance;
 
 /** gradient_norm and adamw. */
 final class OptimizerBenchmark {
     private static final int CHUNK = 1 << 20;
     private static final float RATE = 1e-6f;
-
-    /** Roundings of a first step, relative: 1 - beta, products, root, sums and quotient are ten; m and v have fewer. */
-    private static final double STEP = 10 * 0x1p-24;
-
-    /** How far bf16 neighbours are from each other at most, as a share of the value. */
-    private static final double NEIGHBOURS = 0x1p-7;
+    /** Correction factors 1 / (1 - beta^t) as the call receives them. */
+    private static final float[] CORRECTIONS = {10, 1000};
 
     private OptimizerBenchmark() {}
 
     static Prepared gradientNorm(Fixture fixture) {
         long count = fixture.at("count");
-        Tensor norm = fixture.zeros(DType.F32, 2);
-        Tensor gradient = fixture.normal(DType.F32, 1, count);
+        Operand norm = fixture.zeros(DType.F32, 2);
+        Operand gradient = fixture.normal(DType.F32, 1, count);
         long workspace = fixture.workspace(GradientNorm.workspaceBytes(count));
         return new Prepared(
                 turn -> GradientNorm.compute(fixture.device(), norm.at(turn), workspace, gradient.at(turn), count, 1),
                 gate -> {
-                    double squares = 0;
+                    double expected = 0;
                     for (long begin = 0; begin < count; begin += CHUNK) {
-                        double[] of = gradient.read(begin, (int) Math.min(CHUNK, count - begin));
-                        squares += Reference.dot(of, of);
+                        int length = (int) Math.min(CHUNK, count - begin);
+                        expected = Math.hypot(expected, ReferenceGradientNorm.norm(gradient.read(begin, length)));
                     }
-                    double expected = Math.sqrt(squares);
+                    double[] values = {expected, ReferenceGradientNorm.clip(expected, 1)};
+                    // Squares and sums are fp64, rounded once; the clip factor twice.
                     gate.values(
-                            "norm",
-                            new double[] {expected, Math.min(1, 1 / (expected + 1e-6))},
+                            "norm and clip factor",
+                            values,
                             norm.read(0, 2),
-                            Gate.sum(0, DType.F32));
+                            i -> (i + 1) * Tolerance.roundedOnce(values[i])
+                                    + Tolerance.doubles(fixture.count("count"), values[i]));
                 });
     }
 
-    /** Rounding {@code stochastic}: bf16 without a master. */
+    /** With {@code rounding stochastic}: bf16 parameters without fp32 master weights. */
     static boolean isStochastic(Shape shape) {
         return shape.has("rounding", "stochastic");
     }
 
-    /** Storage of m and v: f32 where {@code moments} does not say. */
+    /** Storage of m and v; f32 where the shape has no {@code moments}. */
     static DType moments(Shape shape) {
         return shape.has("moments", "BF16") ? DType.BF16 : DType.F32;
     }
 
-    /** What a step moves of an element: m, v and parameter in and out, the gradient in; beside a master, that in and out and the parameter out. */
+    private static boolean hasMaster(Shape shape) {
+        return shape.dtype() != DType.F32 && !isStochastic(shape);
+    }
+
+    /** Bytes that a step moves for an element: m, v and parameter are read and written, the gradient is read; with a master, that is too. */
     static double bytesOfAnElement(Shape shape) {
         int parameter = shape.dtype().bytes();
-        boolean split = shape.dtype() != DType.F32 && !isStochastic(shape);
-        return 4.0 * moments(shape).bytes() + Float.BYTES + (split ? 2 * Float.BYTES + parameter : 2 * parameter);
+        return 4.0 * moments(shape).bytes()
+                + Float.BYTES
+                + (hasMaster(shape) ? 2 * Float.BYTES + parameter : 2 * parameter);
     }
 
     static Prepared adamw(Fixture fixture) {
         long count = fixture.at("count");
         DType dtype = fixture.dtype();
-        boolean split = dtype != DType.F32 && !isStochastic(fixture.shape());
+        DType moments = moments(fixture.shape());
+        boolean hasMaster = hasMaster(fixture.shape());
         Rounding rounding = isStochastic(fixture.shape())
                 ? Rounding.stochastic(fixture.ints(42, 0, 1).base(), 0)
                 : Rounding.NEAREST;
-        Tensor parameter = fixture.updated(fixture.normal(0.02, count));
-        Tensor master = fixture.zeros(DType.F32, split ? count : 1);
-        DType moments = moments(fixture.shape());
-        Tensor m = fixture.zeros(moments, count);
-        Tensor v = fixture.zeros(moments, count);
-        Tensor gradient = fixture.normal(DType.F32, 1, count);
-        Tensor rates = fixture.floats(RATE, 10, 1000);
+        Operand parameter = fixture.updated(fixture.normal(0.02, count));
+        Operand master = fixture.zeros(DType.F32, hasMaster ? count : 1);
+        Operand m = fixture.zeros(moments, count);
+        Operand v = fixture.zeros(moments, count);
+        Operand gradient = fixture.normal(DType.F32, 1, count);
+        Operand rates = fixture.floats(RATE, CORRECTIONS[0], CORRECTIONS[1]);
         return new Prepared(
                 turn -> AdamW.step(
                         fixture.device(),
-                        new AdamW.Parameters(parameter.at(turn), split ? master.at(turn) : 0, dtype),
+                        new AdamW.Parameters(parameter.at(turn), hasMaster ? master.at(turn) : 0, dtype),
                         new AdamW.Moments(m.at(turn), v.at(turn), moments),
                         new AdamW.Inputs(gradient.at(turn), rates.at(turn), 0),
                         count,
                         rounding,
                         AdamWOptions.DEFAULT),
-                check(fixture, parameter, split ? master : parameter, m, v, gradient));
+                firstStep(fixture, parameter, hasMaster ? master : parameter, m, v, gradient));
     }
 
     /**
-     * A first step: m = 0.1 g, v = 0.001 g^2, and the parameter moves by the rate, against the sign of g. What is rounded stochastically
-     * is off by less than the distance of bf16 neighbours.
+     * A first step, from moments that are 0.
      *
      * @param exact the master, which begins at 0; or the parameter
      */
-    private static Benchmark.Check check(
-            Fixture fixture, Tensor parameter, Tensor exact, Tensor m, Tensor v, Tensor gradient) {
-        boolean split = exact != parameter;
-        double stored = isStochastic(fixture.shape()) ? NEIGHBOURS : Gate.sum(0, fixture.dtype());
-        double ofMoments = moments(fixture.shape()) == DType.BF16 ? NEIGHBOURS : 0;
+    private static Check firstStep(
+            Fixture fixture, Operand parameter, Operand exact, Operand m, Operand v, Operand gradient) {
+        AdamWOptions o = AdamWOptions.DEFAULT;
         int[] sample = fixture.sample(fixture.at("count"));
         double[] before = new double[sample.length];
         for (int i = 0; i < sample.length; i++) {
-            before[i] = split ? 0 : parameter.read(sample[i]);
+            before[i] = exact == parameter ? parameter.read(sample[i]) : 0;
         }
         return gate -> {
-            double share = Gate.sum(4, DType.F32);
             for (int i = 0; i < sample.length; i++) {
                 double g = gradient.read(sample[i]);
-                double moved = before[i] - RATE * g / (Math.abs(g) + 1e-8);
-                double bound = share * (Math.abs(before[i]) + RATE);
-                gate.values(
-                        "m and v",
-                        new double[] {0.1 * g, 0.001 * g * g},
-                        new double[] {m.read(sample[i]), v.read(sample[i])},
-                        STEP + ofMoments);
-                if (split) {
-                    gate.value("master", moved, exact.read(sample[i]), bound + STEP * RATE);
-                }
+                ReferenceAdamW reference = new ReferenceAdamW(before[i], 0, 0);
+                reference.step(1, g, RATE, o.beta1(), o.beta2(), o.epsilon(), o.weightDecay());
+                double ofM = Tolerance.moment(0, reference.m) + Float.MIN_NORMAL;
+                double ofV = Tolerance.moment(0, reference.v) + Float.MIN_NORMAL;
+                double slope = RATE * CORRECTIONS[0] / (Math.sqrt(CORRECTIONS[1] * reference.v) + o.epsilon());
+                double kept = before[i] * (1 - RATE * o.weightDecay());
+                double ofParameter =
+                        Tolerance.adamw(kept, slope * reference.m, slope, ofM, ofV / reference.v) + Float.MIN_NORMAL;
+                gate.value("m", reference.m, m.read(sample[i]), stored(m, reference.m, ofM));
+                gate.value("v", reference.v, v.read(sample[i]), stored(v, reference.v, ofV));
                 gate.value(
-                        "stored parameter",
-                        moved,
+                        "master or parameter",
+                        reference.parameter,
+                        exact.read(sample[i]),
+                        stored(exact, reference.parameter, ofParameter));
+                gate.value(
+                        "parameter",
+                        reference.parameter,
                         parameter.read(sample[i]),
-                        bound + STEP * RATE + stored * Math.abs(moved));
+                        stored(parameter, reference.parameter, ofParameter));
             }
         };
+    }
+
+    /** bf16 may be rounded stochastically, to either neighbour: they are up to 2^-7 of the value apart. */
+    private static double stored(Operand operand, double value, double error) {
+        return error + (operand.storage().bytes == 2 ? 0x1p-7 * (Math.abs(value) + error) : 0);
     }
 }

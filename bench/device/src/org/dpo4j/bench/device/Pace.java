@@ -1,61 +1,62 @@
 package org.dpo4j.bench.device;
 
 /**
- * How long a benchmark may take, in seconds. Entries are given time, not counts: a slow one makes fewer rounds.
+ * How long parts of a benchmark take, in seconds. A slow call is timed in fewer rounds.
  *
- * @param warmUpSeconds of work before the rounds, for clocks to settle
- * @param repeatSeconds in which a call is repeated, a hundred times at most, to see that it leaves the same bits
- * @param rounds at most, contenders taking turns
- * @param roundsSeconds of all rounds
- * @param blockSeconds of the calls between two events; at least {@value #CALLS} where they are short
- * @param idleSeconds of rest before the burst
- * @param burstSeconds of the first work after the rest
- * @param sustainedSeconds of work without a rest
+ * @param scale of the tensors
  * @param setupSeconds that tensors, gate and choice of the roofline's algorithm may take
- * @param isTiny shapes to look at, not to measure
+ * @param warmUpSeconds of work before the rounds, until clocks are steady
+ * @param repeatSeconds in which a call is repeated, a hundred times at most, to compare the bits that it leaves
  */
 record Pace(
-        double warmUpSeconds,
-        double repeatSeconds,
-        int rounds,
-        double roundsSeconds,
-        double blockSeconds,
-        double idleSeconds,
-        double burstSeconds,
-        double sustainedSeconds,
-        double setupSeconds,
-        boolean isTiny) {
+        Scale scale, double setupSeconds, double warmUpSeconds, double repeatSeconds, RoundLimits rounds, Load load) {
     private static final int CALLS = 20;
-    private static final int MOST_CALLS = 500;
+    private static final int MAX_CALLS = 500;
     private static final double LONG_BLOCK_SECONDS = 0.4;
-    /** A slow disk: random weights are made, written and read again. */
+    /** A slow disk: random weights are written and read again. */
     private static final double DISK_BYTES_PER_SECOND = 0.5e9;
 
-    /** As performance is to be reported. */
-    static final Pace FULL = new Pace(1, 10, 30, 20, 5e-3, 1, 0.2, 20, 10, false);
+    /**
+     * @param max rounds; in each, every contender has one turn
+     * @param seconds of all rounds
+     * @param blockSeconds of the calls between two events; at least {@value #CALLS} calls where they are short
+     */
+    record RoundLimits(int max, double seconds, double blockSeconds) {}
 
-    /** All of it in about eight minutes. */
-    static final Pace QUICK = new Pace(0.1, 0.3, 30, 1.2, 2e-3, 0.2, 0.2, 0.8, 5, false);
+    /**
+     * @param idleSeconds of rest before the burst
+     * @param burstSeconds of the first work after the rest
+     * @param sustainedSeconds of work without a rest
+     */
+    record Load(double idleSeconds, double burstSeconds, double sustainedSeconds) {}
 
-    /** To see it run. */
-    static final Pace LOOK = new Pace(0, 0, 3, 0.05, 1e-4, 0, 1e-3, 2e-3, 30, true);
+    /** For numbers that are published. */
+    static final Pace FULL = new Pace(Scale.GPU, 10, 1, 10, new RoundLimits(30, 20, 5e-3), new Load(1, 0.2, 20));
 
-    /** What one benchmark at one shape is expected to take, whose preparation writes so many bytes to disk. */
+    /** All benchmarks in about eight minutes. */
+    static final Pace QUICK = new Pace(Scale.GPU, 5, 0.1, 0.3, new RoundLimits(30, 1.2, 2e-3), new Load(0.2, 0.2, 0.8));
+
+    static final Pace CPU = new Pace(Scale.CPU, 20, 0.5, 1, new RoundLimits(30, 5, 5e-3), new Load(0.2, 0.2, 1));
+
+    /** To see benchmarks run: no measurement. */
+    static final Pace LOOK = new Pace(Scale.TINY, 30, 0, 0, new RoundLimits(3, 0.05, 1e-4), new Load(0, 1e-3, 2e-3));
+
+    /** Seconds that one benchmark at one shape is expected to take, whose preparation writes so many bytes to disk. */
     double expectedSeconds(double bytesOnDisk) {
         return setupSeconds
                 + bytesOnDisk / DISK_BYTES_PER_SECOND
                 + warmUpSeconds
                 + repeatSeconds
-                + roundsSeconds
-                + idleSeconds
-                + burstSeconds
-                + sustainedSeconds;
+                + rounds.seconds
+                + load.idleSeconds
+                + load.burstSeconds
+                + load.sustainedSeconds;
     }
 
-    /** Calls between two events where one takes so many microseconds: twenty and more, but for those that are long in themselves. */
+    /** Calls between two events where one takes so many microseconds: twenty and more, but fewer of those that are long. */
     int calls(double microseconds) {
-        double wanted = Math.max(CALLS, Math.min(MOST_CALLS, blockSeconds * 1e6 / microseconds));
-        double most = Math.min(LONG_BLOCK_SECONDS, Math.max(blockSeconds, roundsSeconds / 5)) * 1e6 / microseconds;
-        return (int) Math.max(1, Math.min(wanted, most));
+        double wanted = Math.max(CALLS, Math.min(MAX_CALLS, rounds.blockSeconds * 1e6 / microseconds));
+        double longest = Math.min(LONG_BLOCK_SECONDS, Math.max(rounds.blockSeconds, rounds.seconds / 5));
+        return (int) Math.max(1, Math.min(wanted, longest * 1e6 / microseconds));
     }
 }

@@ -5,7 +5,6 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -15,11 +14,10 @@ import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.dpo4j.kernels.Dpo4jException;
 
-/**
- * Writes the tables of PERFORMANCE.md from bench/results: {@code Performance PERFORMANCE.md RESULTS-DIRECTORY}. A number that was not measured is not
- * written.
- */
+/** Writes the tables of PERFORMANCE.md from bench/results: {@code Performance PERFORMANCE.md RESULTS-DIRECTORY}. */
 final class Performance {
+    private static final String RUN = "DpoRun.";
+
     private Performance() {}
 
     public static void main(String[] arguments) throws IOException {
@@ -28,32 +26,26 @@ final class Performance {
         Files.writeString(document, written(Files.readString(document), results));
     }
 
-    /** The document with its tables made anew. */
+    /** The document with new tables. */
     static String written(String document, Path results) throws IOException {
         StringBuilder tables = new StringBuilder();
-        runs(results).forEach((file, run) -> append(tables, file, run));
+        try (Stream<Path> files = Files.list(results)) {
+            for (Path file : files.filter(each -> each.toString().endsWith(".json"))
+                    .sorted()
+                    .toList()) {
+                JsonNode run = new ObjectMapper().readTree(file.toFile());
+                if (run.path("pace").asText().equals("look")) {
+                    throw new Dpo4jException(file + " has tiny sizes and is no measurement: delete it");
+                }
+                append(tables, file, run);
+            }
+        }
         Matcher place = Pattern.compile("(<!-- tables -->\n).*(<!-- end tables -->)", Pattern.DOTALL)
                 .matcher(document);
         if (!place.find()) {
             throw new Dpo4jException("the document has no place for its tables: <!-- tables -->, <!-- end tables -->");
         }
         return place.replaceFirst("$1" + Matcher.quoteReplacement(tables.toString()) + "$2");
-    }
-
-    static Map<Path, JsonNode> runs(Path directory) throws IOException {
-        Map<Path, JsonNode> runs = new LinkedHashMap<>();
-        try (Stream<Path> files = Files.list(directory)) {
-            for (Path file : files.filter(each -> each.toString().endsWith(".json"))
-                    .sorted()
-                    .toList()) {
-                JsonNode run = new ObjectMapper().readTree(file.toFile());
-                if (run.path("pace").asText().equals("look")) {
-                    throw new Dpo4jException(file + " is a look at tiny sizes, no measurement: take it away");
-                }
-                runs.put(file, run);
-            }
-        }
-        return runs;
     }
 
     private static void append(StringBuilder tables, Path file, JsonNode run) {
@@ -66,68 +58,92 @@ final class Performance {
                 run.path("software").asText(),
                 run.path("commit").asText(),
                 run.path("date").asText()));
-        if (DpoRunTables.isOf(run)) {
-            DpoRunTables.append(tables, run);
-        } else if (rows(run).stream()
-                .anyMatch(row -> row.path("benchmark").asText().startsWith("PyTorch."))) {
-            appendBesidePyTorch(tables, run);
+        List<JsonNode> rows =
+                StreamSupport.stream(run.path("results").spliterator(), false).toList();
+        if (rows.stream().anyMatch(row -> row.path("benchmark").asText().startsWith(RUN))) {
+            appendRuns(tables, run.path("peer").asText(), rows);
         } else {
-            appendPlain(tables, run);
+            appendTimes(tables, rows);
         }
         tables.append('\n');
     }
 
-    private static void appendPlain(StringBuilder tables, JsonNode run) {
-        tables.append(
-                "| benchmark | parameters | median (p20 to p80) | 10^9 elements/s |\n| --- | --- | --- | --- |\n");
-        for (JsonNode row : rows(run)) {
+    /** A line for each time of ours, with the times of peers behind it where there are some. */
+    private static void appendTimes(StringBuilder tables, List<JsonNode> rows) {
+        Map<String, StringBuilder> lines = new LinkedHashMap<>();
+        Map<String, Double> ours = new LinkedHashMap<>();
+        for (JsonNode row : rows) {
+            String key = name(row) + " | " + Quantity.parameters(row);
             double median = row.path("median_us").asDouble();
-            tables.append(String.format(
-                    "| %s | %s | %s | %s |%n",
-                    row.path("benchmark").asText()
-                            + (row.has("peer") ? " by " + row.path("peer").asText() : "")
-                            + (row.has(Results.GATE_FAILED) ? " (gate failed: the result is wrong)" : ""),
-                    parameters(row),
-                    Quantity.times(row),
-                    row.has("elements")
-                            ? Quantity.number("%.2f", row.path("elements").asLong() / median / 1e3)
-                            : ""));
-        }
-    }
-
-    /** One line for each set of parameters: ours, PyTorch's, and how many times as long that is. */
-    private static void appendBesidePyTorch(StringBuilder tables, JsonNode run) {
-        List<String> operations = List.of("forward", "backward");
-        Map<String, Map<String, Double>> medians = new LinkedHashMap<>();
-        for (JsonNode row : rows(run)) {
-            medians.computeIfAbsent(parameters(row), key -> new LinkedHashMap<>())
-                    .put(row.path("benchmark").asText(), row.path("median_us").asDouble());
-        }
-        tables.append("| token log-prob, medians |");
-        operations.forEach(each -> tables.append(" " + each + " | PyTorch | times as long |"));
-        tables.append("\n| --- |" + " --- | --- | --- |".repeat(operations.size()) + "\n");
-        medians.forEach((parameters, of) -> {
-            tables.append("| ").append(parameters).append(" |");
-            for (String operation : operations) {
-                double ours = of.getOrDefault("TokenLogProb." + operation, Double.NaN);
-                double theirs = of.getOrDefault("PyTorch." + operation, Double.NaN);
-                tables.append(String.format(
-                        " %s | %s | %s |",
-                        Quantity.time(ours), Quantity.time(theirs), Quantity.number("%.1f", theirs / ours)));
+            if (peer(row).isEmpty()) {
+                ours.put(key, median);
+                lines.computeIfAbsent(key, line -> new StringBuilder("| " + line))
+                        .append(" | ")
+                        .append(Quantity.times(row))
+                        .append(row.has(Results.GATE_FAILED) ? " (gate failed: the result is wrong)" : "")
+                        .append(" | ")
+                        .append(
+                                row.has("elements")
+                                        ? Quantity.number(
+                                                "%.2f", row.path("elements").asLong() / median / 1e3)
+                                        : "")
+                        .append(" | ");
+            } else {
+                double ratio = row.path("times_ours").asDouble(median / ours.getOrDefault(key, Double.NaN));
+                lines.computeIfAbsent(key, line -> new StringBuilder("| " + line + " | | | "))
+                        .append(peer(row) + " " + Quantity.time(median) + Quantity.number(" (%.1f times) ", ratio));
             }
-            tables.append('\n');
-        });
+        }
+        boolean hasPeers = rows.stream().anyMatch(row -> !peer(row).isEmpty());
+        tables.append("| benchmark | parameters | median (p20 to p80) | 10^9 elements/s |")
+                .append(hasPeers ? " peers, times as long |\n| --- |" : "\n|")
+                .append(" --- | --- | --- | --- |\n");
+        lines.values()
+                .forEach(line ->
+                        tables.append(hasPeers ? line + "|\n" : line.toString().strip() + "\n"));
     }
 
-    static List<JsonNode> rows(JsonNode run) {
-        return StreamSupport.stream(run.path("results").spliterator(), false).toList();
+    /** Results of earlier commits named PyTorch's rows after PyTorch, and ours after the Java class. */
+    private static String name(JsonNode row) {
+        return row.path("benchmark").asText().replaceFirst("^PyTorch\\.", "TokenLogProb.");
     }
 
-    static String parameters(JsonNode row) {
-        List<String> texts = new ArrayList<>();
-        row.path("parameters")
-                .properties()
-                .forEach(each -> texts.add(each.getKey() + " " + each.getValue().asText()));
-        return String.join(", ", texts);
+    private static String peer(JsonNode row) {
+        return row.path("benchmark").asText().startsWith("PyTorch.")
+                ? "PyTorch"
+                : row.path("peer").asText();
+    }
+
+    /** Whole DPO runs, of {@code bench/peers/dpo_runs.py}: a peer's line ends with our numbers divided by its own. */
+    private static void appendRuns(StringBuilder tables, String peer, List<JsonNode> rows) {
+        JsonNode ours = rows.stream()
+                .filter(row -> row.path("benchmark").asText().equals(RUN + "dpo4j"))
+                .findFirst()
+                .orElseThrow();
+        tables.append("| whole DPO runs, medians | pairs/s, steps alone | pairs/s, whole run | peak memory | dpo4j / ")
+                .append(peer)
+                .append(": steps, run, memory |\n| --- | --- | --- | --- | --- |\n");
+        for (JsonNode row : rows) {
+            String name = row.path("benchmark").asText().substring(RUN.length()).replace("TRL", peer);
+            tables.append(String.format(
+                    "| %s, %s | %s | %s | %s MiB | %s |%n",
+                    name,
+                    Quantity.parameters(row),
+                    Quantity.number("%.1f", row.path("steps_pairs_per_second").asDouble()),
+                    Quantity.number("%.1f", row.path("run_pairs_per_second").asDouble()),
+                    Quantity.number("%.0f", row.path("peak_mebibytes").asDouble()),
+                    row == ours
+                            ? ""
+                            : String.join(
+                                    ", ",
+                                    ratio("%.1f", "steps_pairs_per_second", ours, row),
+                                    ratio("%.1f", "run_pairs_per_second", ours, row),
+                                    ratio("%.2f", "peak_mebibytes", ours, row))));
+        }
+    }
+
+    private static String ratio(String format, String name, JsonNode ours, JsonNode theirs) {
+        return Quantity.number(
+                format, ours.path(name).asDouble() / theirs.path(name).asDouble());
     }
 }

@@ -1,5 +1,9 @@
 package org.dpo4j.bench.device;
 
+import static org.dpo4j.testkit.Functions.logSigmoid;
+import static org.dpo4j.testkit.Functions.sigmoid;
+
+import java.util.stream.IntStream;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.LossType;
@@ -8,21 +12,29 @@ import org.dpo4j.kernels.PreferenceLoss.PairLogProbs;
 import org.dpo4j.kernels.PreferenceLoss.PairResults;
 import org.dpo4j.kernels.PreferenceLoss.Scale;
 import org.dpo4j.kernels.PreferenceOptions;
+import org.dpo4j.kernels.UnpairedLoss;
+import org.dpo4j.kernels.UnpairedLoss.Baseline;
+import org.dpo4j.kernels.UnpairedLoss.UnpairedLogProbs;
+import org.dpo4j.kernels.UnpairedLoss.UnpairedResults;
+import org.dpo4j.testkit.Tolerance;
 
-/** DPO's loss with its gradient and metrics. */
+/** Losses with their gradients and metrics: DPO's, and KTO's with a baseline over as many completions. */
 final class PreferenceLossBenchmark {
-    private static final double BETA = 0.1;
+    private static final float BETA = 0.1f;
+    /** Margins are below 100: they, and what a sigmoid makes of them, err by some roundings of that in fp64. */
+    private static final double RELATIVE = Tolerance.doubles(8, 100);
 
     private PreferenceLossBenchmark() {}
 
-    static Prepared sigmoid(Fixture fixture) {
-        int pairs = fixture.shape().count("pairs");
-        Tensor losses = fixture.zeros(DType.F32, pairs);
-        Tensor dSums = fixture.zeros(DType.F32, 2L * pairs);
-        Tensor metrics = fixture.zeros(DType.F32, 2L * PreferenceLoss.METRICS);
-        Tensor sums = fixture.normal(DType.F32, 10, 2L * pairs);
-        Tensor reference = fixture.normal(DType.F32, 10, 2L * pairs);
-        PreferenceOptions options = PreferenceOptions.forLoss(LossType.SIGMOID);
+    static Prepared sigmoidOfPairs(Fixture fixture) {
+        int pairs = fixture.count("pairs");
+        Operand losses = fixture.zeros(DType.F32, pairs);
+        Operand dSums = fixture.zeros(DType.F32, 2L * pairs);
+        Operand metrics = fixture.zeros(DType.F32, 2L * PreferenceLoss.METRICS);
+        Operand sums = fixture.normal(DType.F32, 10, 2L * pairs);
+        Operand reference = fixture.normal(DType.F32, 10, 2L * pairs);
+        PreferenceOptions options =
+                PreferenceOptions.builder().loss(LossType.SIGMOID, 1).beta(BETA).build();
         return new Prepared(
                 turn -> PreferenceLoss.compute(
                         fixture.device(),
@@ -32,21 +44,56 @@ final class PreferenceLossBenchmark {
                         PreferenceLoss.NO_WORKSPACE,
                         new Scale(1f / pairs),
                         options),
-                gate -> check(gate, fixture, losses, dSums, sums, reference, pairs));
+                gate -> {
+                    for (int pair : fixture.sample(pairs)) {
+                        double[] policy = sums.row(pair, 2);
+                        double[] frozen = reference.row(pair, 2);
+                        double x = BETA * (policy[0] - frozen[0] - policy[1] + frozen[1]);
+                        double gradient = -BETA * sigmoid(-x) * (1f / pairs);
+                        double[] slopes = dSums.row(pair, 2);
+                        double[] actual = {losses.read(pair), slopes[0], slopes[1]};
+                        values(gate, "pair " + pair, new double[] {-logSigmoid(x), gradient, -gradient}, actual);
+                    }
+                });
     }
 
-    private static void check(
-            Gate gate, Fixture fixture, Tensor losses, Tensor dSums, Tensor sums, Tensor reference, int pairs) {
-        for (int pair : fixture.sample(pairs)) {
-            double[] pi = sums.read(2L * pair, 2);
-            double[] ref = reference.read(2L * pair, 2);
-            double x = BETA * (pi[0] - ref[0] - pi[1] + ref[1]);
-            double gradient = -BETA * Reference.sigmoid(-x) / pairs;
-            // Options come as fp32: the error of beta, and of 1 / pairs, is one of the argument.
-            double share = (1 + Math.abs(x)) * Gate.sum(0, DType.F32);
-            double[] expected = {-Reference.logSigmoid(x), gradient, -gradient};
-            double[] actual = {losses.read(pair), dSums.read(2L * pair), dSums.read(2L * pair + 1)};
-            gate.values("pair " + pair, expected, actual, share);
-        }
+    static Prepared kto(Fixture fixture) {
+        int count = fixture.count("completions");
+        Operand losses = fixture.zeros(DType.F32, count);
+        Operand dSums = fixture.zeros(DType.F32, count);
+        Operand metrics = fixture.zeros(DType.F32, 2L * PreferenceLoss.METRICS);
+        Operand sums = fixture.normal(DType.F32, 10, count);
+        Operand reference = fixture.normal(DType.F32, 10, count);
+        Operand desirable =
+                fixture.ints(IntStream.range(0, count).map(i -> i % 2).toArray());
+        Operand klSums = fixture.normal(DType.F32, 10, count);
+        Operand klReference = fixture.normal(DType.F32, 10, count);
+        return new Prepared(
+                turn -> UnpairedLoss.compute(
+                        fixture.device(),
+                        new UnpairedResults(losses.at(turn), dSums.at(turn), metrics.at(turn)),
+                        new UnpairedLogProbs(sums.at(turn), reference.at(turn), desirable.at(turn), count),
+                        new Baseline(klSums.at(turn), klReference.at(turn), count),
+                        1f / count,
+                        new UnpairedLoss.Options(UnpairedLoss.Type.KTO, BETA, 1, 1)),
+                gate -> {
+                    double[] policy = klSums.read(0, count);
+                    double[] frozen = klReference.read(0, count);
+                    double kl = IntStream.range(0, count)
+                            .mapToDouble(i -> policy[i] - frozen[i])
+                            .average()
+                            .orElse(0);
+                    for (int i : fixture.sample(count)) {
+                        double sign = i % 2 == 0 ? -1 : 1;
+                        double x = BETA * sign * (sums.read(i) - reference.read(i) - Math.max(0, kl));
+                        double gradient = -sign * BETA * sigmoid(x) * sigmoid(-x) * (1f / count);
+                        double[] actual = {losses.read(i), dSums.read(i)};
+                        values(gate, "completion " + i, new double[] {sigmoid(-x), gradient}, actual);
+                    }
+                });
+    }
+
+    private static void values(Gate gate, String what, double[] expected, double[] actual) {
+        gate.values(what, expected, actual, i -> Tolerance.roundedOnce(expected[i]) + RELATIVE * Math.abs(expected[i]));
     }
 }

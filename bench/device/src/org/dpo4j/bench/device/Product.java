@@ -5,7 +5,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.MatmulShape;
 
 /**
- * A matrix product {@code c[m,n] = op(a) op(b)} over dense rows, as a linear layer meets it.
+ * A matrix product {@code c[m,n] = op(a) op(b)} of dense rows, as a linear layer computes it.
  *
  * @param transposeA a is stored [k,m]
  * @param transposeB b is stored [n,k]
@@ -40,7 +40,7 @@ record Product(long m, long n, long k, boolean transposeA, boolean transposeB, D
         return transposeB ? k : n;
     }
 
-    /** As the trainer asks for it. */
+    /** As the trainer queues it. */
     void multiply(Device device, long c, long a, long b, boolean accumulate, DType inputs) {
         device.matmul(
                 c,

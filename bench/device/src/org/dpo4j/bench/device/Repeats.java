@@ -6,26 +6,26 @@ import java.util.List;
 import org.dpo4j.bench.device.Benchmark.Call;
 import org.dpo4j.kernels.Device;
 
-/** Whether a call leaves the same bits each time: its tensors are put back, it is run again, and samples of what it left are compared. */
+/** Runs a call again and again on restored tensors, and compares samples of the bits that it leaves. */
 final class Repeats {
-    private static final int MOST = 100;
-    private static final int LEAST = 3;
+    private static final int MAX = 100;
+    private static final int MIN = 3;
     private static final int WINDOWS = 16;
     private static final int WINDOW_BYTES = 4096;
 
     private Repeats() {}
 
-    /** Repeats the call for turn 0 until it was done {@value #MOST} times or the time is over; returns how often it was done. */
+    /** Repeats the call for turn 0 until it was done {@value #MAX} times or the time is over. Returns how often it was done. */
     static int run(Device device, Fixture fixture, Call call, Gate gate, double seconds) {
         try (Fixture.Restored restored = fixture.restored()) {
             long end = System.nanoTime() + (long) (seconds * 1e9);
             List<ByteBuffer> first = List.of();
             int done = 0;
-            while (done < MOST && (done < LEAST || System.nanoTime() < end)) {
+            while (done < MAX && (done < MIN || System.nanoTime() < end)) {
                 restored.restore();
                 call.queue(0);
                 List<ByteBuffer> samples = new ArrayList<>();
-                for (Tensor result : fixture.results()) {
+                for (Operand result : fixture.results()) {
                     samples.addAll(samples(device, result));
                 }
                 if (done == 0) {
@@ -38,8 +38,8 @@ final class Repeats {
         }
     }
 
-    /** Bytes of a tensor's first copy: its beginning, its end, and places between. */
-    private static List<ByteBuffer> samples(Device device, Tensor tensor) {
+    /** Parts of a tensor's first copy: its beginning, its end, and some between. */
+    private static List<ByteBuffer> samples(Device device, Operand tensor) {
         List<ByteBuffer> samples = new ArrayList<>();
         int bytes = (int) Math.min(WINDOW_BYTES, tensor.bytes());
         int windows = (int) Math.min(WINDOWS, (tensor.bytes() + WINDOW_BYTES - 1) / WINDOW_BYTES);

@@ -32,7 +32,6 @@ final class Results {
 
     private final Path file;
     private final ObjectNode content = JSON.createObjectNode();
-    private final ObjectNode peers;
     private final ArrayNode rows;
     private final ArrayNode absent;
     private final ArrayNode failed;
@@ -74,7 +73,6 @@ final class Results {
         content.put("machine_state", state);
         content.set("doctor", JSON.valueToTree(report));
         rows = content.putArray("results");
-        peers = content.putObject("peers");
         absent = content.putArray("not_run");
         failed = content.putArray("failed");
     }
@@ -142,19 +140,9 @@ final class Results {
         return row.path("benchmark").asText() + " " + row.path("parameters");
     }
 
-    /** Another library that runs, or does not. */
-    synchronized void peer(String name, String what) {
-        peers.put(name, what);
-        write();
-    }
-
     /** A benchmark that this machine cannot run, or had no time for. */
-    synchronized void absent(String benchmark, Shape shape, String peer, String reason) {
-        ObjectNode row = describe(absent.addObject(), benchmark, shape);
-        if (!peer.isEmpty()) {
-            row.put("peer", peer);
-        }
-        row.put("reason", reason);
+    synchronized void absent(String benchmark, Shape shape, String reason) {
+        describe(absent.addObject(), benchmark, shape).put("reason", reason);
         write();
     }
 

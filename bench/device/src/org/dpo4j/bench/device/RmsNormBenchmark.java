@@ -1,27 +1,34 @@
 package org.dpo4j.bench.device;
 
+import java.util.Arrays;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.RmsNorm;
+import org.dpo4j.testkit.Expected;
+import org.dpo4j.testkit.ReferenceRmsNorm;
+import org.dpo4j.testkit.Tolerance;
 
-/** Rows of normal(0, 1), weights around 1; backward with the gradient of a residual stream. */
+/** Rows and weights of normal(0, 1); backward with the gradient of a residual stream. */
 final class RmsNormBenchmark {
     private static final float EPSILON = 1e-6f;
+    /** Columns of d_weight that the gate compares, over all rows. */
     private static final int COLUMNS = 4;
 
     private final Fixture fixture;
+    private final MatrixShape shape;
     private final int rows;
     private final int width;
-    private final Tensor x;
-    private final Tensor weight;
-    private final Tensor out;
-    private final Tensor rstd;
+    private final Operand x;
+    private final Operand weight;
+    private final Operand out;
+    private final Operand rstd;
 
     private RmsNormBenchmark(Fixture fixture) {
         this.fixture = fixture;
-        rows = fixture.shape().count("rows");
-        width = fixture.shape().count("width");
+        shape = fixture.matrix();
+        rows = fixture.count("rows");
+        width = fixture.count("width");
         x = fixture.normal(1, (long) rows * width);
         weight = fixture.normal(1, width);
         out = fixture.zeros((long) rows * width);
@@ -29,130 +36,117 @@ final class RmsNormBenchmark {
     }
 
     static Prepared forward(Fixture fixture) {
-        RmsNormBenchmark of = new RmsNormBenchmark(fixture);
-        return new Prepared(of::forward, of::checkForward);
+        RmsNormBenchmark norm = new RmsNormBenchmark(fixture);
+        return new Prepared(norm::forward, norm::checkForward);
     }
 
     private void forward(int turn) {
-        RmsNorm.forward(
-                fixture.device(),
-                new RmsNorm.Results(out.at(turn), rstd.at(turn)),
-                new RmsNorm.Inputs(x.at(turn), weight.at(turn)),
-                new MatrixShape(rows, width, fixture.dtype()),
-                EPSILON);
+        RmsNorm.forward(fixture.device(), results(turn), inputs(x, turn), shape, EPSILON);
     }
 
-    /** With the sum of a residual stream and a branch formed on the way. */
+    /** With the sum of a residual stream and a branch, which is computed in the same pass. */
     static Prepared forwardSum(Fixture fixture) {
-        RmsNormBenchmark of = new RmsNormBenchmark(fixture);
-        Tensor stream = fixture.normal(1, of.x.count());
-        Tensor branch = fixture.normal(1, of.x.count());
+        RmsNormBenchmark norm = new RmsNormBenchmark(fixture);
+        Operand sum = fixture.zeros(norm.x.count());
+        Operand branch = fixture.normal(1, norm.x.count());
+        int width = norm.width;
         return new Prepared(
                 turn -> RmsNorm.forwardSum(
                         fixture.device(),
-                        new RmsNorm.Results(of.out.at(turn), of.rstd.at(turn)),
-                        new RmsNorm.Inputs(stream.at(turn), of.weight.at(turn)),
-                        new RmsNorm.Sum(branch.at(turn), of.x.at(turn)),
-                        new MatrixShape(of.rows, of.width, fixture.dtype()),
+                        norm.results(turn),
+                        norm.inputs(norm.x, turn),
+                        new RmsNorm.Sum(branch.at(turn), sum.at(turn)),
+                        norm.shape,
                         EPSILON),
                 gate -> {
-                    for (int row : fixture.sample(of.rows)) {
-                        double[] expected = stream.read((long) row * of.width, of.width);
-                        double[] other = branch.read((long) row * of.width, of.width);
-                        for (int j = 0; j < of.width; j++) {
-                            expected[j] += other[j];
-                        }
-                        double[] sums = of.x.read((long) row * of.width, of.width);
-                        gate.values("sum of row " + row, expected, sums, Gate.sum(0, fixture.dtype()));
-                    }
-                    of.checkForward(gate);
+                    gate.rows("sum", sum, fixture.sample(norm.rows), row -> {
+                        double[] expected = norm.x.row(row, width);
+                        double[] other = branch.row(row, width);
+                        Arrays.setAll(expected, j -> expected[j] + other[j]);
+                        return Expected.rounded(fixture.dtype(), expected);
+                    });
+                    norm.checkForward(gate, sum);
                 });
     }
 
     static Prepared backward(Fixture fixture) {
-        RmsNormBenchmark of = new RmsNormBenchmark(fixture);
-        for (int copy = 0; copy < of.x.copies(); copy++) {
-            of.forward(copy);
+        RmsNormBenchmark norm = new RmsNormBenchmark(fixture);
+        for (int copy = 0; copy < norm.x.copies(); copy++) {
+            norm.forward(copy);
         }
-        fixture.computed(of.out, of.rstd);
-        Tensor dX = fixture.zeros(of.x.count());
-        Tensor dWeight = fixture.zeros(DType.F32, of.width);
-        Tensor dOut = fixture.normal(1, of.x.count());
-        Tensor dResidual = fixture.normal(1, of.x.count());
-        long workspace = fixture.workspace(RmsNorm.backwardWorkspaceBytes(of.rows, of.width));
+        fixture.computed(norm.out, norm.rstd);
+        Operand dX = fixture.zeros(norm.x.count());
+        Operand dWeight = fixture.zeros(DType.F32, norm.width);
+        Operand dOut = fixture.normal(1, norm.x.count());
+        Operand dResidual = fixture.normal(1, norm.x.count());
+        long workspace = fixture.workspace(RmsNorm.backwardWorkspaceBytes(norm.rows, norm.width));
         return new Prepared(
                 turn -> RmsNorm.backward(
                         fixture.device(),
                         new RmsNorm.Gradients(dOut.at(turn), dResidual.at(turn), dX.at(turn), dWeight.at(turn)),
-                        new RmsNorm.Inputs(of.x.at(turn), of.weight.at(turn)),
-                        of.rstd.at(turn),
+                        norm.inputs(norm.x, turn),
+                        norm.rstd.at(turn),
                         workspace,
-                        new MatrixShape(of.rows, of.width, fixture.dtype())),
+                        norm.shape),
                 gate -> {
-                    of.checkRows(gate, dX, dOut, dResidual);
-                    of.checkWeight(gate, dWeight, dOut);
+                    norm.checkRows(gate, dX, dOut, dResidual);
+                    norm.checkWeight(gate, dWeight, dOut);
                 });
     }
 
-    private double[] row(Tensor tensor, int row) {
-        return tensor.read((long) row * width, width);
+    private RmsNorm.Results results(int turn) {
+        return new RmsNorm.Results(out.at(turn), rstd.at(turn));
     }
 
-    private double rstd(double[] ofX) {
-        return 1 / Math.sqrt(Reference.dot(ofX, ofX) / width + EPSILON);
+    private RmsNorm.Inputs inputs(Operand rows, int turn) {
+        return new RmsNorm.Inputs(rows.at(turn), weight.at(turn));
     }
 
     private void checkForward(Gate gate) {
-        double[] w = weight.read(0, width);
-        for (int row : fixture.sample(rows)) {
-            double[] expected = row(x, row);
-            double scale = rstd(expected);
-            for (int j = 0; j < width; j++) {
-                expected[j] *= w[j] * scale;
-            }
-            gate.values("out of row " + row, expected, row(out, row), Gate.sum(width, fixture.dtype()));
-        }
+        checkForward(gate, x);
     }
 
-    private void checkRows(Gate gate, Tensor dX, Tensor dOut, Tensor dResidual) {
+    private void checkForward(Gate gate, Operand in) {
         double[] w = weight.read(0, width);
-        for (int row : fixture.sample(rows)) {
-            double[] ofX = row(x, row);
-            double[] g = row(dOut, row);
-            double[] residual = row(dResidual, row);
-            double scale = rstd(ofX);
-            double mean = 0;
-            double magnitude = 0;
-            for (int j = 0; j < width; j++) {
-                g[j] *= w[j];
-                mean += g[j] * ofX[j] / width;
-                magnitude += Math.abs(g[j] * ofX[j]) / width;
-            }
-            double[] expected = new double[width];
-            double[] magnitudes = new double[width];
-            for (int j = 0; j < width; j++) {
-                double square = scale * scale * Math.abs(ofX[j]);
-                expected[j] = residual[j] + scale * (g[j] - ofX[j] * scale * scale * mean);
-                magnitudes[j] = Math.abs(residual[j]) + scale * (Math.abs(g[j]) + square * magnitude);
-            }
-            gate.values("d_x of row " + row, expected, row(dX, row), magnitudes, Gate.sum(width, fixture.dtype()));
-        }
+        gate.rows(
+                "out",
+                out,
+                fixture.sample(rows),
+                row -> ReferenceRmsNorm.forward(fixture.dtype(), in.row(row, width), w, EPSILON));
     }
 
-    /** A few columns, over all rows. */
-    private void checkWeight(Gate gate, Tensor dWeight, Tensor dOut) {
-        double[] expected = new double[COLUMNS];
-        double[] magnitudes = new double[COLUMNS];
-        double[] scales = rstd.read(0, rows);
+    private void checkRows(Gate gate, Operand dX, Operand dOut, Operand dResidual) {
+        double[] w = weight.read(0, width);
+        gate.rows(
+                "d_x",
+                dX,
+                fixture.sample(rows),
+                row -> ReferenceRmsNorm.backwardX(
+                        fixture.dtype(),
+                        dOut.row(row, width),
+                        x.row(row, width),
+                        w,
+                        rstd.read(row),
+                        dResidual.row(row, width)));
+    }
+
+    private void checkWeight(Gate gate, Operand dWeight, Operand dOut) {
+        int columns = Math.min(COLUMNS, width);
+        double[] sums = new double[columns];
+        double[] magnitudes = new double[columns];
+        double[] rstds = rstd.read(0, rows);
         for (int row = 0; row < rows; row++) {
-            double[] ofX = x.read((long) row * width, COLUMNS);
-            double[] g = dOut.read((long) row * width, COLUMNS);
-            double scale = scales[row];
-            for (int j = 0; j < COLUMNS; j++) {
-                expected[j] += g[j] * ofX[j] * scale;
-                magnitudes[j] += Math.abs(g[j] * ofX[j] * scale);
-            }
+            long first = (long) row * width;
+            double[] terms =
+                    ReferenceRmsNorm.backwardWeight(dOut.read(first, columns), x.read(first, columns), rstds[row]);
+            Arrays.setAll(sums, j -> sums[j] + terms[j]);
+            Arrays.setAll(magnitudes, j -> magnitudes[j] + Math.abs(terms[j]));
         }
-        gate.values("d_weight", expected, dWeight.read(0, COLUMNS), magnitudes, Gate.sum(rows, DType.F32));
+        // rows terms of two products each, and the start value.
+        gate.values(
+                "d_weight",
+                sums,
+                dWeight.read(0, columns),
+                j -> Tolerance.sum(rows + 2, magnitudes[j]) + Float.MIN_NORMAL);
     }
 }

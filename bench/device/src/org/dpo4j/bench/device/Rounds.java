@@ -3,18 +3,22 @@ package org.dpo4j.bench.device;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.function.DoubleSupplier;
 import org.dpo4j.bench.device.Benchmark.Call;
 
 /** Times contenders in turns, A B C, C B A, so that each meets the same state of the machine. */
 final class Rounds {
-    private static final int LEAST = 3;
-    private static final int WARM_UP = 3;
+    private static final int MIN_ROUNDS = 3;
+    private static final int WARM_UP_CALLS = 3;
 
-    /** Somebody who can be timed: {@code calls} calls, or as many as he likes; the microseconds of one. */
-    interface Contender {
-        double microseconds();
-
-        int calls();
+    /**
+     * @param microseconds of a call; each use of it is one turn
+     * @param calls in a turn
+     */
+    record Contender(DoubleSupplier microseconds, int calls) {
+        private double turn() {
+            return microseconds.getAsDouble();
+        }
     }
 
     private final Clock clock;
@@ -27,38 +31,30 @@ final class Rounds {
         this.state = state;
     }
 
-    /** A call of our own, warmed up, in blocks of a size that suits it. */
+    /** A call of our own, warmed up, in turns of as many calls as its time asks for. */
     Contender contender(Call call) {
-        double estimate = clock.microseconds(WARM_UP, call);
-        estimate = Math.max(1e-3, Math.min(estimate, clock.microseconds(WARM_UP, call)));
+        double first = clock.microseconds(WARM_UP_CALLS, call);
+        double estimate = Math.max(1e-3, Math.min(first, clock.microseconds(WARM_UP_CALLS, call)));
         int calls = pace.calls(estimate);
-        return new Contender() {
-            @Override
-            public double microseconds() {
-                return clock.microseconds(calls, call);
-            }
-
-            @Override
-            public int calls() {
-                return calls;
-            }
-        };
+        return new Contender(() -> clock.microseconds(calls, call), calls);
     }
 
-    /** Rounds until there are enough or the time is over; the state of the machine is looked at after each. */
+    /** Runs rounds until there are enough or the time is over. Notes the state of the machine after each. */
     List<Times> run(List<Contender> contenders, double seconds) {
         List<Times> times = new ArrayList<>();
         List<Integer> order = new ArrayList<>();
         for (int i = 0; i < contenders.size(); i++) {
-            times.add(new Times());
+            times.add(new Times(contenders.get(i).calls));
             order.add(i);
         }
-        warmUp(contenders);
-        long end = System.nanoTime() + (long) (seconds * 1e9);
-        for (int round = 0; round < pace.rounds() && (round < LEAST || System.nanoTime() < end); round++) {
+        long warm = after(pace.warmUpSeconds());
+        do {
+            contenders.forEach(Contender::turn);
+        } while (System.nanoTime() < warm);
+        long end = after(seconds);
+        for (int round = 0; round < pace.rounds().max() && (round < MIN_ROUNDS || System.nanoTime() < end); round++) {
             for (int i : order) {
-                times.get(i)
-                        .add(contenders.get(i).microseconds(), contenders.get(i).calls());
+                times.get(i).add(contenders.get(i).turn());
             }
             Collections.reverse(order);
             state.look();
@@ -66,41 +62,34 @@ final class Rounds {
         return times;
     }
 
-    private void warmUp(List<Contender> contenders) {
-        long end = System.nanoTime() + (long) (pace.warmUpSeconds() * 1e9);
-        do {
-            contenders.forEach(Contender::microseconds);
-        } while (System.nanoTime() < end);
-    }
-
     /** Microseconds of a call in the first work after a rest. */
     double burst(Contender contender) {
-        pause(pace.idleSeconds());
-        return first(contender, pace.burstSeconds());
+        try {
+            Thread.sleep((long) (pace.load().idleSeconds() * 1e3));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        return mean(contender, pace.load().burstSeconds());
     }
 
     /** Microseconds of a call in the second half of work without a rest. */
     double sustained(Contender contender) {
-        first(contender, pace.sustainedSeconds() / 2);
-        return first(contender, pace.sustainedSeconds() / 2);
+        mean(contender, pace.load().sustainedSeconds() / 2);
+        return mean(contender, pace.load().sustainedSeconds() / 2);
     }
 
-    private static double first(Contender contender, double seconds) {
-        long end = System.nanoTime() + (long) (seconds * 1e9);
+    private static double mean(Contender contender, double seconds) {
+        long end = after(seconds);
         double sum = 0;
-        int blocks = 0;
+        int turns = 0;
         do {
-            sum += contender.microseconds();
-            blocks++;
+            sum += contender.turn();
+            turns++;
         } while (System.nanoTime() < end);
-        return sum / blocks;
+        return sum / turns;
     }
 
-    private static void pause(double seconds) {
-        try {
-            Thread.sleep((long) (seconds * 1e3));
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+    private static long after(double seconds) {
+        return System.nanoTime() + (long) (seconds * 1e9);
     }
 }

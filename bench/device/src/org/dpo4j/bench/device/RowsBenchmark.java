@@ -1,6 +1,8 @@
 package org.dpo4j.bench.device;
 
+import java.util.Arrays;
 import java.util.stream.IntStream;
+import org.dpo4j.bench.device.Benchmark.Check;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.ColumnSum;
@@ -9,84 +11,85 @@ import org.dpo4j.kernels.decoder.Embedding;
 import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.Residual;
 import org.dpo4j.kernels.decoder.ScaleRows;
+import org.dpo4j.testkit.Expected;
+import org.dpo4j.testkit.Tolerance;
 
-/** Operations that carry rows from place to place or add them up: residual, copy_rows, scale_rows, column_sum, embedding. */
+/** Operations that copy, scale or add rows: residual, copy_rows, scale_rows, column_sum, embedding. */
 final class RowsBenchmark {
+    /** How often an index occurs in the backward pass of embedding. */
+    private static final int OCCURRENCES = 4;
+
     private RowsBenchmark() {}
 
     static Prepared residual(Fixture fixture) {
-        long count = fixture.at("rows") * fixture.at("width");
-        int width = fixture.shape().count("width");
-        Tensor out = fixture.zeros(count);
-        Tensor a = fixture.normal(1, count);
-        Tensor b = fixture.normal(1, count);
+        MatrixShape shape = fixture.matrix();
+        int width = fixture.count("width");
+        long count = shape.rows() * width;
+        Operand out = fixture.zeros(count);
+        Operand a = fixture.normal(1, count);
+        Operand b = fixture.normal(1, count);
         return new Prepared(
                 turn -> Residual.forward(
                         fixture.device(), out.at(turn), a.at(turn), b.at(turn), count, fixture.dtype()),
-                gate -> {
-                    for (int row : fixture.sample(fixture.at("rows"))) {
-                        double[] expected = a.read((long) row * width, width);
-                        double[] other = b.read((long) row * width, width);
-                        for (int j = 0; j < width; j++) {
-                            expected[j] += other[j];
-                        }
-                        double[] actual = out.read((long) row * width, width);
-                        gate.values("out of row " + row, expected, actual, Gate.sum(0, fixture.dtype()));
-                    }
-                });
+                gate -> gate.rows("out", out, fixture.sample(shape.rows()), row -> {
+                    double[] sum = a.row(row, width);
+                    double[] other = b.row(row, width);
+                    Arrays.setAll(sum, j -> sum[j] + other[j]);
+                    return Expected.rounded(fixture.dtype(), sum);
+                }));
     }
 
     /** Rows from random places, as the head gathers those of completions. */
     static Prepared copyRows(Fixture fixture) {
-        int rows = fixture.shape().count("rows");
-        int width = fixture.shape().count("width");
-        Tensor out = fixture.zeros((long) rows * width);
-        Tensor in = fixture.normal(1, 2L * rows * width);
-        Tensor from = fixture.indices(rows, 2 * rows);
+        MatrixShape shape = fixture.matrix();
+        int rows = fixture.count("rows");
+        int width = fixture.count("width");
+        Operand out = fixture.zeros(shape.rows() * width);
+        Operand in = fixture.normal(1, 2 * shape.rows() * width);
+        Operand from = fixture.indices(rows, 2 * rows);
         return new Prepared(
                 turn -> CopyRows.forward(
                         fixture.device(),
                         new CopyRows.To(out.at(turn), 0, width),
                         new CopyRows.From(in.at(turn), from.at(turn), width),
-                        new MatrixShape(rows, width, fixture.dtype())),
-                gate -> checkGather(gate, fixture, out, in, from, width));
+                        shape),
+                areCopies(fixture, out, in, from));
     }
 
     static Prepared embeddingForward(Fixture fixture) {
-        int rows = fixture.shape().count("rows");
-        int width = fixture.shape().count("width");
-        int vocabulary = fixture.shape().count("vocabulary");
-        Tensor out = fixture.zeros((long) rows * width);
-        Tensor table = fixture.normal(0.02, (long) vocabulary * width);
-        Tensor indices = fixture.indices(rows, vocabulary);
+        int rows = fixture.count("rows");
+        int width = fixture.count("width");
+        int vocabulary = fixture.count("vocabulary");
+        Operand out = fixture.zeros((long) rows * width);
+        Operand table = fixture.normal(0.02, (long) vocabulary * width);
+        Operand indices = fixture.indices(rows, vocabulary);
         return new Prepared(
                 turn -> Embedding.forward(
                         fixture.device(),
                         out.at(turn),
                         new Embedding.Table(table.at(turn), width, fixture.dtype()),
                         new Embedding.Indices(indices.at(turn), rows, vocabulary)),
-                gate -> checkGather(gate, fixture, out, table, indices, width));
+                areCopies(fixture, out, table, indices));
     }
 
-    private static void checkGather(Gate gate, Fixture fixture, Tensor out, Tensor in, Tensor from, int width) {
-        for (int row : fixture.sample(from.count())) {
-            double[] expected = in.read((long) from.readInt(row) * width, width);
-            gate.values("row " + row, expected, out.read((long) row * width, width), 0);
-        }
+    private static Check areCopies(Fixture fixture, Operand out, Operand in, Operand from) {
+        int width = fixture.count("width");
+        return gate -> gate.rows(
+                "out", out, fixture.sample(from.count()), row -> Expected.exact(in.row((long) from.read(row), width)));
     }
 
-    /** Every index occurs four times. */
     static Prepared embeddingBackward(Fixture fixture) {
-        int rows = fixture.shape().count("rows");
-        int width = fixture.shape().count("width");
-        int distinct = rows / 4;
-        Tensor dTable = fixture.zeros(DType.F32, fixture.at("vocabulary") * width);
-        Tensor dOut = fixture.normal(1, (long) rows * width);
-        Tensor order = fixture.ints(
-                IntStream.range(0, rows).map(i -> i % 4 * distinct + i / 4).toArray());
-        Tensor offsets =
-                fixture.ints(IntStream.rangeClosed(0, distinct).map(s -> 4 * s).toArray());
-        Tensor indices =
+        int rows = fixture.count("rows");
+        int width = fixture.count("width");
+        int distinct = rows / OCCURRENCES;
+        Operand dTable = fixture.zeros(DType.F32, fixture.at("vocabulary") * width);
+        Operand dOut = fixture.normal(1, (long) rows * width);
+        Operand order = fixture.ints(IntStream.range(0, rows)
+                .map(i -> i % OCCURRENCES * distinct + i / OCCURRENCES)
+                .toArray());
+        Operand offsets = fixture.ints(
+                IntStream.rangeClosed(0, distinct).map(s -> OCCURRENCES * s).toArray());
+        Operand indices =
                 fixture.ints(IntStream.range(0, distinct).map(s -> 2 * s).toArray());
         return new Prepared(
                 turn -> Embedding.backward(
@@ -97,54 +100,43 @@ final class RowsBenchmark {
                         fixture.dtype()),
                 gate -> {
                     for (int s : fixture.sample(distinct)) {
-                        double[] expected = new double[width];
+                        double[] sums = new double[width];
                         double[] magnitudes = new double[width];
-                        for (int i = 0; i < 4; i++) {
-                            double[] of = dOut.read((long) (i * distinct + s) * width, width);
-                            for (int j = 0; j < width; j++) {
-                                expected[j] += of[j];
-                                magnitudes[j] += Math.abs(of[j]);
-                            }
+                        for (int i = 0; i < OCCURRENCES; i++) {
+                            double[] terms = dOut.row((long) i * distinct + s, width);
+                            Arrays.setAll(sums, j -> sums[j] + terms[j]);
+                            Arrays.setAll(magnitudes, j -> magnitudes[j] + Math.abs(terms[j]));
                         }
-                        double[] actual = dTable.read(2L * s * width, width);
-                        gate.values("d_table of row " + 2 * s, expected, actual, magnitudes, Gate.sum(4, DType.F32));
+                        String what = "d_table of row " + 2 * s;
+                        double[] actual = dTable.row(2L * s, width);
+                        gate.values(what, sums, actual, j -> Tolerance.sum(OCCURRENCES + 1, magnitudes[j]));
                     }
                 });
     }
 
     static Prepared scaleRows(Fixture fixture) {
-        int rows = fixture.shape().count("rows");
-        int width = fixture.shape().count("width");
-        Tensor out = fixture.zeros((long) rows * width);
-        Tensor in = fixture.normal(1, (long) rows * width);
-        Tensor scale = fixture.normal(DType.F32, 1, rows);
+        MatrixShape shape = fixture.matrix();
+        int width = fixture.count("width");
+        Operand out = fixture.zeros(shape.rows() * width);
+        Operand in = fixture.normal(1, shape.rows() * width);
+        Operand scale = fixture.normal(DType.F32, 1, shape.rows());
         return new Prepared(
-                turn -> ScaleRows.forward(
-                        fixture.device(),
-                        out.at(turn),
-                        in.at(turn),
-                        scale.at(turn),
-                        new MatrixShape(rows, width, fixture.dtype())),
-                gate -> {
-                    for (int row : fixture.sample(rows)) {
-                        double[] expected = in.read((long) row * width, width);
-                        double factor = scale.read(row);
-                        for (int j = 0; j < width; j++) {
-                            expected[j] *= factor;
-                        }
-                        double[] actual = out.read((long) row * width, width);
-                        gate.values("out of row " + row, expected, actual, Gate.sum(0, fixture.dtype()));
-                    }
-                });
+                turn -> ScaleRows.forward(fixture.device(), out.at(turn), in.at(turn), scale.at(turn), shape),
+                gate -> gate.rows("out", out, fixture.sample(shape.rows()), row -> {
+                    double factor = scale.read(row);
+                    double[] scaled = in.row(row, width);
+                    Arrays.setAll(scaled, j -> factor * scaled[j]);
+                    return Expected.rounded(fixture.dtype(), scaled);
+                }));
     }
 
     /** The gradient of a head's bias. */
     static Prepared columnSum(Fixture fixture) {
-        int rows = fixture.shape().count("rows");
-        int width = fixture.shape().count("width");
-        Tensor sums = fixture.zeros(DType.F32, width);
-        Tensor in = fixture.normal(1, (long) rows * width);
-        Tensor scale = fixture.normal(DType.F32, 1, rows);
+        int rows = fixture.count("rows");
+        int width = fixture.count("width");
+        Operand sums = fixture.zeros(DType.F32, width);
+        Operand in = fixture.normal(1, (long) rows * width);
+        Operand scale = fixture.normal(DType.F32, 1, rows);
         return new Prepared(
                 turn -> ColumnSum.forward(
                         fixture.device(),
@@ -161,7 +153,7 @@ final class RowsBenchmark {
                             expected += term;
                             magnitude += Math.abs(term);
                         }
-                        gate.value("sums[" + j + "]", expected, sums.read(j), Gate.sum(rows, DType.F32) * magnitude);
+                        gate.value("sums[" + j + "]", expected, sums.read(j), Tolerance.sum(rows + 2, magnitude));
                     }
                 });
     }

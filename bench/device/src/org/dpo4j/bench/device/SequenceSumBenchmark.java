@@ -1,47 +1,43 @@
 package org.dpo4j.bench.device;
 
+import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.SequenceSum;
 import org.dpo4j.kernels.SequenceSum.Sequences;
+import org.dpo4j.testkit.Tolerance;
 
-/** Sums of a value a token over completions of one length. */
+/** Sums of one value a token, over completions of one length. */
 final class SequenceSumBenchmark {
     private SequenceSumBenchmark() {}
 
     static Prepared forward(Fixture fixture) {
-        int sequences = fixture.shape().count("sequences");
-        int tokens = fixture.shape().count("tokens");
-        Tensor values = fixture.normal(DType.F32, 1, (long) sequences * tokens);
-        Tensor sums = fixture.zeros(DType.F32, sequences);
-        Tensor offsets = offsets(fixture, sequences, tokens);
+        int sequences = fixture.count("sequences");
+        int tokens = fixture.count("tokens");
+        Operand values = fixture.normal(DType.F32, 1, (long) sequences * tokens);
+        Operand sums = fixture.zeros(DType.F32, sequences);
+        Operand offsets = offsets(fixture, sequences, tokens);
         return new Prepared(
                 turn -> SequenceSum.forward(
                         fixture.device(), sums.at(turn), values.at(turn), new Sequences(offsets.at(turn), sequences)),
                 gate -> {
                     for (int s : fixture.sample(sequences)) {
-                        double[] of = values.read((long) s * tokens, tokens);
-                        gate.value(
-                                "sums[" + s + "]",
-                                IntStream.range(0, tokens)
-                                        .mapToDouble(i -> of[i])
-                                        .sum(),
-                                sums.read(s),
-                                Gate.sum(0, DType.F32)
-                                        * IntStream.range(0, tokens)
-                                                .mapToDouble(i -> Math.abs(of[i]))
-                                                .sum());
+                        double[] terms = values.row(s, tokens);
+                        double expected = Arrays.stream(terms).sum();
+                        double magnitude = Arrays.stream(terms).map(Math::abs).sum();
+                        double allowed = Tolerance.roundedOnce(expected) + 2 * Tolerance.doubles(tokens, magnitude);
+                        gate.value("sums[" + s + "]", expected, sums.read(s), allowed);
                     }
                 });
     }
 
     static Prepared backward(Fixture fixture) {
-        int sequences = fixture.shape().count("sequences");
-        int tokens = fixture.shape().count("tokens");
-        Tensor dValues = fixture.zeros(DType.F32, (long) sequences * tokens);
-        Tensor dSums = fixture.normal(DType.F32, 1, sequences);
-        Tensor offsets = offsets(fixture, sequences, tokens);
+        int sequences = fixture.count("sequences");
+        int tokens = fixture.count("tokens");
+        Operand dValues = fixture.zeros(DType.F32, (long) sequences * tokens);
+        Operand dSums = fixture.normal(DType.F32, 1, sequences);
+        Operand offsets = offsets(fixture, sequences, tokens);
         return new Prepared(
                 turn -> SequenceSum.backward(
                         fixture.device(), dValues.at(turn), dSums.at(turn), new Sequences(offsets.at(turn), sequences)),
@@ -52,7 +48,7 @@ final class SequenceSumBenchmark {
                 });
     }
 
-    private static Tensor offsets(Fixture fixture, int sequences, int tokens) {
+    private static Operand offsets(Fixture fixture, int sequences, int tokens) {
         return fixture.ints(
                 IntStream.rangeClosed(0, sequences).map(s -> s * tokens).toArray());
     }

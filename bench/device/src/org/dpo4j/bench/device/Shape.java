@@ -6,9 +6,9 @@ import java.util.Map;
 import org.dpo4j.kernels.DType;
 
 /**
- * Sizes and storage of a benchmark, by name, as they stand in its row of the results.
+ * Sizes and storage of a benchmark by name, as in its row of the results.
  *
- * @param parameters in the order they were named
+ * @param parameters in the order in which they were named
  */
 record Shape(Map<String, String> parameters) {
 
@@ -16,10 +16,10 @@ record Shape(Map<String, String> parameters) {
         parameters = Collections.unmodifiableMap(new LinkedHashMap<>(parameters));
     }
 
-    /** From words: {@code "rows 8192, width 4096, dtype BF16"}. */
-    static Shape of(String words) {
+    /** From text: {@code "rows 8192, width 4096, dtype BF16"}. */
+    static Shape of(String text) {
         Map<String, String> parameters = new LinkedHashMap<>();
-        for (String pair : words.split(", ", -1)) {
+        for (String pair : text.split(", ", -1)) {
             int space = pair.indexOf(' ');
             parameters.put(pair.substring(0, space), pair.substring(space + 1));
         }
@@ -48,7 +48,7 @@ record Shape(Map<String, String> parameters) {
         return DType.valueOf(parameters.getOrDefault("dtype", "F32"));
     }
 
-    /** Storage of logits, which every device takes in every type. */
+    /** Storage of logits, which every device accepts in every type. */
     DType logits() {
         return DType.valueOf(text("logits"));
     }
@@ -56,7 +56,7 @@ record Shape(Map<String, String> parameters) {
     String text(String name) {
         String value = parameters.get(name);
         if (value == null) {
-            throw new IllegalArgumentException(name + " is no size of " + this);
+            throw new IllegalArgumentException(name + " is no parameter of " + this);
         }
         return value;
     }

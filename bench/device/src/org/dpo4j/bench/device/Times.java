@@ -6,18 +6,22 @@ import java.util.List;
 /** Microseconds of a call, by round. */
 final class Times {
     private final List<Double> byRound = new ArrayList<>();
-    private final List<Double> sorted = new ArrayList<>();
-    private int calls;
+    private final int calls;
 
-    void add(double microseconds, int ofCalls) {
-        byRound.add(microseconds);
-        sorted.add(microseconds);
-        sorted.sort(null);
-        calls = ofCalls;
+    /**
+     * @param calls between two readings of the clock
+     */
+    Times(int calls) {
+        this.calls = calls;
     }
 
-    /** The one that {@code percent} of them do not exceed. */
+    void add(double microseconds) {
+        byRound.add(microseconds);
+    }
+
+    /** The time that {@code percent} of them do not exceed. */
     double at(int percent) {
+        List<Double> sorted = byRound.stream().sorted().toList();
         return sorted.get((int) Math.round(percent / 100.0 * (sorted.size() - 1)));
     }
 
@@ -29,11 +33,6 @@ final class Times {
         return byRound;
     }
 
-    int rounds() {
-        return sorted.size();
-    }
-
-    /** Between two readings of the clock. */
     int calls() {
         return calls;
     }

@@ -42,7 +42,13 @@ class BenchTest {
 
     private Run run(Map<String, String> environment, String... arguments) throws IOException {
         List<String> all = new ArrayList<>(List.of(
-                "--device", DEVICE, "--output", folder.resolve("results").toString(), "--commit", "abc1234"));
+                "--quick",
+                "--device",
+                DEVICE,
+                "--output",
+                folder.resolve("results").toString(),
+                "--commit",
+                "abc1234"));
         all.addAll(List.of(arguments));
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         int exit = Bench.run(
@@ -68,7 +74,7 @@ class BenchTest {
 
     @Test
     void everyBenchmarkHasANumberOrAReason() throws IOException {
-        Run run = run(Map.of(), "--quick");
+        Run run = run(Map.of());
         assertThat(run.exit()).as(run.printed()).isZero();
         JsonNode file = run.file();
         assertThat(file.path("failed")).isEmpty();
@@ -77,8 +83,9 @@ class BenchTest {
         assertThat(file.path("processor").asText()).isNotEmpty();
         List<JsonNode> rows = list(file.path("results"));
         List<JsonNode> absent = list(file.path("not_run"));
-        int entries =
-                Benchmarks.ALL.stream().mapToInt(each -> each.tiny().size()).sum();
+        int entries = Benchmarks.ALL.stream()
+                .mapToInt(each -> each.shapes().tiny().size())
+                .sum();
         assertThat(rows.size() + absent.size()).isEqualTo(entries);
         absent.forEach(row -> assertThat(row.path("reason").asText()).isEqualTo("cpu stores no BF16"));
         assertThat(absent.isEmpty()).isEqualTo(EMULATED);
@@ -107,12 +114,10 @@ class BenchTest {
             assertThat(row.has("graph_node_us")).as(name).isEqualTo(launchBound);
             assertThat(row.path("graph_node_us").asDouble()).as(name).isGreaterThanOrEqualTo(0);
         }
-        Peer.NAMES.forEach(name ->
-                assertThat(file.path("peers").path(name).asText()).isEqualTo("did not run: python3 is not on PATH"));
     }
 
     @Test
-    void ratioIsThatOfTheRatesOfTheSameRounds() throws IOException {
+    void ratioIsOfRatesOfTheSameRounds() throws IOException {
         Run run = run(Map.of(), "--only", "rms_norm_forward,lm_head_chunks_forward");
         for (JsonNode row : list(run.file().path("results"))) {
             boolean moving = row.path("benchmark").asText().startsWith("rms");
@@ -134,7 +139,7 @@ class BenchTest {
     }
 
     @Test
-    void oneAloneByItsNameAndSeveralByTheBeginningOfTheirs() throws IOException {
+    void onlyTakesNamesAndBeginningsOfNames() throws IOException {
         List<JsonNode> rows = list(run(Map.of(), "--only", "token_logprob_forward,sequence_sum")
                 .file()
                 .path("results"));
@@ -151,10 +156,10 @@ class BenchTest {
     }
 
     @Test
-    void aTimeThatIsNoneIsRefused() throws IOException {
+    void aTimeLimitOfZeroIsRefused() throws IOException {
         Run run = run(Map.of(), "--seconds", "0");
         assertThat(run.exit()).isEqualTo(1);
-        assertThat(run.printed()).contains("--seconds 0.0 is no time: use a number above 0");
+        assertThat(run.printed()).contains("--seconds 0.0 is no time limit: use a number above 0");
     }
 
     @Test
@@ -164,22 +169,26 @@ class BenchTest {
         assertThat(run.printed()).contains("--quik");
     }
 
-    /** What was never computed must not pass; that is also how a gate is seen to look at all. */
     @Test
-    void everyGateRefusesResultsThatWereNotComputed() throws Exception {
-        Numbers numbers = new Numbers(true);
+    void aBenchmarkWithoutSizesForTheCpuIsRefused() throws IOException {
+        assumeTrue(!EMULATED, "the emulated device has tiny sizes of all");
+        ByteArrayOutputStream printed = new ByteArrayOutputStream();
+        PrintStream out = new PrintStream(printed, true, StandardCharsets.UTF_8);
+        String[] arguments = {"--device", "cpu", "--only", "rms_norm"};
+        assertThat(Bench.run(arguments, out, Map.of())).isEqualTo(1);
+        assertThat(printed.toString(StandardCharsets.UTF_8)).contains("no sizes for the cpu: --quick runs them");
+    }
+
+    /** Calls {@code test} with every benchmark at every tiny shape that the device stores. */
+    private static void eachPrepared(PreparedTest test) throws Exception {
+        Numbers numbers = new Numbers(Scale.TINY);
         for (Benchmark benchmark : Benchmarks.ALL) {
-            for (Shape shape : benchmark.tiny()) {
-                try (Device device = Devices.open(DEVICE)) {
-                    if (!device.supports(shape.dtype())) {
-                        continue;
-                    }
-                    try (Fixture fixture = new Fixture(device, shape, numbers, 1)) {
+            for (Shape shape : benchmark.shapes().tiny()) {
+                try (Device device = Devices.open(DEVICE);
+                        Fixture fixture = new Fixture(device, shape, numbers, 1)) {
+                    if (device.supports(shape.dtype())) {
                         Prepared prepared = benchmark.preparation().prepare(fixture);
-                        assertThatThrownBy(() -> prepared.check().run(new Gate(benchmark.name())))
-                                .as(benchmark.name() + " " + shape)
-                                .isInstanceOf(Gate.Failed.class)
-                                .hasMessageContaining(", must be ");
+                        test.run(benchmark.name() + " " + shape, fixture, prepared);
                         prepared.close().close();
                     }
                 }
@@ -187,40 +196,43 @@ class BenchTest {
         }
     }
 
-    /** The repeats put back what a call overwrites, and nothing that it reads: what they clear was 0, and the results are still right. */
+    private interface PreparedTest {
+        void run(String name, Fixture fixture, Prepared prepared);
+    }
+
+    /** Before the call, results are wrong. A gate that accepts them looks at nothing. */
     @Test
-    void repeatsLeaveWhatWasComputedBeforehand() throws Exception {
-        Numbers numbers = new Numbers(true);
-        for (Benchmark benchmark : Benchmarks.ALL) {
-            for (Shape shape : benchmark.tiny()) {
-                try (Device device = Devices.open(DEVICE);
-                        Fixture fixture = new Fixture(device, shape, numbers, 1)) {
-                    if (!device.supports(shape.dtype())) {
-                        continue;
-                    }
-                    Prepared prepared = benchmark.preparation().prepare(fixture);
-                    for (Tensor tensor : fixture.cleared()) {
-                        assertThat(tensor.read(0, (int) tensor.count()))
-                                .as(benchmark.name() + " " + shape)
-                                .containsExactly(new double[(int) tensor.count()]);
-                    }
-                    if (prepared.repeats()) {
-                        Gate gate = new Gate(benchmark.name());
-                        assertThat(Repeats.run(device, fixture, prepared.call(), gate, 0))
-                                .isEqualTo(3);
-                        prepared.check().run(gate);
-                    }
-                    prepared.close().close();
-                }
+    void everyGateRefusesResultsThatWereNotComputed() throws Exception {
+        eachPrepared((name, fixture, prepared) -> assertThatThrownBy(
+                        () -> prepared.check().run(new Gate(name)))
+                .as(name)
+                .isInstanceOf(Gate.Failed.class)
+                .hasMessageContaining(", must be "));
+    }
+
+    /** Repeats restore what a call writes, and only that: zeros were 0 before, and the results are right afterwards. */
+    @Test
+    void repeatsLeaveInputsAsTheyWere() throws Exception {
+        eachPrepared((name, fixture, prepared) -> {
+            for (Operand tensor : fixture.cleared()) {
+                assertThat(tensor.read(0, (int) tensor.count()))
+                        .as(name)
+                        .containsExactly(new double[(int) tensor.count()]);
             }
-        }
+            if (prepared.isRepeatable()) {
+                Gate gate = new Gate(name);
+                assertThat(Repeats.run(fixture.device(), fixture, prepared.call(), gate, 0))
+                        .isEqualTo(3);
+                prepared.check().run(gate);
+            }
+        });
     }
 
     @Test
     void aCallThatLeavesOtherBitsIsSeen() {
         try (Device device = Devices.open(DEVICE);
-                Fixture fixture = new Fixture(device, Shape.of("count 5000"), new Numbers(true), 1)) {
-            Tensor result = fixture.zeros(DType.F32, 5000);
+                Fixture fixture = new Fixture(device, Shape.of("count 5000"), new Numbers(Scale.TINY), 1)) {
+            Operand result = fixture.zeros(DType.F32, 5000);
             int[] calls = {0};
             Benchmark.Call drifting =
                     turn -> device.fill(result.at(turn) + result.bytes() - 4, ++calls[0] < 3 ? 1 : 2, 4);
@@ -235,13 +247,10 @@ class BenchTest {
     void failedGateIsTimedAndMarkedAndFailsTheRun() throws IOException {
         Benchmark wrong = new Benchmark(
                 "wrong",
-                shape -> 1,
-                shape -> 0,
-                Map.of(),
+                Benchmark.Work.bytes(shape -> 1),
                 Roofline.NONE,
                 fixture -> new Prepared(turn -> {}, gate -> gate.value("out", 1, 2, 0.5)),
-                List.of(),
-                List.of(Shape.of("count 1")));
+                new Benchmark.Shapes(List.of(), List.of(), List.of(Shape.of("count 1"))));
         ByteArrayOutputStream printed = new ByteArrayOutputStream();
         Results results = new Results(folder, "cpu", "abc1234", "look", "not asked");
         new Runner(
@@ -251,7 +260,7 @@ class BenchTest {
                         MachineState.none("not asked"),
                         results,
                         new PrintStream(printed, true, StandardCharsets.UTF_8),
-                        () -> {})
+                        code -> {})
                 .run(List.of(wrong));
         assertThat(results.failures()).isEqualTo(1);
         assertThat(results.measured()).isEqualTo(1);
@@ -273,7 +282,7 @@ class BenchTest {
     void aFaultEndsTheProcessAndAnotherGoesOn() throws Exception {
         assumeTrue(EMULATED, "the cpu device has no such faults");
         List<String> names = List.of("rms_norm_forward", "swiglu_forward", "rope_forward");
-        List<String> arguments = List.of("--no-peers", "--only", String.join(",", names));
+        List<String> arguments = List.of("--only", String.join(",", names));
         Run broken = process(Map.of("DPO4J_EMULATION_FAULT", "dpo4j_swiglu_forward"), arguments);
         assertThat(broken.exit()).as(broken.printed()).isEqualTo(3);
         JsonNode file = broken.file();
@@ -314,6 +323,7 @@ class BenchTest {
                 .forEach(name -> command.add("-D" + name + "=" + System.getProperty(name)));
         command.addAll(List.of(
                 "org.dpo4j.bench.device.Bench",
+                "--quick",
                 "--device",
                 DEVICE,
                 "--output",
@@ -329,89 +339,10 @@ class BenchTest {
     }
 
     @Test
-    void noPeerIsStartedWhereNoneIsWanted() throws IOException {
-        Path python = Files.writeString(folder.resolve("python3"), "#!/bin/sh\ntouch " + folder.resolve("started"));
-        assertThat(python.toFile().setExecutable(true)).isTrue();
-        Map<String, String> environment = Map.of("PATH", folder + ":" + System.getenv("PATH"));
-        Run run = run(environment, "--only", "rms_norm_forward", "--no-peers");
-        assertThat(run.exit()).as(run.printed()).isZero();
-        Peer.NAMES.forEach(
-                name -> assertThat(run.file().path("peers").path(name).asText()).isEqualTo("not started: --no-peers"));
-        assertThat(folder.resolve("started")).doesNotExist();
-        assertThat(run(environment, "--no-peers", "--peers", "folder").printed())
-                .contains("--peers and --no-peers exclude each other");
-    }
-
-    /** sequence_sum_forward is in no other library. */
-    @Test
-    void aPeerIsStartedOnlyForBenchmarksThatItHas() throws IOException {
-        Path python = Files.writeString(folder.resolve("python3"), "#!/bin/sh\ntouch " + folder.resolve("started"));
-        assertThat(python.toFile().setExecutable(true)).isTrue();
-        Run run = run(Map.of("PATH", folder + ":" + System.getenv("PATH")), "--only", "sequence_sum_forward");
-        assertThat(run.exit()).as(run.printed()).isZero();
-        Peer.NAMES.forEach(
-                name -> assertThat(run.file().path("peers").path(name).asText())
-                        .isEqualTo("not started: it has none of these benchmarks"));
-        assertThat(folder.resolve("started")).doesNotExist();
-    }
-
-    @Test
-    void theReportOfTheMachineStandsInTheResults() throws IOException {
-        JsonNode doctor = run(Map.of(), "--only", "sequence_sum_forward", "--no-peers")
-                .file()
-                .path("doctor");
+    void resultsHoldTheReportOfTheMachine() throws IOException {
+        JsonNode doctor = run(Map.of(), "--only", "sequence_sum_forward").file().path("doctor");
         assertThat(doctor.path("build").asText()).contains("version=", "cuda=");
         assertThat(doctor.path("cuda").path("usable").asBoolean()).isEqualTo(EMULATED);
         assertThat(doctor.path("cuda").has("libraries")).isTrue();
     }
-
-    @Test
-    void peersTakeTurnsAndWhoCannotIsNamed() throws IOException {
-        Path python = Files.writeString(folder.resolve("python3"), FAKE_PEER);
-        assertThat(python.toFile().setExecutable(true)).isTrue();
-        String path = folder + ":" + System.getenv("PATH");
-        Run run = run(Map.of("PATH", path), "--only", "token_logprob", "--peers", "/no/folder");
-        assertThat(run.exit()).as(run.printed()).isZero();
-        JsonNode peers = run.file().path("peers");
-        assertThat(peers.path("eager").asText()).isEqualTo("fake 1.0 of --peers /no/folder");
-        assertThat(peers.path("compile").asText()).isEqualTo("did not run: no torch here");
-        assertThat(peers.path("liger").asText()).isEqualTo("did not run: liger ended: Triton is not at home");
-        List<JsonNode> theirs = list(run.file().path("results")).stream()
-                .filter(row -> row.has("peer"))
-                .toList();
-        assertThat(theirs).hasSize(3); // shapes
-        for (JsonNode row : theirs) {
-            assertThat(row.path("benchmark").asText()).isEqualTo("token_logprob_forward");
-            assertThat(row.path("median_us").asDouble()).isEqualTo(42);
-            assertThat(row.path("times_ours").asDouble())
-                    .isEqualTo(42 / row.path("ours_us").asDouble());
-        }
-        List<JsonNode> refused = list(run.file().path("not_run")).stream()
-                .filter(row -> row.has("peer"))
-                .toList();
-        assertThat(refused).extracting(row -> row.path("peer").asText()).containsOnly("trl");
-        assertThat(refused)
-                .extracting(row -> row.path("reason").asText())
-                .containsOnly("OutOfMemoryError: 3 bytes", "trl ended: goodbye");
-    }
-
-    /** Plays eager, which works; compile, which refuses; liger, which dies at once; trl, which cannot do one thing and dies in the other. */
-    private static final String FAKE_PEER = """
-            #!/bin/sh
-            case $3 in
-              compile) echo '{"ok":false,"reason":"no torch here"}'; exit ;;
-              liger) echo 'Triton is not at home' >&2; exit 1 ;;
-              eager) echo "{\\"ok\\":true,\\"software\\":\\"fake 1.0 of $6 $7\\",\\"benchmarks\\":[\\"token_logprob_forward\\"]}" ;;
-              trl) echo '{"ok":true,"software":"fake","benchmarks":["token_logprob_forward","token_logprob_backward"]}' ;;
-            esac
-            while read -r line; do
-              case "$3 $line" in
-                trl*prepare*logprob_forward*) echo '{"ok":false,"reason":"OutOfMemoryError: 3 bytes"}' ;;
-                trl*round*) echo goodbye >&2; exit 1 ;;
-                *prepare*) echo '{"ok":true,"calls":20,"gate":0.5,"peak_memory_bytes":7}' ;;
-                *round*) echo '{"ok":true,"us":42}' ;;
-                *release*) echo '{"ok":true}' ;;
-              esac
-            done
-            """;
 }

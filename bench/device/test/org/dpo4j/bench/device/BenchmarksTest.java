@@ -11,9 +11,11 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.testkit.ReferenceAttention;
 import org.dpo4j.train.MemoryPlan;
 import org.junit.jupiter.api.Test;
 
@@ -57,7 +59,7 @@ class BenchmarksTest {
                 .isEqualTo(Performance.written(document, ROOT.resolve("bench/results")));
     }
 
-    /** By hand, as the head of adamw.cu says. */
+    /** By hand, as the top comment of adamw.cu says. */
     @Test
     void adamwCountsWhatItMoves() {
         assertThat(OptimizerBenchmark.bytesOfAnElement(Shape.of("dtype F32"))).isEqualTo(28);
@@ -73,7 +75,7 @@ class BenchmarksTest {
     void stepOf8BSaysWhatItTakes() {
         Benchmark step = Benchmarks.ALL.get(names().indexOf("dpo_step_8b"));
         try (Device device = Devices.open("cpu", notice -> {});
-                Fixture fixture = new Fixture(device, step.shapes().get(0), new Numbers(true), 1)) {
+                Fixture fixture = new Fixture(device, step.shapes().gpu().get(0), new Numbers(Scale.TINY), 1)) {
             MemoryPlan plan = DpoStepBenchmark.memory(fixture);
             assertThat(plan.bytes() + plan.weights()).isBetween(120_000_000_000L, 130_000_000_000L);
             assertThatThrownBy(() -> plan.check(84_000_000_000L))
@@ -109,19 +111,19 @@ class BenchmarksTest {
                 .filter(each -> each.name().equals(name))
                 .findFirst()
                 .orElseThrow()
+                .work()
                 .bytes()
                 .of(shape);
     }
 
     @Test
     void attentionCountsThePairsThatAreSeen() {
-        AttentionLayout layout = AttentionLayout.of(Shape.of("layout shared, pairs 2, prompt 9, completion 5"));
-        long seen = 0;
-        for (int query = 0; query < layout.rows(); query++) {
-            for (int key = 0; key < layout.rows(); key++) {
-                seen += layout.sees(query, key) ? 1 : 0;
-            }
-        }
-        assertThat(layout.visible()).isEqualTo((double) seen);
+        Shape shape = Shape.of("layout shared, pairs 2, prompt 9, completion 5");
+        var reference = new ReferenceAttention(
+                1, 1, 0, 1, new double[0], new double[0], new double[0], AttentionBenchmark.segments(shape));
+        int seen = IntStream.range(0, 2 * (9 + 2 * 5))
+                .map(query -> reference.keys(query).length)
+                .sum();
+        assertThat(AttentionBenchmark.visible(shape)).isEqualTo(seen);
     }
 }

@@ -32,7 +32,7 @@ class MachineStateTest {
     }
 
     @Test
-    void reportsWhatWasSeen() throws Exception {
+    void reportsWhatNvidiaSmiPrints() throws Exception {
         ObjectNode row = new ObjectMapper().createObjectNode();
         try (MachineState state = MachineState.watch(environment(2, "1"))) {
             assertThat(state.source()).isEqualTo("nvidia-smi");
@@ -52,7 +52,7 @@ class MachineStateTest {
     }
 
     @Test
-    void saysWhyThereIsNothingToSee() throws IOException {
+    void saysWhyNothingIsRead() throws IOException {
         assertThat(MachineState.watch(Map.of("PATH", "/no/folder")).source()).isEqualTo("nvidia-smi is not on PATH");
         assertThat(MachineState.watch(environment(2, "")).source())
                 .isEqualTo("nvidia-smi lists 2 GPUs, and CUDA_VISIBLE_DEVICES is no index of one");

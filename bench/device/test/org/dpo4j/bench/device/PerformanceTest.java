@@ -10,16 +10,17 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Documents from results that were made up. */
+/** Documents from made-up results. */
 class PerformanceTest {
     private static final String DOCUMENT = "# P\n<!-- tables -->\nold\n<!-- end tables -->\n";
 
     private static final String RUN = """
         {"date": "2026-12-01", "commit": "abc1234", "device": "cuda", "processor": "NVIDIA H100", "pace": "%s", "results": [
-          {"benchmark": "token_logprob_forward", "parameters": {"rows": "8192"}, "p20_us": 130, "median_us": 131.5, "p80_us": 133},
-          {"benchmark": "token_logprob_forward", "parameters": {"rows": "8192"}, "peer": "eager", "p20_us": 520, "median_us": 526,
-           "p80_us": 530},
-          {"benchmark": "adamw", "parameters": {"count": "8"}, "p20_us": 1, "median_us": 1, "p80_us": 1, "gate_failed": "out is 2, must be 1"}]}
+          {"benchmark": "token_logprob_forward", "parameters": {"rows": "8192"}, "p20_us": 130, "median_us": 131.5, "p80_us": 133,
+           "elements": 263000},
+          {"benchmark": "adamw", "parameters": {"count": "8"}, "p20_us": 1, "median_us": 1, "p80_us": 1, "gate_failed": "out is 2, must be 1"},
+          {"benchmark": "token_logprob_forward", "parameters": {"rows": "8192"}, "peer": "eager", "median_us": 526, "times_ours": 4.5},
+          {"benchmark": "token_logprob_forward", "parameters": {"rows": "8192"}, "peer": "trl", "median_us": 1000, "times_ours": 7.25}]}
         """;
 
     @TempDir
@@ -30,22 +31,40 @@ class PerformanceTest {
         return Performance.written(DOCUMENT, folder);
     }
 
-    /** A peer's time says whose it is; the time of a wrong result says so. */
+    /** A peer's time is in the line of ours, with its name; the time of a wrong result is marked. */
     @Test
     void timesOfPeersAndOfWrongResultsAreMarked() throws IOException {
         assertThat(written("cuda-2026-12-01-abc1234.json", RUN.formatted("full")))
                 .contains("`bench/results/cuda-2026-12-01-abc1234.json`: NVIDIA H100")
-                .contains("| token_logprob_forward | rows 8192 | 131.5 us (130.0 us to 133.0 us) |")
-                .contains("| token_logprob_forward by eager | rows 8192 | 526.0 us (520.0 us to 530.0 us) |")
-                .contains("| adamw (gate failed: the result is wrong) | count 8 | 1.0 us (1.0 us to 1.0 us) |")
+                .contains("| token_logprob_forward | rows 8192 | 131.5 us (130.0 us to 133.0 us) | 2.00 |"
+                        + " eager 526.0 us (4.5 times) trl 1.0 ms (7.3 times) |")
+                .contains("| adamw | count 8 | 1.0 us (1.0 us to 1.0 us) (gate failed: the result is wrong) |  | |")
                 .doesNotContain("old");
     }
 
+    /** Rows of earlier commits are named after PyTorch, and have no ratio: 500 / 50 and 5000 / 2000. */
     @Test
-    void aLookIsNoMeasurement() {
+    void rowsOfPyTorchAreRowsOfAPeer() throws IOException {
+        String row =
+                "{\"benchmark\": \"%s\", \"parameters\": {\"dtype\": \"F32\"}, \"p20_us\": 1, \"median_us\": %d, \"p80_us\": 1}";
+        String rows = String.join(
+                ",",
+                row.formatted("TokenLogProb.forward", 50),
+                row.formatted("PyTorch.forward", 500),
+                row.formatted("TokenLogProb.backward", 2000),
+                row.formatted("PyTorch.backward", 5000));
+        assertThat(written("peers-cpu-2026-12-01-abc1234.json", "{\"results\": [" + rows + "]}"))
+                .contains(
+                        "| TokenLogProb.forward | dtype F32 | 50.0 us (1.0 us to 1.0 us) |  | PyTorch 500.0 us (10.0 times) |")
+                .contains(
+                        "| TokenLogProb.backward | dtype F32 | 2.0 ms (1.0 us to 1.0 us) |  | PyTorch 5.0 ms (2.5 times) |");
+    }
+
+    @Test
+    void tinySizesAreNoMeasurement() {
         assertThatThrownBy(() -> written("emulated-2026-12-01-abc1234.json", RUN.formatted("look")))
                 .isInstanceOf(Dpo4jException.class)
-                .hasMessageContaining("emulated-2026-12-01-abc1234.json is a look at tiny sizes");
+                .hasMessageContaining("emulated-2026-12-01-abc1234.json has tiny sizes");
     }
 
     /** Ratios by hand: 75 / 6, 48 / 6, 312 / 1560. */
@@ -67,19 +86,5 @@ class PerformanceTest {
                 .contains("| dpo4j, pairs 64 | 75.0 | 48.0 | 312 MiB |  |")
                 .contains("| TRL 1.16.0, pairs 64 | 6.0 | 6.0 | 1560 MiB | 12.5, 8.0, 0.20 |")
                 .contains("| TRL 1.16.0 precomputed, pairs 64 | 10.0 | 4.0 | 1248 MiB | 7.5, 12.0, 0.25 |");
-    }
-
-    @Test
-    void oursAndPyTorchStandSideBySide() throws IOException {
-        String row = "{\"benchmark\": \"%s\", \"parameters\": {\"dtype\": \"F32\"}, \"median_us\": %d}";
-        String rows = String.join(
-                ",",
-                row.formatted("TokenLogProb.forward", 50),
-                row.formatted("PyTorch.forward", 500),
-                row.formatted("TokenLogProb.backward", 2000),
-                row.formatted("PyTorch.backward", 5000));
-        String document =
-                written("peers-cpu-2026-12-01-abc1234.json", "{\"processor\": \"Xeon\", \"results\": [" + rows + "]}");
-        assertThat(document).contains("| dtype F32 | 50.0 us | 500.0 us | 10.0 | 2.0 ms | 5.0 ms | 2.5 |");
     }
 }
