@@ -126,7 +126,8 @@ void fence_mbarrier_init() { running().block->fence_barriers(); }
 
 namespace {
 
-// Every operation except barrier_init, which must happen before it.
+// The barrier for every operation except mbarrier.init. Counts as a read, so ThreadSanitizer reports an mbarrier.init that is not ordered
+// before it.
 SharedBarrier& use(Block& block, uint32_t address, const char* what) {
   SharedBarrier& barrier = block.barrier_at(address, what);
   read_memory(block.at(address, kBarrierBytes, what), kBarrierBytes);

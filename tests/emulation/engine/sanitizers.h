@@ -93,7 +93,7 @@ inline void receive([[maybe_unused]] void* place) {
 #endif
 }
 
-// ThreadSanitizer counts it as a write, or read, of all these bytes by this thread.
+// Tells ThreadSanitizer that this thread writes, or reads, all these bytes.
 inline void write_memory([[maybe_unused]] void* address, [[maybe_unused]] size_t bytes) {
 #if defined(DPO4J_SANITIZE_THREAD)
   __tsan_write_range(address, bytes);

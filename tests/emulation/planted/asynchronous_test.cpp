@@ -1,5 +1,5 @@
-// Barriers, the copy engine and products of warpgroups as they are emulated, through the kernels' headers, against layouts written down from the
-// PTX ISA. `asynchronous_test` runs all that must work, and names what did not; `asynchronous_test FAULT` runs one kernel that is wrong.
+// Tests the emulation of barriers, TMA and WGMMA through the kernels' headers. The expected layouts are written down from the PTX ISA.
+// `asynchronous_test` runs correct kernels and prints the checks that fail; `asynchronous_test FAULT` runs one kernel with a bug.
 #include <cmath>
 #include <cstring>
 
@@ -21,7 +21,7 @@ LaunchContext context() {
   return context;
 }
 
-// Shared memory from where tiles may begin.
+// The first address in dynamic shared memory at which a tile may begin.
 __device__ unsigned char* tiles() {
   DPO4J_DYNAMIC_SHARED(unsigned char, shared);
   return shared + (kTileAlignment - shared_address(shared) % kTileAlignment) % kTileAlignment;
@@ -37,7 +37,7 @@ __device__ void initialise(Barrier* barrier, uint32_t arrivals) {
 
 float value(int64_t row, int64_t column) { return static_cast<float>((row * 37 + column * 11) % 61 - 30) / 4; }
 
-// A bf16 matrix of value(), rows `stride` apart, NaN between them.
+// A bf16 matrix of value() with rows `stride` apart. The padding between rows stays NaN.
 __nv_bfloat16* matrix(int rows, int columns, int stride) {
   auto* matrix = device<__nv_bfloat16>(static_cast<size_t>(rows) * stride);
   for (int row = 0; row < rows; row++) {
@@ -52,7 +52,7 @@ TileMap map_of(const void* matrix, int rows, int columns, int stride, int tile_r
   return map;
 }
 
-// ---- the copy engine ----------------------------------------------------------------------------------------------------------------------
+// ---- TMA ----------------------------------------------------------------------------------------------------------------------------------
 
 __global__ void copy_out(TileMap map, int32_t row, int32_t column, uint16_t* out) {
   DPO4J_SHARED(Barrier, landed, [1]);
@@ -102,7 +102,7 @@ void maps_are_refused() {
   cudaFree(const_cast<__nv_bfloat16*>(in));
 }
 
-// Each block brings half of the rows for both.
+// Each of two blocks loads half of the rows, by multicast to both.
 __global__ void copy_for_both(TileMap map, uint16_t* out) {
   DPO4J_SHARED(Barrier, landed, [1]);
   unsigned char* tile = tiles();
@@ -135,7 +135,7 @@ void clusters_share_tiles() {
 
 // ---- barriers -----------------------------------------------------------------------------------------------------------------------------
 
-// A number goes from warp to warp and back, a phase each way.
+// Two warps update a number alternately; each waits for the other's barrier, one phase per update.
 __global__ void pass_back_and_forth(int* out) {
   DPO4J_SHARED(Barrier, there, [2]);
   DPO4J_SHARED(int, number, [1]);
@@ -190,22 +190,22 @@ void clusters_arrive() {
 
 // ---- products -----------------------------------------------------------------------------------------------------------------------------
 
-// out[64, 256] = a b^T, twice if asked, and then only what is left of it is read. Layout of D: PTX ISA, "Register Fragments".
+// out[64, 256] = times a b^T: the product is accumulated `times` times before it is read. Layout of D: PTX ISA, "Register Fragments".
 __global__ void multiply(TileMap a, TileMap b, int times, float* out) {
   DPO4J_SHARED(Barrier, landed, [1]);
-  unsigned char *of_a = tiles(), *of_b = of_a + kTileBytes;
+  unsigned char *tile_a = tiles(), *tile_b = tile_a + kTileBytes;
   initialise(landed, 1);
   if (threadIdx.x == 0) {
     barrier_arrive_expecting(landed, kTileBytes + kWideTileBytes);
-    load_tile(of_a, a, landed, 0, 0);
-    load_tile(of_b, b, landed, 0, 0);
+    load_tile(tile_a, a, landed, 0, 0);
+    load_tile(tile_b, b, landed, 0, 0);
   }
   barrier_wait(landed, 0);
   float d[kAccumulators];
   for (int time = 0; time < times; time++) {
     wgmma_fence();
     for (int k = 0; k < 4; k++) {
-      wgmma(d, tile_descriptor(shared_address(of_a)) + k * kNextDepth, tile_descriptor(shared_address(of_b)) + k * kNextDepth,
+      wgmma(d, tile_descriptor(shared_address(tile_a)) + k * kNextDepth, tile_descriptor(shared_address(tile_b)) + k * kNextDepth,
             time > 0 || k > 0);
     }
     wgmma_commit();
@@ -221,17 +221,17 @@ __global__ void multiply(TileMap a, TileMap b, int times, float* out) {
 }
 
 void products_are_exact() {
-  constexpr int kDepthOfA = 60;  // the rest of 64 columns is filled up
+  constexpr int kDepthOfA = 60;  // TMA fills the other columns of 64 with 0
   const __nv_bfloat16 *a = matrix(64, kDepthOfA, 64), *b = matrix(250, 64, 72);
   auto* out = device<float>(kProductRows * kProductColumns);
   for (int times : {1, 3}) {
-    const TileMap of_a = map_of(a, 64, kDepthOfA, 64, kProductRows), of_b = map_of(b, 250, 64, 72, kProductColumns);
-    CHECK(launch(context(), multiply, 1, kGroup, kBytes, of_a, of_b, times, out) == cudaSuccess);
+    const TileMap a_map = map_of(a, 64, kDepthOfA, 64, kProductRows), b_map = map_of(b, 250, 64, 72, kProductColumns);
+    CHECK(launch(context(), multiply, 1, kGroup, kBytes, a_map, b_map, times, out) == cudaSuccess);
     for (int row = 0; row < kProductRows; row++) {
       for (int column = 0; column < kProductColumns; column++) {
         double sum = 0;
         for (int k = 0; k < kDepthOfA; k++) sum += static_cast<double>(value(row, k)) * (column < 250 ? value(column, k) : 0);
-        CHECK(out[row * kProductColumns + column] == sum * times);  // quarters: fp32 has them all
+        CHECK(out[row * kProductColumns + column] == sum * times);  // exact: multiples of 1/4 that fp32 can represent
       }
     }
   }
@@ -240,7 +240,7 @@ void products_are_exact() {
   }
 }
 
-// Cut, not rounded: 2^24 + 1 is no fp32 number, nor is 2^24 + 3, which is nearer to 2^24 + 4.
+// Sums are truncated, not rounded: fp32 has no 2^24 + 3. Truncated it is 2^24 + 2, rounded 2^24 + 4.
 void sums_are_cut() {
   auto* a = device<__nv_bfloat16>(64 * 64);
   auto* b = device<__nv_bfloat16>(256 * 64);
@@ -297,12 +297,12 @@ constexpr const char* kNames[] = {
     "too_many_arrivals", "too_few_bytes",        "misplaced_tile", "beyond_shared",      "copy_at_exit",        "products_at_exit",
     "half_a_warpgroup",  "other_operands",       "no_swizzle",     "too_many_registers", "unordered_barrier",   "none"};
 
-// One product, of ones and ones, with one thing wrong.
+// Multiplies a matrix of ones by one of ones, with the bug FAULT.
 template <Fault FAULT>
 __global__ void wrong(TileMap ones, float* out) {
   DPO4J_SHARED(Barrier, barriers, [2]);
   Barrier* landed = &barriers[0];
-  unsigned char *of_a = tiles(), *of_b = of_a + kTileBytes;
+  unsigned char *tile_a = tiles(), *tile_b = tile_a + kTileBytes;
   if (threadIdx.x == 0) {
     if (FAULT != kNoBarrier) barrier_init(landed, 1);
     barrier_init(&barriers[1], 1);
@@ -312,8 +312,8 @@ __global__ void wrong(TileMap ones, float* out) {
   __syncthreads();
   if (threadIdx.x == 0) {
     barrier_arrive_expecting(landed, kTileBytes * (FAULT == kTooFewBytes ? 4 : 5));
-    load_tile(of_a + (FAULT == kMisplacedTile ? 128 : 0), ones, landed, 0, 0);
-    for (int i = 0; i < 4; i++) load_tile(of_b + (FAULT == kBeyondShared ? i + 1 : i) * kTileBytes, ones, landed, 0, 0);
+    load_tile(tile_a + (FAULT == kMisplacedTile ? 128 : 0), ones, landed, 0, 0);
+    for (int i = 0; i < 4; i++) load_tile(tile_b + (FAULT == kBeyondShared ? i + 1 : i) * kTileBytes, ones, landed, 0, 0);
     if (FAULT == kTooManyArrivals) {
       barrier_arrive(landed);
       barrier_arrive(landed);
@@ -324,13 +324,13 @@ __global__ void wrong(TileMap ones, float* out) {
   if (FAULT == kTooManyRegisters) take_registers<256>();
   if (FAULT == kHalfAWarpgroup && threadIdx.x >= 64) return;
   float d[kAccumulators];
-  uint64_t a = tile_descriptor(shared_address(of_a)), b = tile_descriptor(shared_address(of_b));
+  uint64_t a = tile_descriptor(shared_address(tile_a)), b = tile_descriptor(shared_address(tile_b));
   if (FAULT == kOtherOperands && threadIdx.x == 5) a += kNextDepth;
   if (FAULT == kNoSwizzle) a &= ~(uint64_t{3} << 62);
   if (FAULT != kNoFence) wgmma_fence();
   wgmma(d, a, b, false);
   wgmma_commit();
-  if (FAULT == kOverwritten && threadIdx.x == 0) load_tile(of_a, ones, &barriers[1], 0, 0);
+  if (FAULT == kOverwritten && threadIdx.x == 0) load_tile(tile_a, ones, &barriers[1], 0, 0);
   if (FAULT == kOverwritten) __syncthreads();
   const float before = d[7];
   if (FAULT == kProductsAtExit) return;

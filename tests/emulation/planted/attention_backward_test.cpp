@@ -1,8 +1,9 @@
-// Runs attention's backward for Hopper on device memory of exactly the right size and compares with the formulas in double precision: prompts of
-// several tiles of keys and of one, completions behind them or none, rows of no segment, which hold NaN, behind tiles that are not full; one head
-// of keys, several, and more than are worked on together. Exits 0 if every gradient is right, 1 if one is not, 2 if a call was refused.
-// `attention_backward_test a100` sees that another device is told apart; with the name of a broken family it runs that, which the kernel must stop. The
-// kernel is compiled in, so that a copy of it that has a bug can be.
+// Runs attention's backward kernels for Hopper on device memory of exactly the right size and compares with the formulas in double
+// precision. Covers prompts of one and several tiles of keys, with and without completions; partial tiles followed by rows that belong to
+// no segment and hold NaN; and one key head, several, and more than the kernel processes together. Exits 0 if every gradient is right, 1 if
+// one is not, 2 if a call was refused. `attention_backward_test a100` checks that the kernel is not chosen for an A100. With the name of a
+// broken family it runs that family, which the kernel must stop with __trap. The kernel's source is included, so that planted_bugs.sh can
+// compile a copy with a bug.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -16,13 +17,13 @@ namespace {
 
 using bf16 = __nv_bfloat16;
 
-// Probabilities and gradients of scores are rounded to bf16 before they multiply, gradients when they are stored: 2^-9 each. The rest is room for
-// exp and for out and lse, which are rounded too.
+// Probabilities and gradients of scores are rounded to bf16 before they are multiplied, and gradients when they are stored: 2^-9 each. The
+// rest of the tolerance covers exp and the rounding of out and lse.
 constexpr double kTolerance = 0x1p-6;
 
 constexpr int kGap = 3;
 
-// A prompt, completions behind it.
+// Lengths of a prompt and of the completions that share it.
 struct Family {
   int prompt;
   std::vector<int> completions;
@@ -49,10 +50,10 @@ struct Layout {
 };
 
 const Layout kPair{2, 1, {{140, {130, 20}}}};
-// Prompts of four tiles of keys and of one: many blocks add to a d_q.
+// Prompts of four tiles of keys and of one, so many blocks add to the same d_q.
 const Layout kFamilies{3, 3, {{390, {135, 20}}, {70, {131}}}};
 
-// So many tiles that of eight heads four are worked on together: three would be enough, but are no divisor.
+// So many tiles that the kernel processes four of the eight heads together: three would be enough, but 8 is not a multiple of 3.
 Layout many_segments() {
   Layout layout{8, 8, {{140, {3}}}};
   layout.families.resize(1 + 33, {1, {}});
@@ -103,7 +104,7 @@ class Check {
   }
 
  private:
-  // A number, and the magnitudes it is the sum of; rows of no segment have none.
+  // A sum, and the sum of the magnitudes of its terms. Both are 0 for rows of no segment.
   struct Sum {
     double value = 0, magnitude = 0;
     void add(double x) { value += x, magnitude += std::fabs(x); }
@@ -127,7 +128,7 @@ class Check {
     return sum;
   }
 
-  // What query i of a segment adds to all gradients; its out and lse.
+  // Adds the terms of query i of a segment to all gradients, and sets its out and lse.
   void add(const dpo4j_segment& segment, int i, int head) {
     const int row = (segment.query_begin + i) * layout_.heads + head, query = row * width_;
     const auto key_at = [&](int key) { return (key * layout_.kv_heads + head / (layout_.heads / layout_.kv_heads)) * width_; };
@@ -162,7 +163,7 @@ class Check {
     for (size_t i = 0; i < expected.size(); i++) {
       if (expected[i].magnitude == 0) continue;
       const double x = __bfloat162float(static_cast<const bf16*>(actual)[i]);
-      if (std::fabs(x - expected[i].value) <= kTolerance * expected[i].magnitude) continue;  // never true of NaN
+      if (std::fabs(x - expected[i].value) <= kTolerance * expected[i].magnitude) continue;  // false for NaN
       printf("%s[%zu]: %g, expected %g\n", what, i, x, expected[i].value);
       return false;
     }
@@ -178,7 +179,7 @@ class Check {
   Sums d_q_, d_k_, d_v_;
 };
 
-// Of a prompt and two completions: what would make a block wait for a turn that never comes.
+// Wrong segments for a prompt with two completions. Each would make a block wait forever for its turn in the ordered semaphore.
 const struct BrokenFamily {
   const char* name;
   void (*plant)(std::vector<dpo4j_segment>&);

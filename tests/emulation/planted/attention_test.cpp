@@ -1,7 +1,7 @@
-// Runs attention's forward kernel for Hopper on device memory of exactly the right size and compares with the formulas in double precision:
-// tiles that are not full, a prefix that ends within a tile, one query behind cached keys, values that are not finite where nobody sees
-// them, a negative scale. Exits 0 if every output is right, 1 if one is not, 2 if a call was refused. `attention_test a100` sees that another device is told
-// apart. The kernel is compiled in, so that a copy of it that has a bug can be.
+// Runs attention's forward kernel for Hopper on device memory of exactly the right size and compares with the formulas in double precision.
+// Covers partial tiles, a prefix that ends within a tile, one query after cached keys, NaN in keys and values that no query attends to, and
+// a negative scale. Exits 0 if every output is right, 1 if one is not, 2 if a call was refused. `attention_test a100` checks that the
+// kernel is not chosen for an A100. The kernel's source is included, so that planted_bugs.sh can compile a copy with a bug.
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -30,11 +30,11 @@ Matrix matrix(int rows, int width, int stride, double seed) {
   return matrix;
 }
 
-// Weights are rounded to 8 bits before they multiply values of at most 1; what else rounds is far smaller.
+// Probabilities are rounded to 8 bits before they multiply values of at most 1. All other rounding errors are far smaller.
 constexpr double kTolerance = 0x1p-8, kToleranceOfLse = 1e-4;
 
 bool near(const char* what, int query, int head, double actual, double expected, double tolerance) {
-  if (std::fabs(actual - expected) <= tolerance) return true;  // never true of NaN
+  if (std::fabs(actual - expected) <= tolerance) return true;  // false for NaN
   printf("%s, query %d, head %d: %g, expected %g\n", what, query, head, actual, expected);
   return false;
 }
@@ -66,7 +66,7 @@ struct Problem {
       }
       right &= near("lse", query, head, lse[query * shape.heads + head], std::log(sum), kToleranceOfLse);
       for (int d = 0; d < shape.width && right; d++) {
-        // And the output's own rounding.
+        // Twice the tolerance, because the output is rounded too.
         right &= near("out", query, head, __bfloat162float(out[(query * shape.heads + head) * shape.width + d]), expected[d] / sum,
                       2 * kTolerance);
       }
@@ -82,7 +82,7 @@ struct Problem {
     auto* lse = device(std::vector<float>(outputs, NAN));
     x.out = out;
     x.lse = lse;
-    x.workspace = device(std::vector<uint32_t>(1, 1));  // undefined
+    x.workspace = device(std::vector<uint32_t>(1, 1));  // not initialised
     x.q = device(q), x.k = device(k), x.v = device(v);
     x.segments = device(segments);
     x.segment_count = static_cast<int64_t>(segments.size());
@@ -111,7 +111,7 @@ Problem problem(const Shape& shape, const std::vector<dpo4j_segment>& segments, 
   problem.q = matrix(shape.query_rows, shape.heads * shape.width, shape.heads * shape.width, 1);
   problem.k = matrix(shape.key_rows, shape.kv_heads * shape.width, problem.stride(), 2);
   problem.v = matrix(shape.key_rows, shape.kv_heads * shape.width, problem.stride(), 3);
-  // The last row of each matrix ends with it.
+  // Memory ends with the last row, without padding.
   problem.k.resize(problem.k.size() - 8);
   problem.v.resize(problem.v.size() - 8);
   return problem;
@@ -125,7 +125,7 @@ int main(int argc, char** argv) {
   if (argc > 1 && strcmp(argv[1], "a100") == 0) return dpo4j::cuda::attention::has_forward_sm90a(context, 128) ? 1 : 0;
   if (!dpo4j::cuda::attention::has_forward_sm90a(context, 64) || dpo4j::cuda::attention::has_forward_sm90a(context, 72)) return 2;
   bool right = true;
-  // 410 keys, four tiles; 3 rows a query, so that rows of a query lie in two blocks.
+  // 410 keys are four tiles. A query has 3 rows (heads), so the rows of one query can be in two blocks.
   right &= problem({3, 1, 128, 410, 410}, {{0, 410, 0, 0, 0, 0, 0, 0}}).check(context);
   // Prompts of 150 and 128 with completions; the second half of a block may have nothing to do.
   right &= problem({2, 2, 64, 403, 403}, {{0, 150, 0, 0, 0, 0, 2, 0},
@@ -134,14 +134,14 @@ int main(int argc, char** argv) {
                                           {261, 128, 261, 0, 0, 0, 1, 0},
                                           {389, 14, 389, 0, 261, 128, 0, 0}})
                .check(context);
-  // One query behind 1099 keys of its own, 20 of a prefix, which half of a block walks over for nothing; keys beyond that are not to be seen, and
-  // no numbers.
+  // One query attends to 20 keys of a prefix and 1099 of its own segment; half of the block has no query. Later keys and values are NaN and
+  // must not be read.
   Problem cached = problem({4, 2, 128, 1, 1150}, {{0, 1, 20, 1098, 0, 20, 0, 0}});
   for (size_t i = static_cast<size_t>(1119) * cached.stride(); i < cached.k.size(); i++) cached.k[i] = cached.v[i] = {0x7FC0};
   right &= cached.check(context);
-  // Where the largest product has the least weight.
+  // A negative scale: the max product has the min probability.
   right &= problem({1, 1, 64, 140, 140}, {{0, 140, 0, 0, 0, 0, 0, 0}}, -0.25f).check(context);
-  // More segments than a warp looks at together, every third without a query, and more key heads than are drawn at once.
+  // More segments than a warp reads at once, of which every third has no query; and more key heads than the scheduler takes at once.
   std::vector<dpo4j_segment> many;
   for (int i = 0, row = 0; i < 40; i++) {
     const int count = i % 3 == 1 ? 0 : 1 + i % 4;

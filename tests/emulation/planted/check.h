@@ -1,4 +1,4 @@
-// What the emulation's own tests share.
+// Shared by the tests of the emulation: CHECK and device memory.
 #pragma once
 
 #include <cuda_runtime.h>

@@ -1,6 +1,6 @@
-// Clusters of blocks, against what the CUDA C++ Programming Guide says of them, through kernels/cluster.cuh. `cluster_test` runs all that must
-// work on a device that has clusters, `cluster_test a100` on one that has none; `cluster_test FAULT` runs one kernel that is wrong, which must
-// be stopped with a word about it.
+// Tests clusters of blocks through kernels/cluster.cuh against the CUDA C++ Programming Guide. `cluster_test` runs correct kernels on a
+// device with clusters, `cluster_test a100` on one without. `cluster_test FAULT` runs one kernel with a bug, which the emulation must
+// report.
 #include "cluster.cuh"
 
 #include <cmath>
@@ -17,7 +17,7 @@ using dpo4j::cuda::cluster_sync;
 using dpo4j::cuda::launch_clusters;
 using dpo4j::cuda::LaunchContext;
 
-constexpr int kLargest = 8;
+constexpr int kMaxSize = 8;
 
 LaunchContext context() {
   LaunchContext context{};
@@ -50,14 +50,14 @@ __global__ void positions(Position* out) {
 }
 
 void neighbours_form_clusters() {
-  Position* out = device<Position>(3 * kLargest * 2);
-  for (int size = 1; size <= kLargest; size++) {
+  Position* out = device<Position>(3 * kMaxSize * 2);
+  for (int size = 1; size <= kMaxSize; size++) {
     CHECK(launch_clusters(context(), size, positions, dim3(3 * size, 2), 32, 0, out) == cudaSuccess);
     for (int block = 0; block < 3 * size * 2; block++) {
       CHECK(out[block].rank == static_cast<unsigned>(block % size) && out[block].size == static_cast<unsigned>(size));
     }
   }
-  // x fastest, as %cluster_ctarank counts.
+  // Ranks count x fastest, as %cluster_ctarank does.
   CHECK(run(dim3(2, 2, 2), positions, dim3(4, 2, 2), 1, out) == cudaSuccess);
   for (unsigned block = 0; block < 16; block++) CHECK(out[block].rank == block % 2 + 2 * (block / 4 % 2) + 4 * (block / 8));
   cudaFree(out);
@@ -67,7 +67,7 @@ void neighbours_form_clusters() {
 
 constexpr int kThreads = 64;
 
-// Odd ranks come to the second array first.
+// Blocks of odd rank execute the declaration of the second array first.
 __global__ void read_neighbour(int* out) {
   DPO4J_DYNAMIC_SHARED(int, dynamic);
   const unsigned rank = cluster_rank(), next = (rank + 1) % cluster_size();
@@ -97,7 +97,7 @@ __global__ void read_neighbour(int* out) {
 
 void blocks_read_each_other() {
   constexpr int kClusters = 3;
-  for (int size : {1, 2, 3, kLargest}) {
+  for (int size : {1, 2, 3, kMaxSize}) {
     int* out = device<int>(kClusters * size * kThreads * 3);
     CHECK(launch_clusters(context(), size, read_neighbour, kClusters * size, kThreads, kThreads * sizeof(int), out) == cudaSuccess);
     for (int i = 0; i < kClusters * size * kThreads; i++) {
@@ -110,29 +110,29 @@ void blocks_read_each_other() {
   }
 }
 
-// All write to rank 0, which comes to the array only then; what nobody has written is NaN.
+// All blocks write to the array of rank 0 after the first cluster barrier. Elements that no block has written are NaN.
 __global__ void write_to_leader(float* out) {
   cluster_sync();
-  DPO4J_SHARED(float, of_block, [kLargest + 1]);
-  if (threadIdx.x == 0) cluster_shared(of_block, 0)[cluster_rank()] = static_cast<float>(blockIdx.x);
+  DPO4J_SHARED(float, gathered, [kMaxSize + 1]);
+  if (threadIdx.x == 0) cluster_shared(gathered, 0)[cluster_rank()] = static_cast<float>(blockIdx.x);
   cluster_sync();
   if (cluster_rank() == 0 && threadIdx.x <= cluster_size())
-    out[blockIdx.x / cluster_size() * (kLargest + 1) + threadIdx.x] = of_block[threadIdx.x];
+    out[blockIdx.x / cluster_size() * (kMaxSize + 1) + threadIdx.x] = gathered[threadIdx.x];
 }
 
 void blocks_write_to_each_other() {
   constexpr int kClusters = 2;
-  float* out = device<float>(kClusters * (kLargest + 1));
-  CHECK(launch_clusters(context(), kLargest, write_to_leader, kClusters * kLargest, 32, 0, out) == cudaSuccess);
+  float* out = device<float>(kClusters * (kMaxSize + 1));
+  CHECK(launch_clusters(context(), kMaxSize, write_to_leader, kClusters * kMaxSize, 32, 0, out) == cudaSuccess);
   for (int cluster = 0; cluster < kClusters; cluster++) {
-    const float* of_cluster = out + cluster * (kLargest + 1);
-    for (int rank = 0; rank < kLargest; rank++) CHECK(of_cluster[rank] == static_cast<float>(cluster * kLargest + rank));
-    CHECK(std::isnan(of_cluster[kLargest]));
+    const float* gathered = out + cluster * (kMaxSize + 1);
+    for (int rank = 0; rank < kMaxSize; rank++) CHECK(gathered[rank] == static_cast<float>(cluster * kMaxSize + rank));
+    CHECK(std::isnan(gathered[kMaxSize]));
   }
   cudaFree(out);
 }
 
-// All the shared memory that a cluster has, element by element.
+// Writes all shared memory of each block of a cluster, and reads it from every block.
 __global__ void fill_all(int* out, int count) {
   DPO4J_DYNAMIC_SHARED(int, dynamic);
   for (int i = threadIdx.x; i < count; i += blockDim.x) dynamic[i] = static_cast<int>(cluster_rank()) * count + i;
@@ -149,11 +149,11 @@ __global__ void fill_all(int* out, int count) {
 }
 
 void clusters_have_all_the_shared_memory() {
-  int* out = device<int>(kLargest);
-  CHECK(launch_clusters(context(), kLargest, fill_all, kLargest, 32, context().shared_bytes, out, context().shared_bytes / 4) ==
+  int* out = device<int>(kMaxSize);
+  CHECK(launch_clusters(context(), kMaxSize, fill_all, kMaxSize, 32, context().shared_bytes, out, context().shared_bytes / 4) ==
         cudaSuccess);
-  for (int rank = 0; rank < kLargest; rank++) CHECK(out[rank] == 0);
-  CHECK(launch_clusters(context(), kLargest, fill_all, kLargest, 32, context().shared_bytes + 4, out, 1) == cudaErrorInvalidValue);
+  for (int rank = 0; rank < kMaxSize; rank++) CHECK(out[rank] == 0);
+  CHECK(launch_clusters(context(), kMaxSize, fill_all, kMaxSize, 32, context().shared_bytes + 4, out, 1) == cudaErrorInvalidValue);
   cudaFree(out);
 }
 
@@ -161,7 +161,8 @@ void clusters_have_all_the_shared_memory() {
 
 constexpr int kTurns = 5;
 
-// A sum goes round: each turn every thread adds what the next block has. Threads and one whole block leave early and are not waited for.
+// In each turn every thread adds the value of the same thread in the next block. Some threads and one whole block exit first, and the
+// barrier does not wait for them.
 __global__ void go_round(int* out) {
   DPO4J_SHARED(int, value, [2][kThreads]);
   const unsigned staying = cluster_size() - 1, next = (cluster_rank() + 1) % staying;
@@ -192,7 +193,7 @@ void clusters_meet() {
   cudaFree(out);
 }
 
-// The barrier orders device memory too.
+// A cluster barrier also orders accesses to device memory.
 __global__ void pass_through_device_memory(int* values, int* out) {
   const unsigned first = blockIdx.x - cluster_rank(), other = first + (cluster_rank() + 1) % cluster_size();
   values[blockIdx.x * kThreads + threadIdx.x] = static_cast<int>(blockIdx.x);
@@ -201,12 +202,12 @@ __global__ void pass_through_device_memory(int* values, int* out) {
 }
 
 void barriers_order_device_memory() {
-  constexpr int kBlocks = 2 * kLargest;
+  constexpr int kBlocks = 2 * kMaxSize;
   int *values = device<int>(kBlocks * kThreads), *out = device<int>(kBlocks * kThreads);
-  CHECK(launch_clusters(context(), kLargest, pass_through_device_memory, kBlocks, kThreads, 0, values, out) == cudaSuccess);
+  CHECK(launch_clusters(context(), kMaxSize, pass_through_device_memory, kBlocks, kThreads, 0, values, out) == cudaSuccess);
   for (int i = 0; i < kBlocks * kThreads; i++) {
     const int block = i / kThreads;
-    CHECK(out[i] == block / kLargest * kLargest + (block % kLargest + 1) % kLargest);
+    CHECK(out[i] == block / kMaxSize * kMaxSize + (block % kMaxSize + 1) % kMaxSize);
   }
   for (int* address : {values, out}) cudaFree(address);
 }
@@ -215,7 +216,7 @@ void barriers_order_device_memory() {
 
 void launches_are_refused() {
   Position* out = device<Position>(32);
-  CHECK(context().max_cluster_size == kLargest && context().shared_bytes == 227 << 10);
+  CHECK(context().max_cluster_size == kMaxSize && context().shared_bytes == 227 << 10);
   CHECK(launch_clusters(context(), 3, positions, 8, 1, 0, out) == cudaErrorInvalidClusterSize);
   CHECK(launch_clusters(context(), 0, positions, 8, 1, 0, out) == cudaErrorInvalidClusterSize);
   CHECK(launch_clusters(context(), 9, positions, 18, 1, 0, out) == cudaErrorInvalidClusterSize);
@@ -227,7 +228,8 @@ void launches_are_refused() {
   cudaFree(out);
 }
 
-// By where the running code came from: PTX of 9.0 and later, or machine code alone; not PTX of 8.0 that the driver compiled for a newer device.
+// A kernel knows clusters if its PTX is for compute capability 9.0 or later, or, without PTX, its machine code is. A kernel that the driver
+// compiled from PTX for 8.0 for a newer device does not know them.
 void code_knows_clusters_by_its_architecture() {
   const auto knows = [](int ptx, int binary) {
     cudaFuncAttributes code{};
@@ -239,7 +241,7 @@ void code_knows_clusters_by_its_architecture() {
   CHECK(!knows(80, 90) && !knows(80, 80) && !knows(0, 80));
 }
 
-// The device has 4 multiprocessors. A context of a test says another number, which need not be smaller.
+// The emulated device has 4 SMs, so 2 clusters of 2 blocks are resident. A test may set another number in its context, also a larger one.
 void residence_is_the_devices_or_the_tests() {
   for (int said : {0, 1, 3, 7}) {
     LaunchContext asked = context();
@@ -250,7 +252,7 @@ void residence_is_the_devices_or_the_tests() {
   }
 }
 
-// What kernels choose by, and that a kernel which knows clusters is the same without.
+// An A100 reports clusters of at most 1 block, and a kernel written for clusters gives the right result with clusters of 1.
 void an_a100_has_no_clusters() {
   Position* out = device<Position>(4);
   CHECK(context().max_cluster_size == 1 && context().shared_bytes == 163 << 10);
@@ -270,7 +272,7 @@ void an_a100_has_no_clusters() {
 
 enum Barrier { kBeforeReading, kBeforeExit, kNone };
 
-// Block 0 adds what the blocks of its cluster have, with one of the barriers left out.
+// Block 0 adds the values of all blocks of its cluster. The barrier DROPPED is left out.
 template <Barrier DROPPED>
 __global__ void sum_of_cluster(float* out) {
   DPO4J_SHARED(float, mine, [1]);
@@ -303,7 +305,7 @@ __global__ void before_start(int* out) {
   out[blockIdx.x] = *mine;
 }
 
-// Block 1 has exited when block 0 leaves its last barrier.
+// Block 1 has exited when block 0 passes its last barrier.
 template <bool MAPS_BEFORE>
 __global__ void after_exit(float* out) {
   DPO4J_SHARED(float, value, [1]);
@@ -357,7 +359,7 @@ int run_fault(const char* fault) {
   if (is("missing_thread")) pair(missing_thread);
   if (is("race_between_clusters")) launch_clusters(context(), 2, race_between_clusters, 4, 32, 0, out);
   if (is("too_much_shared")) launch_clusters(context(), 2, too_much_shared, 2, 2, context().shared_bytes - 4);
-  if (is("too_many_threads")) launch_clusters(context(), kLargest, positions, kLargest, 512, 0, device<Position>(kLargest));
+  if (is("too_many_threads")) launch_clusters(context(), kMaxSize, positions, kMaxSize, 512, 0, device<Position>(kMaxSize));
   const bool right = out[0] == 1;
   if (!right) printf("the kernel's result is %g\n", out[0]);
   return right ? 0 : 1;

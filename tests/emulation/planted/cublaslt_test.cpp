@@ -1,4 +1,5 @@
-// The stand-in cuBLASLt: products of every transpose, order and type against double precision, and what it must refuse. Exits 0 if all is well.
+// Tests the stand-in cuBLASLt: compares products of every transpose, order and type with double precision, and checks what it refuses.
+// Exits 0 if every check holds.
 #include "../standin/cublaslt.h"
 
 #include <cmath>
@@ -25,7 +26,7 @@ void set(cublasLtMatrixLayout* layout, cublasLtMatrixLayoutAttribute_t attribute
   CHECK(cublasLtMatrixLayoutSetAttribute(layout, attribute, &value, sizeof value) == CUBLAS_STATUS_SUCCESS);
 }
 
-// A matrix on the device, in either order, with lines three elements longer than need be.
+// A matrix on the device in row-major or column-major order. Its leading dimension is 3 larger than necessary.
 struct Operand {
   cublasLtMatrixLayout* layout = nullptr;
   void* elements = nullptr;
@@ -101,7 +102,7 @@ struct Library {
   }
 };
 
-// |error| of an fp32 sum of k products of numbers up to 1: k roundings of a sum up to k, and for bf16 half a unit of its 8 bits.
+// Max error of an fp32 sum of k products of numbers up to 1: k roundings of a sum up to k; for bf16 also the rounding to 8 bits.
 double tolerance(int64_t k, bool bf16, double value) {
   return static_cast<double>(k * k) * 0x1p-24 + (bf16 ? (std::fabs(value) + 1e-3) * 0x1p-8 : 0);
 }
@@ -119,7 +120,7 @@ void product(bool bf16, bool bf16_result, bool row_order, bool transpose_a, bool
       double sum = beta * d.get(i, j);
       for (int64_t l = 0; l < k; l++) sum += (transpose_a ? a.get(l, i) : a.get(i, l)) * (transpose_b ? b.get(j, l) : b.get(l, j));
       expected.push_back(sum);
-      if (beta == 0) d.put(i, j, NAN);  // is not read
+      if (beta == 0) d.put(i, j, NAN);  // must not be read
     }
   }
   cublasLtMatmulHeuristicResult_t result;
@@ -160,7 +161,8 @@ void refusals() {
   CHECK(cublasLtDestroy(stranger) == CUBLAS_STATUS_NOT_INITIALIZED);
 }
 
-// Host memory is no operand: the call is queued, and the device has failed when it is waited for. Nothing works afterwards, so this ends the test.
+// An operand in host memory is a fault: the call is queued, and the next wait reports that the device has failed. No call works afterwards,
+// so this check is the last.
 [[noreturn]] void host_memory_is_a_fault() {
   Library library;
   const Operand a(false, false, 8, 16), b(false, false, 16, 24);

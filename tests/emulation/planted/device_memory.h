@@ -1,4 +1,4 @@
-// What the programs share that run kernels on device memory of exactly the right size: a step beyond it is seen.
+// Shared by the programs that run kernels on device memory of exactly the right size, so that an access beyond it is detected.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <vector>
 
-// The values in memory of their own. Exits 2 where there is none.
+// Copies the values to new device memory. Exits 2 if the allocation fails.
 template <class T>
 T* device(const std::vector<T>& values) {
   void* address;

@@ -13,10 +13,10 @@ namespace {
 
 constexpr int kRows = 5, kVocabulary = 600, kMaskedRow = 2;
 
-// fp32 sums of a few hundred positive terms and an exponential of arguments below 32: errors of some 1e-5 at the very most.
+// fp32 sums of a few hundred positive terms and an exponential of arguments below 32: the error is at most about 1e-5.
 constexpr double kTolerance = 1e-4;
 
-// Memory that nobody has written.
+// Device memory that is not initialised.
 float* output(size_t count) {
   void* address;
   if (cudaMalloc(&address, count * sizeof(float)) != cudaSuccess) exit(2);
@@ -24,7 +24,7 @@ float* output(size_t count) {
 }
 
 bool near(const char* what, int row, double actual, double expected) {
-  if (std::fabs(actual - expected) <= kTolerance) return true;  // never true of NaN
+  if (std::fabs(actual - expected) <= kTolerance) return true;  // false for NaN
   printf("%s, row %d: %g, expected %g\n", what, row, actual, expected);
   return false;
 }

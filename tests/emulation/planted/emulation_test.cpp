@@ -1,5 +1,5 @@
-// The emulation itself, against what the CUDA C++ Programming Guide says of each call. `emulation_test` runs all that must work, and names what
-// did not; `emulation_test FAULT` runs one kernel that is wrong, which must be stopped with a word about it.
+// Tests the emulation against the CUDA C++ Programming Guide. `emulation_test` runs correct kernels and prints the checks that fail.
+// `emulation_test FAULT` runs one kernel with a bug, which the emulation must report.
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
@@ -51,7 +51,7 @@ __global__ void shuffles(int* out) {
   mine[7] = static_cast<int>(__reduce_add_sync(~0u, static_cast<unsigned>(lane)));
   mine[8] = __reduce_max_sync(~0u, lane == 4 ? 9 : -lane);
   mine[9] = __any_sync(~0u, lane == 30) + 2 * __all_sync(~0u, lane < 31);
-  // Half the warp goes on meeting without the other, which has not yet read what it got.
+  // The lower half of the warp exchanges values again before the upper half has read its results.
   if (lane < 16) {
     int sum = lane;
     for (int i = 0; i < 3; i++) sum = __reduce_add_sync(0xffffu, sum) % 1000;
@@ -86,7 +86,7 @@ void lanes_exchange() {
 __global__ void barriers(int* out) {
   DPO4J_SHARED(int, turns, [2][64]);
   const int thread = threadIdx.x;
-  if (thread >= 60) return;  // the barrier is for those who are left
+  if (thread >= 60) return;  // the barrier waits only for the threads that have not exited
   int sum = 0;
   for (int i = 0; i < 4; i++) {
     turns[i & 1][thread] = thread + i;
@@ -125,7 +125,7 @@ void memory_starts_as_nan() {
   float* out = device<float>(6);
   CHECK(std::isnan(out[0]));
   const size_t bytes = 100 << 10;
-  CHECK(run(unwritten_shared, 3, 1, bytes, out, bytes / 4) == cudaErrorInvalidValue);  // nobody has asked for more than 48 KiB
+  CHECK(run(unwritten_shared, 3, 1, bytes, out, bytes / 4) == cudaErrorInvalidValue);  // no permission yet for more than 48 KiB
   CHECK(cudaGetLastError() == cudaErrorInvalidValue);
   CHECK(cudaFuncSetAttribute(unwritten_shared, cudaFuncAttributeMaxDynamicSharedMemorySize, 228 << 10) == cudaErrorInvalidValue);
   CHECK(cudaFuncSetAttribute(unwritten_shared, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes) == cudaSuccess);
@@ -134,7 +134,7 @@ void memory_starts_as_nan() {
   cudaFree(out);
 }
 
-// The last block to arrive adds what all have written: sound thanks to the fence, in any order.
+// The block that arrives last adds what all blocks have written. The fence makes this correct in any order of blocks.
 __global__ void last_block_adds(int* partial, int* arrived, int* total) {
   partial[blockIdx.x] = static_cast<int>(blockIdx.x);
   __threadfence();
@@ -184,7 +184,7 @@ void the_runtime_refuses() {
   CHECK(dpo4j_standin_live_allocations() == 0 && dpo4j_standin_live_handles() == 0);
 }
 
-// Nearest, ties to even, by distance in double precision; 2^128 stands for infinity.
+// Expects the nearest bf16 number by distance in double precision, ties to even. Infinity counts as 2^128.
 void bf16_rounds_to_nearest_even() {
   for (uint32_t upper = 0; upper < 0x7f80; upper++) {
     for (uint32_t lower : {0u, 1u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu}) {
@@ -217,11 +217,11 @@ __global__ void exited_lane() {
 __global__ void unordered_warp(int* out) {
   DPO4J_SHARED(int, values, [32]);
   values[threadIdx.x] = threadIdx.x;
-  __shfl_sync(~0u, 0, 0);  // meets, but orders no memory: __syncwarp is missing
+  __shfl_sync(~0u, 0, 0);  // a shuffle synchronises lanes but does not order memory: __syncwarp is missing
   out[threadIdx.x] = values[31 - threadIdx.x];
 }
 
-// Writes a second time before others have read the first: a barrier is missing at the end of the loop.
+// Writes the second value before other threads have read the first: a barrier is missing at the end of the loop.
 __global__ void one_barrier_too_few(int* out) {
   DPO4J_SHARED(int, value, [1]);
   for (int i = 0; i < 2; i++) {

@@ -1,7 +1,7 @@
-// Runs lm_head_forward on device memory of exactly the right size and compares with the formulas in double precision: a block alone and pairs of
-// blocks, tiles that are not full, more tiles than blocks, with and without a transformation. Exits 0 if every output is right, 1 if one is not,
-// 2 if a call was refused. `lm_head_test a100` sees that another device is told apart. The kernel is compiled in, so that a copy of it that has a
-// bug can be.
+// Runs lm_head_forward on device memory of exactly the right size and compares with the formulas in double precision: single blocks and
+// clusters of two, partial tiles, more tiles than blocks, with and without a transform. Exits 0 if every output is right, 1 if one is not,
+// 2 if a call was refused. `lm_head_test a100` checks that the kernel is not chosen for an A100. The kernel's source is included, so that
+// planted_bugs.sh can compile a copy with a bug.
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -12,11 +12,11 @@
 
 namespace {
 
-// What is left of fp32 accumulators of logits below 20, and of sums of some hundred terms.
+// Covers the rounding of fp32 accumulators of logits below 20 and of sums of some hundred terms.
 constexpr double kTolerance = 1e-4;
 
 bool near(const char* what, int row, double actual, double expected) {
-  if (std::fabs(actual - expected) <= kTolerance) return true;  // never true of NaN
+  if (std::fabs(actual - expected) <= kTolerance) return true;  // false for NaN
   printf("%s, row %d: %g, expected %g\n", what, row, actual, expected);
   return false;
 }

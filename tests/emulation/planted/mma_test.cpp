@@ -1,5 +1,5 @@
-// mma.sync, ldmatrix and cp.async, against what the PTX ISA says of them, through kernels/mma.cuh. `mma_test` runs all that must work;
-// `mma_test FAULT` runs one kernel that is wrong, which must be stopped with a word about it, or show it in its result.
+// Tests mma.sync, ldmatrix and cp.async through kernels/mma.cuh against the PTX ISA. `mma_test` runs correct kernels. `mma_test FAULT` runs
+// one kernel with a bug, which the emulation must report, or which must show in the result.
 #include "mma.cuh"
 
 #include <cmath>
@@ -21,11 +21,11 @@ void run(void (*kernel)(Parameters...), int threads, Arguments... arguments) {
 }
 
 uint16_t bits(float x) { return __bfloat16_as_ushort(__float2bfloat16_rn(x)); }
-float value(int i, int j) { return static_cast<float>((7 * i + 3 * j) % 23 - 11); }  // as bf16 too
+float value(int i, int j) { return static_cast<float>((7 * i + 3 * j) % 23 - 11); }  // exact in bf16
 
 // ---- products -----------------------------------------------------------------------------------------------------------------------------
 
-// Element i of a lane's fragment of the left side, the right side and the product: "Matrix Fragments for mma.m16n8k16 with floating point type".
+// Row and column of element i of a lane's fragment of A, B and D: "Matrix Fragments for mma.m16n8k16 with floating point type".
 __device__ int left_row(int lane, int i) { return lane / 4 + ((i >= 2 && i < 4) || i >= 6 ? 8 : 0); }
 __device__ int left_column(int lane, int i) { return lane % 4 * 2 + (i & 1) + (i >= 4 ? 8 : 0); }
 __device__ int right_row(int lane, int i) { return lane % 4 * 2 + (i & 1) + (i >= 2 ? 8 : 0); }
@@ -40,10 +40,10 @@ __global__ void multiply(float* d, const uint16_t* a, const uint16_t* b) {
   for (int i = 0; i < 8; i++) left[i] = a[left_row(lane, i) * 16 + left_column(lane, i)];
   for (int i = 0; i < 4; i++) right[i] = b[right_row(lane, i) * 8 + right_column(lane, i)];
   for (int i = 0; i < 4; i++) product[i] = d[product_row(lane, i) * 8 + product_column(lane, i)];
-  uint32_t of_a[4], of_b[2];
-  memcpy(of_a, left, sizeof left);
-  memcpy(of_b, right, sizeof right);
-  mma_m16n8k16(product, of_a, of_b[0], of_b[1]);
+  uint32_t a_fragment[4], b_fragment[2];
+  memcpy(a_fragment, left, sizeof left);
+  memcpy(b_fragment, right, sizeof right);
+  mma_m16n8k16(product, a_fragment, b_fragment[0], b_fragment[1]);
   for (int i = 0; i < 4; i++) d[product_row(lane, i) * 8 + product_column(lane, i)] = product[i];
 }
 
@@ -60,41 +60,41 @@ struct Product {
 };
 
 void products_of_whole_numbers_are_exact() {
-  Product of;
-  run(multiply, 32, of.d, of.a, of.b);
+  Product product;
+  run(multiply, 32, product.d, product.a, product.b);
   for (int row = 0; row < 16; row++) {
     for (int column = 0; column < 8; column++) {
       float expected = value(row * 8 + column, row * 8 + column);
       for (int k = 0; k < 16; k++) expected += value(row, k) * value(column, k + 5);
-      CHECK(of.d[row * 8 + column] == expected);
+      CHECK(product.d[row * 8 + column] == expected);
     }
   }
 }
 
-// 1 + 3/4 of its last place is 1: sums are cut. What is not a number reaches its row, or its column, and nothing else.
+// Sums are truncated: 1 plus 3/4 of its last place is 1. A NaN in A makes its row NaN, an infinity in B its column, and no other element.
 void sums_are_cut_and_nan_stays_where_it_is() {
-  Product of;
-  for (int i = 0; i < 16 * 16; i++) of.a[i] = i % 16 == 9 ? bits(0x1p-12f) : 0;
-  for (int i = 0; i < 16 * 8; i++) of.b[i] = i / 8 == 9 ? bits(0x1.8p-12f) : 0, of.d[i] = 1;
-  of.a[3 * 16 + 2] = bits(NAN);
-  of.b[7 * 8 + 5] = bits(INFINITY);
-  run(multiply, 32, of.d, of.a, of.b);
+  Product product;
+  for (int i = 0; i < 16 * 16; i++) product.a[i] = i % 16 == 9 ? bits(0x1p-12f) : 0;
+  for (int i = 0; i < 16 * 8; i++) product.b[i] = i / 8 == 9 ? bits(0x1.8p-12f) : 0, product.d[i] = 1;
+  product.a[3 * 16 + 2] = bits(NAN);
+  product.b[7 * 8 + 5] = bits(INFINITY);
+  run(multiply, 32, product.d, product.a, product.b);
   for (int i = 0; i < 16 * 8; i++) {
     const bool marked = i / 8 == 3 || i % 8 == 5;
-    CHECK(marked ? std::isnan(of.d[i]) : of.d[i] == 1);
+    CHECK(marked ? std::isnan(product.d[i]) : product.d[i] == 1);
   }
 }
 
 // ---- ldmatrix -----------------------------------------------------------------------------------------------------------------------------
 
-// Rows lie anywhere: row r of matrix i at place 5 (8 i + r) + 3 modulo 32.
+// Rows may be in any order in shared memory: row r of matrix i is at place 5 (8 i + r) + 3 modulo 32.
 __global__ void load_matrices(uint32_t* out, bool transposed) {
   struct alignas(16) Row {
-    uint16_t of[8];
+    uint16_t values[8];
   };
   DPO4J_SHARED(Row, rows, [32]);
   const int lane = static_cast<int>(threadIdx.x), place = (5 * lane + 3) % 32;
-  for (int column = 0; column < 8; column++) rows[place].of[column] = static_cast<uint16_t>(100 * lane + column);
+  for (int column = 0; column < 8; column++) rows[place].values[column] = static_cast<uint16_t>(100 * lane + column);
   __syncwarp();
   uint32_t x[4];
   if (transposed) {
@@ -131,10 +131,10 @@ __global__ void copy(float* out, const float4* from) {
   cp_async_16(&place[1][thread], from + 32 + thread, true);
   cp_async_16(&place[2][thread], from, false);
   cp_async_commit();
-  out[thread] = place[0][thread].y;  // not yet: NaN
+  out[thread] = place[0][thread].y;  // the copy is not complete: NaN
   cp_async_wait<1>();
   out[32 + thread] = place[0][thread].y;
-  out[64 + thread] = place[1][thread].y;  // not yet
+  out[64 + thread] = place[1][thread].y;  // not complete either
   cp_async_wait<0>();
   __syncwarp();
   out[96 + thread] = place[1][31 - thread].w;

@@ -1,5 +1,5 @@
-// Products of warpgroups in every shape and layout that kernels/wgmma.cuh has, against fragments and layouts written down from the PTX ISA.
-// `wgmma_test` runs all that must work; `wgmma_test FAULT` runs one kernel that is wrong.
+// Tests WGMMA in every shape and layout of kernels/wgmma.cuh. The expected fragments and layouts are written down from the PTX ISA.
+// `wgmma_test` runs correct kernels; `wgmma_test FAULT` runs one kernel with a bug.
 #include "wgmma.cuh"
 
 #include <cstring>
@@ -23,7 +23,7 @@ LaunchContext context() {
 float value(int row, int k) { return static_cast<float>((row * 37 + k * 11) % 61 - 30) / 4; }
 float other_value(int row, int k) { return static_cast<float>((row * 23 + k * 17) % 53 - 26) / 4; }
 
-// Of rows by depth, or transposed, in bf16, rows of device memory as long as they must be.
+// A bf16 matrix [rows, kDepth], or its transpose, in device memory without padding between rows.
 template <class Value>
 __nv_bfloat16* matrix(int rows, Major major, Value value) {
   auto* matrix = device<__nv_bfloat16>(static_cast<size_t>(rows) * kDepth);
@@ -48,7 +48,7 @@ __device__ unsigned char* tiles() {
   return shared + (kTileAlignment - shared_address(shared) % kTileAlignment) % kTileAlignment;
 }
 
-// The tiles of a matrix of so many rows, one after the other, by one thread.
+// One thread loads the tiles of a matrix with this number of rows, one after another.
 __device__ void load(unsigned char* to, const TileMap& map, int rows, Major major, Barrier* landed) {
   for (int tile = 0; tile < rows / 64; tile++) {
     load_tile(to + tile * kTileBytes, map, landed, major == Major::kRows ? 0 : 64 * tile, major == Major::kRows ? 64 * tile : 0);
@@ -67,7 +67,7 @@ __device__ void begin(Barrier* landed) {
   __syncthreads();
 }
 
-// "Register Fragments for wgmma.mma_async.m64nNk16", matrix A: register i of a lane, two neighbours in a row.
+// "Register Fragments for wgmma.mma_async.m64nNk16", matrix A: register i of a lane holds two neighbours in a row.
 template <class Value>
 __device__ uint32_t fragment(int i, int k, Value value) {
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
@@ -86,22 +86,22 @@ __device__ void store(const float (&d)[N], float* out) {
   }
 }
 
-// out = 2 a b^T: both times from shared memory, or once from there and once from registers.
+// out = 2 a b^T. The first product reads a from shared memory, the second from shared memory or from registers.
 template <int N, Major A, Major B>
 __global__ void multiply(TileMap a, TileMap b, bool from_registers, float* out) {
   DPO4J_SHARED(Barrier, landed, [1]);
-  unsigned char *of_a = tiles(), *of_b = of_a + kTileBytes;
+  unsigned char *tile_a = tiles(), *tile_b = tile_a + kTileBytes;
   begin(landed);
   if (threadIdx.x == 0) {
     barrier_arrive_expecting(landed, kTileBytes * (1 + N / 32));
-    load(of_a, a, 64, A, landed);
-    load(of_b, b, 2 * N, B, landed);
+    load(tile_a, a, 64, A, landed);
+    load(tile_b, b, 2 * N, B, landed);
   }
   barrier_wait(landed, 0);
   float d[N];
   wgmma_fence();
   for (int k = 0; k < kDepth / kProductDepth; k++) {
-    wgmma<A, B>(d, descriptor(of_a, A) + k * kNext<A>, descriptor(of_b, B) + k * kNext<B>, k > 0);
+    wgmma<A, B>(d, descriptor(tile_a, A) + k * kNext<A>, descriptor(tile_b, B) + k * kNext<B>, k > 0);
   }
   wgmma_commit();
   uint32_t registers[kDepth / kProductDepth][4];
@@ -112,9 +112,9 @@ __global__ void multiply(TileMap a, TileMap b, bool from_registers, float* out) 
   wgmma_fence();
   for (int k = 0; k < kDepth / kProductDepth; k++) {
     if (from_registers) {
-      wgmma<B>(d, registers[k], descriptor(of_b, B) + k * kNext<B>, true);
+      wgmma<B>(d, registers[k], descriptor(tile_b, B) + k * kNext<B>, true);
     } else {
-      wgmma<A, B>(d, descriptor(of_a, A) + k * kNext<A>, descriptor(of_b, B) + k * kNext<B>, true);
+      wgmma<A, B>(d, descriptor(tile_a, A) + k * kNext<A>, descriptor(tile_b, B) + k * kNext<B>, true);
     }
   }
   wgmma_commit();
@@ -138,7 +138,7 @@ void products_are_exact() {
       for (int column = 0; column < 2 * N; column++) {
         double sum = 0;
         for (int k = 0; k < kDepth; k++) sum += static_cast<double>(value(row, k)) * other_value(column, k);
-        CHECK(out[row * 2 * N + column] == 2 * sum);  // sixteenths: fp32 has them all
+        CHECK(out[row * 2 * N + column] == 2 * sum);  // exact: multiples of 1/16 that fp32 can represent
       }
     }
     cudaFree(out);
@@ -155,18 +155,18 @@ void all_layouts() {
   products_are_exact<N, Major::kRows, Major::kRows>();
 }
 
-// Operands that threads store: rows of a, as the swizzle has them ("Swizzling Modes", 128 bytes).
+// Threads store matrix a to shared memory in the 128-byte swizzle ("Swizzling Modes") instead of TMA.
 __global__ void multiply_stored(TileMap b, float* out) {
   DPO4J_SHARED(Barrier, landed, [1]);
-  unsigned char *of_a = tiles(), *of_b = of_a + kTileBytes;
+  unsigned char *tile_a = tiles(), *tile_b = tile_a + kTileBytes;
   begin(landed);
   if (threadIdx.x == 0) {
     barrier_arrive_expecting(landed, kTileBytes);
-    load(of_b, b, 64, Major::kDepth, landed);
+    load(tile_b, b, 64, Major::kDepth, landed);
   }
   for (int i = threadIdx.x; i < 64 * kDepth; i += kGroup) {
     const int row = i / kDepth, k = i % kDepth;
-    reinterpret_cast<__nv_bfloat16*>(of_a)[row * 64 + (k / 8 ^ row % 8) * 8 + k % 8] = __float2bfloat16_rn(value(row, k));
+    reinterpret_cast<__nv_bfloat16*>(tile_a)[row * 64 + (k / 8 ^ row % 8) * 8 + k % 8] = __float2bfloat16_rn(value(row, k));
   }
   fence_async_proxy();
   __syncthreads();
@@ -174,7 +174,7 @@ __global__ void multiply_stored(TileMap b, float* out) {
   float d[32];
   wgmma_fence();
   for (int k = 0; k < 4; k++) {
-    wgmma(d, tile_descriptor(shared_address(of_a)) + k * kNextDepth, tile_descriptor(shared_address(of_b)) + k * kNextDepth, k > 0);
+    wgmma(d, tile_descriptor(shared_address(tile_a)) + k * kNextDepth, tile_descriptor(shared_address(tile_b)) + k * kNextDepth, k > 0);
   }
   wgmma_commit();
   wgmma_wait<0>();
@@ -214,17 +214,17 @@ enum Fault {
 constexpr const char* kNames[] = {"read_lent",           "written_lent", "written_accumulator", "no_proxy_fence", "stored_meanwhile",
                                   "misplaced_transpose", "wrong_stride", "other_major",         "other_left",     "none"};
 
-// One product of ones and ones, a in registers or in shared memory, with one thing wrong.
+// Multiplies a matrix of ones by one of ones, with the bug FAULT. Matrix a is in registers or in shared memory.
 template <Fault FAULT>
 __global__ void wrong(TileMap ones, float* out) {
   DPO4J_SHARED(Barrier, landed, [1]);
-  unsigned char *of_a = tiles(), *of_b = of_a + kTileBytes;
+  unsigned char *tile_a = tiles(), *tile_b = tile_a + kTileBytes;
   begin(landed);
   if (threadIdx.x == 0) {
     barrier_arrive_expecting(landed, kTileBytes);
-    load_tile(of_b, ones, landed, 0, 0);
+    load_tile(tile_b, ones, landed, 0, 0);
   }
-  auto* stored = reinterpret_cast<__nv_bfloat16*>(of_a);
+  auto* stored = reinterpret_cast<__nv_bfloat16*>(tile_a);
   for (int i = threadIdx.x; i < kTileBytes / 2; i += kGroup) stored[i] = __float2bfloat16_rn(1);
   if (FAULT != kNoProxyFence) fence_async_proxy();
   __syncthreads();
@@ -233,13 +233,13 @@ __global__ void wrong(TileMap ones, float* out) {
   for (uint32_t& pair : a[0]) pair = 0x3F803F80;
   wgmma_operands(a);
   float d[32];
-  uint64_t b = transposed_descriptor(shared_address(of_b), kTileBytes);
+  uint64_t b = transposed_descriptor(shared_address(tile_b), kTileBytes);
   if (FAULT == kMisplacedTranspose) b += kNextDepth;
   if (FAULT == kWrongStride) b ^= uint64_t{1} << 32;
   constexpr bool kShared = FAULT == kNoProxyFence || FAULT == kStoredMeanwhile || FAULT == kOtherMajor;
   wgmma_fence();
   if (kShared || (FAULT == kOtherLeft && threadIdx.x % 32 == 9)) {
-    const uint64_t left = tile_descriptor(shared_address(of_a));
+    const uint64_t left = tile_descriptor(shared_address(tile_a));
     if (FAULT == kOtherMajor && threadIdx.x % 32 == 3) {
       wgmma<Major::kRows, Major::kRows>(d, left, b, false);
     } else {

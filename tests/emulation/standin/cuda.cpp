@@ -1,4 +1,4 @@
-// The stand-in libcuda: the few driver calls of the JavaCPP presets, which link to it.
+// The stand-in libcuda, to which the JavaCPP presets link: the few driver calls that they make.
 #include "standin.h"
 
 DPO4J_STANDIN int cuInit(unsigned flags) { return flags == 0 ? cudaSuccess : cudaErrorInvalidValue; }

@@ -1,4 +1,4 @@
-// Counts calls of the stand-ins, by kind.
+// Counts calls of the stand-ins, one counter per kind of event.
 #include <stdint.h>
 
 #include <atomic>

@@ -10,14 +10,14 @@ import org.dpo4j.testkit.ReferenceAttention;
 import org.dpo4j.testkit.ReferenceAttention.Gradients;
 import org.dpo4j.testkit.Tolerance;
 
-/** What tests of attention have in common: a call, and what its results must be. */
+/** Runs a call of attention and compares its results with the reference. */
 final class AttentionCheck {
     private static final Remembered<List<Row>> ROWS = new Remembered<>(16);
     private static final Remembered<List<Gradients>> GRADIENTS = new Remembered<>(16);
 
     private AttentionCheck() {}
 
-    /** One query row and head: what forward must give, and how far it may be. */
+    /** Expected results of forward for one query and head, and how far the actual ones may differ. */
     private record Row(
             int query, int head, int first, double[] out, double[] outAllowed, double lse, double lseAllowed) {}
 
@@ -35,7 +35,7 @@ final class AttentionCheck {
                 .toList();
     }
 
-    /** out and lse against the reference. {@code size} multiplies q and k. */
+    /** Compares out and lse with the reference. {@code size} multiplies q and k. */
     static void forward(On on, AttentionCall shape, List<Segment> segments, double size) {
         AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, AttentionLayout.rows(segments), size);
         try (Tensors tensors = new Tensors(on)) {
@@ -58,7 +58,7 @@ final class AttentionCheck {
         }
     }
 
-    /** All gradients against the reference. */
+    /** Compares all gradients with the reference. */
     static void backward(On on, AttentionCall shape, List<Segment> segments, double size) {
         int rows = AttentionLayout.rows(segments);
         AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, rows, size);
@@ -103,7 +103,7 @@ final class AttentionCheck {
         }
     }
 
-    /** Row i of {@code actual} has the bits of row {@code rows[i]} of {@code expected}. */
+    /** Fails unless row i of {@code actual} has the bits of row {@code rows[i]} of {@code expected}. */
     static void sameRows(long[] actual, long[] expected, int[] rows, AttentionCall shape) {
         int width = shape.heads() * shape.headWidth();
         for (int row = 0; row < rows.length; row++) {

@@ -13,7 +13,10 @@ import org.dpo4j.testkit.ReferenceTokenLogProb;
 import org.dpo4j.testkit.Tolerance;
 import org.jspecify.annotations.Nullable;
 
-/** What runs of token_logprob left, against the reference. Masked rows are exactly 0, targets beyond the vocabulary NaN throughout. */
+/**
+ * Compares results of token_logprob with the reference. All results of a masked row are exactly 0, and those of a
+ * target beyond the vocabulary are NaN.
+ */
 final class ExpectedTokenLogProb {
     private final TokenLogProbRun run;
     private final TokenLogProbCall call;
@@ -27,7 +30,7 @@ final class ExpectedTokenLogProb {
         this.onePass = onePass;
     }
 
-    /** Forward alone, forward and backward, and both in one call. */
+    /** Forward only, forward and then backward, and both in one call. */
     static void everyWay(TokenLogProbRun run, TokenLogProbCall call) {
         forward(run, call);
         inTwoCalls(run, call);
@@ -79,7 +82,7 @@ final class ExpectedTokenLogProb {
         return values;
     }
 
-    /** What the softmax sees of a row, and how far fp32 may be from it. */
+    /** The transformed logits z of a row, their probabilities p, and {@code off}, the error that fp32 may make in z. */
     private static final class Seen {
         private static final Remembered<Seen> SEEN = new Remembered<>(32);
 
@@ -107,7 +110,7 @@ final class ExpectedTokenLogProb {
             return SEEN.get(key, () -> new Seen(transform, logits, target));
         }
 
-        /** Log-prob and lse: the exact ones, and how far each may be. */
+        /** The exact log-prob and lse, and how far the computed ones may differ. */
         double[][] numbers() {
             if (numbers == null) {
                 numbers = new double[][] {
@@ -118,7 +121,7 @@ final class ExpectedTokenLogProb {
             return numbers;
         }
 
-        /** The same of the statistics. */
+        /** The same for the statistics. */
         double[][] statistics() {
             if (statistics == null) {
                 Statistic[] all = Statistic.values();
@@ -136,7 +139,9 @@ final class ExpectedTokenLogProb {
             return statistics;
         }
 
-        /** How far the lse may be for it, to first order, whose remainder is a hundredth of it at most. */
+        /**
+         * Error of the lse that the error of z causes, to first order. {@link #weighted} adds 1 % for the remainder.
+         */
         double ofLse() {
             return weighted(j -> p[j]);
         }
@@ -169,7 +174,7 @@ final class ExpectedTokenLogProb {
             };
         }
 
-        /** From the target's z to that of the largest other column. */
+        /** Distance between the target's z and the maximum z of the other columns. */
         private double closest(int target) {
             double other = IntStream.range(0, z.length)
                     .filter(j -> j != target)
@@ -191,7 +196,7 @@ final class ExpectedTokenLogProb {
         }
     }
 
-    /** How far a statistic of a row may be from the exact one. */
+    /** How far a statistic of a row may differ from the exact one. */
     static double allowed(Statistic statistic, double[] logits, int target) {
         return switch (statistic) {
             case ENTROPY -> Tolerance.entropy(logits);

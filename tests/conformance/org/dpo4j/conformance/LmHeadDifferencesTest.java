@@ -6,17 +6,20 @@ import org.dpo4j.conformance.LmHeadRun.Way;
 import org.dpo4j.testkit.ReferenceTokenLogProb;
 import org.junit.jupiter.api.Tag;
 
-/** Gradients of hidden rows, matrix and bias against central differences of the log-probs in double precision. */
+/** Compares gradients of hidden rows, matrix and bias with central differences of the log-probs in double precision. */
 class LmHeadDifferencesTest {
 
-    /** Step: the error is h^2 / 6 third derivatives, some units, and roundings of a loss of some units over h. */
+    /**
+     * Step of the differences. Their error is h^2 / 6 times a third derivative of a few units, plus the rounding of a
+     * loss of a few units, divided by h.
+     */
     private static final double H = 1e-5;
 
     private static final double OF_DIFFERENCES = 1e-8;
 
     private record Point(LmHeadCall call, double[] x, double[] w, double[] bias, double[] dLogProb) {
 
-        /** Sum of dLogProb logprob: what the gradients are of. */
+        /** The sum of dLogProb * logprob, whose derivatives are the gradients. */
         double loss() {
             LogitTransform transform = new LogitTransform(
                     bias, call.transform().scale(), call.transform().cap());

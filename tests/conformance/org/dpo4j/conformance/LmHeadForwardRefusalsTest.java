@@ -19,7 +19,7 @@ import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.testkit.Draw;
 import org.junit.jupiter.api.Tag;
 
-/** Bad values of every argument, by the C interface itself. */
+/** Calls the C interface directly with bad values of every argument. */
 class LmHeadForwardRefusalsTest {
     private static final int ROWS = 2;
     private static final int VOCABULARY = 9;
@@ -40,7 +40,7 @@ class LmHeadForwardRefusalsTest {
     @Tag("small")
     void refusesBadArguments(On on) {
         if (!LmHeadForward.isSupported(on.device(), DType.BF16)) {
-            return; // then there are no good ones
+            return; // every call is refused
         }
         Draw draw = new Draw(4);
         try (Tensors tensors = new Tensors(on)) {
@@ -67,7 +67,7 @@ class LmHeadForwardRefusalsTest {
         }
     }
 
-    /** A call of no rows has nothing to look at: no address of it is checked, its sizes are. */
+    /** A call with 0 rows reads no memory, so its addresses are not checked. Its sizes are. */
     @OnEachDevice
     @Tag("small")
     void noRowsNeedNoAddresses(On on) {
@@ -86,7 +86,7 @@ class LmHeadForwardRefusalsTest {
 
     @OnEachDevice
     @Tag("small")
-    void noContextIsAStatus(On on) {
+    void aNullContextIsReportedByTheStatus(On on) {
         assertThat(on.device().context()).isNotZero(); // the library is loaded
         assertThat(Native.dpo4j_lm_head_forward(0, 0)).isEqualTo(NULL_CONTEXT);
         assertThat(Native.dpo4j_lm_head_forward_lacks(0, 1)).isEqualTo("there is no context");

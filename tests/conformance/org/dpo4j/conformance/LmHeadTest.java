@@ -14,10 +14,13 @@ import org.dpo4j.testkit.ReferenceTokenLogProb;
 import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
-/** Log-probs and gradients of a head, every way to compute them, in any chunks. */
+/**
+ * Compares log-probs and gradients of an LM head with the reference, for every way to compute them and several chunk
+ * sizes.
+ */
 class LmHeadTest {
 
-    /** Plain, each part of a transform alone, and all. */
+    /** No transform, each part of one alone, and all parts together. */
     private static List<LogitTransform> transforms(int vocabulary) {
         return List.of(
                 LogitTransform.NONE,
@@ -60,7 +63,7 @@ class LmHeadTest {
         }
     }
 
-    /** Masked rows have no gradient, and none of them is in that of the matrix. */
+    /** Masked rows have gradient 0 and add nothing to the gradient of the matrix. */
     @OnEachDType
     @Tag("small")
     void maskedRows(On on) {
@@ -85,7 +88,10 @@ class LmHeadTest {
         }
     }
 
-    /** Of Qwen 2 and GPT-2; hidden sizes of Qwen 2, SmolLM 2 and one that is odd, whose chunks are whole 16 bytes. */
+    /**
+     * Vocabularies of Qwen 2 and GPT-2; hidden sizes of Qwen 2 and SmolLM 2, and an odd one with chunks of a multiple
+     * of 16 bytes.
+     */
     @OnEachDType
     @Tag("large")
     void sizesOfRealModels(On on) {
@@ -101,8 +107,10 @@ class LmHeadTest {
     }
 
     /**
-     * What the class promises of bits: numbers are the same in every way and every chunk, alone and in any order; gradients of hidden rows in any
-     * chunks; and where the gradient is known beforehand, all that one chunk leaves is what whole logits leave.
+     * Results have the bits that {@code LmHead} promises. Log-probs, lse and statistics do not depend on the way, the
+     * chunk size or the other rows. Gradients of hidden rows are those of whole logits in any chunks, if d_logprob is
+     * known before forward or the logits are recomputed. If d_logprob is known, one chunk also gives the weight and
+     * bias gradients of whole logits.
      */
     @OnEachDType
     @Tag("small")
@@ -140,7 +148,10 @@ class LmHeadTest {
         return way == Way.UNIT && chunkRows < 9;
     }
 
-    /** A unit gradient that waits in the memory of logits, or in that of hidden rows, chunk by chunk. */
+    /**
+     * Gradients of hidden rows have the same bits whether the unit gradients are kept in the memory of the logits (one
+     * chunk) or, with a frozen head, in that of the hidden rows (any chunks).
+     */
     @OnEachDType
     @Tag("small")
     void bitsOfUnitGradients(On on) {
@@ -155,9 +166,10 @@ class LmHeadTest {
     }
 
     /**
-     * Within 1e-4 nat of fp64 on the same inputs of 16 bits, at the width of an 8B model, where the target is one of many and where nearly all
-     * probability is there. Roundings of a running sum s are independent and up to U |s|: a logit's have the variance U^2 / 3 times the sum of s^2. Six
-     * deviations of what the logits' errors do together are allowed, in whatever order they were added, and the softmax's own.
+     * Log-probs are within 1e-4 nat of fp64 on the same bf16 inputs, at the hidden size of an 8B model, for targets
+     * with little and with nearly all of the probability. Roundings of a running sum s are independent and at most U
+     * |s|, so the error of a logit has the variance U^2 / 3 times the sum of s^2. The tolerance is six standard
+     * deviations of the combined error of the logits, for any order of summation, plus the error of the softmax.
      */
     @OnEachDType
     @Tag("large")
@@ -196,7 +208,7 @@ class LmHeadTest {
         }
     }
 
-    /** Logits of normal(0, 2), and 7 more at the targets of half the rows. Inputs are rounded to bf16. */
+    /** Logits are normal(0, 2); in half of the rows the target's logit is 7 larger. Inputs are rounded to bf16. */
     private static LmHeadCall ofEightBillion() {
         int hidden = 4096;
         LmHeadCall drawn = LmHeadCall.random(6, 2048, hidden).withTargets(5, 2047, 1000, 0, 900, 1500);

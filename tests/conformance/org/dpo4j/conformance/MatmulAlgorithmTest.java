@@ -9,7 +9,9 @@ import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.MatmulShape;
 
-/** What cuBLASLt is asked to choose, and how often. Counted where the library is one that counts. */
+/**
+ * Counts how often cuBLASLt is asked for an algorithm. Only the emulated device counts, in its stand-in for cuBLASLt.
+ */
 class MatmulAlgorithmTest {
     private static final int WIDTH = 64;
     private static final int DEPTH = 32;
@@ -51,7 +53,7 @@ class MatmulAlgorithmTest {
                         }
                     }))
                     .isZero();
-            // of a weight's gradient one for each power of two that rows are summed over: 64, 128, 256
+            // for a weight's gradient, one per number of rows rounded up to a power of two: 64, 128, 256
             assertThat(heuristics(() -> {
                         for (int rows = 33; rows <= 256; rows++) {
                             weightGradient(device, memory, rows);
@@ -62,7 +64,7 @@ class MatmulAlgorithmTest {
     }
 
     @OnEachDevice
-    void addsInAFixedOrderAndAllocatesAtTheFirstProductAlone(On on) {
+    void sumsInAFixedOrderAndAllocatesOnlyForTheFirstProducts(On on) {
         if (!on.name().equals("emulated")) {
             return;
         }

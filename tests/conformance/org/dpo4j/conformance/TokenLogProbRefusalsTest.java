@@ -160,7 +160,7 @@ class TokenLogProbRefusalsTest {
 
     @OnEachDevice
     @Tag("small")
-    void noContextIsAStatus(On on) {
+    void aNullContextIsReportedByTheStatus(On on) {
         assertThat(on.device().context()).isNotZero(); // the library is loaded
         assertThat(Native.dpo4j_token_logprob_forward(0, 0)).isEqualTo(NULL_CONTEXT);
         assertThat(Native.dpo4j_token_logprob_backward(0, 0)).isEqualTo(NULL_CONTEXT);

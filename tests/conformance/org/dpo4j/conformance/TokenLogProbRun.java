@@ -10,18 +10,18 @@ import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How calls of token_logprob are run.
+ * Runs calls of token_logprob.
  *
  * @param logitsType storage of the logits
  * @param gradientType storage of their gradient
- * @param statistics whether they are asked for
+ * @param statistics whether statistics are computed
  */
 record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean statistics) {
 
-    /** Elements by which the gradient's stride differs from the logits': any that keep rows on 16 bytes. */
+    /** Elements by which the gradient's stride is larger than that of the logits; rows stay aligned to 16 bytes. */
     private static final int WIDER = 16;
 
-    /** All of one type, with statistics. */
+    /** Logits and gradient of the device's type, with statistics. */
     TokenLogProbRun(On on) {
         this(on, on.dtype(), on.dtype(), true);
     }
@@ -34,7 +34,7 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
         return new TokenLogProbRun(on, logitsType, gradientType, false);
     }
 
-    /** What a run left, and its inputs as stored. What it does not compute is empty. */
+    /** Results of a run, and its inputs as stored. Results that the run does not compute are empty. */
     record Left(
             int rows,
             int logitsRows,
@@ -57,10 +57,10 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
         }
     }
 
-    /** For comparisons that forgive nothing. */
+    /** Bits of the results, for exact comparisons. */
     record Bits(long[] logprob, long[] lse, long[] statistics, long[] dLogits) {
 
-        /** Fails unless row {@code row} of a call is row {@code ofOther} of another one. */
+        /** Fails unless row {@code row} of a call has the bits of row {@code ofOther} of another call. */
         void sameRow(String what, TokenLogProbCall call, int row, Bits other, TokenLogProbCall otherCall, int ofOther) {
             same(what + " logprob", logprob, 1, row, other.logprob, ofOther);
             same(what + " lse", lse, 1, row, other.lse, ofOther);
@@ -79,7 +79,7 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
         }
     }
 
-    /** The tensors of a call that are read. */
+    /** The tensors that a call reads. */
     private static final class Inputs {
         private final TokenLogProbCall call;
         private final DType dtype;
@@ -111,7 +111,7 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
                     call.transform().on(address(bias)));
         }
 
-        /** A copy of the logits that a gradient overwrites, in the rows that the call names. */
+        /** A copy of the logits for a gradient in place, which overwrites the rows that the call names. */
         Tensor overwritten(Tensors tensors) {
             return tensors.updated(
                             "logits", dtype, call.logitsRows(), call.vocabulary(), call.stride(dtype), call.logits())
@@ -169,7 +169,7 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
         return new LogitsGradient(dLogits.address(), dLogits.stride, gradientType);
     }
 
-    /** Forward alone. */
+    /** Forward only. */
     Left forward(TokenLogProbCall call) {
         try (Tensors tensors = new Tensors(on)) {
             Inputs inputs = new Inputs(tensors, call, logitsType);
@@ -180,7 +180,10 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
         }
     }
 
-    /** Forward, then backward from its lse; to another place with another stride and, where the types are one, in place: the same bits. */
+    /**
+     * Forward, then backward from its lse. Backward writes to another tensor with another stride and, if the types are
+     * equal, also in place. Fails unless both have the same bits.
+     */
     Left inTwoCalls(TokenLogProbCall call) {
         try (Tensors tensors = new Tensors(on)) {
             Inputs inputs = new Inputs(tensors, call, logitsType);
@@ -211,7 +214,10 @@ record TokenLogProbRun(On on, DType logitsType, DType gradientType, boolean stat
                 inputs.call.rows());
     }
 
-    /** Both in one call; to another place with another stride and, where the types are one, in place: the same bits. */
+    /**
+     * Forward and backward in one call. The gradient is written to another tensor with another stride and, if the types
+     * are equal, also in place. Fails unless both have the same bits.
+     */
     Left inOneCall(TokenLogProbCall call) {
         try (Tensors tensors = new Tensors(on)) {
             Inputs inputs = new Inputs(tensors, call, logitsType);

@@ -7,7 +7,7 @@ import org.dpo4j.testkit.Draw;
 import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
-/** Entropy, hit, mean logit and log weight of rows where they are easily wrong; TokenLogProbTest has them of ordinary ones. */
+/** Entropy, hit, mean logit and log weight in edge cases. TokenLogProbTest tests ordinary rows. */
 class TokenLogProbStatisticsTest {
     private static final double NONE = Double.NEGATIVE_INFINITY;
 
@@ -24,7 +24,7 @@ class TokenLogProbStatisticsTest {
         return hits;
     }
 
-    /** Of equal largest logits the first is it, wherever in the row they are. */
+    /** If several columns have the max logit, only the first is a hit, at any place in the row. */
     @OnEachLogitsType
     @Tag("small")
     void hitsAtTies(On on) {
@@ -45,7 +45,7 @@ class TokenLogProbStatisticsTest {
         }
     }
 
-    /** Targets at the first, at the second, and beside them. */
+    /** Two columns have the max logit. The targets are the first, the second and another column. */
     private static void tie(On on, int vocabulary, int first, int second) {
         double[] logits = new Draw(vocabulary).uniform(vocabulary, -9, 1);
         logits[first] = logits[second] = 2;
@@ -56,7 +56,7 @@ class TokenLogProbStatisticsTest {
         Expect.exactly("ties at %d and %d of %d".formatted(first, second, vocabulary), hits, new double[] {1, 0, 0});
     }
 
-    /** Zeros of both signs are equal, and the largest logit may be the least number. */
+    /** -0.0 and 0.0 are equal, and the max logit may be close to the min number of fp16. */
     @OnEachLogitsType
     @Tag("small")
     void hitsOfOddLogits(On on) {
@@ -65,10 +65,10 @@ class TokenLogProbStatisticsTest {
         Expect.exactly("hits", hits, new double[] {1, 0, 1, 1, 0});
     }
 
-    /** All alike: n equally likely columns, whatever the others say. */
+    /** n equally likely columns, and probability 0 in the others. */
     @OnEachLogitsType
     @Tag("small")
-    void columnsAlike(On on) {
+    void equallyLikelyColumns(On on) {
         for (int alike : new int[] {1, 2, 8, 100}) {
             for (double logit : new double[] {0, -1e4, 3e4}) {
                 double[] logits = new double[130];
@@ -76,7 +76,8 @@ class TokenLogProbStatisticsTest {
                 Arrays.fill(logits, 0, 130 - alike, NONE);
                 Left left = new TokenLogProbRun(on).forward(TokenLogProbCall.of(logits, 129));
                 double nats = Math.log(alike);
-                // Sums of whole numbers are exact; a logarithm and a rounding in each, of three logarithms the last.
+                // Sums of whole numbers are exact. Each statistic rounds once and takes a logarithm; the log weight
+                // takes three.
                 one(left, Statistic.ENTROPY, nats, 6 * Tolerance.U * nats);
                 one(left, Statistic.HIT, alike == 1 ? 1 : 0, 0);
                 one(left, Statistic.MEAN_LOGIT, left.logits()[129], Tolerance.roundings(alike) * Math.abs(logit));
@@ -93,10 +94,10 @@ class TokenLogProbStatisticsTest {
                 i -> allowed);
     }
 
-    /** A target that does not exist weighs nothing; one that has all probability has no entropy, and weighs 1. */
+    /** A target with all of the probability has entropy 0 and weight 1. A target with logit -infinity has weight 0. */
     @OnEachLogitsType
     @Tag("small")
-    void certainty(On on) {
+    void oneColumnHasAllProbability(On on) {
         double[] logits = new double[3 * 40];
         Arrays.fill(logits, -1e4);
         logits[7] = logits[40 + 7] = logits[80 + 7] = 1e4;
@@ -107,9 +108,9 @@ class TokenLogProbStatisticsTest {
         Expect.exactly("log weight", of(left, Statistic.LOG_WEIGHT), new double[] {0, distance, NONE});
     }
 
-    /** Log-probs, lse and gradients do not know whether statistics were asked for. */
+    /** Log-probs, lse and gradients have the same bits with and without statistics. */
     @OnEachLogitsType
-    void sameBitsWithout(On on) {
+    void statisticsChangeNoOtherBits(On on) {
         TokenLogProbRun with = new TokenLogProbRun(on);
         for (int vocabulary : new int[] {1, 7, 64, 1000, 5000, 50_257}) {
             TokenLogProbCall call = TokenLogProbCall.random(3, vocabulary, 4);

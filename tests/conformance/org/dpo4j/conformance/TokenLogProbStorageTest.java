@@ -9,16 +9,16 @@ import org.dpo4j.testkit.Bfloat16;
 import org.dpo4j.testkit.Binary16;
 
 /**
- * Each number that 16 bits have is read as what it is, and written rounded as IEEE 754 says; of fp32, one number of each upper half is read and written
- * as it is.
+ * Reads every bf16 and fp16 number exactly, and writes gradients rounded as in IEEE 754. For fp32, takes numbers that
+ * differ in the upper 16 bits.
  */
 class TokenLogProbStorageTest {
     private static final double NONE = Double.NEGATIVE_INFINITY;
 
-    /** Two rows of 16-byte loads, and a rest. */
+    /** Whole 16-byte loads and a remainder of 3 columns, in every type. */
     private static final int VOCABULARY = 35;
 
-    /** All numbers of 16 bits; some where each thread of a GPU is emulated, and of fp32. */
+    /** Step between tested 16-bit patterns: all on the cpu; fewer on cuda, whose emulation is slow, and for fp32. */
     private static int step(On on) {
         return on.cuda() || on.dtype() == DType.F32 ? 29 : 1;
     }
@@ -40,8 +40,9 @@ class TokenLogProbStorageTest {
     }
 
     /**
-     * A row whose only logit is x: lse = x + log 1 exactly, its log-prob is 0, and so is its gradient. In every column in turn, so that vectors and the
-     * rest of a row are met. What is below the normal numbers of fp32 may be flushed to zero, which is only bf16's.
+     * Each row has one finite logit x, so exactly lse = x + log 1, and log-prob and gradient are 0. The column of x
+     * changes from row to row, so both the 16-byte loads and the remainder read it. Subnormal numbers of fp32 may be
+     * flushed to zero; fp16 has none of them.
      */
     @OnEachLogitsType
     void everyNumberIsRead(On on) {
@@ -67,11 +68,12 @@ class TokenLogProbStorageTest {
     }
 
     /**
-     * The gradient at a target that does not exist is d_logprob (1 - 0), which only its storage rounds: all numbers of the format, the middles between
-     * them and their neighbours in fp32, up to those that are too large.
+     * The target's logit is -infinity, so its probability is 0 and its gradient is d_logprob (1 - 0), which is rounded
+     * only when it is stored. d_logprob takes the midpoints between neighbouring numbers of the type, the fp32 numbers
+     * next to these midpoints, and one number that is too large for 16 bits.
      */
     @OnEachLogitsType
-    void everyRoundingIsToNearestTiesToEven(On on) {
+    void roundsToNearestTiesToEven(On on) {
         List<Float> numbers = new ArrayList<>();
         int infinity = on.dtype() == DType.F16 ? 0x7C00 : 0x7F80;
         for (int bits = 0; bits < infinity - 1; bits += step(on)) {

@@ -138,7 +138,8 @@ class UnpairedLossTest {
             losses[i] = weight * loss;
             dSums[i] = call.scale * weight * (desirable ? -1 : 1) * beta * loss * Functions.sigmoid(desirable ? x : -x);
         }
-        // x errs by some roundings of numbers up to 500 in fp64, and so do the sigmoids, relatively.
+        // The error of x is some roundings of numbers up to 500 in fp64. The relative error of the sigmoids is at most
+        // that.
         double relative = Tolerance.doubles(left.klSums.length + 8, 500);
         Expect.near(
                 "losses", left.losses, losses, i -> Tolerance.roundedOnce(losses[i]) + relative * Math.abs(losses[i]));
@@ -174,7 +175,7 @@ class UnpairedLossTest {
         metrics[2 * metric.ordinal() + 1] += count;
     }
 
-    /** 60-digit values, saturated ones among them. */
+    /** Compares with 60-digit values, some of which are saturated. */
     @OnEachDevice
     @Tag("small")
     void golden(On on) {
@@ -200,7 +201,7 @@ class UnpairedLossTest {
             Left left = compute(on, call);
             double[] losses = Golden.numbers(each.get("losses"));
             double[] dSums = Golden.numbers(each.get("d_sums"));
-            // Exponents up to 745, beyond which all is 0, err by 2^-50 of themselves.
+            // The argument of exp is at most 745, beyond which the result is 0. Its relative error is 2^-50.
             double relative = 745 * 0x1p-50;
             String what = each.get("name").asText();
             Expect.near(what, left.losses, losses, i -> Tolerance.roundedOnce(losses[i]) + relative * losses[i]);
@@ -208,7 +209,7 @@ class UnpairedLossTest {
         }
     }
 
-    /** The baseline's completions, which only kto has. */
+    /** Values of the baseline's completions. Only kto has a baseline. */
     private static double[] others(JsonNode each, Type type, String name) {
         return type == Type.KTO ? Golden.numbers(each.get(name)) : new double[0];
     }

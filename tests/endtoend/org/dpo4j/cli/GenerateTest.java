@@ -22,7 +22,7 @@ class GenerateTest {
     @TempDir
     Path directory;
 
-    /** The text with which a float64 forward pass, and run.c of llama2.c, continue BOS. */
+    /** The expected text is what a float64 forward pass and llama2.c's run.c generate after BOS. */
     @Test
     void greedyTextOfStories260K() {
         JsonNode golden =
@@ -31,13 +31,13 @@ class GenerateTest {
                 .isEqualTo(golden.get("text").textValue());
     }
 
-    /** The expected text spells BOS and EOS out; {@code generate} leaves them out. */
+    /** The expected text contains BOS and EOS as text; {@code generate} prints neither. */
     @ParameterizedTest
     @ValueSource(strings = {TINY_STORIES, TINY_STORIES + "-bf16"})
     void greedyTextOfTinyStories(String model) {
         JsonNode golden =
                 TestFiles.json(TestFiles.real(TINY_STORIES + "/golden.json")).get("greedy_from_bos");
-        String expected = golden.get("text").textValue(); // the ids between are all ordinary
+        String expected = golden.get("text").textValue(); // no special token in between
         assertThat(expected).startsWith("<|start_story|>").endsWith(" <|end_story|>");
         assertThat("<|start_story|>" + greedyText(model, golden) + " <|end_story|>")
                 .isEqualTo(expected);

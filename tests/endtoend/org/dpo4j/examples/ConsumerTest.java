@@ -28,7 +28,10 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** A program of another project, on the module path: it is compiled and run against the jars, with no option beside the path. */
+/**
+ * Compiles and runs a program of another project against the jars on the module path, without options such as {@code
+ * --add-reads}.
+ */
 class ConsumerTest {
     private static final Path ROOT = Path.of(System.getenv("DPO4J_ROOT"));
     private static final String MAIN = "com.example.consumer/com.example.consumer.Consumer";
@@ -38,7 +41,10 @@ class ConsumerTest {
 
     private List<Path> jars;
 
-    /** The jars of this build; a build that has not made them has its classes on the class path. */
+    /**
+     * Finds the jars of this build. If the build has not made them yet, the class path has classes instead, and the
+     * tests are skipped.
+     */
     @BeforeEach
     void jars() throws IOException {
         Path trainer = Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
@@ -71,7 +77,10 @@ class ConsumerTest {
         assertThat(out.resolve("model.safetensors")).exists();
     }
 
-    /** The commands as the main class of their module. Picocli and Jackson reflect on it, and both native libraries are loaded. */
+    /**
+     * Runs a command through the module's main class. Picocli and Jackson reflect on the module, and both native
+     * libraries are loaded.
+     */
     @Test
     void doctorRunsOnTheModulePath() throws IOException, InterruptedException {
         Run run = java(jars, "org.dpo4j.trainer", List.of("doctor", "--json"));
@@ -85,7 +94,7 @@ class ConsumerTest {
     }
 
     @Test
-    void theNativeLibraryIsNamedWhereItsJarIsMissing() throws IOException, InterruptedException {
+    void theErrorNamesTheMissingNativeJar() throws IOException, InterruptedException {
         List<Path> path = with(compileConsumer());
         path.removeIf(jar -> jar.getFileName().toString().matches("dpo4j-kernels-.*-linux-x86_64[.]jar"));
         Run run = java(path, MAIN, List.of());
@@ -112,7 +121,7 @@ class ConsumerTest {
                 ROOT.resolve("tests/consumer/module-info.java"),
                 ROOT.resolve("tests/consumer/com/example/consumer/Consumer.java")));
         for (String example : List.of("EmbedKernels.java", "TrainDpo.java")) {
-            // A class of a module is in a package.
+            // Classes of a module must be in a package.
             String program = Files.readString(ROOT.resolve("examples").resolve(example));
             sources.add(Files.writeString(directory.resolve(example), "package com.example.consumer;\n" + program));
         }
@@ -120,7 +129,7 @@ class ConsumerTest {
         return directory.resolve("classes");
     }
 
-    /** What the compiler says, warnings too, except those on the class path of this process. */
+    /** Output of the compiler: errors and all warnings, except those about paths and automatic modules. */
     private String compile(List<Path> sources) {
         List<String> arguments = new ArrayList<>(List.of(
                 "-Xlint:all,-path,-requires-automatic", "-proc:none", "--release", "17", "-p", path(jars), "-d"));

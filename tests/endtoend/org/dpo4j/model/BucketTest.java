@@ -46,7 +46,10 @@ class BucketTest {
         assertThat(segments.subList(6, 8)).allMatch(segment -> segment.queryCount() == 0);
     }
 
-    /** A batch without padding rows has a padding segment of no rows, so its bucket is that of a batch with padding rows. */
+    /**
+     * A batch that needs no padding rows gets an empty padding segment, so it shares its bucket with batches that need
+     * some.
+     */
     @Test
     void aBatchWithoutPaddingRowsHasTheSameBucket() {
         assertThat(Bucket.rounded(batch(30, 10))).isEqualTo(Bucket.rounded(batch(29, 10)));

@@ -12,18 +12,21 @@ import org.dpo4j.conformance.StandIn;
 import org.dpo4j.conformance.StandIn.Event;
 import org.dpo4j.kernels.decoder.Residual;
 
-/** Work that is captured, and queued again. */
+/** Captures work in a CUDA graph and launches it again. */
 class DeviceGraphTest {
     private static final int N = 64;
     private static final long BYTES = 4L * N;
 
-    /** Five arrays of N, the first two of which are inputs; and what a step makes of them. */
+    /** Five arrays of N numbers. The first two are inputs, and {@link #queue} computes the others. */
     private record Arrays(Device device, long a) {
         long array(int i) {
             return a + BYTES * i;
         }
 
-        /** array 2 = a + b; array 3 = a b as matrices of 8 x 8; array 4 = array 2 but for its first 16 bytes, which are 0. */
+        /**
+         * Sets array 2 to a + b, array 3 to the matrix product a b of 8 x 8 matrices, and array 4 to array 2 with its
+         * first 16 bytes set to 0.
+         */
         void queue() {
             Residual.forward(device, array(2), a, array(1), N, DType.F32);
             device.matmul(array(3), a, array(1), MatmulShape.contiguous(8, 8, 8, DType.F32, DType.F32), false);
@@ -57,7 +60,7 @@ class DeviceGraphTest {
     }
 
     @OnEachDevice
-    void runsWhenItIsLaunchedOnWhatIsThereThen(On on) {
+    void readsItsInputsAtEachLaunch(On on) {
         if (!on.device().supportsGraphs()) {
             assertThatThrownBy(() -> on.device().capture(() -> {}))
                     .isInstanceOf(Dpo4jException.class)
@@ -84,7 +87,7 @@ class DeviceGraphTest {
     }
 
     @OnEachDevice
-    void isOneLaunch(On on) {
+    void isOneGraphLaunch(On on) {
         if (!on.name().equals("emulated")) {
             return;
         }
@@ -100,9 +103,9 @@ class DeviceGraphTest {
         }
     }
 
-    /** By the name of what was asked; and the device goes on as if nothing had been. */
+    /** The error names the refused call, and the device still works afterwards. */
     @OnEachDevice
-    void refusesWhatCannotBeRepeated(On on) {
+    void refusesCallsThatCannotBeCaptured(On on) {
         if (!on.device().supportsGraphs()) {
             return;
         }
@@ -148,7 +151,7 @@ class DeviceGraphTest {
     }
 
     @OnEachDevice
-    void closesTwiceAndIsNotLaunchedAfterwards(On on) {
+    void canBeClosedTwiceAndThenRefusesLaunches(On on) {
         if (!on.device().supportsGraphs()) {
             return;
         }

@@ -10,13 +10,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.parallel.ResourceLock;
 import org.junit.jupiter.api.parallel.Resources;
 
-/** Choosing a device by name: what a user reads when there is none. */
+/** Opens devices by name, and checks the messages for those that cannot be opened. */
 @ResourceLock(Resources.SYSTEM_PROPERTIES)
 class DevicesTest {
     private static final String ISA = "dpo4j.cpu.isa";
 
     @Test
-    void cpuIsCpu() {
+    void opensTheCpu() {
         List<String> notices = new ArrayList<>();
         try (Device device = Devices.open("cpu", notices::add)) {
             assertThat(device.name()).isEqualTo("cpu");
@@ -32,7 +32,7 @@ class DevicesTest {
     }
 
     @Test
-    void threadsArePositiveOrAll() {
+    void badThreadCountsAreRefused() {
         assertThatThrownBy(() -> Devices.cpu(-1))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining("threads is -1");
@@ -54,16 +54,19 @@ class DevicesTest {
         }
     }
 
-    /** It would otherwise be a notice, and the run one on the cpu that nobody asked for. */
+    /**
+     * The error must not become a notice of {@code auto}: the run would then be on the cpu, which the user did not ask
+     * for.
+     */
     @Test
-    void aMisspeltKernelIsAnErrorOfAutoToo() {
+    void autoRefusesAMisspeltKernel() {
         String before = System.setProperty("dpo4j.without", "attention");
         try {
             assertThatThrownBy(() -> Devices.open("auto", notice -> {}).close())
                     .isInstanceOf(Dpo4jException.class)
                     .hasMessageStartingWith(
                             "DPO4J_WITHOUT (or -Ddpo4j.without) is 'attention': 'attention' is no kernel");
-            Devices.open("cpu", notice -> {}).close(); // which has none of them
+            Devices.open("cpu", notice -> {}).close(); // the cpu has no kernels to turn off
         } finally {
             if (before == null) {
                 System.clearProperty("dpo4j.without");
@@ -99,7 +102,7 @@ class DevicesTest {
     }
 
     @Test
-    void anInstructionSetThatIsNotThereIsRefused() {
+    void anUnknownInstructionSetIsRefused() {
         withInstructionSet("mmx", () -> {
             assertThatThrownBy(() -> Devices.cpu(1))
                     .isInstanceOf(Dpo4jException.class)

@@ -21,14 +21,17 @@ import org.dpo4j.kernels.internal.LogitTransform;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.StructWriter;
 
-/** A thousand calls of every operation of this package leave no more memory in use than one: neither the device's nor the process's. */
+/**
+ * A thousand calls of every operation of this package use no more memory than one, on the device and in the process.
+ */
 class LeakTest {
     private static final int CALLS = 1000;
     private static final int ROUNDS = 3;
 
     /**
-     * Of the middle one of three rounds, each a thousand times thirteen calls: 80 bytes a call. The heap of the JVM may shrink in one round and its compiler
-     * take more in another; what leaks does so in each.
+     * Allowed growth of the process in the median round of three. A round has a thousand times thirteen calls, so this
+     * is 80 bytes per call. It is the median because the heap of the JVM may shrink in one round and its compiler may
+     * allocate in another; a leak shows in every round.
      */
     private static final long ALLOWED = 1L << 20;
 
@@ -129,14 +132,17 @@ class LeakTest {
         }
     }
 
-    /** Pages of the process in memory, as bytes. */
+    /** Resident memory of the process, in bytes. */
     private static long residentBytes() throws IOException {
         System.gc();
         return 4096
                 * Long.parseLong(Files.readString(Path.of("/proc/self/statm")).split(" ", 3)[1]);
     }
 
-    /** What the CUDA runtime says is in use, of everybody: the emulated one has nobody else. */
+    /**
+     * Device memory in use, as the CUDA runtime reports it. On a GPU it includes other processes; on the emulated
+     * device there are none.
+     */
     private static long usedOfDevice() {
         try (SizeTPointer free = new SizeTPointer(1);
                 SizeTPointer total = new SizeTPointer(1)) {
@@ -146,7 +152,7 @@ class LeakTest {
     }
 
     @OnEachDevice
-    void aThousandCallsKeepNothing(On on) throws IOException {
+    void aThousandCallsLeakNothing(On on) throws IOException {
         boolean emulated = on.name().equals("emulated");
         try (Calls calls = new Calls(on.device())) {
             run(calls, CALLS / 10);
@@ -166,9 +172,12 @@ class LeakTest {
         }
     }
 
-    /** Nor do ten thousand refused ones, and their texts; by the binding, since exceptions are heap enough to drown a leak in. */
+    /**
+     * Ten thousand refused calls and their error texts leak nothing either. They go through the binding, because
+     * exceptions would use so much heap that a leak would not show.
+     */
     @OnEachDevice
-    void refusedCallsKeepNothing(On on) throws IOException {
+    void refusedCallsLeakNothing(On on) throws IOException {
         long context = on.device().context();
         long grown = middleGrowth(() -> {
             for (int i = 0; i < 10 * CALLS; i++) {
@@ -203,7 +212,7 @@ class LeakTest {
         }
     }
 
-    /** Bytes that the process grew by in a round, the middle one of them. */
+    /** The median over rounds of the bytes by which the process grew. */
     private static long middleGrowth(Runnable round) throws IOException {
         long[] growth = new long[ROUNDS];
         for (int i = 0; i < ROUNDS; i++) {

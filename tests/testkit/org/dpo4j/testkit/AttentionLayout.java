@@ -9,7 +9,7 @@ import org.dpo4j.kernels.decoder.Segment;
 public final class AttentionLayout {
     private AttentionLayout() {}
 
-    /** Lengths of a prompt and the completions behind it. */
+    /** Lengths of a prompt and of the completions that share it. */
     public record Family(int prompt, int... completions) {}
 
     /** Plain sequences one after another. */
@@ -23,7 +23,7 @@ public final class AttentionLayout {
         return segments;
     }
 
-    /** Every prompt once, its completions behind it. */
+    /** Each prompt once, followed by its completions. */
     public static List<Segment> shared(Family... families) {
         List<Segment> segments = new ArrayList<>();
         int begin = 0;
@@ -55,7 +55,10 @@ public final class AttentionLayout {
         return new Attention.Segments(address, segments.size(), maxQueries(segments), rows);
     }
 
-    /** For every row of the plain layout of families, the row of the shared layout that holds the same token behind the same prefix. */
+    /**
+     * For each row of the plain layout, in which every completion repeats its prompt, the row of the shared layout with
+     * the same token after the same prefix.
+     */
     public static int[] sharedRowOfPlainRow(Family... families) {
         List<Integer> rows = new ArrayList<>();
         int begin = 0;

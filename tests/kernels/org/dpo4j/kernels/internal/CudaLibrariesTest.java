@@ -12,7 +12,7 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Looking for NVIDIA's libraries, among empty files of their names. */
+/** Searches for NVIDIA's libraries. Empty files with their names stand for them. */
 class CudaLibrariesTest {
     private static final String RUNTIME = "libcudart.so.13";
     private static final String LT = "libcublasLt.so.13";
@@ -36,7 +36,7 @@ class CudaLibrariesTest {
     }
 
     @Test
-    void aNamedDirectoryIsTakenInOrderOfLoading() throws IOException {
+    void librariesOfANamedDirectoryAreInLoadingOrder() throws IOException {
         Path directory = place("named", BLAS, LT, RUNTIME);
         CudaLibraries.Search search = CudaLibraries.search(directory.toString(), Map.of());
         assertThat(search.found()).isEqualTo(in(directory, RUNTIME, LT, BLAS));
@@ -44,14 +44,14 @@ class CudaLibrariesTest {
     }
 
     @Test
-    void aDriverBesideThemComesFirst() throws IOException {
+    void aDriverInTheSameDirectoryComesFirst() throws IOException {
         Path directory = place("named", BLAS, LT, RUNTIME, "libcuda.so.1");
         assertThat(CudaLibraries.search(directory.toString(), Map.of()).found())
                 .isEqualTo(in(directory, "libcuda.so.1", RUNTIME, LT, BLAS));
     }
 
     @Test
-    void aNamedDirectoryThatLacksOneIsRefused() throws IOException {
+    void aNamedDirectoryWithoutOneOfThemIsRefused() throws IOException {
         Path directory = place("named", BLAS, RUNTIME);
         assertThatThrownBy(() -> CudaLibraries.search(directory.toString(), Map.of()))
                 .isInstanceOf(Dpo4jException.class)
@@ -66,12 +66,15 @@ class CudaLibrariesTest {
         Path wheels = place("lib/python3.12/site-packages/nvidia/cu13/lib", BLAS, LT, RUNTIME);
         CudaLibraries.Search search = CudaLibraries.search(null, Map.of("VIRTUAL_ENV", root.toString()));
         assertThat(search.searched()).isNotEmpty();
-        if (!search.found().get(0).startsWith("/usr/local/cuda")) { // a toolkit goes before
+        if (!search.found().get(0).startsWith("/usr/local/cuda")) { // an installed toolkit is found first
             assertThat(search.found()).isEqualTo(in(wheels, RUNTIME, LT, BLAS));
         }
     }
 
-    /** Wheels of one Python may lie in a directory each; those of two Pythons are two installations. */
+    /**
+     * Wheels of one Python may be in one directory each. Wheels of two Pythons are two installations and are not
+     * combined.
+     */
     @Test
     void installationsAreNotMixed() throws IOException {
         place("lib/python3.11/site-packages/nvidia/cublas/lib", BLAS, LT);
@@ -88,7 +91,10 @@ class CudaLibrariesTest {
         }
     }
 
-    /** A virtual environment that is on the PATH and not in VIRTUAL_ENV; its python3 is a link to another installation's. */
+    /**
+     * Finds a virtual environment that is on PATH but not in VIRTUAL_ENV. Its python3 links to another installation,
+     * which is not searched.
+     */
     @Test
     void wheelsBesideAPythonOnThePathAreFound() throws IOException {
         Path wheels = place("venv/lib/python3.12/site-packages/nvidia/cu13/lib", BLAS, LT, RUNTIME);
@@ -105,9 +111,9 @@ class CudaLibrariesTest {
         }
     }
 
-    /** Also where nothing lies in any of them: who reads it must see which places were tried. */
+    /** Also lists places without libraries, so that the user sees where the search looked. */
     @Test
-    void saysEveryPlaceThatWasSearched() throws IOException {
+    void listsEveryPlaceThatWasSearched() throws IOException {
         place("bin", "python3");
         List<String> searched = CudaLibraries.search(
                         null, Map.of("PATH", root.resolve("bin").toString(), "CONDA_PREFIX", "/no/conda"))
@@ -123,7 +129,7 @@ class CudaLibrariesTest {
     }
 
     @Test
-    void aSitePackagesMayBeNamed() throws IOException {
+    void aSitePackagesDirectoryMayBeNamed() throws IOException {
         Path runtime = place("packages/nvidia/cuda_runtime/lib", RUNTIME);
         Path blas = place("packages/nvidia/cublas/lib", BLAS, LT);
         String packages = root.resolve("packages").toString();

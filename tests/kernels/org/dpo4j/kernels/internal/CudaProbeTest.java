@@ -10,7 +10,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class CudaProbeTest {
-    /** NVIDIA's rules: binaries run upwards within a major version, "a" nowhere else, PTX on anything newer. */
+    /**
+     * NVIDIA's rules: a binary runs on the same and later minor versions of its major version, a binary with "a" only
+     * on its own version, and PTX on every newer device.
+     */
     @ParameterizedTest
     @CsvSource({
         "80, true",
@@ -43,9 +46,12 @@ class CudaProbeTest {
         assertThat(CudaProbe.hasCodeFor("emulated", capability)).isTrue();
     }
 
-    /** A GPU that the driver names and that has no context to give, as one that another process has for itself: here, one that is not there. */
+    /**
+     * A GPU that the driver lists but on which no context can be created, for example because another process uses it
+     * exclusively. Here its index does not exist.
+     */
     @Test
-    void aGpuThatDoesNotAnswerCannotBeUsed() {
+    void aGpuWithoutAContextCannotBeUsed() {
         NativeLibrary.load();
         Gpu absent = new Gpu(99, "absent", "9.0", 1, null, null);
         Cuda cuda = CudaProbe.withDeviceFacts(

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Versions that cannot be had: a reason, never an exception, let alone the end of the process. */
+/** If a version cannot be read, the result is a reason. No exception is thrown, and the process does not end. */
 class LibraryVersionsTest {
     @TempDir
     Path directory;
@@ -20,27 +20,27 @@ class LibraryVersionsTest {
     }
 
     @Test
-    void aLibraryThatIsNotThere() {
+    void aMissingLibraryIsAReason() {
         Path absent = directory.resolve("libcudart.so.13");
         assertThat(LibraryVersions.libraryVersion(absent.toString()))
                 .startsWith("unknown: " + absent + ": cannot open");
     }
 
     @Test
-    void aFileThatIsNoLibrary() throws IOException {
+    void anEmptyFileIsAReason() throws IOException {
         Path empty = Files.createFile(directory.resolve("libcublasLt.so.13"));
         assertThat(LibraryVersions.libraryVersion(empty.toString()))
                 .isEqualTo("unknown: " + empty + ": file too short");
     }
 
     @Test
-    void aLibraryWithoutAVersionCall() {
+    void aLibraryWithoutAVersionFunctionIsAReason() {
         assertThat(LibraryVersions.libraryVersion("libc.so.6"))
                 .isEqualTo("unknown: it says no version: oneDNN, cudart or cublasLt is expected");
     }
 
     @Test
-    void artifactsThatAreNotThere() {
+    void aMissingArtifactHasNoVersion() {
         assertThat(LibraryVersions.artifactVersion("org.bytedeco", "absent")).isNull();
     }
 }

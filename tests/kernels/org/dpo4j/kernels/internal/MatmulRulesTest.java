@@ -15,7 +15,7 @@ class MatmulRulesTest {
         return transposeB ? withA.transposedB() : withA;
     }
 
-    /** An algorithm chosen for the nominal shape is one for every batch. */
+    /** An algorithm is chosen for the nominal shape, so every batch size uses the same one. */
     @Test
     void batchesOfAnySizeShareANominalShape() {
         for (boolean transposeB : new boolean[] {false, true}) {
@@ -29,7 +29,7 @@ class MatmulRulesTest {
     }
 
     @Test
-    void gradientsOfAWeightShareOneForEachPowerOfTwo() {
+    void weightGradientsShareANominalShapePerPowerOfTwo() {
         MatmulShape nominal = MatmulRules.nominal(shape(64, 32, 512, true, false));
         assertThat(MatmulRules.nominal(shape(64, 32, 257, true, false))).isEqualTo(nominal);
         assertThat(MatmulRules.nominal(shape(64, 32, 256, true, false))).isNotEqualTo(nominal);
@@ -37,9 +37,9 @@ class MatmulRulesTest {
         assertThat(MatmulRules.nominal(shape(64, 32, 1, true, false)).k()).isEqualTo(1);
     }
 
-    /** Whatever is laid out for an algorithm must itself be a matrix: no row longer than its stride. */
+    /** A nominal shape must itself be valid: no row is longer than its stride. */
     @Test
-    void nominalShapesAreShapes() {
+    void nominalShapesAreValid() {
         for (int transposes = 0; transposes < 4; transposes++) {
             for (long rows : new long[] {1, 5, 129}) {
                 MatmulShape shape = shape(rows, 7, rows + 2, transposes % 2 == 1, transposes > 1);

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** Tensors are used where they lie, or refused by name. */
+/** Kernels use the memory of a tensor in place. An error names a tensor that they cannot use. */
 class TorchDeviceTest {
     private PointerScope scope = new PointerScope();
     private TorchDevice device = TorchDevice.on(torch.zeros(1));
@@ -40,14 +40,14 @@ class TorchDeviceTest {
     }
 
     @Test
-    void isTheCpuWithLibtorchsThreads() {
+    void cpuDeviceHasAsManyThreadsAsLibtorch() {
         assertThat(device).hasToString("cpu");
         assertThat(device.kernels().name()).isEqualTo("cpu");
         assertThat(device.kernels().description()).contains(torch.get_num_threads() + " thread");
     }
 
     @Test
-    void addressesAreTheTensorsOwn() {
+    void returnsAddressesInsideTheTensors() {
         Tensor logits = Values.normal(new Random(1), 1, 5, 64).requires_grad_(true);
         assertThat(device.logits("logits", logits)).isEqualTo(new Logits(Values.address(logits), 64, 64, DType.F32));
         Tensor row = logits.narrow(0, 3, 1);
@@ -62,7 +62,7 @@ class TorchDeviceTest {
                 .isEqualTo(new LogitsGradient(Values.address(brain), 64, DType.BF16));
     }
 
-    /** Any operation of the kernels, straight into a tensor. */
+    /** Any operation of {@code org.dpo4j.kernels} can write into a tensor. */
     @Test
     void kernelsWriteTensors() {
         Tensor values = torch.tensor(new float[] {1, 2, 4, 8, 16});
@@ -121,7 +121,7 @@ class TorchDeviceTest {
     }
 
     @Test
-    void refusesAddressesBetweenAlignments() {
+    void refusesMisalignedAddresses() {
         refuses(
                 "logits starts 4 bytes after a multiple of 16: use clone()",
                 () -> device.logits("logits", torch.zeros(2, 64).narrow(1, 1, 32)));
@@ -134,7 +134,7 @@ class TorchDeviceTest {
     }
 
     @Test
-    void refusesToWriteIntoAGraph() {
+    void refusesToWriteTensorsThatRequireGrad() {
         Tensor inGraph = torch.zeros(2, 8).requires_grad_(true);
         refuses("gradient requires grad, but a kernel writes it", () -> device.gradient("gradient", inGraph));
         refuses(
@@ -143,7 +143,7 @@ class TorchDeviceTest {
     }
 
     @Test
-    void refusesPlaces() {
+    void refusesOtherDevices() {
         Tensor nowhere = torch.empty(
                 new long[] {2, 8}, new TensorOptions(new Device(DeviceType.Meta)), new MemoryFormatOptional());
         refuses("logits is on meta:0, must be on cpu: move it there", () -> device.logits("logits", nowhere));
@@ -153,7 +153,7 @@ class TorchDeviceTest {
     }
 
     @Test
-    void isClosedOnce() {
+    void canBeClosedTwice() {
         device.close();
         refuses("this cpu device is closed", () -> device.kernels().context());
         device.close();

@@ -10,13 +10,13 @@ import org.dpo4j.kernels.LossType;
 import org.dpo4j.kernels.PreferenceOptions;
 
 /**
- * Losses as their papers write them, of libtorch's operations in double precision.
+ * A preference loss, written as in its paper with libtorch's operations in double precision.
  *
- * @param options what dpo4j is asked for
- * @param reference whether it measures from a reference model
- * @param tokenScale of an SFT term, else 0
- * @param curvature bound of the second derivatives by sums of log-probs
- * @param formula losses of pairs
+ * @param options the options with which dpo4j computes the same loss
+ * @param reference whether the loss reads log-probs of the reference model
+ * @param tokenScale factor of the SFT term; 0 without one
+ * @param curvature upper bound of the second derivatives with respect to sums of log-probs
+ * @param formula computes the loss of each pair
  */
 record TorchLoss(
         String name,
@@ -28,7 +28,10 @@ record TorchLoss(
     private static final double BETA = 0.25f;
     private static final double GAMMA = 0.5f;
 
-    /** Log-probs, those of the reference, and tokens, of chosen and rejected completions: each {@code Double[pairs]}. */
+    /**
+     * Sums of log-probs, those of the reference ({@code of...}) and numbers of tokens ({@code in...}) of the chosen and
+     * rejected completions. Each is {@code Double[pairs]}.
+     */
     record Pairs(
             Tensor chosen, Tensor rejected, Tensor ofChosen, Tensor ofRejected, Tensor inChosen, Tensor inRejected) {
         Tensor margin() {
@@ -41,7 +44,7 @@ record TorchLoss(
         Tensor losses(Pairs pairs, double pairScale, double tokenScale);
     }
 
-    /** The slope of log sigmoid moves by at most 1/4 a unit. */
+    /** The second derivative of log sigmoid is at most 1/4 in magnitude. */
     static final TorchLoss SIGMOID = new TorchLoss(
             "sigmoid",
             builder(LossType.SIGMOID).build(),
@@ -50,7 +53,10 @@ record TorchLoss(
             BETA * BETA / 4,
             (pairs, pairScale, tokenScale) -> minusLogSigmoid(pairs.margin().mul(new Scalar(BETA))));
 
-    /** A square of sums divided by tokens, of which there is at least one. */
+    /**
+     * The loss squares a difference of averages over tokens. A completion has at least one token, so the second
+     * derivative is at most 2.
+     */
     static final TorchLoss IPO =
             new TorchLoss("ipo", builder(LossType.IPO).build(), true, 0, 2, (pairs, pairScale, tokenScale) -> {
                 Tensor chosen = pairs.chosen.sub(pairs.ofChosen).div(pairs.inChosen);
@@ -70,7 +76,7 @@ record TorchLoss(
                     .mul(new Scalar(BETA))
                     .sub(new Scalar(GAMMA))));
 
-    /** RPO; the second term is linear. */
+    /** RPO. The SFT term is linear, so its second derivative is 0. */
     static final TorchLoss SIGMOID_AND_SFT = new TorchLoss(
             "sigmoid + 0.5 sft",
             builder(LossType.SIGMOID).loss(LossType.SFT, 0.5f).build(),
@@ -80,7 +86,7 @@ record TorchLoss(
             (pairs, pairScale, tokenScale) -> minusLogSigmoid(pairs.margin().mul(new Scalar(BETA)))
                     .sub(pairs.chosen.mul(new Scalar(0.5 * tokenScale / pairScale))));
 
-    /** Sorts margins, and those of the reference: needs scratch memory. */
+    /** Sorts the margins of the policy and of the reference, so dpo4j needs a workspace. */
     static final TorchLoss AOT = new TorchLoss(
             "aot", builder(LossType.AOT).build(), true, 0, BETA * BETA / 4, (pairs, pairScale, tokenScale) -> {
                 Tensor margins = pairs.chosen.sub(pairs.rejected);
@@ -103,19 +109,19 @@ record TorchLoss(
         return torch.log_sigmoid(x).neg();
     }
 
-    /** Sums of log-probs over completions, {@code Double[2 pairs]}, with a graph to the logits. */
+    /** Sums of log-probs over completions, {@code Double[2 pairs]}, with an autograd graph to the logits. */
     static Tensor sums(Tensor logits, int[] targets, int[] offsets) {
         return members(targets, offsets).mm(logProbs(logits, targets)).squeeze(1);
     }
 
-    /** Log-probs at targets, {@code Double[rows, 1]}; of masked rows, anything. */
+    /** Log-probs of the targets, {@code Double[rows, 1]}. Values of masked rows are arbitrary. */
     static Tensor logProbs(Tensor logits, int[] targets) {
         long[] read =
                 Arrays.stream(targets).mapToLong(target -> Math.max(target, 0)).toArray();
         return logits.log_softmax(1).gather(1, torch.tensor(read).unsqueeze(1));
     }
 
-    /** {@code Double[2 pairs, rows]}: 1 where a row counts in a completion. */
+    /** {@code Double[2 pairs, rows]}: 1 if the row belongs to the completion and is not masked, else 0. */
     static Tensor members(int[] targets, int[] offsets) {
         double[][] member = new double[offsets.length - 1][targets.length];
         for (int s = 0; s + 1 < offsets.length; s++) {
@@ -126,7 +132,7 @@ record TorchLoss(
         return matrix(member);
     }
 
-    /** The losses of {@code sums}, with a graph to them. */
+    /** The loss of each pair, with an autograd graph to {@code sums}. */
     Tensor losses(Tensor sums, Tensor reference, int[] targets, int[] offsets, double pairScale) {
         Tensor in = members(targets, offsets).sum(1).view(-1, 2);
         Tensor pi = sums.view(-1, 2);

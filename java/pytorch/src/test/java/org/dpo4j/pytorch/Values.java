@@ -6,11 +6,11 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
-/** Java's numbers as tensors, and back. */
+/** Converts Java arrays to tensors and back. */
 final class Values {
     private Values() {}
 
-    /** {@code Float}, normal, of this standard deviation. */
+    /** A {@code Float} tensor of normal random numbers with this standard deviation. */
     static Tensor normal(Random random, double deviation, long... sizes) {
         int count = 1;
         for (long size : sizes) {
@@ -27,7 +27,7 @@ final class Values {
         return torch.tensor(values);
     }
 
-    /** In row-major order, whatever the type and the strides. */
+    /** The elements of a tensor of any type and strides, as doubles in row-major order. */
     static double[] of(Tensor tensor) {
         double[] values = new double[Math.toIntExact(tensor.numel())];
         new DoublePointer(tensor.detach().to(ScalarType.Double).contiguous().data_ptr()).get(values);

@@ -1,4 +1,4 @@
-/** Against libtorch's own autograd in double precision. */
+/** Tests the adapter against libtorch's autograd in double precision. */
 @NullMarked
 package org.dpo4j.pytorch;
 
