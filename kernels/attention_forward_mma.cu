@@ -1,10 +1,11 @@
 // attention, forward, bf16 on tensor cores: out = softmax(scale q k^T) v over the keys that a query sees, lse = log(sum of exp(scale q k)).
 //
 // The algorithm of attention_forward.cu on mma.sync m16n8k16 (sm_80 and later). A block has 128 rows, a warp 32 of them, and a tile has 64
-// keys; above head width 128, these are 64, 16 and 32. Values are loaded while scores are computed, and the next keys while values are
-// accumulated. Softmax statistics are fp32. Weights are rounded to bf16 for their product with v; their sum adds the unrounded weights. A
-// tile that all rows see needs no mask. A warp skips a tile that none of its rows sees. Never materialised: scores, probabilities, repeated
-// key heads. The result of a query depends only on the keys that it sees.
+// keys; if the head width is above 128, a block has 64 rows, a warp 16, and a tile 32 keys. Values are loaded while scores are computed,
+// and the next keys while weights are multiplied by values. Softmax statistics are fp32. Weights are rounded to bf16 for their product with
+// v; their sum adds the unrounded weights. The mask is applied only to tiles that some row of the warp does not see completely. A warp
+// skips a tile that none of its rows sees. Never materialised: scores, probabilities, repeated key heads. The result of a query depends
+// only on the keys that it sees.
 //
 // Bytes moved: q and out once, k and v once per block (from L2). Bound by arithmetic: 4 head_width FLOPs per visible pair of query and key.
 // Predicted: PERFORMANCE.md. Share of the roofline: not yet measured on a GPU. On Hopper, attention_forward_sm90a.cu computes head widths
@@ -40,12 +41,12 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(dp
     const bool sees = block.sees(first_key);
     typename Tile::Scores s;
     cp_async_wait<0>();
-    __syncthreads();  // the keys have arrived, and no warp needs the previous values any more
+    __syncthreads();  // the keys have arrived, and all warps have read the previous values
     block.copy_keys(v_tile, x.v, first_key);
     cp_async_commit();
     if (sees) Tile::scores(s, q_rows, block.warp_row, k_tile);
     cp_async_wait<0>();
-    __syncthreads();  // the values have arrived, and no warp needs the keys any more
+    __syncthreads();  // the values have arrived, and all warps have read the keys
     if (first_key + Tile::kColumns < block.key_end) {
       block.copy_keys(k_tile, x.k, first_key + Tile::kColumns);
       cp_async_commit();
@@ -53,7 +54,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(dp
     const bool hidden = !block.block_sees_all(first_key) && Tile::Rows::template hide_not_finite<Tile::kColumns>(v_tile);
     if (!sees) continue;
     const float positive = attention::positive_factor<Tile>(s, factor);
-    // The Block is constructed again here and at the end, because its fields do not fit in registers during the loop.
+    // The Block is constructed again here and after the loop, because registers are too few to keep its fields during the loop.
     if (!block.sees_all(first_key)) Block(x, row_tiles).hide(s, first_key, -INFINITY);
     typename Tile::RowFloats rescale;
     if (softmax.weigh(s, positive, rescale)) Tile::scale(o, rescale);  // the first tile holds key 0, which every row sees

@@ -13,9 +13,9 @@ namespace {
 
 __global__ void nothing() {}
 
-// The max number of blocks in a cluster on the current device, at most 8; 1 if it has no clusters. The compute capability alone does not
-// tell it: the compiled code must support clusters too, a small or partitioned device (MIG) has room for fewer blocks, and on some devices
-// of 9.0 and later there are no clusters, for which the runtime returns an error or 0.
+// The max number of blocks in a cluster on the current device, but at most 8; 1 if the device does not support clusters. It cannot be
+// derived from the compute capability: the compiled code must support clusters too, a small or partitioned device (MIG) runs fewer blocks
+// at once, and some devices of compute capability 9.0 and later have no clusters; on these the runtime returns an error or 0.
 int query_max_cluster_size(int ordinal) {
   constexpr int kPortable = 8;
   int launches = 0, blocks = 0;

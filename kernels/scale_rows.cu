@@ -9,7 +9,7 @@ namespace {
 
 constexpr int kRowsPerBlock = 8;
 
-// A warp scales a row. The same thread reads and writes an element, so out may be in.
+// A warp scales a row. Each element is read and written by the same thread, so out may alias in.
 template <class T>
 __global__ void __launch_bounds__(32 * kRowsPerBlock)
     scale_row(T* out, const T* in, const float* scale, int64_t rows, int64_t width, int64_t vectors_end) {

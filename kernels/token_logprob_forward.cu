@@ -7,8 +7,8 @@
 //   hit        = x_target is m, and larger than all logits before it
 //
 // Never materialised: probabilities, log-probs of other tokens, and transformed logits (bias, scale and cap are applied in registers).
-// Masked rows (target < 0) are not read. A target beyond the vocabulary makes every result NaN. Columns of -inf add nothing: -inf minus
-// -inf is never computed, because it is NaN.
+// Masked rows (target < 0) are not read. A target beyond the vocabulary makes every result NaN. Columns of -inf add nothing to the sums.
+// -inf minus -inf, which is NaN, is never computed.
 //
 // Bytes moved, b the size of an element: b rows vocabulary. A bias is read again for each row, from L2. Share of the roofline: not yet
 // measured on a GPU.
@@ -26,7 +26,7 @@ constexpr int kBlocks = L::kTransforms   ? 2
                         : S::kStatistics ? 3
                                          : (sizeof(T) == 4 ? 4 : 5);
 
-// A block reads a row. Its threads act as one team after another.
+// A block reads a row. Its threads read one slice after another, each time as the team of that slice.
 template <class S, class T, class L>
 __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>) forward(dpo4j_token_logprob_forward_params x, Teams teams) {
   const int64_t row = blockIdx.x;

@@ -2,12 +2,12 @@
 // token_logprob_backward.cu, and every result has the same bits as if these two ran one after the other.
 //
 // Never materialised: probabilities, transformed logits, log-probs of other tokens. Between the read and the write, a row stays in shared
-// memory, in its storage type. If one block has too little, a cluster of blocks holds the row, and its blocks read each other's sums.
-// Masked rows are written and not read.
+// memory, in its storage type. If a row does not fit in one block's shared memory, a cluster of blocks holds it, and the blocks read each
+// other's sums. The gradient of a masked row is written, but its logits are not read.
 //
-// Bytes moved, b and b_d the sizes of an element of logits and gradient: (b + b_d) rows vocabulary. Columns that do not fit (on devices
-// without clusters, or for a very large vocabulary) are read a second time, mostly from L2: (2 b + b_d) each. Share of the roofline: not
-// yet measured on a GPU.
+// Bytes moved, b and b_d the sizes of an element of logits and gradient: (b + b_d) rows vocabulary. Columns that do not fit in shared
+// memory (on devices without clusters, or for a very large vocabulary) are read a second time, mostly from L2: 2 b + b_d bytes each. Share
+// of the roofline: not yet measured on a GPU.
 #include "cluster.cuh"
 #include "token_logprob_gradient.cuh"
 #include "token_logprob_softmax.cuh"
@@ -30,8 +30,8 @@ constexpr int kBlocks = L::kTransforms                     ? 2
                         : S::kStatistics || sizeof(T) == 4 ? 3
                                                            : 4;
 
-// A cluster reads a row and writes its gradient. The thread that reads an element writes it, and the logit of the target is read before
-// anything is written. So it may run in place.
+// A cluster reads a row and writes its gradient. Each element is read and written by the same thread, and the logit of the target is read
+// before anything is written. So d_logits may alias logits.
 template <class S, class Out, class T, class L>
 __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>)
     forward_backward(dpo4j_token_logprob_forward_backward_params x, Teams teams, Share share) {
@@ -88,8 +88,8 @@ __global__ void __launch_bounds__(kTeamThreads, kBlocks<S, T, L>)
   });
 }
 
-// Chooses the min cluster size at which the shared memory of four blocks fits in an SM, so that other blocks read and write while one waits
-// for its cluster. If four do not fit even with the max cluster size, a block uses all shared memory that it can get.
+// Chooses the min cluster size at which four blocks fit in the shared memory of an SM, so that other blocks read and write while one waits
+// for its cluster. If four do not fit even with the max cluster size, a block uses all the shared memory that a block may have.
 Share share_of(const LaunchContext& context, const Teams& teams, int64_t element_bytes) {
   constexpr int64_t kBlocksPerSm = 4, kBesides = 3 << 10;  // bytes of shared memory besides the row
   static_assert(kMaxWarps * sizeof(StatisticsSums) + 1024 < kBesides, "the sums of warps, and what the system reserves");

@@ -1,7 +1,8 @@
 // unpaired_loss: loss, gradient and metrics of single completions, each desirable or undesirable, in one launch of one block. The formulas
-// are in unpaired_loss.h. First, all threads compute the KL baseline; fixed trees add it and the metrics.
+// are in unpaired_loss.h. First, all threads compute the KL baseline. Sums of the baseline and of metrics are reductions over the block in
+// a fixed order.
 //
-// Bytes moved: 20 per completion, 8 per completion of the baseline. Bound by its launch.
+// Bytes moved: 20 per completion, 8 per completion of the baseline. Bound by launch latency.
 #include "formulas/unpaired_loss.h"
 #include "reduce.cuh"
 

@@ -53,8 +53,8 @@ constexpr uint64_t kNextDepth = kProductDepth * 2 >> 4, kNextTransposedDepth = k
 template <Major MAJOR>
 constexpr uint64_t kNext = MAJOR == Major::kDepth ? kNextDepth : kNextTransposedDepth;
 
-// Registers per thread of a block that is launched with all registers of an SM. setmaxnreg only redistributes these, so their sum over the
-// block is the limit.
+// Registers per thread of a block that is launched with all registers of an SM. setmaxnreg only redistributes the registers of a block, so
+// their sum over all threads may not exceed those at launch.
 constexpr int launched_registers(int threads) { return 65536 / threads / 8 * 8; }
 
 #ifdef __CUDACC__
@@ -89,7 +89,8 @@ __device__ __forceinline__ void wgmma_operands(uint32_t (&a)[N][4]) {
   for (int i = 0; i < 4 * N; i++) asm volatile("" : "+r"(a[i / 4][i % 4])::"memory");
 }
 
-// Operands of one instruction. The N / 2 accumulators come first, so the operand numbers of the rest depend on N.
+// Operands of one instruction. The accumulators of a thread come first, one per two columns, so the operand numbers of the rest depend on
+// their count.
 #define DPO4J_NAMES_32                                                     \
   "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
   "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
@@ -166,8 +167,8 @@ __device__ __forceinline__ void wgmma(float (&d)[N], uint32_t (&a)[4], uint64_t 
 #undef DPO4J_FLOATS_128
 #undef DPO4J_PRODUCT
 
-// setmaxnreg: sets the registers per thread from here on. All four warps of a warpgroup must call it. Another warpgroup may take the
-// registers that one releases.
+// setmaxnreg: sets the registers per thread from here on. All four warps of a warpgroup must call it. give_registers releases registers,
+// and take_registers waits until enough are free.
 template <int REGISTERS>
 __device__ __forceinline__ void give_registers() {
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(REGISTERS));

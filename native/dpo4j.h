@@ -84,16 +84,16 @@ DPO4J_API int32_t dpo4j_cuda_device_count(int32_t* count, char* text, size_t tex
 DPO4J_API int32_t dpo4j_cuda_device_info(int32_t ordinal, char* name, size_t name_bytes, int32_t* capability, int64_t* memory_bytes,
                                          int32_t* driver_version, char* text, size_t text_bytes);
 
-/* The max number of blocks in a thread block cluster on device `ordinal`, up to 8; 1 if the device or the build has no clusters. Creates the
-   device's CUDA context. Status as in dpo4j_cuda_device_count. */
+/* The max number of blocks in a thread block cluster on device `ordinal`, but at most 8; 1 if the device or the build does not support
+   clusters. Creates the device's CUDA context. Status as in dpo4j_cuda_device_count. */
 DPO4J_API int32_t dpo4j_cuda_max_cluster(int32_t ordinal, int32_t* blocks, char* text, size_t text_bytes);
 
 /* Writes the message for a nonzero cudaError_t that `call` returned; "" in a build without CUDA kernels. After some errors, every later CUDA
    call of the process fails. Their messages name the first such error, and say to restart the process. */
 DPO4J_API void dpo4j_cuda_describe_failure(int32_t error, const char* call, char* text, size_t text_bytes);
 
-/* Checks a comma-separated list of kernels to turn off. A kernel can be turned off if it is for one architecture and other kernels can do its
-   work. Null and "" are empty lists. INVALID_ARGUMENT: a name is unknown; the text names it and all known ones. */
+/* Checks a comma-separated list of kernels to turn off. A kernel can be turned off if it needs one architecture and other kernels compute
+   the same results. Null and "" are empty lists. INVALID_ARGUMENT: a name is unknown; the text names it and all known ones. */
 DPO4J_API int32_t dpo4j_cuda_check_kernels(const char* names, char* text, size_t text_bytes);
 
 /* Creates a context with `threads` CPU threads (0: as many as the process may use). On it, a call returns when its work has finished.
@@ -102,9 +102,9 @@ DPO4J_API int32_t dpo4j_cuda_check_kernels(const char* names, char* text, size_t
 DPO4J_API int32_t dpo4j_cpu_context_create(dpo4j_context** context, int32_t threads, int32_t isa);
 
 /* Creates a context on device `ordinal` and a stream that the caller owns (a cudaStream_t; null is the default stream). The context does not
-   use the kernels in `without`, a list as in dpo4j_cuda_check_kernels. `resident_clusters` is for tests: 0 asks the device how many blocks or
-   clusters it can run at once; a number above 0 replaces the answer, so that in small shapes, too, a persistent block processes several tiles.
-   Status as in dpo4j_cuda_device_count; INVALID_ARGUMENT names the argument. */
+   use the kernels in `without`, a list as in dpo4j_cuda_check_kernels. `resident_clusters` is for tests. If it is 0, the device is asked
+   how many blocks or clusters it can run at once. A number above 0 replaces the device's answer, so that a persistent block processes
+   several tiles even if the shape is small. Status as in dpo4j_cuda_device_count; INVALID_ARGUMENT names the argument. */
 DPO4J_API int32_t dpo4j_cuda_context_create(dpo4j_context** context, int32_t ordinal, void* stream, const char* without,
                                             int32_t resident_clusters, char* text, size_t text_bytes);
 
@@ -130,8 +130,8 @@ DPO4J_API void dpo4j_host_fill(void* destination, int32_t byte, size_t bytes);
 /* Loads the oneDNN library (libdnnl.so.3) whose sgemm computes dpo4j_matmul, once per process. INVALID_ARGUMENT: it could not be loaded. */
 DPO4J_API int32_t dpo4j_matmul_library(const char* path, char* text, size_t text_bytes);
 
-/* Loads a shared library (oneDNN, cudart or cublasLt; needs no CUDA driver), asks it for its version, and writes that to `text`, such as
-   3.11.0. The library stays loaded. INVALID_ARGUMENT: it could not be loaded, or has no function that returns a version. */
+/* Loads a shared library (oneDNN, cudart or cublasLt; needs no CUDA driver), asks it for its version, and writes the version to `text`,
+   such as 3.11.0. The library stays loaded. INVALID_ARGUMENT: it could not be loaded, or has no function that returns a version. */
 DPO4J_API int32_t dpo4j_library_version(const char* path, char* text, size_t text_bytes);
 
 /* op(a) is [m,k]: a itself, or the transpose of an a stored as [k,m]. op(b) is [k,n]: b itself, or the transpose of a b stored as [n,k]. All
@@ -181,9 +181,9 @@ typedef struct dpo4j_embedding_backward_params {
   int32_t dtype;
 } dpo4j_embedding_backward_params;
 
-/* d_table[distinct[s]] += sum of d_out[order[i]] for i in [offsets[s], offsets[s+1]), in that order, for s in [0, segments). The order makes the
-   sum deterministic; the caller sorts on the host, once per batch. If a range is empty, distinct[s] is not used and no row of d_table changes.
-   So `segments` can be padded, for example to the number of rows. */
+/* d_table[distinct[s]] += sum of d_out[order[i]] for i in [offsets[s], offsets[s+1]), in that order, for s in [0, segments). The caller
+   sorts on the host, once per batch; the fixed order makes the sum deterministic. If the range of s is empty, distinct[s] is not read and
+   no row of d_table changes. So `segments` can be padded, for example to the number of rows. */
 DPO4J_API int32_t dpo4j_embedding_backward(dpo4j_context*, const dpo4j_embedding_backward_params* params);
 
 /* ---- copy_rows: gather rows, scatter rows, or both ----------------------------------------------------------------------------------- */
@@ -382,8 +382,8 @@ DPO4J_API int32_t dpo4j_scale_rows(dpo4j_context*, const dpo4j_scale_rows_params
 
 /* ---- token_logprob: the log-prob of a row's target, log softmax(z)[target] ----------------------------------------------------------- */
 
-/* The softmax is that of z[j] = cap tanh(scale (x[j] + bias[j]) / cap), where x[j] are the logits, or of z[j] = scale (x[j] + bias[j]) if cap is
-   0. If a logit or a bias is -inf, so is z[j]. With {null, 1, 0}, z is x, at no cost. */
+/* The softmax is that of z[j] = cap tanh(scale (x[j] + bias[j]) / cap), where x[j] are the logits, or of z[j] = scale (x[j] + bias[j]) if
+   cap is 0. If a logit or a bias is -inf, so is z[j]. With {null, 1, 0}, z is x, and no transform is computed. */
 typedef struct dpo4j_logit_transform {
   const float* bias; /* f32[vocabulary]; null: 0 */
   float scale;       /* finite and above 0 */
@@ -566,9 +566,9 @@ enum dpo4j_loss {
   DPO4J_LOSSES = 23
 };
 
-/* What a loss reads. A call with an argument that none of its losses reads is refused. */
+/* What a loss reads. If none of the losses of a call reads an argument that is given, the call is refused. */
 enum dpo4j_trait {
-  DPO4J_TRAIT_REFERENCE = 1 << 0,       /* the log-probs of a reference; if there is none, they count as 0 */
+  DPO4J_TRAIT_REFERENCE = 1 << 0,       /* the log-probs of a reference; without a reference, they are 0 */
   DPO4J_TRAIT_NEEDS_REFERENCE = 1 << 1, /* a call without a reference is refused */
   DPO4J_TRAIT_DIVERGENCE = 1 << 2,      /* the formula contains s(u), so the loss is defined for every divergence */
   DPO4J_TRAIT_SMOOTHING = 1 << 3,       /* label_smoothing */
@@ -661,7 +661,7 @@ DPO4J_API int32_t dpo4j_preference_loss(dpo4j_context*, const dpo4j_preference_l
 
 /* ---- unpaired_loss: losses of single completions, each desirable or undesirable, in one launch --------------------------------------- */
 
-/* w: weight of desirable or of undesirable completions; the other symbols as in dpo4j_loss. */
+/* w: desirable_weight or undesirable_weight; the other symbols as in dpo4j_loss. */
 enum dpo4j_unpaired {
   DPO4J_UNPAIRED_KTO = 0,      /* desirable: w (1 - sg(b (u - kl))); undesirable: w (1 - sg(b (kl - u))): Ethayarajh et al. 2024, eq. 7 */
   DPO4J_UNPAIRED_APO_ZERO = 1, /* desirable: w (1 - sg(b u)); undesirable: w sg(b u): D'Oosterlinck et al. 2024 */
@@ -702,7 +702,7 @@ typedef struct dpo4j_gradient_norm_params {
   void* workspace;       /* dpo4j_gradient_norm_workspace_bytes; contents undefined before and after */
   const float* gradient; /* f32[count] */
   int64_t count;
-  float max_norm; /* finite; 0: the clip factor is 1 */
+  float max_norm; /* finite, at least 0; if 0, the clip factor is 1 */
 } dpo4j_gradient_norm_params;
 
 DPO4J_API size_t dpo4j_gradient_norm_workspace_bytes(int64_t count);
@@ -711,7 +711,8 @@ DPO4J_API int32_t dpo4j_gradient_norm(dpo4j_context*, const dpo4j_gradient_norm_
 
 /* ---- adamw: decoupled weight decay (Loshchilov and Hutter 2019), as torch.optim.AdamW ------------------------------------------------ */
 
-/* f64, because 1 - beta1 and 1 - beta2 are computed in f64 and then rounded to f32: in f32, 1 - 0.999 has a relative error of 1.3e-5. */
+/* The fields are f64, because 1 - beta1 and 1 - beta2 are computed in f64 and then rounded to f32: in f32, 1 - 0.999 has a relative error
+   of 1.3e-5. */
 typedef struct dpo4j_adamw_options {
   double beta1;
   double beta2;

@@ -23,7 +23,7 @@ constexpr Name kNames[] = {
     {"lm_head_forward_sm90a", kLmHeadForwardSm90a},
 };
 
-// 0: there is none of this name.
+// Returns 0 if there is no kernel of this name.
 uint32_t kernel_named(const std::string& name) {
   for (const Name& known : kNames) {
     if (name == known.name) return known.kernel;

@@ -1,5 +1,5 @@
-// Kernels that a caller may turn off: those for one architecture, where another kernel can do the same work. A kernel is named as its file
-// in kernels/.
+// Kernels that a caller may turn off: those that need one architecture, if another kernel computes the same results. The name of a kernel
+// is that of its file in kernels/.
 #pragma once
 
 #include <stddef.h>

@@ -100,7 +100,7 @@ void* dpo4j_host_allocate(size_t bytes) {
   const size_t whole = (bytes + alignment - 1) / alignment * alignment;
   void* address = aligned_alloc(alignment, whole == 0 ? alignment : whole);
 #ifdef MADV_HUGEPAGE
-  // A hint, whose result does not matter. With pages of 2 MiB, operations that stream through memory run up to 1.5 times as fast.
+  // The call is a hint, so its status is ignored. With pages of 2 MiB, operations that stream through memory run up to 1.5 times as fast.
   if (address != nullptr && bytes >= kHuge) madvise(address, whole, MADV_HUGEPAGE);
 #endif
   return address;

@@ -1,8 +1,8 @@
 // With P = exp(scale q k^T - lse) and D = sum over a row of d_out * out:
 //   d_v = P^T d_out,  d_s = P (d_out v^T - D),  d_q = scale d_s k,  d_k = scale d_s^T q   (Dao et al. 2022, algorithm 4)
-// P is recomputed tile by tile, one exp per element. Neither P nor d_s is ever materialised. The workspace holds D. A task is one segment
-// without prefix, its dependents (the segments whose prefix it is), and one kv head. So all terms of the same d_k, d_v or d_q are in one
-// task and are added in one order: key tile after key tile, and within a key tile, segment after segment of its queries.
+// P is recomputed tile by tile, one exp per element. Only a tile of P and of d_s is in memory at a time. The workspace holds D. A task is
+// one segment without prefix, its dependents (the segments whose prefix it is), and one kv head. So all terms of the same d_k, d_v or d_q
+// are in one task. They are added in a fixed order: by tile of keys, and for each tile, by the segment of the queries.
 #include "attention_tiles.h"
 #include "cpu.h"
 #include "product.h"
@@ -24,8 +24,8 @@ struct Tile {
 };
 static_assert(sizeof(Tile) <= kScratchBytes, "a tile fits a thread's scratch");
 
-// The causal mask between query rows of a segment (the reader) and the keys of a tile: row r sees the first `keys(r)` keys; the first row
-// that sees key j is `first_row(j)`.
+// The causal mask between query rows of one segment (the reader) and the keys of a tile: row r sees the first `keys(r)` keys of the tile,
+// and `first_row(j)` is the first row that sees key j.
 struct CausalMask {
   int64_t row_begin, rows, group, first_unseen, count;
   int64_t keys(int64_t row) const { return max(0, min(count, (row_begin + row) / group + first_unseen)); }
@@ -106,8 +106,8 @@ void Task::differentiate_row(float* probabilities, float* d_s, int64_t seen, flo
   });
 }
 
-// sums[key] += sum over rows of weights[row, key] rows[row], for each key over the rows that see it. Other rows may contain anything,
-// also NaN, so they are left out and not multiplied by 0.
+// sums[key] += sum over rows of weights[row, key] rows[row], for each key over the rows that see it. Rows that do
+// not see the key are left out of the sum, not multiplied by 0, because their numbers may be NaN.
 void Task::add_to_keys(float* sums, const float* weights, const float* rows, const CausalMask& mask) const {
   const int64_t width = stride();
   const Left transposed = {weights, 1, kKeys};
@@ -124,7 +124,7 @@ void Task::add_to_keys(float* sums, const float* weights, const float* rows, con
   }
 }
 
-// d_q = d_s k, for each row over the keys that it sees. Other keys are left out too.
+// d_q = d_s k, for each row over the keys that it sees. Keys that a row does not see are left out for the same reason.
 void Task::add_to_queries(const CausalMask& mask) const {
   const int64_t width = stride();
   const Left weights = {tile.d_s, kKeys, 1};

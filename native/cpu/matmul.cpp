@@ -23,9 +23,9 @@ using SetThreads = void (*)(int);
 std::atomic<Sgemm> sgemm{nullptr};
 std::atomic<SetThreads> set_threads{nullptr};  // sets the number of threads of the calling thread only
 
-constexpr int64_t kRows = 144, kColumns = 256;  // max of a tile
-constexpr int64_t kDepth = 4096;                // max of one sgemm
-constexpr int64_t kWholeRows = 48;              // rows of a tile are a multiple of this; the rest is padded
+constexpr int64_t kRows = 144, kColumns = 256;  // max per tile
+constexpr int64_t kDepth = 4096;                // max k per sgemm
+constexpr int64_t kWholeRows = 48;              // a tile has a multiple of this many rows; remaining rows are padded
 constexpr int64_t kFewRows = 24;
 constexpr int64_t kColumnMultiple = 16;
 

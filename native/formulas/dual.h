@@ -1,4 +1,4 @@
-// Dual numbers for a pair: a formula that is written with them has its gradient by the chain rule.
+// Dual numbers for a pair: they carry derivatives, so a formula of dual numbers also computes its gradient, by the chain rule.
 #pragma once
 
 #include "logistic.h"

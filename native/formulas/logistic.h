@@ -11,8 +11,8 @@
 
 namespace dpo4j {
 
-// The sum of x^(k - FIRST) / (2 k + 1) over COUNT values of k, from FIRST on. It adds the sums of both halves, so its chain of operations
-// has only log2(COUNT) steps. powers[i] is x^(2^i).
+// The sum of x^(k - FIRST) / (2 k + 1) over COUNT values of k, from FIRST on. Each half is summed by itself, recursively, so the longest
+// chain of dependent operations has log2(COUNT) steps. powers[i] is x^(2^i).
 template <int FIRST, int COUNT, int HALVINGS>
 DPO4J_HOST_DEVICE inline double odd_reciprocals(const double (&powers)[4]) {
   if constexpr (COUNT == 1) {
@@ -25,8 +25,9 @@ DPO4J_HOST_DEVICE inline double odd_reciprocals(const double (&powers)[4]) {
 }
 
 // log(1 + t) of t in [0, 1]: 2 atanh(s) = 2 s (1 + s^2 / 3 + s^4 / 5 + ...), s = t / (2 + t). s is at most 1/3, so the terms after the
-// first 17 are below 2^-58 of the sum. The rounding error is below 8 * 2^-53: 2 from s, 5 from sums near 1, and 1 from the product. The
-// library's log1p branches on t; margins differ from pair to pair, so a processor would often mispredict that branch.
+// first 17 are below 2^-58 of the sum. The relative rounding error is below 8 * 2^-53: 2 from s, 5 from the sum, which is near 1, and 1
+// from the product. The library's log1p branches on t. Margins differ from pair to pair, so the processor would often mispredict that
+// branch.
 DPO4J_HOST_DEVICE inline double log_1_plus(double t) {
   const double s = t / (2 + t), x = s * s, x2 = x * x, x4 = x2 * x2, x8 = x4 * x4;
   const double powers[4] = {x, x2, x4, x8};

@@ -6,7 +6,7 @@
 
 namespace dpo4j {
 
-// Whether the softmax is of the logits as they are.
+// Whether the transform leaves the logits unchanged.
 DPO4J_HOST_DEVICE inline bool is_identity(const dpo4j_logit_transform& transform) {
   return transform.bias == nullptr && transform.scale == 1 && transform.cap == 0;
 }

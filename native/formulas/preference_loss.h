@@ -1,5 +1,5 @@
-// Shared by the CUDA kernel and the CPU, besides the formulas for one pair (preference_terms.h): reading a pair, the weighted sum of its
-// terms, its metrics, and the losses that sort the batch.
+// Shared by the CUDA kernel and the CPU: reads a pair, adds the weighted terms of its loss (preference_terms.h has their formulas), adds
+// its metrics, and computes the losses that sort the pairs.
 #pragma once
 
 #include "preference_terms.h"
@@ -106,15 +106,16 @@ DPO4J_HOST_DEVICE inline double metric_count(int m, double pairs, double chosen_
   }
 }
 
-// ---- losses that sort: the k-th number of one order is paired with the k-th of another -------------------------------------------------
+// ---- losses that sort two numbers of each pair, and subtract the k-th of one order from the k-th of the other --------------------------
 
-// An entry of an order: the number that is sorted, and the pair to which it belongs.
+// An entry of a sorted order: the number that is sorted, and the pair to which it belongs.
 struct OrderEntry {
   double key;
   int32_t pair;
 };
 
-// The order is: ascending numbers, then NaN, then the entries beyond the pairs. Equal numbers are in the order of their pairs.
+// Whether a is before b. Numbers ascend; NaN comes after all numbers, and the entries that pad the order to a power of two come last. Equal
+// numbers are in the order of their pairs.
 DPO4J_HOST_DEVICE inline bool before(OrderEntry a, OrderEntry b, int64_t pairs) {
   const int class_a = a.pair >= pairs ? 2 : a.key != a.key, class_b = b.pair >= pairs ? 2 : b.key != b.key;
   if (class_a != class_b) return class_a < class_b;
@@ -151,7 +152,7 @@ DPO4J_HOST_DEVICE inline double second_key(int32_t loss, const Pair& pair) {
   return loss == DPO4J_LOSS_AOT ? pair.reference_chosen - pair.reference_rejected : pair.rejected - pair.reference_rejected;
 }
 
-// Adds the loss of entry k to the pair of its first number, and each gradient to the pair whose log-prob it is for. No two entries add to
+// Adds the loss of entry k to the pair of its first number, and each d loss / d log-prob to the pair of that log-prob. No two entries add to
 // the same element, so entries may run in parallel.
 DPO4J_HOST_DEVICE inline void add_entry(const dpo4j_preference& p, int32_t term, const Orders& orders, int64_t k) {
   const OrderEntry first = orders.first[k], second = orders.second[k];

@@ -58,7 +58,7 @@ constexpr bool every_loss_has_its_row() {
 }
 static_assert(every_loss_has_its_row(), "kLosses has one row for each dpo4j_loss, in the order of their numbers");
 
-// An option that some losses read: a number from min to max.
+// An option that some losses read: a number in [min, max].
 struct LossOption {
   using Field = float dpo4j_preference::*;
 
@@ -85,7 +85,7 @@ constexpr uint64_t losses_with(uint32_t trait) {
   return losses;
 }
 
-// The table lies in host memory; a GPU reads this one number of it.
+// kLosses is in host memory, which kernels cannot read. They read this constant instead.
 constexpr uint64_t kSortingLosses = losses_with(DPO4J_TRAIT_SORTS_PAIRS);
 
 // Whether the loss depends on all pairs of the call together.
@@ -94,7 +94,7 @@ DPO4J_HOST_DEVICE inline bool sorts(int32_t loss) { return loss >= 0 && loss < D
 // ---- the formulas ------------------------------------------------------------------------------------------------------------------------
 
 // exp(x) - 1 for x up to 80, and its value at 80 for larger x, so that no score is infinite. Near 0, expm1 keeps the digits that exp(x) - 1
-// loses. The slope is computed as exp(x) and not as the value plus 1, because below -36 the value is exactly -1 in fp64.
+// loses. The slope is computed as exp(x), not as the value plus 1, because for x below -36 the value is rounded to -1.
 DPO4J_HOST_DEVICE_CALL inline Dual bounded_expm1(Dual x) {
   constexpr double kMaxExponent = 80;
   const bool beyond = x.value > kMaxExponent;
@@ -127,8 +127,8 @@ DPO4J_HOST_DEVICE inline Dual score(const dpo4j_preference& p, Dual u) {
   }
 }
 
-// -(1-e) ls(x) - e ls(-x), ls = log sigmoid. If x is infinite, so is one of the two, and 0 times it would be NaN. So e = 0 is a case of its
-// own.
+// -(1-e) ls(x) - e ls(-x), ls = log sigmoid. If x is infinite, ls(x) or ls(-x) is infinite, and 0 times that is NaN. So the second
+// term is omitted if e is 0.
 DPO4J_HOST_DEVICE inline Dual smoothed(Dual x, double e) { return e == 0 ? softplus(-x) : (1 - e) * softplus(-x) + e * softplus(x); }
 
 DPO4J_HOST_DEVICE inline Dual exo_loss(Dual x, double e) {

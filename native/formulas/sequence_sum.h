@@ -6,8 +6,8 @@
 
 namespace dpo4j {
 
-// One sequence of a call: [begin, tail) is its head and [tail, end) its tail, each with its factor. The tail is the tokens beyond the
-// length of the other completion of the pair; it is empty if tail_factor is 1.
+// One sequence of a call: [begin, tail) is its head and [tail, end) its tail. The tokens of the head have one factor and those of the tail
+// another. The tail is the tokens beyond the length of the other completion of the pair; it is empty if tail_factor is 1.
 struct SequenceRange {
   int64_t begin, tail, end;
   double factor, tail_factor;

@@ -10,7 +10,8 @@ DPO4J_HOST_DEVICE inline double log_ratio(const dpo4j_unpaired_loss_params& x, i
   return static_cast<double>(x.sums[i]) - x.reference[i];
 }
 
-// The KL baseline: the mean log-ratio of completions with other prompts, given its sum, and at least 0. NaN stays NaN.
+// The KL baseline: max(0, mean log-ratio of completions that are given the prompts of other rows). `sum` is the sum of the log-ratios. NaN
+// stays NaN.
 DPO4J_HOST_DEVICE inline double kl_of(const dpo4j_unpaired_loss_params& x, double sum) {
   const double mean = x.kl_completions == 0 ? 0 : sum / x.kl_completions;
   return mean < 0 ? 0 : mean;
@@ -26,8 +27,8 @@ DPO4J_HOST_DEVICE inline void write_completion(const dpo4j_unpaired_loss_params&
   x.d_sums[i] = static_cast<float>(x.scale * (weight * beta * y.slope));
 }
 
-// Sums over completions, from which metrics are computed. Where there are two, the first is over desirable and the second over undesirable
-// ones.
+// Sums over completions, from which metrics are computed. If there are two of a kind, the first is over desirable completions and the
+// second over undesirable ones.
 enum UnpairedSum {
   kLoss,
   kRewards,

@@ -13,7 +13,7 @@ public final class CopyRows {
      * Where rows are read.
      *
      * @param address address of row 0
-     * @param rows i32[shape.rows]: the row that is read for each {@code i}; 0: row {@code i}
+     * @param rows i32[shape.rows]: the row that is read for each {@code i}; 0 (null): row {@code i}
      * @param stride elements between rows
      */
     public record From(long address, long rows, long stride) {}

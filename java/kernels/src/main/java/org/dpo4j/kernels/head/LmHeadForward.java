@@ -19,7 +19,7 @@ import org.dpo4j.kernels.internal.StructWriter;
  * -inf} or NaN. The bits of a row do not depend on other rows, and the hidden state of a masked row has no effect. The
  * bits differ from those of {@link LmHead}, which sums in another order. So use only one of the two for numbers that
  * are compared or subtracted, such as log-probs of a policy and its reference. {@link LmHead} never uses this
- * operation; no GPU has measured which of the two is faster.
+ * operation, because it has not been measured yet which of the two is faster.
  */
 public final class LmHeadForward {
 
@@ -51,7 +51,7 @@ public final class LmHeadForward {
 
     private LmHeadForward() {}
 
-    /** Whether the device supports it for this dtype: it must be a Hopper GPU, and BF16. */
+    /** Whether the device supports it for this dtype: the device must be a Hopper GPU, and the dtype BF16. */
     public static boolean isSupported(Device device, DType dtype) {
         return lacks(device, dtype).isEmpty();
     }

@@ -41,7 +41,7 @@ final class Allocation implements DeviceBuffer {
     @Override
     public void close() {
         if (!closed) {
-            // throws in a graph capture; then the buffer stays open
+            // release throws during a graph capture; the buffer then stays open
             release.run();
             closed = true;
             count.remove(bytes);

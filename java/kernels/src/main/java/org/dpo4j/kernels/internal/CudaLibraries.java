@@ -22,7 +22,8 @@ import org.jspecify.annotations.Nullable;
  * NVIDIA's wheels); toolkits under /usr/local; NVIDIA's wheels of an active Python, of one on the PATH, and of one in a
  * usual place. If it finds none, the system's loader searches.
  *
- * <p>Loads them by absolute path before the JavaCPP presets, whose NEEDED entries then resolve to them by soname.
+ * <p>Loads the libraries by absolute path before the JavaCPP presets. The NEEDED entries of the presets then resolve,
+ * by soname, to the libraries that are already loaded.
  */
 final class CudaLibraries {
     /** System property and environment variable: the directory of the libraries, or a site-packages. */
@@ -30,7 +31,10 @@ final class CudaLibraries {
 
     static final String VARIABLE = "DPO4J_CUDA_PATH";
 
-    /** Each library needs those before it. The driver is the system's, unless it is in the same directory. */
+    /**
+     * Each library needs those before it. The driver is found by the system's loader, unless it is in the same
+     * directory as the others.
+     */
     private static final String DRIVER = "libcuda.so.1";
 
     static final String RUNTIME = "libcudart.so.13";
@@ -52,7 +56,10 @@ final class CudaLibraries {
      */
     record Search(List<String> found, List<String> searched) {}
 
-    /** Loads the libraries, once per process. If that failed, every call throws what was not found and where. */
+    /**
+     * Loads the libraries, once per process. If that failed, every call throws an error that says what was not found
+     * and where.
+     */
     static void load() {
         String reason = Outcome.REASON;
         if (reason != null) {
@@ -169,8 +176,8 @@ final class CudaLibraries {
     }
 
     /**
-     * The parents of the PATH directories that contain a python3. Links are not followed: the python3 of a virtual
-     * environment is a link to another Python, which has other packages.
+     * The parents of the PATH directories that contain a python3. Links are not followed, because the python3 of a
+     * virtual environment is a link to another Python, which has other packages.
      */
     private static List<Path> prefixesOnPath(String path) {
         return Arrays.stream(path.split(File.pathSeparator))

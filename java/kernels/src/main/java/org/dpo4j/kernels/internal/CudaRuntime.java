@@ -25,12 +25,12 @@ final class CudaRuntime {
     private CudaRuntime() {}
 
     /**
-     * Makes the exception for a call that returned a nonzero cudaError_t; {@code call} has its name and sizes. If no
-     * CUDA call of the process can succeed any more, the message names the first error that caused this, and says to
+     * Makes the exception for a call that returned a nonzero cudaError_t; {@code call} names the call and its sizes. If
+     * no CUDA call of the process can succeed any more, the message names the first error that caused this, and says to
      * restart.
      */
     static Dpo4jException failure(int error, String call) {
-        cudaGetLastError(); // else the next caller of the runtime in this process would get this error
+        cudaGetLastError(); // clears the error: else the next caller of the runtime in this process would get it
         byte[] text = new byte[FAILURE_BYTES];
         Native.dpo4j_cuda_describe_failure(error, call, text, text.length);
         return new Dpo4jException(Status.text(text));

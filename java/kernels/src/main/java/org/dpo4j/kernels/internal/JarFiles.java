@@ -8,8 +8,8 @@ final class JarFiles {
     private JarFiles() {}
 
     /**
-     * The first file of this path, which starts without a slash; null for none. {@link Class#getResource} would look
-     * in one jar only on the module path, that of the class.
+     * The first file of this path, which starts without a slash; null if there is none. On the module path, {@link
+     * Class#getResource} would look only in the jar of the class.
      */
     static @Nullable URL find(String path) {
         return JarFiles.class.getClassLoader().getResource(path);

@@ -10,7 +10,8 @@ final class MatmulRules {
     private static final long NOMINAL_ROWS = 4096;
 
     /**
-     * Alignment of addresses, as in dpo4j.h. cuBLASLt would assume 256; it derives the alignment of rows from strides.
+     * The alignment of addresses, as in dpo4j.h. Without it, cuBLASLt assumes 256 bytes. cuBLASLt derives the alignment
+     * of rows from strides.
      */
     static final int ALIGNMENT = 16;
 
@@ -19,8 +20,9 @@ final class MatmulRules {
     /**
      * The shape for which the algorithm is chosen, for all numbers of batch rows. Batch rows are {@code m}, the rows of
      * {@code a}: they become {@link #NOMINAL_ROWS}. In the gradient of a weight, {@code a} is transposed and batch rows
-     * are {@code k}: they are rounded up to a power of two, because longer sums gain more from split-K. If both are
-     * transposed, the stride of {@code b} bounds the batch rows, and the shape stays as it is.
+     * are {@code k}: they are rounded up to a power of two, and not to one number, because longer sums gain more from
+     * split-K. If {@code b} is transposed too, {@code k} may not exceed the stride of {@code b}, so the shape stays as
+     * it is.
      */
     static MatmulShape nominal(MatmulShape shape) {
         if (!shape.transposeA()) {
@@ -38,7 +40,7 @@ final class MatmulRules {
     }
 
     /**
-     * Throws on arguments that cuBLASLt would refuse without naming them, or with which it would read out of bounds.
+     * Throws if cuBLASLt would refuse an argument without naming it, or would read out of bounds.
      */
     static void check(MatmulShape shape, long c, long a, long b) {
         extent("m", shape.m());
