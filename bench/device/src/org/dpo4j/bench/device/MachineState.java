@@ -15,8 +15,9 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Clock, power and temperature of the GPU while it works, as one running {@code nvidia-smi} says them. Where there is none, or several GPUs and
- * no CUDA_VISIBLE_DEVICES that says which, the results say so.
+ * Clock, power and temperature of the GPU during the benchmarks, read from one {@code nvidia-smi} process. If there is
+ * no {@code nvidia-smi}, or several GPUs and no index in CUDA_VISIBLE_DEVICES, there are no numbers, and the results
+ * say why.
  */
 final class MachineState implements AutoCloseable {
     private static final List<String> QUERY =
@@ -64,7 +65,7 @@ final class MachineState implements AutoCloseable {
         }
     }
 
-    /** Where PATH has it; null where it does not. */
+    /** The file of a program on PATH; null if there is none. */
     private static @Nullable Path find(String name, Map<String, String> environment) {
         for (String directory : environment.getOrDefault("PATH", "").split(":", -1)) {
             Path program = Path.of(directory, name);
@@ -75,7 +76,7 @@ final class MachineState implements AutoCloseable {
         return null;
     }
 
-    /** What it prints. */
+    /** Runs a command and returns its standard output. */
     private static String output(List<String> command) throws IOException {
         Process process = new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.DISCARD)
@@ -117,7 +118,7 @@ final class MachineState implements AutoCloseable {
         }
     }
 
-    /** Writes what was seen since the last report: median and lowest clock, mean power, highest temperature, and the values of each look. */
+    /** Writes the numbers since the last report: median and min clock, mean power, max temperature, and all values. */
     void report(ObjectNode row) {
         if (!looks.isEmpty()) {
             List<Double> clocks =

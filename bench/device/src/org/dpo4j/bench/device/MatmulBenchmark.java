@@ -8,7 +8,10 @@ import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.testkit.Functions;
 import org.dpo4j.testkit.Tolerance;
 
-/** Matrix products as the trainer queues them, and as fast as cuBLASLt computes them: the roofline of what is bound by arithmetic. */
+/**
+ * Matrix products as the trainer runs them, and with cuBLASLt's fastest algorithm. The latter are the roofline of
+ * operations that are bound by arithmetic.
+ */
 final class MatmulBenchmark {
     private MatmulBenchmark() {}
 
@@ -68,7 +71,7 @@ final class MatmulBenchmark {
                 true);
     }
 
-    /** The four corners of c. */
+    /** Compares the four corners of c with the reference. */
     private static void check(Gate gate, Operands operands) {
         Product product = operands.product;
         for (long row : new long[] {0, product.m() - 1}) {
@@ -90,7 +93,9 @@ final class MatmulBenchmark {
         return Arrays.stream(values).map(Math::abs).toArray();
     }
 
-    /** Row {@code index}; or, where a stride is given, column {@code index} of rows so far apart. */
+    /**
+     * Row {@code index} if {@code stride} is 0, else column {@code index} of a matrix with that stride between rows.
+     */
     private static double[] line(Operand matrix, long index, long length, long stride) {
         if (stride == 0) {
             return matrix.row(index, (int) length);

@@ -68,7 +68,7 @@ final class Performance {
         tables.append('\n');
     }
 
-    /** A line for each time of ours, with the times of peers behind it where there are some. */
+    /** One line per benchmark and shape: dpo4j's time, then the times of peers if there are any. */
     private static void appendTimes(StringBuilder tables, List<JsonNode> rows) {
         Map<String, StringBuilder> lines = new LinkedHashMap<>();
         Map<String, Double> ours = new LinkedHashMap<>();
@@ -103,7 +103,10 @@ final class Performance {
                         tables.append(hasPeers ? line + "|\n" : line.toString().strip() + "\n"));
     }
 
-    /** Results of earlier commits named PyTorch's rows after PyTorch, and ours after the Java class. */
+    /**
+     * The name of a row's benchmark. In results of earlier commits PyTorch's rows begin with {@code PyTorch.}, and
+     * those of dpo4j with the Java class, {@code TokenLogProb.}.
+     */
     private static String name(JsonNode row) {
         return row.path("benchmark").asText().replaceFirst("^PyTorch\\.", "TokenLogProb.");
     }

@@ -6,7 +6,7 @@ import java.util.List;
 import org.dpo4j.bench.device.Benchmark.Call;
 import org.dpo4j.kernels.Device;
 
-/** Runs a call again and again on restored tensors, and compares samples of the bits that it leaves. */
+/** Runs a call again and again on restored tensors, and compares samples of the bits of its results. */
 final class Repeats {
     private static final int MAX = 100;
     private static final int MIN = 3;
@@ -15,7 +15,10 @@ final class Repeats {
 
     private Repeats() {}
 
-    /** Repeats the call for turn 0 until it was done {@value #MAX} times or the time is over. Returns how often it was done. */
+    /**
+     * Repeats the call for turn 0 up to {@value #MAX} times, or until the time is over, but at least {@value #MIN}
+     * times. Returns the number of calls.
+     */
     static int run(Device device, Fixture fixture, Call call, Gate gate, double seconds) {
         try (Fixture.Restored restored = fixture.restored()) {
             long end = System.nanoTime() + (long) (seconds * 1e9);

@@ -10,30 +10,30 @@ import org.dpo4j.kernels.decoder.GradientNorm;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What bounds an operation. It is timed in turns with it.
+ * The upper bound on the speed of an operation, measured by another call. Both are timed alternately.
  *
  * @param name in the results
- * @param preparation of its own call; null for none
- * @param isBytes whether it bounds bytes per second, else FLOPs
- * @param work of its own call, in those
+ * @param preparation prepares the roofline's call; null if there is none
+ * @param isBytes whether the bound is in bytes per second, else in FLOPs per second
+ * @param work bytes or FLOPs of the roofline's call
  */
 record Roofline(String name, @Nullable Preparation preparation, boolean isBytes, ToDoubleFunction<Fixture> work) {
 
-    /** For what is bound by its launch, and for rooflines themselves. */
+    /** For operations that are bound by launch latency, and for the rooflines themselves. */
     static final Roofline NONE = new Roofline("none", null, true, fixture -> 0);
 
     /** {@link org.dpo4j.kernels.Device#copy}, which is cudaMemcpyAsync on the device: each byte is read and written. */
     static final Roofline COPY =
             new Roofline("copy", fixture -> copy(fixture, copied(fixture)), true, fixture -> 2.0 * copied(fixture));
 
-    /** A large square product in bf16, of random numbers: what tensor cores reach under its power. */
+    /** A large square product of random numbers: the speed of tensor cores at the power that this product draws. */
     static final Roofline SQUARE_PRODUCT = new Roofline(
             "square product",
             fixture -> MatmulBenchmark.fastest(fixture, List.of(square(fixture))),
             false,
             fixture -> square(fixture).flops());
 
-    /** Log-probs of the same head in chunks of logits, which every device has. */
+    /** Log-probs of the same head from chunks of logits, which every device can compute. */
     static final Roofline CHUNKS = new Roofline(
             "chunks",
             LmHeadBenchmark::forwardInChunks,
@@ -99,7 +99,7 @@ record Roofline(String name, @Nullable Preparation preparation, boolean isBytes,
         double expected = Math.sqrt((double) count);
         return new Prepared(
                 turn -> GradientNorm.compute(fixture.device(), norm.at(turn), workspace, gradient.at(turn), count, 1),
-                // Squares of normal numbers have a mean of 1; that of the pool is within some sqrt(2 / count) of it.
+                // The squares of normal numbers have mean 1; the mean in the pool differs by a few sqrt(2 / count).
                 gate -> gate.value("norm", expected, norm.read(0), 0.05 * expected));
     }
 }

@@ -6,14 +6,14 @@ import java.util.List;
 import java.util.function.DoubleSupplier;
 import org.dpo4j.bench.device.Benchmark.Call;
 
-/** Times contenders in turns, A B C, C B A, so that each meets the same state of the machine. */
+/** Times contenders alternately (A B C, C B A), so that all of them run in the same states of the machine. */
 final class Rounds {
     private static final int MIN_ROUNDS = 3;
     private static final int WARM_UP_CALLS = 3;
 
     /**
-     * @param microseconds of a call; each use of it is one turn
-     * @param calls in a turn
+     * @param microseconds runs one turn and returns the microseconds of a call
+     * @param calls number of calls in a turn
      */
     record Contender(DoubleSupplier microseconds, int calls) {
         private double turn() {
@@ -31,7 +31,7 @@ final class Rounds {
         this.state = state;
     }
 
-    /** A call of our own, warmed up, in turns of as many calls as its time asks for. */
+    /** Warms up a call of dpo4j, and chooses the number of calls in a turn by the time of one. */
     Contender contender(Call call) {
         double first = clock.microseconds(WARM_UP_CALLS, call);
         double estimate = Math.max(1e-3, Math.min(first, clock.microseconds(WARM_UP_CALLS, call)));
@@ -39,7 +39,7 @@ final class Rounds {
         return new Contender(() -> clock.microseconds(calls, call), calls);
     }
 
-    /** Runs rounds until there are enough or the time is over. Notes the state of the machine after each. */
+    /** Runs rounds until there are enough or the time is over. Records the state of the machine after each. */
     List<Times> run(List<Contender> contenders, double seconds) {
         List<Times> times = new ArrayList<>();
         List<Integer> order = new ArrayList<>();
@@ -62,7 +62,7 @@ final class Rounds {
         return times;
     }
 
-    /** Microseconds of a call in the first work after a rest. */
+    /** Microseconds of a call at the beginning of work, after an idle time. */
     double burst(Contender contender) {
         try {
             Thread.sleep((long) (pace.load().idleSeconds() * 1e3));
@@ -72,7 +72,7 @@ final class Rounds {
         return mean(contender, pace.load().burstSeconds());
     }
 
-    /** Microseconds of a call in the second half of work without a rest. */
+    /** Microseconds of a call in the second half of a period of continuous work. */
     double sustained(Contender contender) {
         mean(contender, pace.load().sustainedSeconds() / 2);
         return mean(contender, pace.load().sustainedSeconds() / 2);

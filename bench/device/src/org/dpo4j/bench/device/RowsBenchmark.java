@@ -39,7 +39,7 @@ final class RowsBenchmark {
                 }));
     }
 
-    /** Rows from random places, as the head gathers those of completions. */
+    /** Copies rows at random indices, as the LM head gathers the rows of completions. */
     static Prepared copyRows(Fixture fixture) {
         MatrixShape shape = fixture.matrix();
         int rows = fixture.count("rows");

@@ -18,12 +18,13 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Runs benchmarks, each on a device opened for it: gate, repeats, rounds, burst and sustained work. A watch names a benchmark that does not end,
- * and ends the process: the thread of the benchmark waits in the driver, where nothing reaches it.
+ * Runs benchmarks, each on a device opened for it: gate, repeats, rounds, burst and sustained work. If a benchmark does
+ * not end, a watch writes its name to the results and ends the process, because a thread that waits in the driver
+ * cannot be interrupted.
  */
 final class Runner {
     private static final String OVER = "the time of this run was over";
-    /** A benchmark that takes so many times what was expected hangs. */
+    /** A benchmark hangs if it takes this many times the expected time. */
     private static final int PATIENCE = 4;
 
     private static final long PROBE_BYTES = 16;
@@ -57,11 +58,11 @@ final class Runner {
     private final PrintStream out;
     private final IntConsumer halt;
     private final Numbers numbers;
-    /** Entries that did not end yet, the present one first. The watch reads them too. */
+    /** Entries that have not ended, the current one first. The thread of the watch uses them too. */
     private final Deque<Entry> ahead = new ConcurrentLinkedDeque<>();
 
     /**
-     * @param halt ends the process with an exit code, where a benchmark does not end
+     * @param halt ends the process with an exit code if a benchmark does not end
      */
     Runner(
             Supplier<Device> open,
@@ -95,7 +96,7 @@ final class Runner {
         }
         for (Entry entry = ahead.peek(); entry != null; entry = ahead.peek()) {
             Entry present = entry;
-            // Where time runs out, every benchmark gets less of it.
+            // If the time is short, every benchmark gets less of it.
             double haste = Math.min(1, deadline.secondsLeft() / ahead.size() / 4);
             if (deadline.isOver()) {
                 absent(entry, OVER);
@@ -163,7 +164,7 @@ final class Runner {
         out.println("FAILED " + entry + ": " + reason);
     }
 
-    /** Why a result is wrong; null where it is right. */
+    /** Why a result is wrong; null if it is right. */
     private static @Nullable String failure(Runnable gated) {
         try {
             gated.run();
@@ -173,7 +174,7 @@ final class Runner {
         }
     }
 
-    /** What an entry has opened, closed in the reverse order. */
+    /** Resources of an entry, closed in reverse order. */
     private static final class Opened implements AutoCloseable {
         private final List<AutoCloseable> open = new ArrayList<>();
 
@@ -195,10 +196,10 @@ final class Runner {
     }
 
     /**
-     * Measures on a device opened for it. An error is written to the results and the next benchmark goes on, except after an error that the device
-     * does not recover from: every later benchmark would fail of it.
+     * Measures on a device opened for it. An error is written to the results, and the next benchmark runs. After an
+     * error from which the device does not recover, none runs, because every later benchmark would fail too.
      *
-     * @param haste 1 for as much time as the pace gives, less where time runs out
+     * @param haste factor of the time that the pace gives: 1, or less if the time is short
      */
     private void measure(Entry entry, double haste) {
         boolean isPrepared = false;
@@ -281,7 +282,7 @@ final class Runner {
         return row;
     }
 
-    /** Whether a device that is opened afresh accepts work and ends it. */
+    /** Whether a newly opened device accepts and completes work. */
     private boolean deviceWorks() {
         try (Device device = open.get();
                 DeviceBuffer memory = device.allocate(PROBE_BYTES)) {

@@ -9,7 +9,7 @@ final class Times {
     private final int calls;
 
     /**
-     * @param calls between two readings of the clock
+     * @param calls number of calls between two readings of the clock
      */
     Times(int calls) {
         this.calls = calls;
@@ -19,7 +19,7 @@ final class Times {
         byRound.add(microseconds);
     }
 
-    /** The time that {@code percent} of them do not exceed. */
+    /** This percentile of the times. */
     double at(int percent) {
         List<Double> sorted = byRound.stream().sorted().toList();
         return sorted.get((int) Math.round(percent / 100.0 * (sorted.size() - 1)));

@@ -30,7 +30,7 @@ class DeadlineTest {
     @TempDir
     Path folder;
 
-    /** A deadline is no time to load the library. */
+    /** Loads the library first, so that the deadlines do not include loading. */
     @BeforeAll
     static void load() {
         Devices.open("cpu").close();
@@ -115,7 +115,10 @@ class DeadlineTest {
                 .containsExactly("cut off: the time of this run was over", "the time of this run was over");
     }
 
-    /** It was expected to take half a second: that it still runs is its own fault. */
+    /**
+     * The benchmark was expected to take half a second. It still runs after 2 s, so it counts as failed, not only as
+     * cut off.
+     */
     @Test
     void aBenchmarkThatIsCutOffLongAfterItsTimeHasFailed() throws Exception {
         Results results = results();
@@ -126,7 +129,7 @@ class DeadlineTest {
                 .matches("cut off after [12] s, where [01] were expected: the time of this run was over");
     }
 
-    /** After four times its 0.5 s. */
+    /** A benchmark hangs if it takes four times the expected time, here about 0.5 s. */
     @Test
     void aBenchmarkThatHangsIsNamedAndEndsTheProcess() throws Exception {
         Results results = results();

@@ -1,6 +1,6 @@
 package org.dpo4j.data;
 
-/** What happens at a row that cannot be used: {@code on_bad_row}. */
+/** What to do with a row that cannot be used: {@code on_bad_row}. */
 public enum OnBadRow {
     /** The run ends with an error that names file, line and reason. */
     STOP("error"),

@@ -25,7 +25,7 @@ final class RotaryTable implements AutoCloseable {
     private int positions;
     private Tables tables = new Tables(0, 0);
 
-    /** Addresses. */
+    /** Addresses of the cosines and sines. */
     private record Tables(long cosine, long sine) {}
 
     RotaryTable(Device device, double theta, int headDim, int maxPositions) {

@@ -42,7 +42,10 @@ public final class WeightCheck {
         return null;
     }
 
-    /** Its value and index. Reads the tensor in pieces, because an embedding table may not fit into the Java heap. */
+    /**
+     * Value and index of the first weight that is not finite, or null. Reads the tensor in pieces, because an embedding
+     * table may not fit into the Java heap.
+     */
     private static @Nullable String firstNotFinite(Parameters parameters, ParameterTensor tensor, Staging staging) {
         List<String> found = new ArrayList<>();
         staging.download(

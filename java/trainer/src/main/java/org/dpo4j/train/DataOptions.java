@@ -18,11 +18,11 @@ public final class DataOptions extends OptionGroup {
     @Nullable
     Path datasetName;
 
-    /** What happens at a row that cannot be used. */
+    /** What to do with a row that cannot be used. */
     @Option(
             names = "--on_bad_row",
             description =
-                    "What happens at a row that cannot be used: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
+                    "What to do with a row that cannot be used: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
     OnBadRow onBadRow = OnBadRow.STOP;
 
     /** Maximum tokens of prompt and completion together; null for the command's default. */

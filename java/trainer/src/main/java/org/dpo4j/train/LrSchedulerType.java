@@ -1,6 +1,6 @@
 package org.dpo4j.train;
 
-/** Shape of the learning rate over a run, under the names of transformers' {@code SchedulerType}. */
+/** Schedule of the learning rate over a run, under the names of transformers' {@code SchedulerType}. */
 public enum LrSchedulerType {
     /** Warm-up, then a straight line to 0. */
     LINEAR("linear"),

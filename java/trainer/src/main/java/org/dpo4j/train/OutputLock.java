@@ -73,7 +73,8 @@ final class OutputLock implements AutoCloseable {
     }
 
     /**
-     * Tries to lock. If the file system has no locks, as some network file systems, tells the user and goes on without.
+     * Tries to lock. Returns false if another process holds the lock. If the file system does not support locks, as
+     * some network file systems, notifies the user and continues without a lock.
      */
     private static boolean isLocked(FileChannel channel, Path directory, RunListener listener) {
         try {

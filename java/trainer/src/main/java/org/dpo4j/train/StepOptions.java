@@ -15,7 +15,7 @@ public final class StepOptions extends OptionGroup {
     /** Shape of the rate over the run. */
     @Option(
             names = "--lr_scheduler_type",
-            description = "Shape of the learning rate: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
+            description = "Schedule of the learning rate: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
     LrSchedulerType lrSchedulerType = LrSchedulerType.LINEAR;
 
     /** Steps of the warm-up; a value below 1 is a share of all steps, rounded up, as in transformers 5. */

@@ -18,8 +18,8 @@ final class RopeKeys {
     /**
      * {@code rope_theta}, which transformers 4 writes at the top level and transformers 5 in {@code rope_parameters}.
      * If a file has both, transformers 4 reads the one at the top level and transformers 5 the other. If a file has
-     * {@code rope_scaling} and {@code rope_parameters}, transformers 5 reads only {@code rope_scaling}. Throws if a
-     * file means different models to different versions.
+     * {@code rope_scaling} and {@code rope_parameters}, transformers 5 reads only {@code rope_scaling}. Throws if the
+     * two versions would read different values.
      */
     static double theta(ConfigJson config, double absent) {
         Map<String, Double> given = new LinkedHashMap<>();
