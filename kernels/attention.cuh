@@ -1,6 +1,6 @@
-// Shared by all attention kernels: which rows a block owns, and which keys these rows see. A row is a query, or, in kernels that compute
-// d_k and d_v, a key; columns are then keys, or queries. A block owns a tile of rows and loops over the columns tile by tile. All matrix
-// arithmetic is two products of tiles:
+// Shared by all attention kernels: which rows a block owns, and which keys these rows see. A row is a query and a column is a key, except
+// in kernels that compute d_k and d_v: there a row is a key and a column is a query. A block owns a tile of rows and loops over the columns
+// tile by tile. All matrix arithmetic is two products of tiles:
 //
 //   scores       s[r][c] = sum over d of rows[r][d] columns[c][d]
 //   accumulate   o[r][d] += sum over c of weights[r][c] columns[c][d]
@@ -74,8 +74,8 @@ struct QueryBlock {
                    row_tiles - 1 - static_cast<int32_t>(blockIdx.x % row_tiles)) {}
 
   __device__ __forceinline__ bool empty() const { return first_row >= queries.count(); }
-  // Whether a row of the tile is a row of the segment, and which one. For a tile row beyond the end, row() is the last row of the segment;
-  // its results are not written.
+  // exists() tells whether a row of the tile is a row of the segment, and row() which one. For a tile row beyond the end of the segment,
+  // row() is the segment's last row, and its results are not written.
   __device__ __forceinline__ bool exists(int row) const { return first_row + row < row_end; }
   __device__ __forceinline__ int32_t row(int row) const { return exists(row) ? first_row + row : row_end - 1; }
   __device__ __forceinline__ int32_t last_key(int row_of_tile) const { return keys.last_seen_by(row(row_of_tile) / queries.group); }

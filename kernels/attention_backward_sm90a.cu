@@ -3,12 +3,12 @@
 //    delta = sum over d of d_out out        d_s = p (d_out v - delta)
 //    d_q = scale d_s k                      d_k = scale d_s^T q                      d_v = p^T d_out
 //
-// Five products per pair of tiles (WGMMA, wgmma.cuh), where attention_backward_mma.cu has seven: scores are computed once for all three
-// gradients. A block owns 128 keys of one key head. It loops over the tiles of queries that see these keys, those of the keys' own segment
-// and of its dependents, for all heads of the group. Two consumer warpgroups with 64 keys each accumulate d_k and d_v in registers. The
-// accumulators of p^T and d_s^T, rounded to bf16, already are the A fragments of the next products. The consumers also exchange d_s through
-// shared memory, and each computes half of d_q. The producer warpgroup loads tiles by TMA (tensor_copy.cuh), prepares the mask, lse and
-// delta of each step, and waits at the ordered semaphore.
+// A pair of tiles takes five products (WGMMA, wgmma.cuh), and seven in attention_backward_mma.cu: here scores and d_p are computed once for
+// all three gradients. A block owns 128 keys of one key head. It loops over the tiles of queries that see these keys, those of the keys'
+// own segment and of its dependents, for all heads of the group. Two consumer warpgroups with 64 keys each accumulate d_k and d_v in
+// registers. The accumulators of p^T and d_s^T, rounded to bf16, already are the A fragments of the next products. The consumers also
+// exchange d_s through shared memory, and each computes half of d_q. The producer warpgroup loads tiles by TMA (tensor_copy.cuh), prepares
+// the mask, lse and delta of each step, and waits at the ordered semaphore.
 //
 // d_q of a tile of queries is a sum over the blocks whose keys it sees. An ordered semaphore (ordered_semaphore.cuh) lets these blocks add
 // one after another, in the order of keys, prefix first. The sum is fp32 in the workspace; the thread that holds an element loads the sum,
@@ -130,10 +130,10 @@ __device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shar
 }
 
 // The turn of this block to add to d_q, for each step. Two threads work on turns: one polls for the next turn, the other ends the previous
-// turn, which makes the additions visible to other blocks. They are two because each takes about 1500 clocks under load. shared.turn
-// expects one arrival of each per step: the first when the block has the turn, the second when all threads have added in the previous step.
-// No thread misses a phase: the first thread waits for each phase of shared.turn, the second for each phase of `added`, and the adding
-// threads arrive at `added` only after shared.turn.
+// turn, which makes the additions visible to other blocks. Each takes about 1500 clocks under load, so one thread for both would be too
+// slow. shared.turn expects one arrival of each per step: the first when the block has the turn, the second when all threads have added in
+// the previous step. No thread misses a phase: the first thread waits for each phase of shared.turn, the second for each phase of `added`,
+// and the adding threads arrive at `added` only after shared.turn.
 
 // Called by one thread: waits for turns.
 template <int D>

@@ -1,5 +1,5 @@
 // Tiles of attention on fp32 units. A block keeps its rows in shared memory and reads one tile of columns at a time into it, for all its
-// rows. A warp owns the same rows in both products of attention.cuh, so only the warp that writes weights reads them.
+// rows. A warp owns the same rows in both products of attention.cuh. So it reads only weights that it has written itself.
 #pragma once
 
 #include "attention.cuh"
@@ -60,8 +60,8 @@ struct Tile {
     }
   }
 
-  // SELECT: columns with weight 0 are left out of the sum, so that masked columns may contain anything, also infinities and NaN. Only tiles
-  // whose rows see different columns need it.
+  // With SELECT, columns with weight 0 are left out of the sum, because masked columns may contain infinities and NaN. Only tiles whose
+  // rows see different columns need it.
   template <bool SELECT>
   static __device__ __forceinline__ void accumulate(Output& o, const float* weights, const float* columns) {
     const float* const w = weights + row(0) * kWeightStride;

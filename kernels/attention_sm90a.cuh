@@ -29,8 +29,8 @@ struct WarpgroupRows {
     for (int part = 0; part < kParts; part++) load_tile(rows + part * kPartBytes, map, landed, row, column + part * kTileColumns);
   }
 
-  // The same by THREADS threads, row by row: row i from tensor + offset(i), or zeros if offset(i) is negative. Each thread starts to copy
-  // every THREADS-th chunk.
+  // Copies the same rows without TMA, by THREADS threads: row i from tensor + offset(i), or zeros if offset(i) is negative. Each thread
+  // starts the cp.async of every THREADS-th chunk.
   template <int THREADS, class Offset>
   static __device__ __forceinline__ void copy(unsigned char* rows, const void* tensor, int thread, Offset offset) {
     const bf16* const from = static_cast<const bf16*>(tensor);

@@ -5,7 +5,7 @@
 
 namespace dpo4j {
 
-// Copies a sentence into a caller's buffer, cut to fit. A null or empty buffer is left alone.
+// Copies a sentence into the caller's buffer, and cuts it if it is too long. Does nothing if the buffer is null or has 0 bytes.
 inline void copy_text(char* text, size_t text_bytes, const char* sentence) {
   if (text != nullptr && text_bytes != 0) snprintf(text, text_bytes, "%s", sentence);
 }

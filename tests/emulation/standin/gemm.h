@@ -10,6 +10,6 @@ struct Matrix {
   int64_t row_step, column_step;
 };
 
-// d[m,n] = alpha a[m,k] b[k,n] + beta c[m,n]; c is not read where beta is 0. Accumulated in fp32, over k in an order that does not depend
-// on m and n.
+// d[m,n] = alpha a[m,k] b[k,n] + beta c[m,n]; c is not read if beta is 0. Accumulated in fp32, over k in an order that does not depend on m
+// and n.
 void gemm(const Matrix& d, const Matrix& a, const Matrix& b, const Matrix& c, int64_t m, int64_t n, int64_t k, float alpha, float beta);

@@ -67,7 +67,7 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         return workspaceBytes() <= bytes && hasAlignedChunks(rows);
     }
 
-    /** The same plan with other chunks. */
+    /** The same plan with another max number of rows per chunk. */
     public HeadPlan withChunkRows(long rows) {
         return new HeadPlan(use, vocabulary, hidden, dtype, rows);
     }
@@ -96,17 +96,17 @@ public record HeadPlan(Use use, long vocabulary, long hidden, DType dtype, long 
         };
     }
 
-    /** Whether every chunk of so many rows begins at a 16-byte aligned hidden state. */
+    /** Whether, in a call of {@code rows} rows, the hidden states of every chunk are 16-byte aligned. */
     boolean hasAlignedChunks(long rows) {
         return rows <= chunkRows || chunkRows % alignedRows() == 0;
     }
 
-    /** The min number of rows of hidden states that is a multiple of 16 bytes. */
+    /** The min number of rows of hidden states whose bytes are a multiple of 16. */
     private long alignedRows() {
         return 16 / Long.lowestOneBit(hidden * dtype.bytes() | 16);
     }
 
-    /** The offset of the gradient of the logits in the workspace: the offset of the logits, or after them. */
+    /** The offset of the gradient of the logits in the workspace: after the logits, or 0 if it overwrites them. */
     long gradientBegin() {
         return hasSeparateGradient() ? aligned(4 * chunkRows * stride()) : 0;
     }

@@ -25,7 +25,7 @@ public final class NativeLibrary {
 
     private NativeLibrary() {}
 
-    /** Makes {@link Native} callable. If that failed, every call throws the same reason. */
+    /** Makes {@link Native} callable. If that failed, every call throws an error with the same reason. */
     public static void load() {
         String reason = Outcome.REASON;
         if (reason != null) {
@@ -33,7 +33,7 @@ public final class NativeLibrary {
         }
     }
 
-    /** Its static initialiser loads the library once. */
+    /** Its static initialiser loads the library, so the JVM loads it once. */
     private static final class Outcome {
         static final @Nullable String REASON = attempt();
     }
@@ -55,7 +55,7 @@ public final class NativeLibrary {
             Loader.load(Native.class);
         } catch (LinkageError e) {
             return "the native library could not be loaded: " + rootMessage(e);
-        } catch (InaccessibleObjectException e) { // how JavaCPP loads for classes of another loader
+        } catch (InaccessibleObjectException e) { // JavaCPP reflects if its class loader is another
             return "JavaCPP and dpo4j have different class loaders, and Java refuses to load the native library for the"
                     + " other: load both jars with one class loader";
         }
