@@ -9,11 +9,12 @@ import org.dpo4j.testkit.ReferenceAttention.Gradients;
 import org.dpo4j.testkit.ReferenceAttention.View;
 
 /**
- * {@link Tolerance} of attention: the same model of fp32, followed through the loops of {@link ReferenceAttention}.
+ * {@link Tolerance} of attention: the same model of fp32, applied to the loops of {@link ReferenceAttention}.
  *
- * <p>bf16 goes through tensor cores, whose model is the PTX ISA's of mma: products of bf16 are exact, additions at least fp32, but perhaps cut instead
- * of rounded; exponentials below the normal numbers are 0. What multiplies v, d_out, k and q there (weights, d_score) is rounded to bf16 first, while
- * the weights' sum and lse are of the unrounded ones.
+ * <p>bf16 runs on tensor cores, for which the PTX ISA promises: products of bf16 are exact, and additions have at least
+ * the precision of fp32, but may truncate instead of round. Kernels may flush exponentials below the normal numbers to
+ * 0. Weights and d_score are rounded to bf16 before they are multiplied by v, d_out, k and q. The sum of the weights
+ * and lse use the unrounded weights.
  */
 public final class AttentionTolerance {
     private final ReferenceAttention attention;
@@ -24,22 +25,31 @@ public final class AttentionTolerance {
         this.tensorCores = dtype == DType.BF16;
     }
 
-    /** Relative error of a sum of n products with respect to their magnitudes. A cut errs by up to 2 U, and always to the same side. */
+    /**
+     * Error of a sum of n products, relative to the sum of their magnitudes. A truncation has an error of up to 2 U,
+     * always with the same sign.
+     */
     private double products(double n) {
         return tensorCores ? 2 * n * U * 1.001 : Tolerance.roundings(n);
     }
 
-    /** Relative error of a left side that is rounded before its product: half a unit in the last of bf16's 8 places. */
+    /**
+     * Relative error of a left operand that is rounded to bf16 before its product: half a unit in the last of the 8
+     * bits of its significand.
+     */
     private double left() {
         return tensorCores ? 0x1p-8 : 0;
     }
 
-    /** Absolute error of what is flushed to 0. */
+    /** Absolute error of a number that is flushed to 0. */
     private double flushed() {
         return tensorCores ? Float.MIN_NORMAL : 0;
     }
 
-    /** Absolute error of any score of a view: headWidth products and their sum, and the scale, perhaps brought to base 2: three more. */
+    /**
+     * Absolute error of any score of a view: headWidth products and their sum; three more roundings for the scale, and
+     * for its conversion to base 2.
+     */
     private double score(View view) {
         double largest = 0;
         for (int key : view.keys()) {
@@ -64,16 +74,19 @@ public final class AttentionTolerance {
     }
 
     /**
-     * Relative error of exp(score - maximum): both scores', the difference's rounding, the exponential's. Where scale and difference are one fma, the
-     * maximum is any number near it: it is the same in all weights and in lse, and what it was rounded by is in neither result.
+     * Relative error of exp(score - maximum): the errors of both scores, the rounding of the difference, and the error
+     * of the exponential. If one fma applies the scale and subtracts the maximum, the rounding error of the maximum
+     * does not count: all weights and lse use the same rounded maximum, so its error cancels.
      */
     private static double weight(double score, double spread) {
         return 2 * score + U * spread + Tolerance.exponential(spread);
     }
 
     /**
-     * out = sum(w v) / sum(w). Errors of the weights count in both sums, their rounding before the product in one. Each sum has n terms, and is rescaled
-     * at most n times when the maximum moves, by the same factor, so that of the factor only its product's rounding is left. A division, a product.
+     * out = sum(w v) / sum(w). Errors of the weights are in both sums; their rounding before the product is in one.
+     * Each sum has n terms. If the maximum grows, which happens at most n times, both sums are multiplied by the same
+     * factor. The error of the factor cancels, and the rounding of its product remains. A division and a product
+     * follow.
      */
     public double[] forward(View view) {
         int n = view.keys().length;
@@ -94,8 +107,8 @@ public final class AttentionTolerance {
     }
 
     /**
-     * lse = maximum + log(sum of w): the weights, n terms, at most n rescalings, whose factors' arguments add up to the spread; the logarithm; the sum,
-     * perhaps brought back from base 2.
+     * lse = maximum + log(sum of w): the errors of the weights; a sum of n terms; at most n rescalings, the arguments
+     * of whose factors add up to the spread; the logarithm; and the last sum, with its conversion from base 2.
      */
     public double lse(View view) {
         int n = view.keys().length;
@@ -110,12 +123,12 @@ public final class AttentionTolerance {
                 + 4 * U * Math.abs(lse);
     }
 
-    /** How far each gradient may be off. */
+    /** The allowed error of each gradient. */
     public Gradients backward(double[] dOut, double[] out, double[] lse, Gradients shapes) {
         return backward(attention.views(), dOut, out, lse, shapes);
     }
 
-    /** The same of what some views add. */
+    /** The allowed error of the part of the gradients that some views add. */
     public Gradients backward(List<View> views, double[] dOut, double[] out, double[] lse, Gradients shapes) {
         double[] ofQ = new double[shapes.dQ().length];
         double[] ofK = new double[shapes.dK().length];
@@ -133,9 +146,10 @@ public final class AttentionTolerance {
     }
 
     /**
-     * p = exp(score - lse) errs by the score, the difference (twice, in base 2) and the exponential; d_out . v and delta = d_out . out are sums of
-     * headWidth products; d_score = p (d_out . v - delta), and then sums over the keys of a query, or the queries of a key, of products with p and
-     * d_score, rounded before if they go through tensor cores.
+     * p = exp(score - lse) has the errors of the score, of the difference (twice, in base 2) and of the exponential.
+     * d_out . v and delta = d_out . out are sums of headWidth products, and d_score = p (d_out . v - delta). The
+     * gradients are sums of products with p and d_score over the keys of a query, or the queries of a key. On tensor
+     * cores p and d_score are rounded first.
      */
     private void addView(
             View view,

@@ -1,11 +1,14 @@
 package org.dpo4j.testkit;
 
-/** IEEE 754 binary16: 11 bits of significand, one of them implied, from 2^-14; below that, multiples of 2^-24. */
+/**
+ * IEEE 754 binary16. From 2^-14 on, a significand has 11 bits, one of them implied; smaller numbers are multiples of
+ * 2^-24.
+ */
 public final class Binary16 {
     private static final int IMPLIED = 1024;
     private static final int INFINITY = 0x7C00;
 
-    /** The middle between the largest number, 65504, and what would be the next. */
+    /** The midpoint between the max finite number, 65504, and the next power of two, 65536. */
     private static final float OVERFLOW = 65520;
 
     private Binary16() {}
@@ -20,8 +23,8 @@ public final class Binary16 {
         if (size >= OVERFLOW) {
             return (short) (sign | INFINITY);
         }
-        // In units of the last place the significand is a whole number; one of 2048 carries into the exponent by
-        // itself.
+        // The significand in units of the last place. If it is rounded up to 2048, the sum below increases the
+        // exponent.
         int exponent = Math.max(Math.getExponent(size), -14);
         int significand = (int) Math.rint(Math.scalb((double) size, 10 - exponent));
         return (short) (sign | (exponent + 14) * IMPLIED + significand);

@@ -6,7 +6,10 @@ import java.util.stream.IntStream;
 import org.dpo4j.kernels.decoder.Segment;
 import org.jspecify.annotations.Nullable;
 
-/** Causal grouped-query attention over packed segments, in double precision: one query of one head at a time, all its scores at once. */
+/**
+ * Causal grouped-query attention over packed segments, in double precision. It processes one query of one head at a
+ * time, with all its scores in memory.
+ */
 public final class ReferenceAttention {
     public final int heads;
     public final int kvHeads;
@@ -72,7 +75,7 @@ public final class ReferenceAttention {
                 .toArray();
     }
 
-    /** Rows of the keys that a query sees, in ascending order where its prefix lies before its segment. */
+    /** Rows of the keys that a query sees, in ascending order if its prefix is before its segment. */
     public int[] keys(int query) {
         for (Segment segment : segments) {
             int i = query - segment.queryBegin();
@@ -98,12 +101,12 @@ public final class ReferenceAttention {
         return new View(query, head, keys, scores);
     }
 
-    /** First element of a query row's head in q, out and the like. */
+    /** Index of the first element of a head of a query row, in q, out and their gradients. */
     public int atQuery(int query, int head) {
         return (query * heads + head) * headWidth;
     }
 
-    /** First element of the key head that a head reads, in k and v. */
+    /** Index of the first element of the key head that a query head uses, in k and v. */
     public int atKey(int key, int head) {
         return (key * kvHeads + head / (heads / kvHeads)) * headWidth;
     }
@@ -134,12 +137,12 @@ public final class ReferenceAttention {
 
     public record Gradients(double[] dQ, double[] dK, double[] dV) {}
 
-    /** From out and lse as forward kept them. */
+    /** Gradients from out and lse as forward stored them. */
     public Gradients backward(double[] dOut, double[] out, double[] lse) {
         return backward(views(), dOut, out, lse);
     }
 
-    /** What some views add to the gradients. */
+    /** The part of the gradients that some views add. */
     public Gradients backward(List<View> views, double[] dOut, double[] out, double[] lse) {
         Gradients gradients = new Gradients(new double[q.length], new double[k.length], new double[v.length]);
         for (View view : views) {

@@ -13,7 +13,7 @@ public final class ReferenceEmbedding {
         return out;
     }
 
-    /** The table's gradient: every row of d_out added to the table row it came from. */
+    /** The gradient of the table: each row of d_out is added to the row of its index. */
     public static double[] backward(double[] dOut, int tableRows, int width, int[] indices) {
         double[] dTable = new double[tableRows * width];
         for (int i = 0; i < dOut.length; i++) {

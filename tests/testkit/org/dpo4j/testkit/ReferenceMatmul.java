@@ -4,7 +4,7 @@ package org.dpo4j.testkit;
 public final class ReferenceMatmul {
     private ReferenceMatmul() {}
 
-    /** op(a) is [m,k], op(b) is [k,n], both stored without gaps. */
+    /** op(a) is [m,k], op(b) is [k,n], both contiguous. */
     public static double[] product(
             double[] a, double[] b, int m, int n, int k, boolean transposeA, boolean transposeB) {
         double[] c = new double[m * n];

@@ -1,6 +1,9 @@
 package org.dpo4j.testkit;
 
-/** Philox4x32-10 (Salmon et al. 2011), and the rounding to bf16 that AdamW makes of it, written from the paper. */
+/**
+ * Philox4x32-10 (Salmon et al. 2011), written from the paper, and the stochastic rounding to bf16 that AdamW uses it
+ * for.
+ */
 public final class ReferencePhilox {
     private static final int ROUNDS = 10;
     private static final long M0 = 0xD2511F53L;
@@ -10,7 +13,7 @@ public final class ReferencePhilox {
 
     private ReferencePhilox() {}
 
-    /** Figure 2 of the paper, with N = 4 and W = 32: words of the counter, two of the key. */
+    /** Figure 2 of the paper, with N = 4 and W = 32: four words of the counter, two of the key. */
     public static int[] bits(int[] counter, int[] key) {
         int[] x = counter.clone();
         for (int round = 0; round < ROUNDS; round++) {
@@ -33,7 +36,7 @@ public final class ReferencePhilox {
         return sixteenBits(seed, step, number, 0);
     }
 
-    /** Likewise of the parameter (0), m (1) or v (2). */
+    /** The 16 bits of an element of the parameter (0), of m (1) or of v (2). */
     public static int sixteenBits(long seed, int step, long number, int what) {
         long group = number / 8;
         int[] bits = bits(
@@ -42,7 +45,7 @@ public final class ReferencePhilox {
         return bits[j / 2] >>> 16 * (j % 2) & 0xFFFF;
     }
 
-    /** The bf16 value about {@code exact}, finite, that {@code random} picks. */
+    /** The one of the two bf16 neighbours of {@code exact} that {@code random} chooses. {@code exact} is finite. */
     public static float rounded(float exact, int random) {
         int bits = Float.floatToRawIntBits(exact);
         boolean up = (bits & 0xFFFF) + random >= 1 << 16;

@@ -13,8 +13,8 @@ import org.dpo4j.kernels.PreferenceOptions.Divergence;
 import org.dpo4j.kernels.PreferenceOptions.Scalar;
 
 /**
- * The losses of pairs in double precision, each formula as its paper or TRL writes it, with no thought of speed or of extremes. Gradients are taken by
- * central differences of these.
+ * The losses of pairs in double precision, each formula as its paper or TRL writes it. They may overflow or lose digits
+ * if inputs are extreme. Tests compute gradients as central differences of these losses.
  *
  * @param sums chosen, rejected of each pair
  * @param reference likewise; zeros for the reference-free loss
@@ -69,7 +69,7 @@ public record ReferencePreferenceLoss(Options options, double[] sums, double[] r
         return score(ratio(completion)) / Math.max(1, lengths[completion]);
     }
 
-    /** The loss of every pair; the ones that sort report a place's loss at the pair whose first number stands there. */
+    /** The loss of every pair. A loss that sorts reports the k-th loss at the pair of the k-th first number. */
     public double[] losses(LossType type) {
         return switch (type) {
             case AOT -> sorted(i -> sums[2 * i] - sums[2 * i + 1], i -> reference[2 * i] - reference[2 * i + 1]);

@@ -57,7 +57,7 @@ public final class ReferenceRmsNorm {
         return dX;
     }
 
-    /** What one row adds to d_w. */
+    /** The term of one row in d_w. */
     public static double[] backwardWeight(double[] dOut, double[] x, double rstd) {
         double[] dWeight = new double[x.length];
         for (int j = 0; j < x.length; j++) {

@@ -2,7 +2,10 @@ package org.dpo4j.testkit;
 
 import org.dpo4j.kernels.DType;
 
-/** Rotary positions in double precision: the pair (x[i], x[i + width/2]) of a head turned by the angle of row and i. */
+/**
+ * Rotary positions in double precision: the pair (x[i], x[i + width/2]) of a head is rotated by the angle of its row
+ * and i.
+ */
 public final class ReferenceRope {
     private ReferenceRope() {}
 
@@ -17,7 +20,7 @@ public final class ReferenceRope {
         return table;
     }
 
-    /** One head of the result as stored. Both products are at most the larger of the pair. */
+    /** One head of the result as it is stored. */
     public static Expected expected(DType dtype, double[] head, double[] cosine, double[] sine, boolean backward) {
         int half = head.length / 2;
         double[] turned = backward ? backward(head, cosine, sine) : forward(head, cosine, sine);

@@ -1,6 +1,9 @@
 package org.dpo4j.testkit;
 
-/** Sums of rows of values over ranges, in double precision; tokens beyond the partner's length count {@code tail}. */
+/**
+ * Sums of rows of values over ranges, in double precision; tokens beyond the length of the pair's other sequence have
+ * the factor tail.
+ */
 public final class ReferenceSequenceSum {
     private ReferenceSequenceSum() {}
 

@@ -44,7 +44,7 @@ public final class ReferenceTokenLogProb {
         return entropy;
     }
 
-    /** 1 where the target is the first of the largest, else 0. */
+    /** 1 if the target is the argmax (the first, if several are equal), else 0. */
     public static double hit(double[] logits, int target) {
         int first = 0;
         for (int j = 1; j < logits.length; j++) {
@@ -55,7 +55,7 @@ public final class ReferenceTokenLogProb {
         return target == first ? 1 : 0;
     }
 
-    /** Of the logits that exist: -inf does not. */
+    /** The mean of the logits that are not -inf. */
     public static double meanLogit(double[] logits) {
         double sum = 0;
         int count = 0;
@@ -79,7 +79,7 @@ public final class ReferenceTokenLogProb {
         return Math.log(sum) - 2 * logSum;
     }
 
-    /** WPO's log weight (Zhou et al. 2024, equation 2): log-prob over the sum of p^2. */
+    /** WPO's log weight (Zhou et al. 2024, equation 2): logprob - log(sum of p^2). */
     public static double logWeight(double[] logits, int target) {
         return forward(logits, target) - logSumOfSquares(logits);
     }
@@ -106,7 +106,7 @@ public final class ReferenceTokenLogProb {
                         : Tolerance.logProbBackward(logits[j], lse, dLogProb, j == target));
     }
 
-    /** d_logits of one row, from the lse that forward kept. */
+    /** d_logits of one row, from the lse that forward stored. */
     public static double[] backward(double[] logits, int target, double lse, double dLogProb) {
         double[] dLogits = new double[logits.length];
         for (int j = 0; j < logits.length; j++) {

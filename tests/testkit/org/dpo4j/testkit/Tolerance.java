@@ -3,11 +3,12 @@ package org.dpo4j.testkit;
 import org.dpo4j.kernels.DType;
 
 /**
- * How far a result may be from the exact one, derived from the arithmetic that every implementation must do. Inputs are exact: references are given
- * the values as stored.
+ * How far a result may be from the exact one. Each bound is derived from the arithmetic that every implementation must
+ * do. Inputs count as exact, because references read the values as they are stored.
  *
- * <p>The model of fp32: each rounding is within a relative {@link #U}; an exponential or logarithm is within two units in the last place, and scaling
- * its argument to base 2 costs two roundings of that argument. Fused or reordered operations only round less often.
+ * <p>The model of fp32: a rounding has a relative error of at most {@link #U}. An exponential or a logarithm has an
+ * error of at most two units in the last place. Scaling its argument to base 2 adds two roundings of that argument.
+ * Fused operations round less often and reordered ones not more often, so the bounds hold for them too.
  */
 public final class Tolerance {
     private Tolerance() {}
@@ -16,14 +17,15 @@ public final class Tolerance {
     public static final double U = 0x1p-24;
 
     /**
-     * Relative error of a sum's terms after n roundings. At worst n U; of many independent roundings, 6 sqrt(n) U but for once in 3e7 (Higham and
-     * Mary 2019, "A new approach to probabilistic rounding error analysis", theorem 2.4 with lambda = 6). Second-order terms: a thousandth.
+     * Relative error of the terms of a sum after n roundings. It is at most n U. If roundings are independent, the
+     * probability that it exceeds 6 sqrt(n) U is 1 in 3e7 (Higham and Mary 2019, "A new approach to probabilistic
+     * rounding error analysis", theorem 2.4 with lambda = 6). Second-order terms add a thousandth.
      */
     public static double roundings(double n) {
         return Math.min(n, 6 * Math.sqrt(n)) * U * 1.001;
     }
 
-    /** A sum of n products or terms: n - 1 additions and a rounding of each term. */
+    /** Error of a sum of n products or terms: n - 1 additions, and one rounding of each term. */
     public static double sum(int n, double magnitudes) {
         return roundings(n) * magnitudes;
     }
@@ -34,8 +36,10 @@ public final class Tolerance {
     }
 
     /**
-     * A value known within {@code error} as it is stored: 16 bits round once more, by half a unit in the last place of the largest it may be. What is
-     * below the normal numbers of fp32 may be flushed to zero; what is below those of fp16, where most probabilities are, may not.
+     * Error of a value after it is stored, if its error before is {@code error}. A 16-bit type rounds once more, by
+     * half a unit in the last place of the max magnitude that the value may have. A value below the normal numbers of
+     * fp32 may be flushed to zero. A value below the normal numbers of fp16 may not, because most probabilities are so
+     * small.
      */
     public static double stored(DType dtype, double value, double error) {
         int exponent = Math.getExponent(Math.abs(value) + error);
@@ -50,19 +54,23 @@ public final class Tolerance {
     // ---- rms_norm
     // ----------------------------------------------------------------------------------------------------------------------
 
-    /** rstd: width squares and their sum, all positive, one division, one addition; halved by the root; root and reciprocal. */
+    /**
+     * rstd: {@code width} squares and their sum (all terms are positive), one division, one addition. The square root
+     * halves the relative error so far. Root and reciprocal add their own.
+     */
     public static double rstd(int width, double rstd) {
         return (roundings(width + 2) / 2 + 4 * U) * rstd;
     }
 
-    /** y = w x rstd: rstd's error and two products. */
+    /** y = w x rstd: the error of rstd, and two products. */
     public static double rmsNorm(int width, double y) {
         return rstd(width, Math.abs(y)) + 2 * U * Math.abs(y);
     }
 
     /**
-     * d_x = d_residual + rstd (g - x rstd^2 dot / width), with dot = sum(g x): a sum of width products of three, then at most eight roundings of each
-     * of the two terms, and one of the result's parts. {@code dotMagnitude} is the sum of |g x|.
+     * d_x = d_residual + rstd (g - x rstd^2 dot / width), with dot = sum(g x): a sum of {@code width} products of three
+     * factors; then at most eight roundings of each of the two terms, including that of the final sum. {@code
+     * dotMagnitude} is the sum of |g x|.
      */
     public static double rmsNormBackward(
             int width, double residual, double rstd, double g, double x, double dotMagnitude) {
@@ -82,15 +90,16 @@ public final class Tolerance {
     // ------------------------------------------------------------------------------------------------------------------------
 
     /**
-     * gate sigmoid(gate) up: the exponential's error and five roundings. exp(-gate) may overflow for gate below -88, where |silu| is under 2^-120.
+     * gate sigmoid(gate) up: the error of the exponential, and five roundings. exp(-gate) may overflow if gate is below
+     * -88; then |silu| is below 2^-120.
      */
     public static double swiglu(double gate, double up, double y) {
         return (exponential(gate) + 5 * U) * Math.abs(y) + 0x1p-120 * Math.abs(up);
     }
 
     /**
-     * dy up s (1 + gate (1 - s)): s has the exponential's error and two roundings, and 1 - s the same absolute error; six more roundings. The terms are
-     * s and gate s (1 - s).
+     * dy up s (1 + gate (1 - s)): s has the error of the exponential and two roundings. 1 - s has the same absolute
+     * error. The rest adds six roundings.
      */
     public static double swigluBackwardGate(double dOut, double gate, double up) {
         double s = Functions.sigmoid(gate);
@@ -104,16 +113,21 @@ public final class Tolerance {
     // -----------------------------------------------------------------------------------------------------------------
 
     /**
-     * log(sum of exp(x_j - m)) over a row. Each term's argument is rounded once and its exponential errs as {@link #exponential}; weighted by the
-     * probabilities that is p . |x - m|. The sum of n positive terms; then the running maximum moved at most n times, but each move's factor errs
-     * like one more exponential of a distance that adds up to the row's spread where it still matters, which sum's weights already hold: four
-     * roundings a halving of the sum, 24 halvings before nothing is left. Then the logarithm.
+     * log(sum of exp(x_j - m)) over a row. The errors are those of {@link #relativeSum}, which are relative to the sum
+     * and so absolute in its logarithm, and that of the logarithm itself.
      */
     public static double logSum(double[] logits) {
         return relativeSum(logits, 1) + 4 * U * Math.abs(ReferenceTokenLogProb.logSum(logits));
     }
 
-    /** Relative error of the sum of exp(power (x_j - m)). */
+    /**
+     * Relative error of the sum of exp(power (x_j - m)). The argument of each term is rounded once, and its exponential
+     * has the error of {@link #exponential}: weighted by the terms, that is {@code argument / sum}. The sum has n
+     * positive terms. If the running maximum grows, the sum so far is multiplied by a factor, which is an exponential
+     * too. For each term, the arguments of its exponential and of all later factors add up to its distance from m, so
+     * {@code argument} contains their errors. Each factor also has an error of 4 U. The bound counts one factor per
+     * halving of the earlier sum, and 24 halvings, after which the earlier sum is below the last place.
+     */
     private static double relativeSum(double[] logits, int power) {
         double maximum = ReferenceTokenLogProb.maximum(logits);
         double sum = 0;
@@ -127,21 +141,21 @@ public final class Tolerance {
         return argument / sum + power * (4 * U + 4 * 24 * U) + roundings(logits.length);
     }
 
-    /** (x_target - m) - logSum: two roundings. */
+    /** (x_target - m) - logSum: the error of logSum, and two roundings. */
     public static double logProb(double[] logits, int target) {
         double distance = ReferenceTokenLogProb.maximum(logits) - logits[target];
         double logProb = Math.abs(ReferenceTokenLogProb.forward(logits, target));
         return logSum(logits) + U * (distance + logProb);
     }
 
-    /** m + logSum: one rounding. */
+    /** m + logSum: the error of logSum, and one rounding. */
     public static double lse(double[] logits) {
         return logSum(logits) + U * Math.abs(ReferenceTokenLogProb.lse(logits));
     }
 
     /**
-     * g ((j == target) - p) with p = exp(x - lse): x - lse is rounded once, then the exponential, which may be flushed to zero before it is multiplied, a
-     * subtraction and a product.
+     * g ((j == target) - p) with p = exp(x - lse): x - lse is rounded once. The exponential has its error, and may be
+     * flushed to zero before it is multiplied. A subtraction and a product round once each.
      */
     public static double logProbBackward(double logit, double lse, double dLogProb, boolean target) {
         double distance = Math.abs(logit - lse);
@@ -151,8 +165,9 @@ public final class Tolerance {
     }
 
     /**
-     * The same in one pass with forward, which need not know the lse as stored: against that one, the logarithm's and the lse's last roundings, a
-     * reciprocal and a product; an absolute error in an exponent is a relative one of its exponential.
+     * The same if forward and backward are one call, which may divide by the sum instead of subtracting the stored lse.
+     * The difference between the two is the error of the logarithm and of the last rounding of lse, a reciprocal and a
+     * product. An absolute error of an exponent is a relative error of its exponential.
      */
     public static double logProbBackwardInOnePass(
             double logit, double lse, double logSum, double dLogProb, boolean target) {
@@ -162,8 +177,9 @@ public final class Tolerance {
     }
 
     /**
-     * logSum + sum of p_j (m - x_j), no term below 0. A term of the sum errs as its exponential does, a rounding for the distance, one for the product;
-     * sum and moves of the maximum as in {@link #relativeSum}; then the division by the sum of exponentials and the addition.
+     * logSum + sum of p_j (m - x_j). No term is below 0. A term of the sum has the error of its exponential, one
+     * rounding of the distance and one of the product. The sum, and rescaling it to a new maximum, have the errors of
+     * {@link #relativeSum}. The division by the sum of exponentials and the addition round once each.
      */
     public static double entropy(double[] logits) {
         double maximum = ReferenceTokenLogProb.maximum(logits);
@@ -180,7 +196,7 @@ public final class Tolerance {
         return logSum(logits) + argument + relative * meanDistance + U * (logSum + meanDistance);
     }
 
-    /** A sum, a division, and a rounding more where the sum is of vectors. */
+    /** A sum and a division; one more rounding if the sum is over vectors. */
     public static double meanLogit(double[] logits) {
         double magnitudes = 0;
         int count = 0;
@@ -192,8 +208,9 @@ public final class Tolerance {
     }
 
     /**
-     * (x_target - m) + logSum - log(sum of exp(2 (x_j - m))): the sum of squares errs as the other one does with twice the distances; a logarithm of each;
-     * the additions round what is no larger than the terms together.
+     * (x_target - m) + logSum - log(sum of exp(2 (x_j - m))): the sum of squares has the error of the other sum, at
+     * twice the distances. Both logarithms have their own error. The additions round numbers that are not larger than
+     * the sum of the magnitudes of the terms.
      */
     public static double logWeight(double[] logits, int target) {
         double distance = ReferenceTokenLogProb.maximum(logits) - logits[target];
@@ -208,12 +225,15 @@ public final class Tolerance {
     // ---- what is computed in fp64 and rounded once
     // ---------------------------------------------------------------------------------------
 
-    /** An fp32 result of fp64 arithmetic on few terms: half a unit in the last place, and a thousandth of it for the arithmetic. */
+    /**
+     * An fp32 result of fp64 arithmetic on few terms: half a unit in the last place, and a thousandth of that for the
+     * arithmetic.
+     */
     public static double roundedOnce(double value) {
         return 1.001 * U * Math.abs(value) + Float.MIN_VALUE;
     }
 
-    /** An fp64 sum of n terms, each of a handful of roundings. */
+    /** An fp64 sum of n terms, each of which is rounded at most eight times. */
     public static double doubles(int n, double magnitudes) {
         return (n + 8) * 0x1p-53 * magnitudes;
     }
@@ -222,17 +242,18 @@ public final class Tolerance {
     // -------------------------------------------------------------------------------------------------------------------------
 
     /**
-     * m = (m - s m) + s g with g = clip gradient and s = 1 - b1, b1 at least 0.4 or 0: s itself, two products and two sums; the largest of v has one
-     * more, of the square.
+     * m = (m - s m) + s g with g = clip gradient and s = 1 - b1; b1 is 0 or at least 0.4. Roundings: s itself, two
+     * products and two sums. v has one more, of the square.
      */
     public static double moment(double kept, double added) {
         return 6 * U * (Math.abs(kept) + Math.abs(added));
     }
 
     /**
-     * p - (lr decay p + lr c1 m / (sqrt(c2 v) + epsilon)). {@code kept} is p (1 - lr decay): two roundings of lr decay p, and those of the last sum and
-     * the last difference. The update: ten roundings, and
-     * the errors of m (absolute) and v (relative, halved by the root). {@code slope} is update / m, {@code of...} the two moments' errors.
+     * p - (lr decay p + lr c1 m / (sqrt(c2 v) + epsilon)). {@code kept} is p (1 - lr decay): two roundings of lr decay
+     * p, and those of the last sum and the last difference. The update has ten roundings and the errors of m and v:
+     * {@code ofM} is absolute, and {@code slope} is update / m; {@code relativeOfV} is relative, and the square root
+     * halves it.
      */
     public static double adamw(double kept, double update, double slope, double ofM, double relativeOfV) {
         return 4 * U * Math.abs(kept) + (10 * U + relativeOfV / 2) * Math.abs(update) + Math.abs(slope) * ofM;
