@@ -17,8 +17,8 @@ import org.dpo4j.testkit.ReferenceAttention.Gradients;
 import org.dpo4j.testkit.ReferenceAttention.View;
 
 /**
- * Grouped-query attention over q, k and v in one buffer, as in the decoder. The gate looks at a few rows of the first sequence or pair, and at
- * the last key head with the heads that read it.
+ * Grouped-query attention over q, k and v in one buffer, as in the decoder. The gate checks a few rows of the first
+ * sequence or pair, for the last key head and the query heads that use it.
  */
 final class AttentionBenchmark {
     private static final int SAMPLES = 8;
@@ -59,8 +59,9 @@ final class AttentionBenchmark {
     }
 
     /**
-     * With {@code layout causal}: {@code sequences} of {@code tokens} each. With {@code layout shared}: {@code pairs} of a prompt and two
-     * completions behind it. With {@code layout plain}: the same pairs as two sequences each.
+     * With {@code layout causal}: {@code sequences} of {@code tokens} each. With {@code layout shared}: {@code pairs}
+     * of a prompt and the two completions that share it. With {@code layout plain}: the same pairs as two sequences
+     * each.
      */
     static List<Segment> segments(Shape shape) {
         if (shape.has("layout", "causal")) {
@@ -140,7 +141,7 @@ final class AttentionBenchmark {
         return operand.at(turn) + (long) (heads + kvHeads) * width * operand.storage().bytes;
     }
 
-    /** The last key head and the heads that read it, over the rows that the first family of segments has. */
+    /** The last key head and the query heads that use it, over the rows of the first prompt and its completions. */
     private final class Checked {
         final int count;
         final int group = heads / kvHeads;
@@ -172,7 +173,7 @@ final class AttentionBenchmark {
             sample = Fixture.sample(SAMPLES, rowsOfFamily);
         }
 
-        /** So many heads of each row, from {@code first} on. */
+        /** Copies {@code count} heads of each row, from head {@code first} on. */
         double[] read(Operand operand, long rowStride, int first, int headCount) {
             double[] values = new double[rowsOfFamily * headCount * width];
             for (int row = 0; row < rowsOfFamily; row++) {
@@ -242,7 +243,7 @@ final class AttentionBenchmark {
         }
     }
 
-    /** One head of a row of a gradient; what it must be stands in {@code expected} from {@code at} on. */
+    /** Compares one head of a row of a gradient with {@code expected} from index {@code at} on. */
     private void check(
             Gate gate, String what, int row, Operand dQkv, int head, double[] expected, double[] off, int at) {
         gate.values(

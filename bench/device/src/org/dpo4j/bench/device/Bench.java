@@ -33,7 +33,9 @@ final class Bench implements Callable<Integer> {
     static final int HUNG = 4;
     private static final int NOT_UNDERSTOOD = 2;
     private static final int DEVICE_LOST = 3;
-    /** A benchmark that began before the deadline may go on for so long: {@code --quick} promises eight minutes. */
+    /**
+     * Seconds for which a benchmark may run after the deadline, so that {@code --quick} ends within its eight minutes.
+     */
     private static final double GRACE_SECONDS = 20;
 
     private static final double QUICK_SECONDS = 7.5 * 60;
@@ -85,12 +87,12 @@ final class Bench implements Callable<Integer> {
     public static void main(String[] arguments) {
         int code = run(arguments, System.out, System.getenv());
         if (code == DEVICE_LOST) {
-            halt(System.out, code); // what the driver does at an exit may never end after a fault
+            halt(System.out, code); // exit handlers of the driver may never return after a fault
         }
         System.exit(code);
     }
 
-    /** Runs the command; returns its exit code: 0 only where nothing failed. */
+    /** Runs the command. Returns its exit code, which is 0 only if nothing failed. */
     static int run(String[] arguments, PrintStream out, Map<String, String> environment) {
         CommandLine command = new CommandLine(new Bench(out, environment));
         command.setParameterExceptionHandler((e, words) -> {
@@ -120,7 +122,7 @@ final class Bench implements Callable<Integer> {
         if (cuda != null) {
             System.setProperty("dpo4j.cuda.path", cuda.toString());
         }
-        Devices.open(device).close(); // throws, naming what is missing, before anything is written
+        Devices.open(device).close(); // if the device cannot be used, this throws before a file is written
         boolean isCpu = device.equals("cpu");
         boolean isEmulated = String.valueOf(Devices.report().build()).contains("emulated=1");
         boolean isTiny = isEmulated || isCpu && quick;
@@ -167,8 +169,8 @@ final class Bench implements Callable<Integer> {
     }
 
     /**
-     * Ends the process, and those that it has started, while the main thread waits for the device. Exit handlers of the driver would wait for it
-     * too, so they do not run.
+     * Ends the process, and those that it has started, while the main thread waits for the device. Exit handlers do not
+     * run, because those of the driver would wait for the device too.
      */
     private void abort(Results results, int code) {
         ProcessHandle.current().descendants().forEach(ProcessHandle::destroyForcibly);

@@ -14,7 +14,7 @@ import org.dpo4j.io.SafeTensors;
  */
 record Benchmark(String name, Work work, Roofline roofline, Preparation preparation, Shapes shapes) {
 
-    /** A number that follows from a shape. */
+    /** A number that is computed from a shape. */
     interface Count {
         double of(Shape shape);
     }
@@ -22,9 +22,9 @@ record Benchmark(String name, Work work, Roofline roofline, Preparation preparat
     /**
      * What a call does.
      *
-     * @param bytes that it must move at least, each tensor once; 0 where the FLOPs bound it
-     * @param flops 0 where the bytes bound it
-     * @param counts numbers of other things, for a rate per second: elements, pairs, tokens
+     * @param bytes the min number of bytes that it moves: each tensor once; 0 if FLOPs bound it
+     * @param flops its FLOPs; 0 if bytes bound it
+     * @param counts of elements, pairs or tokens, for rates per second
      */
     record Work(Count bytes, Count flops, Map<String, Count> counts) {
         static Work bytes(Count bytes) {
@@ -39,7 +39,7 @@ record Benchmark(String name, Work work, Roofline roofline, Preparation preparat
     /**
      * Shapes by scale.
      *
-     * @param cpu none for most: a CPU measures few operations
+     * @param cpu empty for most operations, which are not measured on a CPU
      */
     record Shapes(List<Shape> gpu, List<Shape> cpu, List<Shape> tiny) {
         List<Shape> of(Scale scale) {
@@ -51,21 +51,21 @@ record Benchmark(String name, Work work, Roofline roofline, Preparation preparat
         }
     }
 
-    /** Queues the work of one call, on the copies of the tensors whose turn it is. */
+    /** Queues the work of one call. Turn t uses copy t modulo the number of copies of each tensor. */
     interface Call {
         void queue(int turn);
     }
 
-    /** Compares what the call for turn 0 has written with what it should be. */
+    /** Compares the results of the call for turn 0 with the expected ones. */
     interface Check {
         void run(Gate gate);
     }
 
     /**
-     * Ready to be timed.
+     * A call that is ready to be timed.
      *
-     * @param close closes what it holds besides the fixture's tensors
-     * @param isRepeatable whether a call on the same tensors leaves the same bits: it has no state of its own
+     * @param close releases resources other than the fixture's tensors
+     * @param isRepeatable whether repeated calls on the same tensors give the same bits, because the call has no state
      */
     record Prepared(Call call, Check check, AutoCloseable close, boolean isRepeatable) {
 
@@ -78,7 +78,10 @@ record Benchmark(String name, Work work, Roofline roofline, Preparation preparat
         Prepared prepare(Fixture fixture);
     }
 
-    /** Copies of its tensors that calls use in turn, so that a GPU finds none of them in L2 (60 MB on the largest). */
+    /**
+     * The number of copies of each tensor. Calls use one copy after another, so that no copy is still in L2 (60 MB at
+     * most).
+     */
     int copies(Shape shape, Scale scale) {
         return switch (scale) {
             case GPU -> {
@@ -90,13 +93,16 @@ record Benchmark(String name, Work work, Roofline roofline, Preparation preparat
         };
     }
 
-    /** Whether the time of a call is that of its launch, wherever its tensors are; in training, a kernel before it has just written them. */
+    /**
+     * Whether launch latency bounds a call. Such a call uses one copy of its tensors, in L2, as in training, where the
+     * kernel before it has just written them.
+     */
     boolean isLaunchBound(Shape shape) {
         double moved = work.bytes.of(shape);
         return moved > 0 && moved < LAUNCH_BOUND_BYTES;
     }
 
-    /** Bytes that its preparation writes to disk and reads again: the weights of a model. */
+    /** Bytes of model weights that the preparation writes to disk and reads again; 0 without a model. */
     static double bytesOnDisk(Shape shape) {
         if (!shape.parameters().containsKey("model")) {
             return 0;

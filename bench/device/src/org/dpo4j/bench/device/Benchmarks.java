@@ -10,8 +10,9 @@ import org.dpo4j.bench.device.Benchmark.Work;
 import org.dpo4j.kernels.decoder.RmsNorm;
 
 /**
- * The table of what is timed: rooflines of the machine, then every operation of dpo4j.h. A line is a whole benchmark: its name, the bytes that a
- * call must move or the FLOPs that it does (as the top comment of its kernel says), what bounds it, how it is made, and its shapes.
+ * The table of benchmarks: rooflines of the machine, then every operation of dpo4j.h. A line defines a benchmark: its
+ * name, the bytes or FLOPs of a call (those of the top comment of its kernel), its roofline, its preparation and its
+ * shapes.
  */
 final class Benchmarks {
     private static final Shapes LOGITS = new Shapes(
@@ -23,7 +24,7 @@ final class Benchmarks {
                     "rows 16384, vocabulary 128256, logits F32",
                     "rows 16384, vocabulary 151936, logits BF16",
                     "rows 16384, vocabulary 151936, logits F32"),
-            // 1, 64 and 256 MiB: in L2 of a core, in no cache of one, and in memory.
+            // 1, 64 and 256 MiB: the first fits in the L2 of a core, the last comes from memory.
             shapes(
                     "rows 8, vocabulary 32000, logits F32",
                     "rows 524, vocabulary 32000, logits F32",
@@ -61,7 +62,7 @@ final class Benchmarks {
                     "rows 16384, vocabulary 151936, hidden 896, dtype BF16"),
             shapes("rows 1536, vocabulary 32000, hidden 256, dtype F32"),
             shapes("rows 6, vocabulary 101, hidden 16, dtype F32", "rows 6, vocabulary 101, hidden 16, dtype BF16"));
-    /** For what no CPU has. */
+    /** For operations that no CPU has. */
     private static final Shapes FUSED_HEAD = onGpu(HEAD.gpu(), shapes("rows 6, vocabulary 101, hidden 16, dtype BF16"));
 
     private static final Shapes PARAMETERS = onGpu(
@@ -114,7 +115,10 @@ final class Benchmarks {
             shapes("rows 16384, width 4096, vocabulary 128256, dtype BF16"),
             shapes("rows 8, width 40, vocabulary 37, dtype F32"));
 
-    /** In the order in which they run: rooflines, then the kernels whose speed is least certain, so that a run that is cut short has those. */
+    /**
+     * All benchmarks in the order in which they run: rooflines first, then the kernels whose speed is least certain, so
+     * that a run that ends early has measured those.
+     */
     static final List<Benchmark> ALL = List.of(
             moving("copy", s -> 2 * s.at("bytes"), Roofline.NONE, Roofline::copy, MEMORY),
             moving("write", s -> s.at("bytes"), Roofline.NONE, Roofline::write, MEMORY),
@@ -233,12 +237,15 @@ final class Benchmarks {
         return new Benchmark(name, Work.flops(flops), roofline, preparation, shapes);
     }
 
-    /** Log-probs of the head by the kernel that computes no logits in memory. */
+    /** Log-probs of the LM head by the kernel that keeps no logits in memory. */
     private static Benchmark head(String name, Roofline roofline, Shapes shapes) {
         return computing(name, LmHeadBenchmark::flopsForward, roofline, LmHeadBenchmark::forward, shapes);
     }
 
-    /** Reads logits of rows that have a target, and writes the gradient of all rows in the same type: that of the others is 0. */
+    /**
+     * Reads the logits of rows that have a target, and writes the gradient of all rows in the same type. The gradient
+     * of rows without a target is 0.
+     */
     private static Benchmark logits(String name, boolean hasGradient, Preparation preparation) {
         Count elements = s -> TokenLogProbBenchmark.visible(s) * (double) s.at("vocabulary");
         Count written = s -> hasGradient ? elements(s, "rows", "vocabulary") : 0;
@@ -269,7 +276,10 @@ final class Benchmarks {
                         shapes("rows 7, heads 3, width 16, dtype F32", "rows 7, heads 3, width 16, dtype BF16")));
     }
 
-    /** Tokens are counted as in two sequences a pair, each with the prompt: what TRL counts, and what is useful of either layout. */
+    /**
+     * Counts tokens as if a pair were two sequences, each with the prompt. TRL counts so too, and the number is the
+     * same for both layouts.
+     */
     private static Benchmark step(String name, Shapes shapes) {
         Work work = new Work(
                 s -> 0,
@@ -282,7 +292,10 @@ final class Benchmarks {
         return new Benchmark(name, work, Roofline.SQUARE_PRODUCT, DpoStepBenchmark::step, shapes);
     }
 
-    /** {@code flops} of a visible pair of query and key, per element of a head's width; backward is counted as 2.5 times forward, as usual. */
+    /**
+     * {@code flops} per visible pair of query and key and per element of the head width. Backward counts as 2.5 times
+     * forward, as usual.
+     */
     private static Benchmark attention(String name, int flops, Preparation preparation) {
         return computing(
                 name,

@@ -3,7 +3,7 @@ package org.dpo4j.bench.device;
 import org.dpo4j.bench.device.Benchmark.Call;
 import org.dpo4j.kernels.Device;
 
-/** Times calls on a device, each on the copies of the next turn. */
+/** Times calls on a device. Each call uses the next copies of its tensors. */
 final class Clock {
     private final Device device;
     private int turn;
@@ -12,7 +12,7 @@ final class Clock {
         this.device = device;
     }
 
-    /** Queues calls, waits for them, and returns the microseconds of one. */
+    /** Queues calls, waits for them, and returns the mean microseconds of a call. */
     double microseconds(int calls, Call call) {
         double all = device.microseconds(() -> {
             for (int i = 0; i < calls; i++) {

@@ -1,6 +1,8 @@
 package org.dpo4j.bench.device;
 
-/** The time by which a run must be over. After it no benchmark begins; one that has begun may go on for some seconds of grace. */
+/**
+ * The time at which a run ends. After it no benchmark begins. A benchmark that is running may run on for some seconds.
+ */
 final class Deadline {
     private static final double A_YEAR = 365 * 86400.0;
 

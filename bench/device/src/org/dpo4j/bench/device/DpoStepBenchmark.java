@@ -17,12 +17,13 @@ import org.dpo4j.train.MemoryPlan;
 import org.dpo4j.train.Precision;
 
 /**
- * The trainer's optimizer step, {@link DpoSteps}, with its CUDA graphs where the device has them: pairs packed on the host, micro-batches forward and
- * backward, gradient norm, AdamW; the reference's log-probs are known. {@code layout shared} computes a prompt once, {@code layout plain} once for each
- * completion. The gate: the first step's loss is ln 2, its rewards 0.
+ * The trainer's optimizer step, {@link DpoSteps}, with CUDA graphs if the device has them. It packs pairs on the host,
+ * and computes micro-batches forward and backward, the gradient norm and AdamW. The log-probs of the reference are
+ * computed before. {@code layout shared} computes a prompt once, {@code layout plain} once for each completion. The
+ * gate checks that the loss of the first step is ln 2 and its rewards are 0.
  */
 final class DpoStepBenchmark implements AutoCloseable {
-    /** Gradients of unit norm at this rate leave random weights what they are. */
+    /** With gradients of norm 1, this rate hardly changes random weights. */
     private static final double RATE = 1e-7;
 
     private final Model model;
@@ -31,7 +32,7 @@ final class DpoStepBenchmark implements AutoCloseable {
     private DpoStepBenchmark(Fixture fixture) {
         Shape shape = fixture.shape();
         List<PreferencePair> pairs = pairs(fixture);
-        // Before gigabytes of weights are written.
+        // The check comes before gigabytes of weights are written.
         memory(fixture, pairs).check(fixture.device().availableBytes());
         try (RandomModel files = RandomModel.write(shape, fixture.numbers())) {
             model = Model.load(files.directory(), fixture.device(), fixture.dtype());
@@ -46,7 +47,7 @@ final class DpoStepBenchmark implements AutoCloseable {
         }
     }
 
-    /** Device memory that it takes, before any is allocated. */
+    /** The device memory of a step. Allocates nothing. */
     static MemoryPlan memory(Fixture fixture) {
         return memory(fixture, pairs(fixture));
     }
@@ -67,7 +68,10 @@ final class DpoStepBenchmark implements AutoCloseable {
         return new Prepared(turn -> benchmark.steps.step(), benchmark::check, benchmark, false);
     }
 
-    /** All pairs are one step, in micro-batches of {@code micro_batch} where that is given, and no step is the last; the paths are not read. */
+    /**
+     * All pairs are one step, in micro-batches of {@code micro_batch} pairs if that is given. There are always further
+     * steps. The paths are not read.
+     */
     private static DpoOptions options(Shape shape) {
         Path unread = Path.of("unread");
         int pairs = shape.count("pairs");

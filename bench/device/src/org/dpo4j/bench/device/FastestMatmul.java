@@ -38,8 +38,9 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One product of cuBLASLt, by the fastest of the algorithms that it proposes for this shape. The trainer takes one algorithm for all batch sizes
- * and tries none; the benchmark matmul shows what that costs. cuBLASLt is column-major, so the operands are swapped.
+ * A matrix product by the fastest of the algorithms that cuBLASLt proposes for its shape. The trainer uses one
+ * algorithm for all batch sizes and times none; the benchmark {@code matmul} measures the difference. cuBLASLt is
+ * column-major, so the operands are swapped.
  */
 final class FastestMatmul implements AutoCloseable {
     private static final long WORKSPACE_BYTES = 64L << 20;
@@ -115,7 +116,7 @@ final class FastestMatmul implements AutoCloseable {
         }
     }
 
-    /** Tries every proposal on these matrices, and keeps the fastest. */
+    /** Times every proposed algorithm on these matrices, and keeps the fastest. */
     void choose(long c, long a, long b) {
         double min = Double.POSITIVE_INFINITY;
         @Nullable cublasLtMatmulAlgo_t best = null;

@@ -9,7 +9,7 @@ import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.testkit.Storage;
 
-/** What a benchmark is made of: a device, a shape, and tensors that are closed with it. */
+/** The device, the shape and the tensors of a benchmark. Closes the tensors. */
 final class Fixture implements AutoCloseable {
     private static final int SAMPLES = 64;
 
@@ -22,7 +22,7 @@ final class Fixture implements AutoCloseable {
     private final List<Operand> updated = new ArrayList<>();
 
     /**
-     * @param copies of every tensor, for calls to take in turn
+     * @param copies number of copies of every tensor; calls use one after another
      */
     Fixture(Device device, Shape shape, Numbers numbers, int copies) {
         this.device = device;
@@ -60,7 +60,7 @@ final class Fixture implements AutoCloseable {
         return numbers;
     }
 
-    /** Some of {@code count} indices, the first and the last among them. */
+    /** Some of {@code count} indices, including the first and the last. */
     int[] sample(long count) {
         return sample(SAMPLES, count);
     }
@@ -108,7 +108,9 @@ final class Fixture implements AutoCloseable {
         return tensor;
     }
 
-    /** Says of zeros that something was computed into them beforehand, which calls do not write. */
+    /**
+     * Marks tensors made by {@link #zeros} as inputs: the preparation has computed them, and calls do not write them.
+     */
     void computed(Operand... tensors) {
         cleared.removeAll(List.of(tensors));
     }
@@ -118,19 +120,19 @@ final class Fixture implements AutoCloseable {
         return List.copyOf(cleared);
     }
 
-    /** All that calls write. */
+    /** All tensors that calls write. */
     List<Operand> results() {
         List<Operand> results = new ArrayList<>(cleared);
         results.addAll(updated);
         return results;
     }
 
-    /** Keeps the first copies of what calls overwrite as they are now. */
+    /** Saves the first copies of the tensors that calls overwrite. */
     Restored restored() {
         return new Restored();
     }
 
-    /** What calls overwrite, to be put back; results begin at 0 again. */
+    /** Saved tensors. {@code restore} writes them back, and sets {@link #cleared} tensors to 0. */
     final class Restored implements AutoCloseable {
         private final List<DeviceBuffer> kept = new ArrayList<>();
 
@@ -181,7 +183,7 @@ final class Fixture implements AutoCloseable {
         return tensor;
     }
 
-    /** Address of scratch memory; 0 where it has no bytes. */
+    /** Address of scratch memory; 0 if {@code bytes} is 0. */
     long workspace(long bytes) {
         return bytes == 0 ? 0 : allocate(bytes).address();
     }

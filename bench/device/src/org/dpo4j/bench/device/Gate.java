@@ -6,12 +6,13 @@ import java.util.function.IntToDoubleFunction;
 import org.dpo4j.testkit.Expected;
 
 /**
- * The check that results must pass before their time counts: samples of them against the references and tolerances of the conformance
- * tests, on the very inputs of the benchmark. A time behind a gate that failed is kept and marked, since it may still say how fast a kernel is.
+ * The check that results must pass before a time counts. It compares samples of the results with the references and
+ * tolerances of the conformance tests, on the inputs of the benchmark. If it fails, the time is kept but marked,
+ * because it may still show how fast a kernel is.
  */
 final class Gate {
 
-    /** Says which result is wrong, or differs in a repeat, and by how much. */
+    /** Its message says which result is wrong and by how much, or that a repeat gave other bits. */
     static final class Failed extends RuntimeException {
         private static final long serialVersionUID = 1L;
 
@@ -46,7 +47,7 @@ final class Gate {
         values(what, expected.values(), actual, i -> expected.allowed()[i]);
     }
 
-    /** Some rows of a matrix, as wide as what each of them must be. */
+    /** Compares some rows of a matrix, over the width of the expected row. */
     void rows(String what, Operand matrix, int[] rows, IntFunction<Expected> expected) {
         for (int row : rows) {
             Expected ofRow = expected.apply(row);
@@ -54,14 +55,14 @@ final class Gate {
         }
     }
 
-    /** Whether the call, done {@code times} times, has left the bits of the first time. */
+    /** Throws if repeat number {@code times} gave other bits than the first call. */
     void repeat(int times, boolean isSame) {
         if (!isSame) {
             throw new Failed(name + ": repeat " + times + " left other bits than the first");
         }
     }
 
-    /** The largest error so far, as a share of what is allowed. */
+    /** The max error so far, divided by the allowed error. */
     double worst() {
         return worst;
     }

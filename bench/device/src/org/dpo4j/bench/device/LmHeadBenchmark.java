@@ -17,8 +17,8 @@ import org.dpo4j.kernels.head.LmHeadForward.HiddenRows;
 import org.dpo4j.model.TrainingModel;
 
 /**
- * Log-probs alone, by {@link LmHeadForward} and by {@link LmHead} in chunks of logits; and a training pass of three products in chunks. Hidden
- * rows of normal(0, 1), weights of normal(0, 0.02).
+ * Log-probs without gradients, by {@link LmHeadForward} and by {@link LmHead} in chunks of logits; and forward and
+ * backward in chunks, which takes three products. Hidden states are normal(0, 1), weights normal(0, 0.02).
  */
 final class LmHeadBenchmark {
     final Fixture fixture;
@@ -51,7 +51,7 @@ final class LmHeadBenchmark {
         dWeight = fixture.zeros(DType.F32, hasBackward ? weight.count() : 0);
     }
 
-    /** By {@link LmHeadForward}, which computes no logits in memory. */
+    /** Log-probs by {@link LmHeadForward}, which keeps no logits in memory. */
     static Prepared forward(Fixture fixture) {
         String lacks = LmHeadForward.lacks(fixture.device(), fixture.dtype());
         if (!lacks.isEmpty()) {
@@ -66,7 +66,7 @@ final class LmHeadBenchmark {
         return HeadPlan.within(TrainingModel.Options.DEFAULT_LOGITS_BYTES, rows, use, vocabulary, hidden, dtype);
     }
 
-    /** By {@link LmHead}, which has the logits of a chunk of rows in memory. */
+    /** Log-probs by {@link LmHead}, which keeps the logits of one chunk of rows in memory. */
     static Prepared forwardInChunks(Fixture fixture) {
         LmHeadBenchmark head = new LmHeadBenchmark(fixture, false);
         HeadPlan plan = head.plan(Use.FORWARD);
@@ -87,17 +87,17 @@ final class LmHeadBenchmark {
         });
     }
 
-    /** Of one call forward. */
+    /** FLOPs of forward. */
     static double flopsForward(Shape shape) {
         return logitsProduct(shape).get(0).flops();
     }
 
-    /** Of one call forward. */
+    /** The matrix product of forward. */
     static List<Product> logitsProduct(Shape shape) {
         return List.of(Product.forward(shape.at("rows"), shape.at("hidden"), shape.at("vocabulary"), shape.dtype()));
     }
 
-    /** Of one call forward and backward. */
+    /** The three matrix products of forward and backward. */
     static List<Product> threeProducts(Shape shape) {
         long rows = shape.at("rows");
         long hidden = shape.at("hidden");

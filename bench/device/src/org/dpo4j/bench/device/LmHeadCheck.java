@@ -8,8 +8,8 @@ import org.dpo4j.testkit.ReferenceTokenLogProb;
 import org.dpo4j.testkit.Tolerance;
 
 /**
- * The gate of the head: some log-probs to 1e-4 nat, and some gradients, with all logits of a few rows in double precision. Whole weights in
- * double precision would need gigabytes, so they are read in blocks of rows.
+ * The gate of the LM head. It computes all logits of a few rows in double precision, and checks their log-probs to 1e-4
+ * nat and some gradients. The weight in double precision would need gigabytes, so it is read in blocks of rows.
  */
 final class LmHeadCheck {
     private static final double NATS = 1e-4;
@@ -40,7 +40,7 @@ final class LmHeadCheck {
                 }));
     }
 
-    /** Receives whole rows of the weights, from row {@code first} on. */
+    /** Receives a block of rows of the weight, from row {@code first} on. */
     private interface Block {
         void take(int first, double[] weights);
     }
@@ -130,7 +130,10 @@ final class LmHeadCheck {
             }
         }
 
-        /** Off by the roundings of a sum, of the stored gradient and of the result, and by the 1e-4 nat of the softmax. */
+        /**
+         * The allowed error: the roundings of a sum, of the stored gradient and of the result, and 1e-4 nat of the
+         * softmax.
+         */
         void check(String what, double[] actual, int terms, DType stored) {
             double ofGradient = NATS + (head.dtype == DType.F32 ? 0 : 2 * 0x1p-8);
             gate.values(

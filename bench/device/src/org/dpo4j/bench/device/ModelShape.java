@@ -15,7 +15,10 @@ import org.dpo4j.model.family.ModelConfig;
 record ModelShape(int vocabulary, int hidden, int intermediate, int layers, int heads, int kvHeads, boolean tied) {
     static final int POSITIONS = 32_768;
 
-    /** By the name that a shape gives: {@code model qwen2-0.5b}, without the biases of Qwen2, or one to look at. */
+    /**
+     * The sizes of the model that a shape names: {@code qwen2-0.5b} (without the biases of Qwen2), {@code llama3-8b} or
+     * {@code tiny}.
+     */
     static ModelShape of(Shape shape) {
         return switch (shape.text("model")) {
             case "qwen2-0.5b" -> new ModelShape(151_936, 896, 4864, 24, 14, 2, true);
@@ -61,15 +64,16 @@ record ModelShape(int vocabulary, int hidden, int intermediate, int layers, int 
                 new SafeTensors.Plan(name, "BF16", Arrays.stream(sizes).boxed().toList()));
     }
 
-    /** Weights of the matrices of the layers: no embedding, no head. */
+    /** The number of weights in the matrices of all layers, without embedding and head. */
     private double body() {
         double attention = 2.0 * hidden * (heads + kvHeads) * headWidth();
         return layers * (attention + 3.0 * hidden * intermediate);
     }
 
     /**
-     * FLOPs that a pair needs: every token once forward and twice backward, prompts once where they are shared, causal attention, and the head
-     * on completion tokens. Nothing is computed twice, and the log-probs of the reference are known.
+     * The FLOPs of a pair, if nothing is computed twice: backward is twice forward, a shared prompt counts once,
+     * attention is causal, and the head is applied to completion tokens. The log-probs of the reference are not
+     * included.
      */
     double flops(Shape shape) {
         double prompt = shape.at("prompt");

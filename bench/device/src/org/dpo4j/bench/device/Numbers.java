@@ -7,8 +7,8 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.testkit.Storage;
 
 /**
- * Numbers of normal(0, 1), generated once a run; each tensor gets them from another position on. Zeros, constants and whole numbers would be
- * faster to multiply and to move.
+ * A pool of normal(0, 1) numbers, generated once per run. Each tensor starts at another position of the pool. Random
+ * numbers are used because a GPU multiplies and moves zeros, constants and integers faster.
  */
 final class Numbers {
     private final Scale scale;
@@ -16,7 +16,7 @@ final class Numbers {
     private final SplittableRandom random = new SplittableRandom(1);
     private int next;
 
-    /** A prime number of them, so that rows of no width repeat in step. */
+    /** The size of the pool is prime, so that rows of a matrix are not equal, whatever its width. */
     Numbers(Scale scale) {
         this.scale = scale;
         pool = new float[scale == Scale.TINY ? 65_537 : 4_194_301];

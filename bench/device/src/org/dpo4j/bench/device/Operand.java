@@ -6,7 +6,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.testkit.Storage;
 
 /**
- * A tensor on a device, in several copies that the calls of a benchmark use in turn.
+ * A tensor on a device, in several copies. The calls of a benchmark use one copy after another.
  *
  * @param base address of the first copy
  * @param stride bytes from copy to copy
@@ -14,7 +14,7 @@ import org.dpo4j.testkit.Storage;
  */
 record Operand(Device device, long base, long stride, int copies, long count, Storage storage) {
 
-    /** Address of the copy whose turn it is. */
+    /** Address of the copy for this turn. */
     long at(int turn) {
         return base + turn % copies * stride;
     }

@@ -34,7 +34,7 @@ final class OptimizerBenchmark {
                         expected = Math.hypot(expected, ReferenceGradientNorm.norm(gradient.read(begin, length)));
                     }
                     double[] values = {expected, ReferenceGradientNorm.clip(expected, 1)};
-                    // Squares and sums are fp64, rounded once; the clip factor twice.
+                    // Squares and sums are computed in fp64. The norm is rounded once, the clip factor twice.
                     gate.values(
                             "norm and clip factor",
                             values,
@@ -49,7 +49,7 @@ final class OptimizerBenchmark {
         return shape.has("rounding", "stochastic");
     }
 
-    /** Storage of m and v; f32 where the shape has no {@code moments}. */
+    /** Storage of m and v; f32 if the shape has no {@code moments}. */
     static DType moments(Shape shape) {
         return shape.has("moments", "BF16") ? DType.BF16 : DType.F32;
     }
@@ -58,7 +58,10 @@ final class OptimizerBenchmark {
         return shape.dtype() != DType.F32 && !isStochastic(shape);
     }
 
-    /** Bytes that a step moves for an element: m, v and parameter are read and written, the gradient is read; with a master, that is too. */
+    /**
+     * Bytes that a step moves per element: m, v and the parameter are read and written, and the gradient is read. A
+     * master weight is read and written too.
+     */
     static double bytesOfAnElement(Shape shape) {
         int parameter = shape.dtype().bytes();
         return 4.0 * moments(shape).bytes()
@@ -93,7 +96,7 @@ final class OptimizerBenchmark {
     }
 
     /**
-     * A first step, from moments that are 0.
+     * Checks a first step, from moments that are 0.
      *
      * @param exact the master, which begins at 0; or the parameter
      */

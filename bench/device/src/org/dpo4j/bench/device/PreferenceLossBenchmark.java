@@ -21,7 +21,7 @@ import org.dpo4j.testkit.Tolerance;
 /** Losses with their gradients and metrics: DPO's, and KTO's with a baseline over as many completions. */
 final class PreferenceLossBenchmark {
     private static final float BETA = 0.1f;
-    /** Margins are below 100: they, and what a sigmoid makes of them, err by some roundings of that in fp64. */
+    /** Margins are below 100. In fp64 they, and their sigmoids, have an error of a few roundings of 100. */
     private static final double RELATIVE = Tolerance.doubles(8, 100);
 
     private PreferenceLossBenchmark() {}

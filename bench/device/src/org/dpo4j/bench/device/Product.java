@@ -5,7 +5,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.MatmulShape;
 
 /**
- * A matrix product {@code c[m,n] = op(a) op(b)} of dense rows, as a linear layer computes it.
+ * A matrix product {@code c[m,n] = op(a) op(b)} with contiguous matrices, as a linear layer computes it.
  *
  * @param transposeA a is stored [k,m]
  * @param transposeB b is stored [n,k]

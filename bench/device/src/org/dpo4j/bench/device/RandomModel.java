@@ -10,8 +10,8 @@ import org.dpo4j.io.SafeTensors;
 import org.dpo4j.kernels.DType;
 
 /**
- * A model directory of normal(0, 0.02) weights and norms of 1, in bf16, until closed. Weights repeat from a pool: to generate all of a model
- * would take a minute.
+ * A model directory with bf16 weights: matrices of normal(0, 0.02), norms of 1. It is deleted when closed. Matrices
+ * repeat the numbers of a pool, because generating a whole model would take a minute.
  */
 final class RandomModel implements AutoCloseable {
     private final Path directory;
@@ -30,7 +30,7 @@ final class RandomModel implements AutoCloseable {
 
     static RandomModel write(Shape shape, Numbers numbers) throws IOException {
         RandomModel model = new RandomModel(Files.createTempDirectory("dpo4j-bench-model"));
-        // Gigabytes must not stay where a run is cut off.
+        // Gigabytes must be deleted even if the run ends early.
         for (Path path : List.of(model.directory, model.config, model.weights)) {
             path.toFile().deleteOnExit();
         }

@@ -5,12 +5,12 @@ import java.util.Locale;
 
 /** A row of results, as JSON and as a line of text. */
 final class ResultRow {
-    /** Dense bf16 products of an H100 SXM and of an H200, by NVIDIA's data sheets. */
+    /** Peak FLOPs per second of bf16 products without sparsity on H100 SXM and H200: NVIDIA's data sheets. */
     private static final double PEAK_HOPPER = 989.4e12;
 
     private ResultRow() {}
 
-    /** Times, and the rates that follow from the bytes, FLOPs and counts of a benchmark. */
+    /** A row of times, and of the rates computed from them and the bytes, FLOPs and counts of the benchmark. */
     static ObjectNode of(Benchmark benchmark, Shape shape, Times times) {
         ObjectNode row = Results.row(benchmark.name(), shape);
         row.put("samples", times.byRound().size());

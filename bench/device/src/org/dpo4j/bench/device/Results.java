@@ -23,9 +23,12 @@ import org.dpo4j.kernels.DeviceReport;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.Dpo4jException;
 
-/** The file of a run, written again after every benchmark: what was measured stays measured, whatever comes after. Any thread may write. */
+/**
+ * The results file of a run. It is written again after every benchmark, so that a later fault or hang loses no result.
+ * Any thread may write.
+ */
 final class Results {
-    /** The key of what was wrong with the results of a row. Its time is then no measurement of the operation. */
+    /** The key under which a row says why its gate failed. The time of such a row must not be used. */
     static final String GATE_FAILED = "gate_failed";
 
     private static final ObjectMapper JSON = new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
@@ -35,11 +38,11 @@ final class Results {
     private final ArrayNode rows;
     private final ArrayNode absent;
     private final ArrayNode failed;
-    /** What earlier runs have finished. */
+    /** Keys of the benchmarks that an earlier run has finished. */
     private final Set<String> done = new HashSet<>();
 
     /**
-     * @param kind cuda, cpu or emulated: the file's name begins so
+     * @param kind cuda, cpu or emulated: the beginning of the file's name
      */
     Results(Path directory, String kind, String commit, String pace, String state) {
         DeviceReport report = Devices.report();
@@ -81,7 +84,7 @@ final class Results {
         return file;
     }
 
-    /** A row to be filled in, and then {@link #add added}: one that is not whole never stands in the file. */
+    /** A new row. It gets into the file when it is complete and {@link #add added}. */
     static ObjectNode row(String benchmark, Shape shape) {
         return describe(JSON.createObjectNode(), benchmark, shape);
     }
@@ -99,8 +102,8 @@ final class Results {
     }
 
     /**
-     * Takes over from an earlier run of this commit on this kind of device: what has a row there, or has failed there, {@link #isDone is done}. What that
-     * run did not reach is not.
+     * Continues an earlier run of this commit on this kind of device. Benchmarks that have a row or a failure in its
+     * file are {@link #isDone done}.
      */
     void resume(Path earlier) {
         JsonNode run;
@@ -131,7 +134,7 @@ final class Results {
         return e instanceof JsonProcessingException ? "no JSON" : "cannot be read";
     }
 
-    /** Whether an earlier run has finished it. */
+    /** Whether an earlier run has finished this benchmark. */
     boolean isDone(String benchmark, Shape shape) {
         return done.contains(key(row(benchmark, shape)));
     }
@@ -140,7 +143,7 @@ final class Results {
         return row.path("benchmark").asText() + " " + row.path("parameters");
     }
 
-    /** A benchmark that this machine cannot run, or had no time for. */
+    /** Writes that a benchmark was not run, because this machine cannot run it or time was short, and why. */
     synchronized void absent(String benchmark, Shape shape, String reason) {
         describe(absent.addObject(), benchmark, shape).put("reason", reason);
         write();
@@ -152,7 +155,7 @@ final class Results {
         write();
     }
 
-    /** What failed; a row that was timed behind a gate that failed is one. */
+    /** The number of failures, including rows whose gate failed. */
     synchronized int failures() {
         return failed.size()
                 + (int) StreamSupport.stream(rows.spliterator(), false)

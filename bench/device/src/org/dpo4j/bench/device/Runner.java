@@ -29,7 +29,7 @@ final class Runner {
 
     private static final long PROBE_BYTES = 16;
 
-    /** The device answers every call with an error, as CUDA does after a fault in a kernel until the process ends. */
+    /** After a fault in a kernel, CUDA returns an error for every call until the process ends. */
     static final class DeviceLost extends RuntimeException {
         private static final long serialVersionUID = 1L;
 
@@ -96,7 +96,7 @@ final class Runner {
         }
         for (Entry entry = ahead.peek(); entry != null; entry = ahead.peek()) {
             Entry present = entry;
-            // If the time is short, every benchmark gets less of it.
+            // If the deadline is near, every benchmark gets less time.
             double haste = Math.min(1, deadline.secondsLeft() / ahead.size() / 4);
             if (deadline.isOver()) {
                 absent(entry, OVER);

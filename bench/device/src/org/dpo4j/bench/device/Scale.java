@@ -1,11 +1,11 @@
 package org.dpo4j.bench.device;
 
-/** How large the tensors of benchmarks are. */
+/** The size of the tensors of benchmarks. */
 enum Scale {
     /** For a GPU. */
     GPU,
-    /** For a CPU: few benchmarks have such sizes. */
+    /** For a CPU. Few benchmarks have shapes of this scale. */
     CPU,
-    /** To see a benchmark run: no measurement. */
+    /** Checks that a benchmark runs. Its times are not measurements. */
     TINY
 }

@@ -26,7 +26,7 @@ record Shape(Map<String, String> parameters) {
         return new Shape(parameters);
     }
 
-    /** The size of that name. */
+    /** The size of this name. */
     long at(String name) {
         return Long.parseLong(text(name));
     }
@@ -43,12 +43,12 @@ record Shape(Map<String, String> parameters) {
         return value.equals(parameters.get(name));
     }
 
-    /** F32 where none is named. */
+    /** The dtype; F32 if none is named. */
     DType dtype() {
         return DType.valueOf(parameters.getOrDefault("dtype", "F32"));
     }
 
-    /** Storage of logits, which every device accepts in every type. */
+    /** Storage of logits. Every device supports every type for them. */
     DType logits() {
         return DType.valueOf(text("logits"));
     }

@@ -12,8 +12,9 @@ import org.dpo4j.testkit.Expected;
 import org.dpo4j.testkit.ReferenceTokenLogProb;
 
 /**
- * Logits of normal(0, 3). The gradient is written to other memory: in place, a second call would read a gradient as logits. With {@code masked
- * half} every second run of rows has no target, as prompts have none in a packed batch.
+ * Logits of normal(0, 3). The gradient does not overwrite the logits, because a second call would read the gradient as
+ * logits. With {@code masked half}, runs of rows without a target alternate with runs that have one, as prompts and
+ * completions do in a packed batch.
  */
 final class TokenLogProbBenchmark {
     private static final int MASKED_RUN = 128;
@@ -41,7 +42,7 @@ final class TokenLogProbBenchmark {
         lse = fixture.zeros(DType.F32, rows);
     }
 
-    /** A run has 128 rows, or a quarter of all where there are fewer than 512. */
+    /** A run has 128 rows, or a quarter of all rows if there are fewer than 512. */
     private static boolean isMasked(Shape shape, long row) {
         long run = Math.max(1, Math.min(MASKED_RUN, shape.at("rows") / 4));
         return shape.has("masked", "half") && row / run % 2 == 1;

@@ -2,7 +2,7 @@ package org.dpo4j.bench.device;
 
 import java.util.concurrent.TimeUnit;
 
-/** Runs an action, on a thread of its own, unless it is closed in time. */
+/** Runs an action on its own thread after a time limit, unless it is closed before. */
 final class Watch implements AutoCloseable {
     private final Thread thread;
 
@@ -13,7 +13,7 @@ final class Watch implements AutoCloseable {
                         TimeUnit.MILLISECONDS.sleep((long) (1e3 * Math.max(0, seconds)));
                         action.run();
                     } catch (InterruptedException e) {
-                        Thread.currentThread().interrupt(); // closed in time
+                        Thread.currentThread().interrupt(); // closed before the limit
                     }
                 },
                 "watch");

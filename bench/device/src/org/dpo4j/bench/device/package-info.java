@@ -1,6 +1,6 @@
 /**
- * Benchmarks of a device, by themselves: rooflines of the machine, then every operation, beside them and in turns. {@link
- * org.dpo4j.bench.device.Benchmarks} is the table of what is timed.
+ * Benchmarks of a device: first rooflines of the machine, then every operation, timed alternately with its roofline.
+ * {@link org.dpo4j.bench.device.Benchmarks} is the table of benchmarks.
  */
 @NullMarked
 package org.dpo4j.bench.device;
