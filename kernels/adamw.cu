@@ -3,9 +3,9 @@
 //   g = clip gradient        m = (m - s1 m) + s1 g        v = (v - s2 v) + s2 g^2
 //   p = p - (lr decay p + lr c1 m / (sqrt(c2 v) + epsilon))
 //
-// s1 = 1 - b1 and s2 = 1 - b2 are computed in fp64 and then rounded. The formula subtracts s2 v and does not multiply by b2: b2 is close to
-// 1, and rounded to the 24 bits of fp32 it would keep 1.3e-8 too much of v per step. For the same reason it does not multiply p by 1 - lr
-// decay, which would lose the digits of lr decay.
+// s1 = 1 - b1 and s2 = 1 - b2 are computed in fp64 and then rounded. The formula subtracts s2 v and does not multiply v by b2, because b2
+// is close to 1: rounding it to fp32 would leave 1.3e-8 v too much per step. For the same reason it does not multiply p by 1 - lr decay:
+// rounding that would lose digits of lr decay.
 //
 // One pass over all arrays; the clipped gradient is never stored. With a `master`, the master array holds the exact p, and the parameter is
 // p rounded. A bf16 parameter without a master is rounded stochastically. The mean of the rounded values is the exact p, so updates far

@@ -4,9 +4,9 @@
 //   d_q = scale d_s k                      d_k = scale d_s^T q                      d_v = p^T d_out
 //
 // The two launches of attention_backward.cu on mma.sync m16n8k16 (sm_80 and later). Rows are queries in the first (delta and d_q) and keys
-// in the second (d_k and d_v). The second computes transposed scores: so the accumulators of p^T and d_s^T, rounded to bf16, already are
+// in the second (d_k and d_v). The second computes transposed scores, because then the accumulators of p^T and d_s^T, rounded to bf16, are
 // the A fragments of the next products. The next tile of columns is loaded while the current one is used. One block sums each row of a
-// gradient in a fixed order: no atomics. Never materialised: scores, probabilities, their gradients, repeated key heads.
+// gradient, in a fixed order and without atomics. Never materialised: scores, probabilities, their gradients, repeated key heads.
 //
 // Bytes moved: the tensors of a block's rows once, those of its columns once per block (from L2). Bound by arithmetic: 14 head_width FLOPs
 // per visible pair of query and key (7 products). On Hopper, attention_backward_sm90a.cu computes head widths 64 and 128 with 5 products,
@@ -56,7 +56,7 @@ __device__ __forceinline__ void read_statistics(const dpo4j_attention_backward_p
   __syncwarp();
 }
 
-// Turns scores into d_s: 0 by selection where the row does not see the key.
+// Turns scores into d_s. If the row does not see the key, d_s is set to 0 by selection.
 template <class Tile, class Block>
 __device__ __forceinline__ void to_d_scores(typename Tile::Scores& s, const typename Tile::Scores& d_p, const Block& block,
                                             int32_t first_key, float factor, const float* statistics) {
@@ -246,7 +246,7 @@ struct KeyBlock {
         [&](int row, int column) { return seen(columns, row, column); }, first_d);
   }
 
-  // Turns transposed scores into p^T: 0 by selection where the query does not see the key.
+  // Turns transposed scores into p^T. If the query does not see the key, p is set to 0 by selection.
   __device__ __forceinline__ void to_probabilities(typename Tile::Scores& s, Columns columns, const float* lse, float factor) const {
 #pragma unroll
     for (int n = 0; n < Tile::kColumns / 8; n++) {
@@ -260,7 +260,7 @@ struct KeyBlock {
     if (!seen_by_all(columns)) select_seen(s, columns);
   }
 
-  // Turns d_p^T into d_s^T: 0 by selection where the query does not see the key.
+  // Turns d_p^T into d_s^T. If the query does not see the key, d_s is set to 0 by selection.
   __device__ __forceinline__ void to_d_scores(typename Tile::Scores& d_p, const typename Tile::Scores& p, Columns columns,
                                               const float* delta) const {
 #pragma unroll

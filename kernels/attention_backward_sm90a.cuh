@@ -49,7 +49,7 @@ struct Workspace {
   }
 };
 
-// Parameters of a launch. Fields have 32 bits where these suffice, because registers are scarce.
+// Parameters of a launch. Fields have 32 bits if these suffice, because registers are scarce.
 struct Problem {
   Workspace workspace;
   void *d_q, *d_k, *d_v;

@@ -117,7 +117,7 @@ __device__ __forceinline__ void copy_keys(const Block<D>& block, const TileMap& 
     Barrier* const full = &ring.full[state.stage];
     unsigned char* const tile = shared.keys(state.stage);
     barrier_wait(&ring.empty[state.stage], state.parity ^ 1);
-    __syncwarp();  // a late lane must not find the barrier two phases ahead
+    __syncwarp();  // otherwise a late lane could find the barrier two phases ahead
     if (is_split<D>(block, first_key)) {
       gather<D>(block, tile, block.x.k, first_key, thread);
       fence_async_proxy();
@@ -130,8 +130,8 @@ __device__ __forceinline__ void copy_keys(const Block<D>& block, const TileMap& 
   }
 }
 
-// The other half loads values. A masked value may be anything, but weight 0 times it must be 0. So values that are not finite are replaced
-// by 0 here, and the consumers add them to the rows that see them.
+// The other half loads values. The product of weight 0 and a masked value must be 0, also if the value is not finite. So values that are
+// not finite are replaced by 0 here, and the consumers add them to the rows that see them.
 template <int D>
 __device__ __forceinline__ void copy_values(const Block<D>& block, const TileMap& map, const Shared<D>& shared, int thread,
                                             PipelineState<kStages>& state) {

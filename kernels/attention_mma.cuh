@@ -5,9 +5,9 @@
 // Tiles are loaded by cp.async, 16 bytes at a time. They fit in 99 KiB, the min over supported devices of shared memory per block. So every
 // device computes with the same tiles.
 //
-// A warp has 32 rows where registers allow it: then four instructions, of 2048 multiplications each, use the same 512 bytes of a column
-// tile, read from shared memory once. With 16 rows only two instructions use them, and on H100, reading shared memory (128 bytes per clock)
-// takes as long as mma.sync.
+// A warp has 32 rows if registers allow it. Then 512 bytes of a column tile, read from shared memory once, are used by four instructions of
+// 2048 multiplications each. With 16 rows only two instructions use them, and on H100, reading shared memory (128 bytes per clock) takes as
+// long as mma.sync.
 #pragma once
 
 #include "attention.cuh"
@@ -303,7 +303,7 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
                                : -1;
   }
 
-  // Sets scores to `hidden` where a row does not see the key.
+  // Sets the score of a row to `hidden` if the row does not see the key.
   __device__ __forceinline__ void hide(typename Tile::Scores& s, int32_t first_key, float hidden) const {
 #pragma unroll
     for (int m = 0; m < Tile::kRowTiles; m++) {

@@ -1,9 +1,9 @@
 // Dynamic tile scheduler of attention_forward_sm90a.cu, a persistent kernel: a block fetches the number of its next tile from an atomic
 // counter. The first number is the block index, so that no block waits for the counter at its start.
 //
-// Tiles are numbered segment by segment. Within a segment, eight key heads come at a time, so that their keys and values stay in L2. Within
-// eight heads, tiles are numbered from the last rows to the first. The last rows see the max number of keys, so the tiles that start last
-// are short. Tiles without rows have no number.
+// Tiles are numbered segment by segment. Within a segment, key heads come in groups of eight, so that the keys and values of a group stay
+// in L2. Within a group, tiles are numbered from the last rows to the first. The last rows see the max number of keys, so the tiles that
+// start last take the least time. Tiles without rows have no number.
 #pragma once
 
 #include "attention_mma.cuh"

@@ -12,7 +12,7 @@ namespace dpo4j::cuda::token_logprob {
 
 __device__ __forceinline__ float exp_flushed(float x) { return exp2_flushed(x * kLog2E); }
 
-// exp of this or of less is flushed to 0. Used instead of -inf where the product with that 0 would be NaN.
+// exp of this or of less is flushed to 0. Used instead of -inf, whose product with that 0 would be NaN.
 constexpr float kVanishing = -128.0f;
 
 // The accumulator of a set of logits: their maximum m and the sum of exp(x - m). It is {-inf, 0} for an empty set, or if all logits are

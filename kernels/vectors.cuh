@@ -1,5 +1,5 @@
-// Vectors of consecutive elements. In registers they are fp32, whatever their storage type. Memory is accessed 16 bytes at a time where
-// rows are 16-byte aligned, and one element at a time elsewhere and at the ends of rows.
+// Vectors of consecutive elements. In registers they are fp32, whatever their storage type. Memory is accessed 16 bytes at a time if rows
+// are 16-byte aligned. Otherwise, and at the ends of rows, it is accessed one element at a time.
 #pragma once
 
 #include <cuda_fp16.h>

@@ -109,7 +109,7 @@ class Call {
   bool empty_ = false;
 };
 
-// True for finite numbers; used in requirements, where NaN must not slip through a comparison.
+// True for finite numbers. Requirements use it, because a comparison with NaN is false.
 inline bool finite(float value) { return value - value == 0; }
 
 // Bytes of one element. Meaningful for the dtypes that dpo4j.h names.

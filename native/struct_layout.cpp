@@ -33,7 +33,7 @@ std::string names() {
   return text;
 }
 
-// Empty where there is no such struct.
+// Empty if there is no such struct.
 std::string layout(const char* name) {
   std::string text, size;
   for (const Field& field : kFields) {

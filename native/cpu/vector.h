@@ -80,7 +80,7 @@ DPO4J_INLINE void store(float* at, Floats v, Part part) {
 #endif
 }
 
-// minimum() and maximum() return the second argument where either is NaN.
+// minimum() and maximum() return the second argument if either is NaN.
 DPO4J_INLINE Floats minimum(Floats a, Floats b) {
 #if defined(__AVX512F__)
   return (Floats)_mm512_min_ps((__m512)a, (__m512)b);

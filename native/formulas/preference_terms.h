@@ -140,7 +140,7 @@ DPO4J_HOST_DEVICE inline Dual exo_loss(Dual x, double e) {
 }
 
 DPO4J_HOST_DEVICE inline Dual discopop_loss(Dual x, double tau) {
-  // Computes exp(-x) sg(x / tau) as one exponential, because exp(-x) overflows where sg(x / tau) is 0.
+  // Computes exp(-x) sg(x / tau) as one exponential, because for x far below 0, exp(-x) overflows while sg(x / tau) is 0.
   const Softplus down = softplus(-x.value / tau), up = softplus(x.value / tau), logistic = softplus(-x.value);
   const double both = exp(-x.value - down.value), slope_of_both = both * (-1 + down.slope / tau);
   return chain(logistic.value * down.slope + both,

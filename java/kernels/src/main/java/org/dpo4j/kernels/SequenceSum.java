@@ -5,8 +5,8 @@ import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.kernels.internal.StructWriter;
 
 /**
- * Sums or means of per-token values over completions, such as the log-prob of a completion. Accumulated in f64, in
- * token order.
+ * Sums or means of per-token values over completions, such as the log-prob of a completion. Sums are accumulated in
+ * f64, in token order.
  *
  * <p>Addresses are device memory that the caller owns, 4-byte aligned. An argument that is refused throws a {@link
  * Dpo4jException} with its name.

@@ -21,7 +21,7 @@ final class KeyCache implements AutoCloseable {
         this.width = 2 * architecture.attention().keyWidth();
     }
 
-    /** Makes room for {@code rows} tokens. The content is lost. */
+    /** Allocates memory for {@code rows} tokens. The content is lost. */
     void reserve(long rows) {
         this.rows = rows;
         layerBytes = rows * width * elementBytes;
