@@ -17,7 +17,7 @@
 // Descriptor ("Matrix Descriptor Format", "Strides"):
 //   bits  0 to 13  address / 16 of the first element. The swizzle depends only on the address, so adding kNext moves to the next 16 k
 //   bits 16 to 29  leading dimension byte offset / 16. kRows: from 64 rows of the matrix to the next 64. kDepth: not used
-//   bits 32 to 45  stride dimension byte offset / 16: 1024 bytes. kDepth: from eight rows to the next eight. kRows: from eight k to the next
+//   bits 32 to 45  stride dimension byte offset / 16: 1024 bytes. kDepth: from 8 rows to the next 8. kRows: from 8 k to the next 8
 //   bits 49 to 51  base offset: 0, because tiles start on 1024 bytes
 //   bits 62 to 63  1: 128-byte swizzle
 #pragma once

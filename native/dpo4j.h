@@ -5,18 +5,19 @@
  *   context    the first argument: a device, and the stream or threads that run the work. Only one thread at a time may use a context.
  *   addresses  memory of the context's device, owned by the caller. Fields of params list outputs first, then inputs. An operation keeps no
  *              address after its work has run. Outputs may not overlap inputs, unless the operation says "may alias".
- *   alignment  16 bytes, for addresses and for every row of a tensor with a row stride. 4 bytes are enough for index arrays (i32). They are also
- *              enough for arrays with one f32 per row, token, completion or pair in scale_rows, column_sum, token_logprob, lm_head_forward,
- *              sequence_sum and the losses, so that a call may start at any row. `statistics` has four f32 per row and needs 16 bytes.
+ *   alignment  16 bytes, for addresses and for every row of a tensor with a row stride. 4 bytes are enough for index arrays (i32). They are
+ *              also enough for arrays with one f32 per row, token, completion or pair in scale_rows, column_sum, token_logprob,
+ *              lm_head_forward, sequence_sum and the losses, so that a call may start at any row. `statistics` has four f32 per row and
+ *              needs 16 bytes.
  *   strides    in elements, between the starts of consecutive rows. Memory is row-major.
  *   dtype      the storage type of tensors whose comment names no type: DPO4J_F32 on every device, or DPO4J_BF16 on cuda. Logits of
- *              token_logprob can have any dtype on every device. A tensor marked f32, i32 or f64 always has that type. Arithmetic is fp32 or
- *              wider.
+ *              token_logprob can have any dtype on every device. A tensor marked f32, i32 or f64 always has that type. Arithmetic is fp32
+ *              or wider.
  *   params     a struct in host memory, read before the call returns. Addresses in it are device addresses unless a field says otherwise.
  *              dpo4j_struct_layout returns the offsets of its fields, which this header declares one per line.
  *   status     DPO4J_OK, or why the call was refused; dpo4j_error_text(context) then names the argument. A refused call does nothing.
- *   order      sums have a fixed order that depends only on the sizes of the operation: same inputs, same bits. The result of a row does not
- *              depend on other rows of the call.
+ *   order      sums have a fixed order that depends only on the sizes of the operation: same inputs, same bits. The result of a row does
+ *              not depend on other rows of the call.
  *   sizes      below 2^31, except `count`; products of sizes may exceed 2^31. A call of zero rows does nothing.
  * No operation allocates, synchronises, prints or throws. Each can be captured in a CUDA graph.
  */
@@ -58,8 +59,8 @@ typedef struct dpo4j_context dpo4j_context;
 
 /* ---- library, devices, contexts ------------------------------------------------------------------------------------------------------ */
 
-/* Unless it says otherwise, a function with an argument `text` writes to it one sentence that says why the call failed, or "" if it did not.
-   The text is cut to text_bytes, including the final 0. `text` may be null. */
+/* Unless it says otherwise, a function with an argument `text` writes to it one sentence that says why the call failed, or "" if it did
+   not. The text is cut to text_bytes, including the final 0. `text` may be null. */
 
 DPO4J_API int32_t dpo4j_abi_version(void);
 
@@ -67,16 +68,16 @@ DPO4J_API int32_t dpo4j_abi_version(void);
    storage. */
 DPO4J_API const char* dpo4j_build_info(void);
 
-/* Writes the layout of a struct of this header to `text`, for bindings in other languages: for each field, in order, a line
-   `field offset size type`, then a line `size` with the bytes of the struct. With a null name it writes the names of all structs, one per line.
+/* Writes the layout of a struct of this header to `text`, for bindings in other languages: for each field, in order, a line `field offset
+   size type`, then a line `size` with the bytes of the struct. With a null name it writes the names of all structs, one per line.
    INVALID_ARGUMENT: there is no such struct. */
 DPO4J_API int32_t dpo4j_struct_layout(const char* name, char* text, size_t text_bytes);
 
 /* The widest dpo4j_cpu_isa that the processor supports. */
 DPO4J_API int32_t dpo4j_cpu_isa_best(void);
 
-/* The number of devices that the CUDA driver offers. Can be called without a driver. UNSUPPORTED: this build has no CUDA kernels. DEVICE_ERROR:
-   there is no driver, or it is too old. */
+/* The number of devices that the CUDA driver offers. Can be called without a driver. UNSUPPORTED: this build has no CUDA kernels.
+   DEVICE_ERROR: there is no driver, or it is too old. */
 DPO4J_API int32_t dpo4j_cuda_device_count(int32_t* count, char* text, size_t text_bytes);
 
 /* Properties of a CUDA device: name (cut to name_bytes including the final 0), compute capability times ten (sm_90: 90), bytes of memory,
@@ -88,8 +89,8 @@ DPO4J_API int32_t dpo4j_cuda_device_info(int32_t ordinal, char* name, size_t nam
    clusters. Creates the device's CUDA context. Status as in dpo4j_cuda_device_count. */
 DPO4J_API int32_t dpo4j_cuda_max_cluster(int32_t ordinal, int32_t* blocks, char* text, size_t text_bytes);
 
-/* Writes the message for a nonzero cudaError_t that `call` returned; "" in a build without CUDA kernels. After some errors, every later CUDA
-   call of the process fails. Their messages name the first such error, and say to restart the process. */
+/* Writes the message for a nonzero cudaError_t that `call` returned; "" in a build without CUDA kernels. After some errors, every later
+   CUDA call of the process fails. Their messages name the first such error, and say to restart the process. */
 DPO4J_API void dpo4j_cuda_describe_failure(int32_t error, const char* call, char* text, size_t text_bytes);
 
 /* Checks a comma-separated list of kernels to turn off. A kernel can be turned off if it needs one architecture and other kernels compute
@@ -97,25 +98,26 @@ DPO4J_API void dpo4j_cuda_describe_failure(int32_t error, const char* call, char
 DPO4J_API int32_t dpo4j_cuda_check_kernels(const char* names, char* text, size_t text_bytes);
 
 /* Creates a context with `threads` CPU threads (0: as many as the process may use). On it, a call returns when its work has finished.
-   INVALID_ARGUMENT: threads is not in [0, 1024], or isa is unknown. UNSUPPORTED: the processor lacks isa. DEVICE_ERROR: threads or memory could
-   not be allocated. */
+   INVALID_ARGUMENT: threads is not in [0, 1024], or isa is unknown. UNSUPPORTED: the processor lacks isa. DEVICE_ERROR: threads or memory
+   could not be allocated. */
 DPO4J_API int32_t dpo4j_cpu_context_create(dpo4j_context** context, int32_t threads, int32_t isa);
 
-/* Creates a context on device `ordinal` and a stream that the caller owns (a cudaStream_t; null is the default stream). The context does not
-   use the kernels in `without`, a list as in dpo4j_cuda_check_kernels. `resident_clusters` is for tests. If it is 0, the device is asked
-   how many blocks or clusters it can run at once. A number above 0 replaces the device's answer, so that a persistent block processes
+/* Creates a context on device `ordinal` and a stream that the caller owns (a cudaStream_t; null is the default stream). The context does
+   not use the kernels in `without`, a list as in dpo4j_cuda_check_kernels. `resident_clusters` is for tests. If it is 0, the device is
+   asked how many blocks or clusters it can run at once. A number above 0 replaces the device's answer, so that a persistent block processes
    several tiles even if the shape is small. Status as in dpo4j_cuda_device_count; INVALID_ARGUMENT names the argument. */
 DPO4J_API int32_t dpo4j_cuda_context_create(dpo4j_context** context, int32_t ordinal, void* stream, const char* without,
                                             int32_t resident_clusters, char* text, size_t text_bytes);
 
-/* 1 if calls on this context use the kernel `name` for the shapes and types that it supports, else 0. Names as in dpo4j_cuda_check_kernels. */
+/* 1 if calls on this context use the kernel `name` for the shapes and types that it supports, else 0. Names as in
+   dpo4j_cuda_check_kernels. */
 DPO4J_API int32_t dpo4j_cuda_has_kernel(const dpo4j_context*, const char* name);
 
 /* Does not wait for work that is queued on the stream. The context may be null. */
 DPO4J_API void dpo4j_context_destroy(dpo4j_context* context);
 
-/* Why the last call on this context was refused, with the names of the operation and the argument; "" if it was not refused. Valid until the
-   next call on the context. */
+/* Why the last call on this context was refused, with the names of the operation and the argument; "" if it was not refused. Valid until
+   the next call on the context. */
 DPO4J_API const char* dpo4j_error_text(const dpo4j_context* context);
 
 /* Allocates host memory for cpu contexts, 64-byte aligned, with undefined contents. Returns null on failure. */
@@ -134,8 +136,8 @@ DPO4J_API int32_t dpo4j_matmul_library(const char* path, char* text, size_t text
    such as 3.11.0. The library stays loaded. INVALID_ARGUMENT: it could not be loaded, or has no function that returns a version. */
 DPO4J_API int32_t dpo4j_library_version(const char* path, char* text, size_t text_bytes);
 
-/* op(a) is [m,k]: a itself, or the transpose of an a stored as [k,m]. op(b) is [k,n]: b itself, or the transpose of a b stored as [n,k]. All
-   f32. Addresses need 4-byte alignment, strides none. */
+/* op(a) is [m,k]: a itself, or the transpose of an a stored as [k,m]. op(b) is [k,n]: b itself, or the transpose of a b stored as [n,k].
+   All f32. Addresses need 4-byte alignment, strides none. */
 typedef struct dpo4j_matmul_params {
   float* c; /* [m,n] */
   const float* a;
@@ -218,8 +220,8 @@ typedef struct dpo4j_rms_norm_forward_params {
   int32_t dtype;
 } dpo4j_rms_norm_forward_params;
 
-/* out = norm(x). With a residual: sum = x + residual, rounded to dtype, and out = norm(sum), in one pass. The bits are those of residual_forward
-   followed by rms_norm_forward. */
+/* out = norm(x). With a residual: sum = x + residual, rounded to dtype, and out = norm(sum), in one pass. The bits are those of
+   residual_forward followed by rms_norm_forward. */
 DPO4J_API int32_t dpo4j_rms_norm_forward(dpo4j_context*, const dpo4j_rms_norm_forward_params* params);
 
 typedef struct dpo4j_rms_norm_backward_params {
@@ -261,9 +263,10 @@ DPO4J_API int32_t dpo4j_rope_backward(dpo4j_context*, const dpo4j_rope_params* p
 
 /* ---- attention: causal, grouped-query, over packed segments that may share a prefix -------------------------------------------------- */
 
-/* A run of query rows. Query i of the segment (i = 0, 1, ...) attends to the key rows [prefix_begin, prefix_begin + prefix_count), and to those
-   from key_begin to key_begin + key_offset + i. In training, a prompt is a segment without a prefix, and its two completions are segments whose
-   prefix is the prompt. In generation, a segment has one query row, and key_offset is the number of tokens in the KV cache. */
+/* A run of query rows. Query i of the segment (i = 0, 1, ...) attends to the key rows [prefix_begin, prefix_begin + prefix_count), and to
+   those from key_begin to key_begin + key_offset + i. In training, a prompt is a segment without a prefix, and its two completions are
+   segments whose prefix is the prompt. In generation, a segment has one query row, and key_offset is the number of tokens in the KV
+   cache. */
 typedef struct dpo4j_segment {
   int32_t query_begin;
   int32_t query_count;
@@ -320,15 +323,16 @@ typedef struct dpo4j_attention_backward_params {
 } dpo4j_attention_backward_params;
 
 DPO4J_API size_t dpo4j_attention_forward_workspace_bytes(void);
-/* out = softmax(scale q k^T) v, over the keys that each query attends to. All sums are fp32. In BF16, tensor cores multiply bf16: forward rounds
-   softmax weights to bf16 before it multiplies them by v, but lse is computed from unrounded weights. Backward rounds weights and gradients of
-   scores before it multiplies them by d_out, k and q. */
+/* out = softmax(scale q k^T) v, over the keys that each query attends to. All sums are fp32. In BF16, tensor cores multiply bf16: forward
+   rounds softmax weights to bf16 before it multiplies them by v, but lse is computed from unrounded weights. Backward rounds weights and
+   gradients of scores before it multiplies them by d_out, k and q. */
 DPO4J_API int32_t dpo4j_attention_forward(dpo4j_context*, const dpo4j_attention_forward_params* params);
 
 DPO4J_API size_t dpo4j_attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
-/* Gradients of q, k and v. Segments must be those of training: key_begin = query_begin and key_offset = 0; every row of k is in one segment; a
-   prefix is all rows of one earlier segment, directly followed by its dependents. On cpu, other segments are refused. On cuda, the call
-   cannot check segments, because they are in device memory. On other segments the Hopper kernel traps, and the CUDA context is lost. */
+/* Gradients of q, k and v. Segments must be those of training: key_begin = query_begin and key_offset = 0; every row of k is in one
+   segment; a prefix is all rows of one earlier segment, directly followed by its dependents. On cpu, other segments are refused. On cuda,
+   the call cannot check segments, because they are in device memory. On other segments the Hopper kernel traps, and the CUDA context is
+   lost. */
 DPO4J_API int32_t dpo4j_attention_backward(dpo4j_context*, const dpo4j_attention_backward_params* params);
 
 /* ---- swiglu: y = silu(gate) * up (Shazeer 2020) -------------------------------------------------------------------------------------- */
@@ -391,12 +395,12 @@ typedef struct dpo4j_logit_transform {
 } dpo4j_logit_transform;
 
 /* Fields of all three params
-     logits     x[..,vocabulary] in F32, BF16 or F16 on every device. -inf marks a column that is not part of the vocabulary. If a whole row is
-                -inf, its lse is -inf and its log-prob is NaN.
-     row_index  i32[rows], no value twice; null: row_index[i] = i. Row i of the call is row row_index[i] of logits and d_logits. Rows that it
-                does not name are neither read nor written. Row i of all other arrays belongs to row i of the call.
-     targets    i32[rows]. If negative, the row is masked: its logits are not read, and its log-prob, lse, statistics and gradient are exactly
-                0. If at least vocabulary, they are all NaN. */
+     logits     x[..,vocabulary] in F32, BF16 or F16 on every device. -inf marks a column that is not part of the vocabulary. If a whole row
+                is -inf, its lse is -inf and its log-prob is NaN.
+     row_index  i32[rows], no value twice; null: row_index[i] = i. Row i of the call is row row_index[i] of logits and d_logits. Rows that
+                it does not name are neither read nor written. Row i of all other arrays belongs to row i of the call.
+     targets    i32[rows]. If negative, the row is masked: its logits are not read, and its log-prob, lse, statistics and gradient are
+                exactly 0. If at least vocabulary, they are all NaN. */
 
 /* Columns of `statistics` f32[rows, DPO4J_TOKEN_STATISTICS]; p is the softmax of the row. */
 enum dpo4j_token_statistic {
@@ -457,8 +461,8 @@ typedef struct dpo4j_token_logprob_forward_backward_params {
 
 /* The log-prob of each row's target. */
 DPO4J_API int32_t dpo4j_token_logprob_forward(dpo4j_context*, const dpo4j_token_logprob_forward_params* params);
-/* d_logits[row,j] = d_logprob[row] * ((j == target) - exp(z[row,j] - lse[row])) dz/dx, with dz/dx = scale (1 - (z[row,j] / cap)^2), or scale if
-   cap is 0. The gradient of the bias is the column_sum of d_logits. */
+/* d_logits[row,j] = d_logprob[row] * ((j == target) - exp(z[row,j] - lse[row])) dz/dx, with dz/dx = scale (1 - (z[row,j] / cap)^2), or
+   scale if cap is 0. The gradient of the bias is the column_sum of d_logits. */
 DPO4J_API int32_t dpo4j_token_logprob_backward(dpo4j_context*, const dpo4j_token_logprob_backward_params* params);
 /* Forward and backward in one read of the logits, for a d_logprob that does not depend on the log-probs. */
 DPO4J_API int32_t dpo4j_token_logprob_forward_backward(dpo4j_context*, const dpo4j_token_logprob_forward_backward_params* params);
@@ -480,8 +484,8 @@ DPO4J_API int32_t dpo4j_column_sum(dpo4j_context*, const dpo4j_column_sum_params
 
 /* ---- lm_head_forward: token_logprob of the logits hidden weight^T, which are never in memory ----------------------------------------- */
 
-/* Why the context cannot run lm_head_forward, or "". It needs a Hopper GPU (compute capability 9.0), a library with code for sm_90a, a context
-   that does not turn the kernel off, and DPO4J_BF16. Otherwise use a matrix product and token_logprob_forward. Static storage. */
+/* Why the context cannot run lm_head_forward, or "". It needs a Hopper GPU (compute capability 9.0), a library with code for sm_90a, a
+   context that does not turn the kernel off, and DPO4J_BF16. Otherwise use a matrix product and token_logprob_forward. Static storage. */
 DPO4J_API const char* dpo4j_lm_head_forward_lacks(const dpo4j_context*, int32_t dtype);
 
 typedef struct dpo4j_lm_head_forward_params {
@@ -501,8 +505,8 @@ typedef struct dpo4j_lm_head_forward_params {
 } dpo4j_lm_head_forward_params;
 
 DPO4J_API size_t dpo4j_lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary);
-/* logprob and lse of token_logprob_forward for the fp32 logits x[row,j] = hidden[row] . weight[j], also for masked rows and for logits of -inf
-   or NaN. */
+/* logprob and lse of token_logprob_forward for the fp32 logits x[row,j] = hidden[row] . weight[j], also for masked rows and for logits of
+   -inf or NaN. */
 DPO4J_API int32_t dpo4j_lm_head_forward(dpo4j_context*, const dpo4j_lm_head_forward_params* params);
 
 /* ---- sequence_sum: sums of per-token values over completions ------------------------------------------------------------------------- */
@@ -536,8 +540,8 @@ DPO4J_API int32_t dpo4j_sequence_sum_backward(dpo4j_context*, const dpo4j_sequen
 
 /* ---- preference_loss: losses of pairs, their gradients and metrics, from summed log-probs, in one launch ----------------------------- */
 
-/* Names are TRL's loss_type, if TRL has the loss. c: chosen; r: rejected; pi, ref: log-prob of a completion, summed over its tokens, under the
-   policy and the reference; u = pi - ref; s(u): score of the divergence, u itself for reverse_kl; D = s(u_c) - s(u_r); n: tokens of a
+/* Names are TRL's loss_type, if TRL has the loss. c: chosen; r: rejected; pi, ref: log-prob of a completion, summed over its tokens, under
+   the policy and the reference; u = pi - ref; s(u): score of the divergence, u itself for reverse_kl; D = s(u_c) - s(u_r); n: tokens of a
    completion, at least 1; b: beta; e: label_smoothing; ls: log sigmoid; sg: sigmoid. */
 enum dpo4j_loss {
   DPO4J_LOSS_SIGMOID = 0,      /* -(1-e) ls(bD) - e ls(-bD): Rafailov et al. 2023, eq. 7; e > 0 is conservative DPO */
@@ -588,8 +592,8 @@ enum dpo4j_trait {
 DPO4J_API int32_t dpo4j_loss_traits(int32_t loss);
 
 /* The score s(u) of a log-ratio u: f'(exp(u)) - f'(1) with the f of Wang et al. 2024. So s(0) is 0. Exponents are limited to 80, so that no
-   score is infinite. A loss with DPO4J_TRAIT_REFERENCE and without DPO4J_TRAIT_DIVERGENCE is defined only for reverse_kl, and is refused with
-   any other divergence. */
+   score is infinite. A loss with DPO4J_TRAIT_REFERENCE and without DPO4J_TRAIT_DIVERGENCE is defined only for reverse_kl, and is refused
+   with any other divergence. */
 enum dpo4j_divergence {
   DPO4J_DIVERGENCE_REVERSE_KL = 0, /* u */
   DPO4J_DIVERGENCE_FORWARD_KL = 1, /* 1 - exp(-u) */
@@ -599,8 +603,8 @@ enum dpo4j_divergence {
 
 enum { DPO4J_TERMS = 8 };
 
-/* The loss of a pair is the sum of weight times loss over the terms. With use_weighting, it is multiplied by exp(mean log weight of chosen +
-   mean log weight of rejected), which has no gradient (WPO). An option that no term reads must be 0. */
+/* The loss of a pair is the sum of weight times loss over the terms. With use_weighting, it is multiplied by exp(mean log weight of chosen
+   + mean log weight of rejected), which has no gradient (WPO). An option that no term reads must be 0. */
 typedef struct dpo4j_preference {
   int32_t terms;                 /* number of terms, 1 to DPO4J_TERMS */
   int32_t loss[DPO4J_TERMS];     /* a dpo4j_loss per term */
@@ -736,14 +740,13 @@ typedef struct dpo4j_adamw_params {
   int32_t moments_dtype; /* DPO4J_F32, or DPO4J_BF16 if random is given */
 } dpo4j_adamw_params;
 
-/* g = clip gradient; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; parameter -= lr (decay parameter + c1 m / (sqrt(c2 v) + epsilon)).
-   If clip is NaN, nothing changes.
-   DPO4J_F32 parameters: master may be null, and random must be null. DPO4J_BF16 parameters: either master or random is given, not both.
-   With random, parameters are rounded stochastically: to one of the two neighbouring bf16 values, with probabilities that make the mean exact.
-   Rounding drops the low 16 bits of an f32, and rounds away from 0 if these bits plus 16 random bits are at least 2^16. Element i of the call
-   has number e = first + i. Its random bits are bits 16 j to 16 j + 15, j = e mod 8, of Philox4x32-10 (Salmon et al. 2011) with the seed as
-   key and the counter {e / 8 (64 bits), step, 0}. DPO4J_BF16 moments are rounded in the same way, with 1 (m) or 2 (v) as the last word of the
-   counter. The update of the parameter uses the moments before rounding. */
+/* g = clip gradient; m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; parameter -= lr (decay parameter + c1 m / (sqrt(c2 v) + epsilon)). If clip
+   is NaN, nothing changes. DPO4J_F32 parameters: master may be null, and random must be null. DPO4J_BF16 parameters: either master or
+   random is given, not both. With random, parameters are rounded stochastically: to one of the two neighbouring bf16 values, with
+   probabilities that make the mean exact. Rounding drops the low 16 bits of an f32, and rounds away from 0 if these bits plus 16 random
+   bits are at least 2^16. Element i of the call has number e = first + i. Its random bits are bits 16 j to 16 j + 15, j = e mod 8, of
+   Philox4x32-10 (Salmon et al. 2011) with the seed as key and the counter {e / 8 (64 bits), step, 0}. DPO4J_BF16 moments are rounded in the
+   same way, with 1 (m) or 2 (v) as the last word of the counter. The update of the parameter uses the moments before rounding. */
 DPO4J_API int32_t dpo4j_adamw(dpo4j_context*, const dpo4j_adamw_params* params);
 
 #ifdef __cplusplus

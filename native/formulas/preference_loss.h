@@ -152,8 +152,8 @@ DPO4J_HOST_DEVICE inline double second_key(int32_t loss, const Pair& pair) {
   return loss == DPO4J_LOSS_AOT ? pair.reference_chosen - pair.reference_rejected : pair.rejected - pair.reference_rejected;
 }
 
-// Adds the loss of entry k to the pair of its first number, and each d loss / d log-prob to the pair of that log-prob. No two entries add to
-// the same element, so entries may run in parallel.
+// Adds the loss of entry k to the pair of its first number, and each d loss / d log-prob to the pair of that log-prob. No two entries add
+// to the same element, so entries may run in parallel.
 DPO4J_HOST_DEVICE inline void add_entry(const dpo4j_preference& p, int32_t term, const Orders& orders, int64_t k) {
   const OrderEntry first = orders.first[k], second = orders.second[k];
   const Dual x = static_cast<double>(p.beta) * Dual{first.key - second.key, 1, -1};

@@ -12,7 +12,7 @@
 
 namespace dpo4j {
 
-// ---- what each loss reads ----------------------------------------------------------------------------------------------------------------
+// ---- what each loss reads --------------------------------------------------------------------------------------------------------------
 
 struct LossTraits {
   int32_t loss;
@@ -91,7 +91,7 @@ constexpr uint64_t kSortingLosses = losses_with(DPO4J_TRAIT_SORTS_PAIRS);
 // Whether the loss depends on all pairs of the call together.
 DPO4J_HOST_DEVICE inline bool sorts(int32_t loss) { return loss >= 0 && loss < DPO4J_LOSSES && (kSortingLosses >> loss & 1) != 0; }
 
-// ---- the formulas ------------------------------------------------------------------------------------------------------------------------
+// ---- the formulas ----------------------------------------------------------------------------------------------------------------------
 
 // exp(x) - 1 for x up to 80, and its value at 80 for larger x, so that no score is infinite. Near 0, expm1 keeps the digits that exp(x) - 1
 // loses. The slope is computed as exp(x), not as the value plus 1, because for x below -36 the value is rounded to -1.
