@@ -1,4 +1,4 @@
-/** A program outside dpo4j, as a module: what it requires is all it has to say to run on the module path. */
+/** A program outside dpo4j, as a module. It needs only these {@code requires} to run on the module path. */
 module com.example.consumer {
     requires org.dpo4j.kernels;
     requires org.dpo4j.trainer;

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What is published: the artifacts of java/, their modules, and the BOM that names them. */
+/** The published artifacts: those of java/, their modules, and the BOM that lists them. */
 class ArtifactsTest {
     private static final Path JAVA = Path.of(System.getenv("DPO4J_ROOT"), "java");
     private static final Pattern ARTIFACT =
@@ -22,7 +22,7 @@ class ArtifactsTest {
                     + "(?:\\s*<classifier>(.*?)</classifier>)?");
     private static final Pattern EXPORT = Pattern.compile("(?m)^    exports ([a-z0-9.]+);");
 
-    /** The BOM has no parent, so its version is written by itself. */
+    /** The BOM has no parent, so its version is written separately and must be the same. */
     @Test
     void theBomNamesEveryArtifactInItsVersion() throws IOException {
         String bom = Files.readString(JAVA.resolve("bom/pom.xml"));
@@ -42,7 +42,7 @@ class ArtifactsTest {
         }
     }
 
-    /** Public is what embedders may use: no package that a module exports is called internal, and each says what it holds. */
+    /** Exported packages are what embedders may use: none is called internal, and each has a package comment. */
     @ParameterizedTest
     @ValueSource(strings = {"kernels", "pytorch", "trainer"})
     void modulesExportDocumentedPackages(String artifact) throws IOException {

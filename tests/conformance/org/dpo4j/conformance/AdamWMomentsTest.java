@@ -20,9 +20,9 @@ class AdamWMomentsTest {
     private static final long SEED = 0x299f31d0a4093822L;
     private static final int WORDS = 3;
 
-    /** Where a step begins. */
+    /** The arrays before a step. */
     private record State(double[] parameter, double[] m, double[] v, double[] gradient) {
-        /** Whatever is drawn, with moments that bf16 holds, so that they begin alike in either storage. */
+        /** Random arrays. Moments are rounded to bf16, so that both storages start from equal moments. */
         static State drawn(int count) {
             Draw draw = new Draw(count);
             return new State(
@@ -37,7 +37,7 @@ class AdamWMomentsTest {
         }
     }
 
-    /** Tensors of bf16 parameters without a master, whose first element has number {@code first}. */
+    /** Tensors of bf16 parameters without master weights. The first element has number {@code first}. */
     private static final class Steps {
         final Tensor parameter;
         final Tensor m;
@@ -96,13 +96,13 @@ class AdamWMomentsTest {
     }
 
     /**
-     * Numbers that make every sum and product of m and v exact in f32: betas of 1/2 and 3/4; gradients multiples of 2^-6
-     * of 11 bits, whose squares have 22; moments multiples of 2^-4 of 8. The double-precision reference then has the
-     * device's exact moments, and {@link ReferencePhilox} the bits of their rounding.
+     * Every sum and product of m and v is exact in f32: betas are 1/2 and 3/4; gradients are multiples of 2^-6 with 11
+     * bits, so their squares have 22; moments are multiples of 2^-4 with 8 bits. So the double-precision reference has
+     * the device's moments before rounding, and {@link ReferencePhilox} has the random bits of the rounding.
      */
     @OnEachBf16Device
     @Tag("small")
-    void momentsAreThoseOfTheReferenceRoundedByTheirOwnBits(On on) {
+    void momentsAreRoundedByTheRandomBitsOfTheReference(On on) {
         AdamWOptions options = new AdamWOptions(0.5, 0.75, 1e-8, 0);
         for (int count : new int[] {1, 8, 31, 1001}) {
             Draw draw = new Draw(count);
@@ -132,10 +132,12 @@ class AdamWMomentsTest {
         }
     }
 
-    /** The parameter's bits are those of a step with f32 moments, which are the very numbers that are rounded. */
+    /**
+     * The parameter has the bits of a step with f32 moments, because the step uses the moments before they are rounded.
+     */
     @OnEachBf16Device
     @Tag("small")
-    void theStepIsThatOfTheExactMoments(On on) {
+    void theStepUsesMomentsBeforeRounding(On on) {
         int count = 1003;
         State state = State.drawn(count);
         AdamWOptions options = new AdamWOptions(0.9, 0.999, 1e-8, 0.1);
@@ -155,15 +157,16 @@ class AdamWMomentsTest {
     }
 
     /**
-     * Without gradients a moment of v0 is, after T steps, v0 beta^T on average: each rounding has the mean of what it
-     * rounds. A rounding to one of two neighbours that are s apart has variance s^2 / 4 at most, and those of different
-     * steps do not correlate, so that the mean of n elements is within 6 s sqrt(T / 4 n) but for two in 10^9 draws; s is
-     * that of the largest value, v0. The f32 products before are off by 2^-24 of the value each.
+     * Without gradients, a moment that starts at v0 is v0 beta^T on average after T steps, because stochastic rounding
+     * is unbiased. Rounding to one of two neighbours at distance s has variance at most s^2 / 4, and roundings of
+     * different steps are uncorrelated. So the mean of n elements is within 6 s sqrt(T / 4 n), except for two in 10^9
+     * draws; s is the distance at the max value, v0. Each f32 product before adds a relative error of 2^-24.
      *
-     * <p>To nearest nothing would decay: (1 - beta) v0 is less than s / 2. That misses the mean by far more.
+     * <p>With rounding to nearest nothing would decay, because (1 - beta) v0 is less than s / 2. The mean would then be
+     * off by far more than the tolerance.
      */
     @OnEachBf16Device
-    void decayIsKeptOnAverage(On on) {
+    void momentsDecayOnAverageAsWithoutRounding(On on) {
         int count = 20_000;
         int steps = 50;
         double beta = 0.999;
@@ -192,7 +195,7 @@ class AdamWMomentsTest {
         }
     }
 
-    /** How far the bf16 neighbours at and above a value are from each other. */
+    /** Distance between a bf16 value and the next larger one. */
     private static double neighbours(float value) {
         return Math.ulp(value) * 0x1p16;
     }
@@ -235,10 +238,13 @@ class AdamWMomentsTest {
         }
     }
 
-    /** Beside a master, or an f32 parameter, nothing rounds bf16 moments; and cpu stores no bf16. */
+    /**
+     * bf16 moments need stochastic rounding, which neither master weights nor f32 parameters have. The cpu stores no
+     * bf16.
+     */
     @OnEachDType
     @Tag("small")
-    void refusesMomentsThatNothingRounds(On on) {
+    void refusesBf16MomentsWithoutStochasticRounding(On on) {
         try (Tensors tensors = new Tensors(on)) {
             Tensor parameter = tensors.updated("parameter", on.dtype(), 1, 8, new double[8]);
             Tensor master = tensors.updated("master", DType.F32, 1, 8, new double[8]);

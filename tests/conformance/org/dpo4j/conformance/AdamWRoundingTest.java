@@ -14,17 +14,20 @@ import org.dpo4j.testkit.ReferencePhilox;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** The stochastic rounding of bf16 parameters that have no master. */
+/** The stochastic rounding of bf16 parameters without master weights. */
 class AdamWRoundingTest {
     /** With rates {1, 1, 0} the step is {@code p - g}: m is g, and the denominator 0 v + 1. */
     private static final AdamWOptions SUBTRACTION = new AdamWOptions(0, 0, 1, 0);
 
     private static final double[] ONE = {1, 1, 0};
 
-    /** What a step is keyed by. */
+    /** The key of the random bits of a step. */
     private record Key(long seed, int step, long first) {}
 
-    /** The tensors of calls over {@code exact.length} elements that make {@code exact} of parameters that are its truncation. */
+    /**
+     * Tensors of calls whose exact results are {@code exact}. The parameters before are {@code exact} truncated to
+     * bf16.
+     */
     private static final class Subtraction {
         private final Tensor parameter;
         private final Tensor m;
@@ -35,7 +38,7 @@ class AdamWRoundingTest {
         private final int count;
         private final Key key;
 
-        /** {@code exact} - its truncation has at most 16 bits, so that the device's subtraction is exact. */
+        /** {@code exact} minus its truncation has at most 16 bits, so the device's subtraction is exact. */
         Subtraction(Tensors tensors, float[] exact, Key key) {
             this.key = key;
             count = exact.length;
@@ -86,9 +89,9 @@ class AdamWRoundingTest {
         return values;
     }
 
-    /** kat_vectors of Random123, the authors' own implementation. */
+    /** Expected values are kat_vectors of Random123, the authors' implementation. */
     @Test
-    void philoxIsRandom123s() {
+    void philoxEqualsRandom123() {
         assertThat(ReferencePhilox.bits(new int[4], new int[2]))
                 .containsExactly(0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8);
         assertThat(ReferencePhilox.bits(new int[] {-1, -1, -1, -1}, new int[] {-1, -1}))
@@ -99,9 +102,8 @@ class AdamWRoundingTest {
     }
 
     /**
-     * Each element by its own 16 bits. An element whose bits were others would come out the same where both reach, or
-     * both miss, its dropped bits: of two independent draws one time in three they do not, so that a thousand elements
-     * do not agree by chance.
+     * Each element is rounded by its own 16 random bits. Other random bits give another result with probability 1/3, so
+     * a thousand elements cannot agree by chance.
      */
     @OnEachBf16Device
     void roundsByTheBitsOfTheElement(On on) {
@@ -140,12 +142,12 @@ class AdamWRoundingTest {
     }
 
     /**
-     * One value at many elements and steps: of n roundings k are away from zero, where k has the binomial distribution
-     * of p = the fraction of the way between the neighbours, so that |k - n p| stays below 6 sqrt(n p (1 - p)) but for
-     * two in 10^9 draws, and there are eighteen. Every rounding is one of the two neighbours.
+     * Rounds one value at many elements and steps. Of n roundings, k are away from zero. k is binomial with p = the
+     * position of the value between its two neighbours, so |k - n p| stays below 6 sqrt(n p (1 - p)), except for two in
+     * 10^9 draws; there are eighteen draws. Every rounding gives one of the two neighbours.
      */
     @OnEachBf16Device
-    void theMeanIsExact(On on) {
+    void roundingIsUnbiased(On on) {
         int count = 40_000;
         for (float towardsZero : new float[] {0.75f, -1.5f, 0x1p-130f}) {
             float away = Float.intBitsToFloat(Float.floatToRawIntBits(towardsZero) + 0x10000);
@@ -165,7 +167,7 @@ class AdamWRoundingTest {
         }
     }
 
-    /** Whatever bf16 holds stays, with every random word there is among many. */
+    /** Values that bf16 represents exactly do not change, for many random words. */
     @OnEachBf16Device
     void exactValuesNeverMove(On on) {
         float[] kept = {0, -0.0f, 1, -1, 0.0078125f, 3.3895314e38f, -3.3895314e38f, 0x1p-126f, 0x1p-133f, -3.140625f};
@@ -178,7 +180,7 @@ class AdamWRoundingTest {
         Expect.exactly("bf16 values", rounded(on, exact, new Key(42, 1, 0)), expected);
     }
 
-    /** m and v of f32 are those of a step with a master, and a step that is none leaves all as it was. */
+    /** m and v in f32 have the bits of a step with master weights. A step that is skipped changes nothing. */
     @OnEachBf16Device
     @Tag("small")
     void momentsAreNotRounded(On on) {

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Tag;
 class AdamWTest {
     private static final AdamWOptions OPTIONS = new AdamWOptions(0.9, 0.95, 1e-8, 0.1);
 
-    /** Arrays of the optimizer between steps. With bf16 parameters the exact value is the master's. */
+    /** Arrays of the optimizer between steps. With bf16 parameters, {@code parameter} has the master weights. */
     private record State(double[] parameter, double[] m, double[] v) {}
 
     private record Step(int t, double[] gradient, float lr, float clip, AdamWOptions options) {
@@ -25,7 +25,7 @@ class AdamWTest {
         }
     }
 
-    /** One step. withMaster: as bf16 parameters always have, and fp32 ones may. */
+    /** One step. bf16 parameters need master weights; fp32 parameters may have them ({@code withMaster}). */
     private static State step(On on, State state, Step step, boolean withMaster, boolean withClip) {
         int count = state.parameter.length;
         try (Tensors tensors = new Tensors(on)) {
@@ -58,7 +58,7 @@ class AdamWTest {
         }
     }
 
-    /** One step of the reference from the device's own state, and how far the device may be from it. */
+    /** Compares a step with the reference, which starts from the device's state before the step. */
     private static void check(State before, Step step, State after) {
         int count = before.parameter.length;
         double[][] expected = new double[3][count];
@@ -118,7 +118,7 @@ class AdamWTest {
         steps(on, 200_003, 1, on.dtype() == DType.BF16);
     }
 
-    /** Gradients of 0 from the start, a zero epsilon among the options, tiny and huge gradients. */
+    /** Gradients of 0 from the first step, tiny and huge gradients, and an epsilon of 0. */
     @OnEachDType
     @Tag("small")
     void extremes(On on) {
@@ -130,7 +130,7 @@ class AdamWTest {
         check(state, noMemory, step(on, state, noMemory, true, true));
     }
 
-    /** A gradient that was not finite: the norm's clip factor is NaN, and nothing changes. */
+    /** If a gradient was not finite, the clip factor is NaN, and nothing changes. */
     @OnEachDType
     @Tag("small")
     void aNanClipTakesNoStep(On on) {
@@ -145,10 +145,10 @@ class AdamWTest {
     }
 
     /**
-     * How far an element may be from torch's after the steps so far: every rounding of fp32 carried on from step to step,
-     * each at its largest and all of one sign. Gradients of one sign from a parameter of 0 keep that bound, after 50 steps,
-     * at 4e-6 of the way gone, where 1 - 0.999 computed in f32 makes every step 6.7e-6 too long, and 1 - 0.9999 8e-5 too
-     * short.
+     * Upper bound on the difference to torch's element after the steps so far: the sum of all fp32 roundings of all
+     * steps, each at its max and with the same sign. With gradients of one sign, the bound after 50 steps is 4e-6 of
+     * the total change. So the test detects 1 - 0.999 computed in f32, which makes every step 6.7e-6 too long, and 1 -
+     * 0.9999, which makes it 8e-5 too short.
      */
     private static final class Carried {
         private static final double U = Tolerance.U * 1.001; // terms of second order
@@ -165,14 +165,14 @@ class AdamWTest {
         void step(Step step, double gradient, double clip) {
             AdamWOptions o = step.options;
             double g = clip * gradient;
-            double ofG = clip == 1 ? 0 : 2 * U * Math.abs(g); // the factor, and its product
+            double ofG = clip == 1 ? 0 : 2 * U * Math.abs(g); // roundings of the factor and of the product
             double share1 = 1 - o.beta1();
             double share2 = 1 - o.beta2();
             double oldM = Math.abs(exact.m);
             double oldV = exact.v;
             double old = Math.abs(exact.parameter);
             exact.step(step.t, g, step.lr, o.beta1(), o.beta2(), o.epsilon(), o.weightDecay());
-            // The shares are rounded, and so is each product with one, each difference and each sum.
+            // 1 - beta1 and 1 - beta2 are rounded, and so are each product with them, each difference and each sum.
             m = o.beta1() * m + 2 * U * share1 * oldM + U * o.beta1() * oldM;
             m += share1 * ofG + 2 * U * share1 * Math.abs(g) + U * Math.abs(exact.m);
             v = o.beta2() * v + 2 * U * share2 * oldV + U * o.beta2() * oldV;
@@ -181,14 +181,15 @@ class AdamWTest {
             double c2 = 1 / (1 - Math.pow(o.beta2(), step.t));
             double slope = step.lr * c1 / (Math.sqrt(c2 * exact.v) + o.epsilon());
             double update = slope * Math.abs(exact.m);
-            // c1, its product with lr, that with m, root, sum and quotient; c2 and its product, halved by the root.
+            // Roundings of c1, c1 lr, their product with m, the root, the sum and the quotient; and of c2 and its
+            // product, whose errors the root halves.
             double ofUpdate = slope * m + update * (7 * U + (exact.v == 0 ? 0 : v / (2 * exact.v)));
             double decay = step.lr * o.weightDecay() * old;
             parameter += ofUpdate + 4 * U * decay + U * (decay + update) + U * Math.abs(exact.parameter);
         }
     }
 
-    /** PyTorch's own numbers in float64, after several clipped steps and after 50. */
+    /** PyTorch's results in float64, after several clipped steps and after 50 steps. */
     @OnEachDevice
     @Tag("small")
     void golden(On on) {

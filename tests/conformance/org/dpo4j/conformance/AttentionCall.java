@@ -12,8 +12,8 @@ import org.dpo4j.testkit.Draw;
 import org.dpo4j.testkit.ReferenceAttention;
 
 /**
- * Calls of attention with one shape. Strides are this many elements beyond the rows' widths: by default there is no gap. By default the scale is 1 /
- * sqrt(headWidth).
+ * Calls of attention with one shape. A stride is the row's width plus {@code gap} elements, by default 0. The default
+ * scale is 1 / sqrt(headWidth).
  */
 record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale) {
     private static final Remembered<ReferenceAttention> REFERENCES = new Remembered<>(8);
@@ -57,7 +57,7 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
 
     /** Values of q, k and v without gaps. */
     record Inputs(double[] q, double[] k, double[] v) {
-        /** size multiplies q and k, so that scores grow with its square. */
+        /** {@code size} multiplies q and k, so scores grow with its square. */
         static Inputs random(AttentionCall shape, int rows, double size) {
             Draw draw = new Draw(rows * 1000L + shape.headWidth);
             return new Inputs(
@@ -86,13 +86,13 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
                         heads, kvHeads, headWidth, scale(), inputs.q, inputs.k, inputs.v, segments));
     }
 
-    /** All that a result depends on, but for the storage. */
+    /** Everything that a result depends on, except the storage type. */
     List<Object> key(Inputs inputs, List<Segment> segments) {
         return List.of(
                 this, segments, DoubleBuffer.wrap(inputs.q), DoubleBuffer.wrap(inputs.k), DoubleBuffer.wrap(inputs.v));
     }
 
-    /** What both directions read. */
+    /** The operands that forward and backward read. */
     record Operands(
             AttentionCall shape, List<Segment> segments, DType dtype, Tensor q, Tensor k, Tensor v, Tensor packed) {
         Inputs inputs() {
@@ -146,7 +146,7 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
     /** A backward call and its tensors. */
     record Backward(
             Operands operands, Tensor dQ, Tensor dK, Tensor dV, Tensor workspace, Tensor dOut, Tensor out, Tensor lse) {
-        /** The same call with other segments, which lie packed in a tensor. */
+        /** The same call with other segments, which are packed in a tensor. */
         Backward withSegments(List<Segment> segments, Tensor packed) {
             Operands other =
                     new Operands(operands.shape, segments, operands.dtype, operands.q, operands.k, operands.v, packed);
@@ -165,7 +165,10 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
         }
     }
 
-    /** out and lse are the reference's, as stored: what backward makes of given numbers is what is tested. */
+    /**
+     * A backward call. out and lse are those of the reference, rounded to their storage, so that only backward is
+     * tested.
+     */
     Backward backward(Tensors tensors, On on, List<Segment> segments, Inputs inputs) {
         int rows = inputs.q.length / width();
         Operands operands = operands(tensors, on, segments, inputs);

@@ -18,11 +18,12 @@ import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
 /**
- * Attention by the kernels of sm_90a against attention by those of mma.sync, which share no instruction for products and copies: every element, at the
- * sizes of a real model on a GPU, at small ones on the emulated device. Then the same call again and again, for its bits.
+ * Compares attention by the kernels for sm_90a with attention by those that use mma.sync. They share no instruction for
+ * products and copies. Compares every element, at sizes of a real model on a GPU and at small sizes on the emulated
+ * device. Then repeats the call and compares bits.
  *
- * <p>Inputs are uniform in (-1, 1), and the scale is such that scores have standard deviation 3: then a few keys have most of a query's weight, and a
- * tile that is missing, stale or misplaced changes results by their own size.
+ * <p>Inputs are uniform in (-1, 1), and the scale gives scores a standard deviation of 3. So a few keys have most of a
+ * query's probability, and a tile that is missing, stale or misplaced changes results by as much as their magnitude.
  */
 class AttentionOnHopperTest {
     private static final String OFF = "attention_forward_sm90a,attention_backward_sm90a";
@@ -30,7 +31,7 @@ class AttentionOnHopperTest {
     /** Half a unit in the last of bf16's 8 places. */
     private static final double BF16 = 0x1p-8;
 
-    /** Results and what they were made from. */
+    /** Inputs and results of the calls. */
     private static final class Run implements AutoCloseable {
         final Device device;
         final AttentionCall shape;
@@ -99,7 +100,7 @@ class AttentionOnHopperTest {
             return List.of(out.image(), lse.image());
         }
 
-        /** Of the out and lse that are there. */
+        /** Runs backward with the current out and lse. */
         List<Image> backward(Device by) {
             List.of(dQ, dK, dV).forEach(LargeTensor::clear);
             device.synchronize();
@@ -121,7 +122,7 @@ class AttentionOnHopperTest {
         }
     }
 
-    /** Rows of four sequences of a length: two plain ones, and two pairs that share a prompt of half of it. */
+    /** Segments of two plain sequences of this length and two pairs whose prompt has half of it. */
     private static List<Segment> layout(int length) {
         List<Segment> segments = new ArrayList<>(plain(length, length));
         for (int begin = 2 * length; begin < 4 * length; begin += length) {
@@ -188,12 +189,14 @@ class AttentionOnHopperTest {
     }
 
     /**
-     * Both kernels round what multiplies v, d_out, k and q (weights or d_scores) to bf16, each at its own running maximum, so that an element, a sum of
-     * terms t, differs by the sum of t times (e - e'), where e and e' are within 2^-8 and independent of the other side of the product. Uniform inputs
-     * make t's size the same in the mean for all elements of a head's row, so that the root of the sum of t^2 is the row's root mean square R; the
-     * difference then has a standard deviation of 2^-8 sqrt(2/3) R, or sqrt(3) times that where few terms have all the weight. Of 1e8 normal numbers
-     * the largest is 5.7 of these: 8.1 2^-8 R. The mean of 64 squares is itself off by a third at worst: 12 2^-8 R. Then both round what they store.
-     * What only fp32 rounds is a hundredth of that, but where the row's true gradient is nearly 0: {@code floor}.
+     * Both kernels round probabilities and d_scores to bf16 before these multiply v, d_out, k and q, and each kernel
+     * rounds at its own running maximum. So an element, which is a sum of terms t, differs by the sum of t (e - e'),
+     * where e and e' are within 2^-8 and independent of the other factor. With uniform inputs, the mean magnitude of t
+     * is the same for all elements of a head's row, so the root of the sum of t^2 is the row's root mean square R. The
+     * difference then has a standard deviation of 2^-8 sqrt(2/3) R, or sqrt(3) times that if few terms have all the
+     * weight. The max of 1e8 normal numbers is 5.7 standard deviations: 8.1 2^-8 R. The mean of 64 squares is itself
+     * off by at most a third: 12 2^-8 R. Then both kernels round the results to their storage. Roundings of fp32 are a
+     * hundredth of that, except if the row's exact gradient is nearly 0: {@code floor} covers this.
      */
     private static void near(String what, AttentionCall shape, Image actual, Image expected, double floor) {
         int width = shape.headWidth();
@@ -216,9 +219,10 @@ class AttentionOnHopperTest {
     }
 
     /**
-     * d_score = p (d_out . v - delta): where one key has all the weight both are equal, and fp32 is left. Each is a sum of headWidth products that
-     * tensor cores may cut, whose magnitudes are headWidth / 3 in the mean of uniform numbers and cannot be more than headWidth; two such sums in each of
-     * two kernels. It multiplies scale and a key or query below 1, for each head of the group.
+     * d_score = p (d_out . v - delta). If one key has all the probability, both terms are equal, and only fp32 errors
+     * remain. Each term is a sum of headWidth products that tensor cores may truncate. The sum of their magnitudes is
+     * headWidth / 3 on average for uniform numbers and at most headWidth. There are two such sums in each of two
+     * kernels. d_score multiplies the scale and a key or query below 1, for each head of the group.
      */
     private static double floorOfGradients(AttentionCall shape) {
         double sum = 2.0 * shape.headWidth() * U * shape.headWidth() / 2;
@@ -226,8 +230,8 @@ class AttentionOnHopperTest {
     }
 
     /**
-     * lse = maximum + log(sum): by the scores, sums of headWidth products that tensor cores may cut; then as many additions and rescalings as there are
-     * keys, and the logarithm, whose result is below 64. In both kernels.
+     * lse = maximum + log(sum). Errors, in both kernels: those of the scores, which are sums of headWidth products that
+     * tensor cores may truncate; one addition and one rescaling per key; and the logarithm, whose result is below 64.
      */
     private static void nearLse(AttentionCall shape, Image actual, Image expected, int keys) {
         double scores = 2 * (shape.headWidth() + 3) * U * shape.scale() * shape.headWidth();

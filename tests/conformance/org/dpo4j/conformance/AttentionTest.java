@@ -32,7 +32,7 @@ class AttentionTest {
         AttentionCheck.forward(on, new AttentionCall(4, 1, 24).withStrides(16), PAIRS, 1);
     }
 
-    /** The call alone on a thread of the caller's that has asked nothing of the device before. */
+    /** Runs the call on a new thread of the caller, which has not used the device before. */
     @OnEachDType
     void forwardOnAThreadOfItsOwn(On on) {
         AttentionCall shape = new AttentionCall(2, 1, 64);
@@ -65,14 +65,14 @@ class AttentionTest {
         AttentionCheck.forward(on, new AttentionCall(2, 2, 64), plain(150, 33), 1);
     }
 
-    /** Scores of a hundred and more: all the weight on one key, and everything else below the smallest number. */
+    /** Scores of a hundred and more: one key has all the probability, and the other probabilities underflow. */
     @OnEachDType
     void forwardWithExtremeScores(On on) {
         AttentionCheck.forward(on, new AttentionCall(4, 2, 8), PAIRS, 12);
         AttentionCheck.forward(on, new AttentionCall(4, 2, 8), PAIRS, 1e-20);
     }
 
-    /** A negative scale turns the order of scores round, and 0 makes all weights the same. */
+    /** A negative scale reverses the order of scores, and a scale of 0 makes all probabilities equal. */
     @OnEachDType
     void anyScale(On on) {
         for (float scale : new float[] {-0.375f, 0, 3}) {
@@ -115,7 +115,7 @@ class AttentionTest {
         AttentionCheck.backward(on, new AttentionCall(4, 2, 8), PAIRS, 6);
     }
 
-    /** The prompt once or twice: to the bit the same outputs. */
+    /** Outputs have the same bits with the prompt once and twice. */
     @OnEachDType
     void sharedPrefixAndPlainLayoutAgree(On on) {
         Family[] families = {new Family(5, 3, 7), new Family(70, 9, 40), new Family(1, 1, 2)};
@@ -128,7 +128,7 @@ class AttentionTest {
         AttentionCheck.sameRows(ofPlain, ofShared, rows, shape);
     }
 
-    /** A sequence alone, or among others in another order: to the bit the same outputs. */
+    /** Outputs of a sequence have the same bits alone and among others in another order. */
     @OnEachDType
     void sequencesDoNotDependOnOtherSequences(On on) {
         AttentionCall shape = new AttentionCall(4, 2, 16);
@@ -147,7 +147,7 @@ class AttentionTest {
                 shape);
     }
 
-    /** Gradients of a sequence, too, are the same bits alone and among others. */
+    /** Gradients of a sequence have the same bits alone and among others. */
     @OnEachDType
     void gradientsOfSequencesDoNotDependOnOtherSequences(On on) {
         AttentionCall shape = new AttentionCall(4, 2, 16);
@@ -174,9 +174,9 @@ class AttentionTest {
         }
     }
 
-    /** A token's output does not change when more tokens follow it, nor when they are not numbers: they are not seen. */
+    /** A token's output does not depend on later tokens, also if these are NaN, because it does not attend to them. */
     @OnEachDType
-    void laterTokensMayHoldAnything(On on) {
+    void outputsDoNotDependOnLaterTokens(On on) {
         AttentionCall shape = new AttentionCall(4, 2, 16);
         AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, 45, 1);
         long[] whole = AttentionCheck.outputBits(on, shape, plain(45), inputs);
@@ -189,7 +189,7 @@ class AttentionTest {
         Expect.sameBits("rows before", Arrays.copyOf(withOthers, 20 * 64), Arrays.copyOf(whole, 20 * 64));
     }
 
-    /** One query row at a time behind a cache of keys: to the bit what the whole sequence at once gives. */
+    /** Queries run one at a time with cached keys give the bits of the whole sequence at once. */
     @OnEachDType
     void decodingRowByRowEqualsTheWhole(On on) {
         AttentionCall shape = new AttentionCall(4, 2, 16);
@@ -205,10 +205,10 @@ class AttentionTest {
         }
     }
 
-    /** Rows of no segment are not written, and a segment of no rows does nothing. */
+    /** Rows that belong to no segment are not written, and a segment without rows does nothing. */
     @OnEachDType
     @Tag("small")
-    void rowsOfNoSegmentAreLeftAlone(On on) {
+    void rowsOfNoSegmentAreNotWritten(On on) {
         AttentionCall shape = new AttentionCall(2, 1, 8);
         List<Segment> segments = List.of(Segment.plain(2, 3, 0), Segment.plain(5, 0, 0), Segment.plain(7, 2, 0));
         AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, 12, 1);

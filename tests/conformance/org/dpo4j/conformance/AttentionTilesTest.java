@@ -12,12 +12,16 @@ import org.dpo4j.testkit.AttentionLayout;
 import org.dpo4j.testkit.AttentionLayout.Family;
 
 /**
- * Attention over more than one tile of every shape of tile: head widths up to 64, 96, 128 and 256 have tiles of their own in bf16, with 64 or 128 rows
- * (queries times heads of the group) and 16, 32 or 64 columns. On Hopper, 64 and 128 themselves have others forward, with 128 rows and 128 columns, so
- * that the first have 56 and 120 left.
+ * Attention over more than one tile, for every tile shape. In bf16, head widths up to 64, 96, 128 and 256 have
+ * different tiles, with 64 or 128 rows (queries times heads of the group) and 16, 32 or 64 columns. On Hopper, forward
+ * has other tiles for exactly 64 and 128, with 128 rows and 128 columns; so the tests use 56 and 120 for the former
+ * tiles.
  */
 class AttentionTilesTest {
-    /** A prefix of three completions over a tile's end, completions of one token, prompts with none, exact multiples of tiles. */
+    /**
+     * A prefix that crosses a tile's end, with three completions; completions of one token; prompts without
+     * completions; exact multiples of tiles.
+     */
     private static final List<Segment> FAMILIES =
             shared(new Family(37, 35, 1, 20), new Family(1, 1, 2), new Family(64, 32), new Family(16));
 
@@ -32,7 +36,10 @@ class AttentionTilesTest {
         AttentionCheck.forward(on, new AttentionCall(4, 1, 120), FAMILIES, 1);
     }
 
-    /** Three and more tiles of 128 keys; prefixes that end within a tile and with one; blocks of which half is empty. */
+    /**
+     * Three and more tiles of 128 keys; prefixes that end within a tile and at its end; blocks of which half has no
+     * rows.
+     */
     @OnEachDType
     void forwardOverWideTiles(On on) {
         AttentionCheck.forward(on, new AttentionCall(3, 1, 64).withStrides(8), plain(300, 22), 1);
@@ -41,7 +48,7 @@ class AttentionTilesTest {
         AttentionCheck.forward(on, new AttentionCall(2, 1, 128), families, 2);
     }
 
-    /** More segments and key heads than blocks look at together, and segments without a query among them. */
+    /** More segments and key heads than a block reads at once, and segments without queries. */
     @OnEachDType
     void forwardOverManyTiles(On on) {
         int[] lengths = IntStream.range(0, 70).map(i -> i == 66 ? 140 : i % 5).toArray();
@@ -57,14 +64,14 @@ class AttentionTilesTest {
         AttentionCheck.backward(on, new AttentionCall(2, 1, 256), FAMILIES, 1);
     }
 
-    /** A hundred and more: all the weight on one key, which moves from tile to tile. */
+    /** Scores of a hundred and more: one key has all the probability, and the test moves it from tile to tile. */
     @OnEachDType
     void extremeScoresOverTiles(On on) {
         AttentionCheck.forward(on, new AttentionCall(2, 1, 128), plain(150), 4);
         AttentionCheck.backward(on, new AttentionCall(2, 1, 128), plain(100), 3);
     }
 
-    /** The prompt once, or before each of its completions: to the bit the same outputs. Alone too, and in another order. */
+    /** Outputs have the same bits with the prompt once and before each completion, alone, and in another order. */
     @OnEachDType
     void otherSequencesAndLayoutsMakeNoDifference(On on) {
         Family[] families = {new Family(70, 9, 40, 1), new Family(5, 3, 66)};
@@ -72,7 +79,7 @@ class AttentionTilesTest {
         layoutsAgree(on, new AttentionCall(4, 1, 128), families);
     }
 
-    /** The same where prompts end within wide tiles, and with one. */
+    /** The same for prompts that end within a wide tile and at its end. */
     @OnEachDType
     void layoutsOverWideTilesMakeNoDifference(On on) {
         layoutsAgree(on, new AttentionCall(2, 1, 128), new Family(150, 9, 140, 1), new Family(128, 3, 30));
@@ -97,9 +104,9 @@ class AttentionTilesTest {
                 shape);
     }
 
-    /** One query behind cached keys, among which what it does not see is no number: to the bit what the whole sequence gives. */
+    /** One query after cached keys has the bits of the whole sequence. Keys that it does not attend to are NaN. */
     @OnEachDType
-    void queriesBehindCachedKeysEqualTheWhole(On on) {
+    void queriesAfterCachedKeysEqualTheWhole(On on) {
         for (AttentionCall shape : List.of(new AttentionCall(2, 1, 128), new AttentionCall(3, 1, 64))) {
             int length = 270;
             AttentionCall.Inputs inputs = AttentionCall.Inputs.random(shape, length, 1);
@@ -120,7 +127,7 @@ class AttentionTilesTest {
         }
     }
 
-    /** Prefixes and completions of several tiles of keys, which add to the same rows of d_q one after another. */
+    /** Prefixes and completions of several tiles of keys. All tiles add to the same rows of d_q, in order. */
     @OnEachDType
     void backwardOverSeveralTilesOfKeys(On on) {
         List<Segment> families = shared(new Family(290, 140, 1, 70), new Family(128, 128), new Family(3, 130));
@@ -130,7 +137,9 @@ class AttentionTilesTest {
                 on, new AttentionCall(6, 3, 64), shared(new Family(390, 40, 1), new Family(20, 131)), 1);
     }
 
-    /** Gradients of a family are the same bits whatever the others hold, and every time. */
+    /**
+     * Gradients of a prompt and its completions have the same bits whatever the other sequences hold, and in every run.
+     */
     @OnEachDType
     void gradientsOfFamiliesDoNotDependOnOtherFamilies(On on) {
         List<Segment> families = shared(new Family(140, 135, 20), new Family(131, 3));
@@ -153,7 +162,7 @@ class AttentionTilesTest {
         }
     }
 
-    /** What a query must not see may be anything in gradients, too: what it sees has the bits it has alone. */
+    /** Gradients do not depend on keys that a query does not attend to, also if these are NaN or infinite. */
     @OnEachDType
     void gradientsOfWhatIsSeenAlone(On on) {
         gradientsOfWhatIsSeenAlone(on, new AttentionCall(4, 2, 64), 45, 20);
@@ -186,9 +195,9 @@ class AttentionTilesTest {
         return Arrays.copyOf(bits, end);
     }
 
-    /** What is not a number reaches every output that sees it, and its own column of them where it is in v, and no other. */
+    /** A NaN or infinity reaches every output that attends to it and no other. In v it reaches only its column. */
     @OnEachDType
-    void whatIsNotFiniteIsSeen(On on) {
+    void nonFiniteValuesReachEveryOutputThatAttendsToThem(On on) {
         AttentionCall shape = new AttentionCall(2, 1, 64);
         int length = 75;
         int bad = 66;

@@ -6,7 +6,7 @@ import java.math.BigDecimal;
 import org.dpo4j.testkit.Binary16;
 import org.junit.jupiter.api.Test;
 
-/** All 65,536 values of {@link Binary16} against the definition of the format: sign, exponent, fraction. */
+/** Compares all 65,536 values of {@link Binary16} with the definition of the format: sign, exponent, fraction. */
 class Binary16Test {
     private static final int LARGEST = 0x7BFF;
 
@@ -22,7 +22,7 @@ class Binary16Test {
     }
 
     @Test
-    void everyValueThereAndBack() {
+    void everyValueIsConvertedThereAndBack() {
         for (int bits = 0; bits < 1 << 16; bits++) {
             float value = Binary16.value((short) bits);
             assertThat(value).as("%04x", bits).isEqualTo(Float.valueOf((float) defined(bits)));
@@ -33,7 +33,10 @@ class Binary16Test {
         assertThat(Binary16.value(Binary16.bits(Float.NaN))).isNaN();
     }
 
-    /** Between each two neighbours: the nearer one, and from the middle the one whose last bit is 0. Of both signs. */
+    /**
+     * Between two neighbours, the nearer one is the result; at the midpoint, the one whose last bit is 0. For both
+     * signs.
+     */
     @Test
     void roundsToNearestTiesToEven() {
         for (int low = 0; low < LARGEST; low++) {
@@ -44,7 +47,7 @@ class Binary16Test {
         }
     }
 
-    /** Half a unit above the largest number stands the next power of two's neighbour: from there on all is infinite. */
+    /** Numbers from half a unit above the max are infinite. */
     @Test
     void whatIsTooLargeIsInfinite() {
         expect(Math.nextDown(65520f), LARGEST);

@@ -26,7 +26,7 @@ class ColumnSumTest {
         check(on, 5, 50_257, true);
     }
 
-    /** Added to what is there: the sum of rows products, and one more addition. In rows that lie apart. */
+    /** Sums are added to existing values: {@code rows} products and one more addition. Rows have a gap between them. */
     private static void check(On on, int rows, int width, boolean scaled) {
         Draw draw = new Draw(width);
         int stride = (width + 7 & -8) + 8;

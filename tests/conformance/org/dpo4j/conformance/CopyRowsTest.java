@@ -41,7 +41,7 @@ class CopyRowsTest {
         copy(on, 5, 3, 4, new int[0], new int[0]);
     }
 
-    /** Rows of a strided tensor, to the bit; out rows that nothing names stay as they were. */
+    /** Copies rows of a strided tensor and compares bits. Rows of out that no index names are not changed. */
     private static void copy(
             On on, int width, int outHeight, int inHeight, int @Nullable [] outRows, int @Nullable [] inRows) {
         int rows = outRows != null ? outRows.length : inRows != null ? inRows.length : inHeight;

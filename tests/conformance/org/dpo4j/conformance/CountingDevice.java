@@ -7,7 +7,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.MatmulShape;
 import org.jspecify.annotations.Nullable;
 
-/** A device that counts the rows of its products with the head: the only ones that have the vocabulary as a size. */
+/** A device that counts the rows of products with the LM head, which it recognises by the vocabulary size. */
 public final class CountingDevice {
     private final Device counted;
     private final int vocabulary;
@@ -15,7 +15,7 @@ public final class CountingDevice {
     /** Rows whose logits were computed. */
     public int logits;
 
-    /** Rows whose gradient was. */
+    /** Rows whose gradient was computed. */
     public int dRows;
 
     /** Rows that were added to the gradient of the head. */
@@ -27,7 +27,7 @@ public final class CountingDevice {
         this.vocabulary = vocabulary;
     }
 
-    /** Counts, and does as the other one. */
+    /** The counting device. It passes all calls to the other one. */
     public Device device() {
         return (Device) Proxy.newProxyInstance(
                 Device.class.getClassLoader(),

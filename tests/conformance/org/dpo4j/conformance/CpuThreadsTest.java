@@ -12,13 +12,13 @@ import org.dpo4j.kernels.decoder.ScaleRows;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** The threads of a cpu context, in every run of the suite: ThreadSanitizer is who looks. */
+/** The threads of a cpu context. ThreadSanitizer checks them in runs of the suite under it. */
 class CpuThreadsTest {
     private static final int ROWS = 8;
-    /** A task a row. */
+    /** Large enough that each row is one task. */
     private static final int WIDTH = 16384;
 
-    /** Work wakes threads that may come too late for it, and meet the end of the context. */
+    /** Work wakes threads. A thread may start only after the work is done, while the context is being closed. */
     @Test
     @Tag("small")
     void aDeviceMayBeClosedRightAfterWork() {

@@ -12,8 +12,9 @@ import org.junit.platform.launcher.TestIdentifier;
 import org.junit.platform.launcher.TestPlan;
 
 /**
- * Ends a run with a line for each device, what ran there, and a line for each test that was skipped, its name and why. Where {@value #DIRECTORY}
- * names one, processes that share the tests of a run leave what they know there, and {@link #main} says it for all of them.
+ * Prints at the end of a run one line per device with what ran there, and one line per skipped test with the reason. If
+ * {@value #DIRECTORY} names a directory, the processes of a run write their counts there, and {@link #main} prints the
+ * sums.
  */
 public final class DeviceSummary implements TestExecutionListener {
     /** System property. */
@@ -22,7 +23,7 @@ public final class DeviceSummary implements TestExecutionListener {
     private Tally tally = new Tally();
     private @Nullable TestPlan plan;
 
-    /** Says what the processes of a run have left: the directory, and the devices that were asked for, if any were. */
+    /** Prints the sums of all processes. Arguments: the directory, and the devices that were asked for, if any. */
     public static void main(String[] arguments) throws IOException {
         say(Tally.read(Path.of(arguments[0])), arguments.length > 1 ? arguments[1] : "not given");
     }

@@ -14,15 +14,14 @@ import org.dpo4j.testkit.Draw;
 import org.junit.jupiter.api.Tag;
 
 /**
- * Every device against the portable one, to the bit; with that, every device against every other. Other tests hold each device within a tolerance of
- * a reference, and two such may be twice that apart. Here they may not differ (logarithms of a whole sum aside), for one of two reasons:
+ * Compares the bits of every device with those of the portable one, and so every device with every other. Other tests
+ * compare each device with a reference within a tolerance, so two devices may differ by twice that. Here they may not
+ * differ (except in logarithms of a sum), for one of two reasons:
  *
- * <ul>
- *   <li>Whatever the order of sums, nothing is rounded: inputs are whole numbers, and so few that their sums are.
- *   <li>Arithmetic is fp64 and the result is rounded to fp32 once. Two devices whose fp64 results are k units of 2^-53 apart, relatively, round to
- *       different numbers where a boundary lies between them: in k of 2^28 results. With k below 300, as everywhere here where nothing cancels, and
- *       some 40,000 results, that is not one.
- * </ul>
+ * <ul> <li>Nothing is rounded in any order of sums, because inputs are whole numbers and their sums are small.
+ * <li>Arithmetic is fp64, and the result is rounded to fp32 once. If fp64 results of two devices differ by k units of
+ * 2^-53, relatively, they round to different numbers only if a rounding boundary is between them: in k of 2^28 results.
+ * Here k is below 300, because nothing cancels, so none of about 40,000 results is expected to differ. </ul>
  */
 class DevicesAgreeTest {
 
@@ -78,7 +77,7 @@ class DevicesAgreeTest {
                 .toArray();
     }
 
-    /** Means, with a tail that counts a third: no factor is a power of two. */
+    /** Averages, with a tail factor of 1/3, so that no factor is a power of two. */
     @OnEachDevice
     @Tag("small")
     void sequenceSums(On on) {
@@ -106,8 +105,9 @@ class DevicesAgreeTest {
     }
 
     /**
-     * Logits that are one number or -inf: every exponential is 1 or 0, and a sum of n of them is n. What is left to differ by is how log(n) is taken:
-     * within a unit in the last place where it is fp32's, and rounded again with the anchor.
+     * Each logit is one number or -inf, so every exponential is 1 or 0, and the sum is n, the number of finite logits.
+     * Devices can differ only in log(n): by a unit in the last place if it is computed in fp32, and by the rounding of
+     * its sum with the maximum.
      */
     @OnEachLogitsType
     @Tag("small")
@@ -127,7 +127,10 @@ class DevicesAgreeTest {
         Expect.near(what, actual, portable, i -> ofLog + Math.ulp((float) portable[i]));
     }
 
-    /** Of four rows, one has all its logits, one three quarters of them, and so on; its target it always has. */
+    /**
+     * Of four rows, one has all its logits finite, one three quarters of them, and so on. The target's logit is always
+     * finite.
+     */
     private static TokenLogProbCall equalLogits(int rows, int vocabulary) {
         Random random = new Random(vocabulary);
         double[] logits = new double[rows * vocabulary];

@@ -30,7 +30,8 @@ class EmbeddingTest {
             }
             try (Tensors tensors = new Tensors(on)) {
                 Tensor out = tensors.output("out", on.dtype(), rows, width);
-                // One more row in memory than the call is told of: reading it would not look like the NaN it must give.
+                // Memory has one more row than the call is told of. If the kernel read it for a bad index, the result
+                // would not be the expected NaN.
                 Tensor table = tensors.input(
                         "table", on.dtype(), tableRows + 1, width, draw.normal((tableRows + 1) * width, 1));
                 Tensor indices = tensors.input("indices", rowIndices);
@@ -39,7 +40,7 @@ class EmbeddingTest {
                         out.address(),
                         new Embedding.Table(table.address(), width, on.dtype()),
                         new Embedding.Indices(indices.address(), rows, tableRows)));
-                // A copy: nothing is rounded.
+                // A copy rounds nothing.
                 Expect.exactly(
                         "embedding of [%d, %d] from %d".formatted(rows, width, tableRows),
                         out.values(),
@@ -67,7 +68,8 @@ class EmbeddingTest {
                 .mapToInt(row -> row)
                 .toArray();
         int[] occurring = Arrays.stream(indices).sorted().distinct().toArray();
-        // An empty range before each, and some behind them, of a row that occurs, of one that does not exist, of none.
+        // Empty ranges before each index and after the last: of a row that occurs, of one that does not exist, and of
+        // none.
         int segments = 2 * occurring.length + 3;
         int[] rowsOfRanges = new int[segments];
         int[] ranges = new int[segments + 1];
@@ -105,7 +107,7 @@ class EmbeddingTest {
                 expected[i] += sums[i];
                 magnitudes[i] += sizes[i];
             }
-            // At most `rows` terms and the start value.
+            // A sum of at most `rows` terms and the start value.
             Expect.near(
                     "d_table %s of [%d, %d]".formatted(dTableType, tableRows, width),
                     dTable.values(),

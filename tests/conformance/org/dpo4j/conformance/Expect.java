@@ -6,13 +6,13 @@ import java.util.Arrays;
 import java.util.function.IntToDoubleFunction;
 import org.dpo4j.testkit.Expected;
 
-/** Comparisons of what a device computed with what it should have. */
+/** Compares results of a device with the expected ones. */
 final class Expect {
     private Expect() {}
 
     /**
-     * Every element within its tolerance of the expected one. NaN is expected where the expected value is NaN, and an infinity where it is that
-     * infinity.
+     * Fails unless every element is within its tolerance of the expected one. If the expected value is NaN or an
+     * infinity, the element must be the same.
      */
     static void near(String what, double[] actual, double[] expected, IntToDoubleFunction tolerance) {
         assertThat(actual).as(what).hasSameSizeAs(expected);
@@ -34,12 +34,12 @@ final class Expect {
         near(what, actual, expected.values(), i -> expected.allowed()[i]);
     }
 
-    /** As {@link #near}, of values that may have been computed only with exactly this result. Both zeros are one. */
+    /** As {@link #near} with a tolerance of 0. 0.0 and -0.0 are equal. */
     static void exactly(String what, double[] actual, double[] expected) {
         near(what, actual, expected, i -> 0);
     }
 
-    /** The same bits, and as many: nothing is forgiven. */
+    /** Fails unless both have the same length and the same bits. */
     static void sameBits(String what, long[] actual, long[] expected) {
         int at = Arrays.mismatch(actual, expected);
         if (at >= 0) {

@@ -7,7 +7,10 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.util.stream.StreamSupport;
 
-/** Expected values from {@code tests/golden}, made by the scripts there. Numbers may stand as text, for digits that JSON readers lose. */
+/**
+ * Expected values from {@code tests/golden}, made by the scripts there. Numbers may be strings, because JSON readers
+ * would lose digits.
+ */
 final class Golden {
     private Golden() {}
 

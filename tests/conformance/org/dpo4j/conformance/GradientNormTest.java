@@ -21,7 +21,10 @@ class GradientNormTest {
         }
     }
 
-    /** Squares and sums are fp64: a finite gradient has a finite norm, and it is rounded once; the clip factor twice. */
+    /**
+     * Squares and sums are fp64. So a finite gradient has a finite norm, which is rounded once; the clip factor is
+     * rounded twice.
+     */
     private static void check(On on, float maxNorm, double... gradient) {
         for (int i = 0; i < gradient.length; i++) {
             gradient[i] = (float) gradient[i];
@@ -59,7 +62,7 @@ class GradientNormTest {
         check(on, 1, 1e-30, -1e-30, 3e-35);
     }
 
-    /** One element that is not finite, wherever it is: both are NaN, so that the optimizer takes no step. */
+    /** If one element is not finite, norm and clip factor are NaN, so the optimizer takes no step. */
     @OnEachDevice
     @Tag("small")
     void aGradientThatIsNotFinite(On on) {

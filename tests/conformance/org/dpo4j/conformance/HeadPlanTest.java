@@ -9,7 +9,7 @@ import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.junit.jupiter.api.Test;
 
-/** What a plan says of memory and products. Arithmetic: no device has anything to do with it. */
+/** Memory and products of a plan, which are computed without a device. */
 class HeadPlanTest {
     private static final long MEBI = 1L << 20;
 
@@ -18,7 +18,7 @@ class HeadPlanTest {
         return HeadPlan.within(bytes, rows, Use.TRAINING, 128_256, 4096, DType.BF16);
     }
 
-    /** 16384 x 128256 x 4096 within 1.5 GB above the inputs; 32 MiB of it are cuBLASLt's own. */
+    /** 16384 x 128256 x 4096 needs at most 1.5 GB besides its inputs, of which cuBLASLt has 32 MiB. */
     @Test
     void trainingOfEightBillionIsWithinOneAndAHalfGigabytes() {
         HeadPlan plan = ofLlama(1024 * MEBI, 16_384);
@@ -31,7 +31,7 @@ class HeadPlanTest {
                 .isCloseTo(plan.chunkRows() * row, org.assertj.core.api.Assertions.within(768L));
     }
 
-    /** Rows, so completions, do not matter once there are more than a chunk has; fewer need less. */
+    /** Memory does not grow with rows beyond one chunk; fewer rows need less. */
     @Test
     void memoryDoesNotGrowWithRows() {
         HeadPlan plan = ofLlama(1024 * MEBI, 16_384);
@@ -52,7 +52,10 @@ class HeadPlanTest {
                 .isEqualTo(1);
     }
 
-    /** fp32 logits are overwritten by their gradient; only training has scaled rows; rows start on 16 bytes and parts on 256. */
+    /**
+     * fp32 logits are overwritten by their gradient. Only training has scaled rows. Rows are aligned to 16 bytes and
+     * buffers to 256.
+     */
     @Test
     void bytesOfParts() {
         assertThat(new HeadPlan(Use.FORWARD, 1000, 64, DType.F32, 2).workspaceBytes())
@@ -70,7 +73,7 @@ class HeadPlanTest {
         assertThat(new HeadPlan(Use.FORWARD, 1, 1, DType.F32, 1).stride()).isEqualTo(8);
     }
 
-    /** The largest chunk there is room for: a row more is too much. */
+    /** The plan has the max number of rows per chunk that fits: one more row does not. */
     @Test
     void fillsItsBudget() {
         for (Use use : Use.values()) {
@@ -86,7 +89,7 @@ class HeadPlanTest {
         }
     }
 
-    /** Chunks of an odd hidden size begin on 16 bytes; one chunk alone begins at its beginning. */
+    /** With an odd hidden size, chunks begin at multiples of 16 bytes. A single chunk may have any number of rows. */
     @Test
     void chunksOfOddHiddenSizesAreAligned() {
         assertThat(HeadPlan.within(100_000, 1 << 20, Use.FORWARD, 997, 577, DType.BF16)

@@ -62,9 +62,9 @@ class KernelsOffTest {
         }
     }
 
-    /** The kernels that then do the work are right: the same checks as of every kernel. */
+    /** The kernels that replace them pass the same checks. */
     @OnEachBf16Device
-    void attentionGoesOnWithoutThem(On on) {
+    void attentionIsRightWithoutThem(On on) {
         assumeHopper(on);
         CudaSettings settings = new CudaSettings("attention_forward_sm90a,attention_backward_sm90a", 0);
         try (Device first = TestDevices.open(on, settings);
@@ -79,7 +79,7 @@ class KernelsOffTest {
     }
 
     @OnEachBf16Device
-    void theHeadWithoutLogitsIsThenRefusedAndSaysWhy(On on) {
+    void lmHeadForwardIsRefusedWithTheReason(On on) {
         assumeHopper(on);
         String why = "lm_head_forward_sm90a is turned off (DPO4J_WITHOUT)";
         try (Device without = TestDevices.open(on, new CudaSettings("lm_head_forward_sm90a", 0))) {
@@ -90,7 +90,7 @@ class KernelsOffTest {
         }
     }
 
-    /** A misspelt name must not leave the kernel on: nothing is opened, and the names there are are said. */
+    /** A misspelt name would leave the kernel on, so no device is opened, and the error lists the known names. */
     @OnEachBf16Device
     void anUnknownNameIsRefused(On on) {
         for (String names : List.of("attention_forward", KERNELS.get(0) + ",sm90a", KERNELS.get(0) + ",", ",")) {
@@ -110,7 +110,7 @@ class KernelsOffTest {
     }
 
     @OnEachBf16Device
-    void theReportSaysIt(On on) {
+    void theReportListsKernelsThatAreOff(On on) {
         withProperty(KERNELS.get(2) + ", " + KERNELS.get(0), () -> {
             DeviceReport.Cuda cuda = Devices.report().cuda();
             assertThat(cuda.without()).containsExactly(KERNELS.get(2), KERNELS.get(0));

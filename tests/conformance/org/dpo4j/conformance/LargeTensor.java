@@ -8,7 +8,10 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.testkit.Bfloat16;
 
-/** Some 100 MB of a device's memory in bf16 or fp32, which is filled and read as bytes: as doubles it would not fit the heap. */
+/**
+ * A tensor of about 100 MB in bf16 or fp32. It is filled and read as bytes, because as doubles it would not fit in the
+ * Java heap.
+ */
 final class LargeTensor implements AutoCloseable {
     private static final int FILLED = 1 << 20;
 
@@ -38,7 +41,7 @@ final class LargeTensor implements AutoCloseable {
             part.clear().limit((int) Math.min(FILLED, 2 * left));
             for (int i = 0; i < part.limit(); i += 2) {
                 float value = (float) (bound * (2 * random.nextDouble() - 1));
-                part.putShort(i, (short) (Float.floatToRawIntBits(value) >>> 16)); // cut to bf16
+                part.putShort(i, (short) (Float.floatToRawIntBits(value) >>> 16)); // truncated to bf16
             }
             device.upload(at, part.slice());
             at += part.limit();
@@ -54,12 +57,12 @@ final class LargeTensor implements AutoCloseable {
         return memory.address();
     }
 
-    /** Every element becomes NaN. */
+    /** Sets every element to NaN. */
     void clear() {
         device.fill(memory.address(), 0xFF, memory.bytes());
     }
 
-    /** What is there once queued work is done. */
+    /** The contents, after queued work is done. */
     Image image() {
         ByteBuffer bytes = direct(Math.toIntExact(memory.bytes()));
         device.download(bytes, memory.address());

@@ -24,12 +24,12 @@ record LmHeadCall(
         double[] dLogProb,
         LogitTransform transform) {
 
-    /** Rows of normal(0, 1), and logits of normal(0, 2). */
+    /** Hidden rows are normal(0, 1), and logits normal(0, 2). */
     static LmHeadCall random(int rows, int vocabulary, int hidden) {
         return random(rows, vocabulary, hidden, 2);
     }
 
-    /** The same with logits of normal(0, spread). */
+    /** The same with logits of normal(0, {@code spread}). */
     static LmHeadCall random(int rows, int vocabulary, int hidden, double spread) {
         Draw draw = new Draw(1000L * rows + 31L * vocabulary + hidden);
         return new LmHeadCall(
@@ -54,7 +54,7 @@ record LmHeadCall(
         return targets.length;
     }
 
-    /** Some of its rows, in that order. */
+    /** A call with these rows, in this order. */
     LmHeadCall select(int... selectedRows) {
         double[] selected = Arrays.stream(selectedRows)
                 .boxed()

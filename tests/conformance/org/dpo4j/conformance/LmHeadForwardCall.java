@@ -16,17 +16,17 @@ import org.dpo4j.testkit.Tolerance;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One call of {@link LmHeadForward}, its exact results and how far from them a device may be.
+ * A call of {@link LmHeadForward}, its exact results, and how far a device's may differ.
  *
- * @param inputs with hidden rows and weights as bf16 holds them
+ * @param inputs inputs whose hidden rows and weights are rounded to bf16
  * @param gap elements between the end of a row and the start of the next, a multiple of 8 added to what the width needs
  */
 record LmHeadForwardCall(LmHeadCall inputs, int gap) {
 
-    /** What a call leaves: log-probs and lses, as numbers and as bits. */
+    /** Results of a call: log-probs and lses, as numbers and as bits. */
     record Left(double[] logprob, double[] lse, long[] logprobBits, long[] lseBits) {}
 
-    /** Hidden rows of N(0, 1), weights so that logits are N(0, spread). */
+    /** Hidden rows are N(0, 1), and weights are such that logits are N(0, {@code spread}). */
     static LmHeadForwardCall random(int rows, int vocabulary, int width, double spread) {
         Draw draw = new Draw(31L * rows + vocabulary + width);
         double[] x = stored(draw.normal(rows * width, 1));
@@ -61,7 +61,7 @@ record LmHeadForwardCall(LmHeadCall inputs, int gap) {
         return new LmHeadForwardCall(inputs, other);
     }
 
-    /** Rows of this call, in that order. */
+    /** A call with these rows, in this order. */
     LmHeadForwardCall select(int... rows) {
         return new LmHeadForwardCall(inputs.select(rows), gap);
     }
@@ -94,7 +94,10 @@ record LmHeadForwardCall(LmHeadCall inputs, int gap) {
         return (width() + 7) / 8 * 8 + gap;
     }
 
-    /** Runs it, twice as {@link Tensors#run} does; where the device has no such operation, sees it refused by name and returns null. */
+    /**
+     * Runs the call twice, as {@link Tensors#run} does. If the device lacks the operation, checks that the call is
+     * refused by name and returns null.
+     */
     @Nullable
     Left run(On on) {
         int rows = rows();
@@ -136,9 +139,10 @@ record LmHeadForwardCall(LmHeadCall inputs, int gap) {
     }
 
     /**
-     * How far one logit may be from the exact one. Products of bf16 are exact. A step of 16 columns adds 16 of them to the accumulator, and a tensor core
-     * cuts each of the 17 below the last place of the largest, which is no larger than the sum of magnitudes. Then a bias and a scale round once each,
-     * a cap four times and in tanh, whose slope is at most 1.
+     * How far one logit may differ from the exact one. Products of bf16 are exact. A step of 16 columns adds 16 of them
+     * to the accumulator, and a tensor core truncates each of the 17 terms at the last place of the max one, which is
+     * at most the sum of magnitudes. Then the bias and the scale round once each, and the cap rounds four times and in
+     * tanh, whose slope is at most 1.
      */
     private double logitError(int row, int j) {
         double magnitudes = 0;
@@ -152,7 +156,10 @@ record LmHeadForwardCall(LmHeadCall inputs, int gap) {
                 * (steps * 17 * 0x1p-23 * magnitudes + 8 * Tolerance.U * (magnitudes + ofBias));
     }
 
-    /** The error of an lse is the probabilities' mean of the logits' errors, and what the log of a sum of exponentials costs. */
+    /**
+     * The error of an lse is the mean of the logits' errors, weighted by their probabilities, plus that of the log of a
+     * sum of exponentials.
+     */
     double lseError(int row, double[] logits) {
         double lse = ReferenceTokenLogProb.lse(logits);
         double ofLogits = 0;
@@ -167,7 +174,10 @@ record LmHeadForwardCall(LmHeadCall inputs, int gap) {
         return lseError(row, logits) + logitError(row, targets()[row]) + Tolerance.logProb(logits, targets()[row]);
     }
 
-    /** Runs it and checks every row: masked ones, those whose target does not exist, and the others within their bounds, or within {@code max} if that is less. */
+    /**
+     * Runs the call and checks every row: masked rows, rows whose target is beyond the vocabulary, and the others
+     * within their bound or {@code max}, whichever is less.
+     */
     void check(On on, double max) {
         Left left = run(on);
         if (left == null) {

@@ -11,11 +11,14 @@ import org.dpo4j.testkit.Draw;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 
-/** Log-probs straight from hidden rows, where a device has them; where it has not, every call here is refused by name. */
+/**
+ * Log-probs computed from hidden rows without logits in memory. On a device without the operation, every call is
+ * refused by name.
+ */
 class LmHeadForwardTest {
     private static final double NONE = Double.NEGATIVE_INFINITY;
 
-    /** What the issue that asked for it allows, in nats. */
+    /** The claimed max error, in nats. */
     private static final double CLAIM = 1e-4;
 
     private static int[] masked(int count, int... rows) {
@@ -24,7 +27,10 @@ class LmHeadForwardTest {
         return targets;
     }
 
-    /** One more and one less than tiles of 128 rows, 256 of the vocabulary and 64 of the width; widths that are no multiple of 8 in wider rows. */
+    /**
+     * Sizes one above and one below tiles of 128 rows, 256 vocabulary columns and 64 of the width. Widths that are not
+     * a multiple of 8 have padded rows.
+     */
     @OnEachDevice
     @Tag("small")
     void shapesAroundATile(On on) {
@@ -50,7 +56,10 @@ class LmHeadForwardTest {
         }
     }
 
-    /** GPT-2, SmolLM, Qwen 2: vocabularies that are odd, whole tiles, and half a tile too many. Then hidden widths of real models. */
+    /**
+     * Vocabularies of GPT-2 (odd), SmolLM (whole tiles) and Qwen 2 (half a tile more); then hidden widths of real
+     * models.
+     */
     @OnEachDevice
     @Tag("large")
     void vocabulariesAndWidthsOfRealModels(On on) {
@@ -61,9 +70,10 @@ class LmHeadForwardTest {
     }
 
     /**
-     * Beside the bound of the worst case, what was claimed, at widths of real models. A tensor core cuts what it adds up: once in 16 columns, by half of
-     * 2^-23 in the mean, of an accumulator that has half its size in the mean, so that a logit shrinks by width / 16 * 2^-25. The claim is met while
-     * logits differ by less than 1e-4 of that: 13 at width 4096, 60 at 896. Those of N(0, 1.5) and N(0, 3) do.
+     * Checks the claimed error besides the worst-case bound, at widths of real models. A tensor core truncates its
+     * sums: once per 16 columns, by 2^-24 on average, of an accumulator with half its final magnitude on average. So a
+     * logit shrinks by a relative width / 16 * 2^-25. The claim holds while this, times the difference of logits, is
+     * less than 1e-4: differences up to 13 at width 4096, and 60 at 896. Logits of N(0, 1.5) and N(0, 3) satisfy this.
      */
     @OnEachDevice
     @Tag("large")
@@ -88,7 +98,7 @@ class LmHeadForwardTest {
         call.withBias(bias).withTransformation(0.3f, 5).check(on);
     }
 
-    /** A masked row may hold anything; other rows do not depend on it or on a row of NaN. */
+    /** A masked row may hold anything. Other rows do not depend on it or on a row of NaN. */
     @OnEachDevice
     @Tag("small")
     void maskedRowsAndTargetsBeyondTheVocabulary(On on) {
@@ -103,7 +113,7 @@ class LmHeadForwardTest {
 
     @OnEachDevice
     @Tag("small")
-    void aBrokenRowIsSeen(On on) {
+    void aNanStaysInItsRow(On on) {
         LmHeadForwardCall call = LmHeadForwardCall.random(3, 300, 24, 3);
         Left whole = call.run(on);
         call.hidden()[24 + 5] = Double.NaN;
@@ -118,7 +128,10 @@ class LmHeadForwardTest {
         }
     }
 
-    /** Logits of some 1e4 either way: one column has all the probability, or the bound of fp32 accumulators is what is left. */
+    /**
+     * Logits of about 1e4 and -1e4: one column has all the probability, or the result is only within the bound of fp32
+     * accumulators.
+     */
     @OnEachDevice
     @Tag("small")
     void largeLogits(On on) {
@@ -132,7 +145,7 @@ class LmHeadForwardTest {
         }
     }
 
-    /** Vocabulary that does not exist, by a bias of -inf: whole tiles of it, and all of it. */
+    /** Columns that a bias of -inf excludes: whole tiles, and all columns. */
     @OnEachDevice
     @Tag("small")
     void columnsThatDoNotExist(On on) {
@@ -150,7 +163,7 @@ class LmHeadForwardTest {
         }
     }
 
-    /** A row has the same bits alone, among others, at another place of another tile, and with rows further apart. */
+    /** A row has the same bits alone, among others, at another place in another tile, and with a larger stride. */
     @OnEachDevice
     void rowsDoNotDependOnOtherRows(On on) {
         int rows = 300;
@@ -190,7 +203,10 @@ class LmHeadForwardTest {
         }
     }
 
-    /** 8 bytes for each row and 256 columns of the vocabulary, and 4 for its target: as the head of the kernel says. */
+    /**
+     * The workspace has 8 bytes per row and 256 columns of the vocabulary, and 4 bytes per row for the target's logit,
+     * as the top comment of the kernel says.
+     */
     @OnEachDevice
     @Tag("small")
     void workspaceGrowsWithRowsAndVocabulary(On on) {

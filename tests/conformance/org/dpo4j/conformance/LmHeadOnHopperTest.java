@@ -21,16 +21,18 @@ import org.dpo4j.kernels.internal.CudaSettings;
 import org.junit.jupiter.api.Tag;
 
 /**
- * Log-probs by the fused kernel of sm_90a against those by a matrix product and token_logprob: every row, at the size of a real head on a GPU, at a small
- * one on the emulated device. Then the fused call again and again, for its bits.
+ * Compares log-probs of the fused kernel for sm_90a with those of a matrix product and token_logprob, in every row, at
+ * the size of a real head on a GPU and at a small one on the emulated device. Then repeats the fused call and compares
+ * bits.
  */
 class LmHeadOnHopperTest {
     private static final long WORKSPACE_BYTES = 512L << 20;
 
     /**
-     * Logits are N(0, 3). A tensor core cuts what it adds up, so that a logit shrinks by width / 16 * 2^-25 ({@link LmHeadForwardTest}), 1.9e-6 of itself
-     * at width 1024, and log-prob and lse, which are differences and means of logits below 20, by 4e-5. Rounding to nearest of as many additions is
-     * less. token_logprob adds 2e-5 (fp32 logits of 20, a sum over 5e4 columns). So each path is within 1e-4, the two within twice that.
+     * Logits are N(0, 3). A tensor core truncates its sums, so a logit shrinks by a relative width / 16 * 2^-25 ({@link
+     * LmHeadForwardTest}), which is 1.9e-6 at width 1024. Log-prob and lse are differences and means of logits below
+     * 20, so their error is 4e-5. Rounding all additions to nearest gives less. token_logprob adds 2e-5 (fp32 logits of
+     * 20, a sum over 5e4 columns). So each path is within 1e-4, and the two differ by at most twice that.
      */
     private static final double ALLOWED = 2e-4;
 
@@ -104,7 +106,7 @@ class LmHeadOnHopperTest {
                         Head.contiguous(weight.address(), size.vocabulary, size.hidden, DType.BF16)));
     }
 
-    /** Log-probs and lse of a call, which is given where they go and a workspace. */
+    /** Log-probs and lse of a call, which receives the addresses of the results and of a workspace. */
     private static List<Image> run(Device device, Size size, long workspaceBytes, ObjLongConsumer<TokenResults> call) {
         try (LargeTensor workspace = LargeTensor.output(device, DType.F32, (workspaceBytes + 3) / 4);
                 LargeTensor logprob = LargeTensor.output(device, DType.F32, size.rows);

@@ -17,19 +17,19 @@ import org.dpo4j.kernels.head.LmHead.HeadRows;
 import org.dpo4j.testkit.Draw;
 import org.jspecify.annotations.Nullable;
 
-/** One run of a head on a device: {@link #of}. */
+/** Runs an LM head on a device: {@link #of}. */
 final class LmHeadRun implements AutoCloseable {
 
-    /** Which calls. */
+    /** The way in which results are computed. */
     enum Way {
         FORWARD(Use.FORWARD),
-        /** The gradient by the log-probs is known beforehand. */
+        /** d_logprob is known before forward. */
         KNOWN(Use.TRAINING),
         KNOWN_FROZEN(Use.FROZEN),
-        /** It is known afterwards. */
+        /** d_logprob is known only after forward, which computes unit gradients. */
         UNIT(Use.TRAINING),
         UNIT_FROZEN(Use.FROZEN),
-        /** No head at all: whole logits by a product, their log-probs and gradients, and two products. */
+        /** Without {@code LmHead}: a product for whole logits, their log-probs and gradients, and two products. */
         UNFUSED(Use.TRAINING);
 
         final Use use;
@@ -39,7 +39,7 @@ final class LmHeadRun implements AutoCloseable {
         }
     }
 
-    /** What a run left, and its inputs as stored. What it does not compute is empty. */
+    /** Results of a run, and its inputs as stored. Results that the run does not compute are empty. */
     record Left(
             double[] x,
             double[] w,
@@ -54,10 +54,10 @@ final class LmHeadRun implements AutoCloseable {
             double[] dBias,
             Bits bits) {}
 
-    /** For comparisons that forgive nothing. */
+    /** Bits of the results, for exact comparisons. */
     record Bits(long[] logprob, long[] lse, long[] statistics, long[] dHidden, long[] dWeight, long[] dBias) {
 
-        /** The numbers of rows of another run: row i is row rows[i] of that one. */
+        /** Fails unless log-prob, lse and statistics of row i have the bits of row {@code rows[i]} of another run. */
         void sameNumbers(String what, Bits other, int... rows) {
             same(what + " logprob", logprob, other.logprob, 1, rows);
             same(what + " lse", lse, other.lse, 1, rows);
@@ -120,12 +120,12 @@ final class LmHeadRun implements AutoCloseable {
         Draw draw = new Draw(9);
         dWeight = tensors.updated("d_weight", DType.F32, vocabulary, hidden, draw.normal(vocabulary * hidden, 0.1));
         dBias = tensors.updated("d_bias", DType.F32, 1, vocabulary, draw.normal(vocabulary, 0.1));
-        // whole rows at least, for the way that has no plan
+        // at least the logits of all rows, for the way without a plan
         workspace = tensors.workspace(
                 way == Way.UNFUSED ? plan.withChunkRows(rows).workspaceBytes() : plan.workspaceBytes());
     }
 
-    /** What the head leaves, a plan with so many rows a chunk. */
+    /** Results of the head with a plan of {@code chunkRows} rows per chunk. */
     static Left of(On on, LmHeadCall call, Way way, int chunkRows) {
         try (LmHeadRun run = new LmHeadRun(on, call, way, chunkRows)) {
             double[] dWeightBefore = run.dWeight.values();

@@ -16,7 +16,7 @@ import org.dpo4j.kernels.head.LmHead.HeadGradients;
 import org.dpo4j.kernels.head.LmHead.HeadRows;
 import org.junit.jupiter.api.Tag;
 
-/** What a head costs, in products and in memory, and what it refuses. */
+/** Products and memory that an LM head uses, and calls that it refuses. */
 class LmHeadUseTest {
     private static final int ROWS = 10;
     private static final int VOCABULARY = 37;
@@ -87,7 +87,10 @@ class LmHeadUseTest {
         }
     }
 
-    /** As many as the plan says; of a fourth one the last chunk is spared. */
+    /**
+     * The number of products is that of the plan. A fourth product leaves out the last chunk, whose logits are still in
+     * memory.
+     */
     @OnEachDevice
     @Tag("small")
     void productsOfThePlan(On on) {
@@ -103,7 +106,7 @@ class LmHeadUseTest {
         assertThat(rowsOfProducts(on, Use.TRAINING, 4, false)).containsExactly(ROWS + 8, ROWS, ROWS);
     }
 
-    /** The workspace of the plan is all that a pass needs above what goes in and comes out, however many rows there are. */
+    /** Besides inputs and results, a pass needs only the workspace of the plan, for any number of rows. */
     @OnEachDType
     void peakMemoryIsThePlans(On on) {
         int vocabulary = 5003;
@@ -177,7 +180,7 @@ class LmHeadUseTest {
         }
     }
 
-    /** The second chunk would not begin on 16 bytes. */
+    /** The second chunk would not be aligned to 16 bytes. */
     @OnEachDevice
     @Tag("small")
     void refusesChunksThatAreNotAligned(On on) {

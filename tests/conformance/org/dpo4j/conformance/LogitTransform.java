@@ -6,8 +6,8 @@ import org.dpo4j.testkit.Tolerance;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code z = cap tanh(scale (x + bias) / cap)} in double precision, or {@code scale (x + bias)} where cap is 0, and how far fp32 may be from it. Biases,
- * scale and cap are taken as fp32 holds them.
+ * {@code z = cap tanh(scale (x + bias) / cap)} in double precision, or {@code scale (x + bias)} if cap is 0, and how
+ * far fp32 may be from it. Biases, scale and cap are rounded to fp32.
  *
  * @param bias of each column, or null
  */
@@ -18,7 +18,7 @@ record LogitTransform(double @Nullable [] bias, double scale, double cap) {
         return new Transform(address, (float) scale, (float) cap);
     }
 
-    /** Seeded biases of about this size. */
+    /** A transform with random biases of about this size. */
     static LogitTransform random(int vocabulary, double size, double scale, double cap) {
         return new LogitTransform(new Draw(vocabulary).normal(vocabulary, size), scale, cap);
     }
@@ -53,8 +53,8 @@ record LogitTransform(double @Nullable [] bias, double scale, double cap) {
     }
 
     /**
-     * A sum and a product; with a cap two roundings of its reciprocal and the product with that, tanh within two units in the last place, which does not
-     * make the error of its argument larger, and a product.
+     * Roundings of a sum and a product. With a cap also: two of its reciprocal and the product with that; tanh, which
+     * is within two units in the last place and does not increase the error of its argument; and a product.
      */
     double errorOfZ(double z) {
         if (equals(NONE) || Double.isInfinite(z)) {
@@ -63,7 +63,10 @@ record LogitTransform(double @Nullable [] bias, double scale, double cap) {
         return (cap == 0 ? 2 : 9) * Tolerance.U * 1.001 * Math.abs(z);
     }
 
-    /** {@code scale (1 - t) (1 + t)} with t off by 8 U: twice that, and three roundings, of what is at most scale; it may be all there is. */
+    /**
+     * The slope is {@code scale (1 - t) (1 + t)}. The error of t is 8 U, so that of the slope is twice that plus three
+     * roundings, times at most scale. It may be larger than the slope.
+     */
     double errorOfSlope() {
         return cap == 0 ? 0 : 19 * Tolerance.U * 1.001 * scale;
     }

@@ -32,7 +32,7 @@ class MatmulTest {
         }
     }
 
-    /** The smallest stride whose rows start on 16 bytes, and one such step more. */
+    /** The min stride that aligns rows to 16 bytes, plus 16 bytes. */
     private static int stride(int columns, DType dtype) {
         int unit = 16 / dtype.bytes();
         return (columns + unit - 1) / unit * unit + unit;

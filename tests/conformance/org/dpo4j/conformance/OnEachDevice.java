@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** A test with one parameter, {@link On}, that runs once a device, with dtype F32. */
+/** A test with one parameter, {@link On}, that runs once per device, with dtype F32. */
 @Target(ElementType.METHOD)
 @Retention(RetentionPolicy.RUNTIME)
 @Tag("device")

@@ -16,8 +16,8 @@ import org.dpo4j.testkit.Draw;
 import org.junit.jupiter.api.Tag;
 
 /**
- * Log-probs, sums, losses and gradients of a batch of pairs, all at once and a part after the other: the same bits. The parts begin where a pair does,
- * which is at no multiple of 16 bytes.
+ * Log-probs, sums, losses and gradients of a batch of pairs have the same bits computed at once and in parts. Parts
+ * begin at a pair, and so not at a multiple of 16 bytes.
  */
 class PartOfABatchTest {
     private static final int[] OFFSETS = {0, 1, 3, 6, 7, 12, 14};
@@ -26,7 +26,7 @@ class PartOfABatchTest {
     private static final int VOCABULARY = 40;
     private static final PreferenceOptions OPTIONS = PreferenceOptions.forLoss(LossType.SIGMOID);
 
-    /** The tensors of one way through the batch. */
+    /** The tensors of one computation of the batch. */
     private record Batch(
             Tensor logits,
             Tensor targets,
@@ -103,7 +103,7 @@ class PartOfABatchTest {
 
     @OnEachDevice
     @Tag("small")
-    void hasTheBitsItHasInTheWhole(On on) {
+    void hasTheBitsOfTheWholeBatch(On on) {
         try (Tensors tensors = new Tensors(on)) {
             Batch whole = Batch.of(tensors);
             Batch inParts = Batch.of(tensors);

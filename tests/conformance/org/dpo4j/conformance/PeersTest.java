@@ -25,8 +25,9 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * From logits to the gradient by the logits, against TRL's and Liger's own code run on the same numbers (tests/golden/peers.md says which agree). Cases
- * in which a peer differs from the definitions are not held against us; their reasons stand in the file.
+ * Compares losses and their gradients with respect to the logits with TRL's and Liger's code on the same numbers
+ * (tests/golden/peers.md lists which agree). Cases in which a peer differs from the definitions are skipped; the file
+ * states the reasons.
  */
 class PeersTest {
     private static final JsonNode GOLDEN = Golden.read("peers.json");
@@ -39,7 +40,7 @@ class PeersTest {
     private static final int COMPLETIONS = LENGTHS.length;
     private static final int TOKENS = TARGETS.length;
 
-    /** What a case left. */
+    /** The results of a case. */
     private record Left(double[] losses, double[] dSums, double[] metrics, double[] dLogits) {}
 
     @Test
@@ -68,8 +69,8 @@ class PeersTest {
             Left left = compute(on, each);
             String what = on + " " + each.get("peer").asText() + " " + each.get("terms");
             double loss = Arrays.stream(left.losses).average().orElseThrow();
-            // A sum errs by its tokens' log-probs, of policy and of reference; a loss by its slopes times that. The
-            // peers' own numbers have nine digits, or fp32's roundings.
+            // The error of a sum is that of its tokens' log-probs, of policy and reference; the error of a loss is its
+            // slopes times that. The peers' numbers have nine digits, or the roundings of fp32.
             double ofSum = errorOfASum();
             double slopes = Arrays.stream(left.dSums).map(Math::abs).sum();
             double rounded = 32 * Tolerance.U;
@@ -79,7 +80,7 @@ class PeersTest {
                     new double[] {each.get("loss").asDouble()},
                     i -> slopes * ofSum + rounded * Math.abs(loss));
             double[] expected = rows(each.get("d_logits"));
-            // A slope is of the size of its largest and errs, relatively, as exponentials of sums do.
+            // The error of a slope is relative to the max slope, and is that of exponentials of sums.
             double largest = Arrays.stream(expected).map(Math::abs).max().orElseThrow();
             Expect.near(what + " d_logits", left.dLogits, expected, i -> (2 * ofSum + rounded) * largest);
             checkMetrics(what, each, left.metrics, ofSum);
@@ -105,7 +106,9 @@ class PeersTest {
         return largest;
     }
 
-    /** TRL's DPOTrainer and KTOTrainer define what ours mean; other trainers log other things under these names. */
+    /**
+     * TRL's DPOTrainer and KTOTrainer define the metrics of dpo4j; other trainers log other values under these names.
+     */
     private static void checkMetrics(String what, JsonNode each, double[] metrics, double ofSum) {
         JsonNode theirs = each.get("metrics");
         if (!theirs.has("entropy")) {
@@ -136,7 +139,10 @@ class PeersTest {
         }
     }
 
-    /** Rewards where the losses have no reference: ours are of the policy alone, TRL's DPOTrainer has always one. */
+    /**
+     * Rewards cannot be compared if the losses have no reference: dpo4j's then use only the policy, and TRL's
+     * DPOTrainer always has a reference.
+     */
     private static boolean comparable(JsonNode each, String name) {
         return !name.startsWith("rewards/") || hasReference(each) && !isOnly(each, LossType.SFT);
     }
@@ -213,7 +219,10 @@ class PeersTest {
         }
     }
 
-    /** Of the addresses of results (losses, d_sums, metrics) and of inputs (sums, reference, lengths, statistics). */
+    /**
+     * Computes a loss. {@code results} has the addresses of losses, d_sums and metrics; {@code inputs} those of sums,
+     * reference, lengths and statistics.
+     */
     private interface Loss {
         void compute(org.dpo4j.kernels.Device device, long[] results, long[] inputs);
     }

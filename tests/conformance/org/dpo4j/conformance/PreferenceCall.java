@@ -12,7 +12,7 @@ import org.dpo4j.testkit.Draw;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The inputs of one call of preference_loss, on the host; what is null is not given.
+ * The inputs of one call of preference_loss, on the host. Null means that the call does not pass the array.
  *
  * @param sums chosen, rejected of each pair
  * @param reference likewise
@@ -31,7 +31,7 @@ record PreferenceCall(
         float pairScale,
         float tokenScale) {
 
-    /** What the call left, and its inputs as stored. */
+    /** Results of the call, and its inputs as stored. */
     record Left(
             double[] losses,
             double[] dSums,
@@ -43,12 +43,12 @@ record PreferenceCall(
             long[] lossBits,
             long[] dSumBits) {}
 
-    /** Sums and references alone; metrics begin at 0. */
+    /** A call with sums and references only; metrics begin at 0. */
     static PreferenceCall of(double[] sums, double @Nullable [] reference) {
         return new PreferenceCall(sums, reference, null, null, new double[PreferenceLoss.METRICS], null, 1, 0);
     }
 
-    /** Seeded pairs with all that a loss may read; the token scale stays 0. */
+    /** Random pairs with all inputs that a loss may read. The token scale is 0. */
     static PreferenceCall random(int pairs, long seed) {
         Draw draw = new Draw(seed);
         double[] reference = Arrays.stream(draw.normal(2 * pairs, 60))
@@ -84,7 +84,7 @@ record PreferenceCall(
         return new PreferenceCall(sums, reference, lengths, statistics, other, runningMean, pairScale, tokenScale);
     }
 
-    /** The same call of some of its pairs. */
+    /** The same call with some of its pairs. */
     PreferenceCall select(int... pairs) {
         return new PreferenceCall(
                 rows(sums, 2, pairs),
@@ -112,7 +112,7 @@ record PreferenceCall(
         return on(on, options, false);
     }
 
-    /** With the scale in device memory, or by value. */
+    /** Runs the call with the scale in device memory or by value. */
     Left on(On on, PreferenceOptions options, boolean scaleOnDevice) {
         int pairs = pairs();
         int width = TokenLogProb.STATISTICS;

@@ -23,10 +23,16 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** 60-digit values of every loss with every modifier, gradients by numerical differentiation at that precision; extremes among them. */
+/**
+ * Compares every loss with every modifier with 60-digit values, including extremes. Their gradients are computed by
+ * numerical differentiation at that precision.
+ */
 class PreferenceLossGoldenTest {
 
-    /** Relative error of fp64 results: some dozen roundings of 2^-53, and arguments of exponentials up to 745 that err by as much each. */
+    /**
+     * Relative error of fp64 results: about a dozen roundings of 2^-53, multiplied by arguments of exponentials up to
+     * 745.
+     */
     private static final double FP64 = 0x1p-53 * 16 * 745;
 
     private static final JsonNode CASES = Golden.read("preference_loss.json");
@@ -44,7 +50,7 @@ class PreferenceLossGoldenTest {
         }
     }
 
-    /** What a loss reads is what the script that makes the values gives it: no more, no less. */
+    /** The inputs that a loss reads are exactly those that the script of the golden values gives it. */
     @Test
     void lossesReadWhatTheirFormulasHave() {
         assertThat(with(LossType::hasReference))
@@ -67,7 +73,7 @@ class PreferenceLossGoldenTest {
         }
     }
 
-    /** Losses that have a case of their own in which this holds. */
+    /** Losses that have a case on their own for which the predicate holds. */
     private static Set<LossType> given(Predicate<JsonNode> holds) {
         Set<LossType> losses = EnumSet.noneOf(LossType.class);
         for (JsonNode each : CASES) {
@@ -109,7 +115,7 @@ class PreferenceLossGoldenTest {
         }
     }
 
-    /** What is beyond the largest fp32 is infinite: squares of scores that a divergence has blown up. */
+    /** Values beyond the max of fp32 become infinite: squares of scores that a divergence makes very large. */
     private static double[] asFp32Can(double[] values) {
         return Arrays.stream(values)
                 .map(value -> Math.abs(value) > Float.MAX_VALUE ? (float) value : value)
@@ -117,8 +123,9 @@ class PreferenceLossGoldenTest {
     }
 
     /**
-     * What a loss is made of where it is a difference: of terms of order 1 (label smoothing, averages) or of 1/(2 beta) and its square. Losses that are
-     * sums of positive terms are within their own relative error, however small: nothing is added. Those of apo_down are too, but not its slopes.
+     * Magnitude of the terms of a loss that is a difference: 1 (label smoothing, averages), or 1/(2 beta) and its
+     * square. It is 0 for losses that are sums of positive terms, because their relative error is small however small
+     * they are. This holds for the losses of apo_down too, but not for its slopes.
      */
     private static double magnitude(PreferenceCall call, PreferenceOptions options, float beta) {
         Set<LossType> differences = EnumSet.of(

@@ -17,7 +17,7 @@ import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
 class PreferenceLossTest {
-    /** Step of the differences below. */
+    /** Step of the central differences. */
     private static final double H = 1e-3;
 
     private static final PreferenceOptions SIGMOID = PreferenceOptions.forLoss(LossType.SIGMOID);
@@ -33,13 +33,13 @@ class PreferenceLossTest {
     }
 
     /**
-     * Where the policy is the reference every score is exactly 0, whatever the divergence: the losses have the bits of
-     * reverse_kl, also where they divide the two scores by two lengths. Those of sigmoid and sigmoid_norm are ln 2, that of
-     * ipo is 1/(2 beta) squared: 4 at beta 0.25.
+     * If the policy is the reference, every score is exactly 0 for any divergence. So the losses have the bits of
+     * reverse_kl, also if they divide the two scores by two lengths. Those of sigmoid and sigmoid_norm are ln 2, that
+     * of ipo is 1/(2 beta) squared: 4 at beta 0.25.
      */
     @OnEachDevice
     @Tag("small")
-    void stepZeroIsThatOfReverseKl(On on) {
+    void theFirstStepOfEveryDivergenceIsThatOfReverseKl(On on) {
         PreferenceCall call = PreferenceCall.random(9, 3);
         PreferenceCall same = call.withReference(call.sums());
         for (LossType loss : PreferenceVariant.with(LossType::hasDivergences)) {
@@ -71,7 +71,7 @@ class PreferenceLossTest {
         return PreferenceOptions.builder().loss(loss).beta(0.25f).labelSmoothing(loss == LossType.EXO_PAIR ? 0.1f : 0);
     }
 
-    /** A scale that the device reads is the scale that the host gives. */
+    /** A scale in device memory gives the same results as the same scale by value. */
     @OnEachDevice
     @Tag("small")
     void scaleInDeviceMemory(On on) {
@@ -95,7 +95,7 @@ class PreferenceLossTest {
         }
     }
 
-    /** bco_pair's shift is the mean of all rewards so far, this call's among them. */
+    /** bco_pair's shift is the mean of all rewards so far, including those of this call. */
     @OnEachDevice
     @Tag("small")
     void runningMeanOfRewards(On on) {
@@ -106,7 +106,7 @@ class PreferenceLossTest {
 
     private static void check(On on, PreferenceVariant variant, PreferenceCall call) {
         PreferenceCall.Left left = call.on(on, variant.options());
-        // As stored, so that the reference sees what the device saw.
+        // Inputs as stored, so that the reference reads the same numbers as the device.
         PreferenceCall stored = new PreferenceCall(
                 left.sums(),
                 call.reference() == null ? null : left.reference(),
@@ -119,8 +119,8 @@ class PreferenceLossTest {
         String what = call.pairs() + " pairs, " + variant;
         double shift = checkRunningMean(what, variant, stored, left);
         double[] losses = variant.losses(stored, left.sums(), shift);
-        // fp64 on both sides: some dozen roundings of numbers no larger than the loss, the sums times beta, and 1/(2
-        // beta) squared.
+        // Both sides use fp64: about a dozen roundings of numbers up to the loss, the sums times beta, and 1/(2 beta)
+        // squared.
         double magnitude = 1000;
         Expect.near(
                 what + " losses",
@@ -151,21 +151,21 @@ class PreferenceLossTest {
     }
 
     /**
-     * Central differences at H and H/2, extrapolated: the error is H^4/480 times a fifth derivative, some 1e-14 here, and three roundings of the summed
-     * losses over H.
+     * Central differences at H and H/2, extrapolated. Their error is H^4/480 times a fifth derivative, here about
+     * 1e-14, plus three roundings of the summed losses, divided by H.
      */
     private static void checkGradients(
             String what, PreferenceVariant variant, PreferenceCall call, PreferenceCall.Left left, double shift) {
         int pairs = call.pairs();
         boolean all = variant.sorts();
         if (all && pairs > 50) {
-            return; // every difference would sort them all
+            return; // each difference would sort all pairs again
         }
         double[] expected = new double[2 * pairs];
         double[] magnitudes = new double[2 * pairs];
         for (int i = 0; i < 2 * pairs; i++) {
             int completion = i;
-            // A loss that does not sort is a function of its own pair.
+            // A loss that does not sort depends only on its own pair.
             PreferenceCall near = all ? call : call.select(i / 2);
             double[] sums = all ? left.sums() : Arrays.copyOfRange(left.sums(), i / 2 * 2, i / 2 * 2 + 2);
             int at = all ? completion : completion % 2;
@@ -192,7 +192,10 @@ class PreferenceLossTest {
         return (f.applyAsDouble(above) - f.applyAsDouble(below)) / (2 * h);
     }
 
-    /** Policy and reference alike, as in the first step of training: loss ln 2, rewards exactly 0, nobody is right. */
+    /**
+     * Policy and reference are equal, as in the first step of training: the loss is ln 2, rewards and accuracy are
+     * exactly 0.
+     */
     @OnEachDevice
     @Tag("small")
     void theFirstStep(On on) {
@@ -210,7 +213,7 @@ class PreferenceLossTest {
         }
     }
 
-    /** No reference is a reference of zeros. */
+    /** Without a reference, results are those with a reference of zeros. */
     @OnEachDevice
     @Tag("small")
     void referenceFree(On on) {
@@ -229,7 +232,7 @@ class PreferenceLossTest {
         }
     }
 
-    /** A pair has the same bits alone, in another order, and among others, unless its loss sorts them. */
+    /** A pair has the same bits alone, among others and in another order, unless the loss sorts pairs. */
     @OnEachDevice
     @Tag("small")
     void pairsDoNotDependOnOtherPairs(On on) {
@@ -250,7 +253,7 @@ class PreferenceLossTest {
         }
     }
 
-    /** The losses that sort treat all orders of the pairs alike, and ties as the order they come in. */
+    /** Losses that sort do not depend on the order of the pairs. Ties are ordered by position. */
     @OnEachDevice
     @Tag("small")
     void sortingDoesNotDependOnTheOrder(On on) {
@@ -270,10 +273,10 @@ class PreferenceLossTest {
         }
     }
 
-    /** Numbers that are not: NaN in one pair stays in that pair, and in the metrics. */
+    /** A NaN in one pair changes only the loss of that pair and the metrics. */
     @OnEachDevice
     @Tag("small")
-    void aBrokenPairIsSeen(On on) {
+    void aNanStaysInItsPair(On on) {
         for (PreferenceVariant variant : PreferenceVariant.all()) {
             PreferenceCall call = variant.fit(PreferenceCall.random(4, 7));
             call.sums()[2] = Double.NaN;
@@ -297,7 +300,10 @@ class PreferenceLossTest {
         Expect.sameBits("d_sums", without.dSumBits(), with.dSumBits());
     }
 
-    /** Micro-batches of different sizes add up to the whole: the mean is over pairs and tokens, not over batches. */
+    /**
+     * Micro-batches of different sizes add up to the whole batch, because means are over pairs and tokens, not over
+     * batches.
+     */
     @OnEachDevice
     @Tag("small")
     void microBatchesAddUp(On on) {

@@ -5,7 +5,7 @@ import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.Statistic;
 import org.dpo4j.testkit.Tolerance;
 
-/** What the metrics of a call must be, from its inputs and its losses as written. */
+/** Computes the expected metrics of a call from its inputs and its losses, and compares. */
 final class PreferenceMetrics {
     private final double[] sums;
     private final double[] magnitudes;
@@ -53,7 +53,7 @@ final class PreferenceMetrics {
                 }
             }
         }
-        // A reward is a difference of sums times beta: rounded thrice, the sums' magnitudes count.
+        // A reward is beta times a difference of sums. It is rounded three times, relative to the sums' magnitudes.
         double ofSums = beta * 1000 * call.pairs();
         Expect.near(
                 what + " metrics",

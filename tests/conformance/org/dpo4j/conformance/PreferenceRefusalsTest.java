@@ -19,7 +19,7 @@ import org.dpo4j.kernels.PreferenceOptions.Scalar;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** Nothing is ignored: an option either changes the numbers or is refused by name. */
+/** No option is ignored: it either changes the results or is refused by name. */
 class PreferenceRefusalsTest {
 
     private static Builder with(LossType... losses) {
@@ -103,9 +103,9 @@ class PreferenceRefusalsTest {
     }
 
     /**
-     * TRL 1.16 takes a divergence with sigmoid, sigmoid_norm, hinge, ipo, exo_pair, robust and discopop, and with sft beside
-     * them; dpo4j besides with losses that have no reference, as sft has none. In a list one loss of log-ratios is enough
-     * to be refused, and is named.
+     * TRL 1.16 accepts a divergence with sigmoid, sigmoid_norm, hinge, ipo, exo_pair, robust and discopop, and with sft
+     * in a list with them. dpo4j also accepts it with other losses without a reference. A list with one loss that reads
+     * log-ratios is refused, and the error names this loss.
      */
     @Test
     void aDivergenceIsRefusedByNameWithEveryLossOfLogRatios() {
@@ -133,7 +133,7 @@ class PreferenceRefusalsTest {
         }
     }
 
-    /** The traits of a loss say which options it reads: each of them changes its numbers. */
+    /** The traits of a loss list the options that it reads. Each of these options changes its results. */
     @OnEachDevice
     @Tag("small")
     void everyAcceptedOptionChangesANumber(On on) {
@@ -186,7 +186,7 @@ class PreferenceRefusalsTest {
         assertThat(fit(options).on(on, options).losses()).isNotEqualTo(was);
     }
 
-    /** Inputs that no loss reads, or that one needs. */
+    /** Refuses inputs that no loss reads, and missing inputs that a loss needs. */
     @OnEachDevice
     @Tag("small")
     void inputsThatDoNotFitTheLosses(On on) {

@@ -19,19 +19,19 @@ import org.dpo4j.kernels.TokenLogProb.Statistic;
 import org.dpo4j.testkit.ReferencePreferenceLoss;
 
 /**
- * Options for the device and the same ones for the reference.
+ * Options for the device, and the same options for the reference.
  *
- * @param weighting whether WPO weighs the pairs
+ * @param weighting whether WPO weights the pairs
  */
 record PreferenceVariant(
         String name, PreferenceOptions options, ReferencePreferenceLoss.Options numbers, boolean weighting) {
 
-    /** Losses that have a trait. */
+    /** Losses for which the predicate holds. */
     static Set<LossType> with(Predicate<LossType> trait) {
         return Arrays.stream(LossType.values()).filter(trait).collect(Collectors.toCollection(LinkedHashSet::new));
     }
 
-    /** Scalars for a loss that reads any of them. */
+    /** The value of a scalar that the tests use if a loss reads it. */
     static float value(Scalar scalar) {
         Float byDefault = scalar.defaultValue();
         return byDefault == null ? ALPHA : byDefault;
@@ -41,7 +41,7 @@ record PreferenceVariant(
     private static final float SMOOTHING = 0.1f;
     private static final float ALPHA = 0.25f;
 
-    /** Every loss with every modifier it takes, and lists of losses. */
+    /** Every loss with every modifier that it accepts, and lists of losses. */
     static List<PreferenceVariant> all() {
         List<PreferenceVariant> all = new ArrayList<>();
         for (LossType loss : LossType.values()) {
@@ -66,7 +66,7 @@ record PreferenceVariant(
         return all;
     }
 
-    /** The first loss weighs 1, the next 0.5, the next 0.25. */
+    /** The first loss has weight 1, the next 0.5, the next 0.25. */
     static PreferenceVariant of(float smoothing, Divergence divergence, boolean weighting, LossType... losses) {
         PreferenceOptions.Builder builder = PreferenceOptions.builder()
                 .beta(BETA)
@@ -100,13 +100,16 @@ record PreferenceVariant(
         return options.terms().stream().anyMatch(term -> term.loss() == loss);
     }
 
-    /** The call as this variant may be made: no reference where none is read, a token scale where one is. */
+    /**
+     * The call with the inputs that this variant accepts: without a reference if no loss reads one, with a token scale
+     * if one does.
+     */
     PreferenceCall fit(PreferenceCall call) {
         PreferenceCall fit = options.hasReference() ? call : call.withReference(null);
         return has(LossType.SFT) ? fit.withTokenScale(0.002f) : fit;
     }
 
-    /** The loss of every pair, with weights of pairs that take no gradient. */
+    /** The loss of every pair. Weights of pairs are constants, without gradient. */
     double[] losses(PreferenceCall call, double[] sums, double shift) {
         double[] reference = call.reference() == null ? new double[sums.length] : call.reference();
         int[] lengths = call.lengths() == null ? new int[sums.length] : call.lengths();

@@ -10,8 +10,9 @@ import org.dpo4j.testkit.ReferenceTokenLogProb;
 import org.dpo4j.testkit.Tolerance;
 
 /**
- * A head in double precision, of inputs as stored, and how far each number may be. A logit is a sum of {@code hidden} products; its error goes through
- * transform, softmax and gradient to first order, whose remainder is a hundredth of it at most.
+ * An LM head in double precision on inputs as stored, and how far each result may differ. A logit is a sum of {@code
+ * hidden} products. Its error is propagated through transform, softmax and gradient to first order; the remainder is at
+ * most 1 % of it.
  */
 final class ReferenceLmHead {
     private static final Remembered<ReferenceLmHead> KNOWN = new Remembered<>(4);
@@ -31,7 +32,7 @@ final class ReferenceLmHead {
     private final Left left;
     private final double unit;
 
-    /** Of what a run was given; {@code unit} is half the last place of its storage, relative. */
+    /** The reference for the inputs of a run. {@code unit} is the relative rounding error of its storage. */
     static ReferenceLmHead of(LmHeadCall call, Left left, double unit) {
         LogitTransform transform = call.transform();
         List<Object> key = List.of(
@@ -72,7 +73,7 @@ final class ReferenceLmHead {
                 row(row, ofWeights, ofBiases);
             }
         }
-        // rows products and the sums of as many chunks at most
+        // `rows` products, and the sums of at most as many chunks
         Arrays.setAll(ofDWeight, i -> ofDWeight[i] + Tolerance.sum(2 * rows + 2, ofWeights[i]));
         Arrays.setAll(ofDBias, i -> ofDBias[i] + Tolerance.sum(2 * rows + 2, ofBiases[i]));
     }
@@ -121,7 +122,7 @@ final class ReferenceLmHead {
             ofD[j] = Tolerance.logProbBackwardInOnePass(z[j], lse[row], logSum, 1, j == target) * slope
                     + 1.01 * p[j] * (off[j] + ofLse[row]) * slope
                     + Math.abs(byZ) * (transform.errorOfSlope() + bend * ofLogits[j])
-                    + 4 * Tolerance.U * Math.abs(d[j]) // transform, and a scale that comes sooner or later
+                    + 4 * Tolerance.U * Math.abs(d[j]) // transform; scale before or after the product
                     + unit * 1.01 * Math.abs(d[j])
                     + Float.MIN_NORMAL;
         }
@@ -129,7 +130,7 @@ final class ReferenceLmHead {
         matrix(row, g, d, ofD, ofWeights, ofBiases);
     }
 
-    /** Two roundings to the storage: of the product, and of the product scaled. */
+    /** Rounds to the storage twice: the product, and the scaled product. */
     private void hidden(int row, double g, double[] d, double[] ofD) {
         for (int k = 0; k < call.hidden(); k++) {
             double sum = 0;
@@ -148,7 +149,7 @@ final class ReferenceLmHead {
         }
     }
 
-    /** The scaled row is rounded to the storage. */
+    /** Rounds the scaled row to the storage. */
     private void matrix(int row, double g, double[] d, double[] ofD, double[] ofWeights, double[] ofBiases) {
         for (int j = 0; j < d.length; j++) {
             for (int k = 0; k < call.hidden(); k++) {

@@ -22,10 +22,11 @@ import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Test;
 
 /**
- * The references' gradients against central differences of the references' own forward: what every device is measured with is itself proven.
+ * Compares the gradients of the references with central differences of their forward, because every device is compared
+ * with the references.
  *
- * <p>With step h the difference errs by h^2 / 6 times a third derivative and by 2^-53 |f| / h times the roundings of f. With h = 1e-5, derivatives of
- * order 10 and f of order 10 both are below 1e-8, which is what is allowed.
+ * <p>With step h, the error of a difference is h^2 / 6 times a third derivative plus 2^-53 |f| / h times the number of
+ * roundings of f. With h = 1e-5, and derivatives and f of order 10, both are below 1e-8, the tolerance.
  */
 class ReferenceTest {
     private static final double H = 1e-5;
@@ -124,7 +125,7 @@ class ReferenceTest {
                 at -> -1.3 * ReferenceTokenLogProb.forward(at, 4));
     }
 
-    /** Against 60-digit values: some dozen fp64 roundings of numbers no larger than the logits. */
+    /** Compares with 60-digit values. The tolerance is about a dozen fp64 roundings of numbers up to the logits. */
     @Test
     void tokenLogProbStatistics() {
         for (JsonNode each : Golden.read("token_logprob.json")) {

@@ -10,8 +10,9 @@ import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.internal.StructWriter;
 
 /**
- * The arguments of one call by the header's names, and bad values of each. The call is accepted with all good ones; with any one bad value it is
- * refused by a text that names the operation and that argument, and nothing is written.
+ * The arguments of one call, by their names in dpo4j.h, and bad values of each. The call is accepted with all good
+ * values. With one bad value it is refused with a text that names the operation and the argument, and nothing is
+ * written.
  */
 final class Refusals {
     /** The call, with arguments looked up by name. */
@@ -39,9 +40,9 @@ final class Refusals {
         }
 
         /**
-         * Address of a params struct that holds these arguments. {@code fields} lists its fields in C's order. A sign before a name says the
-         * type: {@code *} an address, {@code #} an int32, {@code %} a float, none an int64. A left brace before a name opens a struct in the
-         * struct, a right brace closes it.
+         * The address of a params struct with these arguments. {@code fields} lists its fields in C's order. A sign
+         * before a name is its type: {@code *} for an address, {@code #} for an int32, {@code %} for a float, none for
+         * an int64. A left brace before a name opens a nested struct, and a right brace closes it.
          */
         long struct(String name, String fields) {
             StructWriter params = StructWriter.begin(name);
@@ -76,17 +77,17 @@ final class Refusals {
         this.operation = operation;
     }
 
-    /** Address of a tensor: neither null nor less than 16-byte aligned. */
+    /** The address of a tensor. Bad values are null and addresses that are not 16-byte aligned. */
     Refusals address(String name, Tensor tensor) {
         return size(name, tensor.address(), 0, tensor.address() + 4);
     }
 
-    /** Address of a tensor, or null. */
+    /** The address of a tensor, which may be null. */
     Refusals addressOrNull(String name, Tensor tensor) {
         return size(name, tensor.address(), tensor.address() + 8);
     }
 
-    /** Address of an index array, or of one f32 a row: 4-byte aligned. */
+    /** The address of an array of indices, or of one f32 per row, which is 4-byte aligned. */
     Refusals indices(String name, Tensor tensor) {
         return size(name, tensor.address(), 0, tensor.address() + 2);
     }
@@ -112,7 +113,9 @@ final class Refusals {
         return this;
     }
 
-    /** The storage type of what is no logits: F16 is refused, and BF16 where the device lacks it. */
+    /**
+     * The storage type of a tensor other than logits. F16 is refused, and so is BF16 if the device does not support it.
+     */
     Refusals dtype(String name, On on) {
         good.put(name, (long) on.dtype().ordinal());
         bad.add(new Bad(name, DType.F16.ordinal()));

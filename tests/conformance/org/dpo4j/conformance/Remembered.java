@@ -7,8 +7,8 @@ import java.util.Map;
 import java.util.function.Supplier;
 
 /**
- * The results of the last few calls, by their arguments. Each way to compute something, each device and each instruction set asks for the same reference.
- * Arrays among the arguments are wrapped as buffers, which are equal where their elements are, and are not changed afterwards.
+ * A cache of the last few results, by arguments. Every way, device and instruction set needs the same reference. Arrays
+ * in the key are wrapped as buffers, which compare by content; they must not change afterwards.
  */
 final class Remembered<T> {
     private final Map<List<Object>, SoftReference<T>> results = new LinkedHashMap<>(16, 0.75f, true);

@@ -14,15 +14,15 @@ import org.dpo4j.testkit.AttentionLayout.Family;
 import org.junit.jupiter.api.Tag;
 
 /**
- * Kernels whose blocks take tile after tile, with 1, 3 and 7 blocks or clusters for shapes of some ten tiles. A large GPU has a cluster for each tile
- * of a shape that can be checked, so that without this no cluster would ever take its second tile in a test, and in attention backward no block would
- * start after another has ended. {@link Tensors#run} runs each call on such a device and on one that is asked how many it has: the bits must be the
- * same, since the order of a sum depends on sizes alone.
+ * Persistent kernels, with 1, 3 and 7 blocks or clusters for shapes of about ten tiles. On a large GPU there is a
+ * cluster for each tile of a shape that tests can check, so no cluster would take a second tile, and in attention
+ * backward no block would start after another has ended. {@link Tensors#run} runs each call with the set number and
+ * with the device's own. The bits must be the same, because the order of sums depends only on sizes.
  */
 class ResidentClustersTest {
     private static final int[] COUNTS = {1, 3, 7};
 
-    /** Of 3, 2 and 4 tiles of rows and of keys, with a prefix over a tile's end. */
+    /** Segments of 3, 2 and 4 tiles of rows and keys, with a prefix that crosses a tile's end. */
     private static final List<Segment> FAMILIES = shared(new Family(290, 140, 1), new Family(130, 3), new Family(5));
 
     private static void onFew(On on, String kernel, Consumer<On> check) {
@@ -38,8 +38,8 @@ class ResidentClustersTest {
     }
 
     /**
-     * Rows of one tile, for which a block is alone, then clusters of two. Steps of 64 of the width: 1, 2 and 5; from 4 on, one warpgroup leads the
-     * other, over the border of tiles too.
+     * Rows of one tile, which use single blocks, then clusters of two. The width has 1, 2 and 5 steps of 64. From 4
+     * steps on, one warpgroup runs ahead of the other, also across tiles.
      */
     @OnEachBf16Device
     @Tag("device")

@@ -21,7 +21,10 @@ class ResidualTest {
         add(on, 300_007);
     }
 
-    /** One fp32 addition and one rounding to the storage: there is only one right answer. Apart, in place of a, in place of b. */
+    /**
+     * One fp32 addition and one rounding to the storage have only one right result. Out is a tensor of its own, a, or
+     * b.
+     */
     private static void add(On on, int count) {
         Draw draw = new Draw(count);
         double[] first = draw.normal(count, 3);

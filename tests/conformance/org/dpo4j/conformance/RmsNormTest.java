@@ -35,14 +35,14 @@ class RmsNormTest {
             RmsNorm.forward(device, addresses(), inputs, shape, EPSILON);
         }
 
-        /** Zero is the address of a sum or residual that is not given. */
+        /** An address of 0 means that the call has no sum or residual. */
         void forwardSum(Device device, Tensor x, Tensor weight, long residual, long sum) {
             RmsNorm.Inputs inputs = new RmsNorm.Inputs(x.address(), weight.address());
             RmsNorm.forwardSum(device, addresses(), inputs, new RmsNorm.Sum(residual, sum), shape, EPSILON);
         }
     }
 
-    /** Runs forward; {@code check} sees the results. */
+    /** Runs forward and passes the results to {@code check}. */
     private static void forward(On on, int rows, int width, double[] values, double[] weights, Check check) {
         try (Tensors tensors = new Tensors(on)) {
             Results results = Results.of(tensors, on, rows, width);
@@ -82,8 +82,8 @@ class RmsNormTest {
     }
 
     /**
-     * fp32 holds numbers below 3.41e38 and no square of 2e19, so the sum of squares of the second row is infinite. A row
-     * of zeros, 1 / infinity times the row, would hide that.
+     * The square of 2e19 is larger than the max of fp32, 3.4e38, so the sum of squares of the second row is infinite. A
+     * result of 0 (1 / infinity times the row) would hide that.
      */
     @OnEachDType
     @Tag("small")
@@ -119,7 +119,7 @@ class RmsNormTest {
         });
     }
 
-    /** The bits of residual and then rms_norm, wherever the sum goes. */
+    /** Has the bits of residual followed by rms_norm, wherever the sum is written. */
     @OnEachDType
     @Tag("small")
     void forwardOfSums(On on) {
@@ -179,7 +179,7 @@ class RmsNormTest {
         }
     }
 
-    /** d_residual lies in d_x itself when there is one: the form the residual stream uses; and elsewhere, the same bits. */
+    /** If there is a d_residual, it is d_x itself, as in the residual stream, or another tensor, with the same bits. */
     private static void backward(On on, int rows, int width, boolean residual) {
         Draw draw = new Draw(1000L * rows + width);
         MatrixShape shape = new MatrixShape(rows, width, on.dtype());
@@ -229,7 +229,7 @@ class RmsNormTest {
                         ReferenceRmsNorm.backwardX(
                                 on.dtype(), dOut.row(row), x.row(row), w, r, dResidualApart.row(row)));
             }
-            // rows terms of two products each, and the start value.
+            // A sum of `rows` terms of two products each, and the start value.
             Expect.near(
                     "d_weight of [%d, %d]".formatted(rows, width),
                     dWeight.values(),

@@ -16,7 +16,10 @@ import org.junit.jupiter.api.Tag;
 class RopeTest {
     private static final int POSITIONS = 40;
 
-    /** Angles in memory: one more row than the calls are told of, so that reading it would not look like the NaN it must give. */
+    /**
+     * Rows of the angle tables in memory: one more than the calls are told of. If a kernel read it for a bad position,
+     * the result would not be the expected NaN.
+     */
     private static final int STORED = POSITIONS + 1;
 
     /** Rows, heads, head width, and elements between rows beyond heads * width. */
@@ -25,7 +28,7 @@ class RopeTest {
     };
 
     private record Shape(int rows, int heads, int headWidth, int stride) {
-        /** A row starts on 16 bytes. */
+        /** Rows are aligned to 16 bytes. */
         static Shape of(int[] numbers, DType dtype) {
             int width = numbers[1] * numbers[2] + numbers[3];
             int unit = 16 / dtype.bytes();
@@ -130,8 +133,8 @@ class RopeTest {
                 Direction.FORWARD.run(device, x, positions, cosine, sine, shape, DType.F32);
                 Direction.BACKWARD.run(device, x, positions, cosine, sine, shape, DType.F32);
             });
-            // Two rotations, and cos^2 + sin^2 of the stored table, which is 1 within two of its roundings; every term
-            // is below |pair|.
+            // Errors of two rotations, and of cos^2 + sin^2 of the stored table, which is 1 within two roundings. Every
+            // term is below |pair|.
             Expect.near("x turned and turned back", x.values(), before, i -> {
                 int j = i % 16 < 8 ? i + 8 : i - 8;
                 return 8 * Tolerance.U * (Math.abs(before[i]) + Math.abs(before[j]));

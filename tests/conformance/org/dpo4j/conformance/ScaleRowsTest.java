@@ -24,7 +24,10 @@ class ScaleRowsTest {
         scale(on, 513, 72);
     }
 
-    /** One fp32 product and one rounding to the storage: there is only one right answer. Apart, and in place. */
+    /**
+     * One fp32 product and one rounding to the storage have only one right result. Out is a tensor of its own, or in
+     * place.
+     */
     private static void scale(On on, int rows, int width) {
         Draw draw = new Draw(width);
         double[] values = draw.normal(rows * width, 3);
@@ -60,7 +63,7 @@ class ScaleRowsTest {
         }
     }
 
-    /** The numbers of later rows begin at any of theirs. */
+    /** A call may begin at any row: the factors of later rows need only 4-byte alignment. */
     @OnEachDType
     @Tag("small")
     void beginsAtAnyRow(On on) {

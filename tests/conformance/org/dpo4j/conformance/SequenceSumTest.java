@@ -24,7 +24,7 @@ class SequenceSumTest {
         }
     }
 
-    /** LD-DPO: what is longer than the other completion of its pair counts less, or nothing. */
+    /** LD-DPO: tokens beyond the length of the pair's other completion are multiplied by a factor below 1, or by 0. */
     @OnEachDevice
     @Tag("small")
     void tails(On on) {
@@ -74,7 +74,7 @@ class SequenceSumTest {
                     s -> Tolerance.roundedOnce(expected[s])
                             + 2 * Tolerance.doubles(ranges[s / width + 1] - ranges[s / width], magnitudes[s]));
             double[] dExpected = ReferenceSequenceSum.backward(dSums.values(), ranges, width, tail, average);
-            // One rounding to fp32; the factor's own are of fp64. Whole numbers times 1 are exact.
+            // One rounding to fp32; the roundings of the factor are fp64. Whole numbers times 1 are exact.
             Expect.near(
                     what + " d_values",
                     dValues.values(),
@@ -95,10 +95,10 @@ class SequenceSumTest {
         }
     }
 
-    /** A tail that counts nothing may hold anything. */
+    /** With a tail factor of 0, the tail may hold NaN or infinities. */
     @OnEachDevice
     @Tag("small")
-    void aTailThatCountsNothing(On on) {
+    void aTailWithFactorZeroIsNotRead(On on) {
         try (Tensors tensors = new Tensors(on)) {
             Tensor sums = tensors.output("sums", DType.F32, 1, 2);
             Tensor values = tensors.vector("values", DType.F32, -1, -2, Double.NEGATIVE_INFINITY, Double.NaN, -3);

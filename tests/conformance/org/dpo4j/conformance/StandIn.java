@@ -1,8 +1,11 @@
 package org.dpo4j.conformance;
 
-/** The stand-ins for NVIDIA's libraries, which must be loaded: device {@code emulated}. What a program has asked of them, and how they answer. */
+/**
+ * Controls the stand-ins for NVIDIA's libraries and counts their calls. The device {@code emulated} must be open, so
+ * that they are loaded.
+ */
 public final class StandIn {
-    /** What is counted, in the order of {@code dpo4j_standin_event}. */
+    /** Counted events, in the order of {@code dpo4j_standin_event}. */
     public enum Event {
         WAITS,
         ALLOCATIONS,
@@ -17,21 +20,24 @@ public final class StandIn {
 
     private static native long counted(int event);
 
-    /** How many devices there are from now on, of one kind: 1, as at the beginning, or 2. */
+    /** Sets the number of equal devices: 1, as at the beginning, or 2. */
     public static native void setDevices(int count);
 
-    /** The device whose memory an address is in, -1 for none's. */
+    /** The device to which the memory at this address belongs; -1 if it is no device memory. */
     public static native int deviceOf(long address);
 
-    /** Every call fails with this cudaError_t from now on, as after a fault on a device; 0 repairs it, which no device can. */
+    /**
+     * Makes every later call fail with this cudaError_t, as after a fault on a device. 0 ends that, which is not
+     * possible on a device.
+     */
     public static native void fail(int error);
 
-    /** How many so far in this process. */
+    /** Number of these events in this process so far. */
     public static long counted(Event event) {
         return counted(event.ordinal());
     }
 
-    /** How many of these {@code work} makes. */
+    /** Number of these events during {@code work}. */
     public static long count(Event event, Runnable work) {
         long before = counted(event);
         work.run();

@@ -5,11 +5,14 @@ import java.util.Random;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.testkit.Draw;
 
-/** A thousand drawn calls of token_logprob, each of them against the reference. {@link DevicesAgreeTest} holds devices against each other. */
+/**
+ * Compares a thousand random calls of token_logprob with the reference. {@link DevicesAgreeTest} compares devices with
+ * each other.
+ */
 class SweepTest {
     private static final int CASES = 1000;
 
-    /** One drawn call. The failure of a test names the seed that makes it again. */
+    /** A random call. A failure names the seed, which reproduces it. */
     private static final class Case {
         private final Random random;
         private final TokenLogProbRun run;
@@ -49,7 +52,7 @@ class SweepTest {
             return choices[random.nextInt(choices.length)];
         }
 
-        /** From 1 to max, small ones far more often. */
+        /** A random number from 1 to max; small numbers are far more frequent. */
         private int skewed(int max) {
             return (int) Math.exp(random.nextDouble() * Math.log(max + 1));
         }
@@ -63,7 +66,7 @@ class SweepTest {
             Arrays.setAll(logits, i -> random.nextDouble() < share ? Double.NEGATIVE_INFINITY : logits[i]);
         }
 
-        /** None masked, all, or some; of the others a few beyond the vocabulary. */
+        /** Random targets: none, all or some rows are masked, and a few targets are beyond the vocabulary. */
         private int[] targets(int rows, int vocabulary) {
             double masked = one(0, 0.3, 1);
             int[] targets = new int[rows];
@@ -76,7 +79,10 @@ class SweepTest {
             return targets;
         }
 
-        /** What a masked row holds does not matter; a row that is read has some vocabulary. */
+        /**
+         * Fills masked rows with other values, which must not matter, and makes sure that every row that is read has a
+         * finite logit.
+         */
         private TokenLogProbCall hideMasked(TokenLogProbCall packed) {
             int vocabulary = packed.vocabulary();
             for (int row = 0; row < packed.rows(); row++) {

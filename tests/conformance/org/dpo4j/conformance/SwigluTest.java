@@ -10,7 +10,7 @@ class SwigluTest {
     private static final int[][] NARROW = {{1, 1}, {1, 7}, {3, 8}, {5, 31}, {2, 64}, {0, 8}};
     private static final int[][] WIDE = {{3, 127}, {2, 1023}, {400, 12}, {2, 5000}, {1, 11008}};
 
-    /** Where a sigmoid saturates, where exp(-gate) overflows, and where the product is no longer a normal number. */
+    /** Gates at which the sigmoid saturates, exp(-gate) overflows, or the product becomes subnormal. */
     private static final double[] EXTREMES = {
         0, -0.0, 1e-30, 20, -20, 80, -80, 88, -88, -90, -100, 1e4, -1e4, 3e38, -3e38
     };
@@ -76,7 +76,7 @@ class SwigluTest {
         backward(on, 1, EXTREMES.length, gateAtExtremes());
     }
 
-    /** Once into another place, once in place. */
+    /** Writes the gradient to another tensor, then in place. */
     private static void backward(On on, int rows, int width, double[] values) {
         try (Tensors tensors = new Tensors(on)) {
             Tensor dGateUp = tensors.output("d_gate_up", on.dtype(), rows, 2 * width);

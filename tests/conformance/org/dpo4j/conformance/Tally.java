@@ -10,12 +10,15 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 
-/** What ran on which device, and which tests were skipped. Those of several processes are added up through files of one directory. */
+/**
+ * Counts what ran on which device, and which tests were skipped. Processes add up their counts through files in one
+ * directory.
+ */
 final class Tally {
     private static final String NO_DEVICE = "no device";
     private static final String SEPARATOR = "\t";
 
-    /** What a test ended as. */
+    /** The outcome of a test. */
     enum End {
         PASSED,
         FAILED,
@@ -26,7 +29,7 @@ final class Tally {
     private final Map<String, String> descriptions = new TreeMap<>();
     private final List<String> skipped = new ArrayList<>();
 
-    /** Tests are named after the device they run on, with the dtype behind it. */
+    /** The display name of a test is its device, followed by the dtype. */
     void add(String displayName, End end) {
         String first = displayName.split(" ", 2)[0];
         count(TestDevices.KNOWN.contains(first) ? first : NO_DEVICE, end, 1);
@@ -59,7 +62,7 @@ final class Tally {
         return lines;
     }
 
-    /** Adds what this process has to a file of its own in {@code directory}. */
+    /** Appends the counts of this process to its file in {@code directory}. */
     void append(Path directory) throws IOException {
         List<String> lines = new ArrayList<>();
         counts.forEach((name, counted) -> {
@@ -74,7 +77,7 @@ final class Tally {
         Files.write(file, lines, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
     }
 
-    /** The sum of all files in {@code directory}, which is not there where nothing ran. */
+    /** The sum of all files in {@code directory}. The directory does not exist if nothing ran. */
     static Tally read(Path directory) throws IOException {
         Tally tally = new Tally();
         if (!Files.exists(directory)) {

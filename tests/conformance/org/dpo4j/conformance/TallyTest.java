@@ -10,7 +10,7 @@ import org.dpo4j.conformance.Tally.End;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Counts of tests, of one process and of several. */
+/** Counts of tests of one process and of several processes. */
 class TallyTest {
     @TempDir
     Path folder;
@@ -40,7 +40,7 @@ class TallyTest {
     @Test
     void processesAreAddedUp() throws IOException {
         tally().append(folder);
-        tally().append(folder); // a process tallies once for each class it was given
+        tally().append(folder); // a process appends once per test class
         Files.move(folder.resolve(ProcessHandle.current().pid() + ".txt"), folder.resolve("0.txt"));
         Tally other = new Tally();
         other.add("cpu F32", End.PASSED);

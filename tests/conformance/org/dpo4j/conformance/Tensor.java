@@ -8,11 +8,11 @@ import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.testkit.Storage;
 
 /**
- * One tensor of a call, between two guard zones. Everything that is not a value of the tensor (guards, the gap between a row's end and the next
- * one's start, outputs before the call) has all bits set: NaN to a kernel that reads it, and seen here when a kernel writes it.
+ * One tensor of a call, between two guard zones. All bits are set in guard zones, in gaps between rows, and in outputs
+ * before the call. So a kernel that reads them gets NaN, and a write to guards or gaps is detected.
  */
 final class Tensor implements AutoCloseable {
-    /** How the device may touch it. */
+    /** How the device may access the tensor. */
     enum Role {
         INPUT,
         OUTPUT,
@@ -20,7 +20,9 @@ final class Tensor implements AutoCloseable {
         SCRATCH
     }
 
-    /** 16 more than a multiple of 256: the tensor is aligned as the header asks, and no better. */
+    /**
+     * 16 more than a multiple of 256, so that the tensor is aligned to 16 bytes, as dpo4j.h requires, and not to more.
+     */
     private static final int GUARD = 256 + 16;
 
     final int rows;
@@ -90,7 +92,7 @@ final class Tensor implements AutoCloseable {
         return range(0, size());
     }
 
-    /** One row's values. */
+    /** The values of one row. */
     double[] row(int row) {
         return range(row * width, (row + 1) * width);
     }
@@ -103,12 +105,12 @@ final class Tensor implements AutoCloseable {
         return values;
     }
 
-    /** The values' bits, for comparisons that forgive nothing. */
+    /** The bits of the values, for exact comparisons. */
     long[] bits() {
         return bits(0, size());
     }
 
-    /** One row's. */
+    /** The bits of the values of one row. */
     long[] rowBits(int row) {
         return bits(row * width, (row + 1) * width);
     }
@@ -135,7 +137,7 @@ final class Tensor implements AutoCloseable {
         image = after.clear();
     }
 
-    /** Fails unless the call kept to what it may touch, and wrote all that it must. */
+    /** Fails unless the call wrote every element that it must write, and no other memory. */
     void check() {
         unchanged(0, GUARD, "before its first element");
         unchanged(image.capacity() - GUARD, image.capacity(), "after its last element");
@@ -168,7 +170,7 @@ final class Tensor implements AutoCloseable {
         }
     }
 
-    /** Fails unless nothing at all was written. */
+    /** Fails if anything was written. */
     void checkUntouched() {
         unchanged(0, image.capacity(), "although the call was refused or empty");
     }
@@ -182,7 +184,7 @@ final class Tensor implements AutoCloseable {
         }
     }
 
-    /** Fails unless the image has the bits it had then. */
+    /** Fails unless the image has the bits of {@code then}. */
     void sameAs(ByteBuffer then, String when) {
         int at = role == Role.SCRATCH ? -1 : image.mismatch(then);
         if (at >= 0) {

@@ -13,7 +13,10 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.testkit.Storage;
 
-/** The tensors of one call. {@link #run} runs it, checks what it touched, and runs it again: the second time must leave the same bits. */
+/**
+ * The tensors of one call. {@link #run} runs it, checks what it wrote, and runs it again, which must give the same
+ * bits.
+ */
 final class Tensors implements AutoCloseable {
     private final On on;
     private final List<Tensor> tensors = new ArrayList<>();
@@ -31,7 +34,7 @@ final class Tensors implements AutoCloseable {
                 .set(values);
     }
 
-    /** One row of given numbers. */
+    /** A tensor of one row with these values. */
     Tensor vector(String name, DType dtype, double... values) {
         return input(name, dtype, 1, values.length, values.length, values);
     }
@@ -50,7 +53,7 @@ final class Tensors implements AutoCloseable {
         return add(name, Tensor.Role.OUTPUT, Storage.of(dtype), rows, width, stride);
     }
 
-    /** Read and written: in place, or added to. */
+    /** A tensor that the call reads and writes, in place or by adding to it. */
     Tensor updated(String name, DType dtype, int rows, int width, double... values) {
         return updated(name, dtype, rows, width, width, values);
     }
@@ -60,7 +63,7 @@ final class Tensors implements AutoCloseable {
                 .set(values);
     }
 
-    /** An f64 array that is added to. */
+    /** An f64 array to which the call adds. */
     Tensor updatedDoubles(String name, double... values) {
         return add(name, Tensor.Role.UPDATED, Storage.F64, 1, values.length, values.length)
                 .set(values);
@@ -77,7 +80,7 @@ final class Tensors implements AutoCloseable {
         return tensor;
     }
 
-    /** Runs a call that is accepted. Afterwards the tensors have the values it left. */
+    /** Runs a call that must be accepted. Afterwards the tensors have its results. */
     void run(Consumer<Device> call) {
         runOnce(on.device(), call);
         tensors.forEach(Tensor::check);
@@ -88,13 +91,16 @@ final class Tensors implements AutoCloseable {
         }
     }
 
-    /** Runs a call that has nothing to do. */
+    /** Runs a call that must write nothing. */
     void runEmpty(Consumer<Device> call) {
         runOnce(on.device(), call);
         tensors.forEach(Tensor::checkUntouched);
     }
 
-    /** Runs a call that must be refused with a text that names the operation and the argument (a|b: either), and must write nothing. */
+    /**
+     * Runs a call that must be refused with a text that names the operation and the argument (or one of several,
+     * separated by |). It must write nothing.
+     */
     void refused(String operation, String argument, Consumer<Device> call) {
         tensors.forEach(Tensor::upload);
         assertThatThrownBy(() -> call.accept(on.device()))

@@ -16,35 +16,37 @@ import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.NativeLibrary;
 
 /**
- * The devices that {@code -Ddpo4j.test.devices} names, comma-separated, opened once a run:
+ * The devices that {@code -Ddpo4j.test.devices} names, comma-separated, opened once per run:
  *
- * <ul>
- *   <li>{@code cpu}: the processor with the widest instruction set it has; {@code cpu-avx2}, {@code cpu-portable}: with that one
- *   <li>{@code cuda}: the first GPU
- *   <li>{@code emulated}: what stands in for a GPU when {@code dpo4j.native.path} names the emulated library and {@code dpo4j.cuda.path} the folder of
- *       stand-ins for NVIDIA's libraries
- * </ul>
+ * <ul> <li>{@code cpu}: the processor with its widest instruction set; {@code cpu-avx2}, {@code cpu-portable}: with
+ * this instruction set <li>{@code cuda}: the first GPU <li>{@code emulated}: the CUDA kernels on the CPU. {@code
+ * dpo4j.native.path} must name the emulated library, and {@code dpo4j.cuda.path} the folder of stand-ins for NVIDIA's
+ * libraries </ul>
  *
- * By default {@code cpu} and every narrower instruction set. A device that was asked for and cannot be opened fails every test that wants it.
+ * The default is {@code cpu} and every narrower instruction set. If a requested device cannot be opened, every test on
+ * it fails.
  */
 public final class TestDevices {
     /** System property. */
     public static final String PROPERTY = "dpo4j.test.devices";
 
-    /** All names the property knows. */
+    /** All names that the property accepts. */
     static final List<String> KNOWN = List.of("cpu", "cpu-avx2", "cpu-portable", "emulated", "cuda");
 
     private static final String ISA_PROPERTY = "dpo4j.cpu.isa";
     private static final String LIBRARY_PROPERTY = "dpo4j.native.path";
 
-    /** More than this machine may have cores: shares of the work then differ from those of the single thread that runs it again. */
+    /**
+     * Three threads, even on fewer cores, so that work is divided differently than for the single thread of the second
+     * run.
+     */
     private static final int THREADS = 3;
 
     private static final Map<String, List<Device>> OPEN = new LinkedHashMap<>();
 
     private TestDevices() {}
 
-    /** One a device, with F32. */
+    /** One per device, with F32. */
     public static Stream<On> each() {
         return names().stream().map(name -> on(name, DType.F32));
     }
@@ -57,7 +59,7 @@ public final class TestDevices {
                         .map(dtype -> on(name, dtype)));
     }
 
-    /** One a device that stores bf16, with BF16. */
+    /** One per device that stores bf16, with BF16. */
     public static Stream<On> eachBf16() {
         return eachDType().filter(on -> on.dtype() == DType.BF16);
     }
@@ -72,7 +74,7 @@ public final class TestDevices {
         return portable(DType.F32);
     }
 
-    /** Its calls of token_logprob with logits of a type. */
+    /** The same for logits of this type. */
     static On portable(DType logits) {
         return on("cpu-portable", logits);
     }
@@ -82,7 +84,7 @@ public final class TestDevices {
         return new On(name, devices.get(0), devices.get(1), dtype);
     }
 
-    /** Another device on the same GPU, or emulated one, with settings of its own: the test closes it. */
+    /** Opens another device on the same GPU, or emulated device, with these settings. The test closes it. */
     static Device open(On on, CudaSettings settings) {
         if (!on.cuda()) {
             throw new Dpo4jException(on + " has no settings of cuda");
@@ -114,7 +116,7 @@ public final class TestDevices {
         return names;
     }
 
-    /** The device and the one that runs everything again. */
+    /** The device, and the one that runs every call again. */
     private static synchronized List<Device> devices(String name) {
         return OPEN.computeIfAbsent(name, TestDevices::open);
     }
@@ -154,7 +156,7 @@ public final class TestDevices {
         }
     }
 
-    /** What was opened, by name: one line each. */
+    /** Descriptions of the opened devices, by name, one line each. */
     static synchronized Map<String, String> descriptions() {
         Map<String, String> descriptions = new LinkedHashMap<>();
         OPEN.forEach((name, devices) -> descriptions.put(name, devices.get(0).description()));

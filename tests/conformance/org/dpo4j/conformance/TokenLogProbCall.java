@@ -8,10 +8,10 @@ import org.dpo4j.testkit.Draw;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The inputs of one call of token_logprob, on the host; what is null is not given.
+ * The inputs of one call of token_logprob, on the host. Null means that the call does not pass the array.
  *
  * @param vocabulary columns
- * @param gap times 16 bytes between the end of a row and the start of the next one, beyond what alignment asks for
+ * @param gap multiple of 16 bytes between rows, in addition to the padding for alignment
  * @param logits row after row; there may be more rows than the call has
  * @param targets of each row of the call
  * @param rowIndex for each row of the call, its row of logits
@@ -27,7 +27,7 @@ record TokenLogProbCall(
         double @Nullable [] dLogProb,
         LogitTransform transform) {
 
-    /** Logits of one row for each target, and seeded gradients. */
+    /** A call with one row of logits per target and random gradients. */
     static TokenLogProbCall of(double[] logits, int... targets) {
         int vocabulary = logits.length / targets.length;
         double[] dLogProb = new Draw(targets.length).normal(targets.length, 1);
@@ -62,7 +62,7 @@ record TokenLogProbCall(
         return rowIndex == null ? row : rowIndex[row];
     }
 
-    /** Whether some row of the call is this row of logits. */
+    /** Whether a row of the call reads this row of logits. */
     IntPredicate named() {
         if (rowIndex == null) {
             return row -> row < rows();
@@ -82,7 +82,7 @@ record TokenLogProbCall(
         return new TokenLogProbCall(vocabulary, gap, logits, other, rowIndex, dLogProb, transform);
     }
 
-    /** The gradient is 1, and not given. */
+    /** The same call without a d_logprob array, which means 1. */
     TokenLogProbCall withUnitGradient() {
         return new TokenLogProbCall(vocabulary, gap, logits, targets, rowIndex, null, transform);
     }
@@ -99,7 +99,7 @@ record TokenLogProbCall(
         return new TokenLogProbCall(vocabulary, other, logits, targets, rowIndex, dLogProb, transform);
     }
 
-    /** The same call of some of its rows, packed. */
+    /** The same call with some of its rows, packed. */
     TokenLogProbCall select(int... selectedRows) {
         double[] selected = Arrays.stream(selectedRows)
                 .boxed()
@@ -120,7 +120,7 @@ record TokenLogProbCall(
                 transform);
     }
 
-    /** The same rows of the call on a larger tensor: row i lies at {@code places[i]} of it, all other rows are NaN. */
+    /** The same call on a larger tensor of logits: row i is at {@code places[i]}, and all other rows are NaN. */
     TokenLogProbCall scattered(int logitsRows, int... places) {
         double[] sparse = new double[logitsRows * vocabulary];
         Arrays.fill(sparse, Double.NaN);

@@ -22,27 +22,30 @@ import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
 
 /**
- * The chain of a step on one device, from logits to losses and back, against central differences of the same chain in double precision: whether the
- * operations fit together, signs and factors and all.
+ * Runs the operations of a step on one device, from logits to losses and back, and compares with central differences of
+ * the same chain in double precision. This tests that the operations fit together, including signs and factors.
  */
 class TokenLogProbChainTest {
     private static final int VOCABULARY = 11;
 
-    /** Completions of three pairs, chosen and rejected in turn. */
+    /** Completions of three pairs: chosen, rejected, chosen, ... */
     private static final int[] OFFSETS = {0, 3, 5, 6, 10, 12, 15};
 
     private static final int TOKENS = 15;
     private static final int PAIRS = 3;
     private static final float PAIR_SCALE = 0.25f;
 
-    /** Step of differences by logits: the error is h^2 / 6 third derivatives, some units, and roundings of a loss of some units over h. */
+    /**
+     * Step of differences with respect to logits. Their error is h^2 / 6 times a third derivative of a few units, plus
+     * the rounding of a loss of a few units, divided by h.
+     */
     private static final double H = 1e-5;
 
     private static final double OF_DIFFERENCES = 1e-8;
 
     private record Left(double[] logits, double[] reference, double[] losses, double[] dLogits) {}
 
-    /** The whole in double precision, of one loss. */
+    /** The whole chain for one loss in double precision. */
     private record Chain(PreferenceVariant variant, int[] targets, double[] reference) {
         double[] row(double[] logits, int token) {
             return Arrays.copyOfRange(logits, token * VOCABULARY, (token + 1) * VOCABULARY);
@@ -192,8 +195,8 @@ class TokenLogProbChainTest {
     }
 
     /**
-     * Where a sum is off, d_sums is off by as much times its slope; that, and its rounding, go through the softmax's gradient, which itself errs as from an
-     * lse that is off.
+     * The error of a sum changes d_sums by its slope times the error. This error and the rounding of d_sums are
+     * propagated through the gradient of the softmax, which has the error of the lse.
      */
     private static void checkGradient(String what, Chain chain, Left left, double[] ofSums) {
         double[] sums = chain.sums(left.logits);
@@ -220,7 +223,10 @@ class TokenLogProbChainTest {
         Expect.near(what + " d_logits", left.dLogits, expected, i -> allowed[i] * 1.01);
     }
 
-    /** How far d_sums may be where sums are off so far: from differences of differences, whose own error is a hundredth of the smallest of these. */
+    /**
+     * How far d_sums may differ if sums have the errors {@code off}. Computed by second differences, whose error is at
+     * most 1 % of the min result.
+     */
     private static double[] slopes(Chain chain, double[] sums, double[] off) {
         double[] slopes = new double[sums.length];
         double step = 1e-3;

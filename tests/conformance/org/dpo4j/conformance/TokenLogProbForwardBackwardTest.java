@@ -5,7 +5,7 @@ import org.dpo4j.conformance.TokenLogProbRun.Left;
 import org.dpo4j.kernels.DType;
 import org.junit.jupiter.api.Tag;
 
-/** Both in one call leaves what forward and then backward leave: the same bits, whatever keeps the row between the two looks at it. */
+/** Forward and backward in one call give the bits of two calls, wherever the row is kept between its two reads. */
 class TokenLogProbForwardBackwardTest {
 
     private static void same(String how, TokenLogProbCall call, Left left, Left expected) {
@@ -34,8 +34,8 @@ class TokenLogProbForwardBackwardTest {
     }
 
     /**
-     * Rows of fp32, and of half as much, that fit into the shared memory of a block, of clusters of 2, 4 and 8 blocks, and into none; and parts of
-     * 48 KiB, what a block may have without asking for more.
+     * Rows, in fp32 and 16 bits, that fit into the shared memory of a block, of clusters of 2, 4 and 8 blocks, and of
+     * none; and parts of 48 KiB, which a block has without opting in to more.
      */
     @OnEachLogitsType
     void bitsOfTwoCallsOfLargeVocabularies(On on) {
@@ -47,7 +47,7 @@ class TokenLogProbForwardBackwardTest {
         same("one call", beyond, run.inOneCall(beyond), run.inTwoCalls(beyond));
     }
 
-    /** The gradient left out is 1. */
+    /** Without a d_logprob array, d_logprob is 1. */
     @OnEachLogitsType
     @Tag("small")
     void noGradientIsOne(On on) {

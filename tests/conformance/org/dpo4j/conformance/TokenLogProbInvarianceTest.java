@@ -12,19 +12,20 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * A row has the same bits alone, among others, in any order of them, at any place of a larger tensor, with rows further apart, and on any number of
- * threads. That a repeated call has the same bits, and on {@code cpu} with one thread instead of three, {@link Tensors#run} sees to in every test.
+ * A row has the same bits alone, among others, in any order of them, at any place of a larger tensor, with rows further
+ * apart, and on any number of threads. {@link Tensors#run} tests in every test that a repeated call has the same bits,
+ * on {@code cpu} with one thread instead of three.
  */
 class TokenLogProbInvarianceTest {
 
-    /** What computes all there is of a call. */
+    /** A way to compute all results of a call. */
     private interface Way {
         Left run(TokenLogProbRun run, TokenLogProbCall call);
     }
 
     private static final Way[] WAYS = {TokenLogProbRun::inTwoCalls, TokenLogProbRun::inOneCall};
 
-    /** Row i of a call is row order[i] of the whole one, to the bit. */
+    /** Fails unless row i of a call has the bits of row {@code order[i]} of the whole call. */
     private static void same(
             String what, TokenLogProbCall call, Left left, TokenLogProbCall whole, Left together, int... order) {
         for (int row = 0; row < order.length; row++) {
@@ -76,7 +77,7 @@ class TokenLogProbInvarianceTest {
         check(on, TokenLogProbCall.random(2, 66_000, 4));
     }
 
-    /** As many rows as keep all threads busy, and one row that they might share. */
+    /** Enough rows for all threads, and one row that threads might divide among themselves. */
     @ParameterizedTest
     @EnumSource
     void threadsOfTheProcessorDoNotMatter(DType dtype) {

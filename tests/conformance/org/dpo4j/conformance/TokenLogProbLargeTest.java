@@ -23,8 +23,8 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
- * Logits of more than 2^31 elements, 4.3 GB of bf16, of which a call reads the first row and the last one: the bits are those of a call of these two
- * rows alone. On {@code cpu}, and only with {@code -Pnightly}.
+ * Logits of more than 2^31 elements (4.3 GB of bf16). A call reads the first and the last row and has the bits of a
+ * call with these two rows only. Runs on {@code cpu}, and only with {@code -Pnightly}.
  */
 @Tag("long")
 class TokenLogProbLargeTest {
@@ -35,10 +35,10 @@ class TokenLogProbLargeTest {
     private static final long BYTES = 2L * ROWS * STRIDE;
     private static final long NEEDED = BYTES + (1L << 30);
 
-    /** Every byte that is no logit. */
+    /** The value of every byte that is not part of a logit. */
     private static final byte GAP = 0x5A;
 
-    /** Columns, then the gap. */
+    /** A row: its columns, then the gap. */
     private static final ByteBuffer UNTOUCHED = row(GAP);
 
     private static final ByteBuffer MASKED = row((byte) 0);
@@ -63,9 +63,9 @@ class TokenLogProbLargeTest {
         throw new IOException("/proc/meminfo has no MemAvailable");
     }
 
-    /** All rows but the ends are masked: the gradient beyond 2^31 elements is 0 as well. */
+    /** All rows except the first and the last are masked. Their gradient is 0, also beyond 2^31 elements. */
     @Test
-    void maskedButForBothEnds() throws IOException {
+    void allRowsButTheFirstAndTheLastAreMasked() throws IOException {
         int[] targets = new int[ROWS];
         Arrays.fill(targets, -1);
         targets[0] = ends.targets()[0];
@@ -73,13 +73,16 @@ class TokenLogProbLargeTest {
         check(new int[0], targets, 0, LAST, MASKED);
     }
 
-    /** A call of two rows that lie at both ends: nothing between them is written. */
+    /** A call with only the first and the last row, by an index. Nothing between them is written. */
     @Test
-    void namedByAnIndex() throws IOException {
+    void anIndexNamesTheFirstAndTheLastRow() throws IOException {
         check(new int[] {LAST, 0}, new int[] {ends.targets()[1], ends.targets()[0]}, 1, 0, UNTOUCHED);
     }
 
-    /** {@code first} and {@code second} are the call's rows of the two ends; {@code between} is what all other rows of logits are afterwards. */
+    /**
+     * {@code first} and {@code second} are the call's rows for the first and the last row of logits. {@code between} is
+     * the expected content of all other rows afterwards.
+     */
     private void check(int[] index, int[] targets, int first, int second, ByteBuffer between) throws IOException {
         long available = available();
         assumeTrue(available >= NEEDED, "needs " + NEEDED + " bytes of memory, " + available + " are available");
@@ -131,7 +134,7 @@ class TokenLogProbLargeTest {
         return buffer;
     }
 
-    /** Forward, and then both in one call in place. */
+    /** Forward only, and then forward and backward in one call in place. */
     private static void run(
             Device device, DeviceBuffer logits, int[] indexOf, int[] targetsOf, Left expected, int first, int second) {
         int rows = targetsOf.length;

@@ -11,7 +11,10 @@ import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.testkit.Draw;
 import org.junit.jupiter.api.Tag;
 
-/** Bad values of every argument, by the C interface itself: a typed call has no way to say a dtype that does not exist. */
+/**
+ * Calls the C interface directly with bad values of every argument, because the Java call cannot pass a dtype that does
+ * not exist.
+ */
 class TokenLogProbRefusalsTest {
     private static final int ROWS = 2;
     private static final int VOCABULARY = 8;
@@ -41,7 +44,7 @@ class TokenLogProbRefusalsTest {
         Status.check(device.context(), Native.dpo4j_token_logprob_forward_backward(device.context(), params));
     }
 
-    /** What all three read. */
+    /** Arguments that all three operations read. */
     private static Refusals of(Tensors tensors, On on, String operation) {
         Tensor logits =
                 tensors.input("logits", on.dtype(), ROWS, VOCABULARY, STRIDE, new Draw(4).normal(ROWS * VOCABULARY, 1));
@@ -99,7 +102,9 @@ class TokenLogProbRefusalsTest {
         }
     }
 
-    /** In place means one type and one stride: nothing else is what the caller meant. */
+    /**
+     * A gradient in place must have the type and the stride of the logits; anything else is a mistake of the caller.
+     */
     @OnEachLogitsType
     @Tag("small")
     void refusesAGradientInPlaceOfAnotherLayout(On on) {
@@ -137,7 +142,7 @@ class TokenLogProbRefusalsTest {
         }
     }
 
-    /** A call of no rows has nothing to look at: no address of it is checked, its sizes are. */
+    /** A call with 0 rows reads no memory, so its addresses are not checked. Its sizes are. */
     @OnEachLogitsType
     @Tag("small")
     void noRowsNeedNoAddresses(On on) {

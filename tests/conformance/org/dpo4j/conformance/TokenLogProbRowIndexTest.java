@@ -4,11 +4,11 @@ import org.dpo4j.conformance.TokenLogProbRun.Left;
 import org.junit.jupiter.api.Tag;
 
 /**
- * Calls whose rows lie anywhere among the logits. Rows that the index does not name are NaN before the call and must be so after it: they are neither
- * read nor written.
+ * Calls with a row index. Rows of logits that the index does not name are NaN before the call and must be NaN after it,
+ * because they are neither read nor written.
  */
 class TokenLogProbRowIndexTest {
-    /** Logits rows of each row of a call of five: in order, in another one, and far apart. */
+    /** The row of logits of each of five rows: in order, in another order, and far apart. */
     private static final int[][] PLACES = {{0, 1, 2, 3, 4}, {3, 0, 4, 1, 2}, {11, 2, 7, 5, 0}};
 
     private static TokenLogProbCall five(int vocabulary) {
@@ -31,17 +31,17 @@ class TokenLogProbRowIndexTest {
         }
     }
 
-    /** The same bits as of the same rows without an index, one after the other. */
+    /** Results have the bits of the same rows packed without an index. */
     @OnEachLogitsType
     @Tag("small")
-    void bitsOfRowsWherePacked(On on) {
+    void bitsAreThoseOfPackedRows(On on) {
         for (int vocabulary : new int[] {1, 40, 333}) {
             same(on, five(vocabulary));
         }
     }
 
     @OnEachLogitsType
-    void bitsOfRowsWherePackedOfLargeVocabularies(On on) {
+    void bitsAreThoseOfPackedRowsOfLargeVocabularies(On on) {
         same(on, five(5000));
         same(on, five(33_001));
     }
@@ -61,7 +61,7 @@ class TokenLogProbRowIndexTest {
         }
     }
 
-    /** An index of no rows touches nothing. */
+    /** An index of 0 rows reads and writes nothing. */
     @OnEachLogitsType
     @Tag("small")
     void noRows(On on) {

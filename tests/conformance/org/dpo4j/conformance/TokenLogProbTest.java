@@ -29,7 +29,7 @@ class TokenLogProbTest {
         }
     }
 
-    /** A masked row may hold anything, and so may its gradient. */
+    /** A masked row and its d_logprob may hold anything. */
     @OnEachLogitsType
     @Tag("small")
     void maskedRowsAndTargetsBeyondTheVocabulary(On on) {
@@ -56,7 +56,7 @@ class TokenLogProbTest {
         }
     }
 
-    /** Of real models: GPT-2, Llama 3, Qwen 2, Gemma 2; then as far as any path that keeps a row near the processor may go, and beyond. */
+    /** Vocabularies of GPT-2, Llama 3, Qwen 2 and Gemma 2; then the max size that a path keeps on chip, and beyond. */
     @OnEachLogitsType
     @Tag("large")
     void vocabulariesOfRealModelsAndBeyond(On on) {
@@ -87,7 +87,10 @@ class TokenLogProbTest {
         return values;
     }
 
-    /** Padding of a vocabulary: columns of -inf, first, last, between, and all but one; a target that does not exist has log-prob -inf. */
+    /**
+     * Padding of a vocabulary by columns of -inf: the first, the last, some between, and all but one. A target with
+     * logit -inf has log-prob -inf.
+     */
     @OnEachLogitsType
     void columnsThatDoNotExist(On on) {
         for (int vocabulary : new int[] {5, 64, 700, 5000}) {
@@ -100,10 +103,10 @@ class TokenLogProbTest {
         }
     }
 
-    /** With no vocabulary at all the lse is -inf and nothing else is a number. */
+    /** If all logits are -inf, the lse is -inf, and all other results are NaN. */
     @OnEachLogitsType
     @Tag("small")
-    void aRowOfNothing(On on) {
+    void aRowOfMinusInfinity(On on) {
         for (int vocabulary : new int[] {1, 40, 5000}) {
             double[] logits = new double[2 * vocabulary];
             Arrays.fill(logits, 0, vocabulary, NONE);
@@ -119,10 +122,10 @@ class TokenLogProbTest {
         }
     }
 
-    /** NaN in a row is NaN in all its numbers and its gradient, and in no other row. */
+    /** A NaN in a row makes all results and the gradient of this row NaN, and no other row. */
     @OnEachLogitsType
     @Tag("small")
-    void aBrokenRowIsSeen(On on) {
+    void aNanStaysInItsRow(On on) {
         TokenLogProbRun run = new TokenLogProbRun(on);
         TokenLogProbCall whole = TokenLogProbCall.random(3, 100, 4);
         for (int column : new int[] {0, 63, 99}) {
@@ -135,7 +138,7 @@ class TokenLogProbTest {
 
     private static void onlyTheSecondRowIsBroken(Left left, Left whole, TokenLogProbCall call) {
         double[] statistics = left.statisticsRow(1);
-        statistics[Statistic.HIT.ordinal()] = Double.NaN; // a comparison, which knows no NaN
+        statistics[Statistic.HIT.ordinal()] = Double.NaN; // a comparison does not propagate NaN
         for (double[] numbers :
                 new double[][] {{left.logprob()[1], left.lse()[1]}, statistics, left.logitsRow(left.dLogits(), 1)}) {
             assertThat(numbers).containsOnly(Double.NaN);
@@ -144,7 +147,7 @@ class TokenLogProbTest {
         left.bits().sameRow("after NaN", call, 2, whole.bits(), call, 2);
     }
 
-    /** Gradients that come in and are large, tiny, 0, or none: what is relative to them stays so, and 0 times anything that exists is 0. */
+    /** d_logprob that is large, tiny, 0 or NaN. Errors stay relative to it, and 0 gives a gradient of 0. */
     @OnEachLogitsType
     @Tag("small")
     void gradientsOfAllSizes(On on) {
@@ -182,7 +185,7 @@ class TokenLogProbTest {
         }
     }
 
-    /** 60-digit values, of logits that fp32 holds. */
+    /** Compares with 60-digit values. The logits are exact in fp32. */
     @OnEachDevice
     @Tag("small")
     void golden(On on) {
@@ -220,7 +223,7 @@ class TokenLogProbTest {
         double g = left.dLogProb()[0];
         double[] expected = Golden.numbers(each.get("gradient"));
         Arrays.setAll(expected, j -> g * expected[j]);
-        // The gradient was computed from the lse as stored: an absolute error in an exponent is a relative one of its
+        // The gradient was computed from the stored lse. An absolute error of an exponent is a relative error of its
         // exponential.
         double ofLse = Math.expm1(Math.abs(left.lse()[0] - lse));
         Expect.near(

@@ -9,11 +9,14 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.testkit.Draw;
 import org.junit.jupiter.api.Tag;
 
-/** Bias, scale and soft cap of logits: what the softmax sees, and the gradient by what it does not. */
+/**
+ * Bias, scale and soft cap of logits: results of the transformed logits, and the gradient with respect to the logits
+ * before the transform.
+ */
 class TokenLogProbTransformTest {
     private static final double NONE = Double.NEGATIVE_INFINITY;
 
-    /** Each alone, and together: Cohere's scale, Granite's, Gemma 2's cap. */
+    /** Each alone and all together: the scales of Cohere and Granite, and the cap of Gemma 2. */
     private static List<LogitTransform> each(int vocabulary) {
         return List.of(
                 LogitTransform.random(vocabulary, 2, 1, 0),
@@ -51,7 +54,7 @@ class TokenLogProbTransformTest {
                 new TokenLogProbRun(on), TokenLogProbCall.random(1, 151_936, 6).withTransform(all));
     }
 
-    /** Far beyond the cap, where there is no gradient left, and far below it, where there is no cap. */
+    /** Logits far above the cap, whose gradient vanishes, and far below it, where the cap has no effect. */
     @OnEachLogitsType
     @Tag("small")
     void capsThatAreReachedAndThatAreNot(On on) {
@@ -64,7 +67,7 @@ class TokenLogProbTransformTest {
         }
     }
 
-    /** Columns of -inf stay no vocabulary whatever is done to them, and a bias of -inf takes a column away: their gradient is 0. */
+    /** Columns with a logit or a bias of -inf are excluded from the softmax, and their gradient is 0. */
     @OnEachLogitsType
     void columnsThatDoNotExist(On on) {
         for (int vocabulary : new int[] {5, 64, 700, 5000}) {
@@ -97,7 +100,7 @@ class TokenLogProbTransformTest {
         }
     }
 
-    /** In one call the bits are those of two, with and without statistics, in any order of rows, and for rows alone. */
+    /** One call has the bits of two, with and without statistics, in any order of rows, and for single rows. */
     @OnEachLogitsType
     @Tag("small")
     void bits(On on) {
@@ -108,7 +111,7 @@ class TokenLogProbTransformTest {
         }
     }
 
-    /** Rows of one block, of clusters, and beyond what a cluster holds. */
+    /** Rows that fit into one block, into a cluster, and into none. */
     @OnEachLogitsType
     void bitsOfLargeVocabularies(On on) {
         for (int vocabulary : new int[] {4097, 50_257, 151_936}) {

@@ -1,6 +1,8 @@
 package com.example.consumer;
 
-/** Runs two programs of examples/, which ConsumerTest compiles into this package: arguments are those of TrainDpo. */
+/**
+ * Runs two programs of examples/, which ConsumerTest compiles into this package. The arguments are those of TrainDpo.
+ */
 public final class Consumer {
     private Consumer() {}
 

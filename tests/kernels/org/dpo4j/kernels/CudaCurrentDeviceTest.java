@@ -15,7 +15,9 @@ import org.dpo4j.conformance.OnEachBf16Device;
 import org.dpo4j.conformance.StandIn;
 import org.dpo4j.kernels.decoder.Residual;
 
-/** A thread's current CUDA device is the caller's: with dpo4j on device 0 and another library on device 1, it stays 1. */
+/**
+ * No call changes the thread's current CUDA device. With dpo4j on device 0 and another library on device 1, it stays 1.
+ */
 class CudaCurrentDeviceTest {
     private static final int OURS = 0;
     private static final int CALLERS = 1;
@@ -26,7 +28,7 @@ class CudaCurrentDeviceTest {
         return device[0];
     }
 
-    /** Runs work on a thread whose current device is the caller's, where there are two. */
+    /** Runs work on a thread whose current device is the caller's. Skipped unless there are two devices. */
     private static void withTwoDevices(On on, Runnable work) {
         boolean emulated = on.name().equals("emulated");
         if (emulated) {
@@ -51,7 +53,7 @@ class CudaCurrentDeviceTest {
     }
 
     @OnEachBf16Device
-    void everyCallLeavesTheCallersDevice(On on) {
+    void noCallChangesTheCurrentDevice(On on) {
         withTwoDevices(on, () -> {
             Device device = Devices.cuda(OURS);
             expectCallers("open");
@@ -107,7 +109,7 @@ class CudaCurrentDeviceTest {
     }
 
     @OnEachBf16Device
-    void callsThatFailLeaveItToo(On on) {
+    void failedCallsDoNotChangeIt(On on) {
         withTwoDevices(on, () -> {
             try (Device device = Devices.cuda(OURS)) {
                 assertThatThrownBy(() -> device.allocate(Long.MAX_VALUE / 2)).isInstanceOf(Dpo4jException.class);

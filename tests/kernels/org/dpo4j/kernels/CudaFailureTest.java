@@ -11,7 +11,7 @@ import org.dpo4j.conformance.StandIn;
 import org.dpo4j.kernels.decoder.Residual;
 import org.dpo4j.kernels.internal.Native;
 
-/** After an error that ends CUDA in a process: what the first call says, and what every later one does. */
+/** The messages of the first call and of later calls after an error that ends CUDA in the process. */
 class CudaFailureTest {
     private static final int ILLEGAL_ADDRESS = 700;
     private static final int LAUNCH_FAILURE = 719;
@@ -37,7 +37,7 @@ class CudaFailureTest {
                         .hasMessageContaining("the first failure was: the launch failed: an illegal memory access")
                         .hasMessageNotContaining("unspecified");
             }
-            device.close(); // closed is closed
+            device.close(); // closing succeeds
             assertThatThrownBy(device::context).hasMessageContaining("closed");
         } finally {
             StandIn.fail(0);
@@ -49,9 +49,9 @@ class CudaFailureTest {
                 .satisfies(failure -> assertThat(failure.getMessage()).doesNotContain("restart"));
     }
 
-    /** There is no device 99: the status alone would not say it. */
+    /** There is no device 99. The message says so, because the status alone would not. */
     @OnEachBf16Device
-    void aContextThatCannotBeMadeSaysWhy(On on) {
+    void anErrorSaysWhyAContextCannotBeMade(On on) {
         assertThat(on.device().context()).isNotZero();
         byte[] text = new byte[512];
         int status = Native.dpo4j_cuda_context_create(new long[1], 99, 0, "", 0, text, text.length);

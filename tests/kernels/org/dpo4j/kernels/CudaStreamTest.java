@@ -12,7 +12,7 @@ import org.bytedeco.javacpp.Pointer;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachBf16Device;
 
-/** Devices on streams that have no object of their own: the legacy default stream, 0 or 1, and each thread's own, 2. */
+/** Devices on default streams: the legacy default stream (0 or 1) and the per-thread default stream (2). */
 class CudaStreamTest {
     private static final long PER_THREAD = 2;
 
@@ -23,7 +23,7 @@ class CudaStreamTest {
         }
     }
 
-    /** What CUDA's programming guide says, asked of CUDA: "Capture may not be initiated if stream is cudaStreamLegacy". */
+    /** CUDA itself refuses the capture, as documented: "Capture may not be initiated if stream is cudaStreamLegacy". */
     @OnEachBf16Device
     void theLegacyStreamIsNotCaptured(On on) {
         for (long legacy : new long[] {0, 1}) {
@@ -43,7 +43,7 @@ class CudaStreamTest {
     }
 
     @OnEachBf16Device
-    void aThreadsOwnStreamIsCaptured(On on) {
+    void thePerThreadDefaultStreamIsCaptured(On on) {
         try (Device device = Devices.cuda(0, PER_THREAD);
                 DeviceBuffer buffer = device.allocate(16)) {
             assertThat(on.device().supportsGraphs()).isTrue();

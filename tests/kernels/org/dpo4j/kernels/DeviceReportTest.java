@@ -18,16 +18,19 @@ class DeviceReportTest {
         assertThat(report.build()).contains("version=", "compiler=", "cuda=", "emulated=");
     }
 
-    /** Bindings as the jars on the class path are named, oneDNN as the jar that carries it is. */
+    /**
+     * Versions of bindings are those in the names of the jars on the class path, and oneDNN's is that of the jar that
+     * contains it.
+     */
     @Test
-    void namesTheVersionsOfWhatIsBeneath() {
+    void namesTheVersionsOfBindings() {
         assertThat(report.versions()).containsEntry("JavaCPP", jar("javacpp-([\\d.]+)\\.jar"));
         assertThat(report.versions()).containsEntry("CUDA preset", jar("cuda-([\\d.-]+)\\.jar"));
         String oneDnn = jar("dnnl-([\\d.]+)-[\\d.]+-linux-x86_64\\.jar");
         assertThat(report.versions().get("oneDNN")).startsWith(oneDnn + ".");
     }
 
-    /** As the stand-ins say: 13010 of the runtime, 130100 of cuBLASLt. */
+    /** The stand-ins report 13010 for the runtime and 130100 for cuBLASLt. */
     @Test
     void namesTheVersionsOfNvidiasLibraries() {
         assumeTrue(String.valueOf(report.build()).contains("emulated=1"), "needs the stand-ins for NVIDIA's libraries");

@@ -16,7 +16,7 @@ import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.kernels.decoder.Residual;
 
-/** Life and memory of devices: what is open, what is closed, who owns what. */
+/** Opening and closing of devices, and their memory. */
 class DeviceTest {
 
     /** A device of the same kind that this test may close. */
@@ -25,7 +25,7 @@ class DeviceTest {
     }
 
     @OnEachDevice
-    void saysWhatItIs(On on) {
+    void hasANameAndADescription(On on) {
         Device device = on.device();
         assertThat(device.name()).isEqualTo(on.cuda() ? "cuda" : "cpu");
         assertThat(device.processor()).isNotBlank().isEqualTo(on.again().processor());
@@ -39,7 +39,7 @@ class DeviceTest {
     }
 
     @OnEachDevice
-    void closesTwiceAndServesNobodyAfterwards(On on) {
+    void canBeClosedTwiceAndThenRefusesCalls(On on) {
         Device device = another(on);
         DeviceBuffer buffer = device.allocate(64);
         long address = buffer.address();
@@ -71,7 +71,9 @@ class DeviceTest {
         }
     }
 
-    /** The work is done when the time is known, and more work takes longer: 64 MiB of fills are milliseconds, one byte is not. */
+    /**
+     * The call waits for the work, and more work takes longer: 64 MiB of fills take milliseconds, one byte does not.
+     */
     @OnEachDevice
     void timesWork(On on) {
         Device device = on.device();
@@ -113,9 +115,12 @@ class DeviceTest {
         }
     }
 
-    /** Of a GPU what is allocated is not available any more; other processes may use the memory of the host at any time. */
+    /**
+     * On a GPU, allocated memory is no longer available. On the cpu this is not tested, because other processes may use
+     * the host's memory at any time.
+     */
     @OnEachDevice
-    void saysWhatIsAvailable(On on) {
+    void reportsAvailableMemory(On on) {
         int bytes = 64 << 20;
         try (Device device = another(on)) {
             long before = device.availableBytes();
@@ -130,7 +135,7 @@ class DeviceTest {
     }
 
     @OnEachDevice
-    void buffersAreAlignedAndApart(On on) {
+    void buffersAreAlignedAndDoNotOverlap(On on) {
         List<DeviceBuffer> buffers = new ArrayList<>();
         try (Device device = another(on)) {
             for (long bytes : new long[] {0, 1, 255, 256, 257, 100_000}) {
@@ -154,7 +159,7 @@ class DeviceTest {
     }
 
     @OnEachDevice
-    void aBufferForgottenMayStillBeClosed(On on) {
+    void aBufferMayBeClosedAfterItsDevice(On on) {
         Device device = another(on);
         DeviceBuffer buffer = device.allocate(100);
         device.close();
@@ -163,7 +168,7 @@ class DeviceTest {
     }
 
     @OnEachDevice
-    void saysHowMuchMemoryWasAskedForAndIsThere(On on) {
+    void anAllocationErrorNamesRequestedAndAvailableBytes(On on) {
         assertThatThrownBy(() -> on.device().allocate(1L << 50))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining("1125899906842624 bytes")
@@ -188,7 +193,7 @@ class DeviceTest {
         }
     }
 
-    /** Each adds its own number a thousand times, on its own device, at the same time as the others. */
+    /** Each thread adds its own number a thousand times on its own device, at the same time as the others. */
     @OnEachDevice
     void threadsWithADeviceEachDoNotDisturbEachOther(On on) throws Exception {
         int threads = 3;
@@ -225,7 +230,8 @@ class DeviceTest {
     }
 
     /**
-     * One thread at a time may use a device, not always the same: cuda must not rely on the thread's current device.
+     * One thread at a time may use a device, but not always the same thread. So cuda must not rely on the thread's
+     * current device.
      */
     @OnEachDevice
     void aDeviceMayMoveToAnotherThread(On on) throws Exception {
@@ -241,7 +247,7 @@ class DeviceTest {
     }
 
     @OnEachDevice
-    void aStreamOfTheCallersOutlivesTheDevice(On on) {
+    void closingTheDeviceKeepsTheCallersStream(On on) {
         assumeTrue(on.cuda(), "cpu has no streams");
         try (Device owner = another(on);
                 DeviceBuffer buffer = owner.allocate(8)) {

@@ -17,10 +17,10 @@ import org.dpo4j.kernels.PreferenceOptions.Scalar;
 import org.dpo4j.kernels.internal.LossTrait;
 import org.junit.jupiter.api.Test;
 
-/** The numbers that Java's enums stand for are those of the C header, name by name. */
+/** The codes of Java's enums are those of the C header, compared by name. */
 class EnumCodesTest {
 
-    /** The constants of a C enum by name, without the prefix that they share and without the one that counts them. */
+    /** The constants of a C enum by name, without the common prefix and without the constant that counts them. */
     private static Map<String, Integer> constants(String type, String prefix) throws IOException {
         String header = Files.readString(Path.of(System.getenv("DPO4J_ROOT"), "native", "dpo4j.h"));
         Matcher body =
@@ -71,7 +71,7 @@ class EnumCodesTest {
         assertThat(bits).isEqualTo(constants("dpo4j_trait", "DPO4J_TRAIT"));
     }
 
-    /** These are indices: Java's order is the header's. */
+    /** These enums are indices, so Java's order must be the header's. */
     @Test
     void indices() throws IOException {
         Map<String, Integer> metrics = constants("dpo4j_metric", "DPO4J_METRIC");

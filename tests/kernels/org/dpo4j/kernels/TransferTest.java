@@ -9,7 +9,7 @@ import java.util.SplittableRandom;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDevice;
 
-/** Bytes to a device and back. */
+/** Uploads bytes to a device and downloads them. */
 class TransferTest {
     private static ByteBuffer direct(int bytes) {
         return ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
@@ -21,10 +21,7 @@ class TransferTest {
         return direct(bytes).put(content).flip();
     }
 
-    /**
-     * Sizes about the boundaries of every piece that a transfer may be cut into: 1 MiB of an array, 4 MiB of pinned
-     * memory.
-     */
+    /** Sizes around the boundaries of the pieces of a transfer: 1 MiB of an array, 4 MiB of pinned memory. */
     @OnEachDevice
     void bytesOfAnySizeComeBack(On on) {
         for (int bytes : new int[] {0, 1, 3, 4095, (4 << 20) - 1, 4 << 20, (4 << 20) + 1, (13 << 20) + 7}) {

@@ -6,7 +6,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class SegmentTest {
-    /** Two pairs' worth of fields against {@code dpo4j_segment}, field by field. */
+    /** Compares packed segments with {@code dpo4j_segment}, field by field. */
     @Test
     void packsTheFieldsOfTheStructInOrder() {
         Segment prompt = Segment.plain(3, 5, 2);

@@ -6,7 +6,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** DPO4J_WITHOUT, as it is read and as it is refused; what it does is {@link org.dpo4j.conformance.KernelsOffTest}'s. */
+/** How DPO4J_WITHOUT is read and when it is refused. {@link org.dpo4j.conformance.KernelsOffTest} tests its effect. */
 class CudaSettingsTest {
     private static final String FORWARD = "attention_forward_sm90a";
     private static final String BACKWARD = "attention_backward_sm90a";
@@ -29,7 +29,7 @@ class CudaSettingsTest {
         assertThat(CudaSettings.from(null, " ").refusal()).isNull();
     }
 
-    /** In every build, also one without CUDA kernels. */
+    /** Names are checked in every build, also in one without CUDA kernels. */
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -41,7 +41,7 @@ class CudaSettingsTest {
                 "attention_forward_sm90a,|''",
                 "attention_forward_mma|attention_forward_mma"
             })
-    void unknownNamesAreRefusedWithThoseThereAre(String names, String unknown) {
+    void unknownNamesAreRefusedWithTheKnownOnes(String names, String unknown) {
         NativeLibrary.load();
         assertThat(CudaSettings.from(null, names).refusal())
                 .isEqualTo("DPO4J_WITHOUT (or -Ddpo4j.without) is '" + names + "': '" + unknown

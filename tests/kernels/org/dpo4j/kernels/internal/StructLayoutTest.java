@@ -42,11 +42,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Params structs as Java writes them, against what the compiler of {@code libdpo4j.so} says of {@code dpo4j.h}. */
+/**
+ * Compares params structs as Java writes them with the layout of {@code dpo4j.h} that {@code libdpo4j.so} was compiled
+ * with.
+ */
 class StructLayoutTest {
     private static final int TEXT_BYTES = 8192;
 
-    /** A call that writes a struct: of addresses that are null, so that it is refused or has nothing to do. */
+    /** A call that writes a struct with null addresses, so that it is refused or has nothing to do. */
     private record Call(String operation, Consumer<Device> run) {
         String struct() {
             return "dpo4j_" + operation + "_params";
@@ -158,7 +161,7 @@ class StructLayoutTest {
 
     @ParameterizedTest
     @MethodSource("calls")
-    void javaWritesFieldsWhereCHasThem(Call call) {
+    void javaAndCHaveTheSameOffsets(Call call) {
         try (Device device = Devices.cpu(1)) {
             call.run.accept(device);
         } catch (Dpo4jException refused) {
@@ -206,7 +209,10 @@ class StructLayoutTest {
         assertThat(Status.text(text)).isEqualTo("dpo4j.h declares no such struct: give null for the names of all");
     }
 
-    /** As {@link StructWriter#lastLayout}: the fields of a struct within a struct follow with their names and offsets. */
+    /**
+     * The layout in the format of {@link StructWriter#lastLayout}: the fields of a nested struct follow with their
+     * names and offsets.
+     */
     private static List<String> layout(String struct) {
         List<String> fields = new ArrayList<>();
         lines(struct).forEach(line -> {

@@ -84,7 +84,7 @@ final class AttentionBenchmark {
         return AttentionLayout.plain(lengths);
     }
 
-    /** Pairs of a query and a key that it sees. */
+    /** Number of pairs of a query and a key that it attends to. */
     static double visible(Shape shape) {
         return segments(shape).stream()
                 .mapToDouble(
@@ -183,7 +183,7 @@ final class AttentionBenchmark {
             return values;
         }
 
-        /** lse of the group's heads. */
+        /** The lse of the query heads of the group. */
         double[] lses() {
             double[] values = new double[rowsOfFamily * group];
             for (int row = 0; row < rowsOfFamily; row++) {

@@ -7,9 +7,9 @@ import org.dpo4j.io.SafeTensors;
 /**
  * A line of the table of benchmarks.
  *
- * @param name of the operation, as in dpo4j.h
- * @param work of a call
- * @param roofline what bounds it
+ * @param name name of the operation, as in dpo4j.h
+ * @param work the work of a call
+ * @param roofline the operation that bounds its speed
  * @param preparation makes its tensors, its call and its gate
  */
 record Benchmark(String name, Work work, Roofline roofline, Preparation preparation, Shapes shapes) {
@@ -20,7 +20,7 @@ record Benchmark(String name, Work work, Roofline roofline, Preparation preparat
     }
 
     /**
-     * What a call does.
+     * The work of a call.
      *
      * @param bytes the min number of bytes that it moves: each tensor once; 0 if FLOPs bound it
      * @param flops its FLOPs; 0 if bytes bound it

@@ -10,7 +10,7 @@ import org.dpo4j.model.family.ModelConfig;
 /**
  * Sizes of a decoder on which a step is timed.
  *
- * @param tied whether the head is the embedding
+ * @param tied whether the head is tied to the embedding
  */
 record ModelShape(int vocabulary, int hidden, int intermediate, int layers, int heads, int kvHeads, boolean tied) {
     static final int POSITIONS = 32_768;
@@ -36,7 +36,7 @@ record ModelShape(int vocabulary, int hidden, int intermediate, int layers, int 
         return Llama.config(vocabulary, hidden, intermediate, layers, heads, kvHeads, POSITIONS, tied);
     }
 
-    /** Its tensors in bf16, under Hugging Face's names. */
+    /** Its tensors in bf16, with Hugging Face names. */
     List<SafeTensors.Plan> tensors() {
         List<SafeTensors.Plan> plans = new ArrayList<>();
         add(plans, "model.embed_tokens.weight", vocabulary, hidden);

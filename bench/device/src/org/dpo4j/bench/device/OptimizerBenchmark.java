@@ -59,8 +59,8 @@ final class OptimizerBenchmark {
     }
 
     /**
-     * Bytes that a step moves per element: m, v and the parameter are read and written, and the gradient is read. A
-     * master weight is read and written too.
+     * Bytes that a step moves per element: m, v and the master weight are read and written, the gradient is read, and
+     * the parameter is written. Without a master weight, the parameter is read too.
      */
     static double bytesOfAnElement(Shape shape) {
         int parameter = shape.dtype().bytes();
@@ -98,7 +98,7 @@ final class OptimizerBenchmark {
     /**
      * Checks a first step, from moments that are 0.
      *
-     * @param exact the master, which begins at 0; or the parameter
+     * @param exact the master weights, which begin at 0, or the parameters if there are none
      */
     private static Check firstStep(
             Fixture fixture, Operand parameter, Operand exact, Operand m, Operand v, Operand gradient) {
@@ -135,7 +135,7 @@ final class OptimizerBenchmark {
         };
     }
 
-    /** bf16 may be rounded stochastically, to either neighbour: they are up to 2^-7 of the value apart. */
+    /** Stochastic rounding may give either bf16 neighbour; these differ by up to 2^-7 of the value. */
     private static double stored(Operand operand, double value, double error) {
         return error + (operand.storage().bytes == 2 ? 0x1p-7 * (Math.abs(value) + error) : 0);
     }

@@ -24,13 +24,13 @@ record Pace(
     record RoundLimits(int max, double seconds, double blockSeconds) {}
 
     /**
-     * @param idleSeconds of rest before the burst
-     * @param burstSeconds of the first work after the rest
-     * @param sustainedSeconds of work without a rest
+     * @param idleSeconds idle time before the burst
+     * @param burstSeconds time of the work after it
+     * @param sustainedSeconds time of continuous work
      */
     record Load(double idleSeconds, double burstSeconds, double sustainedSeconds) {}
 
-    /** For numbers that are published. */
+    /** For published numbers. */
     static final Pace FULL = new Pace(Scale.GPU, 10, 1, 10, new RoundLimits(30, 20, 5e-3), new Load(1, 0.2, 20));
 
     /** All benchmarks in about eight minutes. */

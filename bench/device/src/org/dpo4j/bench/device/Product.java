@@ -40,7 +40,7 @@ record Product(long m, long n, long k, boolean transposeA, boolean transposeB, D
         return transposeB ? k : n;
     }
 
-    /** As the trainer queues it. */
+    /** Queues the product as the trainer does. */
     void multiply(Device device, long c, long a, long b, boolean accumulate, DType inputs) {
         device.matmul(
                 c,

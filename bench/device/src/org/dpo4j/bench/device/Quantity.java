@@ -5,7 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 
-/** Numbers and parameters as tables write them. */
+/** Formats numbers and parameters for tables. */
 final class Quantity {
     private Quantity() {}
 

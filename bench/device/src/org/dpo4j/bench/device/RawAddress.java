@@ -2,7 +2,7 @@ package org.dpo4j.bench.device;
 
 import org.bytedeco.javacpp.Pointer;
 
-/** An address of a device in the form that the presets take. Owns nothing. */
+/** A device address as the pointer type of JavaCPP's presets. Owns no memory. */
 final class RawAddress extends Pointer {
     RawAddress(long address) {
         this.address = address;

@@ -3,7 +3,7 @@ package org.dpo4j.bench.device;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Locale;
 
-/** A row of results, as JSON and as a line of text. */
+/** Formats a row of results as JSON and as a line of text. */
 final class ResultRow {
     /** Peak FLOPs per second of bf16 products without sparsity on H100 SXM and H200: NVIDIA's data sheets. */
     private static final double PEAK_HOPPER = 989.4e12;
@@ -43,7 +43,10 @@ final class ResultRow {
         return row;
     }
 
-    /** The roofline, timed in the same rounds, and the share of it that was reached. {@code beside} has the roofline's tensors. */
+    /**
+     * Adds the roofline's time, measured in the same rounds, and the ratio of the benchmark's rate to it. {@code
+     * beside} has the roofline's tensors.
+     */
     static void bound(ObjectNode row, Benchmark benchmark, Times times, Times bound, Fixture beside) {
         Roofline roofline = benchmark.roofline();
         double rate = roofline.work().applyAsDouble(beside) / bound.median();

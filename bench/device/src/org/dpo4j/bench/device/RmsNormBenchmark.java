@@ -9,7 +9,7 @@ import org.dpo4j.testkit.Expected;
 import org.dpo4j.testkit.ReferenceRmsNorm;
 import org.dpo4j.testkit.Tolerance;
 
-/** Rows and weights of normal(0, 1); backward with the gradient of a residual stream. */
+/** Rows and weights are normal(0, 1). Backward adds the gradient of the residual stream. */
 final class RmsNormBenchmark {
     private static final float EPSILON = 1e-6f;
     /** Columns of d_weight that the gate compares, over all rows. */
@@ -44,7 +44,7 @@ final class RmsNormBenchmark {
         RmsNorm.forward(fixture.device(), results(turn), inputs(x, turn), shape, EPSILON);
     }
 
-    /** With the sum of a residual stream and a branch, which is computed in the same pass. */
+    /** Forward that also computes the sum of residual stream and branch in the same pass. */
     static Prepared forwardSum(Fixture fixture) {
         RmsNormBenchmark norm = new RmsNormBenchmark(fixture);
         Operand sum = fixture.zeros(norm.x.count());
@@ -142,7 +142,7 @@ final class RmsNormBenchmark {
             Arrays.setAll(sums, j -> sums[j] + terms[j]);
             Arrays.setAll(magnitudes, j -> magnitudes[j] + Math.abs(terms[j]));
         }
-        // rows terms of two products each, and the start value.
+        // A sum of `rows` terms of two products each, and the start value.
         gate.values(
                 "d_weight",
                 sums,

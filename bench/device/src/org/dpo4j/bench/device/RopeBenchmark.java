@@ -5,7 +5,7 @@ import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.decoder.Rope;
 import org.dpo4j.testkit.ReferenceRope;
 
-/** Rotations in place: numbers stay as large as they were, however often they are rotated. */
+/** Rotations in place. Repeated rotations do not change the magnitude of the numbers. */
 final class RopeBenchmark {
     private static final double THETA = 10_000;
 

@@ -8,7 +8,7 @@ import org.dpo4j.kernels.SequenceSum;
 import org.dpo4j.kernels.SequenceSum.Sequences;
 import org.dpo4j.testkit.Tolerance;
 
-/** Sums of one value a token, over completions of one length. */
+/** Sums of one value per token over completions of equal length. */
 final class SequenceSumBenchmark {
     private SequenceSumBenchmark() {}
 

@@ -24,7 +24,7 @@ import org.dpo4j.kernels.Devices;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The whole harness, on the cpu or over the emulated kernels as {@code dpo4j.test.devices} says. */
+/** The whole harness, on the device that {@code dpo4j.test.devices} names: the cpu or the emulated kernels. */
 class BenchTest {
     private static final boolean EMULATED =
             System.getProperty("dpo4j.test.devices", "cpu").equals("emulated");
@@ -117,7 +117,7 @@ class BenchTest {
     }
 
     @Test
-    void ratioIsOfRatesOfTheSameRounds() throws IOException {
+    void ratioComparesRatesOfTheSameRounds() throws IOException {
         Run run = run(Map.of(), "--only", "rms_norm_forward,lm_head_chunks_forward");
         for (JsonNode row : list(run.file().path("results"))) {
             boolean moving = row.path("benchmark").asText().startsWith("rms");
@@ -125,7 +125,7 @@ class BenchTest {
             double bound = row.path(moving ? "roofline_gigabytes_per_second" : "roofline_tflops")
                     .asDouble();
             assertThat(row.path("ratio").asDouble()).isCloseTo(own / bound, within(own / bound));
-            if (!moving) { // the same products: rates are as times
+            if (!moving) { // the same products, so the ratio of rates is that of times
                 double times = row.path("roofline_us").asDouble()
                         / row.path("median_us").asDouble();
                 assertThat(row.path("ratio").asDouble()).isCloseTo(times, within(times));
@@ -200,7 +200,7 @@ class BenchTest {
         void run(String name, Fixture fixture, Prepared prepared);
     }
 
-    /** Before the call, results are wrong. A gate that accepts them looks at nothing. */
+    /** Before the call, results are wrong. A gate that accepts them checks nothing. */
     @Test
     void everyGateRefusesResultsThatWereNotComputed() throws Exception {
         eachPrepared((name, fixture, prepared) -> assertThatThrownBy(
@@ -210,7 +210,7 @@ class BenchTest {
                 .hasMessageContaining(", must be "));
     }
 
-    /** Repeats restore what a call writes, and only that: zeros were 0 before, and the results are right afterwards. */
+    /** Repeats restore the tensors that a call writes and no others. Results start at 0, and are right afterwards. */
     @Test
     void repeatsLeaveInputsAsTheyWere() throws Exception {
         eachPrepared((name, fixture, prepared) -> {
@@ -229,7 +229,7 @@ class BenchTest {
     }
 
     @Test
-    void aCallThatLeavesOtherBitsIsSeen() {
+    void aCallThatGivesOtherBitsIsDetected() {
         try (Device device = Devices.open(DEVICE);
                 Fixture fixture = new Fixture(device, Shape.of("count 5000"), new Numbers(Scale.TINY), 1)) {
             Operand result = fixture.zeros(DType.F32, 5000);
@@ -242,7 +242,7 @@ class BenchTest {
         }
     }
 
-    /** The time of a wrong result is there, marked, and the run fails. */
+    /** A wrong result is timed and marked, and the run fails. */
     @Test
     void failedGateIsTimedAndMarkedAndFailsTheRun() throws IOException {
         Benchmark wrong = new Benchmark(
@@ -275,8 +275,8 @@ class BenchTest {
     }
 
     /**
-     * A fault in one kernel, as CUDA has it: every later call of the process fails. The process ends with a code of its own and the rows before it, and
-     * another one goes on after it.
+     * A fault in a kernel: as on a GPU, every later call of the process fails. The process keeps the rows before the
+     * fault and ends with a special exit code, and a new process continues after it.
      */
     @Test
     void aFaultEndsTheProcessAndAnotherGoesOn() throws Exception {
@@ -311,7 +311,7 @@ class BenchTest {
                 .toList();
     }
 
-    /** The command in a process of its own, with the system properties of this one. */
+    /** Runs the command in a new process with the system properties of this one. */
     private Run process(Map<String, String> environment, List<String> arguments) throws Exception {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin/java").toString(),

@@ -19,7 +19,7 @@ import org.dpo4j.testkit.ReferenceAttention;
 import org.dpo4j.train.MemoryPlan;
 import org.junit.jupiter.api.Test;
 
-/** The table against the header and the document. */
+/** Compares the table of benchmarks with dpo4j.h and PERFORMANCE.md. */
 class BenchmarksTest {
     private static final Path ROOT = Path.of(System.getenv("DPO4J_ROOT"));
 
@@ -70,9 +70,12 @@ class BenchmarksTest {
                 .isEqualTo(16);
     }
 
-    /** It fits 130 GB with a second copy of its weights, so an H200's 149 GB; and no H100's 84 GB, which is said by name. */
+    /**
+     * With a second copy of its weights it fits 130 GB, so it fits an H200 (149 GB). It does not fit an H100 (84 GB);
+     * the error says what is missing.
+     */
     @Test
-    void stepOf8BSaysWhatItTakes() {
+    void stepOf8BStatesItsMemory() {
         Benchmark step = Benchmarks.ALL.get(names().indexOf("dpo_step_8b"));
         try (Device device = Devices.open("cpu", notice -> {});
                 Fixture fixture = new Fixture(device, step.shapes().gpu().get(0), new Numbers(Scale.TINY), 1)) {
@@ -86,16 +89,16 @@ class BenchmarksTest {
     }
 
     @Test
-    void sharedPrefixesNeedAsManyFlopsAsTokensSay() {
+    void flopsOfSharedPrefixesAreThoseOfTheirTokens() {
         Shape shared = Shape.of("layout shared, model qwen2-0.5b, pairs 8, prompt 1024, completion 512, dtype BF16");
         Shape plain = Shape.of("layout plain, model qwen2-0.5b, pairs 8, prompt 1024, completion 512, dtype BF16");
         ModelShape model = ModelShape.of(shared);
-        // By hand: 13.57 and 9.63 ms at 790 TFLOP/s where the reference's forward counts too, a third of ours more.
+        // By hand: 13.57 and 9.63 ms at 790 TFLOP/s, if the reference's forward pass counts too, which adds a third.
         assertThat(4.0 / 3 * model.flops(plain) / 790e12 * 1e3).isBetween(13.5, 13.6);
         assertThat(4.0 / 3 * model.flops(shared) / 790e12 * 1e3).isBetween(9.6, 9.7);
     }
 
-    /** By hand: half of 16384 rows are read, and the gradient of all is written. */
+    /** By hand: half of 16384 rows are read, and the gradient of all rows is written. */
     @Test
     void bytesOfMaskedRowsAreNotRead() {
         Shape half = Shape.of("rows 16384, vocabulary 1000, logits BF16, masked half");
@@ -117,7 +120,7 @@ class BenchmarksTest {
     }
 
     @Test
-    void attentionCountsThePairsThatAreSeen() {
+    void attentionCountsVisiblePairs() {
         Shape shape = Shape.of("layout shared, pairs 2, prompt 9, completion 5");
         var reference = new ReferenceAttention(
                 1, 1, 0, 1, new double[0], new double[0], new double[0], AttentionBenchmark.segments(shape));

@@ -11,7 +11,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Against a program that prints as nvidia-smi does. */
+/** Runs MachineState with a script that prints the output of nvidia-smi. */
 class MachineStateTest {
 
     @TempDir

@@ -10,7 +10,7 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Documents from made-up results. */
+/** Makes documents from invented results. */
 class PerformanceTest {
     private static final String DOCUMENT = "# P\n<!-- tables -->\nold\n<!-- end tables -->\n";
 
@@ -31,7 +31,7 @@ class PerformanceTest {
         return Performance.written(DOCUMENT, folder);
     }
 
-    /** A peer's time is in the line of ours, with its name; the time of a wrong result is marked. */
+    /** A peer's time is in dpo4j's line, with its name. The time of a wrong result is marked. */
     @Test
     void timesOfPeersAndOfWrongResultsAreMarked() throws IOException {
         assertThat(written("cuda-2026-12-01-abc1234.json", RUN.formatted("full")))
@@ -42,7 +42,9 @@ class PerformanceTest {
                 .doesNotContain("old");
     }
 
-    /** Rows of earlier commits are named after PyTorch, and have no ratio: 500 / 50 and 5000 / 2000. */
+    /**
+     * Rows of earlier commits are named after PyTorch and have no ratio, so it is computed: 500 / 50 and 5000 / 2000.
+     */
     @Test
     void rowsOfPyTorchAreRowsOfAPeer() throws IOException {
         String row =
@@ -69,7 +71,7 @@ class PerformanceTest {
 
     /** Ratios by hand: 75 / 6, 48 / 6, 312 / 1560. */
     @Test
-    void wholeRunsStandBesideThePeersWithItsVersion() throws IOException {
+    void wholeRunsAreComparedWithAPeerAndItsVersion() throws IOException {
         String row =
                 "{\"benchmark\": \"DpoRun.%s\", \"parameters\": {\"pairs\": \"64\"}, \"steps_pairs_per_second\": %s,"
                         + " \"run_pairs_per_second\": %s, \"peak_mebibytes\": %s}";

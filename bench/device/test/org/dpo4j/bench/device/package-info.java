@@ -1,4 +1,4 @@
-/** What the benchmarks promise, seen to hold at tiny sizes on the cpu and emulated. */
+/** Tests the benchmarks at tiny sizes, on the cpu and the emulated device. */
 @NullMarked
 package org.dpo4j.bench.device;
 

@@ -7,24 +7,26 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * How far results may be from the exact ones of the same logits, each a bound over the batch.
+ * How far results may differ from the exact ones for the same logits. Each number is a bound over the batch.
  *
- * @param logProb of a token's log-prob
- * @param softmax of an element of a softmax
- * @param sum of a sum of log-probs
- * @param slope largest d loss / d sum, which is exact
- * @param gradient of an element of the gradient by logits before it is stored
- * @param type of the logits, which the gradient is stored in
+ * @param logProb error of a token's log-prob
+ * @param softmax error of an element of the softmax
+ * @param sum error of a sum of log-probs
+ * @param slope max d loss / d sum, which is exact
+ * @param gradient error of an element of the gradient of the logits before it is stored
+ * @param type dtype of the logits and their gradient
  */
 record Errors(double logProb, double softmax, double sum, double slope, double gradient, ScalarType type) {
     /** Unit roundoff of fp32. */
     static final double U = 0x1p-24;
 
     /**
-     * An exponential errs by (4 + 2 d) U for an argument of size d, which was rounded once: (4 + 3 d) U, and so does the sum of a row's; its vocabulary
-     * terms add V U, the logarithm and the two roundings of lse and log-prob five of the largest size. A completion adds at most four of these and
-     * rounds once. d loss / d sum then moves by the curvature times two sums, and is rounded twice on its way to the rows. The softmax
-     * p = exp(x - lse) errs by lse's error and as an exponential does; one subtraction and one product follow.
+     * The relative error of an exponential is (4 + 2 d) U for an argument of magnitude d. The argument was rounded
+     * once, so it is (4 + 3 d) U, also for the sum over a row. The V terms of the sum add V U. The logarithm and the
+     * two roundings of lse and log-prob add five roundings of the max magnitude. A completion adds at most four
+     * log-probs and rounds once. The error of d loss / d sum is the curvature times the error of two sums, plus two
+     * roundings. The error of the softmax p = exp(x - lse) is the error of lse plus that of an exponential; one
+     * subtraction and one product follow.
      */
     static Errors of(Tensor logits, Tensor sums, Tensor dSums, double curvature) {
         double vocabulary = logits.size(1);
@@ -41,7 +43,7 @@ record Errors(double logProb, double softmax, double sum, double slope, double g
         return new Errors(logProb, softmax, sum, slope, gradient, other);
     }
 
-    /** Half a unit in the last place, relative to the value. */
+    /** Error of rounding to the dtype: half a unit in the last place, relative to the value. */
     private double storing() {
         return switch (type) {
             case BFloat16 -> 0x1p-8;
@@ -50,17 +52,20 @@ record Errors(double logProb, double softmax, double sum, double slope, double g
         };
     }
 
-    /** The same below the normal numbers of a Half. */
+    /** Error of rounding a subnormal Half, absolute. */
     private double underflow() {
         return type == ScalarType.Half ? 0x1p-25 : 0;
     }
 
-    /** Of an element of the gradient, this large at most. */
+    /** Error of a stored element of the gradient whose magnitude is at most {@code largest}. */
     double stored(double largest) {
         return gradient + underflow() + storing() * (largest + gradient);
     }
 
-    /** Of an element of {@code dLogits factors}, fp32: the errors of the gradient, and roundings of as many terms as there are. */
+    /**
+     * Error of an element of the fp32 product {@code dLogits factors}: the errors of the gradient, plus one rounding
+     * per term.
+     */
     double product(Tensor dLogits, Tensor factors) {
         Tensor magnitudes = factors.detach().to(ScalarType.Double).abs();
         double terms = Values.largest(Values.of(dLogits.abs().mm(magnitudes)));

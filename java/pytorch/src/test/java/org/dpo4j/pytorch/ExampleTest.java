@@ -9,7 +9,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** The program of {@code examples}, run as a reader would. */
+/** Runs the program of {@code examples} as a reader would. */
 class ExampleTest {
     @TempDir
     private Path directory;

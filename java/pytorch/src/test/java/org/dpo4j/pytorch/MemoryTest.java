@@ -16,14 +16,14 @@ import org.dpo4j.kernels.PreferenceOptions;
 import org.dpo4j.pytorch.TorchPreferenceLoss.Completions;
 import org.junit.jupiter.api.Test;
 
-/** A scope a step, and nothing is left of the step. */
+/** With one {@code PointerScope} per step, no memory of a step remains. */
 class MemoryTest {
     private static final int ROWS = 64;
     private static final int VOCABULARY = 4096;
     private static final int STEPS = 300;
 
     @Test
-    void aStepLeavesNothing() throws IOException {
+    void aStepLeaksNothing() throws IOException {
         Random random = new Random(3);
         try (PointerScope all = new PointerScope()) {
             Tensor hidden = Values.normal(random, 1, ROWS, 8);
@@ -40,11 +40,13 @@ class MemoryTest {
                     if (step == STEPS / 3) {
                         resident = resident();
                     }
-                    // The collector may take others' meanwhile, which makes fewer. The first steps make what lasts.
+                    // The garbage collector may free other objects meanwhile, so the difference may be negative. The
+                    // first two steps create objects that stay.
                     left += step < 2 ? 0 : Math.max(0, Pointer.totalCount() - before);
                 }
                 assertThat(left).as("native objects left by steps").isZero();
-                // One tensor of the logits' size a step, 1 MiB, would be 200 MiB; the allocator may keep a few.
+                // A leak of one tensor of the logits' size (1 MiB) per step would be 200 MiB. The allocator may keep a
+                // few.
                 assertThat(resident() - resident).as("bytes of growth").isLessThan(32 << 20);
             }
         }

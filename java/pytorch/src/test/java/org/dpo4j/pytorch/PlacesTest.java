@@ -23,7 +23,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** Where gradients are written, and what is refused before anything is. */
+/** Gradients are written to the right memory, and bad arguments are refused before anything is written. */
 class PlacesTest {
     private final Random random = new Random(19);
     private PointerScope scope = new PointerScope();
@@ -39,7 +39,7 @@ class PlacesTest {
     }
 
     @Test
-    void theGradientIsWhereTheLogitsWere() {
+    void theGradientInPlaceReplacesTheLogits() {
         Layer layer = Layer.of(random, ScalarType.Float);
         Tensor reference = Values.normal(random, 1, 2 * PAIRS);
         long before = Values.address(layer.logits());
@@ -62,7 +62,7 @@ class PlacesTest {
         }
     }
 
-    /** A vocabulary that is no multiple of four lives in wider rows; what pads them is neither read nor written. */
+    /** A vocabulary that is not a multiple of four needs padded rows. The padding is neither read nor written. */
     @Test
     void narrowedLogitsOfPaddedRows() {
         int vocabulary = VOCABULARY - 1;
@@ -92,7 +92,7 @@ class PlacesTest {
     }
 
     @Test
-    void autogradNoticesThatLogitsItNeedsAreGone() {
+    void autogradRefusesIfItNeedsTheOverwrittenLogits() {
         Layer layer = Layer.of(random, ScalarType.Float);
         Tensor capped = layer.logits().tanh();
         Tensor reference = Values.normal(random, 1, 2 * PAIRS);
@@ -103,7 +103,7 @@ class PlacesTest {
     }
 
     @Test
-    void refusesLogitsThatNoGradientCanGoTo() {
+    void refusesLogitsWithoutAGraphAndLeavesInPlace() {
         Layer layer = Layer.of(random, ScalarType.Float);
         Tensor leaf = layer.logits().detach().requires_grad_(true);
         try (TorchPreferenceLoss loss = TorchPreferenceLoss.on(leaf, TorchLoss.SIMPO.options())) {
@@ -131,7 +131,9 @@ class PlacesTest {
         }
     }
 
-    /** What the loss does not read, and what it lacks, is the kernels' to name; the logits are still whole. */
+    /**
+     * The kernels' error names an argument that the loss does not read, or that is missing. The logits are not changed.
+     */
     @Test
     void refusesWhatTheLossCannotUse() {
         Layer layer = Layer.of(random, ScalarType.Float);

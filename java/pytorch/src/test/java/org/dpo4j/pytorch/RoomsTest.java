@@ -11,12 +11,15 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 
-/** What the adapter may see. Rules are methods: Surefire neither counts those that are fields nor tells when they fail. */
+/**
+ * The types that the adapter may use. Rules are methods, because Surefire neither counts rules that are fields nor
+ * reports when they fail.
+ */
 @AnalyzeClasses(packages = "org.dpo4j.pytorch", importOptions = ImportOption.DoNotIncludeTests.class)
 class RoomsTest {
 
     @ArchTest
-    static void seesThePublicTypesOfTheKernelsAlone(JavaClasses all) {
+    static void dependsOnlyOnThePublicPackageOfTheKernels(JavaClasses all) {
         noClasses()
                 .should()
                 .dependOnClassesThat(resideInAPackage("org.dpo4j..")
@@ -24,7 +27,7 @@ class RoomsTest {
                 .check(all);
     }
 
-    /** What names libtorch's CUDA half cannot be loaded without a GPU's driver. */
+    /** A class that uses libtorch's CUDA bindings cannot be loaded without a GPU driver. */
     @ArchTest
     static void cudaIsNamedInOneClass(JavaClasses all) {
         noClasses()

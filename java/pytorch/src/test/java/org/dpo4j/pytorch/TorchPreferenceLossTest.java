@@ -31,7 +31,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Losses and gradients against libtorch's autograd of log softmax, gather and the formula, in double precision on the same logits. */
+/**
+ * Compares losses and gradients with libtorch's autograd of log softmax, gather and the formula, in double precision on
+ * the same logits.
+ */
 class TorchPreferenceLossTest {
     private final Random random = new Random(17);
     private PointerScope scope = new PointerScope();
@@ -58,7 +61,7 @@ class TorchPreferenceLossTest {
 
     @ParameterizedTest(name = "{0} of {1}, in place: {2}")
     @MethodSource("cases")
-    void gradientsAreAutograds(TorchLoss of, ScalarType type, boolean inPlace) {
+    void gradientsEqualThoseOfAutograd(TorchLoss of, ScalarType type, boolean inPlace) {
         Layer layer = Layer.of(random, type);
         Tensor exact = layer.logits().detach().to(ScalarType.Double).requires_grad_(true);
         Tensor reference = Values.normal(random, 5, 2 * PAIRS).sub(new Scalar(15));
@@ -79,7 +82,7 @@ class TorchPreferenceLossTest {
         Errors errors = Errors.of(exact, sums, leaf.grad(), of.curvature() * scale.pair())
                 .in(type);
         Errors.near(of + " sums", result.logProbs(), sums, errors.sum());
-        // A loss moves with its two sums by at most d loss / d sum, and is rounded once.
+        // The error of a loss is at most d loss / d sum times the error of its two sums, plus one rounding.
         double[] expectedLosses = Values.of(losses);
         Errors.near(
                 of + " losses",
@@ -106,9 +109,9 @@ class TorchPreferenceLossTest {
         Errors.near(of + " d_hidden", layer.hidden().grad(), dHidden, errors.product(exact.grad(), layer.weight()));
     }
 
-    /** Entropy, hits and mean logits, of the tokens that count. */
+    /** Entropy, hits and mean logits of the tokens that are not masked. */
     @Test
-    void metricsOfTokens() {
+    void metricsOfUnmaskedTokens() {
         Layer layer = Layer.of(random, ScalarType.Float);
         Tensor exact = layer.logits().detach().to(ScalarType.Double);
         double[] metrics;
@@ -120,7 +123,7 @@ class TorchPreferenceLossTest {
         Tensor logs = exact.log_softmax(1);
         Tensor hits = exact.argmax(new LongOptional(1), false).eq(Values.ints(TARGETS));
         double largest = Values.largest(Values.of(logs));
-        // -sum p log p: a softmax's error and a log-prob's; of a mean logit, as many roundings as there are terms.
+        // -sum p log p: the errors of a softmax and of a log-prob. A mean logit: one rounding per term.
         expect(
                 metrics,
                 Metric.ENTROPY,
@@ -136,7 +139,7 @@ class TorchPreferenceLossTest {
         assertThat(metric.mean(metrics)).as(metric.name()).isCloseTo(expected, within(tolerance));
     }
 
-    /** Over the tokens that count, of chosen completions (0), rejected ones (1) or both. */
+    /** The mean over unmasked tokens of chosen completions (0), rejected ones (1) or both. */
     private static double mean(Tensor values, int... sides) {
         double[] of = Values.of(values);
         double sum = 0;
@@ -152,9 +155,12 @@ class TorchPreferenceLossTest {
         return sum / count;
     }
 
-    /** WPO: losses and gradients times the exponential of both completions' mean of {@code log p(target) - log sum p^2}. */
+    /**
+     * WPO multiplies losses and gradients by the exponential of the sum, over both completions, of the mean of {@code
+     * log p(target) - log sum p^2}.
+     */
     @Test
-    void weighsPairs() {
+    void weightsPairsAsWpo() {
         Layer layer = Layer.of(random, ScalarType.Float);
         Tensor exact = layer.logits().detach().to(ScalarType.Double);
         Tensor reference = Values.normal(random, 1, 2 * PAIRS);
@@ -177,8 +183,8 @@ class TorchPreferenceLossTest {
                             .unsqueeze(1));
             Tensor means = members.mm(logWeights).squeeze(1).div(members.sum(1));
             double[] weights = Values.of(means.view(-1, 2).sum(1).exp());
-            // log sum p^2 is a log-prob of doubled logits, which errs at most twice as much; both are exact to the
-            // first order.
+            // The error of log sum p^2 is at most twice that of a log-prob, because it is one of doubled logits. Both
+            // errors are bounded to first order.
             double relative = 2 * 3 * Errors.of(exact, exact, exact, 0).logProb() + 8 * U;
             for (int pair = 0; pair < PAIRS; pair++) {
                 double expected = weights[pair] * Values.of(unit.losses())[pair];
@@ -208,7 +214,9 @@ class TorchPreferenceLossTest {
         }
     }
 
-    /** As TRL's BCOTrainer does: this call's rewards are in the mean that shifts its loss, and so are all calls before. */
+    /**
+     * As in TRL's BCOTrainer, the mean that shifts the loss includes the rewards of this call and of all calls before.
+     */
     @Test
     void theShiftOfBcoIsTheMeanOverAllCalls() {
         double beta = 0.5;
@@ -233,7 +241,7 @@ class TorchPreferenceLossTest {
                 for (int pair = 0; pair < PAIRS; pair++) {
                     double expected = softplus(-(rewards[2 * pair] - sum / count))
                             + softplus(rewards[2 * pair + 1] - sum / count);
-                    // Double arithmetic on the very sums, rounded once.
+                    // Double arithmetic on the same sums, rounded once.
                     assertThat(Values.of(result.losses())[pair]).isCloseTo(expected, within(1.001 * U * expected));
                 }
             }
@@ -244,7 +252,7 @@ class TorchPreferenceLossTest {
         return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
     }
 
-    /** A policy that is its own reference: ln 2 to the last bit, and rewards of exactly 0. */
+    /** If the policy is its own reference, the loss is ln 2 to the last bit, and rewards are exactly 0. */
     @Test
     void logProbsOfTheReferenceAreThoseOfThePolicy() {
         Layer layer = Layer.of(random, ScalarType.Float);
