@@ -24,7 +24,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Rows to token ids, by a tokenizer of ten tokens: every format, every border, every reason to leave a row out. */
+/**
+ * Converts rows to token ids with a tokenizer of ten tokens: every format, every boundary between prompt and
+ * completion, and every reason to leave a row out.
+ */
 class DatasetTest {
     private static final String PAIR = pair("a", "c", "d");
     private static final String FORMATS =
@@ -190,7 +193,10 @@ class DatasetTest {
                 .containsExactly(1, 2);
     }
 
-    /** On line 3, behind a good row and a blank line. If bad rows are skipped, it is counted. */
+    /**
+     * Puts the row on line 3, after a good row and a blank line, and fails unless it is refused; if bad rows are
+     * skipped, it must be counted.
+     */
     private void assertRefused(String row, String message) {
         String good = row.contains("_ids")
                 ? ids("[2]", "[3]", "[4]")

@@ -6,7 +6,7 @@ import java.util.List;
 import org.dpo4j.kernels.decoder.Segment;
 import org.junit.jupiter.api.Test;
 
-/** Packed batches against layouts by hand. */
+/** Compares packed batches with layouts made by hand. */
 class PackingTest {
 
     private static final PreferencePair PAIR =

@@ -163,7 +163,7 @@ class RowsTest {
 
     /**
      * Python's gzip refuses both too ("Not a gzipped file", "end-of-stream marker was reached"). In the larger file the
-     * bytes behind the member lie beyond the buffer that holds its trailer.
+     * bytes after the member are not in the same buffer as its trailer.
      */
     @Test
     void bytesBehindGzipDataThatAreNotGzipAreRefused() throws IOException {

@@ -6,7 +6,7 @@ import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
-/** Orders of rows, against those of {@code tests/golden/shuffle.py}. */
+/** Compares orders of rows with those of {@code tests/golden/shuffle.py}. */
 class ShuffleTest {
 
     @Test

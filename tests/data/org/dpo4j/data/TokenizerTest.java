@@ -13,7 +13,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** A small tokenizer by hand; published ones against ids of other programs. */
+/** Tests a small tokenizer by hand, and published tokenizers against ids of other programs. */
 class TokenizerTest {
     @TempDir
     Path directory;
@@ -31,7 +31,7 @@ class TokenizerTest {
         }
     }
 
-    /** The file asks for 4 tokens, the binding would cut at 512. */
+    /** The file truncates to 4 tokens, and the binding would truncate to 512. */
     @Test
     void longTextsStayWhole() {
         try (Tokenizer tokenizer = LetterTokenizer.load(directory, false)) {

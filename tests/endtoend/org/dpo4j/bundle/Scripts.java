@@ -12,23 +12,24 @@ import java.util.Map;
 import org.dpo4j.model.TestFiles;
 
 /**
- * A folder in which scripts of {@code tests/bundle} run. The programs that they call are replaced by scripts of a few lines.
+ * A folder in which scripts of {@code tests/bundle} run. The programs that they call are replaced by scripts of a few
+ * lines.
  *
- * @param folder of all of them
+ * @param folder folder of all scripts
  */
 record Scripts(Path folder) {
     /**
      * The result of a script.
      *
      * @param exit its exit code
-     * @param lines that it printed
+     * @param lines the lines that it printed
      */
     record Run(int exit, List<String> lines) {
         String last() {
             return lines.get(lines.size() - 1);
         }
 
-        /** The exit code is this one; if it is not, the failure shows the output. */
+        /** Fails, showing the output, unless the exit code is this one. */
         Run exits(int code) {
             assertThat(exit).as(String.join("\n", lines)).isEqualTo(code);
             return this;

@@ -1,4 +1,4 @@
-/** Scripts of the bundle, among programs that only pretend. */
+/** Tests the scripts of the bundle. Small scripts replace the programs that they call. */
 @NullMarked
 package org.dpo4j.bundle;
 

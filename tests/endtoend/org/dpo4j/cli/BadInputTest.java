@@ -70,7 +70,7 @@ class BadInputTest {
         }
     }
 
-    /** Refused with its line; with {@code on_bad_row skip} it is left out and counted. */
+    /** Fails unless the row is refused with its line, and with {@code on_bad_row skip} left out and counted. */
     private void assertRowRefused(String row, String message) {
         output = output.resolve("fresh");
         TestFiles.write(data, GOOD + row + "\n" + GOOD);

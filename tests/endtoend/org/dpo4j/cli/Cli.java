@@ -67,7 +67,7 @@ record Cli(int code, List<String> out, List<String> err) {
         return words;
     }
 
-    /** {@code words} and those of a line behind them. */
+    /** {@code words} followed by those of a line. */
     static List<String> words(List<String> words, String line, Object... values) {
         List<String> all = new ArrayList<>(words);
         all.addAll(words(line, values));
@@ -93,7 +93,7 @@ record Cli(int code, List<String> out, List<String> err) {
         return this;
     }
 
-    /** A line of standard output matches this pattern. */
+    /** Fails unless a line of standard output matches this pattern. */
     Cli assertPrints(String pattern) {
         assertThat(out).anyMatch(line -> line.matches(pattern));
         return this;

@@ -72,7 +72,7 @@ class CommandLineTest {
         Cli.run("dpo " + words).assertUsageError(message);
     }
 
-    /** They get past the command line, to the first option that is missing. */
+    /** The command line is accepted, so the error is about the first option that is missing. */
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -129,7 +129,7 @@ class CommandLineTest {
         assertThat(report.get("java").textValue()).contains(System.getProperty("java.version"));
     }
 
-    /** For scripts: the exit code says whether the device can be used, which is the cpu if none is named. */
+    /** Scripts read from the exit code whether the device can be used. The default device is the cpu. */
     @Test
     void theExitCodeOfDoctorSaysWhetherTheDeviceIsUsable() {
         boolean hasCuda = Cli.run("doctor --json").document().at("/cuda/usable").booleanValue();

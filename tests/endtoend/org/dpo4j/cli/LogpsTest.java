@@ -21,11 +21,12 @@ import org.junit.jupiter.params.provider.CsvSource;
 /**
  * {@code logps} on published models, against an independent float64 forward pass.
  *
- * <p>Tolerances. A log-prob is the difference of two numbers of size |logit| <= 40, each the end of a chain of some 100
- * fp32 roundings (2^-24 = 6e-8 relative): dot products of up to 384 terms whose errors add as their square root, norms,
- * softmaxes. 40 * 100 * 6e-8 = 2.4e-4 if all point one way. Roundings of random direction stay below a tenth of it, so
- * 1e-4 has room. A wrong rotation, scale or epsilon moves log-probs by more than 1e-2. Sums of up to 160 tokens: 1e-4 *
- * sqrt(160) = 1.3e-3, so 2e-3. The bf16 model has the same weights as the fp32 one.
+ * <p>Tolerances. A log-prob is the difference of two numbers of magnitude |logit| <= 40. Each has the errors of about
+ * 100 fp32 roundings (2^-24 = 6e-8 relative): dot products of up to 384 terms, whose errors grow with the square root
+ * of the number of terms, norms and softmaxes. If all errors had the same sign, they would add up to 40 * 100 * 6e-8 =
+ * 2.4e-4. Errors of random sign stay below a tenth of that, so the tolerance of 1e-4 is enough. A wrong rotation, scale
+ * or epsilon moves log-probs by more than 1e-2. Sums of up to 160 tokens: 1e-4 * sqrt(160) = 1.3e-3, so 2e-3. The bf16
+ * model has the same weights as the fp32 one.
  */
 @Tag("device")
 class LogpsTest {
@@ -110,7 +111,7 @@ class LogpsTest {
         return Arrays.stream(TestFiles.doubles(numbers)).sum();
     }
 
-    /** Rows in one batch or each alone, in either order: the bits of a row are the same. */
+    /** A row has the same bits in a batch, alone, and in another order. */
     @Test
     void aRowDoesNotDependOnOtherRows() {
         Path data = pairs(golden("models/stories260K/golden.json").get("pairs"));

@@ -116,7 +116,7 @@ class OptionValuesTest {
                         + " line 1: loss_type is missing: its value is empty; give one, or leave the option out");
     }
 
-    /** argparse uses the last of two values and of two lists, which nobody asks for on purpose. */
+    /** argparse silently uses the last of two values or lists, which is probably not intended. */
     @ParameterizedTest
     @CsvSource({"beta,0.1,0.2", "loss_type,sigmoid,sft", "bf16,true,true", "output_dir,a,b"})
     void anOptionGivenTwiceIsRefused(String option, String first, String second) {

@@ -21,16 +21,19 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * {@code dpo4j dpo} against TRL's DPOTrainer, step by step (tests/golden/trl_training.py makes the values): lines of metrics, trained weights, and how
- * far each tensor has moved.
+ * {@code dpo4j dpo} compared with TRL's DPOTrainer, step by step (tests/golden/trl_training.py makes the values): lines
+ * of metrics, trained weights, and the length of each tensor's change.
  *
- * <p>TRL computes the expected values in float64. {@code noise} is the largest distance of three float32 runs of TRL from them, over all steps of the
- * case. Our run adds the same terms in float32 in another order, so its error is one more sample of that size. {@value #SAMPLES} times the noise leaves
- * room for a sample beyond the largest of three. The term {@link #FLOAT} is the rounding of the value itself, for values whose noise happens to be 0.
+ * <p>TRL computes the expected values in float64. {@code noise} is the max difference of three float32 runs of TRL from
+ * them, over all steps of the case. dpo4j adds the same terms in float32 in another order, so its error is one more
+ * sample of the same distribution. The tolerance is {@value #SAMPLES} times the noise, because this sample may be
+ * larger than the max of three. The term {@link #FLOAT} is the rounding of the value itself, for values whose noise
+ * happens to be 0.
  *
- * <p>The length of a tensor's move is off by about the root mean square of its elements' errors, because these errors do not depend on the direction of
- * the move. Three samples of one number can all be small by chance. So its tolerance is at least {@code weights_noise}, the largest of some ten thousand
- * errors of elements, which is four of their standard deviations or more.
+ * <p>The error of the length of a tensor's change is about the root mean square of its elements' errors, because these
+ * errors do not depend on the direction of the change. Three samples of one number can all be small by chance. So its
+ * tolerance is at least {@code weights_noise}, the max of about ten thousand errors of elements, which is at least four
+ * of their standard deviations.
  */
 @Tag("device")
 class TrlTrainingTest {
@@ -89,7 +92,7 @@ class TrlTrainingTest {
 
     private static double tolerance(JsonNode golden, String metric, double expected) {
         if (EXACT.contains(metric)) {
-            return 1e-14 * expected; // both are a handful of double operations
+            return 1e-14 * expected; // both are a few double operations
         }
         return SAMPLES * golden.get("noise").get(metric).doubleValue() + FLOAT * Math.abs(expected);
     }

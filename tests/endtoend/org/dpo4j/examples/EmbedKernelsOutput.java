@@ -6,7 +6,10 @@ import static org.assertj.core.api.Assertions.within;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** What EmbedKernels prints: the loss and an element of its gradient, in double precision from the logits that the program makes. */
+/**
+ * Checks the output of EmbedKernels: the loss and an element of its gradient, computed here in double precision from
+ * the same logits.
+ */
 final class EmbedKernelsOutput {
     private EmbedKernelsOutput() {}
 

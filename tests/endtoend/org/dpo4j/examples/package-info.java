@@ -1,4 +1,4 @@
-/** The programs of {@code examples}, run as a reader would. */
+/** Runs the programs of {@code examples} as a reader would. */
 @NullMarked
 package org.dpo4j.examples;
 

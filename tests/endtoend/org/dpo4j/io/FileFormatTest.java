@@ -37,7 +37,7 @@ class FileFormatTest {
                 "\\80\\05\\95\\10\\00|PICKLE", // PEP 574
                 "\\1f\\8b\\08\\00|GZIP", // RFC 1952, 2.3.1
                 "BZh9\\31\\41\\59\\26\\53\\59|BZIP2", // bzip2: a block begins with the digits of pi
-                "BZh9\\17\\72\\45\\38\\50\\90|BZIP2", // of nothing: the root of pi ends it
+                "BZh9\\17\\72\\45\\38\\50\\90|BZIP2", // an empty file: the digits of the square root of pi end it
                 "\\fd7zXZ\\00\\00\\04|XZ", // xz-file-format 2.1.1.1
                 "\\5d\\00\\00\\80\\00\\ff|LZMA", // lzma-file-format 1.1: properties 3, 0, 2, then the dictionary
                 "\\28\\b5\\2f\\fd\\04|ZSTD", // RFC 8878, 3.1.1
@@ -105,7 +105,7 @@ class FileFormatTest {
         assertThat(FileFormat.find(bytes(head))).isNull();
     }
 
-    /** POSIX.1-1988, pax interchange: magic ustar behind the 257 bytes of the fields before it. */
+    /** POSIX.1-1988, pax interchange: magic ustar after the 257 bytes of the fields before it. */
     @Test
     void archivesAreToldApart() throws IOException {
         byte[] tar = new byte[512];

@@ -181,7 +181,7 @@ class OutputFileTest {
         assertThat(real.resolve("a/b")).isDirectory();
     }
 
-    /** The check before long work finds the same errors as writing, except on a device that is full. */
+    /** Fails unless writing and the check before long work give this error. On a full device only writing does. */
     private static void refused(Path file, String message) {
         assertRefused(() -> write(file, "new"), message);
         if (!file.startsWith("/dev")) {

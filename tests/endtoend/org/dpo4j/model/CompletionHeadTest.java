@@ -18,7 +18,7 @@ import org.dpo4j.model.PairStep.Head;
 
 /** The head of a training pass in chunks: the number of products, and results that do not depend on the chunks. */
 class CompletionHeadTest {
-    /** Of 14, 4 and 8 completion tokens. */
+    /** Pairs with 14, 4 and 8 completion tokens. */
     private static final List<PreferencePair> PAIRS = List.of(pair(7, 5, 9), pair(4, 1, 3), pair(1, 6, 2));
 
     private static final int TOKENS = 26;
@@ -64,8 +64,9 @@ class CompletionHeadTest {
     }
 
     /**
-     * The same terms, each with at most three more fp32 roundings of 6e-8 (the unit gradient's, the scaled row's, the
-     * product's), added in another order: 1e-6 of a tensor's norm, so 1e-5 has room.
+     * The gradients are sums of the same terms in another order. Each term has at most three more fp32 roundings of
+     * 6e-8: of the unit gradient, the scaled row and the product. The error is 1e-6 of a tensor's norm, so a tolerance
+     * of 1e-5 is enough.
      */
     @OnEachDevice
     void gradientsAreThoseOfRecomputedLogits(On on) {
@@ -127,7 +128,7 @@ class CompletionHeadTest {
                 .containsExactly(TOKENS, TOKENS, TOKENS);
     }
 
-    /** If the logits of a pair do not fit, all but those of its last piece are computed again. */
+    /** If the logits of a pair do not fit in memory, all of them are computed again except those of its last part. */
     @OnEachDevice
     void fourProductsIfAPairDoesNotFit(On on) {
         boolean isRounded = on.device().supportsGraphs();

@@ -28,8 +28,8 @@ class GeneratorTest {
     }
 
     /**
-     * A double-precision model reads the whole text again without a cache. Each greedy token has its largest logit, up to the
-     * fp32 error of a logit, at most 3e-5 here, so twice that between two logits.
+     * A double-precision model reads the whole text again without a cache. Each greedy token must have the max logit of
+     * that model. The fp32 error of a logit is at most 3e-5 here, so the tolerance of a difference is twice that.
      */
     @OnEachDevice
     void cachedStepsChooseTheTokensOfAModelWithoutCache(On on) {
@@ -136,7 +136,10 @@ class GeneratorTest {
         assertThatThrownBy(() -> new Generator.Options(0, 1)).hasMessageContaining("max_new_tokens");
     }
 
-    /** Of n = 40000 samples the count of a token of probability p has the standard deviation sqrt(n p (1 - p)); four of them. */
+    /**
+     * The count of a token of probability p in n = 40000 samples has the standard deviation sqrt(n p (1 - p)). The
+     * tolerance is four of them.
+     */
     @Test
     void samplesFollowTheSoftmax() {
         FloatBuffer logits = FloatBuffer.wrap(new float[] {99, 1, -Float.MAX_VALUE, 3, 2, 99});

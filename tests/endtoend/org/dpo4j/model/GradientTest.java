@@ -75,7 +75,7 @@ class GradientTest {
             PairStep step = golden.run(model);
             int token = 0;
             int pairIndex = 0;
-            // Log-probs of size 10 after some 50 fp32 roundings of 6e-8: 3e-5 if all point one way.
+            // Log-probs of magnitude 10 have about 50 fp32 roundings of 6e-8: 3e-5 if all have the same sign.
             for (JsonNode pair : golden.json.get("pairs")) {
                 for (String side : List.of("chosen", "rejected")) {
                     for (double expected : TestFiles.doubles(pair.get(side + "_token_logps"))) {
@@ -91,9 +91,10 @@ class GradientTest {
     }
 
     /**
-     * fp32 roundings leave 1e-6 of a tensor's norm, and a wrong term in one of ten places leaves 1e-2: 1e-4 lies between.
-     * In bf16 a logit of size 10 has ten roundings of 2^-9 behind it, 10 * 2^-9 * sqrt(10) = 6e-2. The softmax, and all
-     * gradients with it, are off by that factor: 1e-1.
+     * The error of fp32 roundings is 1e-6 of a tensor's norm, and that of a wrong term in one of ten places is 1e-2.
+     * The tolerance of 1e-4 is between them. In bf16 a logit of magnitude 10 has the errors of ten roundings of 2^-9:
+     * 10 * 2^-9 * sqrt(10) = 6e-2. This is the relative error of the softmax and of all gradients, so their tolerance
+     * is 1e-1.
      */
     @OnEachDType
     void gradientsArePyTorchs(On on) {
@@ -161,7 +162,10 @@ class GradientTest {
         return total / input.pairs().size();
     }
 
-    /** The same sums in another order, each within some 2^-24 * sqrt(terms) of the exact one: 1e-6 relative, so 1e-5 has room. */
+    /**
+     * The gradients are the same sums in another order. Each is within about 2^-24 * sqrt(terms) of the exact one,
+     * which is 1e-6, so a relative tolerance of 1e-5 is enough.
+     */
     @OnEachDevice
     void aSharedPromptChangesNothing(On on) {
         onEachModel(on, (golden, model) -> {

@@ -57,7 +57,10 @@ class ModelTest {
         }
     }
 
-    /** bf16 keeps 8 bits of a number: rounding moves it by at most 2^-8 of itself, and a second time not at all. */
+    /**
+     * bf16 keeps 8 bits of a number: rounding changes it by at most a relative 2^-8, and rounding again does not change
+     * it.
+     */
     @OnEachDevice
     void savedInBf16(On on) {
         try (Model made = Model.create(TIED, on.device(), DType.F32, 5)) {

@@ -18,16 +18,16 @@ import org.dpo4j.kernels.PreferenceOptions;
  * Results of a forward and backward pass over preference pairs, on the host.
  *
  * @param tokens log-prob of each completion token
- * @param losses one a pair
- * @param gradients of the mean loss, by the parameter's name
+ * @param losses one per pair
+ * @param gradients gradients of the mean loss, by the parameter's name
  */
 record PairStep(float[] tokens, float[] losses, Map<String, float[]> gradients) {
 
     /**
      * How the head splits a batch into chunks.
      *
-     * @param rows of logits that it has memory for
-     * @param group of the loss: 2, or {@link CompletionLoss#WHOLE_BATCH} for a loss that needs all pairs
+     * @param rows max rows of logits in memory
+     * @param group group of the loss: 2, or {@link CompletionLoss#WHOLE_BATCH} for a loss that needs all pairs
      */
     record Head(int rows, int group) {
         static final Head DEFAULT = new Head(1 << 16, 2);
@@ -42,7 +42,7 @@ record PairStep(float[] tokens, float[] losses, Map<String, float[]> gradients) 
      * Pairs under DPO's sigmoid loss.
      *
      * @param reference log-probs of the reference: chosen, rejected, ...
-     * @param beta of the loss
+     * @param beta beta of the loss
      */
     record Input(List<PreferencePair> pairs, float[] reference, double beta) {
         PairStep run(Model model, Head head) {

@@ -33,7 +33,7 @@ final class ReferenceLlama {
         return Objects.requireNonNull(weights.get(name), name);
     }
 
-    /** Logits that predict each completion token behind a prompt. */
+    /** Logits that predict each completion token after a prompt. */
     private double[][] completionLogits(int[] prompt, int[] completion) {
         int[] ids =
                 IntStream.concat(IntStream.of(prompt), IntStream.of(completion)).toArray();
@@ -62,7 +62,7 @@ final class ReferenceLlama {
         return sums;
     }
 
-    /** The log-prob of a completion behind a prompt. */
+    /** The log-prob of a completion after a prompt. */
     double sum(int[] prompt, int[] completion) {
         double[][] logits = completionLogits(prompt, completion);
         double sum = 0;

@@ -9,12 +9,12 @@ import org.dpo4j.kernels.Dpo4jException;
 public final class RefusalAssertions {
     private RefusalAssertions() {}
 
-    /** The message contains all of these parts. */
+    /** Fails unless the call is refused with a message that contains all these parts. */
     public static void assertRefused(ThrowingCallable call, CharSequence... parts) {
         assertThatThrownBy(call).isInstanceOf(Dpo4jException.class).hasMessageContainingAll(parts);
     }
 
-    /** The message is this one. */
+    /** Fails unless the call is refused with this message. */
     public static void assertRefusedWith(ThrowingCallable call, String message) {
         assertThatThrownBy(call).isInstanceOf(Dpo4jException.class).hasMessage(message);
     }

@@ -23,7 +23,7 @@ public final class TestJvm {
         return command;
     }
 
-    /** Runs a process to its end, which must have this exit code; what it printed to both outputs. */
+    /** Runs a process, which must end with this exit code. Returns what it printed to both outputs. */
     public static String run(ProcessBuilder builder, int code) throws IOException, InterruptedException {
         Process process = builder.redirectErrorStream(true).start();
         String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

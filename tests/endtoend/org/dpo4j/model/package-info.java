@@ -1,6 +1,6 @@
 /**
- * Whole models: files in, log-probs, gradients and texts out, against PyTorch's values, real models' and a
- * double-precision Llama.
+ * Tests whole models: reads their files, and compares log-probs, gradients and texts with those of PyTorch, of
+ * published models and of a double-precision Llama.
  */
 @NullMarked
 package org.dpo4j.model;

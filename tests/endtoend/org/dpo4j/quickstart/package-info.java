@@ -1,4 +1,4 @@
-/** The quickstart's experiment, very small. */
+/** Tests the quickstart's experiment with a very small model. */
 @NullMarked
 package org.dpo4j.quickstart;
 

@@ -79,7 +79,7 @@ final class DpoProcess implements AutoCloseable {
         return process.pid();
     }
 
-    /** Reads standard output up to the first line that begins so. */
+    /** Reads standard output up to the first line with this beginning. */
     void awaitLine(String beginning) throws IOException {
         String line = out.readLine();
         while (line != null && !line.startsWith(beginning)) {

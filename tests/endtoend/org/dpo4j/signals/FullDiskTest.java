@@ -75,7 +75,9 @@ class FullDiskTest {
                 .doesNotContain("are lost");
     }
 
-    /** Runs a script with $0 = output_dir on a disk of that size and "$@" = the command; its standard output. */
+    /**
+     * Runs a script with $0 = output_dir on a disk of this size and "$@" = the command. Returns its standard output.
+     */
     private List<String> run(String size, String script) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(
                 "unshare",

@@ -1,4 +1,4 @@
-/** Processes that are told to end, and disks that fill up while they run. */
+/** Tests processes that receive signals, and disks that fill up during a run. */
 @NullMarked
 package org.dpo4j.signals;
 

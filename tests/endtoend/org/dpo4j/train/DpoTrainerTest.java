@@ -136,7 +136,7 @@ class DpoTrainerTest {
                 .isNotEqualTo(first);
     }
 
-    /** Before the model is looked for, let alone trained. */
+    /** The error comes before the model is read. */
     @Test
     void anOutputDirectoryThatCannotBeMadeIsRefusedFirst() throws IOException {
         Files.writeString(directory.resolve("file"), "");

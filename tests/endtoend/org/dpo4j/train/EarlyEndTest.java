@@ -146,7 +146,10 @@ class EarlyEndTest {
         assertThat(directory.resolve("out")).doesNotExist();
     }
 
-    /** The listener is asked once before the run and once a micro-batch: 3 of the reference, then 2 a step. */
+    /**
+     * The listener is asked once before the run and once per micro-batch: 3 times for the reference, then twice per
+     * step.
+     */
     @ParameterizedTest
     @ValueSource(ints = {5, 6, 7, 18})
     void aListenerEndsARun(int question) {
@@ -170,7 +173,10 @@ class EarlyEndTest {
                 .perDeviceEvalBatchSize(3);
     }
 
-    /** It is asked once before the run, twice in the reference, once a step, and the sixth time in the evaluation after step 2. */
+    /**
+     * The listener is asked once before the run, twice during the reference, once per step, and the sixth time in the
+     * evaluation after step 2.
+     */
     @Test
     void aListenerEndsARunDuringAnEvaluation() {
         DpoOptions.Builder options = options("out")

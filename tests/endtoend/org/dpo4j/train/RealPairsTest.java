@@ -60,7 +60,10 @@ class RealPairsTest {
                 .isGreaterThan(mean(history, 0, 5, "rewards/margins") + 0.1);
     }
 
-    /** {@code [prompt | chosen | rejected]} is {@code [prompt | chosen] [prompt | rejected]}, token by token. */
+    /**
+     * The layouts {@code [prompt | chosen | rejected]} and {@code [prompt | chosen] [prompt | rejected]} give the same
+     * log-prob of every token.
+     */
     @Test
     void sharedPrefixesChangeNothing() {
         try (Device device = Devices.cpu(2);
@@ -75,7 +78,7 @@ class RealPairsTest {
             float[] plain = tokens(language, PackedBatch.pairs(pairs, false));
             assertThat(shared).hasSameSizeAs(plain);
             for (int i = 0; i < shared.length; i++) {
-                // attention adds the same terms split at another place; the project promises 1e-5
+                // attention splits the same sum at another place; the tolerance is the 1e-5 that dpo4j promises
                 assertThat(shared[i]).isCloseTo(plain[i], within(1e-5f));
             }
         }

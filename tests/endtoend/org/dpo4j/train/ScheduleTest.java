@@ -22,7 +22,7 @@ class ScheduleTest {
                     golden.get("steps").intValue());
             for (int step = 0; step < schedule.steps(); step++) {
                 double expected = 3 * golden.get("rates").get(step).doubleValue();
-                // both are a handful of double operations on numbers near 1
+                // both are a few double operations on numbers near 1
                 assertThat(schedule.rate(step)).as("%s, step %d", golden, step).isCloseTo(expected, within(1e-14));
             }
         }

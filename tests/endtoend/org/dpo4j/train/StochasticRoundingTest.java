@@ -23,10 +23,11 @@ class StochasticRoundingTest {
     }
 
     /**
-     * The thresholds of the same run with master weights. Adam's first steps move every weight by about the learning
-     * rate, 1e-2. Weights begin with a standard deviation of 0.02. A rounding moves a weight of that size by at most the
-     * distance of its neighbours, 2^-13, with no preferred sign: over 20 steps that is a random walk of at most sqrt(20)
-     * 2^-14, 3% of one step. bf16 moments change a step by at most 2^-8 of itself, at random.
+     * The thresholds are those of the same run with master weights. Adam's first steps change every weight by about the
+     * learning rate, 1e-2. Weights begin with a standard deviation of 0.02. Rounding changes a weight of that magnitude
+     * by at most the distance of its neighbours, 2^-13, with a random sign. Over 20 steps this is a random walk with a
+     * standard deviation of at most sqrt(20) 2^-14, 3% of one step. bf16 moments change a step by at most 2^-8 of
+     * itself, at random.
      */
     @OnEachBf16Device
     void theMarginRisesWithF32AndWithBf16Moments(On on) {

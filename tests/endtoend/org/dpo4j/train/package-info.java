@@ -1,6 +1,6 @@
 /**
- * Training, from one optimizer step to whole runs: against PyTorch and transformers, against itself, and against bad
- * input.
+ * Tests training, from one optimizer step to whole runs: compares with PyTorch and transformers, compares runs with
+ * each other, and checks errors for bad input.
  */
 @NullMarked
 package org.dpo4j.train;

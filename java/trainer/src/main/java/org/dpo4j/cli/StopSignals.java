@@ -132,7 +132,7 @@ final class StopSignals extends ForwardingListener implements AutoCloseable {
         return first.get() == null && super.isSaveTriedAgain(why);
     }
 
-    /** Restores the signal handlers of before. */
+    /** Restores the previous signal handlers. */
     @Override
     public void close() {
         replaced.forEach(Signal::handle);

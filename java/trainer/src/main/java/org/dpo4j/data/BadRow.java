@@ -7,7 +7,7 @@ package org.dpo4j.data;
 final class BadRow extends Exception {
     private static final long serialVersionUID = 1L;
 
-    /** Why a row cannot be used, in the words of reports. */
+    /** Why a row cannot be used, as reports state it. */
     enum Reason {
         MALFORMED("malformed JSON"),
         UNKNOWN_FORMAT("unknown format"),

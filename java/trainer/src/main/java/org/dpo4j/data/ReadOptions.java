@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * @param vocabularySize rows of the model's embedding table; every id must be below it
  * @param maxLength maximum tokens of prompt and completion together; null for no limit
  * @param truncationMode how a longer row is cut; null: a longer row cannot be used
- * @param onBadRow what happens at a row that cannot be used
+ * @param onBadRow what to do with a row that cannot be used
  */
 public record ReadOptions(
         @Nullable Tokenizer tokenizer,

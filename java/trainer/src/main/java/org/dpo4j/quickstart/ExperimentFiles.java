@@ -32,7 +32,7 @@ record ExperimentFiles(Path directory) {
         return directory.resolve("sft");
     }
 
-    /** Two reviews by the reference per row; the better one is chosen. */
+    /** Pairs of reviews that the reference sampled, one pair per row; the better review is chosen. */
     Path pairs() {
         return directory.resolve("pairs.jsonl");
     }
@@ -42,7 +42,7 @@ record ExperimentFiles(Path directory) {
         return directory.resolve("dpo");
     }
 
-    /** A review by each model per row, as token ids and as text. */
+    /** One review of each model per row, as token ids and as text. */
     Path samples() {
         return directory.resolve("samples.jsonl");
     }
