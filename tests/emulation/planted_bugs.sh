@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
-# Shows that the net catches fish: plants bugs in copies of a kernel and fails unless each is caught by its mode, and the kernel as it is by none.
-# Before that, the emulation's own tests, under every mode and schedule, and the faults it must stop.
+# Shows that the checks find bugs. First the emulation's own tests: they pass under every sanitizer and schedule, and each fault is stopped. Then
+# bugs are planted in copies of kernels, the emulated library is linked with each copy, and a JUnit class of the conformance suite must fail.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 emulation=$root/tests/emulation
-kernel=$root/kernels/token_logprob_forward.cu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 source "$emulation/sanitizers.sh"
 
 include=(-I"$emulation/include" -I"$root/native" -I"$root/kernels" -I"$emulation/planted")
-common=(-std=c++17 -g -O1 -Wno-unknown-pragmas -Wno-psabi -ftls-model=initial-exec '-DDPO4J_ARCHITECTURES="emulated"' "${include[@]}")
+common=(-std=c++17 -g1 -O1 -Wno-unknown-pragmas -Wno-psabi -ftls-model=initial-exec '-DDPO4J_ARCHITECTURES="emulated"' "${include[@]}")
 declare -A sanitize=([none]="" [address]="-fsanitize=address,undefined -fno-sanitize-recover=all" [thread]="-fsanitize=thread")
 
 compile() { # MODE SOURCE OBJECT
@@ -30,10 +29,9 @@ finish() { settle; [ $failed = 0 ] || exit 1; }
 
 for mode in none address thread; do
   mkdir -p "$work/$mode"
-  for source in "$emulation"/engine/*.cpp "$emulation"/standin/cudart*.cpp "$root"/kernels/{runtime,token_logprob_backward}.cu; do
+  for source in "$emulation"/engine/*.cpp "$emulation"/standin/cudart*.cpp "$root/kernels/runtime.cu"; do
     beside compile "$mode" "$source" "$work/$mode/$(basename "$source").o"
   done
-  beside compile "$mode" "$emulation/planted/driver.cpp" "$work/$mode.driver.o"
 done
 finish
 
@@ -44,9 +42,10 @@ link() { # MODE PROGRAM SOURCE [OBJECT]
 }
 
 verdict() { # NAME MODE EXPECTATION COMMAND...: runs the command under MODE and says whether it is clean, or caught with the expected words
-  local name=$1 mode=$2 expected=$3 log=$work/log.$BASHPID status=0
+  local name=$1 mode=$2 expected=$3 log=$work/log.$BASHPID status=0 run=(under_sanitizer "$2")
   shift 3
-  under_sanitizer "$mode" "$@" >"$log" 2>&1 || status=$?
+  [ "$1" != junit ] || run=() # is under it already
+  "${run[@]}" "$@" >"$log" 2>&1 || status=$?
   if { [ "$expected" = clean ] && [ $status = 0 ]; } || { [ "$expected" != clean ] && [ $status != 0 ] && grep -qE "$expected" "$log"; }; then
     printf 'planted bugs: %-26s %-8s %s\n' "$name" "$mode" "$([ "$expected" = clean ] && echo "passes" || grep -m1 -oE "$expected" "$log")"
   else
@@ -59,18 +58,8 @@ verdict() { # NAME MODE EXPECTATION COMMAND...: runs the command under MODE and 
 verdict_beside() { beside alone verdict "$@"; }
 alone() { failed=0; "$@"; return $failed; }
 
-kernel_verdict() { # NAME MODE EXPECTATION, of the driver with the kernel in $work/NAME.cu
-  link "$2" "$work/$1-$2" "$work/$1.cu" "$work/$2.driver.o"
-  verdict "$1" "$2" "$3" "$work/$1-$2"
-}
-
-plant() { # NAME SED-EXPRESSION
-  sed "$2" "$kernel" >"$work/$1.cu"
-  ! cmp -s "$kernel" "$work/$1.cu" || { echo "planted bugs: $1: the line it would change is no longer in $kernel" >&2; exit 1; }
-}
-
 for mode in none address thread; do
-  for program in emulation cluster asynchronous wgmma lm_head attention attention_backward mma; do beside link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
+  for program in emulation cluster asynchronous wgmma mma; do beside link "$mode" "$work/$program-$mode" "$emulation/planted/${program}_test.cpp"; done
 done
 finish
 "${CXX:-c++}" -std=c++17 -g -O1 ${sanitize[address]} "$emulation/planted/cublaslt_test.cpp" \
@@ -82,18 +71,10 @@ for mode in none address thread; do
     DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "clusters, $schedule" $mode clean "$work/cluster-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "asynchronous, $schedule" $mode clean "$work/asynchronous-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "warpgroups, $schedule" $mode clean "$work/wgmma-$mode"
-    DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "lm_head, $schedule" $mode clean "$work/lm_head-$mode"
-    DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "attention, $schedule" $mode clean "$work/attention-$mode"
-    DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "attention backward, $schedule" $mode clean "$work/attention_backward-$mode"
     DPO4J_EMULATION_SCHEDULE=$schedule verdict_beside "products, $schedule" $mode clean "$work/mma-$mode"
   done
   DPO4J_STANDIN_DEVICE=a100 verdict_beside "no clusters, a100" $mode clean "$work/cluster-$mode" a100
-  DPO4J_STANDIN_DEVICE=a100 verdict_beside "no lm_head, a100" $mode clean "$work/lm_head-$mode" a100
-  DPO4J_STANDIN_DEVICE=a100 verdict_beside "no attention, a100" $mode clean "$work/attention-$mode" a100
-  DPO4J_STANDIN_DEVICE=a100 verdict_beside "no attention backward, a100" $mode clean "$work/attention_backward-$mode" a100
 done
-# Blocks that take turns, more at a time than there are processors.
-DPO4J_EMULATION_WORKERS=8 verdict_beside "attention backward, 8 blocks" none clean "$work/attention_backward-none"
 settle
 verdict missing_lane none 'deadlock in block 0,0,0' "$work/emulation-none" missing_lane
 verdict exited_lane none 'names lanes 80000000, which have exited' "$work/emulation-none" exited_lane
@@ -165,86 +146,115 @@ verdict matrix_not_shared none 'is not in the shared memory of the calling block
 verdict matrix_misaligned none 'is not on 16 bytes' "$work/mma-none" matrix_misaligned
 verdict product_of_part_of_a_warp none 'deadlock in block 0,0,0|others of its warp wait' "$work/mma-none" product_of_part_of_a_warp
 
-cp "$kernel" "$work/unchanged.cu"
-for mode in none address thread; do kernel_verdict unchanged $mode clean; done
+# ---- bugs in kernels, found by the conformance suite ----
 
-plant dropped_syncthreads '/__syncthreads();/d'
-kernel_verdict dropped_syncthreads thread 'ThreadSanitizer: data race'
-plant race_between_blocks 's/write_results(x, row,/write_results(x, 0,/'
-kernel_verdict race_between_blocks thread 'ThreadSanitizer: data race'
-plant store_beyond_shared 's/warp_sums\[team .*\] = sums;/warp_sums[kMaxWarps] = sums;/'
-kernel_verdict store_beyond_shared address 'AddressSanitizer: [a-z-]+|runtime error: index [0-9]+ out of bounds'
-plant store_beyond_output 's/write_results(x, row,/write_results(x, row + 1,/'
-kernel_verdict store_beyond_output address 'AddressSanitizer: heap-buffer-overflow'
-plant unwritten_output '/write_results(x, row,/d'
-kernel_verdict unwritten_output none 'lse, row [0-9]+: -?nan'
+declare -A built=([none]=$root/tests/target/emulated [address]=$root/tests/target/emulated-address [thread]=$root/tests/target/emulated-thread)
+for mode in none address thread; do
+  bash "$root/native/build.sh" "${built[$mode]}" -DDPO4J_EMULATE=ON -DDPO4J_SANITIZE=$mode >/dev/null
+done
+export JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1 # each run is short
+fma=$(! grep -qw avx2 /proc/cpuinfo || ! grep -qw fma /proc/cpuinfo || echo -mfma -mavx2)
 
-# The same in copies of kernels that a program of their own compiles in, with the headers named.
-program_plant() { beside alone plant_in_program "$@"; }
-plant_in_program() { # PROGRAM FILES NAME MODE EXPECTATION SED-EXPRESSION
-  local program=$1 copy=$work/$1-$3 file changed=no
-  mkdir -p "$copy"
-  cp "$emulation/planted/${program}_test.cpp" "$copy"
-  for file in $2; do
-    sed "$6" "$root/kernels/$file" >"$copy/$file"
-    cmp -s "$root/kernels/$file" "$copy/$file" || changed=yes
-  done
-  if [ $changed = no ]; then
-    echo "planted bugs: $3: the line it would change is no longer in $2" >&2
-    exit 1
-  fi
-  link "$4" "$copy/program" "$copy/${program}_test.cpp"
-  verdict "$3" "$4" "$5" "$copy/program"
+junit() { # MODE LIBRARY TESTS: Class#method of the conformance suite, separated by blanks
+  local test tests=()
+  for test in $3; do tests+=(--select-method "org.dpo4j.conformance.$test(org.dpo4j.conformance.On)"); done
+  junit_emulated "$1" "${built[$1]}" "$2" "${tests[@]}"
 }
-head_plant() { program_plant lm_head 'lm_head_forward_sm90a.cu lm_head_forward_sm90a.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
-head_plant released_too_early none 'row [0-9]+: -?nan' 's/wgmma_wait<1>();/wgmma_wait<2>();/'
-head_plant no_last_wait none 'row [0-9]+: -?nan|before its products have ended' '/wgmma_wait<0>();/d'
+
+# What finds them passes on the kernels as they are. Verify has run all of it in mode none.
+clean_tests='AttentionTest#anyScale AttentionTest#backwardOfEveryHeadWidth AttentionTilesTest#gradientsOfWhatIsSeenAlone
+  AttentionTilesTest#queriesAfterCachedKeysEqualTheWhole LmHeadForwardTest#shapesOfSeveralTiles TokenLogProbTest#smallVocabularies'
+for mode in address thread; do
+  DPO4J_EMULATION_SCHEDULE=random:2 verdict_beside "kernels as they are" $mode clean junit $mode "${built[$mode]}/libdpo4j.so" "$clean_tests"
+done
+# Blocks that wait for each other's turns, more at a time than there are processors.
+DPO4J_EMULATION_WORKERS=8 verdict_beside "8 blocks at a time" none clean junit none "${built[none]}/libdpo4j.so" AttentionTilesTest#backwardOfEachTile
+
+for test in aDependentThatIsNotListed aPrefixThatNoSegmentOwns aPrefixLongerThanItsSegment aDependentBeyondTheLastSegment; do
+  DPO4J_TRAPS=1 verdict_beside "$test" none 'CUDA emulation: .*__trap' junit none "${built[none]}/libdpo4j.so" "AttentionTrapsTest#$test"
+done
+
+plant() { beside alone plant_in_kernel "$@"; }
+plant_in_kernel() { # KERNEL HEADERS TESTS NAME MODE EXPECTATION SED-EXPRESSION, which changes the kernel or its headers
+  local kernel=$1 name=$4 mode=$5 copy=$work/$1-$4 file objects
+  mkdir "$copy"
+  ln -s "$root"/kernels/*.cu* "$copy"
+  for file in "$kernel.cu" $2; do
+    sed "$7" "$root/kernels/$file" >"$work/$name.$file"
+    cmp -s "$root/kernels/$file" "$work/$name.$file" || mv -f "$work/$name.$file" "$copy/$file"
+  done
+  [ -n "$(find "$copy" -type f)" ] || { echo "planted bugs: $name: no line of $kernel.cu $2 matches $7" >&2; failed=1; return; }
+  # shellcheck disable=SC2086
+  "${CXX:-c++}" "${common[@]}" -fPIC -fvisibility=hidden -DDPO4J_EMULATED -DDPO4J_WITH_CUDA -ffp-contract=off $fma ${sanitize[$mode]} \
+    -x c++ -c "$copy/$kernel.cu" -o "$copy/$kernel.o"
+  mapfile -t objects < <(find "${built[$mode]}/CMakeFiles/dpo4j.dir" "${built[$mode]}/native" -name '*.o' ! -name "$kernel.cu.o")
+  # shellcheck disable=SC2086
+  "${CXX:-c++}" -shared -Wl,-soname,libdpo4j.so ${sanitize[$mode]} "$copy/$kernel.o" "${objects[@]}" "${built[$mode]}"/standin/libcudart.so.* \
+    -Wl,-rpath,"${built[$mode]}/standin" -lpthread -ldl -o "$copy/libdpo4j.so"
+  verdict "$name" "$mode" "$6" junit "$mode" "$copy/libdpo4j.so" "$3"
+}
+
+log_prob_plant() { plant token_logprob_forward token_logprob.cuh TokenLogProbTest#smallVocabularies "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
+log_prob_plant dropped_syncthreads thread 'ThreadSanitizer: data race' '/__syncthreads();/d'
+log_prob_plant race_between_blocks thread 'ThreadSanitizer: data race' 's/write_results(x, row,/write_results(x, 0,/'
+log_prob_plant store_beyond_shared address 'AddressSanitizer: [a-z-]+|runtime error: index [0-9]+ out of bounds' 's/warp_sums\[team .*\] = sums;/warp_sums[kMaxWarps] = sums;/'
+log_prob_plant store_beyond_output address 'logprob was written after its last element' 's/write_results(x, row,/write_results(x, row + 1,/'
+log_prob_plant unwritten_output none 'logprob was not written' '/write_results(x, row,/d'
+
+head_plant() { plant lm_head_forward_sm90a lm_head_forward_sm90a.cuh 'LmHeadForwardTest#shapesAroundATile LmHeadForwardTest#shapesOfSeveralTiles' "$@"; }
+head_plant released_too_early none 'row [0-9]+ .*NaN' 's/wgmma_wait<1>();/wgmma_wait<2>();/'
+head_plant no_last_wait none 'row [0-9]+ .*NaN|before its products have ended' '/wgmma_wait<0>();/d'
 head_plant no_product_fence none 'no wgmma.fence since' '/wgmma_fence();/d'
 head_plant no_barrier_fence none 'was initialised without a fence' '/fence_barrier_init();/d'
 head_plant too_few_bytes none 'deadlock in block' 's/barrier_arrive_expecting(full, bytes)/barrier_arrive_expecting(full, bytes \/ 2)/'
 head_plant one_block_releases none 'deadlock in block|more than the [0-9]+ arrivals' 's/if (lane < CLUSTER) barrier_arrive_at/if (lane < 1) barrier_arrive_at/'
 head_plant no_last_meeting none 'which has exited|a block that has exited|while a tile is on its way' '/cluster_sync();  \/\/ the other/d'
-head_plant columns_beyond none 'lse, row [0-9]+: [0-9.]+, expected' '/drop_columns_beyond(d, problem.vocabulary);/d'
-head_plant wrong_parity none 'deadlock in block|row [0-9]+: -?nan' 's/state.parity ^ 1/state.parity/'
+head_plant columns_beyond none 'lse, log-prob of row [0-9]+ .*[0-9.]+, expected' '/drop_columns_beyond(d, problem.vocabulary);/d'
+head_plant wrong_parity none 'deadlock in block|row [0-9]+ .*NaN' 's/state.parity ^ 1/state.parity/'
 head_plant unordered_barriers thread 'ThreadSanitizer: data race' '/^  if constexpr (CLUSTER > 1) {$/,/^  }$/d'
 head_plant unordered_merge thread 'ThreadSanitizer: data race' '/^  __syncthreads();$/d'
 
-attention_plant() { program_plant attention 'attention_forward_sm90a.cu attention_sm90a.cuh attention_softmax.cuh attention_tile_scheduler.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
+attention_plant() {
+  local tests='AttentionTest#anyScale AttentionTilesTest#forwardOverWideTiles AttentionTilesTest#queriesAfterCachedKeysEqualTheWhole'
+  [ "$2" != thread ] || tests='AttentionTest#anyScale AttentionTilesTest#forwardOverWideTiles'
+  plant attention_forward_sm90a 'attention_sm90a.cuh attention_softmax.cuh attention_tile_scheduler.cuh' "$tests" "$@"
+}
 attention_plant no_wait_for_scores none 'registers of matrix D were written while products had them' 's/wgmma_wait<1>();/wgmma_wait<2>();/'
-attention_plant no_wait_for_values none 'query [0-9]+, head [0-9]+: -?nan|before its products have ended|were written while products' '/wgmma_wait<0>();/d'
+attention_plant no_wait_for_values none 'before its products have ended' '/wgmma_wait<0>();/d'
 attention_plant no_product_fence none 'no wgmma.fence since' '/wgmma_fence();/d'
 attention_plant no_proxy_fence none 'was written without a fence.proxy.async' '/fence_async_proxy();/d'
-attention_plant border_within_a_tile none 'query [0-9]+, head [0-9]+: ' 's/first_key < prefix_end \&\& first_key + kKeys > prefix_end/false/'
-attention_plant values_not_looked_at none 'query [0-9]+, head [0-9]+: -?nan' 's/has_masked_keys = !block.block_sees_all(first_key)/has_masked_keys = false/'
-attention_plant keys_beyond none 'query [0-9]+, head [0-9]+: ' '/block.hide(scores/d'
-attention_plant not_rescaled none 'query [0-9]+, head [0-9]+: ' '/if (is_rescaled) Tile<D>::scale/d'
-attention_plant scale_of_any_sign none 'query [0-9]+, head [0-9]+: ' 's/if (factor > 0) return factor;/return factor;/'
-attention_plant wrong_half none 'query [0-9]+, head [0-9]+: ' 's/(chunk ^ row) % kRowChunks/chunk % kRowChunks/'
+attention_plant border_within_a_tile none 'row [0-9]+, head [0-9]+ .*, expected' 's/first_key < prefix_end \&\& first_key + kKeys > prefix_end/false/'
+attention_plant values_not_looked_at none 'row [0-9]+ of .*: other bits' 's/has_masked_keys = !block.block_sees_all(first_key)/has_masked_keys = false/'
+attention_plant keys_beyond none 'row [0-9]+, head [0-9]+ .*, expected' '/block.hide(scores/d'
+attention_plant not_rescaled none 'row [0-9]+, head [0-9]+ .*, expected' '/if (is_rescaled) Tile<D>::scale/d'
+attention_plant scale_of_any_sign none 'row [0-9]+, head [0-9]+ .*NaN' 's/if (factor > 0) return factor;/return factor;/'
+attention_plant wrong_half none 'row [0-9]+, head [0-9]+ .*, expected' 's/(chunk ^ row) % kRowChunks/chunk % kRowChunks/'
 attention_plant nobody_passes none 'deadlock in block' '/turns.pass();/d'
 attention_plant empty_half_skips none 'deadlock in block|more than the [0-9]+ arrivals' 's/key_tile < key_tiles; key_tile++/key_tile < own; key_tile++/'
-attention_plant queries_where_results_are none 'query [0-9]+, head [0-9]+: |was written without a fence' 's/state.queries.stage ^ 1, group/state.queries.stage, group/'
-attention_plant tickets_not_cleared none 'query [0-9]+, head [0-9]+: -?nan' 's/error = clear(context, tiles.tickets, sizeof(uint32_t));/error = cudaSuccess;/'
-attention_plant number_left_out none 'query [0-9]+, head [0-9]+: -?nan' 's/number_ = gridDim.x + uniform/number_ = gridDim.x + 1 + uniform/'
+attention_plant queries_where_results_are none 'was written without a fence' 's/state.queries.stage ^ 1, group/state.queries.stage, group/'
+attention_plant tickets_not_cleared none 'out was not written' 's/error = clear(context, tiles.tickets, sizeof(uint32_t));/error = cudaSuccess;/'
+attention_plant number_left_out none 'out was not written' 's/number_ = gridDim.x + uniform/number_ = gridDim.x + 1 + uniform/'
 attention_plant tile_left_too_early thread 'ThreadSanitizer: data race' '/void leave(/,/^  }/{/__syncwarp();/d}'
 attention_plant nobody_leaves none 'deadlock in block' '/ring.leave(state.tiles);/d'
 attention_plant unordered_barriers thread 'ThreadSanitizer: data race' '/^  __syncthreads();$/d'
 attention_plant too_many_registers none 'wait in setmaxnreg.inc' 's/kProducerRegisters = 40/kProducerRegisters = 48/; s/static_assert(kProducer/static_assert(true || kProducer/'
 
-backward_plant() { program_plant attention_backward 'attention_backward_sm90a.cu attention_backward_sm90a.cuh attention_backward_order.cuh' "$@"; } # NAME MODE EXPECTATION SED-EXPRESSION
-for family in unlisted without_owner longer_prefix beyond_the_end; do
-  verdict "$family" none 'CUDA emulation: .*__trap' "$work/attention_backward-none" $family
-done
+backward_plant() {
+  local tests='AttentionTest#backwardOfEveryHeadWidth AttentionTilesTest#backwardBesideRowsOfNoSegment AttentionTilesTest#backwardOfManyHeadsOverManySegments'
+  [ "$2" != thread ] || tests=AttentionTest#backwardOfEveryHeadWidth
+  plant attention_backward_sm90a 'attention_backward_sm90a.cuh attention_backward_order.cuh' "$tests" "$@"
+}
 backward_plant no_turn thread 'ThreadSanitizer: data race' '/^    wait_for_turn(counter/d'
 backward_plant unordered_turn thread 'ThreadSanitizer: data race' 's/end_turn(counter, keys.turn)/atomicExch(counter, keys.turn + 1)/'
 backward_plant hasty_turn none 'deadlock in block|more than the [0-9]+ arrivals' '/^    barrier_wait(&shared.turn, parity)/d'
 backward_plant no_proxy_fence none 'was written without a fence.proxy.async' '/^      fence_async_proxy();/d'
-backward_plant no_meeting none 'd_q\[[0-9]+\]: ' '/barrier_wait(&shared.d_scores/d'
+backward_plant no_meeting none 'd_q .*, expected' '/barrier_wait(&shared.d_scores/d'
 backward_plant no_last_wait none 'before its products have ended' 's/wgmma_wait<0>();/wgmma_wait<1>();/'
-backward_plant rows_beyond none 'd_k\[[0-9]+\]: -?nan' '/clear_rows(tiles, stage, row - lane/d'
-backward_plant keys_beyond none 'd_q\[[0-9]+\]: -?nan' 's/\*chunk = make_uint4(0, 0, 0, 0);//'
-backward_plant all_seen none 'd_q\[[0-9]+\]: ' '/if (has_masked_pairs) select_seen(p, step);/d'
+backward_plant rows_beyond none 'd_k .*NaN' '/clear_rows(tiles, stage, row - lane/d'
+backward_plant keys_beyond none 'd_q .*NaN' 's/\*chunk = make_uint4(0, 0, 0, 0);//'
+backward_plant all_seen none 'd_q .*, expected' '/if (has_masked_pairs) select_seen(p, step);/d'
 backward_plant never_released none 'deadlock in block' '/^      arrive(&shared.empty/d'
-backward_plant some_heads_only none 'd_q\[[0-9]+\]: ' 's/ticket >= work.tiles \* problem.kv_heads/ticket >= work.tiles * work.heads_together/'
+backward_plant some_heads_only none 'd_[qkv] was not written|d_q .*, expected' 's/ticket >= work.tiles \* problem.kv_heads/ticket >= work.tiles * work.heads_together/'
 backward_plant too_many_registers none 'wait in setmaxnreg.inc' 's/kConsumerRegisters = 240/kConsumerRegisters = 248/; s/static_assert(kProducer/static_assert(true || kProducer/'
-settle
-exit $failed
+
+finish

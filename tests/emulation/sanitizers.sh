@@ -30,3 +30,20 @@ under_sanitizer() {
     *) echo "dpo4j: no sanitizer mode $mode: say none, address or thread" >&2; return 2 ;;
   esac
 }
+
+# The JUnit console on the emulated device, as junit_emulated MODE BUILD LIBRARY OPTION...; BUILD is a directory of native/build.sh. Uses the jars and
+# test classes of `./mvnw -B verify`.
+junit_emulated() {
+  local mode=$1 built=$2 library=$3 root
+  shift 3
+  root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+  local libraries=$root/java/trainer/target/lib classes=$root/tests/target/test-classes console=$root/tests/target/bundle needed
+  for needed in "$libraries" "$classes" "$console"; do
+    [ -d "$needed" ] || { echo "dpo4j: $needed is missing: run ./mvnw -B verify first" >&2; return 1; }
+  done
+  DPO4J_ROOT=$root under_sanitizer "$mode" "${JAVA_HOME:+$JAVA_HOME/bin/}java" -Xmx2g \
+    -Dorg.bytedeco.javacpp.maxPhysicalBytes=0 -Dorg.bytedeco.javacpp.maxBytes=0 -Dorg.bytedeco.javacpp.cachedir="$root/tests/target/javacpp" \
+    --enable-native-access=ALL-UNNAMED -Ddpo4j.test.devices=emulated -Ddpo4j.native.path="$library" -Ddpo4j.cuda.path="$built/standin" \
+    -cp "$classes:$libraries/*:$console/*" org.junit.platform.console.ConsoleLauncher execute --disable-banner --disable-ansi-colors \
+    --fail-if-no-tests --details=summary "$@"
+}

@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.dpo4j.testkit.AttentionLayout.plain;
 import static org.dpo4j.testkit.AttentionLayout.shared;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.dpo4j.kernels.decoder.Segment;
@@ -135,6 +137,28 @@ class AttentionTilesTest {
         AttentionCheck.backward(on, new AttentionCall(3, 1, 64).withStrides(8), families, 1);
         AttentionCheck.backward(
                 on, new AttentionCall(6, 3, 64), shared(new Family(390, 40, 1), new Family(20, 131)), 1);
+    }
+
+    /** More heads of keys than are in flight at a time, over more tiles of keys than a few. */
+    @OnEachBf16Device
+    void backwardOfManyHeadsOverManySegments(On on) {
+        List<Family> families = new ArrayList<>(List.of(new Family(140, 3)));
+        families.addAll(Collections.nCopies(33, new Family(1)));
+        AttentionCheck.backward(on, new AttentionCall(8, 8, 64), shared(families.toArray(Family[]::new)), 1);
+    }
+
+    /** Rows of no segment lie behind the last row of tiles that are not full. */
+    @OnEachDType
+    void backwardBesideRowsOfNoSegment(On on) {
+        Segment prompt = Segment.plain(0, 140, 2);
+        List<Segment> segments = List.of(
+                prompt,
+                Segment.withPrefix(prompt, 143, 130),
+                Segment.withPrefix(prompt, 276, 20),
+                Segment.plain(299, 5, 0));
+        for (int headWidth : new int[] {16, 64, 128}) {
+            AttentionCheck.backward(on, new AttentionCall(2, 1, headWidth), segments, 1);
+        }
     }
 
     /**

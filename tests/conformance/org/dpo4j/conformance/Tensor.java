@@ -25,6 +25,9 @@ final class Tensor implements AutoCloseable {
      */
     private static final int GUARD = 256 + 16;
 
+    /** Of a workspace that nobody has written: NaN as floats, and as a counter larger than any. Counters of -1 would be 0 after one more. */
+    private static final long SCRATCH = 0x7FFF_FFFF_7FFF_FFFFL;
+
     final int rows;
     final int width;
     final int stride;
@@ -46,15 +49,15 @@ final class Tensor implements AutoCloseable {
         this.width = width;
         this.stride = stride;
         long extent = rows == 0 ? 0 : ((rows - 1L) * stride + width) * storage.bytes;
-        before = allBitsSet(Math.toIntExact(extent + 2 * GUARD));
+        before = filled(Math.toIntExact(extent + 2 * GUARD), role == Role.SCRATCH ? SCRATCH : -1);
         image = before;
         buffer = device.allocate(before.capacity());
     }
 
-    private static ByteBuffer allBitsSet(int bytes) {
+    private static ByteBuffer filled(int bytes, long words) {
         ByteBuffer image = ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder());
         while (image.remaining() >= 8) {
-            image.putLong(-1);
+            image.putLong(words);
         }
         while (image.hasRemaining()) {
             image.put((byte) -1);

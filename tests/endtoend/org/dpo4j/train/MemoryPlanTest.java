@@ -77,7 +77,7 @@ class MemoryPlanTest {
     @OnEachDType
     void thePlanIsThePeakInLittleMemoryAndWithLargeBatchesOfTheReference(On on) {
         assertPlanIsPeak(on, evaluated(), 4L * 40 * 6);
-        DpoOptions options = manyPairs(100);
+        DpoOptions options = manyPairs(40);
         long peak = assertPlanIsPeak(on, options.train(), model -> objectiveOfManyPairs(model, options));
         DpoOptions onePairAtATime = manyPairs(1);
         try (Model model = TinyRun.model(on);
@@ -88,19 +88,19 @@ class MemoryPlanTest {
         }
     }
 
-    /** One step of a hundred pairs, one at a time. The reference has {@code referenceBatch} at a time. */
+    /** One step of 40 pairs, one at a time. The reference has {@code referenceBatch} at a time. */
     private static DpoOptions manyPairs(int referenceBatch) {
         return TinyRun.options()
                 .perDeviceTrainBatchSize(1)
                 .perDeviceEvalBatchSize(referenceBatch)
-                .gradientAccumulationSteps(100)
+                .gradientAccumulationSteps(40)
                 .maxSteps(1)
                 .build();
     }
 
     private static Objective objectiveOfManyPairs(Model model, DpoOptions options) {
         return new PreferenceObjective(
-                model, TinyRun.pairs(100), List.of(), options, TrainingModel.Options.DEFAULT_LOGITS_BYTES);
+                model, TinyRun.pairs(40), List.of(), options, TrainingModel.Options.DEFAULT_LOGITS_BYTES);
     }
 
     @OnEachDType

@@ -31,7 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
  * uploads of other tests would already have filled half of the ring.
  */
 class StepWaitsTest {
-    private static final int STEPS = 12;
+    private static final int STEPS = 8;
     private static final int LOGGING_STEPS = 4;
 
     @TempDir

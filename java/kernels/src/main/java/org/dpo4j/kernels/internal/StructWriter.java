@@ -93,7 +93,7 @@ public final class StructWriter {
     /** Begins a field that is a struct; {@link #close} ends it. It cannot contain another struct. */
     public StructWriter open(String field, int nestedAlignment) {
         end = multiple(end, nestedAlignment);
-        parent = field + '.';
+        parent = field;
         parentAlignment = nestedAlignment;
         return this;
     }
@@ -125,8 +125,9 @@ public final class StructWriter {
         return offset;
     }
 
+    /** Returns the next multiple of {@code bytes}, a power of two: a mask, since a division would take longer than all else. */
     private static int multiple(int offset, int bytes) {
-        return (offset + bytes - 1) / bytes * bytes;
+        return offset + bytes - 1 & -bytes;
     }
 
     /** Returns the name of the last struct that this thread has written. */
@@ -139,7 +140,8 @@ public final class StructWriter {
         StructWriter writer = PER_THREAD.get();
         List<String> lines = new ArrayList<>();
         for (int i = 0; i < writer.fields; i++) {
-            lines.add(writer.parents[i] + writer.names[i] + ' ' + writer.offsets[i] + ' ' + writer.sizes[i]);
+            String parent = writer.parents[i].isEmpty() ? "" : writer.parents[i] + '.';
+            lines.add(parent + writer.names[i] + ' ' + writer.offsets[i] + ' ' + writer.sizes[i]);
         }
         lines.add("size " + multiple(writer.end, writer.alignment));
         return lines;
