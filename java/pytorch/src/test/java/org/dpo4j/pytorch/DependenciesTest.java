@@ -16,7 +16,7 @@ import com.tngtech.archunit.junit.ArchTest;
  * reports when they fail.
  */
 @AnalyzeClasses(packages = "org.dpo4j.pytorch", importOptions = ImportOption.DoNotIncludeTests.class)
-class RoomsTest {
+class DependenciesTest {
 
     @ArchTest
     static void dependsOnlyOnThePublicPackageOfTheKernels(JavaClasses all) {

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** Gradients are written to the right memory, and bad arguments are refused before anything is written. */
-class PlacesTest {
+class TensorMemoryTest {
     private final Random random = new Random(19);
     private PointerScope scope = new PointerScope();
 
