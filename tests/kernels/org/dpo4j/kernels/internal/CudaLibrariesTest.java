@@ -111,6 +111,14 @@ class CudaLibrariesTest {
         }
     }
 
+    /** On Debian, /bin/python3 is the Python of /usr, and its prefix is the root directory. */
+    @Test
+    void theRootDirectoryAsPrefixHasOneSlash() {
+        List<String> searched =
+                CudaLibraries.search(null, Map.of("CONDA_PREFIX", "/")).searched();
+        assertThat(searched).noneMatch(place -> place.startsWith("//"));
+    }
+
     /** Also lists places without libraries, so that the user sees where the search looked. */
     @Test
     void listsEveryPlaceThatWasSearched() throws IOException {

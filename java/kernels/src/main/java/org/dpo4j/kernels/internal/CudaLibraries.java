@@ -149,7 +149,7 @@ final class CudaLibraries {
             for (Path python : matches(prefix.resolve("lib"), "python3*")) {
                 matches(python, "{site,dist}-packages").forEach(packages -> pythons.add(wheels(packages)));
             }
-            locations.add(new Location(prefix + "/lib/python3*/{site,dist}-packages/nvidia/*/lib", pythons));
+            locations.add(new Location(prefix.resolve("lib") + "/python3*/{site,dist}-packages/nvidia/*/lib", pythons));
         }
         return locations;
     }
