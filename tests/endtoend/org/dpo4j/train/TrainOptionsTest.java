@@ -101,6 +101,28 @@ class TrainOptionsTest {
         return values;
     }
 
+    /** As a line for a log: every option that has a value, and no identity hash. */
+    @Test
+    void printsNamesAndValues() {
+        TrainOptions options = required(DpoOptions.builder()).build().train();
+        String text = options.toString();
+        values(options).forEach((name, value) -> {
+            if (value == null) {
+                assertThat(text).doesNotContain(", " + name + " ");
+            } else {
+                assertThat(text).contains(name + " " + value);
+            }
+        });
+        assertThat(text)
+                .startsWith("model_name_or_path path, device auto, dataset_name path, ")
+                .contains("learning_rate 1.0E-6, ", "on_bad_row error, ", "adam_moments_dtype float32, ")
+                .endsWith(", seed 42")
+                .doesNotContain("null", "@", "Options");
+        assertThat(required(DpoOptions.builder()).build())
+                .hasToString("DpoOptions[train=" + text + ", preference=1.0 sigmoid, beta 0.1, referenceFree=false,"
+                        + " ldAlpha=1.0, bcoRunningMean=false]");
+    }
+
     @Test
     void builtOptionsDoNotChangeWithTheirBuilder() {
         DpoOptions.Builder builder = required(DpoOptions.builder());

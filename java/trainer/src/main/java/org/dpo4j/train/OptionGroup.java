@@ -1,6 +1,9 @@
 package org.dpo4j.train;
 
 import java.lang.reflect.Field;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.stream.Collectors;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -20,13 +23,32 @@ public abstract class OptionGroup implements Cloneable {
 
     /** Throws, naming the option, if a number is out of its range. */
     public final void check() {
+        values().forEach((name, value) -> {
+            if (value instanceof Number number) {
+                OptionRange.find(name).ifPresent(range -> range.check(number.doubleValue()));
+            }
+        });
+    }
+
+    /** The options that have a value, such as {@code seed 42}, in the order of their fields. */
+    @Override
+    public final String toString() {
+        return values().entrySet().stream()
+                .map(option -> option.getKey() + " " + option.getValue())
+                .collect(Collectors.joining(", "));
+    }
+
+    /** The values that are not null, by the names of the options. */
+    private Map<String, Object> values() {
+        Map<String, Object> values = new LinkedHashMap<>();
         for (Field field : getClass().getDeclaredFields()) {
             Option option = field.getAnnotation(Option.class);
-            if (option != null && value(field) instanceof Number number) {
-                OptionRange.find(option.names()[0].substring("--".length()))
-                        .ifPresent(range -> range.check(number.doubleValue()));
+            Object value = option == null ? null : value(field);
+            if (option != null && value != null) {
+                values.put(option.names()[0].substring("--".length()), value);
             }
         }
+        return values;
     }
 
     private @Nullable Object value(Field field) {

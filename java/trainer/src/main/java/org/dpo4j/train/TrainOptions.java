@@ -1,5 +1,7 @@
 package org.dpo4j.train;
 
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
@@ -93,5 +95,14 @@ public record TrainOptions(
     int maxLengthFor(Architecture model) {
         Integer asked = data.maxLength;
         return model.maxLength(asked != null && asked == DEFAULT_MAX_LENGTH ? null : asked, DEFAULT_MAX_LENGTH);
+    }
+
+    /** The options that have a value, by TRL's names: {@code learning_rate 1.0E-6, seed 42}. */
+    @Override
+    public String toString() {
+        return Stream.of(model, device, data, output, step, optimizer, logging, seeds)
+                .map(OptionGroup::toString)
+                .filter(options -> !options.isEmpty())
+                .collect(Collectors.joining(", "));
     }
 }
