@@ -24,7 +24,8 @@ class CommandLineTest {
         assertThat(Cli.run("help").out()).isEqualTo(help.out()).anyMatch(line -> line.contains("doctor"));
         assertThat(Cli.run("help dpo").out())
                 .isEqualTo(Cli.run("dpo --help").out())
-                .anyMatch(line -> line.contains("--beta"));
+                .anyMatch(line -> line.contains("--beta"))
+                .anyMatch(line -> line.contains("default sigmoid."));
     }
 
     @Test

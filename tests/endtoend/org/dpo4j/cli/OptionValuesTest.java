@@ -320,7 +320,7 @@ class OptionValuesTest {
                         rows,
                         directory.resolve("out"))
                 .assertSucceeded();
-        assertThat(run.out()).anyMatch(line -> line.contains("2 of 65536000000 rows (65536 x 1000000)"));
+        assertThat(run.out()).anyMatch(line -> line.contains("2 of 65,536,000,000 rows (65,536 x 1,000,000)"));
         assertThat(TestFiles.read(directory.resolve("out/metrics.jsonl")).lines())
                 .hasSize(2);
     }

@@ -77,9 +77,8 @@ public record DpoOptions(
                 names = "--loss_type",
                 arity = "1..*",
                 split = ",",
-                description =
-                        "Losses of a pair, summed: sigmoid, ipo, simpo, ...; default ${DEFAULT-VALUE}. sft alone has no"
-                                + " reference and logs no rewards.")
+                description = "Losses of a pair, summed: sigmoid, ipo, simpo, ...; default sigmoid. sft alone has no"
+                        + " reference and logs no rewards.")
         private List<String> lossType = List.of(LossType.SIGMOID.option());
 
         @Option(

@@ -107,7 +107,7 @@ final class Steps {
     public String toString() {
         return String.format(
                 Locale.ROOT,
-                "%,d of %d rows (%d x %d), %.2f epochs",
+                "%,d of %,d rows (%,d x %,d), %,.2f epochs",
                 total,
                 (long) batch * accumulation,
                 batch,
