@@ -37,6 +37,7 @@ class CommandLineTest {
     @Test
     void unknownWordsAndOptionsNameTheNearest() {
         Cli.run("").assertUsageError("no command; ./dpo4j help lists them");
+        Cli.run("--config run.yaml").assertUsageError("no command; ./dpo4j help lists them");
         Cli.run("logp").assertUsageError("unknown word logp (./dpo4j help lists the commands); did you mean logps?");
         Cli.run("dpo --learning_rte 1")
                 .assertUsageError("unknown option --learning_rte of dpo; did you mean learning_rate?");

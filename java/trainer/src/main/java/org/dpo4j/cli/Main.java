@@ -42,6 +42,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
 public final class Main {
     private static final int FAILED = 1;
     private static final int NOT_UNDERSTOOD = 2;
+    private static final String NO_COMMAND = "no command; ./dpo4j help lists them";
 
     @Option(
             names = "--config",
@@ -101,7 +102,7 @@ public final class Main {
      */
     private static String[] prepare(CommandLine commands, String[] arguments) {
         if (arguments.length == 0) {
-            throw new Dpo4jException("no command; ./dpo4j help lists them");
+            throw new Dpo4jException(NO_COMMAND);
         }
         if (arguments[0].equals("help")) {
             return arguments.length == 1 ? new String[] {"--help"} : new String[] {arguments[1], "--help"};
@@ -126,6 +127,9 @@ public final class Main {
         commands.setInterpolateVariables(isHelp); // for ${DEFAULT-VALUE} in help, never in values
         Path file = isHelp ? null : OptionNames.config(checked);
         if (file != null) {
+            if (command == commands) {
+                throw new Dpo4jException(NO_COMMAND);
+            }
             commands.setDefaultValueProvider(ConfigFile.read(file, command.getCommandSpec()));
         }
         return checked;
