@@ -126,6 +126,17 @@ void give_back(Lent<T, MAX>& registers, const char* what) {
   }
 }
 
+// One row of a product. Reads and writes local arrays only: under sanitizers this took three quarters of the time of the whole suite.
+__attribute__((no_sanitize_address, no_sanitize_thread, no_sanitize_undefined)) void multiply(double (&sums)[kMaxColumns],
+                                                                                              const double (&a)[kDepth],
+                                                                                              const double (&b)[kDepth][kMaxColumns],
+                                                                                              int columns) {
+  for (int column = 0; column < columns; column++) sums[column] = 0;
+  for (int k = 0; k < kDepth; k++) {
+    for (int column = 0; column < columns; column++) sums[column] += a[k] * b[k][column];
+  }
+}
+
 void compute(const Block& block, int warp_of_group, const Product& product) {
   Accumulators& d = *product.d;
   const int columns = d.count * 2;
@@ -141,10 +152,8 @@ void compute(const Block& block, int warp_of_group, const Product& product) {
     for (int i = 0; i < kRows * kDepth; i++) a_values[i / kDepth][i % kDepth] = a.element(warp_of_group * kRows + i / kDepth, i % kDepth);
   }
   for (int row = 0; row < kRows; row++) {
-    double sums[kMaxColumns] = {};
-    for (int k = 0; k < kDepth; k++) {
-      for (int column = 0; column < columns; column++) sums[column] += a_values[row][k] * b_values[k][column];
-    }
+    double sums[kMaxColumns];
+    multiply(sums, a_values[row], b_values, columns);
     for (int column = 0; column < columns; column++) {
       const Owner owner = owner_of(row, column);
       float& value = d.values[owner.lane][owner.element];
