@@ -9,6 +9,7 @@ source "$root/tests/emulation/sanitizers.sh"
 built=$root/tests/target/emulated-$mode
 [ "$mode" != none ] || built=$root/tests/target/emulated # of the tests
 log=$built.conformance.log
+need_verify "$root"
 bash "$root/native/build.sh" "$built" -DDPO4J_EMULATE=ON -DDPO4J_SANITIZE="$mode"
 
 # ThreadSanitizer's work grows with the square of the threads in a block: it gets the tests that are tagged small. Those tagged large run the same

@@ -7,6 +7,7 @@ emulation=$root/tests/emulation
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 source "$emulation/sanitizers.sh"
+need_verify "$root"
 
 include=(-I"$emulation/include" -I"$root/native" -I"$root/kernels" -I"$emulation/planted")
 common=(-std=c++17 -g1 -O1 -Wno-unknown-pragmas -Wno-psabi -ftls-model=initial-exec '-DDPO4J_ARCHITECTURES="emulated"' "${include[@]}")
@@ -44,7 +45,7 @@ link() { # MODE PROGRAM SOURCE [OBJECT]
 verdict() { # NAME MODE EXPECTATION COMMAND...: runs the command under MODE and says whether it is clean, or caught with the expected words
   local name=$1 mode=$2 expected=$3 log=$work/log.$BASHPID status=0 run=(under_sanitizer "$2")
   shift 3
-  [ "$1" != junit ] || run=() # is under it already
+  [ "$1" != junit ] || run=() # junit calls under_sanitizer itself
   "${run[@]}" "$@" >"$log" 2>&1 || status=$?
   if { [ "$expected" = clean ] && [ $status = 0 ]; } || { [ "$expected" != clean ] && [ $status != 0 ] && grep -qE "$expected" "$log"; }; then
     printf 'planted bugs: %-26s %-8s %s\n' "$name" "$mode" "$([ "$expected" = clean ] && echo "passes" || grep -m1 -oE "$expected" "$log")"
@@ -161,13 +162,13 @@ junit() { # MODE LIBRARY TESTS: Class#method of the conformance suite, separated
   junit_emulated "$1" "${built[$1]}" "$2" "${tests[@]}"
 }
 
-# What finds them passes on the kernels as they are. Verify has run all of it in mode none.
+# The tests that find the bugs pass on the unchanged kernels. Verify has run them without sanitizers, so here they run with them.
 clean_tests='AttentionTest#anyScale AttentionTest#backwardOfEveryHeadWidth AttentionTilesTest#gradientsOfWhatIsSeenAlone
   AttentionTilesTest#queriesAfterCachedKeysEqualTheWhole LmHeadForwardTest#shapesOfSeveralTiles TokenLogProbTest#smallVocabularies'
 for mode in address thread; do
   DPO4J_EMULATION_SCHEDULE=random:2 verdict_beside "kernels as they are" $mode clean junit $mode "${built[$mode]}/libdpo4j.so" "$clean_tests"
 done
-# Blocks that wait for each other's turns, more at a time than there are processors.
+# More blocks run at once than there are processors, and wait for each other's turns in the ordered semaphore.
 DPO4J_EMULATION_WORKERS=8 verdict_beside "8 blocks at a time" none clean junit none "${built[none]}/libdpo4j.so" AttentionTilesTest#backwardOfEachTile
 
 for test in aDependentThatIsNotListed aPrefixThatNoSegmentOwns aPrefixLongerThanItsSegment aDependentBeyondTheLastSegment; do

@@ -31,16 +31,20 @@ under_sanitizer() {
   esac
 }
 
+need_verify() { # ROOT: fails if the jars or the test classes that junit_emulated uses are missing
+  local needed
+  for needed in "$1"/java/trainer/target/lib "$1"/tests/target/{test-classes,bundle}; do
+    [ -d "$needed" ] || { echo "dpo4j: $needed is missing: run ./mvnw -B verify first" >&2; return 1; }
+  done
+}
+
 # The JUnit console on the emulated device, as junit_emulated MODE BUILD LIBRARY OPTION...; BUILD is a directory of native/build.sh. Uses the jars and
 # test classes of `./mvnw -B verify`.
 junit_emulated() {
   local mode=$1 built=$2 library=$3 root
   shift 3
   root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-  local libraries=$root/java/trainer/target/lib classes=$root/tests/target/test-classes console=$root/tests/target/bundle needed
-  for needed in "$libraries" "$classes" "$console"; do
-    [ -d "$needed" ] || { echo "dpo4j: $needed is missing: run ./mvnw -B verify first" >&2; return 1; }
-  done
+  local libraries=$root/java/trainer/target/lib classes=$root/tests/target/test-classes console=$root/tests/target/bundle
   DPO4J_ROOT=$root under_sanitizer "$mode" "${JAVA_HOME:+$JAVA_HOME/bin/}java" -Xmx2g \
     -Dorg.bytedeco.javacpp.maxPhysicalBytes=0 -Dorg.bytedeco.javacpp.maxBytes=0 -Dorg.bytedeco.javacpp.cachedir="$root/tests/target/javacpp" \
     --enable-native-access=ALL-UNNAMED -Ddpo4j.test.devices=emulated -Ddpo4j.native.path="$library" -Ddpo4j.cuda.path="$built/standin" \

@@ -191,7 +191,7 @@ void request(const Products::Request& request) {
   self.warp->products.requests[self.lane] = request;
 }
 
-// Waits for all lanes of the warp. Then the lane that came last calls act(products) once, before any lane continues.
+// All lanes of the warp wait for each other. The last one to arrive calls act(products); only then do they continue.
 template <class Act>
 void meet(const char* operation, Act act) {
   Thread& self = running();

@@ -1,5 +1,5 @@
-// The cluster group of cooperative groups; other groups are not emulated. Stricter than a device in one thing: map_shared_rank may be
-// called only after the cluster's first barrier, because before it the other block may not have started.
+// The cluster group of cooperative groups; other groups are not emulated. The emulation is stricter than a device: it stops a call of
+// map_shared_rank before the cluster's first barrier, because until then the other block may not have started.
 #pragma once
 
 #include "cuda_emulation/execution.h"

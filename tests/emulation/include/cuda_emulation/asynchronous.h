@@ -7,8 +7,8 @@
 
 namespace cuda_emulation {
 
-// cvta.to.shared: the address of an object within this block's shared memory. Every instruction below takes such addresses. An address from
-// mapa is in the shared memory of another block of the cluster.
+// "cvta.to.shared": returns the shared-window address of an object in this block's shared memory. All instructions below take such addresses.
+// "mapa" returns the address of the same object in the shared memory of the block with this rank in the cluster.
 uint32_t shared_window_address(const void* address);
 uint32_t mapa(uint32_t address, uint32_t rank);
 
@@ -23,7 +23,7 @@ bool mbarrier_try_wait_parity(uint32_t barrier, uint32_t parity);
 void copy_tensor_tile(uint32_t to, const void* map, uint32_t barrier, int32_t x, int32_t y);
 void copy_tensor_tile_to(uint16_t blocks, uint32_t to, const void* map, uint32_t barrier, int32_t x, int32_t y);
 
-// "fence.proxy.async": makes the stores of this warp's threads to shared memory visible to TMA and WGMMA.
+// "fence.proxy.async": TMA and WGMMA see what this warp's threads have stored to shared memory before it.
 void fence_proxy_async();
 
 // "wgmma": m64nNk16 of bf16. A matrix in shared memory has the 128-byte swizzle and is K-major, or MN-major if transposed. Matrix A may be

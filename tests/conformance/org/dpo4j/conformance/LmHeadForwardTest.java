@@ -196,11 +196,8 @@ class LmHeadForwardTest {
     void devicesSayWhetherTheyHaveIt(On on) {
         assertThat(LmHeadForward.isSupported(on.device(), DType.F32)).isFalse();
         assertThat(LmHeadForward.isSupported(on.device(), DType.F16)).isFalse();
-        if (!on.cuda()) {
-            assertThat(LmHeadForward.isSupported(on.device(), DType.BF16)).isFalse();
-        } else if (on.name().equals("emulated")) {
-            assertThat(LmHeadForward.isSupported(on.device(), DType.BF16)).isTrue();
-        }
+        boolean isHopper = on.device().description().contains("compute capability 9.0");
+        assertThat(LmHeadForward.isSupported(on.device(), DType.BF16)).isEqualTo(isHopper);
     }
 
     /**

@@ -91,10 +91,10 @@ class GradientTest {
     }
 
     /**
-     * The error of fp32 roundings is 1e-6 of a tensor's norm, and that of a wrong term in one of ten places is 1e-2.
-     * The tolerance of 1e-4 is between them. In bf16 a logit of magnitude 10 has the errors of ten roundings of 2^-9:
-     * 10 * 2^-9 * sqrt(10) = 6e-2. This is the relative error of the softmax and of all gradients, so their tolerance
-     * is 1e-1.
+     * Relative to a tensor's norm, fp32 rounding causes an error of 1e-6, and one wrong term in ten an error of 1e-2.
+     * The tolerance in fp32, 1e-4, is between them. In bf16, ten roundings of 2^-9 each give a logit of magnitude 10
+     * an absolute error of 10 * 2^-9 * sqrt(10) = 6e-2. The softmax, and so every gradient, has this as its relative
+     * error. The tolerance in bf16 is 1e-1.
      */
     @OnEachDType
     void gradientsArePyTorchs(On on) {
@@ -163,8 +163,8 @@ class GradientTest {
     }
 
     /**
-     * The gradients are the same sums in another order. Each is within about 2^-24 * sqrt(terms) of the exact one,
-     * which is 1e-6, so a relative tolerance of 1e-5 is enough.
+     * Both layouts add the same terms in different orders. fp32 rounding gives a sum a relative error of about 2^-24 *
+     * sqrt(terms) = 1e-6. The tolerance is 1e-5.
      */
     @OnEachDevice
     void aSharedPromptChangesNothing(On on) {

@@ -17,7 +17,7 @@ import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.model.family.Llama;
 import org.dpo4j.model.family.ModelConfig;
 
-/** Passes as CUDA graphs have the bits of passes launched one by one, whatever ran in between. */
+/** A pass that replays CUDA graphs gives the same bits as a pass that launches each kernel, whatever ran before. */
 class GraphsTest {
     private static final ModelConfig CONFIG = Llama.config(37, 16, 24, 2, 2, 1, 1024, true);
 

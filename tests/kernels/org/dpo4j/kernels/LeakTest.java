@@ -29,9 +29,9 @@ class LeakTest {
     private static final int ROUNDS = 3;
 
     /**
-     * Allowed growth of the process in the median round of three. A round has a thousand times thirteen calls, so this
-     * is 80 bytes per call. It is the median because the heap of the JVM may shrink in one round and its compiler may
-     * allocate in another; a leak shows in every round.
+     * The process may grow by this many bytes in the median of three rounds. A round makes 13,000 calls, so it is 80
+     * bytes per call. A leak shows in every round. In a single round the heap of the JVM may shrink, or its compiler may
+     * allocate, so the test takes the median.
      */
     private static final long ALLOWED = 1L << 20;
 

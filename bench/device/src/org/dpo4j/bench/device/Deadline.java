@@ -1,7 +1,7 @@
 package org.dpo4j.bench.device;
 
 /**
- * The time at which a run ends. After it no benchmark begins. A benchmark that is running may run on for some seconds.
+ * The time limit of a run. No benchmark starts after it. A benchmark that has started may take {@code graceSeconds} longer.
  */
 final class Deadline {
     private static final double A_YEAR = 365 * 86400.0;
@@ -12,6 +12,7 @@ final class Deadline {
 
     /**
      * @param seconds from now
+     * @param graceSeconds after the limit, for the benchmark that is running
      */
     Deadline(double seconds, double graceSeconds) {
         this.seconds = Math.min(seconds, A_YEAR);

@@ -40,15 +40,13 @@ class BenchTest {
         }
     }
 
+    private List<String> quickOptions() {
+        String output = folder.resolve("results").toString();
+        return List.of("--quick", "--device", DEVICE, "--output", output, "--commit", "abc1234");
+    }
+
     private Run run(Map<String, String> environment, String... arguments) throws IOException {
-        List<String> all = new ArrayList<>(List.of(
-                "--quick",
-                "--device",
-                DEVICE,
-                "--output",
-                folder.resolve("results").toString(),
-                "--commit",
-                "abc1234"));
+        List<String> all = new ArrayList<>(quickOptions());
         all.addAll(List.of(arguments));
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         int exit = Bench.run(
@@ -321,15 +319,8 @@ class BenchTest {
         System.getProperties().stringPropertyNames().stream()
                 .filter(name -> name.startsWith("dpo4j.") || name.startsWith("org.bytedeco."))
                 .forEach(name -> command.add("-D" + name + "=" + System.getProperty(name)));
-        command.addAll(List.of(
-                "org.dpo4j.bench.device.Bench",
-                "--quick",
-                "--device",
-                DEVICE,
-                "--output",
-                folder.resolve("results").toString(),
-                "--commit",
-                "abc1234"));
+        command.add("org.dpo4j.bench.device.Bench");
+        command.addAll(quickOptions());
         command.addAll(arguments);
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         builder.environment().putAll(environment);

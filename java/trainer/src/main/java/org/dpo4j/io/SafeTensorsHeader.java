@@ -16,9 +16,9 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Parses and checks the JSON header of a safetensors file: the byte range of each tensor must match its shape and
- * dtype, and the ranges must cover the data exactly once. It is parsed as a stream, so memory is bounded by the bytes
- * of the header and not by sizes that it claims.
+ * Parses and checks the JSON header of a safetensors file. The byte range of each tensor must match its shape and dtype,
+ * and the ranges must cover the data exactly once. The parser reads a stream, so a header that claims huge sizes takes no
+ * more memory than its own bytes.
  */
 public final class SafeTensorsHeader {
     private static final JsonFactory JSON = JsonFactory.builder()

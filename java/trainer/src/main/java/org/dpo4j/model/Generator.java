@@ -20,9 +20,10 @@ import org.dpo4j.model.family.Architecture;
  * requests. Does not close the model.
  */
 public final class Generator implements AutoCloseable {
-    /** Maximum sequences and prompt tokens that run at once. They bound memory and do not change the tokens. */
+    /** The maximum number of sequences generated at once. It limits memory and does not change the generated tokens. */
     private static final int MAX_SEQUENCES = 256;
 
+    /** The maximum number of prompt tokens in one forward pass, to limit memory. A longer prompt runs alone. */
     private static final int MAX_PROMPT_ROWS = 8192;
 
     /**

@@ -62,7 +62,7 @@ public record MemoryPlan(
                 Optimizer.arrayBytes(parameters, ring));
     }
 
-    /** Maximum bytes allocated at a time: while the reference is computed, or during training. */
+    /** The peak of allocated device memory in bytes: that of the reference log-probs or that of training, whichever is larger. */
     public long bytes() {
         long optimizer = masterWeights + moments + optimizerArrays;
         long steps = optimizer + passes.training().total() + passes.evaluation().total();

@@ -10,8 +10,8 @@ import org.dpo4j.report.MetricsLog;
 import org.dpo4j.report.RunListener;
 
 /**
- * Runs the steps of a run, writes its metrics and evaluates. It reads from the device every {@code logging_steps} steps
- * and at evaluations; otherwise only on devices where a read does not wait.
+ * Trains, evaluates and writes metrics. On a CUDA device a read waits for all queued work, so the loop reads only every
+ * {@code logging_steps} steps and at evaluations. On the CPU nothing is queued, and it reads after each step.
  */
 final class TrainLoop {
     /** The step of the weights is unknown, because the device cannot be read. */
