@@ -39,21 +39,45 @@ class Operand {
     for (int pattern = 0; pattern < patterns(rows); pattern++) block.at(corner(pattern), pattern_bytes(rows), what);
   }
 
-  // "Swizzling Modes". Between a store and its fence, the memory of the threads differs from what products see.
-  float element(int row, int k) const {
-    const uint32_t at = transposed_ ? start_ + row / kPatternRows * leading_ + k / 8 * stride_ + k % 8 * kRowBytes + row % kPatternRows * 2
-                                    : start_ + row / 8 * stride_ + row % 8 * kRowBytes + k * 2;
-    const uint32_t address = at ^ (at >> 7 & 7) << 4;
-    uint16_t stored, seen;
-    memcpy(&stored, block_.shared_byte(address), sizeof stored);
-    memcpy(&seen, block_.seen_byte(address), sizeof seen);
-    if (stored != seen) fail("wgmma: %s at %#x was written without a fence.proxy.async, or while products read it", what_, address);
-    return bf16_to_float(seen);
+  // Calls store(row, k, value) for every element of `rows` rows. Both are multiples of 8.
+  template <class Store>
+  void read(int first_row, int rows, Store store) const {
+    float values[kChunk];
+    if (transposed_) {
+      for (int k = 0; k < kDepth; k++) {
+        for (int row = first_row; row < first_row + rows; row += kChunk) {
+          read_chunk(row, k, values);
+          for (int i = 0; i < kChunk; i++) store(row + i, k, values[i]);
+        }
+      }
+    } else {
+      for (int row = first_row; row < first_row + rows; row++) {
+        for (int k = 0; k < kDepth; k += kChunk) {
+          read_chunk(row, k, values);
+          for (int i = 0; i < kChunk; i++) store(row, k + i, values[i]);
+        }
+      }
+    }
   }
 
  private:
   static constexpr uint32_t kRowBytes = 128, kPatternBytes = 1024;
   static constexpr int kPatternRows = 64;  // MN-major
+  static constexpr int kChunk = 8;         // elements in 16 bytes, which swizzling keeps together
+
+  // "Swizzling Modes". The chunk has neighbouring k of one row, or MN-major neighbouring rows of one k. Between a store and its fence, the memory
+  // of the threads differs from what products see.
+  void read_chunk(int row, int k, float (&values)[kChunk]) const {
+    const uint32_t at = transposed_ ? start_ + row / kPatternRows * leading_ + k / 8 * stride_ + k % 8 * kRowBytes + row % kPatternRows * 2
+                                    : start_ + row / 8 * stride_ + row % 8 * kRowBytes + k * 2;
+    const uint32_t address = at ^ (at >> 7 & 7) << 4;
+    uint16_t stored[kChunk], seen[kChunk];
+    memcpy(stored, block_.shared_byte(address), sizeof stored);
+    memcpy(seen, block_.seen_byte(address), sizeof seen);
+    if (memcmp(stored, seen, sizeof seen) != 0)
+      fail("wgmma: %s at %#x was written without a fence.proxy.async, or while products read it", what_, address);
+    for (int i = 0; i < kChunk; i++) values[i] = bf16_to_float(seen[i]);
+  }
 
   int patterns(int rows) const { return transposed_ ? (rows + kPatternRows - 1) / kPatternRows * (kDepth / 8) : (rows + 7) / 8; }
   uint32_t corner(int pattern) const {
@@ -142,14 +166,12 @@ void compute(const Block& block, int warp_of_group, const Product& product) {
   const int columns = d.count * 2;
   const Operand b(block, product.b, columns, "matrix B");
   double a_values[kRows][kDepth], b_values[kDepth][kMaxColumns];
-  for (int k = 0; k < kDepth; k++) {
-    for (int column = 0; column < columns; column++) b_values[k][column] = b.element(column, k);
-  }
+  b.read(0, columns, [&](int column, int k, float value) { b_values[k][column] = value; });
   if (product.registers != nullptr) {
     for (int i = 0; i < kRows * kDepth; i++) a_values[i / kDepth][i % kDepth] = left_element(*product.registers, i / kDepth, i % kDepth);
   } else {
     const Operand a(block, product.a, kWarpsOfGroup * kRows, "matrix A");
-    for (int i = 0; i < kRows * kDepth; i++) a_values[i / kDepth][i % kDepth] = a.element(warp_of_group * kRows + i / kDepth, i % kDepth);
+    a.read(warp_of_group * kRows, kRows, [&](int row, int k, float value) { a_values[row % kRows][k] = value; });
   }
   for (int row = 0; row < kRows; row++) {
     double sums[kMaxColumns];

@@ -70,6 +70,7 @@ class TokenLogProbInvarianceTest {
     }
 
     @OnEachLogitsType
+    @Tag("large")
     void rowsOfLargeVocabulariesDoNotDependOnOtherRows(On on) {
         TokenLogProbCall call = TokenLogProbCall.random(13, 5000, 4);
         call.targets()[5] = -1;

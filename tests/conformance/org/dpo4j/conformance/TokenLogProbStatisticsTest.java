@@ -36,6 +36,7 @@ class TokenLogProbStatisticsTest {
     }
 
     @OnEachLogitsType
+    @Tag("large")
     void hitsAtTiesOfLargeVocabularies(On on) {
         for (int vocabulary : new int[] {4097, 50_257, 151_936}) {
             tie(on, vocabulary, 0, vocabulary - 1);

@@ -55,6 +55,7 @@ class TrlTrainingTest {
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("cases")
+    @Tag("large")
     void trainsAsTrl(String name, JsonNode golden) throws IOException {
         Object[] arguments = arguments(golden).toArray();
         Cli.runOnDevice("dpo" + " %s".repeat(arguments.length), arguments).assertSucceeded();

@@ -18,6 +18,7 @@ import org.dpo4j.data.Sequence;
 import org.dpo4j.data.Shuffle;
 import org.dpo4j.data.Tokenizer;
 import org.dpo4j.kernels.decoder.Segment;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 class BucketTest {
@@ -79,6 +80,7 @@ class BucketTest {
 
     /** With real pairs few rows are added, and most batches have the bucket of an earlier one. */
     @Test
+    @Tag("large")
     void realPairsNeedLittlePaddingAndReuseBuckets() {
         List<PreferencePair> pairs;
         try (Tokenizer tokenizer = Tokenizer.load(TestFiles.real("models/TinyStories-656K"), 2048)) {

@@ -3,7 +3,6 @@ package org.dpo4j.testkit;
 import static org.dpo4j.testkit.Tolerance.U;
 
 import java.util.List;
-import java.util.function.IntToDoubleFunction;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.testkit.ReferenceAttention.Gradients;
 import org.dpo4j.testkit.ReferenceAttention.View;
@@ -53,11 +52,11 @@ public final class AttentionTolerance {
     private double score(View view) {
         double largest = 0;
         for (int key : view.keys()) {
-            double magnitude = 0;
-            for (int d = 0; d < attention.headWidth; d++) {
-                magnitude += Math.abs(attention.q(attention.atQuery(view.query(), view.head()) + d)
-                        * attention.k(attention.atKey(key, view.head()) + d));
-            }
+            double magnitude = magnitude(
+                    attention.q,
+                    attention.atQuery(view.query(), view.head()),
+                    attention.k,
+                    attention.atKey(key, view.head()));
             largest = Math.max(largest, Math.abs(attention.scale) * magnitude);
         }
         return products(attention.headWidth + 3) * largest;
@@ -95,9 +94,10 @@ public final class AttentionTolerance {
         double[] magnitudes = new double[attention.headWidth];
         double lse = view.lse();
         for (int j = 0; j < n; j++) {
+            double p = Math.exp(view.scores()[j] - lse);
+            int value = attention.atKey(view.keys()[j], view.head());
             for (int d = 0; d < attention.headWidth; d++) {
-                magnitudes[d] += Math.exp(view.scores()[j] - lse)
-                        * Math.abs(attention.v(attention.atKey(view.keys()[j], view.head()) + d));
+                magnitudes[d] += p * Math.abs(attention.v[value + d]);
             }
         }
         for (int d = 0; d < magnitudes.length; d++) {
@@ -164,7 +164,7 @@ public final class AttentionTolerance {
         double scale = Math.abs(attention.scale);
         int query = attention.atQuery(view.query(), view.head());
         double delta = attention.dot(dOut, query, out, query);
-        double deltaMagnitude = magnitude(i -> dOut[query + i] * out[query + i]);
+        double deltaMagnitude = magnitude(dOut, query, out, query);
         double ofScore = score(view);
         for (int j = 0; j < view.keys().length; j++) {
             int key = attention.atKey(view.keys()[j], view.head());
@@ -175,19 +175,16 @@ public final class AttentionTolerance {
                                     + 3 * U * (Math.abs(view.scores()[j]) + Math.abs(lse))
                                     + Tolerance.exponential(exponent))
                     + flushed();
-            double dP = 0;
-            for (int d = 0; d < width; d++) {
-                dP += dOut[query + d] * attention.v(key + d);
-            }
-            double dPMagnitude = magnitude(i -> dOut[query + i] * attention.v(key + i));
+            double dP = attention.dot(dOut, query, attention.v, key);
+            double dPMagnitude = magnitude(dOut, query, attention.v, key);
             double ofDifference = products(width + 2) * dPMagnitude + Tolerance.roundings(width + 2) * deltaMagnitude;
             double dScore = p * Math.abs(dP - delta);
             double ofDScore = ofP * Math.abs(dP - delta) + p * ofDifference + 2 * U * dScore + flushed();
             double keys = left() + products(view.keys().length + 3);
             double queries = left() + products(queriesOfKey[view.keys()[j]] + 3);
             for (int d = 0; d < width; d++) {
-                double k = Math.abs(attention.k(key + d));
-                double q = Math.abs(attention.q(query + d));
+                double k = Math.abs(attention.k[key + d]);
+                double q = Math.abs(attention.q[query + d]);
                 double dy = Math.abs(dOut[query + d]);
                 ofQ[query + d] += scale * k * (ofDScore + keys * dScore);
                 ofK[key + d] += scale * q * (ofDScore + queries * dScore);
@@ -196,10 +193,11 @@ public final class AttentionTolerance {
         }
     }
 
-    private double magnitude(IntToDoubleFunction term) {
+    /** Sum of the magnitudes of the products that {@link ReferenceAttention#dot} adds. */
+    private double magnitude(double[] a, int atA, double[] b, int atB) {
         double sum = 0;
         for (int d = 0; d < attention.headWidth; d++) {
-            sum += Math.abs(term.applyAsDouble(d));
+            sum += Math.abs(a[atA + d] * b[atB + d]);
         }
         return sum;
     }

@@ -15,9 +15,9 @@ public final class ReferenceAttention {
     public final int kvHeads;
     public final int headWidth;
     public final double scale;
-    private final double[] q;
-    private final double[] k;
-    private final double[] v;
+    final double[] q;
+    final double[] k;
+    final double[] v;
     private final List<Segment> segments;
     private @Nullable List<View> views;
 
@@ -94,9 +94,7 @@ public final class ReferenceAttention {
     public View view(int query, int head, int[] keys) {
         double[] scores = new double[keys.length];
         for (int j = 0; j < keys.length; j++) {
-            for (int d = 0; d < headWidth; d++) {
-                scores[j] += scale * q[atQuery(query, head) + d] * k[atKey(keys[j], head) + d];
-            }
+            scores[j] = scale * dot(q, atQuery(query, head), k, atKey(keys[j], head));
         }
         return new View(query, head, keys, scores);
     }
@@ -128,8 +126,9 @@ public final class ReferenceAttention {
         double[] out = new double[headWidth];
         for (int j = 0; j < view.keys.length; j++) {
             double p = Math.exp(view.scores[j] - lse);
+            int value = atKey(view.keys[j], view.head);
             for (int d = 0; d < headWidth; d++) {
-                out[d] += p * v[atKey(view.keys[j], view.head) + d];
+                out[d] += p * v[value + d];
             }
         }
         return out;

@@ -1,0 +1,17 @@
+# Steps of .ci/run and .ci/nightly. Sourced in the project's root.
+export DPO4J_DATA=${DPO4J_DATA:-$PWD/../shared/data}
+started=$SECONDS
+mkdir -p target
+step() { printf '\n== %s (%d s)\n' "$1" $((SECONDS - started)); }
+
+# Runs two functions at the same time: most of their steps keep one core busy. The output of the second follows that of the first.
+side_by_side() {
+  "$2" >target/second.log 2>&1 &
+  local second=$!
+  # shellcheck disable=SC2064 # the process of now
+  trap "kill $second 2>/dev/null || true" EXIT
+  "$1"
+  wait "$second" || { cat target/second.log; exit 1; }
+  trap - EXIT
+  cat target/second.log
+}
