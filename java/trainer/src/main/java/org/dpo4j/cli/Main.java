@@ -25,14 +25,6 @@ import picocli.CommandLine.UnmatchedArgumentException;
 @Command(
         name = "dpo4j",
         description = "Direct Preference Optimization on the JVM.",
-        subcommands = {
-            QuickstartCommand.class,
-            SftCommand.class,
-            DpoCommand.class,
-            LogpsCommand.class,
-            GenerateCommand.class,
-            DoctorCommand.class
-        },
         versionProvider = Main.Version.class,
         footer = {
             "",
@@ -40,6 +32,14 @@ import picocli.CommandLine.UnmatchedArgumentException;
         })
 @SuppressWarnings("UnusedVariable") // picocli handles these options, or they are looked up before it parses
 public final class Main {
+    private static final List<Class<?>> COMMANDS = List.of(
+            QuickstartCommand.class,
+            SftCommand.class,
+            DpoCommand.class,
+            LogpsCommand.class,
+            GenerateCommand.class,
+            DoctorCommand.class);
+
     private static final int FAILED = 1;
     private static final int NOT_UNDERSTOOD = 2;
     private static final String NO_COMMAND = "no command; ./dpo4j help lists them";
@@ -82,7 +82,9 @@ public final class Main {
     /** Runs a command; returns its exit code. Errors are one line on standard error. */
     public static int run(String... arguments) {
         System.setProperty("slf4j.internal.verbosity", "ERROR"); // hides SLF4J's warning that no logger is configured
-        CommandLine commands = new CommandLine(new Main()).setUsageHelpWidth(100);
+        CommandLine commands = new CommandLine(new Main());
+        commandsFor(arguments).forEach(commands::addSubcommand);
+        commands.setUsageHelpWidth(100);
         commands.setExpandAtFiles(false); // a value may begin with @
         OptionTypes.register(commands);
         commands.setParameterExceptionHandler((e, words) -> report(message(e, words), e, words, NOT_UNDERSTOOD));
@@ -95,6 +97,19 @@ public final class Main {
         } catch (OutOfMemoryError | LinkageError e) {
             return report(message(e), e, arguments, FAILED);
         }
+    }
+
+    /**
+     * The commands that a line may need: the one that its first word names, else all. Picocli reads the options of a
+     * command by reflection, which takes longer than anything else before a command runs.
+     */
+    private static List<Class<?>> commandsFor(String[] arguments) {
+        return COMMANDS.stream()
+                .filter(type -> arguments.length > 0
+                        && arguments[0].equals(type.getAnnotation(Command.class).name()))
+                .findFirst()
+                .<List<Class<?>>>map(List::of)
+                .orElse(COMMANDS);
     }
 
     /**
