@@ -69,9 +69,7 @@ public final class Tokenizer implements AutoCloseable {
      */
     public int[] encode(String text) {
         try {
-            return Arrays.stream(tokenizer.encode(text, false, false).getIds())
-                    .mapToInt(Math::toIntExact)
-                    .toArray();
+            return TokenizerLibrary.encode(tokenizer, text);
         } catch (RuntimeException e) {
             throw new Dpo4jException(
                     "the tokenizer has no token for a part of the text, and none for unknown parts (" + e.getMessage()
