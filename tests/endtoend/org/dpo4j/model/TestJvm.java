@@ -12,10 +12,19 @@ import java.util.List;
 public final class TestJvm {
     private TestJvm() {}
 
+    /**
+     * Options of a JVM that lives for seconds: without the optimizing compiler and with one thread of collection it needs
+     * half of the CPU time.
+     */
+    public static final List<String> SHORT_LIVED =
+            List.of("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto");
+
     /** The command {@code java} with these words, as a list that can grow. */
     public static List<String> command(String... words) {
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+        List<String> command = new ArrayList<>(
+                List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString()));
+        command.addAll(SHORT_LIVED);
+        command.addAll(List.of(
                 "-Dorg.bytedeco.javacpp.cachedir=" + System.getProperty("org.bytedeco.javacpp.cachedir"),
                 "-cp",
                 System.getProperty("java.class.path")));
