@@ -77,22 +77,20 @@ final class Benchmarks {
                     "count 1003, dtype BF16, rounding stochastic",
                     "count 1003, dtype BF16, rounding stochastic, moments BF16"));
 
-    private static final List<Shape> STEP_TINY = shapes(
-            "layout shared, model tiny, pairs 2, prompt 8, completion 4, dtype F32",
-            "layout plain, model tiny, pairs 2, prompt 8, completion 4, dtype F32",
-            "layout shared, model tiny, pairs 2, prompt 8, completion 4, dtype BF16",
-            "layout shared, model tiny, pairs 4, micro_batch 2, prompt 8, completion 4, dtype BF16, rounding stochastic,"
-                    + " moments BF16");
     private static final Shapes STEP = onGpu(
             shapes(
                     "layout shared, model qwen2-0.5b, pairs 8, prompt 1024, completion 512, dtype BF16",
                     "layout plain, model qwen2-0.5b, pairs 8, prompt 1024, completion 512, dtype BF16"),
-            STEP_TINY);
+            shapes(
+                    "layout shared, model tiny, pairs 2, prompt 8, completion 4, dtype F32",
+                    "layout plain, model tiny, pairs 2, prompt 8, completion 4, dtype F32",
+                    "layout shared, model tiny, pairs 2, prompt 8, completion 4, dtype BF16"));
     /** 16 Ki rows a step, in micro-batches whose activations leave room for weights, gradients and moments in 130 GB. */
     private static final Shapes STEP_8B = onGpu(
             shapes("layout shared, model llama3-8b, pairs 8, micro_batch 4, prompt 1024, completion 512, dtype BF16,"
                     + " rounding stochastic, moments BF16"),
-            STEP_TINY);
+            shapes("layout shared, model tiny, pairs 4, micro_batch 2, prompt 8, completion 4, dtype BF16,"
+                    + " rounding stochastic, moments BF16"));
 
     private static final Shapes MEMORY = new Shapes(
             shapes("bytes 1073741824"),

@@ -39,7 +39,7 @@ record Pace(
     static final Pace CPU = new Pace(Scale.CPU, 20, 0.5, 1, new RoundLimits(30, 5, 5e-3), new Load(0.2, 0.2, 1));
 
     /** Checks that benchmarks run. Its times are not measurements. */
-    static final Pace LOOK = new Pace(Scale.TINY, 30, 0, 0, new RoundLimits(3, 0.05, 1e-4), new Load(0, 1e-3, 2e-3));
+    static final Pace LOOK = new Pace(Scale.TINY, 30, 0, 0, new RoundLimits(3, 0.01, 1e-4), new Load(0, 1e-3, 2e-3));
 
     /**
      * The expected seconds of one benchmark at one shape, if its preparation writes {@code bytesOnDisk} bytes to disk.

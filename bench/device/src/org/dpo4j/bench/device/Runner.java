@@ -253,9 +253,9 @@ final class Runner {
             opened.add(bound.close());
             contenders.add(rounds.contender(bound.call()));
         }
-        boolean isInGraph = entry.benchmark.isLaunchBound(entry.shape) && device.supportsGraphs();
-        if (isInGraph) {
-            GraphNodes nodes = opened.add(new GraphNodes(device, prepared.call()));
+        GraphNodes nodes = null;
+        if (entry.benchmark.isLaunchBound(entry.shape) && device.supportsGraphs()) {
+            nodes = opened.add(new GraphNodes(device, prepared.call(), pace.scale()));
             contenders.add(rounds.contender(nodes.call()));
         }
         List<Times> times = rounds.run(contenders, haste * pace.rounds().seconds());
@@ -268,9 +268,9 @@ final class Runner {
         if (repeats.get() > 0) {
             row.put("repeats", repeats.get());
         }
-        if (isInGraph) {
-            row.put("graph_nodes", GraphNodes.NODES);
-            row.put("graph_node_us", times.get(times.size() - 1).median() / GraphNodes.NODES);
+        if (nodes != null) {
+            row.put("graph_nodes", nodes.count());
+            row.put("graph_node_us", times.get(times.size() - 1).median() / nodes.count());
         }
         state.report(row);
         row.put("burst_us", rounds.burst(contenders.get(0)));

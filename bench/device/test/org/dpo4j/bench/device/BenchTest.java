@@ -1,7 +1,6 @@
 package org.dpo4j.bench.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -18,8 +17,6 @@ import java.util.Map;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.dpo4j.bench.device.Benchmark.Prepared;
-import org.dpo4j.kernels.DType;
-import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -177,69 +174,6 @@ class BenchTest {
         assertThat(printed.toString(StandardCharsets.UTF_8)).contains("no sizes for the cpu: --quick runs them");
     }
 
-    /** Calls {@code test} with every benchmark at every tiny shape that the device stores. */
-    private static void eachPrepared(PreparedTest test) throws Exception {
-        Numbers numbers = new Numbers(Scale.TINY);
-        for (Benchmark benchmark : Benchmarks.ALL) {
-            for (Shape shape : benchmark.shapes().tiny()) {
-                try (Device device = Devices.open(DEVICE);
-                        Fixture fixture = new Fixture(device, shape, numbers, 1)) {
-                    if (device.supports(shape.dtype())) {
-                        Prepared prepared = benchmark.preparation().prepare(fixture);
-                        test.run(benchmark.name() + " " + shape, fixture, prepared);
-                        prepared.close().close();
-                    }
-                }
-            }
-        }
-    }
-
-    private interface PreparedTest {
-        void run(String name, Fixture fixture, Prepared prepared);
-    }
-
-    /** Before the call, results are wrong. A gate that accepts them checks nothing. */
-    @Test
-    void everyGateRefusesResultsThatWereNotComputed() throws Exception {
-        eachPrepared((name, fixture, prepared) -> assertThatThrownBy(
-                        () -> prepared.check().run(new Gate(name)))
-                .as(name)
-                .isInstanceOf(Gate.Failed.class)
-                .hasMessageContaining(", must be "));
-    }
-
-    /** Repeats restore the tensors that a call writes and no others. Results start at 0, and are right afterwards. */
-    @Test
-    void repeatsLeaveInputsAsTheyWere() throws Exception {
-        eachPrepared((name, fixture, prepared) -> {
-            for (Operand tensor : fixture.cleared()) {
-                assertThat(tensor.read(0, (int) tensor.count()))
-                        .as(name)
-                        .containsExactly(new double[(int) tensor.count()]);
-            }
-            if (prepared.isRepeatable()) {
-                Gate gate = new Gate(name);
-                assertThat(Repeats.run(fixture.device(), fixture, prepared.call(), gate, 0))
-                        .isEqualTo(3);
-                prepared.check().run(gate);
-            }
-        });
-    }
-
-    @Test
-    void aCallThatGivesOtherBitsIsDetected() {
-        try (Device device = Devices.open(DEVICE);
-                Fixture fixture = new Fixture(device, Shape.of("count 5000"), new Numbers(Scale.TINY), 1)) {
-            Operand result = fixture.zeros(DType.F32, 5000);
-            int[] calls = {0};
-            Benchmark.Call drifting =
-                    turn -> device.fill(result.at(turn) + result.bytes() - 4, ++calls[0] < 3 ? 1 : 2, 4);
-            assertThatThrownBy(() -> Repeats.run(device, fixture, drifting, new Gate("drifting"), 0))
-                    .isInstanceOf(Gate.Failed.class)
-                    .hasMessageContaining("drifting: repeat 3 left other bits");
-        }
-    }
-
     /** A wrong result is timed and marked, and the run fails. */
     @Test
     void failedGateIsTimedAndMarkedAndFailsTheRun() throws IOException {
@@ -314,6 +248,9 @@ class BenchTest {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin/java").toString(),
                 "-Xmx1g",
+                "-XX:TieredStopAtLevel=1", // a JVM of seconds starts in half of the time without the optimizing
+                // compiler
+                "-XX:+UseSerialGC",
                 "-cp",
                 System.getProperty("java.class.path")));
         System.getProperties().stringPropertyNames().stream()
