@@ -81,7 +81,7 @@ for jar in "$bundle"/lib/*.jar "$bundle"/tests/*.jar; do
   esac
 done
 
-tar -C "$stage" -cf - dpo4j | xz -T0 -6 >"$stage/archive"
+tar -C "$stage" -cf - dpo4j | xz -T0 >"$stage/archive"
 size=$(stat -c %s "$stage/archive")
 bash "$here/write.sh" "$output" <"$stage/archive"
 echo "dpo4j: wrote $output, $((size / 1000000)) MB. There: tar xf $(basename -- "$output") && dpo4j/verify" >&2
