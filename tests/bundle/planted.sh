@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Shows on a machine without a GPU that the first GPU call cannot be wasted: planted.sh ARCHIVE, after `./mvnw -B verify` has built the emulated library. Takes a
-# minute; CLASS_LIMIT, the seconds after which a class hangs, is 30 without it, which a machine that does other work too may need more of.
+# minute; CLASS_LIMIT, the seconds after which a class hangs, is 15 without it, which a machine that does other work too may need more of.
 #   cpu        passes
 #   no device  ends after doctor
 #   emulated   one kernel hangs and another one fails the device: each costs its own step, and the benchmarks behind the fault are run after all
@@ -30,7 +30,7 @@ CUDA_VISIBLE_DEVICES='' first none 1
 expect none doctor 'FAILED \(exit 1\)'
 if grep conformance "$work/none/steps.txt"; then echo "planted: classes were run without a device" >&2; exit 1; fi
 
-export CLASS_LIMIT=${CLASS_LIMIT:-30} DPO4J_JAVA_OPTIONS="-Ddpo4j.native.path=$emulated/libdpo4j.so -Ddpo4j.cuda.path=$emulated/standin"
+export CLASS_LIMIT=${CLASS_LIMIT:-15} DPO4J_JAVA_OPTIONS="-Ddpo4j.native.path=$emulated/libdpo4j.so -Ddpo4j.cuda.path=$emulated/standin"
 export DPO4J_EMULATION_HANG=dpo4j_rope_forward DPO4J_EMULATION_FAULT=dpo4j_swiglu_forward
 first emulated 1 --device emulated --classes RopeTest,SwigluTest,ScaleRowsTest --benchmarks swiglu_forward+scale_rows:15
 expect emulated conformance.RopeTest "HUNG: no end after $CLASS_LIMIT s"
