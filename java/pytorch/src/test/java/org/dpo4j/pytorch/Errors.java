@@ -30,10 +30,10 @@ record Errors(double logProb, double softmax, double sum, double slope, double g
      */
     static Errors of(Tensor logits, Tensor sums, Tensor dSums, double curvature) {
         double vocabulary = logits.size(1);
-        double size = Values.largest(Values.of(logits)) + Math.log(vocabulary);
+        double size = Values.maxMagnitude(Values.of(logits)) + Math.log(vocabulary);
         double logProb = (4 + 3 * 2 * size + vocabulary + 5 * 2 * size) * U;
-        double sum = 4 * logProb + U * Values.largest(Values.of(sums));
-        double slope = Values.largest(Values.of(dSums));
+        double sum = 4 * logProb + U * Values.maxMagnitude(Values.of(sums));
+        double slope = Values.maxMagnitude(Values.of(dSums));
         double ofSlope = 2 * curvature * sum + 2 * U * slope;
         double softmax = logProb + (4 + 3 * 2 * size) * U;
         return new Errors(logProb, softmax, sum, slope, ofSlope + slope * (softmax + 4 * U), ScalarType.Float);
@@ -57,9 +57,9 @@ record Errors(double logProb, double softmax, double sum, double slope, double g
         return type == ScalarType.Half ? 0x1p-25 : 0;
     }
 
-    /** Error of a stored element of the gradient whose magnitude is at most {@code largest}. */
-    double stored(double largest) {
-        return gradient + underflow() + storing() * (largest + gradient);
+    /** Error of a stored element of the gradient whose magnitude is at most {@code max}. */
+    double stored(double max) {
+        return gradient + underflow() + storing() * (max + gradient);
     }
 
     /**
@@ -68,8 +68,8 @@ record Errors(double logProb, double softmax, double sum, double slope, double g
      */
     double product(Tensor dLogits, Tensor factors) {
         Tensor magnitudes = factors.detach().to(ScalarType.Double).abs();
-        double terms = Values.largest(Values.of(dLogits.abs().mm(magnitudes)));
-        double columns = Values.largest(Values.of(magnitudes.sum(0)));
+        double terms = Values.maxMagnitude(Values.of(dLogits.abs().mm(magnitudes)));
+        double columns = Values.maxMagnitude(Values.of(magnitudes.sum(0)));
         double relative = storing() + dLogits.size(1) * U;
         return relative * terms + (1 + relative) * (gradient + underflow()) * columns;
     }
@@ -78,7 +78,7 @@ record Errors(double logProb, double softmax, double sum, double slope, double g
         double[] a = Values.of(is);
         double[] b = Values.of(expected);
         assertThat(a).as(what).hasSameSizeAs(b);
-        assertThat(Values.largest(b))
+        assertThat(Values.maxMagnitude(b))
                 .as(what + " is of a size that errors show in")
                 .isGreaterThan(20 * tolerance);
         for (int i = 0; i < a.length; i++) {

@@ -56,10 +56,11 @@ class MemoryTest {
             TorchPreferenceLoss loss, Tensor hidden, Tensor weight, Tensor targets, Tensor offsets, boolean inPlace) {
         try (PointerScope step = new PointerScope()) {
             Tensor logits = torch.linear(hidden, weight);
-            Completions of = new Completions(logits, targets, offsets);
-            Tensor reference = loss.logProbs(of);
+            Completions completions = new Completions(logits, targets, offsets);
+            Tensor reference = loss.logProbs(completions);
             Scale scale = new Scale(0.5f);
-            (inPlace ? loss.computeInPlace(of, reference, scale) : loss.compute(of, reference, scale)).backward();
+            (inPlace ? loss.computeInPlace(completions, reference, scale) : loss.compute(completions, reference, scale))
+                    .backward();
         }
     }
 

@@ -74,8 +74,8 @@ class TensorMemoryTest {
         Tensor logits = padded.narrow(1, 0, vocabulary);
         Tensor dense = logits.detach().to(ScalarType.Double);
         try (TorchPreferenceLoss loss = TorchPreferenceLoss.on(logits, TorchLoss.SIMPO.options())) {
-            Completions of = new Completions(logits, Values.ints(targets), Values.ints(OFFSETS));
-            Result result = loss.compute(of, null, new Scale(1));
+            Completions completions = new Completions(logits, Values.ints(targets), Values.ints(OFFSETS));
+            Result result = loss.compute(completions, null, new Scale(1));
             Tensor sums = TorchLoss.sums(dense, targets, OFFSETS);
             Errors.near(
                     "sums",
@@ -88,7 +88,7 @@ class TensorMemoryTest {
         for (int row = 0; row < ROWS; row++) {
             assertThat(gradient[row * VOCABULARY + vocabulary]).isZero();
         }
-        assertThat(Values.largest(gradient)).isPositive();
+        assertThat(Values.maxMagnitude(gradient)).isPositive();
     }
 
     @Test
@@ -126,8 +126,9 @@ class TensorMemoryTest {
     private void refusesOffsets(String message, int... offsets) {
         Layer layer = Layer.of(random, ScalarType.Float);
         try (TorchPreferenceLoss loss = TorchPreferenceLoss.on(layer.logits(), TorchLoss.SIMPO.options())) {
-            Completions of = new Completions(layer.logits(), Values.ints(TARGETS), Values.ints(offsets));
-            assertThatThrownBy(() -> loss.compute(of, null, new Scale(1))).hasMessageStartingWith(message);
+            Completions completions = new Completions(layer.logits(), Values.ints(TARGETS), Values.ints(offsets));
+            assertThatThrownBy(() -> loss.compute(completions, null, new Scale(1)))
+                    .hasMessageStartingWith(message);
         }
     }
 

@@ -136,13 +136,13 @@ record TorchLoss(
     Tensor losses(Tensor sums, Tensor reference, int[] targets, int[] offsets, double pairScale) {
         Tensor in = members(targets, offsets).sum(1).view(-1, 2);
         Tensor pi = sums.view(-1, 2);
-        Tensor of = reference.to(ScalarType.Double).view(-1, 2);
+        Tensor referenceSums = reference.to(ScalarType.Double).view(-1, 2);
         return formula.losses(
                 new Pairs(
                         pi.select(1, 0),
                         pi.select(1, 1),
-                        of.select(1, 0),
-                        of.select(1, 1),
+                        referenceSums.select(1, 0),
+                        referenceSums.select(1, 1),
                         in.select(1, 0),
                         in.select(1, 1)),
                 pairScale,

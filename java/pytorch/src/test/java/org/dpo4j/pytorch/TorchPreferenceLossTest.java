@@ -61,52 +61,53 @@ class TorchPreferenceLossTest {
 
     @ParameterizedTest(name = "{0} of {1}, in place: {2}")
     @MethodSource("cases")
-    void gradientsEqualThoseOfAutograd(TorchLoss of, ScalarType type, boolean inPlace) {
+    void gradientsEqualThoseOfAutograd(TorchLoss torchLoss, ScalarType type, boolean inPlace) {
         Layer layer = Layer.of(random, type);
         Tensor exact = layer.logits().detach().to(ScalarType.Double).requires_grad_(true);
         Tensor reference = Values.normal(random, 5, 2 * PAIRS).sub(new Scalar(15));
-        Scale scale = new Scale(1f / PAIRS, of.tokenScale());
+        Scale scale = new Scale(1f / PAIRS, torchLoss.tokenScale());
         Result result;
-        try (TorchPreferenceLoss loss = TorchPreferenceLoss.on(layer.logits(), of.options())) {
-            Tensor given = of.reference() ? reference : null;
+        try (TorchPreferenceLoss loss = TorchPreferenceLoss.on(layer.logits(), torchLoss.options())) {
+            Tensor given = torchLoss.reference() ? reference : null;
             Completions completions = Layer.completions(layer.logits());
             result = inPlace ? loss.computeInPlace(completions, given, scale) : loss.compute(completions, given, scale);
         }
 
         Tensor sums = TorchLoss.sums(exact, TARGETS, OFFSETS);
         Tensor leaf = sums.detach().requires_grad_(true);
-        Tensor losses = of.losses(leaf, reference, TARGETS, OFFSETS, scale.pair());
+        Tensor losses = torchLoss.losses(leaf, reference, TARGETS, OFFSETS, scale.pair());
         losses.sum().mul(new Scalar((double) scale.pair())).backward();
         sums.backward(leaf.grad(), new BoolOptional(), false, new TensorArrayRefOptional());
 
-        Errors errors = Errors.of(exact, sums, leaf.grad(), of.curvature() * scale.pair())
+        Errors errors = Errors.of(exact, sums, leaf.grad(), torchLoss.curvature() * scale.pair())
                 .in(type);
-        Errors.near(of + " sums", result.logProbs(), sums, errors.sum());
+        Errors.near(torchLoss + " sums", result.logProbs(), sums, errors.sum());
         // The error of a loss is at most d loss / d sum times the error of its two sums, plus one rounding.
         double[] expectedLosses = Values.of(losses);
         Errors.near(
-                of + " losses",
+                torchLoss + " losses",
                 result.losses(),
                 losses,
-                2 * errors.sum() * (errors.slope() / scale.pair() + of.curvature() * errors.sum())
-                        + U * Values.largest(expectedLosses));
-        Errors.near(of + " gradient", result.gradient(), exact.grad(), errors.stored(errors.slope()));
+                2 * errors.sum() * (errors.slope() / scale.pair() + torchLoss.curvature() * errors.sum())
+                        + U * Values.maxMagnitude(expectedLosses));
+        Errors.near(torchLoss + " gradient", result.gradient(), exact.grad(), errors.stored(errors.slope()));
         double meanLoss = Metric.LOSS.mean(Values.of(result.metrics()));
         assertThat(meanLoss)
                 .as("the metric is the mean of the losses as they are rounded")
                 .isCloseTo(
                         Arrays.stream(Values.of(result.losses())).sum() / PAIRS,
-                        within(U * Values.largest(expectedLosses)));
+                        within(U * Values.maxMagnitude(expectedLosses)));
 
         result.backward();
         Tensor dWeight = exact.grad().t().mm(layer.hidden().detach().to(ScalarType.Double));
         Tensor dHidden = exact.grad().mm(layer.weight().detach().to(ScalarType.Double));
         Errors.near(
-                of + " d_weight",
+                torchLoss + " d_weight",
                 layer.weight().grad(),
                 dWeight,
                 errors.product(exact.grad().t(), layer.hidden()));
-        Errors.near(of + " d_hidden", layer.hidden().grad(), dHidden, errors.product(exact.grad(), layer.weight()));
+        Errors.near(
+                torchLoss + " d_hidden", layer.hidden().grad(), dHidden, errors.product(exact.grad(), layer.weight()));
     }
 
     /** Entropy, hits and mean logits of the tokens that are not masked. */
@@ -122,15 +123,15 @@ class TorchPreferenceLossTest {
         Errors errors = Errors.of(exact, exact, exact, 0);
         Tensor logs = exact.log_softmax(1);
         Tensor hits = exact.argmax(new LongOptional(1), false).eq(Values.ints(TARGETS));
-        double largest = Values.largest(Values.of(logs));
+        double max = Values.maxMagnitude(Values.of(logs));
         // -sum p log p: the errors of a softmax and of a log-prob. A mean logit: one rounding per term.
         expect(
                 metrics,
                 Metric.ENTROPY,
                 mean(exact.softmax(1).mul(logs).sum(1).neg(), 0, 1),
-                errors.softmax() * largest + errors.logProb());
+                errors.softmax() * max + errors.logProb());
         expect(metrics, Metric.TOKEN_ACCURACY, mean(hits.to(ScalarType.Double), 0), 0x1p-52);
-        double ofMean = VOCABULARY * U * Values.largest(Values.of(exact));
+        double ofMean = VOCABULARY * U * Values.maxMagnitude(Values.of(exact));
         expect(metrics, Metric.LOGIT_CHOSEN, mean(exact.mean(1), 0), ofMean);
         expect(metrics, Metric.LOGIT_REJECTED, mean(exact.mean(1), 1), ofMean);
     }
@@ -141,13 +142,13 @@ class TorchPreferenceLossTest {
 
     /** The mean over unmasked tokens of chosen completions (0), rejected ones (1) or both. */
     private static double mean(Tensor values, int... sides) {
-        double[] of = Values.of(values);
+        double[] logProbs = Values.of(values);
         double sum = 0;
         int count = 0;
         for (int side : sides) {
             for (int s = side; s < 2 * PAIRS; s += 2) {
                 for (int row = OFFSETS[s]; row < OFFSETS[s + 1]; row++) {
-                    sum += TARGETS[row] < 0 ? 0 : of[row];
+                    sum += TARGETS[row] < 0 ? 0 : logProbs[row];
                     count += TARGETS[row] < 0 ? 0 : 1;
                 }
             }
@@ -206,11 +207,11 @@ class TorchPreferenceLossTest {
             Tensor gradient = loss.compute(Layer.completions(layer.logits()), reference, new Scale(1))
                     .gradient();
             for (int row : new int[] {9, 14, 15, 16}) {
-                assertThat(Values.largest(Values.of(gradient.select(0, row))))
+                assertThat(Values.maxMagnitude(Values.of(gradient.select(0, row))))
                         .as("row " + row)
                         .isZero();
             }
-            assertThat(Values.largest(Values.of(gradient.select(0, 10)))).isGreaterThan(0);
+            assertThat(Values.maxMagnitude(Values.of(gradient.select(0, 10)))).isGreaterThan(0);
         }
     }
 
@@ -233,9 +234,9 @@ class TorchPreferenceLossTest {
                 layer = Layer.of(random, ScalarType.Float);
                 Result result = loss.compute(Layer.completions(layer.logits()), reference, new Scale(1));
                 double[] logProbs = Values.of(result.logProbs());
-                double[] of = Values.of(reference);
+                double[] referenceLogProbs = Values.of(reference);
                 double[] rewards = new double[2 * PAIRS];
-                Arrays.setAll(rewards, s -> beta * (logProbs[s] - of[s]));
+                Arrays.setAll(rewards, s -> beta * (logProbs[s] - referenceLogProbs[s]));
                 sum += Arrays.stream(rewards).sum();
                 count += rewards.length;
                 for (int pair = 0; pair < PAIRS; pair++) {

@@ -34,12 +34,12 @@ final class Values {
         return values;
     }
 
-    static double largest(double... values) {
-        double largest = 0;
+    static double maxMagnitude(double... values) {
+        double max = 0;
         for (double value : values) {
-            largest = Math.max(largest, Math.abs(value));
+            max = Math.max(max, Math.abs(value));
         }
-        return largest;
+        return max;
     }
 
     static long address(Tensor tensor) {
