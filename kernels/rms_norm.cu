@@ -27,7 +27,7 @@ struct Forward {
   float* rstd;
   T* sum;
   const T *x, *residual, *weight;
-  int64_t width, vectors_end;
+  int64_t width, mean_width, vectors_end;
   float epsilon;
 };
 
@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(THREADS) forward(Forward<T> params) {
     for (int k = 0; k < N; k++) squares += v[k] * v[k];
   });
   const float all_squares = block_sum<THREADS>(squares);
-  const float r = all_squares < INFINITY ? 1.0f / sqrtf(all_squares / params.width + params.epsilon) : NAN;
+  const float r = all_squares < INFINITY ? 1.0f / sqrtf(all_squares / params.mean_width + params.epsilon) : NAN;
   if (threadIdx.x == 0) params.rstd[row] = r;
   for_columns(params.width, params.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
@@ -76,7 +76,7 @@ struct Backward {
   float* parts;  // [blocks, width]
   const T *d_out, *d_residual, *x, *weight;
   const float* rstd;
-  int64_t rows, rows_per_block, width, vectors_end;
+  int64_t rows, rows_per_block, width, mean_width, vectors_end;
 };
 
 // One row: computes d_x and adds the row's part of d_w to `d_weight`. A thread accesses only its own columns of `d_weight`.
@@ -98,7 +98,7 @@ __device__ void backward_row(const Backward<T>& params, int64_t row, float* d_we
     }
     store<N>(d_weight + column, dw);
   });
-  const float slope = block_sum<THREADS>(dot) / params.width * r * r;
+  const float slope = block_sum<THREADS>(dot) / params.mean_width * r * r;
   for_columns(params.width, params.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
     const Vec<N> dy = load<N>(d_out + column), v = load<N>(x + column), w = load<N>(params.weight + column);
@@ -164,6 +164,7 @@ int launch_forward(const LaunchContext& context, const dpo4j_rms_norm_forward_pa
                           static_cast<const T*>(x.residual),
                           static_cast<const T*>(x.weight),
                           x.width,
+                          x.mean_width,
                           whole_vectors_end_to_end(x.width, sizeof(T)),
                           x.epsilon};
   return launch(context, narrow ? forward<T, kNarrow, RESIDUAL> : forward<T, kWide, RESIDUAL>, dim3(x.rows), dim3(narrow ? kNarrow : kWide),
@@ -189,6 +190,7 @@ int launch_backward(const LaunchContext& context, const dpo4j_rms_norm_backward_
                            x.rows,
                            divide_up(x.rows, parts),
                            x.width,
+                           x.mean_width,
                            whole_vectors_end_to_end(x.width, sizeof(T))};
   const size_t part_bytes = x.width * sizeof(float);
   int error;

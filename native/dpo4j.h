@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 /* Increases by one with every change of a signature, a struct or the meaning of an argument. */
-#define DPO4J_ABI_VERSION 9
+#define DPO4J_ABI_VERSION 10
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -207,6 +207,9 @@ DPO4J_API int32_t dpo4j_copy_rows(dpo4j_context*, const dpo4j_copy_rows_params* 
 
 /* ---- rms_norm: y = w * x / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019) ------------------------------------------------------- */
 
+/* The mean is the sum over a row divided by mean_width. If it is below width, the other width - mean_width elements of each row are
+   padding: they must be 0 in x, residual, weight, d_out and d_residual, and then they are 0 in out, sum, d_x and the sum for d_weight. */
+
 typedef struct dpo4j_rms_norm_forward_params {
   void* out;            /* [rows,width] */
   float* rstd;          /* f32[rows] = 1 / sqrt(mean(x^2) + epsilon), saved for backward */
@@ -216,7 +219,8 @@ typedef struct dpo4j_rms_norm_forward_params {
   const void* weight;   /* [width] */
   int64_t rows;
   int64_t width;
-  float epsilon; /* finite, at least 0 */
+  int64_t mean_width; /* at most width */
+  float epsilon;      /* finite, at least 0 */
   int32_t dtype;
 } dpo4j_rms_norm_forward_params;
 
@@ -235,30 +239,32 @@ typedef struct dpo4j_rms_norm_backward_params {
   const float* rstd;      /* f32[rows] from forward */
   int64_t rows;
   int64_t width;
+  int64_t mean_width; /* as in forward */
   int32_t dtype;
 } dpo4j_rms_norm_backward_params;
 
 DPO4J_API size_t dpo4j_rms_norm_backward_workspace_bytes(int64_t rows, int64_t width);
 DPO4J_API int32_t dpo4j_rms_norm_backward(dpo4j_context*, const dpo4j_rms_norm_backward_params* params);
 
-/* ---- rope: rotary position embedding (Su et al. 2021) on the two halves of a head, as in Hugging Face's Llama ------------------------ */
+/* ---- rope: rotary position embedding (Su et al. 2021) on the two halves of a head's first elements, as in Hugging Face's Llama ------- */
 
 typedef struct dpo4j_rope_params {
   void* x;                  /* [rows,heads,head_width], rotated in place; in backward, the gradient of forward's result */
   const int32_t* positions; /* i32[rows]; a position outside [0, positions_end) makes its row NaN */
-  const float* cosine;      /* f32[positions_end,head_width/2] */
-  const float* sine;        /* f32[positions_end,head_width/2] */
+  const float* cosine;      /* f32[positions_end,rotary_width/2] */
+  const float* sine;        /* f32[positions_end,rotary_width/2] */
   int64_t rows;
   int64_t heads;
-  int64_t head_width; /* even */
-  int64_t row_stride; /* between rows of x */
+  int64_t head_width;
+  int64_t rotary_width; /* the first elements of a head, which are rotated; the others do not change. Even, at most head_width */
+  int64_t row_stride;   /* between rows of x */
   int64_t positions_end;
   int32_t dtype;
 } dpo4j_rope_params;
 
-/* (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin), where x1 and x2 are the two halves of a head. */
+/* (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin), where x1 and x2 are the two halves of a head's first rotary_width elements. */
 DPO4J_API int32_t dpo4j_rope_forward(dpo4j_context*, const dpo4j_rope_params* params);
-/* The inverse rotation. */
+/* The transpose of forward: (x1, x2) -> (x1 cos + x2 sin, x2 cos - x1 sin). */
 DPO4J_API int32_t dpo4j_rope_backward(dpo4j_context*, const dpo4j_rope_params* params);
 
 /* ---- attention: causal, grouped-query, over packed segments that may share a prefix -------------------------------------------------- */

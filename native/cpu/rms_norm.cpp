@@ -27,7 +27,7 @@ void forward_row(const dpo4j_rms_norm_forward_params& p, int64_t row) {
     const Floats v = load(x + i, lanes);
     return v * v;
   });
-  const float rstd = squares < INFINITY ? 1 / __builtin_sqrtf(squares / static_cast<float>(p.width) + p.epsilon) : NAN;
+  const float rstd = squares < INFINITY ? 1 / __builtin_sqrtf(squares / static_cast<float>(p.mean_width) + p.epsilon) : NAN;
   p.rstd[row] = rstd;
   each_vector(p.width, [&](int64_t i, auto lanes) { store(out + i, load(weight + i, lanes) * (load(x + i, lanes) * rstd), lanes); });
 }
@@ -43,7 +43,7 @@ void backward_row(const dpo4j_rms_norm_backward_params& p, int64_t row, float* p
   const float rstd = p.rstd[row];
   const float dot =
       sum_over(p.width, [&](int64_t i, auto lanes) { return load(weight + i, lanes) * load(d_out + i, lanes) * load(x + i, lanes); });
-  const float shrink = dot / static_cast<float>(p.width) * rstd * rstd;
+  const float shrink = dot / static_cast<float>(p.mean_width) * rstd * rstd;
   each_vector(p.width, [&](int64_t i, auto lanes) {
     const Floats v = load(x + i, lanes);
     const Floats d = load(d_out + i, lanes);

@@ -1,4 +1,5 @@
-// (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin) for the two halves of each head, in place; backward with -sin. 8 bytes per element.
+// (x1, x2) -> (x1 cos - x2 sin, x2 cos + x1 sin) for the two halves of the rotated elements of each head, in place; backward with -sin. 8
+// bytes per rotated element.
 #include "cpu.h"
 #include "vector.h"
 
@@ -17,7 +18,7 @@ void rotate(float* head, const float* cosine, const float* sine, int64_t half, f
 void rotate_row(const Rope& p, int64_t row) {
   float* x = static_cast<float*>(p.x) + row * p.row_stride;
   const int64_t width = p.heads * p.head_width;
-  const int64_t half = p.head_width / 2;
+  const int64_t half = p.rotary_width / 2;
   const int32_t position = p.positions[row];
   if (position < 0 || position >= p.positions_end) {
     each_vector(width, [&](int64_t i, auto lanes) { store(x + i, all(kNan), lanes); });

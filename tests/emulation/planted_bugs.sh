@@ -202,6 +202,12 @@ log_prob_plant store_beyond_shared address 'AddressSanitizer: [a-z-]+|runtime er
 log_prob_plant store_beyond_output address 'logprob was written after its last element' 's/write_results(x, row,/write_results(x, row + 1,/'
 log_prob_plant unwritten_output none 'logprob was not written' '/write_results(x, row,/d'
 
+# Padding and partly rotated heads: the places where the true width and the one in memory differ.
+plant rope "" RopeTest#aPartOfEachHead other_half none 'head [0-9]+ .*, expected' 's/first + rows.half/first + rows.head_width \/ 2/'
+plant rope "" RopeTest#aPartOfEachHead heads_end_to_end none 'head [0-9]+ .*, expected' 's/head \* rows.head_width/head * 2 * rows.half/'
+plant rms_norm "" RmsNormPaddingTest#forward mean_of_padding none 'out of .*, expected' 's/all_squares \/ params.mean_width/all_squares \/ params.width/'
+plant rms_norm "" RmsNormPaddingTest#backward slope_of_padding none 'd_x of .*, expected' 's/(dot) \/ params.mean_width/(dot) \/ params.width/'
+
 head_plant() { plant lm_head_forward_sm90a lm_head_forward_sm90a.cuh 'LmHeadForwardTest#shapesAroundATile LmHeadForwardTest#shapesOfSeveralTiles' "$@"; }
 head_plant released_too_early none 'row [0-9]+ .*NaN' 's/wgmma_wait<1>();/wgmma_wait<2>();/'
 head_plant no_last_wait none 'row [0-9]+ .*NaN|before its products have ended' '/wgmma_wait<0>();/d'

@@ -80,15 +80,17 @@ class ReferenceTest {
     @Test
     void rope() {
         Draw draw = new Draw(2);
-        double[] head = draw.normal(8, 1);
-        double[] dOut = draw.normal(8, 1);
         double[] cosine = Arrays.copyOfRange(ReferenceRope.table(6, 8, 1e4, false), 20, 24);
         double[] sine = Arrays.copyOfRange(ReferenceRope.table(6, 8, 1e4, true), 20, 24);
-        same(
-                "d_x",
-                ReferenceRope.backward(dOut, cosine, sine),
-                head,
-                at -> dot(dOut, ReferenceRope.forward(at, cosine, sine)));
+        for (int headWidth : new int[] {8, 11}) {
+            double[] head = draw.normal(headWidth, 1);
+            double[] dOut = draw.normal(headWidth, 1);
+            same(
+                    "d_x",
+                    ReferenceRope.backward(dOut, cosine, sine),
+                    head,
+                    at -> dot(dOut, ReferenceRope.forward(at, cosine, sine)));
+        }
     }
 
     @Test

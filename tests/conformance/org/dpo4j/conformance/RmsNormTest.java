@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.Arrays;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.Residual;
 import org.dpo4j.kernels.decoder.RmsNorm;
 import org.dpo4j.testkit.Draw;
@@ -18,12 +17,12 @@ class RmsNormTest {
     private static final float EPSILON = 1e-5f;
 
     /** Results of a forward call on a matrix of one shape. */
-    private record Results(Tensor out, Tensor rstd, MatrixShape shape) {
+    private record Results(Tensor out, Tensor rstd, RmsNorm.Shape shape) {
         static Results of(Tensors tensors, On on, int rows, int width) {
             return new Results(
                     tensors.output("out", on.dtype(), rows, width),
                     tensors.output("rstd", DType.F32, 1, rows),
-                    new MatrixShape(rows, width, on.dtype()));
+                    new RmsNorm.Shape(rows, width, on.dtype()));
         }
 
         private RmsNorm.Results addresses() {
@@ -182,7 +181,7 @@ class RmsNormTest {
     /** If there is a d_residual, it is d_x itself, as in the residual stream, or another tensor, with the same bits. */
     private static void backward(On on, int rows, int width, boolean residual) {
         Draw draw = new Draw(1000L * rows + width);
-        MatrixShape shape = new MatrixShape(rows, width, on.dtype());
+        RmsNorm.Shape shape = new RmsNorm.Shape(rows, width, on.dtype());
         try (Tensors tensors = new Tensors(on)) {
             double[] dResidual = residual ? draw.normal(rows * width, 1) : new double[rows * width];
             Tensor dX = residual
@@ -270,7 +269,7 @@ class RmsNormTest {
                     new RmsNorm.Inputs(0, weight.address()),
                     0,
                     0,
-                    new MatrixShape(0, 8, on.dtype())));
+                    new RmsNorm.Shape(0, 8, on.dtype())));
         }
     }
 
@@ -296,13 +295,14 @@ class RmsNormTest {
                     .address("residual", residual)
                     .address("weight", weight)
                     .matrix(rows, width, on)
+                    .size("mean_width", width, 0, -1, width + 1)
                     .number("epsilon", EPSILON, -1e-5f, Float.NaN, Float.POSITIVE_INFINITY)
                     .check((device, a) -> RmsNorm.forwardSum(
                             device,
                             new RmsNorm.Results(a.get("out"), a.get("rstd")),
                             new RmsNorm.Inputs(a.get("x"), a.get("weight")),
                             new RmsNorm.Sum(a.get("residual"), a.get("sum")),
-                            a.matrix(),
+                            shape(a),
                             a.number("epsilon")));
         }
         try (Tensors tensors = new Tensors(on)) {
@@ -319,13 +319,18 @@ class RmsNormTest {
                     .address("weight", tensors.input("weight", on.dtype(), 1, width, draw.normal(width, 1)))
                     .address("rstd", tensors.vector("rstd", DType.F32, 1, 1))
                     .matrix(rows, width, on)
+                    .size("mean_width", width, 0, -1, width + 1)
                     .check((device, a) -> RmsNorm.backward(
                             device,
                             new RmsNorm.Gradients(a.get("d_out"), a.get("d_residual"), a.get("d_x"), a.get("d_weight")),
                             new RmsNorm.Inputs(a.get("x"), a.get("weight")),
                             a.get("rstd"),
                             a.get("workspace"),
-                            a.matrix()));
+                            shape(a)));
         }
+    }
+
+    private static RmsNorm.Shape shape(Refusals.Arguments a) {
+        return new RmsNorm.Shape(a.get("rows"), a.get("width"), a.get("mean_width"), a.dtype("dtype"));
     }
 }

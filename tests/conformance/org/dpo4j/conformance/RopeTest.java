@@ -22,17 +22,28 @@ class RopeTest {
      */
     private static final int STORED = POSITIONS + 1;
 
-    /** Rows, heads, head width, and elements between rows beyond heads * width. */
+    /** Rows, heads, head width, rotary width, and elements between rows beyond heads * width. */
     private static final int[][] SHAPES = {
-        {1, 1, 2, 2}, {3, 1, 8, 0}, {5, 3, 10, 2}, {2, 4, 64, 0}, {4, 2, 8, 16}, {7, 2, 128, 8}, {0, 2, 8, 0}
+        {1, 1, 2, 2, 2},
+        {3, 1, 8, 8, 0},
+        {5, 3, 10, 10, 2},
+        {2, 4, 64, 64, 0},
+        {4, 2, 8, 8, 16},
+        {7, 2, 128, 128, 8},
+        {0, 2, 8, 8, 0}
     };
 
-    private record Shape(int rows, int heads, int headWidth, int stride) {
+    /** The same with heads that are rotated in part. */
+    private static final int[][] PARTIAL_SHAPES = {
+        {3, 2, 8, 6, 0}, {5, 3, 10, 4, 2}, {2, 2, 7, 2, 1}, {4, 3, 24, 16, 0}, {4, 3, 20, 16, 8}, {7, 2, 128, 96, 8}
+    };
+
+    private record Shape(int rows, int heads, int headWidth, int rotaryWidth, int stride) {
         /** Rows are aligned to 16 bytes. */
         static Shape of(int[] numbers, DType dtype) {
-            int width = numbers[1] * numbers[2] + numbers[3];
+            int width = numbers[1] * numbers[2] + numbers[4];
             int unit = 16 / dtype.bytes();
-            return new Shape(numbers[0], numbers[1], numbers[2], (width + unit - 1) / unit * unit);
+            return new Shape(numbers[0], numbers[1], numbers[2], numbers[3], (width + unit - 1) / unit * unit);
         }
 
         int width() {
@@ -51,7 +62,7 @@ class RopeTest {
                     x.address(),
                     new Rope.Positions(positions.address(), shape.rows),
                     new Rope.Table(cosine.address(), sine.address(), POSITIONS),
-                    new Rope.Shape(shape.heads, shape.headWidth, shape.stride, dtype));
+                    new Rope.Shape(shape.heads, shape.headWidth, shape.rotaryWidth, shape.stride, dtype));
         }
 
         void run(Device device, long x, Rope.Positions positions, Rope.Table table, Rope.Shape shape) {
@@ -79,6 +90,15 @@ class RopeTest {
         }
     }
 
+    @OnEachDType
+    @Tag("small")
+    void aPartOfEachHead(On on) {
+        for (int[] shape : PARTIAL_SHAPES) {
+            rotate(on, Shape.of(shape, on.dtype()), Direction.FORWARD);
+            rotate(on, Shape.of(shape, on.dtype()), Direction.BACKWARD);
+        }
+    }
+
     private static void rotate(On on, Shape shape, Direction direction) {
         Draw draw = new Draw(shape.hashCode());
         int[] rowPositions = draw.indices(shape.rows, POSITIONS);
@@ -92,11 +112,11 @@ class RopeTest {
             Tensor x = tensors.updated("x", on.dtype(), shape.rows, shape.width(), shape.stride, values);
             double[] before = x.values();
             Tensor positions = tensors.input("positions", rowPositions);
-            int half = shape.headWidth / 2;
+            int half = shape.rotaryWidth / 2;
             Tensor cosine = tensors.input(
-                    "cosine", DType.F32, STORED, half, ReferenceRope.table(STORED, shape.headWidth, 1e4, false));
+                    "cosine", DType.F32, STORED, half, ReferenceRope.table(STORED, shape.rotaryWidth, 1e4, false));
             Tensor sine = tensors.input(
-                    "sine", DType.F32, STORED, half, ReferenceRope.table(STORED, shape.headWidth, 1e4, true));
+                    "sine", DType.F32, STORED, half, ReferenceRope.table(STORED, shape.rotaryWidth, 1e4, true));
             tensors.run(device -> direction.run(device, x, positions, cosine, sine, shape, on.dtype()));
             for (int row = 0; row < shape.rows; row++) {
                 int position = rowPositions[row];
@@ -120,7 +140,7 @@ class RopeTest {
 
     @OnEachDevice
     void backwardUndoesForward(On on) {
-        Shape shape = new Shape(30, 4, 16, 64);
+        Shape shape = new Shape(30, 4, 16, 16, 64);
         Draw draw = new Draw(1);
         try (Tensors tensors = new Tensors(on)) {
             double[] values = draw.normal(shape.rows * shape.width(), 1);
@@ -158,7 +178,8 @@ class RopeTest {
                         .address("sine", sine)
                         .size("rows", 2, -1)
                         .size("heads", 2, 0, -1)
-                        .size("head_width", 8, 0, -8, 7)
+                        .size("head_width", 8, 0, -8)
+                        .size("rotary_width", 8, 0, -8, 7, 10)
                         .size("row_stride", 16, 12, 17)
                         .size("positions_end", 2, 0, -1)
                         .dtype("dtype", on)
@@ -168,7 +189,11 @@ class RopeTest {
                                 new Rope.Positions(a.get("positions"), a.get("rows")),
                                 new Rope.Table(a.get("cosine"), a.get("sine"), a.get("positions_end")),
                                 new Rope.Shape(
-                                        a.get("heads"), a.get("head_width"), a.get("row_stride"), a.dtype("dtype"))));
+                                        a.get("heads"),
+                                        a.get("head_width"),
+                                        a.get("rotary_width"),
+                                        a.get("row_stride"),
+                                        a.dtype("dtype"))));
             }
         }
     }

@@ -4,17 +4,17 @@ import org.dpo4j.kernels.DType;
 
 /**
  * Rotary positions in double precision: the pair (x[i], x[i + width/2]) of a head is rotated by the angle of its row
- * and i.
+ * and i, where width is the number of rotated elements, twice the number of angles. The other elements do not change.
  */
 public final class ReferenceRope {
     private ReferenceRope() {}
 
     /** cos or sin f32 [positions, width / 2], as a model would make them. */
-    public static double[] table(int positions, int headWidth, double theta, boolean sine) {
-        int half = headWidth / 2;
+    public static double[] table(int positions, int width, double theta, boolean sine) {
+        int half = width / 2;
         double[] table = new double[positions * half];
         for (int i = 0; i < table.length; i++) {
-            double angle = i / half * Math.pow(theta, -2.0 * (i % half) / headWidth);
+            double angle = i / half * Math.pow(theta, -2.0 * (i % half) / width);
             table[i] = (float) (sine ? Math.sin(angle) : Math.cos(angle));
         }
         return table;
@@ -22,15 +22,19 @@ public final class ReferenceRope {
 
     /** One head of the result as it is stored. */
     public static Expected expected(DType dtype, double[] head, double[] cosine, double[] sine, boolean backward) {
-        int half = head.length / 2;
+        int half = cosine.length;
         double[] turned = backward ? backward(head, cosine, sine) : forward(head, cosine, sine);
-        return Expected.stored(dtype, turned, i -> Tolerance.rope(head[i % half], head[half + i % half]));
+        return Expected.within(
+                turned,
+                i -> i < 2 * half
+                        ? Tolerance.stored(dtype, turned[i], Tolerance.rope(head[i % half], head[half + i % half]))
+                        : 0);
     }
 
     /** One head. cosine and sine are those of its row. */
     public static double[] forward(double[] head, double[] cosine, double[] sine) {
-        int half = head.length / 2;
-        double[] turned = new double[head.length];
+        int half = cosine.length;
+        double[] turned = head.clone();
         for (int i = 0; i < half; i++) {
             turned[i] = head[i] * cosine[i] - head[half + i] * sine[i];
             turned[half + i] = head[half + i] * cosine[i] + head[i] * sine[i];
@@ -39,8 +43,8 @@ public final class ReferenceRope {
     }
 
     public static double[] backward(double[] head, double[] cosine, double[] sine) {
-        int half = head.length / 2;
-        double[] turned = new double[head.length];
+        int half = cosine.length;
+        double[] turned = head.clone();
         for (int i = 0; i < half; i++) {
             turned[i] = head[i] * cosine[i] + head[half + i] * sine[i];
             turned[half + i] = head[half + i] * cosine[i] - head[i] * sine[i];

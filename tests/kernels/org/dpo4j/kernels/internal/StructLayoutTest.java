@@ -82,6 +82,7 @@ class StructLayoutTest {
 
     private static List<Call> decoder() {
         MatrixShape rows = new MatrixShape(1, 8, DType.F32);
+        RmsNorm.Shape normRows = new RmsNorm.Shape(1, 8, DType.F32);
         RmsNorm.Inputs norm = new RmsNorm.Inputs(0, 0);
         RmsNorm.Results normed = new RmsNorm.Results(0, 0);
         RmsNorm.Gradients gradients = new RmsNorm.Gradients(0, 0, 0, 0);
@@ -97,8 +98,8 @@ class StructLayoutTest {
                 new Call(
                         "copy_rows",
                         on -> CopyRows.forward(on, new CopyRows.To(0, 0, 8), new CopyRows.From(0, 0, 8), rows)),
-                new Call("rms_norm_forward", on -> RmsNorm.forward(on, normed, norm, rows, 0)),
-                new Call("rms_norm_backward", on -> RmsNorm.backward(on, gradients, norm, 0, 0, rows)),
+                new Call("rms_norm_forward", on -> RmsNorm.forward(on, normed, norm, normRows, 0)),
+                new Call("rms_norm_backward", on -> RmsNorm.backward(on, gradients, norm, 0, 0, normRows)),
                 new Call("rope", on -> Rope.forward(on, 0, new Rope.Positions(0, 1), angles, rope)),
                 new Call("rope", on -> Rope.backward(on, 0, new Rope.Positions(0, 1), angles, rope)),
                 new Call("swiglu_forward", on -> Swiglu.forward(on, 0, 0, rows)),

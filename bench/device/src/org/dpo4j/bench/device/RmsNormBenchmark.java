@@ -3,7 +3,6 @@ package org.dpo4j.bench.device;
 import java.util.Arrays;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
-import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.RmsNorm;
 import org.dpo4j.testkit.Expected;
 import org.dpo4j.testkit.ReferenceRmsNorm;
@@ -16,7 +15,7 @@ final class RmsNormBenchmark {
     private static final int COLUMNS = 4;
 
     private final Fixture fixture;
-    private final MatrixShape shape;
+    private final RmsNorm.Shape shape;
     private final int rows;
     private final int width;
     private final Operand x;
@@ -26,9 +25,9 @@ final class RmsNormBenchmark {
 
     private RmsNormBenchmark(Fixture fixture) {
         this.fixture = fixture;
-        shape = fixture.matrix();
         rows = fixture.count("rows");
         width = fixture.count("width");
+        shape = new RmsNorm.Shape(rows, width, fixture.dtype());
         x = fixture.normal(1, (long) rows * width);
         weight = fixture.normal(1, width);
         out = fixture.zeros((long) rows * width);

@@ -2,7 +2,6 @@ package org.dpo4j.model;
 
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.RmsNorm;
 import org.dpo4j.model.family.Architecture.NormTraits;
 
@@ -74,7 +73,7 @@ final class Norm {
         return new RmsNorm.Inputs(x, parameters.weight(weight));
     }
 
-    private MatrixShape shape(int rows) {
-        return new MatrixShape(rows, width, dtype);
+    private RmsNorm.Shape shape(int rows) {
+        return new RmsNorm.Shape(rows, width, dtype);
     }
 }

@@ -1,5 +1,6 @@
 package org.dpo4j.kernels.decoder;
 
+import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.NativeLibrary;
@@ -9,6 +10,20 @@ import org.dpo4j.kernels.internal.StructWriter;
 /** {@code y = w * x / sqrt(mean(x^2) + epsilon)} for each row: Zhang and Sennrich 2019. */
 public final class RmsNorm {
     private RmsNorm() {}
+
+    /**
+     * The shape of the normalized tensor.
+     *
+     * @param meanWidth the sum of squares of a row is divided by this. If it is below {@code width}, the other elements
+     *     of each row are padding: they must be 0 in all inputs, and then they are 0 in all results
+     */
+    public record Shape(long rows, long width, long meanWidth, DType dtype) {
+
+        /** Rows without padding. */
+        public Shape(long rows, long width, DType dtype) {
+            this(rows, width, width, dtype);
+        }
+    }
 
     /**
      * Addresses of the inputs.
@@ -48,7 +63,7 @@ public final class RmsNorm {
     public record Gradients(long dOut, long dResidual, long dX, long dWeight) {}
 
     /** {@code out[row] = weight * x[row] * rstd[row]}. */
-    public static void forward(Device device, Results results, Inputs inputs, MatrixShape shape, float epsilon) {
+    public static void forward(Device device, Results results, Inputs inputs, Shape shape, float epsilon) {
         forwardSum(device, results, inputs, Sum.NONE, shape, epsilon);
     }
 
@@ -56,8 +71,7 @@ public final class RmsNorm {
      * {@code sum = x + residual}, rounded to its dtype, and the norm of {@code sum}, in one pass. The bits are those of
      * {@link Residual#forward} followed by {@link #forward}.
      */
-    public static void forwardSum(
-            Device device, Results results, Inputs inputs, Sum sum, MatrixShape shape, float epsilon) {
+    public static void forwardSum(Device device, Results results, Inputs inputs, Sum sum, Shape shape, float epsilon) {
         long context = device.context();
         StructWriter params = StructWriter.begin("dpo4j_rms_norm_forward_params")
                 .address("out", results.out)
@@ -66,10 +80,11 @@ public final class RmsNorm {
                 .address("x", inputs.x)
                 .address("residual", sum.residual)
                 .address("weight", inputs.weight)
-                .int64("rows", shape.rows())
-                .int64("width", shape.width())
+                .int64("rows", shape.rows)
+                .int64("width", shape.width)
+                .int64("mean_width", shape.meanWidth)
                 .float32("epsilon", epsilon)
-                .int32("dtype", shape.dtype().code());
+                .int32("dtype", shape.dtype.code());
         Status.check(context, Native.dpo4j_rms_norm_forward(context, params.end()));
     }
 
@@ -87,7 +102,7 @@ public final class RmsNorm {
      * @param workspace address of {@link #backwardWorkspaceBytes} bytes, contents undefined before and after
      */
     public static void backward(
-            Device device, Gradients gradients, Inputs inputs, long rstd, long workspace, MatrixShape shape) {
+            Device device, Gradients gradients, Inputs inputs, long rstd, long workspace, Shape shape) {
         long context = device.context();
         StructWriter params = StructWriter.begin("dpo4j_rms_norm_backward_params")
                 .address("d_x", gradients.dX)
@@ -97,8 +112,11 @@ public final class RmsNorm {
                 .address("d_residual", gradients.dResidual)
                 .address("x", inputs.x)
                 .address("weight", inputs.weight)
-                .address("rstd", rstd);
-        shape.write(params);
+                .address("rstd", rstd)
+                .int64("rows", shape.rows)
+                .int64("width", shape.width)
+                .int64("mean_width", shape.meanWidth)
+                .int32("dtype", shape.dtype.code());
         Status.check(context, Native.dpo4j_rms_norm_backward(context, params.end()));
     }
 }
