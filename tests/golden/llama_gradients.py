@@ -1,6 +1,6 @@
 """Writes tiny random Llamas as Hugging Face directories, and PyTorch's results for a few preference pairs with them.
 
-    python llama_gradients.py            writes llama-tiny/ and llama-tiny-untied/ beside this file
+    python llama_gradients.py            writes llama-tiny/, llama-tiny-untied/ and llama-odd/ beside this file
 
 Each directory is a model (config.json, model.safetensors) plus
     golden.json            pairs as token ids; per completion its token log-probs and their sum; the DPO loss of each pair and their mean
@@ -10,9 +10,10 @@ Everything is computed by transformers' LlamaForCausalLM from the weights as sto
 float64 (but for RMSNorm and the rotary angles, which it computes in float32 whatever it is asked), and only then rounded to what the
 files hold. The reference model is not stored: its sums are inputs of the loss, as float32.
 
-The two differ in all that a reader of such files can get wrong:
+They differ in all that a reader of such files can get wrong:
     llama-tiny          float32, tied embeddings (no lm_head.weight in the file), 4 heads over 2 kv heads; config.json with rope_theta
     llama-tiny-untied   bfloat16, lm_head of its own, 2 heads over 1 kv head, another theta; config.json with rope_parameters
+    llama-odd           float32, sizes that are no multiples of 4, 7 heads over 1 kv head, heads wider than hidden size / heads
 """
 
 import copy
@@ -117,8 +118,14 @@ def main():
         max_position_embeddings=64, rms_norm_eps=1e-6, tie_word_embeddings=False,
         rope_parameters={"rope_type": "default", "rope_theta": 500.0},
     )  # fmt: skip
+    odd = LlamaConfig(
+        vocab_size=53, hidden_size=35, intermediate_size=21, num_hidden_layers=2, num_attention_heads=7, num_key_value_heads=1,
+        head_dim=6, max_position_embeddings=64, rms_norm_eps=1e-5, tie_word_embeddings=False,
+        rope_parameters={"rope_type": "default", "rope_theta": 100.0},
+    )  # fmt: skip
     write("llama-tiny", tied, torch.float32, 1, classic_config=True)
     write("llama-tiny-untied", untied, torch.bfloat16, 11, classic_config=False)
+    write("llama-odd", odd, torch.float32, 21, classic_config=False)
 
 
 if __name__ == "__main__":
