@@ -26,7 +26,7 @@ import org.dpo4j.model.PairStep.Head;
 
 /** Log-probs, loss and the gradient of every parameter of tiny Llamas, against PyTorch and finite differences. */
 class GradientTest {
-    private static final List<String> MODELS = List.of("llama-tiny", "llama-tiny-untied");
+    private static final List<String> MODELS = List.of("llama-tiny", "llama-tiny-untied", "llama-odd");
 
     /** The whole batch in one chunk; two chunks; chunks of which some do not fit; all logits computed twice. */
     private static final List<Head> HEADS =

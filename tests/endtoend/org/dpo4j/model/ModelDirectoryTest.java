@@ -282,7 +282,7 @@ class ModelDirectoryTest {
         long begin = 0;
         for (ParameterTensor tensor : new ParameterLayout(CONFIG).tensors()) {
             var entry = header.putObject(names.apply(tensor.name())).put("dtype", type);
-            ModelFiles.shape(tensor).forEach(entry.putArray("shape")::add);
+            tensor.shape().forEach(entry.putArray("shape")::add);
             entry.putArray("data_offsets").add(begin).add(begin + width * tensor.count());
             begin += width * tensor.count();
         }

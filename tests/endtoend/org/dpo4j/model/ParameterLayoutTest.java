@@ -12,23 +12,58 @@ import org.junit.jupiter.api.Test;
 class ParameterLayoutTest {
     private static final ModelConfig TIED = Llama.config(20, 32, 24, 2, 4, 2, 32, true);
     private static final ModelConfig UNTIED = Llama.config(20, 32, 24, 2, 4, 2, 32, false);
+    /** Heads of 6. */
+    private static final ModelConfig ODD = Llama.config(21, 42, 19, 2, 7, 1, 32, false);
 
     /** A weight in no tensor would not be saved. A weight in two tensors would have the value of the one that is read last. */
     @Test
     void tensorsHoldEveryWeightOnce() {
-        for (ModelConfig config : List.of(TIED, UNTIED)) {
+        for (ModelConfig config : List.of(TIED, UNTIED, ODD)) {
             ParameterLayout layout = new ParameterLayout(config);
             int[] tensorsAt = new int[(int) layout.count()];
-            layout.tensors().forEach(tensor -> add(tensorsAt, tensor.offset(), tensor.count()));
+            layout.tensors().forEach(tensor -> add(tensorsAt, tensor.placement()));
             int[] parametersAt = new int[(int) layout.count()];
-            layout.parameters().forEach(parameter -> add(parametersAt, parameter.offset(), parameter.count()));
+            layout.parameters().forEach(parameter -> add(parametersAt, parameter.placement()));
             assertThat(tensorsAt).containsExactly(parametersAt).doesNotContain(2);
         }
     }
 
-    private static void add(int[] counts, long offset, long count) {
-        for (long i = offset; i < offset + count; i++) {
-            counts[(int) i]++;
+    private static void add(int[] counts, Placement placement) {
+        placement.eachRun((row, offset, rows) -> {
+            for (int i = 0; i < rows; i++) {
+                for (int column = 0; column < placement.columns().size(); column++) {
+                    counts[
+                            (int) offset
+                                    + i * placement.stride()
+                                    + placement.columns().at(column)]++;
+                }
+            }
+        });
+    }
+
+    /** By hand: head width 6 is stored as 8, hidden size 42 as 48, inner size 19 as 24. */
+    @Test
+    void paddingFollowsEachHeadAndEachRow() {
+        ParameterLayout layout = new ParameterLayout(ODD);
+        Parameter qkv = layout.parameter(ParameterKind.QKV, 0);
+        assertThat(qkv.count()).isEqualTo((7 + 1 + 1) * 8 * 48);
+        assertThat(qkv.placement().count()).isEqualTo((7 + 1 + 1) * 6 * 42);
+        assertThat(layout.parameter(ParameterKind.ATTENTION_OUTPUT, 0).count()).isEqualTo(48 * 7 * 8);
+        assertThat(layout.parameter(ParameterKind.GATE_UP, 1).count()).isEqualTo(2 * 24 * 48);
+        assertThat(layout.parameter(ParameterKind.LAST_NORM).count()).isEqualTo(48);
+        List<Long> runs = new ArrayList<>();
+        qkv.placement(6 * 6, 12).eachRun((row, offset, rows) -> runs.addAll(List.of(row, offset, (long) rows)));
+        long lastHead = qkv.offset() + 6 * 8 * 48;
+        assertThat(runs).containsExactly(0L, lastHead, 6L, 6L, lastHead + 8 * 48, 6L);
+    }
+
+    @Test
+    void alignedSizesHaveNoPadding() {
+        for (Parameter parameter : new ParameterLayout(TIED).parameters()) {
+            assertThat(parameter.count()).isEqualTo(parameter.placement().count());
+            int[] runs = new int[1];
+            parameter.placement().eachRun((row, offset, rows) -> runs[0]++);
+            assertThat(runs[0]).isEqualTo(1);
         }
     }
 

@@ -118,9 +118,9 @@ class LlamaTest {
         {"sliding_window":4096}                                     | sliding_window
         {"num_key_value_heads":5}                                   | num_key_value_heads
         {"num_attention_heads":0}                                   | num_attention_heads
-        {"num_attention_heads":1024}                                | head_dim
-        {"head_dim":264}                                            | head_dim
-        {"hidden_size":4100,"head_dim":128}                         | hidden_size
+        {"num_attention_heads":4096}                                | head_dim is 1; even widths up to 256 are supported
+        {"head_dim":35}                                             | head_dim is 35; even widths up to 256 are supported
+        {"head_dim":258}                                            | head_dim is 258; even widths up to 256 are supported
         {"vocab_size":-1}                                           | vocab_size
         {"vocab_size":1e99}                                         | vocab_size
         {"vocab_size":99999999999}                                  | vocab_size

@@ -51,7 +51,7 @@ final class CompletionHead {
                 parameters,
                 parameters.layout().parameter(ParameterKind.LAST_NORM),
                 model.architecture().norm());
-        this.hiddenSize = model.architecture().hiddenSize();
+        this.hiddenSize = parameters.layout().sizes().hiddenSize();
         this.hasStatistics = hasStatistics;
         HeadPlan row = new HeadPlan(use, model.architecture().vocabSize(), hiddenSize, dtype, 1);
         long rows = Math.max(1, Math.min(Integer.MAX_VALUE, logitsBytes / (Float.BYTES * row.stride())));

@@ -32,11 +32,11 @@ final class Decoder implements AutoCloseable {
         dtype = parameters.dtype();
         Architecture architecture = model.architecture();
         embedding = parameters.layout().parameter(ParameterKind.EMBEDDING);
-        hiddenSize = architecture.hiddenSize();
+        hiddenSize = parameters.layout().sizes().hiddenSize();
         rotary = new RotaryTable(
                 device,
                 architecture.attention().ropeTheta(),
-                architecture.attention().headDim(),
+                architecture.attention().rotaryWidth(),
                 architecture.maxPositions());
         layers = IntStream.range(0, architecture.layerCount())
                 .mapToObj(layer -> new Layer(parameters, architecture, layer, rotary))
@@ -110,7 +110,7 @@ final class Decoder implements AutoCloseable {
                 device,
                 hidden,
                 new Embedding.Table(parameters.weight(embedding), hiddenSize, dtype),
-                new Embedding.Indices(pass.ids(), pass.rows(), embedding.rows()));
+                new Embedding.Indices(pass.ids(), pass.rows(), embedding.rows().size()));
     }
 
     /**

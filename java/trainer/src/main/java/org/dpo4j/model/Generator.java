@@ -111,7 +111,9 @@ public final class Generator implements AutoCloseable {
         indices = new Indices(device);
         decoderArena = new Arena(device);
         headArena = new Arena(device);
-        cache = new KeyCache(device, architecture, model.parameters().dtype());
+        Parameters parameters = model.parameters();
+        cache = new KeyCache(
+                device, architecture.layerCount(), parameters.layout().sizes(), parameters.dtype());
     }
 
     /**

@@ -2,9 +2,8 @@ package org.dpo4j.model;
 
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.model.family.Architecture;
 
-/** Keys and values of earlier tokens: per layer [rows, 2 keyHeads headDim], where a row is keys, then values. */
+/** Keys and values of earlier tokens: per layer [rows, 2 keyWidth], where a row is keys, then values. */
 final class KeyCache implements AutoCloseable {
     private final Arena arena;
     private final int layers;
@@ -14,11 +13,11 @@ final class KeyCache implements AutoCloseable {
     private long layerBytes;
     private long rows;
 
-    KeyCache(Device device, Architecture architecture, DType dtype) {
+    KeyCache(Device device, int layers, PaddedSizes sizes, DType dtype) {
         this.arena = new Arena(device);
-        this.layers = architecture.layerCount();
+        this.layers = layers;
         this.elementBytes = dtype.bytes();
-        this.width = 2 * architecture.attention().keyWidth();
+        this.width = 2 * sizes.keyWidth();
     }
 
     /** Allocates memory for {@code rows} tokens. The content is lost. */

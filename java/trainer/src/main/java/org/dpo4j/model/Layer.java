@@ -26,13 +26,13 @@ final class Layer {
 
     Layer(Parameters parameters, Architecture architecture, int layer, RotaryTable rotary) {
         this.dtype = parameters.dtype();
-        this.hiddenSize = architecture.hiddenSize();
         ParameterLayout layout = parameters.layout();
+        this.hiddenSize = layout.sizes().hiddenSize();
         this.attentionNorm =
                 new Norm(parameters, layout.parameter(ParameterKind.ATTENTION_NORM, layer), architecture.norm());
         this.attention = new SelfAttention(parameters, architecture.attention(), layer, rotary);
         this.mlpNorm = new Norm(parameters, layout.parameter(ParameterKind.MLP_NORM, layer), architecture.norm());
-        this.mlp = new Mlp(parameters, architecture.mlp(), layer);
+        this.mlp = new Mlp(parameters, layer);
     }
 
     /**

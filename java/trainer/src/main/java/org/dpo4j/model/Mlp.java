@@ -4,7 +4,6 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.Swiglu;
-import org.dpo4j.model.family.Architecture.MlpTraits;
 import org.dpo4j.model.family.ParameterKind;
 
 /** The MLP of a layer: {@code branch = swiglu(x Wgu^T) Wdown^T}, where x is the output of the norm. */
@@ -15,11 +14,11 @@ final class Mlp {
     private final Projection gateUp;
     private final Projection down;
 
-    Mlp(Parameters parameters, MlpTraits traits, int layer) {
+    Mlp(Parameters parameters, int layer) {
         this.device = parameters.device();
         this.dtype = parameters.dtype();
-        this.innerSize = traits.innerSize();
         ParameterLayout layout = parameters.layout();
+        this.innerSize = layout.sizes().innerSize();
         this.gateUp = new Projection(parameters, layout.parameter(ParameterKind.GATE_UP, layer));
         this.down = new Projection(parameters, layout.parameter(ParameterKind.DOWN, layer));
     }

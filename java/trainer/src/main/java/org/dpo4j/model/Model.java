@@ -82,16 +82,15 @@ public final class Model implements AutoCloseable {
         Staging staging = new Staging();
         SplittableRandom random = new SplittableRandom(seed);
         for (Parameter parameter : parameters.layout().parameters()) {
-            staging.upload(
-                    device, parameters.weight(parameter), dtype, parameter.count(), "F32", (begin, destination) -> {
-                        while (destination.hasRemaining()) {
-                            destination.putFloat(
-                                    switch (parameter.initialization()) {
-                                        case NORMAL -> (float) (config.initializerRange() * normal(random));
-                                        case ONES -> 1;
-                                    });
-                        }
-                    });
+            staging.upload(parameters.flatWeights(), parameter.placement(), "F32", (begin, destination) -> {
+                while (destination.hasRemaining()) {
+                    destination.putFloat(
+                            switch (parameter.initialization()) {
+                                case NORMAL -> (float) (config.initializerRange() * normal(random));
+                                case ONES -> 1;
+                            });
+                }
+            });
         }
         return new Model(config, parameters, json(config), null);
     }
@@ -170,20 +169,19 @@ public final class Model implements AutoCloseable {
     private List<SafeTensors.Plan> plans(DType dtype) {
         return parameters.tensors().stream()
                 .sorted(Comparator.comparing(ParameterTensor::name))
-                .map(tensor -> new SafeTensors.Plan(tensor.name(), dtype.name(), ModelFiles.shape(tensor)))
+                .map(tensor -> new SafeTensors.Plan(tensor.name(), dtype.name(), tensor.shape()))
                 .toList();
     }
 
     private void saveWeights(Path file, DType dtype) {
         Staging staging = new Staging();
         SafeTensors.write(file, plans(dtype), (name, offset, destination) -> {
-            long first = parameters.tensor(name).offset() + offset / dtype.bytes();
-            long count = destination.remaining() / dtype.bytes();
+            long first = offset / dtype.bytes();
             staging.download(
-                    device(),
-                    parameters.weight(first),
-                    parameters.dtype(),
-                    count,
+                    parameters.flatWeights(),
+                    parameters.tensor(name).placement(),
+                    first,
+                    first + destination.remaining() / dtype.bytes(),
                     dtype,
                     (begin, piece) -> destination.put(piece));
         });

@@ -126,7 +126,7 @@ final class ModelFiles implements AutoCloseable {
         List<String> wrong = new ArrayList<>();
         for (ParameterTensor tensor : tensors) {
             StoredTensor found = rest.remove(tensor.name());
-            if (config.architecture().isHeadTied() && tensor.offset() == embedding) {
+            if (config.architecture().isHeadTied() && tensor.placement().first() == embedding) {
                 found = tie(found, rest.remove(family.headName()));
             }
             if (found == null) {
@@ -175,8 +175,8 @@ final class ModelFiles implements AutoCloseable {
     }
 
     private static void describe(ParameterTensor tensor, SafeTensorsHeader.Entry entry, List<String> wrong) {
-        if (!entry.shape().equals(shape(tensor))) {
-            wrong.add(tensor.name() + " has the shape " + entry.shape() + " instead of " + shape(tensor));
+        if (!entry.shape().equals(tensor.shape())) {
+            wrong.add(tensor.name() + " has the shape " + entry.shape() + " instead of " + tensor.shape());
         }
     }
 
@@ -184,13 +184,6 @@ final class ModelFiles implements AutoCloseable {
         int shown = Math.min(wrong.size(), 20);
         String list = String.join(", ", wrong.subList(0, shown));
         return shown == wrong.size() ? list : list + ", and " + (wrong.size() - shown) + " more";
-    }
-
-    /** The shape of a tensor in files. */
-    static List<Long> shape(ParameterTensor tensor) {
-        return tensor.isMatrix()
-                ? List.of((long) tensor.rows(), (long) tensor.columns())
-                : List.of((long) tensor.columns());
     }
 
     /**
@@ -233,15 +226,13 @@ final class ModelFiles implements AutoCloseable {
         Staging staging = new Staging();
         try {
             for (int i = 0; i < matched.size(); i++) {
-                ParameterTensor tensor = layout.tensors().get(i);
+                Placement tensor = layout.tensors().get(i).placement();
                 StoredTensor found = matched.get(i);
                 String format = found.entry.dtype();
                 int bytes = FloatFormats.bytes(format);
                 staging.upload(
-                        device,
-                        parameters.weight(tensor.offset()),
-                        dtype,
-                        tensor.count(),
+                        parameters.flatWeights(),
+                        tensor,
                         format,
                         (begin, destination) -> found.file.read(found.entry, begin * bytes, destination));
             }

@@ -11,7 +11,7 @@ final class Norm {
     private final DType dtype;
     private final Parameters parameters;
     private final Parameter weight;
-    private final int width;
+    private final Axis elements;
     private final float epsilon;
 
     Norm(Parameters parameters, Parameter weight, NormTraits traits) {
@@ -19,7 +19,7 @@ final class Norm {
         this.dtype = parameters.dtype();
         this.parameters = parameters;
         this.weight = weight;
-        this.width = weight.columns();
+        this.elements = weight.rows();
         this.epsilon = (float) traits.epsilon();
     }
 
@@ -36,7 +36,7 @@ final class Norm {
 
     /** Places the temporary memory of {@link #backward}. */
     long placeWorkspace(Layout layout, int rows) {
-        return layout.allocate(RmsNorm.backwardWorkspaceBytes(rows, width));
+        return layout.allocate(RmsNorm.backwardWorkspaceBytes(rows, elements.paddedSize()));
     }
 
     /** normed = norm(x). */
@@ -74,6 +74,6 @@ final class Norm {
     }
 
     private RmsNorm.Shape shape(int rows) {
-        return new RmsNorm.Shape(rows, width, dtype);
+        return new RmsNorm.Shape(rows, elements.paddedSize(), elements.size(), dtype);
     }
 }

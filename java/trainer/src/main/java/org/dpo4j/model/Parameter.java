@@ -1,16 +1,28 @@
 package org.dpo4j.model;
 
+import java.util.List;
+import org.dpo4j.model.Placement.RowRange;
+
 /**
- * A matrix or vector of the decoder, as a range of the flat buffers of {@link Parameters}.
+ * A matrix or vector of the decoder, as a range of the flat buffers of {@link Parameters}. A vector is a matrix of one
+ * column.
  *
  * @param offset first element, in weights and gradients alike
- * @param rows rows of a matrix; 1 for a vector
- * @param columns elements per row
  */
-record Parameter(long offset, int rows, int columns, boolean isMatrix, Initialization initialization) {
+record Parameter(long offset, Axis rows, Axis columns, boolean isMatrix, Initialization initialization) {
 
-    /** Number of elements. */
+    /** Number of elements, with padding. */
     long count() {
-        return (long) rows * columns;
+        return (long) rows.paddedSize() * columns.paddedSize();
+    }
+
+    /** All elements but the padding. */
+    Placement placement() {
+        return placement(0, rows.size());
+    }
+
+    /** Rows {@code [begin, begin + count)}, counted without padding. */
+    Placement placement(int begin, int count) {
+        return new Placement(offset, List.of(new RowRange(rows, begin, count)), columns);
     }
 }

@@ -27,63 +27,67 @@ final class ParameterLayout {
 
     private final Map<Key, Parameter> parameters = new LinkedHashMap<>();
     private final List<ParameterTensor> tensors;
+    private final PaddedSizes sizes;
     private final boolean isHeadTied;
     private final long decayCount;
     private final long count;
     private long next;
 
     ParameterLayout(ModelConfig config) {
-        isHeadTied = config.architecture().isHeadTied();
+        Architecture architecture = config.architecture();
+        sizes = new PaddedSizes(architecture);
+        isHeadTied = architecture.isHeadTied();
+        Axis hidden = new Axis(1, architecture.hiddenSize(), sizes.hiddenSize());
         try {
-            placeMatrices(config.architecture());
+            placeMatrices(architecture, hidden);
             align();
             decayCount = next;
-            placeVectors(config.architecture());
+            placeVectors(architecture.layerCount(), hidden);
             align();
             count = next;
         } catch (ArithmeticException e) {
             throw new Dpo4jException("the sizes in config.json make a model of more than 2^63 weights", e);
         }
-        tensors = Families.named(config.modelType()).tensors(config.architecture()).stream()
+        tensors = Families.named(config.modelType()).tensors(architecture).stream()
                 .map(this::tensor)
-                .sorted(Comparator.comparingLong(ParameterTensor::offset))
+                .sorted(Comparator.comparingLong(tensor -> tensor.placement().first()))
                 .toList();
     }
 
-    private void placeMatrices(Architecture architecture) {
-        int hidden = architecture.hiddenSize();
-        int inner = architecture.mlp().innerSize();
-        matrix(ParameterKind.EMBEDDING, 0, architecture.vocabSize(), hidden);
+    private void placeMatrices(Architecture architecture, Axis hidden) {
+        Axis vocabulary = Axis.plain(architecture.vocabSize());
+        int headDim = architecture.attention().headDim();
+        Axis queries = new Axis(sizes.heads(), headDim, sizes.headWidth());
+        Axis qkv = new Axis(sizes.heads() + 2 * sizes.keyHeads(), headDim, sizes.headWidth());
+        int innerSize = architecture.mlp().innerSize();
+        Axis inner = new Axis(1, innerSize, sizes.innerSize());
+        Axis gateUp = new Axis(2, innerSize, sizes.innerSize());
+        matrix(ParameterKind.EMBEDDING, 0, vocabulary, hidden);
         for (int layer = 0; layer < architecture.layerCount(); layer++) {
-            matrix(ParameterKind.QKV, layer, architecture.attention().qkvWidth(), hidden);
-            matrix(
-                    ParameterKind.ATTENTION_OUTPUT,
-                    layer,
-                    hidden,
-                    architecture.attention().queryWidth());
-            matrix(ParameterKind.GATE_UP, layer, 2 * inner, hidden);
+            matrix(ParameterKind.QKV, layer, qkv, hidden);
+            matrix(ParameterKind.ATTENTION_OUTPUT, layer, hidden, queries);
+            matrix(ParameterKind.GATE_UP, layer, gateUp, hidden);
             matrix(ParameterKind.DOWN, layer, hidden, inner);
         }
         if (!isHeadTied) {
-            matrix(ParameterKind.HEAD, 0, architecture.vocabSize(), hidden);
+            matrix(ParameterKind.HEAD, 0, vocabulary, hidden);
         }
     }
 
-    private void placeVectors(Architecture architecture) {
-        int hidden = architecture.hiddenSize();
-        for (int layer = 0; layer < architecture.layerCount(); layer++) {
+    private void placeVectors(int layers, Axis hidden) {
+        for (int layer = 0; layer < layers; layer++) {
             vector(ParameterKind.ATTENTION_NORM, layer, hidden, Initialization.ONES);
             vector(ParameterKind.MLP_NORM, layer, hidden, Initialization.ONES);
         }
         vector(ParameterKind.LAST_NORM, 0, hidden, Initialization.ONES);
     }
 
-    private void matrix(ParameterKind kind, int layer, int rows, int columns) {
+    private void matrix(ParameterKind kind, int layer, Axis rows, Axis columns) {
         place(kind, layer, new Parameter(aligned(), rows, columns, true, Initialization.NORMAL));
     }
 
-    private void vector(ParameterKind kind, int layer, int width, Initialization initialization) {
-        place(kind, layer, new Parameter(aligned(), 1, width, false, initialization));
+    private void vector(ParameterKind kind, int layer, Axis elements, Initialization initialization) {
+        place(kind, layer, new Parameter(aligned(), elements, Axis.plain(1), false, initialization));
     }
 
     private void place(ParameterKind kind, int layer, Parameter parameter) {
@@ -102,14 +106,13 @@ final class ParameterLayout {
 
     private ParameterTensor tensor(NamedTensor tensor) {
         Parameter parameter = parameter(tensor.kind(), tensor.layer());
-        return parameter.isMatrix()
-                ? new ParameterTensor(
-                        tensor.name(),
-                        parameter.offset() + (long) tensor.begin() * parameter.columns(),
-                        tensor.count(),
-                        parameter.columns(),
-                        true)
-                : new ParameterTensor(tensor.name(), parameter.offset() + tensor.begin(), 1, tensor.count(), false);
+        return new ParameterTensor(
+                tensor.name(), parameter.placement(tensor.begin(), tensor.count()), parameter.isMatrix());
+    }
+
+    /** The sizes of the decoder in memory. */
+    PaddedSizes sizes() {
+        return sizes;
     }
 
     /** A parameter of a layer. */

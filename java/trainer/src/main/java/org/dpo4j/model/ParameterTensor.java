@@ -1,19 +1,43 @@
 package org.dpo4j.model;
 
-/**
- * A tensor of a model's files, as a range of the flat buffers of {@link Parameters}: a whole parameter, or a range of
- * its rows.
- *
- * @param name Hugging Face's name
- * @param offset first element, in weights and gradients alike
- * @param rows rows of a matrix; 1 for a vector
- * @param columns elements per row
- * @param isMatrix whether the file's shape is {@code [rows, columns]} rather than {@code [columns]}
- */
-public record ParameterTensor(String name, long offset, int rows, int columns, boolean isMatrix) {
+import java.util.List;
+
+/** A tensor of a model's files: a whole parameter, or some of its rows. Its elements are numbered as in files. */
+public final class ParameterTensor {
+    private final String name;
+    private final Placement placement;
+    private final boolean isMatrix;
+
+    ParameterTensor(String name, Placement placement, boolean isMatrix) {
+        this.name = name;
+        this.placement = placement;
+        this.isMatrix = isMatrix;
+    }
+
+    /** Hugging Face's name. */
+    public String name() {
+        return name;
+    }
+
+    /** The shape in files: {@code [rows, columns]} of a matrix, {@code [elements]} of a vector. */
+    public List<Long> shape() {
+        long rows = placement.rowCount();
+        return isMatrix ? List.of(rows, (long) placement.columns().size()) : List.of(rows);
+    }
 
     /** Number of elements. */
     public long count() {
-        return (long) rows * columns;
+        return placement.count();
+    }
+
+    /** Where the elements are in the flat buffers. */
+    Placement placement() {
+        return placement;
+    }
+
+    /** {@code [ROW, COLUMN]} of an element of a matrix, {@code [ELEMENT]} of a vector. */
+    String index(long element) {
+        int columns = placement.columns().size();
+        return isMatrix ? "[" + element / columns + ", " + element % columns + "]" : "[" + element + "]";
     }
 }

@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The weights of a model in one flat buffer of the device, and their gradients in another of the same layout.
  *
- * <p>Every parameter begins at a multiple of {@value ParameterLayout#ALIGNMENT} elements; the padding is 0 and stays 0.
- * Matrices are first, in {@code [0, decayCount)}, then vectors. AdamW's weight decay applies only to the first range,
+ * <p>Every parameter begins at a multiple of {@value ParameterLayout#ALIGNMENT} elements, and its rows and columns are
+ * padded to {@link PaddedSizes}. The padding is 0 and stays 0. A {@link ParameterTensor} does not contain it. Matrices are first, in {@code [0, decayCount)}, then vectors. AdamW's weight decay applies only to the first range,
  * as in transformers' Trainer. Query, key and value projections of a layer are one matrix, and so are gate and up
  * projections.
  */
@@ -118,9 +118,8 @@ public final class Parameters implements AutoCloseable {
     public void copyAsF32(long destination) {
         new Staging()
                 .download(
-                        device,
-                        weights(),
-                        dtype,
+                        flatWeights(),
+                        0,
                         layout.count(),
                         DType.F32,
                         (begin, floats) -> device.upload(destination + begin * DType.F32.bytes(), floats));
@@ -128,12 +127,12 @@ public final class Parameters implements AutoCloseable {
 
     /** Copies a tensor's weights to the host. Waits for queued work. */
     public float[] readWeights(ParameterTensor tensor) {
-        return readFloats(weight(tensor.offset()), dtype, tensor.count());
+        return readFloats(flatWeights(), tensor.placement());
     }
 
     /** Copies a tensor's gradient to the host. Waits for queued work. */
     public float[] readGradient(ParameterTensor tensor) {
-        return readFloats(gradient(tensor.offset()), DType.F32, tensor.count());
+        return readFloats(new Staging.Flat(device, gradients(), DType.F32), tensor.placement());
     }
 
     /** Replaces a tensor's weights, rounded to {@link #dtype}. */
@@ -141,11 +140,10 @@ public final class Parameters implements AutoCloseable {
         if (values.length != tensor.count()) {
             throw new Dpo4jException(tensor.name() + " has " + tensor.count() + " elements, not " + values.length);
         }
-        new Staging(values.length)
-                .upload(device, weight(tensor.offset()), dtype, values.length, "F32", (begin, destination) -> {
-                    floats(destination).put(values, (int) begin, destination.remaining() / 4);
-                    destination.position(destination.limit());
-                });
+        new Staging(values.length).upload(flatWeights(), tensor.placement(), "F32", (begin, destination) -> {
+            floats(destination).put(values, (int) begin, destination.remaining() / 4);
+            destination.position(destination.limit());
+        });
     }
 
     ParameterLayout layout() {
@@ -154,22 +152,17 @@ public final class Parameters implements AutoCloseable {
 
     /** Address of a parameter's weights. */
     long weight(Parameter parameter) {
-        return weight(parameter.offset());
+        return weights() + parameter.offset() * dtype.bytes();
     }
 
     /** Address of a parameter's gradient. */
     long gradient(Parameter parameter) {
-        return gradient(parameter.offset());
+        return gradients() + parameter.offset() * DType.F32.bytes();
     }
 
-    /** Address of the weight at an offset in elements. */
-    long weight(long offset) {
-        return weights() + offset * dtype.bytes();
-    }
-
-    /** Address of the gradient at an offset in elements. */
-    long gradient(long offset) {
-        return gradients() + offset * DType.F32.bytes();
+    /** All weights, for {@link Staging}. */
+    Staging.Flat flatWeights() {
+        return new Staging.Flat(device, weights(), dtype);
     }
 
     Parameters copy() {
@@ -178,16 +171,14 @@ public final class Parameters implements AutoCloseable {
         return copy;
     }
 
-    private float[] readFloats(long address, DType stored, long count) {
-        float[] values = new float[Math.toIntExact(count)];
-        new Staging(count)
+    private static float[] readFloats(Staging.Flat source, Placement tensor) {
+        float[] values = new float[Math.toIntExact(tensor.count())];
+        new Staging(values.length)
                 .download(
-                        device,
-                        address,
-                        stored,
-                        count,
+                        source,
+                        tensor,
                         DType.F32,
-                        (begin, source) -> floats(source).get(values, (int) begin, source.remaining() / 4));
+                        (begin, piece) -> floats(piece).get(values, (int) begin, piece.remaining() / 4));
         return values;
     }
 

@@ -18,8 +18,8 @@ final class Projection {
         this.dtype = parameters.dtype();
         this.parameters = parameters;
         this.weight = weight;
-        this.in = weight.columns();
-        this.out = weight.rows();
+        this.in = weight.columns().paddedSize();
+        this.out = weight.rows().paddedSize();
     }
 
     /** y[rows, out] = x[rows, in] W^T. */

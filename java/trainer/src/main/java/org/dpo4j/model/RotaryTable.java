@@ -7,7 +7,8 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.Rope;
 
 /**
- * Cosines and sines of the rotary angles {@code position * theta^(-2 i / headDim)}, f32[positions, headDim / 2] each.
+ * Cosines and sines of the rotary angles {@code position * theta^(-2 i / width)}, f32[positions, width / 2] each, where
+ * width is the number of elements of a head that are rotated.
  * The table covers the positions that batches use, which may be far fewer than the model's.
  *
  * <p>Angles are computed as in transformers, because models were trained with these: frequencies are rounded to f32,
@@ -28,10 +29,10 @@ final class RotaryTable implements AutoCloseable {
     /** Addresses of the cosines and sines. */
     private record Tables(long cosine, long sine) {}
 
-    RotaryTable(Device device, double theta, int headDim, int maxPositions) {
+    RotaryTable(Device device, double theta, int width, int maxPositions) {
         this.device = device;
-        this.half = headDim / 2;
-        this.frequencies = frequencies(theta, headDim);
+        this.half = width / 2;
+        this.frequencies = frequencies(theta, width);
         this.maxPositions = maxPositions;
         this.arena = new Arena(device);
     }
@@ -76,15 +77,15 @@ final class RotaryTable implements AutoCloseable {
     }
 
     /**
-     * {@code 1 / theta^(2 i / headDim)}, every step in f32 as in transformers: {@code 1.0 / (base ** (torch.arange(0,
+     * {@code 1 / theta^(2 i / width)}, every step in f32 as in transformers: {@code 1.0 / (base ** (torch.arange(0,
      * dim, 2).float() / dim))}. The power here is the f32 number nearest to the exact one. PyTorch's power depends on
      * the processor (glibc, SLEEF or CUDA) and is sometimes a neighbouring f32 number. A frequency and its angles then
      * differ by a relative 2^-23 or 2^-22.
      */
-    static float[] frequencies(double theta, int headDim) {
-        float[] frequencies = new float[headDim / 2];
+    static float[] frequencies(double theta, int width) {
+        float[] frequencies = new float[width / 2];
         for (int i = 0; i < frequencies.length; i++) {
-            float exponent = 2f * i / headDim;
+            float exponent = 2f * i / width;
             frequencies[i] = 1 / (float) StrictMath.pow((float) theta, exponent);
         }
         return frequencies;

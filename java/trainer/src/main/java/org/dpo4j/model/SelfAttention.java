@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 final class SelfAttention {
     private final Device device;
     private final DType dtype;
-    private final AttentionTraits traits;
+    private final PaddedSizes sizes;
     private final RotaryTable rotary;
     private final int layer;
     private final Projection qkv;
@@ -25,21 +25,22 @@ final class SelfAttention {
     SelfAttention(Parameters parameters, AttentionTraits traits, int layer, RotaryTable rotary) {
         this.device = parameters.device();
         this.dtype = parameters.dtype();
-        this.traits = traits;
         this.rotary = rotary;
         this.layer = layer;
         ParameterLayout layout = parameters.layout();
+        this.sizes = layout.sizes();
         this.qkv = new Projection(parameters, layout.parameter(ParameterKind.QKV, layer));
         this.output = new Projection(parameters, layout.parameter(ParameterKind.ATTENTION_OUTPUT, layer));
         this.shape = new Attention.Shape(
-                traits.heads(),
-                traits.keyHeads(),
-                traits.headDim(),
-                new Attention.Strides(traits.queryWidth(), traits.qkvWidth(), traits.qkvWidth()),
+                sizes.heads(),
+                sizes.keyHeads(),
+                sizes.headWidth(),
+                new Attention.Strides(sizes.queryWidth(), sizes.qkvWidth(), sizes.qkvWidth()),
                 (float) (1 / Math.sqrt(traits.headDim())),
                 dtype);
         // Queries and keys are adjacent in a row and have the same angles, so one call rotates both.
-        this.rotation = new Rope.Shape(traits.heads() + traits.keyHeads(), traits.headDim(), traits.qkvWidth(), dtype);
+        this.rotation = new Rope.Shape(
+                sizes.heads() + sizes.keyHeads(), sizes.headWidth(), traits.rotaryWidth(), sizes.qkvWidth(), dtype);
     }
 
     /**
@@ -61,9 +62,9 @@ final class SelfAttention {
 
     Saved placeSaved(Layout layout, int rows) {
         return new Saved(
-                layout.matrix(rows, traits.qkvWidth(), dtype),
-                layout.matrix(rows, traits.queryWidth(), dtype),
-                layout.words((long) rows * traits.heads()));
+                layout.matrix(rows, sizes.qkvWidth(), dtype),
+                layout.matrix(rows, sizes.queryWidth(), dtype),
+                layout.words((long) rows * sizes.heads()));
     }
 
     /** Places the temporary memory of {@link #forward}. */
@@ -73,8 +74,8 @@ final class SelfAttention {
 
     Gradients placeGradients(Layout layout, int rows) {
         return new Gradients(
-                layout.matrix(rows, traits.queryWidth(), dtype),
-                layout.matrix(rows, traits.qkvWidth(), dtype),
+                layout.matrix(rows, sizes.queryWidth(), dtype),
+                layout.matrix(rows, sizes.qkvWidth(), dtype),
                 layout.allocate(Attention.backwardWorkspaceBytes(rows, shape)));
     }
 
@@ -85,7 +86,7 @@ final class SelfAttention {
         Rope.forward(device, saved.qkv, positions(pass), rotary.table(), rotation);
         long keys = keys(saved.qkv);
         long values = values(saved.qkv);
-        long keyStride = traits.qkvWidth();
+        long keyStride = sizes.qkvWidth();
         long keyRows = rows;
         if (cache != null) {
             store(cache, keys, pass);
@@ -109,7 +110,7 @@ final class SelfAttention {
         CopyRows.forward(
                 device,
                 new CopyRows.To(cache.keys(layer), pass.cacheRows(), cache.width()),
-                new CopyRows.From(keys, 0, traits.qkvWidth()),
+                new CopyRows.From(keys, 0, sizes.qkvWidth()),
                 new MatrixShape(pass.rows(), cache.width(), dtype));
     }
 
@@ -141,10 +142,10 @@ final class SelfAttention {
     }
 
     private long keys(long qkv) {
-        return qkv + (long) traits.queryWidth() * dtype.bytes();
+        return qkv + (long) sizes.queryWidth() * dtype.bytes();
     }
 
     private long values(long qkv) {
-        return keys(qkv) + (long) traits.keyWidth() * dtype.bytes();
+        return keys(qkv) + (long) sizes.keyWidth() * dtype.bytes();
     }
 }

@@ -48,26 +48,14 @@ public final class WeightCheck {
      */
     private static @Nullable String firstNotFinite(Parameters parameters, ParameterTensor tensor, Staging staging) {
         List<String> found = new ArrayList<>();
-        staging.download(
-                parameters.device(),
-                parameters.weight(tensor.offset()),
-                parameters.dtype(),
-                tensor.count(),
-                DType.F32,
-                (begin, source) -> {
-                    FloatBuffer values = source.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
-                    for (int i = 0; found.isEmpty() && i < values.remaining(); i++) {
-                        if (!Float.isFinite(values.get(i))) {
-                            found.add(values.get(i) + " at " + index(tensor, begin + i));
-                        }
-                    }
-                });
+        staging.download(parameters.flatWeights(), tensor.placement(), DType.F32, (begin, source) -> {
+            FloatBuffer values = source.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+            for (int i = 0; found.isEmpty() && i < values.remaining(); i++) {
+                if (!Float.isFinite(values.get(i))) {
+                    found.add(values.get(i) + " at " + tensor.index(begin + i));
+                }
+            }
+        });
         return found.isEmpty() ? null : found.get(0);
-    }
-
-    private static String index(ParameterTensor tensor, long index) {
-        return tensor.isMatrix()
-                ? "[" + index / tensor.columns() + ", " + index % tensor.columns() + "]"
-                : "[" + index + "]";
     }
 }

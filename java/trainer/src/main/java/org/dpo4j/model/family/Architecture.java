@@ -26,6 +26,9 @@ public record Architecture(
         MlpTraits mlp,
         boolean isHeadTied) {
 
+    /** The max head width of attention's kernels. */
+    private static final int MAX_HEAD_DIM = 256;
+
     /** RMSNorm: {@code w x / sqrt(mean(x^2) + epsilon)}. */
     public record NormTraits(double epsilon) {
         public NormTraits {
@@ -38,7 +41,7 @@ public record Architecture(
      *
      * @param heads number of query heads
      * @param keyHeads number of key heads, and of value heads
-     * @param headDim width of a head
+     * @param headDim width of a head, at most 256, which is even because pairs of its elements are rotated
      * @param ropeTheta base of the rotary frequencies
      */
     public record AttentionTraits(int heads, int keyHeads, int headDim, double ropeTheta) {
@@ -47,27 +50,27 @@ public record Architecture(
             checkSize("num_key_value_heads", keyHeads);
             check(heads % keyHeads == 0, "num_attention_heads is not a multiple of num_key_value_heads");
             check(
-                    headDim > 0 && headDim % 8 == 0 && headDim <= 256,
-                    "head_dim is " + headDim + "; multiples of 8 up to 256 are supported");
+                    headDim > 0 && headDim % 2 == 0 && headDim <= MAX_HEAD_DIM,
+                    "head_dim is " + headDim + "; even widths up to " + MAX_HEAD_DIM + " are supported");
             checkSize("num_attention_heads * head_dim", (int) Math.min(Integer.MAX_VALUE, (long) heads * headDim));
             check(
                     ropeTheta > 1 && ropeTheta <= Float.MAX_VALUE,
                     "rope_theta is " + ropeTheta + "; it must be above 1 and within fp32");
         }
 
-        /** Elements per row of queries, and of attention's output. */
+        /** Outputs of the query projection. */
         public int queryWidth() {
             return heads * headDim;
         }
 
-        /** Elements per row of keys, and of values. */
+        /** Outputs of the key projection, and of the value projection. */
         public int keyWidth() {
             return keyHeads * headDim;
         }
 
-        /** Elements per row of queries, keys and values together. */
-        public int qkvWidth() {
-            return queryWidth() + 2 * keyWidth();
+        /** The first elements of a head, which are rotated. */
+        public int rotaryWidth() {
+            return headDim;
         }
     }
 
@@ -84,7 +87,6 @@ public record Architecture(
         checkSize("num_hidden_layers", layerCount);
         checkSize("max_position_embeddings", maxPositions);
         check(layerCount <= 4096, "num_hidden_layers is " + layerCount + "; at most 4096 are supported");
-        check(hiddenSize % 8 == 0, "hidden_size is " + hiddenSize + "; multiples of 8 are supported");
     }
 
     /**

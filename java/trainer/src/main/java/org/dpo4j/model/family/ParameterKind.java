@@ -4,7 +4,7 @@ package org.dpo4j.model.family;
 public enum ParameterKind {
     /** [vocabSize, hiddenSize]. */
     EMBEDDING,
-    /** [qkvWidth, hiddenSize] of a layer: rows of the query, key and value projections, in this order. */
+    /** [queryWidth + 2 keyWidth, hiddenSize] of a layer: rows of the query, key and value projections, in this order. */
     QKV,
     /** [hiddenSize, queryWidth] of a layer. */
     ATTENTION_OUTPUT,
