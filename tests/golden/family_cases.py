@@ -473,4 +473,46 @@ def neox_cases():
     ]
 
 
-CASES = [*llama_cases(), *like_llama_cases(), *gemma_cases(), *phi3_cases(), *gpt2_cases(), *neox_cases()]
+def even_cases():
+    """Sizes that are multiples of 8, as those of most published models are."""
+    even = {"head_dim": 16, "intermediate_size": 16, "num_hidden_layers": 2}
+    original = {"original_max_position_embeddings": 32}
+    llama3 = {"rope_type": "llama3", "factor": 6.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, **original}
+    yarn = {"rope_type": "yarn", "factor": 3.0, **original}
+    smollm3 = SmolLM3Config(
+        **{**TOKENS, **SMALL, **EPSILON, "intermediate_size": 16}, num_hidden_layers=5, rope_parameters=dict(ROPE),
+    )  # fmt: skip
+    sizes = {**TOKENS, **SMALL, **EPSILON, "intermediate_size": 16, "num_hidden_layers": 2}
+    mistral = MistralConfig(**sizes, head_dim=16, sliding_window=None, rope_parameters=dict(ROPE))
+    phi3 = Phi3Config(**sizes, rope_parameters=dict(ROPE))
+    granite = GraniteConfig(
+        **sizes, tie_word_embeddings=True, rope_parameters=dict(ROPE),
+        embedding_multiplier=0.5, attention_multiplier=0.6, residual_multiplier=0.5, logits_scaling=0.7,
+    )  # fmt: skip
+    return [
+        llama("even-llama-linear", 700, {"rope_type": "linear", "factor": 2.5}, {}, **even),
+        llama("even-llama-llama3", 710, llama3, {}, **even),
+        llama("even-llama-yarn", 720, yarn, {}, **even),
+        # Without rope every fourth layer, as in the published model.
+        Case(
+            "even-smollm3", smollm3, 730, {"layers without rope": with_config(no_rope_layers=[1] * 5)},
+            {"layer_types": None, "no_rope_layers": None},
+        ),
+        # As Mistral 7B v0.3 and Phi-4 have it: no window, and all elements of a head rotated.
+        Case("even-mistral", mistral, 740, {"window": with_config(sliding_window=5)}),
+        Case("even-phi3", phi3, 750, {"gate before up": with_weights(r"gate_up_proj\.weight$", lambda w: w.roll(16, 0))}),
+        # The multipliers of embedding and residuals are equal, which is the same as other epsilons.
+        Case(
+            "even-granite", granite, 761,
+            {
+                "embedding_multiplier": with_config(embedding_multiplier=1.0),
+                "attention_multiplier": with_config(attention_multiplier=8**-0.5),
+                "residual_multiplier": with_config(residual_multiplier=1.0),
+                "epsilon": with_config(residual_multiplier=1.0, embedding_multiplier=1.0),
+                "logits_scaling": with_config(logits_scaling=1.0),
+            },
+        ),
+    ]  # fmt: skip
+
+
+CASES = [*llama_cases(), *like_llama_cases(), *gemma_cases(), *phi3_cases(), *gpt2_cases(), *neox_cases(), *even_cases()]
