@@ -9,7 +9,7 @@ import org.dpo4j.kernels.DeviceBuffer;
  * A loss whose gradient with respect to the sums is given. It keeps the log-probs of tokens. An object serves several
  * batches, of no more completions and tokens than it was made for.
  */
-final class GivenGradient implements CompletionLoss, AutoCloseable {
+public final class GivenGradient implements CompletionLoss, AutoCloseable {
     private final Device device;
     private final int group;
     private final DeviceBuffer chunk;
@@ -17,7 +17,7 @@ final class GivenGradient implements CompletionLoss, AutoCloseable {
     private float[] dSums = {};
     private int[] offsets = {};
 
-    GivenGradient(Device device, int completions, int tokens, int group) {
+    public GivenGradient(Device device, int completions, int tokens, int group) {
         this.device = device;
         this.group = group;
         this.chunk = device.allocate(4L * completions);
@@ -25,13 +25,13 @@ final class GivenGradient implements CompletionLoss, AutoCloseable {
     }
 
     /** Adds the gradient of a batch; its log-probs, f32[tokens], are at {@link #tokens} afterwards. */
-    void accumulate(TrainingModel language, PackedBatch batch, float... dSums) {
+    public void accumulate(TrainingModel language, PackedBatch batch, float... dSums) {
         this.dSums = dSums;
         this.offsets = batch.offsets();
         language.accumulate(batch, this);
     }
 
-    float[] tokens() {
+    public float[] tokens() {
         return device.downloadFloats(tokens.address(), offsets[offsets.length - 1]);
     }
 

@@ -5,8 +5,6 @@ import static org.assertj.core.api.Assertions.within;
 import static org.dpo4j.model.PairStep.get;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -19,8 +17,6 @@ import org.dpo4j.conformance.OnEachDType;
 import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PreferencePair;
-import org.dpo4j.io.SafeTensors;
-import org.dpo4j.io.SafeTensorsHeader;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.model.PairStep.Head;
 
@@ -215,16 +211,7 @@ class GradientTest {
 
     private static Map<String, double[]> readGradients(Path file) {
         Map<String, double[]> gradients = new HashMap<>();
-        try (SafeTensors tensors = SafeTensors.open(file)) {
-            for (SafeTensorsHeader.Entry entry : tensors.entries().values()) {
-                ByteBuffer bytes =
-                        ByteBuffer.allocate((int) (entry.end() - entry.begin())).order(ByteOrder.LITTLE_ENDIAN);
-                tensors.read(entry, 0, bytes);
-                float[] values = new float[bytes.flip().remaining() / 4];
-                bytes.asFloatBuffer().get(values);
-                gradients.put(entry.name(), doubles(values));
-            }
-        }
+        TestFiles.floatTensors(file).forEach((name, values) -> gradients.put(name, doubles(values)));
         return gradients;
     }
 

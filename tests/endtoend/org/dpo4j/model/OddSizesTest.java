@@ -49,7 +49,7 @@ class OddSizesTest {
             {33, 40, 20, 2, 1, 100},
             {29, 30, 12, 5, 5, 62},
             {7, 24, 9, 6, 2, 250},
-            {7, 16, 8, 3, 1, 256}
+            {7, 18, 8, 3, 1, 256}
         };
         List<Sequence> sequences = List.of(
                 new Sequence(0, new int[] {4}, new int[] {1}),

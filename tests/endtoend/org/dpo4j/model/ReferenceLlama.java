@@ -124,7 +124,12 @@ final class ReferenceLlama {
                 for (int i = 0; i < half; i++) {
                     float frequency = 1
                             / (float) Math.pow(
-                                    (float) architecture.attention().ropeTheta(),
+                                    (float) Objects.requireNonNull(architecture
+                                                    .attention()
+                                                    .layers()
+                                                    .get(0)
+                                                    .rotation())
+                                            .theta(),
                                     2f * i / architecture.attention().headDim());
                     float angle = t * frequency; // fp32, as transformers has it in a float64 model too
                     int first = h * architecture.attention().headDim() + i;

@@ -16,6 +16,7 @@ import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.model.family.Rotation;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -37,8 +38,7 @@ class RotaryTableTest {
         int count = 0;
         int unequal = 0;
         for (JsonNode each : TestFiles.json(TestFiles.golden("rotary.json"))) {
-            float[] frequencies = RotaryTable.frequencies(
-                    each.get("theta").asDouble(), each.get("width").asInt());
+            float[] frequencies = frequencies(each);
             float[] expected = floats(each.get("frequencies"));
             assertThat(frequencies).hasSameSizeAs(expected);
             for (int i = 0; i < expected.length; i++) {
@@ -59,13 +59,12 @@ class RotaryTableTest {
     void cosinesAndSinesAreThoseOfTransformers() {
         int positions = 0;
         for (JsonNode each : TestFiles.json(TestFiles.golden("rotary.json"))) {
-            float[] frequencies = RotaryTable.frequencies(
-                    each.get("theta").asDouble(), each.get("width").asInt());
+            float[] frequencies = frequencies(each);
             for (int i = 0; each.has("positions") && i < each.get("positions").size(); i++) {
                 int position = each.get("positions").get(i).asInt();
                 for (boolean sines : new boolean[] {false, true}) {
                     FloatBuffer values = FloatBuffer.allocate(frequencies.length);
-                    RotaryTable.fill(values, frequencies, position, position + 1, sines);
+                    RotaryTable.fill(values, frequencies, 1, position, position + 1, sines);
                     float[] expected =
                             floats(each.get(sines ? "sine" : "cosine").get(i));
                     for (int k = 0; k < expected.length; k++) {
@@ -125,6 +124,22 @@ class RotaryTableTest {
             LogProbs logProbs = language.forward(PackedBatch.sequences(List.of(sequence)));
             return model.device().downloadFloats(logProbs.tokens(), ids.length - 1);
         }
+    }
+
+    private static float[] frequencies(JsonNode golden) {
+        return new Rotation(golden.get("theta").asDouble(), golden.get("width").asInt()).frequencies();
+    }
+
+    /** Values for {@code yarn} and {@code longrope} are cosines times the factor, both in f32. */
+    @Test
+    void theFactorMultipliesCosinesAndSines() {
+        FloatBuffer cosines = FloatBuffer.allocate(2);
+        FloatBuffer sines = FloatBuffer.allocate(2);
+        float[] frequencies = {1, 0.5f};
+        RotaryTable.fill(cosines, frequencies, 1.25f, 3, 4, false);
+        RotaryTable.fill(sines, frequencies, 1.25f, 3, 4, true);
+        assertThat(cosines.array()).containsExactly((float) Math.cos(3) * 1.25f, (float) Math.cos(1.5) * 1.25f);
+        assertThat(sines.array()).containsExactly((float) Math.sin(3) * 1.25f, (float) Math.sin(1.5) * 1.25f);
     }
 
     /** As long_positions.py makes them. */

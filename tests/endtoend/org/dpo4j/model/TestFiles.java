@@ -5,11 +5,17 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.IntStream;
+import org.dpo4j.io.SafeTensors;
+import org.dpo4j.io.SafeTensorsHeader;
 import org.junit.jupiter.api.Assumptions;
 
 /** Files that tests read: golden ones of the repository, real ones beside it, and small ones that a test writes. */
@@ -116,6 +122,22 @@ public final class TestFiles {
         } catch (JsonProcessingException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** All tensors of a safetensors file of F32. */
+    public static Map<String, float[]> floatTensors(Path file) {
+        Map<String, float[]> all = new TreeMap<>();
+        try (SafeTensors tensors = SafeTensors.open(file)) {
+            for (SafeTensorsHeader.Entry entry : tensors.entries().values()) {
+                ByteBuffer bytes =
+                        ByteBuffer.allocate((int) (entry.end() - entry.begin())).order(ByteOrder.LITTLE_ENDIAN);
+                tensors.read(entry, 0, bytes);
+                float[] values = new float[bytes.flip().remaining() / Float.BYTES];
+                bytes.asFloatBuffer().get(values);
+                all.put(entry.name(), values);
+            }
+        }
+        return all;
     }
 
     public static int[] ints(JsonNode array) {

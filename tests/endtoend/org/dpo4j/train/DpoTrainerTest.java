@@ -166,6 +166,28 @@ class DpoTrainerTest {
         assertRefused(() -> SftTrainer.train(sft.build(), metrics -> {}), words);
     }
 
+    /** transformers' Trainer would apply it in sft. TRL turns it off in DPO, so there it is no difference. */
+    @Test
+    void sftNamesDropoutsThatItDoesNotApply() throws IOException {
+        Path config = directory.resolve("model/config.json");
+        TestFiles.edit(config, "\"attention_dropout\": 0.0", "\"attention_dropout\": 0.1");
+        Files.writeString(directory.resolve("texts.jsonl"), "{\"ids\": [3, 4, 5]}\n");
+        SftOptions.Builder sft = SftOptions.builder()
+                .modelNameOrPath(directory.resolve("model"))
+                .datasetName(directory.resolve("texts.jsonl"))
+                .outputDir(directory.resolve("out"))
+                .maxSteps(1)
+                .device("cpu");
+        Recorder recorder = new Recorder();
+        SftTrainer.train(sft.build(), recorder);
+        assertThat(recorder.headers.get(0).facts())
+                .containsEntry("dropout", "attention_dropout 0.1 in config.json is not applied");
+        assertThat(TestFiles.read(directory.resolve("out/config.json"))).contains("\"attention_dropout\": 0.1");
+        Recorder dpo = new Recorder();
+        DpoTrainer.train(options("dpo").build(), dpo);
+        assertThat(dpo.headers.get(0).facts()).doesNotContainKey("dropout");
+    }
+
     /** The loss sft has no reference, so it has no rewards. */
     @Test
     void sftAloneHasNoRewards() {

@@ -7,9 +7,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
+import org.dpo4j.io.JsonFile;
 import org.dpo4j.model.family.Architecture.AttentionTraits;
 import org.dpo4j.model.family.Architecture.MlpTraits;
 import org.dpo4j.model.family.Architecture.NormTraits;
+import org.dpo4j.model.family.Architecture.Scales;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -31,12 +34,14 @@ class LlamaTest {
                                 32,
                                 2048,
                                 new NormTraits(1e-6),
-                                new AttentionTraits(32, 32, 128, 10000),
+                                new AttentionTraits(32, 32, 128, new Rotation(10000, 128), 32),
                                 new MlpTraits(11008),
+                                Scales.NONE,
                                 false),
                         0.02,
                         1,
-                        List.of(2)));
+                        List.of(2),
+                        JsonFile.parse("{}")));
     }
 
     @Test
@@ -56,21 +61,20 @@ class LlamaTest {
                                 3,
                                 77,
                                 new NormTraits(1e-5),
-                                new AttentionTraits(4, 2, 24, 500.5),
+                                new AttentionTraits(4, 2, 24, new Rotation(500.5, 24), 3),
                                 new MlpTraits(50),
+                                Scales.NONE,
                                 true),
                         0.1,
                         null,
-                        List.of(3, 5)));
+                        List.of(3, 5),
+                        JsonFile.parse(json)));
     }
 
     @Test
     void ropeParametersOfTransformers5() throws IOException {
-        assertThat(parse("{\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":500000.0}}")
-                        .architecture()
-                        .attention()
-                        .ropeTheta())
-                .isEqualTo(500000);
+        assertThat(rotation("{\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":500000.0}}"))
+                .isEqualTo(new Rotation(500000, 128));
     }
 
     @ParameterizedTest
@@ -84,7 +88,43 @@ class LlamaTest {
         {"rope_parameters":{"rope_type":"default"}}                                                 | 10000
         """)
     void thetasThatAgreeAreRead(String json, double theta) throws IOException {
-        assertThat(parse(json).architecture().attention().ropeTheta()).isEqualTo(theta);
+        assertThat(rotation(json)).isEqualTo(new Rotation(theta, 128));
+    }
+
+    /** The rules of transformers' modeling_rope_utils; the first file is that of Llama 3.1 without its theta. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
+        "rope_scaling":{"factor":8.0,"low_freq_factor":1.0,"high_freq_factor":4.0,"original_max_position_embeddings":8192,"rope_type":"llama3"} \
+            | Llama3[factor=8.0, lowFrequencyFactor=1.0, highFrequencyFactor=4.0, originalPositions=8192]
+        "rope_parameters":{"factor":2,"low_freq_factor":1,"high_freq_factor":4,"rope_type":"llama3"} \
+            | Llama3[factor=2.0, lowFrequencyFactor=1.0, highFrequencyFactor=4.0, originalPositions=2048]
+        "rope_scaling":{"type":"linear","factor":2.5}                               | Linear[factor=2.5]
+        "rope_scaling":{"type":"linear","rope_type":"linear","factor":2.5}          | Linear[factor=2.5]
+        "rope_scaling":{"type":"linear","factor":2},"rope_parameters":{"rope_type":"linear","factor":2.0,"rope_theta":null} | Linear[factor=2.0]
+        "rope_scaling":{"type":"dynamic","factor":2.0}                              | Dynamic[factor=2.0]
+        "rope_scaling":{},"rope_parameters":{"rope_type":"dynamic","factor":4.0}    | Dynamic[factor=4.0]
+        "rope_scaling":{"type":"yarn","factor":4.0,"original_max_position_embeddings":1024,"attention_factor":0.5,"beta_fast":0,"beta_slow":null} \
+            | Yarn[factor=4.0, betaFast=32.0, betaSlow=1.0, isTruncated=true, originalPositions=1024, attentionFactor=0.5]
+        "original_max_position_embeddings":512,"rope_scaling":{"type":"yarn","factor":null,"truncate":false,"attention_factor":1} \
+            | Yarn[factor=4.0, betaFast=32.0, betaSlow=1.0, isTruncated=false, originalPositions=512, attentionFactor=1.0]
+        "rope_scaling":{"type":"yarn","factor":1,"beta_fast":8,"beta_slow":2} \
+            | Yarn[factor=1.0, betaFast=8.0, betaSlow=2.0, isTruncated=true, originalPositions=2048, attentionFactor=1.0]
+        """)
+    void scalingsAreRead(String keys, String scaling) throws IOException {
+        assertThat(rotation("{" + keys + "}").scaling()).hasToString(scaling);
+    }
+
+    private Rotation rotation(String json) throws IOException {
+        return Objects.requireNonNull(
+                parse(json).architecture().attention().layers().get(0).rotation());
+    }
+
+    /** transformers reads neither: dropout is for training, and slices of matrices change only the rounding. */
+    @Test
+    void dropoutAndSlicesAreNotRefused() throws IOException {
+        ModelConfig config = parse("{\"attention_dropout\":0.1,\"embd_pdrop\":0,\"pretraining_tp\":2}");
+        assertThat(config.ignoredDropouts()).containsExactly("attention_dropout 0.1");
+        assertThat(parse("{\"attention_dropout\":0.0}").ignoredDropouts()).isEmpty();
     }
 
     /**
@@ -93,16 +133,34 @@ class LlamaTest {
      */
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
-        {"model_type":"mistral"}                                    | model_type
+        {"model_type":"gemma2"}                                     | model_type is "gemma2"
+        {"model_type":"mixtral"}                                    | mixture of experts
+        {"model_type":"qwen3_moe"}                                  | mixture of experts
+        {"num_local_experts":8}                                     | mixture of experts
+        {"vision_config":{}}                                        | vision tower
+        {"model_type":"gemma3","text_config":{}}                    | vision tower
+        {"per_layer_config":{}}                                     | heterogeneous
+        {"clip_qkv":8.0}                                            | clip_qkv
+        {"is_encoder_decoder":true}                                 | is_encoder_decoder
+        {"add_cross_attention":true}                                | add_cross_attention
+        {"use_bidirectional_attention":true}                        | use_bidirectional_attention
         {"architectures":["LlamaForSequenceClassification"]}       | LlamaForSequenceClassification
-        {"hidden_act":"gelu"}                                       | hidden_act
-        {"attention_bias":true}                                     | attention_bias
-        {"mlp_bias":true}                                           | mlp_bias
-        {"attention_dropout":0.1}                                   | attention_dropout
-        {"pretraining_tp":2}                                        | pretraining_tp
-        {"rope_scaling":{"rope_type":"llama3","factor":8.0}}        | rope_scaling
-        {"rope_scaling":{"type":"linear","factor":2.0}}             | rope_scaling
-        {"rope_parameters":{"rope_type":"yarn"}}                    | rope_parameters
+        {"hidden_act":"gelu"}                                       | MLP with GELU
+        {"hidden_act":"relu2"}                                      | hidden_act is "relu2"
+        {"attention_bias":true}                                     | a bias on queries, keys and values
+        {"mlp_bias":true}                                           | biases in the MLP
+        {"rope_scaling":{"rope_type":"llama3","factor":8.0}}        | rope_scaling.low_freq_factor is missing
+        {"rope_scaling":{"rope_type":"llama3","factor":8.0,"low_freq_factor":4,"high_freq_factor":4}} | low_freq_factor
+        {"rope_scaling":{"type":"linear"}}                          | rope_scaling.factor is missing
+        {"rope_scaling":{"type":"linear","factor":"2"}}             | rope_scaling.factor is "2"
+        {"rope_scaling":{"type":"linear","factor":0}}               | factor of the rotary positions is 0.0
+        {"rope_scaling":{"type":"linear","rope_type":"yarn","factor":2}} | rope_scaling.type is "linear"
+        {"rope_scaling":{"type":"mrope"}}                           | "mrope" of multimodal models
+        {"rope_parameters":{"rope_type":"su"}}                      | rope_parameters has the type "su"
+        {"rope_scaling":{"type":"linear","factor":2},"rope_parameters":{"rope_type":"linear","factor":3}} | rope_scaling and rope_parameters
+        {"rope_scaling":{"type":"linear","factor":2},"rope_parameters":{"rope_type":"dynamic","factor":2}} | rope_scaling and rope_parameters
+        {"original_max_position_embeddings":77,"rope_scaling":{"type":"yarn","factor":2,"original_max_position_embeddings":55}} | original_max_position_embeddings is 77
+        {"rope_scaling":{"type":"longrope","factor":2,"long_factor":[1],"short_factor":[1]}} | short_factor has 1 numbers; 64 are expected
         {"rope_parameters":{"full_attention":{"rope_theta":10000.0}}} | rope_parameters
         {"rope_scaling":{"type":"default"},"rope_parameters":{"rope_theta":500000.0}} | rope_scaling
         {"rope_theta":10000,"rope_parameters":{"rope_theta":500000.0}} | rope_theta is 10000.0 but rope_parameters.rope_theta is 500000.0
@@ -113,7 +171,12 @@ class LlamaTest {
         {"rope_theta":"10000"}                                      | rope_theta
         {"rope_theta":1e39}                                         | rope_theta
         {"layer_types":["full_attention","sliding_attention"]}      | layer_types
+        {"layer_types":["full_attention"]}                          | layer_types has 1 entries
+        {"layer_types":["chunked_attention"]}                       | layer_types has "chunked_attention"
         {"partial_rotary_factor":0.5}                               | partial_rotary_factor
+        {"rope_parameters":{"partial_rotary_factor":0.5}}           | partial_rotary_factor
+        {"hidden_size":4104,"head_dim":128}                         | num_attention_heads
+        {"num_attention_heads":33,"num_key_value_heads":11}         | num_attention_heads
         {"quantization_config":{"bits":4}}                          | quantization_config
         {"sliding_window":4096}                                     | sliding_window
         {"num_key_value_heads":5}                                   | num_key_value_heads
@@ -141,7 +204,7 @@ class LlamaTest {
     @Test
     void aWrittenConfigIsReadBack() throws IOException {
         ModelConfig config = Llama.config(50, 32, 24, 2, 4, 2, 64, true).withTokens(7, List.of(8, 9));
-        assertThat(parse(new Llama().write(config).toString())).isEqualTo(config);
+        assertThat(parse(config.json().toString())).isEqualTo(config);
     }
 
     private ModelConfig parse(String json) throws IOException {

@@ -44,6 +44,15 @@ public final class JsonFile {
         return MAPPER.createObjectNode();
     }
 
+    /** Parses an object that a program contains. */
+    public static ObjectNode parse(String text) {
+        try {
+            return MAPPER.readValue(text, ObjectNode.class);
+        } catch (JsonProcessingException e) {
+            throw new IllegalArgumentException("not a JSON object: " + text, e);
+        }
+    }
+
     /** Reads a file that holds one object. Errors name the file. */
     public static ObjectNode read(Path file) {
         try (InputStream input = Files.newInputStream(file)) {

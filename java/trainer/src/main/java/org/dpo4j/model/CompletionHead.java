@@ -10,6 +10,7 @@ import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.kernels.head.LmHead;
+import org.dpo4j.model.family.Architecture;
 import org.dpo4j.model.family.ParameterKind;
 
 /**
@@ -38,6 +39,7 @@ final class CompletionHead {
     private final int hiddenSize;
     private final boolean hasStatistics;
     private final HeadPlan maxPlan;
+    private final Transform transform;
 
     /**
      * @param use whether gradients are computed
@@ -53,6 +55,7 @@ final class CompletionHead {
                 model.architecture().norm());
         this.hiddenSize = parameters.layout().sizes().hiddenSize();
         this.hasStatistics = hasStatistics;
+        this.transform = new Transform(0, (float) model.architecture().scales().logits(), 0);
         HeadPlan row = new HeadPlan(use, model.architecture().vocabSize(), hiddenSize, dtype, 1);
         long rows = Math.max(1, Math.min(Integer.MAX_VALUE, logitsBytes / (Float.BYTES * row.stride())));
         this.maxPlan = row.withChunkRows(rows);
@@ -146,7 +149,7 @@ final class CompletionHead {
     }
 
     private LmHead head(Activations at) {
-        return new LmHead(device, at.plan, parameters.weight(parameters.layout().head()), Transform.NONE, at.workspace);
+        return new LmHead(device, at.plan, parameters.weight(parameters.layout().head()), transform, at.workspace);
     }
 
     /** Queues the log-probs of {@code targets} i32[rows]. */
@@ -191,6 +194,7 @@ final class CompletionHead {
 
     /**
      * Queues the f32 logits of {@code count} rows, at most {@link Activations#chunkRows}, and returns their address.
+     * They are not yet multiplied by {@link Architecture.Scales#logits}.
      */
     long logits(Activations at, int begin, int count) {
         return head(at).logits(at.normed + (long) begin * hiddenSize * dtype.bytes(), count);

@@ -22,7 +22,7 @@ final class Decoder implements AutoCloseable {
     private final DType dtype;
     private final Parameters parameters;
     private final Parameter embedding;
-    private final RotaryTable rotary;
+    private final RotaryTables rotary;
     private final List<Layer> layers;
     private final int hiddenSize;
 
@@ -33,11 +33,7 @@ final class Decoder implements AutoCloseable {
         Architecture architecture = model.architecture();
         embedding = parameters.layout().parameter(ParameterKind.EMBEDDING);
         hiddenSize = parameters.layout().sizes().hiddenSize();
-        rotary = new RotaryTable(
-                device,
-                architecture.attention().ropeTheta(),
-                architecture.attention().rotaryWidth(),
-                architecture.maxPositions());
+        rotary = new RotaryTables(device, architecture);
         layers = IntStream.range(0, architecture.layerCount())
                 .mapToObj(layer -> new Layer(parameters, architecture, layer, rotary))
                 .toList();
@@ -84,8 +80,8 @@ final class Decoder implements AutoCloseable {
         return (long) rows * hiddenSize * dtype.bytes();
     }
 
-    /** The table of rotary angles. Reserve the positions of a pass in it before queueing the pass. */
-    RotaryTable rotary() {
+    /** The tables of rotary angles. Reserve the positions of a pass in them before queueing the pass. */
+    RotaryTables rotary() {
         return rotary;
     }
 

@@ -122,7 +122,8 @@ public final class Generator implements AutoCloseable {
      */
     public List<List<int[]>> generate(List<Request> requests, Options options) {
         requests.forEach(this::check);
-        TokenSampler sampler = new TokenSampler(options.temperature, architecture.vocabSize());
+        TokenSampler sampler =
+                new TokenSampler(options.temperature / architecture.scales().logits(), architecture.vocabSize());
         List<List<int[]>> all = new ArrayList<>();
         for (int begin = 0; begin < requests.size(); ) {
             int end = waveEnd(requests, begin);

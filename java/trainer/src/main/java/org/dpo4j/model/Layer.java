@@ -24,7 +24,7 @@ final class Layer {
     private final Norm mlpNorm;
     private final Mlp mlp;
 
-    Layer(Parameters parameters, Architecture architecture, int layer, RotaryTable rotary) {
+    Layer(Parameters parameters, Architecture architecture, int layer, RotaryTables rotary) {
         this.dtype = parameters.dtype();
         ParameterLayout layout = parameters.layout();
         this.hiddenSize = layout.sizes().hiddenSize();

@@ -92,7 +92,7 @@ public final class Model implements AutoCloseable {
                 }
             });
         }
-        return new Model(config, parameters, json(config), null);
+        return new Model(config, parameters, config.json(), null);
     }
 
     /**
@@ -100,11 +100,7 @@ public final class Model implements AutoCloseable {
      * device need not support {@code dtype}.
      */
     public static Model planned(ModelConfig config, Device device, DType dtype) {
-        return new Model(config, Parameters.planned(new ParameterLayout(config), device, dtype), json(config), null);
-    }
-
-    private static ObjectNode json(ModelConfig config) {
-        return Families.named(config.modelType()).write(config);
+        return new Model(config, Parameters.planned(new ParameterLayout(config), device, dtype), config.json(), null);
     }
 
     private static double normal(SplittableRandom random) {
@@ -161,8 +157,13 @@ public final class Model implements AutoCloseable {
 
     private Map<String, ObjectNode> jsonFiles(DType dtype) {
         ObjectNode json = configJson.deepCopy();
-        String key = json.has("dtype") ? "dtype" : "torch_dtype"; // transformers 5 renamed it
-        json.put(key, dtype == DType.F32 ? "float32" : "bfloat16");
+        String name = dtype == DType.F32 ? "float32" : "bfloat16";
+        if (json.has("dtype")) { // transformers 5 renamed it
+            json.put("dtype", name);
+        }
+        if (json.has("torch_dtype") || !json.has("dtype")) {
+            json.put("torch_dtype", name);
+        }
         return generationJson == null ? Map.of(CONFIG, json) : Map.of(CONFIG, json, GENERATION_CONFIG, generationJson);
     }
 

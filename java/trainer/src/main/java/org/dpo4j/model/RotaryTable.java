@@ -5,11 +5,11 @@ import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.Rope;
+import org.dpo4j.model.family.Rotation;
 
 /**
- * Cosines and sines of the rotary angles {@code position * theta^(-2 i / width)}, f32[positions, width / 2] each, where
- * width is the number of elements of a head that are rotated.
- * The table covers the positions that batches use, which may be far fewer than the model's.
+ * Cosines and sines of the rotary angles {@code position * frequency}, f32[positions, frequencies] each, times the
+ * scaling's factor. The table covers the positions that batches use, which may be far fewer than the model's.
  *
  * <p>Angles are computed as in transformers, because models were trained with these: frequencies are rounded to f32,
  * and so are their products with positions. At position 100,000 such an angle differs from the exact one by up to
@@ -20,6 +20,7 @@ final class RotaryTable implements AutoCloseable {
 
     private final Device device;
     private final float[] frequencies;
+    private final float factor;
     private final int half;
     private final int maxPositions;
     private final Arena arena;
@@ -29,12 +30,18 @@ final class RotaryTable implements AutoCloseable {
     /** Addresses of the cosines and sines. */
     private record Tables(long cosine, long sine) {}
 
-    RotaryTable(Device device, double theta, int width, int maxPositions) {
+    RotaryTable(Device device, Rotation rotation, int maxPositions) {
         this.device = device;
-        this.half = width / 2;
-        this.frequencies = frequencies(theta, width);
+        this.half = rotation.width() / 2;
+        this.frequencies = rotation.frequencies();
+        this.factor = (float) rotation.scaling().attentionFactor();
         this.maxPositions = maxPositions;
         this.arena = new Arena(device);
+    }
+
+    /** Rotated elements of a head. */
+    int width() {
+        return 2 * half;
     }
 
     /** Extends the table to positions below {@code end}, which must not exceed the model's positions. */
@@ -71,32 +78,17 @@ final class RotaryTable implements AutoCloseable {
         for (int begin = 0; begin < positions; begin += rows) {
             int end = Math.min(positions, begin + rows);
             values.clear();
-            fill(values, frequencies, begin, end, isSine);
+            fill(values, frequencies, factor, begin, end, isSine);
             device.upload(address + 4L * begin * half, bytes.clear().limit(4 * half * (end - begin)));
         }
     }
 
-    /**
-     * {@code 1 / theta^(2 i / width)}, every step in f32 as in transformers: {@code 1.0 / (base ** (torch.arange(0,
-     * dim, 2).float() / dim))}. The power here is the f32 number nearest to the exact one. PyTorch's power depends on
-     * the processor (glibc, SLEEF or CUDA) and is sometimes a neighbouring f32 number. A frequency and its angles then
-     * differ by a relative 2^-23 or 2^-22.
-     */
-    static float[] frequencies(double theta, int width) {
-        float[] frequencies = new float[width / 2];
-        for (int i = 0; i < frequencies.length; i++) {
-            float exponent = 2f * i / width;
-            frequencies[i] = 1 / (float) StrictMath.pow((float) theta, exponent);
-        }
-        return frequencies;
-    }
-
-    /** Writes the cosines, or the sines, of the positions in [begin, end). */
-    static void fill(FloatBuffer values, float[] frequencies, int begin, int end, boolean isSine) {
+    /** Writes the cosines, or the sines, of the positions in [begin, end), times {@code factor}. */
+    static void fill(FloatBuffer values, float[] frequencies, float factor, int begin, int end, boolean isSine) {
         for (int position = begin; position < end; position++) {
             for (float frequency : frequencies) {
                 float angle = position * frequency;
-                values.put((float) (isSine ? StrictMath.sin(angle) : StrictMath.cos(angle)));
+                values.put((float) (isSine ? StrictMath.sin(angle) : StrictMath.cos(angle)) * factor);
             }
         }
     }

@@ -10,22 +10,25 @@ import org.dpo4j.model.family.Architecture.AttentionTraits;
 import org.dpo4j.model.family.ParameterKind;
 import org.jspecify.annotations.Nullable;
 
-/** Attention of a layer: {@code branch = attention(rope(x Wqkv^T)) Wo^T}, where x is the output of the norm. */
+/**
+ * Attention of a layer: {@code branch = attention(rope(x Wqkv^T)) Wo^T}, where x is the output of the norm. A layer
+ * without rotation has no rope.
+ */
 final class SelfAttention {
     private final Device device;
     private final DType dtype;
     private final PaddedSizes sizes;
-    private final RotaryTable rotary;
+    private final @Nullable RotaryTable rotary;
     private final int layer;
     private final Projection qkv;
     private final Projection output;
     private final Attention.Shape shape;
     private final Rope.Shape rotation;
 
-    SelfAttention(Parameters parameters, AttentionTraits traits, int layer, RotaryTable rotary) {
+    SelfAttention(Parameters parameters, AttentionTraits traits, int layer, RotaryTables rotary) {
         this.device = parameters.device();
         this.dtype = parameters.dtype();
-        this.rotary = rotary;
+        this.rotary = rotary.forLayer(traits.layers().get(layer));
         this.layer = layer;
         ParameterLayout layout = parameters.layout();
         this.sizes = layout.sizes();
@@ -36,11 +39,15 @@ final class SelfAttention {
                 sizes.keyHeads(),
                 sizes.headWidth(),
                 new Attention.Strides(sizes.queryWidth(), sizes.qkvWidth(), sizes.qkvWidth()),
-                (float) (1 / Math.sqrt(traits.headDim())),
+                (float) traits.scale(),
                 dtype);
         // Queries and keys are adjacent in a row and have the same angles, so one call rotates both.
         this.rotation = new Rope.Shape(
-                sizes.heads() + sizes.keyHeads(), sizes.headWidth(), traits.rotaryWidth(), sizes.qkvWidth(), dtype);
+                sizes.heads() + sizes.keyHeads(),
+                sizes.headWidth(),
+                this.rotary == null ? 0 : this.rotary.width(),
+                sizes.qkvWidth(),
+                dtype);
     }
 
     /**
@@ -83,7 +90,9 @@ final class SelfAttention {
     void forward(long branch, long normed, Saved saved, long workspace, Pass pass, @Nullable KeyCache cache) {
         int rows = pass.rows();
         qkv.forward(saved.qkv, normed, rows);
-        Rope.forward(device, saved.qkv, positions(pass), rotary.table(), rotation);
+        if (rotary != null) {
+            Rope.forward(device, saved.qkv, positions(pass), rotary.table(), rotation);
+        }
         long keys = keys(saved.qkv);
         long values = values(saved.qkv);
         long keyStride = sizes.qkvWidth();
@@ -128,7 +137,9 @@ final class SelfAttention {
                 segments(pass, rows),
                 gradients.workspace,
                 shape);
-        Rope.backward(device, dQkv, positions(pass), rotary.table(), rotation);
+        if (rotary != null) {
+            Rope.backward(device, dQkv, positions(pass), rotary.table(), rotation);
+        }
         qkv.backwardWeight(dQkv, normed, rows);
         qkv.backwardInput(dNormed, dQkv, rows);
     }

@@ -12,6 +12,7 @@ final class TokenSampler {
     private final double temperature;
     private final double[] weights;
 
+    /** @param temperature of the logits that {@link #draw} reads, which may have a constant factor */
     TokenSampler(double temperature, int vocabulary) {
         this.temperature = temperature;
         this.weights = new double[vocabulary];

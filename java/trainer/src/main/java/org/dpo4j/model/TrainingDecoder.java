@@ -1,5 +1,6 @@
 package org.dpo4j.model;
 
+import java.util.List;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.Rope;
 
@@ -17,7 +18,7 @@ final class TrainingDecoder implements AutoCloseable {
      * @param out start of the activations; all their addresses follow from it and the rows
      * @param dHidden gradient of {@code out}
      */
-    private record ForwardKey(Pass pass, long out, long dHidden, Rope.Table rotary) {}
+    private record ForwardKey(Pass pass, long out, long dHidden, List<Rope.Table> rotary) {}
 
     /** Key of the backward pass after it. */
     private record BackwardKey(ForwardKey forward, RowsByIndex ids) {}
@@ -77,7 +78,7 @@ final class TrainingDecoder implements AutoCloseable {
 
         private ForwardKey key() {
             return new ForwardKey(
-                    pass.withPositionsEnd(0), out(), dHidden, decoder.rotary().table());
+                    pass.withPositionsEnd(0), out(), dHidden, decoder.rotary().addresses());
         }
     }
 
@@ -102,7 +103,7 @@ final class TrainingDecoder implements AutoCloseable {
         return Layout.bytes(layout -> place(layout, rows)) + Layout.bytes(layout -> decoder.placeHidden(layout, rows));
     }
 
-    /** Bytes of device memory of the rotary table for positions below {@code end}. */
+    /** Bytes of device memory of the rotary tables for positions below {@code end}. */
     long rotaryBytes(int end) {
         return decoder.rotary().bytes(end);
     }

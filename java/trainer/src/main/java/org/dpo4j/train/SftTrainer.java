@@ -27,6 +27,10 @@ public final class SftTrainer {
         return TrainRun.run(
                 train,
                 (model, read, facts) -> {
+                    List<String> dropouts = model.config().ignoredDropouts();
+                    if (!dropouts.isEmpty()) {
+                        facts.put("dropout", String.join(", ", dropouts) + " in config.json is not applied");
+                    }
                     Dataset<Sequence> sequences = Dataset.sequences(train.data().file(), read);
                     facts.putAll(sequences.report().facts("rows", ""));
                     List<Sequence> evalSequences = List.of();

@@ -1,19 +1,23 @@
 package org.dpo4j.model.family;
 
-import org.dpo4j.kernels.Dpo4jException;
+import static org.dpo4j.model.family.ConfigJson.check;
+
+import java.util.Collections;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sizes and traits of a decoder, independent of its family. The blocks of {@code org.dpo4j.model} read them. A layer is
- * serial with a norm before each branch: {@code x += attention(norm(x)); x += mlp(norm(x))}.
+ * Sizes and traits of a decoder, independent of its family. The blocks of {@code org.dpo4j.model} read them. {@link
+ * Mechanisms} lists the traits for which the blocks have no code yet.
  *
  * @param vocabSize rows of the embedding and of the head
  * @param hiddenSize width of the hidden states
  * @param layerCount number of layers, each with attention and MLP
  * @param maxPositions maximum tokens of a sequence
  * @param norm traits of all norms
- * @param attention traits of attention in all layers
+ * @param attention traits of attention
  * @param mlp traits of the MLP in all layers
+ * @param scales constant factors of embedding and logits
  * @param isHeadTied whether the head is the embedding table
  */
 public record Architecture(
@@ -24,38 +28,106 @@ public record Architecture(
         NormTraits norm,
         AttentionTraits attention,
         MlpTraits mlp,
+        Scales scales,
         boolean isHeadTied) {
 
     /** The max head width of attention's kernels. */
     private static final int MAX_HEAD_DIM = 256;
 
+    /** Where the norms of a layer are. */
+    public enum NormPlacement {
+        /** {@code x += attention(norm(x)); x += mlp(norm(x))}. */
+        BEFORE_BRANCH,
+        /** {@code x += norm(attention(x)); x += norm(mlp(x))}. */
+        AFTER_BRANCH
+    }
+
     /** RMSNorm: {@code w x / sqrt(mean(x^2) + epsilon)}. */
-    public record NormTraits(double epsilon) {
+    public record NormTraits(double epsilon, NormPlacement placement) {
         public NormTraits {
             check(epsilon > 0 && epsilon < 1, "rms_norm_eps is " + epsilon + "; it must be between 0 and 1");
         }
+
+        /** Before each branch. */
+        public NormTraits(double epsilon) {
+            this(epsilon, NormPlacement.BEFORE_BRANCH);
+        }
+    }
+
+    /** The RMSNorm of queries and keys before their rotation. */
+    public enum QueryKeyNorm {
+        NONE,
+        /** Over each head, with one weight for all heads of the queries and one for all of the keys. */
+        PER_HEAD,
+        /** Over all heads of the queries together, and over all of the keys. */
+        WHOLE_WIDTH
     }
 
     /**
-     * Grouped-query attention with rotary positions.
+     * Traits of attention that may differ between layers.
+     *
+     * @param rotation rotary positions; null: the layer knows no positions
+     * @param window a query sees itself and the {@code window - 1} tokens before it; null: all tokens before it
+     */
+    public record LayerAttention(
+            @Nullable Rotation rotation, @Nullable Integer window) {
+        public LayerAttention {
+            check(window == null || window > 0, "sliding_window is " + window + "; it must be at least 1");
+        }
+    }
+
+    /** Which products of attention have a bias. */
+    public record AttentionBias(boolean isOnQkv, boolean isOnOutput) {
+        /** No product. */
+        public static final AttentionBias NONE = new AttentionBias(false, false);
+    }
+
+    /**
+     * Grouped-query attention.
      *
      * @param heads number of query heads
      * @param keyHeads number of key heads, and of value heads
-     * @param headDim width of a head, at most 256, which is even because pairs of its elements are rotated
-     * @param ropeTheta base of the rotary frequencies
+     * @param headDim width of a head, at most 256
+     * @param scale factor of the scores before the softmax
+     * @param layers traits of each layer
      */
-    public record AttentionTraits(int heads, int keyHeads, int headDim, double ropeTheta) {
+    public record AttentionTraits(
+            int heads,
+            int keyHeads,
+            int headDim,
+            double scale,
+            AttentionBias bias,
+            QueryKeyNorm norm,
+            List<LayerAttention> layers) {
         public AttentionTraits {
             checkSize("num_attention_heads", heads);
             checkSize("num_key_value_heads", keyHeads);
             check(heads % keyHeads == 0, "num_attention_heads is not a multiple of num_key_value_heads");
             check(
-                    headDim > 0 && headDim % 2 == 0 && headDim <= MAX_HEAD_DIM,
+                    headDim > 0 && headDim <= MAX_HEAD_DIM,
                     "head_dim is " + headDim + "; even widths up to " + MAX_HEAD_DIM + " are supported");
             checkSize("num_attention_heads * head_dim", (int) Math.min(Integer.MAX_VALUE, (long) heads * headDim));
             check(
-                    ropeTheta > 1 && ropeTheta <= Float.MAX_VALUE,
-                    "rope_theta is " + ropeTheta + "; it must be above 1 and within fp32");
+                    scale > 0 && scale <= Float.MAX_VALUE,
+                    "the factor of the attention scores is " + scale + "; it must be positive and within fp32");
+            layers = List.copyOf(layers);
+            for (LayerAttention layer : layers) {
+                check(
+                        layer.rotation == null || layer.rotation.width() <= headDim,
+                        "partial_rotary_factor is above 1; at most a whole head can be rotated");
+            }
+        }
+
+        /** All layers alike, scores divided by the root of the head width, no bias and no norm. */
+        public AttentionTraits(int heads, int keyHeads, int headDim, Rotation rotation, int layerCount) {
+            this(
+                    heads,
+                    keyHeads,
+                    headDim,
+                    1 / Math.sqrt(headDim),
+                    AttentionBias.NONE,
+                    QueryKeyNorm.NONE,
+                    Collections.nCopies(layerCount, new LayerAttention(rotation, null)));
         }
 
         /** Outputs of the query projection. */
@@ -67,26 +139,57 @@ public record Architecture(
         public int keyWidth() {
             return keyHeads * headDim;
         }
+    }
 
-        /** The first elements of a head, which are rotated. */
-        public int rotaryWidth() {
-            return headDim;
+    /** The function between the products of an MLP. */
+    public enum Activation {
+        SILU,
+        /** {@code x Phi(x)}, by erf. */
+        GELU,
+        /** {@code x Phi(x)}, approximated by tanh. */
+        GELU_TANH
+    }
+
+    /** {@code down(activation(gate(x)) * up(x))}, where gate and up have {@code innerSize} outputs. */
+    public record MlpTraits(int innerSize, Activation activation, boolean hasBias) {
+        public MlpTraits {
+            checkSize("intermediate_size", innerSize);
+        }
+
+        /** SwiGLU without bias. */
+        public MlpTraits(int innerSize) {
+            this(innerSize, Activation.SILU, false);
         }
     }
 
-    /** SwiGLU: {@code down(silu(gate(x)) * up(x))}, where gate and up have {@code innerSize} outputs. */
-    public record MlpTraits(int innerSize) {
-        public MlpTraits {
-            checkSize("intermediate_size", innerSize);
+    /**
+     * Constant factors.
+     *
+     * @param embedding of the rows of the embedding, as hidden states
+     * @param logits of the logits
+     */
+    public record Scales(double embedding, double logits) {
+        /** No factor. */
+        public static final Scales NONE = new Scales(1, 1);
+
+        public Scales {
+            check(
+                    embedding > 0 && embedding <= Float.MAX_VALUE,
+                    "the factor of the embedding is " + embedding + "; it must be positive and within fp32");
+            check(
+                    logits > 0 && logits <= Float.MAX_VALUE,
+                    "the factor of the logits is " + logits + "; it must be positive and within fp32");
         }
     }
 
     public Architecture {
         checkSize("vocab_size", vocabSize);
         checkSize("hidden_size", hiddenSize);
-        checkSize("num_hidden_layers", layerCount);
+        checkLayers(layerCount);
         checkSize("max_position_embeddings", maxPositions);
-        check(layerCount <= 4096, "num_hidden_layers is " + layerCount + "; at most 4096 are supported");
+        check(
+                attention.layers.size() == layerCount,
+                "attention has traits of " + attention.layers.size() + " layers, but there are " + layerCount);
     }
 
     /**
@@ -109,9 +212,9 @@ public record Architecture(
         check(value > 0 && value <= 1 << 26, key + " is " + value + "; sizes must be between 1 and 2^26");
     }
 
-    private static void check(boolean holds, String otherwise) {
-        if (!holds) {
-            throw new Dpo4jException(otherwise);
-        }
+    /** Before a list with an entry for each layer is made. */
+    static void checkLayers(int layerCount) {
+        checkSize("num_hidden_layers", layerCount);
+        check(layerCount <= 4096, "num_hidden_layers is " + layerCount + "; at most 4096 are supported");
     }
 }

@@ -1,5 +1,8 @@
 package org.dpo4j.model.family;
 
+import static org.dpo4j.model.family.ConfigJson.check;
+
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.nio.file.Path;
 import java.util.List;
@@ -9,7 +12,15 @@ import org.dpo4j.kernels.Dpo4jException;
 
 /** All supported model families. */
 public final class Families {
-    private static final List<Family> ALL = List.of(new Llama());
+    private static final List<Family> ALL = List.of(
+            new Llama(),
+            new Mistral(),
+            new Qwen2(),
+            new Qwen3(),
+            new SmolLm3(),
+            new Granite(),
+            new Olmo2(),
+            new Phi3());
 
     private Families() {}
 
@@ -21,11 +32,47 @@ public final class Families {
     /** As {@link #read(Path)}, from parsed JSON. {@code where} names the file in errors. */
     public static ModelConfig read(ObjectNode json, String where) {
         try {
-            ConfigJson config = new ConfigJson(json);
-            return named(config.text("model_type", Llama.MODEL_TYPE)).read(config);
+            ModelConfig config = describe(json);
+            Mechanisms.check(config.architecture());
+            return config;
         } catch (Dpo4jException e) {
             throw new Dpo4jException(where + ": " + e.getMessage(), e);
         }
+    }
+
+    /** Reads a config whose architecture the decoder may not compute yet. */
+    static ModelConfig describe(ObjectNode json) {
+        ConfigJson config = new ConfigJson(json);
+        refuseOtherKinds(config);
+        return named(config.text("model_type", Llama.MODEL_TYPE)).read(config);
+    }
+
+    /** Throws if the file is of a kind of model that no family here is, whatever its {@code model_type}. */
+    private static void refuseOtherKinds(ConfigJson config) {
+        for (String key : List.of("vision_config", "audio_config", "text_config")) {
+            config.refuse(
+                    key,
+                    "a model with a vision tower, or another beside the language model, is not supported; use a"
+                            + " language model");
+        }
+        String type = config.text("model_type", "");
+        check(
+                !type.contains("moe") && !type.equals("mixtral"),
+                "model_type is \"" + type + "\": a mixture of experts is not supported; use a dense model");
+        for (String key : List.of("num_local_experts", "num_experts", "n_routed_experts")) {
+            config.refuse(key, "a mixture of experts is not supported; use a dense model");
+        }
+        config.refuse("quantization_config", "quantized weights are not supported; save dense float weights first");
+        config.refuse("per_layer_config", "a heterogeneous model, with layers of several sizes, is not supported");
+        config.refuse("clip_qkv", "clipped queries, keys and values are not supported; use a model without");
+        for (String key : List.of("is_encoder_decoder", "add_cross_attention")) {
+            check(!config.flag(key), key + " is true: an encoder is not supported; use a decoder-only model");
+        }
+        JsonNode isBidirectional = config.json().path("use_bidirectional_attention");
+        check(
+                !isBidirectional.asBoolean(false) && !isBidirectional.isTextual(),
+                "use_bidirectional_attention is " + isBidirectional
+                        + ": only causal attention is supported; use a causal model");
     }
 
     /** The family with that {@code model_type}. Throws if it is not supported. */
@@ -37,6 +84,6 @@ public final class Families {
                         + ALL.stream()
                                 .map(family -> "\"" + family.modelType() + "\"")
                                 .collect(Collectors.joining(", "))
-                        + " is supported"));
+                        + " are supported"));
     }
 }

@@ -1,21 +1,18 @@
 package org.dpo4j.model.family;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
 
-/** A model family: reads and writes its {@code config.json} and names its tensors. Stateless. */
+/** A model family: reads its {@code config.json} and names its tensors. Stateless. */
 public interface Family {
 
     /** {@code model_type} of its files. */
     String modelType();
 
     /**
-     * Reads a {@code config.json}. Throws, naming the key, if the decoder would not compute what transformers computes.
+     * Reads a {@code config.json}. Throws, naming the key, if an {@link Architecture} cannot describe what transformers
+     * computes.
      */
     ModelConfig read(ConfigJson json);
-
-    /** The {@code config.json} of a new model. */
-    ObjectNode write(ModelConfig config);
 
     /** The tensors that hold the parameters. Every row of every parameter is in exactly one of them. */
     List<NamedTensor> tensors(Architecture architecture);

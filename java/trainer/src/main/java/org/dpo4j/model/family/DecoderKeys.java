@@ -1,0 +1,209 @@
+package org.dpo4j.model.family;
+
+import static org.dpo4j.model.family.ConfigJson.check;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.IntFunction;
+import java.util.stream.IntStream;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.family.Architecture.Activation;
+import org.dpo4j.model.family.Architecture.AttentionBias;
+import org.dpo4j.model.family.Architecture.AttentionTraits;
+import org.dpo4j.model.family.Architecture.LayerAttention;
+import org.dpo4j.model.family.Architecture.MlpTraits;
+import org.dpo4j.model.family.Architecture.NormTraits;
+import org.dpo4j.model.family.Architecture.QueryKeyNorm;
+import org.dpo4j.model.family.Architecture.Scales;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Keys that Llama's {@code config.json} and those of similar families have in common. A family gives the defaults of its
+ * config class in transformers, and reads its own keys.
+ */
+final class DecoderKeys {
+    private static final Map<String, Activation> ACTIVATIONS = Map.of(
+            "silu", Activation.SILU,
+            "swish", Activation.SILU,
+            "gelu", Activation.GELU,
+            "gelu_new", Activation.GELU_TANH,
+            "gelu_fast", Activation.GELU_TANH,
+            "gelu_pytorch_tanh", Activation.GELU_TANH);
+
+    private final ConfigJson given;
+    private final ConfigJson defaults;
+    private final ConfigJson keys;
+    private final int heads;
+    private final int headDim;
+    private final int layerCount;
+
+    /**
+     * Throws if the file's {@code architectures} names another class than {@code defaults} does.
+     *
+     * @param defaults values of the keys that the file lacks
+     */
+    DecoderKeys(ConfigJson given, ConfigJson defaults) {
+        this.given = given;
+        this.defaults = defaults;
+        this.keys = given.withDefaults(defaults);
+        String supported = defaults.json().get("architectures").get(0).asText();
+        for (JsonNode architecture : given.at("architectures").json()) {
+            check(
+                    architecture.asText().equals(supported),
+                    "architecture " + architecture.asText() + " is not supported; only " + supported + " is");
+        }
+        heads = keys.integer("num_attention_heads");
+        Architecture.checkSize("num_attention_heads", heads);
+        layerCount = keys.integer("num_hidden_layers");
+        Architecture.checkLayers(layerCount);
+        headDim = headDim();
+    }
+
+    /** {@code head_dim}; if it is null and the family has no default for it, hidden size / heads. */
+    private int headDim() {
+        if (keys.json().hasNonNull("head_dim") || defaults.json().hasNonNull("head_dim")) {
+            return keys.integer("head_dim");
+        }
+        int hidden = keys.integer("hidden_size");
+        check(
+                hidden % heads == 0,
+                "hidden_size is " + hidden + ", which is not a multiple of num_attention_heads " + heads
+                        + ", and head_dim is absent; set head_dim");
+        return hidden / heads;
+    }
+
+    /** All keys, with defaults. */
+    ConfigJson all() {
+        return keys;
+    }
+
+    /** The keys of rotary positions. */
+    RopeKeys rope() {
+        return RopeKeys.read(given);
+    }
+
+    double theta() {
+        return rope().theta(defaults.number("rope_theta"));
+    }
+
+    int headWidth() {
+        return headDim;
+    }
+
+    int maxPositions() {
+        return keys.integer("max_position_embeddings");
+    }
+
+    /** Rotation of whole heads, with any scaling. */
+    Rotation rotation() {
+        RopeKeys rope = rope();
+        check(
+                rope.rotatedShare() == 1,
+                "partial_rotary_factor is not 1, which transformers does not read for this family; remove it");
+        check(headDim % 2 == 0, "head_dim is " + headDim + "; even widths up to 256 are supported");
+        return new Rotation(theta(), headDim, rope.scaling(rope.type(), maxPositions()));
+    }
+
+    /** Whether each layer has a window, by {@code layer_types}; null if that is absent. */
+    @Nullable
+    List<Boolean> layersWithWindow() {
+        JsonNode types = keys.json().path("layer_types");
+        if (types.isMissingNode() || types.isNull()) {
+            return null;
+        }
+        List<Boolean> hasWindow = new ArrayList<>();
+        for (JsonNode type : types) {
+            boolean isSliding = type.asText().equals("sliding_attention");
+            check(
+                    isSliding || type.asText().equals("full_attention"),
+                    "layer_types has " + type + "; only \"full_attention\" and \"sliding_attention\" are supported");
+            hasWindow.add(isSliding);
+        }
+        check(
+                hasWindow.size() == layerCount,
+                "layer_types has " + hasWindow.size() + " entries; one for each of the " + layerCount
+                        + " layers is expected");
+        return hasWindow;
+    }
+
+    /** The window of all layers, or null. Throws if {@code layer_types} says otherwise. */
+    List<LayerAttention> sameLayers(Rotation rotation, @Nullable Integer window) {
+        List<Boolean> types = layersWithWindow();
+        check(
+                types == null || types.stream().allMatch(hasWindow -> hasWindow == (window != null)),
+                "layer_types is not " + (window == null ? "\"full_attention\"" : "\"sliding_attention\"")
+                        + " for every layer, which transformers does not read for this family; remove it");
+        return layers(layer -> new LayerAttention(rotation, window));
+    }
+
+    List<LayerAttention> layers(IntFunction<LayerAttention> layer) {
+        return IntStream.range(0, layerCount).mapToObj(layer).toList();
+    }
+
+    int layerCount() {
+        return layerCount;
+    }
+
+    /** Bias of all four projections, by {@code attention_bias}. */
+    AttentionBias attentionBias() {
+        boolean hasBias = keys.flag("attention_bias");
+        return new AttentionBias(hasBias, hasBias);
+    }
+
+    /** Throws if a key asks for a bias that the family's class does not have. */
+    void refuseBias(String key) {
+        check(!keys.flag(key), key + " is true, which transformers does not read for this family; set it to false");
+    }
+
+    /** Attention with the usual scale, without norm of queries and keys. */
+    AttentionTraits attention(AttentionBias bias, List<LayerAttention> layers) {
+        return attention(1 / Math.sqrt(headDim), bias, QueryKeyNorm.NONE, layers);
+    }
+
+    AttentionTraits attention(double scale, AttentionBias bias, QueryKeyNorm norm, List<LayerAttention> layers) {
+        Integer keyHeads = keys.integerOrNull("num_key_value_heads");
+        return new AttentionTraits(heads, keyHeads == null ? heads : keyHeads, headDim, scale, bias, norm, layers);
+    }
+
+    double epsilon() {
+        return keys.number("rms_norm_eps");
+    }
+
+    /** A gated MLP, with biases by {@code mlp_bias}. */
+    MlpTraits mlp() {
+        String name = keys.text("hidden_act", "");
+        @Nullable Activation activation = ACTIVATIONS.get(name);
+        if (activation == null) {
+            throw new Dpo4jException("hidden_act is \"" + name + "\", which is not supported; use a model with one of "
+                    + String.join(", ", ACTIVATIONS.keySet().stream().sorted().toList()));
+        }
+        return new MlpTraits(keys.integer("intermediate_size"), activation, keys.flag("mlp_bias"));
+    }
+
+    /** The config of a decoder with a norm before each branch. */
+    ModelConfig config(AttentionTraits attention) {
+        return config(attention, new NormTraits(epsilon()), Scales.NONE);
+    }
+
+    ModelConfig config(AttentionTraits attention, NormTraits norm, Scales scales) {
+        Architecture architecture = new Architecture(
+                keys.integer("vocab_size"),
+                keys.integer("hidden_size"),
+                layerCount,
+                maxPositions(),
+                norm,
+                attention,
+                mlp(),
+                scales,
+                keys.flag("tie_word_embeddings"));
+        return new ModelConfig(
+                defaults.text("model_type", ""),
+                architecture,
+                keys.number("initializer_range"),
+                keys.bosTokenId(),
+                keys.eosTokenIds(List.of()),
+                given.json().deepCopy());
+    }
+}

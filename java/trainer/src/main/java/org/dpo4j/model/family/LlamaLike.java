@@ -1,0 +1,68 @@
+package org.dpo4j.model.family;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Pattern;
+
+/** A family that names its tensors as Llama does. */
+interface LlamaLike extends Family {
+    String BODY = "model.";
+    String HEAD = "lm_head.weight";
+
+    /** Rotary frequencies, which old checkpoints contain. transformers skips them too. */
+    Pattern FREQUENCIES = Pattern.compile(Pattern.quote(BODY) + "layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq");
+
+    @Override
+    default List<NamedTensor> tensors(Architecture architecture) {
+        List<NamedTensor> tensors = new ArrayList<>();
+        int hidden = architecture.hiddenSize();
+        tensors.add(
+                new NamedTensor(BODY + "embed_tokens.weight", ParameterKind.EMBEDDING, 0, 0, architecture.vocabSize()));
+        for (int layer = 0; layer < architecture.layerCount(); layer++) {
+            String prefix = BODY + "layers." + layer + ".";
+            tensors.add(
+                    new NamedTensor(prefix + "input_layernorm.weight", ParameterKind.ATTENTION_NORM, layer, 0, hidden));
+            tensors.add(new NamedTensor(
+                    prefix + "post_attention_layernorm.weight", ParameterKind.MLP_NORM, layer, 0, hidden));
+            tensors.addAll(matrices(prefix, architecture, layer));
+        }
+        tensors.add(new NamedTensor(BODY + "norm.weight", ParameterKind.LAST_NORM, 0, 0, hidden));
+        if (!architecture.isHeadTied()) {
+            tensors.add(new NamedTensor(HEAD, ParameterKind.HEAD, 0, 0, architecture.vocabSize()));
+        }
+        return tensors;
+    }
+
+    /** The matrices of a layer. */
+    default List<NamedTensor> matrices(String prefix, Architecture architecture, int layer) {
+        int hidden = architecture.hiddenSize();
+        int queries = architecture.attention().queryWidth();
+        int keys = architecture.attention().keyWidth();
+        int inner = architecture.mlp().innerSize();
+        String attention = prefix + "self_attn.";
+        String mlp = prefix + "mlp.";
+        return List.of(
+                new NamedTensor(attention + "q_proj.weight", ParameterKind.QKV, layer, 0, queries),
+                new NamedTensor(attention + "k_proj.weight", ParameterKind.QKV, layer, queries, keys),
+                new NamedTensor(attention + "v_proj.weight", ParameterKind.QKV, layer, queries + keys, keys),
+                new NamedTensor(attention + "o_proj.weight", ParameterKind.ATTENTION_OUTPUT, layer, 0, hidden),
+                new NamedTensor(mlp + "gate_proj.weight", ParameterKind.GATE_UP, layer, 0, inner),
+                new NamedTensor(mlp + "up_proj.weight", ParameterKind.GATE_UP, layer, inner, inner),
+                new NamedTensor(mlp + "down_proj.weight", ParameterKind.DOWN, layer, 0, hidden));
+    }
+
+    @Override
+    default String headName() {
+        return HEAD;
+    }
+
+    @Override
+    default String bodyPrefix() {
+        return BODY;
+    }
+
+    @Override
+    default boolean isComputed(String tensor) {
+        return FREQUENCIES.matcher(tensor).matches();
+    }
+}

@@ -1,0 +1,46 @@
+package org.dpo4j.model.family;
+
+import org.dpo4j.model.family.Architecture.Activation;
+import org.dpo4j.model.family.Architecture.AttentionTraits;
+import org.dpo4j.model.family.Architecture.LayerAttention;
+import org.dpo4j.model.family.Architecture.NormPlacement;
+import org.dpo4j.model.family.Architecture.QueryKeyNorm;
+
+/**
+ * Refuses what an {@link Architecture} can describe and the blocks of {@code org.dpo4j.model} do not compute. Who adds
+ * the code of a mechanism removes its line here.
+ */
+final class Mechanisms {
+    private Mechanisms() {}
+
+    /** Throws, with the name of the mechanism, if the blocks do not compute this architecture. */
+    static void check(Architecture architecture) {
+        AttentionTraits attention = architecture.attention();
+        refuse(attention.bias().isOnQkv(), "a bias on queries, keys and values");
+        refuse(attention.bias().isOnOutput(), "a bias on the output of attention");
+        refuse(attention.norm() == QueryKeyNorm.PER_HEAD, "a norm of each head's queries and keys");
+        refuse(attention.norm() == QueryKeyNorm.WHOLE_WIDTH, "a norm of all queries and keys");
+        checkLayers(architecture);
+        refuse(architecture.norm().placement() == NormPlacement.AFTER_BRANCH, "norms after attention and MLP");
+        refuse(architecture.mlp().hasBias(), "biases in the MLP");
+        refuse(architecture.mlp().activation() != Activation.SILU, "an MLP with GELU");
+        refuse(architecture.scales().embedding() != 1, "a scaled embedding");
+    }
+
+    /** A window of all positions hides nothing. */
+    private static void checkLayers(Architecture architecture) {
+        AttentionTraits attention = architecture.attention();
+        for (LayerAttention layer : attention.layers()) {
+            refuse(layer.window() != null && layer.window() < architecture.maxPositions(), "a sliding window");
+            if (layer.rotation() != null) {
+                refuse(
+                        layer.rotation().scaling() instanceof RopeScaling.LongRope,
+                        "rotary positions that depend on the length of the sequence (longrope)");
+            }
+        }
+    }
+
+    private static void refuse(boolean isPresent, String mechanism) {
+        ConfigJson.check(!isPresent, "the model has " + mechanism + ", which is not supported; use a model without");
+    }
+}

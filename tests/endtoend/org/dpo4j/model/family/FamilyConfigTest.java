@@ -1,0 +1,198 @@
+package org.dpo4j.model.family;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.IntStream;
+import org.dpo4j.io.JsonFile;
+import org.dpo4j.model.TestFiles;
+import org.dpo4j.model.family.Architecture.Activation;
+import org.dpo4j.model.family.Architecture.AttentionBias;
+import org.dpo4j.model.family.Architecture.LayerAttention;
+import org.dpo4j.model.family.Architecture.NormPlacement;
+import org.dpo4j.model.family.Architecture.QueryKeyNorm;
+import org.dpo4j.model.family.RopeScaling.LongRope;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Keys of config.json that are those of one family. LlamaTest has those that all share. */
+class FamilyConfigTest {
+
+    /** A file without keys is the config of transformers' class without arguments (tests/golden/family_defaults.py). */
+    @Test
+    void absentKeysTakeTransformersDefaults() {
+        int count = 0;
+        for (JsonNode defaults : TestFiles.json(TestFiles.golden("family_defaults.json"))) {
+            String family = defaults.get("model_type").asText();
+            ModelConfig given = Families.describe((ObjectNode) defaults);
+            ModelConfig absent = read(family, "");
+            assertThat(absent.modelType()).isEqualTo(family);
+            assertThat(absent.architecture()).as(family).isEqualTo(given.architecture());
+            assertThat(absent.initializerRange()).as(family).isEqualTo(given.initializerRange());
+            assertThat(absent.bosTokenId()).as(family).isEqualTo(given.bosTokenId());
+            assertThat(absent.eosTokenIds()).as(family).isEqualTo(given.eosTokenIds());
+            count++;
+        }
+        assertThat(count).isEqualTo(8);
+    }
+
+    /** Windows of the first four layers, by the classes' rules. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
+        mistral | "sliding_window":7                                                       | 7 7 7 7
+        mistral | "sliding_window":null                                                    | - - - -
+        mistral | "head_dim":8                                                             | 4096 4096 4096 4096
+        mistral | "layer_types":["sliding_attention","sliding_attention","sliding_attention","sliding_attention"],"sliding_window":7 | 7 7 7 7
+        qwen2   | "sliding_window":7                                                       | - - - -
+        qwen2   | "sliding_window":7,"use_sliding_window":true                             | - - - -
+        qwen2   | "sliding_window":7,"use_sliding_window":true,"max_window_layers":2       | - - 7 7
+        qwen2   | "sliding_window":null,"use_sliding_window":true,"max_window_layers":2    | - - - -
+        qwen3   | "use_sliding_window":true,"max_window_layers":3                          | - - - 4096
+        qwen3   | "sliding_window":7,"use_sliding_window":true,"layer_types":["sliding_attention","full_attention","full_attention","sliding_attention"] | 7 - - 7
+        smollm3 | "sliding_window":7                                                       | - - - -
+        smollm3 | "sliding_window":7,"use_sliding_window":true                             | - - - 7
+        smollm3 | "sliding_window":7,"use_sliding_window":true,"no_rope_layers":[1,0,0,1]  | - 7 7 -
+        smollm3 | "sliding_window":7,"use_sliding_window":true,"layer_types":["sliding_attention","full_attention","full_attention","full_attention"] | 7 - - -
+        phi3    | "sliding_window":7                                                       | 7 7 7 7
+        phi3    | "vocab_size":9                                                           | - - - -
+        """)
+    void windows(String family, String keys, String windows) {
+        List<String> actual = layers(family, keys).stream()
+                .map(layer -> layer.window() == null ? "-" : layer.window().toString())
+                .toList();
+        assertThat(String.join(" ", actual)).isEqualTo(windows);
+    }
+
+    /** A window hides nothing if it is as long as the longest sequence. */
+    @Test
+    void aWindowOfAllPositionsIsNone() {
+        String keys = "{\"model_type\":\"mistral\",\"sliding_window\":64,\"max_position_embeddings\":";
+        Families.read(JsonFile.parse(keys + "64}"), "config.json");
+        assertRefused(
+                () -> Families.read(JsonFile.parse(keys + "65}"), "config.json"),
+                "config.json: the model has a sliding window, which is not supported");
+    }
+
+    /** In no_rope_layers 1 means with rotation, in spite of its name. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
+        "vocab_size":9                                              | 1110
+        "no_rope_layer_interval":2                                  | 1010
+        "no_rope_layers":[0,1,1,1,0]                                | 0111
+        "no_rope_layers":null,"no_rope_layer_interval":3            | 1101
+        """)
+    void layersWithRotation(String keys, String rotated) {
+        StringBuilder actual = new StringBuilder();
+        layers("smollm3", keys).forEach(layer -> actual.append(layer.rotation() == null ? 0 : 1));
+        assertThat(actual).hasToString(rotated);
+    }
+
+    private static List<LayerAttention> layers(String family, String keys) {
+        return read(family, "\"num_hidden_layers\":4," + keys)
+                .architecture()
+                .attention()
+                .layers();
+    }
+
+    @Test
+    void biases() {
+        assertThat(bias("qwen2", "\"attention_bias\":false")).isEqualTo(new AttentionBias(true, false));
+        for (String family : List.of("llama", "qwen3", "smollm3", "granite", "olmo2")) {
+            assertThat(bias(family, "\"attention_bias\":true")).as(family).isEqualTo(new AttentionBias(true, true));
+            assertThat(bias(family, "")).as(family).isEqualTo(AttentionBias.NONE);
+        }
+        for (String family : List.of("llama", "smollm3", "granite")) {
+            assertThat(read(family, "\"mlp_bias\":true").architecture().mlp().hasBias())
+                    .as(family)
+                    .isTrue();
+        }
+    }
+
+    private static AttentionBias bias(String family, String keys) {
+        return read(family, keys).architecture().attention().bias();
+    }
+
+    @Test
+    void normsAndActivations() {
+        Architecture olmo2 = read("olmo2", "").architecture();
+        assertThat(olmo2.attention().norm()).isEqualTo(QueryKeyNorm.WHOLE_WIDTH);
+        assertThat(olmo2.norm().placement()).isEqualTo(NormPlacement.AFTER_BRANCH);
+        assertThat(read("qwen3", "").architecture().attention().norm()).isEqualTo(QueryKeyNorm.PER_HEAD);
+        assertThat(activation("swish")).isEqualTo(Activation.SILU);
+        assertThat(activation("gelu")).isEqualTo(Activation.GELU);
+        assertThat(activation("gelu_pytorch_tanh")).isEqualTo(Activation.GELU_TANH);
+    }
+
+    private static Activation activation(String name) {
+        return read("llama", "\"hidden_act\":\"" + name + "\"")
+                .architecture()
+                .mlp()
+                .activation();
+    }
+
+    /** epsilon / 0.5^2, 6 / 0.5, 1 / 4: exact in binary. */
+    @Test
+    void multipliersOfGranite() {
+        Architecture granite = read(
+                        "granite",
+                        "\"rms_norm_eps\":0.125,\"embedding_multiplier\":6.0,\"attention_multiplier\":0.25,"
+                                + "\"residual_multiplier\":0.5,\"logits_scaling\":4")
+                .architecture();
+        assertThat(granite.norm().epsilon()).isEqualTo(0.5);
+        assertThat(granite.scales()).isEqualTo(new Architecture.Scales(12, 0.25));
+        assertThat(granite.attention().scale()).isEqualTo(0.25);
+    }
+
+    /** Phi-3's early files say su or yarn; 0.75 of 96 elements are 72. The factor is sqrt(1 + ln(32) / ln(4096)). */
+    @ParameterizedTest
+    @CsvSource({"su", "yarn", "longrope"})
+    void rotationOfPhi3(String type) {
+        List<String> ones = IntStream.range(0, 36).mapToObj(i -> "1.5").toList();
+        Rotation rotation = Objects.requireNonNull(layers(
+                        "phi3",
+                        "\"max_position_embeddings\":131072,\"partial_rotary_factor\":0.75,\"rope_scaling\":{\"type\":\""
+                                + type + "\",\"short_factor\":" + ones + ",\"long_factor\":" + ones + "}")
+                .get(0)
+                .rotation());
+        assertThat(rotation.width()).isEqualTo(72);
+        LongRope scaling = (LongRope) rotation.scaling();
+        assertThat(scaling.originalPositions()).isEqualTo(4096);
+        assertThat(scaling.attentionFactor()).isEqualTo(Math.sqrt(1 + Math.log(32) / Math.log(4096)));
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
+        mistral | "attention_bias":true                         | attention_bias
+        mistral | "layer_types":["full_attention"],"num_hidden_layers":1 | layer_types
+        mistral | "architectures":["MistralForTokenClassification"] | MistralForCausalLM
+        qwen2   | "mlp_bias":true                               | mlp_bias
+        qwen2   | "layer_types":["sliding_attention"],"num_hidden_layers":1 | use_sliding_window
+        qwen3   | "head_dim":null                               | head_dim is null
+        smollm3 | "no_rope_layers":[1,0]                        | no_rope_layers has 2 entries
+        smollm3 | "no_rope_layers":[2],"num_hidden_layers":1    | no_rope_layers has 2
+        smollm3 | "no_rope_layer_interval":0                    | no_rope_layer_interval
+        smollm3 | "layer_types":["sliding_attention"],"num_hidden_layers":1 | use_sliding_window
+        granite | "residual_multiplier":0                       | residual_multiplier
+        granite | "logits_scaling":-1                           | logits_scaling
+        granite | "embedding_multiplier":null                   | embedding_multiplier
+        phi3    | "lm_head_bias":true                           | lm_head_bias
+        phi3    | "head_dim":128                                | head_dim
+        phi3    | "rope_scaling":{"type":"linear","factor":2}   | rope_scaling has the type "linear"
+        phi3    | "partial_rotary_factor":0.535                 | rotated width of a head is 51
+        phi3    | "partial_rotary_factor":0.5,"rope_parameters":{"partial_rotary_factor":0.75} | partial_rotary_factor is 0.5
+        phi3    | "rope_parameters":{"rope_type":"longrope","original_max_position_embeddings":77,"short_factor":[1],"long_factor":[1]} | original_max_position_embeddings is 4096
+        """)
+    void unsupportedValuesAreRefusedByName(String family, String keys, String words) {
+        assertRefused(() -> read(family, keys), words);
+    }
+
+    private static ModelConfig read(String family, String keys) {
+        String rest = keys.isEmpty() ? "" : "," + keys;
+        return Families.describe(JsonFile.parse("{\"model_type\":\"" + family + "\"" + rest + "}"));
+    }
+}
