@@ -9,7 +9,14 @@
 // Hopper (attention_sm90a.cuh). Which kernel runs depends on dtype, head width and device, never on the batch.
 //
 // The query heads that share a key head form a group and share blocks: a query row is one query and one head of the group.
+//
+// Kernels are compiled twice. LIMITED kernels also know a window and a soft cap; in the others the compiler removes all code for them. With a
+// window, blocks skip the tiles of which none of their rows sees a column, and rows see only some columns of the tiles at the window's edge.
+// The score of a hidden pair is -infinity, so a row whose keys of a tile are all hidden keeps its sums. So its bits do not depend on the rows
+// beside it.
 #pragma once
+
+#include <type_traits>
 
 #include "math.cuh"
 
@@ -25,6 +32,27 @@ int forward_sm90a(const LaunchContext& context, const dpo4j_attention_forward_pa
 bool has_backward_sm90a(const LaunchContext& context, int64_t head_width);
 int backward_sm90a(const LaunchContext& context, const dpo4j_attention_backward_params& x);
 size_t backward_sm90a_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
+
+// Calls f(std::true_type) if the shape has a window or a soft cap, otherwise f(std::false_type).
+template <class F>
+int with_limits(const dpo4j_attention_shape& shape, F f) {
+  return shape.window > 0 || shape.soft_cap > 0 ? f(std::true_type{}) : f(std::false_type{});
+}
+
+// The first key that a query sees, if last_key is its last one.
+template <bool LIMITED>
+__device__ __forceinline__ int32_t first_seen(const dpo4j_attention_shape& shape, int32_t last_key) {
+  if (!LIMITED || shape.window == 0 || last_key < shape.window) return 0;
+  return last_key - shape.window + 1;
+}
+
+// Turns products q.k into scores, in base 2: by a factor, or by the soft cap.
+struct SoftCap {
+  float cap, over_cap;  // score = cap tanh(product over_cap); cap is 0 if there is none
+  __device__ __forceinline__ explicit SoftCap(const dpo4j_attention_shape& shape) : SoftCap(shape.scale, shape.soft_cap) {}
+  __device__ __forceinline__ SoftCap(float scale, float soft_cap) : cap(soft_cap * kLog2E), over_cap(soft_cap > 0 ? scale / soft_cap : 0) {}
+  __device__ __forceinline__ bool exists() const { return cap > 0; }
+};
 
 // The query rows of one segment and one group of heads. Row r is query r / group, head first_head + r % group.
 struct Queries {
@@ -53,7 +81,7 @@ struct Keys {
 
 // The query rows of a block: tile number `tile_of_segment`, of ROWS rows, of one segment and key head. X is dpo4j_attention_forward_params
 // or dpo4j_attention_backward_params.
-template <int ROWS, class X>
+template <int ROWS, class X, bool LIMITED>
 struct QueryBlock {
   const X& x;
   Queries queries;
@@ -79,6 +107,13 @@ struct QueryBlock {
   __device__ __forceinline__ bool exists(int row) const { return first_row + row < row_end; }
   __device__ __forceinline__ int32_t row(int row) const { return exists(row) ? first_row + row : row_end - 1; }
   __device__ __forceinline__ int32_t last_key(int row_of_tile) const { return keys.last_seen_by(row(row_of_tile) / queries.group); }
+  // The first key that a row sees whose last key is last_key.
+  __device__ __forceinline__ int32_t first_key(int32_t last_key) const { return first_seen<LIMITED>(x.shape, last_key); }
+  // The first key of the first tile of COLUMNS keys of which some row sees a key.
+  template <int COLUMNS>
+  __device__ __forceinline__ int32_t first_tile() const {
+    return LIMITED ? first_key(last_key(0)) / COLUMNS * COLUMNS : 0;
+  }
 };
 
 }  // namespace dpo4j::cuda::attention

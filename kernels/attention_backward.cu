@@ -3,6 +3,8 @@
 //   delta = sum over d of d_out out        d_s = p (d_out v - delta)
 //   d_q = scale d_s k                      d_k = scale d_s^T q                      d_v = p^T d_out
 //
+// With a soft cap, p is that of the scores s = cap tanh(scale q k / cap), and d_s is multiplied by the slope 1 - (s / cap)^2.
+//
 // Two launches. In the first, a block owns a tile of queries and computes d_q and delta, which it stores in the workspace. In the second, a
 // block owns a tile of keys and computes d_k and d_v. It loops over the queries that see these keys, for all heads of the group: first the
 // queries of the keys' own segment, then those of its dependents (the segments whose prefix it is). One block sums each row of a gradient
@@ -35,11 +37,11 @@ __device__ __forceinline__ float dot_part(const float* d_out, const float* out, 
 }
 
 // Computes delta and d_q of a tile of queries; loops over the keys that these queries see.
-template <int D>
+template <int D, bool LIMITED>
 __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlocks)
     d_queries(dpo4j_attention_backward_params x, int32_t row_tiles) {
   using Tile = Tile<D, true>;
-  const attention::FmaQueryBlock<Tile, dpo4j_attention_backward_params> block(x, x.segments[blockIdx.x / row_tiles], row_tiles);
+  const attention::FmaQueryBlock<Tile, dpo4j_attention_backward_params, LIMITED> block(x, x.segments[blockIdx.x / row_tiles], row_tiles);
   if (block.empty()) return;
   DPO4J_DYNAMIC_SHARED(float, shared);
   float *const q_tile = shared, *const d_out_tile = q_tile + Tile::kRowFloats, *const k_tile = d_out_tile + Tile::kRowFloats;
@@ -62,8 +64,8 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
 
   typename Tile::Output d_q;
   Tile::clear(d_q);
-  const float factor = x.shape.scale * kLog2E;
-  for (int32_t first_key = 0; first_key < block.key_end; first_key += Tile::kColumns) {
+  const attention::ScoreOf<LIMITED> score(x.shape);
+  for (int32_t first_key = block.template first_tile<Tile::kColumns>(); first_key < block.key_end; first_key += Tile::kColumns) {
     __syncthreads();
     block.read_keys(k_tile, x.k, first_key);
     block.read_keys(v_tile, x.v, first_key);
@@ -73,11 +75,14 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
     Tile::scores(d_s, d_out_tile, v_tile, block.head_width);
 #pragma unroll
     for (int i = 0; i < Tile::kRowsPerThread; i++) {
-      const int32_t last_key = block.last_key(Tile::row(i));
+      const int32_t last_key = block.last_key(Tile::row(i)), first_seen = block.first_key(last_key);
 #pragma unroll
       for (int c = 0; c < Tile::kColumnsPerThread; c++) {
-        const bool seen = first_key + Tile::column(c) <= last_key;
-        d_s[i][c] = seen ? exp2f(s[i][c] * factor - lse[i]) * (d_s[i][c] - delta[i]) : 0.0f;
+        const int32_t key = first_key + Tile::column(c);
+        const bool seen = key <= last_key && (!LIMITED || key >= first_seen);
+        float slope = 1;
+        d_s[i][c] = seen ? exp2f(score(s[i][c], slope) - lse[i]) * (d_s[i][c] - delta[i]) : 0.0f;
+        if (LIMITED && seen) d_s[i][c] *= slope;
       }
     }
     Tile::write_weights(weights, d_s);
@@ -117,7 +122,7 @@ struct QueryTile {
 };
 
 // Computes d_k and d_v of a tile of keys; loops over the queries that see these keys. Rows are keys here, columns queries.
-template <int D>
+template <int D, bool LIMITED>
 __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlocks)
     d_keys(dpo4j_attention_backward_params x, int32_t row_tiles) {
   using Tile = Tile<D, true>;
@@ -142,30 +147,45 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
   Tile::template read<Tile::kRows>(k_tile, head_width, [&](int row) { return own_row(x.k, row); });
   Tile::template read<Tile::kRows>(v_tile, head_width, [&](int row) { return own_row(x.v, row); });
 
+  // The end of the rows whose query may see a key, which is key number `key` from the segment's first query on (or before it).
+  const auto row_end_of = [&](const Queries& queries, int32_t key) {
+    if (!LIMITED || x.shape.window == 0 || key >= queries.segment.query_count - x.shape.window) return queries.count();
+    return (key + x.shape.window) * group;
+  };
   typename Tile::Output d_k, d_v;
   Tile::clear(d_k);
   Tile::clear(d_v);
-  const float factor = x.shape.scale * kLog2E;
+  const attention::ScoreOf<LIMITED> score(x.shape);
   for (int32_t dependent = 0; dependent <= dependents; dependent++) {
     const Queries queries{segment[dependent], group, static_cast<int32_t>(blockIdx.y) * group};
-    // In the keys' own segment, queries before the first key do not see the tile. In a dependent, all queries see all keys.
-    for (int32_t first_row = dependent == 0 ? first_key * group : 0; first_row < queries.count(); first_row += Tile::kColumns) {
+    // In the keys' own segment, queries before the first key do not see the tile. In a dependent, all queries see all keys. A window hides
+    // the tile from the queries after row_end.
+    const int32_t keys_before = dependent == 0 ? 0 : key_count;  // this segment's first query
+    const int32_t row_end = row_end_of(queries, min(first_key + Tile::kRows, key_count) - 1 - keys_before);
+    for (int32_t first_row = dependent == 0 ? first_key * group : 0; first_row < row_end; first_row += Tile::kColumns) {
       __syncthreads();
       columns.read(x, queries, first_row);
       __syncthreads();
-      typename Tile::Scores p, d_s;
+      typename Tile::Scores p, d_s, slopes;
       Tile::scores(p, k_tile, columns.q, head_width);
 #pragma unroll
       for (int c = 0; c < kColumnsPerThread; c++) {
         const int column = Tile::column(c);
         const int32_t last_key = dependent == 0 ? (first_row + column) / group : key_count;
+        const int32_t first_seen = LIMITED ? attention::first_seen<LIMITED>(x.shape, (first_row + column) / group + keys_before) : 0;
 #pragma unroll
         for (int i = 0; i < kRowsPerThread; i++) {
-          p[i][c] = first_key + Tile::row(i) <= last_key ? exp2f(p[i][c] * factor - columns.lse[column]) : 0.0f;
+          const int32_t key = first_key + Tile::row(i);
+          const bool seen = key <= last_key && (!LIMITED || key >= first_seen);
+          p[i][c] = seen ? exp2f(score(p[i][c], slopes[i][c]) - columns.lse[column]) : 0.0f;
         }
       }
       // Whether some query of the tile does not see all of the tile of keys.
-      const bool partly_seen = dependent == 0 && first_row / group < first_key + Tile::kRows - 1;
+      bool partly_seen = dependent == 0 && first_row / group < first_key + Tile::kRows - 1;
+      if (LIMITED) {
+        const int32_t last_query = (first_row + Tile::kColumns - 1) / group + keys_before;
+        partly_seen |= attention::first_seen<LIMITED>(x.shape, last_query) > first_key;
+      }
       Tile::write_weights(weights, p);
       __syncwarp();
       Tile::accumulate(d_v, weights, columns.d_out, partly_seen);
@@ -175,7 +195,10 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
       for (int c = 0; c < kColumnsPerThread; c++) {
         const float delta = columns.delta[Tile::column(c)];
 #pragma unroll
-        for (int i = 0; i < kRowsPerThread; i++) d_s[i][c] = p[i][c] == 0 ? 0.0f : p[i][c] * (d_s[i][c] - delta);
+        for (int i = 0; i < kRowsPerThread; i++) {
+          d_s[i][c] = p[i][c] == 0 ? 0.0f : p[i][c] * (d_s[i][c] - delta);
+          if (LIMITED && p[i][c] != 0) d_s[i][c] *= slopes[i][c];
+        }
       }
       __syncwarp();  // the warp has read the weights of d_v
       Tile::write_weights(weights, d_s);
@@ -194,16 +217,19 @@ __global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlock
 
 int backward_fma(const LaunchContext& context, const dpo4j_attention_backward_params& x) {
   return attention::with_width(x.shape.head_width, [&](auto width) {
-    constexpr int D = decltype(width)::value;
-    using Tile = Tile<D, true>;
-    const int64_t query_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), Tile::kRows);
-    const int64_t key_tiles = divide_up(x.max_queries, Tile::kRows);
-    constexpr size_t kFloats = 2 * Tile::kRowFloats + 2 * Tile::kColumnFloats + Tile::kWeightFloats;
-    const int error = launch(context, d_queries<D>, dim3(query_tiles * x.segment_count, x.shape.kv_heads), dim3(Tile::kThreads),
-                             kFloats * sizeof(float), x, static_cast<int32_t>(query_tiles));
-    if (error != cudaSuccess) return error;
-    return launch(context, d_keys<D>, dim3(key_tiles * x.segment_count, x.shape.kv_heads), dim3(Tile::kThreads),
-                  (kFloats + 2 * Tile::kColumns) * sizeof(float), x, static_cast<int32_t>(key_tiles));
+    return attention::with_limits(x.shape, [&](auto limited) {
+      constexpr int D = decltype(width)::value;
+      constexpr bool kLimited = decltype(limited)::value;
+      using Tile = Tile<D, true>;
+      const int64_t query_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), Tile::kRows);
+      const int64_t key_tiles = divide_up(x.max_queries, Tile::kRows);
+      constexpr size_t kFloats = 2 * Tile::kRowFloats + 2 * Tile::kColumnFloats + Tile::kWeightFloats;
+      const int error = launch(context, d_queries<D, kLimited>, dim3(query_tiles * x.segment_count, x.shape.kv_heads), dim3(Tile::kThreads),
+                               kFloats * sizeof(float), x, static_cast<int32_t>(query_tiles));
+      if (error != cudaSuccess) return error;
+      return launch(context, d_keys<D, kLimited>, dim3(key_tiles * x.segment_count, x.shape.kv_heads), dim3(Tile::kThreads),
+                    (kFloats + 2 * Tile::kColumns) * sizeof(float), x, static_cast<int32_t>(key_tiles));
+    });
   });
 }
 

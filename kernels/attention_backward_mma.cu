@@ -3,6 +3,8 @@
 //   delta = sum over d of d_out out        d_s = p (d_out v - delta)
 //   d_q = scale d_s k                      d_k = scale d_s^T q                      d_v = p^T d_out
 //
+// With a soft cap, p is that of the scores s = cap tanh(scale q k / cap), and d_s is multiplied by the slope 1 - (s / cap)^2.
+//
 // The two launches of attention_backward.cu on mma.sync m16n8k16 (sm_80 and later). Rows are queries in the first (delta and d_q) and keys
 // in the second (d_k and d_v). The second computes transposed scores, because then the accumulators of p^T and d_s^T, rounded to bf16, are
 // the A fragments of the next products. The next tile of columns is loaded while the current one is used. One block sums each row of a
@@ -56,11 +58,18 @@ __device__ __forceinline__ void read_statistics(const dpo4j_attention_backward_p
   __syncwarp();
 }
 
+// d_s of a pair whose score is a product with a soft cap.
+__device__ __forceinline__ float capped_d_score(float product, const attention::SoftCap& soft, float lse, float d_p, float delta) {
+  const float t = tanh_flushed(product * soft.over_cap);
+  return exp2_flushed(fmaf(t, soft.cap, -lse)) * (d_p - delta) * (1 - t * t);
+}
+
 // Turns scores into d_s. If the row does not see the key, d_s is set to 0 by selection.
-template <class Tile, class Block>
+template <class Tile, bool LIMITED, class Block>
 __device__ __forceinline__ void to_d_scores(typename Tile::Scores& s, const typename Tile::Scores& d_p, const Block& block,
                                             int32_t first_key, float factor, const float* statistics) {
-  const bool all = block.sees_all(first_key);
+  const bool all = block.sees_all(first_key), is_capped = LIMITED && block.x.shape.soft_cap > 0;
+  const attention::SoftCap soft(block.x.shape);
 #pragma unroll
   for (int m = 0; m < Tile::kRowTiles; m++) {
 #pragma unroll
@@ -71,8 +80,12 @@ __device__ __forceinline__ void to_d_scores(typename Tile::Scores& s, const type
       for (int n = 0; n < Tile::kColumns / 8; n++) {
 #pragma unroll
         for (int i = 2 * half; i < 2 * half + 2; i++) {
-          const float p = exp2_flushed(fmaf(s[m][n][i], factor, -lse));
-          s[m][n][i] = p * (d_p[m][n][i] - delta);
+          if (is_capped) {
+            s[m][n][i] = capped_d_score(s[m][n][i], soft, lse, d_p[m][n][i], delta);
+          } else {
+            const float p = exp2_flushed(fmaf(s[m][n][i], factor, -lse));
+            s[m][n][i] = p * (d_p[m][n][i] - delta);
+          }
         }
       }
     }
@@ -80,11 +93,11 @@ __device__ __forceinline__ void to_d_scores(typename Tile::Scores& s, const type
   if (!all) block.hide(s, first_key, 0);
 }
 
-template <int D>
+template <int D, bool LIMITED>
 __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(dpo4j_attention_backward_params x, int32_t row_tiles) {
   using Tile = QueryTile<D>;
   constexpr int kTileElements = Tile::kColumns * D;
-  const attention::MmaQueryBlock<Tile, dpo4j_attention_backward_params> block(x, row_tiles);
+  const attention::MmaQueryBlock<Tile, dpo4j_attention_backward_params, LIMITED> block(x, row_tiles);
   if (block.empty()) return;
   DPO4J_DYNAMIC_SHARED(bf16, shared);
   bf16 *const q_rows = shared, *const d_out_rows = q_rows + block.kRows * D, *const tiles = d_out_rows + block.kRows * D;
@@ -97,7 +110,8 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(
   block.copy_rows(q_rows, x.q, x.shape.q_stride);
   block.copy_rows(d_out_rows, x.d_out, x.shape.out_stride);
   cp_async_commit();
-  copy_keys(0, 0);
+  const int32_t first_tile = block.template first_tile<Tile::kColumns>();
+  copy_keys(0, first_tile);
   cp_async_wait<1>();
   __syncthreads();
   read_statistics<Tile>(x, block, d_out_rows, statistics);
@@ -106,7 +120,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(
   Tile::clear(d_q);
   const float factor = x.shape.scale * kLog2E;
   int stage = 0;
-  for (int32_t first_key = 0; first_key < block.key_end; first_key += Tile::kColumns, stage ^= 1) {
+  for (int32_t first_key = first_tile; first_key < block.key_end; first_key += Tile::kColumns, stage ^= 1) {
     bf16 *const k_tile = tiles + stage * 2 * kTileElements, *const v_tile = k_tile + kTileElements;
     cp_async_wait<0>();
     __syncthreads();  // this stage has arrived, and the other has been used
@@ -119,7 +133,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(
     }
     const bool hidden = !block.block_sees_all(first_key) && Tile::Rows::template hide_not_finite<Tile::kColumns>(k_tile);
     if (!sees) continue;
-    to_d_scores<Tile>(s, d_p, block, first_key, factor, statistics);
+    to_d_scores<Tile, LIMITED>(s, d_p, block, first_key, factor, statistics);
     typename Tile::Weights weights;
     Tile::to_weights(weights, s);
     Tile::accumulate(d_q, weights, k_tile);
@@ -128,7 +142,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_queries(
   typename Tile::RowFloats scale;
   Tile::fill(scale, x.shape.scale);
   // Computed again, because the block's fields do not fit in registers during the loop.
-  const attention::MmaQueryBlock<Tile, dpo4j_attention_backward_params> again(x, row_tiles);
+  const attention::MmaQueryBlock<Tile, dpo4j_attention_backward_params, LIMITED> again(x, row_tiles);
   again.write(x.d_q, x.shape.q_stride, d_q, scale, q_rows);
 }
 
@@ -145,25 +159,35 @@ struct KeyTile : attention::MmaTile<D, (D <= 64 ? 2 : 1), 32, D / kWarpsOfRows<D
 };
 
 // Iterates over the queries that see a tile of keys, COLUMNS at a time: the queries of the keys' own segment from the first key on, then
-// all queries of its dependents.
-template <int COLUMNS>
+// all queries of its dependents. With a window, a segment ends for the iterator after the last query that sees the last key of the tile.
+template <int COLUMNS, bool LIMITED>
 struct QueryTileIterator {
   const dpo4j_segment* segment;
   int32_t dependents, dependent, first_row;
   Queries queries;
+  int32_t window, last_key;
 
-  __device__ __forceinline__ QueryTileIterator(const dpo4j_segment* segment, int32_t group, int32_t first_key)
+  __device__ __forceinline__ QueryTileIterator(const dpo4j_segment* segment, int32_t group, int32_t first_key, int32_t last_key,
+                                               int32_t window)
       : segment(segment),
         dependent(0),
         first_row(first_key * group),
-        queries{attention::read_segment(segment), group, static_cast<int32_t>(blockIdx.y) * group} {
+        queries{attention::read_segment(segment), group, static_cast<int32_t>(blockIdx.y) * group},
+        window(window),
+        last_key(last_key) {
     dependents = queries.segment.dependents;
+  }
+
+  __device__ __forceinline__ int32_t row_end() const {
+    const int32_t key = dependent == 0 ? last_key : last_key - queries.segment.prefix_count;  // number from the first query on
+    if (!LIMITED || window == 0 || key >= queries.segment.query_count - window) return queries.count();
+    return (key + window) * queries.group;
   }
 
   __device__ __forceinline__ bool is_valid() const { return dependent <= dependents; }
   __device__ __forceinline__ void advance() {
     first_row += COLUMNS;
-    while (is_valid() && first_row >= queries.count()) {
+    while (is_valid() && first_row >= row_end()) {
       first_row = 0;
       if (++dependent <= dependents) queries.segment = attention::read_segment(segment + dependent);
     }
@@ -174,9 +198,10 @@ struct QueryTileIterator {
 struct Columns {
   bool is_own;  // of the keys' own segment: a query sees the keys up to its own position; queries of a dependent see all
   int32_t first_row;
+  int32_t dependent;  // the segment, counted from the keys' own
 };
 
-template <int D>
+template <int D, bool LIMITED>
 struct KeyBlock {
   using Tile = KeyTile<D>;
   using Rows = typename Tile::Rows;
@@ -208,7 +233,7 @@ struct KeyBlock {
     return r < queries.count() ? queries.vector(r, stride, head_width) : -1;
   }
   // Loads q, d_out, lse (base 2) and delta of the columns. A column that does not exist gets lse = infinity, so that its weights are 0.
-  __device__ __forceinline__ void copy_queries(bf16* q_tile, float* lse, const QueryTileIterator<Tile::kColumns>& it) const {
+  __device__ __forceinline__ void copy_queries(bf16* q_tile, float* lse, const QueryTileIterator<Tile::kColumns, LIMITED>& it) const {
     Rows::template copy<Tile::kColumns>(q_tile, x.q, head_width,
                                         [&](int column) { return query_offset(it.queries, it.first_row + column, x.shape.q_stride); });
     Rows::template copy<Tile::kColumns>(q_tile + kTileElements, x.d_out, head_width,
@@ -222,22 +247,33 @@ struct KeyBlock {
     lse[Tile::kColumns + threadIdx.x] = exists ? static_cast<const float*>(x.workspace)[at] : 0.0f;
   }
 
+  // Whether the window of a column's query begins after the block's key number `row`.
+  __device__ __forceinline__ bool is_before_window(Columns columns, int row, int column) const {
+    if (!LIMITED) return false;
+    const int32_t before = columns.is_own ? 0 : key_count;  // keys before the segment's first query
+    return attention::first_seen<LIMITED>(x.shape, (columns.first_row + column) / group + before) > first_key + row;
+  }
+
   // Whether some query sees some key of the warp; whether all queries see all keys of the warp; whether all queries see all keys of the
   // block; whether one query sees one key.
   __device__ __forceinline__ bool seen(Columns columns) const {
-    return first_key + warp_row < key_count && (!columns.is_own || (first_key + warp_row) * group < columns.first_row + Tile::kColumns);
+    return first_key + warp_row < key_count && (!columns.is_own || (first_key + warp_row) * group < columns.first_row + Tile::kColumns) &&
+           !is_before_window(columns, warp_row + Tile::kRowsPerWarp - 1, 0);
   }
   __device__ __forceinline__ bool seen_by_all(Columns columns) const {
-    return !columns.is_own || (first_key + warp_row + Tile::kRowsPerWarp - 1) * group <= columns.first_row;
+    return (!columns.is_own || (first_key + warp_row + Tile::kRowsPerWarp - 1) * group <= columns.first_row) &&
+           !is_before_window(columns, warp_row, Tile::kColumns - 1);
   }
   __device__ __forceinline__ bool block_seen_by_all(Columns columns) const {
-    return !columns.is_own || (first_key + Tile::kRows - 1) * group <= columns.first_row;
+    return (!columns.is_own || (first_key + Tile::kRows - 1) * group <= columns.first_row) &&
+           !is_before_window(columns, 0, Tile::kColumns - 1);
   }
   __device__ __forceinline__ bool seen(Columns columns, int row, int column) const {
-    return !columns.is_own || (first_key + warp_row + row) * group <= columns.first_row + column;
+    return (!columns.is_own || (first_key + warp_row + row) * group <= columns.first_row + column) &&
+           !is_before_window(columns, warp_row + row, column);
   }
 
-  // Undoes hide_not_finite() for queries of the keys' own segment.
+  // Undoes hide_not_finite().
   __device__ __forceinline__ void restore_queries(typename Tile::Output& o, const void* tensor, int64_t stride,
                                                   const dpo4j_segment& segment, Columns columns) const {
     const Queries queries{segment, group, static_cast<int32_t>(blockIdx.y) * group};
@@ -275,6 +311,29 @@ struct KeyBlock {
     if (!seen_by_all(columns)) select_seen(d_p, columns);
   }
 
+  // Both of the above with a soft cap. The slope, which only d_s needs, is then not kept.
+  __device__ __forceinline__ void to_capped(typename Tile::Scores& s, typename Tile::Scores& d_p, Columns columns, const float* lse,
+                                            const float* delta) const {
+    const attention::SoftCap soft(x.shape);
+#pragma unroll
+    for (int n = 0; n < Tile::kColumns / 8; n++) {
+      const float2 column_lse = *reinterpret_cast<const float2*>(lse + Tile::column(n, 0));
+      const float2 column_delta = *reinterpret_cast<const float2*>(delta + Tile::column(n, 0));
+#pragma unroll
+      for (int m = 0; m < Tile::kRowTiles; m++) {
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+          const float t = tanh_flushed(s[m][n][i] * soft.over_cap);
+          s[m][n][i] = exp2_flushed(fmaf(t, soft.cap, i % 2 ? -column_lse.y : -column_lse.x));
+          d_p[m][n][i] = s[m][n][i] * (d_p[m][n][i] - (i % 2 ? column_delta.y : column_delta.x)) * (1 - t * t);
+        }
+      }
+    }
+    if (seen_by_all(columns)) return;
+    select_seen(s, columns);
+    select_seen(d_p, columns);
+  }
+
   __device__ __forceinline__ void select_seen(typename Tile::Scores& s, Columns columns) const {
 #pragma unroll
     for (int m = 0; m < Tile::kRowTiles; m++) {
@@ -289,20 +348,21 @@ struct KeyBlock {
   }
 };
 
-template <int D>
+template <int D, bool LIMITED>
 __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(dpo4j_attention_backward_params x, int32_t row_tiles) {
   using Tile = KeyTile<D>;
-  using Block = KeyBlock<D>;
+  using Block = KeyBlock<D, LIMITED>;
+  using Iterator = QueryTileIterator<Tile::kColumns, LIMITED>;
   const dpo4j_segment* const segment = x.segments + blockIdx.x / row_tiles;
   const Block block(x, attention::read_segment(segment), row_tiles);
   if (block.first_key >= block.key_count) return;
   DPO4J_DYNAMIC_SHARED(bf16, shared);
   bf16 *const k_rows = shared, *const v_rows = k_rows + Tile::kRows * D, *const tiles = v_rows + Tile::kRows * D;
   float* const statistics = reinterpret_cast<float*>(tiles + 4 * Block::kTileElements);
-  const auto copy_queries = [&](int stage, const QueryTileIterator<Tile::kColumns>& it) {
+  const auto copy_queries = [&](int stage, const Iterator& it) {
     block.copy_queries(tiles + stage * 2 * Block::kTileElements, statistics + stage * 2 * Tile::kColumns, it);
   };
-  QueryTileIterator<Tile::kColumns> it(segment, block.group, block.first_key);
+  Iterator it(segment, block.group, block.first_key, min(block.first_key + Tile::kRows, block.key_count) - 1, x.shape.window);
   block.copy_keys(k_rows, x.k);
   block.copy_keys(v_rows, x.v);
   copy_queries(0, it);
@@ -314,7 +374,7 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(dpo
   for (int stage = 0; it.is_valid(); stage ^= 1) {
     bf16 *const q_tile = tiles + stage * 2 * Block::kTileElements, *const d_out_tile = q_tile + Block::kTileElements;
     const float* const lse = statistics + stage * 2 * Tile::kColumns;
-    const Columns columns{it.dependent == 0, it.first_row};
+    const Columns columns{it.dependent == 0, it.first_row, it.dependent};
     it.advance();
     cp_async_wait<0>();
     __syncthreads();  // this stage has arrived, and the other has been used
@@ -331,15 +391,21 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(dpo
       d_out_hidden = Tile::Rows::template hide_not_finite<Tile::kColumns>(d_out_tile);
     }
     if (seen) {
-      block.to_probabilities(p, columns, lse, factor);
-      block.to_d_scores(d_s, p, columns, lse + Tile::kColumns);
+      if (LIMITED && x.shape.soft_cap > 0) {
+        block.to_capped(p, d_s, columns, lse, lse + Tile::kColumns);
+      } else {
+        block.to_probabilities(p, columns, lse, factor);
+        block.to_d_scores(d_s, p, columns, lse + Tile::kColumns);
+      }
       typename Tile::Weights weights;
       Tile::to_weights(weights, p);
       Tile::accumulate(d_v, weights, d_out_tile, block.first_d);
       Tile::to_weights(weights, d_s);
       Tile::accumulate(d_k, weights, q_tile, block.first_d);
-      if (q_hidden) block.restore_queries(d_k, x.q, x.shape.q_stride, attention::read_segment(segment), columns);
-      if (d_out_hidden) block.restore_queries(d_v, x.d_out, x.shape.out_stride, attention::read_segment(segment), columns);
+      // Without a window, only tiles of the keys' own segment have anything to restore.
+      const dpo4j_segment* const reader = segment + (LIMITED ? columns.dependent : 0);
+      if (q_hidden) block.restore_queries(d_k, x.q, x.shape.q_stride, attention::read_segment(reader), columns);
+      if (d_out_hidden) block.restore_queries(d_v, x.d_out, x.shape.out_stride, attention::read_segment(reader), columns);
     }
   }
   __syncthreads();  // all warps have read the shared rows
@@ -355,19 +421,22 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) d_keys(dpo
 }  // namespace
 
 int attention::backward_mma(const LaunchContext& context, const dpo4j_attention_backward_params& x) {
-  return with_mma_width(x.shape.head_width, [&](auto width) {
+  const auto run = [&](auto width, auto limited) {
     constexpr int D = decltype(width)::value;
+    constexpr bool kLimited = decltype(limited)::value;
     constexpr int kQueryRows = kMmaWarps * QueryTile<D>::kRowsPerWarp, kKeyRows = KeyTile<D>::kRows;
     constexpr size_t kQueryBytes = (2 * kQueryRows + 4 * QueryTile<D>::kColumns) * D * sizeof(bf16) + 2 * kQueryRows * sizeof(float);
     constexpr size_t kKeyBytes = (2 * kKeyRows + 4 * KeyTile<D>::kColumns) * D * sizeof(bf16) + 4 * KeyTile<D>::kColumns * sizeof(float);
     const int64_t query_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), kQueryRows);
     const int64_t key_tiles = divide_up(x.max_queries, kKeyRows);
-    const int error = launch(context, d_queries<D>, dim3(query_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads), kQueryBytes,
-                             x, static_cast<int32_t>(query_tiles));
+    const int error = launch(context, d_queries<D, kLimited>, dim3(query_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads),
+                             kQueryBytes, x, static_cast<int32_t>(query_tiles));
     if (error != cudaSuccess) return error;
-    return launch(context, d_keys<D>, dim3(key_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads), kKeyBytes, x,
+    return launch(context, d_keys<D, kLimited>, dim3(key_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads), kKeyBytes, x,
                   static_cast<int32_t>(key_tiles));
-  });
+  };
+  return with_mma_width(x.shape.head_width,
+                        [&](auto width) { return with_limits(x.shape, [&](auto limited) { return run(width, limited); }); });
 }
 
 }  // namespace dpo4j::cuda

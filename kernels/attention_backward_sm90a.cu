@@ -3,6 +3,8 @@
 //    delta = sum over d of d_out out        d_s = p (d_out v - delta)
 //    d_q = scale d_s k                      d_k = scale d_s^T q                      d_v = p^T d_out
 //
+// With a soft cap, p is that of the scores s = cap tanh(scale q k / cap), and d_s is multiplied by the slope 1 - (s / cap)^2.
+//
 // A pair of tiles takes five products (WGMMA, wgmma.cuh), and seven in attention_backward_mma.cu: here scores and d_p are computed once for
 // all three gradients. A block owns 128 keys of one key head. It loops over the tiles of queries that see these keys, those of the keys'
 // own segment and of its dependents, for all heads of the group. Two consumer warpgroups with 64 keys each accumulate d_k and d_v in
@@ -65,14 +67,14 @@ __global__ void __launch_bounds__(kPrepareThreads) prepare(dpo4j_attention_backw
 // ---- producer warpgroup -----------------------------------------------------------------------------------------------------------------
 
 // One thread loads k and v, then q and d_out of each step.
-template <int D>
+template <int D, bool LIMITED>
 __device__ void copy_tiles(const Maps& maps, const Problem& problem, const KeyTile& keys, Shared<D>& shared, const Tiles<D>& tiles) {
   using T = Tiles<D>;
   barrier_arrive_expecting(&shared.keys_landed, 2 * T::Keys::kBytes);
   T::Keys::load(tiles.k(), maps.k, &shared.keys_landed, keys.row, keys.head * D);
   T::Keys::load(tiles.v(), maps.v, &shared.keys_landed, keys.row, keys.head * D);
   uint32_t step = 0;
-  for (QueryTileIterator<kQueries<D>> it(problem, keys); it.is_valid(); it.advance(), step++) {
+  for (QueryTileIterator<kQueries<D>, LIMITED> it(problem, keys); it.is_valid(); it.advance(), step++) {
     const int stage = step % kStages;
     barrier_wait(&shared.empty[stage], phase(step) ^ 1);
     barrier_arrive_expecting(&shared.landed[stage], 2 * T::Queries::kBytes);
@@ -95,21 +97,26 @@ __device__ __forceinline__ void clear_rows(const Tiles<D>& tiles, int stage, int
 
 // One warp writes the mask, lse and delta of each step. lse is infinite for a row that does not exist, so its weights are 0. lse and delta
 // are NaN for a row that is not finite.
-template <int D>
+template <int D, bool LIMITED>
 __device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shared<D>& shared, const Tiles<D>& tiles, int lane) {
   uint32_t step = 0;
-  for (QueryTileIterator<kQueries<D>> it(problem, keys); it.is_valid(); step++) {
+  for (QueryTileIterator<kQueries<D>, LIMITED> it(problem, keys); it.is_valid(); step++) {
     const int stage = step % kStages;
     barrier_wait(&shared.empty[stage], phase(step) ^ 1);
     if (lane == 0) {
-      const bool is_diagonal = it.is_diagonal();
-      shared.steps[stage] = {it.row,
-                             it.count,
-                             it.query_head(),
-                             is_diagonal ? keys.first - it.first : kAllSee,
-                             is_diagonal,
-                             is_diagonal || it.count < kQueries<D>,
-                             false};
+      const bool is_diagonal = it.is_diagonal(), is_cut = LIMITED && it.end_seeing() < kQueries<D>;
+      Step& step = shared.steps[stage];
+      step.row = it.row;
+      step.count = it.count;
+      step.head = it.query_head();
+      step.first_seeing = is_diagonal ? keys.first - it.first : kAllSee;
+      step.is_diagonal = is_diagonal;
+      step.has_masked_pairs = is_diagonal || is_cut || it.count < kQueries<D>;
+      step.is_last = false;
+      if (LIMITED) {
+        step.end_seeing = it.end_seeing();
+        step.is_first = it.turn() == 0;
+      }
     }
 #pragma unroll 1
     for (int row = lane; row < kQueries<D>; row += kWarp) {
@@ -136,27 +143,27 @@ __device__ void describe_steps(const Problem& problem, const KeyTile& keys, Shar
 // and the adding threads arrive at `added` only after shared.turn.
 
 // Called by one thread: waits for turns.
-template <int D>
+template <int D, bool LIMITED>
 __device__ void wait_for_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
   uint32_t parity = 0;
-  for (QueryTileIterator<kQueries<D>> it(problem, keys); it.is_valid(); it.advance(), parity ^= 1) {
+  for (QueryTileIterator<kQueries<D>, LIMITED> it(problem, keys); it.is_valid(); it.advance(), parity ^= 1) {
     const uint32_t* const counter = problem.workspace.turns + it.row_index();
-    wait_for_turn(counter, keys.turn);
+    wait_for_turn(counter, it.turn());
     barrier_arrive(&shared.turn);
     barrier_wait(&shared.turn, parity);
   }
 }
 
 // Called by one thread: ends turns. No thread waits for its last arrival.
-template <int D>
+template <int D, bool LIMITED>
 __device__ void end_turns(const Problem& problem, const KeyTile& keys, Shared<D>& shared) {
   uint32_t parity = 0;
   barrier_arrive(&shared.turn);
-  for (QueryTileIterator<kQueries<D>> it(problem, keys); it.is_valid(); it.advance(), parity ^= 1) {
+  for (QueryTileIterator<kQueries<D>, LIMITED> it(problem, keys); it.is_valid(); it.advance(), parity ^= 1) {
     uint32_t* const counter = problem.workspace.turns + it.row_index();
     barrier_wait(&shared.added, parity);
     barrier_arrive(&shared.turn);
-    end_turn(counter, keys.turn);
+    end_turn(counter, it.turn());
   }
 }
 
@@ -185,7 +192,7 @@ __device__ __forceinline__ void prepare_keys(const KeyTile& keys, Shared<D>& sha
   barrier_wait(&shared.keys_ready, 0);
 }
 
-template <int D>
+template <int D, bool LIMITED>
 struct Consumer {
   static constexpr int R = kQueries<D>;
   using T = Tiles<D>;
@@ -251,6 +258,7 @@ struct Consumer {
     for (int i = 0; i < 2; i++) {
       const int row = group * kProductRows + fragment.row(i);
       const int32_t first = row < keys.count ? step.first_seeing + row : R;
+      const int32_t end = LIMITED ? min(step.count, step.end_seeing + row) : step.count;
       const float poison = shared.poison[row];
 #pragma unroll
       for (int j = 0; j < R / 8; j++) {
@@ -258,7 +266,7 @@ struct Consumer {
         for (int c = 0; c < 2; c++) {
           const int column = fragment.column(j) + c;
           float& element = s[4 * j + 2 * i + c];
-          element = column >= first && column < step.count ? element + poison : 0.0f;
+          element = column >= first && column < end ? element + poison : 0.0f;
         }
       }
     }
@@ -272,6 +280,19 @@ struct Consumer {
       for (int i = 0; i < 2; i++) {
         p[4 * j + 2 * i] = exp2_flushed(fmaf(s[4 * j + 2 * i], factor, -column_lse.x));
         p[4 * j + 2 * i + 1] = exp2_flushed(fmaf(s[4 * j + 2 * i + 1], factor, -column_lse.y));
+      }
+    }
+  }
+
+  // The same with a soft cap. Turns s into tanh of the capped product, of which the slope is computed.
+  __device__ __forceinline__ void to_capped_probabilities(Scores& p, Scores& s, const float* lse, const attention::SoftCap& soft) const {
+#pragma unroll
+    for (int j = 0; j < R / 8; j++) {
+      const float2 column_lse = *reinterpret_cast<const float2*>(lse + fragment.column(j));
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        s[4 * j + i] = tanh_flushed(s[4 * j + i] * soft.over_cap);
+        p[4 * j + i] = exp2_flushed(fmaf(s[4 * j + i], soft.cap, i % 2 ? -column_lse.y : -column_lse.x));
       }
     }
   }
@@ -308,7 +329,7 @@ struct Consumer {
   __device__ __forceinline__ void read_sums(QueryGradient& d_q, const Step& step) const {
 #pragma unroll
     for (int i = 0; i < 2; i++) {
-      const bool exists = keys.turn > 0 && query(i) < step.count;
+      const bool exists = (LIMITED ? !step.is_first : keys.turn > 0) && query(i) < step.count;
 #pragma unroll
       for (int jj = 0; jj < 4; jj++) {
         const float4 x = exists ? __ldcg(reinterpret_cast<const float4*>(sums(step, i) + fragment.quad(jj))) : make_float4(0, 0, 0, 0);
@@ -371,6 +392,7 @@ struct Consumer {
     prepare_keys(keys, shared, tiles);
     const bool has_masked_keys = shared.has_masked_keys != 0;
     const float factor = problem.scale * kLog2E;
+    const attention::SoftCap soft(problem.scale, problem.soft_cap);
     Gradient d_k, d_v;
     bool is_last = false;
     for (uint32_t t = 0; !is_last; t++) {
@@ -384,10 +406,19 @@ struct Consumer {
       scores(d_p, tiles.v(), tiles.d_out(stage));
       wgmma_wait<1>();
       wgmma_results(s);
-      to_probabilities(p, s, shared.lse[stage], factor);
+      const bool is_capped = LIMITED && soft.exists();
+      if (is_capped) {
+        to_capped_probabilities(p, s, shared.lse[stage], soft);
+      } else {
+        to_probabilities(p, s, shared.lse[stage], factor);
+      }
       if (has_masked_pairs) select_seen(p, step);
       Weights value_weights, key_weights;
       pack(value_weights, p);
+      if (is_capped) {
+#pragma unroll
+        for (int i = 0; i < R / 2; i++) p[i] *= 1 - s[i] * s[i];
+      }
       accumulate(d_v, value_weights, tiles.d_out(stage), t > 0);
       wgmma_wait<1>();
       wgmma_results(d_p);
@@ -424,7 +455,7 @@ struct Consumer {
   }
 };
 
-template <int D>
+template <int D, bool LIMITED>
 __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
   DPO4J_SHARED(Shared<D>, all_shared, [1]);
   DPO4J_DYNAMIC_SHARED(unsigned char, dynamic);
@@ -453,15 +484,15 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
   if (threadIdx.x < kWarpgroup) {
     give_registers<kProducerRegisters>();
     const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
-    if (warp == 0 && lane == 0) copy_tiles<D>(maps, problem, keys, shared, tiles);
-    if (warp == 1) describe_steps<D>(problem, keys, shared, tiles, lane);
-    if (warp == 2 && lane == 0) wait_for_turns<D>(problem, keys, shared);
-    if (warp == 3 && lane == 0) end_turns<D>(problem, keys, shared);
+    if (warp == 0 && lane == 0) copy_tiles<D, LIMITED>(maps, problem, keys, shared, tiles);
+    if (warp == 1) describe_steps<D, LIMITED>(problem, keys, shared, tiles, lane);
+    if (warp == 2 && lane == 0) wait_for_turns<D, LIMITED>(problem, keys, shared);
+    if (warp == 3 && lane == 0) end_turns<D, LIMITED>(problem, keys, shared);
   } else {
     take_registers<kConsumerRegisters>();
     // The compiler must know that the warpgroup index is uniform, so that descriptors stay in uniform registers. Otherwise 45 moves and as
     // many additions come between the products of a step: about 300 clocks.
-    const Consumer<D> consumer{problem, keys, shared, tiles, attention::uniform(threadIdx.x / kWarpgroup) - 1, Fragment()};
+    const Consumer<D, LIMITED> consumer{problem, keys, shared, tiles, attention::uniform(threadIdx.x / kWarpgroup) - 1, Fragment()};
     consumer.run();
   }
 }
@@ -469,10 +500,10 @@ __device__ void keys_of_block(const Maps& maps, const Problem& problem) {
 #endif
 
 // Other architectures compile an empty kernel; has_backward_sm90a() makes sure that it is never launched.
-template <int D>
+template <int D, bool LIMITED>
 __global__ void __launch_bounds__(kThreads, 1) gradients(const __grid_constant__ Maps maps, const __grid_constant__ Problem problem) {
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  keys_of_block<D>(maps, problem);
+  keys_of_block<D, LIMITED>(maps, problem);
 #endif
 }
 
@@ -487,7 +518,7 @@ int encode(const LaunchContext& context, Maps* maps, const dpo4j_attention_backw
   return error;
 }
 
-template <int D>
+template <int D, bool LIMITED>
 int backward(const LaunchContext& context, const dpo4j_attention_backward_params& x) {
   const Problem problem{Workspace(x.workspace, x.query_rows, x.shape.heads, D),
                         x.d_q,
@@ -501,7 +532,9 @@ int backward(const LaunchContext& context, const dpo4j_attention_backward_params
                         static_cast<int32_t>(divide_up(x.max_queries, kKeys)),
                         static_cast<int32_t>(x.shape.kv_heads),
                         static_cast<int32_t>(x.shape.heads / x.shape.kv_heads),
-                        x.shape.scale};
+                        x.shape.window > 0 ? std::min(x.shape.window, kNoWindow) : kNoWindow,
+                        x.shape.scale,
+                        x.shape.soft_cap};
   if (x.segment_count == 0 || x.max_queries == 0 || x.query_rows == 0) return cudaSuccess;
   Maps maps;
   int error = encode(context, &maps, x, kQueries<D>);
@@ -513,7 +546,8 @@ int backward(const LaunchContext& context, const dpo4j_attention_backward_params
   const int64_t blocks = problem.max_tiles() * x.shape.kv_heads,
                 at_once = context.resident_clusters > 0 ? context.resident_clusters : blocks;
   for (int64_t first = 0; first < blocks && error == cudaSuccess; first += at_once) {
-    error = launch(context, gradients<D>, dim3(std::min(at_once, blocks - first)), dim3(kThreads), Tiles<D>::kBytes, maps, problem);
+    error =
+        launch(context, gradients<D, LIMITED>, dim3(std::min(at_once, blocks - first)), dim3(kThreads), Tiles<D>::kBytes, maps, problem);
   }
   return error;
 }
@@ -529,7 +563,10 @@ size_t attention::backward_sm90a_workspace_bytes(int64_t query_rows, int64_t hea
 }
 
 int attention::backward_sm90a(const LaunchContext& context, const dpo4j_attention_backward_params& x) {
-  return x.shape.head_width == 128 ? backward<128>(context, x) : backward<64>(context, x);
+  return with_limits(x.shape, [&](auto limited) {
+    constexpr bool kLimited = decltype(limited)::value;
+    return x.shape.head_width == 128 ? backward<128, kLimited>(context, x) : backward<64, kLimited>(context, x);
+  });
 }
 
 }  // namespace dpo4j::cuda

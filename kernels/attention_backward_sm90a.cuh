@@ -49,6 +49,9 @@ struct Workspace {
   }
 };
 
+// Longer than any sequence, and short enough for sums of it and positions.
+constexpr int32_t kNoWindow = 1 << 30;
+
 // Parameters of a launch. Fields have 32 bits if these suffice, because registers are scarce.
 struct Problem {
   Workspace workspace;
@@ -56,7 +59,8 @@ struct Problem {
   const dpo4j_segment* segments;
   int64_t query_rows, q_stride, kv_stride;
   int32_t segment_count, key_tiles, kv_heads, group;  // key_tiles: of the longest segment
-  float scale;
+  int32_t window;                                     // a query sees a key if its distance to it is shorter; kNoWindow: always
+  float scale, soft_cap;                              // soft_cap is 0 if there is none
 
   // An upper bound for the number of tiles of keys in all segments.
   int64_t max_tiles() const { return std::min(query_rows, query_rows / kKeys + segment_count); }
@@ -70,7 +74,7 @@ struct Maps {
 struct KeyTile {
   int32_t segment, head;
   int32_t row, first, count;  // the first key's row in k and v; its index in the segment; how many keys exist: 0 if the ticket has no work
-  uint32_t turn;              // the turn in which this tile of keys adds to each d_q: its number among the tiles of keys
+  uint32_t turn;  // its number among the tiles of keys, prefix first: the turn in which it adds to a d_q that it sees from key 0
 
   KeyTile() = default;
   __device__ __forceinline__ KeyTile(const Problem& problem, uint32_t ticket) : count(0) {
@@ -91,8 +95,8 @@ struct KeyTile {
 
 // Iterates over the tiles of queries that see a tile of keys, from last to first: those of dependent segments, then those of the keys' own
 // segment down to the first key, each for all heads of the group. The block with the next turn iterates over the beginning of the same
-// sequence.
-template <int QUERIES>
+// sequence. With a window, each segment's sequence begins with the last tile of which some query sees the last of the keys.
+template <int QUERIES, bool LIMITED>
 struct QueryTileIterator {
   const Problem& problem;
   const KeyTile& keys;
@@ -109,6 +113,16 @@ struct QueryTileIterator {
   // Whether some query of the tile does not see every key up to the end of the tile of keys.
   __device__ __forceinline__ bool is_diagonal() const { return is_own() && first < keys.first + kKeys; }
   __device__ __forceinline__ int32_t query_head() const { return keys.head * problem.group + head; }
+  // The number of keys between the first key of the keys' segment and the first query of the tile's segment.
+  __device__ __forceinline__ int32_t keys_before() const { return is_own() ? 0 : problem.segments[segment].prefix_count; }
+  // Query i of the tile sees keys from i + 1 - end_seeing() of the tile on.
+  __device__ __forceinline__ int32_t end_seeing() const { return problem.window + keys.first - first - keys_before(); }
+  // The turn in which these keys add to d_q: their number among the tiles of keys that some query of the tile sees.
+  __device__ __forceinline__ uint32_t turn() const {
+    if (!LIMITED) return keys.turn;
+    const int32_t prefix = problem.segments[segment].prefix_count, first_key = max(0, prefix + first - problem.window + 1);
+    return keys.turn - (first_key < prefix ? first_key / kKeys : (prefix + kKeys - 1) / kKeys + (first_key - prefix) / kKeys);
+  }
   // Index of the tile's first query in an array [heads, query_rows].
   __device__ __forceinline__ int64_t row_index() const { return query_head() * problem.query_rows + row; }
   __device__ __forceinline__ void advance() {
@@ -121,13 +135,18 @@ struct QueryTileIterator {
   }
 
  private:
+  // The queries of the segment up to the last one that sees the last of the keys.
+  __device__ __forceinline__ int32_t seeing_queries() const {
+    const int32_t queries = problem.segments[segment].query_count;
+    return LIMITED ? max(0, min(queries, keys.first + keys.count - 1 + problem.window - keys_before())) : queries;
+  }
   __device__ __forceinline__ void next_segment() {
     int32_t queries = 0;
-    while (queries == 0 && --segment >= keys.segment) queries = problem.segments[segment].query_count;
+    while (queries == 0 && --segment >= keys.segment) queries = seeing_queries();
     if (!is_valid()) return;
     first = (queries - 1) / QUERIES * QUERIES;
     row = problem.segments[segment].query_begin + first;
-    count = queries - first;
+    count = LIMITED ? min(QUERIES, problem.segments[segment].query_count - first) : queries - first;
     head = 0;
   }
 };
@@ -136,7 +155,9 @@ struct QueryTileIterator {
 struct Step {
   int32_t row, count, head;
   int32_t first_seeing;   // query i sees the keys up to i - first_seeing of the tile; far below 0 if all queries see all keys
+  int32_t end_seeing;     // and those from i + 1 - end_seeing on; only if there is a window or a soft cap, as is_first
   bool is_diagonal;       // the last tile of keys for these queries: d_q is complete after it
+  bool is_first;          // the first tile of keys for these queries: d_q has no sums yet
   bool has_masked_pairs;  // some pair of query and key does not exist or is masked
   bool is_last;
 };

@@ -141,13 +141,37 @@ struct Tile {
 __device__ __forceinline__ float row_max(float x) { return lane_max<8>(x); }
 __device__ __forceinline__ float row_sum(float x) { return lane_sum<8>(x); }
 
+// The scores of products q.k in base 2, and their derivatives by scale q.k. Without LIMITED the derivative is 1.
+template <bool LIMITED>
+class ScoreOf {
+ public:
+  __device__ __forceinline__ explicit ScoreOf(const dpo4j_attention_shape& shape) : factor_(shape.scale * kLog2E), cap_(shape) {}
+  __device__ __forceinline__ float operator()(float product, float& slope) const {
+    slope = 1;
+    if (!LIMITED || !cap_.exists()) return product * factor_;
+    const float t = tanhf(product * cap_.over_cap);
+    slope = 1 - t * t;
+    return cap_.cap * t;
+  }
+  __device__ __forceinline__ float operator()(float product) const {
+    float slope;
+    return (*this)(product, slope);
+  }
+
+ private:
+  float factor_;
+  SoftCap cap_;
+};
+
 // A block of query rows, and how it loads tiles.
-template <class Tile, class X>
-struct FmaQueryBlock : QueryBlock<Tile::kRows, X> {
-  using QueryBlock<Tile::kRows, X>::QueryBlock;
+template <class Tile, class X, bool LIMITED>
+struct FmaQueryBlock : QueryBlock<Tile::kRows, X, LIMITED> {
+  using QueryBlock<Tile::kRows, X, LIMITED>::QueryBlock;
 
   // Whether some row of the tile does not see all of the tile of keys.
-  __device__ __forceinline__ bool partly_seen(int32_t first_key) const { return first_key + Tile::kColumns - 1 > this->last_key(0); }
+  __device__ __forceinline__ bool partly_seen(int32_t tile) const {
+    return tile + Tile::kColumns - 1 > this->last_key(0) || (LIMITED && tile < this->first_key(this->key_end - 1));
+  }
 
   __device__ __forceinline__ void read_rows(float* tile, const void* tensor, int64_t stride) const {
     Tile::template read<Tile::kRows>(tile, this->head_width, [&](int row) -> const float* {

@@ -1,5 +1,6 @@
 // attention, forward: out = softmax(scale q k^T) v over the keys that a query sees (first the prefix, then its own segment up to the
-// query), and lse = log(sum of exp(scale q k)).
+// query; of these the last ones, if there is a window), and lse = log(sum of exp(scale q k)). With a soft cap, the scores are
+// cap tanh(scale q k / cap).
 //
 // Online softmax (Milakov and Gimelshein 2018), tiled (Dao et al. 2022). Never materialised: scores, probabilities, repeated key heads. The
 // result of a query depends only on the query and the keys that it sees, not on other queries, on its tile, or on where its prefix is
@@ -15,28 +16,29 @@ namespace {
 
 using attention::Tile;
 
-// Turns the scores of row i into weights, and rescales `o` to the new maximum. At least one score so far must be finite. The sum of
-// `softmax` is over this thread's columns.
-template <class Tile>
+// Turns the scores of row i into weights, and rescales `o` to the new maximum. Without LIMITED, at least one score so far must be finite. The
+// sum of `softmax` is over this thread's columns.
+template <class Tile, bool LIMITED>
 __device__ __forceinline__ void add_scores(OnlineSoftmax<Tile::kRowsPerThread>& softmax, int i, float (&scores)[Tile::kColumnsPerThread],
                                            float4 (&o)[Tile::kQuads]) {
   float now = softmax.maximum[i];
 #pragma unroll
   for (int c = 0; c < Tile::kColumnsPerThread; c++) now = fmaxf(now, scores[c]);
   now = attention::row_max(now);
-  const float rescale = exp2f(softmax.maximum[i] - now);
+  const float reference = LIMITED ? finite_reference(now) : now;
+  const float rescale = exp2f(softmax.maximum[i] - reference);
   softmax.move_to(i, now, rescale);
 #pragma unroll
-  for (int c = 0; c < Tile::kColumnsPerThread; c++) softmax.sum[i] += scores[c] = exp2f(scores[c] - now);
+  for (int c = 0; c < Tile::kColumnsPerThread; c++) softmax.sum[i] += scores[c] = exp2f(scores[c] - reference);
 #pragma unroll
   for (int q = 0; q < Tile::kQuads; q++) o[q].x *= rescale, o[q].y *= rescale, o[q].z *= rescale, o[q].w *= rescale;
 }
 
-template <int D>
+template <int D, bool LIMITED>
 __global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlocks)
     forward(dpo4j_attention_forward_params x, int32_t row_tiles) {
   using Tile = Tile<D, false>;
-  const attention::FmaQueryBlock<Tile, dpo4j_attention_forward_params> block(x, x.segments[blockIdx.x / row_tiles], row_tiles);
+  const attention::FmaQueryBlock<Tile, dpo4j_attention_forward_params, LIMITED> block(x, x.segments[blockIdx.x / row_tiles], row_tiles);
   if (block.empty()) return;
   DPO4J_DYNAMIC_SHARED(float, shared);
   float *const q_tile = shared, *const k_tile = q_tile + Tile::kRowFloats, *const v_tile = k_tile + Tile::kColumnFloats;
@@ -46,8 +48,8 @@ __global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlo
   OnlineSoftmax<Tile::kRowsPerThread> softmax;
   typename Tile::Output o;
   Tile::clear(o);
-  const float factor = x.shape.scale * kLog2E;
-  for (int32_t first_key = 0; first_key < block.key_end; first_key += Tile::kColumns) {
+  const attention::ScoreOf<LIMITED> score(x.shape);
+  for (int32_t first_key = block.template first_tile<Tile::kColumns>(); first_key < block.key_end; first_key += Tile::kColumns) {
     __syncthreads();
     block.read_keys(k_tile, x.k, first_key);
     block.read_keys(v_tile, x.v, first_key);
@@ -56,10 +58,13 @@ __global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlo
     Tile::scores(s, q_tile, k_tile, block.head_width);
 #pragma unroll
     for (int i = 0; i < Tile::kRowsPerThread; i++) {
-      const int32_t last_key = block.last_key(Tile::row(i));
+      const int32_t last_key = block.last_key(Tile::row(i)), first_seen = block.first_key(last_key);
 #pragma unroll
-      for (int c = 0; c < Tile::kColumnsPerThread; c++) s[i][c] = first_key + Tile::column(c) <= last_key ? s[i][c] * factor : -INFINITY;
-      add_scores<Tile>(softmax, i, s[i], o[i]);  // the first tile holds key 0, which every row sees
+      for (int c = 0; c < Tile::kColumnsPerThread; c++) {
+        const int32_t key = first_key + Tile::column(c);
+        s[i][c] = key <= last_key && (!LIMITED || key >= first_seen) ? score(s[i][c]) : -INFINITY;
+      }
+      add_scores<Tile, LIMITED>(softmax, i, s[i], o[i]);  // without a window, the first tile holds key 0, which every row sees
     }
     Tile::write_weights(weights, s);
     __syncwarp();
@@ -79,12 +84,14 @@ __global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlo
 
 int forward_fma(const LaunchContext& context, const dpo4j_attention_forward_params& x) {
   return attention::with_width(x.shape.head_width, [&](auto width) {
-    constexpr int D = decltype(width)::value;
-    using Tile = Tile<D, false>;
-    const int64_t row_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), Tile::kRows);
-    const size_t shared_bytes = (Tile::kRowFloats + 2 * Tile::kColumnFloats + Tile::kWeightFloats) * sizeof(float);
-    return launch(context, forward<D>, dim3(row_tiles * x.segment_count, x.shape.kv_heads), dim3(Tile::kThreads), shared_bytes, x,
-                  static_cast<int32_t>(row_tiles));
+    return attention::with_limits(x.shape, [&](auto limited) {
+      constexpr int D = decltype(width)::value;
+      using Tile = Tile<D, false>;
+      const int64_t row_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), Tile::kRows);
+      const size_t shared_bytes = (Tile::kRowFloats + 2 * Tile::kColumnFloats + Tile::kWeightFloats) * sizeof(float);
+      return launch(context, forward<D, decltype(limited)::value>, dim3(row_tiles * x.segment_count, x.shape.kv_heads),
+                    dim3(Tile::kThreads), shared_bytes, x, static_cast<int32_t>(row_tiles));
+    });
   });
 }
 

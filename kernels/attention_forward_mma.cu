@@ -21,23 +21,24 @@ using attention::kMmaThreads;
 template <int D>
 using ForwardTile = attention::MmaTile<D, (D <= 128 ? 2 : 1), (D <= 128 ? 64 : 32)>;
 
-template <int D>
+template <int D, bool LIMITED>
 __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(dpo4j_attention_forward_params x, int32_t row_tiles) {
   using Tile = ForwardTile<D>;
-  using Block = attention::MmaQueryBlock<Tile, dpo4j_attention_forward_params>;
+  using Block = attention::MmaQueryBlock<Tile, dpo4j_attention_forward_params, LIMITED>;
   const Block block(x, row_tiles);
   if (block.empty()) return;
   DPO4J_DYNAMIC_SHARED(bf16, shared);
   bf16 *const q_rows = shared, *const k_tile = q_rows + block.kRows * D, *const v_tile = k_tile + Tile::kColumns * D;
   block.copy_rows(q_rows, x.q, x.shape.q_stride);
-  block.copy_keys(k_tile, x.k, 0);
+  const int32_t first_tile = block.template first_tile<Tile::kColumns>();
+  block.copy_keys(k_tile, x.k, first_tile);
   cp_async_commit();
 
   attention::Softmax<Tile> softmax;
   typename Tile::Output o;
   Tile::clear(o);
   const float factor = x.shape.scale * kLog2E;
-  for (int32_t first_key = 0; first_key < block.key_end; first_key += Tile::kColumns) {
+  for (int32_t first_key = first_tile; first_key < block.key_end; first_key += Tile::kColumns) {
     const bool sees = block.sees(first_key);
     typename Tile::Scores s;
     cp_async_wait<0>();
@@ -53,11 +54,12 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(dp
     }
     const bool hidden = !block.block_sees_all(first_key) && Tile::Rows::template hide_not_finite<Tile::kColumns>(v_tile);
     if (!sees) continue;
-    const float positive = attention::positive_factor<Tile>(s, factor);
+    const float positive = attention::positive_factor<Tile, LIMITED>(s, factor, x.shape);
     // The Block is constructed again here and after the loop, because registers are too few to keep its fields during the loop.
     if (!block.sees_all(first_key)) Block(x, row_tiles).hide(s, first_key, -INFINITY);
     typename Tile::RowFloats rescale;
-    if (softmax.weigh(s, positive, rescale)) Tile::scale(o, rescale);  // the first tile holds key 0, which every row sees
+    // Without a window, the first tile holds key 0, which every row sees.
+    if (softmax.template weigh<LIMITED>(s, positive, rescale)) Tile::scale(o, rescale);
     typename Tile::Weights weights;
     Tile::to_weights(weights, s);
     Tile::accumulate(o, weights, v_tile);
@@ -75,13 +77,15 @@ __global__ void __launch_bounds__(kMmaThreads, attention::kMmaBlocks) forward(dp
 
 int attention::forward_mma(const LaunchContext& context, const dpo4j_attention_forward_params& x) {
   return with_mma_width(x.shape.head_width, [&](auto width) {
-    constexpr int D = decltype(width)::value;
-    using Tile = ForwardTile<D>;
-    constexpr int kRows = kMmaWarps * Tile::kRowsPerWarp;
-    constexpr size_t kSharedBytes = (kRows + 2 * Tile::kColumns) * D * sizeof(bf16);
-    const int64_t row_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), kRows);
-    return launch(context, forward<D>, dim3(row_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads), kSharedBytes, x,
-                  static_cast<int32_t>(row_tiles));
+    return with_limits(x.shape, [&](auto limited) {
+      constexpr int D = decltype(width)::value;
+      using Tile = ForwardTile<D>;
+      constexpr int kRows = kMmaWarps * Tile::kRowsPerWarp;
+      constexpr size_t kSharedBytes = (kRows + 2 * Tile::kColumns) * D * sizeof(bf16);
+      const int64_t row_tiles = divide_up(x.max_queries * (x.shape.heads / x.shape.kv_heads), kRows);
+      return launch(context, forward<D, decltype(limited)::value>, dim3(row_tiles * x.segment_count, x.shape.kv_heads), dim3(kMmaThreads),
+                    kSharedBytes, x, static_cast<int32_t>(row_tiles));
+    });
   });
 }
 

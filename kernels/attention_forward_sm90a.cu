@@ -64,8 +64,8 @@ static_assert(kSharedBytes<128> + sizeof(Barriers) + 1024 <= 228 << 10, "the sha
 
 template <int D>
 using Tile = attention::MmaTile<D, 1, kKeys>;
-template <int D>
-using Block = attention::MmaQueryBlock<Tile<D>, dpo4j_attention_forward_params, kWarps>;
+template <int D, bool LIMITED>
+using Block = attention::MmaQueryBlock<Tile<D>, dpo4j_attention_forward_params, LIMITED, kWarps>;
 template <int D>
 using QueryRows = attention::WarpgroupRows<D, kProductRows>;
 template <int D>
@@ -80,40 +80,42 @@ struct Shared {
   __device__ unsigned char* values(int stage) const { return keys(kStages + stage); }
 };
 
-template <int D>
-__device__ __forceinline__ Block<D> block_of(const dpo4j_attention_forward_params& x, const RowTiles& tiles, const RowTile& tile) {
-  return Block<D>(x, tile.segment, tiles.group, tile.kv_head, tile.tile_of_segment);
+template <int D, bool LIMITED>
+__device__ __forceinline__ Block<D, LIMITED> block_of(const dpo4j_attention_forward_params& x, const RowTiles& tiles, const RowTile& tile) {
+  return Block<D, LIMITED>(x, tile.segment, tiles.group, tile.kv_head, tile.tile_of_segment);
 }
 
 // ---- producer warpgroup -----------------------------------------------------------------------------------------------------------------
 
 // Whether a tile contains the end of the prefix: then it is not contiguous.
-template <int D>
-__device__ __forceinline__ bool is_split(const Block<D>& block, int32_t first_key) {
+template <int D, bool LIMITED>
+__device__ __forceinline__ bool is_split(const Block<D, LIMITED>& block, int32_t first_key) {
   const int32_t prefix_end = block.keys.segment.prefix_count;
   return first_key < prefix_end && first_key + kKeys > prefix_end;
 }
 
 // Called by kLoaderThreads threads. Returns when the chunks that this thread copies have arrived.
-template <int D>
-__device__ __forceinline__ void gather(const Block<D>& block, unsigned char* tile, const void* tensor, int32_t first_key, int thread) {
+template <int D, bool LIMITED>
+__device__ __forceinline__ void gather(const Block<D, LIMITED>& block, unsigned char* tile, const void* tensor, int32_t first_key,
+                                       int thread) {
   KeyRows<D>::template copy<kLoaderThreads>(tile, tensor, thread, [&](int row) { return block.key_offset(first_key + row); });
   cp_async_commit();
   cp_async_wait<0>();
 }
 
-template <int D>
-__device__ __forceinline__ void load(const Block<D>& block, unsigned char* tile, const TileMap& map, Barrier* landed, int32_t first_key) {
+template <int D, bool LIMITED>
+__device__ __forceinline__ void load(const Block<D, LIMITED>& block, unsigned char* tile, const TileMap& map, Barrier* landed,
+                                     int32_t first_key) {
   barrier_arrive_expecting(landed, KeyRows<D>::kBytes);
   KeyRows<D>::load(tile, map, landed, static_cast<int32_t>(block.keys.row(first_key)), block.kv_head * D);
 }
 
 // Half of the producer's warps load keys.
-template <int D>
-__device__ __forceinline__ void copy_keys(const Block<D>& block, const TileMap& map, const Shared<D>& shared, int thread,
+template <int D, bool LIMITED>
+__device__ __forceinline__ void copy_keys(const Block<D, LIMITED>& block, const TileMap& map, const Shared<D>& shared, int thread,
                                           PipelineState<kStages>& state) {
   Ring<kStages>& ring = shared.barriers.keys;
-  for (int32_t first_key = 0; first_key < block.key_end; first_key += kKeys, state.advance()) {
+  for (int32_t first_key = block.template first_tile<kKeys>(); first_key < block.key_end; first_key += kKeys, state.advance()) {
     Barrier* const full = &ring.full[state.stage];
     unsigned char* const tile = shared.keys(state.stage);
     barrier_wait(&ring.empty[state.stage], state.parity ^ 1);
@@ -132,11 +134,11 @@ __device__ __forceinline__ void copy_keys(const Block<D>& block, const TileMap& 
 
 // The other half loads values. The product of weight 0 and a masked value must be 0, also if the value is not finite. So values that are
 // not finite are replaced by 0 here, and the consumers add them to the rows that see them.
-template <int D>
-__device__ __forceinline__ void copy_values(const Block<D>& block, const TileMap& map, const Shared<D>& shared, int thread,
+template <int D, bool LIMITED>
+__device__ __forceinline__ void copy_values(const Block<D, LIMITED>& block, const TileMap& map, const Shared<D>& shared, int thread,
                                             PipelineState<kStages>& state) {
   Ring<kStages>& ring = shared.barriers.values;
-  for (int32_t first_key = 0; first_key < block.key_end; first_key += kKeys, state.advance()) {
+  for (int32_t first_key = block.template first_tile<kKeys>(); first_key < block.key_end; first_key += kKeys, state.advance()) {
     Barrier* const landed = &shared.barriers.landed[state.stage];
     unsigned char* const tile = shared.values(state.stage);
     barrier_wait(&ring.empty[state.stage], state.parity ^ 1);
@@ -160,7 +162,7 @@ __device__ __forceinline__ void copy_values(const Block<D>& block, const TileMap
 }
 
 // The loop of the producer's warps over tiles. The first of these warps takes the tiles from the scheduler, for the whole block.
-template <int D, class Copy>
+template <int D, bool LIMITED, class Copy>
 __device__ void copy_tiles(const dpo4j_attention_forward_params& x, const RowTiles& tiles, const Shared<D>& shared, bool is_scheduler,
                            Copy copy) {
   TileRing& ring = shared.barriers.tiles;
@@ -172,7 +174,7 @@ __device__ void copy_tiles(const dpo4j_attention_forward_params& x, const RowTil
     const RowTile tile = ring.read(tile_state);
     ring.leave(tile_state);
     if (!tile.exists()) return;
-    copy(block_of<D>(x, tiles, tile), state);
+    copy(block_of<D, LIMITED>(x, tiles, tile), state);
     if (is_scheduler) scheduler.fetch_next();
   }
 }
@@ -203,9 +205,9 @@ struct ConsumerState {
 
 // The 64 rows of a consumer. A step issues the product for the scores of one tile of keys and the product with the values of the previous
 // tile.
-template <int D>
+template <int D, bool LIMITED>
 struct Rows {
-  const Block<D>& block;
+  const Block<D, LIMITED>& block;
   const Shared<D>& shared;
   Barriers& barriers;
   ConsumerState& state;
@@ -217,7 +219,7 @@ struct Rows {
   typename Tile<D>::Weights weights;
   typename Tile<D>::Output out;
 
-  __device__ __forceinline__ Rows(const Block<D>& block, const Shared<D>& shared, ConsumerState& state, int group)
+  __device__ __forceinline__ Rows(const Block<D, LIMITED>& block, const Shared<D>& shared, ConsumerState& state, int group)
       : block(block),
         shared(shared),
         barriers(shared.barriers),
@@ -251,9 +253,9 @@ struct Rows {
   __device__ __forceinline__ bool weigh(int32_t first_key) {
     wgmma_results(attention::flat(scores));
     release(barriers.keys, state.keys);
-    const float positive = attention::positive_factor<Tile<D>>(scores, factor);
+    const float positive = attention::positive_factor<Tile<D>, LIMITED>(scores, factor, block.x.shape);
     if (!block.sees_all(first_key)) block.hide(scores, first_key, -INFINITY);
-    return softmax.weigh(scores, positive, rescale);
+    return softmax.template weigh<LIMITED>(scores, positive, rescale);
   }
 
   __device__ __forceinline__ void finish_values(int32_t first_key) {
@@ -268,7 +270,7 @@ struct Rows {
     release(barriers.values, state.values);
   }
 
-  __device__ __forceinline__ void first_step(int32_t tiles) {
+  __device__ __forceinline__ void first_step(int32_t tile, int32_t tiles) {
     wait_for(barriers.keys, state.keys);
     const int stage = stage_at(state.keys);
     state.turns.take();
@@ -276,8 +278,8 @@ struct Rows {
     multiply_keys(stage);
     state.turns.pass();
     wgmma_wait<0>();
-    weigh(0);  // nothing to rescale yet; every row sees key 0
-    if (tiles > 1) wait_for(barriers.keys, state.keys);
+    weigh(tile * kKeys);  // nothing to rescale yet; without a window, every row sees key 0
+    if (tile + 1 < tiles) wait_for(barriers.keys, state.keys);
     Tile<D>::to_weights(weights, scores);
   }
 
@@ -336,49 +338,55 @@ struct Rows {
 };
 
 // Called by a consumer warpgroup: starts to load its query rows of a tile, by cp.async.
-template <int D>
+template <int D, bool LIMITED>
 __device__ __forceinline__ void copy_queries(const dpo4j_attention_forward_params& x, const RowTiles& tiles, const RowTile& tile,
                                              const Shared<D>& shared, int stage, int group) {
   if (!tile.exists()) return;
-  const Block<D> block = block_of<D>(x, tiles, tile);
+  const Block<D, LIMITED> block = block_of<D, LIMITED>(x, tiles, tile);
   QueryRows<D>::template copy<kWarpgroup>(shared.queries(stage, group), x.q, threadIdx.x % kWarpgroup,
                                           [&](int row) { return block.row_offset(group * kProductRows + row, x.shape.q_stride); });
   cp_async_commit();
 }
 
-template <int D>
+template <int D, bool LIMITED>
 __device__ void attend(const dpo4j_attention_forward_params& x, const RowTiles& tiles, const Shared<D>& shared) {
   const int group = warp_index() / kWarpsOfGroup, group_row = group * kProductRows;
   TileRing& ring = shared.barriers.tiles;
   ConsumerState state{attention::Turns(shared.barriers.turns, kConsumers, group), attention::Meeting(&shared.barriers.queries[group])};
-  copy_queries(x, tiles, ring.read(state.tiles), shared, state.queries.stage, group);
+  copy_queries<D, LIMITED>(x, tiles, ring.read(state.tiles), shared, state.queries.stage, group);
   for (;; state.queries.advance()) {
     const RowTile tile = ring.read(state.tiles);
     ring.leave(state.tiles);
     if (!tile.exists()) return;
-    const Block<D> block = block_of<D>(x, tiles, tile);
+    const Block<D, LIMITED> block = block_of<D, LIMITED>(x, tiles, tile);
     // Loads the queries of the next tile. Their buffer is free: the results of the previous tile have been stored from it.
-    const auto copy_next = [&] { copy_queries(x, tiles, ring.read(state.tiles), shared, state.queries.stage ^ 1, group); };
+    const auto copy_next = [&] { copy_queries<D, LIMITED>(x, tiles, ring.read(state.tiles), shared, state.queries.stage ^ 1, group); };
     cp_async_wait<0>();
     fence_async_proxy();
     state.meeting.meet();
 
     const int32_t key_tiles = (block.key_end + kKeys - 1) / kKeys;
     const int32_t own = block.exists(group_row) ? block.last_key(group_row + kProductRows - 1) / kKeys + 1 : 0;
-    Rows<D> rows(block, shared, state, group);
+    Rows<D, LIMITED> rows(block, shared, state, group);
+    // The next tile that this consumer has not passed over. With a window, only rows of the other consumer may see the first tiles.
+    int32_t next = LIMITED ? block.template first_tile<kKeys>() / kKeys : 0;
     if (own > 0) {
-      rows.first_step(own);
-      for (int32_t key_tile = 1; key_tile < own; key_tile++) rows.step(key_tile, own);
+      if (LIMITED) {
+        for (const int32_t first_own = block.first_key(block.last_key(group_row)) / kKeys; next < first_own; next++) rows.pass_over();
+      }
+      rows.first_step(next, own);
+      for (int32_t key_tile = next + 1; key_tile < own; key_tile++) rows.step(key_tile, own);
       copy_next();
       rows.last_values(own - 1);
       rows.write();
+      next = own;
     }
-    for (int32_t key_tile = own; key_tile < key_tiles; key_tile++) rows.pass_over();
+    for (int32_t key_tile = next; key_tile < key_tiles; key_tile++) rows.pass_over();
     if (own == 0) copy_next();
   }
 }
 
-template <int D>
+template <int D, bool LIMITED>
 __device__ void attend_tiles(const TileMap& keys, const TileMap& values, const dpo4j_attention_forward_params& x, const RowTiles& tiles) {
   DPO4J_SHARED(Barriers, shared_barriers, [1]);
   DPO4J_DYNAMIC_SHARED(unsigned char, memory);
@@ -399,15 +407,17 @@ __device__ void attend_tiles(const TileMap& keys, const TileMap& values, const d
   const int producer_warp = warp_index() - kWarps, thread = threadIdx.x % kLoaderThreads;
   if (producer_warp < 0) {
     take_registers<kConsumerRegisters>();
-    attend<D>(x, tiles, shared);
+    attend<D, LIMITED>(x, tiles, shared);
   } else {
     give_registers<kProducerRegisters>();
     if (producer_warp < kLoaderWarps) {
-      copy_tiles<D>(x, tiles, shared, producer_warp == 0,
-                    [&](const Block<D>& block, PipelineState<kStages>& state) { copy_keys<D>(block, keys, shared, thread, state); });
+      copy_tiles<D, LIMITED>(x, tiles, shared, producer_warp == 0, [&](const Block<D, LIMITED>& block, PipelineState<kStages>& state) {
+        copy_keys<D>(block, keys, shared, thread, state);
+      });
     } else {
-      copy_tiles<D>(x, tiles, shared, false,
-                    [&](const Block<D>& block, PipelineState<kStages>& state) { copy_values<D>(block, values, shared, thread, state); });
+      copy_tiles<D, LIMITED>(x, tiles, shared, false, [&](const Block<D, LIMITED>& block, PipelineState<kStages>& state) {
+        copy_values<D>(block, values, shared, thread, state);
+      });
     }
   }
 }
@@ -415,15 +425,15 @@ __device__ void attend_tiles(const TileMap& keys, const TileMap& values, const d
 #endif
 
 // Other architectures compile an empty kernel; has_forward_sm90a() makes sure that it is never launched.
-template <int D>
+template <int D, bool LIMITED>
 __global__ void __launch_bounds__(kThreads, 1) forward(const __grid_constant__ TileMap keys, const __grid_constant__ TileMap values,
                                                        const dpo4j_attention_forward_params x, const RowTiles tiles) {
 #if !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
-  attend_tiles<D>(keys, values, x, tiles);
+  attend_tiles<D, LIMITED>(keys, values, x, tiles);
 #endif
 }
 
-template <int D>
+template <int D, bool LIMITED>
 int launch_forward(const LaunchContext& context, const dpo4j_attention_forward_params& x) {
   const int64_t group = x.shape.heads / x.shape.kv_heads,
                 max_tiles = divide_up(x.max_queries * group, kRows) * x.segment_count * x.shape.kv_heads;
@@ -434,11 +444,11 @@ int launch_forward(const LaunchContext& context, const dpo4j_attention_forward_p
   int error = encode_tile_map(context, &keys, x.k, x.key_rows, x.shape.kv_heads * D, x.shape.kv_stride, kKeys);
   if (error == cudaSuccess) error = encode_tile_map(context, &values, x.v, x.key_rows, x.shape.kv_heads * D, x.shape.kv_stride, kKeys);
   int blocks = 0;
-  if (error == cudaSuccess) error = resident_clusters(&blocks, context, 1, forward<D>, dim3(kThreads), kSharedBytes<D>);
+  if (error == cudaSuccess) error = resident_clusters(&blocks, context, 1, forward<D, LIMITED>, dim3(kThreads), kSharedBytes<D>);
   if (error == cudaSuccess) error = clear(context, tiles.tickets, sizeof(uint32_t));
   if (error != cudaSuccess) return error;
-  return launch(context, forward<D>, dim3(std::min<int64_t>(max_tiles, std::max(blocks, 1))), dim3(kThreads), kSharedBytes<D>, keys, values,
-                x, tiles);
+  return launch(context, forward<D, LIMITED>, dim3(std::min<int64_t>(max_tiles, std::max(blocks, 1))), dim3(kThreads), kSharedBytes<D>,
+                keys, values, x, tiles);
 }
 
 }  // namespace
@@ -448,7 +458,10 @@ bool attention::has_forward_sm90a(const LaunchContext& context, int64_t head_wid
 }
 
 int attention::forward_sm90a(const LaunchContext& context, const dpo4j_attention_forward_params& x) {
-  return x.shape.head_width == 64 ? launch_forward<64>(context, x) : launch_forward<128>(context, x);
+  return with_limits(x.shape, [&](auto limited) {
+    constexpr bool kLimited = decltype(limited)::value;
+    return x.shape.head_width == 64 ? launch_forward<64, kLimited>(context, x) : launch_forward<128, kLimited>(context, x);
+  });
 }
 
 }  // namespace dpo4j::cuda

@@ -268,9 +268,9 @@ struct MmaTile {
 };
 
 // A block of query rows, and which keys the rows of this warp see. Tile is an MmaTile.
-template <class Tile, class X, int WARPS = kMmaWarps>
-struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
-  using Base = QueryBlock<WARPS * Tile::kRowsPerWarp, X>;
+template <class Tile, class X, bool LIMITED, int WARPS = kMmaWarps>
+struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X, LIMITED> {
+  using Base = QueryBlock<WARPS * Tile::kRowsPerWarp, X, LIMITED>;
   static constexpr int kRows = WARPS * Tile::kRowsPerWarp;
   int warp_row;                                 // the warp's first row within the block
   int32_t first_row_sees_to, last_row_sees_to;  // the last keys that the warp's first and last row see; -1 if no row exists
@@ -289,11 +289,17 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
   __device__ __forceinline__ MmaQueryBlock(const X& x, int32_t row_tiles)
       : MmaQueryBlock(x, read_segment(x.segments + blockIdx.x / row_tiles), row_tiles) {}
 
-  // Whether some row of the warp sees some key of the tile; whether all rows of the warp see all keys of the tile.
-  __device__ __forceinline__ bool sees(int32_t first_key) const { return first_key <= last_row_sees_to; }
-  __device__ __forceinline__ bool sees_all(int32_t first_key) const { return first_key + Tile::kColumns - 1 <= first_row_sees_to; }
+  // Whether some row of the warp sees some key of the tile, whose first key is `tile`; whether all rows of the warp see all its keys.
+  __device__ __forceinline__ bool sees(int32_t tile) const {
+    return tile <= last_row_sees_to && (!LIMITED || tile + Tile::kColumns > this->first_key(first_row_sees_to));
+  }
+  __device__ __forceinline__ bool sees_all(int32_t tile) const {
+    return tile + Tile::kColumns - 1 <= first_row_sees_to && (!LIMITED || tile >= this->first_key(last_row_sees_to));
+  }
   // Whether all rows of the block see all keys of the tile.
-  __device__ __forceinline__ bool block_sees_all(int32_t first_key) const { return first_key + Tile::kColumns - 1 <= block_sees_to; }
+  __device__ __forceinline__ bool block_sees_all(int32_t tile) const {
+    return tile + Tile::kColumns - 1 <= block_sees_to && (!LIMITED || tile >= this->first_key(this->key_end - 1));
+  }
 
   __device__ __forceinline__ int64_t row_offset(int row, int64_t stride) const {
     return this->exists(row) ? this->queries.vector(this->first_row + row, stride, this->head_width) : -1;
@@ -304,15 +310,16 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
   }
 
   // Sets the score of a row to `hidden` if the row does not see the key.
-  __device__ __forceinline__ void hide(typename Tile::Scores& s, int32_t first_key, float hidden) const {
+  __device__ __forceinline__ void hide(typename Tile::Scores& s, int32_t tile, float hidden) const {
 #pragma unroll
     for (int m = 0; m < Tile::kRowTiles; m++) {
 #pragma unroll
       for (int i = 0; i < 4; i++) {
-        const int32_t last_key = this->last_key(warp_row + Tile::row(m, i / 2));
+        const int32_t last_key = this->last_key(warp_row + Tile::row(m, i / 2)), first_seen = this->first_key(last_key);
 #pragma unroll
         for (int n = 0; n < Tile::kColumns / 8; n++) {
-          if (first_key + Tile::column(n, i % 2) > last_key) s[m][n][i] = hidden;
+          const int32_t key = tile + Tile::column(n, i % 2);
+          if (key > last_key || (LIMITED && key < first_seen)) s[m][n][i] = hidden;
         }
       }
     }
@@ -325,10 +332,13 @@ struct MmaQueryBlock : QueryBlock<WARPS * Tile::kRowsPerWarp, X> {
     Tile::Rows::template copy<Tile::kColumns>(columns, tensor, this->head_width,
                                               [&](int column) { return key_offset(first_key + column); });
   }
-  __device__ __forceinline__ void restore_keys(typename Tile::Output& o, const void* tensor, int32_t first_key) const {
+  __device__ __forceinline__ void restore_keys(typename Tile::Output& o, const void* tensor, int32_t tile) const {
     Tile::restore(
-        o, tensor, this->head_width, [&](int column) { return key_offset(first_key + column); },
-        [&](int row, int column) { return first_key + column <= this->last_key(warp_row + row); });
+        o, tensor, this->head_width, [&](int column) { return key_offset(tile + column); },
+        [&](int row, int column) {
+          const int32_t last_key = this->last_key(warp_row + row);
+          return tile + column <= last_key && (!LIMITED || tile + column >= this->first_key(last_key));
+        });
   }
   // Stores the warp's rows to a tensor [queries, heads, head_width], through the block's rows in shared memory.
   __device__ __forceinline__ void write(void* tensor, int64_t stride, const typename Tile::Output& o,

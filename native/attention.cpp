@@ -22,6 +22,8 @@ Call& check_shape(Call& call, const Params& p) {
       .stride("q_stride", shape.q_stride, "heads * head_width", shape.heads * shape.head_width, shape.dtype)
       .stride("kv_stride", shape.kv_stride, "kv_heads * head_width", shape.kv_heads * shape.head_width, shape.dtype)
       .require(dpo4j::finite(shape.scale), "scale", "must be finite")
+      .cap("soft_cap", shape.soft_cap)
+      .require(shape.window >= 0, "window", "must not be negative")
       .words("segments", p.segments);
 }
 

@@ -111,11 +111,15 @@ Call& Call::options(const char* name, const void* at) {
   return *this;
 }
 
-Call& Call::transform(const dpo4j_logit_transform& transform) {
+Call& Call::cap(const char* name, float cap) {
   constexpr float kMinCap = 1e-30f, kMaxCap = 1e30f;
-  const float scale = transform.scale, cap = transform.cap;
+  return option(name, cap, cap == 0 || (cap >= kMinCap && cap <= kMaxCap), "must be from 1e-30 to 1e30, or 0 for none");
+}
+
+Call& Call::transform(const dpo4j_logit_transform& transform) {
+  const float scale = transform.scale;
   return option("scale", scale, finite(scale) && scale > 0, "must be finite and above 0")
-      .option("cap", cap, cap == 0 || (cap >= kMinCap && cap <= kMaxCap), "must be from 1e-30 to 1e30, or 0 for none")
+      .cap("cap", transform.cap)
       .tensor_or_null("bias", transform.bias);
 }
 

@@ -38,7 +38,9 @@ class Call {
     if (!holds) refuse(DPO4J_INVALID_ARGUMENT, "%s is %g, %s", name, value, requirement);
     return *this;
   }
-  // The transform of a logit: `bias` is a tensor or null, `scale` is above 0, `cap` is 0 or large enough to divide by.
+  // A soft cap: 0, or large enough to divide by.
+  Call& cap(const char* name, float cap);
+  // The transform of a logit: `bias` is a tensor or null, `scale` is above 0.
   Call& transform(const dpo4j_logit_transform& transform);
   // Any other requirement. `requirement` follows the name of the argument: "beta must be finite and above 0".
   Call& require(bool holds, const char* name, const char* requirement) {

@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 /* Increases by one with every change of a signature, a struct or the meaning of an argument. */
-#define DPO4J_ABI_VERSION 10
+#define DPO4J_ABI_VERSION 11
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -293,12 +293,15 @@ typedef struct dpo4j_attention_shape {
   int64_t q_stride;   /* between rows of q and d_q */
   int64_t kv_stride;  /* between rows of k, v, d_k and d_v */
   float scale;        /* factor of q.k before the softmax, finite */
+  float soft_cap;     /* score = soft_cap tanh(scale q.k / soft_cap); from 1e-30 to 1e30, or 0 for score = scale q.k */
+  int32_t window;     /* if above 0, a query attends only to the last `window` of its keys, which it counts as one list: the prefix, then
+                         the keys from key_begin on. So it attends to itself and the window - 1 tokens before it. 0 for none */
   int32_t dtype;
 } dpo4j_attention_shape;
 
 typedef struct dpo4j_attention_forward_params {
   void* out;                     /* [query_rows,heads,head_width]; query rows outside all segments are not written */
-  float* lse;                    /* f32[query_rows,heads] = log of the sum of exp(scale q.k), saved for backward */
+  float* lse;                    /* f32[query_rows,heads] = log of the sum of exp(score), saved for backward */
   void* workspace;               /* dpo4j_attention_forward_workspace_bytes; contents undefined before and after */
   const void* q;                 /* [query_rows,heads,head_width] */
   const void* k;                 /* [key_rows,kv_heads,head_width] */
@@ -329,9 +332,9 @@ typedef struct dpo4j_attention_backward_params {
 } dpo4j_attention_backward_params;
 
 DPO4J_API size_t dpo4j_attention_forward_workspace_bytes(void);
-/* out = softmax(scale q k^T) v, over the keys that each query attends to. All sums are fp32. In BF16, tensor cores multiply bf16: forward
-   rounds softmax weights to bf16 before it multiplies them by v, but lse is computed from unrounded weights. Backward rounds weights and
-   gradients of scores before it multiplies them by d_out, k and q. */
+/* out = softmax(scores) v over the keys that each query attends to, lse as above. All sums are fp32. In BF16, tensor cores multiply bf16:
+   forward rounds softmax weights to bf16 before it multiplies them by v, but lse is computed from unrounded weights. Backward rounds weights
+   and gradients of scores before it multiplies them by d_out, k and q. */
 DPO4J_API int32_t dpo4j_attention_forward(dpo4j_context*, const dpo4j_attention_forward_params* params);
 
 DPO4J_API size_t dpo4j_attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);

@@ -1,5 +1,7 @@
 // With P = exp(scale q k^T - lse) and D = sum over a row of d_out * out:
 //   d_v = P^T d_out,  d_s = P (d_out v^T - D),  d_q = scale d_s k,  d_k = scale d_s^T q   (Dao et al. 2022, algorithm 4)
+//
+// With a soft cap, P is that of the scores s = cap tanh(scale q k^T / cap), and d_s is multiplied by the slope 1 - (s / cap)^2.
 // P is recomputed tile by tile, one exp per element. Only a tile of P and of d_s is in memory at a time. The workspace holds D. A task is
 // one segment without prefix, its dependents (the segments whose prefix it is), and one kv head. So all terms of the same d_k, d_v or d_q
 // are in one task. They are added in a fixed order: by tile of keys, and for each tile, by the segment of the queries.
@@ -24,12 +26,16 @@ struct Tile {
 };
 static_assert(sizeof(Tile) <= kScratchBytes, "a tile fits a thread's scratch");
 
-// The causal mask between query rows of one segment (the reader) and the keys of a tile: row r sees the first `keys(r)` keys of the tile,
-// and `first_row(j)` is the first row that sees key j.
-struct CausalMask {
-  int64_t row_begin, rows, group, first_unseen, count;
-  int64_t keys(int64_t row) const { return max(0, min(count, (row_begin + row) / group + first_unseen)); }
-  int64_t first_row(int64_t key) const { return max(0, min(rows, (key + 1 - first_unseen) * group - row_begin)); }
+// Which keys of a tile the query rows of one segment (the reader) see. Row r sees the keys range(r), and key j is seen by the rows rows(j).
+// The query of row r sees the first r / group + first_unseen keys of the tile, except those that are `window` keys or more before it.
+struct Mask {
+  int64_t row_begin, row_count, group, first_unseen, count, window;
+  int64_t end_of(int64_t row) const { return (row_begin + row) / group + first_unseen; }
+  Range keys(int64_t row) const { return {max(0, min(count, end_of(row) - window)), max(0, min(count, end_of(row)))}; }
+  Range rows(int64_t key) const {
+    const int64_t begin = (key + 1 - first_unseen) * group - row_begin;
+    return {max(0, min(row_count, begin)), max(0, min(row_count, begin + window * group))};
+  }
 };
 
 struct Task {
@@ -50,8 +56,9 @@ struct Task {
   void load_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const;
   void load_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows) const;
   void differentiate_row(float* probabilities, float* d_s, int64_t seen, float lse, float d) const;
-  void add_to_keys(float* sums, const float* weights, const float* rows, const CausalMask& mask) const;
-  void add_to_queries(const CausalMask& mask) const;
+  void differentiate_capped_row(float* probabilities, float* d_s, int64_t seen, float lse, float d) const;
+  void add_to_keys(float* sums, const float* weights, const float* rows, const Mask& mask) const;
+  void add_to_queries(const Mask& mask) const;
   void add_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows, int64_t first_unseen, int64_t count) const;
   void store_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const;
   void run_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const;
@@ -106,51 +113,72 @@ void Task::differentiate_row(float* probabilities, float* d_s, int64_t seen, flo
   });
 }
 
+void Task::differentiate_capped_row(float* probabilities, float* d_s, int64_t seen, float lse, float d) const {
+  const float cap = p.shape.soft_cap, over_cap = 1 / cap;
+  each_vector(seen, [&](int64_t i, auto lanes) {
+    const Floats t = tanh(load(probabilities + i, lanes) * over_cap);
+    const Floats e = exp(cap * t - lse);
+    store(probabilities + i, e, lanes);
+    store(d_s + i, e * (load(d_s + i, lanes) - d) * (1 - t * t), lanes);
+  });
+}
+
 // sums[key] += sum over rows of weights[row, key] rows[row], for each key over the rows that see it. Rows that do
 // not see the key are left out of the sum, not multiplied by 0, because their numbers may be NaN.
-void Task::add_to_keys(float* sums, const float* weights, const float* rows, const CausalMask& mask) const {
+void Task::add_to_keys(float* sums, const float* weights, const float* rows, const Mask& mask) const {
   const int64_t width = stride();
   const Left transposed = {weights, 1, kKeys};
   for (int64_t key = 0; key < mask.count; key += kTileRows) {
-    const int64_t block = min(kTileRows, mask.count - key), shared = mask.first_row(key + block - 1);
-    for (int64_t i = key; i < key + block; i++) {
-      const int64_t first = mask.first_row(i);
-      if (first < shared)
-        product(sums + i * width, width, transposed.from(i, first), rows + first * width, width, 1, width, shared - first, true);
-    }
-    if (shared < mask.rows)
-      product(sums + key * width, width, transposed.from(key, shared), rows + shared * width, width, block, width, mask.rows - shared,
-              true);
+    const int64_t block = min(kTileRows, mask.count - key);
+    const auto add = [&](int64_t first, int64_t keys, int64_t begin, int64_t end) {
+      product(sums + first * width, width, transposed.from(first, begin), rows + begin * width, width, keys, width, end - begin, true);
+    };
+    in_order(
+        block, [&](int64_t i) { return mask.rows(key + i); }, [&](int64_t i, int64_t begin, int64_t end) { add(key + i, 1, begin, end); },
+        [&](int64_t begin, int64_t end) { add(key, block, begin, end); });
   }
 }
 
 // d_q = d_s k, for each row over the keys that it sees. Keys that a row does not see are left out for the same reason.
-void Task::add_to_queries(const CausalMask& mask) const {
+void Task::add_to_queries(const Mask& mask) const {
   const int64_t width = stride();
   const Left weights = {tile.d_s, kKeys, 1};
-  for (int64_t row = 0; row < mask.rows;) {
-    const int64_t shared = mask.keys(row), block = shared == mask.count ? mask.rows - row : min(kTileRows, mask.rows - row);
-    product(tile.d_q + row * width, width, weights.from(row, 0), tile.keys, width, block, width, shared, false);
-    for (int64_t i = row; i < row + block; i++) {
-      const int64_t more = mask.keys(i) - shared;
-      if (more > 0) product(tile.d_q + i * width, width, weights.from(i, shared), tile.keys + shared * width, width, 1, width, more, true);
-    }
+  const bool last_row_sees_first = mask.keys(mask.row_count - 1).begin == 0;
+  for (int64_t row = 0; row < mask.row_count;) {
+    const bool all_see_all = last_row_sees_first && mask.keys(row).end == mask.count;
+    const int64_t block = all_see_all ? mask.row_count - row : min(kTileRows, mask.row_count - row);
+    // If every row of the block sees the first key, the sums of all of them begin with one product, which needs no zeros.
+    const bool begins_together = mask.keys(row + block - 1).begin == 0;
+    if (!begins_together) each_vector(block * width, [&](int64_t i, auto lanes) { store(tile.d_q + row * width + i, all(0), lanes); });
+    const auto add = [&](int64_t first, int64_t rows, int64_t begin, int64_t end, bool accumulate) {
+      product(tile.d_q + first * width, width, weights.from(first, begin), tile.keys + begin * width, width, rows, width, end - begin,
+              accumulate);
+    };
+    in_order(
+        block, [&](int64_t i) { return mask.keys(row + i); },
+        [&](int64_t i, int64_t begin, int64_t end) { add(row + i, 1, begin, end, true); },
+        [&](int64_t begin, int64_t end) { add(row, block, begin, end, !begins_together); });
     row += block;
   }
 }
 
 // Adds the terms of query rows [row_begin, row_begin + rows) of a segment to d_k and d_v of the tile, and the terms of the tile to d_q of
-// these rows. Query i sees the first i + first_unseen keys of the tile.
+// these rows. `first_unseen` as in Mask.
 void Task::add_queries(const dpo4j_segment& reader, int64_t row_begin, int64_t rows, int64_t first_unseen, int64_t count) const {
   load_queries(reader, row_begin, rows);
   const int64_t width = stride();
   const int64_t columns = (count + kLanes - 1) / kLanes * kLanes;
-  const CausalMask mask = {row_begin, rows, heads.group, first_unseen, count};
+  const Mask mask = {row_begin, rows, heads.group, first_unseen, count, window_of(p.shape)};
   product(tile.p, kKeys, {tile.q, width, 1}, tile.keys_transposed, kKeys, rows, columns, p.shape.head_width, false);
   product(tile.d_s, kKeys, {tile.d_out, width, 1}, tile.values_transposed, kKeys, rows, columns, p.shape.head_width, false);
   for (int64_t row = 0; row < rows; row++) {
     const float lse = lse_of(reader, row_begin + row), d = d_of(reader, row_begin + row);
-    differentiate_row(tile.p + row * kKeys, tile.d_s + row * kKeys, mask.keys(row), lse, d);
+    const Range seen = mask.keys(row);
+    float *scores = tile.p + row * kKeys + seen.begin, *d_s = tile.d_s + row * kKeys + seen.begin;
+    if (p.shape.soft_cap > 0)
+      differentiate_capped_row(scores, d_s, seen.end - seen.begin, lse, d);
+    else
+      differentiate_row(scores, d_s, seen.end - seen.begin, lse, d);
   }
   add_to_keys(tile.d_values, tile.p, tile.d_out, mask);
   add_to_keys(tile.d_keys, tile.d_s, tile.q, mask);
@@ -175,11 +203,13 @@ void Task::run_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) co
   load_keys(owner, begin, count);
   const dpo4j_segment* last_reader = &owner == family ? family + family->dependents : &owner;
   for (const dpo4j_segment* reader = &owner; reader <= last_reader; reader++) {
-    const bool own = reader == &owner;
-    const int64_t rows = reader->query_count * heads.group;
-    const int64_t first_row = own ? begin * heads.group : 0;
-    for (int64_t row = first_row; row < rows; row += kQueryRows) {
-      add_queries(*reader, row, min(kQueryRows, rows - row), own ? 1 - begin : kKeys, count);
+    // The number of keys between the owner's first key and the reader's first query.
+    const int64_t before = reader == &owner ? 0 : reader->prefix_count;
+    const int64_t first_row = max(0, begin - before) * heads.group;
+    const int64_t last_seeing = begin + count - 1 + window_of(p.shape) - 1 - before;
+    const int64_t end_row = min(reader->query_count, last_seeing + 1) * heads.group;
+    for (int64_t row = first_row; row < end_row; row += kQueryRows) {
+      add_queries(*reader, row, min(kQueryRows, end_row - row), before + 1 - begin, count);
     }
   }
   store_keys(owner, begin, count);

@@ -1,4 +1,5 @@
-// out = softmax(scale q k^T) v over the keys that each query sees (causal, grouped-query), lse = log of the denominator of the softmax.
+// out = softmax(scale q k^T) v over the keys that each query sees (causal, grouped-query), lse = log of the denominator of the softmax. With a
+// soft cap, the scores are cap tanh(scale q k^T / cap).
 // Online softmax (Milakov and Gimelshein 2018): a tile of scores stays in the cache until its product with v. Scores of a whole row are
 // never materialised. One exp per score. A task computes one tile of query rows of one segment and kv head, and reads the keys that they
 // see once.
@@ -30,13 +31,19 @@ struct Task {
   Tile& tile;
 
   int64_t stride() const { return padded(p.shape.head_width); }
-  // The number of keys that a row of the tile sees.
+  // A row of the tile sees the keys [first_visible(row), visible(row)).
   int64_t visible(int64_t row) const { return segment.prefix_count + segment.key_offset + heads.query_of(row_begin + row) + 1; }
+  int64_t first_visible(int64_t row) const { return max(0, visible(row) - window_of(p.shape)); }
+  // Those of `count` keys from `begin` on that a row sees.
+  Range seen(int64_t row, int64_t begin, int64_t count) const {
+    return {min(count, max(0, first_visible(row) - begin)), min(count, visible(row) - begin)};
+  }
 
   void load_queries() const;
   void load_keys(int64_t begin, int64_t count) const;
-  float add_scores(int64_t row, int64_t count) const;
-  void add_values(int64_t first_row, int64_t key_begin, int64_t keys) const;
+  void cap_scores(float* scores, int64_t count) const;
+  float add_scores(int64_t row, Range keys) const;
+  void add_values(int64_t first_row, int64_t end_row, int64_t key_begin, int64_t keys) const;
   void add_keys(int64_t begin, int64_t count) const;
   void store_rows() const;
   void run() const;
@@ -63,9 +70,17 @@ void Task::load_keys(int64_t begin, int64_t count) const {
   clear_columns(tile.keys_transposed, p.shape.head_width, count);
 }
 
-// Turns the first `count` scores of a row into exp(score - maximum). Returns the factor that rescales the earlier sums of the row.
-float Task::add_scores(int64_t row, int64_t count) const {
-  float* scores = tile.scores + row * kKeys;
+// Turns scores into cap tanh(score / cap).
+void Task::cap_scores(float* scores, int64_t count) const {
+  const float cap = p.shape.soft_cap, over_cap = 1 / cap;
+  each_vector(count, [&](int64_t i, auto lanes) { store(scores + i, cap * tanh(load(scores + i, lanes) * over_cap), lanes); });
+}
+
+// Turns the scores of the keys that a row sees into exp(score - maximum). Returns the factor that rescales the earlier sums of the row.
+float Task::add_scores(int64_t row, Range keys) const {
+  float* scores = tile.scores + row * kKeys + keys.begin;
+  const int64_t count = keys.end - keys.begin;
+  if (p.shape.soft_cap > 0) cap_scores(scores, count);
   const float here = maximum_over(count, [&](int64_t i, auto lanes) { return load(scores + i, lanes, -kInfinity); });
   const float before = tile.maximum[row];
   const float maximum = here > before ? here : before;
@@ -80,38 +95,42 @@ float Task::add_scores(int64_t row, int64_t count) const {
   return shrink;
 }
 
-// out += scores v. Keys that the first row of a block of rows sees are multiplied for the whole block. Keys that only later rows see are
-// multiplied row by row. The value of a key that a row does not see may be anything, also NaN, so it is left out and not multiplied by 0.
-void Task::add_values(int64_t first_row, int64_t key_begin, int64_t keys) const {
-  for (int64_t row = first_row; row < rows;) {
-    const int64_t shared = min(visible(row) - key_begin, keys);
-    const int64_t block = shared == keys ? rows - row : min(kTileRows, rows - row);
+// out += scores v. Keys that all rows of a block see are multiplied for the whole block, the others row by row. The value of a key that a
+// row does not see may be anything, also NaN, so it is left out and not multiplied by 0.
+void Task::add_values(int64_t first_row, int64_t end_row, int64_t key_begin, int64_t keys) const {
+  const bool last_row_sees_first = seen(end_row - 1, key_begin, keys).begin == 0;
+  for (int64_t row = first_row; row < end_row;) {
+    const bool all_see_all = last_row_sees_first && seen(row, key_begin, keys).end == keys;
+    const int64_t block = all_see_all ? end_row - row : min(kTileRows, end_row - row);
     float* out = tile.out + row * stride();
     const Left scores = {tile.scores + row * kKeys, kKeys, 1};
-    product(out, stride(), scores, tile.values, stride(), block, stride(), shared, true);
-    for (int64_t i = 0; i < block; i++) {
-      const int64_t more = min(visible(row + i) - key_begin, keys) - shared;
-      if (more > 0)
-        product(out + i * stride(), stride(), scores.from(i, shared), tile.values + shared * stride(), stride(), 1, stride(), more, true);
-    }
+    const auto add = [&](int64_t i, int64_t rows_at_once, int64_t begin, int64_t end) {
+      product(out + i * stride(), stride(), scores.from(i, begin), tile.values + begin * stride(), stride(), rows_at_once, stride(),
+              end - begin, true);
+    };
+    in_order(
+        block, [&](int64_t i) { return seen(row + i, key_begin, keys); },
+        [&](int64_t i, int64_t begin, int64_t end) { add(i, 1, begin, end); },
+        [&](int64_t begin, int64_t end) { add(0, block, begin, end); });
     row += block;
   }
 }
 
 void Task::add_keys(int64_t begin, int64_t count) const {
   load_keys(begin, count);
-  int64_t first_row = 0;  // the first row that sees a key of this tile
+  int64_t first_row = 0, end_row = rows;  // the rows that see a key of this tile
   while (visible(first_row) <= begin) first_row++;
+  while (first_visible(end_row - 1) >= begin + count) end_row--;
   const int64_t score_columns = (count + kLanes - 1) / kLanes * kLanes;
   product(tile.scores + first_row * kKeys, kKeys, {tile.q + first_row * stride(), stride(), 1}, tile.keys_transposed, kKeys,
-          rows - first_row, score_columns, p.shape.head_width, false);
-  for (int64_t row = first_row; row < rows; row++) {
-    const float shrink = add_scores(row, min(visible(row) - begin, count));
+          end_row - first_row, score_columns, p.shape.head_width, false);
+  for (int64_t row = first_row; row < end_row; row++) {
+    const float shrink = add_scores(row, seen(row, begin, count));
     if (shrink == 1) continue;
     float* out = tile.out + row * stride();
     each_vector(stride(), [&](int64_t i, auto lanes) { store(out + i, load(out + i, lanes) * shrink, lanes); });
   }
-  add_values(first_row, begin, count);
+  add_values(first_row, end_row, begin, count);
 }
 
 void Task::store_rows() const {
@@ -129,7 +148,7 @@ void Task::store_rows() const {
 void Task::run() const {
   load_queries();
   const int64_t keys = visible(rows - 1);
-  for (int64_t begin = 0; begin < keys; begin += kKeys) add_keys(begin, min(kKeys, keys - begin));
+  for (int64_t begin = first_visible(0) / kKeys * kKeys; begin < keys; begin += kKeys) add_keys(begin, min(kKeys, keys - begin));
   store_rows();
 }
 

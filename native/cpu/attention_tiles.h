@@ -2,7 +2,8 @@
 //
 // The query heads that share a kv head are stacked: row r of a (segment, kv head) is query r / group of head r % group. A tile holds
 // kQueryRows such rows. The keys of the prefix and the segment's own keys form one list, and tiles of kKeys keys start at the first key of
-// that list. So a completion with a shared prompt has the same tiles, and the same bits, as in a sequence that contains its prompt.
+// that list. So a completion with a shared prompt has the same tiles, and the same bits, as in a sequence that contains its prompt. With a
+// window, rows skip the tiles of which they see no key.
 #pragma once
 
 #include "../dpo4j.h"
@@ -35,6 +36,29 @@ struct HeadGroup {
 // The row of k and v of the key-th key that a segment sees.
 DPO4J_INLINE int64_t key_row(const dpo4j_segment& s, int64_t key) {
   return key < s.prefix_count ? s.prefix_begin + key : s.key_begin + key - s.prefix_count;
+}
+
+// The window, or a number that no distance of a query and a key reaches.
+DPO4J_INLINE int64_t window_of(const dpo4j_attention_shape& shape) { return shape.window > 0 ? shape.window : int64_t{1} << 40; }
+
+struct Range {
+  int64_t begin, end;
+};
+
+// Sums over the terms of `count` rows. range(i) is the terms of row i, and neither begins nor ends before that of the row before. The terms
+// that all rows have are added by one call all(begin, end), the others by each(i, begin, end), and every row adds its terms from first to
+// last. So the bits of a row do not depend on the rows beside it.
+template <class RangeOf, class Each, class All>
+DPO4J_INLINE void in_order(int64_t count, const RangeOf& range, const Each& each, const All& all) {
+  const int64_t begin = range(count - 1).begin, end = max(begin, range(0).end);
+  for (int64_t i = 0; i < count; i++) {
+    const Range terms = range(i);
+    if (terms.begin < min(begin, terms.end)) each(i, terms.begin, min(begin, terms.end));
+  }
+  if (begin < end) all(begin, end);
+  for (int64_t i = 0; i < count; i++) {
+    if (range(i).end > end) each(i, end, range(i).end);
+  }
 }
 
 // Copies into a row of padded(width) elements.

@@ -13,21 +13,37 @@ import org.dpo4j.testkit.ReferenceAttention;
 
 /**
  * Calls of attention with one shape. A stride is the row's width plus {@code gap} elements, by default 0. The default
- * scale is 1 / sqrt(headWidth).
+ * scale is 1 / sqrt(headWidth), and by default there is no soft cap and no window.
  */
-record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale) {
+record AttentionCall(int heads, int kvHeads, int headWidth, int gap, Attention.Scores scores) {
     private static final Remembered<ReferenceAttention> REFERENCES = new Remembered<>(8);
 
     AttentionCall(int heads, int kvHeads, int headWidth) {
-        this(heads, kvHeads, headWidth, 0, (float) (1 / Math.sqrt(headWidth)));
+        this(heads, kvHeads, headWidth, 0, new Attention.Scores((float) (1 / Math.sqrt(headWidth))));
     }
 
     AttentionCall withStrides(int elementsBetweenRows) {
-        return new AttentionCall(heads, kvHeads, headWidth, elementsBetweenRows, scale);
+        return new AttentionCall(heads, kvHeads, headWidth, elementsBetweenRows, scores);
     }
 
-    AttentionCall withScale(float other) {
+    AttentionCall withScale(float scale) {
+        return with(new Attention.Scores(scale, scores.softCap(), scores.window()));
+    }
+
+    AttentionCall withSoftCap(float cap) {
+        return with(new Attention.Scores(scores.scale(), cap, scores.window()));
+    }
+
+    AttentionCall withWindow(int window) {
+        return with(new Attention.Scores(scores.scale(), scores.softCap(), window));
+    }
+
+    private AttentionCall with(Attention.Scores other) {
         return new AttentionCall(heads, kvHeads, headWidth, gap, other);
+    }
+
+    float scale() {
+        return scores.scale();
     }
 
     int width() {
@@ -52,7 +68,7 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
 
     Attention.Shape with(DType dtype) {
         return new Attention.Shape(
-                heads, kvHeads, headWidth, new Attention.Strides(outStride(), qStride(), kvStride()), scale, dtype);
+                heads, kvHeads, headWidth, new Attention.Strides(outStride(), qStride(), kvStride()), scores, dtype);
     }
 
     /** Values of q, k and v without gaps. */
@@ -82,8 +98,8 @@ record AttentionCall(int heads, int kvHeads, int headWidth, int gap, float scale
     ReferenceAttention reference(Inputs inputs, List<Segment> segments) {
         return REFERENCES.get(
                 key(inputs, segments),
-                () -> new ReferenceAttention(
-                        heads, kvHeads, headWidth, scale(), inputs.q, inputs.k, inputs.v, segments));
+                () -> new ReferenceAttention(heads, kvHeads, headWidth, scale(), inputs.q, inputs.k, inputs.v, segments)
+                        .withLimits(scores.window(), scores.softCap()));
     }
 
     /** Everything that a result depends on, except the storage type. */

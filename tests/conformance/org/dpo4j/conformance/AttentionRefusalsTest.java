@@ -28,6 +28,8 @@ class AttentionRefusalsTest {
                 .size("q_stride", SHAPE.qStride(), 0, 24, SHAPE.qStride() + 1)
                 .size("kv_stride", SHAPE.kvStride(), 0, 8, SHAPE.kvStride() + 1)
                 .number("scale", SHAPE.scale(), Float.NaN, Float.POSITIVE_INFINITY)
+                .number("soft_cap", 2, Float.NaN, Float.POSITIVE_INFINITY, -1, 1e-31f)
+                .size("window", 2, -1, Integer.MIN_VALUE)
                 .dtype("dtype", on);
     }
 
@@ -45,7 +47,7 @@ class AttentionRefusalsTest {
                 a.get("kv_heads"),
                 a.get("head_width"),
                 new Attention.Strides(a.get("out_stride"), a.get("q_stride"), a.get("kv_stride")),
-                a.number("scale"),
+                new Attention.Scores(a.number("scale"), a.number("soft_cap"), (int) a.get("window")),
                 a.dtype("dtype"));
     }
 

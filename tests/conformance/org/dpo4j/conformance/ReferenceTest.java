@@ -166,6 +166,17 @@ class ReferenceTest {
 
     @Test
     void attention() {
+        attention(0, 0);
+    }
+
+    @Test
+    void attentionWithLimits() {
+        attention(2, 0);
+        attention(0, 0.7);
+        attention(3, 1.3);
+    }
+
+    private static void attention(int window, double softCap) {
         Draw draw = new Draw(7);
         List<Segment> segments = shared(new Family(3, 2, 1), new Family(1, 2, 3), new Family(2));
         int rows = AttentionLayout.rows(segments);
@@ -173,24 +184,37 @@ class ReferenceTest {
         double[] k = draw.normal(rows * 4, 1);
         double[] v = draw.normal(rows * 4, 1);
         double[] dOut = draw.normal(q.length, 1);
-        ReferenceAttention attention = new ReferenceAttention(2, 1, 4, 0.5, q, k, v, segments);
+        ReferenceAttention attention =
+                new ReferenceAttention(2, 1, 4, 0.5, q, k, v, segments).withLimits(window, softCap);
         ReferenceAttention.Gradients gradients =
                 attention.backward(dOut, outputs(attention, rows), lses(attention, rows));
         same(
                 "d_q",
                 gradients.dQ(),
                 q,
-                at -> dot(dOut, outputs(new ReferenceAttention(2, 1, 4, 0.5, at, k, v, segments), rows)));
+                at -> dot(
+                        dOut,
+                        outputs(
+                                new ReferenceAttention(2, 1, 4, 0.5, at, k, v, segments).withLimits(window, softCap),
+                                rows)));
         same(
                 "d_k",
                 gradients.dK(),
                 k,
-                at -> dot(dOut, outputs(new ReferenceAttention(2, 1, 4, 0.5, q, at, v, segments), rows)));
+                at -> dot(
+                        dOut,
+                        outputs(
+                                new ReferenceAttention(2, 1, 4, 0.5, q, at, v, segments).withLimits(window, softCap),
+                                rows)));
         same(
                 "d_v",
                 gradients.dV(),
                 v,
-                at -> dot(dOut, outputs(new ReferenceAttention(2, 1, 4, 0.5, q, k, at, segments), rows)));
+                at -> dot(
+                        dOut,
+                        outputs(
+                                new ReferenceAttention(2, 1, 4, 0.5, q, k, at, segments).withLimits(window, softCap),
+                                rows)));
     }
 
     private static double[] outputs(ReferenceAttention attention, int rows) {

@@ -47,7 +47,9 @@ public final class AttentionTolerance {
 
     /**
      * Absolute error of any score of a view: headWidth products and their sum; three more roundings for the scale, and
-     * for its conversion to base 2.
+     * for its conversion to base 2. A soft cap divides once more, and its tanh, whose slope is at most 1, is off by 10 U
+     * on tensor cores (math.cuh) and otherwise by four units in the last place; then follow two roundings of a score below
+     * the cap.
      */
     private double score(View view) {
         double largest = 0;
@@ -59,7 +61,15 @@ public final class AttentionTolerance {
                     attention.atKey(key, view.head()));
             largest = Math.max(largest, Math.abs(attention.scale) * magnitude);
         }
-        return products(attention.headWidth + 3) * largest;
+        if (attention.softCap == 0) {
+            return products(attention.headWidth + 3) * largest;
+        }
+        return products(attention.headWidth + 5) * largest + (tanh() + 2 * U) * attention.softCap;
+    }
+
+    /** Absolute error of tanh. */
+    private double tanh() {
+        return (tensorCores ? 10 : 8) * U;
     }
 
     private static double spread(View view) {
@@ -149,7 +159,8 @@ public final class AttentionTolerance {
      * p = exp(score - lse) has the errors of the score, of the difference (twice, in base 2) and of the exponential.
      * d_out . v and delta = d_out . out are sums of headWidth products, and d_score = p (d_out . v - delta). The
      * gradients are sums of products with p and d_score over the keys of a query, or the queries of a key. On tensor
-     * cores p and d_score are rounded first.
+     * cores p and d_score are rounded first. The slope 1 - t^2 of a soft cap, t = tanh, has twice the errors of t, which
+     * are those of the score over the cap, and three roundings; d_score is rounded once more.
      */
     private void addView(
             View view,
@@ -178,8 +189,13 @@ public final class AttentionTolerance {
             double dP = attention.dot(dOut, query, attention.v, key);
             double dPMagnitude = magnitude(dOut, query, attention.v, key);
             double ofDifference = products(width + 2) * dPMagnitude + Tolerance.roundings(width + 2) * deltaMagnitude;
-            double dScore = p * Math.abs(dP - delta);
-            double ofDScore = ofP * Math.abs(dP - delta) + p * ofDifference + 2 * U * dScore + flushed();
+            double slope = attention.slope(view.scores()[j]);
+            double ofSlope = attention.softCap == 0 ? 0 : 2 * ofScore / attention.softCap + 3 * U;
+            double dScore = p * Math.abs(dP - delta) * slope;
+            double ofDScore = (ofP * Math.abs(dP - delta) + p * ofDifference) * slope
+                    + p * (Math.abs(dP - delta) + ofDifference) * ofSlope
+                    + 3 * U * dScore
+                    + flushed();
             double keys = left() + products(view.keys().length + 3);
             double queries = left() + products(queriesOfKey[view.keys()[j]] + 3);
             for (int d = 0; d < width; d++) {

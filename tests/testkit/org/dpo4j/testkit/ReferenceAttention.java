@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Causal grouped-query attention over packed segments, in double precision. It processes one query of one head at a
- * time, with all its scores in memory.
+ * time, with all its scores in memory. {@link #withLimits} adds a window and a soft cap.
  */
 public final class ReferenceAttention {
     public final int heads;
@@ -18,6 +18,8 @@ public final class ReferenceAttention {
     final double[] q;
     final double[] k;
     final double[] v;
+    final double softCap;
+    private final int window;
     private final List<Segment> segments;
     private @Nullable List<View> views;
 
@@ -31,6 +33,20 @@ public final class ReferenceAttention {
             double[] k,
             double[] v,
             List<Segment> segments) {
+        this(heads, kvHeads, headWidth, scale, q, k, v, segments, 0, 0);
+    }
+
+    private ReferenceAttention(
+            int heads,
+            int kvHeads,
+            int headWidth,
+            double scale,
+            double[] q,
+            double[] k,
+            double[] v,
+            List<Segment> segments,
+            int window,
+            double softCap) {
         this.heads = heads;
         this.kvHeads = kvHeads;
         this.headWidth = headWidth;
@@ -39,6 +55,16 @@ public final class ReferenceAttention {
         this.k = k;
         this.v = v;
         this.segments = segments;
+        this.window = window;
+        this.softCap = softCap;
+    }
+
+    /**
+     * The same with a window (a query sees itself and the {@code window - 1} keys before it) and a soft cap of the
+     * scores; 0 is none.
+     */
+    public ReferenceAttention withLimits(int keys, double cap) {
+        return new ReferenceAttention(heads, kvHeads, headWidth, scale, q, k, v, segments, keys, cap);
     }
 
     /** One query row and head, the key rows it sees, and its score for each. */
@@ -68,10 +94,12 @@ public final class ReferenceAttention {
         return views;
     }
 
-    private static int[] keys(Segment segment, int i) {
+    private int[] keys(Segment segment, int i) {
+        int count = segment.prefixCount() + segment.keyOffset() + i + 1;
         return IntStream.concat(
                         IntStream.range(segment.prefixBegin(), segment.prefixBegin() + segment.prefixCount()),
                         IntStream.rangeClosed(segment.keyBegin(), segment.keyBegin() + segment.keyOffset() + i))
+                .skip(window == 0 ? 0 : Math.max(0, count - window))
                 .toArray();
     }
 
@@ -94,7 +122,8 @@ public final class ReferenceAttention {
     public View view(int query, int head, int[] keys) {
         double[] scores = new double[keys.length];
         for (int j = 0; j < keys.length; j++) {
-            scores[j] = scale * dot(q, atQuery(query, head), k, atKey(keys[j], head));
+            double product = scale * dot(q, atQuery(query, head), k, atKey(keys[j], head));
+            scores[j] = softCap == 0 ? product : softCap * Math.tanh(product / softCap);
         }
         return new View(query, head, keys, scores);
     }
@@ -150,7 +179,7 @@ public final class ReferenceAttention {
             for (int j = 0; j < view.keys.length; j++) {
                 int key = atKey(view.keys[j], view.head);
                 double p = Math.exp(view.scores[j] - lse[view.query * heads + view.head]);
-                double dScore = p * (dot(dOut, query, v, key) - delta);
+                double dScore = p * (dot(dOut, query, v, key) - delta) * slope(view.scores[j]);
                 for (int d = 0; d < headWidth; d++) {
                     gradients.dQ[query + d] += scale * dScore * k[key + d];
                     gradients.dK[key + d] += scale * dScore * q[query + d];
@@ -159,6 +188,11 @@ public final class ReferenceAttention {
             }
         }
         return gradients;
+    }
+
+    /** The derivative of a score by {@code scale q k^T}: 1 - tanh^2 with a soft cap. */
+    double slope(double score) {
+        return softCap == 0 ? 1 : 1 - (score / softCap) * (score / softCap);
     }
 
     public double dot(double[] a, int atA, double[] b, int atB) {

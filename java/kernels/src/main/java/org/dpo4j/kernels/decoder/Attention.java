@@ -8,9 +8,10 @@ import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.kernels.internal.StructWriter;
 
 /**
- * Causal grouped-query attention over packed {@link Segment}s that may share a prefix: {@code softmax(scale q k^T) v}
- * over the keys that each query attends to (Vaswani et al. 2017; Ainslie et al. 2023). The matrix of scores is never in
- * memory.
+ * Causal grouped-query attention over packed {@link Segment}s that may share a prefix: {@code softmax(scores) v} over
+ * the keys that each query attends to, {@code scores = scale q k^T} (Vaswani et al. 2017; Ainslie et al. 2023), with a
+ * sliding window (Beltagy et al. 2020) and a soft cap (Gemma Team 2024) if asked for. The matrix of scores is never in
+ * memory. Tiles of keys that a window hides are neither read nor multiplied.
  *
  * <p>In bf16, tensor cores multiply bf16: softmax weights and gradients of scores are rounded before they are
  * multiplied by {@code v}, {@code dOut}, {@code k} or {@code q}. Sums, softmax and {@code lse} are fp32.
@@ -28,19 +29,39 @@ public final class Attention {
     public record Strides(long out, long q, long kv) {}
 
     /**
+     * The scores, of which the softmax is computed.
+     *
+     * @param scale factor of {@code q k^T}
+     * @param softCap scores are {@code softCap tanh(scale q k^T / softCap)}; 0: they are {@code scale q k^T}
+     * @param window a query attends to itself and the {@code window - 1} tokens before it, of its prefix too; 0: to all
+     *     tokens before it
+     */
+    public record Scores(float scale, float softCap, int window) {
+        /** Neither soft cap nor window. */
+        public Scores(float scale) {
+            this(scale, 0, 0);
+        }
+    }
+
+    /**
      * The parameters that the model fixes, for forward and backward.
      *
      * @param heads query heads, a multiple of {@code kvHeads}; query head {@code h} uses key and value head {@code h /
      *     (heads / kvHeads)}
      * @param kvHeads key and value heads
      * @param headWidth elements of a head: a multiple of 8, at most 256
-     * @param scale factor of {@code q k^T} before the softmax
+     * @param scores how scores follow from {@code q k^T}
      */
-    public record Shape(long heads, long kvHeads, long headWidth, Strides strides, float scale, DType dtype) {
+    public record Shape(long heads, long kvHeads, long headWidth, Strides strides, Scores scores, DType dtype) {
+
+        /** Scores that are only scaled. */
+        public Shape(long heads, long kvHeads, long headWidth, Strides strides, float scale, DType dtype) {
+            this(heads, kvHeads, headWidth, strides, new Scores(scale), dtype);
+        }
 
         /** The same with another stride of keys and values. */
         public Shape withKvStride(long stride) {
-            return new Shape(heads, kvHeads, headWidth, new Strides(strides.out, strides.q, stride), scale, dtype);
+            return new Shape(heads, kvHeads, headWidth, new Strides(strides.out, strides.q, stride), scores, dtype);
         }
 
         private void write(StructWriter params) {
@@ -51,7 +72,9 @@ public final class Attention {
                     .int64("out_stride", strides.out)
                     .int64("q_stride", strides.q)
                     .int64("kv_stride", strides.kv)
-                    .float32("scale", scale)
+                    .float32("scale", scores.scale)
+                    .float32("soft_cap", scores.softCap)
+                    .int32("window", scores.window)
                     .int32("dtype", dtype.code())
                     .close();
         }
@@ -89,7 +112,7 @@ public final class Attention {
      * not written.
      *
      * @param out [queryRows, heads, headWidth]
-     * @param lse f32[queryRows, heads]: log of the sum of exp(scale q.k)
+     * @param lse f32[queryRows, heads]: log of the sum of exp(score)
      */
     public record Saved(long out, long lse) {}
 
@@ -110,7 +133,7 @@ public final class Attention {
     }
 
     /**
-     * {@code out = softmax(scale q k^T) v} and {@code lse}.
+     * {@code out = softmax(scores) v} and {@code lse}.
      *
      * @param workspace address of {@link #forwardWorkspaceBytes} bytes, contents undefined before and after
      */
