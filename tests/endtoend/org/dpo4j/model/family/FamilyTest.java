@@ -48,6 +48,8 @@ class FamilyTest {
             "llama-yarn-mscale",
             "llama-yarn-factor",
             "smollm3",
+            "mistral",
+            "phi3",
             "even-llama-linear",
             "even-llama-llama3",
             "even-llama-yarn",
@@ -59,18 +61,14 @@ class FamilyTest {
     /** A directory whose sequences are longer than its max positions, and whose scaling has no effect up to there. */
     private static final String TOO_LONG = "llama-dynamic";
 
-    private static final String WINDOW = "a sliding window";
-
     /** All other directories, and what their refusal names. A directory whose mechanism is added moves to {@link #RUN}. */
     private static final Map<String, String> REFUSED = Map.ofEntries(
             Map.entry("llama-bias", "a bias on queries, keys and values"),
-            Map.entry("mistral", WINDOW),
             Map.entry("qwen2", "a bias on queries, keys and values"),
             Map.entry("qwen2-window", "a bias on queries, keys and values"),
             Map.entry("qwen3", "a norm of each head's queries and keys"),
             Map.entry("olmo2", "a norm of all queries and keys"),
             Map.entry("granite", "a scaled embedding"),
-            Map.entry("phi3", WINDOW),
             Map.entry("phi3-longrope", "rotary positions that depend on the length of the sequence (longrope)"),
             Map.entry("gemma2", "model_type is \"gemma2\""),
             Map.entry("gemma3", "model_type is \"gemma3_text\""),

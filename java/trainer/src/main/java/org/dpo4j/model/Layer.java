@@ -30,7 +30,7 @@ final class Layer {
         this.hiddenSize = layout.sizes().hiddenSize();
         this.attentionNorm =
                 new Norm(parameters, layout.parameter(ParameterKind.ATTENTION_NORM, layer), architecture.norm());
-        this.attention = new SelfAttention(parameters, architecture.attention(), layer, rotary);
+        this.attention = new SelfAttention(parameters, architecture, layer, rotary);
         this.mlpNorm = new Norm(parameters, layout.parameter(ParameterKind.MLP_NORM, layer), architecture.norm());
         this.mlp = new Mlp(parameters, layer);
     }

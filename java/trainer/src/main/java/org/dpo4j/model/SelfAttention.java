@@ -6,6 +6,7 @@ import org.dpo4j.kernels.decoder.Attention;
 import org.dpo4j.kernels.decoder.CopyRows;
 import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.Rope;
+import org.dpo4j.model.family.Architecture;
 import org.dpo4j.model.family.Architecture.AttentionTraits;
 import org.dpo4j.model.family.ParameterKind;
 import org.jspecify.annotations.Nullable;
@@ -25,7 +26,8 @@ final class SelfAttention {
     private final Attention.Shape shape;
     private final Rope.Shape rotation;
 
-    SelfAttention(Parameters parameters, AttentionTraits traits, int layer, RotaryTables rotary) {
+    SelfAttention(Parameters parameters, Architecture architecture, int layer, RotaryTables rotary) {
+        AttentionTraits traits = architecture.attention();
         this.device = parameters.device();
         this.dtype = parameters.dtype();
         this.rotary = rotary.forLayer(traits.layers().get(layer));
@@ -39,7 +41,7 @@ final class SelfAttention {
                 sizes.keyHeads(),
                 sizes.headWidth(),
                 new Attention.Strides(sizes.queryWidth(), sizes.qkvWidth(), sizes.qkvWidth()),
-                (float) traits.scale(),
+                new Attention.Scores((float) traits.scale(), (float) traits.softCap(), architecture.window(layer)),
                 dtype);
         // Queries and keys are adjacent in a row and have the same angles, so one call rotates both.
         this.rotation = new Rope.Shape(

@@ -34,6 +34,9 @@ public record Architecture(
     /** The max head width of attention's kernels. */
     private static final int MAX_HEAD_DIM = 256;
 
+    /** The min soft cap of attention's kernels, which divide by it. */
+    private static final double MIN_CAP = 1e-30;
+
     /** Where the norms of a layer are. */
     public enum NormPlacement {
         /** {@code x += attention(norm(x)); x += mlp(norm(x))}. */
@@ -89,6 +92,7 @@ public record Architecture(
      * @param keyHeads number of key heads, and of value heads
      * @param headDim width of a head, at most 256
      * @param scale factor of the scores before the softmax
+     * @param softCap scaled scores are replaced by {@code softCap tanh(score / softCap)}; 0: they are not
      * @param layers traits of each layer
      */
     public record AttentionTraits(
@@ -96,6 +100,7 @@ public record Architecture(
             int keyHeads,
             int headDim,
             double scale,
+            double softCap,
             AttentionBias bias,
             QueryKeyNorm norm,
             List<LayerAttention> layers) {
@@ -110,6 +115,9 @@ public record Architecture(
             check(
                     scale > 0 && scale <= Float.MAX_VALUE,
                     "the factor of the attention scores is " + scale + "; it must be positive and within fp32");
+            check(
+                    softCap == 0 || softCap >= MIN_CAP && softCap <= 1 / MIN_CAP,
+                    "the soft cap of the attention scores is " + softCap + "; it must be between 1e-30 and 1e30");
             layers = List.copyOf(layers);
             for (LayerAttention layer : layers) {
                 check(
@@ -118,13 +126,14 @@ public record Architecture(
             }
         }
 
-        /** All layers alike, scores divided by the root of the head width, no bias and no norm. */
+        /** All layers alike, scores divided by the root of the head width, no soft cap, no bias and no norm. */
         public AttentionTraits(int heads, int keyHeads, int headDim, Rotation rotation, int layerCount) {
             this(
                     heads,
                     keyHeads,
                     headDim,
                     1 / Math.sqrt(headDim),
+                    0,
                     AttentionBias.NONE,
                     QueryKeyNorm.NONE,
                     Collections.nCopies(layerCount, new LayerAttention(rotation, null)));
@@ -190,6 +199,12 @@ public record Architecture(
         check(
                 attention.layers.size() == layerCount,
                 "attention has traits of " + attention.layers.size() + " layers, but there are " + layerCount);
+    }
+
+    /** The window of a layer; 0 if it has none, or one of all positions, which hides nothing. */
+    public int window(int layer) {
+        Integer window = attention.layers.get(layer).window;
+        return window == null || window >= maxPositions ? 0 : window;
     }
 
     /**

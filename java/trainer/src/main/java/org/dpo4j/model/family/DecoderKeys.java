@@ -164,7 +164,7 @@ final class DecoderKeys {
 
     AttentionTraits attention(double scale, AttentionBias bias, QueryKeyNorm norm, List<LayerAttention> layers) {
         Integer keyHeads = keys.integerOrNull("num_key_value_heads");
-        return new AttentionTraits(heads, keyHeads == null ? heads : keyHeads, headDim, scale, bias, norm, layers);
+        return new AttentionTraits(heads, keyHeads == null ? heads : keyHeads, headDim, scale, 0, bias, norm, layers);
     }
 
     double epsilon() {

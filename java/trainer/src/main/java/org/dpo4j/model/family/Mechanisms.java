@@ -27,11 +27,9 @@ final class Mechanisms {
         refuse(architecture.scales().embedding() != 1, "a scaled embedding");
     }
 
-    /** A window of all positions hides nothing. */
     private static void checkLayers(Architecture architecture) {
         AttentionTraits attention = architecture.attention();
         for (LayerAttention layer : attention.layers()) {
-            refuse(layer.window() != null && layer.window() < architecture.maxPositions(), "a sliding window");
             if (layer.rotation() != null) {
                 refuse(
                         layer.rotation().scaling() instanceof RopeScaling.LongRope,
