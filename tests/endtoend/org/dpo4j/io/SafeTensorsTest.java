@@ -99,9 +99,10 @@ class SafeTensorsTest {
                 List.of(
                         new SafeTensors.Plan("m", "F32", List.of(1L, 2L)),
                         new SafeTensors.Plan("v", "BF16", List.of(3L))),
-                (name, offset, destination) -> {
+                ByteBuffer.allocateDirect(4),
+                (tensor, offset, destination) -> {
                     while (destination.hasRemaining()) {
-                        destination.put((byte) (name.charAt(0) + destination.position()));
+                        destination.put((byte) (tensor.name().charAt(0) + destination.position()));
                     }
                 });
         String header =

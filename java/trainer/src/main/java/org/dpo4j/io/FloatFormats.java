@@ -19,7 +19,7 @@ public final class FloatFormats {
         };
     }
 
-    /** Converts all remaining elements of {@code source}. Both buffers are little-endian; {@code to} is F32 or BF16. */
+    /** Converts all remaining elements of {@code source}. Both buffers are little-endian. Throws if a finite number exceeds F16. */
     public static void convert(ByteBuffer source, String from, ByteBuffer destination, String to) {
         source.order(ByteOrder.LITTLE_ENDIAN);
         destination.order(ByteOrder.LITTLE_ENDIAN);
@@ -32,7 +32,8 @@ public final class FloatFormats {
             switch (to) {
                 case "F32" -> destination.putFloat(value);
                 case "BF16" -> destination.putShort(toBfloat16(value));
-                default -> throw new Dpo4jException("weights of type " + to + " cannot be written; use F32 or BF16");
+                case "F16" -> destination.putShort(toFloat16(value));
+                default -> throw new Dpo4jException("weights of type " + to + " cannot be written; use F32, F16 or BF16");
             }
         }
     }
@@ -70,5 +71,26 @@ public final class FloatFormats {
             return sign == 0 ? subnormal : -subnormal;
         }
         return Float.intBitsToFloat(sign | (exponent + 112) << 23 | fraction << 13);
+    }
+
+    /** Throws if a finite value rounds to infinity. */
+    static short toFloat16(float value) {
+        int bits = Float.floatToRawIntBits(value);
+        int sign = bits >>> 16 & 0x8000;
+        int size = bits & 0x7fffffff;
+        if (size > 0x7f800000) {
+            return (short) (sign | 0x7e00 | size >>> 13 & 0x3ff);
+        }
+        if (size == 0x7f800000) {
+            return (short) (sign | 0x7c00);
+        }
+        if (size >= 0x477ff000) { // 65520 is halfway between 65504, the largest number, and the next power of two
+            throw new Dpo4jException(value + " is beyond 65504, the largest number of float16; save in float32");
+        }
+        if (size < 0x38800000) { // below 2^-14 numbers are multiples of 2^-24
+            return (short) (sign | (int) Math.rint(Math.abs(value) * 0x1p24f));
+        }
+        int rebiased = size - (112 << 23);
+        return (short) (sign | (rebiased + 0xfff + (rebiased >>> 13 & 1)) >>> 13);
     }
 }

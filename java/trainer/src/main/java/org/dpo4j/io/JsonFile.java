@@ -55,13 +55,29 @@ public final class JsonFile {
 
     /** Reads a file that holds one object. Errors name the file. */
     public static ObjectNode read(Path file) {
+        return read(file, bytes(file));
+    }
+
+    /** The content of a small file. Errors name the file. */
+    public static byte[] bytes(Path file) {
         try (InputStream input = Files.newInputStream(file)) {
             byte[] bytes = input.readNBytes(MAX_BYTES + 1);
             if (bytes.length > MAX_BYTES) {
                 throw new Dpo4jException(
                         file + " has more than " + MAX_BYTES + " bytes, too many for a JSON file of a model");
             }
-            JsonNode json = MAPPER.readTree(bytes);
+            return bytes;
+        } catch (NoSuchFileException e) {
+            throw new Dpo4jException(file + " does not exist; a Hugging Face model directory is expected", e);
+        } catch (IOException e) {
+            throw unreadable(file, e);
+        }
+    }
+
+    /** Parses the content of a file, which holds one object. Errors name the file. */
+    public static ObjectNode read(Path file, byte[] content) {
+        try {
+            JsonNode json = MAPPER.readTree(content);
             if (json instanceof ObjectNode object) {
                 return object;
             }
@@ -69,8 +85,6 @@ public final class JsonFile {
                     json == null || json.isMissingNode() // empty or only white space
                             ? file + " is empty; download it again"
                             : file + " does not hold a JSON object; download it again");
-        } catch (NoSuchFileException e) {
-            throw new Dpo4jException(file + " does not exist; a Hugging Face model directory is expected", e);
         } catch (JsonProcessingException e) {
             throw malformed(file, e);
         } catch (IOException e) {

@@ -23,8 +23,6 @@ public final class SafeTensors implements AutoCloseable {
     /** A model of a thousand tensors has a header of 100 KiB. */
     private static final long MAX_HEADER_BYTES = 16L << 20;
 
-    private static final int WRITE_BYTES = 8 << 20;
-
     private final Path file;
     private final FileChannel channel;
     private final long dataBegin;
@@ -131,7 +129,7 @@ public final class SafeTensors implements AutoCloseable {
     /** Supplies bytes to {@link #write}: fills {@code destination} with a tensor's bytes from {@code offset} on. */
     @FunctionalInterface
     public interface Source {
-        void read(String name, long offset, ByteBuffer destination);
+        void read(Plan tensor, long offset, ByteBuffer destination);
     }
 
     /** A tensor to be written. */
@@ -144,10 +142,10 @@ public final class SafeTensors implements AutoCloseable {
 
     /**
      * Writes tensors in the order of {@code plans}, in the format of transformers: metadata {@code format: pt}, header
-     * padded with spaces to a multiple of 8 bytes. The same input gives the same file. {@code source} must not keep the
-     * buffer.
+     * padded with spaces to a multiple of 8 bytes. The same input gives the same file. {@code source} fills {@code
+     * chunk}, a direct buffer, and must not keep it.
      */
-    public static void write(Path file, List<Plan> plans, Source source) {
+    public static void write(Path file, List<Plan> plans, ByteBuffer chunk, Source source) {
         byte[] header = header(plans);
         OutputFile.write(file, channel -> {
             ByteBuffer prefix = ByteBuffer.allocate(8)
@@ -156,11 +154,10 @@ public final class SafeTensors implements AutoCloseable {
                     .flip();
             drain(channel, prefix);
             drain(channel, ByteBuffer.wrap(header));
-            ByteBuffer chunk = ByteBuffer.allocateDirect(WRITE_BYTES);
             for (Plan plan : plans) {
                 for (long offset = 0; offset < plan.bytes(); offset += chunk.capacity()) {
                     chunk.clear().limit((int) Math.min(chunk.capacity(), plan.bytes() - offset));
-                    source.read(plan.name(), offset, chunk);
+                    source.read(plan, offset, chunk);
                     drain(channel, chunk.flip());
                 }
             }

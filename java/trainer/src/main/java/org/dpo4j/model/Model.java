@@ -4,15 +4,15 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
-import java.util.stream.Stream;
+import org.dpo4j.io.DirectoryFiles;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.io.OutputFile;
-import org.dpo4j.io.SafeTensors;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
@@ -27,20 +27,30 @@ import org.jspecify.annotations.Nullable;
  * the device.
  */
 public final class Model implements AutoCloseable {
-    private static final String CONFIG = "config.json";
+    static final String CONFIG = "config.json";
     private static final String GENERATION_CONFIG = "generation_config.json";
 
     private final ModelConfig config;
     private final Parameters parameters;
     private final ObjectNode configJson;
-    private final @Nullable ObjectNode generationJson;
+    private final byte @Nullable [] generation;
+    private final Map<String, SavedDtype> sources;
 
+    /**
+     * @param generation content of {@code generation_config.json}
+     * @param sources dtype of each tensor in the files that the model was loaded from; empty if it was not loaded
+     */
     private Model(
-            ModelConfig config, Parameters parameters, ObjectNode configJson, @Nullable ObjectNode generationJson) {
+            ModelConfig config,
+            Parameters parameters,
+            ObjectNode configJson,
+            byte @Nullable [] generation,
+            Map<String, SavedDtype> sources) {
         this.config = config;
         this.parameters = parameters;
         this.configJson = configJson;
-        this.generationJson = generationJson;
+        this.generation = generation;
+        this.sources = sources;
     }
 
     /**
@@ -55,12 +65,14 @@ public final class Model implements AutoCloseable {
         ObjectNode configJson = JsonFile.read(configFile);
         ModelConfig config = Families.read(configJson, configFile.toString());
         Path generationFile = directory.resolve(GENERATION_CONFIG);
-        @Nullable ObjectNode generationJson = Files.exists(generationFile) ? JsonFile.read(generationFile) : null;
-        if (generationJson != null) {
-            config = config.withTokens(config.bosTokenId(), eosTokenIds(generationJson, generationFile, config));
+        byte @Nullable [] generation = Files.exists(generationFile) ? JsonFile.bytes(generationFile) : null;
+        if (generation != null) {
+            ObjectNode json = JsonFile.read(generationFile, generation);
+            config = config.withTokens(config.bosTokenId(), eosTokenIds(json, generationFile, config));
         }
         try (ModelFiles files = ModelFiles.open(directory)) {
-            return new Model(config, files.load(config, device, dtype), configJson, generationJson);
+            ModelFiles.Loaded loaded = files.load(config, device, dtype);
+            return new Model(config, loaded.parameters(), configJson, generation, loaded.dtypes());
         }
     }
 
@@ -92,7 +104,7 @@ public final class Model implements AutoCloseable {
                 }
             });
         }
-        return new Model(config, parameters, config.json(), null);
+        return new Model(config, parameters, config.json(), null, Map.of());
     }
 
     /**
@@ -100,7 +112,7 @@ public final class Model implements AutoCloseable {
      * device need not support {@code dtype}.
      */
     public static Model planned(ModelConfig config, Device device, DType dtype) {
-        return new Model(config, Parameters.planned(new ParameterLayout(config), device, dtype), config.json(), null);
+        return new Model(config, Parameters.planned(new ParameterLayout(config), device, dtype), config.json(), null, Map.of());
     }
 
     private static double normal(SplittableRandom random) {
@@ -128,64 +140,64 @@ public final class Model implements AutoCloseable {
 
     /** A copy with its own weights, to be closed by the caller; for example as a reference. */
     public Model copy() {
-        return new Model(config, parameters.copy(), configJson, generationJson);
+        return new Model(config, parameters.copy(), configJson, generation, sources);
+    }
+
+    /** As {@link #save(Path, SaveFormat)}, with all tensors in one dtype. */
+    public void save(Path directory, DType dtype) {
+        save(directory, SaveFormat.in(dtype));
     }
 
     /**
-     * Writes {@code model.safetensors} in {@code dtype}, {@code config.json} with every key of the original, and {@code
-     * generation_config.json} if there was one. Each file is written completely or not at all. Creates the directory if
-     * it does not exist. Waits for queued work.
+     * Writes the weights, {@code config.json} with every key of the original, and {@code generation_config.json} if there
+     * was one. First all files are written into a temporary directory, then they replace those of an earlier model. So
+     * no file is incomplete, and a symbolic link is replaced, not followed. Creates the directory if it does not exist.
+     * Waits for queued work.
      */
-    public void save(Path directory, DType dtype) {
+    public void save(Path directory, SaveFormat format) {
+        Path writing = directory.resolve(".saving");
         try {
             OutputFile.makeDirectory(directory);
+            try {
+                DirectoryFiles.deleteTree(writing);
+                Files.createDirectory(writing);
+                writeFiles(writing, format);
+                CompleteModel.move(writing, directory);
+            } finally {
+                DirectoryFiles.deleteTree(writing);
+            }
         } catch (IOException e) {
             throw new Dpo4jException(
-                    directory + " cannot be created (" + FileErrors.reason(e) + "); choose another directory", e);
+                    directory + " cannot be written (" + FileErrors.reason(e) + "); choose another directory", e);
         }
-        saveWeights(directory.resolve("model.safetensors"), dtype);
-        jsonFiles(dtype).forEach((name, json) -> JsonFile.write(directory.resolve(name), json));
     }
 
-    /** Bytes of each file that {@link #save} writes. */
-    public List<Long> savedBytes(DType dtype) {
-        return Stream.concat(
-                        Stream.of(SafeTensors.bytes(plans(dtype))),
-                        jsonFiles(dtype).values().stream().map(JsonFile::bytes))
-                .toList();
-    }
-
-    private Map<String, ObjectNode> jsonFiles(DType dtype) {
-        ObjectNode json = configJson.deepCopy();
-        String name = dtype == DType.F32 ? "float32" : "bfloat16";
-        if (json.has("dtype")) { // transformers 5 renamed it
-            json.put("dtype", name);
+    /** Writes the files of {@link #save(Path, SaveFormat)} into an empty directory, whose names it forces to the disk. */
+    public void writeFiles(Path directory, SaveFormat format) throws IOException {
+        writer(format).write(directory);
+        if (generation != null) {
+            OutputFile.write(directory.resolve(GENERATION_CONFIG), generation);
         }
-        if (json.has("torch_dtype") || !json.has("dtype")) {
-            json.put("torch_dtype", name);
+        DirectoryFiles.force(directory);
+    }
+
+    /** Bytes of each file that {@link #writeFiles} writes. */
+    public List<Long> savedBytes(SaveFormat format) {
+        List<Long> bytes = new ArrayList<>(writer(format).bytes());
+        if (generation != null) {
+            bytes.add((long) generation.length);
         }
-        return generationJson == null ? Map.of(CONFIG, json) : Map.of(CONFIG, json, GENERATION_CONFIG, generationJson);
+        return bytes;
     }
 
-    private List<SafeTensors.Plan> plans(DType dtype) {
-        return parameters.tensors().stream()
-                .sorted(Comparator.comparing(ParameterTensor::name))
-                .map(tensor -> new SafeTensors.Plan(tensor.name(), dtype.name(), tensor.shape()))
-                .toList();
+    /** The dtypes of the tensors of a save. */
+    public Set<SavedDtype> savedDtypes(SaveFormat format) {
+        return writer(format).dtypes();
     }
 
-    private void saveWeights(Path file, DType dtype) {
-        Staging staging = new Staging();
-        SafeTensors.write(file, plans(dtype), (name, offset, destination) -> {
-            long first = offset / dtype.bytes();
-            staging.download(
-                    parameters.flatWeights(),
-                    parameters.tensor(name).placement(),
-                    first,
-                    first + destination.remaining() / dtype.bytes(),
-                    dtype,
-                    (begin, piece) -> destination.put(piece));
-        });
+    private ModelWriter writer(SaveFormat format) {
+        String headName = Families.named(config.modelType()).headName();
+        return new ModelWriter(parameters, configJson, sources, headName, format);
     }
 
     @Override

@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,8 +29,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Reads the tensors of a Hugging Face directory from one safetensors file or from the shards that an index lists. */
 final class ModelFiles implements AutoCloseable {
-    private static final String ONE = "model.safetensors";
-    private static final String INDEX = "model.safetensors.index.json";
     /** A file name without a path, so that an index cannot name files in other directories. */
     private static final Pattern SHARD = Pattern.compile("\\w[\\w.-]*");
 
@@ -55,10 +54,10 @@ final class ModelFiles implements AutoCloseable {
     }
 
     private void openAll() {
-        if (Files.exists(directory.resolve(ONE))) {
-            openFile(directory.resolve(ONE));
-        } else if (Files.exists(directory.resolve(INDEX))) {
-            openShards(JsonFile.read(directory.resolve(INDEX)));
+        if (Files.exists(directory.resolve(CompleteModel.ONE))) {
+            openFile(directory.resolve(CompleteModel.ONE));
+        } else if (Files.exists(directory.resolve(CompleteModel.INDEX))) {
+            openShards(JsonFile.read(directory.resolve(CompleteModel.INDEX)));
         } else {
             throw ModelDirectory.withoutWeights(directory);
         }
@@ -94,7 +93,7 @@ final class ModelFiles implements AutoCloseable {
         });
         for (String shard : new TreeSet<>(shardOf.values())) {
             if (!SHARD.matcher(shard).matches()) {
-                throw new Dpo4jException(directory.resolve(INDEX) + " names the shard \"" + shard
+                throw new Dpo4jException(directory.resolve(CompleteModel.INDEX) + " names the shard \"" + shard
                         + "\"; a file of the same directory is expected");
             }
             openFile(directory.resolve(shard));
@@ -102,14 +101,14 @@ final class ModelFiles implements AutoCloseable {
         shardOf.forEach((name, shard) -> {
             StoredTensor found = stored.get(name);
             if (found == null || !found.file.file().equals(directory.resolve(shard))) {
-                throw new Dpo4jException(directory.resolve(INDEX) + " places tensor " + name + " in " + shard
+                throw new Dpo4jException(directory.resolve(CompleteModel.INDEX) + " places tensor " + name + " in " + shard
                         + ", which lacks it; download it again");
             }
         });
     }
 
     private Dpo4jException withoutShards(String fault) {
-        return new Dpo4jException(directory.resolve(INDEX) + " " + fault
+        return new Dpo4jException(directory.resolve(CompleteModel.INDEX) + " " + fault
                 + "; it does not say which shard holds which tensor, so download it again");
     }
 
@@ -218,17 +217,26 @@ final class ModelFiles implements AutoCloseable {
         return true;
     }
 
+    /**
+     * Weights on a device.
+     *
+     * @param dtypes dtype of each tensor in the files, by its name in {@link Parameters}
+     */
+    record Loaded(Parameters parameters, Map<String, SavedDtype> dtypes) {}
+
     /** Checks all tensors against the layout, then allocates the parameters and uploads them. */
-    Parameters load(ModelConfig config, Device device, DType dtype) {
+    Loaded load(ModelConfig config, Device device, DType dtype) {
         ParameterLayout layout = new ParameterLayout(config);
         List<StoredTensor> matched = match(config, layout);
         Parameters parameters = Parameters.zeros(layout, device, dtype);
+        Map<String, SavedDtype> dtypes = new HashMap<>();
         Staging staging = new Staging();
         try {
             for (int i = 0; i < matched.size(); i++) {
                 Placement tensor = layout.tensors().get(i).placement();
                 StoredTensor found = matched.get(i);
                 String format = found.entry.dtype();
+                dtypes.put(layout.tensors().get(i).name(), SavedDtype.stored(format));
                 int bytes = FloatFormats.bytes(format);
                 staging.upload(
                         parameters.flatWeights(),
@@ -240,7 +248,7 @@ final class ModelFiles implements AutoCloseable {
             parameters.close();
             throw e;
         }
-        return parameters;
+        return new Loaded(parameters, dtypes);
     }
 
     @Override

@@ -6,20 +6,19 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.util.Comparator;
-import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.stream.Stream;
+import org.dpo4j.io.DirectoryFiles;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.OutputFile;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.CompleteModel;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.SaveFormat;
 import org.dpo4j.report.MetricsLog;
 import org.dpo4j.report.RunListener;
 import org.jspecify.annotations.Nullable;
@@ -29,9 +28,10 @@ import org.jspecify.annotations.Nullable;
  * model. One run at a time may use it.
  */
 final class OutputDirectory implements AutoCloseable {
-    private static final String INDEX = "model.safetensors.index.json";
+    /** Files of a save that is not complete. */
     private static final String WRITING = ".writing";
-    private static final List<String> WEIGHTS = List.of("model.safetensors", INDEX);
+    /** Files of a complete save that are being moved into the directory. */
+    private static final String COMPLETE = ".complete";
 
     /** The disk allocates whole blocks. */
     private static final long BLOCK = 4096;
@@ -60,11 +60,13 @@ final class OutputDirectory implements AutoCloseable {
     }
 
     private final Path directory;
+    private final SaveFormat format;
     private final OutputLock lock;
     private final FreeSpace free;
 
-    private OutputDirectory(Path directory, OutputLock lock, FreeSpace free) {
+    private OutputDirectory(Path directory, SaveFormat format, OutputLock lock, FreeSpace free) {
         this.directory = directory;
+        this.format = format;
         this.lock = lock;
         this.free = free;
     }
@@ -75,7 +77,8 @@ final class OutputDirectory implements AutoCloseable {
     }
 
     /**
-     * Creates the directory if needed, locks it and deletes incomplete files of a killed run. Throws if another run
+     * Creates the directory if needed and locks it. Deletes incomplete files of a killed run, or completes its save if
+     * only names were left to be changed. Throws if another run
      * uses the directory, if it holds a model that may not be overwritten, or if it is not writable.
      */
     static OutputDirectory prepare(TrainOptions options, RunListener listener, FreeSpace free) {
@@ -84,11 +87,14 @@ final class OutputDirectory implements AutoCloseable {
             OutputFile.makeDirectory(directory);
             OutputLock lock = OutputLock.take(directory, listener);
             try {
+                if (Files.isDirectory(directory.resolve(COMPLETE))) {
+                    CompleteModel.move(directory.resolve(COMPLETE), directory);
+                }
                 if (!options.output().overwriteOutputDir) {
                     requireNoModel(directory);
                 }
-                deleteTree(directory.resolve(WRITING));
-                OutputDirectory output = new OutputDirectory(directory, lock, free);
+                DirectoryFiles.deleteTree(directory.resolve(WRITING));
+                OutputDirectory output = new OutputDirectory(directory, options.output().saveFormat(), lock, free);
                 OPEN.add(output);
                 return output;
             } catch (IOException | RuntimeException e) {
@@ -102,7 +108,7 @@ final class OutputDirectory implements AutoCloseable {
     }
 
     private static void requireNoModel(Path directory) {
-        if (WEIGHTS.stream().anyMatch(name -> Files.exists(directory.resolve(name)))) {
+        if (CompleteModel.isIn(directory)) {
             throw new Dpo4jException("output_dir " + directory
                     + " holds a model already; choose another, or set overwrite_output_dir to replace it");
         }
@@ -164,8 +170,8 @@ final class OutputDirectory implements AutoCloseable {
                 .sum();
     }
 
-    private static long modelBytes(Model model) {
-        return model.savedBytes(model.parameters().dtype()).stream()
+    private long modelBytes(Model model) {
+        return model.savedBytes(format).stream()
                 .mapToLong(OutputDirectory::blocks)
                 .sum();
     }
@@ -197,16 +203,20 @@ final class OutputDirectory implements AutoCloseable {
     /**
      * Writes the model and copies the tokenizer's files from {@code tokenizer}: first into a temporary directory, then
      * renamed into place, weights last. If this throws while writing, an earlier model is unchanged and nothing
-     * incomplete is left.
+     * incomplete is left. If the process is killed between two renames, the next run completes them.
      */
     void save(Model model, Path tokenizer) {
         Path writing = directory.resolve(WRITING);
         try {
-            deleteTree(writing);
+            Path complete = directory.resolve(COMPLETE);
+            DirectoryFiles.deleteTree(writing);
+            DirectoryFiles.deleteTree(complete);
             Files.createDirectory(writing);
             TokenizerFiles.copy(tokenizer, writing);
-            model.save(writing, model.parameters().dtype());
-            moveAll(writing);
+            model.writeFiles(writing, format);
+            Files.move(writing, complete, StandardCopyOption.ATOMIC_MOVE);
+            DirectoryFiles.force(directory);
+            CompleteModel.move(complete, directory);
         } catch (IOException e) {
             throw unsaved(model, writing, FileErrors.reason(e), e);
         } catch (Dpo4jException e) {
@@ -216,7 +226,7 @@ final class OutputDirectory implements AutoCloseable {
 
     private Dpo4jException unsaved(Model model, Path writing, @Nullable String reason, Exception cause) {
         try {
-            deleteTree(writing);
+            DirectoryFiles.deleteTree(writing);
         } catch (IOException e) {
             cause.addSuppressed(e);
         }
@@ -242,7 +252,7 @@ final class OutputDirectory implements AutoCloseable {
             return; // abandon() has closed it, and another process may hold the lock
         }
         try (lock) {
-            deleteTree(directory.resolve(WRITING)); // the reserved file, if nothing was saved
+            DirectoryFiles.deleteTree(directory.resolve(WRITING)); // the reserved file, if nothing was saved
         } catch (IOException | UncheckedIOException e) {
             // the next run deletes it
         }
@@ -256,7 +266,7 @@ final class OutputDirectory implements AutoCloseable {
     private void abandon() {
         for (int attempt = 0; attempt < MAX_DELETIONS; attempt++) {
             try {
-                deleteTree(directory.resolve(WRITING));
+                DirectoryFiles.deleteTree(directory.resolve(WRITING));
                 break;
             } catch (IOException | UncheckedIOException e) {
                 // a thread has written another file meanwhile; the next run deletes what remains
@@ -266,42 +276,6 @@ final class OutputDirectory implements AutoCloseable {
             close();
         } catch (Dpo4jException e) {
             // the lock file remains but is not locked, so it hinders no run
-        }
-    }
-
-    private void moveAll(Path from) throws IOException {
-        List<Path> files;
-        try (Stream<Path> listed = Files.list(from)) {
-            files = listed.sorted(Comparator.comparing(OutputDirectory::isWeights))
-                    .toList();
-        }
-        for (Path file : files) {
-            Path place = directory.resolve(file.getFileName());
-            if (Files.isDirectory(file) && Files.isDirectory(place)) {
-                deleteTree(place); // a rename cannot replace a directory that is not empty
-            }
-            Files.move(file, place, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        }
-        Files.delete(from);
-        if (files.stream().noneMatch(file -> file.endsWith(INDEX))) {
-            Files.deleteIfExists(directory.resolve(INDEX));
-        }
-    }
-
-    private static boolean isWeights(Path file) {
-        return file.getFileName().toString().startsWith("model.safetensors");
-    }
-
-    private static void deleteTree(Path directory) throws IOException {
-        if (!Files.exists(directory, LinkOption.NOFOLLOW_LINKS)) {
-            return;
-        }
-        List<Path> inside;
-        try (Stream<Path> files = Files.walk(directory)) {
-            inside = files.sorted(Comparator.reverseOrder()).toList();
-        }
-        for (Path file : inside) {
-            Files.delete(file);
         }
     }
 }

@@ -2,13 +2,18 @@ package org.dpo4j.train;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
+import org.dpo4j.io.DirectoryFiles;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.kernels.Dpo4jException;
 
-/** The files of a tokenizer in a Hugging Face directory: those that transformers' save_pretrained may write. */
+/**
+ * The files of a tokenizer or processor in a Hugging Face directory: those that transformers' save_pretrained may write.
+ * They are copied byte for byte.
+ */
 final class TokenizerFiles {
     private static final List<String> FILES = List.of(
             "tokenizer.json",
@@ -19,11 +24,15 @@ final class TokenizerFiles {
             "tokenizer.model.v3",
             "sentencepiece.bpe.model",
             "spiece.model",
+            "sentencepiece.model",
+            "spm.model",
             "tiktoken.model",
             "tekken.json",
             "vocab.json",
             "vocab.txt",
             "merges.txt",
+            "preprocessor_config.json",
+            "processor_config.json",
             "chat_template.jinja",
             "chat_template.json");
 
@@ -32,10 +41,10 @@ final class TokenizerFiles {
 
     private TokenizerFiles() {}
 
-    /** The files that exist, as paths relative to the directory. */
+    /** The files that exist, as paths relative to the directory. A link without a target exists. */
     static List<Path> find(Path directory) {
         return Stream.concat(FILES.stream().map(Path::of), templates(directory))
-                .filter(file -> Files.exists(directory.resolve(file)))
+                .filter(file -> Files.exists(directory.resolve(file), LinkOption.NOFOLLOW_LINKS))
                 .toList();
     }
 
@@ -44,7 +53,8 @@ final class TokenizerFiles {
         for (Path file : find(from)) {
             Path copy = to.resolve(file);
             Files.createDirectories(copy.getParent());
-            Files.copy(from.resolve(file), copy);
+            Files.copy(from.resolve(file), copy); // the target of a link
+            DirectoryFiles.force(copy);
         }
     }
 

@@ -36,6 +36,7 @@ public record TrainOptions(
         model.directory();
         data.file();
         output.directory();
+        output.saveFormat();
         data.checkValues();
         checkPrecision(optimizer, dtype(model, optimizer));
         if (step.warmupSteps > 0 && step.warmupRatio > 0) {

@@ -3,6 +3,7 @@ package org.dpo4j.train;
 import java.nio.file.Path;
 import org.dpo4j.data.OnBadRow;
 import org.dpo4j.data.TruncationMode;
+import org.dpo4j.model.SavedDtype;
 import picocli.CommandLine.Mixin;
 
 /**
@@ -62,6 +63,16 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
 
     public B overwriteOutputDir(boolean value) {
         output.overwriteOutputDir = value;
+        return self();
+    }
+
+    public B saveDtype(SavedDtype value) {
+        output.saveDtype = value;
+        return self();
+    }
+
+    public B maxShardSize(String value) {
+        output.maxShardSize = value;
         return self();
     }
 

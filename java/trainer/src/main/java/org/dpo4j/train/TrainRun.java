@@ -4,6 +4,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Shuffle;
 import org.dpo4j.data.Tokenizer;
@@ -12,6 +14,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.Parameters;
+import org.dpo4j.model.SavedDtype;
 import org.dpo4j.model.WeightCheck;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.MetricsLog;
@@ -129,7 +132,7 @@ final class TrainRun {
     private static void describe(TrainOptions options, Model model, Map<String, String> facts) {
         Parameters parameters = model.parameters();
         facts.put("device", model.device().description());
-        facts.put("dtype", weights(parameters.dtype(), options));
+        facts.put("dtype", weights(parameters.dtype(), options) + saved(model, options));
         facts.put(
                 "model",
                 String.format(
@@ -144,6 +147,17 @@ final class TrainRun {
                         parameters.dtype(),
                         options.optimizer().bf16StochasticRound,
                         options.optimizer().adamMomentsDtype.storage()));
+    }
+
+    /** The dtype of the saved weights, if it is not the one of the trained weights; else nothing. */
+    private static String saved(Model model, TrainOptions options) {
+        Set<SavedDtype> dtypes = model.savedDtypes(options.output().saveFormat());
+        if (dtypes.equals(Set.of(SavedDtype.stored(model.parameters().dtype())))) {
+            return "";
+        }
+        return "; saved in "
+                + dtypes.stream().map(SavedDtype::toString).collect(Collectors.joining(" and "))
+                + (options.output().saveDtype == null ? ", as loaded; save_dtype changes that" : "");
     }
 
     private static String weights(DType dtype, TrainOptions options) {

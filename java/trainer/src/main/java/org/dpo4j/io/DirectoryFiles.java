@@ -1,0 +1,47 @@
+package org.dpo4j.io;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** Changes of whole directories. Symbolic links are replaced or deleted, never followed. */
+public final class DirectoryFiles {
+    private DirectoryFiles() {}
+
+    /** Deletes a directory with all that is in it, if it exists. */
+    public static void deleteTree(Path directory) throws IOException {
+        if (!Files.exists(directory, LinkOption.NOFOLLOW_LINKS)) {
+            return;
+        }
+        List<Path> inside;
+        try (Stream<Path> files = Files.walk(directory)) {
+            inside = files.sorted(Comparator.reverseOrder()).toList();
+        }
+        for (Path file : inside) {
+            Files.delete(file);
+        }
+    }
+
+    /** Moves a file or directory into another directory of the same file system, in place of what has its name there. */
+    public static void moveInto(Path directory, Path file) throws IOException {
+        Path place = directory.resolve(file.getFileName());
+        if (Files.isDirectory(place, LinkOption.NOFOLLOW_LINKS)) {
+            deleteTree(place); // a rename replaces no directory that holds something
+        }
+        Files.move(file, place, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    /** Forces a file's content, or the names in a directory, to the disk. */
+    public static void force(Path path) throws IOException {
+        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+            channel.force(true);
+        }
+    }
+}

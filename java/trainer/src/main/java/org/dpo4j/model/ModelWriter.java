@@ -1,0 +1,100 @@
+package org.dpo4j.model;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import org.dpo4j.io.JsonFile;
+import org.dpo4j.io.SafeTensors;
+import org.dpo4j.kernels.DType;
+
+/** Writes weights and config of a model, or computes how many bytes they have. */
+final class ModelWriter {
+    private final Parameters parameters;
+    private final ObjectNode config;
+    private final Shards shards;
+
+    /**
+     * @param sources dtype of each tensor in the files that the model was loaded from; empty if it was not loaded
+     * @param headName {@link org.dpo4j.model.family.Family#headName}
+     */
+    ModelWriter(
+            Parameters parameters,
+            ObjectNode configJson,
+            Map<String, SavedDtype> sources,
+            String headName,
+            SaveFormat format) {
+        this.parameters = parameters;
+        List<SafeTensors.Plan> plans = new ArrayList<>();
+        SavedDtype inMemory = SavedDtype.stored(parameters.dtype());
+        for (ParameterTensor tensor : parameters.tensors()) {
+            SavedDtype dtype = format.dtype() == null ? sources.getOrDefault(tensor.name(), inMemory) : format.dtype();
+            plans.add(new SafeTensors.Plan(tensor.name(), dtype.format(), tensor.shape()));
+        }
+        this.shards = Shards.divide(plans, headName, format.maxShardBytes());
+        this.config = withDtype(configJson, plans);
+    }
+
+    /** The config with the tensors' dtype. If they have several, its own is kept, as it says what to load them in. */
+    private static ObjectNode withDtype(ObjectNode source, List<SafeTensors.Plan> plans) {
+        Set<String> formats = plans.stream().map(SafeTensors.Plan::dtype).collect(Collectors.toSet());
+        ObjectNode json = source.deepCopy();
+        if (formats.size() == 1) {
+            String name = SavedDtype.stored(formats.iterator().next()).toString();
+            if (json.has("dtype")) { // transformers 5 renamed it
+                json.put("dtype", name);
+            }
+            if (json.has("torch_dtype") || !json.has("dtype")) {
+                json.put("torch_dtype", name);
+            }
+        }
+        return json;
+    }
+
+    /** Writes the weights, with an index if they have several files, and {@code config.json}. */
+    void write(Path directory) {
+        Map<String, ParameterTensor> tensors = new HashMap<>();
+        parameters.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
+        Staging staging = new Staging();
+        ByteBuffer buffer = ByteBuffer.allocateDirect(Staging.BYTES);
+        shards.files().forEach((file, plans) -> SafeTensors.write(
+                directory.resolve(file), plans, buffer, (plan, offset, destination) -> {
+                    DType dtype = SavedDtype.stored(plan.dtype()).storage();
+                    long first = offset / dtype.bytes();
+                    long end = first + destination.remaining() / dtype.bytes();
+                    Placement tensor = Objects.requireNonNull(tensors.get(plan.name())).placement();
+                    staging.download(
+                            parameters.flatWeights(), tensor, first, end, dtype, (begin, piece) -> destination.put(piece));
+                }));
+        jsonFiles().forEach((name, json) -> JsonFile.write(directory.resolve(name), json));
+    }
+
+    /** Bytes of each file. */
+    List<Long> bytes() {
+        List<Long> bytes = new ArrayList<>();
+        shards.files().values().forEach(plans -> bytes.add(SafeTensors.bytes(plans)));
+        jsonFiles().values().forEach(json -> bytes.add(JsonFile.bytes(json)));
+        return bytes;
+    }
+
+    /** Dtypes of the tensors. */
+    Set<SavedDtype> dtypes() {
+        return shards.files().values().stream()
+                .flatMap(List::stream)
+                .map(plan -> SavedDtype.stored(plan.dtype()))
+                .collect(Collectors.toCollection(TreeSet::new));
+    }
+
+    private Map<String, ObjectNode> jsonFiles() {
+        return shards.isSharded()
+                ? Map.of(Model.CONFIG, config, CompleteModel.INDEX, shards.index())
+                : Map.of(Model.CONFIG, config);
+    }
+}
