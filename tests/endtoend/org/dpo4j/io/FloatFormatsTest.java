@@ -1,6 +1,7 @@
 package org.dpo4j.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.math.BigDecimal;
 import org.junit.jupiter.api.Test;
@@ -39,6 +40,27 @@ class FloatFormatsTest {
             assertThat(FloatFormats.toBfloat16(Math.nextDown(middle))).isEqualTo((short) bits);
             assertThat(FloatFormats.toBfloat16(Math.nextUp(middle))).isEqualTo((short) (bits + 1));
         }
+    }
+
+    @Test
+    void float16IsWrittenAsIeee754Says() {
+        for (int bits = 0; bits < 1 << 16; bits++) {
+            float value = FloatFormats.fromFloat16((short) bits);
+            short again = FloatFormats.toFloat16(value);
+            if (Float.isNaN(value)) {
+                assertThat(FloatFormats.fromFloat16(again)).isNaN();
+            } else {
+                assertThat(again).isEqualTo((short) bits);
+            }
+        }
+        for (int bits = 0; bits < 0x7bff; bits++) {
+            float middle = (float) ((value(bits, 5, 10) + value(bits + 1, 5, 10)) / 2); // exact: 12 bits
+            assertThat(FloatFormats.toFloat16(middle)).isEqualTo((short) (bits + (bits & 1)));
+            assertThat(FloatFormats.toFloat16(-Math.nextDown(middle))).isEqualTo((short) (bits | 0x8000));
+            assertThat(FloatFormats.toFloat16(Math.nextUp(middle))).isEqualTo((short) (bits + 1));
+        }
+        assertThat(FloatFormats.toFloat16(Math.nextDown(65520f))).isEqualTo((short) 0x7bff);
+        assertRefused(() -> FloatFormats.toFloat16(-65520f), "-65520.0 is beyond 65504");
     }
 
     private static double value(int bits, int exponentBits, int fractionBits) {

@@ -99,7 +99,7 @@ class SafeTensorsTest {
                 List.of(
                         new SafeTensors.Plan("m", "F32", List.of(1L, 2L)),
                         new SafeTensors.Plan("v", "BF16", List.of(3L))),
-                ByteBuffer.allocateDirect(4),
+                ByteBuffer.allocateDirect(64),
                 (tensor, offset, destination) -> {
                     while (destination.hasRemaining()) {
                         destination.put((byte) (tensor.name().charAt(0) + destination.position()));

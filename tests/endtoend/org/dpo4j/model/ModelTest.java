@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.lang.management.BufferPoolMXBean;
 import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -285,9 +286,10 @@ class ModelTest {
                 plans.add(new SafeTensors.Plan(tensor.name(), "F32", tensor.shape()));
                 index.withObject("/weight_map").put(tensor.name(), file);
             }
-            SafeTensors.write(directory.resolve(file), plans, (name, offset, destination) -> {
+            ByteBuffer chunk = ByteBuffer.allocateDirect(1 << 20);
+            SafeTensors.write(directory.resolve(file), plans, chunk, (plan, offset, destination) -> {
                 Parameters parameters = model.parameters();
-                long first = parameters.tensor(name).placement().first();
+                long first = parameters.tensor(plan.name()).placement().first();
                 model.device().download(destination, parameters.weights() + 4 * first + offset);
             });
         }

@@ -167,6 +167,20 @@ class OutputDirectoryTest {
         assertThat(out).isEmptyDirectory();
     }
 
+    /** A process that was killed after the model was complete, but before all its files had their names. */
+    @Test
+    void aCompleteSaveOfAKilledRunIsMovedIntoPlace() throws IOException {
+        Path out = directory.resolve("out");
+        try (Device device = Devices.cpu(1);
+                Model model = TinyRun.model(device, DType.F32)) {
+            model.save(out.resolve(".complete"), DType.F32);
+        }
+        byte[] weights = Files.readAllBytes(out.resolve(".complete/model.safetensors"));
+        assertRefused(() -> prepare("out"), "out holds a model already; choose another");
+        assertThat(out.resolve("model.safetensors")).hasBinaryContent(weights);
+        assertThat(out.resolve(".complete")).doesNotExist();
+    }
+
     /** A process that was killed leaves a file that is not locked, and half a model. */
     @Test
     void filesOfACrashedRunAreDeleted() throws IOException {

@@ -40,8 +40,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Tiny random models of every family against transformers (tests/golden/families.py). */
 class FamilyTest {
-    /** Directories of tests/golden/families whose models run. All tests below read each of them. */
-    private static final Set<String> RUN = Set.of(
+    /** Directories of tests/golden/families whose models run. All tests below and {@link SavedFilesTest} read each of them. */
+    static final Set<String> RUN = Set.of(
             "llama-linear",
             "llama-llama3",
             "llama-yarn",

@@ -47,8 +47,9 @@ final class RandomModel implements AutoCloseable {
                 .put("tie_word_embeddings", sizes.tied());
         Files.writeString(model.config, json.toString());
         ByteBuffer pool = numbers.deal(numbers.size(), 0.02, DType.BF16);
-        SafeTensors.write(model.weights, sizes.tensors(), (name, offset, destination) -> {
-            if (name.endsWith("norm.weight")) {
+        ByteBuffer chunk = ByteBuffer.allocateDirect(8 << 20);
+        SafeTensors.write(model.weights, sizes.tensors(), chunk, (tensor, offset, destination) -> {
+            if (tensor.name().endsWith("norm.weight")) {
                 ones(destination);
             } else {
                 fill(destination, pool);

@@ -33,7 +33,8 @@ public final class FloatFormats {
                 case "F32" -> destination.putFloat(value);
                 case "BF16" -> destination.putShort(toBfloat16(value));
                 case "F16" -> destination.putShort(toFloat16(value));
-                default -> throw new Dpo4jException("weights of type " + to + " cannot be written; use F32, F16 or BF16");
+                default ->
+                    throw new Dpo4jException("weights of type " + to + " cannot be written; use F32, F16 or BF16");
             }
         }
     }

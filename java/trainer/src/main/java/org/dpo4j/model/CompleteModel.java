@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -32,39 +33,49 @@ public final class CompleteModel {
      * first new shard is moved, and the new one is moved last. If this does not end, a second call completes it.
      */
     public static void move(Path from, Path directory) throws IOException {
+        for (Step step : steps(from, directory)) {
+            step.run();
+        }
+    }
+
+    /** A change of names in the directory. */
+    @FunctionalInterface
+    interface Step {
+        void run() throws IOException;
+    }
+
+    /** The steps of {@link #move}, in order. */
+    static List<Step> steps(Path from, Path directory) throws IOException {
+        List<Step> steps = new ArrayList<>();
         List<Path> files = list(from);
-        for (Path file : files) {
-            if (!isWeights(file)) {
-                DirectoryFiles.moveInto(directory, file);
-            }
-        }
+        files.stream()
+                .filter(file -> !isWeights(file))
+                .forEach(file -> steps.add(() -> DirectoryFiles.moveInto(directory, file)));
         if (exists(from.resolve(INDEX))) {
-            Files.deleteIfExists(directory.resolve(INDEX));
-            for (Path file : files) {
-                if (isShard(file)) {
-                    DirectoryFiles.moveInto(directory, file);
-                }
-            }
-            DirectoryFiles.force(directory);
-            Files.deleteIfExists(directory.resolve(ONE)); // loaders prefer it to an index
-            DirectoryFiles.moveInto(directory, from.resolve(INDEX));
+            steps.add(() -> Files.deleteIfExists(directory.resolve(INDEX)));
+            files.stream()
+                    .filter(CompleteModel::isShard)
+                    .forEach(file -> steps.add(() -> DirectoryFiles.moveInto(directory, file)));
+            steps.add(() -> DirectoryFiles.force(directory));
+            steps.add(() -> Files.deleteIfExists(directory.resolve(ONE))); // loaders prefer it to an index
+            steps.add(() -> DirectoryFiles.moveInto(directory, from.resolve(INDEX)));
         } else if (exists(from.resolve(ONE))) {
-            DirectoryFiles.moveInto(directory, from.resolve(ONE));
+            steps.add(() -> DirectoryFiles.moveInto(directory, from.resolve(ONE)));
         }
+        steps.add(() -> deleteOtherWeights(directory));
+        steps.add(() -> DirectoryFiles.force(directory));
+        steps.add(() -> Files.delete(from));
+        return steps;
+    }
+
+    /** Deletes the index beside a single file, and shards that no index names. */
+    private static void deleteOtherWeights(Path directory) throws IOException {
         if (exists(directory.resolve(ONE))) {
             Files.deleteIfExists(directory.resolve(INDEX));
         }
-        deleteOtherShards(directory);
-        DirectoryFiles.force(directory);
-        Files.delete(from);
-    }
-
-    private static void deleteOtherShards(Path directory) throws IOException {
         Set<String> named = new HashSet<>();
         if (exists(directory.resolve(INDEX))) {
-            JsonFile.read(directory.resolve(INDEX))
-                    .path("weight_map")
-                    .forEach(shard -> named.add(shard.asText()));
+            JsonFile.read(directory.resolve(INDEX)).path("weight_map").forEach(shard -> named.add(shard.asText()));
         }
         for (Path file : list(directory)) {
             if (isShard(file) && !named.contains(file.getFileName().toString())) {

@@ -112,7 +112,8 @@ public final class Model implements AutoCloseable {
      * device need not support {@code dtype}.
      */
     public static Model planned(ModelConfig config, Device device, DType dtype) {
-        return new Model(config, Parameters.planned(new ParameterLayout(config), device, dtype), config.json(), null, Map.of());
+        return new Model(
+                config, Parameters.planned(new ParameterLayout(config), device, dtype), config.json(), null, Map.of());
     }
 
     private static double normal(SplittableRandom random) {

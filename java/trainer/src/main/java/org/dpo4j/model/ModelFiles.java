@@ -101,8 +101,8 @@ final class ModelFiles implements AutoCloseable {
         shardOf.forEach((name, shard) -> {
             StoredTensor found = stored.get(name);
             if (found == null || !found.file.file().equals(directory.resolve(shard))) {
-                throw new Dpo4jException(directory.resolve(CompleteModel.INDEX) + " places tensor " + name + " in " + shard
-                        + ", which lacks it; download it again");
+                throw new Dpo4jException(directory.resolve(CompleteModel.INDEX) + " places tensor " + name + " in "
+                        + shard + ", which lacks it; download it again");
             }
         });
     }

@@ -64,15 +64,22 @@ final class ModelWriter {
         parameters.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
         Staging staging = new Staging();
         ByteBuffer buffer = ByteBuffer.allocateDirect(Staging.BYTES);
-        shards.files().forEach((file, plans) -> SafeTensors.write(
-                directory.resolve(file), plans, buffer, (plan, offset, destination) -> {
-                    DType dtype = SavedDtype.stored(plan.dtype()).storage();
-                    long first = offset / dtype.bytes();
-                    long end = first + destination.remaining() / dtype.bytes();
-                    Placement tensor = Objects.requireNonNull(tensors.get(plan.name())).placement();
-                    staging.download(
-                            parameters.flatWeights(), tensor, first, end, dtype, (begin, piece) -> destination.put(piece));
-                }));
+        shards.files()
+                .forEach((file, plans) ->
+                        SafeTensors.write(directory.resolve(file), plans, buffer, (plan, offset, destination) -> {
+                            DType dtype = SavedDtype.stored(plan.dtype()).storage();
+                            long first = offset / dtype.bytes();
+                            long end = first + destination.remaining() / dtype.bytes();
+                            Placement tensor = Objects.requireNonNull(tensors.get(plan.name()))
+                                    .placement();
+                            staging.download(
+                                    parameters.flatWeights(),
+                                    tensor,
+                                    first,
+                                    end,
+                                    dtype,
+                                    (begin, piece) -> destination.put(piece));
+                        }));
         jsonFiles().forEach((name, json) -> JsonFile.write(directory.resolve(name), json));
     }
 

@@ -45,7 +45,8 @@ public record SaveFormat(@Nullable SavedDtype dtype, long maxShardBytes) {
     public static long parseSize(String text) {
         String size = text.strip().toUpperCase(Locale.ROOT);
         Long unit = size.length() < 2 ? null : UNITS.get(size.substring(size.length() - 2));
-        String number = unit == null ? size : size.substring(0, size.length() - 2).strip();
+        String number =
+                unit == null ? size : size.substring(0, size.length() - 2).strip();
         if (!NUMBER.matcher(number).matches() || unit == null && number.contains(".")) {
             throw unreadable(text);
         }

@@ -24,8 +24,8 @@ record Shards(Map<String, List<SafeTensors.Plan>> files) {
     private static final String HEAD = "lm_head.weight";
 
     /** The order within a file: of safetensors' own writer. */
-    private static final Comparator<SafeTensors.Plan> WRITTEN = Comparator.comparing(Shards::precedence)
-            .thenComparing(SafeTensors.Plan::name);
+    private static final Comparator<SafeTensors.Plan> WRITTEN =
+            Comparator.comparing(Shards::precedence).thenComparing(SafeTensors.Plan::name);
 
     /** Divides tensors into files of at most {@code maxBytes}. */
     static Shards divide(List<SafeTensors.Plan> tensors, String headName, long maxBytes) {
@@ -77,7 +77,8 @@ record Shards(Map<String, List<SafeTensors.Plan>> files) {
             for (SafeTensors.Plan plan : file.getValue()) {
                 fileOf.put(plan.name(), file.getKey());
                 bytes += plan.bytes();
-                elements += plan.bytes() / SavedDtype.stored(plan.dtype()).storage().bytes();
+                elements +=
+                        plan.bytes() / SavedDtype.stored(plan.dtype()).storage().bytes();
             }
         }
         ObjectNode index = JsonFile.object();

@@ -94,7 +94,8 @@ final class OutputDirectory implements AutoCloseable {
                     requireNoModel(directory);
                 }
                 DirectoryFiles.deleteTree(directory.resolve(WRITING));
-                OutputDirectory output = new OutputDirectory(directory, options.output().saveFormat(), lock, free);
+                OutputDirectory output =
+                        new OutputDirectory(directory, options.output().saveFormat(), lock, free);
                 OPEN.add(output);
                 return output;
             } catch (IOException | RuntimeException e) {
