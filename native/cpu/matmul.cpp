@@ -3,7 +3,8 @@
 // The bits of a row of oneDNN's result depend on the size of the product: oneDNN partitions a product by its number of threads and chooses
 // kernels by the number of rows, and these kernels do not all add in the same order. So every tile of c is computed by a single-threaded
 // sgemm (several in sequence if k is large). Its number of rows is one for which the bits of a row are always the same: in oneDNN 3.11, 24
-// and the multiples of 48 up to 144, for its SSE4.1, AVX, AVX2 and AVX-512 kernels. Remaining rows are padded to 24 or 48.
+// and the multiples of 48 up to 144, for its SSE4.1, AVX, AVX2 and AVX-512 kernels. Remaining rows are padded to 24 or 48, or computed by
+// few_rows.h with the same bits.
 #include <dlfcn.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 
 #include "../text.h"
 #include "cpu.h"
+#include "few_rows.h"
 
 namespace dpo4j::cpu {
 namespace {
@@ -22,6 +24,7 @@ using SetThreads = void (*)(int);
 
 std::atomic<Sgemm> sgemm{nullptr};
 std::atomic<SetThreads> set_threads{nullptr};  // sets the number of threads of the calling thread only
+std::atomic<int64_t> block{0};                 // of FewRows; 0: sgemm computes all rows
 
 constexpr int64_t kRows = 144, kColumns = 256;  // max per tile
 constexpr int64_t kDepth = 4096;                // max k per sgemm
@@ -87,9 +90,68 @@ struct Columns {
   }
 };
 
+// Whether few_rows.h computes remaining rows of this product.
+bool takes_few_rows(const dpo4j_matmul_params& p, int64_t rows) {
+  return rows <= kMaxFewRows && !p.transpose_a && p.transpose_b && block.load(std::memory_order_relaxed) > 0;
+}
+
+// Remaining rows of a tile. sgemm computes the columns after the last whole group, where it adds in another order. It computes the group
+// before them too, because it computes fewer columns than a group in yet another way.
+void run_few_rows(const Columns& tile, int64_t row, int64_t rows, Padded& padded) {
+#ifdef DPO4J_X86_64
+  const dpo4j_matmul_params& p = tile.p;
+  const int64_t groups = tile.n / kFewRowsColumns;
+  const int64_t columns = (tile.n % kFewRowsColumns == 0 || groups == 0 ? groups : groups - 1) * kFewRowsColumns;
+  for (int64_t depth = 0; depth < p.k; depth += kDepth) {
+    multiply_few_rows({tile.c_at(row), tile.a_at(row, depth), tile.b_at(depth), p.c_stride, p.a_stride, p.b_stride, rows, columns,
+                       min(p.k - depth, kDepth), block.load(std::memory_order_relaxed), depth > 0 || p.accumulate != 0});
+  }
+  if (columns < tile.n) Columns{p, tile.column + columns, tile.n - columns}.run_padded(row, rows, padded);
+#endif
+}
+
 void fill_zero(const dpo4j_matmul_params& p) {
   for (int64_t row = 0; row < p.m; row++) memset(p.c + row * p.c_stride, 0, p.n * sizeof(float));
 }
+
+}  // namespace
+
+namespace {
+
+#ifdef DPO4J_X86_64
+// Whether products of the rows 0 to kProbeRows with this block have the bits of sgemm, for lengths of k of each kind: less than a block, two
+// blocks, whole blocks, and all with a remainder.
+bool is_block(Sgemm multiply, int64_t block) {
+  constexpr int64_t kColumns = 2 * kFewRowsColumns, kProbeDepth = 1700;
+  static float a[kFewRows * kProbeDepth], b[kColumns * kProbeDepth], expected[kFewRows * kColumns], found[kMaxFewRows * kColumns];
+  uint32_t random = 1;
+  const auto fill = [&](float* values, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+      random = random * 1664525 + 1013904223;
+      values[i] = static_cast<float>(random >> 8) * 0x1p-24f - 0.5f;
+    }
+  };
+  fill(a, kFewRows * kProbeDepth);
+  fill(b, kColumns * kProbeDepth);
+  constexpr int64_t kLengths[] = {5, 64, 199, 257, 320, 385, 511, 512, 576, 767, 769, 1024, 1153, 1536, 1699};
+  for (const int64_t k : kLengths) {
+    multiply('N', 'T', kFewRows, kColumns, k, 1, a, k, b, k, 0, expected, kColumns);
+    multiply_few_rows({found, a, b, kColumns, k, k, kMaxFewRows, kColumns, k, block, false});
+    if (memcmp(found, expected, sizeof found) != 0) return false;
+  }
+  return true;
+}
+
+int64_t find_block(Sgemm multiply) {
+  if (best_isa() == DPO4J_ISA_PORTABLE) return 0;
+  for (int64_t block = 64; block <= kMaxBlock; block += 64) {
+    if (is_block(multiply, block)) return block;
+  }
+  return 0;
+}
+#else
+int64_t find_block(Sgemm) { return 0; }
+#endif
 
 }  // namespace
 
@@ -110,6 +172,8 @@ int load_matmul_library(const char* path, char* text, size_t text_bytes) {
     return -1;
   }
   set_threads.store(threads, std::memory_order_relaxed);
+  threads(1);
+  block.store(find_block(multiply), std::memory_order_relaxed);
   sgemm.store(multiply, std::memory_order_release);
   return 0;
 }
@@ -127,7 +191,13 @@ void run(Cpu& cpu, const dpo4j_matmul_params& p) {
     const int64_t whole = rows / kWholeRows * kWholeRows;
     const Columns columns = {p, column, min(width, p.n - column)};
     if (whole > 0) columns.run(row, whole);
-    if (rows > whole) columns.run_padded(row + whole, rows - whole, *static_cast<Padded*>(scratch));
+    Padded& padded = *static_cast<Padded*>(scratch);
+    if (rows == whole) return;
+    if (takes_few_rows(p, rows - whole)) {
+      run_few_rows(columns, row + whole, rows - whole, padded);
+    } else {
+      columns.run_padded(row + whole, rows - whole, padded);
+    }
   });
 }
 

@@ -118,22 +118,34 @@ class MatmulTest {
         }
     }
 
-    /** A row of c has the same bits alone and among more rows. */
+    /**
+     * A row of c has the same bits alone and among more rows. On cpu, one sgemm computes all of 48 rows, and fewer rows
+     * are computed in other ways. Lengths of k: one block of sgemm, two of unequal length, several, and several sgemms.
+     */
     @OnEachDevice
     void rowsDoNotDependOnOtherRows(On on) {
-        int n = 96;
-        int k = 320;
-        for (boolean transposeB : new boolean[] {false, true}) {
-            Draw draw = new Draw(5);
-            double[] a = draw.normal(61 * k, 1);
-            double[] b = draw.normal(k * n, 1);
-            long[] together = multiply(on, new Shape(61, n, k, false, transposeB), false, DType.F32, a, b);
-            for (int m : new int[] {1, 2, 7, 32, 60}) {
-                int first = 61 - m;
-                double[] some = Arrays.copyOfRange(a, first * k, 61 * k);
-                long[] bits = multiply(on, new Shape(m, n, k, false, transposeB), false, DType.F32, some, b);
-                Expect.sameBits("last " + m + " rows of 61", bits, Arrays.copyOfRange(together, first * n, 61 * n));
+        int[][] widths = {{96, 320}, {41, 511}, {57, 769}, {300, 70}, {17, 4801}};
+        for (int[] width : widths) {
+            for (boolean transposeB : new boolean[] {false, true}) {
+                rowsDoNotDependOnOtherRows(on, new Shape(48, width[0], width[1], false, transposeB));
             }
+        }
+    }
+
+    private static void rowsDoNotDependOnOtherRows(On on, Shape shape) {
+        int n = shape.n;
+        int k = shape.k;
+        Draw draw = new Draw(5);
+        double[] a = draw.normal(shape.m * k, 1);
+        double[] b = draw.normal(k * n, 1);
+        long[] together = multiply(on, shape, false, DType.F32, a, b);
+        int[] counts = on.cuda() ? new int[] {1, 7, 47} : new int[] {1, 2, 3, 7, 12, 16, 17, 47};
+        for (int m : counts) {
+            Shape fewer = new Shape(m, n, k, false, shape.transposeB);
+            double[] some = Arrays.copyOfRange(a, (shape.m - m) * k, shape.m * k);
+            long[] bits = multiply(on, fewer, false, DType.F32, some, b);
+            long[] expected = Arrays.copyOfRange(together, (shape.m - m) * n, shape.m * n);
+            Expect.sameBits(fewer + " of " + shape.m + " rows", bits, expected);
         }
     }
 

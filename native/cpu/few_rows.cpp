@@ -1,0 +1,131 @@
+// Compiled for AVX2, also for processors with AVX-512: memory bounds this product.
+#include "few_rows.h"
+
+#include <immintrin.h>
+
+namespace dpo4j::cpu {
+namespace {
+
+#define DPO4J_INLINE inline __attribute__((always_inline))
+
+constexpr int kVector = 8;
+
+// out[i] holds element i of the eight rows of b. Elements from `count` on are 0.
+DPO4J_INLINE void load_transposed(__m256 out[kVector], const float* b, int64_t stride, int64_t count) {
+  const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  __m256 row[kVector], pair[kVector], four[kVector];
+  for (int i = 0; i < kVector; i++) row[i] = count >= kVector ? _mm256_loadu_ps(b + i * stride) : _mm256_maskload_ps(b + i * stride, mask);
+  for (int i = 0; i < kVector; i += 2) {
+    pair[i] = _mm256_unpacklo_ps(row[i], row[i + 1]);
+    pair[i + 1] = _mm256_unpackhi_ps(row[i], row[i + 1]);
+  }
+  for (int i = 0; i < kVector; i += 4) {
+    four[i] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0x44);
+    four[i + 1] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0xEE);
+    four[i + 2] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
+    four[i + 3] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0xEE);
+  }
+  for (int i = 0; i < 4; i++) {
+    out[i] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x20);
+    out[i + 4] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x31);
+  }
+}
+
+// Adds a block to two vectors of a row of c.
+DPO4J_INLINE void add_block(float* c, const __m256 sums[2], bool is_first) {
+  for (int j = 0; j < 2; j++) {
+    float* at = c + j * kVector;
+    _mm256_storeu_ps(at, is_first ? sums[j] : _mm256_add_ps(_mm256_loadu_ps(at), sums[j]));
+  }
+}
+
+// One or two rows: each element of b is used as it is loaded.
+template <int kRows>
+DPO4J_INLINE void block_of_rows(const FewRows& p, int64_t column, int64_t begin, int64_t length) {
+  __m256 sums[kRows][2] = {};
+  for (int64_t at = begin; at < begin + length; at += kVector) {
+    const int64_t count = begin + length - at;
+    for (int j = 0; j < 2; j++) {
+      __m256 b[kVector];
+      load_transposed(b, p.b + (column + j * kVector) * p.b_stride + at, p.b_stride, count);
+      for (int i = 0; i < kVector && i < count; i++) {
+        for (int r = 0; r < kRows; r++) sums[r][j] = _mm256_fmadd_ps(_mm256_set1_ps(p.a[r * p.a_stride + at + i]), b[i], sums[r][j]);
+      }
+    }
+  }
+  for (int r = 0; r < kRows; r++) add_block(p.c + r * p.c_stride + column, sums[r], begin == 0 && !p.accumulate);
+}
+
+template <int kRows>
+DPO4J_INLINE void packed_rows(const FewRows& p, const float* packed, int64_t row, int64_t column, int64_t begin, int64_t length) {
+  __m256 sums[kRows][2] = {};
+  const float* a = p.a + row * p.a_stride + begin;
+  for (int64_t i = 0; i < length; i++) {
+    const __m256 low = _mm256_loadu_ps(packed + i * kFewRowsColumns), high = _mm256_loadu_ps(packed + i * kFewRowsColumns + kVector);
+    for (int r = 0; r < kRows; r++) {
+      const __m256 x = _mm256_set1_ps(a[r * p.a_stride + i]);
+      sums[r][0] = _mm256_fmadd_ps(x, low, sums[r][0]);
+      sums[r][1] = _mm256_fmadd_ps(x, high, sums[r][1]);
+    }
+  }
+  for (int r = 0; r < kRows; r++) add_block(p.c + (row + r) * p.c_stride + column, sums[r], begin == 0 && !p.accumulate);
+}
+
+// Up to six rows: their sums fill 12 of 16 registers. Returns their number.
+int64_t next_rows(const FewRows& p, const float* packed, int64_t row, int64_t column, int64_t begin, int64_t length) {
+  const int64_t left = p.rows - row;
+  const int64_t rows = left <= 6 ? left : left <= 8 ? 4 : left <= 10 ? 5 : 6;
+  switch (rows) {
+    case 6:
+      packed_rows<6>(p, packed, row, column, begin, length);
+      break;
+    case 5:
+      packed_rows<5>(p, packed, row, column, begin, length);
+      break;
+    case 4:
+      packed_rows<4>(p, packed, row, column, begin, length);
+      break;
+    case 3:
+      packed_rows<3>(p, packed, row, column, begin, length);
+      break;
+    case 2:
+      packed_rows<2>(p, packed, row, column, begin, length);
+      break;
+    default:
+      packed_rows<1>(p, packed, row, column, begin, length);
+  }
+  return rows;
+}
+
+// More rows: a transposed copy of the block serves all of them.
+void packed_block(const FewRows& p, int64_t column, int64_t begin, int64_t length) {
+  float packed[(kMaxBlock + kVector) * kFewRowsColumns];
+  for (int64_t at = 0; at < length; at += kVector) {
+    for (int j = 0; j < 2; j++) {
+      __m256 b[kVector];
+      load_transposed(b, p.b + (column + j * kVector) * p.b_stride + begin + at, p.b_stride, length - at);
+      for (int i = 0; i < kVector; i++) _mm256_storeu_ps(packed + (at + i) * kFewRowsColumns + j * kVector, b[i]);
+    }
+  }
+  for (int64_t row = 0; row < p.rows;) row += next_rows(p, packed, row, column, begin, length);
+}
+
+}  // namespace
+
+void multiply_few_rows(const FewRows& p) {
+  for (int64_t column = 0; column < p.columns; column += kFewRowsColumns) {
+    for (int64_t begin = 0; begin < p.k;) {
+      const int64_t length = split_k(p.k - begin, p.block);
+      if (p.rows == 1) {
+        block_of_rows<1>(p, column, begin, length);
+      } else if (p.rows == 2) {
+        block_of_rows<2>(p, column, begin, length);
+      } else {
+        packed_block(p, column, begin, length);
+      }
+      begin += length;
+    }
+  }
+}
+
+}  // namespace dpo4j::cpu

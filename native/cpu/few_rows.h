@@ -1,0 +1,34 @@
+// c[m, n] (+)= a[m, k] b[n, k]^T for few rows, as one token of each sequence gives. sgemm computes 24 rows at least, so with fewer rows it is
+// bound by arithmetic. This product reads b once and is bound by its bytes.
+//
+// The bits are those of oneDNN's sgemm, so a row does not depend on the number of rows: an element is the sum of blocks of k, and a block is
+// one chain of fma from its first k to its last. split_k says where blocks end. oneDNN chooses the block for the processor, so matmul.cpp
+// finds it when it loads the library, by comparing products.
+#pragma once
+
+#include <stdint.h>
+
+namespace dpo4j::cpu {
+
+struct FewRows {
+  float* c;
+  const float *a, *b;
+  int64_t c_stride, a_stride, b_stride;
+  int64_t rows, columns, k;  // columns is a multiple of kFewRowsColumns
+  int64_t block;
+  bool accumulate;
+};
+
+constexpr int64_t kFewRowsColumns = 16;
+constexpr int64_t kMaxFewRows = 16;
+constexpr int64_t kMaxBlock = 512;
+
+// The length of the next block of k, of `left` that are left.
+inline __attribute__((always_inline)) int64_t split_k(int64_t left, int64_t block) {
+  return left >= 2 * block ? block : left > block ? (left + 1) / 2 : left;
+}
+
+// For processors with AVX2.
+void multiply_few_rows(const FewRows& p);
+
+}  // namespace dpo4j::cpu
