@@ -1,4 +1,4 @@
-// rms_norm: y = w x rstd, rstd = 1 / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019). x may be the sum of the residual stream and the
+// rms_norm: y = w x rstd, w = weight + weight_offset, rstd = 1 / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019). x may be the sum of the residual stream and the
 // output of a branch; the kernel then computes and stores the sum in the same pass.
 //
 //   backward, with g = w dy:   d_x = d_residual + rstd (g - x rstd^2 mean(g x))        d_w += sum over rows of dy x rstd
@@ -6,7 +6,8 @@
 // If the sum of squares of a row overflows, the row becomes NaN: 1 / infinity would make it 0, which looks like a valid result.
 //
 // Never materialised: the normalised row, and g. d_w is summed without atomics: `parts` blocks each add their rows in order to their own
-// part of the workspace. A second launch adds the parts in a fixed order. The number of parts depends only on the sizes.
+// part of the workspace. A second launch adds the parts in a fixed order. The number of parts depends only on the sizes. A row with
+// several groups, such as heads, counts as so many rows.
 //
 // Bytes moved, b the size of an element: forward 2 b rows width, or 4 b with a sum (residual and then rms_norm would move 5 b); backward 4
 // b rows width (3 b without residual) + 8 parts width. The second read of a row hits the cache. Share of the roofline: not yet measured on
@@ -27,8 +28,8 @@ struct Forward {
   float* rstd;
   T* sum;
   const T *x, *residual, *weight;
-  int64_t width, mean_width, vectors_end;
-  float epsilon;
+  int64_t width, mean_width, vectors_end, x_stride, out_stride;
+  float epsilon, weight_offset;
 };
 
 __device__ __forceinline__ float as_stored(float value, const float*) { return value; }
@@ -47,7 +48,9 @@ __device__ __forceinline__ Vec<N> add(T* sum, const T* x, const T* residual) {
 
 template <class T, int THREADS, bool RESIDUAL>
 __global__ void __launch_bounds__(THREADS) forward(Forward<T> params) {
-  const int64_t row = blockIdx.x, begin = row * params.width;
+  // Block (row, group).
+  const int64_t group = blockIdx.y * params.width, begin = blockIdx.x * params.x_stride + group;
+  T* const out = params.out + blockIdx.x * params.out_stride + group;
   const T* const x = RESIDUAL ? params.sum + begin : params.x + begin;
   float squares = 0;
   for_columns(params.width, params.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
@@ -59,14 +62,14 @@ __global__ void __launch_bounds__(THREADS) forward(Forward<T> params) {
   });
   const float all_squares = block_sum<THREADS>(squares);
   const float r = all_squares < INFINITY ? 1.0f / sqrtf(all_squares / params.mean_width + params.epsilon) : NAN;
-  if (threadIdx.x == 0) params.rstd[row] = r;
+  if (threadIdx.x == 0) params.rstd[static_cast<int64_t>(blockIdx.x) * gridDim.y + blockIdx.y] = r;
   for_columns(params.width, params.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
     Vec<N> v = load<N>(x + column);
     const Vec<N> w = load<N>(params.weight + column);
 #pragma unroll
-    for (int k = 0; k < N; k++) v[k] = v[k] * r * w[k];
-    store<N>(params.out + begin + column, v);
+    for (int k = 0; k < N; k++) v[k] = v[k] * r * (w[k] + params.weight_offset);
+    store<N>(out + column, v);
   });
 }
 
@@ -76,16 +79,19 @@ struct Backward {
   float* parts;  // [blocks, width]
   const T *d_out, *d_residual, *x, *weight;
   const float* rstd;
-  int64_t rows, rows_per_block, width, mean_width, vectors_end;
+  int64_t count, per_block;  // groups of all rows
+  int64_t groups, width, mean_width, vectors_end, x_stride, out_stride;
+  float weight_offset;
 };
 
-// One row: computes d_x and adds the row's part of d_w to `d_weight`. A thread accesses only its own columns of `d_weight`.
+// One group of a row: computes d_x and adds the group's part of d_w to `d_weight`. A thread accesses only its own columns of `d_weight`.
 template <class T, int THREADS>
-__device__ void backward_row(const Backward<T>& params, int64_t row, float* d_weight) {
-  const T *d_out = params.d_out + row * params.width, *x = params.x + row * params.width;
-  const T* d_residual = params.d_residual ? params.d_residual + row * params.width : nullptr;
-  T* d_x = params.d_x + row * params.width;
-  const float r = params.rstd[row];
+__device__ void backward_group(const Backward<T>& params, int64_t row, int64_t group, float* d_weight) {
+  const int64_t begin = row * params.out_stride + group * params.width;
+  const T *d_out = params.d_out + begin, *x = params.x + row * params.x_stride + group * params.width;
+  const T* d_residual = params.d_residual ? params.d_residual + begin : nullptr;
+  T* d_x = params.d_x + begin;
+  const float r = params.rstd[row * params.groups + group];
   float dot = 0;
   for_columns(params.width, params.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
     constexpr int N = decltype(n)::value;
@@ -93,7 +99,7 @@ __device__ void backward_row(const Backward<T>& params, int64_t row, float* d_we
     Vec<N> dw = load<N>(d_weight + column);
 #pragma unroll
     for (int k = 0; k < N; k++) {
-      dot += dy[k] * w[k] * v[k];
+      dot += dy[k] * (w[k] + params.weight_offset) * v[k];
       dw[k] += dy[k] * (v[k] * r);
     }
     store<N>(d_weight + column, dw);
@@ -105,7 +111,7 @@ __device__ void backward_row(const Backward<T>& params, int64_t row, float* d_we
     Vec<N> dx{};
     if (d_residual) dx = load<N>(d_residual + column);
 #pragma unroll
-    for (int k = 0; k < N; k++) dx[k] += r * (dy[k] * w[k] - v[k] * slope);
+    for (int k = 0; k < N; k++) dx[k] += r * (dy[k] * (w[k] + params.weight_offset) - v[k] * slope);
     store<N>(d_x + column, dx);
   });
 }
@@ -119,9 +125,13 @@ __global__ void __launch_bounds__(THREADS, 1024 / THREADS) backward(Backward<T> 
   const auto clear = [&](auto n, int64_t column) { store<decltype(n)::value>(d_weight + column, {}); };
   for_columns(params.width, params.vectors_end, threadIdx.x, THREADS, clear);
 
-  const int64_t begin = blockIdx.x * params.rows_per_block;
-  const int64_t end = begin + params.rows_per_block < params.rows ? begin + params.rows_per_block : params.rows;
-  for (int64_t row = begin; row < end; row++) backward_row<T, THREADS>(params, row, d_weight);
+  const int64_t begin = blockIdx.x * params.per_block;
+  const int64_t end = begin + params.per_block < params.count ? begin + params.per_block : params.count;
+  int64_t row = begin / params.groups, group = begin % params.groups;
+  for (int64_t i = begin; i < end; i++) {
+    backward_group<T, THREADS>(params, row, group, d_weight);
+    if (++group == params.groups) row++, group = 0;
+  }
 
   if (!SHARED) return;
   for_columns(params.width, params.vectors_end, threadIdx.x, THREADS, [&](auto n, int64_t column) {
@@ -154,6 +164,12 @@ int64_t part_count(int64_t rows, int64_t width) {
   return rows < max_parts ? rows : max_parts;
 }
 
+// As whole_vectors_end_to_end, for groups of rows with these strides.
+int64_t vectors_end(int64_t width, int64_t x_stride, int64_t out_stride, int64_t element_bytes) {
+  const bool aligned = x_stride * element_bytes % 16 == 0 && out_stride * element_bytes % 16 == 0;
+  return aligned ? whole_vectors_end_to_end(width, element_bytes) : 0;
+}
+
 template <class T, bool RESIDUAL>
 int launch_forward(const LaunchContext& context, const dpo4j_rms_norm_forward_params& x) {
   const bool narrow = x.width <= kNarrowWidth;
@@ -165,9 +181,12 @@ int launch_forward(const LaunchContext& context, const dpo4j_rms_norm_forward_pa
                           static_cast<const T*>(x.weight),
                           x.width,
                           x.mean_width,
-                          whole_vectors_end_to_end(x.width, sizeof(T)),
-                          x.epsilon};
-  return launch(context, narrow ? forward<T, kNarrow, RESIDUAL> : forward<T, kWide, RESIDUAL>, dim3(x.rows), dim3(narrow ? kNarrow : kWide),
+                          vectors_end(x.width, x.x_stride, x.out_stride, sizeof(T)),
+                          x.x_stride,
+                          x.out_stride,
+                          x.epsilon,
+                          x.weight_offset};
+  return launch(context, narrow ? forward<T, kNarrow, RESIDUAL> : forward<T, kWide, RESIDUAL>, dim3(x.rows, x.groups), dim3(narrow ? kNarrow : kWide),
                 0, params);
 }
 
@@ -179,7 +198,8 @@ int launch_forward(const LaunchContext& context, const dpo4j_rms_norm_forward_pa
 template <class T>
 int launch_backward(const LaunchContext& context, const dpo4j_rms_norm_backward_params& x) {
   if (x.rows == 0) return cudaSuccess;
-  const int64_t parts = part_count(x.rows, x.width);
+  const int64_t count = x.rows * x.groups;
+  const int64_t parts = part_count(count, x.width);
   const Backward<T> params{static_cast<T*>(x.d_x),
                            static_cast<float*>(x.workspace),
                            static_cast<const T*>(x.d_out),
@@ -187,11 +207,15 @@ int launch_backward(const LaunchContext& context, const dpo4j_rms_norm_backward_
                            static_cast<const T*>(x.x),
                            static_cast<const T*>(x.weight),
                            x.rstd,
-                           x.rows,
-                           divide_up(x.rows, parts),
+                           count,
+                           divide_up(count, parts),
+                           x.groups,
                            x.width,
                            x.mean_width,
-                           whole_vectors_end_to_end(x.width, sizeof(T))};
+                           vectors_end(x.width, x.x_stride, x.out_stride, sizeof(T)),
+                           x.x_stride,
+                           x.out_stride,
+                           x.weight_offset};
   const size_t part_bytes = x.width * sizeof(float);
   int error;
   if (x.width <= kNarrowWidth) {

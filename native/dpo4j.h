@@ -207,20 +207,29 @@ DPO4J_API int32_t dpo4j_copy_rows(dpo4j_context*, const dpo4j_copy_rows_params* 
 
 /* ---- rms_norm: y = w * x / sqrt(mean(x^2) + epsilon) (Zhang and Sennrich 2019) ------------------------------------------------------- */
 
-/* The mean is the sum over a row divided by mean_width. If it is below width, the other width - mean_width elements of each row are
-   padding: they must be 0 in x, residual, weight, d_out and d_residual, and then they are 0 in out, sum, d_x and the sum for d_weight. */
+/* A row has `groups` groups of `width` elements, one after the other, such as the heads of a query. Each group is normalised by itself, and
+   all have the same weight. Rows start `x_stride` or `out_stride` elements apart; elements between rows are neither read nor written.
+
+   The mean is the sum over a group divided by mean_width. If it is below width, the other width - mean_width elements of each group are
+   padding: they must be 0 in x, residual, weight, d_out and d_residual, and then they are 0 in out, sum, d_x and the sum for d_weight.
+
+   w is weight + weight_offset, in fp32: with an offset of 1, a weight of 0 only normalises. */
 
 typedef struct dpo4j_rms_norm_forward_params {
-  void* out;            /* [rows,width] */
-  float* rstd;          /* f32[rows] = 1 / sqrt(mean(x^2) + epsilon), saved for backward */
-  void* sum;            /* [rows,width], may alias x or residual; null if and only if residual is null */
-  const void* x;        /* [rows,width] */
-  const void* residual; /* [rows,width], or null */
+  void* out;            /* [rows,groups,width] with row stride out_stride */
+  float* rstd;          /* f32[rows,groups] = 1 / sqrt(mean(x^2) + epsilon), saved for backward */
+  void* sum;            /* [rows,groups,width] with row stride x_stride, may alias x or residual; null if and only if residual is null */
+  const void* x;        /* [rows,groups,width] with row stride x_stride */
+  const void* residual; /* as x, or null */
   const void* weight;   /* [width] */
   int64_t rows;
+  int64_t groups; /* at most 65535 */
   int64_t width;
   int64_t mean_width; /* at most width */
+  int64_t out_stride; /* at least groups * width */
+  int64_t x_stride;   /* at least groups * width */
   float epsilon;      /* finite, at least 0 */
+  float weight_offset; /* finite */
   int32_t dtype;
 } dpo4j_rms_norm_forward_params;
 
@@ -229,20 +238,25 @@ typedef struct dpo4j_rms_norm_forward_params {
 DPO4J_API int32_t dpo4j_rms_norm_forward(dpo4j_context*, const dpo4j_rms_norm_forward_params* params);
 
 typedef struct dpo4j_rms_norm_backward_params {
-  void* d_x;              /* [rows,width] = d_residual + the gradient of x */
+  void* d_x;              /* [rows,groups,width] with row stride out_stride = d_residual + the gradient of x; may alias d_out */
   float* d_weight;        /* f32[width], accumulated */
   void* workspace;        /* dpo4j_rms_norm_backward_workspace_bytes; contents undefined before and after */
-  const void* d_out;      /* [rows,width] */
-  const void* d_residual; /* [rows,width], may alias d_x, so that d_x accumulates the residual stream's gradient; null: 0 */
-  const void* x;          /* [rows,width], the input of the norm: x of forward, or its sum if it had a residual */
+  const void* d_out;      /* [rows,groups,width] with row stride out_stride */
+  const void* d_residual; /* as d_out, may alias d_x, so that d_x accumulates the residual stream's gradient; null: 0 */
+  const void* x;          /* the input of the norm, with row stride x_stride: x of forward, or its sum if it had a residual */
   const void* weight;     /* [width] */
-  const float* rstd;      /* f32[rows] from forward */
+  const float* rstd;      /* f32[rows,groups] from forward */
   int64_t rows;
+  int64_t groups; /* as in forward, like all that follow */
   int64_t width;
-  int64_t mean_width; /* as in forward */
+  int64_t mean_width;
+  int64_t out_stride;
+  int64_t x_stride;
+  float weight_offset;
   int32_t dtype;
 } dpo4j_rms_norm_backward_params;
 
+/* With groups, `rows` is rows * groups. */
 DPO4J_API size_t dpo4j_rms_norm_backward_workspace_bytes(int64_t rows, int64_t width);
 DPO4J_API int32_t dpo4j_rms_norm_backward(dpo4j_context*, const dpo4j_rms_norm_backward_params* params);
 

@@ -296,11 +296,15 @@ class RmsNormTest {
                     .address("weight", weight)
                     .matrix(rows, width, on)
                     .size("mean_width", width, 0, -1, width + 1)
+                    .size("groups", 1, 0, -1, 65_536)
+                    .size("out_stride", width, 0, -1, width - 1)
+                    .size("x_stride", width, 0, -1, width - 1)
+                    .number("weight_offset", 1, Float.NaN, Float.POSITIVE_INFINITY)
                     .number("epsilon", EPSILON, -1e-5f, Float.NaN, Float.POSITIVE_INFINITY)
                     .check((device, a) -> RmsNorm.forwardSum(
                             device,
                             new RmsNorm.Results(a.get("out"), a.get("rstd")),
-                            new RmsNorm.Inputs(a.get("x"), a.get("weight")),
+                            new RmsNorm.Inputs(a.get("x"), a.get("weight"), a.number("weight_offset")),
                             new RmsNorm.Sum(a.get("residual"), a.get("sum")),
                             shape(a),
                             a.number("epsilon")));
@@ -320,10 +324,14 @@ class RmsNormTest {
                     .address("rstd", tensors.vector("rstd", DType.F32, 1, 1))
                     .matrix(rows, width, on)
                     .size("mean_width", width, 0, -1, width + 1)
+                    .size("groups", 1, 0, -1, 65_536)
+                    .size("out_stride", width, 0, -1, width - 1)
+                    .size("x_stride", width, 0, -1, width - 1)
+                    .number("weight_offset", 1, Float.NaN, Float.POSITIVE_INFINITY)
                     .check((device, a) -> RmsNorm.backward(
                             device,
                             new RmsNorm.Gradients(a.get("d_out"), a.get("d_residual"), a.get("d_x"), a.get("d_weight")),
-                            new RmsNorm.Inputs(a.get("x"), a.get("weight")),
+                            new RmsNorm.Inputs(a.get("x"), a.get("weight"), a.number("weight_offset")),
                             a.get("rstd"),
                             a.get("workspace"),
                             shape(a)));
@@ -331,6 +339,12 @@ class RmsNormTest {
     }
 
     private static RmsNorm.Shape shape(Refusals.Arguments a) {
-        return new RmsNorm.Shape(a.get("rows"), a.get("width"), a.get("mean_width"), a.dtype("dtype"));
+        return new RmsNorm.Shape(
+                a.get("rows"),
+                a.get("groups"),
+                a.get("width"),
+                a.get("mean_width"),
+                new RmsNorm.Strides(a.get("x_stride"), a.get("out_stride")),
+                a.dtype("dtype"));
     }
 }

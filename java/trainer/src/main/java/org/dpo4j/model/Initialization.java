@@ -4,5 +4,6 @@ package org.dpo4j.model;
 enum Initialization {
     /** Normal distribution with mean 0 and standard deviation {@code initializer_range}. */
     NORMAL,
-    ONES
+    ONES,
+    ZEROS
 }

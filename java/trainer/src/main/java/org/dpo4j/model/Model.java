@@ -100,6 +100,7 @@ public final class Model implements AutoCloseable {
                             switch (parameter.initialization()) {
                                 case NORMAL -> (float) (config.initializerRange() * normal(random));
                                 case ONES -> 1;
+                                case ZEROS -> 0;
                             });
                 }
             });

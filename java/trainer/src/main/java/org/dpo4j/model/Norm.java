@@ -12,31 +12,53 @@ final class Norm {
     private final Parameters parameters;
     private final Parameter weight;
     private final Axis elements;
+    private final int groups;
+    private final RmsNorm.Strides strides;
     private final float epsilon;
+    private final float weightOffset;
 
+    /** Of contiguous rows. */
     Norm(Parameters parameters, Parameter weight, NormTraits traits) {
+        this(
+                parameters,
+                weight,
+                traits,
+                1,
+                new RmsNorm.Strides(weight.rows().paddedSize(), weight.rows().paddedSize()));
+    }
+
+    /** Of {@code groups} adjacent groups of each row, all with the same weight. */
+    Norm(Parameters parameters, Parameter weight, NormTraits traits, int groups, RmsNorm.Strides strides) {
         this.device = parameters.device();
         this.dtype = parameters.dtype();
         this.parameters = parameters;
         this.weight = weight;
         this.elements = weight.rows();
+        this.groups = groups;
+        this.strides = strides;
         this.epsilon = (float) traits.epsilon();
+        this.weightOffset = (float) traits.weightOffset();
     }
 
     /**
      * Results of forward that backward reads.
      *
-     * @param rstd f32[rows], 1 / sqrt(mean(x^2) + epsilon)
+     * @param rstd f32[rows, groups], 1 / sqrt(mean(x^2) + epsilon)
      */
     record Saved(long rstd) {}
 
     Saved placeSaved(Layout layout, int rows) {
-        return new Saved(layout.words(rows));
+        return new Saved(layout.words((long) rows * groups));
     }
 
     /** Places the temporary memory of {@link #backward}. */
     long placeWorkspace(Layout layout, int rows) {
-        return layout.allocate(RmsNorm.backwardWorkspaceBytes(rows, elements.paddedSize()));
+        return layout.allocate(workspaceBytes(rows));
+    }
+
+    /** Bytes of the temporary memory of {@link #backward}. */
+    long workspaceBytes(int rows) {
+        return RmsNorm.backwardWorkspaceBytes((long) rows * groups, elements.paddedSize());
     }
 
     /** normed = norm(x). */
@@ -57,7 +79,7 @@ final class Norm {
 
     /**
      * dX = dResidual + gradient of x. Adds to the gradient of the weight. {@code dResidual} may be {@code dX}, or 0 for
-     * none.
+     * none. {@code dNormed} may be {@code dX} too.
      */
     void backward(long dX, long dNormed, long dResidual, long x, Saved saved, long workspace, int rows) {
         RmsNorm.backward(
@@ -70,10 +92,10 @@ final class Norm {
     }
 
     private RmsNorm.Inputs inputs(long x) {
-        return new RmsNorm.Inputs(x, parameters.weight(weight));
+        return new RmsNorm.Inputs(x, parameters.weight(weight), weightOffset);
     }
 
     private RmsNorm.Shape shape(int rows) {
-        return new RmsNorm.Shape(rows, elements.paddedSize(), elements.size(), dtype);
+        return new RmsNorm.Shape(rows, groups, elements.paddedSize(), elements.size(), strides, dtype);
     }
 }

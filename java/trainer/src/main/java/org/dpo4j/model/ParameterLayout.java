@@ -7,6 +7,8 @@ import java.util.Map;
 import java.util.Objects;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.family.Architecture;
+import org.dpo4j.model.family.Architecture.AttentionTraits;
+import org.dpo4j.model.family.Architecture.QueryKeyNorm;
 import org.dpo4j.model.family.Families;
 import org.dpo4j.model.family.ModelConfig;
 import org.dpo4j.model.family.NamedTensor;
@@ -42,7 +44,7 @@ final class ParameterLayout {
             placeMatrices(architecture, hidden);
             align();
             decayCount = next;
-            placeVectors(architecture.layerCount(), hidden);
+            placeVectors(architecture, hidden);
             align();
             count = next;
         } catch (ArithmeticException e) {
@@ -56,9 +58,8 @@ final class ParameterLayout {
 
     private void placeMatrices(Architecture architecture, Axis hidden) {
         Axis vocabulary = Axis.plain(architecture.vocabSize());
-        int headDim = architecture.attention().headDim();
-        Axis queries = new Axis(sizes.heads(), headDim, sizes.headWidth());
-        Axis qkv = new Axis(sizes.heads() + 2 * sizes.keyHeads(), headDim, sizes.headWidth());
+        Axis queries = heads(architecture.attention(), sizes.heads());
+        Axis qkv = heads(architecture.attention(), sizes.heads() + 2 * sizes.keyHeads());
         int innerSize = architecture.mlp().innerSize();
         Axis inner = new Axis(1, innerSize, sizes.innerSize());
         Axis gateUp = new Axis(2, innerSize, sizes.innerSize());
@@ -74,12 +75,26 @@ final class ParameterLayout {
         }
     }
 
-    private void placeVectors(int layers, Axis hidden) {
-        for (int layer = 0; layer < layers; layer++) {
-            vector(ParameterKind.ATTENTION_NORM, layer, hidden, Initialization.ONES);
-            vector(ParameterKind.MLP_NORM, layer, hidden, Initialization.ONES);
+    private void placeVectors(Architecture architecture, Axis hidden) {
+        Initialization norm = architecture.norm().weightOffset() == 0 ? Initialization.ONES : Initialization.ZEROS;
+        for (int layer = 0; layer < architecture.layerCount(); layer++) {
+            vector(ParameterKind.ATTENTION_NORM, layer, hidden, norm);
+            vector(ParameterKind.MLP_NORM, layer, hidden, norm);
+            placeQueryKeyNorms(architecture.attention(), layer, norm);
         }
-        vector(ParameterKind.LAST_NORM, 0, hidden, Initialization.ONES);
+        vector(ParameterKind.LAST_NORM, 0, hidden, norm);
+    }
+
+    private void placeQueryKeyNorms(AttentionTraits attention, int layer, Initialization norm) {
+        if (attention.norm() != QueryKeyNorm.NONE) {
+            boolean isPerHead = attention.norm() == QueryKeyNorm.PER_HEAD;
+            vector(ParameterKind.QUERY_NORM, layer, heads(attention, isPerHead ? 1 : attention.heads()), norm);
+            vector(ParameterKind.KEY_NORM, layer, heads(attention, isPerHead ? 1 : attention.keyHeads()), norm);
+        }
+    }
+
+    private Axis heads(AttentionTraits attention, int count) {
+        return new Axis(count, attention.headDim(), sizes.headWidth());
     }
 
     private void matrix(ParameterKind kind, int layer, Axis rows, Axis columns) {

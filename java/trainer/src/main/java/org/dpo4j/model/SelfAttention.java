@@ -12,8 +12,8 @@ import org.dpo4j.model.family.ParameterKind;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Attention of a layer: {@code branch = attention(rope(x Wqkv^T)) Wo^T}, where x is the output of the norm. A layer
- * without rotation has no rope.
+ * Attention of a layer: {@code branch = attention(rope(norm(x Wqkv^T))) Wo^T}, where x is the input of the branch. Some
+ * models have norms of queries and keys, and some layers have no rope.
  */
 final class SelfAttention {
     private final Device device;
@@ -22,6 +22,7 @@ final class SelfAttention {
     private final @Nullable RotaryTable rotary;
     private final int layer;
     private final Projection qkv;
+    private final @Nullable QueryKeyNorms norms;
     private final Projection output;
     private final Attention.Shape shape;
     private final Rope.Shape rotation;
@@ -35,6 +36,7 @@ final class SelfAttention {
         ParameterLayout layout = parameters.layout();
         this.sizes = layout.sizes();
         this.qkv = new Projection(parameters, layout.parameter(ParameterKind.QKV, layer));
+        this.norms = QueryKeyNorms.create(parameters, architecture, layer);
         this.output = new Projection(parameters, layout.parameter(ParameterKind.ATTENTION_OUTPUT, layer));
         this.shape = new Attention.Shape(
                 sizes.heads(),
@@ -55,11 +57,12 @@ final class SelfAttention {
     /**
      * Activations that forward writes and backward reads.
      *
-     * @param qkv [rows, qkvWidth], after rotation
+     * @param qkv [rows, qkvWidth], after norms and rotation
      * @param out [rows, queryWidth]
      * @param lse f32[rows, heads]
      */
-    record Saved(long qkv, long out, long lse) {}
+    record Saved(
+            long qkv, QueryKeyNorms.@Nullable Saved norms, long out, long lse) {}
 
     /**
      * Temporary memory of backward.
@@ -67,11 +70,12 @@ final class SelfAttention {
      * @param dOut [rows, queryWidth]
      * @param dQkv [rows, qkvWidth]
      */
-    record Gradients(long dOut, long dQkv, long workspace) {}
+    record Gradients(long dOut, long dQkv, long workspace, long normWorkspace) {}
 
     Saved placeSaved(Layout layout, int rows) {
         return new Saved(
                 layout.matrix(rows, sizes.qkvWidth(), dtype),
+                norms == null ? null : norms.placeSaved(layout, rows),
                 layout.matrix(rows, sizes.queryWidth(), dtype),
                 layout.words((long) rows * sizes.heads()));
     }
@@ -85,13 +89,17 @@ final class SelfAttention {
         return new Gradients(
                 layout.matrix(rows, sizes.queryWidth(), dtype),
                 layout.matrix(rows, sizes.qkvWidth(), dtype),
-                layout.allocate(Attention.backwardWorkspaceBytes(rows, shape)));
+                layout.allocate(Attention.backwardWorkspaceBytes(rows, shape)),
+                norms == null ? 0 : norms.placeWorkspace(layout, rows));
     }
 
     /** With a cache, stores keys and values of the rows there and attends to rows of the cache. */
     void forward(long branch, long normed, Saved saved, long workspace, Pass pass, @Nullable KeyCache cache) {
         int rows = pass.rows();
         qkv.forward(saved.qkv, normed, rows);
+        if (norms != null && saved.norms != null) {
+            norms.forward(saved.qkv, saved.norms, rows);
+        }
         if (rotary != null) {
             Rope.forward(device, saved.qkv, positions(pass), rotary.table(), rotation);
         }
@@ -141,6 +149,9 @@ final class SelfAttention {
                 shape);
         if (rotary != null) {
             Rope.backward(device, dQkv, positions(pass), rotary.table(), rotation);
+        }
+        if (norms != null && saved.norms != null) {
+            norms.backward(dQkv, saved.norms, gradients.normWorkspace, rows);
         }
         qkv.backwardWeight(dQkv, normed, rows);
         qkv.backwardInput(dNormed, dQkv, rows);

@@ -45,19 +45,23 @@ public record Architecture(
         AFTER_BRANCH
     }
 
-    /** RMSNorm: {@code w x / sqrt(mean(x^2) + epsilon)}. */
-    public record NormTraits(double epsilon, NormPlacement placement) {
+    /**
+     * RMSNorm: {@code (weightOffset + w) x / sqrt(mean(x^2) + epsilon)}.
+     *
+     * @param weightOffset 0 or 1
+     */
+    public record NormTraits(double epsilon, double weightOffset, NormPlacement placement) {
         public NormTraits {
             check(epsilon > 0 && epsilon < 1, "rms_norm_eps is " + epsilon + "; it must be between 0 and 1");
         }
 
         /** Before each branch. */
         public NormTraits(double epsilon) {
-            this(epsilon, NormPlacement.BEFORE_BRANCH);
+            this(epsilon, 0, NormPlacement.BEFORE_BRANCH);
         }
     }
 
-    /** The RMSNorm of queries and keys before their rotation. */
+    /** Norms of queries and keys before their rotation, with {@link NormTraits}. */
     public enum QueryKeyNorm {
         NONE,
         /** Over each head, with one weight for all heads of the queries and one for all of the keys. */

@@ -3,6 +3,8 @@ package org.dpo4j.model.family;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Pattern;
+import org.dpo4j.model.family.Architecture.AttentionTraits;
+import org.dpo4j.model.family.Architecture.QueryKeyNorm;
 
 /** A family that names its tensors as Llama does. */
 interface LlamaLike extends Family {
@@ -24,6 +26,7 @@ interface LlamaLike extends Family {
                     new NamedTensor(prefix + "input_layernorm.weight", ParameterKind.ATTENTION_NORM, layer, 0, hidden));
             tensors.add(new NamedTensor(
                     prefix + "post_attention_layernorm.weight", ParameterKind.MLP_NORM, layer, 0, hidden));
+            tensors.addAll(queryKeyNorms(prefix, architecture.attention(), layer));
             tensors.addAll(matrices(prefix, architecture, layer));
         }
         tensors.add(new NamedTensor(BODY + "norm.weight", ParameterKind.LAST_NORM, 0, 0, hidden));
@@ -31,6 +34,18 @@ interface LlamaLike extends Family {
             tensors.add(new NamedTensor(HEAD, ParameterKind.HEAD, 0, 0, architecture.vocabSize()));
         }
         return tensors;
+    }
+
+    private static List<NamedTensor> queryKeyNorms(String prefix, AttentionTraits attention, int layer) {
+        if (attention.norm() == QueryKeyNorm.NONE) {
+            return List.of();
+        }
+        boolean isPerHead = attention.norm() == QueryKeyNorm.PER_HEAD;
+        int queries = isPerHead ? attention.headDim() : attention.queryWidth();
+        int keys = isPerHead ? attention.headDim() : attention.keyWidth();
+        return List.of(
+                new NamedTensor(prefix + "self_attn.q_norm.weight", ParameterKind.QUERY_NORM, layer, 0, queries),
+                new NamedTensor(prefix + "self_attn.k_norm.weight", ParameterKind.KEY_NORM, layer, 0, keys));
     }
 
     /** The matrices of a layer. */

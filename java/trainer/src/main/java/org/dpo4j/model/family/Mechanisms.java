@@ -4,7 +4,6 @@ import org.dpo4j.model.family.Architecture.Activation;
 import org.dpo4j.model.family.Architecture.AttentionTraits;
 import org.dpo4j.model.family.Architecture.LayerAttention;
 import org.dpo4j.model.family.Architecture.NormPlacement;
-import org.dpo4j.model.family.Architecture.QueryKeyNorm;
 
 /**
  * Refuses what an {@link Architecture} can describe and the blocks of {@code org.dpo4j.model} do not compute. Who adds
@@ -18,8 +17,6 @@ final class Mechanisms {
         AttentionTraits attention = architecture.attention();
         refuse(attention.bias().isOnQkv(), "a bias on queries, keys and values");
         refuse(attention.bias().isOnOutput(), "a bias on the output of attention");
-        refuse(attention.norm() == QueryKeyNorm.PER_HEAD, "a norm of each head's queries and keys");
-        refuse(attention.norm() == QueryKeyNorm.WHOLE_WIDTH, "a norm of all queries and keys");
         checkLayers(architecture);
         refuse(architecture.norm().placement() == NormPlacement.AFTER_BRANCH, "norms after attention and MLP");
         refuse(architecture.mlp().hasBias(), "biases in the MLP");

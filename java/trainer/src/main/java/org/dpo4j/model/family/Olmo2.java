@@ -31,7 +31,7 @@ final class Olmo2 implements LlamaLike {
                         keys.attentionBias(),
                         QueryKeyNorm.WHOLE_WIDTH,
                         keys.sameLayers(keys.rotation(), null)),
-                new NormTraits(keys.epsilon(), NormPlacement.AFTER_BRANCH),
+                new NormTraits(keys.epsilon(), 0, NormPlacement.AFTER_BRANCH),
                 Scales.NONE);
     }
 }

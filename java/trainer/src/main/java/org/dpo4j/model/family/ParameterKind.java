@@ -16,6 +16,10 @@ public enum ParameterKind {
     HEAD,
     /** [hiddenSize] of a layer. */
     ATTENTION_NORM,
+    /** [headDim] of a layer if each head has its own norm, else [queryWidth]; absent without a norm of queries. */
+    QUERY_NORM,
+    /** [headDim] of a layer if each head has its own norm, else [keyWidth]; absent without a norm of keys. */
+    KEY_NORM,
     /** [hiddenSize] of a layer. */
     MLP_NORM,
     /** [hiddenSize]. */
