@@ -186,8 +186,8 @@ int launch_forward(const LaunchContext& context, const dpo4j_rms_norm_forward_pa
                           x.out_stride,
                           x.epsilon,
                           x.weight_offset};
-  return launch(context, narrow ? forward<T, kNarrow, RESIDUAL> : forward<T, kWide, RESIDUAL>, dim3(x.rows, x.groups), dim3(narrow ? kNarrow : kWide),
-                0, params);
+  return launch(context, narrow ? forward<T, kNarrow, RESIDUAL> : forward<T, kWide, RESIDUAL>, dim3(x.rows, x.groups),
+                dim3(narrow ? kNarrow : kWide), 0, params);
 }
 
 template <class T>

@@ -225,10 +225,10 @@ typedef struct dpo4j_rms_norm_forward_params {
   int64_t rows;
   int64_t groups; /* at most 65535 */
   int64_t width;
-  int64_t mean_width; /* at most width */
-  int64_t out_stride; /* at least groups * width */
-  int64_t x_stride;   /* at least groups * width */
-  float epsilon;      /* finite, at least 0 */
+  int64_t mean_width;  /* at most width */
+  int64_t out_stride;  /* at least groups * width */
+  int64_t x_stride;    /* at least groups * width */
+  float epsilon;       /* finite, at least 0 */
   float weight_offset; /* finite */
   int32_t dtype;
 } dpo4j_rms_norm_forward_params;

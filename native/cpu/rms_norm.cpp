@@ -38,9 +38,8 @@ void forward_group(const dpo4j_rms_norm_forward_params& p, int64_t index) {
   const float rstd = squares < INFINITY ? 1 / __builtin_sqrtf(squares / static_cast<float>(p.mean_width) + p.epsilon) : NAN;
   p.rstd[index] = rstd;
   const Floats offset = all(p.weight_offset);
-  each_vector(p.width, [&](int64_t i, auto lanes) {
-    store(out + i, (load(weight + i, lanes) + offset) * (load(x + i, lanes) * rstd), lanes);
-  });
+  each_vector(p.width,
+              [&](int64_t i, auto lanes) { store(out + i, (load(weight + i, lanes) + offset) * (load(x + i, lanes) * rstd), lanes); });
 }
 
 // Adds this group's part of d_weight to `partial`.
@@ -53,9 +52,8 @@ void backward_group(const dpo4j_rms_norm_backward_params& p, int64_t index, floa
   float* d_x = static_cast<float*>(p.d_x) + begin;
   const float rstd = p.rstd[index];
   const Floats offset = all(p.weight_offset);
-  const float dot = sum_over(p.width, [&](int64_t i, auto lanes) {
-    return (load(weight + i, lanes) + offset) * load(d_out + i, lanes) * load(x + i, lanes);
-  });
+  const float dot = sum_over(
+      p.width, [&](int64_t i, auto lanes) { return (load(weight + i, lanes) + offset) * load(d_out + i, lanes) * load(x + i, lanes); });
   const float shrink = dot / static_cast<float>(p.mean_width) * rstd * rstd;
   each_vector(p.width, [&](int64_t i, auto lanes) {
     const Floats v = load(x + i, lanes);

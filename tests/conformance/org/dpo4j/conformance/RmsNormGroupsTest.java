@@ -65,7 +65,10 @@ class RmsNormGroupsTest {
         }
 
         double[] sums(Tensor weight) {
-            return Arrays.stream(weight.values()).limit(meanWidth).map(w -> w + offset).toArray();
+            return Arrays.stream(weight.values())
+                    .limit(meanWidth)
+                    .map(w -> w + offset)
+                    .toArray();
         }
 
         /** Padding is 0, and elements between rows are as they were. */

@@ -6,32 +6,38 @@ import org.dpo4j.model.family.ParameterKind;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One layer, serial with a norm before each branch:
+ * One layer: two branches, one after the other.
  *
  * <pre>
- *   middle = in + attention(norm(in))
- *   out    = middle + mlp(norm(middle))
+ *   middle = in + after(attention(before(in)))
+ *   out    = middle + after(mlp(before(middle)))
  * </pre>
  *
- * The norm that reads a sum also computes it, in one pass. So a layer leaves {@code middle} and the output of its MLP,
- * and the next layer computes their sum {@code out}, which is its {@code in}.
+ * {@link BranchNorms} are the norms before and after a branch. The norm that reads a sum also computes it, in one pass.
+ * So a layer leaves {@code middle} and the result of the second branch, and the next layer computes their sum {@code
+ * out}, which is its {@code in}.
  */
 final class Layer {
     private final DType dtype;
     private final int hiddenSize;
-    private final Norm attentionNorm;
+    private final BranchNorms attentionNorms;
     private final SelfAttention attention;
-    private final Norm mlpNorm;
+    private final BranchNorms mlpNorms;
     private final Mlp mlp;
 
     Layer(Parameters parameters, Architecture architecture, int layer, RotaryTables rotary) {
         this.dtype = parameters.dtype();
         ParameterLayout layout = parameters.layout();
         this.hiddenSize = layout.sizes().hiddenSize();
-        this.attentionNorm =
-                new Norm(parameters, layout.parameter(ParameterKind.ATTENTION_NORM, layer), architecture.norm());
+        this.attentionNorms = new BranchNorms(
+                parameters,
+                architecture.norm(),
+                ParameterKind.ATTENTION_NORM,
+                ParameterKind.ATTENTION_OUTPUT_NORM,
+                layer);
         this.attention = new SelfAttention(parameters, architecture, layer, rotary);
-        this.mlpNorm = new Norm(parameters, layout.parameter(ParameterKind.MLP_NORM, layer), architecture.norm());
+        this.mlpNorms = new BranchNorms(
+                parameters, architecture.norm(), ParameterKind.MLP_NORM, ParameterKind.MLP_OUTPUT_NORM, layer);
         this.mlp = new Mlp(parameters, layer);
     }
 
@@ -44,31 +50,31 @@ final class Layer {
     record Saved(
             long in,
             long middle,
-            Norm.Saved attentionNorm,
+            BranchNorms.Saved attentionNorms,
             SelfAttention.Saved attention,
-            Norm.Saved mlpNorm,
+            BranchNorms.Saved mlpNorms,
             Mlp.Saved mlp) {}
 
     /**
      * Temporary memory of forward and backward. All layers share it.
      *
-     * @param normed [rows, hiddenSize], output of a norm
-     * @param branch [rows, hiddenSize], output of attention or MLP, to be added to the hidden states; in backward the
-     *     gradient of {@code normed}
+     * @param normed [rows, hiddenSize], output of the norm before a branch
+     * @param branch [rows, hiddenSize], result of a branch, to be added to the hidden states; in backward the gradient
+     *     of the branch's input
      * @param inner [rows, innerSize]
      */
     record Scratch(long normed, long branch, long inner, long attentionWorkspace) {}
 
     /** Further temporary memory of backward. All layers share it. */
-    record Gradients(long dInner, SelfAttention.Gradients attention, long normWorkspace) {}
+    record Gradients(long dInner, SelfAttention.Gradients attention, BranchNorms.Workspace norms) {}
 
     Saved placeSaved(Layout layout, int rows, long in, long middle) {
         return new Saved(
                 in,
                 middle,
-                attentionNorm.placeSaved(layout, rows),
+                attentionNorms.placeSaved(layout, rows),
                 attention.placeSaved(layout, rows),
-                mlpNorm.placeSaved(layout, rows),
+                mlpNorms.placeSaved(layout, rows),
                 mlp.placeSaved(layout, rows));
     }
 
@@ -84,25 +90,26 @@ final class Layer {
         return new Gradients(
                 mlp.placeInner(layout, rows),
                 attention.placeGradients(layout, rows),
-                mlpNorm.placeWorkspace(layout, rows));
+                mlpNorms.placeWorkspace(layout, rows));
     }
 
     /**
-     * Computes {@code middle} and the output of the MLP, which is left in {@code scratch.branch} and not yet added.
+     * Computes {@code middle} and the result of the MLP's branch, which is left in {@code scratch.branch} and not yet
+     * added.
      *
-     * @param before {@code middle} of the previous layer, whose MLP output is in {@code scratch.branch}; 0 for the
+     * @param before {@code middle} of the previous layer, whose last result is in {@code scratch.branch}; 0 for the
      *     first layer, whose {@code in} is already computed
      */
     void forward(Pass pass, long before, Saved saved, Scratch scratch, @Nullable KeyCache cache) {
         int rows = pass.rows();
-        if (before == 0) {
-            attentionNorm.forward(scratch.normed, saved.attentionNorm, saved.in, rows);
-        } else {
-            attentionNorm.forwardSum(scratch.normed, saved.attentionNorm, saved.in, before, scratch.branch, rows);
-        }
-        attention.forward(scratch.branch, scratch.normed, saved.attention, scratch.attentionWorkspace, pass, cache);
-        mlpNorm.forwardSum(scratch.normed, saved.mlpNorm, saved.middle, saved.in, scratch.branch, rows);
-        mlp.forward(scratch.branch, scratch.normed, saved.mlp, scratch.inner, rows);
+        long branch = scratch.branch;
+        long input = attentionNorms.forwardBefore(scratch.normed, saved.attentionNorms, saved.in, before, branch, rows);
+        long output = attentionNorms.output(branch, saved.attentionNorms);
+        attention.forward(output, input, saved.attention, scratch.attentionWorkspace, pass, cache);
+        attentionNorms.forwardAfter(branch, saved.attentionNorms, rows);
+        input = mlpNorms.forwardBefore(scratch.normed, saved.mlpNorms, saved.middle, saved.in, branch, rows);
+        mlp.forward(mlpNorms.output(branch, saved.mlpNorms), input, saved.mlp, scratch.inner, rows);
+        mlpNorms.forwardAfter(branch, saved.mlpNorms, rows);
     }
 
     /**
@@ -111,12 +118,14 @@ final class Layer {
      */
     void backward(Pass pass, long dHidden, Saved saved, Scratch scratch, Gradients gradients) {
         int rows = pass.rows();
-        long dNormed = scratch.branch;
-        mlpNorm.forward(scratch.normed, saved.mlpNorm, saved.middle, rows);
-        mlp.backward(dNormed, dHidden, scratch.normed, saved.mlp, scratch.inner, gradients.dInner, rows);
-        mlpNorm.backward(dHidden, dNormed, dHidden, saved.middle, saved.mlpNorm, gradients.normWorkspace, rows);
-        attentionNorm.forward(scratch.normed, saved.attentionNorm, saved.in, rows);
-        attention.backward(dNormed, dHidden, scratch.normed, saved.attention, gradients.attention, pass);
-        attentionNorm.backward(dHidden, dNormed, dHidden, saved.in, saved.attentionNorm, gradients.normWorkspace, rows);
+        long dInput = scratch.branch;
+        long dOutput = mlpNorms.backwardAfter(dHidden, saved.mlpNorms, gradients.norms, rows);
+        long input = mlpNorms.recomputeBefore(scratch.normed, saved.mlpNorms, saved.middle, rows);
+        mlp.backward(dInput, dOutput, input, saved.mlp, scratch.inner, gradients.dInner, rows);
+        mlpNorms.backwardBefore(dHidden, dInput, saved.middle, saved.mlpNorms, gradients.norms, rows);
+        dOutput = attentionNorms.backwardAfter(dHidden, saved.attentionNorms, gradients.norms, rows);
+        input = attentionNorms.recomputeBefore(scratch.normed, saved.attentionNorms, saved.in, rows);
+        attention.backward(dInput, dOutput, input, saved.attention, gradients.attention, pass);
+        attentionNorms.backwardBefore(dHidden, dInput, saved.in, saved.attentionNorms, gradients.norms, rows);
     }
 }

@@ -45,7 +45,10 @@ final class Norm {
      *
      * @param rstd f32[rows, groups], 1 / sqrt(mean(x^2) + epsilon)
      */
-    record Saved(long rstd) {}
+    record Saved(long rstd) {
+        /** Of a norm that does not exist. */
+        static final Saved NONE = new Saved(0);
+    }
 
     Saved placeSaved(Layout layout, int rows) {
         return new Saved(layout.words((long) rows * groups));

@@ -78,8 +78,14 @@ final class ParameterLayout {
     private void placeVectors(Architecture architecture, Axis hidden) {
         Initialization norm = architecture.norm().weightOffset() == 0 ? Initialization.ONES : Initialization.ZEROS;
         for (int layer = 0; layer < architecture.layerCount(); layer++) {
-            vector(ParameterKind.ATTENTION_NORM, layer, hidden, norm);
-            vector(ParameterKind.MLP_NORM, layer, hidden, norm);
+            if (architecture.norm().placement().hasBefore()) {
+                vector(ParameterKind.ATTENTION_NORM, layer, hidden, norm);
+                vector(ParameterKind.MLP_NORM, layer, hidden, norm);
+            }
+            if (architecture.norm().placement().hasAfter()) {
+                vector(ParameterKind.ATTENTION_OUTPUT_NORM, layer, hidden, norm);
+                vector(ParameterKind.MLP_OUTPUT_NORM, layer, hidden, norm);
+            }
             placeQueryKeyNorms(architecture.attention(), layer, norm);
         }
         vector(ParameterKind.LAST_NORM, 0, hidden, norm);

@@ -61,8 +61,7 @@ final class SelfAttention {
      * @param out [rows, queryWidth]
      * @param lse f32[rows, heads]
      */
-    record Saved(
-            long qkv, QueryKeyNorms.@Nullable Saved norms, long out, long lse) {}
+    record Saved(long qkv, QueryKeyNorms.@Nullable Saved norms, long out, long lse) {}
 
     /**
      * Temporary memory of backward.

@@ -42,7 +42,17 @@ public record Architecture(
         /** {@code x += attention(norm(x)); x += mlp(norm(x))}. */
         BEFORE_BRANCH,
         /** {@code x += norm(attention(x)); x += norm(mlp(x))}. */
-        AFTER_BRANCH
+        AFTER_BRANCH,
+        /** {@code x += norm(attention(norm(x))); x += norm(mlp(norm(x)))}, each norm with its own weight. */
+        AROUND_BRANCH;
+
+        public boolean hasBefore() {
+            return this != AFTER_BRANCH;
+        }
+
+        public boolean hasAfter() {
+            return this != BEFORE_BRANCH;
+        }
     }
 
     /**

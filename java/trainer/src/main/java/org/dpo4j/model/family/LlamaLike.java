@@ -2,8 +2,10 @@ package org.dpo4j.model.family;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Pattern;
 import org.dpo4j.model.family.Architecture.AttentionTraits;
+import org.dpo4j.model.family.Architecture.NormPlacement;
 import org.dpo4j.model.family.Architecture.QueryKeyNorm;
 
 /** A family that names its tensors as Llama does. */
@@ -22,10 +24,10 @@ interface LlamaLike extends Family {
                 new NamedTensor(BODY + "embed_tokens.weight", ParameterKind.EMBEDDING, 0, 0, architecture.vocabSize()));
         for (int layer = 0; layer < architecture.layerCount(); layer++) {
             String prefix = BODY + "layers." + layer + ".";
-            tensors.add(
-                    new NamedTensor(prefix + "input_layernorm.weight", ParameterKind.ATTENTION_NORM, layer, 0, hidden));
-            tensors.add(new NamedTensor(
-                    prefix + "post_attention_layernorm.weight", ParameterKind.MLP_NORM, layer, 0, hidden));
+            for (Map.Entry<String, ParameterKind> norm :
+                    branchNorms(architecture.norm().placement()).entrySet()) {
+                tensors.add(new NamedTensor(prefix + norm.getKey() + ".weight", norm.getValue(), layer, 0, hidden));
+            }
             tensors.addAll(queryKeyNorms(prefix, architecture.attention(), layer));
             tensors.addAll(matrices(prefix, architecture, layer));
         }
@@ -34,6 +36,26 @@ interface LlamaLike extends Family {
             tensors.add(new NamedTensor(HEAD, ParameterKind.HEAD, 0, 0, architecture.vocabSize()));
         }
         return tensors;
+    }
+
+    /** {@code post_attention_layernorm} is the norm after attention only if a layer has norms after its branches. */
+    private static Map<String, ParameterKind> branchNorms(NormPlacement placement) {
+        return switch (placement) {
+            case BEFORE_BRANCH ->
+                Map.of(
+                        "input_layernorm", ParameterKind.ATTENTION_NORM,
+                        "post_attention_layernorm", ParameterKind.MLP_NORM);
+            case AFTER_BRANCH ->
+                Map.of(
+                        "post_attention_layernorm", ParameterKind.ATTENTION_OUTPUT_NORM,
+                        "post_feedforward_layernorm", ParameterKind.MLP_OUTPUT_NORM);
+            case AROUND_BRANCH ->
+                Map.of(
+                        "input_layernorm", ParameterKind.ATTENTION_NORM,
+                        "post_attention_layernorm", ParameterKind.ATTENTION_OUTPUT_NORM,
+                        "pre_feedforward_layernorm", ParameterKind.MLP_NORM,
+                        "post_feedforward_layernorm", ParameterKind.MLP_OUTPUT_NORM);
+        };
     }
 
     private static List<NamedTensor> queryKeyNorms(String prefix, AttentionTraits attention, int layer) {

@@ -3,7 +3,6 @@ package org.dpo4j.model.family;
 import org.dpo4j.model.family.Architecture.Activation;
 import org.dpo4j.model.family.Architecture.AttentionTraits;
 import org.dpo4j.model.family.Architecture.LayerAttention;
-import org.dpo4j.model.family.Architecture.NormPlacement;
 
 /**
  * Refuses what an {@link Architecture} can describe and the blocks of {@code org.dpo4j.model} do not compute. Who adds
@@ -18,7 +17,6 @@ final class Mechanisms {
         refuse(attention.bias().isOnQkv(), "a bias on queries, keys and values");
         refuse(attention.bias().isOnOutput(), "a bias on the output of attention");
         checkLayers(architecture);
-        refuse(architecture.norm().placement() == NormPlacement.AFTER_BRANCH, "norms after attention and MLP");
         refuse(architecture.mlp().hasBias(), "biases in the MLP");
         refuse(architecture.mlp().activation() != Activation.SILU, "an MLP with GELU");
         refuse(architecture.scales().embedding() != 1, "a scaled embedding");

@@ -14,14 +14,18 @@ public enum ParameterKind {
     DOWN,
     /** [vocabSize, hiddenSize]; absent if the head is tied to the embedding. */
     HEAD,
-    /** [hiddenSize] of a layer. */
+    /** [hiddenSize] of a layer: the norm of attention's input, if there is one. */
     ATTENTION_NORM,
+    /** [hiddenSize] of a layer: the norm of attention's output, if there is one. */
+    ATTENTION_OUTPUT_NORM,
     /** [headDim] of a layer if each head has its own norm, else [queryWidth]; absent without a norm of queries. */
     QUERY_NORM,
     /** [headDim] of a layer if each head has its own norm, else [keyWidth]; absent without a norm of keys. */
     KEY_NORM,
-    /** [hiddenSize] of a layer. */
+    /** [hiddenSize] of a layer: the norm of the MLP's input, if there is one. */
     MLP_NORM,
+    /** [hiddenSize] of a layer: the norm of the MLP's output, if there is one. */
+    MLP_OUTPUT_NORM,
     /** [hiddenSize]. */
     LAST_NORM
 }
