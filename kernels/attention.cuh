@@ -29,7 +29,7 @@ int backward_mma(const LaunchContext& context, const dpo4j_attention_backward_pa
 // bf16 on Hopper, head widths 64 and 128: attention_forward_sm90a.cu, attention_backward_sm90a.cu.
 bool has_forward_sm90a(const LaunchContext& context, int64_t head_width);
 int forward_sm90a(const LaunchContext& context, const dpo4j_attention_forward_params& x);
-bool has_backward_sm90a(const LaunchContext& context, int64_t head_width);
+bool has_backward_sm90a(const LaunchContext& context, const dpo4j_attention_shape& shape);
 int backward_sm90a(const LaunchContext& context, const dpo4j_attention_backward_params& x);
 size_t backward_sm90a_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
 
@@ -50,7 +50,7 @@ __device__ __forceinline__ int32_t first_seen(const dpo4j_attention_shape& shape
 struct SoftCap {
   float cap, over_cap;  // score = cap tanh(product over_cap); cap is 0 if there is none
   __device__ __forceinline__ explicit SoftCap(const dpo4j_attention_shape& shape) : SoftCap(shape.scale, shape.soft_cap) {}
-  __device__ __forceinline__ SoftCap(float scale, float soft_cap) : cap(soft_cap * kLog2E), over_cap(soft_cap > 0 ? scale / soft_cap : 0) {}
+  __device__ __forceinline__ SoftCap(float scale, float soft_cap) : cap(soft_cap * kLog2E), over_cap(quotient(scale, soft_cap)) {}
   __device__ __forceinline__ bool exists() const { return cap > 0; }
 };
 

@@ -38,7 +38,7 @@ __device__ __forceinline__ float dot_part(const float* d_out, const float* out, 
 
 // Computes delta and d_q of a tile of queries; loops over the keys that these queries see.
 template <int D, bool LIMITED>
-__global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlocks)
+__global__ void __launch_bounds__(Tile<D, true>::kThreads, LIMITED ? Tile<D, true>::kLimitedBlocks : Tile<D, true>::kBlocks)
     d_queries(dpo4j_attention_backward_params x, int32_t row_tiles) {
   using Tile = Tile<D, true>;
   const attention::FmaQueryBlock<Tile, dpo4j_attention_backward_params, LIMITED> block(x, x.segments[blockIdx.x / row_tiles], row_tiles);
@@ -123,7 +123,7 @@ struct QueryTile {
 
 // Computes d_k and d_v of a tile of keys; loops over the queries that see these keys. Rows are keys here, columns queries.
 template <int D, bool LIMITED>
-__global__ void __launch_bounds__(Tile<D, true>::kThreads, Tile<D, true>::kBlocks)
+__global__ void __launch_bounds__(Tile<D, true>::kThreads, LIMITED ? Tile<D, true>::kLimitedBlocks : Tile<D, true>::kBlocks)
     d_keys(dpo4j_attention_backward_params x, int32_t row_tiles) {
   using Tile = Tile<D, true>;
   constexpr int kRowsPerThread = Tile::kRowsPerThread, kColumnsPerThread = Tile::kColumnsPerThread;
@@ -243,8 +243,7 @@ size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int
 
 int run(const LaunchContext& context, const dpo4j_attention_backward_params& x) {
   if (x.shape.dtype != DPO4J_BF16) return backward_fma(context, x);
-  return attention::has_backward_sm90a(context, x.shape.head_width) ? attention::backward_sm90a(context, x)
-                                                                    : attention::backward_mma(context, x);
+  return attention::has_backward_sm90a(context, x.shape) ? attention::backward_sm90a(context, x) : attention::backward_mma(context, x);
 }
 
 }  // namespace dpo4j::cuda

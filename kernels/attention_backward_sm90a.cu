@@ -3,7 +3,8 @@
 //    delta = sum over d of d_out out        d_s = p (d_out v - delta)
 //    d_q = scale d_s k                      d_k = scale d_s^T q                      d_v = p^T d_out
 //
-// With a soft cap, p is that of the scores s = cap tanh(scale q k / cap), and d_s is multiplied by the slope 1 - (s / cap)^2.
+// With a soft cap, p is that of the scores s = cap tanh(scale q k / cap), and d_s is multiplied by the slope 1 - (s / cap)^2. Only head width
+// 128 has a soft cap here.
 //
 // A pair of tiles takes five products (WGMMA, wgmma.cuh), and seven in attention_backward_mma.cu: here scores and d_p are computed once for
 // all three gradients. A block owns 128 keys of one key head. It loops over the tiles of queries that see these keys, those of the keys'
@@ -284,15 +285,30 @@ struct Consumer {
     }
   }
 
-  // The same with a soft cap. Turns s into tanh of the capped product, of which the slope is computed.
-  __device__ __forceinline__ void to_capped_probabilities(Scores& p, Scores& s, const float* lse, const attention::SoftCap& soft) const {
+  // The same with a soft cap, with select_seen() and pack(): `weights` are the probabilities, and p is the probabilities times the slopes.
+  // All is done for two pairs at a time, because the registers do not hold s, d_p, probabilities and slopes of all pairs.
+  __device__ __forceinline__ void to_capped(Scores& p, Weights& weights, const Scores& s, const float* lse, const Step& step,
+                                            bool has_masked_pairs) const {
+    const attention::SoftCap soft(problem.scale, problem.soft_cap);
 #pragma unroll
-    for (int j = 0; j < R / 8; j++) {
-      const float2 column_lse = *reinterpret_cast<const float2*>(lse + fragment.column(j));
+    for (int i = 0; i < 2; i++) {
+      const int row = group * kProductRows + fragment.row(i);
+      const int32_t first = !has_masked_pairs ? 0 : row < keys.count ? step.first_seeing + row : R;
+      const int32_t end = has_masked_pairs ? min(step.count, step.end_seeing + row) : R;
+      const float poison = shared.poison[row];
 #pragma unroll
-      for (int i = 0; i < 4; i++) {
-        s[4 * j + i] = tanh_flushed(s[4 * j + i] * soft.over_cap);
-        p[4 * j + i] = exp2_flushed(fmaf(s[4 * j + i], soft.cap, i % 2 ? -column_lse.y : -column_lse.x));
+      for (int j = 0; j < R / 8; j++) {
+        const float2 column_lse = *reinterpret_cast<const float2*>(lse + fragment.column(j));
+        float e[2];
+#pragma unroll
+        for (int c = 0; c < 2; c++) {
+          const int at = 4 * j + 2 * i + c, column = fragment.column(j) + c;
+          const float t = tanh_flushed(s[at] * soft.over_cap);
+          e[c] = exp2_flushed(fmaf(t, soft.cap, c ? -column_lse.y : -column_lse.x));
+          e[c] = column >= first && column < end ? e[c] + poison : 0.0f;
+          p[at] = e[c] * (1 - t * t);
+        }
+        weights[j / 2][2 * (j % 2) + i] = pack_pair<bf16>(e[0], e[1]);
       }
     }
   }
@@ -392,7 +408,6 @@ struct Consumer {
     prepare_keys(keys, shared, tiles);
     const bool has_masked_keys = shared.has_masked_keys != 0;
     const float factor = problem.scale * kLog2E;
-    const attention::SoftCap soft(problem.scale, problem.soft_cap);
     Gradient d_k, d_v;
     bool is_last = false;
     for (uint32_t t = 0; !is_last; t++) {
@@ -406,18 +421,13 @@ struct Consumer {
       scores(d_p, tiles.v(), tiles.d_out(stage));
       wgmma_wait<1>();
       wgmma_results(s);
-      const bool is_capped = LIMITED && soft.exists();
-      if (is_capped) {
-        to_capped_probabilities(p, s, shared.lse[stage], soft);
+      Weights value_weights, key_weights;
+      if (kHasSoftCap<D, LIMITED> && problem.soft_cap > 0) {
+        to_capped(p, value_weights, s, shared.lse[stage], step, has_masked_pairs);
       } else {
         to_probabilities(p, s, shared.lse[stage], factor);
-      }
-      if (has_masked_pairs) select_seen(p, step);
-      Weights value_weights, key_weights;
-      pack(value_weights, p);
-      if (is_capped) {
-#pragma unroll
-        for (int i = 0; i < R / 2; i++) p[i] *= 1 - s[i] * s[i];
+        if (has_masked_pairs) select_seen(p, step);
+        pack(value_weights, p);
       }
       accumulate(d_v, value_weights, tiles.d_out(stage), t > 0);
       wgmma_wait<1>();
@@ -554,8 +564,9 @@ int backward(const LaunchContext& context, const dpo4j_attention_backward_params
 
 }  // namespace
 
-bool attention::has_backward_sm90a(const LaunchContext& context, int64_t head_width) {
-  return (head_width == 64 || head_width == 128) && has_kernel(context, kAttentionBackwardSm90a);
+bool attention::has_backward_sm90a(const LaunchContext& context, const dpo4j_attention_shape& shape) {
+  if (shape.head_width == 64 && shape.soft_cap > 0 && !kHasSoftCap<64, true>) return false;
+  return (shape.head_width == 64 || shape.head_width == 128) && has_kernel(context, kAttentionBackwardSm90a);
 }
 
 size_t attention::backward_sm90a_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width) {

@@ -21,6 +21,11 @@ constexpr int kStages = 2;
 template <int D>
 constexpr int kQueries = D == 128 ? 64 : 128;
 
+// Whether a kernel computes soft caps. At head width 64 with its longer tiles of queries, the registers do not suffice for them, and
+// attention_backward_mma.cu computes them.
+template <int D, bool LIMITED>
+constexpr bool kHasSoftCap = LIMITED && D == 128;
+
 // The length of the list of tiles, and how many tickets blocks have taken.
 struct Work {
   uint32_t tiles, heads_together;  // tiles of keys per key head; key heads in flight at a time, a divisor of kv_heads

@@ -14,6 +14,7 @@ template <int D, bool BACKWARD>
 struct Tile {
   static constexpr int kThreads = 128, kWarps = kThreads / kWarp;
   static constexpr int kBlocks = D <= 64 ? 3 : 2;  // resident per SM; bounds registers per thread
+  static constexpr int kLimitedBlocks = 2;         // with a window or a soft cap, which take more registers
   static constexpr int kRowsPerThread = D <= 128 ? 4 : 2;
   static constexpr int kRowsPerWarp = 4 * kRowsPerThread;
   static constexpr int kRows = kWarps * kRowsPerWarp;

@@ -35,7 +35,7 @@ __device__ __forceinline__ void add_scores(OnlineSoftmax<Tile::kRowsPerThread>& 
 }
 
 template <int D, bool LIMITED>
-__global__ void __launch_bounds__(Tile<D, false>::kThreads, Tile<D, false>::kBlocks)
+__global__ void __launch_bounds__(Tile<D, false>::kThreads, LIMITED ? Tile<D, false>::kLimitedBlocks : Tile<D, false>::kBlocks)
     forward(dpo4j_attention_forward_params x, int32_t row_tiles) {
   using Tile = Tile<D, false>;
   const attention::FmaQueryBlock<Tile, dpo4j_attention_forward_params, LIMITED> block(x, x.segments[blockIdx.x / row_tiles], row_tiles);

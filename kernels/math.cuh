@@ -24,10 +24,13 @@ using cuda_emulation::exp2_flushed;
 
 #endif
 
+// a / b with an error of two units in the last place, for b up to 2^126.
+__device__ __forceinline__ float quotient(float a, float b) { return __fdividef(a, b); }
+
 // tanh x = 1 - 2 / (e^2x + 1), by the exponential above and an approximate reciprocal. The absolute error is at most 10 * 2^-24: the
 // exponential's of 2^-22 counts half, rounding its argument at most 0.45 * 2^-24, the sum 2^-23, the quotient 2^-22 and the difference 2^-24.
 // The instruction tanh.approx has 2^-11.
-__device__ __forceinline__ float tanh_flushed(float x) { return 1.0f - __fdividef(2.0f, exp2_flushed(x * (2 * kLog2E)) + 1.0f); }
+__device__ __forceinline__ float tanh_flushed(float x) { return 1.0f - quotient(2.0f, exp2_flushed(x * (2 * kLog2E)) + 1.0f); }
 
 // The number to subtract from scores before the exponential: the maximum, or 0 if the maximum is -inf, because -inf minus -inf is NaN.
 __device__ __forceinline__ float finite_reference(float maximum) { return maximum == -INFINITY ? 0.0f : maximum; }

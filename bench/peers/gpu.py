@@ -348,6 +348,8 @@ def rms_norm_inputs(worker, sizes):
 def attention_inputs(worker, sizes):
     if sizes["layout"] != "causal":
         raise Unsupported("scaled_dot_product_attention has no segments with a shared prefix")
+    if "window" in sizes or "soft_cap" in sizes:
+        raise Unsupported("scaled_dot_product_attention has no window that skips tiles, and no soft cap")
     shape = lambda heads: (sizes["sequences"], heads, sizes["tokens"], sizes["width"])
     return tuple(worker.normal(*shape(heads), dtype=worker.dtype(sizes), gradient=True)
                  for heads in (sizes["heads"], sizes["kv_heads"], sizes["kv_heads"]))

@@ -264,4 +264,23 @@ backward_plant never_released none 'deadlock in block' '/^      arrive(&shared.e
 backward_plant some_heads_only none 'd_[qkv] was not written|d_q .*, expected' 's/ticket >= work.tiles \* problem.kv_heads/ticket >= work.tiles * work.heads_together/'
 backward_plant too_many_registers none 'wait in setmaxnreg.inc' 's/kConsumerRegisters = 240/kConsumerRegisters = 248/; s/static_assert(kProducer/static_assert(true || kProducer/'
 
+# Windows and soft caps.
+window_plant() { # KERNEL TESTS NAME EXPECTATION SED-EXPRESSION
+  plant "$1" 'attention.cuh attention_mma.cuh attention_softmax.cuh attention_backward_sm90a.cuh' "$2" "$3" none "$4" "$5"
+}
+limits=AttentionLimitsTest
+for kernel in attention_forward attention_forward_mma attention_forward_sm90a; do
+  window_plant $kernel $limits#aWindowOnEachKernel longer_window_$kernel 'row [0-9]+, head [0-9]+ .*, expected' 's/return last_key - shape.window + 1;/return last_key - shape.window;/'
+done
+for kernel in attention_backward attention_backward_mma; do
+  window_plant $kernel $limits#aWindowOnEachKernel longer_window_$kernel 'd_[qkv] .*, expected' 's/return last_key - shape.window + 1;/return last_key - shape.window;/'
+done
+window_plant attention_forward_sm90a $limits#aWindowOnEachKernel whole_tile_hidden 'row [0-9]+, head [0-9]+ .*NaN' 's/LIMITED ? finite_reference(now) : now/now/'
+window_plant attention_forward_sm90a $limits#decodingInAWindowEqualsTheWhole values_before_the_window 'other bits' 's/(!LIMITED || tile >= this->first_key(this->key_end - 1))/true/'
+window_plant attention_backward_sm90a $limits#aWindowOnEachKernel window_not_masked 'd_[qk] .*, expected' 's/LIMITED ? min(step.count, step.end_seeing + row) : step.count/step.count/'
+window_plant attention_backward_sm90a $limits#windowsOverWideTiles turns_from_the_first_key 'deadlock in block' 's/return keys.turn - (.*);/return keys.turn;/'
+window_plant attention_backward_sm90a $limits#windowsOverWideTiles queries_left_out 'deadlock in block|d_[qkv] .*, expected' 's/keys.count - 1 + problem.window/keys.count - 65 + problem.window/'
+window_plant attention_backward_sm90a $limits#softCaps no_slope 'd_[qk] .*, expected' 's/p\[at\] = e\[c\] \* (1 - t \* t)/p[at] = e[c]/'
+window_plant attention_backward_mma $limits#softCapsInWindows no_slope_mma 'd_[qk] .*, expected' 's/ \* (1 - t \* t)//'
+
 finish

@@ -47,9 +47,9 @@ public final class AttentionTolerance {
 
     /**
      * Absolute error of any score of a view: headWidth products and their sum; three more roundings for the scale, and
-     * for its conversion to base 2. A soft cap divides once more, and its tanh, whose slope is at most 1, is off by 10 U
-     * on tensor cores (math.cuh) and otherwise by four units in the last place; then follow two roundings of a score below
-     * the cap.
+     * for its conversion to base 2. With a soft cap, a quotient (four roundings on CUDA) and its product come first.
+     * The error of tanh, whose slope is at most 1, is 10 U on tensor cores (math.cuh) and otherwise four units in the
+     * last place. Then follow two roundings of a score below the cap.
      */
     private double score(View view) {
         double largest = 0;
@@ -64,7 +64,7 @@ public final class AttentionTolerance {
         if (attention.softCap == 0) {
             return products(attention.headWidth + 3) * largest;
         }
-        return products(attention.headWidth + 5) * largest + (tanh() + 2 * U) * attention.softCap;
+        return products(attention.headWidth + 8) * largest + (tanh() + 2 * U) * attention.softCap;
     }
 
     /** Absolute error of tanh. */

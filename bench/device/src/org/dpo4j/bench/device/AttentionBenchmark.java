@@ -31,7 +31,7 @@ final class AttentionBenchmark {
     private final int width;
     private final long stride;
     private final long outStride;
-    private final float scale;
+    private final Attention.Scores scores;
     private final Operand qkv;
     private final Operand out;
     private final Operand lse;
@@ -48,14 +48,17 @@ final class AttentionBenchmark {
         width = fixture.count("width");
         stride = (long) (heads + 2 * kvHeads) * width;
         outStride = (long) heads * width;
-        scale = (float) (1 / Math.sqrt(width));
+        scores = new Attention.Scores(
+                (float) (1 / Math.sqrt(width)),
+                fixture.shape().countOr("soft_cap", 0),
+                fixture.shape().countOr("window", 0));
         qkv = fixture.normal(1, rows * stride);
         out = fixture.zeros(rows * outStride);
         lse = fixture.zeros(DType.F32, (long) rows * heads);
         packed = fixture.ints(Segment.pack(segments));
         workspace = fixture.workspace(Attention.forwardWorkspaceBytes());
         shape = new Attention.Shape(
-                heads, kvHeads, width, new Attention.Strides(outStride, stride, stride), scale, fixture.dtype());
+                heads, kvHeads, width, new Attention.Strides(outStride, stride, stride), scores, fixture.dtype());
     }
 
     /**
@@ -86,10 +89,16 @@ final class AttentionBenchmark {
 
     /** Number of pairs of a query and a key that it attends to. */
     static double visible(Shape shape) {
+        long window = shape.countOr("window", Integer.MAX_VALUE);
         return segments(shape).stream()
-                .mapToDouble(
-                        s -> (double) s.queryCount() * s.prefixCount() + s.queryCount() * (s.queryCount() + 1.0) / 2)
+                .mapToDouble(s -> pairs(s.prefixCount() + s.queryCount(), window) - pairs(s.prefixCount(), window))
                 .sum();
+    }
+
+    /** The pairs of a sequence of {@code tokens}. */
+    private static double pairs(long tokens, long window) {
+        long begin = Math.min(tokens, window);
+        return begin * (begin + 1) / 2.0 + (double) (tokens - begin) * window;
     }
 
     static Prepared forward(Fixture fixture) {
@@ -161,14 +170,15 @@ final class AttentionBenchmark {
             count = (int)
                     segments.stream().filter(s -> s.queryBegin() < rowsOfFamily).count();
             reference = new ReferenceAttention(
-                    group,
-                    1,
-                    width,
-                    scale,
-                    read(qkv, stride, heads - group, group),
-                    read(qkv, stride, heads + kvHeads - 1, 1),
-                    read(qkv, stride, heads + 2 * kvHeads - 1, 1),
-                    segments.subList(0, count));
+                            group,
+                            1,
+                            width,
+                            scores.scale(),
+                            read(qkv, stride, heads - group, group),
+                            read(qkv, stride, heads + kvHeads - 1, 1),
+                            read(qkv, stride, heads + 2 * kvHeads - 1, 1),
+                            segments.subList(0, count))
+                    .withLimits(scores.window(), scores.softCap());
             tolerance = new AttentionTolerance(reference, fixture.dtype());
             sample = Fixture.sample(SAMPLES, rowsOfFamily);
         }

@@ -121,12 +121,16 @@ class BenchmarksTest {
 
     @Test
     void attentionCountsVisiblePairs() {
-        Shape shape = Shape.of("layout shared, pairs 2, prompt 9, completion 5");
-        var reference = new ReferenceAttention(
-                1, 1, 0, 1, new double[0], new double[0], new double[0], AttentionBenchmark.segments(shape));
-        int seen = IntStream.range(0, 2 * (9 + 2 * 5))
-                .map(query -> reference.keys(query).length)
-                .sum();
-        assertThat(AttentionBenchmark.visible(shape)).isEqualTo(seen);
+        for (int window : new int[] {0, 1, 6, 9, 12, 20}) {
+            Shape shape = Shape.of(
+                    "layout shared, pairs 2, prompt 9, completion 5" + (window == 0 ? "" : ", window " + window));
+            var reference = new ReferenceAttention(
+                            1, 1, 0, 1, new double[0], new double[0], new double[0], AttentionBenchmark.segments(shape))
+                    .withLimits(window, 0);
+            int seen = IntStream.range(0, 2 * (9 + 2 * 5))
+                    .map(query -> reference.keys(query).length)
+                    .sum();
+            assertThat(AttentionBenchmark.visible(shape)).isEqualTo(seen);
+        }
     }
 }
