@@ -1,23 +1,14 @@
-// Philox4x32-10 (Salmon et al. 2011): 128 random bits from a counter and a key, without state. So random bits depend only on counter and
-// key, not on which thread computes them, or when.
+// Random bits of Philox for kernels: native/formulas/philox.h in CUDA's vectors, and stochastic rounding.
 #pragma once
 
+#include "formulas/philox.h"
 #include "portable.cuh"
 
 namespace dpo4j::cuda {
 
 __device__ __forceinline__ uint4 philox(uint4 counter, uint2 key) {
-  constexpr uint64_t kMultiplierX = 0xD2511F53, kMultiplierZ = 0xCD9E8D57;
-  constexpr uint32_t kWeylX = 0x9E3779B9, kWeylY = 0xBB67AE85;
-#pragma unroll
-  for (int round = 0; round < 10; round++) {
-    const uint64_t x = kMultiplierX * counter.x, z = kMultiplierZ * counter.z;
-    counter = make_uint4(static_cast<uint32_t>(z >> 32) ^ counter.y ^ key.x, static_cast<uint32_t>(z),
-                         static_cast<uint32_t>(x >> 32) ^ counter.w ^ key.y, static_cast<uint32_t>(x));
-    key.x += kWeylX;
-    key.y += kWeylY;
-  }
-  return counter;
+  const PhiloxBits bits = dpo4j::philox({counter.x, counter.y, counter.z, counter.w}, key.x, key.y);
+  return make_uint4(bits.x, bits.y, bits.z, bits.w);
 }
 
 // Bits 16 i to 16 i + 15 of the 128, i from 0 to 7.

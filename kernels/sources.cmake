@@ -17,6 +17,7 @@ set(DPO4J_KERNEL_SOURCES
     rms_norm.cu
     rope.cu
     runtime.cu
+    sample_tokens.cu
     scale_rows.cu
     sequence_sum.cu
     swiglu.cu

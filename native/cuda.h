@@ -38,6 +38,7 @@ int run(const LaunchContext&, const dpo4j_column_sum_params&);
 int run(const LaunchContext&, const dpo4j_token_logprob_forward_params&);
 int run(const LaunchContext&, const dpo4j_token_logprob_backward_params&);
 int run(const LaunchContext&, const dpo4j_token_logprob_forward_backward_params&);
+int run(const LaunchContext&, const dpo4j_sample_tokens_params&);
 int run(const LaunchContext&, const dpo4j_lm_head_forward_params&);
 int run(const LaunchContext&, const dpo4j_sequence_sum_forward_params&);
 int run(const LaunchContext&, const dpo4j_sequence_sum_backward_params&);

@@ -7,8 +7,8 @@
  *              address after its work has run. Outputs may not overlap inputs, unless the operation says "may alias".
  *   alignment  16 bytes, for addresses and for every row of a tensor with a row stride. 4 bytes are enough for index arrays (i32). They are
  *              also enough for arrays with one f32 per row, token, completion or pair in scale_rows, column_sum, token_logprob,
- *              lm_head_forward, sequence_sum and the losses, so that a call may start at any row. `statistics` has four f32 per row and
- *              needs 16 bytes.
+ *              lm_head_forward, sequence_sum and the losses, and for the words of sample_tokens, so that a call may start at any row.
+ *              `statistics` has four f32 per row and needs 16 bytes.
  *   strides    in elements, between the starts of consecutive rows. Memory is row-major.
  *   dtype      the storage type of tensors whose comment names no type: DPO4J_F32 on every device, or DPO4J_BF16 on cuda. Logits of
  *              token_logprob can have any dtype on every device. A tensor marked f32, i32 or f64 always has that type. Arithmetic is fp32
@@ -489,6 +489,48 @@ DPO4J_API int32_t dpo4j_token_logprob_forward(dpo4j_context*, const dpo4j_token_
 DPO4J_API int32_t dpo4j_token_logprob_backward(dpo4j_context*, const dpo4j_token_logprob_backward_params* params);
 /* Forward and backward in one read of the logits, for a d_logprob that does not depend on the log-probs. */
 DPO4J_API int32_t dpo4j_token_logprob_forward_backward(dpo4j_context*, const dpo4j_token_logprob_forward_backward_params* params);
+
+/* ---- sample_tokens: the next token of each row of logits ----------------------------------------------------------------------------- */
+
+/* A bitmap of ids is u32[(vocabulary + 31) / 32]: bit id % 32 of word id / 32. */
+typedef struct dpo4j_sample_tokens_params {
+  int32_t* tokens;            /* i32[rows] */
+  uint32_t* seen;             /* a bitmap per sequence, of the ids that it contains; updated. Null: repetition_penalty must be 1 */
+  const float* logits;        /* f32[..,vocabulary] */
+  const int32_t* logits_rows; /* i32[rows], the row of logits; null: row i */
+  const int32_t* seen_rows;   /* i32[rows], the row of seen, no value twice; null: row i */
+  const uint32_t* suppressed; /* a bitmap of ids that are not sampled before token min_new_tokens; null: none */
+  const uint32_t* draws;      /* u32[rows,4] = {low half of the seed, high half of the seed, sample, number of the token, from 0} */
+  int64_t rows;
+  int64_t vocabulary;
+  int64_t logits_stride;
+  int64_t seen_stride; /* words */
+  dpo4j_logit_transform transform;
+  float repetition_penalty; /* finite and above 0; 1: none */
+  float temperature;        /* from 1e-30 to 1e30, or 0: greedy */
+  float top_p;              /* in [0, 1]; 1: none */
+  float min_p;              /* in [0, 1]; 0: none */
+  int32_t top_k;            /* at least 0; 0: none */
+  int32_t min_new_tokens;   /* at least 0 */
+} dpo4j_sample_tokens_params;
+
+/* tokens[row] = an id, by the steps below, in the order of transformers' LogitsProcessorList. A row with a logit that is not finite gets
+   -1 - id, with the first such id; so does a row where step 1, 2 or 4 overflows. Then seen does not change.
+     1. z = the transform of the logits, as in token_logprob.
+     2. z of ids in seen is divided by repetition_penalty if it is at least 0, else multiplied by it (Keskar et al. 2019).
+     3. If the number of the token is below min_new_tokens, z of suppressed ids is -inf.
+     4. With temperature 0, the token is the id with the max z, the lowest among equal ones. Else z is divided by temperature.
+     5. top_k keeps ids whose z is at least the k-th largest; so it keeps all that equal it.
+     6. top_p removes ids in ascending order of z, while their probability together is at most 1 - top_p. It keeps at least one id. The
+        probabilities are those of the ids that top_k keeps. Of ids with equal z, the highest are removed first.
+     7. min_p removes ids whose probability is below min_p times the max probability.
+     8. A token is drawn from softmax(z) of the remaining ids: the first, in order of ids, whose cumulative probability exceeds u.
+   u in [0, 1) has 64 bits, words 0 and 1 (low and high half) of Philox4x32-10 (Salmon et al. 2011) with the seed as key and the counter
+   {sample, number of the token, 0, 0}. So a text depends on seed and sample, and not on the batch. At last, the token is added to seen.
+
+   Probabilities are sums of integers, exp(z - max z) 2^s rounded down, with s = 62 minus the bits of vocabulary - 1. Integer sums do not
+   depend on their order. An id whose probability is below 2^-s times the max is never drawn. */
+DPO4J_API int32_t dpo4j_sample_tokens(dpo4j_context*, const dpo4j_sample_tokens_params* params);
 
 /* ---- column_sum: the gradient of a bias ---------------------------------------------------------------------------------------------- */
 

@@ -37,6 +37,7 @@ int32_t usable_processors();
   X(dpo4j_token_logprob_forward_params)          \
   X(dpo4j_token_logprob_backward_params)         \
   X(dpo4j_token_logprob_forward_backward_params) \
+  X(dpo4j_sample_tokens_params)                  \
   X(dpo4j_gradient_norm_params)                  \
   X(Adamw)
 

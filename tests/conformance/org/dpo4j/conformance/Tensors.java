@@ -63,6 +63,17 @@ final class Tensors implements AutoCloseable {
                 .set(values);
     }
 
+    /** An i32 array that the call writes. */
+    Tensor outputInts(String name, int count) {
+        return add(name, Tensor.Role.OUTPUT, Storage.I32, 1, count, count);
+    }
+
+    /** Rows of i32 that the call reads and writes. */
+    Tensor updatedInts(String name, int rows, int width, int stride, int... values) {
+        return add(name, Tensor.Role.UPDATED, Storage.I32, rows, width, stride)
+                .set(Arrays.stream(values).asDoubleStream().toArray());
+    }
+
     /** An f64 array to which the call adds. */
     Tensor updatedDoubles(String name, double... values) {
         return add(name, Tensor.Role.UPDATED, Storage.F64, 1, values.length, values.length)

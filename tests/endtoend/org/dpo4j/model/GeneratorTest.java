@@ -2,13 +2,15 @@ package org.dpo4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.assertj.core.api.Assertions.within;
 import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
-import java.util.SplittableRandom;
+import java.util.Map;
+import java.util.Set;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.kernels.DType;
@@ -19,7 +21,7 @@ import org.dpo4j.model.family.ModelConfig;
 import org.junit.jupiter.api.Test;
 
 class GeneratorTest {
-    private static final Generator.Options GREEDY = new Generator.Options(6, 0);
+    private static final Generator.Options GREEDY = new Generator.Options(40, 0);
     private static final Generator.Options WARM = new Generator.Options(6, 1.5);
 
     /** A golden model, because its logits differ by far more than those of random weights. */
@@ -138,38 +140,132 @@ class GeneratorTest {
             assertThatThrownBy(() -> new Generator.Options(1, temperature)).hasMessageContaining("temperature");
         }
         assertThatThrownBy(() -> new Generator.Options(0, 1)).hasMessageContaining("max_new_tokens");
+        assertThatThrownBy(() -> new Generator.Options(3, 4, Sampling.GREEDY, Set.of()))
+                .hasMessageContaining("min_new_tokens is 4");
+        assertThatThrownBy(() -> new Sampling(1, -1, 1, 0, 1)).hasMessageContaining("top_k is -1");
+        assertThatThrownBy(() -> new Sampling(1, 0, 1.1, 0, 1)).hasMessageContaining("top_p is 1.1");
+        assertThatThrownBy(() -> new Sampling(1, 0, 1, -0.1, 1)).hasMessageContaining("min_p is -0.1");
+        assertThatThrownBy(() -> new Sampling(1, 0, 1, 0, 0)).hasMessageContaining("repetition_penalty is 0");
     }
 
-    /**
-     * The count of a token of probability p in n = 40000 samples has the standard deviation sqrt(n p (1 - p)). The
-     * tolerance is four of them.
-     */
-    @Test
-    void samplesFollowTheSoftmax() {
-        FloatBuffer logits = FloatBuffer.wrap(new float[] {99, 1, -Float.MAX_VALUE, 3, 2, 99});
-        TokenSampler sampler = new TokenSampler(2, 4);
-        int[] counts = new int[4];
-        int n = 40_000;
-        SplittableRandom random = new SplittableRandom(1);
-        for (int i = 0; i < n; i++) {
-            counts[sampler.draw(logits, 1, random)]++;
-        }
-        double[] weights = {Math.exp(0.5), 0, Math.exp(1.5), Math.exp(1)};
-        double total = weights[0] + weights[2] + weights[3];
-        for (int id = 0; id < 4; id++) {
-            double p = weights[id] / total;
-            assertThat((double) counts[id]).isCloseTo(n * p, within(4 * Math.sqrt(n * p * (1 - p))));
+    /** Greedy with a penalty: the max of the penalised logits of a double-precision model, as in the test above. */
+    @OnEachDevice
+    void theRepetitionPenaltyCountsPromptAndText(On on) {
+        double penalty = 1.8;
+        int[] prompt = {7, 30, 4, 11, 20};
+        Generator.Options options = new Generator.Options(12, 0, new Sampling(0, 0, 1, 0, penalty), Set.of());
+        try (Model model = model(on.device());
+                Generator generator = new Generator(model)) {
+            ReferenceLlama reference = ReferenceLlama.of(model);
+            List<int[]> texts = generator
+                    .generate(List.of(new Generator.Request(prompt, 2, 0)), options)
+                    .get(0);
+            assertThat(texts.get(1)).isEqualTo(texts.get(0));
+            int[] ids = prompt;
+            for (int token : texts.get(0)) {
+                double[][] logits = reference.logits(ids);
+                double[] last = logits[logits.length - 1];
+                Arrays.stream(ids).distinct().forEach(id -> last[id] *= last[id] < 0 ? penalty : 1 / penalty);
+                assertThat(last[token])
+                        .isGreaterThanOrEqualTo(Arrays.stream(last).max().orElseThrow() - 1.1e-4);
+                ids = Arrays.copyOf(ids, ids.length + 1);
+                ids[ids.length - 1] = token;
+            }
+            assertThat(texts.get(0))
+                    .isNotEqualTo(generator
+                            .generate(List.of(new Generator.Request(prompt, 1, 0)), new Generator.Options(12, 0))
+                            .get(0)
+                            .get(0));
         }
     }
 
-    @Test
-    void greedyTakesTheLowestIdAmongEquals() {
-        SplittableRandom random = new SplittableRandom(1);
-        assertThat(new TokenSampler(0, 4).draw(FloatBuffer.wrap(new float[] {1, 5, 5, 5}), 0, random))
-                .isEqualTo(1);
-        for (float logit : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
-            FloatBuffer logits = FloatBuffer.wrap(new float[] {1, logit});
-            assertRefused(() -> new TokenSampler(0, 2).draw(logits, 0, random), "token 1 is " + logit);
+    @OnEachDevice
+    void aTextEndsAtAStopTokenButNotTooEarly(On on) {
+        try (Model model = model(on.device());
+                Generator generator = new Generator(model)) {
+            Generator.Request request = new Generator.Request(new int[] {13}, 30, 8);
+            Set<Integer> stops = Set.of(5, 6, 7, 8, 9, 10);
+            for (int min : new int[] {0, 4}) {
+                Generator.Options options = new Generator.Options(12, min, new Sampling(3), stops);
+                List<int[]> texts =
+                        generator.generate(List.of(request), options).get(0);
+                assertThat(texts).anyMatch(text -> text.length < 12);
+                for (int[] text : texts) {
+                    assertThat(text.length).isGreaterThan(min);
+                    for (int i = 0; i < text.length; i++) {
+                        boolean isLast = i + 1 == text.length;
+                        assertThat(text[i] == 2 || stops.contains(text[i]) || (text.length == 12 && isLast))
+                                .isEqualTo(isLast);
+                    }
+                }
+            }
+            assertRefused(
+                    () -> generator.generate(
+                            List.of(request), new Generator.Options(5, 0, Sampling.GREEDY, Set.of(1000))),
+                    "stop token 1000");
+        }
+    }
+
+    /** The options change the chosen tokens, and a text does not depend on the others with all of them. */
+    @OnEachDevice
+    void everySamplingOptionChangesATextWhateverTheBatch(On on) {
+        List<Sampling> options = List.of(
+                new Sampling(3),
+                new Sampling(2),
+                new Sampling(3, 2, 1, 0, 1),
+                new Sampling(3, 0, 0.4, 0, 1),
+                new Sampling(3, 0, 1, 0.6, 1),
+                new Sampling(3, 0, 1, 0, 30));
+        Generator.Request one = new Generator.Request(new int[] {13, 8}, 2, 1);
+        Generator.Request two = new Generator.Request(new int[] {7, 30, 4}, 1, 2);
+        try (Model model = model(on.device());
+                Generator generator = new Generator(model)) {
+            Set<List<Integer>> texts = new HashSet<>();
+            for (Sampling sampling : options) {
+                Generator.Options given = new Generator.Options(10, 10, sampling, Set.of());
+                List<int[]> together =
+                        generator.generate(List.of(two, one), given).get(1);
+                same(generator.generate(List.of(one), given).get(0), together);
+                texts.add(Arrays.stream(together.get(0)).boxed().toList());
+            }
+            assertThat(texts).hasSize(options.size());
+        }
+    }
+
+    @OnEachDevice
+    void theListenerGetsEachTokenAndEndsATextEarly(On on) {
+        List<Generator.Request> requests =
+                List.of(new Generator.Request(new int[] {13}, 1, 0), new Generator.Request(new int[] {7, 30}, 2, 0));
+        Map<String, List<Integer>> followed = new HashMap<>();
+        List<Integer> ended = new ArrayList<>();
+        Generator.Listener listener = new Generator.Listener() {
+            @Override
+            public boolean token(int request, int sample, int token) {
+                List<Integer> text = followed.computeIfAbsent(request + " " + sample, key -> new ArrayList<>());
+                text.add(token);
+                return request == 0 || text.size() < 3;
+            }
+
+            @Override
+            public void ended(int request, List<int[]> samples) {
+                ended.add(request);
+                assertThat(samples).hasSize(request + 1);
+            }
+        };
+        try (Model model = model(on.device());
+                Generator generator = new Generator(model)) {
+            Generator.Options options = new Generator.Options(6, 6, new Sampling(1), Set.of());
+            List<List<int[]>> texts = generator.generate(requests, options, listener);
+            assertThat(ended).containsExactly(1, 0);
+            assertThat(followed).hasSize(3);
+            for (int request = 0; request < 2; request++) {
+                for (int sample = 0; sample <= request; sample++) {
+                    int[] text = texts.get(request).get(sample);
+                    assertThat(text).hasSize(request == 0 ? 6 : 3);
+                    assertThat(followed.get(request + " " + sample))
+                            .isEqualTo(Arrays.stream(text).boxed().toList());
+                }
+            }
         }
     }
 

@@ -34,6 +34,7 @@ import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.Residual;
 import org.dpo4j.kernels.decoder.RmsNorm;
 import org.dpo4j.kernels.decoder.Rope;
+import org.dpo4j.kernels.decoder.SampleTokens;
 import org.dpo4j.kernels.decoder.ScaleRows;
 import org.dpo4j.kernels.decoder.Swiglu;
 import org.dpo4j.kernels.head.LmHeadForward;
@@ -123,6 +124,15 @@ class StructLayoutTest {
                         "token_logprob_forward_backward",
                         on -> TokenLogProb.forwardBackward(
                                 on, gradient, results, logits, 0, TokenLogProb.UNIT_GRADIENT, 0)),
+                new Call(
+                        "sample_tokens",
+                        on -> SampleTokens.forward(
+                                on,
+                                new SampleTokens.Rows(0, 0, 1),
+                                new SampleTokens.Logits(0, 0, 8, 8, TokenLogProb.Transform.NONE),
+                                SampleTokens.Choice.GREEDY,
+                                SampleTokens.Seen.NONE,
+                                SampleTokens.Suppressed.NONE)),
                 new Call("column_sum", on -> ColumnSum.forward(on, 0, matrix, ColumnSum.UNSCALED)),
                 new Call("lm_head_forward", on -> LmHeadForward.forward(on, results, 0, hidden, head)),
                 new Call("sequence_sum_forward", on -> SequenceSum.forward(on, 0, 0, sequences)),

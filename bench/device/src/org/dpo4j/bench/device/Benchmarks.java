@@ -117,6 +117,21 @@ final class Benchmarks {
             shapes("rows 16384, width 4096, vocabulary 128256, dtype BF16"),
             shapes("rows 8, width 40, vocabulary 37, dtype F32"));
 
+    private static final Shapes SAMPLING = new Shapes(
+            shapes(
+                    "rows 1, vocabulary 151936, choice greedy",
+                    "rows 1, vocabulary 151936, choice softmax",
+                    "rows 1, vocabulary 151936, choice top",
+                    "rows 128, vocabulary 151936, choice top"),
+            shapes(
+                    "rows 8, vocabulary 32000, choice greedy",
+                    "rows 8, vocabulary 32000, choice softmax",
+                    "rows 8, vocabulary 32000, choice top"),
+            shapes(
+                    "rows 3, vocabulary 200, choice greedy",
+                    "rows 3, vocabulary 200, choice softmax",
+                    "rows 3, vocabulary 200, choice top"));
+
     /**
      * All benchmarks in the order in which they run: rooflines first, then the kernels whose speed is least certain, so
      * that a run that ends early has measured those.
@@ -150,6 +165,12 @@ final class Benchmarks {
             logits("token_logprob_forward", false, TokenLogProbBenchmark::forward),
             logits("token_logprob_backward", true, TokenLogProbBenchmark::backward),
             logits("token_logprob_forward_backward", true, TokenLogProbBenchmark::forwardBackward),
+            moving(
+                    "sample_tokens",
+                    s -> 4 * elements(s, "rows", "vocabulary"),
+                    Roofline.NONE,
+                    SampleTokensBenchmark::sample,
+                    SAMPLING),
             moving(
                     "preference_loss",
                     s -> 28 * s.at("pairs"),

@@ -10,7 +10,6 @@ import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.kernels.head.LmHead;
-import org.dpo4j.model.family.Architecture;
 import org.dpo4j.model.family.ParameterKind;
 
 /**
@@ -59,6 +58,11 @@ final class CompletionHead {
         HeadPlan row = new HeadPlan(use, model.architecture().vocabSize(), hiddenSize, dtype, 1);
         long rows = Math.max(1, Math.min(Integer.MAX_VALUE, logitsBytes / (Float.BYTES * row.stride())));
         this.maxPlan = row.withChunkRows(rows);
+    }
+
+    /** The transform of the logits, with the factor of the architecture. */
+    Transform transform() {
+        return transform;
     }
 
     /** Maximum rows of logits in memory. */
@@ -194,7 +198,7 @@ final class CompletionHead {
 
     /**
      * Queues the f32 logits of {@code count} rows, at most {@link Activations#chunkRows}, and returns their address.
-     * They are not yet multiplied by {@link Architecture.Scales#logits}.
+     * The {@link #transform} is not yet applied.
      */
     long logits(Activations at, int begin, int count) {
         return head(at).logits(at.normed + (long) begin * hiddenSize * dtype.bytes(), count);

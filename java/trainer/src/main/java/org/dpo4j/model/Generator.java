@@ -1,23 +1,21 @@
 package org.dpo4j.model;
 
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
-import java.util.SplittableRandom;
+import java.util.Set;
+import java.util.stream.IntStream;
 import org.dpo4j.data.PackedBatch;
-import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.kernels.decoder.SampleTokens;
 import org.dpo4j.kernels.decoder.Segment;
-import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.model.family.Architecture;
 
 /**
- * Samples continuations of prompts with a key cache. Many sequences run at once, and samples of one prompt share the
- * prompt's part of the cache. Every sequence has its own random generator, so its tokens do not depend on the other
- * requests. Does not close the model.
+ * Continues prompts with a key cache. Many sequences run at once, and samples of one prompt share the prompt's part of
+ * the cache. The random numbers of a token depend on the request's seed, the number of the sample and the number of the
+ * token, so a text does not depend on the other requests. Does not close the model.
  */
 public final class Generator implements AutoCloseable {
     /** The maximum number of sequences generated at once. It limits memory and does not change the generated tokens. */
@@ -38,103 +36,154 @@ public final class Generator implements AutoCloseable {
     /**
      * How to continue.
      *
-     * @param maxNewTokens maximum tokens of a continuation, which also ends at an EOS token or the model's last
-     *     position
-     * @param temperature divides the logits; 0 picks the maximum logit, and the lowest id among equal ones
+     * @param maxNewTokens maximum tokens of a continuation, which also ends at an EOS token, a stop token or the
+     *     model's last position
+     * @param maxLength maximum tokens of prompt and continuation together
+     * @param minNewTokens EOS and stop tokens are not chosen before this number of tokens
+     * @param sampling how a token is chosen
+     * @param stopTokens tokens that end a continuation, besides EOS
      */
-    public record Options(int maxNewTokens, double temperature) {
+    public record Options(
+            int maxNewTokens, int maxLength, int minNewTokens, Sampling sampling, Set<Integer> stopTokens) {
         public Options {
             if (maxNewTokens < 1) {
                 throw new Dpo4jException("max_new_tokens is " + maxNewTokens + "; it must be at least 1");
             }
-            if (!(temperature >= 0) || Double.isInfinite(temperature)) {
-                throw new Dpo4jException("temperature is " + temperature + "; it must be 0 (greedy) or positive");
+            if (minNewTokens < 0 || minNewTokens > maxNewTokens) {
+                throw new Dpo4jException(
+                        "min_new_tokens is " + minNewTokens + "; it must be from 0 to max_new_tokens, " + maxNewTokens);
             }
+            stopTokens = Set.copyOf(stopTokens);
+        }
+
+        /** Of any length with the prompt. */
+        public Options(int maxNewTokens, int minNewTokens, Sampling sampling, Set<Integer> stopTokens) {
+            this(maxNewTokens, Integer.MAX_VALUE, minNewTokens, sampling, stopTokens);
+        }
+
+        /** With temperature alone; 0 is greedy. */
+        public Options(int maxNewTokens, double temperature) {
+            this(maxNewTokens, 0, new Sampling(temperature), Set.of());
         }
     }
 
-    /**
-     * A request that runs.
-     *
-     * @param number of the request, counted from 1
-     * @param cacheBegin first row of the prompt in the cache
-     * @param limit maximum tokens of a sample
-     */
-    private record Prompt(int number, Request request, int cacheBegin, int limit) {
+    /** Follows the texts while they are generated. Requests and samples are counted from 0. */
+    public interface Listener {
+        /** A listener that does nothing. */
+        Listener NONE = (request, sample, token) -> true;
+
+        /** The next token of a text. Returns whether the text continues after it. */
+        boolean token(int request, int sample, int token);
+
+        /** All samples of a request have ended. Requests end in any order. */
+        default void ended(int request, List<int[]> samples) {}
+    }
+
+    /** A request that runs. Its prompt is in the cache from {@code cacheBegin} on. */
+    private static final class Prompt {
+        final int number;
+        final Request request;
+        final int cacheBegin;
+        /** Maximum tokens of a sample. */
+        final int limit;
+
+        final List<Sequence> samples = new ArrayList<>();
+        int ended;
+
+        Prompt(int number, Request request, int cacheBegin, int limit) {
+            this.number = number;
+            this.request = request;
+            this.cacheBegin = cacheBegin;
+            this.limit = limit;
+        }
+
         int length() {
             return request.prompt.length;
+        }
+
+        List<int[]> texts() {
+            return samples.stream()
+                    .map(sample -> Arrays.copyOf(sample.tokens, sample.count))
+                    .toList();
         }
     }
 
     /** A sample that runs. The keys of its tokens are in the cache from {@code cacheBegin} on. */
     private static final class Sequence {
         final Prompt prompt;
+        final int number;
+        final int slot;
         final int cacheBegin;
-        final SplittableRandom random;
         final int[] tokens;
         int count;
         boolean isEnded;
 
-        Sequence(Prompt prompt, int cacheBegin, SplittableRandom random) {
+        Sequence(Prompt prompt, int number, int slot, int cacheBegin) {
             this.prompt = prompt;
+            this.number = number;
+            this.slot = slot;
             this.cacheBegin = cacheBegin;
-            this.random = random;
             this.tokens = new int[prompt.limit];
         }
     }
 
-    /** The arrays of a pass on the device. Tokens are sampled from the logits of {@code lastRows}. */
-    private record Inputs(Pass pass, long lastRows) {
-        static Inputs place(Layout layout, Bucket bucket, PackedBatch rows) {
-            Pass pass = Pass.place(layout, bucket, rows.positionsEnd()).withCacheRows(layout.words(bucket.rows()));
-            return new Inputs(pass, layout.words(rows.hiddenRows().length));
-        }
-    }
-
     private final Model model;
-    private final Device device;
     private final Architecture architecture;
-    private final Decoder decoder;
-    private final CompletionHead head;
-    private final Indices indices;
-    private final Arena decoderArena;
-    private final Arena headArena;
-    private final KeyCache cache;
-    private ByteBuffer logits = ByteBuffer.allocateDirect(0);
+    private final TokenSampler sampler;
+    private final GenerationPass pass;
 
     public Generator(Model model) {
         this.model = model;
-        device = model.device();
         architecture = model.architecture();
-        decoder = new Decoder(model);
-        head = new CompletionHead(model, Use.FORWARD, false, CompletionHead.SCORING_LOGITS_BYTES);
-        indices = new Indices(device);
-        decoderArena = new Arena(device);
-        headArena = new Arena(device);
-        Parameters parameters = model.parameters();
-        cache = new KeyCache(
-                device, architecture.layerCount(), parameters.layout().sizes(), parameters.dtype());
+        sampler = new TokenSampler(model.device(), architecture.vocabSize());
+        pass = new GenerationPass(model, sampler);
+    }
+
+    /** As the other method, without a listener. */
+    public List<List<int[]>> generate(List<Request> requests, Options options) {
+        return generate(requests, options, Listener.NONE);
     }
 
     /**
-     * Generates the samples of each request, in order: only new tokens, including EOS if it was sampled. Waits for the
-     * device.
+     * Generates the samples of each request, in order: only new tokens, including EOS or a stop token if it was chosen.
+     * Waits for the device.
      */
-    public List<List<int[]>> generate(List<Request> requests, Options options) {
-        requests.forEach(this::check);
-        TokenSampler sampler =
-                new TokenSampler(options.temperature / architecture.scales().logits(), architecture.vocabSize());
+    public List<List<int[]>> generate(List<Request> requests, Options options, Listener listener) {
+        requests.forEach(request -> check(request, options));
+        Set<Integer> ending = ending(options);
         List<List<int[]>> all = new ArrayList<>();
         for (int begin = 0; begin < requests.size(); ) {
             int end = waveEnd(requests, begin);
-            all.addAll(generateWave(begin, requests.subList(begin, end), options.maxNewTokens, sampler));
+            all.addAll(new Wave(options, ending, listener).generate(begin, requests.subList(begin, end)));
             begin = end;
         }
         return all;
     }
 
-    private void check(Request request) {
+    private Set<Integer> ending(Options options) {
+        for (int id : options.stopTokens) {
+            if (id < 0 || id >= architecture.vocabSize()) {
+                throw new Dpo4jException("stop token " + id + " is outside the vocabulary of "
+                        + architecture.vocabSize() + "; check that tokenizer and model belong together");
+            }
+        }
+        Set<Integer> ending = new HashSet<>(options.stopTokens);
+        model.config().eosTokenIds().stream()
+                .filter(id -> id >= 0 && id < architecture.vocabSize())
+                .forEach(ending::add);
+        if (options.minNewTokens > 0 && ending.size() == architecture.vocabSize()) {
+            throw new Dpo4jException("min_new_tokens is " + options.minNewTokens
+                    + ", but all tokens of the vocabulary end a text; set it to 0");
+        }
+        return ending;
+    }
+
+    private void check(Request request, Options options) {
         int length = request.prompt.length;
+        if (length >= options.maxLength) {
+            throw new Dpo4jException("the prompt has " + length + " tokens, but max_length is " + options.maxLength
+                    + "; set max_new_tokens");
+        }
         if (length == 0 || length >= architecture.maxPositions()) {
             throw new Dpo4jException("the prompt has " + length + " tokens, but must have 1 to "
                     + (architecture.maxPositions() - 1) + " to leave room for a continuation");
@@ -165,181 +214,174 @@ public final class Generator implements AutoCloseable {
         return end;
     }
 
-    private List<List<int[]>> generateWave(int first, List<Request> requests, int maxNewTokens, TokenSampler sampler) {
-        List<Prompt> prompts = new ArrayList<>();
-        int rows = 0;
-        long all = 0;
-        for (Request request : requests) {
-            int room = architecture.maxPositions() - request.prompt.length;
-            int limit = Math.min(maxNewTokens, room);
-            prompts.add(new Prompt(first + prompts.size() + 1, request, rows, limit));
-            rows += request.prompt.length;
-            all += request.prompt.length + (long) request.samples * limit;
+    /** Requests that run together. */
+    private final class Wave {
+        private final Options options;
+        private final Set<Integer> ending;
+        private final Listener listener;
+
+        Wave(Options options, Set<Integer> ending, Listener listener) {
+            this.options = options;
+            this.ending = ending;
+            this.listener = listener;
         }
-        if (all > Integer.MAX_VALUE) {
-            throw new Dpo4jException("num_return_sequences and max_new_tokens need " + all
-                    + " rows of the key cache, more than " + Integer.MAX_VALUE
-                    + "; generate fewer samples at a time, each time with another seed");
-        }
-        List<Sequence> sequences = new ArrayList<>();
-        for (Prompt prompt : prompts) {
-            SplittableRandom root = new SplittableRandom(prompt.request.seed);
-            for (int i = 0; i < prompt.request.samples; i++) {
-                sequences.add(new Sequence(prompt, rows, root.split()));
-                rows += prompt.limit;
+
+        List<List<int[]>> generate(int first, List<Request> requests) {
+            List<Prompt> prompts = start(first, requests);
+            sampler.begin(
+                    options.sampling,
+                    options.minNewTokens,
+                    ending,
+                    requests.stream()
+                            .map(request -> new TokenSampler.Slots(request.prompt, request.samples))
+                            .toList());
+            readPrompts(prompts);
+            List<Sequence> running =
+                    running(prompts.stream().flatMap(p -> p.samples.stream()).toList());
+            while (!running.isEmpty()) {
+                step(running);
+                running = running(running);
             }
+            return prompts.stream().map(Prompt::texts).toList();
         }
-        cache.reserve(rows);
-        readPrompts(prompts, sequences, sampler);
-        List<Sequence> running = running(sequences);
-        while (!running.isEmpty()) {
-            step(running, sampler);
-            running = running(running);
-        }
-        return results(requests, sequences);
-    }
 
-    /** Runs all prompts in one pass. Each sequence then samples its first token from the last row of its prompt. */
-    private void readPrompts(List<Prompt> prompts, List<Sequence> sequences, TokenSampler sampler) {
-        int rows = prompts.stream().mapToInt(Prompt::length).sum();
-        int[] ids = new int[rows];
-        int[] positions = new int[rows];
-        int[] cacheRows = new int[rows];
-        int[] lastRows = new int[prompts.size()];
-        Arrays.setAll(cacheRows, row -> row);
-        List<Segment> segments = new ArrayList<>();
-        for (int p = 0; p < prompts.size(); p++) {
-            Prompt prompt = prompts.get(p);
-            int begin = prompt.cacheBegin; // prompts have the same rows in the cache as in this pass
-            System.arraycopy(prompt.request.prompt, 0, ids, begin, prompt.length());
-            for (int i = 0; i < prompt.length(); i++) {
-                positions[begin + i] = i;
+        /** Places prompts and samples in the key cache. */
+        private List<Prompt> start(int first, List<Request> requests) {
+            List<Prompt> prompts = new ArrayList<>();
+            int rows = 0;
+            long all = 0;
+            for (Request request : requests) {
+                int length = request.prompt.length;
+                int limit = Math.min(
+                        options.maxNewTokens, Math.min(architecture.maxPositions(), options.maxLength) - length);
+                prompts.add(new Prompt(first + prompts.size(), request, rows, limit));
+                rows += request.prompt.length;
+                all += request.prompt.length + (long) request.samples * limit;
             }
-            segments.add(Segment.plain(begin, prompt.length(), 0));
-            lastRows[p] = begin + prompt.length() - 1;
-        }
-        List<List<Sequence>> sampling = new ArrayList<>();
-        int next = 0;
-        for (Prompt prompt : prompts) {
-            sampling.add(sequences.subList(next, next + prompt.request.samples));
-            next += prompt.request.samples;
-        }
-        run(ids, positions, cacheRows, segments, lastRows, sampling, sampler);
-    }
-
-    /** Samples the next token of each sequence. */
-    private void step(List<Sequence> running, TokenSampler sampler) {
-        int rows = running.size();
-        int[] ids = new int[rows];
-        int[] positions = new int[rows];
-        int[] cacheRows = new int[rows];
-        int[] lastRows = new int[rows];
-        List<Segment> segments = new ArrayList<>();
-        List<List<Sequence>> sampling = new ArrayList<>();
-        for (int row = 0; row < rows; row++) {
-            Sequence sequence = running.get(row);
-            Prompt prompt = sequence.prompt;
-            int cached = sequence.count - 1;
-            ids[row] = sequence.tokens[cached];
-            positions[row] = prompt.length() + cached;
-            cacheRows[row] = sequence.cacheBegin + cached;
-            lastRows[row] = row;
-            segments.add(new Segment(row, 1, sequence.cacheBegin, cached, prompt.cacheBegin, prompt.length(), 0));
-            sampling.add(List.of(sequence));
-        }
-        run(ids, positions, cacheRows, segments, lastRows, sampling, sampler);
-    }
-
-    /**
-     * Runs rows through the model. The sequences of {@code sampling[i]} then sample a token from the logits of row
-     * {@code lastRows[i]}.
-     */
-    private void run(
-            int[] ids,
-            int[] positions,
-            int[] cacheRows,
-            List<Segment> segments,
-            int[] lastRows,
-            List<List<Sequence>> sampling,
-            TokenSampler sampler) {
-        PackedBatch rows = new PackedBatch(ids, positions, segments, lastRows, new int[0], new int[] {0});
-        Inputs inputs = upload(rows, cacheRows);
-        decoder.rotary().reserve(inputs.pass.positionsEnd());
-        Decoder.Activations activations = decoderArena.layout(layout -> decoder.placeShared(layout, ids.length));
-        CompletionHead.Activations last = headArena.layout(layout -> head.placeActivations(layout, lastRows.length));
-        decoder.forward(inputs.pass, activations, cache);
-        head.normalise(last, activations.out(), inputs.lastRows);
-        for (int begin = 0; begin < lastRows.length; begin += last.chunkRows()) {
-            int count = Math.min(last.chunkRows(), lastRows.length - begin);
-            FloatBuffer values = download(head.logits(last, begin, count), count * last.logitsStride());
-            for (int row = 0; row < count; row++) {
-                for (Sequence sequence : sampling.get(begin + row)) {
-                    append(sequence, draw(sampler, values, row * last.logitsStride(), sequence));
+            if (all > Integer.MAX_VALUE) {
+                throw new Dpo4jException("num_return_sequences and max_new_tokens need " + all
+                        + " rows of the key cache, more than " + Integer.MAX_VALUE
+                        + "; generate fewer samples at a time, each time with another seed");
+            }
+            int slot = 0;
+            for (Prompt prompt : prompts) {
+                for (int i = 0; i < prompt.request.samples; i++) {
+                    prompt.samples.add(new Sequence(prompt, i, slot++, rows));
+                    rows += prompt.limit;
                 }
             }
+            pass.reserve(rows);
+            return prompts;
+        }
+
+        /** Runs all prompts in one pass. Each sequence then chooses its first token after the last row of its prompt. */
+        private void readPrompts(List<Prompt> prompts) {
+            int rows = prompts.stream().mapToInt(Prompt::length).sum();
+            int[] ids = new int[rows];
+            int[] positions = new int[rows];
+            int[] lastRows = new int[prompts.size()];
+            int[] samples = new int[prompts.size() + 1];
+            List<Segment> segments = new ArrayList<>();
+            List<Sequence> sequences = new ArrayList<>();
+            for (int p = 0; p < prompts.size(); p++) {
+                Prompt prompt = prompts.get(p);
+                int begin = prompt.cacheBegin; // prompts have the same rows in the cache as in this pass
+                System.arraycopy(prompt.request.prompt, 0, ids, begin, prompt.length());
+                for (int i = 0; i < prompt.length(); i++) {
+                    positions[begin + i] = i;
+                }
+                segments.add(Segment.plain(begin, prompt.length(), 0));
+                lastRows[p] = begin + prompt.length() - 1;
+                sequences.addAll(prompt.samples);
+                samples[p + 1] = sequences.size();
+            }
+            PackedBatch batch = new PackedBatch(ids, positions, segments, lastRows, new int[0], new int[] {0});
+            int[] cacheRows = IntStream.range(0, rows).toArray();
+            GenerationPass.Rows all =
+                    new GenerationPass.Rows(batch, cacheRows, samples, slots(sequences), draws(sequences));
+            append(sequences, all, pass.prompts(all));
+        }
+
+        /** Chooses the next token of each sequence. */
+        private void step(List<Sequence> running) {
+            int rows = running.size();
+            int[] ids = new int[rows];
+            int[] positions = new int[rows];
+            int[] cacheRows = new int[rows];
+            List<Segment> segments = new ArrayList<>();
+            for (int row = 0; row < rows; row++) {
+                Sequence sequence = running.get(row);
+                Prompt prompt = sequence.prompt;
+                int cached = sequence.count - 1;
+                ids[row] = sequence.tokens[cached];
+                positions[row] = prompt.length() + cached;
+                cacheRows[row] = sequence.cacheBegin + cached;
+                segments.add(new Segment(row, 1, sequence.cacheBegin, cached, prompt.cacheBegin, prompt.length(), 0));
+            }
+            int[] lastRows = IntStream.range(0, rows).toArray();
+            PackedBatch batch = new PackedBatch(ids, positions, segments, lastRows, new int[0], new int[] {0});
+            GenerationPass.Rows all = new GenerationPass.Rows(
+                    batch, cacheRows, IntStream.rangeClosed(0, rows).toArray(), slots(running), draws(running));
+            append(running, all, pass.step(all));
+        }
+
+        private void append(List<Sequence> sequences, GenerationPass.Rows rows, int[] tokens) {
+            for (int i = 0; i < tokens.length; i++) {
+                Sequence sequence = sequences.get(i);
+                if (tokens[i] < 0) {
+                    throw notFinite(sequence, rows, i, -1 - tokens[i]);
+                }
+                append(sequence, tokens[i]);
+            }
+        }
+
+        private void append(Sequence sequence, int token) {
+            Prompt prompt = sequence.prompt;
+            sequence.tokens[sequence.count++] = token;
+            boolean goesOn = listener.token(prompt.number, sequence.number, token);
+            sequence.isEnded = !goesOn || sequence.count == prompt.limit || ending.contains(token);
+            if (sequence.isEnded && ++prompt.ended == prompt.samples.size()) {
+                listener.ended(prompt.number, prompt.texts());
+            }
         }
     }
 
-    private Inputs upload(PackedBatch rows, int[] cacheRows) {
-        Bucket bucket = Bucket.exact(rows);
-        Inputs inputs = indices.layout(layout -> Inputs.place(layout, bucket, rows));
-        inputs.pass.put(indices, rows, bucket);
-        indices.put(inputs.pass.cacheRows(), cacheRows);
-        indices.put(inputs.lastRows, rows.hiddenRows());
-        indices.upload();
-        return inputs;
+    private static int[] slots(List<Sequence> sequences) {
+        return sequences.stream().mapToInt(sequence -> sequence.slot).toArray();
     }
 
-    private int draw(TokenSampler sampler, FloatBuffer values, int begin, Sequence sequence) {
-        try {
-            return sampler.draw(values, begin, sequence.random);
-        } catch (Dpo4jException e) {
-            throw new Dpo4jException(
-                    "prompt " + sequence.prompt.number + ", token " + (sequence.count + 1) + " after it: "
-                            + e.getMessage() + "; " + WeightCheck.explain(model.parameters()),
-                    e);
+    private static int[] draws(List<Sequence> sequences) {
+        int[] draws = new int[SampleTokens.DRAW_WORDS * sequences.size()];
+        int next = 0;
+        for (Sequence sequence : sequences) {
+            long seed = sequence.prompt.request.seed;
+            draws[next++] = (int) seed;
+            draws[next++] = (int) (seed >>> 32);
+            draws[next++] = sequence.number;
+            draws[next++] = sequence.count;
         }
+        return draws;
     }
 
-    private FloatBuffer download(long address, int count) {
-        int bytes = Math.multiplyExact(count, Float.BYTES);
-        if (logits.capacity() < bytes) {
-            logits = ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
-        }
-        device.download(logits.clear().limit(bytes), address);
-        return logits.flip().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
-    }
-
-    private void append(Sequence sequence, int token) {
-        sequence.tokens[sequence.count++] = token;
-        sequence.isEnded = sequence.count == sequence.prompt.limit
-                || model.config().eosTokenIds().contains(token);
+    private Dpo4jException notFinite(Sequence sequence, GenerationPass.Rows rows, int i, int token) {
+        int row = Arrays.binarySearch(rows.sequences(), i);
+        float logit = pass.logit(rows, row >= 0 ? row : -2 - row, token);
+        String where = "prompt " + (sequence.prompt.number + 1) + ", token " + (sequence.count + 1)
+                + " after it: the logit of token " + token + " is " + logit;
+        return new Dpo4jException(
+                Float.isFinite(logit)
+                        ? where + ", which overflows when temperature and repetition_penalty are applied; set"
+                                + " temperature to a larger value, or to 0"
+                        : where + "; " + WeightCheck.explain(model.parameters()));
     }
 
     private static List<Sequence> running(List<Sequence> sequences) {
         return sequences.stream().filter(sequence -> !sequence.isEnded).toList();
     }
 
-    private static List<List<int[]>> results(List<Request> requests, List<Sequence> sequences) {
-        List<List<int[]>> results = new ArrayList<>();
-        int next = 0;
-        for (Request request : requests) {
-            List<int[]> samples = new ArrayList<>();
-            for (int i = 0; i < request.samples; i++) {
-                Sequence sequence = sequences.get(next++);
-                samples.add(Arrays.copyOf(sequence.tokens, sequence.count));
-            }
-            results.add(samples);
-        }
-        return results;
-    }
-
     @Override
     public void close() {
-        decoder.close();
-        indices.close();
-        decoderArena.close();
-        headArena.close();
-        cache.close();
+        pass.close();
+        sampler.close();
     }
 }

@@ -27,6 +27,13 @@ final class KeyCache implements AutoCloseable {
         base = arena.layout(layout -> layout.allocate(layerBytes * layers));
     }
 
+    /** Where the cache is. All its addresses follow. */
+    record At(long base, long rows) {}
+
+    At at() {
+        return new At(base, rows);
+    }
+
     /** Elements per row. */
     int width() {
         return width;

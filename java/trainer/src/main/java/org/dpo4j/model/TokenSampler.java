@@ -1,59 +1,104 @@
 package org.dpo4j.model;
 
-import java.nio.FloatBuffer;
-import java.util.SplittableRandom;
-import org.dpo4j.kernels.Dpo4jException;
+import java.util.List;
+import java.util.Set;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.SampleTokens;
 
 /**
- * Samples a token from softmax(logits / temperature): inverts the cumulative distribution, in the order of ids, at one
- * uniform random number.
+ * Chooses tokens on the device, from logits that are not copied to the host. The caller gives each sequence a slot,
+ * which holds the ids that the sequence contains.
  */
-final class TokenSampler {
-    private final double temperature;
-    private final double[] weights;
+final class TokenSampler implements AutoCloseable {
+    private final Device device;
+    private final int vocabulary;
+    private final Arena arena;
+    private State state = new State(SampleTokens.Choice.GREEDY, SampleTokens.Seen.NONE, SampleTokens.Suppressed.NONE);
 
-    /** @param temperature of the logits that {@link #draw} reads, which may have a constant factor */
-    TokenSampler(double temperature, int vocabulary) {
-        this.temperature = temperature;
-        this.weights = new double[vocabulary];
+    /** Options and addresses that the launches use. */
+    record State(SampleTokens.Choice choice, SampleTokens.Seen seen, SampleTokens.Suppressed suppressed) {}
+
+    /** A prompt with the number of its sequences, which have consecutive slots. */
+    record Slots(int[] prompt, int count) {}
+
+    private record Placed(long seen, long suppressed) {}
+
+    TokenSampler(Device device, int vocabulary) {
+        this.device = device;
+        this.vocabulary = vocabulary;
+        this.arena = new Arena(device);
     }
 
     /**
-     * Samples from the logits at {@code [begin, begin + vocabulary)}. Temperature 0 returns the maximum, the lowest id
-     * among equal ones, and uses no random number. Throws if a logit is not finite, because the model has overflowed.
+     * Prepares for sequences.
+     *
+     * @param minNewTokens the ids of {@code ending} are not chosen before this number of tokens
      */
-    int draw(FloatBuffer logits, int begin, SplittableRandom random) {
-        int argmax = argmax(logits, begin);
-        if (temperature == 0) {
-            return argmax;
+    void begin(Sampling sampling, int minNewTokens, Set<Integer> ending, List<Slots> slots) {
+        long words = SampleTokens.bitmapWords(vocabulary);
+        boolean hasSeen = sampling.repetitionPenalty() != 1;
+        boolean hasSuppressed = minNewTokens > 0 && !ending.isEmpty();
+        long sequences = slots.stream().mapToLong(Slots::count).sum();
+        Placed placed = arena.layout(layout ->
+                new Placed(hasSeen ? layout.words(sequences * words) : 0, hasSuppressed ? layout.words(words) : 0));
+        if (hasSeen) {
+            uploadSeen(placed.seen, 4 * words, slots);
         }
-        double max = logits.get(begin + argmax);
-        double total = 0;
-        for (int id = 0; id < weights.length; id++) {
-            weights[id] = Math.exp((logits.get(begin + id) - max) / temperature);
-            total += weights[id];
+        if (hasSuppressed) {
+            device.upload(
+                    placed.suppressed, bitmap(ending.stream().mapToInt(id -> id).toArray()));
         }
-        double left = random.nextDouble() * total;
-        for (int id = 0; id < weights.length; id++) {
-            left -= weights[id];
-            if (left < 0) {
-                return id;
-            }
-        }
-        return argmax; // rounding left a remainder
+        state = new State(
+                sampling.choice(),
+                hasSeen ? new SampleTokens.Seen(placed.seen, 0, words) : SampleTokens.Seen.NONE,
+                hasSuppressed
+                        ? new SampleTokens.Suppressed(placed.suppressed, minNewTokens)
+                        : SampleTokens.Suppressed.NONE);
     }
 
-    private int argmax(FloatBuffer logits, int begin) {
-        int argmax = 0;
-        for (int id = 0; id < weights.length; id++) {
-            float logit = logits.get(begin + id);
-            if (!Float.isFinite(logit)) {
-                throw new Dpo4jException("the logit of token " + id + " is " + logit);
+    private void uploadSeen(long address, long bytes, List<Slots> slots) {
+        long next = address;
+        for (Slots each : slots) {
+            long first = next;
+            device.upload(first, bitmap(each.prompt));
+            for (int i = 1; i < each.count; i++) {
+                device.copy(first + i * bytes, first, bytes);
             }
-            if (logit > logits.get(begin + argmax)) {
-                argmax = id;
-            }
+            next += each.count * bytes;
         }
-        return argmax;
+    }
+
+    private int[] bitmap(int[] ids) {
+        int[] bitmap = new int[SampleTokens.bitmapWords(vocabulary)];
+        for (int id : ids) {
+            SampleTokens.setBit(bitmap, id);
+        }
+        return bitmap;
+    }
+
+    /** What a CUDA graph with {@link #queue} depends on, besides its arguments. */
+    State state() {
+        return state;
+    }
+
+    /**
+     * Queues the choice of a token for each row.
+     *
+     * @param slots i32[rows.count], the slot of the sequence of each row
+     */
+    void queue(SampleTokens.Rows rows, SampleTokens.Logits logits, long slots) {
+        SampleTokens.Seen seen = state.seen;
+        SampleTokens.forward(
+                device,
+                rows,
+                logits,
+                state.choice,
+                new SampleTokens.Seen(seen.seen(), slots, seen.stride()),
+                state.suppressed);
+    }
+
+    @Override
+    public void close() {
+        arena.close();
     }
 }

@@ -135,6 +135,9 @@ public final class Native {
     public static native int dpo4j_scale_rows(
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_scale_rows_params*") long params);
 
+    public static native int dpo4j_sample_tokens(
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_sample_tokens_params*") long params);
+
     public static native int dpo4j_token_logprob_forward(
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_token_logprob_forward_params*") long params);
 

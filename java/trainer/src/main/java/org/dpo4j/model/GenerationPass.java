@@ -1,0 +1,188 @@
+package org.dpo4j.model;
+
+import java.util.List;
+import org.dpo4j.data.PackedBatch;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.Rope;
+import org.dpo4j.kernels.decoder.SampleTokens;
+import org.dpo4j.kernels.head.HeadPlan.Use;
+
+/**
+ * Runs rows through decoder and head and chooses tokens. Only the tokens are copied to the host. A step that has the
+ * same sizes as an earlier one is one CUDA graph, on a device that has them.
+ */
+final class GenerationPass implements AutoCloseable {
+    private final Device device;
+    private final Decoder decoder;
+    private final CompletionHead head;
+    private final TokenSampler sampler;
+    private final int vocabulary;
+    private final Indices indices;
+    private final Arena decoderArena;
+    private final Arena headArena;
+    private final KeyCache cache;
+    private final Graphs graphs;
+
+    /**
+     * The rows of a pass, and the sequences that choose a token.
+     *
+     * @param batch tokens are chosen from the logits of its {@code hiddenRows}
+     * @param cacheRows the row of the cache of each row
+     * @param sequences the sequences of {@code hiddenRows[i]} are {@code sequences[i]} to {@code sequences[i + 1] - 1}
+     * @param slots the slot of each sequence in the sampler
+     * @param draws {@link SampleTokens#DRAW_WORDS} for each sequence
+     */
+    record Rows(PackedBatch batch, int[] cacheRows, int[] sequences, int[] slots, int[] draws) {}
+
+    /** The arrays of a pass on the device. */
+    private record Inputs(Pass pass, long lastRows, long logitsRows, long slots, long draws) {
+        static Inputs place(Layout layout, Bucket bucket, Rows rows) {
+            Pass pass =
+                    Pass.place(layout, bucket, rows.batch.positionsEnd()).withCacheRows(layout.words(bucket.rows()));
+            return new Inputs(
+                    pass,
+                    layout.words(rows.batch.hiddenRows().length),
+                    layout.words(rows.slots.length),
+                    layout.words(rows.slots.length),
+                    layout.words(rows.draws.length));
+        }
+
+        Inputs withoutPositions() {
+            return new Inputs(pass.withPositionsEnd(0), lastRows, logitsRows, slots, draws);
+        }
+    }
+
+    private record Results(CompletionHead.Activations head, long tokens) {}
+
+    /** Every size and address that the launches of a step use, besides those of the weights. */
+    private record Key(
+            Inputs inputs,
+            int sequences,
+            Results results,
+            long out,
+            KeyCache.At cache,
+            List<Rope.Table> rotary,
+            TokenSampler.State sampler) {}
+
+    GenerationPass(Model model, TokenSampler sampler) {
+        device = model.device();
+        decoder = new Decoder(model);
+        head = new CompletionHead(model, Use.FORWARD, false, CompletionHead.SCORING_LOGITS_BYTES);
+        this.sampler = sampler;
+        vocabulary = model.architecture().vocabSize();
+        indices = new Indices(device);
+        decoderArena = new Arena(device);
+        headArena = new Arena(device);
+        Parameters parameters = model.parameters();
+        cache = new KeyCache(
+                device, model.architecture().layerCount(), parameters.layout().sizes(), parameters.dtype());
+        graphs = new Graphs(device, device.supportsGraphs());
+    }
+
+    /** Allocates the key cache. Its content is lost. */
+    void reserve(long cacheRows) {
+        cache.reserve(cacheRows);
+    }
+
+    /** Runs prompts, whose sizes seldom occur twice. Returns a token for each sequence; waits for the device. */
+    int[] prompts(Rows rows) {
+        return run(rows, false);
+    }
+
+    /** Runs one row of each sequence. Returns their tokens; waits for the device. */
+    int[] step(Rows rows) {
+        return run(rows, true);
+    }
+
+    private int[] run(Rows rows, boolean isStep) {
+        PackedBatch batch = rows.batch;
+        int last = batch.hiddenRows().length;
+        Results results = headArena.layout(
+                layout -> new Results(head.placeActivations(layout, last), layout.words(rows.slots.length)));
+        Inputs inputs = upload(rows, results.head.chunkRows());
+        decoder.rotary().reserve(batch.positionsEnd());
+        Decoder.Activations activations =
+                decoderArena.layout(layout -> decoder.placeShared(layout, inputs.pass.rows()));
+        Runnable work = () -> queue(rows, inputs, activations, results);
+        if (isStep) {
+            graphs.run(
+                    new Key(
+                            inputs.withoutPositions(),
+                            rows.slots.length,
+                            results,
+                            activations.out(),
+                            cache.at(),
+                            decoder.rotary().addresses(),
+                            sampler.state()),
+                    work);
+        } else {
+            work.run();
+        }
+        return device.downloadInts(results.tokens, rows.slots.length);
+    }
+
+    private Inputs upload(Rows rows, int chunkRows) {
+        Bucket bucket = Bucket.exact(rows.batch);
+        Inputs inputs = indices.layout(layout -> Inputs.place(layout, bucket, rows));
+        inputs.pass.put(indices, rows.batch, bucket);
+        indices.put(inputs.pass.cacheRows(), rows.cacheRows);
+        indices.put(inputs.lastRows, rows.batch.hiddenRows());
+        indices.put(inputs.logitsRows, logitsRows(rows, chunkRows));
+        indices.put(inputs.slots, rows.slots);
+        indices.put(inputs.draws, rows.draws);
+        indices.upload();
+        return inputs;
+    }
+
+    /** The row of each sequence in its chunk of logits. */
+    private static int[] logitsRows(Rows rows, int chunkRows) {
+        int[] result = new int[rows.slots.length];
+        for (int i = 0; i < rows.batch.hiddenRows().length; i++) {
+            for (int sequence = rows.sequences[i]; sequence < rows.sequences[i + 1]; sequence++) {
+                result[sequence] = i % chunkRows;
+            }
+        }
+        return result;
+    }
+
+    private void queue(Rows rows, Inputs inputs, Decoder.Activations activations, Results results) {
+        decoder.forward(inputs.pass, activations, cache);
+        head.normalise(results.head, activations.out(), inputs.lastRows);
+        int last = rows.batch.hiddenRows().length;
+        int chunkRows = results.head.chunkRows();
+        for (int begin = 0; begin < last; begin += chunkRows) {
+            int count = Math.min(chunkRows, last - begin);
+            long logits = head.logits(results.head, begin, count);
+            long first = rows.sequences[begin];
+            sampler.queue(
+                    new SampleTokens.Rows(
+                            results.tokens + 4 * first,
+                            inputs.draws + 4 * SampleTokens.DRAW_WORDS * first,
+                            rows.sequences[begin + count] - first),
+                    new SampleTokens.Logits(
+                            logits,
+                            inputs.logitsRows + 4 * first,
+                            vocabulary,
+                            results.head.logitsStride(),
+                            head.transform()),
+                    inputs.slots + 4 * first);
+        }
+    }
+
+    /** The logit of a token in row {@code i} of the {@code hiddenRows} of the last pass, computed again. */
+    float logit(Rows rows, int i, int token) {
+        Results results = headArena.layout(layout -> new Results(
+                head.placeActivations(layout, rows.batch.hiddenRows().length), layout.words(rows.slots.length)));
+        return device.downloadFloats(head.logits(results.head, i, 1) + 4L * token, 1)[0];
+    }
+
+    @Override
+    public void close() {
+        graphs.close();
+        decoder.close();
+        indices.close();
+        decoderArena.close();
+        headArena.close();
+        cache.close();
+    }
+}
