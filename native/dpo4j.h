@@ -165,10 +165,11 @@ typedef struct dpo4j_embedding_forward_params {
   int64_t rows;
   int64_t table_rows;
   int64_t width;
+  float scale; /* finite */
   int32_t dtype;
 } dpo4j_embedding_forward_params;
 
-/* out[row] = table[indices[row]]. If the index is outside [0, table_rows), the row is NaN and the table is not read. */
+/* out[row] = scale * table[indices[row]]. If the index is outside [0, table_rows), the row is NaN and the table is not read. */
 DPO4J_API int32_t dpo4j_embedding_forward(dpo4j_context*, const dpo4j_embedding_forward_params* params);
 
 typedef struct dpo4j_embedding_backward_params {
@@ -179,11 +180,12 @@ typedef struct dpo4j_embedding_backward_params {
   const int32_t* distinct; /* i32[segments], the indices that occur, each once */
   int64_t segments;
   int64_t width;
+  float scale; /* finite */
   int32_t d_table_dtype;
   int32_t dtype;
 } dpo4j_embedding_backward_params;
 
-/* d_table[distinct[s]] += sum of d_out[order[i]] for i in [offsets[s], offsets[s+1]), in that order, for s in [0, segments). The caller
+/* d_table[distinct[s]] += scale * sum of d_out[order[i]] for i in [offsets[s], offsets[s+1]), in that order, for s in [0, segments). The caller
    sorts on the host, once per batch; the fixed order makes the sum deterministic. If the range of s is empty, distinct[s] is not read and
    no row of d_table changes. So `segments` can be padded, for example to the number of rows. */
 DPO4J_API int32_t dpo4j_embedding_backward(dpo4j_context*, const dpo4j_embedding_backward_params* params);

@@ -6,6 +6,7 @@ import java.util.stream.IntStream;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.Embedding;
 import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.Expected;
 import org.dpo4j.testkit.ReferenceEmbedding;
 import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Tag;
@@ -17,35 +18,39 @@ class EmbeddingTest {
     void forward(On on) {
         int[][] shapes = {{1, 1, 1}, {5, 3, 7}, {4, 9, 8}, {9, 2, 31}, {17, 50, 64}, {3, 7, 130}, {0, 3, 8}};
         for (int[] shape : shapes) {
-            int rows = shape[0];
-            int tableRows = shape[1];
-            int width = shape[2];
-            Draw draw = new Draw(width);
-            int[] rowIndices = draw.indices(rows, tableRows);
-            if (rows > 4) {
-                rowIndices[1] = -1;
-                rowIndices[2] = tableRows;
-                rowIndices[3] = Integer.MAX_VALUE;
-                rowIndices[4] = Integer.MIN_VALUE;
-            }
-            try (Tensors tensors = new Tensors(on)) {
-                Tensor out = tensors.output("out", on.dtype(), rows, width);
-                // Memory has one more row than the call is told of. If the kernel read it for a bad index, the result
-                // would not be the expected NaN.
-                Tensor table = tensors.input(
-                        "table", on.dtype(), tableRows + 1, width, draw.normal((tableRows + 1) * width, 1));
-                Tensor indices = tensors.input("indices", rowIndices);
-                tensors.run(device -> Embedding.forward(
-                        device,
-                        out.address(),
-                        new Embedding.Table(table.address(), width, on.dtype()),
-                        new Embedding.Indices(indices.address(), rows, tableRows)));
-                // A copy rounds nothing.
-                Expect.exactly(
-                        "embedding of [%d, %d] from %d".formatted(rows, width, tableRows),
-                        out.values(),
-                        ReferenceEmbedding.forward(table.values(), tableRows, width, rowIndices));
-            }
+            forward(on, shape[0], shape[1], shape[2], 1);
+            forward(on, shape[0], shape[1], shape[2], 4.90625f);
+        }
+    }
+
+    private static void forward(On on, int rows, int tableRows, int width, float scale) {
+        Draw draw = new Draw(width);
+        int[] rowIndices = draw.indices(rows, tableRows);
+        if (rows > 4) {
+            rowIndices[1] = -1;
+            rowIndices[2] = tableRows;
+            rowIndices[3] = Integer.MAX_VALUE;
+            rowIndices[4] = Integer.MIN_VALUE;
+        }
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor out = tensors.output("out", on.dtype(), rows, width);
+            // Memory has one more row than the call is told of. If the kernel read it for a bad index, the result
+            // would not be the expected NaN.
+            Tensor table =
+                    tensors.input("table", on.dtype(), tableRows + 1, width, draw.normal((tableRows + 1) * width, 1));
+            Tensor indices = tensors.input("indices", rowIndices);
+            tensors.run(device -> Embedding.forward(
+                    device,
+                    out.address(),
+                    new Embedding.Table(table.address(), width, scale, on.dtype()),
+                    new Embedding.Indices(indices.address(), rows, tableRows)));
+            double[] copies = ReferenceEmbedding.forward(table.values(), tableRows, width, rowIndices);
+            double[] scaled = Arrays.stream(copies).map(x -> scale * x).toArray();
+            // A copy rounds nothing.
+            Expect.near(
+                    "embedding of [%d, %d] from %d, times %s".formatted(rows, width, tableRows, scale),
+                    out.values(),
+                    scale == 1 ? Expected.exact(copies) : Expected.rounded(on.dtype(), scaled));
         }
     }
 
@@ -54,12 +59,13 @@ class EmbeddingTest {
     void backward(On on) {
         int[][] shapes = {{1, 1, 1}, {5, 3, 7}, {40, 4, 8}, {9, 20, 31}, {17, 50, 64}, {70, 1, 130}};
         for (int[] shape : shapes) {
-            backward(on, shape[0], shape[1], shape[2], on.dtype());
-            backward(on, shape[0], shape[1], shape[2], DType.F32);
+            backward(on, shape[0], shape[1], shape[2], 1, on.dtype());
+            backward(on, shape[0], shape[1], shape[2], 1, DType.F32);
+            backward(on, shape[0], shape[1], shape[2], 4.90625f, DType.F32);
         }
     }
 
-    private static void backward(On on, int rows, int tableRows, int width, DType dTableType) {
+    private static void backward(On on, int rows, int tableRows, int width, float scale, DType dTableType) {
         Draw draw = new Draw(rows);
         int[] indices = draw.indices(rows, tableRows);
         int[] sorted = IntStream.range(0, rows)
@@ -96,7 +102,7 @@ class EmbeddingTest {
             Tensor distinct = tensors.input("distinct", rowsOfRanges);
             tensors.run(device -> Embedding.backward(
                     device,
-                    new Embedding.Table(dTable.address(), width, dTableType),
+                    new Embedding.Table(dTable.address(), width, scale, dTableType),
                     dOut.address(),
                     new Embedding.SortedRows(order.address(), offsets.address(), distinct.address(), segments),
                     on.dtype()));
@@ -104,15 +110,15 @@ class EmbeddingTest {
             double[] sizes = ReferenceEmbedding.backward(
                     Arrays.stream(dOut.values()).map(Math::abs).toArray(), tableRows, width, indices);
             for (int i = 0; i < expected.length; i++) {
-                expected[i] += sums[i];
-                magnitudes[i] += sizes[i];
+                expected[i] += scale * sums[i];
+                magnitudes[i] += scale * sizes[i];
             }
-            // A sum of at most `rows` terms and the start value.
+            // A sum of at most `rows` terms, a product, and the start value.
             Expect.near(
                     "d_table %s of [%d, %d]".formatted(dTableType, tableRows, width),
                     dTable.values(),
                     expected,
-                    i -> Tolerance.stored(dTableType, expected[i], Tolerance.sum(rows + 1, magnitudes[i])));
+                    i -> Tolerance.stored(dTableType, expected[i], Tolerance.sum(rows + 2, magnitudes[i])));
         }
     }
 
@@ -130,11 +136,12 @@ class EmbeddingTest {
                     .size("rows", 2, -1)
                     .size("table_rows", 3, 0, -1)
                     .size("width", 8, 0, -1)
+                    .number("scale", 2, Float.NaN, Float.NEGATIVE_INFINITY)
                     .dtype("dtype", on)
                     .check((device, a) -> Embedding.forward(
                             device,
                             a.get("out"),
-                            new Embedding.Table(a.get("table"), a.get("width"), a.dtype("dtype")),
+                            new Embedding.Table(a.get("table"), a.get("width"), a.number("scale"), a.dtype("dtype")),
                             new Embedding.Indices(a.get("indices"), a.get("rows"), a.get("table_rows"))));
         }
         try (Tensors tensors = new Tensors(on)) {
@@ -151,11 +158,13 @@ class EmbeddingTest {
                     .indices("distinct", distinct)
                     .size("segments", 2, -1)
                     .size("width", 8, 0, -1)
+                    .number("scale", 2, Float.NaN, Float.NEGATIVE_INFINITY)
                     .dtype("d_table_dtype", on)
                     .dtype("dtype", on)
                     .check((device, a) -> Embedding.backward(
                             device,
-                            new Embedding.Table(a.get("d_table"), a.get("width"), a.dtype("d_table_dtype")),
+                            new Embedding.Table(
+                                    a.get("d_table"), a.get("width"), a.number("scale"), a.dtype("d_table_dtype")),
                             a.get("d_out"),
                             new Embedding.SortedRows(
                                     a.get("order"), a.get("offsets"), a.get("distinct"), a.get("segments")),

@@ -48,6 +48,11 @@ public final class FloatFormats {
         };
     }
 
+    /** The bfloat16 number next to {@code value}. */
+    public static float roundToBfloat16(float value) {
+        return fromBfloat16(toBfloat16(value));
+    }
+
     static float fromBfloat16(short bits) {
         return Float.intBitsToFloat(bits << 16);
     }

@@ -6,10 +6,12 @@ import org.dpo4j.kernels.TokenLogProb;
 import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.TokenLogProb.Transform;
 import org.dpo4j.kernels.decoder.CopyRows;
+import org.dpo4j.kernels.decoder.Embedding;
 import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.head.HeadPlan;
 import org.dpo4j.kernels.head.HeadPlan.Use;
 import org.dpo4j.kernels.head.LmHead;
+import org.dpo4j.model.family.Architecture;
 import org.dpo4j.model.family.ParameterKind;
 
 /**
@@ -54,7 +56,8 @@ final class CompletionHead {
                 model.architecture().norm());
         this.hiddenSize = parameters.layout().sizes().hiddenSize();
         this.hasStatistics = hasStatistics;
-        this.transform = new Transform(0, (float) model.architecture().scales().logits(), 0);
+        Architecture.Scales scales = model.architecture().scales();
+        this.transform = new Transform(0, (float) scales.logits(), (float) scales.logitsCap());
         HeadPlan row = new HeadPlan(use, model.architecture().vocabSize(), hiddenSize, dtype, 1);
         long rows = Math.max(1, Math.min(Integer.MAX_VALUE, logitsBytes / (Float.BYTES * row.stride())));
         this.maxPlan = row.withChunkRows(rows);
@@ -188,7 +191,7 @@ final class CompletionHead {
         head.backward(matrixGradients(gradients), at.rows(targets), at.lse, dLogprob);
         norm.backward(
                 gradients.dGathered, gradients.dNormed, 0, at.gathered, at.norm, gradients.normWorkspace, at.rows);
-        rowsByIndex.sum(device, dHidden, gradients.dGathered, hiddenSize, dtype, dtype);
+        rowsByIndex.sum(device, new Embedding.Table(dHidden, hiddenSize, dtype), gradients.dGathered, dtype);
     }
 
     private LmHead.HeadGradients matrixGradients(Gradients gradients) {

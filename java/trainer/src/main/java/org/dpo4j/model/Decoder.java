@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.dpo4j.io.FloatFormats;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.Embedding;
@@ -22,6 +23,7 @@ final class Decoder implements AutoCloseable {
     private final DType dtype;
     private final Parameters parameters;
     private final Parameter embedding;
+    private final float embeddingScale;
     private final RotaryTables rotary;
     private final List<Layer> layers;
     private final int hiddenSize;
@@ -32,11 +34,17 @@ final class Decoder implements AutoCloseable {
         dtype = parameters.dtype();
         Architecture architecture = model.architecture();
         embedding = parameters.layout().parameter(ParameterKind.EMBEDDING);
+        embeddingScale = embeddingScale(architecture.scales(), dtype);
         hiddenSize = parameters.layout().sizes().hiddenSize();
         rotary = new RotaryTables(device, architecture);
         layers = IntStream.range(0, architecture.layerCount())
                 .mapToObj(layer -> new Layer(parameters, architecture, layer, rotary))
                 .toList();
+    }
+
+    private static float embeddingScale(Architecture.Scales scales, DType dtype) {
+        float scale = (float) scales.embedding();
+        return scales.isEmbeddingRounded() && dtype == DType.BF16 ? FloatFormats.roundToBfloat16(scale) : scale;
     }
 
     /**
@@ -105,7 +113,7 @@ final class Decoder implements AutoCloseable {
         Embedding.forward(
                 device,
                 hidden,
-                new Embedding.Table(parameters.weight(embedding), hiddenSize, dtype),
+                new Embedding.Table(parameters.weight(embedding), hiddenSize, embeddingScale, dtype),
                 new Embedding.Indices(pass.ids(), pass.rows(), embedding.rows().size()));
     }
 
@@ -120,7 +128,11 @@ final class Decoder implements AutoCloseable {
         for (int i = layers.size() - 1; i >= 0; i--) {
             layers.get(i).backward(pass, dHidden, activations.layers.get(i), activations.scratch, gradients);
         }
-        ids.sum(device, parameters.gradient(embedding), dHidden, hiddenSize, DType.F32, dtype);
+        ids.sum(
+                device,
+                new Embedding.Table(parameters.gradient(embedding), hiddenSize, embeddingScale, DType.F32),
+                dHidden,
+                dtype);
     }
 
     @Override

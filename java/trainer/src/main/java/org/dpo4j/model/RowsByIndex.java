@@ -49,13 +49,9 @@ record RowsByIndex(long order, long offsets, long distinct, int count) {
         indices.put(distinct, each);
     }
 
-    /** Queues {@code table[index] += sum of rows[row]} over the rows of each index. */
-    void sum(Device device, long table, long rows, int width, DType tableType, DType rowType) {
+    /** Queues {@code table[index] += scale * sum of rows[row]} over the rows of each index. */
+    void sum(Device device, Embedding.Table table, long rows, DType rowType) {
         Embedding.backward(
-                device,
-                new Embedding.Table(table, width, tableType),
-                rows,
-                new Embedding.SortedRows(order, offsets, distinct, count),
-                rowType);
+                device, table, rows, new Embedding.SortedRows(order, offsets, distinct, count), rowType);
     }
 }

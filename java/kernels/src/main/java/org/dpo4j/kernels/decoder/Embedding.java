@@ -6,12 +6,22 @@ import org.dpo4j.kernels.internal.Native;
 import org.dpo4j.kernels.internal.Status;
 import org.dpo4j.kernels.internal.StructWriter;
 
-/** Rows of a table by index; backward sums the gradients of equal indices. */
+/** Rows of a table by index, times a scale; backward sums the gradients of equal indices. */
 public final class Embedding {
     private Embedding() {}
 
-    /** The address of a table or of its gradient, [table rows, width]. */
-    public record Table(long address, long width, DType dtype) {}
+    /**
+     * A table or its gradient, [table rows, width].
+     *
+     * @param scale factor of the rows that forward reads, and so of the gradient that backward adds
+     */
+    public record Table(long address, long width, float scale, DType dtype) {
+
+        /** Without scale. */
+        public Table(long address, long width, DType dtype) {
+            this(address, width, 1, dtype);
+        }
+    }
 
     /**
      * The indices of a forward pass.
@@ -34,7 +44,7 @@ public final class Embedding {
     public record SortedRows(long order, long offsets, long distinct, long count) {}
 
     /**
-     * {@code out[row] = table[indices[row]]}.
+     * {@code out[row] = scale table[indices[row]]}.
      *
      * @param out written, [indices.count, width], with the dtype of the table
      */
@@ -47,12 +57,13 @@ public final class Embedding {
                 .int64("rows", indices.count)
                 .int64("table_rows", indices.tableRows)
                 .int64("width", table.width)
+                .float32("scale", table.scale)
                 .int32("dtype", table.dtype.code());
         Status.check(context, Native.dpo4j_embedding_forward(context, params.end()));
     }
 
     /**
-     * {@code dTable[distinct[s]] += sum of dOut[order[i]]} for {@code i} in {@code [offsets[s], offsets[s+1])}, in that
+     * {@code dTable[distinct[s]] += scale * sum of dOut[order[i]]} for {@code i} in {@code [offsets[s], offsets[s+1])}, in that
      * order.
      *
      * @param dTable accumulated
@@ -68,6 +79,7 @@ public final class Embedding {
                 .address("distinct", rows.distinct)
                 .int64("segments", rows.count)
                 .int64("width", dTable.width)
+                .float32("scale", dTable.scale)
                 .int32("d_table_dtype", dTable.dtype.code())
                 .int32("dtype", dtype.code());
         Status.check(context, Native.dpo4j_embedding_backward(context, params.end()));

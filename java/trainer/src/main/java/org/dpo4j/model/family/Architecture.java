@@ -189,11 +189,18 @@ public record Architecture(
      * Constant factors.
      *
      * @param embedding of the rows of the embedding, as hidden states
+     * @param isEmbeddingRounded whether that factor is rounded to the dtype of the weights before the product
      * @param logits of the logits
+     * @param logitsCap scaled logits are replaced by {@code logitsCap tanh(logit / logitsCap)}; 0: they are not
      */
-    public record Scales(double embedding, double logits) {
+    public record Scales(double embedding, boolean isEmbeddingRounded, double logits, double logitsCap) {
         /** No factor. */
         public static final Scales NONE = new Scales(1, 1);
+
+        /** Factors that are not rounded, and no cap. */
+        public Scales(double embedding, double logits) {
+            this(embedding, false, logits, 0);
+        }
 
         public Scales {
             check(
@@ -202,6 +209,9 @@ public record Architecture(
             check(
                     logits > 0 && logits <= Float.MAX_VALUE,
                     "the factor of the logits is " + logits + "; it must be positive and within fp32");
+            check(
+                    logitsCap == 0 || logitsCap >= MIN_CAP && logitsCap <= 1 / MIN_CAP,
+                    "the soft cap of the logits is " + logitsCap + "; it must be between 1e-30 and 1e30");
         }
     }
 

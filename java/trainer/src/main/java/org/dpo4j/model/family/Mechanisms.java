@@ -19,7 +19,6 @@ final class Mechanisms {
         checkLayers(architecture);
         refuse(architecture.mlp().hasBias(), "biases in the MLP");
         refuse(architecture.mlp().activation() != Activation.SILU, "an MLP with GELU");
-        refuse(architecture.scales().embedding() != 1, "a scaled embedding");
     }
 
     private static void checkLayers(Architecture architecture) {
