@@ -17,8 +17,8 @@ constexpr int kRowsPerBlock = 8;
 
 // A warp copies a row.
 template <class T>
-__global__ void __launch_bounds__(32 * kRowsPerBlock)
-    forward(T* out, const T* table, const int32_t* indices, int64_t rows, int64_t table_rows, int64_t width, int64_t vectors_end, float scale) {
+__global__ void __launch_bounds__(32 * kRowsPerBlock) forward(T* out, const T* table, const int32_t* indices, int64_t rows,
+                                                              int64_t table_rows, int64_t width, int64_t vectors_end, float scale) {
   const int64_t row = static_cast<int64_t>(blockIdx.x) * kRowsPerBlock + threadIdx.y;
   if (row >= rows) return;
   const int64_t index = indices[row];
@@ -45,8 +45,7 @@ constexpr int kBackwardThreads = 128;
 // A block owns some columns of one table row and adds the rows of d_out with its index.
 template <class Table, class T>
 __global__ void __launch_bounds__(kBackwardThreads) backward(Table* d_table, const T* d_out, const int32_t* order, const int32_t* offsets,
-                                                             const int32_t* distinct, int64_t width, int64_t vectors_end,
-                                                             float scale) {
+                                                             const int32_t* distinct, int64_t width, int64_t vectors_end, float scale) {
   const int64_t segment = blockIdx.x;
   const int32_t begin = offsets[segment], end = offsets[segment + 1];
   if (begin == end) return;
@@ -71,7 +70,8 @@ __global__ void __launch_bounds__(kBackwardThreads) backward(Table* d_table, con
 template <class T>
 int launch_forward(const LaunchContext& context, const dpo4j_embedding_forward_params& x) {
   return launch(context, forward<T>, dim3(divide_up(x.rows, kRowsPerBlock)), dim3(32, kRowsPerBlock), 0, static_cast<T*>(x.out),
-                static_cast<const T*>(x.table), x.indices, x.rows, x.table_rows, x.width, whole_vectors_end_to_end(x.width, sizeof(T)), x.scale);
+                static_cast<const T*>(x.table), x.indices, x.rows, x.table_rows, x.width, whole_vectors_end_to_end(x.width, sizeof(T)),
+                x.scale);
 }
 
 template <class Table, class T>

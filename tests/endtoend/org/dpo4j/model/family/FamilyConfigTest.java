@@ -38,7 +38,7 @@ class FamilyConfigTest {
             assertThat(absent.eosTokenIds()).as(family).isEqualTo(given.eosTokenIds());
             count++;
         }
-        assertThat(count).isEqualTo(8);
+        assertThat(count).isEqualTo(10);
     }
 
     /** Windows of the first four layers, by the classes' rules. */
@@ -60,6 +60,11 @@ class FamilyConfigTest {
         smollm3 | "sliding_window":7,"use_sliding_window":true,"layer_types":["sliding_attention","full_attention","full_attention","full_attention"] | 7 - - -
         phi3    | "sliding_window":7                                                       | 7 7 7 7
         phi3    | "vocab_size":9                                                           | - - - -
+        gemma2  | "sliding_window":7                                                       | 7 - 7 -
+        gemma2  | "layer_types":["full_attention","sliding_attention","full_attention","full_attention"] | - 4096 - -
+        gemma3_text | "sliding_window":7                                                   | 7 7 7 7
+        gemma3_text | "sliding_window":7,"sliding_window_pattern":3,"_sliding_window_pattern":2 | 7 7 - 7
+        gemma3_text | "sliding_window":null,"sliding_window_pattern":1                     | - - - -
         """)
     void windows(String family, String keys, String windows) {
         List<String> actual = layers(family, keys).stream()
@@ -150,6 +155,41 @@ class FamilyConfigTest {
         assertThat(granite.attention().scale()).isEqualTo(0.25);
     }
 
+    /** 24 is not a square, and 1 / sqrt(16) is exact. A cap of null is none. */
+    @Test
+    void constantsOfGemma() {
+        String keys = "\"hidden_size\":24,\"query_pre_attn_scalar\":16,\"attn_logit_softcapping\":null";
+        Architecture gemma2 = read("gemma2", keys).architecture();
+        assertThat(gemma2.scales()).isEqualTo(new Architecture.Scales(Math.sqrt(24), true, 1, 30));
+        assertThat(gemma2.attention().scale()).isEqualTo(0.25);
+        assertThat(gemma2.attention().softCap()).isZero();
+        assertThat(read("gemma2", "").architecture().attention().softCap()).isEqualTo(50);
+        assertThat(gemma2.norm().weightOffset()).isEqualTo(1);
+        assertThat(gemma2.norm().placement()).isEqualTo(NormPlacement.AROUND_BRANCH);
+        Architecture gemma3 = read("gemma3_text", "").architecture();
+        assertThat(gemma3.scales().logitsCap()).isZero();
+        assertThat(gemma3.attention().norm()).isEqualTo(QueryKeyNorm.PER_HEAD);
+    }
+
+    /** The base of layers with a window, then that of the others with the factor of its scaling. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
+        "vocab_size":9                                              | 10000 1000000 1
+        "rope_theta":20.0,"rope_local_base_freq":30.0               | 30 20 1
+        "rope_scaling":{"rope_type":"linear","factor":8.0}          | 10000 1000000 8
+        "rope_parameters":{"full_attention":{"rope_type":"linear","factor":4.0,"rope_theta":20.0},"sliding_attention":{"rope_theta":30.0}} | 30 20 4
+        "rope_parameters":{"full_attention":{"rope_type":"default","rope_theta":20.0}} | 10000 20 1
+        """)
+    void rotationsOfGemma3(String keys, String expected) {
+        List<LayerAttention> layers = layers("gemma3_text", "\"sliding_window_pattern\":2," + keys);
+        Rotation sliding = Objects.requireNonNull(layers.get(0).rotation());
+        Rotation full = Objects.requireNonNull(layers.get(1).rotation());
+        assertThat(sliding.scaling()).isEqualTo(RopeScaling.NONE);
+        double factor = full.scaling() instanceof RopeScaling.Linear linear ? linear.factor() : 1;
+        assertThat("%.0f %.0f %.0f".formatted(sliding.theta(), full.theta(), factor))
+                .isEqualTo(expected);
+    }
+
     /** Phi-3's early files say su or yarn; 0.75 of 96 elements are 72. The factor is sqrt(1 + ln(32) / ln(4096)). */
     @ParameterizedTest
     @CsvSource({"su", "yarn", "longrope"})
@@ -182,6 +222,20 @@ class FamilyConfigTest {
         granite | "residual_multiplier":0                       | residual_multiplier
         granite | "logits_scaling":-1                           | logits_scaling
         granite | "embedding_multiplier":null                   | embedding_multiplier
+        gemma2  | "hidden_activation":"relu"                    | hidden_activation is "relu"
+        gemma2  | "final_logit_softcapping":0                   | final_logit_softcapping
+        gemma2  | "attn_logit_softcapping":0.0                  | attn_logit_softcapping
+        gemma2  | "query_pre_attn_scalar":0                     | query_pre_attn_scalar
+        gemma2  | "sliding_window":null                         | sliding_window
+        gemma2  | "hidden_size":2305                            | num_attention_heads
+        gemma2  | "use_bidirectional_attention":true            | use_bidirectional_attention
+        gemma2  | "rope_parameters":{"full_attention":{"rope_theta":5.0}} | rope_parameters
+        gemma3_text | "attn_logit_softcapping":50.0             | attn_logit_softcapping
+        gemma3_text | "sliding_window_pattern":0                | sliding_window_pattern
+        gemma3_text | "rope_parameters":{"rope_theta":5.0}      | rope_parameters has rope_theta
+        gemma3_text | "rope_theta":5.0,"rope_parameters":{"full_attention":{"rope_theta":6.0}} | rope_theta is 5.0
+        gemma3_text | "use_bidirectional_attention":true        | use_bidirectional_attention
+        gemma3_text | "vision_config":{}                        | vision tower
         phi3    | "lm_head_bias":true                           | lm_head_bias
         phi3    | "head_dim":128                                | head_dim
         phi3    | "rope_scaling":{"type":"linear","factor":2}   | rope_scaling has the type "linear"

@@ -51,7 +51,6 @@ record RowsByIndex(long order, long offsets, long distinct, int count) {
 
     /** Queues {@code table[index] += scale * sum of rows[row]} over the rows of each index. */
     void sum(Device device, Embedding.Table table, long rows, DType rowType) {
-        Embedding.backward(
-                device, table, rows, new Embedding.SortedRows(order, offsets, distinct, count), rowType);
+        Embedding.backward(device, table, rows, new Embedding.SortedRows(order, offsets, distinct, count), rowType);
     }
 }

@@ -98,12 +98,20 @@ final class DecoderKeys {
 
     /** Rotation of whole heads, with any scaling. */
     Rotation rotation() {
-        RopeKeys rope = rope();
+        return rotation(rope(), defaults.number("rope_theta"));
+    }
+
+    /**
+     * The same by other keys than the file's.
+     *
+     * @param theta the base of the frequencies if {@code rope} has none
+     */
+    Rotation rotation(RopeKeys rope, double theta) {
         check(
                 rope.rotatedShare() == 1,
                 "partial_rotary_factor is not 1, which transformers does not read for this family; remove it");
         check(headDim % 2 == 0, "head_dim is " + headDim + "; even widths up to 256 are supported");
-        return new Rotation(theta(), headDim, rope.scaling(rope.type(), maxPositions()));
+        return new Rotation(rope.theta(theta), headDim, rope.scaling(rope.type(), maxPositions()));
     }
 
     /** Whether each layer has a window, by {@code layer_types}; null if that is absent. */
@@ -162,9 +170,16 @@ final class DecoderKeys {
         return attention(1 / Math.sqrt(headDim), bias, QueryKeyNorm.NONE, layers);
     }
 
+    /** Attention without soft cap. */
     AttentionTraits attention(double scale, AttentionBias bias, QueryKeyNorm norm, List<LayerAttention> layers) {
+        return attention(scale, 0, bias, norm, layers);
+    }
+
+    AttentionTraits attention(
+            double scale, double softCap, AttentionBias bias, QueryKeyNorm norm, List<LayerAttention> layers) {
         Integer keyHeads = keys.integerOrNull("num_key_value_heads");
-        return new AttentionTraits(heads, keyHeads == null ? heads : keyHeads, headDim, scale, 0, bias, norm, layers);
+        return new AttentionTraits(
+                heads, keyHeads == null ? heads : keyHeads, headDim, scale, softCap, bias, norm, layers);
     }
 
     double epsilon() {
@@ -173,10 +188,11 @@ final class DecoderKeys {
 
     /** A gated MLP, with biases by {@code mlp_bias}. */
     MlpTraits mlp() {
-        String name = keys.text("hidden_act", "");
+        String key = defaults.json().has("hidden_activation") ? "hidden_activation" : "hidden_act";
+        String name = keys.text(key, "");
         @Nullable Activation activation = ACTIVATIONS.get(name);
         if (activation == null) {
-            throw new Dpo4jException("hidden_act is \"" + name + "\", which is not supported; use a model with one of "
+            throw new Dpo4jException(key + " is \"" + name + "\", which is not supported; use a model with one of "
                     + String.join(", ", ACTIVATIONS.keySet().stream().sorted().toList()));
         }
         return new MlpTraits(keys.integer("intermediate_size"), activation, keys.flag("mlp_bias"));

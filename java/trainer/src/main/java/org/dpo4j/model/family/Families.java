@@ -20,6 +20,8 @@ public final class Families {
             new SmolLm3(),
             new Granite(),
             new Olmo2(),
+            new Gemma2(),
+            new Gemma3(),
             new Phi3());
 
     private Families() {}
