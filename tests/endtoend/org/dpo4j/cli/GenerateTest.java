@@ -3,6 +3,8 @@ package org.dpo4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -57,6 +59,73 @@ class GenerateTest {
         String line = "{\"row\":1,\"sample\":%d,\"prompt\":\"Once upon\",\"completion\":\" a time,\","
                 + "\"prompt_ids\":[1,403,407],\"completion_ids\":[261,378,432]}";
         assertThat(samples.out()).containsExactly(line.formatted(1), line.formatted(2));
+    }
+
+    /** A stop string spans tokens, "a time," here. The text ends before it; the ids have its tokens. */
+    @Test
+    void aTextEndsBeforeAStopString() {
+        String options = "--prompt %s --max_new_tokens 20 --stop_strings zebra %s";
+        assertThat(generate(STORIES + "/hf", options, "Once upon", "time,").out())
+                .containsExactly("Once upon a ");
+        Cli json = generate(STORIES + "/hf", options + " --json", "Once upon", "time,");
+        assertThat(json.json()).hasSize(1);
+        assertThat(json.json().get(0).get("completion").textValue()).isEqualTo(" a ");
+        assertThat(json.json().get(0).get("completion_ids").toString()).isEqualTo("[261,378,432]");
+        assertThat(generate(STORIES + "/hf", "--prompt %s --stop_token_ids 5,378", "Once upon")
+                        .out())
+                .containsExactly("Once upon a time");
+    }
+
+    /** The defaults of generation_config.json, and options that replace them. */
+    @Test
+    void generationConfigSetsTheDefaults() throws IOException {
+        Path model = Files.createDirectory(directory.resolve("model"));
+        for (String file : List.of("config.json", "model.safetensors", "tokenizer.json")) {
+            Files.copy(TestFiles.real(STORIES + "/hf").resolve(file), model.resolve(file));
+        }
+        TestFiles.write(
+                model.resolve("generation_config.json"),
+                "{\"do_sample\": true, \"temperature\": 4, \"top_p\": 0.95, \"max_new_tokens\": 7, \"x\": 1,"
+                        + " \"eos_token_id\": [2]}");
+        String line = "generate --model_name_or_path %s --prompt Once --json --min_new_tokens 7";
+        Cli sampled = Cli.runOnDevice(line, model).assertSucceeded();
+        assertThat(sampled.err())
+                .contains(
+                        "dpo4j: generation_config.json sets do_sample, so tokens are sampled; --temperature 0 turns it"
+                                + " off",
+                        "dpo4j: generation_config.json: keys not used: x");
+        JsonNode ids = sampled.json().get(0).get("completion_ids");
+        assertThat(ids).hasSize(7);
+        assertThat(Cli.runOnDevice(line + " --temperature 4 --top_k 50 --top_p 0.95 --max_new_tokens 7", model)
+                        .json()
+                        .get(0)
+                        .get("completion_ids"))
+                .isEqualTo(ids);
+        assertThat(Cli.runOnDevice(line + " --temperature 0", model)
+                        .json()
+                        .get(0)
+                        .get("completion_ids"))
+                .isNotEqualTo(ids);
+        TestFiles.write(model.resolve("generation_config.json"), "{\"num_beams\": 4}");
+        Cli.runOnDevice(line, model)
+                .assertThatRunEndedWith()
+                .isEqualTo("dpo4j: error: " + model.resolve("generation_config.json")
+                        + ": num_beams is 4, which is not supported; remove the key");
+        TestFiles.write(model.resolve("generation_config.json"), "{\"max_length\": 6, \"top_k\": 3}");
+        assertThat(Cli.runOnDevice("generate --model_name_or_path %s --prompt %s --json", model, "Once upon")
+                        .assertSucceeded()
+                        .json()
+                        .get(0)
+                        .get("completion_ids"))
+                .as("6 tokens, 3 of them the prompt's")
+                .hasSize(3);
+    }
+
+    @Test
+    void optionsWithoutEffectAreRefused() {
+        Cli.runOnDevice("generate --model_name_or_path %s --prompt a --json --top_k 3 --min_p 0.1", Cli.MODEL)
+                .assertThatRunEndedWith()
+                .startsWith("dpo4j: error: top_k, min_p has no effect: without sampling");
     }
 
     /** A sample depends on its prompt, the seed and the number of the prompt, not on other samples. */

@@ -171,7 +171,7 @@ final class ConfigFile implements IDefaultValueProvider {
     }
 
     private String text(OptionSpec option, Entry entry) {
-        if (entry.value instanceof SequenceNode list && option.isMultiValue()) {
+        if (entry.value instanceof SequenceNode list && !option.splitRegex().isEmpty()) {
             if (list.getValue().isEmpty()) {
                 throw refusal(entry.line, entry.key + " is an empty list; give a value, or leave it out");
             }

@@ -1,14 +1,10 @@
 package org.dpo4j.cli;
 
-import com.fasterxml.jackson.databind.json.JsonMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.PrintStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
-import java.util.stream.IntStream;
 import org.dpo4j.data.Dataset;
 import org.dpo4j.data.Prompt;
 import org.dpo4j.data.Tokenizer;
@@ -17,6 +13,7 @@ import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Generator;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.family.GenerationDefaults;
 import org.dpo4j.train.DeviceOptions;
 import org.dpo4j.train.ModelOptions;
 import org.dpo4j.train.OptionRange;
@@ -42,8 +39,6 @@ import picocli.CommandLine.Spec;
         },
         sortOptions = false)
 final class GenerateCommand implements Callable<Integer> {
-    private static final JsonMapper JSON = new JsonMapper();
-
     @Spec
     private CommandSpec command;
 
@@ -62,13 +57,8 @@ final class GenerateCommand implements Callable<Integer> {
                     + " pipe, or - for standard input.")
     private @Nullable Path prompts;
 
-    @Option(names = "--max_new_tokens", description = "Maximum tokens of a continuation; default ${DEFAULT-VALUE}.")
-    private int maxNewTokens = 128;
-
-    @Option(
-            names = "--temperature",
-            description = "Divides the logits; 0 picks the token with the maximum logit; default ${DEFAULT-VALUE}.")
-    private double temperature = 0;
+    @Mixin
+    private final GenerationOptions generation = new GenerationOptions();
 
     @Option(names = "--num_return_sequences", description = "Samples per prompt; default ${DEFAULT-VALUE}.")
     private int samples = 1;
@@ -88,23 +78,43 @@ final class GenerateCommand implements Callable<Integer> {
                             ? "prompt is missing; give it, or a file of prompts"
                             : "prompt and prompts are both given; leave one out");
         }
-        OptionRange.MAX_NEW_TOKENS.check(maxNewTokens);
         OptionRange.NUM_RETURN_SEQUENCES.check(samples);
-        OptionRange.TEMPERATURE.check(temperature);
-        Generator.Options options = new Generator.Options(maxNewTokens, temperature);
+        generation.check();
+        GenerationDefaults defaults = defaults();
         try (Device device = deviceOptions.open(Output::notice);
                 Model model = Model.load(modelOptions.directory(), device, modelOptions.storage(device));
                 Generator generator = new Generator(model)) {
             int vocabulary = model.architecture().vocabSize();
+            GenerationOptions.Resolved options = generation.resolve(defaults, vocabulary);
             try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory(), vocabulary)) {
                 if (tokenizer == null && !json) {
                     throw new Dpo4jException(modelOptions.directory()
                             + " has no tokenizer.json to write text with; add it, or give --json");
                 }
+                if (tokenizer == null && !options.stopStrings().isEmpty()) {
+                    throw new Dpo4jException(modelOptions.directory()
+                            + " has no tokenizer.json to find stop_strings with; add it, or give stop_token_ids");
+                }
                 print(generator, tokenizer, read(tokenizer, vocabulary), options);
             }
         }
         return 0;
+    }
+
+    private GenerationDefaults defaults() {
+        Path directory = modelOptions.directory();
+        if (!Files.isDirectory(directory)) {
+            return GenerationDefaults.NONE; // Model.load says what is wrong
+        }
+        GenerationDefaults defaults = GenerationDefaults.read(directory);
+        String notice = generation.notice(defaults);
+        if (notice != null) {
+            Output.notice(notice);
+        }
+        if (!defaults.unknown().isEmpty()) {
+            Output.notice("generation_config.json: keys not used: " + String.join(", ", defaults.unknown()));
+        }
+        return defaults;
     }
 
     private List<Prompt> read(@Nullable Tokenizer tokenizer, int vocabulary) {
@@ -120,51 +130,19 @@ final class GenerateCommand implements Callable<Integer> {
     }
 
     private void print(
-            Generator generator, @Nullable Tokenizer tokenizer, List<Prompt> given, Generator.Options options) {
+            Generator generator,
+            @Nullable Tokenizer tokenizer,
+            List<Prompt> given,
+            GenerationOptions.Resolved options) {
         List<Generator.Request> requests = new ArrayList<>();
         for (int i = 0; i < given.size(); i++) {
             requests.add(new Generator.Request(given.get(i).ids(), samples, seeds.seed() + i));
         }
-        List<List<int[]>> drawn = generator.generate(requests, options);
-        Output.write(null, out -> print(out, tokenizer, given, drawn));
-    }
-
-    private void print(PrintStream out, @Nullable Tokenizer tokenizer, List<Prompt> given, List<List<int[]>> drawn) {
-        for (int i = 0; i < given.size(); i++) {
-            for (int sample = 0; sample < samples; sample++) {
-                int[] completion = drawn.get(i).get(sample);
-                out.println(
-                        json
-                                ? line(given.get(i), sample + 1, completion, tokenizer)
-                                : text(given.get(i), completion, tokenizer));
-            }
-        }
-    }
-
-    /**
-     * Decodes prompt and completion together, because some tokenizers decode a token differently at the start of a
-     * text.
-     */
-    private static String text(Prompt prompt, int[] completion, @Nullable Tokenizer tokenizer) {
-        if (tokenizer == null) {
-            return "";
-        }
-        return tokenizer.decode(IntStream.concat(Arrays.stream(prompt.ids()), Arrays.stream(completion))
-                .toArray());
-    }
-
-    private static ObjectNode line(Prompt prompt, int sample, int[] completion, @Nullable Tokenizer tokenizer) {
-        ObjectNode line = JSON.createObjectNode().put("row", prompt.row()).put("sample", sample);
-        if (tokenizer != null) {
-            String given = tokenizer.decode(prompt.ids());
-            String whole = text(prompt, completion, tokenizer);
-            line.put("prompt", given);
-            line.put(
-                    "completion",
-                    whole.startsWith(given) ? whole.substring(given.length()) : tokenizer.decode(completion));
-        }
-        Arrays.stream(prompt.ids()).forEach(line.putArray("prompt_ids")::add);
-        Arrays.stream(completion).forEach(line.putArray("completion_ids")::add);
-        return line;
+        boolean isStreamed = !json && given.size() == 1 && samples == 1;
+        Output.write(null, out -> {
+            GenerationWriter writer =
+                    new GenerationWriter(out, tokenizer, given, options.stopStrings(), json, isStreamed);
+            generator.generate(requests, options.options(), writer);
+        });
     }
 }

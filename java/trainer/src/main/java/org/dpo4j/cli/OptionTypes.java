@@ -88,8 +88,8 @@ final class OptionTypes {
         if (isFile(option) && value.endsWith("/")) { // a Path drops the slash
             return "is " + value + ", which names a directory (a / ends it); name a file";
         }
-        boolean isOneOfSeveral =
-                option.isMultiValue() && Arrays.stream(value.split(",", -1)).anyMatch(String::isBlank);
+        boolean isOneOfSeveral = !option.splitRegex().isEmpty()
+                && Arrays.stream(value.split(",", -1)).anyMatch(String::isBlank);
         return isOneOfSeveral ? "is " + value + ", which has an empty element; leave that out" : null;
     }
 

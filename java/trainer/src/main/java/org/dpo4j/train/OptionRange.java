@@ -33,6 +33,8 @@ public enum OptionRange {
     MAX_GRAD_NORM(0, 1e30, "from 0 to 1e30"),
     MAX_LENGTH(2, 1_000_000_000),
     MAX_NEW_TOKENS(1, 1_000_000_000),
+    MIN_NEW_TOKENS(0, 1_000_000_000),
+    MIN_P(0, 1, "in [0, 1]"),
     MAX_STEPS(
             -1,
             1_000_000_000,
@@ -42,8 +44,11 @@ public enum OptionRange {
     NUM_TRAIN_EPOCHS(Double.MIN_VALUE, 1_000_000, "above 0 and at most 1,000,000"),
     PER_DEVICE_EVAL_BATCH_SIZE(1, 65_536),
     PER_DEVICE_TRAIN_BATCH_SIZE(1, 65_536),
+    REPETITION_PENALTY(1e-6, 1e6, "from 1e-6 to 1e6"),
     SEED(Long.MIN_VALUE, Long.MAX_VALUE, "a whole number from -2^63 to 2^63 - 1"),
-    TEMPERATURE(0, 1e6, "from 0 to 1e6"),
+    TEMPERATURE(0, 1e6, "0, or from 1e-30 to 1e6", value -> value == 0 || value >= 1e-30),
+    TOP_K(0, 1_000_000_000),
+    TOP_P(0, 1, "in [0, 1]"),
     /** A value below 1 is a share of all steps. */
     WARMUP_STEPS(0, 1_000_000_000, "from 0 to 1,000,000,000; below 1 it is a share of all steps"),
     WARMUP_RATIO(0, 1, "from 0 to 1"),

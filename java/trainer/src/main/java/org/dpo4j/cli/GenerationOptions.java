@@ -1,0 +1,168 @@
+package org.dpo4j.cli;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.Generator;
+import org.dpo4j.model.Sampling;
+import org.dpo4j.model.family.GenerationDefaults;
+import org.dpo4j.train.OptionRange;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/**
+ * How {@code generate} continues prompts. An option that is not given has the value of {@code generation_config.json}, as
+ * in transformers; {@code do_sample} there turns sampling on.
+ */
+final class GenerationOptions {
+    private static final int MAX_NEW_TOKENS = 128;
+
+    /** What transformers uses where a file samples and does not set top_k. */
+    private static final int TOP_K_OF_FILES = 50;
+
+    @Option(
+            names = "--max_new_tokens",
+            description = "Maximum tokens of a continuation; default from generation_config.json, else "
+                    + MAX_NEW_TOKENS + ".")
+    private @Nullable Integer maxNewTokens;
+
+    @Option(
+            names = "--min_new_tokens",
+            description = "EOS and stop tokens are not chosen before this number of tokens; default from"
+                    + " generation_config.json, else 0.")
+    private @Nullable Integer minNewTokens;
+
+    @Option(
+            names = "--temperature",
+            description = "Divides the logits; 0 picks the token with the maximum logit; default from"
+                    + " generation_config.json if do_sample is true there, else 0.")
+    private @Nullable Double temperature;
+
+    @Option(
+            names = "--top_k",
+            description = "Samples from the k tokens with the largest logits; 0: from all; default from"
+                    + " generation_config.json (" + TOP_K_OF_FILES + " if only do_sample is there), else 0.")
+    private @Nullable Integer topK;
+
+    @Option(
+            names = "--top_p",
+            description = "Samples from the most probable tokens that together have this probability; default from"
+                    + " generation_config.json, else 1.")
+    private @Nullable Double topP;
+
+    @Option(
+            names = "--min_p",
+            description = "Leaves out tokens whose probability is below this part of the maximum; default from"
+                    + " generation_config.json, else 0.")
+    private @Nullable Double minP;
+
+    @Option(
+            names = "--repetition_penalty",
+            description = "Divides positive logits, and multiplies negative ones, of tokens of the prompt and the"
+                    + " continuation; default from generation_config.json, else 1.")
+    private @Nullable Double repetitionPenalty;
+
+    @Option(
+            names = "--stop_strings",
+            arity = "1..*",
+            description = "A continuation ends before this text; several may follow one another; default from"
+                    + " generation_config.json.")
+    private @Nullable List<String> stopStrings;
+
+    @Option(names = "--stop_token_ids", split = ",", description = "Tokens that end a continuation, besides EOS.")
+    private List<Integer> stopTokenIds = List.of();
+
+    /** Options with the defaults of a model. */
+    record Resolved(Generator.Options options, List<String> stopStrings) {}
+
+    /** Throws if an option is outside its range. */
+    void check() {
+        check(OptionRange.MAX_NEW_TOKENS, maxNewTokens);
+        check(OptionRange.MIN_NEW_TOKENS, minNewTokens);
+        check(OptionRange.TEMPERATURE, temperature);
+        check(OptionRange.TOP_K, topK);
+        check(OptionRange.TOP_P, topP);
+        check(OptionRange.MIN_P, minP);
+        check(OptionRange.REPETITION_PENALTY, repetitionPenalty);
+        if (stopStrings != null && stopStrings.contains("")) {
+            throw new Dpo4jException("stop_strings is empty; give a text, or leave the option out");
+        }
+    }
+
+    private static void check(OptionRange range, @Nullable Number value) {
+        if (value != null) {
+            range.check(value.doubleValue());
+        }
+    }
+
+    Resolved resolve(GenerationDefaults file, int vocabulary) {
+        for (int id : stopTokenIds) {
+            if (id < 0 || id >= vocabulary) {
+                throw new Dpo4jException(
+                        "stop_token_ids is " + id + "; it must be from 0 to " + (vocabulary - 1) + ", a token id");
+            }
+        }
+        Sampling sampling = sampling(file);
+        int min = first(minNewTokens, file.minNewTokens(), 0);
+        boolean isLengthOfFile = maxNewTokens == null && file.maxNewTokens() == null && file.maxLength() != null;
+        int max = first(maxNewTokens, file.maxNewTokens(), isLengthOfFile ? Integer.MAX_VALUE : MAX_NEW_TOKENS);
+        if (min > max) {
+            throw new Dpo4jException(
+                    "min_new_tokens is " + min + "; it must be from 0 to max_new_tokens, which is " + max);
+        }
+        int length = isLengthOfFile ? first(null, file.maxLength(), 0) : Integer.MAX_VALUE;
+        return new Resolved(
+                new Generator.Options(max, length, min, sampling, Set.copyOf(stopTokenIds)),
+                stopStrings != null ? List.copyOf(stopStrings) : file.stopStrings());
+    }
+
+    private Sampling sampling(GenerationDefaults file) {
+        double penalty = first(repetitionPenalty, file.repetitionPenalty(), 1.0);
+        double divisor = temperature != null ? temperature : file.doSample() ? first(null, file.temperature(), 1.0) : 0;
+        if (divisor == 0) {
+            refuseWithoutSampling();
+            return new Sampling(0, 0, 1, 0, penalty);
+        }
+        return new Sampling(
+                divisor,
+                first(topK, file.topK(), file.doSample() ? TOP_K_OF_FILES : 0),
+                first(topP, file.topP(), 1.0),
+                first(minP, file.minP(), 0.0),
+                penalty);
+    }
+
+    private void refuseWithoutSampling() {
+        List<String> given = new ArrayList<>();
+        if (topK != null) {
+            given.add("top_k");
+        }
+        if (topP != null) {
+            given.add("top_p");
+        }
+        if (minP != null) {
+            given.add("min_p");
+        }
+        if (!given.isEmpty()) {
+            throw new Dpo4jException(String.join(", ", given)
+                    + " has no effect: without sampling, the token with the maximum logit is chosen; it must be left out,"
+                    + " or temperature must be set to a number above 0");
+        }
+    }
+
+    /** What {@code generate} says on standard error if the file makes it sample; null otherwise. */
+    @Nullable
+    String notice(GenerationDefaults file) {
+        return temperature == null && file.doSample()
+                ? "generation_config.json sets do_sample, so tokens are sampled; --temperature 0 turns it off"
+                : null;
+    }
+
+    private static int first(@Nullable Integer given, @Nullable Integer ofFile, int otherwise) {
+        return given != null ? given : ofFile != null ? ofFile : otherwise;
+    }
+
+    private static double first(@Nullable Double given, @Nullable Double ofFile, double otherwise) {
+        return given != null ? given : ofFile != null ? ofFile : otherwise;
+    }
+}
