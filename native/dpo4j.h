@@ -142,6 +142,7 @@ typedef struct dpo4j_matmul_params {
   float* c; /* [m,n] */
   const float* a;
   const float* b;
+  const float* bias; /* f32[n], added to every row of c; null for none */
   int64_t m;
   int64_t n;
   int64_t k;
@@ -153,7 +154,8 @@ typedef struct dpo4j_matmul_params {
   int32_t accumulate;  /* 0 or 1 */
 } dpo4j_matmul_params;
 
-/* c = op(a) op(b), or c += op(a) op(b) if accumulate is 1. The bits of a row of c depend neither on m nor on the number of threads. */
+/* c = op(a) op(b) + bias, or c += op(a) op(b) if accumulate is 1, without a bias. The bits of a row of c depend neither on m nor on the
+   number of threads. */
 DPO4J_API int32_t dpo4j_matmul(dpo4j_context*, const dpo4j_matmul_params* params);
 
 /* ---- embedding: rows of a table by index --------------------------------------------------------------------------------------------- */

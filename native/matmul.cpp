@@ -32,10 +32,11 @@ int32_t dpo4j_matmul(dpo4j_context* context, const dpo4j_matmul_params* params) 
       .require(p.k >= 0 && p.k <= INT32_MAX, "k", "must not be negative, nor beyond an int32")
       .flag("transpose_a", p.transpose_a)
       .flag("transpose_b", p.transpose_b)
-      .flag("accumulate", p.accumulate);
+      .flag("accumulate", p.accumulate)
+      .require(p.bias == nullptr || p.accumulate == 0, "bias", "must be null if accumulate is 1");
   check_stride(call, "c_stride", p.c_stride, p.n);
   check_stride(call, "a_stride", p.a_stride, p.transpose_a ? p.m : p.k);
   check_stride(call, "b_stride", p.b_stride, p.transpose_b ? p.k : p.n);
-  call.words("c", p.c).words("a", p.a).words("b", p.b);
+  call.words("c", p.c).words("a", p.a).words("b", p.b).words_or_null("bias", p.bias);
   return call.run_on_cpu(p);
 }

@@ -1,4 +1,5 @@
-// c = op(a) op(b) (+ c) by the sgemm of oneDNN, which is loaded at run time.
+// c = op(a) op(b) (+ c or bias) by the sgemm of oneDNN, which is loaded at run time. A bias is written to a tile of c just before sgemm adds
+// the product to it, so the tile is still in the cache.
 //
 // The bits of a row of oneDNN's result depend on the size of the product: oneDNN partitions a product by its number of threads and chooses
 // kernels by the number of rows, and these kernels do not all add in the same order. So every tile of c is computed by a single-threaded
@@ -61,10 +62,16 @@ struct Columns {
   // c (+)= the part of the product for kDepth values of k from `depth` on.
   void multiply(float* c, int64_t c_stride, const float* a, int64_t a_stride, int64_t rows, int64_t depth) const {
     sgemm.load(std::memory_order_relaxed)(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', rows, n, min(p.k - depth, kDepth), 1, a,
-                                          a_stride, b_at(depth), p.b_stride, depth > 0 || p.accumulate ? 1 : 0, c, c_stride);
+                                          a_stride, b_at(depth), p.b_stride, depth > 0 || p.accumulate || p.bias ? 1 : 0, c, c_stride);
+  }
+
+  // Sets rows of c to the bias.
+  void begin(float* c, int64_t c_stride, int64_t rows) const {
+    for (int64_t i = 0; p.bias && i < rows; i++) memcpy(c + i * c_stride, p.bias + column, n * sizeof(float));
   }
 
   void run(int64_t row, int64_t rows) const {
+    begin(c_at(row), p.c_stride, rows);
     for (int64_t depth = 0; depth < p.k; depth += kDepth) multiply(c_at(row), p.c_stride, a_at(row, depth), p.a_stride, rows, depth);
   }
 
@@ -82,6 +89,7 @@ struct Columns {
     const int64_t padded_rows = rows <= kFewRows ? kFewRows : kWholeRows;
     memset(padded.c, 0, padded_rows * n * sizeof(float));
     for (int64_t i = 0; p.accumulate && i < rows; i++) memcpy(padded.c + i * n, c_at(row + i), n * sizeof(float));
+    begin(padded.c, n, rows);
     for (int64_t depth = 0; depth < p.k; depth += kDepth) {
       const int64_t stride = pad(padded.a, row, rows, padded_rows, depth);
       multiply(padded.c, n, padded.a, stride, padded_rows, depth);
@@ -102,9 +110,11 @@ void run_few_rows(const Columns& tile, int64_t row, int64_t rows, Padded& padded
   const dpo4j_matmul_params& p = tile.p;
   const int64_t groups = tile.n / kFewRowsColumns;
   const int64_t columns = (tile.n % kFewRowsColumns == 0 || groups == 0 ? groups : groups - 1) * kFewRowsColumns;
+  tile.begin(tile.c_at(row), p.c_stride, rows);
   for (int64_t depth = 0; depth < p.k; depth += kDepth) {
     multiply_few_rows({tile.c_at(row), tile.a_at(row, depth), tile.b_at(depth), p.c_stride, p.a_stride, p.b_stride, rows, columns,
-                       min(p.k - depth, kDepth), block.load(std::memory_order_relaxed), depth > 0 || p.accumulate != 0});
+                       min(p.k - depth, kDepth), block.load(std::memory_order_relaxed),
+                       depth > 0 || p.accumulate != 0 || p.bias != nullptr});
   }
   if (columns < tile.n) Columns{p, tile.column + columns, tile.n - columns}.run_padded(row, rows, padded);
 #endif
@@ -179,7 +189,7 @@ int load_matmul_library(const char* path, char* text, size_t text_bytes) {
 }
 
 void run(Cpu& cpu, const dpo4j_matmul_params& p) {
-  if (p.k == 0 && !p.accumulate) return fill_zero(p);
+  if (p.k == 0 && !p.accumulate && !p.bias) return fill_zero(p);
   const int64_t width = tile_columns(p.n);
   const int64_t column_tiles = (p.n + width - 1) / width;
   const int64_t row_tiles = (p.m + kRows - 1) / kRows;

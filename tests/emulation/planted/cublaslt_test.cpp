@@ -107,17 +107,22 @@ double tolerance(int64_t k, bool bf16, double value) {
   return static_cast<double>(k * k) * 0x1p-24 + (bf16 ? (std::fabs(value) + 1e-3) * 0x1p-8 : 0);
 }
 
-void product(bool bf16, bool bf16_result, bool row_order, bool transpose_a, bool transpose_b, float beta) {
+void product(bool bf16, bool bf16_result, bool row_order, bool transpose_a, bool transpose_b, float beta, bool has_bias) {
   const int64_t m = 70, n = 37, k = 300;
   Library library;
   set(library.desc, CUBLASLT_MATMUL_DESC_TRANSA, int32_t{transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N});
   set(library.desc, CUBLASLT_MATMUL_DESC_TRANSB, int32_t{transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N});
   const Operand a(bf16, row_order, transpose_a ? k : m, transpose_a ? m : k), b(bf16, row_order, transpose_b ? n : k, transpose_b ? k : n);
   Operand d(bf16_result, row_order, m, n);
+  const Operand bias(bf16_result, false, m, 1);
+  if (has_bias) {
+    set(library.desc, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+    set(library.desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias.elements);
+  }
   std::vector<double> expected;
   for (int64_t i = 0; i < m; i++) {
     for (int64_t j = 0; j < n; j++) {
-      double sum = beta * d.get(i, j);
+      double sum = beta * d.get(i, j) + (has_bias ? bias.get(i, 0) : 0);
       for (int64_t l = 0; l < k; l++) sum += (transpose_a ? a.get(l, i) : a.get(i, l)) * (transpose_b ? b.get(j, l) : b.get(l, j));
       expected.push_back(sum);
       if (beta == 0) d.put(i, j, NAN);  // must not be read
@@ -148,6 +153,13 @@ void refusals() {
   CHECK(library.multiply(d, a, b, 0, &result.algo, result.workspaceSize - 1) == CUBLAS_STATUS_INVALID_VALUE);
   const cublasLtMatmulAlgo_t unknown{};
   CHECK(library.multiply(d, a, b, 0, &unknown) == CUBLAS_STATUS_INVALID_VALUE);
+
+  // An algorithm is chosen for an epilogue. An epilogue with a bias needs the bias's address.
+  set(library.desc, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+  CHECK(library.multiply(d, a, b, 0, &result.algo) == CUBLAS_STATUS_INVALID_VALUE);
+  CHECK(library.choose(d, a, b, &result) == CUBLAS_STATUS_SUCCESS);
+  CHECK(library.multiply(d, a, b, 0, &result.algo) == CUBLAS_STATUS_INVALID_VALUE);
+  set(library.desc, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_DEFAULT);
 
   const int32_t transpose = 7;
   CHECK(cublasLtMatmulDescSetAttribute(library.desc, CUBLASLT_MATMUL_DESC_TRANSA, &transpose, 4) == CUBLAS_STATUS_INVALID_VALUE);
@@ -185,8 +197,9 @@ int main() {
     for (bool bf16 : {false, true}) {
       for (bool bf16_result : {false, true}) {
         if (bf16_result && !bf16) continue;
-        product(bf16, bf16_result, choice & 1, choice & 2, choice & 4, 0);
-        product(bf16, bf16_result, choice & 1, choice & 2, choice & 4, 1);
+        product(bf16, bf16_result, choice & 1, choice & 2, choice & 4, 0, false);
+        product(bf16, bf16_result, choice & 1, choice & 2, choice & 4, 1, false);
+        product(bf16, bf16_result, choice & 1, choice & 2, choice & 4, 0, true);
       }
     }
   }

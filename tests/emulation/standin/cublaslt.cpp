@@ -17,6 +17,7 @@ struct cublasLtMatmulDesc {
   uint64_t mark;
   int32_t compute_type, scale_type, pointer_mode, transpose_a, transpose_b, transpose_c;
   uint32_t epilogue;
+  const void* bias;
 };
 
 struct cublasLtMatrixLayout {
@@ -102,7 +103,7 @@ bool is_type(int64_t type) { return type == CUDA_R_32F || type == CUDA_R_16BF; }
 
 cublasLtMatmulDesc matmul_description(int32_t compute_type, int32_t scale_type) {
   return {cublasLtMatmulDesc::kMark, compute_type, scale_type, CUBLASLT_POINTER_MODE_HOST, CUBLAS_OP_N, CUBLAS_OP_N, CUBLAS_OP_N,
-          CUBLASLT_EPILOGUE_DEFAULT};
+          CUBLASLT_EPILOGUE_DEFAULT, nullptr};
 }
 
 cublasLtMatrixLayout matrix_layout(uint32_t type, uint64_t rows, uint64_t columns, int64_t ld) {
@@ -151,7 +152,7 @@ cublasStatus_t check_types(const Product& product) {
   if (desc.scale_type != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
   if (desc.pointer_mode != CUBLASLT_POINTER_MODE_HOST) return not_emulated("pointer mode", desc.pointer_mode);
   if (desc.transpose_c != CUBLAS_OP_N) return CUBLAS_STATUS_NOT_SUPPORTED;
-  if (desc.epilogue != CUBLASLT_EPILOGUE_DEFAULT) return not_emulated("epilogue", desc.epilogue);
+  if (desc.epilogue != CUBLASLT_EPILOGUE_DEFAULT && desc.epilogue != CUBLASLT_EPILOGUE_BIAS) return not_emulated("epilogue", desc.epilogue);
   const uint32_t a = product.a->type, b = product.b->type, c = product.c->type, d = product.d->type;
   if (a != b || c != d || (a == CUDA_R_32F && d != CUDA_R_32F)) return CUBLAS_STATUS_NOT_SUPPORTED;
   return CUBLAS_STATUS_SUCCESS;
@@ -193,6 +194,7 @@ uint64_t kind_of(const Product& product) {
   uint64_t kind = 0;
   const auto add = [&kind](uint64_t digit) { kind = kind * 128 + digit; };
   for (int32_t value : {desc.compute_type, desc.transpose_a, desc.transpose_b}) add(static_cast<uint64_t>(value));
+  add(desc.epilogue);
   for (const cublasLtMatrixLayout* layout : {product.a, product.b, product.d}) {
     add(layout->type * 2 + static_cast<uint64_t>(layout->order));
   }
@@ -295,6 +297,8 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc* 
       return set_transpose(&desc->transpose_c);
     case CUBLASLT_MATMUL_DESC_EPILOGUE:
       return set(&desc->epilogue, value, bytes);
+    case CUBLASLT_MATMUL_DESC_BIAS_POINTER:
+      return set(&desc->bias, value, bytes);
   }
   return not_emulated("matmul descriptor attribute", attribute);
 }
@@ -424,13 +428,20 @@ DPO4J_STANDIN cublasStatus_t cublasLtMatmul(cublasLtContext* handle, const cubla
   if (c == d ? c_layout->ld != d_layout->ld : beta_value != 0 && overlap(d, d_bytes, c, bytes_of(*c_layout))) {
     return invalid("c and d overlap but are not one matrix");
   }
+  const void* const bias = desc->epilogue == CUBLASLT_EPILOGUE_BIAS ? desc->bias : nullptr;
+  if (desc->epilogue == CUBLASLT_EPILOGUE_BIAS) {
+    if (bias == nullptr) return invalid("an epilogue with a bias, and no address of it");
+    const size_t bias_bytes = static_cast<size_t>(product.m) * (d_layout->type == CUDA_R_32F ? 4 : 2);
+    if (!dpo4j_standin_touch(bias, bias_bytes, "cublasLtMatmul bias")) return CUBLAS_STATUS_SUCCESS;
+    if (overlap(d, d_bytes, bias, bias_bytes)) return invalid("d overlaps the bias");
+  }
   const Matrix d_matrix = matrix(d, *d_layout, false), c_matrix = matrix(c, *c_layout, false);
   const Matrix a_matrix = matrix(a, *a_layout, desc->transpose_a != CUBLAS_OP_N),
                b_matrix = matrix(b, *b_layout, desc->transpose_b != CUBLAS_OP_N);
   const auto multiply = [=, m = product.m, n = product.n, k = product.k] {
     if (!dpo4j_standin_touch(d, d_bytes, "cublasLtMatmul d")) return cudaErrorIllegalAddress;
     if (used_workspace_bytes != 0) memset(workspace, 0xFF, used_workspace_bytes);  // an algorithm overwrites its workspace
-    gemm(d_matrix, a_matrix, b_matrix, c_matrix, m, n, k, alpha_value, beta_value);
+    gemm(d_matrix, a_matrix, b_matrix, c_matrix, bias, m, n, k, alpha_value, beta_value);
     return cudaSuccess;
   };
   if (dpo4j_standin_is_capturing(stream)) {

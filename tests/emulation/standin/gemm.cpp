@@ -66,12 +66,15 @@ __attribute__((no_sanitize_address, no_sanitize_thread, no_sanitize_undefined)) 
   }
 }
 
-void finish(const Matrix& d, const Matrix& c, const float* sums, int64_t row, int64_t rows, int64_t column, int64_t columns, float alpha,
-            float beta) {
+void finish(const Matrix& d, const Matrix& c, const void* bias, const float* sums, int64_t row, int64_t rows, int64_t column,
+            int64_t columns, float alpha, float beta) {
+  const Matrix bias_column{const_cast<void*>(bias), d.bf16, 1, 0};
   for (int64_t i = 0; i < rows; i++) {
+    const float row_bias = bias != nullptr ? load(bias_column, row + i, 0) : 0;
     for (int64_t j = 0; j < columns; j++) {
       float value = alpha * sums[i * kPanelColumns + j];
       if (beta != 0) value += beta * load(c, row + i, column + j);
+      if (bias != nullptr) value += row_bias;
       store(d, row + i, column + j, value);
     }
   }
@@ -79,7 +82,8 @@ void finish(const Matrix& d, const Matrix& c, const float* sums, int64_t row, in
 
 }  // namespace
 
-void gemm(const Matrix& d, const Matrix& a, const Matrix& b, const Matrix& c, int64_t m, int64_t n, int64_t k, float alpha, float beta) {
+void gemm(const Matrix& d, const Matrix& a, const Matrix& b, const Matrix& c, const void* bias, int64_t m, int64_t n, int64_t k,
+          float alpha, float beta) {
   std::vector<float> a_panel(kPanelRows * kPanelDepth), b_panel(kPanelColumns * kPanelDepth), sums;
   sums.resize((m + kPanelRows - 1) / kPanelRows * kPanelRows * kPanelColumns);
   for (int64_t column = 0; column < n; column += kPanelColumns) {
@@ -98,6 +102,6 @@ void gemm(const Matrix& d, const Matrix& a, const Matrix& b, const Matrix& c, in
         }
       }
     }
-    finish(d, c, sums.data(), 0, m, column, columns, alpha, beta);
+    finish(d, c, bias, sums.data(), 0, m, column, columns, alpha, beta);
   }
 }

@@ -118,6 +118,81 @@ class MatmulTest {
         }
     }
 
+    /** Rows that fill tiles of the CPU's product (144, 48 and 24) and rows that do not, and sums longer than one of its passes (4096). */
+    @OnEachDType
+    @Tag("small")
+    void aBiasIsAddedToEveryRow(On on) {
+        int[][] shapes = {{1, 1, 1}, {1, 300, 64}, {3, 5, 0}, {24, 8, 9}, {50, 13, 33}, {150, 40, 20}, {2, 3, 4100}};
+        for (int[] shape : shapes) {
+            for (int transposes = 0; transposes < 4; transposes++) {
+                addBias(on, new Shape(shape[0], shape[1], shape[2], transposes % 2 == 1, transposes > 1), 0);
+            }
+        }
+        addBias(on, new Shape(0, 4, 4, false, true), 0);
+    }
+
+    @OnEachDType
+    void aRowWithBiasDoesNotDependOnOtherRows(On on) {
+        int[][] widths = {{96, 320}, {41, 769}};
+        for (int[] width : widths) {
+            int n = width[0];
+            long[] together = addBias(on, new Shape(96, n, width[1], false, true), 0);
+            for (int m : new int[] {1, 7, 30, 49}) {
+                long[] bits = addBias(on, new Shape(m, n, width[1], false, true), 96 - m);
+                Expect.sameBits(
+                        "last " + m + " rows", bits, Arrays.copyOfRange(together, (96 - m) * n, together.length));
+            }
+        }
+    }
+
+    /** Multiplies with a bias, from row {@code first} of a on. c, a and b have more elements between rows than columns. */
+    private static long[] addBias(On on, Shape shape, int first) {
+        int m = shape.m;
+        int n = shape.n;
+        int k = shape.k;
+        double[] a = new Draw(11).normal((first + m) * k, 1);
+        try (Tensors tensors = new Tensors(on)) {
+            DType dtype = on.dtype();
+            Tensor c = tensors.output("c", dtype, m, n, stride(n, dtype));
+            Tensor bias = tensors.input("bias", dtype, 1, n, new Draw(13).normal(n, 10));
+            int strideA = stride(shape.columnsOfA(), dtype);
+            int strideB = stride(shape.columnsOfB(), dtype);
+            double[] rows = Arrays.copyOfRange(a, first * k, a.length);
+            Tensor left = tensors.input("a", dtype, shape.rowsOfA(), shape.columnsOfA(), strideA, rows);
+            Tensor right = tensors.input(
+                    "b", dtype, shape.rowsOfB(), shape.columnsOfB(), strideB, new Draw(12).normal(k * n, 1));
+            MatmulShape.Strides strides = new MatmulShape.Strides(stride(n, dtype), strideA, strideB);
+            MatmulShape product = new MatmulShape(m, n, k, strides, shape.transposeA, shape.transposeB, dtype, dtype);
+            tensors.run(device -> device.matmul(c.address(), left.address(), right.address(), bias.address(), product));
+            double[] expected = product(shape, left.values(), right.values());
+            double[] magnitudes = product(shape, abs(left.values()), abs(right.values()));
+            for (int i = 0; i < expected.length; i++) {
+                expected[i] += bias.values()[i % n];
+                magnitudes[i] += Math.abs(bias.values()[i % n]);
+            }
+            Expect.near(
+                    shape + " with bias",
+                    c.values(),
+                    expected,
+                    i -> Tolerance.stored(dtype, expected[i], Tolerance.sum(k + 1, magnitudes[i])));
+            return c.bits();
+        }
+    }
+
+    @OnEachDType
+    @Tag("small")
+    void refusesABadBias(On on) {
+        try (Tensors tensors = new Tensors(on)) {
+            Tensor c = tensors.output("c", on.dtype(), 8, 8);
+            Tensor a = tensors.input("a", on.dtype(), 8, 8, new Draw(1).normal(64, 1));
+            MatmulShape shape = MatmulShape.contiguous(8, 8, 8, on.dtype(), on.dtype());
+            for (long bias : new long[] {0, c.address() + 4}) {
+                tensors.refused(
+                        "matmul", "bias", device -> device.matmul(c.address(), a.address(), a.address(), bias, shape));
+            }
+        }
+    }
+
     /**
      * A row of c has the same bits alone and among more rows. On cpu, one sgemm computes all of 48 rows, and fewer rows
      * are computed in other ways. Lengths of k: one block of sgemm, two of unequal length, several, and several sgemms.

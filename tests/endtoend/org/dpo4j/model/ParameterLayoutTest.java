@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.dpo4j.model.family.Families;
 import org.dpo4j.model.family.Llama;
 import org.dpo4j.model.family.ModelConfig;
 import org.dpo4j.model.family.ParameterKind;
@@ -12,13 +13,20 @@ import org.junit.jupiter.api.Test;
 class ParameterLayoutTest {
     private static final ModelConfig TIED = Llama.config(20, 32, 24, 2, 4, 2, 32, true);
     private static final ModelConfig UNTIED = Llama.config(20, 32, 24, 2, 4, 2, 32, false);
+    private static final ModelConfig BIASED = Families.read(
+            Llama.config(21, 42, 19, 2, 7, 1, 32, false)
+                    .json()
+                    .deepCopy()
+                    .put("attention_bias", true)
+                    .put("mlp_bias", true),
+            "biased");
     /** Heads of 6. */
     private static final ModelConfig ODD = Llama.config(21, 42, 19, 2, 7, 1, 32, false);
 
     /** A weight in no tensor would not be saved. A weight in two tensors would have the value of the one that is read last. */
     @Test
     void tensorsHoldEveryWeightOnce() {
-        for (ModelConfig config : List.of(TIED, UNTIED, ODD)) {
+        for (ModelConfig config : List.of(TIED, UNTIED, ODD, BIASED)) {
             ParameterLayout layout = new ParameterLayout(config);
             int[] tensorsAt = new int[(int) layout.count()];
             layout.tensors().forEach(tensor -> add(tensorsAt, tensor.placement()));
@@ -67,22 +75,34 @@ class ParameterLayoutTest {
         }
     }
 
-    /** As in transformers' Trainer, matrices decay and norms do not. Parameters begin at multiples of 128. */
+    /** As in transformers' Trainer, matrices decay, and norms and biases do not. Parameters begin at multiples of 128. */
     @Test
     void matricesComeFirstAndDecay() {
-        ParameterLayout layout = new ParameterLayout(UNTIED);
+        ParameterLayout layout = new ParameterLayout(BIASED);
         List<Parameter> decaying = new ArrayList<>();
         for (Parameter parameter : layout.parameters()) {
             assertThat(parameter.offset() % 128).isZero();
             assertThat(parameter.isMatrix()).isEqualTo(parameter.offset() < layout.decayCount());
-            assertThat(parameter.initialization())
-                    .isEqualTo(parameter.isMatrix() ? Initialization.NORMAL : Initialization.ONES);
+            assertThat(parameter.initialization() == Initialization.NORMAL).isEqualTo(parameter.isMatrix());
             if (parameter.offset() < layout.decayCount()) {
                 decaying.add(parameter);
             }
         }
         assertThat(decaying).hasSize(2 + 2 * 4);
         assertThat(layout.decayCount() % ParameterLayout.ALIGNMENT).isZero();
+    }
+
+    @Test
+    void biasesBeginAsZero() {
+        ParameterLayout layout = new ParameterLayout(BIASED);
+        for (ParameterKind kind : List.of(
+                ParameterKind.QKV_BIAS,
+                ParameterKind.ATTENTION_OUTPUT_BIAS,
+                ParameterKind.GATE_UP_BIAS,
+                ParameterKind.DOWN_BIAS)) {
+            assertThat(layout.parameter(kind, 1).initialization()).isEqualTo(Initialization.ZEROS);
+            assertThat(new ParameterLayout(UNTIED).parameterOrNull(kind, 1)).isNull();
+        }
     }
 
     @Test

@@ -133,7 +133,7 @@ class LlamaTest {
      */
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
-        {"model_type":"gemma2"}                                     | model_type is "gemma2"
+        {"model_type":"cohere"}                                     | model_type is "cohere"
         {"model_type":"mixtral"}                                    | mixture of experts
         {"model_type":"qwen3_moe"}                                  | mixture of experts
         {"num_local_experts":8}                                     | mixture of experts
@@ -147,8 +147,6 @@ class LlamaTest {
         {"architectures":["LlamaForSequenceClassification"]}       | LlamaForSequenceClassification
         {"hidden_act":"gelu"}                                       | MLP with GELU
         {"hidden_act":"relu2"}                                      | hidden_act is "relu2"
-        {"attention_bias":true}                                     | a bias on queries, keys and values
-        {"mlp_bias":true}                                           | biases in the MLP
         {"rope_scaling":{"rope_type":"llama3","factor":8.0}}        | rope_scaling.low_freq_factor is missing
         {"rope_scaling":{"rope_type":"llama3","factor":8.0,"low_freq_factor":4,"high_freq_factor":4}} | low_freq_factor
         {"rope_scaling":{"type":"linear"}}                          | rope_scaling.factor is missing

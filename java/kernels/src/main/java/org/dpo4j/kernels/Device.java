@@ -95,6 +95,13 @@ public interface Device extends AutoCloseable {
     /** {@code c = op(a) op(b) + (accumulate ? c : 0)} with fp32 accumulators; {@code shape} defines {@code op}. */
     void matmul(long c, long a, long b, MatmulShape shape, boolean accumulate);
 
+    /**
+     * {@code c = op(a) op(b) + bias}: adds one number per column to every row, before {@code c} is rounded.
+     *
+     * @param bias [n], of the type of {@code c}
+     */
+    void matmul(long c, long a, long b, long bias, MatmulShape shape);
+
     /** Waits for all queued work. Throws if it failed. */
     void synchronize();
 

@@ -19,8 +19,8 @@ final class Mlp {
         this.dtype = parameters.dtype();
         ParameterLayout layout = parameters.layout();
         this.innerSize = layout.sizes().innerSize();
-        this.gateUp = new Projection(parameters, layout.parameter(ParameterKind.GATE_UP, layer));
-        this.down = new Projection(parameters, layout.parameter(ParameterKind.DOWN, layer));
+        this.gateUp = new Projection(parameters, ParameterKind.GATE_UP, ParameterKind.GATE_UP_BIAS, layer);
+        this.down = new Projection(parameters, ParameterKind.DOWN, ParameterKind.DOWN_BIAS, layer);
     }
 
     /**

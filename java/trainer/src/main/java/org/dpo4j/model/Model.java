@@ -86,7 +86,7 @@ public final class Model implements AutoCloseable {
 
     /**
      * A new model, initialised as in transformers: matrices from a normal distribution with standard deviation {@code
-     * initializer_range}, norms with 1. The same seed gives the same bits on any machine, by {@link SplittableRandom}
+     * initializer_range}, norms with 1, biases with 0. The same seed gives the same bits on any machine, by {@link SplittableRandom}
      * and Box-Muller (1958) in {@link StrictMath}.
      */
     public static Model create(ModelConfig config, Device device, DType dtype, long seed) {

@@ -13,6 +13,7 @@ import org.dpo4j.model.family.Families;
 import org.dpo4j.model.family.ModelConfig;
 import org.dpo4j.model.family.NamedTensor;
 import org.dpo4j.model.family.ParameterKind;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The offset of every parameter of a model in its flat buffers, in elements. Matrices, which have weight decay, are
@@ -87,6 +88,7 @@ final class ParameterLayout {
                 vector(ParameterKind.MLP_OUTPUT_NORM, layer, hidden, norm);
             }
             placeQueryKeyNorms(architecture.attention(), layer, norm);
+            placeBiases(architecture, layer, hidden);
         }
         vector(ParameterKind.LAST_NORM, 0, hidden, norm);
     }
@@ -96,6 +98,21 @@ final class ParameterLayout {
             boolean isPerHead = attention.norm() == QueryKeyNorm.PER_HEAD;
             vector(ParameterKind.QUERY_NORM, layer, heads(attention, isPerHead ? 1 : attention.heads()), norm);
             vector(ParameterKind.KEY_NORM, layer, heads(attention, isPerHead ? 1 : attention.keyHeads()), norm);
+        }
+    }
+
+    private void placeBiases(Architecture architecture, int layer, Axis hidden) {
+        if (architecture.attention().bias().isOnQkv()) {
+            Axis qkv = heads(architecture.attention(), sizes.heads() + 2 * sizes.keyHeads());
+            vector(ParameterKind.QKV_BIAS, layer, qkv, Initialization.ZEROS);
+        }
+        if (architecture.attention().bias().isOnOutput()) {
+            vector(ParameterKind.ATTENTION_OUTPUT_BIAS, layer, hidden, Initialization.ZEROS);
+        }
+        if (architecture.mlp().hasBias()) {
+            Axis gateUp = new Axis(2, architecture.mlp().innerSize(), sizes.innerSize());
+            vector(ParameterKind.GATE_UP_BIAS, layer, gateUp, Initialization.ZEROS);
+            vector(ParameterKind.DOWN_BIAS, layer, hidden, Initialization.ZEROS);
         }
     }
 
@@ -139,6 +156,12 @@ final class ParameterLayout {
     /** A parameter of a layer. */
     Parameter parameter(ParameterKind kind, int layer) {
         return Objects.requireNonNull(parameters.get(new Key(kind, layer)), () -> kind + " of layer " + layer);
+    }
+
+    /** A parameter of a layer; null if the model has none of that kind. */
+    @Nullable
+    Parameter parameterOrNull(ParameterKind kind, int layer) {
+        return parameters.get(new Key(kind, layer));
     }
 
     /** A parameter that belongs to no layer. */

@@ -35,9 +35,10 @@ final class SelfAttention {
         this.layer = layer;
         ParameterLayout layout = parameters.layout();
         this.sizes = layout.sizes();
-        this.qkv = new Projection(parameters, layout.parameter(ParameterKind.QKV, layer));
+        this.qkv = new Projection(parameters, ParameterKind.QKV, ParameterKind.QKV_BIAS, layer);
         this.norms = QueryKeyNorms.create(parameters, architecture, layer);
-        this.output = new Projection(parameters, layout.parameter(ParameterKind.ATTENTION_OUTPUT, layer));
+        this.output =
+                new Projection(parameters, ParameterKind.ATTENTION_OUTPUT, ParameterKind.ATTENTION_OUTPUT_BIAS, layer);
         this.shape = new Attention.Shape(
                 sizes.heads(),
                 sizes.keyHeads(),

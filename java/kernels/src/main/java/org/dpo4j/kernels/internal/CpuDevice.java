@@ -135,6 +135,16 @@ public final class CpuDevice implements Device {
 
     @Override
     public void matmul(long c, long a, long b, MatmulShape shape, boolean accumulate) {
+        matmul(c, a, b, MatmulRules.NO_BIAS, shape, accumulate);
+    }
+
+    @Override
+    public void matmul(long c, long a, long b, long bias, MatmulShape shape) {
+        MatmulRules.checkBias(bias);
+        matmul(c, a, b, bias, shape, false);
+    }
+
+    private void matmul(long c, long a, long b, long bias, MatmulShape shape, boolean accumulate) {
         long open = context();
         if (shape.output() != DType.F32 || shape.inputs() != DType.F32) {
             throw new Dpo4jException("matmul on cpu: output is " + shape.output() + " and inputs is " + shape.inputs()
@@ -145,6 +155,7 @@ public final class CpuDevice implements Device {
                 .address("c", c)
                 .address("a", a)
                 .address("b", b)
+                .address("bias", bias)
                 .int64("m", shape.m())
                 .int64("n", shape.n())
                 .int64("k", shape.k())

@@ -246,22 +246,42 @@ public final class CudaDevice implements Device {
 
     @Override
     public void matmul(long c, long a, long b, MatmulShape shape, boolean accumulate) {
+        matmul(c, a, b, MatmulRules.NO_BIAS, shape, accumulate);
+    }
+
+    @Override
+    public void matmul(long c, long a, long b, long bias, MatmulShape shape) {
+        MatmulRules.checkBias(bias);
+        matmul(c, a, b, bias, shape, false);
+    }
+
+    private void matmul(long c, long a, long b, long bias, MatmulShape shape, boolean accumulate) {
         try (CurrentDevice current = current()) {
             MatmulRules.check(shape, c, a, b);
             if (shape.m() == 0 || shape.n() == 0 || (shape.k() == 0 && accumulate)) {
                 return;
             }
             if (shape.k() == 0) {
-                int bytes = shape.output().bytes();
-                for (long row = 0; row < shape.m(); row++) {
-                    fill(c + row * shape.strides().c() * bytes, 0, shape.n() * bytes);
-                }
+                setRows(c, bias, shape);
                 return;
             }
             if (matmul == null) {
                 matmul = new CudaMatmul(stream, ordinal);
             }
-            matmul.multiply(c, a, b, shape, accumulate);
+            matmul.multiply(new CudaMatmul.Addresses(c, a, b, bias), shape, accumulate);
+        }
+    }
+
+    /** The product over no elements, with or without bias. */
+    private void setRows(long c, long bias, MatmulShape shape) {
+        int bytes = shape.output().bytes();
+        for (long row = 0; row < shape.m(); row++) {
+            long at = c + row * shape.strides().c() * bytes;
+            if (bias == MatmulRules.NO_BIAS) {
+                fill(at, 0, shape.n() * bytes);
+            } else {
+                copy(at, bias, shape.n() * bytes);
+            }
         }
     }
 

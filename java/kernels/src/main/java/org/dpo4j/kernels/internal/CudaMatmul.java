@@ -1,5 +1,8 @@
 package org.dpo4j.kernels.internal;
 
+import static org.bytedeco.cuda.global.cublas.CUBLASLT_EPILOGUE_BIAS;
+import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_DESC_BIAS_POINTER;
+import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_DESC_EPILOGUE;
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_DESC_TRANSA;
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_DESC_TRANSB;
 import static org.bytedeco.cuda.global.cublas.CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
@@ -76,15 +79,36 @@ final class CudaMatmul implements AutoCloseable {
     private final cublasLtMatmulPreferenceOpaque_t preference = own(new cublasLtMatmulPreferenceOpaque_t());
     private final FloatPointer zero = own(new FloatPointer(new float[] {0}));
     private final FloatPointer one = own(new FloatPointer(new float[] {1}));
-    private final Map<MatmulShape, cublasLtMatmulAlgo_t> algorithms = new HashMap<>();
+    private final LongPointer bias = own(new LongPointer(1));
+    private final Map<Product, cublasLtMatmulAlgo_t> algorithms = new HashMap<>();
+
+    /** Addresses of a product; {@code bias} is {@link MatmulRules#NO_BIAS} if it has none. */
+    record Addresses(long c, long a, long b, long bias) {}
+
+    /** What the choice of an algorithm depends on. */
+    private record Product(MatmulShape shape, boolean hasBias) {
+        Product nominal() {
+            return new Product(MatmulRules.nominal(shape), hasBias);
+        }
+
+        int description() {
+            return (shape.transposeA() ? 1 : 0) + (shape.transposeB() ? 2 : 0) + (hasBias ? 4 : 0);
+        }
+
+        @Override
+        public String toString() {
+            return shape + (hasBias ? ", with bias" : "");
+        }
+    }
 
     CudaMatmul(CUstream_st stream, int ordinal) {
         this.stream = stream;
         workspace = CudaRuntime.allocate(WORKSPACE_BYTES, ordinal);
         try {
             check(cublasLtCreate(handle), "cublasLtCreate");
-            for (int i = 0; i < 4; i++) {
-                descriptions.add(describe(own(new cublasLtMatmulDescOpaque_t()), (i & 1) != 0, (i & 2) != 0));
+            for (int i = 0; i < 8; i++) {
+                descriptions.add(
+                        describe(own(new cublasLtMatmulDescOpaque_t()), (i & 1) != 0, (i & 2) != 0, (i & 4) != 0));
             }
             prefer();
         } catch (Dpo4jException e) {
@@ -99,16 +123,19 @@ final class CudaMatmul implements AutoCloseable {
     }
 
     private static cublasLtMatmulDescOpaque_t describe(
-            cublasLtMatmulDescOpaque_t description, boolean transposeA, boolean transposeB) {
+            cublasLtMatmulDescOpaque_t description, boolean transposeA, boolean transposeB, boolean hasBias) {
         check(cublasLtMatmulDescInit(description, CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescInit");
-        set(description, CUBLASLT_MATMUL_DESC_TRANSA, transposeB);
-        set(description, CUBLASLT_MATMUL_DESC_TRANSB, transposeA);
+        set(description, CUBLASLT_MATMUL_DESC_TRANSA, transposeB ? CUBLAS_OP_T : CUBLAS_OP_N);
+        set(description, CUBLASLT_MATMUL_DESC_TRANSB, transposeA ? CUBLAS_OP_T : CUBLAS_OP_N);
+        if (hasBias) {
+            set(description, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+        }
         return description;
     }
 
-    private static void set(cublasLtMatmulDescOpaque_t description, int attribute, boolean transpose) {
-        try (IntPointer value = new IntPointer(1).put(transpose ? CUBLAS_OP_T : CUBLAS_OP_N)) {
-            int status = cublasLtMatmulDescSetAttribute(description, attribute, value, Integer.BYTES);
+    private static void set(cublasLtMatmulDescOpaque_t description, int attribute, int value) {
+        try (IntPointer pointer = new IntPointer(1).put(value)) {
+            int status = cublasLtMatmulDescSetAttribute(description, attribute, pointer, Integer.BYTES);
             check(status, "cublasLtMatmulDescSetAttribute");
         }
     }
@@ -135,34 +162,38 @@ final class CudaMatmul implements AutoCloseable {
         check(status, "cublasLtMatmulPreferenceSetAttribute");
     }
 
-    void multiply(long c, long a, long b, MatmulShape shape, boolean accumulate) {
-        cublasLtMatmulAlgo_t exact = algorithms.get(shape);
-        int status =
-                multiply(c, a, b, shape, accumulate, exact != null ? exact : algorithm(MatmulRules.nominal(shape)));
+    void multiply(Addresses at, MatmulShape shape, boolean accumulate) {
+        Product product = new Product(shape, at.bias != MatmulRules.NO_BIAS);
+        if (product.hasBias) {
+            int status = cublasLtMatmulDescSetAttribute(
+                    description(product), CUBLASLT_MATMUL_DESC_BIAS_POINTER, bias.put(at.bias), Long.BYTES);
+            check(status, "cublasLtMatmulDescSetAttribute");
+        }
+        cublasLtMatmulAlgo_t exact = algorithms.get(product);
+        int status = multiply(at, product, accumulate, exact != null ? exact : algorithm(product.nominal()));
         if (exact == null && (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE)) {
             LOG.log(
                     System.Logger.Level.WARNING,
                     "cuBLASLt has no algorithm for {0} that serves every batch size: rows may differ in their last"
                             + " bits between batches of different sizes",
-                    shape);
-            status = multiply(c, a, b, shape, accumulate, algorithm(shape));
+                    product);
+            status = multiply(at, product, accumulate, algorithm(product));
         }
         if (status != 0) {
-            throw failure(status, "cublasLtMatmul of " + shape);
+            throw failure(status, "cublasLtMatmul of " + product);
         }
     }
 
-    private int multiply(
-            long c, long a, long b, MatmulShape shape, boolean accumulate, cublasLtMatmulAlgo_t algorithm) {
-        setLayouts(shape);
-        Address addressC = new Address(c);
+    private int multiply(Addresses at, Product product, boolean accumulate, cublasLtMatmulAlgo_t algorithm) {
+        setLayouts(product.shape);
+        Address addressC = new Address(at.c);
         return cublasLtMatmul(
                 handle,
-                description(shape),
+                description(product),
                 one,
-                new Address(b),
+                new Address(at.b),
                 layoutB,
-                new Address(a),
+                new Address(at.a),
                 layoutA,
                 accumulate ? one : zero,
                 addressC,
@@ -175,8 +206,9 @@ final class CudaMatmul implements AutoCloseable {
                 stream);
     }
 
-    private cublasLtMatmulAlgo_t algorithm(MatmulShape shape) {
-        cublasLtMatmulAlgo_t known = algorithms.get(shape);
+    private cublasLtMatmulAlgo_t algorithm(Product product) {
+        MatmulShape shape = product.shape;
+        cublasLtMatmulAlgo_t known = algorithms.get(product);
         if (known != null) {
             return known;
         }
@@ -187,17 +219,17 @@ final class CudaMatmul implements AutoCloseable {
         int[] count = new int[1];
         cublasLtMatmulHeuristicResult_t result = own(new cublasLtMatmulHeuristicResult_t());
         int status = cublasLtMatmulAlgoGetHeuristic(
-                handle, description(shape), layoutB, layoutA, layoutC, layoutC, preference, 1, result, count);
+                handle, description(product), layoutB, layoutA, layoutC, layoutC, preference, 1, result, count);
         if (status != 0 || count[0] == 0) {
-            throw failure(status == 0 ? CUBLAS_STATUS_NOT_SUPPORTED : status, "choosing an algorithm for " + shape);
+            throw failure(status == 0 ? CUBLAS_STATUS_NOT_SUPPORTED : status, "choosing an algorithm for " + product);
         }
         cublasLtMatmulAlgo_t algorithm = result.algo();
-        algorithms.put(shape, algorithm);
+        algorithms.put(product, algorithm);
         return algorithm;
     }
 
-    private cublasLtMatmulDescOpaque_t description(MatmulShape shape) {
-        return descriptions.get((shape.transposeA() ? 1 : 0) + (shape.transposeB() ? 2 : 0));
+    private cublasLtMatmulDescOpaque_t description(Product product) {
+        return descriptions.get(product.description());
     }
 
     /** Sets the layouts of the three matrices as stored: row-major, read as column-major. */

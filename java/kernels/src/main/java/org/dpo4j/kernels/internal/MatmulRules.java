@@ -15,6 +15,9 @@ final class MatmulRules {
      */
     static final int ALIGNMENT = 16;
 
+    /** The address of the bias of a product without one. */
+    static final long NO_BIAS = 0;
+
     private MatmulRules() {}
 
     /**
@@ -65,6 +68,11 @@ final class MatmulRules {
                 shape.strides().b());
     }
 
+    /** The same for the bias of a product that has one. */
+    static void checkBias(long bias) {
+        address("bias", bias);
+    }
+
     private static void extent(String name, long value) {
         if (value < 0) {
             throw new Dpo4jException("matmul: " + name + " is " + value + ", must be 0 or more");
@@ -75,6 +83,10 @@ final class MatmulRules {
         if (stride < width) {
             throw new Dpo4jException("matmul: stride of " + name + " is " + stride + ", must be at least " + width);
         }
+        address(name, address);
+    }
+
+    private static void address(String name, long address) {
         if (address == 0) {
             throw new Dpo4jException("matmul: " + name + " is null");
         }

@@ -30,6 +30,7 @@ interface LlamaLike extends Family {
             }
             tensors.addAll(queryKeyNorms(prefix, architecture.attention(), layer));
             tensors.addAll(matrices(prefix, architecture, layer));
+            tensors.addAll(biases(prefix, architecture, layer));
         }
         tensors.add(new NamedTensor(BODY + "norm.weight", ParameterKind.LAST_NORM, 0, 0, hidden));
         if (!architecture.isHeadTied()) {
@@ -86,6 +87,32 @@ interface LlamaLike extends Family {
                 new NamedTensor(mlp + "gate_proj.weight", ParameterKind.GATE_UP, layer, 0, inner),
                 new NamedTensor(mlp + "up_proj.weight", ParameterKind.GATE_UP, layer, inner, inner),
                 new NamedTensor(mlp + "down_proj.weight", ParameterKind.DOWN, layer, 0, hidden));
+    }
+
+    /** The biases of a layer's matrices. */
+    private static List<NamedTensor> biases(String prefix, Architecture architecture, int layer) {
+        List<NamedTensor> biases = new ArrayList<>();
+        int hidden = architecture.hiddenSize();
+        int queries = architecture.attention().queryWidth();
+        int keys = architecture.attention().keyWidth();
+        int inner = architecture.mlp().innerSize();
+        String attention = prefix + "self_attn.";
+        String mlp = prefix + "mlp.";
+        if (architecture.attention().bias().isOnQkv()) {
+            biases.add(new NamedTensor(attention + "q_proj.bias", ParameterKind.QKV_BIAS, layer, 0, queries));
+            biases.add(new NamedTensor(attention + "k_proj.bias", ParameterKind.QKV_BIAS, layer, queries, keys));
+            biases.add(new NamedTensor(attention + "v_proj.bias", ParameterKind.QKV_BIAS, layer, queries + keys, keys));
+        }
+        if (architecture.attention().bias().isOnOutput()) {
+            biases.add(
+                    new NamedTensor(attention + "o_proj.bias", ParameterKind.ATTENTION_OUTPUT_BIAS, layer, 0, hidden));
+        }
+        if (architecture.mlp().hasBias()) {
+            biases.add(new NamedTensor(mlp + "gate_proj.bias", ParameterKind.GATE_UP_BIAS, layer, 0, inner));
+            biases.add(new NamedTensor(mlp + "up_proj.bias", ParameterKind.GATE_UP_BIAS, layer, inner, inner));
+            biases.add(new NamedTensor(mlp + "down_proj.bias", ParameterKind.DOWN_BIAS, layer, 0, hidden));
+        }
+        return biases;
     }
 
     @Override

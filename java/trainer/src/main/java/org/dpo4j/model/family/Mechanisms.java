@@ -13,11 +13,7 @@ final class Mechanisms {
 
     /** Throws, with the name of the mechanism, if the blocks do not compute this architecture. */
     static void check(Architecture architecture) {
-        AttentionTraits attention = architecture.attention();
-        refuse(attention.bias().isOnQkv(), "a bias on queries, keys and values");
-        refuse(attention.bias().isOnOutput(), "a bias on the output of attention");
         checkLayers(architecture);
-        refuse(architecture.mlp().hasBias(), "biases in the MLP");
         refuse(architecture.mlp().activation() != Activation.SILU, "an MLP with GELU");
     }
 

@@ -6,12 +6,20 @@ public enum ParameterKind {
     EMBEDDING,
     /** [queryWidth + 2 keyWidth, hiddenSize] of a layer: rows of the query, key and value projections, in this order. */
     QKV,
+    /** [queryWidth + 2 keyWidth] of a layer; absent without bias, as the biases below. */
+    QKV_BIAS,
     /** [hiddenSize, queryWidth] of a layer. */
     ATTENTION_OUTPUT,
+    /** [hiddenSize] of a layer. */
+    ATTENTION_OUTPUT_BIAS,
     /** [2 innerSize, hiddenSize] of a layer: rows of the gate projection, then of the up projection. */
     GATE_UP,
+    /** [2 innerSize] of a layer. */
+    GATE_UP_BIAS,
     /** [hiddenSize, innerSize] of a layer. */
     DOWN,
+    /** [hiddenSize] of a layer. */
+    DOWN_BIAS,
     /** [vocabSize, hiddenSize]; absent if the head is tied to the embedding. */
     HEAD,
     /** [hiddenSize] of a layer: the norm of attention's input, if there is one. */
