@@ -46,8 +46,9 @@ __device__ __forceinline__ Vec<N> add(T* sum, const T* x, const T* residual) {
   return v;
 }
 
+// Without a number of blocks the compiler aims at 32 registers and spills two of them.
 template <class T, int THREADS, bool RESIDUAL>
-__global__ void __launch_bounds__(THREADS) forward(Forward<T> params) {
+__global__ void __launch_bounds__(THREADS, THREADS == kWide ? 6 : 32) forward(Forward<T> params) {
   // Block (row, group).
   const int64_t group = blockIdx.y * params.width, begin = blockIdx.x * params.x_stride + group;
   T* const out = params.out + blockIdx.x * params.out_stride + group;
