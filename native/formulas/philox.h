@@ -15,7 +15,7 @@ struct PhiloxBits {
 DPO4J_HOST_DEVICE inline PhiloxBits philox(PhiloxBits counter, uint32_t key_x, uint32_t key_y) {
   constexpr uint64_t kMultiplierX = 0xD2511F53, kMultiplierZ = 0xCD9E8D57;
   constexpr uint32_t kWeylX = 0x9E3779B9, kWeylY = 0xBB67AE85;
-#ifdef __CUDACC__
+#ifdef __CUDA_ARCH__
 #pragma unroll
 #endif
   for (int round = 0; round < 10; round++) {

@@ -21,7 +21,7 @@ import org.dpo4j.model.family.ModelConfig;
 import org.junit.jupiter.api.Test;
 
 class GeneratorTest {
-    private static final Generator.Options GREEDY = new Generator.Options(40, 0);
+    private static final Generator.Options GREEDY = new Generator.Options(20, 0);
     private static final Generator.Options WARM = new Generator.Options(6, 1.5);
 
     /** A golden model, because its logits differ by far more than those of random weights. */
