@@ -25,10 +25,18 @@ import tempfile
 import numpy
 import torch
 from datasets import Dataset
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast, PrinterCallback
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, PrinterCallback
+from transformers.models.granite import modeling_granite
 from transformers.models.llama import modeling_llama
+from transformers.models.mistral import modeling_mistral
+from transformers.models.olmo2 import modeling_olmo2
+from transformers.models.phi3 import modeling_phi3
+from transformers.models.qwen2 import modeling_qwen2
+from transformers.models.qwen3 import modeling_qwen3
+from transformers.models.smollm3 import modeling_smollm3
 from trl import DPOConfig, DPOTrainer
 from trl.kernels import chunked_logprob
 from trl.trainer import dpo_trainer
@@ -49,6 +57,11 @@ ALL_LOSSES = (
 TOKEN_MEANS = ["logits/chosen", "logits/rejected", "entropy", "mean_token_accuracy"]
 # The losses aot sort log-ratios of a micro-batch. Only with long steps does that order differ from the order of the pairs.
 SORTED = {"learning_rate": 1e-2, "per_device_train_batch_size": 8}
+MODELS = (
+    modeling_granite, modeling_llama, modeling_mistral, modeling_olmo2, modeling_phi3, modeling_qwen2, modeling_qwen3, modeling_smollm3,
+)  # fmt: skip
+# Directories of families/, for each family one.
+FAMILIES = ("llama-llama3", "mistral", "qwen2", "qwen3", "smollm3", "phi3", "olmo2", "granite")
 BASE = {"learning_rate": 1e-3, "per_device_train_batch_size": 4, "max_steps": 10}
 
 
@@ -120,6 +133,8 @@ def cases():
         "differs: metrics of an evaluation are means over all its pairs", max_steps=4, eval_strategy="steps", eval_steps=2,
         per_device_eval_batch_size=2, instead={"per_device_eval_batch_size": EVAL_ROWS}, differs=["eval_logps/chosen", "eval_entropy"],
     )  # fmt: skip
+    for family in FAMILIES:
+        yield case(f"family {family}", model=f"families/{family}")
 
 
 def rows(count, seed):
@@ -168,7 +183,8 @@ def widen():
     torch.set_default_dtype(torch.float64)
     narrow = torch.Tensor.float
     torch.Tensor.float = lambda tensor: tensor.double() if tensor.is_floating_point() else narrow(tensor)
-    chunked_logprob.torch = modeling_llama.torch = dpo_trainer.torch = Widened()
+    for module in (chunked_logprob, dpo_trainer, *MODELS):
+        module.torch = Widened()
 
 
 def tokenizer():
@@ -177,14 +193,17 @@ def tokenizer():
 
 
 def weights_of(model):
-    return {name: tensor.detach().double().clone() for name, tensor in model.named_parameters()}
+    """By their names in a saved file."""
+    with tempfile.TemporaryDirectory() as output:
+        model.save_pretrained(output)
+        return {name: tensor.double() for name, tensor in load_file(os.path.join(output, "model.safetensors")).items()}
 
 
 def run(directory, dtype, options, train_rows, eval_rows):
     """Lines of training, lines of evaluation, weights before, weights after."""
     options = {name: value for name, value in options.items() if name != "on_bad_row"}
     train_rows = train_rows[: options.pop("rows", len(train_rows))]
-    model = LlamaForCausalLM.from_pretrained(directory, dtype=dtype)
+    model = AutoModelForCausalLM.from_pretrained(directory, dtype=dtype)
     before = weights_of(model)
     evaluates = "eval_strategy" in options
     with tempfile.TemporaryDirectory() as output:
@@ -216,7 +235,7 @@ def moves(before, after):
 
 def neighbours(directory, seed, output):
     """The model with every weight one float32 number higher, one lower, or unchanged."""
-    model = LlamaForCausalLM.from_pretrained(directory, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -277,7 +296,7 @@ def computed(selected, train_rows, eval_rows):
         variants = {}
         for model in {each["model"] for each in selected}:
             source = os.path.join(HERE, model)
-            variants[model] = [source, *(neighbours(source, seed, os.path.join(folder, f"{model}-{seed}")) for seed in (1, 2))]
+            variants[model] = [source, *(neighbours(source, seed, os.path.join(folder, f"{os.path.basename(model)}-{seed}")) for seed in (1, 2))]
         narrow = [
             [run(path, torch.float32, {**c["options"], **(c["instead"] or {})}, train_rows, eval_rows) for path in variants[c["model"]]]
             for c in selected
