@@ -1,0 +1,175 @@
+"""Training and generation of dpo4j and of transformers in turns, on the processor alone:
+    python bench/peers/model_runs.py RESULT.json COMMIT [--rounds 5] [--only WORD]
+Needs requirements.txt. Run it on a machine that does nothing else: ratios of a loaded one are too large.
+
+Models have random weights in the shapes of published ones. Both train in float32 on the same rows of 256 ids, without padding and without shared
+prompts, with a loss on every token but the first. A time is the median over steps after the first two of a run. Both generate greedily from prompts
+of 16 ids; a time is that of a second call in the process. Every round is a process each, and rounds alternate.
+
+Beside generation of one sequence stands the bandwidth at which its weights are read, as a part of what a plain read of memory by all cores reaches.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy
+from concurrent.futures import ThreadPoolExecutor
+from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, Qwen2Config
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+LENGTH, PROMPT = 256, 16
+SMALL = {"hidden_size": 288, "intermediate_size": 768, "num_hidden_layers": 6, "num_attention_heads": 6, "num_key_value_heads": 6}
+LARGE = {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3}
+COMMON = {"max_position_embeddings": 1024, "tie_word_embeddings": True}
+MODELS = {
+    "llama-15m": LlamaConfig(vocab_size=32000, **SMALL, **COMMON),
+    "llama-135m": LlamaConfig(vocab_size=49152, **LARGE, **COMMON),
+    "qwen2-15m": Qwen2Config(vocab_size=32000, **SMALL, **COMMON),
+    "qwen2-135m": Qwen2Config(vocab_size=49152, **LARGE, **COMMON),
+    "gpt2-124m": GPT2Config(attn_pdrop=0, embd_pdrop=0, resid_pdrop=0),
+}
+# Rows of a step, steps, new tokens of 64 sequences and of one.
+WORK = {"15m": (8, 8, 64, 256), "135m": (2, 5, 24, 64), "124m": (2, 5, 24, 64)}
+
+
+def cases():
+    for model in MODELS:
+        batch, steps, together, alone = WORK[model.split("-")[1]]
+        yield f"train.{model}", model, {"train": steps, "batch": batch}
+        yield f"generate64.{model}", model, {"generate": 64, "prompt": PROMPT, "new": together}
+        yield f"generate1.{model}", model, {"generate": 1, "prompt": PROMPT, "new": alone}
+
+
+def last_line(command):
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"model_runs: {command[:3]} ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def median_step(steps):
+    return statistics.median(steps[2:])
+
+
+def dpo4j_seconds(model, rows, asked):
+    if "train" not in asked:
+        numbers = [str(asked[name]) for name in ("generate", "prompt", "new")]
+        return last_line([
+            "java", "--enable-native-access=ALL-UNNAMED", "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0", "-cp",
+            "bench/target/classes:bench/target/lib/*", "org.dpo4j.bench.GenerateRun", model, rows, *numbers,
+        ])["seconds"]  # fmt: skip
+    with tempfile.TemporaryDirectory() as output:
+        options = {
+            "model_name_or_path": model, "dataset_name": rows, "output_dir": output, "overwrite_output_dir": "true", "device": "cpu",
+            "per_device_train_batch_size": asked["batch"], "max_steps": asked["train"], "logging_steps": 1, "learning_rate": 1e-6,
+        }  # fmt: skip
+        command = [os.path.join(ROOT, "dpo4j"), "sft", *(f"--{name}={value}" for name, value in options.items())]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with open(os.path.join(output, "metrics.jsonl")) as lines:
+            return median_step([asked["batch"] / json.loads(line)["sequences_per_second"] for line in lines])
+
+
+def transformers_seconds(model, rows, asked, versions):
+    wanted = {"model": model, "rows": rows, "threads": len(os.sched_getaffinity(0)), **asked}
+    result = last_line([sys.executable, os.path.join(HERE, "model_run.py"), json.dumps(wanted)])
+    versions.update(result["versions"])
+    return median_step(result["steps"]) if "train" in asked else result["seconds"]
+
+
+def read_bandwidth():
+    """Bytes a second of a plain sum over 1 GiB by all cores; the best of five."""
+    cores = len(os.sched_getaffinity(0))
+    parts = [numpy.ones((1 << 28) // cores, dtype=numpy.float32) for _ in range(cores)]
+    best = 0
+    with ThreadPoolExecutor(cores) as pool:
+        for _ in range(5):
+            began = time.perf_counter()
+            list(pool.map(numpy.max, parts))
+            best = max(best, sum(part.nbytes for part in parts) / (time.perf_counter() - began))
+    return best
+
+
+def write(folder, name):
+    """The model and its rows."""
+    model = AutoModelForCausalLM.from_config(MODELS[name])
+    model.save_pretrained(folder)
+    chance = random.Random(1)
+    path = os.path.join(folder, "rows.jsonl")
+    with open(path, "w") as rows:
+        for _ in range(64):
+            ids = [chance.randrange(3, model.config.vocab_size) for _ in range(LENGTH)]
+            rows.write(json.dumps({"prompt_ids": ids[:1], "completion_ids": ids[1:]}) + "\n")
+    read = sum(parameter.numel() * 4 for name, parameter in model.named_parameters() if name != "transformer.wpe.weight")
+    return path, read
+
+
+def measured(asked, versions):
+    bandwidth = read_bandwidth()
+    results = []
+    for name, shape, work in cases():
+        if asked.only and asked.only not in name:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            rows, weights = write(folder, shape)
+            times = {"dpo4j": [], "transformers": []}
+            for turn in range(asked.rounds):
+                order = list(times) if turn % 2 == 0 else list(times)[::-1]
+                for who in order:
+                    seconds = dpo4j_seconds(folder, rows, work) if who == "dpo4j" else transformers_seconds(folder, rows, work, versions)
+                    times[who].append(seconds)
+        tokens = work["batch"] * LENGTH if "train" in work else work["generate"] * work["new"]
+        medians = {who: statistics.median(each) for who, each in times.items()}
+        row = {
+            "benchmark": f"ModelRun.{name}", "parameters": work, "samples": asked.rounds,
+            **{f"{who}_tokens_per_second": tokens / median for who, median in medians.items()},
+            "times_as_fast": medians["transformers"] / medians["dpo4j"],
+        }  # fmt: skip
+        if work.get("generate") == 1:
+            row["weights_bytes_per_second"] = weights * work["new"] / medians["dpo4j"]
+            row["part_of_read_bandwidth"] = row["weights_bytes_per_second"] / bandwidth
+        print(json.dumps(row), flush=True)
+        results.append(row)
+    return results
+
+
+def processor():
+    with open("/proc/cpuinfo") as lines:
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("result")
+    parser.add_argument("commit")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default="", help="part of the names of benchmarks")
+    asked = parser.parse_args()
+    build = "./mvnw -q -B -Dspotless.check.skip=true -DskipTests -pl java/kernels,java/trainer,bench package"
+    subprocess.run([*build.split()], cwd=ROOT, check=True)
+    subprocess.run([os.path.join(ROOT, "dpo4j"), "doctor"], check=True, stdout=subprocess.DEVNULL)
+    versions = {}
+    results = measured(asked, versions)
+    java = subprocess.run(["java", "-version"], capture_output=True, text=True, check=True).stderr.split('"')[1]
+    file = {
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(), "commit": asked.commit, "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)), "instructions": versions["instructions"], "peer": f"transformers {versions['transformers']}",
+        "software": f"Java {java}, transformers {versions['transformers']}, PyTorch {versions['torch']}, Python {platform.python_version()}",
+        "results": results,
+    }  # fmt: skip
+    with open(asked.result, "w") as out:
+        json.dump(file, out, indent=2)
+        out.write("\n")
+
+
+if __name__ == "__main__":
+    main()
