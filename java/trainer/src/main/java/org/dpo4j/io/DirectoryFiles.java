@@ -2,6 +2,7 @@ package org.dpo4j.io;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -29,10 +30,16 @@ public final class DirectoryFiles {
         }
     }
 
-    /** Moves a file or directory into another directory of the same file system, in place of what has its name there. */
+    /**
+     * Moves a file or directory into another directory of the same file system, in place of what has its name there. A
+     * file does not take the place of a directory, which may hold what somebody needs.
+     */
     public static void moveInto(Path directory, Path file) throws IOException {
         Path place = directory.resolve(file.getFileName());
         if (Files.isDirectory(place, LinkOption.NOFOLLOW_LINKS)) {
+            if (!Files.isDirectory(file, LinkOption.NOFOLLOW_LINKS)) {
+                throw new FileSystemException(place.toString(), null, "a directory is in the place of a file");
+            }
             deleteTree(place); // a rename replaces no directory that holds something
         }
         Files.move(file, place, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
