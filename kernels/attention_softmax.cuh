@@ -71,8 +71,8 @@ __device__ __forceinline__ void each_score(typename Tile::Scores& s, F f) {
   }
 }
 
-// Returns the factor that converts scores to base 2 if it is positive, because then the max score stays the max. Otherwise, and if there is
-// a soft cap, it converts the scores here and returns 1.
+// Returns a positive factor that converts scores to base 2. The caller applies it after it has found the max score, which a positive factor
+// does not change. If the factor is not positive, or if there is a soft cap, the scores are converted here and the result is 1.
 template <class Tile, bool LIMITED>
 __device__ __forceinline__ float positive_factor(typename Tile::Scores& s, float factor, const dpo4j_attention_shape& shape) {
   if (LIMITED && shape.soft_cap > 0) {

@@ -18,7 +18,7 @@ import picocli.CommandLine.Option;
 final class GenerationOptions {
     private static final int MAX_NEW_TOKENS = 128;
 
-    /** What transformers uses where a file samples and does not set top_k. */
+    /** The default of transformers for top_k. It applies if generation_config.json sets do_sample but not top_k. */
     private static final int TOP_K_OF_FILES = 50;
 
     @Option(

@@ -15,8 +15,8 @@ import org.dpo4j.model.Generator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes texts in the order of their prompts, each as soon as it and those before it have ended; a single text is
- * written token by token. Ends texts at stop strings.
+ * Writes generated texts in the order of their prompts. It writes a text when all samples of its prompt and of earlier
+ * prompts have ended. If there is only one text, it writes each token at once. It ends texts at stop strings.
  */
 final class GenerationWriter implements Generator.Listener {
     private static final JsonMapper JSON = new JsonMapper();

@@ -4,8 +4,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The text of a sequence while its tokens arrive. Text is given out when no later token can change it: not while the
- * last token ends inside a character, and not while it may be the beginning of a stop string.
+ * Decodes a sequence token by token. It returns text when no later token can change it. So it holds back an incomplete
+ * character, and an end of the text that may begin a stop string.
  *
  * <p>New text is the difference of two decodings of the last tokens, with and without the new one. So the cost of a
  * token does not grow with the text, and a decoder that changes spaces between tokens gives the spaces of the whole
@@ -37,7 +37,7 @@ public final class TextStream {
         read = prompt.length;
     }
 
-    /** Adds a token, and returns the text that is new and final; may be empty. */
+    /** Adds a token. Returns the text that became final since the last call; it may be empty. */
     public String add(int id) {
         if (isStopped) {
             return "";

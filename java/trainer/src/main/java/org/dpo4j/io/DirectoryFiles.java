@@ -12,11 +12,11 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** Changes of whole directories. Symbolic links are replaced or deleted, never followed. */
+/** Deletes, moves and syncs directories. It replaces or deletes symbolic links and never follows them. */
 public final class DirectoryFiles {
     private DirectoryFiles() {}
 
-    /** Deletes a directory with all that is in it, if it exists. */
+    /** Deletes a directory and its content. Does nothing if the directory does not exist. */
     public static void deleteTree(Path directory) throws IOException {
         if (!Files.exists(directory, LinkOption.NOFOLLOW_LINKS)) {
             return;
@@ -31,8 +31,8 @@ public final class DirectoryFiles {
     }
 
     /**
-     * Moves a file or directory into another directory of the same file system, in place of what has its name there. A
-     * file does not take the place of a directory, which may hold what somebody needs.
+     * Moves a file or directory into another directory of the same file system, and replaces an
+     * entry of the same name. Throws if a file would replace a directory, because the directory may hold other data.
      */
     public static void moveInto(Path directory, Path file) throws IOException {
         Path place = directory.resolve(file.getFileName());

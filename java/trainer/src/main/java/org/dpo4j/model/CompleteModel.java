@@ -68,7 +68,7 @@ public final class CompleteModel {
         return steps;
     }
 
-    /** Deletes the index beside a single file, and shards that no index names. */
+    /** Deletes weights of an earlier model: the index, if there is a single file, and shards that the index does not name. */
     private static void deleteOtherWeights(Path directory) throws IOException {
         if (exists(directory.resolve(ONE))) {
             Files.deleteIfExists(directory.resolve(INDEX));

@@ -24,7 +24,8 @@ final class GenerationPass implements AutoCloseable {
     private final Graphs graphs;
 
     /**
-     * The rows of a pass, and the sequences that choose a token.
+     * The input of a forward pass. Each row of {@code hiddenRows} gives logits, from which one or more sequences choose
+     * their next token.
      *
      * @param batch tokens are chosen from the logits of its {@code hiddenRows}
      * @param cacheRows the row of the cache of each row

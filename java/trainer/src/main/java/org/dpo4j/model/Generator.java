@@ -13,9 +13,9 @@ import org.dpo4j.kernels.decoder.Segment;
 import org.dpo4j.model.family.Architecture;
 
 /**
- * Continues prompts with a key cache. Many sequences run at once, and samples of one prompt share the prompt's part of
- * the cache. The random numbers of a token depend on the request's seed, the number of the sample and the number of the
- * token, so a text does not depend on the other requests. Does not close the model.
+ * Generates continuations of prompts, with a key cache. One forward pass computes the next token of all sequences. The
+ * cache holds the keys of a prompt once for all of its samples. The random numbers of a token depend on the request's seed, the number of the sample and the number of the
+ * token, so a text does not depend on the other requests. {@link #close} does not close the model.
  */
 public final class Generator implements AutoCloseable {
     /** The maximum number of sequences generated at once. It limits memory and does not change the generated tokens. */
@@ -67,12 +67,12 @@ public final class Generator implements AutoCloseable {
         }
     }
 
-    /** Follows the texts while they are generated. Requests and samples are counted from 0. */
+    /** Receives each token when it is generated. Requests and samples are counted from 0. */
     public interface Listener {
         /** A listener that does nothing. */
         Listener NONE = (request, sample, token) -> true;
 
-        /** The next token of a text. Returns whether the text continues after it. */
+        /** Receives the next token of a sample. Returns false to end the sample after this token. */
         boolean token(int request, int sample, int token);
 
         /** All samples of a request have ended. Requests end in any order. */

@@ -15,7 +15,7 @@ import org.dpo4j.io.JsonFile;
 import org.dpo4j.io.SafeTensors;
 import org.dpo4j.kernels.DType;
 
-/** Writes weights and config of a model, or computes how many bytes they have. */
+/** Writes the weights and {@code config.json} of a model. It also computes the size of each file. */
 final class ModelWriter {
     private final Parameters parameters;
     private final ObjectNode config;

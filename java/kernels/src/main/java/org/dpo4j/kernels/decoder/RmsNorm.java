@@ -16,7 +16,7 @@ public final class RmsNorm {
      * for all: the heads of a query.
      *
      * @param meanWidth the sum of squares of a group is divided by this. If it is below {@code width}, the other
-     *     elements of each group are padding: they must be 0 in all inputs, and then they are 0 in all results
+     *     elements of each group are padding. The caller sets them to 0 in all inputs; the operation then writes 0 to them
      */
     public record Shape(long rows, long groups, long width, long meanWidth, Strides strides, DType dtype) {
 
