@@ -13,7 +13,7 @@ import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.model.Placement.RowRange;
 
-/** Tensors with padding and with rows in another order, through buffers of a few elements. */
+/** Tensors with padding, with rows in another order, and transposed in files, through buffers of a few elements. */
 class StagingTest {
     private static final int OFFSET = 5;
 
@@ -25,9 +25,17 @@ class StagingTest {
     /** By hand: memory rows of the tensor's rows. */
     private static final int[] MEMORY_ROWS = {6, 7, 0, 1, 3, 4};
 
-    private record Case(Axis columns, int[] memoryColumns) {
+    private record Case(Axis columns, int[] memoryColumns, boolean isTransposed) {
+        Case(Axis columns, int... memoryColumns) {
+            this(columns, memoryColumns, false);
+        }
+
+        Case transposed() {
+            return new Case(columns, memoryColumns, true);
+        }
+
         Placement placement() {
-            return new Placement(OFFSET, ROWS, columns);
+            return new Placement(OFFSET, ROWS, columns, isTransposed);
         }
 
         int memory() {
@@ -37,20 +45,23 @@ class StagingTest {
         /** Element of the flat buffer of each element of the tensor. */
         int[] places() {
             int[] places = new int[MEMORY_ROWS.length * memoryColumns.length];
-            Arrays.setAll(
-                    places,
-                    i -> OFFSET
-                            + MEMORY_ROWS[i / memoryColumns.length] * columns.paddedSize()
-                            + memoryColumns[i % memoryColumns.length]);
+            Arrays.setAll(places, i -> {
+                int row = isTransposed ? i % MEMORY_ROWS.length : i / memoryColumns.length;
+                int column = isTransposed ? i / MEMORY_ROWS.length : i % memoryColumns.length;
+                return OFFSET + MEMORY_ROWS[row] * columns.paddedSize() + memoryColumns[column];
+            });
             return places;
         }
     }
 
     private static final List<Case> CASES = List.of(
-            new Case(Axis.plain(5), new int[] {0, 1, 2, 3, 4}),
-            new Case(new Axis(1, 5, 8), new int[] {0, 1, 2, 3, 4}),
-            new Case(new Axis(2, 3, 4), new int[] {0, 1, 2, 4, 5, 6}),
-            new Case(Axis.plain(1), new int[] {0}));
+            new Case(Axis.plain(5), 0, 1, 2, 3, 4),
+            new Case(new Axis(1, 5, 8), 0, 1, 2, 3, 4),
+            new Case(new Axis(2, 3, 4), 0, 1, 2, 4, 5, 6),
+            new Case(Axis.plain(1), 0),
+            new Case(Axis.plain(5), 0, 1, 2, 3, 4).transposed(),
+            new Case(new Axis(1, 5, 8), 0, 1, 2, 3, 4).transposed(),
+            new Case(new Axis(2, 3, 4), 0, 1, 2, 4, 5, 6).transposed());
 
     @OnEachDevice
     void anUploadFillsThePlacesOfTheTensor(On on) {
@@ -121,5 +132,52 @@ class StagingTest {
 
     private static Float[] floats(int[] places, int first, int end) {
         return Arrays.stream(places, first, end).mapToObj(i -> (float) i).toArray(Float[]::new);
+    }
+
+    /** Some tiles in both directions, and widths that are not multiples of a tile. All integers below 2^8 are exact in bf16. */
+    @OnEachDevice
+    void aTransposedMatrixOfManyTilesIsTransposedTwice(On on) {
+        int rows = 70;
+        int columns = 45;
+        float[] file = new float[rows * columns];
+        for (int i = 0; i < file.length; i++) {
+            file[i] = i % 251;
+        }
+        Placement tensor =
+                new Placement(0, List.of(new RowRange(Axis.plain(rows), 0, rows)), Axis.plain(columns), true);
+        for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
+            try (DeviceBuffer flat = on.device().allocate(4L * file.length)) {
+                Staging.Flat memory = new Staging.Flat(on.device(), flat.address(), dtype);
+                new Staging().upload(memory, tensor, "F32", (begin, destination) -> {
+                    for (int i = (int) begin; destination.hasRemaining(); i++) {
+                        destination.putFloat(file[i]);
+                    }
+                });
+                float[] stored = dtype == DType.F32
+                        ? on.device().downloadFloats(flat.address(), file.length)
+                        : bfloats(on, flat.address(), file.length);
+                for (int i = 0; i < rows; i++) {
+                    for (int j = 0; j < columns; j++) {
+                        assertThat(stored[i * columns + j])
+                                .as("%s [%d, %d]", dtype, i, j)
+                                .isEqualTo(file[j * rows + i]);
+                    }
+                }
+                Float[] read = download(memory, tensor, 0, file.length, 1000);
+                for (int i = 0; i < file.length; i++) {
+                    assertThat(read[i]).isEqualTo(file[i]);
+                }
+            }
+        }
+    }
+
+    private static float[] bfloats(On on, long address, int count) {
+        ByteBuffer bytes = ByteBuffer.allocateDirect(2 * count).order(ByteOrder.LITTLE_ENDIAN);
+        on.device().download(bytes, address);
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++) {
+            values[i] = Float.intBitsToFloat(bytes.getShort(2 * i) << 16);
+        }
+        return values;
     }
 }

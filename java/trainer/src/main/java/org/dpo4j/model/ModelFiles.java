@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
@@ -120,7 +121,8 @@ final class ModelFiles implements AutoCloseable {
         Family family = Families.named(config.modelType());
         List<ParameterTensor> tensors = layout.tensors();
         long embedding = layout.parameter(ParameterKind.EMBEDDING).offset();
-        Map<String, StoredTensor> rest = new TreeMap<>(stored);
+        Map<String, StoredTensor> rest = bySavedNames(family);
+        Set<String> names = Set.copyOf(rest.keySet());
         List<StoredTensor> matched = new ArrayList<>();
         List<String> wrong = new ArrayList<>();
         for (ParameterTensor tensor : tensors) {
@@ -135,16 +137,16 @@ final class ModelFiles implements AutoCloseable {
                 matched.add(found);
             }
         }
-        for (String name : rest.keySet()) {
+        rest.forEach((name, found) -> {
             if (!family.isComputed(name)) {
-                wrong.add(name + " is not part of the model");
+                wrong.add(found.entry.name() + " is not part of the model");
             }
-        }
+        });
         checkTypes(matched);
         if (!wrong.isEmpty()) {
             new TensorNames(
                             directory,
-                            stored.keySet(),
+                            names,
                             tensors.stream().map(ParameterTensor::name).toList(),
                             family.bodyPrefix())
                     .check();
@@ -152,6 +154,19 @@ final class ModelFiles implements AutoCloseable {
                     + "; check that both belong to one model");
         }
         return matched;
+    }
+
+    /** The tensors by their names in the model. Throws if two of them have the same. */
+    private Map<String, StoredTensor> bySavedNames(Family family) {
+        Map<String, StoredTensor> tensors = new TreeMap<>();
+        stored.forEach((name, tensor) -> {
+            StoredTensor other = tensors.put(family.savedName(name), tensor);
+            if (other != null) {
+                throw new Dpo4jException(directory + ": " + other.entry.name() + " and " + name
+                        + " are two names of one tensor; keep one of them");
+            }
+        });
+        return tensors;
     }
 
     /** Throws one error with counts, not names, since usually all tensors have the same unsupported type. */

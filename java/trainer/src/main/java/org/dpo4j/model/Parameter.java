@@ -2,6 +2,7 @@ package org.dpo4j.model;
 
 import java.util.List;
 import org.dpo4j.model.Placement.RowRange;
+import org.dpo4j.model.family.NamedTensor;
 
 /**
  * A matrix or vector of the decoder, as a range of the flat buffers of {@link Parameters}. A vector is a matrix of one
@@ -23,6 +24,14 @@ record Parameter(long offset, Axis rows, Axis columns, boolean isMatrix, Initial
 
     /** Rows {@code [begin, begin + count)}, counted without padding. */
     Placement placement(int begin, int count) {
-        return new Placement(offset, List.of(new RowRange(rows, begin, count)), columns);
+        return new Placement(offset, List.of(new RowRange(rows, begin, count)), columns, false);
+    }
+
+    /** The rows that a tensor of a file holds. */
+    Placement placement(NamedTensor tensor) {
+        List<RowRange> ranges = tensor.rows().stream()
+                .map(range -> new RowRange(rows, range.begin(), range.count()))
+                .toList();
+        return new Placement(offset, ranges, columns, tensor.isTransposed());
     }
 }

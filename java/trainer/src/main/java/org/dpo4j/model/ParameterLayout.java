@@ -144,8 +144,7 @@ final class ParameterLayout {
 
     private ParameterTensor tensor(NamedTensor tensor) {
         Parameter parameter = parameter(tensor.kind(), tensor.layer());
-        return new ParameterTensor(
-                tensor.name(), parameter.placement(tensor.begin(), tensor.count()), parameter.isMatrix());
+        return new ParameterTensor(tensor.name(), parameter.placement(tensor), parameter.isMatrix());
     }
 
     /** The sizes of the decoder in memory. */

@@ -19,10 +19,14 @@ public final class ParameterTensor {
         return name;
     }
 
-    /** The shape in files: {@code [rows, columns]} of a matrix, {@code [elements]} of a vector. */
+    /** The shape in files: two numbers of a matrix, {@code [elements]} of a vector. */
     public List<Long> shape() {
         long rows = placement.rowCount();
-        return isMatrix ? List.of(rows, (long) placement.columns().size()) : List.of(rows);
+        long columns = placement.columns().size();
+        if (!isMatrix) {
+            return List.of(rows);
+        }
+        return placement.isTransposed() ? List.of(columns, rows) : List.of(rows, columns);
     }
 
     /** Number of elements. */
@@ -35,9 +39,11 @@ public final class ParameterTensor {
         return placement;
     }
 
-    /** {@code [ROW, COLUMN]} of an element of a matrix, {@code [ELEMENT]} of a vector. */
+    /** {@code [ROW, COLUMN]} of an element of a matrix in a file, {@code [ELEMENT]} of a vector. */
     String index(long element) {
-        int columns = placement.columns().size();
+        int columns = placement.isTransposed()
+                ? placement.rowCount()
+                : placement.columns().size();
         return isMatrix ? "[" + element / columns + ", " + element % columns + "]" : "[" + element + "]";
     }
 }

@@ -4,14 +4,16 @@ import java.util.List;
 
 /**
  * Where the elements of a tensor are in the flat buffers. The tensor is a matrix of some rows of a parameter; a vector
- * is a matrix of one column. Elements are numbered without padding, in the order of files: row by row.
+ * is a matrix of one column. Elements are numbered without padding, in the order of files: row by row, or column by column
+ * if files hold the tensor transposed.
  *
  * @param offset first element of the parameter in the flat buffers
  * @param rows rows of the parameter that the tensor holds, in the tensor's order. A tensor whose rows have another order
  *     than the parameter's has several ranges
  * @param columns columns of the parameter
+ * @param isTransposed whether files hold the tensor as [columns, rows]
  */
-record Placement(long offset, List<RowRange> rows, Axis columns) {
+record Placement(long offset, List<RowRange> rows, Axis columns, boolean isTransposed) {
 
     /** Rows {@code [begin, begin + count)} of a parameter, counted without padding. */
     record RowRange(Axis rows, int begin, int count) {}

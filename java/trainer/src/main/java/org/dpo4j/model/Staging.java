@@ -8,15 +8,17 @@ import org.dpo4j.kernels.Device;
 
 /**
  * Copies weights between host and device in pieces of at most 8 MiB, converts their dtype, and adds or drops padding. It
- * has two direct buffers. Use one object for all tensors, because direct buffers are freed only when the garbage
- * collector runs.
+ * has two direct buffers, and a third one once a tensor is transposed. Use one object for all tensors, because direct
+ * buffers are freed only when the garbage collector runs.
  */
 final class Staging {
     static final int BYTES = 8 << 20;
     private static final int ELEMENTS = BYTES / 4;
+    private static final int TILE = 32;
 
     private ByteBuffer host;
     private ByteBuffer device;
+    private ByteBuffer transposed = ByteBuffer.allocate(0);
 
     /** For any number of elements. */
     Staging() {
@@ -62,7 +64,9 @@ final class Staging {
     void upload(Flat target, Placement tensor, String format, Reader reader) {
         long columns = tensor.columns().size();
         tensor.eachRun((row, offset, rows) -> {
-            if (tensor.columns().isPadded()) {
+            if (tensor.isTransposed()) {
+                uploadTransposed(target, tensor, row, offset, rows, format, reader);
+            } else if (tensor.columns().isPadded()) {
                 uploadRows(target, tensor, row, offset, rows, format, reader);
             } else {
                 uploadElements(target, row * columns, offset, rows * columns, format, reader);
@@ -89,26 +93,44 @@ final class Staging {
             int rows = Math.min(piece, count - begin);
             host.clear().limit(rows * columns.size() * FloatFormats.bytes(format));
             reader.read((row + begin) * columns.size(), host);
-            zero(device.clear().limit(rows * columns.paddedSize() * target.dtype.bytes()));
-            for (int i = 0; i < rows; i++) {
-                spread(i, columns, format, target.dtype);
-            }
-            int bytes = rows * columns.paddedSize() * target.dtype.bytes();
-            target.device.upload(
-                    target.at(offset + (long) begin * columns.paddedSize()),
-                    device.clear().limit(bytes));
+            spread(host, rows, columns, format, target.dtype);
+            target.device.upload(target.at(offset + (long) begin * columns.paddedSize()), device);
         }
     }
 
-    /** Converts row {@code i} of {@link #host} to row {@code i} of {@link #device}, which has padding. */
-    private void spread(int i, Axis columns, String format, DType dtype) {
+    /** Reads the elements of some rows, which are adjacent in each row of the file, once for each column. */
+    private void uploadTransposed(
+            Flat target, Placement tensor, long row, long offset, int count, String format, Reader reader) {
+        Axis columns = tensor.columns();
         int bytes = FloatFormats.bytes(format);
-        for (int column = 0; column < columns.size(); column = columns.runEnd(column)) {
-            int begin = (i * columns.size() + column) * bytes;
-            host.limit(begin + columns.width() * bytes).position(begin);
-            device.position((i * columns.paddedSize() + columns.at(column)) * dtype.bytes());
-            FloatFormats.convert(host, format, device, dtype.name());
+        int piece = rowsPerPiece(tensor);
+        for (int begin = 0; begin < count; begin += piece) {
+            int rows = Math.min(piece, count - begin);
+            host.clear();
+            for (int column = 0; column < columns.size(); column++) {
+                host.limit(host.position() + rows * bytes);
+                reader.read((long) column * tensor.rowCount() + row + begin, host);
+            }
+            transpose(host, columns.size(), Axis.plain(rows), 0, rows, bytes);
+            spread(transposed, rows, columns, format, target.dtype);
+            target.device.upload(target.at(offset + (long) begin * columns.paddedSize()), device);
         }
+    }
+
+    /** Converts {@code rows} rows of {@code source} to {@link #device}, with padding, which is 0. */
+    private void spread(ByteBuffer source, int rows, Axis columns, String format, DType dtype) {
+        int bytes = FloatFormats.bytes(format);
+        int stride = columns.paddedSize() * dtype.bytes();
+        zero(device.clear().limit(rows * stride));
+        for (int i = 0; i < rows; i++) {
+            for (int column = 0; column < columns.size(); column = columns.runEnd(column)) {
+                int begin = (i * columns.size() + column) * bytes;
+                source.limit(begin + columns.width() * bytes).position(begin);
+                device.position(i * stride + columns.at(column) * dtype.bytes());
+                FloatFormats.convert(source, format, device, dtype.name());
+            }
+        }
+        device.clear().limit(rows * stride);
     }
 
     /** Downloads all elements of a tensor and passes them to a writer in {@code format}, in order. */
@@ -118,6 +140,10 @@ final class Staging {
 
     /** The same for elements [first, end) of the tensor. */
     void download(Flat source, Placement tensor, long first, long end, DType format, Writer writer) {
+        if (tensor.isTransposed()) {
+            downloadTransposed(source, tensor, first, end, format, clipped(first, end, format, writer));
+            return;
+        }
         long columns = tensor.columns().size();
         tensor.eachRun((row, offset, rows) -> {
             long from = Math.max(first, row * columns);
@@ -177,6 +203,74 @@ final class Staging {
         }
     }
 
+    /** Passes on whole rows of the file, as many as fit, until they contain all elements in [first, end). */
+    private void downloadTransposed(Flat source, Placement tensor, long first, long end, DType format, Writer writer) {
+        int width = tensor.rowCount();
+        reserve(width);
+        int piece = host.capacity() / 4 / width;
+        int last = (int) ((end + width - 1) / width);
+        for (int begin = (int) (first / width); begin < last; begin += piece) {
+            int count = Math.min(piece, last - begin);
+            collect(source, tensor, begin, count, format);
+            writer.write((long) begin * width, host.clear().limit(count * width * format.bytes()));
+        }
+    }
+
+    /** Fills {@link #host} with {@code count} columns of a tensor. Downloads all rows, since only they are adjacent. */
+    private void collect(Flat source, Placement tensor, int column, int count, DType format) {
+        int piece = rowsPerPiece(tensor);
+        tensor.eachRun((row, offset, rows) -> {
+            for (int begin = 0; begin < rows; begin += piece) {
+                int length = Math.min(piece, rows - begin);
+                int bytes = source.dtype.bytes();
+                device.clear().limit(length * tensor.stride() * bytes);
+                source.device.download(device, source.at(offset + (long) begin * tensor.stride()));
+                transpose(device, length, tensor.columns(), column, count, bytes);
+                for (int i = 0; i < count; i++) {
+                    transposed.limit((i + 1) * length * bytes).position(i * length * bytes);
+                    host.clear().position((int) (i * tensor.rowCount() + row + begin) * format.bytes());
+                    FloatFormats.convert(transposed, source.dtype.name(), host, format.name());
+                }
+            }
+        });
+    }
+
+    /**
+     * Sets row {@code i} of {@link #transposed} to column {@code first + i} of {@code source}, for {@code count} columns.
+     * Copies tiles, whose rows and columns fit in the L1 cache together.
+     *
+     * @param columns the columns of {@code source}, with their padding
+     * @param bytes bytes of an element
+     */
+    private void transpose(ByteBuffer source, int rows, Axis columns, int first, int count, int bytes) {
+        if (transposed.capacity() < host.capacity()) {
+            transposed = allocate(host.capacity());
+        }
+        transposed.clear();
+        source.clear();
+        for (int i = 0; i < count; i += TILE) {
+            for (int row = 0; row < rows; row += TILE) {
+                int end = Math.min(rows, row + TILE);
+                for (int j = i; j < Math.min(count, i + TILE); j++) {
+                    copyColumn(source, columns.at(first + j), columns.paddedSize(), row, end, j * rows, bytes);
+                }
+            }
+        }
+    }
+
+    /** Copies rows [begin, end) of a column to elements {@code target + row} of {@link #transposed}. */
+    private void copyColumn(ByteBuffer source, int column, int stride, int begin, int end, int target, int bytes) {
+        if (bytes == 4) {
+            for (int row = begin; row < end; row++) {
+                transposed.putInt(4 * (target + row), source.getInt(4 * (row * stride + column)));
+            }
+        } else {
+            for (int row = begin; row < end; row++) {
+                transposed.putShort(2 * (target + row), source.getShort(2 * (row * stride + column)));
+            }
+        }
+    }
+
     /** Passes on elements [first, end) of what it receives. */
     private static Writer clipped(long first, long end, DType format, Writer writer) {
         return (begin, source) -> {
@@ -190,12 +284,16 @@ final class Staging {
 
     /** Rows with padding that fit into the buffers. The buffers grow if a row does not fit. */
     private int rowsPerPiece(Placement tensor) {
-        int stride = tensor.stride();
-        if (stride > host.capacity() / 4) {
-            host = allocate(4 * stride);
-            device = allocate(4 * stride);
+        reserve(tensor.stride());
+        return host.capacity() / 4 / tensor.stride();
+    }
+
+    /** Lets the buffers grow if they have room for fewer elements. */
+    private void reserve(int elements) {
+        if (elements > host.capacity() / 4) {
+            host = allocate(4 * elements);
+            device = allocate(4 * elements);
         }
-        return host.capacity() / 4 / stride;
     }
 
     private static void zero(ByteBuffer bytes) {

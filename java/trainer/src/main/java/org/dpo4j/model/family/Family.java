@@ -17,12 +17,17 @@ public interface Family {
     /** The tensors that hold the parameters. Every row of every parameter is in exactly one of them. */
     List<NamedTensor> tensors(Architecture architecture);
 
+    /** The name in {@link #tensors} of a tensor that files may call otherwise. */
+    default String savedName(String stored) {
+        return stored;
+    }
+
     /** The name of the head's tensor. Files of a tied model may hold it beside the embedding or instead of it. */
     String headName();
 
     /** The prefix of the names of all tensors but the head. */
     String bodyPrefix();
 
-    /** Whether files may hold this tensor although it is computed from {@code config.json}; it is skipped. */
+    /** Whether files may hold this tensor, by its {@link #savedName}, although it is computed from {@code config.json}; it is skipped. */
     boolean isComputed(String tensor);
 }
