@@ -21,7 +21,11 @@ final class BatchCheck {
                 architecture.vocabSize(),
                 "completion token id",
                 "the vocabulary; check that tokenizer and model belong together");
-        within(batch.positions(), architecture.maxPositions(), "position", "max_position_embeddings; lower max_length");
+        within(
+                batch.positions(),
+                architecture.maxPositions(),
+                "position",
+                "the model's max_position_embeddings (n_positions of GPT-2); lower max_length");
         within(batch.hiddenRows(), rows, "hidden row", "the batch's rows");
         check(
                 batch.positions().length == rows,

@@ -111,15 +111,16 @@ final class BranchNorms {
     }
 
     /**
-     * Adds the gradient through the branch to {@code dX}, and to the gradient of the weight.
+     * dX = dResidual + the gradient through the branch. Adds to the gradient of the weight. {@code dX} may be {@code
+     * dResidual}.
      *
      * @param dInput gradient of the branch's input
      */
-    void backwardBefore(long dX, long dInput, long x, Saved saved, Workspace workspace, int rows) {
+    void backwardBefore(long dX, long dResidual, long dInput, long x, Saved saved, Workspace workspace, int rows) {
         if (before == null) {
-            add(dX, dX, dInput, rows);
+            add(dX, dResidual, dInput, rows);
         } else {
-            before.backward(dX, dInput, dX, x, saved.before, workspace.norm, rows);
+            before.backward(dX, dInput, dResidual, x, saved.before, workspace.norm, rows);
         }
     }
 

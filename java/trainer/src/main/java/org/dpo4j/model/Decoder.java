@@ -14,7 +14,7 @@ import org.dpo4j.model.family.ParameterKind;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Embedding and layers, from token ids to the hidden states before the last norm, forward and backward. The caller owns
+ * Embedding tables and layers, from token ids to the hidden states before the last norm, forward and backward. The caller owns
  * the memory. In training each layer has its own activations. Otherwise all layers share one set and update the hidden
  * states in place, so memory does not grow with depth. The calls and the bits are the same.
  */
@@ -24,6 +24,7 @@ final class Decoder implements AutoCloseable {
     private final Parameters parameters;
     private final Parameter embedding;
     private final float embeddingScale;
+    private final @Nullable Parameter positions;
     private final RotaryTables rotary;
     private final List<Layer> layers;
     private final int hiddenSize;
@@ -35,6 +36,7 @@ final class Decoder implements AutoCloseable {
         Architecture architecture = model.architecture();
         embedding = parameters.layout().parameter(ParameterKind.EMBEDDING);
         embeddingScale = embeddingScale(architecture.scales(), dtype);
+        positions = parameters.layout().parameterOrNull(ParameterKind.POSITION_EMBEDDING, 0);
         hiddenSize = parameters.layout().sizes().hiddenSize();
         rotary = new RotaryTables(device, architecture);
         layers = IntStream.range(0, architecture.layerCount())
@@ -99,8 +101,7 @@ final class Decoder implements AutoCloseable {
      */
     void forward(Pass pass, Activations activations, @Nullable KeyCache cache) {
         Layer.Scratch scratch = activations.scratch;
-        embed(pass, activations.layers.get(0).in());
-        long before = 0;
+        long before = embed(pass, activations.layers.get(0).in(), scratch.branch());
         for (int i = 0; i < layers.size(); i++) {
             Layer.Saved saved = activations.layers.get(i);
             layers.get(i).forward(pass, before, saved, scratch, cache);
@@ -109,30 +110,52 @@ final class Decoder implements AutoCloseable {
         Residual.forward(device, activations.out, before, scratch.branch(), (long) pass.rows() * hiddenSize, dtype);
     }
 
-    private void embed(Pass pass, long hidden) {
+    /**
+     * Computes the embedding of the ids in {@code hidden}. Returns 0, unless the model has a table of positions: then
+     * their embedding is in {@code branch}, and the first layer adds it to {@code hidden}, whose address is returned.
+     */
+    private long embed(Pass pass, long hidden, long branch) {
         Embedding.forward(
                 device,
                 hidden,
                 new Embedding.Table(parameters.weight(embedding), hiddenSize, embeddingScale, dtype),
                 new Embedding.Indices(pass.ids(), pass.rows(), embedding.rows().size()));
+        if (positions == null) {
+            return 0;
+        }
+        Embedding.forward(
+                device,
+                branch,
+                new Embedding.Table(parameters.weight(positions), hiddenSize, dtype),
+                new Embedding.Indices(
+                        pass.positions(), pass.rows(), positions.rows().size()));
+        return hidden;
     }
 
     /**
      * Queues the backward pass after a forward pass with {@link #placeKept}. Adds to the gradients of all layers and of
-     * the embedding.
+     * the embedding tables.
      *
-     * @param ids the rows sorted by token id
      * @param dHidden [rows, hiddenSize], the gradient of {@code activations.out}; it is overwritten
      */
-    void backward(Pass pass, RowsByIndex ids, long dHidden, Activations activations, Layer.Gradients gradients) {
+    void backward(Pass pass, EmbeddedRows rows, long dHidden, Activations activations, Layer.Gradients gradients) {
         for (int i = layers.size() - 1; i >= 0; i--) {
             layers.get(i).backward(pass, dHidden, activations.layers.get(i), activations.scratch, gradients);
         }
-        ids.sum(
-                device,
-                new Embedding.Table(parameters.gradient(embedding), hiddenSize, embeddingScale, DType.F32),
-                dHidden,
-                dtype);
+        if (positions != null && rows.positions() != null) {
+            rows.positions()
+                    .sum(
+                            device,
+                            new Embedding.Table(parameters.gradient(positions), hiddenSize, DType.F32),
+                            dHidden,
+                            dtype);
+        }
+        rows.ids()
+                .sum(
+                        device,
+                        new Embedding.Table(parameters.gradient(embedding), hiddenSize, embeddingScale, DType.F32),
+                        dHidden,
+                        dtype);
     }
 
     @Override

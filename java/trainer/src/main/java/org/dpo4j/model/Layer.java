@@ -1,16 +1,19 @@
 package org.dpo4j.model;
 
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.decoder.Residual;
 import org.dpo4j.model.family.Architecture;
+import org.dpo4j.model.family.Architecture.NormPlacement;
 import org.dpo4j.model.family.ParameterKind;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One layer: two branches, one after the other.
+ * One layer: two branches, one after the other, or both of the same input.
  *
  * <pre>
- *   middle = in + after(attention(before(in)))
- *   out    = middle + after(mlp(before(middle)))
+ *   middle = in + after(attention(before(in)))      middle = in + attention(before(in))
+ *   out    = middle + after(mlp(before(middle)))    out    = middle + mlp(before(in))
  * </pre>
  *
  * {@link BranchNorms} are the norms before and after a branch. The norm that reads a sum also computes it, in one pass.
@@ -18,17 +21,21 @@ import org.jspecify.annotations.Nullable;
  * out}, which is its {@code in}.
  */
 final class Layer {
+    private final Device device;
     private final DType dtype;
     private final int hiddenSize;
+    private final boolean isParallel;
     private final BranchNorms attentionNorms;
     private final SelfAttention attention;
     private final BranchNorms mlpNorms;
     private final Mlp mlp;
 
     Layer(Parameters parameters, Architecture architecture, int layer, RotaryTables rotary) {
+        this.device = parameters.device();
         this.dtype = parameters.dtype();
         ParameterLayout layout = parameters.layout();
         this.hiddenSize = layout.sizes().hiddenSize();
+        this.isParallel = architecture.norm().placement() == NormPlacement.BEFORE_PARALLEL_BRANCHES;
         this.attentionNorms = new BranchNorms(
                 parameters,
                 architecture.norm(),
@@ -45,7 +52,7 @@ final class Layer {
      * Activations that forward writes and backward reads.
      *
      * @param in [rows, hiddenSize], hidden states before attention
-     * @param middle [rows, hiddenSize], hidden states before the MLP
+     * @param middle [rows, hiddenSize], hidden states after attention
      */
     record Saved(
             long in,
@@ -65,8 +72,13 @@ final class Layer {
      */
     record Scratch(long normed, long branch, long inner, long attentionWorkspace) {}
 
-    /** Further temporary memory of backward. All layers share it. */
-    record Gradients(long dInner, SelfAttention.Gradients attention, BranchNorms.Workspace norms) {}
+    /**
+     * Further temporary memory of backward. All layers share it.
+     *
+     * @param dIn [rows, hiddenSize], the gradient of the input without that through attention; 0 unless both branches
+     *     read it
+     */
+    record Gradients(long dInner, SelfAttention.Gradients attention, BranchNorms.Workspace norms, long dIn) {}
 
     Saved placeSaved(Layout layout, int rows, long in, long middle) {
         return new Saved(
@@ -90,17 +102,26 @@ final class Layer {
         return new Gradients(
                 mlp.placeInner(layout, rows),
                 attention.placeGradients(layout, rows),
-                mlpNorms.placeWorkspace(layout, rows));
+                mlpNorms.placeWorkspace(layout, rows),
+                isParallel ? layout.matrix(rows, hiddenSize, dtype) : 0);
     }
 
     /**
      * Computes {@code middle} and the result of the MLP's branch, which is left in {@code scratch.branch} and not yet
      * added.
      *
-     * @param before {@code middle} of the previous layer, whose last result is in {@code scratch.branch}; 0 for the
-     *     first layer, whose {@code in} is already computed
+     * @param before {@code middle} of the previous layer, whose last result is in {@code scratch.branch}; 0 if {@code
+     *     in} is already computed
      */
     void forward(Pass pass, long before, Saved saved, Scratch scratch, @Nullable KeyCache cache) {
+        if (isParallel) {
+            forwardParallel(pass, before, saved, scratch, cache);
+        } else {
+            forwardSerial(pass, before, saved, scratch, cache);
+        }
+    }
+
+    private void forwardSerial(Pass pass, long before, Saved saved, Scratch scratch, @Nullable KeyCache cache) {
         int rows = pass.rows();
         long branch = scratch.branch;
         long input = attentionNorms.forwardBefore(scratch.normed, saved.attentionNorms, saved.in, before, branch, rows);
@@ -112,20 +133,52 @@ final class Layer {
         mlpNorms.forwardAfter(branch, saved.mlpNorms, rows);
     }
 
+    /** The MLP's input is computed before {@code middle}, which may be in the place of {@code in}. */
+    private void forwardParallel(Pass pass, long before, Saved saved, Scratch scratch, @Nullable KeyCache cache) {
+        int rows = pass.rows();
+        long branch = scratch.branch;
+        long input = attentionNorms.forwardBefore(scratch.normed, saved.attentionNorms, saved.in, before, branch, rows);
+        attention.forward(branch, input, saved.attention, scratch.attentionWorkspace, pass, cache);
+        input = mlpNorms.forwardBefore(scratch.normed, saved.mlpNorms, saved.in, 0, 0, rows);
+        Residual.forward(device, saved.middle, saved.in, branch, (long) rows * hiddenSize, dtype);
+        mlp.forward(branch, input, saved.mlp, scratch.inner, rows);
+    }
+
     /**
      * Replaces the gradient of {@code out} in {@code dHidden} by that of {@code in}. Each branch adds its gradient to
      * {@code dHidden}, which already is the gradient of the residual connection.
      */
     void backward(Pass pass, long dHidden, Saved saved, Scratch scratch, Gradients gradients) {
+        if (isParallel) {
+            backwardParallel(pass, dHidden, saved, scratch, gradients);
+        } else {
+            backwardSerial(pass, dHidden, saved, scratch, gradients);
+        }
+    }
+
+    private void backwardSerial(Pass pass, long dHidden, Saved saved, Scratch scratch, Gradients gradients) {
         int rows = pass.rows();
         long dInput = scratch.branch;
         long dOutput = mlpNorms.backwardAfter(dHidden, saved.mlpNorms, gradients.norms, rows);
         long input = mlpNorms.recomputeBefore(scratch.normed, saved.mlpNorms, saved.middle, rows);
         mlp.backward(dInput, dOutput, input, saved.mlp, scratch.inner, gradients.dInner, rows);
-        mlpNorms.backwardBefore(dHidden, dInput, saved.middle, saved.mlpNorms, gradients.norms, rows);
+        mlpNorms.backwardBefore(dHidden, dHidden, dInput, saved.middle, saved.mlpNorms, gradients.norms, rows);
         dOutput = attentionNorms.backwardAfter(dHidden, saved.attentionNorms, gradients.norms, rows);
         input = attentionNorms.recomputeBefore(scratch.normed, saved.attentionNorms, saved.in, rows);
         attention.backward(dInput, dOutput, input, saved.attention, gradients.attention, pass);
-        attentionNorms.backwardBefore(dHidden, dInput, saved.in, saved.attentionNorms, gradients.norms, rows);
+        attentionNorms.backwardBefore(dHidden, dHidden, dInput, saved.in, saved.attentionNorms, gradients.norms, rows);
+    }
+
+    /** {@code dHidden} stays the gradient of {@code out}, hence of both branches, until attention has read it. */
+    private void backwardParallel(Pass pass, long dHidden, Saved saved, Scratch scratch, Gradients gradients) {
+        int rows = pass.rows();
+        long dInput = scratch.branch;
+        long input = mlpNorms.recomputeBefore(scratch.normed, saved.mlpNorms, saved.in, rows);
+        mlp.backward(dInput, dHidden, input, saved.mlp, scratch.inner, gradients.dInner, rows);
+        mlpNorms.backwardBefore(gradients.dIn, dHidden, dInput, saved.in, saved.mlpNorms, gradients.norms, rows);
+        input = attentionNorms.recomputeBefore(scratch.normed, saved.attentionNorms, saved.in, rows);
+        attention.backward(dInput, dHidden, input, saved.attention, gradients.attention, pass);
+        attentionNorms.backwardBefore(
+                dHidden, gradients.dIn, dInput, saved.in, saved.attentionNorms, gradients.norms, rows);
     }
 }

@@ -65,6 +65,9 @@ final class ParameterLayout {
         Axis inner = new Axis(1, innerSize, sizes.innerSize());
         Axis gateUp = new Axis(2, innerSize, sizes.innerSize());
         matrix(ParameterKind.EMBEDDING, 0, vocabulary, hidden);
+        if (architecture.hasPositionEmbedding()) {
+            matrix(ParameterKind.POSITION_EMBEDDING, 0, Axis.plain(architecture.maxPositions()), hidden);
+        }
         for (int layer = 0; layer < architecture.layerCount(); layer++) {
             matrix(ParameterKind.QKV, layer, qkv, hidden);
             matrix(ParameterKind.ATTENTION_OUTPUT, layer, hidden, queries);

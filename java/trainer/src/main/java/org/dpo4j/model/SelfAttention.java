@@ -44,7 +44,8 @@ final class SelfAttention {
                 sizes.keyHeads(),
                 sizes.headWidth(),
                 new Attention.Strides(sizes.queryWidth(), sizes.qkvWidth(), sizes.qkvWidth()),
-                new Attention.Scores((float) traits.scale(), (float) traits.softCap(), architecture.window(layer)),
+                new Attention.Scores(
+                        (float) architecture.scoreScale(layer), (float) traits.softCap(), architecture.window(layer)),
                 dtype);
         // Queries and keys are adjacent in a row and have the same angles, so one call rotates both.
         this.rotation = new Rope.Shape(

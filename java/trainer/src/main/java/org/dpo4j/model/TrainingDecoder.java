@@ -21,7 +21,7 @@ final class TrainingDecoder implements AutoCloseable {
     private record ForwardKey(Pass pass, long out, long dHidden, List<Rope.Table> rotary) {}
 
     /** Key of the backward pass after it. */
-    private record BackwardKey(ForwardKey forward, RowsByIndex ids) {}
+    private record BackwardKey(ForwardKey forward, EmbeddedRows rows) {}
 
     private record Buffers(Decoder.Activations activations, Layer.Gradients gradients) {}
 
@@ -64,11 +64,11 @@ final class TrainingDecoder implements AutoCloseable {
             return dHidden;
         }
 
-        /** Queues the backward pass: adds to the gradients of all layers and of the embedding. */
-        void backward(RowsByIndex ids) {
+        /** Queues the backward pass: adds to the gradients of all layers and of the embedding tables. */
+        void backward(EmbeddedRows rows) {
             graphs.run(
-                    new BackwardKey(key(), ids),
-                    () -> decoder.backward(pass, ids, dHidden, buffers.activations, buffers.gradients));
+                    new BackwardKey(key(), rows),
+                    () -> decoder.backward(pass, rows, dHidden, buffers.activations, buffers.gradients));
         }
 
         private void queue() {

@@ -2,6 +2,7 @@ package org.dpo4j.model;
 
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.kernels.Device;
+import org.dpo4j.model.family.Architecture;
 
 /**
  * Computes the gradient of a {@link CompletionLoss} through the head and decoder of a {@link Model}. All activations
@@ -30,10 +31,11 @@ public final class TrainingModel implements AutoCloseable {
         }
     }
 
-    private record Inputs(Pass pass, RowsByIndex ids) {
-        static Inputs place(Layout layout, Bucket bucket, PackedBatch batch) {
+    private record Inputs(Pass pass, EmbeddedRows embedded) {
+        static Inputs place(Layout layout, Architecture architecture, Bucket bucket, PackedBatch batch) {
             return new Inputs(
-                    Pass.place(layout, bucket, batch.positionsEnd()), RowsByIndex.place(layout, bucket.rows()));
+                    Pass.place(layout, bucket, batch.positionsEnd()),
+                    EmbeddedRows.place(layout, architecture, bucket.rows()));
         }
     }
 
@@ -74,7 +76,7 @@ public final class TrainingModel implements AutoCloseable {
                 decoder.activationBytes(bucket.rows()),
                 head.bytes(tokens, batch.completions()),
                 decoder.rotaryBytes(batch.positionsEnd()),
-                Indices.bytes(layout -> Inputs.place(layout, bucket, batch)),
+                Indices.bytes(layout -> Inputs.place(layout, model.architecture(), bucket, batch)),
                 head.resultBytes(tokens, batch.completions()));
     }
 
@@ -92,14 +94,14 @@ public final class TrainingModel implements AutoCloseable {
         for (LossChunk chunk : LossChunk.split(batch.offsets(), loss.group(), maxRows)) {
             head.run(batch, chunk, loss, forward.out(), forward.dHidden());
         }
-        forward.backward(inputs.ids);
+        forward.backward(inputs.embedded);
     }
 
     private Inputs upload(PackedBatch batch) {
         Bucket bucket = bucket(batch);
-        Inputs inputs = indices.layout(layout -> Inputs.place(layout, bucket, batch));
+        Inputs inputs = indices.layout(layout -> Inputs.place(layout, model.architecture(), bucket, batch));
         inputs.pass.put(indices, batch, bucket);
-        inputs.ids.put(indices, batch.ids());
+        inputs.embedded.put(indices, batch);
         indices.upload();
         return inputs;
     }

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param hiddenSize width of the hidden states
  * @param layerCount number of layers, each with attention and MLP
  * @param maxPositions maximum tokens of a sequence
+ * @param hasPositionEmbedding whether a learned vector of its position is added to the embedding of each token
  * @param norm traits of all norms
  * @param attention traits of attention
  * @param mlp traits of the MLP in all layers
@@ -25,6 +26,7 @@ public record Architecture(
         int hiddenSize,
         int layerCount,
         int maxPositions,
+        boolean hasPositionEmbedding,
         NormTraits norm,
         AttentionTraits attention,
         MlpTraits mlp,
@@ -44,14 +46,16 @@ public record Architecture(
         /** {@code x += norm(attention(x)); x += norm(mlp(x))}. */
         AFTER_BRANCH,
         /** {@code x += norm(attention(norm(x))); x += norm(mlp(norm(x)))}, each norm with its own weight. */
-        AROUND_BRANCH;
+        AROUND_BRANCH,
+        /** {@code x += attention(norm(x)) + mlp(norm(x))}: both branches read the same x, each through its own norm. */
+        BEFORE_PARALLEL_BRANCHES;
 
         public boolean hasBefore() {
             return this != AFTER_BRANCH;
         }
 
         public boolean hasAfter() {
-            return this != BEFORE_BRANCH;
+            return this == AFTER_BRANCH || this == AROUND_BRANCH;
         }
     }
 
@@ -85,11 +89,18 @@ public record Architecture(
      *
      * @param rotation rotary positions; null: the layer knows no positions
      * @param window a query sees itself and the {@code window - 1} tokens before it; null: all tokens before it
+     * @param scale factor of the layer's scores, besides that of all layers
      */
     public record LayerAttention(
-            @Nullable Rotation rotation, @Nullable Integer window) {
+            @Nullable Rotation rotation, @Nullable Integer window, double scale) {
         public LayerAttention {
             check(window == null || window > 0, "sliding_window is " + window + "; it must be at least 1");
+            check(scale > 0 && scale <= 1, "the factor of a layer's scores is " + scale + "; it must be in (0, 1]");
+        }
+
+        /** Without a factor of its own. */
+        public LayerAttention(@Nullable Rotation rotation, @Nullable Integer window) {
+            this(rotation, window, 1);
         }
     }
 
@@ -105,7 +116,7 @@ public record Architecture(
      * @param heads number of query heads
      * @param keyHeads number of key heads, and of value heads
      * @param headDim width of a head, at most 256
-     * @param scale factor of the scores before the softmax
+     * @param scale factor of the scores of all layers before the softmax
      * @param softCap scaled scores are replaced by {@code softCap tanh(score / softCap)}; 0: they are not
      * @param layers traits of each layer
      */
@@ -223,6 +234,11 @@ public record Architecture(
         check(
                 attention.layers.size() == layerCount,
                 "attention has traits of " + attention.layers.size() + " layers, but there are " + layerCount);
+    }
+
+    /** The factor of a layer's scores. */
+    public double scoreScale(int layer) {
+        return attention.scale * attention.layers.get(layer).scale;
     }
 
     /** The window of a layer; 0 if it has none, or one of all positions, which hides nothing. */

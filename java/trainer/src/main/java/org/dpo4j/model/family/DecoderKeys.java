@@ -34,6 +34,7 @@ final class DecoderKeys {
 
     private final ConfigJson given;
     private final ConfigJson defaults;
+    private final Map<String, String> names;
     private final ConfigJson keys;
     private final int heads;
     private final int headDim;
@@ -45,20 +46,44 @@ final class DecoderKeys {
      * @param defaults values of the keys that the file lacks
      */
     DecoderKeys(ConfigJson given, ConfigJson defaults) {
+        this(given, defaults, Map.of());
+    }
+
+    /**
+     * The same for a family with other names of keys. Throws if the file has a key by Llama's name: transformers ignores
+     * some of these and reads others.
+     *
+     * @param names the names that differ, by Llama's names
+     */
+    DecoderKeys(ConfigJson given, ConfigJson defaults, Map<String, String> names) {
         this.given = given;
         this.defaults = defaults;
+        this.names = names;
         this.keys = given.withDefaults(defaults);
+        names.forEach((usual, name) -> given.refuse(usual, "this family calls it " + name + "; keep only that key"));
         String supported = defaults.json().get("architectures").get(0).asText();
         for (JsonNode architecture : given.at("architectures").json()) {
             check(
                     architecture.asText().equals(supported),
                     "architecture " + architecture.asText() + " is not supported; only " + supported + " is");
         }
-        heads = keys.integer("num_attention_heads");
-        Architecture.checkSize("num_attention_heads", heads);
-        layerCount = keys.integer("num_hidden_layers");
+        heads = size("num_attention_heads");
+        layerCount = size("num_hidden_layers");
         Architecture.checkLayers(layerCount);
         headDim = headDim();
+    }
+
+    /** The family's name of a key. */
+    private String name(String usual) {
+        return names.getOrDefault(usual, usual);
+    }
+
+    /** A size that must be there, by Llama's name of its key. */
+    int size(String usual) {
+        String name = name(usual);
+        int size = keys.integer(name);
+        Architecture.checkSize(name, size);
+        return size;
     }
 
     /** {@code head_dim}; if it is null and the family has no default for it, hidden size / heads. */
@@ -66,11 +91,11 @@ final class DecoderKeys {
         if (keys.json().hasNonNull("head_dim") || defaults.json().hasNonNull("head_dim")) {
             return keys.integer("head_dim");
         }
-        int hidden = keys.integer("hidden_size");
+        int hidden = size("hidden_size");
         check(
                 hidden % heads == 0,
-                "hidden_size is " + hidden + ", which is not a multiple of num_attention_heads " + heads
-                        + ", and head_dim is absent; set head_dim");
+                name("hidden_size") + " is " + hidden + ", which is not a multiple of " + name("num_attention_heads")
+                        + " " + heads + ", and head_dim is absent; set head_dim");
         return hidden / heads;
     }
 
@@ -93,7 +118,7 @@ final class DecoderKeys {
     }
 
     int maxPositions() {
-        return keys.integer("max_position_embeddings");
+        return size("max_position_embeddings");
     }
 
     /** Rotation of whole heads, with any scaling. */
@@ -183,19 +208,24 @@ final class DecoderKeys {
     }
 
     double epsilon() {
-        return keys.number("rms_norm_eps");
+        return keys.number(name("rms_norm_eps"));
     }
 
     /** A gated MLP, with biases by {@code mlp_bias}. */
-    MlpTraits mlp() {
+    private MlpTraits mlp() {
         String key = defaults.json().has("hidden_activation") ? "hidden_activation" : "hidden_act";
+        return new MlpTraits(size("intermediate_size"), activation(key), keys.flag("mlp_bias"));
+    }
+
+    /** The activation that a key names. */
+    Activation activation(String key) {
         String name = keys.text(key, "");
         @Nullable Activation activation = ACTIVATIONS.get(name);
         if (activation == null) {
             throw new Dpo4jException(key + " is \"" + name + "\", which is not supported; use a model with one of "
                     + String.join(", ", ACTIVATIONS.keySet().stream().sorted().toList()));
         }
-        return new MlpTraits(keys.integer("intermediate_size"), activation, keys.flag("mlp_bias"));
+        return activation;
     }
 
     /** The config of a decoder with a norm before each branch. */
@@ -203,17 +233,22 @@ final class DecoderKeys {
         return config(attention, new NormTraits(epsilon()), Scales.NONE);
     }
 
+    /** The config of a decoder with a gated MLP and without learned positions. */
     ModelConfig config(AttentionTraits attention, NormTraits norm, Scales scales) {
-        Architecture architecture = new Architecture(
-                keys.integer("vocab_size"),
-                keys.integer("hidden_size"),
+        return config(new Architecture(
+                size("vocab_size"),
+                size("hidden_size"),
                 layerCount,
                 maxPositions(),
+                false,
                 norm,
                 attention,
                 mlp(),
                 scales,
-                keys.flag("tie_word_embeddings"));
+                keys.flag("tie_word_embeddings")));
+    }
+
+    ModelConfig config(Architecture architecture) {
         return new ModelConfig(
                 defaults.text("model_type", ""),
                 architecture,

@@ -42,7 +42,7 @@ interface LlamaLike extends Family {
     /** {@code post_attention_layernorm} is the norm after attention only if a layer has norms after its branches. */
     private static Map<String, ParameterKind> branchNorms(NormPlacement placement) {
         return switch (placement) {
-            case BEFORE_BRANCH ->
+            case BEFORE_BRANCH, BEFORE_PARALLEL_BRANCHES ->
                 Map.of(
                         "input_layernorm", ParameterKind.ATTENTION_NORM,
                         "post_attention_layernorm", ParameterKind.MLP_NORM);

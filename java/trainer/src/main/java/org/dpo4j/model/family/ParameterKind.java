@@ -4,6 +4,8 @@ package org.dpo4j.model.family;
 public enum ParameterKind {
     /** [vocabSize, hiddenSize]. */
     EMBEDDING,
+    /** [maxPositions, hiddenSize]; absent without learned positions. */
+    POSITION_EMBEDDING,
     /** [queryWidth + 2 keyWidth, hiddenSize] of a layer: rows of the query, key and value projections, in this order. */
     QKV,
     /** [queryWidth + 2 keyWidth] of a layer; absent without bias, as the biases below. */
