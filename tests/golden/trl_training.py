@@ -3,11 +3,13 @@
     python trl_training.py [WORD ...]      needs requirements-peers.txt; WORD: only cases with this word in their name
 
 A case names options of DPOTrainer; TrlTrainingTest gives the same options to dpo4j and compares. TRL's trainer, loss, optimizer, schedule,
-gradient accumulation and metrics are unchanged. Three things are replaced:
+gradient accumulation and metrics are unchanged. Four things are replaced:
     rows    token ids, as in a file for dpo4j, because tokenisation is tested elsewhere
     order   that of dpo4j (shuffle.py), because the two shuffle differently with the same seed
     width   float64: TRL's fused head and the RMSNorm of transformers compute in float32 for every dtype of the model, and are widened here.
             Rotary angles stay float32, as transformers computes them for every model
+    longrope  transformers chooses the rotary frequencies of a batch by its longest sequence, dpo4j those of each sequence by its own length,
+            as transformers does for a batch of one
 
 Every case also runs in float32, as TRL does for its users: once with the weights as they are, and twice with each weight moved at random to
 a neighbouring float32 number or not at all. The largest distance of these three from the float64 run is committed as "noise". It estimates
@@ -60,8 +62,8 @@ SORTED = {"learning_rate": 1e-2, "per_device_train_batch_size": 8}
 MODELS = (
     modeling_granite, modeling_llama, modeling_mistral, modeling_olmo2, modeling_phi3, modeling_qwen2, modeling_qwen3, modeling_smollm3,
 )  # fmt: skip
-# Directories of families/, for each family one.
-FAMILIES = ("llama-llama3", "mistral", "qwen2", "qwen3", "smollm3", "phi3", "olmo2", "granite")
+# Directories of families/, for each family one, and longrope.
+FAMILIES = ("llama-llama3", "mistral", "qwen2", "qwen3", "smollm3", "phi3", "phi3-longrope", "olmo2", "granite")
 BASE = {"learning_rate": 1e-3, "per_device_train_batch_size": 4, "max_steps": 10}
 
 
@@ -185,6 +187,23 @@ def widen():
     torch.Tensor.float = lambda tensor: tensor.double() if tensor.is_floating_point() else narrow(tensor)
     for module in (chunked_logprob, dpo_trainer, *MODELS):
         module.torch = Widened()
+
+
+def rotate_each_by_its_length():
+    """Phi-3 gets the frequencies of each sequence as if it were alone. Rows are padded on the right."""
+    decoder, rotary = modeling_phi3.Phi3Model, modeling_phi3.Phi3RotaryEmbedding
+    decode, rotate = decoder.forward, rotary.forward
+
+    def decode_and_measure(self, input_ids=None, attention_mask=None, **others):
+        assert attention_mask[:, 0].all()
+        self.rotary_emb.lengths = attention_mask.sum(1).tolist()
+        return decode(self, input_ids=input_ids, attention_mask=attention_mask, **others)
+
+    def rotate_each(self, x, position_ids):
+        each = [rotate(self, x, position_ids[:1].clamp(max=length - 1)) for length in self.lengths]
+        return tuple(torch.cat(parts) for parts in zip(*each, strict=True))
+
+    decoder.forward, rotary.forward = decode_and_measure, rotate_each
 
 
 def tokenizer():
@@ -315,6 +334,7 @@ def computed(selected, train_rows, eval_rows):
 
 def main():
     torch.set_num_threads(1)
+    rotate_each_by_its_length()
     path = os.path.join(HERE, "trl_training.json")
     train_rows, eval_rows = rows(ROWS, 7), rows(EVAL_ROWS, 8)
     words = sys.argv[1:]

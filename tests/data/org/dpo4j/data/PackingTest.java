@@ -61,6 +61,28 @@ class PackingTest {
         assertThat(both.hiddenRows()).containsExactly(0, 0);
     }
 
+    /** Of PAIR, chosen has 6 tokens with the prompt and rejected 5; their last tokens have no rows but count. */
+    @Test
+    void sequencesOnBothSidesOfTheShortLengthDoNotShareTheirPrompt() {
+        for (int shortLength : new int[] {4, 6}) {
+            PackedBatch batch = PackedBatch.pairs(List.of(PAIR), new PairLayout(true, shortLength));
+            assertThat(batch.ids()).containsExactly(10, 11, 12, 20, 21, 30);
+            assertThat(batch.sequenceLengths()).containsExactly(6, 6, 5);
+        }
+        PackedBatch apart = PackedBatch.pairs(List.of(PAIR, PAIR), new PairLayout(true, 5));
+        PackedBatch plain = PackedBatch.pairs(List.of(PAIR, PAIR), false);
+        assertThat(apart).usingRecursiveComparison().isEqualTo(plain);
+        assertThat(apart.sequenceLengths()).containsExactly(6, 5, 6, 5);
+
+        PreferencePair other = new PreferencePair(2, new int[] {40}, new int[] {50, 51}, new int[] {60});
+        PackedBatch both = PackedBatch.pairs(List.of(PAIR, other), new PairLayout(true, 5));
+        assertThat(both.ids()).containsExactly(10, 11, 12, 20, 21, 10, 11, 12, 30, 40, 50);
+        assertThat(both.sequenceLengths()).containsExactly(6, 5, 3, 3);
+        assertThat(both.segments().subList(2, 4))
+                .containsExactly(new Segment(9, 1, 9, 0, 0, 0, 1), new Segment(10, 1, 10, 0, 9, 1, 0));
+        assertThat(both.hiddenRows()).containsExactly(2, 3, 4, 7, 8, 9, 10, 9);
+    }
+
     @Test
     void pairsFollowOneAnother() {
         PreferencePair other = new PreferencePair(2, new int[] {40}, new int[] {50, 51}, new int[] {60, 61});

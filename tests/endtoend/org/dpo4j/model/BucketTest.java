@@ -36,8 +36,11 @@ class BucketTest {
         PackedBatch batch = batch(5, 17, 9, 2, 6);
         Bucket bucket = Bucket.rounded(batch);
         assertThat(bucket).isEqualTo(new Bucket(40, 8, 64));
-        assertThat(bucket.ids(batch)).hasSize(40).startsWith(batch.ids()).endsWith(0);
-        assertThat(bucket.positions(batch))
+        assertThat(bucket.padded(batch.ids()))
+                .hasSize(40)
+                .startsWith(batch.ids())
+                .endsWith(0);
+        assertThat(bucket.padded(batch.positions()))
                 .hasSize(40)
                 .startsWith(batch.positions())
                 .endsWith(0);

@@ -11,6 +11,7 @@ import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDType;
+import org.dpo4j.data.PairLayout;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
@@ -75,7 +76,8 @@ class ReferenceRowsTest {
             float[] all =
                     ReferenceLogProbs.compute(frozen, PAIRS, 8, metrics -> {}).sums();
             int[] read = {3, 7, 8, 21, 40, 59};
-            float[] some = ReferenceLogProbs.compute(frozen, PAIRS, read, 4, true, metrics -> {})
+            float[] some = ReferenceLogProbs.compute(
+                            frozen, PAIRS, read, 4, new PairLayout(true, Integer.MAX_VALUE), metrics -> {})
                     .sums();
             for (int i = 0; i < all.length; i++) {
                 int row = i / 2;

@@ -23,6 +23,7 @@ import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDType;
 import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.data.PackedBatch;
+import org.dpo4j.data.PairLayout;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.DType;
@@ -56,6 +57,7 @@ class FamilyTest {
             "smollm3",
             "mistral",
             "phi3",
+            "phi3-longrope",
             "even-llama-linear",
             "even-llama-llama3",
             "even-llama-yarn",
@@ -69,7 +71,6 @@ class FamilyTest {
 
     /** All other directories, and what their refusal names. A directory whose mechanism is added moves to {@link #RUN}. */
     private static final Map<String, String> REFUSED = Map.ofEntries(
-            Map.entry("phi3-longrope", "rotary positions that depend on the length of the sequence (longrope)"),
             Map.entry("gemma2", "an MLP with GELU"),
             Map.entry("gemma3", "an MLP with GELU"),
             Map.entry("gpt2", "model_type is \"gpt2\""),
@@ -299,7 +300,9 @@ class FamilyTest {
     /** Leaves the gradient of the golden loss in the model. Checks the log-probs of the completions' tokens. */
     private static void gradients(Model model, GoldenModel golden, boolean isPrefixShared) {
         model.parameters().zeroGradients();
-        PackedBatch batch = PackedBatch.pairs(List.of(golden.pair()), isPrefixShared);
+        PackedBatch batch = PackedBatch.pairs(
+                List.of(golden.pair()),
+                new PairLayout(isPrefixShared, model.architecture().shortLength()));
         try (TrainingModel training = new TrainingModel(model, new TrainingModel.Options(CompletionSums.PLAIN));
                 GivenGradient loss = new GivenGradient(model.device(), 2, batch.tokens(), 2)) {
             loss.accumulate(training, batch, golden.weights());

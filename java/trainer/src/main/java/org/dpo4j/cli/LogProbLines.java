@@ -6,9 +6,11 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.PrintStream;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.BiFunction;
 import java.util.function.Function;
 import java.util.function.ToIntFunction;
 import org.dpo4j.data.PackedBatch;
+import org.dpo4j.data.PairLayout;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.kernels.Device;
@@ -18,6 +20,7 @@ import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.ScoringModel;
 import org.dpo4j.model.WeightCheck;
+import org.dpo4j.model.family.Architecture;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,7 +28,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param row number of a row in its file
  * @param length tokens of the row's longest sequence
- * @param pack packs rows into a batch
+ * @param pack packs rows into a batch for a model
  * @param sides for each completion, the prefix of its keys
  * @param ids token ids of the prompt, then of each completion
  * @param idNames their keys
@@ -33,7 +36,7 @@ import org.jspecify.annotations.Nullable;
 record LogProbLines<T>(
         ToIntFunction<T> row,
         ToIntFunction<T> length,
-        Function<List<T>, PackedBatch> pack,
+        BiFunction<List<T>, Architecture, PackedBatch> pack,
         List<String> sides,
         Function<T, List<int[]>> ids,
         List<String> idNames) {
@@ -41,7 +44,7 @@ record LogProbLines<T>(
     static final LogProbLines<PreferencePair> PAIRS = new LogProbLines<>(
             PreferencePair::row,
             PreferencePair::length,
-            pairs -> PackedBatch.pairs(pairs, true),
+            (pairs, model) -> PackedBatch.pairs(pairs, new PairLayout(true, model.shortLength())),
             List.of("chosen_", "rejected_"),
             pair -> List.of(pair.prompt(), pair.chosen(), pair.rejected()),
             List.of("prompt_ids", "chosen_ids", "rejected_ids"));
@@ -49,7 +52,7 @@ record LogProbLines<T>(
     static final LogProbLines<Sequence> SEQUENCES = new LogProbLines<>(
             Sequence::row,
             Sequence::length,
-            PackedBatch::sequences,
+            (sequences, model) -> PackedBatch.sequences(sequences),
             List.of(""),
             sequence -> List.of(sequence.prompt(), sequence.completion()),
             List.of("prompt_ids", "completion_ids"));
@@ -80,7 +83,7 @@ record LogProbLines<T>(
 
     private void writeBatch(String source, List<T> rows, ScoringModel language, Columns columns, PrintStream out) {
         Device device = language.model().device();
-        PackedBatch batch = pack.apply(rows);
+        PackedBatch batch = pack.apply(rows, language.model().architecture());
         LogProbs logProbs = language.forward(batch);
         float[] sums = device.downloadFloats(logProbs.sums(), batch.completions());
         float @Nullable [] tokens =

@@ -12,6 +12,8 @@ import org.dpo4j.kernels.decoder.Segment;
  * @param ids token of each row
  * @param positions rotary position of each row; both completions continue the positions of their prompt
  * @param segments which rows attend to which
+ * @param sequenceLengths for each segment, the tokens of the sequence to which it belongs. A last token that is only a target
+ *     counts. For a shared prompt, it is the longer sequence. Only models with a {@link PairLayout#shortLength} read it
  * @param hiddenRows for each completion token, in order, the row whose hidden state predicts it. The last row of a
  *     prompt predicts the first token of both completions, so it occurs twice
  * @param targets the completion tokens
@@ -19,14 +21,38 @@ import org.dpo4j.kernels.decoder.Segment;
  *     chosen, rejected, ...
  */
 public record PackedBatch(
-        int[] ids, int[] positions, List<Segment> segments, int[] hiddenRows, int[] targets, int[] offsets) {
+        int[] ids,
+        int[] positions,
+        List<Segment> segments,
+        int[] sequenceLengths,
+        int[] hiddenRows,
+        int[] targets,
+        int[] offsets) {
+
+    /** The sequence of a segment ends with its last row. */
+    public PackedBatch(
+            int[] ids, int[] positions, List<Segment> segments, int[] hiddenRows, int[] targets, int[] offsets) {
+        this(ids, positions, segments, keys(segments), hiddenRows, targets, offsets);
+    }
+
+    /** The keys of each segment's last query. */
+    private static int[] keys(List<Segment> segments) {
+        return segments.stream()
+                .mapToInt(each -> each.prefixCount() + each.keyOffset() + each.queryCount())
+                .toArray();
+    }
 
     /**
-     * Packs pairs, each with its prompt once ({@code isPrefixShared}), or as two sequences {@code [prompt | chosen]
-     * [prompt | rejected]}. A completion of one token has no segment, because the prompt's last row predicts it.
+     * Packs pairs, each with its prompt once, or as two sequences {@code [prompt | chosen] [prompt | rejected]}. A
+     * completion of one token has no segment, because the prompt's last row predicts it.
      */
+    public static PackedBatch pairs(List<PreferencePair> pairs, PairLayout layout) {
+        return Packing.pairs(pairs, layout);
+    }
+
+    /** Packs pairs for a model with one set of rotary frequencies. */
     public static PackedBatch pairs(List<PreferencePair> pairs, boolean isPrefixShared) {
-        return isPrefixShared ? Packing.sharedPairs(pairs) : Packing.plainPairs(pairs);
+        return pairs(pairs, new PairLayout(isPrefixShared, Integer.MAX_VALUE));
     }
 
     /** Packs sequences. Each has one completion. */
@@ -74,6 +100,7 @@ public record PackedBatch(
         private final int[] targets;
         private final int[] offsets;
         private final List<Segment> segments = new ArrayList<>();
+        private final List<Integer> lengths = new ArrayList<>();
         private int row;
         private int target;
         private int completion;
@@ -86,28 +113,25 @@ public record PackedBatch(
             offsets = new int[completions + 1];
         }
 
-        /** {@code [prompt | chosen | rejected]} per pair; both completions attend to the prompt. */
-        static PackedBatch sharedPairs(List<PreferencePair> pairs) {
+        /** {@code [prompt | chosen | rejected]} for each pair with its prompt once; both completions attend to the prompt. */
+        static PackedBatch pairs(List<PreferencePair> pairs, PairLayout layout) {
             int rows = 0;
             int tokens = 0;
             for (PreferencePair pair : pairs) {
                 int completions = pair.chosen().length + pair.rejected().length;
-                rows += pair.prompt().length + completions - 2;
+                rows += (layout.isShared(pair) ? 1 : 2) * pair.prompt().length + completions - 2;
                 tokens += completions;
             }
             Packing packing = new Packing(rows, tokens, 2 * pairs.size());
-            pairs.forEach(packing::addShared);
-            return packing.batch();
-        }
-
-        /** {@code [prompt | chosen] [prompt | rejected]} per pair. */
-        static PackedBatch plainPairs(List<PreferencePair> pairs) {
-            List<Sequence> sequences = new ArrayList<>();
             for (PreferencePair pair : pairs) {
-                sequences.add(new Sequence(pair.row(), pair.prompt(), pair.chosen()));
-                sequences.add(new Sequence(pair.row(), pair.prompt(), pair.rejected()));
+                if (layout.isShared(pair)) {
+                    packing.addShared(pair);
+                } else {
+                    packing.addSequence(pair.prompt(), pair.chosen());
+                    packing.addSequence(pair.prompt(), pair.rejected());
+                }
             }
-            return sequences(sequences);
+            return packing.batch();
         }
 
         /** {@code [prompt | completion]} per sequence. */
@@ -119,7 +143,7 @@ public record PackedBatch(
                 tokens += sequence.completion().length;
             }
             Packing packing = new Packing(rows, tokens, sequences.size());
-            sequences.forEach(packing::addSequence);
+            sequences.forEach(sequence -> packing.addSequence(sequence.prompt(), sequence.completion()));
             return packing.batch();
         }
 
@@ -127,7 +151,7 @@ public record PackedBatch(
             int length = pair.prompt().length;
             int dependents = (pair.chosen().length > 1 ? 1 : 0) + (pair.rejected().length > 1 ? 1 : 0);
             Segment prompt = Segment.plain(row, length, dependents);
-            segments.add(prompt);
+            add(prompt, pair.length());
             addRows(pair.prompt(), length, 0);
             int last = row - 1;
             addCompletion(prompt, last, pair.chosen());
@@ -138,18 +162,23 @@ public record PackedBatch(
             addTargets(tokens, lastOfPrompt, row);
             int count = tokens.length - 1; // the last token is only a target
             if (count > 0) {
-                segments.add(Segment.withPrefix(prompt, row, count));
+                add(Segment.withPrefix(prompt, row, count), prompt.queryCount() + tokens.length);
                 addRows(tokens, count, prompt.queryCount());
             }
         }
 
-        private void addSequence(Sequence sequence) {
-            int length = sequence.prompt().length;
-            int count = sequence.completion().length - 1;
-            segments.add(Segment.plain(row, length + count, 0));
-            addRows(sequence.prompt(), length, 0);
-            addTargets(sequence.completion(), row - 1, row);
-            addRows(sequence.completion(), count, length);
+        private void addSequence(int[] prompt, int[] completion) {
+            int length = prompt.length;
+            int count = completion.length - 1;
+            add(Segment.plain(row, length + count, 0), length + completion.length);
+            addRows(prompt, length, 0);
+            addTargets(completion, row - 1, row);
+            addRows(completion, count, length);
+        }
+
+        private void add(Segment segment, int sequenceLength) {
+            segments.add(segment);
+            lengths.add(sequenceLength);
         }
 
         private void addRows(int[] tokens, int count, int position) {
@@ -175,7 +204,9 @@ public record PackedBatch(
         }
 
         private PackedBatch batch() {
-            return new PackedBatch(ids, positions, List.copyOf(segments), hiddenRows, targets, offsets);
+            int[] sequenceLengths = lengths.stream().mapToInt(Integer::intValue).toArray();
+            return new PackedBatch(
+                    ids, positions, List.copyOf(segments), sequenceLengths, hiddenRows, targets, offsets);
         }
     }
 }

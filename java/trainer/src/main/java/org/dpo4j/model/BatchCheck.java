@@ -32,6 +32,7 @@ final class BatchCheck {
                 "positions has " + batch.positions().length + " entries for " + rows + " rows");
         check(batch.hiddenRows().length == batch.tokens(), "hiddenRows and targets differ in length");
         checkOffsets(batch.offsets(), batch.tokens());
+        checkLengths(batch, architecture.shortLength());
         for (Segment segment : batch.segments()) {
             check(
                     isInside(segment.queryBegin(), segment.queryCount(), rows)
@@ -48,6 +49,27 @@ final class BatchCheck {
                 "offsets do not span the " + tokens + " targets");
         for (int i = 1; i < offsets.length; i++) {
             check(offsets[i] >= offsets[i - 1], "offsets decrease at completion " + (i - 1));
+        }
+    }
+
+    /** Throws if a prompt would need both sets of rotary frequencies. */
+    private static void checkLengths(PackedBatch batch, int shortLength) {
+        int[] lengths = batch.sequenceLengths();
+        check(
+                lengths.length == batch.segments().size(),
+                "sequenceLengths has " + lengths.length + " entries for "
+                        + batch.segments().size() + " segments");
+        boolean isPromptLong = false;
+        for (int i = 0; i < lengths.length; i++) {
+            boolean isLong = lengths[i] > shortLength;
+            if (batch.segments().get(i).prefixCount() == 0) {
+                isPromptLong = isLong;
+            }
+            check(
+                    isLong == isPromptLong,
+                    "segment " + i + " is of a sequence of " + lengths[i] + " tokens, but its prompt of one on the"
+                            + " other side of original_max_position_embeddings, " + shortLength
+                            + "; give PackedBatch.pairs the model's shortLength");
         }
     }
 

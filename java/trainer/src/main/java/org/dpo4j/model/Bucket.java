@@ -52,12 +52,9 @@ record Bucket(int rows, int segments, int maxQueries) {
         return tokens <= max ? Math.min(rows, max) : rows;
     }
 
-    int[] ids(PackedBatch batch) {
-        return Arrays.copyOf(batch.ids(), rows);
-    }
-
-    int[] positions(PackedBatch batch) {
-        return Arrays.copyOf(batch.positions(), rows);
+    /** Values of the batch's rows, and 0 for padding rows. */
+    int[] padded(int[] values) {
+        return Arrays.copyOf(values, rows);
     }
 
     List<Segment> segments(PackedBatch batch) {

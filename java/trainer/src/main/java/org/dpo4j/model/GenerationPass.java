@@ -38,18 +38,13 @@ final class GenerationPass implements AutoCloseable {
     /** The arrays of a pass on the device. */
     private record Inputs(Pass pass, long lastRows, long logitsRows, long slots, long draws) {
         static Inputs place(Layout layout, Bucket bucket, Rows rows) {
-            Pass pass =
-                    Pass.place(layout, bucket, rows.batch.positionsEnd()).withCacheRows(layout.words(bucket.rows()));
+            Pass pass = Pass.place(layout, bucket).withCacheRows(layout.words(bucket.rows()));
             return new Inputs(
                     pass,
                     layout.words(rows.batch.hiddenRows().length),
                     layout.words(rows.slots.length),
                     layout.words(rows.slots.length),
                     layout.words(rows.draws.length));
-        }
-
-        Inputs withoutPositions() {
-            return new Inputs(pass.withPositionsEnd(0), lastRows, logitsRows, slots, draws);
         }
     }
 
@@ -101,14 +96,13 @@ final class GenerationPass implements AutoCloseable {
         Results results = headArena.layout(
                 layout -> new Results(head.placeActivations(layout, last), layout.words(rows.slots.length)));
         Inputs inputs = upload(rows, results.head.chunkRows());
-        decoder.rotary().reserve(batch.positionsEnd());
         Decoder.Activations activations =
                 decoderArena.layout(layout -> decoder.placeShared(layout, inputs.pass.rows()));
         Runnable work = () -> queue(rows, inputs, activations, results);
         if (isStep) {
             graphs.run(
                     new Key(
-                            inputs.withoutPositions(),
+                            inputs,
                             rows.slots.length,
                             results,
                             activations.out(),
@@ -125,7 +119,7 @@ final class GenerationPass implements AutoCloseable {
     private Inputs upload(Rows rows, int chunkRows) {
         Bucket bucket = Bucket.exact(rows.batch);
         Inputs inputs = indices.layout(layout -> Inputs.place(layout, bucket, rows));
-        inputs.pass.put(indices, rows.batch, bucket);
+        inputs.pass.put(indices, rows.batch, decoder.rotary().reserve(rows.batch), bucket);
         indices.put(inputs.pass.cacheRows(), rows.cacheRows);
         indices.put(inputs.lastRows, rows.batch.hiddenRows());
         indices.put(inputs.logitsRows, logitsRows(rows, chunkRows));

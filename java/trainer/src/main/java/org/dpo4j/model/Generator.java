@@ -5,17 +5,21 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.stream.IntStream;
-import org.dpo4j.data.PackedBatch;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.dpo4j.kernels.Dpo4jException;
-import org.dpo4j.kernels.decoder.SampleTokens;
-import org.dpo4j.kernels.decoder.Segment;
+import org.dpo4j.model.GenerationPrompt.Sample;
 import org.dpo4j.model.family.Architecture;
 
 /**
  * Generates continuations of prompts, with a key cache. One forward pass computes the next token of all sequences. The
- * cache holds the keys of a prompt once for all of its samples. The random numbers of a token depend on the request's seed, the number of the sample and the number of the
- * token, so a text does not depend on the other requests. {@link #close} does not close the model.
+ * cache holds the keys of a prompt once for all of its samples. The random numbers of a token depend on the request's
+ * seed, the number of the sample and the number of the token, so a text does not depend on the other requests. {@link
+ * #close} does not close the model.
+ *
+ * <p>With longrope, the rotary frequencies change when a text becomes longer than {@link Architecture#shortLength}. The
+ * keys of all its tokens are then computed again, once, as transformers does. So each token is chosen from the logits of
+ * a forward pass over the whole text before it.
  */
 public final class Generator implements AutoCloseable {
     /** The maximum number of sequences generated at once. It limits memory and does not change the generated tokens. */
@@ -79,62 +83,16 @@ public final class Generator implements AutoCloseable {
         default void ended(int request, List<int[]> samples) {}
     }
 
-    /** A request that runs. Its prompt is in the cache from {@code cacheBegin} on. */
-    private static final class Prompt {
-        final int number;
-        final Request request;
-        final int cacheBegin;
-        /** Maximum tokens of a sample. */
-        final int limit;
-
-        final List<Sequence> samples = new ArrayList<>();
-        int ended;
-
-        Prompt(int number, Request request, int cacheBegin, int limit) {
-            this.number = number;
-            this.request = request;
-            this.cacheBegin = cacheBegin;
-            this.limit = limit;
-        }
-
-        int length() {
-            return request.prompt.length;
-        }
-
-        List<int[]> texts() {
-            return samples.stream()
-                    .map(sample -> Arrays.copyOf(sample.tokens, sample.count))
-                    .toList();
-        }
-    }
-
-    /** A sample that runs. The keys of its tokens are in the cache from {@code cacheBegin} on. */
-    private static final class Sequence {
-        final Prompt prompt;
-        final int number;
-        final int slot;
-        final int cacheBegin;
-        final int[] tokens;
-        int count;
-        boolean isEnded;
-
-        Sequence(Prompt prompt, int number, int slot, int cacheBegin) {
-            this.prompt = prompt;
-            this.number = number;
-            this.slot = slot;
-            this.cacheBegin = cacheBegin;
-            this.tokens = new int[prompt.limit];
-        }
-    }
-
     private final Model model;
     private final Architecture architecture;
+    private final int shortLength;
     private final TokenSampler sampler;
     private final GenerationPass pass;
 
     public Generator(Model model) {
         this.model = model;
         architecture = model.architecture();
+        shortLength = architecture.shortLength();
         sampler = new TokenSampler(model.device(), architecture.vocabSize());
         pass = new GenerationPass(model, sampler);
     }
@@ -227,7 +185,7 @@ public final class Generator implements AutoCloseable {
         }
 
         List<List<int[]>> generate(int first, List<Request> requests) {
-            List<Prompt> prompts = start(first, requests);
+            List<GenerationPrompt> prompts = start(first, requests);
             sampler.begin(
                     options.sampling,
                     options.minNewTokens,
@@ -236,25 +194,25 @@ public final class Generator implements AutoCloseable {
                             .map(request -> new TokenSampler.Slots(request.prompt, request.samples))
                             .toList());
             readPrompts(prompts);
-            List<Sequence> running =
+            List<Sample> running =
                     running(prompts.stream().flatMap(p -> p.samples.stream()).toList());
             while (!running.isEmpty()) {
                 step(running);
                 running = running(running);
             }
-            return prompts.stream().map(Prompt::texts).toList();
+            return prompts.stream().map(GenerationPrompt::texts).toList();
         }
 
         /** Places prompts and samples in the key cache. */
-        private List<Prompt> start(int first, List<Request> requests) {
-            List<Prompt> prompts = new ArrayList<>();
+        private List<GenerationPrompt> start(int first, List<Request> requests) {
+            List<GenerationPrompt> prompts = new ArrayList<>();
             int rows = 0;
             long all = 0;
             for (Request request : requests) {
                 int length = request.prompt.length;
                 int limit = Math.min(
                         options.maxNewTokens, Math.min(architecture.maxPositions(), options.maxLength) - length);
-                prompts.add(new Prompt(first + prompts.size(), request, rows, limit));
+                prompts.add(new GenerationPrompt(first + prompts.size(), request.prompt, request.seed, rows, limit));
                 rows += request.prompt.length;
                 all += request.prompt.length + (long) request.samples * limit;
             }
@@ -264,9 +222,10 @@ public final class Generator implements AutoCloseable {
                         + "; generate fewer samples at a time, each time with another seed");
             }
             int slot = 0;
-            for (Prompt prompt : prompts) {
-                for (int i = 0; i < prompt.request.samples; i++) {
-                    prompt.samples.add(new Sequence(prompt, i, slot++, rows));
+            for (int p = 0; p < prompts.size(); p++) {
+                GenerationPrompt prompt = prompts.get(p);
+                for (int i = 0; i < requests.get(p).samples; i++) {
+                    prompt.samples.add(new Sample(prompt, i, slot++, rows));
                     rows += prompt.limit;
                 }
             }
@@ -274,99 +233,92 @@ public final class Generator implements AutoCloseable {
             return prompts;
         }
 
-        /** Runs all prompts in one pass. Each sequence then chooses its first token after the last row of its prompt. */
-        private void readPrompts(List<Prompt> prompts) {
-            int rows = prompts.stream().mapToInt(Prompt::length).sum();
-            int[] ids = new int[rows];
-            int[] positions = new int[rows];
-            int[] lastRows = new int[prompts.size()];
-            int[] samples = new int[prompts.size() + 1];
-            List<Segment> segments = new ArrayList<>();
-            List<Sequence> sequences = new ArrayList<>();
-            for (int p = 0; p < prompts.size(); p++) {
-                Prompt prompt = prompts.get(p);
-                int begin = prompt.cacheBegin; // prompts have the same rows in the cache as in this pass
-                System.arraycopy(prompt.request.prompt, 0, ids, begin, prompt.length());
-                for (int i = 0; i < prompt.length(); i++) {
-                    positions[begin + i] = i;
+        /** Runs all prompts in one pass. Each sample then chooses its first token after the last row of its prompt. */
+        private void readPrompts(List<GenerationPrompt> prompts) {
+            GenerationRows rows = new GenerationRows(
+                    prompts.stream().mapToInt(GenerationPrompt::length).sum());
+            for (GenerationPrompt prompt : prompts) {
+                rows.addPrompt(prompt, prompt.length());
+                rows.choose(prompt.samples);
+            }
+            append(rows, pass::prompts);
+        }
+
+        /** Chooses the next token of each sample. */
+        private void step(List<Sample> running) {
+            List<Sample> others =
+                    running.stream().filter(sample -> !becomesLong(sample)).toList();
+            running.stream()
+                    .filter(this::becomesLong)
+                    .collect(Collectors.groupingBy(sample -> sample.prompt.number))
+                    .values()
+                    .forEach(this::readAgain);
+            if (!others.isEmpty()) {
+                GenerationRows rows = new GenerationRows(others.size());
+                for (Sample sample : others) {
+                    rows.addTokens(sample, sample.count - 1);
+                    rows.choose(List.of(sample));
                 }
-                segments.add(Segment.plain(begin, prompt.length(), 0));
-                lastRows[p] = begin + prompt.length() - 1;
-                sequences.addAll(prompt.samples);
-                samples[p + 1] = sequences.size();
+                append(rows, pass::step);
             }
-            PackedBatch batch = new PackedBatch(ids, positions, segments, lastRows, new int[0], new int[] {0});
-            int[] cacheRows = IntStream.range(0, rows).toArray();
-            GenerationPass.Rows all =
-                    new GenerationPass.Rows(batch, cacheRows, samples, slots(sequences), draws(sequences));
-            append(sequences, all, pass.prompts(all));
         }
 
-        /** Chooses the next token of each sequence. */
-        private void step(List<Sequence> running) {
-            int rows = running.size();
-            int[] ids = new int[rows];
-            int[] positions = new int[rows];
-            int[] cacheRows = new int[rows];
-            List<Segment> segments = new ArrayList<>();
-            for (int row = 0; row < rows; row++) {
-                Sequence sequence = running.get(row);
-                Prompt prompt = sequence.prompt;
-                int cached = sequence.count - 1;
-                ids[row] = sequence.tokens[cached];
-                positions[row] = prompt.length() + cached;
-                cacheRows[row] = sequence.cacheBegin + cached;
-                segments.add(new Segment(row, 1, sequence.cacheBegin, cached, prompt.cacheBegin, prompt.length(), 0));
-            }
-            int[] lastRows = IntStream.range(0, rows).toArray();
-            PackedBatch batch = new PackedBatch(ids, positions, segments, lastRows, new int[0], new int[] {0});
-            GenerationPass.Rows all = new GenerationPass.Rows(
-                    batch, cacheRows, IntStream.rangeClosed(0, rows).toArray(), slots(running), draws(running));
-            append(running, all, pass.step(all));
+        /** Whether the keys in the cache are of a text that was not yet a long sequence, and this one is. */
+        private boolean becomesLong(Sample sample) {
+            return sample.length() - 1 == shortLength;
         }
 
-        private void append(List<Sequence> sequences, GenerationPass.Rows rows, int[] tokens) {
+        /**
+         * Chooses the next token of samples of one prompt, after keys of all their tokens, and of the prompt, are computed
+         * with the rotary frequencies of long sequences. All running samples of a prompt have equally many tokens.
+         */
+        private void readAgain(List<Sample> samples) {
+            Sample first = samples.get(0);
+            int count = first.count;
+            int max = Math.max(1, MAX_PROMPT_ROWS / count);
+            for (int begin = 0; begin < samples.size(); begin += max) {
+                List<Sample> group = samples.subList(begin, Math.min(samples.size(), begin + max));
+                boolean hasPrompt = begin == 0;
+                GenerationRows rows =
+                        new GenerationRows((hasPrompt ? first.prompt.length() : 0) + count * group.size());
+                if (hasPrompt) {
+                    rows.addPrompt(first.prompt, first.length());
+                }
+                for (Sample sample : group) {
+                    rows.addTokens(sample, 0);
+                    rows.choose(List.of(sample));
+                }
+                append(rows, pass::prompts);
+            }
+        }
+
+        private void append(GenerationRows collected, Function<GenerationPass.Rows, int[]> run) {
+            GenerationPass.Rows rows = collected.rows();
+            int[] tokens = run.apply(rows);
             for (int i = 0; i < tokens.length; i++) {
-                Sequence sequence = sequences.get(i);
+                Sample sample = collected.samples().get(i);
                 if (tokens[i] < 0) {
-                    throw notFinite(sequence, rows, i, -1 - tokens[i]);
+                    throw notFinite(sample, rows, i, -1 - tokens[i]);
                 }
-                append(sequence, tokens[i]);
+                append(sample, tokens[i]);
             }
         }
 
-        private void append(Sequence sequence, int token) {
-            Prompt prompt = sequence.prompt;
-            sequence.tokens[sequence.count++] = token;
-            boolean goesOn = listener.token(prompt.number, sequence.number, token);
-            sequence.isEnded = !goesOn || sequence.count == prompt.limit || ending.contains(token);
-            if (sequence.isEnded && ++prompt.ended == prompt.samples.size()) {
+        private void append(Sample sample, int token) {
+            GenerationPrompt prompt = sample.prompt;
+            sample.tokens[sample.count++] = token;
+            boolean goesOn = listener.token(prompt.number, sample.number, token);
+            sample.isEnded = !goesOn || sample.count == prompt.limit || ending.contains(token);
+            if (sample.isEnded && ++prompt.ended == prompt.samples.size()) {
                 listener.ended(prompt.number, prompt.texts());
             }
         }
     }
 
-    private static int[] slots(List<Sequence> sequences) {
-        return sequences.stream().mapToInt(sequence -> sequence.slot).toArray();
-    }
-
-    private static int[] draws(List<Sequence> sequences) {
-        int[] draws = new int[SampleTokens.DRAW_WORDS * sequences.size()];
-        int next = 0;
-        for (Sequence sequence : sequences) {
-            long seed = sequence.prompt.request.seed;
-            draws[next++] = (int) seed;
-            draws[next++] = (int) (seed >>> 32);
-            draws[next++] = sequence.number;
-            draws[next++] = sequence.count;
-        }
-        return draws;
-    }
-
-    private Dpo4jException notFinite(Sequence sequence, GenerationPass.Rows rows, int i, int token) {
+    private Dpo4jException notFinite(Sample sample, GenerationPass.Rows rows, int i, int token) {
         int row = Arrays.binarySearch(rows.sequences(), i);
         float logit = pass.logit(rows, row >= 0 ? row : -2 - row, token);
-        String where = "prompt " + (sequence.prompt.number + 1) + ", token " + (sequence.count + 1)
+        String where = "prompt " + (sample.prompt.number + 1) + ", token " + (sample.count + 1)
                 + " after it: the logit of token " + token + " is " + logit;
         return new Dpo4jException(
                 Float.isFinite(logit)
@@ -375,8 +327,8 @@ public final class Generator implements AutoCloseable {
                         : where + "; " + WeightCheck.explain(model.parameters()));
     }
 
-    private static List<Sequence> running(List<Sequence> sequences) {
-        return sequences.stream().filter(sequence -> !sequence.isEnded).toList();
+    private static List<Sample> running(List<Sample> samples) {
+        return samples.stream().filter(sample -> !sample.isEnded).toList();
     }
 
     @Override

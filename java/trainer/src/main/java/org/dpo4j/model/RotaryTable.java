@@ -3,13 +3,15 @@ package org.dpo4j.model;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.util.List;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.decoder.Rope;
 import org.dpo4j.model.family.Rotation;
 
 /**
- * Cosines and sines of the rotary angles {@code position * frequency}, f32[positions, frequencies] each, times the
- * scaling's factor. The table covers the positions that batches use, which may be far fewer than the model's.
+ * Cosines and sines of the rotary angles {@code position * frequency}, f32[rows, frequencies] each, times the scaling's
+ * factor. Row p is position p. For a model with longrope, the frequencies of long sequences follow in as many rows again.
+ * The table covers the positions that batches use, which may be far fewer than the model's.
  *
  * <p>Angles are computed as in transformers, because models were trained with these: frequencies are rounded to f32,
  * and so are their products with positions. At position 100,000 such an angle differs from the exact one by up to
@@ -19,7 +21,9 @@ final class RotaryTable implements AutoCloseable {
     private static final int MIN_POSITIONS = 512;
 
     private final Device device;
-    private final float[] frequencies;
+    /** One or two sets. */
+    private final List<float[]> frequencies;
+
     private final float factor;
     private final int half;
     private final int maxPositions;
@@ -30,10 +34,12 @@ final class RotaryTable implements AutoCloseable {
     /** Addresses of the cosines and sines. */
     private record Tables(long cosine, long sine) {}
 
-    RotaryTable(Device device, Rotation rotation, int maxPositions) {
+    /** {@code hasLong}: whether the table also has the frequencies of long sequences. */
+    RotaryTable(Device device, Rotation rotation, int maxPositions, boolean hasLong) {
         this.device = device;
         this.half = rotation.width() / 2;
-        this.frequencies = rotation.frequencies();
+        this.frequencies =
+                hasLong ? List.of(rotation.frequencies(), rotation.longFrequencies()) : List.of(rotation.frequencies());
         this.factor = (float) rotation.scaling().attentionFactor();
         this.maxPositions = maxPositions;
         this.arena = new Arena(device);
@@ -51,8 +57,16 @@ final class RotaryTable implements AutoCloseable {
         }
         positions = positionsFor(end);
         tables = arena.layout(layout -> place(layout, positions));
-        upload(tables.cosine, false);
-        upload(tables.sine, true);
+        for (int set = 0; set < frequencies.size(); set++) {
+            long offset = 4L * half * positions * set;
+            upload(tables.cosine + offset, frequencies.get(set), false);
+            upload(tables.sine + offset, frequencies.get(set), true);
+        }
+    }
+
+    /** The first row of the frequencies of long sequences. */
+    int longRow() {
+        return positions;
     }
 
     /** Bytes of device memory of {@link #reserve}. Allocates nothing. */
@@ -66,11 +80,11 @@ final class RotaryTable implements AutoCloseable {
     }
 
     private Tables place(Layout layout, int positions) {
-        long count = (long) positions * half;
+        long count = (long) frequencies.size() * positions * half;
         return new Tables(layout.words(count), layout.words(count));
     }
 
-    private void upload(long address, boolean isSine) {
+    private void upload(long address, float[] frequencies, boolean isSine) {
         int rows = Math.max(1, Staging.BYTES / (4 * half));
         ByteBuffer bytes =
                 ByteBuffer.allocateDirect(4 * half * Math.min(rows, positions)).order(ByteOrder.LITTLE_ENDIAN);
@@ -93,9 +107,9 @@ final class RotaryTable implements AutoCloseable {
         }
     }
 
-    /** The addresses and positions of the current table. */
+    /** The addresses and rows of the current table. */
     Rope.Table table() {
-        return new Rope.Table(tables.cosine, tables.sine, positions);
+        return new Rope.Table(tables.cosine, tables.sine, frequencies.size() * positions);
     }
 
     @Override

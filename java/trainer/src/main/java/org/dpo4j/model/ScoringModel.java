@@ -14,7 +14,7 @@ public final class ScoringModel implements AutoCloseable {
     private record Inputs(Pass pass, long hiddenRows, long targets, long offsets, long lengths) {
         static Inputs place(Layout layout, Bucket bucket, PackedBatch batch) {
             return new Inputs(
-                    Pass.place(layout, bucket, batch.positionsEnd()),
+                    Pass.place(layout, bucket),
                     layout.words(batch.tokens()),
                     layout.words(batch.tokens()),
                     layout.words(batch.completions() + 1L),
@@ -71,7 +71,6 @@ public final class ScoringModel implements AutoCloseable {
     public LogProbs forward(PackedBatch batch) {
         BatchCheck.check(batch, model.architecture());
         Inputs inputs = upload(batch);
-        decoder.rotary().reserve(inputs.pass.positionsEnd());
         Decoder.Activations activations = decoderArena.layout(layout -> decoder.placeShared(layout, batch.rows()));
         CompletionHead.Activations rows = headArena.layout(layout -> head.placeActivations(layout, batch.tokens()));
         Results results = resultArena.layout(layout -> placeResults(layout, batch.completions()));
@@ -86,7 +85,7 @@ public final class ScoringModel implements AutoCloseable {
     private Inputs upload(PackedBatch batch) {
         Bucket bucket = Bucket.exact(batch);
         Inputs inputs = indices.layout(layout -> Inputs.place(layout, bucket, batch));
-        inputs.pass.put(indices, batch, bucket);
+        inputs.pass.put(indices, batch, decoder.rotary().reserve(batch), bucket);
         indices.put(inputs.hiddenRows, batch.hiddenRows());
         indices.put(inputs.targets, batch.targets());
         indices.put(inputs.offsets, batch.offsets());

@@ -14,7 +14,6 @@ final class TrainingDecoder implements AutoCloseable {
      * Key of a forward pass. It does not contain the addresses of weights and their gradients, because they never
      * change.
      *
-     * @param pass with {@code positionsEnd} 0, since no launch uses it
      * @param out start of the activations; all their addresses follow from it and the rows
      * @param dHidden gradient of {@code out}
      */
@@ -77,14 +76,12 @@ final class TrainingDecoder implements AutoCloseable {
         }
 
         private ForwardKey key() {
-            return new ForwardKey(
-                    pass.withPositionsEnd(0), out(), dHidden, decoder.rotary().addresses());
+            return new ForwardKey(pass, out(), dHidden, decoder.rotary().addresses());
         }
     }
 
     /** Queues a forward pass. */
     Forward forward(Pass pass) {
-        decoder.rotary().reserve(pass.positionsEnd());
         int rows = pass.rows();
         Forward forward = new Forward(
                 pass,
@@ -103,9 +100,9 @@ final class TrainingDecoder implements AutoCloseable {
         return Layout.bytes(layout -> place(layout, rows)) + Layout.bytes(layout -> decoder.placeHidden(layout, rows));
     }
 
-    /** Bytes of device memory of the rotary tables for positions below {@code end}. */
-    long rotaryBytes(int end) {
-        return decoder.rotary().bytes(end);
+    /** The rotary tables. Reserve the positions of a batch in them before its pass. */
+    RotaryTables rotary() {
+        return decoder.rotary();
     }
 
     @Override

@@ -32,10 +32,8 @@ public final class TrainingModel implements AutoCloseable {
     }
 
     private record Inputs(Pass pass, EmbeddedRows embedded) {
-        static Inputs place(Layout layout, Architecture architecture, Bucket bucket, PackedBatch batch) {
-            return new Inputs(
-                    Pass.place(layout, bucket, batch.positionsEnd()),
-                    EmbeddedRows.place(layout, architecture, bucket.rows()));
+        static Inputs place(Layout layout, Architecture architecture, Bucket bucket) {
+            return new Inputs(Pass.place(layout, bucket), EmbeddedRows.place(layout, architecture, bucket.rows()));
         }
     }
 
@@ -75,8 +73,8 @@ public final class TrainingModel implements AutoCloseable {
         return new PassMemory(
                 decoder.activationBytes(bucket.rows()),
                 head.bytes(tokens, batch.completions()),
-                decoder.rotaryBytes(batch.positionsEnd()),
-                Indices.bytes(layout -> Inputs.place(layout, model.architecture(), bucket, batch)),
+                decoder.rotary().bytes(batch.positionsEnd()),
+                Indices.bytes(layout -> Inputs.place(layout, model.architecture(), bucket)),
                 head.resultBytes(tokens, batch.completions()));
     }
 
@@ -99,8 +97,8 @@ public final class TrainingModel implements AutoCloseable {
 
     private Inputs upload(PackedBatch batch) {
         Bucket bucket = bucket(batch);
-        Inputs inputs = indices.layout(layout -> Inputs.place(layout, model.architecture(), bucket, batch));
-        inputs.pass.put(indices, batch, bucket);
+        Inputs inputs = indices.layout(layout -> Inputs.place(layout, model.architecture(), bucket));
+        inputs.pass.put(indices, batch, decoder.rotary().reserve(batch), bucket);
         inputs.embedded.put(indices, batch);
         indices.upload();
         return inputs;

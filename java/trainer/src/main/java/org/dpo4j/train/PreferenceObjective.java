@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.dpo4j.data.PackedBatch;
+import org.dpo4j.data.PairLayout;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.DeviceBuffer;
@@ -36,7 +37,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     private static final long MEAN_BYTES = 2L * Double.BYTES;
 
     private final DpoOptions options;
-    private final boolean isPrefixShared;
+    private final PairLayout layout;
     /** The loss that depends on all pairs of a micro-batch together; null if each loss depends on one pair only. */
     private final @Nullable String wholeBatch;
 
@@ -96,7 +97,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
                                 options.train().step().hasGraphs(model.device()))),
                 new ScoringModel(model, policySums(options)));
         this.options = options;
-        this.isPrefixShared = isPrefixShared;
+        this.layout = new PairLayout(isPrefixShared, model.architecture().shortLength());
         this.wholeBatch = wholeBatch(options);
         this.device = model.device();
         int maxBatch = Math.max(trainBatch, evalBatch);
@@ -126,7 +127,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
 
     @Override
     PackedBatch pack(List<PreferencePair> batch) {
-        return PackedBatch.pairs(batch, isPrefixShared);
+        return PackedBatch.pairs(batch, layout);
     }
 
     @Override
@@ -134,7 +135,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
         int prompt = pair.prompt().length;
         int tokens = pair.chosen().length + pair.rejected().length;
         int longest = prompt + Math.max(pair.chosen().length, pair.rejected().length);
-        return new Passes.BatchSize((isPrefixShared ? 1 : 2) * prompt + tokens, tokens, tokens, longest, 1);
+        return new Passes.BatchSize((layout.isShared(pair) ? 1 : 2) * prompt + tokens, tokens, tokens, longest, 1);
     }
 
     /** Counts the prompt twice, as part of both sequences. */
@@ -156,7 +157,10 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     @Override
     public Map<String, String> facts() {
         long twice = rows.stream().mapToLong(this::tokens).sum();
-        long shared = rows.stream().mapToLong(pair -> pair.prompt().length).sum();
+        long shared = rows.stream()
+                .filter(layout::isShared)
+                .mapToLong(pair -> pair.prompt().length)
+                .sum();
         Map<String, String> facts = new LinkedHashMap<>();
         facts.put("loss", LossDescription.of(options));
         facts.put(
@@ -212,7 +216,7 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
 
     private ReferenceLogProbs logProbs(
             ScoringModel frozen, List<PreferencePair> from, int[] read, RunListener listener) {
-        return ReferenceLogProbs.compute(frozen, from, read, evalBatch, isPrefixShared, listener);
+        return ReferenceLogProbs.compute(frozen, from, read, evalBatch, layout, listener);
     }
 
     @Override

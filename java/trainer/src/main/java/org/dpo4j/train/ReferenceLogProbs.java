@@ -4,6 +4,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.dpo4j.data.PackedBatch;
+import org.dpo4j.data.PairLayout;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.ScoringModel;
@@ -29,19 +30,17 @@ public record ReferenceLogProbs(float[] sums) {
      */
     public static ReferenceLogProbs compute(
             ScoringModel model, List<PreferencePair> pairs, int batch, RunListener listener) {
-        return compute(model, pairs, IntStream.range(0, pairs.size()).toArray(), batch, true, listener);
+        PairLayout layout = new PairLayout(true, model.model().architecture().shortLength());
+        return compute(model, pairs, IntStream.range(0, pairs.size()).toArray(), batch, layout, listener);
     }
 
-    /**
-     * Computes the log-probs of the pairs with the indices {@code read}; the others are NaN. {@code isPrefixShared}:
-     * whether a prompt is computed once for both completions.
-     */
+    /** Computes the log-probs of the pairs with the indices {@code read}; the others are NaN. */
     static ReferenceLogProbs compute(
             ScoringModel model,
             List<PreferencePair> pairs,
             int[] read,
             int batch,
-            boolean isPrefixShared,
+            PairLayout layout,
             RunListener listener) {
         if (read.length == 0) {
             return NONE;
@@ -56,7 +55,7 @@ public record ReferenceLogProbs(float[] sums) {
             List<PreferencePair> together =
                     IntStream.of(rows).mapToObj(pairs::get).toList();
             float[] downloaded = host.downloadFloats(
-                    model.forward(PackedBatch.pairs(together, isPrefixShared)).sums(), 2 * rows.length);
+                    model.forward(PackedBatch.pairs(together, layout)).sums(), 2 * rows.length);
             for (int i = 0; i < downloaded.length; i++) {
                 sums[2 * rows[i / 2] + i % 2] = downloaded[i];
             }

@@ -4,6 +4,9 @@ import static org.dpo4j.model.family.ConfigJson.check;
 
 import java.util.Collections;
 import java.util.List;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.dpo4j.model.family.RopeScaling.LongRope;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -234,6 +237,27 @@ public record Architecture(
         check(
                 attention.layers.size() == layerCount,
                 "attention has traits of " + attention.layers.size() + " layers, but there are " + layerCount);
+        check(
+                shortLengths(attention).count() <= 1,
+                "original_max_position_embeddings differs between layers with longrope, which is not supported");
+    }
+
+    /**
+     * Maximum tokens of a sequence that is read with {@link Rotation#frequencies}; longer ones are read with {@link
+     * Rotation#longFrequencies}. {@link Integer#MAX_VALUE}: the two are equal in all layers.
+     */
+    public int shortLength() {
+        return shortLengths(attention).findFirst().orElse(Integer.MAX_VALUE);
+    }
+
+    private static IntStream shortLengths(AttentionTraits attention) {
+        return attention.layers.stream()
+                .map(LayerAttention::rotation)
+                .flatMap(Stream::ofNullable)
+                .map(Rotation::scaling)
+                .filter(LongRope.class::isInstance)
+                .mapToInt(scaling -> ((LongRope) scaling).originalPositions())
+                .distinct();
     }
 
     /** The factor of a layer's scores. */

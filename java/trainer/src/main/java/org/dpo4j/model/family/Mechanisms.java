@@ -2,7 +2,6 @@ package org.dpo4j.model.family;
 
 import org.dpo4j.model.family.Architecture.Activation;
 import org.dpo4j.model.family.Architecture.AttentionTraits;
-import org.dpo4j.model.family.Architecture.LayerAttention;
 
 /**
  * Refuses what an {@link Architecture} can describe and the blocks of {@code org.dpo4j.model} do not compute. Who adds
@@ -19,13 +18,6 @@ final class Mechanisms {
 
     private static void checkLayers(Architecture architecture) {
         AttentionTraits attention = architecture.attention();
-        for (LayerAttention layer : attention.layers()) {
-            if (layer.rotation() != null) {
-                refuse(
-                        layer.rotation().scaling() instanceof RopeScaling.LongRope,
-                        "rotary positions that depend on the length of the sequence (longrope)");
-            }
-        }
     }
 
     private static void refuse(boolean isPresent, String mechanism) {

@@ -154,9 +154,10 @@ record RopeKeys(ConfigJson config, String name, ConfigJson parameters) {
 
     /** The error for a type that the family does not have. */
     Dpo4jException unsupported(String type) {
-        return new Dpo4jException(name + " has the type \"" + type + "\""
-                + (type.equals("mrope") ? " of multimodal models" : "")
-                + ", which is not supported; use a model with default, linear, dynamic, llama3 or yarn positions");
+        return new Dpo4jException(
+                name + " has the type \"" + type + "\""
+                        + (type.equals("mrope") ? " of multimodal models" : "")
+                        + ", which is not supported; use a model with default, linear, dynamic, llama3, yarn or longrope positions");
     }
 
     private double required(String key) {

@@ -16,6 +16,11 @@ public sealed interface RopeScaling {
     /** {@code width / 2} frequencies, for sequences up to the model's max positions. */
     float[] frequencies(double theta, int width);
 
+    /** The frequencies of sequences that are longer than {@link LongRope#originalPositions}. */
+    default float[] longFrequencies(double theta, int width) {
+        return frequencies(theta, width);
+    }
+
     /** Multiplies cosines and sines. */
     default double attentionFactor() {
         return 1;
@@ -213,7 +218,7 @@ public sealed interface RopeScaling {
             return divided(theta, width, shortFactors);
         }
 
-        /** Of longer sequences. */
+        @Override
         public float[] longFrequencies(double theta, int width) {
             return divided(theta, width, longFactors);
         }

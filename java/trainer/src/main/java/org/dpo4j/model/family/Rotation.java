@@ -31,6 +31,11 @@ public record Rotation(double theta, int width, RopeScaling scaling) {
         return scaling.frequencies(theta, width);
     }
 
+    /** Those of sequences with more than {@link Architecture#shortLength} tokens. */
+    public float[] longFrequencies() {
+        return scaling.longFrequencies(theta, width);
+    }
+
     private static void checkCount(String key, int count, int width) {
         check(
                 count == width / 2,
