@@ -27,6 +27,8 @@ token_logprob_forward_backward.cu  Transformed 128
 lm_head_forward_sm90a.cu           (           168
 adamw.cu                           (            80
 column_sum.cu                      (            64
+layer_norm.cu                      (            64
+layer_norm.cu                      backward<    128
 sequence_sum.cu                    (            48
 preference_loss.cu                 (           168
 unpaired_loss.cu                   (            80'

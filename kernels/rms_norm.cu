@@ -12,15 +12,10 @@
 // Bytes moved, b the size of an element: forward 2 b rows width, or 4 b with a sum (residual and then rms_norm would move 5 b); backward 4
 // b rows width (3 b without residual) + 8 parts width. The second read of a row hits the cache. Share of the roofline: not yet measured on
 // a GPU.
-#include "reduce.cuh"
-#include "vectors.cuh"
+#include "norm.cuh"
 
 namespace dpo4j::cuda {
 namespace {
-
-// Threads per block: one warp for a narrow row, eight for a wide row.
-constexpr int kNarrow = 32, kWide = 256;
-constexpr int64_t kNarrowWidth = 512;
 
 template <class T>
 struct Forward {
@@ -31,20 +26,6 @@ struct Forward {
   int64_t width, mean_width, vectors_end, x_stride, out_stride;
   float epsilon, weight_offset;
 };
-
-__device__ __forceinline__ float as_stored(float value, const float*) { return value; }
-__device__ __forceinline__ float as_stored(float value, const __nv_bfloat16*) { return __bfloat162float(__float2bfloat16_rn(value)); }
-
-// Stores x + residual, and returns it as rounded by the store.
-template <int N, class T>
-__device__ __forceinline__ Vec<N> add(T* sum, const T* x, const T* residual) {
-  Vec<N> v = load<N>(x);
-  const Vec<N> other = load<N>(residual);
-#pragma unroll
-  for (int k = 0; k < N; k++) v[k] = as_stored(v[k] + other[k], sum);
-  store<N>(sum, v);
-  return v;
-}
 
 // Without a number of blocks the compiler aims at 32 registers and spills two of them.
 template <class T, int THREADS, bool RESIDUAL>
@@ -141,30 +122,6 @@ __global__ void __launch_bounds__(THREADS, 1024 / THREADS) backward(Backward<T> 
   });
 }
 
-constexpr int kPartLanes = 32;
-
-// d_weight += sum of the parts, 32 columns per block: lane y adds parts y, y + 32, ..., and the first warp adds the lanes in order.
-__global__ void __launch_bounds__(32 * kPartLanes) add_parts(float* d_weight, const float* parts, int64_t count, int64_t width) {
-  const int64_t column = static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x;
-  DPO4J_SHARED(float, lane_sums, [kPartLanes][32]);
-  float sum = 0;
-  if (column < width) {
-#pragma unroll 4
-    for (int64_t i = threadIdx.y; i < count; i += kPartLanes) sum += parts[i * width + column];
-  }
-  lane_sums[threadIdx.y][threadIdx.x] = sum;
-  __syncthreads();
-  if (threadIdx.y > 0 || column >= width) return;
-  for (int lane = 1; lane < kPartLanes; lane++) sum += lane_sums[lane][threadIdx.x];
-  d_weight[column] += sum;
-}
-
-// Blocks of the first backward launch: enough to fill the largest device, but few enough that adding their parts is cheap.
-int64_t part_count(int64_t rows, int64_t width) {
-  const int64_t max_parts = width <= kNarrowWidth ? 2048 : 512;
-  return rows < max_parts ? rows : max_parts;
-}
-
 // As whole_vectors_end_to_end, for groups of rows with these strides.
 int64_t vectors_end(int64_t width, int64_t x_stride, int64_t out_stride, int64_t element_bytes) {
   const bool aligned = x_stride * element_bytes % 16 == 0 && out_stride * element_bytes % 16 == 0;
@@ -227,7 +184,7 @@ int launch_backward(const LaunchContext& context, const dpo4j_rms_norm_backward_
     error = launch(context, backward<T, kWide, false>, dim3(parts), dim3(kWide), 0, params);
   }
   if (error != cudaSuccess) return error;
-  return launch(context, add_parts, dim3(divide_up(x.width, 32)), dim3(32, kPartLanes), 0, x.d_weight, params.parts, parts, x.width);
+  return launch_add_parts(context, x.d_weight, nullptr, params.parts, parts, x.width);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ set(DPO4J_KERNEL_SOURCES
     copy_rows.cu
     embedding.cu
     gradient_norm.cu
+    layer_norm.cu
     lm_head_forward_sm90a.cu
     preference_loss.cu
     residual.cu

@@ -27,6 +27,8 @@ int run(const LaunchContext&, const dpo4j_embedding_backward_params&);
 int run(const LaunchContext&, const dpo4j_copy_rows_params&);
 int run(const LaunchContext&, const dpo4j_rms_norm_forward_params&);
 int run(const LaunchContext&, const dpo4j_rms_norm_backward_params&);
+int run(const LaunchContext&, const dpo4j_layer_norm_forward_params&);
+int run(const LaunchContext&, const dpo4j_layer_norm_backward_params&);
 int run(const LaunchContext&, const Rope&);
 int run(const LaunchContext&, const dpo4j_attention_forward_params&);
 int run(const LaunchContext&, const dpo4j_attention_backward_params&);
@@ -48,6 +50,7 @@ int run(const LaunchContext&, const dpo4j_gradient_norm_params&);
 int run(const LaunchContext&, const Adamw&);
 
 size_t rms_norm_backward_workspace_bytes(int64_t rows, int64_t width);
+size_t layer_norm_backward_workspace_bytes(int64_t rows, int64_t width);
 size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
 size_t gradient_norm_workspace_bytes(int64_t count);
 size_t lm_head_forward_workspace_bytes(int64_t rows, int64_t vocabulary);

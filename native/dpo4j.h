@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 /* Increases by one with every change of a signature, a struct or the meaning of an argument. */
-#define DPO4J_ABI_VERSION 11
+#define DPO4J_ABI_VERSION 12
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -263,6 +263,52 @@ typedef struct dpo4j_rms_norm_backward_params {
 /* With groups, `rows` is rows * groups. */
 DPO4J_API size_t dpo4j_rms_norm_backward_workspace_bytes(int64_t rows, int64_t width);
 DPO4J_API int32_t dpo4j_rms_norm_backward(dpo4j_context*, const dpo4j_rms_norm_backward_params* params);
+
+/* ---- layer_norm: y = weight * (x - mean) / sqrt(variance + epsilon) + bias (Ba, Kiros and Hinton 2016) ------------------------------- */
+
+/* Mean and variance are those of the first mean_width elements of a row, and the variance is their sum of squares divided by mean_width. The
+   other width - mean_width elements are padding. Padding of inputs has no effect. It is 0 in out, sum and d_x, and adds nothing to d_weight and
+   d_bias. */
+
+typedef struct dpo4j_layer_norm_forward_params {
+  void* out;            /* [rows,width] */
+  float* mean;          /* f32[rows], saved for backward */
+  float* rstd;          /* f32[rows] = 1 / sqrt(variance + epsilon), saved for backward */
+  void* sum;            /* [rows,width], may alias x or residual; null if and only if residual is null */
+  const void* x;        /* [rows,width] */
+  const void* residual; /* [rows,width], or null */
+  const void* weight;   /* [width] */
+  const void* bias;     /* [width] */
+  int64_t rows;
+  int64_t width;
+  int64_t mean_width; /* at most width */
+  float epsilon;      /* finite, at least 0 */
+  int32_t dtype;
+} dpo4j_layer_norm_forward_params;
+
+/* out = norm(x). With a residual: sum = x + residual, rounded to dtype, and out = norm(sum), in one pass. The bits are those of
+   residual_forward followed by layer_norm_forward. */
+DPO4J_API int32_t dpo4j_layer_norm_forward(dpo4j_context*, const dpo4j_layer_norm_forward_params* params);
+
+typedef struct dpo4j_layer_norm_backward_params {
+  void* d_x;              /* [rows,width] = d_residual + the gradient of x; may alias d_out */
+  float* d_weight;        /* f32[width], accumulated */
+  float* d_bias;          /* f32[width], accumulated */
+  void* workspace;        /* dpo4j_layer_norm_backward_workspace_bytes; contents undefined before and after */
+  const void* d_out;      /* [rows,width] */
+  const void* d_residual; /* [rows,width], may alias d_x, so that d_x accumulates the residual stream's gradient; null: 0 */
+  const void* x;          /* [rows,width], the input of the norm: x of forward, or its sum if it had a residual */
+  const void* weight;     /* [width] */
+  const float* mean;      /* f32[rows] from forward */
+  const float* rstd;      /* f32[rows] from forward */
+  int64_t rows;
+  int64_t width;
+  int64_t mean_width; /* as in forward */
+  int32_t dtype;
+} dpo4j_layer_norm_backward_params;
+
+DPO4J_API size_t dpo4j_layer_norm_backward_workspace_bytes(int64_t rows, int64_t width);
+DPO4J_API int32_t dpo4j_layer_norm_backward(dpo4j_context*, const dpo4j_layer_norm_backward_params* params);
 
 /* ---- rope: rotary position embedding (Su et al. 2021) on the two halves of a head's first elements, as in Hugging Face's Llama ------- */
 

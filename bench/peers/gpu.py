@@ -345,6 +345,10 @@ def rms_norm_inputs(worker, sizes):
     return rows_of(worker, sizes, gradient=True), worker.normal(sizes["width"], dtype=worker.dtype(sizes), gradient=True)
 
 
+def layer_norm_inputs(worker, sizes):
+    return *rms_norm_inputs(worker, sizes), worker.normal(sizes["width"], dtype=worker.dtype(sizes), gradient=True)
+
+
 def attention_inputs(worker, sizes):
     if sizes["layout"] != "causal":
         raise Unsupported("scaled_dot_product_attention has no segments with a shared prefix")
@@ -510,6 +514,7 @@ def torch_cases(worker, wrap):
     logprob = wrap(lambda logits, targets: torch.log_softmax(logits, -1).gather(-1, targets[:, None])[:, 0])
     head = wrap(lambda x, weight, targets: torch.log_softmax(F.linear(x, weight).float(), -1).gather(-1, targets[:, None])[:, 0])
     norm = wrap(lambda x, weight: F.rms_norm(x, (x.shape[-1],), weight, 1e-6))
+    layer_norm = wrap(lambda x, weight, bias: F.layer_norm(x, (x.shape[-1],), weight, bias, 1e-5))
     swiglu = wrap(lambda x: F.silu(x.chunk(2, -1)[0]) * x.chunk(2, -1)[1])
     attend = wrap(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True))
     rotate = wrap(rotated(torch))
@@ -536,9 +541,12 @@ def torch_cases(worker, wrap):
         source, ids = worker.normal(2 * sizes["rows"], sizes["width"], dtype=worker.dtype(sizes)), worker.indices(2 * sizes["rows"], sizes["rows"])
         return [source], lambda: source.index_select(0, ids), lambda: source.double()[ids]
 
-    def residual_gradient(worker, sizes):
-        inputs = rms_norm_inputs(worker, sizes)
-        return gradient_case(worker, norm, inputs, torch.randn_like(inputs[0]))
+    def residual_gradient(function, inputs):
+        def case(worker, sizes):
+            tensors = inputs(worker, sizes)
+            return gradient_case(worker, function, tensors, torch.randn_like(tensors[0]))
+
+        return case
 
     def scale_rows(worker, sizes):
         return forward_case(wrap(lambda scale, x: (scale * x).to(x.dtype)), (worker.normal(sizes["rows"], 1), rows_of(worker, sizes)))
@@ -555,7 +563,9 @@ def torch_cases(worker, wrap):
         "lm_head_forward_backward": lm_head(head, "both"),
         "preference_loss": preference_loss,
         "rms_norm_forward": unary(lambda w, s: forward_case(norm, rms_norm_inputs(w, s))),
-        "rms_norm_backward": unary(residual_gradient),
+        "rms_norm_backward": unary(residual_gradient(norm, rms_norm_inputs)),
+        "layer_norm_forward": unary(lambda w, s: forward_case(layer_norm, layer_norm_inputs(w, s))),
+        "layer_norm_backward": unary(residual_gradient(layer_norm, layer_norm_inputs)),
         "residual_forward": unary(lambda w, s: forward_case(wrap(torch.add), (rows_of(w, s), rows_of(w, s)))),
         "rope_forward": unary(lambda w, s: forward_case(rotate, rope_inputs(w, s))),
         "swiglu_forward": unary(lambda w, s: forward_case(swiglu, (rows_of(w, s, times=2),))),
@@ -589,6 +599,7 @@ def liger(worker):
 
     from liger_kernel.ops.cross_entropy import LigerCrossEntropyFunction
     from liger_kernel.ops.fused_linear_cross_entropy import LigerFusedLinearCrossEntropyFunction
+    from liger_kernel.ops.layer_norm import LigerLayerNormFunction
     from liger_kernel.ops.rms_norm import LigerRMSNormFunction
     from liger_kernel.ops.swiglu import LigerSiLUMulFunction
 
@@ -598,6 +609,7 @@ def liger(worker):
     logprob = lambda logits, targets: -first(LigerCrossEntropyFunction.apply(
         logits.clone() if logits.requires_grad else logits, targets, None, -100, 0.0, 0.0, "none"))
     norm = lambda x, weight: LigerRMSNormFunction.apply(x, weight, 1e-6, 0.0, "llama", False)
+    layer_norm = lambda x, weight, bias: LigerLayerNormFunction.apply(x, weight, bias, 1e-5)
     swiglu = lambda x: LigerSiLUMulFunction.apply(*(each.contiguous() for each in x.chunk(2, -1)))
 
     def head(worker, sizes):
@@ -618,10 +630,16 @@ def liger(worker):
         reference = lambda x, weight: worker.torch.nn.functional.rms_norm(x, (x.shape[-1],), weight, 1e-6)
         return forward_case(norm, inputs, reference)
 
+    def layer_norm_forward(worker, sizes):
+        inputs = tuple(each.detach() for each in layer_norm_inputs(worker, sizes))
+        reference = lambda x, weight, bias: worker.torch.nn.functional.layer_norm(x, (x.shape[-1],), weight, bias, 1e-5)
+        return forward_case(layer_norm, inputs, reference)
+
     return {
         "token_logprob_forward_backward": token_logprob(logprob, "both", ignored=-100),
         "lm_head_forward_backward": head,
         "rms_norm_forward": unary(norm_forward),
+        "layer_norm_forward": unary(layer_norm_forward),
         "swiglu_forward": unary(lambda w, s: forward_case(
             swiglu, (rows_of(w, s, times=2),), lambda x: w.torch.nn.functional.silu(x.chunk(2, -1)[0]) * x.chunk(2, -1)[1])),
     }, [f"liger-kernel {importlib.metadata.version('liger_kernel')}"]

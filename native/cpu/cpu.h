@@ -26,6 +26,8 @@ int32_t usable_processors();
   X(dpo4j_embedding_backward_params)             \
   X(dpo4j_rms_norm_forward_params)               \
   X(dpo4j_rms_norm_backward_params)              \
+  X(dpo4j_layer_norm_forward_params)             \
+  X(dpo4j_layer_norm_backward_params)            \
   X(Rope)                                        \
   X(dpo4j_attention_forward_params)              \
   X(dpo4j_attention_backward_params)             \
@@ -70,6 +72,7 @@ int load_matmul_library(const char* path, char* text, size_t text_bytes);
 bool has_matmul_library();
 
 size_t rms_norm_backward_workspace_bytes(int64_t rows, int64_t width);
+size_t layer_norm_backward_workspace_bytes(int64_t rows, int64_t width);
 size_t attention_backward_workspace_bytes(int64_t query_rows, int64_t heads, int64_t head_width);
 size_t gradient_norm_workspace_bytes(int64_t count);
 

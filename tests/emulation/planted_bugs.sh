@@ -207,6 +207,10 @@ plant rope "" RopeTest#aPartOfEachHead other_half none 'head [0-9]+ .*, expected
 plant rope "" RopeTest#aPartOfEachHead heads_end_to_end none 'head [0-9]+ .*, expected' 's/head \* rows.head_width/head * 2 * rows.half/'
 plant rms_norm "" RmsNormPaddingTest#forward mean_of_padding none 'out of .*, expected' 's/all_squares \/ params.mean_width/all_squares \/ params.width/'
 plant rms_norm "" RmsNormPaddingTest#backward slope_of_padding none 'd_x of .*, expected' 's/(dot) \/ params.mean_width/(dot) \/ params.width/'
+plant layer_norm "" LayerNormTest#forwardOfNarrowRows padding_in_mean none 'mean and rstd of .*, expected' 's/for_kept_columns<THREADS>(params.mean_width/for_kept_columns<THREADS>(params.width/'
+plant layer_norm "" LayerNormTest#rowsWhoseMeanIsFarAboveTheirDeviations no_rest none 'of LayerNormSize.*, expected' 's/(v\[k\] - mean - rest)/(v[k] - mean)/'
+plant layer_norm "" LayerNormBackwardTest#backwardOfNarrowRows no_level none 'd_x of .*, expected' 's/w\[k\] \* dy\[k\] - level/w[k] * dy[k]/'
+plant layer_norm norm.cuh LayerNormBackwardTest#backwardOfNarrowRows bias_into_weight none 'd_weight of .*, expected' 's/(blockIdx.y == 0 ? first : second)/first/'
 
 head_plant() { plant lm_head_forward_sm90a lm_head_forward_sm90a.cuh 'LmHeadForwardTest#shapesAroundATile LmHeadForwardTest#shapesOfSeveralTiles' "$@"; }
 head_plant released_too_early none 'row [0-9]+ .*NaN' 's/wgmma_wait<1>();/wgmma_wait<2>();/'

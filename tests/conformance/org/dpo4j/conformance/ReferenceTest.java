@@ -13,6 +13,7 @@ import org.dpo4j.testkit.AttentionLayout.Family;
 import org.dpo4j.testkit.Draw;
 import org.dpo4j.testkit.ReferenceAttention;
 import org.dpo4j.testkit.ReferenceEmbedding;
+import org.dpo4j.testkit.ReferenceLayerNorm;
 import org.dpo4j.testkit.ReferenceRmsNorm;
 import org.dpo4j.testkit.ReferenceRope;
 import org.dpo4j.testkit.ReferenceSequenceSum;
@@ -75,6 +76,68 @@ class ReferenceTest {
                 ReferenceRmsNorm.backwardWeight(dOut, x, rstd),
                 weight,
                 at -> dot(dOut, ReferenceRmsNorm.forward(x, at, rstd)));
+    }
+
+    @Test
+    void layerNorm() {
+        Draw draw = new Draw(8);
+        double[] x = draw.normal(9, 1);
+        double[] weight = draw.normal(9, 1);
+        double[] bias = draw.normal(9, 1);
+        double[] dOut = draw.normal(9, 1);
+        ReferenceLayerNorm.Moments moments = ReferenceLayerNorm.moments(x, 1e-5);
+        same(
+                "d_x",
+                ReferenceLayerNorm.backwardX(dOut, x, weight, moments),
+                x,
+                at -> dot(dOut, ReferenceLayerNorm.forward(at, weight, bias, ReferenceLayerNorm.moments(at, 1e-5))));
+        same(
+                "d_weight",
+                ReferenceLayerNorm.backwardWeight(dOut, x, moments),
+                weight,
+                at -> dot(dOut, ReferenceLayerNorm.forward(x, at, bias, moments)));
+        same("d_bias", dOut, bias, at -> dot(dOut, ReferenceLayerNorm.forward(x, weight, at, moments)));
+    }
+
+    /**
+     * Compares with values of 25 digits. The error of a deviation is that of a sum of the row: 2^-53 of its magnitudes
+     * times its width, with a few more for the other steps. The derivatives of y by deviations are weight * rstd.
+     */
+    @Test
+    void layerNormOfExtremeRows() {
+        for (JsonNode each : Golden.read("layer_norm.json")) {
+            double[] x = Golden.numbers(each.get("x"));
+            double[] w = Golden.numbers(each.get("weight"));
+            double[] dOut = Golden.numbers(each.get("d_out"));
+            ReferenceLayerNorm.Moments moments = ReferenceLayerNorm.moments(x, Golden.number(each.get("epsilon")));
+            double ofX = Tolerance.doubles(
+                    2 * x.length, Arrays.stream(x).map(Math::abs).sum());
+            double relative = moments.rstd() * ofX + Tolerance.doubles(x.length, 1);
+            String what = each.get("name").asText();
+            double[] y = ReferenceLayerNorm.forward(x, w, Golden.numbers(each.get("bias")), moments);
+            Expect.near(what, y, Golden.numbers(each.get("y")), j -> 10 * relative * (1 + Math.abs(w[j])));
+            double[] exact = {Golden.number(each.get("mean")), Golden.number(each.get("rstd"))};
+            Expect.near(
+                    what,
+                    new double[] {moments.mean(), moments.rstd()},
+                    exact,
+                    i -> i == 0 ? ofX : relative * exact[1]);
+            double gradients = 0;
+            for (int j = 0; j < x.length; j++) {
+                gradients += Math.abs(w[j] * dOut[j]);
+            }
+            double ofGradients = 10 * x.length * relative * gradients;
+            Expect.near(
+                    what,
+                    ReferenceLayerNorm.backwardX(dOut, x, w, moments),
+                    Golden.numbers(each.get("d_x")),
+                    j -> moments.rstd() * ofGradients);
+            Expect.near(
+                    what,
+                    ReferenceLayerNorm.backwardWeight(dOut, x, moments),
+                    Golden.numbers(each.get("d_weight")),
+                    j -> 10 * relative * Math.abs(dOut[j]));
+        }
     }
 
     @Test

@@ -78,6 +78,102 @@ public final class Tolerance {
         return 8 * U * (Math.abs(residual) + rstd * Math.abs(g) + viaDot) + roundings(width + 2) * viaDot;
     }
 
+    // ---- layer_norm
+    // --------------------------------------------------------------------------------------------------------------------
+
+    /** Errors of one row of layer_norm. */
+    public static LayerNormRow layerNorm(double[] x, double epsilon) {
+        int n = x.length;
+        double mean = 0;
+        double magnitude = 0;
+        for (double value : x) {
+            mean += value / n;
+            magnitude += Math.abs(value) / n;
+        }
+        double variance = 0;
+        double spread = 0;
+        for (double value : x) {
+            variance += (value - mean) * (value - mean) / n;
+            spread += Math.abs(value - mean) / n;
+        }
+        return new LayerNormRow(n, mean, variance, epsilon, roundings(n + 1) * magnitude, spread);
+    }
+
+    /**
+     * A row of n elements with its exact mean and variance. Every implementation computes a first mean m, whose error
+     * is at most {@code shift}: the sum of n terms and a division. It computes the deviations d = x - m, rounded once
+     * each, and their mean, the rest. With that,
+     *
+     * <pre>
+     *   y = w ((d - rest) rstd) + b,   rstd = 1 / sqrt(mean(d^2) - rest^2 + epsilon)
+     * </pre>
+     *
+     * @param spread mean of the magnitudes of the deviations from the exact mean
+     */
+    public record LayerNormRow(int n, double mean, double variance, double epsilon, double shift, double spread) {
+
+        /** Error of the rest: the roundings of n deviations, their sum and a division. */
+        private double rest() {
+            return roundings(n + 2) * (spread + shift);
+        }
+
+        /** Of the stored mean m + rest: the error of the rest, and a rounding. */
+        public double mean() {
+            return rest() + 2 * U * Math.abs(mean);
+        }
+
+        /**
+         * Relative error of rstd. mean(d^2) is at most variance + shift^2, and has the roundings of n deviations, their
+         * squares, the sum and a division. rest is at most shift. The square root halves the relative error of its
+         * argument; subtraction, addition, root and reciprocal add their own.
+         */
+        public double relativeRstd() {
+            double squares = roundings(n + 4) * (variance + shift * shift);
+            double ofRest = (2 * shift + rest()) * rest() + U * shift * shift;
+            return (squares + ofRest) / (2 * (variance + epsilon)) + 5 * U;
+        }
+
+        /**
+         * d - rest: d is rounded once, the difference once, and the rest has its error. The products with rstd and
+         * weight and the sum with the bias round once each.
+         */
+        public double y(double x, double weight, double y) {
+            double deviation = Math.abs(x - mean);
+            double ofDeviation = 2 * U * (deviation + shift) + rest();
+            double rstd = 1 / Math.sqrt(variance + epsilon);
+            double ofProduct = rstd * (ofDeviation + deviation * (relativeRstd() + 2 * U));
+            return 1.001 * (Math.abs(weight) * ofProduct + U * Math.abs(y));
+        }
+    }
+
+    /** The errors of a row of d_x, of which g and n are given for each element. */
+    public static LayerNormGradientRow layerNormBackward(double rstd, double[] g, double[] normed) {
+        double level = 0;
+        double slope = 0;
+        for (int i = 0; i < g.length; i++) {
+            level += Math.abs(g[i]) / g.length;
+            slope += Math.abs(g[i] * normed[i]) / g.length;
+        }
+        return new LayerNormGradientRow(g.length, rstd, level, slope);
+    }
+
+    /**
+     * d_x = d_residual + rstd (g - mean(g) - n mean(g n)), with g = w dy and n = (x - mean) rstd, which is rounded
+     * twice. The two means are sums of as many terms as the row has, with up to four roundings in a term, and a
+     * division. At most eight roundings of each of the four terms follow, including that of the final sum.
+     *
+     * @param level mean of |g|
+     * @param slope mean of |g n|
+     */
+    public record LayerNormGradientRow(int width, double rstd, double level, double slope) {
+
+        /** Of one element. */
+        public double dX(double residual, double g, double normed) {
+            double means = rstd * (level + Math.abs(normed) * slope);
+            return 8 * U * (Math.abs(residual) + rstd * Math.abs(g) + means) + roundings(width + 5) * means;
+        }
+    }
+
     // ---- rope
     // --------------------------------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ import org.dpo4j.kernels.decoder.ColumnSum;
 import org.dpo4j.kernels.decoder.CopyRows;
 import org.dpo4j.kernels.decoder.Embedding;
 import org.dpo4j.kernels.decoder.GradientNorm;
+import org.dpo4j.kernels.decoder.LayerNorm;
 import org.dpo4j.kernels.decoder.MatrixShape;
 import org.dpo4j.kernels.decoder.Residual;
 import org.dpo4j.kernels.decoder.RmsNorm;
@@ -87,6 +88,10 @@ class StructLayoutTest {
         RmsNorm.Inputs norm = new RmsNorm.Inputs(0, 0);
         RmsNorm.Results normed = new RmsNorm.Results(0, 0);
         RmsNorm.Gradients gradients = new RmsNorm.Gradients(0, 0, 0, 0);
+        LayerNorm.Shape layerRows = new LayerNorm.Shape(1, 8, DType.F32);
+        LayerNorm.Inputs layer = new LayerNorm.Inputs(0, 0, 0);
+        LayerNorm.Saved saved = new LayerNorm.Saved(0, 0);
+        LayerNorm.Gradients layerGradients = new LayerNorm.Gradients(0, 0, 0, 0, 0);
         Embedding.Table table = new Embedding.Table(0, 8, DType.F32);
         Embedding.SortedRows sorted = new Embedding.SortedRows(0, 0, 0, 1);
         Rope.Shape rope = new Rope.Shape(1, 8, 8, DType.F32);
@@ -101,6 +106,10 @@ class StructLayoutTest {
                         on -> CopyRows.forward(on, new CopyRows.To(0, 0, 8), new CopyRows.From(0, 0, 8), rows)),
                 new Call("rms_norm_forward", on -> RmsNorm.forward(on, normed, norm, normRows, 0)),
                 new Call("rms_norm_backward", on -> RmsNorm.backward(on, gradients, norm, 0, 0, normRows)),
+                new Call("layer_norm_forward", on -> LayerNorm.forward(on, 0, saved, layer, layerRows, 0)),
+                new Call(
+                        "layer_norm_backward",
+                        on -> LayerNorm.backward(on, layerGradients, layer, saved, 0, layerRows)),
                 new Call("rope", on -> Rope.forward(on, 0, new Rope.Positions(0, 1), angles, rope)),
                 new Call("rope", on -> Rope.backward(on, 0, new Rope.Positions(0, 1), angles, rope)),
                 new Call("swiglu_forward", on -> Swiglu.forward(on, 0, 0, rows)),

@@ -7,6 +7,7 @@ import org.dpo4j.bench.device.Benchmark.Count;
 import org.dpo4j.bench.device.Benchmark.Preparation;
 import org.dpo4j.bench.device.Benchmark.Shapes;
 import org.dpo4j.bench.device.Benchmark.Work;
+import org.dpo4j.kernels.decoder.LayerNorm;
 import org.dpo4j.kernels.decoder.RmsNorm;
 
 /**
@@ -192,6 +193,14 @@ final class Benchmarks {
                     s -> 4 * matrix(s) + 2.0 * RmsNorm.backwardWorkspaceBytes(s.at("rows"), s.at("width")),
                     Roofline.COPY,
                     RmsNormBenchmark::backward,
+                    ROWS),
+            moving("layer_norm_forward", s -> 2 * matrix(s), Roofline.COPY, LayerNormBenchmark::forward, ROWS),
+            moving("layer_norm_forward_sum", s -> 4 * matrix(s), Roofline.COPY, LayerNormBenchmark::forwardSum, ROWS),
+            moving(
+                    "layer_norm_backward",
+                    s -> 4 * matrix(s) + 2.0 * LayerNorm.backwardWorkspaceBytes(s.at("rows"), s.at("width")),
+                    Roofline.COPY,
+                    LayerNormBenchmark::backward,
                     ROWS),
             moving("residual_forward", s -> 3 * matrix(s), Roofline.COPY, RowsBenchmark::residual, ROWS),
             rope("rope_forward", RopeBenchmark::forward),

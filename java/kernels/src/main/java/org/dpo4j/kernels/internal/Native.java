@@ -106,6 +106,14 @@ public final class Native {
     public static native int dpo4j_rms_norm_backward(
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_rms_norm_backward_params*") long params);
 
+    public static native int dpo4j_layer_norm_forward(
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_layer_norm_forward_params*") long params);
+
+    public static native @Cast("size_t") long dpo4j_layer_norm_backward_workspace_bytes(long rows, long width);
+
+    public static native int dpo4j_layer_norm_backward(
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_layer_norm_backward_params*") long params);
+
     public static native int dpo4j_rope_forward(
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_rope_params*") long params);
 

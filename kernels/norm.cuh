@@ -1,0 +1,65 @@
+// Shared by rms_norm and layer_norm: the threads of a row, the sum of a residual and a branch, and sums over rows.
+//
+// Gradients of weights are sums over rows. They are summed without atomics: part_count() blocks each add their rows in order to their own part
+// of the workspace. A second launch adds the parts in a fixed order. The number of parts depends only on the sizes.
+#pragma once
+
+#include "reduce.cuh"
+#include "vectors.cuh"
+
+namespace dpo4j::cuda {
+namespace {
+
+// Threads per block: one warp for a narrow row, eight for a wide row.
+constexpr int kNarrow = 32, kWide = 256;
+constexpr int64_t kNarrowWidth = 512;
+
+__device__ __forceinline__ float as_stored(float value, const float*) { return value; }
+__device__ __forceinline__ float as_stored(float value, const __nv_bfloat16*) { return __bfloat162float(__float2bfloat16_rn(value)); }
+
+// Stores x + residual, and returns it as rounded by the store.
+template <int N, class T>
+__device__ __forceinline__ Vec<N> add(T* sum, const T* x, const T* residual) {
+  Vec<N> v = load<N>(x);
+  const Vec<N> other = load<N>(residual);
+#pragma unroll
+  for (int k = 0; k < N; k++) v[k] = as_stored(v[k] + other[k], sum);
+  store<N>(sum, v);
+  return v;
+}
+
+// Blocks that sum rows: enough to fill the largest device, but few enough that adding their parts is cheap.
+int64_t part_count(int64_t rows, int64_t width) {
+  const int64_t max_parts = width <= kNarrowWidth ? 2048 : 512;
+  return rows < max_parts ? rows : max_parts;
+}
+
+constexpr int kPartLanes = 32;
+
+// sums += sum of the parts, 32 columns per block: lane y adds parts y, y + 32, ..., and the first warp adds the lanes in order. A part has
+// gridDim.y rows of `width` columns: the first is added to `first`, the other to `second`.
+__global__ void __launch_bounds__(32 * kPartLanes)
+    add_parts(float* first, float* second, const float* parts, int64_t count, int64_t width) {
+  const int64_t column = static_cast<int64_t>(blockIdx.x) * 32 + threadIdx.x, part_width = gridDim.y * width;
+  DPO4J_SHARED(float, lane_sums, [kPartLanes][32]);
+  float sum = 0;
+  if (column < width) {
+    const float* const in = parts + blockIdx.y * width + column;
+#pragma unroll 4
+    for (int64_t i = threadIdx.y; i < count; i += kPartLanes) sum += in[i * part_width];
+  }
+  lane_sums[threadIdx.y][threadIdx.x] = sum;
+  __syncthreads();
+  if (threadIdx.y > 0 || column >= width) return;
+  for (int lane = 1; lane < kPartLanes; lane++) sum += lane_sums[lane][threadIdx.x];
+  (blockIdx.y == 0 ? first : second)[column] += sum;
+}
+
+// `second` is null if a part is one row.
+int launch_add_parts(const LaunchContext& context, float* first, float* second, const float* parts, int64_t count, int64_t width) {
+  const dim3 grid(divide_up(width, 32), second == nullptr ? 1 : 2);
+  return launch(context, add_parts, grid, dim3(32, kPartLanes), 0, first, second, parts, count, width);
+}
+
+}  // namespace
+}  // namespace dpo4j::cuda
