@@ -13,6 +13,7 @@ import org.dpo4j.model.TestFiles;
 import org.dpo4j.model.family.Architecture.Activation;
 import org.dpo4j.model.family.Architecture.AttentionBias;
 import org.dpo4j.model.family.Architecture.LayerAttention;
+import org.dpo4j.model.family.Architecture.NormKind;
 import org.dpo4j.model.family.Architecture.NormPlacement;
 import org.dpo4j.model.family.Architecture.QueryKeyNorm;
 import org.dpo4j.model.family.RopeScaling.LongRope;
@@ -164,7 +165,7 @@ class FamilyConfigTest {
         assertThat(gemma2.attention().scale()).isEqualTo(0.25);
         assertThat(gemma2.attention().softCap()).isZero();
         assertThat(read("gemma2", "").architecture().attention().softCap()).isEqualTo(50);
-        assertThat(gemma2.norm().weightOffset()).isEqualTo(1);
+        assertThat(gemma2.norm().kind()).isEqualTo(NormKind.RMS_NORM_PLUS_ONE);
         assertThat(gemma2.norm().placement()).isEqualTo(NormPlacement.AROUND_BRANCH);
         Architecture gemma3 = read("gemma3_text", "").architecture();
         assertThat(gemma3.scales().logitsCap()).isZero();

@@ -30,8 +30,8 @@ final class BranchNorms {
         ParameterLayout layout = parameters.layout();
         this.hiddenSize = layout.sizes().hiddenSize();
         NormPlacement placement = traits.placement();
-        this.before = placement.hasBefore() ? new Norm(parameters, layout.parameter(before, layer), traits) : null;
-        this.after = placement.hasAfter() ? new Norm(parameters, layout.parameter(after, layer), traits) : null;
+        this.before = placement.hasBefore() ? new Norm(parameters, before, layer, traits) : null;
+        this.after = placement.hasAfter() ? new Norm(parameters, after, layer, traits) : null;
     }
 
     /**
@@ -93,7 +93,7 @@ final class BranchNorms {
     }
 
     /**
-     * Returns the address of the gradient of the branch's output. Adds to the gradient of the weight.
+     * Returns the address of the gradient of the branch's output. Adds to the gradients of the norm.
      *
      * @param dSum gradient of {@code x + after(output)}, which is also that of {@code after(output)}
      */
@@ -111,7 +111,7 @@ final class BranchNorms {
     }
 
     /**
-     * dX = dResidual + the gradient through the branch. Adds to the gradient of the weight. {@code dX} may be {@code
+     * dX = dResidual + the gradient through the branch. Adds to the gradients of the norm. {@code dX} may be {@code
      * dResidual}.
      *
      * @param dInput gradient of the branch's input

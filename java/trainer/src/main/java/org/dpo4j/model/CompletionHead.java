@@ -51,9 +51,7 @@ final class CompletionHead {
         this.parameters = model.parameters();
         this.dtype = parameters.dtype();
         this.norm = new Norm(
-                parameters,
-                parameters.layout().parameter(ParameterKind.LAST_NORM),
-                model.architecture().norm());
+                parameters, ParameterKind.LAST_NORM, 0, model.architecture().norm());
         this.hiddenSize = parameters.layout().sizes().hiddenSize();
         this.hasStatistics = hasStatistics;
         Architecture.Scales scales = model.architecture().scales();

@@ -8,6 +8,8 @@ import java.util.Objects;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.family.Architecture;
 import org.dpo4j.model.family.Architecture.AttentionTraits;
+import org.dpo4j.model.family.Architecture.NormKind;
+import org.dpo4j.model.family.Architecture.NormTraits;
 import org.dpo4j.model.family.Architecture.QueryKeyNorm;
 import org.dpo4j.model.family.Families;
 import org.dpo4j.model.family.ModelConfig;
@@ -80,20 +82,32 @@ final class ParameterLayout {
     }
 
     private void placeVectors(Architecture architecture, Axis hidden) {
-        Initialization norm = architecture.norm().weightOffset() == 0 ? Initialization.ONES : Initialization.ZEROS;
+        NormTraits norm = architecture.norm();
         for (int layer = 0; layer < architecture.layerCount(); layer++) {
-            if (architecture.norm().placement().hasBefore()) {
-                vector(ParameterKind.ATTENTION_NORM, layer, hidden, norm);
-                vector(ParameterKind.MLP_NORM, layer, hidden, norm);
+            if (norm.placement().hasBefore()) {
+                norm(ParameterKind.ATTENTION_NORM, layer, hidden, norm);
+                norm(ParameterKind.MLP_NORM, layer, hidden, norm);
             }
-            if (architecture.norm().placement().hasAfter()) {
-                vector(ParameterKind.ATTENTION_OUTPUT_NORM, layer, hidden, norm);
-                vector(ParameterKind.MLP_OUTPUT_NORM, layer, hidden, norm);
+            if (norm.placement().hasAfter()) {
+                norm(ParameterKind.ATTENTION_OUTPUT_NORM, layer, hidden, norm);
+                norm(ParameterKind.MLP_OUTPUT_NORM, layer, hidden, norm);
             }
-            placeQueryKeyNorms(architecture.attention(), layer, norm);
+            placeQueryKeyNorms(architecture.attention(), layer, weight(norm));
             placeBiases(architecture, layer, hidden);
         }
-        vector(ParameterKind.LAST_NORM, 0, hidden, norm);
+        norm(ParameterKind.LAST_NORM, 0, hidden, norm);
+    }
+
+    /** Weight and bias of a norm, which initially only normalizes. */
+    private void norm(ParameterKind kind, int layer, Axis elements, NormTraits traits) {
+        vector(kind, layer, elements, weight(traits));
+        if (traits.kind().hasBias()) {
+            vector(kind.normBias(), layer, elements, Initialization.ZEROS);
+        }
+    }
+
+    private static Initialization weight(NormTraits traits) {
+        return traits.kind() == NormKind.RMS_NORM_PLUS_ONE ? Initialization.ZEROS : Initialization.ONES;
     }
 
     private void placeQueryKeyNorms(AttentionTraits attention, int layer, Initialization norm) {

@@ -62,19 +62,31 @@ public record Architecture(
         }
     }
 
-    /**
-     * RMSNorm: {@code (weightOffset + w) x / sqrt(mean(x^2) + epsilon)}.
-     *
-     * @param weightOffset 0 or 1
-     */
-    public record NormTraits(double epsilon, double weightOffset, NormPlacement placement) {
+    /** The function of a norm. */
+    public enum NormKind {
+        /** {@code w x / sqrt(mean(x^2) + epsilon)}. */
+        RMS_NORM,
+        /** {@code (1 + w) x / sqrt(mean(x^2) + epsilon)}. */
+        RMS_NORM_PLUS_ONE,
+        /** {@code w (x - mean(x)) / sqrt(variance(x) + epsilon) + b}. */
+        LAYER_NORM;
+
+        /** Whether a norm has a bias beside its weight. */
+        public boolean hasBias() {
+            return this == LAYER_NORM;
+        }
+    }
+
+    /** All norms of a model. */
+    public record NormTraits(NormKind kind, double epsilon, NormPlacement placement) {
         public NormTraits {
-            check(epsilon > 0 && epsilon < 1, "rms_norm_eps is " + epsilon + "; it must be between 0 and 1");
+            String key = kind == NormKind.LAYER_NORM ? "the epsilon of LayerNorm" : "rms_norm_eps";
+            check(epsilon > 0 && epsilon < 1, key + " is " + epsilon + "; it must be between 0 and 1");
         }
 
-        /** Before each branch. */
+        /** RMSNorm before each branch. */
         public NormTraits(double epsilon) {
-            this(epsilon, 0, NormPlacement.BEFORE_BRANCH);
+            this(NormKind.RMS_NORM, epsilon, NormPlacement.BEFORE_BRANCH);
         }
     }
 

@@ -5,6 +5,7 @@ import static org.dpo4j.model.family.ConfigJson.check;
 import java.util.List;
 import java.util.function.IntPredicate;
 import org.dpo4j.model.family.Architecture.LayerAttention;
+import org.dpo4j.model.family.Architecture.NormKind;
 import org.dpo4j.model.family.Architecture.NormPlacement;
 import org.dpo4j.model.family.Architecture.NormTraits;
 import org.dpo4j.model.family.Architecture.QueryKeyNorm;
@@ -64,7 +65,7 @@ record GemmaKeys(DecoderKeys keys) {
         double root = Math.sqrt(keys.all().integer("hidden_size"));
         return keys.config(
                 keys.attention(1 / Math.sqrt(scalar), scoresCap, keys.attentionBias(), norm, layers),
-                new NormTraits(keys.epsilon(), 1, NormPlacement.AROUND_BRANCH),
+                new NormTraits(NormKind.RMS_NORM_PLUS_ONE, keys.epsilon(), NormPlacement.AROUND_BRANCH),
                 new Scales(root, true, 1, softCap("final_logit_softcapping")));
     }
 }

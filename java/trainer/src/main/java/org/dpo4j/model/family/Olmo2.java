@@ -1,6 +1,7 @@
 package org.dpo4j.model.family;
 
 import org.dpo4j.io.JsonFile;
+import org.dpo4j.model.family.Architecture.NormKind;
 import org.dpo4j.model.family.Architecture.NormPlacement;
 import org.dpo4j.model.family.Architecture.NormTraits;
 import org.dpo4j.model.family.Architecture.QueryKeyNorm;
@@ -31,7 +32,7 @@ final class Olmo2 implements LlamaLike {
                         keys.attentionBias(),
                         QueryKeyNorm.WHOLE_WIDTH,
                         keys.sameLayers(keys.rotation(), null)),
-                new NormTraits(keys.epsilon(), 0, NormPlacement.AFTER_BRANCH),
+                new NormTraits(NormKind.RMS_NORM, keys.epsilon(), NormPlacement.AFTER_BRANCH),
                 Scales.NONE);
     }
 }

@@ -37,5 +37,27 @@ public enum ParameterKind {
     /** [hiddenSize] of a layer: the norm of the MLP's output, if there is one. */
     MLP_OUTPUT_NORM,
     /** [hiddenSize]. */
-    LAST_NORM
+    LAST_NORM,
+    /** [hiddenSize] of a layer: the bias of {@link #ATTENTION_NORM}; absent in RMSNorm, as the biases below. */
+    ATTENTION_NORM_BIAS,
+    /** [hiddenSize] of a layer. */
+    ATTENTION_OUTPUT_NORM_BIAS,
+    /** [hiddenSize] of a layer. */
+    MLP_NORM_BIAS,
+    /** [hiddenSize] of a layer. */
+    MLP_OUTPUT_NORM_BIAS,
+    /** [hiddenSize]. */
+    LAST_NORM_BIAS;
+
+    /** The bias of the LayerNorm with this weight. */
+    public ParameterKind normBias() {
+        return switch (this) {
+            case ATTENTION_NORM -> ATTENTION_NORM_BIAS;
+            case ATTENTION_OUTPUT_NORM -> ATTENTION_OUTPUT_NORM_BIAS;
+            case MLP_NORM -> MLP_NORM_BIAS;
+            case MLP_OUTPUT_NORM -> MLP_OUTPUT_NORM_BIAS;
+            case LAST_NORM -> LAST_NORM_BIAS;
+            default -> throw new IllegalArgumentException(this + " has no bias of a norm");
+        };
+    }
 }
