@@ -81,14 +81,10 @@ void Task::prepare(const dpo4j_segment& reader) const {
 void Task::load_keys(const dpo4j_segment& owner, int64_t begin, int64_t count) const {
   const float* k = static_cast<const float*>(p.k);
   const float* v = static_cast<const float*>(p.v);
-  for (int64_t j = 0; j < count; j++) {
-    const int64_t at = (owner.key_begin + begin + j) * p.shape.kv_stride + heads.kv_head * p.shape.head_width;
-    pack_row(tile.keys + j * stride(), k + at, p.shape.head_width, 1);
-    pack_column(tile.keys_transposed + j, k + at, p.shape.head_width);
-    pack_column(tile.values_transposed + j, v + at, p.shape.head_width);
-  }
-  clear_columns(tile.keys_transposed, p.shape.head_width, count);
-  clear_columns(tile.values_transposed, p.shape.head_width, count);
+  const auto offset = [&](int64_t j) { return (owner.key_begin + begin + j) * p.shape.kv_stride + heads.kv_head * p.shape.head_width; };
+  for (int64_t j = 0; j < count; j++) pack_row(tile.keys + j * stride(), k + offset(j), p.shape.head_width, 1);
+  pack_columns(tile.keys_transposed, count, p.shape.head_width, [&](int64_t j) { return k + offset(j); });
+  pack_columns(tile.values_transposed, count, p.shape.head_width, [&](int64_t j) { return v + offset(j); });
   each_vector(count * stride(), [&](int64_t i, auto lanes) {
     store(tile.d_keys + i, all(0), lanes);
     store(tile.d_values + i, all(0), lanes);

@@ -62,12 +62,9 @@ void Task::load_queries() const {
 void Task::load_keys(int64_t begin, int64_t count) const {
   const float* k = static_cast<const float*>(p.k);
   const float* v = static_cast<const float*>(p.v);
-  for (int64_t j = 0; j < count; j++) {
-    const int64_t at = key_row(segment, begin + j) * p.shape.kv_stride + heads.kv_head * p.shape.head_width;
-    pack_column(tile.keys_transposed + j, k + at, p.shape.head_width);
-    pack_row(tile.values + j * stride(), v + at, p.shape.head_width, 1);
-  }
-  clear_columns(tile.keys_transposed, p.shape.head_width, count);
+  const auto offset = [&](int64_t j) { return key_row(segment, begin + j) * p.shape.kv_stride + heads.kv_head * p.shape.head_width; };
+  pack_columns(tile.keys_transposed, count, p.shape.head_width, [&](int64_t j) { return k + offset(j); });
+  for (int64_t j = 0; j < count; j++) pack_row(tile.values + j * stride(), v + offset(j), p.shape.head_width, 1);
 }
 
 // Turns scores into cap tanh(score / cap).

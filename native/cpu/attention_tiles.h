@@ -7,6 +7,7 @@
 #pragma once
 
 #include "../dpo4j.h"
+#include "transpose.h"
 #include "vector.h"
 
 namespace dpo4j::cpu::DPO4J_ISA {
@@ -71,15 +72,30 @@ DPO4J_INLINE void unpack_row(float* out, const float* in, int64_t width) {
   each_vector(width, [&](int64_t i, auto lanes) { store(out + i, load(in + i, lanes), lanes); });
 }
 
-// Writes one column of a [width, kKeys] tile.
-DPO4J_INLINE void pack_column(float* out, const float* in, int64_t width) {
-  for (int64_t i = 0; i < width; i++) out[i * kKeys] = in[i];
-}
-
-DPO4J_INLINE void clear_columns(float* out, int64_t width, int64_t first) {
-  for (int64_t i = 0; i < width; i++) {
-    for (int64_t j = first; j < kKeys; j++) out[i * kKeys + j] = 0;
+// Writes rows of `width` elements as columns of a [width, kKeys] tile. row(j) is row j of `count`. Columns from `count` up to a whole vector are
+// copies of the last row, so that they can be multiplied; their products are not used.
+template <class Row>
+DPO4J_INLINE void pack_columns(float* out, int64_t count, int64_t width, const Row& row) {
+#ifdef __AVX2__
+  const int64_t columns = (count + kLanes - 1) / kLanes * kLanes;
+  for (int64_t j = 0; j < columns; j += kTransposed) {
+    const float* rows[kTransposed];
+    for (int r = 0; r < kTransposed; r++) rows[r] = row(min(j + r, count - 1));
+    for (int64_t i = 0; i < width; i += kTransposed) {
+      __m256 block[kTransposed];
+      const int64_t left = width - i;
+      for (int r = 0; r < kTransposed; r++)
+        block[r] = left >= kTransposed ? _mm256_loadu_ps(rows[r] + i) : _mm256_maskload_ps(rows[r] + i, lanes_below(left));
+      transpose(block);
+      for (int r = 0; r < kTransposed && r < left; r++) _mm256_storeu_ps(out + (i + r) * kKeys + j, block[r]);
+    }
   }
+#else
+  for (int64_t j = 0; j < (count + kLanes - 1) / kLanes * kLanes; j++) {
+    const float* in = row(min(j, count - 1));
+    for (int64_t i = 0; i < width; i++) out[i * kKeys + j] = in[i];
+  }
+#endif
 }
 
 }  // namespace dpo4j::cpu::DPO4J_ISA

@@ -3,32 +3,22 @@
 
 #include <immintrin.h>
 
+#include "transpose.h"
+
 namespace dpo4j::cpu {
 namespace {
 
 #define DPO4J_INLINE inline __attribute__((always_inline))
 
-constexpr int kVector = 8;
+constexpr int kVector = kTransposed;
 
-// out[i] holds element i of the eight rows of b. Elements from `count` on are 0.
+// out[i] holds element i of the eight rows of b. Elements from `count` on are 0. Fetches the same elements of the next group of columns into
+// the cache: the rows of a group are too many streams for the processor's own prefetching.
 DPO4J_INLINE void load_transposed(__m256 out[kVector], const float* b, int64_t stride, int64_t count) {
-  const __m256i mask = _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-  __m256 row[kVector], pair[kVector], four[kVector];
-  for (int i = 0; i < kVector; i++) row[i] = count >= kVector ? _mm256_loadu_ps(b + i * stride) : _mm256_maskload_ps(b + i * stride, mask);
-  for (int i = 0; i < kVector; i += 2) {
-    pair[i] = _mm256_unpacklo_ps(row[i], row[i + 1]);
-    pair[i + 1] = _mm256_unpackhi_ps(row[i], row[i + 1]);
-  }
-  for (int i = 0; i < kVector; i += 4) {
-    four[i] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0x44);
-    four[i + 1] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0xEE);
-    four[i + 2] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
-    four[i + 3] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0xEE);
-  }
-  for (int i = 0; i < 4; i++) {
-    out[i] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x20);
-    out[i + 4] = _mm256_permute2f128_ps(four[i], four[i + 4], 0x31);
-  }
+  const __m256i mask = lanes_below(count);
+  for (int i = 0; i < kVector; i++) __builtin_prefetch(b + (i + kFewRowsColumns) * stride);
+  for (int i = 0; i < kVector; i++) out[i] = count >= kVector ? _mm256_loadu_ps(b + i * stride) : _mm256_maskload_ps(b + i * stride, mask);
+  transpose(out);
 }
 
 // Adds a block to two vectors of a row of c.

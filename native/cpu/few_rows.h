@@ -1,5 +1,6 @@
 // c[m, n] (+)= a[m, k] b[n, k]^T for few rows, as one token of each sequence gives. sgemm computes 24 rows at least, so with fewer rows it is
-// bound by arithmetic. This product reads b once and is bound by its bytes.
+// bound by arithmetic. This product reads b once and is bound by its bytes. It has vectors of AVX2. sgemm is faster with those of AVX-512
+// if there are more than kFewRowsBesideAvx512 rows.
 //
 // The bits are those of oneDNN's sgemm, so a row does not depend on the number of rows: an element is the sum of blocks of k, and a block is
 // one chain of fma from its first k to its last. split_k says where blocks end. oneDNN chooses the block for the processor, so matmul.cpp
@@ -20,7 +21,7 @@ struct FewRows {
 };
 
 constexpr int64_t kFewRowsColumns = 16;
-constexpr int64_t kMaxFewRows = 16;
+constexpr int64_t kFewRowsBesideAvx512 = 16;
 constexpr int64_t kMaxBlock = 512;
 
 // The length of the next block of k, of `left` that are left.

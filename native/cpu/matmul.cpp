@@ -4,8 +4,8 @@
 // The bits of a row of oneDNN's result depend on the size of the product: oneDNN partitions a product by its number of threads and chooses
 // kernels by the number of rows, and these kernels do not all add in the same order. So every tile of c is computed by a single-threaded
 // sgemm (several in sequence if k is large). Its number of rows is one for which the bits of a row are always the same: in oneDNN 3.11, 24
-// and the multiples of 48 up to 144, for its SSE4.1, AVX, AVX2 and AVX-512 kernels. Remaining rows are padded to 24 or 48, or computed by
-// few_rows.h with the same bits.
+// and the multiples of 48 up to 144, for its SSE4.1, AVX, AVX2 and AVX-512 kernels. Remaining rows are padded to 24 or 48, or
+// few_rows.h computes them, or all rows of the tile, with the same bits.
 #include <dlfcn.h>
 #include <string.h>
 
@@ -25,12 +25,13 @@ using SetThreads = void (*)(int);
 
 std::atomic<Sgemm> sgemm{nullptr};
 std::atomic<SetThreads> set_threads{nullptr};  // sets the number of threads of the calling thread only
-std::atomic<int64_t> block{0};                 // of FewRows; 0: sgemm computes all rows
+std::atomic<int64_t> block{0};                 // of FewRows
+std::atomic<int64_t> few_rows_limit{0};        // the max rows of a product that few_rows.h computes; 0: sgemm computes all
 
 constexpr int64_t kRows = 144, kColumns = 256;  // max per tile
 constexpr int64_t kDepth = 4096;                // max k per sgemm
 constexpr int64_t kWholeRows = 48;              // a tile has a multiple of this many rows; remaining rows are padded
-constexpr int64_t kFewRows = 24;
+constexpr int64_t kHalfRows = 24;
 constexpr int64_t kColumnMultiple = 16;
 
 struct Padded {
@@ -86,7 +87,7 @@ struct Columns {
   }
 
   void run_padded(int64_t row, int64_t rows, Padded& padded) const {
-    const int64_t padded_rows = rows <= kFewRows ? kFewRows : kWholeRows;
+    const int64_t padded_rows = rows <= kHalfRows ? kHalfRows : kWholeRows;
     memset(padded.c, 0, padded_rows * n * sizeof(float));
     for (int64_t i = 0; p.accumulate && i < rows; i++) memcpy(padded.c + i * n, c_at(row + i), n * sizeof(float));
     begin(padded.c, n, rows);
@@ -98,9 +99,16 @@ struct Columns {
   }
 };
 
-// Whether few_rows.h computes remaining rows of this product.
-bool takes_few_rows(const dpo4j_matmul_params& p, int64_t rows) {
-  return rows <= kMaxFewRows && !p.transpose_a && p.transpose_b && block.load(std::memory_order_relaxed) > 0;
+// The max rows of this product that few_rows.h computes.
+int64_t max_few_rows(const dpo4j_matmul_params& p) {
+  return !p.transpose_a && p.transpose_b ? few_rows_limit.load(std::memory_order_relaxed) : 0;
+}
+
+// The rows of a tile that sgemm computes; few_rows.h or padded rows are the rest. few_rows.h computes the whole tile if it can: it is as fast
+// as sgemm where that has no wider vectors, and packs b once instead of twice.
+int64_t sgemm_rows(const dpo4j_matmul_params& p, int64_t rows) {
+  const int64_t whole = rows / kWholeRows * kWholeRows;
+  return rows == whole || rows > max_few_rows(p) ? whole : 0;
 }
 
 // Remaining rows of a tile. sgemm computes the columns after the last whole group, where it adds in another order. It computes the group
@@ -116,7 +124,11 @@ void run_few_rows(const Columns& tile, int64_t row, int64_t rows, Padded& padded
                        min(p.k - depth, kDepth), block.load(std::memory_order_relaxed),
                        depth > 0 || p.accumulate != 0 || p.bias != nullptr});
   }
-  if (columns < tile.n) Columns{p, tile.column + columns, tile.n - columns}.run_padded(row, rows, padded);
+  if (columns == tile.n) return;
+  const Columns rest = {p, tile.column + columns, tile.n - columns};
+  const int64_t whole = rows / kWholeRows * kWholeRows;
+  if (whole > 0) rest.run(row, whole);
+  if (rows > whole) rest.run_padded(row + whole, rows - whole, padded);
 #endif
 }
 
@@ -129,11 +141,13 @@ void fill_zero(const dpo4j_matmul_params& p) {
 namespace {
 
 #ifdef DPO4J_X86_64
-// Whether products of the rows 0 to kProbeRows with this block have the bits of sgemm, for lengths of k of each kind: less than a block, two
+constexpr int64_t kProbeRows = 16;
+
+// Whether products of kProbeRows rows with this block have the bits of sgemm, for lengths of k of each kind: less than a block, two
 // blocks, whole blocks, and all with a remainder.
 bool is_block(Sgemm multiply, int64_t block) {
   constexpr int64_t kColumns = 2 * kFewRowsColumns, kProbeDepth = 1700;
-  static float a[kFewRows * kProbeDepth], b[kColumns * kProbeDepth], expected[kFewRows * kColumns], found[kMaxFewRows * kColumns];
+  static float a[kHalfRows * kProbeDepth], b[kColumns * kProbeDepth], expected[kHalfRows * kColumns], found[kProbeRows * kColumns];
   uint32_t random = 1;
   const auto fill = [&](float* values, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
@@ -141,12 +155,12 @@ bool is_block(Sgemm multiply, int64_t block) {
       values[i] = static_cast<float>(random >> 8) * 0x1p-24f - 0.5f;
     }
   };
-  fill(a, kFewRows * kProbeDepth);
+  fill(a, kHalfRows * kProbeDepth);
   fill(b, kColumns * kProbeDepth);
   constexpr int64_t kLengths[] = {5, 64, 199, 257, 320, 385, 511, 512, 576, 767, 769, 1024, 1153, 1536, 1699};
   for (const int64_t k : kLengths) {
-    multiply('N', 'T', kFewRows, kColumns, k, 1, a, k, b, k, 0, expected, kColumns);
-    multiply_few_rows({found, a, b, kColumns, k, k, kMaxFewRows, kColumns, k, block, false});
+    multiply('N', 'T', kHalfRows, kColumns, k, 1, a, k, b, k, 0, expected, kColumns);
+    multiply_few_rows({found, a, b, kColumns, k, k, kProbeRows, kColumns, k, block, false});
     if (memcmp(found, expected, sizeof found) != 0) return false;
   }
   return true;
@@ -184,6 +198,7 @@ int load_matmul_library(const char* path, char* text, size_t text_bytes) {
   set_threads.store(threads, std::memory_order_relaxed);
   threads(1);
   block.store(find_block(multiply), std::memory_order_relaxed);
+  few_rows_limit.store(block == 0 ? 0 : best_isa() == DPO4J_ISA_AVX512 ? kFewRowsBesideAvx512 : kRows, std::memory_order_relaxed);
   sgemm.store(multiply, std::memory_order_release);
   return 0;
 }
@@ -198,12 +213,12 @@ void run(Cpu& cpu, const dpo4j_matmul_params& p) {
     const int64_t column = task % column_tiles * width;
     const int64_t row = task / column_tiles * kRows;
     const int64_t rows = min(kRows, p.m - row);
-    const int64_t whole = rows / kWholeRows * kWholeRows;
+    const int64_t whole = sgemm_rows(p, rows);
     const Columns columns = {p, column, min(width, p.n - column)};
     if (whole > 0) columns.run(row, whole);
     Padded& padded = *static_cast<Padded*>(scratch);
     if (rows == whole) return;
-    if (takes_few_rows(p, rows - whole)) {
+    if (rows - whole <= max_few_rows(p)) {
       run_few_rows(columns, row + whole, rows - whole, padded);
     } else {
       columns.run_padded(row + whole, rows - whole, padded);

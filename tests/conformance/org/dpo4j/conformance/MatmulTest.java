@@ -194,15 +194,15 @@ class MatmulTest {
     }
 
     /**
-     * A row of c has the same bits alone and among more rows. On cpu, one sgemm computes all of 48 rows, and fewer rows
-     * are computed in other ways. Lengths of k: one block of sgemm, two of unequal length, several, and several sgemms.
+     * A row of c has the same bits alone and among more rows. On cpu, one sgemm computes all of 144 rows (the emulated
+     * device computes 48), and other numbers of rows are computed in other ways. Lengths of k: one block of sgemm, two of unequal length, several, and several sgemms.
      */
     @OnEachDevice
     void rowsDoNotDependOnOtherRows(On on) {
         int[][] widths = {{96, 320}, {41, 511}, {57, 769}, {300, 70}, {17, 4801}};
         for (int[] width : widths) {
             for (boolean transposeB : new boolean[] {false, true}) {
-                rowsDoNotDependOnOtherRows(on, new Shape(48, width[0], width[1], false, transposeB));
+                rowsDoNotDependOnOtherRows(on, new Shape(on.cuda() ? 48 : 144, width[0], width[1], false, transposeB));
             }
         }
     }
@@ -214,7 +214,7 @@ class MatmulTest {
         double[] a = draw.normal(shape.m * k, 1);
         double[] b = draw.normal(k * n, 1);
         long[] together = multiply(on, shape, false, DType.F32, a, b);
-        int[] counts = on.cuda() ? new int[] {1, 7, 47} : new int[] {1, 2, 3, 7, 12, 16, 17, 47};
+        int[] counts = on.cuda() ? new int[] {1, 7, 47} : new int[] {1, 2, 3, 7, 12, 16, 17, 47, 48, 49, 64, 95, 143};
         for (int m : counts) {
             Shape fewer = new Shape(m, n, k, false, shape.transposeB);
             double[] some = Arrays.copyOfRange(a, (shape.m - m) * k, shape.m * k);
