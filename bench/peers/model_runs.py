@@ -65,7 +65,8 @@ def dpo4j_seconds(model, rows, asked):
     if "train" not in asked:
         numbers = [str(asked[name]) for name in ("generate", "prompt", "new")]
         return last_line([
-            "java", "--enable-native-access=ALL-UNNAMED", "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0", "-cp",
+            "java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",  # as ./dpo4j generate
+            "--enable-native-access=ALL-UNNAMED", "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0", "-cp",
             "bench/target/classes:bench/target/lib/*", "org.dpo4j.bench.GenerateRun", model, rows, *numbers,
         ])["seconds"]  # fmt: skip
     with tempfile.TemporaryDirectory() as output:
