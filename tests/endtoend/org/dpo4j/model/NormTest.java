@@ -7,7 +7,6 @@ import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
-import org.dpo4j.model.family.Architecture;
 import org.dpo4j.model.family.Architecture.NormKind;
 import org.dpo4j.model.family.Architecture.NormPlacement;
 import org.dpo4j.model.family.Architecture.NormTraits;
@@ -29,25 +28,7 @@ class NormTest {
 
     private static ModelConfig config(NormPlacement placement) {
         ModelConfig llama = Llama.config(21, WIDTH, 19, 2, 7, 1, 32, false);
-        Architecture a = llama.architecture();
-        Architecture changed = new Architecture(
-                a.vocabSize(),
-                a.hiddenSize(),
-                a.layerCount(),
-                a.maxPositions(),
-                a.hasPositionEmbedding(),
-                new NormTraits(NormKind.LAYER_NORM, EPSILON, placement),
-                a.attention(),
-                a.mlp(),
-                a.scales(),
-                a.isHeadTied());
-        return new ModelConfig(
-                llama.modelType(),
-                changed,
-                llama.initializerRange(),
-                llama.bosTokenId(),
-                llama.eosTokenIds(),
-                llama.json());
+        return ChangedConfig.norm(llama, new NormTraits(NormKind.LAYER_NORM, EPSILON, placement));
     }
 
     /** As in torch: weights begin as 1 and biases as 0, and neither decays. */

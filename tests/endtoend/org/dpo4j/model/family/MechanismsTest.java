@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.ChangedConfig;
 import org.dpo4j.model.family.Architecture.NormKind;
 import org.dpo4j.model.family.Architecture.NormPlacement;
 import org.dpo4j.model.family.Architecture.NormTraits;
@@ -12,20 +13,10 @@ import org.junit.jupiter.api.Test;
 
 class MechanismsTest {
     private static Architecture layerNorm(String modelType) {
-        Architecture a = Families.read(
-                        new ObjectMapper().createObjectNode().put("model_type", modelType), "config.json")
-                .architecture();
-        return new Architecture(
-                a.vocabSize(),
-                a.hiddenSize(),
-                a.layerCount(),
-                a.maxPositions(),
-                a.hasPositionEmbedding(),
-                new NormTraits(NormKind.LAYER_NORM, 1e-5, NormPlacement.BEFORE_BRANCH),
-                a.attention(),
-                a.mlp(),
-                a.scales(),
-                a.isHeadTied());
+        ModelConfig config =
+                Families.read(new ObjectMapper().createObjectNode().put("model_type", modelType), "config.json");
+        NormTraits norm = new NormTraits(NormKind.LAYER_NORM, 1e-5, NormPlacement.BEFORE_BRANCH);
+        return ChangedConfig.norm(config, norm).architecture();
     }
 
     /** The norms of queries and keys have strides, which LayerNorm has not. */
