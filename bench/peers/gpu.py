@@ -342,6 +342,8 @@ def forward_case(function, inputs, reference=None):
 
 
 def rms_norm_inputs(worker, sizes):
+    if "groups" in sizes:
+        raise Unsupported("rms_norm has no rows apart, and no offset of its weight")
     return rows_of(worker, sizes, gradient=True), worker.normal(sizes["width"], dtype=worker.dtype(sizes), gradient=True)
 
 
@@ -445,7 +447,9 @@ def matmul(worker, sizes):
     rows, inner, out, dtype = sizes["rows"], sizes["in"], sizes["out"], worker.dtype(sizes)
     x, y = worker.normal(rows, inner, dtype=dtype), worker.normal(rows, out, dtype=dtype)
     weight = worker.normal(out, inner, dtype=dtype, deviation=0.02)
-    function = {"forward": lambda: x @ weight.T, "input_gradient": lambda: y @ weight, "weight_gradient": lambda: y.T @ x}
+    bias = worker.normal(out, dtype=dtype) if "bias" in sizes else None
+    forward = lambda: worker.torch.nn.functional.linear(x, weight, bias)
+    function = {"forward": forward, "input_gradient": lambda: y @ weight, "weight_gradient": lambda: y.T @ x}
     call, state = function[sizes["product"]], {}
 
     def run():
@@ -530,12 +534,14 @@ def torch_cases(worker, wrap):
 
     def embedding(worker, sizes):
         table, ids = embedding_inputs(worker, sizes, False)
-        look_up = wrap(lambda table: F.embedding(ids, table))
-        return [table[: sizes["rows"]]] * 2, lambda: look_up(table), lambda: table.double()[ids]
+        scale = sizes.get("scale", 1)
+        look_up = wrap(lambda table: F.embedding(ids, table) if scale == 1 else F.embedding(ids, table) * scale)
+        return [table[: sizes["rows"]]] * 2, lambda: look_up(table), lambda: table.double()[ids] * scale
 
     def embedding_backward(worker, sizes):
         table, ids = embedding_inputs(worker, sizes, True)
-        return gradient_case(worker, lambda table: F.embedding(ids, table), (table,))
+        scale = sizes.get("scale", 1)
+        return gradient_case(worker, lambda table: F.embedding(ids, table) if scale == 1 else F.embedding(ids, table) * scale, (table,))
 
     def copy_rows(worker, sizes):
         source, ids = worker.normal(2 * sizes["rows"], sizes["width"], dtype=worker.dtype(sizes)), worker.indices(2 * sizes["rows"], sizes["rows"])

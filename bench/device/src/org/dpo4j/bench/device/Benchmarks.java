@@ -43,6 +43,17 @@ final class Benchmarks {
     private static final Shapes ROWS =
             onGpu(shapes("rows 16384, width 4096, dtype BF16", "rows 16384, width 896, dtype BF16"), rowsTiny());
 
+    /** The last are the norms of Qwen3-8B's queries, in rows of queries, keys and values, with Gemma's offset. */
+    private static final Shapes RMS_NORM = onGpu(
+            shapes(
+                    "rows 16384, width 4096, dtype BF16",
+                    "rows 16384, width 896, dtype BF16",
+                    "rows 16384, groups 32, width 128, x_stride 5120, out_stride 6144, weight_offset 1, dtype BF16"),
+            shapes(
+                    "rows 9, width 40, dtype F32",
+                    "rows 9, width 40, dtype BF16",
+                    "rows 9, groups 3, width 16, x_stride 64, out_stride 80, weight_offset 1, dtype F32"));
+
     private static final Shapes ATTENTION = onGpu(
             shapes(
                     "layout causal, sequences 4, tokens 4096, heads 32, kv_heads 8, width 128, dtype BF16",
@@ -107,16 +118,22 @@ final class Benchmarks {
                     "product input_gradient, rows 16384, in 4096, out 14336, dtype BF16",
                     "product weight_gradient, rows 16384, in 4096, out 14336, dtype BF16",
                     "product forward, rows 16384, in 896, out 4864, dtype BF16",
+                    "product forward, rows 16384, in 896, out 1152, bias 1, dtype BF16",
                     "product weight_gradient, rows 16384, in 896, out 4864, dtype BF16"),
             shapes(
                     "product forward, rows 9, in 16, out 24, dtype F32",
+                    "product forward, rows 9, in 16, out 24, bias 1, dtype F32",
                     "product input_gradient, rows 9, in 16, out 24, dtype F32",
                     "product weight_gradient, rows 9, in 16, out 24, dtype F32"));
     private static final Shapes SWIGLU =
             onGpu(shapes("rows 16384, width 14336, dtype BF16", "rows 16384, width 4864, dtype BF16"), rowsTiny());
     private static final Shapes EMBEDDING = onGpu(
-            shapes("rows 16384, width 4096, vocabulary 128256, dtype BF16"),
-            shapes("rows 8, width 40, vocabulary 37, dtype F32"));
+            shapes(
+                    "rows 16384, width 4096, vocabulary 128256, dtype BF16",
+                    "rows 16384, width 4096, vocabulary 128256, scale 64, dtype BF16"),
+            shapes(
+                    "rows 8, width 40, vocabulary 37, dtype F32",
+                    "rows 8, width 40, vocabulary 37, scale 6, dtype F32"));
 
     private static final Shapes SAMPLING = new Shapes(
             shapes(
@@ -186,14 +203,17 @@ final class Benchmarks {
                     onGpu(shapes("completions 4096"), shapes("completions 8"))),
             sums("sequence_sum_forward", SequenceSumBenchmark::forward),
             sums("sequence_sum_backward", SequenceSumBenchmark::backward),
-            moving("rms_norm_forward", s -> 2 * matrix(s), Roofline.COPY, RmsNormBenchmark::forward, ROWS),
-            moving("rms_norm_forward_sum", s -> 4 * matrix(s), Roofline.COPY, RmsNormBenchmark::forwardSum, ROWS),
+            moving("rms_norm_forward", s -> 2 * groups(s), Roofline.COPY, RmsNormBenchmark::forward, RMS_NORM),
+            moving("rms_norm_forward_sum", s -> 4 * groups(s), Roofline.COPY, RmsNormBenchmark::forwardSum, RMS_NORM),
             moving(
                     "rms_norm_backward",
-                    s -> 4 * matrix(s) + 2.0 * RmsNorm.backwardWorkspaceBytes(s.at("rows"), s.at("width")),
+                    s -> 4 * groups(s)
+                            + 2.0
+                                    * RmsNorm.backwardWorkspaceBytes(
+                                            s.at("rows") * s.countOr("groups", 1), s.at("width")),
                     Roofline.COPY,
                     RmsNormBenchmark::backward,
-                    ROWS),
+                    RMS_NORM),
             moving("layer_norm_forward", s -> 2 * matrix(s), Roofline.COPY, LayerNormBenchmark::forward, ROWS),
             moving("layer_norm_forward_sum", s -> 4 * matrix(s), Roofline.COPY, LayerNormBenchmark::forwardSum, ROWS),
             moving(
@@ -257,6 +277,11 @@ final class Benchmarks {
 
     private static double matrix(Shape shape) {
         return shape.dtype().bytes() * elements(shape, "rows", "width");
+    }
+
+    /** As {@link #matrix}, for rows of several groups. */
+    private static double groups(Shape shape) {
+        return shape.countOr("groups", 1) * matrix(shape);
     }
 
     private static Benchmark moving(

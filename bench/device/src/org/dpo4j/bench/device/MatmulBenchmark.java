@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.dpo4j.bench.device.Benchmark.Call;
 import org.dpo4j.bench.device.Benchmark.Prepared;
+import org.dpo4j.kernels.MatmulShape;
 import org.dpo4j.testkit.Functions;
 import org.dpo4j.testkit.Tolerance;
 
@@ -44,9 +45,20 @@ final class MatmulBenchmark {
         }
     }
 
+    /** With {@code bias 1} the product's epilogue adds a bias. */
     static Prepared trainers(Fixture fixture) {
         Operands operands = Operands.of(fixture, product(fixture.shape()));
-        return new Prepared(operands.trainers(fixture), gate -> check(gate, operands));
+        Product product = operands.product;
+        if (!fixture.shape().has("bias", "1")) {
+            return new Prepared(
+                    operands.trainers(fixture), gate -> check(gate, operands, new double[(int) product.n()]));
+        }
+        Operand bias = fixture.normal(product.output(), 1, product.n());
+        MatmulShape shape = product.matmul(fixture.dtype());
+        return new Prepared(
+                turn -> fixture.device()
+                        .matmul(operands.c.at(turn), operands.a.at(turn), operands.b.at(turn), bias.at(turn), shape),
+                gate -> check(gate, operands, bias.read(0, (int) product.n())));
     }
 
     /** These products one after another; on cuda each by the fastest algorithm of those that cuBLASLt proposes. */
@@ -72,19 +84,20 @@ final class MatmulBenchmark {
     }
 
     /** Compares the four corners of c with the reference. */
-    private static void check(Gate gate, Operands operands) {
+    private static void check(Gate gate, Operands operands, double[] bias) {
         Product product = operands.product;
         for (long row : new long[] {0, product.m() - 1}) {
             double[] a = line(operands.a, row, product.k(), product.transposeA() ? product.m() : 0);
             for (long column : new long[] {0, product.n() - 1}) {
                 double[] b = line(operands.b, column, product.k(), product.transposeB() ? 0 : product.n());
-                double expected = Functions.dot(a, b);
-                double magnitude = Functions.dot(magnitudes(a), magnitudes(b));
+                double added = bias[(int) column];
+                double expected = Functions.dot(a, b) + added;
+                double magnitude = Functions.dot(magnitudes(a), magnitudes(b)) + Math.abs(added);
                 gate.value(
                         "c[" + row + "," + column + "]",
                         expected,
                         operands.c.read(row * product.n() + column),
-                        Tolerance.stored(product.output(), expected, Tolerance.sum(a.length + 1, magnitude)));
+                        Tolerance.stored(product.output(), expected, Tolerance.sum(a.length + 2, magnitude)));
             }
         }
     }

@@ -40,21 +40,14 @@ record Product(long m, long n, long k, boolean transposeA, boolean transposeB, D
         return transposeB ? k : n;
     }
 
+    /** The call that the trainer makes. */
+    MatmulShape matmul(DType inputs) {
+        MatmulShape.Strides strides = new MatmulShape.Strides(n, strideA(), strideB());
+        return new MatmulShape(m, n, k, strides, transposeA, transposeB, output, inputs);
+    }
+
     /** Queues the product as the trainer does. */
     void multiply(Device device, long c, long a, long b, boolean accumulate, DType inputs) {
-        device.matmul(
-                c,
-                a,
-                b,
-                new MatmulShape(
-                        m,
-                        n,
-                        k,
-                        new MatmulShape.Strides(n, strideA(), strideB()),
-                        transposeA,
-                        transposeB,
-                        output,
-                        inputs),
-                accumulate);
+        device.matmul(c, a, b, matmul(inputs), accumulate);
     }
 }

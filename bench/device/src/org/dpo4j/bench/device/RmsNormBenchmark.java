@@ -1,6 +1,7 @@
 package org.dpo4j.bench.device;
 
 import java.util.Arrays;
+import java.util.function.IntFunction;
 import org.dpo4j.bench.device.Benchmark.Prepared;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.decoder.RmsNorm;
@@ -8,7 +9,10 @@ import org.dpo4j.testkit.Expected;
 import org.dpo4j.testkit.ReferenceRmsNorm;
 import org.dpo4j.testkit.Tolerance;
 
-/** Rows and weights are normal(0, 1). Backward adds the gradient of the residual stream. */
+/**
+ * Rows and weights are normal(0, 1). Backward adds the gradient of the residual stream. A shape may have {@code
+ * groups}, such as the heads of queries within rows of queries, keys and values, and an offset of the weight.
+ */
 final class RmsNormBenchmark {
     private static final float EPSILON = 1e-6f;
     /** Columns of d_weight that the gate compares, over all rows. */
@@ -17,7 +21,11 @@ final class RmsNormBenchmark {
     private final Fixture fixture;
     private final RmsNorm.Shape shape;
     private final int rows;
+    private final int groups;
     private final int width;
+    private final int xStride;
+    private final int outStride;
+    private final float weightOffset;
     private final Operand x;
     private final Operand weight;
     private final Operand out;
@@ -26,12 +34,16 @@ final class RmsNormBenchmark {
     private RmsNormBenchmark(Fixture fixture) {
         this.fixture = fixture;
         rows = fixture.count("rows");
+        groups = fixture.shape().countOr("groups", 1);
         width = fixture.count("width");
-        shape = new RmsNorm.Shape(rows, width, fixture.dtype());
-        x = fixture.normal(1, (long) rows * width);
+        xStride = fixture.shape().countOr("x_stride", width);
+        outStride = fixture.shape().countOr("out_stride", width);
+        weightOffset = fixture.shape().countOr("weight_offset", 0);
+        shape = new RmsNorm.Shape(rows, groups, width, width, new RmsNorm.Strides(xStride, outStride), fixture.dtype());
+        x = fixture.normal(1, (long) rows * xStride);
         weight = fixture.normal(1, width);
-        out = fixture.zeros((long) rows * width);
-        rstd = fixture.zeros(DType.F32, rows);
+        out = fixture.zeros((long) rows * outStride);
+        rstd = fixture.zeros(DType.F32, (long) rows * groups);
     }
 
     static Prepared forward(Fixture fixture) {
@@ -48,7 +60,6 @@ final class RmsNormBenchmark {
         RmsNormBenchmark norm = new RmsNormBenchmark(fixture);
         Operand sum = fixture.zeros(norm.x.count());
         Operand branch = fixture.normal(1, norm.x.count());
-        int width = norm.width;
         return new Prepared(
                 turn -> RmsNorm.forwardSum(
                         fixture.device(),
@@ -58,9 +69,9 @@ final class RmsNormBenchmark {
                         norm.shape,
                         EPSILON),
                 gate -> {
-                    gate.rows("sum", sum, fixture.sample(norm.rows), row -> {
-                        double[] expected = norm.x.row(row, width);
-                        double[] other = branch.row(row, width);
+                    norm.checkGroups(gate, "sum", sum, norm.xStride, group -> {
+                        double[] expected = norm.group(norm.x, norm.xStride, group);
+                        double[] other = norm.group(branch, norm.xStride, group);
                         Arrays.setAll(expected, j -> expected[j] + other[j]);
                         return Expected.rounded(fixture.dtype(), expected);
                     });
@@ -74,11 +85,11 @@ final class RmsNormBenchmark {
             norm.forward(copy);
         }
         fixture.computed(norm.out, norm.rstd);
-        Operand dX = fixture.zeros(norm.x.count());
+        Operand dX = fixture.zeros(norm.out.count());
         Operand dWeight = fixture.zeros(DType.F32, norm.width);
-        Operand dOut = fixture.normal(1, norm.x.count());
-        Operand dResidual = fixture.normal(1, norm.x.count());
-        long workspace = fixture.workspace(RmsNorm.backwardWorkspaceBytes(norm.rows, norm.width));
+        Operand dOut = fixture.normal(1, norm.out.count());
+        Operand dResidual = fixture.normal(1, norm.out.count());
+        long workspace = fixture.workspace(RmsNorm.backwardWorkspaceBytes((long) norm.rows * norm.groups, norm.width));
         return new Prepared(
                 turn -> RmsNorm.backward(
                         fixture.device(),
@@ -88,7 +99,7 @@ final class RmsNormBenchmark {
                         workspace,
                         norm.shape),
                 gate -> {
-                    norm.checkRows(gate, dX, dOut, dResidual);
+                    norm.checkX(gate, dX, dOut, dResidual);
                     norm.checkWeight(gate, dWeight, dOut);
                 });
     }
@@ -98,7 +109,25 @@ final class RmsNormBenchmark {
     }
 
     private RmsNorm.Inputs inputs(Operand rows, int turn) {
-        return new RmsNorm.Inputs(rows.at(turn), weight.at(turn));
+        return new RmsNorm.Inputs(rows.at(turn), weight.at(turn), weightOffset);
+    }
+
+    /** A group, counted over all rows. */
+    private double[] group(Operand matrix, int stride, int index) {
+        return matrix.read((long) (index / groups) * stride + index % groups * width, width);
+    }
+
+    private void checkGroups(Gate gate, String what, Operand matrix, int stride, IntFunction<Expected> expected) {
+        for (int index : fixture.sample((long) rows * groups)) {
+            gate.values(what + " of group " + index, expected.apply(index), group(matrix, stride, index));
+        }
+    }
+
+    /** Weight and offset, as the kernel adds them. */
+    private double[] weights() {
+        double[] w = weight.read(0, width);
+        Arrays.setAll(w, j -> (float) w[j] + weightOffset);
+        return w;
     }
 
     private void checkForward(Gate gate) {
@@ -106,46 +135,50 @@ final class RmsNormBenchmark {
     }
 
     private void checkForward(Gate gate, Operand in) {
-        double[] w = weight.read(0, width);
-        gate.rows(
+        double[] w = weights();
+        checkGroups(
+                gate,
                 "out",
                 out,
-                fixture.sample(rows),
-                row -> ReferenceRmsNorm.forward(fixture.dtype(), in.row(row, width), w, EPSILON));
+                outStride,
+                index -> ReferenceRmsNorm.forward(fixture.dtype(), group(in, xStride, index), w, EPSILON));
     }
 
-    private void checkRows(Gate gate, Operand dX, Operand dOut, Operand dResidual) {
-        double[] w = weight.read(0, width);
-        gate.rows(
+    private void checkX(Gate gate, Operand dX, Operand dOut, Operand dResidual) {
+        double[] w = weights();
+        checkGroups(
+                gate,
                 "d_x",
                 dX,
-                fixture.sample(rows),
-                row -> ReferenceRmsNorm.backwardX(
+                outStride,
+                index -> ReferenceRmsNorm.backwardX(
                         fixture.dtype(),
-                        dOut.row(row, width),
-                        x.row(row, width),
+                        group(dOut, outStride, index),
+                        group(x, xStride, index),
                         w,
-                        rstd.read(row),
-                        dResidual.row(row, width)));
+                        rstd.read(index),
+                        group(dResidual, outStride, index)));
     }
 
     private void checkWeight(Gate gate, Operand dWeight, Operand dOut) {
         int columns = Math.min(COLUMNS, width);
+        int count = rows * groups;
         double[] sums = new double[columns];
         double[] magnitudes = new double[columns];
-        double[] rstds = rstd.read(0, rows);
-        for (int row = 0; row < rows; row++) {
-            long first = (long) row * width;
-            double[] terms =
-                    ReferenceRmsNorm.backwardWeight(dOut.read(first, columns), x.read(first, columns), rstds[row]);
+        double[] rstds = rstd.read(0, count);
+        for (int i = 0; i < count; i++) {
+            long group = (long) (i % groups) * width;
+            double[] d = dOut.read((long) (i / groups) * outStride + group, columns);
+            double[] in = x.read((long) (i / groups) * xStride + group, columns);
+            double[] terms = ReferenceRmsNorm.backwardWeight(d, in, rstds[i]);
             Arrays.setAll(sums, j -> sums[j] + terms[j]);
             Arrays.setAll(magnitudes, j -> magnitudes[j] + Math.abs(terms[j]));
         }
-        // A sum of `rows` terms of two products each, and the start value.
+        // A sum of `count` terms of two products each, and the start value.
         gate.values(
                 "d_weight",
                 sums,
                 dWeight.read(0, columns),
-                j -> Tolerance.sum(rows + 2, magnitudes[j]) + Float.MIN_NORMAL);
+                j -> Tolerance.sum(count + 2, magnitudes[j]) + Float.MIN_NORMAL);
     }
 }

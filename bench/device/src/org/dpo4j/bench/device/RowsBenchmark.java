@@ -67,21 +67,32 @@ final class RowsBenchmark {
                 turn -> Embedding.forward(
                         fixture.device(),
                         out.at(turn),
-                        new Embedding.Table(table.at(turn), width, fixture.dtype()),
+                        new Embedding.Table(table.at(turn), width, scale(fixture), fixture.dtype()),
                         new Embedding.Indices(indices.at(turn), rows, vocabulary)),
                 areCopies(fixture, out, table, indices));
     }
 
+    /** The factor of the embedding. */
+    private static float scale(Fixture fixture) {
+        return fixture.shape().countOr("scale", 1);
+    }
+
+    /** Rows of {@code in}, times the factor of the shape, if it has one. */
     private static Check areCopies(Fixture fixture, Operand out, Operand in, Operand from) {
         int width = fixture.count("width");
-        return gate -> gate.rows(
-                "out", out, fixture.sample(from.count()), row -> Expected.exact(in.row((long) from.read(row), width)));
+        double scale = scale(fixture);
+        return gate -> gate.rows("out", out, fixture.sample(from.count()), row -> {
+            double[] copy = in.row((long) from.read(row), width);
+            Arrays.setAll(copy, j -> scale * copy[j]);
+            return scale == 1 ? Expected.exact(copy) : Expected.rounded(fixture.dtype(), copy);
+        });
     }
 
     static Prepared embeddingBackward(Fixture fixture) {
         int rows = fixture.count("rows");
         int width = fixture.count("width");
         int distinct = rows / OCCURRENCES;
+        float scale = scale(fixture);
         Operand dTable = fixture.zeros(DType.F32, fixture.at("vocabulary") * width);
         Operand dOut = fixture.normal(1, (long) rows * width);
         Operand order = fixture.ints(IntStream.range(0, rows)
@@ -94,7 +105,7 @@ final class RowsBenchmark {
         return new Prepared(
                 turn -> Embedding.backward(
                         fixture.device(),
-                        new Embedding.Table(dTable.at(turn), width, DType.F32),
+                        new Embedding.Table(dTable.at(turn), width, scale, DType.F32),
                         dOut.at(turn),
                         new Embedding.SortedRows(order.at(turn), offsets.at(turn), indices.at(turn), distinct),
                         fixture.dtype()),
@@ -104,12 +115,13 @@ final class RowsBenchmark {
                         double[] magnitudes = new double[width];
                         for (int i = 0; i < OCCURRENCES; i++) {
                             double[] terms = dOut.row((long) i * distinct + s, width);
-                            Arrays.setAll(sums, j -> sums[j] + terms[j]);
-                            Arrays.setAll(magnitudes, j -> magnitudes[j] + Math.abs(terms[j]));
+                            Arrays.setAll(sums, j -> sums[j] + scale * terms[j]);
+                            Arrays.setAll(magnitudes, j -> magnitudes[j] + Math.abs(scale * terms[j]));
                         }
                         String what = "d_table of row " + 2 * s;
                         double[] actual = dTable.row(2L * s, width);
-                        gate.values(what, sums, actual, j -> Tolerance.sum(OCCURRENCES + 1, magnitudes[j]));
+                        // A sum of OCCURRENCES terms, its product with the factor, and the start value.
+                        gate.values(what, sums, actual, j -> Tolerance.sum(OCCURRENCES + 2, magnitudes[j]));
                     }
                 });
     }
