@@ -1,5 +1,6 @@
 # The kernel sources. nvcc compiles them (CMakeLists.txt here) and, for tests, the host compiler (tests/emulation).
 set(DPO4J_KERNEL_SOURCES
+    activation.cu
     adamw.cu
     attention_backward.cu
     attention_backward_mma.cu
@@ -21,7 +22,6 @@ set(DPO4J_KERNEL_SOURCES
     sample_tokens.cu
     scale_rows.cu
     sequence_sum.cu
-    swiglu.cu
     token_logprob_backward.cu
     token_logprob_forward.cu
     token_logprob_forward_backward.cu

@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 /* Increases by one with every change of a signature, a struct or the meaning of an argument. */
-#define DPO4J_ABI_VERSION 12
+#define DPO4J_ABI_VERSION 13
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -408,28 +408,38 @@ DPO4J_API size_t dpo4j_attention_backward_workspace_bytes(int64_t query_rows, in
    lost. */
 DPO4J_API int32_t dpo4j_attention_backward(dpo4j_context*, const dpo4j_attention_backward_params* params);
 
-/* ---- swiglu: y = silu(gate) * up (Shazeer 2020) -------------------------------------------------------------------------------------- */
+/* ---- activation: y = f(x), or gated y = f(x) up (Shazeer 2020) ------------------------------------------------------------------------ */
 
-typedef struct dpo4j_swiglu_forward_params {
-  void* out;           /* [rows,width] */
-  const void* gate_up; /* [rows,2*width]; a row is gate, then up */
+enum dpo4j_activation_kind {
+  DPO4J_ACTIVATION_SILU = 0,     /* x sigmoid(x) */
+  DPO4J_ACTIVATION_GELU_ERF = 1, /* x Phi(x), Phi(x) = 0.5 (1 + erf(x / sqrt(2))) */
+  DPO4J_ACTIVATION_GELU_TANH = 2 /* 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+};
+
+typedef struct dpo4j_activation_forward_params {
+  void* out;     /* [rows,width] */
+  const void* x; /* [rows,width]; gated: [rows,2*width], a row is x, then up */
   int64_t rows;
   int64_t width;
   int32_t dtype;
-} dpo4j_swiglu_forward_params;
+  int32_t kind;  /* dpo4j_activation_kind */
+  int32_t gated; /* 0 or 1 */
+} dpo4j_activation_forward_params;
 
-DPO4J_API int32_t dpo4j_swiglu_forward(dpo4j_context*, const dpo4j_swiglu_forward_params* params);
+DPO4J_API int32_t dpo4j_activation_forward(dpo4j_context*, const dpo4j_activation_forward_params* params);
 
-typedef struct dpo4j_swiglu_backward_params {
-  void* d_gate_up;     /* [rows,2*width], may alias gate_up */
-  const void* d_out;   /* [rows,width] */
-  const void* gate_up; /* as in forward */
+typedef struct dpo4j_activation_backward_params {
+  void* d_x;         /* as x: the gradient of up too if gated; may alias x */
+  const void* d_out; /* [rows,width] */
+  const void* x;     /* as in forward */
   int64_t rows;
   int64_t width;
   int32_t dtype;
-} dpo4j_swiglu_backward_params;
+  int32_t kind;
+  int32_t gated;
+} dpo4j_activation_backward_params;
 
-DPO4J_API int32_t dpo4j_swiglu_backward(dpo4j_context*, const dpo4j_swiglu_backward_params* params);
+DPO4J_API int32_t dpo4j_activation_backward(dpo4j_context*, const dpo4j_activation_backward_params* params);
 
 /* ---- residual: out = a + b. There is no backward: the gradient of a and of b is d_out, which rms_norm_backward adds ------------------ */
 

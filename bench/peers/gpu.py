@@ -519,9 +519,13 @@ def torch_cases(worker, wrap):
     head = wrap(lambda x, weight, targets: torch.log_softmax(F.linear(x, weight).float(), -1).gather(-1, targets[:, None])[:, 0])
     norm = wrap(lambda x, weight: F.rms_norm(x, (x.shape[-1],), weight, 1e-6))
     layer_norm = wrap(lambda x, weight, bias: F.layer_norm(x, (x.shape[-1],), weight, bias, 1e-5))
-    swiglu = wrap(lambda x: F.silu(x.chunk(2, -1)[0]) * x.chunk(2, -1)[1])
     attend = wrap(lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True))
     rotate = wrap(rotated(torch))
+
+    def activation(sizes):
+        kinds = {"silu": F.silu, "gelu_erf": F.gelu, "gelu_tanh": lambda x: F.gelu(x, approximate="tanh")}
+        function = kinds[sizes["kind"]]
+        return wrap(function if sizes["inputs"] == 1 else lambda x: function(x.chunk(2, -1)[0]) * x.chunk(2, -1)[1])
 
     def rope_inputs(worker, sizes):
         x = worker.normal(sizes["rows"], sizes["heads"], sizes["width"], dtype=worker.dtype(sizes))
@@ -574,8 +578,8 @@ def torch_cases(worker, wrap):
         "layer_norm_backward": unary(residual_gradient(layer_norm, layer_norm_inputs)),
         "residual_forward": unary(lambda w, s: forward_case(wrap(torch.add), (rows_of(w, s), rows_of(w, s)))),
         "rope_forward": unary(lambda w, s: forward_case(rotate, rope_inputs(w, s))),
-        "swiglu_forward": unary(lambda w, s: forward_case(swiglu, (rows_of(w, s, times=2),))),
-        "swiglu_backward": unary(lambda w, s: gradient_case(w, swiglu, (rows_of(w, s, True, 2),))),
+        "activation_forward": unary(lambda w, s: forward_case(activation(s), (rows_of(w, s, times=s["inputs"]),))),
+        "activation_backward": unary(lambda w, s: gradient_case(w, activation(s), (rows_of(w, s, True, s["inputs"]),))),
         "attention_forward": attention(attend, "forward"),
         "attention_backward": attention(attend, "backward"),
         "embedding_forward": unary(embedding),
@@ -605,6 +609,7 @@ def liger(worker):
 
     from liger_kernel.ops.cross_entropy import LigerCrossEntropyFunction
     from liger_kernel.ops.fused_linear_cross_entropy import LigerFusedLinearCrossEntropyFunction
+    from liger_kernel.ops.geglu import LigerGELUMulFunction
     from liger_kernel.ops.layer_norm import LigerLayerNormFunction
     from liger_kernel.ops.rms_norm import LigerRMSNormFunction
     from liger_kernel.ops.swiglu import LigerSiLUMulFunction
@@ -616,7 +621,6 @@ def liger(worker):
         logits.clone() if logits.requires_grad else logits, targets, None, -100, 0.0, 0.0, "none"))
     norm = lambda x, weight: LigerRMSNormFunction.apply(x, weight, 1e-6, 0.0, "llama", False)
     layer_norm = lambda x, weight, bias: LigerLayerNormFunction.apply(x, weight, bias, 1e-5)
-    swiglu = lambda x: LigerSiLUMulFunction.apply(*(each.contiguous() for each in x.chunk(2, -1)))
 
     def head(worker, sizes):
         """Sums of cross entropy, with the gradients that it forms on its way: no weight a token."""
@@ -641,13 +645,21 @@ def liger(worker):
         reference = lambda x, weight, bias: worker.torch.nn.functional.layer_norm(x, (x.shape[-1],), weight, bias, 1e-5)
         return forward_case(layer_norm, inputs, reference)
 
+    def activation_forward(worker, sizes):
+        F = worker.torch.nn.functional
+        kinds = {"silu": (LigerSiLUMulFunction, F.silu), "gelu_tanh": (LigerGELUMulFunction, lambda x: F.gelu(x, approximate="tanh"))}
+        if sizes["inputs"] == 1 or sizes["kind"] not in kinds:
+            raise Unsupported("Liger has SiLU and GELU by tanh, both with a gate")
+        function, reference = kinds[sizes["kind"]]
+        call = lambda x: function.apply(*(each.contiguous() for each in x.chunk(2, -1)))
+        return forward_case(call, (rows_of(worker, sizes, times=2),), lambda x: reference(x.chunk(2, -1)[0]) * x.chunk(2, -1)[1])
+
     return {
         "token_logprob_forward_backward": token_logprob(logprob, "both", ignored=-100),
         "lm_head_forward_backward": head,
         "rms_norm_forward": unary(norm_forward),
         "layer_norm_forward": unary(layer_norm_forward),
-        "swiglu_forward": unary(lambda w, s: forward_case(
-            swiglu, (rows_of(w, s, times=2),), lambda x: w.torch.nn.functional.silu(x.chunk(2, -1)[0]) * x.chunk(2, -1)[1])),
+        "activation_forward": unary(activation_forward),
     }, [f"liger-kernel {importlib.metadata.version('liger_kernel')}"]
 
 

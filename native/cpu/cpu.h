@@ -31,8 +31,8 @@ int32_t usable_processors();
   X(Rope)                                        \
   X(dpo4j_attention_forward_params)              \
   X(dpo4j_attention_backward_params)             \
-  X(dpo4j_swiglu_forward_params)                 \
-  X(dpo4j_swiglu_backward_params)                \
+  X(dpo4j_activation_forward_params)             \
+  X(dpo4j_activation_backward_params)            \
   X(dpo4j_residual_forward_params)               \
   X(dpo4j_scale_rows_params)                     \
   X(dpo4j_column_sum_params)                     \

@@ -212,6 +212,11 @@ plant layer_norm "" LayerNormTest#rowsWhoseMeanIsFarAboveTheirDeviations no_rest
 plant layer_norm "" LayerNormBackwardTest#backwardOfNarrowRows no_level none 'd_x of .*, expected' 's/w\[k\] \* dy\[k\] - level/w[k] * dy[k]/'
 plant layer_norm norm.cuh LayerNormBackwardTest#backwardOfNarrowRows bias_into_weight none 'd_weight of .*, expected' 's/(blockIdx.y == 0 ? first : second)/first/'
 
+# Activations of an MLP: formulas that are near the right one, and a gate that backward forgets.
+plant activation "" ActivationTest#forwardOfNarrowRows tanh_for_erf none 'out of .*GELU_ERF.*, expected' 's/KIND == DPO4J_ACTIVATION_GELU_ERF ? normal(x) : //'
+plant activation "" ActivationTest#backwardOfNarrowRows no_slope none 'd_x of .*GELU.*, expected' 's/fmaf(v\[k\], s.slope, s.value)/s.value/'
+plant activation "" ActivationTest#backwardOfNarrowRows gate_left_out none 'd_x of .*, expected' 's/dx\[k\] \*= up\[k\]/(void)up/'
+
 head_plant() { plant lm_head_forward_sm90a lm_head_forward_sm90a.cuh 'LmHeadForwardTest#shapesAroundATile LmHeadForwardTest#shapesOfSeveralTiles' "$@"; }
 head_plant released_too_early none 'row [0-9]+ .*NaN' 's/wgmma_wait<1>();/wgmma_wait<2>();/'
 head_plant no_last_wait none 'row [0-9]+ .*NaN|before its products have ended' '/wgmma_wait<0>();/d'

@@ -5,19 +5,21 @@ import static org.dpo4j.testkit.AttentionLayout.shared;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
+import org.dpo4j.kernels.decoder.Activation.Kind;
 import org.dpo4j.kernels.decoder.Segment;
 import org.dpo4j.testkit.AttentionLayout;
 import org.dpo4j.testkit.AttentionLayout.Family;
 import org.dpo4j.testkit.Draw;
+import org.dpo4j.testkit.ReferenceActivation;
 import org.dpo4j.testkit.ReferenceAttention;
 import org.dpo4j.testkit.ReferenceEmbedding;
 import org.dpo4j.testkit.ReferenceLayerNorm;
 import org.dpo4j.testkit.ReferenceRmsNorm;
 import org.dpo4j.testkit.ReferenceRope;
 import org.dpo4j.testkit.ReferenceSequenceSum;
-import org.dpo4j.testkit.ReferenceSwiglu;
 import org.dpo4j.testkit.ReferenceTokenLogProb;
 import org.dpo4j.testkit.Tolerance;
 import org.junit.jupiter.api.Test;
@@ -157,14 +159,44 @@ class ReferenceTest {
     }
 
     @Test
-    void swiglu() {
-        for (double gate : new double[] {-9, -1.3, 0, 0.4, 7}) {
-            double[] backward = {ReferenceSwiglu.backwardGate(0.7, gate, -1.2), ReferenceSwiglu.backwardUp(0.7, gate)};
-            same(
-                    "d_gate, d_up",
-                    backward,
-                    new double[] {gate, -1.2},
-                    at -> 0.7 * ReferenceSwiglu.forward(at[0], at[1]));
+    void activations() {
+        for (Kind kind : Kind.values()) {
+            for (double x : new double[] {-9, -3.1, -1.3, -0.75, 0, 0.4, 3.2, 7}) {
+                double[] backward = {
+                    ReferenceActivation.backwardX(kind, 0.7, x, -1.2), ReferenceActivation.backwardUp(kind, 0.7, x)
+                };
+                same(
+                        kind + ": d_x, d_up",
+                        backward,
+                        new double[] {x, -1.2},
+                        at -> 0.7 * ReferenceActivation.forward(kind, at[0], at[1]));
+            }
+        }
+    }
+
+    /**
+     * Compares with values of 25 digits. The argument of the exponential in s is at most |x|^3 in magnitude from |x| = 2 on,
+     * and at most 8 before. It is rounded up to six times, and an absolute error of it is a relative one of s. Everything
+     * else is rounded fewer than 32 times. Values below 1e-300 may be 0.
+     */
+    @Test
+    void activationsAtManyPoints() {
+        for (JsonNode each : Golden.read("activation.json")) {
+            double x = each.get("x").doubleValue();
+            for (Kind kind : Kind.values()) {
+                JsonNode expected = each.get(kind.name().toLowerCase(Locale.ROOT));
+                double[] actual = {ReferenceActivation.forward(kind, x, 1), ReferenceActivation.backwardX(kind, 1, x, 1)
+                };
+                double[] values = {Golden.number(expected.get("value")), Golden.number(expected.get("slope"))};
+                double factor = ReferenceActivation.factor(kind, x);
+                double[] magnitudes = {Math.abs(x) * factor, factor + Math.abs(x) * ReferenceActivation.slope(kind, x)};
+                double argument = 8 + Math.abs(x * x * x);
+                Expect.near(
+                        kind + " of " + x,
+                        actual,
+                        values,
+                        i -> Tolerance.doubles(24, magnitudes[i] * argument) + 1e-300);
+            }
         }
     }
 

@@ -14,6 +14,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.dpo4j.kernels.PreferenceOptions.Divergence;
 import org.dpo4j.kernels.PreferenceOptions.Scalar;
+import org.dpo4j.kernels.decoder.Activation;
 import org.dpo4j.kernels.internal.LossTrait;
 import org.junit.jupiter.api.Test;
 
@@ -62,6 +63,12 @@ class EnumCodesTest {
         Map<String, Integer> constants = constants("dpo4j_unpaired", "DPO4J_UNPAIRED");
         assertThat(constants.remove("LOSSES")).isEqualTo(codes.size());
         assertThat(codes).isEqualTo(constants);
+    }
+
+    @Test
+    void activations() throws IOException {
+        assertThat(codes(Activation.Kind.values(), Activation.Kind::code))
+                .isEqualTo(constants("dpo4j_activation_kind", "DPO4J_ACTIVATION"));
     }
 
     @Test

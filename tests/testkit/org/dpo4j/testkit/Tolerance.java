@@ -1,6 +1,7 @@
 package org.dpo4j.testkit;
 
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.decoder.Activation.Kind;
 
 /**
  * How far a result may be from the exact one. Each bound is derived from the arithmetic that every implementation must
@@ -182,27 +183,69 @@ public final class Tolerance {
         return 2 * U * 1.001 * (Math.abs(a) + Math.abs(b));
     }
 
-    // ---- swiglu
-    // ------------------------------------------------------------------------------------------------------------------------
+    // ---- activation
+    // --------------------------------------------------------------------------------------------------------------------
+
+    /** Errors of s and s' in y = x s(x): see {@link ReferenceActivation}. */
+    private record FactorError(double ofValue, double ofSlope) {}
 
     /**
-     * gate sigmoid(gate) up: the error of the exponential, and five roundings. exp(-gate) may overflow if gate is below
-     * -88; then |silu| is below 2^-120.
+     * For the logistic kinds, s = 1 / (1 + t) or t / (1 + t), with t = exp(-|v|). A relative error r of t is r (1 - s) of
+     * s.
+     *
+     * <p>SiLU: v = x is exact. A sum and a division follow. s' = s (1 - s), with a subtraction and a product.
+     *
+     * <p>GELU by tanh: v has six roundings, of two constants and four operations. s has a sum, a reciprocal of two units in
+     * the last place, and a product. s' = t / (1 + t)^2 v' has two such sums and reciprocals, four products, and five
+     * roundings in v'.
+     *
+     * <p>GELU by erf: normal_tail.h states the error of the polynomial, 0.57 U + 5 U, and how much an error of t counts:
+     * 2.28 times. t has a product, a sum and a reciprocal of two units in the last place. Two products follow. The argument
+     * x^2 / 2 of the exponential has three roundings, two of which {@link #exponential} contains. s is the tail, or 1
+     * minus the tail.
      */
-    public static double swiglu(double gate, double up, double y) {
-        return (exponential(gate) + 5 * U) * Math.abs(y) + 0x1p-120 * Math.abs(up);
+    private static FactorError factorError(Kind kind, double x) {
+        double s = ReferenceActivation.factor(kind, x);
+        double slope = ReferenceActivation.slope(kind, x);
+        switch (kind) {
+            case SILU: {
+                double ofValue = exponential(x) * s * (1 - s) + 3 * U * s;
+                return new FactorError(ofValue, ofValue * (1 - s) + s * (ofValue + 2 * U));
+            }
+            case GELU_TANH: {
+                double v = ReferenceActivation.logit(x);
+                double ofPower = exponential(v) + 6 * U * Math.abs(v);
+                return new FactorError(ofPower * s * (1 - s) + 6 * U * s, (ofPower + 19 * U) * slope);
+            }
+            default: {
+                double argument = x * x / 2;
+                double ofPower = exponential(argument) + U * argument;
+                double tail = Functions.normalCdf(-Math.abs(x));
+                return new FactorError(
+                        (ofPower + (0.57 + 5 + 2.28 * 6 + 2) * U) * tail + U * s, (ofPower + 2 * U) * slope);
+            }
+        }
     }
 
     /**
-     * dy up s (1 + gate (1 - s)): s has the error of the exponential and two roundings. 1 - s has the same absolute
-     * error. The rest adds six roundings.
+     * x s up: the error of s, and two products. An exponential below the normal numbers may be flushed to 0: then |x s| is
+     * below 2^-120.
      */
-    public static double swigluBackwardGate(double dOut, double gate, double up) {
-        double s = Functions.sigmoid(gate);
-        double relative = exponential(gate) + 8 * U;
-        double bracket = 1 + Math.abs(gate) * (1 - s);
-        double error = relative * bracket + Math.abs(gate) * (relative * s * (1 - s) + 2 * U) + U * bracket;
-        return Math.abs(dOut * up) * (s * error + 0x1p-120);
+    public static double activation(Kind kind, double x, double up) {
+        double y = x * up * ReferenceActivation.factor(kind, x);
+        return Math.abs(x * up) * factorError(kind, x).ofValue + 2 * U * Math.abs(y) + 0x1p-120 * Math.abs(up);
+    }
+
+    /**
+     * dy up (s + x s'): the errors of s and s', and five roundings of these positive magnitudes. An exponential t below
+     * the normal numbers may be flushed to 0. Then |x| is at most 91 for SiLU and 14 for the others, and |x s'| is at most
+     * 14 * 1.6 * (1 + 0.134 * 14^2) t, which is below 2^-116.
+     */
+    public static double activationBackward(Kind kind, double dOut, double x, double up) {
+        FactorError error = factorError(kind, x);
+        double slope = Math.abs(x * ReferenceActivation.slope(kind, x));
+        double roundings = 5 * U * (ReferenceActivation.factor(kind, x) + slope);
+        return Math.abs(dOut * up) * (error.ofValue + Math.abs(x) * error.ofSlope + roundings + 0x1p-116);
     }
 
     // ---- token_logprob

@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Objects;
 import java.util.stream.IntStream;
 import org.dpo4j.io.JsonFile;
+import org.dpo4j.kernels.decoder.Activation;
 import org.dpo4j.model.TestFiles;
-import org.dpo4j.model.family.Architecture.Activation;
 import org.dpo4j.model.family.Architecture.AttentionBias;
 import org.dpo4j.model.family.Architecture.LayerAttention;
 import org.dpo4j.model.family.Architecture.NormKind;
@@ -131,16 +131,17 @@ class FamilyConfigTest {
         assertThat(olmo2.attention().norm()).isEqualTo(QueryKeyNorm.WHOLE_WIDTH);
         assertThat(olmo2.norm().placement()).isEqualTo(NormPlacement.AFTER_BRANCH);
         assertThat(read("qwen3", "").architecture().attention().norm()).isEqualTo(QueryKeyNorm.PER_HEAD);
-        assertThat(activation("swish")).isEqualTo(Activation.SILU);
-        assertThat(activation("gelu")).isEqualTo(Activation.GELU);
-        assertThat(activation("gelu_pytorch_tanh")).isEqualTo(Activation.GELU_TANH);
+        assertThat(activation("swish")).isEqualTo(Activation.Kind.SILU);
+        assertThat(activation("gelu")).isEqualTo(Activation.Kind.GELU_ERF);
+        assertThat(activation("gelu_pytorch_tanh")).isEqualTo(Activation.Kind.GELU_TANH);
     }
 
-    private static Activation activation(String name) {
+    private static Activation.Kind activation(String name) {
         return read("llama", "\"hidden_act\":\"" + name + "\"")
                 .architecture()
                 .mlp()
-                .activation();
+                .function()
+                .kind();
     }
 
     /** epsilon / 0.5^2, 6 / 0.5, 1 / 4: exact in binary. */

@@ -147,7 +147,6 @@ class LlamaTest {
         {"add_cross_attention":true}                                | add_cross_attention
         {"use_bidirectional_attention":true}                        | use_bidirectional_attention
         {"architectures":["LlamaForSequenceClassification"]}       | LlamaForSequenceClassification
-        {"hidden_act":"gelu"}                                       | MLP with GELU
         {"hidden_act":"relu2"}                                      | hidden_act is "relu2"
         {"rope_scaling":{"rope_type":"llama3","factor":8.0}}        | rope_scaling.low_freq_factor is missing
         {"rope_scaling":{"rope_type":"llama3","factor":8.0,"low_freq_factor":4,"high_freq_factor":4}} | low_freq_factor

@@ -23,6 +23,7 @@ import org.dpo4j.kernels.TokenLogProb.Logits;
 import org.dpo4j.kernels.TokenLogProb.LogitsGradient;
 import org.dpo4j.kernels.TokenLogProb.TokenResults;
 import org.dpo4j.kernels.UnpairedLoss;
+import org.dpo4j.kernels.decoder.Activation;
 import org.dpo4j.kernels.decoder.AdamW;
 import org.dpo4j.kernels.decoder.AdamWOptions;
 import org.dpo4j.kernels.decoder.Attention;
@@ -37,7 +38,6 @@ import org.dpo4j.kernels.decoder.RmsNorm;
 import org.dpo4j.kernels.decoder.Rope;
 import org.dpo4j.kernels.decoder.SampleTokens;
 import org.dpo4j.kernels.decoder.ScaleRows;
-import org.dpo4j.kernels.decoder.Swiglu;
 import org.dpo4j.kernels.head.LmHeadForward;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -92,6 +92,7 @@ class StructLayoutTest {
         LayerNorm.Inputs layer = new LayerNorm.Inputs(0, 0, 0);
         LayerNorm.Saved saved = new LayerNorm.Saved(0, 0);
         LayerNorm.Gradients layerGradients = new LayerNorm.Gradients(0, 0, 0, 0, 0);
+        Activation.Function activation = new Activation.Function(Activation.Kind.SILU, true);
         Embedding.Table table = new Embedding.Table(0, 8, DType.F32);
         Embedding.SortedRows sorted = new Embedding.SortedRows(0, 0, 0, 1);
         Rope.Shape rope = new Rope.Shape(1, 8, 8, DType.F32);
@@ -112,8 +113,8 @@ class StructLayoutTest {
                         on -> LayerNorm.backward(on, layerGradients, layer, saved, 0, layerRows)),
                 new Call("rope", on -> Rope.forward(on, 0, new Rope.Positions(0, 1), angles, rope)),
                 new Call("rope", on -> Rope.backward(on, 0, new Rope.Positions(0, 1), angles, rope)),
-                new Call("swiglu_forward", on -> Swiglu.forward(on, 0, 0, rows)),
-                new Call("swiglu_backward", on -> Swiglu.backward(on, 0, 0, 0, rows)),
+                new Call("activation_forward", on -> Activation.forward(on, activation, 0, 0, rows)),
+                new Call("activation_backward", on -> Activation.backward(on, activation, 0, 0, 0, rows)),
                 new Call("residual_forward", on -> Residual.forward(on, 0, 0, 0, 1, DType.F32)),
                 new Call("scale_rows", on -> ScaleRows.forward(on, 0, 0, 0, rows)));
     }

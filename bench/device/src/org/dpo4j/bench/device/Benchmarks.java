@@ -125,8 +125,17 @@ final class Benchmarks {
                     "product forward, rows 9, in 16, out 24, bias 1, dtype F32",
                     "product input_gradient, rows 9, in 16, out 24, dtype F32",
                     "product weight_gradient, rows 9, in 16, out 24, dtype F32"));
-    private static final Shapes SWIGLU =
-            onGpu(shapes("rows 16384, width 14336, dtype BF16", "rows 16384, width 4864, dtype BF16"), rowsTiny());
+    private static final Shapes ACTIVATION = onGpu(
+            shapes(
+                    "rows 16384, width 14336, kind silu, inputs 2, dtype BF16",
+                    "rows 16384, width 4864, kind silu, inputs 2, dtype BF16",
+                    "rows 16384, width 9216, kind gelu_tanh, inputs 2, dtype BF16",
+                    "rows 16384, width 3072, kind gelu_tanh, inputs 1, dtype BF16",
+                    "rows 16384, width 10240, kind gelu_erf, inputs 1, dtype BF16"),
+            shapes(
+                    "rows 9, width 40, kind silu, inputs 2, dtype F32",
+                    "rows 9, width 40, kind gelu_tanh, inputs 2, dtype BF16",
+                    "rows 9, width 40, kind gelu_erf, inputs 1, dtype F32"));
     private static final Shapes EMBEDDING = onGpu(
             shapes(
                     "rows 16384, width 4096, vocabulary 128256, dtype BF16",
@@ -225,8 +234,18 @@ final class Benchmarks {
             moving("residual_forward", s -> 3 * matrix(s), Roofline.COPY, RowsBenchmark::residual, ROWS),
             rope("rope_forward", RopeBenchmark::forward),
             rope("rope_backward", RopeBenchmark::backward),
-            moving("swiglu_forward", s -> 3 * matrix(s), Roofline.COPY, SwigluBenchmark::forward, SWIGLU),
-            moving("swiglu_backward", s -> 5 * matrix(s), Roofline.COPY, SwigluBenchmark::backward, SWIGLU),
+            moving(
+                    "activation_forward",
+                    s -> (1 + s.at("inputs")) * matrix(s),
+                    Roofline.COPY,
+                    ActivationBenchmark::forward,
+                    ACTIVATION),
+            moving(
+                    "activation_backward",
+                    s -> (1 + 2 * s.at("inputs")) * matrix(s),
+                    Roofline.COPY,
+                    ActivationBenchmark::backward,
+                    ACTIVATION),
             moving("embedding_forward", s -> 2 * matrix(s), Roofline.COPY, RowsBenchmark::embeddingForward, EMBEDDING),
             moving(
                     "embedding_backward",

@@ -213,16 +213,16 @@ class BenchTest {
     @Test
     void aFaultEndsTheProcessAndAnotherGoesOn() throws Exception {
         assumeTrue(EMULATED, "the cpu device has no such faults");
-        List<String> names = List.of("rms_norm_forward", "swiglu_forward", "rope_forward");
+        List<String> names = List.of("rms_norm_forward", "activation_forward", "rope_forward");
         List<String> arguments = List.of("--only", String.join(",", names));
-        Run broken = process(Map.of("DPO4J_EMULATION_FAULT", "dpo4j_swiglu_forward"), arguments);
+        Run broken = process(Map.of("DPO4J_EMULATION_FAULT", "dpo4j_activation_forward"), arguments);
         assertThat(broken.exit()).as(broken.printed()).isEqualTo(3);
         JsonNode file = broken.file();
         assertThat(names(file.path("results"))).containsExactly("rms_norm_forward");
-        assertThat(names(file.path("failed"))).containsExactly("swiglu_forward");
+        assertThat(names(file.path("failed"))).containsExactly("activation_forward");
         assertThat(file.path("failed").path(0).path("reason").asText()).contains("cudaErrorIllegalAddress");
-        assertThat(names(file.path("not_run"))).containsExactly("swiglu_forward", "rope_forward");
-        assertThat(broken.printed()).contains("the device has failed for good in swiglu_forward");
+        assertThat(names(file.path("not_run"))).containsExactly("activation_forward", "rope_forward");
+        assertThat(broken.printed()).contains("the device has failed for good in activation_forward");
 
         Path results = folder.resolve("results");
         Path first;
@@ -233,7 +233,7 @@ class BenchTest {
         more.addAll(List.of("--skip-done", first.toString()));
         Run rest = process(Map.of(), more);
         assertThat(rest.exit()).as(rest.printed()).isZero();
-        assertThat(names(rest.file().path("results"))).containsExactly("swiglu_forward", "rope_forward");
+        assertThat(names(rest.file().path("results"))).containsExactly("activation_forward", "rope_forward");
     }
 
     private static List<String> names(JsonNode rows) {

@@ -45,7 +45,7 @@ final class Layer {
         this.attention = new SelfAttention(parameters, architecture, layer, rotary);
         this.mlpNorms = new BranchNorms(
                 parameters, architecture.norm(), ParameterKind.MLP_NORM, ParameterKind.MLP_OUTPUT_NORM, layer);
-        this.mlp = new Mlp(parameters, layer);
+        this.mlp = new Mlp(parameters, architecture.mlp(), layer);
     }
 
     /**

@@ -8,6 +8,7 @@ import java.util.Objects;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.family.Architecture;
 import org.dpo4j.model.family.Architecture.AttentionTraits;
+import org.dpo4j.model.family.Architecture.MlpTraits;
 import org.dpo4j.model.family.Architecture.NormKind;
 import org.dpo4j.model.family.Architecture.NormTraits;
 import org.dpo4j.model.family.Architecture.QueryKeyNorm;
@@ -63,9 +64,8 @@ final class ParameterLayout {
         Axis vocabulary = Axis.plain(architecture.vocabSize());
         Axis queries = heads(architecture.attention(), sizes.heads());
         Axis qkv = heads(architecture.attention(), sizes.heads() + 2 * sizes.keyHeads());
-        int innerSize = architecture.mlp().innerSize();
-        Axis inner = new Axis(1, innerSize, sizes.innerSize());
-        Axis gateUp = new Axis(2, innerSize, sizes.innerSize());
+        Axis inner = new Axis(1, architecture.mlp().innerSize(), sizes.innerSize());
+        boolean isGated = architecture.mlp().function().isGated();
         matrix(ParameterKind.EMBEDDING, 0, vocabulary, hidden);
         if (architecture.hasPositionEmbedding()) {
             matrix(ParameterKind.POSITION_EMBEDDING, 0, Axis.plain(architecture.maxPositions()), hidden);
@@ -73,7 +73,7 @@ final class ParameterLayout {
         for (int layer = 0; layer < architecture.layerCount(); layer++) {
             matrix(ParameterKind.QKV, layer, qkv, hidden);
             matrix(ParameterKind.ATTENTION_OUTPUT, layer, hidden, queries);
-            matrix(ParameterKind.GATE_UP, layer, gateUp, hidden);
+            matrix(isGated ? ParameterKind.GATE_UP : ParameterKind.UP, layer, up(architecture.mlp()), hidden);
             matrix(ParameterKind.DOWN, layer, hidden, inner);
         }
         if (!isHeadTied) {
@@ -127,10 +127,16 @@ final class ParameterLayout {
             vector(ParameterKind.ATTENTION_OUTPUT_BIAS, layer, hidden, Initialization.ZEROS);
         }
         if (architecture.mlp().hasBias()) {
-            Axis gateUp = new Axis(2, architecture.mlp().innerSize(), sizes.innerSize());
-            vector(ParameterKind.GATE_UP_BIAS, layer, gateUp, Initialization.ZEROS);
+            boolean isGated = architecture.mlp().function().isGated();
+            ParameterKind kind = isGated ? ParameterKind.GATE_UP_BIAS : ParameterKind.UP_BIAS;
+            vector(kind, layer, up(architecture.mlp()), Initialization.ZEROS);
             vector(ParameterKind.DOWN_BIAS, layer, hidden, Initialization.ZEROS);
         }
+    }
+
+    /** The outputs of the projection before the activation. */
+    private Axis up(MlpTraits mlp) {
+        return new Axis(mlp.function().isGated() ? 2 : 1, mlp.innerSize(), sizes.innerSize());
     }
 
     private Axis heads(AttentionTraits attention, int count) {

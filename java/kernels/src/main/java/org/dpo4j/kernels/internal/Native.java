@@ -131,11 +131,11 @@ public final class Native {
     public static native int dpo4j_attention_backward(
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_attention_backward_params*") long params);
 
-    public static native int dpo4j_swiglu_forward(
-            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_swiglu_forward_params*") long params);
+    public static native int dpo4j_activation_forward(
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_activation_forward_params*") long params);
 
-    public static native int dpo4j_swiglu_backward(
-            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_swiglu_backward_params*") long params);
+    public static native int dpo4j_activation_backward(
+            @Cast("dpo4j_context*") long context, @Cast("const dpo4j_activation_backward_params*") long params);
 
     public static native int dpo4j_residual_forward(
             @Cast("dpo4j_context*") long context, @Cast("const dpo4j_residual_forward_params*") long params);

@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.dpo4j.kernels.decoder.Activation;
 import org.dpo4j.model.family.RopeScaling.LongRope;
 import org.jspecify.annotations.Nullable;
 
@@ -190,24 +191,19 @@ public record Architecture(
         }
     }
 
-    /** The function between the products of an MLP. */
-    public enum Activation {
-        SILU,
-        /** {@code x Phi(x)}, by erf. */
-        GELU,
-        /** {@code x Phi(x)}, approximated by tanh. */
-        GELU_TANH
-    }
-
-    /** {@code down(activation(gate(x)) * up(x))}, where gate and up have {@code innerSize} outputs. */
-    public record MlpTraits(int innerSize, Activation activation, boolean hasBias) {
+    /**
+     * {@code down(f(up(x)))}, or with a gate {@code down(f(gate(x)) * up(x))}. Gate and up have {@code innerSize} outputs.
+     *
+     * @param hasBias whether all these products have one
+     */
+    public record MlpTraits(int innerSize, Activation.Function function, boolean hasBias) {
         public MlpTraits {
             checkSize("intermediate_size", innerSize);
         }
 
         /** SwiGLU without bias. */
         public MlpTraits(int innerSize) {
-            this(innerSize, Activation.SILU, false);
+            this(innerSize, new Activation.Function(Activation.Kind.SILU, true), false);
         }
     }
 

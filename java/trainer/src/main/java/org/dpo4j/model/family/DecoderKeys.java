@@ -9,7 +9,7 @@ import java.util.Map;
 import java.util.function.IntFunction;
 import java.util.stream.IntStream;
 import org.dpo4j.kernels.Dpo4jException;
-import org.dpo4j.model.family.Architecture.Activation;
+import org.dpo4j.kernels.decoder.Activation;
 import org.dpo4j.model.family.Architecture.AttentionBias;
 import org.dpo4j.model.family.Architecture.AttentionTraits;
 import org.dpo4j.model.family.Architecture.LayerAttention;
@@ -24,13 +24,13 @@ import org.jspecify.annotations.Nullable;
  * config class in transformers, and reads its own keys.
  */
 final class DecoderKeys {
-    private static final Map<String, Activation> ACTIVATIONS = Map.of(
-            "silu", Activation.SILU,
-            "swish", Activation.SILU,
-            "gelu", Activation.GELU,
-            "gelu_new", Activation.GELU_TANH,
-            "gelu_fast", Activation.GELU_TANH,
-            "gelu_pytorch_tanh", Activation.GELU_TANH);
+    private static final Map<String, Activation.Kind> ACTIVATIONS = Map.of(
+            "silu", Activation.Kind.SILU,
+            "swish", Activation.Kind.SILU,
+            "gelu", Activation.Kind.GELU_ERF,
+            "gelu_new", Activation.Kind.GELU_TANH,
+            "gelu_fast", Activation.Kind.GELU_TANH,
+            "gelu_pytorch_tanh", Activation.Kind.GELU_TANH);
 
     private final ConfigJson given;
     private final ConfigJson defaults;
@@ -214,18 +214,19 @@ final class DecoderKeys {
     /** A gated MLP, with biases by {@code mlp_bias}. */
     private MlpTraits mlp() {
         String key = defaults.json().has("hidden_activation") ? "hidden_activation" : "hidden_act";
-        return new MlpTraits(size("intermediate_size"), activation(key), keys.flag("mlp_bias"));
+        Activation.Function function = new Activation.Function(activation(key), true);
+        return new MlpTraits(size("intermediate_size"), function, keys.flag("mlp_bias"));
     }
 
     /** The activation that a key names. */
-    Activation activation(String key) {
+    Activation.Kind activation(String key) {
         String name = keys.text(key, "");
-        @Nullable Activation activation = ACTIVATIONS.get(name);
-        if (activation == null) {
+        Activation.@Nullable Kind kind = ACTIVATIONS.get(name);
+        if (kind == null) {
             throw new Dpo4jException(key + " is \"" + name + "\", which is not supported; use a model with one of "
                     + String.join(", ", ACTIVATIONS.keySet().stream().sorted().toList()));
         }
-        return activation;
+        return kind;
     }
 
     /** The config of a decoder with a norm before each branch. */

@@ -1,7 +1,5 @@
 package org.dpo4j.model.family;
 
-import org.dpo4j.model.family.Architecture.Activation;
-import org.dpo4j.model.family.Architecture.AttentionTraits;
 import org.dpo4j.model.family.Architecture.NormKind;
 import org.dpo4j.model.family.Architecture.QueryKeyNorm;
 
@@ -14,16 +12,10 @@ final class Mechanisms {
 
     /** Throws, with the name of the mechanism, if the blocks do not compute this architecture. */
     static void check(Architecture architecture) {
-        checkLayers(architecture);
         refuse(
                 architecture.norm().kind() == NormKind.LAYER_NORM
                         && architecture.attention().norm() != QueryKeyNorm.NONE,
                 "LayerNorm of queries and keys");
-        refuse(architecture.mlp().activation() != Activation.SILU, "an MLP with GELU");
-    }
-
-    private static void checkLayers(Architecture architecture) {
-        AttentionTraits attention = architecture.attention();
     }
 
     private static void refuse(boolean isPresent, String mechanism) {

@@ -14,10 +14,14 @@ public enum ParameterKind {
     ATTENTION_OUTPUT,
     /** [hiddenSize] of a layer. */
     ATTENTION_OUTPUT_BIAS,
-    /** [2 innerSize, hiddenSize] of a layer: rows of the gate projection, then of the up projection. */
+    /** [2 innerSize, hiddenSize] of a layer with a gated MLP: rows of the gate projection, then of the up projection. */
     GATE_UP,
     /** [2 innerSize] of a layer. */
     GATE_UP_BIAS,
+    /** [innerSize, hiddenSize] of a layer with an MLP without gate. */
+    UP,
+    /** [innerSize] of a layer. */
+    UP_BIAS,
     /** [hiddenSize, innerSize] of a layer. */
     DOWN,
     /** [hiddenSize] of a layer. */
