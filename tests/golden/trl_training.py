@@ -31,6 +31,8 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast, PrinterCallback
+from transformers.models.gemma2 import modeling_gemma2
+from transformers.models.gemma3 import modeling_gemma3
 from transformers.models.granite import modeling_granite
 from transformers.models.llama import modeling_llama
 from transformers.models.mistral import modeling_mistral
@@ -60,10 +62,11 @@ TOKEN_MEANS = ["logits/chosen", "logits/rejected", "entropy", "mean_token_accura
 # The losses aot sort log-ratios of a micro-batch. Only with long steps does that order differ from the order of the pairs.
 SORTED = {"learning_rate": 1e-2, "per_device_train_batch_size": 8}
 MODELS = (
-    modeling_granite, modeling_llama, modeling_mistral, modeling_olmo2, modeling_phi3, modeling_qwen2, modeling_qwen3, modeling_smollm3,
+    modeling_gemma2, modeling_gemma3, modeling_granite, modeling_llama, modeling_mistral, modeling_olmo2, modeling_phi3, modeling_qwen2,
+    modeling_qwen3, modeling_smollm3,
 )  # fmt: skip
 # Directories of families/, for each family one, and longrope.
-FAMILIES = ("llama-llama3", "mistral", "qwen2", "qwen3", "smollm3", "phi3", "phi3-longrope", "olmo2", "granite")
+FAMILIES = ("llama-llama3", "mistral", "qwen2", "qwen3", "smollm3", "phi3", "phi3-longrope", "olmo2", "granite", "gemma2", "gemma3")
 BASE = {"learning_rate": 1e-3, "per_device_train_batch_size": 4, "max_steps": 10}
 
 
