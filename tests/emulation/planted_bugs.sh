@@ -202,11 +202,21 @@ log_prob_plant store_beyond_shared address 'AddressSanitizer: [a-z-]+|runtime er
 log_prob_plant store_beyond_output address 'logprob was written after its last element' 's/write_results(x, row,/write_results(x, row + 1,/'
 log_prob_plant unwritten_output none 'logprob was not written' '/write_results(x, row,/d'
 
-# Padding and partly rotated heads: the places where the true width and the one in memory differ.
+# Padding, groups and factors: the places where the true width and the one in memory differ, and options that may be left out.
 plant rope "" RopeTest#aPartOfEachHead other_half none 'head [0-9]+ .*, expected' 's/first + rows.half/first + rows.head_width \/ 2/'
 plant rope "" RopeTest#aPartOfEachHead heads_end_to_end none 'head [0-9]+ .*, expected' 's/head \* rows.head_width/head * 2 * rows.half/'
 plant rms_norm "" RmsNormPaddingTest#forward mean_of_padding none 'out of .*, expected' 's/all_squares \/ params.mean_width/all_squares \/ params.width/'
 plant rms_norm "" RmsNormPaddingTest#backward slope_of_padding none 'd_x of .*, expected' 's/(dot) \/ params.mean_width/(dot) \/ params.width/'
+plant rms_norm "" RmsNormGroupsTest#forward groups_end_to_end none 'out of .*, expected' 's/blockIdx.x \* params.out_stride/blockIdx.x * params.width * gridDim.y/'
+plant rms_norm "" RmsNormGroupsTest#forward first_group_only none 'rstd was not written|rstd of .*, expected' 's/blockIdx.x) \* gridDim.y + blockIdx.y/blockIdx.x) * gridDim.y/'
+plant rms_norm "" RmsNormGroupsTest#forward no_offset none 'out of .*, expected' 's/r \* (w\[k\] + params.weight_offset)/r * w[k]/'
+plant rms_norm "" RmsNormGroupsTest#backward no_offset_in_slope none 'd_x of .*, expected' 's/dy\[k\] \* (w\[k\] + params.weight_offset) \* v/dy[k] * w[k] * v/'
+plant rms_norm "" RmsNormGroupsTest#backward rows_of_results none 'd_x of .*|d_weight of .*, expected' 's/row \* params.x_stride/row * params.out_stride/'
+plant embedding "" EmbeddingTest#forward not_scaled none 'embedding of .*, expected' 's/v\[k\] \*= scale/v[k] *= 1/'
+plant embedding "" EmbeddingTest#backward gradient_not_scaled none 'd_table.*, expected' 's/sum\[k\] \* scale + old/sum[k] + old/'
+plant sample_tokens "" SampleTokensTest#tokensAreThoseOfTheReference rewarded none 'to be between' 's/z\[k\] < 0 ? __fmul_rn/z[k] > 0 ? __fmul_rn/'
+plant sample_tokens "" SampleTokensTest#tokensAreThoseOfTheReference all_equals_kept none 'to be between' 's/return kept - 1;/return kept;/'
+plant sample_tokens "" SampleTokensTest#greedyTakesTheLowestIdAmongEquals highest_id none 'to contain exactly|to be equal|expected: ' 's/~static_cast<uint32_t>(column + k)/static_cast<uint32_t>(column + k)/; s/static_cast<int32_t>(~static_cast<uint32_t>(best))/static_cast<int32_t>(static_cast<uint32_t>(best))/'
 plant layer_norm "" LayerNormTest#forwardOfNarrowRows padding_in_mean none 'mean and rstd of .*, expected' 's/for_kept_columns<THREADS>(params.mean_width/for_kept_columns<THREADS>(params.width/'
 plant layer_norm "" LayerNormTest#rowsWhoseMeanIsFarAboveTheirDeviations no_rest none 'of LayerNormSize.*, expected' 's/(v\[k\] - mean - rest)/(v[k] - mean)/'
 plant layer_norm "" LayerNormBackwardTest#backwardOfNarrowRows no_level none 'd_x of .*, expected' 's/w\[k\] \* dy\[k\] - level/w[k] * dy[k]/'
