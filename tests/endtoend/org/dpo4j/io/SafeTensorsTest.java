@@ -1,6 +1,7 @@
 package org.dpo4j.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import java.io.IOException;
@@ -12,6 +13,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.CancellationException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -91,6 +93,24 @@ class SafeTensorsTest {
     }
 
     /** Expected bytes by hand, from the description of the format. */
+    /** Java closes the file when a thread that reads it is interrupted. */
+    @Test
+    void anInterruptedReadIsNotAnErrorOfTheFile() throws IOException {
+        Path path = file(54, "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8);
+        try (SafeTensors open = SafeTensors.open(path)) {
+            SafeTensorsHeader.Entry entry =
+                    Objects.requireNonNull(open.entries().get("a"));
+            Thread.currentThread().interrupt();
+            for (int i = 0; i < 2; i++) {
+                assertThatThrownBy(() -> open.read(entry, 0, ByteBuffer.allocate(8)))
+                        .isInstanceOf(CancellationException.class)
+                        .hasMessageContaining(path.toString());
+            }
+        } finally {
+            assertThat(Thread.interrupted()).isTrue();
+        }
+    }
+
     @Test
     void theWrittenBytesFollowTheFormat() throws IOException {
         Path file = directory.resolve("written.safetensors");

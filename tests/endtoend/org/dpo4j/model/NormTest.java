@@ -106,7 +106,7 @@ class NormTest {
         Device device = on.device();
         ParameterLayout layout = new ParameterLayout(config(NormPlacement.BEFORE_BRANCH));
         Values values = new Values();
-        try (Parameters parameters = Parameters.zeros(layout, device, DType.F32);
+        try (Parameters parameters = Parameters.allocate(layout, device, DType.F32);
                 Arena arena = new Arena(device)) {
             Parameter weight = layout.parameter(ParameterKind.MLP_NORM, 1);
             Parameter bias = layout.parameter(ParameterKind.MLP_NORM_BIAS, 1);

@@ -164,7 +164,10 @@ class SaveOverModelTest {
         float[] values = next.parameters().readWeights(last);
         values[5] = 65520;
         next.parameters().writeWeights(last, values);
-        assertRefused(() -> next.save(saved, new SaveFormat(SavedDtype.FLOAT16, 3000)), "65520.0 is beyond 65504");
+        assertRefused(
+                () -> next.save(saved, new SaveFormat(SavedDtype.FLOAT16, 3000)),
+                "model.norm.weight is 65520.0 at [5]",
+                "beyond 65504");
         assertThat(names(saved)).isEqualTo(names);
         assertThat(loaded(saved)).isEqualTo(weights(old));
     }

@@ -12,6 +12,8 @@ import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.DeviceBuffer;
 import org.dpo4j.model.Placement.RowRange;
+import org.dpo4j.model.family.Llama;
+import org.dpo4j.model.family.ModelConfig;
 
 /** Tensors with padding, with rows in another order, and transposed in files, through buffers of a few elements. */
 class StagingTest {
@@ -83,6 +85,63 @@ class StagingTest {
                     assertThat(on.device().downloadFloats(flat.address(), each.memory()))
                             .as("%s, %d", each, capacity)
                             .containsExactly(expected);
+                }
+            }
+        }
+    }
+
+    /** Of six rows, three parts. */
+    @OnEachDevice
+    void anUploadOfSomeRowsFillsTheirPlaces(On on) {
+        for (Case each : CASES) {
+            int[] places = each.places();
+            for (int end : new int[] {2, 5, 6}) {
+                int first = end - 2;
+                float[] expected = new float[each.memory()];
+                for (int i = 0; i < places.length; i++) {
+                    int row = each.isTransposed ? i % MEMORY_ROWS.length : i / each.memoryColumns.length;
+                    expected[places[i]] = row >= first && row < end ? i + 1 : 0;
+                }
+                try (DeviceBuffer flat = on.device().allocate(4L * each.memory())) {
+                    on.device().fill(flat.address(), 0, 4L * each.memory());
+                    Staging.Flat target = new Staging.Flat(on.device(), flat.address(), DType.F32);
+                    new Staging(11).upload(target, each.placement(), first, end, "F32", StagingTest::count);
+                    assertThat(on.device().downloadFloats(flat.address(), each.memory()))
+                            .as("%s, [%d, %d)", each, first, end)
+                            .containsExactly(expected);
+                }
+            }
+        }
+    }
+
+    /** The memory of new weights is not zeroed as a whole. Here it is NaN before, so what is neither zeroed nor written shows. */
+    @OnEachDevice
+    void whatNoTensorHoldsIsZeroed(On on) {
+        for (boolean isTied : new boolean[] {true, false}) {
+            for (ModelConfig config : List.of(
+                    Llama.config(20, 32, 24, 2, 4, 2, 32, isTied), Llama.config(21, 42, 19, 2, 7, 1, 32, isTied))) {
+                ParameterLayout layout = new ParameterLayout(config);
+                int count = (int) layout.count();
+                try (DeviceBuffer buffer = on.device().allocate(4L * count)) {
+                    on.device().fill(buffer.address(), 0xff, 4L * count);
+                    Staging.Flat flat = new Staging.Flat(on.device(), buffer.address(), DType.F32);
+                    Parameters.zeroRest(layout, flat);
+                    Staging staging = new Staging();
+                    for (ParameterTensor tensor : layout.tensors()) {
+                        staging.upload(flat, tensor.placement(), "F32", (begin, destination) -> {
+                            while (destination.hasRemaining()) {
+                                destination.putFloat(1);
+                            }
+                        });
+                    }
+                    double sum = 0;
+                    for (float value : on.device().downloadFloats(buffer.address(), count)) {
+                        sum += value;
+                    }
+                    assertThat(sum)
+                            .isEqualTo(layout.tensors().stream()
+                                    .mapToLong(ParameterTensor::count)
+                                    .sum());
                 }
             }
         }

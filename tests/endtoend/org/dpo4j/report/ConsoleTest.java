@@ -48,6 +48,17 @@ class ConsoleTest {
         assertThat(drawn[2].chars().filter(c -> c == '=').count()).isEqualTo(Math.max(0, cells - 1));
     }
 
+    /** The time left is that of the units since the first report; the time of those before it is unknown. */
+    @Test
+    void aPhaseThatIsReportedLateShowsNoTotalTime() {
+        Console console = new Console(out, 80);
+        console.progress("loading", 1, 2);
+        console.progress("loading", 2, 2);
+        assertThat(text())
+                .isEqualTo("\rloading [" + "=".repeat(15) + " ".repeat(15) + "] 1/2\u001b[K\rloading [" + "=".repeat(30)
+                        + "] 2/2\u001b[K" + System.lineSeparator());
+    }
+
     @Test
     void metricsBreakBetweenNames() {
         Map<String, Double> values = new LinkedHashMap<>();

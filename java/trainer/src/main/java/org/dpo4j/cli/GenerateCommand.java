@@ -14,7 +14,9 @@ import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Generator;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.family.GenerationDefaults;
+import org.dpo4j.report.Console;
 import org.dpo4j.train.DeviceOptions;
+import org.dpo4j.train.LoadingReport;
 import org.dpo4j.train.ModelOptions;
 import org.dpo4j.train.OptionRange;
 import org.dpo4j.train.SeedOptions;
@@ -81,8 +83,10 @@ final class GenerateCommand implements Callable<Integer> {
         OptionRange.NUM_RETURN_SEQUENCES.check(samples);
         generation.check();
         GenerationDefaults defaults = defaults();
-        try (Device device = deviceOptions.open(Output::notice);
-                Model model = Model.load(modelOptions.directory(), device, modelOptions.storage(device));
+        try (Console console = Console.errors();
+                Device device = deviceOptions.open(Output::notice);
+                Model model = Model.load(
+                        modelOptions.directory(), device, modelOptions.storage(device), new LoadingReport(console));
                 Generator generator = new Generator(model)) {
             int vocabulary = model.architecture().vocabSize();
             GenerationOptions.Resolved options = generation.resolve(defaults, vocabulary);

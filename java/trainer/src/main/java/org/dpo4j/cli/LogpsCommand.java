@@ -8,8 +8,10 @@ import org.dpo4j.data.Tokenizer;
 import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.model.Model;
+import org.dpo4j.report.Console;
 import org.dpo4j.train.DataOptions;
 import org.dpo4j.train.DeviceOptions;
+import org.dpo4j.train.LoadingReport;
 import org.dpo4j.train.ModelOptions;
 import org.dpo4j.train.OptionRange;
 import org.jspecify.annotations.Nullable;
@@ -79,8 +81,10 @@ final class LogpsCommand implements Callable<Integer> {
         OptionRange.BATCH_TOKENS.check(batchTokens);
         data.checkValues();
         Output.check(output);
-        try (Device device = deviceOptions.open(Output::notice);
-                Model model = Model.load(modelOptions.directory(), device, modelOptions.storage(device))) {
+        try (Console console = Console.errors();
+                Device device = deviceOptions.open(Output::notice);
+                Model model = Model.load(
+                        modelOptions.directory(), device, modelOptions.storage(device), new LoadingReport(console))) {
             int vocabulary = model.architecture().vocabSize();
             try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory(), vocabulary)) {
                 int maxLength = model.architecture().maxLength(data.maxLength(), Integer.MAX_VALUE);

@@ -3,6 +3,7 @@ package org.dpo4j.io;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
@@ -11,6 +12,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CancellationException;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
@@ -49,7 +51,7 @@ public final class SafeTensors implements AutoCloseable {
         this.entries = SafeTensorsHeader.parse(header.array(), fileBytes - dataBegin);
     }
 
-    /** Opens a file and checks its header. Errors name the file. */
+    /** Opens a file and checks its header. Errors name the file. Throws {@link CancellationException} if the thread is interrupted. */
     public static SafeTensors open(Path file) {
         try {
             refuseOtherFormat(file, FileFormat.find(file));
@@ -66,6 +68,8 @@ public final class SafeTensors implements AutoCloseable {
                 channel.close();
                 throw e;
             }
+        } catch (ClosedChannelException e) {
+            throw interrupted(file, e);
         } catch (IOException e) {
             throw JsonFile.unreadable(file, e);
         } catch (Dpo4jException e) {
@@ -91,7 +95,8 @@ public final class SafeTensors implements AutoCloseable {
     }
 
     /**
-     * Fills {@code destination} with bytes of a tensor from {@code offset} on. Throws if the tensor has fewer bytes.
+     * Fills {@code destination} with bytes of a tensor from {@code offset} on. Throws if the tensor has fewer bytes, and
+     * {@link CancellationException} if a thread that reads the file is interrupted.
      */
     public void read(SafeTensorsHeader.Entry entry, long offset, ByteBuffer destination) {
         if (offset < 0 || destination.remaining() > entry.end() - entry.begin() - offset) {
@@ -99,12 +104,21 @@ public final class SafeTensors implements AutoCloseable {
         }
         try {
             fill(destination, dataBegin + entry.begin() + offset);
+        } catch (ClosedChannelException e) {
+            throw interrupted(file, e);
         } catch (IOException e) {
             throw new Dpo4jException(
                     file + ", tensor " + entry.name() + ": cannot be read (" + FileErrors.reason(e)
                             + "); download it again",
                     e);
         }
+    }
+
+    /** An interrupt of a thread that reads closes the channel, for all threads. */
+    private static CancellationException interrupted(Path file, ClosedChannelException cause) {
+        CancellationException cancelled = new CancellationException("reading " + file + " was interrupted");
+        cancelled.initCause(cause);
+        return cancelled;
     }
 
     private void fill(ByteBuffer destination, long position) throws IOException {

@@ -60,6 +60,11 @@ public final class Model implements AutoCloseable {
      * lists all tensors that are missing, unexpected or of another shape.
      */
     public static Model load(Path directory, Device device, DType dtype) {
+        return load(directory, device, dtype, LoadProgress.NONE);
+    }
+
+    /** As the other method, and reports the bytes that are read. */
+    public static Model load(Path directory, Device device, DType dtype, LoadProgress progress) {
         ModelDirectory.check(directory);
         Path configFile = directory.resolve(CONFIG);
         ObjectNode configJson = JsonFile.read(configFile);
@@ -71,7 +76,7 @@ public final class Model implements AutoCloseable {
             config = config.withTokens(config.bosTokenId(), eosTokenIds(json, generationFile, config));
         }
         try (ModelFiles files = ModelFiles.open(directory)) {
-            ModelFiles.Loaded loaded = files.load(config, device, dtype);
+            ModelFiles.Loaded loaded = files.load(config, device, dtype, progress);
             return new Model(config, loaded.parameters(), configJson, generation, loaded.dtypes());
         }
     }
@@ -90,7 +95,7 @@ public final class Model implements AutoCloseable {
      * and Box-Muller (1958) in {@link StrictMath}.
      */
     public static Model create(ModelConfig config, Device device, DType dtype, long seed) {
-        Parameters parameters = Parameters.zeros(new ParameterLayout(config), device, dtype);
+        Parameters parameters = Parameters.allocate(new ParameterLayout(config), device, dtype);
         Staging staging = new Staging();
         SplittableRandom random = new SplittableRandom(seed);
         for (Parameter parameter : parameters.layout().parameters()) {
@@ -190,6 +195,14 @@ public final class Model implements AutoCloseable {
             bytes.add((long) generation.length);
         }
         return bytes;
+    }
+
+    /**
+     * The first weight that such a save would have to write in float16 and that is beyond its range, as {@code "NAME is
+     * VALUE at [ROW, COLUMN]"}; null if there is none. Waits for queued work.
+     */
+    public @Nullable String firstBeyondFloat16(SaveFormat format) {
+        return writer(format).firstBeyondFloat16();
     }
 
     /** The dtypes of the tensors of a save. */

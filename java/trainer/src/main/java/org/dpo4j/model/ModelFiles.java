@@ -240,26 +240,21 @@ final class ModelFiles implements AutoCloseable {
     record Loaded(Parameters parameters, Map<String, SavedDtype> dtypes) {}
 
     /** Checks all tensors against the layout, then allocates the parameters and uploads them. */
-    Loaded load(ModelConfig config, Device device, DType dtype) {
+    Loaded load(ModelConfig config, Device device, DType dtype, LoadProgress progress) {
         ParameterLayout layout = new ParameterLayout(config);
         List<StoredTensor> matched = match(config, layout);
-        Parameters parameters = Parameters.zeros(layout, device, dtype);
         Map<String, SavedDtype> dtypes = new HashMap<>();
-        Staging staging = new Staging();
+        List<TensorUpload.Tensor> tensors = new ArrayList<>();
+        for (int i = 0; i < matched.size(); i++) {
+            ParameterTensor tensor = layout.tensors().get(i);
+            StoredTensor found = matched.get(i);
+            dtypes.put(tensor.name(), SavedDtype.stored(found.entry.dtype()));
+            tensors.add(new TensorUpload.Tensor(tensor.placement(), found.file, found.entry));
+        }
+        Parameters parameters = Parameters.allocate(layout, device, dtype);
         try {
-            for (int i = 0; i < matched.size(); i++) {
-                Placement tensor = layout.tensors().get(i).placement();
-                StoredTensor found = matched.get(i);
-                String format = found.entry.dtype();
-                dtypes.put(layout.tensors().get(i).name(), SavedDtype.stored(format));
-                int bytes = FloatFormats.bytes(format);
-                staging.upload(
-                        parameters.flatWeights(),
-                        tensor,
-                        format,
-                        (begin, destination) -> found.file.read(found.entry, begin * bytes, destination));
-            }
-        } catch (RuntimeException e) {
+            new TensorUpload(parameters.flatWeights(), tensors, progress).run();
+        } catch (RuntimeException | Error e) {
             parameters.close();
             throw e;
         }

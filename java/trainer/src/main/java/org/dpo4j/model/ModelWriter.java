@@ -11,9 +11,12 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import org.dpo4j.io.FloatFormats;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.io.SafeTensors;
 import org.dpo4j.kernels.DType;
+import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
 
 /** Writes the weights and {@code config.json} of a model. It also computes the size of each file. */
 final class ModelWriter {
@@ -58,8 +61,29 @@ final class ModelWriter {
         return json;
     }
 
-    /** Writes the weights, with an index if they have several files, and {@code config.json}. */
+    /** The first weight that is saved in float16 and beyond its range, as {@code "NAME is VALUE at [ROW, COLUMN]"}. */
+    @Nullable
+    String firstBeyondFloat16() {
+        Set<String> names = shards.files().values().stream()
+                .flatMap(List::stream)
+                .filter(plan -> plan.dtype().equals(SavedDtype.FLOAT16.format()))
+                .map(SafeTensors.Plan::name)
+                .collect(Collectors.toSet());
+        List<ParameterTensor> tensors = parameters.tensors().stream()
+                .filter(tensor -> names.contains(tensor.name()))
+                .toList();
+        return WeightCheck.firstBeyond(parameters, tensors, FloatFormats.MAX_FLOAT16);
+    }
+
+    /**
+     * Writes the weights, with an index if they have several files, and {@code config.json}. Throws before it writes if a
+     * weight is beyond float16.
+     */
     void write(Path directory) {
+        String beyond = firstBeyondFloat16();
+        if (beyond != null) {
+            throw new Dpo4jException("weight " + beyond + ", beyond " + SavedDtype.FLOAT16_RANGE + "; save in float32");
+        }
         Map<String, ParameterTensor> tensors = new HashMap<>();
         parameters.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
         Staging staging = new Staging();

@@ -3,6 +3,8 @@ package org.dpo4j.model;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
@@ -32,14 +34,34 @@ public final class Parameters implements AutoCloseable {
         this.weights = weights;
     }
 
-    /** Allocates weights, all 0. */
-    static Parameters zeros(ParameterLayout layout, Device device, DType dtype) {
+    /** Allocates weights for a caller that writes every tensor. What no tensor holds is 0. */
+    static Parameters allocate(ParameterLayout layout, Device device, DType dtype) {
         if (!device.supports(dtype)) {
             throw new Dpo4jException("device " + device.name() + " does not support " + dtype + " weights; use f32");
         }
         DeviceBuffer weights = device.allocate(layout.count() * dtype.bytes());
-        device.fill(weights.address(), 0, layout.count() * dtype.bytes());
+        zeroRest(layout, new Staging.Flat(device, weights.address(), dtype));
         return new Parameters(layout, device, dtype, weights);
+    }
+
+    /**
+     * Zeroes what {@link Staging#upload} of all tensors does not write: padded rows and the gaps between parameters. The
+     * whole buffer would be written twice.
+     */
+    static void zeroRest(ParameterLayout layout, Staging.Flat flat) {
+        List<long[]> written = new ArrayList<>();
+        for (ParameterTensor tensor : layout.tensors()) {
+            Placement placement = tensor.placement();
+            placement.eachRun((row, offset, rows) ->
+                    written.add(new long[] {offset, offset + (long) rows * placement.stride()}));
+        }
+        written.sort(Comparator.comparingLong(range -> range[0]));
+        long end = 0;
+        for (long[] range : written) {
+            flat.zero(end, range[0]);
+            end = range[1];
+        }
+        flat.zero(end, layout.count());
     }
 
     /** Parameters with sizes but no memory, for {@link Model#planned}. */
@@ -166,7 +188,7 @@ public final class Parameters implements AutoCloseable {
     }
 
     Parameters copy() {
-        Parameters copy = zeros(layout, device, dtype);
+        Parameters copy = allocate(layout, device, dtype);
         device.copy(copy.weights(), weights(), layout.count() * dtype.bytes());
         return copy;
     }

@@ -33,6 +33,11 @@ public record SaveFormat(@Nullable SavedDtype dtype, long maxShardBytes) {
         return new SaveFormat(null, parseSize(DEFAULT_MAX_SHARD_SIZE));
     }
 
+    /** The same with all tensors in float32, which holds every weight. */
+    public SaveFormat inFloat32() {
+        return new SaveFormat(SavedDtype.FLOAT32, maxShardBytes);
+    }
+
     /** All tensors in one dtype, in shards of the default size. */
     static SaveFormat in(DType dtype) {
         return new SaveFormat(SavedDtype.stored(dtype), parseSize(DEFAULT_MAX_SHARD_SIZE));

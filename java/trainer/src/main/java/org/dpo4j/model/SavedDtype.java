@@ -11,6 +11,9 @@ public enum SavedDtype {
     /** IEEE binary16. Its largest number is 65504. */
     FLOAT16("float16", DType.F16);
 
+    /** The limit of {@link #FLOAT16}, for errors. */
+    public static final String FLOAT16_RANGE = "65504, the largest number of float16";
+
     private final String option;
     private final DType storage;
 

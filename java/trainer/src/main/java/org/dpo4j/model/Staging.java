@@ -58,12 +58,30 @@ final class Staging {
         private long at(long element) {
             return address + element * dtype.bytes();
         }
+
+        /** Zeroes elements [begin, end). */
+        void zero(long begin, long end) {
+            if (begin < end) {
+                device.fill(at(begin), 0, (end - begin) * dtype.bytes());
+            }
+        }
     }
 
     /** Uploads all elements of a tensor from a reader, in {@code format}. Zeroes the padding of its columns. */
     void upload(Flat target, Placement tensor, String format, Reader reader) {
+        upload(target, tensor, 0, tensor.rowCount(), format, reader);
+    }
+
+    /** The same for rows [first, end) of the parameter, in the tensor's order. */
+    void upload(Flat target, Placement tensor, int first, int end, String format, Reader reader) {
         long columns = tensor.columns().size();
-        tensor.eachRun((row, offset, rows) -> {
+        tensor.eachRun((run, runOffset, runRows) -> {
+            long row = Math.max(first, run);
+            int rows = (int) (Math.min(end, run + runRows) - row);
+            long offset = runOffset + (row - run) * tensor.stride();
+            if (rows <= 0) {
+                return;
+            }
             if (tensor.isTransposed()) {
                 uploadTransposed(target, tensor, row, offset, rows, format, reader);
             } else if (tensor.columns().isPadded()) {
@@ -78,9 +96,12 @@ final class Staging {
         int piece = host.capacity() / 4;
         for (long begin = 0; begin < count; begin += piece) {
             int elements = (int) Math.min(piece, count - begin);
-            host.clear().limit(elements * FloatFormats.bytes(format));
-            reader.read(first + begin, host);
-            FloatFormats.convert(host.flip(), format, device.clear(), target.dtype.name());
+            ByteBuffer read = format.equals(target.dtype.name()) ? device : host;
+            read.clear().limit(elements * FloatFormats.bytes(format));
+            reader.read(first + begin, read);
+            if (read == host) {
+                FloatFormats.convert(host.flip(), format, device.clear(), target.dtype.name());
+            }
             target.device.upload(target.at(offset + begin), device.flip());
         }
     }

@@ -7,7 +7,7 @@ import java.util.List;
 import org.dpo4j.kernels.DType;
 import org.jspecify.annotations.Nullable;
 
-/** Finds weights that are NaN or infinite. Waits for queued work. */
+/** Finds weights that are NaN, infinite or beyond a limit. Waits for queued work. */
 public final class WeightCheck {
     private WeightCheck() {}
 
@@ -32,9 +32,17 @@ public final class WeightCheck {
 
     /** The first weight that is not finite, as {@code "NAME is NaN at [ROW, COLUMN]"}; null if all are finite. */
     public static @Nullable String firstNotFinite(Parameters parameters) {
+        return firstBeyond(parameters, parameters.tensors(), Float.MAX_VALUE);
+    }
+
+    /** The first weight of these tensors that is NaN or larger than {@code max} in size, in the same words; null if none is. */
+    static @Nullable String firstBeyond(Parameters parameters, List<ParameterTensor> tensors, float max) {
+        if (tensors.isEmpty()) {
+            return null; // without the buffers
+        }
         Staging staging = new Staging();
-        for (ParameterTensor tensor : parameters.tensors()) {
-            @Nullable String found = firstNotFinite(parameters, tensor, staging);
+        for (ParameterTensor tensor : tensors) {
+            @Nullable String found = firstBeyond(parameters, tensor, max, staging);
             if (found != null) {
                 return tensor.name() + " is " + found;
             }
@@ -43,19 +51,29 @@ public final class WeightCheck {
     }
 
     /**
-     * Value and index of the first weight that is not finite, or null. Reads the tensor in pieces, because an embedding
-     * table may not fit into the Java heap.
+     * Value and index of the first such weight, or null. Reads the tensor in pieces, because an embedding table may not
+     * fit into the Java heap.
      */
-    private static @Nullable String firstNotFinite(Parameters parameters, ParameterTensor tensor, Staging staging) {
+    private static @Nullable String firstBeyond(
+            Parameters parameters, ParameterTensor tensor, float max, Staging staging) {
         List<String> found = new ArrayList<>();
         staging.download(parameters.flatWeights(), tensor.placement(), DType.F32, (begin, source) -> {
             FloatBuffer values = source.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
-            for (int i = 0; found.isEmpty() && i < values.remaining(); i++) {
-                if (!Float.isFinite(values.get(i))) {
-                    found.add(values.get(i) + " at " + tensor.index(begin + i));
-                }
+            int i = found.isEmpty() ? firstBeyond(values, max) : -1;
+            if (i >= 0) {
+                found.add(values.get(i) + " at " + tensor.index(begin + i));
             }
         });
         return found.isEmpty() ? null : found.get(0);
+    }
+
+    private static int firstBeyond(FloatBuffer values, float max) {
+        int count = values.remaining();
+        for (int i = 0; i < count; i++) {
+            if (!(Math.abs(values.get(i)) <= max)) {
+                return i;
+            }
+        }
+        return -1;
     }
 }

@@ -12,7 +12,7 @@ public final class Console implements RunListener, AutoCloseable {
     private final PrintStream out;
     private final int columns;
     private String phase = "";
-    private ProgressBar bar = new ProgressBar("", 0, 0);
+    private ProgressBar bar = new ProgressBar("", 0, 0, 0);
     private boolean hasUnfinishedLine;
     private boolean isClosed;
 
@@ -28,11 +28,16 @@ public final class Console implements RunListener, AutoCloseable {
 
     /** Prints to standard output, with progress bars if it is a terminal. */
     public static Console standard() {
-        Console console = new Console(System.out, Terminal.columns());
+        Console console = new Console(System.out, Terminal.columns(1));
         if (console.isTerminal()) {
             Runtime.getRuntime().addShutdownHook(new Thread(console::close)); // Ctrl-C leaves an unfinished line
         }
         return console;
+    }
+
+    /** Prints to standard error, with progress bars if it is a terminal. */
+    public static Console errors() {
+        return new Console(System.err, Terminal.columns(2));
     }
 
     @Override
@@ -50,7 +55,7 @@ public final class Console implements RunListener, AutoCloseable {
     public synchronized void progress(String phase, long done, long total) {
         if (!phase.equals(this.phase) || done == 0) {
             this.phase = phase;
-            bar = new ProgressBar(phase, total, columns);
+            bar = new ProgressBar(phase, done, total, columns);
             if (!isTerminal()) {
                 out.println(phase + ": " + total);
             }

@@ -14,14 +14,21 @@ final class ProgressBar {
     private static final int CELLS = 30;
 
     private final String phase;
+    private final long first;
     private final long total;
     private final int columns;
     private final int cells;
     private final long began = System.nanoTime();
 
-    /** {@code columns}: width of the terminal. The bar leaves one column free, because a full line would wrap. */
-    ProgressBar(String phase, long total, int columns) {
+    /**
+     * A bar that is first drawn now.
+     *
+     * @param first units that are done now
+     * @param columns width of the terminal. The bar leaves one column free, because a full line would wrap
+     */
+    ProgressBar(String phase, long first, long total, int columns) {
         this.phase = phase;
+        this.first = first;
         this.total = total;
         this.columns = columns;
         int maxWidth = String.format(Locale.ROOT, "%s [] %d/%d  00:00 left", phase, total, total)
@@ -47,9 +54,10 @@ final class ProgressBar {
     private String time(long done) {
         long nanos = System.nanoTime() - began;
         if (done == total) {
-            return "  took " + written(nanos);
+            return first == 0 ? "  took " + written(nanos) : "";
         }
-        return done == 0 ? "" : "  " + written((long) (nanos * (double) (total - done) / done)) + " left";
+        double left = nanos * (double) (total - done) / (done - first);
+        return done == first ? "" : "  " + written((long) left) + " left";
     }
 
     private static String written(long nanos) {

@@ -10,7 +10,10 @@ public interface RunListener {
     /** Receives the facts of the run before its first pass. */
     default void header(RunHeader header) {}
 
-    /** Reports that {@code done} of {@code total} units of a phase are done; 0 at its start. */
+    /**
+     * Reports that {@code done} of {@code total} units of a phase are done. The first report of a phase has 0, unless the
+     * phase is reported only because it takes long.
+     */
     default void progress(String phase, long done, long total) {}
 
     /** Receives one line that the user should read now, such as which step the saved weights are from. */

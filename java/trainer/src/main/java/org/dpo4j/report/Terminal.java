@@ -11,14 +11,17 @@ final class Terminal {
 
     private Terminal() {}
 
-    /** Width of the terminal, or 80 if it is unknown; 0 if standard output is not a terminal. */
-    static int columns() {
-        if (!isStandardOutput()) {
+    /**
+     * Width of the terminal of a file descriptor, or 80 if it is unknown; 0 if it is not a terminal. Not
+     * System.console(), which also depends on input, and since Java 22 is not null without a terminal either.
+     */
+    static int columns(int descriptor) {
+        if (!isTerminal(descriptor)) {
             return 0;
         }
         try {
             Process stty = new ProcessBuilder("stty", "size")
-                    .redirectInput(new File("/proc/self/fd/1"))
+                    .redirectInput(new File("/proc/self/fd/" + descriptor))
                     .redirectError(ProcessBuilder.Redirect.DISCARD)
                     .start();
             return parse(new String(stty.getInputStream().readAllBytes(), StandardCharsets.US_ASCII));
@@ -51,11 +54,6 @@ final class Terminal {
         } catch (IOException e) {
             return false;
         }
-    }
-
-    /** Not System.console(), which also depends on input, and since Java 22 is not null without a terminal either. */
-    private static boolean isStandardOutput() {
-        return isTerminal(1);
     }
 
     private static boolean isTerminal(int descriptor) {

@@ -3,6 +3,8 @@ package org.dpo4j.train;
 import java.nio.file.Path;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.Model;
+import org.dpo4j.model.SaveFormat;
+import org.dpo4j.model.SavedDtype;
 import org.dpo4j.model.WeightCheck;
 import org.dpo4j.report.RunListener;
 import org.jspecify.annotations.Nullable;
@@ -17,22 +19,43 @@ import org.jspecify.annotations.Nullable;
  */
 record FinalSave(Model model, Path tokenizer, OutputDirectory output, RunListener listener) {
 
-    /** Saves the weights, which are those of {@code step}. Throws if they are not finite or cannot be written. */
+    /**
+     * Saves the weights, which are those of {@code step}. Throws if they are not finite or cannot be written. If a weight
+     * has grown beyond the float16 in which it should be saved, saves all in float32, and throws to say so.
+     */
     void save(int step) {
+        @Nullable Dpo4jException other = write(step);
+        if (other != null) {
+            throw other;
+        }
+    }
+
+    /** Saves the weights. Returns the error to throw if the save is complete but not in the format of the options. */
+    private @Nullable Dpo4jException write(int step) {
         @Nullable String found = WeightCheck.firstNotFinite(model.parameters());
         if (found != null) {
             throw new Dpo4jException("the weights of step " + step + " are not finite (" + found
                     + "), so they are not saved; lower learning_rate");
         }
+        @Nullable String beyond = model.firstBeyondFloat16(output.format());
+        writeUninterrupted(beyond == null ? output.format() : output.format().inFloat32());
+        return beyond == null
+                ? null
+                : new Dpo4jException("weight " + beyond + " after step " + step + ", beyond "
+                        + SavedDtype.FLOAT16_RANGE + ", so the model is saved in float32 in " + output
+                        + "; next time set save_dtype to float32 or bfloat16");
+    }
+
+    private void writeUninterrupted(SaveFormat format) {
         boolean isInterrupted = Thread.interrupted(); // an interrupt would close the file during the write
         try {
-            saveUntilGivenUp();
+            saveUntilGivenUp(format);
         } catch (Dpo4jException e) {
             if (!Thread.interrupted()) {
                 throw e;
             }
             isInterrupted = true;
-            saveUntilGivenUp();
+            saveUntilGivenUp(format);
         } finally {
             if (isInterrupted) {
                 Thread.currentThread().interrupt();
@@ -40,10 +63,10 @@ record FinalSave(Model model, Path tokenizer, OutputDirectory output, RunListene
         }
     }
 
-    private void saveUntilGivenUp() {
+    private void saveUntilGivenUp(SaveFormat format) {
         while (true) {
             try {
-                output.save(model, tokenizer);
+                output.save(model, tokenizer, format);
                 return;
             } catch (Dpo4jException e) {
                 if (Thread.currentThread().isInterrupted()
@@ -73,8 +96,12 @@ record FinalSave(Model model, Path tokenizer, OutputDirectory output, RunListene
             return;
         }
         try {
-            save(step);
+            @Nullable Dpo4jException other = write(step);
             announce(step);
+            if (other != null) {
+                cause.addSuppressed(other);
+                listener.notice(String.valueOf(other.getMessage()));
+            }
         } catch (RuntimeException e) {
             cause.addSuppressed(e);
             listener.notice("the weights of step " + step + " are lost: " + e.getMessage());

@@ -125,7 +125,7 @@ final class OutputDirectory implements AutoCloseable {
      * space of old files does not count as free. Returns a line for the run header.
      */
     String checkSpace(Model model, Path tokenizer, long linesOfMetrics) {
-        long modelSize = modelBytes(model);
+        long modelSize = modelBytes(model, format);
         long tokenizerSize = tokenizerBytes(tokenizer);
         long metricsSize = blocks(MetricsLog.MAX_LINE_BYTES * linesOfMetrics);
         long needed = modelSize + tokenizerSize + metricsSize;
@@ -155,13 +155,13 @@ final class OutputDirectory implements AutoCloseable {
                 byte[] random = new byte[RESERVE_CHUNK_BYTES];
                 new Random(0).nextBytes(random);
                 ByteBuffer bytes = ByteBuffer.wrap(random);
-                for (long left = modelBytes(model) + tokenizerBytes(tokenizer); left > 0; ) {
+                for (long left = modelBytes(model, format) + tokenizerBytes(tokenizer); left > 0; ) {
                     bytes.clear().limit((int) Math.min(RESERVE_CHUNK_BYTES, left));
                     left -= channel.write(bytes);
                 }
             }
         } catch (IOException e) {
-            throw unsaved(model, writing, FileErrors.reason(e), e);
+            throw unsaved(modelBytes(model, format), writing, FileErrors.reason(e), e);
         }
     }
 
@@ -171,7 +171,7 @@ final class OutputDirectory implements AutoCloseable {
                 .sum();
     }
 
-    private long modelBytes(Model model) {
+    private static long modelBytes(Model model, SaveFormat format) {
         return model.savedBytes(format).stream()
                 .mapToLong(OutputDirectory::blocks)
                 .sum();
@@ -201,12 +201,22 @@ final class OutputDirectory implements AutoCloseable {
         }
     }
 
+    /** How the model is to be saved. */
+    SaveFormat format() {
+        return format;
+    }
+
+    /** As the other method, in the format of the options. */
+    void save(Model model, Path tokenizer) {
+        save(model, tokenizer, format);
+    }
+
     /**
      * Writes the model and copies the tokenizer's files from {@code tokenizer}: first into a temporary directory, then
      * renamed into place, weights last. If this throws while writing, an earlier model is unchanged and nothing
      * incomplete is left. If the process is killed between two renames, the next run completes them.
      */
-    void save(Model model, Path tokenizer) {
+    void save(Model model, Path tokenizer, SaveFormat format) {
         Path writing = directory.resolve(WRITING);
         try {
             Path complete = directory.resolve(COMPLETE);
@@ -219,13 +229,13 @@ final class OutputDirectory implements AutoCloseable {
             DirectoryFiles.force(directory);
             CompleteModel.move(complete, directory);
         } catch (IOException e) {
-            throw unsaved(model, writing, FileErrors.reason(e), e);
+            throw unsaved(modelBytes(model, format), writing, FileErrors.reason(e), e);
         } catch (Dpo4jException e) {
-            throw unsaved(model, writing, e.getMessage(), e);
+            throw unsaved(modelBytes(model, format), writing, e.getMessage(), e);
         }
     }
 
-    private Dpo4jException unsaved(Model model, Path writing, @Nullable String reason, Exception cause) {
+    private Dpo4jException unsaved(long modelBytes, Path writing, @Nullable String reason, Exception cause) {
         try {
             DirectoryFiles.deleteTree(writing);
         } catch (IOException e) {
@@ -236,7 +246,7 @@ final class OutputDirectory implements AutoCloseable {
                 "the model cannot be written to output_dir " + directory + " (" + reason + "); "
                         + (isDenied
                                 ? "make the directory writable for this user, or choose another"
-                                : "it needs " + MemoryPlan.inUnits(modelBytes(model)) + ", and "
+                                : "it needs " + MemoryPlan.inUnits(modelBytes) + ", and "
                                         + MemoryPlan.inUnits(freeBytes()) + " are free"),
                 cause);
     }

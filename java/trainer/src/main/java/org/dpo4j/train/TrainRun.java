@@ -45,8 +45,10 @@ final class TrainRun {
         Map<String, String> facts = new LinkedHashMap<>();
         try (OutputDirectory output = OutputDirectory.prepare(options, listener);
                 Device device = options.device().open(notice -> facts.put("notice", notice));
-                Model model = Model.load(options.model().directory(), device, options.storage(device))) {
+                Model model = Model.load(
+                        options.model().directory(), device, options.storage(device), new LoadingReport(listener))) {
             requireFinite(model, options);
+            requireSavable(model, options);
             describe(options, model, facts);
             MemoryPlan.ofState(model.parameters(), options).check(memoryOf(device));
             try (Objective objective = read(options, model, reader, facts)) {
@@ -72,6 +74,15 @@ final class TrainRun {
                     + ", in the file or after conversion to "
                     + (model.parameters().dtype() == DType.F32 ? "float32" : "bfloat16")
                     + "; download the model again, or start from another");
+        }
+    }
+
+    private static void requireSavable(Model model, TrainOptions options) {
+        @Nullable String found = model.firstBeyondFloat16(options.output().saveFormat());
+        if (found != null) {
+            throw new Dpo4jException(options.model().directory() + ": weight " + found + ", beyond "
+                    + SavedDtype.FLOAT16_RANGE + ", so the model cannot be saved in it; set save_dtype to float32 or"
+                    + " bfloat16");
         }
     }
 

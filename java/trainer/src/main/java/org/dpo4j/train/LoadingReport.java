@@ -1,0 +1,41 @@
+package org.dpo4j.train;
+
+import java.util.function.LongSupplier;
+import org.dpo4j.model.LoadProgress;
+import org.dpo4j.report.RunListener;
+
+/** Reports a load that takes more than a second as a phase of the run, in MB, and ends it if the run is cancelled. */
+public final class LoadingReport implements LoadProgress {
+    private static final String PHASE = "MB of weights loaded";
+    private static final long SILENT_NANOS = 1_000_000_000;
+    private static final long BETWEEN_NANOS = 100_000_000;
+    private static final long MB = 1_000_000;
+
+    private final RunListener listener;
+    private final LongSupplier nanoTime;
+    private final long began;
+    private long last;
+    private boolean isReported;
+
+    public LoadingReport(RunListener listener) {
+        this(listener, System::nanoTime);
+    }
+
+    LoadingReport(RunListener listener, LongSupplier nanoTime) {
+        this.listener = listener;
+        this.nanoTime = nanoTime;
+        this.began = nanoTime.getAsLong();
+    }
+
+    @Override
+    public void loaded(long done, long total) {
+        long now = nanoTime.getAsLong();
+        boolean isDue = isReported ? done == total || now - last >= BETWEEN_NANOS : now - began > SILENT_NANOS;
+        if (isDue && (isReported || done < total)) {
+            isReported = true;
+            last = now;
+            Cancellation.check(listener);
+            listener.progress(PHASE, done / MB, total / MB);
+        }
+    }
+}
