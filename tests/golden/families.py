@@ -1,6 +1,6 @@
 """Writes tiny random models of every family as Hugging Face directories, and transformers' results for them.
 
-    python families.py            writes families/<case>/ beside this file, and removes it first
+    python families.py [CASE ...]    writes families/<case>/ beside this file, and removes it first; without names, all of families/
 
 Each directory is a model as transformers saves it (config.json, model.safetensors, float32) plus
     config-4.json          the same config as transformers 4 spells it, without the keys whose values are the family's defaults
@@ -27,6 +27,7 @@ The script stops if
 import json
 import os
 import shutil
+import sys
 
 os.environ["ATEN_CPU_CAPABILITY"] = "default"  # as in rotary.py: PyTorch's float32 power depends on the processor
 
@@ -219,9 +220,13 @@ def main():
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     torch.set_num_threads(1)
-    shutil.rmtree(ROOT, ignore_errors=True)
+    names = sys.argv[1:]
+    assert set(names) <= {case.name for case in CASES}, names
+    for name in names or [""]:
+        shutil.rmtree(os.path.join(ROOT, name), ignore_errors=True)
     for case in CASES:
-        write(case)
+        if not names or case.name in names:
+            write(case)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Writes the sha256 of the files that transformers' save_pretrained writes for the models of families/, in three dtypes and in shards.
 
-    python saved_files.py         writes saved_files.json beside this file
+    python saved_files.py [FAMILY ...]    writes saved_files.json beside this file; with names, replaces only these families
 
     files    family -> dtype and max_shard_size -> file -> sha256, of weights and index
     sizes    max_shard_size as text -> bytes
@@ -36,11 +36,15 @@ def saved(source, dtype, size):
 
 
 def main():
-    files = {}
-    for family in sorted(os.listdir(FAMILIES)):
+    path, names, files = os.path.join(HERE, "saved_files.json"), sys.argv[1:], {}
+    if names:
+        with open(path) as file:
+            files = json.load(file)["files"]
+    for family in names or os.listdir(FAMILIES):
         source = os.path.join(FAMILIES, family)
         files[family] = {f"{dtype} {size}": saved(source, dtype, size) for dtype, size in FORMATS}
-    with open(os.path.join(HERE, "saved_files.json"), "w") as file:
+    files = dict(sorted(files.items()))
+    with open(path, "w") as file:
         json.dump({"files": files, "sizes": {size: parse_size_to_int(size) for size in SIZES}}, file, indent=1)
         file.write("\n")
 

@@ -20,13 +20,19 @@ class ParameterLayoutTest {
                     .put("attention_bias", true)
                     .put("mlp_bias", true),
             "biased");
+    private static final ModelConfig GPT2 = read("gpt2");
+    private static final ModelConfig NEOX = read("gpt-neox");
     /** Heads of 6. */
     private static final ModelConfig ODD = Llama.config(21, 42, 19, 2, 7, 1, 32, false);
+
+    private static ModelConfig read(String family) {
+        return Families.read(TestFiles.golden("families").resolve(family).resolve("config.json"));
+    }
 
     /** A weight in no tensor would not be saved. A weight in two tensors would have the value of the one that is read last. */
     @Test
     void tensorsHoldEveryWeightOnce() {
-        for (ModelConfig config : List.of(TIED, UNTIED, ODD, BIASED)) {
+        for (ModelConfig config : List.of(TIED, UNTIED, ODD, BIASED, GPT2, NEOX)) {
             ParameterLayout layout = new ParameterLayout(config);
             int[] tensorsAt = new int[(int) layout.count()];
             layout.tensors().forEach(tensor -> add(tensorsAt, tensor.placement()));
@@ -83,13 +89,42 @@ class ParameterLayoutTest {
         for (Parameter parameter : layout.parameters()) {
             assertThat(parameter.offset() % 128).isZero();
             assertThat(parameter.isMatrix()).isEqualTo(parameter.offset() < layout.decayCount());
-            assertThat(parameter.initialization() == Initialization.NORMAL).isEqualTo(parameter.isMatrix());
+            assertThat(parameter.initialization().deviation()).isEqualTo(parameter.isMatrix() ? 0.02 : 0);
             if (parameter.offset() < layout.decayCount()) {
                 decaying.add(parameter);
             }
         }
         assertThat(decaying).hasSize(2 + 2 * 4);
         assertThat(layout.decayCount() % ParameterLayout.ALIGNMENT).isZero();
+    }
+
+    /** torch's LayerNorm begins with 1 and 0. GPT-2 divides the deviation of both output projections by sqrt(2 layers) = 2. */
+    @Test
+    void initialValuesOfGpt2() {
+        ParameterLayout layout = new ParameterLayout(GPT2);
+        for (ParameterKind kind : List.of(ParameterKind.QKV, ParameterKind.UP)) {
+            assertThat(layout.parameter(kind, 1).initialization()).isEqualTo(Initialization.normal(0.02));
+        }
+        for (ParameterKind kind : List.of(ParameterKind.ATTENTION_OUTPUT, ParameterKind.DOWN)) {
+            assertThat(layout.parameter(kind, 1).initialization()).isEqualTo(Initialization.normal(0.01));
+        }
+        for (ParameterKind kind : List.of(ParameterKind.EMBEDDING, ParameterKind.POSITION_EMBEDDING)) {
+            assertThat(layout.parameter(kind).initialization()).isEqualTo(Initialization.normal(0.02));
+        }
+        assertThat(layout.parameter(ParameterKind.LAST_NORM).initialization()).isEqualTo(Initialization.ONES);
+        assertThat(layout.parameter(ParameterKind.LAST_NORM_BIAS).initialization())
+                .isEqualTo(Initialization.ZEROS);
+    }
+
+    /** Matrices and position table before the norms. */
+    @Test
+    void positionsDecayAndNormsDoNot() {
+        ParameterLayout layout = new ParameterLayout(GPT2);
+        assertThat(layout.parameter(ParameterKind.POSITION_EMBEDDING).offset()).isLessThan(layout.decayCount());
+        for (ParameterKind kind :
+                List.of(ParameterKind.ATTENTION_NORM_BIAS, ParameterKind.MLP_NORM_BIAS, ParameterKind.UP_BIAS)) {
+            assertThat(layout.parameter(kind, 0).offset()).isGreaterThanOrEqualTo(layout.decayCount());
+        }
     }
 
     @Test

@@ -39,7 +39,7 @@ class FamilyConfigTest {
             assertThat(absent.eosTokenIds()).as(family).isEqualTo(given.eosTokenIds());
             count++;
         }
-        assertThat(count).isEqualTo(10);
+        assertThat(count).isEqualTo(12);
     }
 
     /** Windows of the first four layers, by the classes' rules. */
@@ -209,6 +209,46 @@ class FamilyConfigTest {
         assertThat(scaling.attentionFactor()).isEqualTo(Math.sqrt(1 + Math.log(32) / Math.log(4096)));
     }
 
+    /** 64^-0.5 = 0.125, for layer i divided by i + 1. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
+        "n_inner":7                                                           | 0.125 0.125 0.125
+        "scale_attn_weights":false                                            | 1.0 1.0 1.0
+        "scale_attn_by_inverse_layer_idx":true                                | 0.125 0.0625 0.041666666666666664
+        "scale_attn_weights":false,"scale_attn_by_inverse_layer_idx":true     | 1.0 0.5 0.3333333333333333
+        """)
+    void scoreScalesOfGpt2(String keys, String scales) {
+        Architecture gpt2 = read("gpt2", "\"n_layer\":3," + keys).architecture();
+        assertThat("%s %s %s".formatted(gpt2.scoreScale(0), gpt2.scoreScale(1), gpt2.scoreScale(2)))
+                .isEqualTo(scales);
+    }
+
+    /** null of n_inner is 4 n_embd. */
+    @Test
+    void innerSizeOfGpt2() {
+        String keys = "\"n_embd\":24,\"n_head\":3,\"n_inner\":";
+        assertThat(read("gpt2", keys + "7").architecture().mlp().innerSize()).isEqualTo(7);
+        assertThat(read("gpt2", keys + "null").architecture().mlp().innerSize()).isEqualTo(96);
+    }
+
+    /** Base, rotated elements of the 96 of a head, and the factor of the scaling. Early files have keys of both kinds. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
+        "vocab_size":9                                                                      | 10000 24 1
+        "rotary_emb_base":300,"rotary_pct":0.5                                              | 300 48 1
+        "rotary_emb_base":300,"rope_theta":300.0,"rotary_pct":0.5,"partial_rotary_factor":0.5 | 300 48 1
+        "rotary_emb_base":300,"rope_scaling":{"type":"linear","factor":2}                   | 300 24 2
+        "rope_parameters":{"rope_theta":300.0,"rope_type":"linear","factor":2.0}            | 300 24 2
+        "rope_parameters":{"partial_rotary_factor":1.0}                                     | 10000 96 1
+        """)
+    void rotationsOfGptNeoX(String keys, String expected) {
+        Rotation rotation =
+                Objects.requireNonNull(layers("gpt_neox", keys).get(0).rotation());
+        double factor = rotation.scaling() instanceof RopeScaling.Linear linear ? linear.factor() : 1;
+        assertThat("%.0f %d %.0f".formatted(rotation.theta(), rotation.width(), factor))
+                .isEqualTo(expected);
+    }
+
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
         mistral | "attention_bias":true                         | attention_bias
@@ -238,6 +278,26 @@ class FamilyConfigTest {
         gemma3_text | "rope_theta":5.0,"rope_parameters":{"full_attention":{"rope_theta":6.0}} | rope_theta is 5.0
         gemma3_text | "use_bidirectional_attention":true        | use_bidirectional_attention
         gemma3_text | "vision_config":{}                        | vision tower
+        gpt2    | "hidden_size":24                              | hidden_size is set: this family calls it n_embd
+        gpt2    | "head_dim":64                                 | head_dim
+        gpt2    | "num_key_value_heads":1                       | num_key_value_heads
+        gpt2    | "n_embd":770                                  | n_embd is 770, which is not a multiple of n_head 12
+        gpt2    | "n_positions":0                               | n_positions is 0
+        gpt2    | "n_layer":5000                                | 5000
+        gpt2    | "n_inner":0                                   | n_inner is 0
+        gpt2    | "n_embd":67108864,"n_head":262144             | n_inner is null
+        gpt2    | "activation_function":"relu"                  | activation_function is "relu"
+        gpt2    | "add_cross_attention":true                    | add_cross_attention
+        gpt2    | "architectures":["GPT2ForSequenceClassification"] | GPT2LMHeadModel
+        gpt_neox | "rotary_pct":0.5,"rope_parameters":{"partial_rotary_factor":0.75} | rotary_pct is 0.5
+        gpt_neox | "partial_rotary_factor":0.5                  | partial_rotary_factor is 0.5, but transformers reads 0.25 from rotary_pct
+        gpt_neox | "rope_theta":500.0                           | rope_theta is 500.0, but transformers reads 10000.0 from rotary_emb_base
+        gpt_neox | "rotary_emb_base":20000,"rope_parameters":{"rope_theta":30000.0} | 30000.0 from rope_parameters.rope_theta
+        gpt_neox | "rotary_pct":0.27                            | rotated width of a head is 25
+        gpt_neox | "rotary_pct":0.0                             | rotated width of a head is 0
+        gpt_neox | "rotary_pct":1.5                             | above 1
+        gpt_neox | "rms_norm_eps":1e-6                          | layer_norm_eps
+        gpt_neox | "hidden_size":6145                           | num_attention_heads
         phi3    | "lm_head_bias":true                           | lm_head_bias
         phi3    | "head_dim":128                                | head_dim
         phi3    | "rope_scaling":{"type":"linear","factor":2}   | rope_scaling has the type "linear"

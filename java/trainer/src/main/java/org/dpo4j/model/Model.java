@@ -91,7 +91,7 @@ public final class Model implements AutoCloseable {
 
     /**
      * A new model, initialised as in transformers: matrices from a normal distribution with standard deviation {@code
-     * initializer_range}, norms with 1, biases with 0. The same seed gives the same bits on any machine, by {@link SplittableRandom}
+     * initializer_range}, times a factor of some families, norms with 1, biases with 0. The same seed gives the same bits on any machine, by {@link SplittableRandom}
      * and Box-Muller (1958) in {@link StrictMath}.
      */
     public static Model create(ModelConfig config, Device device, DType dtype, long seed) {
@@ -99,14 +99,13 @@ public final class Model implements AutoCloseable {
         Staging staging = new Staging();
         SplittableRandom random = new SplittableRandom(seed);
         for (Parameter parameter : parameters.layout().parameters()) {
+            Initialization initial = parameter.initialization();
             staging.upload(parameters.flatWeights(), parameter.placement(), "F32", (begin, destination) -> {
                 while (destination.hasRemaining()) {
                     destination.putFloat(
-                            switch (parameter.initialization()) {
-                                case NORMAL -> (float) (config.initializerRange() * normal(random));
-                                case ONES -> 1;
-                                case ZEROS -> 0;
-                            });
+                            initial.deviation() == 0
+                                    ? initial.mean()
+                                    : (float) (initial.mean() + initial.deviation() * normal(random)));
                 }
             });
         }

@@ -13,6 +13,7 @@ import org.dpo4j.model.family.Architecture.NormKind;
 import org.dpo4j.model.family.Architecture.NormTraits;
 import org.dpo4j.model.family.Architecture.QueryKeyNorm;
 import org.dpo4j.model.family.Families;
+import org.dpo4j.model.family.Family;
 import org.dpo4j.model.family.ModelConfig;
 import org.dpo4j.model.family.NamedTensor;
 import org.dpo4j.model.family.ParameterKind;
@@ -33,6 +34,8 @@ final class ParameterLayout {
 
     private final Map<Key, Parameter> parameters = new LinkedHashMap<>();
     private final List<ParameterTensor> tensors;
+    private final ModelConfig config;
+    private final Family family;
     private final PaddedSizes sizes;
     private final boolean isHeadTied;
     private final long decayCount;
@@ -44,6 +47,8 @@ final class ParameterLayout {
         sizes = new PaddedSizes(architecture);
         isHeadTied = architecture.isHeadTied();
         Axis hidden = new Axis(1, architecture.hiddenSize(), sizes.hiddenSize());
+        this.config = config;
+        family = Families.named(config.modelType());
         try {
             placeMatrices(architecture, hidden);
             align();
@@ -54,7 +59,7 @@ final class ParameterLayout {
         } catch (ArithmeticException e) {
             throw new Dpo4jException("the sizes in config.json make a model of more than 2^63 weights", e);
         }
-        tensors = Families.named(config.modelType()).tensors(architecture).stream()
+        tensors = family.tensors(architecture).stream()
                 .map(this::tensor)
                 .sorted(Comparator.comparingLong(tensor -> tensor.placement().first()))
                 .toList();
@@ -144,7 +149,8 @@ final class ParameterLayout {
     }
 
     private void matrix(ParameterKind kind, int layer, Axis rows, Axis columns) {
-        place(kind, layer, new Parameter(aligned(), rows, columns, true, Initialization.NORMAL));
+        double deviation = config.initializerRange() * family.initialScale(kind, config.architecture());
+        place(kind, layer, new Parameter(aligned(), rows, columns, true, Initialization.normal(deviation)));
     }
 
     private void vector(ParameterKind kind, int layer, Axis elements, Initialization initialization) {

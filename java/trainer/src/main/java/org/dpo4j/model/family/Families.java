@@ -22,7 +22,9 @@ public final class Families {
             new Olmo2(),
             new Gemma2(),
             new Gemma3(),
-            new Phi3());
+            new Phi3(),
+            new Gpt2(),
+            new GptNeoX());
 
     private Families() {}
 

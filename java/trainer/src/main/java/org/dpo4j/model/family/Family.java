@@ -17,6 +17,11 @@ public interface Family {
     /** The tensors that hold the parameters. Every row of every parameter is in exactly one of them. */
     List<NamedTensor> tensors(Architecture architecture);
 
+    /** The standard deviation of a matrix of a new model, divided by {@code initializer_range}. */
+    default double initialScale(ParameterKind matrix, Architecture architecture) {
+        return 1;
+    }
+
     /** The name in {@link #tensors} of a tensor that files may call otherwise. */
     default String savedName(String stored) {
         return stored;

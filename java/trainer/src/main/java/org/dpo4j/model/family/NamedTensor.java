@@ -23,6 +23,11 @@ public record NamedTensor(String name, ParameterKind kind, int layer, List<Rows>
         this(name, kind, layer, List.of(new Rows(begin, count)), false);
     }
 
+    /** The bias of this weight, with an element for each of its rows, under the same name but {@code "bias"} at the end. */
+    NamedTensor bias(ParameterKind bias) {
+        return new NamedTensor(name.substring(0, name.lastIndexOf('.')) + ".bias", bias, layer, rows, false);
+    }
+
     /** The same rows, which files hold as columns. */
     public NamedTensor transposed() {
         return new NamedTensor(name, kind, layer, rows, true);
