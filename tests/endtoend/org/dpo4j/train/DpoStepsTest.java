@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
 import java.util.Map;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDType;
@@ -71,6 +72,23 @@ class DpoStepsTest {
             assertThat(metrics.get("rewards/rejected")).isZero();
             Map<String, Double> whole = firstStep(on, TinyRun.CONFIG, isPrefixShared);
             assertThat(metrics.get("logps/chosen")).isNotEqualTo(whole.get("logps/chosen"));
+        }
+    }
+
+    /** The caps and windows of Gemma, its norms of queries and keys, and its two rotary bases: as above. */
+    @OnEachDType
+    void theFirstLossOfAGemmaIsLn2(On on) {
+        for (String family : List.of("gemma2", "gemma3_text")) {
+            ObjectNode json = TinyRun.CONFIG.json().deepCopy().put("model_type", family);
+            json.put("sliding_window", 3).put("sliding_window_pattern", 2).remove("architectures");
+            json.put("hidden_activation", "gelu_pytorch_tanh").put("query_pre_attn_scalar", 8);
+            ModelConfig gemma = Families.read(json, family);
+            for (boolean isPrefixShared : new boolean[] {true, false}) {
+                Map<String, Double> metrics = firstStep(on, gemma, isPrefixShared);
+                assertThat(metrics.get("loss")).as(family).isEqualTo((float) Math.log(2));
+                assertThat(metrics.get("rewards/chosen")).as(family).isZero();
+                assertThat(metrics.get("rewards/rejected")).as(family).isZero();
+            }
         }
     }
 
