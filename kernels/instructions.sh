@@ -47,6 +47,10 @@ attention_backward_sm90a        gradients   has    STG\.E\.128\.STRONG\.GPU
 attention_backward_sm90a        gradients   lacks  RED.*
 attention_backward_sm90a        gradients   lacks  LDL.*|STL.*
 attention_backward_sm90a        gradients   max:4 WARPGROUP\.DEPBAR.*
+activation                      forward     has    LDG\.E(\..*)?\.128
+activation                      forward     lacks  LDL.*|STL.*
+activation                      backward    has    STG\.E(\..*)?\.(128|64)
+activation                      backward    lacks  LDL.*|STL.*
 token_logprob_forward           forward     has    LDG\.E(\..*)?\.128
 token_logprob_forward           forward     lacks  LDL.*|STL.*
 token_logprob_backward          backward    has    LDG\.E(\..*)?\.128
