@@ -21,8 +21,20 @@
 namespace dpo4j::cuda {
 namespace {
 
-// The vectors of a row that a thread keeps in registers: all of them up to 512 columns in a narrow block, and up to 4096 in a wide one.
-constexpr int kKept = 2;
+// Threads per block: one warp for a narrow row, so that an SM reads many rows of 768 columns at once; four warps for a wide row.
+constexpr int kNarrow = 32, kWide = 128;
+constexpr int64_t kNarrowWidth = 1024;
+
+// The vectors of a row that a thread keeps in registers: all of them up to 1024 columns in a narrow block, and up to 4096 in a wide one.
+constexpr int kKept = 4;
+
+// Warps per SM, as registers allow.
+constexpr int kForwardWarps = 24, kBackwardWarps = 12;
+
+// The blocks of backward's first launch: those that 128 SMs run at once.
+int64_t parts_of(int64_t rows, int64_t width) {
+  return part_count(rows, 128 * kBackwardWarps / (width <= kNarrowWidth ? 1 : kWide / kWarp));
+}
 
 // Distributes the columns of a row over a block as for_columns does: kept(i, column) for the first kKept vectors of a thread, then
 // step(Count<N>, column).
@@ -63,7 +75,7 @@ __device__ __forceinline__ void write(const Forward<T>& params, T* out, Vec<N> v
 }
 
 template <class T, int THREADS, bool RESIDUAL>
-__global__ void __launch_bounds__(THREADS, THREADS == kWide ? 4 : 32) forward(Forward<T> params) {
+__global__ void __launch_bounds__(THREADS, kForwardWarps* kWarp / THREADS) forward(Forward<T> params) {
   const int64_t begin = blockIdx.x * params.width;
   const T* const x = (RESIDUAL ? params.sum : params.x) + begin;
   const auto for_row = [&](auto kept, auto step) { for_kept_columns<THREADS>(params.mean_width, params.vectors_end, kept, step); };
@@ -155,7 +167,7 @@ __device__ __forceinline__ void write_row(const Backward<T>& params, const Backw
 }
 
 template <class T, int THREADS>
-__global__ void __launch_bounds__(THREADS, 512 / THREADS) backward(Backward<T> params) {
+__global__ void __launch_bounds__(THREADS, kBackwardWarps* kWarp / THREADS) backward(Backward<T> params) {
   float *const part_weight = params.parts + 2 * blockIdx.x * params.width, *const part_bias = part_weight + params.width;
   const auto for_row = [&](auto kept, auto step) { for_kept_columns<THREADS>(params.mean_width, params.vectors_end, kept, step); };
   const auto clear = [&](auto n, int64_t column) {
@@ -225,7 +237,7 @@ int launch_forward(const LaunchContext& context, const dpo4j_layer_norm_forward_
 template <class T>
 int launch_backward(const LaunchContext& context, const dpo4j_layer_norm_backward_params& x) {
   if (x.rows == 0) return cudaSuccess;
-  const int64_t parts = part_count(x.rows, x.width);
+  const int64_t parts = parts_of(x.rows, x.width);
   const Backward<T> params{static_cast<T*>(x.d_x),
                            static_cast<float*>(x.workspace),
                            static_cast<const T*>(x.d_out),
@@ -247,7 +259,7 @@ int launch_backward(const LaunchContext& context, const dpo4j_layer_norm_backwar
 
 }  // namespace
 
-size_t layer_norm_backward_workspace_bytes(int64_t rows, int64_t width) { return 2 * part_count(rows, width) * width * sizeof(float); }
+size_t layer_norm_backward_workspace_bytes(int64_t rows, int64_t width) { return 2 * parts_of(rows, width) * width * sizeof(float); }
 
 int run(const LaunchContext& context, const dpo4j_layer_norm_forward_params& x) {
   return x.dtype == DPO4J_BF16 ? launch_forward<__nv_bfloat16>(context, x) : launch_forward<float>(context, x);

@@ -1,4 +1,4 @@
-// Shared by rms_norm and layer_norm: the threads of a row, the sum of a residual and a branch, and sums over rows.
+// Shared by rms_norm and layer_norm: the sum of a residual and a branch, and sums over rows.
 //
 // Gradients of weights are sums over rows. They are summed without atomics: part_count() blocks each add their rows in order to their own part
 // of the workspace. A second launch adds the parts in a fixed order. The number of parts depends only on the sizes.
@@ -9,10 +9,6 @@
 
 namespace dpo4j::cuda {
 namespace {
-
-// Threads per block: one warp for a narrow row, eight for a wide row.
-constexpr int kNarrow = 32, kWide = 256;
-constexpr int64_t kNarrowWidth = 512;
 
 __device__ __forceinline__ float as_stored(float value, const float*) { return value; }
 __device__ __forceinline__ float as_stored(float value, const __nv_bfloat16*) { return __bfloat162float(__float2bfloat16_rn(value)); }
@@ -28,11 +24,8 @@ __device__ __forceinline__ Vec<N> add(T* sum, const T* x, const T* residual) {
   return v;
 }
 
-// Blocks that sum rows: enough to fill the largest device, but few enough that adding their parts is cheap.
-int64_t part_count(int64_t rows, int64_t width) {
-  const int64_t max_parts = width <= kNarrowWidth ? 2048 : 512;
-  return rows < max_parts ? rows : max_parts;
-}
+// Blocks that sum rows. `max_parts` fill the largest device, but are so few that adding them is cheap.
+int64_t part_count(int64_t rows, int64_t max_parts) { return rows < max_parts ? rows : max_parts; }
 
 constexpr int kPartLanes = 32;
 

@@ -17,6 +17,13 @@
 namespace dpo4j::cuda {
 namespace {
 
+// Threads per block: one warp for a narrow row, eight for a wide row.
+constexpr int kNarrow = 32, kWide = 256;
+constexpr int64_t kNarrowWidth = 512;
+
+// The blocks of backward's first launch.
+int64_t parts_of(int64_t rows, int64_t width) { return part_count(rows, width <= kNarrowWidth ? 2048 : 512); }
+
 template <class T>
 struct Forward {
   T* out;
@@ -157,7 +164,7 @@ template <class T>
 int launch_backward(const LaunchContext& context, const dpo4j_rms_norm_backward_params& x) {
   if (x.rows == 0) return cudaSuccess;
   const int64_t count = x.rows * x.groups;
-  const int64_t parts = part_count(count, x.width);
+  const int64_t parts = parts_of(count, x.width);
   const Backward<T> params{static_cast<T*>(x.d_x),
                            static_cast<float*>(x.workspace),
                            static_cast<const T*>(x.d_out),
@@ -189,7 +196,7 @@ int launch_backward(const LaunchContext& context, const dpo4j_rms_norm_backward_
 
 }  // namespace
 
-size_t rms_norm_backward_workspace_bytes(int64_t rows, int64_t width) { return part_count(rows, width) * width * sizeof(float); }
+size_t rms_norm_backward_workspace_bytes(int64_t rows, int64_t width) { return parts_of(rows, width) * width * sizeof(float); }
 
 int run(const LaunchContext& context, const dpo4j_rms_norm_forward_params& x) {
   return x.dtype == DPO4J_BF16 ? launch_forward<__nv_bfloat16>(context, x) : launch_forward<float>(context, x);

@@ -162,6 +162,13 @@ class LayerNormBackwardTest {
         }
     }
 
+    /** Of wide rows, 384 blocks add their sums on cuda: here each has two rows. Narrow rows have 1536, and 1600 rows above. */
+    @OnEachDType
+    @Tag("large")
+    void backwardOfMoreWideRowsThanBlocks(On on) {
+        backward(on, new LayerNormSize(390, 1030, 1032, on.dtype()), true);
+    }
+
     /** d_x is a tensor apart, d_residual as in the residual stream, or d_out, with the same bits. */
     private static void backward(On on, LayerNormSize size, boolean hasResidual) {
         try (Tensors tensors = new Tensors(on)) {

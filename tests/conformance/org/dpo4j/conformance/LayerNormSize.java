@@ -12,7 +12,7 @@ import org.dpo4j.testkit.Expected;
  * @param meanWidth elements of a row without padding
  */
 record LayerNormSize(int rows, int meanWidth, int width, DType dtype) {
-    /** Rows, elements of a row without padding, and with it. 512 is the max width of the kernel for narrow rows. */
+    /** Rows, elements of a row without padding, and with it. 1024 is the max width of the kernel for narrow rows. */
     static final int[][] NARROW = {
         {1, 1, 1}, {1, 1, 8}, {2, 2, 2}, {1, 7, 7}, {3, 8, 8}, {5, 6, 8}, {5, 31, 31}, {19, 24, 24}, {3, 9, 24}
     };
@@ -24,6 +24,9 @@ record LayerNormSize(int rows, int meanWidth, int width, DType dtype) {
         {2, 510, 512},
         {2, 517, 520},
         {3, 1023, 1023},
+        {2, 1020, 1024},
+        {2, 1030, 1032},
+        {1600, 24, 24},
         {700, 9, 9},
         {2, 4096, 4096},
         {1, 5003, 5003},
