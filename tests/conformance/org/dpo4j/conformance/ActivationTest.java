@@ -57,11 +57,11 @@ class ActivationTest {
         }
     }
 
-    /** From -15 to 15 in steps of 2^-9. */
+    /** From -15 to 15 in steps of 2^-7. */
     @OnEachDType
     void everyPartOfTheRange(On on) {
         double[] x =
-                IntStream.rangeClosed(-7680, 7680).mapToDouble(i -> i / 512.0).toArray();
+                IntStream.rangeClosed(-1920, 1920).mapToDouble(i -> i / 128.0).toArray();
         for (Function function : FUNCTIONS) {
             forward(on, function, 1, x.length, with(function, x));
             backward(on, function, 1, x.length, with(function, x));
