@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Random;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDType;
+import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.conformance.StandIn;
 import org.dpo4j.conformance.StandIn.Event;
 import org.dpo4j.data.PackedBatch;
@@ -80,7 +81,11 @@ class GraphsTest {
         final Random random = new Random(4);
 
         Both(On on, int group) {
-            model = Model.create(CONFIG, on.device(), on.dtype(), 3);
+            this(on, CONFIG, group);
+        }
+
+        Both(On on, ModelConfig config, int group) {
+            model = Model.create(config, on.device(), on.dtype(), 3);
             graphs = new Passes(model, group, true);
             launches = new Passes(model, group, false);
         }
@@ -129,6 +134,22 @@ class GraphsTest {
                             both.same(shape);
                         }
                     }
+                }
+            }
+        }
+    }
+
+    /** The index arrays of learned positions, and the gradient of an input that both branches have. */
+    @OnEachDevice
+    void theBitsOfOtherBlocksAreThoseOfLaunches(On on) {
+        if (!on.device().supportsGraphs()) {
+            return;
+        }
+        for (ModelConfig config : GptConfigs.ALL) {
+            try (Both both = new Both(on, config, 1)) {
+                for (int round = 0; round < 3; round++) {
+                    both.same(20, 30, 40);
+                    both.same(31, 32, 27); // the same bucket
                 }
             }
         }

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachDType;
+import org.dpo4j.model.GptConfigs;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.family.Families;
 import org.dpo4j.model.family.ModelConfig;
@@ -88,6 +89,19 @@ class DpoStepsTest {
                 assertThat(metrics.get("loss")).as(family).isEqualTo((float) Math.log(2));
                 assertThat(metrics.get("rewards/chosen")).as(family).isZero();
                 assertThat(metrics.get("rewards/rejected")).as(family).isZero();
+            }
+        }
+    }
+
+    /** Learned positions of a shared and of a repeated prompt, and parallel branches: as above. */
+    @OnEachDType
+    void theFirstLossOfAGptIsLn2(On on) {
+        for (ModelConfig gpt : GptConfigs.ALL) {
+            for (boolean isPrefixShared : new boolean[] {true, false}) {
+                Map<String, Double> metrics = firstStep(on, gpt, isPrefixShared);
+                assertThat(metrics.get("loss")).as(gpt.modelType()).isEqualTo((float) Math.log(2));
+                assertThat(metrics.get("rewards/chosen")).as(gpt.modelType()).isZero();
+                assertThat(metrics.get("rewards/rejected")).as(gpt.modelType()).isZero();
             }
         }
     }

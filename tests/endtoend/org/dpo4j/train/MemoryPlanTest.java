@@ -13,11 +13,13 @@ import java.util.function.Function;
 import org.dpo4j.conformance.On;
 import org.dpo4j.conformance.OnEachBf16Device;
 import org.dpo4j.conformance.OnEachDType;
+import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
 import org.dpo4j.kernels.LossType;
+import org.dpo4j.model.GptConfigs;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.TrainingModel;
 import org.dpo4j.model.family.Llama;
@@ -41,8 +43,13 @@ class MemoryPlanTest {
     }
 
     private static long assertPlanIsPeak(On on, TrainOptions options, Function<Model, Objective> newObjective) {
+        return assertPlanIsPeak(on, TinyRun.CONFIG, options, newObjective);
+    }
+
+    private static long assertPlanIsPeak(
+            On on, ModelConfig config, TrainOptions options, Function<Model, Objective> newObjective) {
         try (Device device = Devices.open(on.device().name(), notice -> {});
-                Model model = TinyRun.model(device, on.dtype())) {
+                Model model = Model.create(config, device, on.dtype(), 3)) {
             Objective objective = newObjective.apply(model);
             MemoryPlan plan = plan(model, objective, options);
             TinyRun.run(model, options, objective);
@@ -71,6 +78,16 @@ class MemoryPlanTest {
         assertPlanIsPeak(on, evaluated().perDeviceTrainBatchSize(8).loggingSteps(3));
         assertPlanIsPeak(on, evaluated().referenceFree(true));
         assertPlanIsPeak(on, evaluated().lossType(LossType.AOT));
+    }
+
+    /** Learned positions, and the gradient of an input that both branches have. */
+    @OnEachDevice
+    void thePlanIsThePeakOfOtherBlocks(On on) {
+        DpoOptions options = evaluated().build();
+        for (ModelConfig config : GptConfigs.ALL) {
+            assertPlanIsPeak(
+                    on, config, options.train(), model -> new PreferenceObjective(model, PAIRS, PAIRS, options));
+        }
     }
 
     /** The logits of a micro-batch do not fit; and the reference needs more memory than training. */

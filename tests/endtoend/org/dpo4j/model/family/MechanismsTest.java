@@ -4,8 +4,11 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.util.List;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.ChangedConfig;
+import org.dpo4j.model.RefusalAssertions;
+import org.dpo4j.model.TestFiles;
 import org.dpo4j.model.family.Architecture.NormKind;
 import org.dpo4j.model.family.Architecture.NormPlacement;
 import org.dpo4j.model.family.Architecture.NormTraits;
@@ -26,5 +29,31 @@ class MechanismsTest {
         assertThatThrownBy(() -> Mechanisms.check(layerNorm("qwen3")))
                 .isInstanceOf(Dpo4jException.class)
                 .hasMessageContaining("LayerNorm of queries and keys");
+    }
+
+    /** The row of a token in the rotary tables is then not its position. */
+    @Test
+    void refusesLearnedPositionsBesideLongrope() {
+        for (String family : List.of("phi3", "phi3-longrope")) {
+            Architecture a = Families.read(
+                            TestFiles.golden("families").resolve(family).resolve("config.json"))
+                    .architecture();
+            Architecture learned = new Architecture(
+                    a.vocabSize(),
+                    a.hiddenSize(),
+                    a.layerCount(),
+                    a.maxPositions(),
+                    true,
+                    a.norm(),
+                    a.attention(),
+                    a.mlp(),
+                    a.scales(),
+                    a.isHeadTied());
+            if (family.equals("phi3")) {
+                assertThatCode(() -> Mechanisms.check(learned)).doesNotThrowAnyException();
+            } else {
+                RefusalAssertions.assertRefused(() -> Mechanisms.check(learned), "learned positions beside");
+            }
+        }
     }
 }

@@ -16,6 +16,9 @@ final class Mechanisms {
                 architecture.norm().kind() == NormKind.LAYER_NORM
                         && architecture.attention().norm() != QueryKeyNorm.NONE,
                 "LayerNorm of queries and keys");
+        refuse(
+                architecture.hasPositionEmbedding() && architecture.shortLength() < Integer.MAX_VALUE,
+                "learned positions beside rotary positions that depend on the length of the sequence (longrope)");
     }
 
     private static void refuse(boolean isPresent, String mechanism) {
