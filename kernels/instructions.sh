@@ -51,6 +51,10 @@ activation                      forward     has    LDG\.E(\..*)?\.128
 activation                      forward     lacks  LDL.*|STL.*
 activation                      backward    has    STG\.E(\..*)?\.(128|64)
 activation                      backward    lacks  LDL.*|STL.*
+layer_norm                      forward     has    LDG\.E(\..*)?\.128
+layer_norm                      forward     lacks  LDL.*|STL.*
+layer_norm                      backward    has    STG\.E(\..*)?\.128
+layer_norm                      backward    lacks  LDL.*|STL.*
 token_logprob_forward           forward     has    LDG\.E(\..*)?\.128
 token_logprob_forward           forward     lacks  LDL.*|STL.*
 token_logprob_backward          backward    has    LDG\.E(\..*)?\.128
