@@ -139,7 +139,11 @@ class LlamaTest {
         {"model_type":"mixtral"}                                    | mixture of experts
         {"model_type":"qwen3_moe"}                                  | mixture of experts
         {"num_local_experts":8}                                     | mixture of experts
+        {"num_experts_per_tok":2}                                   | mixture of experts
+        {"model_type":"deepseek_v3","n_routed_experts":256}         | mixture of experts
         {"vision_config":{}}                                        | vision tower
+        {"model_type":"phi3_v","img_processor":{"name":"clip"}}     | vision tower
+        {"model_type":"llava_llama","mm_vision_tower":"openai/clip"} | vision tower
         {"model_type":"gemma3","text_config":{}}                    | vision tower
         {"per_layer_config":{}}                                     | heterogeneous
         {"clip_qkv":8.0}                                            | clip_qkv

@@ -51,9 +51,22 @@ public final class Families {
         return named(config.text("model_type", Llama.MODEL_TYPE)).read(config);
     }
 
+    /** Keys of transformers, of LLaVA's and Phi-3-vision's own code, and of Qwen-VL. */
+    private static final List<String> OTHER_TOWERS = List.of(
+            "vision_config",
+            "audio_config",
+            "text_config",
+            "vision_tower",
+            "mm_vision_tower",
+            "img_processor",
+            "visual");
+
+    private static final List<String> EXPERTS =
+            List.of("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts", "num_experts_per_tok");
+
     /** Throws if the file is of a kind of model that no family here is, whatever its {@code model_type}. */
     private static void refuseOtherKinds(ConfigJson config) {
-        for (String key : List.of("vision_config", "audio_config", "text_config")) {
+        for (String key : OTHER_TOWERS) {
             config.refuse(
                     key,
                     "a model with a vision tower, or another beside the language model, is not supported; use a"
@@ -63,7 +76,7 @@ public final class Families {
         check(
                 !type.contains("moe") && !type.equals("mixtral"),
                 "model_type is \"" + type + "\": a mixture of experts is not supported; use a dense model");
-        for (String key : List.of("num_local_experts", "num_experts", "n_routed_experts")) {
+        for (String key : EXPERTS) {
             config.refuse(key, "a mixture of experts is not supported; use a dense model");
         }
         config.refuse("quantization_config", "quantized weights are not supported; save dense float weights first");
