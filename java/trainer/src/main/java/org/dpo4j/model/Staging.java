@@ -15,6 +15,10 @@ final class Staging {
     static final int BYTES = 8 << 20;
     private static final int ELEMENTS = BYTES / 4;
     private static final int TILE = 32;
+    /** Bytes of {@link #transposed}: at most so many, and so many times those of the other buffers. */
+    private static final int TRANSPOSED_BYTES = 16 << 20;
+
+    private static final int PIECES = 16;
 
     private ByteBuffer host;
     private ByteBuffer device;
@@ -74,6 +78,10 @@ final class Staging {
 
     /** The same for rows [first, end) of the parameter, in the tensor's order. */
     void upload(Flat target, Placement tensor, int first, int end, String format, Reader reader) {
+        if (tensor.isTransposed()) {
+            uploadTransposed(target, tensor, first, end, format, reader);
+            return;
+        }
         long columns = tensor.columns().size();
         tensor.eachRun((run, runOffset, runRows) -> {
             long row = Math.max(first, run);
@@ -82,9 +90,7 @@ final class Staging {
             if (rows <= 0) {
                 return;
             }
-            if (tensor.isTransposed()) {
-                uploadTransposed(target, tensor, row, offset, rows, format, reader);
-            } else if (tensor.columns().isPadded()) {
+            if (tensor.columns().isPadded()) {
                 uploadRows(target, tensor, row, offset, rows, format, reader);
             } else {
                 uploadElements(target, row * columns, offset, rows * columns, format, reader);
@@ -114,38 +120,63 @@ final class Staging {
             int rows = Math.min(piece, count - begin);
             host.clear().limit(rows * columns.size() * FloatFormats.bytes(format));
             reader.read((row + begin) * columns.size(), host);
-            spread(host, rows, columns, format, target.dtype);
+            spread(host, 0, rows, columns, format, target.dtype);
             target.device.upload(target.at(offset + (long) begin * columns.paddedSize()), device);
         }
     }
 
-    /** Reads the elements of some rows, which are adjacent in each row of the file, once for each column. */
-    private void uploadTransposed(
-            Flat target, Placement tensor, long row, long offset, int count, String format, Reader reader) {
-        Axis columns = tensor.columns();
-        int bytes = FloatFormats.bytes(format);
+    /** Reads the whole file for as many rows as fit into {@link #transposed}: many short reads would take longer. */
+    private void uploadTransposed(Flat target, Placement tensor, int first, int end, String format, Reader reader) {
+        int columns = tensor.columns().size();
+        reserve(Math.max(tensor.rowCount(), tensor.stride()));
+        int capacity = Math.max(host.capacity(), Math.min(TRANSPOSED_BYTES, PIECES * host.capacity()));
+        if (transposed.capacity() < capacity) {
+            transposed = allocate(capacity);
+        }
+        int piece = capacity / 4 / columns;
+        for (int begin = first; begin < end; begin += piece) {
+            int rows = Math.min(piece, end - begin);
+            readTransposed(tensor, begin, rows, FloatFormats.bytes(format), reader);
+            uploadRead(target, tensor, begin, begin + rows, format);
+        }
+    }
+
+    /** Fills {@link #transposed} with rows [first, first + count). */
+    private void readTransposed(Placement tensor, int first, int count, int bytes, Reader reader) {
+        int columns = tensor.columns().size();
+        int width = tensor.rowCount();
+        int piece = host.capacity() / 4 / width;
+        for (int column = 0; column < columns; column += piece) {
+            int fileRows = Math.min(piece, columns - column);
+            reader.read((long) column * width, host.clear().limit(fileRows * width * bytes));
+            transpose(new Grid(host, fileRows, Axis.plain(width)), first, count, column, columns, bytes);
+        }
+    }
+
+    /** Uploads rows [first, end), with which {@link #transposed} begins. */
+    private void uploadRead(Flat target, Placement tensor, int first, int end, String format) {
         int piece = rowsPerPiece(tensor);
-        for (int begin = 0; begin < count; begin += piece) {
-            int rows = Math.min(piece, count - begin);
-            host.clear();
-            for (int column = 0; column < columns.size(); column++) {
-                host.limit(host.position() + rows * bytes);
-                reader.read((long) column * tensor.rowCount() + row + begin, host);
+        tensor.eachRun((run, offset, rows) -> {
+            int last = (int) Math.min(end, run + rows);
+            for (int row = (int) Math.max(first, run); row < last; row += piece) {
+                int count = Math.min(piece, last - row);
+                spread(transposed, row - first, count, tensor.columns(), format, target.dtype);
+                target.device.upload(target.at(offset + (row - run) * tensor.stride()), device);
             }
-            transpose(host, columns.size(), Axis.plain(rows), 0, rows, bytes);
-            spread(transposed, rows, columns, format, target.dtype);
-            target.device.upload(target.at(offset + (long) begin * columns.paddedSize()), device);
-        }
+        });
     }
 
-    /** Converts {@code rows} rows of {@code source} to {@link #device}, with padding, which is 0. */
-    private void spread(ByteBuffer source, int rows, Axis columns, String format, DType dtype) {
+    /** Converts {@code rows} rows of {@code source}, from row {@code first} on, to {@link #device}, and adds padding of 0. */
+    private void spread(ByteBuffer source, int first, int rows, Axis columns, String format, DType dtype) {
         int bytes = FloatFormats.bytes(format);
         int stride = columns.paddedSize() * dtype.bytes();
-        zero(device.clear().limit(rows * stride));
+        device.clear();
+        if (columns.isPadded()) {
+            zero(device.limit(rows * stride));
+        }
         for (int i = 0; i < rows; i++) {
             for (int column = 0; column < columns.size(); column = columns.runEnd(column)) {
-                int begin = (i * columns.size() + column) * bytes;
+                int begin = ((first + i) * columns.size() + column) * bytes;
                 source.limit(begin + columns.width() * bytes).position(begin);
                 device.position(i * stride + columns.at(column) * dtype.bytes());
                 FloatFormats.convert(source, format, device, dtype.name());
@@ -246,7 +277,7 @@ final class Staging {
                 int bytes = source.dtype.bytes();
                 device.clear().limit(length * tensor.stride() * bytes);
                 source.device.download(device, source.at(offset + (long) begin * tensor.stride()));
-                transpose(device, length, tensor.columns(), column, count, bytes);
+                transpose(new Grid(device, length, tensor.columns()), column, count, 0, length, bytes);
                 for (int i = 0; i < count; i++) {
                     transposed.limit((i + 1) * length * bytes).position(i * length * bytes);
                     host.clear().position((int) (i * tensor.rowCount() + row + begin) * format.bytes());
@@ -256,38 +287,43 @@ final class Staging {
         });
     }
 
+    /** A matrix in a buffer. */
+    private record Grid(ByteBuffer buffer, int rows, Axis columns) {}
+
     /**
-     * Sets row {@code i} of {@link #transposed} to column {@code first + i} of {@code source}, for {@code count} columns.
+     * Copies columns [first, first + count) of {@code source} to the rows of {@link #transposed}, from {@code column} on.
      * Copies tiles, whose rows and columns fit in the L1 cache together.
      *
-     * @param columns the columns of {@code source}, with their padding
+     * @param stride elements of a row of {@link #transposed}
      * @param bytes bytes of an element
      */
-    private void transpose(ByteBuffer source, int rows, Axis columns, int first, int count, int bytes) {
+    private void transpose(Grid source, int first, int count, int column, int stride, int bytes) {
         if (transposed.capacity() < host.capacity()) {
             transposed = allocate(host.capacity());
         }
         transposed.clear();
-        source.clear();
+        source.buffer.clear();
         for (int i = 0; i < count; i += TILE) {
-            for (int row = 0; row < rows; row += TILE) {
-                int end = Math.min(rows, row + TILE);
-                for (int j = i; j < Math.min(count, i + TILE); j++) {
-                    copyColumn(source, columns.at(first + j), columns.paddedSize(), row, end, j * rows, bytes);
+            int last = Math.min(count, i + TILE);
+            for (int row = 0; row < source.rows; row += TILE) {
+                int end = Math.min(source.rows, row + TILE);
+                for (int j = i; j < last; j++) {
+                    copyColumn(source, source.columns.at(first + j), row, end, j * stride + column, bytes);
                 }
             }
         }
     }
 
     /** Copies rows [begin, end) of a column to elements {@code target + row} of {@link #transposed}. */
-    private void copyColumn(ByteBuffer source, int column, int stride, int begin, int end, int target, int bytes) {
+    private void copyColumn(Grid source, int column, int begin, int end, int target, int bytes) {
+        int stride = source.columns.paddedSize();
         if (bytes == 4) {
             for (int row = begin; row < end; row++) {
-                transposed.putInt(4 * (target + row), source.getInt(4 * (row * stride + column)));
+                transposed.putInt(4 * (target + row), source.buffer.getInt(4 * (row * stride + column)));
             }
         } else {
             for (int row = begin; row < end; row++) {
-                transposed.putShort(2 * (target + row), source.getShort(2 * (row * stride + column)));
+                transposed.putShort(2 * (target + row), source.buffer.getShort(2 * (row * stride + column)));
             }
         }
     }
