@@ -38,7 +38,7 @@ class NormTest {
         for (ParameterKind kind : ParameterKind.values()) {
             if (kind.name().endsWith("_NORM_BIAS")) {
                 ParameterKind weight = ParameterKind.valueOf(kind.name().replace("_BIAS", ""));
-                assertThat(weight.normBias()).isEqualTo(kind);
+                assertThat(weight.bias()).isEqualTo(kind);
                 int layer = weight == ParameterKind.LAST_NORM ? 0 : 1;
                 Parameter bias = layout.parameter(kind, layer);
                 assertThat(bias.initialization()).isEqualTo(Initialization.ZEROS);

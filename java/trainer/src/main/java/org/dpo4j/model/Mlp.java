@@ -24,10 +24,8 @@ final class Mlp {
         this.dtype = parameters.dtype();
         this.function = traits.function();
         this.innerSize = parameters.layout().sizes().innerSize();
-        this.up = function.isGated()
-                ? new Projection(parameters, ParameterKind.GATE_UP, ParameterKind.GATE_UP_BIAS, layer)
-                : new Projection(parameters, ParameterKind.UP, ParameterKind.UP_BIAS, layer);
-        this.down = new Projection(parameters, ParameterKind.DOWN, ParameterKind.DOWN_BIAS, layer);
+        this.up = new Projection(parameters, function.isGated() ? ParameterKind.GATE_UP : ParameterKind.UP, layer);
+        this.down = new Projection(parameters, ParameterKind.DOWN, layer);
     }
 
     /**

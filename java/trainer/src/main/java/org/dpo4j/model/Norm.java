@@ -36,7 +36,7 @@ final class Norm {
         this(
                 parameters,
                 parameters.layout().parameter(kind, layer),
-                traits.kind().hasBias() ? parameters.layout().parameter(kind.normBias(), layer) : null,
+                parameters.layout().biasOrNull(kind, layer),
                 traits,
                 1,
                 null);

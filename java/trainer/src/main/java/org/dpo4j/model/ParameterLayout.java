@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.Stream;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.model.family.Architecture;
 import org.dpo4j.model.family.Architecture.AttentionTraits;
@@ -60,6 +61,7 @@ final class ParameterLayout {
             throw new Dpo4jException("the sizes in config.json make a model of more than 2^63 weights", e);
         }
         tensors = family.tensors(architecture).stream()
+                .flatMap(this::withBias)
                 .map(this::tensor)
                 .sorted(Comparator.comparingLong(tensor -> tensor.placement().first()))
                 .toList();
@@ -107,7 +109,7 @@ final class ParameterLayout {
     private void norm(ParameterKind kind, int layer, Axis elements, NormTraits traits) {
         vector(kind, layer, elements, weight(traits));
         if (traits.kind().hasBias()) {
-            vector(kind.normBias(), layer, elements, Initialization.ZEROS);
+            vector(Objects.requireNonNull(kind.bias()), layer, elements, Initialization.ZEROS);
         }
     }
 
@@ -171,6 +173,15 @@ final class ParameterLayout {
         next = Math.addExact(next, -next & ALIGNMENT - 1);
     }
 
+    /** A weight, and its bias if the model has one. */
+    private Stream<NamedTensor> withBias(NamedTensor weight) {
+        @Nullable ParameterKind bias = weight.kind().bias();
+        if (bias == null || parameterOrNull(bias, weight.layer()) == null) {
+            return Stream.of(weight);
+        }
+        return Stream.of(weight, weight.bias(bias));
+    }
+
     private ParameterTensor tensor(NamedTensor tensor) {
         Parameter parameter = parameter(tensor.kind(), tensor.layer());
         return new ParameterTensor(tensor.name(), parameter.placement(tensor), parameter.isMatrix());
@@ -190,6 +201,13 @@ final class ParameterLayout {
     @Nullable
     Parameter parameterOrNull(ParameterKind kind, int layer) {
         return parameters.get(new Key(kind, layer));
+    }
+
+    /** The bias of a weight; null if the model has none. */
+    @Nullable
+    Parameter biasOrNull(ParameterKind weight, int layer) {
+        @Nullable ParameterKind bias = weight.bias();
+        return bias == null ? null : parameterOrNull(bias, layer);
     }
 
     /** A parameter that belongs to no layer. */

@@ -20,13 +20,13 @@ final class Projection {
     private final int in;
     private final int out;
 
-    /** With a bias if the model has parameters of the kind {@code bias}. */
-    Projection(Parameters parameters, ParameterKind weight, ParameterKind bias, int layer) {
+    /** With a bias if the model has one for this weight. */
+    Projection(Parameters parameters, ParameterKind weight, int layer) {
         this.device = parameters.device();
         this.dtype = parameters.dtype();
         this.parameters = parameters;
         this.weight = parameters.layout().parameter(weight, layer);
-        this.bias = parameters.layout().parameterOrNull(bias, layer);
+        this.bias = parameters.layout().biasOrNull(weight, layer);
         this.in = this.weight.columns().paddedSize();
         this.out = this.weight.rows().paddedSize();
     }

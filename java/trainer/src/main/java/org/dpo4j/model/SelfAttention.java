@@ -35,10 +35,9 @@ final class SelfAttention {
         this.layer = layer;
         ParameterLayout layout = parameters.layout();
         this.sizes = layout.sizes();
-        this.qkv = new Projection(parameters, ParameterKind.QKV, ParameterKind.QKV_BIAS, layer);
+        this.qkv = new Projection(parameters, ParameterKind.QKV, layer);
         this.norms = QueryKeyNorms.create(parameters, architecture, layer);
-        this.output =
-                new Projection(parameters, ParameterKind.ATTENTION_OUTPUT, ParameterKind.ATTENTION_OUTPUT_BIAS, layer);
+        this.output = new Projection(parameters, ParameterKind.ATTENTION_OUTPUT, layer);
         this.shape = new Attention.Shape(
                 sizes.heads(),
                 sizes.keyHeads(),

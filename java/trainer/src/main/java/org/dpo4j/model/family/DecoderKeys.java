@@ -187,7 +187,14 @@ final class DecoderKeys {
 
     /** Throws if a key asks for a bias that the family's class does not have. */
     void refuseBias(String key) {
-        check(!keys.flag(key), key + " is true, which transformers does not read for this family; set it to false");
+        refuseBiasOtherThan(false, key);
+    }
+
+    /** Throws if a key that the family's class does not read says otherwise about a bias. */
+    void refuseBiasOtherThan(boolean hasBias, String key) {
+        check(
+                !keys.json().hasNonNull(key) || keys.flag(key) == hasBias,
+                key + " is " + !hasBias + ", which transformers does not read for this family; set it to " + hasBias);
     }
 
     /** Attention with the usual scale, without norm of queries and keys. */
@@ -209,6 +216,12 @@ final class DecoderKeys {
 
     double epsilon() {
         return keys.number(name("rms_norm_eps"));
+    }
+
+    /** {@code down(f(up(x)))}, with the activation that {@code hidden_act} names. */
+    MlpTraits mlpWithoutGate(boolean hasBias) {
+        Activation.Function function = new Activation.Function(activation("hidden_act"), false);
+        return new MlpTraits(size("intermediate_size"), function, hasBias);
     }
 
     /** A gated MLP, with biases by {@code mlp_bias}. */
@@ -236,6 +249,11 @@ final class DecoderKeys {
 
     /** The config of a decoder with a gated MLP and without learned positions. */
     ModelConfig config(AttentionTraits attention, NormTraits norm, Scales scales) {
+        return config(attention, norm, mlp(), scales);
+    }
+
+    /** The config of a decoder without learned positions. */
+    ModelConfig config(AttentionTraits attention, NormTraits norm, MlpTraits mlp, Scales scales) {
         return config(new Architecture(
                 size("vocab_size"),
                 size("hidden_size"),
@@ -244,7 +262,7 @@ final class DecoderKeys {
                 false,
                 norm,
                 attention,
-                mlp(),
+                mlp,
                 scales,
                 keys.flag("tie_word_embeddings")));
     }

@@ -14,7 +14,10 @@ public interface Family {
      */
     ModelConfig read(ConfigJson json);
 
-    /** The tensors that hold the parameters. Every row of every parameter is in exactly one of them. */
+    /**
+     * The tensors that hold the parameters, without biases. Every row of every parameter is in exactly one of them. A
+     * weight whose parameter has a bias by the architecture has that bias beside it, as {@link NamedTensor#bias} names it.
+     */
     List<NamedTensor> tensors(Architecture architecture);
 
     /** The standard deviation of a matrix of a new model, divided by {@code initializer_range}. */

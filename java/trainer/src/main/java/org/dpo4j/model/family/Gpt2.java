@@ -101,8 +101,7 @@ final class Gpt2 implements Family {
         for (int layer = 0; layer < architecture.layerCount(); layer++) {
             tensors.addAll(layer(BODY + "h." + layer + ".", architecture, layer));
         }
-        NamedTensor norm = new NamedTensor(BODY + "ln_f.weight", ParameterKind.LAST_NORM, 0, 0, hidden);
-        tensors.addAll(List.of(norm, norm.bias(ParameterKind.LAST_NORM_BIAS)));
+        tensors.add(new NamedTensor(BODY + "ln_f.weight", ParameterKind.LAST_NORM, 0, 0, hidden));
         if (!architecture.isHeadTied()) {
             tensors.add(new NamedTensor(HEAD, ParameterKind.HEAD, 0, 0, vocabulary));
         }
@@ -113,25 +112,13 @@ final class Gpt2 implements Family {
         int hidden = architecture.hiddenSize();
         int rows = 3 * architecture.attention().queryWidth();
         int inner = architecture.mlp().innerSize();
-        NamedTensor norm = new NamedTensor(prefix + "ln_1.weight", ParameterKind.ATTENTION_NORM, layer, 0, hidden);
-        NamedTensor qkv = matrix(prefix + "attn.c_attn.weight", ParameterKind.QKV, layer, rows);
-        NamedTensor output = matrix(prefix + "attn.c_proj.weight", ParameterKind.ATTENTION_OUTPUT, layer, hidden);
-        NamedTensor mlpNorm = new NamedTensor(prefix + "ln_2.weight", ParameterKind.MLP_NORM, layer, 0, hidden);
-        NamedTensor up = matrix(prefix + "mlp.c_fc.weight", ParameterKind.UP, layer, inner);
-        NamedTensor down = matrix(prefix + "mlp.c_proj.weight", ParameterKind.DOWN, layer, hidden);
         return List.of(
-                norm,
-                norm.bias(ParameterKind.ATTENTION_NORM_BIAS),
-                qkv,
-                qkv.bias(ParameterKind.QKV_BIAS),
-                output,
-                output.bias(ParameterKind.ATTENTION_OUTPUT_BIAS),
-                mlpNorm,
-                mlpNorm.bias(ParameterKind.MLP_NORM_BIAS),
-                up,
-                up.bias(ParameterKind.UP_BIAS),
-                down,
-                down.bias(ParameterKind.DOWN_BIAS));
+                new NamedTensor(prefix + "ln_1.weight", ParameterKind.ATTENTION_NORM, layer, 0, hidden),
+                matrix(prefix + "attn.c_attn.weight", ParameterKind.QKV, layer, rows),
+                matrix(prefix + "attn.c_proj.weight", ParameterKind.ATTENTION_OUTPUT, layer, hidden),
+                new NamedTensor(prefix + "ln_2.weight", ParameterKind.MLP_NORM, layer, 0, hidden),
+                matrix(prefix + "mlp.c_fc.weight", ParameterKind.UP, layer, inner),
+                matrix(prefix + "mlp.c_proj.weight", ParameterKind.DOWN, layer, hidden));
     }
 
     /** A matrix of {@code Conv1D}, which files hold as [in, out]. */

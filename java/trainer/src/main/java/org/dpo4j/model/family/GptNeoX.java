@@ -8,9 +8,7 @@ import java.util.Map;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.dpo4j.io.JsonFile;
-import org.dpo4j.kernels.decoder.Activation;
 import org.dpo4j.model.family.Architecture.AttentionTraits;
-import org.dpo4j.model.family.Architecture.MlpTraits;
 import org.dpo4j.model.family.Architecture.NormKind;
 import org.dpo4j.model.family.Architecture.NormPlacement;
 import org.dpo4j.model.family.Architecture.NormTraits;
@@ -53,18 +51,11 @@ final class GptNeoX implements Family {
         NormPlacement placement = keys.all().flag("use_parallel_residual")
                 ? NormPlacement.BEFORE_PARALLEL_BRANCHES
                 : NormPlacement.BEFORE_BRANCH;
-        Activation.Function function = new Activation.Function(keys.activation("hidden_act"), false);
-        return keys.config(new Architecture(
-                keys.size("vocab_size"),
-                keys.size("hidden_size"),
-                keys.layerCount(),
-                keys.maxPositions(),
-                false,
-                new NormTraits(NormKind.LAYER_NORM, keys.epsilon(), placement),
+        return keys.config(
                 keys.attention(keys.attentionBias(), keys.sameLayers(rotation(json, keys), null)),
-                new MlpTraits(keys.size("intermediate_size"), function, true),
-                Scales.NONE,
-                keys.all().flag("tie_word_embeddings")));
+                new NormTraits(NormKind.LAYER_NORM, keys.epsilon(), placement),
+                keys.mlpWithoutGate(true),
+                Scales.NONE);
     }
 
     /**
@@ -101,8 +92,7 @@ final class GptNeoX implements Family {
         for (int layer = 0; layer < architecture.layerCount(); layer++) {
             tensors.addAll(layer(BODY + "layers." + layer + ".", architecture, layer));
         }
-        NamedTensor norm = new NamedTensor(BODY + "final_layer_norm.weight", ParameterKind.LAST_NORM, 0, 0, hidden);
-        tensors.addAll(List.of(norm, norm.bias(ParameterKind.LAST_NORM_BIAS)));
+        tensors.add(new NamedTensor(BODY + "final_layer_norm.weight", ParameterKind.LAST_NORM, 0, 0, hidden));
         if (!architecture.isHeadTied()) {
             tensors.add(new NamedTensor(HEAD, ParameterKind.HEAD, 0, 0, vocabulary));
         }
@@ -112,29 +102,15 @@ final class GptNeoX implements Family {
     private static List<NamedTensor> layer(String prefix, Architecture architecture, int layer) {
         int hidden = architecture.hiddenSize();
         int inner = architecture.mlp().innerSize();
-        AttentionTraits attention = architecture.attention();
-        List<NamedTensor> tensors = new ArrayList<>();
-        NamedTensor norm =
-                new NamedTensor(prefix + "input_layernorm.weight", ParameterKind.ATTENTION_NORM, layer, 0, hidden);
-        NamedTensor mlpNorm =
-                new NamedTensor(prefix + "post_attention_layernorm.weight", ParameterKind.MLP_NORM, layer, 0, hidden);
-        NamedTensor up = new NamedTensor(prefix + "mlp.dense_h_to_4h.weight", ParameterKind.UP, layer, 0, inner);
-        NamedTensor down = new NamedTensor(prefix + "mlp.dense_4h_to_h.weight", ParameterKind.DOWN, layer, 0, hidden);
-        tensors.addAll(List.of(norm, norm.bias(ParameterKind.ATTENTION_NORM_BIAS)));
-        tensors.addAll(List.of(mlpNorm, mlpNorm.bias(ParameterKind.MLP_NORM_BIAS)));
-        tensors.addAll(List.of(up, up.bias(ParameterKind.UP_BIAS), down, down.bias(ParameterKind.DOWN_BIAS)));
-        String qkvName = prefix + "attention.query_key_value.weight";
-        NamedTensor qkv = new NamedTensor(qkvName, ParameterKind.QKV, layer, rowsByHead(attention), false);
-        NamedTensor output =
-                new NamedTensor(prefix + "attention.dense.weight", ParameterKind.ATTENTION_OUTPUT, layer, 0, hidden);
-        tensors.addAll(List.of(qkv, output));
-        if (attention.bias().isOnQkv()) {
-            tensors.add(qkv.bias(ParameterKind.QKV_BIAS));
-        }
-        if (attention.bias().isOnOutput()) {
-            tensors.add(output.bias(ParameterKind.ATTENTION_OUTPUT_BIAS));
-        }
-        return tensors;
+        String qkv = prefix + "attention.query_key_value.weight";
+        String output = prefix + "attention.dense.weight";
+        return List.of(
+                new NamedTensor(prefix + "input_layernorm.weight", ParameterKind.ATTENTION_NORM, layer, 0, hidden),
+                new NamedTensor(prefix + "post_attention_layernorm.weight", ParameterKind.MLP_NORM, layer, 0, hidden),
+                new NamedTensor(qkv, ParameterKind.QKV, layer, rowsByHead(architecture.attention()), false),
+                new NamedTensor(output, ParameterKind.ATTENTION_OUTPUT, layer, 0, hidden),
+                new NamedTensor(prefix + "mlp.dense_h_to_4h.weight", ParameterKind.UP, layer, 0, inner),
+                new NamedTensor(prefix + "mlp.dense_4h_to_h.weight", ParameterKind.DOWN, layer, 0, hidden));
     }
 
     /** Queries, keys and values of head 0, then of head 1, and so on; the parameter has all queries first. */

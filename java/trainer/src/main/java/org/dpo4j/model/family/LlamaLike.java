@@ -29,8 +29,8 @@ interface LlamaLike extends Family {
                 tensors.add(new NamedTensor(prefix + norm.getKey() + ".weight", norm.getValue(), layer, 0, hidden));
             }
             tensors.addAll(queryKeyNorms(prefix, architecture.attention(), layer));
-            tensors.addAll(matrices(prefix, architecture, layer));
-            tensors.addAll(biases(prefix, architecture, layer));
+            tensors.addAll(attention(prefix + "self_attn.", architecture, layer));
+            tensors.addAll(mlp(prefix + "mlp.", architecture, layer));
         }
         tensors.add(new NamedTensor(BODY + "norm.weight", ParameterKind.LAST_NORM, 0, 0, hidden));
         if (!architecture.isHeadTied()) {
@@ -71,48 +71,26 @@ interface LlamaLike extends Family {
                 new NamedTensor(prefix + "self_attn.k_norm.weight", ParameterKind.KEY_NORM, layer, 0, keys));
     }
 
-    /** The matrices of a layer. */
-    default List<NamedTensor> matrices(String prefix, Architecture architecture, int layer) {
+    /** The matrices of a layer's attention, whose names begin with {@code prefix}. */
+    default List<NamedTensor> attention(String prefix, Architecture architecture, int layer) {
         int hidden = architecture.hiddenSize();
         int queries = architecture.attention().queryWidth();
         int keys = architecture.attention().keyWidth();
-        int inner = architecture.mlp().innerSize();
-        String attention = prefix + "self_attn.";
-        String mlp = prefix + "mlp.";
         return List.of(
-                new NamedTensor(attention + "q_proj.weight", ParameterKind.QKV, layer, 0, queries),
-                new NamedTensor(attention + "k_proj.weight", ParameterKind.QKV, layer, queries, keys),
-                new NamedTensor(attention + "v_proj.weight", ParameterKind.QKV, layer, queries + keys, keys),
-                new NamedTensor(attention + "o_proj.weight", ParameterKind.ATTENTION_OUTPUT, layer, 0, hidden),
-                new NamedTensor(mlp + "gate_proj.weight", ParameterKind.GATE_UP, layer, 0, inner),
-                new NamedTensor(mlp + "up_proj.weight", ParameterKind.GATE_UP, layer, inner, inner),
-                new NamedTensor(mlp + "down_proj.weight", ParameterKind.DOWN, layer, 0, hidden));
+                new NamedTensor(prefix + "q_proj.weight", ParameterKind.QKV, layer, 0, queries),
+                new NamedTensor(prefix + "k_proj.weight", ParameterKind.QKV, layer, queries, keys),
+                new NamedTensor(prefix + "v_proj.weight", ParameterKind.QKV, layer, queries + keys, keys),
+                new NamedTensor(prefix + "o_proj.weight", ParameterKind.ATTENTION_OUTPUT, layer, 0, hidden));
     }
 
-    /** The biases of a layer's matrices. */
-    private static List<NamedTensor> biases(String prefix, Architecture architecture, int layer) {
-        List<NamedTensor> biases = new ArrayList<>();
+    /** The matrices of a layer's MLP, whose names begin with {@code prefix}. */
+    default List<NamedTensor> mlp(String prefix, Architecture architecture, int layer) {
         int hidden = architecture.hiddenSize();
-        int queries = architecture.attention().queryWidth();
-        int keys = architecture.attention().keyWidth();
         int inner = architecture.mlp().innerSize();
-        String attention = prefix + "self_attn.";
-        String mlp = prefix + "mlp.";
-        if (architecture.attention().bias().isOnQkv()) {
-            biases.add(new NamedTensor(attention + "q_proj.bias", ParameterKind.QKV_BIAS, layer, 0, queries));
-            biases.add(new NamedTensor(attention + "k_proj.bias", ParameterKind.QKV_BIAS, layer, queries, keys));
-            biases.add(new NamedTensor(attention + "v_proj.bias", ParameterKind.QKV_BIAS, layer, queries + keys, keys));
-        }
-        if (architecture.attention().bias().isOnOutput()) {
-            biases.add(
-                    new NamedTensor(attention + "o_proj.bias", ParameterKind.ATTENTION_OUTPUT_BIAS, layer, 0, hidden));
-        }
-        if (architecture.mlp().hasBias()) {
-            biases.add(new NamedTensor(mlp + "gate_proj.bias", ParameterKind.GATE_UP_BIAS, layer, 0, inner));
-            biases.add(new NamedTensor(mlp + "up_proj.bias", ParameterKind.GATE_UP_BIAS, layer, inner, inner));
-            biases.add(new NamedTensor(mlp + "down_proj.bias", ParameterKind.DOWN_BIAS, layer, 0, hidden));
-        }
-        return biases;
+        return List.of(
+                new NamedTensor(prefix + "gate_proj.weight", ParameterKind.GATE_UP, layer, 0, inner),
+                new NamedTensor(prefix + "up_proj.weight", ParameterKind.GATE_UP, layer, inner, inner),
+                new NamedTensor(prefix + "down_proj.weight", ParameterKind.DOWN, layer, 0, hidden));
     }
 
     @Override

@@ -23,8 +23,12 @@ public record NamedTensor(String name, ParameterKind kind, int layer, List<Rows>
         this(name, kind, layer, List.of(new Rows(begin, count)), false);
     }
 
-    /** The bias of this weight, with an element for each of its rows, under the same name but {@code "bias"} at the end. */
-    NamedTensor bias(ParameterKind bias) {
+    /**
+     * The bias of this weight: an element for each of its rows, under the same name but {@code "bias"} at the end.
+     *
+     * @param bias {@link ParameterKind#bias} of the weight
+     */
+    public NamedTensor bias(ParameterKind bias) {
         return new NamedTensor(name.substring(0, name.lastIndexOf('.')) + ".bias", bias, layer, rows, false);
     }
 

@@ -1,5 +1,7 @@
 package org.dpo4j.model.family;
 
+import org.jspecify.annotations.Nullable;
+
 /** The parameters of a decoder, independent of the tensor names of its family. */
 public enum ParameterKind {
     /** [vocabSize, hiddenSize]. */
@@ -53,15 +55,20 @@ public enum ParameterKind {
     /** [hiddenSize]. */
     LAST_NORM_BIAS;
 
-    /** The bias of the LayerNorm with this weight. */
-    public ParameterKind normBias() {
+    /** The kind of this weight's bias; null if no model has one. */
+    public @Nullable ParameterKind bias() {
         return switch (this) {
+            case QKV -> QKV_BIAS;
+            case ATTENTION_OUTPUT -> ATTENTION_OUTPUT_BIAS;
+            case GATE_UP -> GATE_UP_BIAS;
+            case UP -> UP_BIAS;
+            case DOWN -> DOWN_BIAS;
             case ATTENTION_NORM -> ATTENTION_NORM_BIAS;
             case ATTENTION_OUTPUT_NORM -> ATTENTION_OUTPUT_NORM_BIAS;
             case MLP_NORM -> MLP_NORM_BIAS;
             case MLP_OUTPUT_NORM -> MLP_OUTPUT_NORM_BIAS;
             case LAST_NORM -> LAST_NORM_BIAS;
-            default -> throw new IllegalArgumentException(this + " has no bias of a norm");
+            default -> null;
         };
     }
 }

@@ -65,15 +65,21 @@ final class Phi3 implements LlamaLike {
     }
 
     @Override
-    public List<NamedTensor> matrices(String prefix, Architecture architecture, int layer) {
+    public List<NamedTensor> attention(String prefix, Architecture architecture, int layer) {
         int hidden = architecture.hiddenSize();
         int qkv = architecture.attention().queryWidth()
                 + 2 * architecture.attention().keyWidth();
+        return List.of(
+                new NamedTensor(prefix + "qkv_proj.weight", ParameterKind.QKV, layer, 0, qkv),
+                new NamedTensor(prefix + "o_proj.weight", ParameterKind.ATTENTION_OUTPUT, layer, 0, hidden));
+    }
+
+    @Override
+    public List<NamedTensor> mlp(String prefix, Architecture architecture, int layer) {
+        int hidden = architecture.hiddenSize();
         int inner = architecture.mlp().innerSize();
         return List.of(
-                new NamedTensor(prefix + "self_attn.qkv_proj.weight", ParameterKind.QKV, layer, 0, qkv),
-                new NamedTensor(prefix + "self_attn.o_proj.weight", ParameterKind.ATTENTION_OUTPUT, layer, 0, hidden),
-                new NamedTensor(prefix + "mlp.gate_up_proj.weight", ParameterKind.GATE_UP, layer, 0, 2 * inner),
-                new NamedTensor(prefix + "mlp.down_proj.weight", ParameterKind.DOWN, layer, 0, hidden));
+                new NamedTensor(prefix + "gate_up_proj.weight", ParameterKind.GATE_UP, layer, 0, 2 * inner),
+                new NamedTensor(prefix + "down_proj.weight", ParameterKind.DOWN, layer, 0, hidden));
     }
 }
