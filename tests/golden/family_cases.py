@@ -25,6 +25,7 @@ from transformers import (
     Qwen2Config,
     Qwen3Config,
     SmolLM3Config,
+    Starcoder2Config,
 )
 
 TOKENS = {"vocab_size": 61, "max_position_embeddings": 64, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
@@ -157,6 +158,17 @@ class NormPerHead(torch.nn.Module):
         return (parts / rms).flatten(-2) * self.norm.weight
 
 
+class NormWithoutMean(torch.nn.Module):
+    """A LayerNorm that does not subtract the mean."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x):
+        return torch.nn.functional.rms_norm(x, self.norm.normalized_shape, self.norm.weight, self.norm.eps) + self.norm.bias
+
+
 def rope(**parameters):
     """Other rotary parameters."""
     return with_config(rope_parameters={**ROPE, **parameters})
@@ -187,6 +199,7 @@ NORMS = {
 LAYER_NORMS = {
     "weights of norms": with_weights(NORM_WEIGHT, 1.0),
     "biases of norms": with_weights(r"(norm|ln_\w+)\.bias$", 0.0),
+    "mean of norms": with_modules(r"(norm|ln_\w+)$", NormWithoutMean),
 }
 GATED = {"silu, not gelu": with_config(hidden_act="gelu")}
 Q_AND_K_NORM = {"norm of q": without(r"\.q_norm$"), "norm of k": without(r"\.k_norm$")}
@@ -473,6 +486,30 @@ def neox_cases():
     ]
 
 
+def starcoder2_case(name, seed, mechanisms, **traits):
+    config = Starcoder2Config(**TOKENS, **SMALL, norm_epsilon=0.03, num_hidden_layers=2, rope_parameters=dict(ROPE), **traits)
+    parts = {
+        **LAYER_NORMS,
+        "epsilon": with_config(norm_epsilon=1e-6),
+        "norm before attention": without(r"\.input_layernorm$"),
+        "norm before mlp": without(r"\.post_attention_layernorm$"),
+        "theta": rope(rope_theta=10000.0),
+        "gelu, not silu": with_config(hidden_act="silu"),
+    }
+    return Case(name, config, seed, {**parts, **mechanisms})
+
+
+def starcoder2_cases():
+    biases = {f"bias of {part}": with_weights(rf"\.{part}\.bias$", 0.0) for part in ("q_proj", "k_proj", "v_proj", "o_proj", "c_fc", "c_proj")}
+    tanh = {"gelu by tanh, not erf": with_config(share=0.02, hidden_act="gelu")}
+    erf = {"gelu by erf, not tanh": with_config(share=0.02, hidden_act="gelu_pytorch_tanh")}
+    traits = {"use_bias": False, "head_dim": 10, "hidden_act": "gelu", "tie_word_embeddings": False}
+    return [
+        starcoder2_case("starcoder2", 626, {**biases, **tanh, **window(5)}, sliding_window=5),
+        starcoder2_case("starcoder2-no-bias", 631, {**erf, "no window": with_config(sliding_window=5)}, **traits),
+    ]
+
+
 def even_cases():
     """Sizes that are multiples of 8, as those of most published models are."""
     even = {"head_dim": 16, "intermediate_size": 16, "num_hidden_layers": 2}
@@ -515,4 +552,4 @@ def even_cases():
     ]  # fmt: skip
 
 
-CASES = [*llama_cases(), *like_llama_cases(), *gemma_cases(), *phi3_cases(), *gpt2_cases(), *neox_cases(), *even_cases()]
+CASES = [*llama_cases(), *like_llama_cases(), *gemma_cases(), *phi3_cases(), *gpt2_cases(), *neox_cases(), *starcoder2_cases(), *even_cases()]

@@ -6,7 +6,9 @@ import os
 from transformers import CONFIG_MAPPING
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-FAMILIES = ("llama", "mistral", "qwen2", "qwen3", "smollm3", "granite", "olmo2", "phi3", "gemma2", "gemma3_text", "gpt2", "gpt_neox")
+FAMILIES = (
+    "llama", "mistral", "qwen2", "qwen3", "smollm3", "granite", "olmo2", "phi3", "gemma2", "gemma3_text", "gpt2", "gpt_neox", "starcoder2",
+)  # fmt: skip
 
 
 def main():

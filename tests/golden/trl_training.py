@@ -43,6 +43,7 @@ from transformers.models.phi3 import modeling_phi3
 from transformers.models.qwen2 import modeling_qwen2
 from transformers.models.qwen3 import modeling_qwen3
 from transformers.models.smollm3 import modeling_smollm3
+from transformers.models.starcoder2 import modeling_starcoder2
 from trl import DPOConfig, DPOTrainer
 from trl.kernels import chunked_logprob
 from trl.trainer import dpo_trainer
@@ -65,11 +66,12 @@ TOKEN_MEANS = ["logits/chosen", "logits/rejected", "entropy", "mean_token_accura
 SORTED = {"learning_rate": 1e-2, "per_device_train_batch_size": 8}
 MODELS = (
     modeling_gemma2, modeling_gemma3, modeling_gpt2, modeling_gpt_neox, modeling_granite, modeling_llama, modeling_mistral, modeling_olmo2,
-    modeling_phi3, modeling_qwen2, modeling_qwen3, modeling_smollm3,
+    modeling_phi3, modeling_qwen2, modeling_qwen3, modeling_smollm3, modeling_starcoder2,
 )  # fmt: skip
 # Directories of families/, for each family one, and longrope.
 FAMILIES = (
     "llama-llama3", "mistral", "qwen2", "qwen3", "smollm3", "phi3", "phi3-longrope", "olmo2", "granite", "gemma2", "gemma3", "gpt2", "gpt-neox",
+    "starcoder2",
 )  # fmt: skip
 # A bias of keys adds the same to all scores of a query, except in elements that are rotated. So its gradient is 0 but for rounding, which
 # Adam divides by its own size. The tensors with these names are not compared; nothing else depends on such a bias.

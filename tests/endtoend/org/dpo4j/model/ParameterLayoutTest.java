@@ -22,6 +22,7 @@ class ParameterLayoutTest {
             "biased");
     private static final ModelConfig GPT2 = read("gpt2");
     private static final ModelConfig NEOX = read("gpt-neox");
+    private static final ModelConfig STARCODER2 = read("starcoder2");
     /** Heads of 6. */
     private static final ModelConfig ODD = Llama.config(21, 42, 19, 2, 7, 1, 32, false);
 
@@ -32,7 +33,7 @@ class ParameterLayoutTest {
     /** A weight in no tensor would not be saved. A weight in two tensors would have the value of the one that is read last. */
     @Test
     void tensorsHoldEveryWeightOnce() {
-        for (ModelConfig config : List.of(TIED, UNTIED, ODD, BIASED, GPT2, NEOX)) {
+        for (ModelConfig config : List.of(TIED, UNTIED, ODD, BIASED, GPT2, NEOX, STARCODER2)) {
             ParameterLayout layout = new ParameterLayout(config);
             int[] tensorsAt = new int[(int) layout.count()];
             layout.tensors().forEach(tensor -> add(tensorsAt, tensor.placement()));

@@ -5,8 +5,13 @@ import static org.dpo4j.model.RefusalAssertions.assertRefused;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.decoder.Activation;
@@ -23,12 +28,17 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Keys of config.json that are those of one family. LlamaTest has those that all share. */
 class FamilyConfigTest {
+    /** A config for each family (tests/golden/family_defaults.py). */
+    private static final JsonNode DEFAULTS = TestFiles.json(TestFiles.golden("family_defaults.json"));
 
-    /** A file without keys is the config of transformers' class without arguments (tests/golden/family_defaults.py). */
+    /** Dropouts of heads other than the LM head. */
+    private static final Set<String> OTHER_DROPOUTS = Set.of("classifier_dropout", "summary_first_dropout");
+
+    /** A file without keys is the config of transformers' class without arguments. */
     @Test
     void absentKeysTakeTransformersDefaults() {
-        int count = 0;
-        for (JsonNode defaults : TestFiles.json(TestFiles.golden("family_defaults.json"))) {
+        List<String> families = new ArrayList<>();
+        for (JsonNode defaults : DEFAULTS) {
             String family = defaults.get("model_type").asText();
             ModelConfig given = Families.describe((ObjectNode) defaults);
             ModelConfig absent = read(family, "");
@@ -37,9 +47,45 @@ class FamilyConfigTest {
             assertThat(absent.initializerRange()).as(family).isEqualTo(given.initializerRange());
             assertThat(absent.bosTokenId()).as(family).isEqualTo(given.bosTokenId());
             assertThat(absent.eosTokenIds()).as(family).isEqualTo(given.eosTokenIds());
-            count++;
+            families.add(family);
         }
-        assertThat(count).isEqualTo(12);
+        assertThat(families).containsExactlyInAnyOrderElementsOf(supported());
+    }
+
+    /** TrlTrainingTest trains a model of every family. */
+    @Test
+    void everyFamilyIsTrainedByTrl() {
+        Set<String> families = new TreeSet<>();
+        for (JsonNode one :
+                TestFiles.json(TestFiles.golden("trl_training.json")).get("cases")) {
+            Path model = TestFiles.golden(one.get("model").asText());
+            families.add(JsonFile.read(model.resolve("config.json"))
+                    .get("model_type")
+                    .asText());
+        }
+        assertThat(families).containsExactlyInAnyOrderElementsOf(supported());
+    }
+
+    private static List<String> supported() {
+        return Families.ALL.stream().map(Family::modelType).toList();
+    }
+
+    /** The names of all dropouts between the embedding and the logits in transformers' classes. */
+    @Test
+    void dropoutsAreNamedInEveryFamily() {
+        for (JsonNode defaults : DEFAULTS) {
+            ObjectNode keys = defaults.deepCopy();
+            List<String> expected = defaults.properties().stream()
+                    .map(Map.Entry::getKey)
+                    .filter(key -> key.endsWith("dropout") || key.endsWith("_pdrop"))
+                    .filter(key -> !OTHER_DROPOUTS.contains(key))
+                    .toList();
+            expected.forEach(key -> keys.put(key, 0.25));
+            assertThat(Families.describe(keys).ignoredDropouts())
+                    .as(defaults.get("model_type").asText())
+                    .containsExactlyInAnyOrderElementsOf(
+                            expected.stream().map(key -> key + " 0.25").toList());
+        }
     }
 
     /** Windows of the first four layers, by the classes' rules. */
@@ -61,6 +107,8 @@ class FamilyConfigTest {
         smollm3 | "sliding_window":7,"use_sliding_window":true,"layer_types":["sliding_attention","full_attention","full_attention","full_attention"] | 7 - - -
         phi3    | "sliding_window":7                                                       | 7 7 7 7
         phi3    | "vocab_size":9                                                           | - - - -
+        starcoder2 | "sliding_window":7                                                    | 7 7 7 7
+        starcoder2 | "vocab_size":9                                                        | - - - -
         gemma2  | "sliding_window":7                                                       | 7 - 7 -
         gemma2  | "layer_types":["full_attention","sliding_attention","full_attention","full_attention"] | - 4096 - -
         gemma3_text | "sliding_window":7                                                   | 7 7 7 7
@@ -118,6 +166,11 @@ class FamilyConfigTest {
             assertThat(read(family, "\"mlp_bias\":true").architecture().mlp().hasBias())
                     .as(family)
                     .isTrue();
+        }
+        for (boolean hasBias : new boolean[] {true, false}) {
+            String keys = "\"use_bias\":" + hasBias + ",\"attention_bias\":" + hasBias;
+            assertThat(bias("starcoder2", keys)).isEqualTo(new AttentionBias(hasBias, hasBias));
+            assertThat(read("starcoder2", keys).architecture().mlp().hasBias()).isEqualTo(hasBias);
         }
     }
 
@@ -298,6 +351,15 @@ class FamilyConfigTest {
         gpt_neox | "rotary_pct":1.5                             | above 1
         gpt_neox | "rms_norm_eps":1e-6                          | layer_norm_eps
         gpt_neox | "hidden_size":6145                           | num_attention_heads
+        starcoder2 | "attention_bias":false                     | attention_bias is false, which transformers does not read for this family; set it to true
+        starcoder2 | "use_bias":false,"mlp_bias":true           | mlp_bias is true
+        starcoder2 | "norm_epsilon":null                        | norm_epsilon is null
+        starcoder2 | "rms_norm_eps":1e-6                        | this family calls it norm_epsilon
+        starcoder2 | "norm_type":"rms_norm"                     | norm_type is "rms_norm"
+        starcoder2 | "mlp_type":"gated"                         | mlp_type is "gated"
+        starcoder2 | "num_key_value_heads":null                 | num_key_value_heads is null
+        starcoder2 | "partial_rotary_factor":0.5                | partial_rotary_factor
+        starcoder2 | "layer_types":["full_attention"],"num_hidden_layers":1,"sliding_window":7 | layer_types
         phi3    | "lm_head_bias":true                           | lm_head_bias
         phi3    | "head_dim":128                                | head_dim
         phi3    | "rope_scaling":{"type":"linear","factor":2}   | rope_scaling has the type "linear"

@@ -71,7 +71,9 @@ class FamilyTest {
             "gpt2",
             "gpt2-published",
             "gpt-neox",
-            "gpt-neox-serial");
+            "gpt-neox-serial",
+            "starcoder2",
+            "starcoder2-no-bias");
 
     /** A directory whose sequences are longer than its max positions, and whose scaling has no effect up to there. */
     private static final String TOO_LONG = "llama-dynamic";

@@ -59,9 +59,10 @@ class SavedFilesTest {
     void everyFileOfEveryFamilyIsTransformers() throws IOException {
         List<String> sharded = new ArrayList<>();
         for (String name : FamilyTest.RUN) {
+            JsonNode formats = GOLDEN.path("files").path(name);
+            assertThat(formats.has(OTHERS_FORMAT)).as(name).isTrue();
             try (Model model = Model.load(TestFiles.golden("families").resolve(name), device, DType.F32)) {
-                for (Map.Entry<String, JsonNode> format :
-                        GOLDEN.path("files").path(name).properties()) {
+                for (Map.Entry<String, JsonNode> format : formats.properties()) {
                     if (!name.equals(ALL_FORMATS) && !format.getKey().equals(OTHERS_FORMAT)) {
                         continue;
                     }

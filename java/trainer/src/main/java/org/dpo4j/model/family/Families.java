@@ -12,7 +12,7 @@ import org.dpo4j.kernels.Dpo4jException;
 
 /** All supported model families. */
 public final class Families {
-    private static final List<Family> ALL = List.of(
+    static final List<Family> ALL = List.of(
             new Llama(),
             new Mistral(),
             new Qwen2(),
@@ -24,7 +24,8 @@ public final class Families {
             new Gemma3(),
             new Phi3(),
             new Gpt2(),
-            new GptNeoX());
+            new GptNeoX(),
+            new Starcoder2());
 
     private Families() {}
 

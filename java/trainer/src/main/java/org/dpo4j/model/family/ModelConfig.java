@@ -23,8 +23,14 @@ public record ModelConfig(
         @Nullable Integer bosTokenId,
         List<Integer> eosTokenIds,
         ObjectNode json) {
-    private static final List<String> DROPOUTS =
-            List.of("attention_dropout", "attn_pdrop", "embd_pdrop", "hidden_dropout", "resid_pdrop");
+    private static final List<String> DROPOUTS = List.of(
+            "attention_dropout",
+            "attn_pdrop",
+            "embd_pdrop",
+            "embedding_dropout",
+            "hidden_dropout",
+            "resid_pdrop",
+            "residual_dropout");
 
     public ModelConfig {
         if (!(initializerRange >= 0 && initializerRange < 10)) {
