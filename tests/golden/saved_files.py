@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 import torch
+import transformers
 from huggingface_hub.serialization._base import parse_size_to_int
 from transformers import AutoModelForCausalLM
 
@@ -36,6 +37,7 @@ def saved(source, dtype, size):
 
 
 def main():
+    transformers.logging.disable_progress_bar()
     path, names, files = os.path.join(HERE, "saved_files.json"), sys.argv[1:], {}
     if names:
         with open(path) as file:
