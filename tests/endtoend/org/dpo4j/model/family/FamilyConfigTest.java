@@ -108,7 +108,7 @@ class FamilyConfigTest {
         phi3    | "sliding_window":7                                                       | 7 7 7 7
         phi3    | "vocab_size":9                                                           | - - - -
         starcoder2 | "sliding_window":7                                                    | 7 7 7 7
-        starcoder2 | "vocab_size":9                                                        | - - - -
+        starcoder2 | "norm_type":"layer_norm","mlp_type":"default"                         | - - - -
         gemma2  | "sliding_window":7                                                       | 7 - 7 -
         gemma2  | "layer_types":["full_attention","sliding_attention","full_attention","full_attention"] | - 4096 - -
         gemma3_text | "sliding_window":7                                                   | 7 7 7 7
