@@ -3,7 +3,11 @@ package org.dpo4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import org.dpo4j.io.JsonFile;
 import org.dpo4j.model.TestFiles;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -49,6 +53,23 @@ class CommandLineTest {
     void textThatTheLocaleCannotRepresentIsRefused() {
         Cli.run("generate --prompt %s", "Zo\ufffd")
                 .assertUsageError("the locale cannot represent the arguments; set LC_ALL=C.UTF-8 and try again");
+    }
+
+    /** Names from a file or a path may hold line breaks and commands to the terminal. */
+    @Test
+    void controlCharactersOfAnErrorAreWritten() throws IOException {
+        String name = "a\n\u001b[31m\u202eb\r\0";
+        Path model = Files.createDirectory(directory.resolve("model"));
+        String written = "\"aU+000AU+001B[31mU+202EbU+000DU+0000\"";
+        TestFiles.write(
+                model.resolve("config.json"),
+                "{\"model_type\": " + JsonFile.object().textNode(name) + "}");
+        Cli.run("generate --device cpu --prompt a --model_name_or_path %s", model)
+                .assertThatRunEndedWith()
+                .startsWith("dpo4j: error: " + model.resolve("config.json") + ": model_type is " + written + "; only");
+        Cli.run(List.of("generate", "--device", "cpu", "--prompt", "a", "--model_name_or_path", directory + "/x\ny"))
+                .assertThatRunEndedWith()
+                .startsWith("dpo4j: error: " + directory + "/xU+000Ay does not exist");
     }
 
     @Test

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import org.dpo4j.io.OneLine;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.train.OptionRange;
 import org.jspecify.annotations.Nullable;
@@ -229,7 +230,7 @@ public final class Main {
     }
 
     private static int report(String message, Throwable cause, String[] arguments, int exitCode) {
-        System.err.println("dpo4j: error: " + message);
+        System.err.println("dpo4j: error: " + OneLine.visible(message));
         if (Arrays.asList(arguments).contains("--debug")) {
             cause.printStackTrace();
         }

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import java.util.List;
-import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -75,20 +74,22 @@ public final class JsonErrors {
         for (Rule rule : RULES) {
             Matcher matcher = rule.message.matcher(e.getOriginalMessage());
             if (matcher.matches()) {
-                return visible(matcher.replaceFirst(rule.words));
+                return OneLine.visible(matcher.replaceFirst(rule.words));
             }
         }
         return "it is not JSON";
     }
 
-    /** What is wrong, with line and column; for text of one line, with the column only. */
+    /** What is wrong, with line and column, then what to do; for text of one line, with the column only. */
     public static String reason(JsonProcessingException e, boolean isOneLine) {
         JsonLocation location = e.getLocation();
         if (location == null) {
             return reason(e);
         }
         String line = isOneLine ? "" : "line " + location.getLineNr() + " ";
-        return reason(e) + " at " + line + "column " + location.getColumnNr();
+        String[] reason = reason(e).split("; ", 2);
+        String advice = reason.length == 1 ? "" : "; " + reason[1];
+        return reason[0] + " at " + line + "column " + location.getColumnNr() + advice;
     }
 
     /** Name of a token in plain words; null is the end of the file. */
@@ -107,22 +108,5 @@ public final class JsonErrors {
                     case END_OBJECT, END_ARRAY -> "the end";
                     default -> "something else";
                 };
-    }
-
-    /** Replaces control and format characters by their code points, so that a message stays one readable line. */
-    private static String visible(String text) {
-        StringBuilder visible = new StringBuilder();
-        text.codePoints().forEach(c -> {
-            int type = Character.getType(c);
-            if (Character.isISOControl(c)
-                    || type == Character.FORMAT
-                    || type == Character.LINE_SEPARATOR
-                    || type == Character.PARAGRAPH_SEPARATOR) {
-                visible.append(String.format(Locale.ROOT, "U+%04X", c));
-            } else {
-                visible.appendCodePoint(c);
-            }
-        });
-        return visible.toString();
     }
 }
