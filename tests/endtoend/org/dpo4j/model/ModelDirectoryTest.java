@@ -65,6 +65,34 @@ class ModelDirectoryTest {
         return Files.write(file, HexFormat.of().parseHex(hex));
     }
 
+    /** Also of files that a directory may lack: a link says that it should have them. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "config.json",
+                "generation_config.json",
+                "model.safetensors",
+                "model.safetensors.index.json",
+                "tokenizer.json",
+                "tokenizer_config.json"
+            })
+    void aLinkToNothingIsNamed(String name) throws IOException {
+        Files.deleteIfExists(model.resolve(name));
+        Files.createSymbolicLink(model.resolve(name), Path.of("../../blobs/4d7a"));
+        refused(
+                model,
+                model.resolve(name)
+                        + " is a link to ../../blobs/4d7a, which does not exist; download the model again, or copy");
+        Path link = Files.createSymbolicLink(directory.resolve("link"), Path.of("nowhere"));
+        refused(link, link + " is a link to nowhere, which does not exist");
+    }
+
+    @Test
+    void aLinkToNothingThatIsNotReadIsLeftAlone() throws IOException {
+        Files.createSymbolicLink(model.resolve("README.md"), Path.of("nowhere"));
+        Model.load(model, device, DType.F32).close();
+    }
+
     @Test
     void anIdOfTheHubIsNamed() {
         for (String id : List.of("Qwen/Qwen2-0.5B", "gpt2")) {

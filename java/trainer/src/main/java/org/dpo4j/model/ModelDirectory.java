@@ -26,18 +26,29 @@ final class ModelDirectory {
     private static final Pattern FOREIGN =
             Pattern.compile(".*\\.(h5|keras|pb|msgpack|onnx|npz|ot|tflite|mlmodel)(\\.index\\.json)?");
 
+    /** Files that are read if they exist. A link to nothing is a fault of the directory, not a file that it lacks. */
+    private static final List<String> READ = List.of(
+            "config.json",
+            "generation_config.json",
+            "model.safetensors",
+            "model.safetensors.index.json",
+            "tokenizer.json",
+            "tokenizer_config.json");
+
     private static final int MAX_NAMES = 5;
 
     private ModelDirectory() {}
 
     /** Throws if the path is not a directory, or the directory holds something other than a model. */
     static void check(Path given) {
+        refuseDanglingLink(given);
         if (!Files.exists(given)) {
             throw new Dpo4jException(absent(given));
         }
         if (!Files.isDirectory(given)) {
             throw new Dpo4jException(file(given));
         }
+        READ.forEach(name -> refuseDanglingLink(given.resolve(name)));
         if (Files.exists(given.resolve(ADAPTER))) {
             throw new Dpo4jException(adapter(given));
         }
@@ -46,6 +57,23 @@ final class ModelDirectory {
             if (other != null) {
                 throw new Dpo4jException(other);
             }
+        }
+    }
+
+    /** Throws if the path is a link to a file that does not exist, as when only the links of the hub's cache are copied. */
+    private static void refuseDanglingLink(Path path) {
+        if (Files.isSymbolicLink(path) && !Files.exists(path)) {
+            throw new Dpo4jException(
+                    path + " is a link to " + target(path) + ", which does not exist; download the model"
+                            + " again, or copy its directory with the files that its links name (cp -rL)");
+        }
+    }
+
+    private static Path target(Path link) {
+        try {
+            return Files.readSymbolicLink(link);
+        } catch (IOException e) {
+            throw JsonFile.unreadable(link, e);
         }
     }
 
