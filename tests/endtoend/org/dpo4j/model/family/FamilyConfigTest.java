@@ -331,6 +331,9 @@ class FamilyConfigTest {
         gemma3_text | "rope_theta":5.0,"rope_parameters":{"full_attention":{"rope_theta":6.0}} | rope_theta is 5.0
         gemma3_text | "use_bidirectional_attention":true        | use_bidirectional_attention
         gemma3_text | "vision_config":{}                        | vision tower
+        mistral | "num_attention_heads":6,"num_key_value_heads":4,"head_dim":8 | num_attention_heads is 6, which is not a multiple of num_key_value_heads 4
+        mistral | "hidden_act":null                             | hidden_act is null, which is not supported
+        mistral | "hidden_act":1                                | hidden_act is 1, which is not supported
         gpt2    | "hidden_size":24                              | hidden_size is set: this family calls it n_embd
         gpt2    | "head_dim":64                                 | head_dim
         gpt2    | "num_key_value_heads":1                       | num_key_value_heads
@@ -369,6 +372,20 @@ class FamilyConfigTest {
         """)
     void unsupportedValuesAreRefusedByName(String family, String keys, String words) {
         assertRefused(() -> read(family, keys), words);
+    }
+
+    /** No family is guessed: transformers does not load such a file either. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
+        "model_type":null | model_type is null
+        "model_type":3    | model_type is 3
+        "model_type":true | model_type is true
+        "vocab_size":100  | model_type is missing
+        """)
+    void aFileWithoutAModelTypeIsRefused(String keys, String words) {
+        String file = "{\"architectures\":[\"Qwen2ForCausalLM\"]," + keys + "}";
+        assertRefused(
+                () -> Families.describe(JsonFile.parse(file)), words + "; the name of the model's family is expected");
     }
 
     private static ModelConfig read(String family, String keys) {

@@ -148,7 +148,9 @@ public record Architecture(
         public AttentionTraits {
             checkSize("num_attention_heads", heads);
             checkSize("num_key_value_heads", keyHeads);
-            check(heads % keyHeads == 0, "num_attention_heads is not a multiple of num_key_value_heads");
+            check(
+                    heads % keyHeads == 0,
+                    "num_attention_heads is " + heads + ", which is not a multiple of num_key_value_heads " + keyHeads);
             check(
                     headDim > 0 && headDim <= MAX_HEAD_DIM,
                     "head_dim is " + headDim + "; even widths up to " + MAX_HEAD_DIM + " are supported");

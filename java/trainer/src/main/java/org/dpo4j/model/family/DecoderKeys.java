@@ -236,7 +236,8 @@ final class DecoderKeys {
         String name = keys.text(key, "");
         Activation.@Nullable Kind kind = ACTIVATIONS.get(name);
         if (kind == null) {
-            throw new Dpo4jException(key + " is \"" + name + "\", which is not supported; use a model with one of "
+            throw new Dpo4jException(key + " is " + keys.json().path(key)
+                    + ", which is not supported; use a model with one of "
                     + String.join(", ", ACTIVATIONS.keySet().stream().sorted().toList()));
         }
         return kind;

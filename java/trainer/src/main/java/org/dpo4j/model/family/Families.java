@@ -49,7 +49,12 @@ public final class Families {
     static ModelConfig describe(ObjectNode json) {
         ConfigJson config = new ConfigJson(json);
         refuseOtherKinds(config);
-        return named(config.text("model_type", Llama.MODEL_TYPE)).read(config);
+        JsonNode type = json.path("model_type");
+        check(
+                type.isTextual(),
+                "model_type is " + (type.isMissingNode() ? "missing" : type) + "; the name of the model's family is"
+                        + " expected, one of " + names());
+        return named(type.textValue()).read(config);
     }
 
     /** Keys of transformers, of LLaVA's and Phi-3-vision's own code, and of Qwen-VL. */
@@ -98,10 +103,11 @@ public final class Families {
         return ALL.stream()
                 .filter(family -> family.modelType().equals(modelType))
                 .findFirst()
-                .orElseThrow(() -> new Dpo4jException("model_type is \"" + modelType + "\"; only "
-                        + ALL.stream()
-                                .map(family -> "\"" + family.modelType() + "\"")
-                                .collect(Collectors.joining(", "))
-                        + " are supported"));
+                .orElseThrow(() ->
+                        new Dpo4jException("model_type is \"" + modelType + "\"; only " + names() + " are supported"));
+    }
+
+    private static String names() {
+        return ALL.stream().map(family -> "\"" + family.modelType() + "\"").collect(Collectors.joining(", "));
     }
 }
