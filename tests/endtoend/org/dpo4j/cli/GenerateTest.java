@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code generate} on published models. */
@@ -119,6 +120,31 @@ class GenerateTest {
                         .get("completion_ids"))
                 .as("6 tokens, 3 of them the prompt's")
                 .hasSize(3);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
+        "do_sample": true, "temperature": -1 | temperature is -1; it must be 0, or from 1e-30 to 1e6 | temperature 1
+        "do_sample": true, "top_k": -5       | top_k is -5; it must be a whole number from 0 to 1,000,000,000 | top_k 1
+        "do_sample": true, "top_p": 2        | top_p is 2; it must be in [0, 1] | top_p 1
+        "do_sample": true, "min_p": -0.5     | min_p is -0.5; it must be in [0, 1] | min_p 0
+        "repetition_penalty": 0              | repetition_penalty is 0; it must be from 1e-6 to 1e6 | repetition_penalty 1
+        "max_new_tokens": -1                 | max_new_tokens is -1; it must be a whole number from 1 to 1,000,000,000 | max_new_tokens 1
+        "min_new_tokens": -1                 | min_new_tokens is -1; it must be a whole number from 0 to 1,000,000,000 | min_new_tokens 0
+        """)
+    void aDefaultOutsideItsRangeIsNamedWithItsFile(String keys, String reason, String option) throws IOException {
+        Path model = Files.createDirectory(directory.resolve("model"));
+        for (String file : List.of("config.json", "model.safetensors", "tokenizer.json")) {
+            Files.copy(TestFiles.real(STORIES + "/hf").resolve(file), model.resolve(file));
+        }
+        Path file = TestFiles.write(model.resolve("generation_config.json"), "{" + keys + "}");
+        String line = "generate --model_name_or_path %s --prompt Once";
+        Cli.runOnDevice(line, model)
+                .assertThatRunEndedWith()
+                .isEqualTo(
+                        "dpo4j: error: " + file + ": " + reason + "; mend the file, or give --" + option.split(" ")[0]);
+        String shortRun = option.startsWith("max_new") ? "" : " --max_new_tokens 1";
+        Cli.runOnDevice(line + shortRun + " --" + option, model).assertSucceeded();
     }
 
     @Test

@@ -111,6 +111,7 @@ final class GenerateCommand implements Callable<Integer> {
             return GenerationDefaults.NONE; // Model.load says what is wrong
         }
         GenerationDefaults defaults = GenerationDefaults.read(directory);
+        generation.checkDefaults(defaults, directory);
         String notice = generation.notice(defaults);
         if (notice != null) {
             Output.notice(notice);

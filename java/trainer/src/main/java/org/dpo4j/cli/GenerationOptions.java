@@ -1,5 +1,6 @@
 package org.dpo4j.cli;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -90,6 +91,31 @@ final class GenerationOptions {
         }
     }
 
+    /** Throws if a value that the file sets and no option replaces is outside its range. */
+    void checkDefaults(GenerationDefaults file, Path directory) {
+        try {
+            check(OptionRange.MAX_NEW_TOKENS, maxNewTokens == null ? file.maxNewTokens() : null);
+            check(OptionRange.MIN_NEW_TOKENS, minNewTokens == null ? file.minNewTokens() : null);
+            check(OptionRange.REPETITION_PENALTY, repetitionPenalty == null ? file.repetitionPenalty() : null);
+            boolean isTemperatureOfFile = temperature == null && file.doSample();
+            check(OptionRange.TEMPERATURE, isTemperatureOfFile ? file.temperature() : null);
+            if (temperature(file) != 0) {
+                check(OptionRange.TOP_K, topK == null ? file.topK() : null);
+                check(OptionRange.TOP_P, topP == null ? file.topP() : null);
+                check(OptionRange.MIN_P, minP == null ? file.minP() : null);
+            }
+        } catch (Dpo4jException e) {
+            throw new Dpo4jException(
+                    directory.resolve(GenerationDefaults.FILE) + ": " + e.getMessage() + "; mend the file, or give --"
+                            + String.valueOf(e.getMessage()).replaceFirst("(?s) .*", ""),
+                    e);
+        }
+    }
+
+    private double temperature(GenerationDefaults file) {
+        return temperature != null ? temperature : file.doSample() ? first(null, file.temperature(), 1.0) : 0;
+    }
+
     private static void check(OptionRange range, @Nullable Number value) {
         if (value != null) {
             range.check(value.doubleValue());
@@ -108,8 +134,9 @@ final class GenerationOptions {
         boolean isLengthOfFile = maxNewTokens == null && file.maxNewTokens() == null && file.maxLength() != null;
         int max = first(maxNewTokens, file.maxNewTokens(), isLengthOfFile ? Integer.MAX_VALUE : MAX_NEW_TOKENS);
         if (min > max) {
-            throw new Dpo4jException(
-                    "min_new_tokens is " + min + "; it must be from 0 to max_new_tokens, which is " + max);
+            throw new Dpo4jException("min_new_tokens is " + min + origin(minNewTokens, file.minNewTokens())
+                    + "; it must be from 0 to max_new_tokens, which is " + max
+                    + origin(maxNewTokens, file.maxNewTokens()));
         }
         int length = isLengthOfFile ? first(null, file.maxLength(), 0) : Integer.MAX_VALUE;
         return new Resolved(
@@ -119,7 +146,7 @@ final class GenerationOptions {
 
     private Sampling sampling(GenerationDefaults file) {
         double penalty = first(repetitionPenalty, file.repetitionPenalty(), 1.0);
-        double divisor = temperature != null ? temperature : file.doSample() ? first(null, file.temperature(), 1.0) : 0;
+        double divisor = temperature(file);
         if (divisor == 0) {
             refuseWithoutSampling();
             return new Sampling(0, 0, 1, 0, penalty);
@@ -153,9 +180,13 @@ final class GenerationOptions {
     /** What {@code generate} says on standard error if the file makes it sample; null otherwise. */
     @Nullable
     String notice(GenerationDefaults file) {
-        return temperature == null && file.doSample()
+        return temperature == null && temperature(file) != 0
                 ? "generation_config.json sets do_sample, so tokens are sampled; --temperature 0 turns it off"
                 : null;
+    }
+
+    private static String origin(@Nullable Integer given, @Nullable Integer ofFile) {
+        return given == null && ofFile != null ? " in " + GenerationDefaults.FILE : "";
     }
 
     private static int first(@Nullable Integer given, @Nullable Integer ofFile, int otherwise) {

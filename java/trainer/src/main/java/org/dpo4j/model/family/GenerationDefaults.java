@@ -32,7 +32,7 @@ public record GenerationDefaults(
         @Nullable Integer minNewTokens,
         List<String> stopStrings,
         List<String> unknown) {
-    private static final String FILE = "generation_config.json";
+    public static final String FILE = "generation_config.json";
 
     /** Of a model without the file. */
     public static final GenerationDefaults NONE =
