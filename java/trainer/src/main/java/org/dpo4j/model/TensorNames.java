@@ -72,7 +72,12 @@ record TensorNames(Path directory, Set<String> names, List<String> expected, Str
             return;
         }
         String prefix = commonest.getKey();
-        String body = commonest.getValue().get(0);
+        String body = expected.stream()
+                .filter(name -> name.startsWith(bodyPrefix))
+                .map(name -> name.substring(bodyPrefix.length()))
+                .filter(commonest.getValue()::contains)
+                .findFirst()
+                .orElseThrow();
         String example = " (" + prefix + body + " instead of " + bodyPrefix + body + "); ";
         throw new Dpo4jException(directory + ": the names of its tensors "
                 + (prefix.isEmpty()
