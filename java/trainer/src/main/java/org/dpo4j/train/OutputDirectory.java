@@ -246,9 +246,16 @@ final class OutputDirectory implements AutoCloseable {
                 "the model cannot be written to output_dir " + directory + " (" + reason + "); "
                         + (isDenied
                                 ? "make the directory writable for this user, or choose another"
-                                : "it needs " + MemoryPlan.inUnits(modelBytes) + ", and "
-                                        + MemoryPlan.inUnits(freeBytes()) + " are free"),
+                                : space(modelBytes, reason)),
                 cause);
+    }
+
+    private String space(long modelBytes, @Nullable String reason) {
+        String needed = "it needs " + MemoryPlan.inUnits(modelBytes);
+        boolean isFileLimit = reason != null && reason.contains("File too large"); // strerror(EFBIG)
+        return isFileLimit
+                ? needed + "; allow larger files (ulimit -f), or set a smaller max_shard_size"
+                : needed + ", and " + MemoryPlan.inUnits(freeBytes()) + " are free";
     }
 
     /** The path as the user gave it. */
