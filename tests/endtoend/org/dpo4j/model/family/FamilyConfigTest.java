@@ -352,6 +352,9 @@ class FamilyConfigTest {
         gpt_neox | "rotary_pct":0.27                            | rotated width of a head is 25
         gpt_neox | "rotary_pct":0.0                             | rotated width of a head is 0
         gpt_neox | "rotary_pct":1.5                             | above 1
+        gpt2    | "attention_bias":false                        | attention_bias is false
+        gpt2    | "mlp_bias":false                              | mlp_bias is false
+        gpt_neox | "mlp_bias":false                             | mlp_bias is false
         gpt_neox | "rms_norm_eps":1e-6                          | layer_norm_eps
         gpt_neox | "hidden_size":6145                           | num_attention_heads
         starcoder2 | "attention_bias":false                     | attention_bias is false, which transformers does not read for this family; set it to true

@@ -56,6 +56,8 @@ final class Gpt2 implements Family {
             json.refuse(key, "transformers does not read it for a GPT-2; remove it");
         }
         DecoderKeys keys = new DecoderKeys(json, DEFAULTS, NAMES);
+        keys.refuseBiasOtherThan(true, "attention_bias");
+        keys.refuseBiasOtherThan(true, "mlp_bias");
         int hidden = keys.size("hidden_size");
         Activation.Function function = new Activation.Function(keys.activation("activation_function"), false);
         return keys.config(new Architecture(

@@ -48,6 +48,7 @@ final class GptNeoX implements Family {
             json.refuse(key, "transformers does not read it for a GPT-NeoX; remove it");
         }
         DecoderKeys keys = new DecoderKeys(json, DEFAULTS, Map.of("rms_norm_eps", "layer_norm_eps"));
+        keys.refuseBiasOtherThan(true, "mlp_bias");
         NormPlacement placement = keys.all().flag("use_parallel_residual")
                 ? NormPlacement.BEFORE_PARALLEL_BRANCHES
                 : NormPlacement.BEFORE_BRANCH;
