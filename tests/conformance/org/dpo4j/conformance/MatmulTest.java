@@ -214,7 +214,7 @@ class MatmulTest {
         double[] a = draw.normal(shape.m * k, 1);
         double[] b = draw.normal(k * n, 1);
         long[] together = multiply(on, shape, false, DType.F32, a, b);
-        int[] counts = on.cuda() ? new int[] {1, 7, 47} : new int[] {1, 2, 3, 7, 12, 16, 17, 47, 48, 49, 64, 95, 143};
+        int[] counts = on.cuda() ? new int[] {1, 7, 47} : new int[] {1, 2, 3, 7, 12, 16, 17, 47, 64, 143};
         for (int m : counts) {
             Shape fewer = new Shape(m, n, k, false, shape.transposeB);
             double[] some = Arrays.copyOfRange(a, (shape.m - m) * k, shape.m * k);
