@@ -72,6 +72,7 @@ class RopeScalingTest {
     /** The rotation of a Llama with one head and these rope_parameters. */
     private static Rotation rotation(JsonNode golden) {
         ObjectNode json = JsonFile.object();
+        json.put("model_type", "llama");
         json.put("hidden_size", golden.get("width").asInt());
         json.put("num_attention_heads", 1);
         json.put("max_position_embeddings", golden.get("max_positions").asInt());
