@@ -12,6 +12,7 @@ import java.util.stream.IntStream;
 import org.dpo4j.kernels.decoder.Segment;
 import org.dpo4j.testkit.AttentionLayout;
 import org.dpo4j.testkit.AttentionLayout.Family;
+import org.junit.jupiter.api.Tag;
 
 /**
  * Attention over more than one tile, for every tile shape. In bf16, head widths up to 64, 96, 128 and 256 have
@@ -131,6 +132,7 @@ class AttentionTilesTest {
 
     /** Prefixes and completions of several tiles of keys. All tiles add to the same rows of d_q, in order. */
     @OnEachDType
+    @Tag("large")
     void backwardOverSeveralTilesOfKeys(On on) {
         List<Segment> families = shared(new Family(290, 140, 1, 70), new Family(128, 128), new Family(3, 130));
         AttentionCheck.backward(on, new AttentionCall(2, 1, 128), families, 1);

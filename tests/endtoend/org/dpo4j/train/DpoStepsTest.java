@@ -13,6 +13,7 @@ import org.dpo4j.model.GptConfigs;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.family.Families;
 import org.dpo4j.model.family.ModelConfig;
+import org.junit.jupiter.api.Tag;
 
 /** Steps one at a time, beside the loop of a run. */
 class DpoStepsTest {
@@ -78,6 +79,7 @@ class DpoStepsTest {
 
     /** The caps and windows of Gemma, its norms of queries and keys, and its two rotary bases: as above. */
     @OnEachDType
+    @Tag("large")
     void theFirstLossOfAGemmaIsLn2(On on) {
         for (String family : List.of("gemma2", "gemma3_text")) {
             ObjectNode json = TinyRun.CONFIG.json().deepCopy().put("model_type", family);
@@ -95,6 +97,7 @@ class DpoStepsTest {
 
     /** Learned positions of a shared and of a repeated prompt, and parallel branches: as above. */
     @OnEachDType
+    @Tag("large")
     void theFirstLossOfAGptIsLn2(On on) {
         for (ModelConfig gpt : GptConfigs.ALL) {
             for (boolean isPrefixShared : new boolean[] {true, false}) {

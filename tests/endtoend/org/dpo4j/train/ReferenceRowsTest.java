@@ -20,6 +20,7 @@ import org.dpo4j.model.CompletionSums;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.ScoringModel;
 import org.dpo4j.report.Metrics;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -89,6 +90,7 @@ class ReferenceRowsTest {
 
     /** A run of two steps has, to the bit, the metrics, gradient norms and evaluations of the first two steps of a longer run. */
     @OnEachDType
+    @Tag("large")
     void aShortRunHasTheNumbersOfTheStartOfALongRun(On on) {
         List<Map<String, Double>> shortRun = run(on, 2);
         List<Map<String, Double>> longRun = run(on, 9); // 60 rows are 8 steps: it reads every row

@@ -9,6 +9,7 @@ import org.dpo4j.conformance.OnEachDType;
 import org.dpo4j.conformance.OnEachDevice;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.data.Shuffle;
+import org.junit.jupiter.api.Tag;
 
 /** Optimizer steps on sequences. */
 class SftStepsTest {
@@ -24,6 +25,7 @@ class SftStepsTest {
     }
 
     @OnEachDType
+    @Tag("large")
     void theLossFalls(On on) {
         TrainOptions options = TinyRun.options().maxSteps(60).build().train();
         TinyRun run = TinyRun.sft(on, TinyRun.sequences(4), options);
