@@ -17,6 +17,7 @@ import org.dpo4j.kernels.Dpo4jException;
 /** Writes the tables of PERFORMANCE.md from bench/results: {@code Performance PERFORMANCE.md RESULTS-DIRECTORY}. */
 final class Performance {
     private static final String RUN = "DpoRun.";
+    private static final String MODEL = "ModelRun.";
 
     private Performance() {}
 
@@ -62,6 +63,8 @@ final class Performance {
                 StreamSupport.stream(run.path("results").spliterator(), false).toList();
         if (rows.stream().anyMatch(row -> row.path("benchmark").asText().startsWith(RUN))) {
             appendRuns(tables, run.path("peer").asText(), rows);
+        } else if (rows.stream().anyMatch(row -> row.path("benchmark").asText().startsWith(MODEL))) {
+            appendModels(tables, run.path("peer").asText(), rows);
         } else {
             appendTimes(tables, rows);
         }
@@ -142,6 +145,28 @@ final class Performance {
                                     ratio("%.1f", "steps_pairs_per_second", ours, row),
                                     ratio("%.1f", "run_pairs_per_second", ours, row),
                                     ratio("%.2f", "peak_mebibytes", ours, row))));
+        }
+    }
+
+    /** Training and generation, of {@code bench/peers/model_runs.py}: a row has both rates. */
+    private static void appendModels(StringBuilder tables, String peer, List<JsonNode> rows) {
+        tables.append("| training and generation, medians | tokens/s, dpo4j | tokens/s, ")
+                .append(peer)
+                .append(" | times as fast | weights read, of a plain read |\n| --- | --- | --- | --- | --- |\n");
+        for (JsonNode row : rows) {
+            tables.append(String.format(
+                    "| %s, %s, rounds %d | %s | %s | %s | %s |%n",
+                    row.path("benchmark").asText().substring(MODEL.length()),
+                    Quantity.parameters(row),
+                    row.path("samples").asInt(),
+                    Quantity.number("%.0f", row.path("dpo4j_tokens_per_second").asDouble()),
+                    Quantity.number(
+                            "%.0f", row.path("transformers_tokens_per_second").asDouble()),
+                    Quantity.number("%.2f", row.path("times_as_fast").asDouble()),
+                    row.has("part_of_read_bandwidth")
+                            ? Quantity.number(
+                                    "%.2f", row.path("part_of_read_bandwidth").asDouble())
+                            : ""));
         }
     }
 

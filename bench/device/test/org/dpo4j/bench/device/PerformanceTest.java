@@ -89,4 +89,21 @@ class PerformanceTest {
                 .contains("| TRL 1.16.0, pairs 64 | 6.0 | 6.0 | 1560 MiB | 12.5, 8.0, 0.20 |")
                 .contains("| TRL 1.16.0 precomputed, pairs 64 | 10.0 | 4.0 | 1248 MiB | 7.5, 12.0, 0.25 |");
     }
+
+    /** Only generation of one sequence has the part of the bandwidth. */
+    @Test
+    void modelsAreComparedWithAPeer() throws IOException {
+        String rows = """
+                {"benchmark": "ModelRun.train.llama", "parameters": {"train": 8, "batch": 2}, "samples": 3,
+                 "dpo4j_tokens_per_second": 1499.6, "transformers_tokens_per_second": 900, "times_as_fast": 1.666},
+                {"benchmark": "ModelRun.generate1.llama", "parameters": {"generate": 1}, "samples": 3, "times_as_fast": 2.5,
+                 "dpo4j_tokens_per_second": 250, "transformers_tokens_per_second": 100, "part_of_read_bandwidth": 0.614}
+                """;
+        assertThat(written(
+                        "model-runs-cpu-2026-12-01-abc1234.json",
+                        "{\"peer\": \"transformers 9\", \"results\": [" + rows + "]}"))
+                .contains("| tokens/s, transformers 9 |")
+                .contains("| train.llama, train 8, batch 2, rounds 3 | 1500 | 900 | 1.67 |  |")
+                .contains("| generate1.llama, generate 1, rounds 3 | 250 | 100 | 2.50 | 0.61 |");
+    }
 }
