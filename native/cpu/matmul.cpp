@@ -4,8 +4,8 @@
 // The bits of a row of oneDNN's result depend on the size of the product: oneDNN partitions a product by its number of threads and chooses
 // kernels by the number of rows, and these kernels do not all add in the same order. So every tile of c is computed by a single-threaded
 // sgemm (several in sequence if k is large). Its number of rows is one for which the bits of a row are always the same: in oneDNN 3.11, 24
-// and the multiples of 48 up to 144, for its SSE4.1, AVX, AVX2 and AVX-512 kernels. Remaining rows are padded to 24 or 48, or
-// few_rows.h computes them, or all rows of the tile, with the same bits.
+// and the multiples of 48 up to 144, for its SSE4.1, AVX, AVX2 and AVX-512 kernels. few_rows.h
+// computes the remaining rows of a tile, or all of its rows, with the same bits. If it cannot, they are padded to 24 or 48 rows.
 #include <dlfcn.h>
 #include <string.h>
 
@@ -104,8 +104,8 @@ int64_t max_few_rows(const dpo4j_matmul_params& p) {
   return !p.transpose_a && p.transpose_b ? few_rows_limit.load(std::memory_order_relaxed) : 0;
 }
 
-// The rows of a tile that sgemm computes; few_rows.h or padded rows are the rest. few_rows.h computes the whole tile if it can: it is as fast
-// as sgemm where that has no wider vectors, and packs b once instead of twice.
+// The rows of a tile that sgemm computes. few_rows.h computes the others. It computes the whole tile if the tile has no more rows than its
+// limit: on AVX2 it is as fast as sgemm, and b is packed once instead of twice.
 int64_t sgemm_rows(const dpo4j_matmul_params& p, int64_t rows) {
   const int64_t whole = rows / kWholeRows * kWholeRows;
   return rows == whole || rows > max_few_rows(p) ? whole : 0;

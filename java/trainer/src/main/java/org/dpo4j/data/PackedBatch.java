@@ -50,7 +50,7 @@ public record PackedBatch(
         return Packing.pairs(pairs, layout);
     }
 
-    /** Packs pairs for a model with one set of rotary frequencies. */
+    /** Packs pairs for a model whose rotary frequencies do not depend on the length of a sequence. */
     public static PackedBatch pairs(List<PreferencePair> pairs, boolean isPrefixShared) {
         return pairs(pairs, new PairLayout(isPrefixShared, Integer.MAX_VALUE));
     }

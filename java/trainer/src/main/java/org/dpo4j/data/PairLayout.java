@@ -4,9 +4,9 @@ package org.dpo4j.data;
  * How a {@link PackedBatch} has the sequences of a pair, {@code [prompt | chosen]} and {@code [prompt | rejected]}.
  *
  * @param isPrefixShared whether the rows of the prompt are computed once for both
- * @param shortLength a model may read sequences of more than this many tokens, the last target included, with other
- *     rotary frequencies. If only one sequence of a pair is longer, the pair has its prompt twice.
- *     {@link Integer#MAX_VALUE}: the model has one set of frequencies
+ * @param shortLength longrope has two sets of rotary frequencies: one for sequences of up to this many tokens, the last
+ *     target included, and one for longer sequences. If the two sequences of a pair need different sets, the prompt is
+ *     computed twice, once with each. {@link Integer#MAX_VALUE} for a model with one set
  */
 public record PairLayout(boolean isPrefixShared, int shortLength) {
 

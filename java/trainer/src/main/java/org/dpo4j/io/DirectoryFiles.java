@@ -31,8 +31,8 @@ public final class DirectoryFiles {
     }
 
     /**
-     * Moves a file or directory into another directory of the same file system, and replaces an
-     * entry of the same name. Throws if a file would replace a directory, because the directory may hold other data.
+     * Moves a file or directory into another directory of the same file system. The moved entry replaces an entry of the
+     * same name. Throws if that would replace a directory by a file, because the directory may hold other data.
      */
     public static void moveInto(Path directory, Path file) throws IOException {
         Path place = directory.resolve(file.getFileName());

@@ -17,7 +17,7 @@ public final class FloatFormats {
     /** The largest float that float16 stores as a finite number; above it is the middle between 65504 and 65536. */
     public static final float MAX_FLOAT16 = Math.nextDown(65520f);
 
-    /** The value of each float16 number, by its bits: 256 KiB, which stay in the L2 cache. */
+    /** The float32 value of each of the 65536 float16 bit patterns. The table takes 256 KiB and stays in the L2 cache. */
     private static final float[] FLOAT16 = new float[1 << 16];
 
     static {

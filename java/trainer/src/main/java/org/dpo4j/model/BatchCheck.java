@@ -52,7 +52,10 @@ final class BatchCheck {
         }
     }
 
-    /** Throws if a prompt would need both sets of rotary frequencies. */
+    /**
+     * Throws if two sequences share a prompt, and only one of them is longer than {@code shortLength}. Each needs other
+     * rotary frequencies, so they cannot share the keys of the prompt.
+     */
     private static void checkLengths(PackedBatch batch, int shortLength) {
         int[] lengths = batch.sequenceLengths();
         check(

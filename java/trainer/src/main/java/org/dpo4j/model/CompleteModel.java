@@ -68,7 +68,10 @@ public final class CompleteModel {
         return steps;
     }
 
-    /** Deletes weights of an earlier model: the index, if there is a single file, and shards that the index does not name. */
+    /**
+     * Deletes the files of an earlier model that the new one did not replace. If the new model is a single file, these are
+     * the index and all shards; otherwise they are the shards that the new index does not name.
+     */
     private static void deleteOtherWeights(Path directory) throws IOException {
         if (exists(directory.resolve(ONE))) {
             Files.deleteIfExists(directory.resolve(INDEX));

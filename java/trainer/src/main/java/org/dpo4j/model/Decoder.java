@@ -14,8 +14,8 @@ import org.dpo4j.model.family.ParameterKind;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Embedding tables and layers, from token ids to the hidden states before the last norm, forward and backward. The caller owns
- * the memory. In training each layer has its own activations. Otherwise all layers share one set and update the hidden
+ * Computes the hidden states before the last norm from token ids: embedding tables and layers, forward and backward. The
+ * caller owns the memory. In training each layer has its own activations. Otherwise all layers share one set and update the hidden
  * states in place, so memory does not grow with depth. The calls and the bits are the same.
  */
 final class Decoder implements AutoCloseable {

@@ -4,7 +4,10 @@ import java.util.function.LongSupplier;
 import org.dpo4j.model.LoadProgress;
 import org.dpo4j.report.RunListener;
 
-/** Reports a load that takes more than a second as a phase of the run, in MB, and ends it if the run is cancelled. */
+/**
+ * Shows how many MB of the weights are loaded, once loading has taken a second. If the run is cancelled, it ends the
+ * load.
+ */
 public final class LoadingReport implements LoadProgress {
     private static final String PHASE = "MB of weights loaded";
     private static final long SILENT_NANOS = 1_000_000_000;

@@ -59,8 +59,8 @@ public final class LayerNorm {
      * Addresses of gradients.
      *
      * @param dOut read, [rows, width]
-     * @param dResidual read, [rows, width], and added to the gradient of {@code x}; may be {@code dX}, so that it
-     *     accumulates the residual stream's gradient; 0: none
+     * @param dResidual read, [rows, width], the gradient of {@code x} through the residual connection, which is added
+     *     to {@code dX}; may be {@code dX}; 0: none
      * @param dX written, [rows, width]; may be {@code dOut}
      * @param dWeight accumulated, f32[width]
      * @param dBias accumulated, f32[width]
