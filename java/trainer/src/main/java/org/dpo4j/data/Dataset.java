@@ -3,6 +3,7 @@ package org.dpo4j.data;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Consumer;
+import org.dpo4j.data.row.RowFormats;
 
 /**
  * The rows of a file as token ids, in file order.

@@ -1,8 +1,11 @@
-package org.dpo4j.data;
+package org.dpo4j.data.row;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Arrays;
+import org.dpo4j.data.ReadOptions;
+import org.dpo4j.data.Tokenizer;
+import org.dpo4j.data.source.BadRow;
 import org.dpo4j.kernels.Dpo4jException;
 
 /**
@@ -12,7 +15,7 @@ import org.dpo4j.kernels.Dpo4jException;
  * joint ids do not begin with the ids of the prompt alone, the prompt is cut before the first token that differs in any
  * of the joint ids, as in TRL 1.16.
  */
-final class Encoder {
+public final class Encoder {
 
     /**
      * A prompt with the completions that share it.
@@ -20,16 +23,16 @@ final class Encoder {
      * @param isPromptMerged whether the last tokens of the prompt merged with a completion, and belong to the
      *     completions
      */
-    record Joint(int[] prompt, int[][] completions, boolean isPromptMerged) {}
+    public record Joint(int[] prompt, int[][] completions, boolean isPromptMerged) {}
 
     private final ReadOptions options;
 
-    Encoder(ReadOptions options) {
+    public Encoder(ReadOptions options) {
         this.options = options;
     }
 
     /** The text under a key. */
-    static String text(ObjectNode row, String key) throws BadRow {
+    public static String text(ObjectNode row, String key) throws BadRow {
         JsonNode value = row.path(key);
         if (!value.isTextual()) {
             throw new BadRow(BadRow.Reason.UNKNOWN_FORMAT, key + " is " + describe(value) + "; give text");
@@ -50,7 +53,7 @@ final class Encoder {
     }
 
     /** The token ids under a key. Throws if one is outside the vocabulary. */
-    int[] ids(ObjectNode row, String key) throws BadRow {
+    public int[] ids(ObjectNode row, String key) throws BadRow {
         JsonNode value = row.path(key);
         if (!value.isArray()) {
             throw new BadRow(
@@ -75,12 +78,12 @@ final class Encoder {
     }
 
     /** The ids of a whole sequence: what the tokenizer puts before a text, the text, EOS. */
-    int[] whole(String text) throws BadRow {
+    public int[] whole(String text) throws BadRow {
         return ended(text, encode(text));
     }
 
     /** The ids of a prompt and its completions, each followed by EOS. A completion of only white space gives no ids. */
-    Joint joint(String prompt, String... completions) throws BadRow {
+    public Joint joint(String prompt, String... completions) throws BadRow {
         int[] alone = encode(prompt);
         if (alone.length == 0 && !prompt.isEmpty()) {
             throw new BadRow(
@@ -178,7 +181,7 @@ final class Encoder {
     }
 
     /** Throws if the prompt or the completion has no tokens. */
-    static void checkNotEmpty(int[] prompt, int[] completion, String name) throws BadRow {
+    public static void checkNotEmpty(int[] prompt, int[] completion, String name) throws BadRow {
         if (prompt.length == 0) {
             throw new BadRow(
                     BadRow.Reason.EMPTY_PROMPT,
@@ -191,7 +194,7 @@ final class Encoder {
     }
 
     /** Throws if a text is longer than {@code max_length} and {@code truncation_mode} is not set. */
-    void checkLength(String name, int[] ids) throws BadRow {
+    public void checkLength(String name, int[] ids) throws BadRow {
         if (isTooLong(ids.length) && options.truncationMode() == null) {
             throw tooLong(name + " has " + ids.length);
         }
@@ -201,7 +204,7 @@ final class Encoder {
      * The completion, cut so that it fits {@code max_length} together with its prompt. Throws if it has to be cut but
      * {@code truncation_mode} is not set, or if the prompt alone fills {@code max_length}.
      */
-    int[] fit(int[] prompt, int[] completion, String name) throws BadRow {
+    public int[] fit(int[] prompt, int[] completion, String name) throws BadRow {
         Integer longest = options.maxLength();
         if (longest == null || !isTooLong(prompt.length + completion.length)) {
             return completion;

@@ -1,4 +1,4 @@
-package org.dpo4j.data;
+package org.dpo4j.data.source;
 
 import java.io.FilterInputStream;
 import java.io.IOException;

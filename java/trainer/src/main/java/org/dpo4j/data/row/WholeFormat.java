@@ -1,8 +1,9 @@
-package org.dpo4j.data;
+package org.dpo4j.data.row;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Arrays;
 import java.util.List;
+import org.dpo4j.data.source.BadRow;
 
 /**
  * One column that holds a whole sequence, whose first token is the prompt.

@@ -1,14 +1,14 @@
-package org.dpo4j.data;
+package org.dpo4j.data.source;
 
 /**
  * A row that cannot be used. It never leaves this package: readers turn it into an error that names file and line, or
  * count it.
  */
-final class BadRow extends Exception {
+public final class BadRow extends Exception {
     private static final long serialVersionUID = 1L;
 
     /** Why a row cannot be used, as reports state it. */
-    enum Reason {
+    public enum Reason {
         MALFORMED("malformed JSON"),
         UNKNOWN_FORMAT("unknown format"),
         MIXED_FORMAT("another format than the rows before"),
@@ -37,12 +37,12 @@ final class BadRow extends Exception {
 
     private final Reason reason;
 
-    BadRow(Reason reason, String message) {
+    public BadRow(Reason reason, String message) {
         super(message);
         this.reason = reason;
     }
 
-    Reason reason() {
+    public Reason reason() {
         return reason;
     }
 }

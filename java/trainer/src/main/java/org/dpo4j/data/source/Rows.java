@@ -1,10 +1,10 @@
-package org.dpo4j.data;
+package org.dpo4j.data.source;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import org.jspecify.annotations.Nullable;
 
 /** Reads the rows of a file, one at a time. {@link RowFiles} opens a file in the format that it has. */
-interface Rows extends AutoCloseable {
+public interface Rows extends AutoCloseable {
 
     /** A row and its number: the line, or the element of an array, counted from 1. */
     record Row(int number, ObjectNode values) {}

@@ -1,4 +1,4 @@
-package org.dpo4j.data;
+package org.dpo4j.data.source;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;

@@ -1,14 +1,16 @@
-package org.dpo4j.data;
+package org.dpo4j.data.row;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
+import org.dpo4j.data.source.BadRow;
 
 /**
- * One column of text for the prompt and one for each completion.
+ * One column of token ids for the prompt and one for each completion. The ids are used unchanged: no BOS or EOS is
+ * added.
  *
  * @param keys column of the prompt, then those of the completions
  */
-record TextFormat(List<String> keys) implements RowFormat {
+record IdFormat(List<String> keys) implements RowFormat {
 
     @Override
     public boolean isPair() {
@@ -17,12 +19,12 @@ record TextFormat(List<String> keys) implements RowFormat {
 
     @Override
     public Encoder.Joint read(ObjectNode row, Encoder encoder) throws BadRow {
-        String prompt = Encoder.text(row, keys.get(0));
-        String[] completions = new String[keys.size() - 1];
+        int[] prompt = encoder.ids(row, keys.get(0));
+        int[][] completions = new int[keys.size() - 1][];
         for (int i = 0; i < completions.length; i++) {
-            completions[i] = Encoder.text(row, keys.get(i + 1));
+            completions[i] = encoder.ids(row, keys.get(i + 1));
         }
-        return encoder.joint(prompt, completions);
+        return new Encoder.Joint(prompt, completions, false);
     }
 
     @Override

@@ -1,4 +1,4 @@
-package org.dpo4j.data;
+package org.dpo4j.data.source;
 
 import java.io.BufferedInputStream;
 import java.io.IOException;
@@ -11,7 +11,7 @@ import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.Dpo4jException;
 
 /** Opens files of rows. The content of a file determines its format, not its name. A file may be gzipped. */
-final class RowFiles {
+public final class RowFiles {
     private static final String WANTED = "a .jsonl, .json or .jsonl.gz file, or - for standard input"
             + " (download a data set of the Hugging Face hub first)";
 
@@ -46,7 +46,7 @@ final class RowFiles {
     private RowFiles() {}
 
     /** Opens the file. It is opened and read only once, because it may be a pipe. */
-    static Rows open(Path file) {
+    public static Rows open(Path file) {
         String name = InputFile.name(file);
         refuseSavedDataset(file);
         InputStream bytes = InputFile.open(file, WANTED);

@@ -1,4 +1,4 @@
-package org.dpo4j.data;
+package org.dpo4j.data.row;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -9,10 +9,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import org.dpo4j.data.source.BadRow;
 
 /** All row formats. Finds the format of a row by its columns. Columns of no format are ignored and reported. */
-final class RowFormats {
-    static final List<RowFormat> ALL = List.of(
+public final class RowFormats {
+    public static final List<RowFormat> ALL = List.of(
             new TextFormat(List.of("prompt", "chosen", "rejected")),
             new TranscriptFormat(),
             new IdFormat(List.of("prompt_ids", "chosen_ids", "rejected_ids")),
@@ -21,9 +22,10 @@ final class RowFormats {
             new WholeFormat("ids", true),
             new IdFormat(List.of("prompt_ids", "completion_ids")));
 
-    static final List<RowFormat> PAIRS = ALL.stream().filter(RowFormat::isPair).toList();
+    public static final List<RowFormat> PAIRS =
+            ALL.stream().filter(RowFormat::isPair).toList();
 
-    static final List<RowFormat> SEQUENCES =
+    public static final List<RowFormat> SEQUENCES =
             ALL.stream().filter(format -> !format.isPair()).toList();
 
     private static final Set<String> CONVERSATIONAL = Set.of("messages", "conversations");
@@ -34,7 +36,7 @@ final class RowFormats {
      * The format whose keys a row has: all of them and none of another format. A null value counts as absent, because
      * joined tables write null for columns that a row lacks. Throws if the format is not one of {@code wanted}.
      */
-    static RowFormat find(ObjectNode row, List<RowFormat> wanted) throws BadRow {
+    public static RowFormat find(ObjectNode row, List<RowFormat> wanted) throws BadRow {
         Set<String> present = new LinkedHashSet<>();
         List<String> nulls = new ArrayList<>();
         for (Map.Entry<String, JsonNode> column : row.properties()) {
@@ -80,7 +82,7 @@ final class RowFormats {
         return value.isObject() || (value.isArray() && value.path(0).isObject());
     }
 
-    static void checkWanted(RowFormat found, List<RowFormat> wanted) throws BadRow {
+    public static void checkWanted(RowFormat found, List<RowFormat> wanted) throws BadRow {
         if (!wanted.contains(found)) {
             throw new BadRow(
                     BadRow.Reason.UNKNOWN_FORMAT,

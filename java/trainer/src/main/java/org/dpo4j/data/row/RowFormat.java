@@ -1,10 +1,11 @@
-package org.dpo4j.data;
+package org.dpo4j.data.row;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
+import org.dpo4j.data.source.BadRow;
 
 /** A format of rows: which columns hold the prompt and its completions. {@link RowFormats} lists all formats. */
-interface RowFormat {
+public interface RowFormat {
 
     /** Names of the columns. A row of this format has all of them and no column of another format. */
     List<String> keys();

@@ -1,7 +1,8 @@
-package org.dpo4j.data;
+package org.dpo4j.data.row;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
+import org.dpo4j.data.source.BadRow;
 
 /**
  * Transcripts as in Anthropic's HH data: {@code chosen} up to and including its last {@code "\n\nAssistant:"} is the
