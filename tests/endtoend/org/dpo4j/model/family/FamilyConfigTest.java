@@ -364,7 +364,10 @@ class FamilyConfigTest {
         starcoder2 | "norm_type":"rms_norm"                     | norm_type is "rms_norm"
         starcoder2 | "mlp_type":"gated"                         | mlp_type is "gated"
         starcoder2 | "num_key_value_heads":null                 | num_key_value_heads is null
-        starcoder2 | "partial_rotary_factor":0.5                | partial_rotary_factor
+        mistral | "num_key_value_heads":null                    | num_key_value_heads is null
+        gemma2  | "num_key_value_heads":null                    | num_key_value_heads is null
+        gemma3_text | "num_key_value_heads":null                | num_key_value_heads is null
+        starcoder2 | "partial_rotary_factor":0.5                | partial_rotary_factor is 0.5
         starcoder2 | "layer_types":["full_attention"],"num_hidden_layers":1,"sliding_window":7 | layer_types
         phi3    | "lm_head_bias":true                           | lm_head_bias
         phi3    | "head_dim":128                                | head_dim

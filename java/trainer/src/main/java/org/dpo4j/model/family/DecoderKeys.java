@@ -134,7 +134,8 @@ final class DecoderKeys {
     Rotation rotation(RopeKeys rope, double theta) {
         check(
                 rope.rotatedShare() == 1,
-                "partial_rotary_factor is not 1, which transformers does not read for this family; remove it");
+                "partial_rotary_factor is " + rope.rotatedShare()
+                        + ", which transformers does not read for this family; remove it, or set it to 1");
         check(headDim % 2 == 0, "head_dim is " + headDim + "; even widths up to 256 are supported");
         return new Rotation(rope.theta(theta), headDim, rope.scaling(rope.type(), maxPositions()));
     }

@@ -21,6 +21,7 @@ record GemmaKeys(DecoderKeys keys) {
     /** @param defaults values of the keys that the file lacks */
     static GemmaKeys read(ConfigJson json, ConfigJson defaults) {
         DecoderKeys keys = new DecoderKeys(json, defaults);
+        keys.size("num_key_value_heads"); // null is not the number of heads here
         keys.refuseBias("mlp_bias");
         int hidden = keys.all().integer("hidden_size");
         int heads = keys.all().integer("num_attention_heads");

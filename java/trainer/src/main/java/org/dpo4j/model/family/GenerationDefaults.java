@@ -77,7 +77,6 @@ public record GenerationDefaults(
             "max_matching_ngram_size",
             "num_assistant_tokens",
             "num_assistant_tokens_schedule",
-            "num_return_sequences",
             "output_attentions",
             "output_hidden_states",
             "output_logits",
@@ -92,7 +91,8 @@ public record GenerationDefaults(
 
     private static Map<String, Set<String>> unsupported() {
         Map<String, Set<String>> keys = new TreeMap<>();
-        for (String key : List.of("num_beams", "num_beam_groups", "typical_p", "guidance_scale")) {
+        for (String key :
+                List.of("num_beams", "num_beam_groups", "num_return_sequences", "typical_p", "guidance_scale")) {
             keys.put(key, Set.of("1", "1.0"));
         }
         for (String key : List.of(

@@ -20,6 +20,7 @@ final class Mistral implements LlamaLike {
     @Override
     public ModelConfig read(ConfigJson json) {
         DecoderKeys keys = new DecoderKeys(json, DEFAULTS);
+        keys.size("num_key_value_heads"); // null is not the number of heads here
         keys.refuseBias("attention_bias");
         keys.refuseBias("mlp_bias");
         return keys.config(keys.attention(
