@@ -3,6 +3,7 @@ package org.dpo4j.data;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Consumer;
+import org.dpo4j.data.row.RowFormat;
 import org.dpo4j.data.row.RowFormats;
 
 /**
@@ -18,8 +19,8 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
      * rejected_ids}, or transcripts in {@code chosen, rejected}.
      */
     public static Dataset<PreferencePair> pairs(Path file, ReadOptions options) {
-        DatasetReader<PreferencePair> pairs = DatasetReader.pairs(options);
-        DatasetReader.read(file, RowFormats.PAIRS, List.of(pairs));
+        DatasetReader<PreferencePair> pairs = pairs(options, RowFormats.PAIRS);
+        DatasetReader.read(file, List.of(pairs));
         return read(file, pairs);
     }
 
@@ -28,8 +29,8 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
      * prompt_ids, completion_ids}.
      */
     public static Dataset<Sequence> sequences(Path file, ReadOptions options) {
-        DatasetReader<Sequence> sequences = DatasetReader.sequences(options);
-        DatasetReader.read(file, RowFormats.SEQUENCES, List.of(sequences));
+        DatasetReader<Sequence> sequences = sequences(options, RowFormats.SEQUENCES);
+        DatasetReader.read(file, List.of(sequences));
         return read(file, sequences);
     }
 
@@ -42,14 +43,22 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
             ReadOptions options,
             Consumer<Dataset<PreferencePair>> pairConsumer,
             Consumer<Dataset<Sequence>> sequenceConsumer) {
-        DatasetReader<PreferencePair> pairs = DatasetReader.pairs(options);
-        DatasetReader<Sequence> sequences = DatasetReader.sequences(options);
-        DatasetReader.read(file, RowFormats.ALL, List.of(pairs, sequences));
+        DatasetReader<PreferencePair> pairs = pairs(options, RowFormats.ALL);
+        DatasetReader<Sequence> sequences = sequences(options, RowFormats.ALL);
+        DatasetReader.read(file, List.of(pairs, sequences));
         if (pairs.isLikelierThan(sequences)) {
             pairConsumer.accept(read(file, pairs));
         } else {
             sequenceConsumer.accept(read(file, sequences));
         }
+    }
+
+    private static DatasetReader<PreferencePair> pairs(ReadOptions options, List<RowFormat> named) {
+        return new DatasetReader<>(options.onBadRow(), RowConverter.pairs(options, named));
+    }
+
+    private static DatasetReader<Sequence> sequences(ReadOptions options, List<RowFormat> named) {
+        return new DatasetReader<>(options.onBadRow(), RowConverter.sequences(options, named));
     }
 
     private static <T> Dataset<T> read(Path file, DatasetReader<T> reader) {

@@ -1,0 +1,32 @@
+package org.dpo4j.data;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.List;
+import org.dpo4j.data.row.RowFormat;
+import org.dpo4j.data.source.BadRow;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A row after conversion: what it is in token ids, or why it cannot be used.
+ *
+ * @param number line of the file, or element of a JSON array, counted from 1
+ * @param values the row as read; null if it is malformed
+ * @param format its format; null if it has none
+ * @param used its pairs or sequences; empty if it cannot be used
+ * @param isPromptMerged whether the end of the prompt merged with a completion
+ * @param isCut whether a completion was cut to {@code max_length}
+ * @param bad why it cannot be used; null if it can
+ */
+record ConvertedRow<T>(
+        int number,
+        @Nullable ObjectNode values,
+        @Nullable RowFormat format,
+        List<T> used,
+        boolean isPromptMerged,
+        boolean isCut,
+        @Nullable BadRow bad) {
+
+    static <T> ConvertedRow<T> bad(int number, @Nullable ObjectNode values, @Nullable RowFormat format, BadRow bad) {
+        return new ConvertedRow<>(number, values, format, List.of(), false, false, bad);
+    }
+}
