@@ -227,11 +227,13 @@ class DatasetTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"10", "-1", "99999999999"})
-    void idsOutsideTheVocabularyAreRefused(String id) {
-        assertRefused(
-                ids("[2]", "[3," + id + "]", "[4]"),
-                "chosen_ids[1] is " + id + ", outside the model's vocabulary of 10 tokens");
+    @CsvSource({
+        "10, 'chosen has the token id 10 at index 1, outside the model''s vocabulary of 10 tokens'",
+        "-1, 'chosen_ids[1] is -1, which is no token id'",
+        "99999999999, 'chosen_ids[1] is 99999999999, which is no token id'"
+    })
+    void idsOutsideTheVocabularyAreRefused(String id, String message) {
+        assertRefused(ids("[2]", "[3," + id + "]", "[4]"), message);
     }
 
     @Test
@@ -334,7 +336,8 @@ class DatasetTest {
     void sequencesWithNothingToLearnAreRefused() {
         assertSequenceRefused("{\"text\":\"\"}", "text is empty");
         assertSequenceRefused(
-                "{\"ids\":[3]}", "[ids] has 1 tokens; at least 2 are needed, because the second is the first target");
+                "{\"ids\":[3]}",
+                "the sequence has 1 tokens; at least 2 are needed, because the second is the first target");
         assertSequenceRefused("{\"prompt\":\"a\",\"completion\":\"\"}", "completion is empty");
         assertSequenceRefused(
                 "{\"chosen\":\"a\",\"rejected\":\"b\"}",
@@ -376,7 +379,7 @@ class DatasetTest {
         assertHeldRefused(pair("a", "", "d"), " line 1: chosen is empty");
         assertHeldRefused(
                 "{\"ids\":[3]}",
-                " line 1: [ids] has 1 tokens; at least 2 are needed, because the second is the first target");
+                " line 1: the sequence has 1 tokens; at least 2 are needed, because the second is the first target");
         assertHeldRefused(
                 "{\"question\":\"a\"}",
                 " line 1: its keys are [question]; give " + FORMATS

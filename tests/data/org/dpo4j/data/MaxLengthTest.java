@@ -61,8 +61,8 @@ class MaxLengthTest {
 
     @Test
     void longSequencesAreRefused() {
-        assertSequenceRefused("{\"ids\":[4,5,6,7,4,5]}", "ids has 6" + REMEDIES);
-        assertSequenceRefused("{\"text\":\"cdcdcd\"}", "text has 8" + REMEDIES);
+        assertSequenceRefused("{\"ids\":[4,5,6,7,4,5]}", "the sequence has 6" + REMEDIES);
+        assertSequenceRefused("{\"text\":\"cdcdcd\"}", "the sequence has 8" + REMEDIES);
         assertSequenceRefused(
                 "{\"prompt\":\"c\",\"completion\":\"cdc\"}", "prompt with completion has 2 + 4" + REMEDIES);
         assertSequenceRefused(

@@ -111,4 +111,18 @@ class PackingTest {
         assertThat(batch.hiddenRows()).containsExactly(0, 1, 2, 4);
         assertThat(batch.offsets()).containsExactly(0, 3, 4);
     }
+
+    /** Tokens that are no targets have rows, but no log-prob; the positions of the others do not change. */
+    @Test
+    void tokensThatAreNotTargetsAreOnlyRead() {
+        boolean[] targets = {false, true, false, true};
+        Sequence masked = new Sequence(1, new int[] {10, 11}, new int[] {12, 13, 14, 15}, targets);
+        PackedBatch batch = PackedBatch.sequences(List.of(masked, new Sequence(2, new int[] {20}, new int[] {21, 22})));
+        assertThat(batch.ids()).containsExactly(10, 11, 12, 13, 14, 20, 21);
+        assertThat(batch.positions()).containsExactly(0, 1, 2, 3, 4, 0, 1);
+        assertThat(batch.targets()).containsExactly(13, 15, 21, 22);
+        assertThat(batch.hiddenRows()).containsExactly(2, 4, 5, 6);
+        assertThat(batch.offsets()).containsExactly(0, 2, 4);
+        assertThat(masked.targetCount()).isEqualTo(2);
+    }
 }

@@ -83,7 +83,7 @@ class BadInputTest {
     void badRows() {
         assertRowRefused(
                 "{\"prompt_ids\":[1,37],\"chosen_ids\":[7],\"rejected_ids\":[9]}",
-                "prompt_ids[1] is 37, outside the model's vocabulary of 37 tokens");
+                "prompt has the token id 37 at index 1, outside the model's vocabulary of 37 tokens");
         assertRowRefused("{\"prompt_ids\":[1,", "malformed JSON: ");
     }
 
@@ -103,7 +103,7 @@ class BadInputTest {
     void rowsOfSftLongerThanTheModelAreRefusedOrCut() {
         TestFiles.write(data, "{\"ids\":[1,5,6]}\n{\"ids\":[1" + ",8".repeat(64) + "]}\n");
         command = "sft";
-        assertRefused(data + " line 2: ids has 65 tokens, more than max_length 64; ");
+        assertRefused(data + " line 2: the sequence has 65 tokens, more than max_length 64; ");
         run("--truncation_mode keep_start").assertSucceeded().assertPrints("rows +2 rows, 1 cut to max_length");
     }
 

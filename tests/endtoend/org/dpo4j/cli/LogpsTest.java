@@ -170,7 +170,7 @@ class LogpsTest {
     @Test
     void rowsLongerThanTheModelAreRefusedLeftOutOrCut() {
         Path data = file("{\"ids\":[1" + ",5".repeat(512) + "]}\n{\"ids\":[1,5]}\n");
-        assertRefused(data, "", data + " line 1: ids has 513 tokens, more than max_length 512;");
+        assertRefused(data, "", data + " line 1: the sequence has 513 tokens, more than max_length 512;");
         assertRefused(data, "--max_length 513", "max_length is 513 but the model has 512 positions");
         assertThat(tokens(logps(STORIES, data, "--on_bad_row skip"))).containsExactly(1);
         assertThat(tokens(logps(STORIES, data, "--truncation_mode keep_start"))).containsExactly(511, 1);

@@ -103,7 +103,7 @@ final class DatasetReader<T> {
         }
         for (Map.Entry<String, JsonNode> column : row.values().properties()) {
             if (!column.getValue().isNull()) {
-                (row.format().keys().contains(column.getKey()) ? columnsUsed : columnsNotUsed)
+                (row.format().columns().contains(column.getKey()) ? columnsUsed : columnsNotUsed)
                         .merge(column.getKey(), 1, Integer::sum);
             }
         }

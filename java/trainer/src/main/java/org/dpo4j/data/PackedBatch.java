@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.dpo4j.kernels.decoder.Segment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Token sequences packed for the decoder, one after another without padding. A pair is {@code [prompt | chosen |
@@ -14,9 +15,9 @@ import org.dpo4j.kernels.decoder.Segment;
  * @param segments which rows attend to which
  * @param sequenceLengths for each segment, the tokens of the sequence to which it belongs. A last token that is only a target
  *     counts. For a shared prompt, it is the longer sequence. Only models with a {@link PairLayout#shortLength} read it
- * @param hiddenRows for each completion token, in order, the row whose hidden state predicts it. The last row of a
+ * @param hiddenRows for each target, in order, the row whose hidden state predicts it. The last row of a
  *     prompt predicts the first token of both completions, so it occurs twice
- * @param targets the completion tokens
+ * @param targets the completion tokens that are learnt
  * @param offsets completion {@code s} owns the targets {@code [offsets[s], offsets[s+1])}. For pairs: chosen, rejected,
  *     chosen, rejected, ...
  */
@@ -75,12 +76,12 @@ public record PackedBatch(
         return ids.length;
     }
 
-    /** Completion tokens, each with one log-prob. */
+    /** Targets, each with one log-prob. */
     public int tokens() {
         return targets.length;
     }
 
-    /** Tokens of each completion. */
+    /** Targets of each completion. */
     public int[] lengths() {
         int[] lengths = new int[completions()];
         Arrays.setAll(lengths, s -> offsets[s + 1] - offsets[s]);
@@ -127,8 +128,8 @@ public record PackedBatch(
                 if (layout.isShared(pair)) {
                     packing.addShared(pair);
                 } else {
-                    packing.addSequence(pair.prompt(), pair.chosen());
-                    packing.addSequence(pair.prompt(), pair.rejected());
+                    packing.addSequence(pair.prompt(), pair.chosen(), null);
+                    packing.addSequence(pair.prompt(), pair.rejected(), null);
                 }
             }
             return packing.batch();
@@ -140,10 +141,11 @@ public record PackedBatch(
             int tokens = 0;
             for (Sequence sequence : sequences) {
                 rows += sequence.length() - 1;
-                tokens += sequence.completion().length;
+                tokens += sequence.targetCount();
             }
             Packing packing = new Packing(rows, tokens, sequences.size());
-            sequences.forEach(sequence -> packing.addSequence(sequence.prompt(), sequence.completion()));
+            sequences.forEach(
+                    sequence -> packing.addSequence(sequence.prompt(), sequence.completion(), sequence.targets()));
             return packing.batch();
         }
 
@@ -159,7 +161,7 @@ public record PackedBatch(
         }
 
         private void addCompletion(Segment prompt, int lastOfPrompt, int[] tokens) {
-            addTargets(tokens, lastOfPrompt, row);
+            addTargets(tokens, null, lastOfPrompt, row);
             int count = tokens.length - 1; // the last token is only a target
             if (count > 0) {
                 add(Segment.withPrefix(prompt, row, count), prompt.queryCount() + tokens.length);
@@ -167,12 +169,12 @@ public record PackedBatch(
             }
         }
 
-        private void addSequence(int[] prompt, int[] completion) {
+        private void addSequence(int[] prompt, int[] completion, boolean @Nullable [] isTarget) {
             int length = prompt.length;
             int count = completion.length - 1;
             add(Segment.plain(row, length + count, 0), length + completion.length);
             addRows(prompt, length, 0);
-            addTargets(completion, row - 1, row);
+            addTargets(completion, isTarget, row - 1, row);
             addRows(completion, count, length);
         }
 
@@ -191,13 +193,15 @@ public record PackedBatch(
 
         /**
          * Adds the targets of a completion. The prompt's last row predicts the first token; the completion's rows from
-         * {@code begin} on predict the others.
+         * {@code begin} on predict the others. A token that {@code isTarget} leaves out is read, but not learnt.
          */
-        private void addTargets(int[] tokens, int lastOfPrompt, int begin) {
+        private void addTargets(int[] tokens, boolean @Nullable [] isTarget, int lastOfPrompt, int begin) {
             for (int i = 0; i < tokens.length; i++) {
-                hiddenRows[target] = i == 0 ? lastOfPrompt : begin + i - 1;
-                targets[target] = tokens[i];
-                target++;
+                if (isTarget == null || isTarget[i]) {
+                    hiddenRows[target] = i == 0 ? lastOfPrompt : begin + i - 1;
+                    targets[target] = tokens[i];
+                    target++;
+                }
             }
             completion++;
             offsets[completion] = target;

@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.dpo4j.data.row.Encoder;
+import org.dpo4j.data.row.Values;
 import org.dpo4j.data.source.BadRow;
 import org.dpo4j.data.source.RowFiles;
 import org.dpo4j.data.source.Rows;
@@ -60,9 +61,10 @@ public record Prompt(int row, int[] ids) {
 
     private static int[] ids(ObjectNode row, String key, Encoder encoder, @Nullable Tokenizer tokenizer) throws BadRow {
         if (key.equals("prompt")) {
-            return encode(Encoder.text(row, key), tokenizer);
+            return encode(Values.text(row, key), tokenizer);
         }
-        int[] ids = encoder.ids(row, key);
+        int[] ids = Values.ids(row, key);
+        encoder.checkVocabulary(key, ids);
         if (ids.length == 0) {
             throw new BadRow(BadRow.Reason.EMPTY_PROMPT, "prompt_ids is empty; give at least one token");
         }

@@ -1,10 +1,12 @@
 package org.dpo4j.data;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.dpo4j.data.row.Encoder;
 import org.dpo4j.data.row.Encoder.Joint;
+import org.dpo4j.data.row.Example;
 import org.dpo4j.data.row.RowFormat;
 import org.dpo4j.data.row.RowFormats;
 import org.dpo4j.data.source.BadRow;
@@ -18,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 final class RowConverter<T> {
 
     private interface Kind<T> {
-        ConvertedRow<T> convert(RowConverter<T> converter, Rows.Row row, RowFormat format) throws BadRow;
+        T convert(int row, Example example, Joint joint);
     }
 
     private final ReadOptions options;
@@ -55,48 +57,63 @@ final class RowConverter<T> {
         try {
             format = RowFormats.find(values, named);
             RowFormats.checkWanted(format, wanted);
-            return kind.convert(this, row, format);
+            return convert(row, format);
         } catch (BadRow bad) {
             return ConvertedRow.bad(row.number(), values, format, bad);
         }
     }
 
-    private static ConvertedRow<PreferencePair> pair(
-            RowConverter<PreferencePair> converter, Rows.Row row, RowFormat format) throws BadRow {
-        Encoder encoder = converter.encoder;
-        Joint joint = format.read(row.values(), encoder);
-        int[] prompt = joint.prompt();
-        int[] chosen = joint.completions()[0];
-        int[] rejected = joint.completions()[1];
-        Encoder.checkNotEmpty(prompt, chosen, "chosen");
-        Encoder.checkNotEmpty(prompt, rejected, "rejected");
-        checkDifferent(chosen, rejected, "");
-        int[] cutChosen = encoder.fit(prompt, chosen, "chosen");
-        int[] cutRejected = encoder.fit(prompt, rejected, "rejected");
-        checkDifferent(cutChosen, cutRejected, " once cut to max_length " + converter.options.maxLength());
-        boolean isCut = cutChosen.length < chosen.length || cutRejected.length < rejected.length;
-        PreferencePair pair = new PreferencePair(row.number(), prompt, cutChosen, cutRejected);
-        return used(row, format, joint, isCut, pair);
+    private ConvertedRow<T> convert(Rows.Row row, RowFormat format) throws BadRow {
+        List<T> used = new ArrayList<>();
+        boolean isPromptMerged = false;
+        boolean isCut = false;
+        for (Example example : format.read(row.values())) {
+            Joint joint = encoder.encode(example.content());
+            checkNotEmpty(joint);
+            Joint cut = fit(joint);
+            isPromptMerged |= joint.isPromptMerged();
+            isCut |= !Arrays.deepEquals(joint.completions(), cut.completions());
+            used.add(kind.convert(row.number(), example, cut));
+        }
+        return new ConvertedRow<>(row.number(), row.values(), format, List.copyOf(used), isPromptMerged, isCut, null);
     }
 
-    private static ConvertedRow<Sequence> sequence(RowConverter<Sequence> converter, Rows.Row row, RowFormat format)
-            throws BadRow {
-        Encoder encoder = converter.encoder;
-        Joint joint = format.read(row.values(), encoder);
-        int[] prompt = joint.prompt();
-        int[] completion = joint.completions()[0];
-        Encoder.checkNotEmpty(prompt, completion, "completion");
-        int[] cut = encoder.fit(prompt, completion, "completion");
-        return used(row, format, joint, cut.length < completion.length, new Sequence(row.number(), prompt, cut));
+    private static void checkNotEmpty(Joint joint) throws BadRow {
+        int[][] completions = joint.completions();
+        for (int i = 0; i < completions.length; i++) {
+            Encoder.checkNotEmpty(joint.prompt(), completions[i], Encoder.completionName(i, completions.length));
+        }
+        checkDifferent(completions, "");
     }
 
-    private static <T> ConvertedRow<T> used(Rows.Row row, RowFormat format, Joint joint, boolean isCut, T example) {
-        return new ConvertedRow<>(
-                row.number(), row.values(), format, List.of(example), joint.isPromptMerged(), isCut, null);
+    private Joint fit(Joint joint) throws BadRow {
+        int[][] completions = joint.completions().clone();
+        for (int i = 0; i < completions.length; i++) {
+            completions[i] = encoder.fit(joint.prompt(), completions[i], Encoder.completionName(i, completions.length));
+        }
+        checkDifferent(completions, " once cut to max_length " + options.maxLength());
+        return new Joint(joint.prompt(), completions, joint.isPromptMerged());
     }
 
-    private static void checkDifferent(int[] chosen, int[] rejected, String when) throws BadRow {
-        if (Arrays.equals(chosen, rejected)) {
+    private static PreferencePair pair(int row, Example example, Joint joint) {
+        Example.ReferenceSums reference =
+                example instanceof Example.Pair pair ? pair.reference() : Example.ReferenceSums.NONE;
+        return new PreferencePair(
+                row,
+                joint.prompt(),
+                joint.completions()[0],
+                joint.completions()[1],
+                example.weight(),
+                reference.chosen(),
+                reference.rejected());
+    }
+
+    private static Sequence sequence(int row, Example example, Joint joint) {
+        return new Sequence(row, joint.prompt(), joint.completions()[0]);
+    }
+
+    private static void checkDifferent(int[][] completions, String when) throws BadRow {
+        if (completions.length == 2 && Arrays.equals(completions[0], completions[1])) {
             throw new BadRow(
                     BadRow.Reason.IDENTICAL_SIDES,
                     "chosen and rejected are the same" + when + "; there is nothing to prefer");

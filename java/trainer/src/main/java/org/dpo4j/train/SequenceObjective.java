@@ -103,7 +103,7 @@ final class SequenceObjective extends RowObjective<Sequence> {
 
     @Override
     Passes.BatchSize size(Sequence sequence) {
-        int tokens = sequence.completion().length;
+        int tokens = sequence.targetCount();
         return new Passes.BatchSize(sequence.length(), tokens, tokens, sequence.length(), 1);
     }
 
@@ -183,9 +183,7 @@ final class SequenceObjective extends RowObjective<Sequence> {
     }
 
     private static long terms(List<Sequence> sequences) {
-        return sequences.stream()
-                .mapToLong(sequence -> sequence.completion().length)
-                .sum();
+        return sequences.stream().mapToLong(Sequence::targetCount).sum();
     }
 
     private static double sum(float[] values) {

@@ -1,8 +1,7 @@
 package org.dpo4j.data.row;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.Arrays;
+import java.util.List;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Tokenizer;
 import org.dpo4j.data.source.BadRow;
@@ -31,59 +30,71 @@ public final class Encoder {
         this.options = options;
     }
 
-    /** The text under a key. */
-    public static String text(ObjectNode row, String key) throws BadRow {
-        JsonNode value = row.path(key);
-        if (!value.isTextual()) {
-            throw new BadRow(BadRow.Reason.UNKNOWN_FORMAT, key + " is " + describe(value) + "; give text");
+    /** The token ids of what a row says. */
+    public Joint encode(Content content) throws BadRow {
+        if (content instanceof Content.Text text) {
+            String prompt = text.prompt();
+            return prompt == null
+                    ? whole(whole(text.completions().get(0)))
+                    : joint(prompt, text.completions().toArray(String[]::new));
         }
-        String text = value.textValue();
-        for (int i = 0; i < text.length(); i++) {
-            char c = text.charAt(i);
-            if (Character.isHighSurrogate(c) && i + 1 < text.length() && Character.isLowSurrogate(text.charAt(i + 1))) {
-                i++;
-            } else if (Character.isSurrogate(c)) {
-                String code = "\\u" + Integer.toHexString(c);
-                throw new BadRow(
-                        BadRow.Reason.MALFORMED,
-                        key + " holds " + code + ", half of a character; write the whole character");
+        if (content instanceof Content.Ids ids) {
+            int[] prompt = ids.prompt();
+            List<int[]> completions = ids.completions();
+            if (prompt == null) {
+                checkVocabulary("the sequence", completions.get(0));
+                return whole(completions.get(0));
             }
+            checkVocabulary("prompt", prompt);
+            for (int i = 0; i < completions.size(); i++) {
+                checkVocabulary(completionName(i, completions.size()), completions.get(i));
+            }
+            return new Joint(prompt, completions.toArray(int[][]::new), false);
         }
-        return text;
+        throw new BadRow(
+                BadRow.Reason.CONVERSATIONAL,
+                "it holds role and content messages; render them to text first (apply_chat_template in transformers)");
     }
 
-    /** The token ids under a key. Throws if one is outside the vocabulary. */
-    public int[] ids(ObjectNode row, String key) throws BadRow {
-        JsonNode value = row.path(key);
-        if (!value.isArray()) {
+    /** Splits a whole sequence behind its first token, which nothing predicts. */
+    private Joint whole(int[] ids) throws BadRow {
+        if (ids.length < 2) {
             throw new BadRow(
-                    BadRow.Reason.UNKNOWN_FORMAT, key + " is " + describe(value) + "; give a list of token ids");
+                    BadRow.Reason.EMPTY_COMPLETION,
+                    "the sequence has " + ids.length
+                            + " tokens; at least 2 are needed, because the second is the first target");
         }
-        int[] ids = new int[value.size()];
+        checkLength("the sequence", ids);
+        return new Joint(Arrays.copyOf(ids, 1), new int[][] {Arrays.copyOfRange(ids, 1, ids.length)}, false);
+    }
+
+    /** What errors call completion {@code index} of {@code count}. */
+    public static String completionName(int index, int count) {
+        return count == 1 ? "completion" : index == 0 ? "chosen" : "rejected";
+    }
+
+    /** Throws if an id is outside the vocabulary. {@code name} is what has the ids. */
+    public void checkVocabulary(String name, int[] ids) throws BadRow {
         for (int i = 0; i < ids.length; i++) {
-            JsonNode id = value.get(i);
-            if (!id.isIntegralNumber()) {
-                throw new BadRow(
-                        BadRow.Reason.UNKNOWN_FORMAT, key + "[" + i + "] is " + id + "; give a list of token ids");
-            }
-            if (!id.canConvertToInt() || id.intValue() < 0 || id.intValue() >= options.vocabularySize()) {
+            if (ids[i] >= options.vocabularySize()) {
                 throw new BadRow(
                         BadRow.Reason.OUTSIDE_VOCABULARY,
-                        key + "[" + i + "] is " + id + ", outside the model's vocabulary of " + options.vocabularySize()
-                                + " tokens");
+                        name + " has the token id " + ids[i] + " at index " + i + ", outside the model's vocabulary of "
+                                + options.vocabularySize() + " tokens");
             }
-            ids[i] = id.intValue();
         }
-        return ids;
     }
 
     /** The ids of a whole sequence: what the tokenizer puts before a text, the text, EOS. */
-    public int[] whole(String text) throws BadRow {
+    private int[] whole(String text) throws BadRow {
+        if (text.isEmpty()) {
+            throw new BadRow(BadRow.Reason.EMPTY_COMPLETION, "text is empty");
+        }
         return ended(text, encode(text));
     }
 
     /** The ids of a prompt and its completions, each followed by EOS. A completion of only white space gives no ids. */
-    public Joint joint(String prompt, String... completions) throws BadRow {
+    private Joint joint(String prompt, String... completions) throws BadRow {
         int[] alone = encode(prompt);
         if (alone.length == 0 && !prompt.isEmpty()) {
             throw new BadRow(
@@ -170,16 +181,6 @@ public final class Encoder {
         return tokenizer;
     }
 
-    private static String describe(JsonNode value) {
-        if (value.isMissingNode()) {
-            return "missing";
-        }
-        if (value.isArray() || value.isObject()) {
-            return value.isArray() ? "a list" : "an object";
-        }
-        return value.isTextual() ? "text" : value.toString();
-    }
-
     /** Throws if the prompt or the completion has no tokens. */
     public static void checkNotEmpty(int[] prompt, int[] completion, String name) throws BadRow {
         if (prompt.length == 0) {
@@ -194,7 +195,7 @@ public final class Encoder {
     }
 
     /** Throws if a text is longer than {@code max_length} and {@code truncation_mode} is not set. */
-    public void checkLength(String name, int[] ids) throws BadRow {
+    private void checkLength(String name, int[] ids) throws BadRow {
         if (isTooLong(ids.length) && options.truncationMode() == null) {
             throw tooLong(name + " has " + ids.length);
         }

@@ -3,7 +3,6 @@ package org.dpo4j.data.row;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -23,10 +22,11 @@ public final class RowFormats {
             new IdFormat(List.of("prompt_ids", "completion_ids")));
 
     public static final List<RowFormat> PAIRS =
-            ALL.stream().filter(RowFormat::isPair).toList();
+            ALL.stream().filter(format -> format.kind() == RowFormat.Kind.PAIR).toList();
 
-    public static final List<RowFormat> SEQUENCES =
-            ALL.stream().filter(format -> !format.isPair()).toList();
+    public static final List<RowFormat> SEQUENCES = ALL.stream()
+            .filter(format -> format.kind() == RowFormat.Kind.SINGLE)
+            .toList();
 
     private static final Set<String> CONVERSATIONAL = Set.of("messages", "conversations");
 
@@ -59,7 +59,7 @@ public final class RowFormats {
             }
         }
         for (RowFormat format : ALL) {
-            if (present.equals(new HashSet<>(format.keys()))) {
+            if (present.equals(format.columns())) {
                 checkWanted(format, wanted);
                 return format;
             }
@@ -74,7 +74,7 @@ public final class RowFormats {
     }
 
     private static boolean isKey(String key) {
-        return ALL.stream().anyMatch(format -> format.keys().contains(key));
+        return ALL.stream().anyMatch(format -> format.columns().contains(key));
     }
 
     /** A message, or a list that begins with one. */
@@ -86,7 +86,8 @@ public final class RowFormats {
         if (!wanted.contains(found)) {
             throw new BadRow(
                     BadRow.Reason.UNKNOWN_FORMAT,
-                    "it has " + found + (found.isPair() ? ", a pair" : ", not a pair") + "; give " + names(wanted));
+                    "it has " + found + (found.kind() == RowFormat.Kind.PAIR ? ", a pair" : ", not a pair") + "; give "
+                            + names(wanted));
         }
     }
 

@@ -1,7 +1,10 @@
 package org.dpo4j.data.row;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import org.dpo4j.data.source.BadRow;
 
 /**
@@ -12,18 +15,27 @@ import org.dpo4j.data.source.BadRow;
 record TextFormat(List<String> keys) implements RowFormat {
 
     @Override
-    public boolean isPair() {
-        return keys.size() == 3;
+    public Kind kind() {
+        return keys.size() == 3 ? Kind.PAIR : Kind.SINGLE;
     }
 
     @Override
-    public Encoder.Joint read(ObjectNode row, Encoder encoder) throws BadRow {
-        String prompt = Encoder.text(row, keys.get(0));
-        String[] completions = new String[keys.size() - 1];
-        for (int i = 0; i < completions.length; i++) {
-            completions[i] = Encoder.text(row, keys.get(i + 1));
+    public Set<String> columns() {
+        return new LinkedHashSet<>(keys);
+    }
+
+    @Override
+    public List<Example> read(ObjectNode row) throws BadRow {
+        String prompt = Values.text(row, keys.get(0));
+        List<String> completions = new ArrayList<>();
+        for (String key : keys.subList(1, keys.size())) {
+            completions.add(Values.text(row, key));
         }
-        return encoder.joint(prompt, completions);
+        Content content = new Content.Text(prompt, completions);
+        return List.of(
+                kind() == Kind.PAIR
+                        ? new Example.Pair(content, 1, Example.ReferenceSums.NONE)
+                        : new Example.Single(content, 1));
     }
 
     @Override

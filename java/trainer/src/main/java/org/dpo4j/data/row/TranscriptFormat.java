@@ -1,7 +1,9 @@
 package org.dpo4j.data.row;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import org.dpo4j.data.source.BadRow;
 
 /**
@@ -12,19 +14,19 @@ record TranscriptFormat() implements RowFormat {
     private static final String ASSISTANT = "\n\nAssistant:";
 
     @Override
-    public List<String> keys() {
-        return List.of("chosen", "rejected");
+    public Kind kind() {
+        return Kind.PAIR;
     }
 
     @Override
-    public boolean isPair() {
-        return true;
+    public Set<String> columns() {
+        return new LinkedHashSet<>(List.of("chosen", "rejected"));
     }
 
     @Override
-    public Encoder.Joint read(ObjectNode row, Encoder encoder) throws BadRow {
-        String chosen = Encoder.text(row, "chosen");
-        String rejected = Encoder.text(row, "rejected");
+    public List<Example> read(ObjectNode row) throws BadRow {
+        String chosen = Values.text(row, "chosen");
+        String rejected = Values.text(row, "rejected");
         int turn = chosen.lastIndexOf(ASSISTANT);
         if (turn < 0) {
             throw new BadRow(
@@ -38,11 +40,13 @@ record TranscriptFormat() implements RowFormat {
                     "chosen and rejected differ before the last \"\\n\\nAssistant:\" of chosen; only the last answer"
                             + " may differ");
         }
-        return encoder.joint(prompt, chosen.substring(prompt.length()), rejected.substring(prompt.length()));
+        Content content = new Content.Text(
+                prompt, List.of(chosen.substring(prompt.length()), rejected.substring(prompt.length())));
+        return List.of(new Example.Pair(content, 1, Example.ReferenceSums.NONE));
     }
 
     @Override
     public String toString() {
-        return keys().toString();
+        return columns().toString();
     }
 }

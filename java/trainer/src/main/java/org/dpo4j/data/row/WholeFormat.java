@@ -1,8 +1,8 @@
 package org.dpo4j.data.row;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import org.dpo4j.data.source.BadRow;
 
 /**
@@ -14,38 +14,25 @@ import org.dpo4j.data.source.BadRow;
 record WholeFormat(String key, boolean hasIds) implements RowFormat {
 
     @Override
-    public List<String> keys() {
-        return List.of(key);
+    public Kind kind() {
+        return Kind.SINGLE;
     }
 
     @Override
-    public boolean isPair() {
-        return false;
+    public Set<String> columns() {
+        return Set.of(key);
     }
 
     @Override
-    public Encoder.Joint read(ObjectNode row, Encoder encoder) throws BadRow {
-        int[] ids = hasIds ? encoder.ids(row, key) : text(row, encoder);
-        if (ids.length < 2) {
-            throw new BadRow(
-                    BadRow.Reason.EMPTY_COMPLETION,
-                    this + " has " + ids.length
-                            + " tokens; at least 2 are needed, because the second is the first target");
-        }
-        encoder.checkLength(key, ids);
-        return new Encoder.Joint(Arrays.copyOf(ids, 1), new int[][] {Arrays.copyOfRange(ids, 1, ids.length)}, false);
-    }
-
-    private int[] text(ObjectNode row, Encoder encoder) throws BadRow {
-        String text = Encoder.text(row, key);
-        if (text.isEmpty()) {
-            throw new BadRow(BadRow.Reason.EMPTY_COMPLETION, key + " is empty");
-        }
-        return encoder.whole(text);
+    public List<Example> read(ObjectNode row) throws BadRow {
+        Content content = hasIds
+                ? new Content.Ids(null, List.of(Values.ids(row, key)))
+                : new Content.Text(null, List.of(Values.text(row, key)));
+        return List.of(new Example.Single(content, 1));
     }
 
     @Override
     public String toString() {
-        return keys().toString();
+        return columns().toString();
     }
 }
