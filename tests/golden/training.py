@@ -21,16 +21,45 @@ OPTIONS = {
 }  # fmt: skip
 
 
-def schedule(name, warmup, steps):
-    """Learning rates with a maximum of 1, step by step as in Trainer."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    scheduler = get_scheduler(name, optimizer, num_warmup_steps=warmup, num_training_steps=steps)
+PEAK = 3.0
+
+
+def schedule(name, warmup, steps, **kwargs):
+    """Learning rates with a maximum of PEAK, step by step as in Trainer. kwargs: lr_scheduler_kwargs."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=PEAK)
+    scheduler = get_scheduler(name, optimizer, warmup, steps, scheduler_specific_kwargs=kwargs)
     rates = []
     for _ in range(steps):
         rates.append(scheduler.get_last_lr()[0])
         optimizer.step()
         scheduler.step()
-    return {"name": name, "warmup": warmup, "steps": steps, "rates": rates}
+    return {"name": name, "kwargs": kwargs, "warmup": warmup, "steps": steps, "rates": rates}
+
+
+def schedules():
+    plain = [schedule(name, warmup, 10) for name in ("linear", "cosine", "constant_with_warmup") for warmup in (0, 1, 3)]
+    with_kwargs = [
+        schedule(name, warmup, 11, **kwargs)
+        for name, kwargs in (
+            ("cosine", {"num_cycles": 1.25}),
+            ("cosine_with_restarts", {}),
+            ("cosine_with_restarts", {"num_cycles": 3}),
+            ("polynomial", {}),
+            ("polynomial", {"lr_end": 0.25, "power": 2.5}),
+            ("inverse_sqrt", {}),
+            ("inverse_sqrt", {"timescale": 7}),
+            ("cosine_with_min_lr", {"min_lr": 0.3}),
+            ("cosine_with_min_lr", {"min_lr_rate": 0.2, "num_cycles": 0.7}),
+            ("cosine_warmup_with_min_lr", {"min_lr_rate": 0.1}),
+            ("cosine_warmup_with_min_lr", {"min_lr": 0.5, "warmup_lr_rate": 0.05, "num_cycles": 0.4}),
+            ("warmup_stable_decay", {"num_decay_steps": 4}),
+            ("warmup_stable_decay", {"num_decay_steps": 3, "num_stable_steps": 2, "min_lr_ratio": 0.1, "decay_type": "linear"}),
+            ("warmup_stable_decay", {"num_decay_steps": 5, "warmup_type": "cosine", "decay_type": "1-sqrt", "num_cycles": 0.3}),
+            ("warmup_stable_decay", {"num_decay_steps": 5, "warmup_type": "1-sqrt", "min_lr_ratio": 0.2, "num_cycles": 0.3}),
+        )
+        for warmup in (0, 1, 4)
+    ]
+    return plain + [schedule("constant", 0, 10)] + with_kwargs
 
 
 def sums(model, pairs):
@@ -75,13 +104,8 @@ def dpo_steps():
 
 
 def main():
-    schedules = [
-        schedule(name, warmup, 10)
-        for name in ("linear", "cosine", "constant_with_warmup")
-        for warmup in (0, 1, 3)
-    ] + [schedule("constant", 0, 10)]  # fmt: skip
     with open(os.path.join(HERE, "training.json"), "w") as file:
-        json.dump({"schedules": schedules, "dpo": dpo_steps()}, file, indent=1)
+        json.dump({"schedules": schedules(), "dpo": dpo_steps()}, file, indent=1)
         file.write("\n")
 
 

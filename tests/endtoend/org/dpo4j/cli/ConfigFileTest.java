@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.dpo4j.model.TestFiles;
+import org.dpo4j.train.OptionMap;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -43,6 +44,23 @@ class ConfigFileTest {
 
     private void assertFileRefused(Path file, String message) {
         assertRefusedWith(() -> ConfigFile.read(file, dpo), message.replace("FILE", file.toString()));
+    }
+
+    @Test
+    void aMappingIsTheValueOfAnOptionThatTakesOne() {
+        String kwargs = text(
+                "lr_scheduler_kwargs:\n  min_lr: 1e-8\n  num_cycles: 0.5\n  decay_type: null\n", "lr_scheduler_kwargs");
+        assertThat(OptionMap.parse(String.valueOf(kwargs)).values())
+                .containsEntry("min_lr", "1e-8")
+                .containsEntry("num_cycles", "0.5")
+                .containsEntry("decay_type", null);
+        assertThat(text("lr_scheduler_kwargs: '{\"power\": 2}'", "lr_scheduler_kwargs"))
+                .isEqualTo("{\"power\": 2}");
+        assertThat(text("lr_scheduler_kwargs: null", "lr_scheduler_kwargs")).isNull();
+        assertRefused(
+                "lr_scheduler_kwargs:\n  power: [1, 2]\n",
+                "FILE line 2: lr_scheduler_kwargs.power is a list; give one value");
+        assertRefused("learning_rate:\n  power: 2\n", "FILE line 1: learning_rate is a mapping; give one value");
     }
 
     /** Documents and options as PyYAML 6 and TRL's parser of options read them (tests/golden/trl_options.py). */

@@ -1,5 +1,6 @@
 package org.dpo4j.cli;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.nio.file.Path;
@@ -12,7 +13,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.train.OptionMap;
 import org.jspecify.annotations.Nullable;
 import org.yaml.snakeyaml.nodes.MappingNode;
 import org.yaml.snakeyaml.nodes.Node;
@@ -179,7 +182,24 @@ final class ConfigFile implements IDefaultValueProvider {
                     .map(element -> scalar(option, entry, element))
                     .collect(Collectors.joining(","));
         }
+        if (entry.value instanceof MappingNode mapping && option.type() == OptionMap.class) {
+            return map(option, entry, mapping);
+        }
         return scalar(option, entry, entry.value);
+    }
+
+    /** A mapping of single values as a JSON object, which {@link OptionMap} parses. */
+    private String map(OptionSpec option, Entry entry, MappingNode mapping) {
+        ObjectNode json = JsonFile.object();
+        flattened(mapping).values().forEach(each -> {
+            String key = each.key;
+            if (isNull(each.value)) {
+                json.putNull(key);
+            } else {
+                json.put(key, scalar(option, new Entry(entry.key + "." + key, each.line, each.value), each.value));
+            }
+        });
+        return json.toString();
     }
 
     private String scalar(OptionSpec option, Entry entry, Node node) {

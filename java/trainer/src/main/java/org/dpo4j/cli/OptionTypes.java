@@ -9,6 +9,8 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.train.OptionMap;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.OptionSpec;
@@ -43,6 +45,7 @@ final class OptionTypes {
         for (Class<Float> type : List.of(float.class, Float.class)) {
             commands.registerConverter(type, OptionTypes::narrow);
         }
+        commands.registerConverter(OptionMap.class, OptionTypes::map);
         for (CommandLine command : commands.getSubcommands().values()) {
             for (OptionSpec option : command.getCommandSpec().options()) {
                 if (option.type().isEnum()) {
@@ -127,6 +130,14 @@ final class OptionTypes {
             throw new TypeConversionException("a path without ~: the environment names no home directory (HOME)");
         }
         return literal(home + text.substring(1));
+    }
+
+    private static OptionMap map(String text) {
+        try {
+            return OptionMap.parse(text);
+        } catch (Dpo4jException e) {
+            throw new TypeConversionException("a JSON object, or key=value,... (" + e.getMessage() + ")");
+        }
     }
 
     private static Path literal(String text) {

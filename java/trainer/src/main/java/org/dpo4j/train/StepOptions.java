@@ -18,6 +18,13 @@ public final class StepOptions extends OptionGroup {
             description = "Schedule of the learning rate: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
     LrSchedulerType lrSchedulerType = LrSchedulerType.LINEAR;
 
+    /** Parameters of the schedule, under transformers' names. */
+    @Option(
+            names = "--lr_scheduler_kwargs",
+            description =
+                    "Parameters of the schedule: a JSON object or key=value,...; by default transformers' defaults.")
+    OptionMap lrSchedulerKwargs = OptionMap.EMPTY;
+
     /** Steps of the warm-up; a value below 1 is a share of all steps, rounded up, as in transformers 5. */
     @Option(
             names = "--warmup_steps",
@@ -82,6 +89,6 @@ public final class StepOptions extends OptionGroup {
         int warmup = warmupSteps >= 1
                 ? (int) warmupSteps
                 : LoggingOptions.share(warmupSteps > 0 ? warmupSteps : warmupRatio, steps);
-        return new Schedule(lrSchedulerType, learningRate, warmup, steps);
+        return new Schedule(lrSchedulerType, lrSchedulerKwargs, learningRate, warmup, steps);
     }
 }

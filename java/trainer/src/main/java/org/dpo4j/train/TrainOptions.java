@@ -38,6 +38,7 @@ public record TrainOptions(
         output.directory();
         output.saveFormat();
         data.checkValues();
+        ScheduleKwargs.checkKeys(step.lrSchedulerType, step.lrSchedulerKwargs);
         checkPrecision(optimizer, dtype(model, optimizer));
         if (step.warmupSteps > 0 && step.warmupRatio > 0) {
             throw new Dpo4jException("warmup_steps and warmup_ratio are both given; leave one out");

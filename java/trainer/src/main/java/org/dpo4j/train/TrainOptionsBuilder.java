@@ -126,6 +126,11 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
+    public B lrSchedulerKwargs(OptionMap value) {
+        step.lrSchedulerKwargs = value;
+        return self();
+    }
+
     public B warmupSteps(double value) {
         step.warmupSteps = value;
         return self();
