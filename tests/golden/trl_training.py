@@ -128,7 +128,8 @@ def cases():
     )  # fmt: skip
     yield case("lines of two steps", model="llama-tiny", without=TOKEN_MEANS, logging_steps=2, rows=12)
     yield case("evaluation", model="llama-tiny", eval_strategy="steps", eval_steps=5, per_device_eval_batch_size=5)
-    yield case("keep_start", max_length=7, truncation_mode="keep_start", on_bad_row="skip")
+    for mode in ("keep_start", "keep_end"):
+        yield case(mode, max_length=7, truncation_mode=mode)
     yield case(
         "differs: a ragged step weighs every pair alike", model="llama-tiny", gradient_accumulation_steps=2, max_steps=6,
         instead={"per_device_train_batch_size": 8, "gradient_accumulation_steps": 1}, differs=["loss", "grad_norm", "logps/chosen", "entropy"],
@@ -178,7 +179,9 @@ class InOrder(torch.utils.data.Sampler):
 class Trainer(DPOTrainer):
     def _prepare_dataset(self, dataset, processing_class, args, dataset_name):
         """The rows are ids already, so only the last filter remains."""
-        return dataset if args.max_length is None else dataset.filter(lambda row: len(row["prompt_ids"]) < args.max_length)
+        if args.max_length is None or args.truncation_mode != "keep_start":
+            return dataset
+        return dataset.filter(lambda row: len(row["prompt_ids"]) < args.max_length)
 
     def _get_train_sampler(self, train_dataset=None):
         return InOrder(len(self.train_dataset))
@@ -309,7 +312,8 @@ def finished(each, exact, narrow, as_given):
 def check_order(each, lines, train_rows):
     """num_tokens shows whether TRL has read the rows of dpo4j, in the same order."""
     options = {**each["options"], **(each["instead"] or {})}
-    kept = [row for row in train_rows[: options.get("rows", ROWS)] if len(row["prompt_ids"]) < options.get("max_length", 1000)]
+    longest_prompt = options["max_length"] - 1 if options.get("truncation_mode") == "keep_start" else 1000
+    kept = [row for row in train_rows[: options.get("rows", ROWS)] if len(row["prompt_ids"]) <= longest_prompt]
     size = options["per_device_train_batch_size"] * options.get("gradient_accumulation_steps", 1)
     longest = options.get("max_length", 1000)
     lengths = [sum(min(longest, len(row["prompt_ids"]) + len(row[f"{side}_ids"])) for side in ("chosen", "rejected")) for row in kept]

@@ -41,7 +41,7 @@ class ChatRowsTest {
         Path file = TestData.write(directory, "rows.jsonl", lines.toString());
         try (Tokenizer tokenizer = GoldenTokenizers.load(
                 directory, group.get("tokenizer").textValue(), group.get("eos").textValue())) {
-            ReadOptions options = new ReadOptions(tokenizer, tokenizer.size(), null, null, OnBadRow.STOP);
+            ReadOptions options = new ReadOptions(tokenizer, tokenizer.size(), Truncation.NONE, OnBadRow.STOP);
             List<PreferencePair> pairs = Dataset.pairs(file, options).rows();
             assertThat(pairs).hasSize(group.get("rows").size());
             for (PreferencePair pair : pairs) {

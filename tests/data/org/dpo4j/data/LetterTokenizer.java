@@ -61,7 +61,7 @@ public final class LetterTokenizer {
 
     /** Rows of any length, read with a tokenizer, or as ids without one. */
     static ReadOptions options(@Nullable Tokenizer tokenizer, OnBadRow onBadRow) {
-        return new ReadOptions(tokenizer, SIZE, null, null, onBadRow);
+        return new ReadOptions(tokenizer, SIZE, Truncation.NONE, onBadRow);
     }
 
     /** The pairs of a file, read with these files of the tokenizer. */

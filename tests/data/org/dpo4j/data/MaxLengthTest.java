@@ -1,46 +1,51 @@
 package org.dpo4j.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.dpo4j.data.LetterTokenizer.BOS;
 import static org.dpo4j.data.LetterTokenizer.C;
 import static org.dpo4j.data.LetterTokenizer.D;
 import static org.dpo4j.data.LetterTokenizer.EOS;
 import static org.dpo4j.data.TestData.pair;
+import static org.dpo4j.data.TruncationMode.DROP;
+import static org.dpo4j.data.TruncationMode.KEEP_END;
+import static org.dpo4j.data.TruncationMode.KEEP_START;
+import static org.dpo4j.data.TruncationMode.RAISE;
 import static org.dpo4j.model.RefusalAssertions.assertRefusedWith;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.function.BiFunction;
-import org.jspecify.annotations.Nullable;
+import org.dpo4j.data.source.BadRow;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Rows longer than a {@code max_length} of 5 tokens are refused, left out or cut, by option. */
+/** Rows longer than a {@code max_length} of 5 tokens are refused, left out or cut, by {@code truncation_mode}. */
 class MaxLengthTest {
     private static final String REMEDIES =
             " tokens, more than max_length 5; raise max_length (up to the model's positions), leave such rows out"
-                    + " with on_bad_row skip, or cut them at their end with truncation_mode keep_start";
+                    + " with truncation_mode drop, or cut them with truncation_mode keep_start";
 
     @TempDir
     Path directory;
 
-    private <T> T read(
-            BiFunction<Path, ReadOptions, T> reader, String rows, @Nullable TruncationMode mode, OnBadRow onBadRow) {
+    private <T> T read(BiFunction<Path, ReadOptions, T> reader, String rows, TruncationMode mode, OnBadRow onBadRow) {
         try (Tokenizer tokenizer = LetterTokenizer.load(directory, true)) {
             return reader.apply(
                     TestData.write(directory, "rows.jsonl", rows),
-                    new ReadOptions(tokenizer, LetterTokenizer.SIZE, 5, mode, onBadRow));
+                    new ReadOptions(tokenizer, LetterTokenizer.SIZE, Truncation.to(5, mode), onBadRow));
         }
     }
 
-    private Dataset<PreferencePair> pairs(String rows, @Nullable TruncationMode mode, OnBadRow onBadRow) {
+    private Dataset<PreferencePair> pairs(String rows, TruncationMode mode, OnBadRow onBadRow) {
         return read(Dataset::pairs, rows, mode, onBadRow);
     }
 
-    private Dataset<Sequence> sequences(String rows, @Nullable TruncationMode mode) {
+    private Dataset<Sequence> sequences(String rows, TruncationMode mode) {
         return read(Dataset::sequences, rows, mode, OnBadRow.STOP);
     }
 
-    private void assertPairRefused(String row, @Nullable TruncationMode mode, String message) {
+    private void assertPairRefused(String row, TruncationMode mode, String message) {
         String rows = pair("c", "d", "cc") + "\n" + row; // five tokens fit five
         assertRefusedWith(
                 () -> pairs(rows, mode, OnBadRow.STOP), directory.resolve("rows.jsonl") + " line 2: " + message);
@@ -50,13 +55,13 @@ class MaxLengthTest {
     }
 
     private void assertSequenceRefused(String row, String message) {
-        assertRefusedWith(() -> sequences(row, null), directory.resolve("rows.jsonl") + " line 1: " + message);
+        assertRefusedWith(() -> sequences(row, RAISE), directory.resolve("rows.jsonl") + " line 1: " + message);
     }
 
     @Test
     void longPairsAreRefused() {
-        assertPairRefused(pair("c", "dcd", "c"), null, "prompt with chosen has 2 + 4" + REMEDIES);
-        assertPairRefused(pair("c", "c", "dcdc"), null, "prompt with rejected has 2 + 5" + REMEDIES);
+        assertPairRefused(pair("c", "dcd", "c"), RAISE, "prompt with chosen has 2 + 4" + REMEDIES);
+        assertPairRefused(pair("c", "c", "dcdc"), RAISE, "prompt with rejected has 2 + 5" + REMEDIES);
     }
 
     @Test
@@ -76,8 +81,7 @@ class MaxLengthTest {
         String message =
                 "prompt has 5 tokens, which leaves no room in max_length 5; raise max_length, or leave such rows"
                         + " out with on_bad_row skip";
-        assertPairRefused(row, null, message);
-        assertPairRefused(row, TruncationMode.KEEP_START, message);
+        assertPairRefused(row, RAISE, message);
     }
 
     @Test
@@ -86,7 +90,7 @@ class MaxLengthTest {
             {"prompt":"c","chosen":"dcdc","rejected":"c"}
             {"prompt":"cccc","chosen":"d","rejected":"c"}
             {"prompt":"c","chosen":"d","rejected":"c"}
-            """, null, OnBadRow.SKIP);
+            """, RAISE, OnBadRow.SKIP);
         assertThat(pairs.rows()).extracting(PreferencePair::row).containsExactly(3);
         assertThat(pairs.report())
                 .hasToString("1 rows; skipped 2: prompt fills max_length 1, longer than max_length 1");
@@ -97,7 +101,7 @@ class MaxLengthTest {
         Dataset<PreferencePair> pairs = pairs("""
             {"prompt":"c","chosen":"dcdc","rejected":"c"}
             {"prompt":"c","chosen":"d","rejected":"cc"}
-            """, TruncationMode.KEEP_START, OnBadRow.STOP);
+            """, KEEP_START, OnBadRow.STOP);
         PreferencePair cut = pairs.rows().get(0);
         assertThat(cut.prompt()).containsExactly(BOS, C);
         assertThat(cut.chosen()).containsExactly(D, C, D); // no EOS: the text does not end here
@@ -109,35 +113,107 @@ class MaxLengthTest {
 
     @Test
     void sequencesAreCutAtTheirEnd() {
-        Dataset<Sequence> sequences =
-                sequences("{\"ids\":[4,5,6,7,4,5]}\n{\"ids\":[4,5,6,7,4]}", TruncationMode.KEEP_START);
+        Dataset<Sequence> sequences = sequences("{\"ids\":[4,5,6,7,4,5]}\n{\"ids\":[4,5,6,7,4]}", KEEP_START);
         assertThat(sequences.rows().get(0).completion()).containsExactly(5, 6, 7, 4);
         assertThat(sequences.rows().get(1).completion()).containsExactly(5, 6, 7, 4);
         assertThat(sequences.report()).hasToString("2 rows, 1 cut to max_length");
     }
 
+    /** In these modes a long row never ends the run, whatever on_bad_row is. */
     @Test
-    void sidesThatAreIdenticalOnceCutAreRefused() {
+    void rowsThatNoCutMakesUsableAreLeftOut() {
+        String rows = """
+            {"prompt":"cccc","chosen":"c","rejected":"d"}
+            {"prompt":"c","chosen":"cdcdc","rejected":"cdcdd"}
+            {"prompt":"c","chosen":"d","rejected":"cc"}
+            """;
+        Dataset<PreferencePair> pairs = pairs(rows, KEEP_START, OnBadRow.STOP);
+        assertThat(pairs.rows()).extracting(PreferencePair::row).containsExactly(3);
+        assertThat(pairs.report())
+                .hasToString("1 rows; skipped 2: identical sides once cut 1, prompt fills max_length 1");
+        assertThat(pairs(rows, DROP, OnBadRow.STOP).report())
+                .hasToString("1 rows; skipped 2: longer than max_length 2");
+    }
+
+    /** Identical sides are a mistake in the data, so they are refused before anything is cut. */
+    @Test
+    void identicalLongSidesAreRefused() {
         assertPairRefused(
-                pair("c", "cdcdc", "cdcdd"),
-                TruncationMode.KEEP_START,
-                "chosen and rejected are the same once cut to max_length 5; there is nothing to prefer");
+                pair("c", "cdcdc", "cdcdc"),
+                KEEP_START,
+                "chosen and rejected are the same; there is nothing to prefer");
+    }
+
+    /** keep_end cuts the two sequences independently, so the prompts differ; a long completion becomes its own prompt. */
+    @Test
+    void keepEndCutsThePrompt() {
+        Dataset<PreferencePair> pairs = pairs("""
+            {"prompt":"cd","chosen":"cc","rejected":"c"}
+            {"prompt":"c","chosen":"dccdcd","rejected":"d"}
+            {"prompt":"c","chosen":"d","rejected":"cc"}
+            """, KEEP_END, OnBadRow.STOP);
+        PreferencePair cut = pairs.rows().get(0);
+        assertThat(cut.hasSharedPrompt()).isFalse();
+        assertThat(cut.prompt()).containsExactly(C, D);
+        assertThat(cut.chosen()).containsExactly(C, C, EOS);
+        assertThat(cut.rejectedPrompt()).containsExactly(BOS, C, D);
+        assertThat(cut.rejected()).containsExactly(C, EOS);
+        PreferencePair longer = pairs.rows().get(1);
+        assertThat(longer.prompt()).containsExactly(C);
+        assertThat(longer.chosen()).containsExactly(D, C, D, EOS);
+        assertThat(longer.rejectedPrompt()).containsExactly(BOS, C);
+        assertThat(pairs.rows().get(2).hasSharedPrompt()).isTrue();
+        assertThat(pairs.report()).hasToString("3 rows, 2 cut to max_length");
     }
 
     @Test
-    void truncationModes() {
-        assertThat(TruncationMode.of("keep_start")).isEqualTo(TruncationMode.KEEP_START);
+    void theLastTokenOfACutCompletionBecomesEos() throws BadRow {
+        Truncation truncation = new Truncation(KEEP_START, 5, null, null, EOS);
+        int[] answer = {C, D, C, D, EOS};
+        Truncation.Kept cut = keep(truncation, 2, answer);
+        assertThat(truncation.completion(cut, answer)).containsExactly(C, D, EOS);
+        assertThat(Truncation.to(5, KEEP_START).completion(cut, answer)).containsExactly(C, D, C);
+        int[] unended = {C, D, C, D, C};
+        assertThat(truncation.completion(cut, unended)).containsExactly(C, D, C);
+        int[] fits = {C, D, EOS};
+        assertThat(truncation.completion(keep(truncation, 2, fits), fits)).containsExactly(C, D, EOS);
+    }
+
+    private static Truncation.Kept keep(Truncation truncation, int prompt, int[] completion) throws BadRow {
+        return truncation
+                .keep(prompt, List.of(completion.length), List.of("completion"))
+                .get(0);
+    }
+
+    @Test
+    void limitsOfPromptAndCompletionAreRefusedByName() {
+        Truncation prompts = new Truncation(RAISE, 9, 3, null, null);
+        assertThatThrownBy(() -> keep(prompts, 4, new int[] {C}))
+                .hasMessage("prompt has 4 tokens, more than max_prompt_length 3; raise max_prompt_length, leave such"
+                        + " rows out with truncation_mode drop, or cut them with truncation_mode keep_start");
+        Truncation completions = new Truncation(DROP, 9, null, 1, null);
+        assertThatThrownBy(() -> keep(completions, 4, new int[] {C, D}))
+                .isInstanceOfSatisfying(
+                        BadRow.class, bad -> assertThat(bad.isByOption()).isTrue())
+                .hasMessage("completion has 2 tokens, more than max_completion_length 1");
         assertRefusedWith(
-                () -> TruncationMode.of("keep_end"),
-                "truncation_mode keep_end is not supported (TRL has deprecated it): shorten prompts in the data, or set"
-                        + " truncation_mode keep_start");
-        assertRefusedWith(() -> TruncationMode.of("middle"), "truncation_mode middle is unknown: use keep_start");
+                () -> completions.checkWhole(9),
+                "max_completion_length is set, but the rows have no prompt; set max_length");
+    }
+
+    @Test
+    void targetsAreCutWithTheirTokens() throws BadRow {
+        boolean[] targets = {true, false, true, false, false};
+        assertThat(keep(Truncation.to(5, KEEP_START), 2, new int[5]).targets(targets))
+                .containsExactly(true, false, true);
+        assertThat(keep(Truncation.to(4, KEEP_END), 2, new int[5]).targets(targets))
+                .containsExactly(true, false, false);
     }
 
     @Test
     void maxLengthHasRoomForAPromptAndACompletion() {
         assertRefusedWith(
-                () -> new ReadOptions(null, 10, 1, null, OnBadRow.STOP),
+                () -> Truncation.to(1, KEEP_START),
                 "max_length is 1; a prompt and a completion need at least 2 tokens");
     }
 }

@@ -43,6 +43,27 @@ class PackingTest {
         assertThat(batch.offsets()).containsExactly(0, 3, 5);
     }
 
+    /** keep_end may cut the prompts of a pair differently; they are then two sequences, whatever the layout. */
+    @Test
+    void differentPromptsAreNotShared() {
+        PreferencePair pair =
+                cut(new int[] {11, 12}, new int[] {20, 21, 22}, new int[] {10, 11, 12}, new int[] {30, 31});
+        PackedBatch batch = PackedBatch.pairs(List.of(pair, PAIR), true);
+        assertThat(batch.ids()).containsExactly(11, 12, 20, 21, 10, 11, 12, 30, 10, 11, 12, 20, 21, 30);
+        assertThat(batch.positions()).containsExactly(0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 4, 3);
+        assertThat(batch.sequenceLengths()).containsExactly(5, 5, 6, 6, 5);
+        assertThat(batch.targets()).containsExactly(20, 21, 22, 30, 31, 20, 21, 22, 30, 31);
+        assertThat(batch.hiddenRows()).containsExactly(1, 2, 3, 6, 7, 10, 11, 12, 10, 13);
+        assertThat(pair.tokens()).isEqualTo(10);
+        assertThat(pair.length()).isEqualTo(5);
+        PreferencePair same = cut(new int[] {10}, new int[] {20}, new int[] {10}, new int[] {30});
+        assertThat(same.hasSharedPrompt()).isTrue();
+    }
+
+    private static PreferencePair cut(int[] prompt, int[] chosen, int[] rejectedPrompt, int[] rejected) {
+        return new PreferencePair(1, prompt, chosen, rejectedPrompt, rejected, 1, Float.NaN, Float.NaN);
+    }
+
     @Test
     void aCompletionOfOneTokenHasNoSegment() {
         PackedBatch chosenOnly =

@@ -92,7 +92,7 @@ class PythonTokenizersTest {
         }
         Path file = TestData.write(directory, "rows.jsonl", rows.toString());
         try (Tokenizer tokenizer = load(expected)) {
-            ReadOptions options = new ReadOptions(tokenizer, tokenizer.size(), null, null, OnBadRow.SKIP);
+            ReadOptions options = new ReadOptions(tokenizer, tokenizer.size(), Truncation.NONE, OnBadRow.SKIP);
             for (PreferencePair pair : Dataset.pairs(file, options).rows()) {
                 found[pair.row() - 1] = crc(pair.prompt(), pair.chosen(), pair.rejected());
             }

@@ -16,7 +16,9 @@ class RealPairsTest {
     private static Dataset<PreferencePair> read(String name, @Nullable Integer maxLength) {
         Path file = TestFiles.real("preference/" + name);
         try (Tokenizer tokenizer = Tokenizer.load(TestFiles.real("models/stories260K/hf"), 512)) {
-            return Dataset.pairs(file, new ReadOptions(tokenizer, 512, maxLength, null, OnBadRow.SKIP));
+            return Dataset.pairs(
+                    file,
+                    new ReadOptions(tokenizer, 512, Truncation.to(maxLength, TruncationMode.RAISE), OnBadRow.SKIP));
         }
     }
 

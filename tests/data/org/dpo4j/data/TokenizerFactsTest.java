@@ -205,11 +205,11 @@ class TokenizerFactsTest {
         TestData.write(directory, "tokenizer_config.json", "{\"eos_token\": \"end\"}");
         Path data = data(pair("red", " blue", " red") + "\n" + pair("red", " green", " red"));
         try (Tokenizer tokenizer = load()) {
-            assertThat(Dataset.pairs(data, new ReadOptions(tokenizer, 3, null, null, OnBadRow.SKIP))
+            assertThat(Dataset.pairs(data, new ReadOptions(tokenizer, 3, Truncation.NONE, OnBadRow.SKIP))
                             .report())
                     .hasToString("1 rows; skipped 1: text without tokens in the vocabulary 1");
             String message = "the tokenizer has no token for a part of the text";
-            assertThatThrownBy(() -> Dataset.pairs(data, new ReadOptions(tokenizer, 3, null, null, OnBadRow.STOP)))
+            assertThatThrownBy(() -> Dataset.pairs(data, new ReadOptions(tokenizer, 3, Truncation.NONE, OnBadRow.STOP)))
                     .hasMessageStartingWith(data + " line 2: " + message + ", and none for unknown parts (");
             Path prompts = data("{\"prompt\":\"red\"}\n{\"prompt\":\"green\"}\n");
             assertThatThrownBy(() -> Prompt.read(prompts, tokenizer, 3))

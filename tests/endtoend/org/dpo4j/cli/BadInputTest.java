@@ -87,24 +87,34 @@ class BadInputTest {
         assertRowRefused("{\"prompt_ids\":[1,", "malformed JSON: ");
     }
 
+    /** As in TRL, rows are cut by default, and a row whose prompt fills max_length does not end the run. */
     @Test
-    void rowsLongerThanTheModelAreRefusedOrCut() {
-        assertRowRefused(
-                "{\"prompt_ids\":[1,5],\"chosen_ids\":[7" + ",8".repeat(69) + "],\"rejected_ids\":[9]}",
-                "prompt with chosen has 2 + 70 tokens, more than max_length 64; raise max_length (up to the model's"
-                        + " positions), leave such rows out with on_bad_row skip, or cut them at their end with"
-                        + " truncation_mode keep_start");
-        run("--truncation_mode keep_start --overwrite_output_dir")
+    void rowsLongerThanTheModelAreCutLeftOutOrRefused() {
+        TestFiles.write(
+                data,
+                GOOD + "{\"prompt_ids\":[1,5],\"chosen_ids\":[7" + ",8".repeat(69) + "],\"rejected_ids\":[9]}\n" + GOOD
+                        + "{\"prompt_ids\":[1" + ",5".repeat(63) + "],\"chosen_ids\":[7],\"rejected_ids\":[9]}\n");
+        run("").assertSucceeded()
+                .assertPrints("pairs +3 rows, 1 cut to max_length; skipped 1: prompt fills max_length 1");
+        output = output.resolve("drop");
+        run("--truncation_mode drop")
                 .assertSucceeded()
-                .assertPrints("pairs +3 rows, 1 cut to max_length");
+                .assertPrints("pairs +2 rows; skipped 2: longer than max_length 2");
+        output = output.resolve("raise");
+        command = "dpo --truncation_mode raise";
+        assertRefused(
+                data + " line 2: prompt with chosen has 2 + 70 tokens, more than max_length 64; raise max_length (up"
+                        + " to the model's positions), leave such rows out with truncation_mode drop, or cut them with"
+                        + " truncation_mode keep_start");
     }
 
     @Test
-    void rowsOfSftLongerThanTheModelAreRefusedOrCut() {
+    void rowsOfSftLongerThanTheModelAreCutOrRefused() {
         TestFiles.write(data, "{\"ids\":[1,5,6]}\n{\"ids\":[1" + ",8".repeat(64) + "]}\n");
-        command = "sft";
+        command = "sft --truncation_mode raise";
         assertRefused(data + " line 2: the sequence has 65 tokens, more than max_length 64; ");
-        run("--truncation_mode keep_start").assertSucceeded().assertPrints("rows +2 rows, 1 cut to max_length");
+        command = "sft";
+        run("").assertSucceeded().assertPrints("rows +2 rows, 1 cut to max_length");
     }
 
     @Test

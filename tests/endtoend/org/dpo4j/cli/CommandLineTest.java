@@ -86,7 +86,6 @@ class CommandLineTest {
         --use_peft true | --use_peft true is not supported: adapters are not supported; all weights are trained
         --use-peft | --use_peft true is not supported: adapters are not supported; all weights are trained
         --lora_r=8 | --lora_r 8 is not supported: adapters are not supported; all weights are trained
-        --max_prompt_length 512 | --max_prompt_length 512 is not supported: set max_length, which counts prompt and completion
         --optim rmsprop | --optim rmsprop is not supported: AdamW is the only optimizer; adam_moments_dtype makes its state smaller
         --precompute_ref_batch_size 4 | --precompute_ref_batch_size 4 is not supported: set per_device_eval_batch_size
         --torch_dtype bfloat16 | --torch_dtype bfloat16 is not supported: set dtype

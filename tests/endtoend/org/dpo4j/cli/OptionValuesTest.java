@@ -240,6 +240,7 @@ class OptionValuesTest {
         dtype | auto | one of float32, bfloat16
         dtype | float16 | one of float32, bfloat16
         on_bad_row | drop | one of error, skip
+        truncation_mode | middle | one of keep_start, keep_end, proportional, drop, raise
         bf16 | maybe | true or false
         """)
     void anUnknownNameIsRefusedWithAllThatAreKnown(String option, String value, String known) {
@@ -356,7 +357,7 @@ class OptionValuesTest {
          that could be weighed: leave it out (0)
         loss_type: zz | --seed=1 | loss_type zz is not supported
         device: gpu | --seed=1 | device gpu is unknown
-        truncation_mode: keep_end | --seed=1 | truncation_mode keep_end is not supported
+        truncation_mode: drop | --keep_eos=true | keep_eos is true but truncation_mode is drop, which cuts no row
         max_length: 1000 | --seed=1 | max_length is 1000 but the model has 64 positions
         warmup_ratio: 0.1 | --warmup_steps=3 | warmup_steps and warmup_ratio are both given
         adam_moments_dtype: bfloat16 | --seed=1 | adam_moments_dtype is bfloat16 but bf16_stochastic_round is false

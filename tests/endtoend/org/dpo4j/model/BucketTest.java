@@ -17,6 +17,8 @@ import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.data.Shuffle;
 import org.dpo4j.data.Tokenizer;
+import org.dpo4j.data.Truncation;
+import org.dpo4j.data.TruncationMode;
 import org.dpo4j.kernels.decoder.Segment;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -89,7 +91,7 @@ class BucketTest {
         try (Tokenizer tokenizer = Tokenizer.load(TestFiles.real("models/TinyStories-656K"), 2048)) {
             pairs = Dataset.pairs(
                             TestFiles.real("preference/hh-rlhf/hh-helpful-base.train.jsonl"),
-                            new ReadOptions(tokenizer, 2048, 1024, null, OnBadRow.SKIP))
+                            new ReadOptions(tokenizer, 2048, Truncation.to(1024, TruncationMode.RAISE), OnBadRow.SKIP))
                     .rows();
         }
         for (int size : new int[] {4, 8, 16}) {

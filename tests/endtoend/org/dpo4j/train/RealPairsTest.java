@@ -13,6 +13,8 @@ import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Tokenizer;
+import org.dpo4j.data.Truncation;
+import org.dpo4j.data.TruncationMode;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
@@ -71,7 +73,11 @@ class RealPairsTest {
                 Tokenizer tokenizer =
                         Tokenizer.load(model, loaded.architecture().vocabSize());
                 ScoringModel language = new ScoringModel(loaded, CompletionSums.PLAIN)) {
-            ReadOptions read = new ReadOptions(tokenizer, loaded.architecture().vocabSize(), 512, null, OnBadRow.SKIP);
+            ReadOptions read = new ReadOptions(
+                    tokenizer,
+                    loaded.architecture().vocabSize(),
+                    Truncation.to(512, TruncationMode.RAISE),
+                    OnBadRow.SKIP);
             List<PreferencePair> pairs =
                     Dataset.pairs(directory.resolve("pairs.jsonl"), read).rows().subList(0, 16);
             float[] shared = tokens(language, PackedBatch.pairs(pairs, true));

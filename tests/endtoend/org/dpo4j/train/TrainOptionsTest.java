@@ -46,6 +46,7 @@ class TrainOptionsTest {
                 .containsEntry("overwrite_output_dir", false)
                 .containsEntry("bf16_stochastic_round", false)
                 .containsEntry("on_bad_row", OnBadRow.STOP)
+                .containsEntry("keep_eos", false)
                 .containsEntry("learning_rate", 1e-6)
                 .containsEntry("lr_scheduler_type", LrSchedulerType.LINEAR)
                 .containsEntry("warmup_steps", 0.0)
@@ -69,6 +70,8 @@ class TrainOptionsTest {
                         "cuda_graphs",
                         "max_length",
                         "truncation_mode",
+                        "max_prompt_length",
+                        "max_completion_length",
                         "eval_dataset",
                         "eval_strategy",
                         "eval_steps"))
@@ -268,6 +271,8 @@ class TrainOptionsTest {
                 bad("learning_rate is -1", builder -> builder.learningRate(-1)),
                 bad("learning_rate is Infinity", builder -> builder.learningRate(Double.POSITIVE_INFINITY)),
                 bad("max_length is 1", builder -> builder.maxLength(1)),
+                bad("max_prompt_length is 0", builder -> builder.maxPromptLength(0)),
+                bad("max_completion_length is 0", builder -> builder.maxCompletionLength(0)),
                 bad("per_device_train_batch_size is 0", builder -> builder.perDeviceTrainBatchSize(0)),
                 bad("per_device_eval_batch_size is 0", builder -> builder.perDeviceEvalBatchSize(0)),
                 bad("gradient_accumulation_steps is 0", builder -> builder.gradientAccumulationSteps(0)),

@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  * @param length tokens of the row's longest sequence
  * @param pack packs rows into a batch for a model
  * @param sides for each completion, the prefix of its keys
- * @param ids token ids of the prompt, then of each completion
+ * @param ids token ids of the prompt, then of each completion, then of the second completion's prompt if it is another
  * @param idNames their keys
  */
 record LogProbLines<T>(
@@ -46,8 +46,10 @@ record LogProbLines<T>(
             PreferencePair::length,
             (pairs, model) -> PackedBatch.pairs(pairs, new PairLayout(true, model.shortLength())),
             List.of("chosen_", "rejected_"),
-            pair -> List.of(pair.prompt(), pair.chosen(), pair.rejected()),
-            List.of("prompt_ids", "chosen_ids", "rejected_ids"));
+            pair -> pair.hasSharedPrompt()
+                    ? List.of(pair.prompt(), pair.chosen(), pair.rejected())
+                    : List.of(pair.prompt(), pair.chosen(), pair.rejected(), pair.rejectedPrompt()),
+            List.of("prompt_ids", "chosen_ids", "rejected_ids", "rejected_prompt_ids"));
 
     static final LogProbLines<Sequence> SEQUENCES = new LogProbLines<>(
             Sequence::row,

@@ -5,6 +5,7 @@ import java.util.concurrent.Callable;
 import org.dpo4j.data.Dataset;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Tokenizer;
+import org.dpo4j.data.TruncationMode;
 import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.model.Model;
@@ -31,7 +32,8 @@ import picocli.CommandLine.Spec;
                     + " \"rejected_tokens\"}, that of any other row {\"row\", \"logps\", \"tokens\"}.",
             "--ids adds {\"prompt_ids\", \"chosen_ids\", \"rejected_ids\"} or {\"prompt_ids\", \"completion_ids\"}."
                     + " For a row without a prompt, prompt_ids is the first token. Rows made of these ids have the"
-                    + " same log-probs.",
+                    + " same log-probs. A pair that keep_end has cut may have another prompt before its rejected"
+                    + " completion; then it also has \"rejected_prompt_ids\".",
             "row is the line in the file, or the element of a JSON array, counted from 1.",
             "The numbers of rows used, cut and skipped go to standard error."
         },
@@ -88,7 +90,7 @@ final class LogpsCommand implements Callable<Integer> {
             int vocabulary = model.architecture().vocabSize();
             try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory(), vocabulary)) {
                 int maxLength = model.architecture().maxLength(data.maxLength(), Integer.MAX_VALUE);
-                ReadOptions read = data.readOptions(tokenizer, vocabulary, maxLength);
+                ReadOptions read = data.readOptions(tokenizer, vocabulary, maxLength, TruncationMode.RAISE);
                 Dataset.read(
                         data.file(),
                         read,

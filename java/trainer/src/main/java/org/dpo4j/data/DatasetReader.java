@@ -79,7 +79,7 @@ final class DatasetReader<T> {
     }
 
     private void leaveOut(String place, BadRow bad) {
-        if (onBadRow == OnBadRow.SKIP) {
+        if (bad.isByOption() || onBadRow == OnBadRow.SKIP) {
             skipped.merge(bad.reason(), 1, Integer::sum);
         } else if (refusal == null) {
             refusal = new Dpo4jException(place + ": " + bad.getMessage(), bad);

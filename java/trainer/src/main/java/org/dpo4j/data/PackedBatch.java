@@ -119,9 +119,8 @@ public record PackedBatch(
             int rows = 0;
             int tokens = 0;
             for (PreferencePair pair : pairs) {
-                int completions = pair.chosen().length + pair.rejected().length;
-                rows += (layout.isShared(pair) ? 1 : 2) * pair.prompt().length + completions - 2;
-                tokens += completions;
+                rows += layout.tokens(pair) - 2;
+                tokens += pair.chosen().length + pair.rejected().length;
             }
             Packing packing = new Packing(rows, tokens, 2 * pairs.size());
             for (PreferencePair pair : pairs) {
@@ -129,7 +128,7 @@ public record PackedBatch(
                     packing.addShared(pair);
                 } else {
                     packing.addSequence(pair.prompt(), pair.chosen(), null);
-                    packing.addSequence(pair.prompt(), pair.rejected(), null);
+                    packing.addSequence(pair.rejectedPrompt(), pair.rejected(), null);
                 }
             }
             return packing.batch();

@@ -10,11 +10,15 @@ package org.dpo4j.data;
  */
 public record PairLayout(boolean isPrefixShared, int shortLength) {
 
+    /** Tokens of a pair; those of its prompt count once if the pair has its prompt once. */
+    public int tokens(PreferencePair pair) {
+        return pair.tokens() - (isShared(pair) ? pair.prompt().length : 0);
+    }
+
     /** Whether a pair has its prompt once. */
     public boolean isShared(PreferencePair pair) {
-        int prompt = pair.prompt().length;
-        boolean isChosenLong = prompt + pair.chosen().length > shortLength;
-        boolean isRejectedLong = prompt + pair.rejected().length > shortLength;
-        return isPrefixShared && isChosenLong == isRejectedLong;
+        boolean isChosenLong = pair.prompt().length + pair.chosen().length > shortLength;
+        boolean isRejectedLong = pair.rejectedPrompt().length + pair.rejected().length > shortLength;
+        return isPrefixShared && pair.hasSharedPrompt() && isChosenLong == isRejectedLong;
     }
 }

@@ -34,7 +34,7 @@ public record Prompt(int row, int[] ids) {
 
     /** Reads the {@code prompt} or {@code prompt_ids} of every row of a file. The report names the columns not used. */
     public static Dataset<Prompt> read(Path file, @Nullable Tokenizer tokenizer, int vocabularySize) {
-        Encoder encoder = new Encoder(new ReadOptions(tokenizer, vocabularySize, null, null, OnBadRow.STOP));
+        Encoder encoder = new Encoder(new ReadOptions(tokenizer, vocabularySize, Truncation.NONE, OnBadRow.STOP));
         List<Prompt> prompts = new ArrayList<>();
         Map<String, Integer> used = new LinkedHashMap<>();
         Map<String, Integer> notUsed = new LinkedHashMap<>();

@@ -4,6 +4,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
+import org.dpo4j.data.Truncation.Kept;
+import org.dpo4j.data.row.Content;
 import org.dpo4j.data.row.Encoder;
 import org.dpo4j.data.row.Encoder.Joint;
 import org.dpo4j.data.row.Example;
@@ -20,8 +23,11 @@ import org.jspecify.annotations.Nullable;
 final class RowConverter<T> {
 
     private interface Kind<T> {
-        T convert(int row, Example example, Joint joint);
+        T convert(int row, Example example, List<Side> sides);
     }
+
+    /** A completion with its prompt, cut. */
+    private record Side(int[] prompt, int[] completion) {}
 
     private final ReadOptions options;
     private final List<RowFormat> wanted;
@@ -70,10 +76,15 @@ final class RowConverter<T> {
         for (Example example : format.read(row.values())) {
             Joint joint = encoder.encode(example.content());
             checkNotEmpty(joint);
-            Joint cut = fit(joint);
+            if (example.content().isWhole()) {
+                options.truncation().checkWhole(joint.prompt().length + joint.completions()[0].length);
+            }
+            List<Side> sides = cut(joint);
+            boolean isExampleCut = length(sides) < length(uncut(joint));
+            checkReference(example, isExampleCut);
+            used.add(kind.convert(row.number(), example, sides));
             isPromptMerged |= joint.isPromptMerged();
-            isCut |= !Arrays.deepEquals(joint.completions(), cut.completions());
-            used.add(kind.convert(row.number(), example, cut));
+            isCut |= isExampleCut;
         }
         return new ConvertedRow<>(row.number(), row.values(), format, List.copyOf(used), isPromptMerged, isCut, null);
     }
@@ -81,42 +92,77 @@ final class RowConverter<T> {
     private static void checkNotEmpty(Joint joint) throws BadRow {
         int[][] completions = joint.completions();
         for (int i = 0; i < completions.length; i++) {
-            Encoder.checkNotEmpty(joint.prompt(), completions[i], Encoder.completionName(i, completions.length));
+            Encoder.checkNotEmpty(joint.prompt(), completions[i], Content.completionName(i, completions.length));
         }
-        checkDifferent(completions, "");
+        if (isIdentical(uncut(joint))) {
+            throw new BadRow(
+                    BadRow.Reason.IDENTICAL_SIDES, "chosen and rejected are the same; there is nothing to prefer");
+        }
     }
 
-    private Joint fit(Joint joint) throws BadRow {
-        int[][] completions = joint.completions().clone();
+    private static List<Side> uncut(Joint joint) {
+        return Arrays.stream(joint.completions())
+                .map(completion -> new Side(joint.prompt(), completion))
+                .toList();
+    }
+
+    private List<Side> cut(Joint joint) throws BadRow {
+        int[][] completions = joint.completions();
+        List<Integer> lengths =
+                Arrays.stream(completions).map(each -> each.length).toList();
+        List<String> names = IntStream.range(0, completions.length)
+                .mapToObj(i -> Content.completionName(i, completions.length))
+                .toList();
+        List<Kept> kept = options.truncation().keep(joint.prompt().length, lengths, names);
+        List<Side> sides = new ArrayList<>();
         for (int i = 0; i < completions.length; i++) {
-            completions[i] = encoder.fit(joint.prompt(), completions[i], Encoder.completionName(i, completions.length));
+            sides.add(new Side(
+                    kept.get(i).prompt(joint.prompt(), completions[i]),
+                    options.truncation().completion(kept.get(i), completions[i])));
         }
-        checkDifferent(completions, " once cut to max_length " + options.maxLength());
-        return new Joint(joint.prompt(), completions, joint.isPromptMerged());
+        if (isIdentical(sides)) {
+            throw BadRow.leftOut(
+                    BadRow.Reason.IDENTICAL_ONCE_CUT, "chosen and rejected are the same once they are cut");
+        }
+        return sides;
     }
 
-    private static PreferencePair pair(int row, Example example, Joint joint) {
+    private static boolean isIdentical(List<Side> sides) {
+        return sides.size() == 2
+                && Arrays.equals(sides.get(0).prompt, sides.get(1).prompt)
+                && Arrays.equals(sides.get(0).completion, sides.get(1).completion);
+    }
+
+    private static int length(List<Side> sides) {
+        return sides.stream()
+                .mapToInt(side -> side.prompt.length + side.completion.length)
+                .sum();
+    }
+
+    private static void checkReference(Example example, boolean isCut) throws BadRow {
+        if (isCut && example instanceof Example.Pair pair && !pair.reference().equals(Example.ReferenceSums.NONE)) {
+            throw new BadRow(
+                    BadRow.Reason.REFERENCE_OF_WHOLE_ROW,
+                    "the row is cut, but its log-probs of the reference are those of the whole row; raise max_length, or"
+                            + " leave their columns out");
+        }
+    }
+
+    private static PreferencePair pair(int row, Example example, List<Side> sides) {
         Example.ReferenceSums reference =
                 example instanceof Example.Pair pair ? pair.reference() : Example.ReferenceSums.NONE;
         return new PreferencePair(
                 row,
-                joint.prompt(),
-                joint.completions()[0],
-                joint.completions()[1],
+                sides.get(0).prompt,
+                sides.get(0).completion,
+                sides.get(1).prompt,
+                sides.get(1).completion,
                 example.weight(),
                 reference.chosen(),
                 reference.rejected());
     }
 
-    private static Sequence sequence(int row, Example example, Joint joint) {
-        return new Sequence(row, joint.prompt(), joint.completions()[0]);
-    }
-
-    private static void checkDifferent(int[][] completions, String when) throws BadRow {
-        if (completions.length == 2 && Arrays.equals(completions[0], completions[1])) {
-            throw new BadRow(
-                    BadRow.Reason.IDENTICAL_SIDES,
-                    "chosen and rejected are the same" + when + "; there is nothing to prefer");
-        }
+    private static Sequence sequence(int row, Example example, List<Side> sides) {
+        return new Sequence(row, sides.get(0).prompt, sides.get(0).completion);
     }
 }

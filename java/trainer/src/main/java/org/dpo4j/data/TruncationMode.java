@@ -1,11 +1,17 @@
 package org.dpo4j.data;
 
-import org.dpo4j.kernels.Dpo4jException;
-
-/** How a row longer than {@code max_length} is cut, if {@code truncation_mode} is set. The names are TRL's. */
+/** What to do with a row that is too long. {@link Truncation} says what each mode keeps. */
 public enum TruncationMode {
-    /** Cuts the completion at its end. */
-    KEEP_START("keep_start");
+    /** Cuts the end of the completion, as TRL does. */
+    KEEP_START("keep_start"),
+    /** Cuts the start of the prompt, as TRL does. */
+    KEEP_END("keep_end"),
+    /** Cuts the end of the prompt and of the completion, as LLaMA-Factory does. */
+    PROPORTIONAL("proportional"),
+    /** Leaves the row out. */
+    DROP("drop"),
+    /** The row cannot be used: {@code on_bad_row} decides. */
+    RAISE("raise");
 
     private final String option;
 
@@ -13,16 +19,9 @@ public enum TruncationMode {
         this.option = option;
     }
 
-    /** The mode that an option names. Throws, with advice, for any other name. */
-    public static TruncationMode of(String option) {
-        return switch (option) {
-            case "keep_start" -> KEEP_START;
-            case "keep_end" ->
-                throw new Dpo4jException(
-                        "truncation_mode keep_end is not supported (TRL has deprecated it): shorten prompts in the data, or"
-                                + " set truncation_mode keep_start");
-            default -> throw new Dpo4jException("truncation_mode " + option + " is unknown: use keep_start");
-        };
+    /** Whether rows are cut. */
+    public boolean isCut() {
+        return this != DROP && this != RAISE;
     }
 
     /** The value of {@code truncation_mode}. */

@@ -4,7 +4,9 @@ import java.nio.file.Path;
 import org.dpo4j.data.OnBadRow;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Tokenizer;
+import org.dpo4j.data.Truncation;
 import org.dpo4j.data.TruncationMode;
+import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -34,13 +36,38 @@ public final class DataOptions extends OptionGroup {
     @Nullable
     Integer maxLength;
 
-    /** How a longer row is cut; null: a longer row cannot be used. */
+    /** Maximum tokens of a prompt; null for no limit. */
+    @Option(
+            names = "--max_prompt_length",
+            description = "Maximum number of tokens of a prompt; its last tokens are kept. Default: no limit.")
+    @Nullable
+    Integer maxPromptLength;
+
+    /** Maximum tokens of a completion; null for no limit. */
+    @Option(
+            names = "--max_completion_length",
+            description = "Maximum number of tokens of a completion; its first tokens are kept. Default: no limit.")
+    @Nullable
+    Integer maxCompletionLength;
+
+    /** What to do with a longer row; null for the command's default. */
     @Option(
             names = "--truncation_mode",
-            description =
-                    "keep_start cuts a row longer than max_length at its end; by default such a row cannot be used.")
+            description = "What to do with a row that is too long: ${COMPLETION-CANDIDATES}. keep_start cuts the end of"
+                    + " the completion, keep_end the start of the prompt, proportional the ends of both, as"
+                    + " LLaMA-Factory does; drop leaves the row out; with raise it cannot be used. Default keep_start,"
+                    + " for logps raise.")
     @Nullable
-    String truncationMode;
+    TruncationMode truncationMode;
+
+    /** Whether a cut completion ends with EOS. */
+    @Option(
+            names = "--keep_eos",
+            arity = "0..1",
+            fallbackValue = "true",
+            description = "Replace the last token of a completion that is cut by EOS, if it ended with EOS; default"
+                    + " ${DEFAULT-VALUE}, as in TRL.")
+    boolean keepEos = false;
 
     /** Whether a file is given. */
     public boolean hasFile() {
@@ -57,18 +84,42 @@ public final class DataOptions extends OptionGroup {
         return maxLength;
     }
 
-    /** How rows become token ids. {@code maxLength} is the maximum number of tokens of a row. */
-    public ReadOptions readOptions(@Nullable Tokenizer tokenizer, int vocabularySize, int maxLength) {
-        return new ReadOptions(tokenizer, vocabularySize, maxLength, truncation(), onBadRow);
+    /**
+     * How rows become token ids.
+     *
+     * @param maxLength maximum number of tokens of a row
+     * @param mode what to do with a longer row if no option says so
+     */
+    public ReadOptions readOptions(
+            @Nullable Tokenizer tokenizer, int vocabularySize, int maxLength, TruncationMode mode) {
+        TruncationMode used = truncationMode == null ? mode : truncationMode;
+        checkKeepEos(used);
+        Integer eos = keepEos ? eos(tokenizer) : null;
+        Truncation truncation = new Truncation(used, maxLength, maxPromptLength, maxCompletionLength, eos);
+        return new ReadOptions(tokenizer, vocabularySize, truncation, onBadRow);
     }
 
-    private @Nullable TruncationMode truncation() {
-        return truncationMode == null ? null : TruncationMode.of(truncationMode);
+    private static int eos(@Nullable Tokenizer tokenizer) {
+        Integer eos = tokenizer == null ? null : tokenizer.eosTokenId();
+        if (eos == null) {
+            throw new Dpo4jException(
+                    "keep_eos is true but the model has no eos_token: name it in tokenizer_config.json");
+        }
+        return eos;
     }
 
     /** Throws, naming the option, if a value is not allowed. */
     public void checkValues() {
         check();
-        truncation();
+        if (truncationMode != null) {
+            checkKeepEos(truncationMode);
+        }
+    }
+
+    private void checkKeepEos(TruncationMode mode) {
+        if (keepEos && !mode.isCut()) {
+            throw new Dpo4jException(
+                    "keep_eos is true but truncation_mode is " + mode + ", which cuts no row; leave keep_eos out");
+        }
     }
 }

@@ -30,9 +30,11 @@ public enum OptionRange {
             1_000_000_000,
             "a whole number from 1 to 1,000,000,000, or a share between 0 and 1",
             OptionRange::isStepsOrShare),
+    MAX_COMPLETION_LENGTH(1, 1_000_000_000),
     MAX_GRAD_NORM(0, 1e30, "from 0 to 1e30"),
     MAX_LENGTH(2, 1_000_000_000),
     MAX_NEW_TOKENS(1, 1_000_000_000),
+    MAX_PROMPT_LENGTH(1, 1_000_000_000),
     MIN_NEW_TOKENS(0, 1_000_000_000),
     MIN_P(0, 1, "in [0, 1]"),
     MAX_STEPS(

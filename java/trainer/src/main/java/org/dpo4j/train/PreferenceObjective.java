@@ -132,16 +132,14 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
 
     @Override
     Passes.BatchSize size(PreferencePair pair) {
-        int prompt = pair.prompt().length;
-        int tokens = pair.chosen().length + pair.rejected().length;
-        int longest = prompt + Math.max(pair.chosen().length, pair.rejected().length);
-        return new Passes.BatchSize((layout.isShared(pair) ? 1 : 2) * prompt + tokens, tokens, tokens, longest, 1);
+        int targets = pair.chosen().length + pair.rejected().length;
+        return new Passes.BatchSize(layout.tokens(pair), targets, targets, pair.length(), 1);
     }
 
     /** Counts the prompt twice, as part of both sequences. */
     @Override
     long tokens(PreferencePair pair) {
-        return 2L * pair.prompt().length + pair.chosen().length + pair.rejected().length;
+        return pair.tokens();
     }
 
     @Override

@@ -112,7 +112,22 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     }
 
     public B truncationMode(TruncationMode value) {
-        data.truncationMode = value.toString();
+        data.truncationMode = value;
+        return self();
+    }
+
+    public B maxPromptLength(int value) {
+        data.maxPromptLength = value;
+        return self();
+    }
+
+    public B maxCompletionLength(int value) {
+        data.maxCompletionLength = value;
+        return self();
+    }
+
+    public B keepEos(boolean value) {
+        data.keepEos = value;
         return self();
     }
 

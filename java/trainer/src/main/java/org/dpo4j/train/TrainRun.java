@@ -9,6 +9,7 @@ import java.util.stream.Collectors;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Shuffle;
 import org.dpo4j.data.Tokenizer;
+import org.dpo4j.data.TruncationMode;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
@@ -136,7 +137,8 @@ final class TrainRun {
                         vocabulary + " in the model, " + tokenizer.size() + " in the tokenizer: "
                                 + (vocabulary - tokenizer.size()) + " rows are padding");
             }
-            return reader.read(model, options.data().readOptions(tokenizer, vocabulary, maxLength), facts);
+            ReadOptions read = options.data().readOptions(tokenizer, vocabulary, maxLength, TruncationMode.KEEP_START);
+            return reader.read(model, read, facts);
         }
     }
 

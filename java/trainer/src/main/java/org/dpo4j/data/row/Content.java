@@ -14,6 +14,11 @@ public sealed interface Content {
     /** Whether the row has a whole sequence, without a prompt. */
     boolean isWhole();
 
+    /** What errors call completion {@code index} of {@code count}. */
+    static String completionName(int index, int count) {
+        return count == 1 ? "completion" : index == 0 ? "chosen" : "rejected";
+    }
+
     /** Text, which is tokenised as it is. EOS is added to completions that do not end in it. */
     record Text(@Nullable String prompt, List<String> completions) implements Content {
         @Override

@@ -47,7 +47,7 @@ public final class Encoder {
             }
             checkVocabulary("prompt", prompt);
             for (int i = 0; i < completions.size(); i++) {
-                checkVocabulary(completionName(i, completions.size()), completions.get(i));
+                checkVocabulary(Content.completionName(i, completions.size()), completions.get(i));
             }
             return new Joint(prompt, completions.toArray(int[][]::new), false);
         }
@@ -64,13 +64,7 @@ public final class Encoder {
                     "the sequence has " + ids.length
                             + " tokens; at least 2 are needed, because the second is the first target");
         }
-        checkLength("the sequence", ids);
         return new Joint(Arrays.copyOf(ids, 1), new int[][] {Arrays.copyOfRange(ids, 1, ids.length)}, false);
-    }
-
-    /** What errors call completion {@code index} of {@code count}. */
-    public static String completionName(int index, int count) {
-        return count == 1 ? "completion" : index == 0 ? "chosen" : "rejected";
     }
 
     /** Throws if an id is outside the vocabulary. {@code name} is what has the ids. */
@@ -192,46 +186,5 @@ public final class Encoder {
         if (completion.length == 0) {
             throw new BadRow(BadRow.Reason.EMPTY_COMPLETION, name + " is empty");
         }
-    }
-
-    /** Throws if a text is longer than {@code max_length} and {@code truncation_mode} is not set. */
-    private void checkLength(String name, int[] ids) throws BadRow {
-        if (isTooLong(ids.length) && options.truncationMode() == null) {
-            throw tooLong(name + " has " + ids.length);
-        }
-    }
-
-    /**
-     * The completion, cut so that it fits {@code max_length} together with its prompt. Throws if it has to be cut but
-     * {@code truncation_mode} is not set, or if the prompt alone fills {@code max_length}.
-     */
-    public int[] fit(int[] prompt, int[] completion, String name) throws BadRow {
-        Integer longest = options.maxLength();
-        if (longest == null || !isTooLong(prompt.length + completion.length)) {
-            return completion;
-        }
-        if (prompt.length >= longest) {
-            throw new BadRow(
-                    BadRow.Reason.PROMPT_TOO_LONG,
-                    "prompt has " + prompt.length + " tokens, which leaves no room in max_length " + longest
-                            + "; raise max_length, or leave such rows out with on_bad_row skip");
-        }
-        if (options.truncationMode() == null) {
-            throw tooLong("prompt with " + name + " has " + prompt.length + " + " + completion.length);
-        }
-        return Arrays.copyOf(completion, longest - prompt.length);
-    }
-
-    private boolean isTooLong(int tokens) {
-        Integer longest = options.maxLength();
-        return longest != null && tokens > longest;
-    }
-
-    private BadRow tooLong(String what) {
-        return new BadRow(
-                BadRow.Reason.TOO_LONG,
-                what + " tokens, more than max_length " + options.maxLength() + "; raise max_length (up to the model's"
-                        + " positions), leave such rows out with on_bad_row skip, or cut them at their end with"
-                        + " truncation_mode keep_start");
     }
 }

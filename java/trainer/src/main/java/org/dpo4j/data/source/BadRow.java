@@ -18,6 +18,8 @@ public final class BadRow extends Exception {
         PROMPT_MERGES("prompt merges with the completion's first token"),
         EMPTY_COMPLETION("empty completion"),
         IDENTICAL_SIDES("identical sides"),
+        IDENTICAL_ONCE_CUT("identical sides once cut"),
+        REFERENCE_OF_WHOLE_ROW("log-probs of the reference of a row that is cut"),
         OUTSIDE_VOCABULARY("token id outside the vocabulary"),
         UNKNOWN_TEXT("text without tokens in the vocabulary"),
         PROMPT_TOO_LONG("prompt fills max_length"),
@@ -36,10 +38,27 @@ public final class BadRow extends Exception {
     }
 
     private final Reason reason;
+    private final boolean isByOption;
 
+    /** A row that {@code on_bad_row} decides about. */
     public BadRow(Reason reason, String message) {
+        this(reason, message, false);
+    }
+
+    private BadRow(Reason reason, String message, boolean isByOption) {
         super(message);
         this.reason = reason;
+        this.isByOption = isByOption;
+    }
+
+    /** A row that is left out because another option says so, whatever {@code on_bad_row} is. */
+    public static BadRow leftOut(Reason reason, String message) {
+        return new BadRow(reason, message, true);
+    }
+
+    /** Whether the row is left out whatever {@code on_bad_row} is. */
+    public boolean isByOption() {
+        return isByOption;
     }
 
     public Reason reason() {
