@@ -4,7 +4,7 @@
 // metrics in memory. Losses that sort the batch do so first, in the workspace, by a bitonic network. Then each pair is computed by one
 // thread.
 //
-// Bytes moved: 28 per pair, 68 with statistics and lengths. Bound by its launch: a batch has a few dozen pairs.
+// Bytes moved: 28 per pair, 68 with statistics and lengths, 4 more with weights. Bound by its launch: a batch has a few dozen pairs.
 #include "formulas/preference_loss.h"
 #include "reduce.cuh"
 
@@ -69,7 +69,7 @@ __device__ void write_metrics(const dpo4j_preference_loss_params& x) {
   block_sums<kThreads>(sums, total);
   for (int m = threadIdx.x; m < DPO4J_METRIC_KL; m += kThreads) {
     x.metrics[2 * m] += total[m];
-    x.metrics[2 * m + 1] += metric_count(m, static_cast<double>(x.pairs), total[kChosenTokens], total[kRejectedTokens]);
+    x.metrics[2 * m + 1] += metric_count(m, static_cast<double>(x.pairs), total);
   }
 }
 

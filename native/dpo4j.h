@@ -38,7 +38,7 @@ extern "C" {
 #endif
 
 /* Increases by one with every change of a signature, a struct or the meaning of an argument. */
-#define DPO4J_ABI_VERSION 13
+#define DPO4J_ABI_VERSION 14
 
 enum dpo4j_status {
   DPO4J_OK = 0,
@@ -747,7 +747,7 @@ typedef struct dpo4j_preference {
 
 /* Rows of metrics, f64[DPO4J_METRICS,2] = (sum, count). A call adds to both, so the metrics of several micro-batches accumulate exactly. */
 enum dpo4j_metric {
-  DPO4J_METRIC_LOSS = 0,          /* losses of pairs, or of completions */
+  DPO4J_METRIC_LOSS = 0,          /* losses of pairs, or of completions; with weights: (sum of weighted losses, sum of weights) */
   DPO4J_METRIC_REWARD_CHOSEN = 1, /* reward = beta u, or beta pi without a reference */
   DPO4J_METRIC_REWARD_REJECTED = 2,
   DPO4J_METRIC_ACCURACY = 3,    /* 1 if reward chosen > reward rejected, else 0 */
@@ -758,7 +758,7 @@ enum dpo4j_metric {
   DPO4J_METRIC_LOGIT_REJECTED = 8,
   DPO4J_METRIC_ENTROPY = 9,         /* over chosen and rejected tokens */
   DPO4J_METRIC_TOKEN_ACCURACY = 10, /* over chosen tokens */
-  DPO4J_METRIC_KL = 11,             /* unpaired_loss: kl of each call */
+  DPO4J_METRIC_KL = 11,             /* unpaired_loss: kl of the call, once for each of its completions */
   DPO4J_METRICS = 12
 };
 
@@ -775,9 +775,12 @@ typedef struct dpo4j_preference_loss_params {
   const float* reference;  /* f32[2*pairs] = ref, in the same order; null for a reference-free loss, or if no term reads a reference */
   const int32_t* lengths;  /* i32[2*pairs] = n; may be null if no term averages and statistics is null */
   const float* statistics; /* f32[2*pairs, DPO4J_TOKEN_STATISTICS], sums over each completion; may be null if use_weighting is 0 */
+  const float* weights; /* f32[pairs], finite and at least 0, which is not checked: factors of the pairs' losses and gradients. Null: all 1;
+                              it must be null if a loss sorts the pairs */
   int64_t pairs;
-  float pair_scale;    /* 1 / pairs of the optimizer step */
-  float token_scale;   /* 1 / chosen tokens of the optimizer step, if a term is sft; else 0 */
+  float pair_scale;    /* 1 / pairs of the optimizer step; with weights, 1 / sum of their weights */
+  float token_scale;   /* 1 / chosen tokens of the optimizer step, if a term is sft; else 0. With weights, a token counts as often as its
+                          pair's weight says */
   const float* scales; /* f32[2] = (pair_scale, token_scale) on the device, read when the kernel runs, so that a replayed CUDA graph can
                           use new values; these are not checked, and the two fields above must be 0. Or null */
   dpo4j_preference preference;
@@ -818,6 +821,8 @@ typedef struct dpo4j_unpaired_loss_params {
   const float* kl_reference; /* f32[kl_completions] */
   int64_t kl_completions;    /* 0 for apo_zero, which has no kl */
   float scale;               /* 1 / completions of the optimizer step */
+  const float* scale_at; /* f32[1] = scale on the device, read when the kernel runs, so that a replayed CUDA graph can use a new value; it
+                                is not checked, and the field above must be 0. Or null */
   dpo4j_unpaired_options options;
 } dpo4j_unpaired_loss_params;
 

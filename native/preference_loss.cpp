@@ -110,6 +110,8 @@ void check_inputs(Call& call, const dpo4j_preference_loss_params& x, const Trait
   const bool needs_lengths = traits.some_has(DPO4J_TRAIT_LENGTHS) || x.statistics != nullptr;
   call.require(!needs_lengths || x.lengths != nullptr, "lengths", "is null, but a term averages, or there are statistics");
   call.require(x.preference.use_weighting == 0 || x.statistics != nullptr, "statistics", "is null, but weighting reads its log weights");
+  call.require(x.weights == nullptr || !traits.some_has(DPO4J_TRAIT_SORTS_PAIRS), "weights",
+               "must be null: aot and aot_unpaired sort all pairs of a call, so no pair has a loss of its own");
   call.require(traits.some_has(DPO4J_TRAIT_RUNNING_MEAN) || x.running_mean == nullptr, "running_mean", "must be null: no term is bco_pair");
   if (x.scales != nullptr) {
     call.option("pair_scale", x.pair_scale, x.pair_scale == 0, "but scales is given: leave it out (0)");
@@ -157,6 +159,7 @@ int32_t dpo4j_preference_loss(dpo4j_context* context, const dpo4j_preference_los
       .words_or_null("reference", x.reference)
       .words_or_null("lengths", x.lengths)
       .tensor_or_null("statistics", x.statistics)
+      .words_or_null("weights", x.weights)
       .words_or_null("scales", x.scales);
   if (!call.refused() && dpo4j::sorts(x.preference)) call.tensor("workspace", x.workspace);
   if (!call.skipped()) check_inputs(call, x, traits);

@@ -15,6 +15,7 @@ int32_t dpo4j_unpaired_loss(dpo4j_context* context, const dpo4j_unpaired_loss_pa
       .require(desirable_weight, "options.desirable_weight", "must be finite and at least 0")
       .require(undesirable_weight, "options.undesirable_weight", "must be finite and at least 0")
       .require(finite(x.scale), "scale", "must be finite")
+      .require(x.scale_at == nullptr || x.scale == 0, "scale", "must be 0: scale_at is given")
       .require(x.kl_completions >= 0, "kl_completions", "must be at least 0")
       .require(o.loss == DPO4J_UNPAIRED_KTO || x.kl_completions == 0, "kl_completions", "must be 0: apo_zero has no baseline")
       .rows("completions", x.completions)
@@ -26,6 +27,7 @@ int32_t dpo4j_unpaired_loss(dpo4j_context* context, const dpo4j_unpaired_loss_pa
       .words("desirable", x.desirable)
       .words_or_null("lengths", x.lengths)
       .tensor_or_null("statistics", x.statistics)
+      .words_or_null("scale_at", x.scale_at)
       .require(x.statistics == nullptr || x.lengths != nullptr, "lengths", "is null, but there are statistics");
   if (x.kl_completions > 0) call.words("kl_sums", x.kl_sums).words("kl_reference", x.kl_reference);
   return call.run(x);

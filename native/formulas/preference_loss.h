@@ -24,8 +24,8 @@ DPO4J_HOST_DEVICE inline Pair pair_at(const dpo4j_preference_loss_params& x, int
   return pair;
 }
 
-// exp(mean log weight of chosen) exp(mean log weight of rejected).
-DPO4J_HOST_DEVICE inline double weight_of_pair(const dpo4j_preference_loss_params& x, int64_t i, const Pair& pair) {
+// WPO: exp(mean log weight of chosen) exp(mean log weight of rejected).
+DPO4J_HOST_DEVICE inline double probability_weight(const dpo4j_preference_loss_params& x, int64_t i, const Pair& pair) {
   const float* chosen = x.statistics + 2 * i * DPO4J_TOKEN_STATISTICS;
   const float* rejected = chosen + DPO4J_TOKEN_STATISTICS;
   return exp(chosen[DPO4J_TOKEN_LOG_WEIGHT] / pair.chosen_tokens + rejected[DPO4J_TOKEN_LOG_WEIGHT] / pair.rejected_tokens);
@@ -40,14 +40,15 @@ DPO4J_HOST_DEVICE inline Batch batch_of(const dpo4j_preference_loss_params& x, d
   return {shift, token_scale == 0 ? 0 : static_cast<double>(token_scale) / pair_scale(x)};
 }
 
-// The sum of the terms that depend only on pair i.
+// The sum of the terms that depend only on pair i, times the pair's weight.
 DPO4J_HOST_DEVICE inline Dual loss_of_pair(const dpo4j_preference_loss_params& x, int64_t i, const Pair& pair, const Batch& batch) {
   const dpo4j_preference& p = x.preference;
   Dual total{0, 0, 0};
   for (int32_t term = 0; term < p.terms; term++) {
     if (!sorts(p.loss[term])) total = total + static_cast<double>(p.weight[term]) * term_loss(p.loss[term], p, pair, batch);
   }
-  return p.use_weighting != 0 ? weight_of_pair(x, i, pair) * total : total;
+  if (p.use_weighting != 0) total = probability_weight(x, i, pair) * total;
+  return x.weights != nullptr ? static_cast<double>(x.weights[i]) * total : total;
 }
 
 DPO4J_HOST_DEVICE inline void write_pair(const dpo4j_preference_loss_params& x, int64_t i, Dual loss) {
@@ -58,9 +59,9 @@ DPO4J_HOST_DEVICE inline void write_pair(const dpo4j_preference_loss_params& x, 
 
 // ---- metrics --------------------------------------------------------------------------------------------------------------------------
 
-// Sums over pairs: the metrics before KL, then the tokens of chosen and of rejected.
-constexpr int kPairSums = DPO4J_METRIC_KL + 2;
-constexpr int kChosenTokens = DPO4J_METRIC_KL, kRejectedTokens = kChosenTokens + 1;
+// Sums over pairs: the metrics before KL, then the tokens of chosen and of rejected, then the weights.
+constexpr int kPairSums = DPO4J_METRIC_KL + 3;
+constexpr int kChosenTokens = DPO4J_METRIC_KL, kRejectedTokens = kChosenTokens + 1, kWeights = kChosenTokens + 2;
 
 DPO4J_HOST_DEVICE inline double reward_chosen(const dpo4j_preference_loss_params& x, const Pair& pair) {
   return static_cast<double>(x.preference.beta) * (pair.chosen - pair.reference_chosen);
@@ -74,6 +75,7 @@ DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kPairSums], const dpo4j
   const Pair pair = pair_at(x, i);
   const double chosen = reward_chosen(x, pair), rejected = reward_rejected(x, pair);
   sums[DPO4J_METRIC_LOSS] += x.losses[i];
+  sums[kWeights] += x.weights != nullptr ? x.weights[i] : 1;
   sums[DPO4J_METRIC_REWARD_CHOSEN] += chosen;
   sums[DPO4J_METRIC_REWARD_REJECTED] += rejected;
   sums[DPO4J_METRIC_ACCURACY] += chosen > rejected ? 1 : 0;
@@ -92,15 +94,17 @@ DPO4J_HOST_DEVICE inline void add_metrics(double (&sums)[kPairSums], const dpo4j
 }
 
 // The count by which the sum of metric m is divided.
-DPO4J_HOST_DEVICE inline double metric_count(int m, double pairs, double chosen_tokens, double rejected_tokens) {
+DPO4J_HOST_DEVICE inline double metric_count(int m, double pairs, const double (&sums)[kPairSums]) {
   switch (m) {
+    case DPO4J_METRIC_LOSS:
+      return sums[kWeights];
     case DPO4J_METRIC_LOGIT_CHOSEN:
     case DPO4J_METRIC_TOKEN_ACCURACY:
-      return chosen_tokens;
+      return sums[kChosenTokens];
     case DPO4J_METRIC_LOGIT_REJECTED:
-      return rejected_tokens;
+      return sums[kRejectedTokens];
     case DPO4J_METRIC_ENTROPY:
-      return chosen_tokens + rejected_tokens;
+      return sums[kChosenTokens] + sums[kRejectedTokens];
     default:
       return pairs;
   }

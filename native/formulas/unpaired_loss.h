@@ -24,7 +24,7 @@ DPO4J_HOST_DEVICE inline void write_completion(const dpo4j_unpaired_loss_params&
   const double weight = desirable ? x.options.desirable_weight : x.options.undesirable_weight;
   const Sigmoid y = sigmoid(beta * (log_ratio(x, i) - kl));
   x.losses[i] = static_cast<float>(weight * y.value);
-  x.d_sums[i] = static_cast<float>(x.scale * (weight * beta * y.slope));
+  x.d_sums[i] = static_cast<float>((x.scale_at != nullptr ? x.scale_at[0] : x.scale) * (weight * beta * y.slope));
 }
 
 // Sums over completions, from which metrics are computed. If there are two of a kind, the first is over desirable completions and the
@@ -71,7 +71,8 @@ DPO4J_HOST_DEVICE inline void add_metric(double* metrics, int m, double sum, dou
 }
 
 DPO4J_HOST_DEVICE inline void write_metrics(double* metrics, const double (&sums)[kUnpairedSums], double kl) {
-  add_metric(metrics, DPO4J_METRIC_LOSS, sums[kLoss], sums[kCounts] + sums[kCounts + 1]);
+  const double completions = sums[kCounts] + sums[kCounts + 1];
+  add_metric(metrics, DPO4J_METRIC_LOSS, sums[kLoss], completions);
   add_metric(metrics, DPO4J_METRIC_REWARD_CHOSEN, sums[kRewards], sums[kCounts]);
   add_metric(metrics, DPO4J_METRIC_REWARD_REJECTED, sums[kRewards + 1], sums[kCounts + 1]);
   add_metric(metrics, DPO4J_METRIC_LOGP_CHOSEN, sums[kLogps], sums[kCounts]);
@@ -80,7 +81,7 @@ DPO4J_HOST_DEVICE inline void write_metrics(double* metrics, const double (&sums
   add_metric(metrics, DPO4J_METRIC_LOGIT_REJECTED, sums[kLogits + 1], sums[kTokens + 1]);
   add_metric(metrics, DPO4J_METRIC_ENTROPY, sums[kEntropy], sums[kTokens] + sums[kTokens + 1]);
   add_metric(metrics, DPO4J_METRIC_TOKEN_ACCURACY, sums[kHits], sums[kTokens]);
-  add_metric(metrics, DPO4J_METRIC_KL, kl, 1);
+  add_metric(metrics, DPO4J_METRIC_KL, completions * kl, completions);
 }
 
 }  // namespace dpo4j

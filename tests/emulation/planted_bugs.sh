@@ -176,13 +176,16 @@ for test in aDependentThatIsNotListed aPrefixThatNoSegmentOwns aPrefixLongerThan
 done
 
 plant() { beside alone plant_in_kernel "$@"; }
-plant_in_kernel() { # KERNEL HEADERS TESTS NAME MODE EXPECTATION SED-EXPRESSION, which changes the kernel or its headers
-  local kernel=$1 name=$4 mode=$5 copy=$work/$1-$4 file objects
-  mkdir "$copy"
+plant_in_kernel() { # KERNEL HEADERS TESTS NAME MODE EXPECTATION SED-EXPRESSION, which changes the kernel or its headers, here or in formulas/
+  local kernel=$1 name=$4 mode=$5 copy=$work/$1-$4 file source changed=$work/$4.changed objects
+  mkdir -p "$copy/formulas"
   ln -s "$root"/kernels/*.cu* "$copy"
+  ln -s "$root"/native/formulas/*.h "$copy/formulas"
   for file in "$kernel.cu" $2; do
-    sed "$7" "$root/kernels/$file" >"$work/$name.$file"
-    cmp -s "$root/kernels/$file" "$work/$name.$file" || mv -f "$work/$name.$file" "$copy/$file"
+    source=$root/kernels/$file
+    [[ $file != formulas/* ]] || source=$root/native/$file
+    sed "$7" "$source" >"$changed"
+    cmp -s "$source" "$changed" || mv -f "$changed" "$copy/$file"
   done
   [ -n "$(find "$copy" -type f)" ] || { echo "planted bugs: $name: no line of $kernel.cu $2 matches $7" >&2; failed=1; return; }
   # shellcheck disable=SC2086
@@ -221,6 +224,13 @@ plant layer_norm "" LayerNormTest#forwardOfNarrowRows padding_in_mean none 'mean
 plant layer_norm "" LayerNormTest#rowsWhoseMeanIsFarAboveTheirDeviations no_rest none 'of LayerNormSize.*, expected' 's/(v\[k\] - mean - rest)/(v[k] - mean)/'
 plant layer_norm "" LayerNormBackwardTest#backwardOfNarrowRows no_level none 'd_x of .*, expected' 's/w\[k\] \* dy\[k\] - level/w[k] * dy[k]/'
 plant layer_norm norm.cuh LayerNormBackwardTest#backwardOfNarrowRows bias_into_weight none 'd_weight of .*, expected' 's/(blockIdx.y == 0 ? first : second)/first/'
+
+# Weights of pairs: of the loss, of its gradient, and in the mean that is logged. The baseline of unpaired completions.
+pair_plant() { plant preference_loss formulas/preference_loss.h PreferenceLossTest#everyLossWithWeights "$@"; }
+pair_plant weight_of_first none 'losses.*, expected' 's/(x.weights\[i\]) \* total/(x.weights[0]) * total/'
+pair_plant weight_left_out none 'losses.*, expected' 's/return x.weights != nullptr ? .*;/return total;/'
+pair_plant mean_over_pairs none 'metrics.*, expected' 's/return sums\[kWeights\];/return pairs;/'
+plant unpaired_loss formulas/unpaired_loss.h UnpairedLossTest#losses negative_baseline none 'losses.*, expected' 's/return mean < 0 ? 0 : mean;/return mean;/'
 
 # Activations of an MLP: formulas that are near the right one, and a gate that backward forgets.
 plant activation "" ActivationTest#forwardOfNarrowRows tanh_for_erf none 'out of .*GELU_ERF.*, expected' 's/KIND == DPO4J_ACTIVATION_GELU_ERF ? normal(x) : //'

@@ -161,7 +161,7 @@ def losses(case, sums, places, point):
         else:
             values = {i: LOSSES[term["loss"]](p) for i, p in enumerate(pairs)}
         for i, place in enumerate(places):
-            totals[i] += mpf(term["weight"]) * values[i] * weighting(case, place)
+            totals[i] += mpf(term["weight"]) * values[i] * weighting(case, place) * (mpf(case["weights"][place]) if "weights" in case else 1)
     return totals
 
 
@@ -233,6 +233,12 @@ def draw(source, whole, reference):
     return [ordinary(source, reference) for _ in range(2)] + source.sample(extremes, 2)
 
 
+def pair_weights(name, count):
+    """A weight for each pair, from 0 to 3; the name is the seed."""
+    source = random.Random(name + ", weights")
+    return [short(f32(source.choice((0, 0.3, 1, source.uniform(0, 3))))) for _ in range(count)]
+
+
 def case(name, terms, whole=True, reference=True, pairs=None, **options):
     """terms: a loss, or (loss, weight) pairs. The name is the seed of the random pairs."""
     terms = [(terms, 1)] if isinstance(terms, str) else terms
@@ -242,7 +248,8 @@ def case(name, terms, whole=True, reference=True, pairs=None, **options):
     lengths = [n for p in pairs for n in p[4:]]
     weighted = options.get("weighting", False)
     log_weights = [0 if n == 0 else n * source.uniform(*options.get("token_log_weights", (-1.5, 0.4))) for n in lengths]
-    chosen_tokens = sum(lengths[::2])
+    weights = pair_weights(name, len(pairs)) if options.get("weights") else [1] * len(pairs)
+    chosen_tokens = sum(w * n for w, n in zip(weights, lengths[::2]))
     return solve({
         "name": name,
         "terms": [{"loss": loss, "weight": short(f32(weight))} for loss, weight in terms],
@@ -257,12 +264,13 @@ def case(name, terms, whole=True, reference=True, pairs=None, **options):
         "weighting": weighted,
         "running_mean": options.get("running_mean"),
         "running_mean_after": None,
-        "pair_scale": short(f32(1 / len(pairs))),
+        "pair_scale": short(f32(1 / sum(weights))),
         "token_scale": short(f32(1 / chosen_tokens)) if "sft" in names else 0,
         "sums": [short(f32(x)) for p in pairs for x in p[:2]],
         "reference": [short(f32(x)) for p in pairs for x in p[2:4]] if reference else None,
         "lengths": lengths if weighted or set(names) & set(LENGTHS) else None,
         "log_weights": [short(f32(w)) for w in log_weights] if weighted else None,
+        **({"weights": weights} if options.get("weights") else {}),
     })  # fmt: skip
 
 
@@ -378,8 +386,17 @@ def lists():
     yield case("the same loss twice", [("sigmoid", 0.25), ("sigmoid", 0.75)], beta=0.1)
 
 
+def pairs_with_weights():
+    for loss in ("sigmoid", "ipo", "sft", "apo_down", "orpo"):
+        yield case(f"{loss}, pairs with weights", loss, reference=loss not in NO_REFERENCE, beta=0.1, weights=True)
+    yield case("bco_pair with a running mean, pairs with weights", "bco_pair", beta=0.1, running_mean=[3.25, 10], weights=True)
+    yield case("sigmoid by probability, pairs with weights", "sigmoid", beta=0.1, weighting=True, weights=True)
+    yield case("MPO, pairs with weights", [("sigmoid", 0.8), ("bco_pair", 0.2), ("sft", 1)], beta=0.1, weights=True)
+
+
 def main():
-    cases = [c for group in (alone, crossed, options_of_one_loss, kinks, far_weights, coupled, lists) for c in group()]
+    groups = (alone, crossed, options_of_one_loss, kinks, far_weights, coupled, lists, pairs_with_weights)
+    cases = [c for group in groups for c in group()]
     assert len({c["name"] for c in cases}) == len(cases), "two cases of one name"
     write("preference_loss.json", cases)
 

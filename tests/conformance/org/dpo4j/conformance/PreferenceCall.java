@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param statistics a row each
  * @param metrics values that are added to
  * @param runningMean sum and count before the call
+ * @param weights one for each pair
  */
 record PreferenceCall(
         double[] sums,
@@ -29,7 +30,21 @@ record PreferenceCall(
         double @Nullable [] metrics,
         double @Nullable [] runningMean,
         float pairScale,
-        float tokenScale) {
+        float tokenScale,
+        double @Nullable [] weights) {
+
+    /** Without weights. */
+    PreferenceCall(
+            double[] sums,
+            double @Nullable [] reference,
+            int @Nullable [] lengths,
+            double @Nullable [] statistics,
+            double @Nullable [] metrics,
+            double @Nullable [] runningMean,
+            float pairScale,
+            float tokenScale) {
+        this(sums, reference, lengths, statistics, metrics, runningMean, pairScale, tokenScale, null);
+    }
 
     /** Results of the call, and its inputs as stored. */
     record Left(
@@ -69,19 +84,31 @@ record PreferenceCall(
     }
 
     PreferenceCall withReference(double @Nullable [] other) {
-        return new PreferenceCall(sums, other, lengths, statistics, metrics, runningMean, pairScale, tokenScale);
+        return new PreferenceCall(
+                sums, other, lengths, statistics, metrics, runningMean, pairScale, tokenScale, weights);
     }
 
     PreferenceCall withTokenScale(float other) {
-        return new PreferenceCall(sums, reference, lengths, statistics, metrics, runningMean, pairScale, other);
+        return new PreferenceCall(
+                sums, reference, lengths, statistics, metrics, runningMean, pairScale, other, weights);
     }
 
     PreferenceCall withRunningMean(double... other) {
-        return new PreferenceCall(sums, reference, lengths, statistics, metrics, other, pairScale, tokenScale);
+        return new PreferenceCall(sums, reference, lengths, statistics, metrics, other, pairScale, tokenScale, weights);
     }
 
     PreferenceCall withMetrics(double @Nullable [] other) {
-        return new PreferenceCall(sums, reference, lengths, statistics, other, runningMean, pairScale, tokenScale);
+        return new PreferenceCall(
+                sums, reference, lengths, statistics, other, runningMean, pairScale, tokenScale, weights);
+    }
+
+    PreferenceCall withWeights(double @Nullable ... other) {
+        return new PreferenceCall(
+                sums, reference, lengths, statistics, metrics, runningMean, pairScale, tokenScale, other);
+    }
+
+    double weight(int pair) {
+        return weights == null ? 1 : weights[pair];
     }
 
     /** The same call with some of its pairs. */
@@ -98,7 +125,8 @@ record PreferenceCall(
                 metrics,
                 runningMean,
                 pairScale,
-                tokenScale);
+                tokenScale,
+                weights == null ? null : rows(weights, 1, pairs));
     }
 
     private static double[] rows(double[] all, int width, int... pairs) {
@@ -127,6 +155,7 @@ record PreferenceCall(
             Tensor perToken = statistics == null
                     ? tensors.vector("statistics", DType.F32)
                     : tensors.input("statistics", DType.F32, 2 * pairs, width, statistics);
+            Tensor factors = tensors.vector("weights", DType.F32, weights == null ? new double[0] : weights);
             Tensor scales = tensors.vector("scales", DType.F32, pairScale, tokenScale);
             Tensor workspace = tensors.workspace(PreferenceLoss.workspaceBytes(pairs, options));
             tensors.run(device -> PreferenceLoss.compute(
@@ -140,7 +169,8 @@ record PreferenceCall(
                             policy.address(),
                             reference == null ? 0 : frozen.address(),
                             lengths == null ? 0 : tokens.address(),
-                            statistics == null ? 0 : perToken.address()),
+                            statistics == null ? 0 : perToken.address(),
+                            weights == null ? 0 : factors.address()),
                     pairs,
                     workspace.size() == 0 ? 0 : workspace.address(),
                     scaleOnDevice ? Scale.at(scales.address()) : new Scale(pairScale, tokenScale),

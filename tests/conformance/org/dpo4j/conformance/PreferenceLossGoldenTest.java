@@ -168,7 +168,8 @@ class PreferenceLossGoldenTest {
                 new double[PreferenceLoss.METRICS],
                 numbers(each.get("running_mean")),
                 number(each, "pair_scale"),
-                number(each, "token_scale"));
+                number(each, "token_scale"),
+                each.has("weights") ? Golden.numbers(each.get("weights")) : null);
     }
 
     private static double @Nullable [] numbers(JsonNode array) {

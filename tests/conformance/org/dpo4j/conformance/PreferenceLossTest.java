@@ -95,6 +95,44 @@ class PreferenceLossTest {
         }
     }
 
+    /** The weights are numbers of float32, one of them 0. */
+    @OnEachDevice
+    @Tag("small")
+    void everyLossWithWeights(On on) {
+        for (PreferenceVariant variant : PreferenceVariant.all()) {
+            if (!variant.sorts()) {
+                PreferenceCall call = variant.fit(PreferenceCall.random(7, 11));
+                check(on, variant, call.withWeights(1, 0.5, 0, 2, 0.25, 3, 1.75));
+            }
+        }
+        PreferenceVariant variant = PreferenceVariant.of(0, Divergence.REVERSE_KL, false, LossType.SIGMOID);
+        double[] many = IntStream.range(0, 1025).mapToDouble(i -> i % 8 / 4.0).toArray();
+        check(on, variant, PreferenceCall.random(1025, 12).withWeights(many));
+    }
+
+    /** Weights of 1 change no bit. A pair of weight 0 has no gradient, and the other pairs keep theirs. */
+    @OnEachDevice
+    @Tag("small")
+    void weightsOfOneAndZero(On on) {
+        for (PreferenceVariant variant : PreferenceVariant.all()) {
+            if (variant.sorts()) {
+                continue;
+            }
+            PreferenceCall call = variant.fit(PreferenceCall.random(4, 13));
+            PreferenceCall.Left plain = call.on(on, variant.options());
+            PreferenceCall.Left ones = call.withWeights(1, 1, 1, 1).on(on, variant.options());
+            Expect.sameBits("losses, " + variant, ones.lossBits(), plain.lossBits());
+            Expect.sameBits("d_sums, " + variant, ones.dSumBits(), plain.dSumBits());
+            assertThat(ones.metrics()).as("metrics, %s", variant).isEqualTo(plain.metrics());
+            PreferenceCall.Left left = call.withWeights(1, 0, 1, 1).on(on, variant.options());
+            assertThat(left.dSums()[2]).as("%s", variant).isZero();
+            assertThat(left.dSums()[3]).as("%s", variant).isZero();
+            assertThat(left.dSumBits()[4]).as("%s", variant).isEqualTo(plain.dSumBits()[4]);
+            assertThat(Metric.LOSS.count(left.metrics())).isEqualTo(3);
+            assertThat(Metric.REWARD_CHOSEN.count(left.metrics())).isEqualTo(4);
+        }
+    }
+
     /** bco_pair's shift is the mean of all rewards so far, including those of this call. */
     @OnEachDevice
     @Tag("small")
@@ -115,7 +153,8 @@ class PreferenceLossTest {
                 call.metrics(),
                 call.runningMean(),
                 call.pairScale(),
-                call.tokenScale());
+                call.tokenScale(),
+                call.weights());
         String what = call.pairs() + " pairs, " + variant;
         double shift = checkRunningMean(what, variant, stored, left);
         double[] losses = variant.losses(stored, left.sums(), shift);

@@ -31,7 +31,7 @@ final class PreferenceMetrics {
             double rejected = left.sums()[2 * i + 1];
             double rewardChosen = beta * (chosen - (call.reference() == null ? 0 : left.reference()[2 * i]));
             double rewardRejected = beta * (rejected - (call.reference() == null ? 0 : left.reference()[2 * i + 1]));
-            expected.add(Metric.LOSS, left.losses()[i], 1);
+            expected.add(Metric.LOSS, left.losses()[i], call.weight(i));
             expected.add(Metric.REWARD_CHOSEN, rewardChosen, 1);
             expected.add(Metric.REWARD_REJECTED, rewardRejected, 1);
             expected.add(Metric.ACCURACY, rewardChosen > rewardRejected ? 1 : 0, 1);

@@ -204,6 +204,9 @@ class PreferenceRefusalsTest {
             } else {
                 refused(on, fit.withTokenScale(0.1f), options, "token_scale");
             }
+            if (loss.reduction() == LossType.Reduction.BATCH) {
+                refused(on, fit.withWeights(new double[fit.pairs()]), options, "weights must be null: aot");
+            }
             if (loss != LossType.BCO_PAIR) {
                 refused(on, fit.withRunningMean(0, 0), options, "running_mean");
             }
@@ -264,6 +267,16 @@ class PreferenceRefusalsTest {
                             a.get("workspace"),
                             new Scale(a.number("pair_scale")),
                             options));
+            Tensor weights = tensors.vector("weights", DType.F32, 1, 2);
+            assertThatThrownBy(() -> tensors.run(device -> PreferenceLoss.compute(
+                            device,
+                            new PairResults(losses.address(), dSums.address()),
+                            new PairLogProbs(sums.address(), reference.address(), 0, 0, weights.address() + 2),
+                            2,
+                            PreferenceLoss.NO_WORKSPACE,
+                            new Scale(1),
+                            PreferenceOptions.forLoss(LossType.SIGMOID))))
+                    .hasMessageStartingWith("preference_loss: weights");
             Tensor scales = tensors.vector("scales", DType.F32, 1, 0);
             for (Scale scale : List.of(Scale.at(scales.address() + 2), new Scale(1, 0, scales.address()))) {
                 assertThatThrownBy(() -> tensors.run(device -> PreferenceLoss.compute(

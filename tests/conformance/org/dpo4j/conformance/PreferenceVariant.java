@@ -125,7 +125,7 @@ record PreferenceVariant(
         double[] total = new double[sums.length / 2];
         for (Term term : options.terms()) {
             double[] losses = pairLosses.losses(term.loss());
-            Arrays.setAll(total, i -> total[i] + term.weight() * losses[i] * weight(call, i));
+            Arrays.setAll(total, i -> total[i] + call.weight(i) * term.weight() * losses[i] * weight(call, i));
         }
         return total;
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.PreferenceLoss;
@@ -14,6 +15,7 @@ import org.dpo4j.kernels.TokenLogProb.Statistic;
 import org.dpo4j.kernels.UnpairedLoss;
 import org.dpo4j.kernels.UnpairedLoss.Baseline;
 import org.dpo4j.kernels.UnpairedLoss.Options;
+import org.dpo4j.kernels.UnpairedLoss.Scale;
 import org.dpo4j.kernels.UnpairedLoss.Type;
 import org.dpo4j.kernels.UnpairedLoss.UnpairedLogProbs;
 import org.dpo4j.kernels.UnpairedLoss.UnpairedResults;
@@ -62,6 +64,11 @@ class UnpairedLossTest {
     }
 
     private static Left compute(On on, Call call) {
+        return compute(on, call, false);
+    }
+
+    /** Runs the call with the scale in device memory or by value. */
+    private static Left compute(On on, Call call, boolean scaleOnDevice) {
         int count = call.sums.length;
         int others = call.klSums.length;
         try (Tensors tensors = new Tensors(on)) {
@@ -80,6 +87,7 @@ class UnpairedLossTest {
                     count,
                     TokenLogProb.STATISTICS,
                     new Draw(count).uniform(count * TokenLogProb.STATISTICS, 0, 5));
+            Tensor scale = tensors.vector("scale_at", DType.F32, call.scale);
             tensors.run(device -> UnpairedLoss.compute(
                     device,
                     new UnpairedResults(losses.address(), dSums.address(), metrics.address()),
@@ -91,7 +99,7 @@ class UnpairedLossTest {
                             statistics.address(),
                             count),
                     others == 0 ? Baseline.NONE : new Baseline(klSums.address(), klReference.address(), others),
-                    call.scale,
+                    scaleOnDevice ? Scale.at(scale.address()) : new Scale(call.scale, 0),
                     call.options));
             return new Left(
                     losses.values(),
@@ -165,7 +173,7 @@ class UnpairedLossTest {
                 add(expected, Metric.TOKEN_ACCURACY, row[Statistic.HIT.ordinal()], lengths[i]);
             }
         }
-        add(expected, Metric.KL, kl, 1);
+        add(expected, Metric.KL, left.sums.length * kl, left.sums.length);
         double allowed = Tolerance.doubles(left.sums.length + left.klSums.length, 500 * left.sums.length + 500);
         Expect.near("metrics", left.metrics, expected, m -> allowed);
     }
@@ -173,6 +181,18 @@ class UnpairedLossTest {
     private static void add(double[] metrics, Metric metric, double value, double count) {
         metrics[2 * metric.ordinal()] += value;
         metrics[2 * metric.ordinal() + 1] += count;
+    }
+
+    /** A scale in device memory gives the same results as the same scale by value. */
+    @OnEachDevice
+    @Tag("small")
+    void scaleInDeviceMemory(On on) {
+        Call call = Call.random(9, 5, new Options(Type.KTO, 0.1f, 1.5f, 0.75f));
+        Left expected = compute(on, call);
+        Left left = compute(on, call, true);
+        Expect.exactly("losses", left.losses, expected.losses);
+        Expect.exactly("d_sums", left.dSums, expected.dSums);
+        Expect.exactly("metrics", left.metrics, expected.metrics);
     }
 
     /** Compares with 60-digit values, some of which are saturated. */
@@ -262,6 +282,17 @@ class UnpairedLossTest {
                                     a.number("beta"),
                                     a.number("desirable_weight"),
                                     a.number("undesirable_weight"))));
+            Tensor scale = tensors.vector("scale_at", DType.F32, 1);
+            for (Scale bad : List.of(Scale.at(scale.address() + 2), new Scale(1, scale.address()))) {
+                assertThatThrownBy(() -> tensors.run(device -> UnpairedLoss.compute(
+                                device,
+                                new UnpairedResults(losses.address(), dSums.address()),
+                                new UnpairedLogProbs(sums.address(), reference.address(), desirable.address(), 2),
+                                Baseline.NONE,
+                                bad,
+                                Options.forLoss(Type.KTO))))
+                        .hasMessageStartingWith("unpaired_loss: scale");
+            }
             Call call = Call.random(2, 3, new Options(Type.APO_ZERO_UNPAIRED, 1, 1, 1));
             assertThatThrownBy(() -> compute(on, call)).hasMessageContaining("kl_completions");
         }

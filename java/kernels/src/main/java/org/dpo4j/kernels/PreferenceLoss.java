@@ -21,7 +21,7 @@ public final class PreferenceLoss {
      * - ref)}.
      */
     public enum Metric {
-        /** Losses of pairs. */
+        /** Losses of pairs. With weights, the sum of weighted losses and the sum of weights. */
         LOSS,
         /** Rewards of chosen completions. */
         REWARD_CHOSEN,
@@ -43,7 +43,7 @@ public final class PreferenceLoss {
         ENTROPY,
         /** Whether a chosen token is the argmax of the policy. */
         TOKEN_ACCURACY,
-        /** The baseline of each call of {@link UnpairedLoss}. */
+        /** The baseline of a call of {@link UnpairedLoss}, once for each of its completions. */
         KL;
 
         /** The mean of this metric; NaN if its count is 0. */
@@ -91,8 +91,15 @@ public final class PreferenceLoss {
      * @param lengths i32[2 pairs], tokens of completions; may be 0 if no loss averages and there are no statistics
      * @param statistics f32[2 pairs, {@link TokenLogProb#STATISTICS}], sums over completions; may be 0 without
      *     weighting
+     * @param weights f32[pairs], finite and at least 0, which is not checked: factors of the pairs' losses and
+     *     gradients. 0: all 1. Refused with losses that sort pairs
      */
-    public record PairLogProbs(long sums, long reference, long lengths, long statistics) {
+    public record PairLogProbs(long sums, long reference, long lengths, long statistics, long weights) {
+
+        /** All pairs have weight 1. */
+        public PairLogProbs(long sums, long reference, long lengths, long statistics) {
+            this(sums, reference, lengths, statistics, 0);
+        }
 
         /** Without lengths and statistics, for losses that do not average. */
         public PairLogProbs(long sums, long reference) {
@@ -108,8 +115,9 @@ public final class PreferenceLoss {
     /**
      * Factors of the gradient, such that the micro-batches of an optimizer step add up to a mean.
      *
-     * @param pair 1 / pairs of the optimizer step
-     * @param token 1 / chosen tokens of the optimizer step if a loss is {@link LossType#SFT}, else 0
+     * @param pair 1 / pairs of the optimizer step; with weights, 1 / sum of their weights
+     * @param token 1 / chosen tokens of the optimizer step if a loss is {@link LossType#SFT}, else 0. With weights, a
+     *     token counts as often as its pair's weight says
      * @param address 0; or the address of f32[2] = {pair, token}, read when the kernel runs. Then pair and token are 0
      */
     public record Scale(float pair, float token, long address) {
@@ -164,6 +172,7 @@ public final class PreferenceLoss {
                 .address("reference", logProbs.reference)
                 .address("lengths", logProbs.lengths)
                 .address("statistics", logProbs.statistics)
+                .address("weights", logProbs.weights)
                 .int64("pairs", pairs)
                 .float32("pair_scale", scale.pair)
                 .float32("token_scale", scale.token)

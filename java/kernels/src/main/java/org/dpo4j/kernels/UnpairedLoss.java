@@ -107,6 +107,20 @@ public final class UnpairedLoss {
         public static final Baseline NONE = new Baseline(0, 0, 0);
     }
 
+    /**
+     * Factor of the gradient, such that the micro-batches of an optimizer step add up to a mean.
+     *
+     * @param completion 1 / completions of the optimizer step
+     * @param address 0; or the address of f32[1] = {completion}, read when the kernel runs. Then completion is 0
+     */
+    public record Scale(float completion, long address) {
+
+        /** A factor in device memory, so that a replayed CUDA graph can use a new value. It is not checked. */
+        public static Scale at(long address) {
+            return new Scale(0, address);
+        }
+    }
+
     private UnpairedLoss() {}
 
     /**
@@ -122,6 +136,21 @@ public final class UnpairedLoss {
             Baseline baseline,
             float scale,
             Options options) {
+        compute(device, results, logProbs, baseline, new Scale(scale, 0), options);
+    }
+
+    /**
+     * Computes loss, gradient and metrics of every completion.
+     *
+     * @param baseline for {@link Type#KTO}; else {@link Baseline#NONE}
+     */
+    public static void compute(
+            Device device,
+            UnpairedResults results,
+            UnpairedLogProbs logProbs,
+            Baseline baseline,
+            Scale scale,
+            Options options) {
         long context = device.context();
         StructWriter params = StructWriter.begin("dpo4j_unpaired_loss_params")
                 .address("losses", results.losses)
@@ -136,7 +165,8 @@ public final class UnpairedLoss {
                 .address("kl_sums", baseline.sums)
                 .address("kl_reference", baseline.reference)
                 .int64("kl_completions", baseline.count)
-                .float32("scale", scale)
+                .float32("scale", scale.completion)
+                .address("scale_at", scale.address)
                 .open("options", Integer.BYTES)
                 .int32("loss", options.type.code)
                 .float32("beta", options.beta)
