@@ -17,10 +17,13 @@ module org.dpo4j.trainer {
     requires org.bytedeco.dnnl.linux.x86_64;
 
     exports org.dpo4j.data;
+    exports org.dpo4j.data.source;
     exports org.dpo4j.model;
     exports org.dpo4j.model.family;
     exports org.dpo4j.report;
     exports org.dpo4j.train;
+
+    uses org.dpo4j.data.RowFileFormat;
 
     // Options are fields that picocli sets.
     opens org.dpo4j.cli to

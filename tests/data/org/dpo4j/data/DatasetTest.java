@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.dpo4j.data.source.RowSources;
 import org.dpo4j.kernels.Dpo4jException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -397,7 +398,7 @@ class DatasetTest {
         List<String> held = new ArrayList<>();
         try (Tokenizer tokenizer = LetterTokenizer.load(directory, true)) {
             Dataset.read(
-                    file(rows),
+                    RowSources.named(file(rows)),
                     LetterTokenizer.options(tokenizer, onBadRow),
                     pairs -> held.add("pairs "
                             + pairs.rows().stream().map(PreferencePair::row).toList()),

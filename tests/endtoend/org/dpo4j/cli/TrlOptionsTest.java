@@ -141,7 +141,7 @@ class TrlOptionsTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
         dataset_mixer | {a/b: 1.0} | {...} | dataset_name is one file; write the rows of the mixture to one file
-        dataset_splits | [train_prefs, test_prefs] | [...] | dataset_name and eval_dataset are files; write each split to a file
+        dataset_splits | [train_prefs, test_prefs] | [...] | give dataset_train_split and dataset_test_split
         preprocessing_num_workers | 12 | 12 | rows are read by one thread; leave it out
         auto_insert_empty_system_msg | true | true | render the chat template first and give text
         tokenizer_name_or_path | a/b | a/b | put the tokenizer's files beside the model's, in model_name_or_path

@@ -6,7 +6,7 @@ import org.dpo4j.data.Dataset;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Tokenizer;
 import org.dpo4j.data.TruncationMode;
-import org.dpo4j.io.InputFile;
+import org.dpo4j.data.source.RowSource;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.model.Model;
 import org.dpo4j.report.Console;
@@ -79,7 +79,7 @@ final class LogpsCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Output.require(command, "model_name_or_path", modelOptions.hasDirectory());
-        Output.require(command, "dataset_name", data.hasFile());
+        Output.require(command, "dataset_name", data.hasRows());
         OptionRange.BATCH_TOKENS.check(batchTokens);
         data.checkValues();
         Output.check(output);
@@ -91,18 +91,19 @@ final class LogpsCommand implements Callable<Integer> {
             try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory(), vocabulary)) {
                 int maxLength = model.architecture().maxLength(data.maxLength(), Integer.MAX_VALUE);
                 ReadOptions read = data.readOptions(tokenizer, vocabulary, maxLength, TruncationMode.RAISE);
+                RowSource rows = data.rows();
+                rows.notes().forEach(Output::notice);
                 Dataset.read(
-                        data.file(),
+                        rows,
                         read,
-                        pairs -> write(model, pairs, LogProbLines.PAIRS),
-                        sequences -> write(model, sequences, LogProbLines.SEQUENCES));
+                        pairs -> write(rows.name(), model, pairs, LogProbLines.PAIRS),
+                        sequences -> write(rows.name(), model, sequences, LogProbLines.SEQUENCES));
             }
         }
         return 0;
     }
 
-    private <T> void write(Model model, Dataset<T> read, LogProbLines<T> lines) {
-        String source = InputFile.name(data.file());
+    private <T> void write(String source, Model model, Dataset<T> read, LogProbLines<T> lines) {
         read.report()
                 .facts("rows", "")
                 .forEach((name, fact) -> System.err.println(

@@ -5,51 +5,63 @@ import java.util.List;
 import java.util.function.Consumer;
 import org.dpo4j.data.row.RowFormat;
 import org.dpo4j.data.row.RowFormats;
+import org.dpo4j.data.source.RowSource;
+import org.dpo4j.data.source.RowSources;
 
 /**
- * The rows of a file as token ids, in file order.
+ * The rows of a source as token ids, in its order.
  *
  * @param rows at least one
  * @param report numbers of rows used, cut and skipped
  */
 public record Dataset<T>(List<T> rows, DatasetReport report) {
 
+    /** Reads preference pairs from a file, or from a directory or data set with a split {@code train}. */
+    public static Dataset<PreferencePair> pairs(Path file, ReadOptions options) {
+        return pairs(RowSources.named(file), options);
+    }
+
     /**
      * Reads preference pairs. A row has the columns {@code prompt, chosen, rejected}, or {@code prompt_ids, chosen_ids,
      * rejected_ids}, or transcripts in {@code chosen, rejected}.
      */
-    public static Dataset<PreferencePair> pairs(Path file, ReadOptions options) {
+    public static Dataset<PreferencePair> pairs(RowSource source, ReadOptions options) {
         DatasetReader<PreferencePair> pairs = pairs(options, RowFormats.PAIRS);
-        DatasetReader.read(file, List.of(pairs));
-        return read(file, pairs);
+        DatasetReader.read(source, List.of(pairs));
+        return read(source, pairs);
+    }
+
+    /** Reads sequences from a file, or from a directory or data set with a split {@code train}. */
+    public static Dataset<Sequence> sequences(Path file, ReadOptions options) {
+        return sequences(RowSources.named(file), options);
     }
 
     /**
      * Reads sequences. A row has the columns {@code text}, or {@code prompt, completion}, or {@code ids}, or {@code
      * prompt_ids, completion_ids}.
      */
-    public static Dataset<Sequence> sequences(Path file, ReadOptions options) {
+    public static Dataset<Sequence> sequences(RowSource source, ReadOptions options) {
         DatasetReader<Sequence> sequences = sequences(options, RowFormats.SEQUENCES);
-        DatasetReader.read(file, List.of(sequences));
-        return read(file, sequences);
+        DatasetReader.read(source, List.of(sequences));
+        return read(source, sequences);
     }
 
     /**
-     * Reads pairs if any row can be used as a pair, else sequences. The file is read only once, because it may be a
+     * Reads pairs if any row can be used as a pair, else sequences. The rows are read only once, because they may be a
      * pipe. Calls one of the consumers.
      */
     public static void read(
-            Path file,
+            RowSource source,
             ReadOptions options,
             Consumer<Dataset<PreferencePair>> pairConsumer,
             Consumer<Dataset<Sequence>> sequenceConsumer) {
         DatasetReader<PreferencePair> pairs = pairs(options, RowFormats.ALL);
         DatasetReader<Sequence> sequences = sequences(options, RowFormats.ALL);
-        DatasetReader.read(file, List.of(pairs, sequences));
+        DatasetReader.read(source, List.of(pairs, sequences));
         if (pairs.isLikelierThan(sequences)) {
-            pairConsumer.accept(read(file, pairs));
+            pairConsumer.accept(read(source, pairs));
         } else {
-            sequenceConsumer.accept(read(file, sequences));
+            sequenceConsumer.accept(read(source, sequences));
         }
     }
 
@@ -61,7 +73,7 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
         return new DatasetReader<>(options.onBadRow(), RowConverter.sequences(options, named));
     }
 
-    private static <T> Dataset<T> read(Path file, DatasetReader<T> reader) {
-        return new Dataset<>(reader.rows(file), reader.report());
+    private static <T> Dataset<T> read(RowSource source, DatasetReader<T> reader) {
+        return new Dataset<>(reader.rows(source), reader.report());
     }
 }

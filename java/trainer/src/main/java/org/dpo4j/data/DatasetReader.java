@@ -1,7 +1,6 @@
 package org.dpo4j.data;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumMap;
@@ -10,9 +9,8 @@ import java.util.List;
 import java.util.Map;
 import org.dpo4j.data.row.RowFormat;
 import org.dpo4j.data.source.BadRow;
-import org.dpo4j.data.source.RowFiles;
+import org.dpo4j.data.source.RowSource;
 import org.dpo4j.data.source.Rows;
-import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
@@ -38,9 +36,9 @@ final class DatasetReader<T> {
         this.converter = converter;
     }
 
-    /** Reads the file once and passes every row to all readers. Stops early if every reader has refused a row. */
-    static void read(Path file, List<DatasetReader<?>> readers) {
-        try (Rows rows = RowFiles.open(file)) {
+    /** Reads the rows once and passes every row to all readers. Stops early if every reader has refused a row. */
+    static void read(RowSource source, List<DatasetReader<?>> readers) {
+        try (Rows rows = source.open()) {
             for (boolean hasMore = true; hasMore && readers.stream().anyMatch(reader -> reader.refusal == null); ) {
                 try {
                     Rows.Row row = rows.next();
@@ -118,13 +116,13 @@ final class DatasetReader<T> {
     }
 
     /** The usable rows. Throws if a row was refused or no row is usable. */
-    List<T> rows(Path file) {
+    List<T> rows(RowSource source) {
         if (refusal != null) {
             throw refusal;
         }
         if (used.isEmpty()) {
             throw new Dpo4jException(
-                    InputFile.name(file) + " has no row that can be used" + (skipped.isEmpty() ? "" : ": " + report()));
+                    source.name() + " has no row that can be used" + (skipped.isEmpty() ? "" : ": " + report()));
         }
         return List.copyOf(used);
     }

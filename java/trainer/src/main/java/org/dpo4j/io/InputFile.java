@@ -67,7 +67,8 @@ public final class InputFile {
         }
     }
 
-    private static boolean isStandardInput(Path file) {
+    /** Whether the path is {@code -} or another name of standard input. */
+    public static boolean isStandardInput(Path file) {
         return STANDARD.contains(file.normalize().toString());
     }
 }

@@ -1,11 +1,18 @@
 package org.dpo4j.train;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.dpo4j.data.OnBadRow;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Tokenizer;
 import org.dpo4j.data.Truncation;
 import org.dpo4j.data.TruncationMode;
+import org.dpo4j.data.source.DatasetRequest;
+import org.dpo4j.data.source.DatasetRequest.Use;
+import org.dpo4j.data.source.RowSource;
+import org.dpo4j.data.source.RowSources;
+import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -13,12 +20,36 @@ import picocli.CommandLine.Option;
 /** Which rows a command reads, and how. */
 public final class DataOptions extends OptionGroup {
 
-    /** File of rows. */
+    /** Where the rows are. */
     @Option(
             names = "--dataset_name",
-            description = "Rows: a .jsonl, .json or .jsonl.gz file, a pipe, or - for standard input.")
+            description = "Rows: a .jsonl, .json, .jsonl.gz or .parquet file, a directory of such files, a pattern of"
+                    + " file names in quotes, a pipe, - for standard input, or the name of a data set that has been"
+                    + " downloaded to the local Hugging Face cache.")
     @Nullable
     Path datasetName;
+
+    /** Configuration of the data set; null for its default one. */
+    @Option(
+            names = "--dataset_config",
+            description = "One of the configurations that the README of the data set lists; default its default one.")
+    @Nullable
+    String datasetConfig;
+
+    /** The split to train on; null for {@code train}. */
+    @Option(
+            names = "--dataset_train_split",
+            description = "Which split of dataset_name is read, if its files are of several splits; default train.")
+    @Nullable
+    String datasetTrainSplit;
+
+    /** The split to evaluate on; null for {@code test}. */
+    @Option(
+            names = "--dataset_test_split",
+            description = "Which split a run with evaluation reads, of eval_dataset, or without it of dataset_name;"
+                    + " default test.")
+    @Nullable
+    String datasetTestSplit;
 
     /** What to do with a row that cannot be used. */
     @Option(
@@ -69,14 +100,46 @@ public final class DataOptions extends OptionGroup {
                     + " ${DEFAULT-VALUE}, as in TRL.")
     boolean keepEos = false;
 
-    /** Whether a file is given. */
-    public boolean hasFile() {
+    /** Whether rows are given. */
+    public boolean hasRows() {
         return datasetName != null;
     }
 
-    /** The file. Throws if none is given. */
-    public Path file() {
-        return required("dataset_name", datasetName);
+    /** Throws if no rows are given. */
+    void checkGiven() {
+        required("dataset_name", datasetName);
+    }
+
+    /** The rows. Throws if none are given, or they cannot be found. */
+    public RowSource rows() {
+        return RowSources.find(request(required("dataset_name", datasetName), datasetTrainSplit, Use.TRAIN));
+    }
+
+    /** The rows to evaluate on: those of {@code eval}, or of another split of {@code dataset_name} if it is null. */
+    RowSource evalRows(@Nullable Path eval) {
+        if (eval != null) {
+            return RowSources.find(
+                    new DatasetRequest(eval.toString(), null, datasetTestSplit, null, List.of(), Use.EVAL));
+        }
+        String split = datasetTestSplit == null ? "test" : datasetTestSplit;
+        return RowSources.find(request(required("dataset_name", datasetName), split, Use.EVAL));
+    }
+
+    private DatasetRequest request(Path path, @Nullable String split, Use use) {
+        return new DatasetRequest(path.toString(), datasetConfig, split, null, List.of(), use);
+    }
+
+    /** Whether {@code dataset_name} may have a split to evaluate on: it is no file or pipe. */
+    boolean mayHaveTestSplit() {
+        return datasetName != null
+                && (Files.isDirectory(datasetName) || !Files.exists(datasetName) && datasetName.getNameCount() > 1);
+    }
+
+    /** Whether the rows to train on are those of this file. */
+    boolean isFile(Path file) {
+        return datasetName != null
+                && (datasetTestSplit == null || datasetTestSplit.equals("test"))
+                && InputFile.isSame(datasetName, file);
     }
 
     /** The value of {@code max_length}; null if it is not given. */

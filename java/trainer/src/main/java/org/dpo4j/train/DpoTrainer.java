@@ -1,10 +1,9 @@
 package org.dpo4j.train;
 
-import java.nio.file.Path;
 import java.util.List;
 import org.dpo4j.data.Dataset;
 import org.dpo4j.data.PreferencePair;
-import org.dpo4j.io.InputFile;
+import org.dpo4j.data.source.RowSource;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunListener;
 
@@ -32,16 +31,15 @@ public final class DpoTrainer {
         return TrainRun.run(
                 train,
                 (model, read, facts) -> {
-                    Dataset<PreferencePair> pairs = Dataset.pairs(train.data().file(), read);
+                    RowSource source = train.rows();
+                    source.notes().forEach(note -> facts.merge("dataset", note, (a, b) -> a + "; " + b));
+                    Dataset<PreferencePair> pairs = Dataset.pairs(source, read);
                     facts.putAll(pairs.report().facts("pairs", ""));
                     List<PreferencePair> evalPairs = List.of();
-                    Path evalDataset = train.logging().evalDataset;
-                    if (evalDataset != null) {
-                        // if both are the same file, read it once: it may be a pipe
+                    RowSource evalSource = train.evalRows(source);
+                    if (evalSource != null) {
                         Dataset<PreferencePair> eval =
-                                InputFile.isSame(train.data().file(), evalDataset)
-                                        ? pairs
-                                        : Dataset.pairs(evalDataset, read);
+                                evalSource.equals(source) ? pairs : Dataset.pairs(evalSource, read);
                         facts.putAll(eval.report().facts("eval pairs", "eval "));
                         evalPairs = eval.rows();
                     }

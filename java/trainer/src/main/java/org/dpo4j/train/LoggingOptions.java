@@ -14,8 +14,11 @@ public final class LoggingOptions extends OptionGroup {
             description = "Steps between lines of metrics; a number below 1 is a share of all steps; default 10.")
     double loggingSteps = 10;
 
-    /** File of evaluation rows, or null. */
-    @Option(names = "--eval_dataset", description = "File of evaluation rows, in the formats of dataset_name.")
+    /** Where evaluation rows are; null: the split {@code dataset_test_split} of the data set, if it is evaluated. */
+    @Option(
+            names = "--eval_dataset",
+            description = "Rows to evaluate on, named as in dataset_name. Default: with eval_strategy steps, the"
+                    + " split dataset_test_split of dataset_name.")
     @Nullable
     Path evalDataset;
 
@@ -50,15 +53,15 @@ public final class LoggingOptions extends OptionGroup {
         return interval(loggingSteps, steps);
     }
 
-    /** Whether a run of {@code steps} steps evaluates after step {@code done}. */
+    /** Whether a run of {@code steps} steps evaluates after step {@code done}, if it has rows for that. */
     boolean isEvaluatedAfter(int done, int steps) {
-        return evalDataset != null && (done == steps || done % evalInterval(steps) == 0);
+        return done == steps || done % evalInterval(steps) == 0;
     }
 
-    /** Number of evaluations in a run of {@code steps} steps. */
+    /** Number of evaluations in a run of {@code steps} steps, if it has rows for them. */
     int evaluations(int steps) {
         int every = evalInterval(steps);
-        return evalDataset == null ? 0 : steps / every + (steps % every == 0 ? 0 : 1);
+        return steps / every + (steps % every == 0 ? 0 : 1);
     }
 
     private int evalInterval(int steps) {

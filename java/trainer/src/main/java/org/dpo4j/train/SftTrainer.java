@@ -1,10 +1,9 @@
 package org.dpo4j.train;
 
-import java.nio.file.Path;
 import java.util.List;
 import org.dpo4j.data.Dataset;
 import org.dpo4j.data.Sequence;
-import org.dpo4j.io.InputFile;
+import org.dpo4j.data.source.RowSource;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.RunListener;
 
@@ -31,15 +30,15 @@ public final class SftTrainer {
                     if (!dropouts.isEmpty()) {
                         facts.put("dropout", String.join(", ", dropouts) + " in config.json is not applied");
                     }
-                    Dataset<Sequence> sequences = Dataset.sequences(train.data().file(), read);
+                    RowSource source = train.rows();
+                    source.notes().forEach(note -> facts.merge("dataset", note, (a, b) -> a + "; " + b));
+                    Dataset<Sequence> sequences = Dataset.sequences(source, read);
                     facts.putAll(sequences.report().facts("rows", ""));
                     List<Sequence> evalSequences = List.of();
-                    Path evalDataset = train.logging().evalDataset;
-                    if (evalDataset != null) {
-                        // if both are the same file, read it once: it may be a pipe
-                        Dataset<Sequence> eval = InputFile.isSame(train.data().file(), evalDataset)
-                                ? sequences
-                                : Dataset.sequences(evalDataset, read);
+                    RowSource evalSource = train.evalRows(source);
+                    if (evalSource != null) {
+                        Dataset<Sequence> eval =
+                                evalSource.equals(source) ? sequences : Dataset.sequences(evalSource, read);
                         facts.putAll(eval.report().facts("eval rows", "eval "));
                         evalSequences = eval.rows();
                     }

@@ -70,7 +70,7 @@ final class TrainLoop {
                 logTraining();
             }
             listener.progress("training", state.step(), total);
-            if (options.logging().isEvaluatedAfter(state.step(), total)) {
+            if (options.isEvaluatedAfter(state.step(), total)) {
                 logEvaluation();
             }
         }

@@ -1,7 +1,10 @@
 package org.dpo4j.train;
 
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.dpo4j.data.source.RowSource;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
@@ -34,7 +37,7 @@ public record TrainOptions(
         logging = OptionGroup.checked(logging);
         seeds = OptionGroup.checked(seeds);
         model.directory();
-        data.file();
+        data.checkGiven();
         output.directory();
         output.saveFormat();
         data.checkValues();
@@ -43,7 +46,7 @@ public record TrainOptions(
         if (step.warmupSteps > 0 && step.warmupRatio > 0) {
             throw new Dpo4jException("warmup_steps and warmup_ratio are both given; leave one out");
         }
-        if (logging.strategy() == EvalStrategy.STEPS && logging.evalDataset == null) {
+        if (logging.strategy() == EvalStrategy.STEPS && logging.evalDataset == null && !data.mayHaveTestSplit()) {
             throw new Dpo4jException(
                     (logging.evalSteps == null ? "eval_strategy steps has" : "eval_steps and eval_strategy steps have")
                             + " no data; give eval_dataset");
@@ -60,6 +63,39 @@ public record TrainOptions(
                     + " nearest, bfloat16 moments would not decay; set bf16_stochastic_round to true, or leave"
                     + " adam_moments_dtype out");
         }
+    }
+
+    /** The rows to train on. */
+    RowSource rows() {
+        return data.rows();
+    }
+
+    /**
+     * The rows to evaluate on; null if the run does not evaluate. Equal to {@code rows}, those to train on, if both are
+     * the same file, which is then read only once, because it may be a pipe.
+     */
+    @Nullable
+    RowSource evalRows(RowSource rows) {
+        if (!hasEvalRows()) {
+            return null;
+        }
+        Path file = logging.evalDataset;
+        boolean isSame = file != null && !Files.isDirectory(file) && data.isFile(file);
+        return isSame ? rows : data.evalRows(file);
+    }
+
+    private boolean hasEvalRows() {
+        return logging.evalDataset != null || logging.strategy() == EvalStrategy.STEPS;
+    }
+
+    /** Whether a run of {@code steps} steps evaluates after step {@code done}. */
+    boolean isEvaluatedAfter(int done, int steps) {
+        return hasEvalRows() && logging.isEvaluatedAfter(done, steps);
+    }
+
+    /** Number of evaluations in a run of {@code steps} steps. */
+    int evaluations(int steps) {
+        return hasEvalRows() ? logging.evaluations(steps) : 0;
     }
 
     /** Storage of weights and activations; null for the default: bf16 on {@code cuda}, f32 on {@code cpu}. */

@@ -89,9 +89,7 @@ final class TrainRun {
 
     /** Maximum number of lines of metrics of a run of {@code steps} steps. */
     private static long lines(TrainOptions options, int steps) {
-        return steps / options.logging().loggingInterval(steps)
-                + 1L
-                + options.logging().evaluations(steps);
+        return steps / options.logging().loggingInterval(steps) + 1L + options.evaluations(steps);
     }
 
     /** Device memory that the run may use: what it has allocated already, and what is free. */

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.util.Arrays;
 import org.dpo4j.io.JsonErrors;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +19,9 @@ final class JsonLines extends JsonRows {
             .build();
 
     private final InputStream input;
+    private final byte[] buffer = new byte[1 << 16];
+    private int position;
+    private int end;
 
     /** {@code line}: number of lines that have been read from the stream. */
     JsonLines(String name, InputStream input, int line) {
@@ -46,20 +50,43 @@ final class JsonLines extends JsonRows {
 
     /** Reads the bytes before the next line feed. Returns null at the end of the file. */
     private byte @Nullable [] readLine() throws IOException {
-        ByteArrayOutputStream line = new ByteArrayOutputStream(256);
         advance();
-        int next = input.read();
-        if (next < 0) {
+        if (!fill()) {
             return null;
         }
-        while (next >= 0 && next != '\n') {
-            if (line.size() == MAX_LINE_BYTES) {
+        int start = position;
+        ByteArrayOutputStream before = new ByteArrayOutputStream(0);
+        while (true) {
+            while (position < end && buffer[position] != '\n') {
+                position++;
+            }
+            if (before.size() + position - start > MAX_LINE_BYTES) {
                 throw new Dpo4jException(place(number()) + " is longer than 64 MiB; is this a JSONL file?");
             }
-            line.write(next);
-            next = input.read();
+            boolean isComplete = position < end;
+            if (isComplete && before.size() == 0) {
+                return Arrays.copyOfRange(buffer, start, position++);
+            }
+            before.write(buffer, start, position - start);
+            if (isComplete) {
+                position++;
+                return before.toByteArray();
+            }
+            if (!fill()) {
+                return before.toByteArray();
+            }
+            start = 0;
         }
-        return line.toByteArray();
+    }
+
+    /** Reads bytes if all of the buffer have been used. Returns false at the end of the file. */
+    private boolean fill() throws IOException {
+        if (position < end) {
+            return true;
+        }
+        position = 0;
+        end = Math.max(0, input.read(buffer));
+        return end > 0;
     }
 
     private static boolean isBlank(byte[] line) {

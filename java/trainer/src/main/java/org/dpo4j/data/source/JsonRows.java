@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.Locale;
+import java.util.function.IntFunction;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.JsonErrors;
 import org.dpo4j.kernels.Dpo4jException;
@@ -21,14 +22,14 @@ abstract class JsonRows implements Rows {
 
     final String name;
     private final InputStream input;
-    private final String unit;
+    private final IntFunction<String> places;
     private int number;
 
     /** {@code unit} names what {@link #number} counts: line or row. {@code number} is its initial value. */
     JsonRows(String name, InputStream input, String unit, int number) {
         this.name = name;
         this.input = input;
-        this.unit = unit;
+        this.places = row -> name + " " + unit + " " + row;
         this.number = number;
     }
 
@@ -45,20 +46,24 @@ abstract class JsonRows implements Rows {
     }
 
     @Override
-    public final String place(int number) {
-        return name + " " + unit + " " + number;
+    public final IntFunction<String> places() {
+        return places;
     }
 
     @Override
     public final @Nullable Row next() throws BadRow {
         try {
             return read();
-        } catch (JsonProcessingException e) {
-            throw new Dpo4jException(place(number) + " is malformed JSON: " + JsonErrors.reason(e, false), e);
         } catch (IOException e) {
-            throw new Dpo4jException(
-                    place(number) + " cannot be read (" + FileErrors.reason(e) + "); is the file complete?", e);
+            throw unreadable(e);
         }
+    }
+
+    final Dpo4jException unreadable(IOException e) {
+        return e instanceof JsonProcessingException json
+                ? new Dpo4jException(place(number) + " is malformed JSON: " + JsonErrors.reason(json, false), e)
+                : new Dpo4jException(
+                        place(number) + " cannot be read (" + FileErrors.reason(e) + "); is the file complete?", e);
     }
 
     final Row row(JsonNode node) throws BadRow {

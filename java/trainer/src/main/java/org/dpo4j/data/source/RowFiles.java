@@ -3,17 +3,25 @@ package org.dpo4j.data.source;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.file.Files;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.FileFormat;
 import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
 
 /** Opens files of rows. The content of a file determines its format, not its name. A file may be gzipped. */
 public final class RowFiles {
-    private static final String WANTED = "a .jsonl, .json or .jsonl.gz file, or - for standard input"
-            + " (download a data set of the Hugging Face hub first)";
+    private static final String WANTED =
+            "a .jsonl, .json, .jsonl.gz or .parquet file, a directory of them, - for standard"
+                    + " input, or the name of a data set in the local Hugging Face cache";
+
+    /** Beginning of a JSON object whose first key is a split and whose first value is a list of objects. */
+    private static final Pattern SPLITS =
+            Pattern.compile("\\{\\s*\"([^\"\\\\]+)\"\\s*:\\s*\\[\\s*[{\\]].*", Pattern.DOTALL);
 
     /**
      * Its {@code available} reads ahead one byte, because {@link GzipMembers} needs an exact answer, also for a pipe.
@@ -47,29 +55,43 @@ public final class RowFiles {
 
     /** Opens the file. It is opened and read only once, because it may be a pipe. */
     public static Rows open(Path file) {
+        return open(file, null, null);
+    }
+
+    /**
+     * Opens the file.
+     *
+     * @param asked the split that must exist; null if a file without splits will do
+     * @param split the split to read of a JSON object of splits; null for {@code train}
+     */
+    static Rows open(Path file, @Nullable String asked, @Nullable String split) {
         String name = InputFile.name(file);
-        refuseSavedDataset(file);
         InputStream bytes = InputFile.open(file, WANTED);
         try {
-            return open(name, bytes);
+            Peeking input = new Peeking(bytes);
+            byte[] head = input.head();
+            if (FileFormat.find(head) == FileFormat.PARQUET) {
+                input.close();
+                return splitOf(name, asked, ServiceRows.open(file, name, head));
+            }
+            return open(name, asked, split == null ? "train" : split, input);
         } catch (IOException e) {
             throw new Dpo4jException(name + " cannot be read (" + FileErrors.reason(e) + "); is the file complete?", e);
         }
     }
 
-    /** Throws if the file is a directory written by save_to_disk of Hugging Face's datasets. */
-    private static void refuseSavedDataset(Path file) {
-        boolean hasSplits = Files.exists(file.resolve("dataset_dict.json"));
-        if (hasSplits || Files.exists(file.resolve("dataset_info.json"))) {
-            throw new Dpo4jException(
-                    file + " is a directory that datasets' save_to_disk wrote; write it as JSONL first, in"
-                            + " Python: datasets.load_from_disk(\"" + file + "\")" + (hasSplits ? "[\"train\"]" : "")
-                            + ".to_json(\"rows.jsonl\")");
+    /** The first bytes of a regular file, unpacked if it is gzipped. */
+    static byte[] head(Path file) {
+        try (Peeking input = new Peeking(InputFile.open(file, WANTED))) {
+            byte[] head = input.head();
+            return FileFormat.find(head) == FileFormat.GZIP ? new Peeking(new GzipMembers(input)).head() : head;
+        } catch (IOException e) {
+            throw new Dpo4jException(file + " cannot be read (" + FileErrors.reason(e) + "); is the file complete?", e);
         }
     }
 
-    private static Rows open(String name, InputStream bytes) throws IOException {
-        Peeking input = new Peeking(bytes);
+    private static Rows open(String name, @Nullable String asked, String split, Peeking bytes) throws IOException {
+        Peeking input = bytes;
         byte[] head = input.head();
         if (FileFormat.find(head) == FileFormat.GZIP) {
             input = new Peeking(new GzipMembers(input));
@@ -93,10 +115,27 @@ public final class RowFiles {
             throw new Dpo4jException(name + " holds no rows: it is " + (head.length == 0 ? "empty" : "only white space")
                     + "; was it written completely?");
         }
-        if (first != '[') {
-            return new JsonLines(name, input, line);
+        if (first == '[') {
+            return splitOf(name, asked, JsonArray.open(name, input));
         }
-        return JsonArray.open(name, input);
+        return hasSplits(input.head(), split)
+                ? JsonArray.ofSplit(name, input, split)
+                : splitOf(name, asked, new JsonLines(name, input, line));
+    }
+
+    /** Throws if another split than the only one of a file of rows is asked for. */
+    private static Rows splitOf(String name, @Nullable String split, Rows rows) {
+        if (split != null && !split.equals("train")) {
+            rows.close();
+            throw new Dpo4jException(name + " is one file of rows, without a split " + split
+                    + "; give the file of that split, or the directory of all splits");
+        }
+        return rows;
+    }
+
+    private static boolean hasSplits(byte[] head, String split) {
+        Matcher begin = SPLITS.matcher(new String(head, StandardCharsets.UTF_8));
+        return begin.matches() && (begin.group(1).equals(split) || SplitFiles.isKeyword(begin.group(1)));
     }
 
     private static void skipByteOrderMark(InputStream input, byte[] head) throws IOException {

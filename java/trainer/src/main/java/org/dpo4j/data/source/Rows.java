@@ -1,12 +1,16 @@
 package org.dpo4j.data.source;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
-/** Reads the rows of a file, one at a time. {@link RowFiles} opens a file in the format that it has. */
+/** Reads rows, one at a time. {@link RowFiles} opens a file in the format that it has, {@link RowSource} also several. */
 public interface Rows extends AutoCloseable {
 
-    /** A row and its number: the line, or the element of an array, counted from 1. */
+    /**
+     * A row and its number, counted from 1: the line, or the element of an array. No two rows of a source have the same
+     * number, and {@link Rows#place} finds the file and the line again.
+     */
     record Row(int number, ObjectNode values) {}
 
     /** The next row, or null after the last. Throws {@link BadRow} if a row is malformed but later rows can be read. */
@@ -16,8 +20,13 @@ public interface Rows extends AutoCloseable {
     /** The number of the row read last. */
     int number();
 
-    /** Names line or row {@code number} of the file, for errors. */
-    String place(int number);
+    /** Names file and line, or element, of the row with this number, for errors. It may be used after {@link #close}. */
+    default String place(int number) {
+        return places().apply(number);
+    }
+
+    /** As {@link #place}, without a reference to the file. */
+    IntFunction<String> places();
 
     @Override
     void close();

@@ -1,0 +1,29 @@
+package org.dpo4j.data.source;
+
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Rows that a user named, resolved to files. {@link RowSources} finds them. */
+public interface RowSource {
+
+    /** What errors and reports call it. */
+    String name();
+
+    /** Opens the rows, from the first on. A pipe can be opened only once. */
+    Rows open();
+
+    /** The files that are read, in order; empty for a pipe. */
+    List<SourceFile> files();
+
+    /**
+     * Text that changes if a file, or the choice, order or columns of the rows change; null for a pipe, whose rows
+     * cannot be read again.
+     */
+    @Nullable
+    String identity();
+
+    /** What a user should know about the choice of files, such as files that are not read; one sentence each. */
+    default List<String> notes() {
+        return List.of();
+    }
+}
