@@ -400,6 +400,8 @@ class DatasetTest {
             Dataset.read(
                     RowSources.named(file(rows)),
                     LetterTokenizer.options(tokenizer, onBadRow),
+                    DatasetCache.NONE,
+                    ReadListener.NONE,
                     pairs -> held.add("pairs "
                             + pairs.rows().stream().map(PreferencePair::row).toList()),
                     sequences -> held.add("sequences "

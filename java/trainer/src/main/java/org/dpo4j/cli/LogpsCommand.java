@@ -1,6 +1,8 @@
 package org.dpo4j.cli;
 
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import org.dpo4j.data.Dataset;
 import org.dpo4j.data.ReadOptions;
@@ -15,6 +17,7 @@ import org.dpo4j.train.DeviceOptions;
 import org.dpo4j.train.LoadingReport;
 import org.dpo4j.train.ModelOptions;
 import org.dpo4j.train.OptionRange;
+import org.dpo4j.train.ReadingReport;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -93,21 +96,25 @@ final class LogpsCommand implements Callable<Integer> {
                 ReadOptions read = data.readOptions(tokenizer, vocabulary, maxLength, TruncationMode.RAISE);
                 RowSource rows = data.rows();
                 rows.notes().forEach(Output::notice);
+                Map<String, String> facts = new LinkedHashMap<>();
                 Dataset.read(
                         rows,
                         read,
-                        pairs -> write(rows.name(), model, pairs, LogProbLines.PAIRS),
-                        sequences -> write(rows.name(), model, sequences, LogProbLines.SEQUENCES));
+                        data.cache(),
+                        new ReadingReport("rows", console, facts),
+                        pairs -> write(rows.name(), model, pairs, facts, LogProbLines.PAIRS),
+                        sequences -> write(rows.name(), model, sequences, facts, LogProbLines.SEQUENCES));
             }
         }
         return 0;
     }
 
-    private <T> void write(String source, Model model, Dataset<T> read, LogProbLines<T> lines) {
-        read.report()
-                .facts("rows", "")
-                .forEach((name, fact) -> System.err.println(
-                        "dpo4j: " + source + ": " + (name.equals("rows") ? "" : name + ": ") + fact));
+    private <T> void write(
+            String source, Model model, Dataset<T> read, Map<String, String> stored, LogProbLines<T> lines) {
+        Map<String, String> facts = new LinkedHashMap<>(read.report().facts("rows", ""));
+        facts.putAll(stored);
+        facts.forEach((name, fact) ->
+                System.err.println("dpo4j: " + source + ": " + (name.equals("rows") ? "" : name + ": ") + fact));
         LogProbLines.Columns columns = new LogProbLines.Columns(perToken, ids);
         Output.write(output, out -> lines.write(source, read.rows(), model, batchTokens, columns, out));
     }

@@ -3,47 +3,48 @@ package org.dpo4j.data;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Consumer;
-import org.dpo4j.data.row.RowFormat;
-import org.dpo4j.data.row.RowFormats;
 import org.dpo4j.data.source.RowSource;
 import org.dpo4j.data.source.RowSources;
 
 /**
- * The rows of a source as token ids, in its order.
+ * The rows of a source as token ids, in its order. Each access to a row reads it from a store that is mapped into memory, so
+ * the rows do not occupy the heap.
  *
  * @param rows at least one
  * @param report numbers of rows used, cut and skipped
  */
 public record Dataset<T>(List<T> rows, DatasetReport report) {
 
+    private Dataset(DatasetLoader.Loaded<T> loaded) {
+        this(loaded.rows(), loaded.report());
+    }
+
     /** Reads preference pairs from a file, or from a directory or data set with a split {@code train}. */
     public static Dataset<PreferencePair> pairs(Path file, ReadOptions options) {
-        return pairs(RowSources.named(file), options);
+        return pairs(RowSources.named(file), options, DatasetCache.NONE, ReadListener.NONE);
     }
 
     /**
      * Reads preference pairs. A row has the columns {@code prompt, chosen, rejected}, or {@code prompt_ids, chosen_ids,
      * rejected_ids}, or transcripts in {@code chosen, rejected}.
      */
-    public static Dataset<PreferencePair> pairs(RowSource source, ReadOptions options) {
-        DatasetReader<PreferencePair> pairs = pairs(options, RowFormats.PAIRS);
-        DatasetReader.read(source, List.of(pairs));
-        return read(source, pairs);
+    public static Dataset<PreferencePair> pairs(
+            RowSource source, ReadOptions options, DatasetCache cache, ReadListener listener) {
+        return new Dataset<>(new DatasetLoader(source, options, cache, listener).load(RowKind.PAIRS));
     }
 
     /** Reads sequences from a file, or from a directory or data set with a split {@code train}. */
     public static Dataset<Sequence> sequences(Path file, ReadOptions options) {
-        return sequences(RowSources.named(file), options);
+        return sequences(RowSources.named(file), options, DatasetCache.NONE, ReadListener.NONE);
     }
 
     /**
      * Reads sequences. A row has the columns {@code text}, or {@code prompt, completion}, or {@code ids}, or {@code
      * prompt_ids, completion_ids}.
      */
-    public static Dataset<Sequence> sequences(RowSource source, ReadOptions options) {
-        DatasetReader<Sequence> sequences = sequences(options, RowFormats.SEQUENCES);
-        DatasetReader.read(source, List.of(sequences));
-        return read(source, sequences);
+    public static Dataset<Sequence> sequences(
+            RowSource source, ReadOptions options, DatasetCache cache, ReadListener listener) {
+        return new Dataset<>(new DatasetLoader(source, options, cache, listener).load(RowKind.SEQUENCES));
     }
 
     /**
@@ -53,27 +54,13 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
     public static void read(
             RowSource source,
             ReadOptions options,
+            DatasetCache cache,
+            ReadListener listener,
             Consumer<Dataset<PreferencePair>> pairConsumer,
             Consumer<Dataset<Sequence>> sequenceConsumer) {
-        DatasetReader<PreferencePair> pairs = pairs(options, RowFormats.ALL);
-        DatasetReader<Sequence> sequences = sequences(options, RowFormats.ALL);
-        DatasetReader.read(source, List.of(pairs, sequences));
-        if (pairs.isLikelierThan(sequences)) {
-            pairConsumer.accept(read(source, pairs));
-        } else {
-            sequenceConsumer.accept(read(source, sequences));
-        }
-    }
-
-    private static DatasetReader<PreferencePair> pairs(ReadOptions options, List<RowFormat> named) {
-        return new DatasetReader<>(options.onBadRow(), RowConverter.pairs(options, named));
-    }
-
-    private static DatasetReader<Sequence> sequences(ReadOptions options, List<RowFormat> named) {
-        return new DatasetReader<>(options.onBadRow(), RowConverter.sequences(options, named));
-    }
-
-    private static <T> Dataset<T> read(RowSource source, DatasetReader<T> reader) {
-        return new Dataset<>(reader.rows(source), reader.report());
+        new DatasetLoader(source, options, cache, listener)
+                .load(
+                        pairs -> pairConsumer.accept(new Dataset<>(pairs)),
+                        sequences -> sequenceConsumer.accept(new Dataset<>(sequences)));
     }
 }

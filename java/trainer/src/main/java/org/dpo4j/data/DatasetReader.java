@@ -1,16 +1,17 @@
 package org.dpo4j.data;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.dpo4j.data.row.RowFormat;
 import org.dpo4j.data.source.BadRow;
 import org.dpo4j.data.source.RowSource;
 import org.dpo4j.data.source.Rows;
+import org.dpo4j.data.store.StoreWriter;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
@@ -18,10 +19,15 @@ import org.jspecify.annotations.Nullable;
  * Collects converted rows of one kind, pairs or sequences, in the order of the file. It checks what concerns several rows,
  * such as one format per file, and counts.
  */
-final class DatasetReader<T> {
+final class DatasetReader<T> implements AutoCloseable {
+    private static final int ROWS_PER_REPORT = 64;
+
+    /** The file may be read to its end, because it is buffered, while its last rows are converted. */
+    private static final double MAX_SHARE = 0.999;
+
     private final OnBadRow onBadRow;
     private final RowConverter<T> converter;
-    private final List<T> used = new ArrayList<>();
+    private final StoreWriter<T> rows;
     private final Map<BadRow.Reason, Integer> skipped = new EnumMap<>(BadRow.Reason.class);
     private final Map<String, Integer> columnsUsed = new LinkedHashMap<>();
     private final Map<String, Integer> columnsNotUsed = new LinkedHashMap<>();
@@ -31,31 +37,83 @@ final class DatasetReader<T> {
     private int truncated;
     private int mergedPrompts;
 
-    DatasetReader(OnBadRow onBadRow, RowConverter<T> converter) {
+    DatasetReader(OnBadRow onBadRow, RowConverter<T> converter, StoreWriter<T> rows) {
         this.onBadRow = onBadRow;
         this.converter = converter;
+        this.rows = rows;
     }
 
-    /** Reads the rows once and passes every row to all readers. Stops early if every reader has refused a row. */
-    static void read(RowSource source, List<DatasetReader<?>> readers) {
-        try (Rows rows = source.open()) {
-            for (boolean hasMore = true; hasMore && readers.stream().anyMatch(reader -> reader.refusal == null); ) {
-                try {
-                    Rows.Row row = rows.next();
-                    hasMore = row != null;
-                    if (row != null) {
-                        readers.forEach(reader -> reader.convert(row, rows));
-                    }
-                } catch (BadRow bad) {
-                    int number = rows.number();
-                    readers.forEach(reader -> reader.leaveOut(rows.place(number), bad));
+    /**
+     * Reads the source once, converts its rows on all cores and passes every row to all readers, in its order. Ends when every
+     * reader has refused a row.
+     */
+    static void read(RowSource source, List<DatasetReader<?>> readers, ReadListener listener) {
+        try (Rows rows = source.open();
+                OrderedTasks tasks = new OrderedTasks(Runtime.getRuntime().availableProcessors())) {
+            long count = 0;
+            while (!isOver(readers) && addNext(rows, tasks, readers)) {
+                count++;
+                if (count % ROWS_PER_REPORT == 0) {
+                    listener.converted(count, Math.min(rows.share(), MAX_SHARE));
                 }
             }
+            tasks.finish();
+            listener.converted(count, rows.share());
         }
     }
 
-    private void convert(Rows.Row row, Rows rows) {
-        add(converter.convert(row), rows);
+    /** Reads a row and adds the task that converts it. An error of reading is a task too, so that it waits for its turn. */
+    private static boolean addNext(Rows rows, OrderedTasks tasks, List<DatasetReader<?>> readers) {
+        Rows.Row row;
+        try {
+            row = rows.next();
+        } catch (BadRow bad) {
+            String place = rows.place(rows.number());
+            tasks.add(() -> inTurn(readers, reader -> reader.leaveOut(place, bad)), 1);
+            return true;
+        } catch (RuntimeException e) {
+            tasks.add(
+                    () -> inTurn(readers, reader -> {
+                        throw e;
+                    }),
+                    1);
+            return false;
+        }
+        if (row == null) {
+            return false;
+        }
+        tasks.add(
+                () -> {
+                    List<Runnable> actions = readers.stream()
+                            .map(reader -> reader.convert(row, rows))
+                            .toList();
+                    return inTurn(actions, readers);
+                },
+                RowSize.find(row.values()));
+        return true;
+    }
+
+    private static Runnable inTurn(List<DatasetReader<?>> readers, Consumer<DatasetReader<?>> action) {
+        return inTurn(List.of(() -> readers.forEach(action)), readers);
+    }
+
+    /** Rows after the one that every reader has refused do not count, although they were read. */
+    private static Runnable inTurn(List<Runnable> actions, List<DatasetReader<?>> readers) {
+        return () -> {
+            if (!isOver(readers)) {
+                actions.forEach(Runnable::run);
+            }
+        };
+    }
+
+    private static boolean isOver(List<DatasetReader<?>> readers) {
+        return readers.stream().allMatch(reader -> reader.refusal != null);
+    }
+
+    /** Converts a row, on any thread. The returned action takes the result, on the thread that reads. */
+    private Runnable convert(Rows.Row row, Rows rows) {
+        ConvertedRow<T> converted = converter.convert(row);
+        return () -> add(converted, rows);
     }
 
     /** Takes the next row of the file. */
@@ -70,7 +128,7 @@ final class DatasetReader<T> {
             return;
         }
         format = row.format(); // only a usable row sets the format of the file
-        used.addAll(row.used());
+        row.used().forEach(this.rows::add);
         mergedPrompts += row.isPromptMerged() ? 1 : 0;
         truncated += row.isCut() ? 1 : 0;
         countColumns(row);
@@ -109,33 +167,45 @@ final class DatasetReader<T> {
 
     /** Whether the file holds rows of this kind rather than of the other; true if it has no rows of either. */
     boolean isLikelierThan(DatasetReader<?> other) {
-        if (used.isEmpty() != other.used.isEmpty()) {
-            return other.used.isEmpty();
+        boolean hasRows = rows.rows() > 0;
+        boolean hasOther = other.rows.rows() > 0;
+        if (hasRows != hasOther) {
+            return hasRows;
         }
         return hasRowsOfKind || !other.hasRowsOfKind;
     }
 
-    /** The usable rows. Throws if a row was refused or no row is usable. */
-    List<T> rows(RowSource source) {
+    /** The usable rows. */
+    StoreWriter<T> rows() {
+        return rows;
+    }
+
+    /** Numbers of rows used, cut and skipped. Throws if a row was refused or no row is usable. */
+    DatasetReport report(RowSource source) {
         if (refusal != null) {
             throw refusal;
         }
-        if (used.isEmpty()) {
+        DatasetReport report = report();
+        if (report.used() == 0) {
             throw new Dpo4jException(
-                    source.name() + " has no row that can be used" + (skipped.isEmpty() ? "" : ": " + report()));
+                    source.name() + " has no row that can be used" + (skipped.isEmpty() ? "" : ": " + report));
         }
-        return List.copyOf(used);
+        return report;
     }
 
-    /** Numbers of rows used, cut and skipped. */
-    DatasetReport report() {
+    private DatasetReport report() {
         return new DatasetReport(
-                used.size(),
+                rows.rows(),
                 reasons(),
                 truncated,
                 mergedPrompts,
                 Collections.unmodifiableMap(columnsUsed),
                 Collections.unmodifiableMap(columnsNotUsed));
+    }
+
+    @Override
+    public void close() {
+        rows.close();
     }
 
     private Map<String, Integer> reasons() {

@@ -41,6 +41,11 @@ public record PreferencePair(
         return prompt == rejectedPrompt;
     }
 
+    /** Tokens of prompt, chosen, rejected and the prompt of rejected; the last is 0 if the prompt is shared. */
+    public int[] lengths() {
+        return new int[] {prompt.length, chosen.length, rejected.length, hasSharedPrompt() ? 0 : rejectedPrompt.length};
+    }
+
     /** Tokens of the longer one of the two sequences of prompt and completion. */
     public int length() {
         return Math.max(prompt.length + chosen.length, rejectedPrompt.length + rejected.length);

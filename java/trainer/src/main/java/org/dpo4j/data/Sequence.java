@@ -17,6 +17,11 @@ public record Sequence(int row, int[] prompt, int[] completion, boolean @Nullabl
         this(row, prompt, completion, null);
     }
 
+    /** Tokens of prompt and completion, and tokens that are learnt. */
+    public int[] lengths() {
+        return new int[] {prompt.length, completion.length, targetCount()};
+    }
+
     /** Tokens of prompt and completion. */
     public int length() {
         return prompt.length + completion.length;

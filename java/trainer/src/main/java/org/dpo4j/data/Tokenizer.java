@@ -4,17 +4,23 @@ import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
 
-/** Converts text to token ids and back with the {@code tokenizer.json} of a model directory. Reads only local files. */
+/**
+ * Converts text to token ids and back with the {@code tokenizer.json} of a model directory. Reads only local files.
+ * Several threads may use it at once.
+ */
 public final class Tokenizer implements AutoCloseable {
     private final HuggingFaceTokenizer tokenizer;
     private final SpecialTokens special;
     private final TextEnds ends;
     private final int size;
+    private final Path directory;
 
-    private Tokenizer(HuggingFaceTokenizer tokenizer, SpecialTokens special, TextEnds ends, int size) {
+    private Tokenizer(Path directory, HuggingFaceTokenizer tokenizer, SpecialTokens special, TextEnds ends, int size) {
+        this.directory = directory;
         this.tokenizer = tokenizer;
         this.special = special;
         this.ends = ends;
@@ -48,7 +54,8 @@ public final class Tokenizer implements AutoCloseable {
             throw new Dpo4jException(problem);
         }
         try {
-            return new Tokenizer(TokenizerLibrary.open(tables.json()), special, tables.ends(), tables.size());
+            return new Tokenizer(
+                    modelDirectory, TokenizerLibrary.open(tables.json()), special, tables.ends(), tables.size());
         } catch (RuntimeException e) {
             throw new Dpo4jException(
                     file + " is not a tokenizer that the tokenizers library "
@@ -118,6 +125,12 @@ public final class Tokenizer implements AutoCloseable {
     /** EOS, which ends a completion, or null if there is none. */
     public @Nullable Integer eosTokenId() {
         return special.eos();
+    }
+
+    /** Hash of the files that say how text becomes token ids: all JSON files and chat templates of the directory. */
+    @Override
+    public String toString() {
+        return "tokenizer " + DatasetKey.hash(List.of(directory, directory.resolve("additional_chat_templates")));
     }
 
     @Override

@@ -61,7 +61,7 @@ public final class Console implements RunListener, AutoCloseable {
             }
         }
         if (isTerminal() && !isClosed) {
-            out.print(bar.line(done));
+            out.print(bar.line(done, total));
             hasUnfinishedLine = done != total;
             if (!hasUnfinishedLine) {
                 out.println();

@@ -12,7 +12,7 @@ public interface RunListener {
 
     /**
      * Reports that {@code done} of {@code total} units of a phase are done. The first report of a phase has 0, unless the
-     * phase is reported only because it takes long.
+     * phase is reported only because it takes long. {@code total} may change, if it is an estimate.
      */
     default void progress(String phase, long done, long total) {}
 

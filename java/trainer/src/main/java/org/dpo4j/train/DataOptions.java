@@ -3,6 +3,7 @@ package org.dpo4j.train;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.dpo4j.data.DatasetCache;
 import org.dpo4j.data.OnBadRow;
 import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Tokenizer;
@@ -100,6 +101,26 @@ public final class DataOptions extends OptionGroup {
                     + " ${DEFAULT-VALUE}, as in TRL.")
     boolean keepEos = false;
 
+    /** Directory of stores of converted rows; null for {@link DatasetCache#defaultDirectory}. */
+    @Option(
+            names = "--dataset_cache_dir",
+            description = "Directory in which converted rows are kept for later runs; default dpo4j/datasets in"
+                    + " $$XDG_CACHE_HOME or ~/.cache. Its files may be deleted at any time; those unused for 30 days are"
+                    + " deleted when another is written.")
+    @Nullable
+    Path datasetCacheDir;
+
+    /** Whether converted rows are kept for later runs; null: if the file is large. */
+    @Option(
+            names = "--dataset_cache",
+            arity = "0..1",
+            fallbackValue = "true",
+            description =
+                    "Keep converted rows for later runs, and use those of an earlier run; default true for a file of"
+                            + " at least 8 MB.")
+    @Nullable
+    Boolean datasetCache;
+
     /** Whether rows are given. */
     public boolean hasRows() {
         return datasetName != null;
@@ -145,6 +166,12 @@ public final class DataOptions extends OptionGroup {
     /** The value of {@code max_length}; null if it is not given. */
     public @Nullable Integer maxLength() {
         return maxLength;
+    }
+
+    /** Where converted rows are stored. */
+    public DatasetCache cache() {
+        return new DatasetCache(
+                datasetCacheDir == null ? DatasetCache.defaultDirectory() : datasetCacheDir, datasetCache);
     }
 
     /**

@@ -30,16 +30,22 @@ public final class DpoTrainer {
         TrainOptions train = options.train();
         return TrainRun.run(
                 train,
-                (model, read, facts) -> {
+                (model, read, reports, facts) -> {
                     RowSource source = train.rows();
                     source.notes().forEach(note -> facts.merge("dataset", note, (a, b) -> a + "; " + b));
-                    Dataset<PreferencePair> pairs = Dataset.pairs(source, read);
+                    Dataset<PreferencePair> pairs = Dataset.pairs(
+                            source, read, train.data().cache(), new ReadingReport("pairs", reports, facts));
                     facts.putAll(pairs.report().facts("pairs", ""));
                     List<PreferencePair> evalPairs = List.of();
                     RowSource evalSource = train.evalRows(source);
                     if (evalSource != null) {
-                        Dataset<PreferencePair> eval =
-                                evalSource.equals(source) ? pairs : Dataset.pairs(evalSource, read);
+                        Dataset<PreferencePair> eval = evalSource.equals(source)
+                                ? pairs
+                                : Dataset.pairs(
+                                        evalSource,
+                                        read,
+                                        train.data().cache(),
+                                        new ReadingReport("eval pairs", reports, facts));
                         facts.putAll(eval.report().facts("eval pairs", "eval "));
                         evalPairs = eval.rows();
                     }

@@ -25,20 +25,26 @@ public final class SftTrainer {
         TrainOptions train = options.train();
         return TrainRun.run(
                 train,
-                (model, read, facts) -> {
+                (model, read, reports, facts) -> {
                     List<String> dropouts = model.config().ignoredDropouts();
                     if (!dropouts.isEmpty()) {
                         facts.put("dropout", String.join(", ", dropouts) + " in config.json is not applied");
                     }
                     RowSource source = train.rows();
                     source.notes().forEach(note -> facts.merge("dataset", note, (a, b) -> a + "; " + b));
-                    Dataset<Sequence> sequences = Dataset.sequences(source, read);
+                    Dataset<Sequence> sequences = Dataset.sequences(
+                            source, read, train.data().cache(), new ReadingReport("rows", reports, facts));
                     facts.putAll(sequences.report().facts("rows", ""));
                     List<Sequence> evalSequences = List.of();
                     RowSource evalSource = train.evalRows(source);
                     if (evalSource != null) {
-                        Dataset<Sequence> eval =
-                                evalSource.equals(source) ? sequences : Dataset.sequences(evalSource, read);
+                        Dataset<Sequence> eval = evalSource.equals(source)
+                                ? sequences
+                                : Dataset.sequences(
+                                        evalSource,
+                                        read,
+                                        train.data().cache(),
+                                        new ReadingReport("eval rows", reports, facts));
                         facts.putAll(eval.report().facts("eval rows", "eval "));
                         evalSequences = eval.rows();
                     }

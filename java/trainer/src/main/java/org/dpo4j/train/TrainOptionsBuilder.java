@@ -106,6 +106,16 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
+    public B datasetCacheDir(Path value) {
+        data.datasetCacheDir = value;
+        return self();
+    }
+
+    public B datasetCache(boolean value) {
+        data.datasetCache = value;
+        return self();
+    }
+
     public B maxLength(int value) {
         data.maxLength = value;
         return self();

@@ -33,7 +33,7 @@ final class TrainRun {
      * Reads the rows and creates the objective. Adds the numbers of rows used, cut and skipped to the header's facts.
      */
     interface ObjectiveReader {
-        Objective read(Model model, ReadOptions options, Map<String, String> facts);
+        Objective read(Model model, ReadOptions options, RunListener listener, Map<String, String> facts);
     }
 
     private static final String GRAPHS = "all launches of a step whose sizes occurred before";
@@ -52,7 +52,7 @@ final class TrainRun {
             requireSavable(model, options);
             describe(options, model, facts);
             MemoryPlan.ofState(model.parameters(), options).check(memoryOf(device));
-            try (Objective objective = read(options, model, reader, facts)) {
+            try (Objective objective = read(options, model, reader, listener, facts)) {
                 int rows = objective.rows();
                 Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seeds().seed, epoch));
                 facts.putAll(objective.facts());
@@ -125,7 +125,11 @@ final class TrainRun {
     }
 
     private static Objective read(
-            TrainOptions options, Model model, ObjectiveReader reader, Map<String, String> facts) {
+            TrainOptions options,
+            Model model,
+            ObjectiveReader reader,
+            RunListener listener,
+            Map<String, String> facts) {
         int vocabulary = model.architecture().vocabSize();
         int maxLength = options.maxLengthFor(model.architecture());
         try (Tokenizer tokenizer = Tokenizer.find(options.model().directory(), vocabulary)) {
@@ -136,7 +140,7 @@ final class TrainRun {
                                 + (vocabulary - tokenizer.size()) + " rows are padding");
             }
             ReadOptions read = options.data().readOptions(tokenizer, vocabulary, maxLength, TruncationMode.KEEP_START);
-            return reader.read(model, read, facts);
+            return reader.read(model, read, listener, facts);
         }
     }
 

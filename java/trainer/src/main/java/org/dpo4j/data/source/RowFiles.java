@@ -68,13 +68,14 @@ public final class RowFiles {
         String name = InputFile.name(file);
         InputStream bytes = InputFile.open(file, WANTED);
         try {
-            Peeking input = new Peeking(bytes);
+            MeasuredRows.Input measured = new MeasuredRows.Input(bytes, file);
+            Peeking input = new Peeking(measured);
             byte[] head = input.head();
             if (FileFormat.find(head) == FileFormat.PARQUET) {
                 input.close();
                 return splitOf(name, asked, ServiceRows.open(file, name, head));
             }
-            return open(name, asked, split == null ? "train" : split, input);
+            return new MeasuredRows(open(name, asked, split == null ? "train" : split, input), measured);
         } catch (IOException e) {
             throw new Dpo4jException(name + " cannot be read (" + FileErrors.reason(e) + "); is the file complete?", e);
         }

@@ -20,6 +20,11 @@ public interface Rows extends AutoCloseable {
     /** The number of the row read last. */
     int number();
 
+    /** Share of the input that has been read, from 0 to 1; NaN if its size is unknown, as for a pipe. */
+    default double share() {
+        return Double.NaN;
+    }
+
     /** Names file and line, or element, of the row with this number, for errors. It may be used after {@link #close}. */
     default String place(int number) {
         return places().apply(number);

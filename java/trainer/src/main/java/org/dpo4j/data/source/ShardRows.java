@@ -63,6 +63,12 @@ final class ShardRows implements Rows {
         return number;
     }
 
+    /** As if all sources had the same size. */
+    @Override
+    public double share() {
+        return current == null ? 1 : (shards.size() - 1 + current.share()) / sources.size();
+    }
+
     @Override
     public IntFunction<String> places() {
         List<Shard> opened = shards;

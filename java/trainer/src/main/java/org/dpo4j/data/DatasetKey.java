@@ -1,0 +1,106 @@
+package org.dpo4j.data;
+
+import java.io.IOException;
+import java.net.URISyntaxException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.security.CodeSource;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.stream.Stream;
+import org.dpo4j.io.FileErrors;
+import org.dpo4j.kernels.Dpo4jException;
+
+/**
+ * The name of a store: a hash of everything that its rows depend on. These are path, size and time of the files of rows,
+ * the options with the files of the tokenizer, the kinds of rows and the program itself.
+ */
+final class DatasetKey {
+    private static final int NAME_LENGTH = 40;
+
+    private DatasetKey() {}
+
+    /**
+     * The key of rows.
+     *
+     * @param source text that changes with the source of the rows
+     * @param options text that is the same only for equal options
+     */
+    static String find(String source, String options, String kinds) {
+        String parts = String.join("\n", kinds, options, program(), source);
+        byte[] hash = sha256().digest(parts.getBytes(StandardCharsets.UTF_8));
+        return HexFormat.of().formatHex(hash).substring(0, NAME_LENGTH);
+    }
+
+    private static String state(Path file) throws IOException {
+        BasicFileAttributes attributes = Files.readAttributes(file, BasicFileAttributes.class);
+        return file + " " + attributes.size() + " " + attributes.lastModifiedTime();
+    }
+
+    /**
+     * Identifies the code that converts rows: the state of its jar, or of its newest class file. So rows that another build
+     * converted are not used.
+     */
+    private static String program() {
+        CodeSource source = DatasetKey.class.getProtectionDomain().getCodeSource();
+        if (source == null || !source.getLocation().getProtocol().equals("file")) {
+            return String.valueOf(DatasetKey.class.getPackage().getImplementationVersion());
+        }
+        try {
+            Path code = Path.of(source.getLocation().toURI());
+            return Files.isDirectory(code) ? newest(code.resolve("org/dpo4j/data")) : state(code);
+        } catch (IOException | URISyntaxException e) {
+            throw new IllegalStateException("the program's own files cannot be read", e);
+        }
+    }
+
+    private static String newest(Path classes) throws IOException {
+        String newest = "";
+        try (Stream<Path> files = Files.walk(classes)) {
+            for (Path file : (Iterable<Path>) files::iterator) {
+                String time = Files.getLastModifiedTime(file).toString();
+                newest = time.compareTo(newest) > 0 ? time : newest;
+            }
+        }
+        return newest;
+    }
+
+    /** Hash of the JSON files and chat templates in these directories, as far as they exist. */
+    static String hash(List<Path> directories) {
+        MessageDigest digest = sha256();
+        for (Path directory : directories) {
+            try {
+                for (Path file : Files.isDirectory(directory) ? settings(directory) : List.<Path>of()) {
+                    byte[] content = Files.readAllBytes(file);
+                    digest.update((file.getFileName() + "\n" + content.length + "\n").getBytes(StandardCharsets.UTF_8));
+                    digest.update(content);
+                }
+            } catch (IOException e) {
+                throw new Dpo4jException(
+                        directory + " cannot be read (" + FileErrors.reason(e) + "); make its files readable", e);
+            }
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
+    private static List<Path> settings(Path directory) throws IOException {
+        try (Stream<Path> files = Files.list(directory)) {
+            return files.filter(file -> file.toString().matches(".*\\.(json|jinja)"))
+                    .filter(Files::isRegularFile)
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    private static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}

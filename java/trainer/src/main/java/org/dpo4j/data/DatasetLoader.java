@@ -1,0 +1,167 @@
+package org.dpo4j.data;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import java.io.IOException;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.Consumer;
+import org.dpo4j.data.row.RowFormat;
+import org.dpo4j.data.row.RowFormats;
+import org.dpo4j.data.source.RowSource;
+import org.dpo4j.data.source.SourceFile;
+import org.dpo4j.data.store.StoreDirectory;
+import org.dpo4j.data.store.StoreWriter;
+import org.dpo4j.data.store.StoredRows;
+import org.dpo4j.io.FileErrors;
+import org.jspecify.annotations.Nullable;
+
+/** Takes the rows of a file from the store of an earlier run, or converts them and stores them. */
+final class DatasetLoader {
+    /** The rows of a file and their report. */
+    record Loaded<T>(StoredRows<T> rows, DatasetReport report) {}
+
+    /** What a store records beside its rows. */
+    private record Notes(String kind, DatasetReport report) {
+        private static final JsonMapper JSON = new JsonMapper();
+
+        static Notes read(String text) throws IOException {
+            JsonNode notes = JSON.readTree(text);
+            return new Notes(notes.path("kind").asText(), JSON.treeToValue(notes.path("report"), DatasetReport.class));
+        }
+
+        @Override
+        public String toString() {
+            return JSON.createObjectNode()
+                    .put("kind", kind)
+                    .set("report", JSON.valueToTree(report))
+                    .toString();
+        }
+    }
+
+    private final RowSource source;
+    private final ReadOptions options;
+    private final DatasetCache cache;
+    private final ReadListener listener;
+    private final StoreDirectory directory;
+
+    DatasetLoader(RowSource source, ReadOptions options, DatasetCache cache, ReadListener listener) {
+        this.source = source;
+        this.options = options;
+        this.cache = cache;
+        this.listener = listener;
+        this.directory = new StoreDirectory(cache.directory());
+    }
+
+    /** Loads rows of one kind. */
+    <T> Loaded<T> load(RowKind<T> kind) {
+        String name = name(kind.codec().kind());
+        Notes notes = notes(name);
+        Loaded<T> stored = notes == null ? null : stored(kind, name, notes);
+        if (stored != null) {
+            return stored;
+        }
+        try (DatasetReader<T> reader = reader(kind, kind.formats())) {
+            long began = System.nanoTime();
+            DatasetReader.read(source, List.of(reader), listener);
+            return finish(kind, reader, name, began);
+        }
+    }
+
+    /** Loads the kind of rows that the file has, and calls its consumer. */
+    void load(Consumer<Loaded<PreferencePair>> pairConsumer, Consumer<Loaded<Sequence>> sequenceConsumer) {
+        String name = name("any");
+        Notes notes = notes(name);
+        if (notes != null) {
+            boolean hasPairs = notes.kind.equals(RowKind.PAIRS.codec().kind());
+            Loaded<PreferencePair> pairs = hasPairs ? stored(RowKind.PAIRS, name, notes) : null;
+            Loaded<Sequence> sequences = hasPairs ? null : stored(RowKind.SEQUENCES, name, notes);
+            if (pairs != null) {
+                pairConsumer.accept(pairs);
+                return;
+            }
+            if (sequences != null) {
+                sequenceConsumer.accept(sequences);
+                return;
+            }
+        }
+        try (DatasetReader<PreferencePair> pairs = reader(RowKind.PAIRS, RowFormats.ALL);
+                DatasetReader<Sequence> sequences = reader(RowKind.SEQUENCES, RowFormats.ALL)) {
+            long began = System.nanoTime();
+            DatasetReader.read(source, List.of(pairs, sequences), listener);
+            if (pairs.isLikelierThan(sequences)) {
+                pairConsumer.accept(finish(RowKind.PAIRS, pairs, name, began));
+            } else {
+                sequenceConsumer.accept(finish(RowKind.SEQUENCES, sequences, name, began));
+            }
+        }
+    }
+
+    private <T> DatasetReader<T> reader(RowKind<T> kind, List<RowFormat> named) {
+        return new DatasetReader<>(
+                options.onBadRow(), kind.converter().apply(options, named), new StoreWriter<>(kind.codec(), directory));
+    }
+
+    /** The name of the store; null if the rows are not kept. A pipe has no state that another run could compare. */
+    private @Nullable String name(String kinds) {
+        String identity = source.identity();
+        long bytes = source.files().stream().mapToLong(SourceFile::bytes).sum();
+        if (identity == null || !cache.isKept(bytes)) {
+            return null;
+        }
+        return DatasetKey.find(identity, options.toString(), kinds);
+    }
+
+    private @Nullable Notes notes(@Nullable String name) {
+        if (name == null) {
+            return null;
+        }
+        try {
+            String notes = directory.notes(name);
+            return notes == null ? null : Notes.read(notes);
+        } catch (IOException e) {
+            replace(e);
+            return null;
+        }
+    }
+
+    private void replace(IOException e) {
+        String reason = e instanceof JsonProcessingException ? "its report is another version's" : FileErrors.reason(e);
+        listener.notice("the stored rows of " + source.name() + " in " + directory + " cannot be used (" + reason
+                + "); the rows are converted again");
+    }
+
+    private <T> @Nullable Loaded<T> stored(RowKind<T> kind, @Nullable String name, Notes notes) {
+        if (name == null) {
+            return null;
+        }
+        try {
+            StoredRows<T> rows = directory.open(name, kind.codec());
+            listener.stored(size(rows) + " from " + directory
+                    + ", written by an earlier run; dataset_cache false converts the rows again");
+            return new Loaded<>(rows, notes.report);
+        } catch (IOException e) {
+            replace(e);
+            return null;
+        }
+    }
+
+    private <T> Loaded<T> finish(RowKind<T> kind, DatasetReader<T> reader, @Nullable String name, long began) {
+        DatasetReport report = reader.report(source);
+        StoredRows<T> rows = reader.rows().finish(name, new Notes(kind.codec().kind(), report).toString());
+        if (rows.isMapped()) {
+            listener.stored(String.format(
+                    Locale.ROOT,
+                    "%s, converted at %,.0f rows per second; %s",
+                    size(rows),
+                    rows.size() / (1e-9 * (System.nanoTime() - began)),
+                    name == null ? "in a file that ends with the run" : "kept in " + directory + " for later runs"));
+        }
+        return new Loaded<>(rows, report);
+    }
+
+    private static String size(StoredRows<?> rows) {
+        return String.format(Locale.ROOT, "%,d rows in %,.1f MB", rows.size(), 1e-6 * rows.bytes());
+    }
+}

@@ -1,0 +1,43 @@
+package org.dpo4j.data.store;
+
+import java.nio.ByteBuffer;
+
+/**
+ * How a row is written to a store and read from it.
+ *
+ * @param <T> the row
+ */
+public interface RowCodec<T> {
+
+    /** Name of the kind of rows, which a store records. */
+    String kind();
+
+    /** The lengths of a row, which the index has, so that sizes are known without reading token ids. */
+    int[] lengths(T row);
+
+    /** Number of elements of {@link #lengths}. */
+    int lengthCount();
+
+    /** Bytes that {@link #write} writes. */
+    int bytes(T row);
+
+    /** Writes the row. The buffer is little-endian. */
+    void write(T row, ByteBuffer to);
+
+    /** Reads a row. {@code from} holds its bytes and nothing else. */
+    T read(ByteBuffer from, int[] lengths);
+
+    /** Writes token ids. */
+    static void putIds(ByteBuffer to, int[] ids) {
+        to.asIntBuffer().put(ids);
+        to.position(to.position() + Integer.BYTES * ids.length);
+    }
+
+    /** Reads token ids. */
+    static int[] getIds(ByteBuffer from, int count) {
+        int[] ids = new int[count];
+        from.asIntBuffer().get(ids);
+        from.position(from.position() + Integer.BYTES * count);
+        return ids;
+    }
+}
