@@ -33,6 +33,7 @@ class DatasetTest {
     private static final String PAIR = pair("a", "c", "d");
     private static final String FORMATS =
             "[prompt, chosen, rejected] or [chosen, rejected] or [prompt_ids, chosen_ids, rejected_ids]";
+    private static final String RENAME = ", or rename columns with column_map";
 
     @TempDir
     Path directory;
@@ -83,8 +84,8 @@ class DatasetTest {
     @Test
     void columnsThatAreNotUsedAreNamed() {
         Dataset<PreferencePair> pairs = pairs("""
-            {"prompt":"a","score":[1],"chosen":"d","rejected":"c","system":"b"}
-            {"prompt":"a","score":null,"chosen":"d","rejected":"c","system":"b"}
+            {"prompt":"a","score":[1],"chosen":"d","rejected":"c","source":"b"}
+            {"prompt":"a","score":null,"chosen":"d","rejected":"c","source":"b"}
             {"prompt":"a","chosen":"d","rejected":"d","tools":[]}
             """, OnBadRow.SKIP);
         assertPair(pairs, 0, list(BOS, A), list(D, EOS), list(C, EOS));
@@ -92,7 +93,7 @@ class DatasetTest {
                 .containsExactly(
                         Map.entry("pairs", "2 rows; skipped 1: identical sides 1"),
                         Map.entry("columns used", "prompt (2 rows), chosen (2 rows), rejected (2 rows)"),
-                        Map.entry("columns not used", "score (1 row), system (2 rows)"));
+                        Map.entry("columns not used", "score (1 row), source (2 rows)"));
     }
 
     /** Joined tables write null if a row lacks a column (datasets.concatenate_datasets, a pandas merge). */
@@ -160,7 +161,7 @@ class DatasetTest {
                         + " differ");
         assertRefused(
                 "{\"chosen\":\"a\",\"rejected\":\"b\"}",
-                "there is no prompt, and chosen is not a transcript with \"\\n\\nAssistant:\"; add a prompt");
+                "there is no prompt, and chosen and rejected do not begin with the same word; add a prompt");
     }
 
     @Test
@@ -241,10 +242,14 @@ class DatasetTest {
     void valuesOfAnotherTypeAreRefused() {
         assertRefused(
                 "{\"prompt\":\"a\",\"chosen\":null,\"rejected\":\"d\"}",
-                "its keys [prompt, rejected] match no format (null, so ignored: chosen); give " + FORMATS);
-        assertRefused("{\"prompt\":\"a\",\"chosen\":[\"c\"],\"rejected\":\"d\"}", "chosen is a list; give text");
-        assertRefused("{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":4}", "rejected is 4; give text");
-        assertRefused(ids("\"a\"", "[3]", "[4]"), "prompt_ids is text; give a list of token ids");
+                "its keys [prompt, rejected] match no format (null, so ignored: chosen); give " + FORMATS + RENAME);
+        assertRefused(
+                "{\"prompt\":\"a\",\"chosen\":[\"c\"],\"rejected\":\"d\"}",
+                "chosen is a list; give text, or a list of messages");
+        assertRefused(
+                "{\"prompt\":\"a\",\"chosen\":\"c\",\"rejected\":4}",
+                "rejected is 4; give text, or a list of messages");
+        assertRefused(ids("\"a\"", "[3]", "[4]"), "prompt_ids is the text \"a\"; give a list of token ids");
         assertRefused(ids("[2,1.5]", "[3]", "[4]"), "prompt_ids[1] is 1.5; give a list of token ids");
     }
 
@@ -265,15 +270,17 @@ class DatasetTest {
 
     @Test
     void keysOfNoFormatAreRefused() {
+        assertRefused("{\"question\":\"prompt\"}", "its keys are [question]; give " + FORMATS + RENAME);
         assertRefused(
-                "{\"instruction\":\"prompt\",\"output\":\"b\"}", "its keys are [instruction, output]; give " + FORMATS);
+                "{\"prompt\":\"a\",\"chosen\":\"b\"}",
+                "its keys [prompt, chosen] match no format; give " + FORMATS + RENAME);
         assertRefused(
-                "{\"prompt\":\"a\",\"chosen\":\"b\"}", "its keys [prompt, chosen] match no format; give " + FORMATS);
+                pair("a", "b", "c").replace("}", ",\"prompt_ids\":[1],\"chosen_ids\":[1],\"rejected_ids\":[2]}"),
+                "it can be read as [prompt, chosen, rejected] or as [prompt_ids, chosen_ids, rejected_ids]; leave out the"
+                        + " columns of the others with column_map");
         assertRefused(
-                pair("a", "b", "c").replace("}", ",\"chosen_ids\":[1]}"),
-                "its keys [prompt, chosen, rejected, chosen_ids] match no format; give " + FORMATS);
-        assertRefused(
-                "{\"prompt\":\"a\",\"completion\":\"b\"}", "it has [prompt, completion], not a pair; give " + FORMATS);
+                "{\"prompt\":\"a\",\"completion\":\"b\"}",
+                "it has [prompt, completion], one completion; give " + FORMATS);
     }
 
     @Test
@@ -285,19 +292,13 @@ class DatasetTest {
                         + " [prompt, chosen, rejected]; use one format per file");
     }
 
-    @ParameterizedTest
-    @CsvSource(delimiter = '|', textBlock = """
-        prompt | {"prompt":[{"role":"user","content":"a"}],"chosen":[],"rejected":[]}
-        chosen | {"prompt":"a","chosen":[{"role":"assistant","content":"a"}],"rejected":"b"}
-        chosen | {"prompt":"a","chosen":{"from":"gpt","value":"a"},"rejected":"b"}
-        conversations | {"prompt":"a","conversations":[],"chosen":"a","rejected":"b"}
-        """)
-    void messagesNeedAChatTemplate(String key, String row) {
+    /** As on the Hub: one column holds text in some rows and messages in others. */
+    @Test
+    void textAndMessagesInAFileAreRefused() {
         assertRefused(
-                row,
-                key + " holds role and content messages, which need the model's chat template; render them to text"
-                        + " first (apply_chat_template in transformers) and give the text as prompt, chosen and"
-                        + " rejected");
+                "{\"prompt\":\"a\",\"chosen\":[{\"role\":\"assistant\",\"content\":\"a\"}],\"rejected\":\"b\"}",
+                "it has [prompt, chosen, rejected] with messages but the rows before it have"
+                        + " [prompt, chosen, rejected]; use one format per file");
     }
 
     @Test
@@ -342,7 +343,7 @@ class DatasetTest {
         assertSequenceRefused("{\"prompt\":\"a\",\"completion\":\"\"}", "completion is empty");
         assertSequenceRefused(
                 "{\"chosen\":\"a\",\"rejected\":\"b\"}",
-                "it has [chosen, rejected], a pair; give [text] or [prompt, completion] or [ids] or [prompt_ids,"
+                "it has [chosen, rejected], a pair; give [text] or [prompt, completion] or [messages] or [ids] or [prompt_ids,"
                         + " completion_ids]");
     }
 
@@ -374,7 +375,7 @@ class DatasetTest {
 
     @Test
     void aRowOfTheOtherKindIsRefused() {
-        assertHeldRefused(PAIR + "\n{\"text\":\"a\"}", " line 2: it has [text], not a pair; give [prompt, ");
+        assertHeldRefused(PAIR + "\n{\"text\":\"a\"}", " line 2: it has [text], one completion; give [prompt, ");
         assertHeldRefused(
                 "{\"text\":\"a\"}\n" + PAIR, " line 2: it has [prompt, chosen, rejected], a pair; give [text] ");
         assertHeldRefused(pair("a", "", "d"), " line 1: chosen is empty");
@@ -384,7 +385,7 @@ class DatasetTest {
         assertHeldRefused(
                 "{\"question\":\"a\"}",
                 " line 1: its keys are [question]; give " + FORMATS
-                        + " or [text] or [prompt, completion] or [ids] or [prompt_ids, completion_ids]");
+                        + " or [text] or [prompt, completion] or [messages] or [ids] or [prompt_ids, completion_ids]");
     }
 
     private void assertHeldRefused(String rows, String message) {

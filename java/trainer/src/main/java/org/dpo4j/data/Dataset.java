@@ -25,8 +25,8 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
     }
 
     /**
-     * Reads preference pairs. A row has the columns {@code prompt, chosen, rejected}, or {@code prompt_ids, chosen_ids,
-     * rejected_ids}, or transcripts in {@code chosen, rejected}.
+     * Reads preference pairs, in any of the formats of pairs: {@code prompt, chosen, rejected} and others. A row of ranked
+     * answers has several pairs.
      */
     public static Dataset<PreferencePair> pairs(
             RowSource source, ReadOptions options, DatasetCache cache, ReadListener listener) {
@@ -39,8 +39,8 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
     }
 
     /**
-     * Reads sequences. A row has the columns {@code text}, or {@code prompt, completion}, or {@code ids}, or {@code
-     * prompt_ids, completion_ids}.
+     * Reads sequences, in any of the formats of completions: {@code text}, {@code prompt, completion}, {@code messages}
+     * and others.
      */
     public static Dataset<Sequence> sequences(
             RowSource source, ReadOptions options, DatasetCache cache, ReadListener listener) {

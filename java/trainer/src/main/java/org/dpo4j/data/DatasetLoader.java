@@ -6,9 +6,9 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.function.Consumer;
-import org.dpo4j.data.row.RowFormat;
-import org.dpo4j.data.row.RowFormats;
+import org.dpo4j.data.row.RowFormat.Kind;
 import org.dpo4j.data.source.RowSource;
 import org.dpo4j.data.source.SourceFile;
 import org.dpo4j.data.store.StoreDirectory;
@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
 
 /** Takes the rows of a file from the store of an earlier run, or converts them and stores them. */
 final class DatasetLoader {
+    private static final Set<Kind> EITHER = Set.of(Kind.PAIR, Kind.SINGLE);
+
     /** The rows of a file and their report. */
     record Loaded<T>(StoredRows<T> rows, DatasetReport report) {}
 
@@ -62,7 +64,7 @@ final class DatasetLoader {
         if (stored != null) {
             return stored;
         }
-        try (DatasetReader<T> reader = reader(kind, kind.formats())) {
+        try (DatasetReader<T> reader = reader(kind, Set.of(kind.kind()))) {
             long began = System.nanoTime();
             DatasetReader.read(source, List.of(reader), listener);
             return finish(kind, reader, name, began);
@@ -86,8 +88,8 @@ final class DatasetLoader {
                 return;
             }
         }
-        try (DatasetReader<PreferencePair> pairs = reader(RowKind.PAIRS, RowFormats.ALL);
-                DatasetReader<Sequence> sequences = reader(RowKind.SEQUENCES, RowFormats.ALL)) {
+        try (DatasetReader<PreferencePair> pairs = reader(RowKind.PAIRS, EITHER);
+                DatasetReader<Sequence> sequences = reader(RowKind.SEQUENCES, EITHER)) {
             long began = System.nanoTime();
             DatasetReader.read(source, List.of(pairs, sequences), listener);
             if (pairs.isLikelierThan(sequences)) {
@@ -98,7 +100,7 @@ final class DatasetLoader {
         }
     }
 
-    private <T> DatasetReader<T> reader(RowKind<T> kind, List<RowFormat> named) {
+    private <T> DatasetReader<T> reader(RowKind<T> kind, Set<Kind> named) {
         return new DatasetReader<>(
                 options.onBadRow(), kind.converter().apply(options, named), new StoreWriter<>(kind.codec(), directory));
     }

@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.dpo4j.data.row.Encoder;
+import org.dpo4j.data.row.RowOptions;
 import org.dpo4j.data.row.Values;
 import org.dpo4j.data.source.BadRow;
 import org.dpo4j.data.source.RowFiles;
@@ -34,7 +35,7 @@ public record Prompt(int row, int[] ids) {
 
     /** Reads the {@code prompt} or {@code prompt_ids} of every row of a file. The report names the columns not used. */
     public static Dataset<Prompt> read(Path file, @Nullable Tokenizer tokenizer, int vocabularySize) {
-        Encoder encoder = new Encoder(new ReadOptions(tokenizer, vocabularySize, Truncation.NONE, OnBadRow.STOP));
+        Encoder encoder = new Encoder(tokenizer, vocabularySize, RowOptions.DEFAULT);
         List<Prompt> prompts = new ArrayList<>();
         Map<String, Integer> used = new LinkedHashMap<>();
         Map<String, Integer> notUsed = new LinkedHashMap<>();

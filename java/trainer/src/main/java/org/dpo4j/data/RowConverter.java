@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.dpo4j.data.Truncation.Kept;
 import org.dpo4j.data.row.Content;
@@ -11,6 +12,7 @@ import org.dpo4j.data.row.Encoder;
 import org.dpo4j.data.row.Encoder.Joint;
 import org.dpo4j.data.row.Example;
 import org.dpo4j.data.row.RowFormat;
+import org.dpo4j.data.row.RowFormat.Kind;
 import org.dpo4j.data.row.RowFormats;
 import org.dpo4j.data.source.BadRow;
 import org.dpo4j.data.source.Rows;
@@ -22,58 +24,58 @@ import org.jspecify.annotations.Nullable;
  */
 final class RowConverter<T> {
 
-    private interface Kind<T> {
-        T convert(int row, Example example, List<Side> sides);
+    private interface Maker<T> {
+        T make(int row, Example example, List<Side> sides);
     }
 
     /** A completion with its prompt, cut. */
     private record Side(int[] prompt, int[] completion) {}
 
     private final ReadOptions options;
-    private final List<RowFormat> wanted;
-    private final List<RowFormat> named;
-    private final Kind<T> kind;
+    private final Set<Kind> wanted;
+    private final Set<Kind> named;
+    private final Maker<T> maker;
     private final Encoder encoder;
 
-    /** {@code wanted}: formats that this kind can use. {@code named}: formats that the error of an unknown row names. */
-    private RowConverter(ReadOptions options, List<RowFormat> wanted, List<RowFormat> named, Kind<T> kind) {
+    /** {@code wanted}: what rows may be. {@code named}: what the error of an unknown row asks for. */
+    private RowConverter(ReadOptions options, Set<Kind> wanted, Set<Kind> named, Maker<T> maker) {
         this.options = options;
         this.wanted = wanted;
         this.named = named;
-        this.kind = kind;
-        this.encoder = new Encoder(options);
+        this.maker = maker;
+        this.encoder = new Encoder(options.tokenizer(), options.vocabularySize(), options.rows());
     }
 
-    static RowConverter<PreferencePair> pairs(ReadOptions options, List<RowFormat> named) {
-        return new RowConverter<>(options, RowFormats.PAIRS, named, RowConverter::pair);
+    static RowConverter<PreferencePair> pairs(ReadOptions options, Set<Kind> named) {
+        return new RowConverter<>(options, Set.of(Kind.PAIR), named, RowConverter::pair);
     }
 
-    static RowConverter<Sequence> sequences(ReadOptions options, List<RowFormat> named) {
-        return new RowConverter<>(options, RowFormats.SEQUENCES, named, RowConverter::sequence);
+    static RowConverter<Sequence> sequences(ReadOptions options, Set<Kind> named) {
+        return new RowConverter<>(options, Set.of(Kind.SINGLE), named, RowConverter::sequence);
     }
 
     /** Whether this kind can use rows of the format. */
     boolean isWanted(@Nullable RowFormat format) {
-        return format != null && wanted.contains(format);
+        return format != null && wanted.contains(format.kind());
     }
 
     ConvertedRow<T> convert(Rows.Row row) {
-        ObjectNode values = row.values();
+        ObjectNode values = options.rows().columns().apply(row.values());
         RowFormat format = null;
         try {
             format = RowFormats.find(values, named);
             RowFormats.checkWanted(format, wanted);
-            return convert(row, format);
+            return convert(row.number(), values, format);
         } catch (BadRow bad) {
             return ConvertedRow.bad(row.number(), values, format, bad);
         }
     }
 
-    private ConvertedRow<T> convert(Rows.Row row, RowFormat format) throws BadRow {
+    private ConvertedRow<T> convert(int row, ObjectNode values, RowFormat format) throws BadRow {
         List<T> used = new ArrayList<>();
         boolean isPromptMerged = false;
         boolean isCut = false;
-        for (Example example : format.read(row.values())) {
+        for (Example example : format.read(values)) {
             Joint joint = encoder.encode(example.content());
             checkNotEmpty(joint);
             if (example.content().isWhole()) {
@@ -82,11 +84,11 @@ final class RowConverter<T> {
             List<Side> sides = cut(joint);
             boolean isExampleCut = length(sides) < length(uncut(joint));
             checkReference(example, isExampleCut);
-            used.add(kind.convert(row.number(), example, sides));
+            used.add(maker.make(row, example, sides));
             isPromptMerged |= joint.isPromptMerged();
             isCut |= isExampleCut;
         }
-        return new ConvertedRow<>(row.number(), row.values(), format, List.copyOf(used), isPromptMerged, isCut, null);
+        return new ConvertedRow<>(row, values, format, List.copyOf(used), isPromptMerged, isCut, null);
     }
 
     private static void checkNotEmpty(Joint joint) throws BadRow {

@@ -1,25 +1,20 @@
 package org.dpo4j.data;
 
-import java.util.List;
+import java.util.Set;
 import java.util.function.BiFunction;
-import org.dpo4j.data.row.RowFormat;
-import org.dpo4j.data.row.RowFormats;
+import org.dpo4j.data.row.RowFormat.Kind;
 import org.dpo4j.data.store.RowCodec;
 
 /**
  * A kind of rows: how they are converted and stored.
  *
  * @param codec how a row is stored
- * @param formats formats that become rows of this kind
- * @param converter makes a converter from options and the formats that errors name
+ * @param kind what the formats of its rows are
+ * @param converter makes a converter from options and what errors ask for
  */
-record RowKind<T>(
-        RowCodec<T> codec,
-        List<RowFormat> formats,
-        BiFunction<ReadOptions, List<RowFormat>, RowConverter<T>> converter) {
+record RowKind<T>(RowCodec<T> codec, Kind kind, BiFunction<ReadOptions, Set<Kind>, RowConverter<T>> converter) {
 
-    static final RowKind<PreferencePair> PAIRS = new RowKind<>(new PairCodec(), RowFormats.PAIRS, RowConverter::pairs);
+    static final RowKind<PreferencePair> PAIRS = new RowKind<>(new PairCodec(), Kind.PAIR, RowConverter::pairs);
 
-    static final RowKind<Sequence> SEQUENCES =
-            new RowKind<>(new SequenceCodec(), RowFormats.SEQUENCES, RowConverter::sequences);
+    static final RowKind<Sequence> SEQUENCES = new RowKind<>(new SequenceCodec(), Kind.SINGLE, RowConverter::sequences);
 }

@@ -2,10 +2,10 @@ package org.dpo4j.data.row;
 
 import java.util.Arrays;
 import java.util.List;
-import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Tokenizer;
 import org.dpo4j.data.source.BadRow;
 import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Converts the values of rows to token ids.
@@ -24,9 +24,14 @@ public final class Encoder {
      */
     public record Joint(int[] prompt, int[][] completions, boolean isPromptMerged) {}
 
-    private final ReadOptions options;
+    private final @Nullable Tokenizer tokenizer;
+    private final int vocabularySize;
+    private final RowOptions options;
 
-    public Encoder(ReadOptions options) {
+    /** {@code vocabularySize}: number of rows of the model's embedding table. */
+    public Encoder(@Nullable Tokenizer tokenizer, int vocabularySize, RowOptions options) {
+        this.tokenizer = tokenizer;
+        this.vocabularySize = vocabularySize;
         this.options = options;
     }
 
@@ -52,8 +57,8 @@ public final class Encoder {
             return new Joint(prompt, completions.toArray(int[][]::new), false);
         }
         throw new BadRow(
-                BadRow.Reason.CONVERSATIONAL,
-                "it holds role and content messages; render them to text first (apply_chat_template in transformers)");
+                BadRow.Reason.CHAT_TEMPLATE,
+                "it holds role and content messages, and the model directory has no chat template");
     }
 
     /** Splits a whole sequence behind its first token, which nothing predicts. */
@@ -70,11 +75,11 @@ public final class Encoder {
     /** Throws if an id is outside the vocabulary. {@code name} is what has the ids. */
     public void checkVocabulary(String name, int[] ids) throws BadRow {
         for (int i = 0; i < ids.length; i++) {
-            if (ids[i] >= options.vocabularySize()) {
+            if (ids[i] >= vocabularySize) {
                 throw new BadRow(
                         BadRow.Reason.OUTSIDE_VOCABULARY,
                         name + " has the token id " + ids[i] + " at index " + i + ", outside the model's vocabulary of "
-                                + options.vocabularySize() + " tokens");
+                                + vocabularySize + " tokens");
             }
         }
     }
@@ -158,16 +163,15 @@ public final class Encoder {
     }
 
     private int[] encode(String text) throws BadRow {
-        Tokenizer tokenizer = tokenizer();
+        Tokenizer present = tokenizer();
         try {
-            return tokenizer.encodeStart(text);
+            return present.encodeStart(text);
         } catch (Dpo4jException e) {
             throw new BadRow(BadRow.Reason.UNKNOWN_TEXT, String.valueOf(e.getMessage()));
         }
     }
 
     private Tokenizer tokenizer() {
-        Tokenizer tokenizer = options.tokenizer();
         if (tokenizer == null) {
             throw new Dpo4jException(
                     "rows hold text but the model directory has no tokenizer.json; add it, or give token ids");

@@ -8,39 +8,51 @@ import java.util.Set;
 import org.dpo4j.data.source.BadRow;
 
 /**
- * One column of token ids for the prompt and one for each completion. The ids are used unchanged: no BOS or EOS is
- * added.
+ * Columns of token ids. The ids are used unchanged: no BOS or EOS is added.
  *
- * @param keys column of the prompt, then those of the completions
+ * @param kind pairs, completions, or judged completions
+ * @param ids columns of ids: the prompt, then each completion; or one column with a whole sequence
+ * @param label for judged completions, the column that says whether it is good; else nothing
  */
-record IdFormat(List<String> keys) implements RowFormat {
+record IdFormat(Kind kind, List<String> ids, List<String> label) implements RowFormat {
 
     @Override
-    public Kind kind() {
-        return keys.size() == 3 ? Kind.PAIR : Kind.SINGLE;
+    public List<String> required() {
+        List<String> required = new ArrayList<>(ids);
+        required.addAll(label);
+        return required;
     }
 
     @Override
     public Set<String> columns() {
-        return new LinkedHashSet<>(keys);
+        Set<String> columns = new LinkedHashSet<>(required());
+        switch (kind) {
+            case PAIR -> columns.addAll(List.of("weight", "ref_chosen_logps", "ref_rejected_logps"));
+            case JUDGED -> columns.add("weight");
+            case SINGLE -> {}
+        }
+        return columns;
     }
 
     @Override
     public List<Example> read(ObjectNode row) throws BadRow {
-        int[] prompt = Values.ids(row, keys.get(0));
-        List<int[]> completions = new ArrayList<>();
-        for (String key : keys.subList(1, keys.size())) {
-            completions.add(Values.ids(row, key));
+        List<int[]> parts = new ArrayList<>();
+        for (String column : ids) {
+            parts.add(Values.ids(row, column));
         }
-        Content content = new Content.Ids(prompt, completions);
+        boolean isWhole = parts.size() == 1;
+        Content content =
+                new Content.Ids(isWhole ? null : parts.get(0), isWhole ? parts : parts.subList(1, parts.size()));
         return List.of(
-                kind() == Kind.PAIR
-                        ? new Example.Pair(content, 1, Example.ReferenceSums.NONE)
-                        : new Example.Single(content, 1));
+                switch (kind) {
+                    case PAIR -> new Example.Pair(content, Values.weight(row), Values.reference(row));
+                    case SINGLE -> new Example.Single(content, 1);
+                    case JUDGED -> new Example.Judged(content, Values.label(row, label.get(0)), Values.weight(row));
+                });
     }
 
     @Override
     public String toString() {
-        return keys.toString();
+        return required().toString();
     }
 }

@@ -11,17 +11,41 @@ public interface RowFormat {
     /** What a row is used for. */
     enum Kind {
         /** Each example is an {@link Example.Pair}. */
-        PAIR,
+        PAIR("a pair"),
         /** The example is an {@link Example.Single}. */
-        SINGLE,
+        SINGLE("one completion"),
         /** The example is an {@link Example.Judged}. */
-        JUDGED
+        JUDGED("one judged completion");
+
+        private final String name;
+
+        Kind(String name) {
+            this.name = name;
+        }
+
+        @Override
+        public String toString() {
+            return name;
+        }
     }
 
     Kind kind();
 
-    /** The columns that are read. A row need not have all of them. */
+    /** The columns by which a row of this format is recognised. It has all of them. */
+    List<String> required();
+
+    /** The columns that are read: those required, and others that a row may lack. */
     Set<String> columns();
+
+    /** Whether the values of a row that has the required columns allow it to be read in this format. */
+    default boolean isReadable(ObjectNode row) {
+        return true;
+    }
+
+    /** The variant of this format that a row has. All rows of a file must have the same. */
+    default RowFormat variant(ObjectNode row) {
+        return this;
+    }
 
     /** What a row of this format says, at least one example. Throws if the row cannot be used. */
     List<Example> read(ObjectNode row) throws BadRow;

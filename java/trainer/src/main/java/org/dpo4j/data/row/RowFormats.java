@@ -1,97 +1,179 @@
 package org.dpo4j.data.row;
 
+import static org.dpo4j.data.row.RowFormat.Kind.JUDGED;
+import static org.dpo4j.data.row.RowFormat.Kind.PAIR;
+import static org.dpo4j.data.row.RowFormat.Kind.SINGLE;
+
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.dpo4j.data.row.RowFormat.Kind;
 import org.dpo4j.data.source.BadRow;
 
-/** All row formats. Finds the format of a row by its columns. Columns of no format are ignored and reported. */
+/** All row formats. Finds the format of a row by its columns. Columns that no format reads are ignored and reported. */
 public final class RowFormats {
-    public static final List<RowFormat> ALL = List.of(
-            new TextFormat(List.of("prompt", "chosen", "rejected")),
-            new TranscriptFormat(),
-            new IdFormat(List.of("prompt_ids", "chosen_ids", "rejected_ids")),
+    private static final List<String> LABELS = List.of("label", "kto_tag");
+
+    public static final List<RowFormat> PAIRS = pairs();
+
+    public static final List<RowFormat> SEQUENCES = List.of(
             new WholeFormat("text", false),
-            new TextFormat(List.of("prompt", "completion")),
-            new WholeFormat("ids", true),
-            new IdFormat(List.of("prompt_ids", "completion_ids")));
+            ColumnFormat.single(PromptColumns.PROMPT, "completion"),
+            new WholeFormat("messages", true),
+            new WholeFormat("conversations", true),
+            ColumnFormat.single(PromptColumns.INSTRUCTION, "output"),
+            new IdFormat(SINGLE, List.of("ids"), List.of()),
+            new IdFormat(SINGLE, List.of("prompt_ids", "completion_ids"), List.of()));
 
-    public static final List<RowFormat> PAIRS =
-            ALL.stream().filter(format -> format.kind() == RowFormat.Kind.PAIR).toList();
+    public static final List<RowFormat> JUDGMENTS =
+            LABELS.stream().flatMap(RowFormats::judgments).toList();
 
-    public static final List<RowFormat> SEQUENCES = ALL.stream()
-            .filter(format -> format.kind() == RowFormat.Kind.SINGLE)
-            .toList();
+    public static final List<RowFormat> ALL =
+            Stream.of(PAIRS, SEQUENCES, JUDGMENTS).flatMap(List::stream).toList();
 
-    private static final Set<String> CONVERSATIONAL = Set.of("messages", "conversations");
+    /** The formats of a kind that errors name; README lists all. */
+    private static final Map<Kind, String> COMMON = new EnumMap<>(Map.of(
+            PAIR, "[prompt, chosen, rejected] or [chosen, rejected] or [prompt_ids, chosen_ids, rejected_ids]",
+            SINGLE, "[text] or [prompt, completion] or [messages] or [ids] or [prompt_ids, completion_ids]",
+            JUDGED, "[prompt, completion, label] or [messages, label]"));
+
+    /** Columns of what a text model cannot read. */
+    private static final Set<String> MEDIA = Set.of("image", "images", "video", "videos", "audio", "audios");
 
     private RowFormats() {}
 
+    private static List<RowFormat> pairs() {
+        List<RowFormat> pairs = new ArrayList<>();
+        for (PromptColumns prompt : List.of(
+                PromptColumns.PROMPT,
+                PromptColumns.NONE,
+                PromptColumns.MESSAGES,
+                PromptColumns.CONVERSATIONS,
+                PromptColumns.INSTRUCTION)) {
+            pairs.add(ColumnFormat.pair(prompt, "chosen", "rejected"));
+        }
+        pairs.add(ColumnFormat.pair(PromptColumns.INPUT, "preferred_output", "non_preferred_output"));
+        for (PromptColumns prompt : List.of(
+                PromptColumns.PROMPT, PromptColumns.MESSAGES, PromptColumns.CONVERSATIONS, PromptColumns.INSTRUCTION)) {
+            pairs.add(ColumnFormat.ranked(prompt, Answers.scored(), "responses", "scores"));
+            pairs.add(ColumnFormat.ranked(prompt, Answers.placed(), "responses", "ranking"));
+            pairs.add(ColumnFormat.ranked(prompt, Answers.completions(), "completions"));
+        }
+        pairs.add(new IdFormat(PAIR, List.of("prompt_ids", "chosen_ids", "rejected_ids"), List.of()));
+        return List.copyOf(pairs);
+    }
+
+    private static Stream<RowFormat> judgments(String label) {
+        return Stream.of(
+                ColumnFormat.judged(PromptColumns.PROMPT, "completion", label),
+                new JudgedMessages("messages", label),
+                new JudgedMessages("conversations", label),
+                ColumnFormat.judged(PromptColumns.INSTRUCTION, "output", label),
+                new IdFormat(JUDGED, List.of("prompt_ids", "completion_ids"), List.of(label)));
+    }
+
+    /** The names of all columns that some format reads. */
+    static Set<String> columns() {
+        Set<String> columns = new TreeSet<>(MEDIA);
+        ALL.forEach(format -> columns.addAll(format.columns()));
+        return columns;
+    }
+
     /**
-     * The format whose keys a row has: all of them and none of another format. A null value counts as absent, because
-     * joined tables write null for columns that a row lacks. Throws if the format is not one of {@code wanted}.
+     * The format of a row: the one whose required columns it has. A null value counts as absent, because joined tables
+     * write null for columns that a row lacks. A format is left out if the columns of another one include its own.
+     * Throws if several formats remain among those of the kinds {@code wanted}, or none.
      */
-    public static RowFormat find(ObjectNode row, List<RowFormat> wanted) throws BadRow {
+    public static RowFormat find(ObjectNode row, Set<Kind> wanted) throws BadRow {
         Set<String> present = new LinkedHashSet<>();
-        List<String> nulls = new ArrayList<>();
         for (Map.Entry<String, JsonNode> column : row.properties()) {
-            String key = column.getKey();
-            JsonNode value = column.getValue();
-            if (value.isNull()) {
-                nulls.addAll(isKey(key) ? List.of(key) : List.of());
-                continue;
+            if (!column.getValue().isNull()) {
+                present.add(column.getKey());
             }
-            if (CONVERSATIONAL.contains(key) || (isKey(key) && isMessages(value))) {
+        }
+        List<RowFormat> readable = ALL.stream()
+                .filter(format -> present.containsAll(format.required()) && format.isReadable(row))
+                .toList();
+        List<RowFormat> found = readable.stream()
+                .filter(format -> readable.stream().noneMatch(other -> includes(other, format)))
+                .toList();
+        List<RowFormat> usable =
+                found.stream().filter(format -> wanted.contains(format.kind())).toList();
+        if (usable.size() > 1) {
+            throw new BadRow(
+                    BadRow.Reason.AMBIGUOUS,
+                    "it can be read as "
+                            + usable.stream().map(Object::toString).collect(Collectors.joining(" or as "))
+                            + "; leave out the columns of the others with column_map");
+        }
+        if (usable.isEmpty()) {
+            throw found.isEmpty() ? unknown(row, present, wanted) : unwanted(found.get(0), wanted);
+        }
+        refuseMedia(row, present);
+        return usable.get(0).variant(row);
+    }
+
+    private static boolean includes(RowFormat larger, RowFormat smaller) {
+        return larger.required().size() > smaller.required().size()
+                && Set.copyOf(larger.required()).containsAll(smaller.required());
+    }
+
+    private static void refuseMedia(ObjectNode row, Set<String> present) throws BadRow {
+        for (String column : present) {
+            boolean isEmpty = row.get(column).isArray() && row.get(column).isEmpty();
+            if (MEDIA.contains(column) && !isEmpty) {
                 throw new BadRow(
-                        BadRow.Reason.CONVERSATIONAL,
-                        key
-                                + " holds role and content messages, which need the model's chat template; render them"
-                                + " to text first (apply_chat_template in transformers) and give the text as prompt,"
-                                + " chosen and rejected");
-            }
-            if (isKey(key)) {
-                present.add(key);
+                        BadRow.Reason.NOT_TEXT,
+                        "it has " + column + ", and the model reads only text; leave the row out, or the column with"
+                                + " column_map");
             }
         }
-        for (RowFormat format : ALL) {
-            if (present.equals(format.columns())) {
-                checkWanted(format, wanted);
-                return format;
+    }
+
+    private static BadRow unknown(ObjectNode row, Set<String> present, Set<Kind> wanted) {
+        Set<String> known = new LinkedHashSet<>();
+        ALL.forEach(format -> known.addAll(format.required()));
+        List<String> nulls = new ArrayList<>();
+        row.properties().forEach(column -> {
+            if (column.getValue().isNull() && known.contains(column.getKey())) {
+                nulls.add(column.getKey());
             }
-        }
+        });
         List<String> all = new ArrayList<>();
         row.fieldNames().forEachRemaining(all::add);
-        throw new BadRow(
+        present.retainAll(known);
+        return new BadRow(
                 BadRow.Reason.UNKNOWN_FORMAT,
                 (present.isEmpty() ? "its keys are " + all : "its keys " + present + " match no format")
                         + (nulls.isEmpty() ? "" : " (null, so ignored: " + String.join(", ", nulls) + ")") + "; give "
-                        + names(wanted));
+                        + names(wanted) + ", or rename columns with column_map");
     }
 
-    private static boolean isKey(String key) {
-        return ALL.stream().anyMatch(format -> format.columns().contains(key));
+    private static BadRow unwanted(RowFormat found, Set<Kind> wanted) {
+        return new BadRow(
+                BadRow.Reason.UNKNOWN_FORMAT, "it has " + found + ", " + found.kind() + "; give " + names(wanted));
     }
 
-    /** A message, or a list that begins with one. */
-    private static boolean isMessages(JsonNode value) {
-        return value.isObject() || (value.isArray() && value.path(0).isObject());
-    }
-
-    public static void checkWanted(RowFormat found, List<RowFormat> wanted) throws BadRow {
-        if (!wanted.contains(found)) {
-            throw new BadRow(
-                    BadRow.Reason.UNKNOWN_FORMAT,
-                    "it has " + found + (found.kind() == RowFormat.Kind.PAIR ? ", a pair" : ", not a pair") + "; give "
-                            + names(wanted));
+    /** Throws if a row is of a kind that is not wanted. */
+    public static void checkWanted(RowFormat found, Set<Kind> wanted) throws BadRow {
+        if (!wanted.contains(found.kind())) {
+            throw unwanted(found, wanted);
         }
     }
 
-    private static String names(List<RowFormat> formats) {
-        return formats.stream().map(Object::toString).collect(Collectors.joining(" or "));
+    /** The most common formats of these kinds. */
+    private static String names(Set<Kind> wanted) {
+        return COMMON.entrySet().stream()
+                .filter(entry -> wanted.contains(entry.getKey()))
+                .map(Map.Entry::getValue)
+                .collect(Collectors.joining(" or "));
     }
 }

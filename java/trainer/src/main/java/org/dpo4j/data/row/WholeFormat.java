@@ -1,17 +1,18 @@
 package org.dpo4j.data.row;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import org.dpo4j.data.source.BadRow;
 
 /**
- * One column that holds a whole sequence, whose first token is the prompt.
+ * One column that holds a whole sequence, all of which is learnt: text, or messages.
  *
- * @param key name of the column
- * @param hasIds whether it holds token ids, which are used unchanged, rather than text
+ * @param column its name
+ * @param hasMessages whether it holds messages
  */
-record WholeFormat(String key, boolean hasIds) implements RowFormat {
+record WholeFormat(String column, boolean hasMessages) implements RowFormat {
 
     @Override
     public Kind kind() {
@@ -19,20 +20,27 @@ record WholeFormat(String key, boolean hasIds) implements RowFormat {
     }
 
     @Override
+    public List<String> required() {
+        return List.of(column);
+    }
+
+    @Override
     public Set<String> columns() {
-        return Set.of(key);
+        Set<String> columns = new LinkedHashSet<>(required());
+        columns.addAll(hasMessages ? ColumnFormat.CHAT : Set.of());
+        return columns;
     }
 
     @Override
     public List<Example> read(ObjectNode row) throws BadRow {
-        Content content = hasIds
-                ? new Content.Ids(null, List.of(Values.ids(row, key)))
-                : new Content.Text(null, List.of(Values.text(row, key)));
+        Content content = hasMessages
+                ? Contents.whole(row, Messages.read(row.path(column), column))
+                : new Content.Text(null, List.of(Values.text(row, column)));
         return List.of(new Example.Single(content, 1));
     }
 
     @Override
     public String toString() {
-        return columns().toString();
+        return required().toString();
     }
 }

@@ -11,8 +11,12 @@ public final class BadRow extends Exception {
     public enum Reason {
         MALFORMED("malformed JSON"),
         UNKNOWN_FORMAT("unknown format"),
+        AMBIGUOUS("several readings"),
+        BAD_VALUE("a value of a wrong type"),
+        NOT_TEXT("images or other parts that are not text"),
         MIXED_FORMAT("another format than the rows before"),
-        CONVERSATIONAL("role and content messages"),
+        CHAT_TEMPLATE("refused by the chat template"),
+        PROMPT_DIFFERS("the chat template renders the prompt otherwise with an answer"),
         NO_SHARED_PROMPT("no shared prompt"),
         EMPTY_PROMPT("empty prompt"),
         PROMPT_MERGES("prompt merges with the completion's first token"),

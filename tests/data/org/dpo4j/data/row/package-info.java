@@ -1,0 +1,5 @@
+/** Tests of row formats. */
+@NullMarked
+package org.dpo4j.data.row;
+
+import org.jspecify.annotations.NullMarked;
