@@ -17,6 +17,7 @@ module org.dpo4j.trainer {
     requires org.bytedeco.dnnl.linux.x86_64;
 
     exports org.dpo4j.data;
+    exports org.dpo4j.data.chat;
     exports org.dpo4j.data.source;
     exports org.dpo4j.model;
     exports org.dpo4j.model.family;

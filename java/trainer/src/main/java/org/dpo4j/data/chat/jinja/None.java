@@ -1,0 +1,6 @@
+package org.dpo4j.data.chat.jinja;
+
+/** Python's None. */
+enum None {
+    NONE
+}
