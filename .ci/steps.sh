@@ -15,3 +15,14 @@ side_by_side() {
   trap - EXIT
   cat target/second.log
 }
+
+# The directory of a JDK of this version or newer: JAVA_HOME, or one that Debian's or Adoptium's packages install.
+newer_jdk() {
+  local jdk version
+  for jdk in "${JAVA_HOME:-/none}" /usr/lib/jvm/*; do
+    version=$(sed -n 's/^JAVA_VERSION="\([0-9]*\).*/\1/p' "$jdk/release" 2>/dev/null || true)
+    if [ -x "$jdk/bin/javac" ] && [ "${version:-0}" -ge "$1" ]; then echo "$jdk"; return; fi
+  done
+  echo "no JDK $1 or newer in JAVA_HOME or /usr/lib/jvm: install one" >&2
+  return 1
+}

@@ -35,10 +35,14 @@ class ArtifactsTest {
         }
         assertThat(named)
                 .containsExactlyInAnyOrder(
-                        "dpo4j-kernels", "dpo4j-kernels:linux-x86_64", "dpo4j-trainer", "dpo4j-pytorch");
+                        "dpo4j-kernels",
+                        "dpo4j-kernels:linux-x86_64",
+                        "dpo4j-trainer",
+                        "dpo4j-pytorch",
+                        "dpo4j-parquet");
         try (var directories = Files.list(JAVA)) {
             assertThat(directories.filter(directory -> Files.exists(directory.resolve("pom.xml"))))
-                    .hasSize(4); // with the BOM
+                    .hasSize(5); // with the BOM
         }
     }
 
@@ -56,6 +60,19 @@ class ArtifactsTest {
             String documentation = Files.readString(sources.resolve(name.replace('.', '/') + "/package-info.java"));
             assertThat(documentation).as(name).startsWith("/**").containsPattern("[.]\\s");
         }
+    }
+
+    /** It is found as a service, by both names: of the class path and of the module path. */
+    @Test
+    void parquetIsAServiceWithoutExports() throws IOException {
+        Path main = JAVA.resolve("parquet/src/main");
+        String module = Files.readString(main.resolve("java/module-info.java"));
+        assertThat(module)
+                .contains("module org.dpo4j.parquet {")
+                .containsPattern("provides org.dpo4j.data.RowFileFormat with\\s+org.dpo4j.parquet.ParquetFormat;");
+        assertThat(EXPORT.matcher(module).find()).isFalse();
+        assertThat(main.resolve("resources/META-INF/services/org.dpo4j.data.RowFileFormat"))
+                .hasContent("org.dpo4j.parquet.ParquetFormat");
     }
 
     private static String first(String pattern, String text) {

@@ -33,9 +33,8 @@ public interface RowFileFormat {
     interface Reader extends AutoCloseable {
 
         /**
-         * The next row, or null after the last. The row belongs to the caller and does not change. A column without a
-         * value is null. Values of types that JSON lacks are as in {@code Dataset.to_json} of Hugging Face's datasets,
-         * or binary, which no column of text may be.
+         * The next row, or null after the last. The row belongs to the caller. A column without a value is null, times
+         * are text in ISO 8601, bytes are a binary node, which no column of text may be.
          *
          * @throws IOException if the file is damaged here; no row after it can be read
          */

@@ -1,0 +1,130 @@
+package org.dpo4j.parquet;
+
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.hardwood.metadata.ColumnChunk;
+import dev.hardwood.metadata.CompressionCodec;
+import dev.hardwood.metadata.RowGroup;
+import dev.hardwood.reader.ParquetFileReader;
+import dev.hardwood.reader.RowReader;
+import dev.hardwood.schema.SchemaNode;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import java.util.logging.Level;
+import java.util.logging.Logger;
+import org.dpo4j.data.RowFileFormat;
+import org.jspecify.annotations.Nullable;
+
+/** The rows of a Parquet file, row group after row group. */
+final class ParquetRows implements RowFileFormat.Reader {
+    private static final Set<CompressionCodec> CODECS = EnumSet.of(
+            CompressionCodec.UNCOMPRESSED, CompressionCodec.SNAPPY, CompressionCodec.GZIP, CompressionCodec.ZSTD);
+
+    /** Kept, so that its level stays: hardwood says at its start how it decompresses. */
+    private static final Logger LOG = Logger.getLogger("dev.hardwood");
+
+    static {
+        LOG.setLevel(Level.WARNING);
+    }
+
+    /** Calls of the library, which throws many types of exceptions if a file is damaged. */
+    private interface Call<T> {
+        T run() throws IOException;
+    }
+
+    private final ParquetFileReader file;
+    private final List<SchemaNode> columns;
+    /** Null if the file has no rows; hardwood cannot open a row group without rows. */
+    private final @Nullable RowReader rows;
+
+    private ParquetRows(ParquetFileReader file) {
+        this.file = file;
+        this.columns = file.getFileSchema().getRootNode().children();
+        this.rows = file.getFileMetaData().numRows() == 0 ? null : file.rowReader();
+    }
+
+    static ParquetRows open(Path path) throws IOException {
+        refuseEncrypted(path);
+        ParquetFileReader file = guarded(() -> ParquetFileReader.open(new ReadFile(path)));
+        try {
+            return guarded(() -> {
+                checkCodecs(file.getFileMetaData().rowGroups());
+                return new ParquetRows(file);
+            });
+        } catch (IOException e) {
+            guarded(() -> {
+                file.close();
+                return path;
+            });
+            throw e;
+        }
+    }
+
+    private static void refuseEncrypted(Path path) throws IOException {
+        try (InputStream in = Files.newInputStream(path)) {
+            byte[] head = in.readNBytes(4);
+            if (head.length == 4 && head[3] == 'E') {
+                throw new IOException("its index is encrypted, so write it again without encryption");
+            }
+        }
+    }
+
+    private static void checkCodecs(List<RowGroup> groups) {
+        for (RowGroup group : groups) {
+            for (ColumnChunk column : group.columns()) {
+                CompressionCodec codec = column.metaData().codec();
+                if (!CODECS.contains(codec)) {
+                    throw UnreadableColumn.compressed(
+                            column.metaData().pathInSchema().toString(), codec.toString());
+                }
+            }
+        }
+    }
+
+    private static <T> T guarded(Call<T> call) throws IOException {
+        try {
+            return call.run();
+        } catch (RuntimeException e) {
+            throw new IOException(reason(e), e);
+        } catch (OutOfMemoryError | StackOverflowError e) { // of a damaged size or depth
+            throw new IOException("its data are damaged, or a row group is larger than Java's memory", e);
+        } catch (IOException e) {
+            throw new IOException(reason(e), e);
+        }
+    }
+
+    private static String reason(Exception e) {
+        return e instanceof UnreadableColumn ? String.valueOf(e.getMessage()) : "its data are damaged";
+    }
+
+    @Override
+    public @Nullable ObjectNode next() throws IOException {
+        RowReader reader = rows;
+        return reader != null && guarded(reader::hasNext) ? guarded(() -> row(reader)) : null;
+    }
+
+    private ObjectNode row(RowReader reader) {
+        reader.next();
+        ObjectNode row = JsonNodeFactory.instance.objectNode();
+        for (SchemaNode column : columns) {
+            row.set(column.name(), ParquetValue.json(reader.getValue(column.name()), column, column.name()));
+        }
+        return row;
+    }
+
+    @Override
+    public void close() throws IOException {
+        guarded(() -> {
+            if (rows != null) {
+                rows.close();
+            }
+            file.close();
+            return true;
+        });
+    }
+}

@@ -1,0 +1,68 @@
+package org.dpo4j.parquet;
+
+import dev.hardwood.InputFile;
+import java.io.EOFException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A file whose ranges are copied to memory. Hardwood's own would map the file, and a mapped file that another process cuts
+ * short ends Java with SIGBUS.
+ */
+final class ReadFile implements InputFile {
+    private final Path path;
+    private @Nullable FileChannel channel;
+
+    ReadFile(Path path) {
+        this.path = path;
+    }
+
+    @Override
+    public void open() throws IOException {
+        if (channel == null) {
+            channel = FileChannel.open(path, StandardOpenOption.READ);
+        }
+    }
+
+    private FileChannel channel() throws IOException {
+        if (channel == null) {
+            throw new IOException("the file is not open");
+        }
+        return channel;
+    }
+
+    @Override
+    public ByteBuffer readRange(long offset, int length) throws IOException {
+        if (offset < 0 || length < 0 || offset > length() - length) {
+            throw new EOFException("the data end too early");
+        }
+        ByteBuffer bytes = ByteBuffer.allocateDirect(length);
+        while (bytes.hasRemaining()) {
+            if (channel().read(bytes, offset + bytes.position()) < 0) {
+                throw new EOFException("the data end too early");
+            }
+        }
+        return bytes.flip();
+    }
+
+    @Override
+    public long length() throws IOException {
+        return channel().size();
+    }
+
+    @Override
+    public String name() {
+        return path.toString();
+    }
+
+    @Override
+    public void close() throws IOException {
+        if (channel != null) {
+            channel.close();
+        }
+    }
+}

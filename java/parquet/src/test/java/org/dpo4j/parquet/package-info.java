@@ -1,0 +1,4 @@
+@NullMarked
+package org.dpo4j.parquet;
+
+import org.jspecify.annotations.NullMarked;
