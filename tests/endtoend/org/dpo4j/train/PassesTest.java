@@ -26,6 +26,10 @@ class PassesTest {
         return IntStream.of(batch).mapToObj(ROWS::get).reduce(BatchSize.NONE, BatchSize::plus);
     }
 
+    private static BatchSize bound(List<BatchSize> rows, int batch) {
+        return RowSizes.measure(rows, row -> row, row -> 0).bound(batch);
+    }
+
     /** The maximum, if the memory of a batch is its sizes. Adds the batches that are packed to {@code packed}. */
     private static PassMemory max(Stream<int[]> batches, BatchSize bound, List<int[]> packed) {
         return Passes.maxMemory(
@@ -51,15 +55,15 @@ class PassesTest {
     /** By hand: rows 5 + 7, tokens 9 + 5, the largest group and sequence, two rows. */
     @Test
     void theBoundIsTheSumOfTheLargestRows() {
-        assertThat(BatchSize.bound(ROWS, 2)).isEqualTo(new BatchSize(12, 14, 9, 8, 2));
-        assertThat(BatchSize.bound(ROWS, 9)).isEqualTo(new BatchSize(17, 19, 9, 8, 4));
-        assertThat(BatchSize.bound(List.of(), 2)).isEqualTo(BatchSize.NONE);
+        assertThat(bound(ROWS, 2)).isEqualTo(new BatchSize(12, 14, 9, 8, 2));
+        assertThat(bound(ROWS, 9)).isEqualTo(new BatchSize(17, 19, 9, 8, 4));
+        assertThat(bound(List.of(), 2)).isEqualTo(BatchSize.NONE);
     }
 
     @Test
     void theBoundDoesNotChangeTheMaximum() {
         for (int epochs = 1; epochs < 20; epochs++) {
-            assertThat(max(shuffled(epochs), BatchSize.bound(ROWS, 2), new ArrayList<>()))
+            assertThat(max(shuffled(epochs), bound(ROWS, 2), new ArrayList<>()))
                     .isEqualTo(max(shuffled(epochs), UNREACHABLE, new ArrayList<>()));
         }
     }
@@ -67,7 +71,7 @@ class PassesTest {
     @Test
     void noBatchIsReadAfterTheBoundIsReached() {
         List<int[]> read = new ArrayList<>();
-        assertThat(max(shuffled(1000).peek(read::add), BatchSize.bound(ROWS, 2), new ArrayList<>()))
+        assertThat(max(shuffled(1000).peek(read::add), bound(ROWS, 2), new ArrayList<>()))
                 .isEqualTo(new PassMemory(12, 14, 8, 9, 2));
         assertThat(read).hasSizeLessThan(100);
     }

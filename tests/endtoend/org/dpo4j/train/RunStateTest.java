@@ -16,7 +16,8 @@ class RunStateTest {
     private static final int TRAINED = 3;
 
     private static Steps steps(TrainOptions options, int rows) {
-        return new Steps(rows, options, epoch -> IntStream.range(0, rows).toArray());
+        return new Steps(
+                options, new int[rows], epoch -> IntStream.range(0, rows).toArray());
     }
 
     /** One pair, so that every step reads the same rows: metrics depend on weights and reference alone. */

@@ -15,7 +15,6 @@ import java.util.function.Function;
 import org.dpo4j.conformance.On;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.data.Sequence;
-import org.dpo4j.data.Shuffle;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
@@ -137,15 +136,14 @@ public record TinyRun(List<Metrics> history, float[] weights) {
     /** The loop of a run, which begins it. */
     static TrainLoop loop(
             Model model, TrainOptions options, Objective objective, RunListener listener, MetricsLog log) {
-        Steps steps = steps(objective.rows(), options);
+        Steps steps = new Steps(options, objective.rowTokens());
         RunState state = RunState.begin(model.parameters(), objective, steps, options, metrics -> {});
         return new TrainLoop(state, options, listener, log);
     }
 
     /** Steps over rows in the order of a run. */
     static Steps steps(int rows, TrainOptions options) {
-        return new Steps(
-                rows, options, epoch -> Shuffle.order(rows, options.seeds().seed(), epoch));
+        return new Steps(options, new int[rows]);
     }
 
     /**

@@ -273,6 +273,10 @@ class TrainOptionsTest {
                 bad("max_length is 1", builder -> builder.maxLength(1)),
                 bad("max_prompt_length is 0", builder -> builder.maxPromptLength(0)),
                 bad("max_completion_length is 0", builder -> builder.maxCompletionLength(0)),
+                bad(
+                        "group_by_length is true but train_sampling_strategy is sequential",
+                        builder -> builder.groupByLength(true).trainSamplingStrategy(SamplingStrategy.SEQUENTIAL)),
+                bad("max_tokens_per_batch is 1", builder -> builder.maxTokensPerBatch(1)),
                 bad("per_device_train_batch_size is 0", builder -> builder.perDeviceTrainBatchSize(0)),
                 bad("per_device_eval_batch_size is 0", builder -> builder.perDeviceEvalBatchSize(0)),
                 bad("gradient_accumulation_steps is 0", builder -> builder.gradientAccumulationSteps(0)),

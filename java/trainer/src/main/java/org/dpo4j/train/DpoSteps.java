@@ -3,7 +3,6 @@ package org.dpo4j.train;
 import java.util.List;
 import java.util.Map;
 import org.dpo4j.data.PreferencePair;
-import org.dpo4j.data.Shuffle;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
@@ -30,7 +29,7 @@ public final class DpoSteps implements AutoCloseable {
     public DpoSteps(Model model, List<PreferencePair> pairs, DpoOptions options, boolean isPrefixShared) {
         objective = PreferenceObjective.ofPairs(model, pairs, options, isPrefixShared);
         try {
-            Steps steps = steps(pairs, options.train());
+            Steps steps = new Steps(options.train(), objective.rowTokens());
             state = RunState.begin(model.parameters(), objective, steps, options.train(), metrics -> {});
         } catch (RuntimeException e) {
             objective.close();
@@ -50,12 +49,9 @@ public final class DpoSteps implements AutoCloseable {
             boolean isPrefixShared) {
         try (Model model = Model.planned(config, device, dtype);
                 PreferenceObjective objective = PreferenceObjective.ofPairs(model, pairs, options, isPrefixShared)) {
-            return MemoryPlan.of(model.parameters(), objective, steps(pairs, options.train()), options.train());
+            Steps steps = new Steps(options.train(), objective.rowTokens());
+            return MemoryPlan.of(model.parameters(), objective, steps, options.train());
         }
-    }
-
-    private static Steps steps(List<PreferencePair> pairs, TrainOptions options) {
-        return new Steps(pairs.size(), options, epoch -> Shuffle.order(pairs.size(), options.seeds().seed, epoch));
     }
 
     /** Queues the next step without waiting for the device. Throws if all steps of the options are done. */

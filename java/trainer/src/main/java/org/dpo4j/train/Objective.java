@@ -13,6 +13,9 @@ interface Objective extends AutoCloseable {
     /** Number of training rows. */
     int rows();
 
+    /** Tokens of each training row that the decoder computes; those of a shared prompt count once. */
+    int[] rowTokens();
+
     /** Plural name of a row: {@code pairs} or {@code sequences}. */
     String unit();
 

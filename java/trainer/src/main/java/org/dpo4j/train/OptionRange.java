@@ -35,6 +35,7 @@ public enum OptionRange {
     MAX_LENGTH(2, 1_000_000_000),
     MAX_NEW_TOKENS(1, 1_000_000_000),
     MAX_PROMPT_LENGTH(1, 1_000_000_000),
+    MAX_TOKENS_PER_BATCH(2, 1_000_000_000),
     MIN_NEW_TOKENS(0, 1_000_000_000),
     MIN_P(0, 1, "in [0, 1]"),
     MAX_STEPS(

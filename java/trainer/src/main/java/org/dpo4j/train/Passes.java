@@ -1,9 +1,7 @@
 package org.dpo4j.train;
 
 import java.util.Arrays;
-import java.util.List;
 import java.util.function.Function;
-import java.util.function.ToLongFunction;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
@@ -41,22 +39,6 @@ public record Passes(PassMemory training, PassMemory reference, PassMemory evalu
                     Math.max(group, other.group),
                     Math.max(longest, other.longest),
                     Math.max(count, other.count));
-        }
-
-        /** Upper bound on the size of every batch of at most {@code batch} of these rows. */
-        static BatchSize bound(List<BatchSize> rows, int batch) {
-            return new BatchSize(
-                    maxSum(rows, batch, BatchSize::rows),
-                    maxSum(rows, batch, BatchSize::tokens),
-                    maxSum(rows, 1, BatchSize::group),
-                    maxSum(rows, 1, BatchSize::longest),
-                    maxSum(rows, batch, BatchSize::count));
-        }
-
-        private static long maxSum(List<BatchSize> rows, int batch, ToLongFunction<BatchSize> size) {
-            long[] sorted = rows.stream().mapToLong(size).sorted().toArray();
-            return Arrays.stream(sorted, Math.max(0, sorted.length - batch), sorted.length)
-                    .sum();
         }
 
         /** The size of one batch that contains both. */

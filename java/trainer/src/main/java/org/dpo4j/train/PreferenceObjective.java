@@ -154,11 +154,8 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
 
     @Override
     public Map<String, String> facts() {
-        long twice = rows.stream().mapToLong(this::tokens).sum();
-        long shared = rows.stream()
-                .filter(layout::isShared)
-                .mapToLong(pair -> pair.prompt().length)
-                .sum();
+        long twice = sizes().totalTokens();
+        long shared = twice - IntStream.of(rowTokens()).asLongStream().sum();
         Map<String, String> facts = new LinkedHashMap<>();
         facts.put("loss", LossDescription.of(options));
         facts.put(

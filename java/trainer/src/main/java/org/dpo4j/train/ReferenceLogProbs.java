@@ -63,8 +63,8 @@ public record ReferenceLogProbs(float[] sums) {
             listener.progress(PHASE, done, read.length);
         }
         for (int row : read) {
-            check(model, sums[2 * row], pairs.get(row).row(), "chosen");
-            check(model, sums[2 * row + 1], pairs.get(row).row(), "rejected");
+            check(model, sums[2 * row], pairs, row, "chosen");
+            check(model, sums[2 * row + 1], pairs, row, "rejected");
         }
         return new ReferenceLogProbs(sums);
     }
@@ -79,10 +79,11 @@ public record ReferenceLogProbs(float[] sums) {
         return selected;
     }
 
-    private static void check(ScoringModel model, float sum, int row, String side) {
+    private static void check(ScoringModel model, float sum, List<PreferencePair> pairs, int row, String side) {
         if (!Float.isFinite(sum)) {
-            throw new Dpo4jException("row " + row + ": the reference log-prob of the " + side + " completion is " + sum
-                    + "; " + WeightCheck.explain(model.model().parameters()));
+            throw new Dpo4jException(
+                    "row " + pairs.get(row).row() + ": the reference log-prob of the " + side + " completion is " + sum
+                            + "; " + WeightCheck.explain(model.model().parameters()));
         }
     }
 }

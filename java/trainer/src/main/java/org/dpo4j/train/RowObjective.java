@@ -11,6 +11,7 @@ import org.dpo4j.model.PassMemory;
 import org.dpo4j.model.ScoringModel;
 import org.dpo4j.model.TrainingModel;
 import org.dpo4j.report.RunListener;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Base of the objectives. A step packs its micro-batches and runs them forward and backward; an evaluation runs its
@@ -31,6 +32,7 @@ abstract class RowObjective<T> implements Objective {
     final TrainingModel training;
     final ScoringModel evaluation;
     private RunListener listener = metrics -> {};
+    private @Nullable RowSizes sizes;
 
     RowObjective(
             List<T> rows, List<T> evalRows, TrainOptions options, TrainingModel training, ScoringModel evaluation) {
@@ -79,24 +81,28 @@ abstract class RowObjective<T> implements Objective {
 
     /** Maximum device memory of passes over these batches, each of at most {@code batch} of the rows {@code from}. */
     final PassMemory memory(Function<PackedBatch, PassMemory> measure, List<T> from, int batch, Stream<int[]> batches) {
-        List<Passes.BatchSize> sizes = from.stream().map(this::size).toList();
-        return Passes.maxMemory(
-                measure,
-                batches,
-                chosen -> sum(sizes, chosen),
-                chosen -> pack(select(from, chosen)),
-                Passes.BatchSize.bound(sizes, batch));
+        RowSizes sizes = from == rows ? sizes() : RowSizes.measure(from, this::size, this::tokens);
+        return Passes.maxMemory(measure, batches, sizes::sum, chosen -> pack(select(from, chosen)), sizes.bound(batch));
     }
 
-    private static Passes.BatchSize sum(List<Passes.BatchSize> sizes, int[] batch) {
-        return IntStream.of(batch).mapToObj(sizes::get).reduce(Passes.BatchSize.NONE, Passes.BatchSize::plus);
+    /** The sizes of the training rows. */
+    final RowSizes sizes() {
+        RowSizes measured = sizes;
+        if (measured == null) {
+            measured = RowSizes.measure(rows, this::size, this::tokens);
+            sizes = measured;
+        }
+        return measured;
+    }
+
+    @Override
+    public final int[] rowTokens() {
+        return sizes().decoderRows();
     }
 
     /** Completion tokens of each training row. */
     final int[] completionTokens() {
-        return rows.stream()
-                .mapToInt(row -> Math.toIntExact(size(row).tokens()))
-                .toArray();
+        return sizes().completionTokens();
     }
 
     @Override

@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.kernels.Device;
@@ -130,8 +131,8 @@ final class SequenceObjective extends RowObjective<Sequence> {
                 String.format(
                         Locale.ROOT,
                         "%,d per epoch, %,d of them targets",
-                        rows.stream().mapToLong(this::tokens).sum(),
-                        terms(rows)));
+                        sizes().totalTokens(),
+                        IntStream.of(completionTokens()).asLongStream().sum()));
         facts.put("head", HeadProducts.ofGroups(training.logitsRows(), completionTokens(), unit()));
         return facts;
     }

@@ -39,6 +39,32 @@ public final class StepOptions extends OptionGroup {
     @Option(names = "--per_device_train_batch_size", description = "Rows per micro-batch; default ${DEFAULT-VALUE}.")
     int perDeviceTrainBatchSize = 8;
 
+    /** Maximum tokens of a micro-batch; null for no limit. */
+    @Option(
+            names = "--max_tokens_per_batch",
+            description =
+                    "Maximum tokens of a micro-batch, beside the maximum number of rows: it ends before the row that"
+                            + " would exceed one of them. A shared prompt counts once. Default: no limit.")
+    @Nullable
+    Integer maxTokensPerBatch;
+
+    /** The order of the rows; null: {@code RANDOM}, or as {@code groupByLength} says. */
+    @Option(
+            names = "--train_sampling_strategy",
+            description =
+                    "Order of the rows in an epoch: ${COMPLETION-CANDIDATES}; default random. group_by_length puts rows"
+                            + " of similar length together.")
+    @Nullable
+    SamplingStrategy trainSamplingStrategy;
+
+    /** Another name of {@code trainSamplingStrategy group_by_length}. */
+    @Option(
+            names = "--group_by_length",
+            arity = "0..1",
+            fallbackValue = "true",
+            description = "The same as --train_sampling_strategy group_by_length, as transformers 4 calls it.")
+    boolean groupByLength = false;
+
     /** Rows of a batch without gradients: evaluation and reference log-probs. */
     @Option(
             names = "--per_device_eval_batch_size",
@@ -73,6 +99,20 @@ public final class StepOptions extends OptionGroup {
 
     StepOptions(double learningRate) {
         this.learningRate = learningRate;
+    }
+
+    /** The order of the rows. Throws if the two options that choose it differ. */
+    SamplingStrategy samplingStrategy() {
+        if (groupByLength
+                && trainSamplingStrategy != null
+                && trainSamplingStrategy != SamplingStrategy.GROUP_BY_LENGTH) {
+            throw new Dpo4jException("group_by_length is true but train_sampling_strategy is " + trainSamplingStrategy
+                    + "; leave one out");
+        }
+        if (trainSamplingStrategy != null) {
+            return trainSamplingStrategy;
+        }
+        return groupByLength ? SamplingStrategy.GROUP_BY_LENGTH : SamplingStrategy.RANDOM;
     }
 
     /** Whether to use CUDA graphs on this device. Throws if {@code cuda_graphs} is true but the device has none. */

@@ -41,6 +41,7 @@ public record TrainOptions(
         output.directory();
         output.saveFormat();
         data.checkValues();
+        step.samplingStrategy();
         ScheduleKwargs.checkKeys(step.lrSchedulerType, step.lrSchedulerKwargs);
         checkPrecision(optimizer, dtype(model, optimizer));
         if (step.warmupSteps > 0 && step.warmupRatio > 0) {

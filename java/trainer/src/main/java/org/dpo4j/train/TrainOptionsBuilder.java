@@ -171,6 +171,21 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
+    public B maxTokensPerBatch(int value) {
+        step.maxTokensPerBatch = value;
+        return self();
+    }
+
+    public B trainSamplingStrategy(SamplingStrategy value) {
+        step.trainSamplingStrategy = value;
+        return self();
+    }
+
+    public B groupByLength(boolean value) {
+        step.groupByLength = value;
+        return self();
+    }
+
     public B perDeviceEvalBatchSize(int value) {
         step.perDeviceEvalBatchSize = value;
         return self();

@@ -7,7 +7,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.dpo4j.data.ReadOptions;
-import org.dpo4j.data.Shuffle;
 import org.dpo4j.data.Tokenizer;
 import org.dpo4j.data.TruncationMode;
 import org.dpo4j.kernels.DType;
@@ -53,8 +52,7 @@ final class TrainRun {
             describe(options, model, facts);
             MemoryPlan.ofState(model.parameters(), options).check(memoryOf(device));
             try (Objective objective = read(options, model, reader, listener, facts)) {
-                int rows = objective.rows();
-                Steps steps = new Steps(rows, options, epoch -> Shuffle.order(rows, options.seeds().seed, epoch));
+                Steps steps = new Steps(options, objective.rowTokens());
                 facts.putAll(objective.facts());
                 facts.put("steps", steps + "; " + options.step().schedule(steps.total()));
                 MemoryPlan memory = MemoryPlan.of(model.parameters(), objective, steps, options);
