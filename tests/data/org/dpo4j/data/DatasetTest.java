@@ -91,7 +91,11 @@ class DatasetTest {
         assertPair(pairs, 0, list(BOS, A), list(D, EOS), list(C, EOS));
         assertThat(pairs.report().facts("pairs", ""))
                 .containsExactly(
-                        Map.entry("pairs", "2 rows; skipped 1: identical sides 1"),
+                        Map.entry(
+                                "pairs",
+                                "2 rows; skipped 1: identical sides 1\n"
+                                        + "left out: identical sides  1  33.3 %  rows.jsonl line 3\n"
+                                        + "same as an earlier row     1  33.3 %  rows.jsonl line 2"),
                         Map.entry("columns used", "prompt (2 rows), chosen (2 rows), rejected (2 rows)"),
                         Map.entry("columns not used", "score (1 row), source (2 rows)"));
     }
@@ -209,7 +213,9 @@ class DatasetTest {
         assertRefusedWith(() -> LetterTokenizer.pairs(file, false, OnBadRow.STOP), file + " line 3: " + message);
         Dataset<PreferencePair> skipping = LetterTokenizer.pairs(file, false, OnBadRow.SKIP);
         assertThat(skipping.rows()).hasSize(1);
-        assertThat(skipping.report().skipped().values()).containsExactly(1);
+        assertThat(skipping.report().skipped().values())
+                .extracting(RowCount::rows)
+                .containsExactly(1);
     }
 
     @Test

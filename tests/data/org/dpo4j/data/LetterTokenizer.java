@@ -1,6 +1,7 @@
 package org.dpo4j.data;
 
 import java.nio.file.Path;
+import org.dpo4j.data.row.RowOptions;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -62,6 +63,16 @@ public final class LetterTokenizer {
     /** Rows of any length, read with a tokenizer, or as ids without one. */
     static ReadOptions options(@Nullable Tokenizer tokenizer, OnBadRow onBadRow) {
         return new ReadOptions(tokenizer, SIZE, Truncation.NONE, onBadRow);
+    }
+
+    /** Likewise, with options of long and repeated rows. */
+    static ReadOptions options(
+            @Nullable Tokenizer tokenizer,
+            Truncation truncation,
+            RepeatOptions repeats,
+            OnBadRow onBadRow,
+            @Nullable RejectedRows rejected) {
+        return new ReadOptions(tokenizer, SIZE, truncation, repeats, onBadRow, RowOptions.DEFAULT, rejected);
     }
 
     /** The pairs of a file, read with these files of the tokenizer. */

@@ -51,7 +51,9 @@ class MaxLengthTest {
                 () -> pairs(rows, mode, OnBadRow.STOP), directory.resolve("rows.jsonl") + " line 2: " + message);
         Dataset<PreferencePair> skipping = pairs(rows, mode, OnBadRow.SKIP);
         assertThat(skipping.rows()).extracting(PreferencePair::row).containsExactly(1);
-        assertThat(skipping.report().skipped().values()).containsExactly(1);
+        assertThat(skipping.report().skipped().values())
+                .extracting(RowCount::rows)
+                .containsExactly(1);
     }
 
     private void assertSequenceRefused(String row, String message) {
@@ -107,7 +109,7 @@ class MaxLengthTest {
         assertThat(cut.chosen()).containsExactly(D, C, D); // no EOS: the text does not end here
         assertThat(cut.rejected()).containsExactly(C, EOS);
         assertThat(pairs.rows().get(1).rejected()).containsExactly(C, C, EOS);
-        assertThat(pairs.report().truncated()).isOne();
+        assertThat(pairs.report().cutRows()).isOne();
         assertThat(pairs.report()).hasToString("2 rows, 1 cut to max_length");
     }
 

@@ -109,6 +109,31 @@ class BadInputTest {
     }
 
     @Test
+    void rowsThatAreCutOrLeftOutAreListed() {
+        TestFiles.write(
+                data,
+                GOOD + "{\"prompt_ids\":[1,5],\"chosen_ids\":[7" + ",8".repeat(69) + "],\"rejected_ids\":[9]}\n" + GOOD
+                        + "{\"prompt_ids\":[1],\"chosen_ids\":[99],\"rejected_ids\":[9]}\n");
+        Cli run = run("--on_bad_row skip --drop_duplicates").assertSucceeded();
+        assertThat(run.out())
+                .anyMatch(
+                        line -> line.matches("pairs +2 rows, 1 cut to max_length; skipped 2: same as an earlier row 1,"
+                                + " token id outside the vocabulary 1"))
+                .anyMatch(line -> line.matches(" +cut: chosen +1  25.0 %  \\S+ line 2"))
+                .anyMatch(line -> line.matches(" +left out: same as an earlier row +1  25.0 %  \\S+ line 3"));
+        assertThat(run.err())
+                .contains(
+                        "dpo4j: 50% of the pairs are cut (1 of 2); raise max_length, or leave them out with truncation_mode"
+                                + " drop");
+        List<String> rejected =
+                TestFiles.read(output.resolve("rejected_rows.jsonl")).lines().toList();
+        assertThat(rejected).hasSize(2);
+        assertThat(rejected.get(1))
+                .startsWith("{\"file\":\"" + data + "\",\"row\":4,\"reason\":\"token id outside the vocabulary\",")
+                .endsWith(",\"content\":{\"prompt_ids\":[1],\"chosen_ids\":[99],\"rejected_ids\":[9]}}");
+    }
+
+    @Test
     void rowsOfSftLongerThanTheModelAreCutOrRefused() {
         TestFiles.write(data, "{\"ids\":[1,5,6]}\n{\"ids\":[1" + ",8".repeat(64) + "]}\n");
         command = "sft --truncation_mode raise";

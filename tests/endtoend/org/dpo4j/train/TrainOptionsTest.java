@@ -47,6 +47,8 @@ class TrainOptionsTest {
                 .containsEntry("bf16_stochastic_round", false)
                 .containsEntry("on_bad_row", OnBadRow.STOP)
                 .containsEntry("keep_eos", false)
+                .containsEntry("drop_duplicates", false)
+                .containsEntry("drop_contradictions", false)
                 .containsEntry("learning_rate", 1e-6)
                 .containsEntry("lr_scheduler_type", LrSchedulerType.LINEAR)
                 .containsEntry("warmup_steps", 0.0)

@@ -93,7 +93,7 @@ final class LogpsCommand implements Callable<Integer> {
             int vocabulary = model.architecture().vocabSize();
             try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory(), vocabulary)) {
                 int maxLength = model.architecture().maxLength(data.maxLength(), Integer.MAX_VALUE);
-                ReadOptions read = data.readOptions(tokenizer, vocabulary, maxLength, TruncationMode.RAISE);
+                ReadOptions read = data.readOptions(tokenizer, vocabulary, maxLength, TruncationMode.RAISE, null);
                 RowSource rows = data.rows();
                 rows.notes().forEach(Output::notice);
                 Map<String, String> facts = new LinkedHashMap<>();
@@ -113,8 +113,9 @@ final class LogpsCommand implements Callable<Integer> {
             String source, Model model, Dataset<T> read, Map<String, String> stored, LogProbLines<T> lines) {
         Map<String, String> facts = new LinkedHashMap<>(read.report().facts("rows", ""));
         facts.putAll(stored);
-        facts.forEach((name, fact) ->
-                System.err.println("dpo4j: " + source + ": " + (name.equals("rows") ? "" : name + ": ") + fact));
+        facts.forEach((name, fact) -> fact.lines()
+                .forEach(line -> System.err.println(
+                        "dpo4j: " + source + ": " + (name.equals("rows") ? "" : name + ": ") + line)));
         LogProbLines.Columns columns = new LogProbLines.Columns(perToken, ids);
         Output.write(output, out -> lines.write(source, read.rows(), model, batchTokens, columns, out));
     }

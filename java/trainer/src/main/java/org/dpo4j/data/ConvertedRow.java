@@ -2,6 +2,7 @@ package org.dpo4j.data;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.List;
+import java.util.Set;
 import org.dpo4j.data.row.RowFormat;
 import org.dpo4j.data.source.BadRow;
 import org.jspecify.annotations.Nullable;
@@ -13,8 +14,9 @@ import org.jspecify.annotations.Nullable;
  * @param values the row as read; null if it is malformed
  * @param format its format; null if it has none
  * @param used its pairs or sequences; empty if it cannot be used
+ * @param fingerprints that of each
  * @param isPromptMerged whether the end of the prompt merged with a completion
- * @param isCut whether a completion was cut to {@code max_length}
+ * @param cutParts the parts that were cut: prompt, completion, chosen, rejected
  * @param bad why it cannot be used; null if it can
  */
 record ConvertedRow<T>(
@@ -22,11 +24,12 @@ record ConvertedRow<T>(
         @Nullable ObjectNode values,
         @Nullable RowFormat format,
         List<T> used,
+        List<Fingerprint> fingerprints,
         boolean isPromptMerged,
-        boolean isCut,
+        Set<String> cutParts,
         @Nullable BadRow bad) {
 
     static <T> ConvertedRow<T> bad(int number, @Nullable ObjectNode values, @Nullable RowFormat format, BadRow bad) {
-        return new ConvertedRow<>(number, values, format, List.of(), false, false, bad);
+        return new ConvertedRow<>(number, values, format, List.of(), List.of(), false, Set.of(), bad);
     }
 }

@@ -60,13 +60,18 @@ final class DatasetLoader {
     <T> Loaded<T> load(RowKind<T> kind) {
         String name = name(kind.codec().kind());
         Notes notes = notes(name);
-        Loaded<T> stored = notes == null ? null : stored(kind, name, notes);
+        Loaded<T> stored = notes == null || !hasRejected(name, notes) ? null : stored(kind, name, notes);
         if (stored != null) {
             return stored;
         }
+        RejectedRows rejected = options.rejected();
+        long rejectedBefore = rejected == null ? 0 : rejected.position();
         try (DatasetReader<T> reader = reader(kind, Set.of(kind.kind()))) {
             long began = System.nanoTime();
             DatasetReader.read(source, List.of(reader), listener);
+            if (rejected != null && name != null) {
+                directory.writeRejected(name, channel -> rejected.copy(rejectedBefore, channel));
+            }
             return finish(kind, reader, name, began);
         }
     }
@@ -102,7 +107,7 @@ final class DatasetLoader {
 
     private <T> DatasetReader<T> reader(RowKind<T> kind, Set<Kind> named) {
         return new DatasetReader<>(
-                options.onBadRow(), kind.converter().apply(options, named), new StoreWriter<>(kind.codec(), directory));
+                options, kind.converter().apply(options, named), new StoreWriter<>(kind.codec(), directory));
     }
 
     /** The name of the store; null if the rows are not kept. A pipe has no state that another run could compare. */
@@ -126,6 +131,15 @@ final class DatasetLoader {
             replace(e);
             return null;
         }
+    }
+
+    /** Lists the rows that were left out when the store was written, if they are wanted. Returns false if they are lost. */
+    private boolean hasRejected(@Nullable String name, Notes notes) {
+        RejectedRows rejected = options.rejected();
+        return name == null
+                || rejected == null
+                || notes.report.skipped().isEmpty()
+                || rejected.append(directory.rejected(name));
     }
 
     private void replace(IOException e) {

@@ -1,11 +1,8 @@
 package org.dpo4j.data;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import java.util.Collections;
-import java.util.EnumMap;
-import java.util.LinkedHashMap;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.BitSet;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Consumer;
 import org.dpo4j.data.row.RowFormat;
 import org.dpo4j.data.source.BadRow;
@@ -25,20 +22,20 @@ final class DatasetReader<T> implements AutoCloseable {
     /** The file may be read to its end, because it is buffered, while its last rows are converted. */
     private static final double MAX_SHARE = 0.999;
 
-    private final OnBadRow onBadRow;
+    private final ReadOptions options;
     private final RowConverter<T> converter;
     private final StoreWriter<T> rows;
-    private final Map<BadRow.Reason, Integer> skipped = new EnumMap<>(BadRow.Reason.class);
-    private final Map<String, Integer> columnsUsed = new LinkedHashMap<>();
-    private final Map<String, Integer> columnsNotUsed = new LinkedHashMap<>();
+    private final RowCounts counts = new RowCounts();
+    private final SeenRows seen = new SeenRows();
+    /** Rows of the store that a later one contradicts. */
+    private final BitSet contradicted = new BitSet();
+
     private @Nullable RowFormat format;
     private @Nullable Dpo4jException refusal;
     private boolean hasRowsOfKind;
-    private int truncated;
-    private int mergedPrompts;
 
-    DatasetReader(OnBadRow onBadRow, RowConverter<T> converter, StoreWriter<T> rows) {
-        this.onBadRow = onBadRow;
+    DatasetReader(ReadOptions options, RowConverter<T> converter, StoreWriter<T> rows) {
+        this.options = options;
         this.converter = converter;
         this.rows = rows;
     }
@@ -69,7 +66,7 @@ final class DatasetReader<T> implements AutoCloseable {
             row = rows.next();
         } catch (BadRow bad) {
             String place = rows.place(rows.number());
-            tasks.add(() -> inTurn(readers, reader -> reader.leaveOut(place, bad)), 1);
+            tasks.add(() -> inTurn(readers, reader -> reader.leaveOut(place, null, bad)), 1);
             return true;
         } catch (RuntimeException e) {
             tasks.add(
@@ -122,21 +119,69 @@ final class DatasetReader<T> implements AutoCloseable {
         if (refusal != null) {
             return;
         }
+        String place = rows.place(row.number());
         BadRow bad = badness(row);
         if (bad != null) {
-            leaveOut(rows.place(row.number()), bad);
+            leaveOut(place, row.values(), bad);
             return;
         }
         format = row.format(); // only a usable row sets the format of the file
-        row.used().forEach(this.rows::add);
-        mergedPrompts += row.isPromptMerged() ? 1 : 0;
-        truncated += row.isCut() ? 1 : 0;
-        countColumns(row);
+        boolean isUsed = false;
+        for (int i = 0; i < row.used().size(); i++) {
+            BadRow repeat = repeat(row.fingerprints().get(i), place);
+            if (repeat == null) {
+                this.rows.add(row.used().get(i));
+                isUsed = true;
+            } else {
+                leaveOut(place, row.values(), repeat);
+            }
+        }
+        if (isUsed) {
+            counts.add(row, place);
+        }
     }
 
-    private void leaveOut(String place, BadRow bad) {
-        if (bad.isByOption() || onBadRow == OnBadRow.SKIP) {
-            skipped.merge(bad.reason(), 1, Integer::sum);
+    /** Why an example is left out because of an earlier one; null if it is used. Notes it if it is used all the same. */
+    private @Nullable BadRow repeat(Fingerprint fingerprint, String place) {
+        RepeatOptions repeats = options.repeats();
+        int same = seen.find(fingerprint.high(), fingerprint.low());
+        int opposite = fingerprint.hasOpposite()
+                ? seen.find(fingerprint.oppositeHigh(), fingerprint.oppositeLow())
+                : SeenRows.NONE;
+        boolean isContradictionDropped = opposite != SeenRows.NONE && repeats.isContradictionDropped();
+        if (same == SeenRows.NONE) {
+            seen.add(fingerprint.high(), fingerprint.low(), isContradictionDropped ? SeenRows.DROPPED : rows.rows());
+        }
+        if (isContradictionDropped) {
+            dropContradicted(opposite);
+            return BadRow.leftOut(BadRow.Reason.CONTRADICTED, "another row says the opposite");
+        }
+        if (same != SeenRows.NONE && repeats.isRepeatDropped()) {
+            return BadRow.leftOut(BadRow.Reason.REPEATED, "an earlier row has the same tokens");
+        }
+        if (opposite != SeenRows.NONE) {
+            counts.note(BadRow.Reason.CONTRADICTED.toString(), place);
+        }
+        if (same != SeenRows.NONE) {
+            counts.note(BadRow.Reason.REPEATED.toString(), place);
+        }
+        return null;
+    }
+
+    private void dropContradicted(int earlier) {
+        if (earlier != SeenRows.DROPPED && !contradicted.get(earlier)) {
+            contradicted.set(earlier);
+            counts.leftOut(BadRow.Reason.CONTRADICTED);
+        }
+    }
+
+    private void leaveOut(String place, @Nullable ObjectNode values, BadRow bad) {
+        boolean isSkipped = options.onBadRow() == OnBadRow.SKIP;
+        if (bad.isByOption() || isSkipped) {
+            counts.leftOut(bad.reason(), place);
+            if (isSkipped && options.rejected() != null) {
+                options.rejected().add(place, values, bad);
+            }
         } else if (refusal == null) {
             refusal = new Dpo4jException(place + ": " + bad.getMessage(), bad);
         }
@@ -151,18 +196,6 @@ final class DatasetReader<T> implements AutoCloseable {
         return new BadRow(
                 BadRow.Reason.MIXED_FORMAT,
                 "it has " + found + " but the rows before it have " + format + "; use one format per file");
-    }
-
-    private void countColumns(ConvertedRow<T> row) {
-        if (row.values() == null || row.format() == null) {
-            return;
-        }
-        for (Map.Entry<String, JsonNode> column : row.values().properties()) {
-            if (!column.getValue().isNull()) {
-                (row.format().columns().contains(column.getKey()) ? columnsUsed : columnsNotUsed)
-                        .merge(column.getKey(), 1, Integer::sum);
-            }
-        }
     }
 
     /** Whether the file holds rows of this kind rather than of the other; true if it has no rows of either. */
@@ -180,37 +213,22 @@ final class DatasetReader<T> implements AutoCloseable {
         return rows;
     }
 
-    /** Numbers of rows used, cut and skipped. Throws if a row was refused or no row is usable. */
+    /** Numbers of rows used, cut and left out. Throws if a row was refused or no row is usable. */
     DatasetReport report(RowSource source) {
         if (refusal != null) {
             throw refusal;
         }
-        DatasetReport report = report();
+        rows.remove(contradicted);
+        DatasetReport report = counts.report(rows.rows());
         if (report.used() == 0) {
             throw new Dpo4jException(
-                    source.name() + " has no row that can be used" + (skipped.isEmpty() ? "" : ": " + report));
+                    source.name() + " has no row that can be used" + (counts.hasLeftOut() ? ": " + report : ""));
         }
         return report;
-    }
-
-    private DatasetReport report() {
-        return new DatasetReport(
-                rows.rows(),
-                reasons(),
-                truncated,
-                mergedPrompts,
-                Collections.unmodifiableMap(columnsUsed),
-                Collections.unmodifiableMap(columnsNotUsed));
     }
 
     @Override
     public void close() {
         rows.close();
-    }
-
-    private Map<String, Integer> reasons() {
-        Map<String, Integer> reasons = new LinkedHashMap<>();
-        skipped.forEach((reason, count) -> reasons.put(reason.toString(), count));
-        return Collections.unmodifiableMap(reasons);
     }
 }

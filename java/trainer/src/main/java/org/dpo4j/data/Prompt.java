@@ -57,7 +57,7 @@ public record Prompt(int row, int[] ids) {
         if (prompts.isEmpty()) {
             throw new Dpo4jException(InputFile.name(file) + " holds no prompts");
         }
-        return new Dataset<>(prompts, new DatasetReport(prompts.size(), Map.of(), 0, 0, used, notUsed));
+        return new Dataset<>(prompts, DatasetReport.whole(prompts.size(), used, notUsed));
     }
 
     private static int[] ids(ObjectNode row, String key, Encoder encoder, @Nullable Tokenizer tokenizer) throws BadRow {

@@ -3,8 +3,10 @@ package org.dpo4j.data;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.dpo4j.data.Truncation.Kept;
 import org.dpo4j.data.row.Content;
@@ -35,23 +37,30 @@ final class RowConverter<T> {
     private final Set<Kind> wanted;
     private final Set<Kind> named;
     private final Maker<T> maker;
+    private final Function<T, Fingerprint> fingerprint;
     private final Encoder encoder;
 
     /** {@code wanted}: what rows may be. {@code named}: what the error of an unknown row asks for. */
-    private RowConverter(ReadOptions options, Set<Kind> wanted, Set<Kind> named, Maker<T> maker) {
+    private RowConverter(
+            ReadOptions options,
+            Set<Kind> wanted,
+            Set<Kind> named,
+            Maker<T> maker,
+            Function<T, Fingerprint> fingerprint) {
         this.options = options;
         this.wanted = wanted;
         this.named = named;
         this.maker = maker;
+        this.fingerprint = fingerprint;
         this.encoder = new Encoder(options.tokenizer(), options.vocabularySize(), options.rows());
     }
 
     static RowConverter<PreferencePair> pairs(ReadOptions options, Set<Kind> named) {
-        return new RowConverter<>(options, Set.of(Kind.PAIR), named, RowConverter::pair);
+        return new RowConverter<>(options, Set.of(Kind.PAIR), named, RowConverter::pair, Fingerprint::pair);
     }
 
     static RowConverter<Sequence> sequences(ReadOptions options, Set<Kind> named) {
-        return new RowConverter<>(options, Set.of(Kind.SINGLE), named, RowConverter::sequence);
+        return new RowConverter<>(options, Set.of(Kind.SINGLE), named, RowConverter::sequence, Fingerprint::sequence);
     }
 
     /** Whether this kind can use rows of the format. */
@@ -74,21 +83,22 @@ final class RowConverter<T> {
     private ConvertedRow<T> convert(int row, ObjectNode values, RowFormat format) throws BadRow {
         List<T> used = new ArrayList<>();
         boolean isPromptMerged = false;
-        boolean isCut = false;
+        Set<String> cutParts = new LinkedHashSet<>();
         for (Example example : format.read(values)) {
             Joint joint = encoder.encode(example.content());
             checkNotEmpty(joint);
             if (example.content().isWhole()) {
                 options.truncation().checkWhole(joint.prompt().length + joint.completions()[0].length);
             }
-            List<Side> sides = cut(joint);
-            boolean isExampleCut = length(sides) < length(uncut(joint));
-            checkReference(example, isExampleCut);
+            Set<String> cut = new LinkedHashSet<>();
+            List<Side> sides = cut(joint, cut);
+            checkReference(example, !cut.isEmpty());
             used.add(maker.make(row, example, sides));
             isPromptMerged |= joint.isPromptMerged();
-            isCut |= isExampleCut;
+            cutParts.addAll(cut);
         }
-        return new ConvertedRow<>(row, values, format, List.copyOf(used), isPromptMerged, isCut, null);
+        List<Fingerprint> fingerprints = used.stream().map(fingerprint).toList();
+        return new ConvertedRow<>(row, values, format, List.copyOf(used), fingerprints, isPromptMerged, cutParts, null);
     }
 
     private static void checkNotEmpty(Joint joint) throws BadRow {
@@ -108,7 +118,8 @@ final class RowConverter<T> {
                 .toList();
     }
 
-    private List<Side> cut(Joint joint) throws BadRow {
+    /** The completions, each with its prompt, cut. Adds the names of the parts that were cut. */
+    private List<Side> cut(Joint joint, Set<String> cutParts) throws BadRow {
         int[][] completions = joint.completions();
         List<Integer> lengths =
                 Arrays.stream(completions).map(each -> each.length).toList();
@@ -121,6 +132,12 @@ final class RowConverter<T> {
             sides.add(new Side(
                     kept.get(i).prompt(joint.prompt(), completions[i]),
                     options.truncation().completion(kept.get(i), completions[i])));
+            if (kept.get(i).isPromptCut(joint.prompt().length)) {
+                cutParts.add("prompt");
+            }
+            if (kept.get(i).isCompletionCut(completions[i].length)) {
+                cutParts.add(names.get(i));
+            }
         }
         if (isIdentical(sides)) {
             throw BadRow.leftOut(
@@ -133,12 +150,6 @@ final class RowConverter<T> {
         return sides.size() == 2
                 && Arrays.equals(sides.get(0).prompt, sides.get(1).prompt)
                 && Arrays.equals(sides.get(0).completion, sides.get(1).completion);
-    }
-
-    private static int length(List<Side> sides) {
-        return sides.stream()
-                .mapToInt(side -> side.prompt.length + side.completion.length)
-                .sum();
     }
 
     private static void checkReference(Example example, boolean isCut) throws BadRow {

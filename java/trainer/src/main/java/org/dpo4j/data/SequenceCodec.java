@@ -44,7 +44,7 @@ final class SequenceCodec implements RowCodec<Sequence> {
         int row = from.getInt();
         int[] prompt = RowCodec.getIds(from, lengths[0]);
         int[] completion = RowCodec.getIds(from, lengths[1]);
-        boolean[] targets = from.hasRemaining() ? new boolean[completion.length] : null;
+        boolean[] targets = lengths[2] < lengths[1] ? new boolean[completion.length] : null;
         for (int i = 0; targets != null && i < targets.length; i++) {
             targets[i] = from.get() != 0;
         }

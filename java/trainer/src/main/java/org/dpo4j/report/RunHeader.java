@@ -16,13 +16,14 @@ public record RunHeader(Map<String, String> facts) {
         facts = Collections.unmodifiableMap(new LinkedHashMap<>(facts));
     }
 
-    /** One fact per line, with the texts aligned. */
+    /** One fact per line, with the texts aligned, also the further lines of a text. */
     @Override
     public String toString() {
         int width = facts.keySet().stream().mapToInt(String::length).max().orElse(0);
         return facts.entrySet().stream()
-                .map(fact ->
-                        fact.getKey() + " ".repeat(width + 2 - fact.getKey().length()) + fact.getValue())
+                .map(fact -> fact.getKey()
+                        + " ".repeat(width + 2 - fact.getKey().length())
+                        + fact.getValue().replace("\n", System.lineSeparator() + " ".repeat(width + 2)))
                 .collect(Collectors.joining(System.lineSeparator()));
     }
 }

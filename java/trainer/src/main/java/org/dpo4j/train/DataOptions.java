@@ -6,9 +6,12 @@ import java.util.List;
 import org.dpo4j.data.DatasetCache;
 import org.dpo4j.data.OnBadRow;
 import org.dpo4j.data.ReadOptions;
+import org.dpo4j.data.RejectedRows;
+import org.dpo4j.data.RepeatOptions;
 import org.dpo4j.data.Tokenizer;
 import org.dpo4j.data.Truncation;
 import org.dpo4j.data.TruncationMode;
+import org.dpo4j.data.row.RowOptions;
 import org.dpo4j.data.source.DatasetRequest;
 import org.dpo4j.data.source.DatasetRequest.Use;
 import org.dpo4j.data.source.RowSource;
@@ -56,7 +59,9 @@ public final class DataOptions extends OptionGroup {
     @Option(
             names = "--on_bad_row",
             description =
-                    "What to do with a row that cannot be used: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}.")
+                    "What to do with a row that cannot be used: ${COMPLETION-CANDIDATES}; default ${DEFAULT-VALUE}. skip"
+                            + " leaves it out; in training it also writes the rows that are left out to"
+                            + " rejected_rows.jsonl in output_dir, up to 64 MiB.")
     OnBadRow onBadRow = OnBadRow.STOP;
 
     /** Maximum tokens of prompt and completion together; null for the command's default. */
@@ -121,6 +126,25 @@ public final class DataOptions extends OptionGroup {
     @Nullable
     Boolean datasetCache;
 
+    /** Whether a row with the tokens of an earlier one is left out. */
+    @Option(
+            names = "--drop_duplicates",
+            arity = "0..1",
+            fallbackValue = "true",
+            description =
+                    "Leave out a row with the same tokens as an earlier one; default ${DEFAULT-VALUE}. Such rows are"
+                            + " counted either way.")
+    boolean dropDuplicates = false;
+
+    /** Whether rows that contradict each other are left out. */
+    @Option(
+            names = "--drop_contradictions",
+            arity = "0..1",
+            fallbackValue = "true",
+            description = "Leave out rows that contradict each other: two pairs with chosen and rejected exchanged;"
+                    + " default ${DEFAULT-VALUE}. Such rows are counted either way.")
+    boolean dropContradictions = false;
+
     /** Whether rows are given. */
     public boolean hasRows() {
         return datasetName != null;
@@ -179,14 +203,20 @@ public final class DataOptions extends OptionGroup {
      *
      * @param maxLength maximum number of tokens of a row
      * @param mode what to do with a longer row if no option says so
+     * @param rejected receives the rows that are left out; null: nothing does
      */
     public ReadOptions readOptions(
-            @Nullable Tokenizer tokenizer, int vocabularySize, int maxLength, TruncationMode mode) {
+            @Nullable Tokenizer tokenizer,
+            int vocabularySize,
+            int maxLength,
+            TruncationMode mode,
+            @Nullable RejectedRows rejected) {
         TruncationMode used = truncationMode == null ? mode : truncationMode;
         checkKeepEos(used);
         Integer eos = keepEos ? eos(tokenizer) : null;
         Truncation truncation = new Truncation(used, maxLength, maxPromptLength, maxCompletionLength, eos);
-        return new ReadOptions(tokenizer, vocabularySize, truncation, onBadRow);
+        RepeatOptions repeats = new RepeatOptions(dropDuplicates, dropContradictions);
+        return new ReadOptions(tokenizer, vocabularySize, truncation, repeats, onBadRow, RowOptions.DEFAULT, rejected);
     }
 
     private static int eos(@Nullable Tokenizer tokenizer) {

@@ -35,7 +35,7 @@ public final class DpoTrainer {
                     source.notes().forEach(note -> facts.merge("dataset", note, (a, b) -> a + "; " + b));
                     Dataset<PreferencePair> pairs = Dataset.pairs(
                             source, read, train.data().cache(), new ReadingReport("pairs", reports, facts));
-                    facts.putAll(pairs.report().facts("pairs", ""));
+                    TrainRun.report(pairs.report(), "pairs", "", facts, listener);
                     List<PreferencePair> evalPairs = List.of();
                     RowSource evalSource = train.evalRows(source);
                     if (evalSource != null) {
@@ -46,7 +46,7 @@ public final class DpoTrainer {
                                         read,
                                         train.data().cache(),
                                         new ReadingReport("eval pairs", reports, facts));
-                        facts.putAll(eval.report().facts("eval pairs", "eval "));
+                        TrainRun.report(eval.report(), "eval pairs", "eval ", facts, listener);
                         evalPairs = eval.rows();
                     }
                     return new PreferenceObjective(model, pairs.rows(), evalPairs, options);

@@ -12,6 +12,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.dpo4j.data.RejectedRows;
 import org.dpo4j.io.DirectoryFiles;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.io.OutputFile;
@@ -113,6 +114,11 @@ final class OutputDirectory implements AutoCloseable {
             throw new Dpo4jException("output_dir " + directory
                     + " holds a model already; choose another, or set overwrite_output_dir to replace it");
         }
+    }
+
+    /** Opens {@code rejected_rows.jsonl}. */
+    RejectedRows rejectedRows() {
+        return new RejectedRows(directory.resolve("rejected_rows.jsonl"));
     }
 
     /** Opens {@code metrics.jsonl}. */

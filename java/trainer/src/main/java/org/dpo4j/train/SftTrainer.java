@@ -34,7 +34,7 @@ public final class SftTrainer {
                     source.notes().forEach(note -> facts.merge("dataset", note, (a, b) -> a + "; " + b));
                     Dataset<Sequence> sequences = Dataset.sequences(
                             source, read, train.data().cache(), new ReadingReport("rows", reports, facts));
-                    facts.putAll(sequences.report().facts("rows", ""));
+                    TrainRun.report(sequences.report(), "rows", "", facts, listener);
                     List<Sequence> evalSequences = List.of();
                     RowSource evalSource = train.evalRows(source);
                     if (evalSource != null) {
@@ -45,7 +45,7 @@ public final class SftTrainer {
                                         read,
                                         train.data().cache(),
                                         new ReadingReport("eval rows", reports, facts));
-                        facts.putAll(eval.report().facts("eval rows", "eval "));
+                        TrainRun.report(eval.report(), "eval rows", "eval ", facts, listener);
                         evalSequences = eval.rows();
                     }
                     return new SequenceObjective(model, sequences.rows(), evalSequences, train);

@@ -136,6 +136,16 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
+    public B dropDuplicates(boolean value) {
+        data.dropDuplicates = value;
+        return self();
+    }
+
+    public B dropContradictions(boolean value) {
+        data.dropContradictions = value;
+        return self();
+    }
+
     public B keepEos(boolean value) {
         data.keepEos = value;
         return self();

@@ -6,7 +6,10 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import org.dpo4j.data.DatasetReport;
+import org.dpo4j.data.OnBadRow;
 import org.dpo4j.data.ReadOptions;
+import org.dpo4j.data.RejectedRows;
 import org.dpo4j.data.Tokenizer;
 import org.dpo4j.data.TruncationMode;
 import org.dpo4j.kernels.DType;
@@ -51,7 +54,7 @@ final class TrainRun {
             requireSavable(model, options);
             describe(options, model, facts);
             MemoryPlan.ofState(model.parameters(), options).check(memoryOf(device));
-            try (Objective objective = read(options, model, reader, listener, facts)) {
+            try (Objective objective = read(options, model, reader, output, listener, facts)) {
                 Steps steps = new Steps(options, objective.rowTokens());
                 facts.putAll(objective.facts());
                 facts.put("steps", steps + "; " + options.step().schedule(steps.total()));
@@ -126,20 +129,30 @@ final class TrainRun {
             TrainOptions options,
             Model model,
             ObjectiveReader reader,
+            OutputDirectory output,
             RunListener listener,
             Map<String, String> facts) {
         int vocabulary = model.architecture().vocabSize();
         int maxLength = options.maxLengthFor(model.architecture());
-        try (Tokenizer tokenizer = Tokenizer.find(options.model().directory(), vocabulary)) {
+        try (Tokenizer tokenizer = Tokenizer.find(options.model().directory(), vocabulary);
+                RejectedRows rejected = options.data().onBadRow == OnBadRow.SKIP ? output.rejectedRows() : null) {
             if (tokenizer != null && tokenizer.size() < vocabulary) {
                 facts.put(
                         "vocabulary",
                         vocabulary + " in the model, " + tokenizer.size() + " in the tokenizer: "
                                 + (vocabulary - tokenizer.size()) + " rows are padding");
             }
-            ReadOptions read = options.data().readOptions(tokenizer, vocabulary, maxLength, TruncationMode.KEEP_START);
+            ReadOptions read =
+                    options.data().readOptions(tokenizer, vocabulary, maxLength, TruncationMode.KEEP_START, rejected);
             return reader.read(model, read, listener, facts);
         }
+    }
+
+    /** Adds what was read to the header's facts. Warns if many rows are cut. */
+    static void report(
+            DatasetReport report, String rows, String prefix, Map<String, String> facts, RunListener listener) {
+        facts.putAll(report.facts(rows, prefix));
+        report.warning(rows).ifPresent(listener::notice);
     }
 
     private static void describe(TrainOptions options, Model model, Map<String, String> facts) {

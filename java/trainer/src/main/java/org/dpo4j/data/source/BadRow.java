@@ -1,5 +1,7 @@
 package org.dpo4j.data.source;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * A row that cannot be used. It never leaves this package: readers turn it into an error that names file and line, or
  * count it.
@@ -24,6 +26,8 @@ public final class BadRow extends Exception {
         IDENTICAL_SIDES("identical sides"),
         IDENTICAL_ONCE_CUT("identical sides once cut"),
         REFERENCE_OF_WHOLE_ROW("log-probs of the reference of a row that is cut"),
+        REPEATED("same as an earlier row"),
+        CONTRADICTED("contradicts another row"),
         OUTSIDE_VOCABULARY("token id outside the vocabulary"),
         UNKNOWN_TEXT("text without tokens in the vocabulary"),
         PROMPT_TOO_LONG("prompt fills max_length"),
@@ -43,26 +47,38 @@ public final class BadRow extends Exception {
 
     private final Reason reason;
     private final boolean isByOption;
+    private final @Nullable String text;
 
     /** A row that {@code on_bad_row} decides about. */
     public BadRow(Reason reason, String message) {
-        this(reason, message, false);
+        this(reason, message, false, null);
     }
 
-    private BadRow(Reason reason, String message, boolean isByOption) {
+    private BadRow(Reason reason, String message, boolean isByOption, @Nullable String text) {
         super(message);
         this.reason = reason;
         this.isByOption = isByOption;
+        this.text = text;
+    }
+
+    /** A row that is not JSON. {@code text} is what the file has instead. */
+    public static BadRow malformed(String message, String text) {
+        return new BadRow(Reason.MALFORMED, message, false, text);
     }
 
     /** A row that is left out because another option says so, whatever {@code on_bad_row} is. */
     public static BadRow leftOut(Reason reason, String message) {
-        return new BadRow(reason, message, true);
+        return new BadRow(reason, message, true, null);
     }
 
     /** Whether the row is left out whatever {@code on_bad_row} is. */
     public boolean isByOption() {
         return isByOption;
+    }
+
+    /** What the file has instead of a row; null if it has a row. */
+    public @Nullable String text() {
+        return text;
     }
 
     public Reason reason() {

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import org.dpo4j.io.JsonErrors;
 import org.dpo4j.kernels.Dpo4jException;
@@ -42,9 +43,9 @@ final class JsonLines extends JsonRows {
         try {
             return row(MAPPER.readTree(line));
         } catch (JsonProcessingException e) {
-            throw new BadRow(
-                    BadRow.Reason.MALFORMED,
-                    "malformed JSON: " + JsonErrors.reason(e, true) + "; write one JSON object per line");
+            throw BadRow.malformed(
+                    "malformed JSON: " + JsonErrors.reason(e, true) + "; write one JSON object per line",
+                    new String(line, StandardCharsets.UTF_8));
         }
     }
 

@@ -70,10 +70,10 @@ abstract class JsonRows implements Rows {
         if (node instanceof ObjectNode object) {
             return new Row(number, object);
         }
-        throw new BadRow(
-                BadRow.Reason.MALFORMED,
+        throw BadRow.malformed(
                 "a JSON object is expected, not "
-                        + node.getNodeType().toString().toLowerCase(Locale.ROOT));
+                        + node.getNodeType().toString().toLowerCase(Locale.ROOT),
+                node.toString());
     }
 
     @Override

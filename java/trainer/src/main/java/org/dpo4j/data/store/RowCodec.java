@@ -24,7 +24,7 @@ public interface RowCodec<T> {
     /** Writes the row. The buffer is little-endian. */
     void write(T row, ByteBuffer to);
 
-    /** Reads a row. {@code from} holds its bytes and nothing else. */
+    /** Reads a row. {@code from} begins with its bytes, and may go on with others. */
     T read(ByteBuffer from, int[] lengths);
 
     /** Writes token ids. */

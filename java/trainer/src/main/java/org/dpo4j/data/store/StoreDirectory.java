@@ -20,6 +20,7 @@ import org.jspecify.annotations.Nullable;
 public final class StoreDirectory {
     static final Duration MAX_AGE = Duration.ofDays(30);
     private static final String END = ".rows";
+    private static final String REJECTED_END = ".rejected.jsonl";
 
     private final Path directory;
 
@@ -50,7 +51,25 @@ public final class StoreDirectory {
     public <T> StoredRows<T> open(String name, RowCodec<T> codec) throws IOException {
         StoredRows<T> rows = StoredRows.open(codec, file(name));
         touch(file(name));
+        if (Files.exists(rejected(name))) {
+            touch(rejected(name));
+        }
         return rows;
+    }
+
+    /** The file of rows that were left out when a store was written, as JSON lines. */
+    public Path rejected(String name) {
+        return directory.resolve(name + REJECTED_END);
+    }
+
+    /** Writes the file of {@link #rejected} rows. */
+    public void writeRejected(String name, OutputFile.Content lines) {
+        try {
+            OutputFile.makeDirectory(directory);
+        } catch (IOException e) {
+            throw unwritable(e, 0);
+        }
+        OutputFile.write(rejected(name), lines);
     }
 
     /** The time of the last use, which {@link #deleteOld} reads. */
@@ -74,7 +93,7 @@ public final class StoreDirectory {
         Instant oldest = Instant.now().minus(MAX_AGE);
         try (Stream<Path> files = Files.list(directory)) {
             for (Path file : (Iterable<Path>) files::iterator) {
-                if (file.toString().endsWith(END)
+                if ((file.toString().endsWith(END) || file.toString().endsWith(REJECTED_END))
                         && Files.getLastModifiedTime(file).toInstant().isBefore(oldest)) {
                     Files.deleteIfExists(file);
                 }

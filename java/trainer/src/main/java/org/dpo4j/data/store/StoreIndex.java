@@ -3,6 +3,7 @@ package org.dpo4j.data.store;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.BitSet;
 
 /** The index of a store while its rows are written. */
 final class StoreIndex {
@@ -29,6 +30,19 @@ final class StoreIndex {
         offsets[rows] = offset;
         System.arraycopy(lengthsOfRow, 0, lengths, rows * lengthCount, lengthCount);
         rows++;
+    }
+
+    /** Removes rows by number. Later rows move up. */
+    void remove(BitSet numbers) {
+        int kept = 0;
+        for (int row = 0; row < rows; row++) {
+            if (!numbers.get(row)) {
+                offsets[kept] = offsets[row];
+                System.arraycopy(lengths, row * lengthCount, lengths, kept * lengthCount, lengthCount);
+                kept++;
+            }
+        }
+        rows = kept;
     }
 
     /** The bytes of rows {@code begin} to {@code end} - 1. */

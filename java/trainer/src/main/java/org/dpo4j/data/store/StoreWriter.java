@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.util.BitSet;
 import java.util.zip.CRC32C;
 import org.dpo4j.io.DirectoryFiles;
 import org.dpo4j.io.FileErrors;
@@ -49,6 +50,11 @@ public final class StoreWriter<T> implements AutoCloseable {
         index.add(written + buffer.position(), codec.lengths(row));
         codec.write(row, buffer);
         maxRowBytes = Math.max(maxRowBytes, bytes);
+    }
+
+    /** Removes rows that were added, by number. Their bytes stay. */
+    public void remove(BitSet numbers) {
+        index.remove(numbers);
     }
 
     private void makeRoom(int bytes) {

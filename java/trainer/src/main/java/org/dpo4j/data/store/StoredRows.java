@@ -142,7 +142,8 @@ public final class StoredRows<T> extends AbstractList<T> implements RandomAccess
         long end = row + 1 == size() ? header.indexAt() : offset(row + 1);
         ByteBuffer part = parts[(int) (begin >> PART_BITS)];
         int at = (int) (begin & ((1 << PART_BITS) - 1));
-        ByteBuffer bytes = part.slice(at, (int) (end - begin)).order(ByteOrder.LITTLE_ENDIAN);
+        int length = (int) Math.min(end - begin, header.maxRowBytes()); // removed rows may lie between
+        ByteBuffer bytes = part.slice(at, length).order(ByteOrder.LITTLE_ENDIAN);
         return codec.read(bytes, lengths(row));
     }
 
