@@ -121,6 +121,15 @@ class ConfigFileTest {
     }
 
     @Test
+    void dataSetsAreAListOfMappings() {
+        assertThat(text(
+                        "datasets:\n- path: a/b\n  columns: [x, y]\n  weight: 0.5\n- &c {path: c, name: ~}\n- <<: *c",
+                        "datasets"))
+                .isEqualTo("[{\"path\":\"a/b\",\"columns\":[\"x\",\"y\"],\"weight\":\"0.5\"},"
+                        + "{\"path\":\"c\",\"name\":null},{\"path\":\"c\",\"name\":null}]");
+    }
+
+    @Test
     void anAliasMayReplaceAnyValue() {
         assertThat(text("dataset_name: &d rows.jsonl\neval_dataset: *d", "eval_dataset"))
                 .isEqualTo("rows.jsonl");
@@ -162,7 +171,6 @@ class ConfigFileTest {
         beta: 0.1↵max_lenght: 5 | FILE line 2: unknown option max_lenght of dpo; did you mean max_length?
         lr: 5 | FILE line 1: unknown option lr of dpo; did you mean learning_rate?
         use_peft: true | FILE line 1: use_peft true is not supported: adapters are not supported; all weights are trained
-        datasets: [{path: a}] | FILE line 1: datasets [...] is not supported: dataset_name is one file; join the files
         debug: true | FILE line 1: debug true is not supported: give --debug on the command line
         seed: 1↵→beta: 1 | config FILE line 2 is not valid YAML: a tab stands where spaces belong; indent with spaces
         seed:↵→1 | config FILE line 2 is not valid YAML: a tab stands where spaces belong; indent with spaces

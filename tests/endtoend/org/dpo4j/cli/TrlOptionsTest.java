@@ -140,7 +140,7 @@ class TrlOptionsTest {
     /** Fields of alignment-handbook's DataArguments and ModelArguments (src/alignment/configs.py, v0.4). */
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-        dataset_mixer | {a/b: 1.0} | {...} | dataset_name is one file; write the rows of the mixture to one file
+        dataset_mixer | {a/b: 1.0} | {...} | give datasets, a list with path and fraction or weight
         dataset_splits | [train_prefs, test_prefs] | [...] | give dataset_train_split and dataset_test_split
         preprocessing_num_workers | 12 | 12 | rows are read by one thread; leave it out
         auto_insert_empty_system_msg | true | true | render the chat template first and give text

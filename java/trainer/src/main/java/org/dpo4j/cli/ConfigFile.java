@@ -1,6 +1,10 @@
 package org.dpo4j.cli;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.NullNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.nio.file.Path;
@@ -15,6 +19,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.dpo4j.io.JsonFile;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.train.DatasetList;
 import org.dpo4j.train.OptionMap;
 import org.jspecify.annotations.Nullable;
 import org.yaml.snakeyaml.nodes.MappingNode;
@@ -182,10 +187,29 @@ final class ConfigFile implements IDefaultValueProvider {
                     .map(element -> scalar(option, entry, element))
                     .collect(Collectors.joining(","));
         }
+        if (option.type() == DatasetList.class) {
+            return json(entry, entry.value).toString();
+        }
         if (entry.value instanceof MappingNode mapping && option.type() == OptionMap.class) {
             return map(option, entry, mapping);
         }
         return scalar(option, entry, entry.value);
+    }
+
+    /** A value with all that is in it as JSON. */
+    private JsonNode json(Entry entry, Node node) {
+        checkTag(entry, node);
+        if (node instanceof MappingNode mapping) {
+            ObjectNode json = JsonFile.object();
+            flattened(mapping).values().forEach(each -> json.set(each.key, json(each, each.value)));
+            return json;
+        }
+        if (node instanceof SequenceNode list) {
+            ArrayNode json = JsonFile.object().arrayNode();
+            list.getValue().forEach(element -> json.add(json(entry, element)));
+            return json;
+        }
+        return isNull(node) ? NullNode.instance : TextNode.valueOf(((ScalarNode) node).getValue());
     }
 
     /** A mapping of single values as a JSON object, which {@link OptionMap} parses. */

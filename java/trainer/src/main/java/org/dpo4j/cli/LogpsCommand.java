@@ -42,6 +42,9 @@ import picocli.CommandLine.Spec;
         },
         sortOptions = false)
 final class LogpsCommand implements Callable<Integer> {
+    /** TRL's default seed. */
+    private static final long MIXTURE_SEED = 42;
+
     @Spec
     private CommandSpec command;
 
@@ -94,7 +97,7 @@ final class LogpsCommand implements Callable<Integer> {
             try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory(), vocabulary)) {
                 int maxLength = model.architecture().maxLength(data.maxLength(), Integer.MAX_VALUE);
                 ReadOptions read = data.readOptions(tokenizer, vocabulary, maxLength, TruncationMode.RAISE, null);
-                RowSource rows = data.rows();
+                RowSource rows = data.rows(MIXTURE_SEED);
                 rows.notes().forEach(Output::notice);
                 Map<String, String> facts = new LinkedHashMap<>();
                 Dataset.read(

@@ -10,6 +10,7 @@ import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.train.DatasetList;
 import org.dpo4j.train.OptionMap;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -46,6 +47,7 @@ final class OptionTypes {
             commands.registerConverter(type, OptionTypes::narrow);
         }
         commands.registerConverter(OptionMap.class, OptionTypes::map);
+        commands.registerConverter(DatasetList.class, OptionTypes::datasets);
         for (CommandLine command : commands.getSubcommands().values()) {
             for (OptionSpec option : command.getCommandSpec().options()) {
                 if (option.type().isEnum()) {
@@ -130,6 +132,14 @@ final class OptionTypes {
             throw new TypeConversionException("a path without ~: the environment names no home directory (HOME)");
         }
         return literal(home + text.substring(1));
+    }
+
+    private static DatasetList datasets(String text) {
+        try {
+            return DatasetList.parse(text);
+        } catch (Dpo4jException e) {
+            throw new TypeConversionException("a list of data sets (" + e.getMessage() + ")");
+        }
     }
 
     private static OptionMap map(String text) {

@@ -31,6 +31,11 @@ public final class Shuffle {
         return order;
     }
 
+    /** A uniform number in [0, 1), with 53 random bits. It depends only on the seed and the index. */
+    public static double uniform(long seed, long index) {
+        return (mix(mix(seed) + GAMMA * (index + 1)) >>> 11) * 0x1.0p-53;
+    }
+
     /**
      * A uniform number in {@code 0 .. bound-1}: the high half of a product of 32 by 32 bits, with rejection to avoid
      * bias (Lemire 2019).

@@ -33,6 +33,17 @@ public final class DataOptions extends OptionGroup {
     @Nullable
     Path datasetName;
 
+    /** Data sets that are mixed; null: {@code dataset_name}. */
+    @Option(
+            names = "--datasets",
+            description =
+                    "Several data sets instead of dataset_name: in a config file a list of mappings with TRL's keys"
+                            + " path, name, data_dir, data_files, split, columns and fraction, or with weight and column_map. By"
+                            + " default all rows of one data set follow those of the other. With weight, rows are interleaved"
+                            + " at random in this ratio, by the seed, until one data set has no more rows.")
+    @Nullable
+    DatasetList datasets;
+
     /** Configuration of the data set; null for its default one. */
     @Option(
             names = "--dataset_config",
@@ -147,16 +158,24 @@ public final class DataOptions extends OptionGroup {
 
     /** Whether rows are given. */
     public boolean hasRows() {
-        return datasetName != null;
+        return datasetName != null || datasets != null;
     }
 
-    /** Throws if no rows are given. */
+    /** Throws if no rows are given, or in two ways. */
     void checkGiven() {
-        required("dataset_name", datasetName);
+        if (datasets == null) {
+            required("dataset_name", datasetName);
+        } else if (datasetName != null) {
+            throw new Dpo4jException("dataset_name and datasets are both given; leave one out");
+        }
     }
 
-    /** The rows. Throws if none are given, or they cannot be found. */
-    public RowSource rows() {
+    /** The rows. Throws if none are given, or they cannot be found. {@code seed}: that of a mixture. */
+    public RowSource rows(long seed) {
+        checkGiven();
+        if (datasets != null) {
+            return datasets.source(seed);
+        }
         return RowSources.find(request(required("dataset_name", datasetName), datasetTrainSplit, Use.TRAIN));
     }
 

@@ -68,7 +68,7 @@ public record TrainOptions(
 
     /** The rows to train on. */
     RowSource rows() {
-        return data.rows();
+        return data.rows(seeds.seed());
     }
 
     /**

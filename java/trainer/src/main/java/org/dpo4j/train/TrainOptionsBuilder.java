@@ -51,6 +51,26 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
         return self();
     }
 
+    public B datasets(DatasetList value) {
+        data.datasets = value;
+        return self();
+    }
+
+    public B datasetConfig(String value) {
+        data.datasetConfig = value;
+        return self();
+    }
+
+    public B datasetTrainSplit(String value) {
+        data.datasetTrainSplit = value;
+        return self();
+    }
+
+    public B datasetTestSplit(String value) {
+        data.datasetTestSplit = value;
+        return self();
+    }
+
     public B evalDataset(Path value) {
         logging.evalDataset = value;
         return self();

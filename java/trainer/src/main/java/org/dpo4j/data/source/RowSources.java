@@ -38,6 +38,14 @@ public final class RowSources {
         return find(DatasetRequest.named(path.toString(), Use.TRAIN));
     }
 
+    /** The rows of several files, directories or patterns of files, one after the other. */
+    public static RowSource files(List<String> paths) {
+        List<RowSource> sources = paths.stream()
+                .map(path -> find(DatasetRequest.named(path, Use.PART)))
+                .toList();
+        return sources.size() == 1 ? sources.get(0) : new Mixture(sources, Mixture.Order.CONCATENATED, List.of(), 0);
+    }
+
     private RowSource source(DatasetRequest request) {
         Path path = Path.of(request.path());
         if (Files.isDirectory(path)) {
