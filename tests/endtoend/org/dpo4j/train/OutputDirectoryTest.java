@@ -105,7 +105,7 @@ class OutputDirectoryTest {
         TrainOptions options =
                 TinyRun.options().outputDir(directory.resolve("out")).build().train();
         try (OutputDirectory output = OutputDirectory.prepare(options, metrics -> {}, path -> free)) {
-            output.checkSpace(model, tokenizer, 10);
+            output.checkSpace(model, tokenizer, 10, 0);
         }
     }
 

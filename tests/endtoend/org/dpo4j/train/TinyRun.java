@@ -138,7 +138,9 @@ public record TinyRun(List<Metrics> history, float[] weights) {
             Model model, TrainOptions options, Objective objective, RunListener listener, MetricsLog log) {
         Steps steps = new Steps(options, objective.rowTokens());
         RunState state = RunState.begin(model.parameters(), objective, steps, options, metrics -> {});
-        return new TrainLoop(state, options, listener, log);
+        Checkpoints checkpoints =
+                new Checkpoints(model, options, () -> RunIdentity.find(options, objective, "float32"), listener);
+        return new TrainLoop(state, options, listener, log, checkpoints);
     }
 
     /** Steps over rows in the order of a run. */

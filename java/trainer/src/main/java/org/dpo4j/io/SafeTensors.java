@@ -148,9 +148,9 @@ public final class SafeTensors implements AutoCloseable {
 
     /** A tensor to be written. */
     public record Plan(String name, String dtype, List<Long> shape) {
-        /** Bytes of the tensor. Its dtype must be one of {@link FloatFormats}. */
+        /** Bytes of the tensor. */
         public long bytes() {
-            return shape.stream().reduce((long) FloatFormats.bytes(dtype), Math::multiplyExact);
+            return shape.stream().reduce((long) SafeTensorsHeader.bytes(dtype), Math::multiplyExact);
         }
     }
 

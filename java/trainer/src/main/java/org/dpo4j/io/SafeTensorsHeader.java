@@ -61,6 +61,11 @@ public final class SafeTensorsHeader {
         this.parser = parser;
     }
 
+    /** Bytes per element of a dtype; 0 if it is unknown. */
+    static int bytes(String dtype) {
+        return TYPE_BYTES.getOrDefault(dtype, 0);
+    }
+
     /**
      * The entries by name. Throws, naming the tensor, if the header is inconsistent, or does not match the {@code
      * dataBytes} bytes that follow it.
@@ -146,7 +151,7 @@ public final class SafeTensorsHeader {
     }
 
     private static Entry checked(Entry entry) {
-        @Nullable Integer bytes = TYPE_BYTES.get(entry.dtype);
+        Integer bytes = TYPE_BYTES.get(entry.dtype);
         if (bytes == null) {
             throw new Dpo4jException("tensor " + entry.name + " has the unknown dtype \"" + entry.dtype + "\"");
         }

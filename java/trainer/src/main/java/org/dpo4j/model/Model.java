@@ -187,6 +187,16 @@ public final class Model implements AutoCloseable {
         DirectoryFiles.force(directory);
     }
 
+    /**
+     * Replaces the weights by those in a directory that {@link #writeFiles} wrote. They are the same bits if it wrote
+     * the dtype of the parameters.
+     */
+    public void replaceWeights(Path directory) {
+        try (ModelFiles files = ModelFiles.open(directory)) {
+            files.replace(config, parameters);
+        }
+    }
+
     /** Bytes of each file that {@link #writeFiles} writes. */
     public List<Long> savedBytes(SaveFormat format) {
         List<Long> bytes = new ArrayList<>(writer(format).bytes());

@@ -244,21 +244,34 @@ final class ModelFiles implements AutoCloseable {
         ParameterLayout layout = new ParameterLayout(config);
         List<StoredTensor> matched = match(config, layout);
         Map<String, SavedDtype> dtypes = new HashMap<>();
-        List<TensorUpload.Tensor> tensors = new ArrayList<>();
         for (int i = 0; i < matched.size(); i++) {
-            ParameterTensor tensor = layout.tensors().get(i);
-            StoredTensor found = matched.get(i);
-            dtypes.put(tensor.name(), SavedDtype.stored(found.entry.dtype()));
-            tensors.add(new TensorUpload.Tensor(tensor.placement(), found.file, found.entry));
+            dtypes.put(
+                    layout.tensors().get(i).name(),
+                    SavedDtype.stored(matched.get(i).entry.dtype()));
         }
         Parameters parameters = Parameters.allocate(layout, device, dtype);
         try {
-            new TensorUpload(parameters.flatWeights(), tensors, progress).run();
+            upload(matched, parameters, progress);
         } catch (RuntimeException | Error e) {
             parameters.close();
             throw e;
         }
         return new Loaded(parameters, dtypes);
+    }
+
+    /** Checks all tensors against the layout, then replaces the weights of existing parameters by them. */
+    void replace(ModelConfig config, Parameters parameters) {
+        upload(match(config, parameters.layout()), parameters, LoadProgress.NONE);
+    }
+
+    private static void upload(List<StoredTensor> matched, Parameters parameters, LoadProgress progress) {
+        List<TensorUpload.Tensor> tensors = new ArrayList<>();
+        for (int i = 0; i < matched.size(); i++) {
+            StoredTensor found = matched.get(i);
+            Placement placement = parameters.tensors().get(i).placement();
+            tensors.add(new TensorUpload.Tensor(placement, found.file, found.entry));
+        }
+        new TensorUpload(parameters.flatWeights(), tensors, progress).run();
     }
 
     @Override

@@ -39,7 +39,7 @@ public record SaveFormat(@Nullable SavedDtype dtype, long maxShardBytes) {
     }
 
     /** All tensors in one dtype, in shards of the default size. */
-    static SaveFormat in(DType dtype) {
+    public static SaveFormat in(DType dtype) {
         return new SaveFormat(SavedDtype.stored(dtype), parseSize(DEFAULT_MAX_SHARD_SIZE));
     }
 

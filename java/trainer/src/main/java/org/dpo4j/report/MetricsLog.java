@@ -9,6 +9,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import org.dpo4j.io.FileErrors;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
@@ -68,11 +70,27 @@ public final class MetricsLog implements AutoCloseable {
         }
     }
 
-    /** Appends a line. NaN and infinity are written as null, because JSON does not have them. */
-    public void write(Metrics metrics) {
+    /** A line as JSON. NaN and infinity are null, because JSON does not have them. */
+    public static ObjectNode json(Metrics metrics) {
         ObjectNode line = JSON.createObjectNode().put("step", metrics.step());
         metrics.values().forEach((name, value) -> line.put(name, Double.isFinite(value) ? value : null));
-        waiting.writeBytes((line + "\n").getBytes(StandardCharsets.UTF_8));
+        return line;
+    }
+
+    /** The line that {@link #json} wrote. */
+    public static Metrics parse(ObjectNode line) {
+        Map<String, Double> values = new LinkedHashMap<>();
+        line.properties().forEach(value -> {
+            if (!value.getKey().equals("step")) {
+                values.put(value.getKey(), value.getValue().asDouble(Double.NaN));
+            }
+        });
+        return new Metrics(line.path("step").asInt(), values);
+    }
+
+    /** Appends a line. NaN and infinity are written as null, because JSON does not have them. */
+    public void write(Metrics metrics) {
+        waiting.writeBytes((json(metrics) + "\n").getBytes(StandardCharsets.UTF_8));
         waitingLines++;
         try {
             writeWaiting();

@@ -71,7 +71,7 @@ public final class LoggingOptions extends OptionGroup {
     }
 
     /** As {@code TrainerState.compute_steps} of transformers. */
-    private static int interval(double every, int steps) {
+    static int interval(double every, int steps) {
         return every < 1 ? share(every, steps) : (int) every;
     }
 

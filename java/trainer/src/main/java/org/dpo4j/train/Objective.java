@@ -3,6 +3,7 @@ package org.dpo4j.train;
 import java.util.List;
 import java.util.Map;
 import org.dpo4j.report.RunListener;
+import org.dpo4j.train.checkpoint.SavedState;
 
 /**
  * The objective that a run minimises: the mean of a loss over terms, which are pairs or target tokens. Methods queue
@@ -39,6 +40,12 @@ interface Objective extends AutoCloseable {
      * cancels the run.
      */
     void begin(Reference reference, RunListener listener);
+
+    /** Lists what {@link #metrics} will read: sums and running means. Waits for the steps. */
+    void state(SavedState saved);
+
+    /** SHA-256 of the training rows' tokens, in order. */
+    String dataHash();
 
     /** Tokens of these rows, counted as TRL counts {@code num_tokens}. */
     long tokens(int[] rows);

@@ -14,6 +14,7 @@ import org.dpo4j.kernels.decoder.GradientNorm;
 import org.dpo4j.model.Graphs;
 import org.dpo4j.model.Parameters;
 import org.dpo4j.model.WeightCheck;
+import org.dpo4j.train.checkpoint.SavedState;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -143,6 +144,22 @@ final class Optimizer implements AutoCloseable {
     int applied() {
         readNorms();
         return applied;
+    }
+
+    /** Lists moments, master weights and the number of steps. Waits for the steps. */
+    void state(SavedState saved) {
+        readNorms();
+        String format = moments == DType.F32 ? "F32" : "BF16";
+        saved.array("exp_avg", format, first.address(), parameters.count());
+        saved.array("exp_avg_sq", format, second.address(), parameters.count());
+        if (master != null) {
+            saved.array("master_weights", "F32", master.address(), parameters.count());
+        }
+        saved.whole("optimizer_steps", () -> steps, value -> {
+            steps = (int) value;
+            read = steps;
+            applied = steps;
+        });
     }
 
     /** Whether a step has finished when {@link #step} returns, so that reading its norm does not wait. */

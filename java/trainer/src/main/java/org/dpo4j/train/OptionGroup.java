@@ -39,7 +39,7 @@ public abstract class OptionGroup implements Cloneable {
     }
 
     /** The values that are not null, by the names of the options. */
-    private Map<String, Object> values() {
+    final Map<String, Object> values() {
         Map<String, Object> values = new LinkedHashMap<>();
         for (Field field : getClass().getDeclaredFields()) {
             Option option = field.getAnnotation(Option.class);

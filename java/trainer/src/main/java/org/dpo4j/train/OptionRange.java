@@ -48,6 +48,13 @@ public enum OptionRange {
     PER_DEVICE_EVAL_BATCH_SIZE(1, 65_536),
     PER_DEVICE_TRAIN_BATCH_SIZE(1, 65_536),
     REPETITION_PENALTY(1e-6, 1e6, "from 1e-6 to 1e6"),
+    /** A value below 1 is a share of all steps. */
+    SAVE_STEPS(
+            Double.MIN_VALUE,
+            1_000_000_000,
+            "a whole number from 1 to 1,000,000,000, or a share between 0 and 1",
+            OptionRange::isStepsOrShare),
+    SAVE_TOTAL_LIMIT(1, 1_000_000),
     SEED(Long.MIN_VALUE, Long.MAX_VALUE, "a whole number from -2^63 to 2^63 - 1"),
     TEMPERATURE(0, 1e6, "0, or from 1e-30 to 1e6", value -> value == 0 || value >= 1e-30),
     TOP_K(0, 1_000_000_000),

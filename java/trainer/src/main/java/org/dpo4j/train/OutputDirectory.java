@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -22,6 +23,7 @@ import org.dpo4j.model.Model;
 import org.dpo4j.model.SaveFormat;
 import org.dpo4j.report.MetricsLog;
 import org.dpo4j.report.RunListener;
+import org.dpo4j.train.checkpoint.CheckpointDirectory;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -91,10 +93,13 @@ final class OutputDirectory implements AutoCloseable {
                 if (Files.isDirectory(directory.resolve(COMPLETE))) {
                     CompleteModel.move(directory.resolve(COMPLETE), directory);
                 }
-                if (!options.output().overwriteOutputDir) {
+                if (!options.output().overwriteOutputDir
+                        && !options.checkpoint().isResumed()) {
+                    requireNoCheckpoint(directory);
                     requireNoModel(directory);
                 }
                 DirectoryFiles.deleteTree(directory.resolve(WRITING));
+                CheckpointDirectory.deleteIncomplete(directory);
                 OutputDirectory output =
                         new OutputDirectory(directory, options.output().saveFormat(), lock, free);
                 OPEN.add(output);
@@ -121,6 +126,16 @@ final class OutputDirectory implements AutoCloseable {
         return new RejectedRows(directory.resolve("rejected_rows.jsonl"));
     }
 
+    private static void requireNoCheckpoint(Path directory) {
+        List<CheckpointDirectory> checkpoints = CheckpointDirectory.list(directory);
+        if (!checkpoints.isEmpty()) {
+            throw new Dpo4jException("output_dir " + directory + " holds "
+                    + checkpoints.get(checkpoints.size() - 1).path().getFileName()
+                    + " of an earlier run; go on from it with resume_from_checkpoint true, choose another directory, or"
+                    + " set overwrite_output_dir to start again");
+        }
+    }
+
     /** Opens {@code metrics.jsonl}. */
     MetricsLog metrics(RunListener listener) {
         return new MetricsLog(directory.resolve(METRICS), listener);
@@ -130,18 +145,20 @@ final class OutputDirectory implements AutoCloseable {
      * Throws if model and metrics do not fit on the disk. New files are written before old ones are deleted, so the
      * space of old files does not count as free. Returns a line for the run header.
      */
-    String checkSpace(Model model, Path tokenizer, long linesOfMetrics) {
+    String checkSpace(Model model, Path tokenizer, long linesOfMetrics, long checkpoints) {
         long modelSize = modelBytes(model, format);
         long tokenizerSize = tokenizerBytes(tokenizer);
         long metricsSize = blocks(MetricsLog.MAX_LINE_BYTES * linesOfMetrics);
-        long needed = modelSize + tokenizerSize + metricsSize;
+        long needed = modelSize + tokenizerSize + metricsSize + checkpoints;
         long available = freeBytes();
         String parts = "model " + MemoryPlan.inUnits(modelSize) + ", tokenizer " + MemoryPlan.inUnits(tokenizerSize)
-                + ", metrics " + MemoryPlan.inUnits(metricsSize);
+                + ", metrics " + MemoryPlan.inUnits(metricsSize)
+                + (checkpoints == 0 ? "" : ", checkpoints " + MemoryPlan.inUnits(checkpoints));
         if (needed > available) {
             throw new Dpo4jException("output_dir " + directory + " needs " + MemoryPlan.inUnits(needed) + " ("
                     + parts + "), but " + MemoryPlan.inUnits(available)
-                    + " of its disk are free; free space, or choose an output_dir on another disk");
+                    + " of its disk are free; free space, or choose an output_dir on another disk"
+                    + (checkpoints == 0 ? "" : ", or keep fewer checkpoints (save_total_limit)"));
         }
         return "at most " + MemoryPlan.inUnits(needed) + " (" + parts + "), " + MemoryPlan.inUnits(available)
                 + " are free";

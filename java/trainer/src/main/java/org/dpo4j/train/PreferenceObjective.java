@@ -25,6 +25,7 @@ import org.dpo4j.model.PassMemory;
 import org.dpo4j.model.ScoringModel;
 import org.dpo4j.model.TrainingModel;
 import org.dpo4j.report.RunListener;
+import org.dpo4j.train.checkpoint.SavedState;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -231,6 +232,12 @@ final class PreferenceObjective extends RowObjective<PreferencePair> {
     CompletionLoss loss(int[] microBatch) {
         trainingLoss.setBatch(reference.training(), microBatch);
         return trainingLoss;
+    }
+
+    @Override
+    public void state(SavedState saved) {
+        saved.array("metrics", "F64", metrics.address(), PreferenceLoss.METRICS);
+        saved.array("running_mean", "F64", runningMean.address(), MEAN_BYTES / Double.BYTES);
     }
 
     @Override

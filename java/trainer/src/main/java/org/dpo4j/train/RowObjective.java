@@ -124,9 +124,15 @@ abstract class RowObjective<T> implements Objective {
     public final void accumulate(List<int[]> microBatches) {
         beginStep(microBatches.stream().flatMapToInt(IntStream::of).toArray());
         for (int[] batch : microBatches) {
-            Cancellation.check(listener);
             training.accumulate(pack(select(rows, batch)), loss(batch));
         }
+    }
+
+    @Override
+    public final String dataHash() {
+        DataHash hash = new DataHash();
+        rows.forEach(row -> hash.add(pack(List.of(row))));
+        return hash.hex();
     }
 
     /** Runs a forward pass over each batch of evaluation rows. */

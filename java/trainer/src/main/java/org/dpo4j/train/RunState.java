@@ -3,8 +3,10 @@ package org.dpo4j.train;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.dpo4j.kernels.Device;
 import org.dpo4j.model.Parameters;
 import org.dpo4j.report.RunListener;
+import org.dpo4j.train.checkpoint.SavedState;
 
 /**
  * The state of a run: steps done, the optimizer's state, sums and running means of the objective, and the reference.
@@ -14,6 +16,7 @@ import org.dpo4j.report.RunListener;
  * <p>The caller owns the objective and closes it after this.
  */
 final class RunState implements AutoCloseable {
+    private final Device device;
     private final Objective objective;
     private final Steps steps;
     private final Schedule schedule;
@@ -37,12 +40,24 @@ final class RunState implements AutoCloseable {
             TrainOptions options,
             Reference reference,
             RunListener listener) {
+        this.device = parameters.device();
         this.objective = objective;
         this.steps = steps;
         this.schedule = options.step().schedule(steps.total());
         this.reference = reference;
         objective.begin(reference, listener);
         this.optimizer = new Optimizer(parameters, options, options.logging().loggingInterval(steps.total()));
+    }
+
+    /** Lists what a checkpoint stores beside the weights. Waits for the steps. */
+    SavedState saved() {
+        SavedState saved = new SavedState(device);
+        optimizer.state(saved);
+        objective.state(saved);
+        saved.whole("global_step", () -> step, value -> step = (int) value);
+        saved.whole("num_tokens", () -> tokens, value -> tokens = value);
+        saved.whole("num_rows", () -> rows, value -> rows = value);
+        return saved;
     }
 
     Objective objective() {

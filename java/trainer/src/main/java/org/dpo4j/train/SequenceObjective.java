@@ -16,6 +16,7 @@ import org.dpo4j.model.LogProbs;
 import org.dpo4j.model.Model;
 import org.dpo4j.model.ScoringModel;
 import org.dpo4j.model.TrainingModel;
+import org.dpo4j.train.checkpoint.SavedState;
 
 /**
  * The mean cross entropy over target tokens. The loss of a token is minus its log-prob, so the gradient with respect to
@@ -154,6 +155,13 @@ final class SequenceObjective extends RowObjective<Sequence> {
     @Override
     CompletionLoss loss(int[] microBatch) {
         return loss;
+    }
+
+    @Override
+    public void state(SavedState saved) {
+        readKept();
+        saved.real("loss_sum", () -> readSum, value -> readSum = value);
+        saved.whole("loss_terms", () -> terms, value -> terms = value);
     }
 
     @Override

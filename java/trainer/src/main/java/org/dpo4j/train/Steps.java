@@ -100,6 +100,11 @@ final class Steps {
         return (int) steps;
     }
 
+    /** Whether step {@code done}, counted from 1, is the last of an epoch. */
+    boolean isEndOfEpoch(int done) {
+        return counts.firstStep(counts.epochOf(done - 1) + 1) == done;
+    }
+
     /** Number of optimizer steps of the run. */
     int total() {
         return total;

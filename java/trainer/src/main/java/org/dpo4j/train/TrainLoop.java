@@ -4,10 +4,12 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CancellationException;
 import org.dpo4j.kernels.Dpo4jException;
 import org.dpo4j.report.Metrics;
 import org.dpo4j.report.MetricsLog;
 import org.dpo4j.report.RunListener;
+import org.dpo4j.train.checkpoint.SavedState;
 
 /**
  * Trains, evaluates and writes metrics. On a CUDA device a read waits for all queued work, so the loop reads only every
@@ -21,16 +23,20 @@ final class TrainLoop {
     private final TrainOptions options;
     private final RunListener listener;
     private final MetricsLog log;
+    private final Checkpoints checkpoints;
     private final List<Metrics> history = new ArrayList<>();
     private int trained;
     private long loggedRows;
     private long loggedAt;
+    /** Whether the evaluation after the last step is still to be done. */
+    private boolean isEvaluationDue;
 
-    TrainLoop(RunState state, TrainOptions options, RunListener listener, MetricsLog log) {
+    TrainLoop(RunState state, TrainOptions options, RunListener listener, MetricsLog log, Checkpoints checkpoints) {
         this.state = state;
         this.options = options;
         this.listener = listener;
         this.log = log;
+        this.checkpoints = checkpoints;
     }
 
     /**
@@ -55,13 +61,44 @@ final class TrainLoop {
         return trained;
     }
 
+    /** Goes on from a checkpoint: restores weights, state and the lines of metrics up to it. */
+    void resume(Checkpoints.Loaded loaded) {
+        checkpoints.restore(loaded, saved());
+        if (state.step() > state.steps().total()) {
+            throw new Dpo4jException(loaded.directory() + " is beyond the run's "
+                    + state.steps().total() + " steps; raise max_steps or num_train_epochs");
+        }
+        log.begin();
+        loaded.history().forEach(line -> {
+            history.add(line);
+            log.write(line);
+        });
+    }
+
+    /** Lists what a checkpoint stores beside the weights. */
+    private SavedState saved() {
+        SavedState saved = state.saved();
+        saved.whole("logged_rows", () -> loggedRows, value -> loggedRows = value);
+        saved.whole("is_evaluation_due", () -> isEvaluationDue ? 1 : 0, value -> isEvaluationDue = value != 0);
+        return saved;
+    }
+
+    private void writeCheckpoint() {
+        long began = System.nanoTime();
+        checkpoints.write(state.step(), saved(), history);
+        loggedAt += System.nanoTime() - began;
+    }
+
     private void train() {
         int total = state.steps().total();
         listener.progress("training", state.step(), total);
         loggedAt = System.nanoTime();
+        evaluateIfDue();
         while (!state.isOver()) {
+            stopIfCancelled();
             state.accumulate();
             if (state.step() == 0) {
+                checkpoints.deleteEarlier();
                 log.begin(); // a run that fails before its first step keeps the metrics of an earlier one
             }
             state.update();
@@ -70,8 +107,47 @@ final class TrainLoop {
                 logTraining();
             }
             listener.progress("training", state.step(), total);
-            if (options.isEvaluatedAfter(state.step(), total)) {
+            isEvaluationDue = options.isEvaluatedAfter(state.step(), total);
+            evaluateIfDue();
+            if (checkpoints.isDueAfter(state.step(), state.steps())) {
+                writeCheckpoint();
+            }
+        }
+    }
+
+    private void evaluateIfDue() {
+        if (isEvaluationDue) {
+            try {
                 logEvaluation();
+            } catch (CancellationException e) {
+                writeLastCheckpoint();
+                throw e;
+            }
+            isEvaluationDue = false;
+        }
+    }
+
+    /** Ends the run between two steps, with a checkpoint from which it can go on. */
+    private void stopIfCancelled() {
+        try {
+            Cancellation.check(listener);
+        } catch (CancellationException e) {
+            writeLastCheckpoint();
+            throw e;
+        }
+    }
+
+    private void writeLastCheckpoint() {
+        if (state.step() == 0 || options.checkpoint().saveStrategy == SaveStrategy.NO) {
+            return;
+        }
+        boolean isInterrupted = Thread.interrupted(); // an interrupt would close the files
+        try {
+            writeCheckpoint();
+            listener.notice("wrote a checkpoint of step " + state.step() + "; go on with resume_from_checkpoint true");
+        } finally {
+            if (isInterrupted) {
+                Thread.currentThread().interrupt();
             }
         }
     }

@@ -2,6 +2,8 @@ package org.dpo4j.train;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.dpo4j.data.source.RowSource;
@@ -20,6 +22,7 @@ public record TrainOptions(
         DeviceOptions device,
         DataOptions data,
         OutputOptions output,
+        CheckpointOptions checkpoint,
         StepOptions step,
         OptimizerOptions optimizer,
         LoggingOptions logging,
@@ -32,6 +35,7 @@ public record TrainOptions(
         device = OptionGroup.checked(device);
         data = OptionGroup.checked(data);
         output = OptionGroup.checked(output);
+        checkpoint = OptionGroup.checked(checkpoint);
         step = OptionGroup.checked(step);
         optimizer = OptionGroup.checked(optimizer);
         logging = OptionGroup.checked(logging);
@@ -136,11 +140,21 @@ public record TrainOptions(
         return model.maxLength(asked != null && asked == DEFAULT_MAX_LENGTH ? null : asked, DEFAULT_MAX_LENGTH);
     }
 
+    /** The options that have a value, by name. */
+    Map<String, Object> values() {
+        Map<String, Object> values = new LinkedHashMap<>();
+        groups().forEach(group -> values.putAll(group.values()));
+        return values;
+    }
+
+    private Stream<OptionGroup> groups() {
+        return Stream.of(model, device, data, output, checkpoint, step, optimizer, logging, seeds);
+    }
+
     /** The options that have a value, by TRL's names: {@code learning_rate 1.0E-6, seed 42}. */
     @Override
     public String toString() {
-        return Stream.of(model, device, data, output, step, optimizer, logging, seeds)
-                .map(OptionGroup::toString)
+        return groups().map(OptionGroup::toString)
                 .filter(options -> !options.isEmpty())
                 .collect(Collectors.joining(", "));
     }

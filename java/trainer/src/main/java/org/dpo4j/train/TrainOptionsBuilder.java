@@ -24,6 +24,9 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     private final OutputOptions output = new OutputOptions();
 
     @Mixin
+    private final CheckpointOptions checkpoint = new CheckpointOptions();
+
+    @Mixin
     private final StepOptions step;
 
     @Mixin
@@ -93,6 +96,32 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
 
     public B maxShardSize(String value) {
         output.maxShardSize = value;
+        return self();
+    }
+
+    public B saveStrategy(SaveStrategy value) {
+        checkpoint.saveStrategy = value;
+        return self();
+    }
+
+    public B saveSteps(double value) {
+        checkpoint.saveSteps = value;
+        return self();
+    }
+
+    public B saveTotalLimit(int value) {
+        checkpoint.saveTotalLimit = value;
+        return self();
+    }
+
+    public B saveOnlyModel(boolean value) {
+        checkpoint.saveOnlyModel = value;
+        return self();
+    }
+
+    /** {@code true}, or the path of a checkpoint. */
+    public B resumeFromCheckpoint(String value) {
+        checkpoint.resumeFromCheckpoint = value;
         return self();
     }
 
@@ -288,6 +317,6 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
 
     /** Builds and checks the options. Later calls of this builder do not change them. */
     TrainOptions trainOptions() {
-        return new TrainOptions(model, device, data, output, step, optimizer, logging, seeds);
+        return new TrainOptions(model, device, data, output, checkpoint, step, optimizer, logging, seeds);
     }
 }

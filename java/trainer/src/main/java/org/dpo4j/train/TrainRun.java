@@ -60,11 +60,20 @@ final class TrainRun {
                 facts.put("steps", steps + "; " + options.step().schedule(steps.total()));
                 MemoryPlan memory = MemoryPlan.of(model.parameters(), objective, steps, options);
                 facts.put("device memory", memory.toString());
-                facts.put("disk", output.checkSpace(model, options.model().directory(), lines(options, steps.total())));
+                Checkpoints checkpoints = new Checkpoints(
+                        model,
+                        options,
+                        () -> RunIdentity.find(
+                                options, objective, model.parameters().dtype().toString()),
+                        listener);
+                Checkpoints.@Nullable Loaded loaded = checkpoints.load();
+                long lines = lines(options, steps.total());
+                facts.put(
+                        "disk", output.checkSpace(model, options.model().directory(), lines, checkpoints.bytes(steps)));
                 listener.header(new RunHeader(facts));
                 memory.check(memoryOf(device));
                 output.reserve(model, options.model().directory());
-                return train(options, objective, model, steps, listener, output);
+                return train(options, new Prepared(model, objective, steps, checkpoints, loaded), listener, output);
             }
         }
     }
@@ -99,17 +108,23 @@ final class TrainRun {
         return available == Long.MAX_VALUE ? available : device.allocatedBytes() + available;
     }
 
-    private static List<Metrics> train(
-            TrainOptions options,
-            Objective objective,
+    /** What a run needs, checked. {@code loaded}: the checkpoint that it goes on from, or null. */
+    private record Prepared(
             Model model,
+            Objective objective,
             Steps steps,
-            RunListener listener,
-            OutputDirectory output) {
-        FinalSave last = new FinalSave(model, options.model().directory(), output, listener);
+            Checkpoints checkpoints,
+            Checkpoints.@Nullable Loaded loaded) {}
+
+    private static List<Metrics> train(
+            TrainOptions options, Prepared run, RunListener listener, OutputDirectory output) {
+        FinalSave last = new FinalSave(run.model, options.model().directory(), output, listener);
         try (MetricsLog log = output.metrics(listener)) {
-            RunState state = RunState.begin(model.parameters(), objective, steps, options, listener);
-            TrainLoop loop = new TrainLoop(state, options, listener, log);
+            RunState state = RunState.begin(run.model.parameters(), run.objective, run.steps, options, listener);
+            TrainLoop loop = new TrainLoop(state, options, listener, log, run.checkpoints);
+            if (run.loaded != null) {
+                loop.resume(run.loaded);
+            }
             List<Metrics> history;
             try {
                 history = loop.run();

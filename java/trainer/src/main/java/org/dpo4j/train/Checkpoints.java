@@ -1,0 +1,197 @@
+package org.dpo4j.train;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Supplier;
+import org.dpo4j.io.JsonFile;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.Model;
+import org.dpo4j.model.Parameters;
+import org.dpo4j.model.SaveFormat;
+import org.dpo4j.report.Metrics;
+import org.dpo4j.report.MetricsLog;
+import org.dpo4j.report.RunListener;
+import org.dpo4j.train.checkpoint.CheckpointDirectory;
+import org.dpo4j.train.checkpoint.SavedState;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Writes the checkpoints of a run, and restores one. A checkpoint is a model in the dtype of training, with the
+ * tokenizer, {@code optimizer.safetensors} and {@code trainer_state.json}. A run that goes on from it computes the same
+ * bits as if it had never stopped.
+ */
+final class Checkpoints {
+    private final Model model;
+    private final TrainOptions run;
+    private final CheckpointOptions options;
+    private final Supplier<RunIdentity> newIdentity;
+    private final RunListener listener;
+    private @Nullable RunIdentity identity;
+
+    /**
+     * @param model the model in training
+     * @param run options of the run
+     * @param identity what the run must have in common with the one that it goes on from; called once, when it is needed
+     * @param listener receives notices
+     */
+    Checkpoints(Model model, TrainOptions run, Supplier<RunIdentity> identity, RunListener listener) {
+        this.model = model;
+        this.run = run;
+        this.options = run.checkpoint();
+        this.newIdentity = identity;
+        this.listener = listener;
+    }
+
+    /** A checkpoint that was read and checked. */
+    record Loaded(CheckpointDirectory directory, ObjectNode state) {
+        /** The lines of metrics up to the checkpoint. */
+        List<Metrics> history() {
+            List<Metrics> lines = new ArrayList<>();
+            state.path("log_history").forEach(line -> lines.add(MetricsLog.parse((ObjectNode) line)));
+            return lines;
+        }
+    }
+
+    /** Writes a checkpoint and deletes the oldest ones beyond {@code save_total_limit}. Waits for queued work. */
+    void write(int step, SavedState saved, List<Metrics> history) {
+        CheckpointDirectory.write(output(), step, directory -> {
+            TokenizerFiles.copy(run.model().directory(), directory);
+            model.writeFiles(directory, SaveFormat.in(model.parameters().dtype()));
+            if (!options.saveOnlyModel) {
+                saved.writeArrays(directory.resolve(CheckpointDirectory.ARRAYS));
+            }
+            JsonFile.write(directory.resolve(CheckpointDirectory.STATE), state(step, saved, history));
+        });
+        deleteOldest();
+    }
+
+    private ObjectNode state(int step, SavedState saved, List<Metrics> history) {
+        ObjectNode state = JsonFile.object();
+        state.put("global_step", step);
+        state.set("numbers", saved.numbers());
+        state.set("run", identity().json());
+        ArrayNode lines = state.putArray("log_history");
+        history.forEach(line -> lines.add(MetricsLog.json(line)));
+        return state;
+    }
+
+    private void deleteOldest() {
+        if (options.saveTotalLimit == null) {
+            return;
+        }
+        List<CheckpointDirectory> all = CheckpointDirectory.list(output());
+        for (int i = 0; i < all.size() - options.saveTotalLimit; i++) {
+            all.get(i).delete();
+        }
+    }
+
+    private Path output() {
+        return run.output().directory();
+    }
+
+    private RunIdentity identity() {
+        if (identity == null) {
+            identity = newIdentity.get();
+        }
+        return identity;
+    }
+
+    /** Deletes the checkpoints of an earlier run, when a run that replaces it has begun. */
+    void deleteEarlier() {
+        CheckpointDirectory.list(output()).forEach(CheckpointDirectory::delete);
+    }
+
+    /** Whether a run of these steps writes a checkpoint after step {@code done}. */
+    boolean isDueAfter(int done, Steps steps) {
+        return switch (options.saveStrategy) {
+            case NO -> false;
+            case STEPS -> done % LoggingOptions.interval(options.saveSteps, steps.total()) == 0;
+            case EPOCH -> steps.isEndOfEpoch(done);
+        };
+    }
+
+    /** Number of checkpoints that such a run keeps. */
+    private int kept(Steps steps) {
+        int total = steps.total();
+        int written = switch (options.saveStrategy) {
+            case NO -> 0;
+            case STEPS -> total / LoggingOptions.interval(options.saveSteps, total);
+            case EPOCH -> (int) steps.epoch(total);
+        };
+        return options.saveTotalLimit == null ? written : Math.min(written, options.saveTotalLimit);
+    }
+
+    /** Bytes on the disk of the checkpoints of a run of these steps: those that are kept, and one that is being written. */
+    long bytes(Steps steps) {
+        int kept = kept(steps);
+        Parameters parameters = model.parameters();
+        long weights = model.savedBytes(SaveFormat.in(parameters.dtype())).stream()
+                .mapToLong(Long::longValue)
+                .sum();
+        long state = options.saveOnlyModel
+                ? 0
+                : Optimizer.momentBytes(parameters, run) + Optimizer.masterBytes(parameters, run);
+        int atOnce = options.saveTotalLimit == null || kept == 0 ? kept : kept + 1;
+        return atOnce * (weights + state);
+    }
+
+    /**
+     * Reads the checkpoint that the options name; null if they name none. Throws if it is damaged, or if this run has
+     * other options or rows.
+     */
+    @Nullable
+    Loaded load() {
+        if (!options.isResumed()) {
+            return null;
+        }
+        Path named = options.named();
+        CheckpointDirectory directory = named == null ? newest() : CheckpointDirectory.at(named);
+        String fault = directory.fault();
+        if (fault != null) {
+            throw new Dpo4jException(fault + "; " + other(directory));
+        }
+        if (!Files.exists(directory.path().resolve(CheckpointDirectory.ARRAYS))) {
+            throw new Dpo4jException(
+                    directory + " was written with save_only_model, so no run can go on from it; " + other(directory));
+        }
+        ObjectNode state = JsonFile.read(directory.path().resolve(CheckpointDirectory.STATE));
+        identity().check(directory.toString(), state.path("run"));
+        return new Loaded(directory, state);
+    }
+
+    private CheckpointDirectory newest() {
+        List<CheckpointDirectory> all = CheckpointDirectory.list(output());
+        if (all.isEmpty()) {
+            throw new Dpo4jException("resume_from_checkpoint is true but output_dir " + output()
+                    + " has no checkpoint; name one, or leave the option out");
+        }
+        return all.get(all.size() - 1);
+    }
+
+    /** Names the newest whole checkpoint before this one. */
+    private String other(CheckpointDirectory damaged) {
+        List<CheckpointDirectory> all = CheckpointDirectory.list(damaged.path().resolveSibling(""));
+        for (int i = all.size() - 1; i >= 0; i--) {
+            CheckpointDirectory each = all.get(i);
+            if (each.step() < damaged.step() && each.fault() == null) {
+                return "go on from the one before it: resume_from_checkpoint " + each;
+            }
+        }
+        return "there is no whole checkpoint before it; start again without resume_from_checkpoint";
+    }
+
+    /** Restores weights and state, after the reference was computed from the initial weights. */
+    void restore(Loaded loaded, SavedState saved) {
+        model.replaceWeights(loaded.directory.path());
+        JsonNode numbers = loaded.state.path("numbers");
+        saved.restore(
+                loaded.directory.path().resolve(CheckpointDirectory.ARRAYS),
+                numbers instanceof ObjectNode object ? object : JsonFile.object());
+        listener.notice("goes on from " + loaded.directory);
+    }
+}

@@ -1,0 +1,41 @@
+package org.dpo4j.train;
+
+import java.nio.ByteBuffer;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import org.dpo4j.data.PackedBatch;
+
+/** SHA-256 of rows: of their tokens, targets and completions. A run is resumed only with the rows that it began with. */
+final class DataHash {
+    private final MessageDigest digest;
+
+    DataHash() {
+        try {
+            digest = MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("Java has no SHA-256", e);
+        }
+    }
+
+    /** Adds a packed row. */
+    void add(PackedBatch row) {
+        add(row.ids());
+        add(row.hiddenRows());
+        add(row.targets());
+        add(row.offsets());
+    }
+
+    private void add(int[] values) {
+        ByteBuffer bytes =
+                ByteBuffer.allocate(Integer.BYTES * (values.length + 1)).putInt(values.length);
+        for (int value : values) {
+            bytes.putInt(value);
+        }
+        digest.update(bytes.flip());
+    }
+
+    String hex() {
+        return HexFormat.of().formatHex(digest.digest());
+    }
+}

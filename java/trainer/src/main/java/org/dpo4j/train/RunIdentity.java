@@ -1,0 +1,80 @@
+package org.dpo4j.train;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.dpo4j.io.JsonFile;
+import org.dpo4j.kernels.Dpo4jException;
+
+/**
+ * What a run must have in common with the run whose checkpoint it goes on from.
+ *
+ * @param options options that change the weights, by name
+ * @param data SHA-256 of the rows
+ */
+record RunIdentity(Map<String, String> options, String data) {
+    /** Options that a resumed run may change. Those of the number of steps also change the learning rate's schedule. */
+    private static final Set<String> MAY_CHANGE = Set.of(
+            "dataset_name",
+            "eval_dataset",
+            "eval_steps",
+            "eval_strategy",
+            "logging_steps",
+            "max_shard_size",
+            "max_steps",
+            "num_train_epochs",
+            "output_dir",
+            "overwrite_output_dir",
+            "per_device_eval_batch_size",
+            "resume_from_checkpoint",
+            "save_dtype",
+            "save_only_model",
+            "save_steps",
+            "save_strategy",
+            "save_total_limit");
+
+    static RunIdentity find(TrainOptions options, Objective objective, String dtype) {
+        Map<String, String> fixed = new TreeMap<>();
+        options.values().forEach((name, value) -> {
+            if (!MAY_CHANGE.contains(name)) {
+                fixed.put(name, value.toString());
+            }
+        });
+        fixed.put("dtype", dtype);
+        String loss = objective.facts().get("loss");
+        if (loss != null) {
+            fixed.put("loss", loss);
+        }
+        return new RunIdentity(fixed, objective.dataHash());
+    }
+
+    ObjectNode json() {
+        ObjectNode json = JsonFile.object();
+        json.put("data", data);
+        ObjectNode named = json.putObject("options");
+        options.forEach(named::put);
+        return json;
+    }
+
+    /** Throws, naming the first difference, if a checkpoint is of another run. */
+    void check(String checkpoint, JsonNode run) {
+        JsonNode saved = run.path("options");
+        Set<String> names = new TreeSet<>(options.keySet());
+        saved.fieldNames().forEachRemaining(names::add);
+        for (String name : names) {
+            String now = options.getOrDefault(name, "not set");
+            String then = saved.path(name).asText("not set");
+            if (!now.equals(then)) {
+                throw new Dpo4jException(name + " is " + now + " but was " + then + " in the run of " + checkpoint
+                        + "; a resumed run cannot change it: set it as it was, or start a new run");
+            }
+        }
+        if (!run.path("data").asText().equals(data)) {
+            throw new Dpo4jException("dataset_name has other rows than the run of " + checkpoint
+                    + "; a resumed run needs the same rows in the same order");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+package org.dpo4j.train.checkpoint;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.dpo4j.io.DirectoryFiles;
+import org.dpo4j.io.FileErrors;
+import org.dpo4j.io.JsonFile;
+import org.dpo4j.kernels.Dpo4jException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A directory {@code checkpoint-STEP}. It is written under another name, and its last file is {@code manifest.json}, which
+ * lists the other files with size and SHA-256. Then the directory is renamed. So a directory without a manifest that
+ * matches its files is not a checkpoint.
+ *
+ * @param path the directory
+ * @param step the optimizer steps that the run had done
+ */
+public record CheckpointDirectory(Path path, int step) {
+    /** Numbers of the run: steps done, lines of metrics, options. */
+    public static final String STATE = "trainer_state.json";
+    /** Arrays of the optimizer and the objective. */
+    public static final String ARRAYS = "optimizer.safetensors";
+
+    private static final String MANIFEST = "manifest.json";
+    private static final int FORMAT = 1;
+    private static final Pattern NAME = Pattern.compile("checkpoint-([0-9]{1,9})");
+    private static final String WRITING = ".checkpoint.writing";
+    private static final int CHUNK_BYTES = 1 << 20;
+
+    /** Writes the files of a checkpoint into an empty directory. */
+    @FunctionalInterface
+    public interface Content {
+        void writeTo(Path directory) throws IOException;
+    }
+
+    /**
+     * Writes a checkpoint of {@code step} into {@code output}, in place of one of the same step. If this throws, nothing
+     * incomplete is left and other checkpoints are unchanged.
+     */
+    public static CheckpointDirectory write(Path output, int step, Content content) {
+        Path writing = output.resolve(WRITING);
+        CheckpointDirectory checkpoint = new CheckpointDirectory(output.resolve("checkpoint-" + step), step);
+        try {
+            try {
+                DirectoryFiles.deleteTree(writing);
+                Files.createDirectory(writing);
+                content.writeTo(writing);
+                JsonFile.write(writing.resolve(MANIFEST), manifest(writing));
+                DirectoryFiles.force(writing);
+                DirectoryFiles.deleteTree(checkpoint.path);
+                Files.move(writing, checkpoint.path, StandardCopyOption.ATOMIC_MOVE);
+                DirectoryFiles.force(output);
+                return checkpoint;
+            } finally {
+                DirectoryFiles.deleteTree(writing);
+            }
+        } catch (IOException e) {
+            throw new Dpo4jException(checkpoint.path + " cannot be written (" + FileErrors.reason(e) + ")", e);
+        }
+    }
+
+    /** Deletes what a killed run left of a checkpoint that it was writing. */
+    public static void deleteIncomplete(Path output) throws IOException {
+        DirectoryFiles.deleteTree(output.resolve(WRITING));
+    }
+
+    /** The checkpoints of an output directory, by step. They are not checked. */
+    public static List<CheckpointDirectory> list(Path output) {
+        if (!Files.isDirectory(output)) {
+            return List.of();
+        }
+        List<CheckpointDirectory> found = new ArrayList<>();
+        try (Stream<Path> files = Files.list(output)) {
+            files.filter(Files::isDirectory).forEach(path -> {
+                CheckpointDirectory named = named(path);
+                if (named != null) {
+                    found.add(named);
+                }
+            });
+        } catch (IOException e) {
+            throw new Dpo4jException(output + " cannot be read (" + FileErrors.reason(e) + ")", e);
+        }
+        found.sort(Comparator.comparingInt(CheckpointDirectory::step));
+        return found;
+    }
+
+    /** A checkpoint by its path. Throws if the name is not {@code checkpoint-STEP}. */
+    public static CheckpointDirectory at(Path path) {
+        CheckpointDirectory named = Files.isDirectory(path) ? named(path) : null;
+        if (named == null) {
+            throw new Dpo4jException(
+                    path + " is not a directory checkpoint-STEP; name one, or true for the newest of output_dir");
+        }
+        return named;
+    }
+
+    private static @Nullable CheckpointDirectory named(Path path) {
+        var name = NAME.matcher(path.toAbsolutePath().normalize().getFileName().toString());
+        return name.matches() ? new CheckpointDirectory(path, Integer.parseInt(name.group(1))) : null;
+    }
+
+    /** Deletes the directory. */
+    public void delete() {
+        try {
+            DirectoryFiles.deleteTree(path);
+        } catch (IOException e) {
+            throw new Dpo4jException(path + " cannot be deleted (" + FileErrors.reason(e) + "); delete it by hand", e);
+        }
+    }
+
+    /** What is wrong with the files, compared with the manifest; null if nothing is. Reads all of them. */
+    public @Nullable String fault() {
+        Path file = path.resolve(MANIFEST);
+        if (!Files.exists(file)) {
+            return path + " has no " + MANIFEST + ", so it was not written completely";
+        }
+        try {
+            ObjectNode manifest = JsonFile.read(file);
+            if (manifest.path("format").asInt() != FORMAT) {
+                return file + " has the format " + manifest.path("format") + "; this version of dpo4j reads " + FORMAT;
+            }
+            for (JsonNode entry : manifest.path("files")) {
+                Path named = path.resolve(entry.path("name").asText());
+                if (!Files.isRegularFile(named, LinkOption.NOFOLLOW_LINKS)) {
+                    return named + " is missing";
+                }
+                long bytes = entry.path("bytes").asLong(-1);
+                if (Files.size(named) != bytes) {
+                    return named + " has " + Files.size(named) + " bytes, not the " + bytes + " that were written";
+                }
+                if (!sha256(named).equals(entry.path("sha256").asText())) {
+                    return named + " is not as it was written (its SHA-256 differs from " + MANIFEST + ")";
+                }
+            }
+            return null;
+        } catch (Dpo4jException e) {
+            return e.getMessage();
+        } catch (IOException e) {
+            return path + " cannot be read (" + FileErrors.reason(e) + ")";
+        }
+    }
+
+    private static ObjectNode manifest(Path directory) throws IOException {
+        List<Path> files;
+        try (Stream<Path> all = Files.walk(directory)) {
+            files = all.filter(Files::isRegularFile).sorted().toList();
+        }
+        ObjectNode manifest = JsonFile.object();
+        manifest.put("format", FORMAT);
+        ArrayNode entries = manifest.putArray("files");
+        for (Path file : files) {
+            entries.addObject()
+                    .put("name", directory.relativize(file).toString())
+                    .put("bytes", Files.size(file))
+                    .put("sha256", sha256(file));
+        }
+        return manifest;
+    }
+
+    private static String sha256(Path file) throws IOException {
+        MessageDigest digest;
+        try {
+            digest = MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("Java has no SHA-256", e);
+        }
+        byte[] chunk = new byte[CHUNK_BYTES];
+        try (InputStream input = Files.newInputStream(file)) {
+            for (int read = input.read(chunk); read >= 0; read = input.read(chunk)) {
+                digest.update(chunk, 0, read);
+            }
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
+    @Override
+    public String toString() {
+        return path.toString();
+    }
+}

@@ -1,0 +1,325 @@
+package org.dpo4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
+import static org.dpo4j.model.RefusalAssertions.assertRefused;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.CancellationException;
+import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.dpo4j.data.PreferencePair;
+import org.dpo4j.kernels.LossType;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** A run that goes on from a checkpoint ends with the same bytes as a run that never stopped. */
+class CheckpointTest {
+    private static final boolean IS_CPU =
+            System.getProperty("dpo4j.test.devices", "cpu").equals("cpu");
+
+    @TempDir
+    private Path directory;
+
+    @BeforeEach
+    void makeModelAndPairs() throws IOException {
+        TinyRun.writeModelAndPairs(directory);
+        Files.createDirectories(directory.resolve("model/additional_chat_templates"));
+        Files.writeString(directory.resolve("model/additional_chat_templates/rag.jinja"), "x");
+    }
+
+    /**
+     * 12 steps of two micro-batches over 8 pairs, so epochs end inside the run. The windows of metrics are 5 steps, so most
+     * checkpoints are inside a window. Evaluations are every 4 steps.
+     */
+    private DpoOptions.Builder options(String output) {
+        return TinyRun.options(directory, output)
+                .device(IS_CPU ? "cpu" : "cuda")
+                .dtype(Precision.FLOAT32)
+                .gradientAccumulationSteps(2)
+                .perDeviceTrainBatchSize(2)
+                .evalDataset(directory.resolve("pairs.jsonl"))
+                .evalSteps(4)
+                .loggingSteps(5)
+                .warmupSteps(3)
+                .maxSteps(12)
+                .saveStrategy(SaveStrategy.NO);
+    }
+
+    static Stream<Arguments> variants() {
+        UnaryOperator<DpoOptions.Builder> plain = options -> options.dtype(Precision.FLOAT32);
+        UnaryOperator<DpoOptions.Builder> runningMean = options -> options.dtype(Precision.FLOAT32)
+                .lossType(LossType.BCO_PAIR, LossType.SFT)
+                .bcoRunningMean(true);
+        UnaryOperator<DpoOptions.Builder> master = options -> options.dtype(Precision.BFLOAT16);
+        UnaryOperator<DpoOptions.Builder> stochastic = options ->
+                options.dtype(Precision.BFLOAT16).bf16StochasticRound(true).adamMomentsDtype(Precision.BFLOAT16);
+        Stream<Arguments> everywhere =
+                Stream.of(Arguments.of("float32", plain), Arguments.of("running mean", runningMean));
+        return IS_CPU
+                ? everywhere
+                : Stream.concat(
+                        everywhere,
+                        Stream.of(
+                                Arguments.of("bfloat16, master weights", master),
+                                Arguments.of("bfloat16, rounded stochastically", stochastic)));
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("variants")
+    void everyCheckpointGoesOnWithTheSameBits(String name, UnaryOperator<DpoOptions.Builder> variant)
+            throws IOException {
+        DpoTrainer.train(variant.apply(options("never")).build(), metrics -> {});
+        DpoTrainer.train(
+                variant.apply(options("all").saveStrategy(SaveStrategy.STEPS).saveSteps(1))
+                        .build(),
+                metrics -> {});
+        assertSame("all", "never");
+        // each run takes a second on the emulated device
+        for (int step : IS_CPU ? new int[] {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12} : new int[] {5, 8, 11}) {
+            String output = "from-" + step;
+            Path checkpoint = directory.resolve("all/checkpoint-" + step);
+            DpoTrainer.train(
+                    variant.apply(options(output).resumeFromCheckpoint(checkpoint.toString()))
+                            .build(),
+                    metrics -> {});
+            assertSame(output, "never");
+        }
+    }
+
+    private void assertSame(String output, String expected) throws IOException {
+        assertThat(directory.resolve(output + "/model.safetensors"))
+                .as(output)
+                .hasSameBinaryContentAs(directory.resolve(expected + "/model.safetensors"));
+        assertThat(lines(output)).as(output).isEqualTo(lines(expected));
+    }
+
+    /** Lines of metrics without those that depend on time. */
+    private List<String> lines(String output) throws IOException {
+        return Files.readAllLines(directory.resolve(output + "/metrics.jsonl")).stream()
+                .map(line -> line.replaceAll(",\"(pairs_per_second|sequences_per_second|eval_runtime)\":[^,}]*", ""))
+                .toList();
+    }
+
+    /** The run is cancelled at the first question after this step. After steps 4 and 8 that is in an evaluation. */
+    @Tag("large")
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 4, 5, 8})
+    void aCancelledRunGoesOnFromItsLastStep(int step) throws IOException {
+        DpoTrainer.train(options("never").perDeviceEvalBatchSize(8).build(), metrics -> {});
+        boolean[] isCancelled = {false};
+        Recorder listener = new Recorder() {
+            @Override
+            public void progress(String phase, long done, long total) {
+                isCancelled[0] |= phase.equals("training") && done == step;
+            }
+
+            @Override
+            public boolean isCancelled() {
+                return isCancelled[0];
+            }
+        };
+        assertThatThrownBy(() -> DpoTrainer.train(
+                        options("out")
+                                .perDeviceEvalBatchSize(8)
+                                .saveStrategy(SaveStrategy.STEPS)
+                                .build(),
+                        listener))
+                .isInstanceOf(CancellationException.class);
+        assertThat(listener.notices)
+                .anySatisfy(line -> assertThat(line).contains("go on with resume_from_checkpoint true"));
+        DpoTrainer.train(
+                options("out")
+                        .perDeviceEvalBatchSize(8)
+                        .resumeFromCheckpoint("true")
+                        .build(),
+                metrics -> {});
+        assertSame("out", "never");
+    }
+
+    /** An interrupt is still set while the checkpoint is written, and would close its files. */
+    @Tag("large")
+    @Test
+    void anInterruptedRunGoesOnFromItsLastStep() throws IOException {
+        DpoTrainer.train(options("never").build(), metrics -> {});
+        Recorder listener = new Recorder() {
+            @Override
+            public void progress(String phase, long done, long total) {
+                if (phase.equals("training") && done == 7) {
+                    Thread.currentThread().interrupt();
+                }
+            }
+        };
+        Throwable thrown = catchThrowable(() ->
+                DpoTrainer.train(options("out").saveStrategy(SaveStrategy.STEPS).build(), listener));
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(thrown).isInstanceOf(CancellationException.class);
+        DpoTrainer.train(options("out").resumeFromCheckpoint("true").build(), metrics -> {});
+        assertSame("out", "never");
+    }
+
+    @Tag("large")
+    @Test
+    void sequencesGoOnWithTheSameBits() throws IOException {
+        List<String> rows =
+                TinyRun.pairs(8).stream().map(CheckpointTest::sequence).toList();
+        Files.write(directory.resolve("sequences.jsonl"), rows);
+        SftTrainer.train(sft("never").build(), metrics -> {});
+        SftTrainer.train(
+                sft("all").saveStrategy(SaveStrategy.STEPS).saveSteps(3).build(), metrics -> {});
+        for (int step = 3; step < 12; step += 3) {
+            Path checkpoint = directory.resolve("all/checkpoint-" + step);
+            SftTrainer.train(
+                    sft("from-" + step)
+                            .resumeFromCheckpoint(checkpoint.toString())
+                            .build(),
+                    metrics -> {});
+            assertSame("from-" + step, "never");
+        }
+    }
+
+    private static String sequence(PreferencePair pair) {
+        int[] ids = IntStream.concat(IntStream.of(pair.prompt()), IntStream.of(pair.chosen()))
+                .toArray();
+        return "{\"ids\":" + Arrays.toString(ids) + "}";
+    }
+
+    private SftOptions.Builder sft(String output) {
+        return SftOptions.builder()
+                .modelNameOrPath(directory.resolve("model"))
+                .datasetName(directory.resolve("sequences.jsonl"))
+                .outputDir(directory.resolve(output))
+                .device(IS_CPU ? "cpu" : "cuda")
+                .dtype(Precision.FLOAT32)
+                .learningRate(1e-2)
+                .perDeviceTrainBatchSize(3)
+                .loggingSteps(5)
+                .maxSteps(12)
+                .saveStrategy(SaveStrategy.NO);
+    }
+
+    private void train(DpoOptions.Builder options) {
+        DpoTrainer.train(options.build(), metrics -> {});
+    }
+
+    /** {@code out} with checkpoints after steps 4, 8 and 12. */
+    private void trainWithCheckpoints() {
+        train(options("out").saveStrategy(SaveStrategy.STEPS).saveSteps(4));
+    }
+
+    private DpoOptions.Builder resumed() {
+        return options("out").resumeFromCheckpoint("true");
+    }
+
+    @Tag("large")
+    @Test
+    void theNewestCheckpointsAreKept() throws IOException {
+        train(options("out").saveStrategy(SaveStrategy.STEPS).saveSteps(0.25).saveTotalLimit(2));
+        assertThat(checkpoints("out")).containsExactly("checkpoint-12", "checkpoint-9");
+        train(options("out").overwriteOutputDir(true).saveStrategy(SaveStrategy.EPOCH));
+        assertThat(checkpoints("out"))
+                .containsExactly(
+                        "checkpoint-10",
+                        "checkpoint-12",
+                        "checkpoint-2",
+                        "checkpoint-4",
+                        "checkpoint-6",
+                        "checkpoint-8");
+    }
+
+    private List<String> checkpoints(String output) throws IOException {
+        try (Stream<Path> files = Files.list(directory.resolve(output))) {
+            return files.filter(file -> file.getFileName().toString().startsWith("checkpoint-"))
+                    .map(file -> file.getFileName().toString())
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    /** A checkpoint is a model with its tokenizer. */
+    @Tag("large")
+    @Test
+    void aCheckpointIsAModel() throws IOException {
+        trainWithCheckpoints();
+        assertThat(directory.resolve("out/checkpoint-12/model.safetensors"))
+                .hasSameBinaryContentAs(directory.resolve("out/model.safetensors"));
+        assertThat(directory.resolve("out/checkpoint-8/additional_chat_templates/rag.jinja"))
+                .hasContent("x");
+        train(options("only").saveStrategy(SaveStrategy.STEPS).saveSteps(4).saveOnlyModel(true));
+        assertThat(directory.resolve("only/checkpoint-4/optimizer.safetensors")).doesNotExist();
+        assertRefused(
+                () -> train(options("only").resumeFromCheckpoint("true")),
+                "checkpoint-12 was written with save_only_model");
+    }
+
+    @Tag("large")
+    @ParameterizedTest
+    @ValueSource(strings = {"optimizer.safetensors", "model.safetensors", "trainer_state.json", "config.json"})
+    void aDamagedCheckpointIsNamedAndTheOneBeforeItOffered(String file) throws IOException {
+        trainWithCheckpoints();
+        Path damaged = directory.resolve("out/checkpoint-12").resolve(file);
+        byte[] bytes = Files.readAllBytes(damaged);
+        bytes[bytes.length / 2] ^= 1;
+        Files.write(damaged, bytes);
+        assertRefused(
+                () -> train(resumed()),
+                damaged + " is not as it was written",
+                "resume_from_checkpoint " + directory.resolve("out/checkpoint-8"));
+        Files.write(damaged, Arrays.copyOf(bytes, bytes.length - 1));
+        assertRefused(
+                () -> train(resumed()), damaged + " has " + (bytes.length - 1) + " bytes, not the " + bytes.length);
+        Files.delete(damaged);
+        assertRefused(() -> train(resumed()), damaged + " is missing");
+        Files.delete(directory.resolve("out/checkpoint-12/manifest.json"));
+        assertRefused(() -> train(resumed()), "checkpoint-12 has no manifest.json, so it was not written completely");
+    }
+
+    @Tag("large")
+    @Test
+    void optionsAndRowsThatChangeTheWeightsMayNotChange() throws IOException {
+        trainWithCheckpoints();
+        assertRefused(
+                () -> train(resumed().learningRate(0.5)), "learning_rate is 0.5 but was 0.01", "cannot change it");
+        assertRefused(() -> train(resumed().seed(7)), "seed is 7 but was 42");
+        assertRefused(() -> train(resumed().beta(0.3f)), "loss is ", "beta 0.3");
+        List<String> rows = Files.readAllLines(directory.resolve("pairs.jsonl"));
+        Collections.swap(rows, 1, 2);
+        Files.write(directory.resolve("other.jsonl"), rows);
+        assertRefused(
+                () -> train(resumed().datasetName(directory.resolve("other.jsonl"))), "dataset_name has other rows");
+        train(resumed()
+                .maxSteps(14)
+                .loggingSteps(1)
+                .saveStrategy(SaveStrategy.STEPS)
+                .saveSteps(7));
+        assertThat(lines("out")).last().asString().contains("\"step\":14");
+        assertThat(checkpoints("out")).contains("checkpoint-14", "checkpoint-8");
+    }
+
+    @Tag("large")
+    @Test
+    void whatCannotBeResumedIsRefused() {
+        assertRefused(() -> train(resumed()), "output_dir " + directory.resolve("out") + " has no checkpoint");
+        assertRefused(
+                () -> train(options("out")
+                        .resumeFromCheckpoint(directory.resolve("model").toString())),
+                "model is not a directory checkpoint-STEP");
+        trainWithCheckpoints();
+        assertRefused(
+                () -> train(options("out")), "holds checkpoint-12 of an earlier run", "resume_from_checkpoint true");
+        assertRefused(() -> train(resumed().maxSteps(11)), "checkpoint-12 is beyond the run's 11 steps");
+    }
+}
