@@ -195,7 +195,9 @@ class GenerateTest {
                 TestFiles.write(directory.resolve("prompts.jsonl"), "{\"prompt\":\"Once\"}\n{\"text\":\"Lily\"}\n");
         Cli.runOnDevice("generate --model_name_or_path %s --prompts %s", model, prompts)
                 .assertThatRunEndedWith()
-                .isEqualTo("dpo4j: error: " + prompts + " line 2: prompt is missing; give text");
+                .isEqualTo(
+                        "dpo4j: error: " + prompts
+                                + " line 2: its keys are [text]; give prompt, messages or prompt_ids, or rename columns with column_map");
     }
 
     private static Cli generate(String model, String more, Object... values) {

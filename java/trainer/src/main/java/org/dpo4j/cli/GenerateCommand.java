@@ -8,6 +8,10 @@ import java.util.concurrent.Callable;
 import org.dpo4j.data.Dataset;
 import org.dpo4j.data.Prompt;
 import org.dpo4j.data.Tokenizer;
+import org.dpo4j.data.row.ChatTemplates;
+import org.dpo4j.data.row.ColumnMap;
+import org.dpo4j.data.row.OnPromptMismatch;
+import org.dpo4j.data.row.RowOptions;
 import org.dpo4j.io.InputFile;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Dpo4jException;
@@ -18,6 +22,7 @@ import org.dpo4j.report.Console;
 import org.dpo4j.train.DeviceOptions;
 import org.dpo4j.train.LoadingReport;
 import org.dpo4j.train.ModelOptions;
+import org.dpo4j.train.OptionMap;
 import org.dpo4j.train.OptionRange;
 import org.dpo4j.train.SeedOptions;
 import org.jspecify.annotations.Nullable;
@@ -58,6 +63,11 @@ final class GenerateCommand implements Callable<Integer> {
             description = "Instead of --prompt: a file of rows with prompt or prompt_ids, .jsonl, .json or .jsonl.gz, a"
                     + " pipe, or - for standard input.")
     private @Nullable Path prompts;
+
+    @Option(
+            names = "--column_map",
+            description = "Columns of the file of prompts to rename and to drop: prompt=question,messages=null.")
+    private OptionMap columnMap = OptionMap.EMPTY;
 
     @Mixin
     private final GenerationOptions generation = new GenerationOptions();
@@ -126,7 +136,12 @@ final class GenerateCommand implements Callable<Integer> {
         if (prompts == null) {
             return List.of(Prompt.of(prompt == null ? "" : prompt, tokenizer));
         }
-        Dataset<Prompt> read = Prompt.read(prompts, tokenizer, vocabulary);
+        RowOptions rows = new RowOptions(
+                new ColumnMap(columnMap.values()),
+                ChatTemplates.in(modelOptions.directory()),
+                OnPromptMismatch.STOP,
+                false);
+        Dataset<Prompt> read = Prompt.read(prompts, tokenizer, vocabulary, rows);
         String notUsed = read.report().facts("prompts", "").get("columns not used");
         if (notUsed != null) {
             System.err.println("dpo4j: " + InputFile.name(prompts) + ": columns not used: " + notUsed);

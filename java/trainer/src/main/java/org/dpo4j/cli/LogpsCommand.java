@@ -96,7 +96,8 @@ final class LogpsCommand implements Callable<Integer> {
             int vocabulary = model.architecture().vocabSize();
             try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory(), vocabulary)) {
                 int maxLength = model.architecture().maxLength(data.maxLength(), Integer.MAX_VALUE);
-                ReadOptions read = data.readOptions(tokenizer, vocabulary, maxLength, TruncationMode.RAISE, null);
+                ReadOptions read = data.readOptions(
+                        modelOptions.directory(), tokenizer, vocabulary, maxLength, TruncationMode.RAISE, null);
                 RowSource rows = data.rows(MIXTURE_SEED);
                 rows.notes().forEach(Output::notice);
                 Map<String, String> facts = new LinkedHashMap<>();

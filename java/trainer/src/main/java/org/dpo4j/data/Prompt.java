@@ -6,9 +6,10 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.dpo4j.data.row.Content;
 import org.dpo4j.data.row.Encoder;
+import org.dpo4j.data.row.PromptRows;
 import org.dpo4j.data.row.RowOptions;
-import org.dpo4j.data.row.Values;
 import org.dpo4j.data.source.BadRow;
 import org.dpo4j.data.source.RowFiles;
 import org.dpo4j.data.source.Rows;
@@ -33,21 +34,27 @@ public record Prompt(int row, int[] ids) {
         }
     }
 
-    /** Reads the {@code prompt} or {@code prompt_ids} of every row of a file. The report names the columns not used. */
+    /** Reads the prompt of every row of a file: text or ids. The report names the columns not used. */
     public static Dataset<Prompt> read(Path file, @Nullable Tokenizer tokenizer, int vocabularySize) {
-        Encoder encoder = new Encoder(tokenizer, vocabularySize, RowOptions.DEFAULT);
+        return read(file, tokenizer, vocabularySize, RowOptions.DEFAULT);
+    }
+
+    /** As above; messages are rendered by the templates of {@code options}, up to the header of the answer. */
+    public static Dataset<Prompt> read(
+            Path file, @Nullable Tokenizer tokenizer, int vocabularySize, RowOptions options) {
+        Encoder encoder = new Encoder(tokenizer, vocabularySize, options);
         List<Prompt> prompts = new ArrayList<>();
         Map<String, Integer> used = new LinkedHashMap<>();
         Map<String, Integer> notUsed = new LinkedHashMap<>();
         try (Rows rows = RowFiles.open(file)) {
             try {
                 for (Rows.Row row = rows.next(); row != null; row = rows.next()) {
-                    ObjectNode values = row.values();
-                    String key = values.hasNonNull("prompt_ids") ? "prompt_ids" : "prompt";
-                    prompts.add(new Prompt(row.number(), ids(values, key, encoder, tokenizer)));
+                    ObjectNode values = options.columns().apply(row.values());
+                    PromptRows.Read read = PromptRows.read(values);
+                    prompts.add(new Prompt(row.number(), ids(read.content(), encoder, tokenizer)));
                     values.properties().stream()
                             .filter(column -> !column.getValue().isNull())
-                            .forEach(column -> (column.getKey().equals(key) ? used : notUsed)
+                            .forEach(column -> (read.columns().contains(column.getKey()) ? used : notUsed)
                                     .merge(column.getKey(), 1, Integer::sum));
                 }
             } catch (BadRow bad) {
@@ -60,16 +67,10 @@ public record Prompt(int row, int[] ids) {
         return new Dataset<>(prompts, DatasetReport.whole(prompts.size(), used, notUsed));
     }
 
-    private static int[] ids(ObjectNode row, String key, Encoder encoder, @Nullable Tokenizer tokenizer) throws BadRow {
-        if (key.equals("prompt")) {
-            return encode(Values.text(row, key), tokenizer);
-        }
-        int[] ids = Values.ids(row, key);
-        encoder.checkVocabulary(key, ids);
-        if (ids.length == 0) {
-            throw new BadRow(BadRow.Reason.EMPTY_PROMPT, "prompt_ids is empty; give at least one token");
-        }
-        return ids;
+    private static int[] ids(Content content, Encoder encoder, @Nullable Tokenizer tokenizer) throws BadRow {
+        return content instanceof Content.Text text
+                ? encode(text.completions().get(0), tokenizer)
+                : encoder.start(content);
     }
 
     private static int[] encode(String text, @Nullable Tokenizer tokenizer) throws BadRow {

@@ -30,4 +30,10 @@ public record ReadOptions(
     public ReadOptions(@Nullable Tokenizer tokenizer, int vocabularySize, Truncation truncation, OnBadRow onBadRow) {
         this(tokenizer, vocabularySize, truncation, RepeatOptions.NONE, onBadRow, RowOptions.DEFAULT, null);
     }
+
+    /** The same, but only what the chat template marks as generated is learnt. */
+    public ReadOptions assistantOnly() {
+        return new ReadOptions(
+                tokenizer, vocabularySize, truncation, repeats, onBadRow, rows.assistantOnly(), rejected);
+    }
 }

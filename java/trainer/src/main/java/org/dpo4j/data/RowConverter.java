@@ -30,8 +30,8 @@ final class RowConverter<T> {
         T make(int row, Example example, List<Side> sides);
     }
 
-    /** A completion with its prompt, cut. */
-    private record Side(int[] prompt, int[] completion) {}
+    /** A completion with its prompt, cut, and which tokens of the completion are learnt; null if all are. */
+    private record Side(int[] prompt, int[] completion, boolean @Nullable [] targets) {}
 
     private final ReadOptions options;
     private final Set<Kind> wanted;
@@ -114,7 +114,7 @@ final class RowConverter<T> {
 
     private static List<Side> uncut(Joint joint) {
         return Arrays.stream(joint.completions())
-                .map(completion -> new Side(joint.prompt(), completion))
+                .map(completion -> new Side(joint.prompt(), completion, joint.targets()))
                 .toList();
     }
 
@@ -131,7 +131,8 @@ final class RowConverter<T> {
         for (int i = 0; i < completions.length; i++) {
             sides.add(new Side(
                     kept.get(i).prompt(joint.prompt(), completions[i]),
-                    options.truncation().completion(kept.get(i), completions[i])));
+                    options.truncation().completion(kept.get(i), completions[i]),
+                    targets(kept.get(i), joint)));
             if (kept.get(i).isPromptCut(joint.prompt().length)) {
                 cutParts.add("prompt");
             }
@@ -144,6 +145,20 @@ final class RowConverter<T> {
                     BadRow.Reason.IDENTICAL_ONCE_CUT, "chosen and rejected are the same once they are cut");
         }
         return sides;
+    }
+
+    private static boolean @Nullable [] targets(Kept kept, Joint joint) throws BadRow {
+        boolean[] all = joint.targets();
+        if (all == null) {
+            return null;
+        }
+        boolean[] targets = kept.targets(all);
+        for (boolean isTarget : targets) {
+            if (isTarget) {
+                return targets;
+            }
+        }
+        throw BadRow.leftOut(BadRow.Reason.NO_TARGETS, "what is left of it once it is cut has no token to learn");
     }
 
     private static boolean isIdentical(List<Side> sides) {
@@ -176,6 +191,6 @@ final class RowConverter<T> {
     }
 
     private static Sequence sequence(int row, Example example, List<Side> sides) {
-        return new Sequence(row, sides.get(0).prompt, sides.get(0).completion);
+        return new Sequence(row, sides.get(0).prompt, sides.get(0).completion, sides.get(0).targets);
     }
 }

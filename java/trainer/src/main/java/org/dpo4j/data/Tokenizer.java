@@ -102,6 +102,25 @@ public final class Tokenizer implements AutoCloseable {
         return begun;
     }
 
+    /**
+     * For each id of {@link #encode}, whether it comes from a character in one of the parts of the text.
+     *
+     * @param begins index of the first char of each part
+     * @param ends index behind the last char of each part
+     */
+    public boolean[] isIn(String text, int[] begins, int[] ends) {
+        int[] spans = TokenizerLibrary.spans(tokenizer, text);
+        boolean[] isIn = new boolean[spans.length / 2];
+        for (int part = 0; part < begins.length; part++) {
+            int begin = text.codePointCount(0, begins[part]);
+            int end = text.codePointCount(0, ends[part]);
+            for (int token = 0; token < isIn.length; token++) {
+                isIn[token] |= spans[2 * token] < end && spans[2 * token + 1] > begin;
+            }
+        }
+        return isIn;
+    }
+
     /** The text of token ids, without special tokens. */
     public String decode(int[] ids) {
         return tokenizer.decode(Arrays.stream(ids).asLongStream().toArray(), true);

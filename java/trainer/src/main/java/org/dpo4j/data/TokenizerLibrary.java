@@ -1,6 +1,7 @@
 package org.dpo4j.data;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import ai.djl.huggingface.tokenizers.jni.LibUtils;
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import ai.djl.util.Platform;
@@ -132,6 +133,27 @@ public record TokenizerLibrary(
             return Arrays.stream(TokenizersLibrary.LIB.getTokenIds(encoding))
                     .mapToInt(Math::toIntExact)
                     .toArray();
+        } finally {
+            TokenizersLibrary.LIB.deleteEncoding(encoding);
+        }
+    }
+
+    /**
+     * For each token id of {@link #encode}, the Unicode characters of the text from which it comes: {@code begin, end}, twice
+     * as many numbers as ids. A token that comes from no character has two equal numbers. Throws DJL's exceptions.
+     */
+    static int[] spans(HuggingFaceTokenizer tokenizer, String text) {
+        long encoding = TokenizersLibrary.LIB.encode(tokenizer.getHandle(), text, false);
+        try {
+            CharSpan[] spans = TokenizersLibrary.LIB.getTokenCharSpans(encoding);
+            int[] ends = new int[2 * spans.length];
+            for (int i = 0; i < spans.length; i++) {
+                if (spans[i] != null) {
+                    ends[2 * i] = spans[i].getStart();
+                    ends[2 * i + 1] = spans[i].getEnd();
+                }
+            }
+            return ends;
         } finally {
             TokenizersLibrary.LIB.deleteEncoding(encoding);
         }

@@ -11,6 +11,9 @@ import org.dpo4j.data.RepeatOptions;
 import org.dpo4j.data.Tokenizer;
 import org.dpo4j.data.Truncation;
 import org.dpo4j.data.TruncationMode;
+import org.dpo4j.data.row.ChatTemplates;
+import org.dpo4j.data.row.ColumnMap;
+import org.dpo4j.data.row.OnPromptMismatch;
 import org.dpo4j.data.row.RowOptions;
 import org.dpo4j.data.source.DatasetRequest;
 import org.dpo4j.data.source.DatasetRequest.Use;
@@ -65,6 +68,22 @@ public final class DataOptions extends OptionGroup {
                     + " default test.")
     @Nullable
     String datasetTestSplit;
+
+    /** Names of columns: what formats call them, and what the file calls them. */
+    @Option(
+            names = "--column_map",
+            description = "Columns to rename and to drop: prompt=question,chosen=answer reads prompt from the column"
+                    + " question and chosen from answer, and output=null drops output. In a config file it is a mapping,"
+                    + " {prompt: question, output: null}.")
+    OptionMap columnMap = OptionMap.EMPTY;
+
+    /** What to do if the chat template renders a prompt otherwise when an answer follows. */
+    @Option(
+            names = "--on_prompt_mismatch",
+            description = "What to do if the chat template renders a prompt in another way when an answer follows:"
+                    + " ${COMPLETION-CANDIDATES}. With error the row cannot be used; cut ends the prompt before the first"
+                    + " token that differs, as TRL does. Default ${DEFAULT-VALUE}.")
+    OnPromptMismatch onPromptMismatch = OnPromptMismatch.STOP;
 
     /** What to do with a row that cannot be used. */
     @Option(
@@ -220,11 +239,13 @@ public final class DataOptions extends OptionGroup {
     /**
      * How rows become token ids.
      *
+     * @param modelDirectory where the chat template is
      * @param maxLength maximum number of tokens of a row
      * @param mode what to do with a longer row if no option says so
      * @param rejected receives the rows that are left out; null: nothing does
      */
     public ReadOptions readOptions(
+            Path modelDirectory,
             @Nullable Tokenizer tokenizer,
             int vocabularySize,
             int maxLength,
@@ -235,7 +256,9 @@ public final class DataOptions extends OptionGroup {
         Integer eos = keepEos ? eos(tokenizer) : null;
         Truncation truncation = new Truncation(used, maxLength, maxPromptLength, maxCompletionLength, eos);
         RepeatOptions repeats = new RepeatOptions(dropDuplicates, dropContradictions);
-        return new ReadOptions(tokenizer, vocabularySize, truncation, repeats, onBadRow, RowOptions.DEFAULT, rejected);
+        RowOptions rows = new RowOptions(
+                new ColumnMap(columnMap.values()), ChatTemplates.in(modelDirectory), onPromptMismatch, false);
+        return new ReadOptions(tokenizer, vocabularySize, truncation, repeats, onBadRow, rows, rejected);
     }
 
     private static int eos(@Nullable Tokenizer tokenizer) {
@@ -250,6 +273,7 @@ public final class DataOptions extends OptionGroup {
     /** Throws, naming the option, if a value is not allowed. */
     public void checkValues() {
         check();
+        new ColumnMap(columnMap.values());
         if (truncationMode != null) {
             checkKeepEos(truncationMode);
         }

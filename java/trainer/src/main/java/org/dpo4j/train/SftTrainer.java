@@ -2,6 +2,7 @@ package org.dpo4j.train;
 
 import java.util.List;
 import org.dpo4j.data.Dataset;
+import org.dpo4j.data.ReadOptions;
 import org.dpo4j.data.Sequence;
 import org.dpo4j.data.source.RowSource;
 import org.dpo4j.report.Metrics;
@@ -25,7 +26,8 @@ public final class SftTrainer {
         TrainOptions train = options.train();
         return TrainRun.run(
                 train,
-                (model, read, reports, facts) -> {
+                (model, given, reports, facts) -> {
+                    ReadOptions read = options.assistantOnlyLoss() ? given.assistantOnly() : given;
                     List<String> dropouts = model.config().ignoredDropouts();
                     if (!dropouts.isEmpty()) {
                         facts.put("dropout", String.join(", ", dropouts) + " in config.json is not applied");

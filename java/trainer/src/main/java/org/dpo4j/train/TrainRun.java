@@ -157,8 +157,14 @@ final class TrainRun {
                         vocabulary + " in the model, " + tokenizer.size() + " in the tokenizer: "
                                 + (vocabulary - tokenizer.size()) + " rows are padding");
             }
-            ReadOptions read =
-                    options.data().readOptions(tokenizer, vocabulary, maxLength, TruncationMode.KEEP_START, rejected);
+            ReadOptions read = options.data()
+                    .readOptions(
+                            options.model().directory(),
+                            tokenizer,
+                            vocabulary,
+                            maxLength,
+                            TruncationMode.KEEP_START,
+                            rejected);
             return reader.read(model, read, listener, facts);
         }
     }

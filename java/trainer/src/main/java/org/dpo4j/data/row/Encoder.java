@@ -1,8 +1,11 @@
 package org.dpo4j.data.row;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Function;
 import org.dpo4j.data.Tokenizer;
+import org.dpo4j.data.chat.Rendered;
 import org.dpo4j.data.source.BadRow;
 import org.dpo4j.kernels.Dpo4jException;
 import org.jspecify.annotations.Nullable;
@@ -19,57 +22,142 @@ public final class Encoder {
     /**
      * A prompt with the completions that share it.
      *
+     * @param targets which tokens of the only completion are learnt; null if all tokens of all completions are
      * @param isPromptMerged whether the last tokens of the prompt merged with a completion, and belong to the
      *     completions
      */
-    public record Joint(int[] prompt, int[][] completions, boolean isPromptMerged) {}
+    public record Joint(int[] prompt, int[][] completions, boolean @Nullable [] targets, boolean isPromptMerged) {
+        private Joint(int[] prompt, int[][] completions, boolean isPromptMerged) {
+            this(prompt, completions, null, isPromptMerged);
+        }
+    }
 
     private final @Nullable Tokenizer tokenizer;
     private final int vocabularySize;
     private final RowOptions options;
+    private final ChatRenderer renderer;
 
     /** {@code vocabularySize}: number of rows of the model's embedding table. */
     public Encoder(@Nullable Tokenizer tokenizer, int vocabularySize, RowOptions options) {
         this.tokenizer = tokenizer;
         this.vocabularySize = vocabularySize;
         this.options = options;
+        this.renderer = new ChatRenderer(options);
     }
 
     /** The token ids of what a row says. */
     public Joint encode(Content content) throws BadRow {
-        if (content instanceof Content.Text text) {
-            String prompt = text.prompt();
-            return prompt == null
-                    ? whole(whole(text.completions().get(0)))
-                    : joint(prompt, text.completions().toArray(String[]::new));
+        if (content instanceof Content.Messages messages) {
+            ArrayNode prompt = messages.prompt();
+            return prompt == null ? whole(messages) : conversation(prompt, messages);
+        }
+        if (options.isAssistantOnly()) {
+            throw new BadRow(
+                    BadRow.Reason.NO_TARGETS,
+                    "assistant_only_loss needs messages, in which the chat template marks the assistant's; give"
+                            + " messages, or set assistant_only_loss false");
+        }
+        return content instanceof Content.Text text ? text(text) : ids((Content.Ids) content);
+    }
+
+    private Joint text(Content.Text text) throws BadRow {
+        String prompt = text.prompt();
+        return prompt == null
+                ? split(whole(text.completions().get(0)), null)
+                : joint(prompt, text.completions().toArray(String[]::new));
+    }
+
+    private Joint ids(Content.Ids ids) throws BadRow {
+        int[] prompt = ids.prompt();
+        List<int[]> completions = ids.completions();
+        if (prompt == null) {
+            checkVocabulary("the sequence", completions.get(0));
+            return split(completions.get(0), null);
+        }
+        checkVocabulary("prompt", prompt);
+        for (int i = 0; i < completions.size(); i++) {
+            checkVocabulary(Content.completionName(i, completions.size()), completions.get(i));
+        }
+        return new Joint(prompt, completions.toArray(int[][]::new), false);
+    }
+
+    /**
+     * A conversation with one answer or two, as TRL 1.16 encodes it: the template writes BOS and EOS where it writes them,
+     * and no other is added.
+     */
+    private Joint conversation(ArrayNode start, Content.Messages messages) throws BadRow {
+        String prompt = renderer.prompt(start, messages.variables());
+        int[] alone = rendered(prompt);
+        int count = messages.completions().size();
+        int[][] joint = new int[count][];
+        boolean[] isGenerated = null;
+        for (int i = 0; i < count; i++) {
+            ArrayNode all = Messages.joined(start, messages.completions().get(i));
+            Rendered whole = renderer.whole(all, messages.variables());
+            renderer.checkPrompt(prompt, whole.text(), Content.completionName(i, count));
+            joint[i] = rendered(whole.text());
+            isGenerated = options.isAssistantOnly() ? isGenerated(whole) : null;
+        }
+        int common = common(alone, joint);
+        for (int i = 0; i < count; i++) {
+            joint[i] = Arrays.copyOfRange(joint[i], common, joint[i].length);
+        }
+        boolean[] targets = isGenerated == null ? null : Arrays.copyOfRange(isGenerated, common, isGenerated.length);
+        checkTargets(targets);
+        return new Joint(Arrays.copyOf(alone, common), joint, targets, common < alone.length);
+    }
+
+    private Joint whole(Content.Messages messages) throws BadRow {
+        Rendered whole = renderer.whole(messages.completions().get(0), messages.variables());
+        return split(rendered(whole.text()), options.isAssistantOnly() ? isGenerated(whole) : null);
+    }
+
+    /**
+     * Which tokens of a text are generated: those that come from any character in a generation block. TRL's mask ends early
+     * where several tokens share the last character of a block.
+     */
+    private boolean[] isGenerated(Rendered whole) {
+        int[] begins = whole.generated().stream().mapToInt(Rendered.Span::begin).toArray();
+        int[] ends = whole.generated().stream().mapToInt(Rendered.Span::end).toArray();
+        return tokenizer().isIn(whole.text(), begins, ends);
+    }
+
+    private static void checkTargets(boolean @Nullable [] targets) throws BadRow {
+        boolean hasTarget = targets == null;
+        for (int i = 0; targets != null && i < targets.length; i++) {
+            hasTarget |= targets[i];
+        }
+        if (!hasTarget) {
+            throw new BadRow(
+                    BadRow.Reason.NO_TARGETS,
+                    "the chat template marks no token of it as generated, so assistant_only_loss learns nothing; use a"
+                            + " template with {% generation %} blocks, as TRL has them for training");
+        }
+    }
+
+    /** The ids of a prompt to continue: ids, or messages, which are rendered. */
+    public int[] start(Content content) throws BadRow {
+        if (content instanceof Content.Messages messages) {
+            return rendered(renderer.start(messages.completions().get(0), messages.variables()));
         }
         if (content instanceof Content.Ids ids) {
-            int[] prompt = ids.prompt();
-            List<int[]> completions = ids.completions();
-            if (prompt == null) {
-                checkVocabulary("the sequence", completions.get(0));
-                return whole(completions.get(0));
-            }
-            checkVocabulary("prompt", prompt);
-            for (int i = 0; i < completions.size(); i++) {
-                checkVocabulary(Content.completionName(i, completions.size()), completions.get(i));
-            }
-            return new Joint(prompt, completions.toArray(int[][]::new), false);
+            checkVocabulary("prompt", ids.completions().get(0));
+            return ids.completions().get(0);
         }
-        throw new BadRow(
-                BadRow.Reason.CHAT_TEMPLATE,
-                "it holds role and content messages, and the model directory has no chat template");
+        return encode(((Content.Text) content).completions().get(0));
     }
 
     /** Splits a whole sequence behind its first token, which nothing predicts. */
-    private Joint whole(int[] ids) throws BadRow {
+    private Joint split(int[] ids, boolean @Nullable [] targets) throws BadRow {
         if (ids.length < 2) {
             throw new BadRow(
                     BadRow.Reason.EMPTY_COMPLETION,
                     "the sequence has " + ids.length
                             + " tokens; at least 2 are needed, because the second is the first target");
         }
-        return new Joint(Arrays.copyOf(ids, 1), new int[][] {Arrays.copyOfRange(ids, 1, ids.length)}, false);
+        boolean[] behind = targets == null ? null : Arrays.copyOfRange(targets, 1, targets.length);
+        checkTargets(behind);
+        return new Joint(Arrays.copyOf(ids, 1), new int[][] {Arrays.copyOfRange(ids, 1, ids.length)}, behind, false);
     }
 
     /** Throws if an id is outside the vocabulary. {@code name} is what has the ids. */
@@ -102,18 +190,10 @@ public final class Encoder {
                             + " the completion; change the prompt");
         }
         int[][] joint = new int[completions.length][];
-        int common = alone.length;
         for (int i = 0; i < completions.length; i++) {
             joint[i] = encode(prompt + completions[i]);
-            int mismatch = Arrays.mismatch(alone, joint[i]);
-            common = mismatch < 0 ? common : Math.min(common, mismatch);
         }
-        if (common == 0 && alone.length > 0) {
-            throw new BadRow(
-                    BadRow.Reason.PROMPT_MERGES,
-                    "the tokenizer merges the whole prompt with the completion's first token, so no token precedes"
-                            + " the completion; end the prompt where a token ends, for instance with a line break");
-        }
+        int common = common(alone, joint);
         for (int i = 0; i < completions.length; i++) {
             int[] completion = Arrays.copyOfRange(joint[i], common, joint[i].length);
             if (completion.length == 0 && !completions[i].isBlank()) {
@@ -125,6 +205,22 @@ public final class Encoder {
             joint[i] = completions[i].isBlank() ? new int[0] : ended(prompt + completions[i], completion);
         }
         return new Joint(Arrays.copyOf(alone, common), joint, common < alone.length);
+    }
+
+    /** The number of ids of the prompt alone with which all joint ids begin. */
+    private static int common(int[] alone, int[][] joint) throws BadRow {
+        int common = alone.length;
+        for (int[] each : joint) {
+            int mismatch = Arrays.mismatch(alone, each);
+            common = mismatch < 0 ? common : Math.min(common, mismatch);
+        }
+        if (common == 0 && alone.length > 0) {
+            throw new BadRow(
+                    BadRow.Reason.PROMPT_MERGES,
+                    "the tokenizer merges the whole prompt with the completion's first token, so no token precedes"
+                            + " the completion; end the prompt where a token ends, for instance with a line break");
+        }
+        return common;
     }
 
     /** Appends EOS to the last ids of a text, unless the text already ends in EOS. */
@@ -162,10 +258,19 @@ public final class Encoder {
         return Character.isWhitespace(c) || Character.isSpaceChar(c) || c == '\u0085';
     }
 
+    /** The ids of a text at the start of a sequence. */
     private int[] encode(String text) throws BadRow {
-        Tokenizer present = tokenizer();
+        return encode(text, tokenizer()::encodeStart);
+    }
+
+    /** The ids of a text that a template rendered, in which BOS is if it belongs there. */
+    private int[] rendered(String text) throws BadRow {
+        return encode(text, tokenizer()::encode);
+    }
+
+    private static int[] encode(String text, Function<String, int[]> tokenizer) throws BadRow {
         try {
-            return present.encodeStart(text);
+            return tokenizer.apply(text);
         } catch (Dpo4jException e) {
             throw new BadRow(BadRow.Reason.UNKNOWN_TEXT, String.valueOf(e.getMessage()));
         }

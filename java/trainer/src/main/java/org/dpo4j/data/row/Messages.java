@@ -123,6 +123,8 @@ final class Messages {
             throw bad(name + ".role is " + Values.describe(role) + "; give a text such as user");
         }
         ObjectNode read = message.deepCopy();
+        read.properties()
+                .removeIf(entry -> entry.getValue().isNull()); // as transformers does; tables have such columns
         read.put("role", ROLES.getOrDefault(role.textValue(), role.textValue()));
         JsonNode content = message.path("content");
         if (content.isArray()) {

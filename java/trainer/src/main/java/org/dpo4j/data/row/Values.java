@@ -2,6 +2,7 @@ package org.dpo4j.data.row;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.databind.node.TextNode;
 import java.util.Map;
 import org.dpo4j.data.source.BadRow;
 
@@ -123,6 +124,11 @@ public final class Values {
             throw bad(key + " is " + row.get(key) + "; give a sum of log-probs, which is never above 0");
         }
         return value;
+    }
+
+    /** A text as JSON writes it, in one line. */
+    static String quoted(String text) {
+        return TextNode.valueOf(text).toString();
     }
 
     static String describe(JsonNode value) {

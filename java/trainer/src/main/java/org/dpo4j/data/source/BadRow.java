@@ -18,6 +18,7 @@ public final class BadRow extends Exception {
         NOT_TEXT("images or other parts that are not text"),
         MIXED_FORMAT("another format than the rows before"),
         CHAT_TEMPLATE("refused by the chat template"),
+        NO_TARGETS("no token that assistant_only_loss learns"),
         PROMPT_DIFFERS("the chat template renders the prompt otherwise with an answer"),
         NO_SHARED_PROMPT("no shared prompt"),
         EMPTY_PROMPT("empty prompt"),

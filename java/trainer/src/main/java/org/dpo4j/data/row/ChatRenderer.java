@@ -1,0 +1,79 @@
+package org.dpo4j.data.row;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import org.dpo4j.data.chat.ChatTemplate;
+import org.dpo4j.data.chat.ChatTemplate.End;
+import org.dpo4j.data.chat.Conversation;
+import org.dpo4j.data.chat.Rendered;
+import org.dpo4j.data.source.BadRow;
+import org.dpo4j.kernels.Dpo4jException;
+
+/** Renders the messages of rows with the model's chat template. */
+record ChatRenderer(RowOptions options) {
+    /** Chars that an error shows of a text, before and behind the place that it is about. */
+    private static final int SHOWN = 40;
+
+    /** The prompt, up to the header of the answer, as generation renders it. */
+    String prompt(ArrayNode messages, Content.ChatVariables variables) throws BadRow {
+        return render(messages, variables, End.GENERATION_PROMPT).text();
+    }
+
+    /** The messages, as they are. */
+    Rendered whole(ArrayNode messages, Content.ChatVariables variables) throws BadRow {
+        return render(messages, variables, End.AS_IS);
+    }
+
+    /** A prompt to generate from: the last message of an assistant is continued. */
+    String start(ArrayNode messages, Content.ChatVariables variables) throws BadRow {
+        boolean isContinued = Messages.isAssistant(messages, messages.size() - 1);
+        return render(messages, variables, isContinued ? End.CONTINUE_FINAL_MESSAGE : End.GENERATION_PROMPT)
+                .text();
+    }
+
+    /** Throws if the text of a conversation does not begin with that of its prompt, and is not to be cut. */
+    void checkPrompt(String prompt, String whole, String completion) throws BadRow {
+        if (whole.startsWith(prompt) || options.onPromptMismatch() == OnPromptMismatch.CUT) {
+            return;
+        }
+        int same = 0;
+        while (same < Math.min(prompt.length(), whole.length()) && prompt.charAt(same) == whole.charAt(same)) {
+            same++;
+        }
+        throw new BadRow(
+                BadRow.Reason.PROMPT_DIFFERS,
+                "the chat template renders the prompt as " + shown(prompt, same)
+                        + ", and with " + completion + " behind it as " + shown(whole, same) + "; from character "
+                        + (same + 1) + " on they differ. Use a template that renders a prompt the same way, or let"
+                        + " on_prompt_mismatch cut the prompt there");
+    }
+
+    private static String shown(String text, int place) {
+        int begin = Math.max(0, place - SHOWN);
+        int end = Math.min(text.length(), place + SHOWN);
+        return (begin > 0 ? "..." : "")
+                + Values.quoted(text.substring(begin, end))
+                + (end < text.length() ? "..." : "");
+    }
+
+    private Rendered render(ArrayNode messages, Content.ChatVariables variables, End end) throws BadRow {
+        ChatTemplate template = template(variables.tools() != null);
+        Conversation conversation =
+                new Conversation(messages, variables.tools(), variables.documents(), variables.others());
+        try {
+            return template.render(conversation, end);
+        } catch (Dpo4jException e) {
+            throw new BadRow(BadRow.Reason.CHAT_TEMPLATE, String.valueOf(e.getMessage()));
+        }
+    }
+
+    private ChatTemplate template(boolean hasTools) throws BadRow {
+        ChatTemplate template = options.templates().find(hasTools);
+        if (template == null) {
+            throw new BadRow(
+                    BadRow.Reason.CHAT_TEMPLATE,
+                    "it has messages, and the model directory has no chat template; add chat_template.jinja to it, or"
+                            + " give text");
+        }
+        return template;
+    }
+}
