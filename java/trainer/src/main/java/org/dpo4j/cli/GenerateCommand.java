@@ -1,6 +1,5 @@
 package org.dpo4j.cli;
 
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -92,14 +91,15 @@ final class GenerateCommand implements Callable<Integer> {
         }
         OptionRange.NUM_RETURN_SEQUENCES.check(samples);
         generation.check();
-        GenerationDefaults defaults = defaults();
+        GenerationDefaults defaults = generation.defaults(modelOptions.directory());
         try (Console console = Console.errors();
                 Device device = deviceOptions.open(Output::notice);
                 Model model = Model.load(
                         modelOptions.directory(), device, modelOptions.storage(device), new LoadingReport(console));
                 Generator generator = new Generator(model)) {
             int vocabulary = model.architecture().vocabSize();
-            GenerationOptions.Resolved options = generation.resolve(defaults, vocabulary);
+            GenerationOptions.Resolved options =
+                    generation.resolve(defaults, vocabulary, GenerationOptions.MAX_NEW_TOKENS);
             try (Tokenizer tokenizer = Tokenizer.find(modelOptions.directory(), vocabulary)) {
                 if (tokenizer == null && !json) {
                     throw new Dpo4jException(modelOptions.directory()
@@ -113,23 +113,6 @@ final class GenerateCommand implements Callable<Integer> {
             }
         }
         return 0;
-    }
-
-    private GenerationDefaults defaults() {
-        Path directory = modelOptions.directory();
-        if (!Files.isDirectory(directory)) {
-            return GenerationDefaults.NONE; // Model.load says what is wrong
-        }
-        GenerationDefaults defaults = GenerationDefaults.read(directory);
-        generation.checkDefaults(defaults, directory);
-        String notice = generation.notice(defaults);
-        if (notice != null) {
-            Output.notice(notice);
-        }
-        if (!defaults.unknown().isEmpty()) {
-            Output.notice("generation_config.json: keys not used: " + String.join(", ", defaults.unknown()));
-        }
-        return defaults;
     }
 
     private List<Prompt> read(@Nullable Tokenizer tokenizer, int vocabulary) {

@@ -1,5 +1,6 @@
 package org.dpo4j.cli;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,11 +14,12 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /**
- * How {@code generate} continues prompts. An option that is not given has the value of {@code generation_config.json}, as
+ * How {@code generate} and {@code chat} continue prompts. An option that is not given has the value of {@code generation_config.json}, as
  * in transformers; {@code do_sample} there turns sampling on.
  */
 final class GenerationOptions {
-    private static final int MAX_NEW_TOKENS = 128;
+    /** The default of {@code generate} for max_new_tokens. */
+    static final int MAX_NEW_TOKENS = 128;
 
     /** The default of transformers for top_k. It applies if generation_config.json sets do_sample but not top_k. */
     private static final int TOP_K_OF_FILES = 50;
@@ -25,7 +27,7 @@ final class GenerationOptions {
     @Option(
             names = "--max_new_tokens",
             description = "Maximum tokens of a continuation; default from generation_config.json, else "
-                    + MAX_NEW_TOKENS + ".")
+                    + MAX_NEW_TOKENS + ", for chat 1024.")
     private @Nullable Integer maxNewTokens;
 
     @Option(
@@ -92,7 +94,7 @@ final class GenerationOptions {
     }
 
     /** Throws if a value that the file sets and no option replaces is outside its range. */
-    void checkDefaults(GenerationDefaults file, Path directory) {
+    private void checkDefaults(GenerationDefaults file, Path directory) {
         try {
             check(OptionRange.MAX_NEW_TOKENS, maxNewTokens == null ? file.maxNewTokens() : null);
             check(OptionRange.MIN_NEW_TOKENS, minNewTokens == null ? file.minNewTokens() : null);
@@ -122,7 +124,28 @@ final class GenerationOptions {
         }
     }
 
-    Resolved resolve(GenerationDefaults file, int vocabulary) {
+    /**
+     * Reads the defaults of a model, and says on standard error what the user should know about them. Throws if one that
+     * no option replaces is outside its range.
+     */
+    GenerationDefaults defaults(Path directory) {
+        if (!Files.isDirectory(directory)) {
+            return GenerationDefaults.NONE; // Model.load says what is wrong
+        }
+        GenerationDefaults defaults = GenerationDefaults.read(directory);
+        checkDefaults(defaults, directory);
+        String notice = notice(defaults);
+        if (notice != null) {
+            Output.notice(notice);
+        }
+        if (!defaults.unknown().isEmpty()) {
+            Output.notice("generation_config.json: keys not used: " + String.join(", ", defaults.unknown()));
+        }
+        return defaults;
+    }
+
+    /** {@code defaultMax}: of max_new_tokens, if neither an option nor the file sets it. */
+    Resolved resolve(GenerationDefaults file, int vocabulary, int defaultMax) {
         for (int id : stopTokenIds) {
             if (id < 0 || id >= vocabulary) {
                 throw new Dpo4jException(
@@ -132,7 +155,7 @@ final class GenerationOptions {
         Sampling sampling = sampling(file);
         int min = first(minNewTokens, file.minNewTokens(), 0);
         boolean isLengthOfFile = maxNewTokens == null && file.maxNewTokens() == null && file.maxLength() != null;
-        int max = first(maxNewTokens, file.maxNewTokens(), isLengthOfFile ? Integer.MAX_VALUE : MAX_NEW_TOKENS);
+        int max = first(maxNewTokens, file.maxNewTokens(), isLengthOfFile ? Integer.MAX_VALUE : defaultMax);
         if (min > max) {
             throw new Dpo4jException("min_new_tokens is " + min + origin(minNewTokens, file.minNewTokens())
                     + "; it must be from 0 to max_new_tokens, which is " + max
@@ -177,9 +200,8 @@ final class GenerationOptions {
         }
     }
 
-    /** What {@code generate} says on standard error if the file makes it sample; null otherwise. */
-    @Nullable
-    String notice(GenerationDefaults file) {
+    /** What a command says on standard error if the file makes it sample; null otherwise. */
+    private @Nullable String notice(GenerationDefaults file) {
         return temperature == null && temperature(file) != 0
                 ? "generation_config.json sets do_sample, so tokens are sampled; --temperature 0 turns it off"
                 : null;

@@ -39,6 +39,7 @@ public final class Main {
             DpoCommand.class,
             LogpsCommand.class,
             GenerateCommand.class,
+            ChatCommand.class,
             DoctorCommand.class);
 
     private static final int FAILED = 1;

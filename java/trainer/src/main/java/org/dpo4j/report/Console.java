@@ -35,6 +35,11 @@ public final class Console implements RunListener, AutoCloseable {
         return console;
     }
 
+    /** Whether a person types standard input: it is a terminal. */
+    public static boolean isInputTyped() {
+        return Terminal.isStandardInput();
+    }
+
     /** Prints to standard error, with progress bars if it is a terminal. */
     public static Console errors() {
         return new Console(System.err, Terminal.columns(2));

@@ -1,5 +1,6 @@
 package org.dpo4j.data.chat;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.ZonedDateTime;
@@ -69,6 +70,18 @@ public final class ChatTemplate {
         } catch (TemplateError e) {
             throw error(name, e, "correct the template, or pass another one");
         }
+    }
+
+    /** The template in a file, with the special tokens of a model directory. */
+    public static ChatTemplate read(Path file, Path modelDirectory) {
+        if (!Files.exists(file) || Files.isDirectory(file)) {
+            throw new Dpo4jException(file + (Files.exists(file) ? " is a directory" : " does not exist")
+                    + "; give a file with a chat template");
+        }
+        return parse(
+                TemplateFiles.text(file),
+                file.toString(),
+                TemplateFiles.read(modelDirectory).specialTokens());
     }
 
     /** This template with another clock, which strftime_now reads. */

@@ -44,7 +44,8 @@ record TemplateFiles(Map<String, Source> templates, Map<String, String> specialT
         return new TemplateFiles(templates, SpecialTokenTexts.read(directory, config));
     }
 
-    private static String text(Path file) {
+    /** The text of a file. Throws if it is not UTF-8. */
+    static String text(Path file) {
         try {
             return StandardCharsets.UTF_8
                     .newDecoder()

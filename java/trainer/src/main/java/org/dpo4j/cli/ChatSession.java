@@ -1,0 +1,143 @@
+package org.dpo4j.cli;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import org.dpo4j.data.TextStream;
+import org.dpo4j.data.Tokenizer;
+import org.dpo4j.data.chat.ChatTemplate;
+import org.dpo4j.data.chat.ChatTemplate.End;
+import org.dpo4j.data.chat.Conversation;
+import org.dpo4j.kernels.Dpo4jException;
+import org.dpo4j.model.Generator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A conversation with a model. Each answer continues the text that the chat template renders of all messages so far. The
+ * keys of these messages are computed again for each answer, because a template may render earlier messages differently
+ * once others follow.
+ */
+final class ChatSession {
+    private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
+
+    private final Generator generator;
+    private final Tokenizer tokenizer;
+    private final ChatTemplate template;
+    private final Generator.Options options;
+    private final List<String> stopStrings;
+    private final long seed;
+    private @Nullable String system;
+    private final ArrayNode turns = JSON.arrayNode();
+    private int answers;
+
+    /** {@code vocabulary}: size of the model's vocabulary. */
+    ChatSession(
+            Generator generator,
+            Tokenizer tokenizer,
+            ChatTemplate template,
+            GenerationOptions.Resolved generation,
+            int vocabulary,
+            long seed) {
+        this.generator = generator;
+        this.tokenizer = tokenizer;
+        this.template = template;
+        this.stopStrings = generation.stopStrings();
+        this.options = withStops(generation.options(), endOfTurn(), vocabulary);
+        this.seed = seed;
+    }
+
+    private static Generator.Options withStops(Generator.Options given, Set<Integer> stops, int vocabulary) {
+        Set<Integer> all = new HashSet<>(given.stopTokens());
+        stops.stream().filter(id -> id < vocabulary).forEach(all::add);
+        return new Generator.Options(
+                given.maxNewTokens(), given.maxLength(), given.minNewTokens(), given.sampling(), all);
+    }
+
+    /**
+     * The special token that the template writes behind an answer, such as {@code <|im_end|>}, and the tokenizer's EOS.
+     * Files of a model may name only another token as EOS, with which a base model ends documents.
+     */
+    private Set<Integer> endOfTurn() {
+        Set<Integer> ends = new HashSet<>();
+        Integer eos = tokenizer.eosTokenId();
+        if (eos != null) {
+            ends.add(eos);
+        }
+        String answer = "dpo4j";
+        ArrayNode messages = JSON.arrayNode();
+        messages.addObject().put("role", "user").put("content", "a");
+        messages.addObject().put("role", "assistant").put("content", answer);
+        try {
+            String text = render(messages, End.AS_IS);
+            int end = text.lastIndexOf(answer);
+            int[] behind = end < 0 ? new int[0] : tokenizer.encode(text.substring(end + answer.length()));
+            if (behind.length > 0 && tokenizer.decode(new int[] {behind[0]}).isEmpty()) {
+                ends.add(behind[0]);
+            }
+        } catch (Dpo4jException e) {
+            return ends; // the template demands other messages, or the tokenizer has no token for their text
+        }
+        return ends;
+    }
+
+    /** Sets the system message, or removes it if it is null. The other messages stay. */
+    void setSystem(@Nullable String text) {
+        system = text;
+    }
+
+    /** Forgets all messages but the system message. */
+    void clear() {
+        turns.removeAll();
+    }
+
+    /**
+     * Answers a message. If the template refuses the conversation, or it has too many tokens, the message is forgotten.
+     *
+     * @param written receives the answer piece by piece
+     * @param isStopped whether to end the answer after the next token
+     * @return whether the answer ended by itself, not at {@code max_new_tokens}
+     */
+    boolean answer(String message, Consumer<String> written, BooleanSupplier isStopped) {
+        turns.addObject().put("role", "user").put("content", message);
+        try {
+            int[] prompt = tokenizer.encode(render(conversation(), End.GENERATION_PROMPT));
+            TextStream stream = new TextStream(tokenizer, prompt, stopStrings);
+            int[] answer = generate(prompt, stream, written, isStopped);
+            written.accept(stream.end());
+            turns.addObject().put("role", "assistant").put("content", stream.text());
+            answers++;
+            return answer.length < options.maxNewTokens() || stream.isStopped();
+        } catch (Dpo4jException e) {
+            turns.remove(turns.size() - 1);
+            throw e;
+        }
+    }
+
+    private int[] generate(int[] prompt, TextStream stream, Consumer<String> written, BooleanSupplier isStopped) {
+        Generator.Request request = new Generator.Request(prompt, 1, seed + answers);
+        return generator
+                .generate(List.of(request), options, (number, sample, token) -> {
+                    written.accept(stream.add(token));
+                    return !stream.isStopped() && !isStopped.getAsBoolean();
+                })
+                .get(0)
+                .get(0);
+    }
+
+    private ArrayNode conversation() {
+        ArrayNode messages = JSON.arrayNode();
+        if (system != null) {
+            messages.addObject().put("role", "system").put("content", system);
+        }
+        return messages.addAll(turns);
+    }
+
+    private String render(ArrayNode messages, End end) {
+        return template.render(new Conversation(messages, null, null, JSON.objectNode()), end)
+                .text();
+    }
+}
