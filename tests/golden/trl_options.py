@@ -76,7 +76,7 @@ for package, pinned in PINS.items():
     if version(package) != pinned:
         raise SystemExit(f"{package} is {version(package)}; install {pinned}, see requirements-peers.txt")
 
-tables = {name: defaults(getattr(trl, name)) for name in ("DPOConfig", "SFTConfig", "ModelConfig", "ScriptArguments")}
+tables = {name: defaults(getattr(trl, name)) for name in ("DPOConfig", "KTOConfig", "SFTConfig", "ModelConfig", "ScriptArguments")}
 output = pathlib.Path(__file__).with_suffix(".json")
 shares = [steps(value, total) for value in (0.1, 0.07, 0.25, 0.999, 0.001, 1, 1.0, 5) for total in (1, 3, 7, 10, 100, 1000)]
 documents = [{"yaml": document, "options": options(document)} for document in DOCUMENTS]

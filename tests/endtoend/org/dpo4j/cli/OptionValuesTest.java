@@ -225,6 +225,7 @@ class OptionValuesTest {
     private static Stream<CommandLine> commands() {
         return Stream.of(
                         new DpoCommand(),
+                        new KtoCommand(),
                         new SftCommand(),
                         new LogpsCommand(),
                         new GenerateCommand(),

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -26,8 +28,7 @@ class TrlOptionsTest {
     private static Map<String, JsonNode> defaults(String command) {
         JsonNode golden = TestFiles.json(TestFiles.golden("trl_options.json"));
         Map<String, JsonNode> defaults = new TreeMap<>();
-        for (String table :
-                new String[] {command.equals("dpo") ? "DPOConfig" : "SFTConfig", "ModelConfig", "ScriptArguments"}) {
+        for (String table : List.of(command.toUpperCase(Locale.ROOT) + "Config", "ModelConfig", "ScriptArguments")) {
             golden.get(table).properties().forEach(field -> defaults.put(field.getKey(), field.getValue()));
         }
         return defaults;
@@ -43,7 +44,7 @@ class TrlOptionsTest {
 
     /** A run on a model of 64 positions accepts the whole file. */
     @ParameterizedTest
-    @ValueSource(strings = {"dpo", "sft"})
+    @ValueSource(strings = {"dpo", "kto", "sft"})
     void everyOptionAtItsDefaultIsAccepted(String command) {
         Map<String, JsonNode> defaults = defaults(command);
         assertThat(defaults).hasSizeGreaterThan(150);
@@ -52,9 +53,9 @@ class TrlOptionsTest {
         defaults.forEach((name, value) -> yaml.append(line(name, value)));
         Path rows = TestFiles.write(
                 directory.resolve("rows.jsonl"),
-                command.equals("dpo")
-                        ? "{\"prompt_ids\": [3, 4], \"chosen_ids\": [5, 6, 7], \"rejected_ids\": [8, 9]}\n"
-                        : "{\"ids\": [3, 4, 5, 6, 7, 2]}\n");
+                command.equals("sft")
+                        ? "{\"ids\": [3, 4, 5, 6, 7, 2]}\n"
+                        : "{\"prompt_ids\": [3, 4], \"chosen_ids\": [5, 6, 7], \"rejected_ids\": [8, 9]}\n");
         yaml.append(line("model_name_or_path", Cli.MODEL));
         yaml.append(line("dataset_name", rows));
         yaml.append(line("output_dir", directory.resolve("out")));
@@ -64,9 +65,17 @@ class TrlOptionsTest {
     }
 
     static Stream<Arguments> fields() {
-        return Stream.of("dpo", "sft")
+        Set<String> common = defaults("dpo").keySet();
+        return Stream.of("dpo", "kto", "sft")
                 .flatMap(command -> defaults(command).entrySet().stream()
+                        .filter(field -> !command.equals("kto") || isOfKto(field.getKey(), common))
                         .map(field -> Arguments.of(command, field.getKey(), field.getValue())));
+    }
+
+    /** The options that only kto has, or that it declares itself. The others are those of dpo. */
+    private static boolean isOfKto(String name, Set<String> common) {
+        return !common.contains(name)
+                || Set.of("loss_type", "beta", "train_sampling_strategy").contains(name);
     }
 
     /**

@@ -21,8 +21,9 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * {@code dpo4j dpo} compared with TRL's DPOTrainer, step by step (tests/golden/trl_training.py makes the values): lines
- * of metrics, trained weights, and the length of each tensor's change.
+ * {@code dpo4j dpo} compared with TRL's DPOTrainer, and {@code dpo4j kto} with its KTOTrainer, step by step
+ * (tests/golden/trl_training.py and trl_kto.py make the values): lines of metrics, trained weights, and the length of each
+ * tensor's change.
  *
  * <p>TRL computes the expected values in float64. {@code noise} is the max difference of three float32 runs of TRL from
  * them, over all steps of the case. dpo4j adds the same terms in float32 in another order, so its error is one more
@@ -43,28 +44,32 @@ class TrlTrainingTest {
     private static final double FLOAT = 0x1p-23;
 
     private static final Set<String> EXACT = Set.of("step", "num_tokens", "learning_rate", "epoch");
-    private static final JsonNode GOLDEN = TestFiles.json(TestFiles.golden("trl_training.json"));
+    private static final List<JsonNode> GOLDEN = Stream.of("trl_training.json", "trl_kto.json")
+            .map(name -> TestFiles.json(TestFiles.golden(name)))
+            .toList();
 
     @TempDir
     private Path directory;
 
     static Stream<Arguments> cases() {
-        return elements(GOLDEN.get("cases"))
-                .map(one -> Arguments.of(one.get("name").textValue(), one));
+        return GOLDEN.stream()
+                .flatMap(file -> elements(file.get("cases"))
+                        .map(one -> Arguments.of(one.get("name").textValue(), one, file)));
     }
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("cases")
     @Tag("large")
-    void trainsAsTrl(String name, JsonNode golden) throws IOException {
-        Object[] arguments = arguments(golden).toArray();
-        Cli.runOnDevice("dpo" + " %s".repeat(arguments.length), arguments).assertSucceeded();
+    void trainsAsTrl(String name, JsonNode golden, JsonNode file) throws IOException {
+        Object[] arguments = arguments(golden, file).toArray();
+        String command = golden.path("command").asText("dpo");
+        Cli.runOnDevice(command + " %s".repeat(arguments.length), arguments).assertSucceeded();
         List<JsonNode> lines = TestFiles.read(directory.resolve("out/metrics.jsonl"))
                 .lines()
                 .map(TestFiles::json)
                 .toList();
         assertMetricsAreTrls(golden, lines);
-        assertWeightsAreTrls(golden);
+        assertWeightsAreTrls(golden, file.get("weights_stride").intValue());
         if (golden.has("as_given")) {
             assertDiffersFromTrl(golden, lines);
         }
@@ -98,8 +103,7 @@ class TrlTrainingTest {
         return SAMPLES * golden.get("noise").get(metric).doubleValue() + FLOAT * Math.abs(expected);
     }
 
-    private void assertWeightsAreTrls(JsonNode golden) throws IOException {
-        int stride = GOLDEN.get("weights_stride").intValue();
+    private void assertWeightsAreTrls(JsonNode golden, int stride) throws IOException {
         double noise = golden.get("weights_noise").doubleValue();
         Map<String, float[]> before = SavedWeights.read(model(golden).resolve("model.safetensors"));
         Map<String, float[]> after = SavedWeights.read(directory.resolve("out/model.safetensors"));
@@ -141,11 +145,15 @@ class TrlTrainingTest {
         });
     }
 
-    private List<String> arguments(JsonNode golden) {
+    private List<String> arguments(JsonNode golden, JsonNode file) {
         JsonNode options = golden.get("options");
         List<String> arguments = new ArrayList<>(List.of(
                 "--model_name_or_path=" + model(golden),
-                "--dataset_name=" + rows("rows", options.path("rows").asInt(Integer.MAX_VALUE)),
+                "--dataset_name="
+                        + rows(
+                                file,
+                                golden.path("dataset").asText("rows"),
+                                options.path("rows").asInt(Integer.MAX_VALUE)),
                 "--output_dir=" + directory.resolve("out"),
                 "--save_dtype=float32", // some models are stored in bf16
                 "--seed=42"));
@@ -153,7 +161,7 @@ class TrlTrainingTest {
             arguments.add("--logging_steps=1");
         }
         if (options.has("eval_strategy")) {
-            arguments.add("--eval_dataset=" + rows("eval_rows", Integer.MAX_VALUE));
+            arguments.add("--eval_dataset=" + rows(file, "eval_rows", Integer.MAX_VALUE));
         }
         options.properties().forEach(option -> {
             if (!option.getKey().equals("rows")) {
@@ -170,9 +178,9 @@ class TrlTrainingTest {
     }
 
     /** A file of the first rows of a kind. */
-    private Path rows(String kind, int limit) {
+    private Path rows(JsonNode file, String kind, int limit) {
         List<String> rows =
-                elements(GOLDEN.get(kind)).limit(limit).map(JsonNode::toString).toList();
+                elements(file.get(kind)).limit(limit).map(JsonNode::toString).toList();
         return TestFiles.write(directory.resolve(kind + ".jsonl"), String.join("\n", rows) + "\n");
     }
 

@@ -15,6 +15,7 @@ import java.util.function.Function;
 import org.dpo4j.conformance.On;
 import org.dpo4j.data.PreferencePair;
 import org.dpo4j.data.Sequence;
+import org.dpo4j.data.UnpairedCompletion;
 import org.dpo4j.kernels.DType;
 import org.dpo4j.kernels.Device;
 import org.dpo4j.kernels.Devices;
@@ -112,6 +113,12 @@ public record TinyRun(List<Metrics> history, float[] weights) {
         return run(model, options.train(), new PreferenceObjective(model, pairs, List.of(), options, logitsBytes));
     }
 
+    /** {@code kto}. */
+    static TinyRun kto(
+            Model model, List<UnpairedCompletion> rows, List<UnpairedCompletion> evalRows, KtoOptions options) {
+        return run(model, options.train(), new UnpairedObjective(model, rows, evalRows, options));
+    }
+
     /** {@code sft}, likewise. */
     static TinyRun sft(Model model, List<Sequence> sequences, TrainOptions options, long logitsBytes) {
         return run(model, options, new SequenceObjective(model, sequences, sequences, options, logitsBytes));
@@ -189,6 +196,14 @@ public record TinyRun(List<Metrics> history, float[] weights) {
     static List<PreferencePair> pairs(int count) {
         Random random = new Random(5);
         return rows(count, row -> new PreferencePair(row, tokens(random, 6), tokens(random, 7), tokens(random, 7)));
+    }
+
+    /** Judged completions of random tokens: prompts of 1 to 6, completions of 1 to 7. */
+    static List<UnpairedCompletion> judged(int count) {
+        Random random = new Random(9);
+        return rows(
+                count,
+                row -> new UnpairedCompletion(row, tokens(random, 6), tokens(random, 7), row % 4 == 1 || row % 6 == 2));
     }
 
     /** Sequences of random tokens of very different lengths. */

@@ -92,12 +92,11 @@ class TrainOptionsTest {
             try {
                 Object group = component.getAccessor().invoke(options);
                 for (Field field : group.getClass().getDeclaredFields()) {
-                    field.setAccessible(true);
-                    values.put(
-                            field.getAnnotation(CommandLine.Option.class)
-                                    .names()[0]
-                                    .substring(2),
-                            field.get(group));
+                    CommandLine.Option option = field.getAnnotation(CommandLine.Option.class);
+                    if (option != null) {
+                        field.setAccessible(true);
+                        values.put(option.names()[0].substring(2), field.get(group));
+                    }
                 }
             } catch (ReflectiveOperationException e) {
                 throw new AssertionError(e);

@@ -37,6 +37,7 @@ public final class Main {
             QuickstartCommand.class,
             SftCommand.class,
             DpoCommand.class,
+            KtoCommand.class,
             LogpsCommand.class,
             GenerateCommand.class,
             ChatCommand.class,

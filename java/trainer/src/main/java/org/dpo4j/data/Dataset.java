@@ -1,6 +1,7 @@
 package org.dpo4j.data;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import org.dpo4j.data.source.RowSource;
@@ -48,6 +49,22 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
     }
 
     /**
+     * Reads unpaired completions. A row has the columns {@code prompt, completion, label}, or {@code prompt_ids,
+     * completion_ids, label}, or it is a pair, which becomes two rows.
+     */
+    public static Dataset<UnpairedCompletion> unpaired(
+            RowSource source, ReadOptions options, DatasetCache cache, ReadListener listener) {
+        List<Dataset<UnpairedCompletion>> read = new ArrayList<>();
+        new DatasetLoader(source, options, cache, listener)
+                .load(
+                        RowKind.JUDGED,
+                        RowKind.PAIRS,
+                        judged -> read.add(new Dataset<>(judged)),
+                        pairs -> read.add(new Dataset<>(new UnpairedRows(pairs.rows()), pairs.report())));
+        return read.get(0);
+    }
+
+    /**
      * Reads pairs if any row can be used as a pair, else sequences. The rows are read only once, because they may be a
      * pipe. Calls one of the consumers.
      */
@@ -60,6 +77,8 @@ public record Dataset<T>(List<T> rows, DatasetReport report) {
             Consumer<Dataset<Sequence>> sequenceConsumer) {
         new DatasetLoader(source, options, cache, listener)
                 .load(
+                        RowKind.PAIRS,
+                        RowKind.SEQUENCES,
                         pairs -> pairConsumer.accept(new Dataset<>(pairs)),
                         sequences -> sequenceConsumer.accept(new Dataset<>(sequences)));
     }

@@ -19,8 +19,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Takes the rows of a file from the store of an earlier run, or converts them and stores them. */
 final class DatasetLoader {
-    private static final Set<Kind> EITHER = Set.of(Kind.PAIR, Kind.SINGLE);
-
     /** The rows of a file and their report. */
     record Loaded<T>(StoredRows<T> rows, DatasetReport report) {}
 
@@ -76,31 +74,36 @@ final class DatasetLoader {
         }
     }
 
-    /** Loads the kind of rows that the file has, and calls its consumer. */
-    void load(Consumer<Loaded<PreferencePair>> pairConsumer, Consumer<Loaded<Sequence>> sequenceConsumer) {
-        String name = name("any");
+    /** Loads the one of two kinds of rows that the file has, and calls its consumer. */
+    <A, B> void load(
+            RowKind<A> first,
+            RowKind<B> second,
+            Consumer<Loaded<A>> firstConsumer,
+            Consumer<Loaded<B>> secondConsumer) {
+        String name = name(first.codec().kind() + " or " + second.codec().kind());
         Notes notes = notes(name);
         if (notes != null) {
-            boolean hasPairs = notes.kind.equals(RowKind.PAIRS.codec().kind());
-            Loaded<PreferencePair> pairs = hasPairs ? stored(RowKind.PAIRS, name, notes) : null;
-            Loaded<Sequence> sequences = hasPairs ? null : stored(RowKind.SEQUENCES, name, notes);
-            if (pairs != null) {
-                pairConsumer.accept(pairs);
+            boolean hasFirst = notes.kind.equals(first.codec().kind());
+            Loaded<A> storedFirst = hasFirst ? stored(first, name, notes) : null;
+            Loaded<B> storedSecond = hasFirst ? null : stored(second, name, notes);
+            if (storedFirst != null) {
+                firstConsumer.accept(storedFirst);
                 return;
             }
-            if (sequences != null) {
-                sequenceConsumer.accept(sequences);
+            if (storedSecond != null) {
+                secondConsumer.accept(storedSecond);
                 return;
             }
         }
-        try (DatasetReader<PreferencePair> pairs = reader(RowKind.PAIRS, EITHER);
-                DatasetReader<Sequence> sequences = reader(RowKind.SEQUENCES, EITHER)) {
+        Set<Kind> named = Set.of(first.kind(), second.kind());
+        try (DatasetReader<A> ofFirst = reader(first, named);
+                DatasetReader<B> ofSecond = reader(second, named)) {
             long began = System.nanoTime();
-            DatasetReader.read(source, List.of(pairs, sequences), listener);
-            if (pairs.isLikelierThan(sequences)) {
-                pairConsumer.accept(finish(RowKind.PAIRS, pairs, name, began));
+            DatasetReader.read(source, List.of(ofFirst, ofSecond), listener);
+            if (ofFirst.isLikelierThan(ofSecond)) {
+                firstConsumer.accept(finish(first, ofFirst, name, began));
             } else {
-                sequenceConsumer.accept(finish(RowKind.SEQUENCES, sequences, name, began));
+                secondConsumer.accept(finish(second, ofSecond, name, began));
             }
         }
     }

@@ -61,6 +61,11 @@ public record PackedBatch(
         return Packing.sequences(sequences);
     }
 
+    /** Packs unpaired rows. Each has one completion. */
+    public static PackedBatch unpaired(List<UnpairedCompletion> rows) {
+        return sequences(rows.stream().map(UnpairedCompletion::sequence).toList());
+    }
+
     /** Query rows of the longest segment. */
     public int maxQueries() {
         return segments.stream().mapToInt(Segment::queryCount).max().orElse(0);

@@ -30,8 +30,8 @@ final class RowConverter<T> {
         T make(int row, Example example, List<Side> sides);
     }
 
-    /** A completion with its prompt, cut, and which tokens of the completion are learnt; null if all are. */
-    private record Side(int[] prompt, int[] completion, boolean @Nullable [] targets) {}
+    /** A completion with its prompt, cut; the whole completion; and which tokens of it are learnt, null if all are. */
+    private record Side(int[] prompt, int[] completion, int[] whole, boolean @Nullable [] targets) {}
 
     private final ReadOptions options;
     private final Set<Kind> wanted;
@@ -61,6 +61,15 @@ final class RowConverter<T> {
 
     static RowConverter<Sequence> sequences(ReadOptions options, Set<Kind> named) {
         return new RowConverter<>(options, Set.of(Kind.SINGLE), named, RowConverter::sequence, Fingerprint::sequence);
+    }
+
+    static RowConverter<UnpairedCompletion> judged(ReadOptions options, Set<Kind> named) {
+        return new RowConverter<>(
+                options,
+                Set.of(Kind.JUDGED),
+                named,
+                RowConverter::judged,
+                row -> Fingerprint.judged(row.prompt(), row.completion(), row.isDesirable()));
     }
 
     /** Whether this kind can use rows of the format. */
@@ -93,6 +102,7 @@ final class RowConverter<T> {
             Set<String> cut = new LinkedHashSet<>();
             List<Side> sides = cut(joint, cut);
             checkReference(example, !cut.isEmpty());
+            checkWeight(example);
             used.add(maker.make(row, example, sides));
             isPromptMerged |= joint.isPromptMerged();
             cutParts.addAll(cut);
@@ -114,7 +124,7 @@ final class RowConverter<T> {
 
     private static List<Side> uncut(Joint joint) {
         return Arrays.stream(joint.completions())
-                .map(completion -> new Side(joint.prompt(), completion, joint.targets()))
+                .map(completion -> new Side(joint.prompt(), completion, completion, joint.targets()))
                 .toList();
     }
 
@@ -132,6 +142,7 @@ final class RowConverter<T> {
             sides.add(new Side(
                     kept.get(i).prompt(joint.prompt(), completions[i]),
                     options.truncation().completion(kept.get(i), completions[i]),
+                    completions[i],
                     targets(kept.get(i), joint)));
             if (kept.get(i).isPromptCut(joint.prompt().length)) {
                 cutParts.add("prompt");
@@ -176,6 +187,15 @@ final class RowConverter<T> {
         }
     }
 
+    private static void checkWeight(Example example) throws BadRow {
+        if (example instanceof Example.Judged && example.weight() != 1) {
+            throw new BadRow(
+                    BadRow.Reason.UNKNOWN_FORMAT,
+                    "weight is " + example.weight() + ", but judged completions have no weights of their own; leave the"
+                            + " column out, or set desirable_weight and undesirable_weight");
+        }
+    }
+
     private static PreferencePair pair(int row, Example example, List<Side> sides) {
         Example.ReferenceSums reference =
                 example instanceof Example.Pair pair ? pair.reference() : Example.ReferenceSums.NONE;
@@ -188,6 +208,19 @@ final class RowConverter<T> {
                 example.weight(),
                 reference.chosen(),
                 reference.rejected());
+    }
+
+    private static UnpairedCompletion judged(int row, Example example, List<Side> sides) {
+        boolean isDesirable = example instanceof Example.Judged judged && judged.label();
+        Side side = sides.get(0);
+        return new UnpairedCompletion(row, side.prompt, side.completion, rest(side), isDesirable);
+    }
+
+    /** The end of a completion that was cut there; nothing if it was cut elsewhere. */
+    private static int[] rest(Side side) {
+        int kept = side.completion.length;
+        boolean isStart = kept <= side.whole.length && Arrays.equals(side.completion, Arrays.copyOf(side.whole, kept));
+        return isStart ? Arrays.copyOfRange(side.whole, kept, side.whole.length) : new int[0];
     }
 
     private static Sequence sequence(int row, Example example, List<Side> sides) {

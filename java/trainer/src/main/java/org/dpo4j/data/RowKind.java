@@ -16,5 +16,8 @@ record RowKind<T>(RowCodec<T> codec, Kind kind, BiFunction<ReadOptions, Set<Kind
 
     static final RowKind<PreferencePair> PAIRS = new RowKind<>(new PairCodec(), Kind.PAIR, RowConverter::pairs);
 
+    static final RowKind<UnpairedCompletion> JUDGED =
+            new RowKind<>(new JudgedCodec(), Kind.JUDGED, RowConverter::judged);
+
     static final RowKind<Sequence> SEQUENCES = new RowKind<>(new SequenceCodec(), Kind.SINGLE, RowConverter::sequences);
 }

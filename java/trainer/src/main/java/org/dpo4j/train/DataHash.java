@@ -18,12 +18,15 @@ final class DataHash {
         }
     }
 
-    /** Adds a packed row. */
-    void add(PackedBatch row) {
+    /** Adds a packed row, and what it has beside its tokens. */
+    void add(PackedBatch row, int[] annotations) {
         add(row.ids());
         add(row.hiddenRows());
         add(row.targets());
         add(row.offsets());
+        if (annotations.length > 0) {
+            add(annotations);
+        }
     }
 
     private void add(int[] values) {

@@ -116,7 +116,7 @@ public record DpoOptions(
         private boolean bcoRunningMean = false;
 
         private Builder() {
-            super(1e-6);
+            super(1e-6, SamplingStrategy.RANDOM);
         }
 
         /** The losses to sum. */

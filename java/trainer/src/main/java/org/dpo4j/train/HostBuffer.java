@@ -19,6 +19,11 @@ final class HostBuffer {
         device.upload(address, bytes.limit(Float.BYTES * values.length));
     }
 
+    void uploadInts(long address, int[] values) {
+        bytes.clear().asIntBuffer().put(values);
+        device.upload(address, bytes.limit(Integer.BYTES * values.length));
+    }
+
     float[] downloadFloats(long address, int count) {
         float[] values = new float[count];
         device.download(bytes.clear().limit(Float.BYTES * count), address);

@@ -17,7 +17,7 @@ interface Objective extends AutoCloseable {
     /** Tokens of each training row that the decoder computes; those of a shared prompt count once. */
     int[] rowTokens();
 
-    /** Plural name of a row: {@code pairs} or {@code sequences}. */
+    /** Plural name of a row, such as {@code pairs}. */
     String unit();
 
     /** Lines of the run header about the data and the loss. */

@@ -15,6 +15,7 @@ public enum OptionRange {
     ADAM_EPSILON(1e-30, 1, "from 1e-30 to 1"),
     BATCH_TOKENS(1, 1_000_000),
     BETA(1e-30, 1e6, "from 1e-30 to 1e6"),
+    DESIRABLE_WEIGHT(0, 1e6, "from 0 to 1e6"),
     /** A value below 1 is a share of all steps. */
     EVAL_STEPS(
             Double.MIN_VALUE,
@@ -59,6 +60,7 @@ public enum OptionRange {
     TEMPERATURE(0, 1e6, "0, or from 1e-30 to 1e6", value -> value == 0 || value >= 1e-30),
     TOP_K(0, 1_000_000_000),
     TOP_P(0, 1, "in [0, 1]"),
+    UNDESIRABLE_WEIGHT(0, 1e6, "from 0 to 1e6"),
     /** A value below 1 is a share of all steps. */
     WARMUP_STEPS(0, 1_000_000_000, "from 0 to 1,000,000,000; below 1 it is a share of all steps"),
     WARMUP_RATIO(0, 1, "from 0 to 1"),

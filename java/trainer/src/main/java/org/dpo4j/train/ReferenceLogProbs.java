@@ -2,6 +2,7 @@ package org.dpo4j.train;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntSupplier;
 import java.util.stream.IntStream;
 import org.dpo4j.data.PackedBatch;
 import org.dpo4j.data.PairLayout;
@@ -16,11 +17,12 @@ import org.dpo4j.report.RunListener;
  * same bits while the weights are unchanged, because it takes the same code path and a completion's log-prob does not
  * depend on the rest of the batch.
  *
- * @param sums chosen and rejected of pair 0, then of pair 1, ...
+ * @param sums chosen and rejected of pair 0, then of pair 1, ...; of unpaired rows, the completion of row 0, the one of
+ *     another row under its prompt, then those of row 1, ...
  */
 public record ReferenceLogProbs(float[] sums) {
 
-    private static final String PHASE = "reference log-probs";
+    static final String PHASE = "reference log-probs";
 
     /** Log-probs of no pairs. */
     static final ReferenceLogProbs NONE = new ReferenceLogProbs(new float[0]);
@@ -63,8 +65,8 @@ public record ReferenceLogProbs(float[] sums) {
             listener.progress(PHASE, done, read.length);
         }
         for (int row : read) {
-            check(model, sums[2 * row], pairs, row, "chosen");
-            check(model, sums[2 * row + 1], pairs, row, "rejected");
+            check(model, sums[2 * row], () -> pairs.get(row).row(), "chosen completion");
+            check(model, sums[2 * row + 1], () -> pairs.get(row).row(), "rejected completion");
         }
         return new ReferenceLogProbs(sums);
     }
@@ -79,11 +81,11 @@ public record ReferenceLogProbs(float[] sums) {
         return selected;
     }
 
-    private static void check(ScoringModel model, float sum, List<PreferencePair> pairs, int row, String side) {
+    /** Throws, naming the row and what was scored, if a sum is not finite. */
+    static void check(ScoringModel model, float sum, IntSupplier row, String what) {
         if (!Float.isFinite(sum)) {
-            throw new Dpo4jException(
-                    "row " + pairs.get(row).row() + ": the reference log-prob of the " + side + " completion is " + sum
-                            + "; " + WeightCheck.explain(model.model().parameters()));
+            throw new Dpo4jException("row " + row.getAsInt() + ": the reference log-prob of the " + what + " is " + sum
+                    + "; " + WeightCheck.explain(model.model().parameters()));
         }
     }
 }

@@ -52,6 +52,11 @@ abstract class RowObjective<T> implements Objective {
     /** Tokens of a row, counted as TRL counts {@code num_tokens}. */
     abstract long tokens(T row);
 
+    /** What the loss reads of a row beside its tokens, such as a label, for {@link #dataHash}. */
+    int[] annotations(T row) {
+        return new int[0];
+    }
+
     /** {@link CompletionLoss#group} of the loss. */
     abstract int group();
 
@@ -76,7 +81,12 @@ abstract class RowObjective<T> implements Objective {
         return new Passes(
                 memory(batch -> training.memory(batch, group()), rows, trainBatch, steps.microBatches()),
                 referenceMemory(steps),
-                memory(evaluation::memory, evalRows, evalBatch, Passes.inOrder(evalRows.size(), evalBatch)));
+                scoringMemory(steps));
+    }
+
+    /** Device memory of the passes of {@link #evaluation}. */
+    PassMemory scoringMemory(Steps steps) {
+        return memory(evaluation::memory, evalRows, evalBatch, Passes.inOrder(evalRows.size(), evalBatch));
     }
 
     /** Maximum device memory of passes over these batches, each of at most {@code batch} of the rows {@code from}. */
@@ -131,14 +141,18 @@ abstract class RowObjective<T> implements Objective {
     @Override
     public final String dataHash() {
         DataHash hash = new DataHash();
-        rows.forEach(row -> hash.add(pack(List.of(row))));
+        rows.forEach(row -> hash.add(pack(List.of(row)), annotations(row)));
         return hash.hex();
     }
+
+    /** Queues work that must precede the forward pass of a batch of evaluation rows. */
+    void prepareEvaluation(int[] batch) {}
 
     /** Runs a forward pass over each batch of evaluation rows. */
     final void forEachEvaluationBatch(BatchReader reader) {
         Passes.inOrder(evalRows.size(), evalBatch).forEach(batch -> {
             Cancellation.check(listener);
+            prepareEvaluation(batch);
             reader.read(batch, evaluation.forward(pack(select(evalRows, batch))));
         });
     }

@@ -28,7 +28,7 @@ public record SftOptions(TrainOptions train, boolean assistantOnlyLoss) {
         private boolean assistantOnlyLoss = false;
 
         private Builder() {
-            super(2e-5);
+            super(2e-5, SamplingStrategy.RANDOM);
         }
 
         @Override

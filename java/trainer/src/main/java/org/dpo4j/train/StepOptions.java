@@ -48,12 +48,12 @@ public final class StepOptions extends OptionGroup {
     @Nullable
     Integer maxTokensPerBatch;
 
-    /** The order of the rows; null: {@code RANDOM}, or as {@code groupByLength} says. */
+    /** The order of the rows; null: the command's default, or as {@code groupByLength} says. */
     @Option(
             names = "--train_sampling_strategy",
-            description =
-                    "Order of the rows in an epoch: ${COMPLETION-CANDIDATES}; default random. group_by_length puts rows"
-                            + " of similar length together.")
+            description = "Order of the rows in an epoch: ${COMPLETION-CANDIDATES}; default random,"
+                    + " but sequential in kto. group_by_length puts rows"
+                    + " of similar length together.")
     @Nullable
     SamplingStrategy trainSamplingStrategy;
 
@@ -97,8 +97,11 @@ public final class StepOptions extends OptionGroup {
     @Nullable
     Boolean cudaGraphs;
 
-    StepOptions(double learningRate) {
+    private final SamplingStrategy defaultOrder;
+
+    StepOptions(double learningRate, SamplingStrategy defaultOrder) {
         this.learningRate = learningRate;
+        this.defaultOrder = defaultOrder;
     }
 
     /** The order of the rows. Throws if the two options that choose it differ. */
@@ -112,7 +115,7 @@ public final class StepOptions extends OptionGroup {
         if (trainSamplingStrategy != null) {
             return trainSamplingStrategy;
         }
-        return groupByLength ? SamplingStrategy.GROUP_BY_LENGTH : SamplingStrategy.RANDOM;
+        return groupByLength ? SamplingStrategy.GROUP_BY_LENGTH : defaultOrder;
     }
 
     /** Whether to use CUDA graphs on this device. Throws if {@code cuda_graphs} is true but the device has none. */

@@ -38,8 +38,8 @@ public abstract class TrainOptionsBuilder<B extends TrainOptionsBuilder<B>> {
     @Mixin
     private final SeedOptions seeds = new SeedOptions(42);
 
-    TrainOptionsBuilder(double learningRate) {
-        step = new StepOptions(learningRate);
+    TrainOptionsBuilder(double learningRate, SamplingStrategy defaultOrder) {
+        step = new StepOptions(learningRate, defaultOrder);
     }
 
     abstract B self();

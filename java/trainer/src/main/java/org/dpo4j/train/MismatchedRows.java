@@ -1,0 +1,52 @@
+package org.dpo4j.train;
+
+import java.util.AbstractList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.RandomAccess;
+import org.dpo4j.data.UnpairedCompletion;
+
+/**
+ * Each row's prompt with the completion of another row, from which the loss kto estimates the KL divergence. As in TRL,
+ * the completions are rotated by one within each {@code batch} rows: a row receives the completion of the row before
+ * it, and the first one that of the last. A last batch of one row keeps its own completion.
+ */
+final class MismatchedRows extends AbstractList<UnpairedCompletion> implements RandomAccess {
+    private final List<UnpairedCompletion> rows;
+    private final int batch;
+    private final int maxLength;
+
+    /** {@code maxLength}: maximum tokens of a prompt with the completion of another row, which is cut at its end. */
+    MismatchedRows(List<UnpairedCompletion> rows, int batch, int maxLength) {
+        this.rows = rows;
+        this.batch = batch;
+        this.maxLength = maxLength;
+    }
+
+    @Override
+    public int size() {
+        return rows.size();
+    }
+
+    @Override
+    public UnpairedCompletion get(int row) {
+        int begin = row / batch * batch;
+        int count = Math.min(batch, rows.size() - begin);
+        UnpairedCompletion own = rows.get(row);
+        UnpairedCompletion other = rows.get(begin + (row - begin + count - 1) % count);
+        int[] completion = start(other, maxLength - own.prompt().length);
+        return new UnpairedCompletion(own.row(), own.prompt(), completion, own.isDesirable());
+    }
+
+    /** The first {@code room} tokens of a whole completion. */
+    private static int[] start(UnpairedCompletion row, int room) {
+        int[] completion = row.completion();
+        int[] rest = row.rest();
+        if (completion.length > room) {
+            return Arrays.copyOf(completion, room);
+        }
+        int[] start = Arrays.copyOf(completion, Math.min(room, completion.length + rest.length));
+        System.arraycopy(rest, 0, start, completion.length, start.length - completion.length);
+        return start;
+    }
+}

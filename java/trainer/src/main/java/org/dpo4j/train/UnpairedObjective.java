@@ -1,0 +1,367 @@
+package org.dpo4j.train;
+
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.dpo4j.data.PackedBatch;
+import org.dpo4j.data.UnpairedCompletion;
+import org.dpo4j.kernels.Device;
+import org.dpo4j.kernels.DeviceBuffer;
+import org.dpo4j.kernels.PreferenceLoss;
+import org.dpo4j.kernels.UnpairedLoss;
+import org.dpo4j.kernels.UnpairedLoss.Baseline;
+import org.dpo4j.kernels.UnpairedLoss.Scale;
+import org.dpo4j.kernels.UnpairedLoss.UnpairedLogProbs;
+import org.dpo4j.kernels.UnpairedLoss.UnpairedResults;
+import org.dpo4j.model.CompletionLoss;
+import org.dpo4j.model.CompletionSums;
+import org.dpo4j.model.LogProbs;
+import org.dpo4j.model.Model;
+import org.dpo4j.model.PassMemory;
+import org.dpo4j.model.ScoringModel;
+import org.dpo4j.model.TrainingModel;
+import org.dpo4j.report.RunListener;
+import org.dpo4j.train.checkpoint.SavedState;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The mean of the losses of single completions. The reference is the policy at the start of the run. For kto, a forward
+ * pass without gradient over the {@link MismatchedRows} of a micro-batch comes first: from its log-probs the loss kernel
+ * computes the KL baseline of the micro-batch.
+ */
+final class UnpairedObjective extends RowObjective<UnpairedCompletion> {
+    private static final long METRICS_BYTES = (long) Double.BYTES * PreferenceLoss.METRICS;
+    private static final CompletionSums SUMS = new CompletionSums(1, true);
+
+    private final KtoOptions options;
+    private final MismatchedRows others;
+    private final MismatchedRows evalOthers;
+    private final Device device;
+    private final DeviceBuffer scale;
+    private final DeviceBuffer references;
+    private final DeviceBuffer labels;
+    private final DeviceBuffer otherSums;
+    private final DeviceBuffer otherReferences;
+    private final DeviceBuffer losses;
+    private final DeviceBuffer dSums;
+    private final DeviceBuffer metrics;
+    private final DeviceBuffer evalMetrics;
+    private final HostBuffer host;
+    /**
+     * The losses of micro-batches, by number of rows. That number is an argument of the kernel, so a CUDA graph must not
+     * be replayed for another one; the loss is part of a graph's key.
+     */
+    private final Map<Integer, BatchLoss> trainingLosses = new HashMap<>();
+
+    private Reference reference = Reference.NONE;
+
+    UnpairedObjective(
+            Model model, List<UnpairedCompletion> rows, List<UnpairedCompletion> evalRows, KtoOptions options) {
+        this(model, rows, evalRows, options, TrainingModel.Options.DEFAULT_LOGITS_BYTES);
+    }
+
+    UnpairedObjective(
+            Model model,
+            List<UnpairedCompletion> rows,
+            List<UnpairedCompletion> evalRows,
+            KtoOptions options,
+            long logitsBytes) {
+        super(
+                rows,
+                evalRows,
+                options.train(),
+                new TrainingModel(
+                        model,
+                        new TrainingModel.Options(
+                                SUMS, logitsBytes, options.train().step().hasGraphs(model.device()))),
+                new ScoringModel(model, SUMS));
+        this.options = options;
+        int maxLength = options.train().maxLengthFor(model.architecture());
+        this.others = new MismatchedRows(rows, trainBatch, maxLength);
+        this.evalOthers = new MismatchedRows(evalRows, trainBatch, maxLength);
+        this.device = model.device();
+        int maxBatch = Math.max(trainBatch, evalBatch);
+        long words = (long) Float.BYTES * maxBatch;
+        scale = device.allocate(Float.BYTES);
+        references = device.allocate(words);
+        labels = device.allocate(words);
+        otherSums = device.allocate(words);
+        otherReferences = device.allocate(words);
+        losses = device.allocate(words);
+        dSums = device.allocate(words);
+        metrics = device.allocate(METRICS_BYTES);
+        evalMetrics = device.allocate(METRICS_BYTES);
+        host = new HostBuffer(device, (int) Math.max(METRICS_BYTES, words));
+    }
+
+    /** The model as a reference. The caller closes it. */
+    private ScoringModel referenceModel() {
+        return new ScoringModel(training.model(), CompletionSums.PLAIN);
+    }
+
+    @Override
+    PackedBatch pack(List<UnpairedCompletion> batch) {
+        return PackedBatch.unpaired(batch);
+    }
+
+    @Override
+    Passes.BatchSize size(UnpairedCompletion row) {
+        int tokens = row.completion().length;
+        return new Passes.BatchSize(row.length(), tokens, tokens, row.length(), 1);
+    }
+
+    @Override
+    int[] annotations(UnpairedCompletion row) {
+        return IntStream.concat(IntStream.of(row.isDesirable() ? 1 : 0), IntStream.of(row.rest()))
+                .toArray();
+    }
+
+    @Override
+    long tokens(UnpairedCompletion row) {
+        return row.length();
+    }
+
+    /** The baseline is known before the first chunk, so a loss depends on one completion only. */
+    @Override
+    int group() {
+        return 1;
+    }
+
+    @Override
+    public String unit() {
+        return "completions";
+    }
+
+    @Override
+    public Map<String, String> facts() {
+        UnpairedLoss.Options loss = options.loss();
+        LabelBalance balance = LabelBalance.of(rows);
+        Map<String, String> facts = new LinkedHashMap<>();
+        facts.put(
+                "loss",
+                loss.type().option() + " (of sums), beta " + loss.beta() + ", desirable_weight "
+                        + loss.desirableWeight() + ", undesirable_weight " + loss.undesirableWeight());
+        facts.put(
+                "labels",
+                String.format(
+                        Locale.ROOT, "%,d desirable, %,d undesirable", balance.desirable(), balance.undesirable()));
+        facts.put(
+                "tokens",
+                String.format(
+                        Locale.ROOT,
+                        "%,d per epoch, %,d of them in completions",
+                        sizes().totalTokens(),
+                        IntStream.of(completionTokens()).asLongStream().sum()));
+        if (options.hasBaseline()) {
+            facts.put(
+                    "kl",
+                    "from each prompt with the completion of another of its " + trainBatch
+                            + " rows, in file order; one more forward pass per step");
+        }
+        facts.put("head", HeadProducts.ofGroups(training.logitsRows(), completionTokens(), unit()));
+        return facts;
+    }
+
+    @Override
+    public long bytes() {
+        return buffers().stream().mapToLong(DeviceBuffer::bytes).sum();
+    }
+
+    private List<DeviceBuffer> buffers() {
+        return List.of(scale, references, labels, otherSums, otherReferences, losses, dSums, metrics, evalMetrics);
+    }
+
+    @Override
+    PassMemory referenceMemory(Steps steps) {
+        try (ScoringModel frozen = referenceModel()) {
+            PassMemory own = referenceMemory(frozen, rows, steps.rowsRead())
+                    .max(referenceMemory(frozen, evalRows, everyEvalRow()));
+            return options.hasBaseline()
+                    ? own.max(referenceMemory(frozen, others, steps.rowsRead()))
+                            .max(referenceMemory(frozen, evalOthers, everyEvalRow()))
+                    : own;
+        }
+    }
+
+    private PassMemory referenceMemory(ScoringModel frozen, List<UnpairedCompletion> from, int[] read) {
+        return memory(frozen::memory, from, evalBatch, Passes.inOrder(read, evalBatch));
+    }
+
+    /** Evaluation and the passes for the baseline share a {@link ScoringModel}. */
+    @Override
+    PassMemory scoringMemory(Steps steps) {
+        PassMemory own = super.scoringMemory(steps);
+        if (!options.hasBaseline()) {
+            return own;
+        }
+        return own.max(memory(evaluation::memory, others, trainBatch, steps.microBatches()))
+                .max(memory(evaluation::memory, evalOthers, evalBatch, Passes.inOrder(evalRows.size(), evalBatch)));
+    }
+
+    private int[] everyEvalRow() {
+        return IntStream.range(0, evalRows.size()).toArray();
+    }
+
+    @Override
+    public Reference reference(Steps steps, RunListener listener) {
+        try (ScoringModel frozen = referenceModel()) {
+            return new Reference(
+                    logProbs(frozen, rows, others, steps.rowsRead(), listener),
+                    logProbs(frozen, evalRows, evalOthers, everyEvalRow(), listener));
+        }
+    }
+
+    private ReferenceLogProbs logProbs(
+            ScoringModel frozen,
+            List<UnpairedCompletion> from,
+            MismatchedRows mismatched,
+            int[] read,
+            RunListener listener) {
+        return UnpairedReference.compute(
+                frozen, from, options.hasBaseline() ? mismatched : null, read, evalBatch, listener);
+    }
+
+    @Override
+    public void begin(Reference reference, RunListener listener) {
+        super.begin(reference, listener);
+        this.reference = reference;
+        device.fill(metrics.address(), 0, METRICS_BYTES);
+        @Nullable String advice = LabelBalance.of(rows).advice(options.loss());
+        if (advice != null) {
+            listener.notice(advice);
+        }
+    }
+
+    @Override
+    void beginStep(int[] step) {
+        uploadScale(step.length);
+    }
+
+    private void uploadScale(int completions) {
+        host.uploadFloats(scale.address(), new float[] {1f / completions});
+    }
+
+    @Override
+    CompletionLoss loss(int[] microBatch) {
+        scoreOthers(others, reference.training(), microBatch);
+        BatchLoss loss = trainingLosses.computeIfAbsent(microBatch.length, rows -> new BatchLoss(rows, metrics));
+        loss.setBatch(rows, reference.training(), microBatch);
+        return loss;
+    }
+
+    /** Queues the log-probs from which the loss kernel computes the baseline of a batch. */
+    private void scoreOthers(MismatchedRows from, ReferenceLogProbs sums, int[] batch) {
+        if (options.hasBaseline()) {
+            LogProbs logProbs = evaluation.forward(pack(select(from, batch)));
+            device.copy(otherSums.address(), logProbs.sums(), (long) Float.BYTES * batch.length);
+            host.uploadFloats(otherReferences.address(), side(sums, batch, 1));
+        }
+    }
+
+    /** The reference's sums of these rows: 0 for their own completions, 1 for those of other rows. */
+    private static float[] side(ReferenceLogProbs from, int[] rows, int side) {
+        float[] both = from.select(rows);
+        float[] sums = new float[rows.length];
+        for (int i = 0; i < sums.length; i++) {
+            sums[i] = both[UnpairedReference.SIDES * i + side];
+        }
+        return sums;
+    }
+
+    @Override
+    public void state(SavedState saved) {
+        saved.array("metrics", "F64", metrics.address(), PreferenceLoss.METRICS);
+    }
+
+    @Override
+    public Map<String, Double> metrics() {
+        return readMeans(metrics);
+    }
+
+    @Override
+    void prepareEvaluation(int[] batch) {
+        scoreOthers(evalOthers, reference.evaluation(), batch);
+    }
+
+    @Override
+    public Map<String, Double> evaluate() {
+        device.fill(evalMetrics.address(), 0, METRICS_BYTES);
+        uploadScale(evalRows.size());
+        forEachEvaluationBatch((batch, logProbs) -> {
+            BatchLoss loss = new BatchLoss(batch.length, evalMetrics);
+            loss.setBatch(evalRows, reference.evaluation(), batch);
+            loss.upload(0, batch.length);
+            loss.dSums(logProbs, batch.length);
+        });
+        return readMeans(evalMetrics);
+    }
+
+    /** Reads means under TRL's names and resets the sums to 0. */
+    private Map<String, Double> readMeans(DeviceBuffer from) {
+        double[] sums = host.downloadDoubles(from.address(), PreferenceLoss.METRICS);
+        device.fill(from.address(), 0, METRICS_BYTES);
+        return UnpairedMeans.of(sums);
+    }
+
+    @Override
+    public void close() {
+        super.close();
+        buffers().forEach(DeviceBuffer::close);
+    }
+
+    /** The loss of a micro-batch. Adds its metrics to {@code metrics}. */
+    private final class BatchLoss implements CompletionLoss {
+        private final Baseline baseline;
+        private final DeviceBuffer metrics;
+        private float[] sums = {};
+        private int[] desirable = {};
+
+        BatchLoss(int count, DeviceBuffer metrics) {
+            this.baseline = options.hasBaseline()
+                    ? new Baseline(otherSums.address(), otherReferences.address(), count)
+                    : Baseline.NONE;
+            this.metrics = metrics;
+        }
+
+        /** Sets the rows of the next micro-batch. */
+        void setBatch(List<UnpairedCompletion> from, ReferenceLogProbs reference, int[] batch) {
+            sums = side(reference, batch, 0);
+            desirable = IntStream.of(batch)
+                    .map(row -> from.get(row).isDesirable() ? 1 : 0)
+                    .toArray();
+        }
+
+        @Override
+        public void upload(int first, int count) {
+            host.uploadFloats(references.address(), Arrays.copyOfRange(sums, first, first + count));
+            host.uploadInts(labels.address(), Arrays.copyOfRange(desirable, first, first + count));
+        }
+
+        @Override
+        public int group() {
+            return UnpairedObjective.this.group();
+        }
+
+        @Override
+        public long dSums(LogProbs logProbs, int count) {
+            UnpairedLoss.compute(
+                    device,
+                    new UnpairedResults(losses.address(), dSums.address(), metrics.address()),
+                    new UnpairedLogProbs(
+                            logProbs.sums(),
+                            references.address(),
+                            labels.address(),
+                            logProbs.lengths(),
+                            logProbs.statistics(),
+                            count),
+                    baseline,
+                    Scale.at(scale.address()),
+                    options.loss());
+            return dSums.address();
+        }
+    }
+}
