@@ -43,16 +43,20 @@ final class GoldenTokenizers {
         return StreamSupport.stream(GOLDEN.get("tokenizers").spliterator(), false);
     }
 
-    /** Puts the tokenizer's files into a directory: "@n" in {@code file} stands for a table that several share. */
-    static Tokenizer load(Path directory, String name, String eos) {
-        JsonNode golden = get(name);
-        String json = golden.get("file").toString();
+    /** A {@code tokenizer.json}: "@n" in {@code file} stands for a table that several share. */
+    static String json(String name) {
+        String json = get(name).get("file").toString();
         for (int table = 0; table < GOLDEN.get("tables").size(); table++) {
             json = json.replace(
                     "\"@" + table + "\"", GOLDEN.get("tables").get(table).toString());
         }
-        TestData.write(directory, "tokenizer.json", json);
+        return json;
+    }
+
+    /** Puts the tokenizer's files into a directory. */
+    static Tokenizer load(Path directory, String name, String eos) {
+        TestData.write(directory, "tokenizer.json", json(name));
         TestData.write(directory, "tokenizer_config.json", "{\"eos_token\": \"" + eos + "\"}");
-        return Tokenizer.load(directory, golden.get("size").intValue());
+        return Tokenizer.load(directory, get(name).get("size").intValue());
     }
 }

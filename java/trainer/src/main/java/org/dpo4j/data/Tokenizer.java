@@ -18,13 +18,15 @@ public final class Tokenizer implements AutoCloseable {
     private final TextEnds ends;
     private final int size;
     private final Path directory;
+    private final @Nullable TextPieces pieces;
 
-    private Tokenizer(Path directory, HuggingFaceTokenizer tokenizer, SpecialTokens special, TextEnds ends, int size) {
+    private Tokenizer(Path directory, TokenizerFile file, SpecialTokens special) {
         this.directory = directory;
-        this.tokenizer = tokenizer;
+        this.tokenizer = TokenizerLibrary.open(file.json());
         this.special = special;
-        this.ends = ends;
-        this.size = size;
+        this.ends = file.ends();
+        this.size = file.size();
+        this.pieces = file.hasPieces() ? new TextPieces(text -> TokenizerLibrary.encode(tokenizer, text)) : null;
     }
 
     /**
@@ -54,8 +56,7 @@ public final class Tokenizer implements AutoCloseable {
             throw new Dpo4jException(problem);
         }
         try {
-            return new Tokenizer(
-                    modelDirectory, TokenizerLibrary.open(tables.json()), special, tables.ends(), tables.size());
+            return new Tokenizer(modelDirectory, tables, special);
         } catch (RuntimeException e) {
             throw new Dpo4jException(
                     file + " is not a tokenizer that the tokenizers library "
@@ -76,7 +77,7 @@ public final class Tokenizer implements AutoCloseable {
      */
     public int[] encode(String text) {
         try {
-            return TokenizerLibrary.encode(tokenizer, text);
+            return pieces == null ? TokenizerLibrary.encode(tokenizer, text) : pieces.encode(text);
         } catch (RuntimeException e) {
             throw new Dpo4jException(
                     "the tokenizer has no token for a part of the text, and none for unknown parts (" + e.getMessage()

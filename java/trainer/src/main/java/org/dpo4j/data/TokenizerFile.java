@@ -4,6 +4,9 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -27,10 +30,11 @@ import org.dpo4j.kernels.Dpo4jException;
  * @param ids token to id, as the tokenizers library numbers them
  * @param size maximum id + 1
  * @param ends the ids that the post-processor adds around a text
+ * @param hasPieces whether {@link TextPieces} encodes as the tokenizer does
  * @param json the file's text with {@code dropout}, {@code truncation} and {@code padding} set to null, so that they do
  *     not change ids
  */
-record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String json) {
+record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, boolean hasPieces, String json) {
     static TokenizerFile read(Path file) {
         try {
             String json = Files.readString(file, StandardCharsets.UTF_8);
@@ -74,6 +78,11 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String j
 
     private static final List<String> PADDING = List.of("strategy", "direction", "pad_id", "pad_type_id", "pad_token");
 
+    /** Flags of added tokens that look at or remove what is beside the token. */
+    private static final Set<String> WIDE = Set.of("lstrip", "rstrip", "single_word");
+
+    private static final JsonMapper TREES = new JsonMapper();
+
     /** One pass over the file. */
     private static final class Reader {
         private final String json;
@@ -81,6 +90,10 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String j
         private final List<String> added = new ArrayList<>();
         private final List<Range> nulls = new ArrayList<>();
         private TextEnds ends = TextEnds.NONE;
+        private JsonNode normalizer = MissingNode.getInstance();
+        private JsonNode preTokenizer = MissingNode.getInstance();
+        private boolean hasWideAddedTokens;
+        private boolean isBpe;
 
         Reader(String json) {
             this.json = json;
@@ -95,6 +108,8 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String j
                     switch (name) {
                         case "added_tokens" -> readAddedTokens(parser);
                         case "model" -> readModel(parser);
+                        case "normalizer" -> normalizer = TREES.readTree(parser);
+                        case "pre_tokenizer" -> preTokenizer = TREES.readTree(parser);
                         case "post_processor" -> ends = TextEnds.read(parser);
                         case "truncation" -> setNull(parser, name, TRUNCATION);
                         case "padding" -> setNull(parser, name, PADDING);
@@ -110,7 +125,8 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String j
                 throw new Dpo4jException(file + " has no vocabulary; a Hugging Face tokenizer.json is expected");
             }
             int max = ids.values().stream().mapToInt(Integer::intValue).max().orElseThrow();
-            return new TokenizerFile(ids, max + 1, ends, withoutNulls());
+            boolean hasPieces = isBpe && !hasWideAddedTokens && TextPieces.isExact(normalizer, preTokenizer);
+            return new TokenizerFile(ids, max + 1, ends, hasPieces, withoutNulls());
         }
 
         private static void expect(JsonParser parser, JsonToken token, String otherwise) {
@@ -129,7 +145,9 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String j
                     parser.nextToken();
                     if (name.equals("content")) {
                         added.add(parser.getText());
+                        hasWideAddedTokens |= TextPieces.isAcross(parser.getText());
                     } else {
+                        hasWideAddedTokens |= WIDE.contains(name) && parser.currentToken() == JsonToken.VALUE_TRUE;
                         parser.skipChildren();
                     }
                 }
@@ -155,6 +173,8 @@ record TokenizerFile(Map<String, Integer> ids, int size, TextEnds ends, String j
                         parser.nextToken();
                         parser.nextToken();
                     }
+                } else if (name.equals("type")) {
+                    isBpe = parser.getText().equals("BPE");
                 } else if (name.equals("dropout")) {
                     setDropoutNull(parser);
                 } else {
